@@ -1,0 +1,157 @@
+//! A request's body: known to the byte before the first one is made, and never held whole unless the
+//! caller asks for that.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::json_bytes::{ImageEncoding, PIECE};
+
+/// A body as a queue of segments. The caller's image is one of them, shared and not copied; as JSON it
+/// is encoded piece by piece while the body is read.
+///
+/// One encoder has four views, which agree byte for byte: [`Body::into_bytes`] for everything at once,
+/// [`Body::next_chunk`] for a transport that takes [`Bytes`], [`Buf`] for one that takes slices, and
+/// [`Buf::reader`] for one that takes [`std::io::Read`].
+///
+/// A clone costs a few reference counts, so a request can be kept to be sent again.
+#[derive(Clone, Default)]
+pub struct Body {
+    /// What [`Buf::chunk`] shows: not empty while anything is left.
+    shown: Bytes,
+    rest: VecDeque<Segment>,
+    /// Bytes that are left, `shown` among them.
+    len: u64,
+    /// The memory that pieces are encoded in, reused once the transport has dropped the last one.
+    scratch: BytesMut,
+}
+
+/// A part of a body: bytes as they are, or an image that is still to be encoded.
+#[derive(Clone)]
+pub(crate) enum Segment {
+    Stored(Bytes),
+    Encoded(ImageEncoding, Bytes),
+}
+
+impl Body {
+    /// A body without a byte.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn of(segments: impl IntoIterator<Item = Segment>) -> Self {
+        let rest: VecDeque<Segment> = segments.into_iter().collect();
+        let len = rest.iter().map(|segment| match segment {
+            Segment::Stored(bytes) => bytes.len() as u64,
+            Segment::Encoded(encoding, image) => encoding.encoded_len(image),
+        });
+        let mut body = Self { len: len.sum(), rest, ..Self::default() };
+        body.refill();
+        body
+    }
+
+    /// The exact number of bytes that are left.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Nothing is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The next bytes; none of the chunks is empty. A chunk is at most 48 KiB of encoded image, or one
+    /// segment that was stored whole, such as the image inside a form.
+    pub fn next_chunk(&mut self) -> Option<Bytes> {
+        let chunk = std::mem::take(&mut self.shown);
+        self.len -= chunk.len() as u64;
+        self.refill();
+        (!chunk.is_empty()).then_some(chunk)
+    }
+
+    /// All that is left, in one piece; without a copy if it is stored in one piece.
+    #[must_use]
+    pub fn into_bytes(mut self) -> Bytes {
+        if self.shown.len() as u64 == self.len {
+            return self.shown;
+        }
+        let mut whole = Vec::with_capacity(self.remaining());
+        while let Some(chunk) = self.next_chunk() {
+            whole.extend_from_slice(&chunk);
+        }
+        whole.into()
+    }
+
+    fn refill(&mut self) {
+        while self.shown.is_empty() {
+            // An empty `Bytes` may still hold the scratch memory.
+            self.shown = Bytes::new();
+            let Some(segment) = self.rest.front_mut() else { return };
+            let rest = match segment {
+                Segment::Stored(bytes) => {
+                    self.shown = std::mem::take(bytes);
+                    0
+                }
+                Segment::Encoded(encoding, image) => {
+                    let piece = image.split_to(image.len().min(PIECE));
+                    encoding.encode(&piece, image.is_empty(), &mut self.scratch);
+                    self.shown = self.scratch.split().freeze();
+                    image.len()
+                }
+            };
+            if rest == 0 {
+                self.rest.pop_front();
+            }
+        }
+    }
+}
+
+impl Buf for Body {
+    fn remaining(&self) -> usize {
+        usize::try_from(self.len).unwrap_or(usize::MAX)
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.shown
+    }
+
+    /// Past the end there is nothing to skip, so that a count too large is no panic.
+    fn advance(&mut self, mut count: usize) {
+        while count > 0 && !self.is_empty() {
+            let step = count.min(self.shown.len());
+            self.shown.advance(step);
+            self.len -= step as u64;
+            count -= step;
+            self.refill();
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self { len: bytes.len() as u64, shown: bytes, ..Self::default() }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+/// Shows the length only: a body may hold a secret, and is rarely short.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.len)
+    }
+}

@@ -1,0 +1,355 @@
+//! What can go wrong, sorted by whose fault it is: [`Invalid`] is ours, before anything is sent;
+//! [`Error`] is what came back; [`CallError`] adds the transport's own failures.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+
+use crate::code::{Class, Code};
+use crate::retry::{self, Advice};
+use crate::rule::Rule;
+
+/// A value that was refused when it was built: which [`Rule`] it breaks and the offending part,
+/// shortened. Secrets are never quoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    rule: Rule,
+    part: String,
+}
+
+impl Invalid {
+    /// `part` is quoted in the message, so it must not hold a secret.
+    pub(crate) fn new(rule: Rule, part: impl AsRef<[u8]>) -> Self {
+        Self { rule, part: excerpt(part.as_ref(), 60) }
+    }
+
+    /// The rule that the value breaks.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (got `{}`)", self.rule, self.part)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Why a reply is not the result that was asked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The service answered with a code other than 0.
+    Api(Box<ApiError>),
+    /// The reply is not what the endpoint documents: HTML from the edge, truncated JSON, a missing
+    /// field. Whether the request took effect is not known.
+    Unreadable(Box<Unreadable>),
+}
+
+impl Error {
+    /// What to do next, from the reply alone. The policy of a whole call (how often, for how long,
+    /// whether a second send is harmless) is the caller's.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Api(error) => error.advice(),
+            Self::Unreadable(reply) => retry::by_status(reply.status, reply.retry_after),
+        }
+    }
+
+    /// The id that Lark's support asks for, if the reply carried one.
+    #[must_use]
+    pub fn log_id(&self) -> Option<&str> {
+        match self {
+            Self::Api(error) => error.log_id.as_deref(),
+            Self::Unreadable(reply) => reply.log_id.as_deref(),
+        }
+    }
+
+    /// The error that the service described, if it did.
+    #[must_use]
+    pub fn api(&self) -> Option<&ApiError> {
+        match self {
+            Self::Api(error) => Some(error),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(error) => error.fmt(f),
+            Self::Unreadable(reply) => reply.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// An error that the service described. Its texts are bounded and free of control characters.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ApiError {
+    /// Lark's code; it alone decides, the same failure comes under several HTTP statuses.
+    pub code: Code,
+    /// The service's words for it; they change, so do not match on them.
+    pub msg: String,
+    /// The HTTP status it came with.
+    pub status: StatusCode,
+    /// The id that Lark's support asks for.
+    pub log_id: Option<String>,
+    /// How long the service asks to wait (`x-ogw-ratelimit-reset`, else `Retry-After`).
+    pub retry_after: Option<Duration>,
+    /// `error.message`, or `error` itself where it is a string.
+    pub detail: Option<String>,
+    /// The permissions that are missing.
+    pub permission_violations: Vec<PermissionViolation>,
+    /// The request's fields that the gateway refused.
+    pub field_violations: Vec<FieldViolation>,
+    /// The service's own hint, with a link to its log.
+    pub troubleshooter: Option<String>,
+}
+
+impl ApiError {
+    /// See [`Error::advice`].
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match self.code.class() {
+            Class::Busy | Class::RateLimit => Advice::Again { after: self.retry_after },
+            Class::TenantToken | Class::AppToken => Advice::Renew,
+            Class::Unknown if self.status == StatusCode::TOO_MANY_REQUESTS => {
+                Advice::Again { after: self.retry_after }
+            }
+            _ => Advice::GiveUp,
+        }
+    }
+
+    /// The app or user lacks a scope, or the app is no collaborator of the document.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        self.code.class() == Class::Permission || !self.permission_violations.is_empty()
+    }
+
+    /// Too many requests, by whichever of Lark's limits.
+    #[must_use]
+    pub fn is_rate_limit(&self) -> bool {
+        self.code.class() == Class::RateLimit || self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// The service refused the tenant or app token; a new one may help.
+    #[must_use]
+    pub fn is_token_refused(&self) -> bool {
+        matches!(self.code.class(), Class::TenantToken | Class::AppToken)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "code {} (HTTP {}): {}", self.code, self.status.as_u16(), self.msg)?;
+        if let Some(detail) = &self.detail {
+            write!(f, ": {detail}")?;
+        }
+        for violation in &self.field_violations {
+            write!(f, "; field `{}`: {}", violation.field, violation.description)?;
+        }
+        for violation in &self.permission_violations {
+            write!(f, "; missing permission `{}`", violation.scope)?;
+        }
+        if let Some(hint) = self.code.hint() {
+            write!(f, "; {hint}")?;
+        }
+        if let Some(log_id) = &self.log_id {
+            write!(f, "; log id {log_id}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// A permission that is missing, in either of the forms that Lark sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PermissionViolation {
+    /// `scope` of the documented form, `subject` of the one seen live, such as `drive:drive`.
+    pub scope: String,
+    /// `type` of the form seen live, such as `action_scope_required`.
+    pub kind: Option<String>,
+    /// `url` of the documented form: where the permission is granted.
+    pub url: Option<String>,
+}
+
+/// A field of the request that the gateway refused (code 99992402). Its value is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldViolation {
+    /// The field's name.
+    pub field: String,
+    /// What is wrong with it.
+    pub description: String,
+}
+
+/// A reply that could not be read as the endpoint's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The `Content-Type`, shortened.
+    pub content_type: Option<String>,
+    /// What was expected and not found.
+    pub reason: String,
+    /// The body's beginning, at most 256 bytes of it, cut between characters; withheld when it may
+    /// hold a token.
+    pub excerpt: String,
+    /// The id that Lark's support asks for.
+    pub log_id: Option<String>,
+    /// How long the service asks to wait (`x-ogw-ratelimit-reset`, else `Retry-After`).
+    pub retry_after: Option<Duration>,
+}
+
+impl Unreadable {
+    pub(crate) fn new(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        log_id: Option<String>,
+        reason: impl Into<String>,
+    ) -> Self {
+        let content_type = headers.get(http::header::CONTENT_TYPE);
+        let (mut reason, mut excerpt) = (reason.into(), excerpt(body, 256));
+        // A truncated token reply begins with the token; serde's messages quote values too.
+        let lower = excerpt.to_ascii_lowercase();
+        if ["access_token", "app_secret", "bearer "].iter().any(|word| lower.contains(word)) {
+            reason = "the reply breaks off or lacks a field".into();
+            excerpt = "(withheld: it may hold a token)".into();
+        }
+        Self {
+            status,
+            content_type: content_type.map(|value| self::excerpt(value.as_bytes(), 60)),
+            reason: self::excerpt(reason.as_bytes(), 200),
+            excerpt,
+            log_id,
+            retry_after: retry::after(headers),
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let content_type = self.content_type.as_deref().unwrap_or("no content type");
+        write!(f, "unreadable reply (HTTP {}, {content_type}): ", self.status.as_u16())?;
+        write!(f, "{}; it begins `{}`", self.reason, self.excerpt)?;
+        match &self.log_id {
+            Some(log_id) => write!(f, "; log id {log_id}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// Why a whole call failed, as an adapter returns it; `T` is the transport's own error.
+///
+/// A call may make more than one request (the token's comes first), so it names the route that failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CallError<T> {
+    /// The [`ROUTE`](crate::Endpoint::ROUTE) of the request that failed.
+    pub route: &'static str,
+    /// What failed.
+    pub kind: Failure<T>,
+}
+
+/// What failed in a [`CallError`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure<T> {
+    /// The call needs the app's credentials and the client has none.
+    NoApp,
+    /// The transport failed; whether the request took effect is not known.
+    Transport(T),
+    /// The reply was longer than the client reads.
+    TooLarge {
+        /// The client's limit in bytes.
+        limit: u64,
+    },
+    /// The service refused the request, or its reply could not be read.
+    Lark(Error),
+}
+
+impl<T> CallError<T> {
+    /// For adapters: `kind` happened to a request to `route`.
+    pub fn new(route: &'static str, kind: Failure<T>) -> Self {
+        Self { route, kind }
+    }
+
+    /// The service's error, if it was the service that answered.
+    #[must_use]
+    pub fn lark(&self) -> Option<&Error> {
+        match &self.kind {
+            Failure::Lark(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl<T> fmt::Display for CallError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.route)?;
+        match &self.kind {
+            Failure::NoApp => f.write_str("the client has no app credentials to get a token with"),
+            Failure::Transport(_) => f.write_str("the transport failed"),
+            Failure::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
+            Failure::Lark(_) => f.write_str("Lark did not do it"),
+        }
+    }
+}
+
+impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Failure::Transport(error) => Some(error),
+            Failure::Lark(error) => Some(error),
+            Failure::NoApp | Failure::TooLarge { .. } => None,
+        }
+    }
+}
+
+/// The first `max` bytes of foreign text at most, cut between characters, control characters blanked.
+pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
+    let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
+    let cut = max.min(text.len());
+    let cut = (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut);
+    let kept = String::from_utf8_lossy(text.get(..cut).unwrap_or(text));
+    let mut out: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if cut < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_ends_between_characters() {
+        let text = "图".repeat(100);
+        for max in 0..12 {
+            let cut = excerpt(text.as_bytes(), max);
+            assert_eq!(cut, format!("{}…", "图".repeat(max / 3)), "max {max}");
+        }
+        assert_eq!(excerpt(b"a\r\nb\x1b[31m", 60), "a  b [31m");
+        assert_eq!(
+            excerpt(&[0xff, 0x80, 0x80, 0x80, 0x80, 0x80], 4),
+            "\u{fffd}\u{fffd}\u{fffd}\u{fffd}…"
+        );
+        assert_eq!(excerpt("图".as_bytes(), 3), "图");
+    }
+}

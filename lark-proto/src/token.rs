@@ -1,0 +1,169 @@
+//! Tokens, and which of them an endpoint accepts, told apart at compile time.
+
+use std::fmt;
+
+use http::HeaderValue;
+
+use crate::error::Invalid;
+use crate::rule::Rule;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The kinds of token that an endpoint accepts: [`TenantOnly`], [`TenantOrUser`] or [`NoAuth`].
+pub trait Auth: sealed::Sealed {}
+
+/// The endpoint takes a tenant access token.
+#[derive(Debug)]
+pub enum TenantOnly {}
+/// The endpoint takes a tenant or a user access token.
+#[derive(Debug)]
+pub enum TenantOrUser {}
+/// The endpoint takes no token: it hands them out.
+#[derive(Debug)]
+pub enum NoAuth {}
+
+/// `Self` is accepted by an endpoint whose [`Auth`] is `A`. A token of the wrong kind does not compile:
+///
+/// ```compile_fail,E0277
+/// use lark_proto::{EndpointExt, Image, PutImage, Site, UserToken};
+/// # fn f(put: PutImage, token: UserToken) {
+/// put.request(&Site::LARK, &token); // this endpoint takes a tenant token
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not accepted by this endpoint, which takes `{A}`",
+    label = "not a token that the endpoint takes",
+    note = "`TenantOnly` takes a `TenantToken`; `TenantOrUser` a `TenantToken` or a `UserToken`; \
+            `NoAuth` takes `NoToken`"
+)]
+pub trait Authorizes<A: Auth>: sealed::Sealed {
+    /// The `Authorization` header's value, marked as sensitive.
+    fn authorization(&self) -> Option<HeaderValue>;
+}
+
+/// A tenant access token: the app acts as itself, inside one tenant.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TenantToken(Bearer);
+
+/// A user access token: the app acts for a user. Lark hands it out by OAuth, which is the caller's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserToken(Bearer);
+
+/// No token, for the endpoints that hand them out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoToken;
+
+impl sealed::Sealed for TenantOnly {}
+impl sealed::Sealed for TenantOrUser {}
+impl sealed::Sealed for NoAuth {}
+impl sealed::Sealed for TenantToken {}
+impl sealed::Sealed for UserToken {}
+impl sealed::Sealed for NoToken {}
+impl Auth for TenantOnly {}
+impl Auth for TenantOrUser {}
+impl Auth for NoAuth {}
+
+impl Authorizes<TenantOnly> for TenantToken {
+    fn authorization(&self) -> Option<HeaderValue> {
+        Some(self.0.0.clone())
+    }
+}
+impl Authorizes<TenantOrUser> for TenantToken {
+    fn authorization(&self) -> Option<HeaderValue> {
+        Some(self.0.0.clone())
+    }
+}
+impl Authorizes<TenantOrUser> for UserToken {
+    fn authorization(&self) -> Option<HeaderValue> {
+        Some(self.0.0.clone())
+    }
+}
+impl Authorizes<NoAuth> for NoToken {
+    fn authorization(&self) -> Option<HeaderValue> {
+        None
+    }
+}
+
+macro_rules! bearer_token {
+    ($name:ident) => {
+        impl $name {
+            /// A token as the service handed it out, without `Bearer`. Its prefix is not looked
+            /// at: the same kind comes as `t-..`, `u-..`, `a-..` or as a JWT.
+            ///
+            /// # Errors
+            /// [`Rule::Token`]; the error does not quote the token.
+            pub fn new(token: &str) -> Result<Self, Invalid> {
+                Bearer::new(token).map(Self)
+            }
+
+            /// The secret itself, for a caller that stores it.
+            #[must_use]
+            pub fn expose_secret(&self) -> &str {
+                self.0.token()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(***)"))
+            }
+        }
+    };
+}
+bearer_token!(TenantToken);
+bearer_token!(UserToken);
+
+/// `Bearer <token>`, sensitive.
+#[derive(Clone, PartialEq, Eq)]
+struct Bearer(HeaderValue);
+
+impl Bearer {
+    fn new(token: &str) -> Result<Self, Invalid> {
+        let refused = |part: String| Invalid::new(Rule::Token, part);
+        // Lark says to reserve 4 KB for a user token.
+        if token.is_empty() || token.len() > 4096 {
+            return Err(refused(format!("{} bytes", token.len())));
+        }
+        if let Some(at) = token.bytes().position(|byte| !byte.is_ascii_graphic()) {
+            return Err(refused(format!("another character at byte {at}")));
+        }
+        let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| refused("another character".into()))?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    fn token(&self) -> &str {
+        let text = self.0.to_str().unwrap_or_default();
+        text.strip_prefix("Bearer ").unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_never_printed() {
+        let token = TenantToken::new("t-secret").unwrap();
+        let header = Authorizes::<TenantOnly>::authorization(&token).unwrap();
+        assert_eq!(header.as_bytes(), b"Bearer t-secret");
+        assert_eq!(token.expose_secret(), "t-secret");
+        for shown in [format!("{token:?}"), format!("{header:?}")] {
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_without_quoting_it() {
+        for bad in
+            ["", "Bearer t-secret", "t-secret\r\nX: y", "t-sécret", "t-secret\0", &"s".repeat(4097)]
+        {
+            let error = UserToken::new(bad).expect_err(bad);
+            assert_eq!(error.rule(), Rule::Token);
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! An image and its format, read from its first bytes.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::error::Invalid;
+use crate::rule::Rule;
+
+/// An image: at least one byte, in a format that Lark lists. Cloning shares the bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image {
+    bytes: Bytes,
+    format: Option<ImageFormat>,
+}
+
+impl Image {
+    /// An image whose format is told by its first bytes.
+    ///
+    /// # Errors
+    /// [`Rule::EmptyImage`], [`Rule::UnknownImageFormat`].
+    ///
+    /// ```
+    /// use lark_proto::{Image, ImageFormat};
+    /// let image = Image::new(&b"GIF89a\x01\0\x01\0\0\0\0;"[..])?;
+    /// assert_eq!(image.format(), Some(ImageFormat::Gif));
+    /// assert!(Image::new(&b"<html>"[..]).is_err());
+    /// # Ok::<(), lark_proto::Invalid>(())
+    /// ```
+    pub fn new(bytes: impl Into<Bytes>) -> Result<Self, Invalid> {
+        let image = Self::unchecked(bytes)?;
+        if image.format.is_none() {
+            let start = image.bytes.get(..16).unwrap_or(&image.bytes).escape_ascii();
+            return Err(Invalid::new(Rule::UnknownImageFormat, start.to_string()));
+        }
+        Ok(image)
+    }
+
+    /// An image of any format, known here or not: the service may know more than this crate.
+    ///
+    /// # Errors
+    /// [`Rule::EmptyImage`].
+    pub fn unchecked(bytes: impl Into<Bytes>) -> Result<Self, Invalid> {
+        let bytes = bytes.into();
+        if bytes.is_empty() {
+            return Err(Invalid::new(Rule::EmptyImage, ""));
+        }
+        Ok(Self { format: ImageFormat::sniff(&bytes), bytes })
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The format; `None` only for an unchecked image.
+    #[must_use]
+    pub fn format(&self) -> Option<ImageFormat> {
+        self.format
+    }
+
+    /// The format's media type; `application/octet-stream` where the format is not known.
+    pub(crate) fn media_type(&self) -> &'static str {
+        self.format.map_or("application/octet-stream", ImageFormat::media_type)
+    }
+
+    /// Refuses an image of more than `limit` bytes.
+    pub(crate) fn at_most(self, limit: u64) -> Result<Self, Invalid> {
+        match self.bytes.len() as u64 {
+            len if len > limit => {
+                Err(Invalid::new(Rule::ImageTooLarge { limit }, format!("{len} bytes")))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({:?}, {} bytes)", self.format, self.bytes.len())
+    }
+}
+
+/// A format that Lark lists for images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImageFormat {
+    /// PNG.
+    Png,
+    /// JPEG, with a JFIF, an Exif or no header.
+    Jpeg,
+    /// GIF.
+    Gif,
+    /// Windows bitmap.
+    Bmp,
+    /// TIFF, of either byte order.
+    Tiff,
+    /// Better Portable Graphics.
+    Bpg,
+    /// WebP.
+    Webp,
+    /// HEIC: HEIF with HEVC inside.
+    Heic,
+    /// Windows icon.
+    Ico,
+}
+
+impl ImageFormat {
+    /// The format that begins so.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        Some(match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Self::Png,
+            [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Self::Gif,
+            // Two letters are too common: the header's size, one of those in use, decides.
+            [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, header, 0, 0, 0, ..]
+                if [12, 16, 40, 52, 56, 64, 108, 124].contains(header) =>
+            {
+                Self::Bmp
+            }
+            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Self::Tiff,
+            [b'B', b'P', b'G', 0xfb, ..] => Self::Bpg,
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::Webp,
+            [a, b, c, d, b'f', b't', b'y', b'p', ..] => {
+                let len = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).ok()?;
+                heic_brands(bytes.get(8..len.min(bytes.len()))?).then_some(Self::Heic)?
+            }
+            // Reserved, type 1 (a cursor is 2), at least one image.
+            [0, 0, 1, 0, low, high, ..] if (*low, *high) != (0, 0) => Self::Ico,
+            _ => return None,
+        })
+    }
+
+    /// The suffix that a file of this format gets, without the dot.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::Gif => "gif",
+            Self::Bmp => "bmp",
+            Self::Tiff => "tiff",
+            Self::Bpg => "bpg",
+            Self::Webp => "webp",
+            Self::Heic => "heic",
+            Self::Ico => "ico",
+        }
+    }
+
+    /// The format that a suffix promises, and whether the service lists the suffix in this spelling.
+    pub(crate) fn of_suffix(suffix: &str) -> Option<(Self, bool)> {
+        Some(match suffix.to_ascii_lowercase().as_str() {
+            "png" => (Self::Png, true),
+            "jpg" | "jpeg" | "jfif" | "exif" => (Self::Jpeg, true),
+            "gif" => (Self::Gif, true),
+            "bmp" => (Self::Bmp, true),
+            "tiff" => (Self::Tiff, true),
+            "bpg" => (Self::Bpg, true),
+            "webp" => (Self::Webp, true),
+            "heic" => (Self::Heic, true),
+            "ico" => (Self::Ico, true),
+            "tif" => (Self::Tiff, false),
+            "heif" => (Self::Heic, false),
+            "jpe" => (Self::Jpeg, false),
+            "dib" => (Self::Bmp, false),
+            _ => return None,
+        })
+    }
+
+    /// The media type.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Gif => "image/gif",
+            Self::Bmp => "image/bmp",
+            Self::Tiff => "image/tiff",
+            Self::Bpg => "image/bpg",
+            Self::Webp => "image/webp",
+            Self::Heic => "image/heic",
+            Self::Ico => "image/x-icon",
+        }
+    }
+}
+
+/// The brands of a `ftyp` box: the major one, its version, then the compatible ones. `mif1` alone may
+/// as well be AVIF, so that an HEVC brand has to be among them.
+fn heic_brands(brands: &[u8]) -> bool {
+    let (major, compatible) = (brands.get(..4), brands.get(8..).unwrap_or_default());
+    let hevc = |brand: &[u8]| {
+        [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"]
+            .iter()
+            .any(|known| *known == brand)
+    };
+    match major {
+        Some(b"mif1" | b"msf1") => compatible.chunks(4).any(hevc),
+        Some(major) => hevc(major),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_their_first_bytes() {
+        let bmp =
+            |header: u8| [b"BM4\0\0\0\0\0\0\0\x36\0\0\0".as_slice(), &[header, 0, 0, 0]].concat();
+        for (bytes, format) in [
+            (b"\x89PNG\r\n\x1a\n".to_vec(), Some(ImageFormat::Png)),
+            (b"\x89PNG\n\x1a\n".to_vec(), None),
+            (b"\xff\xd8\xff\xe0\0\x10JFIF\0".to_vec(), Some(ImageFormat::Jpeg)),
+            (b"\xff\xd8\xff\xe1\0\x10Exif\0".to_vec(), Some(ImageFormat::Jpeg)),
+            (b"\xff\xd8".to_vec(), None),
+            (b"GIF87a".to_vec(), Some(ImageFormat::Gif)),
+            (b"GIF88a".to_vec(), None),
+            (bmp(40), Some(ImageFormat::Bmp)),
+            (bmp(41), None),
+            (b"BMW is a car, not a bitmap".to_vec(), None),
+            (b"II*\0".to_vec(), Some(ImageFormat::Tiff)),
+            (b"MM\0*".to_vec(), Some(ImageFormat::Tiff)),
+            (b"BPG\xfb".to_vec(), Some(ImageFormat::Bpg)),
+            (b"RIFF\x24\0\0\0WEBPVP8 ".to_vec(), Some(ImageFormat::Webp)),
+            (b"RIFF\x24\0\0\0WAVEfmt ".to_vec(), None),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), Some(ImageFormat::Heic)),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic".to_vec(), Some(ImageFormat::Heic)),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif".to_vec(), None),
+            (b"\0\0\0\x10ftypmif1\0\0\0\0mif1heic".to_vec(), None),
+            (b"\0\0\0\x18ftypavif\0\0\0\0mif1heic".to_vec(), None),
+            (b"\xff\xff\xff\xffftypheic".to_vec(), Some(ImageFormat::Heic)),
+            (b"\0\0\0\x04ftypheic".to_vec(), None),
+            (b"\0\0\x01\0\x01\0".to_vec(), Some(ImageFormat::Ico)),
+            (b"\0\0\x01\0\0\0".to_vec(), None),
+            (b"<svg/>".to_vec(), None),
+        ] {
+            let shown = bytes.escape_ascii().to_string();
+            assert_eq!(ImageFormat::sniff(&bytes), format, "{shown}");
+            assert_eq!(
+                Image::new(bytes.clone()).map(|image| image.format()).ok(),
+                format.map(Some)
+            );
+            assert_eq!(Image::unchecked(bytes).unwrap().format(), format);
+        }
+        for empty in [Image::new(""), Image::unchecked("")] {
+            assert_eq!(empty.unwrap_err().rule(), Rule::EmptyImage);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Values that cannot hold nonsense: each type states the rule it holds, and its constructor is the one
+//! place that can refuse.
+
+mod app;
+mod cell;
+mod image;
+mod key;
+mod name;
+mod spreadsheet;
+
+pub use app::{App, AppId, AppSecret};
+pub use cell::SheetCell;
+pub use image::{Image, ImageFormat};
+pub use key::ImageKey;
+pub use name::FileName;
+pub use spreadsheet::{SheetId, SpreadsheetLink, SpreadsheetToken};

@@ -1,0 +1,174 @@
+//! Which spreadsheet, and which sheet in it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Invalid;
+use crate::rule::Rule;
+
+/// The token that names a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as
+/// `shtcngNygNfuqhxTBf588jwgWbJ`.
+///
+/// Parsed from the token itself or from the link in the browser's address bar; a link's sheet id is
+/// kept by [`SpreadsheetLink`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SpreadsheetToken(String);
+
+/// The id of a sheet inside a spreadsheet, as it stands in the address bar after `?sheet=`: 1 to 64
+/// letters, digits, `-` or `_`. It is not the title on the sheet's tab.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SheetId(String);
+
+/// A link to a spreadsheet: `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`.
+///
+/// ```
+/// use lark_proto::SpreadsheetLink;
+/// let link: SpreadsheetLink = "https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k".parse()?;
+/// assert_eq!(link.token.as_str(), "shtcnabc");
+/// assert_eq!(link.sheet.unwrap().as_str(), "giDk9k");
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct SpreadsheetLink {
+    /// The spreadsheet.
+    pub token: SpreadsheetToken,
+    /// The sheet that is open, if the link says so.
+    pub sheet: Option<SheetId>,
+}
+
+impl SpreadsheetToken {
+    /// The token itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SheetId {
+    /// The id itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_id(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// # Errors
+/// [`Rule::SpreadsheetToken`]; for links, those of [`SpreadsheetLink`].
+impl FromStr for SpreadsheetToken {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text.contains("://") {
+            return text.parse().map(|link: SpreadsheetLink| link.token);
+        }
+        if !is_id(text, 128) {
+            return Err(Invalid::new(Rule::SpreadsheetToken, text));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// # Errors
+/// [`Rule::MissingSheetId`], [`Rule::SheetId`].
+impl FromStr for SheetId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "" => Err(Invalid::new(Rule::MissingSheetId, text)),
+            _ if is_id(text, 64) => Ok(Self(text.to_owned())),
+            _ => Err(Invalid::new(Rule::SheetId, text)),
+        }
+    }
+}
+
+/// Any tenant's host is taken, a private deployment's too: a link is read here and never followed.
+///
+/// # Errors
+/// [`Rule::WikiLink`] for `/wiki/<node>`, whose token is not the spreadsheet's;
+/// [`Rule::NotASpreadsheetLink`], [`Rule::SpreadsheetToken`], [`Rule::SheetId`].
+impl FromStr for SpreadsheetLink {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let no_link = || Invalid::new(Rule::NotASpreadsheetLink, text);
+        let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_link)?;
+        if !matches!(scheme, "https" | "http") {
+            return Err(no_link());
+        }
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut segments = path.split('/').skip(1);
+        let token = match (segments.next(), segments.next(), segments.next()) {
+            (Some("sheets"), Some(token), None | Some("")) if !token.contains(':') => token,
+            (Some("wiki"), ..) => return Err(Invalid::new(Rule::WikiLink, text)),
+            _ => return Err(no_link()),
+        };
+        let sheet = query.split('&').find_map(|pair| pair.strip_prefix("sheet="));
+        let sheet = sheet.filter(|id| !id.is_empty()).map(str::parse).transpose()?;
+        Ok(Self { token: token.parse()?, sheet })
+    }
+}
+
+impl fmt::Display for SpreadsheetToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for SheetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_from_itself_or_from_its_link() {
+        for (text, sheet) in [
+            ("shtcngNyg", None),
+            ("https://x.feishu.cn/sheets/shtcngNyg", None),
+            ("https://x.feishu.cn/sheets/shtcngNyg/", None),
+            ("https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k", Some("giDk9k")),
+            ("http://lark.example:80/sheets/shtcngNyg?from=x&sheet=giDk9k&r=1#top", Some("giDk9k")),
+            (" https://x.larksuite.com/sheets/shtcngNyg?sheet=\n", None),
+        ] {
+            assert_eq!(text.parse::<SpreadsheetToken>().unwrap().as_str(), "shtcngNyg", "{text}");
+            if text.contains("://") {
+                let link: SpreadsheetLink = text.parse().unwrap();
+                assert_eq!(link.sheet.as_ref().map(SheetId::as_str), sheet, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_its_rule() {
+        for (text, rule) in [
+            ("", Rule::SpreadsheetToken),
+            ("sht cn", Rule::SpreadsheetToken),
+            ("../sheets", Rule::SpreadsheetToken),
+            ("shtcn\r\n", Rule::SpreadsheetToken),
+            (&"x".repeat(129), Rule::SpreadsheetToken),
+            ("https://x.feishu.cn/wiki/wikcnKQ1k3p?sheet=giDk9k", Rule::WikiLink),
+            ("https://x.feishu.cn/docx/shtcn", Rule::NotASpreadsheetLink),
+            ("https://x.feishu.cn/sheets/", Rule::SpreadsheetToken),
+            ("https://x.feishu.cn/sheets/a/b", Rule::NotASpreadsheetLink),
+            ("https://x.feishu.cn", Rule::NotASpreadsheetLink),
+            ("ftp://x.feishu.cn/sheets/a", Rule::NotASpreadsheetLink),
+            ("https://x/sheets/a://b", Rule::NotASpreadsheetLink),
+            ("https://x.feishu.cn/sheets/a?sheet=a%20b", Rule::SheetId),
+        ] {
+            assert_eq!(text.parse::<SpreadsheetToken>().unwrap_err().rule(), rule, "{text}");
+        }
+        assert_eq!("工作表1".parse::<SheetId>().unwrap_err().rule(), Rule::SheetId);
+    }
+}
