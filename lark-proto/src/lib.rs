@@ -6,6 +6,8 @@ mod code;
 mod endpoint;
 mod endpoints;
 mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod json_bytes;
 mod multipart;
 mod path;

@@ -1,0 +1,169 @@
+//! Tenant access tokens: handing them out, and judging the ones that come.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use serde::Deserialize;
+
+use super::FakeLark;
+use super::reply::Refusal;
+use super::{header, json};
+
+/// Whose token it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenKind {
+    /// A tenant access token, in production `t-..`.
+    Tenant,
+    /// A user access token, in production `u-..` or a JWT, `eyJ..`.
+    User,
+}
+
+/// A token's whole life, as documented.
+const LIFE: Duration = Duration::from_secs(7200);
+/// With less than this left, the service issues a new token beside the old one, as documented.
+const OVERLAP: Duration = Duration::from_secs(1800);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tokens {
+    known: BTreeMap<String, (TokenKind, SystemTime)>,
+    current: Option<String>,
+    issued: u64,
+}
+
+impl Tokens {
+    pub(super) fn add(&mut self, kind: TokenKind, token: &str, expires: SystemTime) {
+        self.known.insert(token.to_owned(), (kind, expires));
+    }
+
+    /// The token of the hour with its remaining whole seconds.
+    pub(super) fn grant(&mut self, now: SystemTime) -> (String, u64) {
+        let current = self.current.as_ref().and_then(|token| {
+            let (_, expires) = self.known.get(token)?;
+            let left = expires.duration_since(now).ok().filter(|left| *left >= OVERLAP)?;
+            // A clock that went back must not promise more than a whole life.
+            Some((token.clone(), left.min(LIFE).as_secs()))
+        });
+        current.unwrap_or_else(|| {
+            self.issued = self.issued.saturating_add(1);
+            let token = format!("t-e346617a4acfc3a11d4ed24d{:016x}", self.issued);
+            let expires = now.checked_add(LIFE).unwrap_or(now);
+            self.add(TokenKind::Tenant, &token, expires);
+            self.current = Some(token.clone());
+            (token, expires.duration_since(now).unwrap_or_default().as_secs())
+        })
+    }
+
+    /// Judges the request's token; each refusal's status and code is as seen live or documented.
+    pub(super) fn admit(
+        &self,
+        now: SystemTime,
+        headers: &HeaderMap,
+        tenant_only: bool,
+    ) -> Result<(), Refusal> {
+        let token = bearer(headers)
+            .ok_or_else(|| Refusal::with_400(99991661, "Missing access token for authorization"))?;
+        let known = self.known.get(token);
+        let looks_like_user = token.starts_with("u-") || token.starts_with("eyJ");
+        let kind = match known {
+            Some((kind, _)) => *kind,
+            None if token.starts_with("t-") => TokenKind::Tenant,
+            None if looks_like_user => TokenKind::User,
+            None => {
+                let msg = "Invalid access token: it must start with t- or u-";
+                return Err(Refusal::with_400(99991671, msg));
+            }
+        };
+        let is_live = known.map(|(_, expires)| now < *expires);
+        match (kind, is_live) {
+            (TokenKind::User, _) if tenant_only => {
+                Err(Refusal::with_400(99991668, "user access token not support"))
+            }
+            (_, Some(true)) => Ok(()),
+            (TokenKind::Tenant, _) => {
+                Err(Refusal::with_400(99991663, "Invalid access token for authorization"))
+            }
+            (TokenKind::User, None) => {
+                Err(Refusal::with_400(99991668, "Invalid access token for authorization"))
+            }
+            (TokenKind::User, Some(false)) => {
+                Err(Refusal::with_400(99991677, "Authentication token expired"))
+            }
+        }
+    }
+}
+
+/// The token of the request's one `Authorization: Bearer ..`.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
+    (!token.is_empty()).then_some(token)
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    app_id: String,
+    app_secret: String,
+}
+
+/// Checks the body of a token request.
+pub(super) fn credentials(headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    let invalid = || Refusal::with_200(10003, "invalid param");
+    header::expect_json(headers).map_err(|_| invalid())?;
+    let found: Credentials = json::object(body).map_err(|_| invalid())?;
+    if !found.app_id.starts_with("cli_") || found.app_secret.is_empty() {
+        Err(invalid())
+    } else if found.app_id != FakeLark::APP_ID {
+        Err(Refusal::with_400(10014, "app id not exists"))
+    } else if found.app_secret != FakeLark::APP_SECRET {
+        Err(Refusal::with_400(10014, "app secret invalid"))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_in_its_last_half_hour() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let at = |seconds: u64| start + Duration::from_millis(seconds * 1000 + 300);
+        let mut tokens = Tokens::default();
+        let (first, left) = tokens.grant(at(0));
+        assert_eq!((first.len(), left), (42, 7200));
+        assert_eq!(tokens.grant(at(5400)), (first.clone(), 1800));
+        assert_eq!(tokens.grant(start), (first.clone(), 7200), "a clock gone back");
+        assert_eq!(
+            tokens.grant(at(5000) + Duration::from_nanos(1)),
+            (first.clone(), 2199),
+            "whole seconds"
+        );
+        let (second, left) = tokens.grant(at(5400) + Duration::from_nanos(1));
+        assert!(second != first && left == 7200);
+        let is_live = |token: &str, now| tokens.known.get(token).is_some_and(|(_, end)| now < *end);
+        assert!(is_live(&first, at(7199)) && is_live(&second, at(7199)));
+        assert!(!is_live(&first, at(7200)) && is_live(&second, at(12599)));
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_panic() {
+        let mut last = SystemTime::UNIX_EPOCH;
+        let mut step = Duration::MAX;
+        while step > Duration::ZERO {
+            match last.checked_add(step) {
+                Some(later) => last = later,
+                None => step /= 2,
+            }
+        }
+        let mut tokens = Tokens::default();
+        assert_eq!(tokens.grant(last).1, 0);
+        assert_eq!(tokens.grant(SystemTime::UNIX_EPOCH).1, 7200);
+    }
+}

@@ -1,0 +1,82 @@
+//! Failures that a test asks for.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde_json::Value;
+
+use super::Route;
+use super::reply::{self, Refusal, Reply};
+
+/// How a request fails that would have been judged on its merits otherwise.
+///
+/// None of them changes what is stored, but for [`TruncatedJson`](Self::TruncatedJson). A request
+/// that is framed wrongly gets the edge's page all the same.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A JSON refusal; the service sends most codes with 200 or 400, a few with 401, 403, 429, 5xx.
+    Code {
+        /// The HTTP status.
+        status: StatusCode,
+        /// `code` in the body, such as 99991663 or 90235.
+        code: i64,
+        /// `msg` in the body.
+        msg: Cow<'static, str>,
+    },
+    /// The gateway's rate limit, code 99991400: documented with status 429, and 400 on older APIs.
+    RateLimited {
+        /// The HTTP status.
+        status: StatusCode,
+        /// `x-ogw-ratelimit-reset`, documented as seconds, sent as it stands if a header can hold
+        /// it; `x-ogw-ratelimit-limit: 100` comes with it. `None` sends neither header.
+        reset: Option<String>,
+    },
+    /// The HTML page of the edge, seen with 400 for malformed uploads and 502 after a minute.
+    EdgeHtml(StatusCode),
+    /// HTTP 404 in plain text, as for a route that does not exist.
+    PlainNotFound,
+    /// The request is carried out, and the second half of the reply's body is lost.
+    TruncatedJson,
+    /// Any other reply.
+    Reply(Response<Bytes>),
+}
+
+impl Failure {
+    /// The reply; only a failure after the fact asks for the request's true `outcome`.
+    pub(super) fn reply(
+        self,
+        outcome: impl FnOnce() -> Result<Value, Refusal>,
+        log_id: &str,
+    ) -> Reply {
+        match self {
+            Self::Code { status, code, msg } => {
+                Reply::json(Err(Refusal { status, code, msg }), log_id)
+            }
+            Self::RateLimited { status, reset } => {
+                let msg = Cow::Borrowed("request trigger frequency limit");
+                let mut reply = Reply::json(Err(Refusal { status, code: 99991400, msg }), log_id);
+                if let Some(reset) = reset {
+                    reply::insert(&mut reply.response, "x-ogw-ratelimit-limit", "100");
+                    reply::insert(&mut reply.response, "x-ogw-ratelimit-reset", &reset);
+                }
+                reply
+            }
+            Self::EdgeHtml(status) => Reply::edge(status),
+            Self::PlainNotFound => Reply::not_found(),
+            Self::TruncatedJson => Reply::json(outcome(), log_id).truncated(),
+            Self::Reply(response) => Reply { code: None, response },
+        }
+    }
+}
+
+/// Takes the oldest failure that is meant for `route`.
+pub(super) fn take(
+    queue: &mut VecDeque<(Option<Route>, Failure)>,
+    route: Route,
+) -> Option<Failure> {
+    let at = queue.iter().position(|(only, _)| only.is_none_or(|only| only == route))?;
+    queue.remove(at).map(|(_, failure)| failure)
+}

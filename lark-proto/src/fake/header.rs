@@ -1,0 +1,144 @@
+//! Header values of the shape `kind; name=value; name="value"` (RFC 2045, RFC 7578).
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+/// A parsed value; names and the kind in lower case.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Structured {
+    pub(super) kind: String,
+    pub(super) params: Vec<(String, String)>,
+}
+
+impl Structured {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (kind, mut rest) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let kind = kind.trim_matches(BLANK);
+        if !kind.split('/').all(is_token) {
+            return Err(format!("{kind:?} is no token or media type"));
+        }
+        let mut params: Vec<(String, String)> = Vec::new();
+        while !rest.is_empty() {
+            rest = rest.strip_prefix(';').ok_or("a parameter without ; before it")?;
+            rest = rest.trim_start_matches(BLANK);
+            let (name, tail) = rest.split_once('=').ok_or("a parameter without =")?;
+            if !is_token(name) {
+                return Err(format!("{name:?} is no parameter name"));
+            }
+            let (value, tail) = match tail.strip_prefix('"') {
+                Some(quoted) => unquote(quoted)?,
+                None => bare(tail)?,
+            };
+            let name = name.to_ascii_lowercase();
+            if params.iter().any(|(known, _)| *known == name) {
+                return Err(format!("parameter {name} twice"));
+            }
+            params.push((name, value));
+            rest = tail.trim_start_matches(BLANK);
+        }
+        Ok(Self { kind: kind.to_ascii_lowercase(), params })
+    }
+
+    pub(super) fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The request's one Content-Type.
+pub(super) fn content_type(headers: &HeaderMap) -> Result<Structured, String> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err("the request needs one Content-Type".to_owned());
+    };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| "Content-Type is not UTF-8")?;
+    Structured::parse(text).map_err(|error| format!("Content-Type: {error}"))
+}
+
+/// Checks for `application/json`, alone or with the charset that the vendor's page gives.
+pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
+    let found = content_type(headers)?;
+    let is_utf8 =
+        |(name, value): &(String, String)| name == "charset" && value.eq_ignore_ascii_case("utf-8");
+    if found.kind == "application/json" && found.params.iter().all(is_utf8) {
+        Ok(())
+    } else {
+        Err("Content-Type is not application/json in utf-8".to_owned())
+    }
+}
+
+/// A token of RFC 9110.
+pub(super) fn is_token(text: &str) -> bool {
+    let is_tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(is_tchar)
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
+
+fn bare(text: &str) -> Result<(String, &str), String> {
+    let end = text.find([';', ' ', '\t']).unwrap_or(text.len());
+    let (value, tail) = text.split_at(end);
+    if is_token(value) {
+        Ok((value.to_owned(), tail))
+    } else {
+        Err(format!("{value:?} must stand in quotes"))
+    }
+}
+
+/// Reads up to the closing quote; `text` begins behind the opening one.
+fn unquote(text: &str) -> Result<(String, &str), String> {
+    let mut value = String::new();
+    let mut chars = text.chars();
+    while let Some(next) = chars.next() {
+        let literal = match next {
+            '"' => return Ok((value, chars.as_str())),
+            '\\' => chars.next().ok_or("a quoted string ends in a backslash")?,
+            other => other,
+        };
+        if literal.is_control() && literal != '\t' {
+            return Err("a control character in a quoted string".to_owned());
+        }
+        value.push(literal);
+    }
+    Err("a quoted string without its closing quote".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values() {
+        let ok = |kind: &str, params: &[(&str, &str)]| {
+            let params = params.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect();
+            Ok(Structured { kind: kind.to_owned(), params })
+        };
+        for (text, expected) in [
+            ("Text/Plain", ok("text/plain", &[])),
+            ("form-data; name=image", ok("form-data", &[("name", "image")])),
+            ("form-data;NAME=\"a;b=\\\"c\\\\\" \t; x=1", {
+                ok("form-data", &[("name", "a;b=\"c\\"), ("x", "1")])
+            }),
+            ("form-data; name=\"图\"; f=\"\"", ok("form-data", &[("name", "图"), ("f", "")])),
+        ] {
+            assert_eq!(Structured::parse(text), expected, "{text}");
+        }
+        for (text, error) in [
+            ("", "no token"),
+            ("a b", "no token"),
+            ("text/", "no token"),
+            ("form-data; name=\"image\";", "without ="),
+            ("form-data; name", "without ="),
+            ("form-data; name =x", "no parameter name"),
+            ("form-data; name=\"x\"y", "without ;"),
+            ("form-data; name=a/b", "in quotes"),
+            ("form-data; name=", "in quotes"),
+            ("form-data; name=\"x", "closing quote"),
+            ("form-data; name=\"x\\", "backslash"),
+            ("form-data; name=\"a\nb\"", "control character"),
+            ("form-data; name=a; Name=b", "name twice"),
+        ] {
+            let found = Structured::parse(text).err().unwrap_or_default();
+            assert!(found.contains(error), "{text}: {found}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! A strict, pure, in-memory Lark: the token, image and cell-image endpoints, for testing clients.
+//!
+//! ```text
+//!  head arrives        body complete
+//!  begin(now, head) --> InFlight --> finish(now, flight, body) --> http::Response
+//!                          |
+//!                          +--> abandon(flight)        (the connection broke: nothing is written)
+//!
+//!  handle(now, request) = begin + finish
+//! ```
+//!
+//! It reads requests with parsers of its own, so that an encoder's mistake cannot cancel out, and its
+//! refusals say in `msg` what was wrong and where. It knows no clock, randomness, socket or lock:
+//! the same calls get the same replies, byte for byte.
+
+mod auth;
+mod failure;
+mod header;
+mod json;
+mod multipart;
+mod reply;
+mod route;
+mod sheet;
+mod upload;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, StatusCode, request};
+use serde_json::{Value, json};
+
+pub use self::auth::TokenKind;
+pub use self::failure::Failure;
+pub use self::route::Route;
+pub use self::sheet::StoredCell;
+pub use self::upload::{ImageKind, StoredImage};
+
+use self::auth::Tokens;
+use self::reply::{Refusal, Reply};
+use self::sheet::Spreadsheet;
+
+/// A Lark tenant in memory, with one app and one spreadsheet to begin with.
+///
+/// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
+/// [`finish`](Self::finish) where they may overlap in time; what was written is read back with
+/// [`image`](Self::image) and [`cell`](Self::cell).
+#[derive(Clone, Debug)]
+pub struct FakeLark {
+    tokens: Tokens,
+    images: BTreeMap<String, StoredImage>,
+    spreadsheets: BTreeMap<String, Spreadsheet>,
+    failures: VecDeque<(Option<Route>, Failure)>,
+    seen: Vec<Seen>,
+}
+
+/// A request whose head has arrived and whose body has not.
+///
+/// Holds its spreadsheet if it is a cell write.
+#[derive(Debug)]
+#[must_use = "give it to `finish` or `abandon`, or its spreadsheet stays occupied"]
+pub struct InFlight {
+    target: Option<(Route, String)>,
+    headers: HeaderMap,
+    admitted: Result<(), Refusal>,
+    failure: Option<Failure>,
+}
+
+/// One answered request, as [`FakeLark::requests`] remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// The endpoint, or `None` where method or path were wrong.
+    pub route: Option<Route>,
+    /// The token that came as `Authorization: Bearer ..`.
+    pub token: Option<String>,
+    /// The status of the reply.
+    pub status: StatusCode,
+    /// The `code` of the reply, 0 for success; `None` where the reply is no JSON of the fake's own.
+    pub code: Option<i64>,
+}
+
+impl FakeLark {
+    /// The `app_id` that gets a tenant access token.
+    pub const APP_ID: &str = "cli_a1b2c3d4e5f6a7b8";
+    /// The `app_secret` that belongs to [`APP_ID`](Self::APP_ID): 32 characters.
+    pub const APP_SECRET: &str = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4";
+    /// The token of the spreadsheet that exists from the start.
+    pub const SPREADSHEET: &str = "shtcngNygNfuqhxTBf588jwgWbJ";
+    /// The id of that spreadsheet's one sheet.
+    pub const SHEET: &str = "Q7PlXT";
+
+    /// A tenant with [`APP_ID`](Self::APP_ID), [`SPREADSHEET`](Self::SPREADSHEET) and
+    /// [`SHEET`](Self::SHEET), no token issued and nothing written.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut fake = Self {
+            tokens: Tokens::default(),
+            images: BTreeMap::new(),
+            spreadsheets: BTreeMap::new(),
+            failures: VecDeque::new(),
+            seen: Vec::new(),
+        };
+        fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
+        fake
+    }
+
+    /// Adds a spreadsheet, or sheets to a spreadsheet that exists.
+    pub fn add_spreadsheet(&mut self, token: &str, sheets: &[&str]) {
+        self.spreadsheets.entry(token.to_owned()).or_default().add_sheets(sheets);
+    }
+
+    /// Makes `token` valid until `expires`.
+    ///
+    /// For a token that exists this moves its end: a time that has passed revokes it.
+    pub fn add_token(&mut self, kind: TokenKind, token: &str, expires: SystemTime) {
+        self.tokens.add(kind, token, expires);
+    }
+
+    /// Queues a failure for the next request to any endpoint.
+    ///
+    /// Failures are used up one a request, in order, when the request's head arrives.
+    pub fn fail_next(&mut self, failure: Failure) {
+        self.failures.push_back((None, failure));
+    }
+
+    /// Queues a failure for the next request to `route`; requests to other endpoints pass it by.
+    pub fn fail_next_on(&mut self, route: Route, failure: Failure) {
+        self.failures.push_back((Some(route), failure));
+    }
+
+    /// Answers a request that arrived whole.
+    pub fn handle(
+        &mut self,
+        now: SystemTime,
+        request: http::Request<Bytes>,
+    ) -> http::Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let flight = self.begin(now, &head);
+        self.finish(now, flight, &body)
+    }
+
+    /// Takes a request's head: its token is checked now, and a cell write occupies its spreadsheet.
+    ///
+    /// A cell write that begins while another holds the spreadsheet will be answered with 90217,
+    /// because one document takes only serial calls. A write that a queued [`Failure`] waits for
+    /// holds it too, one whose token is refused does not.
+    pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
+        let target = Route::of(&head.method, head.uri.path());
+        let (admitted, failure) = match &target {
+            None => (Ok(()), None),
+            Some((route, spreadsheet)) => (
+                self.admit(now, *route, spreadsheet, &head.headers),
+                failure::take(&mut self.failures, *route),
+            ),
+        };
+        InFlight { target, headers: head.headers.clone(), admitted, failure }
+    }
+
+    /// Takes the body, releases the spreadsheet and answers.
+    pub fn finish(
+        &mut self,
+        now: SystemTime,
+        flight: InFlight,
+        body: &[u8],
+    ) -> http::Response<Bytes> {
+        let InFlight { target, headers, admitted, failure } = flight;
+        self.release(target.as_ref(), &admitted);
+        let route = target.as_ref().map(|(route, _)| *route);
+        let log_id = reply::log_id(self.seen.len());
+        let reply = match (target, failure) {
+            // The edge judges the framing before anything behind it sees the request.
+            _ if !is_framed(&headers, body.len()) => Reply::edge(StatusCode::BAD_REQUEST),
+            (None, _) => Reply::not_found(),
+            (Some(target), failure) => {
+                let outcome = || admitted.and_then(|()| self.perform(now, &target, &headers, body));
+                match failure {
+                    None => Reply::json(outcome(), &log_id),
+                    Some(failure) => failure.reply(outcome, &log_id),
+                }
+            }
+        };
+        self.seen.push(Seen {
+            route,
+            token: auth::bearer(&headers).map(str::to_owned),
+            status: reply.response.status(),
+            code: reply.code,
+        });
+        reply.response
+    }
+
+    /// Gives up a request whose connection broke before its body was complete: its spreadsheet is
+    /// free again, nothing is written, and [`requests`](Self::requests) does not show it.
+    pub fn abandon(&mut self, flight: InFlight) {
+        let InFlight { target, admitted, .. } = flight;
+        self.release(target.as_ref(), &admitted);
+    }
+
+    /// The image stored under `key`.
+    #[must_use]
+    pub fn image(&self, key: &str) -> Option<&StoredImage> {
+        self.images.get(key)
+    }
+
+    /// Every stored image with its key.
+    pub fn images(&self) -> impl Iterator<Item = (&str, &StoredImage)> {
+        self.images.iter().map(|(key, image)| (key.as_str(), image))
+    }
+
+    /// The image in a cell; `range` in its normal form, `Q7PlXT!H7:H7`.
+    #[must_use]
+    pub fn cell(&self, spreadsheet: &str, range: &str) -> Option<&StoredCell> {
+        self.spreadsheets.get(spreadsheet)?.cells().get(range)
+    }
+
+    /// Every cell of `spreadsheet` that holds an image, with its range.
+    pub fn cells(&self, spreadsheet: &str) -> impl Iterator<Item = (&str, &StoredCell)> {
+        let cells = self.spreadsheets.get(spreadsheet).map(Spreadsheet::cells);
+        cells.into_iter().flatten().map(|(range, cell)| (range.as_str(), cell))
+    }
+
+    /// Every request answered so far, in the order of the answers.
+    #[must_use]
+    pub fn requests(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// How many requests to `route` were answered so far.
+    #[must_use]
+    pub fn count(&self, route: Route) -> usize {
+        self.seen.iter().filter(|seen| seen.route == Some(route)).count()
+    }
+
+    /// What can be judged by the head alone; `Ok` for a cell write means that it now holds its
+    /// spreadsheet.
+    fn admit(
+        &mut self,
+        now: SystemTime,
+        route: Route,
+        spreadsheet: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        if route == Route::TenantAccessToken {
+            return Ok(());
+        }
+        self.tokens.admit(now, headers, route == Route::ImageV4Put)?;
+        if route != Route::ValuesImage {
+            return Ok(());
+        }
+        self.spreadsheet(spreadsheet)?.occupy()
+    }
+
+    fn spreadsheet(&mut self, token: &str) -> Result<&mut Spreadsheet, Refusal> {
+        let found = self.spreadsheets.get_mut(token);
+        found.ok_or_else(|| Refusal::with_200(90214, "SpreadSheetNotFound"))
+    }
+
+    fn release(&mut self, target: Option<&(Route, String)>, admitted: &Result<(), Refusal>) {
+        if let (Some((Route::ValuesImage, token)), Ok(())) = (target, admitted) {
+            if let Ok(spreadsheet) = self.spreadsheet(token) {
+                spreadsheet.release();
+            }
+        }
+    }
+
+    fn perform(
+        &mut self,
+        now: SystemTime,
+        (route, spreadsheet): &(Route, String),
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Value, Refusal> {
+        match route {
+            Route::TenantAccessToken => {
+                auth::credentials(headers, body)?;
+                let (token, expire) = self.tokens.grant(now);
+                Ok(json!({"code": 0, "expire": expire, "msg": "ok", "tenant_access_token": token}))
+            }
+            Route::ImageV4Put | Route::ImV1Images => {
+                let image = upload::read(*route, headers, body)?;
+                let (key, msg) = upload::key(*route, self.images.len());
+                let reply = json!({"code": 0, "data": {"image_key": &key}, "msg": msg});
+                self.images.insert(key, image);
+                Ok(reply)
+            }
+            Route::ValuesImage => {
+                let write = json::cell_write(headers, body)?;
+                self.spreadsheet(spreadsheet)?.write(spreadsheet, write)
+            }
+        }
+    }
+}
+
+impl Default for FakeLark {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Uploads of unknown length are reported to fail at Lark's edge, so only sized bodies pass.
+fn is_framed(headers: &HeaderMap, length: usize) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let stated = match (lengths.next(), lengths.next()) {
+        (None, _) => true,
+        (Some(only), None) => {
+            let digits = only.to_str().unwrap_or_default();
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse() == Ok(length)
+        }
+        (Some(_), Some(_)) => false,
+    };
+    stated && !headers.contains_key(TRANSFER_ENCODING)
+}

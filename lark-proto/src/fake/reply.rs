@@ -1,0 +1,106 @@
+//! Replies as the service writes them.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+/// A request refused with a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: i64,
+    pub(super) msg: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub(super) fn with_200(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: StatusCode::OK, code, msg: msg.into() }
+    }
+
+    pub(super) fn with_400(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, msg: msg.into() }
+    }
+}
+
+/// A response, and the code in it if the fake put one there.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) code: Option<i64>,
+    pub(super) response: Response<Bytes>,
+}
+
+impl Reply {
+    pub(super) fn json(outcome: Result<Value, Refusal>, log_id: &str) -> Self {
+        let (status, code, body) = match outcome {
+            Ok(body) => (StatusCode::OK, 0, body),
+            Err(Refusal { status, code, msg }) => (status, code, failed(code, &msg, log_id)),
+        };
+        let mut response =
+            respond(status, "application/json; charset=utf-8", body.to_string().into());
+        insert(&mut response, "x-tt-logid", log_id);
+        Self { code: Some(code), response }
+    }
+
+    /// The page of the edge in front of the API, which knows no codes and no log id.
+    pub(super) fn edge(status: StatusCode) -> Self {
+        let page = format!(
+            "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n\
+             <center><h1>{status}</h1></center>\r\n\
+             <hr/>Powered by volc-dcdn<hr><center>Tengine</center>\r\n</body>\r\n</html>\r\n"
+        );
+        Self { code: None, response: respond(status, "text/html", page.into()) }
+    }
+
+    pub(super) fn not_found() -> Self {
+        let body = Bytes::from_static(b"404 page not found");
+        Self { code: None, response: respond(StatusCode::NOT_FOUND, "text/plain", body) }
+    }
+
+    pub(super) fn truncated(mut self) -> Self {
+        let body = self.response.body_mut();
+        body.truncate(body.len() / 2);
+        self
+    }
+}
+
+/// The log id of the reply that follows `answered` others.
+pub(super) fn log_id(answered: usize) -> String {
+    format!("20261122000000{:018X}", answered.saturating_add(1))
+}
+
+/// Sets a header, or leaves it out where no HTTP message can carry `value`.
+pub(super) fn insert(response: &mut Response<Bytes>, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn failed(code: i64, msg: &str, log_id: &str) -> Value {
+    match code {
+        // Seen live with an empty `data`.
+        10003 => json!({"code": code, "data": {}, "msg": msg}),
+        // The gateway's own codes bring the log id in the body as well.
+        99_990_000..=99_999_999 => json!({
+            "code": code,
+            "error": {
+                "log_id": log_id,
+                "troubleshooter": format!(
+                    "排查建议查看(Troubleshooting suggestions): \
+                     https://open.feishu.cn/search?from=openapi&log_id={log_id}&code={code}"
+                ),
+            },
+            "msg": msg,
+        }),
+        _ => json!({"code": code, "msg": msg}),
+    }
+}

@@ -1,0 +1,195 @@
+//! A spreadsheet with images in its cells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::json::CellWrite;
+use super::reply::Refusal;
+
+/// An image in a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredCell {
+    /// The image.
+    pub bytes: Bytes,
+    /// Its name, as sent.
+    pub name: String,
+    /// The spreadsheet's revision that this write made.
+    pub revision: u64,
+}
+
+/// The size that the vendor's own command-line tool stops at; the service's limit is not documented.
+const MAX_IMAGE: usize = 20 * 1024 * 1024;
+/// The documented number of images in one spreadsheet.
+const MAX_IMAGES: usize = 4000;
+/// The documented number of columns of a sheet.
+const MAX_COLUMN: u32 = 13_000;
+/// The documented number of cells of a sheet, so of rows as well.
+const MAX_ROW: u32 = 5_000_000;
+
+const SUFFIXES: [&str; 11] =
+    ["PNG", "JPEG", "JPG", "GIF", "BMP", "JFIF", "EXIF", "TIFF", "BPG", "WEBP", "HEIC"];
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spreadsheet {
+    sheets: BTreeSet<String>,
+    cells: BTreeMap<String, StoredCell>,
+    revision: u64,
+    is_busy: bool,
+}
+
+impl Spreadsheet {
+    pub(super) fn add_sheets(&mut self, sheets: &[&str]) {
+        self.sheets.extend(sheets.iter().map(|&sheet| sheet.to_owned()));
+    }
+
+    pub(super) fn cells(&self) -> &BTreeMap<String, StoredCell> {
+        &self.cells
+    }
+
+    pub(super) fn occupy(&mut self) -> Result<(), Refusal> {
+        if self.is_busy {
+            let msg = "TooManyRequest: another write to this spreadsheet is not finished";
+            return Err(Refusal::with_200(90217, msg));
+        }
+        self.is_busy = true;
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self) {
+        self.is_busy = false;
+    }
+
+    pub(super) fn write(&mut self, token: &str, write: CellWrite) -> Result<Value, Refusal> {
+        let range = self.normal_range(&write.range)?;
+        if write.image.is_empty() {
+            return Err(Refusal::with_200(90204, "WrongRequestBody: image is empty"));
+        }
+        let suffix = write.name.rsplit_once('.').map(|(_, suffix)| suffix);
+        if !suffix.is_some_and(|suffix| SUFFIXES.iter().any(|s| s.eq_ignore_ascii_case(suffix))) {
+            return Err(Refusal::with_200(90204, "Image format is unknown"));
+        }
+        if write.image.len() > MAX_IMAGE {
+            return Err(Refusal::with_200(90227, "TooLargeRequest: image is above 20 MiB"));
+        }
+        if self.cells.len() >= MAX_IMAGES && !self.cells.contains_key(&range) {
+            return Err(Refusal::with_200(90226, "ExcessLimit: 4000 images in one spreadsheet"));
+        }
+        self.revision = self.revision.saturating_add(1);
+        let data = json!({
+            "revision": self.revision,
+            "spreadsheetToken": token,
+            "updateRange": &range,
+        });
+        let CellWrite { image, name, .. } = write;
+        let cell = StoredCell { bytes: image.into(), name, revision: self.revision };
+        self.cells.insert(range, cell);
+        Ok(json!({"code": 0, "data": data, "msg": "success"}))
+    }
+
+    /// `<sheetId>!<cell>:<cell>` with both cells the same, columns in upper case.
+    fn normal_range(&self, range: &str) -> Result<String, Refusal> {
+        let found = range.split_once('!').filter(|(sheet, _)| self.sheets.contains(*sheet));
+        let (sheet, cells) = found.ok_or_else(|| Refusal::with_200(90215, "sheetId not found"))?;
+        let cell = cells
+            .split_once(':')
+            .filter(|(first, last)| is_cell(first) && first.eq_ignore_ascii_case(last))
+            .map(|(first, _)| first.to_ascii_uppercase());
+        match cell {
+            Some(cell) => Ok(format!("{sheet}!{cell}:{cell}")),
+            None => Err(Refusal::with_200(90202, format!("wrong range={range}"))),
+        }
+    }
+}
+
+/// Letters, then a row number without leading zeros, within the largest documented sheet.
+fn is_cell(cell: &str) -> bool {
+    let letters = cell.trim_end_matches(|c: char| c.is_ascii_digit());
+    let column = letters.chars().try_fold(0_u32, |column, letter| {
+        let digit = letter.is_ascii_alphabetic().then(|| letter.to_digit(36))??;
+        Some(column * 26 + digit - 9).filter(|column| *column <= MAX_COLUMN)
+    });
+    let row = cell.strip_prefix(letters).filter(|row| !row.starts_with('0'));
+    let row = row.and_then(|row| row.parse::<u32>().ok());
+    column.is_some_and(|column| column > 0) && row.is_some_and(|row| row <= MAX_ROW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(range: &str, image: &[u8], name: &str) -> CellWrite {
+        CellWrite { range: range.to_owned(), image: image.to_vec(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn ranges() {
+        let mut spreadsheet = Spreadsheet::default();
+        spreadsheet.add_sheets(&["s1"]);
+        for (range, normal) in [
+            ("s1!A1:A1", Ok("s1!A1:A1")),
+            ("s1!h7:H7", Ok("s1!H7:H7")),
+            ("s1!SEZ5000000:SEZ5000000", Ok("s1!SEZ5000000:SEZ5000000")),
+            ("s1!SFA1:SFA1", Err(90202)),
+            ("s1!ZZZZZZZZZZZZZ1:ZZZZZZZZZZZZZ1", Err(90202)),
+            ("s1!A5000001:A5000001", Err(90202)),
+            ("s1!A99999999999:A99999999999", Err(90202)),
+            ("s1!A1", Err(90202)),
+            ("s1!A1:B2", Err(90202)),
+            ("s1!A0:A0", Err(90202)),
+            ("s1!A01:A01", Err(90202)),
+            ("s1!A:A", Err(90202)),
+            ("s1!1:1", Err(90202)),
+            ("s1!:", Err(90202)),
+            ("s1!Ä1:Ä1", Err(90202)),
+            ("s1!A1:A1:A1", Err(90202)),
+            ("s1! A1:A1", Err(90202)),
+            ("s1", Err(90215)),
+            ("A1:A1", Err(90215)),
+            ("!A1:A1", Err(90215)),
+            ("S1!A1:A1", Err(90215)),
+            ("s1！A1:A1", Err(90215)),
+            ("s1\\!A1:A1", Err(90215)),
+        ] {
+            let found = spreadsheet.normal_range(range).map_err(|refusal| refusal.code);
+            assert_eq!(found.as_deref(), normal.as_deref(), "{range}");
+        }
+        let refusal = spreadsheet.normal_range("s1!P60").err();
+        assert_eq!(refusal, Some(Refusal::with_200(90202, "wrong range=s1!P60")));
+    }
+
+    #[test]
+    fn names_and_sizes() {
+        let mut spreadsheet = Spreadsheet::default();
+        spreadsheet.add_sheets(&["s1"]);
+        let large = vec![0; MAX_IMAGE + 1];
+        for (image, name, code) in [
+            (&b"x"[..], "a.png", 0),
+            (b"x", "a.b.HeIc", 0),
+            (large.get(1..).unwrap_or_default(), "a.webp", 0),
+            (&large, "a.webp", 90227),
+            (b"", "a.png", 90204),
+            (b"x", "png", 90204),
+            (b"x", "a.png ", 90204),
+            (b"x", "a.svg", 90204),
+        ] {
+            let reply = spreadsheet.write("t", write("s1!A1:A1", image, name));
+            assert_eq!(reply.map_or_else(|refusal| refusal.code, |_| 0), code, "{name}");
+        }
+        assert_eq!(spreadsheet.revision, 3);
+    }
+
+    #[test]
+    fn four_thousand_images_and_no_more() {
+        let mut spreadsheet = Spreadsheet::default();
+        spreadsheet.add_sheets(&["s1"]);
+        let mut put = |row: usize| {
+            let range = format!("s1!A{row}:A{row}");
+            spreadsheet.write("t", write(&range, b"x", "a.png")).err().map(|refusal| refusal.code)
+        };
+        assert!((1..=4000).all(|row| put(row).is_none()));
+        assert_eq!((put(4001), put(4000)), (Some(90226), None));
+    }
+}

@@ -1,0 +1,421 @@
+//! The fake from outside: requests in, replies and stored state out.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::*;
+
+const TOKEN_PATH: &str = "/open-apis/auth/v3/tenant_access_token/internal";
+const V4_PATH: &str = "/open-apis/image/v4/put/";
+const IM_PATH: &str = "/open-apis/im/v1/images";
+const CELL_PATH: &str =
+    "/open-apis/sheets/v2/spreadsheets/shtcngNygNfuqhxTBf588jwgWbJ/values_image";
+const JSON: &str = "application/json; charset=utf-8";
+const FORM: &str = "multipart/form-data; boundary=b";
+const CELL: &str = r#"{"range":"Q7PlXT!H7:H7","image":[1,2],"name":"a.png"}"#;
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+/// A fake that knows the tokens `t-x`, `XXXX` (tenant) and `u-x` (user), and expired twins.
+fn fake() -> FakeLark {
+    let mut fake = FakeLark::new();
+    let end = now() + Duration::from_secs(60);
+    fake.add_token(TokenKind::Tenant, "t-x", end);
+    fake.add_token(TokenKind::Tenant, "XXXX", end);
+    fake.add_token(TokenKind::User, "u-x", end);
+    fake.add_token(TokenKind::Tenant, "t-old", now());
+    fake.add_token(TokenKind::User, "eyJold", now());
+    fake
+}
+
+fn post(path: &str, content_type: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    let mut request = Request::new(body.into());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    set(&mut request, AUTHORIZATION, "Bearer t-x");
+    set(&mut request, CONTENT_TYPE, content_type);
+    request
+}
+
+fn set(request: &mut Request<Bytes>, name: HeaderName, value: &str) {
+    request.headers_mut().extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+}
+
+fn form(parts: &[(&str, &str)]) -> String {
+    let mut lines = Vec::new();
+    for (params, content) in parts {
+        lines.extend([
+            "--b\r\nContent-Disposition: form-data; ",
+            params,
+            "\r\n\r\n",
+            content,
+            "\r\n",
+        ]);
+    }
+    lines.concat() + "--b--\r\n"
+}
+
+fn good_form() -> String {
+    form(&[("name=image_type", "avatar"), ("name=image; filename=a.png", "12")])
+}
+
+fn body(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap_or_default()
+}
+
+/// What stands at this JSON pointer of the reply.
+fn at(response: &Response<Bytes>, pointer: &str) -> Value {
+    body(response).pointer(pointer).cloned().unwrap_or_default()
+}
+
+/// Status and code.
+fn verdict(response: &Response<Bytes>) -> (u16, Option<i64>) {
+    (response.status().as_u16(), at(response, "/code").as_i64())
+}
+
+fn header<'r>(response: &'r Response<Bytes>, name: &str) -> Option<&'r str> {
+    response.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+#[test]
+fn the_happy_path() {
+    let mut fake = FakeLark::new();
+    let app = json!({"app_id": FakeLark::APP_ID, "app_secret": FakeLark::APP_SECRET}).to_string();
+    let mut request = post(TOKEN_PATH, JSON, app);
+    request.headers_mut().remove(AUTHORIZATION);
+    let response = fake.handle(now(), request);
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(header(&response, "content-type"), Some(JSON));
+    assert_eq!(header(&response, "x-tt-logid"), Some("20261122000000000000000000000001"));
+    let token = at(&response, "/tenant_access_token").as_str().unwrap_or_default().to_owned();
+    let expected = json!({"code": 0, "expire": 7200, "msg": "ok", "tenant_access_token": token});
+    assert_eq!(body(&response), expected);
+
+    let mut send = |path, content_type, content: &str| {
+        let mut request = post(path, content_type, content.to_owned());
+        request.headers_mut().remove(AUTHORIZATION);
+        set(&mut request, AUTHORIZATION, &format!("Bearer {token}"));
+        set(&mut request, CONTENT_LENGTH, &content.len().to_string());
+        body(&fake.handle(now(), request))
+    };
+    let v4 = "fd3a475a-0c27-4071-a9a6-000000000001";
+    let im = "img_v3_02k1_fd3a475a-0c27-4071-a9a6-000000000002g";
+    let form = good_form();
+    let expected = json!({"code": 0, "data": {"image_key": v4}, "msg": "ok"});
+    assert_eq!(send(V4_PATH, FORM, &form), expected);
+    let expected = json!({"code": 0, "data": {"image_key": im}, "msg": "success"});
+    assert_eq!(send(IM_PATH, FORM, &form), expected);
+    for revision in [1, 2] {
+        let data = json!({
+            "revision": revision,
+            "spreadsheetToken": FakeLark::SPREADSHEET,
+            "updateRange": "Q7PlXT!H7:H7",
+        });
+        let expected = json!({"code": 0, "data": data, "msg": "success"});
+        assert_eq!(send(CELL_PATH, JSON, CELL), expected);
+    }
+
+    let image = StoredImage {
+        kind: ImageKind::Avatar,
+        bytes: Bytes::from_static(b"12"),
+        file_name: "a.png".to_owned(),
+        content_type: None,
+    };
+    assert_eq!((fake.image(v4), fake.image(im)), (Some(&image), Some(&image)));
+    assert_eq!(fake.images().count(), 2);
+    let cell =
+        StoredCell { bytes: Bytes::from_static(&[1, 2]), name: "a.png".to_owned(), revision: 2 };
+    assert_eq!(fake.cell(FakeLark::SPREADSHEET, "Q7PlXT!H7:H7"), Some(&cell));
+    assert!(fake.cells(FakeLark::SPREADSHEET).eq([("Q7PlXT!H7:H7", &cell)]));
+    assert_eq!((fake.count(Route::TenantAccessToken), fake.count(Route::ValuesImage)), (1, 2));
+    let last = fake.requests().last().and_then(|seen| seen.token.as_deref());
+    assert_eq!(last, Some(token.as_str()));
+}
+
+#[test]
+fn requests_of_foreign_clients() {
+    macro_rules! captures {
+        ($($name:literal)*) => {
+            [$(($name, include_bytes!(concat!("../../tests/captures/", $name)).as_slice())),*]
+        };
+    }
+    let image = [
+        197, 236, 196, 4, 75, 13, 180, 149, 166, 3, 11, 214, 145, 107, 181, 233, 128, 41, 170, 45,
+        37, 60, 56, 175, 53, 67, 175, 60, 92, 28, 128, 48,
+    ];
+    for (name, bytes) in captures!(
+        "curl-upload-32.bin" "curl-values-32.bin" "feishu-sdk-upload-32.bin"
+        "feishu-sdk-values-32.bin" "lark-channel-upload-32.bin" "lark-oapi-async-upload-32.bin"
+        "node-sdk-stream-upload-32.bin" "node-sdk-values-32.bin" "requests-upload-32.bin"
+        "requests-values-32.bin"
+    ) {
+        let mut fake = fake();
+        fake.add_spreadsheet("shtcnX", &["Q7PlXT"]);
+        let response = fake.handle(now(), split(bytes));
+        assert_eq!(verdict(&response), (200, Some(0)), "{name}: {:?}", response.body());
+        let stored: Vec<_> = fake.images().map(|(_, image)| &image.bytes).collect();
+        let written: Vec<_> = fake.cells("shtcnX").map(|(_, cell)| &cell.bytes).collect();
+        assert_eq!([stored, written].concat(), [&image[..]], "{name}");
+    }
+}
+
+/// Takes an HTTP/1.1 request apart.
+fn split(bytes: &'static [u8]) -> Request<Bytes> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_default();
+    let (head, body) = bytes.split_at(end + 4);
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+    let mut request = Request::new(Bytes::from_static(body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            set(&mut request, name, value);
+        }
+    }
+    request
+}
+
+#[test]
+fn who_may_do_what() {
+    let refused = |code| (400, Some(code));
+    let ok = (200, Some(0));
+    for (authorization, v4, im, cell) in [
+        ("Bearer t-x", ok, ok, ok),
+        ("Bearer XXXX", ok, ok, ok),
+        ("Bearer u-x", refused(99991668), ok, ok),
+        ("Bearer t-old", refused(99991663), refused(99991663), refused(99991663)),
+        ("Bearer t-none", refused(99991663), refused(99991663), refused(99991663)),
+        ("Bearer eyJold", refused(99991668), refused(99991677), refused(99991677)),
+        ("Bearer eyJnone", refused(99991668), refused(99991668), refused(99991668)),
+        ("Bearer u-none", refused(99991668), refused(99991668), refused(99991668)),
+        ("Bearer a-none", refused(99991671), refused(99991671), refused(99991671)),
+        ("Bearer ", refused(99991661), refused(99991661), refused(99991661)),
+        ("bearer t-x", refused(99991661), refused(99991661), refused(99991661)),
+        ("t-x", refused(99991661), refused(99991661), refused(99991661)),
+        ("", refused(99991661), refused(99991661), refused(99991661)),
+    ] {
+        for (path, content_type, content, expected) in [
+            (V4_PATH, FORM, good_form(), v4),
+            (IM_PATH, FORM, good_form(), im),
+            (CELL_PATH, JSON, CELL.to_owned(), cell),
+        ] {
+            // A refused token hides what is wrong with the body.
+            let content = if expected == ok { content } else { String::new() };
+            let mut request = post(path, content_type, content);
+            request.headers_mut().remove(AUTHORIZATION);
+            if !authorization.is_empty() {
+                set(&mut request, AUTHORIZATION, authorization);
+            }
+            let response = fake().handle(now(), request);
+            assert_eq!(verdict(&response), expected, "{authorization} {path}");
+            let log_id = at(&response, "/error/log_id");
+            let expected = header(&response, "x-tt-logid").filter(|_| expected != ok);
+            assert_eq!(log_id.as_str(), expected, "{authorization} {path}");
+        }
+    }
+}
+
+#[test]
+fn token_requests() {
+    let (id, secret) = (FakeLark::APP_ID, FakeLark::APP_SECRET);
+    let good = format!(r#"{{"app_id":"{id}","app_secret":"{secret}"}}"#);
+    for (content_type, content, expected) in [
+        (JSON, good.replace('{', "{\"other\":1,"), (200, Some(0))),
+        ("text/plain", good.clone(), (200, Some(10003))),
+        (JSON, good.clone() + "x", (200, Some(10003))),
+        (JSON, format!(r#"["{id}","{secret}"]"#), (200, Some(10003))),
+        (JSON, format!(r#"{{"app_id":"{id}"}}"#), (200, Some(10003))),
+        (JSON, good.replace("cli_", "app_"), (200, Some(10003))),
+        (JSON, good.replace(id, "cli_other"), (400, Some(10014))),
+        (JSON, good.replace(secret, "x"), (400, Some(10014))),
+        (JSON, good.replace(secret, ""), (200, Some(10003))),
+    ] {
+        let response = fake().handle(now(), post(TOKEN_PATH, content_type, content.clone()));
+        assert_eq!(verdict(&response), expected, "{content}");
+        if expected.1 == Some(10003) {
+            let live: &[u8] = br#"{"code":10003,"data":{},"msg":"invalid param"}"#;
+            assert_eq!(response.body(), live);
+        }
+    }
+}
+
+#[test]
+fn refused_uploads() {
+    let large = "x".repeat(10 * 1024 * 1024);
+    let (message, file) = (("name=image_type", "message"), "name=image; filename=a");
+    for (parts, v4, im) in [
+        (vec![(file, &*large), message, ("name=other", "")], 0, 0),
+        (vec![(file, &*(large.clone() + "x")), message], 18033, 234006),
+        (vec![(file, ""), message], 11214, 234010),
+        (vec![message], 11214, 234001),
+        (vec![], 11214, 234001),
+        (vec![("name=file; filename=a", "x"), message], 11214, 234001),
+        (vec![("name=image", "x"), message], 11214, 234001),
+        (vec![("name=image; filename=\"\"", "x"), message], 11214, 234001),
+        (vec![(file, "x")], 18033, 234001),
+        (vec![(file, "x"), ("name=image_type", "Message")], 18033, 234001),
+        (vec![(file, "x"), ("name=image_type; filename=a", "message")], 18033, 234001),
+        (vec![(file, "x"), message, message], 18033, 234001),
+        (vec![(file, "x"), message, (file, "x")], 18033, 234001),
+    ] {
+        let content = form(&parts);
+        for (path, code) in [(V4_PATH, v4), (IM_PATH, im)] {
+            let mut fake = fake();
+            let response = fake.handle(now(), post(path, FORM, content.clone()));
+            let status = if code == 0 { 200 } else { 400 };
+            assert_eq!(verdict(&response), (status, Some(code)), "{:?}", response.body());
+            assert_eq!(fake.images().count(), usize::from(code == 0));
+        }
+    }
+    let mut fake = fake();
+    let broken = good_form().replace("avatar\r\n", "avatar");
+    let response = fake.handle(now(), post(V4_PATH, FORM, broken.clone()));
+    assert_eq!(verdict(&response), (400, Some(18033)));
+    assert_eq!(at(&response, "/msg"), "missing CRLF before the boundary at byte 62");
+    let response = fake.handle(now(), post(IM_PATH, JSON, good_form()));
+    assert_eq!(verdict(&response), (400, Some(234001)));
+}
+
+#[test]
+fn refused_cells() {
+    let mut fake = fake();
+    let elsewhere = CELL_PATH.replace("shtcn", "wikcn");
+    for (path, content, expected) in [
+        (CELL_PATH, CELL, (200, Some(0))),
+        (&elsewhere, CELL, (200, Some(90214))),
+        (CELL_PATH, "x", (200, Some(90201))),
+        (CELL_PATH, "[]", (200, Some(90204))),
+        (CELL_PATH, &CELL.replace(":H7", ""), (200, Some(90202))),
+        (CELL_PATH, &CELL.replace("Q7PlXT", "Sheet1"), (200, Some(90215))),
+        (CELL_PATH, &CELL.replace("a.png", "a"), (200, Some(90204))),
+        (CELL_PATH, CELL, (200, Some(0))),
+    ] {
+        let response = fake.handle(now(), post(path, JSON, content.to_owned()));
+        assert_eq!(verdict(&response), expected, "{content}");
+    }
+    assert_eq!(fake.cells(FakeLark::SPREADSHEET).map(|(_, cell)| cell.revision).max(), Some(2));
+}
+
+#[test]
+fn writes_of_one_spreadsheet_must_not_overlap() {
+    let mut fake = fake();
+    fake.add_spreadsheet("other", &["Q7PlXT"]);
+    let other = CELL_PATH.replace(FakeLark::SPREADSHEET, "other");
+    let (head, content) = post(CELL_PATH, JSON, CELL).into_parts();
+    let (upload, _) = post(IM_PATH, FORM, "").into_parts();
+
+    let first = fake.begin(now(), &head);
+    let second = fake.begin(now(), &head);
+    let elsewhere = fake.begin(now(), &post(&other, JSON, "").into_parts().0);
+    let image = fake.begin(now(), &upload);
+    let reply = fake.finish(now(), second, &content);
+    assert_eq!(verdict(&reply), (200, Some(90217)));
+    let third = fake.begin(now(), &head);
+    for (flight, content, code) in [
+        (first, &*content, 0),
+        (third, &*content, 90217),
+        (elsewhere, &*content, 0),
+        (image, good_form().as_bytes(), 0),
+    ] {
+        assert_eq!(verdict(&fake.finish(now(), flight, content)), (200, Some(code)));
+    }
+
+    let broken = fake.begin(now(), &head);
+    let refused = fake.begin(now(), &head);
+    fake.abandon(broken);
+    let next = fake.begin(now(), &head);
+    fake.abandon(refused);
+    let overlapping = fake.begin(now(), &head);
+    assert_eq!(verdict(&fake.finish(now(), overlapping, &content)), (200, Some(90217)));
+    assert_eq!(verdict(&fake.finish(now(), next, &content)), (200, Some(0)));
+    assert_eq!(fake.count(Route::ValuesImage), 6, "the abandoned do not count");
+
+    fake.fail_next(Failure::EdgeHtml(StatusCode::BAD_GATEWAY));
+    let failing = fake.begin(now(), &head);
+    let overlapping = fake.begin(now(), &head);
+    assert_eq!(fake.finish(now(), failing, &content).status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(verdict(&fake.finish(now(), overlapping, &content)), (200, Some(90217)));
+}
+
+#[test]
+fn failures() {
+    let mut fake = fake();
+    let code = |status, code| Failure::Code { status, code, msg: "m".into() };
+    let odd = Response::new(Bytes::from_static(b"odd"));
+    fake.fail_next_on(Route::ValuesImage, Failure::EdgeHtml(StatusCode::BAD_GATEWAY));
+    fake.fail_next(code(StatusCode::OK, 99991663));
+    for reset in [Some("1e400".to_owned()), Some("a\nb".to_owned()), None] {
+        fake.fail_next(Failure::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset });
+    }
+    fake.fail_next(Failure::PlainNotFound);
+    fake.fail_next(Failure::Reply(odd));
+    fake.fail_next(code(StatusCode::INTERNAL_SERVER_ERROR, 2200));
+
+    let none = ("content-type", None);
+    let reset = "x-ogw-ratelimit-reset";
+    for (status, code, (name, value)) in [
+        (200, Some(99991663), ("content-type", Some(JSON))),
+        (429, Some(99991400), (reset, Some("1e400"))),
+        (429, Some(99991400), (reset, None)),
+        (429, Some(99991400), (reset, None)),
+        (404, None, ("content-type", Some("text/plain"))),
+        (200, None, none),
+        (500, Some(2200), ("x-ogw-ratelimit-limit", None)),
+        (200, Some(0), ("content-type", Some(JSON))),
+    ] {
+        let response = fake.handle(now(), post(IM_PATH, FORM, good_form()));
+        assert_eq!(verdict(&response), (status, code));
+        assert_eq!(header(&response, name), value, "{name}");
+        assert_eq!(fake.requests().last().and_then(|seen| seen.code), code);
+    }
+    assert_eq!(fake.images().count(), 1, "only the one that was not made to fail");
+
+    let response = fake.handle(now(), post(CELL_PATH, JSON, CELL));
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(header(&response, "content-type"), Some("text/html"));
+    assert!(response.body().starts_with(b"<html>"));
+    assert_eq!(fake.cells(FakeLark::SPREADSHEET).count(), 0);
+
+    fake.fail_next(Failure::TruncatedJson);
+    let response = fake.handle(now(), post(CELL_PATH, JSON, CELL));
+    assert_eq!(verdict(&response), (200, None));
+    assert!(response.body().starts_with(b"{\"code\":0,"));
+    assert_eq!(fake.cells(FakeLark::SPREADSHEET).count(), 1, "it was carried out");
+}
+
+#[test]
+fn the_edge_and_the_mux() {
+    let chunked = HeaderName::from_static("transfer-encoding");
+    for (name, value, status) in [
+        (CONTENT_LENGTH, "53", 200),
+        (CONTENT_LENGTH, "52", 400),
+        (CONTENT_LENGTH, "+53", 400),
+        (CONTENT_LENGTH, "", 400),
+        (CONTENT_LENGTH, "53, 53", 400),
+        (chunked, "chunked", 400),
+    ] {
+        let mut request = post(CELL_PATH, JSON, CELL);
+        set(&mut request, name, value);
+        let mut fake = fake();
+        let response = fake.handle(now(), request);
+        assert_eq!(response.status().as_u16(), status, "{value}");
+        assert_eq!(fake.cells(FakeLark::SPREADSHEET).count(), usize::from(status == 200));
+        let is_html = header(&response, "content-type") == Some("text/html");
+        assert_eq!(is_html, status == 400);
+    }
+    let mut request = post(CELL_PATH, JSON, CELL);
+    *request.method_mut() = Method::PUT;
+    let mut fake = fake();
+    let response = fake.handle(now(), request);
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(response.body(), "404 page not found");
+    assert_eq!(fake.requests().first().map(|seen| seen.route), Some(None));
+}

@@ -1,0 +1,104 @@
+//! The two image uploads: one form, two families of codes.
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::Route;
+use super::multipart::{self, Part};
+use super::reply::Refusal;
+
+/// What an uploaded image is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImageKind {
+    /// `image_type` was `message`.
+    Message,
+    /// `image_type` was `avatar`.
+    Avatar,
+}
+
+/// An uploaded image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredImage {
+    /// What it is for.
+    pub kind: ImageKind,
+    /// The image.
+    pub bytes: Bytes,
+    /// The `filename` of its part.
+    pub file_name: String,
+    /// The `Content-Type` of its part; foreign clients that send none were accepted.
+    pub content_type: Option<String>,
+}
+
+/// The documented 10 MB, read generously.
+const MAX_IMAGE: usize = 10 * 1024 * 1024;
+
+/// What each kind of mistake is answered with.
+struct Codes {
+    absent: i64,
+    empty: i64,
+    large: i64,
+    malformed: i64,
+}
+
+const V4: Codes = Codes { absent: 11214, empty: 11214, large: 18033, malformed: 18033 };
+const IM: Codes = Codes { absent: 234001, empty: 234010, large: 234006, malformed: 234001 };
+
+/// Reads the form of an upload.
+pub(super) fn read(route: Route, headers: &HeaderMap, body: &[u8]) -> Result<StoredImage, Refusal> {
+    let codes = if route == Route::ImageV4Put { V4 } else { IM };
+    let malformed = |error: String| Refusal::with_400(codes.malformed, error);
+
+    let boundary = multipart::boundary(headers).map_err(malformed)?;
+    let parts = multipart::read(body, &boundary).map_err(malformed)?;
+    let image_type = only(&parts, "image_type").map_err(malformed)?;
+    let image = only(&parts, "image").map_err(malformed)?;
+
+    let Some(image) = image else {
+        return Err(Refusal::with_400(codes.absent, "image is missing"));
+    };
+    // Form readers take a part for a field unless it has a file name.
+    let Some(file_name) = image.file_name.as_ref().filter(|name| !name.is_empty()) else {
+        return Err(Refusal::with_400(codes.absent, "image has no filename, so it is no file"));
+    };
+    if image.content.is_empty() {
+        return Err(Refusal::with_400(codes.empty, "image is empty"));
+    }
+    if image.content.len() > MAX_IMAGE {
+        return Err(Refusal::with_400(codes.large, "image is above 10 MiB"));
+    }
+    let kind = match image_type {
+        None => Err("image_type is missing"),
+        Some(part) if part.file_name.is_some() => Err("image_type is a file"),
+        Some(Part { content: b"message", .. }) => Ok(ImageKind::Message),
+        Some(Part { content: b"avatar", .. }) => Ok(ImageKind::Avatar),
+        Some(_) => Err("image_type is neither message nor avatar"),
+    };
+    Ok(StoredImage {
+        kind: kind.map_err(|error| malformed(error.to_owned()))?,
+        bytes: Bytes::copy_from_slice(image.content),
+        file_name: file_name.clone(),
+        content_type: image.content_type.clone(),
+    })
+}
+
+/// The key of the image that follows `stored` others, and the `msg` that comes with it.
+pub(super) fn key(route: Route, stored: usize) -> (String, &'static str) {
+    let number = stored.saturating_add(1);
+    let uuid = format!("fd3a475a-0c27-4071-a9a6-{number:012x}");
+    if route == Route::ImageV4Put {
+        (uuid, "ok")
+    } else {
+        (format!("img_v3_02k1_{uuid}g"), "success")
+    }
+}
+
+/// The part of this name, which must not come twice.
+fn only<'p, 'b>(parts: &'p [Part<'b>], name: &str) -> Result<Option<&'p Part<'b>>, String> {
+    let mut named = parts.iter().filter(|part| part.name == name);
+    match (named.next(), named.next()) {
+        (_, Some(_)) => Err(format!("{name} comes twice")),
+        (part, None) => Ok(part),
+    }
+}
