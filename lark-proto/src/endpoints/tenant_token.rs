@@ -109,7 +109,7 @@ mod tests {
         );
         let TenantGrant { token, expires_in } = grant.unwrap();
         assert_eq!(token.expose_secret(), "t-caecc734c2e3328a62489fe0648c4b98779515d3");
-        assert_eq!(expires_in, Duration::from_secs(7140));
+        assert_eq!(expires_in, Duration::from_secs(7200));
     }
 
     #[test]

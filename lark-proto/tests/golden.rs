@@ -1,0 +1,77 @@
+//! Exact bytes of every request, from the vendor's own examples. A change here is a change on the wire:
+//! it goes into the changelog under "Bytes".
+//!
+//! `GOLDEN=write cargo test -p lark-proto --test golden` writes the files anew.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use lark_proto::{
+    AppId, AppSecret, EndpointExt, Image, ImageEncoding, NoToken, PutImage, Site, TenantToken,
+    TenantTokenRequest, WriteSheetImage, wire,
+};
+
+/// The body of the vendor's cURL sample for `values_image`.
+const SAMPLE: &str = include_str!("golden/write-sheet-image.sample.json");
+
+fn sample_image() -> Image {
+    let sample: serde_json::Value = serde_json::from_str(SAMPLE).unwrap();
+    let bytes: Vec<u8> = serde_json::from_value(sample["image"].clone()).unwrap();
+    Image::new(bytes).unwrap()
+}
+
+fn token() -> TenantToken {
+    TenantToken::new("t-e346617a4acfc3a11d4ed24dca0d0c0fc8e0067e").unwrap()
+}
+
+fn write() -> WriteSheetImage {
+    WriteSheetImage::new(
+        "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap(),
+        "Q7PlXT!H7:H7".parse().unwrap(),
+        sample_image(),
+    )
+    .and_then(|write| write.named("test.png"))
+    .unwrap()
+}
+
+fn check(name: &str, request: http::Request<Bytes>) {
+    let bytes = wire::http1(request);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    #[expect(clippy::disallowed_methods, reason = "the way to write the files anew")]
+    if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
+        std::fs::write(&path, &bytes).unwrap();
+    }
+    let golden = std::fs::read(&path).unwrap();
+    assert_eq!(bytes.escape_ascii().to_string(), golden.escape_ascii().to_string(), "{name}");
+}
+
+#[test]
+fn put_image() {
+    let request = |put: PutImage| put.request(&Site::LARK, &token());
+    check("put-image-message.http", request(PutImage::message(sample_image()).unwrap()));
+    check("put-image-avatar.http", request(PutImage::avatar(sample_image()).unwrap()));
+}
+
+#[test]
+fn write_sheet_image() {
+    check("write-sheet-image.http", write().request(&Site::LARK, &token()));
+    let base64 = write().encoded(ImageEncoding::Base64).request(&Site::LARK, &token());
+    check("write-sheet-image-base64.http", base64);
+}
+
+#[test]
+fn tenant_token() {
+    // The placeholders of the vendor's page.
+    let get = TenantTokenRequest::new(
+        AppId::new("cli_slkdjalasdkjasd").unwrap(),
+        AppSecret::new("dskLLdkasdjlasdKK").unwrap(),
+    );
+    check("tenant-token.http", get.request(&Site::FEISHU, &NoToken));
+}
+
+#[test]
+fn the_json_is_the_samples() {
+    let ours = write().request(&Site::LARK, &token()).into_body();
+    let json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
+    assert_eq!(json(&ours), json(SAMPLE.as_bytes()));
+}

@@ -1,0 +1,52 @@
+//! How much is held while a body is streamed, told by an allocator that counts. One test: the count is of
+//! the whole process.
+
+use std::alloc::System;
+use std::io::Read;
+
+use bytes::Buf;
+use cap::Cap;
+use lark_proto::{
+    Body, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken, WriteSheetImage,
+};
+
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+#[test]
+fn streaming_holds_the_image_and_little_more() {
+    let image = Image::unchecked(vec![0xC5; 10_000_000]).unwrap();
+    let token = TenantToken::new("t-1").unwrap();
+    let write = |encoding| {
+        WriteSheetImage::new("s".parse().unwrap(), "a!A1".parse().unwrap(), image.clone())
+            .unwrap()
+            .encoded(encoding)
+            .request_streamed(&Site::LARK, &token)
+            .into_body()
+    };
+    let chunked = |mut body: Body| {
+        while let Some(chunk) = body.next_chunk() {
+            std::hint::black_box(&chunk);
+        }
+    };
+    let read = |body: Body| {
+        let (mut reader, mut buffer) = (body.reader(), [0; 16 * 1024]);
+        while reader.read(&mut buffer).unwrap() > 0 {}
+    };
+
+    let before = HEAP.allocated();
+    assert!(before >= 10_000_000 && HEAP.max_allocated() - before < 64 * 1024, "the image is held");
+    for encoding in [ImageEncoding::Numbers, ImageEncoding::Base64] {
+        chunked(write(encoding));
+        read(write(encoding));
+        read(write(encoding).clone());
+    }
+    chunked(
+        PutImage::message(image.clone()).unwrap().request_streamed(&Site::LARK, &token).into_body(),
+    );
+    let beyond = HEAP.max_allocated() - before;
+    assert!(beyond <= 256 * 1024, "{beyond} bytes beyond the image");
+
+    drop(write(ImageEncoding::Numbers).into_bytes());
+    assert!(HEAP.max_allocated() - before > 30_000_000, "the count sees what is held");
+}

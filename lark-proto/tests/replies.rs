@@ -1,0 +1,414 @@
+//! Replies, good, odd and hostile, and exactly what is made of each.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response};
+use lark_proto::{
+    Advice, EndpointExt, Error, PutImage, Reply, TenantTokenRequest, Unreadable, WithLogId,
+    WriteSheetImage,
+};
+
+const DATA: &str = r#"{"spreadsheetToken":"sht","updateRange":"Q!A1:A1","revision":80}"#;
+const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-SECRET","expire":7140}"#;
+
+/// Status | headers | body => what [`told`] makes of it, at every endpoint.
+const ERRORS: &str = r#"
+# The code decides, not the status.
+200 | | {"code":99991663,"msg":"Invalid"} => 99991663 TenantToken, Renew, `Invalid`
+400 | | {"code":99991663,"msg":"Invalid"} => 99991663 TenantToken, Renew, `Invalid`
+401 | | {"code":99991663,"msg":"Invalid"} => 99991663 TenantToken, Renew, `Invalid`
+400 | | {"code":99991668,"msg":"user access token not support"} => 99991668 CallerToken, GiveUp, `user access token not support`
+200 | | {"code":10003,"data":{},"msg":"invalid param"} => 10003 Request, GiveUp, `invalid param`
+200 | | {"code":10014,"msg":"app secret invalid"} => 10014 App, GiveUp, `app secret invalid`
+400 | | {"code":10014,"msg":"app secret invalid"} => 10014 App, GiveUp, `app secret invalid`
+200 | | {"code":90217,"msg":"TooManyRequest","data":{}} => 90217 RateLimit, Again, `TooManyRequest`
+400 | | {"code":90217,"msg":"TooManyRequest","data":{}} => 90217 RateLimit, Again, `TooManyRequest`
+503 | | {"code":90202,"msg":"m"} => 90202 Request, GiveUp, `m`
+503 | | {"code":42,"msg":"m"} => 42 Unknown, GiveUp, `m`
+429 | retry-after: 3 | {"code":42,"msg":"m"} => 42 Unknown, Again, `m`, after 3s
+200 | | {"code":9223372036854775807,"msg":"m"} => 9223372036854775807 Unknown, GiveUp, `m`
+200 | | {"code":-1,"msg":"m","data":{"image_key":"img"},"tenant_access_token":"t"} => -1 Unknown, GiveUp, `m`
+200 | | {"code":4294967296,"msg":7} => 4294967296 Unknown, GiveUp, ``
+200 | | {"code":42,"msg":null,"data":[]} => 42 Unknown, GiveUp, ``
+200 | | {"code":42,"msg":"\ud800","data":"\ud800"} => 42 Unknown, GiveUp, ``
+
+# How long to wait.
+400 | x-ogw-ratelimit-reset: 7; retry-after: 9 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 7s
+429 | x-ogw-ratelimit-reset: 0.25 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 250ms
+429 | x-ogw-ratelimit-reset: 0 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 0ns
+429 | x-ogw-ratelimit-reset: 1e300 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 86400s
+429 | x-ogw-ratelimit-reset: -1; retry-after: 9 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 9s
+429 | x-ogw-ratelimit-reset: NaN; retry-after: soon | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`
+429 | x-ogw-ratelimit-reset: ７ | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`
+429 | retry-after: 120 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 120s
+429 | retry-after: Wed, 21 Oct 2026 07:28:00 GMT | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`
+400 | retry-after: 9 | {"code":90202,"msg":"m"} => 90202 Request, GiveUp, `m`, after 9s
+
+# No code: the status is all there is.
+429 | x-ogw-ratelimit-reset: 1 | slow down => unreadable, -, Again, `slow down`, after 1s
+502 | | => unreadable, -, Again, ``
+503 | retry-after: 9 | {} => unreadable, -, Again, `{}`, after 9s
+504 | | {"msg":"m"} => unreadable, -, Again, `{"msg":"m"}`
+503 | | {"code":0} => unreadable, -, Again, `{"code":0}`
+500 | | oops => unreadable, -, GiveUp, `oops`
+401 | | => unreadable, -, GiveUp, ``
+404 | content-type: text/plain; x-tt-logid: L | 404 page not found => unreadable, text/plain, GiveUp, `404 page not found`, log L
+400 | content-type: text/html | <html><h1>400 Bad Request</h1>Powered by volc-dcdn => unreadable, text/html, GiveUp, `<html><h1>400 Bad Request</h1>Powered by volc-dcdn`
+502 | content-type: text/html; x-request-id: R | <html>502 Bad Gateway => unreadable, text/html, Again, `<html>502 Bad Gateway`, log R
+200 | content-type: image/图 | GIF => unreadable, image/图, GiveUp, `GIF`
+400 | content-type: text/html | {"code":90202,"msg":"m"} => 90202 Request, GiveUp, `m`
+
+# The log id: X-Tt-Logid, then the body, then X-Request-Id.
+400 | x-request-id: R; x-tt-logid: T | {"code":42,"error":{"log_id":"B"}} => 42 Unknown, GiveUp, ``, log T
+400 | x-request-id: R | {"code":42,"error":{"log_id":"B"}} => 42 Unknown, GiveUp, ``, log B
+400 | x-request-id: R | {"code":42,"error":{}} => 42 Unknown, GiveUp, ``, log R
+400 | x-request-id: R | {"code":42,"log_id":["B"]} => 42 Unknown, GiveUp, ``, log R
+400 | | {"code":42,"error":{"logid":"B"},"log_id":"top"} => 42 Unknown, GiveUp, ``, log B
+400 | | {"code":42,"error":{"logid":"b","log_id":"B"}} => 42 Unknown, GiveUp, ``, log B
+400 | | {"code":42,"error":{"logid":"B","log_id":7}} => 42 Unknown, GiveUp, ``, log B
+400 | | {"code":42,"error":[],"logid":"B"} => 42 Unknown, GiveUp, ``, log B
+400 | | {"code":42,"logid":"b","log_id":"B"} => 42 Unknown, GiveUp, ``, log B
+400 | | {"code":42,"logid":"B","log_id":null} => 42 Unknown, GiveUp, ``, log B
+400 | | {"code":42,"logid":"B","log_id":7} => 42 Unknown, GiveUp, ``, log B
+400 | x-tt-logid:  | {"code":42,"log_id":"B"} => 42 Unknown, GiveUp, ``, log B
+400 | x-tt-logid: 图 | {"code":42,"log_id":"B"} => 42 Unknown, GiveUp, ``, log B
+400 | x-request-id: R | {"code":42,"error":{"log_id":""}} => 42 Unknown, GiveUp, ``, log R
+400 | | {"code":42,"error":{"log_id":""},"log_id":"B"} => 42 Unknown, GiveUp, ``, log B
+400 | | {"code":42,"error":{"log_id":"","logid":"B"}} => 42 Unknown, GiveUp, ``, log B
+200 | | {"code":0,"log_id":"B"} => unreadable, -, GiveUp, `{"code":0,"log_id":"B"}`, log B
+200 | | {"code":"42","log_id":"B"} => unreadable, -, GiveUp, `{"code":"42","log_id":"B"}`, log B
+
+# `error`: one odd detail does not hide the others.
+400 | | {"code":42,"msg":"m","error":"why"} => 42 Unknown, GiveUp, `m`, detail why
+400 | | {"code":42,"msg":"m","error":7} => 42 Unknown, GiveUp, `m`
+400 | | {"code":42,"msg":"m","error":null} => 42 Unknown, GiveUp, `m`
+400 | | {"code":42,"msg":"m","error":["why",{"message":"why"}]} => 42 Unknown, GiveUp, `m`
+400 | | {"code":42,"error":{"message":7,"log_id":{},"troubleshooter":"h","helps":7}} => 42 Unknown, GiveUp, ``, hint h
+400 | | {"code":42,"error":{"message":"d","permission_violations":{"scope":"s"},"field_violations":"f"}} => 42 Unknown, GiveUp, ``, detail d
+400 | | {"code":99991672,"error":{"permission_violations":[7,null,"s",{},{"scope":"a:b","url":"u"},[[]],{"type":"t","subject":"c:d"},{"scope":7,"subject":"e:f","url":[],"type":{}},{"scope":null},{"url":"u"}]}} => 99991672 Permission, GiveUp, ``, scope a:b - u, scope c:d t -, scope e:f - -
+400 | | {"code":99992402,"error":{"field_violations":[{"field":"a","value":"v","description":"d"},{"field":"b","value":{}},{"description":"d"},9,{"field":"c","description":[]}],"permission_violations":[{"subject":"s"}]}} => 99992402 Request, GiveUp, ``, scope s - -, field a: d, field b: , field c: 
+400 | | {"code":42,"error":{"permission_violations":[{"scope":"","subject":"s"},{"scope":""}]}} => 42 Unknown, GiveUp, ``, scope s - -
+400 | | {"code":42,"error":{"permission_violations":[["s"]],"field_violations":[["f","d"]],"message":"d"}} => 42 Unknown, GiveUp, ``, detail d
+400 | | {"code":42,"error":{"message":"c","message":"d","troubleshooter":"h"}} => 42 Unknown, GiveUp, ``, detail d, hint h
+"#;
+
+/// Bodies that no endpoint reads: no integer 0 as code, or code 0 without an object as data.
+const UNREADABLE: &str = r#"
+{"code":9223372036854775808} {"code":-9223372036854775809} {"code":18446744073709551616} {"code":1e999}
+{"code":0.0} {"code":-0} {"code":0e0} {"code":00} {"code":0x0} {"code":+0} {"code":NaN} {"code":"0"} {"code":""}
+{"code":null} {"code":true} {"code":false} {"code":[0]} {"code":{}} {"code":{"code":0}} {"Code":0} {"data":{"code":0}}
+{"code":0,"code":0} {"code":0,"code":90202} {"code":90202,"code":0} {"code":90202,"\u0063ode":0} {"code":0}{"code":90202}
+{"code":0}} {"code":0,} {"code":0,"data":{},} {"code":0}x {'code':0} "{\"code\":0}" {code:0} {} [] [0] 0 null ok
+[0,"ok",{"spreadsheetToken":"sht","image_key":"img"},"t"] [{"code":0,"data":{"spreadsheetToken":"sht"}}]
+{"code":0,"data":null} {"code":0,"data":[]} {"code":0,"data":["sht","a","b",1]} {"code":0,"data":[{"image_key":"img"}]}
+{"code":0,"data":"img"} {"code":0,"data":7} {"code":0,"data":true} {"code":0,"data":{}} {"code":0,"data":{"image_key":""}}
+{"code":0,"data":{"image_key":7,"spreadsheetToken":7}} {"code":0,"data":{"image_key":null,"spreadsheetToken":null}}
+{"code":0,"data":{"spreadsheet_token":"sht","imageKey":"img"}} {"code":0,"image_key":"img","spreadsheetToken":"sht"}
+"#;
+
+/// The fields beside a write's token => the range and the revision.
+const WRITES: &str = r#"
+"updateRange":"a","revision":80 => a 80
+"updatedRange":"b","revision":0 => b 0
+"updatedRange":"b","updateRange":"a" => a -
+"updateRange":null,"updatedRange":"b" => b -
+"updateRange":7,"updatedRange":"b","revision":"80" => b -
+"updateRange":["a"],"updatedRange":{"b":1},"revision":1.5 => - -
+"updateRange":"\ud800","revision":9223372036854775808 => - -
+"revision":null,"new":{"deep":[1,{}]} => - -
+"#;
+
+/// The body => how the error is shown.
+const SHOWN: &str = r#"
+{"code":90202,"msg":"a\r\nb\tc"} => code 90202 SHEET_RANGE (HTTP 400): a  b c; log id L L
+{"code":42,"msg":"m","error":"why"} => code 42 (HTTP 400): m: why; log id L L
+{"code":42,"error":"why"} => code 42 (HTTP 400): why; log id L L
+{"code":42,"msg":"m","error":{"field_violations":[{"field":"f\n","description":"d\u009b2J"}]}} => code 42 (HTTP 400): m; field `f `: d 2J; log id L L
+{"code":42,"msg":"m","error":{"permission_violations":[{"subject":"s\u0000\u007f"}]}} => code 42 (HTTP 400): m; missing permission `s  `; log id L L
+<p>502 => unreadable reply (HTTP 400, no content type): not a JSON object; it begins `<p>502`; log id L L
+# What ends a line or turns the reading direction without being a control character.
+{"code":42,"msg":"a\u2028b\u2029c\u202ed\u2066e"} => code 42 (HTTP 400): a b c d e; log id L L
+"#;
+
+/// Replies of the token's endpoint that cannot be read and hold a secret.
+const SECRETS: &str = r#"{"code":0,"Tenant_Access_Token":"t-SECRET"}
+{"code":0,"tenant_access_token":"t-SEC RET"}
+{"code":0,"tenant_access_token":["t-SECRET"]}
+{"code":0,"tenant_access_token":{"t-SECRET":1}}
+{"code":"t-SECRET","tenant_access_token":"t-SECRET"}
+{"code":0,"tenant_access_token":"t-SECRET","tenant_access_token":"t-SECRET"}
+{"app_id":"cli_x","app_secret":"SECRET"}
+<p>Authorization: Bearer t-SECRET
+{"code":0,"tenant_access\u005ftoken":"t-SECRET",
+{"code":0,"refresh_token":"ur-SECRET","#;
+
+fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut reply = Response::new(body.into());
+    *reply.status_mut() = status.try_into().unwrap();
+    for (name, value) in headers {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        reply.headers_mut().append(name.parse::<HeaderName>().unwrap(), value);
+    }
+    reply
+}
+
+/// The error that every endpoint makes of a reply. None sees a success, and what is shown is sane.
+fn error(reply: &Response<Bytes>) -> Error {
+    let sheet = WriteSheetImage::decode(reply.clone()).unwrap_err();
+    let image = PutImage::decode(reply.clone()).unwrap_err();
+    let token = TenantTokenRequest::decode(reply.clone()).unwrap_err();
+    assert_eq!([told(&image), told(&token)], [told(&sheet), told(&sheet)]);
+    let (shown, status) = (sheet.to_string(), reply.status().as_u16());
+    assert!(shown.contains(&format!("(HTTP {status}")), "{shown}");
+    assert!(!shown.contains(char::is_control), "{shown:?}");
+    assert!(shown.len() < 128 * 1024, "{} bytes", shown.len());
+    sheet
+}
+
+fn unreadable(error: &Error) -> &Unreadable {
+    match error {
+        Error::Unreadable(reply) => reply,
+        other => panic!("{other}"),
+    }
+}
+
+/// An error in one line: the code and its class, or the content type; the advice; the message or the
+/// excerpt; then what else there is.
+fn told(error: &Error) -> String {
+    let (advice, again) = match error.advice() {
+        Advice::Again { after } => ("Again", Some(after)),
+        Advice::Renew => ("Renew", None),
+        Advice::GiveUp => ("GiveUp", None),
+        other => panic!("{other:?}"),
+    };
+    let mut details = Vec::new();
+    let (first, after) = if let Some(api) = error.api() {
+        let or = |text: &Option<String>| text.clone().unwrap_or("-".into());
+        details.extend(api.detail.iter().map(|detail| format!("detail {detail}")));
+        let scopes = api.permission_violations.iter();
+        details.extend(scopes.map(|v| format!("scope {} {} {}", v.scope, or(&v.kind), or(&v.url))));
+        let fields = api.field_violations.iter();
+        details.extend(fields.map(|v| format!("field {}: {}", v.field, v.description)));
+        details.extend(api.troubleshooter.iter().map(|hint| format!("hint {hint}")));
+        let first = format!("{} {:?}, {advice}, `{}`", api.code.0, api.code.class(), api.msg);
+        (first, api.retry_after)
+    } else {
+        let Unreadable { content_type, excerpt, retry_after, .. } = unreadable(error);
+        let content_type = content_type.as_deref().unwrap_or("-");
+        (format!("unreadable, {content_type}, {advice}, `{excerpt}`"), *retry_after)
+    };
+    assert!(again.is_none_or(|again| again == after), "{again:?} {after:?}");
+    let after = after.map(|wait| format!("after {wait:?}"));
+    let log_id = error.log_id().map(|id| format!("log {id}"));
+    [first].into_iter().chain(after).chain(log_id).chain(details).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs a table and shows every row that differs, not the first alone.
+fn check(table: &str, tell: impl Fn(&str) -> String) {
+    let rows = table.lines().filter(|row| !row.is_empty() && !row.starts_with('#'));
+    let wrong = rows.filter_map(|row| {
+        let (given, want) = row.split_once("=> ").unwrap();
+        let got = tell(given.trim_end());
+        (got != want).then(|| format!("{row}\n  got {got}"))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn data(data: &str) -> Response<Bytes> {
+    reply(200, &[], format!(r#"{{"code":0,"msg":"ok","data":{data}}}"#))
+}
+
+#[test]
+fn errors_are_told() {
+    check(ERRORS, |given| {
+        let [status, headers, body] = given.splitn(3, '|').collect::<Vec<_>>()[..] else {
+            panic!("{given}")
+        };
+        let headers = headers[1..].split_terminator("; ").filter(|header| !header.is_empty());
+        let headers: Vec<_> = headers.map(|header| header.split_once(": ").unwrap()).collect();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.trim())).collect();
+        told(&error(&reply(status.trim().parse().unwrap(), &headers, body.trim().to_owned())))
+    });
+}
+
+#[test]
+fn unreadable_bodies_are_quoted() {
+    let odd = ["", " \r\n\t ", "\0", "\u{feff}{\"code\":0}", "{\"code\":0} trailing", "\u{b}{}"];
+    for body in UNREADABLE.split_whitespace().chain(odd) {
+        let error = error(&reply(200, &[], body));
+        assert_eq!(unreadable(&error).excerpt, body.replace(char::is_control, " "));
+        assert_eq!(error.advice(), Advice::GiveUp, "{body}");
+    }
+}
+
+#[test]
+fn code_0_is_a_success_under_any_status() {
+    for status in [200, 204, 302, 400, 401, 429, 500, 503] {
+        let decode = |body: &str| reply(status, &[], body.to_owned());
+        let sheet = decode(&format!(r#"{{"code":0,"error":{{"message":"m"}},"data":{DATA}}}"#));
+        assert_eq!(WriteSheetImage::decode(sheet).unwrap().spreadsheet_token, "sht");
+        let image = PutImage::decode(decode(r#" {"data":{"image_key":"img_1"},"code":0} "#));
+        assert_eq!(image.unwrap().as_str(), "img_1");
+        let grant = TenantTokenRequest::decode(decode(TOKEN)).unwrap();
+        assert_eq!((grant.token.expose_secret(), grant.expires_in.as_secs()), ("t-SECRET", 7140));
+    }
+}
+
+#[test]
+fn a_write_is_a_success_whatever_its_details() {
+    check(WRITES, |fields| {
+        let reply = data(&format!(r#"{{"spreadsheetToken":"sht",{fields}}}"#));
+        let written = WriteSheetImage::decode(reply).unwrap();
+        assert_eq!(written.spreadsheet_token, "sht");
+        let revision = written.revision.map(|revision| revision.to_string());
+        let or = |text: Option<String>| text.unwrap_or("-".into());
+        format!("{} {}", or(written.range), or(revision))
+    });
+}
+
+#[test]
+fn a_success_can_carry_its_log_id() {
+    let both = [("x-request-id", "R"), ("x-tt-logid", "T")];
+    let token = reply(200, &both, TOKEN);
+    let (_, log_id) = WithLogId::<TenantTokenRequest>::decode(token.clone()).unwrap();
+    assert_eq!(log_id.as_deref(), Some("T"));
+    assert_eq!(WithLogId::<PutImage>::decode(token).unwrap_err().log_id(), Some("T"));
+    for (headers, log_id) in [(&both[..1], Some("B")), (&[], Some("B"))] {
+        let body = format!(r#"{{"log_id":"B","code":0,"data":{DATA}}}"#);
+        let (written, got) =
+            WithLogId::<WriteSheetImage>::decode(reply(200, headers, body)).unwrap();
+        assert_eq!((written.revision, got.as_deref()), (Some(80), log_id));
+    }
+    assert_eq!(WithLogId::<WriteSheetImage>::decode(data(DATA)).unwrap().1, None);
+}
+
+#[test]
+fn a_reply_that_breaks_off_is_unreadable_at_every_byte() {
+    let sheet = format!(r#"{{"code":0,"data":{DATA},"msg":"成功"}}"#);
+    for body in [&sheet, r#"{"code":0,"data":{"image_key":"img_1"},"msg":"ok"}"#, TOKEN] {
+        for end in 0..body.len() {
+            let error = error(&reply(200, &[], body.as_bytes()[..end].to_vec()));
+            unreadable(&error);
+            assert!(!format!("{error}{error:?}").contains("t-S"), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn nesting_does_not_exhaust_the_stack() {
+    let deep = |open: &str, close: &str| open.repeat(100_000) + "1" + &close.repeat(100_000);
+    for deep in [deep("[", "]"), deep(r#"{"message":"#, "}"), "[".repeat(100_000)] {
+        for field in ["data", "msg", "log_id", "new", "code"] {
+            error(&reply(200, &[], format!(r#"{{"{field}":{deep},"code":0}}"#)));
+        }
+        let closed = deep.ends_with([']', '}']);
+        for field in ["error", "data", "msg"] {
+            let error = error(&reply(400, &[], format!(r#"{{"code":90202,"{field}":{deep}}}"#)));
+            assert_eq!(error.api().map(|api| api.code.0), closed.then_some(90202), "{field}");
+        }
+        for field in ["message", "log_id", "permission_violations", "field_violations", "new"] {
+            let body =
+                format!(r#"{{"code":90202,"error":{{"{field}":{deep},"troubleshooter":"h"}}}}"#);
+            let error = error(&reply(400, &[], body));
+            let hint = error.api().and_then(|api| api.troubleshooter.as_deref());
+            assert_eq!(hint, closed.then_some("h"), "{field}");
+        }
+        let odd =
+            data(&format!(r#"{{"spreadsheetToken":"sht","new":{deep},"updateRange":{deep}}}"#));
+        assert_eq!(WriteSheetImage::decode(odd).is_ok(), closed);
+    }
+}
+
+#[test]
+fn huge_texts_are_bounded() {
+    let huge = "图".repeat(350_000);
+    let short = format!("{}…", &huge[..1023]);
+    let items = |item: String| vec![item; 1000].join(",");
+    let scopes = items(r#"{"scope":"s","type":"k","url":"u"}"#.into());
+    let fields = items(r#"{"field":"f","description":"d"}"#.into());
+    let body = format!(
+        r#"{{"code":1,"msg":"m","error":{{"message":"m","log_id":"l","troubleshooter":"t",
+            "permission_violations":[{scopes}],"field_violations":[{fields}]}}}}"#
+    );
+    let many = error(&reply(400, &[], body));
+    let api = many.api().unwrap();
+    assert_eq!((api.permission_violations.len(), api.field_violations.len()), (32, 32));
+
+    let one = format!(
+        r#"{{"code":1,"msg":"{huge}","error":{{"message":"{huge}","log_id":"{huge}","troubleshooter":"{huge}",
+            "permission_violations":[{{"scope":"{huge}","type":"{huge}","url":"{huge}"}}],
+            "field_violations":[{{"field":"{huge}","description":"{huge}"}}]}}}}"#
+    );
+    let want = format!(
+        "1 Unknown, GiveUp, `{short}`, log {}…, detail {short}, scope {short} {short} {short}, field {short}: {short}, hint {short}",
+        &huge[..126]
+    );
+    assert_eq!(told(&error(&reply(400, &[], one))), want);
+
+    let code = format!(r#"{{"code":"{huge}"}}"#);
+    let x = "x".repeat(1000);
+    let code = error(&reply(200, &[("content-type", &x), ("x-tt-logid", &x)], code));
+    assert_eq!(unreadable(&code).content_type.as_deref(), Some(&*format!("{}…", &x[..60])));
+    assert_eq!(code.log_id(), Some(&*format!("{}…", &x[..128])));
+    assert!(unreadable(&code).reason.len() <= 203, "{code}");
+}
+
+#[test]
+fn an_excerpt_ends_between_characters() {
+    for letter in ["a", "é", "图", "😀"] {
+        for offset in 0..8 {
+            for len in [230, 256, 1000] {
+                let mut body = "x".repeat(offset);
+                body.extend(std::iter::repeat_n(letter, len / letter.len()));
+                let ends = body.char_indices().map(|(at, _)| at).chain([body.len()]);
+                let end = ends.filter(|end| *end <= 256).next_back().unwrap();
+                let cut = if end < body.len() { "…" } else { "" };
+                let want = format!("{}{cut}", &body[..end]);
+                assert_eq!(unreadable(&error(&reply(502, &[], body))).excerpt, want);
+            }
+        }
+    }
+    let excerpt = |body: &[u8]| unreadable(&error(&reply(502, &[], body.to_vec()))).excerpt.clone();
+    assert_eq!(excerpt(&[0xff; 300]), "\u{fffd}".repeat(256) + "…");
+    assert_eq!(excerpt(&[0x80; 300]), "\u{fffd}".repeat(256) + "…");
+    assert_eq!(excerpt(b"\xd6\xd0 ok"), "\u{fffd}\u{fffd} ok");
+    assert_eq!(excerpt(&"图".as_bytes()[..2]), "\u{fffd}");
+    assert_eq!(excerpt(b"{\"code\":0,\"msg\":\"\xff\"}"), "{\"code\":0,\"msg\":\"\u{fffd}\"}");
+}
+
+#[test]
+fn an_error_is_shown_in_one_clean_line() {
+    check(SHOWN, |body| error(&reply(400, &[("x-tt-logid", "L\tL")], body.to_owned())).to_string());
+    for control in (0..=0x9f).filter_map(char::from_u32).filter(|c| c.is_control()) {
+        let escaped = format!("\\u{:04x}", u32::from(control));
+        for text in [escaped, control.to_string()] {
+            let body = r#"{"code":1,"msg":"X","error":{"message":"X","troubleshooter":"X","log_id":"X",
+                "permission_violations":[{"scope":"X"}],"field_violations":[{"field":"X"}]}}"#;
+            error(&reply(400, &[], body.replace('X', &text)));
+        }
+        let page = format!("{control}[31m<p>{control}");
+        let error = error(&reply(502, &[], page.clone()));
+        assert_eq!(unreadable(&error).excerpt, page.replace(control, " "));
+    }
+}
+
+#[test]
+fn a_token_is_never_shown() {
+    let cut = (0..300).map(|len| {
+        let msg = "x".repeat(len);
+        format!(r#"{{"code":0,"msg":"{msg}","tenant_access_token":"t-SECRET","expi"#)
+    });
+    let wrong: Vec<_> = (SECRETS.lines().map(str::to_owned).chain(cut))
+        .map(|body| TenantTokenRequest::decode(reply(200, &[], body)).unwrap_err())
+        .filter(|error| format!("{error} {error:?}").contains("SEC"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_reply_and_a_grant_do_not_show_the_token() {
+    let grant = TenantTokenRequest::decode(reply(200, &[], TOKEN)).unwrap();
+    let reply = Reply::new(reply(200, &[], TOKEN));
+    assert!(!format!("{grant:?}").contains("SECRET"), "{grant:?}");
+    assert!(!format!("{reply:?}").contains("SECRET"), "{reply:?}");
+}

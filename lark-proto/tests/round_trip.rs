@@ -1,0 +1,208 @@
+//! Whatever is encoded is read back the same: by the fake's readers, by third parties, and through every
+//! view of a body.
+
+use std::io::Read;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Buf, Bytes};
+use lark_proto::fake::{FakeLark, ImageKind, TokenKind};
+use lark_proto::{
+    Body, Boundary, EndpointExt, Image, ImageEncoding, Multipart, PutImage, Site, TenantToken,
+    UserToken, WriteSheetImage,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const NOW: SystemTime = UNIX_EPOCH;
+
+fn fake() -> FakeLark {
+    let mut fake = FakeLark::new();
+    fake.add_token(TokenKind::Tenant, "t-1", NOW + Duration::from_secs(1));
+    fake
+}
+
+fn token() -> TenantToken {
+    TenantToken::new("t-1").unwrap()
+}
+
+/// Image bytes: random ones, runs of one byte, ones around the size of an encoded piece, and ones made
+/// of boundaries.
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    let boundary = (0_u64..20, 0_usize..22).prop_map(|(number, cut)| {
+        let text = format!("--lark-{number:016x}");
+        text[..text.len() - cut].as_bytes().to_vec()
+    });
+    prop_oneof![
+        3 => vec(any::<u8>(), 1..600),
+        1 => (any::<u8>(), 1_usize..600).prop_map(|(byte, len)| vec![byte; len]),
+        1 => (12_280_usize..12_300, any::<u8>())
+            .prop_map(|(len, seed)| (0..len).map(|n| (n % 256) as u8 ^ seed).collect()),
+        2 => vec(prop_oneof![boundary, vec(any::<u8>(), 0..3)], 1..40)
+            .prop_map(|pieces| [pieces.concat(), b"x".to_vec()].concat()),
+    ]
+}
+
+/// All bytes of `body`, read in a way that `sizes` choose.
+fn read_in_steps(mut body: Body, sizes: &[usize]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (turn, size) in sizes.iter().cycle().enumerate() {
+        let left = body.len();
+        match turn % 3 {
+            0 => match body.next_chunk() {
+                Some(chunk) => out.extend_from_slice(&chunk),
+                None => return out,
+            },
+            1 => {
+                let shown = body.chunk()[..body.chunk().len().min(*size)].to_vec();
+                body.advance(shown.len());
+                out.extend_from_slice(&shown);
+            }
+            _ => {
+                let mut buffer = vec![0; *size];
+                let mut reader = body.reader();
+                let n = reader.read(&mut buffer).unwrap();
+                out.extend_from_slice(&buffer[..n]);
+                body = reader.into_inner();
+            }
+        }
+        assert!(body.len() <= left);
+    }
+    out
+}
+
+fn assert_views_agree(body: &Body, sizes: &[usize]) -> Result<Bytes, TestCaseError> {
+    let flat = body.clone().into_bytes();
+    prop_assert_eq!(flat.len() as u64, body.len());
+    prop_assert_eq!(&read_in_steps(body.clone(), sizes), &flat);
+    let mut read = Vec::new();
+    body.clone().reader().read_to_end(&mut read).unwrap();
+    prop_assert_eq!(&read, &flat);
+    let mut past_the_end = body.clone();
+    past_the_end.advance(usize::MAX);
+    prop_assert!(past_the_end.is_empty() && past_the_end.next_chunk().is_none());
+    Ok(flat)
+}
+
+/// multer, a reader of forms by others.
+fn parts_by_multer(content_type: &str, body: Bytes) -> Vec<(String, Option<String>, Bytes)> {
+    let boundary = multer::parse_boundary(content_type).unwrap();
+    let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(body)]);
+    let mut form = multer::Multipart::new(stream, boundary);
+    futures_executor::block_on(async {
+        let mut parts = Vec::new();
+        while let Some(field) = form.next_field().await.unwrap() {
+            let name = field.name().unwrap().to_owned();
+            let file_name = field.file_name().map(str::to_owned);
+            parts.push((name, file_name, field.bytes().await.unwrap()));
+        }
+        parts
+    })
+}
+
+proptest! {
+    #[test]
+    fn an_upload(bytes in content(), avatar: bool, sizes in vec(1_usize..5000, 1..6)) {
+        let image = Image::unchecked(bytes.clone()).unwrap();
+        let (put, kind, word) = match avatar {
+            true => (PutImage::avatar(image).unwrap(), ImageKind::Avatar, "avatar"),
+            false => (PutImage::message(image).unwrap(), ImageKind::Message, "message"),
+        };
+        let streamed = put.request_streamed(&Site::LARK, &token());
+        let request = put.request(&Site::LARK, &token());
+        prop_assert_eq!(request.headers(), streamed.headers());
+        prop_assert_eq!(&assert_views_agree(streamed.body(), &sizes)?, request.body());
+        prop_assert_eq!(&request.headers()["content-length"], &request.body().len().to_string());
+
+        let content_type = request.headers()["content-type"].to_str().unwrap().to_owned();
+        let delimiter = format!("--{}", content_type.split_once("boundary=").unwrap().1);
+        let occurs = memchr::memmem::find_iter(request.body(), &delimiter).count();
+        prop_assert_eq!(occurs, 3, "two parts and the end");
+
+        let parts = parts_by_multer(&content_type, request.body().clone());
+        prop_assert_eq!(parts.len(), 2);
+        prop_assert_eq!((parts[0].0.as_str(), &parts[0].2[..]), ("image_type", word.as_bytes()));
+        prop_assert_eq!((parts[1].0.as_str(), &parts[1].2[..]), ("image", &bytes[..]));
+
+        let mut fake = fake();
+        let key = PutImage::decode(fake.handle(NOW, request)).unwrap();
+        let stored = fake.image(key.as_str()).unwrap();
+        prop_assert_eq!((stored.kind, &stored.bytes[..]), (kind, &bytes[..]));
+        prop_assert_eq!(Some(&stored.file_name), parts[1].1.as_ref());
+        prop_assert!(stored.content_type.is_some());
+    }
+
+    #[test]
+    fn a_cell(
+        bytes in content(),
+        name in "[^/\\\\\\p{C}]{1,30}",
+        column in "[A-Za-z]|[A-Ra-r][A-Za-z]{2}",
+        row in 1_u32..=5_000_000,
+        base64: bool,
+        sizes in vec(1_usize..5000, 1..6),
+    ) {
+        let name = format!("x{name}.png");
+        let column = column.to_ascii_uppercase();
+        let range = format!("{}!{column}{row}:{column}{row}", FakeLark::SHEET);
+        let encoding = if base64 { ImageEncoding::Base64 } else { ImageEncoding::Numbers };
+        let write = WriteSheetImage::new(
+            FakeLark::SPREADSHEET.parse().unwrap(),
+            range.parse().unwrap(),
+            Image::unchecked(bytes.clone()).unwrap(),
+        );
+        let write = write.and_then(|write| write.named(&name)).unwrap().encoded(encoding);
+        let streamed = write.request_streamed(&Site::FEISHU, &token());
+        let request = write.request(&Site::FEISHU, &UserToken::new("t-1").unwrap());
+        prop_assert_eq!(&assert_views_agree(streamed.body(), &sizes)?, request.body());
+        prop_assert_eq!(&request.headers()["content-length"], &request.body().len().to_string());
+
+        let json: serde_json::Value = serde_json::from_slice(request.body()).unwrap();
+        prop_assert_eq!(&json["range"], &range);
+        let json_name = json["name"].as_str().unwrap().to_owned();
+        let read = match &json["image"] {
+            serde_json::Value::String(text) => {
+                use base64::Engine as _;
+                base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+            }
+            array => serde_json::from_value::<Vec<u8>>(array.clone()).unwrap(),
+        };
+        prop_assert_eq!(&read, &bytes);
+
+        let mut fake = fake();
+        let written = WriteSheetImage::decode(fake.handle(NOW, request)).unwrap();
+        prop_assert_eq!(written.range.as_deref(), Some(range.as_str()));
+        let cell = fake.cell(&written.spreadsheet_token, &range).unwrap();
+        prop_assert_eq!((&cell.bytes[..], &cell.name), (&bytes[..], &json_name));
+    }
+
+    #[test]
+    fn a_form_with_any_parts(parts in vec((content(), any::<String>()), 0..6), given in "[a-z]{1,4}") {
+        let form = parts.iter().fold(Multipart::new(), |form, (bytes, name)| {
+            form.file("f", name, "image/png", bytes.clone().into())
+        });
+        let mut payloads = vec![form.payload()];
+        payloads.extend(form.payload_with(&Boundary::new(&given).unwrap()));
+        for payload in payloads {
+            let content_type = payload.content_type.to_str().unwrap().to_owned();
+            let body = assert_views_agree(&payload.body, &[7])?;
+            let read = parts_by_multer(&content_type, body);
+            let read: Vec<&[u8]> = read.iter().map(|(_, _, bytes)| &bytes[..]).collect();
+            let sent: Vec<&[u8]> = parts.iter().map(|(bytes, _)| &bytes[..]).collect();
+            prop_assert_eq!(read, sent);
+        }
+    }
+}
+
+/// Ten megabytes of nothing but boundaries. A search that tries one number after the other would read
+/// them 450,000 times over and not end in an hour; this one is told by the test ending.
+#[test]
+fn ten_megabytes_of_boundaries() {
+    let count = 10_000_000 / 23;
+    let bytes: Vec<u8> = (0..count).flat_map(|n| format!("--lark-{n:016x}").into_bytes()).collect();
+    let put = PutImage::message(Image::unchecked(bytes.clone()).unwrap()).unwrap();
+    let request = put.request(&Site::LARK, &token());
+    let expected = format!("multipart/form-data; boundary=lark-{count:016x}");
+    assert_eq!(request.headers()["content-type"], expected);
+    let mut fake = fake();
+    let key = PutImage::decode(fake.handle(NOW, request)).unwrap();
+    assert_eq!(fake.image(key.as_str()).unwrap().bytes, bytes);
+}

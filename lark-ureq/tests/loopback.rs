@@ -1,0 +1,280 @@
+//! The client over real sockets: against the fake Lark, and against servers that misbehave.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use lark_hyper::FakeServer;
+use lark_proto::fake::{Failure as Fails, FakeLark, Route, TokenKind};
+use lark_proto::{
+    App, AppId, AppSecret, Code, EndpointExt, Failure, Image, NoToken, PutImage, Site, TenantToken,
+    TenantTokenRequest, UserToken, WithLogId, WriteSheetImage, wire,
+};
+use lark_ureq::Client;
+
+fn app() -> App {
+    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
+}
+
+fn image(len: usize) -> Image {
+    let noise = (0..len as u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8);
+    Image::new([b"\x89PNG\r\n\x1a\n".to_vec(), noise.collect()].concat()).unwrap()
+}
+
+fn put(len: usize) -> PutImage {
+    PutImage::message(image(len)).unwrap()
+}
+
+fn write(len: usize) -> WriteSheetImage {
+    let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
+    WriteSheetImage::new(FakeLark::SPREADSHEET.parse().unwrap(), cell, image(len)).unwrap()
+}
+
+#[test]
+fn a_client_is_shared_between_threads() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<Client>();
+}
+
+#[test]
+fn images_arrive_as_they_were_sent() {
+    let server = FakeServer::start().unwrap();
+    let client = Client::new(server.site().clone(), app());
+    for len in [1, 100_000, 3_000_000] {
+        let key = client.call(&put(len)).unwrap();
+        let (written, log_id) = client.call(&WithLogId(&write(len))).unwrap();
+        let lark = server.lark();
+        let stored = lark.image(key.as_str()).unwrap();
+        assert_eq!(stored.bytes, *image(len).bytes());
+        assert_eq!(stored.content_type.as_deref(), Some("image/png"));
+        let cell = lark.cell(FakeLark::SPREADSHEET, written.range.as_deref().unwrap()).unwrap();
+        assert_eq!((&cell.bytes, cell.name.as_str()), (image(len).bytes(), "image.png"));
+        assert!(log_id.is_some_and(|id| id.starts_with("2026")));
+    }
+    assert_eq!(server.lark().count(Route::TenantAccessToken), 1);
+}
+
+#[test]
+fn first_calls_of_many_threads_get_one_token() {
+    let server = FakeServer::start().unwrap();
+    let client = Client::new(server.site().clone(), app());
+    thread::scope(|scope| {
+        for _ in 0..32 {
+            let client = client.clone();
+            scope.spawn(move || client.call(&put(10)).unwrap());
+        }
+    });
+    assert_eq!(server.lark().count(Route::TenantAccessToken), 1);
+    assert_eq!(server.lark().images().count(), 32);
+}
+
+#[test]
+fn a_given_token_is_used_as_it_is() {
+    let server = FakeServer::start().unwrap();
+    let client = Client::new(server.site().clone(), App::None);
+    let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
+    server.lark().add_token(TokenKind::User, "u-1", end);
+
+    let written = client.call_as(&UserToken::new("u-1").unwrap(), &write(9)).unwrap();
+    assert_eq!(written.revision, Some(1));
+    assert_eq!(server.lark().requests()[0].token.as_deref(), Some("u-1"));
+
+    let refused = client.call_as(&TenantToken::new("t-old").unwrap(), &put(9)).unwrap_err();
+    assert_eq!(refused.lark().unwrap().api().unwrap().code, Code::TENANT_TOKEN_INVALID);
+    let no_app = client.call(&put(9)).unwrap_err();
+    assert!(matches!(no_app.kind, Failure::NoApp), "{no_app}");
+    assert_eq!(server.lark().requests().len(), 2, "nothing is sent without credentials");
+}
+
+#[test]
+fn wrong_credentials_are_the_token_routes_error() {
+    let server = FakeServer::start().unwrap();
+    let client =
+        Client::new(server.site().clone(), App::custom(FakeLark::APP_ID, "wrong-secret").unwrap());
+    let error = client.call(&put(9)).unwrap_err();
+    assert_eq!(error.route, "/open-apis/auth/v3/tenant_access_token/internal");
+    let api = error.lark().unwrap().api().unwrap();
+    assert_eq!((api.code, api.msg.as_str()), (Code::APP_SECRET_INVALID, "app secret invalid"));
+    assert_eq!(server.lark().requests().len(), 1);
+    assert!(!format!("{client:?} {error:?}").contains("wrong-secret"));
+}
+
+#[test]
+fn an_error_keeps_its_body_whatever_the_agents_settings() {
+    let server = FakeServer::start().unwrap();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(true)
+        .max_redirects(7)
+        .max_redirects_will_error(true)
+        .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
+        .proxy(None)
+        .build();
+    let client = Client::with_agent(server.site().clone(), app(), agent.into());
+    for status in [200, 400, 401, 403, 429, 500] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let fails = Fails::Code { status, code: 90202, msg: "wrong range=x!A1".into() };
+        server.lark().fail_next_on(Route::ValuesImage, fails);
+        let error = client.call(&write(9)).unwrap_err();
+        let api = error.lark().unwrap().api().unwrap();
+        assert_eq!((api.code, api.status), (Code::SHEET_RANGE, status));
+        assert_eq!(api.msg, "wrong range=x!A1");
+        assert!(api.log_id.is_some());
+    }
+}
+
+#[test]
+fn a_reply_is_read_up_to_the_limit() {
+    let server = FakeServer::start().unwrap();
+    let client = Client::new(server.site().clone(), app()).with_reply_limit(1000);
+    let reply = |len| {
+        let body = Bytes::from(vec![b' '; len]);
+        server.lark().fail_next_on(Route::ImageV4Put, Fails::Reply(Response::new(body)));
+        client.call(&put(9)).unwrap_err().kind
+    };
+    assert!(matches!(reply(1001), Failure::TooLarge { limit: 1000 }));
+    assert!(matches!(reply(1000), Failure::Lark(lark_proto::Error::Unreadable(_))));
+    assert!(client.call(&put(9)).is_ok(), "the next call is none the worse");
+}
+
+/// A server that gives each request the next of `replies` and returns the requests as they came, each
+/// with the number of its connection.
+fn canned(replies: Vec<String>) -> (Site, thread::JoinHandle<Vec<(usize, Vec<u8>)>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let server = thread::spawn(move || {
+        let mut replies = replies.into_iter().peekable();
+        let mut requests = Vec::new();
+        for (connection, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            while let Some(request) = replies.peek().and_then(|_| read_request(&mut stream)) {
+                requests.push((connection, request));
+                stream.write_all(replies.next().unwrap().as_bytes()).unwrap();
+            }
+            if replies.peek().is_none() {
+                break;
+            }
+        }
+        requests
+    });
+    (site, server)
+}
+
+/// One request, head and body; `None` when the client has closed.
+fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .split("content-length: ")
+                .nth(1)
+                .map_or(0, |rest| rest.lines().next().unwrap().parse::<usize>().unwrap());
+            if body.len() >= length {
+                return Some(request);
+            }
+        }
+        match stream.read(&mut buffer).ok()? {
+            0 => return None,
+            n => request.extend_from_slice(&buffer[..n]),
+        }
+    }
+}
+
+fn json(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+#[test]
+fn requests_go_out_on_one_connection_as_wire_writes_them() {
+    let token = r#"{"code":0,"msg":"ok","tenant_access_token":"t-1","expire":7200}"#;
+    let written = r#"{"code":0,"data":{"spreadsheetToken":"s"},"msg":"success"}"#;
+    let (site, server) = canned(vec![json(token), json(written), json(written)]);
+    let client = Client::new(site.clone(), app());
+    client.call(&write(50)).unwrap();
+    client.call(&write(50)).unwrap();
+
+    let get = TenantTokenRequest::new(
+        AppId::new(FakeLark::APP_ID).unwrap(),
+        AppSecret::new(FakeLark::APP_SECRET).unwrap(),
+    );
+    let cell = write(50).request(&site, &TenantToken::new("t-1").unwrap());
+    let expected =
+        [wire::http1(get.request(&site, &NoToken)), wire::http1(cell.clone()), wire::http1(cell)];
+    for ((connection, sent), expected) in server.join().unwrap().into_iter().zip(expected) {
+        assert_eq!(connection, 0);
+        assert_eq!(parts(&sent), parts(&expected));
+    }
+}
+
+/// The request line, the headers in alphabetical order and in lower case without the transport's own,
+/// and the body.
+fn parts(request: &[u8]) -> (String, Vec<String>, String) {
+    let text = String::from_utf8_lossy(request);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines().map(|line| {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        format!("{}:{value}", name.to_ascii_lowercase())
+    });
+    let first = lines.next().unwrap();
+    let transports = ["user-agent", "accept", "accept-encoding"];
+    let own = |line: &String| !transports.contains(&line.split(':').next().unwrap());
+    let mut headers: Vec<String> = lines.filter(own).collect();
+    headers.sort();
+    (first, headers, body.to_owned())
+}
+
+#[test]
+fn no_redirect_is_followed() {
+    for status in [301, 302, 303, 307, 308] {
+        let (elsewhere, other) = canned(vec![json("{}")]);
+        let moved = format!(
+            "HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}/steal\r\nContent-Length: 0\r\n\r\n"
+        );
+        let (site, server) = canned(vec![moved]);
+        let agent = ureq::Agent::config_builder()
+            .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
+            .proxy(None)
+            .build();
+        let client = Client::with_agent(site, App::None, agent.into());
+        let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap_err();
+        match error.kind {
+            Failure::Lark(lark_proto::Error::Unreadable(reply)) => {
+                assert_eq!(reply.status, status);
+            }
+            other => panic!("{status}: {other:?}"),
+        }
+        assert_eq!(server.join().unwrap().len(), 1);
+        // Only this connection reaches the other server.
+        let probe = TcpStream::connect(elsewhere.as_str().trim_start_matches("http://"));
+        probe.unwrap().write_all(b"GET /probe HTTP/1.1\r\n\r\n").unwrap();
+        assert!(other.join().unwrap()[0].1.starts_with(b"GET /probe"));
+    }
+}
+
+#[test]
+fn the_agents_own_timeout_is_kept() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = Site::custom(&format!("http://{}", silent.local_addr().unwrap())).unwrap();
+    let agent = ureq::Agent::config_builder()
+        .timeout_recv_response(Some(Duration::from_millis(50)))
+        .proxy(None)
+        .build();
+    let client = Client::with_agent(site, App::None, agent.into());
+    let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap_err();
+    let timeout = Failure::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
+    assert_eq!(format!("{:?}", error.kind), format!("{timeout:?}"));
+}
+
+#[test]
+fn a_reply_that_breaks_off_is_the_transports_error() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"code\":0";
+    let (site, server) = canned(vec![cut.into()]);
+    let client = Client::new(site, App::None);
+    let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap_err();
+    assert!(matches!(error.kind, Failure::Transport(_)), "{error:?}");
+    server.join().unwrap();
+}
