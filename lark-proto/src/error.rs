@@ -148,16 +148,20 @@ impl ApiError {
     }
 }
 
+/// How many violations of each kind an error's text names; all are in its fields.
+const SHOWN: usize = 3;
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "code {} (HTTP {}): {}", self.code, self.status.as_u16(), self.msg)?;
-        if let Some(detail) = &self.detail {
-            write!(f, ": {detail}")?;
+        write!(f, "code {} (HTTP {})", self.code, self.status.as_u16())?;
+        let texts = [Some(&self.msg), self.detail.as_ref()];
+        for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
+            write!(f, ": {text}")?;
         }
-        for violation in &self.field_violations {
+        for violation in self.field_violations.iter().take(SHOWN) {
             write!(f, "; field `{}`: {}", violation.field, violation.description)?;
         }
-        for violation in &self.permission_violations {
+        for violation in self.permission_violations.iter().take(SHOWN) {
             write!(f, "; missing permission `{}`", violation.scope)?;
         }
         if let Some(hint) = self.code.hint() {
@@ -225,7 +229,10 @@ impl Unreadable {
         let (mut reason, mut excerpt) = (reason.into(), excerpt(body, 256));
         // A truncated token reply begins with the token; serde's messages quote values too.
         let lower = excerpt.to_ascii_lowercase();
-        if ["access_token", "app_secret", "bearer "].iter().any(|word| lower.contains(word)) {
+        if ["access_token", "refresh_token", "app_secret", "bearer "]
+            .iter()
+            .any(|word| lower.contains(word))
+        {
             reason = "the reply breaks off or lacks a field".into();
             excerpt = "(withheld: it may hold a token)".into();
         }
@@ -321,13 +328,19 @@ impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
     }
 }
 
+/// Ends a line or turns the reading direction without being a control character.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The first `max` bytes of foreign text at most, cut between characters, control characters blanked.
 pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
     let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
     let cut = max.min(text.len());
     let cut = (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut);
     let kept = String::from_utf8_lossy(text.get(..cut).unwrap_or(text));
-    let mut out: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut out: String =
+        kept.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect();
     if cut < text.len() {
         out.push('…');
     }

@@ -1,5 +1,8 @@
 //! Replies: Lark's envelope `{"code":0,"msg":"..","data":{..},"error":{..}}`, whatever the HTTP status.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
@@ -13,7 +16,6 @@ use crate::retry;
 ///
 /// The code in the envelope decides and the HTTP status never does: Lark sends the same failure with 200,
 /// 400 and 429.
-#[derive(Debug)]
 pub struct Reply {
     response: Response<Bytes>,
 }
@@ -22,7 +24,8 @@ pub struct Reply {
 /// odd type does not hide the others.
 #[derive(serde::Deserialize)]
 struct Envelope<'a> {
-    code: i64,
+    #[serde(borrow, default)]
+    code: Option<&'a RawValue>,
     #[serde(borrow, default)]
     msg: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -35,43 +38,31 @@ struct Envelope<'a> {
     logid: Option<&'a RawValue>,
 }
 
-/// `error` where it is an object.
-#[derive(Default, serde::Deserialize)]
-#[serde(default)]
-struct Details {
-    #[serde(deserialize_with = "lenient")]
-    message: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    log_id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    logid: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    troubleshooter: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    permission_violations: Option<Vec<Box<RawValue>>>,
-    #[serde(deserialize_with = "lenient")]
-    field_violations: Option<Vec<Box<RawValue>>>,
-}
+/// A JSON object of which each field is read only where it is asked for; of two with the same name the
+/// last counts.
+#[derive(Default)]
+struct Object<'a>(BTreeMap<String, &'a RawValue>);
 
-/// `{"scope","url"}` as documented, `{"type","subject"}` as seen live.
-#[derive(serde::Deserialize)]
-struct Permission {
-    #[serde(default, deserialize_with = "lenient")]
-    scope: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    subject: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    url: Option<String>,
-    #[serde(default, rename = "type", deserialize_with = "lenient")]
-    kind: Option<String>,
-}
+impl<'a> Object<'a> {
+    /// Empty for anything else than an object; an error's details are of no fixed form.
+    fn new(json: &'a RawValue) -> Self {
+        Self(if json.get().starts_with('{') {
+            read(json).unwrap_or_default()
+        } else {
+            BTreeMap::new()
+        })
+    }
 
-#[derive(serde::Deserialize)]
-struct Field {
-    #[serde(default, deserialize_with = "lenient")]
-    field: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    description: Option<String>,
+    /// A field that is a string and not empty, cut to [`TEXT`] bytes.
+    fn text(&self, name: &str) -> Option<String> {
+        text(self.0.get(name)?)
+    }
+
+    /// The objects in a field that is an array.
+    fn list(&self, name: &str) -> Vec<Object<'a>> {
+        let items: Option<Vec<&RawValue>> = self.0.get(name).and_then(|json| read(json));
+        items.unwrap_or_default().into_iter().take(VIOLATIONS).map(Object::new).collect()
+    }
 }
 
 /// What an error's texts are cut to, in bytes.
@@ -152,74 +143,82 @@ impl Reply {
     }
 
     fn success(&self) -> Result<Envelope<'_>, Error> {
-        match self.envelope() {
-            Ok(envelope) if envelope.code == 0 => Ok(envelope),
-            Ok(envelope) => Err(Error::Api(Box::new(self.api_error(&envelope)))),
-            Err(reason) => Err(self.unreadable(reason)),
+        let envelope = self.envelope().map_err(|reason| self.unreadable(reason))?;
+        match envelope.code.and_then(read) {
+            Some(0) => Ok(envelope),
+            Some(code) => Err(Error::Api(Box::new(self.api_error(Code(code), &envelope)))),
+            None => Err(self.unreadable("`code` is not an integer")),
         }
     }
 
-    fn api_error(&self, envelope: &Envelope<'_>) -> ApiError {
-        let text = |text: Option<String>| text.map(|text| excerpt(text.as_bytes(), TEXT));
-        let details = details(envelope);
-        let permissions = details.permission_violations.unwrap_or_default();
-        let fields = details.field_violations.unwrap_or_default();
+    fn api_error(&self, code: Code, envelope: &Envelope<'_>) -> ApiError {
+        let error = envelope.error.map(Object::new).unwrap_or_default();
+        let permission = |item: Object<'_>| {
+            let scope = item.text("scope").or_else(|| item.text("subject"))?;
+            Some(PermissionViolation { scope, kind: item.text("type"), url: item.text("url") })
+        };
+        let field = |item: Object<'_>| {
+            let description = item.text("description").unwrap_or_default();
+            Some(FieldViolation { field: item.text("field")?, description })
+        };
         ApiError {
-            code: Code(envelope.code),
-            msg: text(envelope.msg.and_then(read)).unwrap_or_default(),
+            code,
+            msg: envelope.msg.and_then(text).unwrap_or_default(),
             status: self.status(),
             log_id: self.log_id_in(Some(envelope)),
             retry_after: retry::after(self.headers()),
-            detail: text(details.message.or_else(|| envelope.error.and_then(read))),
-            permission_violations: permissions
-                .iter()
-                .filter_map(|json| {
-                    let Permission { scope, subject, url, kind } = read(json)?;
-                    let scope = text(scope.or(subject))?;
-                    Some(PermissionViolation { scope, kind: text(kind), url: text(url) })
-                })
-                .take(VIOLATIONS)
+            detail: error.text("message").or_else(|| envelope.error.and_then(text)),
+            permission_violations: (error.list("permission_violations").into_iter())
+                .filter_map(permission)
                 .collect(),
-            field_violations: fields
-                .iter()
-                .filter_map(|json| {
-                    let Field { field, description } = read(json)?;
-                    let description = text(description).unwrap_or_default();
-                    Some(FieldViolation { field: text(field)?, description })
-                })
-                .take(VIOLATIONS)
+            field_violations: error
+                .list("field_violations")
+                .into_iter()
+                .filter_map(field)
                 .collect(),
-            troubleshooter: text(details.troubleshooter),
+            troubleshooter: error.text("troubleshooter"),
         }
     }
 
     fn log_id_in(&self, envelope: Option<&Envelope<'_>>) -> Option<String> {
-        let header = |name| Some(self.headers().get(name)?.to_str().ok()?.to_owned());
+        let header = |name| self.headers().get(name)?.to_str().ok().filter(|id| !id.is_empty());
         let body = || {
             let envelope = envelope?;
-            let Details { log_id, logid, .. } = details(envelope);
-            log_id.or(logid).or_else(|| read(envelope.log_id.or(envelope.logid)?))
+            let error = envelope.error.map(Object::new).unwrap_or_default();
+            let inner = error.text("log_id").or_else(|| error.text("logid"));
+            inner
+                .or_else(|| envelope.log_id.and_then(text))
+                .or_else(|| envelope.logid.and_then(text))
         };
-        let id = header("x-tt-logid").filter(|id| !id.is_empty()).or_else(body);
-        let id = id.or_else(|| header("x-request-id")).filter(|id| !id.is_empty())?;
+        let id = header("x-tt-logid").map(str::to_owned).or_else(body);
+        let id = id.or_else(|| header("x-request-id").map(str::to_owned))?;
         Some(excerpt(id.as_bytes(), 128))
     }
 }
 
-fn details(envelope: &Envelope<'_>) -> Details {
-    envelope.error.filter(|error| error.get().starts_with('{')).and_then(read).unwrap_or_default()
+/// Without the body, which may hold a token.
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {} bytes)", self.status(), self.body().len())
+    }
+}
+
+/// A string that is not empty, cut to [`TEXT`] bytes.
+fn text(json: &RawValue) -> Option<String> {
+    let text = read::<String>(json).filter(|text| !text.is_empty())?;
+    Some(excerpt(text.as_bytes(), TEXT))
 }
 
 /// The value if it has the expected type.
-fn read<T: DeserializeOwned>(json: &RawValue) -> Option<T> {
+fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
 
 /// An optional field that is absent when it has another type than documented: a success must not be
-/// lost, nor an error hidden, by a detail that nobody needs.
+/// lost by a detail that nobody needs.
 pub(crate) fn lenient<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
-    T: DeserializeOwned,
+    T: Deserialize<'de>,
     D: Deserializer<'de>,
 {
     Ok(Option::<&'de RawValue>::deserialize(deserializer)?.and_then(read))

@@ -30,7 +30,6 @@ const ERRORS: &str = r#"
 200 | | {"code":4294967296,"msg":7} => 4294967296 Unknown, GiveUp, ``
 200 | | {"code":42,"msg":null,"data":[]} => 42 Unknown, GiveUp, ``
 200 | | {"code":42,"msg":"\ud800","data":"\ud800"} => 42 Unknown, GiveUp, ``
-
 # How long to wait.
 400 | x-ogw-ratelimit-reset: 7; retry-after: 9 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 7s
 429 | x-ogw-ratelimit-reset: 0.25 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 250ms
@@ -42,7 +41,6 @@ const ERRORS: &str = r#"
 429 | retry-after: 120 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 120s
 429 | retry-after: Wed, 21 Oct 2026 07:28:00 GMT | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`
 400 | retry-after: 9 | {"code":90202,"msg":"m"} => 90202 Request, GiveUp, `m`, after 9s
-
 # No code: the status is all there is.
 429 | x-ogw-ratelimit-reset: 1 | slow down => unreadable, -, Again, `slow down`, after 1s
 502 | | => unreadable, -, Again, ``
@@ -56,7 +54,6 @@ const ERRORS: &str = r#"
 502 | content-type: text/html; x-request-id: R | <html>502 Bad Gateway => unreadable, text/html, Again, `<html>502 Bad Gateway`, log R
 200 | content-type: image/图 | GIF => unreadable, image/图, GiveUp, `GIF`
 400 | content-type: text/html | {"code":90202,"msg":"m"} => 90202 Request, GiveUp, `m`
-
 # The log id: X-Tt-Logid, then the body, then X-Request-Id.
 400 | x-request-id: R; x-tt-logid: T | {"code":42,"error":{"log_id":"B"}} => 42 Unknown, GiveUp, ``, log T
 400 | x-request-id: R | {"code":42,"error":{"log_id":"B"}} => 42 Unknown, GiveUp, ``, log B
@@ -76,7 +73,6 @@ const ERRORS: &str = r#"
 400 | | {"code":42,"error":{"log_id":"","logid":"B"}} => 42 Unknown, GiveUp, ``, log B
 200 | | {"code":0,"log_id":"B"} => unreadable, -, GiveUp, `{"code":0,"log_id":"B"}`, log B
 200 | | {"code":"42","log_id":"B"} => unreadable, -, GiveUp, `{"code":"42","log_id":"B"}`, log B
-
 # `error`: one odd detail does not hide the others.
 400 | | {"code":42,"msg":"m","error":"why"} => 42 Unknown, GiveUp, `m`, detail why
 400 | | {"code":42,"msg":"m","error":7} => 42 Unknown, GiveUp, `m`
@@ -85,7 +81,7 @@ const ERRORS: &str = r#"
 400 | | {"code":42,"error":{"message":7,"log_id":{},"troubleshooter":"h","helps":7}} => 42 Unknown, GiveUp, ``, hint h
 400 | | {"code":42,"error":{"message":"d","permission_violations":{"scope":"s"},"field_violations":"f"}} => 42 Unknown, GiveUp, ``, detail d
 400 | | {"code":99991672,"error":{"permission_violations":[7,null,"s",{},{"scope":"a:b","url":"u"},[[]],{"type":"t","subject":"c:d"},{"scope":7,"subject":"e:f","url":[],"type":{}},{"scope":null},{"url":"u"}]}} => 99991672 Permission, GiveUp, ``, scope a:b - u, scope c:d t -, scope e:f - -
-400 | | {"code":99992402,"error":{"field_violations":[{"field":"a","value":"v","description":"d"},{"field":"b","value":{}},{"description":"d"},9,{"field":"c","description":[]}],"permission_violations":[{"subject":"s"}]}} => 99992402 Request, GiveUp, ``, scope s - -, field a: d, field b: , field c: 
+400 | | {"code":99992402,"error":{"field_violations":[{"field":"a","value":{}},{"description":"d"},9,{"field":"b","description":[]},{"field":"c","value":"v","description":"d"}],"permission_violations":[{"subject":"s"}]}} => 99992402 Request, GiveUp, ``, scope s - -, field a: , field b: , field c: d
 400 | | {"code":42,"error":{"permission_violations":[{"scope":"","subject":"s"},{"scope":""}]}} => 42 Unknown, GiveUp, ``, scope s - -
 400 | | {"code":42,"error":{"permission_violations":[["s"]],"field_violations":[["f","d"]],"message":"d"}} => 42 Unknown, GiveUp, ``, detail d
 400 | | {"code":42,"error":{"message":"c","message":"d","troubleshooter":"h"}} => 42 Unknown, GiveUp, ``, detail d, hint h
@@ -138,7 +134,6 @@ const SECRETS: &str = r#"{"code":0,"Tenant_Access_Token":"t-SECRET"}
 {"code":0,"tenant_access_token":"t-SECRET","tenant_access_token":"t-SECRET"}
 {"app_id":"cli_x","app_secret":"SECRET"}
 <p>Authorization: Bearer t-SECRET
-{"code":0,"tenant_access\u005ftoken":"t-SECRET",
 {"code":0,"refresh_token":"ur-SECRET","#;
 
 fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Bytes> {
@@ -224,9 +219,8 @@ fn errors_are_told() {
         let [status, headers, body] = given.splitn(3, '|').collect::<Vec<_>>()[..] else {
             panic!("{given}")
         };
-        let headers = headers[1..].split_terminator("; ").filter(|header| !header.is_empty());
-        let headers: Vec<_> = headers.map(|header| header.split_once(": ").unwrap()).collect();
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.trim())).collect();
+        let headers = headers.split(';').filter_map(|header| header.split_once(": "));
+        let headers: Vec<_> = headers.map(|(name, value)| (name.trim(), value.trim())).collect();
         told(&error(&reply(status.trim().parse().unwrap(), &headers, body.trim().to_owned())))
     });
 }
@@ -273,12 +267,9 @@ fn a_success_can_carry_its_log_id() {
     let (_, log_id) = WithLogId::<TenantTokenRequest>::decode(token.clone()).unwrap();
     assert_eq!(log_id.as_deref(), Some("T"));
     assert_eq!(WithLogId::<PutImage>::decode(token).unwrap_err().log_id(), Some("T"));
-    for (headers, log_id) in [(&both[..1], Some("B")), (&[], Some("B"))] {
-        let body = format!(r#"{{"log_id":"B","code":0,"data":{DATA}}}"#);
-        let (written, got) =
-            WithLogId::<WriteSheetImage>::decode(reply(200, headers, body)).unwrap();
-        assert_eq!((written.revision, got.as_deref()), (Some(80), log_id));
-    }
+    let sheet = reply(200, &both[..1], format!(r#"{{"log_id":"B","code":0,"data":{DATA}}}"#));
+    let (written, log_id) = WithLogId::<WriteSheetImage>::decode(sheet).unwrap();
+    assert_eq!((written.revision, log_id.as_deref()), (Some(80), Some("B")));
     assert_eq!(WithLogId::<WriteSheetImage>::decode(data(DATA)).unwrap().1, None);
 }
 
@@ -297,25 +288,27 @@ fn a_reply_that_breaks_off_is_unreadable_at_every_byte() {
 #[test]
 fn nesting_does_not_exhaust_the_stack() {
     let deep = |open: &str, close: &str| open.repeat(100_000) + "1" + &close.repeat(100_000);
-    for deep in [deep("[", "]"), deep(r#"{"message":"#, "}"), "[".repeat(100_000)] {
-        for field in ["data", "msg", "log_id", "new", "code"] {
-            error(&reply(200, &[], format!(r#"{{"{field}":{deep},"code":0}}"#)));
+    let every = r#"{"code":90202,"msg":D,"data":D,"new":D,"error":{"troubleshooter":"h","message":D,"log_id":D,
+        "permission_violations":D,"field_violations":D,"new":D}}"#;
+    let written =
+        r#"{"code":0,"data":{"spreadsheetToken":"sht","new":D,"updateRange":D},"log_id":D}"#;
+    for (deep, closed) in [
+        (deep("[", "]"), true),
+        (deep(r#"{"message":"#, "}"), true),
+        (deep("[", ""), false),
+        ("[".repeat(100_000), false),
+    ] {
+        let reply = |body: &str| reply(200, &[], body.replace('D', &deep));
+        for (body, want) in [(r#"{"code":90202,"error":D}"#, ""), (every, ", hint h")] {
+            let want = format!("90202 Request, GiveUp, ``{want}");
+            assert_eq!(told(&error(&reply(body))) == want, closed, "{body}");
         }
-        let closed = deep.ends_with([']', '}']);
-        for field in ["error", "data", "msg"] {
-            let error = error(&reply(400, &[], format!(r#"{{"code":90202,"{field}":{deep}}}"#)));
-            assert_eq!(error.api().map(|api| api.code.0), closed.then_some(90202), "{field}");
+        for body in
+            [r#"{"code":D}"#, r#"{"code":0,"data":D}"#, r#"{"code":0,"data":{"image_key":D}}"#, "D"]
+        {
+            unreadable(&error(&reply(body)));
         }
-        for field in ["message", "log_id", "permission_violations", "field_violations", "new"] {
-            let body =
-                format!(r#"{{"code":90202,"error":{{"{field}":{deep},"troubleshooter":"h"}}}}"#);
-            let error = error(&reply(400, &[], body));
-            let hint = error.api().and_then(|api| api.troubleshooter.as_deref());
-            assert_eq!(hint, closed.then_some("h"), "{field}");
-        }
-        let odd =
-            data(&format!(r#"{{"spreadsheetToken":"sht","new":{deep},"updateRange":{deep}}}"#));
-        assert_eq!(WriteSheetImage::decode(odd).is_ok(), closed);
+        assert_eq!(WriteSheetImage::decode(reply(written)).is_ok(), closed);
     }
 }
 
@@ -323,17 +316,14 @@ fn nesting_does_not_exhaust_the_stack() {
 fn huge_texts_are_bounded() {
     let huge = "图".repeat(350_000);
     let short = format!("{}…", &huge[..1023]);
-    let items = |item: String| vec![item; 1000].join(",");
-    let scopes = items(r#"{"scope":"s","type":"k","url":"u"}"#.into());
-    let fields = items(r#"{"field":"f","description":"d"}"#.into());
-    let body = format!(
-        r#"{{"code":1,"msg":"m","error":{{"message":"m","log_id":"l","troubleshooter":"t",
-            "permission_violations":[{scopes}],"field_violations":[{fields}]}}}}"#
+    let scopes = [r#"{"scope":"s","type":"k","url":"u"}"#; 1000].join(",");
+    let fields = scopes.replace("scope", "field");
+    let many = format!(
+        r#"{{"code":1,"error":{{"permission_violations":[{scopes}],"field_violations":[{fields}]}}}}"#
     );
-    let many = error(&reply(400, &[], body));
+    let many = error(&reply(400, &[], many));
     let api = many.api().unwrap();
     assert_eq!((api.permission_violations.len(), api.field_violations.len()), (32, 32));
-
     let one = format!(
         r#"{{"code":1,"msg":"{huge}","error":{{"message":"{huge}","log_id":"{huge}","troubleshooter":"{huge}",
             "permission_violations":[{{"scope":"{huge}","type":"{huge}","url":"{huge}"}}],
@@ -360,8 +350,8 @@ fn an_excerpt_ends_between_characters() {
             for len in [230, 256, 1000] {
                 let mut body = "x".repeat(offset);
                 body.extend(std::iter::repeat_n(letter, len / letter.len()));
-                let ends = body.char_indices().map(|(at, _)| at).chain([body.len()]);
-                let end = ends.filter(|end| *end <= 256).next_back().unwrap();
+                let fits = |end: &usize| *end <= 256 && body.is_char_boundary(*end);
+                let end = (0..=body.len()).rfind(fits).unwrap();
                 let cut = if end < body.len() { "…" } else { "" };
                 let want = format!("{}{cut}", &body[..end]);
                 assert_eq!(unreadable(&error(&reply(502, &[], body))).excerpt, want);

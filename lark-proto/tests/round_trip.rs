@@ -30,13 +30,13 @@ fn token() -> TenantToken {
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let boundary = (0_u64..20, 0_usize..22).prop_map(|(number, cut)| {
         let text = format!("--lark-{number:016x}");
-        text[..text.len() - cut].as_bytes().to_vec()
+        text.as_bytes()[..text.len() - cut].to_vec()
     });
     prop_oneof![
         3 => vec(any::<u8>(), 1..600),
         1 => (any::<u8>(), 1_usize..600).prop_map(|(byte, len)| vec![byte; len]),
         1 => (12_280_usize..12_300, any::<u8>())
-            .prop_map(|(len, seed)| (0..len).map(|n| (n % 256) as u8 ^ seed).collect()),
+            .prop_map(|(len, seed)| (0..=255_u8).cycle().map(|n| n ^ seed).take(len).collect()),
         2 => vec(prop_oneof![boundary, vec(any::<u8>(), 0..3)], 1..40)
             .prop_map(|pieces| [pieces.concat(), b"x".to_vec()].concat()),
     ]

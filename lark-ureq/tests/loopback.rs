@@ -139,9 +139,11 @@ fn a_reply_is_read_up_to_the_limit() {
     assert!(client.call(&put(9)).is_ok(), "the next call is none the worse");
 }
 
-/// A server that gives each request the next of `replies` and returns the requests as they came, each
-/// with the number of its connection.
-fn canned(replies: Vec<String>) -> (Site, thread::JoinHandle<Vec<(usize, Vec<u8>)>>) {
+/// Requests as they came, each with the number of its connection.
+type Requests = Vec<(usize, Vec<u8>)>;
+
+/// A server that gives each request the next of `replies`.
+fn canned(replies: Vec<String>) -> (Site, thread::JoinHandle<Requests>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let server = thread::spawn(move || {
@@ -249,6 +251,7 @@ fn no_redirect_is_followed() {
         }
         assert_eq!(server.join().unwrap().len(), 1);
         // Only this connection reaches the other server.
+        #[expect(clippy::disallowed_methods, reason = "no adapter is meant to")]
         let probe = TcpStream::connect(elsewhere.as_str().trim_start_matches("http://"));
         probe.unwrap().write_all(b"GET /probe HTTP/1.1\r\n\r\n").unwrap();
         assert!(other.join().unwrap()[0].1.starts_with(b"GET /probe"));

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_vendors_reply() {
         let grant = grant(
-            r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98779515d3","expire":7140}"#,
+            r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98779515d3","expire":7200}"#,
         );
         let TenantGrant { token, expires_in } = grant.unwrap();
         assert_eq!(token.expose_secret(), "t-caecc734c2e3328a62489fe0648c4b98779515d3");

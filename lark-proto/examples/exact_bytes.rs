@@ -1,0 +1,148 @@
+//! Writes the exact bytes of a request to standard output, for a socket, a diff or a bug report.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use lark_proto::{
+    AppId, AppSecret, Body, EndpointExt, Image, ImageEncoding, NoToken, PutImage, Site,
+    TenantToken, TenantTokenRequest, WriteSheetImage, wire,
+};
+
+const USAGE: &str = "\
+usage: exact_bytes put-image FILE [--avatar] --token T
+       exact_bytes write-sheet-image --spreadsheet TOKEN --cell 'Q7PlXT!H7' [--name NAME] [--base64] FILE --token T
+       exact_bytes tenant-token --app-id ID --app-secret SECRET
+
+  --site lark|feishu|URL  where the request goes; lark unless given
+  --body                  only the body
+  --curl                  a curl command that reads the body from standard input; the token is masked
+  --show-token            .. and this shows it
+
+  exact_bytes put-image a.png --token T --body | sh -c \"$(exact_bytes put-image a.png --token T --curl --show-token)\"
+";
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    match run(Args(std::env::args().skip(1).collect())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("exact_bytes: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut args: Args) -> Result<()> {
+    if args.flag("--help") || args.0.is_empty() {
+        print!("{USAGE}");
+        return Ok(());
+    }
+    let (body_only, curl) = (args.flag("--body"), args.flag("--curl"));
+    let secrets =
+        if args.flag("--show-token") { wire::Secrets::Shown } else { wire::Secrets::Masked };
+    let site = match args.option("--site")?.as_deref() {
+        None | Some("lark") => Site::LARK,
+        Some("feishu") => Site::FEISHU,
+        Some(url) => Site::custom(url)?,
+    };
+    let request = request(&mut args, &site)?;
+    let mut out = std::io::stdout().lock();
+    if curl {
+        out.write_all(wire::curl(&request, "-", secrets).as_bytes())?;
+    } else {
+        if !body_only {
+            out.write_all(&wire::head(&request))?;
+        }
+        let mut body = request.into_body();
+        while let Some(chunk) = body.next_chunk() {
+            out.write_all(&chunk)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn request(args: &mut Args, site: &Site) -> Result<http::Request<Body>> {
+    match args.next("command")?.as_str() {
+        "put-image" => {
+            let (avatar, token) = (args.flag("--avatar"), args.token()?);
+            let image = image(&args.last("FILE")?)?;
+            let put = if avatar { PutImage::avatar(image) } else { PutImage::message(image) };
+            Ok(put?.request_streamed(site, &token))
+        }
+        "write-sheet-image" => {
+            let spreadsheet = args.required("--spreadsheet")?.parse()?;
+            let cell = args.required("--cell")?.parse()?;
+            let (name, base64, token) =
+                (args.option("--name")?, args.flag("--base64"), args.token()?);
+            let mut write = WriteSheetImage::new(spreadsheet, cell, image(&args.last("FILE")?)?)?;
+            if let Some(name) = name {
+                write = write.named(&name)?;
+            }
+            if base64 {
+                write = write.encoded(ImageEncoding::Base64);
+            }
+            Ok(write.request_streamed(site, &token))
+        }
+        "tenant-token" => {
+            let id = AppId::new(&args.required("--app-id")?)?;
+            let secret = AppSecret::new(&args.required("--app-secret")?)?;
+            args.end()?;
+            Ok(TenantTokenRequest::new(id, secret).request_streamed(site, &NoToken))
+        }
+        other => Err(format!("there is no `{other}`; see --help").into()),
+    }
+}
+
+fn image(path: &str) -> Result<Image> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+    Ok(Image::new(bytes).map_err(|error| format!("{path}: {error}"))?)
+}
+
+/// The arguments that were not taken yet.
+struct Args(Vec<String>);
+
+impl Args {
+    fn flag(&mut self, name: &str) -> bool {
+        let at = self.0.iter().position(|arg| arg == name);
+        at.map(|at| self.0.remove(at)).is_some()
+    }
+
+    fn option(&mut self, name: &str) -> Result<Option<String>> {
+        let Some(at) = self.0.iter().position(|arg| arg == name) else { return Ok(None) };
+        self.0.remove(at);
+        if at == self.0.len() {
+            return Err(format!("{name} needs a value").into());
+        }
+        Ok(Some(self.0.remove(at)))
+    }
+
+    fn required(&mut self, name: &str) -> Result<String> {
+        self.option(name)?.ok_or_else(|| format!("{name} is missing; see --help").into())
+    }
+
+    fn token(&mut self) -> Result<TenantToken> {
+        Ok(TenantToken::new(&self.required("--token")?)?)
+    }
+
+    fn next(&mut self, name: &str) -> Result<String> {
+        match self.0.first() {
+            Some(arg) if !arg.starts_with('-') => Ok(self.0.remove(0)),
+            Some(arg) => Err(format!("there is no option `{arg}`; see --help").into()),
+            None => Err(format!("{name} is missing; see --help").into()),
+        }
+    }
+
+    fn last(&mut self, name: &str) -> Result<String> {
+        let last = self.next(name)?;
+        self.end()?;
+        Ok(last)
+    }
+
+    fn end(&self) -> Result<()> {
+        match self.0.first() {
+            Some(arg) => Err(format!("`{arg}` is one too many; see --help").into()),
+            None => Ok(()),
+        }
+    }
+}
