@@ -56,7 +56,7 @@ impl Multipart {
     }
 
     /// The form's bytes, with the first boundary of the series
-    /// `lark-0000000000000000`, `lark-0000000000000001`, .. that occurs in no part.
+    /// `lark_0000000000000000`, `lark_0000000000000001`, .. that occurs in no part.
     ///
     /// Reads every part once, whatever is in them.
     #[must_use]
@@ -124,8 +124,9 @@ impl fmt::Display for Quoted<'_> {
 pub struct Boundary(String);
 
 /// All boundaries of the series begin so; 16 hexadecimal digits follow, so that none is the beginning
-/// of another and two never overlap.
-const PREFIX: &str = "lark-";
+/// of another. Its end is not its beginning, as `--lark-` has it, so that two prefixes never overlap and one
+/// pass finds them all.
+const PREFIX: &str = "lark_";
 const DIGITS: usize = 16;
 
 impl Boundary {
@@ -152,7 +153,7 @@ impl Boundary {
     fn absent_from<'a, I: Iterator<Item = &'a [u8]>>(parts: impl Fn() -> I) -> Self {
         let prefix = format!("--{PREFIX}");
         let finder = memmem::Finder::new(&prefix);
-        // Occurrences do not overlap, so that as many numbers as fit the parts, and one more, suffice.
+        // Nor do whole boundaries overlap, so that as many numbers as fit the parts, and one more, suffice.
         let fit = parts().map(|part| part.len() / (prefix.len() + DIGITS)).sum::<usize>();
         let mut taken: Vec<bool> = Vec::new();
         for part in parts() {
@@ -211,7 +212,7 @@ mod tests {
     }
 
     fn series(numbers: impl IntoIterator<Item = u64>) -> String {
-        numbers.into_iter().map(|n| format!("--lark-{n:016x}")).collect()
+        numbers.into_iter().map(|n| format!("--lark_{n:016x}")).collect()
     }
 
     #[test]
@@ -222,20 +223,21 @@ mod tests {
         let payload = form("\0\r\n").payload_with(&Boundary::new("b?").unwrap()).unwrap();
         assert_eq!(payload.content_type, "multipart/form-data; boundary=\"b?\"");
         assert_eq!(payload.body.into_bytes(), expected);
-        assert_eq!(Multipart::new().payload().body.into_bytes(), "--lark-0000000000000000--\r\n");
+        assert_eq!(Multipart::new().payload().body.into_bytes(), "--lark_0000000000000000--\r\n");
     }
 
     #[test]
     fn the_boundary_is_the_first_that_is_absent() {
-        assert_eq!(boundary("plain"), "lark-0000000000000000");
-        assert_eq!(boundary(series([0])), "lark-0000000000000001");
-        assert_eq!(boundary(series([1, 2])), "lark-0000000000000000");
-        assert_eq!(boundary(series([3, 0, 1, 4, 0])), "lark-0000000000000002");
-        assert_eq!(boundary(series(0..300)), "lark-000000000000012c");
+        assert_eq!(boundary("plain"), "lark_0000000000000000");
+        assert_eq!(boundary(series([0])), "lark_0000000000000001");
+        assert_eq!(boundary(series([1, 2])), "lark_0000000000000000");
+        assert_eq!(boundary(series([3, 0, 1, 4, 0])), "lark_0000000000000002");
+        assert_eq!(boundary("--lark---lark_--lark_0000000000000000"), "lark_0000000000000001");
+        assert_eq!(boundary(series(0..300)), "lark_000000000000012c");
         // Upper case is another boundary; one cut short at the end of a part is none.
-        assert_eq!(boundary("--lark-000000000000000A--lark-00"), "lark-0000000000000000");
-        let split = Multipart::new().text("a", "--lark-00000").text("b", "00000000000");
-        assert!(split.payload_with(&Boundary::new("lark-0000000000000000").unwrap()).is_ok());
+        assert_eq!(boundary("--lark_000000000000000A--lark_00"), "lark_0000000000000000");
+        let split = Multipart::new().text("a", "--lark_00000").text("b", "00000000000");
+        assert!(split.payload_with(&Boundary::new("lark_0000000000000000").unwrap()).is_ok());
     }
 
     #[test]

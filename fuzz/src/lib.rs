@@ -1,0 +1,330 @@
+//! The fuzz targets' bodies: plain functions that panic on a finding. The fuzzer calls them with its
+//! inputs, `tests/replay.rs` with the seeds.
+
+use std::fmt::{Debug, Display};
+use std::io::Read;
+use std::str::FromStr;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::{Buf, Bytes};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use lark_proto::fake::{FakeLark, TokenKind};
+use lark_proto::{
+    Advice, App, AppId, AppSecret, Authorizes, Boundary, Endpoint, EndpointExt, FileName, Image,
+    ImageEncoding, ImageFormat, ImageKey, NoToken, Path, PutImage, SheetCell, SheetId, Site,
+    SpreadsheetLink, SpreadsheetToken, TenantToken, TenantTokenRequest, UserToken, WithLogId,
+    WriteSheetImage, wire,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What a target does with the fuzzer's bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target, under the name of its folder of seeds.
+pub const TARGETS: &[(&str, Target)] =
+    &[("reply", reply), ("values", values), ("numbers", numbers), ("form", form), ("fake", fake)];
+
+/// A reply of any status, headers and body: decoding never panics, succeeds only where the body's code
+/// is 0, and fails in bounded text without control characters.
+///
+/// The input is a status and headers by line, an empty line, and the body.
+pub fn reply(mut data: &[u8]) {
+    let mut response = Response::new(Bytes::new());
+    while let Some(end) = data.iter().position(|byte| *byte == b'\n') {
+        let line = &data[..end];
+        data = &data[end + 1..];
+        if line.is_empty() {
+            break;
+        }
+        if let Ok(status) = StatusCode::from_bytes(line) {
+            *response.status_mut() = status;
+        }
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len() - 1);
+        let name = HeaderName::from_bytes(&line[..colon]);
+        let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    *response.body_mut() = Bytes::copy_from_slice(data);
+    decode::<PutImage>(&response);
+    decode::<TenantTokenRequest>(&response);
+    decode::<WriteSheetImage>(&response);
+    decode::<WithLogId<'_, WriteSheetImage>>(&response);
+}
+
+fn decode<E: Endpoint>(response: &Response<Bytes>) {
+    #[derive(Deserialize)]
+    struct Envelope {
+        code: Value,
+    }
+    let Err(error) = E::decode(response.clone()) else {
+        let envelope: Envelope = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(envelope.code, 0, "a success with the code of an error");
+        return;
+    };
+    let text = error.to_string();
+    assert!(!text.contains(char::is_control), "control characters in {text:?}");
+    // The longest are 32 violations of each kind, with up to three texts of 1 KiB each.
+    assert!(text.len() < 128 * 1024, "an error of {} bytes", text.len());
+    if let Advice::Again { after: Some(after) } = error.advice() {
+        assert!(after <= Duration::from_secs(24 * 60 * 60), "a wait of {after:?}");
+    }
+}
+
+/// Any text as any value: no constructor panics, what parses prints a form that parses to itself, and
+/// in a request no value leaves its place.
+pub fn values(data: &[u8]) {
+    let text = &*String::from_utf8_lossy(data);
+    prints_itself::<Site>(text);
+    prints_itself::<SheetCell>(text);
+    prints_itself::<SheetId>(text);
+    prints_itself::<SpreadsheetToken>(text);
+    if let Ok(link) = text.parse::<SpreadsheetLink>() {
+        assert_eq!(text.parse(), Ok(link.token));
+    }
+    if let Ok(key) = text.parse::<ImageKey>() {
+        assert_eq!(key.as_str(), text);
+    }
+    if let Ok(site) = Site::custom(text) {
+        assert_eq!(Site::custom(site.as_str()), Ok(site));
+    }
+    if let Ok(image) = Image::new(data.to_vec()) {
+        assert_eq!(image.format(), ImageFormat::sniff(data));
+    }
+    let app = AppId::new(text).and_then(|_| AppSecret::new(text));
+    assert_eq!(App::custom(text, text).is_ok(), app.is_ok());
+
+    let filled = Path::of("/a/:b").segment(text).query(text, text).to_string();
+    assert_eq!(filled.parse::<Uri>().unwrap().path().matches('/').count(), 2, "{filled}");
+    let uri = format!("{}{}", Site::LARK, Path::of(text).segment(text));
+    assert_eq!(uri.parse::<Uri>().unwrap().host(), Some("open.larksuite.com"), "{uri}");
+    requests(text);
+}
+
+fn prints_itself<T: FromStr + Display + Debug + PartialEq>(text: &str) {
+    if let Ok(value) = text.parse::<T>() {
+        let printed = value.to_string();
+        assert_eq!(printed.parse().ok(), Some(value), "{text:?} is printed as {printed:?}");
+    }
+}
+
+/// Requests with `text` for each value that it can be, and a plain one for the others.
+fn requests(text: &str) {
+    let site = Site::custom(text).unwrap_or(Site::LARK);
+    let tenant = TenantToken::new(text).unwrap_or_else(|_| TenantToken::new("t").unwrap());
+    let user = UserToken::new(text).unwrap_or_else(|_| UserToken::new("u").unwrap());
+    let id = AppId::new(text).unwrap_or_else(|_| AppId::new("cli").unwrap());
+    let secret = AppSecret::new(text).unwrap_or_else(|_| AppSecret::new("s").unwrap());
+    let spreadsheet: SpreadsheetToken = text.parse().unwrap_or_else(|_| "sht".parse().unwrap());
+    let cell: SheetCell = text.parse().unwrap_or_else(|_| "a!A1".parse().unwrap());
+
+    request(&TenantTokenRequest::new(id, secret), &site, &NoToken);
+    for image in ["GIF89a", "\u{0}\u{0}\u{1}\u{0}\u{1}\u{0}", "?"] {
+        let image = Image::unchecked(image).unwrap();
+        request(&PutImage::avatar(image.clone()).unwrap(), &site, &tenant);
+        let name = FileName::new(text, &image);
+        if let Ok(name) = &name {
+            assert_eq!(FileName::new(name.as_str(), &image).as_ref(), Ok(name));
+        }
+        let write = WriteSheetImage::new(spreadsheet.clone(), cell.clone(), image);
+        if let (Ok(write), Ok(name)) = (write, name) {
+            let body = request(&write.named(text).unwrap(), &site, &user).into_body();
+            let body: SheetBody = serde_json::from_slice(&body).unwrap();
+            assert_eq!((body.range, body.name), (cell.to_string(), name.as_str().to_owned()));
+        }
+    }
+}
+
+/// The request, after a look at its head: the site's, with a header by line and no line of a value's.
+fn request<E: Endpoint>(
+    endpoint: &E,
+    site: &Site,
+    token: &impl Authorizes<E::Auth>,
+) -> Request<Bytes> {
+    let request = endpoint.request(site, token);
+    let path = request.uri().to_string().strip_prefix(site.as_str()).map(str::to_owned);
+    assert!(path.is_some_and(|path| path.starts_with("/open-apis/")), "{}", request.uri());
+    let head = wire::head(&request);
+    let lines = head.split(|byte| *byte == b'\n').count();
+    // The request line, `Host`, the headers, the empty line and what follows it.
+    assert_eq!(lines, request.headers().len() + 4);
+    assert!(wire::curl(&request, "-", wire::Secrets::default()).ends_with("--data-binary '@-'\n"));
+    request
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SheetBody<T = Value> {
+    range: String,
+    image: T,
+    name: String,
+}
+
+/// Any image in a cell, in both encodings: JSON that reads as the image.
+///
+/// The input is how often the image is repeated, so that it is encoded in several pieces, and the image.
+pub fn numbers(data: &[u8]) {
+    let Some((times, image)) = data.split_first() else { return };
+    let image = image.repeat(1 + usize::from(times % 16));
+    let Ok(value) = Image::unchecked(image.clone()) else { return };
+    let (spreadsheet, cell) = ("sht".parse().unwrap(), "a!A1".parse().unwrap());
+    let Ok(write) = WriteSheetImage::new(spreadsheet, cell, value) else { return };
+    let token = UserToken::new("u").unwrap();
+
+    let body = body(&write, &token, data.len());
+    let numbers: SheetBody<Vec<u8>> = serde_json::from_slice(&body).unwrap();
+    assert!(numbers.image == image && !body.contains(&b' '), "not the image's numbers");
+    let body = self::body(&write.encoded(ImageEncoding::Base64), &token, data.len());
+    let text: SheetBody<String> = serde_json::from_slice(&body).unwrap();
+    assert!(text.image == base64(&image), "not the image's base64");
+}
+
+/// Base64 (RFC 4648, section 4), written bit by bit to be independent of the library's.
+fn base64(bytes: &[u8]) -> String {
+    let text = bytes.chunks(3).flat_map(|three| {
+        let bits = (0..3).fold(0_u32, |bits, at| {
+            bits << 8 | u32::from(three.get(at).copied().unwrap_or_default())
+        });
+        (0..4_usize).map(move |at| match bits >> (18 - 6 * at) & 63 {
+            _ if at > three.len() => b'=',
+            bits => {
+                b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[bits as usize]
+            }
+        })
+    });
+    text.map(char::from).collect()
+}
+
+/// Any image in a form, with the derived boundary and with a given one: two parts, the boundary in
+/// neither of them, and the image as it was.
+///
+/// The input is a boundary, a line break and the image.
+pub fn form(data: &[u8]) {
+    let mut halves = data.splitn(2, |byte| *byte == b'\n');
+    let (given, bytes) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+    let Ok(image) = Image::unchecked(bytes.to_vec()) else { return };
+    let put = PutImage::message(image.clone()).unwrap();
+    let parts = parts(&put, &image, data.len());
+
+    let given = std::str::from_utf8(given).ok().and_then(|given| Boundary::new(given).ok());
+    let Some(boundary) = given else { return };
+    let delimiter = format!("--{boundary}");
+    let free = parts.iter().all(|part| split(part, delimiter.as_bytes()).len() == 1);
+    let put = put.with_boundary(&boundary);
+    assert_eq!(put.is_ok(), free, "{boundary:?}");
+    if let Ok(put) = put {
+        assert_eq!(self::parts(&put, &image, data.len()), parts);
+    }
+}
+
+/// The two parts of the form, each with its headers.
+fn parts(put: &PutImage, image: &Image, step: usize) -> [Vec<u8>; 2] {
+    let token = TenantToken::new("t").unwrap();
+    let request = put.request(&Site::LARK, &token);
+    let content_type = request.headers()[CONTENT_TYPE].to_str().unwrap();
+    let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let delimiter = format!("--{}", boundary.trim_matches('"'));
+
+    let body = [b"\r\n", &*body(put, &token, step)].concat();
+    let pieces = split(&body, format!("\r\n{delimiter}").as_bytes());
+    let [b"", kind, file, b"--\r\n"] = pieces[..] else { panic!("{} pieces", pieces.len()) };
+    for part in [kind, file] {
+        assert_eq!(split(part, delimiter.as_bytes()).len(), 1, "{delimiter} in a part");
+    }
+    assert!(kind == b"\r\nContent-Disposition: form-data; name=\"image_type\"\r\n\r\nmessage");
+    let format = image.format();
+    let head = format!(
+        "\r\nContent-Disposition: form-data; name=\"image\"; filename=\"image.{}\"\r\n\
+         Content-Type: {}\r\n\r\n",
+        format.map_or("bin", ImageFormat::suffix),
+        format.map_or("application/octet-stream", ImageFormat::media_type),
+    );
+    assert!(file.strip_prefix(head.as_bytes()) == Some(image.bytes()), "not the image");
+    [kind.to_vec(), file.to_vec()]
+}
+
+/// What stands between the occurrences of `separator`.
+fn split<'a>(mut text: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    while let Some(at) = text.windows(separator.len()).position(|window| window == separator) {
+        pieces.push(&text[..at]);
+        text = &text[at + separator.len()..];
+    }
+    pieces.push(text);
+    pieces
+}
+
+/// The body, which is as long as its `Content-Length` and the same in every view: whole, by chunks,
+/// read `step` bytes at a time, and from the middle by a clone.
+fn body<E: Endpoint>(endpoint: &E, token: &impl Authorizes<E::Auth>, step: usize) -> Bytes {
+    let request = endpoint.request_streamed(&Site::LARK, token);
+    let whole = endpoint.request(&Site::LARK, token).into_body();
+    assert_eq!(request.headers()[CONTENT_LENGTH], whole.len().to_string());
+    let mut body = request.into_body();
+    let mut later = body.clone();
+
+    let mut read = Vec::new();
+    let (mut reader, mut buffer) = (body.clone().reader(), vec![0; step]);
+    while let count @ 1.. = reader.read(&mut buffer).unwrap() {
+        read.extend_from_slice(&buffer[..count]);
+    }
+    assert!(read == whole, "read in pieces is not the whole");
+
+    later.advance(step);
+    assert!(later.clone().into_bytes() == whole[step.min(whole.len())..], "a clone goes elsewhere");
+
+    let mut at = 0;
+    while let Some(chunk) = body.next_chunk() {
+        assert!(!chunk.is_empty() && whole[at..].starts_with(&chunk), "a chunk is not the whole's");
+        at += chunk.len();
+        assert_eq!(body.len(), (whole.len() - at) as u64);
+    }
+    assert_eq!(at, whole.len());
+    whole
+}
+
+/// Any requests to the fake, one after the other: it never panics, gives the same replies again, and none of
+/// its replies makes a decoder panic.
+///
+/// The input is requests as HTTP/1.1 writes them, each with the `Content-Length` it claims; a head that is no head
+/// is passed over.
+pub fn fake(data: &[u8]) {
+    let mut fakes = [FakeLark::new(), FakeLark::new()];
+    for fake in &mut fakes {
+        fake.add_token(TokenKind::Tenant, "t-1", UNIX_EPOCH + Duration::from_secs(9));
+    }
+    let mut rest = data;
+    // The limit on parts of a request keeps an input of separators alone from taking a second.
+    for second in 0..20 {
+        let Some(end) = rest.windows(4).position(|window| window == b"\r\n\r\n") else { return };
+        let (head, body) = (&rest[..end], &rest[end + 4..]);
+        let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let mut words = lines.next().unwrap_or_default().split(|byte| *byte == b' ');
+        let mut request = Request::builder()
+            .method(words.next().unwrap_or_default())
+            .uri(words.next().unwrap_or_default());
+        let mut length = 0;
+        for line in lines {
+            let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+            let (name, value) = line.split_at(colon);
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            if name.eq_ignore_ascii_case(b"content-length") {
+                let digits = std::str::from_utf8(value).unwrap_or_default();
+                length = digits.parse::<usize>().unwrap_or_default().min(body.len());
+            }
+            request = request.header(name, value);
+        }
+        rest = &body[length..];
+        let Ok(request) = request.body(Bytes::copy_from_slice(&body[..length])) else { continue };
+        let now = UNIX_EPOCH + Duration::from_secs(second);
+        let [one, other] = fakes.each_mut().map(|fake| fake.handle(now, request.clone()));
+        assert_eq!((one.status(), one.headers()), (other.status(), other.headers()));
+        assert_eq!(one.body(), other.body());
+        decode::<PutImage>(&one);
+        decode::<WriteSheetImage>(&one);
+        decode::<TenantTokenRequest>(&one);
+    }
+}
