@@ -2,23 +2,17 @@
 //!
 //! `cargo run -p lark-hyper --example fake_lark -- --port 0`
 
+use std::convert::Infallible;
+use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use lark_hyper::FakeServer;
 use lark_proto::fake::FakeLark;
 
 fn main() -> ExitCode {
-    match serve(&std::env::args().skip(1).collect::<Vec<_>>()) {
-        Ok(server) => {
-            println!("listening on {}", server.site());
-            println!("app_id {}", FakeLark::APP_ID);
-            println!("app_secret {}", FakeLark::APP_SECRET);
-            println!("spreadsheet_token {}", FakeLark::SPREADSHEET);
-            println!("sheet_id {}", FakeLark::SHEET);
-            loop {
-                std::thread::park();
-            }
-        }
+    match serve() {
+        Ok(never) => match never {},
         Err(error) => {
             eprintln!("fake_lark: {error}");
             ExitCode::FAILURE
@@ -26,13 +20,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(args: &[String]) -> Result<FakeServer, Box<dyn std::error::Error>> {
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let port = match args[..] {
+fn serve() -> Result<Infallible, Box<dyn Error>> {
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    let args: Vec<String> = args.collect();
+    let port = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => 0,
         ["--port", port] => port.parse().map_err(|_| format!("`{port}` is no port"))?,
         _ => return Err("usage: fake_lark [--port PORT], where 0 is a free port".into()),
     };
-    FakeServer::start_on(port, FakeLark::new())
-        .map_err(|error| format!("port {port}: {error}").into())
+    let server = FakeServer::start_on(port, FakeLark::new())
+        .map_err(|error| format!("port {port}: {error}"))?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on {}", server.site())?;
+    writeln!(out, "app_id {}", FakeLark::APP_ID)?;
+    writeln!(out, "app_secret {}", FakeLark::APP_SECRET)?;
+    writeln!(out, "spreadsheet_token {}", FakeLark::SPREADSHEET)?;
+    writeln!(out, "sheet_id {}", FakeLark::SHEET)?;
+    loop {
+        std::thread::park();
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -53,12 +53,18 @@ impl FakeServer {
     /// # Errors
     /// The port is taken, or the system has no thread to give.
     pub fn start_on(port: u16, lark: FakeLark) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Not by `block_on`, which a caller inside a runtime of its own must not use.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let site = Site::custom(&format!("http://{address}")).map_err(io::Error::other)?;
         let lark = Arc::new(Mutex::new(lark));
         let (stop, stopped) = oneshot::channel();
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let accept = accept(listener, lark.clone());
         let thread = std::thread::Builder::new().name("fake-lark".into()).spawn(move || {
             runtime.spawn(accept);
@@ -105,7 +111,7 @@ async fn accept(listener: TcpListener, lark: Arc<Mutex<FakeLark>>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, most likely: others have to finish first.
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let lark = lark.clone();

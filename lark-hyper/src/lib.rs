@@ -1,7 +1,7 @@
-//! Lark's image endpoints on [hyper](https://hyper.rs).
+//! A Lark of your own on loopback: the strict fake of [`lark_proto::fake`] behind
+//! [hyper](https://hyper.rs)'s server, for tests of any client in any language.
 //!
-//! With the feature `fake-server`, [`FakeServer`] is a Lark of your own on loopback: the strict fake of
-//! [`lark_proto::fake`] behind hyper's server, for tests of any client in any language.
+//! It is the feature `fake-server`; without it the crate is empty.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(feature = "fake-server")]

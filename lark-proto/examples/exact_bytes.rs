@@ -24,7 +24,9 @@ usage: exact_bytes put-image FILE [--avatar] --token T
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    match run(Args(std::env::args().skip(1).collect())) {
+    // A name that is no Unicode will not be found, and is shown as well as it can be.
+    let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    match run(Args(args.collect())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("exact_bytes: {error}");
@@ -35,16 +37,15 @@ fn main() -> ExitCode {
 
 fn run(mut args: Args) -> Result<()> {
     if args.flag("--help") || args.0.is_empty() {
-        print!("{USAGE}");
-        return Ok(());
+        return Ok(std::io::stdout().write_all(USAGE.as_bytes())?);
     }
     let (body_only, curl) = (args.flag("--body"), args.flag("--curl"));
     let secrets =
         if args.flag("--show-token") { wire::Secrets::Shown } else { wire::Secrets::Masked };
-    let site = match args.option("--site")?.as_deref() {
-        None | Some("lark") => Site::LARK,
-        Some("feishu") => Site::FEISHU,
-        Some(url) => Site::custom(url)?,
+    let site = match args.option("--site")? {
+        None => Site::LARK,
+        // Nothing is sent from here, so any host will do.
+        Some(site) => site.parse().or_else(|_| Site::custom(&site))?,
     };
     let request = request(&mut args, &site)?;
     let mut out = std::io::stdout().lock();

@@ -15,7 +15,8 @@ use crate::json_bytes::{ImageEncoding, PIECE};
 /// [`Body::next_chunk`] for a transport that takes [`Bytes`], [`Buf`] for one that takes slices, and
 /// [`Buf::reader`] for one that takes [`std::io::Read`].
 ///
-/// A clone costs a few reference counts, so a request can be kept to be sent again.
+/// A clone costs a few reference counts, so a request can be kept to be sent again. Reading past the end gives nothing
+/// more; only [`Buf`]'s own `get_..` and `copy_to_slice` panic there, as its contract has it.
 #[derive(Clone, Default)]
 pub struct Body {
     /// What [`Buf::chunk`] shows: not empty while anything is left.
@@ -128,6 +129,22 @@ impl Buf for Body {
             count -= step;
             self.refill();
         }
+    }
+
+    /// Shares what is stored, and gives what is left where that is less.
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if len > self.shown.len() {
+            let mut copy = BytesMut::with_capacity(len.min(self.remaining()));
+            while copy.len() < len && !self.is_empty() {
+                let step = self.shown.len().min(len - copy.len());
+                copy.extend_from_slice(self.shown.get(..step).unwrap_or_default());
+                self.advance(step);
+            }
+            return copy.freeze();
+        }
+        let shared = self.shown.slice(..len);
+        self.advance(len);
+        shared
     }
 }
 

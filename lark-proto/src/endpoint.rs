@@ -113,6 +113,8 @@ pub trait EndpointExt: Endpoint {
             request.headers_mut().insert(CONTENT_TYPE, content_type);
             request.headers_mut().insert(CONTENT_LENGTH, body.len().into());
             *request.body_mut() = body;
+        } else if !Self::METHOD.is_safe() && Self::METHOD != Method::DELETE {
+            request.headers_mut().insert(CONTENT_LENGTH, 0.into());
         }
         request
     }
@@ -126,7 +128,7 @@ pub trait EndpointExt: Endpoint {
     }
 }
 
-impl<E: Endpoint + ?Sized> EndpointExt for E {}
+impl<E: Endpoint> EndpointExt for E {}
 
 /// An endpoint whose success also carries the log id, for those who keep it: wrap any endpoint in it.
 #[derive(Clone, Copy, Debug)]

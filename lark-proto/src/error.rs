@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use memchr::memmem;
 
 use crate::code::{Class, Code};
 use crate::retry::{self, Advice};
@@ -227,12 +228,11 @@ impl Unreadable {
     ) -> Self {
         let content_type = headers.get(http::header::CONTENT_TYPE);
         let (mut reason, mut excerpt) = (reason.into(), excerpt(body, 256));
-        // A truncated token reply begins with the token; serde's messages quote values too.
-        let lower = excerpt.to_ascii_lowercase();
-        if ["access_token", "refresh_token", "app_secret", "bearer "]
-            .iter()
-            .any(|word| lower.contains(word))
-        {
+        // A truncated token reply begins with the token, and a reason may quote what it stumbled over.
+        let lower = body.to_ascii_lowercase();
+        let secrets: [&[u8]; 5] =
+            [b"access_token", b"refresh_token", b"\"token\"", b"secret", b"bearer "];
+        if secrets.iter().any(|word| memmem::find(&lower, word).is_some()) {
             reason = "the reply breaks off or lacks a field".into();
             excerpt = "(withheld: it may hold a token)".into();
         }
@@ -313,7 +313,8 @@ impl<T> fmt::Display for CallError<T> {
             Failure::NoApp => f.write_str("the client has no app credentials to get a token with"),
             Failure::Transport(_) => f.write_str("the transport failed"),
             Failure::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
-            Failure::Lark(_) => f.write_str("Lark did not do it"),
+            Failure::Lark(Error::Api(_)) => f.write_str("the service refused the request"),
+            Failure::Lark(Error::Unreadable(_)) => f.write_str("the reply could not be read"),
         }
     }
 }
@@ -328,9 +329,12 @@ impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
     }
 }
 
-/// Ends a line or turns the reading direction without being a control character.
-fn turns(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Ends a line, turns the reading direction or has no width, without being a control character.
+pub(crate) fn misleads(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 /// The first `max` bytes of foreign text at most, cut between characters, control characters blanked.
@@ -340,7 +344,7 @@ pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
     let cut = (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut);
     let kept = String::from_utf8_lossy(text.get(..cut).unwrap_or(text));
     let mut out: String =
-        kept.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect();
+        kept.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }).collect();
     if cut < text.len() {
         out.push('…');
     }

@@ -41,15 +41,26 @@ impl Multipart {
         self
     }
 
-    /// Adds a file. It always gets a file name and a content type: senders without them were refused
-    /// by `im/v1` with 234001 and 99992402.
+    /// Adds a file. It always gets a file name and a content type, since senders without them were refused by
+    /// `im/v1` with 234001 and 99992402: an empty name becomes `file`, and what is no media type
+    /// `application/octet-stream`.
     #[must_use]
     pub fn file(mut self, name: &str, file_name: &str, content_type: &str, content: Bytes) -> Self {
+        let file_name = if file_name.is_empty() { "file" } else { file_name };
+        let is_type = |(kind, rest): (&str, &str)| {
+            let rest = rest.split(';').next().unwrap_or(rest).trim_end();
+            [kind, rest].iter().all(|word| !word.is_empty() && word.bytes().all(is_token))
+                && content_type.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        };
+        let content_type = match content_type.split_once('/').is_some_and(is_type) {
+            true => content_type,
+            false => "application/octet-stream",
+        };
         let head = format!(
             "Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: {}\r\n",
             Quoted(name),
             Quoted(file_name),
-            Quoted(content_type),
+            content_type,
         );
         self.parts.push(Part { head, content });
         self
@@ -172,12 +183,16 @@ impl Boundary {
 
     fn content_type(&self) -> HeaderValue {
         // RFC 2045 wants quotes around all but token characters.
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"'+_-.".contains(&byte);
-        let quote = if self.0.bytes().all(token) { "" } else { "\"" };
+        let quote = if self.0.bytes().all(is_token) { "" } else { "\"" };
         let value = format!("multipart/form-data; boundary={quote}{self}{quote}");
         #[expect(clippy::expect_used, reason = "a boundary is printable ASCII")]
         HeaderValue::try_from(value).expect("a boundary is printable ASCII")
     }
+}
+
+/// A character of a token, in RFC 2045 and RFC 9110 alike.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// The number that 16 lower-case hexadecimal digits write.
@@ -255,10 +270,12 @@ mod tests {
         let form = Multipart::new().file("a\"b", "图\r\n\\.png", "x/y\r\nZ: 1", Bytes::new());
         let body = form.payload().body.into_bytes();
         let text = std::str::from_utf8(&body).unwrap();
-        assert!(
-            text.contains(
-                "name=\"a_b\"; filename=\"图__\u{5f}.png\"\r\nContent-Type: x/y__Z: 1\r\n"
-            )
-        );
+        let head =
+            "name=\"a_b\"; filename=\"图___.png\"\r\nContent-Type: application/octet-stream\r\n";
+        assert!(text.contains(head), "{text}");
+        let plain = Multipart::new().file("a", "", "text/plain; charset=utf-8", Bytes::new());
+        let body = plain.payload().body.into_bytes();
+        let head = b"filename=\"file\"\r\nContent-Type: text/plain; charset=utf-8\r\n";
+        assert!(memmem::find(&body, head).is_some());
     }
 }

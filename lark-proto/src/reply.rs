@@ -117,6 +117,14 @@ impl Reply {
         serde_json::from_str(data).map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
 
+    /// A success without a result.
+    ///
+    /// # Errors
+    /// As [`Reply::data`].
+    pub fn ok(&self) -> Result<(), Error> {
+        self.success().map(|_| ())
+    }
+
     /// The result beside the code, at the top level, where the endpoints that hand out tokens put it.
     ///
     /// # Errors
@@ -203,10 +211,17 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// A string that is not empty, cut to [`TEXT`] bytes.
+/// A string that is not empty, cut to [`TEXT`] bytes; a token in it, which a service may quote from the
+/// request, is masked.
 fn text(json: &RawValue) -> Option<String> {
     let text = read::<String>(json).filter(|text| !text.is_empty())?;
-    Some(excerpt(text.as_bytes(), TEXT))
+    let text = excerpt(text.as_bytes(), TEXT);
+    let mut pieces = text.split("Bearer ");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    Some(pieces.fold(first, |masked, piece| {
+        let rest = piece.trim_start_matches(|c: char| !c.is_whitespace());
+        masked + "Bearer ***" + rest
+    }))
 }
 
 /// The value if it has the expected type.

@@ -21,7 +21,7 @@ pub enum Rule {
     EmptyName,
     /// A file name has at most 255 bytes.
     LongName,
-    /// A file name has no path separator and no control character.
+    /// A file name has no path separator, no control character and none that hides or turns the others.
     NameCharacter,
     /// The service takes the format from the name's suffix; an unchecked image cannot supply one.
     NameWithoutSuffix,
@@ -77,7 +77,7 @@ impl fmt::Display for Rule {
             Self::NotForCells => "a cell takes PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP or HEIC",
             Self::EmptyName => "a file name has something before its suffix",
             Self::LongName => "a file name has at most 255 bytes",
-            Self::NameCharacter => "a file name has no path separator and no control character",
+            Self::NameCharacter => "a file name has no path separator and no control or invisible character",
             Self::NameWithoutSuffix => {
                 "the name of an unchecked image has a suffix that says its format, as in `photo.png`"
             }

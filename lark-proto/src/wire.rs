@@ -7,8 +7,11 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderName, HeaderValue, Request};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING,
+};
+use http::{HeaderName, HeaderValue, Request, Uri};
 
 use crate::body::Body;
 
@@ -43,18 +46,24 @@ pub fn head<B>(request: &Request<B>) -> Bytes {
     head.into()
 }
 
-/// The whole request: [`head`] and body.
+/// The whole request: [`head`] and body. `Content-Length` is the body's, whatever the request says.
 #[must_use]
 pub fn http1<B: Into<Body>>(request: Request<B>) -> Bytes {
+    let mut request = request.map(Into::into);
+    if !request.body().is_empty() || request.headers().contains_key(CONTENT_LENGTH) {
+        let len = request.body().len();
+        request.headers_mut().insert(CONTENT_LENGTH, len.into());
+    }
+    request.headers_mut().remove(TRANSFER_ENCODING);
     let head = head(&request);
-    let body = request.into_body().into().into_bytes();
+    let body = request.into_body().into_bytes();
     [head, body].concat().into()
 }
 
 /// Whether a curl command shows the token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secrets {
-    /// `Authorization: Bearer ***`.
+    /// `Authorization: ***`.
     #[default]
     Masked,
     /// The token as it is: the command works, and must not be shared.
@@ -67,34 +76,49 @@ pub enum Secrets {
 /// The body is sent as it is; headers that curl writes itself (`Host`, `Content-Length`) are left to it.
 #[must_use]
 pub fn curl<B>(request: &Request<B>, body: &str, secrets: Secrets) -> String {
-    let mut command = format!("curl --request {}", request.method());
+    // `[` and `{` in a URL, or `..` in its path, are curl's to expand unless it is told not to.
+    let mut command = format!("curl --globoff --path-as-is --request {}", request.method());
     // Writing to a string cannot fail.
     let mut option = |name: &str, value: &str| write!(command, " \\\n  {name} {}", quoted(value));
-    let _ = option("--url", &request.uri().to_string());
+    let (uri, host) = (request.uri(), host(request.uri()));
+    let scheme = uri.scheme_str().unwrap_or("https");
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let _ = option("--url", &format!("{scheme}://{host}{target}"));
     for (name, value) in headers(request) {
-        if name == HOST || name == CONTENT_LENGTH {
+        if [HOST, CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
             continue;
         }
         let value = match secrets {
-            Secrets::Masked if value.is_sensitive() => "Bearer ***".into(),
+            Secrets::Masked if value.is_sensitive() || SECRET.contains(&name) => "***".into(),
             _ => String::from_utf8_lossy(value.as_bytes()).into_owned(),
         };
         let _ = option("--header", &format!("{}: {value}", title_case(&name)));
     }
-    if request.headers().contains_key(CONTENT_LENGTH) {
-        let _ = option("--data-binary", &format!("@{body}"));
+    match request.headers().get(CONTENT_LENGTH) {
+        None => {}
+        Some(length) if length == "0" => drop(option("--data-binary", "")),
+        Some(_) => drop(option("--data-binary", &format!("@{body}"))),
     }
     command.push('\n');
     command
+}
+
+/// Headers that are secrets, also where nobody marked them so.
+const SECRET: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+
+/// The host and port, without the user and password that a URI of a caller's may have.
+fn host(uri: &Uri) -> &str {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    authority.rsplit('@').next().unwrap_or(authority)
 }
 
 fn headers<B>(request: &Request<B>) -> Vec<(HeaderName, HeaderValue)> {
     const FIRST: [HeaderName; 4] = [HOST, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH];
     let mut headers: Vec<_> =
         request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let host = request.uri().authority().map(|host| HeaderValue::from_str(host.as_str()));
-    if let (Some(Ok(host)), false) = (host, request.headers().contains_key(HOST)) {
-        headers.push((HOST, host));
+    if !request.headers().contains_key(HOST) {
+        let host = HeaderValue::from_str(host(request.uri())).ok().filter(|host| !host.is_empty());
+        headers.extend(host.map(|host| (HOST, host)));
     }
     let place =
         |name: &HeaderName| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len());
@@ -120,12 +144,12 @@ mod tests {
     use super::*;
 
     fn request() -> Request<Bytes> {
-        let mut token = HeaderValue::from_static("Bearer t-secret");
-        token.set_sensitive(true);
-        Request::post("https://open.feishu.cn/a?b='c")
+        let token = HeaderValue::from_static("Bearer t-secret");
+        Request::post("https://user:secret@open.feishu.cn/a?b='c")
             .header("x-b", "2")
             .header("x-a", "it's")
-            .header(CONTENT_LENGTH, 2)
+            .header(CONTENT_LENGTH, 7)
+            .header(TRANSFER_ENCODING, "chunked")
             .header(AUTHORIZATION, token)
             .header("x-b", "1")
             .body("{}".into())
@@ -140,7 +164,7 @@ mod tests {
              Content-Length: 2\r\nX-A: it's\r\nX-B: 2\r\nX-B: 1\r\n\r\n{}"
         );
         let mut empty = Request::new(Body::empty());
-        *empty.uri_mut() = http::Uri::from_static("/x");
+        *empty.uri_mut() = Uri::from_static("/x");
         assert_eq!(http1(empty), "GET /x HTTP/1.1\r\n\r\n");
     }
 
@@ -149,8 +173,8 @@ mod tests {
         let masked = curl(&request(), "it's.json", Secrets::Masked);
         assert_eq!(
             masked,
-            "curl --request POST \\\n  --url 'https://open.feishu.cn/a?b='\\''c' \\\n  \
-             --header 'Authorization: Bearer ***' \\\n  --header 'X-A: it'\\''s' \\\n  \
+            "curl --globoff --path-as-is --request POST \\\n  --url 'https://open.feishu.cn/a?b='\\''c' \\\n  \
+             --header 'Authorization: ***' \\\n  --header 'X-A: it'\\''s' \\\n  \
              --header 'X-B: 2' \\\n  --header 'X-B: 1' \\\n  --data-binary '@it'\\''s.json'\n"
         );
         let shown = curl(&request(), "-", Secrets::Shown);

@@ -77,6 +77,10 @@ fn assert_views_agree(body: &Body, sizes: &[usize]) -> Result<Bytes, TestCaseErr
     let mut read = Vec::new();
     body.clone().reader().read_to_end(&mut read).unwrap();
     prop_assert_eq!(&read, &flat);
+    let mut split = body.clone();
+    let half = sizes[0].min(flat.len());
+    prop_assert_eq!(split.copy_to_bytes(half), &flat[..half]);
+    prop_assert_eq!(split.copy_to_bytes(usize::MAX), &flat[half..]);
     let mut past_the_end = body.clone();
     past_the_end.advance(usize::MAX);
     prop_assert!(past_the_end.is_empty() && past_the_end.next_chunk().is_none());

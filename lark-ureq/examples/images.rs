@@ -6,14 +6,16 @@
 //! Images are given as paths; the first one goes into the cell, each further one into the row below.
 
 use std::error::Error;
-use std::path::Path;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use lark_hyper::FakeServer;
 use lark_proto::fake::FakeLark;
 use lark_proto::{
-    App, AppId, AppSecret, Image, ImageFormat, NoToken, PutImage, SheetCell, Site,
+    App, AppId, AppSecret, Image, ImageFormat, Invalid, NoToken, PutImage, SheetCell, Site,
     SpreadsheetToken, TenantTokenRequest, WriteSheetImage,
 };
 use lark_ureq::Client;
@@ -33,12 +35,12 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let images = images(std::env::args().skip(1).collect())?;
     let place = Place::from_env()?;
+    let jobs = jobs(std::env::args_os().skip(1), &place)?;
     let client = Client::new(place.site.clone(), App::custom(&place.app_id, &place.app_secret)?);
     match &place.fake {
-        Some(_) => say("site", &format!("a fake Lark on {} (LARK_APP_ID is not set)", place.site)),
-        None => say("site", place.site.as_str()),
+        Some(_) => say("site", &format!("a fake Lark on {} (no LARK_.. is set)", place.site))?,
+        None => say("site", place.site.as_str())?,
     }
 
     // The client gets a token by itself; asked for here to be seen, the service gives the same one.
@@ -46,22 +48,15 @@ fn run() -> Result<()> {
         TenantTokenRequest::new(AppId::new(&place.app_id)?, AppSecret::new(&place.app_secret)?);
     let (grant, time) = timed(|| client.call_as(&NoToken, &get))?;
     let minutes = grant.expires_in.as_secs() / 60;
-    say("token", &format!("for {}, good for {minutes} minutes{time}", place.app_id));
+    say("token", &format!("for {}, good for {minutes} minutes{time}", place.app_id))?;
 
-    let mut cell = place.cell.clone();
-    for (name, image) in &images {
-        let format = image.format().map_or("unknown format", ImageFormat::media_type);
-        let what = format!("{name} ({format}, {} bytes)", image.bytes().len());
-
-        let put = PutImage::message(image.clone())?;
+    for Job { what, image, cell, put, write } in jobs {
         let (key, time) = timed(|| client.call(&put))?;
-        say("upload", &format!("{what} -> image key {key}{time}"));
+        say("upload", &format!("{what} -> image key {key}{time}"))?;
 
-        let write = WriteSheetImage::new(place.spreadsheet.clone(), cell.clone(), image.clone())?;
-        let write = write.named(name)?;
         let (written, time) = timed(|| client.call(&write))?;
         let revision = written.revision.map_or("unknown".into(), |number| number.to_string());
-        say("cell", &format!("{what} -> {cell}, revision {revision}{time}"));
+        say("cell", &format!("{what} -> {cell}, revision {revision}{time}"))?;
 
         if let Some(server) = &place.fake {
             let lark = server.lark();
@@ -70,11 +65,48 @@ fn run() -> Result<()> {
             if uploaded != Some(image.bytes()) || in_cell.map(|c| &c.bytes) != Some(image.bytes()) {
                 return Err("the fake holds other bytes than were sent".into());
             }
-            say("read back", "both from the fake, byte for byte what was sent");
+            say("read back", "both from the fake, byte for byte what was sent")?;
         }
-        cell = below(&cell)?;
     }
     Ok(())
+}
+
+/// One image on its two ways. All are checked before the first is sent.
+struct Job {
+    what: String,
+    image: Image,
+    cell: SheetCell,
+    put: PutImage,
+    write: WriteSheetImage,
+}
+
+fn jobs(paths: impl Iterator<Item = OsString>, place: &Place) -> Result<Vec<Job>> {
+    let mut images = Vec::new();
+    for path in paths.map(PathBuf::from) {
+        let about = |error: &dyn Error| format!("{}: {error}", path.display());
+        let bytes = std::fs::read(&path).map_err(|error| about(&error))?;
+        let image = Image::new(bytes).map_err(|error| about(&error))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        images.push((name, image));
+    }
+    if images.is_empty() {
+        images.push(("sample.png".into(), Image::new(&include_bytes!("sample.png")[..])?));
+    }
+    let column = place.cell.cell().trim_end_matches(|c: char| c.is_ascii_digit());
+    let rows = place.cell.cell().trim_start_matches(column).parse::<u32>()?..;
+    let job = |((name, image), row): ((String, Image), u32)| {
+        let cell = SheetCell::new(place.cell.sheet().clone(), &format!("{column}{row}"))?;
+        let write = WriteSheetImage::new(place.spreadsheet.clone(), cell.clone(), image.clone())?;
+        let format = image.format().map_or("unknown format", ImageFormat::media_type);
+        Ok(Job {
+            what: format!("{name} ({format}, {} bytes)", image.bytes().len()),
+            put: PutImage::message(image.clone())?,
+            write: write.named(&name)?,
+            image,
+            cell,
+        })
+    };
+    images.into_iter().zip(rows).map(job).collect()
 }
 
 /// Where the images go.
@@ -90,7 +122,9 @@ struct Place {
 
 impl Place {
     fn from_env() -> Result<Self> {
-        let Ok(app_id) = var("LARK_APP_ID") else {
+        let names =
+            ["LARK_APP_ID", "LARK_APP_SECRET", "LARK_SPREADSHEET", "LARK_CELL", "LARK_SITE"];
+        if names.iter().all(|name| std::env::var_os(name).is_none()) {
             let server = FakeServer::start()?;
             return Ok(Self {
                 site: server.site().clone(),
@@ -100,52 +134,32 @@ impl Place {
                 cell: SheetCell::new(FakeLark::SHEET.parse()?, "H7")?,
                 fake: Some(server),
             });
-        };
-        let site = match var("LARK_SITE").as_deref() {
-            Err(_) | Ok("lark") => Site::LARK,
-            Ok("feishu") => Site::FEISHU,
-            Ok(url) => Site::custom(url).map_err(|error| format!("LARK_SITE: {error}"))?,
-        };
-        let spreadsheet = var("LARK_SPREADSHEET")?
-            .parse()
-            .map_err(|error| format!("LARK_SPREADSHEET: {error}"))?;
-        let cell = var("LARK_CELL")?.parse().map_err(|error| format!("LARK_CELL: {error}"))?;
+        }
         Ok(Self {
-            site,
-            app_id,
+            app_id: var("LARK_APP_ID")?,
             app_secret: var("LARK_APP_SECRET")?,
-            spreadsheet,
-            cell,
+            spreadsheet: parsed("LARK_SPREADSHEET", var("LARK_SPREADSHEET")?.parse())?,
+            cell: parsed("LARK_CELL", var("LARK_CELL")?.parse())?,
+            site: match std::env::var_os("LARK_SITE") {
+                None => Site::LARK,
+                // Asked for by name, so that a deployment of one's own will do as well.
+                Some(_) => {
+                    let site = var("LARK_SITE")?;
+                    parsed("LARK_SITE", site.parse().or_else(|_| Site::custom(&site)))?
+                }
+            },
             fake: None,
         })
     }
 }
 
+fn parsed<T>(name: &str, value: std::result::Result<T, Invalid>) -> Result<T> {
+    value.map_err(|error| format!("{name}: {error}").into())
+}
+
 #[expect(clippy::disallowed_methods, reason = "the environment is this program's input")]
 fn var(name: &str) -> Result<String> {
     std::env::var(name).map_err(|error| format!("{name}: {error}").into())
-}
-
-/// The images at `paths` with their names; a sample if there is none.
-fn images(paths: Vec<String>) -> Result<Vec<(String, Image)>> {
-    if paths.is_empty() {
-        let sample = Image::new(&include_bytes!("sample.png")[..])?;
-        return Ok(vec![("sample.png".into(), sample)]);
-    }
-    let image = |path: String| {
-        let bytes = std::fs::read(&path).map_err(|error| format!("{path}: {error}"))?;
-        let image = Image::new(bytes).map_err(|error| format!("{path}: {error}"))?;
-        let name = Path::new(&path).file_name().unwrap_or_default();
-        Ok((name.to_string_lossy().into_owned(), image))
-    };
-    paths.into_iter().map(image).collect()
-}
-
-/// The cell in the next row.
-fn below(cell: &SheetCell) -> Result<SheetCell> {
-    let column = cell.cell().trim_end_matches(|c: char| c.is_ascii_digit());
-    let row: u32 = cell.cell().trim_start_matches(column).parse()?;
-    Ok(SheetCell::new(cell.sheet().clone(), &format!("{column}{}", row + 1))?)
 }
 
 fn timed<T, E: Error + 'static>(
@@ -156,6 +170,6 @@ fn timed<T, E: Error + 'static>(
     Ok((work()?, format!(" ({:.1} ms)", start.elapsed().as_secs_f64() * 1000.0)))
 }
 
-fn say(step: &str, what: &str) {
-    println!("{step:>9}  {what}");
+fn say(step: &str, what: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{step:>9}  {what}")?)
 }

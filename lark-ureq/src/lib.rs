@@ -85,7 +85,8 @@ impl Client {
         Self { reply_limit: bytes, ..self }
     }
 
-    /// Calls `endpoint` with the app's tenant access token, which is fetched when there is none.
+    /// Calls `endpoint` with the app's tenant access token, which is fetched when there is none and kept for
+    /// the client's life; the service lets it live for two hours.
     ///
     /// # Errors
     /// [`Failure::NoApp`] for a client without an app's credentials; else as [`Client::call_as`], for the
@@ -134,7 +135,12 @@ impl Client {
         // 64 KiB a second is less than any link that uploads images should have.
         let upload = Duration::from_secs(request.body().len() >> 16);
         let or = |own: Option<Duration>, default| own.or(Some(default));
-        let request = request.map(|body| ureq::SendBody::from_owned_reader(body.reader()));
+        // A reader of unknown length would go out chunked, also where there is nothing to read.
+        let has_body = request.headers().contains_key(http::header::CONTENT_LENGTH);
+        let request = request.map(|body| match has_body {
+            true => ureq::SendBody::from_owned_reader(body.reader()),
+            false => ureq::SendBody::none(),
+        });
         let request = agent
             .configure_request(request)
             .http_status_as_error(false)

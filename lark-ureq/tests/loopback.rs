@@ -10,8 +10,8 @@ use http::{Response, StatusCode};
 use lark_hyper::FakeServer;
 use lark_proto::fake::{Failure as Fails, FakeLark, Route, TokenKind};
 use lark_proto::{
-    App, AppId, AppSecret, Code, EndpointExt, Failure, Image, NoToken, PutImage, Site, TenantToken,
-    TenantTokenRequest, UserToken, WithLogId, WriteSheetImage, wire,
+    App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, NoToken, PutImage, Reply,
+    Site, TenantOnly, TenantToken, TenantTokenRequest, UserToken, WithLogId, WriteSheetImage, wire,
 };
 use lark_ureq::Client;
 
@@ -227,6 +227,45 @@ fn parts(request: &[u8]) -> (String, Vec<String>, String) {
     let mut headers: Vec<String> = lines.filter(own).collect();
     headers.sort();
     (first, headers, body.to_owned())
+}
+
+#[test]
+fn what_has_no_body_is_not_sent_in_chunks() {
+    struct Get;
+    struct Post;
+    impl Endpoint for Get {
+        type Auth = TenantOnly;
+        type Output = ();
+        const METHOD: http::Method = http::Method::GET;
+        const ROUTE: &'static str = "/get";
+        fn read(reply: &Reply) -> Result<(), lark_proto::Error> {
+            reply.ok()
+        }
+    }
+    impl Endpoint for Post {
+        type Auth = TenantOnly;
+        type Output = ();
+        const METHOD: http::Method = http::Method::POST;
+        const ROUTE: &'static str = "/post";
+        fn read(reply: &Reply) -> Result<(), lark_proto::Error> {
+            reply.ok()
+        }
+    }
+    let (site, server) = canned(vec![json("{\"code\":0}"), json("{\"code\":0,\"data\":{}}")]);
+    let (client, token) = (Client::new(site, App::None), TenantToken::new("t-1").unwrap());
+    client.call_as(&token, &Get).unwrap();
+    client.call_as(&token, &Post).unwrap();
+    let requests = server.join().unwrap();
+    let [get, post] = [&requests[0].1, &requests[1].1].map(|request| parts(request));
+    let lengths = |headers: &[String]| {
+        let length = |line: &&String| line.contains("length") || line.contains("encoding");
+        headers.iter().filter(length).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!((get.0.as_str(), lengths(&get.1)), ("get /get http/1.1:", vec![]));
+    assert_eq!(
+        (post.0.as_str(), lengths(&post.1)),
+        ("post /post http/1.1:", vec!["content-length: 0".into()])
+    );
 }
 
 #[test]

@@ -59,7 +59,8 @@ impl WriteSheetImage {
     /// The most bytes that an image may have unless the caller says otherwise: 20 MiB.
     pub const DEFAULT_CAP: u64 = 20 * 1024 * 1024;
 
-    /// An image for a cell, named `image` with the suffix of its format, as an array of numbers.
+    /// An image for a cell, named `image` with the suffix of its format, as an array of numbers. An unchecked image of
+    /// unknown format has to be [`named`](Self::named), since the service knows no suffix for it.
     ///
     /// # Errors
     /// [`Rule::ImageTooLarge`], [`Rule::NotForCells`].

@@ -101,8 +101,8 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (Some(value), None) = (values.next(), values.next()) else {
         return None;
     };
-    let token = value.to_str().ok()?.strip_prefix("Bearer ")?;
-    (!token.is_empty()).then_some(token)
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 #[derive(Deserialize)]

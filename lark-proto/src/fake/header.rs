@@ -57,8 +57,9 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<Structured, String> {
 /// Checks for `application/json`, alone or with the charset that the vendor's page gives.
 pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     let found = content_type(headers)?;
-    let is_utf8 =
-        |(name, value): &(String, String)| name == "charset" && value.eq_ignore_ascii_case("utf-8");
+    let is_utf8 = |(name, value): &(String, String)| {
+        name != "charset" || ["utf-8", "utf8"].iter().any(|known| value.eq_ignore_ascii_case(known))
+    };
     if found.kind == "application/json" && found.params.iter().all(is_utf8) {
         Ok(())
     } else {

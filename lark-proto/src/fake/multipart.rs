@@ -180,9 +180,10 @@ fn form_data(disposition: &Structured) -> Result<(String, Option<String>), Strin
     if disposition.kind != "form-data" {
         return Err(format!("Content-Disposition {}, not form-data,", disposition.kind));
     }
-    // RFC 7578 forbids the encoded form, and readers are reported not to understand it.
-    if disposition.param("filename*").is_some() {
-        return Err("filename*".to_owned());
+    // RFC 7578 forbids the encoded form, and readers are reported not to understand it; beside the plain
+    // one, as .NET sends it, it does no harm.
+    if disposition.param("filename*").is_some() && disposition.param("filename").is_none() {
+        return Err("filename* alone".to_owned());
     }
     let name = disposition.param("name").ok_or("Content-Disposition without a name")?;
     Ok((name.to_owned(), disposition.param("filename").map(str::to_owned)))
@@ -290,7 +291,7 @@ mod tests {
             (part("Content-Disposition: form-data; name=\"t\";"), "without ="),
             (part("Content-Disposition : form-data; name=t"), "no field name"),
             (part(&format!("{t}\r\n {t}")), "no field name"),
-            (part(&format!("{t}; filename*=UTF-8''x")), "filename*"),
+            (part(&format!("{t}; filename*=UTF-8''x")), "filename* alone"),
             (part(&format!("{t}\r\n{t}")), "a second content-disposition"),
             (
                 part(&format!("{t}\r\nContent-Type: a/b\r\nContent-Type: a/b")),

@@ -99,7 +99,10 @@ impl Spreadsheet {
             .map(|(first, _)| first.to_ascii_uppercase());
         match cell {
             Some(cell) => Ok(format!("{sheet}!{cell}:{cell}")),
-            None => Err(Refusal::with_200(90202, format!("wrong range={range}"))),
+            None => {
+                let shown: String = range.chars().take(100).collect();
+                Err(Refusal::with_200(90202, format!("wrong range={shown}")))
+            }
         }
     }
 }

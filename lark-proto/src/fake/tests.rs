@@ -198,7 +198,6 @@ fn who_may_do_what() {
         ("Bearer u-none", refused(99991668), refused(99991668), refused(99991668)),
         ("Bearer a-none", refused(99991671), refused(99991671), refused(99991671)),
         ("Bearer ", refused(99991661), refused(99991661), refused(99991661)),
-        ("bearer t-x", refused(99991661), refused(99991661), refused(99991661)),
         ("t-x", refused(99991661), refused(99991661), refused(99991661)),
         ("", refused(99991661), refused(99991661), refused(99991661)),
     ] {

@@ -1,6 +1,6 @@
 //! The name that an image gets in a cell.
 
-use crate::error::Invalid;
+use crate::error::{Invalid, misleads};
 use crate::rule::Rule;
 use crate::values::{Image, ImageFormat};
 
@@ -32,7 +32,7 @@ impl FileName {
     /// ```
     pub fn new(name: &str, image: &Image) -> Result<Self, Invalid> {
         let refused = |rule| Err(Invalid::new(rule, name));
-        if name.contains(|c: char| c.is_control() || c == '/' || c == '\\') {
+        if name.contains(|c: char| c.is_control() || misleads(c) || c == '/' || c == '\\') {
             return refused(Rule::NameCharacter);
         }
         let name = name.trim();
@@ -55,7 +55,8 @@ impl FileName {
         Ok(Self(name))
     }
 
-    /// `image.png`, after the image's format; `image.bin` for one that is not known.
+    /// `image.png`, after the image's format; `image.bin` for one that is not known, which an upload takes and
+    /// a cell does not.
     pub(crate) fn default_for(image: &Image) -> Self {
         Self(format!("image.{}", image.format().map_or("bin", ImageFormat::suffix)))
     }
@@ -107,6 +108,7 @@ mod tests {
             ("..\\b.png", Rule::NameCharacter),
             ("a\r\nb.png", Rule::NameCharacter),
             ("a\0.png", Rule::NameCharacter),
+            ("a\u{202e}gnp.exe", Rule::NameCharacter),
             ("\n", Rule::NameCharacter),
             (&"a".repeat(252), Rule::LongName),
         ] {

@@ -64,7 +64,8 @@ impl FromStr for SpreadsheetToken {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if text.contains("://") {
+        let text = text.trim();
+        if text.contains('/') {
             return text.parse().map(|link: SpreadsheetLink| link.token);
         }
         if !is_id(text, 128) {
@@ -99,15 +100,17 @@ impl FromStr for SpreadsheetLink {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let no_link = || Invalid::new(Rule::NotASpreadsheetLink, text);
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_link)?;
-        if !matches!(scheme, "https" | "http") {
+        if !["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Err(no_link());
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut segments = path.split('/').skip(1);
-        let token = match (segments.next(), segments.next(), segments.next()) {
-            (Some("sheets"), Some(token), None | Some("")) if !token.contains(':') => token,
-            (Some("wiki"), ..) => return Err(Invalid::new(Rule::WikiLink, text)),
+        let host_and_path = path.split_once('/').filter(|(host, _)| !host.is_empty());
+        let (_, path) = host_and_path.ok_or_else(no_link)?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let token = match path.split_once('/') {
+            Some(("sheets", token)) if !token.contains('/') => token,
+            Some(("wiki", _)) => return Err(Invalid::new(Rule::WikiLink, text)),
             _ => return Err(no_link()),
         };
         let sheet = query.split('&').find_map(|pair| pair.strip_prefix("sheet="));
@@ -136,6 +139,8 @@ mod tests {
     fn a_token_is_read_from_itself_or_from_its_link() {
         for (text, sheet) in [
             ("shtcngNyg", None),
+            ("shtcngNyg\n", None),
+            ("HTTPS://x.feishu.cn/sheets/shtcngNyg", None),
             ("https://x.feishu.cn/sheets/shtcngNyg", None),
             ("https://x.feishu.cn/sheets/shtcngNyg/", None),
             ("https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k", Some("giDk9k")),
@@ -143,7 +148,7 @@ mod tests {
             (" https://x.larksuite.com/sheets/shtcngNyg?sheet=\n", None),
         ] {
             assert_eq!(text.parse::<SpreadsheetToken>().unwrap().as_str(), "shtcngNyg", "{text}");
-            if text.contains("://") {
+            if text.contains('/') {
                 let link: SpreadsheetLink = text.parse().unwrap();
                 assert_eq!(link.sheet.as_ref().map(SheetId::as_str), sheet, "{text}");
             }
@@ -155,12 +160,14 @@ mod tests {
         for (text, rule) in [
             ("", Rule::SpreadsheetToken),
             ("sht cn", Rule::SpreadsheetToken),
-            ("../sheets", Rule::SpreadsheetToken),
-            ("shtcn\r\n", Rule::SpreadsheetToken),
+            ("../sheets", Rule::NotASpreadsheetLink),
+            ("x.feishu.cn/sheets/shtcn", Rule::NotASpreadsheetLink),
+            ("https:///sheets/shtcn", Rule::NotASpreadsheetLink),
+            ("sht\r\ncn", Rule::SpreadsheetToken),
             (&"x".repeat(129), Rule::SpreadsheetToken),
             ("https://x.feishu.cn/wiki/wikcnKQ1k3p?sheet=giDk9k", Rule::WikiLink),
             ("https://x.feishu.cn/docx/shtcn", Rule::NotASpreadsheetLink),
-            ("https://x.feishu.cn/sheets/", Rule::SpreadsheetToken),
+            ("https://x.feishu.cn/sheets/", Rule::NotASpreadsheetLink),
             ("https://x.feishu.cn/sheets/a/b", Rule::NotASpreadsheetLink),
             ("https://x.feishu.cn", Rule::NotASpreadsheetLink),
             ("ftp://x.feishu.cn/sheets/a", Rule::NotASpreadsheetLink),
