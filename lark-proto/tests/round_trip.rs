@@ -138,7 +138,7 @@ proptest! {
     #[test]
     fn a_cell(
         bytes in content(),
-        name in "[^/\\\\\\p{C}]{1,30}",
+        name in "[^/\\\\\\p{C}\\p{Zl}\\p{Zp}]{1,30}",
         column in "[A-Za-z]|[A-Ra-r][A-Za-z]{2}",
         row in 1_u32..=5_000_000,
         base64: bool,
