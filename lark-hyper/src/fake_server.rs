@@ -2,24 +2,27 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use lark_proto::Site;
-use lark_proto::fake::{FakeLark, InFlight};
+use lark_proto::fake::{Break, FakeLark, InFlight};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// The longest body that is read: a cell image of 20 MiB as numbers, and as much again.
 const BODY_LIMIT: usize = 160 << 20;
 
-/// A [`FakeLark`] on `http://127.0.0.1:<port>`, served until it is dropped.
+/// A [`FakeLark`] on `http://127.0.0.1:<port>`, served until it is dropped. Its connections obey
+/// [`FakeLark::break_next`].
 ///
 /// ```
 /// use lark_hyper::FakeServer;
@@ -123,17 +126,81 @@ async fn accept(listener: TcpListener, lark: Arc<Mutex<FakeLark>>) {
     }
 }
 
+/// What hyper closes a connection for.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
 async fn answer(
     lark: Arc<Mutex<FakeLark>>,
     request: http::Request<Incoming>,
-) -> Result<http::Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-    let (head, body) = request.into_parts();
+) -> Result<http::Response<ReplyBody>, Broken> {
+    let (head, mut body) = request.into_parts();
     let flight = lock(&lark).begin(now(), &head);
+    let how = flight.breaks();
     let mut arriving = Arriving { lark, flight: Some(flight) };
+    if how == Some(Break::BeforeBody) {
+        return Err("closed before the body, as asked for".into());
+    }
+    if how == Some(Break::DuringBody) {
+        let half = body.size_hint().lower() / 2;
+        while body.size_hint().lower() > half {
+            body.frame().await.ok_or("the body is shorter than its length")??;
+        }
+        return Err("closed during the body, as asked for".into());
+    }
     let body = Limited::new(body, BODY_LIMIT).collect().await?.to_bytes();
     let flight = arriving.flight.take().ok_or("taken once")?;
     let reply = lock(&arriving.lark).finish(now(), flight, &body);
-    Ok(reply.map(Full::new))
+    match how {
+        Some(Break::AfterBody) => return Err("closed after the body, as asked for".into()),
+        Some(Break::SlowReply(time)) => tokio::time::sleep(time).await,
+        _ => {}
+    }
+    Ok(reply.map(|reply| ReplyBody::new(reply, how == Some(Break::CutReply))))
+}
+
+/// A reply's body. Of one that is cut only the first half comes, and then the connection closes.
+struct ReplyBody {
+    rest: Bytes,
+    /// How many bytes the other side waits for.
+    left: u64,
+    is_flushed: bool,
+}
+
+impl ReplyBody {
+    fn new(mut whole: Bytes, is_cut: bool) -> Self {
+        let left = whole.len() as u64;
+        whole.truncate(if is_cut { whole.len() / 2 } else { whole.len() });
+        Self { rest: whole, left, is_flushed: false }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if !self.rest.is_empty() {
+            let rest = std::mem::take(&mut self.rest);
+            self.left = self.left.saturating_sub(rest.len() as u64);
+            return Poll::Ready(Some(Ok(Frame::data(rest))));
+        }
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        // hyper flushes what it has when a body is not ready, and drops it when a body fails.
+        if !std::mem::replace(&mut self.is_flushed, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err("closed during the reply, as asked for".into())))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// Gives a request up when its connection breaks before the body is complete.

@@ -1,6 +1,162 @@
-//! The fake on loopback, as a server.
+//! The fake server over a bare socket: each break does what it says, and nothing stays occupied.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use lark_hyper::FakeServer;
+use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+
+/// A server with the token `t-1`, whose next cell write breaks.
+fn server(how: Break) -> FakeServer {
+    let server = FakeServer::start().unwrap();
+    let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
+    server.lark().add_token(TokenKind::Tenant, "t-1", end);
+    server.lark().break_next_on(Route::ValuesImage, how);
+    server
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test of the socket itself")]
+fn connect(server: &FakeServer) -> TcpStream {
+    let stream = TcpStream::connect(server.address()).unwrap();
+    // A server that neither answers nor closes is a failure and not a hang.
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test of the time it takes")]
+fn clock() -> Instant {
+    Instant::now()
+}
+
+fn body(bytes: usize) -> String {
+    let image = vec!["7"; bytes].join(",");
+    format!(r#"{{"range":"{}!H7:H7","image":[{image}],"name":"a.png"}}"#, FakeLark::SHEET)
+}
+
+fn head(length: usize) -> String {
+    let path = Route::ValuesImage.path().replace(":spreadsheetToken", FakeLark::SPREADSHEET);
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: l\r\nAuthorization: Bearer t-1\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
+/// Everything until the server closes; a reset is an end as well.
+fn rest(stream: &mut TcpStream) -> String {
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => all.extend_from_slice(&buffer[..n]),
+            Err(error) => {
+                assert!(error.kind() != std::io::ErrorKind::WouldBlock, "neither reply nor close");
+                break;
+            }
+        }
+    }
+    String::from_utf8(all).unwrap()
+}
+
+/// The reply to a request sent whole, up to the end of its body.
+fn exchange(stream: &mut TcpStream, body: &str) -> String {
+    stream.write_all((head(body.len()) + body).as_bytes()).unwrap();
+    let (mut all, mut buffer) = (String::new(), [0; 4096]);
+    while !all.ends_with('}') {
+        let n = stream.read(&mut buffer).unwrap();
+        assert!(n > 0, "closed after {all:?}");
+        all.push_str(std::str::from_utf8(&buffer[..n]).unwrap());
+    }
+    all
+}
+
+/// The spreadsheet takes a write at once, and it is the only one to be seen of `earlier` others.
+fn assert_is_free(server: &FakeServer, earlier: usize) {
+    let reply = exchange(&mut connect(server), &body(2));
+    assert!(reply.contains("\"code\":0"), "{reply}");
+    assert_eq!(server.lark().count(Route::ValuesImage), earlier + 1);
+}
+
+#[test]
+fn before_the_body() {
+    let server = server(Break::BeforeBody);
+    let mut stream = connect(&server);
+    stream.write_all(head(1000).as_bytes()).unwrap();
+    assert_eq!(rest(&mut stream), "", "it closes while the body is still to come");
+    assert_is_free(&server, 0);
+}
+
+#[test]
+fn during_the_body() {
+    let server = server(Break::DuringBody);
+    let body = body(100_000);
+    let (first, second) = body.split_at(body.len() / 3);
+    let mut stream = connect(&server);
+    stream.write_all((head(body.len()) + first).as_bytes()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let waiting = stream.read(&mut [0]).unwrap_err().kind();
+    assert_eq!(waiting, std::io::ErrorKind::WouldBlock, "a third is no half");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(&second.as_bytes()[..second.len() / 2]).unwrap();
+    assert_eq!(rest(&mut stream), "");
+    assert_is_free(&server, 0);
+}
+
+#[test]
+fn after_the_body() {
+    let server = server(Break::AfterBody);
+    let mut stream = connect(&server);
+    let body = body(3);
+    stream.write_all((head(body.len()) + &body).as_bytes()).unwrap();
+    assert_eq!(rest(&mut stream), "");
+    assert_eq!(server.lark().cells(FakeLark::SPREADSHEET).count(), 1, "it was carried out");
+    assert_is_free(&server, 1);
+}
+
+#[test]
+fn a_cut_reply() {
+    let server = server(Break::CutReply);
+    let mut stream = connect(&server);
+    let request = body(3);
+    stream.write_all((head(request.len()) + &request).as_bytes()).unwrap();
+    let reply = rest(&mut stream);
+    let (head, half) = reply.split_once("\r\n\r\n").unwrap();
+    let whole =
+        exchange(&mut connect(&server), &request).replace("\"revision\":2", "\"revision\":1");
+    let whole = whole.split_once("\r\n\r\n").unwrap().1;
+    assert_eq!(half, &whole[..whole.len() / 2]);
+    assert!(head.contains(&format!("content-length: {}", whole.len())), "{head}");
+    assert_is_free(&server, 2);
+}
+
+#[test]
+fn a_slow_reply() {
+    let server = server(Break::SlowReply(Duration::from_millis(300)));
+    let (mut slow, started) = (connect(&server), clock());
+    thread::scope(|scope| {
+        let reply = scope.spawn(move || (exchange(&mut slow, &body(3)), started.elapsed()));
+        while server.lark().count(Route::ValuesImage) == 0 {
+            thread::yield_now();
+        }
+        assert_is_free(&server, 1);
+        let (reply, time) = reply.join().unwrap();
+        assert!(reply.contains("\"code\":0") && time >= Duration::from_millis(300), "{time:?}");
+    });
+}
+
+#[test]
+fn a_client_that_goes_away_during_its_body() {
+    let server = server(Break::SlowReply(Duration::from_secs(3600)));
+    let mut stream = connect(&server);
+    stream.write_all((head(1000) + "{").as_bytes()).unwrap();
+    drop(stream);
+    // Until the server has noticed, the spreadsheet is occupied.
+    let mut others = connect(&server);
+    let written = (0..1000).any(|_| exchange(&mut others, &body(2)).contains("\"code\":0"));
+    assert!(written, "still occupied");
+    assert_eq!(server.lark().cells(FakeLark::SPREADSHEET).count(), 1);
+}
 
 #[test]
 fn it_starts_and_stops_inside_a_callers_runtime() {

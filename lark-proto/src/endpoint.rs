@@ -1,5 +1,4 @@
-//! An endpoint: what makes a request of it and a result of the reply. The one place that writes a
-//! request's head.
+//! An endpoint: what makes a request of it and a result of the reply.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
@@ -9,6 +8,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;
+use crate::retry::Repeat;
 use crate::site::Site;
 use crate::token::{Auth, Authorizes};
 
@@ -67,6 +67,17 @@ pub trait Endpoint {
         None
     }
 
+    /// Whether a second send is harmless. A safe method's is; for others say so where it holds.
+    fn repeat(&self) -> Repeat {
+        if Self::METHOD.is_safe() { Repeat::Harmless } else { Repeat::Forbidden }
+    }
+
+    /// Calls with the same lane go one after the other: a spreadsheet takes only serial writes. Reads have
+    /// none.
+    fn lane(&self) -> Option<&str> {
+        None
+    }
+
     /// Reads the reply: [`Reply::data`] for most endpoints, [`Reply::flat`] for those that hand out tokens.
     ///
     /// # Errors
@@ -93,7 +104,7 @@ impl Payload {
 }
 
 /// What callers do with an [`Endpoint`].
-pub trait EndpointExt: Endpoint {
+pub trait EndpointExt: Endpoint + Sized {
     /// The request with its exact bytes. It cannot fail: what could be wrong was refused when the
     /// endpoint's values were built.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
@@ -103,20 +114,7 @@ pub trait EndpointExt: Endpoint {
     /// The same request, with a body that is encoded while it is read. `Content-Length` is exact:
     /// Lark's edge is reported to refuse chunked uploads.
     fn request_streamed(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Body> {
-        let mut request = Request::new(Body::empty());
-        *request.method_mut() = Self::METHOD;
-        *request.uri_mut() = site.uri(&self.path().to_string());
-        if let Some(authorization) = token.authorization() {
-            request.headers_mut().insert(AUTHORIZATION, authorization);
-        }
-        if let Some(Payload { content_type, body }) = self.payload() {
-            request.headers_mut().insert(CONTENT_TYPE, content_type);
-            request.headers_mut().insert(CONTENT_LENGTH, body.len().into());
-            *request.body_mut() = body;
-        } else if !Self::METHOD.is_safe() && Self::METHOD != Method::DELETE {
-            request.headers_mut().insert(CONTENT_LENGTH, 0.into());
-        }
-        request
+        request(self, site, token.authorization(), self.payload())
     }
 
     /// Reads a reply that was received whole.
@@ -129,6 +127,29 @@ pub trait EndpointExt: Endpoint {
 }
 
 impl<E: Endpoint> EndpointExt for E {}
+
+/// The one place that writes a request's head.
+pub(crate) fn request<E: Endpoint>(
+    endpoint: &E,
+    site: &Site,
+    authorization: Option<HeaderValue>,
+    payload: Option<Payload>,
+) -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    *request.method_mut() = E::METHOD;
+    *request.uri_mut() = site.uri(&endpoint.path().to_string());
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+    }
+    if let Some(Payload { content_type, body }) = payload {
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
+        request.headers_mut().insert(CONTENT_LENGTH, body.len().into());
+        *request.body_mut() = body;
+    } else if !E::METHOD.is_safe() && E::METHOD != Method::DELETE {
+        request.headers_mut().insert(CONTENT_LENGTH, 0.into());
+    }
+    request
+}
 
 /// An endpoint whose success also carries the log id, for those who keep it: wrap any endpoint in it.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +167,14 @@ impl<E: Endpoint> Endpoint for WithLogId<'_, E> {
 
     fn payload(&self) -> Option<Payload> {
         self.0.payload()
+    }
+
+    fn repeat(&self) -> Repeat {
+        self.0.repeat()
+    }
+
+    fn lane(&self) -> Option<&str> {
+        self.0.lane()
     }
 
     fn read(reply: &Reply) -> Result<Self::Output, Error> {

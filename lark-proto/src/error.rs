@@ -62,6 +62,18 @@ impl Error {
         }
     }
 
+    /// What was said to this request holds for all to its route: the gateway's limit, or a wait by header.
+    pub(crate) fn is_for_all(&self) -> bool {
+        let Advice::Again { after } = self.advice() else { return false };
+        let limit = match self {
+            Self::Api(api) => {
+                api.code == Code::RATE_LIMITED || api.status == StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Unreadable(reply) => reply.status == StatusCode::TOO_MANY_REQUESTS,
+        };
+        limit || after.is_some()
+    }
+
     /// The id that Lark's support asks for, if the reply carried one.
     #[must_use]
     pub fn log_id(&self) -> Option<&str> {
@@ -279,6 +291,13 @@ pub struct CallError<T> {
 pub enum Failure<T> {
     /// The call needs the app's credentials and the client has none.
     NoApp,
+    /// A store app's token is a tenant's: the call has to say which.
+    NoTenant,
+    /// A store app's token takes an `app_ticket`, and there is none or the service refused it. The service was
+    /// asked to push it: give it to the session when the event arrives.
+    NoTicket,
+    /// The call's time was up before anything else went wrong.
+    Deadline,
     /// The transport failed; whether the request took effect is not known.
     Transport(T),
     /// The reply was longer than the client reads.
@@ -311,6 +330,11 @@ impl<T> fmt::Display for CallError<T> {
         write!(f, "{}: ", self.route)?;
         match &self.kind {
             Failure::NoApp => f.write_str("the client has no app credentials to get a token with"),
+            Failure::NoTenant => f.write_str("a store app's call has to name a tenant"),
+            Failure::NoTicket => {
+                f.write_str("the app has no valid app_ticket; the service was asked to push it")
+            }
+            Failure::Deadline => f.write_str("the time was up"),
             Failure::Transport(_) => f.write_str("the transport failed"),
             Failure::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
             Failure::Lark(Error::Api(_)) => f.write_str("the service refused the request"),
@@ -324,7 +348,7 @@ impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
         match &self.kind {
             Failure::Transport(error) => Some(error),
             Failure::Lark(error) => Some(error),
-            Failure::NoApp | Failure::TooLarge { .. } => None,
+            _ => None,
         }
     }
 }

@@ -33,6 +33,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod body;
+mod call;
 mod code;
 mod endpoint;
 mod endpoints;
@@ -45,16 +46,19 @@ mod path;
 mod reply;
 mod retry;
 mod rule;
+mod session;
 mod site;
 mod token;
 mod values;
 pub mod wire;
 
 pub use body::Body;
+pub use call::{Call, Step};
 pub use code::{Class, Code};
 pub use endpoint::{Endpoint, EndpointExt, Payload, WithLogId};
 pub use endpoints::{
-    PutImage, SheetImageWritten, TenantGrant, TenantTokenRequest, WriteSheetImage,
+    AppGrant, AppTicketEvent, AppTicketResend, AppTokenRequest, PutImage, SheetImageWritten,
+    StoreTenantTokenRequest, TenantGrant, TenantTokenRequest, WriteSheetImage,
 };
 pub use error::{
     ApiError, CallError, Error, Failure, FieldViolation, Invalid, PermissionViolation, Unreadable,
@@ -63,13 +67,14 @@ pub use json_bytes::ImageEncoding;
 pub use multipart::{Boundary, Multipart};
 pub use path::Path;
 pub use reply::Reply;
-pub use retry::Advice;
+pub use retry::{Advice, Limits, Repeat};
 pub use rule::Rule;
+pub use session::Session;
 pub use site::Site;
 pub use token::{
-    Auth, Authorizes, NoAuth, NoToken, TenantOnly, TenantOrUser, TenantToken, UserToken,
+    AppToken, Auth, Authorizes, NoAuth, NoToken, TenantOnly, TenantOrUser, TenantToken, UserToken,
 };
 pub use values::{
-    App, AppId, AppSecret, FileName, Image, ImageFormat, ImageKey, SheetCell, SheetId,
-    SpreadsheetLink, SpreadsheetToken,
+    App, AppId, AppSecret, AppTicket, FileName, Image, ImageFormat, ImageKey, SheetCell, SheetId,
+    SpreadsheetLink, SpreadsheetToken, TenantKey,
 };

@@ -51,6 +51,22 @@ pub enum Rule {
     AppId,
     /// An app secret is 1 to 256 visible ASCII characters.
     AppSecret,
+    /// A tenant key is 1 to 128 visible ASCII characters.
+    TenantKey,
+    /// An app ticket is 1 to 1,024 visible ASCII characters.
+    AppTicket,
+    /// An `app_ticket` event is JSON of the documented form.
+    TicketEvent,
+    /// An event that is encrypted has to be decrypted first.
+    EncryptedEvent,
+    /// An event carries the app's verification token.
+    VerificationToken,
+    /// An exported token is whole.
+    DamagedToken,
+    /// An exported token belongs to this app, site and tenant.
+    ForeignToken,
+    /// An exported token has not reached its end.
+    StaleToken,
     /// A site is `https://host` or `https://host:port`.
     SiteForm,
     /// Only a loopback site may do without TLS.
@@ -102,6 +118,19 @@ impl fmt::Display for Rule {
             Self::Token => "a token is 1 to 4096 visible ASCII characters, without `Bearer`",
             Self::AppId => "an app id is 1 to 128 visible ASCII characters",
             Self::AppSecret => "an app secret is 1 to 256 visible ASCII characters",
+            Self::TenantKey => "a tenant key is 1 to 128 visible ASCII characters",
+            Self::AppTicket => "an app ticket is 1 to 1024 visible ASCII characters",
+            Self::TicketEvent => {
+                "an app_ticket event is JSON with `token`, `event.type`, `event.app_id` and \
+                 `event.app_ticket`"
+            }
+            Self::EncryptedEvent => {
+                "the event is encrypted: decrypt it with the app's Encrypt Key, or remove that key"
+            }
+            Self::VerificationToken => "an event carries the app's verification token",
+            Self::DamagedToken => "an exported token is whole",
+            Self::ForeignToken => "an exported token belongs to this app, site and tenant",
+            Self::StaleToken => "an exported token has not reached its end",
             Self::SiteForm => "a site is `https://host` or `https://host:port` and nothing more",
             Self::SiteInsecure => "a site is https; http is for loopback only",
             Self::SiteForeign => "the host is not Lark's; `Site::custom` takes any",

@@ -51,6 +51,10 @@ pub struct TenantToken(Bearer);
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserToken(Bearer);
 
+/// An app access token of a store app: what it gets tenant tokens with. It is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AppToken(Bearer);
+
 /// No token, for the endpoints that hand them out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoToken;
@@ -86,6 +90,12 @@ impl Authorizes<NoAuth> for NoToken {
     }
 }
 
+impl TenantToken {
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.0.0.clone()
+    }
+}
+
 macro_rules! bearer_token {
     ($name:ident) => {
         impl $name {
@@ -114,6 +124,7 @@ macro_rules! bearer_token {
 }
 bearer_token!(TenantToken);
 bearer_token!(UserToken);
+bearer_token!(AppToken);
 
 /// `Bearer <token>`, sensitive.
 #[derive(Clone, PartialEq, Eq)]

@@ -16,16 +16,19 @@
 //! ```
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod trace;
+
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::{
-    App, Authorizes, Body, Endpoint, EndpointExt, Failure, NoToken, Site, TenantToken,
-    TenantTokenRequest,
+    App, AppTicket, Authorizes, Body, Call, Endpoint, Failure, Invalid, Limits, Session, Site,
+    Step, TenantKey, TenantToken,
 };
 
 pub use {lark_proto, ureq};
@@ -33,24 +36,36 @@ pub use {lark_proto, ureq};
 /// Why a call failed.
 pub type CallError = lark_proto::CallError<ureq::Error>;
 
-/// A client of one site, acting as one app. Clones share its connections and its token, and any thread may
-/// use them.
+/// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
+/// thread may use them.
 ///
-/// What it decides on its own: a reply is read up to 1 MiB ([`Client::with_reply_limit`]); no redirect is
-/// followed, since the request carries a token; a phase for which the agent has no timeout of its own gets
-/// one: 10 s each to find the host and to connect, 30 s for the head, 30 s and a second for each 64 KiB for
-/// the body, two minutes on top of that for the service to answer (a cell write may take it one), 30 s for the reply's body.
+/// What it decides on its own:
+/// * Tokens are fetched, renewed before they end and replaced when they are refused; one thread does it, the others
+///   go on or wait. Calls are sent again within [`Limits`]; writes on one spreadsheet go one after the other; when
+///   the service tells a call to wait, the others to the same route wait with it.
+/// * A reply is read up to 1 MiB ([`Client::with_reply_limit`]).
+/// * No redirect is followed, since the request carries a token.
+/// * A phase for which the agent has no timeout of its own gets one: 10 s each to find the host and to connect,
+///   30 s for the head, 30 s and a second for each 64 KiB for the body, two minutes on top of that for the service
+///   to answer (a cell write may take it one), 30 s for the reply's body. All of them end with the call's limits.
+///
+/// With the feature `tracing` each request, wait and failure is an event of the `tracing` crate, with route, attempt,
+/// code and log id, and never a secret.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    tenant: Option<TenantKey>,
+    limits: Limits,
     reply_limit: u64,
 }
 
 struct Shared {
-    site: Site,
-    app: App,
     agent: ureq::Agent,
-    tenant_token: Mutex<Option<TenantToken>>,
+    session: Mutex<Session>,
+    /// A call has moved: the parked look again.
+    moved: Condvar,
+    /// Where waits get their jitter.
+    random: RandomState,
 }
 
 impl Client {
@@ -75,8 +90,14 @@ impl Client {
     /// says: an HTTP 400 of Lark's has its reason in the body.
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
-        let shared = Shared { site, app, agent, tenant_token: Mutex::new(None) };
-        Self { shared: Arc::new(shared), reply_limit: 1 << 20 }
+        let shared = Shared {
+            agent,
+            session: Mutex::new(Session::new(site, app)),
+            moved: Condvar::new(),
+            random: RandomState::new(),
+        };
+        let (limits, reply_limit) = (Limits::default(), 1 << 20);
+        Self { shared: Arc::new(shared), tenant: None, limits, reply_limit }
     }
 
     /// The same client, reading replies of up to `bytes` bytes.
@@ -85,67 +106,159 @@ impl Client {
         Self { reply_limit: bytes, ..self }
     }
 
-    /// Calls `endpoint` with the app's tenant access token, which is fetched when there is none and kept for
-    /// the client's life; the service lets it live for two hours.
+    /// The same client, whose calls go on within `limits`. For a single call: `client.clone().with_limits(..)`.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same client of a store app, calling for the tenant `tenant`. All of them share the app's token.
+    #[must_use]
+    pub fn for_tenant(self, tenant: TenantKey) -> Self {
+        Self { tenant: Some(tenant), ..self }
+    }
+
+    /// Calls `endpoint` with the app's tenant access token.
     ///
     /// # Errors
-    /// [`Failure::NoApp`] for a client without an app's credentials; else as [`Client::call_as`], for the
-    /// token's request or for `endpoint`'s, as the error's route tells.
+    /// [`Failure::NoApp`] for a client without an app; [`Failure::NoTenant`] and [`Failure::NoTicket`] for a store app;
+    /// else as [`Client::call_as`], for the token's request or for `endpoint`'s, as the error's route tells.
     pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError>
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        let token = self.tenant_token(E::ROUTE)?;
-        self.call_as(&token, endpoint)
+        let session = self.shared.lock();
+        let call = match self.tenant.clone() {
+            Some(tenant) => session.call_in(tenant, endpoint),
+            None => session.call(endpoint),
+        };
+        drop(session);
+        self.run(call)
     }
 
-    /// Calls `endpoint` with a token of the caller's.
+    /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`Failure::Lark`] with what the service says; [`Failure::TooLarge`]; [`Failure::Transport`].
+    /// [`Failure::Lark`] with what the service says; [`Failure::TooLarge`]; [`Failure::Transport`];
+    /// [`Failure::Deadline`].
     pub fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Result<E::Output, CallError> {
-        let request = endpoint.request_streamed(&self.shared.site, token);
-        let reply = self.send(request).map_err(|failure| CallError::new(E::ROUTE, failure))?;
-        E::decode(reply).map_err(|error| CallError::new(E::ROUTE, Failure::Lark(error)))
+        let call = self.shared.lock().call_as(token, endpoint);
+        self.run(call)
     }
 
-    /// One thread fetches the token; the others wait for it.
-    fn tenant_token(&self, route: &'static str) -> Result<TenantToken, CallError> {
-        let App::Custom { id, secret } = &self.shared.app else {
-            return Err(CallError::new(route, Failure::NoApp));
-        };
-        let slot = &self.shared.tenant_token;
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = &*slot {
-            return Ok(token.clone());
+    /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
+    pub fn set_app_ticket(&self, ticket: AppTicket) {
+        self.shared.lock().set_app_ticket(ticket);
+        self.shared.moved.notify_all();
+    }
+
+    /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
+    #[must_use]
+    pub fn export_token(&self) -> Option<String> {
+        self.shared.lock().export_token(now(), self.tenant.as_ref())
+    }
+
+    /// Takes over a token that was exported.
+    ///
+    /// # Errors
+    /// As [`Session::import_token`]; the client then fetches a token when it needs one.
+    pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
+        let imported = self.shared.lock().import_token(now(), self.tenant.as_ref(), text);
+        self.shared.moved.notify_all();
+        imported
+    }
+
+    /// Does what `call` says until it is done.
+    fn run<E: Endpoint>(&self, call: Call<'_, E, ureq::Error>) -> Result<E::Output, CallError> {
+        let call = call.limits(self.limits).jitter(self.shared.random.hash_one(now()));
+        let mut driven = Driven { call, shared: &self.shared };
+        let call = &mut driven.call;
+        loop {
+            let mut session = self.shared.lock();
+            match call.next(&mut session, now()) {
+                Step::Send { request, within } => {
+                    let route = call.route(&session);
+                    drop(session);
+                    trace::send(route, call.attempts());
+                    let outcome = self.send(request, within);
+                    let mut session = self.shared.lock();
+                    match outcome {
+                        Ok(reply) => call.received(&mut session, now(), reply),
+                        Err((failure, pulled)) => {
+                            call.broken(&mut session, now(), failure, pulled);
+                        }
+                    }
+                    drop(session);
+                    self.shared.moved.notify_all();
+                    if let Some(trouble) = call.trouble() {
+                        trace::trouble(trouble, call.attempts());
+                    }
+                }
+                Step::Wait(time) => {
+                    drop(session);
+                    trace::wait(E::ROUTE, time);
+                    sleep(time);
+                }
+                Step::Park(time) => drop(self.shared.moved.wait_timeout(session, time)),
+                Step::Done(outcome) => {
+                    trace::done(E::ROUTE, call.attempts(), &outcome);
+                    return outcome;
+                }
+            }
         }
-        let get = TenantTokenRequest::new(id.clone(), secret.clone());
-        let token = self.call_as(&NoToken, &get)?.token;
-        Ok(slot.insert(token).clone())
     }
 
-    /// Sends a request and receives its reply, whatever the status.
-    fn send(&self, request: Request<Body>) -> Result<Response<Bytes>, Failure<ureq::Error>> {
+    /// Sends a request and receives its reply, whatever the status; an error comes with the number of bytes
+    /// that the transport had pulled from the body.
+    fn send(
+        &self,
+        request: Request<Body>,
+        within: Duration,
+    ) -> Result<Response<Bytes>, (Failure<ureq::Error>, u64)> {
+        let (head, body) = request.into_parts();
+        let len = body.len();
+        let mut reader = body.reader();
+        // A reader of unknown length would go out chunked, also where there is nothing to read.
+        let reply = match head.headers.contains_key(http::header::CONTENT_LENGTH) {
+            true => self.exchange(head, ureq::SendBody::from_reader(&mut reader), len, within),
+            false => self.exchange(head, ureq::SendBody::none(), len, within),
+        };
+        match reply {
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) => Err((Failure::TooLarge { limit: self.reply_limit }, len)),
+            Err(error) => {
+                let own = self.shared.agent.config().timeouts().global;
+                let late = matches!(error, ureq::Error::Timeout(ureq::Timeout::Global))
+                    && own.is_none_or(|own| own > within);
+                let failure = if late { Failure::Deadline } else { Failure::Transport(error) };
+                Err((failure, len - reader.get_ref().len()))
+            }
+        }
+    }
+
+    /// One request and its whole reply, or `None` if that is too long.
+    fn exchange(
+        &self,
+        head: http::request::Parts,
+        body: ureq::SendBody<'_>,
+        len: u64,
+        within: Duration,
+    ) -> Result<Option<Response<Bytes>>, ureq::Error> {
         let agent = &self.shared.agent;
         let own = agent.config().timeouts();
         // 64 KiB a second is less than any link that uploads images should have.
-        let upload = Duration::from_secs(request.body().len() >> 16);
+        let upload = Duration::from_secs(len >> 16);
         let or = |own: Option<Duration>, default| own.or(Some(default));
-        // A reader of unknown length would go out chunked, also where there is nothing to read.
-        let has_body = request.headers().contains_key(http::header::CONTENT_LENGTH);
-        let request = request.map(|body| match has_body {
-            true => ureq::SendBody::from_owned_reader(body.reader()),
-            false => ureq::SendBody::none(),
-        });
         let request = agent
-            .configure_request(request)
+            .configure_request(Request::from_parts(head, body))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .timeout_global(Some(own.global.map_or(within, |own| own.min(within))))
             .timeout_resolve(or(own.resolve, Duration::from_secs(10)))
             .timeout_connect(or(own.connect, Duration::from_secs(10)))
             .timeout_send_request(or(own.send_request, Duration::from_secs(30)))
@@ -153,25 +266,50 @@ impl Client {
             .timeout_recv_response(or(own.recv_response, Duration::from_secs(120) + upload))
             .timeout_recv_body(or(own.recv_body, Duration::from_secs(30)))
             .build();
-        let (head, mut body) = agent.run(request).map_err(Failure::Transport)?.into_parts();
-
-        let limit = self.reply_limit;
+        let (head, mut body) = agent.run(request)?.into_parts();
         let mut reply = Vec::new();
-        let reader = body.as_reader().take(limit.saturating_add(1));
-        let read = { reader }.read_to_end(&mut reply);
-        read.map_err(|error| Failure::Transport(error.into()))?;
-        if reply.len() as u64 > limit {
-            return Err(Failure::TooLarge { limit });
-        }
-        Ok(Response::from_parts(head, reply.into()))
+        body.as_reader().take(self.reply_limit.saturating_add(1)).read_to_end(&mut reply)?;
+        let fits = reply.len() as u64 <= self.reply_limit;
+        Ok(fits.then(|| Response::from_parts(head, reply.into())))
     }
+}
+
+impl Shared {
+    /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
+    fn lock(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call under way. Dropped, by a panic in a middleware too, it lets go of what it holds.
+struct Driven<'a, 'e, E: Endpoint> {
+    call: Call<'e, E, ureq::Error>,
+    shared: &'a Shared,
+}
+
+impl<E: Endpoint> Drop for Driven<'_, '_, E> {
+    fn drop(&mut self) {
+        self.call.cancel(&mut self.shared.lock());
+        self.shared.moved.notify_all();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a blocking adapter waits by sleeping")]
+fn sleep(time: Duration) {
+    std::thread::sleep(time);
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("site", &self.shared.site)
-            .field("app", &self.shared.app)
+            .field("session", &*self.shared.lock())
+            .field("tenant", &self.tenant)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

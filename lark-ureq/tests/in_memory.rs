@@ -1,115 +1,27 @@
-//! The client without a socket: ureq over a transport that hands each request to the fake Lark in memory.
+//! The client without a socket.
+
+mod memory;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
+use std::thread;
 
-use bytes::Bytes;
-use lark_proto::fake::FakeLark;
+use lark_proto::fake::{FakeLark, Route};
 use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
 use lark_ureq::Client;
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
-
-/// The fake, and the longest timeout that ureq gave for each reason.
-#[derive(Debug, Default)]
-struct Memory {
-    lark: FakeLark,
-    timeouts: BTreeMap<String, Duration>,
-}
-
-impl Memory {
-    fn saw(&mut self, timeout: NextTimeout) {
-        let longest = self.timeouts.entry(timeout.reason.to_string()).or_default();
-        *longest = (*longest).max(*timeout.after);
-    }
-}
-
-#[derive(Debug)]
-struct ToMemory(Arc<Mutex<Memory>>);
-
-impl Connector for ToMemory {
-    type Out = Connection;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        _: Option<()>,
-    ) -> Result<Option<Connection>, ureq::Error> {
-        self.0.lock().unwrap().saw(details.timeout);
-        let memory = self.0.clone();
-        let buffers = LazyBuffers::new(1 << 16, 1 << 16);
-        Ok(Some(Connection { memory, buffers, request: Vec::new(), reply: Bytes::new() }))
-    }
-}
-
-#[derive(Debug)]
-struct Connection {
-    memory: Arc<Mutex<Memory>>,
-    buffers: LazyBuffers,
-    request: Vec<u8>,
-    reply: Bytes,
-}
-
-impl Connection {
-    /// What the fake answers, as HTTP/1.1.
-    fn answer(&mut self) -> Bytes {
-        let request = std::mem::take(&mut self.request);
-        let end = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        let head = std::str::from_utf8(&request[..end]).unwrap();
-        let mut lines = head.lines();
-        let target = lines.next().unwrap().split(' ').nth(1).unwrap();
-        let mut parsed = http::Request::post(target);
-        for (name, value) in lines.map(|line| line.split_once(": ").unwrap()) {
-            parsed = parsed.header(name, value);
-        }
-        let parsed = parsed.body(Bytes::copy_from_slice(&request[end + 4..])).unwrap();
-        let reply = self.memory.lock().unwrap().lark.handle(UNIX_EPOCH, parsed);
-        let head = format!(
-            "HTTP/1.1 {}\r\nContent-Length: {}\r\n\r\n",
-            reply.status(),
-            reply.body().len()
-        );
-        [head.as_bytes(), reply.body()].concat().into()
-    }
-}
-
-impl Transport for Connection {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.memory.lock().unwrap().saw(timeout);
-        self.request.extend_from_slice(&self.buffers.output()[..amount]);
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.memory.lock().unwrap().saw(timeout);
-        if self.reply.is_empty() {
-            self.reply = self.answer();
-        }
-        let buffer = self.buffers.input_append_buf();
-        let chunk = self.reply.split_to(self.reply.len().min(buffer.len()));
-        buffer[..chunk.len()].copy_from_slice(&chunk);
-        self.buffers.input_appended(chunk.len());
-        Ok(true)
-    }
-
-    fn is_open(&mut self) -> bool {
-        true
-    }
-}
+use memory::Memory;
 
 fn client(memory: &Arc<Mutex<Memory>>) -> Client {
-    let config = ureq::Agent::config_builder().proxy(None).build();
-    let connector = ToMemory(memory.clone());
-    let agent = ureq::Agent::with_parts(config, connector, DefaultResolver::default());
+    client_over(memory::agent(memory))
+}
+
+fn client_over(agent: ureq::Agent) -> Client {
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     Client::with_agent(Site::custom("http://127.0.0.1:1").unwrap(), app, agent)
+}
+
+fn put() -> PutImage {
+    PutImage::message(Image::new(&b"GIF89a.."[..]).unwrap()).unwrap()
 }
 
 #[test]
@@ -134,7 +46,8 @@ fn timeouts_grow_with_the_body() {
         let memory = Arc::default();
         let image = Image::unchecked(vec![7; len]).unwrap();
         client(&memory).call(&PutImage::message(image).unwrap()).unwrap();
-        let timeouts = memory.lock().unwrap().timeouts.clone();
+        let mut timeouts = memory.lock().unwrap().timeouts.clone();
+        timeouts.remove("global"); // the call's own limits, which end the others
         timeouts.into_iter().map(|(reason, longest)| (reason, longest.as_secs_f64().ceil()))
     };
     let expected = |send: f64, answer: f64| {
@@ -144,4 +57,61 @@ fn timeouts_grow_with_the_body() {
     };
     assert_eq!(BTreeMap::from_iter(timeouts(1)), expected(30.0, 120.0));
     assert_eq!(BTreeMap::from_iter(timeouts(10 << 20)), expected(190.0, 280.0));
+}
+
+#[test]
+fn first_calls_of_a_thousand_threads_get_one_token() {
+    let memory = Arc::default();
+    let client = client(&memory);
+    thread::scope(|scope| {
+        for _ in 0..1000 {
+            let small = thread::Builder::new().stack_size(256 * 1024);
+            small.spawn_scoped(scope, || client.call(&put()).unwrap()).unwrap();
+        }
+    });
+    let memory = memory.lock().unwrap();
+    assert_eq!(memory.lark.count(Route::TenantAccessToken), 1);
+    assert_eq!(memory.lark.images().count(), 1000);
+}
+
+#[test]
+fn an_exported_token_spares_the_next_client_a_fetch() {
+    let memory = Arc::default();
+    let one = client(&memory);
+    assert_eq!(one.export_token(), None);
+    one.call(&put()).unwrap();
+    let text = one.export_token().unwrap();
+
+    let other = client(&memory);
+    other.import_token(&text).unwrap();
+    other.call(&put()).unwrap();
+    assert_eq!(memory.lock().unwrap().lark.count(Route::TenantAccessToken), 1);
+
+    let damaged = client(&memory);
+    damaged.import_token(&text[1..]).unwrap_err();
+    damaged.call(&put()).unwrap();
+    assert_eq!(memory.lock().unwrap().lark.count(Route::TenantAccessToken), 2);
+}
+
+#[test]
+fn a_panic_in_a_middleware_leaves_nothing_held() {
+    struct Panics(Mutex<bool>);
+    impl ureq::middleware::Middleware for Panics {
+        fn handle(
+            &self,
+            request: http::Request<ureq::SendBody>,
+            next: ureq::middleware::MiddlewareNext,
+        ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+            if std::mem::replace(&mut *self.0.lock().unwrap(), false) {
+                std::panic::resume_unwind(Box::new("as asked for"));
+            }
+            next.handle(request)
+        }
+    }
+    let memory: Arc<Mutex<Memory>> = Arc::default();
+    let config = ureq::Agent::config_builder().proxy(None).middleware(Panics(Mutex::new(true)));
+    let client = client_over(memory::agent_with(config.build(), &memory));
+    // It panics while it fetches the token; the next call fetches it instead of waiting for ever.
+    thread::scope(|scope| scope.spawn(|| client.call(&put())).join().unwrap_err());
+    client.call(&put()).unwrap();
 }

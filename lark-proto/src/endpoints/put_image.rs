@@ -6,6 +6,7 @@ use crate::endpoint::{Endpoint, Payload};
 use crate::error::{Error, Invalid};
 use crate::multipart::{Boundary, Multipart};
 use crate::reply::Reply;
+use crate::retry::Repeat;
 use crate::token::TenantOnly;
 use crate::values::{FileName, Image, ImageKey};
 
@@ -92,6 +93,11 @@ impl Endpoint for PutImage {
 
     fn payload(&self) -> Option<Payload> {
         Some(self.payload.clone())
+    }
+
+    /// A second upload gives another key and does no harm.
+    fn repeat(&self) -> Repeat {
+        Repeat::Harmless
     }
 
     fn read(reply: &Reply) -> Result<ImageKey, Error> {

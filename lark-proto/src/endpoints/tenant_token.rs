@@ -6,9 +6,12 @@ use http::Method;
 
 use crate::endpoint::{Endpoint, Payload};
 use crate::error::Error;
-use crate::reply::{Reply, lenient};
+use crate::reply::Reply;
+use crate::retry::Repeat;
 use crate::token::{NoAuth, TenantToken};
 use crate::values::{AppId, AppSecret};
+
+use super::{expires_in, json_strings};
 
 /// Gets a tenant access token for a custom ("self-built") app.
 ///
@@ -60,8 +63,18 @@ pub struct TenantGrant {
     pub expires_in: Duration,
 }
 
-/// The longest life of a token that Lark documents, in seconds.
-const LONGEST_LIFE: f64 = 7200.0;
+impl TenantGrant {
+    /// The reply of either endpoint that hands out tenant access tokens.
+    pub(super) fn read(reply: &Reply) -> Result<Self, Error> {
+        #[derive(serde::Deserialize)]
+        struct Flat {
+            tenant_access_token: String,
+        }
+        let token = TenantToken::new(&reply.flat::<Flat>()?.tenant_access_token)
+            .map_err(|invalid| reply.unreadable(invalid.to_string()))?;
+        Ok(Self { token, expires_in: expires_in(reply)? })
+    }
+}
 
 impl Endpoint for TenantTokenRequest {
     type Auth = NoAuth;
@@ -70,26 +83,16 @@ impl Endpoint for TenantTokenRequest {
     const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token/internal";
 
     fn payload(&self) -> Option<Payload> {
-        let id = serde_json::Value::from(self.id.as_str());
-        let secret = serde_json::Value::from(self.secret.expose_secret());
-        Some(Payload::json(format!(r#"{{"app_id":{id},"app_secret":{secret}}}"#)))
+        let secret = self.secret.expose_secret();
+        Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
+    }
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Harmless
     }
 
     fn read(reply: &Reply) -> Result<TenantGrant, Error> {
-        #[derive(serde::Deserialize)]
-        struct Flat {
-            tenant_access_token: String,
-            #[serde(default, deserialize_with = "lenient")]
-            expire: Option<f64>,
-        }
-        let Flat { tenant_access_token, expire } = reply.flat()?;
-        let token = TenantToken::new(&tenant_access_token)
-            .map_err(|invalid| reply.unreadable(invalid.to_string()))?;
-        let expire = expire.unwrap_or(0.0).clamp(0.0, LONGEST_LIFE);
-        Ok(TenantGrant {
-            token,
-            expires_in: Duration::try_from_secs_f64(expire).unwrap_or_default(),
-        })
+        TenantGrant::read(reply)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Error, Invalid};
 use crate::json_bytes::ImageEncoding;
 use crate::path::Path;
 use crate::reply::{Reply, lenient};
+use crate::retry::Repeat;
 use crate::rule::Rule;
 use crate::token::TenantOrUser;
 use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
@@ -161,6 +162,15 @@ impl Endpoint for WriteSheetImage {
             Segment::Encoded(self.encoding, self.image.bytes().clone()),
             Segment::Stored(format!(r#"{close},"name":{name}}}"#).into()),
         ])))
+    }
+
+    /// A second write puts the same image into the same cell.
+    fn repeat(&self) -> Repeat {
+        Repeat::Harmless
+    }
+
+    fn lane(&self) -> Option<&str> {
+        Some(self.spreadsheet.as_str())
     }
 
     fn read(reply: &Reply) -> Result<SheetImageWritten, Error> {

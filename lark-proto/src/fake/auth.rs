@@ -1,15 +1,12 @@
-//! Tenant access tokens: handing them out, and judging the ones that come.
+//! Tokens: handing them out, and judging the ones that come.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use serde::Deserialize;
 
-use super::FakeLark;
 use super::reply::Refusal;
-use super::{header, json};
 
 /// Whose token it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +16,19 @@ pub enum TokenKind {
     Tenant,
     /// A user access token, in production `u-..` or a JWT, `eyJ..`.
     User,
+    /// A store app's app access token, in production `a-..`.
+    App,
+}
+
+/// Whose token of the hour it is that the fake hands out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holder {
+    /// The custom app, in its one tenant.
+    CustomApp,
+    /// The store app itself.
+    StoreApp,
+    /// The store app in the tenant of this key.
+    Tenant(String),
 }
 
 /// A token's whole life, as documented.
@@ -29,7 +39,7 @@ const OVERLAP: Duration = Duration::from_secs(1800);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tokens {
     known: BTreeMap<String, (TokenKind, SystemTime)>,
-    current: Option<String>,
+    current: BTreeMap<Holder, String>,
     issued: u64,
 }
 
@@ -38,9 +48,17 @@ impl Tokens {
         self.known.insert(token.to_owned(), (kind, expires));
     }
 
+    pub(super) fn revoke(&mut self, kind: TokenKind) {
+        for (known, expires) in self.known.values_mut() {
+            if *known == kind {
+                *expires = SystemTime::UNIX_EPOCH;
+            }
+        }
+    }
+
     /// The token of the hour with its remaining whole seconds.
-    pub(super) fn grant(&mut self, now: SystemTime) -> (String, u64) {
-        let current = self.current.as_ref().and_then(|token| {
+    pub(super) fn grant(&mut self, holder: Holder, now: SystemTime) -> (String, u64) {
+        let current = self.current.get(&holder).and_then(|token| {
             let (_, expires) = self.known.get(token)?;
             let left = expires.duration_since(now).ok().filter(|left| *left >= OVERLAP)?;
             // A clock that went back must not promise more than a whole life.
@@ -48,12 +66,26 @@ impl Tokens {
         });
         current.unwrap_or_else(|| {
             self.issued = self.issued.saturating_add(1);
-            let token = format!("t-e346617a4acfc3a11d4ed24d{:016x}", self.issued);
+            let (kind, start) = match holder {
+                Holder::StoreApp => (TokenKind::App, "a-32bd8551db2f081cbfd26293"),
+                Holder::CustomApp | Holder::Tenant(_) => {
+                    (TokenKind::Tenant, "t-e346617a4acfc3a11d4ed24d")
+                }
+            };
+            let token = format!("{start}{:016x}", self.issued);
             let expires = now.checked_add(LIFE).unwrap_or(now);
-            self.add(TokenKind::Tenant, &token, expires);
-            self.current = Some(token.clone());
+            self.add(kind, &token, expires);
+            self.current.insert(holder, token.clone());
             (token, expires.duration_since(now).unwrap_or_default().as_secs())
         })
+    }
+
+    /// Judges an app access token, which comes in the body.
+    pub(super) fn admit_app(&self, now: SystemTime, token: &str) -> Result<(), Refusal> {
+        match self.known.get(token) {
+            Some((TokenKind::App, expires)) if now < *expires => Ok(()),
+            _ => Err(Refusal::with_400(99991664, "Invalid app access token")),
+        }
     }
 
     /// Judges the request's token; each refusal's status and code is as seen live or documented.
@@ -65,7 +97,8 @@ impl Tokens {
     ) -> Result<(), Refusal> {
         let token = bearer(headers)
             .ok_or_else(|| Refusal::with_400(99991661, "Missing access token for authorization"))?;
-        let known = self.known.get(token);
+        // An app token opens no endpoint by itself, so that it is as good as unknown.
+        let known = self.known.get(token).filter(|(kind, _)| *kind != TokenKind::App);
         let looks_like_user = token.starts_with("u-") || token.starts_with("eyJ");
         let kind = match known {
             Some((kind, _)) => *kind,
@@ -85,12 +118,8 @@ impl Tokens {
             (TokenKind::Tenant, _) => {
                 Err(Refusal::with_400(99991663, "Invalid access token for authorization"))
             }
-            (TokenKind::User, None) => {
-                Err(Refusal::with_400(99991668, "Invalid access token for authorization"))
-            }
-            (TokenKind::User, Some(false)) => {
-                Err(Refusal::with_400(99991677, "Authentication token expired"))
-            }
+            (_, None) => Err(Refusal::with_400(99991668, "Invalid access token for authorization")),
+            (_, Some(false)) => Err(Refusal::with_400(99991677, "Authentication token expired")),
         }
     }
 }
@@ -105,28 +134,6 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-#[derive(Deserialize)]
-struct Credentials {
-    app_id: String,
-    app_secret: String,
-}
-
-/// Checks the body of a token request.
-pub(super) fn credentials(headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
-    let invalid = || Refusal::with_200(10003, "invalid param");
-    header::expect_json(headers).map_err(|_| invalid())?;
-    let found: Credentials = json::object(body).map_err(|_| invalid())?;
-    if !found.app_id.starts_with("cli_") || found.app_secret.is_empty() {
-        Err(invalid())
-    } else if found.app_id != FakeLark::APP_ID {
-        Err(Refusal::with_400(10014, "app id not exists"))
-    } else if found.app_secret != FakeLark::APP_SECRET {
-        Err(Refusal::with_400(10014, "app secret invalid"))
-    } else {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,16 +143,20 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let at = |seconds: u64| start + Duration::from_millis(seconds * 1000 + 300);
         let mut tokens = Tokens::default();
-        let (first, left) = tokens.grant(at(0));
+        let (first, left) = tokens.grant(Holder::CustomApp, at(0));
         assert_eq!((first.len(), left), (42, 7200));
-        assert_eq!(tokens.grant(at(5400)), (first.clone(), 1800));
-        assert_eq!(tokens.grant(start), (first.clone(), 7200), "a clock gone back");
+        assert_eq!(tokens.grant(Holder::CustomApp, at(5400)), (first.clone(), 1800));
         assert_eq!(
-            tokens.grant(at(5000) + Duration::from_nanos(1)),
+            tokens.grant(Holder::CustomApp, start),
+            (first.clone(), 7200),
+            "a clock gone back"
+        );
+        assert_eq!(
+            tokens.grant(Holder::CustomApp, at(5000) + Duration::from_nanos(1)),
             (first.clone(), 2199),
             "whole seconds"
         );
-        let (second, left) = tokens.grant(at(5400) + Duration::from_nanos(1));
+        let (second, left) = tokens.grant(Holder::CustomApp, at(5400) + Duration::from_nanos(1));
         assert!(second != first && left == 7200);
         let is_live = |token: &str, now| tokens.known.get(token).is_some_and(|(_, end)| now < *end);
         assert!(is_live(&first, at(7199)) && is_live(&second, at(7199)));
@@ -163,7 +174,7 @@ mod tests {
             }
         }
         let mut tokens = Tokens::default();
-        assert_eq!(tokens.grant(last).1, 0);
-        assert_eq!(tokens.grant(SystemTime::UNIX_EPOCH).1, 7200);
+        assert_eq!(tokens.grant(Holder::CustomApp, last).1, 0);
+        assert_eq!(tokens.grant(Holder::CustomApp, SystemTime::UNIX_EPOCH).1, 7200);
     }
 }

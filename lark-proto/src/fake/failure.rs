@@ -34,6 +34,9 @@ pub enum Failure {
         /// it; `x-ogw-ratelimit-limit: 100` comes with it. `None` sends neither header.
         reset: Option<String>,
     },
+    /// The gateway's refusal of an app that lacks a scope, code 99991672 with HTTP 400: any one of
+    /// these scopes would do. They come as `error.permission_violations` in the form seen live.
+    Permission(Vec<Cow<'static, str>>),
     /// The HTML page of the edge, seen with 400 for malformed uploads and 502 after a minute.
     EdgeHtml(StatusCode),
     /// HTTP 404 in plain text, as for a route that does not exist.
@@ -64,6 +67,7 @@ impl Failure {
                 }
                 reply
             }
+            Self::Permission(scopes) => Reply::permission(&scopes, log_id),
             Self::EdgeHtml(status) => Reply::edge(status),
             Self::PlainNotFound => Reply::not_found(),
             Self::TruncatedJson => Reply::json(outcome(), log_id).truncated(),
@@ -72,11 +76,8 @@ impl Failure {
     }
 }
 
-/// Takes the oldest failure that is meant for `route`.
-pub(super) fn take(
-    queue: &mut VecDeque<(Option<Route>, Failure)>,
-    route: Route,
-) -> Option<Failure> {
+/// Takes the oldest of those that are meant for `route`.
+pub(super) fn take<T>(queue: &mut VecDeque<(Option<Route>, T)>, route: Route) -> Option<T> {
     let at = queue.iter().position(|(only, _)| only.is_none_or(|only| only == route))?;
-    queue.remove(at).map(|(_, failure)| failure)
+    queue.remove(at).map(|(_, taken)| taken)
 }

@@ -1,7 +1,7 @@
 //! Header values of the shape `kind; name=value; name="value"` (RFC 2045, RFC 7578).
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 
 /// A parsed value; names and the kind in lower case.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,6 +65,20 @@ pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     } else {
         Err("Content-Type is not application/json in utf-8".to_owned())
     }
+}
+
+/// Uploads of unknown length are reported to fail at Lark's edge, so only sized bodies pass.
+pub(super) fn is_framed(headers: &HeaderMap, length: usize) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let stated = match (lengths.next(), lengths.next()) {
+        (None, _) => true,
+        (Some(only), None) => {
+            let digits = only.to_str().unwrap_or_default();
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse() == Ok(length)
+        }
+        (Some(_), Some(_)) => false,
+    };
+    stated && !headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// A token of RFC 9110.

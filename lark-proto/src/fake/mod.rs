@@ -1,4 +1,5 @@
-//! A strict, pure, in-memory Lark: the token, image and cell-image endpoints, for testing clients.
+//! A strict, pure, in-memory Lark: the token, image and cell-image endpoints, for testing clients; and
+//! [`scenarios`] that any client has to get through.
 //!
 //! ```text
 //!  head arrives        body complete
@@ -13,13 +14,16 @@
 //! refusals say in `msg` what was wrong and where. It knows no clock, randomness, socket or lock:
 //! the same calls get the same replies, byte for byte.
 
+mod apps;
 mod auth;
+mod breaks;
 mod failure;
 mod header;
 mod json;
 mod multipart;
 mod reply;
 mod route;
+pub mod scenarios;
 mod sheet;
 mod upload;
 
@@ -30,31 +34,35 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode, request};
 use serde_json::{Value, json};
 
 pub use self::auth::TokenKind;
+pub use self::breaks::Break;
 pub use self::failure::Failure;
 pub use self::route::Route;
 pub use self::sheet::StoredCell;
 pub use self::upload::{ImageKind, StoredImage};
 
+use self::apps::Apps;
 use self::auth::Tokens;
 use self::reply::{Refusal, Reply};
 use self::sheet::Spreadsheet;
 
-/// A Lark tenant in memory, with one app and one spreadsheet to begin with.
+/// A Lark in memory, with a custom app, a store app in one tenant, and one spreadsheet to begin with.
 ///
 /// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
 /// [`finish`](Self::finish) where they may overlap in time; what was written is read back with
-/// [`image`](Self::image) and [`cell`](Self::cell).
+/// [`image`](Self::image) and [`cell`](Self::cell). Whatever the app and the tenant, they write to the
+/// same place.
 #[derive(Clone, Debug)]
 pub struct FakeLark {
+    apps: Apps,
     tokens: Tokens,
     images: BTreeMap<String, StoredImage>,
     spreadsheets: BTreeMap<String, Spreadsheet>,
     failures: VecDeque<(Option<Route>, Failure)>,
+    breaks: VecDeque<(Option<Route>, Break)>,
     seen: Vec<Seen>,
 }
 
@@ -68,6 +76,16 @@ pub struct InFlight {
     headers: HeaderMap,
     admitted: Result<(), Refusal>,
     failure: Option<Failure>,
+    breaks: Option<Break>,
+}
+
+impl InFlight {
+    /// How the connection is to fail, if a test asked for it. The fake leaves this to whoever has the
+    /// connection.
+    #[must_use]
+    pub fn breaks(&self) -> Option<Break> {
+        self.breaks
+    }
 }
 
 /// One answered request, as [`FakeLark::requests`] remembers it.
@@ -82,6 +100,8 @@ pub struct Seen {
     pub status: StatusCode,
     /// The `code` of the reply, 0 for success; `None` where the reply is no JSON of the fake's own.
     pub code: Option<i64>,
+    /// The log id of the reply.
+    pub log_id: Option<String>,
 }
 
 impl FakeLark {
@@ -89,20 +109,31 @@ impl FakeLark {
     pub const APP_ID: &str = "cli_a1b2c3d4e5f6a7b8";
     /// The `app_secret` that belongs to [`APP_ID`](Self::APP_ID): 32 characters.
     pub const APP_SECRET: &str = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4";
+    /// The `app_id` of the store app.
+    pub const STORE_APP_ID: &str = "cli_9f8e7d6c5b4a3f2e";
+    /// The `app_secret` that belongs to [`STORE_APP_ID`](Self::STORE_APP_ID).
+    pub const STORE_APP_SECRET: &str = "c3RvcmVzdG9yZXN0b3Jlc3RvcmVzdG9y";
+    /// The ticket that the store app was pushed first; see [`app_ticket`](Self::app_ticket).
+    pub const APP_TICKET: &str = "ticket-9f8e7d6c5b4a3f2e";
+    /// The tenant that has the store app installed from the start.
+    pub const TENANT_KEY: &str = "736588c9260f175d";
     /// The token of the spreadsheet that exists from the start.
     pub const SPREADSHEET: &str = "shtcngNygNfuqhxTBf588jwgWbJ";
     /// The id of that spreadsheet's one sheet.
     pub const SHEET: &str = "Q7PlXT";
 
-    /// A tenant with [`APP_ID`](Self::APP_ID), [`SPREADSHEET`](Self::SPREADSHEET) and
-    /// [`SHEET`](Self::SHEET), no token issued and nothing written.
+    /// A Lark with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
+    /// [`SPREADSHEET`](Self::SPREADSHEET) and [`SHEET`](Self::SHEET), no token issued and nothing
+    /// written.
     #[must_use]
     pub fn new() -> Self {
         let mut fake = Self {
+            apps: Apps::default(),
             tokens: Tokens::default(),
             images: BTreeMap::new(),
             spreadsheets: BTreeMap::new(),
             failures: VecDeque::new(),
+            breaks: VecDeque::new(),
             seen: Vec::new(),
         };
         fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
@@ -121,6 +152,28 @@ impl FakeLark {
         self.tokens.add(kind, token, expires);
     }
 
+    /// Revokes every token of `kind`, those handed out by the fake among them.
+    pub fn revoke_tokens(&mut self, kind: TokenKind) {
+        self.tokens.revoke(kind);
+    }
+
+    /// Installs the store app in the tenant of this key.
+    pub fn add_tenant(&mut self, key: &str) {
+        self.apps.tenants.insert(key.to_owned());
+    }
+
+    /// The one ticket that the store app's token is given for: what the event of the hour, or the one
+    /// after a resend, brings.
+    #[must_use]
+    pub fn app_ticket(&self) -> &str {
+        &self.apps.ticket
+    }
+
+    /// Makes another ticket the valid one, so that the one before is answered with 10012.
+    pub fn renew_app_ticket(&mut self) {
+        self.apps.renew_ticket();
+    }
+
     /// Queues a failure for the next request to any endpoint.
     ///
     /// Failures are used up one a request, in order, when the request's head arrives.
@@ -133,7 +186,19 @@ impl FakeLark {
         self.failures.push_back((Some(route), failure));
     }
 
-    /// Answers a request that arrived whole.
+    /// Has the connection of the next request to any endpoint break.
+    ///
+    /// As with failures, each request uses up one when its head arrives.
+    pub fn break_next(&mut self, how: Break) {
+        self.breaks.push_back((None, how));
+    }
+
+    /// Has the connection of the next request to `route` break.
+    pub fn break_next_on(&mut self, route: Route, how: Break) {
+        self.breaks.push_back((Some(route), how));
+    }
+
+    /// Answers a request that arrived whole, over a connection that does not break.
     pub fn handle(
         &mut self,
         now: SystemTime,
@@ -151,14 +216,15 @@ impl FakeLark {
     /// holds it too, one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let target = Route::of(&head.method, head.uri.path());
-        let (admitted, failure) = match &target {
-            None => (Ok(()), None),
+        let (admitted, failure, breaks) = match &target {
+            None => (Ok(()), None, None),
             Some((route, spreadsheet)) => (
                 self.admit(now, *route, spreadsheet, &head.headers),
                 failure::take(&mut self.failures, *route),
+                failure::take(&mut self.breaks, *route),
             ),
         };
-        InFlight { target, headers: head.headers.clone(), admitted, failure }
+        InFlight { target, headers: head.headers.clone(), admitted, failure, breaks }
     }
 
     /// Takes the body, releases the spreadsheet and answers.
@@ -168,13 +234,13 @@ impl FakeLark {
         flight: InFlight,
         body: &[u8],
     ) -> http::Response<Bytes> {
-        let InFlight { target, headers, admitted, failure } = flight;
+        let InFlight { target, headers, admitted, failure, .. } = flight;
         self.release(target.as_ref(), &admitted);
         let route = target.as_ref().map(|(route, _)| *route);
         let log_id = reply::log_id(self.seen.len());
         let reply = match (target, failure) {
             // The edge judges the framing before anything behind it sees the request.
-            _ if !is_framed(&headers, body.len()) => Reply::edge(StatusCode::BAD_REQUEST),
+            _ if !header::is_framed(&headers, body.len()) => Reply::edge(StatusCode::BAD_REQUEST),
             (None, _) => Reply::not_found(),
             (Some(target), failure) => {
                 let outcome = || admitted.and_then(|()| self.perform(now, &target, &headers, body));
@@ -184,11 +250,13 @@ impl FakeLark {
                 }
             }
         };
+        let log_id = reply.response.headers().get("x-tt-logid");
         self.seen.push(Seen {
             route,
             token: auth::bearer(&headers).map(str::to_owned),
             status: reply.response.status(),
             code: reply.code,
+            log_id: log_id.and_then(|id| id.to_str().ok()).map(str::to_owned),
         });
         reply.response
     }
@@ -244,7 +312,7 @@ impl FakeLark {
         spreadsheet: &str,
         headers: &HeaderMap,
     ) -> Result<(), Refusal> {
-        if route == Route::TenantAccessToken {
+        if route.is_auth() {
             return Ok(());
         }
         self.tokens.admit(now, headers, route == Route::ImageV4Put)?;
@@ -275,10 +343,11 @@ impl FakeLark {
         body: &[u8],
     ) -> Result<Value, Refusal> {
         match route {
-            Route::TenantAccessToken => {
-                auth::credentials(headers, body)?;
-                let (token, expire) = self.tokens.grant(now);
-                Ok(json!({"code": 0, "expire": expire, "msg": "ok", "tenant_access_token": token}))
+            Route::TenantAccessToken
+            | Route::AppAccessToken
+            | Route::StoreTenantAccessToken
+            | Route::AppTicketResend => {
+                self.apps.perform(now, &mut self.tokens, *route, headers, body)
             }
             Route::ImageV4Put | Route::ImV1Images => {
                 let image = upload::read(*route, headers, body)?;
@@ -299,18 +368,4 @@ impl Default for FakeLark {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Uploads of unknown length are reported to fail at Lark's edge, so only sized bodies pass.
-fn is_framed(headers: &HeaderMap, length: usize) -> bool {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let stated = match (lengths.next(), lengths.next()) {
-        (None, _) => true,
-        (Some(only), None) => {
-            let digits = only.to_str().unwrap_or_default();
-            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse() == Ok(length)
-        }
-        (Some(_), Some(_)) => false,
-    };
-    stated && !headers.contains_key(TRANSFER_ENCODING)
 }

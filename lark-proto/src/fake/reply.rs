@@ -38,6 +38,25 @@ impl Reply {
             Ok(body) => (StatusCode::OK, 0, body),
             Err(Refusal { status, code, msg }) => (status, code, failed(code, &msg, log_id)),
         };
+        Self::enveloped(status, code, &body, log_id)
+    }
+
+    /// The gateway's refusal for lack of every one of `scopes`.
+    pub(super) fn permission(scopes: &[Cow<'static, str>], log_id: &str) -> Self {
+        let code = 99991672;
+        let list = scopes.join(", ");
+        let msg = format!("Access denied. One of the following scopes is required: [{list}].");
+        let mut body = failed(code, &msg, log_id);
+        let violation =
+            |scope: &Cow<'static, str>| json!({"subject": scope, "type": "action_scope_required"});
+        if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
+            let violations = scopes.iter().map(violation).collect();
+            error.insert("permission_violations".to_owned(), violations);
+        }
+        Self::enveloped(StatusCode::BAD_REQUEST, code, &body, log_id)
+    }
+
+    fn enveloped(status: StatusCode, code: i64, body: &Value, log_id: &str) -> Self {
         let mut response =
             respond(status, "application/json; charset=utf-8", body.to_string().into());
         insert(&mut response, "x-tt-logid", log_id);

@@ -9,8 +9,14 @@ use http::Method;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Route {
-    /// `POST /open-apis/auth/v3/tenant_access_token/internal`
+    /// `POST /open-apis/auth/v3/tenant_access_token/internal`: a custom app's token.
     TenantAccessToken,
+    /// `POST /open-apis/auth/v3/app_access_token`: a store app's token of its own.
+    AppAccessToken,
+    /// `POST /open-apis/auth/v3/tenant_access_token`: a store app's token for a tenant.
+    StoreTenantAccessToken,
+    /// `POST /open-apis/auth/v3/app_ticket/resend`: has a store app's ticket pushed once more.
+    AppTicketResend,
     /// `POST /open-apis/image/v4/put/`
     ImageV4Put,
     /// `POST /open-apis/im/v1/images`
@@ -20,24 +26,63 @@ pub enum Route {
 }
 
 impl Route {
+    const ALL: [Self; 7] = [
+        Self::TenantAccessToken,
+        Self::AppAccessToken,
+        Self::StoreTenantAccessToken,
+        Self::AppTicketResend,
+        Self::ImageV4Put,
+        Self::ImV1Images,
+        Self::ValuesImage,
+    ];
+
+    /// The path as the vendor documents it, with `:name` where a value goes.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::TenantAccessToken => "/open-apis/auth/v3/tenant_access_token/internal",
+            Self::AppAccessToken => "/open-apis/auth/v3/app_access_token",
+            Self::StoreTenantAccessToken => "/open-apis/auth/v3/tenant_access_token",
+            Self::AppTicketResend => "/open-apis/auth/v3/app_ticket/resend",
+            Self::ImageV4Put => "/open-apis/image/v4/put/",
+            Self::ImV1Images => "/open-apis/im/v1/images",
+            Self::ValuesImage => "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image",
+        }
+    }
+
     /// The endpoint with its spreadsheet token, which is empty where the path has none.
     pub(super) fn of(method: &Method, path: &str) -> Option<(Self, String)> {
-        if method != Method::POST {
-            return None;
-        }
         let path = path.strip_suffix('/').unwrap_or(path);
-        match path.strip_prefix("/open-apis/")? {
-            "auth/v3/tenant_access_token/internal" => {
-                Some((Self::TenantAccessToken, String::new()))
+        let is_post = method == Method::POST;
+        Self::ALL
+            .into_iter()
+            .filter(|_| is_post)
+            .find_map(|route| Some((route, route.value(path)?)))
+    }
+
+    /// The value in `path`, if it is this endpoint's.
+    fn value(self, path: &str) -> Option<String> {
+        let mut value = String::new();
+        let mut segments = path.split('/');
+        for expected in self.path().trim_end_matches('/').split('/') {
+            let segment = segments.next()?;
+            if expected.starts_with(':') && !segment.is_empty() {
+                value = percent_decode(segment)?;
+            } else if expected != segment {
+                return None;
             }
-            "image/v4/put" => Some((Self::ImageV4Put, String::new())),
-            "im/v1/images" => Some((Self::ImV1Images, String::new())),
-            other => {
-                let rest = other.strip_prefix("sheets/v2/spreadsheets/")?;
-                let segment = rest.strip_suffix("/values_image")?;
-                let is_one = !segment.is_empty() && !segment.contains('/');
-                is_one.then(|| percent_decode(segment)).flatten().map(|t| (Self::ValuesImage, t))
-            }
+        }
+        segments.next().is_none().then_some(value)
+    }
+
+    /// It hands out what others take, so that it takes no token itself.
+    pub(super) fn is_auth(self) -> bool {
+        match self {
+            Self::TenantAccessToken
+            | Self::AppAccessToken
+            | Self::StoreTenantAccessToken
+            | Self::AppTicketResend => true,
+            Self::ImageV4Put | Self::ImV1Images | Self::ValuesImage => false,
         }
     }
 }
@@ -71,6 +116,13 @@ mod tests {
             (internal.to_owned(), plain(Route::TenantAccessToken)),
             (format!("{internal}/"), plain(Route::TenantAccessToken)),
             (format!("{internal}//"), None),
+            (
+                "/open-apis/auth/v3/tenant_access_token".to_owned(),
+                plain(Route::StoreTenantAccessToken),
+            ),
+            ("/open-apis/auth/v3/app_access_token/".to_owned(), plain(Route::AppAccessToken)),
+            ("/open-apis/auth/v3/app_access_token/internal".to_owned(), None),
+            ("/open-apis/auth/v3/app_ticket/resend".to_owned(), plain(Route::AppTicketResend)),
             ("/open-apis/image/v4/put/".to_owned(), plain(Route::ImageV4Put)),
             ("/open-apis/image/v4/put".to_owned(), plain(Route::ImageV4Put)),
             ("/open-apis/image/v4/get".to_owned(), None),

@@ -61,6 +61,59 @@ fn is_visible(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// A tenant that has a store app installed: 1 to 128 visible ASCII characters, such as `736588c9260f175d`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantKey(String);
+
+impl TenantKey {
+    /// A tenant's key.
+    ///
+    /// # Errors
+    /// [`Rule::TenantKey`].
+    pub fn new(key: &str) -> Result<Self, Invalid> {
+        match is_visible(key, 128) {
+            true => Ok(Self(key.to_owned())),
+            false => Err(Invalid::new(Rule::TenantKey, key)),
+        }
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the service pushes to a store app every hour, for the app to get its token with: 1 to 1,024 visible
+/// ASCII characters. It is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AppTicket(String);
+
+impl AppTicket {
+    /// A ticket, as the event `app_ticket` brings it; see [`AppTicketEvent`](crate::AppTicketEvent).
+    ///
+    /// # Errors
+    /// [`Rule::AppTicket`]; the error does not quote the ticket.
+    pub fn new(ticket: &str) -> Result<Self, Invalid> {
+        match is_visible(ticket, 1024) {
+            true => Ok(Self(ticket.to_owned())),
+            false => Err(Invalid::new(Rule::AppTicket, format!("{} bytes", ticket.len()))),
+        }
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn expose_secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AppTicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AppTicket(***)")
+    }
+}
+
 /// The app whose tokens a client gets by itself, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,6 +122,13 @@ pub enum App {
     None,
     /// A custom ("self-built") app, which belongs to one tenant.
     Custom {
+        /// The app's id.
+        id: AppId,
+        /// The app's secret.
+        secret: AppSecret,
+    },
+    /// A store app, which many tenants have installed.
+    Store {
         /// The app's id.
         id: AppId,
         /// The app's secret.
@@ -83,6 +143,21 @@ impl App {
     /// [`Rule::AppId`], [`Rule::AppSecret`].
     pub fn custom(id: &str, secret: &str) -> Result<Self, Invalid> {
         Ok(Self::Custom { id: AppId::new(id)?, secret: AppSecret::new(secret)? })
+    }
+
+    /// A store app.
+    ///
+    /// # Errors
+    /// [`Rule::AppId`], [`Rule::AppSecret`].
+    pub fn store(id: &str, secret: &str) -> Result<Self, Invalid> {
+        Ok(Self::Store { id: AppId::new(id)?, secret: AppSecret::new(secret)? })
+    }
+
+    pub(crate) fn id(&self) -> Option<&AppId> {
+        match self {
+            Self::None => None,
+            Self::Custom { id, .. } | Self::Store { id, .. } => Some(id),
+        }
     }
 }
 

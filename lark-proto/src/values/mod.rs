@@ -8,7 +8,7 @@ mod key;
 mod name;
 mod spreadsheet;
 
-pub use app::{App, AppId, AppSecret};
+pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};
 pub use key::ImageKey;

@@ -1,0 +1,164 @@
+//! The ticket of a store app: asking for it, and reading the event that brings it.
+
+use std::borrow::Cow;
+
+use http::Method;
+use serde::Deserialize;
+
+use crate::endpoint::{Endpoint, Payload};
+use crate::error::{Error, Invalid};
+use crate::reply::Reply;
+use crate::retry::Repeat;
+use crate::rule::Rule;
+use crate::token::NoAuth;
+use crate::values::{AppId, AppSecret, AppTicket};
+
+use super::json_strings;
+
+/// Asks the service to push the `app_ticket` of a store app once more; it arrives as an event.
+///
+/// * Route: `POST /open-apis/auth/v3/app_ticket/resend`.
+/// * Token: none.
+/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_ticket_resend>.
+///
+/// # Errors
+/// [`Code::TICKET_RESEND_FAILED`](crate::Code::TICKET_RESEND_FAILED): a custom app has no ticket.
+///
+/// ```
+/// use lark_proto::{AppId, AppSecret, AppTicketResend, EndpointExt, NoToken, Site};
+///
+/// let ask = AppTicketResend::new(AppId::new("cli_x")?, AppSecret::new("s")?);
+/// assert_eq!(ask.request(&Site::LARK, &NoToken).body(), r#"{"app_id":"cli_x","app_secret":"s"}"#);
+///
+/// AppTicketResend::decode(http::Response::new(r#"{"code":0,"msg":"success"}"#.into()))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AppTicketResend {
+    id: AppId,
+    secret: AppSecret,
+}
+
+impl AppTicketResend {
+    /// The request for the store app `id` with its `secret`.
+    #[must_use]
+    pub fn new(id: AppId, secret: AppSecret) -> Self {
+        Self { id, secret }
+    }
+}
+
+impl Endpoint for AppTicketResend {
+    type Auth = NoAuth;
+    type Output = ();
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/open-apis/auth/v3/app_ticket/resend";
+
+    fn payload(&self) -> Option<Payload> {
+        let secret = self.secret.expose_secret();
+        Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
+    }
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Harmless
+    }
+
+    fn read(reply: &Reply) -> Result<(), Error> {
+        reply.flat::<serde::de::IgnoredAny>().map(|_| ())
+    }
+}
+
+/// The event `app_ticket`, which the service pushes to a store app every hour.
+///
+/// Document: <https://open.larksuite.com/document/ukTMukTMukTM/uQjNuQjN4YjL0YTN>.
+///
+/// ```
+/// use lark_proto::AppTicketEvent;
+///
+/// let event = br#"{"ts":"1.2","uuid":"u","token":"v-token","type":"event_callback",
+///     "event":{"app_id":"cli_x","app_ticket":"ticket","type":"app_ticket"}}"#;
+/// let event = AppTicketEvent::read(event, "v-token")?;
+/// assert_eq!((event.app_id.as_str(), event.ticket.expose_secret()), ("cli_x", "ticket"));
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppTicketEvent {
+    /// The app that the ticket is for.
+    pub app_id: AppId,
+    /// The ticket.
+    pub ticket: AppTicket,
+}
+
+impl AppTicketEvent {
+    /// Reads the event's JSON, and checks that it carries the app's `verification_token`.
+    ///
+    /// # Errors
+    /// [`Rule::EncryptedEvent`] for an event of an app with an Encrypt Key, [`Rule::VerificationToken`],
+    /// [`Rule::TicketEvent`] for any other JSON, [`Rule::AppId`], [`Rule::AppTicket`]. No error quotes the event.
+    pub fn read(json: &[u8], verification_token: &str) -> Result<Self, Invalid> {
+        #[derive(Deserialize)]
+        struct Outer<'a> {
+            encrypt: Option<serde::de::IgnoredAny>,
+            #[serde(borrow)]
+            token: Option<Cow<'a, str>>,
+            #[serde(borrow)]
+            event: Option<Inner<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct Inner<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: Cow<'a, str>,
+            #[serde(borrow)]
+            app_id: Cow<'a, str>,
+            #[serde(borrow)]
+            app_ticket: Cow<'a, str>,
+        }
+        let refused = |rule| Invalid::new(rule, format!("{} bytes", json.len()));
+        let form = || refused(Rule::TicketEvent);
+        let outer: Outer<'_> = serde_json::from_slice(json).map_err(|_| form())?;
+        if outer.encrypt.is_some() {
+            return Err(refused(Rule::EncryptedEvent));
+        }
+        let token = outer.token.unwrap_or_default();
+        if token.is_empty() || !same(token.as_bytes(), verification_token.as_bytes()) {
+            return Err(refused(Rule::VerificationToken));
+        }
+        let event = outer.event.filter(|event| event.kind == "app_ticket").ok_or_else(form)?;
+        Ok(Self { app_id: AppId::new(&event.app_id)?, ticket: AppTicket::new(&event.app_ticket)? })
+    }
+}
+
+/// Compares all of it, so that the time taken does not tell how much of a guess is right.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let differ = one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b));
+    one.len() == other.len() && differ == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_ticket_is_refused_by_its_rule() {
+        let event = |inner: &str| format!(r#"{{"token":"v","event":{inner}}}"#);
+        let good = r#"{"app_id":"cli_x","app_ticket":"SECRET","type":"app_ticket"}"#;
+        for (json, rule) in [
+            (event(good).replace("\"v\"", "\"w\""), Rule::VerificationToken),
+            (event(good).replace("\"v\"", "\"\""), Rule::VerificationToken),
+            (event(good).replace("\"token\"", "\"t\""), Rule::VerificationToken),
+            (event(&good.replace("\"app_ticket\"}", "\"message\"}")), Rule::TicketEvent),
+            (r#"{"token":"v"}"#.into(), Rule::TicketEvent),
+            (r#"{"encrypt":"SECRET"}"#.into(), Rule::EncryptedEvent),
+            ("SECRET".into(), Rule::TicketEvent),
+            (String::new(), Rule::TicketEvent),
+            (event(&good.replace("SECRET", "SEC RET")), Rule::AppTicket),
+            (event(&good.replace("cli_x", "")), Rule::AppId),
+        ] {
+            let error = AppTicketEvent::read(json.as_bytes(), "v").expect_err(&json);
+            assert_eq!(error.rule(), rule, "{json}");
+            assert!(!error.to_string().contains("SEC"), "{error}");
+        }
+        let read = AppTicketEvent::read(event(good).as_bytes(), "v").unwrap();
+        assert!(!format!("{read:?}").contains("SECRET"));
+    }
+}

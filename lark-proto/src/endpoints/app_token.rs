@@ -1,0 +1,100 @@
+//! Get the app access token of a store app.
+
+use std::time::Duration;
+
+use http::Method;
+
+use crate::endpoint::{Endpoint, Payload};
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::retry::Repeat;
+use crate::token::{AppToken, NoAuth};
+use crate::values::{AppId, AppSecret, AppTicket};
+
+use super::{expires_in, json_strings};
+
+/// Gets the app access token of a store app, in exchange for the `app_ticket` that the service pushes.
+///
+/// * Route: `POST /open-apis/auth/v3/app_access_token`.
+/// * Token: none.
+/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_access_token>.
+///
+/// # Errors
+/// [`Code::APP_TOKEN_FAILED`](crate::Code::APP_TOKEN_FAILED): the ticket is not the latest.
+///
+/// ```
+/// use lark_proto::{AppId, AppSecret, AppTicket, AppTokenRequest, EndpointExt, NoToken, Site};
+///
+/// let get = AppTokenRequest::new(AppId::new("cli_x")?, AppSecret::new("s")?, AppTicket::new("ticket")?);
+/// let request = get.request(&Site::LARK, &NoToken);
+/// assert_eq!(request.body(), r#"{"app_id":"cli_x","app_secret":"s","app_ticket":"ticket"}"#);
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AppTokenRequest {
+    id: AppId,
+    secret: AppSecret,
+    ticket: AppTicket,
+}
+
+impl AppTokenRequest {
+    /// The request for the store app `id` with its `secret` and its latest `ticket`.
+    #[must_use]
+    pub fn new(id: AppId, secret: AppSecret, ticket: AppTicket) -> Self {
+        Self { id, secret, ticket }
+    }
+}
+
+/// An app access token and how long it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppGrant {
+    /// The token.
+    pub token: AppToken,
+    /// As in [`TenantGrant`](crate::TenantGrant).
+    pub expires_in: Duration,
+}
+
+impl Endpoint for AppTokenRequest {
+    type Auth = NoAuth;
+    type Output = AppGrant;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/open-apis/auth/v3/app_access_token";
+
+    fn payload(&self) -> Option<Payload> {
+        Some(json_strings([
+            ("app_id", self.id.as_str()),
+            ("app_secret", self.secret.expose_secret()),
+            ("app_ticket", self.ticket.expose_secret()),
+        ]))
+    }
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Harmless
+    }
+
+    fn read(reply: &Reply) -> Result<AppGrant, Error> {
+        #[derive(serde::Deserialize)]
+        struct Flat {
+            app_access_token: String,
+        }
+        let token = AppToken::new(&reply.flat::<Flat>()?.app_access_token)
+            .map_err(|invalid| reply.unreadable(invalid.to_string()))?;
+        Ok(AppGrant { token, expires_in: expires_in(reply)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::EndpointExt;
+
+    #[test]
+    fn the_vendors_reply() {
+        let reply = r#"{"code":0,"msg":"success","app_access_token":"a-32bd8551db2f081cbfd26293f27516390b9feb04","expire":7140}"#;
+        let AppGrant { token, expires_in } =
+            AppTokenRequest::decode(http::Response::new(reply.into())).unwrap();
+        assert_eq!(token.expose_secret(), "a-32bd8551db2f081cbfd26293f27516390b9feb04");
+        assert_eq!(expires_in, Duration::from_secs(7140));
+    }
+}

@@ -1,0 +1,71 @@
+//! Get a tenant access token for a store app.
+
+use http::Method;
+
+use crate::endpoint::{Endpoint, Payload};
+use crate::endpoints::TenantGrant;
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::retry::Repeat;
+use crate::token::{AppToken, NoAuth};
+use crate::values::TenantKey;
+
+use super::json_strings;
+
+/// Gets a tenant access token for a store app, in one of the tenants that have it installed.
+///
+/// * Route: `POST /open-apis/auth/v3/tenant_access_token`.
+/// * Token: the app access token, inside the body.
+/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token>.
+///
+/// # Errors
+/// [`Code::APP_TOKEN_INVALID`](crate::Code::APP_TOKEN_INVALID),
+/// [`Code::TENANT_TOKEN_FAILED`](crate::Code::TENANT_TOKEN_FAILED).
+///
+/// ```
+/// use lark_proto::{AppToken, EndpointExt, NoToken, Site, StoreTenantTokenRequest, TenantKey};
+///
+/// let get = StoreTenantTokenRequest::new(AppToken::new("a-32bd")?, TenantKey::new("73658811060f175d")?);
+/// let request = get.request(&Site::LARK, &NoToken);
+/// assert_eq!(request.body(), r#"{"app_access_token":"a-32bd","tenant_key":"73658811060f175d"}"#);
+///
+/// let reply = r#"{"code":0,"msg":"success","tenant_access_token":"t-7f1b","expire":7140}"#;
+/// let grant = StoreTenantTokenRequest::decode(http::Response::new(reply.into()))?;
+/// assert_eq!(grant.expires_in.as_secs(), 7140);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StoreTenantTokenRequest {
+    app_token: AppToken,
+    tenant: TenantKey,
+}
+
+impl StoreTenantTokenRequest {
+    /// The request for the tenant `tenant`.
+    #[must_use]
+    pub fn new(app_token: AppToken, tenant: TenantKey) -> Self {
+        Self { app_token, tenant }
+    }
+}
+
+impl Endpoint for StoreTenantTokenRequest {
+    type Auth = NoAuth;
+    type Output = TenantGrant;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token";
+
+    fn payload(&self) -> Option<Payload> {
+        Some(json_strings([
+            ("app_access_token", self.app_token.expose_secret()),
+            ("tenant_key", self.tenant.as_str()),
+        ]))
+    }
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Harmless
+    }
+
+    fn read(reply: &Reply) -> Result<TenantGrant, Error> {
+        TenantGrant::read(reply)
+    }
+}

@@ -1,0 +1,22 @@
+//! What a test asks a connection to do.
+
+use std::time::Duration;
+
+/// How the connection that carries a request fails.
+///
+/// The fake has no connections: who carries the bytes to it, a server or a transport in memory, asks
+/// [`InFlight::breaks`](super::InFlight::breaks) when the head has arrived, and obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Break {
+    /// It closes when the head has arrived. Nothing of the body is read or carried out.
+    BeforeBody,
+    /// It closes when about half of the body has arrived. Nothing is carried out.
+    DuringBody,
+    /// The request is carried out, and it closes without a byte of the reply.
+    AfterBody,
+    /// The request is carried out, and it closes after half of the reply's body.
+    CutReply,
+    /// The request is carried out, and its reply comes so much later.
+    SlowReply(Duration),
+}

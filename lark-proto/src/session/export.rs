@@ -1,0 +1,93 @@
+//! A session's token as text, for a caller that keeps it over a restart or shares it between processes.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Session;
+use crate::error::Invalid;
+use crate::rule::Rule;
+use crate::token::TenantToken;
+use crate::values::{AppId, TenantKey};
+
+/// The form's name; another form will have another.
+const FORM: &str = "lark-token-1";
+
+/// What the text says, in this order.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Exported<'a> {
+    app: &'a str,
+    site: &'a str,
+    tenant: Option<&'a str>,
+    token: &'a str,
+    /// Seconds since 1970.
+    ends: u64,
+}
+
+impl Session {
+    /// The token for `tenant` (`None` for a custom app) as a line of text, if there is one. It is a secret.
+    #[must_use]
+    pub fn export_token(&mut self, now: SystemTime, tenant: Option<&TenantKey>) -> Option<String> {
+        let elapsed = self.tick(now);
+        let (token, ends) = self.tenant_tokens.get(&tenant.cloned())?.held()?;
+        let left = ends.checked_sub(elapsed)?;
+        let exported = Exported {
+            app: self.app.id()?.as_str(),
+            site: self.site.as_str(),
+            tenant: tenant.map(TenantKey::as_str),
+            token: token.expose_secret(),
+            ends: now.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
+        };
+        let json = serde_json::to_string(&exported).ok()?;
+        Some(format!("{FORM}.{:016x}.{}", checksum(&json), URL_SAFE_NO_PAD.encode(&json)))
+    }
+
+    /// Takes over a token that a session of the same app, site and tenant exported, unless the one at hand lasts
+    /// longer. Wake the parked.
+    ///
+    /// # Errors
+    /// [`Rule::DamagedToken`], [`Rule::ForeignToken`], [`Rule::StaleToken`]; no error quotes the token. The session
+    /// is as it was: it fetches a token when it needs one.
+    pub fn import_token(
+        &mut self,
+        now: SystemTime,
+        tenant: Option<&TenantKey>,
+        text: &str,
+    ) -> Result<(), Invalid> {
+        let elapsed = self.tick(now);
+        let refused = |rule| Invalid::new(rule, format!("{} bytes", text.len()));
+        let damaged = || refused(Rule::DamagedToken);
+        let json = decode(text.trim()).ok_or_else(damaged)?;
+        let exported: Exported<'_> = serde_json::from_str(&json).map_err(|_| damaged())?;
+        let token = TenantToken::new(exported.token).map_err(|_| damaged())?;
+        let same = self.app.id().map(AppId::as_str) == Some(exported.app)
+            && self.site.as_str() == exported.site
+            && tenant.map(TenantKey::as_str) == exported.tenant;
+        if !same {
+            return Err(refused(Rule::ForeignToken));
+        }
+        let ends =
+            UNIX_EPOCH.checked_add(Duration::from_secs(exported.ends)).ok_or_else(damaged)?;
+        let left = ends.duration_since(now).map_err(|_| refused(Rule::StaleToken))?;
+        if left.is_zero() {
+            return Err(refused(Rule::StaleToken));
+        }
+        let slot = self.tenant_tokens.entry(tenant.cloned()).or_default();
+        slot.import(token, elapsed, left.min(Duration::from_secs(7200)));
+        Ok(())
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    let (sum, base64) = text.strip_prefix(FORM)?.strip_prefix('.')?.split_once('.')?;
+    let json = String::from_utf8(URL_SAFE_NO_PAD.decode(base64).ok()?).ok()?;
+    (sum == format!("{:016x}", checksum(&json))).then_some(json)
+}
+
+/// FNV-1a: against a text cut short or mistyped, not against a forger, who could as well keep the token.
+fn checksum(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
