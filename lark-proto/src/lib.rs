@@ -28,8 +28,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The endpoints: [`PutImage`], [`WriteSheetImage`], [`TenantTokenRequest`]; an [`Endpoint`] of your own is a few
-//! lines. With the feature `fake`, `fake::FakeLark` is a strict Lark in memory to test against.
+//! A whole call, from its token to its result, is a [`Call`] of a [`Session`]: token life, retries, waits and turns as a
+//! machine that any transport obeys.
+//!
+//! The endpoints: [`PutImage`], [`WriteSheetImage`], and those that hand out tokens: [`TenantTokenRequest`],
+//! [`AppTokenRequest`], [`StoreTenantTokenRequest`], [`AppTicketResend`]. An [`Endpoint`] of your own is a few lines. With
+//! the feature `fake`, `fake::FakeLark` is a strict Lark in memory to test against.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod body;
