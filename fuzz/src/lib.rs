@@ -11,10 +11,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use lark_proto::fake::{FakeLark, TokenKind};
 use lark_proto::{
-    Advice, App, AppId, AppSecret, Authorizes, Boundary, Endpoint, EndpointExt, FileName, Image,
-    ImageEncoding, ImageFormat, ImageKey, NoToken, Path, PutImage, SheetCell, SheetId, Site,
-    SpreadsheetLink, SpreadsheetToken, TenantToken, TenantTokenRequest, UserToken, WithLogId,
-    WriteSheetImage, wire,
+    Advice, App, AppId, AppSecret, AppTicket, AppTicketEvent, AppTicketResend, AppToken,
+    AppTokenRequest, Authorizes, Boundary, Endpoint, EndpointExt, FileName, Image, ImageEncoding,
+    ImageFormat, ImageKey, Invalid, NoToken, Path, PutImage, Rule, Session, SheetCell, SheetId,
+    Site, SpreadsheetLink, SpreadsheetToken, StoreTenantTokenRequest, TenantKey, TenantToken,
+    TenantTokenRequest, UserToken, WithLogId, WriteSheetImage, wire,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,6 +103,37 @@ pub fn values(data: &[u8]) {
     let uri = format!("{}{}", Site::LARK, Path::of(text).segment(text));
     assert_eq!(uri.parse::<Uri>().unwrap().host(), Some("open.larksuite.com"), "{uri}");
     requests(text);
+    secrets(text, data);
+}
+
+/// Any text as the values that no error may quote, and as the texts that bring them.
+fn secrets(text: &str, data: &[u8]) {
+    let unquoted = |error: &Invalid| {
+        let shown = error.to_string();
+        // A shorter one may stand in the rule's words.
+        assert!(text.len() < 60 || !shown.contains(text), "{shown}");
+    };
+    match TenantKey::new(text) {
+        Ok(key) => assert_eq!(key.as_str(), text),
+        Err(error) => assert_eq!(error.rule(), Rule::TenantKey),
+    }
+    match AppTicket::new(text) {
+        Ok(ticket) => assert_eq!(ticket.expose_secret(), text),
+        Err(error) => unquoted(&error),
+    }
+    match AppTicketEvent::read(data, "v") {
+        Ok(event) => assert!(text.contains("app_ticket") || text.contains("\\u"), "{event:?}"),
+        Err(error) => unquoted(&error),
+    }
+    let mut session = Session::new(Site::LARK, App::custom("cli", "s").unwrap());
+    let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    match session.import_token(now, None, text) {
+        Ok(()) => {
+            let kept = session.export_token(now, None).unwrap();
+            assert_eq!(session.import_token(now, None, &kept), Ok(()), "{kept}");
+        }
+        Err(error) => unquoted(&error),
+    }
 }
 
 fn prints_itself<T: FromStr + Display + Debug + PartialEq>(text: &str) {
@@ -121,6 +153,13 @@ fn requests(text: &str) {
     let spreadsheet: SpreadsheetToken = text.parse().unwrap_or_else(|_| "sht".parse().unwrap());
     let cell: SheetCell = text.parse().unwrap_or_else(|_| "a!A1".parse().unwrap());
 
+    let ticket = AppTicket::new(text).unwrap_or_else(|_| AppTicket::new("x").unwrap());
+    let app_token = AppToken::new(text).unwrap_or_else(|_| AppToken::new("a").unwrap());
+    let key = TenantKey::new(text).unwrap_or_else(|_| TenantKey::new("k").unwrap());
+
+    request(&AppTokenRequest::new(id.clone(), secret.clone(), ticket), &site, &NoToken);
+    request(&StoreTenantTokenRequest::new(app_token, key), &site, &NoToken);
+    request(&AppTicketResend::new(id.clone(), secret.clone()), &site, &NoToken);
     request(&TenantTokenRequest::new(id, secret), &site, &NoToken);
     for image in ["GIF89a", "\u{0}\u{0}\u{1}\u{0}\u{1}\u{0}", "?"] {
         let image = Image::unchecked(image).unwrap();

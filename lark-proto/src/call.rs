@@ -29,6 +29,10 @@ use crate::retry::{Advice, Limits, Repeat};
 use crate::session::{CallId, Fetch, GateKey, Pass, Session, TokenPlan};
 use crate::values::TenantKey;
 
+/// The longest that any request may take: adapters add it to their clocks.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest pause that a refused request for a token imposes on other calls.
+const PAUSE: Duration = Duration::from_secs(60);
 /// The longest that a request for a token may take: others wait for it.
 const FETCH: Duration = Duration::from_secs(60);
 
@@ -54,7 +58,7 @@ pub enum Step<O, T> {
 
 /// One call of a session; `T` is the transport's error.
 ///
-/// Each method takes the session and the time. After each but a `next` that gave [`Step::Park`], other calls may be
+/// Each method takes the session and the time, which is to be read while the session is held. After each but a `next` that gave [`Step::Park`], other calls may be
 /// able to move: wake the parked. A call has to be driven until [`Step::Done`] or be given up with [`Call::cancel`]: it
 /// may hold the session's token fetch or a lane.
 ///
@@ -224,10 +228,16 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             Credential::Own(tenant) => match session.token_plan(tenant, id, now) {
                 TokenPlan::Use(token, generation) => (Some(token.header()), generation),
                 TokenPlan::Fetch(fetch, request) => {
+                    // Those who have a token need not wait for this one at the gate.
+                    session.throttle.leave(&self.gate(), id);
                     self.in_flight = Some(Sent::Fetch { fetch, at: now });
                     return Step::Send { request, within: left.min(FETCH) };
                 }
-                TokenPlan::Park => return Step::Park(left),
+                TokenPlan::Park => {
+                    session.throttle.leave(&self.gate(), id);
+                    return Step::Park(left);
+                }
+                TokenPlan::Wait(time) => return Step::Wait(time.min(left)),
                 TokenPlan::End(route, failure) => {
                     self.end(session, Err(CallError::new(route.unwrap_or(E::ROUTE), failure)));
                     return self.next(session, time);
@@ -243,7 +253,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
         let request = endpoint::request(endpoint, &session.site, authorization, payload);
         self.attempts += 1;
         self.in_flight = Some(Sent::Request { generation, len: request.body().len() });
-        Step::Send { request, within: left }
+        Step::Send { request, within: left.min(DAY) }
     }
 
     /// The reply to the request that was sent.
@@ -313,7 +323,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
     fn refused(&mut self, session: &mut Session, now: Duration, generation: u64, error: Error) {
         let advice = error.advice();
         let wait = match advice {
-            Advice::Again { after } => after.unwrap_or_else(|| self.backoff(self.attempts)),
+            Advice::Again { after } => self.pause(self.attempts, after),
             _ => Duration::ZERO,
         };
         match (error.is_for_all(), &self.started) {
@@ -329,7 +339,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
         let another = match (advice, &self.credential) {
             (Advice::Renew, Credential::Own(tenant)) => {
                 let class = error.api().map(|api| api.code.class());
-                session.token_refused(tenant, generation, class == Some(Class::AppToken))
+                session.token_refused(tenant, generation, class == Some(Class::AppToken), now)
             }
             _ => false,
         };
@@ -371,18 +381,18 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             _ => None,
         };
         // For the other calls, also where this one has to end.
-        let recovered = verdict.is_some_and(|error| session.recovers(fetch, error));
-        let has_token = session.has_token(self.tenant(), now);
+        let recovered = verdict.is_some_and(|error| session.recovers(fetch, error, now));
+        let has_token = session.has_other(fetch, self.tenant(), now);
         let waits = may
             && !has_token
             && after.is_some_and(|after| self.wait(now, self.failed_fetches, after));
         // Nobody is to ask at once for what cannot be had now.
-        let hopeless = !recovered
-            && after.is_none_or(|after| after.is_some_and(|it| it > self.limits.longest_wait));
+        let pause = after.flatten().unwrap_or_default();
+        let hopeless = !recovered && (after.is_none() || pause > PAUSE);
         let verdict = verdict.filter(|_| hopeless);
         let goes_on = recovered && may
             || waits
-            || session.fetch_failed(fetch, self.tenant(), id, verdict, now);
+            || session.fetch_failed(fetch, self.tenant(), id, verdict, pause.min(PAUSE), now);
         let error = CallError::new(route, failure);
         if goes_on {
             self.trouble = Some(error);
@@ -393,7 +403,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
 
     /// Has the next step wait, for `after` or for a time that grows; false if that is too long or too often.
     fn wait(&mut self, now: Duration, failures: u32, after: Option<Duration>) -> bool {
-        let wait = after.unwrap_or_else(|| self.backoff(failures));
+        let wait = self.pause(failures, after);
         let until = now.saturating_add(wait);
         let in_time = self.started.as_ref().is_some_and(|started| until < started.deadline);
         if failures >= self.limits.attempts || wait > self.limits.longest_wait || !in_time {
@@ -403,8 +413,10 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
         true
     }
 
-    fn backoff(&self, failures: u32) -> Duration {
-        self.limits.backoff(failures, self.jitter)
+    /// What the service named, unless that is no time at all; else a time that grows.
+    fn pause(&self, failures: u32, after: Option<Duration>) -> Duration {
+        let named = after.filter(|after| !after.is_zero());
+        named.unwrap_or_else(|| self.limits.backoff(failures, self.jitter))
     }
 
     fn tenant(&self) -> &Option<TenantKey> {

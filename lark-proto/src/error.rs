@@ -293,6 +293,8 @@ pub enum Failure<T> {
     NoApp,
     /// A store app's token is a tenant's: the call has to say which.
     NoTenant,
+    /// A custom app belongs to one tenant: the call cannot name another.
+    ForeignTenant,
     /// A store app's token takes an `app_ticket`, and there is none or the service refused it. The service was
     /// asked to push it: give it to the session when the event arrives.
     NoTicket,
@@ -331,6 +333,7 @@ impl<T> fmt::Display for CallError<T> {
         match &self.kind {
             Failure::NoApp => f.write_str("the client has no app credentials to get a token with"),
             Failure::NoTenant => f.write_str("a store app's call has to name a tenant"),
+            Failure::ForeignTenant => f.write_str("a custom app's call cannot name a tenant"),
             Failure::NoTicket => {
                 f.write_str("the app has no valid app_ticket; the service was asked to push it")
             }

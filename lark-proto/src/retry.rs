@@ -37,7 +37,8 @@ pub struct Limits {
     pub attempts: u32,
     /// When the call gives up, from its first step: this, and a second for each 64 KiB of its body.
     pub total: Duration,
-    /// The longest single wait. A call that is told to wait for longer ends with what it was told.
+    /// The longest single wait. A call that is told to wait for longer ends with what it was told; what another
+    /// call was told does not end it.
     pub longest_wait: Duration,
 }
 

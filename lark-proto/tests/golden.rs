@@ -7,7 +7,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use lark_proto::{
-    AppId, AppSecret, EndpointExt, Image, ImageEncoding, NoToken, PutImage, Site, TenantToken,
+    AppId, AppSecret, AppTicket, AppTicketResend, AppToken, AppTokenRequest, EndpointExt, Image,
+    ImageEncoding, NoToken, PutImage, Site, StoreTenantTokenRequest, TenantKey, TenantToken,
     TenantTokenRequest, WriteSheetImage, wire,
 };
 
@@ -59,14 +60,37 @@ fn write_sheet_image() {
     check("write-sheet-image-base64.http", base64);
 }
 
+/// The placeholders of the vendor's pages.
+fn app() -> (AppId, AppSecret) {
+    (AppId::new("cli_slkdjalasdkjasd").unwrap(), AppSecret::new("dskLLdkasdjlasdKK").unwrap())
+}
+
 #[test]
 fn tenant_token() {
-    // The placeholders of the vendor's page.
-    let get = TenantTokenRequest::new(
-        AppId::new("cli_slkdjalasdkjasd").unwrap(),
-        AppSecret::new("dskLLdkasdjlasdKK").unwrap(),
-    );
+    let (id, secret) = app();
+    let get = TenantTokenRequest::new(id, secret);
     check("tenant-token.http", get.request(&Site::FEISHU, &NoToken));
+}
+
+#[test]
+fn app_token() {
+    let (id, secret) = app();
+    let get = AppTokenRequest::new(id, secret, AppTicket::new("dskLLdkasd").unwrap());
+    check("app-token.http", get.request(&Site::LARK, &NoToken));
+}
+
+#[test]
+fn store_tenant_token() {
+    let token = AppToken::new("a-32bd8551db2f081cbfd26293f27516390b9feb04").unwrap();
+    let get = StoreTenantTokenRequest::new(token, TenantKey::new("73658811060f175d").unwrap());
+    check("store-tenant-token.http", get.request(&Site::LARK, &NoToken));
+}
+
+#[test]
+fn app_ticket_resend() {
+    let (id, secret) = app();
+    let ask = AppTicketResend::new(id, secret);
+    check("app-ticket-resend.http", ask.request(&Site::LARK, &NoToken));
 }
 
 #[test]

@@ -179,10 +179,16 @@ impl Client {
         let call = &mut driven.call;
         loop {
             let mut session = self.shared.lock();
-            match call.next(&mut session, now()) {
+            let step = call.next(&mut session, now());
+            if let Step::Park(time) = step {
+                drop(self.shared.moved.wait_timeout(session, time));
+                continue;
+            }
+            let route = call.route(&session);
+            drop(session);
+            self.shared.moved.notify_all();
+            match step {
                 Step::Send { request, within } => {
-                    let route = call.route(&session);
-                    drop(session);
                     trace::send(route, call.attempts());
                     let outcome = self.send(request, within);
                     let mut session = self.shared.lock();
@@ -199,15 +205,14 @@ impl Client {
                     }
                 }
                 Step::Wait(time) => {
-                    drop(session);
-                    trace::wait(E::ROUTE, time);
+                    trace::wait(route, time);
                     sleep(time);
                 }
-                Step::Park(time) => drop(self.shared.moved.wait_timeout(session, time)),
                 Step::Done(outcome) => {
-                    trace::done(E::ROUTE, call.attempts(), &outcome);
+                    trace::done(route, call.attempts(), &outcome);
                     return outcome;
                 }
+                Step::Park(_) => {}
             }
         }
     }
@@ -252,7 +257,9 @@ impl Client {
         let own = agent.config().timeouts();
         // 64 KiB a second is less than any link that uploads images should have.
         let upload = Duration::from_secs(len >> 16);
-        let or = |own: Option<Duration>, default| own.or(Some(default));
+        // More than a day is for ever, and too much for some clocks.
+        let day = Duration::from_secs(24 * 60 * 60);
+        let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
         let request = agent
             .configure_request(Request::from_parts(head, body))
             .http_status_as_error(false)

@@ -1,5 +1,6 @@
 //! A session's token as text, for a caller that keeps it over a restart or shares it between processes.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -17,10 +18,14 @@ const FORM: &str = "lark-token-1";
 /// What the text says, in this order.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Exported<'a> {
-    app: &'a str,
-    site: &'a str,
-    tenant: Option<&'a str>,
-    token: &'a str,
+    #[serde(borrow)]
+    app: Cow<'a, str>,
+    #[serde(borrow)]
+    site: Cow<'a, str>,
+    #[serde(borrow)]
+    tenant: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    token: Cow<'a, str>,
     /// Seconds since 1970.
     ends: u64,
 }
@@ -33,10 +38,10 @@ impl Session {
         let (token, ends) = self.tenant_tokens.get(&tenant.cloned())?.held()?;
         let left = ends.checked_sub(elapsed)?;
         let exported = Exported {
-            app: self.app.id()?.as_str(),
-            site: self.site.as_str(),
-            tenant: tenant.map(TenantKey::as_str),
-            token: token.expose_secret(),
+            app: self.app.id()?.as_str().into(),
+            site: self.site.as_str().into(),
+            tenant: tenant.map(|tenant| tenant.as_str().into()),
+            token: token.expose_secret().into(),
             ends: now.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
         };
         let json = serde_json::to_string(&exported).ok()?;
@@ -60,10 +65,10 @@ impl Session {
         let damaged = || refused(Rule::DamagedToken);
         let json = decode(text.trim()).ok_or_else(damaged)?;
         let exported: Exported<'_> = serde_json::from_str(&json).map_err(|_| damaged())?;
-        let token = TenantToken::new(exported.token).map_err(|_| damaged())?;
-        let same = self.app.id().map(AppId::as_str) == Some(exported.app)
+        let token = TenantToken::new(&exported.token).map_err(|_| damaged())?;
+        let same = self.app.id().map(AppId::as_str) == Some(&*exported.app)
             && self.site.as_str() == exported.site
-            && tenant.map(TenantKey::as_str) == exported.tenant;
+            && tenant.map(TenantKey::as_str) == exported.tenant.as_deref();
         if !same {
             return Err(refused(Rule::ForeignToken));
         }

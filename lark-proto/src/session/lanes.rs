@@ -1,30 +1,28 @@
 //! Lanes: what must not overlap goes one after the other, in the order it came.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::CallId;
 
-/// The queues of those in a lane; the first of each is the one that may send.
+/// Those in each lane. Ids count up, so that the first of them is the one that came first, and may send.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes(BTreeMap<String, VecDeque<CallId>>);
+pub(crate) struct Lanes(BTreeMap<String, BTreeSet<CallId>>);
 
 impl Lanes {
     /// Queues `call` up if it is not, and says whether it is its turn.
     pub(crate) fn enter(&mut self, lane: &str, call: CallId) -> bool {
         let Some(queue) = self.0.get_mut(lane) else {
-            self.0.insert(lane.to_owned(), VecDeque::from([call]));
+            self.0.insert(lane.to_owned(), BTreeSet::from([call]));
             return true;
         };
-        if !queue.contains(&call) {
-            queue.push_back(call);
-        }
-        queue.front() == Some(&call)
+        queue.insert(call);
+        queue.first() == Some(&call)
     }
 
     /// Takes `call` out, whether or not it is there.
     pub(crate) fn leave(&mut self, lane: &str, call: CallId) {
         if let Some(queue) = self.0.get_mut(lane) {
-            queue.retain(|queued| *queued != call);
+            queue.remove(&call);
             if queue.is_empty() {
                 self.0.remove(lane);
             }

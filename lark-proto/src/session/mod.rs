@@ -98,6 +98,7 @@ pub(crate) enum TokenPlan<T> {
     Use(TenantToken, u64),
     Fetch(Fetch, Request<Body>),
     Park,
+    Wait(Duration),
     /// With the route, where it is not the call's own.
     End(Option<&'static str>, Failure<T>),
 }
@@ -164,6 +165,7 @@ impl Session {
     pub fn set_app_ticket(&mut self, ticket: AppTicket) {
         self.ticket = Some(ticket);
         self.asked_for_ticket = false;
+        self.app_token.forgive();
     }
 
     pub(crate) fn tick(&mut self, now: SystemTime) -> Duration {
@@ -185,13 +187,20 @@ impl Session {
         if self.app == App::None {
             return TokenPlan::End(None, Failure::NoApp);
         }
-        if matches!(self.app, App::Store { .. }) && tenant.is_none() {
-            return TokenPlan::End(None, Failure::NoTenant);
+        match (&self.app, tenant) {
+            (App::Store { .. }, None) => return TokenPlan::End(None, Failure::NoTenant),
+            (App::Custom { .. }, Some(_)) => return TokenPlan::End(None, Failure::ForeignTenant),
+            _ => {}
         }
         let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
         match slot.plan(call, now) {
-            Plan::Use(token, generation) => return TokenPlan::Use(token, generation),
+            Plan::Use(token, generation) => {
+                // One may have been imported while this call was on its way to an app token.
+                self.app_token.leave(call);
+                return TokenPlan::Use(token, generation);
+            }
             Plan::Park => return TokenPlan::Park,
+            Plan::Wait(time) => return TokenPlan::Wait(time),
             Plan::Refused(error) => {
                 return TokenPlan::End(
                     Some(Fetch::Tenant(0).route(&self.app)),
@@ -201,13 +210,17 @@ impl Session {
             Plan::Fetch => {}
         }
         let step = self.fetch_step(tenant, call, now);
-        if let TokenPlan::End(..) = step {
-            let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
-            if let Some((token, generation)) = slot.give_up(call, now) {
-                return TokenPlan::Use(token, generation);
-            }
+        let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
+        let other = match step {
+            TokenPlan::End(..) => slot.give_up(call, now),
+            // Another tenant's call fetches the app's token; this renewal can wait for that.
+            TokenPlan::Park | TokenPlan::Wait(_) if slot.is_good(now) => slot.give_up(call, now),
+            _ => None,
+        };
+        match other {
+            Some((token, generation)) => TokenPlan::Use(token, generation),
+            None => step,
         }
-        step
     }
 
     /// What to fetch for `call`, which is to fetch the token of `tenant`.
@@ -229,8 +242,14 @@ impl Session {
         let app_token = match self.app_token.plan(call, now) {
             Plan::Use(token, generation) => Some((token, generation)),
             Plan::Park => return TokenPlan::Park,
+            Plan::Wait(time) => return TokenPlan::Wait(time),
             Plan::Refused(error) => {
-                return TokenPlan::End(Some(AppTokenRequest::ROUTE), Failure::Lark(error));
+                // Without a ticket, it was said to the request for one.
+                let route = match self.ticket {
+                    Some(_) => AppTokenRequest::ROUTE,
+                    None => AppTicketResend::ROUTE,
+                };
+                return TokenPlan::End(Some(route), Failure::Lark(error));
             }
             Plan::Fetch => match self.ticket.clone() {
                 Some(ticket) => {
@@ -279,14 +298,14 @@ impl Session {
     }
 
     /// Whether what stood in the way of a fetch is gone, so that it may go on with something else.
-    pub(crate) fn recovers(&mut self, fetch: &Fetch, error: &Error) -> bool {
+    pub(crate) fn recovers(&mut self, fetch: &Fetch, error: &Error, now: Duration) -> bool {
         let Some(code) = error.api().map(|api| api.code) else { return false };
         match fetch {
             // A custom app's fetch has no app token.
             Fetch::Tenant(generation)
                 if code.class() == Class::AppToken && matches!(self.app, App::Store { .. }) =>
             {
-                self.app_token.refused(*generation)
+                self.app_token.refused(*generation, now)
             }
             Fetch::App(ticket) if code == Code::APP_TOKEN_FAILED => {
                 // A newer one may have come meanwhile.
@@ -297,23 +316,26 @@ impl Session {
         }
     }
 
-    /// A fetch of `call` came to nothing; `verdict` is what the service said, if that is final. True if there is
-    /// an older token to go on with.
+    /// A fetch of `call` came to nothing; `verdict` is what the service said, if that is final, and `pause` what it
+    /// asked for otherwise. True if there is an older token to go on with.
     pub(crate) fn fetch_failed(
         &mut self,
         fetch: &Fetch,
         tenant: &Option<TenantKey>,
         call: CallId,
         verdict: Option<&Error>,
+        pause: Duration,
         now: Duration,
     ) -> bool {
         let definite = verdict.cloned();
         let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
         if let Fetch::Tenant(_) = fetch {
             slot.failed(call, definite, now);
+            slot.pause(pause, now);
             return slot.is_good(now);
         }
         self.app_token.failed(call, definite, now);
+        self.app_token.pause(pause, now);
         if self.app_token.is_good(now) {
             return true;
         }
@@ -321,9 +343,15 @@ impl Session {
         slot.is_good(now)
     }
 
-    /// There is a token for `tenant` that may be used while another is fetched.
-    pub(crate) fn has_token(&self, tenant: &Option<TenantKey>, now: Duration) -> bool {
-        self.tenant_tokens.get(tenant).is_some_and(|slot| slot.is_good(now))
+    /// There is a token that may be used while the one of `fetch` is not to be had.
+    pub(crate) fn has_other(
+        &self,
+        fetch: &Fetch,
+        tenant: &Option<TenantKey>,
+        now: Duration,
+    ) -> bool {
+        let of_app = !matches!(fetch, Fetch::Tenant(_)) && self.app_token.is_good(now);
+        of_app || self.tenant_tokens.get(tenant).is_some_and(|slot| slot.is_good(now))
     }
 
     /// The service refused the tenant token of `generation`, perhaps for the app token that it was made with;
@@ -333,11 +361,13 @@ impl Session {
         tenant: &Option<TenantKey>,
         generation: u64,
         by_app_token: bool,
+        now: Duration,
     ) -> bool {
-        if by_app_token {
-            self.app_token.drop_held();
+        let Some(slot) = self.tenant_tokens.get_mut(tenant) else { return false };
+        if by_app_token && slot.is_current(generation) {
+            self.app_token.refused(self.app_token.generation(), now);
         }
-        self.tenant_tokens.get_mut(tenant).is_some_and(|slot| slot.refused(generation))
+        slot.refused(generation, now)
     }
 
     /// `call` fetches nothing any longer.

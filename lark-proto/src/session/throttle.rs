@@ -1,12 +1,13 @@
 //! The throttle: when one call is told to wait, the others to the same route and tenant wait with it.
 //!
 //! ```text
-//!            told to wait              the time is up            its reply
-//!   (open) ---------------> closed ---------------------> probing ---------> (open)
-//!                             ^         the first one goes    |  told again
-//!                             +-------------------------------+
+//!            told to wait              the time is up              the queue is empty
+//!   (open) ---------------> closed ---------------------> opening ----------------------> (open)
+//!                             ^       one goes, and one more  |
+//!                             |      for each that got through |
+//!                             +--------------------------------+  told again
 //! ```
-//! One probe and not all at once: a burst would be refused again, and each refusal costs an attempt.
+//! Not all at once: a burst would be refused again, and each refusal costs an attempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,8 +27,9 @@ struct Gate {
     until: Duration,
     /// Those who wait; ids count up, so that the first is the one that came first.
     queue: BTreeSet<CallId>,
-    /// The one whose reply decides.
-    probe: Option<CallId>,
+    /// Those who went since, and how many may be out at once: one more for each that came through.
+    out: BTreeSet<CallId>,
+    width: usize,
 }
 
 /// Whether a call may send.
@@ -45,33 +47,38 @@ impl Throttle {
         if let Some(left) = gate.until.checked_sub(now).filter(|left| !left.is_zero()) {
             return Pass::Wait(left);
         }
-        if gate.probe.is_some() || gate.queue.first() != Some(&call) {
+        if gate.out.len() >= gate.width || gate.queue.first() != Some(&call) {
             return Pass::Park;
         }
         gate.queue.remove(&call);
-        gate.probe = Some(call);
+        gate.out.insert(call);
         Pass::Go
     }
 
     /// The service told `call` to wait for `wait`.
     pub(crate) fn close(&mut self, key: GateKey, call: CallId, now: Duration, wait: Duration) {
         let until = now.saturating_add(wait);
-        let gate = self.0.entry(key).or_insert(Gate { until, queue: BTreeSet::new(), probe: None });
+        let gate = self.0.entry(key).or_insert(Gate {
+            until,
+            queue: BTreeSet::new(),
+            out: BTreeSet::new(),
+            width: 1,
+        });
         gate.until = gate.until.max(until);
         gate.queue.insert(call);
-        if gate.probe == Some(call) {
-            gate.probe = None;
-        }
+        gate.out.remove(&call);
+        gate.width = 1;
     }
 
     /// The service took the request of `call`, or refused it for a reason of its own. If another was told to
     /// wait meanwhile, that stands.
     pub(crate) fn open(&mut self, key: &GateKey, call: CallId, now: Duration) {
-        let Some(gate) = self.0.get_mut(key).filter(|gate| gate.probe == Some(call)) else {
+        let Some(gate) = self.0.get_mut(key) else { return };
+        if !gate.out.remove(&call) {
             return;
-        };
-        gate.probe = None;
-        if gate.until <= now {
+        }
+        gate.width += 1;
+        if gate.until <= now && gate.queue.is_empty() && gate.out.is_empty() {
             self.0.remove(key);
         }
     }
@@ -80,14 +87,14 @@ impl Throttle {
     pub(crate) fn leave(&mut self, key: &GateKey, call: CallId) {
         let Some(gate) = self.0.get_mut(key) else { return };
         gate.queue.remove(&call);
-        if gate.probe == Some(call) {
-            gate.probe = None;
-        }
+        gate.out.remove(&call);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     const KEY: GateKey = ("/r", None);
@@ -112,7 +119,27 @@ mod tests {
         assert_eq!(throttle.pass(&KEY, b, S(8)), Pass::Go);
         throttle.open(&KEY, b, S(8));
         assert_eq!(throttle.pass(&KEY, c, S(8)), Pass::Go);
+        throttle.open(&KEY, c, S(8));
         assert!(throttle.0.is_empty());
+    }
+
+    #[test]
+    fn each_that_gets_through_lets_one_more_go() {
+        let mut throttle = Throttle::default();
+        throttle.close(KEY, CallId(0), S(0), S(1));
+        let (mut left, mut out): (VecDeque<u64>, _) = ((0..100).collect(), VecDeque::new());
+        let mut widest = 0;
+        while !left.is_empty() || !out.is_empty() {
+            while let Some(call) = left.front().copied() {
+                if throttle.pass(&KEY, CallId(call), S(1)) != Pass::Go {
+                    break;
+                }
+                out.extend(left.pop_front());
+            }
+            widest = widest.max(out.len());
+            throttle.open(&KEY, CallId(out.pop_front().unwrap()), S(1));
+        }
+        assert!((2..100).contains(&widest) && throttle.0.is_empty(), "{widest}");
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //! ```
 //! The service hands out the same token until 30 minutes before its end, then a new one beside it, so one
 //! call renews in that window while the others use the old token. A refused token is dropped by its generation:
-//! ten refusals of it cause one fetch.
+//! ten refusals of it cause one fetch. If that brings the very same token, its refusals are the endpoint's error for
+//! the next minute, and no reason to fetch again.
 
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) struct Slot<K> {
     fetcher: Option<CallId>,
     /// No renewal before this.
     renew_after: Duration,
+    /// No fetch at all before this: the service asked for a pause.
+    fetch_after: Duration,
     /// The token that was refused last.
     refused: Option<K>,
     /// The service's last word on a fetch, and until when it stands.
@@ -44,8 +47,8 @@ pub(crate) struct Slot<K> {
 struct Held<K> {
     token: K,
     ends: Duration,
-    /// It was handed out again after a refusal, so a further refusal is not the token's fault.
-    confirmed: bool,
+    /// It was handed out again after a refusal, so until then a further refusal is not the token's fault.
+    confirmed: Duration,
 }
 
 /// What a call does about a token.
@@ -57,6 +60,8 @@ pub(crate) enum Plan<K> {
     Fetch,
     /// Wait for the call that fetches.
     Park,
+    /// Wait for so long: the service asked for it.
+    Wait(Duration),
     /// The service has just refused to give one.
     Refused(Error),
 }
@@ -68,6 +73,7 @@ impl<K> Default for Slot<K> {
             generation: 0,
             fetcher: None,
             renew_after: Duration::ZERO,
+            fetch_after: Duration::ZERO,
             refused: None,
             verdict: None,
         }
@@ -93,6 +99,7 @@ impl<K: Clone + PartialEq> Slot<K> {
             (None, Some(other)) if other != call => Plan::Park,
             (None, _) => match &self.verdict {
                 Some((error, until)) if now < *until => Plan::Refused(error.clone()),
+                _ if now < self.fetch_after => Plan::Wait(self.fetch_after - now),
                 _ => {
                     self.fetcher = Some(call);
                     Plan::Fetch
@@ -108,7 +115,8 @@ impl<K: Clone + PartialEq> Slot<K> {
 
     /// The service gave `token` for `life`, in answer to a request of `sent`.
     pub(crate) fn granted(&mut self, token: K, life: Duration, sent: Duration) {
-        let confirmed = self.refused.take().is_some_and(|refused| refused == token);
+        let again = self.refused.take().is_some_and(|refused| refused == token);
+        let confirmed = if again { sent.saturating_add(MINUTE) } else { Duration::ZERO };
         self.held = Some(Held { token, ends: sent.saturating_add(life.max(MINUTE)), confirmed });
         self.generation += 1;
         self.renew_after = sent.saturating_add(MINUTE);
@@ -120,7 +128,7 @@ impl<K: Clone + PartialEq> Slot<K> {
     pub(crate) fn import(&mut self, token: K, now: Duration, life: Duration) {
         let ends = now.saturating_add(life);
         if self.held.as_ref().is_none_or(|held| held.ends < ends) {
-            self.held = Some(Held { token, ends, confirmed: false });
+            self.held = Some(Held { token, ends, confirmed: Duration::ZERO });
             self.generation += 1;
             self.verdict = None;
         }
@@ -135,11 +143,21 @@ impl<K: Clone + PartialEq> Slot<K> {
         }
     }
 
+    /// No call is to fetch for so long.
+    pub(crate) fn pause(&mut self, pause: Duration, now: Duration) {
+        self.fetch_after = now.saturating_add(pause);
+    }
+
     /// What `call` was to fetch cannot be had now; what there is may still be good.
     pub(crate) fn give_up(&mut self, call: CallId, now: Duration) -> Option<(K, u64)> {
         self.failed(call, None, now);
         let held = self.held.as_ref().filter(|held| held.ends > now)?;
         Some((held.token.clone(), self.generation))
+    }
+
+    /// What the service said last no longer stands.
+    pub(crate) fn forgive(&mut self) {
+        self.verdict = None;
     }
 
     /// `call` fetches no longer.
@@ -150,12 +168,12 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// The service refused the token of `generation`; whether there is reason to try with another.
-    pub(crate) fn refused(&mut self, generation: u64) -> bool {
+    pub(crate) fn refused(&mut self, generation: u64, now: Duration) -> bool {
         if generation != self.generation {
             return true;
         }
         match self.held.take() {
-            Some(held) if held.confirmed => {
+            Some(held) if now < held.confirmed => {
                 self.held = Some(held);
                 false
             }
@@ -167,10 +185,14 @@ impl<K: Clone + PartialEq> Slot<K> {
         }
     }
 
-    /// The service refused the token at hand, by whatever generation.
-    pub(crate) fn drop_held(&mut self) {
-        let generation = self.generation;
-        self.refused(generation);
+    /// `generation` is the one at hand, and was not refused before.
+    pub(crate) fn is_current(&self, generation: u64) -> bool {
+        self.held.is_some() && generation == self.generation
+    }
+
+    /// The generation at hand.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The token and its end.
@@ -244,21 +266,23 @@ mod tests {
     #[test]
     fn refusals_of_one_token_cause_one_fetch() {
         let mut slot = granted("t1");
-        assert!(slot.refused(1) && slot.refused(1));
+        assert!(slot.refused(1, minutes(1)) && slot.refused(1, minutes(1)));
         assert!(matches!(slot.plan(A, minutes(1)), Plan::Fetch));
         slot.granted("t2", minutes(120), minutes(1));
-        assert!(slot.refused(1), "a late refusal of the old one");
+        assert!(slot.refused(1, minutes(1)), "a late refusal of the old one");
         assert_eq!(used(slot.plan(B, minutes(1))), ("t2", 2));
     }
 
     #[test]
     fn a_token_that_comes_back_is_not_fetched_again() {
         let mut slot = granted("t1");
-        assert!(slot.refused(1));
+        assert!(slot.refused(1, minutes(1)));
         assert!(matches!(slot.plan(A, minutes(1)), Plan::Fetch));
         slot.granted("t1", minutes(119), minutes(1));
-        assert!(!slot.refused(2), "then it is not the token");
+        assert!(!slot.refused(2, minutes(1)), "then it is not the token");
         assert_eq!(used(slot.plan(A, minutes(1))), ("t1", 2));
+        assert!(slot.refused(2, minutes(2)), "later it may be: it was revoked");
+        assert!(matches!(slot.plan(A, minutes(2)), Plan::Fetch));
     }
 
     #[test]

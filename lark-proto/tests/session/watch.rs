@@ -147,7 +147,8 @@ impl Watch {
             return Heard::Nothing;
         }
         if let Some(held) = self.held.as_mut().filter(|held| held.number == ticket.grant) {
-            held.refused = !held.confirmed;
+            let confirmed = held.confirmed && self.forward < held.sent + Duration::from_secs(60);
+            held.refused = !confirmed;
         }
         Heard::TokenRefused
     }

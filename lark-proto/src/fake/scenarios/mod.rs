@@ -94,6 +94,8 @@ pub enum Trouble {
     NoApp,
     /// [`Failure::NoTenant`].
     NoTenant,
+    /// [`Failure::ForeignTenant`].
+    ForeignTenant,
     /// [`Failure::NoTicket`].
     NoTicket,
     /// [`Failure::Deadline`].
@@ -185,6 +187,7 @@ impl Trouble {
         match failure {
             Failure::NoApp => Self::NoApp,
             Failure::NoTenant => Self::NoTenant,
+            Failure::ForeignTenant => Self::ForeignTenant,
             Failure::NoTicket => Self::NoTicket,
             Failure::Deadline => Self::Deadline,
             Failure::Transport(_) => Self::Transport,

@@ -1,0 +1,402 @@
+//! Tokens kept as text: what an import takes over, for how long, and what it refuses.
+
+use std::convert::Infallible;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lark_proto::fake::{FakeLark, Route};
+use lark_proto::{
+    App, AppTicket, Body, Call, CallError, Image, ImageKey, Invalid, PutImage, Rule, Session, Site,
+    Step, TenantKey,
+};
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+fn put() -> PutImage {
+    PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
+}
+
+fn session() -> Session {
+    Session::new(Site::LARK, App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap())
+}
+
+fn store_session() -> Session {
+    let app = App::store(FakeLark::STORE_APP_ID, FakeLark::STORE_APP_SECRET).unwrap();
+    Session::new(Site::LARK, app)
+}
+
+fn tenant() -> TenantKey {
+    TenantKey::new(FakeLark::TENANT_KEY).unwrap()
+}
+
+/// Runs a call that has no other to wait for.
+fn finish(
+    call: &mut Call<'_, PutImage, Infallible>,
+    session: &mut Session,
+    lark: &mut FakeLark,
+    now: SystemTime,
+) -> Result<ImageKey, CallError<Infallible>> {
+    for _ in 0..9 {
+        match call.next(session, now) {
+            Step::Send { request, .. } => {
+                let reply = lark.handle(now, request.map(Body::into_bytes));
+                call.received(session, now, reply);
+            }
+            Step::Done(outcome) => return outcome,
+            step => panic!("{step:?}"),
+        }
+    }
+    panic!("no end after nine steps")
+}
+
+fn call(session: &mut Session, lark: &mut FakeLark, now: SystemTime) {
+    let put = put();
+    finish(&mut session.call(&put), session, lark, now).unwrap();
+}
+
+/// The text of a token that was fetched at `at(0)`.
+fn exported(lark: &mut FakeLark) -> String {
+    let mut session = session();
+    call(&mut session, lark, at(0));
+    session.export_token(at(0), None).unwrap()
+}
+
+/// The token that the last request came with.
+fn last_token(lark: &FakeLark) -> &str {
+    lark.requests().last().unwrap().token.as_deref().unwrap()
+}
+
+/// What a call's first step is.
+#[derive(Debug, PartialEq, Eq)]
+enum First {
+    Fetch,
+    Send,
+    Park,
+}
+
+fn first_of(
+    call: &mut Call<'_, PutImage, Infallible>,
+    session: &mut Session,
+    now: SystemTime,
+) -> First {
+    match call.next(session, now) {
+        Step::Send { request, .. } if request.headers().contains_key("authorization") => {
+            First::Send
+        }
+        Step::Send { .. } => First::Fetch,
+        Step::Park(_) => First::Park,
+        step => panic!("{step:?}"),
+    }
+}
+
+/// The first step of a call that is then given up.
+fn first(session: &mut Session, now: SystemTime) -> First {
+    let put = put();
+    let mut call = session.call(&put);
+    let first = first_of(&mut call, session, now);
+    call.cancel(session);
+    first
+}
+
+#[test]
+fn an_import_spares_the_fetch() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    let token = last_token(&lark).to_owned();
+    for text in [text.clone(), format!("{text}\n"), format!(" \t{text}\r\n")] {
+        let mut other = session();
+        other.import_token(at(1), None, &text).unwrap();
+        call(&mut other, &mut lark, at(1));
+        assert_eq!(last_token(&lark), token);
+        assert_eq!(other.export_token(at(1), None).as_deref(), Some(text.trim()));
+    }
+    assert_eq!(lark.count(Route::TenantAccessToken), 1);
+}
+
+#[test]
+fn the_text_is_a_line_that_fits_anywhere() {
+    let text = exported(&mut FakeLark::new());
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    assert!(text.chars().all(fits) && text.len() < 1024, "{text}");
+}
+
+#[test]
+fn a_store_apps_token_is_exported_by_tenant() {
+    let mut lark = FakeLark::new();
+    let mut one = store_session();
+    one.set_app_ticket(AppTicket::new(FakeLark::APP_TICKET).unwrap());
+    let put = put();
+    finish(&mut one.call_in(tenant(), &put), &mut one, &mut lark, at(0)).unwrap();
+    let text = one.export_token(at(0), Some(&tenant())).unwrap();
+    assert_eq!(one.export_token(at(0), None), None);
+    let nobody = TenantKey::new("nobody").unwrap();
+    assert_eq!(one.export_token(at(0), Some(&nobody)), None);
+
+    let mut other = store_session();
+    for elsewhere in [None, Some(&nobody)] {
+        let error = other.import_token(at(0), elsewhere, &text).unwrap_err();
+        assert_eq!(error.rule(), Rule::ForeignToken);
+    }
+    other.import_token(at(0), Some(&tenant()), &text).unwrap();
+    let sent = lark.requests().len();
+    finish(&mut other.call_in(tenant(), &put), &mut other, &mut lark, at(0)).unwrap();
+    assert_eq!(lark.requests().len(), sent + 1, "needs neither a ticket nor an app token");
+}
+
+#[test]
+fn there_is_nothing_to_export_without_a_good_token() {
+    let mut lark = FakeLark::new();
+    assert_eq!(session().export_token(at(0), None), None);
+    assert_eq!(Session::new(Site::LARK, App::None).export_token(at(0), None), None);
+    let mut session = session();
+    call(&mut session, &mut lark, at(0));
+    assert!(session.export_token(at(7199), None).is_some());
+    if let Some(text) = session.export_token(at(7200), None) {
+        let error = self::session().import_token(at(7200), None, &text).unwrap_err();
+        assert_eq!(error.rule(), Rule::StaleToken, "what is at its end");
+    }
+    assert_eq!(session.export_token(at(7201), None), None);
+}
+
+#[test]
+fn an_imported_token_keeps_its_end() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    // Fetched at 0, so it is renewed from 5,460 on and has its end at 7,200, whenever it was imported.
+    for imported in [0, 1, 5000, 5459, 5460, 6600, 7199] {
+        for (seconds, expected) in [
+            (5459, [First::Send, First::Send]),
+            (5460, [First::Fetch, First::Send]),
+            (7199, [First::Fetch, First::Send]),
+            (7200, [First::Fetch, First::Park]),
+        ] {
+            if seconds < imported {
+                continue;
+            }
+            let mut other = session();
+            other.import_token(at(imported), None, &text).unwrap();
+            let put = put();
+            let mut one = other.call(&put);
+            let of_one = first_of(&mut one, &mut other, at(seconds));
+            // While that one is out.
+            let found = [of_one, first(&mut other, at(seconds))];
+            assert_eq!(found, expected, "imported at {imported}, asked at {seconds}");
+        }
+    }
+}
+
+#[test]
+fn ten_minutes_are_renewed_at_once_and_never_exceeded() {
+    let mut lark = FakeLark::new();
+    let mut one = session();
+    call(&mut one, &mut lark, at(0));
+    let old = last_token(&lark).to_owned();
+    let text = one.export_token(at(6600), None).unwrap();
+
+    let mut other = session();
+    other.import_token(at(6600), None, &text).unwrap();
+    assert_eq!(first(&mut other, at(6600)), First::Fetch);
+    call(&mut other, &mut lark, at(6600));
+    assert_eq!(lark.count(Route::TenantAccessToken), 2);
+    assert_ne!(last_token(&lark), old);
+}
+
+#[test]
+fn fractions_of_a_second_do_not_lengthen_a_life() {
+    let mut lark = FakeLark::new();
+    let half = Duration::from_millis(500);
+    let mut one = session();
+    call(&mut one, &mut lark, at(0) + half);
+    for exported in [at(0) + half, at(10), at(99) + half / 2] {
+        let text = one.export_token(exported, None).unwrap();
+        let mut other = session();
+        other.import_token(exported, None, &text).unwrap();
+        let put = put();
+        let mut renews = other.call(&put);
+        assert_eq!(first_of(&mut renews, &mut other, at(7199)), First::Fetch);
+        assert_eq!(first(&mut other, at(7199)), First::Send);
+        assert_eq!(first(&mut other, at(7200) + half), First::Park);
+    }
+}
+
+#[test]
+fn the_token_that_lasts_longer_stays() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    let mut session = session();
+    call(&mut session, &mut lark, at(6000));
+    let own = last_token(&lark).to_owned();
+    session.import_token(at(6001), None, &text).unwrap();
+    call(&mut session, &mut lark, at(6001));
+    assert_eq!(last_token(&lark), own);
+
+    let longer = session.export_token(at(6001), None).unwrap();
+    let mut old = self::session();
+    old.import_token(at(6001), None, &text).unwrap();
+    old.import_token(at(6001), None, &longer).unwrap();
+    call(&mut old, &mut lark, at(6001));
+    assert_eq!(last_token(&lark), own);
+    assert_eq!(lark.count(Route::TenantAccessToken), 2);
+}
+
+#[test]
+fn parked_calls_go_on_with_an_imported_token() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    let mut other = session();
+    let put = put();
+    let [mut fetches, mut parked] = [&put, &put].map(|put| other.call(put));
+    assert_eq!(first_of(&mut fetches, &mut other, at(1)), First::Fetch);
+    assert_eq!(first_of(&mut parked, &mut other, at(1)), First::Park);
+    other.import_token(at(1), None, &text).unwrap();
+    finish(&mut parked, &mut other, &mut lark, at(1)).unwrap();
+    fetches.cancel(&mut other);
+    assert!(other.is_idle());
+}
+
+#[test]
+fn a_token_from_elsewhere_is_refused() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    let custom = |site, id| Session::new(site, App::custom(id, FakeLark::APP_SECRET).unwrap());
+    let mut sessions = [
+        ("another app", custom(Site::LARK, "cli_0000000000000000"), None),
+        ("another site", custom(Site::FEISHU, FakeLark::APP_ID), None),
+        ("a tenant", custom(Site::LARK, FakeLark::APP_ID), Some(tenant())),
+        ("a store app", store_session(), Some(tenant())),
+        ("no app", Session::new(Site::LARK, App::None), None),
+    ];
+    for (name, session, tenant) in &mut sessions {
+        let error = session.import_token(at(0), tenant.as_ref(), &text).unwrap_err();
+        assert_eq!(error.rule(), Rule::ForeignToken, "{name}");
+        assert_quotes_nothing(&error, &text, last_token(&lark));
+        assert_eq!(session.export_token(at(0), tenant.as_ref()), None, "{name}");
+    }
+    assert_eq!(first(&mut sessions[1].1, at(0)), First::Fetch);
+}
+
+#[test]
+fn a_stale_token_is_refused_and_the_next_call_fetches() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    for seconds in [7200, 7201, 1_000_000_000] {
+        let mut other = session();
+        let error = other.import_token(at(seconds), None, &text).unwrap_err();
+        assert_eq!(error.rule(), Rule::StaleToken, "{seconds}");
+        assert_quotes_nothing(&error, &text, last_token(&lark));
+        let fetched = lark.count(Route::TenantAccessToken);
+        call(&mut other, &mut lark, at(seconds));
+        assert_eq!(lark.count(Route::TenantAccessToken), fetched + 1);
+    }
+}
+
+#[test]
+fn any_damage_is_noticed() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    let token = last_token(&lark).to_owned();
+    let mut other = session();
+    let mut refuse = |damaged: &str| {
+        let error = other.import_token(at(0), None, damaged).unwrap_err();
+        assert_eq!(error.rule(), Rule::DamagedToken, "{damaged}");
+        assert_quotes_nothing(&error, damaged, &token);
+    };
+    let replacements: Vec<char> = ('\0'..='\u{80}').chain("é\u{2028}图\u{1f600}".chars()).collect();
+    for (place, was) in text.char_indices() {
+        for &replacement in replacements.iter().filter(|&&c| c != was) {
+            let (before, after) = (&text[..place], &text[place + 1..]);
+            refuse(&format!("{before}{replacement}{after}"));
+        }
+        refuse(&text[..place]);
+        refuse(&format!("{}{}", &text[..place], &text[place + 1..]));
+        refuse(&format!("{}{was}{}", &text[..place], &text[place..]));
+        if place > 0 {
+            refuse(&text[place..]);
+        }
+    }
+    for odd in ["", ".", "..", "lark-token-1", "lark-token-1.", "lark-token-1..", "lark-token-2"] {
+        refuse(odd);
+    }
+    refuse(&text.to_uppercase());
+    refuse(&format!("{text}{text}"));
+    refuse(&"a".repeat(1 << 20));
+    call(&mut other, &mut lark, at(0));
+    assert_eq!(lark.count(Route::TenantAccessToken), 2, "then it is fetched as ever");
+}
+
+/// Neither the token nor the beginning of what an import was given.
+fn assert_quotes_nothing(error: &Invalid, given: &str, token: &str) {
+    let shown = format!("{error} {error:?}");
+    let start = given.rsplit('.').next().and_then(|json| json.get(..16));
+    assert!(!shown.contains(token) && start.is_none_or(|it| !shown.contains(it)), "{shown}");
+}
+
+#[test]
+fn a_clock_before_1970_is_no_panic() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    let early = UNIX_EPOCH - Duration::from_secs(86_400);
+    let mut session = session();
+    call(&mut session, &mut lark, early);
+    assert_eq!(session.export_token(early, None), None, "the text counts from 1970");
+
+    let mut other = self::session();
+    other.import_token(early, None, &text).unwrap();
+    let put = put();
+    let mut renews = other.call(&put);
+    assert_eq!(first_of(&mut renews, &mut other, early + Duration::from_secs(7199)), First::Fetch);
+    let end = early + Duration::from_secs(7200);
+    assert_eq!(first(&mut other, end), First::Park, "two hours, however far off the clock is");
+}
+
+#[test]
+fn a_clock_that_is_set_does_not_lengthen_a_life() {
+    let mut lark = FakeLark::new();
+    let mut one = session();
+    call(&mut one, &mut lark, at(0));
+    // At 1,000 the clock is set back by an hour: 6,200 seconds are left.
+    assert!(one.export_token(at(1000), None).is_some());
+    let back = at(1000) - Duration::from_secs(3600);
+    let text = one.export_token(back, None).unwrap();
+    let mut other = session();
+    other.import_token(back, None, &text).unwrap();
+    let put = put();
+    let mut renews = other.call(&put);
+    let late = back + Duration::from_secs(6199);
+    assert_eq!(first_of(&mut renews, &mut other, late), First::Fetch);
+    assert_eq!(first(&mut other, late), First::Send);
+    assert_eq!(first(&mut other, late + Duration::from_secs(1)), First::Park);
+}
+
+#[test]
+fn values_with_quotes_come_back() {
+    for (id, token) in
+        [("cli_\"x", "t-1"), ("cli_\\x", "t-1"), ("cli_x", "t-\"1"), ("cli_x", "t-\\1")]
+    {
+        let session = || Session::new(Site::LARK, App::custom(id, "s").unwrap());
+        let mut one = session();
+        let put = put();
+        let mut call: Call<'_, _, Infallible> = one.call(&put);
+        assert_eq!(first_of(&mut call, &mut one, at(0)), First::Fetch);
+        let grant =
+            serde_json::json!({"code":0,"tenant_access_token":token,"expire":7200}).to_string();
+        call.received(&mut one, at(0), http::Response::new(grant.into()));
+        let text = one.export_token(at(0), None).unwrap();
+        session().import_token(at(0), None, &text).unwrap();
+    }
+}
+
+#[test]
+fn a_refused_token_is_not_taken_back() {
+    let mut lark = FakeLark::new();
+    let text = exported(&mut lark);
+    lark.revoke_tokens(lark_proto::fake::TokenKind::Tenant);
+    let mut other = session();
+    other.import_token(at(0), None, &text).unwrap();
+    call(&mut other, &mut lark, at(0));
+    let n = lark.requests().len();
+    other.import_token(at(0), None, &text).ok();
+    call(&mut other, &mut lark, at(0));
+    assert_eq!(lark.requests().len(), n + 1);
+}
