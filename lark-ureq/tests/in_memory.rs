@@ -5,9 +5,10 @@ mod memory;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
+use lark_proto::{App, Image, Limits, PutImage, Site, WriteSheetImage};
 use lark_ureq::Client;
 use memory::Memory;
 
@@ -114,4 +115,18 @@ fn a_panic_in_a_middleware_leaves_nothing_held() {
     // It panics while it fetches the token; the next call fetches it instead of waiting for ever.
     thread::scope(|scope| scope.spawn(|| client.call(&put())).join().unwrap_err());
     client.call(&put()).unwrap();
+}
+
+#[test]
+fn a_call_without_end_is_no_overflow() {
+    let memory = Arc::default();
+    let mut limits = Limits::default();
+    limits.total = Duration::MAX;
+    client(&memory).with_limits(limits).call(&put()).unwrap();
+    let config = ureq::Agent::config_builder()
+        .proxy(None)
+        .timeout_global(Some(Duration::MAX))
+        .timeout_recv_response(Some(Duration::MAX))
+        .build();
+    client_over(memory::agent_with(config, &memory)).with_limits(limits).call(&put()).unwrap();
 }

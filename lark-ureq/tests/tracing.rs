@@ -3,7 +3,7 @@
 mod memory;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lark_proto::fake::{Break, Failure, FakeLark, Route, TokenKind};
 use lark_proto::{App, AppTicket, Image, PutImage, Site, TenantKey, WriteSheetImage};
@@ -30,12 +30,15 @@ impl io::Write for Log {
     }
 }
 
-/// One at a time: what the `tracing` crate remembers of who listens is the whole process's.
+/// Held by each test: what the `tracing` crate remembers of who listens is the whole process's.
 static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The events of every level and crate that `work` causes on this thread.
 fn events(work: impl FnOnce()) -> Vec<String> {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -92,6 +95,7 @@ const WRITE: &str = "route=\"/open-apis/sheets/v2/spreadsheets/:spreadsheetToken
 
 #[test]
 fn requests_waits_and_failures_are_events_without_secrets() {
+    let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let lark = |change: &dyn Fn(&mut FakeLark)| change(&mut memory.lock().unwrap().lark);
     let client = custom(&memory);
@@ -143,6 +147,7 @@ fn requests_waits_and_failures_are_events_without_secrets() {
 
 #[test]
 fn a_request_for_a_token_that_fails_is_an_event_of_its_route() {
+    let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let secret = "wrongwrongwrongwrongwrongwrong00";
     let app = App::custom(FakeLark::APP_ID, secret).unwrap();
@@ -161,6 +166,7 @@ fn a_request_for_a_token_that_fails_is_an_event_of_its_route() {
 
 #[test]
 fn a_broken_connection_is_an_event_with_its_cause() {
+    let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let client = custom(&memory);
     client.call(&put()).unwrap();
@@ -181,6 +187,7 @@ fn a_broken_connection_is_an_event_with_its_cause() {
 
 #[test]
 fn a_store_apps_tickets_and_tokens_are_hidden_too() {
+    let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let app = App::store(FakeLark::STORE_APP_ID, FakeLark::STORE_APP_SECRET).unwrap();
     let agent = memory::agent(&memory);
