@@ -28,8 +28,8 @@ fn put() -> PutImage {
     PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
 }
 
-fn refusal(code: i64) -> fake::Failure {
-    fake::Failure::Code { status: StatusCode::BAD_REQUEST, code, msg: "no".into() }
+fn refusal(code: i64) -> fake::Fault {
+    fake::Fault::Code { status: StatusCode::BAD_REQUEST, code, msg: "no".into() }
 }
 
 fn code(outcome: &Outcome) -> Option<Code> {
@@ -323,7 +323,7 @@ fn in_the_app_tokens_last_half_hour_one_call_renews_it() {
 
 #[test]
 fn a_renewal_of_the_app_token_that_fails_leaves_the_old_one_in_use() {
-    for failure in [refusal(10_014), fake::Failure::EdgeHtml(StatusCode::BAD_GATEWAY)] {
+    for failure in [refusal(10_014), fake::Fault::EdgeHtml(StatusCode::BAD_GATEWAY)] {
         let mut world = World::warm();
         world.now += Duration::from_secs(6000);
         world.lark.fail_next_on(Route::AppAccessToken, failure);
@@ -367,7 +367,7 @@ fn a_tenant_without_a_token_does_not_wait_for_a_renewal_that_fails() {
     let mut world = World::warm();
     world.now += Duration::from_secs(6000);
     for _ in 0..9 {
-        let failure = fake::Failure::EdgeHtml(StatusCode::BAD_GATEWAY);
+        let failure = fake::Fault::EdgeHtml(StatusCode::BAD_GATEWAY);
         world.lark.fail_next_on(Route::AppAccessToken, failure);
     }
     world.call(OTHER).unwrap();

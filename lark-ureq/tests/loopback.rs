@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use lark_hyper::FakeServer;
-use lark_proto::fake::{Failure as Fails, FakeLark, Route, TokenKind};
+use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::{
     App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, NoToken, PutImage, Reply,
     Site, TenantOnly, TenantToken, TenantTokenRequest, UserToken, WithLogId, WriteSheetImage, wire,
@@ -115,7 +115,7 @@ fn an_error_keeps_its_body_whatever_the_agents_settings() {
     let client = Client::with_agent(server.site().clone(), app(), agent.into());
     for status in [200, 400, 401, 403, 429, 500] {
         let status = StatusCode::from_u16(status).unwrap();
-        let fails = Fails::Code { status, code: 90202, msg: "wrong range=x!A1".into() };
+        let fails = Fault::Code { status, code: 90202, msg: "wrong range=x!A1".into() };
         server.lark().fail_next_on(Route::ValuesImage, fails);
         let error = client.call(&write(9)).unwrap_err();
         let api = error.lark().unwrap().api().unwrap();
@@ -131,7 +131,7 @@ fn a_reply_is_read_up_to_the_limit() {
     let client = Client::new(server.site().clone(), app()).with_reply_limit(1000);
     let reply = |len| {
         let body = Bytes::from(vec![b' '; len]);
-        server.lark().fail_next_on(Route::ImageV4Put, Fails::Reply(Response::new(body)));
+        server.lark().fail_next_on(Route::ImageV4Put, Fault::Reply(Response::new(body)));
         client.call(&put(9)).unwrap_err().kind
     };
     assert!(matches!(reply(1001), Failure::TooLarge { limit: 1000 }));

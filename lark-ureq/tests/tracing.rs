@@ -5,7 +5,7 @@ mod memory;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lark_proto::fake::{Break, Failure, FakeLark, Route, TokenKind};
+use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
 use lark_proto::{App, AppTicket, Image, PutImage, Site, TenantKey, WriteSheetImage};
 use lark_ureq::Client;
 use lark_ureq::ureq::http::StatusCode;
@@ -102,14 +102,14 @@ fn requests_waits_and_failures_are_events_without_secrets() {
     let lines = events(|| {
         let reset = Some("0.01".to_owned());
         let status = StatusCode::TOO_MANY_REQUESTS;
-        let limited = Failure::RateLimited { status, reset };
+        let limited = Fault::RateLimited { status, reset };
         lark(&|lark| lark.fail_next_on(Route::ImageV4Put, limited.clone()));
         client.call(&put()).unwrap();
 
         lark(&|lark| lark.revoke_tokens(TokenKind::Tenant));
         client.call(&put()).unwrap();
 
-        let denied = Failure::Permission(vec!["sheets:spreadsheet".into()]);
+        let denied = Fault::Permission(vec!["sheets:spreadsheet".into()]);
         lark(&|lark| lark.fail_next_on(Route::ValuesImage, denied.clone()));
         client.call(&write()).unwrap_err();
     });

@@ -17,7 +17,7 @@
 mod apps;
 mod auth;
 mod breaks;
-mod failure;
+mod fault;
 mod header;
 mod json;
 mod multipart;
@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 
 pub use self::auth::TokenKind;
 pub use self::breaks::Break;
-pub use self::failure::Failure;
+pub use self::fault::Fault;
 pub use self::route::Route;
 pub use self::sheet::StoredCell;
 pub use self::upload::{ImageKind, StoredImage};
@@ -61,7 +61,7 @@ pub struct FakeLark {
     tokens: Tokens,
     images: BTreeMap<String, StoredImage>,
     spreadsheets: BTreeMap<String, Spreadsheet>,
-    failures: VecDeque<(Option<Route>, Failure)>,
+    failures: VecDeque<(Option<Route>, Fault)>,
     breaks: VecDeque<(Option<Route>, Break)>,
     seen: Vec<Seen>,
 }
@@ -75,7 +75,7 @@ pub struct InFlight {
     target: Option<(Route, String)>,
     headers: HeaderMap,
     admitted: Result<(), Refusal>,
-    failure: Option<Failure>,
+    failure: Option<Fault>,
     breaks: Option<Break>,
 }
 
@@ -177,12 +177,12 @@ impl FakeLark {
     /// Queues a failure for the next request to any endpoint.
     ///
     /// Failures are used up one a request, in order, when the request's head arrives.
-    pub fn fail_next(&mut self, failure: Failure) {
+    pub fn fail_next(&mut self, failure: Fault) {
         self.failures.push_back((None, failure));
     }
 
     /// Queues a failure for the next request to `route`; requests to other endpoints pass it by.
-    pub fn fail_next_on(&mut self, route: Route, failure: Failure) {
+    pub fn fail_next_on(&mut self, route: Route, failure: Fault) {
         self.failures.push_back((Some(route), failure));
     }
 
@@ -212,7 +212,7 @@ impl FakeLark {
     /// Takes a request's head: its token is checked now, and a cell write occupies its spreadsheet.
     ///
     /// A cell write that begins while another holds the spreadsheet will be answered with 90217,
-    /// because one document takes only serial calls. A write that a queued [`Failure`] waits for
+    /// because one document takes only serial calls. A write that a queued [`Fault`] waits for
     /// holds it too, one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let target = Route::of(&head.method, head.uri.path());
@@ -220,8 +220,8 @@ impl FakeLark {
             None => (Ok(()), None, None),
             Some((route, spreadsheet)) => (
                 self.admit(now, *route, spreadsheet, &head.headers),
-                failure::take(&mut self.failures, *route),
-                failure::take(&mut self.breaks, *route),
+                fault::take(&mut self.failures, *route),
+                fault::take(&mut self.breaks, *route),
             ),
         };
         InFlight { target, headers: head.headers.clone(), admitted, failure, breaks }

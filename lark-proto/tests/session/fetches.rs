@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Response, StatusCode};
-use lark_proto::fake::{Failure, FakeLark, Route, TokenKind};
+use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::{App, CallError, Code, Limits, Session, Site};
 
 use crate::work::{Cut, Work, Written};
@@ -11,13 +11,13 @@ use crate::world::{State, World};
 
 const TOKEN: Route = Route::TenantAccessToken;
 
-fn refusal(code: i64) -> Failure {
-    Failure::Code { status: StatusCode::BAD_REQUEST, code, msg: "no such token".into() }
+fn refusal(code: i64) -> Fault {
+    Fault::Code { status: StatusCode::BAD_REQUEST, code, msg: "no such token".into() }
 }
 
-fn grant(token: &str, expire: &str) -> Failure {
+fn grant(token: &str, expire: &str) -> Fault {
     let reply = format!(r#"{{"code":0,"tenant_access_token":"{token}"{expire}}}"#);
-    Failure::Reply(Response::new(reply.into()))
+    Fault::Reply(Response::new(reply.into()))
 }
 
 /// A world in which a first call has got a token.
@@ -82,7 +82,7 @@ fn in_the_last_half_hour_one_call_renews_and_the_others_go_on_with_the_old_token
 
 #[test]
 fn a_renewal_that_fails_leaves_the_old_token_in_use() {
-    for failure in [Failure::EdgeHtml(StatusCode::BAD_GATEWAY), refusal(10_014)] {
+    for failure in [Fault::EdgeHtml(StatusCode::BAD_GATEWAY), refusal(10_014)] {
         let work = Work::put(0);
         let mut world = warm(&work);
         world.pass_secs(6000);
@@ -122,7 +122,7 @@ fn ten_refusals_of_one_token_cause_one_fetch() {
                 (0..10).map(|_| world.start(&work, Limits::default())).collect();
             let status = StatusCode::from_u16(status).unwrap();
             for _ in 0..10 {
-                let failure = Failure::Code { status, code, msg: "no".into() };
+                let failure = Fault::Code { status, code, msg: "no".into() };
                 world.lark.fail_next_on(Route::ImageV4Put, failure);
             }
             world.revoke();
@@ -212,7 +212,7 @@ fn a_fetch_goes_back_when_its_call_is_cancelled_or_fails() {
     world.step(1);
     assert!(world.flight(1).unwrap().is_fetch, "cancelled");
     world.cut(1, 1);
-    world.lark.fail_next_on(TOKEN, Failure::EdgeHtml(StatusCode::BAD_GATEWAY));
+    world.lark.fail_next_on(TOKEN, Fault::EdgeHtml(StatusCode::BAD_GATEWAY));
     world.step(2);
     assert!(world.flight(2).unwrap().is_fetch, "the connection broke");
     world.deliver(2);
@@ -270,14 +270,14 @@ fn wrong_credentials_cost_one_request_for_a_thousand_calls() {
 /// thousand times over.
 #[test]
 fn a_fetch_that_cannot_succeed_is_not_tried_by_every_call() {
-    let limited = |status| Failure::RateLimited { status, reset: Some("3600".into()) };
+    let limited = |status| Fault::RateLimited { status, reset: Some("3600".into()) };
     for failure in [
         refusal(99_991_663),
         refusal(99_991_664),
         limited(StatusCode::TOO_MANY_REQUESTS),
         limited(StatusCode::BAD_REQUEST),
-        Failure::PlainNotFound,
-        Failure::TruncatedJson,
+        Fault::PlainNotFound,
+        Fault::TruncatedJson,
     ] {
         let work = Work::put(0);
         let mut world = World::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{Response, StatusCode};
 use lark_proto::Limits;
-use lark_proto::fake::{Failure, Route, TokenKind};
+use lark_proto::fake::{Fault, Route, TokenKind};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -28,7 +28,7 @@ enum Event {
     /// The client's clock is set.
     SetBack(u64),
     SetForward(u64),
-    Fail(Route, Failure),
+    Fail(Route, Fault),
     Revoke,
     /// All who can step do.
     Settle,
@@ -59,7 +59,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn failure() -> impl Strategy<Value = (Route, Failure)> {
+fn failure() -> impl Strategy<Value = (Route, Fault)> {
     let route = select(vec![
         Route::TenantAccessToken,
         Route::ImageV4Put,
@@ -77,12 +77,12 @@ fn failure() -> impl Strategy<Value = (Route, Failure)> {
     let expire = select(vec!["0", "-1", "1", "1799", "9223372036854775808", "null", "\"x\""]);
     let failure = prop_oneof![
         5 => (status.clone(), code)
-            .prop_map(|(status, code)| Failure::Code { status, code, msg: "no".into() }),
-        3 => (status, reset).prop_map(|(status, reset)| Failure::RateLimited { status, reset }),
-        1 => Just(Failure::EdgeHtml(StatusCode::BAD_GATEWAY)),
-        1 => Just(Failure::EdgeHtml(StatusCode::BAD_REQUEST)),
-        1 => Just(Failure::PlainNotFound),
-        1 => Just(Failure::TruncatedJson),
+            .prop_map(|(status, code)| Fault::Code { status, code, msg: "no".into() }),
+        3 => (status, reset).prop_map(|(status, reset)| Fault::RateLimited { status, reset }),
+        1 => Just(Fault::EdgeHtml(StatusCode::BAD_GATEWAY)),
+        1 => Just(Fault::EdgeHtml(StatusCode::BAD_REQUEST)),
+        1 => Just(Fault::PlainNotFound),
+        1 => Just(Fault::TruncatedJson),
     ];
     prop_oneof![
         6 => (route, failure),
@@ -96,9 +96,9 @@ const RESETS: [&str; 10] = ["", "0", "1", "2.5", "30", "-1", "NaN", "1e300", "so
 /// The token that [`odd_grant`] gives.
 const ODD: &str = "t-odd";
 
-fn odd_grant(expire: &str) -> Failure {
+fn odd_grant(expire: &str) -> Fault {
     let reply = format!(r#"{{"code":0,"tenant_access_token":"{ODD}","expire":{expire}}}"#);
-    Failure::Reply(Response::new(reply.into()))
+    Fault::Reply(Response::new(reply.into()))
 }
 
 fn work() -> impl Strategy<Value = Vec<(u8, usize, Limits)>> {

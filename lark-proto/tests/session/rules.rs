@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lark_proto::Limits;
-use lark_proto::fake::{Failure, Route};
+use lark_proto::fake::{Fault, Route};
 
 use crate::work::{Work, limits};
 use crate::world::{State, World};
 
-fn limited(reset: &str) -> Failure {
-    Failure::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset: Some(reset.to_owned()) }
+fn limited(reset: &str) -> Fault {
+    Fault::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset: Some(reset.to_owned()) }
 }
 
-fn busy() -> Failure {
-    Failure::Code { status: StatusCode::OK, code: 90_235, msg: "later".into() }
+fn busy() -> Fault {
+    Fault::Code { status: StatusCode::OK, code: 90_235, msg: "later".into() }
 }
 
 /// Steps a call until its own request is out.
@@ -171,7 +171,7 @@ fn what_must_not_be_repeated_is_not_sent_again_once_a_byte_is_pulled() {
         assert_eq!(world.tasks[0].sends, if ok { 2 } else { 1 }, "{pulled}");
         world.assert_stored();
     }
-    for failure in [busy(), limited("1"), Failure::EdgeHtml(StatusCode::BAD_GATEWAY)] {
+    for failure in [busy(), limited("1"), Fault::EdgeHtml(StatusCode::BAD_GATEWAY)] {
         let mut world = World::new();
         world.lark.fail_next_on(Route::ImV1Images, failure);
         world.start(&once, Limits::default());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lark_proto::Limits;
-use lark_proto::fake::{Failure, Route};
+use lark_proto::fake::{Fault, Route};
 
 use crate::work::{Work, tally};
 use crate::world::{State, World};
@@ -24,22 +24,22 @@ impl Dice {
         of.get(at).copied()
     }
 
-    fn failure(&mut self) -> (Route, Failure) {
+    fn failure(&mut self) -> (Route, Fault) {
         let route = match self.below(7) {
             0 => Route::TenantAccessToken,
             1 | 2 => Route::ImageV4Put,
             3 => Route::ImV1Images,
             _ => Route::ValuesImage,
         };
-        let code = |status, code| Failure::Code { status, code, msg: "no".into() };
+        let code = |status, code| Fault::Code { status, code, msg: "no".into() };
         let reset = (1 + self.below(20)).to_string();
         let failure = match self.below(8) {
             0 | 1 => code(StatusCode::OK, 90_217),
             2 => code(StatusCode::OK, 90_235),
             3 => code(StatusCode::INTERNAL_SERVER_ERROR, 2200),
-            4 => Failure::EdgeHtml(StatusCode::BAD_GATEWAY),
-            5 => Failure::RateLimited { status: StatusCode::BAD_REQUEST, reset: None },
-            _ => Failure::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset: Some(reset) },
+            4 => Fault::EdgeHtml(StatusCode::BAD_GATEWAY),
+            5 => Fault::RateLimited { status: StatusCode::BAD_REQUEST, reset: None },
+            _ => Fault::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset: Some(reset) },
         };
         (route, failure)
     }

@@ -14,7 +14,7 @@ use crate::fake::Route::{
     AppAccessToken as AppToken, AppTicketResend as Resend, ImageV4Put as Put,
     StoreTenantAccessToken as InTenant, TenantAccessToken as Token, ValuesImage as Cell,
 };
-use crate::fake::{Break, Failure, FakeLark, Route, TokenKind};
+use crate::fake::{Break, FakeLark, Fault, Route, TokenKind};
 use crate::retry::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};
 
@@ -113,7 +113,7 @@ fn limits() -> Result<Vec<Scenario>, Invalid> {
             .takes(&twice)
             .waits(BACKOFF),
         put("rate limit as a page of the edge")?
-            .by(|lark| lark.fail_next_on(Put, Failure::EdgeHtml(StatusCode::TOO_MANY_REQUESTS)))
+            .by(|lark| lark.fail_next_on(Put, Fault::EdgeHtml(StatusCode::TOO_MANY_REQUESTS)))
             .takes(&twice)
             .waits(BACKOFF),
         write("rate limit of the document, 90217")?
@@ -150,41 +150,41 @@ fn replies() -> Result<Vec<Scenario>, Invalid> {
     let scopes = ["drive:drive", "sheets:spreadsheet"].map(str::to_owned).to_vec();
     Ok(vec![
         write("page of the edge as 400")?
-            .by(|lark| lark.fail_next_on(Cell, Failure::EdgeHtml(StatusCode::BAD_REQUEST)))
+            .by(|lark| lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_REQUEST)))
             .takes(&once)
             .fails(failure(Cell, Trouble::Unreadable(StatusCode::BAD_REQUEST))),
         write("page of the edge as 502")?
-            .by(|lark| lark.fail_next_on(Cell, Failure::EdgeHtml(StatusCode::BAD_GATEWAY)))
+            .by(|lark| lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_GATEWAY)))
             .takes(&[(Token, 1), (Cell, 2)])
             .waits(BACKOFF),
         write("page of the edge as 502 again and again")?
             .within(TWO)
             .by(|lark| {
-                lark.fail_next_on(Cell, Failure::EdgeHtml(StatusCode::BAD_GATEWAY));
-                lark.fail_next_on(Cell, Failure::EdgeHtml(StatusCode::BAD_GATEWAY));
+                lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_GATEWAY));
+                lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_GATEWAY));
             })
             .takes(&[(Token, 1), (Cell, 2)])
             .waits(BACKOFF)
             .fails(failure(Cell, Trouble::Unreadable(StatusCode::BAD_GATEWAY))),
         write("route not found")?
-            .by(|lark| lark.fail_next_on(Cell, Failure::PlainNotFound))
+            .by(|lark| lark.fail_next_on(Cell, Fault::PlainNotFound))
             .takes(&once)
             .fails(failure(Cell, Trouble::Unreadable(StatusCode::NOT_FOUND))),
         write("half of the JSON")?
-            .by(|lark| lark.fail_next_on(Cell, Failure::TruncatedJson))
+            .by(|lark| lark.fail_next_on(Cell, Fault::TruncatedJson))
             .takes(&once)
             .fails(failure(Cell, Trouble::Unreadable(StatusCode::OK))),
         write("huge reply")?
             .by(|lark| {
                 let huge = Bytes::from(vec![b' '; (1 << 20) + 1]);
-                lark.fail_next_on(Cell, Failure::Reply(Response::new(huge)));
+                lark.fail_next_on(Cell, Fault::Reply(Response::new(huge)));
             })
             .takes(&once)
             .fails(failure(Cell, Trouble::TooLarge)),
         write("permission missing")?
             .by(|lark| {
                 let scopes = ["drive:drive", "sheets:spreadsheet"].map(Into::into).to_vec();
-                lark.fail_next_on(Cell, Failure::Permission(scopes));
+                lark.fail_next_on(Cell, Fault::Permission(scopes));
             })
             .takes(&once)
             .fails(failure(Cell, Trouble::Refused { code: Code::SCOPE_MISSING, scopes })),
@@ -365,12 +365,12 @@ fn refused(route: Route, code: i64) -> Expected {
     failure(route, Trouble::Refused { code: Code(code), scopes: Vec::new() })
 }
 
-fn code(http: u16, code: i64) -> Failure {
-    Failure::Code { status: status(http), code, msg: "as asked for".into() }
+fn code(http: u16, code: i64) -> Fault {
+    Fault::Code { status: status(http), code, msg: "as asked for".into() }
 }
 
-fn limit(http: u16, reset: Option<&str>) -> Failure {
-    Failure::RateLimited { status: status(http), reset: reset.map(str::to_owned) }
+fn limit(http: u16, reset: Option<&str>) -> Fault {
+    Fault::RateLimited { status: status(http), reset: reset.map(str::to_owned) }
 }
 
 fn status(http: u16) -> StatusCode {

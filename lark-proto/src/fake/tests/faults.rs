@@ -36,7 +36,7 @@ fn writes_of_one_spreadsheet_must_not_overlap() {
     assert_eq!(verdict(&fake.finish(now(), next, &content)), (200, Some(0)));
     assert_eq!(fake.count(Route::ValuesImage), 6, "the abandoned do not count");
 
-    fake.fail_next(Failure::EdgeHtml(StatusCode::BAD_GATEWAY));
+    fake.fail_next(Fault::EdgeHtml(StatusCode::BAD_GATEWAY));
     let failing = fake.begin(now(), &head);
     let overlapping = fake.begin(now(), &head);
     assert_eq!(fake.finish(now(), failing, &content).status(), StatusCode::BAD_GATEWAY);
@@ -46,15 +46,15 @@ fn writes_of_one_spreadsheet_must_not_overlap() {
 #[test]
 fn failures() {
     let mut fake = fake();
-    let code = |status, code| Failure::Code { status, code, msg: "m".into() };
+    let code = |status, code| Fault::Code { status, code, msg: "m".into() };
     let odd = Response::new(Bytes::from_static(b"odd"));
-    fake.fail_next_on(Route::ValuesImage, Failure::EdgeHtml(StatusCode::BAD_GATEWAY));
+    fake.fail_next_on(Route::ValuesImage, Fault::EdgeHtml(StatusCode::BAD_GATEWAY));
     fake.fail_next(code(StatusCode::OK, 99991663));
     for reset in [Some("1e400".to_owned()), Some("a\nb".to_owned()), None] {
-        fake.fail_next(Failure::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset });
+        fake.fail_next(Fault::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset });
     }
-    fake.fail_next(Failure::PlainNotFound);
-    fake.fail_next(Failure::Reply(odd));
+    fake.fail_next(Fault::PlainNotFound);
+    fake.fail_next(Fault::Reply(odd));
     fake.fail_next(code(StatusCode::INTERNAL_SERVER_ERROR, 2200));
 
     let none = ("content-type", None);
@@ -82,7 +82,7 @@ fn failures() {
     assert!(response.body().starts_with(b"<html>"));
     assert_eq!(fake.cells(FakeLark::SPREADSHEET).count(), 0);
 
-    fake.fail_next(Failure::TruncatedJson);
+    fake.fail_next(Fault::TruncatedJson);
     let response = fake.handle(now(), post(CELL_PATH, JSON, CELL));
     assert_eq!(verdict(&response), (200, None));
     assert!(response.body().starts_with(b"{\"code\":0,"));
@@ -92,7 +92,7 @@ fn failures() {
 #[test]
 fn a_missing_permission_is_named_as_seen_live() {
     let mut fake = fake();
-    fake.fail_next(Failure::Permission(vec!["drive:drive".into(), "sheets:spreadsheet".into()]));
+    fake.fail_next(Fault::Permission(vec!["drive:drive".into(), "sheets:spreadsheet".into()]));
     let response = fake.handle(now(), post(CELL_PATH, JSON, CELL));
     assert_eq!(verdict(&response), (400, Some(99991672)));
     let kind = "action_scope_required";

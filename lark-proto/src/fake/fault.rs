@@ -16,7 +16,7 @@ use super::reply::{self, Refusal, Reply};
 /// that is framed wrongly gets the edge's page all the same.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum Fault {
     /// A JSON refusal; the service sends most codes with 200 or 400, a few with 401, 403, 429, 5xx.
     Code {
         /// The HTTP status.
@@ -47,7 +47,7 @@ pub enum Failure {
     Reply(Response<Bytes>),
 }
 
-impl Failure {
+impl Fault {
     /// The reply; only a failure after the fact asks for the request's true `outcome`.
     pub(super) fn reply(
         self,
