@@ -27,6 +27,7 @@ use crate::error::{CallError, Error, Failure};
 use crate::reply::Reply;
 use crate::retry::{Advice, Limits, Repeat};
 use crate::session::{CallId, Fetch, GateKey, Pass, Session, TokenPlan};
+use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
 
 /// The longest that any request may take: adapters add it to their clocks.
@@ -58,9 +59,10 @@ pub enum Step<O, T> {
 
 /// One call of a session; `T` is the transport's error.
 ///
-/// Each method takes the session and the time, which is to be read while the session is held. After each but a `next` that gave [`Step::Park`], other calls may be
-/// able to move: wake the parked. A call has to be driven until [`Step::Done`] or be given up with [`Call::cancel`]: it
-/// may hold the session's token fetch or a lane.
+/// A step takes the session and the time, which is to be read while the session is held. After each but a `next`
+/// that gave [`Step::Park`], other calls may be able to move: wake the parked. A call has to be driven until
+/// [`Step::Done`] or be given up with [`Call::cancel`], by a guard where it can be dropped: it may hold the session's
+/// token fetch or a lane.
 ///
 /// With one call at a time nothing is ever parked, and a transport is a loop:
 ///
@@ -127,8 +129,38 @@ struct Started {
     payload: Option<Payload>,
 }
 
+impl Session {
+    /// A call with the session's own token: a custom app's.
+    #[must_use]
+    pub fn call<'e, E: Endpoint, T>(&self, endpoint: &'e E) -> Call<'e, E, T>
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        Call::new(endpoint, Credential::Own(None))
+    }
+
+    /// A call with the session's own token for `tenant`: a store app's.
+    #[must_use]
+    pub fn call_in<'e, E: Endpoint, T>(&self, tenant: TenantKey, endpoint: &'e E) -> Call<'e, E, T>
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        Call::new(endpoint, Credential::Own(Some(tenant)))
+    }
+
+    /// A call with a given token, which is never renewed.
+    #[must_use]
+    pub fn call_as<'e, E: Endpoint, T>(
+        &self,
+        token: &impl Authorizes<E::Auth>,
+        endpoint: &'e E,
+    ) -> Call<'e, E, T> {
+        Call::new(endpoint, Credential::Given(token.authorization()))
+    }
+}
+
 /// Whose token a call uses.
-pub(crate) enum Credential {
+enum Credential {
     /// The session's, for a tenant in the case of a store app.
     Own(Option<TenantKey>),
     /// The caller's.
@@ -141,7 +173,7 @@ enum Sent {
 }
 
 impl<'e, E: Endpoint, T> Call<'e, E, T> {
-    pub(crate) fn new(endpoint: &'e E, credential: Credential) -> Self {
+    fn new(endpoint: &'e E, credential: Credential) -> Self {
         Self {
             endpoint,
             credential,

@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime};
 use http::Request;
 
 use crate::body::Body;
-use crate::call::{Call, Credential};
 use crate::code::{Class, Code};
 use crate::endpoint::{Endpoint, EndpointExt};
 use crate::endpoints::{
@@ -21,7 +20,7 @@ use crate::endpoints::{
 use crate::error::{Error, Failure};
 use crate::reply::Reply;
 use crate::site::Site;
-use crate::token::{AppToken, Authorizes, NoToken, TenantToken};
+use crate::token::{AppToken, NoToken, TenantToken};
 use crate::values::{App, AppTicket, TenantKey};
 
 pub(crate) use lanes::Lanes;
@@ -30,7 +29,7 @@ use tokens::{Plan, Slot};
 
 /// What the calls of one client share.
 ///
-/// It is plain data that every step of a [`Call`] takes by `&mut`: an adapter keeps it behind a lock, a
+/// It is plain data that every step of a [`Call`](crate::Call) takes by `&mut`: an adapter keeps it behind a lock, a
 /// single-threaded loop just holds it.
 ///
 /// The time is an argument, `now`. A clock that is set back only makes the session wait a little longer: what
@@ -119,34 +118,6 @@ impl Session {
             throttle: Throttle::default(),
             calls: 0,
         }
-    }
-
-    /// A call with the session's own token: a custom app's.
-    #[must_use]
-    pub fn call<'e, E: Endpoint, T>(&self, endpoint: &'e E) -> Call<'e, E, T>
-    where
-        TenantToken: Authorizes<E::Auth>,
-    {
-        Call::new(endpoint, Credential::Own(None))
-    }
-
-    /// A call with the session's own token for `tenant`: a store app's.
-    #[must_use]
-    pub fn call_in<'e, E: Endpoint, T>(&self, tenant: TenantKey, endpoint: &'e E) -> Call<'e, E, T>
-    where
-        TenantToken: Authorizes<E::Auth>,
-    {
-        Call::new(endpoint, Credential::Own(Some(tenant)))
-    }
-
-    /// A call with a given token, which is never renewed.
-    #[must_use]
-    pub fn call_as<'e, E: Endpoint, T>(
-        &self,
-        token: &impl Authorizes<E::Auth>,
-        endpoint: &'e E,
-    ) -> Call<'e, E, T> {
-        Call::new(endpoint, Credential::Given(token.authorization()))
     }
 
     /// Where the session's requests go.
