@@ -124,7 +124,10 @@ impl AppTicketEvent {
             return Err(refused(Rule::VerificationToken));
         }
         let event = outer.event.filter(|event| event.kind == "app_ticket").ok_or_else(form)?;
-        Ok(Self { app_id: AppId::new(&event.app_id)?, ticket: AppTicket::new(&event.app_ticket)? })
+        Ok(Self {
+            app_id: AppId::new(&event.app_id).map_err(|_| refused(Rule::AppId))?,
+            ticket: AppTicket::new(&event.app_ticket)?,
+        })
     }
 }
 

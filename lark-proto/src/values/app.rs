@@ -5,113 +5,81 @@ use std::fmt;
 use crate::error::Invalid;
 use crate::rule::Rule;
 
-/// An app's id, such as `cli_a1b2c3`: 1 to 128 visible ASCII characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AppId(String);
+/// A name or a secret of visible ASCII characters, so that it cannot break out of a header, a path or a log line.
+macro_rules! visible_ascii {
+    ($(#[$doc:meta])+ pub struct $name:ident($rule:ident, $max:literal), shown) => {
+        $(#[$doc])+
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
 
-/// An app's secret: 1 to 256 visible ASCII characters. It is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AppSecret(String);
+        impl $name {
+            #[doc = concat!("# Errors\n[`Rule::", stringify!($rule), "`].")]
+            pub fn new(text: &str) -> Result<Self, Invalid> {
+                match is_visible(text, $max) {
+                    true => Ok(Self(text.to_owned())),
+                    false => Err(Invalid::new(Rule::$rule, text)),
+                }
+            }
 
-impl AppId {
-    /// An app's id.
-    ///
-    /// # Errors
-    /// [`Rule::AppId`].
-    pub fn new(id: &str) -> Result<Self, Invalid> {
-        match is_visible(id, 128) {
-            true => Ok(Self(id.to_owned())),
-            false => Err(Invalid::new(Rule::AppId, id)),
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
         }
-    }
+    };
+    ($(#[$doc:meta])+ pub struct $name:ident($rule:ident, $max:literal), secret) => {
+        $(#[$doc])+
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name(String);
 
-    /// The id itself.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+        impl $name {
+            #[doc = concat!("# Errors\n[`Rule::", stringify!($rule), "`]; the error does not quote the secret.")]
+            pub fn new(secret: &str) -> Result<Self, Invalid> {
+                match is_visible(secret, $max) {
+                    true => Ok(Self(secret.to_owned())),
+                    false => Err(Invalid::new(Rule::$rule, format!("{} bytes", secret.len()))),
+                }
+            }
+
+            /// The secret itself.
+            #[must_use]
+            pub fn expose_secret(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(***)"))
+            }
+        }
+    };
 }
 
-impl AppSecret {
-    /// An app's secret.
-    ///
-    /// # Errors
-    /// [`Rule::AppSecret`]; the error does not quote the secret.
-    pub fn new(secret: &str) -> Result<Self, Invalid> {
-        match is_visible(secret, 256) {
-            true => Ok(Self(secret.to_owned())),
-            false => Err(Invalid::new(Rule::AppSecret, format!("{} bytes", secret.len()))),
-        }
-    }
-
-    /// The secret itself.
-    #[must_use]
-    pub fn expose_secret(&self) -> &str {
-        &self.0
-    }
+visible_ascii! {
+    /// An app's id, such as `cli_a1b2c3`: 1 to 128 visible ASCII characters.
+    pub struct AppId(AppId, 128), shown
 }
 
-impl fmt::Debug for AppSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AppSecret(***)")
-    }
+visible_ascii! {
+    /// An app's secret: 1 to 256 visible ASCII characters. It is never printed.
+    pub struct AppSecret(AppSecret, 256), secret
+}
+
+visible_ascii! {
+    /// A tenant that has a store app installed: 1 to 128 visible ASCII characters, such as `736588c9260f175d`.
+    pub struct TenantKey(TenantKey, 128), shown
+}
+
+visible_ascii! {
+    /// What the service pushes to a store app every hour, for the app to get its token with: 1 to 1,024 visible
+    /// ASCII characters. It is never printed. [`AppTicketEvent`](crate::AppTicketEvent) reads it from the event.
+    pub struct AppTicket(AppTicket, 1024), secret
 }
 
 fn is_visible(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// A tenant that has a store app installed: 1 to 128 visible ASCII characters, such as `736588c9260f175d`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TenantKey(String);
-
-impl TenantKey {
-    /// A tenant's key.
-    ///
-    /// # Errors
-    /// [`Rule::TenantKey`].
-    pub fn new(key: &str) -> Result<Self, Invalid> {
-        match is_visible(key, 128) {
-            true => Ok(Self(key.to_owned())),
-            false => Err(Invalid::new(Rule::TenantKey, key)),
-        }
-    }
-
-    /// The key itself.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What the service pushes to a store app every hour, for the app to get its token with: 1 to 1,024 visible
-/// ASCII characters. It is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct AppTicket(String);
-
-impl AppTicket {
-    /// A ticket, as the event `app_ticket` brings it; see [`AppTicketEvent`](crate::AppTicketEvent).
-    ///
-    /// # Errors
-    /// [`Rule::AppTicket`]; the error does not quote the ticket.
-    pub fn new(ticket: &str) -> Result<Self, Invalid> {
-        match is_visible(ticket, 1024) {
-            true => Ok(Self(ticket.to_owned())),
-            false => Err(Invalid::new(Rule::AppTicket, format!("{} bytes", ticket.len()))),
-        }
-    }
-
-    /// The secret itself.
-    #[must_use]
-    pub fn expose_secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for AppTicket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AppTicket(***)")
-    }
 }
 
 /// The app whose tokens a client gets by itself, if any.
