@@ -210,12 +210,15 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
         self.attempts
     }
 
-    /// The route of the request that is out, or else the call's own.
+    /// The route of the request that is out, and which attempt at it this is, counted from 1; the call's own where
+    /// none is out.
     #[must_use]
-    pub fn route(&self, session: &Session) -> &'static str {
+    pub fn under_way(&self, session: &Session) -> (&'static str, u32) {
         match &self.in_flight {
-            Some(Sent::Fetch { fetch, .. }) => fetch.route(session.app()),
-            _ => E::ROUTE,
+            Some(Sent::Fetch { fetch, .. }) => {
+                (fetch.route(session.app()), self.failed_fetches + 1)
+            }
+            _ => (E::ROUTE, self.attempts),
         }
     }
 

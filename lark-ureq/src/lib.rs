@@ -184,12 +184,12 @@ impl Client {
                 drop(self.shared.moved.wait_timeout(session, time));
                 continue;
             }
-            let route = call.route(&session);
+            let (route, attempt) = call.under_way(&session);
             drop(session);
             self.shared.moved.notify_all();
             match step {
                 Step::Send { request, within } => {
-                    trace::send(route, call.attempts());
+                    trace::send(route, attempt);
                     let outcome = self.send(request, within);
                     let mut session = self.shared.lock();
                     match outcome {
@@ -201,7 +201,7 @@ impl Client {
                     drop(session);
                     self.shared.moved.notify_all();
                     if let Some(trouble) = call.trouble() {
-                        trace::trouble(trouble, call.attempts());
+                        trace::trouble(trouble, attempt);
                     }
                 }
                 Step::Wait(time) => {
@@ -209,7 +209,7 @@ impl Client {
                     sleep(time);
                 }
                 Step::Done(outcome) => {
-                    trace::done(route, call.attempts(), &outcome);
+                    trace::done(route, attempt, &outcome);
                     return outcome;
                 }
                 Step::Park(_) => {}

@@ -124,7 +124,7 @@ fn requests_waits_and_failures_are_events_without_secrets() {
     assert_lines(
         &lines,
         &[
-            &["DEBUG", "send", TOKEN, "attempt=0"],
+            &["DEBUG", "send", TOKEN, "attempt=1"],
             &["DEBUG", "send", PUT, "attempt=1"],
             &["WARN", "going on", PUT, "attempt=1", "code=99991400", &limited],
             &["DEBUG", "wait", PUT, "time="],
@@ -157,7 +157,7 @@ fn a_request_for_a_token_that_fails_is_an_event_of_its_route() {
     assert_lines(
         &lines,
         &[
-            &["DEBUG", "send", TOKEN, "attempt=0"],
+            &["DEBUG", "send", TOKEN, "attempt=1"],
             &["WARN", "failed", TOKEN, "attempt=0", "code=10014", "log_id="],
         ],
     );
