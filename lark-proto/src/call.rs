@@ -113,6 +113,8 @@ pub struct Call<'e, E: Endpoint, T> {
     wait_until: Duration,
     attempts: u32,
     failed_fetches: u32,
+    /// How many fetches had failed when this call first waited for another's.
+    failed_before: Option<u32>,
     /// The token was refused once.
     renewed: bool,
     /// The peer answered a body by closing once.
@@ -184,6 +186,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             wait_until: Duration::ZERO,
             attempts: 0,
             failed_fetches: 0,
+            failed_before: None,
             renewed: false,
             cut: false,
             trouble: None,
@@ -263,12 +266,20 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             Credential::Own(tenant) => match session.token_plan(tenant, id, now) {
                 TokenPlan::Use(token, generation) => (Some(token.header()), generation),
                 TokenPlan::Fetch(fetch, request) => {
+                    // What failed while this call waited for it counts as tried: with the host down, a thousand
+                    // parked calls must not each try as often one after the other.
+                    if let Some(before) = self.failed_before.take() {
+                        let failed = session.failed_fetches(tenant).saturating_sub(before);
+                        let most = limits.attempts.saturating_sub(1);
+                        self.failed_fetches = self.failed_fetches.saturating_add(failed).min(most);
+                    }
                     // Those who have a token need not wait for this one at the gate.
                     session.throttle.leave(&self.gate(), id);
                     self.in_flight = Some(Sent::Fetch { fetch, at: now });
                     return Step::Send { request, within: left.min(FETCH) };
                 }
                 TokenPlan::Park => {
+                    self.failed_before.get_or_insert(session.failed_fetches(tenant));
                     session.throttle.leave(&self.gate(), id);
                     return Step::Park(left);
                 }
@@ -404,7 +415,8 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
     ) {
         let Some(Started { id, .. }) = self.started else { return };
         let route = fetch.route(session.app());
-        self.failed_fetches += 1;
+        self.failed_fetches = self.failed_fetches.saturating_add(1);
+        session.count_failed_fetch(self.tenant());
         let may = self.failed_fetches < self.limits.attempts;
         let verdict = match &failure {
             Failure::Lark(error) => Some(error),

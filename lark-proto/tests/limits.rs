@@ -174,6 +174,34 @@ fn a_stray_refusal_does_not_make_a_later_revocation_fatal() {
 }
 
 #[test]
+fn with_the_host_down_the_parked_do_not_try_one_after_the_other() {
+    let (put, mut session) = (put(), session());
+    let mut calls: Vec<_> = (0..400).map(|_| Some((session.call::<_, ()>(&put), 0))).collect();
+    let (mut now, mut tried) = (0, 0);
+    while calls.iter().any(Option::is_some) {
+        for slot in &mut calls {
+            let Some((call, asleep)) = slot.as_mut().filter(|(_, asleep)| *asleep <= now) else {
+                continue;
+            };
+            match call.next(&mut session, at(now)) {
+                Step::Send { .. } => {
+                    tried += 1;
+                    call.broken(&mut session, at(now), Failure::Transport(()), 0);
+                }
+                Step::Wait(time) => *asleep = now + u64::try_from(time.as_millis()).unwrap() + 1,
+                Step::Park(_) => {}
+                Step::Done(result) => {
+                    assert!(matches!(result.unwrap_err().kind, Failure::Transport(())));
+                    *slot = None;
+                }
+            }
+        }
+        now += 10;
+    }
+    assert!(tried < 410 && now < 10_000, "{tried} requests in {now} ms");
+}
+
+#[test]
 fn a_custom_app_has_one_tenant() {
     let (put, mut session) = (put(), session());
     let call = session.call_in(TenantKey::new("another").unwrap(), &put);

@@ -314,6 +314,15 @@ impl Session {
         slot.is_good(now)
     }
 
+    /// How many fetches for `tenant` have failed so far.
+    pub(crate) fn failed_fetches(&self, tenant: &Option<TenantKey>) -> u32 {
+        self.tenant_tokens.get(tenant).map_or(0, Slot::failures)
+    }
+
+    pub(crate) fn count_failed_fetch(&mut self, tenant: &Option<TenantKey>) {
+        self.tenant_tokens.entry(tenant.clone()).or_default().count_failure();
+    }
+
     /// There is a token that may be used while the one of `fetch` is not to be had.
     pub(crate) fn has_other(
         &self,

@@ -37,6 +37,8 @@ pub(crate) struct Slot<K> {
     renew_after: Duration,
     /// No fetch at all before this: the service asked for a pause.
     fetch_after: Duration,
+    /// Counts the fetches that failed.
+    failures: u32,
     /// The token that was refused last.
     refused: Option<K>,
     /// The service's last word on a fetch, and until when it stands.
@@ -74,6 +76,7 @@ impl<K> Default for Slot<K> {
             fetcher: None,
             renew_after: Duration::ZERO,
             fetch_after: Duration::ZERO,
+            failures: 0,
             refused: None,
             verdict: None,
         }
@@ -141,6 +144,14 @@ impl<K: Clone + PartialEq> Slot<K> {
         if verdict.is_some() && !self.is_good(now) {
             self.verdict = verdict.map(|error| (error, now.saturating_add(PAUSE)));
         }
+    }
+
+    pub(crate) fn count_failure(&mut self) {
+        self.failures = self.failures.wrapping_add(1);
+    }
+
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// No call is to fetch for so long.
