@@ -283,7 +283,10 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
                     session.throttle.leave(&self.gate(), id);
                     return Step::Park(left);
                 }
-                TokenPlan::Wait(time) => return Step::Wait(time.min(left)),
+                TokenPlan::Wait(time) => {
+                    session.throttle.leave(&self.gate(), id);
+                    return Step::Wait(time.min(left));
+                }
                 TokenPlan::End(route, failure) => {
                     self.end(session, Err(CallError::new(route.unwrap_or(E::ROUTE), failure)));
                     return self.next(session, time);

@@ -148,6 +148,27 @@ fn a_pause_for_tokens_holds_for_the_patient_and_the_impatient() {
 }
 
 #[test]
+fn who_waits_for_a_token_holds_up_nobody_at_a_gate() {
+    let (put, mut session) = (put(), session());
+    let given = lark_proto::TenantToken::new("t-given").unwrap();
+    let mut own = session.call::<_, ()>(&put);
+    let mut other = session.call_as::<_, ()>(&given, &put);
+    // The session's call is told to wait, and its token ends meanwhile.
+    assert!(matches!(own.next(&mut session, at(0)), Step::Send { .. }));
+    own.received(&mut session, at(0), token("t-1"));
+    assert!(matches!(own.next(&mut session, at(0)), Step::Send { .. }));
+    own.received(&mut session, at(0), reply(r#"{"code":99991663,"msg":"invalid"}"#));
+    let mut limited_call = session.call_as::<_, ()>(&given, &put);
+    assert!(matches!(limited_call.next(&mut session, at(0)), Step::Send { .. }));
+    limited_call.received(&mut session, at(0), limited("1"));
+    limited_call.cancel(&mut session);
+    assert!(matches!(own.next(&mut session, at(0)), Step::Send { .. }), "fetches");
+    own.received(&mut session, at(0), limited("30"));
+    assert!(matches!(own.next(&mut session, at(1001)), Step::Wait(_)), "for its token");
+    assert!(matches!(other.next(&mut session, at(1002)), Step::Send { .. }));
+}
+
+#[test]
 fn a_stray_refusal_does_not_make_a_later_revocation_fatal() {
     let (put, mut session) = (put(), session());
     let refusal = || reply(r#"{"code":99991663,"msg":"invalid"}"#);

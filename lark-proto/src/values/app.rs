@@ -13,6 +13,8 @@ macro_rules! visible_ascii {
         pub struct $name(String);
 
         impl $name {
+            /// The value that `text` writes.
+            ///
             #[doc = concat!("# Errors\n[`Rule::", stringify!($rule), "`].")]
             pub fn new(text: &str) -> Result<Self, Invalid> {
                 match is_visible(text, $max) {
@@ -34,6 +36,8 @@ macro_rules! visible_ascii {
         pub struct $name(String);
 
         impl $name {
+            /// The value that `secret` writes.
+            ///
             #[doc = concat!("# Errors\n[`Rule::", stringify!($rule), "`]; the error does not quote the secret.")]
             pub fn new(secret: &str) -> Result<Self, Invalid> {
                 match is_visible(secret, $max) {
