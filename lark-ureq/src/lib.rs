@@ -182,6 +182,7 @@ impl Client {
             let step = call.next(&mut session, now());
             if let Step::Park(time) = step {
                 drop(self.shared.moved.wait_timeout(session, time));
+                trace::parked(E::ROUTE);
                 continue;
             }
             let (route, attempt) = call.under_way(&session);

@@ -2,10 +2,10 @@
 //! quote no secret, so neither does an event.
 
 #[cfg(feature = "tracing")]
-pub(crate) use on::{done, send, trouble, wait};
+pub(crate) use on::{done, parked, send, trouble, wait};
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::{done, send, trouble, wait};
+pub(crate) use off::{done, parked, send, trouble, wait};
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -26,6 +26,11 @@ mod on {
 
     pub(crate) fn wait(route: &str, time: Duration) {
         tracing::debug!(route, ?time, "wait");
+    }
+
+    /// The call stood behind another one and looks again. Told afterwards, when it does not hold the session.
+    pub(crate) fn parked(route: &str) {
+        tracing::trace!(route, "parked");
     }
 
     pub(crate) fn done<T>(route: &str, attempt: u32, outcome: &Result<T, CallError>) {
@@ -60,5 +65,6 @@ mod off {
     pub(crate) fn send(_: &str, _: u32) {}
     pub(crate) fn trouble(_: &CallError, _: u32) {}
     pub(crate) fn wait(_: &str, _: Duration) {}
+    pub(crate) fn parked(_: &str) {}
     pub(crate) fn done<T>(_: &str, _: u32, _: &Result<T, CallError>) {}
 }
