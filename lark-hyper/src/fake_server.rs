@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use lark_proto::Site;
 use lark_proto::fake::{Break, FakeLark, InFlight};
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 /// The longest body that is read: a cell image of 20 MiB as numbers, and as much again.
 const BODY_LIMIT: usize = 160 << 20;
 
-/// A [`FakeLark`] on `http://127.0.0.1:<port>`, served until it is dropped. Its connections obey
+/// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1 or HTTP/2 by prior knowledge, served until it is dropped. Its connections obey
 /// [`FakeLark::break_next`].
 ///
 /// ```
@@ -121,7 +121,8 @@ async fn accept(listener: TcpListener, lark: Arc<Mutex<FakeLark>>) {
         let service = service_fn(move |request| answer(lark.clone(), request));
         tokio::spawn(async move {
             // How a connection ended is the client's to tell.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let http = auto::Builder::new(TokioExecutor::new());
+            let _ = http.serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

@@ -1,0 +1,66 @@
+//! The time, from a caller's timer.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper::rt::Timer;
+
+/// More than a day is for ever, and too much for some timers.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A timer that was tied to the wall clock once. Where the timer's time is paused or virtual, so is this one.
+pub(crate) struct Clock {
+    timer: Box<dyn Timer + Send + Sync>,
+    origin: Instant,
+    wall: SystemTime,
+    /// The latest time since `origin` that a sleep has ended at: a timer that keeps the default [`Timer::now`] and
+    /// sleeps on a virtual clock would otherwise end every sleep before its time, for ever.
+    slept: Mutex<Duration>,
+}
+
+impl Clock {
+    pub(crate) fn new(timer: impl Timer + Send + Sync + 'static) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
+        let wall = SystemTime::now();
+        Self { origin: timer.now(), timer: Box::new(timer), wall, slept: Mutex::default() }
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.wall.checked_add(self.elapsed()).unwrap_or(self.wall)
+    }
+
+    /// Sleeps for `time`, at most a day.
+    pub(crate) async fn sleep(&self, time: Duration) {
+        let time = time.min(DAY);
+        let until = self.elapsed().saturating_add(time);
+        self.timer.sleep(time).await;
+        let mut slept = self.slept.lock().unwrap_or_else(PoisonError::into_inner);
+        *slept = until.max(*slept);
+    }
+
+    /// What `work` gives, or `None` when that takes longer than `time`.
+    pub(crate) async fn timeout<F: Future>(&self, time: Duration, work: F) -> Option<F::Output> {
+        let (mut work, mut sleep) = (pin!(work), pin!(self.sleep(time)));
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => sleep.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    }
+
+    /// Since `origin`; it never goes back behind the end of a sleep.
+    fn elapsed(&self) -> Duration {
+        let slept = *self.slept.lock().unwrap_or_else(PoisonError::into_inner);
+        self.timer.now().saturating_duration_since(self.origin).max(slept)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("elapsed", &self.elapsed()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! Connections on tokio: found, opened, kept and timed.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request, Response};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::service::Service;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, Sleep, sleep, timeout_at};
+
+use crate::error::{Timeout, TransportError};
+use crate::frames::Frames;
+
+/// A pool of HTTP/1.1 and HTTP/2 connections, as ALPN has it. Clones share it. Its requests need a tokio runtime
+/// with I/O and time.
+///
+/// Each phase of a request has its time: 10 s to connect to an address, 50 s until the body is begun (for the host's
+/// name, connection, TLS and head), 30 s and a second for each 64 KiB for the body, two minutes and as much again for
+/// the service to answer (a cell write may take it one), 30 s for the reply's body. No redirect is followed.
+#[derive(Clone, Debug)]
+pub struct Pool<C = HttpsConnector<HttpConnector>> {
+    client: legacy::Client<C, Frames>,
+}
+
+impl Pool {
+    /// TLS by rustls with ring, trusting the roots of webpki-roots.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        // A head must not wait for the acknowledgement of what went before.
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(Duration::from_secs(10)));
+        // Named, since a process may have several providers.
+        let ring = rustls::crypto::ring::default_provider();
+        #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(ring)
+            .expect("ring has what TLS needs");
+        Self::with_connector(tls.https_or_http().enable_all_versions().wrap_connector(http))
+    }
+}
+
+impl<C> Pool<C>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    /// Connections made by a connector of the caller's: its proxy, certificates, addresses.
+    #[must_use]
+    pub fn with_connector(connector: C) -> Self {
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            // Shorter than servers keep idle connections: one that is closing loses the request.
+            .pool_idle_timeout(Duration::from_secs(15))
+            .build(connector);
+        Self { client }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C> Service<Request<Frames>> for Pool<C>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    type Response = Response<ReplyBody>;
+    type Error = TransportError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, TransportError>> + Send>>;
+
+    fn call(&self, mut request: Request<Frames>) -> Self::Future {
+        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(agent));
+        let (len, pulled) = (request.body().size_hint().lower(), request.body().pulled());
+        let reply = self.client.request(request);
+        Box::pin(async move {
+            let mut reply = pin!(reply);
+            // 64 KiB a second is less than any link that uploads images should have.
+            let upload = Duration::from_secs(len >> 16);
+            let mut until = Instant::now();
+            for (time, phase) in [
+                (Duration::from_secs(50), Timeout::Connect),
+                (Duration::from_secs(30) + upload, Timeout::SendBody),
+                (Duration::from_secs(120) + upload, Timeout::RecvResponse),
+            ] {
+                until += time;
+                if let Ok(reply) = timeout_at(until, reply.as_mut()).await {
+                    let reply = reply.map_err(|error| TransportError::Failed(error.into()))?;
+                    return Ok(reply.map(ReplyBody::new));
+                }
+                let is_over = match phase {
+                    Timeout::Connect => pulled.bytes() > 0 || len == 0,
+                    Timeout::SendBody => pulled.bytes() == len,
+                    _ => false,
+                };
+                if !is_over {
+                    return Err(TransportError::Timeout(phase));
+                }
+            }
+            Err(TransportError::Timeout(Timeout::RecvResponse))
+        })
+    }
+}
+
+/// The body of a [`Pool`]'s reply, which has half a minute to arrive.
+#[derive(Debug)]
+pub struct ReplyBody {
+    incoming: Incoming,
+    late: Pin<Box<Sleep>>,
+}
+
+impl ReplyBody {
+    fn new(incoming: Incoming) -> Self {
+        Self { incoming, late: Box::pin(sleep(Duration::from_secs(30))) }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| Ok(frame?)));
+        }
+        ready!(self.late.as_mut().poll(context));
+        Poll::Ready(Some(Err(TransportError::Timeout(Timeout::RecvBody))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
