@@ -11,10 +11,10 @@ use lark_proto::fake::FakeLark;
 use lark_proto::fake::scenarios::{Scenario, Target};
 
 /// Gives access to the fake behind a client.
-pub type Look<'a> = &'a dyn Fn(&mut dyn FnMut(&mut FakeLark));
+pub(crate) type Look<'a> = &'a dyn Fn(&mut dyn FnMut(&mut FakeLark));
 
 /// Runs `scenario`; `lark` gives access to the fake behind `client`. Says what went otherwise.
-pub async fn run<S, B>(scenario: &Scenario, client: Client<S>, lark: Look<'_>) -> Vec<String>
+pub(crate) async fn run<S, B>(scenario: &Scenario, client: Client<S>, lark: Look<'_>) -> Vec<String>
 where
     S: Service<Request<Frames>, Response = Response<B>, Error: Debug>,
     B: Body<Error: Into<S::Error>>,
@@ -40,7 +40,7 @@ where
 }
 
 /// The client with what the scenario says of it.
-pub fn prepared<S>(scenario: &Scenario, client: Client<S>) -> Client<S> {
+pub(crate) fn prepared<S>(scenario: &Scenario, client: Client<S>) -> Client<S> {
     let client = client.with_limits(scenario.limits);
     let client = match scenario.tenant.clone() {
         Some(tenant) => client.for_tenant(tenant),
@@ -53,7 +53,7 @@ pub fn prepared<S>(scenario: &Scenario, client: Client<S>) -> Client<S> {
 }
 
 /// The scenario's call, once.
-pub async fn call<S, B>(scenario: &Scenario, client: &Client<S>) -> Result<(), CallError<S::Error>>
+pub(crate) async fn call<S, B>(scenario: &Scenario, client: &Client<S>) -> Result<(), CallError<S::Error>>
 where
     S: Service<Request<Frames>, Response = Response<B>>,
     B: Body<Error: Into<S::Error>>,
