@@ -47,8 +47,6 @@ struct Shared {
     /// A call has moved: the parked look again.
     moved: Notify,
     clock: Clock,
-    /// Where waits get their jitter.
-    random: RandomState,
 }
 
 #[cfg(feature = "tokio")]
@@ -77,7 +75,6 @@ impl<S> Client<S> {
             session: Mutex::new(Session::new(site, app)),
             moved: Notify::new(),
             clock: Clock::new(timer),
-            random: RandomState::new(),
         };
         let (limits, reply_limit) = (Limits::default(), 1 << 20);
         Self { service, shared: Arc::new(shared), tenant: None, limits, reply_limit }
@@ -168,7 +165,8 @@ where
         call: Call<'_, E, S::Error>,
     ) -> Result<E::Output, CallError<S::Error>> {
         let shared = &*self.shared;
-        let call = call.limits(self.limits).jitter(shared.random.hash_one(shared.clock.now()));
+        // Each state has keys of its own.
+        let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
         let mut driven = Driven { call, shared };
         let call = &mut driven.call;
         loop {

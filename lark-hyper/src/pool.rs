@@ -24,7 +24,8 @@ use crate::frames::Frames;
 ///
 /// Each phase of a request has its time: 10 s to connect to an address, 50 s until the body is begun (for the host's
 /// name, connection, TLS and head), 30 s and a second for each 64 KiB for the body, two minutes and as much again for
-/// the service to answer (a cell write may take it one), 30 s for the reply's body. No redirect is followed.
+/// the service to answer (a cell write may take it one), 30 s for the reply's body. No redirect is followed, and no
+/// proxy is taken from the environment (but see [`Pool::with_connector`]).
 #[derive(Clone, Debug)]
 pub struct Pool<C = HttpsConnector<HttpConnector>> {
     client: legacy::Client<C, Frames>,

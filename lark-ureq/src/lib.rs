@@ -64,8 +64,6 @@ struct Shared {
     session: Mutex<Session>,
     /// A call has moved: the parked look again.
     moved: Condvar,
-    /// Where waits get their jitter.
-    random: RandomState,
 }
 
 impl Client {
@@ -90,12 +88,8 @@ impl Client {
     /// says: an HTTP 400 of Lark's has its reason in the body.
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
-        let shared = Shared {
-            agent,
-            session: Mutex::new(Session::new(site, app)),
-            moved: Condvar::new(),
-            random: RandomState::new(),
-        };
+        let shared =
+            Shared { agent, session: Mutex::new(Session::new(site, app)), moved: Condvar::new() };
         let (limits, reply_limit) = (Limits::default(), 1 << 20);
         Self { shared: Arc::new(shared), tenant: None, limits, reply_limit }
     }
@@ -174,7 +168,8 @@ impl Client {
 
     /// Does what `call` says until it is done.
     fn run<E: Endpoint>(&self, call: Call<'_, E, ureq::Error>) -> Result<E::Output, CallError> {
-        let call = call.limits(self.limits).jitter(self.shared.random.hash_one(now()));
+        // Each state has keys of its own.
+        let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
         let mut driven = Driven { call, shared: &self.shared };
         let call = &mut driven.call;
         loop {
