@@ -120,7 +120,7 @@ async fn to_send_the_body() {
 async fn to_get_an_answer() {
     let (outcome, seconds) = upload(|mut peer| async move {
         take(&mut peer).await;
-        pending().await
+        pending::<()>().await;
     })
     .await;
     let all = 50 + 30 + 97 + 120 + 97;
@@ -133,7 +133,7 @@ async fn to_get_the_answers_body() {
         take(&mut peer).await;
         tokio::time::sleep(Duration::from_secs(100)).await;
         peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"code\":").await.unwrap();
-        pending().await
+        pending::<()>().await;
     })
     .await;
     assert_eq!((timeout(outcome), seconds), (Some(Timeout::RecvBody), 100 + 30));

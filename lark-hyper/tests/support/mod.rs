@@ -53,7 +53,10 @@ pub(crate) fn prepared<S>(scenario: &Scenario, client: Client<S>) -> Client<S> {
 }
 
 /// The scenario's call, once.
-pub(crate) async fn call<S, B>(scenario: &Scenario, client: &Client<S>) -> Result<(), CallError<S::Error>>
+pub(crate) async fn call<S, B>(
+    scenario: &Scenario,
+    client: &Client<S>,
+) -> Result<(), CallError<S::Error>>
 where
     S: Service<Request<Frames>, Response = Response<B>>,
     B: Body<Error: Into<S::Error>>,
