@@ -70,11 +70,10 @@ impl Client {
     /// A client with connections of its own.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
-        let mut config = ureq::Agent::config_builder().user_agent(concat!(
-            env!("CARGO_PKG_NAME"),
-            "/",
-            env!("CARGO_PKG_VERSION")
-        ));
+        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+        // Whatever features of ureq the rest of a build has on, the bytes stay the same.
+        let mut config =
+            ureq::Agent::config_builder().user_agent(agent).accept("").accept_encoding("");
         if site.as_str().starts_with("http:") {
             // A loopback site, which a proxy from the environment cannot reach and must not see.
             config = config.proxy(None);

@@ -1,0 +1,196 @@
+//! One request has the same bytes from `lark-ureq`, from `lark-hyper` and from [`wire`], save for the order of its
+//! headers and for those that the transport owns. Their list is closed: it stands here.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use http::Method;
+use lark_proto::{
+    App, AppId, AppSecret, AppTicket, AppTicketResend, AppToken, AppTokenRequest, Authorizes,
+    Boundary, Endpoint, EndpointExt, Error, Image, ImageEncoding, Limits, NoToken, Path, Payload,
+    PutImage, Reply, Site, StoreTenantTokenRequest, TenantKey, TenantOrUser, TenantToken,
+    TenantTokenRequest, UserToken, WriteSheetImage, wire,
+};
+
+/// What `lark-ureq` adds to a request.
+const UREQ: &[(&str, &str)] = &[("user-agent", concat!("lark-ureq/", env!("CARGO_PKG_VERSION")))];
+
+/// What `lark-hyper` adds over HTTP/1.1; its version is the workspace's, as is this crate's.
+const HYPER: &[(&str, &str)] = &[("user-agent", concat!("lark-hyper/", env!("CARGO_PKG_VERSION")))];
+
+/// A success of every endpoint here.
+const SUCCESS: &str = r#"{"code":0,"msg":"ok","app_access_token":"a-1","tenant_access_token":"t-1","expire":7200,"data":{"image_key":"img_1","spreadsheetToken":"sht1"}}"#;
+
+/// A server that keeps what the first client sends, and then what the second does.
+fn record() -> (Site, thread::JoinHandle<[Vec<u8>; 2]>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let next = move |()| receive(&listener.accept().unwrap().0);
+    (site, thread::spawn(|| [(); 2].map(next)))
+}
+
+/// All that a client sends on a connection whose first reply is its last. A body in chunks has no length here, and
+/// fails by its header later.
+fn receive(mut stream: &TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        assert_ne!(reader.read_until(b'\n', &mut request).unwrap(), 0, "a head without an end");
+    }
+    let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.map_or(0, |length| length.parse().unwrap());
+    reader.by_ref().take(length).read_to_end(&mut request).unwrap();
+    let length = SUCCESS.len();
+    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{SUCCESS}").as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    // Bytes beyond the length that was announced would come here.
+    reader.read_to_end(&mut request).unwrap();
+    request
+}
+
+struct Parts<'a> {
+    line: &'a str,
+    headers: BTreeMap<String, String>,
+    body: &'a [u8],
+}
+
+/// Names in lower case, since they are case-insensitive: the clients send them so, `wire` writes `Content-Type`.
+fn parts(request: &[u8]) -> Parts<'_> {
+    let end = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let (head, body) = (std::str::from_utf8(&request[..end]).unwrap(), &request[end + 4..]);
+    let mut lines = head.split("\r\n");
+    let line = lines.next().unwrap();
+    let mut headers = BTreeMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap();
+        let twice = headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        assert_eq!(twice, None, "{name} is there twice: {head}");
+    }
+    Parts { line, headers, body }
+}
+
+/// `sent` is what `wire` writes, with the headers of the transport's own and no others.
+fn assert_same(sent: &[u8], wire: &[u8], own: &[(&str, &str)]) {
+    let (sent, wire) = (parts(sent), parts(wire));
+    assert_eq!(sent.line, wire.line);
+    let mut expected = wire.headers;
+    for (name, value) in own {
+        let shared = expected.insert((*name).to_owned(), (*value).to_owned());
+        assert_eq!(shared, None, "{name} is the transport's own");
+    }
+    assert_eq!(sent.headers, expected, "{}", sent.line);
+    // Bodies of a megabyte are no text for a failure.
+    let differs = sent.body.iter().zip(wire.body).position(|(sent, wire)| sent != wire);
+    assert_eq!(differs, None, "the first byte that differs: {}", sent.line);
+    assert_eq!(sent.body.len(), wire.body.len(), "{}", sent.line);
+}
+
+/// Sends the request by both clients and compares what arrives with `wire`; gives the length of its body.
+fn check<E: Endpoint>(token: &impl Authorizes<E::Auth>, endpoint: &E) -> usize {
+    let (site, server) = record();
+    let client = lark_ureq::Client::new(site.clone(), App::None).with_limits(Limits::none());
+    client.call_as(token, endpoint).unwrap();
+    drop(client);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = lark_hyper::Client::new(site.clone(), App::None).with_limits(Limits::none());
+    runtime.block_on(client.call_as(token, endpoint)).unwrap();
+    // The connection is a task of the runtime's, and the server reads until it is closed.
+    drop((client, runtime));
+
+    let [ureq, hyper] = server.join().unwrap();
+    let wire = wire::http1(endpoint.request(&site, token));
+    assert_same(&ureq, &wire, UREQ);
+    assert_same(&hyper, &wire, HYPER);
+    parts(&wire).body.len()
+}
+
+fn tenant() -> TenantToken {
+    TenantToken::new("t-e346617a4acfc3a11d4ed24dca0d0c0fc8e0067e").unwrap()
+}
+
+/// From one that fits any buffer to some that are sent in several frames, of which the last is not full.
+fn images() -> [Image; 3] {
+    [1, 70_001, 200_003].map(|len: u64| {
+        let noise = (0..len).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8);
+        Image::new([b"\x89PNG\r\n\x1a\n".to_vec(), noise.collect()].concat()).unwrap()
+    })
+}
+
+#[test]
+fn an_image_in_a_form() {
+    let boundary = Boundary::new("a-boundary-of-a-callers").unwrap();
+    for image in images() {
+        let message = PutImage::message(image.clone()).unwrap();
+        let len = check(&tenant(), &message);
+        assert!(len > image.bytes().len());
+        check(&tenant(), &message.with_boundary(&boundary).unwrap());
+        check(&tenant(), &PutImage::avatar(image).unwrap());
+    }
+}
+
+#[test]
+fn an_image_in_a_cell() {
+    for image in images() {
+        let spreadsheet = "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap();
+        let cell = "Q7PlXT!H7".parse().unwrap();
+        let write = WriteSheetImage::new(spreadsheet, cell, image.clone()).unwrap();
+        let len = check(&tenant(), &write);
+        assert!(len > 2 * image.bytes().len());
+        check(&UserToken::new("u-7f1b").unwrap(), &write);
+        let named = write.named("图 \"1\"").unwrap();
+        check(&tenant(), &named);
+        check(&tenant(), &named.encoded(ImageEncoding::Base64));
+    }
+}
+
+#[test]
+fn tokens_and_tickets() {
+    let id = || AppId::new("cli_slkdjalasdkjasd").unwrap();
+    // What JSON has to escape.
+    let secret = || AppSecret::new(r#"dskL"L\dkasdjlasdKK"#).unwrap();
+    let ticket = AppTicket::new("dskLLdkasd").unwrap();
+    let app_token = AppToken::new("a-32bd8551db2f081cbfd26293f27516390b9feb04").unwrap();
+    let tenant = TenantKey::new("73658811060f175d").unwrap();
+    check(&NoToken, &TenantTokenRequest::new(id(), secret()));
+    check(&NoToken, &AppTokenRequest::new(id(), secret(), ticket));
+    check(&NoToken, &StoreTenantTokenRequest::new(app_token, tenant));
+    check(&NoToken, &AppTicketResend::new(id(), secret()));
+}
+
+/// An endpoint of a caller's, with or without a body, whose path and query need escapes.
+macro_rules! own {
+    ($method:ident) => {{
+        struct Own(Option<&'static str>);
+        impl Endpoint for Own {
+            type Auth = TenantOrUser;
+            type Output = ();
+            const METHOD: Method = Method::$method;
+            const ROUTE: &'static str = "/open-apis/own/v1/:name/it's";
+            fn path(&self) -> Path {
+                Path::of(Self::ROUTE).segment("a/b ..?图%").query("q[]", "x&y=+1 #").query("..", "")
+            }
+            fn payload(&self) -> Option<Payload> {
+                self.0.map(|text| Payload::json(text.to_owned()))
+            }
+            fn read(reply: &Reply) -> Result<(), Error> {
+                reply.ok()
+            }
+        }
+        [None, Some(""), Some(r#"{"a":1}"#)].map(|body| check(&tenant(), &Own(body)))
+    }};
+}
+
+#[test]
+fn endpoints_of_a_callers_own() {
+    assert_eq!(own!(GET), [0, 0, 7]);
+    assert_eq!(own!(DELETE), [0, 0, 7]);
+    assert_eq!(own!(POST), [0, 0, 7]);
+    assert_eq!(own!(PUT), [0, 0, 7]);
+    assert_eq!(own!(PATCH), [0, 0, 7]);
+}
