@@ -60,8 +60,10 @@ impl Client<crate::Pool> {
 
 impl<S> Client<S> {
     /// A client over a service of the caller's, which sends what it is given: the URI is absolute, there is no `host`
-    /// header, and the body is as long as its `content-length` says.
+    /// header, and the body is as long as its `content-length` says. Its error is the calls' `T` in
+    /// [`Failure::Transport`]; a ready one is [`TransportError`](crate::TransportError).
     ///
+    /// How long it takes to connect and to answer is its own affair; the call's limits are over all of it.
     /// Waits and limits are the timer's. It is tied to the wall clock here, once; where its time is paused or virtual,
     /// so is the client's.
     #[must_use]

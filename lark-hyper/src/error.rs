@@ -7,7 +7,8 @@ use std::fmt;
 pub type CallError<T = TransportError> = lark_proto::CallError<T>;
 
 /// Why a service has no reply, where it can be several things: the error of [`Pool`](crate::Pool), and a ready one for
-/// services of a caller's own, such as a stack of middleware whose errors are boxed.
+/// services of a caller's own. Where errors come boxed, `?` makes it, or a stack's `.map_err(TransportError::Failed)`:
+/// unlike a box it is an [`Error`], and so is the [`CallError`] around it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {
@@ -64,6 +65,12 @@ impl Error for TransportError {
 impl From<Box<dyn Error + Send + Sync>> for TransportError {
     fn from(error: Box<dyn Error + Send + Sync>) -> Self {
         Self::Failed(error)
+    }
+}
+
+impl From<std::io::Error> for TransportError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -29,6 +29,11 @@ pub enum Repeat {
 }
 
 /// How long a call may go on.
+///
+/// ```
+/// let mut limits = lark_proto::Limits::default();
+/// limits.total = std::time::Duration::from_secs(30);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -1,0 +1,133 @@
+//! The whole job, async, on tokio: images uploaded for messages and written into a spreadsheet's cells, all at once.
+//!
+//! `cargo run -p lark-hyper --example images -- [PATH ..]` plays against a fake Lark on loopback and reads the images
+//! back from it. With `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` and `LARK_CELL` it does the same on the
+//! real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
+
+use std::error::Error;
+use std::iter::successors;
+use std::path::Path;
+use std::process::ExitCode;
+
+use lark_hyper::{CallError, Client, FakeServer, Pool};
+use lark_proto::fake::{FakeLark, Route};
+use lark_proto::{
+    App, Image, ImageKey, PutImage, SheetCell, Site, SpreadsheetToken, WriteSheetImage,
+};
+use tokio::task::JoinSet;
+
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = run().await else { return ExitCode::SUCCESS };
+    let causes = successors(Some(&*error), |&error| error.source());
+    eprintln!("images: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<()> {
+    let is_real = std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("LARK_"));
+    let server = if is_real { None } else { Some(FakeServer::start()?) };
+    let [site, id, secret, spreadsheet, cell] = settings(server.as_ref())?;
+    // Whoever sets the environment may have a deployment of their own.
+    let site = site.parse().or_else(|_| Site::custom(&site))?;
+    let jobs = jobs(&spreadsheet.parse()?, &cell.parse()?)?;
+    println!("     site  {site}");
+
+    let client = Client::new(site, App::custom(&id, &secret)?);
+    let mut tasks: JoinSet<_> = jobs.into_iter().map(|job| job.run(client.clone())).collect();
+    let mut done = Vec::new();
+    while let Some(job) = tasks.join_next().await {
+        done.push(job??);
+    }
+    server.map_or(Ok(()), |server| read_back(&server.lark(), &done))
+}
+
+/// Site, app id, app secret, spreadsheet and first cell: the fake's or the environment's.
+fn settings(fake: Option<&FakeServer>) -> Result<[String; 5]> {
+    if let Some(server) = fake {
+        let (site, cell) = (server.site().to_string(), format!("{}!H7", FakeLark::SHEET));
+        let [id, secret] = [FakeLark::APP_ID, FakeLark::APP_SECRET].map(str::to_owned);
+        return Ok([site, id, secret, FakeLark::SPREADSHEET.into(), cell]);
+    }
+    #[expect(clippy::disallowed_methods, reason = "the environment is this program's input")]
+    let var = |name| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+    let site = std::env::var_os("LARK_SITE").map_or(Ok("lark".into()), |_| var("LARK_SITE"))?;
+    let [id, secret] = [var("LARK_APP_ID")?, var("LARK_APP_SECRET")?];
+    Ok([site, id, secret, var("LARK_SPREADSHEET")?, var("LARK_CELL")?])
+}
+
+/// One image on its two ways.
+struct Job {
+    name: String,
+    image: Image,
+    cell: SheetCell,
+    put: PutImage,
+    write: WriteSheetImage,
+}
+
+/// All are checked before the first one is sent. Each further image goes into the row below.
+fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
+    let digits = first.cell().find(|c: char| c.is_ascii_digit()).unwrap_or_default();
+    let (column, row) = first.cell().split_at(digits);
+    let mut jobs = Vec::new();
+    for (row, (name, image)) in (row.parse::<u32>()?..).zip(images()?) {
+        let cell = SheetCell::new(first.sheet().clone(), &format!("{column}{row}"))?;
+        let put = PutImage::message(image.clone())?;
+        let write = WriteSheetImage::new(spreadsheet.clone(), cell.clone(), image.clone())?;
+        jobs.push(Job { write: write.named(&name)?, name, image, cell, put });
+    }
+    Ok(jobs)
+}
+
+/// The images of the paths given, with their names; without any, the sample three times.
+fn images() -> Result<Vec<(String, Image)>> {
+    if std::env::args_os().len() > 1 {
+        return std::env::args_os().skip(1).map(|path| image(path.as_ref())).collect();
+    }
+    let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
+    // A byte behind a PNG's end is not shown; here it tells them apart.
+    let copy = |n: u8| Ok((format!("sample{n}.png"), Image::new([sample, &[n]].concat())?));
+    (1..=3).map(copy).collect()
+}
+
+fn image(path: &Path) -> Result<(String, Image)> {
+    let about = |error: &dyn Error| format!("{}: {error}", path.display());
+    let bytes = std::fs::read(path).map_err(|error| about(&error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((name, Image::new(bytes).map_err(|error| about(&error))?))
+}
+
+impl Job {
+    /// Goes both ways at once; of the writes to one spreadsheet the client sends one after the other.
+    async fn run(self, client: Client<Pool>) -> Result<(Self, ImageKey), CallError> {
+        let upload = async {
+            let key = client.call(&self.put).await?;
+            println!("   upload  {} -> image key {key}", self.name);
+            Ok(key)
+        };
+        let write = async {
+            let revision = client.call(&self.write).await?.revision.unwrap_or_default();
+            println!("     cell  {} -> {}, revision {revision}", self.name, self.cell);
+            Ok(())
+        };
+        let (key, ()) = tokio::try_join!(upload, write)?;
+        Ok((self, key))
+    }
+}
+
+fn read_back(lark: &FakeLark, done: &[(Job, ImageKey)]) -> Result<()> {
+    for (job, key) in done {
+        let image = lark.image(key.as_str()).map(|stored| &stored.bytes);
+        let cell = lark.cell(FakeLark::SPREADSHEET, &job.cell.to_string()).map(|c| &c.bytes);
+        if [image, cell] != [Some(job.image.bytes()); 2] {
+            return Err(format!("the fake holds other bytes than those of {}", job.name).into());
+        }
+    }
+    // The fake refuses a write that arrives during another, and the client would send it again.
+    let (number, sent) = (done.len(), lark.count(Route::ValuesImage));
+    println!("   writes  {number} in {sent} requests: none met another");
+    println!("read back  {number} images and {number} cells, byte for byte what was sent");
+    Ok(())
+}

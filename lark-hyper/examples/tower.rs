@@ -1,0 +1,101 @@
+//! A tower stack as the service: hyper-util's client under a timeout and a limit of requests at once.
+//!
+//! `cargo run -p lark-hyper --example tower` uploads five images at once, of which two are on their way at any time,
+//! and shows a call that runs into the timeout, all against a fake Lark on loopback.
+
+use std::error::Error;
+use std::iter::successors;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use lark_hyper::{Client, FakeServer, TransportError};
+use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::{App, Failure, Image, Limits, PutImage};
+use tokio::task::JoinSet;
+use tower::ServiceBuilder;
+use tower::timeout::error::Elapsed;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = run().await else { return ExitCode::SUCCESS };
+    eprintln!("tower: {}", chain(&*error));
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let server = FakeServer::start()?;
+    let flights = Arc::new(Flights::default());
+    let counted = flights.clone();
+    let stack = ServiceBuilder::new()
+        .map_err(TransportError::Failed)
+        // What waits here has not begun: its timeout, further in, does not run yet.
+        .concurrency_limit(2)
+        .map_future(move |reply| counted.clone().count(reply))
+        .timeout(Duration::from_secs(1))
+        .service(legacy::Client::builder(TokioExecutor::new()).build_http());
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
+    let service = TowerToHyperService::new(stack);
+    let client = Client::with_service(server.site().clone(), app, service, TokioTimer::new());
+
+    let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
+    let mut uploads = JoinSet::new();
+    for number in 1..=5 {
+        // A byte behind a PNG's end is not shown; here it tells them apart.
+        let image = Image::new([sample, &[number]].concat())?;
+        let (client, put) = (client.clone(), PutImage::message(image.clone())?);
+        uploads.spawn(async move { (client.call(&put).await, image) });
+    }
+    for (key, image) in uploads.join_all().await {
+        let key = key?;
+        let lark = server.lark();
+        let stored = lark.image(key.as_str()).ok_or("the fake has no such image")?;
+        if stored.bytes != image.bytes() {
+            return Err("the fake holds other bytes than were sent".into());
+        }
+        println!("upload     image key {key}");
+    }
+    println!("read back  all five, byte for byte what was sent");
+    println!("at once    {} at most", flights.most.load(Ordering::Relaxed));
+
+    let slow = Break::SlowReply(Duration::from_secs(60));
+    server.lark().break_next_on(Route::ImageV4Put, slow);
+    let put = PutImage::message(Image::new(sample)?)?;
+    // By default it would be sent again.
+    let outcome = client.with_limits(Limits::none()).call(&put).await;
+    let error = outcome.err().ok_or("the timeout did not come")?;
+    match &error.kind {
+        // The error is in the box that tower made of it.
+        Failure::Transport(TransportError::Failed(cause)) if cause.is::<Elapsed>() => {
+            println!("timeout    {}", chain(&error));
+            Ok(())
+        }
+        _ => Err(error.into()),
+    }
+}
+
+/// How many requests are on their way, and how many were at most.
+#[derive(Default)]
+struct Flights {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Flights {
+    async fn count<F: Future>(self: Arc<Self>, reply: F) -> F::Output {
+        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        let reply = reply.await;
+        self.now.fetch_sub(1, Ordering::Relaxed);
+        reply
+    }
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
