@@ -1,0 +1,194 @@
+//! TLS: who is refused, that a refused server gets nothing, and which HTTP is spoken.
+
+#[path = "support/tls.rs"]
+mod support;
+
+use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use lark_hyper::{Client, FakeServer, Pool, TransportError};
+use lark_proto::fake::{FakeLark, Route};
+use lark_proto::{App, Failure, Image, Limits, PutImage, Site, WriteSheetImage};
+use rcgen::{KeyPair, date_time_ymd};
+use support::{Authority, Front, Identity, Opened, named};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::rustls::{self, CertificateError};
+
+fn app() -> App {
+    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
+}
+
+fn image() -> Image {
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    Image::new([b"GIF89a", bytes.as_slice()].concat()).unwrap()
+}
+
+/// The TLS library's error in the chain of `error`.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    // What an I/O error wraps is not its source: it takes that one's place.
+    let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => tls_error(wrapped),
+        None => tls_error(error.source()?),
+    }
+}
+
+/// The texts of `error` and of what caused it.
+fn texts(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why `client` refuses a server with `identity`, as a type and in words. Nothing is sent to it.
+async fn refusal(
+    identity: Identity,
+    client: impl FnOnce(&Site) -> Client<Pool>,
+) -> (CertificateError, String) {
+    let server = FakeServer::start().unwrap();
+    let mut front = Front::start(&server, identity, &["h2", "http/1.1"]).await;
+    let client = client(&front.site).with_limits(Limits::none());
+    let error = client.call(&PutImage::message(image()).unwrap()).await.unwrap_err();
+    assert!(matches!(error.kind, Failure::Transport(TransportError::Failed(_))), "{error:?}");
+    assert_eq!(error.route, Route::TenantAccessToken.path());
+    let why = match tls_error(&error) {
+        Some(rustls::Error::InvalidCertificate(why)) => why.clone(),
+        other => panic!("{other:?} in {error:?}"),
+    };
+
+    // The handshake was broken off by the client, so that nothing could follow.
+    let broken_off = front.connections.recv().await.unwrap().unwrap_err();
+    let alert = tls_error(&broken_off);
+    assert!(matches!(alert, Some(rustls::Error::AlertReceived(_))), "{broken_off:?}");
+    assert!(front.connections.try_recv().is_err(), "once is enough");
+    assert!(server.lark().requests().is_empty());
+    (why, texts(&error))
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name() {
+    for name in ["open.larksuite.com", "localhost.example", "127.0.0.1"] {
+        let authority = Authority::new();
+        let identity = authority.signs(&named(name));
+        let (why, text) = refusal(identity, |site| authority.client(site, app())).await;
+        assert!(matches!(why, CertificateError::NotValidForNameContext { .. }), "{why:?}");
+        assert!(text.contains("not valid for name \"localhost\""), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired() {
+    let authority = Authority::new();
+    let mut params = named("localhost");
+    params.not_after = date_time_ymd(2020, 1, 1);
+    let identity = authority.signs(&params);
+    let (why, text) = refusal(identity, |site| authority.client(site, app())).await;
+    assert!(matches!(why, CertificateError::ExpiredContext { .. }), "{why:?}");
+    assert!(text.contains("certificate expired"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_future() {
+    let authority = Authority::new();
+    let mut params = named("localhost");
+    params.not_before = date_time_ymd(3000, 1, 1);
+    let identity = authority.signs(&params);
+    let (why, text) = refusal(identity, |site| authority.client(site, app())).await;
+    assert!(matches!(why, CertificateError::NotValidYetContext { .. }), "{why:?}");
+    assert!(text.contains("certificate not valid yet"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_signs_itself() {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let certificate = named("localhost").self_signed(&key).unwrap();
+    let identity = (certificate.der().clone(), key.into());
+    let (why, text) = refusal(identity, |site| authority.client(site, app())).await;
+    assert_eq!(why, CertificateError::UnknownIssuer);
+    assert!(text.contains("invalid peer certificate: UnknownIssuer"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_an_authority_by_the_same_name() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let identity = other.signs(&named("localhost"));
+    let (why, text) = refusal(identity, |site| authority.client(site, app())).await;
+    assert_eq!(why, CertificateError::BadSignature);
+    assert!(text.contains("invalid peer certificate: BadSignature"), "{text}");
+}
+
+#[tokio::test]
+async fn an_authority_that_is_none_of_the_webs() {
+    let identity = Authority::new().signs(&named("localhost"));
+    let (why, text) = refusal(identity, |site| Client::new(site.clone(), app())).await;
+    assert_eq!(why, CertificateError::UnknownIssuer);
+    assert!(text.contains("invalid peer certificate: UnknownIssuer"), "{text}");
+}
+
+/// Writes an image to a message and to a cell of a server that offers `alpn`; the connections that it took.
+async fn round_trip(alpn: &[&str]) -> Vec<Opened> {
+    let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
+    let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
+    let client = authority.client(&front.site, app()).with_limits(Limits::none());
+
+    let key = client.call(&PutImage::message(image()).unwrap()).await.unwrap();
+    let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
+    let spreadsheet = FakeLark::SPREADSHEET.parse().unwrap();
+    client.call(&WriteSheetImage::new(spreadsheet, cell, image()).unwrap()).await.unwrap();
+
+    let lark = server.lark();
+    assert_eq!(lark.image(key.as_str()).unwrap().bytes, image().bytes());
+    let range = format!("{}!H7:H7", FakeLark::SHEET);
+    assert_eq!(lark.cell(FakeLark::SPREADSHEET, &range).unwrap().bytes, image().bytes());
+    let connections = std::iter::from_fn(|| front.connections.try_recv().ok());
+    connections.map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn a_server_with_both_speaks_http_2() {
+    assert_eq!(round_trip(&["h2", "http/1.1"]).await, [Opened::http2()]);
+}
+
+#[tokio::test]
+async fn a_server_with_http_2_alone_speaks_it() {
+    assert_eq!(round_trip(&["h2"]).await, [Opened::http2()]);
+}
+
+#[tokio::test]
+async fn a_server_with_http_1_alone_speaks_it() {
+    assert_eq!(round_trip(&["http/1.1"]).await, [Opened::http1(Some("http/1.1"))]);
+}
+
+#[tokio::test]
+async fn a_server_that_offers_nothing_speaks_http_1() {
+    assert_eq!(round_trip(&[]).await, [Opened::http1(None)]);
+}
+
+#[tokio::test]
+async fn a_client_with_the_webs_authorities_offers_both() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let site = Site::custom(&format!("https://localhost:{port}")).unwrap();
+    let offers = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.unwrap();
+        let hello = start.client_hello();
+        assert_eq!(hello.server_name(), Some("localhost"));
+        let alpn: Vec<_> = hello.alpn().into_iter().flatten().collect();
+        assert_eq!(alpn, [b"h2".as_slice(), b"http/1.1"]);
+    };
+    let client = Client::new(site, app()).with_limits(Limits::none());
+    let put = PutImage::message(image()).unwrap();
+    let offers = timeout(Duration::from_secs(10), offers);
+    let (outcome, offered) = tokio::join!(client.call(&put), offers);
+    offered.expect("a connection");
+    assert!(matches!(outcome.unwrap_err().kind, Failure::Transport(_)));
+}
