@@ -11,6 +11,7 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -22,12 +23,12 @@ use crate::frames::Frames;
 /// A pool of HTTP/1.1 and HTTP/2 connections, as ALPN has it. Clones share it. Its requests need a tokio runtime
 /// with I/O and time.
 ///
-/// Each phase of a request has its time: 10 s to connect to an address, 50 s until the body is begun (for the host's
-/// name, connection, TLS and head), 30 s and a second for each 64 KiB for the body, two minutes and as much again for
-/// the service to answer (a cell write may take it one), 30 s for the reply's body. No redirect is followed, and no
-/// proxy is taken from the environment (but see [`Pool::with_connector`]).
+/// Each phase of a request has its time: 20 s to find the host and to connect, 30 s more for the head, 30 s and a second
+/// for each 64 KiB for the body, two minutes and as much again for the service to answer (a cell write may take it
+/// one), 30 s for the reply's body. A connection of which a minute long nothing is taken is closed. No redirect is
+/// followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
 #[derive(Clone, Debug)]
-pub struct Pool<C = HttpsConnector<HttpConnector>> {
+pub struct Pool<C = TimeoutConnector<HttpsConnector<HttpConnector>>> {
     client: legacy::Client<C, Frames>,
 }
 
@@ -39,14 +40,20 @@ impl Pool {
         http.enforce_http(false);
         // A head must not wait for the acknowledgement of what went before.
         http.set_nodelay(true);
-        http.set_connect_timeout(Some(Duration::from_secs(10)));
         // Named, since a process may have several providers.
         let ring = rustls::crypto::ring::default_provider();
         #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
-        let tls = HttpsConnectorBuilder::new()
+        let https = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(ring)
-            .expect("ring has what TLS needs");
-        Self::with_connector(tls.https_or_http().enable_all_versions().wrap_connector(http))
+            .expect("ring has what TLS needs")
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(http);
+        let mut connector = TimeoutConnector::new(https);
+        connector.set_connect_timeout(Some(Duration::from_secs(20)));
+        // Whatever became of its call, a connection writes out what it took: to a peer that reads nothing, for ever.
+        connector.set_write_timeout(Some(Duration::from_secs(60)));
+        Self::with_connector(connector)
     }
 }
 
@@ -54,7 +61,8 @@ impl<C> Pool<C>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    /// Connections made by a connector of the caller's: its proxy, certificates, addresses.
+    /// Connections made by a connector of the caller's: its proxy, certificates, addresses, and its own times to connect
+    /// and to write.
     #[must_use]
     pub fn with_connector(connector: C) -> Self {
         let client = legacy::Client::builder(TokioExecutor::new())
@@ -92,7 +100,7 @@ where
             let upload = Duration::from_secs(len >> 16);
             let mut until = Instant::now();
             for (time, phase) in [
-                (Duration::from_secs(50), Timeout::Connect),
+                (Duration::from_secs(20 + 30), Timeout::Connect),
                 (Duration::from_secs(30) + upload, Timeout::SendBody),
                 (Duration::from_secs(120) + upload, Timeout::RecvResponse),
             ] {

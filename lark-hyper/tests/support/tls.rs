@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use hyper_rustls::HttpsConnectorBuilder;
+use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeServer, Pool};
@@ -61,7 +62,8 @@ impl Authority {
             .https_only()
             .enable_all_versions()
             .wrap_connector(http);
-        Client::with_service(site.clone(), app, Pool::with_connector(https), TokioTimer::new())
+        let pool = Pool::with_connector(TimeoutConnector::new(https));
+        Client::with_service(site.clone(), app, pool, TokioTimer::new())
     }
 }
 

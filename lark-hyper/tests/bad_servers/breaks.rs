@@ -1,0 +1,178 @@
+//! Servers that close, answer before they have read, or do not go on.
+
+use std::time::Duration;
+
+use lark_hyper::{Client, Pool, TransportError};
+use lark_proto::{Failure, Image, Limits, TenantToken, WriteSheetImage};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::scripted::{Act, End, Server, ok, put, reply, served};
+
+const SMALL: usize = 9;
+/// More than the system takes for a peer that does not read.
+const LARGE: usize = 10_000_000;
+
+fn within(client: Client<Pool>, millis: u64) -> Client<Pool> {
+    let mut limits = Limits::none();
+    limits.total = Duration::from_millis(millis);
+    client.with_limits(limits)
+}
+
+/// A refusal with the code 1230001 and the log id `log-1`; `more` goes into its head.
+fn refusal(more: &str) -> Act {
+    let body = r#"{"code":1230001,"msg":"too large"}"#;
+    let len = body.len();
+    let head =
+        format!("HTTP/1.1 413 Too Large\r\nX-Tt-Logid: log-1{more}\r\nContent-Length: {len}");
+    Act::Write(reply(&head, body))
+}
+
+fn refused() -> End {
+    End::Refused(1_230_001, Some("log-1".into()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_is_the_transports_error() {
+    use Act::{Body, Drain, Finish, Head, Read, Reset};
+    for (len, script) in [
+        (SMALL, vec![]),
+        (SMALL, vec![Head]),
+        (SMALL, vec![Head, Body]),
+        (SMALL, vec![Head, Body, Finish, Drain]),
+        (SMALL, vec![Reset]),
+        (LARGE, vec![]),
+        (LARGE, vec![Head]),
+        (LARGE, vec![Head, Read(LARGE / 2)]),
+        (LARGE, vec![Head, Read(LARGE / 2), Finish, Drain]),
+        (LARGE, vec![Head, Body]),
+        (LARGE, vec![Reset]),
+        (LARGE, vec![Head, Read(LARGE / 2), Reset]),
+    ] {
+        let server = Server::start(script.clone()).await;
+        let client = server.client();
+        let ends = [put(&client, len).await, put(&client, SMALL).await];
+        assert_eq!(ends, [End::Transport, served(2)], "{len} {script:?}");
+    }
+}
+
+/// Whether or not the client has noticed, since it may send an upload again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_closed_after_an_answer_is_no_error() {
+    for _ in 0..20 {
+        let server = Server::start(vec![Act::Head, Act::Body, Act::Write(ok("img_x"))]).await;
+        let client = server.client().with_limits(Limits::default());
+        let ends = [put(&client, SMALL).await, put(&client, SMALL).await];
+        assert_eq!(ends, [End::Key("img_x".into()), served(2)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_answer_is_the_answer() {
+    use Act::{Body, Drain, Finish, Head, Hold, Read, Serve};
+    const CLOSE: &str = "\r\nConnection: close";
+    for script in [
+        vec![Head, refusal(""), Body, Serve],
+        vec![Head, Read(LARGE / 2), refusal(""), Body, Serve],
+        vec![Head, refusal(CLOSE), Drain],
+        vec![Head, refusal(CLOSE), Finish, Drain],
+        vec![Head, Read(LARGE / 2), refusal(CLOSE), Finish, Drain],
+        vec![Head, refusal(""), Hold],
+        vec![Head, refusal(CLOSE), Hold],
+    ] {
+        for _ in 0..5 {
+            let server = Server::start(script.clone()).await;
+            let client = server.client();
+            assert_eq!(put(&client, LARGE).await, refused(), "{script:?}");
+            // The first connection is as good as new once it has sent the whole body.
+            let next = put(&client, SMALL).await;
+            let may_be_first = matches!(script[..], [.., Serve]) && next == served(1);
+            assert!(may_be_first || next == served(2), "{next:?} {script:?}");
+        }
+    }
+}
+
+/// Where a system gives what came before a reset.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_early_answer_is_read_before_the_reset_that_follows() {
+    for read in [0, LARGE / 2] {
+        let server = Server::start(vec![Act::Head, Act::Read(read), refusal(""), Act::Reset]).await;
+        let client = server.client();
+        assert_eq!([put(&client, LARGE).await, put(&client, SMALL).await], [refused(), served(2)]);
+    }
+}
+
+/// A write that fails before the client has looked for an answer loses it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_answer_may_be_lost_in_a_reset_and_nothing_else() {
+    for _ in 0..20 {
+        let script = vec![Act::Head, refusal("\r\nConnection: close"), Act::Reset];
+        let server = Server::start(script).await;
+        let client = server.client();
+        let end = put(&client, LARGE).await;
+        assert!(end == refused() || end == End::Transport, "{end:?}");
+        assert_eq!(put(&client, SMALL).await, served(2));
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_answer_in_time_is_left() {
+    let trickle = Act::Trickle(ok("img_late"));
+    for script in [
+        vec![Act::Head, Act::Body, Act::Drain],
+        vec![Act::Head, Act::Body, trickle],
+        vec![Act::Head, Act::Body, Act::Write(reply("HTTP/1.1 200 OK", "{")), Act::Drain],
+    ] {
+        let mut server = Server::start(script.clone()).await;
+        let client = within(server.client(), 300);
+        let start = Instant::now();
+        assert_eq!(put(&client, SMALL).await, End::Deadline, "{script:?}");
+        let time = start.elapsed();
+        assert!((300..5000).contains(&time.as_millis()), "{time:?} {script:?}");
+        assert_eq!(server.closed().await.connection, 1, "the client has closed it");
+        assert_eq!(put(&client, SMALL).await, served(2), "{script:?}");
+    }
+}
+
+/// On a paused clock, since a call has a second more for each 64 KiB.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_in_time_is_left() {
+    // Two bytes of JSON for each of the image's: the call's own time, and the minute of a connection that stands still.
+    for (len, seconds, is_deadline) in [(1_400_000, 2_800_000 >> 16, true), (20_000_000, 60, false)]
+    {
+        let server = Server::start(vec![Act::Hold]).await;
+        let client = within(server.client(), 300);
+        let image = Image::new([b"GIF89a".as_slice(), &vec![7; len]].concat()).unwrap();
+        let cell = "Q7PlXT!H7".parse().unwrap();
+        let write = WriteSheetImage::new("shtcnabc".parse().unwrap(), cell, image).unwrap();
+        let start = Instant::now();
+        let end = client.call_as(&TenantToken::new("t-1").unwrap(), &write).await.unwrap_err();
+        let is_right = match &end.kind {
+            Failure::Deadline => is_deadline,
+            Failure::Transport(TransportError::Failed(_)) => !is_deadline,
+            _ => false,
+        };
+        assert!(is_right, "{end:?}");
+        assert_eq!(start.elapsed().as_secs(), seconds);
+        assert_eq!(put(&client, SMALL).await, served(2));
+    }
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    for status in [301, 302, 303, 307, 308] {
+        let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let location = elsewhere.local_addr().unwrap();
+        let head = format!("HTTP/1.1 {status} Moved\r\nLocation: http://{location}/steal");
+        let moved = reply(&format!("{head}\r\nContent-Length: 0"), "");
+        let server = Server::start(vec![Act::Head, Act::Body, Act::Write(moved), Act::Serve]).await;
+        let client = server.client();
+        let ends = [put(&client, SMALL).await, put(&client, SMALL).await];
+        assert_eq!(ends, [End::Unreadable(status), served(1)]);
+        // Only this connection reaches the other server.
+        let probe = tokio::net::TcpStream::connect(location).await.unwrap();
+        let (_, first) = elsewhere.accept().await.unwrap();
+        assert_eq!(first, probe.local_addr().unwrap());
+    }
+}

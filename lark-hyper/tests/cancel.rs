@@ -1,0 +1,279 @@
+//! Every scenario with a call dropped after each of its polls: the other calls of its client go on.
+
+#[path = "support/duplex.rs"]
+mod duplex;
+#[path = "support/memory.rs"]
+#[allow(dead_code, reason = "other tests look at the time")]
+mod memory;
+#[allow(dead_code, reason = "other tests run a scenario as it is")]
+mod support;
+#[path = "support/time.rs"]
+#[allow(dead_code, reason = "other tests look at the sleeps")]
+mod time;
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use hyper::body::Body;
+use hyper::service::Service;
+use lark_hyper::{CallError, Client, Frames};
+use lark_proto::fake::Route;
+use lark_proto::fake::scenarios::{self, Expected, Scenario, Target, Trouble};
+use lark_proto::{AppTicket, Failure, Limits, Site};
+
+use memory::Fake;
+use time::{Executor, Task};
+
+/// Those of tokens first.
+const ROUTES: [Route; 6] = [
+    Route::TenantAccessToken,
+    Route::AppAccessToken,
+    Route::StoreTenantAccessToken,
+    Route::AppTicketResend,
+    Route::ImageV4Put,
+    Route::ValuesImage,
+];
+const TOKEN_ROUTES: usize = 4;
+
+/// When a call is dropped.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// Right after this poll of its future.
+    After(usize),
+    /// When it is woken after this poll, while others have moved.
+    Woken(usize),
+}
+
+const WHENS: [fn(usize) -> When; 2] = [When::After, When::Woken];
+
+/// A future that is dropped before its end, unless that comes first.
+struct Dropped<F> {
+    future: Option<Pin<Box<F>>>,
+    when: When,
+    polls: usize,
+}
+
+impl<F: Future> Future for Dropped<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !matches!(this.when, When::Woken(polls) if polls == this.polls) {
+            if let Poll::Ready(output) = this.future.as_mut().unwrap().as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            this.polls += 1;
+            if !matches!(this.when, When::After(polls) if polls == this.polls) {
+                return Poll::Pending;
+            }
+        }
+        this.future = None;
+        Poll::Ready(None)
+    }
+}
+
+/// Makes the service that leads to a fake.
+type Connect<S> = fn(&Arc<Fake>, &Executor) -> S;
+
+/// All scenarios, each with what the other calls of its client do and how they end once the trouble is over.
+fn pairs() -> Vec<[Scenario; 2]> {
+    let all = scenarios::all().unwrap();
+    let short = all.iter().find(|scenario| scenario.name == "ok, a cell").unwrap();
+    let pair = |scenario: &Scenario| {
+        let mut other = match scenario.call {
+            // On the same spreadsheet.
+            Target::WriteSheetImage(_) => short.clone(),
+            _ => scenario.clone(),
+        };
+        if scenario.recovers {
+            other.expected = Expected::Success;
+        }
+        [scenario.clone(), other]
+    };
+    all.iter().map(pair).collect()
+}
+
+/// A scenario that is prepared, and its client.
+struct World<'a, S> {
+    scenario: &'a Scenario,
+    other: &'a Scenario,
+    executor: Executor,
+    fake: Arc<Fake>,
+    client: Client<S>,
+}
+
+impl<'a, S, B> World<'a, S>
+where
+    S: Service<Request<Frames>, Response = Response<B>, Error: Debug> + Clone,
+    B: Body<Error: Into<S::Error>>,
+{
+    fn new([scenario, other]: &'a [Scenario; 2], connect: Connect<S>, what: impl Debug) -> Self {
+        let executor = Executor::new(&format!("{}, {what:?}", scenario.name));
+        let fake = Fake::new(executor.time.clone());
+        let (service, timer) = (connect(&fake, &executor), executor.time.clone());
+        let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);
+        let client = support::prepared(scenario, client);
+        if scenario.is_warm {
+            executor.run(support::call(scenario, &client)).unwrap();
+        }
+        scenario.prepare(&mut fake.lark());
+        Self { scenario, other, executor, fake, client }
+    }
+
+    /// The scenario's call; false if it was dropped. The trouble is over then.
+    async fn call_dropped(&self, when: When) -> bool {
+        let call = Box::pin(support::call(self.scenario, &self.client));
+        let is_over = Dropped { future: Some(call), when, polls: 0 }.await.is_some();
+        if !is_over {
+            self.heal();
+        }
+        is_over
+    }
+
+    /// Another call, which has the patience for what it finds.
+    async fn call_other(&self) -> Result<(), CallError<S::Error>> {
+        let client = self.client.clone().with_limits(Limits::default());
+        support::call(self.other, &client).await
+    }
+
+    /// Uses up every fault and break; what was revoked stays so.
+    fn heal(&self) {
+        let mut lark = self.fake.lark();
+        for route in [ROUTES; 5].into_iter().flatten() {
+            let head = Request::post(route.path()).body(()).unwrap().into_parts().0;
+            let flight = lark.begin(self.fake.now(), &head);
+            lark.abandon(flight);
+        }
+    }
+
+    fn give_ticket(&self) {
+        if self.scenario.ticket.is_some() || self.scenario.tenant.is_some() {
+            let ticket = AppTicket::new(self.fake.lark().app_ticket()).unwrap();
+            self.client.set_app_ticket(ticket);
+        }
+    }
+
+    fn counts(&self) -> [usize; ROUTES.len()] {
+        ROUTES.map(|route| self.fake.lark().count(route))
+    }
+
+    /// What is wrong with the end of another call, in whatever number of requests.
+    fn judge(&self, result: &Result<(), CallError<S::Error>>) -> Option<String> {
+        let mut scenario = self.other.clone();
+        scenario.requests = ROUTES.into_iter().zip(self.counts()).collect();
+        scenario.check(result.as_ref().copied(), &self.fake.lark()).err()
+    }
+}
+
+/// The call after the dropped one ends as it should, with one fetch of each token at most, or as many as it takes a
+/// client that was not disturbed.
+fn check_next<S, B>(connect: Connect<S>)
+where
+    S: Service<Request<Frames>, Response = Response<B>, Error: Debug> + Clone,
+    B: Body<Error: Into<S::Error>>,
+{
+    let next = |world: &World<'_, S>| {
+        world.give_ticket();
+        let before = world.counts();
+        let result = world.executor.run(world.call_other());
+        let after = world.counts();
+        let what = world.judge(&result);
+        (what, std::array::from_fn::<_, TOKEN_ROUTES, _>(|at| after[at] - before[at]))
+    };
+    let mut wrong = Vec::new();
+    for pair in pairs() {
+        let undisturbed = World::new(&pair, connect, "undisturbed");
+        undisturbed.heal();
+        let (_, needed) = next(&undisturbed);
+        for when in WHENS {
+            for when in (1..).map(when) {
+                let world = World::new(&pair, connect, when);
+                if world.executor.run(world.call_dropped(when)) {
+                    break;
+                }
+                let (what, fetched) = next(&world);
+                wrong.extend(what.map(|what| format!("{}, {when:?}: {what}", pair[0].name)));
+                if fetched.iter().zip(needed).any(|(fetched, needed)| *fetched > needed.max(1)) {
+                    wrong.push(format!("{}, {when:?}: {fetched:?} fetches", pair[0].name));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Of three calls at once, the `dropped` one is dropped; the others end as they should. They wait for its token, for
+/// its lane or at its gate, or they are what it waits for.
+fn check_others<S, B>(connect: Connect<S>, dropped: usize)
+where
+    S: Service<Request<Frames>, Response = Response<B>, Error: Debug> + Clone,
+    B: Body<Error: Into<S::Error>>,
+{
+    let wrong = RefCell::new(Vec::new());
+    for pair in pairs() {
+        let scenario = &pair[0];
+        // Those ahead of the dropped call run into its trouble; and nobody brings a ticket.
+        let waits_for_ticket =
+            matches!(scenario.expected, Expected::Failure { trouble: Trouble::NoTicket, .. });
+        let may_fail = dropped > 0 || waits_for_ticket;
+        for when in WHENS {
+            for when in (1..).map(when) {
+                let world = World::new(&pair, connect, when);
+                let is_over = Cell::new(false);
+                let call = async |at| {
+                    if at == dropped {
+                        return is_over.set(world.call_dropped(when).await);
+                    }
+                    let what = match world.call_other().await {
+                        Err(error) if may_fail && !matches!(error.kind, Failure::Deadline) => None,
+                        result => world.judge(&result),
+                    };
+                    let what = what.map(|what| format!("{}, {when:?}: {what}", scenario.name));
+                    wrong.borrow_mut().extend(what);
+                };
+                let calls = (0..3).map(|at| -> Task<'_> { Box::pin(call(at)) });
+                world.executor.run_all(calls.collect());
+                if is_over.get() {
+                    break;
+                }
+            }
+        }
+    }
+    let wrong = wrong.into_inner();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_next_call_goes_on_over_a_closure() {
+    check_next(|fake, _| memory::service(fake));
+}
+
+#[test]
+fn the_next_call_goes_on_over_a_pipe() {
+    check_next(duplex::service);
+}
+
+#[test]
+fn calls_behind_it_go_on_over_a_closure() {
+    check_others(|fake, _| memory::service(fake), 0);
+}
+
+#[test]
+fn calls_behind_it_go_on_over_a_pipe() {
+    check_others(duplex::service, 0);
+}
+
+#[test]
+fn calls_around_it_go_on_over_a_closure() {
+    check_others(|fake, _| memory::service(fake), 1);
+}
+
+#[test]
+fn calls_around_it_go_on_over_a_pipe() {
+    check_others(duplex::service, 1);
+}

@@ -1,0 +1,195 @@
+//! Every scenario without a socket: over a closure and over hyper's own connections, in time that jumps.
+
+#[path = "support/duplex.rs"]
+mod duplex;
+#[path = "support/memory.rs"]
+mod memory;
+mod support;
+#[path = "support/time.rs"]
+mod time;
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
+use hyper::rt::{Sleep, Timer};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioTimer;
+use lark_hyper::{Client, Frames};
+use lark_proto::fake::scenarios::{self, Scenario};
+use lark_proto::fake::{FakeLark, Route};
+use lark_proto::{App, Image, PutImage, Site};
+
+use memory::Fake;
+use time::{Executor, Time, turn};
+
+/// Runs `scenario` as the others do, and looks at how long its call waited.
+async fn run<S, B>(
+    scenario: &Scenario,
+    fake: &Fake,
+    service: S,
+    timer: impl Timer + Send + Sync + 'static,
+) -> Vec<String>
+where
+    S: Service<Request<Frames>, Response = Response<B>, Error: Debug>,
+    B: Body<Error: Into<S::Error>>,
+{
+    // The fake is prepared just before the call, and looked at just after it.
+    let looks: RefCell<Vec<Duration>> = RefCell::default();
+    let look = |look: &mut dyn FnMut(&mut FakeLark)| {
+        looks.borrow_mut().push(fake.elapsed() - fake.slow());
+        look(&mut fake.lark());
+    };
+    let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);
+    let mut wrong = support::run(scenario, client, &look).await;
+    let looks = looks.into_inner();
+    let waited = looks[1] - looks[0];
+    if !scenario.waits.contains(&waited) {
+        wrong.push(format!("{}: waited {waited:?}, not {:?}", scenario.name, scenario.waits));
+    }
+    wrong
+}
+
+#[test]
+fn over_a_closure() {
+    let mut wrong = Vec::new();
+    for scenario in scenarios::all().unwrap() {
+        let executor = Executor::new(scenario.name);
+        let fake = Fake::new(executor.time.clone());
+        let service = memory::service(&fake);
+        wrong.extend(executor.run(run(&scenario, &fake, service, executor.time.clone())));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn over_a_pipe_polled_by_hand() {
+    let mut wrong = Vec::new();
+    for scenario in scenarios::all().unwrap() {
+        let executor = Executor::new(scenario.name);
+        let fake = Fake::new(executor.time.clone());
+        let service = duplex::service(&fake, &executor);
+        wrong.extend(executor.run(run(&scenario, &fake, service, executor.time.clone())));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Tokio's timer, which notices who spins within a single poll.
+struct Asked(TokioTimer, AtomicU32);
+
+impl Timer for Asked {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.0.sleep(duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.0.sleep_until(deadline)
+    }
+
+    fn now(&self) -> Instant {
+        assert!(self.1.fetch_add(1, Ordering::Relaxed) < 1000, "it spins");
+        self.0.now()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_tokio_with_its_time_paused() {
+    let mut wrong = Vec::new();
+    for scenario in scenarios::all().unwrap() {
+        let fake = Fake::new(TokioTimer::new());
+        let (service, timer) =
+            (memory::service(&fake), Asked(TokioTimer::new(), AtomicU32::new(0)));
+        let mut run = pin!(run(&scenario, &fake, service, timer));
+        let mut polls = 0;
+        let run = poll_fn(|context| {
+            polls += 1;
+            assert!(polls < 1000, "{}: it spins", scenario.name);
+            run.as_mut().poll(context)
+        });
+        // Who is parked for ever has nothing else to wake it.
+        let run = tokio::time::timeout(Duration::from_secs(60 * 60), run);
+        wrong.extend(run.await.expect(scenario.name));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A virtual timer that keeps the default of [`Timer::now`]: the sleeps jump, the clock goes on.
+struct RealNow(Time);
+
+impl Timer for RealNow {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.0.sleep(duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.0.sleep(deadline.saturating_duration_since(self.now()))
+    }
+}
+
+#[test]
+fn a_timer_that_does_not_tell_the_time_sleeps_no_more_often() {
+    let mut wrong = Vec::new();
+    for scenario in scenarios::all().unwrap() {
+        let sleeps = |tells_time: bool| {
+            let executor = Executor::new(scenario.name);
+            let time = executor.time.clone();
+            let fake = Fake::new(time.clone());
+            let (site, app, service) = (Site::LARK, scenario.app.clone(), memory::service(&fake));
+            let client = match tells_time {
+                true => Client::with_service(site, app, service, time.clone()),
+                false => Client::with_service(site, app, service, RealNow(time.clone())),
+            };
+            let look = |look: &mut dyn FnMut(&mut FakeLark)| look(&mut fake.lark());
+            wrong.extend(executor.run(support::run(&scenario, client, &look)));
+            time.sleeps()
+        };
+        let [least, found] = [true, false].map(sleeps);
+        assert!(found <= least, "{}: {found} sleeps, not {least}", scenario.name);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn put() -> PutImage {
+    PutImage::message(Image::new(&b"GIF89a.."[..]).unwrap()).unwrap()
+}
+
+fn app() -> App {
+    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
+}
+
+#[test]
+fn a_service_may_stay_on_its_thread() {
+    let executor = Executor::new("a service of one thread");
+    let lark = Rc::new(RefCell::new(FakeLark::new()));
+    let service = service_fn(async |request: Request<Frames>| {
+        let lark = Rc::clone(&lark);
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        turn().await;
+        let request = Request::from_parts(head, body);
+        let reply = lark.borrow_mut().handle(std::time::UNIX_EPOCH, request);
+        Ok::<_, std::convert::Infallible>(reply.map(Full::new))
+    });
+    let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
+    executor.run(client.call(&put())).unwrap();
+    assert_eq!(lark.borrow().count(Route::ImageV4Put), 1);
+}
+
+/// It is a matter of whether this compiles.
+#[test]
+fn a_call_may_change_threads_where_its_service_may() {
+    fn assert_send<T: Send>(future: T) -> T {
+        future
+    }
+    let executor = Executor::new("a service of any thread");
+    let service = memory::service(&Fake::new(executor.time.clone()));
+    let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
+    executor.run(assert_send(client.call(&put()))).unwrap();
+}

@@ -1,0 +1,140 @@
+//! A call that waits for another goes on as soon as it can, and not just when the other is over.
+
+#[path = "support/memory.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod memory;
+#[path = "support/time.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod time;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use hyper::rt::Timer;
+use hyper::service::Service;
+use lark_hyper::{Client, Frames};
+use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
+use lark_proto::{App, Failure, Image, Limits, PutImage, Site, WriteSheetImage};
+
+use memory::{Fake, Reply, Reset};
+use time::Executor;
+
+const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+
+fn client(
+    fake: &Arc<Fake>,
+    executor: &Executor,
+) -> Client<impl Service<Request<Frames>, Response = Response<Reply>, Error = Reset> + Clone + use<>>
+{
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+    Client::with_service(Site::LARK, app, memory::service(fake), executor.time.clone())
+}
+
+fn put() -> PutImage {
+    PutImage::message(Image::new(&b"GIF89a.."[..]).unwrap()).unwrap()
+}
+
+fn write() -> WriteSheetImage {
+    let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
+    let image = Image::new(&b"GIF89a.."[..]).unwrap();
+    WriteSheetImage::new(FakeLark::SPREADSHEET.parse().unwrap(), cell, image).unwrap()
+}
+
+/// A refusal that has the next upload wait for a second, and how much later it and those after it are answered.
+fn limit(fake: &Fake, slow: &[Duration]) {
+    let reset = Some("1".to_owned());
+    let limit = Fault::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset };
+    fake.lark().fail_next_on(Route::ImageV4Put, limit);
+    for time in slow {
+        fake.lark().break_next_on(Route::ImageV4Put, Break::SlowReply(*time));
+    }
+}
+
+#[test]
+fn a_token_serves_others_while_its_fetcher_waits_for_something_else() {
+    let executor = Executor::new("a token");
+    let (time, fake) = (&executor.time, Fake::new(executor.time.clone()));
+    let client = client(&fake, &executor);
+    executor.run(client.call(&put())).unwrap();
+    limit(&fake, &[SECONDS(0), SECONDS(30)]);
+    executor.run_all(vec![
+        // From the first second to the thirty-first, no other upload passes the gate.
+        Box::pin(async { drop(client.call(&put()).await.unwrap()) }),
+        Box::pin(async {
+            time.sleep(SECONDS(2)).await;
+            fake.lark().revoke_tokens(TokenKind::Tenant);
+            fake.lark().break_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(2)));
+            client.clone().with_limits(Limits::none()).call(&write()).await.unwrap_err();
+            client.call(&put()).await.unwrap();
+            assert_eq!(fake.elapsed(), SECONDS(31));
+        }),
+        Box::pin(async {
+            time.sleep(SECONDS(3)).await;
+            client.call(&write()).await.unwrap();
+            assert_eq!(fake.elapsed(), SECONDS(4));
+        }),
+    ]);
+    assert_eq!(fake.lark().count(Route::TenantAccessToken), 2);
+}
+
+#[test]
+fn who_goes_through_a_gate_lets_the_next_one_look() {
+    let executor = Executor::new("a gate");
+    let (time, fake) = (&executor.time, Fake::new(executor.time.clone()));
+    let client = client(&fake, &executor);
+    executor.run(client.call(&put())).unwrap();
+    limit(&fake, &[SECONDS(0), SECONDS(0), SECONDS(30)]);
+    // The last to come is polled first each time.
+    executor.run_all(vec![
+        Box::pin(async {
+            time.sleep(SECONDS(1) / 2).await;
+            client.call(&put()).await.unwrap();
+            assert_eq!(fake.elapsed(), SECONDS(1));
+        }),
+        Box::pin(async {
+            time.sleep(SECONDS(1) / 4).await;
+            client.call(&put()).await.unwrap();
+            assert_eq!(fake.elapsed(), SECONDS(31));
+        }),
+        Box::pin(async { drop(client.call(&put()).await.unwrap()) }),
+    ]);
+}
+
+#[test]
+fn an_imported_token_serves_those_who_wait_for_one() {
+    let executor = Executor::new("an imported token");
+    let (time, fake) = (&executor.time, Fake::new(executor.time.clone()));
+    let (other, client) = (client(&fake, &executor), client(&fake, &executor));
+    executor.run(other.call(&put())).unwrap();
+    fake.lark().break_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(30)));
+    executor.run_all(vec![
+        Box::pin(async { drop(client.call(&put()).await.unwrap()) }),
+        Box::pin(async {
+            client.call(&put()).await.unwrap();
+            assert_eq!(fake.elapsed(), SECONDS(5));
+        }),
+        Box::pin(async {
+            time.sleep(SECONDS(5)).await;
+            client.import_token(&other.export_token().unwrap()).unwrap();
+        }),
+    ]);
+}
+
+#[test]
+fn who_waits_for_another_call_has_limits_of_its_own() {
+    let executor = Executor::new("limits");
+    let fake = Fake::new(executor.time.clone());
+    let client = client(&fake, &executor);
+    fake.lark().break_next_on(Route::ValuesImage, Break::SlowReply(SECONDS(30)));
+    let mut limits = Limits::default();
+    limits.total = SECONDS(10);
+    executor.run_all(vec![
+        Box::pin(async { drop(client.call(&write()).await.unwrap()) }),
+        Box::pin(async {
+            let error = client.clone().with_limits(limits).call(&write()).await.unwrap_err();
+            assert!(matches!(error.kind, Failure::Deadline), "{error:?}");
+            assert_eq!(fake.elapsed(), SECONDS(10));
+        }),
+    ]);
+}

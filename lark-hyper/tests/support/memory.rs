@@ -1,0 +1,176 @@
+//! The fake as a service: a closure that obeys each [`Break`], in pieces and with pauses between them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{Request, Response, request};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::rt::Timer;
+use hyper::service::{Service, service_fn};
+use lark_hyper::Frames;
+use lark_proto::fake::{Break, FakeLark, InFlight};
+
+use crate::time::turn;
+
+/// A fake in a timer's time.
+pub(crate) struct Fake {
+    lark: Mutex<FakeLark>,
+    timer: Box<dyn Timer + Send + Sync>,
+    origin: Instant,
+    /// When each slow reply was held back, and for how long.
+    slow: Mutex<Vec<(Duration, Duration)>>,
+}
+
+impl Fake {
+    pub(crate) fn new(timer: impl Timer + Send + Sync + 'static) -> Arc<Self> {
+        let (lark, slow) = (Mutex::new(FakeLark::new()), Mutex::default());
+        Arc::new(Self { lark, origin: timer.now(), timer: Box::new(timer), slow })
+    }
+
+    pub(crate) fn lark(&self) -> MutexGuard<'_, FakeLark> {
+        self.lark.lock().unwrap()
+    }
+
+    /// Since it is there.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.timer.now() - self.origin
+    }
+
+    /// How much of that slow replies took so far.
+    pub(crate) fn slow(&self) -> Duration {
+        let (now, slow) = (self.elapsed(), self.slow.lock().unwrap());
+        slow.iter().map(|&(since, time)| time.min(now - since)).sum()
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.elapsed()
+    }
+
+    fn begin(&self, head: &request::Parts) -> Arriving<'_> {
+        Arriving { fake: self, flight: Some(self.lark().begin(self.now(), head)) }
+    }
+
+    async fn hold_back(&self, time: Duration) {
+        self.slow.lock().unwrap().push((self.elapsed(), time));
+        self.timer.sleep(time).await;
+    }
+}
+
+/// A request that is given up when its service's future is dropped.
+struct Arriving<'a> {
+    fake: &'a Fake,
+    flight: Option<InFlight>,
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            self.fake.lark().abandon(flight);
+        }
+    }
+}
+
+/// The connection broke.
+#[derive(Debug)]
+pub(crate) struct Reset;
+
+impl fmt::Display for Reset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("reset, as asked for")
+    }
+}
+
+impl std::error::Error for Reset {}
+
+/// The service, in the one place where it has no connection.
+pub(crate) fn service(
+    fake: &Arc<Fake>,
+) -> impl Service<Request<Frames>, Response = Response<Reply>, Error = Reset, Future: Send> + Clone + use<>
+{
+    let fake = fake.clone();
+    service_fn(move |request| answer(fake.clone(), request))
+}
+
+/// Takes a request frame by frame and answers it.
+pub(crate) async fn answer<B>(
+    fake: Arc<Fake>,
+    request: Request<B>,
+) -> Result<Response<Reply>, Reset>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (head, mut body) = request.into_parts();
+    let mut arriving = fake.begin(&head);
+    let how = arriving.flight.as_ref().and_then(InFlight::breaks);
+    turn().await;
+    if how == Some(Break::BeforeBody) {
+        return Err(Reset);
+    }
+    let half = body.size_hint().lower() / 2;
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        whole.extend(frame.map_err(|_| Reset)?.into_data().unwrap());
+        if how == Some(Break::DuringBody) && whole.len() as u64 >= half {
+            return Err(Reset);
+        }
+        turn().await;
+    }
+    let flight = arriving.flight.take().unwrap();
+    let reply = fake.lark().finish(fake.now(), flight, &whole);
+    turn().await;
+    match how {
+        Some(Break::AfterBody) => return Err(Reset),
+        Some(Break::SlowReply(time)) => fake.hold_back(time).await,
+        _ => {}
+    }
+    Ok(reply.map(|whole| Reply::new(whole, how == Some(Break::CutReply))))
+}
+
+/// A reply's body in two halves, of which the second may be lost.
+pub(crate) struct Reply {
+    halves: VecDeque<Bytes>,
+    left: u64,
+    /// Before the next one.
+    pauses: bool,
+}
+
+impl Reply {
+    fn new(mut whole: Bytes, is_cut: bool) -> Self {
+        let left = whole.len() as u64;
+        let mut halves = VecDeque::from([whole.split_to(whole.len() / 2)]);
+        halves.extend((!is_cut).then_some(whole));
+        Self { halves, left, pauses: false }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Reset;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.pauses = !self.pauses;
+        if !self.pauses {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let half = self.halves.pop_front();
+        self.left -= half.as_ref().map_or(0, |half| half.len() as u64);
+        Poll::Ready(Some(half.map(Frame::data).ok_or(Reset)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
