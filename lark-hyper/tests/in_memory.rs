@@ -30,7 +30,7 @@ use lark_proto::{App, Image, PutImage, Site};
 use memory::Fake;
 use time::{Executor, Time, turn};
 
-/// Runs `scenario` as the others do, and looks at how long its call waited.
+/// Runs `scenario` as the others do, and looks at how long its call waited and how long it took.
 async fn run<S, B>(
     scenario: &Scenario,
     fake: &Fake,
@@ -42,15 +42,19 @@ where
     B: Body<Error: Into<S::Error>>,
 {
     // The fake is prepared just before the call, and looked at just after it.
-    let looks: RefCell<Vec<Duration>> = RefCell::default();
+    let looks: RefCell<Vec<[Duration; 2]>> = RefCell::default();
     let look = |look: &mut dyn FnMut(&mut FakeLark)| {
-        looks.borrow_mut().push(fake.elapsed() - fake.slow());
+        looks.borrow_mut().push([fake.elapsed(), fake.slow()]);
         look(&mut fake.lark());
     };
     let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);
     let mut wrong = support::run(scenario, client, &look).await;
     let looks = looks.into_inner();
-    let waited = looks[1] - looks[0];
+    let [took, slow] = [0, 1].map(|which| looks[1][which] - looks[0][which]);
+    let waited = took - slow;
+    if took > scenario.limits.total {
+        wrong.push(format!("{}: took {took:?} of {:?}", scenario.name, scenario.limits.total));
+    }
     if !scenario.waits.contains(&waited) {
         wrong.push(format!("{}: waited {waited:?}, not {:?}", scenario.name, scenario.waits));
     }
