@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::collect::collect;
 use crate::error::CallError;
-use crate::frames::Frames;
+use crate::frames::{Frames, Pulled};
 
 /// A client of one site, acting as one app, over a service that sends a request and gives its reply. Clones share
 /// its tokens and its lanes.
@@ -31,8 +31,9 @@ use crate::frames::Frames;
 /// * A reply is read up to 1 MiB ([`Client::with_reply_limit`]).
 /// * Everything ends with the call's limits, however long the service takes.
 ///
-/// A future of [`Client::call`] may be dropped at any time: what it holds goes to the other calls. It is `Send` where
-/// the service's futures and bodies are, and it never spawns anything.
+/// A future of [`Client::call`] may be dropped at any time: what it holds goes to the other calls, and no more of its body
+/// is sent. Kept without being polled, it holds its lane and the token's fetch. It is `Send` where the service, its
+/// futures and bodies, the endpoint and the errors let it be, and it never spawns anything.
 #[derive(Clone)]
 pub struct Client<S> {
     service: S,
@@ -61,7 +62,8 @@ impl Client<crate::Pool> {
 impl<S> Client<S> {
     /// A client over a service of the caller's, which sends what it is given: the URI is absolute, there is no `host`
     /// header, and the body is as long as its `content-length` says. Its error is the calls' `T` in
-    /// [`Failure::Transport`]; a ready one is [`TransportError`](crate::TransportError).
+    /// [`Failure::Transport`], into which its bodies' error converts; a ready one is
+    /// [`TransportError`](crate::TransportError). A service that cannot be cloned goes into an [`Arc`].
     ///
     /// How long it takes to connect and to answer is its own affair; the call's limits are over all of it.
     /// Waits and limits are the timer's. It is tied to the wall clock here, once; where its time is paused or virtual,
@@ -183,11 +185,11 @@ where
             match step {
                 Step::Send { request, within } => {
                     let request = request.map(Frames::from);
-                    let pulled = request.body().pulled();
+                    let pulled = Closing(request.body().pulled());
                     let outcome = shared.clock.timeout(within, self.send(request)).await;
                     shared.step(|session, now| match outcome.unwrap_or(Err(Failure::Deadline)) {
                         Ok(reply) => call.received(session, now, reply),
-                        Err(failure) => call.broken(session, now, failure, pulled.bytes()),
+                        Err(failure) => call.broken(session, now, failure, pulled.0.close()),
                     });
                     shared.moved.notify_waiters();
                 }
@@ -235,6 +237,16 @@ impl<E: Endpoint, T> Drop for Driven<'_, '_, E, T> {
     fn drop(&mut self) {
         self.call.cancel(&mut self.shared.lock());
         self.shared.moved.notify_waiters();
+    }
+}
+
+/// A request under way. Afterwards a connection that still keeps its body sends none of it: hyper opens an HTTP/2 stream
+/// that had to wait for its turn also when its call is over.
+struct Closing(Pulled);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

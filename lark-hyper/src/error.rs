@@ -1,5 +1,6 @@
 //! Why there is no reply.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
@@ -71,6 +72,13 @@ impl From<Box<dyn Error + Send + Sync>> for TransportError {
 impl From<std::io::Error> for TransportError {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+/// For bodies that cannot fail.
+impl From<Infallible> for TransportError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

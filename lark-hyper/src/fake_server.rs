@@ -21,8 +21,8 @@ use tokio::sync::oneshot;
 /// The longest body that is read: a cell image of 20 MiB as numbers, and as much again.
 const BODY_LIMIT: usize = 160 << 20;
 
-/// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1 or HTTP/2 by prior knowledge, served until it is dropped. Its connections obey
-/// [`FakeLark::break_next`].
+/// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1 or HTTP/2 by prior knowledge, served until it is dropped. Its
+/// connections obey [`FakeLark::break_next`]; of an HTTP/2 connection it is the request's stream that is reset.
 ///
 /// ```
 /// use lark_hyper::FakeServer;
@@ -34,6 +34,7 @@ const BODY_LIMIT: usize = 160 << 20;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it is gone when it is dropped"]
 pub struct FakeServer {
     address: SocketAddr,
     site: Site,
@@ -127,7 +128,7 @@ async fn accept(listener: TcpListener, lark: Arc<Mutex<FakeLark>>) {
     }
 }
 
-/// What hyper closes a connection for.
+/// What hyper closes a connection for, or resets a stream.
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 async fn answer(

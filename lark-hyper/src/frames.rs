@@ -1,6 +1,6 @@
 //! A request's body as the frames that hyper sends.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,8 @@ use lark_proto::Body;
 const FRAME: usize = 64 << 10;
 
 /// A [`Body`] as a [`hyper::body::Body`]: frames of 1 byte to 64 KiB, encoded when they are asked for, and a size
-/// hint that is exact at any time. A frame of a stored image shares its memory.
+/// hint that is exact at any time. A frame of a stored image shares its memory. Once its call is over, dropped or done
+/// with the request, it gives an error instead of what is left.
 ///
 /// ```
 /// use lark_hyper::Frames;
@@ -34,16 +35,24 @@ pub struct Frames {
     pulled: Pulled,
 }
 
-/// How much of a [`Frames`] the transport has taken so far. A request of whose body nothing was taken did not reach
-/// the service.
+/// How much of a [`Frames`] the transport has taken so far. A request of whose body nothing was taken cannot have been
+/// carried out: once its call is over, nothing more is given out.
 #[derive(Clone, Debug, Default)]
 pub struct Pulled(Arc<AtomicUsize>);
+
+/// Beside the count: the request's call is over.
+const OVER: usize = 1 << (usize::BITS - 1);
 
 impl Pulled {
     /// The number of bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed) as u64
+        (self.0.load(Ordering::Relaxed) & !OVER) as u64
+    }
+
+    /// Nothing more is given out. The number of bytes that were, for good.
+    pub(crate) fn close(&self) -> u64 {
+        (self.0.fetch_or(OVER, Ordering::Relaxed) & !OVER) as u64
     }
 }
 
@@ -63,18 +72,23 @@ impl From<Body> for Frames {
 
 impl hyper::body::Body for Frames {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let len = self.body.chunk().len().min(FRAME);
         if len == 0 {
             return Poll::Ready(None);
         }
+        // One step, so that a byte is either counted or not given out.
+        let count = |pulled| (pulled & OVER == 0).then_some(pulled + len);
+        if self.pulled.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
+            let over = io::Error::new(io::ErrorKind::ConnectionAborted, "the call is over");
+            return Poll::Ready(Some(Err(over)));
+        }
         let data = self.body.copy_to_bytes(len);
-        self.pulled.0.fetch_add(len, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 

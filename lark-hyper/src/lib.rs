@@ -25,11 +25,10 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "fake-server"))] {
-//! use std::convert::Infallible;
 //! use std::sync::Mutex;
 //!
 //! use http_body_util::{BodyExt, Full};
-//! use lark_hyper::{Client, Frames};
+//! use lark_hyper::{Client, Frames, TransportError};
 //! use lark_proto::fake::FakeLark;
 //! use lark_proto::{App, Image, PutImage, Site};
 //!
@@ -39,7 +38,7 @@
 //!     let body = body.collect().await?.to_bytes();
 //!     let request = http::Request::from_parts(head, body);
 //!     let reply = lark.lock().unwrap().handle(std::time::SystemTime::now(), request);
-//!     Ok::<_, Infallible>(reply.map(Full::new))
+//!     Ok::<_, TransportError>(reply.map(Full::new))
 //! });
 //! let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
 //! let timer = hyper_util::rt::TokioTimer::new(); // your runtime's

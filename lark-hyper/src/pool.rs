@@ -1,14 +1,18 @@
 //! Connections on tokio: found, opened, kept and timed.
 
+use std::error::Error;
 use std::future::Future;
+use std::io;
+use std::iter::successors;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::rt::{Read, Write};
 use hyper::service::Service;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_timeout::TimeoutConnector;
@@ -25,11 +29,13 @@ use crate::frames::Frames;
 ///
 /// Each phase of a request has its time: 20 s to find the host and to connect, 30 s more for the head, 30 s and a second
 /// for each 64 KiB for the body, two minutes and as much again for the service to answer (a cell write may take it
-/// one), 30 s for the reply's body. A connection of which a minute long nothing is taken is closed. No redirect is
-/// followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
+/// one), 30 s for the reply's body. A connection of which nothing is taken for a minute is closed. How many requests are
+/// out at once is the caller's to limit, where a link is narrow: they share it, and the time goes on for each.
+///
+/// No redirect is followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
 #[derive(Clone, Debug)]
-pub struct Pool<C = TimeoutConnector<HttpsConnector<HttpConnector>>> {
-    client: legacy::Client<C, Frames>,
+pub struct Pool<C = HttpsConnector<HttpConnector>> {
+    client: legacy::Client<TimeoutConnector<C>, Frames>,
 }
 
 impl Pool {
@@ -40,6 +46,8 @@ impl Pool {
         http.enforce_http(false);
         // A head must not wait for the acknowledgement of what went before.
         http.set_nodelay(true);
+        // Over all addresses of a kind, so that after a dead one there is time for the next.
+        http.set_connect_timeout(Some(Duration::from_secs(10)));
         // Named, since a process may have several providers.
         let ring = rustls::crypto::ring::default_provider();
         #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
@@ -49,27 +57,38 @@ impl Pool {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(http);
-        let mut connector = TimeoutConnector::new(https);
-        connector.set_connect_timeout(Some(Duration::from_secs(20)));
-        // Whatever became of its call, a connection writes out what it took: to a peer that reads nothing, for ever.
-        connector.set_write_timeout(Some(Duration::from_secs(60)));
-        Self::with_connector(connector)
+        Self::with_connector(https)
     }
 }
 
 impl<C> Pool<C>
 where
-    C: Connect + Clone + Send + Sync + 'static,
+    TimeoutConnector<C>: Connect + Clone + Send + Sync + 'static,
 {
-    /// Connections made by a connector of the caller's: its proxy, certificates, addresses, and its own times to connect
-    /// and to write.
+    /// Connections made by a connector of the caller's: its proxy, certificates, addresses.
     #[must_use]
-    pub fn with_connector(connector: C) -> Self {
+    pub fn with_connector(connector: C) -> Self
+    where
+        C: tower_service::Service<
+                Uri,
+                Response: Read + Write + Send + Unpin,
+                Error: Into<Box<dyn Error + Send + Sync>>,
+                Future: Send + 'static,
+            > + Send,
+    {
+        let mut connector = TimeoutConnector::new(connector);
+        connector.set_connect_timeout(Some(Duration::from_secs(20)));
+        // Whatever became of its call, a connection writes out what it took: to a peer that reads nothing, for ever.
+        connector.set_write_timeout(Some(Duration::from_secs(60)));
         let client = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             // Shorter than servers keep idle connections: one that is closing loses the request.
             .pool_idle_timeout(Duration::from_secs(15))
+            // A connection that has gone silent would be shared for as long as there are calls. On a slow link a ping
+            // waits behind what is on its way.
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .http2_keep_alive_timeout(Duration::from_secs(60))
             .build(connector);
         Self { client }
     }
@@ -83,7 +102,7 @@ impl Default for Pool {
 
 impl<C> Service<Request<Frames>> for Pool<C>
 where
-    C: Connect + Clone + Send + Sync + 'static,
+    TimeoutConnector<C>: Connect + Clone + Send + Sync + 'static,
 {
     type Response = Response<ReplyBody>;
     type Error = TransportError;
@@ -106,7 +125,7 @@ where
             ] {
                 until += time;
                 if let Ok(reply) = timeout_at(until, reply.as_mut()).await {
-                    let reply = reply.map_err(|error| TransportError::Failed(error.into()))?;
+                    let reply = reply.map_err(failed)?;
                     return Ok(reply.map(ReplyBody::new));
                 }
                 let is_over = match phase {
@@ -123,16 +142,29 @@ where
     }
 }
 
+/// A connector's own timeouts are this pool's.
+fn failed(error: legacy::Error) -> TransportError {
+    let is_late = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
+    };
+    match successors(error.source(), |&cause| cause.source()).any(is_late) {
+        true if error.is_connect() => TransportError::Timeout(Timeout::Connect),
+        true => TransportError::Timeout(Timeout::SendBody),
+        false => TransportError::Failed(error.into()),
+    }
+}
+
 /// The body of a [`Pool`]'s reply, which has half a minute to arrive.
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,
     late: Pin<Box<Sleep>>,
+    is_late: bool,
 }
 
 impl ReplyBody {
     fn new(incoming: Incoming) -> Self {
-        Self { incoming, late: Box::pin(sleep(Duration::from_secs(30))) }
+        Self { incoming, late: Box::pin(sleep(Duration::from_secs(30))), is_late: false }
     }
 }
 
@@ -144,15 +176,19 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        if self.is_late {
+            return Poll::Ready(None);
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| Ok(frame?)));
         }
         ready!(self.late.as_mut().poll(context));
+        self.is_late = true;
         Poll::Ready(Some(Err(TransportError::Timeout(Timeout::RecvBody))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.is_late || self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -39,7 +39,7 @@ where
 fn next(frames: &mut Frames) -> Option<Bytes> {
     match Pin::new(frames).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(frame) => {
-            frame.map(|Ok(frame): Result<Frame<Bytes>, _>| frame.into_data().unwrap())
+            frame.map(|frame: Result<Frame<Bytes>, _>| frame.unwrap().into_data().unwrap())
         }
         Poll::Pending => panic!("a body is at hand"),
     }

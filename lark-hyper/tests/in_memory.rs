@@ -179,7 +179,7 @@ fn a_service_may_stay_on_its_thread() {
         turn().await;
         let request = Request::from_parts(head, body);
         let reply = lark.borrow_mut().handle(std::time::UNIX_EPOCH, request);
-        Ok::<_, std::convert::Infallible>(reply.map(Full::new))
+        Ok::<_, lark_hyper::TransportError>(reply.map(Full::new))
     });
     let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
     executor.run(client.call(&put())).unwrap();

@@ -1,55 +1,25 @@
 //! How long the pool waits for each phase of a request, on a paused clock and an in-memory connection.
 
+#[path = "support/pipe.rs"]
+#[allow(dead_code, reason = "other tests speak HTTP/2")]
+mod pipe;
+
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use lark_hyper::{CallError, Client, Pool, Timeout, TransportError};
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Frame};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioTimer;
+use lark_hyper::{CallError, Client, Frames, Pool, ReplyBody, Timeout, TransportError};
 use lark_proto::{App, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
+use pipe::Pipe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
-
-/// One end of a pipe, which the pool takes for a connection.
-struct Pipe(TokioIo<DuplexStream>);
-
-impl Connection for Pipe {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl Write for Pipe {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-}
 
 /// An upload of 6.4 MB, or 98 times 64 KiB, to a peer that does `peer`; how it ended and how many seconds that took.
 async fn upload<F: Future<Output = ()> + Send + 'static>(
@@ -58,14 +28,14 @@ async fn upload<F: Future<Output = ()> + Send + 'static>(
     let connector = tower::service_fn(move |_: http::Uri| {
         let (near, far) = tokio::io::duplex(1 << 10);
         tokio::spawn(peer(far));
-        Box::pin(async { Ok::<_, io::Error>(Pipe(TokioIo::new(near))) })
+        Box::pin(async { Ok::<_, io::Error>(Pipe::new(near)) })
     });
     call(Pool::with_connector(connector)).await
 }
 
-async fn call<C>(pool: Pool<C>) -> (Result<ImageKey, CallError>, u64)
+async fn call<S>(pool: S) -> (Result<ImageKey, CallError>, u64)
 where
-    C: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static,
+    S: Service<Request<Frames>, Response = Response<ReplyBody>, Error = TransportError>,
 {
     let image = Image::new([b"GIF89a".as_slice(), &[7; 6_400_000]].concat()).unwrap();
     let put = PutImage::message(image).unwrap();
@@ -84,11 +54,12 @@ fn timeout(outcome: Result<ImageKey, CallError>) -> Option<Timeout> {
     }
 }
 
-/// Takes the whole request: everything up to the end of its form.
-async fn take(peer: &mut DuplexStream) {
-    let (mut tail, mut part) = (Vec::new(), [0; 1 << 14]);
+/// Takes the whole request, everything up to the end of its form, a kilobyte every so often.
+async fn take(peer: &mut DuplexStream, pause: Duration) {
+    let (mut tail, mut part) = (Vec::new(), [0; 1 << 10]);
     while !tail.ends_with(b"--\r\n") {
-        let len = peer.read(&mut part).await.unwrap();
+        tokio::time::sleep(pause).await;
+        let Ok(len @ 1..) = peer.read(&mut part).await else { return };
         tail.drain(..tail.len().saturating_sub(4));
         tail.extend_from_slice(&part[..len]);
     }
@@ -103,23 +74,30 @@ async fn to_connect() {
         })
     });
     let (outcome, seconds) = call(Pool::with_connector(nowhere)).await;
-    assert_eq!((timeout(outcome), seconds), (Some(Timeout::Connect), 50));
+    assert_eq!((timeout(outcome), seconds), (Some(Timeout::Connect), 20));
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_send_the_body() {
+async fn for_a_peer_that_takes_nothing() {
     let (outcome, seconds) = upload(|peer| async move {
         pending::<()>().await;
         drop(peer);
     })
     .await;
+    assert_eq!((timeout(outcome), seconds), (Some(Timeout::SendBody), 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_send_the_body() {
+    let slowly = |mut peer| async move { take(&mut peer, Duration::from_millis(100)).await };
+    let (outcome, seconds) = upload(slowly).await;
     assert_eq!((timeout(outcome), seconds), (Some(Timeout::SendBody), 50 + 30 + 97));
 }
 
 #[tokio::test(start_paused = true)]
 async fn to_get_an_answer() {
     let (outcome, seconds) = upload(|mut peer| async move {
-        take(&mut peer).await;
+        take(&mut peer, Duration::ZERO).await;
         pending::<()>().await;
     })
     .await;
@@ -130,7 +108,7 @@ async fn to_get_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn to_get_the_answers_body() {
     let (outcome, seconds) = upload(|mut peer| async move {
-        take(&mut peer).await;
+        take(&mut peer, Duration::ZERO).await;
         tokio::time::sleep(Duration::from_secs(100)).await;
         peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"code\":").await.unwrap();
         pending::<()>().await;
@@ -142,8 +120,7 @@ async fn to_get_the_answers_body() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_within_its_time_is_one() {
     let (outcome, seconds) = upload(|mut peer| async move {
-        tokio::time::sleep(Duration::from_secs(150)).await;
-        take(&mut peer).await;
+        take(&mut peer, Duration::from_millis(25)).await;
         tokio::time::sleep(Duration::from_secs(200)).await;
         let reply = r#"{"code":0,"data":{"image_key":"img_1"}}"#;
         let len = reply.len();
@@ -151,5 +128,29 @@ async fn a_slow_answer_within_its_time_is_one() {
         peer.write_all(reply.as_bytes()).await.unwrap();
     })
     .await;
-    assert_eq!((outcome.unwrap().as_str(), seconds), ("img_1", 350));
+    assert_eq!(outcome.unwrap().as_str(), "img_1");
+    assert!((350..394).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_ends_with_the_call() {
+    struct Nothing;
+    impl Body for Nothing {
+        type Data = Bytes;
+        type Error = TransportError;
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+        }
+    }
+    let service = service_fn(async |_| Ok::<_, TransportError>(Response::new(Nothing)));
+    let mut limits = Limits::none();
+    limits.total = Duration::from_millis(100);
+    let client = Client::with_service(Site::LARK, App::None, service, TokioTimer::new());
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let token = TenantToken::new("t-1").unwrap();
+    let outcome = client.with_limits(limits).call_as(&token, &put).await;
+    assert!(matches!(outcome.unwrap_err().kind, Failure::Deadline));
 }

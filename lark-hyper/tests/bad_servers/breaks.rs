@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lark_hyper::{Client, Pool, TransportError};
+use lark_hyper::{Client, Pool, Timeout, TransportError};
 use lark_proto::{Failure, Image, Limits, TenantToken, WriteSheetImage};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -150,7 +150,7 @@ async fn who_does_not_read_in_time_is_left() {
         let end = client.call_as(&TenantToken::new("t-1").unwrap(), &write).await.unwrap_err();
         let is_right = match &end.kind {
             Failure::Deadline => is_deadline,
-            Failure::Transport(TransportError::Failed(_)) => !is_deadline,
+            Failure::Transport(TransportError::Timeout(Timeout::SendBody)) => !is_deadline,
             _ => false,
         };
         assert!(is_right, "{end:?}");

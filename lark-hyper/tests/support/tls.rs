@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeServer, Pool};
@@ -62,7 +61,7 @@ impl Authority {
             .https_only()
             .enable_all_versions()
             .wrap_connector(http);
-        let pool = Pool::with_connector(TimeoutConnector::new(https));
+        let pool = Pool::with_connector(https);
         Client::with_service(site.clone(), app, pool, TokioTimer::new())
     }
 }

@@ -1,7 +1,7 @@
 //! A slow fake in memory, a count of what is under way, and calls by the crowd.
 
+use lark_hyper::TransportError;
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -60,8 +60,8 @@ fn now() -> SystemTime {
 
 impl Service<Request<Frames>> for Slow {
     type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Answer<Self::Response, Infallible>;
+    type Error = TransportError;
+    type Future = Answer<Self::Response, TransportError>;
 
     fn call(&self, request: Request<Frames>) -> Self::Future {
         let slow = self.clone();
