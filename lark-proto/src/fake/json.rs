@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use http::HeaderMap;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -57,9 +56,8 @@ impl<'de> Visitor<'de> for Image {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
-        STANDARD.decode(text).map_err(|error| {
-            E::custom(format_args!("image is not base64 (standard alphabet, padded): {error}"))
-        })
+        let refused = |_| E::custom("image is not base64 (standard alphabet, padded)");
+        STANDARD.decode_to_vec(text).map_err(refused)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<u8>, A::Error> {
@@ -150,8 +148,8 @@ mod tests {
             (json, with_image("null"), 90204, "expected image to be an array"),
             (json, with_image(r#"{"type":"Buffer","data":[1]}"#), 90204, "expected image to be"),
             (json, with_image(r#""data:image/png;base64,AAAA""#), 90204, "base64"),
-            (json, with_image(r#""-_8=""#), 90204, "offset 0"),
-            (json, with_image(r#""+/8""#), 90204, "padd"),
+            (json, with_image(r#""-_8=""#), 90204, "standard alphabet"),
+            (json, with_image(r#""+/8""#), 90204, "padded"),
             (json, with_image(r#""+/9=""#), 90204, "base64"),
             (json, with_image(r#""+/8=\n""#), 90204, "base64"),
             (json, r#"{"range":"r","range":"r","image":[1],"name":"n"}"#.into(), 90204, "`range`"),

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 
 use super::Session;
 use crate::error::Invalid;
@@ -45,7 +44,7 @@ impl Session {
             ends: now.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
         };
         let json = serde_json::to_string(&exported).ok()?;
-        Some(format!("{FORM}.{:016x}.{}", checksum(&json), URL_SAFE_NO_PAD.encode(&json)))
+        Some(format!("{FORM}.{:016x}.{}", checksum(&json), URL_SAFE_NO_PAD.encode_to_string(&json)))
     }
 
     /// Takes over a token that a session of the same app, site and tenant exported, unless the one at hand lasts
@@ -86,7 +85,7 @@ impl Session {
 
 fn decode(text: &str) -> Option<String> {
     let (sum, base64) = text.strip_prefix(FORM)?.strip_prefix('.')?.split_once('.')?;
-    let json = String::from_utf8(URL_SAFE_NO_PAD.decode(base64).ok()?).ok()?;
+    let json = String::from_utf8(URL_SAFE_NO_PAD.decode_to_vec(base64).ok()?).ok()?;
     (sum == format!("{:016x}", checksum(&json))).then_some(json)
 }
 

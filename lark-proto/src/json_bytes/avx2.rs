@@ -1,0 +1,187 @@
+//! Numbers on x86-64 with AVX2, sixteen bytes at a time. The one module with `unsafe` code.
+//!
+//! Each byte becomes the four characters `hto,` (hundreds, tens, ones, comma); then a shuffle closes up four of them
+//! at a time over the zeros that lead. Which characters stay depends on no more than which bytes are at least 10 and
+//! which at least 100: eight bits, which choose the shuffle from a table.
+#![expect(unsafe_code, reason = "intrinsics, and memory that is not zeroed before it is written")]
+
+use std::arch::x86_64::{
+    _mm_cmpeq_epi8, _mm_load_si128, _mm_loadu_si128, _mm_max_epu8, _mm_movemask_epi8,
+    _mm_set1_epi8, _mm_shuffle_epi8, _mm_storeu_si128, _mm256_add_epi16, _mm256_castsi256_si128,
+    _mm256_cvtepu8_epi16, _mm256_extracti128_si256, _mm256_mulhi_epu16, _mm256_mullo_epi16,
+    _mm256_or_si256, _mm256_set1_epi16, _mm256_slli_epi16, _mm256_sub_epi16, _mm256_unpackhi_epi16,
+    _mm256_unpacklo_epi16,
+};
+use std::mem::MaybeUninit;
+
+use bytes::BytesMut;
+
+/// Bytes encoded at a time, each as at most [`WIDTH`] characters.
+const GROUP: usize = 16;
+/// The longest number, and its comma.
+const WIDTH: usize = 4;
+
+/// Whether the processor can do it.
+fn is_there() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
+}
+
+/// Appends as many of `bytes` as make whole groups, each number with its comma, and returns what is left: all of them
+/// on a processor that cannot do it.
+pub(super) fn encode<'b>(bytes: &'b [u8], out: &mut BytesMut) -> &'b [u8] {
+    if !is_there() {
+        return bytes;
+    }
+    let (groups, rest) = bytes.split_at(bytes.len() - bytes.len() % GROUP);
+    out.reserve(groups.len() * WIDTH);
+    let room = out.spare_capacity_mut();
+    // SAFETY: the features were detected, and the room was just reserved.
+    let written = unsafe { encode_groups(groups, room) };
+    // SAFETY: so many bytes of the spare capacity were written.
+    unsafe { out.set_len(out.len() + written) };
+    rest
+}
+
+/// Writes whole groups to the beginning of `room`, and returns how many bytes that made.
+///
+/// # Safety
+/// The processor has AVX2 and POPCNT, and `room` has [`WIDTH`] bytes for each of `groups`.
+#[target_feature(enable = "avx2,popcnt")]
+#[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "eight bits of a mask")]
+#[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+unsafe fn encode_groups(groups: &[u8], room: &mut [MaybeUninit<u8>]) -> usize {
+    debug_assert!(room.len() >= groups.len() * WIDTH);
+    let to = room.as_mut_ptr();
+    let mut at = 0;
+    for group in groups.chunks_exact(GROUP) {
+        // SAFETY: the caller has the features. The load reads a group's 16 bytes; a table's entry is 16 bytes, aligned to
+        // 16. Each store writes 16 bytes from `at`, of which at most 16 are kept: before the k-th store of this call
+        // `at` is at most 16 k, so the store ends within 16 (k + 1), and there are as many stores as quarters of
+        // groups, for each of which the caller has 16 bytes of room.
+        unsafe {
+            let bytes = _mm_loadu_si128(group.as_ptr().cast());
+            let wide = _mm256_cvtepu8_epi16(bytes);
+            // Division by multiplication, exact for all 256 values.
+            let tens = _mm256_mulhi_epu16(wide, _mm256_set1_epi16(6554));
+            let hundreds = _mm256_mulhi_epu16(wide, _mm256_set1_epi16(656));
+            let ten = _mm256_set1_epi16(10);
+            let one = _mm256_sub_epi16(wide, _mm256_mullo_epi16(tens, ten));
+            let tens = _mm256_sub_epi16(tens, _mm256_mullo_epi16(hundreds, ten));
+            // Little-endian: the hundreds come before the tens, the ones before the comma.
+            let digits = _mm256_or_si256(hundreds, _mm256_slli_epi16::<8>(tens));
+            let ht = _mm256_add_epi16(digits, _mm256_set1_epi16(i16::from_le_bytes(*b"00")));
+            let oc = _mm256_add_epi16(one, _mm256_set1_epi16(i16::from_le_bytes(*b"0,")));
+            let (low, high) = (_mm256_unpacklo_epi16(ht, oc), _mm256_unpackhi_epi16(ht, oc));
+            let quarters = [
+                _mm256_castsi256_si128(low),
+                _mm256_castsi256_si128(high),
+                _mm256_extracti128_si256::<1>(low),
+                _mm256_extracti128_si256::<1>(high),
+            ];
+            let two = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(10)), bytes);
+            let three = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(100)), bytes);
+            let (mut two, mut three) = (_mm_movemask_epi8(two), _mm_movemask_epi8(three));
+            for characters in quarters {
+                let digits = ((three & 15) << 4 | two & 15) as u8;
+                let Shuffle(kept) = &SHUFFLES[usize::from(digits)];
+                let closed = _mm_shuffle_epi8(characters, _mm_load_si128(kept.as_ptr().cast()));
+                _mm_storeu_si128(to.add(at).cast(), closed);
+                // A digit and a comma each, and one more for each bit.
+                at += 8 + digits.count_ones() as usize;
+                (two, three) = (two >> 4, three >> 4);
+            }
+        }
+    }
+    at
+}
+
+/// Where each kept character of four numbers `hto,` comes from; past them, where nothing is taken, zeros.
+#[derive(Clone, Copy)]
+#[repr(align(16))]
+struct Shuffle([u8; GROUP]);
+
+/// By the numbers of at least two digits, in the four low bits, and those of three, in the four high ones.
+#[expect(clippy::cast_possible_truncation, reason = "a place in sixteen bytes")]
+#[expect(clippy::indexing_slicing, reason = "at build time")]
+static SHUFFLES: [Shuffle; 256] = {
+    let mut table = [Shuffle([0x80; GROUP]); 256];
+    let mut digits = 0;
+    while digits < table.len() {
+        let (mut from, mut to) = (0, 0);
+        while from < GROUP {
+            let (number, place) = (from / WIDTH, from % WIDTH);
+            let is_kept = match place {
+                0 => digits >> (4 + number) & 1 == 1,
+                1 => digits >> number & 1 == 1,
+                _ => true,
+            };
+            if is_kept {
+                table[digits].0[to] = from as u8;
+                to += 1;
+            }
+            from += 1;
+        }
+        digits += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json_bytes::encode_numbers;
+
+    /// `bytes` by this module as far as it goes: it leaves less than a group.
+    fn fast(bytes: &[u8]) -> BytesMut {
+        // What was there before stays.
+        let mut out = BytesMut::from("[");
+        let rest = encode(bytes, &mut out);
+        let done = if is_there() { bytes.len() / GROUP * GROUP } else { 0 };
+        assert_eq!(rest, &bytes[done..]);
+        encode_numbers(rest, &mut out);
+        out
+    }
+
+    fn portable(bytes: &[u8]) -> BytesMut {
+        let mut out = BytesMut::from("[");
+        encode_numbers(bytes, &mut out);
+        out
+    }
+
+    #[test]
+    fn every_byte_in_every_place_of_a_group() {
+        for byte in 0..=255 {
+            for place in 0..GROUP {
+                let mut group = [7; GROUP];
+                group[place] = byte;
+                assert_eq!(fast(&group), portable(&group));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+        #[test]
+        fn at_every_alignment_and_length(bytes in proptest::collection::vec(any::<u8>(), 332)) {
+            for start in 0..32 {
+                for len in 0..=300 {
+                    let bytes = &bytes[start..start + len];
+                    prop_assert_eq!(fast(bytes), portable(bytes));
+                }
+            }
+        }
+
+    }
+
+    proptest! {
+        #[test]
+        fn with_few_digits_and_many(
+            bytes in proptest::collection::vec(
+                prop_oneof![0..10_u8, 8..12_u8, 98..102_u8, any::<u8>()], 0..2000),
+        ) {
+            prop_assert_eq!(fast(&bytes), portable(&bytes));
+        }
+    }
+}
