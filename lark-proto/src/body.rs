@@ -24,8 +24,9 @@ pub struct Body {
     rest: VecDeque<Segment>,
     /// Bytes that are left, `shown` among them.
     len: u64,
-    /// The memory that pieces are encoded in, reused once the transport has dropped the last one.
-    scratch: BytesMut,
+    /// The memory that pieces are encoded in, by turns: the next piece is made while the transport still holds the
+    /// last one, and is made in place once it has dropped the one before.
+    scratch: [BytesMut; 2],
 }
 
 /// A part of a body: bytes as they are, or an image that is still to be encoded.
@@ -99,8 +100,10 @@ impl Body {
                 }
                 Segment::Encoded(encoding, image) => {
                     let piece = image.split_to(image.len().min(PIECE));
-                    encoding.encode(&piece, image.is_empty(), &mut self.scratch);
-                    self.shown = self.scratch.split().freeze();
+                    self.scratch.reverse();
+                    let [scratch, _] = &mut self.scratch;
+                    encoding.encode(&piece, image.is_empty(), scratch);
+                    self.shown = scratch.split().freeze();
                     image.len()
                 }
             };
@@ -170,5 +173,23 @@ impl From<String> for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Body({} bytes)", self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_beyond_4_gib_is_counted_on_paper() {
+        let segment = Bytes::from(vec![9; 16 << 20]);
+        let base64 = Segment::Encoded(ImageEncoding::Base64, segment.clone());
+        let stored = std::iter::repeat_n(Segment::Stored(segment), 600);
+        let mut body = Body::of(stored.chain([base64]));
+        let len = (600 << 24) + (1_u64 << 24).div_ceil(3) * 4;
+        assert_eq!((body.len(), body.remaining() as u64), (len, len.min(usize::MAX as u64)));
+        body.advance((600 << 24) - 1);
+        assert_eq!(body.next_chunk().unwrap(), [9][..]);
+        assert_eq!(body.next_chunk().unwrap()[..4], *b"CQkJ");
     }
 }

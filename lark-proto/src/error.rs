@@ -370,8 +370,8 @@ pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
     let cut = max.min(text.len());
     let cut = (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut);
     let kept = String::from_utf8_lossy(text.get(..cut).unwrap_or(text));
-    let mut out: String =
-        kept.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }).collect();
+    let mut out = String::with_capacity(kept.len() + '…'.len_utf8());
+    out.extend(kept.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }));
     if cut < text.len() {
         out.push('…');
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde::de::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::code::Code;
@@ -102,12 +102,12 @@ impl Reply {
         self.log_id_in(self.envelope().ok().as_ref())
     }
 
-    /// The result in the envelope's `data`.
+    /// The result in the envelope's `data`; its strings may be borrowed from the body.
     ///
     /// # Errors
     /// [`Error::Api`] if the code is not 0, [`Error::Unreadable`] if there is no envelope or its
     /// `data` is not a `T`.
-    pub fn data<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         let envelope = self.success()?;
         let data = envelope.data.map_or("", RawValue::get);
         // serde would also read a struct from an array, which Lark never sends.
@@ -129,7 +129,7 @@ impl Reply {
     ///
     /// # Errors
     /// As [`Reply::data`].
-    pub fn flat<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub fn flat<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         self.success()?;
         serde_json::from_slice(self.body()).map_err(|error| self.unreadable(error.to_string()))
     }
@@ -189,7 +189,9 @@ impl Reply {
     }
 
     fn log_id_in(&self, envelope: Option<&Envelope<'_>>) -> Option<String> {
-        let header = |name| self.headers().get(name)?.to_str().ok().filter(|id| !id.is_empty());
+        let cut = |id: &str| excerpt(id.as_bytes(), 128);
+        let header =
+            |name| self.headers().get(name)?.to_str().ok().filter(|id| !id.is_empty()).map(cut);
         let body = || {
             let envelope = envelope?;
             let error = envelope.error.map(Object::new).unwrap_or_default();
@@ -197,10 +199,9 @@ impl Reply {
             inner
                 .or_else(|| envelope.log_id.and_then(text))
                 .or_else(|| envelope.logid.and_then(text))
+                .map(|id| cut(&id))
         };
-        let id = header("x-tt-logid").map(str::to_owned).or_else(body);
-        let id = id.or_else(|| header("x-request-id").map(str::to_owned))?;
-        Some(excerpt(id.as_bytes(), 128))
+        header("x-tt-logid").or_else(body).or_else(|| header("x-request-id"))
     }
 }
 

@@ -140,7 +140,8 @@ impl Bearer {
         if let Some(at) = token.bytes().position(|byte| !byte.is_ascii_graphic()) {
             return Err(refused(format!("another character at byte {at}")));
         }
-        let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        // `concat` leaves no spare capacity, with which the header would need a second allocation.
+        let mut value = HeaderValue::try_from(["Bearer ", token].concat())
             .map_err(|_| refused("another character".into()))?;
         value.set_sensitive(true);
         Ok(Self(value))

@@ -1,5 +1,6 @@
 //! Get the app access token of a store app.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::Method;
@@ -75,10 +76,11 @@ impl Endpoint for AppTokenRequest {
 
     fn read(reply: &Reply) -> Result<AppGrant, Error> {
         #[derive(serde::Deserialize)]
-        struct Flat {
-            app_access_token: String,
+        struct Flat<'a> {
+            #[serde(borrow)]
+            app_access_token: Cow<'a, str>,
         }
-        let token = AppToken::new(&reply.flat::<Flat>()?.app_access_token)
+        let token = AppToken::new(&reply.flat::<Flat<'_>>()?.app_access_token)
             .map_err(|invalid| reply.unreadable(invalid.to_string()))?;
         Ok(AppGrant { token, expires_in: expires_in(reply)? })
     }

@@ -1,5 +1,6 @@
 //! Get a tenant access token for a custom app.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::Method;
@@ -67,10 +68,11 @@ impl TenantGrant {
     /// The reply of either endpoint that hands out tenant access tokens.
     pub(super) fn read(reply: &Reply) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
-        struct Flat {
-            tenant_access_token: String,
+        struct Flat<'a> {
+            #[serde(borrow)]
+            tenant_access_token: Cow<'a, str>,
         }
-        let token = TenantToken::new(&reply.flat::<Flat>()?.tenant_access_token)
+        let token = TenantToken::new(&reply.flat::<Flat<'_>>()?.tenant_access_token)
             .map_err(|invalid| reply.unreadable(invalid.to_string()))?;
         Ok(Self { token, expires_in: expires_in(reply)? })
     }

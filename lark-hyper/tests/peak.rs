@@ -1,0 +1,76 @@
+//! The most memory that a program holds at a time, from its start, while it reads an image from a file and sends it:
+//! the image and 1 MiB. Each job is a process of its own, so that what the server holds is not counted.
+
+use std::alloc::System;
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+use cap::Cap;
+use lark_hyper::{Client, FakeServer};
+use lark_proto::fake::FakeLark;
+use lark_proto::{
+    App, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken, WriteSheetImage,
+};
+use tokio::runtime::Builder;
+
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+const IMAGE: usize = 10_000_000;
+const BAR: usize = IMAGE + (1 << 20);
+
+/// Where a job finds its name, the server's site and the image's file.
+const JOB: &str = "LARK_HYPER_PEAK_JOB";
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "this test tells itself what to do")]
+fn a_program_holds_the_image_and_a_mebibyte() {
+    if let Ok(job) = env::var(JOB) {
+        return run(&job);
+    }
+    let server = FakeServer::start().unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lark-hyper-peak.png");
+    // Zeros: the shortest numbers leave the most of a piece's memory unused.
+    let mut image = b"\x89PNG\r\n\x1a\n".to_vec();
+    image.resize(IMAGE, 0);
+    fs::write(&file, image).unwrap();
+    let peak = |job: &str| {
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "a_program_holds_the_image_and_a_mebibyte", "--nocapture"])
+            .env(JOB, format!("{job} {} {}", server.site(), file.display()))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        let peak: usize = told.trim().parse().unwrap_or_else(|_| panic!("{job}: {told}"));
+        println!("{job}: {peak} bytes");
+        peak
+    };
+    for job in ["numbers", "base64", "upload"] {
+        assert!((IMAGE..=BAR).contains(&peak(job)), "{job}");
+    }
+    assert!(peak("flat") > IMAGE * 3, "the measurement sees what is held");
+    fs::remove_file(file).unwrap();
+}
+
+/// Does a job as a program would, and tells the peak.
+fn run(job: &str) {
+    let [job, site, file] = job.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{job}") };
+    let site = Site::custom(site).unwrap();
+    let image = Image::new(fs::read(file).unwrap()).unwrap();
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+    let client = Client::new(site.clone(), app);
+    let cell = format!("{}!A1", FakeLark::SHEET).parse().unwrap();
+    let spreadsheet = FakeLark::SPREADSHEET.parse().unwrap();
+    let write = WriteSheetImage::new(spreadsheet, cell, image.clone()).unwrap();
+    let work = async {
+        match job {
+            "numbers" => drop(client.call(&write).await.unwrap()),
+            "base64" => drop(client.call(&write.encoded(ImageEncoding::Base64)).await.unwrap()),
+            "upload" => drop(client.call(&PutImage::message(image).unwrap()).await.unwrap()),
+            _ => drop(write.request(&site, &TenantToken::new("t-1").unwrap())),
+        }
+    };
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+    eprintln!("{}", HEAP.max_allocated());
+}

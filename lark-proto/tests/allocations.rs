@@ -1,0 +1,108 @@
+//! How often memory is asked for, and for how much: as little for a large image as for a small one, and for a reply
+//! no more than it gives. Counted on the thread that asks.
+
+use std::{io, iter};
+
+use allocation_counter::{AllocationInfo, measure};
+use bytes::Buf;
+use http::{HeaderValue, Request, Response};
+use lark_proto::{
+    AppTicketResend, AppTokenRequest, Body, Endpoint, EndpointExt, Image, ImageEncoding, PutImage,
+    Site, StoreTenantTokenRequest, TenantToken, TenantTokenRequest, WithLogId, WriteSheetImage,
+};
+
+/// What `work` gives, and what it asked for.
+fn counted<T>(work: impl FnOnce() -> T) -> (T, AllocationInfo) {
+    let mut given = None;
+    let asked = measure(|| given = Some(work()));
+    (given.unwrap(), asked)
+}
+
+/// An image with the longest text as numbers.
+fn image(len: usize) -> Image {
+    Image::unchecked(vec![255; len]).unwrap()
+}
+
+fn put(image: Image) -> Request<Body> {
+    let token = TenantToken::new("t-1").unwrap();
+    PutImage::message(image).unwrap().request_streamed(&Site::LARK, &token)
+}
+
+fn write(image: Image, encoding: ImageEncoding) -> Request<Body> {
+    let token = TenantToken::new("t-1").unwrap();
+    let write = WriteSheetImage::new("s".parse().unwrap(), "a!A1".parse().unwrap(), image).unwrap();
+    write.encoded(encoding).request_streamed(&Site::LARK, &token)
+}
+
+#[test]
+fn a_request_is_built_alike_for_any_image() {
+    let builds: [fn(Image) -> Request<Body>; 3] = [
+        put,
+        |image| write(image, ImageEncoding::Numbers),
+        |image| write(image, ImageEncoding::Base64),
+    ];
+    for build in builds {
+        let [small, large] = [1 << 10, 10_000_000].map(|len| {
+            let image = image(len);
+            counted(|| build(image)).1
+        });
+        assert_eq!(small, large);
+        assert!(small.bytes_total < 4096, "{small:?}");
+    }
+}
+
+#[test]
+fn a_form_holds_the_callers_own_image() {
+    let image = image(10_000_000);
+    let mut body = put(image.clone()).into_body();
+    let mut chunks = iter::from_fn(|| body.next_chunk());
+    assert!(chunks.any(|chunk| chunk.as_ptr_range() == image.bytes().as_ptr_range()));
+}
+
+#[test]
+fn an_image_is_encoded_in_the_same_memory_all_along() {
+    let drains: [fn(Body); 3] = [
+        |mut body| while body.next_chunk().is_some() {},
+        |mut body| while !body.copy_to_bytes(body.chunk().len()).is_empty() {},
+        |body| assert!(io::copy(&mut body.reader(), &mut io::sink()).unwrap() > 0),
+    ];
+    let image = image(10_000_000);
+    for (encoding, piece) in [(ImageEncoding::Numbers, 48 << 10), (ImageEncoding::Base64, 16 << 10)]
+    {
+        for drain in drains {
+            let body = write(image.clone(), encoding).into_body();
+            let ((), asked) = counted(|| drain(body));
+            // Room for two pieces, and a count of references for each.
+            assert_eq!(asked.count_total, 4, "{encoding:?}");
+            assert!(asked.bytes_total < 2 * piece + 512, "{encoding:?}: {asked:?}");
+        }
+    }
+}
+
+#[test]
+fn a_success_takes_memory_for_what_it_gives() {
+    const LOG_ID: &str = "20260203112233010198076042A1B2C3D4";
+    fn check<E: Endpoint>(reply: &'static str, given: &[&str]) {
+        let mut reply = Response::new(reply.into());
+        reply.headers_mut().insert("x-tt-logid", HeaderValue::from_static(LOG_ID));
+        let (output, asked) = counted(|| E::decode(reply));
+        assert!(output.is_ok());
+        let bytes: usize = given.iter().map(|text| text.len()).sum();
+        let expected = (given.len() as u64, bytes as u64);
+        assert_eq!((asked.count_total, asked.bytes_total), expected, "{}", E::ROUTE);
+    }
+    let put = r#"{"code":0,"data":{"image_key":"img_v3"},"msg":"ok"}"#;
+    let written =
+        r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"sht","updateRange":"Q!A1:A1"}}"#;
+    let tenant = r#"{"code":0,"msg":"ok","tenant_access_token":"t-7f1b","expire":7200}"#;
+    let app = r#"{"code":0,"msg":"ok","app_access_token":"a-32bd","expire":7200}"#;
+    check::<PutImage>(put, &["img_v3"]);
+    check::<WriteSheetImage>(written, &["sht", "Q!A1:A1"]);
+    // A token is kept as the header's value that it becomes.
+    check::<TenantTokenRequest>(tenant, &["Bearer t-7f1b"]);
+    check::<StoreTenantTokenRequest>(tenant, &["Bearer t-7f1b"]);
+    check::<AppTokenRequest>(app, &["Bearer a-32bd"]);
+    check::<AppTicketResend>(r#"{"code":0,"msg":"success"}"#, &[]);
+    // With room for the dots of one that is cut.
+    check::<WithLogId<'_, PutImage>>(put, &["img_v3", &format!("{LOG_ID}…")]);
+}
