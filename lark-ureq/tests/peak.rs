@@ -1,5 +1,5 @@
-//! The most memory that a program holds at a time, from its start, while it reads an image from a file and sends it:
-//! the image and 1 MiB. Each job is a process of its own, so that what the server holds is not counted.
+//! The most memory that a program holds at a time, from its start, while it reads an image from a file and sends it by
+//! either client: the image and 1 MiB. Each job is a process of its own, so that what the server holds is not counted.
 
 use std::alloc::System;
 use std::path::Path;
@@ -10,9 +10,10 @@ use cap::Cap;
 use lark_hyper::FakeServer;
 use lark_proto::fake::FakeLark;
 use lark_proto::{
-    App, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken, WriteSheetImage,
+    App, Authorizes, Endpoint, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken,
+    WriteSheetImage,
 };
-use lark_ureq::Client;
+use tokio::runtime::Builder;
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
@@ -20,8 +21,8 @@ static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 const IMAGE: usize = 10_000_000;
 const BAR: usize = IMAGE + (1 << 20);
 
-/// Where a job finds its name, the server's site and the image's file.
-const JOB: &str = "LARK_UREQ_PEAK_JOB";
+/// Where a job finds its client, what to do, the server's site and the image's file.
+const JOB: &str = "LARK_PEAK_JOB";
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "this test tells itself what to do")]
@@ -30,7 +31,7 @@ fn a_program_holds_the_image_and_a_mebibyte() {
         return run(&job);
     }
     let server = FakeServer::start().unwrap();
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lark-ureq-peak.png");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lark-peak.png");
     // Zeros: the shortest numbers leave the most of a piece's memory unused.
     let mut image = b"\x89PNG\r\n\x1a\n".to_vec();
     image.resize(IMAGE, 0);
@@ -46,28 +47,45 @@ fn a_program_holds_the_image_and_a_mebibyte() {
         println!("{job}: {peak} bytes");
         peak
     };
-    for job in ["numbers", "base64", "upload"] {
-        assert!((IMAGE..=BAR).contains(&peak(job)), "{job}");
+    for client in ["lark-ureq", "lark-hyper"] {
+        for job in ["numbers", "base64", "upload"] {
+            let job = format!("{client} {job}");
+            assert!((IMAGE..=BAR).contains(&peak(&job)), "{job}");
+        }
     }
-    assert!(peak("flat") > IMAGE * 3, "the measurement sees what is held");
+    assert!(peak("no flat") > IMAGE * 3, "the measurement sees what is held");
     fs::remove_file(file).unwrap();
 }
 
 /// Does a job as a program would, and tells the peak.
 fn run(job: &str) {
-    let [job, site, file] = job.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{job}") };
+    let [client, job, site, file] = job.splitn(4, ' ').collect::<Vec<_>>()[..] else {
+        panic!("{job}")
+    };
     let site = Site::custom(site).unwrap();
     let image = Image::new(fs::read(file).unwrap()).unwrap();
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    let client = Client::new(site.clone(), app);
     let cell = format!("{}!A1", FakeLark::SHEET).parse().unwrap();
     let spreadsheet = FakeLark::SPREADSHEET.parse().unwrap();
     let write = WriteSheetImage::new(spreadsheet, cell, image.clone()).unwrap();
     match job {
-        "numbers" => drop(client.call(&write).unwrap()),
-        "base64" => drop(client.call(&write.encoded(ImageEncoding::Base64)).unwrap()),
-        "upload" => drop(client.call(&PutImage::message(image).unwrap()).unwrap()),
+        "numbers" => call(client, site, &write),
+        "base64" => call(client, site, &write.encoded(ImageEncoding::Base64)),
+        "upload" => call(client, site, &PutImage::message(image).unwrap()),
         _ => drop(write.request(&site, &TenantToken::new("t-1").unwrap())),
     }
     eprintln!("{}", HEAP.max_allocated());
+}
+
+fn call<E: Endpoint>(client: &str, site: Site, endpoint: &E)
+where
+    TenantToken: Authorizes<E::Auth>,
+{
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+    if client == "lark-ureq" {
+        drop(lark_ureq::Client::new(site, app).call(endpoint).unwrap());
+    } else {
+        let client = lark_hyper::Client::new(site, app);
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        drop(runtime.block_on(client.call(endpoint)).unwrap());
+    }
 }
