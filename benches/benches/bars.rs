@@ -1,0 +1,112 @@
+//! What is wanted of the encoders, on 10 MB, beside what is measured, in turns. Times are those on the processor.
+//!
+//! With `RUSTFLAGS="--cfg lark_portable"` the numbers are those of a processor without AVX2.
+
+use std::hint::black_box;
+
+use lark_benches::turns::{Asked, Bar, Costs, Line, Way};
+use lark_benches::{MAIN, boundaries, drain, form, image, read, token, write};
+use lark_proto::{EndpointExt, Image, ImageEncoding, Site};
+
+const ROUNDS: usize = 31;
+
+fn main() {
+    let asked = Asked::from_args();
+    let image = image(MAIN);
+    let mut bars = Vec::new();
+    if asked.wants("numbers") {
+        bars.extend(numbers(&asked, &image));
+    }
+    if asked.wants("length of numbers") {
+        bars.extend(length(&asked, &image));
+    }
+    if asked.wants("multipart") {
+        bars.extend(multipart(&asked, &image));
+    }
+    asked.print_bars(&bars);
+}
+
+fn line(what: &str, ours: &[f64], theirs: &[f64], bar: Bar) -> Line {
+    Line { what: what.into(), ours: ours.into(), theirs: theirs.into(), bar }
+}
+
+/// Measures, prints the times, and returns those on the processor.
+fn seconds<const N: usize>(asked: &Asked, title: &str, ways: [Way<'_>; N]) -> [Vec<f64>; N] {
+    let costs = asked.measure(ROUNDS, 1, ways.into());
+    asked.print_costs(title, &costs);
+    let cpu: Vec<Vec<f64>> = costs.into_iter().map(|Costs { cpu, .. }| cpu).collect();
+    cpu.try_into().expect("as many as there are ways")
+}
+
+/// The physical limit: `source` from one warm buffer to another.
+fn memcpy<'a>(name: &str, source: &'a [u8]) -> Way<'a> {
+    let mut target = source.to_vec();
+    Way::once(name, move || black_box(&mut target).copy_from_slice(black_box(source)))
+}
+
+fn numbers(asked: &Asked, image: &Image) -> Vec<Line> {
+    let (token, mut buffer) = (token(), vec![0; 64 * 1024]);
+    let write = write(image, ImageEncoding::Numbers);
+    let streamed = || write.request_streamed(&Site::LARK, &token).into_body();
+    let slice = &image.bytes()[..];
+    let naive = || serde_json::to_vec(slice).expect("a slice is JSON");
+    let output = naive();
+    let [by_chunks, by_reads, naive, memcpy] = seconds(
+        asked,
+        "numbers, 10 MB",
+        [
+            Way::once("lark-proto, by chunks", || drain(streamed())),
+            Way::once("lark-proto, read by 64 KiB", || read(streamed(), &mut buffer)),
+            Way::once("`serde_json::to_vec`", naive),
+            memcpy("`memcpy` of the output", &output),
+        ],
+    );
+    let ours = [("by chunks", by_chunks), ("read by 64 KiB", by_reads)];
+    let lines = ours.iter().flat_map(|(how, ours)| {
+        let text = |rest: &str| format!("numbers {how}{rest}");
+        if cfg!(lark_portable) {
+            let what = text(", without AVX2: as fast as `serde_json`");
+            return vec![line(&what, ours, &naive, Bar::AtLeast(6.0))];
+        }
+        vec![
+            line(&text(": as fast as `serde_json`"), ours, &naive, Bar::AtLeast(15.0)),
+            line(&text(": the time of `memcpy`"), ours, &memcpy, Bar::AtMost(1.6)),
+        ]
+    });
+    lines.collect()
+}
+
+fn length(asked: &Asked, image: &Image) -> Vec<Line> {
+    let token = token();
+    let write = write(image, ImageEncoding::Numbers);
+    let [ours, memcpy] = seconds(
+        asked,
+        "length of numbers, 10 MB",
+        [
+            Way::once("lark-proto", || write.request_streamed(&Site::LARK, &token)),
+            memcpy("`memcpy` of the image", image.bytes()),
+        ],
+    );
+    vec![line("exact length: the time of `memcpy` of the image", &ours, &memcpy, Bar::AtMost(2.0))]
+}
+
+fn multipart(asked: &Asked, image: &Image) -> Vec<Line> {
+    let (small, large) = (boundaries(MAIN / 10), boundaries(MAIN));
+    let [random, hostile, tenth, memcpy] = seconds(
+        asked,
+        "multipart, 10 MB",
+        [
+            Way::once("lark-proto, random bytes", || form(image).payload()),
+            Way::once("lark-proto, all boundaries", || form(&large).payload()),
+            Way::once("lark-proto, all boundaries, 1 MB ten times", || {
+                (0..10).for_each(|_| drop(black_box(form(&small).payload())));
+            }),
+            memcpy("`memcpy` of the image", image.bytes()),
+        ],
+    );
+    let search = "boundary search: the time of `memcpy` of the image";
+    vec![
+        line(search, &random, &memcpy, Bar::AtMost(1.0)),
+        line("all boundaries: the time of ten of 1 MB", &hostile, &tenth, Bar::AtMost(1.5)),
+    ]
+}

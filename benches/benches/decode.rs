@@ -1,0 +1,33 @@
+//! Replies to results, beside `serde_json` reading the same bytes into a `Value`.
+#![expect(missing_docs, reason = "criterion's macros write items without a comment")]
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use http::Response;
+use lark_benches::criterion;
+use lark_proto::{Endpoint, EndpointExt, PutImage, WriteSheetImage};
+
+const PUT: &str =
+    r#"{"code":0,"data":{"image_key":"fd3a475a-0c27-4071-a9a6-8712b84b0cb6"},"msg":"ok"}"#;
+const WRITTEN: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"shtcngNygNfuqhxTBf588jwgWbJ","updateRange":"Q7PlXT!H7:H7"},"msg":"success"}"#;
+const ERROR: &str = r#"{"code":99991672,"msg":"Access denied. One of the following scopes is required: [drive:drive, sheets:spreadsheet].","error":{"message":"Refer to the documentation","log_id":"202403051133570100540152060F0CAB8D","troubleshooter":"https://open.larksuite.com/search?log_id=202403051133570100540152060F0CAB8D","permission_violations":[{"type":"action_scope_required","subject":"drive:drive"},{"type":"action_scope_required","subject":"sheets:spreadsheet"}]}}"#;
+
+fn group<E: Endpoint>(c: &mut Criterion, name: &str, json: &'static str, is_success: bool) {
+    let reply = || Response::new(Bytes::from_static(json.as_bytes()));
+    assert_eq!(E::decode(reply()).is_ok(), is_success);
+    let mut group = c.benchmark_group(name);
+    group.throughput(Throughput::Bytes(json.len() as u64));
+    group.bench_function("lark-proto", |b| b.iter(|| E::decode(reply())));
+    group.bench_function("serde_json to a Value", |b| {
+        b.iter(|| serde_json::from_slice::<serde_json::Value>(reply().body()).unwrap());
+    });
+}
+
+fn decode(c: &mut Criterion) {
+    group::<PutImage>(c, "decode an upload's reply", PUT, true);
+    group::<WriteSheetImage>(c, "decode a cell write's reply", WRITTEN, true);
+    group::<WriteSheetImage>(c, "decode an error", ERROR, false);
+}
+
+criterion_group!(name = benches; config = criterion(); targets = decode);
+criterion_main!(benches);

@@ -1,0 +1,64 @@
+//! The clients: ours, and raw ones that post a request made beforehand and read the reply.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use lark_proto::{App, Site};
+use lark_ureq::ureq::{Agent, config::Config};
+
+fn app() -> App {
+    App::custom("cli_a1b2", "secret").expect("an app")
+}
+
+pub(crate) fn lark_ureq(site: &Site) -> lark_ureq::Client {
+    lark_ureq::Client::new(site.clone(), app())
+}
+
+pub(crate) fn lark_hyper(site: &Site) -> lark_hyper::Client<lark_hyper::Pool> {
+    lark_hyper::Client::new(site.clone(), app())
+}
+
+/// Without timeouts, as it is by default, or with those that a call to an unknown network needs: ureq tells the kernel
+/// of each before every read and write.
+pub(crate) fn ureq(request: &Request<Bytes>, has_timeouts: bool) -> impl FnMut() + 'static {
+    let (request, mut config) = (request.clone(), Config::builder());
+    if has_timeouts {
+        let time = Some(Duration::from_secs(60));
+        config = config.timeout_global(time).timeout_send_body(time).timeout_recv_response(time);
+    }
+    let agent = Agent::new_with_config(config.build());
+    move || {
+        let (head, body) = request.clone().into_parts();
+        let reply = agent.run(Request::from_parts(head, &body[..])).expect("a reply");
+        assert_eq!(reply.status(), StatusCode::OK);
+        reply.into_body().read_to_vec().expect("a reply's body");
+    }
+}
+
+pub(crate) fn hyper(request: &Request<Bytes>) -> impl AsyncFn() + 'static {
+    let request = request.clone().map(Full::new);
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client: legacy::Client<_, Full<Bytes>> =
+        legacy::Client::builder(TokioExecutor::new()).build(connector);
+    async move || {
+        let reply = client.request(request.clone()).await.expect("a reply");
+        assert_eq!(reply.status(), StatusCode::OK);
+        reply.into_body().collect().await.expect("a reply's body");
+    }
+}
+
+#[cfg(feature = "rivals")]
+pub(crate) fn reqwest(request: &Request<Bytes>) -> impl AsyncFn() + 'static {
+    let (client, request) = (reqwest::Client::new(), request.clone());
+    async move || {
+        let request = request.clone().try_into().expect("a request");
+        let reply = client.execute(request).await.expect("a reply");
+        assert_eq!(reply.status(), StatusCode::OK);
+        reply.bytes().await.expect("a reply's body");
+    }
+}

@@ -1,0 +1,159 @@
+//! Whole calls over loopback, beside raw clients that post the same bytes, made beforehand. The server is a process of
+//! its own, and the ways take turns.
+
+mod clients;
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use clients::{hyper, lark_hyper, lark_ureq, ureq};
+use http::Request;
+use lark_benches::server::{Server, serve_if_asked};
+use lark_benches::turns::{Asked, Bar, Costs, Line, Way};
+use lark_benches::{MAIN, image, random_bytes, token, write_to};
+use lark_proto::{EndpointExt, Image, PutImage, Site};
+use tokio::runtime::{Builder, Runtime};
+
+const SPREADSHEET: &str = "shtcnabc";
+
+/// Which of the seconds are compared.
+type Which = fn(&Costs) -> &[f64];
+const WALL: Which = |costs| &costs.wall;
+const CPU: Which = |costs| &costs.cpu;
+
+/// What ours is compared with.
+const PAIRS: [(&str, &str); 4] = [
+    ("lark-ureq", "ureq"),
+    ("lark-ureq, form made before", "ureq"),
+    ("lark-hyper", "hyper"),
+    ("lark-hyper, form made before", "hyper"),
+];
+
+fn main() {
+    serve_if_asked();
+    let asked = Asked::from_args();
+    if !asked.wants("end to end") {
+        return;
+    }
+    let server = Server::start().expect("a process and a port");
+    let site = Site::custom(&format!("http://{}", server.address)).expect("a loopback site");
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let world = World { site, runtime };
+
+    let small = asked.measure(161, 100, world.uploads(&image(1024)));
+    asked.print_costs("upload of 1 KiB", &small);
+    let large = asked.measure(81, 2, world.uploads(&image(MAIN)));
+    asked.print_costs("upload of 10 MB", &large);
+    let file = File::new();
+    let write = asked.measure(61, 1, world.writes(&file));
+    asked.print_costs("cell write of 10 MB", &write);
+
+    asked.print_bars(
+        &[
+            lines("uploads of 1 KiB a second", &small, WALL, Bar::AtLeast(0.95)),
+            lines("upload of 10 MB, time", &large, WALL, Bar::None),
+            lines("upload of 10 MB, processor", &large, CPU, Bar::AtMost(1.05)),
+            lines("cell write of 10 MB, time", &write, WALL, Bar::AtMost(1.1)),
+            lines("cell write of 10 MB, processor", &write, CPU, Bar::None),
+        ]
+        .concat(),
+    );
+}
+
+fn lines(what: &str, costs: &[Costs], which: Which, bar: Bar) -> Vec<Line> {
+    let find = |name: &str| costs.iter().find(|costs| costs.name == name);
+    let pairs = PAIRS.iter().filter_map(|(ours, theirs)| {
+        let what = format!("{what}: {ours} beside {theirs}");
+        let (ours, theirs) = (which(find(ours)?).into(), which(find(theirs)?).into());
+        Some(Line { what, ours, theirs, bar })
+    });
+    pairs.collect()
+}
+
+struct World {
+    site: Site,
+    runtime: Runtime,
+}
+
+impl World {
+    /// Ours make the form, with the search for a boundary that is not in the image; the others have the request in memory.
+    fn uploads<'a>(&'a self, image: &'a Image) -> Vec<Way<'a>> {
+        let put = || PutImage::message(image.clone()).expect("not too large");
+        let bytes = put().request(&self.site, &token());
+        let (blocking, client) = (lark_ureq(&self.site), lark_hyper(&self.site));
+        let (again, again_client, made) = (blocking.clone(), client.clone(), put());
+        let ours = vec![
+            Way::once("lark-ureq", move || blocking.call(&put()).expect("an upload")),
+            Way::once("lark-ureq, form made before", {
+                let made = made.clone();
+                move || again.call(&made).expect("an upload")
+            }),
+            self.tasks("lark-hyper", async move || {
+                client.call(&put()).await.expect("an upload");
+            }),
+            self.tasks("lark-hyper, form made before", async move || {
+                again_client.call(&made).await.expect("an upload");
+            }),
+        ];
+        self.beside_raw(ours, &bytes)
+    }
+
+    /// Ours read the file and encode it; the others have the request in memory.
+    fn writes<'a>(&'a self, file: &'a File) -> Vec<Way<'a>> {
+        let write = || write_to(SPREADSHEET, &file.image());
+        let bytes = write().request(&self.site, &token());
+        let (blocking, client) = (lark_ureq(&self.site), lark_hyper(&self.site));
+        let ours = vec![
+            Way::once("lark-ureq", move || blocking.call(&write()).expect("a cell write")),
+            self.tasks("lark-hyper", async move || {
+                client.call(&write()).await.expect("a cell write");
+            }),
+        ];
+        self.beside_raw(ours, &bytes)
+    }
+
+    fn beside_raw<'a>(&'a self, mut ways: Vec<Way<'a>>, bytes: &Request<Bytes>) -> Vec<Way<'a>> {
+        ways.extend([
+            Way::once("ureq", ureq(bytes, false)),
+            Way::once("ureq with timeouts", ureq(bytes, true)),
+            self.tasks("hyper", hyper(bytes)),
+            #[cfg(feature = "rivals")]
+            self.tasks("reqwest", clients::reqwest(bytes)),
+        ]);
+        ways
+    }
+
+    /// A batch of tasks, one after the other, inside of the runtime.
+    fn tasks<'a>(&'a self, name: &str, task: impl AsyncFn() + 'a) -> Way<'a> {
+        Way::new(name, move |times| {
+            self.runtime.block_on(async {
+                for _ in 0..times {
+                    task().await;
+                }
+            });
+        })
+    }
+}
+
+/// An image's file, until it is dropped.
+struct File(PathBuf);
+
+impl File {
+    fn new() -> Self {
+        let name = format!("lark-benches-{}.gif", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, random_bytes(MAIN)).expect("room for a file");
+        Self(path)
+    }
+
+    fn image(&self) -> Image {
+        Image::new(std::fs::read(&self.0).expect("the file is there")).expect("a GIF")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // What is left behind is in the directory for that.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

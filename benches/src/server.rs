@@ -1,0 +1,130 @@
+//! A server in a process of its own that reads requests as cheaply as it can and says that all went well.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+/// The argument that makes a bench's binary this server.
+const SERVE: &str = "serve";
+/// What is read at once.
+const BUFFER: usize = 256 * 1024;
+
+const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98","expire":7200}"#;
+const PUT: &str =
+    r#"{"code":0,"data":{"image_key":"fd3a475a-0c27-4071-a9a6-8712b84b0cb6"},"msg":"ok"}"#;
+const WRITE: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"shtcnabc","updateRange":"Q7PlXT!H7:H7"},"msg":"success"}"#;
+
+/// The server, until it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Runs this program once more, as the server. Its `main` has to call [`serve_if_asked`] first.
+    ///
+    /// # Errors
+    /// The system has no process or no port to give.
+    pub fn start() -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(SERVE)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut line)?;
+        }
+        let address = line.trim().parse().map_err(io::Error::other)?;
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves, and never returns, in a process that was started by [`Server::start`].
+pub fn serve_if_asked() {
+    if std::env::args().nth(1).as_deref() == Some(SERVE) {
+        let outcome = serve();
+        eprintln!("server: {outcome:?}");
+        std::process::exit(1);
+    }
+}
+
+fn serve() -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("{}", listener.local_addr()?);
+    // Also gone when the bench is: its end of the pipe closes with it.
+    thread::spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    for stream in listener.incoming() {
+        let stream = stream?;
+        // How a connection ended is the client's to tell.
+        thread::spawn(|| answer(stream));
+    }
+    Ok(())
+}
+
+/// Answers the requests of one connection.
+fn answer(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buffer = vec![0; BUFFER];
+    let mut filled = 0;
+    loop {
+        let head = loop {
+            let bytes = buffer.get(..filled).unwrap_or_default();
+            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            let count = stream.read(buffer.get_mut(filled..).unwrap_or_default())?;
+            if count == 0 {
+                return Ok(());
+            }
+            filled += count;
+        };
+        let (reply, len) = outline(buffer.get(..head).unwrap_or_default());
+        let mut missing = (head + len).saturating_sub(filled);
+        while missing > 0 {
+            let most = missing.min(BUFFER);
+            let count = stream.read(buffer.get_mut(..most).unwrap_or_default())?;
+            if count == 0 {
+                return Ok(());
+            }
+            missing -= count;
+        }
+        // None of these clients sends a request before it has the last one's reply.
+        filled = 0;
+        let json = "content-type: application/json; charset=utf-8";
+        let length = reply.len();
+        let reply = format!("HTTP/1.1 200 OK\r\n{json}\r\ncontent-length: {length}\r\n\r\n{reply}");
+        stream.write_all(reply.as_bytes())?;
+    }
+}
+
+/// The reply to a request and the length of its body, by its head.
+fn outline(head: &[u8]) -> (&'static str, usize) {
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let reply = match lines.next().unwrap_or_default() {
+        line if line.contains("/open-apis/auth/") => TOKEN,
+        line if line.contains("/open-apis/image/") => PUT,
+        _ => WRITE,
+    };
+    let len = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse().ok())?
+    });
+    (reply, len.unwrap_or_default())
+}
