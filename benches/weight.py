@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
     name: str
     program: str
     dependencies: str
-    runs: bool = True  # against a site of ours
+    runs: bool = True  # since it takes any site
 
 
 OURS = ["lark-proto", "lark-ureq", "lark-hyper"]
@@ -70,13 +70,11 @@ RAW = Candidate("`ureq` by hand, plain http", "raw_ureq", UREQ)
 RAW_TLS = Candidate("`ureq` by hand", "raw_ureq", UREQ_TLS)
 CORE = Candidate("`lark-proto`", "lark_ureq", ours("lark-proto"))  # for its tree only
 TABLE = [
-    SMALL,
-    RAW,
+    SMALL, RAW,
     Candidate("`lark-hyper` without features, plain http over a socket of std", "lark_hyper_socket",
               ours("lark-hyper", BARE) + "\n" + HYPER),
     Candidate("`hyper` by hand, the same socket", "raw_hyper_socket", HYPER_RAW),
-    SMALL_TLS,
-    RAW_TLS,
+    SMALL_TLS, RAW_TLS,
     Candidate("`lark-hyper`", "lark_hyper", ours("lark-hyper") + TOKIO),
     Candidate("`hyper` by hand, with hyper-util, hyper-rustls and tokio", "raw_hyper_pool",
               HYPER_RAW + TOKIO + HYPER_POOL),
@@ -105,8 +103,7 @@ class Lark(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply)
 
-    def log_message(self, *_):
-        pass
+    log_message = lambda *_: None
 
 
 class Crate:

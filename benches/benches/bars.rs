@@ -31,8 +31,13 @@ fn line(what: &str, ours: &[f64], theirs: &[f64], bar: Bar) -> Line {
 }
 
 /// Measures, prints the times, and returns those on the processor.
-fn seconds<const N: usize>(asked: &Asked, title: &str, ways: [Way<'_>; N]) -> [Vec<f64>; N] {
-    let costs = asked.measure(ROUNDS, 1, ways.into());
+fn seconds<const N: usize>(
+    asked: &Asked,
+    title: &str,
+    batch: usize,
+    ways: [Way<'_>; N],
+) -> [Vec<f64>; N] {
+    let costs = asked.measure(ROUNDS, batch, ways.into());
     asked.print_costs(title, &costs);
     let cpu: Vec<Vec<f64>> = costs.into_iter().map(|Costs { cpu, .. }| cpu).collect();
     cpu.try_into().expect("as many as there are ways")
@@ -54,6 +59,7 @@ fn numbers(asked: &Asked, image: &Image) -> Vec<Line> {
     let [by_chunks, by_reads, naive, memcpy] = seconds(
         asked,
         "numbers, 10 MB",
+        1,
         [
             Way::once("lark-proto, by chunks", || drain(streamed())),
             Way::once("lark-proto, read by 64 KiB", || read(streamed(), &mut buffer)),
@@ -82,6 +88,7 @@ fn length(asked: &Asked, image: &Image) -> Vec<Line> {
     let [ours, memcpy] = seconds(
         asked,
         "length of numbers, 10 MB",
+        10,
         [
             Way::once("lark-proto", || write.request_streamed(&Site::LARK, &token)),
             memcpy("`memcpy` of the image", image.bytes()),
@@ -91,17 +98,25 @@ fn length(asked: &Asked, image: &Image) -> Vec<Line> {
 }
 
 fn multipart(asked: &Asked, image: &Image) -> Vec<Line> {
-    let (small, large) = (boundaries(MAIN / 10), boundaries(MAIN));
-    let [random, hostile, tenth, memcpy] = seconds(
+    let [random, memcpy] = seconds(
         asked,
         "multipart, 10 MB",
+        10,
         [
-            Way::once("lark-proto, random bytes", || form(image).payload()),
-            Way::once("lark-proto, all boundaries", || form(&large).payload()),
-            Way::once("lark-proto, all boundaries, 1 MB ten times", || {
+            Way::once("lark-proto", || form(image).payload()),
+            memcpy("`memcpy` of the image", image.bytes()),
+        ],
+    );
+    let (small, large) = (boundaries(MAIN / 10), boundaries(MAIN));
+    let [hostile, tenth] = seconds(
+        asked,
+        "multipart, 10 MB of boundaries",
+        1,
+        [
+            Way::once("lark-proto", || form(&large).payload()),
+            Way::once("lark-proto, 1 MB ten times", || {
                 (0..10).for_each(|_| drop(black_box(form(&small).payload())));
             }),
-            memcpy("`memcpy` of the image", image.bytes()),
         ],
     );
     let search = "boundary search: the time of `memcpy` of the image";
