@@ -96,6 +96,26 @@ impl Asked {
         costs
     }
 
+    /// The same, several times with new ways: how fast a connection is depends on how its windows happened to grow,
+    /// and a copy on where its memory happens to be.
+    #[must_use]
+    pub fn measure_anew<'a>(
+        &self,
+        times: usize,
+        rounds: usize,
+        batch: usize,
+        ways: impl Fn() -> Vec<Way<'a>>,
+    ) -> Vec<Costs> {
+        let mut costs = self.measure(rounds, batch, ways());
+        for _ in 1..if self.is_test { 1 } else { times } {
+            for (all, more) in costs.iter_mut().zip(self.measure(rounds, batch, ways())) {
+                all.wall.extend(more.wall);
+                all.cpu.extend(more.cpu);
+            }
+        }
+        costs
+    }
+
     /// Prints what each way took, unless this is a test.
     pub fn print_costs(&self, title: &str, costs: &[Costs]) {
         if self.is_test {

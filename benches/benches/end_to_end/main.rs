@@ -40,12 +40,13 @@ fn main() {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let world = World { site, runtime };
 
-    let small = asked.measure(161, 100, world.uploads(&image(1024)));
+    let (tiny, image) = (image(1024), image(MAIN));
+    let small = asked.measure_anew(10, 16, 100, || world.uploads(&tiny));
     asked.print_costs("upload of 1 KiB", &small);
-    let large = asked.measure(81, 2, world.uploads(&image(MAIN)));
+    let large = asked.measure_anew(10, 10, 2, || world.uploads(&image));
     asked.print_costs("upload of 10 MB", &large);
     let file = File::new();
-    let write = asked.measure(61, 1, world.writes(&file));
+    let write = asked.measure_anew(10, 6, 1, || world.writes(&file));
     asked.print_costs("cell write of 10 MB", &write);
 
     asked.print_bars(
