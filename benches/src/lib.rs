@@ -36,7 +36,7 @@ pub fn random_bytes(len: usize) -> Vec<u8> {
 /// Never, as long as `len` is that of at least one boundary.
 #[must_use]
 pub fn boundaries(len: usize) -> Image {
-    let series = (0..).flat_map(|n| format!("--lark_{n:016x}").into_bytes());
+    let series = (0..).flat_map(|n| format!("--lark_{n:064x}").into_bytes());
     Image::unchecked(series.take(len).collect::<Vec<_>>()).expect("not empty")
 }
 

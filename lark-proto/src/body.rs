@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 
-use crate::json_bytes::{ImageEncoding, PIECE};
+use crate::json_bytes::{EDGE, ImageEncoding, PIECE};
 
 /// A body as a queue of segments. The caller's image is one of them, shared and not copied; as JSON it
 /// is encoded piece by piece while the body is read.
@@ -50,7 +50,7 @@ impl Body {
             Segment::Encoded(encoding, image) => encoding.encoded_len(image),
         });
         let mut body = Self { len: len.sum(), rest, ..Self::default() };
-        body.refill();
+        body.refill(PIECE);
         body
     }
 
@@ -71,7 +71,7 @@ impl Body {
     pub fn next_chunk(&mut self) -> Option<Bytes> {
         let chunk = std::mem::take(&mut self.shown);
         self.len -= chunk.len() as u64;
-        self.refill();
+        self.refill(PIECE);
         (!chunk.is_empty()).then_some(chunk)
     }
 
@@ -88,7 +88,8 @@ impl Body {
         whole.into()
     }
 
-    fn refill(&mut self) {
+    /// Has something to show again, if anything is left: of an image as much as `most` bytes make.
+    fn refill(&mut self, most: usize) {
         while self.shown.is_empty() {
             // An empty `Bytes` may still hold the scratch memory.
             self.shown = Bytes::new();
@@ -99,9 +100,11 @@ impl Body {
                     0
                 }
                 Segment::Encoded(encoding, image) => {
-                    let piece = image.split_to(image.len().min(PIECE));
+                    let piece = image.split_to(image.len().min(most));
                     self.scratch.reverse();
                     let [scratch, _] = &mut self.scratch;
+                    // At once: a second growth would double it.
+                    scratch.reserve(encoding.room(piece.len()));
                     encoding.encode(&piece, image.is_empty(), scratch);
                     self.shown = scratch.split().freeze();
                     image.len()
@@ -130,8 +133,35 @@ impl Buf for Body {
             self.shown.advance(step);
             self.len -= step as u64;
             count -= step;
-            self.refill();
+            self.refill(PIECE);
         }
+    }
+
+    /// What is still to be encoded goes straight into `target`, but for small pieces between.
+    fn try_copy_to_slice(&mut self, mut target: &mut [u8]) -> Result<(), TryGetError> {
+        let (requested, available) = (target.len(), self.remaining());
+        if requested > available {
+            return Err(TryGetError { requested, available });
+        }
+        while !target.is_empty() {
+            let step = target.len().min(self.shown.len());
+            target.put_slice(self.shown.get(..step).unwrap_or_default());
+            self.shown.advance(step);
+            self.len -= step as u64;
+            if !self.shown.is_empty() {
+                break;
+            }
+            if let Some(Segment::Encoded(encoding, image)) = self.rest.front_mut() {
+                // Threes, so that base64 pads only at the end, which is left to `refill`.
+                let fit = target.len() / encoding.room(3);
+                let piece = image.split_to(fit.min(image.len().saturating_sub(1) / 3) * 3);
+                let room = target.len();
+                encoding.encode(&piece, false, &mut target);
+                self.len -= (room - target.len()) as u64;
+            }
+            self.refill(EDGE);
+        }
+        Ok(())
     }
 
     /// Shares what is stored, and gives what is left where that is less.
@@ -179,6 +209,31 @@ impl fmt::Debug for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_of_any_length_are_filled_with_what_comes_next() {
+        let image: Bytes = (0..40_000_u32).map(|n| ((n * n) >> 7).to_le_bytes()[0]).collect();
+        for encoding in [ImageEncoding::Numbers, ImageEncoding::Base64] {
+            let stored = |text: &'static str| Segment::Stored(text.into());
+            let encoded = Segment::Encoded(encoding, image.clone());
+            let body = Body::of([stored("<"), encoded.clone(), stored("|"), encoded, stored(">")]);
+            let flat = body.clone().into_bytes();
+            for size in [1, 2, 3, 13, 3071, 3072, 3073, 49_152, 100_000, flat.len()] {
+                let mut body = body.clone();
+                for expected in flat.chunks(size) {
+                    let mut slice = vec![0; expected.len()];
+                    body.copy_to_slice(&mut slice);
+                    assert!(slice == expected, "{size} bytes at a time");
+                }
+                assert!(body.is_empty());
+            }
+            let mut body = body;
+            let (mut slice, available) = (vec![0; flat.len() + 1], flat.len());
+            let error = TryGetError { requested: available + 1, available };
+            assert_eq!(body.try_copy_to_slice(&mut slice), Err(error));
+            assert_eq!(body.into_bytes(), flat, "nothing was taken");
+        }
+    }
 
     #[test]
     fn a_length_beyond_4_gib_is_counted_on_paper() {

@@ -1,6 +1,7 @@
 //! `multipart/form-data` (RFC 7578) with a boundary that is derived, not drawn: the same form always
 //! has the same bytes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
@@ -22,8 +23,10 @@ pub struct Multipart {
 
 #[derive(Clone)]
 struct Part {
-    head: String,
-    content: Bytes,
+    /// The headers, the empty line behind them and, of a field, the value.
+    text: Vec<u8>,
+    /// Of a file, the content.
+    file: Bytes,
 }
 
 impl Multipart {
@@ -35,9 +38,11 @@ impl Multipart {
 
     /// Adds a text field.
     #[must_use]
-    pub fn text(mut self, name: &str, value: impl Into<Bytes>) -> Self {
-        let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n", Quoted(name));
-        self.parts.push(Part { head, content: value.into() });
+    pub fn text(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let mut text = disposition(name).into_bytes();
+        text.extend_from_slice(b"\r\n\r\n");
+        text.extend_from_slice(value.as_ref());
+        self.parts.push(Part { text, file: Bytes::new() });
         self
     }
 
@@ -56,23 +61,28 @@ impl Multipart {
             true => content_type,
             false => "application/octet-stream",
         };
-        let head = format!(
-            "Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\nContent-Type: {}\r\n",
-            Quoted(name),
-            Quoted(file_name),
-            content_type,
-        );
-        self.parts.push(Part { head, content });
+        let mut text = disposition(name);
+        text.push_str("; filename=\"");
+        push_quoted(&mut text, file_name);
+        text.push_str("\"\r\nContent-Type: ");
+        text.push_str(content_type);
+        text.push_str("\r\n\r\n");
+        self.parts.push(Part { text: text.into_bytes(), file: content });
         self
     }
 
-    /// The form's bytes, with the first boundary of the series
-    /// `lark_0000000000000000`, `lark_0000000000000001`, .. that occurs in no part.
+    /// The form's bytes, with the first boundary of the series `lark_00..00`, `lark_00..01`, .. that occurs in no part,
+    /// each with 64 hexadecimal digits.
     ///
     /// Reads every part once, whatever is in them.
     #[must_use]
     pub fn payload(&self) -> Payload {
-        self.encode(&Boundary::absent_from(|| self.contents()))
+        self.encode(&self.free_boundary())
+    }
+
+    /// The boundary of [`Multipart::payload`].
+    pub(crate) fn free_boundary(&self) -> Boundary {
+        Boundary::absent_from(|| self.contents())
     }
 
     /// The form's bytes with a boundary of the caller's.
@@ -80,65 +90,89 @@ impl Multipart {
     /// # Errors
     /// [`Rule::BoundaryInPart`].
     pub fn payload_with(&self, boundary: &Boundary) -> Result<Payload, Invalid> {
-        let delimiter = format!("--{boundary}");
-        let finder = memmem::Finder::new(&delimiter);
-        if self.contents().any(|content| finder.find(content).is_some()) {
-            return Err(Invalid::new(Rule::BoundaryInPart, &delimiter));
-        }
+        self.check(boundary)?;
         Ok(self.encode(boundary))
     }
 
-    fn contents(&self) -> impl Iterator<Item = &[u8]> {
-        self.parts.iter().flat_map(|part| [part.head.as_bytes(), &part.content])
+    /// Refuses a boundary that is in a part.
+    pub(crate) fn check(&self, boundary: &Boundary) -> Result<(), Invalid> {
+        let delimiter = format!("--{boundary}");
+        let finder = memmem::Finder::new(&delimiter);
+        match self.contents().any(|content| finder.find(content).is_some()) {
+            true => Err(Invalid::new(Rule::BoundaryInPart, &delimiter)),
+            false => Ok(()),
+        }
     }
 
-    fn encode(&self, boundary: &Boundary) -> Payload {
+    fn contents(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.iter().flat_map(|part| [&part.text[..], &part.file])
+    }
+
+    /// The form's bytes, if `boundary` is in no part.
+    pub(crate) fn encode(&self, boundary: &Boundary) -> Payload {
+        let Boundary(name) = boundary;
+        let around = name.len() + 8;
+        let room = self.parts.iter().map(|part| around + part.text.len()).sum();
+        let mut text = Vec::with_capacity(room);
         let mut segments = Vec::with_capacity(self.parts.len() * 2 + 1);
-        let mut before = "";
-        for Part { head, content } in &self.parts {
-            segments.push(stored(format!("{before}--{boundary}\r\n{head}\r\n")));
-            segments.push(Segment::Stored(content.clone()));
-            before = "\r\n";
+        let mut before: &[u8] = b"--";
+        for part in &self.parts {
+            for piece in [before, name.as_bytes(), b"\r\n", &part.text] {
+                text.extend_from_slice(piece);
+            }
+            if !part.file.is_empty() {
+                let before = std::mem::replace(&mut text, Vec::with_capacity(around));
+                segments.push(Segment::Stored(before.into()));
+                segments.push(Segment::Stored(part.file.clone()));
+            }
+            before = b"\r\n--";
         }
-        segments.push(stored(format!("{before}--{boundary}--\r\n")));
+        for piece in [before, name.as_bytes(), b"--\r\n"] {
+            text.extend_from_slice(piece);
+        }
+        segments.push(Segment::Stored(text.into()));
         Payload { content_type: boundary.content_type(), body: Body::of(segments) }
     }
 }
 
-fn stored(text: String) -> Segment {
-    Segment::Stored(text.into())
-}
-
-/// Shows the head and the content's length: a file is rarely short and a field may be a secret.
+/// Shows the lengths: a file is rarely short and a field may be a secret.
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Part({:?}, {} bytes)", self.head, self.content.len())
+        write!(f, "Part({} + {} bytes)", self.text.len(), self.file.len())
     }
 }
 
-/// A header parameter without the characters that could end it. Names outside of ASCII go as UTF-8,
-/// which is what Lark reads.
-struct Quoted<'a>(&'a str);
+fn disposition(name: &str) -> String {
+    let mut head = String::with_capacity(160);
+    head.push_str("Content-Disposition: form-data; name=\"");
+    push_quoted(&mut head, name);
+    head.push('"');
+    head
+}
 
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for char in self.0.chars() {
-            let safe = if char.is_control() || char == '"' || char == '\\' { '_' } else { char };
-            write!(f, "{safe}")?;
-        }
-        Ok(())
+/// Appends a header parameter without the characters that could end it. Names outside of ASCII go as UTF-8,
+/// which is what Lark reads.
+fn push_quoted(text: &mut String, name: &str) {
+    let mut pieces = name.split(|char: char| char.is_control() || "\"\\".contains(char));
+    text.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        text.push('_');
+        text.push_str(piece);
     }
 }
 
 /// What separates the parts of a form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Boundary(String);
+pub struct Boundary(Cow<'static, str>);
 
-/// All boundaries of the series begin so; 16 hexadecimal digits follow, so that none is the beginning
+/// All boundaries of the series begin so; hexadecimal digits follow, always as many, so that none is the beginning
 /// of another. Its end is not its beginning, as `--lark-` has it, so that two prefixes never overlap and one
 /// pass finds them all.
 const PREFIX: &str = "lark_";
-const DIGITS: usize = 16;
+/// So many that the first boundary, all zeros, shows in one byte of each 64, a line of most caches; RFC 2046 allows a
+/// boundary 70 characters.
+const DIGITS: usize = 64;
+const FIRST: &str = "lark_0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Boundary {
     /// A boundary of the caller's.
@@ -151,7 +185,7 @@ impl Boundary {
             && boundary.bytes().all(allowed)
             && !boundary.ends_with(' ')
         {
-            Ok(Self(boundary.to_owned()))
+            Ok(Self(boundary.to_owned().into()))
         } else {
             Err(Invalid::new(Rule::BoundaryForm, boundary))
         }
@@ -159,9 +193,12 @@ impl Boundary {
 
     /// The first of the series that is in none of the parts.
     ///
-    /// Trying one after the other would read hostile parts once for each boundary in them; this
+    /// That is nearly always the first of all, and then one byte of each 64 tells. Where it is not, trying one after the other would read hostile parts once for each boundary in them; this
     /// notes in one pass which numbers occur, and takes the smallest that does not.
     fn absent_from<'a, I: Iterator<Item = &'a [u8]>>(parts: impl Fn() -> I) -> Self {
+        if !parts().any(may_hold_zeros) {
+            return Self(FIRST.into());
+        }
         let prefix = format!("--{PREFIX}");
         let finder = memmem::Finder::new(&prefix);
         // Nor do whole boundaries overlap, so that as many numbers as fit the parts, and one more, suffice.
@@ -178,13 +215,13 @@ impl Boundary {
             }
         }
         let free = taken.iter().position(|taken| !taken).unwrap_or(taken.len());
-        Self(format!("{PREFIX}{free:0DIGITS$x}"))
+        Self(format!("{PREFIX}{free:0DIGITS$x}").into())
     }
 
     fn content_type(&self) -> HeaderValue {
         // RFC 2045 wants quotes around all but token characters.
         let quote = if self.0.bytes().all(is_token) { "" } else { "\"" };
-        let value = format!("multipart/form-data; boundary={quote}{self}{quote}");
+        let value = ["multipart/form-data; boundary=", quote, &self.0, quote].concat();
         #[expect(clippy::expect_used, reason = "a boundary is printable ASCII")]
         HeaderValue::try_from(value).expect("a boundary is printable ASCII")
     }
@@ -195,7 +232,19 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// The number that 16 lower-case hexadecimal digits write.
+/// Whether `part` may hold as many zeros as a boundary has digits. Some byte at a multiple of that number is one of
+/// them, and so are those for half of it before or behind.
+fn may_hold_zeros(part: &[u8]) -> bool {
+    let half = [b'0'; DIGITS / 2];
+    (0..part.len()).step_by(DIGITS).any(|at| {
+        part.get(at) == Some(&b'0') && {
+            let (before, behind) = part.split_at(at);
+            before.ends_with(&half) || behind.starts_with(&half)
+        }
+    })
+}
+
+/// The number that lower-case hexadecimal digits write, where it is one of the first.
 fn number(digits: &[u8]) -> Option<usize> {
     digits.iter().try_fold(0_usize, |number, digit| {
         let digit = match digit {
@@ -227,7 +276,11 @@ mod tests {
     }
 
     fn series(numbers: impl IntoIterator<Item = u64>) -> String {
-        numbers.into_iter().map(|n| format!("--lark_{n:016x}")).collect()
+        numbers.into_iter().map(|n| format!("--{}", lark(n))).collect()
+    }
+
+    fn lark(number: u64) -> String {
+        format!("lark_{number:064x}")
     }
 
     #[test]
@@ -238,21 +291,33 @@ mod tests {
         let payload = form("\0\r\n").payload_with(&Boundary::new("b?").unwrap()).unwrap();
         assert_eq!(payload.content_type, "multipart/form-data; boundary=\"b?\"");
         assert_eq!(payload.body.into_bytes(), expected);
-        assert_eq!(Multipart::new().payload().body.into_bytes(), "--lark_0000000000000000--\r\n");
+        assert_eq!(Multipart::new().payload().body.into_bytes(), format!("{}--\r\n", series([0])));
     }
 
     #[test]
     fn the_boundary_is_the_first_that_is_absent() {
-        assert_eq!(boundary("plain"), "lark_0000000000000000");
-        assert_eq!(boundary(series([0])), "lark_0000000000000001");
-        assert_eq!(boundary(series([1, 2])), "lark_0000000000000000");
-        assert_eq!(boundary(series([3, 0, 1, 4, 0])), "lark_0000000000000002");
-        assert_eq!(boundary("--lark---lark_--lark_0000000000000000"), "lark_0000000000000001");
-        assert_eq!(boundary(series(0..300)), "lark_000000000000012c");
+        assert_eq!(boundary("plain"), lark(0));
+        assert_eq!(boundary(series([0])), lark(1));
+        assert_eq!(boundary(series([1, 2])), lark(0));
+        assert_eq!(boundary(series([3, 0, 1, 4, 0])), lark(2));
+        assert_eq!(boundary(format!("--lark---lark_{}", series([0]))), lark(1));
+        assert_eq!(boundary(series(0..300)), lark(300));
         // Upper case is another boundary; one cut short at the end of a part is none.
-        assert_eq!(boundary("--lark_000000000000000A--lark_00"), "lark_0000000000000000");
-        let split = Multipart::new().text("a", "--lark_00000").text("b", "00000000000");
-        assert!(split.payload_with(&Boundary::new("lark_0000000000000000").unwrap()).is_ok());
+        let others = [series([10]).to_uppercase(), "0".repeat(1000), "--lark_00".into()];
+        assert_eq!(boundary(others.concat()), lark(0));
+        let (begin, end) = ("--lark_00000", "0".repeat(59));
+        let split = Multipart::new().text("a", begin).text("b", end);
+        assert!(split.payload_with(&Boundary::new(&lark(0)).unwrap()).is_ok());
+    }
+
+    #[test]
+    fn the_first_boundary_is_seen_anywhere() {
+        for around in ["0", "-", "\0"] {
+            for before in 0..2 * DIGITS {
+                let content = [around.repeat(before), series([0]), around.repeat(5)].concat();
+                assert_eq!(boundary(content), lark(1), "behind {before} of {around:?}");
+            }
+        }
     }
 
     #[test]

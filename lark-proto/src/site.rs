@@ -8,6 +8,7 @@ use std::str::FromStr;
 use http::uri::Uri;
 
 use crate::error::Invalid;
+use crate::path::Path;
 use crate::rule::Rule;
 
 /// The service's base URL: always `https`, save on loopback, with no path, query or user info.
@@ -83,9 +84,9 @@ impl Site {
         &self.origin
     }
 
-    pub(crate) fn uri(&self, path: &str) -> Uri {
+    pub(crate) fn uri(&self, path: &Path) -> Uri {
         #[expect(clippy::expect_used, reason = "both halves are checked when they are built")]
-        Uri::try_from(format!("{}{path}", self.origin)).expect("an origin and a path are a URI")
+        Uri::try_from(path.at(&self.origin)).expect("an origin and a path are a URI")
     }
 }
 
@@ -187,7 +188,10 @@ mod tests {
         ] {
             let site = Site::custom(url).unwrap();
             assert_eq!(site.as_str(), origin);
-            assert_eq!(site.uri("/x?y=z").to_string(), format!("{origin}/x?y=z"));
+            assert_eq!(
+                site.uri(&Path::of("/x").query("y", "z")).to_string(),
+                format!("{origin}/x?y=z")
+            );
         }
     }
 

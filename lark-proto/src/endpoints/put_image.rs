@@ -19,7 +19,7 @@ use crate::values::{FileName, Image, ImageKey};
 ///   a historic version; its errors are those of the generic table.
 ///
 /// The form is `image_type`, then `image` with a file name and a content type after the image's format.
-/// It is laid out once, when this value is built: sending again reads the image no second time.
+/// Its boundary is chosen once, when this value is built: sending again reads the image no second time.
 ///
 /// # Errors
 /// [`Code::IMAGE_MISSING`](crate::Code::IMAGE_MISSING),
@@ -40,7 +40,7 @@ use crate::values::{FileName, Image, ImageKey};
 #[derive(Clone, Debug)]
 pub struct PutImage {
     form: Multipart,
-    payload: Payload,
+    boundary: Boundary,
 }
 
 impl PutImage {
@@ -73,7 +73,7 @@ impl PutImage {
             media_type,
             image.bytes().clone(),
         );
-        Ok(Self { payload: form.payload(), form })
+        Ok(Self { boundary: form.free_boundary(), form })
     }
 
     /// The same upload with a boundary of the caller's.
@@ -81,7 +81,8 @@ impl PutImage {
     /// # Errors
     /// [`Rule::BoundaryInPart`](crate::Rule::BoundaryInPart).
     pub fn with_boundary(self, boundary: &Boundary) -> Result<Self, Invalid> {
-        Ok(Self { payload: self.form.payload_with(boundary)?, form: self.form })
+        self.form.check(boundary)?;
+        Ok(Self { boundary: boundary.clone(), ..self })
     }
 }
 
@@ -92,7 +93,7 @@ impl Endpoint for PutImage {
     const ROUTE: &'static str = "/open-apis/image/v4/put/";
 
     fn payload(&self) -> Option<Payload> {
-        Some(self.payload.clone())
+        Some(self.form.encode(&self.boundary))
     }
 
     /// A second upload gives another key and does no harm.

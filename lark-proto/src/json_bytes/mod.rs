@@ -2,7 +2,7 @@
 //! 3.6 times the image's size as numbers, never has to be held.
 
 use base64_simd::{AsOut, STANDARD};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 #[cfg(all(target_arch = "x86_64", not(lark_portable)))]
 mod avx2;
@@ -22,6 +22,8 @@ pub enum ImageEncoding {
 
 /// Encoded at a time: a multiple of 3, so that base64 pads only at the end; 48 KiB of numbers at most.
 pub(crate) const PIECE: usize = 12 * 1024;
+/// The same for a reader that has the rest encoded in its own memory.
+pub(crate) const EDGE: usize = PIECE / 16;
 
 impl ImageEncoding {
     /// What stands before and after the encoded bytes.
@@ -38,41 +40,48 @@ impl ImageEncoding {
         match self {
             Self::Base64 => len.div_ceil(3) * 4,
             Self::Numbers => {
-                // 96 bytes have at most 192 digits beyond their first: sums that fit a byte, and a
-                // multiple of 32 bytes, are counted many at a time.
-                let more = |few: &[u8]| few.iter().map(|byte| more_digits(*byte)).sum::<u8>();
-                bytes.chunks(96).map(|few| u64::from(more(few))).sum::<u64>()
-                    + (2 * len).saturating_sub(1)
+                #[cfg(all(target_arch = "x86_64", not(lark_portable)))]
+                let more = avx2::more_digits(bytes);
+                #[cfg(not(all(target_arch = "x86_64", not(lark_portable))))]
+                let more = more_digits(bytes);
+                more + (2 * len).saturating_sub(1)
             }
         }
     }
 
-    /// Appends one piece; all but the last are [`PIECE`] bytes long.
-    pub(crate) fn encode(self, piece: &[u8], last: bool, out: &mut BytesMut) {
+    /// The most text that a piece of `len` bytes makes.
+    pub(crate) fn room(self, len: usize) -> usize {
+        match self {
+            Self::Numbers => len * 4,
+            Self::Base64 => len.div_ceil(3) * 4,
+        }
+    }
+
+    /// Appends one piece, for which `out` has [room](Self::room). The length of all but the last is a multiple of 3.
+    pub(crate) fn encode(self, piece: &[u8], is_last: bool, out: &mut impl BufMut) {
         match self {
             Self::Numbers => {
-                // At once for either way of encoding: a second growth would double it.
-                out.reserve(room(piece));
                 #[cfg(all(target_arch = "x86_64", not(lark_portable)))]
-                let piece = avx2::encode(piece, out);
-                encode_numbers(piece, out);
-                if last {
-                    out.truncate(out.len().saturating_sub(1));
-                }
+                let piece = avx2::encode(piece, is_last, out);
+                encode_numbers(piece, is_last, out);
             }
             Self::Base64 => {
-                let start = out.len();
-                out.put_bytes(0, STANDARD.encoded_length(piece.len()));
-                let target = out.get_mut(start..).unwrap_or_default();
-                // It panics where the target is shorter than the text, and this one is exactly as long.
-                let _ = STANDARD.encode(piece, target.as_out());
+                let mut text = [0; TEXT];
+                for part in piece.chunks(TEXT / 4 * 3) {
+                    out.put_slice(STANDARD.encode(part, text.as_mut_slice().as_out()));
+                }
             }
         }
     }
 }
 
-fn more_digits(byte: u8) -> u8 {
-    u8::from(byte >= 10) + u8::from(byte >= 100)
+/// How many digits all `bytes` have beyond their first.
+#[inline(always)]
+fn more_digits(bytes: &[u8]) -> u64 {
+    // 96 bytes have at most 192 of them: sums that fit a byte, and a multiple of 32 bytes, are counted many at a time.
+    let digits = |byte: u8| u8::from(byte >= 10) + u8::from(byte >= 100);
+    let few = |few: &[u8]| few.iter().map(|byte| digits(*byte)).sum::<u8>();
+    bytes.chunks(96).map(|bytes| u64::from(few(bytes))).sum()
 }
 
 /// Each byte's digits and a comma, left-aligned in the four low bytes, and how many of them are meant in
@@ -95,28 +104,26 @@ static NUMBERS: [u64; 256] = {
     table
 };
 
+/// The text that is made on the stack, before it goes to memory that may not be initialized.
+const TEXT: usize = 4096;
 /// So many bytes are encoded between two looks at the room that is left.
 const GROUP: usize = 16;
 /// Where in a group's text a number may begin: a mask, so below a power of two.
 const BEGIN: usize = GROUP * 4 - 1;
 
-/// What the longest text of `piece` takes, and what is written beyond its end on the way.
-fn room(piece: &[u8]) -> usize {
-    piece.len() * 4 + BEGIN + 4
-}
-
-/// `137,80,78,`: every number with its comma.
-fn encode_numbers(piece: &[u8], out: &mut BytesMut) {
-    let start = out.len();
-    out.put_bytes(0, room(piece));
-    let mut at = start;
-    let groups = piece.chunks_exact(GROUP);
-    let rest = groups.remainder();
-    for group in groups {
-        at += encode_group(group, out.get_mut(at..));
+/// `137,80,78,`: every number with its comma, but for the last of all.
+fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
+    // Up to four bytes are written beyond the end on the way.
+    let mut text = [0; TEXT + GROUP * 4];
+    let mut parts = piece.chunks(TEXT / 4).peekable();
+    while let Some(part) = parts.next() {
+        let mut len = 0;
+        for group in part.chunks(GROUP) {
+            len += encode_group(group, text.get_mut(len..));
+        }
+        let comma = usize::from(is_last && parts.peek().is_none());
+        out.put_slice(text.get(..len - comma).unwrap_or_default());
     }
-    at += encode_group(rest, out.get_mut(at..));
-    out.truncate(at);
 }
 
 /// Encodes a group at the beginning of `out`, and returns the length of its text.
@@ -140,6 +147,8 @@ fn encode_group(group: &[u8], out: Option<&mut [u8]>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
 
     fn encoded(encoding: ImageEncoding, bytes: &[u8]) -> String {
