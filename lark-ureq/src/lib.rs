@@ -16,11 +16,14 @@
 //! ```
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod addresses;
+mod timeouts;
 mod trace;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +33,11 @@ use lark_proto::{
     App, AppTicket, Authorizes, Body, Call, Endpoint, Failure, Invalid, Limits, Session, Site,
     Step, TenantKey, TenantToken,
 };
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
+
+use crate::addresses::Addresses;
+use crate::timeouts::Rarely;
 
 pub use {lark_proto, ureq};
 
@@ -64,21 +72,32 @@ struct Shared {
     session: Mutex<Session>,
     /// A call has moved: the parked look again.
     moved: Condvar,
+    /// How many wait for that.
+    parked: AtomicUsize,
 }
 
 impl Client {
-    /// A client with connections of its own.
+    /// A client with connections of its own, each with buffers of 384 KiB. Where its site is found is looked up at most
+    /// every 15 s, and not for each request.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-        // Whatever features of ureq the rest of a build has on, the bytes stay the same.
-        let mut config =
-            ureq::Agent::config_builder().user_agent(agent).accept("").accept_encoding("");
+        let mut config = ureq::Agent::config_builder()
+            .user_agent(agent)
+            // Whatever features of ureq the rest of a build has on, the bytes stay the same.
+            .accept("")
+            .accept_encoding("")
+            // Fewer writes than with ureq's 128 KiB, from what still fits a processor's own cache.
+            .output_buffer_size(320 << 10)
+            // Replies are short, and ureq takes heads of up to 64 KiB.
+            .input_buffer_size(64 << 10);
         if site.as_str().starts_with("http:") {
             // A loopback site, which a proxy from the environment cannot reach and must not see.
             config = config.proxy(None);
         }
-        Self::with_agent(site, app, config.build().into())
+        let connector = DefaultConnector::new().chain(Rarely);
+        let addresses = Addresses::by(DefaultResolver::default());
+        Self::with_agent(site, app, ureq::Agent::with_parts(config.build(), connector, addresses))
     }
 
     /// A client over an agent of the caller's: its proxy, certificates, connector, middleware and timeouts.
@@ -87,8 +106,12 @@ impl Client {
     /// says: an HTTP 400 of Lark's has its reason in the body.
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
-        let shared =
-            Shared { agent, session: Mutex::new(Session::new(site, app)), moved: Condvar::new() };
+        let shared = Shared {
+            agent,
+            session: Mutex::new(Session::new(site, app)),
+            moved: Condvar::new(),
+            parked: AtomicUsize::new(0),
+        };
         let (limits, reply_limit) = (Limits::default(), 1 << 20);
         Self { shared: Arc::new(shared), tenant: None, limits, reply_limit }
     }
@@ -146,7 +169,7 @@ impl Client {
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.lock().set_app_ticket(ticket);
-        self.shared.moved.notify_all();
+        self.shared.wake();
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
@@ -161,7 +184,7 @@ impl Client {
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
         let imported = self.shared.lock().import_token(now(), self.tenant.as_ref(), text);
-        self.shared.moved.notify_all();
+        self.shared.wake();
         imported
     }
 
@@ -175,13 +198,13 @@ impl Client {
             let mut session = self.shared.lock();
             let step = call.next(&mut session, now());
             if let Step::Park(time) = step {
-                drop(self.shared.moved.wait_timeout(session, time));
+                self.shared.park(session, time);
                 trace::parked(E::ROUTE);
                 continue;
             }
             let (route, attempt) = call.under_way(&session);
             drop(session);
-            self.shared.moved.notify_all();
+            self.shared.wake();
             match step {
                 Step::Send { request, within } => {
                     trace::send(route, attempt);
@@ -194,7 +217,7 @@ impl Client {
                         }
                     }
                     drop(session);
-                    self.shared.moved.notify_all();
+                    self.shared.wake();
                     if let Some(trouble) = call.trouble() {
                         trace::trouble(trouble, attempt);
                     }
@@ -281,6 +304,21 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits until a call has moved, at most for `time`.
+    fn park(&self, session: MutexGuard<'_, Session>, time: Duration) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        drop(self.moved.wait_timeout(session, time));
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Tells the parked that a call has moved. Whoever parked before it did is counted, since both held the session;
+    /// to wake nobody would be a system call too.
+    fn wake(&self) {
+        if self.parked.load(Ordering::Relaxed) > 0 {
+            self.moved.notify_all();
+        }
+    }
 }
 
 /// A call under way. Dropped, by a panic in a middleware too, it lets go of what it holds.
@@ -292,7 +330,7 @@ struct Driven<'a, 'e, E: Endpoint> {
 impl<E: Endpoint> Drop for Driven<'_, '_, E> {
     fn drop(&mut self) {
         self.call.cancel(&mut self.shared.lock());
-        self.shared.moved.notify_all();
+        self.shared.wake();
     }
 }
 

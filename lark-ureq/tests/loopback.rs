@@ -318,3 +318,14 @@ fn a_reply_that_breaks_off_is_the_transports_error() {
     assert!(matches!(error.kind, Failure::Transport(_)), "{error:?}");
     server.join().unwrap();
 }
+
+#[test]
+fn a_head_of_60_kib_is_read() {
+    let filler = format!("X-Filler: {}\r\n", "a".repeat(1000)).repeat(60);
+    let reply = json(r#"{"code":0,"data":{"image_key":"k"},"msg":"ok"}"#);
+    let (site, server) = canned(vec![reply.replacen("Content", &(filler + "Content"), 1)]);
+    let client = Client::new(site, App::None);
+    let key = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap();
+    assert_eq!(key.as_str(), "k");
+    server.join().unwrap();
+}
