@@ -31,7 +31,8 @@ const FRAME: usize = 64 << 10;
 /// ```
 #[derive(Debug)]
 pub struct Frames {
-    body: Body,
+    /// In a box, since clients move a request about.
+    body: Box<Body>,
     pulled: Pulled,
 }
 
@@ -66,7 +67,7 @@ impl Frames {
 
 impl From<Body> for Frames {
     fn from(body: Body) -> Self {
-        Self { body, pulled: Pulled::default() }
+        Self { body: Box::new(body), pulled: Pulled::default() }
     }
 }
 

@@ -158,13 +158,14 @@ fn failed(error: legacy::Error) -> TransportError {
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,
-    late: Pin<Box<Sleep>>,
+    /// Begins when there is something to wait for: most replies are there with their head.
+    late: Option<Pin<Box<Sleep>>>,
     is_late: bool,
 }
 
 impl ReplyBody {
     fn new(incoming: Incoming) -> Self {
-        Self { incoming, late: Box::pin(sleep(Duration::from_secs(30))), is_late: false }
+        Self { incoming, late: None, is_late: false }
     }
 }
 
@@ -182,7 +183,8 @@ impl Body for ReplyBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| Ok(frame?)));
         }
-        ready!(self.late.as_mut().poll(context));
+        let late = || Box::pin(sleep(Duration::from_secs(30)));
+        ready!(self.late.get_or_insert_with(late).as_mut().poll(context));
         self.is_late = true;
         Poll::Ready(Some(Err(TransportError::Timeout(Timeout::RecvBody))))
     }
