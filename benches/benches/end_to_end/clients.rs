@@ -9,6 +9,7 @@ use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use lark_proto::{App, Site};
 use lark_ureq::ureq::{Agent, config::Config};
+use tokio::time::timeout;
 
 fn app() -> App {
     App::custom("cli_a1b2", "secret").expect("an app")
@@ -39,16 +40,23 @@ pub(crate) fn ureq(request: &Request<Bytes>, has_timeouts: bool) -> impl FnMut()
     }
 }
 
-pub(crate) fn hyper(request: &Request<Bytes>) -> impl AsyncFn() + 'static {
+/// Without a timeout, as it is by default, or with one around each request.
+pub(crate) fn hyper(request: &Request<Bytes>, has_timeout: bool) -> impl AsyncFn() + 'static {
     let request = request.clone().map(Full::new);
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client: legacy::Client<_, Full<Bytes>> =
         legacy::Client::builder(TokioExecutor::new()).build(connector);
     async move || {
-        let reply = client.request(request.clone()).await.expect("a reply");
-        assert_eq!(reply.status(), StatusCode::OK);
-        reply.into_body().collect().await.expect("a reply's body");
+        let exchange = async {
+            let reply = client.request(request.clone()).await.expect("a reply");
+            assert_eq!(reply.status(), StatusCode::OK);
+            reply.into_body().collect().await.expect("a reply's body");
+        };
+        match has_timeout {
+            true => timeout(Duration::from_secs(60), exchange).await.expect("in time"),
+            false => exchange.await,
+        }
     }
 }
 

@@ -22,12 +22,7 @@ const WALL: Which = |costs| &costs.wall;
 const CPU: Which = |costs| &costs.cpu;
 
 /// What ours is compared with.
-const PAIRS: [(&str, &str); 4] = [
-    ("lark-ureq", "ureq"),
-    ("lark-ureq, form made before", "ureq"),
-    ("lark-hyper", "hyper"),
-    ("lark-hyper, form made before", "hyper"),
-];
+const PAIRS: [(&str, &str); 2] = [("lark-ureq", "ureq"), ("lark-hyper", "hyper")];
 
 fn main() {
     serve_if_asked();
@@ -82,18 +77,10 @@ impl World {
         let put = || PutImage::message(image.clone()).expect("not too large");
         let bytes = put().request(&self.site, &token());
         let (blocking, client) = (lark_ureq(&self.site), lark_hyper(&self.site));
-        let (again, again_client, made) = (blocking.clone(), client.clone(), put());
         let ours = vec![
             Way::once("lark-ureq", move || blocking.call(&put()).expect("an upload")),
-            Way::once("lark-ureq, form made before", {
-                let made = made.clone();
-                move || again.call(&made).expect("an upload")
-            }),
             self.tasks("lark-hyper", async move || {
                 client.call(&put()).await.expect("an upload");
-            }),
-            self.tasks("lark-hyper, form made before", async move || {
-                again_client.call(&made).await.expect("an upload");
             }),
         ];
         self.beside_raw(ours, &bytes)
@@ -117,7 +104,8 @@ impl World {
         ways.extend([
             Way::once("ureq", ureq(bytes, false)),
             Way::once("ureq with timeouts", ureq(bytes, true)),
-            self.tasks("hyper", hyper(bytes)),
+            self.tasks("hyper", hyper(bytes, false)),
+            self.tasks("hyper with a timeout", hyper(bytes, true)),
             #[cfg(feature = "rivals")]
             self.tasks("reqwest", clients::reqwest(bytes)),
         ]);
