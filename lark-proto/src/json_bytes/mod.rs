@@ -113,17 +113,24 @@ const BEGIN: usize = GROUP * 4 - 1;
 
 /// `137,80,78,`: every number with its comma, but for the last of all.
 fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
-    // Up to four bytes are written beyond the end on the way.
     let mut text = [0; TEXT + GROUP * 4];
     let mut parts = piece.chunks(TEXT / 4).peekable();
     while let Some(part) = parts.next() {
-        let mut len = 0;
-        for group in part.chunks(GROUP) {
-            len += encode_group(group, text.get_mut(len..));
-        }
+        let len = encode_part(part, &mut text);
         let comma = usize::from(is_last && parts.peek().is_none());
         out.put_slice(text.get(..len - comma).unwrap_or_default());
     }
+}
+
+/// Encodes up to a quarter of [`TEXT`] at the beginning of `text`, and returns the length.
+fn encode_part(part: &[u8], text: &mut [u8; TEXT + GROUP * 4]) -> usize {
+    let groups = part.chunks_exact(GROUP);
+    let rest = groups.remainder();
+    let mut at = 0;
+    for group in groups {
+        at += encode_group(group, text.get_mut(at..));
+    }
+    at + encode_group(rest, text.get_mut(at..))
 }
 
 /// Encodes a group at the beginning of `out`, and returns the length of its text.
