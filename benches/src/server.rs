@@ -24,7 +24,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Runs this program once more, as the server. Its `main` has to call [`serve_if_asked`] first.
+    /// Runs this program once more, as the server. Its `main` has to call [`serve_if_asked`] first. From here on the
+    /// calling thread, and what it starts, keeps to another processor than the server.
     ///
     /// # Errors
     /// The system has no process or no port to give.
@@ -68,20 +69,18 @@ enum End {
     Last,
 }
 
-/// Keeps this thread, and those that it starts, to one processor, where the system can: whether client and server are
-/// on the same one is chance otherwise, and makes a call take half the time or twice.
+/// Keeps this thread, and those that it starts, to one processor, where there are two and the system can: whether
+/// client and server are on the same one is chance otherwise, and makes a call take half the time or twice.
 fn keep_to(end: End) {
     #[cfg(target_os = "linux")]
     if let Ok(all) = rustix::thread::sched_getaffinity(None) {
-        let mut is_there = (0..rustix::thread::CpuSet::MAX_CPU).filter(|at| all.is_set(*at));
-        let chosen = match end {
-            End::First => is_there.next(),
-            End::Last => is_there.next_back(),
-        };
-        let mut one = rustix::thread::CpuSet::new();
-        chosen.into_iter().for_each(|at| one.set(at));
-        // Where it is not allowed, the figures only vary more.
-        let _ = rustix::thread::sched_setaffinity(None, &one);
+        let all = (0..rustix::thread::CpuSet::MAX_CPU).filter(|at| all.is_set(*at));
+        if let [first, .., last] = all.collect::<Vec<_>>()[..] {
+            let mut one = rustix::thread::CpuSet::new();
+            one.set(if let End::First = end { first } else { last });
+            // Where it is not allowed, the figures only vary more.
+            let _ = rustix::thread::sched_setaffinity(None, &one);
+        }
     }
     #[cfg(not(target_os = "linux"))]
     let _ = end;

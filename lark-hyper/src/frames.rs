@@ -31,7 +31,7 @@ const FRAME: usize = 64 << 10;
 /// ```
 #[derive(Debug)]
 pub struct Frames {
-    /// In a box, since clients move a request about.
+    /// Boxed: hyper moves a request several times, and a [`Body`] is large.
     body: Box<Body>,
     pulled: Pulled,
 }

@@ -158,14 +158,13 @@ fn failed(error: legacy::Error) -> TransportError {
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,
-    /// Begins when there is something to wait for: most replies are there with their head.
-    late: Option<Pin<Box<Sleep>>>,
+    late: Pin<Box<Sleep>>,
     is_late: bool,
 }
 
 impl ReplyBody {
     fn new(incoming: Incoming) -> Self {
-        Self { incoming, late: None, is_late: false }
+        Self { incoming, late: Box::pin(sleep(Duration::from_secs(30))), is_late: false }
     }
 }
 
@@ -183,8 +182,7 @@ impl Body for ReplyBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| Ok(frame?)));
         }
-        let late = || Box::pin(sleep(Duration::from_secs(30)));
-        ready!(self.late.get_or_insert_with(late).as_mut().poll(context));
+        ready!(self.late.as_mut().poll(context));
         self.is_late = true;
         Poll::Ready(Some(Err(TransportError::Timeout(Timeout::RecvBody))))
     }

@@ -212,8 +212,12 @@ mod tests {
 
     #[test]
     fn slices_of_any_length_are_filled_with_what_comes_next() {
-        let image: Bytes = (0..40_000_u32).map(|n| ((n * n) >> 7).to_le_bytes()[0]).collect();
-        for encoding in [ImageEncoding::Numbers, ImageEncoding::Base64] {
+        let whole: Bytes = (0..40_001_u32).map(|n| ((n * n) >> 7).to_le_bytes()[0]).collect();
+        let encodings = [ImageEncoding::Numbers, ImageEncoding::Base64];
+        for (len, encoding) in
+            [1, 3, 39_999, 40_000, 40_001].into_iter().flat_map(|len| encodings.map(|e| (len, e)))
+        {
+            let image = whole.slice(..len);
             let stored = |text: &'static str| Segment::Stored(text.into());
             let encoded = Segment::Encoded(encoding, image.clone());
             let body = Body::of([stored("<"), encoded.clone(), stored("|"), encoded, stored(">")]);

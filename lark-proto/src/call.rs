@@ -127,7 +127,7 @@ pub struct Call<'e, E: Endpoint, T> {
 struct Started {
     id: CallId,
     deadline: Duration,
-    /// Of the first request, made early for its length. Later ones make it again: hardly any call has them.
+    /// Kept to be sent again, the same bytes: a clone shares the image.
     payload: Option<Payload>,
 }
 
@@ -298,8 +298,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             Pass::Wait(time) => return Step::Wait(time.min(left)),
             Pass::Park => return Step::Park(left),
         }
-        let first = self.started.as_mut().and_then(|started| started.payload.take());
-        let payload = first.or_else(|| endpoint.payload());
+        let payload = self.started.as_ref().and_then(|started| started.payload.clone());
         let request = endpoint::request(endpoint, &session.site, authorization, payload);
         self.attempts += 1;
         self.in_flight = Some(Sent::Request { generation, len: request.body().len() });

@@ -138,8 +138,6 @@ pub(crate) fn request<E: Endpoint>(
     let mut request = Request::new(Body::empty());
     *request.method_mut() = E::METHOD;
     *request.uri_mut() = site.uri(&endpoint.path());
-    // With what a client adds, so that the map need not grow.
-    request.headers_mut().reserve(6);
     if let Some(authorization) = authorization {
         request.headers_mut().insert(AUTHORIZATION, authorization);
     }

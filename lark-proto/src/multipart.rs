@@ -15,7 +15,7 @@ use crate::rule::Rule;
 
 /// A form: text fields and files, in the order in which they are added.
 ///
-/// Files are shared, not copied.
+/// Files are shared and not copied; the values of fields, which are short, are.
 #[derive(Clone, Debug, Default)]
 pub struct Multipart {
     parts: Vec<Part>,
@@ -74,7 +74,7 @@ impl Multipart {
     /// The form's bytes, with the first boundary of the series `lark_00..00`, `lark_00..01`, .. that occurs in no part,
     /// each with 64 hexadecimal digits.
     ///
-    /// Reads every part once, whatever is in them.
+    /// In time that grows with the parts' length only, whatever is in them.
     #[must_use]
     pub fn payload(&self) -> Payload {
         self.encode(&self.free_boundary())
@@ -112,8 +112,8 @@ impl Multipart {
     pub(crate) fn encode(&self, boundary: &Boundary) -> Payload {
         let Boundary(name) = boundary;
         let around = name.len() + 8;
-        let room = self.parts.iter().map(|part| around + part.text.len()).sum();
-        let mut text = Vec::with_capacity(room);
+        let room: usize = self.parts.iter().map(|part| around + part.text.len()).sum();
+        let mut text = Vec::with_capacity(room + around);
         let mut segments = Vec::with_capacity(self.parts.len() * 2 + 1);
         let mut before: &[u8] = b"--";
         for part in &self.parts {
@@ -193,8 +193,9 @@ impl Boundary {
 
     /// The first of the series that is in none of the parts.
     ///
-    /// That is nearly always the first of all, and then one byte of each 64 tells. Where it is not, trying one after the other would read hostile parts once for each boundary in them; this
-    /// notes in one pass which numbers occur, and takes the smallest that does not.
+    /// One byte of each 64 tells whether that may not be the first of all. Then, trying one after the other would read
+    /// hostile parts once for each boundary in them; this notes in one pass which numbers occur, and takes the smallest
+    /// that does not.
     fn absent_from<'a, I: Iterator<Item = &'a [u8]>>(parts: impl Fn() -> I) -> Self {
         if !parts().any(may_hold_zeros) {
             return Self(FIRST.into());

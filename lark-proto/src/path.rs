@@ -62,11 +62,6 @@ impl Path {
         self
     }
 
-    /// Behind an origin, as an absolute URI.
-    pub(crate) fn at(&self, origin: &str) -> String {
-        [origin, &self.path, &self.query].concat()
-    }
-
     /// Adds `name=value` to the query. What would make the query longer than 15,000 bytes is left out.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
@@ -76,6 +71,11 @@ impl Path {
         push_escaped(&mut self.query, "=", b"=");
         push_escaped(&mut self.query, value, b".");
         self
+    }
+
+    /// The absolute URI behind an origin.
+    pub(crate) fn behind(&self, origin: &str) -> String {
+        [origin, &self.path, &self.query].concat()
     }
 }
 

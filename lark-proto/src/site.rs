@@ -86,7 +86,7 @@ impl Site {
 
     pub(crate) fn uri(&self, path: &Path) -> Uri {
         #[expect(clippy::expect_used, reason = "both halves are checked when they are built")]
-        Uri::try_from(path.at(&self.origin)).expect("an origin and a path are a URI")
+        Uri::try_from(path.behind(&self.origin)).expect("an origin and a path are a URI")
     }
 }
 

@@ -1,6 +1,7 @@
 //! A blocking client for Lark's image endpoints, on [ureq](https://docs.rs/ureq).
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and fetches the other.
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and fetches the other. It goes
+//! with one minor version of ureq, whose interface for resolvers is not stable yet.
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
@@ -17,7 +18,6 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod addresses;
-mod timeouts;
 mod trace;
 
 use std::fmt;
@@ -33,11 +33,9 @@ use lark_proto::{
     App, AppTicket, Authorizes, Body, Call, Endpoint, Failure, Invalid, Limits, Session, Site,
     Step, TenantKey, TenantToken,
 };
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, DefaultConnector};
+use ureq::unversioned::transport::DefaultConnector;
 
 use crate::addresses::Addresses;
-use crate::timeouts::Rarely;
 
 pub use {lark_proto, ureq};
 
@@ -69,6 +67,8 @@ pub struct Client {
 
 struct Shared {
     agent: ureq::Agent,
+    /// Those that an agent of ours remembers.
+    addresses: Addresses,
     session: Mutex<Session>,
     /// A call has moved: the parked look again.
     moved: Condvar,
@@ -77,8 +77,8 @@ struct Shared {
 }
 
 impl Client {
-    /// A client with connections of its own, each with buffers of 384 KiB. Where its site is found is looked up at most
-    /// every 15 s, and not for each request.
+    /// A client with connections of its own. Where its site is found is looked up every 15 s at most, and after a
+    /// failure, not for each request.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -87,27 +87,36 @@ impl Client {
             // Whatever features of ureq the rest of a build has on, the bytes stay the same.
             .accept("")
             .accept_encoding("")
-            // Fewer writes than with ureq's 128 KiB, from what still fits a processor's own cache.
-            .output_buffer_size(320 << 10)
-            // Replies are short, and ureq takes heads of up to 64 KiB.
-            .input_buffer_size(64 << 10);
+            // More than the heads of up to 64 KiB that ureq takes, so that it sees that one is longer.
+            .input_buffer_size(65 << 10)
+            // TLS, which writes record by record, gains nothing from more.
+            .output_buffer_size(32 << 10);
         if site.as_str().starts_with("http:") {
-            // A loopback site, which a proxy from the environment cannot reach and must not see.
-            config = config.proxy(None);
+            config = config
+                // A loopback site, which a proxy from the environment cannot reach and must not see.
+                .proxy(None)
+                // Few writes, from what still fits a processor's own cache.
+                .output_buffer_size(320 << 10);
         }
-        let connector = DefaultConnector::new().chain(Rarely);
-        let addresses = Addresses::by(DefaultResolver::default());
-        Self::with_agent(site, app, ureq::Agent::with_parts(config.build(), connector, addresses))
+        let addresses = Addresses::default();
+        let connector = DefaultConnector::new();
+        let agent = ureq::Agent::with_parts(config.build(), connector, addresses.clone());
+        Self::over(site, app, agent, addresses)
     }
 
-    /// A client over an agent of the caller's: its proxy, certificates, connector, middleware and timeouts.
+    /// A client over an agent of the caller's: its proxy, certificates, connector, resolver, middleware and timeouts.
     ///
     /// Whatever the agent does with HTTP statuses and redirects, this client's requests do as [`Client`]
     /// says: an HTTP 400 of Lark's has its reason in the body.
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
+        Self::over(site, app, agent, Addresses::default())
+    }
+
+    fn over(site: Site, app: App, agent: ureq::Agent, addresses: Addresses) -> Self {
         let shared = Shared {
             agent,
+            addresses,
             session: Mutex::new(Session::new(site, app)),
             moved: Condvar::new(),
             parked: AtomicUsize::new(0),
@@ -254,6 +263,7 @@ impl Client {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err((Failure::TooLarge { limit: self.reply_limit }, len)),
             Err(error) => {
+                self.shared.addresses.forget();
                 let own = self.shared.agent.config().timeouts().global;
                 let late = matches!(error, ureq::Error::Timeout(ureq::Timeout::Global))
                     && own.is_none_or(|own| own > within);
@@ -312,8 +322,8 @@ impl Shared {
         self.parked.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Tells the parked that a call has moved. Whoever parked before it did is counted, since both held the session;
-    /// to wake nobody would be a system call too.
+    /// Tells the parked that a call has moved. To wake nobody is a system call too; whoever parked before the move is
+    /// counted, since both held the session.
     fn wake(&self) {
         if self.parked.load(Ordering::Relaxed) > 0 {
             self.moved.notify_all();

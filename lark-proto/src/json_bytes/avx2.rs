@@ -5,7 +5,6 @@
 //! which at least 100: eight bits, which choose the shuffle from a table.
 #![expect(unsafe_code, reason = "intrinsics, and memory that is not zeroed before it is written")]
 
-use bytes::BufMut;
 use std::arch::x86_64::{
     _MM_HINT_T0, _mm_cmpeq_epi8, _mm_load_si128, _mm_loadu_si128, _mm_max_epu8, _mm_movemask_epi8,
     _mm_prefetch, _mm_set1_epi8, _mm_shuffle_epi8, _mm_storeu_si128, _mm_unpackhi_epi32,
@@ -15,11 +14,12 @@ use std::arch::x86_64::{
     _mm256_unpacklo_epi16,
 };
 
+use bytes::BufMut;
+
 /// Bytes encoded at a time, each as at most [`WIDTH`] characters.
 const GROUP: usize = 16;
 /// The longest number, and its comma.
 const WIDTH: usize = 4;
-
 /// How far ahead of a group memory is asked for what comes.
 const AHEAD: usize = 1024;
 
@@ -38,8 +38,9 @@ pub(super) fn more_digits(bytes: &[u8]) -> u64 {
     if is_there() { unsafe { wide(bytes) } } else { super::more_digits(bytes) }
 }
 
-/// Appends as many of `bytes` as make whole groups, each number with its comma, and returns what is left: all of them
-/// on a processor that cannot do it, and at least one where the last of all is among them, which has no comma.
+/// Appends as many of `bytes` as make whole groups and fit the chunk that `out` has, each number with its comma, and
+/// returns what is left: all of them on a processor that cannot do it, and at least one where the last of all is among
+/// them, which has no comma.
 pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut impl BufMut) -> &'b [u8] {
     if !is_there() {
         return bytes;
@@ -49,7 +50,7 @@ pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut impl BufMut) 
     let (groups, rest) = bytes.split_at(most - most % GROUP);
     // SAFETY: the features were detected, and the room is that long.
     let written = unsafe { encode_groups(groups, room.as_mut_ptr()) };
-    // SAFETY: so many bytes of the chunk were written.
+    // SAFETY: so many bytes of the chunk were written: at most WIDTH for each of `groups`, which it has.
     unsafe { out.advance_mut(written) };
     rest
 }

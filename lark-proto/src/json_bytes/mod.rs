@@ -105,7 +105,7 @@ static NUMBERS: [u64; 256] = {
 };
 
 /// The text that is made on the stack, before it goes to memory that may not be initialized.
-const TEXT: usize = 4096;
+const TEXT: usize = 1024;
 /// So many bytes are encoded between two looks at the room that is left.
 const GROUP: usize = 16;
 /// Where in a group's text a number may begin: a mask, so below a power of two.
@@ -113,7 +113,11 @@ const BEGIN: usize = GROUP * 4 - 1;
 
 /// `137,80,78,`: every number with its comma, but for the last of all.
 fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
-    let mut text = [0; TEXT + GROUP * 4];
+    if piece.is_empty() {
+        // AVX2 has left nothing, and the text would be zeroed for it.
+        return;
+    }
+    let mut text = [0; TEXT + BEGIN + 4];
     let mut parts = piece.chunks(TEXT / 4).peekable();
     while let Some(part) = parts.next() {
         let len = encode_part(part, &mut text);
@@ -123,7 +127,7 @@ fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
 }
 
 /// Encodes up to a quarter of [`TEXT`] at the beginning of `text`, and returns the length.
-fn encode_part(part: &[u8], text: &mut [u8; TEXT + GROUP * 4]) -> usize {
+fn encode_part(part: &[u8], text: &mut [u8; TEXT + BEGIN + 4]) -> usize {
     let groups = part.chunks_exact(GROUP);
     let rest = groups.remainder();
     let mut at = 0;
