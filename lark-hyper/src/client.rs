@@ -142,10 +142,13 @@ where
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        let call = self.shared.step(|session, _| match self.tenant.clone() {
-            Some(tenant) => session.call_in(tenant, endpoint),
-            None => session.call(endpoint),
-        });
+        let call = {
+            let session = self.shared.lock();
+            match self.tenant.clone() {
+                Some(tenant) => session.call_in(tenant, endpoint),
+                None => session.call(endpoint),
+            }
+        };
         self.run(call).await
     }
 
@@ -159,7 +162,7 @@ where
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Result<E::Output, CallError<S::Error>> {
-        let call = self.shared.step(|session, _| session.call_as(token, endpoint));
+        let call = self.shared.lock().call_as(token, endpoint);
         self.run(call).await
     }
 

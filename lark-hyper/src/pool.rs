@@ -19,6 +19,7 @@ use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep, timeout_at};
 
 use crate::error::{Timeout, TransportError};
@@ -154,17 +155,19 @@ fn failed(error: legacy::Error) -> TransportError {
     }
 }
 
-/// The body of a [`Pool`]'s reply, which has half a minute to arrive.
+/// The body of a [`Pool`]'s reply, which has half a minute to arrive from the first time that it has to be waited for.
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,
-    late: Pin<Box<Sleep>>,
+    runtime: Handle,
+    /// Begins with the first wait: most replies are there with their head.
+    late: Option<Pin<Box<Sleep>>>,
     is_late: bool,
 }
 
 impl ReplyBody {
     fn new(incoming: Incoming) -> Self {
-        Self { incoming, late: Box::pin(sleep(Duration::from_secs(30))), is_late: false }
+        Self { incoming, runtime: Handle::current(), late: None, is_late: false }
     }
 }
 
@@ -182,7 +185,13 @@ impl Body for ReplyBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| Ok(frame?)));
         }
-        ready!(self.late.as_mut().poll(context));
+        let Self { runtime, late, .. } = &mut *self;
+        let begin = || {
+            // Whoever polls need not be inside of it.
+            let _inside = runtime.enter();
+            Box::pin(sleep(Duration::from_secs(30)))
+        };
+        ready!(late.get_or_insert_with(begin).as_mut().poll(context));
         self.is_late = true;
         Poll::Ready(Some(Err(TransportError::Timeout(Timeout::RecvBody))))
     }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use memchr::memmem;
 
@@ -110,27 +110,26 @@ impl Multipart {
 
     /// The form's bytes, if `boundary` is in no part.
     pub(crate) fn encode(&self, boundary: &Boundary) -> Payload {
-        let Boundary(name) = boundary;
-        let around = name.len() + 8;
-        let room: usize = self.parts.iter().map(|part| around + part.text.len()).sum();
-        let mut text = Vec::with_capacity(room + around);
+        let name = boundary.0.as_bytes();
+        let room = |part: &Part| part.text.len() + name.len() + 8;
+        let room = self.parts.iter().map(room).sum::<usize>() + name.len() + 8;
+        let mut text = BytesMut::with_capacity(room);
         let mut segments = Vec::with_capacity(self.parts.len() * 2 + 1);
         let mut before: &[u8] = b"--";
         for part in &self.parts {
-            for piece in [before, name.as_bytes(), b"\r\n", &part.text] {
+            for piece in [before, name, b"\r\n", &part.text] {
                 text.extend_from_slice(piece);
             }
             if !part.file.is_empty() {
-                let before = std::mem::replace(&mut text, Vec::with_capacity(around));
-                segments.push(Segment::Stored(before.into()));
+                segments.push(Segment::Stored(text.split().freeze()));
                 segments.push(Segment::Stored(part.file.clone()));
             }
             before = b"\r\n--";
         }
-        for piece in [before, name.as_bytes(), b"--\r\n"] {
+        for piece in [before, name, b"--\r\n"] {
             text.extend_from_slice(piece);
         }
-        segments.push(Segment::Stored(text.into()));
+        segments.push(Segment::Stored(text.freeze()));
         Payload { content_type: boundary.content_type(), body: Body::of(segments) }
     }
 }
@@ -172,7 +171,10 @@ const PREFIX: &str = "lark_";
 /// So many that the first boundary, all zeros, shows in one byte of each 64, a line of most caches; RFC 2046 allows a
 /// boundary 70 characters.
 const DIGITS: usize = 64;
+/// The first of the series, which nearly all forms have, and the content type that names it.
 const FIRST: &str = "lark_0000000000000000000000000000000000000000000000000000000000000000";
+const FIRST_TYPE: &str = "multipart/form-data; \
+    boundary=lark_0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Boundary {
     /// A boundary of the caller's.
@@ -220,6 +222,9 @@ impl Boundary {
     }
 
     fn content_type(&self) -> HeaderValue {
+        if self.0 == FIRST {
+            return HeaderValue::from_static(FIRST_TYPE);
+        }
         // RFC 2045 wants quotes around all but token characters.
         let quote = if self.0.bytes().all(is_token) { "" } else { "\"" };
         let value = ["multipart/form-data; boundary=", quote, &self.0, quote].concat();
