@@ -61,6 +61,18 @@ fn timeouts_grow_with_the_body() {
 }
 
 #[test]
+fn the_kernel_is_told_one_timeout_for_all_writes_and_one_for_all_reads() {
+    let memory = Arc::default();
+    let (client, image) = (client(&memory), Image::unchecked(vec![7; 10 << 20]).unwrap());
+    client.call(&put()).unwrap();
+    memory.lock().unwrap().told.clear();
+    client.call(&PutImage::message(image).unwrap()).unwrap();
+    let seconds = Duration::from_secs;
+    let told = [("read", seconds(119 + 160)), ("write", seconds(29))];
+    assert_eq!(memory.lock().unwrap().told, told.into());
+}
+
+#[test]
 fn first_calls_of_a_thousand_threads_get_one_token() {
     let memory = Arc::default();
     let client = client(&memory);

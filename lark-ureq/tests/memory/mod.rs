@@ -1,7 +1,7 @@
 //! ureq over a transport in memory: each connection hands its requests to the fake, and breaks when the fake is
 //! told to have it break. No socket, no thread, and no time passes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,11 +16,12 @@ use ureq::unversioned::transport::{
 /// The fake's clock, which stands still.
 pub(crate) const NOW: SystemTime = UNIX_EPOCH;
 
-/// The fake, and the longest timeout that ureq gave for each reason.
+/// The fake, the longest timeout that ureq gave for each reason, and all of which it would tell the kernel.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) lark: FakeLark,
     pub(crate) timeouts: BTreeMap<String, Duration>,
+    pub(crate) told: BTreeSet<(&'static str, Duration)>,
 }
 
 impl Memory {
@@ -114,6 +115,8 @@ impl Transport for Connection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let told = ("write", *timeout.for_write().after);
+        self.memory.lock().unwrap().told.insert(told);
         self.memory.lock().unwrap().saw(timeout);
         self.request.extend_from_slice(&self.buffers.output()[..amount]);
         let end = self.request.windows(4).position(|window| window == b"\r\n\r\n");
@@ -139,6 +142,8 @@ impl Transport for Connection {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let told = ("read", *timeout.for_read().after);
+        self.memory.lock().unwrap().told.insert(told);
         self.memory.lock().unwrap().saw(timeout);
         let Some((reply, how)) = &mut self.reply else { return Err(reset()) };
         match how {
