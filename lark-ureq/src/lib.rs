@@ -53,8 +53,7 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// * No redirect is followed, since the request carries a token.
 /// * A phase for which the agent has no timeout of its own gets one: 10 s each to find the host and to connect,
 ///   30 s for the head, 30 s and a second for each 64 KiB for the body, two minutes on top of that for the service
-///   to answer (a cell write may take it one), 30 s for the reply's body; and no write may stand still for 29 s. All
-///   of them end with the call's limits.
+///   to answer (a cell write may take it one), 30 s for the reply's body. All of them end with the call's limits.
 ///
 /// With the feature `tracing` each request, wait and failure is an event of the `tracing` crate, with route, attempt,
 /// code and log id, and never a secret.
@@ -302,8 +301,8 @@ impl Client {
             .timeout_send_body(or(own.send_body, Duration::from_secs(30) + upload))
             .timeout_recv_response(or(own.recv_response, Duration::from_secs(120) + upload))
             .timeout_recv_body(or(own.recv_body, Duration::from_secs(30)))
-            // Less than is left of a phase when it begins, so that the kernel is told the same for each read and write.
-            .timeout_per_write(or(config.timeout_per_write(), Duration::from_secs(29)))
+            // A second less than the phase, so that the kernel is told the same for each of its reads and writes.
+            .timeout_per_write(or(config.timeout_per_write(), Duration::from_secs(29) + upload))
             .timeout_per_read(or(config.timeout_per_read(), Duration::from_secs(119) + upload))
             .build();
         let (head, mut body) = agent.run(request)?.into_parts();

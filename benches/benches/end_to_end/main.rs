@@ -5,13 +5,11 @@ mod clients;
 
 use std::path::PathBuf;
 
-use bytes::Bytes;
 use clients::{hyper, lark_hyper, lark_ureq, ureq};
-use http::Request;
 use lark_benches::server::{Server, serve_if_asked};
 use lark_benches::turns::{Asked, Bar, Costs, Line, Way};
 use lark_benches::{MAIN, image, random_bytes, token, write_to};
-use lark_proto::{EndpointExt, Image, PutImage, Site};
+use lark_proto::{Authorizes, Endpoint, EndpointExt, Image, PutImage, Site, TenantToken};
 use tokio::runtime::{Builder, Runtime};
 
 const SPREADSHEET: &str = "shtcnabc";
@@ -72,44 +70,35 @@ struct World {
 }
 
 impl World {
-    /// Ours make the form, with the search for a boundary that is not in the image; the others have the request in memory.
+    /// Ours make the form, with the search for a boundary that is not in the image.
     fn uploads<'a>(&'a self, image: &'a Image) -> Vec<Way<'a>> {
-        let put = || PutImage::message(image.clone()).expect("not too large");
-        let bytes = put().request(&self.site, &token());
-        let (blocking, client) = (lark_ureq(&self.site), lark_hyper(&self.site));
-        let ours = vec![
-            Way::once("lark-ureq", move || blocking.call(&put()).expect("an upload")),
-            self.tasks("lark-hyper", async move || {
-                client.call(&put()).await.expect("an upload");
-            }),
-        ];
-        self.beside_raw(ours, &bytes)
+        self.ways(|| PutImage::message(image.clone()).expect("not too large"))
     }
 
-    /// Ours read the file and encode it; the others have the request in memory.
+    /// Ours read the file and encode it.
     fn writes<'a>(&'a self, file: &'a File) -> Vec<Way<'a>> {
-        let write = || write_to(SPREADSHEET, &file.image());
-        let bytes = write().request(&self.site, &token());
-        let (blocking, client) = (lark_ureq(&self.site), lark_hyper(&self.site));
-        let ours = vec![
-            Way::once("lark-ureq", move || blocking.call(&write()).expect("a cell write")),
-            self.tasks("lark-hyper", async move || {
-                client.call(&write()).await.expect("a cell write");
-            }),
-        ];
-        self.beside_raw(ours, &bytes)
+        self.ways(|| write_to(SPREADSHEET, &file.image()))
     }
 
-    fn beside_raw<'a>(&'a self, mut ways: Vec<Way<'a>>, bytes: &Request<Bytes>) -> Vec<Way<'a>> {
-        ways.extend([
-            Way::once("ureq", ureq(bytes, false)),
-            Way::once("ureq with timeouts", ureq(bytes, true)),
-            self.tasks("hyper", hyper(bytes, false)),
-            self.tasks("hyper with a timeout", hyper(bytes, true)),
+    /// What `make` makes, made anew and sent by ours; the others have the request in memory.
+    fn ways<'a, E: Endpoint>(&'a self, make: impl Fn() -> E + Copy + 'a) -> Vec<Way<'a>>
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        let bytes = make().request(&self.site, &token());
+        let (blocking, client) = (lark_ureq(&self.site), lark_hyper(&self.site));
+        vec![
+            Way::once("lark-ureq", move || drop(blocking.call(&make()).expect("a result"))),
+            self.tasks("lark-hyper", async move || {
+                client.call(&make()).await.expect("a result");
+            }),
+            Way::once("ureq", ureq(&bytes, false)),
+            Way::once("ureq with timeouts", ureq(&bytes, true)),
+            self.tasks("hyper", hyper(&bytes, false)),
+            self.tasks("hyper with a timeout", hyper(&bytes, true)),
             #[cfg(feature = "rivals")]
-            self.tasks("reqwest", clients::reqwest(bytes)),
-        ]);
-        ways
+            self.tasks("reqwest", clients::reqwest(&bytes)),
+        ]
     }
 
     /// A batch of tasks, one after the other, inside of the runtime.
