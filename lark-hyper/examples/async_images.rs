@@ -1,6 +1,6 @@
 //! The whole job, async, on tokio: images uploaded for messages and written into a spreadsheet's cells, all at once.
 //!
-//! `cargo run -p lark-hyper --example images -- [PATH ..]` plays against a fake Lark on loopback and reads the images
+//! `cargo run -p lark-hyper --example async_images -- [PATH ..]` plays against a fake Lark on loopback and reads the images
 //! back from it. With `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` and `LARK_CELL` it does the same on the
 //! real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
 
@@ -22,7 +22,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 async fn main() -> ExitCode {
     let Err(error) = run().await else { return ExitCode::SUCCESS };
     let causes = successors(Some(&*error), |&error| error.source());
-    eprintln!("images: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+    eprintln!("async_images: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
     ExitCode::FAILURE
 }
 
