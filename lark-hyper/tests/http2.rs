@@ -27,8 +27,14 @@ struct Once(&'static str);
 impl Endpoint for Once {
     type Auth = TenantOnly;
     type Output = ();
-    const METHOD: http::Method = http::Method::POST;
-    const ROUTE: &'static str = "/once";
+
+    fn method(&self) -> http::Method {
+        http::Method::POST
+    }
+
+    fn route(&self) -> &str {
+        "/once"
+    }
 
     fn payload(&self) -> Option<Payload> {
         Some(Payload::json(self.0.to_owned()))

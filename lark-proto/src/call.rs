@@ -22,10 +22,10 @@ use http::{HeaderValue, Request, Response};
 
 use crate::body::Body;
 use crate::code::Class;
-use crate::endpoint::{self, Endpoint, Payload};
+use crate::endpoint::{self, Endpoint, Payload, Resend};
 use crate::error::{CallError, Error, Failure};
 use crate::reply::Reply;
-use crate::retry::{Advice, Limits, Repeat};
+use crate::retry::{Advice, Limits};
 use crate::session::{CallId, Fetch, GateKey, Pass, Session, TokenPlan};
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
@@ -216,12 +216,12 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
     /// The route of the request that is out, and which attempt at it this is, counted from 1; the call's own where
     /// none is out.
     #[must_use]
-    pub fn under_way(&self, session: &Session) -> (&'static str, u32) {
+    pub fn under_way(&self, session: &Session) -> (&'e str, u32) {
         match &self.in_flight {
             Some(Sent::Fetch { fetch, .. }) => {
                 (fetch.route(session.app()), self.failed_fetches + 1)
             }
-            _ => (E::ROUTE, self.attempts),
+            _ => (self.endpoint.route(), self.attempts),
         }
     }
 
@@ -247,7 +247,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             return Step::Done(outcome);
         }
         if left.is_zero() {
-            let late = CallError::new(E::ROUTE, Failure::Deadline);
+            let late = CallError::new(endpoint.route().to_owned(), Failure::Deadline);
             let error = self.trouble.take().unwrap_or(late);
             self.leave(session);
             return Step::Done(Err(error));
@@ -288,7 +288,8 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
                     return Step::Wait(time.min(left));
                 }
                 TokenPlan::End(route, failure) => {
-                    self.end(session, Err(CallError::new(route.unwrap_or(E::ROUTE), failure)));
+                    let route = route.unwrap_or(endpoint.route()).to_owned();
+                    self.end(session, Err(CallError::new(route, failure)));
                     return self.next(session, time);
                 }
             },
@@ -349,12 +350,12 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             session.throttle.leave(&self.gate(), started.id);
         }
         // What has no body may have arrived all the same, unless its method says that this does not matter.
-        let untouched = pulled == 0 && (len > 0 || E::METHOD.is_safe());
-        let harmless = untouched || self.endpoint.repeat() == Repeat::Harmless;
+        let untouched = pulled == 0 && (len > 0 || self.endpoint.method().is_safe());
+        let harmless = untouched || self.endpoint.resend() == Resend::Safe;
         // An edge that answers an upload by closing will do so again.
         let cut_again = pulled > 0 && std::mem::replace(&mut self.cut, true);
         let may = matches!(failure, Failure::Transport(_)) && harmless && !cut_again;
-        let error = CallError::new(E::ROUTE, failure);
+        let error = CallError::new(self.endpoint.route().to_owned(), failure);
         if may && self.wait(now, self.attempts, None) {
             self.trouble = Some(error);
         } else {
@@ -365,7 +366,8 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
     /// The caller has given up: what the call holds goes to the others. Harmless when the call is over.
     pub fn cancel(&mut self, session: &mut Session) {
         self.in_flight = None;
-        self.end(session, Err(CallError::new(E::ROUTE, Failure::Deadline)));
+        let route = self.endpoint.route().to_owned();
+        self.end(session, Err(CallError::new(route, Failure::Deadline)));
     }
 
     /// The service refused the call's own request.
@@ -392,15 +394,14 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
             }
             _ => false,
         };
-        let may =
-            self.endpoint.repeat() == Repeat::Harmless && self.attempts < self.limits.attempts;
+        let may = self.endpoint.resend() == Resend::Safe && self.attempts < self.limits.attempts;
         let goes_on = may
             && match advice {
                 Advice::Renew => another && !std::mem::replace(&mut self.renewed, true),
                 Advice::Again { after } => self.wait(now, self.attempts, after),
                 _ => false,
             };
-        let error = CallError::new(E::ROUTE, Failure::Lark(error));
+        let error = CallError::new(self.endpoint.route().to_owned(), Failure::Lark(error));
         if goes_on {
             self.trouble = Some(error);
         } else {
@@ -477,7 +478,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
     }
 
     fn gate(&self) -> GateKey {
-        (E::ROUTE, self.tenant().clone())
+        (self.endpoint.route().to_owned().into(), self.tenant().clone())
     }
 
     fn open_gate(&self, session: &mut Session, now: Duration) {
@@ -504,7 +505,7 @@ impl<'e, E: Endpoint, T> Call<'e, E, T> {
 impl<E: Endpoint, T> fmt::Debug for Call<'_, E, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &E::ROUTE)
+            .field("route", &self.endpoint.route())
             .field("attempts", &self.attempts)
             .finish_non_exhaustive()
     }

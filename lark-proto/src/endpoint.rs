@@ -1,21 +1,21 @@
-//! An endpoint: what makes a request of it and a result of the reply.
+//! The trait of an endpoint, and the request that is made from it.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
 use crate::body::Body;
 use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;
-use crate::retry::Repeat;
 use crate::site::Site;
 use crate::token::{Auth, Authorizes};
 
-/// One of Lark's endpoints, with the values of one request. Small and without generics: implement it to
-/// add an endpoint that this crate lacks; every adapter then takes it.
+/// One of Lark's endpoints, with the values of one request. Implement it to add an endpoint that this crate
+/// lacks: every adapter takes it. A one-off call needs no type of its own, see [`Raw`](crate::Raw).
 ///
 /// ```
+/// use http::Method;
 /// use lark_proto::*;
 ///
 /// /// Turns a wiki node's token into the document behind it.
@@ -29,11 +29,15 @@ use crate::token::{Auth, Authorizes};
 /// impl Endpoint for GetNode {
 ///     type Auth = TenantOrUser;
 ///     type Output = Node;
-///     const METHOD: http::Method = http::Method::GET;
-///     const ROUTE: &'static str = "/open-apis/wiki/v2/spaces/get_node";
 ///
+///     fn method(&self) -> Method {
+///         Method::GET
+///     }
+///     fn route(&self) -> &str {
+///         "/open-apis/wiki/v2/spaces/get_node"
+///     }
 ///     fn path(&self) -> Path {
-///         Path::of(Self::ROUTE).query("token", &self.0)
+///         Path::of(self.route()).query("token", &self.0)
 ///     }
 ///     fn read(reply: &Reply) -> Result<Node, Error> {
 ///         Ok(reply.data::<Found>()?.node)
@@ -46,20 +50,22 @@ use crate::token::{Auth, Authorizes};
 /// # Ok::<(), Invalid>(())
 /// ```
 pub trait Endpoint {
-    /// The tokens it accepts: [`TenantOnly`](crate::TenantOnly), [`TenantOrUser`](crate::TenantOrUser)
-    /// or [`NoAuth`](crate::NoAuth).
+    /// The tokens that the endpoint accepts: [`TenantOnly`](crate::TenantOnly),
+    /// [`TenantOrUser`](crate::TenantOrUser) or [`NoAuth`](crate::NoAuth).
     type Auth: Auth;
-    /// What a success gives.
+    /// The result of a success.
     type Output;
-    /// The HTTP method.
-    const METHOD: Method;
-    /// The path as the vendor documents it, with `:name` where a value goes; names the endpoint in
-    /// errors.
-    const ROUTE: &'static str;
 
-    /// The route with its values.
+    /// The HTTP method.
+    fn method(&self) -> Method;
+
+    /// The path as the vendor documents it, with `:name` in place of each value. It names the endpoint in errors,
+    /// and calls with the same route share a rate limit.
+    fn route(&self) -> &str;
+
+    /// The route with its values, and the query.
     fn path(&self) -> Path {
-        Path::of(Self::ROUTE)
+        Path::of(self.route())
     }
 
     /// The body, for endpoints that have one.
@@ -67,22 +73,110 @@ pub trait Endpoint {
         None
     }
 
-    /// Whether a second send is harmless. A safe method's is; for others say so where it holds.
-    fn repeat(&self) -> Repeat {
-        if Self::METHOD.is_safe() { Repeat::Harmless } else { Repeat::Forbidden }
+    /// Further headers. They cannot replace `Authorization`, `Host`, `Content-Length`, `Content-Type` and
+    /// `Transfer-Encoding`: headers with these names are left out of the request.
+    fn headers(&self) -> HeaderMap {
+        HeaderMap::new()
     }
 
-    /// Calls with the same lane go one after the other: a spreadsheet takes only serial writes. Reads have
-    /// none.
+    /// Whether the request may be sent again when the outcome of the first send is not known. The default follows the
+    /// method: GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent by RFC 9110.
+    fn resend(&self) -> Resend {
+        if self.method().is_idempotent() { Resend::Safe } else { Resend::Unsafe }
+    }
+
+    /// Calls with the same lane are sent one at a time: a spreadsheet takes only serial writes. Reads have no lane.
     fn lane(&self) -> Option<&str> {
         None
     }
 
-    /// Reads the reply: [`Reply::data`] for most endpoints, [`Reply::flat`] for those that hand out tokens.
+    /// The rate limit that the vendor documents.
+    fn quota(&self) -> Quota {
+        Quota::NONE
+    }
+
+    /// The longest reply body that is read, in bytes; by default 1 MiB.
+    fn reply_limit(&self) -> u64 {
+        REPLY_LIMIT
+    }
+
+    /// Reads the reply: with [`Reply::data`] at most endpoints, [`Reply::flat`] at those that hand out tokens,
+    /// [`Reply::binary`] at those that answer with a file.
     ///
     /// # Errors
     /// [`Error::Api`] with the service's code, or [`Error::Unreadable`].
     fn read(reply: &Reply) -> Result<Self::Output, Error>;
+}
+
+/// The default of [`Endpoint::reply_limit`]: 1 MiB.
+const REPLY_LIMIT: u64 = 1024 * 1024;
+
+/// Whether a request is idempotent: whether sending it twice has the same effect as sending it once.
+///
+/// It matters only after a request whose outcome is not known, such as one whose connection broke. A request that the
+/// service refused may always be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Resend {
+    /// The request is idempotent. That holds for a single writer: of two callers that write different values to the same
+    /// cell, either one may be overwritten by the other's second send.
+    Safe,
+    /// A second send may have a second effect. The request is not sent again after an unknown outcome.
+    Unsafe,
+}
+
+/// How many calls to an endpoint the vendor documents for one app in one tenant, per second and per minute.
+///
+/// ```
+/// use lark_proto::Quota;
+///
+/// const SEARCH: Quota = Quota::per_second(50).and_per_minute(1000);
+/// assert_ne!(SEARCH, Quota::per_minute(1000));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    second: Option<u32>,
+    minute: Option<u32>,
+}
+
+impl Quota {
+    /// No documented quota.
+    pub const NONE: Self = Self { second: None, minute: None };
+
+    /// `calls` per second. 0 counts as 1.
+    #[must_use]
+    pub const fn per_second(calls: u32) -> Self {
+        Self { second: Some(at_least_one(calls)), ..Self::NONE }
+    }
+
+    /// `calls` per minute. 0 counts as 1.
+    #[must_use]
+    pub const fn per_minute(calls: u32) -> Self {
+        Self::NONE.and_per_minute(calls)
+    }
+
+    /// The same quota with at most `calls` per minute. 0 counts as 1.
+    #[must_use]
+    pub const fn and_per_minute(self, calls: u32) -> Self {
+        Self { minute: Some(at_least_one(calls)), ..self }
+    }
+
+    /// The calls per second, where they are documented.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rate gate of a session"))]
+    pub(crate) const fn calls_per_second(self) -> Option<u32> {
+        self.second
+    }
+
+    /// The calls per minute, where they are documented.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the rate gate of a session"))]
+    pub(crate) const fn calls_per_minute(self) -> Option<u32> {
+        self.minute
+    }
+}
+
+/// A quota of 0 would hold a call back forever.
+const fn at_least_one(calls: u32) -> u32 {
+    if calls == 0 { 1 } else { calls }
 }
 
 /// A body and its media type.
@@ -128,6 +222,10 @@ pub trait EndpointExt: Endpoint + Sized {
 
 impl<E: Endpoint> EndpointExt for E {}
 
+/// Headers that only [`request`] sets.
+const RESERVED: [HeaderName; 5] =
+    [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
+
 /// The one place that writes a request's head.
 pub(crate) fn request<E: Endpoint>(
     endpoint: &E,
@@ -135,31 +233,43 @@ pub(crate) fn request<E: Endpoint>(
     authorization: Option<HeaderValue>,
     payload: Option<Payload>,
 ) -> Request<Body> {
-    let mut request = Request::new(Body::empty());
-    *request.method_mut() = E::METHOD;
-    *request.uri_mut() = site.uri(&endpoint.path());
+    let method = endpoint.method();
+    let mut headers = endpoint.headers();
+    for name in &RESERVED {
+        headers.remove(name);
+    }
     if let Some(authorization) = authorization {
-        request.headers_mut().insert(AUTHORIZATION, authorization);
+        headers.insert(AUTHORIZATION, authorization);
     }
+    let mut request = Request::new(Body::empty());
     if let Some(Payload { content_type, body }) = payload {
-        request.headers_mut().insert(CONTENT_TYPE, content_type);
-        request.headers_mut().insert(CONTENT_LENGTH, body.len().into());
+        headers.insert(CONTENT_TYPE, content_type);
+        headers.insert(CONTENT_LENGTH, body.len().into());
         *request.body_mut() = body;
-    } else if !E::METHOD.is_safe() && E::METHOD != Method::DELETE {
-        request.headers_mut().insert(CONTENT_LENGTH, 0.into());
+    } else if !method.is_safe() && method != Method::DELETE {
+        headers.insert(CONTENT_LENGTH, 0.into());
     }
+    *request.method_mut() = method;
+    *request.uri_mut() = site.uri(&endpoint.path());
+    *request.headers_mut() = headers;
     request
 }
 
-/// An endpoint whose success also carries the log id, for those who keep it: wrap any endpoint in it.
+/// The same endpoint with the log id beside its output, for callers that keep it.
 #[derive(Clone, Copy, Debug)]
 pub struct WithLogId<'a, E>(pub &'a E);
 
 impl<E: Endpoint> Endpoint for WithLogId<'_, E> {
     type Auth = E::Auth;
     type Output = (E::Output, Option<String>);
-    const METHOD: Method = E::METHOD;
-    const ROUTE: &'static str = E::ROUTE;
+
+    fn method(&self) -> Method {
+        self.0.method()
+    }
+
+    fn route(&self) -> &str {
+        self.0.route()
+    }
 
     fn path(&self) -> Path {
         self.0.path()
@@ -169,15 +279,150 @@ impl<E: Endpoint> Endpoint for WithLogId<'_, E> {
         self.0.payload()
     }
 
-    fn repeat(&self) -> Repeat {
-        self.0.repeat()
+    fn headers(&self) -> HeaderMap {
+        self.0.headers()
+    }
+
+    fn resend(&self) -> Resend {
+        self.0.resend()
     }
 
     fn lane(&self) -> Option<&str> {
         self.0.lane()
     }
 
+    fn quota(&self) -> Quota {
+        self.0.quota()
+    }
+
+    fn reply_limit(&self) -> u64 {
+        self.0.reply_limit()
+    }
+
     fn read(reply: &Reply) -> Result<Self::Output, Error> {
         Ok((E::read(reply)?, reply.log_id()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::{NoAuth, NoToken};
+
+    /// An endpoint that overrides nothing.
+    struct Plain(Method);
+
+    impl Endpoint for Plain {
+        type Auth = NoAuth;
+        type Output = ();
+
+        fn method(&self) -> Method {
+            self.0.clone()
+        }
+
+        fn route(&self) -> &str {
+            "/plain"
+        }
+
+        fn read(reply: &Reply) -> Result<(), Error> {
+            reply.ok()
+        }
+    }
+
+    /// An endpoint that overrides every method.
+    struct Full;
+
+    impl Endpoint for Full {
+        type Auth = NoAuth;
+        type Output = ();
+
+        fn method(&self) -> Method {
+            Method::PATCH
+        }
+
+        fn route(&self) -> &str {
+            "/full/:id"
+        }
+
+        fn path(&self) -> Path {
+            Path::of(self.route()).segment("7")
+        }
+
+        fn payload(&self) -> Option<Payload> {
+            Some(Payload::json("{}".to_owned()))
+        }
+
+        fn headers(&self) -> HeaderMap {
+            let reserved = RESERVED.map(|name| (name, HeaderValue::from_static("x")));
+            let own = (HeaderName::from_static("x-own"), HeaderValue::from_static("1"));
+            reserved.into_iter().chain([own]).collect()
+        }
+
+        fn resend(&self) -> Resend {
+            Resend::Safe
+        }
+
+        fn lane(&self) -> Option<&str> {
+            Some("lane")
+        }
+
+        fn quota(&self) -> Quota {
+            Quota::per_second(5)
+        }
+
+        fn reply_limit(&self) -> u64 {
+            9
+        }
+
+        fn read(reply: &Reply) -> Result<(), Error> {
+            reply.ok()
+        }
+    }
+
+    #[test]
+    fn a_resend_is_safe_by_default_where_the_method_is_idempotent() {
+        let safe = |method| Plain(method).resend() == Resend::Safe;
+        assert_eq!(
+            [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::POST, Method::PATCH]
+                .map(safe),
+            [true, true, true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn a_header_cannot_replace_a_reserved_one() {
+        let request = Full.request(&Site::LARK, &NoToken);
+        let headers = request.headers().iter();
+        let mut headers: Vec<_> =
+            headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        headers.sort();
+        let sent =
+            ["content-length: 2", "content-type: application/json; charset=utf-8", "x-own: 1"];
+        assert_eq!(headers, sent);
+    }
+
+    #[test]
+    fn a_log_id_changes_nothing_but_the_output() {
+        let (plain, logged) = (Full, WithLogId(&Full));
+        let request = |request: Request<Bytes>| format!("{request:?}");
+        assert_eq!(
+            request(plain.request(&Site::LARK, &NoToken)),
+            request(logged.request(&Site::LARK, &NoToken))
+        );
+        assert_eq!(logged.route(), plain.route());
+        assert_eq!(logged.resend(), plain.resend());
+        assert_eq!(logged.lane(), plain.lane());
+        assert_eq!(logged.quota(), plain.quota());
+        assert_eq!(logged.reply_limit(), plain.reply_limit());
+    }
+
+    #[test]
+    fn a_quota_counts_seconds_and_minutes_apart() {
+        let calls = |quota: Quota| (quota.calls_per_second(), quota.calls_per_minute());
+        assert_eq!(calls(Quota::NONE), (None, None));
+        assert_eq!(calls(Quota::per_second(50)), (Some(50), None));
+        assert_eq!(calls(Quota::per_minute(1000)), (None, Some(1000)));
+        assert_eq!(calls(Quota::per_second(50).and_per_minute(1000)), (Some(50), Some(1000)));
+        assert_eq!(calls(Quota::per_second(0).and_per_minute(0)), (Some(1), Some(1)));
     }
 }

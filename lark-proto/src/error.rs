@@ -1,6 +1,7 @@
 //! What can go wrong, sorted by whose fault it is: [`Invalid`] is ours, before anything is sent;
 //! [`Error`] is what came back; [`CallError`] adds the transport's own failures.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -279,8 +280,8 @@ impl std::error::Error for Unreadable {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CallError<T> {
-    /// The [`ROUTE`](crate::Endpoint::ROUTE) of the request that failed.
-    pub route: &'static str,
+    /// The [`route`](crate::Endpoint::route) of the request that failed.
+    pub route: Cow<'static, str>,
     /// What failed.
     pub kind: Failure<T>,
 }
@@ -313,8 +314,8 @@ pub enum Failure<T> {
 
 impl<T> CallError<T> {
     /// For adapters: `kind` happened to a request to `route`.
-    pub fn new(route: &'static str, kind: Failure<T>) -> Self {
-        Self { route, kind }
+    pub fn new(route: impl Into<Cow<'static, str>>, kind: Failure<T>) -> Self {
+        Self { route: route.into(), kind }
     }
 
     /// The service's error, if it was the service that answered.

@@ -59,7 +59,7 @@ pub mod wire;
 pub use body::Body;
 pub use call::{Call, Step};
 pub use code::{Class, Code};
-pub use endpoint::{Endpoint, EndpointExt, Payload, WithLogId};
+pub use endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
 pub use endpoints::{
     AppGrant, AppTicketEvent, AppTicketResend, AppTokenRequest, PutImage, SheetImageWritten,
     StoreTenantTokenRequest, TenantGrant, TenantTokenRequest, WriteSheetImage,
@@ -71,7 +71,7 @@ pub use json_bytes::ImageEncoding;
 pub use multipart::{Boundary, Multipart};
 pub use path::Path;
 pub use reply::Reply;
-pub use retry::{Advice, Limits, Repeat};
+pub use retry::{Advice, Limits};
 pub use rule::Rule;
 pub use session::Session;
 pub use site::Site;

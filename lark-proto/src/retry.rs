@@ -19,15 +19,6 @@ pub enum Advice {
     },
 }
 
-/// Whether a request may be sent a second time when it is not known what became of the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Repeat {
-    /// A second send does no harm.
-    Harmless,
-    /// Once a byte of the body has been pulled, it is not sent again for any reason.
-    Forbidden,
-}
-
 /// How long a call may go on.
 ///
 /// ```

@@ -1,6 +1,7 @@
 //! How often memory is asked for, and for how much: as little for a large image as for a small one, and for a reply
 //! no more than it gives. Counted on the thread that asks.
 
+use std::any::type_name;
 use std::{io, iter};
 
 use allocation_counter::{AllocationInfo, measure};
@@ -89,7 +90,7 @@ fn a_success_takes_memory_for_what_it_gives() {
         assert!(output.is_ok());
         let bytes: usize = given.iter().map(|text| text.len()).sum();
         let expected = (given.len() as u64, bytes as u64);
-        assert_eq!((asked.count_total, asked.bytes_total), expected, "{}", E::ROUTE);
+        assert_eq!((asked.count_total, asked.bytes_total), expected, "{}", type_name::<E>());
     }
     let put = r#"{"code":0,"data":{"image_key":"img_v3"},"msg":"ok"}"#;
     let written =

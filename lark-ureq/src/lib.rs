@@ -206,12 +206,12 @@ impl Client {
         loop {
             let mut session = self.shared.lock();
             let step = call.next(&mut session, now());
+            let (route, attempt) = call.under_way(&session);
             if let Step::Park(time) = step {
                 self.shared.park(session, time);
-                trace::parked(E::ROUTE);
+                trace::parked(route);
                 continue;
             }
-            let (route, attempt) = call.under_way(&session);
             drop(session);
             self.shared.wake();
             match step {

@@ -46,7 +46,7 @@ mod on {
     fn parts(error: &CallError) -> (&str, Option<i64>, Option<&str>) {
         let lark = error.lark();
         let code = lark.and_then(|lark| lark.api()).map(|api| api.code.0);
-        (error.route, code, lark.and_then(|lark| lark.log_id()))
+        (&error.route, code, lark.and_then(|lark| lark.log_id()))
     }
 
     /// The error and what caused it, on one line.

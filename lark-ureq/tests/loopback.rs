@@ -234,8 +234,12 @@ fn what_has_no_body_is_not_sent_in_chunks() {
     impl Endpoint for Get {
         type Auth = TenantOnly;
         type Output = ();
-        const METHOD: http::Method = http::Method::GET;
-        const ROUTE: &'static str = "/get";
+        fn method(&self) -> http::Method {
+            http::Method::GET
+        }
+        fn route(&self) -> &str {
+            "/get"
+        }
         fn read(reply: &Reply) -> Result<(), lark_proto::Error> {
             reply.ok()
         }
@@ -243,8 +247,12 @@ fn what_has_no_body_is_not_sent_in_chunks() {
     impl Endpoint for Post {
         type Auth = TenantOnly;
         type Output = ();
-        const METHOD: http::Method = http::Method::POST;
-        const ROUTE: &'static str = "/post";
+        fn method(&self) -> http::Method {
+            http::Method::POST
+        }
+        fn route(&self) -> &str {
+            "/post"
+        }
         fn read(reply: &Reply) -> Result<(), lark_proto::Error> {
             reply.ok()
         }

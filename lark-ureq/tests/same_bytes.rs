@@ -170,10 +170,15 @@ macro_rules! own {
         impl Endpoint for Own {
             type Auth = TenantOrUser;
             type Output = ();
-            const METHOD: Method = Method::$method;
-            const ROUTE: &'static str = "/open-apis/own/v1/:name/it's";
+            fn method(&self) -> Method {
+                Method::$method
+            }
+            fn route(&self) -> &str {
+                "/open-apis/own/v1/:name/it's"
+            }
             fn path(&self) -> Path {
-                Path::of(Self::ROUTE).segment("a/b ..?图%").query("q[]", "x&y=+1 #").query("..", "")
+                let path = Path::of(self.route()).segment("a/b ..?图%");
+                path.query("q[]", "x&y=+1 #").query("..", "")
             }
             fn payload(&self) -> Option<Payload> {
                 self.0.map(|text| Payload::json(text.to_owned()))

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use http::Method;
 use serde::Deserialize;
 
-use crate::endpoint::{Endpoint, Payload};
+use crate::endpoint::{Endpoint, Payload, Resend};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
-use crate::retry::Repeat;
 use crate::rule::Rule;
 use crate::token::NoAuth;
 use crate::values::{AppId, AppSecret, AppTicket};
@@ -40,6 +39,8 @@ pub struct AppTicketResend {
 }
 
 impl AppTicketResend {
+    pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/app_ticket/resend";
+
     /// The request for the store app `id` with its `secret`.
     #[must_use]
     pub fn new(id: AppId, secret: AppSecret) -> Self {
@@ -50,16 +51,22 @@ impl AppTicketResend {
 impl Endpoint for AppTicketResend {
     type Auth = NoAuth;
     type Output = ();
-    const METHOD: Method = Method::POST;
-    const ROUTE: &'static str = "/open-apis/auth/v3/app_ticket/resend";
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        Self::ROUTE
+    }
 
     fn payload(&self) -> Option<Payload> {
         let secret = self.secret.expose_secret();
         Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
     }
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Harmless
+    fn resend(&self) -> Resend {
+        Resend::Safe
     }
 
     fn read(reply: &Reply) -> Result<(), Error> {

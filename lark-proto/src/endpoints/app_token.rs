@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload};
+use crate::endpoint::{Endpoint, Payload, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::retry::Repeat;
 use crate::token::{AppToken, NoAuth};
 use crate::values::{AppId, AppSecret, AppTicket};
 
@@ -39,6 +38,8 @@ pub struct AppTokenRequest {
 }
 
 impl AppTokenRequest {
+    pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/app_access_token";
+
     /// The request for the store app `id` with its `secret` and its latest `ticket`.
     #[must_use]
     pub fn new(id: AppId, secret: AppSecret, ticket: AppTicket) -> Self {
@@ -59,8 +60,14 @@ pub struct AppGrant {
 impl Endpoint for AppTokenRequest {
     type Auth = NoAuth;
     type Output = AppGrant;
-    const METHOD: Method = Method::POST;
-    const ROUTE: &'static str = "/open-apis/auth/v3/app_access_token";
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        Self::ROUTE
+    }
 
     fn payload(&self) -> Option<Payload> {
         Some(json_strings([
@@ -70,8 +77,8 @@ impl Endpoint for AppTokenRequest {
         ]))
     }
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Harmless
+    fn resend(&self) -> Resend {
+        Resend::Safe
     }
 
     fn read(reply: &Reply) -> Result<AppGrant, Error> {

@@ -2,11 +2,10 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload};
+use crate::endpoint::{Endpoint, Payload, Resend};
 use crate::error::{Error, Invalid};
 use crate::multipart::{Boundary, Multipart};
 use crate::reply::Reply;
-use crate::retry::Repeat;
 use crate::token::TenantOnly;
 use crate::values::{FileName, Image, ImageKey};
 
@@ -89,16 +88,22 @@ impl PutImage {
 impl Endpoint for PutImage {
     type Auth = TenantOnly;
     type Output = ImageKey;
-    const METHOD: Method = Method::POST;
-    const ROUTE: &'static str = "/open-apis/image/v4/put/";
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        "/open-apis/image/v4/put/"
+    }
 
     fn payload(&self) -> Option<Payload> {
         Some(self.form.encode(&self.boundary))
     }
 
-    /// A second upload gives another key and does no harm.
-    fn repeat(&self) -> Repeat {
-        Repeat::Harmless
+    /// A second upload stores the image under another key; the first key is unused.
+    fn resend(&self) -> Resend {
+        Resend::Safe
     }
 
     fn read(reply: &Reply) -> Result<ImageKey, Error> {

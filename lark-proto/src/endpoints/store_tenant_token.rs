@@ -2,11 +2,10 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload};
+use crate::endpoint::{Endpoint, Payload, Resend};
 use crate::endpoints::TenantGrant;
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::retry::Repeat;
 use crate::token::{AppToken, NoAuth};
 use crate::values::TenantKey;
 
@@ -41,6 +40,8 @@ pub struct StoreTenantTokenRequest {
 }
 
 impl StoreTenantTokenRequest {
+    pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token";
+
     /// The request for the tenant `tenant`.
     #[must_use]
     pub fn new(app_token: AppToken, tenant: TenantKey) -> Self {
@@ -51,8 +52,14 @@ impl StoreTenantTokenRequest {
 impl Endpoint for StoreTenantTokenRequest {
     type Auth = NoAuth;
     type Output = TenantGrant;
-    const METHOD: Method = Method::POST;
-    const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token";
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        Self::ROUTE
+    }
 
     fn payload(&self) -> Option<Payload> {
         Some(json_strings([
@@ -61,8 +68,8 @@ impl Endpoint for StoreTenantTokenRequest {
         ]))
     }
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Harmless
+    fn resend(&self) -> Resend {
+        Resend::Safe
     }
 
     fn read(reply: &Reply) -> Result<TenantGrant, Error> {

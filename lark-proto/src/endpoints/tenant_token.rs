@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload};
+use crate::endpoint::{Endpoint, Payload, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::retry::Repeat;
 use crate::token::{NoAuth, TenantToken};
 use crate::values::{AppId, AppSecret};
 
@@ -46,6 +45,8 @@ pub struct TenantTokenRequest {
 }
 
 impl TenantTokenRequest {
+    pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token/internal";
+
     /// The request for the app `id` with its `secret`.
     #[must_use]
     pub fn new(id: AppId, secret: AppSecret) -> Self {
@@ -81,16 +82,22 @@ impl TenantGrant {
 impl Endpoint for TenantTokenRequest {
     type Auth = NoAuth;
     type Output = TenantGrant;
-    const METHOD: Method = Method::POST;
-    const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token/internal";
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        Self::ROUTE
+    }
 
     fn payload(&self) -> Option<Payload> {
         let secret = self.secret.expose_secret();
         Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
     }
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Harmless
+    fn resend(&self) -> Resend {
+        Resend::Safe
     }
 
     fn read(reply: &Reply) -> Result<TenantGrant, Error> {

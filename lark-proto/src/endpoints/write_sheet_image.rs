@@ -3,12 +3,11 @@
 use http::Method;
 
 use crate::body::{Body, Segment};
-use crate::endpoint::{Endpoint, Payload};
+use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::error::{Error, Invalid};
 use crate::json_bytes::ImageEncoding;
 use crate::path::Path;
 use crate::reply::{Reply, lenient};
-use crate::retry::Repeat;
 use crate::rule::Rule;
 use crate::token::TenantOrUser;
 use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
@@ -26,7 +25,7 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 ///   PNG or JPEG is the safe choice. ICO is in neither list and is refused here.
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>.
 ///
-/// Writing the same image again is harmless: it replaces the cell's content.
+/// Writing the same image again replaces the cell's content with itself.
 ///
 /// # Errors
 /// [`Code::SHEET_RANGE`](crate::Code::SHEET_RANGE), [`Code::SHEET_BODY`](crate::Code::SHEET_BODY),
@@ -146,11 +145,17 @@ impl From<Data> for SheetImageWritten {
 impl Endpoint for WriteSheetImage {
     type Auth = TenantOrUser;
     type Output = SheetImageWritten;
-    const METHOD: Method = Method::POST;
-    const ROUTE: &'static str = "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image";
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image"
+    }
 
     fn path(&self) -> Path {
-        Path::of(Self::ROUTE).segment(self.spreadsheet.as_str())
+        Path::of(self.route()).segment(self.spreadsheet.as_str())
     }
 
     fn payload(&self) -> Option<Payload> {
@@ -165,12 +170,17 @@ impl Endpoint for WriteSheetImage {
     }
 
     /// A second write puts the same image into the same cell.
-    fn repeat(&self) -> Repeat {
-        Repeat::Harmless
+    fn resend(&self) -> Resend {
+        Resend::Safe
     }
 
     fn lane(&self) -> Option<&str> {
         Some(self.spreadsheet.as_str())
+    }
+
+    /// From the overview of the sheets API: 100 requests a second per app per tenant.
+    fn quota(&self) -> Quota {
+        Quota::per_second(100)
     }
 
     fn read(reply: &Reply) -> Result<SheetImageWritten, Error> {

@@ -9,13 +9,14 @@
 //! ```
 //! Not all at once: a burst would be refused again, and each refusal costs an attempt.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{CallId, TenantKey};
 
 /// A route, for one tenant: what the service counts by.
-pub(crate) type GateKey = (&'static str, Option<TenantKey>);
+pub(crate) type GateKey = (Cow<'static, str>, Option<TenantKey>);
 
 /// The gates that are not open.
 #[derive(Debug, Default)]
@@ -97,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    const KEY: GateKey = ("/r", None);
+    const KEY: GateKey = (Cow::Borrowed("/r"), None);
     const S: fn(u64) -> Duration = Duration::from_secs;
 
     #[test]
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!(throttle.pass(&KEY, a, S(0)), Pass::Go);
         throttle.close(KEY, a, S(0), S(5));
         assert_eq!(throttle.pass(&KEY, b, S(1)), Pass::Wait(S(4)));
-        assert_eq!(throttle.pass(&("/other", None), c, S(1)), Pass::Go);
+        assert_eq!(throttle.pass(&(Cow::Borrowed("/other"), None), c, S(1)), Pass::Go);
         // The one that was told is the first to go, also where another asks before it.
         assert_eq!(throttle.pass(&KEY, b, S(5)), Pass::Park);
         assert_eq!(throttle.pass(&KEY, a, S(5)), Pass::Go);

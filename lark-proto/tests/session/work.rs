@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{Method, Response};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::{
-    App, Call, CallError, Endpoint, Error, Failure, Image, ImageKey, Limits, Path, Payload,
-    PutImage, Repeat, Reply, Session, SheetImageWritten, Site, Step, TenantOnly, WriteSheetImage,
+    App, Call, CallError, Endpoint, Error, Failure, Image, ImageKey, Limits, Payload, PutImage,
+    Reply, Resend, Session, SheetImageWritten, Site, Step, TenantOnly, WriteSheetImage,
 };
 
 /// The transport's error.
@@ -22,19 +22,21 @@ pub(crate) struct PostOnce(PutImage);
 impl Endpoint for PostOnce {
     type Auth = TenantOnly;
     type Output = Posted;
-    const METHOD: Method = Method::POST;
-    const ROUTE: &'static str = "/open-apis/im/v1/images";
 
-    fn path(&self) -> Path {
-        Path::of(Self::ROUTE)
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        "/open-apis/im/v1/images"
     }
 
     fn payload(&self) -> Option<Payload> {
         self.0.payload()
     }
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Forbidden
+    fn resend(&self) -> Resend {
+        Resend::Unsafe
     }
 
     fn read(reply: &Reply) -> Result<Posted, Error> {

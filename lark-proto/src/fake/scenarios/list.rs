@@ -358,7 +358,7 @@ impl Scenario {
 }
 
 fn failure(route: Route, trouble: Trouble) -> Expected {
-    Expected::Failure { route: route.path(), trouble }
+    Expected::Failure { route: route.path().into(), trouble }
 }
 
 fn refused(route: Route, code: i64) -> Expected {

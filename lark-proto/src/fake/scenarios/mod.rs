@@ -15,6 +15,7 @@
 
 mod list;
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ pub enum Expected {
     /// It fails.
     Failure {
         /// The [path](Route::path) of the route that the error names.
-        route: &'static str,
+        route: Cow<'static, str>,
         /// The kind of the error.
         trouble: Trouble,
     },
@@ -134,7 +135,7 @@ impl Scenario {
         let found = match &result {
             Ok(()) => Expected::Success,
             Err(error) => {
-                Expected::Failure { route: error.route, trouble: Trouble::of(&error.kind) }
+                Expected::Failure { route: error.route.clone(), trouble: Trouble::of(&error.kind) }
             }
         };
         self.same("the end", &self.expected, &found)?;
@@ -143,12 +144,12 @@ impl Scenario {
         self.same("the requests", &self.requests, &counts.collect())?;
         let listed: usize = self.requests.iter().map(|(_, count)| count).sum();
         self.same("the number of all requests", &listed, &lark.requests().len())?;
-        match result.map_err(|error| (error.route, error.lark())) {
+        match result.map_err(|error| (&error.route, error.lark())) {
             Ok(()) => self.same("that the image is there", &true, &self.is_stored(lark)),
             Err((_, None)) => Ok(()),
             Err((route, Some(error))) => {
                 let last =
-                    lark.requests().iter().rfind(|r| r.route.is_some_and(|r| r.path() == route));
+                    lark.requests().iter().rfind(|r| r.route.is_some_and(|r| r.path() == *route));
                 let last = last.map(|last| (last.status, last.log_id.as_deref()));
                 let status = match error {
                     Error::Api(api) => api.status,
