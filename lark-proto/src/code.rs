@@ -20,6 +20,8 @@ pub enum Class {
     Busy,
     /// Too many requests: again after the pause that the service names, or a growing one.
     RateLimit,
+    /// The document is busy with another operation or being loaded: the same write succeeds later.
+    DocumentBusy,
     /// The tenant access token is invalid or expired: get a new one, once.
     TenantToken,
     /// The app access token is invalid or expired: get a new one, once.
@@ -195,7 +197,7 @@ codes! {
     /// A parameter is empty, or the request changed nothing.
     SHEET_NO_CHANGE = 90216, Request;
     /// Too many requests; also what overlapping writes on one document get.
-    SHEET_TOO_MANY = 90217, RateLimit;
+    SHEET_TOO_MANY = 90217, DocumentBusy;
     /// The cell is protected.
     SHEET_LOCKED_CELL = 90218, Permission;
     /// The sheet has too many cells.
@@ -209,13 +211,13 @@ codes! {
     /// The request is too large.
     SHEET_LARGE_REQUEST = 90227, Limit;
     /// The spreadsheet is being imported.
-    SHEET_IMPORTING = 90228, Busy;
+    SHEET_IMPORTING = 90228, DocumentBusy;
     /// A parameter in the URL is wrong.
     SHEET_URL = 90229, Request;
     /// The previous operation on the document is not finished.
-    SHEET_RETRY_LATER = 90235, RateLimit;
+    SHEET_RETRY_LATER = 90235, DocumentBusy;
     /// The document's data is being loaded.
-    SHEET_LOADING = 90242, Busy;
+    SHEET_LOADING = 90242, DocumentBusy;
 
     // sheets v3.
     /// As 90213.
@@ -223,11 +225,11 @@ codes! {
     /// As 90214.
     SHEET_V3_NOT_FOUND = 1310214, NotFound;
     /// As 90217.
-    SHEET_V3_TOO_MANY = 1310217, RateLimit;
+    SHEET_V3_TOO_MANY = 1310217, DocumentBusy;
     /// As 90235.
-    SHEET_V3_RETRY_LATER = 1310235, RateLimit;
+    SHEET_V3_RETRY_LATER = 1310235, DocumentBusy;
     /// As 90242.
-    SHEET_V3_LOADING = 1310242, Busy;
+    SHEET_V3_LOADING = 1310242, DocumentBusy;
     /// More than 4,000 images in one spreadsheet.
     SHEET_V3_IMAGE_EXCESS = 1310247, Limit;
     /// The spreadsheet was deleted.
@@ -283,9 +285,12 @@ mod tests {
             1000005 99991400 230020 230049 232096 131001 131009 1061045 1310217 1310235 1310242 \
             1315201 1315203 1315210 20050 20072";
         let listed: Vec<i64> = retried.split_whitespace().map(|n| n.parse().unwrap()).collect();
-        let again = |code: i64| matches!(Code(code).class(), Class::Busy | Class::RateLimit);
+        let busy = [90217, 90228, 90235, 90242, 1310217, 1310235, 1310242];
         for code in (0..1_400_000).chain(99_990_000..100_000_000) {
-            assert_eq!(again(code), listed.contains(&code), "{code}");
+            let class = Code(code).class();
+            let again = matches!(class, Class::Busy | Class::RateLimit | Class::DocumentBusy);
+            assert_eq!(again, listed.contains(&code), "{code}");
+            assert_eq!(class == Class::DocumentBusy, busy.contains(&code), "{code}");
         }
     }
 }

@@ -52,7 +52,38 @@ pub enum Error {
     Unreadable(Box<Unreadable>),
 }
 
+/// What a failed request did at the service, as far as is known. A journal of writes needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// No byte that could matter reached the service.
+    NotSent,
+    /// The service answered that it did not carry out the request.
+    Refused,
+    /// The request may have been carried out.
+    Unknown,
+}
+
 impl Error {
+    /// Whether the request may have been carried out all the same. An internal failure of the service, and a reply that
+    /// says nothing clear, leave that open.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let unknown = match self {
+            Self::Api(error) => match error.code.class() {
+                Class::Busy => true,
+                Class::Unknown => {
+                    error.status == StatusCode::REQUEST_TIMEOUT || error.status.is_server_error()
+                }
+                _ => false,
+            },
+            Self::Unreadable(reply) => {
+                reply.status == StatusCode::REQUEST_TIMEOUT || !reply.status.is_client_error()
+            }
+        };
+        if unknown { Outcome::Unknown } else { Outcome::Refused }
+    }
+
     /// What to do next, from the reply alone. The policy of a whole call (how often, for how long,
     /// whether a second send is harmless) is the caller's.
     #[must_use]
@@ -117,7 +148,8 @@ pub struct ApiError {
     pub status: StatusCode,
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
-    /// How long the service asks to wait (`x-ogw-ratelimit-reset`, else `Retry-After`).
+    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the latter
+    /// counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself where it is a string.
     pub detail: Option<String>,
@@ -134,11 +166,11 @@ impl ApiError {
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self.code.class() {
-            Class::Busy | Class::RateLimit => Advice::Again { after: self.retry_after },
-            Class::TenantToken | Class::AppToken => Advice::Renew,
-            Class::Unknown if self.status == StatusCode::TOO_MANY_REQUESTS => {
+            Class::Busy | Class::RateLimit | Class::DocumentBusy => {
                 Advice::Again { after: self.retry_after }
             }
+            Class::TenantToken | Class::AppToken => Advice::Renew,
+            Class::Unknown => retry::by_status(self.status, self.retry_after),
             _ => Advice::GiveUp,
         }
     }
@@ -149,10 +181,15 @@ impl ApiError {
         self.code.class() == Class::Permission || !self.permission_violations.is_empty()
     }
 
-    /// Too many requests, by whichever of Lark's limits.
+    /// Too many requests, by a limit of the gateway or the service. A document that is
+    /// [busy](Class::DocumentBusy) is no rate limit, whatever the status.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
-        self.code.class() == Class::RateLimit || self.status == StatusCode::TOO_MANY_REQUESTS
+        match self.code.class() {
+            Class::RateLimit => true,
+            Class::DocumentBusy => false,
+            _ => self.status == StatusCode::TOO_MANY_REQUESTS,
+        }
     }
 
     /// The service refused the tenant or app token; a new one may help.
@@ -227,7 +264,8 @@ pub struct Unreadable {
     pub excerpt: String,
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
-    /// How long the service asks to wait (`x-ogw-ratelimit-reset`, else `Retry-After`).
+    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the latter
+    /// counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
 }
 
@@ -382,6 +420,65 @@ pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::Reply;
+
+    fn error(status: u16, body: &str) -> Error {
+        let mut response = http::Response::new(body.to_owned().into());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        Reply::new(response).ok().unwrap_err()
+    }
+
+    #[test]
+    fn an_outcome_is_unknown_where_the_service_does_not_say_that_it_refused() {
+        use Outcome::{Refused, Unknown};
+        for (status, body, outcome) in [
+            // A known code decides, whatever the status.
+            (200, r#"{"code":90202}"#, Refused),
+            (500, r#"{"code":90202}"#, Refused),
+            (500, r#"{"code":90217}"#, Refused),
+            (200, r#"{"code":90235}"#, Refused),
+            (429, r#"{"code":99991400}"#, Refused),
+            (400, r#"{"code":99991663}"#, Refused),
+            (200, r#"{"code":2200}"#, Unknown),
+            (400, r#"{"code":90203}"#, Unknown),
+            (429, r#"{"code":1315201}"#, Unknown),
+            // With another code, the status.
+            (200, r#"{"code":42}"#, Refused),
+            (400, r#"{"code":42}"#, Refused),
+            (408, r#"{"code":42}"#, Unknown),
+            (429, r#"{"code":42}"#, Refused),
+            (500, r#"{"code":42}"#, Unknown),
+            (504, r#"{"code":-1}"#, Unknown),
+            // Without a code, too.
+            (200, "", Unknown),
+            (200, r#"{"code":"0"}"#, Unknown),
+            (302, "", Unknown),
+            (400, "<html>", Refused),
+            (404, "404 page not found", Refused),
+            (408, "", Unknown),
+            (413, "", Refused),
+            (429, "", Refused),
+            (499, "", Refused),
+            (502, "<html>", Unknown),
+            (503, "{}", Unknown),
+            (600, "", Unknown),
+        ] {
+            assert_eq!(error(status, body).outcome(), outcome, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_busy_document_is_no_rate_limit() {
+        for (status, body, is) in [
+            (400, r#"{"code":99991400}"#, true),
+            (429, r#"{"code":42}"#, true),
+            (400, r#"{"code":42}"#, false),
+            (200, r#"{"code":90217}"#, false),
+            (429, r#"{"code":90217}"#, false),
+        ] {
+            assert_eq!(error(status, body).api().unwrap().is_rate_limit(), is, "{status} {body}");
+        }
+    }
 
     #[test]
     fn an_excerpt_ends_between_characters() {

@@ -39,6 +39,7 @@
 mod body;
 mod call;
 mod code;
+mod date;
 mod endpoint;
 mod endpoints;
 mod error;
@@ -65,7 +66,8 @@ pub use endpoints::{
     StoreTenantTokenRequest, TenantGrant, TenantTokenRequest, WriteSheetImage,
 };
 pub use error::{
-    ApiError, CallError, Error, Failure, FieldViolation, Invalid, PermissionViolation, Unreadable,
+    ApiError, CallError, Error, Failure, FieldViolation, Invalid, Outcome, PermissionViolation,
+    Unreadable,
 };
 pub use json_bytes::ImageEncoding;
 pub use multipart::{Boundary, Multipart};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, StatusCode};
+
+use crate::date;
 
 /// What to do after a failure, as far as the reply tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,23 +75,40 @@ impl Default for Limits {
 /// The longest wait that is taken from a header: a day. Absurd values are cut to it.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The wait that the service asks for: `x-ogw-ratelimit-reset` (documented, seconds, sometimes with
-/// a fraction), else `Retry-After` in seconds. A date in `Retry-After` needs a clock and is not read.
+/// The wait that the service asks for: the smaller of `x-ogw-ratelimit-reset` (documented, in seconds, sometimes
+/// with a fraction) and `Retry-After` (seconds or a date), of those that can be read. The service was seen to send 120
+/// in one and 1 in the other.
 pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
-    ["x-ogw-ratelimit-reset", "retry-after"].iter().find_map(|name| {
-        let seconds: f64 = headers.get(*name)?.to_str().ok()?.trim().parse().ok()?;
-        // 1e300 is a long wait; only what no wait can be (negative, NaN) is passed over.
-        if seconds > LONGEST.as_secs_f64() {
-            return Some(LONGEST);
-        }
-        Duration::try_from_secs_f64(seconds).ok()
-    })
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    let reset = text(RESET).and_then(seconds);
+    let retry_after =
+        text(RETRY_AFTER).and_then(|wait| seconds(wait).or_else(|| until(wait, text(DATE)?)));
+    reset.into_iter().chain(retry_after).min()
 }
 
-/// The verdict on a reply without a code of Lark's.
+/// The gateway's header.
+const RESET: HeaderName = HeaderName::from_static("x-ogw-ratelimit-reset");
+
+/// A number of seconds, at most [`LONGEST`]: 1e300 is a long wait. Negative numbers and NaN are not read.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    if seconds > LONGEST.as_secs_f64() {
+        return Some(LONGEST);
+    }
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// The time to the date `end` from the reply's own date, so that no clock is needed; zero if it is past, at most
+/// [`LONGEST`].
+fn until(end: &str, date: &str) -> Option<Duration> {
+    let left = date::seconds(end)? - date::seconds(date)?;
+    Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(LONGEST))
+}
+
+/// The verdict on a reply without a code of Lark's, or with a code that is in no table.
 pub(crate) fn by_status(status: StatusCode, after: Option<Duration>) -> Advice {
     match status.as_u16() {
-        429 | 502 | 503 | 504 => Advice::Again { after },
+        408 | 429 | 500..=599 => Advice::Again { after },
         _ => Advice::GiveUp,
     }
 }
@@ -97,28 +117,73 @@ pub(crate) fn by_status(status: StatusCode, after: Option<Duration>) -> Advice {
 mod tests {
     use super::*;
 
-    fn wait(reset: &'static str, retry_after: &'static str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-ogw-ratelimit-reset", reset.parse().unwrap());
-        headers.insert("retry-after", retry_after.parse().unwrap());
-        after(&headers)
+    fn wait(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        after(&headers.collect())
+    }
+
+    fn both(reset: &'static str, retry_after: &'static str) -> Option<Duration> {
+        wait(&[("x-ogw-ratelimit-reset", reset), ("retry-after", retry_after)])
     }
 
     #[test]
-    fn a_wait_is_read_and_bounded() {
-        assert_eq!(wait("7", "9"), Some(Duration::from_secs(7)));
-        assert_eq!(wait("0.25", "9"), Some(Duration::from_millis(250)));
-        assert_eq!(wait("0", "9"), Some(Duration::ZERO));
-        assert_eq!(wait("1e300", "9"), Some(LONGEST));
-        assert_eq!(wait("inf", "9"), Some(LONGEST));
-        for absurd in ["", "-1", "soon", "1,5", "-inf"] {
-            assert_eq!(wait(absurd, " 9 "), Some(Duration::from_secs(9)), "{absurd}");
+    fn the_smaller_wait_counts() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(both("7", "9"), seconds(7));
+        assert_eq!(both("120", "1"), seconds(1));
+        assert_eq!(both("0.25", "9"), Some(Duration::from_millis(250)));
+        assert_eq!(both("0", "9"), seconds(0));
+        assert_eq!(wait(&[("x-ogw-ratelimit-reset", "7")]), seconds(7));
+        assert_eq!(wait(&[("retry-after", "9")]), seconds(9));
+        assert_eq!(wait(&[]), None);
+    }
+
+    #[test]
+    fn a_wait_is_bounded() {
+        assert_eq!(both("1e300", "1e300"), Some(LONGEST));
+        assert_eq!(both("inf", "86401"), Some(LONGEST));
+    }
+
+    #[test]
+    fn a_wait_that_cannot_be_read_is_passed_over() {
+        for absurd in ["", "-1", "soon", "1,5", "-inf", "NaN"] {
+            assert_eq!(both(absurd, " 9 "), Some(Duration::from_secs(9)), "{absurd}");
+            assert_eq!(both("9", absurd), Some(Duration::from_secs(9)), "{absurd}");
+            assert_eq!(both(absurd, absurd), None, "{absurd}");
         }
-        assert_eq!(wait("-1", "Wed, 21 Oct 2026 07:28:00 GMT"), None);
     }
 
     #[test]
-    fn not_a_number_is_no_wait() {
-        assert_eq!(wait("NaN", "-1"), None);
+    fn a_date_counts_from_the_replys_own_date() {
+        let now = "Wed, 28 Feb 2024 23:59:00 GMT";
+        for (end, date, left) in [
+            ("Wed, 28 Feb 2024 23:59:30 GMT", now, Some(30)),
+            ("Thu, 29 Feb 2024 00:01:00 GMT", now, Some(120)),
+            ("Fri, 01 Mar 2024 23:59:00 GMT", now, Some(86_400)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 0000 00:00:00 GMT", Some(86_400)),
+            (now, now, Some(0)),
+            ("Wed, 28 Feb 2024 23:58:59 GMT", now, Some(0)),
+            ("Sat, 01 Jan 0000 00:00:00 GMT", now, Some(0)),
+            ("Thu, 30 Feb 2024 00:00:00 GMT", now, None),
+            ("Thu, 29 Feb 2024 00:01:00 GMT", "Thu, 30 Feb 2024 00:00:00 GMT", None),
+            ("Thu, 29 Feb 2024 00:01:00 GMT", "1709164740", None),
+        ] {
+            let left = left.map(Duration::from_secs);
+            assert_eq!(wait(&[("retry-after", end), ("date", date)]), left, "{end} {date}");
+        }
+        assert_eq!(wait(&[("retry-after", now)]), None);
+        let headers = [("x-ogw-ratelimit-reset", "120"), ("retry-after", now), ("date", now)];
+        assert_eq!(wait(&headers), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_status_without_a_known_code_decides() {
+        for status in 100..=999 {
+            let advice = by_status(StatusCode::from_u16(status).unwrap(), None);
+            let again = matches!(status, 408 | 429 | 500..600);
+            assert_eq!(advice == Advice::Again { after: None }, again, "{status}");
+        }
     }
 }
