@@ -82,7 +82,7 @@ pub trait Endpoint {
     /// Whether the request may be sent again when the outcome of the first send is not known. The default follows the
     /// method: GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent by RFC 9110.
     fn resend(&self) -> Resend {
-        if self.method().is_idempotent() { Resend::Safe } else { Resend::Unsafe }
+        Resend::of(&self.method())
     }
 
     /// Calls with the same lane are sent one at a time: a spreadsheet takes only serial writes. Reads have no lane.
@@ -123,6 +123,13 @@ pub enum Resend {
     Safe,
     /// A second send may have a second effect. The request is not sent again after an unknown outcome.
     Unsafe,
+}
+
+impl Resend {
+    /// The default for a method.
+    pub(crate) fn of(method: &Method) -> Self {
+        if method.is_idempotent() { Self::Safe } else { Self::Unsafe }
+    }
 }
 
 /// How many calls to an endpoint the vendor documents for one app in one tenant, per second and per minute.

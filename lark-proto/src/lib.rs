@@ -32,8 +32,8 @@
 //! machine that any transport obeys.
 //!
 //! The endpoints: [`PutImage`], [`WriteSheetImage`], and those that hand out tokens: [`TenantTokenRequest`],
-//! [`AppTokenRequest`], [`StoreTenantTokenRequest`], [`AppTicketResend`]. An [`Endpoint`] of your own is a few lines. With
-//! the feature `fake`, `fake::FakeLark` is a strict Lark in memory to test against.
+//! [`AppTokenRequest`], [`StoreTenantTokenRequest`], [`AppTicketResend`]. An [`Endpoint`] of your own is a few lines, and
+//! a one-off call is a [`Raw`]. With the feature `fake`, `fake::FakeLark` is a strict Lark in memory to test against.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod body;
@@ -62,7 +62,7 @@ pub use call::{Call, Step};
 pub use code::{Class, Code};
 pub use endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
 pub use endpoints::{
-    AppGrant, AppTicketEvent, AppTicketResend, AppTokenRequest, PutImage, SheetImageWritten,
+    AppGrant, AppTicketEvent, AppTicketResend, AppTokenRequest, PutImage, Raw, SheetImageWritten,
     StoreTenantTokenRequest, TenantGrant, TenantTokenRequest, WriteSheetImage,
 };
 pub use error::{

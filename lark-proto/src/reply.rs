@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::code::Code;
@@ -134,6 +134,45 @@ impl Reply {
         serde_json::from_slice(self.body()).map_err(|error| self.unreadable(error.to_string()))
     }
 
+    /// The bytes of an endpoint that answers with a file, such as an image's download.
+    ///
+    /// A success is a 2xx status with any bytes but the service's envelope: the content type is not looked at, and a
+    /// JSON object without an integer `code` is a file too. What the code in an envelope says counts here as elsewhere,
+    /// whatever the status.
+    ///
+    /// # Errors
+    /// [`Error::Api`] if the body is an envelope with a code other than 0; [`Error::Unreadable`] if it is one with code
+    /// 0, if it is empty, and for any other status.
+    pub fn binary(&self) -> Result<Bytes, Error> {
+        let code = |envelope: &Envelope<'_>| envelope.code.and_then(read::<i64>);
+        if self.envelope().is_ok_and(|envelope| code(&envelope).is_some()) {
+            self.success()?;
+            return Err(self.unreadable("code 0 in place of a file"));
+        }
+        if !self.status().is_success() {
+            return Err(self.unreadable("neither a file nor an error of the service"));
+        }
+        if self.body().is_empty() {
+            return Err(self.unreadable("an empty file"));
+        }
+        Ok(self.body().clone())
+    }
+
+    /// The result in the envelope's `data`, of any JSON type; `data` that is absent, `null` or `{}` is all the same, and
+    /// is read as the one or the other.
+    pub(crate) fn any_data<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let data = self.success()?.data.map_or("null", RawValue::get);
+        let parsed = serde_json::from_str(data).or_else(|error| {
+            let other = match data {
+                "null" => "{}",
+                _ if is_empty_object(data) => "null",
+                _ => return Err(error),
+            };
+            serde_json::from_str(other).map_err(|_| error)
+        });
+        parsed.map_err(|error| self.unreadable(format!("`data`: {error}")))
+    }
+
     /// The error of a reply that has code 0 and yet not what the endpoint documents.
     #[must_use]
     pub fn unreadable(&self, reason: impl Into<String>) -> Error {
@@ -225,6 +264,12 @@ fn text(json: &RawValue) -> Option<String> {
     }))
 }
 
+/// `{}`, with any space inside.
+fn is_empty_object(json: &str) -> bool {
+    let inner = json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    inner.is_some_and(|inner| inner.trim_ascii().is_empty())
+}
+
 /// The value if it has the expected type.
 fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
@@ -238,4 +283,71 @@ where
     D: Deserializer<'de>,
 {
     Ok(Option::<&'de RawValue>::deserialize(deserializer)?.and_then(read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, content_type: &str, body: &[u8]) -> Reply {
+        let response = Response::builder().status(status).header("content-type", content_type);
+        Reply::new(response.body(Bytes::copy_from_slice(body)).unwrap())
+    }
+
+    #[test]
+    fn a_file_is_a_2xx_reply_without_an_envelope() {
+        const IMAGE: &str = "image/png";
+        const JSON: &str = "application/json; charset=utf-8";
+        for (status, content_type, body, found) in [
+            (200, IMAGE, "GIF89a", "file"),
+            (206, IMAGE, "GIF89a", "file"),
+            (200, "text/html", "<html>", "file"),
+            (200, JSON, "GIF89a", "file"),
+            // It begins as an envelope does, and is none.
+            (200, IMAGE, "{", "file"),
+            (200, IMAGE, "{\"code\":42", "file"),
+            (200, IMAGE, "{\"code\":42}}", "file"),
+            (200, JSON, "{}", "file"),
+            (200, JSON, "{\"code\":\"42\"}", "file"),
+            (200, JSON, "[42]", "file"),
+            // An envelope, whatever the status and the content type.
+            (200, JSON, "{\"code\":42}", "code 42"),
+            (200, IMAGE, "{\"code\":42}", "code 42"),
+            (200, IMAGE, " \n{\"msg\":\"m\",\"code\":42} ", "code 42"),
+            (404, JSON, "{\"code\":234005,\"msg\":\"m\"}", "code 234005"),
+            (500, "text/html", "{\"code\":42}", "code 42"),
+            (200, JSON, "{\"code\":0,\"data\":{}}", "unreadable"),
+            (200, IMAGE, "{\"code\":0}", "unreadable"),
+            (404, JSON, "{\"code\":0}", "unreadable"),
+            // Nothing that could be a file.
+            (200, IMAGE, "", "unreadable"),
+            (204, IMAGE, "", "unreadable"),
+            (302, IMAGE, "GIF89a", "unreadable"),
+            (404, "text/plain", "404 page not found", "unreadable"),
+            (502, "text/html", "<html>", "unreadable"),
+            (500, JSON, "{}", "unreadable"),
+        ] {
+            let told = match reply(status, content_type, body.as_bytes()).binary() {
+                Ok(file) => {
+                    assert_eq!(file, body);
+                    "file".to_owned()
+                }
+                Err(Error::Api(api)) => format!("code {}", api.code.0),
+                Err(Error::Unreadable(reply)) => {
+                    assert_eq!(reply.status, status);
+                    "unreadable".to_owned()
+                }
+            };
+            assert_eq!(told, found, "{status} {content_type} {body}");
+        }
+        let image = b"\x89PNG\r\n\x1a\n\0\xff";
+        assert_eq!(reply(200, IMAGE, image).binary().unwrap(), &image[..]);
+    }
+
+    #[test]
+    fn a_file_is_not_copied() {
+        let body = Bytes::from_static(b"GIF89a");
+        let file = Reply::new(Response::new(body.clone())).binary().unwrap();
+        assert_eq!(file.as_ptr_range(), body.as_ptr_range());
+    }
 }

@@ -77,6 +77,8 @@ pub enum Rule {
     BoundaryForm,
     /// A boundary occurs in no part.
     BoundaryInPart,
+    /// A value for a JSON body can be serialised: the keys of its maps are strings, among others.
+    Json,
 }
 
 impl fmt::Display for Rule {
@@ -138,6 +140,7 @@ impl fmt::Display for Rule {
                 "a boundary is 1 to 70 characters of RFC 2046's set, the last one no space"
             }
             Self::BoundaryInPart => "a boundary occurs in no part",
+            Self::Json => "the value cannot be written as JSON",
         })
     }
 }

@@ -4,6 +4,7 @@
 mod app_ticket;
 mod app_token;
 mod put_image;
+mod raw;
 mod store_tenant_token;
 mod tenant_token;
 mod write_sheet_image;
@@ -17,6 +18,7 @@ use crate::reply::{Reply, lenient};
 pub use app_ticket::{AppTicketEvent, AppTicketResend};
 pub use app_token::{AppGrant, AppTokenRequest};
 pub use put_image::PutImage;
+pub use raw::Raw;
 pub use store_tenant_token::StoreTenantTokenRequest;
 pub use tenant_token::{TenantGrant, TenantTokenRequest};
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};

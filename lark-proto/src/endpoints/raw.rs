@@ -1,0 +1,332 @@
+//! A one-off call, without a type for its endpoint.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::error::{Error, Invalid};
+use crate::path::Path;
+use crate::reply::Reply;
+use crate::rule::Rule;
+use crate::token::TenantOrUser;
+
+/// A call to any endpoint that takes JSON or nothing and answers with the usual envelope, whose `data` is read as a `T`.
+///
+/// * Route: the caller's, in the vendor's form with `:name` in place of each value.
+/// * Token: tenant or user access token.
+/// * Limits: none known, see [`quota`](Self::quota). A reply has at most 1 MiB.
+///
+/// `data` may be any JSON. Where the service leaves it out, or answers `null` or `{}`, a `T` is read that takes either:
+/// `()`, an [`Option`], a struct without required fields, [`serde_json::Value`]. `()` takes nothing else;
+/// [`serde::de::IgnoredAny`] takes any `data`.
+///
+/// # Errors
+/// Those of the endpoint, see the vendor's page.
+///
+/// ```
+/// use http::Method;
+/// use lark_proto::{EndpointExt, Raw, Site, TenantToken};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Found { matched_cells: Vec<String> }
+///
+/// let route = "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/find";
+/// let find = Raw::<Found>::new(Method::POST, route)
+///     .segment("shtcnabc")
+///     .segment("Q7PlXT")
+///     .json(&serde_json::json!({"find": "total"}))?;
+/// let request = find.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
+/// assert_eq!(request.uri().path(), "/open-apis/sheets/v3/spreadsheets/shtcnabc/sheets/Q7PlXT/find");
+/// assert_eq!(request.body(), r#"{"find":"total"}"#);
+///
+/// let reply = r#"{"code":0,"msg":"success","data":{"matched_cells":["A1"]}}"#;
+/// let found = Raw::<Found>::decode(http::Response::new(reply.into()))?;
+/// assert_eq!(found.matched_cells, ["A1"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Raw<T> {
+    method: Method,
+    route: Cow<'static, str>,
+    path: Path,
+    payload: Option<Payload>,
+    headers: HeaderMap,
+    resend: Option<Resend>,
+    lane: Option<String>,
+    quota: Quota,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T> Raw<T> {
+    /// A call without values, query or body.
+    #[must_use]
+    pub fn new(method: Method, route: impl Into<Cow<'static, str>>) -> Self {
+        let route = route.into();
+        Self {
+            method,
+            path: Path::of(&route),
+            route,
+            payload: None,
+            headers: HeaderMap::new(),
+            resend: None,
+            lane: None,
+            quota: Quota::NONE,
+            output: PhantomData,
+        }
+    }
+
+    /// Fills in the next `:name` of the route, as [`Path::segment`].
+    #[must_use]
+    pub fn segment(mut self, value: &str) -> Self {
+        self.path = self.path.segment(value);
+        self
+    }
+
+    /// Adds `name=value` to the query, as [`Path::query`].
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.path = self.path.query(name, value);
+        self
+    }
+
+    /// Sets the body: `value` as compact JSON.
+    ///
+    /// # Errors
+    /// [`Rule::Json`], such as for a map whose keys are not strings.
+    pub fn json(self, value: &(impl Serialize + ?Sized)) -> Result<Self, Invalid> {
+        let text = serde_json::to_vec(value)
+            .map_err(|error| Invalid::new(Rule::Json, error.to_string()))?;
+        Ok(self.payload(Payload::json(text)))
+    }
+
+    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::encode`](crate::Multipart::encode) for a form.
+    #[must_use]
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.payload = Some(payload);
+        self
+    }
+
+    /// Adds a header. See [`Endpoint::headers`] for those that are left out; the same goes for a header beyond the
+    /// 32,768 that a [`HeaderMap`] holds.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        let _ = self.headers.try_append(name, value);
+        self
+    }
+
+    /// Sets [`Endpoint::resend`], where the method does not tell.
+    #[must_use]
+    pub fn resend(mut self, resend: Resend) -> Self {
+        self.resend = Some(resend);
+        self
+    }
+
+    /// Sets [`Endpoint::lane`]: a spreadsheet's token, for a write to it.
+    #[must_use]
+    pub fn lane(mut self, lane: impl Into<String>) -> Self {
+        self.lane = Some(lane.into());
+        self
+    }
+
+    /// Sets [`Endpoint::quota`].
+    #[must_use]
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.quota = quota;
+        self
+    }
+}
+
+impl<T: DeserializeOwned> Endpoint for Raw<T> {
+    type Auth = TenantOrUser;
+    type Output = T;
+
+    fn method(&self) -> Method {
+        self.method.clone()
+    }
+
+    fn route(&self) -> &str {
+        &self.route
+    }
+
+    fn path(&self) -> Path {
+        self.path.clone()
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        self.payload.clone()
+    }
+
+    fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
+    fn resend(&self) -> Resend {
+        self.resend.unwrap_or(Resend::of(&self.method))
+    }
+
+    fn lane(&self) -> Option<&str> {
+        self.lane.as_deref()
+    }
+
+    fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    fn read(reply: &Reply) -> Result<T, Error> {
+        reply.any_data()
+    }
+}
+
+/// Without the values, which may be secret.
+impl<T> fmt::Debug for Raw<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Raw({} {})", self.method, self.route)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+    use serde::de::IgnoredAny;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::endpoint::EndpointExt;
+    use crate::site::Site;
+    use crate::token::TenantToken;
+    use crate::wire;
+
+    const ROUTE: &str = "/open-apis/x/:id/y/:name";
+
+    fn raw(method: Method) -> Raw<IgnoredAny> {
+        Raw::new(method, ROUTE)
+    }
+
+    fn bytes(raw: &Raw<IgnoredAny>) -> String {
+        let request = raw.request(&Site::LARK, &TenantToken::new("t-1").unwrap());
+        String::from_utf8(wire::http1(request).into()).unwrap()
+    }
+
+    #[test]
+    fn a_call_is_its_method_route_values_and_json() {
+        let raw = raw(Method::POST)
+            .segment("a/b")
+            .segment("图")
+            .query("page", "2")
+            .query("q", "x&y")
+            .header(HeaderName::from_static("x-own"), HeaderValue::from_static("1"))
+            .header(HeaderName::from_static("x-own"), HeaderValue::from_static("2"))
+            .json(&json!({"a": 1, "b": ["c"]}))
+            .unwrap();
+        assert_eq!(
+            bytes(&raw),
+            "POST /open-apis/x/a%2Fb/y/%E5%9B%BE?page=2&q=x%26y HTTP/1.1\r\n\
+             Host: open.larksuite.com\r\n\
+             Authorization: Bearer t-1\r\n\
+             Content-Type: application/json; charset=utf-8\r\n\
+             Content-Length: 17\r\n\
+             X-Own: 1\r\nX-Own: 2\r\n\r\n\
+             {\"a\":1,\"b\":[\"c\"]}"
+        );
+        assert_eq!(raw.route(), ROUTE);
+        assert_eq!(format!("{raw:?}"), "Raw(POST /open-apis/x/:id/y/:name)");
+    }
+
+    #[test]
+    fn a_call_without_a_body_is_its_head() {
+        let head = " /open-apis/x/:id/y/:name HTTP/1.1\r\nHost: open.larksuite.com\r\n\
+            Authorization: Bearer t-1\r\n";
+        assert_eq!(bytes(&raw(Method::GET)), format!("GET{head}\r\n"));
+        assert_eq!(bytes(&raw(Method::PUT)), format!("PUT{head}Content-Length: 0\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_header_cannot_replace_the_crates_own() {
+        let plain = || raw(Method::POST).payload(Payload::json("{}".to_owned()));
+        let own = [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE];
+        let forged = own
+            .into_iter()
+            .fold(plain(), |raw, name| raw.header(name, HeaderValue::from_static("forged")));
+        assert_eq!(bytes(&forged), bytes(&plain()));
+    }
+
+    #[test]
+    fn a_resend_follows_the_method_unless_it_is_set() {
+        for (raw, resend) in [
+            (raw(Method::POST), Resend::Unsafe),
+            (raw(Method::PATCH), Resend::Unsafe),
+            (raw(Method::GET), Resend::Safe),
+            (raw(Method::DELETE), Resend::Safe),
+            (raw(Method::POST).resend(Resend::Safe), Resend::Safe),
+            (raw(Method::GET).resend(Resend::Unsafe), Resend::Unsafe),
+        ] {
+            assert_eq!(Endpoint::resend(&raw), resend, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_and_a_quota_are_the_callers() {
+        let raw = raw(Method::PUT);
+        assert_eq!((Endpoint::lane(&raw), Endpoint::quota(&raw)), (None, Quota::NONE));
+        let raw = raw.lane("sht").quota(Quota::per_minute(3));
+        assert_eq!(
+            (Endpoint::lane(&raw), Endpoint::quota(&raw)),
+            (Some("sht"), Quota::per_minute(3))
+        );
+    }
+
+    #[test]
+    fn a_value_without_a_form_in_json_is_refused() {
+        let error = raw(Method::POST).json(&BTreeMap::from([((1, 2), 3)])).unwrap_err();
+        assert_eq!(error.rule(), Rule::Json);
+        assert_eq!(
+            error.to_string(),
+            "the value cannot be written as JSON (got `key must be a string`)"
+        );
+    }
+
+    /// What a `T` is made of `data`, if it can be read.
+    fn read<T: DeserializeOwned>(data: &str) -> Option<T> {
+        let reply = format!(r#"{{"code":0{data}}}"#);
+        Raw::<T>::decode(http::Response::new(reply.into())).ok()
+    }
+
+    #[test]
+    fn empty_data_is_read_by_all_that_can_be_empty() {
+        #[derive(serde::Deserialize)]
+        struct Optional {
+            a: Option<i64>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Required {
+            #[expect(dead_code, reason = "only whether it is there matters")]
+            a: i64,
+        }
+        for empty in ["", r#","data":null"#, r#","data":{}"#, r#","data": { } "#] {
+            assert_eq!(read::<()>(empty), Some(()), "{empty}");
+            assert!(read::<IgnoredAny>(empty).is_some(), "{empty}");
+            assert!(read::<Value>(empty).is_some(), "{empty}");
+            assert!(read::<Optional>(empty).is_some_and(|it| it.a.is_none()), "{empty}");
+            assert!(read::<Option<Required>>(empty).is_some_and(|it| it.is_none()), "{empty}");
+            assert!(read::<Required>(empty).is_none(), "{empty}");
+        }
+        assert_eq!(read(""), Some(Value::Null));
+        assert_eq!(read(r#","data":{}"#), Some(json!({})));
+    }
+
+    #[test]
+    fn data_may_be_any_json() {
+        assert_eq!(read(r#","data":{"a":[1]}"#), Some(json!({"a": [1]})));
+        assert_eq!(read(r#","data":[1,2]"#), Some([1, 2]));
+        assert_eq!(read(r#","data":"a""#), Some("a".to_owned()));
+        assert_eq!(read::<()>(r#","data":{"a":1}"#), None);
+        assert!(read::<IgnoredAny>(r#","data":{"a":1}"#).is_some());
+        assert_eq!(read::<Option<[i64; 1]>>(r#","data":["a"]"#), None);
+    }
+}
