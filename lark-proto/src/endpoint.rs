@@ -109,7 +109,7 @@ pub trait Endpoint {
 }
 
 /// The default of [`Endpoint::reply_limit`]: 1 MiB.
-const REPLY_LIMIT: u64 = 1024 * 1024;
+pub(crate) const REPLY_LIMIT: u64 = 1024 * 1024;
 
 /// Whether a request is idempotent: whether sending it twice has the same effect as sending it once.
 ///
@@ -169,13 +169,11 @@ impl Quota {
     }
 
     /// The calls per second, where they are documented.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the rate gate of a session"))]
     pub(crate) const fn calls_per_second(self) -> Option<u32> {
         self.second
     }
 
     /// The calls per minute, where they are documented.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the rate gate of a session"))]
     pub(crate) const fn calls_per_minute(self) -> Option<u32> {
         self.minute
     }
@@ -215,7 +213,7 @@ pub trait EndpointExt: Endpoint + Sized {
     /// The same request, with a body that is encoded while it is read. `Content-Length` is exact:
     /// Lark's edge is reported to refuse chunked uploads.
     fn request_streamed(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Body> {
-        request(self, site, token.authorization(), self.payload())
+        Draft::of(self).request(site, token.authorization())
     }
 
     /// Reads a reply that was received whole.
@@ -229,37 +227,61 @@ pub trait EndpointExt: Endpoint + Sized {
 
 impl<E: Endpoint> EndpointExt for E {}
 
-/// Headers that only [`request`] sets.
+/// Headers that only a [`Draft`] sets.
 const RESERVED: [HeaderName; 5] =
     [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
 
-/// The one place that writes a request's head.
-pub(crate) fn request<E: Endpoint>(
-    endpoint: &E,
-    site: &Site,
-    authorization: Option<HeaderValue>,
+/// A request without its site and its token: everything that an endpoint's code says about it. It is sent as often as
+/// need be, always with the same bytes; a copy shares the image.
+pub(crate) struct Draft {
+    method: Method,
+    path: Path,
+    headers: HeaderMap,
     payload: Option<Payload>,
-) -> Request<Body> {
-    let method = endpoint.method();
-    let mut headers = endpoint.headers();
-    for name in &RESERVED {
-        headers.remove(name);
+}
+
+impl Draft {
+    pub(crate) fn of<E: Endpoint>(endpoint: &E) -> Self {
+        Self {
+            method: endpoint.method(),
+            path: endpoint.path(),
+            headers: endpoint.headers(),
+            payload: endpoint.payload(),
+        }
     }
-    if let Some(authorization) = authorization {
-        headers.insert(AUTHORIZATION, authorization);
+
+    /// The length of the body in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.payload.as_ref().map_or(0, |payload| payload.body.len())
     }
-    let mut request = Request::new(Body::empty());
-    if let Some(Payload { content_type, body }) = payload {
-        headers.insert(CONTENT_TYPE, content_type);
-        headers.insert(CONTENT_LENGTH, body.len().into());
-        *request.body_mut() = body;
-    } else if !method.is_safe() && method != Method::DELETE {
-        headers.insert(CONTENT_LENGTH, 0.into());
+
+    /// The request changes nothing at the service.
+    pub(crate) fn is_read(&self) -> bool {
+        self.method.is_safe()
     }
-    *request.method_mut() = method;
-    *request.uri_mut() = site.uri(&endpoint.path());
-    *request.headers_mut() = headers;
-    request
+
+    /// The one place that writes a request's head.
+    pub(crate) fn request(&self, site: &Site, authorization: Option<HeaderValue>) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        let mut headers = self.headers.clone();
+        for name in &RESERVED {
+            headers.remove(name);
+        }
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        if let Some(Payload { content_type, body }) = &self.payload {
+            headers.insert(CONTENT_TYPE, content_type.clone());
+            headers.insert(CONTENT_LENGTH, body.len().into());
+            *request.body_mut() = body.clone();
+        } else if !self.is_read() && self.method != Method::DELETE {
+            headers.insert(CONTENT_LENGTH, 0.into());
+        }
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = site.uri(&self.path);
+        *request.headers_mut() = headers;
+        request
+    }
 }
 
 /// The same endpoint with the log id beside its output, for callers that keep it.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -11,6 +12,7 @@ use memchr::memmem;
 use crate::code::{Class, Code};
 use crate::retry::{self, Advice};
 use crate::rule::Rule;
+use crate::session::WaitFor;
 
 /// A value that was refused when it was built: which [`Rule`] it breaks and the offending part,
 /// shortened. Secrets are never quoted.
@@ -94,16 +96,22 @@ impl Error {
         }
     }
 
-    /// What was said to this request holds for all to its route: the gateway's limit, or a wait by header.
-    pub(crate) fn is_for_all(&self) -> bool {
-        let Advice::Again { after } = self.advice() else { return false };
-        let limit = match self {
-            Self::Api(api) => {
-                api.code == Code::RATE_LIMITED || api.status == StatusCode::TOO_MANY_REQUESTS
-            }
-            Self::Unreadable(reply) => reply.status == StatusCode::TOO_MANY_REQUESTS,
-        };
-        limit || after.is_some()
+    /// The HTTP status. It does not tell what went wrong; the code does.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Api(error) => error.status,
+            Self::Unreadable(reply) => reply.status,
+        }
+    }
+
+    /// The same error, said to a call that has to wait for `wait`.
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        match &mut self {
+            Self::Api(error) => error.retry_after = Some(wait),
+            Self::Unreadable(reply) => reply.retry_after = Some(wait),
+        }
+        self
     }
 
     /// The id that Lark's support asks for, if the reply carried one.
@@ -322,6 +330,8 @@ pub struct CallError<T> {
     pub route: Cow<'static, str>,
     /// What failed.
     pub kind: Failure<T>,
+    outcome: Outcome,
+    unknown: Option<Box<Failure<T>>>,
 }
 
 /// What failed in a [`CallError`].
@@ -337,10 +347,14 @@ pub enum Failure<T> {
     /// A store app's token takes an `app_ticket`, and there is none or the service refused it. The service was
     /// asked to push it: give it to the session when the event arrives.
     NoTicket,
-    /// The call's time was up before anything else went wrong.
+    /// The call's time was up while its request was in flight.
     Deadline,
-    /// The transport failed; whether the request took effect is not known.
+    /// The call's time was up before it could send its request.
+    Queued(WaitFor),
+    /// The transport failed.
     Transport(T),
+    /// The transport failed under a token request that another call sent; its error as text.
+    TokenRequest(Arc<str>),
     /// The reply was longer than the client reads.
     TooLarge {
         /// The client's limit in bytes.
@@ -353,7 +367,36 @@ pub enum Failure<T> {
 impl<T> CallError<T> {
     /// For adapters: `kind` happened to a request to `route`.
     pub fn new(route: impl Into<Cow<'static, str>>, kind: Failure<T>) -> Self {
-        Self { route: route.into(), kind }
+        let outcome = match &kind {
+            Failure::Deadline | Failure::Transport(_) | Failure::TooLarge { .. } => {
+                Outcome::Unknown
+            }
+            Failure::Lark(error) => error.outcome(),
+            _ => Outcome::NotSent,
+        };
+        Self { route: route.into(), kind, outcome, unknown: None }
+    }
+
+    pub(crate) fn with_outcome(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// The same error of a call that failed before in a way that left its outcome open.
+    pub(crate) fn after(self, unknown: Failure<T>) -> Self {
+        Self { outcome: Outcome::Unknown, unknown: Some(Box::new(unknown)), ..self }
+    }
+
+    /// Whether the call's own request may have been carried out. All of its sends count, not only the last.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The failure of an earlier send, if it left open whether the request was carried out; [`kind`](Self::kind) is what
+    /// happened after that.
+    #[must_use]
+    pub fn earlier(&self) -> Option<&Failure<T>> {
+        self.unknown.as_deref()
     }
 
     /// The service's error, if it was the service that answered.
@@ -366,21 +409,32 @@ impl<T> CallError<T> {
     }
 }
 
-impl<T> fmt::Display for CallError<T> {
+impl<T> fmt::Display for Failure<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.route)?;
-        match &self.kind {
-            Failure::NoApp => f.write_str("the client has no app credentials to get a token with"),
-            Failure::NoTenant => f.write_str("a store app's call has to name a tenant"),
-            Failure::ForeignTenant => f.write_str("a custom app's call cannot name a tenant"),
-            Failure::NoTicket => {
+        match self {
+            Self::NoApp => f.write_str("the client has no app credentials to get a token with"),
+            Self::NoTenant => f.write_str("a store app's call has to name a tenant"),
+            Self::ForeignTenant => f.write_str("a custom app's call cannot name a tenant"),
+            Self::NoTicket => {
                 f.write_str("the app has no valid app_ticket; the service was asked to push it")
             }
-            Failure::Deadline => f.write_str("the time was up"),
-            Failure::Transport(_) => f.write_str("the transport failed"),
-            Failure::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
-            Failure::Lark(Error::Api(_)) => f.write_str("the service refused the request"),
-            Failure::Lark(Error::Unreadable(_)) => f.write_str("the reply could not be read"),
+            Self::Deadline => f.write_str("the time was up before the reply was there"),
+            Self::Queued(reason) => write!(f, "the time was up while the call waited for {reason}"),
+            Self::Transport(_) => f.write_str("the transport failed"),
+            Self::TokenRequest(error) => write!(f, "the transport failed: {error}"),
+            Self::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
+            Self::Lark(Error::Api(_)) => f.write_str("the service refused the request"),
+            Self::Lark(Error::Unreadable(_)) => f.write_str("the reply could not be read"),
+        }
+    }
+}
+
+impl<T> fmt::Display for CallError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.route, self.kind)?;
+        match &self.unknown {
+            Some(unknown) => write!(f, "; an earlier try may have been carried out: {unknown}"),
+            None => Ok(()),
         }
     }
 }
@@ -393,6 +447,22 @@ impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
             _ => None,
         }
     }
+}
+
+/// An error and its causes in one line, without those that the line has said already.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    // A cycle would be a mistake of the transport's; it must not hang the session.
+    for _ in 0..16 {
+        let Some(error) = cause else { break };
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    excerpt(line.as_bytes(), 1024)
 }
 
 /// Ends a line, turns the reading direction or has no width, without being a control character.

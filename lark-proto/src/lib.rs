@@ -37,7 +37,6 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod body;
-mod call;
 mod code;
 mod date;
 mod endpoint;
@@ -58,7 +57,6 @@ mod values;
 pub mod wire;
 
 pub use body::Body;
-pub use call::{Call, Step};
 pub use code::{Class, Code};
 pub use endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
 pub use endpoints::{
@@ -73,9 +71,12 @@ pub use json_bytes::ImageEncoding;
 pub use multipart::{Boundary, Multipart};
 pub use path::Path;
 pub use reply::Reply;
-pub use retry::{Advice, Limits};
+pub use retry::Advice;
 pub use rule::Rule;
-pub use session::Session;
+pub use session::{
+    Call, CallId, Drive, Event, FetchId, Heard, Limits, Outgoing, Permanence, Phases, Purpose,
+    Session, Step, WaitFor,
+};
 pub use site::Site;
 pub use token::{
     AppToken, Auth, Authorizes, NoAuth, NoToken, TenantOnly, TenantOrUser, TenantToken, UserToken,

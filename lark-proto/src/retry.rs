@@ -22,56 +22,6 @@ pub enum Advice {
     },
 }
 
-/// How long a call may go on.
-///
-/// ```
-/// let mut limits = lark_proto::Limits::default();
-/// limits.total = std::time::Duration::from_secs(30);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// How often the request is sent, the first time included; and how often a token's request may fail. 0 is
-    /// as good as 1.
-    pub attempts: u32,
-    /// When the call gives up, from its first step: this, and a second for each 64 KiB of its body.
-    pub total: Duration,
-    /// The longest single wait. A call that is told to wait for longer ends with what it was told; what another
-    /// call was told does not end it.
-    pub longest_wait: Duration,
-}
-
-impl Limits {
-    /// Sends once. A token is still fetched when there is none, and a call still waits its turn.
-    #[must_use]
-    pub const fn none() -> Self {
-        Self { attempts: 1, ..Self::DEFAULT }
-    }
-
-    const DEFAULT: Self = Self {
-        attempts: 4,
-        total: Duration::from_secs(600),
-        longest_wait: Duration::from_secs(60),
-    };
-
-    /// The wait after `failures` failures, where the service names none: half a second, doubled each time;
-    /// `jitter` takes off up to a half of it.
-    pub(crate) fn backoff(&self, failures: u32, jitter: u64) -> Duration {
-        let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        let wait = Duration::from_millis(500).saturating_mul(doubled).min(self.longest_wait);
-        // Another number for each failure, by the multiplier of splitmix64.
-        let mixed = jitter.wrapping_add(u64::from(failures)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let [high, low, ..] = mixed.to_be_bytes();
-        wait - wait / 2 * u32::from(u16::from_be_bytes([high, low])) / 65_536
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
 /// The longest wait that is taken from a header: a day. Absurd values are cut to it.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -67,6 +67,8 @@ pub enum Rule {
     ForeignToken,
     /// An exported token has not reached its end.
     StaleToken,
+    /// The service has not refused the exported token.
+    RefusedToken,
     /// A site is `https://host` or `https://host:port`.
     SiteForm,
     /// Only a loopback site may do without TLS.
@@ -133,6 +135,7 @@ impl fmt::Display for Rule {
             Self::DamagedToken => "an exported token is whole",
             Self::ForeignToken => "an exported token belongs to this app, site and tenant",
             Self::StaleToken => "an exported token has not reached its end",
+            Self::RefusedToken => "the service has refused this token; the session gets another one",
             Self::SiteForm => "a site is `https://host` or `https://host:port` and nothing more",
             Self::SiteInsecure => "a site is https; http is for loopback only",
             Self::SiteForeign => "the host is not Lark's; `Site::custom` takes any",

@@ -84,6 +84,16 @@ impl Site {
         &self.origin
     }
 
+    /// The service is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let rest = self.origin.split_once("://").map_or("", |(_, rest)| rest);
+        let host = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => rest,
+        };
+        Host::parse(host).is_some_and(|host| host.is_loopback())
+    }
+
     pub(crate) fn uri(&self, path: &Path) -> Uri {
         #[expect(clippy::expect_used, reason = "both halves are checked when they are built")]
         Uri::try_from(path.behind(&self.origin)).expect("an origin and a path are a URI")
@@ -188,6 +198,7 @@ mod tests {
         ] {
             let site = Site::custom(url).unwrap();
             assert_eq!(site.as_str(), origin);
+            assert_eq!(site.is_loopback(), origin.starts_with("http:"));
             assert_eq!(
                 site.uri(&Path::of("/x").query("y", "z")).to_string(),
                 format!("{origin}/x?y=z")

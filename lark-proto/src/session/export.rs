@@ -34,7 +34,7 @@ impl Session {
     #[must_use]
     pub fn export_token(&mut self, now: SystemTime, tenant: Option<&TenantKey>) -> Option<String> {
         let elapsed = self.tick(now);
-        let (token, ends) = self.tenant_tokens.get(&tenant.cloned())?.held()?;
+        let (token, ends) = self.tokens.held(&tenant.cloned())?;
         let left = ends.checked_sub(elapsed)?;
         let exported = Exported {
             app: self.app.id()?.as_str().into(),
@@ -48,11 +48,11 @@ impl Session {
     }
 
     /// Takes over a token that a session of the same app, site and tenant exported, unless the one at hand lasts
-    /// longer. Wake the parked.
+    /// longer. Calls that wait for a token go on.
     ///
     /// # Errors
-    /// [`Rule::DamagedToken`], [`Rule::ForeignToken`], [`Rule::StaleToken`]; no error quotes the token. The session
-    /// is as it was: it fetches a token when it needs one.
+    /// [`Rule::DamagedToken`], [`Rule::ForeignToken`], [`Rule::StaleToken`], and [`Rule::RefusedToken`] for the token that
+    /// the service refused last; no error quotes the token. The session is as it was: it gets a token when it needs one.
     pub fn import_token(
         &mut self,
         now: SystemTime,
@@ -77,8 +77,10 @@ impl Session {
         if left.is_zero() {
             return Err(refused(Rule::StaleToken));
         }
-        let slot = self.tenant_tokens.entry(tenant.cloned()).or_default();
-        slot.import(token, elapsed, left.min(Duration::from_secs(7200)));
+        let (tenant, life) = (tenant.cloned(), left.min(Duration::from_secs(7200)));
+        if !self.tokens.import(tenant, token, life, elapsed, &mut self.woken) {
+            return Err(refused(Rule::RefusedToken));
+        }
         Ok(())
     }
 }

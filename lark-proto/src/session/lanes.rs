@@ -1,57 +1,146 @@
-//! Lanes: what must not overlap goes one after the other, in the order it came.
+//! Lanes: calls that must not overlap go one after the other, in the order of their first steps.
+//!
+//! A spreadsheet takes one write at a time. The first call in a lane may send; it stays in the lane until it is over.
+//! Two facts about the document outlive the call that learned them:
+//!
+//! * *Busy since*: the service has answered "busy" to every request since then. A call that was in the lane all that
+//!   time has waited for the document as long as one that asked, so it shares the end of that wait.
+//! * *Unsettled until*: a write was sent whole and never answered, so the service may still be working on it. "Busy"
+//!   is then about that write, and says nothing about the document.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::CallId;
+use super::{CallId, Ending, Hold, WaitFor, Woken};
+use crate::error::Error;
 
-/// Those in each lane. Ids count up, so that the first of them is the one that came first, and may send.
+/// How long a write whose fate is unknown may still be running: HTTP 502 was seen after 62 s, the write still going on.
+const UNSETTLED: Duration = Duration::from_secs(60);
+
+/// The lanes in use, by name.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes(BTreeMap<String, BTreeSet<CallId>>);
+pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 
-impl Lanes {
-    /// Queues `call` up if it is not, and says whether it is its turn.
-    pub(crate) fn enter(&mut self, lane: &str, call: CallId) -> bool {
-        let Some(queue) = self.0.get_mut(lane) else {
-            self.0.insert(lane.to_owned(), BTreeSet::from([call]));
-            return true;
-        };
-        queue.insert(call);
-        queue.first() == Some(&call)
-    }
+#[derive(Debug, Default)]
+struct Lane {
+    queue: BTreeMap<CallId, Waiter>,
+    busy: Option<Busy>,
+    unsettled_until: Duration,
+}
 
-    /// Takes `call` out, whether or not it is there.
-    pub(crate) fn leave(&mut self, lane: &str, call: CallId) {
-        if let Some(queue) = self.0.get_mut(lane) {
-            queue.remove(&call);
-            if queue.is_empty() {
-                self.0.remove(lane);
-            }
-        }
-    }
+#[derive(Debug)]
+struct Waiter {
+    since: Duration,
+    /// `Limits::busy`.
+    patience: Duration,
+}
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+#[derive(Debug)]
+struct Busy {
+    since: Duration,
+    /// The service's last word.
+    error: Error,
+}
+
+impl Busy {
+    /// Whether the document has been busy for as long as the waiter is ready to wait.
+    fn is_up_for(&self, waiter: &Waiter, now: Duration) -> bool {
+        self.since.max(waiter.since).saturating_add(waiter.patience) <= now
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Lane {
+    fn is_idle(&self, now: Duration) -> bool {
+        self.queue.is_empty() && self.unsettled_until <= now
+    }
+}
 
-    #[test]
-    fn first_come_first_served() {
-        let mut lanes = Lanes::default();
-        assert!(lanes.enter("a", CallId(1)));
-        assert!(!lanes.enter("a", CallId(2)) && !lanes.enter("a", CallId(3)));
-        assert!(lanes.enter("b", CallId(4)), "another lane");
-        assert!(lanes.enter("a", CallId(1)), "asked again");
-        lanes.leave("a", CallId(2));
-        lanes.leave("a", CallId(1));
-        assert!(!lanes.enter("a", CallId(5)) && lanes.enter("a", CallId(3)));
-        for call in 1..6 {
-            lanes.leave("a", CallId(call));
-            lanes.leave("b", CallId(call));
+impl Lanes {
+    /// Queues `call` if it is not, and lets it pass if it is its turn.
+    pub(super) fn enter(
+        &mut self,
+        lane: &str,
+        call: CallId,
+        patience: Duration,
+        now: Duration,
+    ) -> Result<(), Hold> {
+        if !self.0.contains_key(lane) {
+            self.0.insert(lane.into(), Lane::default());
         }
-        assert!(lanes.is_empty());
+        let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
+        let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
+        let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, patience });
+        match &lane.busy {
+            Some(busy) if busy.is_up_for(waiter, now) => {
+                Err(Hold::End(Ending::Told(busy.error.clone())))
+            }
+            _ if first => Ok(()),
+            _ => Err(Hold::Wait { until: Duration::MAX, reason: WaitFor::Turn }),
+        }
+    }
+
+    /// Takes `call` out, whether or not it is there, and names the next one.
+    pub(super) fn leave(&mut self, name: &str, call: CallId, now: Duration, woken: &mut Woken) {
+        let Some(lane) = self.0.get_mut(name) else { return };
+        let was_first = lane.queue.first_key_value().is_some_and(|(first, _)| *first == call);
+        if lane.queue.remove(&call).is_none() {
+            return;
+        }
+        if lane.queue.is_empty() {
+            lane.busy = None;
+        }
+        if was_first {
+            woken.extend(lane.queue.keys().next());
+            let is_up = |waiter| lane.busy.as_ref().is_some_and(|busy| busy.is_up_for(waiter, now));
+            let up = lane.queue.iter().take_while(|(_, waiter)| is_up(waiter));
+            woken.extend(up.map(|(call, _)| call));
+        }
+        if lane.is_idle(now) {
+            self.0.remove(name);
+        }
+    }
+
+    /// The document answered `call` that it is busy. Returns since when it has been, for that call.
+    pub(super) fn busy(
+        &mut self,
+        lane: &str,
+        call: CallId,
+        error: &Error,
+        now: Duration,
+    ) -> Duration {
+        let Some(lane) = self.0.get_mut(lane) else { return now };
+        let since = now.max(lane.unsettled_until);
+        let busy = lane.busy.get_or_insert(Busy { since, error: error.clone() });
+        busy.error = error.clone();
+        let joined = lane.queue.get(&call).map_or(now, |waiter| waiter.since);
+        busy.since.max(joined)
+    }
+
+    /// The document answered something else.
+    pub(super) fn calm(&mut self, lane: &str) {
+        if let Some(lane) = self.0.get_mut(lane) {
+            lane.busy = None;
+        }
+    }
+
+    /// A write was sent whole and not answered.
+    pub(super) fn unsettle(&mut self, lane: &str, now: Duration) {
+        if let Some(lane) = self.0.get_mut(lane) {
+            lane.unsettled_until = now.saturating_add(UNSETTLED);
+            lane.busy = None;
+        }
+    }
+
+    /// No call is in a lane.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.values().all(|lane| lane.queue.is_empty())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn sweep(&mut self, now: Duration) {
+        self.0.retain(|_, lane| !lane.is_idle(now));
     }
 }

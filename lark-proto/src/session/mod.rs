@@ -1,58 +1,184 @@
-//! What the calls of one client share: tokens, lanes and the throttle. Plain data: no lock, no clock.
+//! The policy: what the calls of one client share, and how a call gets from its token to its result.
+//!
+//! A [`Call`] is a machine that an adapter obeys: it says send, wait or done. What calls share is a [`Session`]: plain
+//! data without a lock or a clock, which each step takes by `&mut`.
+//!
+//! ```text
+//!            next                    next                        received, broken
+//!   (New) ---------> (Pending) ------------------------> (Sent) ------------------> (Over) --next--> Done
+//!                     |  ^  ^    lane, token, gate         |
+//!                     |  |  +------------------------------+
+//!                     |  |            to be sent again
+//!                     +--+  Wait: it rests, or stands in a queue
+//!                     +--+  Send: a token request of the session's, which this call drives
+//! ```
+//!
+//! A request passes, in this order, its *lane* (what must not overlap goes one after the other), its *token* (got and
+//! renewed for all calls by one of them) and its *gate* (how many requests a second a route takes). Whoever leaves a
+//! queue names the next call: [`Session::woken`] says which calls may go on.
+//!
+//! The files: `call` is the face of the machine, `flight` the policy of one call, `tokens` and `slot` the life of tokens,
+//! `lanes` and `gates` the queues, `limits` what a caller allows, `event` what can be told to a log.
 
+mod call;
+mod event;
 mod export;
+mod flight;
+mod gates;
 mod lanes;
-mod throttle;
+mod limits;
+mod slot;
 mod tokens;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use http::Request;
+use bytes::Bytes;
+use http::{HeaderValue, Response};
 
-use crate::body::Body;
-use crate::code::{Class, Code};
-use crate::endpoint::{Endpoint, EndpointExt};
-use crate::endpoints::{
-    AppTicketResend, AppTokenRequest, StoreTenantTokenRequest, TenantTokenRequest,
-};
+use crate::endpoint::Quota;
 use crate::error::{Error, Failure};
-use crate::reply::Reply;
 use crate::site::Site;
-use crate::token::{AppToken, NoToken, TenantToken};
 use crate::values::{App, AppTicket, TenantKey};
 
-pub(crate) use lanes::Lanes;
-pub(crate) use throttle::{GateKey, Pass, Throttle};
-use tokens::{Plan, Slot};
+pub use call::{Call, Drive, Heard, Outgoing, Permanence, Phases, Purpose, Step};
+pub use event::Event;
+pub use limits::Limits;
 
-/// What the calls of one client share.
+use gates::Gates;
+use lanes::Lanes;
+use limits::backoff;
+use tokens::{Cause, Tokens};
+
+/// How often the entries that nobody needs any longer are dropped.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What the calls of one client share: tokens, lanes, gates.
 ///
-/// It is plain data that every step of a [`Call`](crate::Call) takes by `&mut`: an adapter keeps it behind a lock, a
-/// single-threaded loop just holds it.
+/// It is plain data that every step of a [`Call`] takes by `&mut`: an adapter keeps it behind a lock, a single-threaded
+/// loop just holds it.
 ///
-/// The time is an argument, `now`. A clock that is set back only makes the session wait a little longer: what
-/// counts is how far it went forward.
+/// The time is an argument, `now`. A clock that is set back only makes the session wait a little longer: what counts is
+/// how far it went forward.
 pub struct Session {
-    pub(crate) site: Site,
+    site: Site,
     app: App,
     clock: Clock,
-    /// The app token of a store app.
-    app_token: Slot<AppToken>,
-    /// The tenant tokens, of a store app by tenant.
-    tenant_tokens: BTreeMap<Option<TenantKey>, Slot<TenantToken>>,
-    ticket: Option<AppTicket>,
-    /// The service was asked to send the ticket, and has not been given one since.
-    asked_for_ticket: bool,
-    pub(crate) lanes: Lanes,
-    pub(crate) throttle: Throttle,
+    tokens: Tokens,
+    lanes: Lanes,
+    gates: Gates,
+    woken: Woken,
     calls: u64,
+    swept: Duration,
 }
 
-/// Counts the calls of a session in the order in which they took their first step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct CallId(pub(crate) u64);
+/// A call of a session. Ids count up in the order of the calls' first steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(u64);
+
+/// A token request of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FetchId(u64);
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitFor {
+    /// For its turn: another call writes to the same spreadsheet.
+    Turn,
+    /// For a token.
+    Token,
+    /// For the rate of its route: the service said to wait, or a quota is used up.
+    Rate,
+    /// For the time between two tries.
+    Backoff,
+    /// For the reply.
+    #[default]
+    Reply,
+}
+
+impl fmt::Display for WaitFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Turn => "its turn on the spreadsheet",
+            Self::Token => "a token",
+            Self::Rate => "the route's rate limit",
+            Self::Backoff => "the next try",
+            Self::Reply => "the reply",
+        })
+    }
+}
+
+/// The calls that may go on, each once.
+type Woken = BTreeSet<CallId>;
+
+/// Whose token a call uses.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Credential {
+    /// The session's, for a tenant in the case of a store app.
+    Own(Option<TenantKey>),
+    /// The caller's.
+    Given(Option<HeaderValue>),
+}
+
+/// Without the token.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(tenant) => f.debug_tuple("Own").field(tenant).finish(),
+            Self::Given(_) => f.write_str("Given(***)"),
+        }
+    }
+}
+
+/// The call that takes a step.
+struct Caller<'a> {
+    id: CallId,
+    deadline: Duration,
+    limits: &'a Limits,
+    jitter: u64,
+    /// Until when renewals hold it up; set by the first one that it drives.
+    renews_until: &'a mut Option<Duration>,
+}
+
+impl Caller<'_> {
+    fn may_renew(&self, now: Duration) -> bool {
+        self.renews_until.is_none_or(|until| now < until)
+    }
+
+    /// Renewals hold up a call for two seconds at most, and for no more than half of the time that it has left.
+    fn renews_until(&mut self, now: Duration) -> Duration {
+        let held_up = Duration::from_secs(2).min(self.deadline.saturating_sub(now) / 2);
+        *self.renews_until.get_or_insert(now.saturating_add(held_up))
+    }
+}
+
+/// Why a call does not send its request now.
+#[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
+enum Hold {
+    /// A token request goes first, to this route.
+    Send(Outgoing, &'static str),
+    /// Until then, or until the call is named.
+    Wait { until: Duration, reason: WaitFor },
+    /// The call ends.
+    End(Ending),
+}
+
+/// Why a call ends without an answer of its own.
+enum Ending {
+    /// Its time is up.
+    Late(WaitFor),
+    /// What is left of its time is too short for another try.
+    Last,
+    /// What the service said to other calls holds for this one.
+    Told(Error),
+    /// There is no token to be had.
+    NoToken(Cause),
+    NoApp,
+    NoTenant,
+    ForeignTenant,
+}
 
 /// How much time has passed since the session's first step, by a wall clock that may be set back.
 #[derive(Debug, Default)]
@@ -70,53 +196,21 @@ impl Clock {
     }
 }
 
-/// A request for a token, or for what a token is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fetch {
-    /// A tenant token; for a store app with the app token of this generation.
-    Tenant(u64),
-    /// The app token, in exchange for this ticket.
-    App(AppTicket),
-    Ticket,
-}
-
-impl Fetch {
-    pub(crate) fn route(&self, app: &App) -> &'static str {
-        match (self, app) {
-            (Self::Tenant(_), App::Store { .. }) => StoreTenantTokenRequest::ROUTE,
-            (Self::Tenant(_), _) => TenantTokenRequest::ROUTE,
-            (Self::App(_), _) => AppTokenRequest::ROUTE,
-            (Self::Ticket, _) => AppTicketResend::ROUTE,
-        }
-    }
-}
-
-/// What a call does about its token.
-#[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
-pub(crate) enum TokenPlan<T> {
-    Use(TenantToken, u64),
-    Fetch(Fetch, Request<Body>),
-    Park,
-    Wait(Duration),
-    /// With the route, where it is not the call's own.
-    End(Option<&'static str>, Failure<T>),
-}
-
 impl Session {
     /// A session of `app` at `site`.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
+        let gates = Gates::new(site.is_loopback());
         Self {
             site,
             app,
             clock: Clock::default(),
-            app_token: Slot::default(),
-            tenant_tokens: BTreeMap::new(),
-            ticket: None,
-            asked_for_ticket: false,
+            tokens: Tokens::default(),
             lanes: Lanes::default(),
-            throttle: Throttle::default(),
+            gates,
+            woken: Woken::new(),
             calls: 0,
+            swept: Duration::ZERO,
         }
     }
 
@@ -132,237 +226,104 @@ impl Session {
         &self.app
     }
 
-    /// The latest ticket of a store app, as the event brought it. Wake the parked afterwards.
+    /// The calls that may go on because of the steps taken since this was last asked, each once. An adapter takes them
+    /// while it holds the session, lets go of it, and wakes them. A loop that steps all its calls in turn need not ask.
+    pub fn woken(&mut self) -> impl Iterator<Item = CallId> + use<> {
+        std::mem::take(&mut self.woken).into_iter()
+    }
+
+    /// The latest ticket of a store app, as the event brought it. Wakes the calls that wait for it.
     pub fn set_app_ticket(&mut self, ticket: AppTicket) {
-        self.ticket = Some(ticket);
-        self.asked_for_ticket = false;
-        self.app_token.forgive();
+        self.tokens.set_ticket(ticket, &mut self.woken);
     }
 
-    pub(crate) fn tick(&mut self, now: SystemTime) -> Duration {
-        self.clock.tick(now)
+    /// Keeps `quota` on `route` in place of the documented one; [`Quota::NONE`] keeps none. The service's refusals are
+    /// heeded in any case.
+    pub fn set_quota(&mut self, route: &str, quota: Quota) {
+        self.gates.set_quota(route, quota);
     }
 
-    pub(crate) fn next_call(&mut self) -> CallId {
-        self.calls += 1;
-        CallId(self.calls)
+    /// Whether the documented quotas are kept: from the start, but for a site on loopback.
+    pub fn keep_quotas(&mut self, keep: bool) {
+        self.gates.set_unlimited(!keep);
     }
 
-    /// The way to a token for `tenant`, one step of it.
-    pub(crate) fn token_plan<T>(
+    /// The reply to a token request that outlived the call that drove it, or is driven beside its call. A request that
+    /// is unknown, since something was said of it before or it took too long, changes nothing.
+    pub fn token_received(&mut self, request: FetchId, now: SystemTime, reply: Response<Bytes>) {
+        let now = self.tick(now);
+        self.token_reply(request, now, reply);
+    }
+
+    /// The transport failed under a token request.
+    pub fn token_broken<T: std::error::Error>(
         &mut self,
-        tenant: &Option<TenantKey>,
-        call: CallId,
-        now: Duration,
-    ) -> TokenPlan<T> {
-        if self.app == App::None {
-            return TokenPlan::End(None, Failure::NoApp);
-        }
-        match (&self.app, tenant) {
-            (App::Store { .. }, None) => return TokenPlan::End(None, Failure::NoTenant),
-            (App::Custom { .. }, Some(_)) => return TokenPlan::End(None, Failure::ForeignTenant),
-            _ => {}
-        }
-        let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
-        match slot.plan(call, now) {
-            Plan::Use(token, generation) => {
-                // One may have been imported while this call was on its way to an app token.
-                self.app_token.leave(call);
-                return TokenPlan::Use(token, generation);
-            }
-            Plan::Park => return TokenPlan::Park,
-            Plan::Wait(time) => return TokenPlan::Wait(time),
-            Plan::Refused(error) => {
-                return TokenPlan::End(
-                    Some(Fetch::Tenant(0).route(&self.app)),
-                    Failure::Lark(error),
-                );
-            }
-            Plan::Fetch => {}
-        }
-        let step = self.fetch_step(tenant, call, now);
-        let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
-        let other = match step {
-            TokenPlan::End(..) => slot.give_up(call, now),
-            // Another tenant's call fetches the app's token; this renewal can wait for that.
-            TokenPlan::Park | TokenPlan::Wait(_) if slot.is_good(now) => slot.give_up(call, now),
-            _ => None,
-        };
-        match other {
-            Some((token, generation)) => TokenPlan::Use(token, generation),
-            None => step,
-        }
+        request: FetchId,
+        now: SystemTime,
+        failure: &Failure<T>,
+        permanence: Permanence,
+    ) {
+        let now = self.tick(now);
+        self.token_failure(request, now, failure, permanence);
     }
 
-    /// What to fetch for `call`, which is to fetch the token of `tenant`.
-    fn fetch_step<T>(
-        &mut self,
-        tenant: &Option<TenantKey>,
-        call: CallId,
-        now: Duration,
-    ) -> TokenPlan<T> {
-        let site = &self.site;
-        let (id, secret, tenant) = match (&self.app, tenant) {
-            (App::Store { id, secret }, Some(tenant)) => (id.clone(), secret.clone(), tenant),
-            (App::Custom { id, secret }, _) => {
-                let get = TenantTokenRequest::new(id.clone(), secret.clone());
-                return TokenPlan::Fetch(Fetch::Tenant(0), get.request_streamed(site, &NoToken));
-            }
-            _ => return TokenPlan::End(None, Failure::NoApp),
-        };
-        let app_token = match self.app_token.plan(call, now) {
-            Plan::Use(token, generation) => Some((token, generation)),
-            Plan::Park => return TokenPlan::Park,
-            Plan::Wait(time) => return TokenPlan::Wait(time),
-            Plan::Refused(error) => {
-                // Without a ticket, it was said to the request for one.
-                let route = match self.ticket {
-                    Some(_) => AppTokenRequest::ROUTE,
-                    None => AppTicketResend::ROUTE,
-                };
-                return TokenPlan::End(Some(route), Failure::Lark(error));
-            }
-            Plan::Fetch => match self.ticket.clone() {
-                Some(ticket) => {
-                    let get = AppTokenRequest::new(id, secret, ticket.clone());
-                    let request = get.request_streamed(site, &NoToken);
-                    return TokenPlan::Fetch(Fetch::App(ticket), request);
-                }
-                None if !self.asked_for_ticket => {
-                    let ask = AppTicketResend::new(id, secret);
-                    return TokenPlan::Fetch(Fetch::Ticket, ask.request_streamed(site, &NoToken));
-                }
-                None => self.app_token.give_up(call, now),
-            },
-        };
-        let Some((token, generation)) = app_token else {
-            return TokenPlan::End(Some(AppTokenRequest::ROUTE), Failure::NoTicket);
-        };
-        let get = StoreTenantTokenRequest::new(token, tenant.clone());
-        TokenPlan::Fetch(Fetch::Tenant(generation), get.request_streamed(site, &NoToken))
+    /// A token request was given up: nothing will be said of it.
+    pub fn token_dropped(&mut self, request: FetchId, now: SystemTime) {
+        let now = self.tick(now);
+        self.tokens.dropped(request, now, &mut self.woken);
     }
 
-    /// Reads the reply to a fetch that was sent at `sent`.
-    pub(crate) fn fetched(
-        &mut self,
-        fetch: &Fetch,
-        tenant: &Option<TenantKey>,
-        sent: Duration,
-        reply: &Reply,
-    ) -> Result<(), Error> {
-        match fetch {
-            Fetch::Tenant(_) => {
-                let grant = TenantTokenRequest::read(reply)?;
-                let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
-                slot.granted(grant.token, grant.expires_in, sent);
-            }
-            Fetch::App(_) => {
-                let grant = AppTokenRequest::read(reply)?;
-                self.app_token.granted(grant.token, grant.expires_in, sent);
-            }
-            Fetch::Ticket => {
-                AppTicketResend::read(reply)?;
-                self.asked_for_ticket = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether what stood in the way of a fetch is gone, so that it may go on with something else.
-    pub(crate) fn recovers(&mut self, fetch: &Fetch, error: &Error, now: Duration) -> bool {
-        let Some(code) = error.api().map(|api| api.code) else { return false };
-        match fetch {
-            // A custom app's fetch has no app token.
-            Fetch::Tenant(generation)
-                if code.class() == Class::AppToken && matches!(self.app, App::Store { .. }) =>
-            {
-                self.app_token.refused(*generation, now)
-            }
-            Fetch::App(ticket) if code == Code::APP_TOKEN_FAILED => {
-                // A newer one may have come meanwhile.
-                self.ticket = self.ticket.take().filter(|latest| latest != ticket);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// A fetch of `call` came to nothing; `verdict` is what the service said, if that is final, and `pause` what it
-    /// asked for otherwise. True if there is an older token to go on with.
-    pub(crate) fn fetch_failed(
-        &mut self,
-        fetch: &Fetch,
-        tenant: &Option<TenantKey>,
-        call: CallId,
-        verdict: Option<&Error>,
-        pause: Duration,
-        now: Duration,
-    ) -> bool {
-        let definite = verdict.cloned();
-        let slot = self.tenant_tokens.entry(tenant.clone()).or_default();
-        if let Fetch::Tenant(_) = fetch {
-            slot.failed(call, definite, now);
-            slot.pause(pause, now);
-            return slot.is_good(now);
-        }
-        self.app_token.failed(call, definite, now);
-        self.app_token.pause(pause, now);
-        if self.app_token.is_good(now) {
-            return true;
-        }
-        slot.failed(call, None, now);
-        slot.is_good(now)
-    }
-
-    /// How many fetches for `tenant` have failed so far.
-    pub(crate) fn failed_fetches(&self, tenant: &Option<TenantKey>) -> u32 {
-        self.tenant_tokens.get(tenant).map_or(0, Slot::failures)
-    }
-
-    pub(crate) fn count_failed_fetch(&mut self, tenant: &Option<TenantKey>) {
-        self.tenant_tokens.entry(tenant.clone()).or_default().count_failure();
-    }
-
-    /// There is a token that may be used while the one of `fetch` is not to be had.
-    pub(crate) fn has_other(
-        &self,
-        fetch: &Fetch,
-        tenant: &Option<TenantKey>,
-        now: Duration,
-    ) -> bool {
-        let of_app = !matches!(fetch, Fetch::Tenant(_)) && self.app_token.is_good(now);
-        of_app || self.tenant_tokens.get(tenant).is_some_and(|slot| slot.is_good(now))
-    }
-
-    /// The service refused the tenant token of `generation`, perhaps for the app token that it was made with;
-    /// whether another may help.
-    pub(crate) fn token_refused(
-        &mut self,
-        tenant: &Option<TenantKey>,
-        generation: u64,
-        by_app_token: bool,
-        now: Duration,
-    ) -> bool {
-        let Some(slot) = self.tenant_tokens.get_mut(tenant) else { return false };
-        if by_app_token && slot.is_current(generation) {
-            self.app_token.refused(self.app_token.generation(), now);
-        }
-        slot.refused(generation, now)
-    }
-
-    /// `call` fetches nothing any longer.
-    pub(crate) fn leave_tokens(&mut self, tenant: &Option<TenantKey>, call: CallId) {
-        if let Some(slot) = self.tenant_tokens.get_mut(tenant) {
-            slot.leave(call);
-        }
-        self.app_token.leave(call);
-    }
-
-    /// No call fetches, waits for a lane or holds one.
+    /// No token request is in flight, and no call waits for a token or stands in a lane.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let fetching = self.tenant_tokens.values().any(Slot::is_fetched);
-        !fetching && !self.app_token.is_fetched() && self.lanes.is_empty()
+        self.tokens.is_quiet() && self.lanes.is_empty()
+    }
+
+    /// How many tokens, lanes and gates the session keeps in mind. Those that are not needed are dropped within a
+    /// minute, when a call takes a step.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.tokens.len() + self.lanes.len() + self.gates.len()
+    }
+
+    fn token_reply(
+        &mut self,
+        request: FetchId,
+        now: Duration,
+        reply: Response<Bytes>,
+    ) -> Option<(&'static str, Error)> {
+        self.tokens.received(&self.app, request, reply, now, &mut self.woken)
+    }
+
+    fn token_failure<T: std::error::Error>(
+        &mut self,
+        request: FetchId,
+        now: Duration,
+        failure: &Failure<T>,
+        permanence: Permanence,
+    ) -> Option<&'static str> {
+        let is_permanent = permanence == Permanence::Permanent;
+        self.tokens.broken(&self.app, request, failure, is_permanent, now, &mut self.woken)
+    }
+
+    fn tick(&mut self, now: SystemTime) -> Duration {
+        let now = self.clock.tick(now);
+        if now.saturating_sub(self.swept) >= SWEEP {
+            self.swept = now;
+            self.tokens.sweep(now);
+            self.lanes.sweep(now);
+            self.gates.sweep(now);
+        }
+        now
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.elapsed
+    }
+
+    fn next_call(&mut self) -> CallId {
+        self.calls += 1;
+        CallId(self.calls)
     }
 }
 
@@ -372,6 +333,7 @@ impl fmt::Debug for Session {
         f.debug_struct("Session")
             .field("site", &self.site)
             .field("app", &self.app)
+            .field("entries", &self.entries())
             .finish_non_exhaustive()
     }
 }

@@ -1,306 +1,635 @@
-//! Token life: which token a call may use, and which call fetches the next one.
+//! The session's tokens: which one a call may use, and who asks for the next.
 //!
-//! ```text
-//!          fetch                last 29 minutes            renewed
-//!  (none) -------> fresh ------------------------> renewing -------> fresh (one generation on)
-//!    ^               |                                |
-//!    +---------------+--------------------------------+   refused or at its end
-//! ```
-//! The service hands out the same token until 30 minutes before its end, then a new one beside it, so one
-//! call renews in that window while the others use the old token. A refused token is dropped by its generation:
-//! ten refusals of it cause one fetch. If that brings the very same token, its refusals are the endpoint's error for
-//! the next minute, and no reason to fetch again.
+//! A token request belongs to the session. One call drives it, the others wait for it, and it outlives the call that
+//! drove it where the adapter keeps the exchange. What becomes of a request decides what the session does and what the
+//! waiting calls do:
+//!
+//! | a token request | the session | the calls |
+//! |---|---|---|
+//! | breaks, runs out of time, is answered 408, 5xx, cut or unreadable | sends it again after a backoff, four times in all | wait; when the series is over, all that waited end with its cause |
+//! | is told to wait, up to two minutes | sends none before then | wait; those with less patience end at once with the service's word |
+//! | is told to wait for longer | sends one after two minutes | end at once with the service's word |
+//! | is refused for its app token or its ticket | drops that, goes on at once | wait |
+//! | asks for the ticket, and the service agrees | waits 2.5 minutes for it, asks again after 5 | those with less patience end at once: no ticket |
+//! | is refused for good (wrong secret, app disabled) | sends none for 5 s | end with that error |
+//! | any of these, while an older token is good | renews after 1, 2, 4, 8 minutes | go on with the older token |
+//! | is dropped | a renewal counts as tried; a first token's request is sent anew | the next one in the queue drives it |
+//!
+//! A renewal is optional while the token is good: it holds up the call that drives it for two seconds at most, and no
+//! call fails by it. A token that is refused although it came fresh in place of a refused one is refused by the
+//! service's fault: it stays, and the call tries again later.
+//!
+//! The tenants of a store app share the app's token, which a request for a tenant's token needs. [`Slot`] is the life of
+//! one token; this file knows which calls wait for which.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::CallId;
-use crate::error::Error;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
 
-/// Renewal begins so long before the end: inside the service's 30 minutes by a margin for the time that the
-/// grant itself took, or the service would hand out the old token again.
-const WINDOW: Duration = Duration::from_secs(29 * 60);
-/// A token just handed out is taken to be good for so long, whatever its `expire` says; and a renewal that
-/// failed or brought nothing new is not tried again sooner.
-const MINUTE: Duration = Duration::from_secs(60);
-/// For so long after the service refused a fetch for good, it is not asked again.
-const PAUSE: Duration = Duration::from_secs(5);
+use super::call::{Outgoing, Phases, Purpose};
+use super::slot::{Pause, Refusal, Sent, Setback, Slot};
+use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
+use crate::body::Body;
+use crate::code::{Class, Code};
+use crate::endpoint::{Endpoint, EndpointExt, REPLY_LIMIT};
+use crate::endpoints::{
+    AppTicketResend, AppTokenRequest, StoreTenantTokenRequest, TenantTokenRequest,
+};
+use crate::error::{Error, Failure, chain};
+use crate::reply::Reply;
+use crate::retry::Advice;
+use crate::site::Site;
+use crate::token::{AppToken, NoToken, TenantToken};
+use crate::values::{App, AppTicket, TenantKey};
 
-/// A place for a token that is fetched when it is needed.
-#[derive(Debug)]
-pub(crate) struct Slot<K> {
-    held: Option<Held<K>>,
-    /// Counts the grants.
-    generation: u64,
-    /// The call that is fetching.
-    fetcher: Option<CallId>,
-    /// No renewal before this.
-    renew_after: Duration,
-    /// No fetch at all before this: the service asked for a pause.
-    fetch_after: Duration,
-    /// Counts the fetches that failed.
-    failures: u32,
-    /// The token that was refused last.
-    refused: Option<K>,
-    /// The service's last word on a fetch, and until when it stands.
-    verdict: Option<(Error, Duration)>,
+/// The longest that a token request may take.
+const REQUEST: Duration = Duration::from_secs(60);
+/// After that time its adapter has reported it as broken; one that is not reported is taken for lost a little later.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The tokens of one session, and what is on its way for them.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// A store app's own token, and the tenants whose calls wait for it.
+    app: Slot<AppToken>,
+    dependents: BTreeSet<Option<TenantKey>>,
+    ticket: Option<AppTicket>,
+    /// The tenant tokens; a custom app has one, under `None`.
+    tenants: BTreeMap<Option<TenantKey>, Tenant>,
+    in_flight: BTreeMap<FetchId, InFlight>,
+    requests: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tenant {
+    slot: Slot<TenantToken>,
+    /// The calls that wait for the token.
+    queue: BTreeMap<CallId, Waiter>,
+    /// Counts the series of tries, and why the last one ended.
+    series: u64,
+    cause: Option<Cause>,
 }
 
 #[derive(Debug)]
-struct Held<K> {
-    token: K,
-    ends: Duration,
-    /// It was handed out again after a refusal, so until then a further refusal is not the token's fault.
-    confirmed: Duration,
+struct Waiter {
+    /// The series that the call waits for.
+    series: u64,
+    /// `Limits::longest_wait`.
+    patience: Duration,
 }
 
-/// What a call does about a token.
 #[derive(Debug)]
-pub(crate) enum Plan<K> {
-    /// Use it; the number is its generation.
-    Use(K, u64),
-    /// Fetch one: no other call does.
-    Fetch,
-    /// Wait for the call that fetches.
-    Park,
-    /// Wait for so long: the service asked for it.
-    Wait(Duration),
-    /// The service has just refused to give one.
-    Refused(Error),
+struct InFlight {
+    what: What,
+    tenant: Option<TenantKey>,
 }
 
-impl<K> Default for Slot<K> {
-    fn default() -> Self {
-        Self {
-            held: None,
-            generation: 0,
-            fetcher: None,
-            renew_after: Duration::ZERO,
-            fetch_after: Duration::ZERO,
-            failures: 0,
-            refused: None,
-            verdict: None,
+/// What a request asks for.
+#[derive(Clone, Debug)]
+enum What {
+    /// A tenant token; for a store app with the app token of this generation.
+    Tenant(u64),
+    /// The app token, in exchange for this ticket.
+    App(AppTicket),
+    /// That the service push the ticket once more.
+    Ticket,
+}
+
+/// Why a token cannot be had: the transport's error as text, since the error itself stays with the call that met it.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    pub(super) route: &'static str,
+    pub(super) why: Why,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Why {
+    Lark(Error),
+    Transport(Arc<str>),
+    Late,
+    TooLarge(u64),
+    NoTicket,
+}
+
+impl What {
+    fn route(&self, app: &App) -> &'static str {
+        match (self, app) {
+            (Self::Tenant(_), App::Store { .. }) => StoreTenantTokenRequest::ROUTE,
+            (Self::Tenant(_), _) => TenantTokenRequest::ROUTE,
+            (Self::App(_), _) => AppTokenRequest::ROUTE,
+            (Self::Ticket, _) => AppTicketResend::ROUTE,
         }
     }
 }
 
-impl<K: Clone + PartialEq> Slot<K> {
-    pub(crate) fn plan(&mut self, call: CallId, now: Duration) -> Plan<K> {
-        if self.fetcher == Some(call) && self.is_good(now) {
-            self.fetcher = None;
+impl Tenant {
+    fn is_idle(&self, now: Duration) -> bool {
+        self.queue.is_empty() && self.slot.is_idle(now)
+    }
+
+    /// A request may be sent, or when has changed: two look, in case that one takes no step.
+    fn offer(&self, woken: &mut Woken) {
+        woken.extend(self.queue.keys().take(2));
+    }
+
+    /// Names those that do not wait for as long as the pause takes.
+    fn dismiss(&self, pause: &Pause, now: Duration, woken: &mut Woken) {
+        let wait = pause.patient_until.saturating_sub(now);
+        if pause.word.is_some() {
+            let impatient = self.queue.iter().filter(|(_, waiter)| waiter.patience < wait);
+            woken.extend(impatient.map(|(call, _)| call));
         }
-        // One past its end is kept: its refusal may still be under way.
-        let good = self.held.as_ref().filter(|held| held.ends > now);
-        match (good, self.fetcher) {
-            (Some(held), fetcher) => {
-                let due = held.ends.saturating_sub(now) <= WINDOW && now >= self.renew_after;
-                if due && fetcher.is_none() {
-                    self.fetcher = Some(call);
-                    return Plan::Fetch;
-                }
-                Plan::Use(held.token.clone(), self.generation)
+    }
+
+    /// All that wait end with `cause`.
+    fn end_series(&mut self, cause: Cause, woken: &mut Woken) {
+        self.series += 1;
+        self.cause = Some(cause);
+        woken.extend(self.queue.keys());
+    }
+
+    /// All that wait may go on.
+    fn release(&mut self, woken: &mut Woken) {
+        woken.extend(std::mem::take(&mut self.queue).into_keys());
+        self.cause = None;
+    }
+}
+
+/// What keeps a request from being sent.
+enum Blocked {
+    InFlight(Duration),
+    Paused { until: Duration, word: Option<Cause>, patient_until: Duration },
+}
+
+impl From<&Pause> for Blocked {
+    fn from(pause: &Pause) -> Self {
+        let Pause { until, patient_until, ref word } = *pause;
+        Self::Paused { until, word: word.clone(), patient_until }
+    }
+}
+
+impl Tokens {
+    /// A token for `tenant`, as a header and with its generation; or what the call does instead.
+    pub(super) fn take(
+        &mut self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        caller: &mut Caller<'_>,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Result<(HeaderValue, u64), Hold> {
+        check(app, tenant)?;
+        self.lapse(app, tenant, now, woken);
+        if !self.tenants.contains_key(tenant) {
+            self.tenants.insert(tenant.clone(), Tenant::default());
+        }
+        let Some(entry) = self.tenants.get_mut(tenant) else {
+            return Err(Hold::End(Ending::NoTenant));
+        };
+        if let Some((token, generation)) = entry.slot.good(now) {
+            let token = token.header();
+            if entry.slot.request().is_some() || entry.slot.is_due(now) {
+                self.renew(app, site, tenant, caller, now)?;
             }
-            (None, Some(other)) if other != call => Plan::Park,
-            (None, _) => match &self.verdict {
-                Some((error, until)) if now < *until => Plan::Refused(error.clone()),
-                _ if now < self.fetch_after => Plan::Wait(self.fetch_after - now),
-                _ => {
-                    self.fetcher = Some(call);
-                    Plan::Fetch
+            return Ok((token, generation));
+        }
+        let series = entry.series;
+        let waiter = Waiter { series, patience: caller.limits.longest_wait };
+        let joined = entry.queue.entry(caller.id).or_insert(waiter).series;
+        if let Some(cause) = entry.cause.as_ref().filter(|_| joined < series) {
+            return Err(Hold::End(Ending::NoToken(cause.clone())));
+        }
+        if matches!(app, App::Store { .. }) && !self.dependents.contains(tenant) {
+            self.dependents.insert(tenant.clone());
+        }
+        let wait = |until| Hold::Wait { until, reason: WaitFor::Token };
+        Err(match self.next_request(app, tenant, caller, now) {
+            Ok(what) => self.send(app, site, tenant, what, caller, now),
+            Err(Blocked::InFlight(until)) => wait(until),
+            Err(Blocked::Paused { until, word: None, .. }) => wait(until),
+            Err(Blocked::Paused { word: Some(word), patient_until, .. }) => {
+                let left = patient_until.saturating_sub(now);
+                if left.is_zero() || left > caller.limits.longest_wait {
+                    Hold::End(Ending::NoToken(word))
+                } else {
+                    wait(patient_until)
                 }
-            },
-        }
-    }
-
-    /// There is a token that has not reached its end.
-    pub(crate) fn is_good(&self, now: Duration) -> bool {
-        self.held.as_ref().is_some_and(|held| held.ends > now)
-    }
-
-    /// The service gave `token` for `life`, in answer to a request of `sent`.
-    pub(crate) fn granted(&mut self, token: K, life: Duration, sent: Duration) {
-        let again = self.refused.take().is_some_and(|refused| refused == token);
-        let confirmed = if again { sent.saturating_add(MINUTE) } else { Duration::ZERO };
-        self.held = Some(Held { token, ends: sent.saturating_add(life.max(MINUTE)), confirmed });
-        self.generation += 1;
-        self.renew_after = sent.saturating_add(MINUTE);
-        self.fetcher = None;
-        self.verdict = None;
-    }
-
-    /// Takes over a token from elsewhere that is good for `life`, unless the one at hand lasts longer.
-    pub(crate) fn import(&mut self, token: K, now: Duration, life: Duration) {
-        let ends = now.saturating_add(life);
-        if self.held.as_ref().is_none_or(|held| held.ends < ends) {
-            self.held = Some(Held { token, ends, confirmed: Duration::ZERO });
-            self.generation += 1;
-            self.verdict = None;
-        }
-    }
-
-    /// The fetch of `call` came to nothing; `verdict` is what the service said, if it did.
-    pub(crate) fn failed(&mut self, call: CallId, verdict: Option<Error>, now: Duration) {
-        self.leave(call);
-        self.renew_after = now.saturating_add(MINUTE);
-        if verdict.is_some() && !self.is_good(now) {
-            self.verdict = verdict.map(|error| (error, now.saturating_add(PAUSE)));
-        }
-    }
-
-    pub(crate) fn count_failure(&mut self) {
-        self.failures = self.failures.wrapping_add(1);
-    }
-
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
-    }
-
-    /// No call is to fetch for so long.
-    pub(crate) fn pause(&mut self, pause: Duration, now: Duration) {
-        self.fetch_after = now.saturating_add(pause);
-    }
-
-    /// What `call` was to fetch cannot be had now; what there is may still be good.
-    pub(crate) fn give_up(&mut self, call: CallId, now: Duration) -> Option<(K, u64)> {
-        self.failed(call, None, now);
-        let held = self.held.as_ref().filter(|held| held.ends > now)?;
-        Some((held.token.clone(), self.generation))
-    }
-
-    /// What the service said last no longer stands.
-    pub(crate) fn forgive(&mut self) {
-        self.verdict = None;
-    }
-
-    /// `call` fetches no longer.
-    pub(crate) fn leave(&mut self, call: CallId) {
-        if self.fetcher == Some(call) {
-            self.fetcher = None;
-        }
-    }
-
-    /// The service refused the token of `generation`; whether there is reason to try with another.
-    pub(crate) fn refused(&mut self, generation: u64, now: Duration) -> bool {
-        if generation != self.generation {
-            return true;
-        }
-        match self.held.take() {
-            Some(held) if now < held.confirmed => {
-                self.held = Some(held);
-                false
             }
-            Some(held) => {
-                self.refused = Some(held.token);
+        })
+    }
+
+    /// Has `caller` renew a token that is good, or wait a little for the renewal that it drives.
+    fn renew(
+        &mut self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        caller: &mut Caller<'_>,
+        now: Duration,
+    ) -> Result<(), Hold> {
+        let until = caller.renews_until(now);
+        if now >= until {
+            return Ok(());
+        }
+        let driven = |sent: &Sent| sent.driver == caller.id;
+        let tenants = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
+        if tenants.into_iter().chain(self.app.request()).any(driven) {
+            return Err(Hold::Wait { until, reason: WaitFor::Token });
+        }
+        match self.next_request(app, tenant, caller, now) {
+            Ok(what) => Err(self.send(app, site, tenant, what, caller, now)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// What has to be asked for next, so that `tenant` gets a token.
+    fn next_request(
+        &self,
+        app: &App,
+        tenant: &Option<TenantKey>,
+        caller: &Caller<'_>,
+        now: Duration,
+    ) -> Result<What, Blocked> {
+        let slot = self.tenants.get(tenant).map(|entry| &entry.slot);
+        if let Some(request) = slot.and_then(Slot::request) {
+            return Err(Blocked::InFlight(request.lapses));
+        }
+        if let Some(pause) = slot.and_then(|slot| slot.pause(now)) {
+            return Err(pause.into());
+        }
+        if !matches!(app, App::Store { .. }) {
+            return Ok(What::Tenant(0));
+        }
+        let good = self.app.good(now).map(|(_, generation)| generation);
+        let renews = caller.may_renew(now) && self.app.is_due(now) && self.app.request().is_none();
+        match (good, self.app.request(), self.app.pause(now), &self.ticket) {
+            (Some(generation), ..) if !renews => Ok(What::Tenant(generation)),
+            (_, Some(request), ..) => Err(Blocked::InFlight(request.lapses)),
+            (_, _, Some(pause), _) => Err(pause.into()),
+            (_, _, _, Some(ticket)) => Ok(What::App(ticket.clone())),
+            (_, _, _, None) => Ok(What::Ticket),
+        }
+    }
+
+    /// Makes the request for `what`, driven by `caller`.
+    fn send(
+        &mut self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        what: What,
+        caller: &mut Caller<'_>,
+        now: Duration,
+    ) -> Hold {
+        self.requests += 1;
+        let id = FetchId(self.requests);
+        let lapses = now.saturating_add(REQUEST + GRACE);
+        let sent = Sent { id, driver: caller.id, at: now, lapses, jitter: caller.jitter };
+        let is_good = match &what {
+            What::Tenant(_) => {
+                self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some())
+            }
+            What::App(_) | What::Ticket => self.app.good(now).is_some(),
+        };
+        // A tenant token may be good while the app's, which its renewal needs, is not.
+        let renews =
+            is_good || self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some());
+        let until = if renews { caller.renews_until(now) } else { caller.deadline };
+        let route = what.route(app);
+        let request = self.build(app, site, tenant, &what);
+        match what {
+            What::Tenant(_) => {
+                if let Some(entry) = self.tenants.get_mut(tenant) {
+                    entry.slot.begin(sent);
+                }
+            }
+            What::App(_) | What::Ticket => self.app.begin(sent),
+        }
+        self.in_flight.insert(id, InFlight { what, tenant: tenant.clone() });
+        let phases = Phases::of(request.body().len());
+        let outgoing = Outgoing {
+            request,
+            purpose: Purpose::Token(id),
+            within: until.saturating_sub(now).min(REQUEST),
+            keep_for: REQUEST,
+            phases,
+            reply_limit: REPLY_LIMIT,
+            fresh_connection: false,
+        };
+        Hold::Send(outgoing, route)
+    }
+
+    fn build(
+        &self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        what: &What,
+    ) -> Request<Body> {
+        let (App::Custom { id, secret } | App::Store { id, secret }) = app else {
+            return Request::new(Body::empty());
+        };
+        let (id, secret) = (id.clone(), secret.clone());
+        match (what, tenant, &self.app.held()) {
+            (What::Tenant(_), Some(tenant), Some((token, _))) => {
+                let get = StoreTenantTokenRequest::new((*token).clone(), tenant.clone());
+                get.request_streamed(site, &NoToken)
+            }
+            (What::Tenant(_), ..) => {
+                TenantTokenRequest::new(id, secret).request_streamed(site, &NoToken)
+            }
+            (What::App(ticket), ..) => {
+                AppTokenRequest::new(id, secret, ticket.clone()).request_streamed(site, &NoToken)
+            }
+            (What::Ticket, ..) => AppTicketResend::new(id, secret).request_streamed(site, &NoToken),
+        }
+    }
+
+    /// A request of which its adapter says nothing is taken for lost.
+    fn lapse(&mut self, app: &App, tenant: &Option<TenantKey>, now: Duration, woken: &mut Woken) {
+        let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
+        let lapsed = |sent: &&Sent| sent.lapses <= now;
+        let ids =
+            [of_tenant, self.app.request()].map(|sent| sent.filter(lapsed).map(|sent| sent.id));
+        for id in ids.into_iter().flatten() {
+            self.failed(app, id, Setback::Failed, Why::Late, now, woken);
+        }
+    }
+
+    /// The reply to a request. Returns the service's error, if it was one.
+    pub(super) fn received(
+        &mut self,
+        app: &App,
+        id: FetchId,
+        reply: Response<Bytes>,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Option<(&'static str, Error)> {
+        let InFlight { what, tenant } = self.in_flight.get(&id)?;
+        let (what, tenant) = (what.clone(), tenant.clone());
+        let reply = Reply::new(reply);
+        let granted = match what {
+            What::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
+                let Some(entry) = self.tenants.get_mut(&tenant) else { return };
+                let sent = entry.slot.request().map(|sent| (sent.at, sent.driver));
+                let (at, driver) = sent.unzip();
+                entry.slot.granted(grant.token, grant.expires_in, at.unwrap_or(now));
+                woken.extend(driver);
+                entry.release(woken);
+                self.dependents.remove(&tenant);
+            }),
+            What::App(_) => AppTokenRequest::read(&reply).map(|grant| {
+                let sent = self.app.request().map(|sent| (sent.at, sent.driver));
+                let (at, driver) = sent.unzip();
+                self.app.granted(grant.token, grant.expires_in, at.unwrap_or(now));
+                woken.extend(driver);
+                self.offer(woken);
+            }),
+            What::Ticket => AppTicketResend::read(&reply).map(|()| {
+                self.failed(app, id, Setback::TicketAsked, Why::NoTicket, now, woken);
+            }),
+        };
+        let Err(error) = granted else {
+            self.in_flight.remove(&id);
+            return None;
+        };
+        let route = what.route(app);
+        if self.recover(app, &what, &error, now) {
+            self.in_flight.remove(&id);
+            self.resume(&what, &tenant, woken);
+        } else {
+            self.failed(app, id, setback(&error), Why::Lark(error.clone()), now, woken);
+        }
+        Some((route, error))
+    }
+
+    /// The transport failed under a request. Returns its route.
+    pub(super) fn broken<T: std::error::Error>(
+        &mut self,
+        app: &App,
+        id: FetchId,
+        failure: &Failure<T>,
+        is_permanent: bool,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Option<&'static str> {
+        let route = self.in_flight.get(&id)?.what.route(app);
+        let why = match failure {
+            Failure::Transport(error) => Why::Transport(chain(error).into()),
+            Failure::TooLarge { limit } => Why::TooLarge(*limit),
+            _ => Why::Late,
+        };
+        let setback = if is_permanent { Setback::Refused } else { Setback::Failed };
+        self.failed(app, id, setback, why, now, woken);
+        Some(route)
+    }
+
+    /// The request was given up, and nobody will tell what became of it.
+    pub(super) fn dropped(&mut self, id: FetchId, now: Duration, woken: &mut Woken) {
+        let Some(InFlight { what, tenant }) = self.in_flight.remove(&id) else { return };
+        match what {
+            What::Tenant(_) => {
+                if let Some(entry) = self.tenants.get_mut(&tenant) {
+                    entry.slot.dropped(now);
+                    entry.offer(woken);
+                }
+            }
+            What::App(_) | What::Ticket => {
+                self.app.dropped(now);
+                self.offer(woken);
+            }
+        }
+    }
+
+    /// A request brought no token: what the session makes of it, and who hears of it.
+    fn failed(
+        &mut self,
+        app: &App,
+        id: FetchId,
+        setback: Setback,
+        why: Why,
+        now: Duration,
+        woken: &mut Woken,
+    ) {
+        let Some(InFlight { what, tenant }) = self.in_flight.remove(&id) else { return };
+        let cause = Cause { route: what.route(app), why };
+        let mut hear = |entry: &mut Tenant, is_over: bool, pause: Option<&Pause>| {
+            if is_over {
+                entry.end_series(cause.clone(), woken);
+            } else {
+                entry.offer(woken);
+            }
+            if let Some(pause) = pause {
+                entry.dismiss(pause, now, woken);
+            }
+        };
+        match what {
+            What::Tenant(_) => {
+                let Some(entry) = self.tenants.get_mut(&tenant) else { return };
+                let driver = entry.slot.request().map(|sent| sent.driver);
+                let is_over = entry.slot.failed(setback, cause.clone(), now);
+                let pause = entry.slot.pause(now).cloned();
+                hear(entry, is_over, pause.as_ref());
+                woken.extend(driver);
+            }
+            What::App(_) | What::Ticket => {
+                let driver = self.app.request().map(|sent| sent.driver);
+                let is_over = self.app.failed(setback, cause.clone(), now);
+                let pause = self.app.pause(now);
+                for tenant in &self.dependents {
+                    if let Some(entry) = self.tenants.get_mut(tenant) {
+                        hear(entry, is_over, pause);
+                    }
+                }
+                woken.extend(driver);
+            }
+        }
+    }
+
+    /// Whether what stood in the way of a request is gone, so that the next one may go at once.
+    fn recover(&mut self, app: &App, what: &What, error: &Error, now: Duration) -> bool {
+        let Some(code) = error.api().map(|api| api.code) else { return false };
+        match what {
+            What::Tenant(generation) if matches!(app, App::Store { .. }) => {
+                code.class() == Class::AppToken
+                    && self.app.refuse(*generation, now) == Refusal::Replace
+            }
+            What::App(ticket) if code == Code::APP_TOKEN_FAILED => {
+                // A newer one may have come meanwhile.
+                self.ticket = self.ticket.take().filter(|latest| latest != ticket);
                 true
             }
-            None => true,
+            _ => false,
         }
     }
 
-    /// `generation` is the one at hand, and was not refused before.
-    pub(crate) fn is_current(&self, generation: u64) -> bool {
-        self.held.is_some() && generation == self.generation
+    /// Two calls of each tenant that waits for the app's token look again.
+    fn offer(&self, woken: &mut Woken) {
+        for entry in self.dependents.iter().filter_map(|tenant| self.tenants.get(tenant)) {
+            entry.offer(woken);
+        }
     }
 
-    /// The generation at hand.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
+    /// The next request may go at once.
+    fn resume(&mut self, what: &What, tenant: &Option<TenantKey>, woken: &mut Woken) {
+        match (what, self.tenants.get_mut(tenant)) {
+            (What::Tenant(_), Some(entry)) => {
+                woken.extend(entry.slot.request().map(|sent| sent.driver));
+                entry.slot.resume();
+                entry.offer(woken);
+            }
+            _ => {
+                woken.extend(self.app.request().map(|sent| sent.driver));
+                self.app.resume();
+                self.offer(woken);
+            }
+        }
     }
 
-    /// The token and its end.
-    pub(crate) fn held(&self) -> Option<(&K, Duration)> {
-        self.held.as_ref().map(|held| (&held.token, held.ends))
+    /// The service refused the tenant token of `generation`, perhaps for the app token that it was made with.
+    pub(super) fn refused(
+        &mut self,
+        tenant: &Option<TenantKey>,
+        generation: u64,
+        by_app_token: bool,
+        now: Duration,
+    ) -> Refusal {
+        let Some(entry) = self.tenants.get_mut(tenant) else { return Refusal::Replace };
+        if by_app_token && entry.slot.is_current(generation) {
+            self.app.refuse(self.app.generation(), now);
+        }
+        entry.slot.refuse(generation, now)
     }
 
-    pub(crate) fn is_fetched(&self) -> bool {
-        self.fetcher.is_some()
+    /// `call` waits for no token any longer. A request that it drives goes on, driven by the next in the queue.
+    pub(super) fn leave(&mut self, tenant: &Option<TenantKey>, call: CallId, woken: &mut Woken) {
+        let Some(entry) = self.tenants.get_mut(tenant) else { return };
+        let was_first = entry.queue.keys().next() == Some(&call);
+        entry.queue.remove(&call);
+        let next = entry.queue.keys().next().copied();
+        let of_app = self.app.request_mut();
+        let driven = entry.slot.request_mut().into_iter().chain(of_app);
+        let mut is_asked = false;
+        for sent in driven {
+            is_asked = true;
+            if let Some(next) = next.filter(|_| sent.driver == call) {
+                sent.driver = next;
+                woken.insert(next);
+            }
+        }
+        if was_first && !is_asked {
+            entry.offer(woken);
+        }
+        if entry.queue.is_empty() {
+            entry.cause = None;
+            self.dependents.remove(tenant);
+        }
+    }
+
+    /// The latest ticket of a store app: whoever waits for the app's token goes on.
+    pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
+        self.ticket = Some(ticket);
+        self.app.forgive();
+        self.offer(woken);
+    }
+
+    /// Takes over a token from elsewhere; false if the service has refused it.
+    pub(super) fn import(
+        &mut self,
+        tenant: Option<TenantKey>,
+        token: TenantToken,
+        life: Duration,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> bool {
+        let entry = self.tenants.entry(tenant).or_default();
+        let is_taken = entry.slot.import(token, now, life);
+        if entry.slot.good(now).is_some() {
+            entry.release(woken);
+        }
+        is_taken
+    }
+
+    /// The token for `tenant` and its end.
+    pub(super) fn held(&self, tenant: &Option<TenantKey>) -> Option<(&TenantToken, Duration)> {
+        self.tenants.get(tenant)?.slot.held()
+    }
+
+    /// No request is in flight, and no call waits for a token.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.in_flight.is_empty() && self.tenants.values().all(|entry| entry.queue.is_empty())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tenants.len() + self.in_flight.len() + self.dependents.len()
+    }
+
+    pub(super) fn sweep(&mut self, now: Duration) {
+        self.tenants.retain(|_, entry| !entry.is_idle(now));
+        let tenants = &self.tenants;
+        self.dependents.retain(|tenant| tenants.contains_key(tenant));
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether the session's app has a token for such a call at all.
+fn check(app: &App, tenant: &Option<TenantKey>) -> Result<(), Hold> {
+    Err(Hold::End(match (app, tenant) {
+        (App::None, _) => Ending::NoApp,
+        (App::Store { .. }, None) => Ending::NoTenant,
+        (App::Custom { .. }, Some(_)) => Ending::ForeignTenant,
+        _ => return Ok(()),
+    }))
+}
 
-    const A: CallId = CallId(1);
-    const B: CallId = CallId(2);
-
-    fn minutes(n: u64) -> Duration {
-        Duration::from_secs(60 * n)
-    }
-
-    fn used(plan: Plan<&'static str>) -> (&'static str, u64) {
-        match plan {
-            Plan::Use(token, generation) => (token, generation),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn granted(token: &'static str) -> Slot<&'static str> {
-        let mut slot = Slot::default();
-        assert!(matches!(slot.plan(A, minutes(0)), Plan::Fetch));
-        slot.granted(token, minutes(120), minutes(0));
-        slot
-    }
-
-    #[test]
-    fn one_call_fetches_and_the_others_wait() {
-        let mut slot = Slot::default();
-        assert!(matches!(slot.plan(A, minutes(0)), Plan::Fetch));
-        assert!(matches!(slot.plan(B, minutes(0)), Plan::Park));
-        assert!(matches!(slot.plan(A, minutes(0)), Plan::Fetch), "its own fetch, tried again");
-        slot.leave(A);
-        assert!(matches!(slot.plan(B, minutes(0)), Plan::Fetch));
-        slot.granted("t1", minutes(120), minutes(0));
-        assert_eq!(used(slot.plan(A, minutes(1))), ("t1", 1));
-    }
-
-    #[test]
-    fn one_call_renews_and_the_others_go_on() {
-        let mut slot = granted("t1");
-        assert_eq!(used(slot.plan(A, minutes(90))), ("t1", 1), "the service would give it again");
-        assert!(matches!(slot.plan(A, minutes(91)), Plan::Fetch));
-        assert_eq!(used(slot.plan(B, minutes(91))), ("t1", 1));
-        slot.failed(A, None, minutes(91));
-        assert_eq!(used(slot.plan(A, minutes(91))), ("t1", 1), "not at once again");
-        assert!(matches!(slot.plan(B, minutes(92)), Plan::Fetch));
-        slot.granted("t2", minutes(120), minutes(92));
-        assert_eq!(used(slot.plan(A, minutes(93))), ("t2", 2));
-    }
-
-    #[test]
-    fn no_token_is_used_past_its_end() {
-        let mut slot = granted("t1");
-        assert!(matches!(slot.plan(A, minutes(119)), Plan::Fetch));
-        assert_eq!(used(slot.plan(B, minutes(119))), ("t1", 1));
-        assert!(matches!(slot.plan(B, minutes(120)), Plan::Park));
-    }
-
-    #[test]
-    fn refusals_of_one_token_cause_one_fetch() {
-        let mut slot = granted("t1");
-        assert!(slot.refused(1, minutes(1)) && slot.refused(1, minutes(1)));
-        assert!(matches!(slot.plan(A, minutes(1)), Plan::Fetch));
-        slot.granted("t2", minutes(120), minutes(1));
-        assert!(slot.refused(1, minutes(1)), "a late refusal of the old one");
-        assert_eq!(used(slot.plan(B, minutes(1))), ("t2", 2));
-    }
-
-    #[test]
-    fn a_token_that_comes_back_is_not_fetched_again() {
-        let mut slot = granted("t1");
-        assert!(slot.refused(1, minutes(1)));
-        assert!(matches!(slot.plan(A, minutes(1)), Plan::Fetch));
-        slot.granted("t1", minutes(119), minutes(1));
-        assert!(!slot.refused(2, minutes(1)), "then it is not the token");
-        assert_eq!(used(slot.plan(A, minutes(1))), ("t1", 2));
-        assert!(slot.refused(2, minutes(2)), "later it may be: it was revoked");
-        assert!(matches!(slot.plan(A, minutes(2)), Plan::Fetch));
-    }
-
-    #[test]
-    fn an_absurd_life_costs_a_fetch_a_minute_at_most() {
-        let mut slot = Slot::default();
-        slot.granted("t1", Duration::ZERO, minutes(0));
-        assert_eq!(used(slot.plan(A, Duration::from_secs(59))), ("t1", 1));
-        assert!(matches!(slot.plan(A, minutes(1)), Plan::Fetch));
+/// What a reply without a token means for the requests after it.
+fn setback(error: &Error) -> Setback {
+    match (error, error.advice()) {
+        (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Setback::Told(wait),
+        (Error::Api(_), Advice::GiveUp) => Setback::Refused,
+        _ => Setback::Failed,
     }
 }

@@ -15,7 +15,7 @@ use crate::fake::Route::{
     StoreTenantAccessToken as InTenant, TenantAccessToken as Token, ValuesImage as Cell,
 };
 use crate::fake::{Break, FakeLark, Fault, Route, TokenKind};
-use crate::retry::Limits;
+use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};
 
 /// The wait after a first failure for which the service names none: half of it is jitter.
@@ -23,9 +23,9 @@ const BACKOFF: RangeInclusive<u64> = 250..=500;
 /// The wait that the service names.
 const NAMED: RangeInclusive<u64> = 50..=50;
 /// Two sends: enough to see that there is no third.
-const TWO: Limits = Limits { attempts: 2, ..Limits::none() };
+const TWO: Limits = Limits::one_attempt().attempts(2);
 /// Enough for a reply on loopback, and soon over.
-const SECOND: Limits = Limits { total: Duration::from_secs(1), ..Limits::none() };
+const SECOND: Limits = Limits::one_attempt().total(Duration::from_secs(1));
 
 /// All scenarios.
 ///
@@ -66,7 +66,7 @@ fn tokens() -> Result<Vec<Scenario>, Invalid> {
         // The service hands the same token out again, and refuses it again.
         put("token revoked, without a second send")?
             .warm()
-            .within(Limits::none())
+            .within(Limits::one_attempt())
             .by(|lark| lark.revoke_tokens(TokenKind::Tenant))
             .takes(&[(Token, 1), (Put, 2)])
             .fails(refused(Put, 99991663)),
@@ -138,7 +138,7 @@ fn limits() -> Result<Vec<Scenario>, Invalid> {
             .waits(NAMED)
             .fails(refused(Put, 99991400)),
         put("rate limit for longer than a call waits")?
-            .within(Limits { longest_wait: Duration::from_millis(50), ..Limits::default() })
+            .within(Limits::default().longest_wait(Duration::from_millis(50)))
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("3600"))))
             .takes(&[(Token, 1), (Put, 1)])
             .fails(refused(Put, 99991400)),

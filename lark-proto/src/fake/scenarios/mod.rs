@@ -25,7 +25,7 @@ use super::{FakeLark, Route};
 use crate::code::Code;
 use crate::endpoints::{PutImage, WriteSheetImage};
 use crate::error::{CallError, Error, Failure};
-use crate::retry::Limits;
+use crate::session::{Limits, WaitFor};
 use crate::values::{App, AppTicket, Image, TenantKey};
 
 pub use list::all;
@@ -101,7 +101,9 @@ pub enum Trouble {
     NoTicket,
     /// [`Failure::Deadline`].
     Deadline,
-    /// [`Failure::Transport`].
+    /// [`Failure::Queued`].
+    Queued(WaitFor),
+    /// [`Failure::Transport`], or [`Failure::TokenRequest`].
     Transport,
     /// [`Failure::TooLarge`].
     TooLarge,
@@ -191,7 +193,8 @@ impl Trouble {
             Failure::ForeignTenant => Self::ForeignTenant,
             Failure::NoTicket => Self::NoTicket,
             Failure::Deadline => Self::Deadline,
-            Failure::Transport(_) => Self::Transport,
+            Failure::Queued(reason) => Self::Queued(*reason),
+            Failure::Transport(_) | Failure::TokenRequest(_) => Self::Transport,
             Failure::TooLarge { .. } => Self::TooLarge,
             Failure::Lark(Error::Unreadable(reply)) => Self::Unreadable(reply.status),
             Failure::Lark(Error::Api(api)) => {

@@ -1,0 +1,113 @@
+//! What a call does, as plain data: an adapter tells it to its log once it no longer holds the session.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::WaitFor;
+use crate::code::Code;
+use crate::error::Error;
+
+/// One thing that happened to a call. Routes are patterns, and no event holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A request goes out.
+    Sent {
+        /// Its route.
+        route: Box<str>,
+        /// Which send of the call's own request this is, counted from 1; 0 for a token request.
+        send: u32,
+        /// The length of its body in bytes.
+        len: u64,
+    },
+    /// The service refused a request, or its reply could not be read.
+    Refused {
+        /// Its route.
+        route: Box<str>,
+        /// The HTTP status.
+        status: StatusCode,
+        /// The service's code, if the reply had one.
+        code: Option<Code>,
+        /// The id that Lark's support asks for.
+        log_id: Option<String>,
+        /// The call goes on.
+        goes_on: bool,
+    },
+    /// The transport failed.
+    Broken {
+        /// The route of the request.
+        route: Box<str>,
+        /// The call goes on.
+        goes_on: bool,
+    },
+    /// The call waits, at most for `time`.
+    Waits {
+        /// What for.
+        reason: WaitFor,
+        /// The longest that it waits before it looks again.
+        time: Duration,
+    },
+    /// The call is over.
+    Done {
+        /// Its route.
+        route: Box<str>,
+        /// The time from its first step.
+        took: Duration,
+        /// How many times its own request was sent.
+        sends: u32,
+    },
+}
+
+impl Event {
+    pub(super) fn refused(route: &str, error: &Error, goes_on: bool) -> Self {
+        Self::Refused {
+            route: route.into(),
+            status: error.status(),
+            code: error.api().map(|api| api.code),
+            log_id: error.log_id().map(str::to_owned),
+            goes_on,
+        }
+    }
+
+    pub(super) fn broken(route: &str, goes_on: bool) -> Self {
+        Self::Broken { route: route.into(), goes_on }
+    }
+
+    /// Tells the event to the `tracing` crate: waits and requests at level debug, failures that the call survives at
+    /// warn, the rest at debug too, since the caller gets the error itself.
+    #[cfg(feature = "tracing")]
+    pub fn trace(&self) {
+        match self {
+            Self::Sent { route, send: 0, .. } => tracing::debug!(%route, "token request"),
+            Self::Sent { route, send, len } => tracing::debug!(%route, send, len, "request"),
+            Self::Refused { route, status, code, log_id, goes_on } => {
+                let (status, code) = (status.as_u16(), code.map(|code| code.0));
+                tracing::warn!(%route, status, code, log_id, goes_on, "refused");
+            }
+            Self::Broken { route, goes_on } => tracing::warn!(%route, goes_on, "broken"),
+            Self::Waits { reason, time } => tracing::debug!(%reason, ?time, "wait"),
+            Self::Done { route, took, sends } => tracing::debug!(%route, ?took, sends, "done"),
+        }
+    }
+}
+
+/// The events since they were last taken, if the call keeps them.
+#[derive(Debug, Default)]
+pub(super) struct Events(Option<Vec<Event>>);
+
+impl Events {
+    pub(super) fn keep(&mut self) {
+        self.0.get_or_insert_default();
+    }
+
+    pub(super) fn push(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &mut self.0 {
+            events.push(event());
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Event> {
+        self.0.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}

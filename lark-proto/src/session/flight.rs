@@ -1,0 +1,481 @@
+//! The policy of one call, without its types: what it sends next, and what an answer means for it.
+//!
+//! Compiled once for all endpoints: [`Call`](super::Call) adds the endpoint's output and the transport's error.
+
+use std::time::Duration;
+
+use super::call::{Outgoing, Permanence, Phases, Purpose};
+use super::event::{Event, Events};
+use super::slot::Refusal;
+use super::{CallId, Caller, Credential, Ending, Hold, Limits, Session, WaitFor, backoff};
+use crate::code::{Class, Code};
+use crate::endpoint::{Draft, Endpoint, Quota, Resend};
+use crate::error::{Error, Outcome};
+use crate::retry::Advice;
+
+/// After 502 or 504 a write may still be running; sending it again at once only meets it.
+const AFTER_GATEWAY: Duration = Duration::from_secs(2);
+/// More than a day is for ever, and too much for some clocks.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One call as the session sees it.
+pub(super) struct Flight<'e> {
+    draft: Draft,
+    route: &'e str,
+    lane: Option<&'e str>,
+    resend: Resend,
+    quota: Quota,
+    reply_limit: u64,
+    pub(super) credential: Credential,
+    pub(super) limits: Limits,
+    pub(super) jitter: u64,
+    used: Used,
+    state: State,
+    pub(super) events: Events,
+}
+
+/// Where a call stands; the diagram is in the session's documentation.
+enum State {
+    /// No step was taken.
+    New,
+    /// Not to be sent before a time: it rests, or waits in a queue.
+    Pending { turn: Turn, not_before: Duration },
+    /// Its request is in flight.
+    Sent { turn: Turn, at: Duration, generation: u64 },
+    /// It has its result, or was given up.
+    Over,
+}
+
+#[derive(Clone, Copy)]
+struct Turn {
+    id: CallId,
+    started: Duration,
+    deadline: Duration,
+}
+
+/// What a call has used of its limits.
+#[derive(Default)]
+struct Used {
+    /// The requests sent, and those of them that count as attempts.
+    sends: u32,
+    attempts: u32,
+    /// Refusals that cost no attempt, since the last one that did.
+    delays: u32,
+    /// How long the last request was in flight.
+    took: Duration,
+    /// Since when the document has been busy, for a call without a lane.
+    busy_since: Option<Duration>,
+    renews_until: Option<Duration>,
+    /// The reason of the last wait.
+    waited_for: WaitFor,
+    /// The last connection broke.
+    fresh_connection: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy)]
+pub(super) enum Answer<'a> {
+    Success,
+    Refused(&'a Error),
+    Broken { pulled: u64, permanence: Permanence, is_late: bool },
+}
+
+/// What that means for the call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fate {
+    pub(super) goes_on: bool,
+    pub(super) outcome: Outcome,
+}
+
+/// Why a request is sent again, and after which wait.
+enum Again {
+    /// With another token.
+    Token(Refusal),
+    /// The service refused the rate.
+    Rate { named: Option<Duration> },
+    /// The document is busy.
+    Busy { named: Option<Duration>, since: Duration },
+    /// The service or the connection failed.
+    Attempt { named: Option<Duration>, at_least: Duration },
+}
+
+impl<'e> Flight<'e> {
+    pub(super) fn new<E: Endpoint>(endpoint: &'e E, credential: Credential) -> Self {
+        Self {
+            draft: Draft::of(endpoint),
+            route: endpoint.route(),
+            lane: endpoint.lane(),
+            resend: endpoint.resend(),
+            quota: endpoint.quota(),
+            reply_limit: endpoint.reply_limit(),
+            credential,
+            limits: Limits::default(),
+            jitter: 0,
+            used: Used::default(),
+            state: State::New,
+            events: Events::default(),
+        }
+    }
+
+    pub(super) fn route(&self) -> &'e str {
+        self.route
+    }
+
+    pub(super) fn sends(&self) -> u32 {
+        self.used.sends
+    }
+
+    pub(super) fn id(&self) -> Option<CallId> {
+        match self.state {
+            State::Pending { turn, .. } | State::Sent { turn, .. } => Some(turn.id),
+            State::New | State::Over => None,
+        }
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.state, State::Sent { .. })
+    }
+
+    /// What to send next, or what to do instead.
+    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Outgoing, Hold> {
+        let (turn, not_before) = match self.state {
+            State::New => {
+                let time = self.limits.time(self.draft.len());
+                let deadline = now.saturating_add(time);
+                (Turn { id: session.next_call(), started: now, deadline }, now)
+            }
+            State::Pending { turn, not_before } => (turn, not_before),
+            State::Sent { turn, .. } if now < turn.deadline => {
+                return Err(Hold::Wait { until: turn.deadline, reason: WaitFor::Reply });
+            }
+            State::Sent { .. } | State::Over => {
+                self.cancel(session);
+                return Err(Hold::End(Ending::Late(WaitFor::Reply)));
+            }
+        };
+        session.woken.remove(&turn.id);
+        let step = self.proceed(session, turn, not_before, now);
+        match &step {
+            Ok(_) => {
+                let (route, send, len) = (self.route, self.used.sends, self.draft.len());
+                self.events.push(|| Event::Sent { route: route.into(), send, len });
+            }
+            Err(Hold::Send(outgoing, route)) => {
+                self.state = State::Pending { turn, not_before };
+                let (route, len) = (*route, outgoing.request.body().len());
+                self.events.push(|| Event::Sent { route: route.into(), send: 0, len });
+            }
+            Err(Hold::Wait { until, reason }) => {
+                self.state = State::Pending { turn, not_before };
+                self.used.waited_for = *reason;
+                let (reason, time) = (*reason, until.min(&turn.deadline).saturating_sub(now));
+                self.events.push(|| Event::Waits { reason, time });
+            }
+            Err(Hold::End(_)) => self.end(session, turn, now),
+        }
+        step.map_err(|hold| match hold {
+            Hold::Wait { until, reason } => Hold::Wait { until: until.min(turn.deadline), reason },
+            hold => hold,
+        })
+    }
+
+    /// A line for each gate that a request has to pass.
+    fn proceed(
+        &mut self,
+        session: &mut Session,
+        turn: Turn,
+        not_before: Duration,
+        now: Duration,
+    ) -> Result<Outgoing, Hold> {
+        self.in_time(turn, now)?;
+        rest(not_before, now)?;
+        self.enter_lane(session, turn, now)?;
+        let (authorization, generation) = self.take_token(session, turn, now)?;
+        self.pass_gate(session, turn, now)?;
+        Ok(self.send(session, turn, authorization, generation, now))
+    }
+
+    /// No request is begun that cannot end: it has as much time left as the last one took.
+    fn in_time(&self, turn: Turn, now: Duration) -> Result<(), Hold> {
+        if now >= turn.deadline {
+            return Err(Hold::End(Ending::Late(self.used.waited_for)));
+        }
+        if now.saturating_add(self.used.took) > turn.deadline {
+            return Err(Hold::End(Ending::Last));
+        }
+        Ok(())
+    }
+
+    fn enter_lane(&self, session: &mut Session, turn: Turn, now: Duration) -> Result<(), Hold> {
+        let Some(lane) = self.lane else { return Ok(()) };
+        session.lanes.enter(lane, turn.id, self.limits.busy, now)
+    }
+
+    fn take_token(
+        &mut self,
+        session: &mut Session,
+        turn: Turn,
+        now: Duration,
+    ) -> Result<(Option<http::HeaderValue>, u64), Hold> {
+        let tenant = match &self.credential {
+            Credential::Given(authorization) => return Ok((authorization.clone(), 0)),
+            Credential::Own(tenant) => tenant,
+        };
+        let Session { app, site, tokens, woken, gates, .. } = session;
+        let caller = &mut caller(turn, &self.limits, self.jitter, &mut self.used.renews_until);
+        match tokens.take(app, site, tenant, caller, now, woken) {
+            Ok((token, generation)) => Ok((Some(token), generation)),
+            Err(hold) => {
+                // The calls behind it at the gate have a token, or will look for one.
+                gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
+                Err(hold)
+            }
+        }
+    }
+
+    fn pass_gate(&mut self, session: &mut Session, turn: Turn, now: Duration) -> Result<(), Hold> {
+        let Session { gates, woken, .. } = session;
+        let caller = caller(turn, &self.limits, self.jitter, &mut self.used.renews_until);
+        gates.pass(&self.credential, self.route, self.quota, &caller, now, woken)
+    }
+
+    fn send(
+        &mut self,
+        session: &Session,
+        turn: Turn,
+        authorization: Option<http::HeaderValue>,
+        generation: u64,
+        now: Duration,
+    ) -> Outgoing {
+        self.used.sends += 1;
+        self.used.attempts += 1;
+        self.state = State::Sent { turn, at: now, generation };
+        let within = turn.deadline.saturating_sub(now).min(DAY);
+        Outgoing {
+            request: self.draft.request(&session.site, authorization),
+            purpose: Purpose::Call,
+            within,
+            keep_for: within,
+            phases: Phases::of(self.draft.len()),
+            reply_limit: self.reply_limit,
+            fresh_connection: std::mem::take(&mut self.used.fresh_connection),
+        }
+    }
+
+    /// The request has its answer. `None` if none is in flight.
+    pub(super) fn answered(
+        &mut self,
+        session: &mut Session,
+        answer: Answer<'_>,
+        now: Duration,
+    ) -> Option<Fate> {
+        let State::Sent { turn, at, generation } = self.state else { return None };
+        self.used.took = now.saturating_sub(at);
+        let outcome = self.outcome(answer);
+        // First what the others learn, also where this call has to end.
+        let again = self.learn(session, turn, generation, answer, now);
+        let not_before = again.and_then(|again| self.rest_before(again, outcome, turn, now));
+        let fate = Fate { goes_on: not_before.is_some(), outcome };
+        match answer {
+            Answer::Success => {}
+            Answer::Refused(error) => {
+                self.events.push(|| Event::refused(self.route, error, fate.goes_on));
+            }
+            Answer::Broken { .. } => self.events.push(|| Event::broken(self.route, fate.goes_on)),
+        }
+        match not_before {
+            Some(not_before) => self.state = State::Pending { turn, not_before },
+            None => self.end(session, turn, now),
+        }
+        Some(fate)
+    }
+
+    /// Whether the request may have been carried out.
+    fn outcome(&self, answer: Answer<'_>) -> Outcome {
+        match answer {
+            Answer::Success => Outcome::Unknown,
+            Answer::Refused(error) => error.outcome(),
+            // A request without a body may have arrived all the same, unless its method changes nothing.
+            Answer::Broken { pulled: 0, .. } if self.draft.len() > 0 || self.draft.is_read() => {
+                Outcome::NotSent
+            }
+            Answer::Broken { .. } => Outcome::Unknown,
+        }
+    }
+
+    /// Tells the session what the answer says about its tokens, the document and the route. `None` if the same request
+    /// would only be answered in the same way.
+    fn learn(
+        &mut self,
+        session: &mut Session,
+        turn: Turn,
+        generation: u64,
+        answer: Answer<'_>,
+        now: Duration,
+    ) -> Option<Again> {
+        let is_whole = match answer {
+            Answer::Success => false,
+            Answer::Broken { pulled, .. } => pulled >= self.draft.len(),
+            Answer::Refused(error) => is_gateway(error),
+        };
+        let error = match answer {
+            Answer::Refused(error) => Some(error),
+            _ => None,
+        };
+        let class = error.and_then(Error::api).map(|api| api.code.class());
+        if let Some(lane) = self.lane {
+            if is_whole {
+                session.lanes.unsettle(lane, now);
+            } else if class != Some(Class::DocumentBusy) {
+                session.lanes.calm(lane);
+            }
+        }
+        let error = match answer {
+            Answer::Success => return None,
+            Answer::Broken { permanence, is_late, .. } => {
+                self.used.fresh_connection = true;
+                let passes = permanence == Permanence::Passing && !is_late;
+                return passes.then_some(Again::Attempt { named: None, at_least: Duration::ZERO });
+            }
+            Answer::Refused(error) => error,
+        };
+        let named = match error.advice() {
+            Advice::GiveUp => return None,
+            Advice::Again { after } => after.filter(|after| !after.is_zero()),
+            Advice::Renew => {
+                let Credential::Own(tenant) = &self.credential else { return None };
+                let by_app_token = class == Some(Class::AppToken);
+                let refusal = session.tokens.refused(tenant, generation, by_app_token, now);
+                return Some(Again::Token(refusal));
+            }
+        };
+        if class == Some(Class::DocumentBusy) {
+            let since = match self.lane {
+                Some(lane) => session.lanes.busy(lane, turn.id, error, now),
+                None => *self.used.busy_since.get_or_insert(now),
+            };
+            return Some(Again::Busy { named, since });
+        }
+        if !is_rate(error) {
+            let is_write = is_gateway(error) && !self.draft.is_read();
+            let at_least = if is_write { AFTER_GATEWAY } else { Duration::ZERO };
+            return Some(Again::Attempt { named, at_least });
+        }
+        if is_gates(error) {
+            let wait = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));
+            let Session { gates, woken, .. } = session;
+            gates.refused(&self.credential, self.route, wait, error, now, woken);
+        }
+        Some(Again::Rate { named })
+    }
+
+    /// When the request may be sent again, if the call's limits allow for it.
+    fn rest_before(
+        &mut self,
+        again: Again,
+        outcome: Outcome,
+        turn: Turn,
+        now: Duration,
+    ) -> Option<Duration> {
+        if outcome == Outcome::Unknown && self.resend != Resend::Safe {
+            return None;
+        }
+        let Limits { longest_wait, busy, attempts, .. } = self.limits;
+        let is_patient = |named: Option<Duration>| named.is_none_or(|wait| wait <= longest_wait);
+        let not_before = match again {
+            Again::Rate { named } | Again::Busy { named, .. } if !is_patient(named) => return None,
+            Again::Rate { .. } if attempts <= 1 => return None,
+            Again::Rate { named } => now.saturating_add(self.delay(named)),
+            Again::Busy { since, .. } if now >= since && attempts <= 1 => return None,
+            Again::Busy { since, named } => {
+                let ends = since.saturating_add(busy);
+                if now >= ends {
+                    return None;
+                }
+                now.saturating_add(self.delay(named)).min(ends)
+            }
+            _ if self.used.attempts >= attempts => return None,
+            Again::Token(Refusal::Replace) => now,
+            Again::Token(Refusal::Stays) => {
+                now.saturating_add(backoff(self.used.attempts, self.jitter))
+            }
+            Again::Attempt { named, .. } if !is_patient(named) => return None,
+            Again::Attempt { named, at_least } => {
+                let backoff = || backoff(self.used.attempts, self.jitter);
+                now.saturating_add(named.unwrap_or_else(backoff).max(at_least))
+            }
+        };
+        let ends = not_before.saturating_add(self.used.took);
+        (ends <= turn.deadline && not_before < turn.deadline).then_some(not_before)
+    }
+
+    /// The wait after a refusal that costs time and no attempt.
+    fn delay(&mut self, named: Option<Duration>) -> Duration {
+        self.used.attempts = self.used.attempts.saturating_sub(1);
+        self.used.delays = self.used.delays.saturating_add(1);
+        named.unwrap_or_else(|| backoff(self.used.delays, self.jitter))
+    }
+
+    /// The caller has given up.
+    pub(super) fn cancel(&mut self, session: &mut Session) {
+        let now = session.now();
+        let (State::Pending { turn, .. } | State::Sent { turn, .. }) = self.state else {
+            self.state = State::Over;
+            return;
+        };
+        if let (State::Sent { .. }, Some(lane)) = (&self.state, self.lane) {
+            session.lanes.unsettle(lane, now);
+        }
+        self.end(session, turn, now);
+    }
+
+    /// The call is over: it goes out of every queue, each of which names the next call.
+    fn end(&mut self, session: &mut Session, turn: Turn, now: Duration) {
+        let Session { lanes, tokens, gates, woken, .. } = session;
+        if let Some(lane) = self.lane {
+            lanes.leave(lane, turn.id, now, woken);
+        }
+        if let Credential::Own(tenant) = &self.credential {
+            tokens.leave(tenant, turn.id, woken);
+        }
+        gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
+        woken.remove(&turn.id);
+        self.state = State::Over;
+        let (route, sends) = (self.route, self.used.sends);
+        let took = now.saturating_sub(turn.started);
+        self.events.push(|| Event::Done { route: route.into(), took, sends });
+    }
+}
+
+fn rest(not_before: Duration, now: Duration) -> Result<(), Hold> {
+    if now < not_before {
+        return Err(Hold::Wait { until: not_before, reason: WaitFor::Backoff });
+    }
+    Ok(())
+}
+
+fn caller<'a>(
+    turn: Turn,
+    limits: &'a Limits,
+    jitter: u64,
+    renews_until: &'a mut Option<Duration>,
+) -> Caller<'a> {
+    Caller { id: turn.id, deadline: turn.deadline, limits, jitter, renews_until }
+}
+
+/// The answer of a gateway that has given up on the service, which may still be working on the request.
+fn is_gateway(error: &Error) -> bool {
+    matches!(error.status().as_u16(), 502 | 504)
+}
+
+/// The service did nothing, since there were too many requests.
+fn is_rate(error: &Error) -> bool {
+    let by_code = error.api().is_some_and(|api| api.code.class() == Class::RateLimit);
+    by_code || error.status() == http::StatusCode::TOO_MANY_REQUESTS
+}
+
+/// The gateway counts requests by route, other limits go by user or group.
+fn is_gates(error: &Error) -> bool {
+    let code = error.api().map(|api| api.code);
+    code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS
+}

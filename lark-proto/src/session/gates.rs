@@ -1,0 +1,448 @@
+//! Gates: how many requests a second go to one route, for one tenant or one given token.
+//!
+//! ```text
+//!             refused for its rate         the named time is over
+//!   (open) ------------------------> closed ---------------------> metered
+//!     ^                                ^                            |  |  ^
+//!     |                                +--- refused, more than 1 s -+  |  |
+//!     +------------------------ a minute without a refusal ------------+--+ refused: 0.85 of the rate
+//! ```
+//!
+//! The service counts requests in windows of a second and of a minute, and names a time when it refuses one. A closed
+//! gate reopens at 0.9 of the rate that the service just admitted; the rate grows by 5 % a second until the next refusal.
+//! Replies do not open a gate, time does: a write that takes a minute holds up nobody.
+//!
+//! A documented [`Quota`] is kept by counting, so that the service has nothing to refuse: the number of requests in any
+//! span of a second or a minute, and a tenth of a second more, since requests do not arrive as evenly as they are sent.
+//!
+//! Calls pass in the order of their first steps. The first in the queue knows when it may pass, the second when it may
+//! after that; the others are named when they become the second. A first that takes no step for a second after it might
+//! have passed loses its place to whoever does.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::{CallId, Caller, Credential, Ending, Hold, WaitFor, Woken};
+use crate::endpoint::Quota;
+use crate::error::Error;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The longest that a gate stays closed, whatever the service named.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// A gate without a refusal for so long is open: its rate has grown eighteenfold.
+const CALM: Duration = Duration::from_secs(60);
+/// What is left of the rate just admitted when a gate reopens, and of the present rate after a refusal; growth a second.
+const REOPENED: f64 = 0.9;
+const REFUSED: f64 = 0.85;
+const GROWTH: f64 = 1.05;
+/// Requests a second: however often the service refuses, it is asked about once a second.
+const SLOWEST: f64 = 0.9;
+
+/// The gates in use.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    gates: BTreeMap<Credential, BTreeMap<Box<str>, Gate>>,
+    /// Quotas that replace the endpoints' own.
+    quotas: BTreeMap<Box<str>, Quota>,
+    /// No quota is kept.
+    unlimited: bool,
+}
+
+#[derive(Debug)]
+struct Gate {
+    /// The calls that wait, each with the number of calls that had joined before it.
+    queue: BTreeMap<CallId, Waiter>,
+    joined: u64,
+    left: u64,
+    /// Since when the first in the queue has been the first.
+    first_since: Duration,
+    /// What the second was last told to wait for; it has to hear of an earlier time.
+    second_until: Duration,
+    /// No waiter has less patience (`Limits::longest_wait`) than this.
+    least_patience: Duration,
+    flow: Flow,
+    second: Window,
+    minute: Window,
+    /// The requests that were refused in the last second.
+    refused: Window,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+enum Flow {
+    Open,
+    Closed {
+        until: Duration,
+        word: Error,
+        /// The requests sent in the second before the gate closed, and those of them that were refused.
+        sent: u32,
+        refused: u32,
+    },
+    Metered {
+        /// Requests a second, at `since`, when it was last lowered.
+        rate: f64,
+        since: Duration,
+        next: Duration,
+    },
+}
+
+impl Gate {
+    fn new(now: Duration) -> Self {
+        Self {
+            queue: BTreeMap::new(),
+            joined: 0,
+            left: 0,
+            first_since: now,
+            second_until: Duration::MAX,
+            least_patience: Duration::MAX,
+            flow: Flow::Open,
+            second: Window::new(SECOND),
+            minute: Window::new(60 * SECOND),
+            refused: Window::new(SECOND),
+        }
+    }
+
+    /// Goes on to what time alone brings.
+    fn advance(&mut self, now: Duration) {
+        for window in [&mut self.second, &mut self.minute, &mut self.refused] {
+            window.advance(now);
+        }
+        match self.flow {
+            Flow::Closed { until, sent, refused, .. } if until <= now => {
+                let admitted = sent.saturating_sub(refused).max(1);
+                let rate = REOPENED * f64::from(admitted);
+                self.flow = Flow::Metered { rate, since: until, next: until };
+            }
+            Flow::Metered { since, .. } if now.saturating_sub(since) >= CALM => {
+                self.flow = Flow::Open;
+            }
+            _ => {}
+        }
+    }
+
+    /// The time between two requests.
+    fn interval(&self, now: Duration) -> Duration {
+        match self.flow {
+            Flow::Open => Duration::ZERO,
+            Flow::Closed { sent, refused, .. } => {
+                SECOND.div_f64(REOPENED * f64::from(sent.saturating_sub(refused).max(1)))
+            }
+            Flow::Metered { rate, since, .. } => {
+                let seconds = now.saturating_sub(since).min(CALM).as_secs();
+                SECOND.div_f64(rate * GROWTH.powi(i32::try_from(seconds).unwrap_or(0)))
+            }
+        }
+    }
+
+    /// The earliest time from `now` on at which one more request may go.
+    fn opens(&self, quota: Quota, now: Duration) -> Duration {
+        let flow = match self.flow {
+            Flow::Open => now,
+            Flow::Closed { until, .. } => until,
+            Flow::Metered { next, .. } => next,
+        };
+        let second = quota.calls_per_second().map_or(now, |limit| self.second.opens(limit));
+        let minute = quota.calls_per_minute().map_or(now, |limit| self.minute.opens(limit));
+        now.max(flow).max(second).max(minute)
+    }
+
+    fn pass(
+        &mut self,
+        call: CallId,
+        patience: Duration,
+        quota: Quota,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Result<(), Hold> {
+        self.advance(now);
+        let opens = self.opens(quota, now);
+        if self.queue.is_empty() && opens <= now {
+            self.count(now);
+            return Ok(());
+        }
+        self.join(call, patience, now);
+        let place = self.queue.keys().take_while(|other| **other < call).take(2).count();
+        let overdue = opens.max(self.first_since).saturating_add(SECOND);
+        if opens <= now && (place == 0 || overdue <= now) {
+            // Those before it took no step in time, and join again when they do.
+            self.left += self.queue.len() as u64;
+            self.queue = self.queue.split_off(&call);
+            self.left -= self.queue.len() as u64;
+            self.count(now);
+            self.remove(call, quota, now, woken);
+            return Ok(());
+        }
+        if let Flow::Closed { until, word, .. } = &self.flow {
+            let left = until.saturating_sub(now);
+            if left > patience {
+                let word = word.clone().with_retry_after(left);
+                self.remove(call, quota, now, woken);
+                return Err(Hold::End(Ending::Told(word)));
+            }
+        }
+        let interval = self.interval(now);
+        let until = match place {
+            0 => opens,
+            _ if opens <= now => overdue,
+            1 => opens.saturating_add(interval),
+            _ => {
+                let number = self.queue.get(&call).map_or(0, |waiter| waiter.number);
+                let ahead = number.saturating_sub(self.left).min(u64::from(u32::MAX));
+                let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+                opens.saturating_add(interval.saturating_mul(ahead)).saturating_add(SECOND)
+            }
+        };
+        if place == 1 {
+            self.second_until = until;
+        }
+        Err(Hold::Wait { until, reason: WaitFor::Rate })
+    }
+
+    fn join(&mut self, call: CallId, patience: Duration, now: Duration) {
+        if self.queue.contains_key(&call) {
+            return;
+        }
+        let before = self.queue.keys().take(2).filter(|other| **other < call).count();
+        if before == 0 {
+            self.first_since = now;
+        }
+        if before < 2 {
+            self.second_until = Duration::MAX;
+        }
+        self.least_patience = self.least_patience.min(patience);
+        self.queue.insert(call, Waiter { number: self.joined, patience });
+        self.joined += 1;
+    }
+
+    /// Takes `call` out of the queue and names whoever can make use of its place.
+    fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
+        let place = self.queue.keys().take(2).position(|other| *other == call);
+        if self.queue.remove(&call).is_none() {
+            return;
+        }
+        self.left += 1;
+        let mut first_two = self.queue.keys().take(2).copied();
+        let (first, second) = (first_two.next(), first_two.next());
+        match place {
+            Some(0) => {
+                self.first_since = now;
+                if self.second_until > self.opens(quota, now) {
+                    woken.extend(first);
+                }
+                woken.extend(second);
+                self.second_until = Duration::MAX;
+            }
+            Some(1) => {
+                woken.extend(second);
+                self.second_until = Duration::MAX;
+            }
+            _ => {}
+        }
+        if self.queue.is_empty() {
+            self.least_patience = Duration::MAX;
+        }
+    }
+
+    /// A request goes out.
+    fn count(&mut self, now: Duration) {
+        self.second.add(now);
+        self.minute.add(now);
+        let interval = self.interval(now);
+        if let Flow::Metered { next, .. } = &mut self.flow {
+            *next = now.max(*next).saturating_add(interval);
+        }
+    }
+
+    /// The service refused a request and said to wait for `wait`.
+    fn refused(&mut self, wait: Duration, word: &Error, now: Duration, woken: &mut Woken) {
+        self.advance(now);
+        self.refused.add(now);
+        let closes = now.saturating_add(wait.min(LONGEST_PAUSE));
+        let (sent, refused) = (self.second.count, self.refused.count);
+        match &mut self.flow {
+            Flow::Closed { until, word: last, refused, .. } => {
+                *refused += 1;
+                if closes > *until {
+                    (*until, *last) = (closes, word.clone());
+                }
+            }
+            Flow::Metered { rate, since, .. } if wait <= SECOND => {
+                let seconds = now.saturating_sub(*since).as_secs();
+                if seconds > 0 {
+                    let grown = *rate * GROWTH.powi(i32::try_from(seconds).unwrap_or(0));
+                    (*rate, *since) = ((grown * REFUSED).max(SLOWEST), now);
+                }
+            }
+            Flow::Open | Flow::Metered { .. } => {
+                self.flow = Flow::Closed { until: closes, word: word.clone(), sent, refused };
+            }
+        }
+        let Flow::Closed { until, .. } = self.flow else { return };
+        let left = until.saturating_sub(now);
+        if left > self.least_patience {
+            let impatient = self.queue.iter().filter(|(_, waiter)| waiter.patience < left);
+            woken.extend(impatient.map(|(call, _)| call));
+        }
+    }
+
+    fn is_idle(&mut self, now: Duration) -> bool {
+        self.advance(now);
+        self.queue.is_empty() && matches!(self.flow, Flow::Open) && self.minute.count == 0
+    }
+}
+
+impl Gates {
+    pub(super) fn new(unlimited: bool) -> Self {
+        Self { unlimited, ..Self::default() }
+    }
+
+    pub(super) fn set_quota(&mut self, route: &str, quota: Quota) {
+        self.quotas.insert(route.into(), quota);
+    }
+
+    pub(super) fn set_unlimited(&mut self, unlimited: bool) {
+        self.unlimited = unlimited;
+    }
+
+    /// The quota that is kept on a route.
+    fn quota(&self, route: &str, own: Quota) -> Quota {
+        match self.quotas.get(route) {
+            Some(quota) => *quota,
+            None if self.unlimited => Quota::NONE,
+            None => own,
+        }
+    }
+
+    fn get(&mut self, credential: &Credential, route: &str) -> Option<&mut Gate> {
+        self.gates.get_mut(credential)?.get_mut(route)
+    }
+
+    /// Lets a call pass, which then sends at once.
+    pub(super) fn pass(
+        &mut self,
+        credential: &Credential,
+        route: &str,
+        quota: Quota,
+        caller: &Caller<'_>,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Result<(), Hold> {
+        let quota = self.quota(route, quota);
+        if self.get(credential, route).is_none() {
+            let routes = self.gates.entry(credential.clone()).or_default();
+            routes.insert(route.into(), Gate::new(now));
+        }
+        match self.get(credential, route) {
+            Some(gate) => gate.pass(caller.id, caller.limits.longest_wait, quota, now, woken),
+            None => Ok(()),
+        }
+    }
+
+    /// The service refused a request for its rate.
+    pub(super) fn refused(
+        &mut self,
+        credential: &Credential,
+        route: &str,
+        wait: Duration,
+        word: &Error,
+        now: Duration,
+        woken: &mut Woken,
+    ) {
+        if let Some(gate) = self.get(credential, route) {
+            gate.refused(wait, word, now, woken);
+        }
+    }
+
+    /// `call` does not wait here any longer.
+    pub(super) fn leave(
+        &mut self,
+        credential: &Credential,
+        route: &str,
+        quota: Quota,
+        call: CallId,
+        now: Duration,
+        woken: &mut Woken,
+    ) {
+        let quota = self.quota(route, quota);
+        if let Some(gate) = self.get(credential, route) {
+            gate.advance(now);
+            gate.remove(call, quota, now, woken);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.gates.values().map(BTreeMap::len).sum()
+    }
+
+    pub(super) fn sweep(&mut self, now: Duration) {
+        for routes in self.gates.values_mut() {
+            routes.retain(|_, gate| !gate.is_idle(now));
+        }
+        self.gates.retain(|_, routes| !routes.is_empty());
+    }
+}
+
+/// Counts events of the last span, by sixtieths of it. An event counts until all of its sixtieth is older than the
+/// span, so that no span, however it lies, has more than the count said.
+#[derive(Debug)]
+struct Window {
+    /// A sixtieth, in microseconds.
+    width: u64,
+    /// The sixtieths that have events, by number, and how many.
+    slots: VecDeque<(u64, u32)>,
+    count: u32,
+}
+
+/// Requests arrive up to this much earlier or later, among each other, than they were sent.
+const JITTER: Duration = Duration::from_millis(100);
+
+impl Window {
+    fn new(span: Duration) -> Self {
+        let width = micros(span + JITTER).div_ceil(60);
+        Self { width, slots: VecDeque::new(), count: 0 }
+    }
+
+    fn advance(&mut self, now: Duration) {
+        let number = micros(now) / self.width;
+        while let Some((slot, events)) = self.slots.front().copied() {
+            if slot + 60 >= number {
+                break;
+            }
+            self.slots.pop_front();
+            self.count -= events;
+        }
+    }
+
+    fn add(&mut self, now: Duration) {
+        let number = micros(now) / self.width;
+        self.count += 1;
+        match self.slots.back_mut() {
+            Some((slot, events)) if *slot == number => *events += 1,
+            _ => self.slots.push_back((number, 1)),
+        }
+    }
+
+    /// When there will be fewer than `limit` events.
+    fn opens(&self, limit: u32) -> Duration {
+        let mut count = self.count;
+        for (slot, events) in &self.slots {
+            if count < limit {
+                break;
+            }
+            count -= events;
+            if count < limit {
+                return Duration::from_micros((slot + 61).saturating_mul(self.width));
+            }
+        }
+        Duration::ZERO
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

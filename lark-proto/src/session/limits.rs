@@ -1,0 +1,129 @@
+//! How long a call may go on, and how long it waits between its tries.
+
+use std::time::Duration;
+
+/// The first wait between two tries when the service names none; it doubles with each failure.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait that the service did not name.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
+
+/// How long a call may go on.
+///
+/// ```
+/// use std::time::Duration;
+/// use lark_proto::Limits;
+///
+/// let limits = Limits::default().total(Duration::from_secs(30)).attempts(2);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub(super) attempts: u32,
+    /// `None` is the default, which grows with the body.
+    pub(super) total: Option<Duration>,
+    pub(super) longest_wait: Duration,
+    pub(super) busy: Duration,
+}
+
+impl Limits {
+    const DEFAULT: Self = Self {
+        attempts: 4,
+        total: None,
+        longest_wait: Duration::from_secs(60),
+        busy: Duration::from_secs(120),
+    };
+
+    /// Sends the call's own request once, whatever comes back. A token is still fetched where there is none, and the
+    /// call still waits for its turn.
+    ///
+    /// The one exception is a spreadsheet on which an earlier write may still be running: the answer "busy" is then
+    /// about that write, and the request is sent again.
+    #[must_use]
+    pub const fn one_attempt() -> Self {
+        Self::DEFAULT.attempts(1)
+    }
+
+    /// How many times the call's own request may be sent; 4 by default, and 0 counts as 1.
+    ///
+    /// A request that the service refuses for its rate, or because the document is busy, costs no attempt: time bounds
+    /// those. A request for a token is the session's and has attempts of its own.
+    #[must_use]
+    pub const fn attempts(self, attempts: u32) -> Self {
+        Self { attempts, ..self }
+    }
+
+    /// When the call ends, counted from its first step. By default ten minutes, and a second more for each 64 KiB of
+    /// the body; a value set here is exact.
+    #[must_use]
+    pub const fn total(self, total: Duration) -> Self {
+        Self { total: Some(total), ..self }
+    }
+
+    /// The longest wait that the service may ask for, 60 s by default. A call that has to wait for longer, because
+    /// it or another call was told to, ends at once with what the service said.
+    ///
+    /// Time spent in queues (a spreadsheet's lane, a quota, a gate that lets calls pass one by one) counts against
+    /// [`total`](Self::total) alone.
+    #[must_use]
+    pub const fn longest_wait(self, longest_wait: Duration) -> Self {
+        Self { longest_wait, ..self }
+    }
+
+    /// How long a busy document is waited for, two minutes by default. The service answers "busy"
+    /// ([`Class::DocumentBusy`](crate::Class::DocumentBusy)) while a document is being loaded or imported, or while
+    /// another write runs.
+    #[must_use]
+    pub const fn busy(self, busy: Duration) -> Self {
+        Self { busy, ..self }
+    }
+
+    /// The time from the first step to the deadline of a call with a body of `len` bytes.
+    pub(super) fn time(&self, len: u64) -> Duration {
+        // 64 KiB a second is less than any link that uploads images should have.
+        let default = || Duration::from_secs(600_u64.saturating_add(len >> 16));
+        self.total.unwrap_or_else(default)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The wait after `failures` failures in a row where the service names none: half a second, doubled each time up to
+/// eight seconds; `jitter` takes off up to a half of it.
+pub(super) fn backoff(failures: u32, jitter: u64) -> Duration {
+    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    let wait = FIRST_WAIT.saturating_mul(doubled).min(LONGEST_BACKOFF);
+    // Another number for each failure, by the multiplier of splitmix64.
+    let mixed = jitter.wrapping_add(u64::from(failures)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let [high, low, ..] = mixed.to_be_bytes();
+    wait - wait / 2 * u32::from(u16::from_be_bytes([high, low])) / 65_536
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_that_is_set_is_exact_and_the_default_grows_with_the_body() {
+        let seconds = |limits: Limits, len| limits.time(len).as_secs();
+        assert_eq!(seconds(Limits::default(), 0), 600);
+        assert_eq!(seconds(Limits::default(), 10 << 20), 760);
+        assert_eq!(seconds(Limits::default(), u64::MAX), 600 + (u64::MAX >> 16));
+        assert_eq!(seconds(Limits::default().total(Duration::from_secs(5)), 10 << 20), 5);
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_eight_seconds_and_jitter_takes_off_a_half_at_most() {
+        for (failures, millis) in
+            [(0, 500), (1, 500), (2, 1000), (5, 8000), (6, 8000), (u32::MAX, 8000)]
+        {
+            for jitter in [0, 1, 7, u64::MAX / 3, u64::MAX] {
+                let wait = backoff(failures, jitter);
+                let most = Duration::from_millis(millis);
+                assert!(most / 2 <= wait && wait <= most, "{failures} {jitter}: {wait:?}");
+            }
+        }
+    }
+}
