@@ -326,7 +326,7 @@ impl<'e> Flight<'e> {
         if let Some(lane) = self.lane {
             if is_whole {
                 session.lanes.unsettle(lane, now);
-            } else if class != Some(Class::DocumentBusy) {
+            } else if is_documents(answer) {
                 session.lanes.calm(lane);
             }
         }
@@ -351,7 +351,7 @@ impl<'e> Flight<'e> {
         };
         if class == Some(Class::DocumentBusy) {
             let since = match self.lane {
-                Some(lane) => session.lanes.busy(lane, turn.id, error, now),
+                Some(lane) => session.lanes.busy(lane, turn.id, error, now, &mut session.woken),
                 None => *self.used.busy_since.get_or_insert(now),
             };
             return Some(Again::Busy { named, since });
@@ -466,6 +466,18 @@ fn caller<'a>(
 /// The answer of a gateway that has given up on the service, which may still be working on the request.
 fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
+}
+
+/// The document's own answer, and another one than that it is busy.
+fn is_documents(answer: Answer<'_>) -> bool {
+    match answer {
+        Answer::Success => true,
+        Answer::Refused(Error::Api(api)) => !matches!(
+            api.code.class(),
+            Class::DocumentBusy | Class::RateLimit | Class::TenantToken | Class::AppToken
+        ),
+        Answer::Refused(_) | Answer::Broken { .. } => false,
+    }
 }
 
 /// The service did nothing, since there were too many requests.

@@ -3,8 +3,9 @@
 //! A spreadsheet takes one write at a time. The first call in a lane may send; it stays in the lane until it is over.
 //! Two facts about the document outlive the call that learned them:
 //!
-//! * *Busy since*: the service has answered "busy" to every request since then. A call that was in the lane all that
-//!   time has waited for the document as long as one that asked, so it shares the end of that wait.
+//! * *Busy since*: the document has answered "busy" to every request since then, the last time at *asked*. A call that
+//!   was in the lane all that time has waited for the document as long as one that asked, so it shares the end of that
+//!   wait.
 //! * *Unsettled until*: a write was sent whole and never answered, so the service may still be working on it. "Busy"
 //!   is then about that write, and says nothing about the document.
 
@@ -24,6 +25,8 @@ pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 #[derive(Debug, Default)]
 struct Lane {
     queue: BTreeMap<CallId, Waiter>,
+    /// No waiter has less patience than this.
+    least_patience: Duration,
     busy: Option<Busy>,
     unsettled_until: Duration,
 }
@@ -38,14 +41,17 @@ struct Waiter {
 #[derive(Debug)]
 struct Busy {
     since: Duration,
+    asked: Duration,
+    /// Before that time it has not been busy for long enough for any waiter that was not named.
+    up: Duration,
     /// The service's last word.
     error: Error,
 }
 
 impl Busy {
-    /// Whether the document has been busy for as long as the waiter is ready to wait.
-    fn is_up_for(&self, waiter: &Waiter, now: Duration) -> bool {
-        self.since.max(waiter.since).saturating_add(waiter.patience) <= now
+    /// When the document has been busy for as long as the waiter is ready to wait.
+    fn up_for(&self, waiter: &Waiter) -> Duration {
+        self.since.max(waiter.since).saturating_add(waiter.patience)
     }
 }
 
@@ -69,9 +75,15 @@ impl Lanes {
         }
         let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
+        if lane.queue.is_empty() || patience < lane.least_patience {
+            lane.least_patience = patience;
+        }
+        if let Some(busy) = &mut lane.busy {
+            busy.up = busy.up.min(now.saturating_add(patience));
+        }
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, patience });
         match &lane.busy {
-            Some(busy) if busy.is_up_for(waiter, now) => {
+            Some(busy) if busy.up_for(waiter) <= busy.asked => {
                 Err(Hold::End(Ending::Told(busy.error.clone())))
             }
             _ if first => Ok(()),
@@ -91,28 +103,43 @@ impl Lanes {
         }
         if was_first {
             woken.extend(lane.queue.keys().next());
-            let is_up = |waiter| lane.busy.as_ref().is_some_and(|busy| busy.is_up_for(waiter, now));
-            let up = lane.queue.iter().take_while(|(_, waiter)| is_up(waiter));
-            woken.extend(up.map(|(call, _)| call));
         }
         if lane.is_idle(now) {
             self.0.remove(name);
         }
     }
 
-    /// The document answered `call` that it is busy. Returns since when it has been, for that call.
+    /// The document answered `call` that it is busy: names the calls that have waited for it long enough. Returns since
+    /// when it has been busy, for that call.
     pub(super) fn busy(
         &mut self,
         lane: &str,
         call: CallId,
         error: &Error,
         now: Duration,
+        woken: &mut Woken,
     ) -> Duration {
-        let Some(lane) = self.0.get_mut(lane) else { return now };
-        let since = now.max(lane.unsettled_until);
-        let busy = lane.busy.get_or_insert(Busy { since, error: error.clone() });
-        busy.error = error.clone();
-        let joined = lane.queue.get(&call).map_or(now, |waiter| waiter.since);
+        let Some(Lane { queue, least_patience, busy, unsettled_until }) = self.0.get_mut(lane)
+        else {
+            return now;
+        };
+        let since = now.max(*unsettled_until);
+        let up = since.saturating_add(*least_patience);
+        let busy = busy.get_or_insert(Busy { since, asked: now, up, error: error.clone() });
+        (busy.asked, busy.error) = (now, error.clone());
+        if busy.up <= now {
+            (busy.up, *least_patience) = (Duration::MAX, Duration::MAX);
+            for (waiting, waiter) in queue.iter() {
+                let up = busy.up_for(waiter);
+                if up > now {
+                    busy.up = busy.up.min(up);
+                } else if *waiting != call {
+                    woken.insert(*waiting);
+                }
+                *least_patience = waiter.patience.min(*least_patience);
+            }
+        }
+        let joined = queue.get(&call).map_or(now, |waiter| waiter.since);
         busy.since.max(joined)
     }
 
