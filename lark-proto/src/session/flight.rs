@@ -91,8 +91,8 @@ pub(super) struct Fate {
 enum Again {
     /// With another token.
     Token(Refusal),
-    /// The service refused the rate.
-    Rate { named: Option<Duration> },
+    /// The service refused the rate, and is to be asked again after `rest`.
+    Rate { named: Option<Duration>, rest: Duration },
     /// The document is busy.
     Busy { named: Option<Duration>, since: Duration },
     /// The service or the connection failed.
@@ -361,12 +361,12 @@ impl<'e> Flight<'e> {
             let at_least = if is_write { AFTER_GATEWAY } else { Duration::ZERO };
             return Some(Again::Attempt { named, at_least });
         }
+        let mut rest = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));
         if is_gates(error) {
-            let wait = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));
             let Session { gates, woken, .. } = session;
-            gates.refused(&self.credential, self.route, wait, error, now, woken);
+            rest = gates.refused(&self.credential, self.route, rest, error, now, woken);
         }
-        Some(Again::Rate { named })
+        Some(Again::Rate { named, rest })
     }
 
     /// When the request may be sent again, if the call's limits allow for it.
@@ -383,9 +383,11 @@ impl<'e> Flight<'e> {
         let Limits { longest_wait, busy, attempts, .. } = self.limits;
         let is_patient = |named: Option<Duration>| named.is_none_or(|wait| wait <= longest_wait);
         let not_before = match again {
-            Again::Rate { named } | Again::Busy { named, .. } if !is_patient(named) => return None,
+            Again::Rate { named, .. } | Again::Busy { named, .. } if !is_patient(named) => {
+                return None;
+            }
             Again::Rate { .. } if attempts <= 1 => return None,
-            Again::Rate { named } => now.saturating_add(self.delay(named)),
+            Again::Rate { rest, .. } => now.saturating_add(self.delay(Some(rest))),
             Again::Busy { since, .. } if now >= since && attempts <= 1 => return None,
             Again::Busy { since, named } => {
                 let ends = since.saturating_add(busy);
