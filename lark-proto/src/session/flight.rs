@@ -91,8 +91,8 @@ pub(super) struct Fate {
 enum Again {
     /// With another token.
     Token(Refusal),
-    /// The service refused the rate.
-    Rate { named: Option<Duration> },
+    /// The service refused the rate, and is to be asked again after `rest`.
+    Rate { named: Option<Duration>, rest: Duration },
     /// The document is busy.
     Busy { named: Option<Duration>, since: Duration },
     /// The service or the connection failed.
@@ -327,7 +327,7 @@ impl<'e> Flight<'e> {
         if let Some(lane) = self.lane {
             if is_whole {
                 session.lanes.unsettle(lane, now);
-            } else if class != Some(Class::DocumentBusy) {
+            } else if is_documents(answer) {
                 session.lanes.calm(lane);
             }
         }
@@ -352,7 +352,7 @@ impl<'e> Flight<'e> {
         };
         if class == Some(Class::DocumentBusy) {
             let since = match self.lane {
-                Some(lane) => session.lanes.busy(lane, turn.id, error, now),
+                Some(lane) => session.lanes.busy(lane, turn.id, error, now, &mut session.woken),
                 None => *self.used.busy_since.get_or_insert(now),
             };
             return Some(Again::Busy { named, since });
@@ -362,12 +362,12 @@ impl<'e> Flight<'e> {
             let at_least = if is_write { AFTER_GATEWAY } else { Duration::ZERO };
             return Some(Again::Attempt { named, at_least });
         }
+        let mut rest = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));
         if is_gates(error) {
-            let wait = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));
             let Session { gates, woken, .. } = session;
-            gates.refused(&self.credential, self.route, wait, error, now, woken);
+            rest = gates.refused(&self.credential, self.route, rest, error, now, woken);
         }
-        Some(Again::Rate { named })
+        Some(Again::Rate { named, rest })
     }
 
     /// When the request may be sent again, if the call's limits allow for it.
@@ -384,9 +384,11 @@ impl<'e> Flight<'e> {
         let Limits { longest_wait, busy, attempts, .. } = self.limits;
         let is_patient = |named: Option<Duration>| named.is_none_or(|wait| wait <= longest_wait);
         let not_before = match again {
-            Again::Rate { named } | Again::Busy { named, .. } if !is_patient(named) => return None,
+            Again::Rate { named, .. } | Again::Busy { named, .. } if !is_patient(named) => {
+                return None;
+            }
             Again::Rate { .. } if attempts <= 1 => return None,
-            Again::Rate { named } => now.saturating_add(self.delay(named)),
+            Again::Rate { rest, .. } => now.saturating_add(self.delay(Some(rest))),
             Again::Busy { since, .. } if now >= since && attempts <= 1 => return None,
             Again::Busy { since, named } => {
                 let ends = since.saturating_add(busy);
@@ -467,6 +469,18 @@ fn caller<'a>(
 /// The answer of a gateway that has given up on the service, which may still be working on the request.
 fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
+}
+
+/// The document's own answer, and another one than that it is busy.
+fn is_documents(answer: Answer<'_>) -> bool {
+    match answer {
+        Answer::Success => true,
+        Answer::Refused(Error::Api(api)) => !matches!(
+            api.code.class(),
+            Class::DocumentBusy | Class::RateLimit | Class::TenantToken | Class::AppToken
+        ),
+        Answer::Refused(_) | Answer::Broken { .. } => false,
+    }
 }
 
 /// The service did nothing, since there were too many requests.

@@ -17,7 +17,7 @@
 //!
 //! Calls pass in the order of their first steps. The first in the queue knows when it may pass, the second when it may
 //! after that; the others are named when they become the second. A first that takes no step for a second after it might
-//! have passed loses its place to whoever does.
+//! have passed loses its place to the next call that takes one.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -58,7 +58,7 @@ struct Gate {
     first_since: Duration,
     /// What the second was last told to wait for; it has to hear of an earlier time.
     second_until: Duration,
-    /// No waiter has less patience (`Limits::longest_wait`) than this.
+    /// No waiter has less patience (`Limits::longest_wait`) than this, but for those that were named for it.
     least_patience: Duration,
     flow: Flow,
     second: Window,
@@ -107,11 +107,9 @@ impl Gate {
         }
     }
 
-    /// Goes on to what time alone brings.
+    /// Goes on to what time alone brings. The windows keep what they have until they count another event, so that
+    /// [`opens`](Self::opens) says when the gate has opened.
     fn advance(&mut self, now: Duration) {
-        for window in [&mut self.second, &mut self.minute, &mut self.refused] {
-            window.advance(now);
-        }
         match self.flow {
             Flow::Closed { until, sent, refused, .. } if until <= now => {
                 let admitted = sent.saturating_sub(refused).max(1);
@@ -139,16 +137,19 @@ impl Gate {
         }
     }
 
-    /// The earliest time from `now` on at which one more request may go.
-    fn opens(&self, quota: Quota, now: Duration) -> Duration {
+    /// The earliest time at which one more request may go; in the past if the gate is open.
+    fn opens(&self, quota: Quota) -> Duration {
         let flow = match self.flow {
-            Flow::Open => now,
+            Flow::Open => Duration::ZERO,
             Flow::Closed { until, .. } => until,
             Flow::Metered { next, .. } => next,
         };
-        let second = quota.calls_per_second().map_or(now, |limit| self.second.opens(limit));
-        let minute = quota.calls_per_minute().map_or(now, |limit| self.minute.opens(limit));
-        now.max(flow).max(second).max(minute)
+        let opens = |window: &Window, limit: Option<u32>| {
+            limit.map_or(Duration::ZERO, |limit| window.opens(limit))
+        };
+        let second = opens(&self.second, quota.calls_per_second());
+        let minute = opens(&self.minute, quota.calls_per_minute());
+        flow.max(second).max(minute)
     }
 
     fn pass(
@@ -160,7 +161,7 @@ impl Gate {
         woken: &mut Woken,
     ) -> Result<(), Hold> {
         self.advance(now);
-        let opens = self.opens(quota, now);
+        let opens = self.opens(quota);
         if self.queue.is_empty() && opens <= now {
             self.count(now);
             return Ok(());
@@ -204,6 +205,7 @@ impl Gate {
     }
 
     fn join(&mut self, call: CallId, patience: Duration, now: Duration) {
+        self.least_patience = self.least_patience.min(patience);
         if self.queue.contains_key(&call) {
             return;
         }
@@ -214,7 +216,6 @@ impl Gate {
         if before < 2 {
             self.second_until = Duration::MAX;
         }
-        self.least_patience = self.least_patience.min(patience);
         self.queue.insert(call, Waiter { number: self.joined, patience });
         self.joined += 1;
     }
@@ -231,7 +232,7 @@ impl Gate {
         match place {
             Some(0) => {
                 self.first_since = now;
-                if self.second_until > self.opens(quota, now) {
+                if self.second_until > self.opens(quota) {
                     woken.extend(first);
                 }
                 woken.extend(second);
@@ -250,8 +251,10 @@ impl Gate {
 
     /// A request goes out.
     fn count(&mut self, now: Duration) {
-        self.second.add(now);
-        self.minute.add(now);
+        for window in [&mut self.second, &mut self.minute] {
+            window.advance(now);
+            window.add(now);
+        }
         let interval = self.interval(now);
         if let Flow::Metered { next, .. } = &mut self.flow {
             *next = now.max(*next).saturating_add(interval);
@@ -261,8 +264,10 @@ impl Gate {
     /// The service refused a request and said to wait for `wait`.
     fn refused(&mut self, wait: Duration, word: &Error, now: Duration, woken: &mut Woken) {
         self.advance(now);
+        self.second.advance(now);
+        self.refused.advance(now);
         self.refused.add(now);
-        let closes = now.saturating_add(wait.min(LONGEST_PAUSE));
+        let closes = now.saturating_add(wait);
         let (sent, refused) = (self.second.count, self.refused.count);
         match &mut self.flow {
             Flow::Closed { until, word: last, refused, .. } => {
@@ -285,14 +290,22 @@ impl Gate {
         let Flow::Closed { until, .. } = self.flow else { return };
         let left = until.saturating_sub(now);
         if left > self.least_patience {
-            let impatient = self.queue.iter().filter(|(_, waiter)| waiter.patience < left);
+            let is_patient = |waiter: &Waiter| waiter.patience >= left;
+            let impatient = self.queue.iter().filter(|(_, waiter)| !is_patient(waiter));
             woken.extend(impatient.map(|(call, _)| call));
+            let patient = self.queue.values().filter(|waiter| is_patient(waiter));
+            self.least_patience =
+                patient.map(|waiter| waiter.patience).min().unwrap_or(Duration::MAX);
         }
     }
 
     fn is_idle(&mut self, now: Duration) -> bool {
         self.advance(now);
-        self.queue.is_empty() && matches!(self.flow, Flow::Open) && self.minute.count == 0
+        if !self.queue.is_empty() || !matches!(self.flow, Flow::Open) {
+            return false;
+        }
+        self.minute.advance(now);
+        self.minute.count == 0
     }
 }
 
@@ -343,7 +356,7 @@ impl Gates {
         }
     }
 
-    /// The service refused a request for its rate.
+    /// The service refused a request for its rate and said to wait for `wait`. Returns how long that is heeded.
     pub(super) fn refused(
         &mut self,
         credential: &Credential,
@@ -352,10 +365,12 @@ impl Gates {
         word: &Error,
         now: Duration,
         woken: &mut Woken,
-    ) {
+    ) -> Duration {
+        let wait = wait.min(LONGEST_PAUSE);
         if let Some(gate) = self.get(credential, route) {
             gate.refused(wait, word, now, woken);
         }
+        wait
     }
 
     /// `call` does not wait here any longer.

@@ -3,8 +3,9 @@
 //! A spreadsheet takes one write at a time. The first call in a lane may send; it stays in the lane until it is over.
 //! Two facts about the document outlive the call that learned them:
 //!
-//! * *Busy since*: the service has answered "busy" to every request since then. A call that was in the lane all that
-//!   time has waited for the document as long as one that asked, so it shares the end of that wait.
+//! * *Busy since*: the document has answered "busy" to every request since then, the last time at *asked*. A call that
+//!   was in the lane all that time has waited for the document as long as one that asked, so it shares the end of that
+//!   wait.
 //! * *Unsettled until*: a write was sent whole and never answered, so the service may still be working on it. "Busy"
 //!   is then about that write, and says nothing about the document.
 
@@ -38,15 +39,15 @@ struct Waiter {
 #[derive(Debug)]
 struct Busy {
     since: Duration,
-    /// The service's last word, and when it came.
+    asked: Duration,
+    /// The service's last word.
     error: Error,
-    at: Duration,
 }
 
 impl Busy {
-    /// Whether the document, when it was last asked, had been busy for as long as the waiter is ready to wait.
-    fn is_up_for(&self, waiter: &Waiter) -> bool {
-        self.since.max(waiter.since).saturating_add(waiter.patience) <= self.at
+    /// When the document has been busy for as long as the waiter is ready to wait.
+    fn up_for(&self, waiter: &Waiter) -> Duration {
+        self.since.max(waiter.since).saturating_add(waiter.patience)
     }
 }
 
@@ -72,7 +73,7 @@ impl Lanes {
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, patience });
         match &lane.busy {
-            Some(busy) if busy.is_up_for(waiter) => {
+            Some(busy) if busy.up_for(waiter) <= busy.asked => {
                 Err(Hold::End(Ending::Told(busy.error.clone())))
             }
             _ if first => Ok(()),
@@ -92,29 +93,32 @@ impl Lanes {
         }
         if was_first {
             woken.extend(lane.queue.keys().next());
-            let is_up = |waiter| lane.busy.as_ref().is_some_and(|busy| busy.is_up_for(waiter));
-            let up = lane.queue.iter().take_while(|(_, waiter)| is_up(waiter));
-            woken.extend(up.map(|(call, _)| call));
         }
         if lane.is_idle(now) {
             self.0.remove(name);
         }
     }
 
-    /// The document answered `call` that it is busy. Returns since when it has been, for that call.
+    /// The document answered `call` that it is busy: names the calls that have waited for it long enough. Returns since
+    /// when it has been busy, for that call.
     pub(super) fn busy(
         &mut self,
         lane: &str,
         call: CallId,
         error: &Error,
         now: Duration,
+        woken: &mut Woken,
     ) -> Duration {
-        let Some(lane) = self.0.get_mut(lane) else { return now };
-        let since = now.max(lane.unsettled_until);
-        let since = lane.busy.as_ref().map_or(since, |busy| busy.since);
-        lane.busy = Some(Busy { since, error: error.clone(), at: now });
-        let joined = lane.queue.get(&call).map_or(now, |waiter| waiter.since);
-        since.max(joined)
+        let Some(Lane { queue, busy, unsettled_until }) = self.0.get_mut(lane) else { return now };
+        let since = now.max(*unsettled_until);
+        let busy = busy.get_or_insert(Busy { since, asked: now, error: error.clone() });
+        (busy.asked, busy.error) = (now, error.clone());
+        // The document answers a call every few seconds at most, so that all of the queue can be looked at.
+        let is_up = |waiter| busy.up_for(waiter) <= now;
+        let up = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_up(waiter));
+        woken.extend(up.map(|(waiting, _)| waiting));
+        let joined = queue.get(&call).map_or(now, |waiter| waiter.since);
+        busy.since.max(joined)
     }
 
     /// The document answered something else.

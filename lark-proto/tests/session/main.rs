@@ -1,4 +1,11 @@
 //! A session and its calls on a virtual clock.
 
+mod gates;
+mod lanes;
+mod limits;
+mod quotas;
+mod resend;
+mod service;
 mod sim;
 mod smoke;
+mod wakes;

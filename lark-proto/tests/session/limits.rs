@@ -1,0 +1,1 @@
+//! What a caller allows is kept to, however absurd.
