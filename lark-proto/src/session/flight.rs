@@ -404,6 +404,7 @@ impl<'e> Flight<'e> {
             }
             Again::Attempt { named, .. } if !is_patient(named) => return None,
             Again::Attempt { named, at_least } => {
+                self.used.delays = 0;
                 let backoff = || backoff(self.used.attempts, self.jitter);
                 now.saturating_add(named.unwrap_or_else(backoff).max(at_least))
             }

@@ -17,7 +17,8 @@
 //!
 //! Calls pass in the order of their first steps. The first in the queue knows when it may pass, the second when it may
 //! after that; the others are named when they become the second. A first that takes no step for a second after it might
-//! have passed loses its place to the next call that takes one.
+//! have passed loses its place to the next call that takes one. Since the first two may both take none, each of the
+//! others comes by itself a second after all before it would have passed at the average pace.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -123,7 +124,7 @@ impl Gate {
         }
     }
 
-    /// The time between two requests.
+    /// The time between two requests that the flow allows for.
     fn interval(&self, now: Duration) -> Duration {
         match self.flow {
             Flow::Open => Duration::ZERO,
@@ -135,6 +136,16 @@ impl Gate {
                 SECOND.div_f64(rate * GROWTH.powi(i32::try_from(seconds).unwrap_or(0)))
             }
         }
+    }
+
+    /// The average time between the requests of a long queue.
+    fn pace(&self, quota: Quota, now: Duration) -> Duration {
+        let pace = |window: &Window, limit: Option<u32>| {
+            limit.map_or(Duration::ZERO, |limit| window.renews() / limit)
+        };
+        let second = pace(&self.second, quota.calls_per_second());
+        let minute = pace(&self.minute, quota.calls_per_minute());
+        self.interval(now).max(second).max(minute)
     }
 
     /// The earliest time at which one more request may go; in the past if the gate is open.
@@ -186,16 +197,16 @@ impl Gate {
                 return Err(Hold::End(Ending::Told(word)));
             }
         }
-        let interval = self.interval(now);
         let until = match place {
             0 => opens,
             _ if opens <= now => overdue,
-            1 => opens.saturating_add(interval),
+            1 => opens.saturating_add(self.interval(now)),
             _ => {
                 let number = self.queue.get(&call).map_or(0, |waiter| waiter.number);
                 let ahead = number.saturating_sub(self.left).min(u64::from(u32::MAX));
                 let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-                opens.saturating_add(interval.saturating_mul(ahead)).saturating_add(SECOND)
+                let passed = opens.saturating_add(self.pace(quota, now).saturating_mul(ahead));
+                passed.saturating_add(SECOND)
             }
         };
         if place == 1 {
@@ -442,6 +453,11 @@ impl Window {
         }
     }
 
+    /// How long an event counts, at most.
+    fn renews(&self) -> Duration {
+        Duration::from_micros(61 * self.width)
+    }
+
     /// When there will be fewer than `limit` events.
     fn opens(&self, limit: u32) -> Duration {
         let mut count = self.count;
@@ -460,4 +476,77 @@ impl Window {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pseudo-random numbers below a bound.
+    fn random(seed: &mut u64, bound: u64) -> u64 {
+        *seed =
+            seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*seed >> 33) % bound
+    }
+
+    #[test]
+    fn a_window_counts_as_a_list_of_times_does() {
+        for seed in 0..200 {
+            let mut random = {
+                let mut seed = seed;
+                move |bound| random(&mut seed, bound)
+            };
+            let span = [SECOND, 60 * SECOND][usize::try_from(random(2)).unwrap()];
+            let limit = u32::try_from(1 + random(60)).unwrap();
+            let longest = 1 + random(4 * micros(span) / u64::from(limit));
+            let mut window = Window::new(span);
+            let (mut now, mut added, mut sent) = (Duration::ZERO, Duration::ZERO, Vec::new());
+            for _ in 0..1000 {
+                now += Duration::from_micros(random(longest));
+                // An event counts until its sixtieth of the span is older than the span.
+                let ends = |at: Duration| (micros(at) / window.width + 61) * window.width;
+                let all: Vec<u64> = sent.iter().copied().map(ends).collect();
+                let opens = match all.len().checked_sub(limit as usize) {
+                    Some(at) => Duration::from_micros(all[at]),
+                    None => Duration::ZERO,
+                };
+                assert_eq!(window.opens(limit).max(added), opens.max(added), "{seed}");
+                let is_open = opens <= now;
+                window.advance(now);
+                assert_eq!(window.opens(limit) <= now, is_open, "{seed}");
+                if is_open {
+                    window.add(now);
+                    sent.push(now);
+                    added = now;
+                }
+                assert!(window.slots.len() <= 62, "{seed}");
+            }
+            for few in sent.windows(limit as usize + 1) {
+                assert!(few[limit as usize] - few[0] > span + JITTER, "{seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_window_opens_a_sixtieth_after_its_span_at_the_latest() {
+        for start in [0, 1, 18_333, 18_334, 999_999] {
+            let mut window = Window::new(SECOND);
+            let start = Duration::from_micros(start);
+            window.add(start);
+            let opens = window.opens(1) - start;
+            assert!(opens > SECOND + JITTER && opens <= (SECOND + JITTER).mul_f64(62.0 / 60.0));
+            assert_eq!(window.opens(2), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn a_window_takes_absurd_times() {
+        let mut window = Window::new(60 * SECOND);
+        for now in [Duration::ZERO, Duration::from_secs(1 << 40), Duration::MAX, Duration::MAX] {
+            window.advance(now);
+            window.add(now);
+            assert!(window.opens(1) > Duration::ZERO);
+        }
+        assert_eq!(window.count, 2);
+    }
 }

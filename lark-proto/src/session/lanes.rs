@@ -149,3 +149,89 @@ impl Lanes {
         self.0.retain(|_, lane| !lane.is_idle(now));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Reply;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn busy() -> Error {
+        Reply::new(http::Response::new(r#"{"code":90235}"#.into())).ok().unwrap_err()
+    }
+
+    /// A lane in which the calls 1 to `calls` stand, each with the patience of a minute.
+    fn lanes(calls: u64) -> Lanes {
+        let mut lanes = Lanes::default();
+        for call in 1..=calls {
+            let entered = lanes.enter("a", CallId(call), MINUTE, Duration::ZERO);
+            assert_eq!(entered.is_ok(), call == 1);
+        }
+        lanes
+    }
+
+    fn named(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
+        let mut woken = Woken::new();
+        act(&mut woken);
+        woken.into_iter().map(|call| call.0).collect()
+    }
+
+    #[test]
+    fn calls_pass_in_their_order() {
+        let mut lanes = lanes(4);
+        for (call, next) in [(3, &[][..]), (1, &[2]), (1, &[]), (2, &[4]), (4, &[])] {
+            let named = named(|woken| lanes.leave("a", CallId(call), Duration::ZERO, woken));
+            assert_eq!(named, next, "{call}");
+        }
+        assert_eq!(lanes.len(), 0);
+    }
+
+    #[test]
+    fn a_lane_outlives_its_calls_while_a_write_may_still_run() {
+        let mut lanes = lanes(1);
+        lanes.unsettle("a", secs(10));
+        lanes.leave("a", CallId(1), secs(10), &mut Woken::new());
+        lanes.sweep(secs(69));
+        assert_eq!((lanes.len(), lanes.is_empty()), (1, true));
+        lanes.sweep(secs(70));
+        assert_eq!(lanes.len(), 0);
+    }
+
+    #[test]
+    fn the_busy_time_begins_when_an_earlier_write_cannot_run_any_longer() {
+        let mut lanes = lanes(2);
+        lanes.unsettle("a", Duration::ZERO);
+        let mut since = |now| lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::new());
+        assert_eq!(since(30), secs(60));
+        assert_eq!(since(90), secs(60));
+        for (now, expected) in [(119, &[][..]), (120, &[2])] {
+            let named = named(|woken| {
+                lanes.busy("a", CallId(1), &busy(), secs(now), woken);
+            });
+            assert_eq!(named, expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn another_answer_of_the_document_ends_the_busy_time() {
+        let mut lanes = lanes(2);
+        let mut woken = Woken::new();
+        assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(10), &mut woken), secs(10));
+        lanes.calm("a");
+        assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(20), &mut woken), secs(20));
+        assert!(lanes.enter("a", CallId(2), MINUTE, secs(75)).is_err_and(is_wait));
+        assert!(woken.is_empty());
+        lanes.busy("a", CallId(1), &busy(), secs(80), &mut woken);
+        assert!(woken.contains(&CallId(2)));
+        assert!(lanes.enter("a", CallId(2), MINUTE, secs(81)).is_err_and(|hold| !is_wait(hold)));
+    }
+
+    fn is_wait(hold: Hold) -> bool {
+        matches!(hold, Hold::Wait { .. })
+    }
+}

@@ -42,6 +42,8 @@ pub(super) struct Slot<K> {
     /// The next grant replaces a refused token.
     replaces: bool,
     request: Option<Sent>,
+    /// The connection of the last request broke.
+    broke: bool,
     /// The failed requests of this series, while there is no token.
     failures: u32,
     pause: Option<Pause>,
@@ -109,6 +111,7 @@ impl<K> Default for Slot<K> {
             refused: None,
             replaces: false,
             request: None,
+            broke: false,
             failures: 0,
             pause: None,
             renew_after: Duration::ZERO,
@@ -144,8 +147,14 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.pause.as_ref().filter(|pause| now < pause.until)
     }
 
-    pub(super) fn begin(&mut self, request: Sent) {
+    /// A request goes out. Returns whether it needs a fresh connection, since that of the last one broke.
+    pub(super) fn begin(&mut self, request: Sent) -> bool {
         self.request = Some(request);
+        std::mem::take(&mut self.broke)
+    }
+
+    pub(super) fn broke(&mut self) {
+        self.broke = true;
     }
 
     /// The service gave `token` for `life`, counted from when its request was sent.

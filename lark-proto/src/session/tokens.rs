@@ -301,14 +301,12 @@ impl Tokens {
         let until = if renews { caller.renews_until(now) } else { caller.deadline };
         let route = what.route(app);
         let request = self.build(app, site, tenant, &what);
-        match what {
+        let fresh_connection = match what {
             What::Tenant(_) => {
-                if let Some(entry) = self.tenants.get_mut(tenant) {
-                    entry.slot.begin(sent);
-                }
+                self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(sent))
             }
             What::App(_) | What::Ticket => self.app.begin(sent),
-        }
+        };
         self.in_flight.insert(id, InFlight { what, tenant: tenant.clone() });
         let phases = Phases::of(request.body().len());
         let outgoing = Outgoing {
@@ -318,7 +316,7 @@ impl Tokens {
             keep_for: REQUEST,
             phases,
             reply_limit: REPLY_LIMIT,
-            fresh_connection: false,
+            fresh_connection,
         };
         Hold::Send(outgoing, route)
     }
@@ -417,7 +415,12 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
-        let route = self.in_flight.get(&id)?.what.route(app);
+        let InFlight { what, tenant } = self.in_flight.get(&id)?;
+        let route = what.route(app);
+        match (what, self.tenants.get_mut(tenant)) {
+            (What::Tenant(_), Some(entry)) => entry.slot.broke(),
+            _ => self.app.broke(),
+        }
         let why = match failure {
             Failure::Transport(error) => Why::Transport(chain(error).into()),
             Failure::TooLarge { limit } => Why::TooLarge(*limit),

@@ -1,6 +1,8 @@
 //! A session and its calls on a virtual clock.
 
+mod attack;
 mod gates;
+mod hand;
 mod lanes;
 mod limits;
 mod quotas;

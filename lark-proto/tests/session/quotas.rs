@@ -6,19 +6,8 @@ use std::time::Duration;
 use lark_proto::{App, Call, Quota, Session, SheetImageWritten, Site, TenantKey};
 use serde::de::IgnoredAny;
 
-use crate::service::{Windows, done, given, good, millis, secs, session, upload, write};
+use crate::service::{Random, Windows, done, given, good, millis, secs, session, upload, write};
 use crate::sim::{Sim, after};
-
-/// Numbers that look like random ones.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 #[test]
 fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {

@@ -10,6 +10,7 @@ use lark_proto::{
 };
 use serde::de::IgnoredAny;
 
+use crate::hand::Hand;
 use crate::service::{
     answer, limited, millis, ok, refusal, secs, session, token, unsafe_upload, upload, with,
 };
@@ -113,8 +114,20 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
         ("502 code", || Reply(refusal(502, 42)), [4, 1], Unknown, [2000, 2000]),
         ("503 code", || Reply(refusal(503, 42)), [4, 1], Unknown, BACKOFF),
         ("504 code", || Reply(refusal(504, 42)), [4, 1], Unknown, [2000, 2000]),
-        ("503 wait", || Reply(with(answer(503, PAGE), "retry-after", "5")), [4, 1], Unknown, [5000, 5000]),
-        ("502 wait", || Reply(with(answer(502, PAGE), "retry-after", "1")), [4, 1], Unknown, [2000, 2000]),
+        (
+            "503 wait",
+            || Reply(with(answer(503, PAGE), "retry-after", "5")),
+            [4, 1],
+            Unknown,
+            [5000, 5000],
+        ),
+        (
+            "502 wait",
+            || Reply(with(answer(502, PAGE), "retry-after", "1")),
+            [4, 1],
+            Unknown,
+            [2000, 2000],
+        ),
         ("cut before the body", || Told::Cut(0), [4, 4], NotSent, BACKOFF),
         ("cut in the body", || Told::Cut(1), [4, 1], Unknown, BACKOFF),
         ("cut after the body", || Told::Cut(12), [4, 1], Unknown, BACKOFF),
@@ -216,6 +229,32 @@ fn a_fresh_connection_is_asked_for_after_a_break_and_only_then() {
     run.result.unwrap();
     let fresh: Vec<bool> = run.sends.iter().map(|(_, fresh)| *fresh).collect();
     assert_eq!(fresh, [false, false, true, true, false, true, false]);
+}
+
+#[test]
+fn a_token_request_asks_for_a_fresh_connection_after_a_break_and_only_then() {
+    let upload = upload();
+    let mut hand = Hand::new();
+    let mut call = Call::new(&upload);
+    let mut fresh = Vec::new();
+    for round in 0..4 {
+        loop {
+            match hand.step(&mut call) {
+                Step::Wait(time) => hand.now += time,
+                Step::Send(outgoing) => {
+                    fresh.push(outgoing.fresh_connection);
+                    break;
+                }
+                Step::Done(result) => panic!("{result:?}"),
+            }
+        }
+        match round {
+            0 => hand.answers(&mut call, answer(503, PAGE)),
+            1 => hand.breaks(&mut call, Permanence::Passing),
+            _ => hand.answers(&mut call, token("t-1")),
+        }
+    }
+    assert_eq!(fresh, [false, false, true, false]);
 }
 
 #[test]

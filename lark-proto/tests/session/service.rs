@@ -98,6 +98,17 @@ pub(crate) fn with(
     reply
 }
 
+/// Pseudo-random numbers.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
 /// A service that takes so many requests in each second and minute of its own clock.
 pub(crate) struct Windows {
     second: u32,
@@ -130,11 +141,11 @@ impl Windows {
             let number = u64::try_from(at.as_nanos() / span.as_nanos()).unwrap();
             (span, number, limit)
         });
-        let full = counts.iter().filter(|(span, number, limit)| {
+        let mut full = counts.iter().filter(|(span, number, limit)| {
             self.taken.get(&(*span, *number)).is_some_and(|taken| taken >= limit)
         });
         // The window that takes the longest to end.
-        if let Some((span, number, _)) = full.last() {
+        if let Some((span, number, _)) = full.next_back() {
             self.refused.push(now);
             let end = *span * u32::try_from(number + 1).unwrap();
             let reset = (end - at).as_secs_f64().ceil();

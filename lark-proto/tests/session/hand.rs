@@ -1,0 +1,121 @@
+//! A session whose calls are stepped by hand: each method is one step, and says which it has to be.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::Response;
+use lark_proto::{
+    Call, CallError, CallId, Failure, FetchId, Limits, Permanence, Purpose, Session, Step,
+};
+use serde::de::IgnoredAny;
+
+use crate::service::{limited, secs, session, token, upload};
+use crate::sim::Cut;
+
+pub(crate) type Upload<'e> = Call<'e, IgnoredAny, Cut>;
+
+/// A session and the time.
+pub(crate) struct Hand {
+    pub(crate) session: Session,
+    pub(crate) now: Duration,
+}
+
+impl Hand {
+    pub(crate) fn new() -> Self {
+        Self { session: session(), now: Duration::ZERO }
+    }
+
+    /// A session with a token that it has for two hours.
+    pub(crate) fn with_token() -> Self {
+        let mut hand = Self::new();
+        let upload = upload();
+        let mut call = Call::new(&upload);
+        hand.fetches(&mut call);
+        hand.answers(&mut call, token("t-1"));
+        call.cancel(&mut hand.session);
+        assert!(hand.named().is_empty());
+        hand
+    }
+
+    pub(crate) fn clock(&self) -> SystemTime {
+        UNIX_EPOCH + secs(1_800_000_000) + self.now
+    }
+
+    pub(crate) fn step(&mut self, call: &mut Upload<'_>) -> Step<IgnoredAny, Cut> {
+        let now = self.clock();
+        call.next(&mut self.session, now)
+    }
+
+    pub(crate) fn sends(&mut self, call: &mut Upload<'_>) {
+        let step = self.step(call);
+        assert!(matches!(&step, Step::Send(it) if it.purpose == Purpose::Call), "{step:?}");
+    }
+
+    pub(crate) fn fetches(&mut self, call: &mut Upload<'_>) -> FetchId {
+        match self.step(call) {
+            Step::Send(outgoing) => match outgoing.purpose {
+                Purpose::Token(id) => id,
+                purpose => panic!("{purpose:?}"),
+            },
+            step => panic!("{step:?}"),
+        }
+    }
+
+    pub(crate) fn waits(&mut self, call: &mut Upload<'_>) -> Duration {
+        match self.step(call) {
+            Step::Wait(time) => time,
+            step => panic!("{step:?}"),
+        }
+    }
+
+    pub(crate) fn ends(&mut self, call: &mut Upload<'_>) -> CallError<Cut> {
+        match self.step(call) {
+            Step::Done(result) => result.unwrap_err(),
+            step => panic!("{step:?}"),
+        }
+    }
+
+    pub(crate) fn answers(&mut self, call: &mut Upload<'_>, reply: Response<Bytes>) {
+        let heard = call.read(reply);
+        let now = self.clock();
+        call.received(&mut self.session, now, heard);
+    }
+
+    pub(crate) fn breaks(&mut self, call: &mut Upload<'_>, permanence: Permanence) {
+        let now = self.clock();
+        call.broken(&mut self.session, now, Failure::Transport(Cut), 0, permanence);
+    }
+
+    pub(crate) fn named(&mut self) -> Vec<CallId> {
+        self.session.woken().collect()
+    }
+
+    /// Has a call wait in a queue behind others.
+    pub(crate) fn queue<'e>(&mut self, mut call: Upload<'e>) -> Upload<'e> {
+        self.waits(&mut call);
+        call
+    }
+
+    /// Closes the gate of the route for `reset` seconds, and has `calls` wait there.
+    pub(crate) fn close<'e, const N: usize>(
+        &mut self,
+        reset: &str,
+        mut first: Upload<'e>,
+        calls: [Upload<'e>; N],
+    ) -> [Upload<'e>; N] {
+        self.sends(&mut first);
+        self.answers(&mut first, limited(reset));
+        first.cancel(&mut self.session);
+        let calls = calls.map(|call| self.queue(call));
+        assert!(self.named().is_empty());
+        calls
+    }
+}
+
+pub(crate) fn id(call: &Upload<'_>) -> CallId {
+    call.id().unwrap()
+}
+
+pub(crate) fn total(seconds: u64) -> Limits {
+    Limits::default().total(secs(seconds))
+}
