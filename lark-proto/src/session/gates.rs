@@ -139,6 +139,13 @@ impl Gate {
         }
     }
 
+    /// The time between two requests that `quota` allows in the long run.
+    fn quota_interval(&self, quota: Quota) -> Duration {
+        let second = quota.calls_per_second().map(|limit| self.second.interval(limit));
+        let minute = quota.calls_per_minute().map(|limit| self.minute.interval(limit));
+        second.max(minute).unwrap_or_default()
+    }
+
     /// The earliest time from `now` on at which one more request may go.
     fn opens(&self, quota: Quota, now: Duration) -> Duration {
         let flow = match self.flow {
@@ -170,9 +177,10 @@ impl Gate {
         let overdue = opens.max(self.first_since).saturating_add(SECOND);
         if opens <= now && (place == 0 || overdue <= now) {
             // Those before it took no step in time, and join again when they do.
-            self.left += self.queue.len() as u64;
-            self.queue = self.queue.split_off(&call);
-            self.left -= self.queue.len() as u64;
+            while self.queue.first_key_value().is_some_and(|(first, _)| *first < call) {
+                self.queue.pop_first();
+                self.left += 1;
+            }
             self.count(now);
             self.remove(call, quota, now, woken);
             return Ok(());
@@ -185,7 +193,7 @@ impl Gate {
                 return Err(Hold::End(Ending::Told(word)));
             }
         }
-        let interval = self.interval(now);
+        let interval = self.interval(now).max(self.quota_interval(quota));
         let until = match place {
             0 => opens,
             _ if opens <= now => overdue,
@@ -333,14 +341,13 @@ impl Gates {
         woken: &mut Woken,
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
-        if self.get(credential, route).is_none() {
-            let routes = self.gates.entry(credential.clone()).or_default();
-            routes.insert(route.into(), Gate::new(now));
+        let (call, patience) = (caller.id, caller.limits.longest_wait);
+        if let Some(gate) = self.get(credential, route) {
+            return gate.pass(call, patience, quota, now, woken);
         }
-        match self.get(credential, route) {
-            Some(gate) => gate.pass(caller.id, caller.limits.longest_wait, quota, now, woken),
-            None => Ok(()),
-        }
+        let routes = self.gates.entry(credential.clone()).or_default();
+        let gate = routes.entry(route.into()).or_insert_with(|| Gate::new(now));
+        gate.pass(call, patience, quota, now, woken)
     }
 
     /// The service refused a request for its rate.
@@ -408,14 +415,18 @@ impl Window {
     }
 
     fn advance(&mut self, now: Duration) {
-        let number = micros(now) / self.width;
         while let Some((slot, events)) = self.slots.front().copied() {
-            if slot + 60 >= number {
+            if now < self.expires(slot) {
                 break;
             }
             self.slots.pop_front();
             self.count -= events;
         }
+    }
+
+    /// When the events of a sixtieth no longer count.
+    fn expires(&self, slot: u64) -> Duration {
+        Duration::from_micros((slot + 61).saturating_mul(self.width))
     }
 
     fn add(&mut self, now: Duration) {
@@ -427,6 +438,11 @@ impl Window {
         }
     }
 
+    /// The time between two events, if there are `limit` of them whenever that is possible.
+    fn interval(&self, limit: u32) -> Duration {
+        self.expires(0) / limit
+    }
+
     /// When there will be fewer than `limit` events.
     fn opens(&self, limit: u32) -> Duration {
         let mut count = self.count;
@@ -436,7 +452,7 @@ impl Window {
             }
             count -= events;
             if count < limit {
-                return Duration::from_micros((slot + 61).saturating_mul(self.width));
+                return self.expires(*slot);
             }
         }
         Duration::ZERO
