@@ -103,7 +103,7 @@ impl<T> Raw<T> {
         Ok(self.payload(Payload::json(text)))
     }
 
-    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::encode`](crate::Multipart::encode) for a form.
+    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::payload`](crate::Multipart::payload) for a form.
     #[must_use]
     pub fn payload(mut self, payload: Payload) -> Self {
         self.payload = Some(payload);
