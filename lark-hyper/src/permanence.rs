@@ -38,7 +38,7 @@ mod tls {
     }
 
     /// The cause of `error`, also where that has the same text and is passed over by `source`.
-    fn cause(error: &(dyn Error + 'static)) -> Option<&(dyn Error + 'static)> {
+    fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
         if let Some(TransportError::Failed(inner)) = error.downcast_ref() {
             return Some(&**inner);
         }
