@@ -10,7 +10,9 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::Response;
 use lark_benches::{criterion, image, write_to};
-use lark_proto::{App, Call, Endpoint, PutImage, Session, Site, Step, WriteSheetImage};
+use lark_proto::{
+    App, Call, ImageKey, PutImage, Session, SheetImageWritten, Site, Step, WriteSheetImage,
+};
 
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-7f1b","expire":7200}"#;
 const PUT: &str =
@@ -20,21 +22,22 @@ const WRITTEN: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"sht
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const ALIVE: [usize; 2] = [1, 1000];
 
-type Running<'e, E> = Call<'e, E, io::Error>;
+type Running<'e, O> = Call<'e, O, io::Error>;
 
 fn reply(json: &'static str) -> Response<Bytes> {
     Response::new(Bytes::from_static(json.as_bytes()))
 }
 
 /// Takes a step that sends.
-fn send<E: Endpoint>(session: &mut Session, call: &mut Running<'_, E>) {
+fn send<O>(session: &mut Session, call: &mut Running<'_, O>) {
     let step = call.next(session, NOW);
-    assert!(matches!(step, Step::Send { .. }), "a request goes out");
+    assert!(matches!(step, Step::Send(_)), "a request goes out");
 }
 
 /// Takes the last steps.
-fn finish<E: Endpoint>(session: &mut Session, call: &mut Running<'_, E>, json: &'static str) {
-    call.received(session, NOW, reply(json));
+fn finish<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
+    let heard = call.read(reply(json));
+    call.received(session, NOW, heard);
     let step = call.next(session, NOW);
     assert!(matches!(step, Step::Done(Ok(_))), "the call succeeds");
 }
@@ -44,9 +47,10 @@ fn warm() -> Session {
     let app = App::custom("cli_a1b2", "secret").unwrap();
     let mut session = Session::new(Site::LARK, app);
     let put = put();
-    let mut call = session.call(&put);
+    let mut call = Call::new(&put);
     send(&mut session, &mut call);
-    call.received(&mut session, NOW, reply(TOKEN));
+    let heard = call.read(reply(TOKEN));
+    call.received(&mut session, NOW, heard);
     send(&mut session, &mut call);
     finish(&mut session, &mut call, PUT);
     session
@@ -61,11 +65,11 @@ fn uploads(c: &mut Criterion) {
     let put = put();
     for alive in ALIVE {
         let mut session = warm();
-        let mut others: Vec<Running<'_, _>> = (1..alive).map(|_| session.call(&put)).collect();
+        let mut others: Vec<Running<'_, ImageKey>> = (1..alive).map(|_| Call::new(&put)).collect();
         others.iter_mut().for_each(|call| send(&mut session, call));
         group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
             b.iter(|| {
-                let mut call = session.call(&put);
+                let mut call = Call::new(&put);
                 send(&mut session, &mut call);
                 finish(&mut session, &mut call, PUT);
             });
@@ -81,12 +85,12 @@ fn writes(c: &mut Criterion) {
         (0..ALIVE[1]).map(|n| write_to(&format!("shtcn{n:06}"), &image)).collect();
     for alive in ALIVE {
         let mut session = warm();
-        let mut others: Vec<Running<'_, _>> =
-            writes[1..alive].iter().map(|write| session.call(write)).collect();
+        let mut others: Vec<Running<'_, SheetImageWritten>> =
+            writes[1..alive].iter().map(|write| Call::new(write)).collect();
         others.iter_mut().for_each(|call| send(&mut session, call));
         group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
             b.iter(|| {
-                let mut call = session.call(&writes[0]);
+                let mut call = Call::new(&writes[0]);
                 send(&mut session, &mut call);
                 finish(&mut session, &mut call, WRITTEN);
             });
@@ -100,14 +104,14 @@ fn lane(c: &mut Criterion) {
     let write = write_to("shtcnabc", &image(100));
     for alive in ALIVE {
         let mut session = warm();
-        let mut queue: VecDeque<Running<'_, _>> = VecDeque::new();
+        let mut queue: VecDeque<Running<'_, SheetImageWritten>> = VecDeque::new();
         group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
             b.iter(|| {
                 while queue.len() < alive {
-                    let mut call = session.call(&write);
+                    let mut call = Call::new(&write);
                     // The first one sends, the others park.
                     let step = call.next(&mut session, NOW);
-                    assert!(matches!(step, Step::Send { .. }) == queue.is_empty());
+                    assert!(matches!(step, Step::Send(_)) == queue.is_empty());
                     queue.push_back(call);
                 }
                 let mut call = queue.pop_front().unwrap();

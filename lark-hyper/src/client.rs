@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::collect::collect;
 use crate::error::CallError;
-use crate::frames::{FreshConnection, Frames, Pulled};
+use crate::frames::{Frames, FreshConnection, Pulled};
 use crate::permanence::permanence;
 
 /// A client of one site, acting as one app, over a service that sends a request and gives its reply. Clones share
@@ -189,7 +189,8 @@ where
                             shared.step(|session, now| call.received(session, now, heard));
                         }
                         outcome => {
-                            let failure = outcome.and_then(Result::err).unwrap_or(Failure::Deadline);
+                            let failure =
+                                outcome.and_then(Result::err).unwrap_or(Failure::Deadline);
                             let (pulled, permanence) = (pulled.0.close(), permanence(&failure));
                             shared.step(|session, now| {
                                 call.broken(session, now, failure, pulled, permanence);

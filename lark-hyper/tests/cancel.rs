@@ -12,6 +12,7 @@ mod support;
 mod time;
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
@@ -110,7 +111,7 @@ struct World<'a, S> {
 
 impl<'a, S, B> World<'a, S>
 where
-    S: Service<Request<Frames>, Response = Response<B>, Error: Debug> + Clone,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static> + Clone,
     B: Body<Error: Into<S::Error>>,
 {
     fn new([scenario, other]: &'a [Scenario; 2], connect: Connect<S>, what: impl Debug) -> Self {
@@ -175,7 +176,7 @@ where
 /// client that was not disturbed.
 fn check_next<S, B>(connect: Connect<S>)
 where
-    S: Service<Request<Frames>, Response = Response<B>, Error: Debug> + Clone,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static> + Clone,
     B: Body<Error: Into<S::Error>>,
 {
     let next = |world: &World<'_, S>| {
@@ -212,7 +213,7 @@ where
 /// its lane or at its gate, or they are what it waits for.
 fn check_others<S, B>(connect: Connect<S>, dropped: usize)
 where
-    S: Service<Request<Frames>, Response = Response<B>, Error: Debug> + Clone,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static> + Clone,
     B: Body<Error: Into<S::Error>>,
 {
     let wrong = RefCell::new(Vec::new());

@@ -9,7 +9,7 @@ mod support;
 mod time;
 
 use std::cell::RefCell;
-use std::fmt::Debug;
+use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -38,7 +38,7 @@ async fn run<S, B>(
     timer: impl Timer + Send + Sync + 'static,
 ) -> Vec<String>
 where
-    S: Service<Request<Frames>, Response = Response<B>, Error: Debug>,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static>,
     B: Body<Error: Into<S::Error>>,
 {
     // The fake is prepared just before the call, and looked at just after it.
@@ -52,9 +52,6 @@ where
     let looks = looks.into_inner();
     let [took, slow] = [0, 1].map(|which| looks[1][which] - looks[0][which]);
     let waited = took - slow;
-    if took > scenario.limits.total {
-        wrong.push(format!("{}: took {took:?} of {:?}", scenario.name, scenario.limits.total));
-    }
     if !scenario.waits.contains(&waited) {
         wrong.push(format!("{}: waited {waited:?}, not {:?}", scenario.name, scenario.waits));
     }

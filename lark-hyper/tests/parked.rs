@@ -65,7 +65,7 @@ fn a_token_serves_others_while_its_fetcher_waits_for_something_else() {
             time.sleep(SECONDS(2)).await;
             fake.lark().revoke_tokens(TokenKind::Tenant);
             fake.lark().break_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(2)));
-            client.clone().with_limits(Limits::none()).call(&write()).await.unwrap_err();
+            client.clone().with_limits(Limits::one_attempt()).call(&write()).await.unwrap_err();
             client.call(&put()).await.unwrap();
             assert_eq!(fake.elapsed(), SECONDS(31));
         }),
@@ -127,8 +127,7 @@ fn who_waits_for_another_call_has_limits_of_its_own() {
     let fake = Fake::new(executor.time.clone());
     let client = client(&fake, &executor);
     fake.lark().break_next_on(Route::ValuesImage, Break::SlowReply(SECONDS(30)));
-    let mut limits = Limits::default();
-    limits.total = SECONDS(10);
+    let limits = Limits::default().total(SECONDS(10));
     executor.run_all(vec![
         Box::pin(async { drop(client.call(&write()).await.unwrap()) }),
         Box::pin(async {

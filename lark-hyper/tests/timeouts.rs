@@ -41,8 +41,8 @@ where
     let image = Image::new([b"GIF89a".as_slice(), &[7; 6_400_000]].concat()).unwrap();
     let put = PutImage::message(image).unwrap();
     let site = Site::custom("http://127.0.0.1:1").unwrap();
-    let client =
-        Client::with_service(site, App::None, pool, TokioTimer::new()).with_limits(Limits::none());
+    let client = Client::with_service(site, App::None, pool, TokioTimer::new())
+        .with_limits(Limits::one_attempt());
     let start = Instant::now();
     let outcome = client.call_as(&TenantToken::new("t-1").unwrap(), &put).await;
     (outcome, start.elapsed().as_secs())
@@ -144,8 +144,7 @@ async fn a_body_without_an_end_ends_with_the_call() {
         }
     }
     let service = service_fn(async |_| Ok::<_, TransportError>(Response::new(Nothing)));
-    let mut limits = Limits::none();
-    limits.total = Duration::from_millis(100);
+    let limits = Limits::one_attempt().total(Duration::from_millis(100));
     let client = Client::with_service(Site::LARK, App::None, service, TokioTimer::new());
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let token = TenantToken::new("t-1").unwrap();

@@ -54,7 +54,7 @@ async fn refusal(
 ) -> (CertificateError, String) {
     let server = FakeServer::start().unwrap();
     let mut front = Front::start(&server, identity, &["h2", "http/1.1"]).await;
-    let client = client(&front.site).with_limits(Limits::none());
+    let client = client(&front.site).with_limits(Limits::one_attempt());
     let error = client.call(&PutImage::message(image()).unwrap()).await.unwrap_err();
     assert!(matches!(error.kind, Failure::Transport(TransportError::Failed(_))), "{error:?}");
     assert_eq!(error.route, Route::TenantAccessToken.path());
@@ -137,7 +137,7 @@ async fn an_authority_that_is_none_of_the_webs() {
 async fn round_trip(alpn: &[&str]) -> Vec<Opened> {
     let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
     let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
-    let client = authority.client(&front.site, app()).with_limits(Limits::none());
+    let client = authority.client(&front.site, app()).with_limits(Limits::one_attempt());
 
     let key = client.call(&PutImage::message(image()).unwrap()).await.unwrap();
     let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
@@ -185,7 +185,7 @@ async fn a_client_with_the_webs_authorities_offers_both() {
         let alpn: Vec<_> = hello.alpn().into_iter().flatten().collect();
         assert_eq!(alpn, [b"h2".as_slice(), b"http/1.1"]);
     };
-    let client = Client::new(site, app()).with_limits(Limits::none());
+    let client = Client::new(site, app()).with_limits(Limits::one_attempt());
     let put = PutImage::message(image()).unwrap();
     let offers = timeout(Duration::from_secs(10), offers);
     let (outcome, offered) = tokio::join!(client.call(&put), offers);

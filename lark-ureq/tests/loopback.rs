@@ -220,8 +220,8 @@ fn what_has_no_body_is_not_sent_in_chunks() {
     impl Endpoint for Get {
         type Auth = TenantOnly;
         type Output = ();
-        fn method(&self) -> http::Method {
-            http::Method::GET
+        fn method(&self) -> Method {
+            Method::GET
         }
         fn route(&self) -> &str {
             "/get"
@@ -233,8 +233,8 @@ fn what_has_no_body_is_not_sent_in_chunks() {
     impl Endpoint for Post {
         type Auth = TenantOnly;
         type Output = ();
-        fn method(&self) -> http::Method {
-            http::Method::POST
+        fn method(&self) -> Method {
+            Method::POST
         }
         fn route(&self) -> &str {
             "/post"

@@ -14,8 +14,7 @@ const SMALL: usize = 9;
 const LARGE: usize = 10_000_000;
 
 fn within(client: Client<Pool>, millis: u64) -> Client<Pool> {
-    let mut limits = Limits::none();
-    limits.total = Duration::from_millis(millis);
+    let limits = Limits::one_attempt().total(Duration::from_millis(millis));
     client.with_limits(limits)
 }
 

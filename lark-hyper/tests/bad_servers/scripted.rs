@@ -80,7 +80,7 @@ impl Server {
 
     /// A client of this server that sends each request once.
     pub(crate) fn client(&self) -> Client<Pool> {
-        Client::new(self.site.clone(), App::None).with_limits(Limits::none())
+        Client::new(self.site.clone(), App::None).with_limits(Limits::one_attempt())
     }
 
     /// The next connection that ends, by its script or by the client.

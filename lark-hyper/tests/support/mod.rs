@@ -1,6 +1,6 @@
 //! What the tests of the client share.
 
-use std::fmt::Debug;
+use std::error::Error;
 
 use http::{Request, Response};
 use hyper::body::Body;
@@ -16,7 +16,7 @@ pub(crate) type Look<'a> = &'a dyn Fn(&mut dyn FnMut(&mut FakeLark));
 /// Runs `scenario`; `lark` gives access to the fake behind `client`. Says what went otherwise.
 pub(crate) async fn run<S, B>(scenario: &Scenario, client: Client<S>, lark: Look<'_>) -> Vec<String>
 where
-    S: Service<Request<Frames>, Response = Response<B>, Error: Debug>,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static>,
     B: Body<Error: Into<S::Error>>,
 {
     let client = prepared(scenario, client);
@@ -58,7 +58,7 @@ pub(crate) async fn call<S, B>(
     client: &Client<S>,
 ) -> Result<(), CallError<S::Error>>
 where
-    S: Service<Request<Frames>, Response = Response<B>>,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static>,
     B: Body<Error: Into<S::Error>>,
 {
     match &scenario.call {
