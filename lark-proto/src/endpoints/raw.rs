@@ -181,6 +181,23 @@ impl<T: DeserializeOwned> Endpoint for Raw<T> {
     }
 }
 
+/// The copy shares the body.
+impl<T> Clone for Raw<T> {
+    fn clone(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            route: self.route.clone(),
+            path: self.path.clone(),
+            payload: self.payload.clone(),
+            headers: self.headers.clone(),
+            resend: self.resend,
+            lane: self.lane.clone(),
+            quota: self.quota,
+            output: PhantomData,
+        }
+    }
+}
+
 /// Without the values, which may be secret.
 impl<T> fmt::Debug for Raw<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -272,7 +272,10 @@ impl<'e, O, T> Call<'e, O, T> {
                 Step::Send(outgoing)
             }
             Err(Hold::Wait { until, .. }) => Step::Wait(until.saturating_sub(now)),
-            Err(Hold::End(ending)) => Step::Done(Err(self.error(ending))),
+            Err(Hold::End(ending)) => {
+                let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
+                Step::Done(Err(self.error(ending, driven)))
+            }
         }
     }
 
@@ -379,8 +382,9 @@ impl<'e, O, T> Call<'e, O, T> {
         }
     }
 
-    /// The error of a call that ends without an answer of its own.
-    fn error(&mut self, ending: Ending) -> CallError<T> {
+    /// The error of a call that ends without an answer of its own; `driven` is the route of a token request that it has
+    /// in flight.
+    fn error(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
             Ending::Last | Ending::Late(_) => true,
             // The call met the failure itself, or another one of the same series.
@@ -401,7 +405,10 @@ impl<'e, O, T> Call<'e, O, T> {
         };
         let error = match ending {
             Ending::Last | Ending::Late(WaitFor::Reply) => CallError::new(own(), Failure::Deadline),
-            Ending::Late(reason) => CallError::new(own(), Failure::Queued(reason)),
+            Ending::Late(reason) => match driven {
+                Some(route) if reason == WaitFor::Token => CallError::new(route, Failure::Deadline),
+                _ => CallError::new(own(), Failure::Queued(reason)),
+            },
             Ending::Told(error) => CallError::new(own(), Failure::Lark(error)),
             Ending::NoToken(Cause { route, why }) => CallError::new(route, why.into()),
             Ending::NoApp => CallError::new(own(), Failure::NoApp),
