@@ -1,9 +1,10 @@
 //! ureq over a transport in memory: each connection hands its requests to the fake, and breaks when the fake is
-//! told to have it break. No socket, no thread, and no time passes.
+//! told to have it break. No socket, no thread, and no time passes, except before a timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -124,6 +125,7 @@ impl Transport for Connection {
         Ok(())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a timeout takes its time")]
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let told = ("read", *timeout.for_read().after);
         self.memory.lock().unwrap().told.insert(told);
@@ -133,6 +135,7 @@ impl Transport for Connection {
             Some(Break::AfterBody) => return Err(reset()),
             Some(Break::CutReply) if reply.is_empty() => return Err(reset()),
             Some(Break::SlowReply(time)) if *time >= *timeout.after => {
+                thread::sleep(*timeout.after);
                 return Err(ureq::Error::Timeout(timeout.reason));
             }
             _ => {}
