@@ -1,82 +1,99 @@
-//! Every scenario without a transport: the session's steps, the fake, and a clock that jumps.
+//! Every scenario without a transport: the session's steps, the fake, and a virtual clock.
 
 use std::io;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
-use lark_proto::fake::scenarios::{self, Scenario, Target};
+use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark};
 use lark_proto::{
-    AppTicket, Authorizes, Body, CallError, Endpoint, Failure, Session, Site, Step, TenantToken,
+    Body, Call, CallError, Failure, FetchId, Outgoing, Permanence, Purpose, Session, Site, Step,
 };
 
-/// What a client reads of a reply at most.
-const REPLY_LIMIT: usize = 1 << 20;
-
-/// Everything a call needs: the session, the fake, and the time.
+/// Everything that a call needs: the session, the fake, and the time.
 struct World {
     session: Session,
     lark: FakeLark,
     now: SystemTime,
-    waited: Duration,
+    /// Whether the transport lets a token request run on beside the call that waited for it.
+    keeps: bool,
+    /// The token requests that run on, and when their replies are there.
+    kept: Vec<(SystemTime, FetchId, Response<Bytes>)>,
 }
 
-/// What a transport brings back: a reply, or why not and after how many bytes of the body.
-type Outcome = Result<Response<Bytes>, (Failure<io::Error>, u64)>;
+/// What the transport brings back, or its failure and the bytes of the body that were taken before it.
+type Answer<T> = Result<T, (Failure<io::Error>, u64)>;
 
 impl World {
-    fn new(scenario: &Scenario) -> Self {
-        let mut session = Session::new(Site::LARK, scenario.app.clone());
-        if let Some(ticket) = &scenario.ticket {
-            session.set_app_ticket(ticket.clone());
-        }
+    fn new(scenario: &Scenario, keeps: bool) -> Self {
+        let session = Session::new(Site::LARK, scenario.app.clone());
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Self { session, lark: FakeLark::new(), now, waited: Duration::ZERO }
+        Self { session, lark: FakeLark::new(), now, keeps, kept: Vec::new() }
     }
 
-    fn run(&mut self, scenario: &Scenario) -> Result<(), CallError<io::Error>> {
-        match &scenario.call {
-            Target::PutImage(put) => self.call(scenario, put),
-            Target::WriteSheetImage(write) => self.call(scenario, write),
-            other => panic!("{other:?}"),
+    /// Waits for `time`, or for less if a token's reply is there before.
+    fn wait(&mut self, time: Duration) {
+        let first = self.kept.iter().map(|(at, ..)| *at).min();
+        self.now = first.map_or(self.now + time, |at| at.clamp(self.now, self.now + time));
+        let kept = std::mem::take(&mut self.kept);
+        let (there, kept): (Vec<_>, Vec<_>) =
+            kept.into_iter().partition(|(at, ..)| *at <= self.now);
+        self.kept = kept;
+        for (_, id, reply) in there {
+            self.session.token_received(id, self.now, reply);
         }
     }
 
-    fn call<E: Endpoint>(
-        &mut self,
-        scenario: &Scenario,
-        endpoint: &E,
-    ) -> Result<(), CallError<io::Error>>
-    where
-        TenantToken: Authorizes<E::Auth>,
-    {
+    fn call(&mut self, scenario: &Scenario) -> Result<(), CallError<io::Error>> {
         let call = match &scenario.tenant {
-            Some(tenant) => self.session.call_in(tenant.clone(), endpoint),
-            None => self.session.call(endpoint),
+            Some(tenant) => Call::for_tenant(tenant.clone(), &scenario.call),
+            None => Call::new(&scenario.call),
         };
         let mut call = call.limits(scenario.limits);
-        for _ in 0..20 {
+        for _ in 0..50 {
             match call.next(&mut self.session, self.now) {
-                Step::Send { request, within } => match self.send(request, within) {
-                    Ok(reply) => call.received(&mut self.session, self.now, reply),
+                Step::Send(outgoing) => match self.send(outgoing) {
+                    Ok(None) => {}
+                    Ok(Some(reply)) => {
+                        let heard = call.read(reply);
+                        call.received(&mut self.session, self.now, heard);
+                    }
                     Err((failure, pulled)) => {
-                        call.broken(&mut self.session, self.now, failure, pulled);
+                        let passing = Permanence::Passing;
+                        call.broken(&mut self.session, self.now, failure, pulled, passing);
                     }
                 },
-                Step::Wait(time) => {
-                    self.now += time;
-                    self.waited += time;
-                }
-                Step::Park(_) => panic!("{}: there is no other call to wait for", scenario.name),
-                Step::Done(result) => return result.map(drop),
+                Step::Wait(time) => self.wait(time),
+                Step::Done(result) => return result,
             }
         }
-        panic!("{}: no end after twenty steps", scenario.name)
+        panic!("{}: the call has not ended after fifty steps", scenario.name)
     }
 
-    /// Carries one request and obeys the break that is asked for.
-    fn send(&mut self, request: Request<Body>, within: Duration) -> Outcome {
+    /// Carries a request within its time, and a reply within its limit. Nothing if the exchange runs on.
+    fn send(&mut self, outgoing: Outgoing) -> Answer<Option<Response<Bytes>>> {
+        let Outgoing { request, purpose, within, reply_limit, .. } = outgoing;
+        let len = request.body().len();
+        let (reply, time) = self.exchange(request)?;
+        self.now += time.min(within);
+        if time >= within {
+            return match purpose {
+                Purpose::Token(id) if self.keeps => {
+                    self.kept.push((self.now + (time - within), id, reply));
+                    Ok(None)
+                }
+                _ => Err((Failure::Deadline, len)),
+            };
+        }
+        if reply.body().len() as u64 > reply_limit {
+            return Err((Failure::TooLarge { limit: reply_limit }, len));
+        }
+        Ok(Some(reply))
+    }
+
+    /// Carries a request over a connection that breaks as the fake asks for: the reply, and the time until it is there.
+    fn exchange(&mut self, request: Request<Body>) -> Answer<(Response<Bytes>, Duration)> {
         let reset = |pulled| {
             Err((Failure::Transport(io::Error::from(io::ErrorKind::ConnectionReset)), pulled))
         };
@@ -93,56 +110,52 @@ impl World {
         }
         let reply = self.lark.finish(self.now, flight, &body.into_bytes());
         match how {
-            None if reply.body().len() > REPLY_LIMIT => {
-                Err((Failure::TooLarge { limit: REPLY_LIMIT as u64 }, len))
-            }
-            None => Ok(reply),
+            None => Ok((reply, Duration::ZERO)),
+            Some(Break::SlowReply(time)) => Ok((reply, time)),
             Some(Break::AfterBody | Break::CutReply) => reset(len),
-            Some(Break::SlowReply(time)) if time < within => {
-                self.now += time;
-                Ok(reply)
-            }
-            Some(Break::SlowReply(_)) => {
-                self.now += within;
-                Err((Failure::Deadline, len))
-            }
             Some(other) => panic!("{other:?}"),
         }
     }
 }
 
-#[test]
-fn every_scenario_ends_as_it_says() {
-    let mut wrong = Vec::new();
-    for scenario in scenarios::all().unwrap() {
-        let name = scenario.name;
-        let mut world = World::new(&scenario);
-        if scenario.is_warm {
-            world.run(&scenario).unwrap_or_else(|error| panic!("{name}: the warm call: {error:?}"));
-        }
-        scenario.prepare(&mut world.lark);
-        let result = world.run(&scenario);
-        let result = result.as_ref().map(drop);
-        wrong.extend(scenario.check(result, &world.lark).err());
-        if !scenario.waits.contains(&world.waited) {
-            wrong.push(format!("{name}: waited {:?}, not {:?}", world.waited, scenario.waits));
-        }
-        if !world.session.is_idle() {
-            wrong.push(format!("{name}: the session is not idle"));
-        }
-        if scenario.ticket.is_some() || scenario.tenant.is_some() {
-            world.session.set_app_ticket(AppTicket::new(world.lark.app_ticket()).unwrap());
-        }
-        let again = world.run(&scenario);
-        if again.is_ok() != scenario.recovers {
-            wrong.push(format!("{name}: afterwards: {again:?}"));
+fn run(scenario: &Scenario, keeps: bool) -> Vec<String> {
+    let mut world = World::new(scenario, keeps);
+    let mut run = Run::new(scenario);
+    let mut busy = Vec::new();
+    loop {
+        match run.next(&mut world.lark) {
+            Next::Ticket(ticket) => world.session.set_app_ticket(ticket),
+            Next::Call => {
+                let began = world.now;
+                run.called(&world.call(scenario));
+                run.took(world.now.duration_since(began).unwrap());
+                if world.kept.is_empty() && !world.session.is_idle() {
+                    busy.push(format!("{}: the session is not idle after a call", scenario.name));
+                }
+            }
+            Next::Done(wrong) => return [wrong, busy].concat(),
         }
     }
+}
+
+fn run_all(keeps: bool) {
+    let all = scenarios::all().unwrap();
+    let wrong: Vec<String> = all.iter().flat_map(|scenario| run(scenario, keeps)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
-fn names_are_told_apart() {
+fn every_scenario_ends_as_it_says() {
+    run_all(false);
+}
+
+#[test]
+fn every_scenario_ends_as_it_says_where_a_token_request_outlives_its_call() {
+    run_all(true);
+}
+
+#[test]
+fn no_two_scenarios_have_one_name() {
     let mut names: Vec<&str> = scenarios::all().unwrap().iter().map(|s| s.name).collect();
     let count = names.len();
     names.sort_unstable();
@@ -151,18 +164,27 @@ fn names_are_told_apart() {
 }
 
 #[test]
+fn every_scenario_is_fit_for_a_client_in_real_time() {
+    let all = scenarios::all().unwrap();
+    let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap();
+    let ends: Vec<u64> = all.iter().map(|scenario| millis(scenario.lasts.end())).collect();
+    assert!(ends.iter().all(|end| *end <= 2_100), "{ends:?}");
+    assert!(ends.iter().filter(|end| **end > 500).count() <= 8, "{ends:?}");
+}
+
+#[test]
 fn a_check_notices_what_differs() {
     let all = scenarios::all().unwrap();
     let named = |name| all.iter().find(|scenario| scenario.name == name).unwrap();
     let told = |scenario: &Scenario, result: &Result<(), CallError<io::Error>>, lark: &FakeLark| {
-        scenario.check(result.as_ref().map(drop), lark).unwrap_err()
+        scenario.check(result, lark).unwrap_err()
     };
 
     let first = named("first token");
-    let mut world = World::new(first);
+    let mut world = World::new(first, false);
     assert!(told(first, &Ok(()), &world.lark).contains("the requests"));
-    let result = world.run(first);
-    assert_eq!(first.check(result.as_ref().map(drop), &world.lark), Ok(()));
+    let result = world.call(first);
+    assert_eq!(first.check(&result, &world.lark), Ok(()));
     assert!(told(named("no app"), &result, &world.lark).contains("the end"));
     let mut upload = first.clone();
     upload.requests.remove(0);
@@ -171,13 +193,62 @@ fn a_check_notices_what_differs() {
     cell.call = named("ok, a cell").call.clone();
     assert!(told(&cell, &result, &world.lark).contains("the image is there"));
 
-    let twice = named("token refused although fresh");
-    let mut world = World::new(twice);
+    let twice = named("token refused at each attempt");
+    let mut world = World::new(twice, false);
     twice.prepare(&mut world.lark);
-    let mut error = world.run(twice).unwrap_err();
+    let mut error = world.call(twice).unwrap_err();
     let Failure::Lark(lark_proto::Error::Api(api)) = &mut error.kind else { panic!("{error:?}") };
     let earlier = world.lark.requests()[1].log_id.clone();
     assert!(earlier.is_some() && earlier != api.log_id);
     api.log_id = earlier;
     assert!(told(twice, &Err(error), &world.lark).contains("log id"));
+
+    // Of a refusal the outcome is known, of a break it is not.
+    let cut = named("reset after the body, an unsafe call");
+    let mut world = World::new(cut, false);
+    cut.prepare(&mut world.lark);
+    let error = world.call(cut).unwrap_err();
+    let as_refused = CallError::new(error.route.clone(), Failure::<io::Error>::NoTicket);
+    assert!(told(cut, &Err(as_refused), &world.lark).contains("NotSent"));
+    assert_eq!(cut.check(&Err(error), &world.lark), Ok(()));
+}
+
+#[test]
+fn a_run_notices_what_differs() {
+    let all = scenarios::all().unwrap();
+    let named = |name| all.iter().find(|scenario| scenario.name == name).unwrap();
+    let failure = || Err(CallError::new("/", Failure::<io::Error>::NoApp));
+    // How many calls the run asked for, and what went otherwise if the call at `at` fails in each way.
+    let told = |scenario: &Scenario, at: usize, time: Duration| {
+        let (mut world, mut run, mut calls) = (World::new(scenario, false), Run::new(scenario), 0);
+        loop {
+            match run.next(&mut world.lark) {
+                Next::Ticket(ticket) => world.session.set_app_ticket(ticket),
+                Next::Call => {
+                    let mut result = world.call(scenario);
+                    if calls == at {
+                        result = failure();
+                    }
+                    run.called(&result);
+                    run.took(if calls == at { time } else { Duration::ZERO });
+                    calls += 1;
+                }
+                Next::Done(wrong) => return (calls, wrong),
+            }
+        }
+    };
+    let warm = named("ok");
+    assert_eq!(told(warm, 3, Duration::ZERO), (3, Vec::new()));
+    for (at, words) in [(0, "the warm call"), (1, "the end"), (2, "the call afterwards")] {
+        let (_, wrong) = told(warm, at, Duration::ZERO);
+        assert!(matches!(&*wrong, [wrong] if wrong.contains(words)), "{wrong:?}");
+    }
+    let (_, wrong) = told(warm, 1, Duration::from_millis(1));
+    assert!(
+        matches!(&*wrong, [slow, end] if slow.contains("1ms") && end.contains("the end")),
+        "{wrong:?}"
+    );
+    // The fake is prepared after the warm call and before the call.
+    let revoked = named("token revoked");
+    assert_eq!(told(revoked, 3, Duration::ZERO), (3, Vec::new()));
 }

@@ -23,14 +23,12 @@ pub(crate) struct Fake {
     lark: Mutex<FakeLark>,
     timer: Box<dyn Timer + Send + Sync>,
     origin: Instant,
-    /// When each slow reply was held back, and for how long.
-    slow: Mutex<Vec<(Duration, Duration)>>,
 }
 
 impl Fake {
     pub(crate) fn new(timer: impl Timer + Send + Sync + 'static) -> Arc<Self> {
-        let (lark, slow) = (Mutex::new(FakeLark::new()), Mutex::default());
-        Arc::new(Self { lark, origin: timer.now(), timer: Box::new(timer), slow })
+        let lark = Mutex::new(FakeLark::new());
+        Arc::new(Self { lark, origin: timer.now(), timer: Box::new(timer) })
     }
 
     pub(crate) fn lark(&self) -> MutexGuard<'_, FakeLark> {
@@ -42,23 +40,12 @@ impl Fake {
         self.timer.now() - self.origin
     }
 
-    /// How much of that slow replies took so far.
-    pub(crate) fn slow(&self) -> Duration {
-        let (now, slow) = (self.elapsed(), self.slow.lock().unwrap());
-        slow.iter().map(|&(since, time)| time.min(now - since)).sum()
-    }
-
     pub(crate) fn now(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.elapsed()
     }
 
     fn begin(&self, head: &request::Parts) -> Arriving<'_> {
         Arriving { fake: self, flight: Some(self.lark().begin(self.now(), head)) }
-    }
-
-    async fn hold_back(&self, time: Duration) {
-        self.slow.lock().unwrap().push((self.elapsed(), time));
-        self.timer.sleep(time).await;
     }
 }
 
@@ -126,7 +113,7 @@ where
     turn().await;
     match how {
         Some(Break::AfterBody) => return Err(Reset),
-        Some(Break::SlowReply(time)) => fake.hold_back(time).await,
+        Some(Break::SlowReply(time)) => fake.timer.sleep(time).await,
         _ => {}
     }
     Ok(reply.map(|whole| Reply::new(whole, how == Some(Break::CutReply))))

@@ -103,7 +103,7 @@ impl<T> Raw<T> {
         Ok(self.payload(Payload::json(text)))
     }
 
-    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::encode`](crate::Multipart::encode) for a form.
+    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::payload`](crate::Multipart::payload) for a form.
     #[must_use]
     pub fn payload(mut self, payload: Payload) -> Self {
         self.payload = Some(payload);
@@ -178,6 +178,23 @@ impl<T: DeserializeOwned> Endpoint for Raw<T> {
 
     fn read(reply: &Reply) -> Result<T, Error> {
         reply.any_data()
+    }
+}
+
+/// The copy shares the body.
+impl<T> Clone for Raw<T> {
+    fn clone(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            route: self.route.clone(),
+            path: self.path.clone(),
+            payload: self.payload.clone(),
+            headers: self.headers.clone(),
+            resend: self.resend,
+            lane: self.lane.clone(),
+            quota: self.quota,
+            output: PhantomData,
+        }
     }
 }
 

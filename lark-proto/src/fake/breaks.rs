@@ -1,10 +1,10 @@
-//! What a test asks a connection to do.
+//! How a connection breaks, if a test asks for it.
 
 use std::time::Duration;
 
 /// How the connection that carries a request fails.
 ///
-/// The fake has no connections: who carries the bytes to it, a server or a transport in memory, asks
+/// The fake has no connections: the server or the transport around it asks
 /// [`InFlight::breaks`](super::InFlight::breaks) when the head has arrived, and obeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,6 +17,6 @@ pub enum Break {
     AfterBody,
     /// The request is carried out, and it closes after half of the reply's body.
     CutReply,
-    /// The request is carried out, and its reply comes so much later.
+    /// The request is carried out, and its reply is held back for this time.
     SlowReply(Duration),
 }

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::Route;
 use super::reply::{self, Refusal, Reply};
 
-/// How a request fails that would have been judged on its merits otherwise.
+/// The answer to a request in place of its own.
 ///
-/// None of them changes what is stored, but for [`TruncatedJson`](Self::TruncatedJson). A request
+/// A request that fails so is not carried out, except with [`TruncatedJson`](Self::TruncatedJson). A request
 /// that is framed wrongly gets the edge's page all the same.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -30,12 +30,12 @@ pub enum Fault {
     RateLimited {
         /// The HTTP status.
         status: StatusCode,
-        /// `x-ogw-ratelimit-reset`, documented as seconds, sent as it stands if a header can hold
+        /// The value of `x-ogw-ratelimit-reset`, documented as seconds and sent unchanged if a header can hold
         /// it; `x-ogw-ratelimit-limit: 100` comes with it. `None` sends neither header.
         reset: Option<String>,
     },
     /// The gateway's refusal of an app that lacks a scope, code 99991672 with HTTP 400: any one of
-    /// these scopes would do. They come as `error.permission_violations` in the form seen live.
+    /// these scopes suffices. They come as `error.permission_violations` in the form seen live.
     Permission(Vec<Cow<'static, str>>),
     /// The HTML page of the edge, seen with 400 for malformed uploads and 502 after a minute.
     EdgeHtml(StatusCode),

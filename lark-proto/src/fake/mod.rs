@@ -1,24 +1,26 @@
-//! A strict, pure, in-memory Lark: the token, image and cell-image endpoints, for testing clients; and
-//! [`scenarios`] that any client has to get through.
+//! A strict Lark in memory, without I/O, to test clients against: the token, image and cell-image endpoints, and the
+//! [`scenarios`] that every client has to get through.
 //!
 //! ```text
 //!  head arrives        body complete
 //!  begin(now, head) --> InFlight --> finish(now, flight, body) --> http::Response
 //!                          |
-//!                          +--> abandon(flight)        (the connection broke: nothing is written)
+//!                          +--> abandon(flight)        (the connection broke: nothing is carried out)
 //!
 //!  handle(now, request) = begin + finish
 //! ```
 //!
-//! It reads requests with parsers of its own, so that an encoder's mistake cannot cancel out, and its
-//! refusals say in `msg` what was wrong and where. It knows no clock, randomness, socket or lock:
-//! the same calls get the same replies, byte for byte.
+//! It reads requests with parsers of its own, so that it does not share a mistake with the encoders, and its
+//! refusals say in `msg` what is wrong and where. It knows no clock, randomness, socket or lock:
+//! the same calls get the same replies, byte for byte. A server that has bytes and no HTTP library reads
+//! requests and writes replies with [`http1`].
 
 mod apps;
 mod auth;
 mod breaks;
 mod fault;
 mod header;
+pub mod http1;
 mod json;
 mod multipart;
 mod reply;
@@ -52,9 +54,8 @@ use self::sheet::Spreadsheet;
 /// A Lark in memory, with a custom app, a store app in one tenant, and one spreadsheet to begin with.
 ///
 /// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
-/// [`finish`](Self::finish) where they may overlap in time; what was written is read back with
-/// [`image`](Self::image) and [`cell`](Self::cell). Whatever the app and the tenant, they write to the
-/// same place.
+/// [`finish`](Self::finish) where they may overlap in time. A test reads back what they wrote with
+/// [`image`](Self::image) and [`cell`](Self::cell). All apps and tenants share the same images and spreadsheets.
 #[derive(Clone, Debug)]
 pub struct FakeLark {
     apps: Apps,
@@ -66,9 +67,7 @@ pub struct FakeLark {
     seen: Vec<Seen>,
 }
 
-/// A request whose head has arrived and whose body has not.
-///
-/// Holds its spreadsheet if it is a cell write.
+/// A request whose head has arrived and whose body has not. A cell write occupies its spreadsheet.
 #[derive(Debug)]
 #[must_use = "give it to `finish` or `abandon`, or its spreadsheet stays occupied"]
 pub struct InFlight {
@@ -80,8 +79,8 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// How the connection is to fail, if a test asked for it. The fake leaves this to whoever has the
-    /// connection.
+    /// How the connection is to fail, if a test asked for it. The fake has no connections: the server or transport around
+    /// it has to obey.
     #[must_use]
     pub fn breaks(&self) -> Option<Break> {
         self.breaks
@@ -162,21 +161,21 @@ impl FakeLark {
         self.apps.tenants.insert(key.to_owned());
     }
 
-    /// The one ticket that the store app's token is given for: what the event of the hour, or the one
-    /// after a resend, brings.
+    /// The ticket that the store app's token takes at present. The service pushes it in an event each hour, and after a
+    /// resend.
     #[must_use]
     pub fn app_ticket(&self) -> &str {
         &self.apps.ticket
     }
 
-    /// Makes another ticket the valid one, so that the one before is answered with 10012.
+    /// Makes another ticket the valid one. The one before is answered with 10012.
     pub fn renew_app_ticket(&mut self) {
         self.apps.renew_ticket();
     }
 
     /// Queues a failure for the next request to any endpoint.
     ///
-    /// Failures are used up one a request, in order, when the request's head arrives.
+    /// Each request takes the oldest failure that is meant for it, when its head arrives.
     pub fn fail_next(&mut self, failure: Fault) {
         self.failures.push_back((None, failure));
     }
@@ -188,7 +187,7 @@ impl FakeLark {
 
     /// Has the connection of the next request to any endpoint break.
     ///
-    /// As with failures, each request uses up one when its head arrives.
+    /// As with failures, each request takes one when its head arrives.
     pub fn break_next(&mut self, how: Break) {
         self.breaks.push_back((None, how));
     }
@@ -211,9 +210,9 @@ impl FakeLark {
 
     /// Takes a request's head: its token is checked now, and a cell write occupies its spreadsheet.
     ///
-    /// A cell write that begins while another holds the spreadsheet will be answered with 90217,
-    /// because one document takes only serial calls. A write that a queued [`Fault`] waits for
-    /// holds it too, one whose token is refused does not.
+    /// A cell write that begins while another occupies the spreadsheet will be answered with 90217,
+    /// because one document takes only serial calls. A write that will be answered with a queued [`Fault`]
+    /// occupies it too; one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let target = Route::of(&head.method, head.uri.path());
         let (admitted, failure, breaks) = match &target {

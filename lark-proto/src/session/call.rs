@@ -13,7 +13,7 @@ use super::tokens::{Cause, Why};
 use super::{CallId, Credential, Ending, FetchId, Hold, Limits, Session, WaitFor};
 use crate::body::Body;
 use crate::endpoint::Endpoint;
-use crate::error::{CallError, Error, Failure, Outcome};
+use crate::error::{CallError, Error, Failure, Outcome, chain};
 use crate::reply::Reply;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
@@ -272,7 +272,10 @@ impl<'e, O, T> Call<'e, O, T> {
                 Step::Send(outgoing)
             }
             Err(Hold::Wait { until, .. }) => Step::Wait(until.saturating_sub(now)),
-            Err(Hold::End(ending)) => Step::Done(Err(self.error(ending))),
+            Err(Hold::End(ending)) => {
+                let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
+                Step::Done(Err(self.error(ending, driven)))
+            }
         }
     }
 
@@ -293,7 +296,8 @@ impl<'e, O, T> Call<'e, O, T> {
                 let Some(fetch) = self.drives.take() else { return };
                 match session.token_reply(fetch, now, reply) {
                     Some((route, error)) => {
-                        self.last = Some(CallError::new(route, Failure::Lark(error)))
+                        self.flight.events.push(|| Event::refused(route, &error, true));
+                        self.last = Some(CallError::new(route, Failure::Lark(error)));
                     }
                     None => {
                         self.last =
@@ -333,6 +337,7 @@ impl<'e, O, T> Call<'e, O, T> {
             let Some(fetch) = self.drives.take() else { return };
             let route = session.token_failure(fetch, now, &failure, permanence);
             if let Some(route) = route {
+                self.flight.events.push(|| Event::broken(route, text(&failure), true));
                 let outcome = Outcome::NotSent;
                 self.last = Some(CallError::new(route, failure).with_outcome(outcome));
             }
@@ -344,7 +349,7 @@ impl<'e, O, T> Call<'e, O, T> {
             _ => permanence,
         };
         let is_late = matches!(failure, Failure::Deadline);
-        let answer = Answer::Broken { pulled, permanence, is_late };
+        let answer = Answer::Broken { pulled, permanence, is_late, text: &|| text(&failure) };
         if let Some(fate) = self.flight.answered(session, answer, now) {
             self.failed(failure, fate);
         }
@@ -377,8 +382,9 @@ impl<'e, O, T> Call<'e, O, T> {
         }
     }
 
-    /// The error of a call that ends without an answer of its own.
-    fn error(&mut self, ending: Ending) -> CallError<T> {
+    /// The error of a call that ends without an answer of its own; `driven` is the route of a token request that it has
+    /// in flight.
+    fn error(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
             Ending::Last | Ending::Late(_) => true,
             // The call met the failure itself, or another one of the same series.
@@ -399,7 +405,10 @@ impl<'e, O, T> Call<'e, O, T> {
         };
         let error = match ending {
             Ending::Last | Ending::Late(WaitFor::Reply) => CallError::new(own(), Failure::Deadline),
-            Ending::Late(reason) => CallError::new(own(), Failure::Queued(reason)),
+            Ending::Late(reason) => match driven {
+                Some(route) if reason == WaitFor::Token => CallError::new(route, Failure::Deadline),
+                _ => CallError::new(own(), Failure::Queued(reason)),
+            },
             Ending::Told(error) => CallError::new(own(), Failure::Lark(error)),
             Ending::NoToken(Cause { route, why }) => CallError::new(route, why.into()),
             Ending::NoApp => CallError::new(own(), Failure::NoApp),
@@ -422,6 +431,14 @@ impl<'e, O, T> Call<'e, O, T> {
         if let Some(id) = self.id() {
             session.woken.remove(&id);
         }
+    }
+}
+
+/// A failure in one line, with the causes of the transport's error.
+fn text<T: StdError>(failure: &Failure<T>) -> String {
+    match failure {
+        Failure::Transport(error) => chain(error),
+        other => other.to_string(),
     }
 }
 

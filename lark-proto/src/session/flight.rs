@@ -77,7 +77,7 @@ struct Used {
 pub(super) enum Answer<'a> {
     Success,
     Refused(&'a Error),
-    Broken { pulled: u64, permanence: Permanence, is_late: bool },
+    Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a dyn Fn() -> String },
 }
 
 /// What that means for the call.
@@ -162,6 +162,7 @@ impl<'e> Flight<'e> {
             }
             Err(Hold::Send(outgoing, route)) => {
                 self.state = State::Pending { turn, not_before };
+                self.used.waited_for = WaitFor::Token;
                 let (route, len) = (*route, outgoing.request.body().len());
                 self.events.push(|| Event::Sent { route: route.into(), send: 0, len });
             }
@@ -279,7 +280,9 @@ impl<'e> Flight<'e> {
             Answer::Refused(error) => {
                 self.events.push(|| Event::refused(self.route, error, fate.goes_on));
             }
-            Answer::Broken { .. } => self.events.push(|| Event::broken(self.route, fate.goes_on)),
+            Answer::Broken { text, .. } => {
+                self.events.push(|| Event::broken(self.route, text(), fate.goes_on));
+            }
         }
         match not_before {
             Some(not_before) => self.state = State::Pending { turn, not_before },

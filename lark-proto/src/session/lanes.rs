@@ -38,14 +38,15 @@ struct Waiter {
 #[derive(Debug)]
 struct Busy {
     since: Duration,
-    /// The service's last word.
+    /// The service's last word, and when it came.
     error: Error,
+    at: Duration,
 }
 
 impl Busy {
-    /// Whether the document has been busy for as long as the waiter is ready to wait.
-    fn is_up_for(&self, waiter: &Waiter, now: Duration) -> bool {
-        self.since.max(waiter.since).saturating_add(waiter.patience) <= now
+    /// Whether the document, when it was last asked, had been busy for as long as the waiter is ready to wait.
+    fn is_up_for(&self, waiter: &Waiter) -> bool {
+        self.since.max(waiter.since).saturating_add(waiter.patience) <= self.at
     }
 }
 
@@ -71,7 +72,7 @@ impl Lanes {
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, patience });
         match &lane.busy {
-            Some(busy) if busy.is_up_for(waiter, now) => {
+            Some(busy) if busy.is_up_for(waiter) => {
                 Err(Hold::End(Ending::Told(busy.error.clone())))
             }
             _ if first => Ok(()),
@@ -91,7 +92,7 @@ impl Lanes {
         }
         if was_first {
             woken.extend(lane.queue.keys().next());
-            let is_up = |waiter| lane.busy.as_ref().is_some_and(|busy| busy.is_up_for(waiter, now));
+            let is_up = |waiter| lane.busy.as_ref().is_some_and(|busy| busy.is_up_for(waiter));
             let up = lane.queue.iter().take_while(|(_, waiter)| is_up(waiter));
             woken.extend(up.map(|(call, _)| call));
         }
@@ -110,10 +111,10 @@ impl Lanes {
     ) -> Duration {
         let Some(lane) = self.0.get_mut(lane) else { return now };
         let since = now.max(lane.unsettled_until);
-        let busy = lane.busy.get_or_insert(Busy { since, error: error.clone() });
-        busy.error = error.clone();
+        let since = lane.busy.as_ref().map_or(since, |busy| busy.since);
+        lane.busy = Some(Busy { since, error: error.clone(), at: now });
         let joined = lane.queue.get(&call).map_or(now, |waiter| waiter.since);
-        busy.since.max(joined)
+        since.max(joined)
     }
 
     /// The document answered something else.

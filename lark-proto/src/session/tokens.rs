@@ -456,7 +456,12 @@ impl Tokens {
         woken: &mut Woken,
     ) {
         let Some(InFlight { what, tenant }) = self.in_flight.remove(&id) else { return };
-        let cause = Cause { route: what.route(app), why };
+        let route = match why {
+            // The service agreed to push the ticket: the request that lacks it is the one that cannot be sent.
+            Why::NoTicket => AppTokenRequest::ROUTE,
+            _ => what.route(app),
+        };
+        let cause = Cause { route, why };
         let mut hear = |entry: &mut Tenant, is_over: bool, pause: Option<&Pause>| {
             if is_over {
                 entry.end_series(cause.clone(), woken);
@@ -597,6 +602,11 @@ impl Tokens {
     /// The token for `tenant` and its end.
     pub(super) fn held(&self, tenant: &Option<TenantKey>) -> Option<(&TenantToken, Duration)> {
         self.tenants.get(tenant)?.slot.held()
+    }
+
+    /// The route of a request, while it is in flight.
+    pub(super) fn route(&self, app: &App, id: FetchId) -> Option<&'static str> {
+        self.in_flight.get(&id).map(|request| request.what.route(app))
     }
 
     /// No request is in flight, and no call waits for a token.

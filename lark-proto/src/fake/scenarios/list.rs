@@ -4,35 +4,48 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::{Expected, Scenario, Target, Trouble};
 use crate::code::Code;
-use crate::endpoints::{PutImage, WriteSheetImage};
-use crate::error::Invalid;
+use crate::endpoints::{PutImage, Raw, WriteSheetImage};
+use crate::error::{Invalid, Outcome};
 use crate::fake::Route::{
-    AppAccessToken as AppToken, AppTicketResend as Resend, ImageV4Put as Put,
+    AppAccessToken as AppToken, AppTicketResend as Resend, ImV1Images as Once, ImageV4Put as Put,
     StoreTenantAccessToken as InTenant, TenantAccessToken as Token, ValuesImage as Cell,
 };
 use crate::fake::{Break, FakeLark, Fault, Route, TokenKind};
+use crate::multipart::Multipart;
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};
 
-/// The wait after a first failure for which the service names none: half of it is jitter.
+/// The backoff after a first failure, in milliseconds: jitter takes off up to a half.
 const BACKOFF: RangeInclusive<u64> = 250..=500;
-/// The wait that the service names.
+/// The backoff after a second failure.
+const SECOND_BACKOFF: RangeInclusive<u64> = 500..=1000;
+/// The wait that the service names in most scenarios.
 const NAMED: RangeInclusive<u64> = 50..=50;
-/// Two sends: enough to see that there is no third.
+/// Two attempts: enough to see that there is no third.
 const TWO: Limits = Limits::one_attempt().attempts(2);
-/// Enough for a reply on loopback, and soon over.
+/// Enough for a reply on loopback.
 const SECOND: Limits = Limits::one_attempt().total(Duration::from_secs(1));
 
-/// All scenarios.
+/// All scenarios. None lasts longer than [2.1 s](Scenario::lasts), and few longer than half a second, since some clients
+/// run them in real time.
 ///
 /// # Errors
-/// None of its values is invalid, so that it has none.
+/// There are none: each value of the list is valid.
 pub fn all() -> Result<Vec<Scenario>, Invalid> {
-    let lists = [tokens()?, limits()?, replies()?, connections()?, store_app()?];
+    let lists = [
+        tokens()?,
+        token_requests()?,
+        rate_limits()?,
+        busy_documents()?,
+        replies()?,
+        connections()?,
+        unsafe_calls()?,
+        store_app()?,
+    ];
     Ok(lists.into_iter().flatten().collect())
 }
 
@@ -41,6 +54,7 @@ fn tokens() -> Result<Vec<Scenario>, Invalid> {
         put("first token")?.takes(&[(Token, 1), (Put, 1)]),
         put("ok")?.warm().takes(&[(Token, 1), (Put, 2)]),
         write("ok, a cell")?.warm().takes(&[(Token, 1), (Cell, 2)]),
+        once("ok, an unsafe call")?.takes(&[(Token, 1), (Once, 1)]),
         put("token revoked")?
             .warm()
             .by(|lark| lark.revoke_tokens(TokenKind::Tenant))
@@ -58,159 +72,274 @@ fn tokens() -> Result<Vec<Scenario>, Invalid> {
             .warm()
             .by(|lark| {
                 lark.revoke_tokens(TokenKind::Tenant);
-                lark.fail_next_on(Put, code(400, 99991663));
-                lark.fail_next_on(Put, code(400, 99991663));
+                fail(lark, Put, &[code(400, 99991663), code(400, 99991663)]);
             })
+            .takes(&[(Token, 2), (Put, 4)])
+            .lasts(SECOND_BACKOFF),
+        // The service hands out the same token again, and refuses it again.
+        put("token refused although fresh")?
+            .by(|lark| fail(lark, Put, &[code(200, 99991663), code(200, 99991663)]))
             .takes(&[(Token, 2), (Put, 3)])
+            .lasts(SECOND_BACKOFF),
+        put("token refused at each attempt")?
+            .within(TWO)
+            .by(|lark| fail(lark, Put, &[code(200, 99991663), code(200, 99991663)]))
+            .takes(&[(Token, 2), (Put, 2)])
             .fails(refused(Put, 99991663)),
-        // The service hands the same token out again, and refuses it again.
-        put("token revoked, without a second send")?
+        put("token revoked, with one attempt")?
             .warm()
             .within(Limits::one_attempt())
             .by(|lark| lark.revoke_tokens(TokenKind::Tenant))
             .takes(&[(Token, 1), (Put, 2)])
             .fails(refused(Put, 99991663)),
-        put("token refused although fresh")?
-            .by(|lark| {
-                lark.fail_next_on(Put, code(200, 99991663));
-                lark.fail_next_on(Put, code(200, 99991663));
-            })
-            .takes(&[(Token, 2), (Put, 2)])
-            .fails(refused(Put, 99991663)),
-        put("wrong app secret")?
-            .of(App::custom(FakeLark::APP_ID, "wrong")?)
-            .takes(&[(Token, 1)])
-            .fails_for_good(refused(Token, 10014)),
-        put("unknown app")?
-            .of(App::custom("cli_0", "wrong")?)
-            .takes(&[(Token, 1)])
-            .fails_for_good(refused(Token, 10014)),
-        put("no app")?.of(App::None).fails_for_good(failure(Put, Trouble::NoApp)),
     ])
 }
 
-fn limits() -> Result<Vec<Scenario>, Invalid> {
+fn token_requests() -> Result<Vec<Scenario>, Invalid> {
+    let twice = [(Token, 2), (Put, 1)];
+    Ok(vec![
+        put("token request answered 500")?
+            .by(|lark| lark.fail_next_on(Token, page(500)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        put("token request answered 503 with an unknown code")?
+            .by(|lark| lark.fail_next_on(Token, code(503, 42)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        put("half of the token's JSON")?
+            .by(|lark| lark.fail_next_on(Token, Fault::TruncatedJson))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        put("reset after the token request")?
+            .by(|lark| lark.break_next_on(Token, Break::AfterBody))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        // A caller's limits are about its own request.
+        put("reset after the token request, with one attempt")?
+            .within(Limits::one_attempt())
+            .by(|lark| lark.break_next_on(Token, Break::AfterBody))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        put("rate limit of the token's route")?
+            .by(|lark| lark.fail_next_on(Token, limit(429, Some("0.05"))))
+            .takes(&twice)
+            .lasts(NAMED),
+        put("rate limit of the token's route for an hour")?
+            .by(|lark| lark.fail_next_on(Token, limit(429, Some("3600"))))
+            .takes(&[(Token, 1)])
+            .fails_for_good(not_sent(Token, api(99991400))),
+        put("slow token past the deadline")?
+            .within(SECOND)
+            .by(|lark| lark.break_next_on(Token, Break::SlowReply(Duration::from_millis(1500))))
+            .takes(&[(Token, 1)])
+            .lasts(1000..=1000)
+            .fails(not_sent(Token, Trouble::Deadline)),
+        put("wrong app secret")?
+            .of(App::custom(FakeLark::APP_ID, "wrong")?)
+            .takes(&[(Token, 1)])
+            .fails_for_good(not_sent(Token, api(10014))),
+        put("unknown app")?
+            .of(App::custom("cli_0", "wrong")?)
+            .takes(&[(Token, 1)])
+            .fails_for_good(not_sent(Token, api(10014))),
+        put("no app")?.of(App::None).fails_for_good(not_sent(Put, Trouble::NoApp)),
+    ])
+}
+
+fn rate_limits() -> Result<Vec<Scenario>, Invalid> {
     let twice = [(Token, 1), (Put, 2)];
     Ok(vec![
         put("rate limit as 429, with the header")?
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("0.05"))))
             .takes(&twice)
-            .waits(NAMED),
+            .lasts(NAMED),
         put("rate limit as 400, with the header")?
             .by(|lark| lark.fail_next_on(Put, limit(400, Some("0.05"))))
             .takes(&twice)
-            .waits(NAMED),
+            .lasts(NAMED),
         put("rate limit as 429, without the header")?
             .by(|lark| lark.fail_next_on(Put, limit(429, None)))
             .takes(&twice)
-            .waits(BACKOFF),
+            .lasts(BACKOFF),
         put("rate limit as 400, without the header")?
             .by(|lark| lark.fail_next_on(Put, limit(400, None)))
             .takes(&twice)
-            .waits(BACKOFF),
-        put("rate limit, with a header that says nothing")?
+            .lasts(BACKOFF),
+        put("rate limit, with a header that cannot be read")?
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("soon"))))
             .takes(&twice)
-            .waits(BACKOFF),
-        put("rate limit as a page of the edge")?
-            .by(|lark| lark.fail_next_on(Put, Fault::EdgeHtml(StatusCode::TOO_MANY_REQUESTS)))
+            .lasts(BACKOFF),
+        put("rate limit, with two headers that disagree")?
+            .by(|lark| lark.fail_next_on(Put, reply(429, 99991400, "120", "0.05")))
             .takes(&twice)
-            .waits(BACKOFF),
-        write("rate limit of the document, 90217")?
-            .by(|lark| lark.fail_next_on(Cell, code(200, 90217)))
-            .takes(&[(Token, 1), (Cell, 2)])
-            .waits(BACKOFF),
-        write("rate limit of the document, 90235")?
-            .by(|lark| lark.fail_next_on(Cell, code(400, 90235)))
-            .takes(&[(Token, 1), (Cell, 2)])
-            .waits(BACKOFF),
-        put("rate limit of the token's route")?
-            .by(|lark| lark.fail_next_on(Token, limit(429, Some("0.05"))))
-            .takes(&[(Token, 2), (Put, 1)])
-            .waits(NAMED),
+            .lasts(NAMED),
+        put("rate limit as a page of the edge")?
+            .by(|lark| lark.fail_next_on(Put, page(429)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        // A rate refusal costs no attempt. After the second one the route takes 0.9 requests a second.
         put("rate limit again and again")?
             .within(TWO)
-            .by(|lark| {
-                lark.fail_next_on(Put, limit(429, Some("0.05")));
-                lark.fail_next_on(Put, limit(429, Some("0.05")));
-            })
-            .takes(&twice)
-            .waits(NAMED)
+            .by(|lark| fail(lark, Put, &[limit(429, Some("0.05")), limit(429, Some("0.05"))]))
+            .takes(&[(Token, 1), (Put, 3)])
+            .lasts(1161..=1162),
+        put("rate limit, with one attempt")?
+            .within(Limits::one_attempt())
+            .by(|lark| lark.fail_next_on(Put, limit(429, Some("0.05"))))
+            .takes(&[(Token, 1), (Put, 1)])
             .fails(refused(Put, 99991400)),
-        put("rate limit for longer than a call waits")?
+        put("rate limit for longer than the call waits")?
             .within(Limits::default().longest_wait(Duration::from_millis(50)))
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("3600"))))
             .takes(&[(Token, 1), (Put, 1)])
-            .fails(refused(Put, 99991400)),
+            .fails_for_good(refused(Put, 99991400)),
+        put("rate limit past the deadline")?
+            .within(SECOND.attempts(2))
+            .by(|lark| lark.fail_next_on(Put, limit(429, Some("30"))))
+            .takes(&[(Token, 1), (Put, 1)])
+            .fails_for_good(refused(Put, 99991400)),
+    ])
+}
+
+fn busy_documents() -> Result<Vec<Scenario>, Invalid> {
+    let twice = [(Token, 1), (Cell, 2)];
+    Ok(vec![
+        write("document busy, 90217")?
+            .by(|lark| lark.fail_next_on(Cell, code(200, 90217)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("document busy, 90228")?
+            .by(|lark| lark.fail_next_on(Cell, code(200, 90228)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("document busy, 90235")?
+            .by(|lark| lark.fail_next_on(Cell, code(400, 90235)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("document busy, 90242")?
+            .by(|lark| lark.fail_next_on(Cell, code(200, 90242)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        // The time bounds it, not the attempts.
+        write("document busy for more often than there are attempts")?
+            .within(TWO)
+            .by(|lark| {
+                let busy = || reply(400, 90235, "0.05", "0.05");
+                fail(lark, Cell, &[busy(), busy(), busy(), busy()]);
+            })
+            .takes(&[(Token, 1), (Cell, 5)])
+            .lasts(200..=200),
+        write("document busy for longer than the call waits")?
+            .within(Limits::default().busy(Duration::from_millis(200)))
+            .by(|lark| fail(lark, Cell, &[code(200, 90217), code(400, 90235)]))
+            .takes(&twice)
+            .lasts(200..=200)
+            .fails(refused(Cell, 90235)),
+        write("document busy, with one attempt")?
+            .within(Limits::one_attempt())
+            .by(|lark| lark.fail_next_on(Cell, code(200, 90217)))
+            .takes(&[(Token, 1), (Cell, 1)])
+            .fails(refused(Cell, 90217)),
     ])
 }
 
 fn replies() -> Result<Vec<Scenario>, Invalid> {
     let once = [(Token, 1), (Cell, 1)];
+    let twice = [(Token, 1), (Cell, 2)];
     let scopes = ["drive:drive", "sheets:spreadsheet"].map(str::to_owned).to_vec();
     Ok(vec![
         write("page of the edge as 400")?
-            .by(|lark| lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_REQUEST)))
+            .by(|lark| lark.fail_next_on(Cell, page(400)))
             .takes(&once)
-            .fails(failure(Cell, Trouble::Unreadable(StatusCode::BAD_REQUEST))),
-        write("page of the edge as 502")?
-            .by(|lark| lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_GATEWAY)))
-            .takes(&[(Token, 1), (Cell, 2)])
-            .waits(BACKOFF),
-        write("page of the edge as 502 again and again")?
+            .fails(failed(Outcome::Refused, Cell, unreadable(400))),
+        write("page of the edge as 408")?
+            .by(|lark| lark.fail_next_on(Cell, page(408)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("page of the edge as 500")?
+            .by(|lark| lark.fail_next_on(Cell, page(500)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("page of the edge as 500 again and again")?
             .within(TWO)
-            .by(|lark| {
-                lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_GATEWAY));
-                lark.fail_next_on(Cell, Fault::EdgeHtml(StatusCode::BAD_GATEWAY));
-            })
-            .takes(&[(Token, 1), (Cell, 2)])
-            .waits(BACKOFF)
-            .fails(failure(Cell, Trouble::Unreadable(StatusCode::BAD_GATEWAY))),
+            .by(|lark| fail(lark, Cell, &[page(500), page(500)]))
+            .takes(&twice)
+            .lasts(BACKOFF)
+            .fails(failed(Outcome::Unknown, Cell, unreadable(500))),
+        // The write may still be running: it is given two seconds, and what it makes of the document costs no attempt.
+        write("page of the edge as 502, and the document is busy with the write")?
+            .within(TWO)
+            .by(|lark| fail(lark, Cell, &[page(502), reply(200, 90217, "0.05", "0.05")]))
+            .takes(&[(Token, 1), (Cell, 3)])
+            .lasts(2050..=2050),
+        write("500 with an unknown code")?
+            .by(|lark| lark.fail_next_on(Cell, code(500, 42)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("400 with an unknown code")?
+            .by(|lark| lark.fail_next_on(Cell, code(400, 42)))
+            .takes(&once)
+            .fails(refused(Cell, 42)),
+        // Whether the first send was carried out is not known, and the refusal of the second does not tell.
+        write("refused after an unknown code as 500")?
+            .by(|lark| fail(lark, Cell, &[code(500, 42), code(400, 42)]))
+            .takes(&twice)
+            .lasts(BACKOFF)
+            .fails(failed(Outcome::Unknown, Cell, api(42))),
         write("route not found")?
             .by(|lark| lark.fail_next_on(Cell, Fault::PlainNotFound))
             .takes(&once)
-            .fails(failure(Cell, Trouble::Unreadable(StatusCode::NOT_FOUND))),
+            .fails(failed(Outcome::Refused, Cell, unreadable(404))),
         write("half of the JSON")?
             .by(|lark| lark.fail_next_on(Cell, Fault::TruncatedJson))
             .takes(&once)
-            .fails(failure(Cell, Trouble::Unreadable(StatusCode::OK))),
+            .fails(failed(Outcome::Unknown, Cell, unreadable(200))),
         write("huge reply")?
             .by(|lark| {
                 let huge = Bytes::from(vec![b' '; (1 << 20) + 1]);
                 lark.fail_next_on(Cell, Fault::Reply(Response::new(huge)));
             })
             .takes(&once)
-            .fails(failure(Cell, Trouble::TooLarge)),
+            .fails(failed(Outcome::Unknown, Cell, Trouble::TooLarge)),
         write("permission missing")?
             .by(|lark| {
                 let scopes = ["drive:drive", "sheets:spreadsheet"].map(Into::into).to_vec();
                 lark.fail_next_on(Cell, Fault::Permission(scopes));
             })
             .takes(&once)
-            .fails(failure(Cell, Trouble::Refused { code: Code::SCOPE_MISSING, scopes })),
+            .fails(failed(
+                Outcome::Refused,
+                Cell,
+                Trouble::Refused { code: Code::SCOPE_MISSING, scopes },
+            )),
     ])
 }
 
 fn connections() -> Result<Vec<Scenario>, Invalid> {
+    let once = [(Token, 1), (Cell, 1)];
     let twice = [(Token, 1), (Cell, 2)];
+    // Long enough to come in many pieces: a short one would have arrived before it breaks.
+    let long = [200; 300_000];
     Ok(vec![
         write("reset before the body")?
             .by(|lark| lark.break_next_on(Cell, Break::BeforeBody))
-            .takes(&[(Token, 1), (Cell, 1)])
-            .waits(BACKOFF),
-        // So long that it comes in many pieces: a short one would be there as a whole before it breaks.
-        write_of("reset during the body", &[200; 300_000])?
+            .takes(&once)
+            .lasts(BACKOFF),
+        write_of("reset during the body", &long)?
             .by(|lark| lark.break_next_on(Cell, Break::DuringBody))
-            .takes(&[(Token, 1), (Cell, 1)])
-            .waits(BACKOFF),
+            .takes(&once)
+            .lasts(BACKOFF),
+        write_of("reset during the body, twice", &long)?
+            .by(|lark| {
+                lark.break_next_on(Cell, Break::DuringBody);
+                lark.break_next_on(Cell, Break::DuringBody);
+            })
+            .takes(&once)
+            .lasts(750..=1500),
         write("reset after the body")?
             .by(|lark| lark.break_next_on(Cell, Break::AfterBody))
             .takes(&twice)
-            .waits(BACKOFF),
-        put("reset after the token's request")?
-            .by(|lark| lark.break_next_on(Token, Break::AfterBody))
-            .takes(&[(Token, 2), (Put, 1)])
-            .waits(BACKOFF),
+            .lasts(BACKOFF),
         write("reset again and again")?
             .within(TWO)
             .by(|lark| {
@@ -218,31 +347,63 @@ fn connections() -> Result<Vec<Scenario>, Invalid> {
                 lark.break_next_on(Cell, Break::AfterBody);
             })
             .takes(&twice)
-            .waits(BACKOFF)
-            .fails(failure(Cell, Trouble::Transport)),
+            .lasts(BACKOFF)
+            .fails(failed(Outcome::Unknown, Cell, Trouble::Transport)),
         write("reply cut short")?
             .by(|lark| lark.break_next_on(Cell, Break::CutReply))
             .takes(&twice)
-            .waits(BACKOFF),
+            .lasts(BACKOFF),
         write("slow reply in time")?
             .by(|lark| lark.break_next_on(Cell, Break::SlowReply(Duration::from_millis(50))))
-            .takes(&[(Token, 1), (Cell, 1)]),
+            .takes(&once)
+            .lasts(50..=50),
         write("slow reply past the deadline")?
             .within(SECOND)
             .by(|lark| lark.break_next_on(Cell, Break::SlowReply(Duration::from_secs(30))))
-            .takes(&[(Token, 1), (Cell, 1)])
-            .fails(failure(Cell, Trouble::Deadline)),
-        put("slow token past the deadline")?
-            .within(SECOND)
-            .by(|lark| lark.break_next_on(Token, Break::SlowReply(Duration::from_secs(30))))
-            .takes(&[(Token, 1)])
-            .fails(failure(Token, Trouble::Deadline)),
+            .takes(&once)
+            .lasts(1000..=1000)
+            .fails(failed(Outcome::Unknown, Cell, Trouble::Deadline)),
+    ])
+}
+
+/// A refusal that shows that nothing was done is followed by a second send, and nothing else is.
+fn unsafe_calls() -> Result<Vec<Scenario>, Invalid> {
+    let single = [(Token, 1), (Once, 1)];
+    let twice = [(Token, 1), (Once, 2)];
+    Ok(vec![
+        once("token refused, an unsafe call")?
+            .by(|lark| lark.fail_next_on(Once, code(400, 99991663)))
+            .takes(&[(Token, 2), (Once, 2)]),
+        once("rate limit, an unsafe call")?
+            .by(|lark| lark.fail_next_on(Once, limit(429, Some("0.05"))))
+            .takes(&twice)
+            .lasts(NAMED),
+        once("rate limit as a page of the edge, an unsafe call")?
+            .by(|lark| lark.fail_next_on(Once, page(429)))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        once("page of the edge as 502, an unsafe call")?
+            .by(|lark| lark.fail_next_on(Once, page(502)))
+            .takes(&single)
+            .fails(failed(Outcome::Unknown, Once, unreadable(502))),
+        once("500 with an unknown code, an unsafe call")?
+            .by(|lark| lark.fail_next_on(Once, code(500, 42)))
+            .takes(&single)
+            .fails(failed(Outcome::Unknown, Once, api(42))),
+        once("reset after the body, an unsafe call")?
+            .by(|lark| lark.break_next_on(Once, Break::AfterBody))
+            .takes(&single)
+            .fails(failed(Outcome::Unknown, Once, Trouble::Transport)),
+        once("reply cut short, an unsafe call")?
+            .by(|lark| lark.break_next_on(Once, Break::CutReply))
+            .takes(&single)
+            .fails(failed(Outcome::Unknown, Once, Trouble::Transport)),
     ])
 }
 
 fn store_app() -> Result<Vec<Scenario>, Invalid> {
     let custom = App::store(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
-    let no_ticket = || failure(AppToken, Trouble::NoTicket);
+    let no_ticket = || not_sent(AppToken, Trouble::NoTicket);
     Ok(vec![
         put("store app")?.store()?.takes(&[(AppToken, 1), (InTenant, 1), (Put, 1)]),
         put("store app, tenant token revoked")?
@@ -258,6 +419,11 @@ fn store_app() -> Result<Vec<Scenario>, Invalid> {
                 lark.revoke_tokens(TokenKind::Tenant);
             })
             .takes(&[(AppToken, 2), (InTenant, 3), (Put, 3)]),
+        put("store app, app token request answered 500")?
+            .store()?
+            .by(|lark| lark.fail_next_on(AppToken, page(500)))
+            .takes(&[(AppToken, 2), (InTenant, 1), (Put, 1)])
+            .lasts(BACKOFF),
         put("ticket refused")?
             .store()?
             .by(FakeLark::renew_app_ticket)
@@ -269,18 +435,32 @@ fn store_app() -> Result<Vec<Scenario>, Invalid> {
         Scenario { ticket: None, ..put("custom app taken for a store app")?.store()? }
             .of(custom)
             .takes(&[(Resend, 1)])
-            .fails_for_good(refused(Resend, 10016)),
+            .fails_for_good(not_sent(Resend, api(10016))),
         Scenario { tenant: None, ..put("no tenant")?.store()? }
-            .fails_for_good(failure(Put, Trouble::NoTenant)),
+            .fails_for_good(not_sent(Put, Trouble::NoTenant)),
         Scenario { tenant: Some(TenantKey::new("0")?), ..put("tenant without the app")?.store()? }
             .takes(&[(AppToken, 1), (InTenant, 1)])
-            .fails_for_good(refused(InTenant, 10013)),
+            .fails_for_good(not_sent(InTenant, api(10013))),
+        Scenario { tenant: Some(TenantKey::new("0")?), ..put("tenant of a custom app")? }
+            .fails_for_good(not_sent(Put, Trouble::ForeignTenant)),
     ])
 }
 
 fn put(name: &'static str) -> Result<Scenario, Invalid> {
     let image = Image::new(&b"GIF89a.."[..])?;
     Scenario::new(name, Target::PutImage(PutImage::message(image.clone())?), image)
+}
+
+fn once(name: &'static str) -> Result<Scenario, Invalid> {
+    let image = Image::new(&b"GIF89a.."[..])?;
+    let form = Multipart::new().text("image_type", "message").file(
+        "image",
+        "image.gif",
+        "image/gif",
+        image.bytes().clone(),
+    );
+    let upload = Raw::new(Method::POST, Once.path()).payload(form.payload());
+    Scenario::new(name, Target::Unsafe(upload), image)
 }
 
 fn write(name: &'static str) -> Result<Scenario, Invalid> {
@@ -305,7 +485,7 @@ impl Scenario {
             limits: Limits::default(),
             call,
             is_warm: false,
-            waits: Duration::ZERO..=Duration::ZERO,
+            lasts: Duration::ZERO..=Duration::ZERO,
             expected: Expected::Success,
             requests: Vec::new(),
             recovers: true,
@@ -343,9 +523,9 @@ impl Scenario {
         Self { requests: requests.to_vec(), ..self }
     }
 
-    fn waits(self, millis: RangeInclusive<u64>) -> Self {
+    fn lasts(self, millis: RangeInclusive<u64>) -> Self {
         let [least, most] = [*millis.start(), *millis.end()].map(Duration::from_millis);
-        Self { waits: least..=most, ..self }
+        Self { lasts: least..=most, ..self }
     }
 
     fn fails(self, expected: Expected) -> Self {
@@ -357,12 +537,37 @@ impl Scenario {
     }
 }
 
-fn failure(route: Route, trouble: Trouble) -> Expected {
-    Expected::Failure { route: route.path().into(), trouble }
+fn failed(outcome: Outcome, route: Route, trouble: Trouble) -> Expected {
+    Expected::Failure { route: route.path().into(), trouble, outcome }
 }
 
+/// The call ends before its own request was sent.
+fn not_sent(route: Route, trouble: Trouble) -> Expected {
+    failed(Outcome::NotSent, route, trouble)
+}
+
+/// The service refuses the call's own request.
 fn refused(route: Route, code: i64) -> Expected {
-    failure(route, Trouble::Refused { code: Code(code), scopes: Vec::new() })
+    failed(Outcome::Refused, route, api(code))
+}
+
+fn api(code: i64) -> Trouble {
+    Trouble::Refused { code: Code(code), scopes: Vec::new() }
+}
+
+fn unreadable(http: u16) -> Trouble {
+    Trouble::Unreadable(status(http))
+}
+
+/// Has the next requests to `route` fail, one after the other.
+fn fail(lark: &mut FakeLark, route: Route, faults: &[Fault]) {
+    for fault in faults {
+        lark.fail_next_on(route, fault.clone());
+    }
+}
+
+fn page(http: u16) -> Fault {
+    Fault::EdgeHtml(status(http))
 }
 
 fn code(http: u16, code: i64) -> Fault {
@@ -371,6 +576,16 @@ fn code(http: u16, code: i64) -> Fault {
 
 fn limit(http: u16, reset: Option<&str>) -> Fault {
     Fault::RateLimited { status: status(http), reset: reset.map(str::to_owned) }
+}
+
+/// A refusal with both headers that name a wait.
+fn reply(http: u16, code: i64, reset: &'static str, retry_after: &'static str) -> Fault {
+    let mut reply = Response::new(format!(r#"{{"code":{code},"msg":"as asked for"}}"#).into());
+    *reply.status_mut() = status(http);
+    let header = http::HeaderValue::from_static;
+    reply.headers_mut().insert("x-ogw-ratelimit-reset", header(reset));
+    reply.headers_mut().insert("retry-after", header(retry_after));
+    Fault::Reply(reply)
 }
 
 fn status(http: u16) -> StatusCode {

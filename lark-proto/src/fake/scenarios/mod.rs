@@ -1,34 +1,100 @@
-//! What every client has to get through: how the service or the connection fails, how the call ends
-//! then, and how many requests it took.
+//! What every client has to get through: each [`Scenario`] says how the service or the connection fails, how the call
+//! ends, how long it lasts, and how many requests it takes.
 //!
-//! The list says nothing about the transport. A client runs a scenario in six steps:
+//! A scenario is the same for every transport. A client runs it in six steps:
 //!
-//! 1. A new [`FakeLark`], and a new client of [`app`](Scenario::app) with the [`ticket`](Scenario::ticket)
-//!    and the [`limits`](Scenario::limits).
-//! 2. If the scenario [`is_warm`](Scenario::is_warm), its [`call`](Scenario::call), which succeeds.
-//! 3. [`prepare`](Scenario::prepare) on the fake.
-//! 4. The call, in the [`tenant`](Scenario::tenant) if there is one, over something that obeys
-//!    [`InFlight::breaks`](super::InFlight::breaks).
-//! 5. [`check`](Scenario::check) on its result and the fake.
-//! 6. If the client [`recovers`](Scenario::recovers), the fake's [`app_ticket`](FakeLark::app_ticket)
-//!    given to a client of a store app, and the call once more, which succeeds.
+//! 1. A client of a store app gets the scenario's [`ticket`](Scenario::ticket).
+//! 2. If the scenario [`is_warm`](Scenario::is_warm), its [`call`](Scenario::call) is made once, and succeeds.
+//! 3. The fake is [prepared](Scenario::prepare).
+//! 4. The call is made.
+//! 5. Its result, and the requests that the fake has seen, are [checked](Scenario::check).
+//! 6. A client of a store app gets the fake's latest [ticket](FakeLark::app_ticket), and the call is made once more: it
+//!    succeeds if the client [`recovers`](Scenario::recovers).
+//!
+//! [`Run`] does all this but the call itself, so that a test of a client, blocking or async, is one loop:
+//!
+//! ```
+//! use lark_proto::fake::FakeLark;
+//! use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
+//! # use std::convert::Infallible;
+//! # use std::sync::{Arc, Mutex};
+//! # use lark_proto::{AppTicket, Body, Call, CallError, Limits, Session, Site, Step, TenantKey};
+//! # struct Client(Mutex<Session>, Limits, Option<TenantKey>, Arc<Mutex<FakeLark>>);
+//! # impl Client {
+//! #     fn new(scenario: &Scenario, lark: &Arc<Mutex<FakeLark>>) -> Self {
+//! #         let session = Session::new(Site::LARK, scenario.app.clone());
+//! #         Self(Mutex::new(session), scenario.limits, scenario.tenant.clone(), lark.clone())
+//! #     }
+//! #     fn set_app_ticket(&self, ticket: AppTicket) {
+//! #         self.0.lock().unwrap().set_app_ticket(ticket);
+//! #     }
+//! #     fn call(&self, target: &scenarios::Target) -> Result<(), CallError<Infallible>> {
+//! #         let mut session = self.0.lock().unwrap();
+//! #         let call = match &self.2 {
+//! #             Some(tenant) => Call::for_tenant(tenant.clone(), target),
+//! #             None => Call::new(target),
+//! #         };
+//! #         let (mut call, mut now) = (call.limits(self.1), std::time::UNIX_EPOCH);
+//! #         loop {
+//! #             match call.next(&mut session, now) {
+//! #                 Step::Send(outgoing) => {
+//! #                     let request = outgoing.request.map(Body::into_bytes);
+//! #                     let heard = call.read(self.3.lock().unwrap().handle(now, request));
+//! #                     call.received(&mut session, now, heard);
+//! #                 }
+//! #                 Step::Wait(time) => now += time,
+//! #                 Step::Done(result) => return result,
+//! #             }
+//! #         }
+//! #     }
+//! # }
+//!
+//! /// What went otherwise than the scenario says.
+//! fn run(scenario: &Scenario) -> Vec<String> {
+//!     let lark = Arc::new(Mutex::new(FakeLark::new()));
+//!     // With the scenario's app, limits and tenant. Its transport obeys `InFlight::breaks`.
+//!     let client = Client::new(scenario, &lark);
+//!     let mut run = Run::new(scenario);
+//!     loop {
+//!         // Not in the head of the `match`, where the fake would stay locked during the call.
+//!         let next = run.next(&mut lark.lock().unwrap());
+//!         match next {
+//!             Next::Ticket(ticket) => client.set_app_ticket(ticket),
+//!             Next::Call => run.called(&client.call(&scenario.call)),
+//!             Next::Done(wrong) => return wrong,
+//!         }
+//!     }
+//! }
+//! # for name in ["first token", "rate limit as 429, with the header", "ticket refused", "no app"] {
+//! #     let all = scenarios::all().unwrap();
+//! #     let scenario = all.iter().find(|scenario| scenario.name == name).unwrap();
+//! #     assert_eq!(run(scenario), Vec::<String>::new());
+//! # }
+//! ```
 
 mod list;
+mod run;
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, Method, StatusCode};
+use serde::de::IgnoredAny;
 
 use super::{FakeLark, Route};
 use crate::code::Code;
-use crate::endpoints::{PutImage, WriteSheetImage};
-use crate::error::{CallError, Error, Failure};
+use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::endpoints::{PutImage, Raw, WriteSheetImage};
+use crate::error::{CallError, Error, Failure, Outcome};
+use crate::path::Path;
+use crate::reply::Reply;
 use crate::session::{Limits, WaitFor};
+use crate::token::TenantOnly;
 use crate::values::{App, AppTicket, Image, TenantKey};
 
 pub use list::all;
+pub use run::{Next, Run};
 
 /// One scenario.
 #[derive(Clone, Debug)]
@@ -38,38 +104,40 @@ pub struct Scenario {
     pub name: &'static str,
     /// The client's app.
     pub app: App,
-    /// The ticket that a client of a store app is given.
+    /// The ticket that a client of a store app is given first.
     pub ticket: Option<AppTicket>,
-    /// The tenant that the call is made in, for a store app.
+    /// The tenant that the call is made for, with a store app.
     pub tenant: Option<TenantKey>,
     /// The client's limits.
     pub limits: Limits,
-    /// What is called.
+    /// The endpoint that is called.
     pub call: Target,
-    /// The same call is made once before it is prepared, so that there is a token.
+    /// The call is made once before the fake is prepared, so that the client has a token.
     pub is_warm: bool,
-    /// How long the call waits in all for a better moment: exactly what the service says, or what a
-    /// jitter leaves of the client's own wait. [`SlowReply`](super::Break::SlowReply) comes on top.
-    pub waits: RangeInclusive<Duration>,
+    /// How long the call lasts where only waits and [`SlowReply`](super::Break::SlowReply) take time, as on a virtual
+    /// clock. It is a range where the client's own backoff has jitter. The recovery (step 6) may take some time too.
+    pub lasts: RangeInclusive<Duration>,
     /// How the call ends.
     pub expected: Expected,
-    /// How many requests the fake has answered then, those of a warm call among them; none to any
-    /// other route.
+    /// How many requests the fake has answered by then, those of a warm call among them. Other routes have none.
     pub requests: Vec<(Route, usize)>,
-    /// The same call succeeds afterwards. It may have to wait first.
+    /// Whether the same call succeeds afterwards.
     pub recovers: bool,
     image: Image,
     prepare: fn(&mut FakeLark),
 }
 
-/// The call of a [`Scenario`].
+/// The endpoint that a [`Scenario`] calls. It is an [`Endpoint`] itself, whose output is nothing: a client calls it without
+/// looking which one it is.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Target {
-    /// An upload.
+    /// An upload, which may be sent again.
     PutImage(PutImage),
-    /// A cell write, which has a lane.
+    /// A cell write, which has a lane and may be sent again.
     WriteSheetImage(WriteSheetImage),
+    /// An upload that must not be sent again once it may have been carried out.
+    Unsafe(Raw<IgnoredAny>),
 }
 
 /// How a call ends.
@@ -84,6 +152,8 @@ pub enum Expected {
         route: Cow<'static, str>,
         /// The kind of the error.
         trouble: Trouble,
+        /// Whether the call's own request may have been carried out.
+        outcome: Outcome,
     },
 }
 
@@ -118,54 +188,55 @@ pub enum Trouble {
     Unreadable(StatusCode),
 }
 
+/// The end of a call, without the transport's type.
+#[derive(Debug)]
+struct Ended {
+    how: Expected,
+    /// The status and the log id of the service's error.
+    reply: Option<(StatusCode, Option<String>)>,
+}
+
 impl Scenario {
-    /// Has the fake fail, break or refuse as the scenario says.
+    /// Queues the scenario's faults and breaks in the fake, and revokes what the scenario revokes.
     pub fn prepare(&self, lark: &mut FakeLark) {
         (self.prepare)(lark);
     }
 
-    /// Compares the call's `result` and the requests that `lark` saw with what the scenario says. An
-    /// error of the service's has to bring the status and the log id of the last reply of its route.
+    /// Compares the call's `result` and the requests that `lark` has answered with what the scenario says. An error of
+    /// the service's has to bring the status and the log id of the last reply on its route.
     ///
     /// # Errors
     /// What differs, in words.
     pub fn check<T>(
         &self,
-        result: Result<(), &CallError<T>>,
+        result: &Result<(), CallError<T>>,
         lark: &FakeLark,
     ) -> Result<(), String> {
-        let found = match &result {
-            Ok(()) => Expected::Success,
-            Err(error) => {
-                Expected::Failure { route: error.route.clone(), trouble: Trouble::of(&error.kind) }
-            }
-        };
-        self.same("the end", &self.expected, &found)?;
-        let seen = |route: Option<Route>| lark.requests().iter().filter(move |r| r.route == route);
-        let counts = self.requests.iter().map(|(route, _)| (*route, seen(Some(*route)).count()));
+        self.compare(&Ended::of(result), lark)
+    }
+
+    fn compare(&self, ended: &Ended, lark: &FakeLark) -> Result<(), String> {
+        self.same("the end", &self.expected, &ended.how)?;
+        let counts = self.requests.iter().map(|(route, _)| (*route, lark.count(*route)));
         self.same("the requests", &self.requests, &counts.collect())?;
         let listed: usize = self.requests.iter().map(|(_, count)| count).sum();
         self.same("the number of all requests", &listed, &lark.requests().len())?;
-        match result.map_err(|error| (&error.route, error.lark())) {
-            Ok(()) => self.same("that the image is there", &true, &self.is_stored(lark)),
-            Err((_, None)) => Ok(()),
-            Err((route, Some(error))) => {
-                let last =
-                    lark.requests().iter().rfind(|r| r.route.is_some_and(|r| r.path() == *route));
-                let last = last.map(|last| (last.status, last.log_id.as_deref()));
-                let status = match error {
-                    Error::Api(api) => api.status,
-                    Error::Unreadable(reply) => reply.status,
-                };
-                self.same("status and log id", &last, &Some((status, error.log_id())))
-            }
-        }
+        let Expected::Failure { route, .. } = &ended.how else {
+            return self.same("that the image is there", &true, &self.is_stored(lark));
+        };
+        let Some(reply) = &ended.reply else { return Ok(()) };
+        let mut seen = lark.requests().iter().rev();
+        let last = seen.find(|seen| seen.route.is_some_and(|of| of.path() == *route));
+        let last = last.map(|last| (last.status, last.log_id.clone()));
+        self.same("status and log id", &last.as_ref(), &Some(reply))
     }
 
     fn is_stored(&self, lark: &FakeLark) -> bool {
         let image = self.image.bytes();
         match &self.call {
-            Target::PutImage(_) => lark.images().any(|(_, stored)| stored.bytes == image),
+            Target::PutImage(_) | Target::Unsafe(_) => {
+                lark.images().any(|(_, stored)| stored.bytes == image)
+            }
             Target::WriteSheetImage(_) => {
                 lark.cells(FakeLark::SPREADSHEET).any(|(_, cell)| cell.bytes == image)
             }
@@ -182,6 +253,79 @@ impl Scenario {
             return Ok(());
         }
         Err(format!("{}: {what}: expected {expected:?}, found {found:?}", self.name))
+    }
+}
+
+/// Asks the endpoint in a target for one of its properties.
+macro_rules! ask {
+    ($target:ident, $property:ident) => {
+        match $target {
+            Target::PutImage(call) => Endpoint::$property(call),
+            Target::WriteSheetImage(call) => Endpoint::$property(call),
+            Target::Unsafe(call) => Endpoint::$property(call),
+        }
+    };
+}
+
+impl Endpoint for Target {
+    type Auth = TenantOnly;
+    type Output = ();
+
+    fn method(&self) -> Method {
+        ask!(self, method)
+    }
+
+    fn route(&self) -> &str {
+        ask!(self, route)
+    }
+
+    fn path(&self) -> Path {
+        ask!(self, path)
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        ask!(self, payload)
+    }
+
+    fn headers(&self) -> HeaderMap {
+        ask!(self, headers)
+    }
+
+    fn resend(&self) -> Resend {
+        ask!(self, resend)
+    }
+
+    fn lane(&self) -> Option<&str> {
+        ask!(self, lane)
+    }
+
+    fn quota(&self) -> Quota {
+        ask!(self, quota)
+    }
+
+    fn reply_limit(&self) -> u64 {
+        ask!(self, reply_limit)
+    }
+
+    /// A success has `data`, whatever is in it.
+    fn read(reply: &Reply) -> Result<(), Error> {
+        reply.data::<IgnoredAny>().map(drop)
+    }
+}
+
+impl Ended {
+    fn of<T>(result: &Result<(), CallError<T>>) -> Self {
+        match result {
+            Ok(()) => Self { how: Expected::Success, reply: None },
+            Err(error) => Self {
+                how: Expected::Failure {
+                    route: error.route.clone(),
+                    trouble: Trouble::of(&error.kind),
+                    outcome: error.outcome(),
+                },
+                reply: error.lark().map(|e| (e.status(), e.log_id().map(str::to_owned))),
+            },
+        }
     }
 }
 
