@@ -1,52 +1,54 @@
-//! What the machine costs: all steps of a call of a tiny image, in a session that has its token, alone and among a
-//! thousand calls. The request is made, and nothing is sent.
+//! The cost of the machine without a network: all steps of a single call of a tiny image in a session that has its token,
+//! and many calls that wait for the same thing. Requests are made, and nothing is sent.
 #![expect(missing_docs, reason = "criterion's macros write items without a comment")]
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use http::Response;
 use lark_benches::{criterion, image, write_to};
-use lark_proto::{App, Call, Endpoint, PutImage, Session, Site, Step, WriteSheetImage};
+use lark_proto::{
+    App, Authorizes, Call, CallId, Endpoint, Limits, Purpose, PutImage, Session, Site, Step,
+    TenantToken, WriteSheetImage,
+};
 
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-7f1b","expire":7200}"#;
 const PUT: &str =
     r#"{"code":0,"data":{"image_key":"fd3a475a-0c27-4071-a9a6-8712b84b0cb6"},"msg":"ok"}"#;
 const WRITTEN: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"shtcnabc","updateRange":"Q7PlXT!H7:H7"},"msg":"success"}"#;
+const REFUSED: &str = r#"{"code":99991400,"msg":"request trigger frequency limit"}"#;
 
-const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const ALIVE: [usize; 2] = [1, 1000];
+const WAITING: [usize; 3] = [1_000, 10_000, 100_000];
 
-type Running<'e, E> = Call<'e, E, io::Error>;
+/// The time of a reply.
+const REPLY: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+type Running<'e, O> = Call<'e, O, io::Error>;
 
 fn reply(json: &'static str) -> Response<Bytes> {
     Response::new(Bytes::from_static(json.as_bytes()))
 }
 
-/// Takes a step that sends.
-fn send<E: Endpoint>(session: &mut Session, call: &mut Running<'_, E>) {
-    let step = call.next(session, NOW);
-    assert!(matches!(step, Step::Send { .. }), "a request goes out");
-}
-
-/// Takes the last steps.
-fn finish<E: Endpoint>(session: &mut Session, call: &mut Running<'_, E>, json: &'static str) {
-    call.received(session, NOW, reply(json));
-    let step = call.next(session, NOW);
-    assert!(matches!(step, Step::Done(Ok(_))), "the call succeeds");
+fn session() -> Session {
+    let mut session = Session::new(Site::LARK, App::custom("cli_a1b2", "secret").unwrap());
+    session.keep_quotas(false);
+    session
 }
 
 /// A session that has its token.
 fn warm() -> Session {
-    let app = App::custom("cli_a1b2", "secret").unwrap();
-    let mut session = Session::new(Site::LARK, app);
+    let mut session = session();
     let put = put();
-    let mut call = session.call(&put);
+    let mut call = Call::new(&put);
     send(&mut session, &mut call);
-    call.received(&mut session, NOW, reply(TOKEN));
+    receive(&mut session, &mut call, TOKEN);
     send(&mut session, &mut call);
     finish(&mut session, &mut call, PUT);
     session
@@ -56,69 +58,227 @@ fn put() -> PutImage {
     PutImage::message(image(100)).unwrap()
 }
 
-fn uploads(c: &mut Criterion) {
-    let mut group = c.benchmark_group("session, upload");
-    let put = put();
-    for alive in ALIVE {
-        let mut session = warm();
-        let mut others: Vec<Running<'_, _>> = (1..alive).map(|_| session.call(&put)).collect();
-        others.iter_mut().for_each(|call| send(&mut session, call));
-        group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
-            b.iter(|| {
-                let mut call = session.call(&put);
-                send(&mut session, &mut call);
-                finish(&mut session, &mut call, PUT);
-            });
-        });
-    }
-}
-
-/// Each on a spreadsheet of its own.
-fn writes(c: &mut Criterion) {
-    let mut group = c.benchmark_group("session, cell write");
+/// Cell writes, each to a spreadsheet of its own.
+fn writes(spreadsheets: usize) -> Vec<WriteSheetImage> {
     let image = image(100);
-    let writes: Vec<WriteSheetImage> =
-        (0..ALIVE[1]).map(|n| write_to(&format!("shtcn{n:06}"), &image)).collect();
+    (0..spreadsheets).map(|n| write_to(&format!("shtcn{n:06}"), &image)).collect()
+}
+
+/// Takes a step that sends.
+fn send<O>(session: &mut Session, call: &mut Running<'_, O>) {
+    let step = call.next(session, SystemTime::UNIX_EPOCH);
+    assert!(matches!(step, Step::Send(_)), "a request goes out");
+}
+
+fn receive<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
+    let heard = call.read(reply(json));
+    call.received(session, SystemTime::UNIX_EPOCH, heard);
+}
+
+/// Takes the last steps.
+fn finish<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
+    receive(session, call, json);
+    let step = call.next(session, SystemTime::UNIX_EPOCH);
+    assert!(matches!(step, Step::Done(Ok(_))), "the call succeeds");
+}
+
+/// All steps of `call`, while `others` are in flight.
+fn single<E: Endpoint>(
+    c: &mut Criterion,
+    name: &str,
+    endpoint: &E,
+    others: &[&E],
+    json: &'static str,
+) where
+    TenantToken: Authorizes<E::Auth>,
+{
+    let mut group = c.benchmark_group(name);
     for alive in ALIVE {
         let mut session = warm();
-        let mut others: Vec<Running<'_, _>> =
-            writes[1..alive].iter().map(|write| session.call(write)).collect();
+        let others = others.iter().take(alive - 1);
+        let mut others: Vec<Running<'_, _>> = others.map(|other| Call::new(*other)).collect();
         others.iter_mut().for_each(|call| send(&mut session, call));
         group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
             b.iter(|| {
-                let mut call = session.call(&writes[0]);
+                let mut call = Call::new(endpoint);
                 send(&mut session, &mut call);
-                finish(&mut session, &mut call, WRITTEN);
+                finish(&mut session, &mut call, json);
             });
         });
     }
 }
 
-/// All on one spreadsheet: the first one ends, the second goes, another comes.
-fn lane(c: &mut Criterion) {
-    let mut group = c.benchmark_group("session, cell write in one lane");
-    let write = write_to("shtcnabc", &image(100));
-    for alive in ALIVE {
-        let mut session = warm();
-        let mut queue: VecDeque<Running<'_, _>> = VecDeque::new();
-        group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
-            b.iter(|| {
-                while queue.len() < alive {
-                    let mut call = session.call(&write);
-                    // The first one sends, the others park.
-                    let step = call.next(&mut session, NOW);
-                    assert!(matches!(step, Step::Send { .. }) == queue.is_empty());
-                    queue.push_back(call);
+fn single_calls(c: &mut Criterion) {
+    let put = put();
+    single(c, "session, upload", &put, &vec![&put; ALIVE[1]], PUT);
+    let writes = writes(ALIVE[1]);
+    let others: Vec<&WriteSheetImage> = writes.iter().skip(1).collect();
+    single(c, "session, cell write", &writes[0], &others, WRITTEN);
+}
+
+/// A single-threaded adapter on a virtual clock: every request is answered after [`REPLY`], in the order of the requests.
+struct Adapter<'e, O> {
+    session: Session,
+    now: Duration,
+    calls: Vec<Running<'e, O>>,
+    by_id: HashMap<CallId, usize>,
+    ready: VecDeque<usize>,
+    waits: BinaryHeap<Reverse<(Duration, usize)>>,
+    /// Until when each call waits: an earlier wait of a call that was woken is out of date.
+    until: Vec<Duration>,
+    in_flight: VecDeque<(Duration, usize, &'static str)>,
+    json: &'static str,
+    /// Which of the calls' own requests is refused for its rate, counted from the last one.
+    refuses: Option<usize>,
+}
+
+impl<'e, O> Adapter<'e, O> {
+    fn new(session: Session, json: &'static str) -> Self {
+        Self {
+            session,
+            now: Duration::ZERO,
+            calls: Vec::new(),
+            by_id: HashMap::new(),
+            ready: VecDeque::new(),
+            waits: BinaryHeap::new(),
+            until: Vec::new(),
+            in_flight: VecDeque::new(),
+            json,
+            refuses: None,
+        }
+    }
+
+    /// Adds a call that takes its first step at `at`.
+    fn start<E: Endpoint<Output = O>>(&mut self, at: Duration, endpoint: &'e E)
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        self.waits.push(Reverse((at, self.calls.len())));
+        self.until.push(at);
+        self.calls.push(Call::new(endpoint).limits(Limits::default().total(DAY)));
+    }
+
+    /// Drives all calls to their ends.
+    fn run(&mut self) {
+        let mut left = self.calls.len();
+        while left > 0 {
+            if let Some(call) = self.ready.pop_front() {
+                left -= usize::from(self.step(call));
+                continue;
+            }
+            let wait = self.waits.peek().map_or(Duration::MAX, |Reverse((at, _))| *at);
+            match self.in_flight.front() {
+                Some((at, ..)) if *at <= wait => self.receive(),
+                _ => {
+                    let Some(Reverse((at, call))) = self.waits.pop() else { return };
+                    if self.until[call] == at {
+                        self.now = self.now.max(at);
+                        self.ready.push_back(call);
+                    }
                 }
-                let mut call = queue.pop_front().unwrap();
-                finish(&mut session, &mut call, WRITTEN);
-                if let Some(call) = queue.front_mut() {
-                    send(&mut session, call);
+            }
+        }
+    }
+
+    /// Whether the call is over.
+    fn step(&mut self, call: usize) -> bool {
+        self.until[call] = Duration::MAX;
+        let step = self.calls[call].next(&mut self.session, SystemTime::UNIX_EPOCH + self.now);
+        if let Some(id) = self.calls[call].id() {
+            self.by_id.insert(id, call);
+        }
+        let is_over = match step {
+            Step::Send(outgoing) => {
+                let json = match outgoing.purpose {
+                    Purpose::Token(_) => TOKEN,
+                    _ => self.answer(),
+                };
+                self.in_flight.push_back((self.now + REPLY, call, json));
+                false
+            }
+            Step::Wait(time) => {
+                // A call that waits for as long as it can is woken first.
+                if time < DAY / 2 {
+                    self.until[call] = self.now + time;
+                    self.waits.push(Reverse((self.now + time, call)));
                 }
-            });
-        });
+                false
+            }
+            Step::Done(result) => {
+                assert!(result.is_ok(), "the call succeeds");
+                true
+            }
+        };
+        self.wake();
+        is_over
+    }
+
+    fn answer(&mut self) -> &'static str {
+        let is_refused = self.refuses == Some(0);
+        self.refuses = self.refuses.and_then(|left| left.checked_sub(1));
+        if is_refused { REFUSED } else { self.json }
+    }
+
+    fn receive(&mut self) {
+        let Some((at, call, json)) = self.in_flight.pop_front() else { return };
+        self.now = self.now.max(at);
+        let mut reply = reply(json);
+        if json == REFUSED {
+            reply.headers_mut().insert("x-ogw-ratelimit-reset", 1.into());
+        }
+        let heard = self.calls[call].read(reply);
+        self.calls[call].received(&mut self.session, SystemTime::UNIX_EPOCH + self.now, heard);
+        self.ready.push_back(call);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        let woken = self.session.woken().filter_map(|id| self.by_id.get(&id));
+        self.ready.extend(woken);
     }
 }
 
-criterion_group!(name = benches; config = criterion(); targets = uploads, writes, lane);
+fn in_lanes(calls: usize, writes: &[WriteSheetImage]) {
+    let mut adapter = Adapter::new(warm(), WRITTEN);
+    for write in writes.iter().cycle().take(calls) {
+        adapter.start(Duration::ZERO, write);
+    }
+    adapter.run();
+}
+
+fn behind_a_first_token(calls: usize, put: &PutImage) {
+    let mut adapter = Adapter::new(session(), PUT);
+    for _ in 0..calls {
+        adapter.start(Duration::ZERO, put);
+    }
+    adapter.run();
+}
+
+/// A twentieth of the calls is admitted within a second, then one is told to wait a second; the others are metered.
+fn at_a_gate(calls: usize, put: &PutImage) {
+    let mut adapter = Adapter::new(warm(), PUT);
+    adapter.refuses = Some(calls / 20);
+    for call in 0..calls {
+        adapter.start(if call <= calls / 20 { Duration::ZERO } else { SECOND / 2 }, put);
+    }
+    adapter.run();
+}
+
+/// All of a call's steps among so many that wait: from one that is made to one that is over.
+fn waiting_calls(c: &mut Criterion) {
+    let (put, writes) = (put(), writes(50));
+    let mut group = |name: &str, run: &dyn Fn(usize)| {
+        let mut group = c.benchmark_group(format!("session, waiting {name}"));
+        for calls in WAITING {
+            group.throughput(Throughput::Elements(calls as u64));
+            group.bench_function(BenchmarkId::new("calls", calls), |b| b.iter(|| run(calls)));
+        }
+    };
+    group("in one lane", &|calls| in_lanes(calls, &writes[..1]));
+    group("in 50 lanes", &|calls| in_lanes(calls, &writes));
+    group("behind a first token", &|calls| behind_a_first_token(calls, &put));
+    group("at a gate", &|calls| at_a_gate(calls, &put));
+}
+
+criterion_group!(name = benches; config = criterion(); targets = single_calls, waiting_calls);
 criterion_main!(benches);

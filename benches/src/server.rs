@@ -5,10 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use bytes::Bytes;
+use http::Response;
+use http::header::CONTENT_TYPE;
+use lark_proto::fake::http1::{self, Requests};
+
 /// The argument that makes a bench's binary this server.
 const SERVE: &str = "serve";
 /// What is read at once.
 const BUFFER: usize = 256 * 1024;
+/// The most that is read at once until the head is complete. What comes after the head is copied.
+const FIRST: usize = 4 * 1024;
 
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98","expire":7200}"#;
 const PUT: &str =
@@ -107,34 +114,27 @@ fn serve() -> io::Result<()> {
 fn answer(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; BUFFER];
-    let mut filled = 0;
+    // None of these clients sends a request before it has the last one's reply.
     loop {
-        let head = loop {
-            let bytes = buffer.get(..filled).unwrap_or_default();
-            if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                break at + 4;
+        let mut requests = Requests::new();
+        let reply = loop {
+            if let Some(head) = requests.head().map_err(io::Error::other)? {
+                break success(head.uri.path());
             }
-            let count = stream.read(buffer.get_mut(filled..).unwrap_or_default())?;
+            let count = stream.read(buffer.get_mut(..FIRST).unwrap_or_default())?;
             if count == 0 {
                 return Ok(());
             }
-            filled += count;
+            requests.push(buffer.get(..count).unwrap_or_default());
         };
-        let (reply, len) = outline(buffer.get(..head).unwrap_or_default());
-        let missing = (head + len).saturating_sub(filled);
-        if missing > 0 {
+        if requests.missing() > 0 {
             // Awake until the body is there: else it is the client that pays to wake the server, some of them after
             // each write and others, by chance, never.
             stream.set_nonblocking(true)?;
-            skip(&mut stream, &mut buffer, missing)?;
+            skip(&mut stream, &mut buffer, requests.missing())?;
             stream.set_nonblocking(false)?;
         }
-        // None of these clients sends a request before it has the last one's reply.
-        filled = 0;
-        let json = "content-type: application/json; charset=utf-8";
-        let length = reply.len();
-        let reply = format!("HTTP/1.1 200 OK\r\n{json}\r\ncontent-length: {length}\r\n\r\n{reply}");
-        stream.write_all(reply.as_bytes())?;
+        stream.write_all(&reply)?;
     }
 }
 
@@ -152,19 +152,13 @@ fn skip(stream: &mut TcpStream, buffer: &mut [u8], mut missing: usize) -> io::Re
     Ok(())
 }
 
-/// The reply to a request and the length of its body, by its head.
-fn outline(head: &[u8]) -> (&'static str, usize) {
-    let head = String::from_utf8_lossy(head);
-    let mut lines = head.lines();
-    let reply = match lines.next().unwrap_or_default() {
-        line if line.contains("/open-apis/auth/") => TOKEN,
-        line if line.contains("/open-apis/image/") => PUT,
+/// The reply to a request for `path`.
+fn success(path: &str) -> Bytes {
+    let body = match path {
+        path if path.contains("/open-apis/auth/") => TOKEN,
+        path if path.contains("/open-apis/image/") => PUT,
         _ => WRITE,
     };
-    let len = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let is_length = name.eq_ignore_ascii_case("content-length");
-        is_length.then(|| value.trim().parse().ok())?
-    });
-    (reply, len.unwrap_or_default())
+    let reply = Response::builder().header(CONTENT_TYPE, "application/json; charset=utf-8");
+    http1::reply(&reply.body(body.into()).unwrap_or_default())
 }

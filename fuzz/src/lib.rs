@@ -7,8 +7,9 @@ use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
 use lark_proto::fake::{FakeLark, TokenKind};
 use lark_proto::{
     Advice, App, AppId, AppSecret, AppTicket, AppTicketEvent, AppTicketResend, AppToken,
@@ -24,8 +25,14 @@ use serde_json::Value;
 pub type Target = fn(&[u8]);
 
 /// Every target, under the name of its folder of seeds.
-pub const TARGETS: &[(&str, Target)] =
-    &[("reply", reply), ("values", values), ("numbers", numbers), ("form", form), ("fake", fake)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("reply", reply),
+    ("values", values),
+    ("numbers", numbers),
+    ("form", form),
+    ("fake", fake),
+    ("http1", http1),
+];
 
 /// A reply of any status, headers and body: decoding never panics, succeeds only where the body's code
 /// is 0, and fails in bounded text without control characters.
@@ -191,6 +198,7 @@ fn request<E: Endpoint>(
     // The request line, `Host`, the headers, the empty line and what follows it.
     assert_eq!(lines, request.headers().len() + 4);
     assert!(wire::curl(&request, "-", wire::Secrets::default()).ends_with("--data-binary '@-'\n"));
+    reads_back(request.clone());
     request
 }
 
@@ -328,36 +336,17 @@ fn body<E: Endpoint>(endpoint: &E, token: &impl Authorizes<E::Auth>, step: usize
 /// Any requests to the fake, one after the other: it never panics, gives the same replies again, and none of
 /// its replies makes a decoder panic.
 ///
-/// The input is requests as HTTP/1.1 writes them, each with the `Content-Length` it claims; a head that is no head
-/// is passed over.
+/// The input is requests as HTTP/1.1 writes them, up to the first that [`Requests`] refuses.
 pub fn fake(data: &[u8]) {
     let mut fakes = [FakeLark::new(), FakeLark::new()];
     for fake in &mut fakes {
         fake.add_token(TokenKind::Tenant, "t-1", UNIX_EPOCH + Duration::from_secs(9));
     }
-    let mut rest = data;
+    let mut requests = Requests::new();
+    requests.push(data);
     // The limit on parts of a request keeps an input of separators alone from taking a second.
     for second in 0..20 {
-        let Some(end) = rest.windows(4).position(|window| window == b"\r\n\r\n") else { return };
-        let (head, body) = (&rest[..end], &rest[end + 4..]);
-        let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        let mut words = lines.next().unwrap_or_default().split(|byte| *byte == b' ');
-        let mut request = Request::builder()
-            .method(words.next().unwrap_or_default())
-            .uri(words.next().unwrap_or_default());
-        let mut length = 0;
-        for line in lines {
-            let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-            let (name, value) = line.split_at(colon);
-            let value = value.get(1..).unwrap_or_default().trim_ascii();
-            if name.eq_ignore_ascii_case(b"content-length") {
-                let digits = std::str::from_utf8(value).unwrap_or_default();
-                length = digits.parse::<usize>().unwrap_or_default().min(body.len());
-            }
-            request = request.header(name, value);
-        }
-        rest = &body[length..];
-        let Ok(request) = request.body(Bytes::copy_from_slice(&body[..length])) else { continue };
+        let Ok(Some(request)) = requests.request() else { return };
         let now = UNIX_EPOCH + Duration::from_secs(second);
         let [one, other] = fakes.each_mut().map(|fake| fake.handle(now, request.clone()));
         assert_eq!((one.status(), one.headers()), (other.status(), other.headers()));
@@ -366,4 +355,63 @@ pub fn fake(data: &[u8]) {
         decode::<WriteSheetImage>(&one);
         decode::<TenantTokenRequest>(&one);
     }
+}
+
+/// Any bytes of a connection: they are the same requests, and the same error, in pieces as in one; and a request is
+/// the same after it was written and read again.
+///
+/// The input is the bytes.
+pub fn http1(data: &[u8]) {
+    let whole = connection(data, data.len().max(1));
+    for step in [1, 1 + data.len() % 61] {
+        let pieces = connection(data, step);
+        assert_eq!(pieces.1, whole.1, "{step} bytes at a time");
+        assert_eq!(pieces.0.len(), whole.0.len());
+        pieces.0.iter().zip(&whole.0).for_each(|(one, other)| assert_same(one, other));
+    }
+    whole.0.into_iter().for_each(reads_back);
+}
+
+/// The requests that arrive `step` bytes at a time, and how the connection ends.
+fn connection(data: &[u8], step: usize) -> (Vec<Request<Bytes>>, Result<(), Malformed>) {
+    let (mut requests, mut read) = (Requests::new(), Vec::new());
+    for piece in data.chunks(step) {
+        requests.push(piece);
+        let has_head = requests.head().is_ok_and(|head| head.is_some());
+        assert!(has_head || (requests.arrived(), requests.missing()) == (0, 0));
+        while let Ok(Some(request)) = requests.request() {
+            read.push(request);
+        }
+    }
+    let end = requests.end();
+    if let Err(malformed) = &end {
+        let text = malformed.to_string();
+        assert!(text.len() < 512 && !text.contains(char::is_control), "{text:?}");
+    }
+    (read, end)
+}
+
+/// What `wire` writes is read as the same request, with its host in `Host`.
+fn reads_back(request: Request<Bytes>) {
+    let bytes = wire::http1(request.clone());
+    let (mut head, body) = request.into_parts();
+    // `wire` adds spaces to a head, which may make it too long.
+    if bytes.len() - body.len() > HEAD_LIMIT {
+        return;
+    }
+    if let Some(host) = head.uri.authority() {
+        head.headers.insert(HOST, host.as_str().parse().unwrap());
+    }
+    // `007` is a length too, and `wire` writes 7.
+    if let Some(length) = head.headers.get_mut(CONTENT_LENGTH) {
+        *length = body.len().into();
+    }
+    head.uri = head.uri.path_and_query().unwrap().clone().into();
+    assert_same(&http1::request(&bytes).unwrap(), &Request::from_parts(head, body));
+}
+
+fn assert_same(one: &Request<Bytes>, other: &Request<Bytes>) {
+    assert_eq!((one.method(), one.uri()), (other.method(), other.uri()));
+    assert_eq!(one.headers(), other.headers());
+    assert!(one.body() == other.body(), "not the same body");
 }

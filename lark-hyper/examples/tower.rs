@@ -66,7 +66,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     server.lark().break_next_on(Route::ImageV4Put, slow);
     let put = PutImage::message(Image::new(sample)?)?;
     // By default it would be sent again.
-    let outcome = client.with_limits(Limits::none()).call(&put).await;
+    let outcome = client.with_limits(Limits::one_attempt()).call(&put).await;
     let error = outcome.err().ok_or("the timeout did not come")?;
     match &error.kind {
         // The error is in the box that tower made of it.

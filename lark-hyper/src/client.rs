@@ -11,25 +11,29 @@ use hyper::body::Body;
 use hyper::rt::Timer;
 use hyper::service::Service;
 use lark_proto::{
-    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Session, Site, Step,
-    TenantKey, TenantToken,
+    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Session, Site,
+    Step, TenantKey, TenantToken,
 };
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::collect::collect;
 use crate::error::CallError;
-use crate::frames::{Frames, Pulled};
+use crate::frames::{Frames, FreshConnection, Pulled};
+use crate::permanence::permanence;
 
 /// A client of one site, acting as one app, over a service that sends a request and gives its reply. Clones share
 /// its tokens and its lanes.
 ///
 /// What it decides on its own:
 /// * Tokens are fetched, renewed before they end and replaced when they are refused; one call does it, the others
-///   go on or wait. Calls are sent again within [`Limits`]; writes on one spreadsheet go one after the other; when
+///   go on or wait. Requests are sent again within [`Limits`]; writes on one spreadsheet go one after the other; when
 ///   the service tells a call to wait, the others to the same route wait with it.
-/// * A reply is read up to 1 MiB ([`Client::with_reply_limit`]).
+/// * A reply is read up to the endpoint's [limit](Endpoint::reply_limit), or to that of [`Client::with_reply_limit`].
 /// * Everything ends with the call's limits, however long the service takes.
+/// * After a connection broke, the request is sent again with [`FreshConnection`] in its extensions.
+///
+/// An endpoint's code and a waker may call the client: neither runs while the client holds a lock.
 ///
 /// A future of [`Client::call`] may be dropped at any time: what it holds goes to the other calls, and no more of its body
 /// is sent. Kept without being polled, it holds its lane and the token's fetch. It is `Send` where the service, its
@@ -40,13 +44,13 @@ pub struct Client<S> {
     shared: Arc<Shared>,
     tenant: Option<TenantKey>,
     limits: Limits,
-    reply_limit: u64,
+    reply_limit: Option<u64>,
 }
 
 struct Shared {
     session: Mutex<Session>,
-    /// A call has moved: the parked look again.
-    moved: Notify,
+    /// The session has named calls that may go on: all that wait look again.
+    named: Notify,
     clock: Clock,
 }
 
@@ -62,8 +66,9 @@ impl Client<crate::Pool> {
 impl<S> Client<S> {
     /// A client over a service of the caller's, which sends what it is given: the URI is absolute, there is no `host`
     /// header, and the body is as long as its `content-length` says. Its error is the calls' `T` in
-    /// [`Failure::Transport`], into which its bodies' error converts; a ready one is
-    /// [`TransportError`](crate::TransportError). A service that cannot be cloned goes into an [`Arc`].
+    /// [`Failure::Transport`], an [`Error`](std::error::Error) into which its bodies' error converts; a ready one, for
+    /// boxed errors too, is [`TransportError`](crate::TransportError). A service that cannot be cloned goes into an
+    /// [`Arc`].
     ///
     /// How long it takes to connect and to answer is its own affair; the call's limits are over all of it.
     /// Waits and limits are the timer's. It is tied to the wall clock here, once; where its time is paused or virtual,
@@ -77,17 +82,22 @@ impl<S> Client<S> {
     ) -> Self {
         let shared = Shared {
             session: Mutex::new(Session::new(site, app)),
-            moved: Notify::new(),
+            named: Notify::new(),
             clock: Clock::new(timer),
         };
-        let (limits, reply_limit) = (Limits::default(), 1 << 20);
-        Self { service, shared: Arc::new(shared), tenant: None, limits, reply_limit }
+        Self {
+            service,
+            shared: Arc::new(shared),
+            tenant: None,
+            limits: Limits::default(),
+            reply_limit: None,
+        }
     }
 
-    /// The same client, reading replies of up to `bytes` bytes.
+    /// The same client, reading replies of up to `bytes` bytes, whatever the endpoint.
     #[must_use]
     pub fn with_reply_limit(self, bytes: u64) -> Self {
-        Self { reply_limit: bytes, ..self }
+        Self { reply_limit: Some(bytes), ..self }
     }
 
     /// The same client, whose calls go on within `limits`. For a single call: `client.clone().with_limits(..)`.
@@ -105,7 +115,6 @@ impl<S> Client<S> {
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.step(|session, _| session.set_app_ticket(ticket));
-        self.shared.moved.notify_waiters();
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
@@ -119,17 +128,14 @@ impl<S> Client<S> {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        let take =
-            |session: &mut Session, now| session.import_token(now, self.tenant.as_ref(), text);
-        let imported = self.shared.step(take);
-        self.shared.moved.notify_waiters();
-        imported
+        self.shared.step(|session, now| session.import_token(now, self.tenant.as_ref(), text))
     }
 }
 
 impl<S, B> Client<S>
 where
     S: Service<Request<Frames>, Response = Response<B>>,
+    S::Error: std::error::Error + 'static,
     B: Body,
     B::Error: Into<S::Error>,
 {
@@ -142,12 +148,9 @@ where
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        let call = {
-            let session = self.shared.lock();
-            match self.tenant.clone() {
-                Some(tenant) => session.call_in(tenant, endpoint),
-                None => session.call(endpoint),
-            }
+        let call = match self.tenant.clone() {
+            Some(tenant) => Call::for_tenant(tenant, endpoint),
+            None => Call::new(endpoint),
         };
         self.run(call).await
     }
@@ -162,65 +165,81 @@ where
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Result<E::Output, CallError<S::Error>> {
-        let call = self.shared.lock().call_as(token, endpoint);
-        self.run(call).await
+        self.run(Call::with_token(token, endpoint)).await
     }
 
     /// Does what `call` says until it is done.
-    async fn run<E: Endpoint>(
-        &self,
-        call: Call<'_, E, S::Error>,
-    ) -> Result<E::Output, CallError<S::Error>> {
+    async fn run<O>(&self, call: Call<'_, O, S::Error>) -> Result<O, CallError<S::Error>> {
         let shared = &*self.shared;
         // Each state has keys of its own.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
         let mut driven = Driven { call, shared };
         let call = &mut driven.call;
         loop {
-            // It hears what moves from here on, also before it is awaited.
-            let moved = shared.moved.notified();
-            let step = shared.step(|session, now| call.next(session, now));
-            if let Step::Park(time) = step {
-                let _ = shared.clock.timeout(time, moved).await;
-                continue;
-            }
-            shared.moved.notify_waiters();
-            match step {
-                Step::Send { request, within } => {
-                    let request = request.map(Frames::from);
-                    let pulled = Closing(request.body().pulled());
-                    let outcome = shared.clock.timeout(within, self.send(request)).await;
-                    shared.step(|session, now| match outcome.unwrap_or(Err(Failure::Deadline)) {
-                        Ok(reply) => call.received(session, now, reply),
-                        Err(failure) => call.broken(session, now, failure, pulled.0.close()),
-                    });
-                    shared.moved.notify_waiters();
+            // It hears of what is named from here on, also before it is awaited.
+            let named = shared.named.notified();
+            match shared.step(|session, now| call.next(session, now)) {
+                Step::Send(outgoing) => {
+                    let within = outgoing.within;
+                    let pulled = Closing(Pulled::default());
+                    let exchange = self.send(outgoing, &pulled.0);
+                    match shared.clock.timeout(within, exchange).await {
+                        Some(Ok(reply)) => {
+                            let heard = call.read(reply);
+                            shared.step(|session, now| call.received(session, now, heard));
+                        }
+                        outcome => {
+                            let failure =
+                                outcome.and_then(Result::err).unwrap_or(Failure::Deadline);
+                            let (pulled, permanence) = (pulled.0.close(), permanence(&failure));
+                            shared.step(|session, now| {
+                                call.broken(session, now, failure, pulled, permanence);
+                            });
+                        }
+                    }
                 }
-                Step::Wait(time) => shared.clock.sleep(time).await,
-                Step::Done(outcome) => return outcome,
-                Step::Park(_) => {}
+                Step::Wait(time) => {
+                    let _ = shared.clock.timeout(time, named).await;
+                }
+                Step::Done(result) => return result,
             }
         }
     }
 
     /// Sends a request and receives its reply, whatever the status.
-    async fn send(&self, request: Request<Frames>) -> Result<Response<Bytes>, Failure<S::Error>> {
+    async fn send(
+        &self,
+        outgoing: Outgoing,
+        pulled: &Pulled,
+    ) -> Result<Response<Bytes>, Failure<S::Error>> {
+        let mut request = outgoing.request.map(|body| Frames::counted(body, pulled));
+        if outgoing.fresh_connection {
+            request.extensions_mut().insert(FreshConnection);
+        }
+        let limit = self.reply_limit.unwrap_or(outgoing.reply_limit);
         let reply = self.service.call(request).await.map_err(Failure::Transport)?;
         let (head, body) = reply.into_parts();
-        match collect(body, self.reply_limit).await {
+        match collect(body, limit).await {
             Ok(Some(body)) => Ok(Response::from_parts(head, body)),
-            Ok(None) => Err(Failure::TooLarge { limit: self.reply_limit }),
+            Ok(None) => Err(Failure::TooLarge { limit }),
             Err(error) => Err(Failure::Transport(error.into())),
         }
     }
 }
 
 impl Shared {
-    /// Moves the session at the time that it is, read while it is held. Never across an await.
-    fn step<T>(&self, take: impl FnOnce(&mut Session, SystemTime) -> T) -> T {
+    /// Uses the session at the time that it is, read while it is held, and afterwards wakes the calls that may go on.
+    /// Never across an await.
+    fn step<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
         let mut session = self.lock();
         let now = self.clock.now();
-        take(&mut session, now)
+        let result = work(&mut session, now);
+        let has_named = session.woken().next().is_some();
+        drop(session);
+        if has_named {
+            self.named.notify_waiters();
+        }
+        result
     }
 
     /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
@@ -231,15 +250,23 @@ impl Shared {
 
 /// A call under way. Dropped, with the future that drives it or by a panic in the service, it lets go of what it
 /// holds.
-struct Driven<'a, 'e, E: Endpoint, T> {
-    call: Call<'e, E, T>,
+struct Driven<'a, 'e, O, T> {
+    call: Call<'e, O, T>,
     shared: &'a Shared,
 }
 
-impl<E: Endpoint, T> Drop for Driven<'_, '_, E, T> {
+impl<O, T> Drop for Driven<'_, '_, O, T> {
     fn drop(&mut self) {
-        self.call.cancel(&mut self.shared.lock());
-        self.shared.moved.notify_waiters();
+        let Self { call, shared } = self;
+        if call.id().is_none() && call.drives().is_none() {
+            return;
+        }
+        shared.step(|session, now| {
+            call.cancel(session);
+            if let Some(request) = call.drives() {
+                session.token_dropped(request, now);
+            }
+        });
     }
 }
 

@@ -14,12 +14,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use lark_proto::Site;
+use lark_proto::fake::http1::BODY_LIMIT;
 use lark_proto::fake::{Break, FakeLark, InFlight};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-
-/// The longest body that is read: a cell image of 20 MiB as numbers, and as much again.
-const BODY_LIMIT: usize = 160 << 20;
 
 /// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1 or HTTP/2 by prior knowledge, served until it is dropped. Its
 /// connections obey [`FakeLark::break_next`]; of an HTTP/2 connection it is the request's stream that is reset.

@@ -57,7 +57,16 @@ impl Pulled {
     }
 }
 
+/// In a request's extensions: the last connection broke, and others that are kept open may be as dead. A service that
+/// keeps connections opens a new one for this request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshConnection;
+
 impl Frames {
+    pub(crate) fn counted(body: Body, pulled: &Pulled) -> Self {
+        Self { body: Box::new(body), pulled: pulled.clone() }
+    }
+
     /// The record of what is taken from here, which outlives the body.
     #[must_use]
     pub fn pulled(&self) -> Pulled {
@@ -67,7 +76,7 @@ impl Frames {
 
 impl From<Body> for Frames {
     fn from(body: Body) -> Self {
-        Self { body: Box::new(body), pulled: Pulled::default() }
+        Self::counted(body, &Pulled::default())
     }
 }
 

@@ -62,6 +62,7 @@ mod clock;
 mod collect;
 mod error;
 mod frames;
+mod permanence;
 
 #[cfg(feature = "fake-server")]
 mod fake_server;
@@ -70,7 +71,7 @@ mod pool;
 
 pub use client::Client;
 pub use error::{CallError, Timeout, TransportError};
-pub use frames::{Frames, Pulled};
+pub use frames::{Frames, FreshConnection, Pulled};
 pub use {hyper, lark_proto};
 
 #[cfg(feature = "fake-server")]

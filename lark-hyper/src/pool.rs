@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep, timeout_at};
 
 use crate::error::{Timeout, TransportError};
-use crate::frames::Frames;
+use crate::frames::{Frames, FreshConnection};
 
 /// A pool of HTTP/1.1 and HTTP/2 connections, as ALPN has it. Clones share it. Its requests need a tokio runtime
 /// with I/O and time.
@@ -33,10 +33,14 @@ use crate::frames::Frames;
 /// one), 30 s for the reply's body. A connection of which nothing is taken for a minute is closed. How many requests are
 /// out at once is the caller's to limit, where a link is narrow: they share it, and the time goes on for each.
 ///
+/// A request with [`FreshConnection`] in its extensions goes over a connection of its own, which is not kept.
+///
 /// No redirect is followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
 #[derive(Clone, Debug)]
 pub struct Pool<C = HttpsConnector<HttpConnector>> {
     client: legacy::Client<TimeoutConnector<C>, Frames>,
+    /// Keeps no connection.
+    fresh: legacy::Client<TimeoutConnector<C>, Frames>,
 }
 
 impl Pool {
@@ -81,7 +85,8 @@ where
         connector.set_connect_timeout(Some(Duration::from_secs(20)));
         // Whatever became of its call, a connection writes out what it took: to a peer that reads nothing, for ever.
         connector.set_write_timeout(Some(Duration::from_secs(60)));
-        let client = legacy::Client::builder(TokioExecutor::new())
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             // Shorter than servers keep idle connections: one that is closing loses the request.
@@ -89,9 +94,9 @@ where
             // A connection that has gone silent would be shared for as long as there are calls. On a slow link a ping
             // waits behind what is on its way.
             .http2_keep_alive_interval(Duration::from_secs(20))
-            .http2_keep_alive_timeout(Duration::from_secs(60))
-            .build(connector);
-        Self { client }
+            .http2_keep_alive_timeout(Duration::from_secs(60));
+        let client = builder.build(connector.clone());
+        Self { client, fresh: builder.pool_max_idle_per_host(0).build(connector) }
     }
 }
 
@@ -113,7 +118,9 @@ where
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(agent));
         let (len, pulled) = (request.body().size_hint().lower(), request.body().pulled());
-        let reply = self.client.request(request);
+        let is_fresh = request.extensions().get::<FreshConnection>().is_some();
+        let client = if is_fresh { &self.fresh } else { &self.client };
+        let reply = client.request(request);
         Box::pin(async move {
             let mut reply = pin!(reply);
             // 64 KiB a second is less than any link that uploads images should have.

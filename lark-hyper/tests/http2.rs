@@ -180,7 +180,9 @@ async fn a_connection_that_has_gone_silent_is_replaced() {
     for call in calls {
         good += usize::from(call.await.unwrap().is_ok());
     }
-    assert_eq!(world.opened.load(Ordering::Relaxed), 2);
+    // The silent one, the next one, and one for each call that was still to be sent and is sent again.
+    let opened = world.opened.load(Ordering::Relaxed);
+    assert!((2..12).contains(&opened), "{opened}");
     // What was on the silent connection may have arrived, and must not be sent again.
     assert!((50..60).contains(&good), "{good}");
 }

@@ -9,6 +9,7 @@ mod support;
 mod time;
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -37,7 +38,7 @@ async fn run<S, B>(
     timer: impl Timer + Send + Sync + 'static,
 ) -> Vec<String>
 where
-    S: Service<Request<Frames>, Response = Response<B>>,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static>,
     B: Body<Error: Into<S::Error>>,
 {
     let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);

@@ -16,6 +16,7 @@ use hyper::body::{Body, Frame};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{CallError, Client, Frames, Pool, ReplyBody, Timeout, TransportError};
+use lark_proto::fake::http1::{self, Requests};
 use lark_proto::{App, EndpointExt, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use pipe::Pipe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -40,8 +41,8 @@ where
     let image = Image::new([b"GIF89a".as_slice(), &[7; 6_400_000]].concat()).unwrap();
     let put = PutImage::message(image).unwrap();
     let site = Site::custom("http://127.0.0.1:1").unwrap();
-    let client =
-        Client::with_service(site, App::None, pool, TokioTimer::new()).with_limits(Limits::none());
+    let client = Client::with_service(site, App::None, pool, TokioTimer::new())
+        .with_limits(Limits::one_attempt());
     let start = Instant::now();
     let outcome = client.call_as(&TenantToken::new("t-1").unwrap(), &put).await;
     (outcome, start.elapsed().as_secs())
@@ -54,14 +55,13 @@ fn timeout(outcome: Result<ImageKey, CallError>) -> Option<Timeout> {
     }
 }
 
-/// Takes the whole request, everything up to the end of its form, a kilobyte every so often.
+/// Takes the whole request, a kilobyte every so often.
 async fn take(peer: &mut DuplexStream, pause: Duration) {
-    let (mut tail, mut part) = (Vec::new(), [0; 1 << 10]);
-    while !tail.ends_with(b"--\r\n") {
+    let (mut requests, mut part) = (Requests::new(), [0; 1 << 10]);
+    while requests.request().unwrap().is_none() {
         tokio::time::sleep(pause).await;
         let Ok(len @ 1..) = peer.read(&mut part).await else { return };
-        tail.drain(..tail.len().saturating_sub(4));
-        tail.extend_from_slice(&part[..len]);
+        requests.push(&part[..len]);
     }
 }
 
@@ -122,10 +122,8 @@ async fn a_slow_answer_within_its_time_is_one() {
     let (outcome, seconds) = upload(|mut peer| async move {
         take(&mut peer, Duration::from_millis(25)).await;
         tokio::time::sleep(Duration::from_secs(200)).await;
-        let reply = r#"{"code":0,"data":{"image_key":"img_1"}}"#;
-        let len = reply.len();
-        let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {len}\r\n\r\n{reply}");
-        peer.write_all(reply.as_bytes()).await.unwrap();
+        let reply = Response::new(r#"{"code":0,"data":{"image_key":"img_1"}}"#.into());
+        peer.write_all(&http1::reply(&reply)).await.unwrap();
     })
     .await;
     assert_eq!(outcome.unwrap().as_str(), "img_1");
@@ -146,8 +144,7 @@ async fn a_body_without_an_end_ends_with_the_call() {
         }
     }
     let service = service_fn(async |_| Ok::<_, TransportError>(Response::new(Nothing)));
-    let mut limits = Limits::none();
-    limits.total = Duration::from_millis(100);
+    let limits = Limits::one_attempt().total(Duration::from_millis(100));
     let client = Client::with_service(Site::LARK, App::None, service, TokioTimer::new());
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let token = TenantToken::new("t-1").unwrap();

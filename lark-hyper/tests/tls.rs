@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lark_hyper::{Client, FakeServer, Pool, TransportError};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Failure, Image, Limits, PutImage, Site, WriteSheetImage};
+use lark_proto::{App, Failure, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 use rcgen::{KeyPair, date_time_ymd};
 use support::{Authority, Front, Identity, Opened, named};
 use tokio::net::TcpListener;
@@ -54,7 +54,7 @@ async fn refusal(
 ) -> (CertificateError, String) {
     let server = FakeServer::start().unwrap();
     let mut front = Front::start(&server, identity, &["h2", "http/1.1"]).await;
-    let client = client(&front.site).with_limits(Limits::none());
+    let client = client(&front.site);
     let error = client.call(&PutImage::message(image()).unwrap()).await.unwrap_err();
     assert!(matches!(error.kind, Failure::Transport(TransportError::Failed(_))), "{error:?}");
     assert_eq!(error.route, Route::TenantAccessToken.path());
@@ -137,7 +137,7 @@ async fn an_authority_that_is_none_of_the_webs() {
 async fn round_trip(alpn: &[&str]) -> Vec<Opened> {
     let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
     let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
-    let client = authority.client(&front.site, app()).with_limits(Limits::none());
+    let client = authority.client(&front.site, app()).with_limits(Limits::one_attempt());
 
     let key = client.call(&PutImage::message(image()).unwrap()).await.unwrap();
     let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
@@ -185,10 +185,10 @@ async fn a_client_with_the_webs_authorities_offers_both() {
         let alpn: Vec<_> = hello.alpn().into_iter().flatten().collect();
         assert_eq!(alpn, [b"h2".as_slice(), b"http/1.1"]);
     };
-    let client = Client::new(site, app()).with_limits(Limits::none());
-    let put = PutImage::message(image()).unwrap();
+    let client = Client::new(site, App::None).with_limits(Limits::one_attempt());
+    let (token, put) = (TenantToken::new("t-1").unwrap(), PutImage::message(image()).unwrap());
     let offers = timeout(Duration::from_secs(10), offers);
-    let (outcome, offered) = tokio::join!(client.call(&put), offers);
+    let (outcome, offered) = tokio::join!(client.call_as(&token, &put), offers);
     offered.expect("a connection");
     assert!(matches!(outcome.unwrap_err().kind, Failure::Transport(_)));
 }

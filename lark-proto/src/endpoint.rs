@@ -262,10 +262,15 @@ impl Draft {
 
     /// The one place that writes a request's head.
     pub(crate) fn request(&self, site: &Site, authorization: Option<HeaderValue>) -> Request<Body> {
-        let mut request = Request::new(Body::empty());
-        let mut headers = self.headers.clone();
-        for name in &RESERVED {
-            headers.remove(name);
+        let body = self.payload.as_ref().map(|payload| payload.body.clone());
+        let mut request = Request::new(body.unwrap_or_default());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = site.uri(&self.path);
+        let headers = request.headers_mut();
+        for (name, value) in &self.headers {
+            if !RESERVED.contains(name) {
+                headers.append(name.clone(), value.clone());
+            }
         }
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization);
@@ -273,13 +278,9 @@ impl Draft {
         if let Some(Payload { content_type, body }) = &self.payload {
             headers.insert(CONTENT_TYPE, content_type.clone());
             headers.insert(CONTENT_LENGTH, body.len().into());
-            *request.body_mut() = body.clone();
         } else if !self.is_read() && self.method != Method::DELETE {
             headers.insert(CONTENT_LENGTH, 0.into());
         }
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = site.uri(&self.path);
-        *request.headers_mut() = headers;
         request
     }
 }

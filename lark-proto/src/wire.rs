@@ -36,14 +36,22 @@ use crate::body::Body;
 pub fn head<B>(request: &Request<B>) -> Bytes {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let mut head = format!("{} {target} HTTP/1.1\r\n", request.method()).into_bytes();
-    for (name, value) in headers(request) {
-        head.extend_from_slice(title_case(&name).as_bytes());
+    fields(&mut head, headers(request).iter().map(|(name, value)| (name, value)));
+    head.into()
+}
+
+/// Appends the headers by line, and the empty line that ends a head.
+pub(crate) fn fields<'h>(
+    head: &mut Vec<u8>,
+    headers: impl IntoIterator<Item = (&'h HeaderName, &'h HeaderValue)>,
+) {
+    for (name, value) in headers {
+        head.extend_from_slice(title_case(name).as_bytes());
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());
         head.extend_from_slice(b"\r\n");
     }
     head.extend_from_slice(b"\r\n");
-    head.into()
 }
 
 /// The whole request: [`head`] and body. `Content-Length` is the body's, whatever the request says.

@@ -18,24 +18,26 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod addresses;
+mod permanence;
 mod trace;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::{
-    App, AppTicket, Authorizes, Body, Call, Endpoint, Failure, Invalid, Limits, Session, Site,
-    Step, TenantKey, TenantToken,
+    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases,
+    Session, Site, Step, TenantKey, TenantToken,
 };
 use ureq::unversioned::transport::DefaultConnector;
 
 use crate::addresses::Addresses;
+use crate::permanence::permanence;
 
 pub use {lark_proto, ureq};
 
@@ -47,22 +49,24 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 ///
 /// What it decides on its own:
 /// * Tokens are fetched, renewed before they end and replaced when they are refused; one thread does it, the others
-///   go on or wait. Calls are sent again within [`Limits`]; writes on one spreadsheet go one after the other; when
+///   go on or wait. Requests are sent again within [`Limits`]; writes on one spreadsheet go one after the other; when
 ///   the service tells a call to wait, the others to the same route wait with it.
-/// * A reply is read up to 1 MiB ([`Client::with_reply_limit`]).
+/// * A reply is read up to the endpoint's [limit](Endpoint::reply_limit), or to that of [`Client::with_reply_limit`].
 /// * No redirect is followed, since the request carries a token.
-/// * A phase for which the agent has no timeout of its own gets one: 10 s each to find the host and to connect,
-///   30 s for the head, 30 s and a second for each 64 KiB for the body, two minutes on top of that for the service
-///   to answer (a cell write may take it one), 30 s for the reply's body. All of them end with the call's limits.
+/// * A phase for which the agent has no timeout of its own gets that of [`Phases`]. All of them end with the call's
+///   limits.
+/// * After a connection broke, the request is sent again on a new one.
 ///
-/// With the feature `tracing` each request, wait and failure is an event of the `tracing` crate, with route, attempt,
+/// An endpoint's code and a subscriber of `tracing` may call the client: neither runs while the client holds a lock.
+///
+/// With the feature `tracing` each request, refusal, failure and wait is an event of the `tracing` crate, with route,
 /// code and log id, and never a secret.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
     tenant: Option<TenantKey>,
     limits: Limits,
-    reply_limit: u64,
+    reply_limit: Option<u64>,
 }
 
 struct Shared {
@@ -70,10 +74,10 @@ struct Shared {
     /// Those that an agent of ours remembers.
     addresses: Addresses,
     session: Mutex<Session>,
-    /// A call has moved: the parked look again.
-    moved: Condvar,
-    /// How many wait for that.
-    parked: AtomicUsize,
+    /// The session has named calls that may go on: all that wait look again.
+    named: Condvar,
+    /// How many times it has; counted while the session is held.
+    times_named: AtomicU64,
 }
 
 impl Client {
@@ -118,17 +122,21 @@ impl Client {
             agent,
             addresses,
             session: Mutex::new(Session::new(site, app)),
-            moved: Condvar::new(),
-            parked: AtomicUsize::new(0),
+            named: Condvar::new(),
+            times_named: AtomicU64::new(0),
         };
-        let (limits, reply_limit) = (Limits::default(), 1 << 20);
-        Self { shared: Arc::new(shared), tenant: None, limits, reply_limit }
+        Self {
+            shared: Arc::new(shared),
+            tenant: None,
+            limits: Limits::default(),
+            reply_limit: None,
+        }
     }
 
-    /// The same client, reading replies of up to `bytes` bytes.
+    /// The same client, reading replies of up to `bytes` bytes, whatever the endpoint.
     #[must_use]
     pub fn with_reply_limit(self, bytes: u64) -> Self {
-        Self { reply_limit: bytes, ..self }
+        Self { reply_limit: Some(bytes), ..self }
     }
 
     /// The same client, whose calls go on within `limits`. For a single call: `client.clone().with_limits(..)`.
@@ -152,13 +160,10 @@ impl Client {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        let session = self.shared.lock();
-        let call = match self.tenant.clone() {
-            Some(tenant) => session.call_in(tenant, endpoint),
-            None => session.call(endpoint),
-        };
-        drop(session);
-        self.run(call)
+        self.run(match self.tenant.clone() {
+            Some(tenant) => Call::for_tenant(tenant, endpoint),
+            None => Call::new(endpoint),
+        })
     }
 
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
@@ -171,20 +176,18 @@ impl Client {
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Result<E::Output, CallError> {
-        let call = self.shared.lock().call_as(token, endpoint);
-        self.run(call)
+        self.run(Call::with_token(token, endpoint))
     }
 
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
-        self.shared.lock().set_app_ticket(ticket);
-        self.shared.wake();
+        self.shared.step(|session| session.set_app_ticket(ticket));
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.lock().export_token(now(), self.tenant.as_ref())
+        self.shared.step(|session| session.export_token(now(), self.tenant.as_ref()))
     }
 
     /// Takes over a token that was exported.
@@ -192,76 +195,49 @@ impl Client {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        let imported = self.shared.lock().import_token(now(), self.tenant.as_ref(), text);
-        self.shared.wake();
-        imported
+        self.shared.step(|session| session.import_token(now(), self.tenant.as_ref(), text))
     }
 
     /// Does what `call` says until it is done.
-    fn run<E: Endpoint>(&self, call: Call<'_, E, ureq::Error>) -> Result<E::Output, CallError> {
+    fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
         // Each state has keys of its own.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
-        let mut driven = Driven { call, shared: &self.shared };
-        let call = &mut driven.call;
+        let mut driven = Driven { call: trace::keep(call), shared: &self.shared };
         loop {
-            let mut session = self.shared.lock();
-            let step = call.next(&mut session, now());
-            let (route, attempt) = call.under_way(&session);
-            if let Step::Park(time) = step {
-                self.shared.park(session, time);
-                trace::parked(route);
-                continue;
-            }
-            drop(session);
-            self.shared.wake();
-            match step {
-                Step::Send { request, within } => {
-                    trace::send(route, attempt);
-                    let outcome = self.send(request, within);
-                    let mut session = self.shared.lock();
-                    match outcome {
-                        Ok(reply) => call.received(&mut session, now(), reply),
-                        Err((failure, pulled)) => {
-                            call.broken(&mut session, now(), failure, pulled);
-                        }
-                    }
-                    drop(session);
-                    self.shared.wake();
-                    if let Some(trouble) = call.trouble() {
-                        trace::trouble(trouble, attempt);
-                    }
+            match driven.next() {
+                Step::Send(outgoing) => {
+                    let outcome = self.send(outgoing);
+                    driven.answered(outcome);
                 }
-                Step::Wait(time) => {
-                    trace::wait(route, time);
-                    sleep(time);
-                }
-                Step::Done(outcome) => {
-                    trace::done(route, attempt, &outcome);
-                    return outcome;
-                }
-                Step::Park(_) => {}
+                Step::Done(result) => return result,
+                Step::Wait(_) => {}
             }
         }
     }
 
     /// Sends a request and receives its reply, whatever the status; an error comes with the number of bytes
     /// that the transport had pulled from the body.
-    fn send(
-        &self,
-        request: Request<Body>,
-        within: Duration,
-    ) -> Result<Response<Bytes>, (Failure<ureq::Error>, u64)> {
+    fn send(&self, outgoing: Outgoing) -> Outcome {
+        let Outgoing { request, within, phases, reply_limit, fresh_connection, .. } = outgoing;
+        let exchange = Exchange {
+            agent: &self.shared.agent,
+            within,
+            phases,
+            reply_limit: self.reply_limit.unwrap_or(reply_limit),
+            fresh_connection,
+        };
         let (head, body) = request.into_parts();
         let len = body.len();
         let mut reader = body.reader();
         // A reader of unknown length would go out chunked, also where there is nothing to read.
-        let reply = match head.headers.contains_key(http::header::CONTENT_LENGTH) {
-            true => self.exchange(head, ureq::SendBody::from_reader(&mut reader), len, within),
-            false => self.exchange(head, ureq::SendBody::none(), len, within),
+        let reply = if head.headers.contains_key(http::header::CONTENT_LENGTH) {
+            exchange.run(head, ureq::SendBody::from_reader(&mut reader))
+        } else {
+            exchange.run(head, ureq::SendBody::none())
         };
         match reply {
             Ok(Some(reply)) => Ok(reply),
-            Ok(None) => Err((Failure::TooLarge { limit: self.reply_limit }, len)),
+            Ok(None) => Err((Failure::TooLarge { limit: exchange.reply_limit }, len)),
             Err(error) => {
                 self.shared.addresses.forget();
                 let own = self.shared.agent.config().timeouts().global;
@@ -272,43 +248,55 @@ impl Client {
             }
         }
     }
+}
 
+/// What became of a request: the reply, or the failure and how many bytes of the body were pulled.
+type Outcome = Result<Response<Bytes>, (Failure<ureq::Error>, u64)>;
+
+/// How one request is carried.
+struct Exchange<'a> {
+    agent: &'a ureq::Agent,
+    within: Duration,
+    phases: Phases,
+    reply_limit: u64,
+    fresh_connection: bool,
+}
+
+impl Exchange<'_> {
     /// One request and its whole reply, or `None` if that is too long.
-    fn exchange(
+    fn run(
         &self,
         head: http::request::Parts,
         body: ureq::SendBody<'_>,
-        len: u64,
-        within: Duration,
     ) -> Result<Option<Response<Bytes>>, ureq::Error> {
-        let agent = &self.shared.agent;
+        let Self { agent, within, phases, reply_limit, fresh_connection } = self;
         let config = agent.config();
         let own = config.timeouts();
-        // 64 KiB a second is less than any link that uploads images should have.
-        let upload = Duration::from_secs(len >> 16);
         // More than a day is for ever, and too much for some clocks.
         let day = Duration::from_secs(24 * 60 * 60);
         let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
+        // A second less than the phase, so that the kernel is told the same for each of its reads and writes.
+        let single = |phase: Duration| phase.saturating_sub(Duration::from_secs(1));
         let request = agent
             .configure_request(Request::from_parts(head, body))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(own.global.map_or(within, |own| own.min(within))))
-            .timeout_resolve(or(own.resolve, Duration::from_secs(10)))
-            .timeout_connect(or(own.connect, Duration::from_secs(10)))
-            .timeout_send_request(or(own.send_request, Duration::from_secs(30)))
-            .timeout_send_body(or(own.send_body, Duration::from_secs(30) + upload))
-            .timeout_recv_response(or(own.recv_response, Duration::from_secs(120) + upload))
-            .timeout_recv_body(or(own.recv_body, Duration::from_secs(30)))
-            // A second less than the phase, so that the kernel is told the same for each of its reads and writes.
-            .timeout_per_write(or(config.timeout_per_write(), Duration::from_secs(29) + upload))
-            .timeout_per_read(or(config.timeout_per_read(), Duration::from_secs(119) + upload))
+            .max_idle_age(if *fresh_connection { Duration::ZERO } else { config.max_idle_age() })
+            .timeout_global(Some(own.global.map_or(*within, |own| own.min(*within))))
+            .timeout_resolve(or(own.resolve, phases.resolve))
+            .timeout_connect(or(own.connect, phases.connect))
+            .timeout_send_request(or(own.send_request, phases.head))
+            .timeout_send_body(or(own.send_body, phases.body))
+            .timeout_recv_response(or(own.recv_response, phases.answer))
+            .timeout_recv_body(or(own.recv_body, phases.reply))
+            .timeout_per_write(or(config.timeout_per_write(), single(phases.body)))
+            .timeout_per_read(or(config.timeout_per_read(), single(phases.answer)))
             .build();
         let (head, mut body) = agent.run(request)?.into_parts();
         let mut reply = Vec::new();
-        body.as_reader().take(self.reply_limit.saturating_add(1)).read_to_end(&mut reply)?;
-        let fits = reply.len() as u64 <= self.reply_limit;
+        body.as_reader().take(reply_limit.saturating_add(1)).read_to_end(&mut reply)?;
+        let fits = reply.len() as u64 <= *reply_limit;
         Ok(fits.then(|| Response::from_parts(head, reply.into())))
     }
 }
@@ -319,43 +307,103 @@ impl Shared {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a call has moved, at most for `time`.
-    fn park(&self, session: MutexGuard<'_, Session>, time: Duration) {
-        self.parked.fetch_add(1, Ordering::Relaxed);
-        drop(self.moved.wait_timeout(session, time));
-        self.parked.fetch_sub(1, Ordering::Relaxed);
+    /// Uses the session, and afterwards wakes the calls that may go on.
+    fn step<R>(&self, work: impl FnOnce(&mut Session) -> R) -> R {
+        let mut session = self.lock();
+        let result = work(&mut session);
+        let has_named = self.has_named(&mut session);
+        drop(session);
+        if has_named {
+            self.named.notify_all();
+        }
+        result
     }
 
-    /// Tells the parked that a call has moved. To wake nobody is a system call too; whoever parked before the move is
-    /// counted, since both held the session.
-    fn wake(&self) {
-        if self.parked.load(Ordering::Relaxed) > 0 {
-            self.moved.notify_all();
+    /// Whether the session names calls that may go on.
+    fn has_named(&self, session: &mut Session) -> bool {
+        let has_named = session.woken().next().is_some();
+        if has_named {
+            self.times_named.fetch_add(1, Ordering::Relaxed);
         }
+        has_named
     }
 }
 
 /// A call under way. Dropped, by a panic in a middleware too, it lets go of what it holds.
-struct Driven<'a, 'e, E: Endpoint> {
-    call: Call<'e, E, ureq::Error>,
+struct Driven<'a, 'e, O> {
+    call: Call<'e, O, ureq::Error>,
     shared: &'a Shared,
 }
 
-impl<E: Endpoint> Drop for Driven<'_, '_, E> {
+impl<O> Driven<'_, '_, O> {
+    /// The next step other than a wait.
+    fn next(&mut self) -> Step<O, ureq::Error> {
+        let Self { call, shared } = self;
+        let mut session = shared.lock();
+        loop {
+            let step = call.next(&mut session, now());
+            let has_named = shared.has_named(&mut session);
+            let Step::Wait(time) = step else {
+                drop(session);
+                if has_named {
+                    shared.named.notify_all();
+                }
+                trace::emit(call.events());
+                return step;
+            };
+            if has_named {
+                shared.named.notify_all();
+            }
+            let events = call.events();
+            if !events.is_empty() {
+                let times_named = shared.times_named.load(Ordering::Relaxed);
+                drop(session);
+                trace::emit(events);
+                session = shared.lock();
+                if shared.times_named.load(Ordering::Relaxed) != times_named {
+                    continue;
+                }
+            }
+            let waited = shared.named.wait_timeout(session, time);
+            session = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Tells the call what became of its request.
+    fn answered(&mut self, outcome: Outcome) {
+        let Self { call, shared } = self;
+        match outcome {
+            Ok(reply) => {
+                let heard = call.read(reply);
+                shared.step(|session| call.received(session, now(), heard));
+            }
+            Err((failure, pulled)) => {
+                let permanence = permanence(&failure);
+                shared.step(|session| call.broken(session, now(), failure, pulled, permanence));
+            }
+        }
+        trace::emit(call.events());
+    }
+}
+
+impl<O> Drop for Driven<'_, '_, O> {
     fn drop(&mut self) {
-        self.call.cancel(&mut self.shared.lock());
-        self.shared.wake();
+        let Self { call, shared } = self;
+        if call.id().is_none() && call.drives().is_none() {
+            return;
+        }
+        shared.step(|session| {
+            call.cancel(session);
+            if let Some(request) = call.drives() {
+                session.token_dropped(request, now());
+            }
+        });
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
 fn now() -> SystemTime {
     SystemTime::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a blocking adapter waits by sleeping")]
-fn sleep(time: Duration) {
-    std::thread::sleep(time);
 }
 
 impl fmt::Debug for Client {

@@ -140,8 +140,7 @@ fn a_panic_in_a_middleware_leaves_nothing_held() {
 #[test]
 fn a_call_without_end_is_no_overflow() {
     let memory = Arc::default();
-    let mut limits = Limits::default();
-    limits.total = Duration::MAX;
+    let limits = Limits::default().total(Duration::MAX);
     client(&memory).with_limits(limits).call(&put()).unwrap();
     let config = ureq::Agent::config_builder()
         .proxy(None)

@@ -6,8 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::header::{CONTENT_LENGTH, LOCATION, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use lark_hyper::FakeServer;
+use lark_proto::fake::http1::{self, Requests};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::{
     App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, NoToken, PutImage, Reply,
@@ -139,55 +141,48 @@ fn a_reply_is_read_up_to_the_limit() {
     assert!(client.call(&put(9)).is_ok(), "the next call is none the worse");
 }
 
-/// Requests as they came, each with the number of its connection.
-type Requests = Vec<(usize, Vec<u8>)>;
+/// Requests in the order of their arrival, each with the number of its connection.
+type Received = Vec<(usize, Request<Bytes>)>;
 
 /// A server that gives each request the next of `replies`.
-fn canned(replies: Vec<String>) -> (Site, thread::JoinHandle<Requests>) {
+fn canned(replies: Vec<Bytes>) -> (Site, thread::JoinHandle<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let server = thread::spawn(move || {
         let mut replies = replies.into_iter().peekable();
-        let mut requests = Vec::new();
+        let mut received = Vec::new();
         for (connection, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
-            while let Some(request) = replies.peek().and_then(|_| read_request(&mut stream)) {
-                requests.push((connection, request));
-                stream.write_all(replies.next().unwrap().as_bytes()).unwrap();
+            let (mut stream, mut requests) = (stream.unwrap(), Requests::new());
+            while replies.peek().is_some() {
+                let Some(request) = receive(&mut stream, &mut requests) else { break };
+                received.push((connection, request));
+                stream.write_all(&replies.next().unwrap()).unwrap();
             }
             if replies.peek().is_none() {
                 break;
             }
         }
-        requests
+        received
     });
     (site, server)
 }
 
-/// One request, head and body; `None` when the client has closed.
-fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut request = Vec::new();
+/// The next request; `None` when the client has closed the connection.
+fn receive(stream: &mut TcpStream, requests: &mut Requests) -> Option<Request<Bytes>> {
     let mut buffer = [0; 4096];
     loop {
-        let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .split("content-length: ")
-                .nth(1)
-                .map_or(0, |rest| rest.lines().next().unwrap().parse::<usize>().unwrap());
-            if body.len() >= length {
-                return Some(request);
-            }
+        if let Some(request) = requests.request().unwrap() {
+            return Some(request);
         }
         match stream.read(&mut buffer).ok()? {
             0 => return None,
-            n => request.extend_from_slice(&buffer[..n]),
+            n => requests.push(&buffer[..n]),
         }
     }
 }
 
-fn json(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+fn json(body: &'static str) -> Bytes {
+    http1::reply(&Response::new(body.into()))
 }
 
 #[test]
@@ -206,25 +201,16 @@ fn requests_go_out_on_one_connection_as_wire_writes_them() {
     let cell = write(50).request(&site, &TenantToken::new("t-1").unwrap());
     let expected =
         [wire::http1(get.request(&site, &NoToken)), wire::http1(cell.clone()), wire::http1(cell)];
-    for ((connection, sent), expected) in server.join().unwrap().into_iter().zip(expected) {
+    let received = server.join().unwrap();
+    assert_eq!(received.len(), 3);
+    for ((connection, mut sent), expected) in received.into_iter().zip(expected) {
         assert_eq!(connection, 0);
-        assert_eq!(parts(&sent), parts(&expected));
+        sent.headers_mut().remove(USER_AGENT).expect("the transport's own header");
+        let expected = http1::request(&expected).unwrap();
+        assert_eq!((sent.method(), sent.uri()), (expected.method(), expected.uri()));
+        assert_eq!(sent.headers(), expected.headers());
+        assert_eq!(sent.body(), expected.body());
     }
-}
-
-/// The request line, the headers in alphabetical order and in lower case without the transport's own
-/// one, and the body.
-fn parts(request: &[u8]) -> (String, Vec<String>, String) {
-    let text = String::from_utf8_lossy(request);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let mut lines = head.lines().map(|line| {
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        format!("{}:{value}", name.to_ascii_lowercase())
-    });
-    let first = lines.next().unwrap();
-    let mut headers: Vec<String> = lines.filter(|line| !line.starts_with("user-agent:")).collect();
-    headers.sort();
-    (first, headers, body.to_owned())
 }
 
 #[test]
@@ -234,8 +220,8 @@ fn what_has_no_body_is_not_sent_in_chunks() {
     impl Endpoint for Get {
         type Auth = TenantOnly;
         type Output = ();
-        fn method(&self) -> http::Method {
-            http::Method::GET
+        fn method(&self) -> Method {
+            Method::GET
         }
         fn route(&self) -> &str {
             "/get"
@@ -247,8 +233,8 @@ fn what_has_no_body_is_not_sent_in_chunks() {
     impl Endpoint for Post {
         type Auth = TenantOnly;
         type Output = ();
-        fn method(&self) -> http::Method {
-            http::Method::POST
+        fn method(&self) -> Method {
+            Method::POST
         }
         fn route(&self) -> &str {
             "/post"
@@ -262,26 +248,21 @@ fn what_has_no_body_is_not_sent_in_chunks() {
     client.call_as(&token, &Get).unwrap();
     client.call_as(&token, &Post).unwrap();
     let requests = server.join().unwrap();
-    let [get, post] = [&requests[0].1, &requests[1].1].map(|request| parts(request));
-    let lengths = |headers: &[String]| {
-        let length = |line: &&String| line.contains("length") || line.contains("encoding");
-        headers.iter().filter(length).cloned().collect::<Vec<_>>()
-    };
-    assert_eq!((get.0.as_str(), lengths(&get.1)), ("get /get http/1.1:", vec![]));
-    assert_eq!(
-        (post.0.as_str(), lengths(&post.1)),
-        ("post /post http/1.1:", vec!["content-length: 0".into()])
-    );
+    let [get, post] = [&requests[0].1, &requests[1].1].map(|request| {
+        let length = request.headers().get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
+        (request.method(), request.uri().path(), length)
+    });
+    assert_eq!(get, (&Method::GET, "/get", None));
+    assert_eq!(post, (&Method::POST, "/post", Some(&b"0"[..])));
 }
 
 #[test]
 fn no_redirect_is_followed() {
     for status in [301, 302, 303, 307, 308] {
         let (elsewhere, other) = canned(vec![json("{}")]);
-        let moved = format!(
-            "HTTP/1.1 {status} Moved\r\nLocation: {elsewhere}/steal\r\nContent-Length: 0\r\n\r\n"
-        );
-        let (site, server) = canned(vec![moved]);
+        let moved =
+            Response::builder().status(status).header(LOCATION, format!("{elsewhere}/steal"));
+        let (site, server) = canned(vec![http1::reply(&moved.body(Bytes::new()).unwrap())]);
         let agent = ureq::Agent::config_builder()
             .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
             .proxy(None)
@@ -298,8 +279,8 @@ fn no_redirect_is_followed() {
         // Only this connection reaches the other server.
         #[expect(clippy::disallowed_methods, reason = "no adapter is meant to")]
         let probe = TcpStream::connect(elsewhere.as_str().trim_start_matches("http://"));
-        probe.unwrap().write_all(b"GET /probe HTTP/1.1\r\n\r\n").unwrap();
-        assert!(other.join().unwrap()[0].1.starts_with(b"GET /probe"));
+        probe.unwrap().write_all(b"GET /probe HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(other.join().unwrap()[0].1.uri(), "/probe");
     }
 }
 
@@ -329,9 +310,11 @@ fn a_reply_that_breaks_off_is_the_transports_error() {
 
 #[test]
 fn a_head_of_60_kib_is_read() {
-    let filler = format!("X-Filler: {}\r\n", "a".repeat(1000)).repeat(60);
-    let reply = json(r#"{"code":0,"data":{"image_key":"k"},"msg":"ok"}"#);
-    let (site, server) = canned(vec![reply.replacen("Content", &(filler + "Content"), 1)]);
+    let mut reply = Response::new(r#"{"code":0,"data":{"image_key":"k"},"msg":"ok"}"#.into());
+    for _ in 0..60 {
+        reply.headers_mut().append("x-filler", "a".repeat(1000).parse().unwrap());
+    }
+    let (site, server) = canned(vec![http1::reply(&reply)]);
     let client = Client::new(site, App::None);
     let key = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap();
     assert_eq!(key.as_str(), "k");

@@ -1,13 +1,15 @@
 //! One request has the same bytes from `lark-ureq`, from `lark-hyper` and from [`wire`], save for the order of its
 //! headers and for those that the transport owns. Their list is closed: it stands here.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use http::Method;
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{Method, Request, Response};
+use lark_proto::fake::http1::{self, Requests};
 use lark_proto::{
     App, AppId, AppSecret, AppTicket, AppTicketResend, AppToken, AppTokenRequest, Authorizes,
     Boundary, Endpoint, EndpointExt, Error, Image, ImageEncoding, Limits, NoToken, Path, Payload,
@@ -24,90 +26,68 @@ const HYPER: &[(&str, &str)] = &[("user-agent", concat!("lark-hyper/", env!("CAR
 /// A success of every endpoint here.
 const SUCCESS: &str = r#"{"code":0,"msg":"ok","app_access_token":"a-1","tenant_access_token":"t-1","expire":7200,"data":{"image_key":"img_1","spreadsheetToken":"sht1"}}"#;
 
-/// A server that keeps what the first client sends, and then what the second does.
-fn record() -> (Site, thread::JoinHandle<[Vec<u8>; 2]>) {
+/// A server that keeps the request of the first client, and then that of the second.
+fn record() -> (Site, thread::JoinHandle<[Request<Bytes>; 2]>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let next = move |()| receive(&listener.accept().unwrap().0);
     (site, thread::spawn(|| [(); 2].map(next)))
 }
 
-/// All that a client sends on a connection whose first reply is its last. A body in chunks has no length here, and
-/// fails by its header later.
-fn receive(mut stream: &TcpStream) -> Vec<u8> {
+/// The one request that a client sends on a connection whose first reply is its last.
+fn receive(mut stream: &TcpStream) -> Request<Bytes> {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let mut reader = BufReader::new(stream);
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        assert_ne!(reader.read_until(b'\n', &mut request).unwrap(), 0, "a head without an end");
-    }
-    let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length = length.map_or(0, |length| length.parse().unwrap());
-    reader.by_ref().take(length).read_to_end(&mut request).unwrap();
-    let length = SUCCESS.len();
-    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
-    stream.write_all(format!("{head}{SUCCESS}").as_bytes()).unwrap();
+    let (mut requests, mut buffer) = (Requests::new(), [0; 1 << 16]);
+    let request = loop {
+        let count = stream.read(&mut buffer).unwrap();
+        assert_ne!(count, 0, "{:?}", requests.end());
+        requests.push(&buffer[..count]);
+        if let Some(request) = requests.request().unwrap() {
+            break request;
+        }
+    };
+    let reply = Response::builder().header(CONNECTION, "close").body(SUCCESS.into()).unwrap();
+    stream.write_all(&http1::reply(&reply)).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     // Bytes beyond the length that was announced would come here.
-    reader.read_to_end(&mut request).unwrap();
+    assert_eq!(stream.read(&mut buffer).unwrap(), 0);
+    requests.end().unwrap();
     request
 }
 
-struct Parts<'a> {
-    line: &'a str,
-    headers: BTreeMap<String, String>,
-    body: &'a [u8],
-}
-
-/// Names in lower case, since they are case-insensitive: the clients send them so, `wire` writes `Content-Type`.
-fn parts(request: &[u8]) -> Parts<'_> {
-    let end = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let (head, body) = (std::str::from_utf8(&request[..end]).unwrap(), &request[end + 4..]);
-    let mut lines = head.split("\r\n");
-    let line = lines.next().unwrap();
-    let mut headers = BTreeMap::new();
-    for line in lines {
-        let (name, value) = line.split_once(": ").unwrap();
-        let twice = headers.insert(name.to_ascii_lowercase(), value.to_owned());
-        assert_eq!(twice, None, "{name} is there twice: {head}");
-    }
-    Parts { line, headers, body }
-}
-
 /// `sent` is what `wire` writes, with the headers of the transport's own and no others.
-fn assert_same(sent: &[u8], wire: &[u8], own: &[(&str, &str)]) {
-    let (sent, wire) = (parts(sent), parts(wire));
-    assert_eq!(sent.line, wire.line);
-    let mut expected = wire.headers;
+fn assert_same(sent: &Request<Bytes>, wire: &Request<Bytes>, own: &[(&'static str, &str)]) {
+    assert_eq!((sent.method(), sent.uri()), (wire.method(), wire.uri()));
+    let mut expected = wire.headers().clone();
     for (name, value) in own {
-        let shared = expected.insert((*name).to_owned(), (*value).to_owned());
+        let shared = expected.insert(*name, value.parse().unwrap());
         assert_eq!(shared, None, "{name} is the transport's own");
     }
-    assert_eq!(sent.headers, expected, "{}", sent.line);
+    assert_eq!(sent.headers(), &expected, "{}", sent.uri());
     // Bodies of a megabyte are no text for a failure.
-    let differs = sent.body.iter().zip(wire.body).position(|(sent, wire)| sent != wire);
-    assert_eq!(differs, None, "the first byte that differs: {}", sent.line);
-    assert_eq!(sent.body.len(), wire.body.len(), "{}", sent.line);
+    let differs = sent.body().iter().zip(wire.body()).position(|(sent, wire)| sent != wire);
+    assert_eq!(differs, None, "the first byte that differs: {}", sent.uri());
+    assert_eq!(sent.body().len(), wire.body().len(), "{}", sent.uri());
 }
 
 /// Sends the request by both clients and compares what arrives with `wire`; gives the length of its body.
 fn check<E: Endpoint>(token: &impl Authorizes<E::Auth>, endpoint: &E) -> usize {
     let (site, server) = record();
-    let client = lark_ureq::Client::new(site.clone(), App::None).with_limits(Limits::none());
+    let client = lark_ureq::Client::new(site.clone(), App::None).with_limits(Limits::one_attempt());
     client.call_as(token, endpoint).unwrap();
     drop(client);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = lark_hyper::Client::new(site.clone(), App::None).with_limits(Limits::none());
+    let client =
+        lark_hyper::Client::new(site.clone(), App::None).with_limits(Limits::one_attempt());
     runtime.block_on(client.call_as(token, endpoint)).unwrap();
     // The connection is a task of the runtime's, and the server reads until it is closed.
     drop((client, runtime));
 
     let [ureq, hyper] = server.join().unwrap();
-    let wire = wire::http1(endpoint.request(&site, token));
+    let wire = http1::request(&wire::http1(endpoint.request(&site, token))).unwrap();
     assert_same(&ureq, &wire, UREQ);
     assert_same(&hyper, &wire, HYPER);
-    parts(&wire).body.len()
+    wire.body().len()
 }
 
 fn tenant() -> TenantToken {

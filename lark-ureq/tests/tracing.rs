@@ -89,21 +89,17 @@ fn tokens(lark: &FakeLark) -> Vec<&str> {
     lark.requests().iter().filter_map(|seen| seen.token.as_deref()).collect()
 }
 
-const PUT: &str = "route=\"/open-apis/image/v4/put/\"";
-const TOKEN: &str = "route=\"/open-apis/auth/v3/tenant_access_token/internal\"";
-const WRITE: &str = "route=\"/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image\"";
+const PUT: &str = "route=/open-apis/image/v4/put/";
+const TOKEN: &str = "route=/open-apis/auth/v3/tenant_access_token/internal";
+const WRITE: &str = "route=/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image";
 
 #[test]
-fn requests_waits_and_failures_are_events_without_secrets() {
+fn requests_refusals_and_waits_are_events_without_secrets() {
     let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let lark = |change: &dyn Fn(&mut FakeLark)| change(&mut memory.lock().unwrap().lark);
     let client = custom(&memory);
     let lines = events(|| {
-        let reset = Some("0.01".to_owned());
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let limited = Fault::RateLimited { status, reset };
-        lark(&|lark| lark.fail_next_on(Route::ImageV4Put, limited.clone()));
         client.call(&put()).unwrap();
 
         lark(&|lark| lark.revoke_tokens(TokenKind::Tenant));
@@ -112,6 +108,12 @@ fn requests_waits_and_failures_are_events_without_secrets() {
         let denied = Fault::Permission(vec!["sheets:spreadsheet".into()]);
         lark(&|lark| lark.fail_next_on(Route::ValuesImage, denied.clone()));
         client.call(&write()).unwrap_err();
+
+        let reset = Some("0.01".to_owned());
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let limited = Fault::RateLimited { status, reset };
+        lark(&|lark| lark.fail_next_on(Route::ImageV4Put, limited.clone()));
+        client.call(&put()).unwrap();
     });
 
     let memory = memory.lock().unwrap();
@@ -124,29 +126,32 @@ fn requests_waits_and_failures_are_events_without_secrets() {
     assert_lines(
         &lines,
         &[
-            &["DEBUG", "send", TOKEN, "attempt=1"],
-            &["DEBUG", "send", PUT, "attempt=1"],
-            &["WARN", "going on", PUT, "attempt=1", "code=99991400", &limited],
-            &["DEBUG", "wait", PUT, "time="],
-            &["DEBUG", "send", PUT, "attempt=2"],
-            &["DEBUG", "done", PUT, "attempt=2"],
-            &["DEBUG", "send", PUT, "attempt=1"],
-            &["WARN", "going on", PUT, "attempt=1", "code=99991663", &refused],
-            &["DEBUG", "send", TOKEN, "attempt=1"],
-            &["DEBUG", "send", PUT, "attempt=2"],
-            &["DEBUG", "done", PUT, "attempt=2"],
-            &["DEBUG", "send", WRITE, "attempt=1"],
-            &["WARN", "failed", WRITE, "attempt=1", "code=99991672", &denied, "sheets:spreadsheet"],
+            &["DEBUG", ": token request", TOKEN],
+            &["DEBUG", ": request", PUT, "send=1", "len="],
+            &["DEBUG", ": done", PUT, "took=", "sends=1"],
+            &["DEBUG", ": request", PUT, "send=1"],
+            &["WARN", ": refused", PUT, "code=99991663", &refused, "goes_on=true"],
+            &["DEBUG", ": token request", TOKEN],
+            &["DEBUG", ": request", PUT, "send=2"],
+            &["DEBUG", ": done", PUT, "sends=2"],
+            &["DEBUG", ": request", WRITE, "send=1"],
+            &["WARN", ": refused", WRITE, "status=400", "code=99991672", &denied, "goes_on=false"],
+            &["DEBUG", ": done", WRITE, "sends=1"],
+            &["DEBUG", ": request", PUT, "send=1"],
+            &["WARN", ": refused", PUT, "status=429", "code=99991400", &limited, "goes_on=true"],
+            &["DEBUG", ": wait", "reason=", "time="],
+            &["DEBUG", ": request", PUT, "send=2"],
+            &["DEBUG", ": done", PUT, "sends=2"],
         ],
     );
     let tokens = tokens(&memory.lark);
-    assert!(tokens.first() != tokens.last() && tokens.len() == 5);
+    assert!(tokens.first() != tokens.last() && tokens.len() == 6);
     assert_hidden(&lines, &tokens);
     assert_hidden(&lines, &[FakeLark::APP_SECRET, IMAGE, "GIF89a", FakeLark::SPREADSHEET]);
 }
 
 #[test]
-fn a_request_for_a_token_that_fails_is_an_event_of_its_route() {
+fn a_refused_token_request_is_an_event_of_its_route() {
     let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let secret = "wrongwrongwrongwrongwrongwrong00";
@@ -157,8 +162,9 @@ fn a_request_for_a_token_that_fails_is_an_event_of_its_route() {
     assert_lines(
         &lines,
         &[
-            &["DEBUG", "send", TOKEN, "attempt=1"],
-            &["WARN", "failed", TOKEN, "attempt=0", "code=10014", "log_id="],
+            &["DEBUG", ": token request", TOKEN],
+            &["WARN", ": refused", TOKEN, "code=10014", "log_id="],
+            &["DEBUG", ": done", PUT, "sends=0"],
         ],
     );
     assert_hidden(&lines, &[secret, IMAGE]);
@@ -169,17 +175,21 @@ fn a_broken_connection_is_an_event_with_its_cause() {
     let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let client = custom(&memory);
-    client.call(&put()).unwrap();
+    memory.lock().unwrap().lark.break_next_on(Route::TenantAccessToken, Break::CutReply);
     memory.lock().unwrap().lark.break_next_on(Route::ImageV4Put, Break::BeforeBody);
     let lines = events(|| drop(client.call(&put()).unwrap()));
     assert_lines(
         &lines,
         &[
-            &["send", PUT, "attempt=1"],
-            &["WARN", "going on", PUT, "attempt=1", "the transport failed: "],
-            &["wait", PUT, "time="],
-            &["send", PUT, "attempt=2"],
-            &["done", PUT, "attempt=2"],
+            &["DEBUG", ": token request", TOKEN],
+            &["WARN", ": broken", TOKEN, "error=\"io: Peer disconnected\"", "goes_on=true"],
+            &["DEBUG", ": wait", "reason=a token", "time="],
+            &["DEBUG", ": token request", TOKEN],
+            &["DEBUG", ": request", PUT, "send=1"],
+            &["WARN", ": broken", PUT, "error=\"io: connection reset\"", "goes_on=true"],
+            &["DEBUG", ": wait", "reason=the next try", "time="],
+            &["DEBUG", ": request", PUT, "send=2"],
+            &["DEBUG", ": done", PUT, "sends=2"],
         ],
     );
     assert_hidden(&lines, &tokens(&memory.lock().unwrap().lark));
@@ -199,20 +209,20 @@ fn a_store_apps_tickets_and_tokens_are_hidden_too() {
         client.set_app_ticket(AppTicket::new(FakeLark::APP_TICKET).unwrap());
         client.call(&put()).unwrap();
     });
-    let app_token = "route=\"/open-apis/auth/v3/app_access_token\"";
-    let resend = "route=\"/open-apis/auth/v3/app_ticket/resend\"";
-    let tenant_token = "route=\"/open-apis/auth/v3/tenant_access_token\"";
+    let app_token = "route=/open-apis/auth/v3/app_access_token";
+    let resend = "route=/open-apis/auth/v3/app_ticket/resend";
+    let tenant_token = "route=/open-apis/auth/v3/tenant_access_token";
     assert_lines(
         &lines,
         &[
-            &["send", app_token],
-            &["WARN", "going on", app_token, "code=10012", "log_id="],
-            &["send", resend],
-            &["WARN", "failed", "app_ticket"],
-            &["send", app_token],
-            &["send", tenant_token],
-            &["send", PUT],
-            &["done", PUT],
+            &[": token request", app_token],
+            &["WARN", ": refused", app_token, "code=10012", "log_id="],
+            &[": token request", resend],
+            &[": done", PUT, "sends=0"],
+            &[": token request", app_token],
+            &[": token request", tenant_token],
+            &[": request", PUT],
+            &[": done", PUT],
         ],
     );
     let memory = memory.lock().unwrap();
@@ -220,4 +230,30 @@ fn a_store_apps_tickets_and_tokens_are_hidden_too() {
     assert_hidden(&lines, &["a-ticket-of-yesterday", FakeLark::APP_TICKET]);
     // The fake's app tokens begin like the vendor's example.
     assert_hidden(&lines, &[FakeLark::STORE_APP_SECRET, "a-32bd8551db", "t-e346617a", "GIF89a"]);
+}
+
+#[test]
+fn a_subscriber_may_use_the_client() {
+    /// Looks into the client for each line.
+    struct Looks(Client);
+    impl io::Write for Looks {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            drop(self.0.export_token());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let _turn = turn();
+    let memory: Arc<Mutex<Memory>> = Arc::default();
+    let client = custom(&memory);
+    memory.lock().unwrap().lark.break_next_on(Route::TenantAccessToken, Break::CutReply);
+    let looks = client.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(move || Looks(looks.clone()));
+    let guard = subscriber.set_default();
+    client.call(&put()).unwrap();
+    drop(guard);
 }

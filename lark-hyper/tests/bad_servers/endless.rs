@@ -87,8 +87,7 @@ async fn an_endless_head_is_the_transports_error() {
 
 #[tokio::test]
 async fn endless_interim_replies_end_with_the_call() {
-    let mut limits = Limits::none();
-    limits.total = Duration::from_millis(300);
+    let limits = Limits::one_attempt().total(Duration::from_millis(300));
     for interim in ["HTTP/1.1 100 Continue", "HTTP/1.1 103 Early Hints\r\nLink: </a>"] {
         let endless = Act::Endless(reply(interim, "").repeat(100));
         let mut server = Server::start(script(Vec::new(), endless)).await;

@@ -21,8 +21,7 @@ impl AsRef<[u8]> for Held {
 /// Whether the image of a call is let go within minutes of its end, however the call ended.
 async fn is_let_go(script: Vec<Act>) -> bool {
     let server = Server::start(script).await;
-    let mut limits = Limits::none();
-    limits.total = Duration::from_millis(300);
+    let limits = Limits::one_attempt().total(Duration::from_millis(300));
     let client = server.client().with_limits(limits);
     let (sender, held) = oneshot::channel();
     let bytes = Bytes::from_owner(Held(vec![7; 10_000_000], sender));

@@ -4,7 +4,9 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
+use http::Response;
 use lark_hyper::{CallError, Client, Pool, TransportError};
+use lark_proto::fake::http1;
 use lark_proto::{App, Error, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -78,7 +80,7 @@ impl Server {
 
     /// A client of this server that sends each request once.
     pub(crate) fn client(&self) -> Client<Pool> {
-        Client::new(self.site.clone(), App::None).with_limits(Limits::none())
+        Client::new(self.site.clone(), App::None).with_limits(Limits::one_attempt())
     }
 
     /// The next connection that ends, by its script or by the client.
@@ -138,6 +140,7 @@ impl Peer {
         }
     }
 
+    /// Without [`http1::Requests`], which refuses HTTP/1.0: the client speaks it after a reply that does.
     async fn head(&mut self) -> io::Result<()> {
         loop {
             let mut line = String::new();
@@ -186,8 +189,7 @@ pub(crate) fn taken(key: &str) -> String {
 
 /// The reply that says so.
 pub(crate) fn ok(key: &str) -> Vec<u8> {
-    let body = taken(key);
-    reply(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}", body.len()), &body)
+    http1::reply(&Response::new(taken(key).into())).into()
 }
 
 /// The end of a call that was answered by [`Act::Serve`].

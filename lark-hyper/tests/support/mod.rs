@@ -1,5 +1,7 @@
 //! What the tests of the client share.
 
+use std::error::Error;
+
 use http::{Request, Response};
 use hyper::body::Body;
 use hyper::service::Service;
@@ -13,7 +15,7 @@ pub(crate) async fn run<S, B>(
     next: impl Fn(&mut Run<'_>) -> Next,
 ) -> Vec<String>
 where
-    S: Service<Request<Frames>, Response = Response<B>>,
+    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static>,
     B: Body<Error: Into<S::Error>>,
 {
     let client = prepared(scenario, client);

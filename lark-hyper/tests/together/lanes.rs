@@ -49,7 +49,7 @@ async fn fifty_in_memory() {
     let counts = counted.counts.clone();
     add_spreadsheets(&mut slow.lark());
     let client = Client::with_service(Site::LARK, app(), counted, TokioTimer::new());
-    all(begin(&client.with_limits(Limits::none()), writes())).await;
+    all(begin(&client.with_limits(Limits::one_attempt()), writes())).await;
     check(&slow.lark(), &counts);
 }
 
@@ -74,7 +74,7 @@ async fn fifty_spreadsheets_are_written_side_by_side_over_loopback() {
     let counted = Counted::new(Pool::new());
     let counts = counted.counts.clone();
     let client = Client::with_service(server.site().clone(), app(), counted, TokioTimer::new());
-    all(begin(&client.with_limits(Limits::none()), writes())).await;
+    all(begin(&client.with_limits(Limits::one_attempt()), writes())).await;
     check(&server.lark(), &counts);
 }
 

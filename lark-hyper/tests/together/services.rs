@@ -2,6 +2,7 @@
 
 use lark_hyper::TransportError;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -155,7 +156,7 @@ where
     TenantToken: Authorizes<E::Auth>,
     S: Service<Request<Frames>, Response = Response<B>, Future: Send> + Clone + Send + Sync,
     S: 'static,
-    S::Error: Send,
+    S::Error: Error + Send,
     B: Body<Data: Send, Error: Into<S::Error> + Send> + Send,
 {
     let begin = |endpoint| {

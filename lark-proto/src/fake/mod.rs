@@ -12,13 +12,15 @@
 //!
 //! It reads requests with parsers of its own, so that it does not share a mistake with the encoders, and its
 //! refusals say in `msg` what is wrong and where. It knows no clock, randomness, socket or lock:
-//! the same calls get the same replies, byte for byte.
+//! the same calls get the same replies, byte for byte. A server that has bytes and no HTTP library reads
+//! requests and writes replies with [`http1`].
 
 mod apps;
 mod auth;
 mod breaks;
 mod fault;
 mod header;
+pub mod http1;
 mod json;
 mod multipart;
 mod reply;

@@ -13,7 +13,7 @@ use super::tokens::{Cause, Why};
 use super::{CallId, Credential, Ending, FetchId, Hold, Limits, Session, WaitFor};
 use crate::body::Body;
 use crate::endpoint::Endpoint;
-use crate::error::{CallError, Error, Failure, Outcome};
+use crate::error::{CallError, Error, Failure, Outcome, chain};
 use crate::reply::Reply;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
@@ -259,10 +259,10 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// What to do next.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
-        let now = session.tick(now);
         if let Some(result) = self.result.take() {
             return Step::Done(result);
         }
+        let now = session.tick(now);
         match self.flight.next(session, now) {
             Ok(outgoing) => Step::Send(outgoing),
             Err(Hold::Send(outgoing, _)) => {
@@ -296,7 +296,8 @@ impl<'e, O, T> Call<'e, O, T> {
                 let Some(fetch) = self.drives.take() else { return };
                 match session.token_reply(fetch, now, reply) {
                     Some((route, error)) => {
-                        self.last = Some(CallError::new(route, Failure::Lark(error)))
+                        self.flight.events.push(|| Event::refused(route, &error, true));
+                        self.last = Some(CallError::new(route, Failure::Lark(error)));
                     }
                     None => {
                         self.last =
@@ -336,6 +337,7 @@ impl<'e, O, T> Call<'e, O, T> {
             let Some(fetch) = self.drives.take() else { return };
             let route = session.token_failure(fetch, now, &failure, permanence);
             if let Some(route) = route {
+                self.flight.events.push(|| Event::broken(route, text(&failure), true));
                 let outcome = Outcome::NotSent;
                 self.last = Some(CallError::new(route, failure).with_outcome(outcome));
             }
@@ -347,7 +349,7 @@ impl<'e, O, T> Call<'e, O, T> {
             _ => permanence,
         };
         let is_late = matches!(failure, Failure::Deadline);
-        let answer = Answer::Broken { pulled, permanence, is_late };
+        let answer = Answer::Broken { pulled, permanence, is_late, text: &|| text(&failure) };
         if let Some(fate) = self.flight.answered(session, answer, now) {
             self.failed(failure, fate);
         }
@@ -429,6 +431,14 @@ impl<'e, O, T> Call<'e, O, T> {
         if let Some(id) = self.id() {
             session.woken.remove(&id);
         }
+    }
+}
+
+/// A failure in one line, with the causes of the transport's error.
+fn text<T: StdError>(failure: &Failure<T>) -> String {
+    match failure {
+        Failure::Transport(error) => chain(error),
+        other => other.to_string(),
     }
 }
 

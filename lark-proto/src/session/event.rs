@@ -38,6 +38,8 @@ pub enum Event {
     Broken {
         /// The route of the request.
         route: Box<str>,
+        /// What happened, in the transport's words.
+        error: String,
         /// The call goes on.
         goes_on: bool,
     },
@@ -70,12 +72,11 @@ impl Event {
         }
     }
 
-    pub(super) fn broken(route: &str, goes_on: bool) -> Self {
-        Self::Broken { route: route.into(), goes_on }
+    pub(super) fn broken(route: &str, error: String, goes_on: bool) -> Self {
+        Self::Broken { route: route.into(), error, goes_on }
     }
 
-    /// Tells the event to the `tracing` crate: waits and requests at level debug, failures that the call survives at
-    /// warn, the rest at debug too, since the caller gets the error itself.
+    /// Emits the event through the `tracing` crate: requests, waits and ends at level debug, failures at level warn.
     #[cfg(feature = "tracing")]
     pub fn trace(&self) {
         match self {
@@ -85,7 +86,9 @@ impl Event {
                 let (status, code) = (status.as_u16(), code.map(|code| code.0));
                 tracing::warn!(%route, status, code, log_id, goes_on, "refused");
             }
-            Self::Broken { route, goes_on } => tracing::warn!(%route, goes_on, "broken"),
+            Self::Broken { route, error, goes_on } => {
+                tracing::warn!(%route, error, goes_on, "broken");
+            }
             Self::Waits { reason, time } => tracing::debug!(%reason, ?time, "wait"),
             Self::Done { route, took, sends } => tracing::debug!(%route, ?took, sends, "done"),
         }

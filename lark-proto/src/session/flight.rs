@@ -77,7 +77,7 @@ struct Used {
 pub(super) enum Answer<'a> {
     Success,
     Refused(&'a Error),
-    Broken { pulled: u64, permanence: Permanence, is_late: bool },
+    Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a dyn Fn() -> String },
 }
 
 /// What that means for the call.
@@ -154,8 +154,8 @@ impl<'e> Flight<'e> {
             }
         };
         session.woken.remove(&turn.id);
-        let step = self.proceed(session, turn, not_before, now);
-        match &step {
+        let mut step = self.proceed(session, turn, not_before, now);
+        match &mut step {
             Ok(_) => {
                 let (route, send, len) = (self.route, self.used.sends, self.draft.len());
                 self.events.push(|| Event::Sent { route: route.into(), send, len });
@@ -169,15 +169,13 @@ impl<'e> Flight<'e> {
             Err(Hold::Wait { until, reason }) => {
                 self.state = State::Pending { turn, not_before };
                 self.used.waited_for = *reason;
-                let (reason, time) = (*reason, until.min(&turn.deadline).saturating_sub(now));
+                *until = turn.deadline.min(*until);
+                let (reason, time) = (*reason, until.saturating_sub(now));
                 self.events.push(|| Event::Waits { reason, time });
             }
             Err(Hold::End(_)) => self.end(session, turn, now),
         }
-        step.map_err(|hold| match hold {
-            Hold::Wait { until, reason } => Hold::Wait { until: until.min(turn.deadline), reason },
-            hold => hold,
-        })
+        step
     }
 
     /// A line for each gate that a request has to pass.
@@ -282,7 +280,9 @@ impl<'e> Flight<'e> {
             Answer::Refused(error) => {
                 self.events.push(|| Event::refused(self.route, error, fate.goes_on));
             }
-            Answer::Broken { .. } => self.events.push(|| Event::broken(self.route, fate.goes_on)),
+            Answer::Broken { text, .. } => {
+                self.events.push(|| Event::broken(self.route, text(), fate.goes_on));
+            }
         }
         match not_before {
             Some(not_before) => self.state = State::Pending { turn, not_before },
@@ -442,7 +442,10 @@ impl<'e> Flight<'e> {
         if let Credential::Own(tenant) = &self.credential {
             tokens.leave(tenant, turn.id, woken);
         }
-        gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
+        // A request that was sent has passed its gate.
+        if !self.is_sent() {
+            gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
+        }
         woken.remove(&turn.id);
         self.state = State::Over;
         let (route, sends) = (self.route, self.used.sends);

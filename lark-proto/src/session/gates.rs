@@ -182,9 +182,10 @@ impl Gate {
         let overdue = opens.max(self.first_since).saturating_add(SECOND);
         if opens <= now && (place == 0 || overdue <= now) {
             // Those before it took no step in time, and join again when they do.
-            self.left += self.queue.len() as u64;
-            self.queue = self.queue.split_off(&call);
-            self.left -= self.queue.len() as u64;
+            while self.queue.first_key_value().is_some_and(|(first, _)| *first < call) {
+                self.queue.pop_first();
+                self.left += 1;
+            }
             self.count(now);
             self.remove(call, quota, now, woken);
             return Ok(());
@@ -357,14 +358,13 @@ impl Gates {
         woken: &mut Woken,
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
-        if self.get(credential, route).is_none() {
-            let routes = self.gates.entry(credential.clone()).or_default();
-            routes.insert(route.into(), Gate::new(now));
+        let (call, patience) = (caller.id, caller.limits.longest_wait);
+        if let Some(gate) = self.get(credential, route) {
+            return gate.pass(call, patience, quota, now, woken);
         }
-        match self.get(credential, route) {
-            Some(gate) => gate.pass(caller.id, caller.limits.longest_wait, quota, now, woken),
-            None => Ok(()),
-        }
+        let routes = self.gates.entry(credential.clone()).or_default();
+        let gate = routes.entry(route.into()).or_insert_with(|| Gate::new(now));
+        gate.pass(call, patience, quota, now, woken)
     }
 
     /// The service refused a request for its rate and said to wait for `wait`. Returns how long that is heeded.
@@ -434,14 +434,18 @@ impl Window {
     }
 
     fn advance(&mut self, now: Duration) {
-        let number = micros(now) / self.width;
         while let Some((slot, events)) = self.slots.front().copied() {
-            if slot + 60 >= number {
+            if now < self.expires(slot) {
                 break;
             }
             self.slots.pop_front();
             self.count -= events;
         }
+    }
+
+    /// When the events of a sixtieth no longer count.
+    fn expires(&self, slot: u64) -> Duration {
+        Duration::from_micros((slot + 61).saturating_mul(self.width))
     }
 
     fn add(&mut self, now: Duration) {
@@ -455,7 +459,7 @@ impl Window {
 
     /// How long an event counts, at most.
     fn renews(&self) -> Duration {
-        Duration::from_micros(61 * self.width)
+        self.expires(0)
     }
 
     /// When there will be fewer than `limit` events.
@@ -467,7 +471,7 @@ impl Window {
             }
             count -= events;
             if count < limit {
-                return Duration::from_micros((slot + 61).saturating_mul(self.width));
+                return self.expires(*slot);
             }
         }
         Duration::ZERO

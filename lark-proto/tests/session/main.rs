@@ -1,6 +1,7 @@
 //! A session and its calls on a virtual clock.
 
 mod attack;
+mod cost;
 mod gates;
 mod hand;
 mod lanes;

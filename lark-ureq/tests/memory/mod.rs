@@ -1,12 +1,14 @@
 //! ureq over a transport in memory: each connection hands its requests to the fake, and breaks when the fake is
-//! told to have it break. No socket, no thread, and no time passes.
+//! told to have it break. No socket, no thread, and no time passes, except before a timeout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use lark_proto::fake::http1::{self, Requests};
 use lark_proto::fake::{Break, FakeLark, InFlight};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
@@ -55,7 +57,13 @@ impl Connector for ToMemory {
         self.0.lock().unwrap().saw(details.timeout);
         let memory = self.0.clone();
         let buffers = LazyBuffers::new(1 << 16, 1 << 16);
-        Ok(Some(Connection { memory, buffers, request: Vec::new(), out: None, reply: None }))
+        Ok(Some(Connection {
+            memory,
+            buffers,
+            requests: Requests::new(),
+            flight: None,
+            reply: None,
+        }))
     }
 }
 
@@ -63,10 +71,9 @@ impl Connector for ToMemory {
 struct Connection {
     memory: Arc<Mutex<Memory>>,
     buffers: LazyBuffers,
-    /// What has arrived of the request that is under way: its head until that is complete, then its body.
-    request: Vec<u8>,
-    /// The request whose head has arrived, and the length of its body.
-    out: Option<(InFlight, usize)>,
+    requests: Requests,
+    /// The request whose head has arrived.
+    flight: Option<InFlight>,
     /// The reply that is under way, and what happens when it has been read.
     reply: Option<(Bytes, Option<Break>)>,
 }
@@ -76,36 +83,14 @@ fn reset() -> ureq::Error {
 }
 
 impl Connection {
-    fn head_arrived(&mut self, end: usize) {
-        let body = self.request.split_off(end + 4);
-        let head = std::mem::replace(&mut self.request, body);
-        let head = std::str::from_utf8(&head[..end]).unwrap();
-        let mut lines = head.lines();
-        let mut request = http::Request::post(lines.next().unwrap().split(' ').nth(1).unwrap());
-        let mut len = 0;
-        for (name, value) in lines.map(|line| line.split_once(": ").unwrap()) {
-            if name.eq_ignore_ascii_case("content-length") {
-                len = value.parse().unwrap();
-            }
-            request = request.header(name, value);
-        }
-        let (head, ()) = request.body(()).unwrap().into_parts();
-        self.out = Some((self.memory.lock().unwrap().lark.begin(NOW, &head), len));
-    }
-
-    fn body_arrived(&mut self, flight: InFlight) {
+    fn body_arrived(&mut self, flight: InFlight, body: &[u8]) {
         let how = flight.breaks();
-        let body = std::mem::take(&mut self.request);
-        let reply = self.memory.lock().unwrap().lark.finish(NOW, flight, &body);
-        let mut text = format!("HTTP/1.1 {}\r\n", reply.status());
-        for (name, value) in reply.headers() {
-            text += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        let reply = self.memory.lock().unwrap().lark.finish(NOW, flight, body);
+        let mut bytes = http1::reply(&reply);
+        if how == Some(Break::CutReply) {
+            bytes.truncate(bytes.len() - reply.body().len().div_ceil(2));
         }
-        let len = reply.body().len();
-        text += &format!("content-length: {len}\r\n\r\n");
-        let shown = if how == Some(Break::CutReply) { len / 2 } else { len };
-        let reply = [text.as_bytes(), &reply.body()[..shown]].concat();
-        self.reply = Some((reply.into(), how));
+        self.reply = Some((bytes, how));
     }
 }
 
@@ -118,29 +103,29 @@ impl Transport for Connection {
         let told = ("write", *timeout.for_write().after);
         self.memory.lock().unwrap().told.insert(told);
         self.memory.lock().unwrap().saw(timeout);
-        self.request.extend_from_slice(&self.buffers.output()[..amount]);
-        let end = self.request.windows(4).position(|window| window == b"\r\n\r\n");
-        if let (None, Some(end)) = (&self.out, end) {
-            self.head_arrived(end);
+        self.requests.push(&self.buffers.output()[..amount]);
+        if self.flight.is_none() {
+            let begin = |head| self.memory.lock().unwrap().lark.begin(NOW, head);
+            self.flight = self.requests.head().unwrap().map(begin);
         }
-        if let Some((flight, len)) = self.out.take() {
-            let enough = match flight.breaks() {
-                Some(Break::BeforeBody) => true,
-                Some(Break::DuringBody) => self.request.len() >= len / 2,
-                _ => false,
-            };
-            if enough {
-                self.memory.lock().unwrap().lark.abandon(flight);
-                return Err(reset());
-            }
-            match self.request.len() == len {
-                true => self.body_arrived(flight),
-                false => self.out = Some((flight, len)),
-            }
+        let Some(flight) = self.flight.take() else { return Ok(()) };
+        let is_broken = match flight.breaks() {
+            Some(Break::BeforeBody) => true,
+            Some(Break::DuringBody) => self.requests.arrived() >= self.requests.missing(),
+            _ => false,
+        };
+        if is_broken {
+            self.memory.lock().unwrap().lark.abandon(flight);
+            return Err(reset());
+        }
+        match self.requests.request().unwrap() {
+            Some(request) => self.body_arrived(flight, request.body()),
+            None => self.flight = Some(flight),
         }
         Ok(())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a timeout takes its time")]
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let told = ("read", *timeout.for_read().after);
         self.memory.lock().unwrap().told.insert(told);
@@ -150,6 +135,7 @@ impl Transport for Connection {
             Some(Break::AfterBody) => return Err(reset()),
             Some(Break::CutReply) if reply.is_empty() => return Err(reset()),
             Some(Break::SlowReply(time)) if *time >= *timeout.after => {
+                thread::sleep(*timeout.after);
                 return Err(ureq::Error::Timeout(timeout.reason));
             }
             _ => {}
@@ -162,6 +148,6 @@ impl Transport for Connection {
     }
 
     fn is_open(&mut self) -> bool {
-        self.out.is_none()
+        self.flight.is_none()
     }
 }

@@ -1,7 +1,9 @@
 //! The fake from outside: requests in, replies and stored state out.
 
+mod connection;
 mod faults;
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -86,6 +88,17 @@ fn header<'r>(response: &'r Response<Bytes>, name: &str) -> Option<&'r str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
+/// The requests in a folder of `tests`, with the names of their files.
+fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let requests = paths.filter(|path| path.extension().is_some_and(|e| e == "bin" || e == "http"));
+    let files = requests.map(|path| (path.display().to_string(), std::fs::read(path).unwrap()));
+    let files: Vec<_> = files.collect();
+    assert!(!files.is_empty());
+    files
+}
+
 #[test]
 fn the_happy_path() {
     let mut fake = FakeLark::new();
@@ -143,47 +156,19 @@ fn the_happy_path() {
 
 #[test]
 fn requests_of_foreign_clients() {
-    macro_rules! captures {
-        ($($name:literal)*) => {
-            [$(($name, include_bytes!(concat!("../../../tests/captures/", $name)).as_slice())),*]
-        };
-    }
     let image = [
         197, 236, 196, 4, 75, 13, 180, 149, 166, 3, 11, 214, 145, 107, 181, 233, 128, 41, 170, 45,
         37, 60, 56, 175, 53, 67, 175, 60, 92, 28, 128, 48,
     ];
-    for (name, bytes) in captures!(
-        "curl-upload-32.bin" "curl-values-32.bin" "feishu-sdk-upload-32.bin"
-        "feishu-sdk-values-32.bin" "lark-channel-upload-32.bin" "lark-oapi-async-upload-32.bin"
-        "node-sdk-stream-upload-32.bin" "node-sdk-values-32.bin" "requests-upload-32.bin"
-        "requests-values-32.bin"
-    ) {
+    for (name, bytes) in files("captures") {
         let mut fake = fake();
         fake.add_spreadsheet("shtcnX", &["Q7PlXT"]);
-        let response = fake.handle(now(), split(bytes));
+        let response = fake.handle(now(), http1::request(&bytes).unwrap());
         assert_eq!(verdict(&response), (200, Some(0)), "{name}: {:?}", response.body());
         let stored: Vec<_> = fake.images().map(|(_, image)| &image.bytes).collect();
         let written: Vec<_> = fake.cells("shtcnX").map(|(_, cell)| &cell.bytes).collect();
         assert_eq!([stored, written].concat(), [&image[..]], "{name}");
     }
-}
-
-/// Takes an HTTP/1.1 request apart.
-fn split(bytes: &'static [u8]) -> Request<Bytes> {
-    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_default();
-    let (head, body) = bytes.split_at(end + 4);
-    let head = String::from_utf8_lossy(head);
-    let mut lines = head.lines();
-    let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
-    let mut request = Request::new(Bytes::from_static(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = path.parse().unwrap_or_default();
-    for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            set(&mut request, name, value);
-        }
-    }
-    request
 }
 
 #[test]

@@ -1,0 +1,173 @@
+//! The cost of a call does not depend on how many calls wait: each of ten thousand takes as many steps, and is woken as
+//! often, as each of a thousand.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use lark_proto::{
+    App, Call, Endpoint, Image, ImageKey, Limits, PutImage, Quota, Session, SheetImageWritten,
+    Site, WriteSheetImage,
+};
+
+use crate::sim::{Sim, after};
+
+const TOKEN: &str = r#"{"code":0,"tenant_access_token":"t-1","expire":7200}"#;
+const PUT: &str = r#"{"code":0,"data":{"image_key":"img_1"}}"#;
+const WRITTEN: &str = r#"{"code":0,"data":{"spreadsheetToken":"s","revision":1}}"#;
+const REFUSED: &str = r#"{"code":99991400,"msg":"request trigger frequency limit"}"#;
+
+/// The first and the last calls of a queue take fewer steps, since they wait less: fifty calls pass a gate at once, and
+/// are not woken twice each.
+const ENDS: u64 = 128;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const DAYS: Duration = Duration::from_secs(10 * 24 * 60 * 60);
+
+fn limits() -> Limits {
+    Limits::default().total(DAYS)
+}
+
+fn session() -> Session {
+    let mut session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
+    session.keep_quotas(false);
+    session
+}
+
+/// A token, or `json`.
+fn answer(request: &Request<Bytes>, json: &'static str) -> Response<Bytes> {
+    let is_token = request.uri().path().contains("/auth/");
+    Response::new(Bytes::from_static(if is_token { TOKEN } else { json }.as_bytes()))
+}
+
+fn put() -> PutImage {
+    PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
+}
+
+fn writes(spreadsheets: usize) -> Vec<WriteSheetImage> {
+    let image = Image::new("GIF89a").unwrap();
+    let write = |at| {
+        let spreadsheet = format!("s{at}").parse().unwrap();
+        WriteSheetImage::new(spreadsheet, "a!A1".parse().unwrap(), image.clone()).unwrap()
+    };
+    (0..spreadsheets).map(write).collect()
+}
+
+/// The steps and the wakes of all calls until the last one has succeeded.
+fn cost<O>(mut sim: Sim<'_, O>) -> [u64; 2] {
+    sim.run_until(DAYS);
+    for task in 0..sim.tasks.len() {
+        assert!(sim.result(task).is_ok(), "{:?}", sim.result(task).as_ref().err());
+    }
+    [sim.steps, sim.wakes]
+}
+
+fn in_one_lane(calls: usize) -> [u64; 2] {
+    in_lanes(calls, 1)
+}
+
+fn in_fifty_lanes(calls: usize) -> [u64; 2] {
+    in_lanes(calls, 50)
+}
+
+fn in_lanes(calls: usize, lanes: usize) -> [u64; 2] {
+    let writes = writes(lanes);
+    let service = |_, request: Request<Bytes>| after(MILLISECOND, answer(&request, WRITTEN));
+    let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session(), service);
+    for write in writes.iter().cycle().take(calls) {
+        sim.start(Call::new(write).limits(limits()).boxed());
+    }
+    cost(sim)
+}
+
+fn behind_a_first_token(calls: usize) -> [u64; 2] {
+    let put = put();
+    let mut sim: Sim<'_, ImageKey> =
+        Sim::new(session(), |_, request| after(SECOND, answer(&request, PUT)));
+    for _ in 0..calls {
+        sim.start(Call::new(&put).limits(limits()).boxed());
+    }
+    cost(sim)
+}
+
+/// A twentieth of the calls is admitted within a second, then one is told to wait a second; the others are metered.
+fn at_a_gate(calls: usize) -> [u64; 2] {
+    let put = put();
+    let mut requests = 0;
+    let mut sim: Sim<'_, ImageKey> = Sim::new(session(), move |_, request| {
+        requests += 1;
+        let mut reply = answer(&request, if requests == 2 + calls / 20 { REFUSED } else { PUT });
+        reply.headers_mut().insert("x-ogw-ratelimit-reset", 1.into());
+        after(MILLISECOND, reply)
+    });
+    for call in 0..calls {
+        let at = if call <= calls / 20 { Duration::ZERO } else { SECOND / 2 };
+        sim.start_at(at, Call::new(&put).limits(limits()).boxed());
+    }
+    cost(sim)
+}
+
+fn behind_a_quota(calls: usize) -> [u64; 2] {
+    let put = put();
+    let mut session = session();
+    session.keep_quotas(true);
+    session.set_quota(put.route(), Quota::per_second(50).and_per_minute(1_000));
+    let mut sim: Sim<'_, ImageKey> =
+        Sim::new(session, |_, request| after(MILLISECOND, answer(&request, PUT)));
+    for _ in 0..calls {
+        sim.start(Call::new(&put).limits(limits()).boxed());
+    }
+    cost(sim)
+}
+
+/// Asserts that a call costs the same among `calls` and among ten times as many, and at most four steps and three wakes.
+fn costs_the_same(cost: fn(usize) -> [u64; 2], calls: u64) {
+    let of = |calls: u64| cost(usize::try_from(calls).unwrap());
+    let (few, many) = (of(calls), of(10 * calls));
+    println!("[steps, wakes] of {calls} calls: {few:?}, of ten times as many: {many:?}");
+    for (few, many) in few.into_iter().zip(many) {
+        assert!(
+            many.abs_diff(10 * few) <= 9 * ENDS,
+            "{few} of {calls} calls, {many} of ten times as many"
+        );
+    }
+    let [steps, wakes] = many;
+    assert!(steps <= 41 * calls && wakes <= 30 * calls, "{steps} steps and {wakes} wakes");
+}
+
+const A_THOUSAND: u64 = 1_000;
+const TEN_THOUSAND: u64 = 10_000;
+
+#[test]
+fn a_call_in_a_lane_costs_the_same_at_any_length_of_the_lane() {
+    costs_the_same(in_one_lane, A_THOUSAND);
+}
+
+#[test]
+fn a_call_in_one_of_many_lanes_costs_the_same_at_any_length_of_the_lanes() {
+    costs_the_same(in_fifty_lanes, A_THOUSAND);
+}
+
+#[test]
+fn a_call_behind_a_first_token_costs_the_same_among_any_number() {
+    costs_the_same(behind_a_first_token, A_THOUSAND);
+}
+
+#[test]
+fn a_call_at_a_metered_gate_costs_the_same_at_any_length_of_the_queue() {
+    costs_the_same(at_a_gate, A_THOUSAND);
+}
+
+#[test]
+fn a_call_behind_a_quota_costs_the_same_at_any_length_of_the_queue() {
+    costs_the_same(behind_a_quota, A_THOUSAND);
+}
+
+#[test]
+#[ignore = "takes a minute in a debug build"]
+fn a_call_costs_the_same_among_a_hundred_thousand() {
+    for cost in [in_one_lane, in_fifty_lanes, behind_a_first_token, at_a_gate, behind_a_quota] {
+        costs_the_same(cost, TEN_THOUSAND);
+    }
+}

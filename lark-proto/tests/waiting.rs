@@ -1,0 +1,94 @@
+//! How many bytes a waiting call takes, told by an allocator that counts. One test: the count is of the whole process.
+
+use std::alloc::System;
+use std::io;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use cap::Cap;
+use http::Response;
+use lark_proto::{
+    App, Authorizes, Call, Endpoint, Image, PutImage, Session, Site, Step, TenantToken,
+    WriteSheetImage,
+};
+
+#[global_allocator]
+static HEAP: Cap<System> = Cap::new(System, usize::MAX);
+
+const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+type Running<'e, O> = Call<'e, O, io::Error>;
+
+fn session() -> Session {
+    let mut session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
+    session.keep_quotas(false);
+    session
+}
+
+/// Takes a step that sends, and hears of `json`.
+fn exchange<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
+    assert!(matches!(call.next(session, NOW), Step::Send(_)));
+    let mut reply = Response::new(Bytes::from_static(json.as_bytes()));
+    reply.headers_mut().insert("x-ogw-ratelimit-reset", 1.into());
+    let heard = call.read(reply);
+    call.received(session, NOW, heard);
+}
+
+/// A session that has its token.
+fn warm(put: &PutImage) -> Session {
+    let mut session = session();
+    let mut call = Running::new(put);
+    exchange(&mut session, &mut call, r#"{"code":0,"tenant_access_token":"t-1","expire":7200}"#);
+    call.cancel(&mut session);
+    session
+}
+
+/// Has `count` calls wait, prints what each of them takes, and returns what the session holds of it.
+fn held<'e, E: Endpoint + 'e>(
+    name: &str,
+    count: usize,
+    mut session: Session,
+    endpoint: impl Fn(usize) -> &'e E,
+) -> usize
+where
+    TenantToken: Authorizes<E::Auth>,
+{
+    let mut calls: Vec<Running<'e, E::Output>> = Vec::with_capacity(count);
+    let before = HEAP.allocated();
+    calls.extend((0..count).map(|at| Call::new(endpoint(at))));
+    let made = HEAP.allocated();
+    for call in &mut calls {
+        // The first in each queue sends.
+        let _ = call.next(&mut session, NOW);
+    }
+    let waiting = HEAP.allocated();
+    let (own, held) = ((made - before) / count, (waiting - made) / count);
+    let size = size_of::<Running<'e, E::Output>>();
+    println!(
+        "{count} calls {name}: {size} bytes each, {own} of its request, {held} of the session"
+    );
+    held
+}
+
+#[test]
+fn a_session_holds_little_of_a_waiting_call() {
+    let image = Image::new("GIF89a").unwrap();
+    let put = &PutImage::message(image.clone()).unwrap();
+    let write = |at| {
+        let spreadsheet = format!("s{at}").parse().unwrap();
+        WriteSheetImage::new(spreadsheet, "a!A1".parse().unwrap(), image.clone()).unwrap()
+    };
+    let writes: Vec<WriteSheetImage> = (0..50).map(write).collect();
+    for count in [1_000, 10_000] {
+        let mut refused = warm(put);
+        let code = r#"{"code":99991400,"msg":"request trigger frequency limit"}"#;
+        exchange(&mut refused, &mut Running::new(put), code);
+        let held = [
+            held("in one lane", count, warm(put), |_| &writes[0]),
+            held("in 50 lanes", count, warm(put), |at| &writes[at % 50]),
+            held("behind a first token", count, session(), |_| put),
+            held("at a gate", count, refused, |_| put),
+        ];
+        assert!(held.into_iter().all(|held| held <= 128), "{held:?} bytes");
+    }
+}

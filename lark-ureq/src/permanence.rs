@@ -1,0 +1,54 @@
+//! Which of ureq's errors another try would meet again.
+
+use lark_proto::{Failure, Permanence};
+use ureq::Error;
+
+/// Whether another try may get through. An error of which this is not known may pass: the call's limits bound its tries.
+pub(crate) fn permanence(failure: &Failure<Error>) -> Permanence {
+    let Failure::Transport(error) = failure else { return Permanence::Passing };
+    let is_permanent = match error {
+        // The request, the agent's settings or its connectors.
+        Error::Http(_)
+        | Error::BadUri(_)
+        | Error::RequireHttpsOnly(_)
+        | Error::InvalidProxyUrl
+        | Error::TlsRequired
+        | Error::Tls(_)
+        | Error::BodyExceedsLimit(_)
+        | Error::RedirectFailed
+        | Error::TooManyRedirects => true,
+        // A reply that would be as long the next time.
+        Error::LargeResponseHeader(..) => true,
+        #[cfg(feature = "tls")]
+        Error::Pem(_) => true,
+        #[cfg(feature = "tls")]
+        Error::Rustls(error) => tls::is_permanent(error),
+        // An error of a TLS handshake comes as one of the socket's.
+        #[cfg(feature = "tls")]
+        Error::Io(error) => tls::of_handshake(error).is_some_and(tls::is_permanent),
+        _ => false,
+    };
+    if is_permanent { Permanence::Permanent } else { Permanence::Passing }
+}
+
+#[cfg(feature = "tls")]
+mod tls {
+    use std::io;
+
+    use rustls::Error;
+
+    pub(super) fn of_handshake(error: &io::Error) -> Option<&Error> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// A certificate that is not trusted, or nothing that both sides speak.
+    pub(super) fn is_permanent(error: &Error) -> bool {
+        matches!(
+            error,
+            Error::InvalidCertificate(_)
+                | Error::NoCertificatesPresented
+                | Error::PeerIncompatible(_)
+                | Error::UnsupportedNameType
+        )
+    }
+}
