@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use lark_proto::{Call, Code, Limits, Outcome, SheetImageWritten, TenantToken};
+use lark_proto::{Call, Code, Limits, Outcome, Quota, SheetImageWritten, TenantToken};
 use serde::de::IgnoredAny;
 
 use crate::service::{
@@ -63,6 +63,8 @@ fn a_burst_of_uploads_is_done_in_1_25_times_the_ideal_time_with_few_late_refusal
             let ended = sim.now.as_secs_f64();
             let late = late_refusals(&sim, &windows.borrow());
             println!("1,000 of {takes:?}, phase {phase} ms: {:.2}, late {late:.3}", ended / ideal);
+            let (steps, wakes) = (sim.steps as f64 / 1000.0, sim.wakes as f64 / 1000.0);
+            assert!(steps < 7.0 && wakes < 1.5, "{steps} steps and {wakes} wakes per call");
             for at in 0..1000 {
                 sim.result(at).as_ref().unwrap();
             }
@@ -320,4 +322,29 @@ fn other_limits_than_the_routes_hold_up_their_call_alone() {
     sim.run();
     assert_eq!(sim.took(0), secs(10) + millis(100));
     assert_eq!(sim.took(1), millis(50));
+}
+
+#[test]
+fn a_longer_queue_at_a_gate_costs_no_more_steps_for_each_call() {
+    for has_quota in [true, false] {
+        let cost = [100, 1000, 10_000].map(|number| {
+            let windows = RefCell::new(Windows::new(50, u32::MAX, Duration::ZERO));
+            let (upload, token) = (upload(), given());
+            let quota = if has_quota { Quota::per_second(45) } else { Quota::NONE };
+            let upload = upload.quota(quota);
+            let mut sim: Sim<'_, IgnoredAny> =
+                Sim::new(session(), |now, _| windows.borrow_mut().react(now, millis(100)));
+            for _ in 0..number {
+                sim.start(Call::with_token(&token, &upload).boxed());
+            }
+            sim.run();
+            assert!((0..number).all(|at| sim.result(at).is_ok()));
+            let calls = number as f64;
+            (sim.steps as f64 / calls, sim.wakes as f64 / calls)
+        });
+        println!("quota {has_quota}: {cost:.2?}");
+        for (steps, wakes) in cost {
+            assert!(steps < 7.0 && wakes < 2.5, "{cost:?}");
+        }
+    }
 }
