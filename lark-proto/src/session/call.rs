@@ -394,7 +394,7 @@ impl<'e, O, T> Call<'e, O, T> {
         }
         let outcome = match &ending {
             Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),
-            Ending::Late(WaitFor::Reply) if self.flight.sends() > 0 => Outcome::Unknown,
+            Ending::Late(WaitFor::Reply) => Outcome::Unknown,
             _ => Outcome::NotSent,
         };
         let error = match ending {
