@@ -297,7 +297,8 @@ impl<'e, O, T> Call<'e, O, T> {
                 match session.token_reply(fetch, now, reply) {
                     Some((route, error)) => {
                         self.flight.events.push(|| Event::refused(route, &error, true));
-                        self.last = Some(CallError::new(route, Failure::Lark(error)));
+                        let error = CallError::new(route, Failure::Lark(error));
+                        self.last = Some(error.with_outcome(self.outcome()));
                     }
                     None => {
                         self.last =
@@ -338,7 +339,7 @@ impl<'e, O, T> Call<'e, O, T> {
             let route = session.token_failure(fetch, now, &failure, permanence);
             if let Some(route) = route {
                 self.flight.events.push(|| Event::broken(route, text(&failure), true));
-                let outcome = Outcome::NotSent;
+                let outcome = self.outcome();
                 self.last = Some(CallError::new(route, failure).with_outcome(outcome));
             }
             return self.unname(session);
@@ -386,6 +387,8 @@ impl<'e, O, T> Call<'e, O, T> {
     /// in flight.
     fn error(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
+            // Not the failure of an earlier send, since another one is in flight.
+            Ending::Late(WaitFor::Reply) => false,
             Ending::Last | Ending::Late(_) => true,
             // The call met the failure itself, or another one of the same series.
             Ending::NoToken(Cause { route, why: Why::Transport(_) }) => last.route == *route,
@@ -400,8 +403,8 @@ impl<'e, O, T> Call<'e, O, T> {
         }
         let outcome = match &ending {
             Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),
-            Ending::Late(WaitFor::Reply) if self.flight.sends() > 0 => Outcome::Unknown,
-            _ => Outcome::NotSent,
+            Ending::Late(WaitFor::Reply) => Outcome::Unknown,
+            _ => self.outcome(),
         };
         let error = match ending {
             Ending::Last | Ending::Late(WaitFor::Reply) => CallError::new(own(), Failure::Deadline),
@@ -416,6 +419,11 @@ impl<'e, O, T> Call<'e, O, T> {
             Ending::ForeignTenant => CallError::new(own(), Failure::ForeignTenant),
         };
         self.complete(error.with_outcome(outcome))
+    }
+
+    /// What the call's own sends have done, apart from those of which that is not known.
+    fn outcome(&self) -> Outcome {
+        if self.flight.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }
 
     /// Adds the earlier failure after which the request may have been carried out.

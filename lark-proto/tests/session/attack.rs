@@ -7,7 +7,7 @@ use std::time::Duration;
 use lark_proto::{Call, Failure, Limits, Outcome, Quota, Raw, WaitFor};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::remote::{
     Random, Windows, answer, given, is_fetch, limited, millis, ok, refusal, secs, session, token,
     upload, with,
 };

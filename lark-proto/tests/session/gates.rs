@@ -6,7 +6,7 @@ use std::time::Duration;
 use lark_proto::{Call, Code, Limits, Outcome, Quota, SheetImageWritten, TenantToken};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::remote::{
     RESET, Windows, done, given, good, is_fetch, limited, millis, refusal, secs, session, upload,
     with, write,
 };

@@ -9,7 +9,7 @@ use lark_proto::{
 };
 use serde::de::IgnoredAny;
 
-use crate::service::{limited, secs, session, token, upload};
+use crate::remote::{limited, secs, session, token, upload};
 use crate::sim::Cut;
 
 pub(crate) type Upload<'e> = Call<'e, IgnoredAny, Cut>;

@@ -7,7 +7,7 @@ use lark_proto::{
 };
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::remote::{
     Documents, REFUSAL, answer, done, given, limited, millis, refusal, secs, session, upload, with,
     write,
 };

@@ -7,7 +7,7 @@ use lark_proto::{
 };
 use serde::de::IgnoredAny;
 
-use crate::service::{given, is_fetch, limited, millis, ok, refusal, secs, session, token, upload};
+use crate::remote::{given, is_fetch, limited, millis, ok, refusal, secs, session, token, upload};
 use crate::sim::{Cut, Sim, after, hangs};
 
 fn error<'a>(sim: &'a Sim<'_, IgnoredAny>, at: usize) -> &'a CallError<Cut> {

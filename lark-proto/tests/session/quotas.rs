@@ -6,7 +6,7 @@ use std::time::Duration;
 use lark_proto::{App, Call, Quota, Session, SheetImageWritten, Site, TenantKey};
 use serde::de::IgnoredAny;
 
-use crate::service::{Random, Windows, done, given, good, millis, secs, session, upload, write};
+use crate::remote::{Random, Windows, done, given, good, millis, secs, session, upload, write};
 use crate::sim::{Sim, after};
 
 #[test]
@@ -67,7 +67,7 @@ fn a_quota_can_be_changed_and_turned_off() {
     let write = write(0, "");
     let route = lark_proto::Endpoint::route(&write);
     let run = |session: Session| {
-        let writes: Vec<_> = (0..300).map(|number| crate::service::write(number, "")).collect();
+        let writes: Vec<_> = (0..300).map(|number| crate::remote::write(number, "")).collect();
         let token = given();
         let mut sim: Sim<'_, SheetImageWritten> =
             Sim::new(session, |_, _| after(millis(1), done()));
@@ -103,7 +103,7 @@ fn tenants_spreadsheets_and_gates_that_are_not_used_are_forgotten() {
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session, |_, request| {
         let reply = if request.uri().path().contains("/auth/v3/app_access_token") {
             let json = r#"{"code":0,"app_access_token":"a-1","expire":7200}"#;
-            crate::service::answer(200, json)
+            crate::remote::answer(200, json)
         } else {
             good(&request)
         };

@@ -11,7 +11,7 @@ use lark_proto::{
 use serde::de::IgnoredAny;
 
 use crate::hand::Hand;
-use crate::service::{
+use crate::remote::{
     answer, limited, millis, ok, refusal, secs, session, token, unsafe_upload, upload, with,
 };
 use crate::sim::Cut;

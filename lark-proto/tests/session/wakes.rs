@@ -5,7 +5,7 @@ use lark_proto::{Call, CallId, Limits, Permanence, Quota, Raw, Step};
 use serde::de::IgnoredAny;
 
 use crate::hand::{Hand, Upload, id, total};
-use crate::service::{given, limited, millis, ok, refusal, secs, token, upload};
+use crate::remote::{given, limited, millis, ok, refusal, secs, token, upload};
 
 /// How the first call of a lane leaves it.
 type Leaves = fn(&mut Hand, &mut Upload<'_>);
