@@ -269,7 +269,7 @@ impl<'e, O, T> Call<'e, O, T> {
                 if let Purpose::Token(fetch) = outgoing.purpose {
                     self.drives = Some(fetch);
                 }
-                Step::Send(outgoing)
+                Step::Send(*outgoing)
             }
             Err(Hold::Wait { until, .. }) => Step::Wait(until.saturating_sub(now)),
             Err(Hold::End(ending)) => {
@@ -301,8 +301,8 @@ impl<'e, O, T> Call<'e, O, T> {
                         self.last = Some(error.with_outcome(self.outcome()));
                     }
                     None => {
-                        self.last =
-                            self.last.take().filter(|last| last.route == self.flight.route())
+                        let own = self.flight.route();
+                        self.last = self.last.take().filter(|last| last.route == own);
                     }
                 }
                 self.unname(session);
@@ -398,8 +398,10 @@ impl<'e, O, T> Call<'e, O, T> {
             return self.complete(last);
         }
         let own = || self.flight.route().to_owned();
-        if let (Ending::Last | Ending::Late(_), Some(unknown)) = (&ending, self.unknown.take()) {
-            return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
+        if matches!(ending, Ending::Last | Ending::Late(_)) {
+            if let Some(unknown) = self.unknown.take() {
+                return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
+            }
         }
         let outcome = match &ending {
             Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),

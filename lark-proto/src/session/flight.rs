@@ -88,6 +88,7 @@ pub(super) struct Fate {
 }
 
 /// Why a request is sent again, and after which wait.
+#[derive(Clone, Copy)]
 enum Again {
     /// With another token.
     Token(Refusal),

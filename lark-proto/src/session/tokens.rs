@@ -318,7 +318,7 @@ impl Tokens {
             reply_limit: REPLY_LIMIT,
             fresh_connection,
         };
-        Hold::Send(outgoing, route)
+        Hold::Send(Box::new(outgoing), route)
     }
 
     fn build(
