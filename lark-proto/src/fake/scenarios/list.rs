@@ -30,7 +30,7 @@ const TWO: Limits = Limits::one_attempt().attempts(2);
 /// Enough for a reply on loopback.
 const SECOND: Limits = Limits::one_attempt().total(Duration::from_secs(1));
 
-/// All scenarios. None lasts longer than [2.1 s](Scenario::lasts), and few longer than half a second, since some clients
+/// All scenarios. None lasts longer than [2.1 s](field@Scenario::lasts), and few longer than half a second, since some clients
 /// run them in real time.
 ///
 /// # Errors

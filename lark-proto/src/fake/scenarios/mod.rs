@@ -130,6 +130,7 @@ pub struct Scenario {
 /// The endpoint that a [`Scenario`] calls. It is an [`Endpoint`] itself, whose output is nothing: a client calls it without
 /// looking which one it is.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a scenario has one, and the list is short")]
 #[non_exhaustive]
 pub enum Target {
     /// An upload, which may be sent again.

@@ -101,8 +101,8 @@ impl<'s> Run<'s> {
         };
     }
 
-    /// How long the call took, on a clock that only waits move; compared with [`Scenario::lasts`]. It is to be told after
-    /// [`called`](Self::called), after each call, and not at all by a client in real time.
+    /// How long the call took, on a virtual clock; compared with [`lasts`](field@Scenario::lasts). Told after
+    /// [`called`](Self::called), for any of the calls, and not at all by a client in real time.
     pub fn took(&mut self, time: Duration) {
         let Scenario { name, lasts, .. } = self.scenario;
         if matches!(self.stage, Stage::Check(_)) && !lasts.contains(&time) {
