@@ -357,8 +357,8 @@ pub fn fake(data: &[u8]) {
     }
 }
 
-/// Any bytes of a connection: they are the same requests, and the same error, in pieces as in one; and a request is
-/// the same after it was written and read again.
+/// Any bytes of a connection: pieces give the same requests and the same error as the whole, and each request is the
+/// same after it is written and read again.
 ///
 /// The input is the bytes.
 pub fn http1(data: &[u8]) {

@@ -22,9 +22,9 @@ use hyper::body::Body;
 use hyper::rt::{Sleep, Timer};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, Frames};
+use lark_hyper::{Client, Frames, FreshConnection};
 use lark_proto::fake::scenarios::{self, Run, Scenario};
-use lark_proto::fake::{FakeLark, Route};
+use lark_proto::fake::{Break, FakeLark, Route};
 use lark_proto::{App, Image, PutImage, Site};
 
 use memory::Fake;
@@ -186,4 +186,21 @@ fn a_call_may_change_threads_where_its_service_may() {
     let service = memory::service(&Fake::new(executor.time.clone()));
     let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
     executor.run(assert_send(client.call(&put()))).unwrap();
+}
+
+#[test]
+fn a_resend_after_a_broken_connection_asks_for_a_fresh_one() {
+    let executor = Executor::new("a fresh connection");
+    let fake = Fake::new(executor.time.clone());
+    fake.lark().break_next_on(Route::ImageV4Put, Break::AfterBody);
+    let fresh = RefCell::new(Vec::new());
+    let service = service_fn(|request: Request<Frames>| {
+        fresh.borrow_mut().push(request.extensions().get::<FreshConnection>().is_some());
+        memory::answer(fake.clone(), request)
+    });
+    let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
+    executor.run(client.call(&put())).unwrap();
+    executor.run(client.call(&put())).unwrap();
+    // For the token; the upload, twice; the next one.
+    assert_eq!(fresh.into_inner(), [false, false, true, false]);
 }

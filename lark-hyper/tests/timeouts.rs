@@ -7,6 +7,8 @@ mod pipe;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use lark_proto::fake::http1::{self, Requests};
 use lark_proto::{App, EndpointExt, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use pipe::Pipe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::Barrier;
 use tokio::time::Instant;
 
 /// An upload of 6.4 MB, or 98 times 64 KiB, to a peer that does `peer`; how it ended and how many seconds that took.
@@ -172,4 +175,39 @@ fn a_reply_is_waited_for_outside_of_the_runtime() {
     let mut reply = runtime.block_on(call).unwrap();
     let mut context = Context::from_waker(std::task::Waker::noop());
     assert!(Pin::new(reply.body_mut()).poll_frame(&mut context).is_pending());
+}
+
+/// Each connection answers one request and is then silent for the next, which it drops.
+#[tokio::test(start_paused = true)]
+async fn any_number_of_dead_connections_costs_one_attempt() {
+    const KEPT: usize = 3;
+    let together = Arc::new(Barrier::new(KEPT));
+    let opened = Arc::new(AtomicUsize::new(0));
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let (near, mut far) = tokio::io::duplex(1 << 10);
+        let is_first = opened.fetch_add(1, Ordering::Relaxed) < KEPT;
+        let together = together.clone();
+        tokio::spawn(async move {
+            take(&mut far, Duration::ZERO).await;
+            if is_first {
+                together.wait().await;
+            }
+            let reply = Response::new(r#"{"code":0,"data":{"image_key":"img_1"}}"#.into());
+            far.write_all(&http1::reply(&reply)).await.unwrap();
+            take(&mut far, Duration::ZERO).await;
+        });
+        Box::pin(async { Ok::<_, io::Error>(Pipe::new(near)) })
+    });
+    let site = Site::custom("http://127.0.0.1:1").unwrap();
+    let pool = Pool::with_connector(connector);
+    let client = Client::with_service(site, App::None, pool, TokioTimer::new());
+    let (token, put) = (
+        TenantToken::new("t-1").unwrap(),
+        PutImage::message(Image::new("GIF89a").unwrap()).unwrap(),
+    );
+    let call = || client.call_as(&token, &put);
+    let kept = tokio::join!(call(), call(), call());
+    assert!(kept.0.is_ok() && kept.1.is_ok() && kept.2.is_ok(), "{kept:?}");
+    let client = client.clone().with_limits(Limits::default().attempts(2));
+    client.call_as(&token, &put).await.unwrap();
 }

@@ -52,3 +52,52 @@ mod tls {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn is_permanent(error: Error) -> bool {
+        permanence(&Failure::Transport(error)) == Permanence::Permanent
+    }
+
+    #[test]
+    fn an_error_of_the_connection_may_pass() {
+        for error in [
+            Error::Io(io::ErrorKind::ConnectionRefused.into()),
+            Error::Io(io::Error::new(io::ErrorKind::InvalidData, "not of TLS")),
+            Error::Timeout(ureq::Timeout::Connect),
+            Error::HostNotFound,
+            Error::ConnectionFailed,
+            Error::ConnectProxyFailed("503".into()),
+        ] {
+            assert!(!is_permanent(error));
+        }
+        assert_eq!(permanence(&Failure::Deadline), Permanence::Passing);
+    }
+
+    #[test]
+    fn an_error_of_the_request_or_the_settings_does_not_pass() {
+        for error in [
+            Error::BadUri("a".into()),
+            Error::RequireHttpsOnly("http://a".into()),
+            Error::InvalidProxyUrl,
+            Error::TlsRequired,
+            Error::LargeResponseHeader(2, 1),
+        ] {
+            assert!(is_permanent(error));
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_certificate_that_is_not_trusted_does_not_pass() {
+        use rustls::{CertificateError, Error as Tls};
+        let handshake = |error| Error::Io(io::Error::new(io::ErrorKind::InvalidData, error));
+        assert!(is_permanent(handshake(Tls::InvalidCertificate(CertificateError::Expired))));
+        assert!(!is_permanent(handshake(Tls::DecryptError)));
+        assert!(is_permanent(Error::Rustls(Tls::UnsupportedNameType)));
+    }
+}

@@ -3,12 +3,14 @@
 mod memory;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Image, Limits, PutImage, Site, WriteSheetImage};
+use lark_proto::{
+    App, Endpoint, Image, Limits, Payload, PutImage, Reply, Site, TenantOnly, WriteSheetImage,
+};
 use lark_ureq::Client;
 use memory::Memory;
 
@@ -148,4 +150,29 @@ fn a_call_without_end_is_no_overflow() {
         .timeout_recv_response(Some(Duration::MAX))
         .build();
     client_over(memory::agent_with(config, &memory)).with_limits(limits).call(&put()).unwrap();
+}
+
+#[test]
+fn an_endpoints_code_may_use_the_client() {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    struct Own;
+    impl Endpoint for Own {
+        type Auth = TenantOnly;
+        type Output = bool;
+        fn method(&self) -> http::Method {
+            http::Method::POST
+        }
+        fn route(&self) -> &str {
+            "/open-apis/own"
+        }
+        fn payload(&self) -> Option<Payload> {
+            CLIENT.get().unwrap().export_token().map(Payload::json)
+        }
+        fn read(_: &Reply) -> Result<bool, lark_proto::Error> {
+            Ok(CLIENT.get().unwrap().export_token().is_some())
+        }
+    }
+    let memory = Arc::default();
+    let client = CLIENT.get_or_init(|| client(&memory));
+    assert!(client.call(&Own).unwrap());
 }

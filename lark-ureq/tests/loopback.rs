@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use lark_hyper::FakeServer;
 use lark_proto::fake::http1::{self, Requests};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::{
-    App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, NoToken, PutImage, Reply,
-    Site, TenantOnly, TenantToken, TenantTokenRequest, UserToken, WithLogId, WriteSheetImage, wire,
+    App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, Limits, NoToken, PutImage,
+    Reply, Site, TenantOnly, TenantToken, TenantTokenRequest, UserToken, WithLogId,
+    WriteSheetImage, wire,
 };
 use lark_ureq::Client;
 
@@ -319,4 +321,48 @@ fn a_head_of_60_kib_is_read() {
     let key = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap();
     assert_eq!(key.as_str(), "k");
     server.join().unwrap();
+}
+
+#[test]
+fn any_number_of_dead_connections_costs_one_attempt() {
+    const KEPT: usize = 3;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    // Each connection answers one request and then none; the first ones wait for each other.
+    thread::spawn(move || {
+        let together = Arc::new(Barrier::new(KEPT));
+        for (connection, stream) in listener.incoming().enumerate() {
+            let (mut stream, together) = (stream.unwrap(), together.clone());
+            thread::spawn(move || {
+                let mut requests = Requests::new();
+                receive(&mut stream, &mut requests).unwrap();
+                if connection < KEPT {
+                    together.wait();
+                }
+                stream.write_all(&json(r#"{"code":0,"data":{"image_key":"k"}}"#)).unwrap();
+                drop(receive(&mut stream, &mut requests));
+            });
+        }
+    });
+    let (client, token) = (Client::new(site, App::None), TenantToken::new("t-1").unwrap());
+    thread::scope(|scope| {
+        for _ in 0..KEPT {
+            scope.spawn(|| client.call_as(&token, &put(9)).unwrap());
+        }
+    });
+    let client = client.with_limits(Limits::default().attempts(2));
+    assert_eq!(client.call_as(&token, &put(9)).unwrap().as_str(), "k");
+}
+
+#[test]
+fn an_error_that_cannot_pass_ends_the_call_at_once() {
+    let server = FakeServer::start().unwrap();
+    let agent = ureq::Agent::config_builder().https_only(true).proxy(None).build();
+    let client = Client::with_agent(server.site().clone(), app(), agent.into())
+        // A second try would end with the time instead.
+        .with_limits(Limits::default().total(Duration::from_millis(200)));
+    let error = client.call(&put(9)).unwrap_err();
+    let kind = &error.kind;
+    assert!(matches!(kind, Failure::Transport(ureq::Error::RequireHttpsOnly(_))), "{error:?}");
+    assert_eq!(error.route, Route::TenantAccessToken.path());
 }

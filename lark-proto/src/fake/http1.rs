@@ -1,21 +1,20 @@
-//! HTTP/1.1 for a server around the fake: requests from bytes, replies to bytes; the inverse of [`wire`].
+//! HTTP/1.1 for a server around the fake: reads the requests that [`wire::http1`] writes, and writes replies.
 //!
 //! ```text
-//!  bytes --push--> Requests --head-----> &request::Parts   --> FakeLark::begin
+//!  bytes --push--> Requests --head-----> &Parts            --> FakeLark::begin
 //!                           --request--> Request<Bytes>    --> FakeLark::finish --> Response<Bytes> --reply--> bytes
 //! ```
 //!
-//! It is stricter than a server has to be, because a server in front of the real service may be as strict. One request
-//! and nothing else is read by [`request`].
-//!
-//! [`wire`]: crate::wire
+//! It is stricter than a server has to be, because a server in front of the real service may be as strict.
+//! [`request`] reads bytes that are exactly one request.
 
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use memchr::memchr_iter;
 
 use crate::wire;
@@ -59,11 +58,11 @@ pub struct Requests {
 /// A request whose head is complete.
 #[derive(Debug)]
 struct Arriving {
-    head: request::Parts,
+    head: Parts,
     body_len: usize,
 }
 
-/// Bytes that are no request, or none that the service's edge is known to take.
+/// The bytes of a connection break a rule of HTTP/1.1, or one that the service's edge is reported to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     request: usize,
@@ -97,7 +96,7 @@ impl Requests {
     ///
     /// # Errors
     /// The bytes are not a request.
-    pub fn head(&self) -> Result<Option<&request::Parts>, Malformed> {
+    pub fn head(&self) -> Result<Option<&Parts>, Malformed> {
         self.check()?;
         Ok(self.arriving.as_ref().map(|arriving| &arriving.head))
     }
@@ -223,7 +222,7 @@ impl Arriving {
             .map_err(|_| format!("the method `{}` is invalid", excerpt(method.as_bytes())))?;
         let target = parsed.path.unwrap_or_default();
         head.uri = PathAndQuery::try_from(target)
-            // It drops a fragment and takes other text than ASCII.
+            // `PathAndQuery` drops a fragment and accepts non-ASCII text.
             .ok()
             .filter(|path| path == target && target.starts_with('/') && target.is_ascii())
             .ok_or_else(|| {
@@ -257,7 +256,8 @@ fn body_len(headers: &HeaderMap) -> Result<usize, String> {
             Err("both Transfer-Encoding and Content-Length; send Content-Length alone".to_owned())
         }
         (Some(encoding), None) => Err(format!(
-            "`Transfer-Encoding: {}`, but the service's edge refuses a body of unknown length; send Content-Length",
+            "`Transfer-Encoding: {}`, but the service's edge refuses a body of unknown length; \
+             send Content-Length",
             excerpt(encoding.as_bytes())
         )),
         (None, None) => Ok(0),
@@ -285,7 +285,7 @@ fn is_closing(headers: &HeaderMap) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// What httparse refused in `head`, with the line: the first one whose end makes the lines so far an error.
+/// The error with its line in `head`: httparse fails on the lines up to and including this one.
 fn located(head: &[u8], error: httparse::Error) -> String {
     if error == httparse::Error::TooManyHeaders {
         return format!("more than {HEADER_LIMIT} headers");

@@ -581,6 +581,13 @@ impl Tokens {
     /// The latest ticket of a store app: whoever waits for the app's token goes on.
     pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
         self.ticket = Some(ticket);
+        if let Some(Sent { id, driver, .. }) = self.app.request() {
+            if matches!(self.in_flight.get(id), Some(InFlight { what: What::Ticket, .. })) {
+                woken.insert(*driver);
+                self.in_flight.remove(id);
+                self.app.resume();
+            }
+        }
         self.app.forgive();
         self.offer(woken);
     }
