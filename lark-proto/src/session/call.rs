@@ -293,7 +293,9 @@ impl<'e, O, T> Call<'e, O, T> {
                 let Some(fetch) = self.drives.take() else { return };
                 match session.token_reply(fetch, now, reply) {
                     Some((route, error)) => {
-                        self.last = Some(CallError::new(route, Failure::Lark(error)))
+                        let outcome = self.outcome();
+                        self.last =
+                            Some(CallError::new(route, Failure::Lark(error)).with_outcome(outcome))
                     }
                     None => {
                         self.last =
@@ -333,7 +335,7 @@ impl<'e, O, T> Call<'e, O, T> {
             let Some(fetch) = self.drives.take() else { return };
             let route = session.token_failure(fetch, now, &failure, permanence);
             if let Some(route) = route {
-                let outcome = Outcome::NotSent;
+                let outcome = self.outcome();
                 self.last = Some(CallError::new(route, failure).with_outcome(outcome));
             }
             return self.unname(session);
@@ -380,6 +382,8 @@ impl<'e, O, T> Call<'e, O, T> {
     /// The error of a call that ends without an answer of its own.
     fn error(&mut self, ending: Ending) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
+            // Not the failure of an earlier send, since another one is in flight.
+            Ending::Late(WaitFor::Reply) => false,
             Ending::Last | Ending::Late(_) => true,
             // The call met the failure itself, or another one of the same series.
             Ending::NoToken(Cause { route, why: Why::Transport(_) }) => last.route == *route,
@@ -395,7 +399,7 @@ impl<'e, O, T> Call<'e, O, T> {
         let outcome = match &ending {
             Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),
             Ending::Late(WaitFor::Reply) => Outcome::Unknown,
-            _ => Outcome::NotSent,
+            _ => self.outcome(),
         };
         let error = match ending {
             Ending::Last | Ending::Late(WaitFor::Reply) => CallError::new(own(), Failure::Deadline),
@@ -407,6 +411,11 @@ impl<'e, O, T> Call<'e, O, T> {
             Ending::ForeignTenant => CallError::new(own(), Failure::ForeignTenant),
         };
         self.complete(error.with_outcome(outcome))
+    }
+
+    /// What the call's own sends have done, apart from those of which that is not known.
+    fn outcome(&self) -> Outcome {
+        if self.flight.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }
 
     /// Adds the earlier failure after which the request may have been carried out.

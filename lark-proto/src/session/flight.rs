@@ -67,7 +67,7 @@ struct Used {
     busy_since: Option<Duration>,
     renews_until: Option<Duration>,
     /// The reason of the last wait.
-    waited_for: WaitFor,
+    waited_for: Option<WaitFor>,
     /// The last connection broke.
     fresh_connection: bool,
 }
@@ -162,12 +162,13 @@ impl<'e> Flight<'e> {
             }
             Err(Hold::Send(outgoing, route)) => {
                 self.state = State::Pending { turn, not_before };
+                self.used.waited_for = Some(WaitFor::Token);
                 let (route, len) = (*route, outgoing.request.body().len());
                 self.events.push(|| Event::Sent { route: route.into(), send: 0, len });
             }
             Err(Hold::Wait { until, reason }) => {
                 self.state = State::Pending { turn, not_before };
-                self.used.waited_for = *reason;
+                self.used.waited_for = Some(*reason);
                 let (reason, time) = (*reason, until.min(&turn.deadline).saturating_sub(now));
                 self.events.push(|| Event::Waits { reason, time });
             }
@@ -198,7 +199,7 @@ impl<'e> Flight<'e> {
     /// No request is begun that cannot end: it has as much time left as the last one took.
     fn in_time(&self, turn: Turn, now: Duration) -> Result<(), Hold> {
         if now >= turn.deadline {
-            return Err(Hold::End(Ending::Late(self.used.waited_for)));
+            return Err(Hold::End(self.used.waited_for.map_or(Ending::Last, Ending::Late)));
         }
         if now.saturating_add(self.used.took) > turn.deadline {
             return Err(Hold::End(Ending::Last));
