@@ -295,7 +295,7 @@ impl<'e, O, T> Call<'e, O, T> {
                     Some((route, error)) => {
                         let outcome = self.outcome();
                         self.last =
-                            Some(CallError::new(route, Failure::Lark(error)).with_outcome(outcome))
+                            Some(CallError::new(route, Failure::Lark(error)).with_outcome(outcome));
                     }
                     None => {
                         self.last =
