@@ -1,4 +1,13 @@
 //! A session and its calls on a virtual clock.
 
+mod clock;
+mod drivers;
+mod export;
+mod faults;
+mod first_token;
+mod refused;
+mod renewal;
+mod service;
 mod sim;
-mod smoke;
+mod store_app;
+mod ticket;
