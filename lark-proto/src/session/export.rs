@@ -51,8 +51,8 @@ impl Session {
     /// longer. Calls that wait for a token go on.
     ///
     /// # Errors
-    /// [`Rule::DamagedToken`], [`Rule::ForeignToken`], [`Rule::StaleToken`], and [`Rule::RefusedToken`] for the token that
-    /// the service refused last; no error quotes the token. The session is as it was: it gets a token when it needs one.
+    /// [`Rule::DamagedToken`], [`Rule::ForeignToken`], [`Rule::StaleToken`], and [`Rule::RefusedToken`] for a token that
+    /// the service has refused; no error quotes the token. The session is as it was: it gets a token when it needs one.
     pub fn import_token(
         &mut self,
         now: SystemTime,

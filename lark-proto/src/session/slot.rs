@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 const REFUSED: Duration = Duration::from_secs(5);
 /// The requests of one series of tries.
 const TRIES: u32 = 4;
+/// The refused tokens that are remembered.
+const REMEMBERED: usize = 8;
 /// A ticket that the service agreed to push arrives after about two minutes; a push can be lost.
 const TICKET_ARRIVES: Duration = Duration::from_secs(150);
 const TICKET_IS_LOST: Duration = Duration::from_secs(300);
@@ -35,10 +37,11 @@ const TICKET_IS_LOST: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct Slot<K> {
     held: Option<Held<K>>,
-    /// Counts the tokens that were held.
+    /// Names the token that was held last. No two of a session's tokens have the same number, so that a refusal that
+    /// comes late cannot be taken for one of a newer token.
     generation: u64,
-    /// The token that the service refused last, and when its life would have ended.
-    refused: Option<(K, Duration)>,
+    /// The tokens that the service refused last, and when their lives would have ended.
+    refused: Vec<(K, Duration)>,
     /// The next grant replaces a refused token.
     replaces: bool,
     request: Option<Sent>,
@@ -108,7 +111,7 @@ impl<K> Default for Slot<K> {
         Self {
             held: None,
             generation: 0,
-            refused: None,
+            refused: Vec::new(),
             replaces: false,
             request: None,
             broke: false,
@@ -157,22 +160,20 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.broke = true;
     }
 
-    /// The service gave `token` for `life`, counted from when its request was sent.
-    pub(super) fn granted(&mut self, token: K, life: Duration, sent: Duration) {
-        let in_a_minute = sent.saturating_add(MINUTE);
+    /// The service gave `token` for `life`, counted from when its request was sent. Returns the request's driver.
+    pub(super) fn granted(&mut self, token: K, life: Duration) -> Option<CallId> {
+        let Sent { id, driver, at, .. } = self.request.take()?;
+        let in_a_minute = at.saturating_add(MINUTE);
         let replaces = std::mem::take(&mut self.replaces);
         let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
-        self.hold(token, sent.saturating_add(life.max(MINUTE)), trusted_until);
-        self.request = None;
+        self.refused.retain(|(refused, _)| *refused != token);
+        self.hold(Held { token, ends: at.saturating_add(life.max(MINUTE)), trusted_until }, id);
         self.renew_after = in_a_minute;
+        Some(driver)
     }
 
-    fn hold(&mut self, token: K, ends: Duration, trusted_until: Duration) {
-        if self.was_refused(&token) {
-            self.refused = None;
-        }
-        self.held = Some(Held { token, ends, trusted_until });
-        self.generation += 1;
+    fn hold(&mut self, held: Held<K>, FetchId(generation): FetchId) {
+        (self.held, self.generation) = (Some(held), generation);
         (self.failures, self.renewals, self.pause) = (0, 0, None);
     }
 
@@ -214,8 +215,8 @@ impl<K: Clone + PartialEq> Slot<K> {
         is_over
     }
 
-    fn renewal_failed(&mut self, now: Duration) {
-        // After 1, 2, 4, 8 minutes.
+    /// The next renewal comes after 1, 2, 4, 8 minutes.
+    pub(super) fn renewal_failed(&mut self, now: Duration) {
         self.renew_after = now.saturating_add(MINUTE * (1 << self.renewals.min(3)));
         self.renewals = self.renewals.saturating_add(1);
     }
@@ -250,7 +251,11 @@ impl<K: Clone + PartialEq> Slot<K> {
                 Refusal::Stays
             }
             Some(held) => {
-                self.refused = Some((held.token, held.ends));
+                self.refused.retain(|(_, ends)| *ends > now);
+                if self.refused.len() >= REMEMBERED {
+                    self.refused.remove(0);
+                }
+                self.refused.push((held.token, held.ends));
                 self.replaces = true;
                 Refusal::Replace
             }
@@ -258,21 +263,17 @@ impl<K: Clone + PartialEq> Slot<K> {
         }
     }
 
-    /// Takes over a token from elsewhere that is good for `life`, unless the one at hand lasts longer. False if the
-    /// service has refused it.
-    pub(super) fn import(&mut self, token: K, now: Duration, life: Duration) -> bool {
-        if self.was_refused(&token) {
+    /// Takes over a token from elsewhere that ends at `ends`, unless the one at hand lasts longer. False if the service
+    /// has refused it.
+    pub(super) fn import(&mut self, token: K, ends: Duration, id: FetchId) -> bool {
+        if self.refused.iter().any(|(refused, _)| *refused == token) {
             return false;
         }
-        let ends = now.saturating_add(life);
         if self.held.as_ref().is_none_or(|held| held.ends < ends) {
-            self.hold(token, ends, Duration::ZERO);
+            self.hold(Held { token, ends, trusted_until: Duration::ZERO }, id);
+            self.replaces = false;
         }
         true
-    }
-
-    fn was_refused(&self, token: &K) -> bool {
-        self.refused.as_ref().is_some_and(|(refused, _)| refused == token)
     }
 
     /// The token of `generation` is at hand, and was not refused.
@@ -291,8 +292,174 @@ impl<K: Clone + PartialEq> Slot<K> {
 
     /// There is nothing to remember.
     pub(super) fn is_idle(&self, now: Duration) -> bool {
-        let refused = self.refused.as_ref().is_some_and(|(_, ends)| *ends > now);
+        let refused = self.refused.iter().any(|(_, ends)| *ends > now);
         let asked = self.request.is_some() || self.pause(now).is_some();
         !asked && !refused && self.good(now).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokens::Why;
+    use super::*;
+
+    const HOURS: Duration = Duration::from_secs(7200);
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn word() -> Cause {
+        Cause { route: "/token", why: Why::NoTicket }
+    }
+
+    /// A slot, and the number of the next request.
+    struct Life(Slot<&'static str>, u64);
+
+    impl Life {
+        fn new() -> Self {
+            Self(Slot::default(), 1)
+        }
+
+        fn ask(&mut self, at: u64) {
+            let (id, driver) = (FetchId(self.1), CallId(1));
+            self.1 += 1;
+            self.0.begin(Sent { id, driver, at: secs(at), lapses: secs(at + 61), jitter: 0 });
+        }
+
+        fn get(&mut self, at: u64, token: &'static str, life: Duration) -> u64 {
+            self.ask(at);
+            assert_eq!(self.0.granted(token, life), Some(CallId(1)));
+            self.0.generation()
+        }
+
+        fn fail(&mut self, at: u64, setback: Setback) -> bool {
+            self.ask(at);
+            self.0.failed(setback, word(), secs(at))
+        }
+
+        /// Until when no request is sent, and until when a patient call waits for that.
+        fn pause(&self, at: u64) -> Option<(Duration, Duration)> {
+            self.0.pause(secs(at)).map(|pause| (pause.until, pause.patient_until))
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_until_its_end_and_due_for_its_last_29_minutes() {
+        let mut life = Life::new();
+        life.get(0, "t-1", HOURS);
+        let times = [0, 5459, 5460, 7199, 7200];
+        let good = times.map(|at| life.0.good(secs(at)).is_some());
+        assert_eq!(good, [true, true, true, true, false]);
+        assert_eq!(times.map(|at| life.0.is_due(secs(at))), [false, false, true, true, true]);
+    }
+
+    #[test]
+    fn a_life_is_a_minute_at_least_and_no_renewal_comes_in_its_first_minute() {
+        let mut life = Life::new();
+        life.get(0, "t-1", Duration::ZERO);
+        assert!(life.0.good(secs(59)).is_some() && life.0.good(secs(60)).is_none());
+        assert!(!life.0.is_due(secs(59)));
+    }
+
+    #[test]
+    fn the_fourth_failure_ends_a_series_and_the_next_one_begins_at_once() {
+        let mut life = Life::new();
+        for _ in 0..2 {
+            for failures in 1..TRIES {
+                assert!(!life.fail(10, Setback::Failed));
+                let until = secs(10) + backoff(failures, 0);
+                assert_eq!(life.pause(10), Some((until, until)));
+            }
+            assert!(life.fail(10, Setback::Failed));
+            assert_eq!(life.pause(10), None);
+        }
+    }
+
+    #[test]
+    fn what_the_service_says_pauses_the_requests() {
+        for (setback, is_over, pause) in [
+            (Setback::Told(secs(7)), false, (7, 7)),
+            (Setback::Told(secs(120)), false, (120, 120)),
+            (Setback::Told(secs(121)), true, (120, 0)),
+            (Setback::Refused, true, (5, 0)),
+            (Setback::TicketAsked, false, (300, 150)),
+        ] {
+            let mut life = Life::new();
+            assert_eq!(life.fail(0, setback), is_over, "{setback:?}");
+            assert_eq!(life.pause(0), Some((secs(pause.0), secs(pause.1))), "{setback:?}");
+            assert_eq!(life.pause(pause.0), None);
+        }
+    }
+
+    #[test]
+    fn renewals_that_fail_come_after_1_2_4_8_and_8_minutes() {
+        for setback in [Setback::Failed, Setback::Refused, Setback::Told(secs(1))] {
+            let mut life = Life::new();
+            life.get(0, "t-1", HOURS);
+            let mut at = 5460;
+            for minutes in [1, 2, 4, 8, 8] {
+                assert!(!life.fail(at, setback));
+                at += 60 * minutes;
+                assert!(!life.0.is_due(secs(at - 1)) && life.0.is_due(secs(at)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_dropped_renewal_counts_as_tried_and_a_dropped_first_request_does_not() {
+        let mut life = Life::new();
+        life.ask(0);
+        life.0.dropped(secs(0));
+        assert!(life.0.request().is_none() && life.pause(0).is_none());
+        life.get(0, "t-1", HOURS);
+        life.ask(6000);
+        life.0.dropped(secs(6000));
+        assert!(!life.0.is_due(secs(6059)) && life.0.is_due(secs(6060)));
+    }
+
+    #[test]
+    fn a_refusal_drops_the_token_of_its_generation_and_no_other() {
+        let mut life = Life::new();
+        let old = life.get(0, "t-1", HOURS);
+        let new = life.get(5460, "t-2", HOURS);
+        assert_eq!(life.0.refuse(old, secs(5460)), Refusal::Replace);
+        assert!(life.0.is_current(new));
+        assert_eq!(life.0.refuse(new, secs(5460)), Refusal::Replace);
+        assert!(!life.0.is_current(new) && life.0.good(secs(5460)).is_none());
+    }
+
+    #[test]
+    fn a_token_that_came_in_place_of_a_refused_one_stays_for_a_minute() {
+        let mut life = Life::new();
+        let refused = life.get(0, "t-1", HOURS);
+        life.0.refuse(refused, secs(1));
+        let again = life.get(1, "t-1", HOURS);
+        assert_eq!(life.0.refuse(again, secs(60)), Refusal::Stays);
+        assert_eq!(life.0.refuse(again, secs(61)), Refusal::Replace);
+    }
+
+    #[test]
+    fn an_import_lasts_longer_than_the_token_at_hand_and_was_not_refused() {
+        let mut life = Life::new();
+        let refused = life.get(0, "t-1", HOURS);
+        life.0.refuse(refused, secs(0));
+        assert!(!life.0.import("t-1", secs(9000), FetchId(8)));
+        assert!(life.0.import("t-2", secs(9000), FetchId(9)));
+        assert!(life.0.import("t-3", secs(9000), FetchId(10)));
+        assert_eq!(life.0.held(), Some((&"t-2", secs(9000))));
+        assert_eq!(life.0.generation(), 9);
+    }
+
+    #[test]
+    fn the_refused_tokens_are_remembered_until_their_ends() {
+        let mut life = Life::new();
+        for number in 0..20 {
+            let token = ["a", "b", "c"][number % 3];
+            let generation = life.get(0, token, HOURS);
+            life.0.refuse(generation, secs(100));
+        }
+        assert!(life.0.refused.len() <= REMEMBERED);
+        assert!(!life.0.is_idle(secs(7199)) && life.0.is_idle(secs(7200)));
     }
 }

@@ -13,7 +13,7 @@
 //! | asks for the ticket, and the service agrees | waits 2.5 minutes for it, asks again after 5 | those with less patience end at once: no ticket |
 //! | is refused for good (wrong secret, app disabled) | sends none for 5 s | end with that error |
 //! | any of these, while an older token is good | renews after 1, 2, 4, 8 minutes | go on with the older token |
-//! | is dropped | a renewal counts as tried; a first token's request is sent anew | the next one in the queue drives it |
+//! | is dropped, or its driver's time is up | a renewal counts as tried; a first token's request is sent anew | the next one in the queue drives it |
 //!
 //! A renewal is optional while the token is good: it holds up the call that drives it for two seconds at most, and no
 //! call fails by it. A token that is refused although it came fresh in place of a refused one is refused by the
@@ -60,7 +60,8 @@ pub(super) struct Tokens {
     /// The tenant tokens; a custom app has one, under `None`.
     tenants: BTreeMap<Option<TenantKey>, Tenant>,
     in_flight: BTreeMap<FetchId, InFlight>,
-    requests: u64,
+    /// Numbers the requests and the imports.
+    last: u64,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +86,8 @@ struct Waiter {
 struct InFlight {
     what: What,
     tenant: Option<TenantKey>,
+    /// A deadline before that time is the driver's, and says nothing about the service.
+    given_up: Duration,
 }
 
 /// What a request asks for.
@@ -112,6 +115,18 @@ pub(super) enum Why {
     Late,
     TooLarge(u64),
     NoTicket,
+}
+
+impl Cause {
+    /// The same cause, told to a call that finds the route paused for `wait`.
+    fn with_retry_after(self, wait: Duration) -> Self {
+        match self.why {
+            Why::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
+                Self { why: Why::Lark(error.with_retry_after(wait)), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 impl What {
@@ -192,7 +207,7 @@ impl Tokens {
         };
         if let Some((token, generation)) = entry.slot.good(now) {
             let token = token.header();
-            if entry.slot.request().is_some() || entry.slot.is_due(now) {
+            if entry.slot.is_due(now) {
                 self.renew(app, site, tenant, caller, now)?;
             }
             return Ok((token, generation));
@@ -211,10 +226,10 @@ impl Tokens {
             Ok(what) => self.send(app, site, tenant, what, caller, now),
             Err(Blocked::InFlight(until)) => wait(until),
             Err(Blocked::Paused { until, word: None, .. }) => wait(until),
-            Err(Blocked::Paused { word: Some(word), patient_until, .. }) => {
+            Err(Blocked::Paused { word: Some(word), until, patient_until }) => {
                 let left = patient_until.saturating_sub(now);
                 if left.is_zero() || left > caller.limits.longest_wait {
-                    Hold::End(Ending::NoToken(word))
+                    Hold::End(Ending::NoToken(word.with_retry_after(until.saturating_sub(now))))
                 } else {
                     wait(patient_until)
                 }
@@ -285,8 +300,7 @@ impl Tokens {
         caller: &mut Caller<'_>,
         now: Duration,
     ) -> Hold {
-        self.requests += 1;
-        let id = FetchId(self.requests);
+        let id = self.next_id();
         let lapses = now.saturating_add(REQUEST + GRACE);
         let sent = Sent { id, driver: caller.id, at: now, lapses, jitter: caller.jitter };
         let is_good = match &what {
@@ -307,7 +321,8 @@ impl Tokens {
             }
             What::App(_) | What::Ticket => self.app.begin(sent),
         };
-        self.in_flight.insert(id, InFlight { what, tenant: tenant.clone() });
+        let given_up = now.saturating_add(REQUEST - GRACE);
+        self.in_flight.insert(id, InFlight { what, tenant: tenant.clone(), given_up });
         let phases = Phases::of(request.body().len());
         let outgoing = Outgoing {
             request,
@@ -319,6 +334,11 @@ impl Tokens {
             fresh_connection,
         };
         Hold::Send(Box::new(outgoing), route)
+    }
+
+    fn next_id(&mut self) -> FetchId {
+        self.last += 1;
+        FetchId(self.last)
     }
 
     fn build(
@@ -367,24 +387,18 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<(&'static str, Error)> {
-        let InFlight { what, tenant } = self.in_flight.get(&id)?;
+        let InFlight { what, tenant, .. } = self.in_flight.get(&id)?;
         let (what, tenant) = (what.clone(), tenant.clone());
         let reply = Reply::new(reply);
         let granted = match what {
             What::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
-                let sent = entry.slot.request().map(|sent| (sent.at, sent.driver));
-                let (at, driver) = sent.unzip();
-                entry.slot.granted(grant.token, grant.expires_in, at.unwrap_or(now));
-                woken.extend(driver);
+                woken.extend(entry.slot.granted(grant.token, grant.expires_in));
                 entry.release(woken);
                 self.dependents.remove(&tenant);
             }),
             What::App(_) => AppTokenRequest::read(&reply).map(|grant| {
-                let sent = self.app.request().map(|sent| (sent.at, sent.driver));
-                let (at, driver) = sent.unzip();
-                self.app.granted(grant.token, grant.expires_in, at.unwrap_or(now));
-                woken.extend(driver);
+                woken.extend(self.app.granted(grant.token, grant.expires_in));
                 self.offer(woken);
             }),
             What::Ticket => AppTicketResend::read(&reply).map(|()| {
@@ -415,8 +429,12 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
-        let InFlight { what, tenant } = self.in_flight.get(&id)?;
+        let InFlight { what, given_up, tenant } = self.in_flight.get(&id)?;
         let route = what.route(app);
+        if matches!(failure, Failure::Deadline) && now < *given_up {
+            self.dropped(id, now, woken);
+            return Some(route);
+        }
         match (what, self.tenants.get_mut(tenant)) {
             (What::Tenant(_), Some(entry)) => entry.slot.broke(),
             _ => self.app.broke(),
@@ -433,7 +451,7 @@ impl Tokens {
 
     /// The request was given up, and nobody will tell what became of it.
     pub(super) fn dropped(&mut self, id: FetchId, now: Duration, woken: &mut Woken) {
-        let Some(InFlight { what, tenant }) = self.in_flight.remove(&id) else { return };
+        let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(&id) else { return };
         match what {
             What::Tenant(_) => {
                 if let Some(entry) = self.tenants.get_mut(&tenant) {
@@ -443,8 +461,18 @@ impl Tokens {
             }
             What::App(_) | What::Ticket => {
                 self.app.dropped(now);
+                self.renewal_failed(&tenant, now);
                 self.offer(woken);
             }
+        }
+    }
+
+    /// A request for the app's token failed, which `tenant` needs in order to renew its own.
+    fn renewal_failed(&mut self, tenant: &Option<TenantKey>, now: Duration) {
+        let lacks_app = self.app.good(now).is_none();
+        let entry = self.tenants.get_mut(tenant).filter(|entry| entry.slot.good(now).is_some());
+        if let Some(entry) = entry.filter(|_| lacks_app) {
+            entry.slot.renewal_failed(now);
         }
     }
 
@@ -458,7 +486,7 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) {
-        let Some(InFlight { what, tenant }) = self.in_flight.remove(&id) else { return };
+        let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(&id) else { return };
         let route = match why {
             // The service agreed to push the ticket: the request that lacks it is the one that cannot be sent.
             Why::NoTicket => AppTokenRequest::ROUTE,
@@ -487,6 +515,7 @@ impl Tokens {
             What::App(_) | What::Ticket => {
                 let driver = self.app.request().map(|sent| sent.driver);
                 let is_over = self.app.failed(setback, cause.clone(), now);
+                self.renewal_failed(&tenant, now);
                 let pause = self.app.pause(now);
                 for tenant in &self.dependents {
                     if let Some(entry) = self.tenants.get_mut(tenant) {
@@ -556,21 +585,19 @@ impl Tokens {
     /// `call` waits for no token any longer. A request that it drives goes on, driven by the next in the queue.
     pub(super) fn leave(&mut self, tenant: &Option<TenantKey>, call: CallId, woken: &mut Woken) {
         let Some(entry) = self.tenants.get_mut(tenant) else { return };
-        let was_first = entry.queue.keys().next() == Some(&call);
+        let was_told = entry.queue.keys().take(2).any(|other| *other == call);
         entry.queue.remove(&call);
         let next = entry.queue.keys().next().copied();
+        // Only the first two have been told when the next request may be sent.
+        if was_told && entry.slot.request().is_none() {
+            entry.offer(woken);
+        }
         let of_app = self.app.request_mut();
-        let driven = entry.slot.request_mut().into_iter().chain(of_app);
-        let mut is_asked = false;
-        for sent in driven {
-            is_asked = true;
+        for sent in entry.slot.request_mut().into_iter().chain(of_app) {
             if let Some(next) = next.filter(|_| sent.driver == call) {
                 sent.driver = next;
                 woken.insert(next);
             }
-        }
-        if was_first && !is_asked {
-            entry.offer(woken);
         }
         if entry.queue.is_empty() {
             entry.cause = None;
@@ -578,7 +605,8 @@ impl Tokens {
         }
     }
 
-    /// The latest ticket of a store app: whoever waits for the app's token goes on.
+    /// The latest ticket of a store app: whoever waits for the app's token goes on. A request that the ticket be pushed
+    /// is of no use any longer, whatever its answer will be.
     pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
         self.ticket = Some(ticket);
         if let Some(Sent { id, driver, .. }) = self.app.request() {
@@ -601,8 +629,9 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> bool {
+        let id = self.next_id();
         let entry = self.tenants.entry(tenant).or_default();
-        let is_taken = entry.slot.import(token, now, life);
+        let is_taken = entry.slot.import(token, now.saturating_add(life), id);
         if entry.slot.good(now).is_some() {
             entry.release(woken);
         }

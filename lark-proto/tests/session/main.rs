@@ -1,14 +1,23 @@
 //! A session and its calls on a virtual clock.
 
 mod attack;
+mod clock;
 mod cost;
+mod drivers;
+mod export;
+mod faults;
+mod first_token;
 mod gates;
 mod hand;
 mod lanes;
 mod limits;
 mod quotas;
+mod refused;
 mod remote;
+mod renewal;
 mod resend;
+mod service;
 mod sim;
-mod smoke;
+mod store_app;
+mod ticket;
 mod wakes;

@@ -1,47 +1,32 @@
 //! Tokens kept as text: what an import takes over, for how long, and what it refuses.
 
-use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{
-    App, AppTicket, Body, Call, CallError, Image, ImageKey, Invalid, PutImage, Rule, Session, Site,
-    Step, TenantKey,
+use lark_proto::{App, Body, Call, ImageKey, Invalid, Rule, Session, Site, Step};
+
+use crate::service::{
+    ONE, Uploaded, call as upload, call_for, custom, granted, store, tenant, with_ticket,
 };
+use crate::sim::Cut;
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
 }
 
-fn put() -> PutImage {
-    PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
-}
-
-fn session() -> Session {
-    Session::new(Site::LARK, App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap())
-}
-
-fn store_session() -> Session {
-    let app = App::store(FakeLark::STORE_APP_ID, FakeLark::STORE_APP_SECRET).unwrap();
-    Session::new(Site::LARK, app)
-}
-
-fn tenant() -> TenantKey {
-    TenantKey::new(FakeLark::TENANT_KEY).unwrap()
-}
-
 /// Runs a call that has no other to wait for.
 fn finish(
-    call: &mut Call<'_, PutImage, Infallible>,
+    call: &mut Call<'_, ImageKey, Cut>,
     session: &mut Session,
     lark: &mut FakeLark,
     now: SystemTime,
-) -> Result<ImageKey, CallError<Infallible>> {
+) -> Uploaded {
     for _ in 0..9 {
         match call.next(session, now) {
-            Step::Send { request, .. } => {
-                let reply = lark.handle(now, request.map(Body::into_bytes));
-                call.received(session, now, reply);
+            Step::Send(outgoing) => {
+                let reply = lark.handle(now, outgoing.request.map(Body::into_bytes));
+                let heard = call.read(reply);
+                call.received(session, now, heard);
             }
             Step::Done(outcome) => return outcome,
             step => panic!("{step:?}"),
@@ -51,13 +36,12 @@ fn finish(
 }
 
 fn call(session: &mut Session, lark: &mut FakeLark, now: SystemTime) {
-    let put = put();
-    finish(&mut session.call(&put), session, lark, now).unwrap();
+    finish(&mut upload(), session, lark, now).unwrap();
 }
 
 /// The text of a token that was fetched at `at(0)`.
 fn exported(lark: &mut FakeLark) -> String {
-    let mut session = session();
+    let mut session = custom();
     call(&mut session, lark, at(0));
     session.export_token(at(0), None).unwrap()
 }
@@ -72,30 +56,29 @@ fn last_token(lark: &FakeLark) -> &str {
 enum First {
     Fetch,
     Send,
-    Park,
+    Wait,
 }
 
-fn first_of(
-    call: &mut Call<'_, PutImage, Infallible>,
-    session: &mut Session,
-    now: SystemTime,
-) -> First {
+fn first_of(call: &mut Call<'_, ImageKey, Cut>, session: &mut Session, now: SystemTime) -> First {
     match call.next(session, now) {
-        Step::Send { request, .. } if request.headers().contains_key("authorization") => {
+        Step::Send(outgoing) if outgoing.request.headers().contains_key("authorization") => {
             First::Send
         }
-        Step::Send { .. } => First::Fetch,
-        Step::Park(_) => First::Park,
+        Step::Send(_) => First::Fetch,
+        Step::Wait(_) => First::Wait,
         step => panic!("{step:?}"),
     }
 }
 
 /// The first step of a call that is then given up.
 fn first(session: &mut Session, now: SystemTime) -> First {
-    let put = put();
-    let mut call = session.call(&put);
+    let mut call = upload();
     let first = first_of(&mut call, session, now);
+    let drives = call.drives();
     call.cancel(session);
+    if let Some(request) = drives {
+        session.token_dropped(request, now);
+    }
     first
 }
 
@@ -105,7 +88,7 @@ fn an_import_spares_the_fetch() {
     let text = exported(&mut lark);
     let token = last_token(&lark).to_owned();
     for text in [text.clone(), format!("{text}\n"), format!(" \t{text}\r\n")] {
-        let mut other = session();
+        let mut other = custom();
         other.import_token(at(1), None, &text).unwrap();
         call(&mut other, &mut lark, at(1));
         assert_eq!(last_token(&lark), token);
@@ -124,36 +107,34 @@ fn the_text_is_a_line_that_fits_anywhere() {
 #[test]
 fn a_store_apps_token_is_exported_by_tenant() {
     let mut lark = FakeLark::new();
-    let mut one = store_session();
-    one.set_app_ticket(AppTicket::new(FakeLark::APP_TICKET).unwrap());
-    let put = put();
-    finish(&mut one.call_in(tenant(), &put), &mut one, &mut lark, at(0)).unwrap();
-    let text = one.export_token(at(0), Some(&tenant())).unwrap();
+    let mut one = with_ticket();
+    finish(&mut call_for(ONE), &mut one, &mut lark, at(0)).unwrap();
+    let text = one.export_token(at(0), Some(&tenant(ONE))).unwrap();
     assert_eq!(one.export_token(at(0), None), None);
-    let nobody = TenantKey::new("nobody").unwrap();
+    let nobody = tenant("nobody");
     assert_eq!(one.export_token(at(0), Some(&nobody)), None);
 
-    let mut other = store_session();
+    let mut other = store();
     for elsewhere in [None, Some(&nobody)] {
         let error = other.import_token(at(0), elsewhere, &text).unwrap_err();
         assert_eq!(error.rule(), Rule::ForeignToken);
     }
-    other.import_token(at(0), Some(&tenant()), &text).unwrap();
+    other.import_token(at(0), Some(&tenant(ONE)), &text).unwrap();
     let sent = lark.requests().len();
-    finish(&mut other.call_in(tenant(), &put), &mut other, &mut lark, at(0)).unwrap();
+    finish(&mut call_for(ONE), &mut other, &mut lark, at(0)).unwrap();
     assert_eq!(lark.requests().len(), sent + 1, "needs neither a ticket nor an app token");
 }
 
 #[test]
 fn there_is_nothing_to_export_without_a_good_token() {
     let mut lark = FakeLark::new();
-    assert_eq!(session().export_token(at(0), None), None);
+    assert_eq!(custom().export_token(at(0), None), None);
     assert_eq!(Session::new(Site::LARK, App::None).export_token(at(0), None), None);
-    let mut session = session();
+    let mut session = custom();
     call(&mut session, &mut lark, at(0));
     assert!(session.export_token(at(7199), None).is_some());
     if let Some(text) = session.export_token(at(7200), None) {
-        let error = self::session().import_token(at(7200), None, &text).unwrap_err();
+        let error = custom().import_token(at(7200), None, &text).unwrap_err();
         assert_eq!(error.rule(), Rule::StaleToken, "what is at its end");
     }
     assert_eq!(session.export_token(at(7201), None), None);
@@ -169,15 +150,14 @@ fn an_imported_token_keeps_its_end() {
             (5459, [First::Send, First::Send]),
             (5460, [First::Fetch, First::Send]),
             (7199, [First::Fetch, First::Send]),
-            (7200, [First::Fetch, First::Park]),
+            (7200, [First::Fetch, First::Wait]),
         ] {
             if seconds < imported {
                 continue;
             }
-            let mut other = session();
+            let mut other = custom();
             other.import_token(at(imported), None, &text).unwrap();
-            let put = put();
-            let mut one = other.call(&put);
+            let mut one = upload();
             let of_one = first_of(&mut one, &mut other, at(seconds));
             // While that one is out.
             let found = [of_one, first(&mut other, at(seconds))];
@@ -189,15 +169,16 @@ fn an_imported_token_keeps_its_end() {
 #[test]
 fn ten_minutes_are_renewed_at_once_and_never_exceeded() {
     let mut lark = FakeLark::new();
-    let mut one = session();
+    let mut one = custom();
     call(&mut one, &mut lark, at(0));
     let old = last_token(&lark).to_owned();
     let text = one.export_token(at(6600), None).unwrap();
 
-    let mut other = session();
+    let mut other = custom();
     other.import_token(at(6600), None, &text).unwrap();
     assert_eq!(first(&mut other, at(6600)), First::Fetch);
-    call(&mut other, &mut lark, at(6600));
+    // That one was given up, and the next comes after a minute.
+    call(&mut other, &mut lark, at(6660));
     assert_eq!(lark.count(Route::TenantAccessToken), 2);
     assert_ne!(last_token(&lark), old);
 }
@@ -206,17 +187,16 @@ fn ten_minutes_are_renewed_at_once_and_never_exceeded() {
 fn fractions_of_a_second_do_not_lengthen_a_life() {
     let mut lark = FakeLark::new();
     let half = Duration::from_millis(500);
-    let mut one = session();
+    let mut one = custom();
     call(&mut one, &mut lark, at(0) + half);
     for exported in [at(0) + half, at(10), at(99) + half / 2] {
         let text = one.export_token(exported, None).unwrap();
-        let mut other = session();
+        let mut other = custom();
         other.import_token(exported, None, &text).unwrap();
-        let put = put();
-        let mut renews = other.call(&put);
+        let mut renews = upload();
         assert_eq!(first_of(&mut renews, &mut other, at(7199)), First::Fetch);
         assert_eq!(first(&mut other, at(7199)), First::Send);
-        assert_eq!(first(&mut other, at(7200) + half), First::Park);
+        assert_eq!(first(&mut other, at(7200) + half), First::Wait);
     }
 }
 
@@ -224,7 +204,7 @@ fn fractions_of_a_second_do_not_lengthen_a_life() {
 fn the_token_that_lasts_longer_stays() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
-    let mut session = session();
+    let mut session = custom();
     call(&mut session, &mut lark, at(6000));
     let own = last_token(&lark).to_owned();
     session.import_token(at(6001), None, &text).unwrap();
@@ -232,7 +212,7 @@ fn the_token_that_lasts_longer_stays() {
     assert_eq!(last_token(&lark), own);
 
     let longer = session.export_token(at(6001), None).unwrap();
-    let mut old = self::session();
+    let mut old = custom();
     old.import_token(at(6001), None, &text).unwrap();
     old.import_token(at(6001), None, &longer).unwrap();
     call(&mut old, &mut lark, at(6001));
@@ -241,17 +221,18 @@ fn the_token_that_lasts_longer_stays() {
 }
 
 #[test]
-fn parked_calls_go_on_with_an_imported_token() {
+fn waiting_calls_go_on_with_an_imported_token() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
-    let mut other = session();
-    let put = put();
-    let [mut fetches, mut parked] = [&put, &put].map(|put| other.call(put));
+    let mut other = custom();
+    let [mut fetches, mut waits] = [upload(), upload()];
     assert_eq!(first_of(&mut fetches, &mut other, at(1)), First::Fetch);
-    assert_eq!(first_of(&mut parked, &mut other, at(1)), First::Park);
+    assert_eq!(first_of(&mut waits, &mut other, at(1)), First::Wait);
     other.import_token(at(1), None, &text).unwrap();
-    finish(&mut parked, &mut other, &mut lark, at(1)).unwrap();
+    finish(&mut waits, &mut other, &mut lark, at(1)).unwrap();
+    let request = fetches.drives().unwrap();
     fetches.cancel(&mut other);
+    other.token_dropped(request, at(1));
     assert!(other.is_idle());
 }
 
@@ -263,8 +244,8 @@ fn a_token_from_elsewhere_is_refused() {
     let mut sessions = [
         ("another app", custom(Site::LARK, "cli_0000000000000000"), None),
         ("another site", custom(Site::FEISHU, FakeLark::APP_ID), None),
-        ("a tenant", custom(Site::LARK, FakeLark::APP_ID), Some(tenant())),
-        ("a store app", store_session(), Some(tenant())),
+        ("a tenant", custom(Site::LARK, FakeLark::APP_ID), Some(tenant(ONE))),
+        ("a store app", store(), Some(tenant(ONE))),
         ("no app", Session::new(Site::LARK, App::None), None),
     ];
     for (name, session, tenant) in &mut sessions {
@@ -281,7 +262,7 @@ fn a_stale_token_is_refused_and_the_next_call_fetches() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     for seconds in [7200, 7201, 1_000_000_000] {
-        let mut other = session();
+        let mut other = custom();
         let error = other.import_token(at(seconds), None, &text).unwrap_err();
         assert_eq!(error.rule(), Rule::StaleToken, "{seconds}");
         assert_quotes_nothing(&error, &text, last_token(&lark));
@@ -296,7 +277,7 @@ fn any_damage_is_noticed() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     let token = last_token(&lark).to_owned();
-    let mut other = session();
+    let mut other = custom();
     let mut refuse = |damaged: &str| {
         let error = other.import_token(at(0), None, damaged).unwrap_err();
         assert_eq!(error.rule(), Rule::DamagedToken, "{damaged}");
@@ -337,36 +318,34 @@ fn a_clock_before_1970_is_no_panic() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     let early = UNIX_EPOCH - Duration::from_secs(86_400);
-    let mut session = session();
+    let mut session = custom();
     call(&mut session, &mut lark, early);
     assert_eq!(session.export_token(early, None), None, "the text counts from 1970");
 
-    let mut other = self::session();
+    let mut other = custom();
     other.import_token(early, None, &text).unwrap();
-    let put = put();
-    let mut renews = other.call(&put);
+    let mut renews = upload();
     assert_eq!(first_of(&mut renews, &mut other, early + Duration::from_secs(7199)), First::Fetch);
     let end = early + Duration::from_secs(7200);
-    assert_eq!(first(&mut other, end), First::Park, "two hours, however far off the clock is");
+    assert_eq!(first(&mut other, end), First::Wait, "two hours, however far off the clock is");
 }
 
 #[test]
 fn a_clock_that_is_set_does_not_lengthen_a_life() {
     let mut lark = FakeLark::new();
-    let mut one = session();
+    let mut one = custom();
     call(&mut one, &mut lark, at(0));
     // At 1,000 the clock is set back by an hour: 6,200 seconds are left.
     assert!(one.export_token(at(1000), None).is_some());
     let back = at(1000) - Duration::from_secs(3600);
     let text = one.export_token(back, None).unwrap();
-    let mut other = session();
+    let mut other = custom();
     other.import_token(back, None, &text).unwrap();
-    let put = put();
-    let mut renews = other.call(&put);
+    let mut renews = upload();
     let late = back + Duration::from_secs(6199);
     assert_eq!(first_of(&mut renews, &mut other, late), First::Fetch);
     assert_eq!(first(&mut other, late), First::Send);
-    assert_eq!(first(&mut other, late + Duration::from_secs(1)), First::Park);
+    assert_eq!(first(&mut other, late + Duration::from_secs(1)), First::Wait);
 }
 
 #[test]
@@ -376,27 +355,12 @@ fn values_with_quotes_come_back() {
     {
         let session = || Session::new(Site::LARK, App::custom(id, "s").unwrap());
         let mut one = session();
-        let put = put();
-        let mut call: Call<'_, _, Infallible> = one.call(&put);
+        let mut call = upload();
         assert_eq!(first_of(&mut call, &mut one, at(0)), First::Fetch);
-        let grant =
-            serde_json::json!({"code":0,"tenant_access_token":token,"expire":7200}).to_string();
-        call.received(&mut one, at(0), http::Response::new(grant.into()));
+        let escaped = token.replace('\\', r"\\").replace('"', r#"\""#);
+        let heard = call.read(granted(&escaped, 7200));
+        call.received(&mut one, at(0), heard);
         let text = one.export_token(at(0), None).unwrap();
         session().import_token(at(0), None, &text).unwrap();
     }
-}
-
-#[test]
-fn a_refused_token_is_not_taken_back() {
-    let mut lark = FakeLark::new();
-    let text = exported(&mut lark);
-    lark.revoke_tokens(lark_proto::fake::TokenKind::Tenant);
-    let mut other = session();
-    other.import_token(at(0), None, &text).unwrap();
-    call(&mut other, &mut lark, at(0));
-    let n = lark.requests().len();
-    other.import_token(at(0), None, &text).ok();
-    call(&mut other, &mut lark, at(0));
-    assert_eq!(lark.requests().len(), n + 1);
 }

@@ -1,0 +1,228 @@
+//! Tokens that the service refuses although they should be good.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
+use lark_proto::{Call, Code, Image, ImageKey, Limits, Purpose, PutImage, Rule, Step};
+
+use crate::service::{
+    BOTH, PUT, TOKEN, call, clock, code, custom, exported, finish, granted, millis, refusal, secs,
+    stored, with_fake,
+};
+use crate::sim::{Sim, after};
+
+const INVALID: i64 = Code::TENANT_TOKEN_INVALID.0;
+
+/// A service that refuses the first uploads of the image `GIF89a odd`, and always gives the same token.
+fn refusing<'w>(keeps: bool, uploads: usize) -> Sim<'w, ImageKey> {
+    let mut left = uploads;
+    let sim = Sim::new(custom(), move |_, request| {
+        let is_odd = request.body().windows(3).any(|bytes| bytes == b"odd");
+        let reply = if request.uri().path().ends_with(TOKEN) {
+            granted("t-1", 7200)
+        } else if is_odd && left > 0 {
+            left -= 1;
+            refusal(400, INVALID)
+        } else {
+            stored()
+        };
+        after(millis(100), reply)
+    });
+    if keeps { sim.keeping() } else { sim }
+}
+
+#[test]
+fn a_token_that_comes_again_although_refused_is_kept_and_tried_again_later() {
+    let odd = PutImage::message(Image::new("GIF89a odd").unwrap()).unwrap();
+    for keeps in BOTH {
+        let mut sim = refusing(keeps, 2);
+        let task = sim.start(Call::new(&odd).boxed());
+        for number in 0..30 {
+            sim.start_at(millis(100 * number), call().boxed());
+        }
+        sim.run();
+        assert!(sim.result(task).is_ok(), "{:?}", sim.result(task));
+        assert_eq!((sim.tasks[task].call.sends(), sim.count(TOKEN)), (3, 2));
+        for other in 1..31 {
+            assert!(sim.result(other).is_ok());
+            assert!(sim.took(other) <= millis(200), "{:?}", sim.took(other));
+        }
+    }
+}
+
+#[test]
+fn a_token_that_is_refused_for_ever_costs_the_attempts_of_each_call_and_a_request_a_minute() {
+    let odd = PutImage::message(Image::new("GIF89a odd").unwrap()).unwrap();
+    for keeps in BOTH {
+        let mut sim = refusing(keeps, usize::MAX);
+        for _ in 0..20 {
+            let task = sim.start(Call::new(&odd).boxed());
+            sim.run();
+            assert_eq!(code(sim.result(task)), Some(Code::TENANT_TOKEN_INVALID));
+            assert_eq!(sim.tasks[task].call.sends(), 4);
+        }
+        let most = 2 + sim.now.as_secs() / 60;
+        assert!(sim.count(TOKEN) as u64 <= most, "{} in {:?}", sim.count(TOKEN), sim.now);
+    }
+}
+
+#[test]
+fn ten_refusals_of_one_token_cause_one_request() {
+    for keeps in BOTH {
+        for status in [200, 400, 401] {
+            for code in [99_991_663, 99_991_665] {
+                let refused = Cell::new(0);
+                let mut sim: Sim<'_, ImageKey> = Sim::new(custom(), |_, request| {
+                    let token = request.headers().get("authorization").cloned();
+                    let is_old = token.is_some_and(|token| token == "Bearer t-1");
+                    let reply = if request.uri().path().ends_with(TOKEN) {
+                        granted(if refused.get() > 0 { "t-2" } else { "t-1" }, 7200)
+                    } else if is_old {
+                        refused.set(refused.get() + 1);
+                        refusal(status, code)
+                    } else {
+                        stored()
+                    };
+                    // So that some refusals arrive when the next token is there.
+                    after(millis(100 + 50 * refused.get()), reply)
+                });
+                if keeps {
+                    sim = sim.keeping();
+                }
+                let tasks = [(); 10].map(|()| sim.start(call().boxed()));
+                sim.run();
+                assert!(tasks.iter().all(|&task| sim.result(task).is_ok()));
+                assert!(tasks.iter().all(|&task| sim.tasks[task].call.sends() <= 2));
+                assert_eq!((refused.get(), sim.count(TOKEN)), (10, 2));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refused_token_is_dropped_also_by_a_call_that_must_not_go_on() {
+    for keeps in BOTH {
+        let lark = RefCell::new(FakeLark::new());
+        let mut sim = with_fake(custom(), keeps, &lark);
+        assert!(finish(&mut sim, call()).is_ok());
+        lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
+        let refused = finish(&mut sim, call().limits(Limits::one_attempt()));
+        assert_eq!(code(refused), Some(Code::TENANT_TOKEN_INVALID));
+        assert!(finish(&mut sim, call()).is_ok());
+        assert_eq!(lark.borrow().count(Route::TenantAccessToken), 2);
+    }
+}
+
+#[test]
+fn a_token_that_was_refused_cannot_be_imported_again() {
+    for keeps in BOTH {
+        let lark = RefCell::new(FakeLark::new());
+        let mut sim = with_fake(custom(), keeps, &lark);
+        assert!(finish(&mut sim, call()).is_ok());
+        let text = sim.session.export_token(sim.clock(), None).unwrap();
+        lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
+        assert!(finish(&mut sim, call().limits(Limits::one_attempt())).is_err());
+        // Without a token, and with the next one.
+        for _ in 0..2 {
+            let error = sim.session.import_token(sim.clock(), None, &text).unwrap_err();
+            assert_eq!(error.rule(), Rule::RefusedToken);
+            assert!(error.to_string().contains("refused"), "{error}");
+            let requests = sim.sent.len();
+            assert!(finish(&mut sim, call()).is_ok());
+            assert!(sim.sent.len() - requests <= 2);
+        }
+        assert_eq!(lark.borrow().count(Route::TenantAccessToken), 2);
+    }
+}
+
+/// Two processes that share their tokens may each hold one that was refused before.
+#[test]
+fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
+    let (mut session, now) = (custom(), clock(secs(0)));
+    let texts = ["t-1", "t-2", "t-3"].map(|token| exported(custom(), now, token, 7200));
+    for text in &texts {
+        session.import_token(now, None, text).unwrap();
+        let mut call = call().limits(Limits::one_attempt());
+        let Step::Send(_) = call.next(&mut session, now) else { panic!() };
+        let heard = call.read(refusal(400, INVALID));
+        call.received(&mut session, now, heard);
+    }
+    for text in &texts {
+        let error = session.import_token(now, None, text).unwrap_err();
+        assert_eq!(error.rule(), Rule::RefusedToken);
+    }
+}
+
+/// The token's life ends while an upload is in flight, and long before its answer there is another one.
+#[test]
+fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
+    for keeps in BOTH {
+        // The session forgets in between what it does not need.
+        for answer in [65, 200] {
+            let mut tokens = 0;
+            let mut uploads = 0;
+            let mut sim: Sim<'_, ImageKey> = Sim::new(custom(), move |now: Duration, request| {
+                if request.uri().path().ends_with(TOKEN) {
+                    tokens += 1;
+                    return after(millis(100), granted(&format!("t-{tokens}"), 60));
+                }
+                uploads += 1;
+                match uploads {
+                    1 => after(secs(answer) - now, refusal(400, INVALID)),
+                    _ => after(millis(100), stored()),
+                }
+            });
+            if keeps {
+                sim = sim.keeping();
+            }
+            sim.start(call().boxed());
+            sim.run_until(secs(answer) - secs(2));
+            // The second token.
+            assert!(matches!(sim.tasks[0].state, crate::sim::State::InFlight(_)));
+            let second = sim.start(call().boxed());
+            sim.run();
+            assert!(sim.result(0).is_ok() && sim.result(second).is_ok());
+            assert_eq!((sim.count(TOKEN), sim.count(PUT)), (2, 3), "answer after {answer} s");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_is_refused_during_a_renewal_waits_for_that_renewal() {
+    let at = |seconds| clock(secs(seconds));
+    let mut session = custom();
+    let text = exported(custom(), at(0), "t-1", 600);
+    session.import_token(at(0), None, &text).unwrap();
+    let [mut renews, mut refused] = [call(), call()];
+    let Step::Send(renewal) = renews.next(&mut session, at(0)) else { panic!() };
+    let Purpose::Token(renewal) = renewal.purpose else { panic!() };
+    let Step::Send(_) = refused.next(&mut session, at(0)) else { panic!() };
+    let heard = refused.read(refusal(400, INVALID));
+    refused.received(&mut session, at(1), heard);
+    let Step::Wait(time) = refused.next(&mut session, at(1)) else { panic!() };
+    assert_eq!(time, secs(60), "until the renewal counts as lost");
+    let Step::Wait(_) = renews.next(&mut session, at(2)) else { panic!() };
+    session.token_received(renewal, at(3), granted("t-2", 7200));
+    let named: Vec<_> = session.woken().collect();
+    for mut call in [renews, refused] {
+        assert!(named.contains(&call.id().unwrap()));
+        let Step::Send(upload) = call.next(&mut session, at(3)) else { panic!() };
+        assert_eq!(upload.request.headers()["authorization"], "Bearer t-2");
+    }
+}
+
+#[test]
+fn a_refused_token_that_the_fake_replaces_costs_one_more_request() {
+    for keeps in BOTH {
+        let lark = RefCell::new(FakeLark::new());
+        let mut sim = with_fake(custom(), keeps, &lark);
+        assert!(finish(&mut sim, call()).is_ok());
+        lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
+        let fault = Fault::EdgeHtml(http::StatusCode::BAD_GATEWAY);
+        lark.borrow_mut().fail_next_on(Route::TenantAccessToken, fault);
+        assert!(finish(&mut sim, call()).is_ok());
+        assert_eq!(lark.borrow().count(Route::TenantAccessToken), 3);
+        assert_eq!(sim.tasks[1].call.sends(), 2);
+    }
+}
