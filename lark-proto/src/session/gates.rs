@@ -34,6 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 const CALM: Duration = Duration::from_secs(60);
 /// What is left of the rate just admitted when a gate reopens, and of the present rate after a refusal; growth a second.
 const REOPENED: f64 = 0.9;
+/// The least rate at which a gate reopens: a few requests say little about the rate that the service admits.
+const REOPENED_AT_LEAST: f64 = 5.0;
 const REFUSED: f64 = 0.85;
 const GROWTH: f64 = 1.05;
 /// Requests a second: however often the service refuses, it is asked about once a second.
@@ -113,8 +115,7 @@ impl Gate {
     fn advance(&mut self, now: Duration) {
         match self.flow {
             Flow::Closed { until, sent, refused, .. } if until <= now => {
-                let admitted = sent.saturating_sub(refused).max(1);
-                let rate = REOPENED * f64::from(admitted);
+                let rate = reopened(sent, refused);
                 self.flow = Flow::Metered { rate, since: until, next: until };
             }
             Flow::Metered { since, .. } if now.saturating_sub(since) >= CALM => {
@@ -128,9 +129,7 @@ impl Gate {
     fn interval(&self, now: Duration) -> Duration {
         match self.flow {
             Flow::Open => Duration::ZERO,
-            Flow::Closed { sent, refused, .. } => {
-                SECOND.div_f64(REOPENED * f64::from(sent.saturating_sub(refused).max(1)))
-            }
+            Flow::Closed { sent, refused, .. } => SECOND.div_f64(reopened(sent, refused)),
             Flow::Metered { rate, since, .. } => {
                 let seconds = now.saturating_sub(since).min(CALM).as_secs();
                 SECOND.div_f64(rate * GROWTH.powi(i32::try_from(seconds).unwrap_or(0)))
@@ -411,6 +410,11 @@ impl Gates {
         }
         self.gates.retain(|_, routes| !routes.is_empty());
     }
+}
+
+/// The rate of a gate that reopens, in requests a second, after a second in which so many were sent and refused.
+fn reopened(sent: u32, refused: u32) -> f64 {
+    (REOPENED * f64::from(sent.saturating_sub(refused))).max(REOPENED_AT_LEAST)
 }
 
 /// Counts events of the last span, by sixtieths of it. An event counts until all of its sixtieth is older than the

@@ -16,7 +16,7 @@ fn lacks_ticket(result: &Uploaded) -> bool {
     match result {
         Err(error) => {
             assert_eq!(error.outcome(), Outcome::NotSent);
-            assert_eq!(error.route, Route::AppTicketResend.path());
+            assert_eq!(error.route, Route::AppAccessToken.path());
             matches!(error.kind, Failure::NoTicket)
         }
         Ok(_) => false,
