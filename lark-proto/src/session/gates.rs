@@ -333,13 +333,17 @@ impl Gates {
         woken: &mut Woken,
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
-        if self.get(credential, route).is_none() {
-            let routes = self.gates.entry(credential.clone()).or_default();
-            routes.insert(route.into(), Gate::new(now));
-        }
+        self.create(credential, route, now);
         match self.get(credential, route) {
             Some(gate) => gate.pass(caller.id, caller.limits.longest_wait, quota, now, woken),
             None => Ok(()),
+        }
+    }
+
+    fn create(&mut self, credential: &Credential, route: &str, now: Duration) {
+        if self.get(credential, route).is_none() {
+            let routes = self.gates.entry(credential.clone()).or_default();
+            routes.insert(route.into(), Gate::new(now));
         }
     }
 
@@ -353,6 +357,8 @@ impl Gates {
         now: Duration,
         woken: &mut Woken,
     ) {
+        // The gate of a request that took more than a minute may have been dropped.
+        self.create(credential, route, now);
         if let Some(gate) = self.get(credential, route) {
             gate.refused(wait, word, now, woken);
         }
