@@ -293,7 +293,8 @@ impl<'e, O, T> Call<'e, O, T> {
                 let Some(fetch) = self.drives.take() else { return };
                 match session.token_reply(fetch, now, reply) {
                     Some((route, error)) => {
-                        self.last = Some(CallError::new(route, Failure::Lark(error)))
+                        let error = CallError::new(route, Failure::Lark(error));
+                        self.last = Some(error.with_outcome(Outcome::NotSent));
                     }
                     None => {
                         self.last =
@@ -389,12 +390,14 @@ impl<'e, O, T> Call<'e, O, T> {
             return self.complete(last);
         }
         let own = || self.flight.route().to_owned();
-        if let (Ending::Last | Ending::Late(_), Some(unknown)) = (&ending, self.unknown.take()) {
-            return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
+        if matches!(ending, Ending::Last | Ending::Late(_)) {
+            if let Some(unknown) = self.unknown.take() {
+                return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
+            }
         }
         let outcome = match &ending {
             Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),
-            Ending::Late(WaitFor::Reply) => Outcome::Unknown,
+            Ending::Late(WaitFor::Reply) if self.flight.sends() > 0 => Outcome::Unknown,
             _ => Outcome::NotSent,
         };
         let error = match ending {

@@ -162,6 +162,7 @@ impl<'e> Flight<'e> {
             }
             Err(Hold::Send(outgoing, route)) => {
                 self.state = State::Pending { turn, not_before };
+                self.used.waited_for = WaitFor::Token;
                 let (route, len) = (*route, outgoing.request.body().len());
                 self.events.push(|| Event::Sent { route: route.into(), send: 0, len });
             }
