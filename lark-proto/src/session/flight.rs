@@ -352,7 +352,10 @@ impl<'e> Flight<'e> {
         };
         if class == Some(Class::DocumentBusy) {
             let since = match self.lane {
-                Some(lane) => session.lanes.busy(lane, turn.id, error, now),
+                Some(lane) => {
+                    let Session { lanes, woken, .. } = session;
+                    lanes.busy(lane, turn.id, error, now, woken)
+                }
                 None => *self.used.busy_since.get_or_insert(now),
             };
             return Some(Again::Busy { named, since });

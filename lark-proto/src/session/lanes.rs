@@ -24,6 +24,8 @@ pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 #[derive(Debug, Default)]
 struct Lane {
     queue: BTreeMap<CallId, Waiter>,
+    /// No call in the queue has less patience than this.
+    least_patience: Duration,
     busy: Option<Busy>,
     unsettled_until: Duration,
 }
@@ -38,14 +40,16 @@ struct Waiter {
 #[derive(Debug)]
 struct Busy {
     since: Duration,
-    /// The service's last word.
+    /// The last answer, its time, and the call that it was for.
     error: Error,
+    at: Duration,
+    asker: CallId,
 }
 
 impl Busy {
-    /// Whether the document has been busy for as long as the waiter is ready to wait.
-    fn is_up_for(&self, waiter: &Waiter, now: Duration) -> bool {
-        self.since.max(waiter.since).saturating_add(waiter.patience) <= now
+    /// Whether the last answer came after as long as the waiter is ready to wait.
+    fn is_up_for(&self, waiter: &Waiter) -> bool {
+        self.since.max(waiter.since).saturating_add(waiter.patience) <= self.at
     }
 }
 
@@ -69,9 +73,14 @@ impl Lanes {
         }
         let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
+        if lane.queue.is_empty() {
+            lane.least_patience = patience;
+        }
+        lane.least_patience = lane.least_patience.min(patience);
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, patience });
         match &lane.busy {
-            Some(busy) if busy.is_up_for(waiter, now) => {
+            // The call that asked asks once more when its time is up, and the answer ends the others' wait, too.
+            Some(busy) if busy.asker != call && busy.is_up_for(waiter) => {
                 Err(Hold::End(Ending::Told(busy.error.clone())))
             }
             _ if first => Ok(()),
@@ -91,27 +100,34 @@ impl Lanes {
         }
         if was_first {
             woken.extend(lane.queue.keys().next());
-            let is_up = |waiter| lane.busy.as_ref().is_some_and(|busy| busy.is_up_for(waiter, now));
-            let up = lane.queue.iter().take_while(|(_, waiter)| is_up(waiter));
-            woken.extend(up.map(|(call, _)| call));
         }
         if lane.is_idle(now) {
             self.0.remove(name);
         }
     }
 
-    /// The document answered `call` that it is busy. Returns since when it has been, for that call.
+    /// The document answered `call` that it is busy. Returns since when it has been, for that call, and names the calls
+    /// behind it whose time is up with this answer.
     pub(super) fn busy(
         &mut self,
         lane: &str,
         call: CallId,
         error: &Error,
         now: Duration,
+        woken: &mut Woken,
     ) -> Duration {
         let Some(lane) = self.0.get_mut(lane) else { return now };
         let since = now.max(lane.unsettled_until);
-        let busy = lane.busy.get_or_insert(Busy { since, error: error.clone() });
-        busy.error = error.clone();
+        let last = Busy { since, error: error.clone(), at: now, asker: call };
+        let busy = lane.busy.insert(match &lane.busy {
+            Some(Busy { since, .. }) => Busy { since: *since, ..last },
+            None => last,
+        });
+        if busy.since.saturating_add(lane.least_patience) <= now {
+            let behind = lane.queue.iter().filter(|(other, _)| **other != call);
+            let up = behind.filter(|(_, waiter)| busy.is_up_for(waiter));
+            woken.extend(up.map(|(call, _)| call));
+        }
         let joined = lane.queue.get(&call).map_or(now, |waiter| waiter.since);
         busy.since.max(joined)
     }
