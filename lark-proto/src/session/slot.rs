@@ -35,7 +35,7 @@ const TICKET_IS_LOST: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct Slot<K> {
     held: Option<Held<K>>,
-    /// Counts the tokens that were held.
+    /// The number of the token that is held, or was last.
     generation: u64,
     /// The token that the service refused last, and when its life would have ended.
     refused: Option<(K, Duration)>,
@@ -45,7 +45,7 @@ pub(super) struct Slot<K> {
     /// The failed requests of this series, while there is no token.
     failures: u32,
     pause: Option<Pause>,
-    /// No renewal before, and how many have failed in a row.
+    /// No renewal before this time, and the requests that have failed in a row.
     renew_after: Duration,
     renewals: u32,
 }
@@ -62,8 +62,8 @@ struct Held<K> {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) id: FetchId,
-    /// The call that sends it or, if that has gone, one that waits for it.
-    pub(super) driver: CallId,
+    /// The call that sends it or, if that has gone, one that waits for it; `None` if no call does.
+    pub(super) driver: Option<CallId>,
     pub(super) at: Duration,
     /// Without an answer until then, it is taken for lost.
     pub(super) lapses: Duration,
@@ -132,6 +132,11 @@ impl<K: Clone + PartialEq> Slot<K> {
             && self.pause(now).is_none()
     }
 
+    /// No request for the sake of a renewal before this time.
+    pub(super) fn renew_after(&self) -> Duration {
+        self.renew_after
+    }
+
     pub(super) fn request(&self) -> Option<&Sent> {
         self.request.as_ref()
     }
@@ -148,22 +153,23 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.request = Some(request);
     }
 
-    /// The service gave `token` for `life`, counted from when its request was sent.
-    pub(super) fn granted(&mut self, token: K, life: Duration, sent: Duration) {
+    /// The service gave `token` for `life`, counted from when its request was sent. No other token of the session has had
+    /// this `generation`.
+    pub(super) fn granted(&mut self, token: K, generation: u64, life: Duration, sent: Duration) {
         let in_a_minute = sent.saturating_add(MINUTE);
         let replaces = std::mem::take(&mut self.replaces);
         let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
-        self.hold(token, sent.saturating_add(life.max(MINUTE)), trusted_until);
+        self.hold(token, generation, sent.saturating_add(life.max(MINUTE)), trusted_until);
         self.request = None;
         self.renew_after = in_a_minute;
     }
 
-    fn hold(&mut self, token: K, ends: Duration, trusted_until: Duration) {
+    fn hold(&mut self, token: K, generation: u64, ends: Duration, trusted_until: Duration) {
         if self.was_refused(&token) {
             self.refused = None;
         }
         self.held = Some(Held { token, ends, trusted_until });
-        self.generation += 1;
+        self.generation = generation;
         (self.failures, self.renewals, self.pause) = (0, 0, None);
     }
 
@@ -175,8 +181,8 @@ impl<K: Clone + PartialEq> Slot<K> {
             let (until, patient_until) = (now.saturating_add(wait), now.saturating_add(patience));
             Some(Pause { until, patient_until, word })
         };
+        self.renewal_failed(now);
         if self.good(now).is_some() {
-            self.renewal_failed(now);
             self.pause = match setback {
                 Setback::Told(wait) => {
                     pause(wait.min(LONGEST_PAUSE), wait.min(LONGEST_PAUSE), Some(word))
@@ -205,6 +211,8 @@ impl<K: Clone + PartialEq> Slot<K> {
         is_over
     }
 
+    /// Counts a request that brought no token as a renewal, also where there was no token: a token may be imported, and
+    /// the app's token is asked for to renew a tenant's.
     fn renewal_failed(&mut self, now: Duration) {
         // After 1, 2, 4, 8 minutes.
         self.renew_after = now.saturating_add(MINUTE * (1 << self.renewals.min(3)));
@@ -215,9 +223,7 @@ impl<K: Clone + PartialEq> Slot<K> {
     /// comes next.
     pub(super) fn dropped(&mut self, now: Duration) {
         self.request = None;
-        if self.good(now).is_some() {
-            self.renewal_failed(now);
-        }
+        self.renewal_failed(now);
     }
 
     /// What stood in the way of a request is gone: the next one may go at once.
@@ -251,13 +257,19 @@ impl<K: Clone + PartialEq> Slot<K> {
 
     /// Takes over a token from elsewhere that is good for `life`, unless the one at hand lasts longer. False if the
     /// service has refused it.
-    pub(super) fn import(&mut self, token: K, now: Duration, life: Duration) -> bool {
+    pub(super) fn import(
+        &mut self,
+        token: K,
+        generation: u64,
+        now: Duration,
+        life: Duration,
+    ) -> bool {
         if self.was_refused(&token) {
             return false;
         }
         let ends = now.saturating_add(life);
         if self.held.as_ref().is_none_or(|held| held.ends < ends) {
-            self.hold(token, ends, Duration::ZERO);
+            self.hold(token, generation, ends, Duration::ZERO);
         }
         true
     }

@@ -61,6 +61,8 @@ pub(super) struct Tokens {
     tenants: BTreeMap<Option<TenantKey>, Tenant>,
     in_flight: BTreeMap<FetchId, InFlight>,
     requests: u64,
+    /// Numbers the tokens, since a request with an old one may outlive its slot.
+    generations: u64,
 }
 
 #[derive(Debug, Default)]
@@ -235,7 +237,7 @@ impl Tokens {
         if now >= until {
             return Ok(());
         }
-        let driven = |sent: &Sent| sent.driver == caller.id;
+        let driven = |sent: &Sent| sent.driver == Some(caller.id);
         let tenants = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
         if tenants.into_iter().chain(self.app.request()).any(driven) {
             return Err(Hold::Wait { until, reason: WaitFor::Token });
@@ -265,6 +267,11 @@ impl Tokens {
             return Ok(What::Tenant(0));
         }
         let good = self.app.good(now).map(|(_, generation)| generation);
+        let is_optional = slot.is_some_and(|slot| slot.good(now).is_some());
+        let until = self.app.renew_after();
+        if is_optional && good.is_none() && now < until {
+            return Err(Blocked::Paused { until, word: None, patient_until: until });
+        }
         let renews = caller.may_renew(now) && self.app.is_due(now) && self.app.request().is_none();
         match (good, self.app.request(), self.app.pause(now), &self.ticket) {
             (Some(generation), ..) if !renews => Ok(What::Tenant(generation)),
@@ -288,7 +295,7 @@ impl Tokens {
         self.requests += 1;
         let id = FetchId(self.requests);
         let lapses = now.saturating_add(REQUEST + GRACE);
-        let sent = Sent { id, driver: caller.id, at: now, lapses, jitter: caller.jitter };
+        let sent = Sent { id, driver: Some(caller.id), at: now, lapses, jitter: caller.jitter };
         let is_good = match &what {
             What::Tenant(_) => {
                 self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some())
@@ -371,22 +378,23 @@ impl Tokens {
     ) -> Option<(&'static str, Error)> {
         let InFlight { what, tenant } = self.in_flight.get(&id)?;
         let (what, tenant) = (what.clone(), tenant.clone());
+        let generation = self.next_generation();
         let reply = Reply::new(reply);
         let granted = match what {
             What::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
                 let sent = entry.slot.request().map(|sent| (sent.at, sent.driver));
                 let (at, driver) = sent.unzip();
-                entry.slot.granted(grant.token, grant.expires_in, at.unwrap_or(now));
-                woken.extend(driver);
+                entry.slot.granted(grant.token, generation, grant.expires_in, at.unwrap_or(now));
+                woken.extend(driver.flatten());
                 entry.release(woken);
                 self.dependents.remove(&tenant);
             }),
             What::App(_) => AppTokenRequest::read(&reply).map(|grant| {
                 let sent = self.app.request().map(|sent| (sent.at, sent.driver));
                 let (at, driver) = sent.unzip();
-                self.app.granted(grant.token, grant.expires_in, at.unwrap_or(now));
-                woken.extend(driver);
+                self.app.granted(grant.token, generation, grant.expires_in, at.unwrap_or(now));
+                woken.extend(driver.flatten());
                 self.offer(woken);
             }),
             What::Ticket => AppTicketResend::read(&reply).map(|()| {
@@ -470,14 +478,14 @@ impl Tokens {
         match what {
             What::Tenant(_) => {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
-                let driver = entry.slot.request().map(|sent| sent.driver);
+                let driver = entry.slot.request().and_then(|sent| sent.driver);
                 let is_over = entry.slot.failed(setback, cause.clone(), now);
                 let pause = entry.slot.pause(now).cloned();
                 hear(entry, is_over, pause.as_ref());
                 woken.extend(driver);
             }
             What::App(_) | What::Ticket => {
-                let driver = self.app.request().map(|sent| sent.driver);
+                let driver = self.app.request().and_then(|sent| sent.driver);
                 let is_over = self.app.failed(setback, cause.clone(), now);
                 let pause = self.app.pause(now);
                 for tenant in &self.dependents {
@@ -518,12 +526,12 @@ impl Tokens {
     fn resume(&mut self, what: &What, tenant: &Option<TenantKey>, woken: &mut Woken) {
         match (what, self.tenants.get_mut(tenant)) {
             (What::Tenant(_), Some(entry)) => {
-                woken.extend(entry.slot.request().map(|sent| sent.driver));
+                woken.extend(entry.slot.request().and_then(|sent| sent.driver));
                 entry.slot.resume();
                 entry.offer(woken);
             }
             _ => {
-                woken.extend(self.app.request().map(|sent| sent.driver));
+                woken.extend(self.app.request().and_then(|sent| sent.driver));
                 self.app.resume();
                 self.offer(woken);
             }
@@ -547,20 +555,23 @@ impl Tokens {
 
     /// `call` waits for no token any longer. A request that it drives goes on, driven by the next in the queue.
     pub(super) fn leave(&mut self, tenant: &Option<TenantKey>, call: CallId, woken: &mut Woken) {
-        let Some(entry) = self.tenants.get_mut(tenant) else { return };
-        let was_first = entry.queue.keys().next() == Some(&call);
-        entry.queue.remove(&call);
-        let next = entry.queue.keys().next().copied();
-        let of_app = self.app.request_mut();
-        let driven = entry.slot.request_mut().into_iter().chain(of_app);
+        let mut entry = self.tenants.get_mut(tenant);
+        let mut was_first = false;
+        if let Some(entry) = &mut entry {
+            was_first = entry.queue.keys().next() == Some(&call);
+            entry.queue.remove(&call);
+        }
+        let next = entry.as_ref().and_then(|entry| entry.queue.keys().next().copied());
+        let of_tenant = entry.as_mut().and_then(|entry| entry.slot.request_mut());
         let mut is_asked = false;
-        for sent in driven {
+        for sent in of_tenant.into_iter().chain(self.app.request_mut()) {
             is_asked = true;
-            if let Some(next) = next.filter(|_| sent.driver == call) {
+            if sent.driver == Some(call) {
                 sent.driver = next;
-                woken.insert(next);
+                woken.extend(next);
             }
         }
+        let Some(entry) = entry else { return };
         if was_first && !is_asked {
             entry.offer(woken);
         }
@@ -586,12 +597,18 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> bool {
+        let generation = self.next_generation();
         let entry = self.tenants.entry(tenant).or_default();
-        let is_taken = entry.slot.import(token, now, life);
+        let is_taken = entry.slot.import(token, generation, now, life);
         if entry.slot.good(now).is_some() {
             entry.release(woken);
         }
         is_taken
+    }
+
+    fn next_generation(&mut self) -> u64 {
+        self.generations += 1;
+        self.generations
     }
 
     /// The token for `tenant` and its end.
