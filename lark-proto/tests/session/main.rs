@@ -1,4 +1,5 @@
 //! A session and its calls on a virtual clock.
 
+mod model;
 mod sim;
 mod smoke;

@@ -1,0 +1,1 @@
+//! Days of work in a second.
