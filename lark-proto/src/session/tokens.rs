@@ -598,10 +598,16 @@ impl Tokens {
         woken: &mut Woken,
     ) -> bool {
         let generation = self.next_generation();
+        let requests = &self.in_flight;
+        let is_its = |sent: &&Sent| requests.get(&sent.id).is_some_and(|it| it.tenant == tenant);
+        let of_app = self.app.request().filter(is_its).and_then(|sent| sent.driver);
         let entry = self.tenants.entry(tenant).or_default();
         let is_taken = entry.slot.import(token, generation, now, life);
         if entry.slot.good(now).is_some() {
             entry.release(woken);
+            // A call that waits for the renewal that it drives is in no queue.
+            woken.extend(of_app);
+            woken.extend(entry.slot.request().and_then(|sent| sent.driver));
         }
         is_taken
     }
