@@ -44,6 +44,8 @@ struct Slot {
     /// The last refused token and its end; the grant that replaces it is trusted for a minute.
     refused: Option<(String, Duration)>,
     replaces: bool,
+    /// The session may know better.
+    is_replaces_unsure: bool,
     in_flight: Option<Fetch>,
     /// No request before this time, and the reason.
     not_before: (Duration, &'static str),
@@ -53,6 +55,8 @@ struct Slot {
     failures: u32,
     /// A reply came when the session may or may not have taken its request for lost.
     is_unsure: bool,
+    /// A token that is granted or imported before this time does not end that.
+    unsure_until: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -79,12 +83,13 @@ impl Slot {
         self.held.as_ref().filter(|held| now < held.ends)
     }
 
-    fn hold(&mut self, token: String, ends: Duration, trusted_until: Duration) {
+    fn hold(&mut self, token: String, ends: Duration, trusted_until: Duration, now: Duration) {
         self.held = Some(Held { token, ends, trusted_until, is_trust_unsure: false });
         self.generation += 1;
         self.failures = 0;
         self.not_before = (Duration::ZERO, "");
-        self.is_unsure = false;
+        self.is_replaces_unsure |= self.is_unsure;
+        self.is_unsure = now < self.unsure_until;
     }
 
     /// The service refused the token of `generation`. False if the token is so new that the service is wrong.
@@ -94,7 +99,10 @@ impl Slot {
         }
         match self.held.take() {
             Some(held) if now < held.trusted_until => {
-                self.is_unsure |= held.is_trust_unsure;
+                if held.is_trust_unsure {
+                    self.is_unsure = true;
+                    self.unsure_until = now + 10 * MINUTE;
+                }
                 self.held = Some(held);
                 false
             }
@@ -254,7 +262,9 @@ impl Watch {
             }
             if slot.in_flight.is_some() {
                 // The session has taken it for lost.
+                let renew_after = slot.renew_after;
                 slot.failed(now, Setback::Failed);
+                slot.renew_after = renew_after;
             } else {
                 let (time, reason) = slot.not_before;
                 assert!(now >= time, "a request for {key:?} is {:?} early: {reason}", time - now);
@@ -278,6 +288,12 @@ impl Watch {
             return None;
         }
         Some((key, fetch))
+    }
+
+    /// The session takes a token request for lost, or has done so.
+    pub(crate) fn is_lost(&self, id: FetchId) -> bool {
+        let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
+        !in_flight.any(|fetch| fetch.id == id && self.now < fetch.sent + LAPSES)
     }
 
     pub(crate) fn fetch_dropped(&mut self, id: FetchId) {
@@ -313,12 +329,15 @@ impl Watch {
             Ok((token, life)) => {
                 let slot = self.slot(key);
                 let in_a_minute = fetch.sent + MINUTE;
-                let replaces = std::mem::take(&mut slot.replaces);
-                let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
                 let is_old = slot.refused.as_ref().is_some_and(|(_, ends)| *ends <= now);
-                slot.hold(token, fetch.sent + life.max(MINUTE), trusted_until);
+                let is_unsure = slot.is_unsure || slot.is_replaces_unsure;
+                let replaces = std::mem::take(&mut slot.replaces);
+                let may_replace = replaces || is_unsure;
+                let trusted_until = if may_replace { in_a_minute } else { Duration::ZERO };
+                slot.hold(token, fetch.sent + life.max(MINUTE), trusted_until, now);
+                slot.is_replaces_unsure = false;
                 if let Some(held) = &mut slot.held {
-                    held.is_trust_unsure = is_old;
+                    held.is_trust_unsure = is_unsure || is_old;
                 }
                 slot.renew_after = in_a_minute;
                 return;
@@ -328,11 +347,20 @@ impl Watch {
         let code = error.api().map(|api| api.code);
         let by_app_token = self.is_store && code.map(Code::class) == Some(Class::AppToken);
         match fetch.kind {
-            Kind::Tenant if by_app_token && self.slot(Key::App).refuse(fetch.generation, now) => {
-                return self.forget_renewals();
+            Kind::Tenant if by_app_token => {
+                let app = self.slot(Key::App);
+                let is_gone = app.refuse(fetch.generation, now);
+                if app.is_unsure {
+                    self.slot(key).is_unsure = true;
+                    return;
+                }
+                if is_gone {
+                    return self.forget_renewals();
+                }
             }
             Kind::App if code == Some(Code::APP_TOKEN_FAILED) => {
                 self.ticket = self.ticket.take().filter(|ticket| *ticket != fetch.ticket);
+                self.slot(Key::App).renew_after = Duration::ZERO;
                 return self.forget_renewals();
             }
             _ => {}
@@ -360,6 +388,7 @@ impl Watch {
 
     /// A token was imported that is good until `ends`; or the session did not take it, having refused it.
     pub(crate) fn imported(&mut self, tenant: usize, token: &str, ends: Duration, is_taken: bool) {
+        let now = self.now;
         let slot = self.slot(Key::Tenant(tenant));
         if !is_taken {
             let refused = slot.refused.as_ref().map(|(token, _)| token.as_str());
@@ -369,8 +398,8 @@ impl Watch {
         }
         if slot.held.as_ref().is_none_or(|held| held.ends < ends) {
             let is_unsure = slot.is_unsure;
-            slot.hold(token.to_owned(), ends, Duration::ZERO);
-            slot.is_unsure = is_unsure;
+            slot.hold(token.to_owned(), ends, Duration::ZERO, now);
+            slot.is_unsure |= is_unsure;
         }
         self.forget_renewals();
     }

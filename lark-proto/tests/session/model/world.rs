@@ -326,10 +326,21 @@ impl<'w> World<'w> {
             Account::Own(_) if self.setup.is_store => true,
             other => other == account,
         };
+        let is_stuck = |at: &&usize| {
+            let task = &self.tasks[**at];
+            let is_lost = match &task.state {
+                State::InFlight(exchange) => {
+                    exchange.fetch.is_some_and(|id| self.watch.is_lost(id))
+                }
+                _ => false,
+            };
+            task.machine.id().is_some() && of_token(task.work) && (task.is_frozen || is_lost)
+        };
+        let are_stuck = self.live.iter().filter(is_stuck).count() >= 2;
         Excuse {
             lacks_token: has_token != Some(true),
             of_gate: lags(SECOND, &of_gate),
-            of_token: has_token != Some(false) || lags(Duration::ZERO, &of_token),
+            of_token: has_token != Some(false) || are_stuck || lags(Duration::ZERO, &of_token),
         }
     }
 
@@ -956,7 +967,8 @@ struct Excuse {
     lacks_token: bool,
     /// Another call at the gate has not taken a step for a second.
     of_gate: bool,
-    /// Another call may ask for the token, or the token is good and its renewal is due.
+    /// Another call may ask for the token, or the token is good and its renewal is due, or two calls that wait for the
+    /// token take no steps: the session names two.
     of_token: bool,
 }
 
