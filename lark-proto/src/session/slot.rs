@@ -50,7 +50,7 @@ pub(super) struct Slot<K> {
     /// The failed requests of this series, while there is no token.
     failures: u32,
     pause: Option<Pause>,
-    /// No renewal before, and how many have failed in a row.
+    /// No renewal before this time, and the requests that have failed in a row.
     renew_after: Duration,
     renewals: u32,
 }
@@ -67,8 +67,8 @@ struct Held<K> {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) id: FetchId,
-    /// The call that sends it or, if that has gone, one that waits for it.
-    pub(super) driver: CallId,
+    /// The call that sends it or, if that has gone, one that waits for it; `None` if no call does.
+    pub(super) driver: Option<CallId>,
     pub(super) at: Duration,
     /// Without an answer until then, it is taken for lost.
     pub(super) lapses: Duration,
@@ -138,6 +138,11 @@ impl<K: Clone + PartialEq> Slot<K> {
             && self.pause(now).is_none()
     }
 
+    /// No request for the sake of a renewal before this time.
+    pub(super) fn renew_after(&self) -> Duration {
+        self.renew_after
+    }
+
     pub(super) fn request(&self) -> Option<&Sent> {
         self.request.as_ref()
     }
@@ -185,8 +190,8 @@ impl<K: Clone + PartialEq> Slot<K> {
             let (until, patient_until) = (now.saturating_add(wait), now.saturating_add(patience));
             Some(Pause { until, patient_until, word })
         };
+        self.renewal_failed(now);
         if self.good(now).is_some() {
-            self.renewal_failed(now);
             self.pause = match setback {
                 Setback::Told(wait) => {
                     pause(wait.min(LONGEST_PAUSE), wait.min(LONGEST_PAUSE), Some(word))
@@ -225,9 +230,7 @@ impl<K: Clone + PartialEq> Slot<K> {
     /// comes next.
     pub(super) fn dropped(&mut self, now: Duration) {
         self.request = None;
-        if self.good(now).is_some() {
-            self.renewal_failed(now);
-        }
+        self.renewal_failed(now);
     }
 
     /// What stood in the way of a request is gone: the next one may go at once.

@@ -250,7 +250,7 @@ impl Tokens {
         if now >= until {
             return Ok(());
         }
-        let driven = |sent: &Sent| sent.driver == caller.id;
+        let driven = |sent: &Sent| sent.driver == Some(caller.id);
         let tenants = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
         if tenants.into_iter().chain(self.app.request()).any(driven) {
             return Err(Hold::Wait { until, reason: WaitFor::Token });
@@ -280,6 +280,11 @@ impl Tokens {
             return Ok(What::Tenant(0));
         }
         let good = self.app.good(now).map(|(_, generation)| generation);
+        let is_optional = slot.is_some_and(|slot| slot.good(now).is_some());
+        let until = self.app.renew_after();
+        if is_optional && good.is_none() && now < until {
+            return Err(Blocked::Paused { until, word: None, patient_until: until });
+        }
         let renews = caller.may_renew(now) && self.app.is_due(now) && self.app.request().is_none();
         match (good, self.app.request(), self.app.pause(now), &self.ticket) {
             (Some(generation), ..) if !renews => Ok(What::Tenant(generation)),
@@ -302,7 +307,7 @@ impl Tokens {
     ) -> Hold {
         let id = self.next_id();
         let lapses = now.saturating_add(REQUEST + GRACE);
-        let sent = Sent { id, driver: caller.id, at: now, lapses, jitter: caller.jitter };
+        let sent = Sent { id, driver: Some(caller.id), at: now, lapses, jitter: caller.jitter };
         let is_good = match &what {
             What::Tenant(_) => {
                 self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some())
@@ -389,6 +394,7 @@ impl Tokens {
     ) -> Option<(&'static str, Error)> {
         let InFlight { what, tenant, .. } = self.in_flight.get(&id)?;
         let (what, tenant) = (what.clone(), tenant.clone());
+        let generation = self.next_generation();
         let reply = Reply::new(reply);
         let granted = match what {
             What::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
@@ -506,14 +512,14 @@ impl Tokens {
         match what {
             What::Tenant(_) => {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
-                let driver = entry.slot.request().map(|sent| sent.driver);
+                let driver = entry.slot.request().and_then(|sent| sent.driver);
                 let is_over = entry.slot.failed(setback, cause.clone(), now);
                 let pause = entry.slot.pause(now).cloned();
                 hear(entry, is_over, pause.as_ref());
                 woken.extend(driver);
             }
             What::App(_) | What::Ticket => {
-                let driver = self.app.request().map(|sent| sent.driver);
+                let driver = self.app.request().and_then(|sent| sent.driver);
                 let is_over = self.app.failed(setback, cause.clone(), now);
                 self.renewal_failed(&tenant, now);
                 let pause = self.app.pause(now);
@@ -555,12 +561,12 @@ impl Tokens {
     fn resume(&mut self, what: &What, tenant: &Option<TenantKey>, woken: &mut Woken) {
         match (what, self.tenants.get_mut(tenant)) {
             (What::Tenant(_), Some(entry)) => {
-                woken.extend(entry.slot.request().map(|sent| sent.driver));
+                woken.extend(entry.slot.request().and_then(|sent| sent.driver));
                 entry.slot.resume();
                 entry.offer(woken);
             }
             _ => {
-                woken.extend(self.app.request().map(|sent| sent.driver));
+                woken.extend(self.app.request().and_then(|sent| sent.driver));
                 self.app.resume();
                 self.offer(woken);
             }
@@ -596,7 +602,7 @@ impl Tokens {
         for sent in entry.slot.request_mut().into_iter().chain(of_app) {
             if let Some(next) = next.filter(|_| sent.driver == call) {
                 sent.driver = next;
-                woken.insert(next);
+                woken.extend(next);
             }
         }
         if entry.queue.is_empty() {
@@ -634,8 +640,16 @@ impl Tokens {
         let is_taken = entry.slot.import(token, now.saturating_add(life), id);
         if entry.slot.good(now).is_some() {
             entry.release(woken);
+            // A call that waits for the renewal that it drives is in no queue.
+            woken.extend(of_app);
+            woken.extend(entry.slot.request().and_then(|sent| sent.driver));
         }
         is_taken
+    }
+
+    fn next_generation(&mut self) -> u64 {
+        self.generations += 1;
+        self.generations
     }
 
     /// The token for `tenant` and its end.
