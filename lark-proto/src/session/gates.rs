@@ -346,6 +346,11 @@ impl Gates {
         self.gates.get_mut(credential)?.get_mut(route)
     }
 
+    fn create(&mut self, credential: &Credential, route: &str, now: Duration) -> &mut Gate {
+        let routes = self.gates.entry(credential.clone()).or_default();
+        routes.entry(route.into()).or_insert_with(|| Gate::new(now))
+    }
+
     /// Lets a call pass, which then sends at once.
     pub(super) fn pass(
         &mut self,
@@ -358,12 +363,10 @@ impl Gates {
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
         let (call, patience) = (caller.id, caller.limits.longest_wait);
-        if let Some(gate) = self.get(credential, route) {
-            return gate.pass(call, patience, quota, now, woken);
+        match self.get(credential, route) {
+            Some(gate) => gate.pass(call, patience, quota, now, woken),
+            None => self.create(credential, route, now).pass(call, patience, quota, now, woken),
         }
-        let routes = self.gates.entry(credential.clone()).or_default();
-        let gate = routes.entry(route.into()).or_insert_with(|| Gate::new(now));
-        gate.pass(call, patience, quota, now, woken)
     }
 
     /// The service refused a request for its rate and said to wait for `wait`. Returns how long that is heeded.
@@ -377,9 +380,8 @@ impl Gates {
         woken: &mut Woken,
     ) -> Duration {
         let wait = wait.min(LONGEST_PAUSE);
-        if let Some(gate) = self.get(credential, route) {
-            gate.refused(wait, word, now, woken);
-        }
+        // The gate of a request that took longer than a minute may have been dropped meanwhile.
+        self.create(credential, route, now).refused(wait, word, now, woken);
         wait
     }
 

@@ -25,8 +25,6 @@ pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 #[derive(Debug, Default)]
 struct Lane {
     queue: BTreeMap<CallId, Waiter>,
-    /// No call in the queue has less patience than this.
-    least_patience: Duration,
     busy: Option<Busy>,
     unsettled_until: Duration,
 }
@@ -44,8 +42,6 @@ struct Busy {
     asked: Duration,
     /// The service's last word.
     error: Error,
-    at: Duration,
-    asker: CallId,
 }
 
 impl Busy {
@@ -75,10 +71,6 @@ impl Lanes {
         }
         let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
-        if lane.queue.is_empty() {
-            lane.least_patience = patience;
-        }
-        lane.least_patience = lane.least_patience.min(patience);
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, patience });
         match &lane.busy {
             Some(busy) if busy.up_for(waiter) <= busy.asked => {

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::tokens::Cause;
-use super::{CallId, FetchId, backoff};
+use super::{CallId, FetchId, Woken, backoff};
 
 /// Renewal begins so long before the end: within the service's 30 minutes by a margin for the time that the grant
 /// itself took, or the service would hand out the old token again.
@@ -50,7 +50,7 @@ pub(super) struct Slot<K> {
     /// The failed requests of this series, while there is no token.
     failures: u32,
     pause: Option<Pause>,
-    /// No renewal before this time, and the requests that have failed in a row.
+    /// No renewal before, and how many have failed in a row.
     renew_after: Duration,
     renewals: u32,
 }
@@ -67,12 +67,22 @@ struct Held<K> {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) id: FetchId,
-    /// The call that sends it or, if that has gone, one that waits for it; `None` if no call does.
+    /// The call that sends it or, if that has gone, one that waits for it, if any.
     pub(super) driver: Option<CallId>,
     pub(super) at: Duration,
     /// Without an answer until then, it is taken for lost.
     pub(super) lapses: Duration,
     pub(super) jitter: u64,
+}
+
+impl Sent {
+    /// `call` has gone: `next` drives the request on.
+    pub(super) fn hand_over(&mut self, call: CallId, next: Option<CallId>, woken: &mut Woken) {
+        if self.driver == Some(call) {
+            self.driver = next;
+            woken.extend(next);
+        }
+    }
 }
 
 /// Why no request is sent for a while.
@@ -138,11 +148,6 @@ impl<K: Clone + PartialEq> Slot<K> {
             && self.pause(now).is_none()
     }
 
-    /// No request for the sake of a renewal before this time.
-    pub(super) fn renew_after(&self) -> Duration {
-        self.renew_after
-    }
-
     pub(super) fn request(&self) -> Option<&Sent> {
         self.request.as_ref()
     }
@@ -174,7 +179,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.refused.retain(|(refused, _)| *refused != token);
         self.hold(Held { token, ends: at.saturating_add(life.max(MINUTE)), trusted_until }, id);
         self.renew_after = in_a_minute;
-        Some(driver)
+        driver
     }
 
     fn hold(&mut self, held: Held<K>, FetchId(generation): FetchId) {
@@ -190,8 +195,8 @@ impl<K: Clone + PartialEq> Slot<K> {
             let (until, patient_until) = (now.saturating_add(wait), now.saturating_add(patience));
             Some(Pause { until, patient_until, word })
         };
-        self.renewal_failed(now);
         if self.good(now).is_some() {
+            self.renewal_failed(now);
             self.pause = match setback {
                 Setback::Told(wait) => {
                     pause(wait.min(LONGEST_PAUSE), wait.min(LONGEST_PAUSE), Some(word))
@@ -230,7 +235,9 @@ impl<K: Clone + PartialEq> Slot<K> {
     /// comes next.
     pub(super) fn dropped(&mut self, now: Duration) {
         self.request = None;
-        self.renewal_failed(now);
+        if self.good(now).is_some() {
+            self.renewal_failed(now);
+        }
     }
 
     /// What stood in the way of a request is gone: the next one may go at once.
@@ -325,7 +332,7 @@ mod tests {
         }
 
         fn ask(&mut self, at: u64) {
-            let (id, driver) = (FetchId(self.1), CallId(1));
+            let (id, driver) = (FetchId(self.1), Some(CallId(1)));
             self.1 += 1;
             self.0.begin(Sent { id, driver, at: secs(at), lapses: secs(at + 61), jitter: 0 });
         }

@@ -280,11 +280,6 @@ impl Tokens {
             return Ok(What::Tenant(0));
         }
         let good = self.app.good(now).map(|(_, generation)| generation);
-        let is_optional = slot.is_some_and(|slot| slot.good(now).is_some());
-        let until = self.app.renew_after();
-        if is_optional && good.is_none() && now < until {
-            return Err(Blocked::Paused { until, word: None, patient_until: until });
-        }
         let renews = caller.may_renew(now) && self.app.is_due(now) && self.app.request().is_none();
         match (good, self.app.request(), self.app.pause(now), &self.ticket) {
             (Some(generation), ..) if !renews => Ok(What::Tenant(generation)),
@@ -394,7 +389,6 @@ impl Tokens {
     ) -> Option<(&'static str, Error)> {
         let InFlight { what, tenant, .. } = self.in_flight.get(&id)?;
         let (what, tenant) = (what.clone(), tenant.clone());
-        let generation = self.next_generation();
         let reply = Reply::new(reply);
         let granted = match what {
             What::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
@@ -590,24 +584,25 @@ impl Tokens {
 
     /// `call` waits for no token any longer. A request that it drives goes on, driven by the next in the queue.
     pub(super) fn leave(&mut self, tenant: &Option<TenantKey>, call: CallId, woken: &mut Woken) {
-        let Some(entry) = self.tenants.get_mut(tenant) else { return };
-        let was_told = entry.queue.keys().take(2).any(|other| *other == call);
-        entry.queue.remove(&call);
-        let next = entry.queue.keys().next().copied();
-        // Only the first two have been told when the next request may be sent.
-        if was_told && entry.slot.request().is_none() {
-            entry.offer(woken);
-        }
-        let of_app = self.app.request_mut();
-        for sent in entry.slot.request_mut().into_iter().chain(of_app) {
-            if let Some(next) = next.filter(|_| sent.driver == call) {
-                sent.driver = next;
-                woken.extend(next);
+        if let Some(entry) = self.tenants.get_mut(tenant) {
+            let was_told = entry.queue.keys().take(2).any(|other| *other == call);
+            entry.queue.remove(&call);
+            let next = entry.queue.keys().next().copied();
+            match entry.slot.request_mut() {
+                Some(sent) => sent.hand_over(call, next, woken),
+                // Only the first two have been told when the next request may be sent.
+                None if was_told => entry.offer(woken),
+                None => {}
+            }
+            if next.is_none() {
+                entry.cause = None;
+                self.dependents.remove(tenant);
             }
         }
-        if entry.queue.is_empty() {
-            entry.cause = None;
-            self.dependents.remove(tenant);
+        let queues = self.dependents.iter().filter_map(|tenant| self.tenants.get(tenant));
+        let first = |entry: &Tenant| entry.queue.keys().next().copied();
+        if let Some(sent) = self.app.request_mut().filter(|sent| sent.driver == Some(call)) {
+            sent.hand_over(call, queues.filter_map(first).min(), woken);
         }
     }
 
@@ -617,7 +612,7 @@ impl Tokens {
         self.ticket = Some(ticket);
         if let Some(Sent { id, driver, .. }) = self.app.request() {
             if matches!(self.in_flight.get(id), Some(InFlight { what: What::Ticket, .. })) {
-                woken.insert(*driver);
+                woken.extend(*driver);
                 self.in_flight.remove(id);
                 self.app.resume();
             }
@@ -640,16 +635,8 @@ impl Tokens {
         let is_taken = entry.slot.import(token, now.saturating_add(life), id);
         if entry.slot.good(now).is_some() {
             entry.release(woken);
-            // A call that waits for the renewal that it drives is in no queue.
-            woken.extend(of_app);
-            woken.extend(entry.slot.request().and_then(|sent| sent.driver));
         }
         is_taken
-    }
-
-    fn next_generation(&mut self) -> u64 {
-        self.generations += 1;
-        self.generations
     }
 
     /// The token for `tenant` and its end.

@@ -11,6 +11,7 @@ mod gates;
 mod hand;
 mod lanes;
 mod limits;
+mod model;
 mod quotas;
 mod refused;
 mod remote;
