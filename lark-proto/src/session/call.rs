@@ -259,10 +259,10 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// What to do next.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
+        let now = session.tick(now);
         if let Some(result) = self.result.take() {
             return Step::Done(result);
         }
-        let now = session.tick(now);
         match self.flight.next(session, now) {
             Ok(outgoing) => Step::Send(outgoing),
             Err(Hold::Send(outgoing, _)) => {

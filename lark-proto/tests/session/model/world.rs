@@ -585,7 +585,7 @@ impl<'w> World<'w> {
             if is_whole {
                 lane.unsettled_until = now + UNSETTLED;
             }
-            if is_whole || !is_busy {
+            if is_whole || is_documents(answer) {
                 lane.busy_since = None;
             }
             if is_busy {
