@@ -12,7 +12,6 @@ use memchr::memmem;
 use crate::code::{Class, Code};
 use crate::retry::{self, Advice};
 use crate::rule::Rule;
-use crate::session::WaitFor;
 
 /// A value that was refused when it was built: which [`Rule`] it breaks and the offending part,
 /// shortened. Secrets are never quoted.
@@ -362,6 +361,35 @@ pub enum Failure<T> {
     },
     /// The service refused the request, or its reply could not be read.
     Lark(Error),
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WaitFor {
+    /// For its turn: another call writes to the same spreadsheet.
+    Turn,
+    /// For a token.
+    Token,
+    /// For the rate of its route: the service said to wait, or a quota is used up.
+    Rate,
+    /// For the time between two tries.
+    Backoff,
+    /// For the reply.
+    #[default]
+    Reply,
+}
+
+impl fmt::Display for WaitFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Turn => "its turn on the spreadsheet",
+            Self::Token => "a token",
+            Self::Rate => "the route's rate limit",
+            Self::Backoff => "the next try",
+            Self::Reply => "the reply",
+        })
+    }
 }
 
 impl<T> CallError<T> {

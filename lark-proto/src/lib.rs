@@ -65,7 +65,7 @@ pub use endpoints::{
 };
 pub use error::{
     ApiError, CallError, Error, Failure, FieldViolation, Invalid, Outcome, PermissionViolation,
-    Unreadable,
+    Unreadable, WaitFor,
 };
 pub use json_bytes::ImageEncoding;
 pub use multipart::{Boundary, Multipart};
@@ -75,7 +75,7 @@ pub use retry::Advice;
 pub use rule::Rule;
 pub use session::{
     Call, CallId, Drive, Event, FetchId, Heard, Limits, Outgoing, Permanence, Phases, Purpose,
-    Session, Step, WaitFor,
+    Session, Step,
 };
 pub use site::Site;
 pub use token::{

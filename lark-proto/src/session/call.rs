@@ -2,110 +2,21 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 
 use super::event::Event;
 use super::flight::{Answer, Fate, Flight};
+use super::step::{Permanence, Purpose, Step};
 use super::tokens::{Cause, Why};
 use super::{CallId, Credential, Ending, FetchId, Hold, Limits, Session, WaitFor};
-use crate::body::Body;
 use crate::endpoint::Endpoint;
 use crate::error::{CallError, Error, Failure, Outcome, chain};
 use crate::reply::Reply;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
-
-/// What an adapter is to do next.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
-#[must_use = "a step that is not taken leaves the call where it is"]
-pub enum Step<O, T> {
-    /// Send a request, and tell the call what became of it: [`Call::received`] or [`Call::broken`].
-    Send(Outgoing),
-    /// Come back after this time, or when [`Session::woken`] names the call.
-    Wait(Duration),
-    /// The call is over.
-    Done(Result<O, CallError<T>>),
-}
-
-/// A request, and how the transport is to carry it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Outgoing {
-    /// The request. Its URI is absolute and its `Content-Length` exact.
-    pub request: Request<Body>,
-    /// Whose request it is.
-    pub purpose: Purpose,
-    /// How long the call waits for the reply. After that time the call wants to hear [`Failure::Deadline`], or, where
-    /// the adapter keeps a token request, is asked for its next step.
-    pub within: Duration,
-    /// How long the exchange may take altogether. It differs from `within` for a token request, which serves others too:
-    /// an adapter that keeps exchanges lets it run on when its call goes on or is dropped.
-    pub keep_for: Duration,
-    /// The longest that each part of the exchange may take.
-    pub phases: Phases,
-    /// The longest reply in bytes. For a longer one the call wants to hear [`Failure::TooLarge`].
-    pub reply_limit: u64,
-    /// The last connection broke: open a new one, since others in the pool may be as dead.
-    pub fresh_connection: bool,
-}
-
-/// Whose request is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Purpose {
-    /// The call's own.
-    Call,
-    /// The session's, for a token. What becomes of it is told by [`Call::received`] or [`Call::broken`] as for the
-    /// call's own, or, where it outlives the call, by [`Session::token_received`], [`Session::token_broken`] or
-    /// [`Session::token_dropped`].
-    Token(FetchId),
-}
-
-/// The longest that each part of an exchange may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Phases {
-    /// To find the host's address: 10 s.
-    pub resolve: Duration,
-    /// To connect, TLS included: 10 s.
-    pub connect: Duration,
-    /// To send the request's head: 30 s.
-    pub head: Duration,
-    /// To send the body: 30 s, and a second for each 64 KiB.
-    pub body: Duration,
-    /// For the service to answer: two minutes, and a second for each 64 KiB. A cell write may take it one.
-    pub answer: Duration,
-    /// To receive the reply's body: 30 s.
-    pub reply: Duration,
-}
-
-impl Phases {
-    pub(super) fn of(len: u64) -> Self {
-        // 64 KiB a second is less than any link that uploads images should have.
-        let upload = Duration::from_secs(len >> 16);
-        Self {
-            resolve: Duration::from_secs(10),
-            connect: Duration::from_secs(10),
-            head: Duration::from_secs(30),
-            body: Duration::from_secs(30) + upload,
-            answer: Duration::from_secs(120) + upload,
-            reply: Duration::from_secs(30),
-        }
-    }
-}
-
-/// Whether a failure of the transport may pass. Only the adapter knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permanence {
-    /// A connection that could not be made or broke, a timeout: another try may get through.
-    Passing,
-    /// A certificate that is not trusted, a request that the transport refuses: the next try ends in the same way.
-    Permanent,
-}
 
 /// A reply as [`Call::read`] has read it.
 #[derive(Debug)]
@@ -470,114 +381,5 @@ impl<O, T> fmt::Debug for Call<'_, O, T> {
             .field("route", &self.flight.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
-    }
-}
-
-/// A call whose output is turned into an `O`, so that calls of different endpoints stand in one queue.
-///
-/// ```
-/// use lark_proto::{Call, Drive, ImageKey, PutImage, SheetImageWritten, WriteSheetImage};
-///
-/// enum Written {
-///     Image(ImageKey),
-///     Cell(SheetImageWritten),
-/// }
-/// # impl From<ImageKey> for Written { fn from(key: ImageKey) -> Self { Self::Image(key) } }
-/// # impl From<SheetImageWritten> for Written { fn from(cell: SheetImageWritten) -> Self { Self::Cell(cell) } }
-///
-/// fn queue<'e>(
-///     put: &'e PutImage,
-///     write: &'e WriteSheetImage,
-/// ) -> Vec<Box<dyn Drive<Written, std::io::Error> + 'e>> {
-///     vec![Call::new(put).boxed(), Call::new(write).boxed()]
-/// }
-/// ```
-pub trait Drive<O, T> {
-    /// See [`Call::id`].
-    fn id(&self) -> Option<CallId>;
-    /// See [`Call::sends`].
-    fn sends(&self) -> u32;
-    /// See [`Call::next`].
-    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T>;
-    /// See [`Call::read`]; the call keeps what it has read.
-    fn read(&mut self, reply: Response<Bytes>);
-    /// See [`Call::received`]: the reply that was read.
-    fn received(&mut self, session: &mut Session, now: SystemTime);
-    /// See [`Call::broken`].
-    fn broken(
-        &mut self,
-        session: &mut Session,
-        now: SystemTime,
-        failure: Failure<T>,
-        pulled: u64,
-        permanence: Permanence,
-    );
-    /// See [`Call::cancel`].
-    fn cancel(&mut self, session: &mut Session);
-    /// See [`Call::drives`].
-    fn drives(&self) -> Option<FetchId>;
-}
-
-/// A call, and the reply that it has read.
-struct Driven<'e, O, T> {
-    call: Call<'e, O, T>,
-    heard: Option<Heard<O>>,
-}
-
-impl<'e, P: 'e, T: StdError + 'e> Call<'e, P, T> {
-    /// The call behind the face that it shares with calls of other endpoints.
-    #[must_use]
-    pub fn boxed<O>(self) -> Box<dyn Drive<O, T> + 'e>
-    where
-        P: Into<O>,
-    {
-        Box::new(Driven { call: self, heard: None })
-    }
-}
-
-impl<P: Into<O>, O, T: StdError> Drive<O, T> for Driven<'_, P, T> {
-    fn id(&self) -> Option<CallId> {
-        self.call.id()
-    }
-
-    fn sends(&self) -> u32 {
-        self.call.sends()
-    }
-
-    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
-        match self.call.next(session, now) {
-            Step::Send(outgoing) => Step::Send(outgoing),
-            Step::Wait(time) => Step::Wait(time),
-            Step::Done(result) => Step::Done(result.map(Into::into)),
-        }
-    }
-
-    fn read(&mut self, reply: Response<Bytes>) {
-        self.heard = Some(self.call.read(reply));
-    }
-
-    fn received(&mut self, session: &mut Session, now: SystemTime) {
-        if let Some(heard) = self.heard.take() {
-            self.call.received(session, now, heard);
-        }
-    }
-
-    fn broken(
-        &mut self,
-        session: &mut Session,
-        now: SystemTime,
-        failure: Failure<T>,
-        pulled: u64,
-        permanence: Permanence,
-    ) {
-        self.call.broken(session, now, failure, pulled, permanence);
-    }
-
-    fn cancel(&mut self, session: &mut Session) {
-        self.call.cancel(session);
-    }
-
-    fn drives(&self) -> Option<FetchId> {
-        self.call.drives()
     }
 }

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use super::call::{Outgoing, Permanence, Phases, Purpose};
 use super::event::{Event, Events};
 use super::slot::Refusal;
+use super::step::{Outgoing, Permanence, Phases, Purpose};
 use super::{CallId, Caller, Credential, Ending, Hold, Limits, Session, WaitFor, backoff};
 use crate::code::{Class, Code};
 use crate::endpoint::{Draft, Endpoint, Quota, Resend};

@@ -17,10 +17,12 @@
 //! renewed for all calls by one of them) and its *gate* (how many requests a second a route takes). Whoever leaves a
 //! queue names the next call: [`Session::woken`] says which calls may go on.
 //!
-//! The files: `call` is the face of the machine, `flight` the policy of one call, `tokens` and `slot` the life of tokens,
-//! `lanes` and `gates` the queues, `limits` what a caller allows, `event` what can be told to a log.
+//! The files: `call` is the face of the machine and `step` what it says, `flight` the policy of one call, `tokens` and
+//! `slot` the life of tokens, `lanes` and `gates` the queues, `limits` what a caller allows, `event` what a log can be told,
+//! `drive` calls of several endpoints in one queue, `export` tokens as text.
 
 mod call;
+mod drive;
 mod event;
 mod export;
 mod flight;
@@ -28,6 +30,7 @@ mod gates;
 mod lanes;
 mod limits;
 mod slot;
+mod step;
 mod tokens;
 
 use std::collections::BTreeSet;
@@ -38,13 +41,15 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 
 use crate::endpoint::Quota;
-use crate::error::{Error, Failure};
+use crate::error::{Error, Failure, WaitFor};
 use crate::site::Site;
 use crate::values::{App, AppTicket, TenantKey};
 
-pub use call::{Call, Drive, Heard, Outgoing, Permanence, Phases, Purpose, Step};
+pub use call::{Call, Heard};
+pub use drive::Drive;
 pub use event::Event;
 pub use limits::Limits;
+pub use step::{Outgoing, Permanence, Phases, Purpose, Step};
 
 use gates::Gates;
 use lanes::Lanes;
@@ -80,35 +85,6 @@ pub struct CallId(u64);
 /// A token request of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FetchId(u64);
-
-/// What a call waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WaitFor {
-    /// For its turn: another call writes to the same spreadsheet.
-    Turn,
-    /// For a token.
-    Token,
-    /// For the rate of its route: the service said to wait, or a quota is used up.
-    Rate,
-    /// For the time between two tries.
-    Backoff,
-    /// For the reply.
-    #[default]
-    Reply,
-}
-
-impl fmt::Display for WaitFor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Turn => "its turn on the spreadsheet",
-            Self::Token => "a token",
-            Self::Rate => "the route's rate limit",
-            Self::Backoff => "the next try",
-            Self::Reply => "the reply",
-        })
-    }
-}
 
 /// The calls that may go on, each once.
 type Woken = BTreeSet<CallId>;

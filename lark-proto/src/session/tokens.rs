@@ -29,8 +29,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 
-use super::call::{Outgoing, Phases, Purpose};
 use super::slot::{Pause, Refusal, Sent, Setback, Slot};
+use super::step::{Outgoing, Phases, Purpose};
 use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
 use crate::body::Body;
 use crate::code::{Class, Code};

@@ -86,10 +86,10 @@ use super::{FakeLark, Route};
 use crate::code::Code;
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::{PutImage, Raw, WriteSheetImage};
-use crate::error::{CallError, Error, Failure, Outcome};
+use crate::error::{CallError, Error, Failure, Outcome, WaitFor};
 use crate::path::Path;
 use crate::reply::Reply;
-use crate::session::{Limits, WaitFor};
+use crate::session::Limits;
 use crate::token::TenantOnly;
 use crate::values::{App, AppTicket, Image, TenantKey};
 

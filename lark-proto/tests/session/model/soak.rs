@@ -11,7 +11,8 @@ use super::world::{Dice, Setup, State, World, fresh};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn failure(dice: &mut Dice, setup: Setup) -> (Route, Fault) {
-    let tokens = if setup.is_store { Route::StoreTenantAccessToken } else { Route::TenantAccessToken };
+    let tokens =
+        if setup.is_store { Route::StoreTenantAccessToken } else { Route::TenantAccessToken };
     let route = match dice.below(8) {
         0 => tokens,
         1 | 2 => Route::ImageV4Put,

@@ -1,0 +1,120 @@
+//! Calls of different endpoints behind one face.
+
+use std::error::Error as StdError;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::call::{Call, Heard};
+use super::{CallId, FetchId, Permanence, Session, Step};
+use crate::error::Failure;
+
+/// A call whose output is turned into an `O`, so that calls of different endpoints stand in one queue.
+///
+/// ```
+/// use lark_proto::{Call, Drive, ImageKey, PutImage, SheetImageWritten, WriteSheetImage};
+///
+/// enum Written {
+///     Image(ImageKey),
+///     Cell(SheetImageWritten),
+/// }
+/// # impl From<ImageKey> for Written { fn from(key: ImageKey) -> Self { Self::Image(key) } }
+/// # impl From<SheetImageWritten> for Written { fn from(cell: SheetImageWritten) -> Self { Self::Cell(cell) } }
+///
+/// fn queue<'e>(
+///     put: &'e PutImage,
+///     write: &'e WriteSheetImage,
+/// ) -> Vec<Box<dyn Drive<Written, std::io::Error> + 'e>> {
+///     vec![Call::new(put).boxed(), Call::new(write).boxed()]
+/// }
+/// ```
+pub trait Drive<O, T> {
+    /// See [`Call::id`].
+    fn id(&self) -> Option<CallId>;
+    /// See [`Call::sends`].
+    fn sends(&self) -> u32;
+    /// See [`Call::next`].
+    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T>;
+    /// See [`Call::read`]; the call keeps what it has read.
+    fn read(&mut self, reply: Response<Bytes>);
+    /// See [`Call::received`]: the reply that was read.
+    fn received(&mut self, session: &mut Session, now: SystemTime);
+    /// See [`Call::broken`].
+    fn broken(
+        &mut self,
+        session: &mut Session,
+        now: SystemTime,
+        failure: Failure<T>,
+        pulled: u64,
+        permanence: Permanence,
+    );
+    /// See [`Call::cancel`].
+    fn cancel(&mut self, session: &mut Session);
+    /// See [`Call::drives`].
+    fn drives(&self) -> Option<FetchId>;
+}
+
+/// A call, and the reply that it has read.
+struct Driven<'e, O, T> {
+    call: Call<'e, O, T>,
+    heard: Option<Heard<O>>,
+}
+
+impl<'e, P: 'e, T: StdError + 'e> Call<'e, P, T> {
+    /// The call behind the face that it shares with calls of other endpoints.
+    #[must_use]
+    pub fn boxed<O>(self) -> Box<dyn Drive<O, T> + 'e>
+    where
+        P: Into<O>,
+    {
+        Box::new(Driven { call: self, heard: None })
+    }
+}
+
+impl<P: Into<O>, O, T: StdError> Drive<O, T> for Driven<'_, P, T> {
+    fn id(&self) -> Option<CallId> {
+        self.call.id()
+    }
+
+    fn sends(&self) -> u32 {
+        self.call.sends()
+    }
+
+    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
+        match self.call.next(session, now) {
+            Step::Send(outgoing) => Step::Send(outgoing),
+            Step::Wait(time) => Step::Wait(time),
+            Step::Done(result) => Step::Done(result.map(Into::into)),
+        }
+    }
+
+    fn read(&mut self, reply: Response<Bytes>) {
+        self.heard = Some(self.call.read(reply));
+    }
+
+    fn received(&mut self, session: &mut Session, now: SystemTime) {
+        if let Some(heard) = self.heard.take() {
+            self.call.received(session, now, heard);
+        }
+    }
+
+    fn broken(
+        &mut self,
+        session: &mut Session,
+        now: SystemTime,
+        failure: Failure<T>,
+        pulled: u64,
+        permanence: Permanence,
+    ) {
+        self.call.broken(session, now, failure, pulled, permanence);
+    }
+
+    fn cancel(&mut self, session: &mut Session) {
+        self.call.cancel(session);
+    }
+
+    fn drives(&self) -> Option<FetchId> {
+        self.call.drives()
+    }
+}
