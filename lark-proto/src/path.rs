@@ -29,7 +29,7 @@ impl Path {
         if !route.starts_with('/') {
             path.push('/');
         }
-        push_escaped(&mut path, route, b"./:!$&'()*+,;=@");
+        push_escaped(&mut path, route, &ROUTE);
         Self { path, filled: 0, query: String::new() }
     }
 
@@ -42,23 +42,21 @@ impl Path {
     #[must_use]
     pub fn segment(mut self, value: &str) -> Self {
         let open = self.path.get(self.filled..).and_then(|rest| rest.find("/:"));
-        let rest = match open {
-            Some(slash) => {
-                let placeholder = self.path.split_off(self.filled + slash + 1);
-                placeholder
-                    .find('/')
-                    .and_then(|end| placeholder.get(end..))
-                    .unwrap_or("")
-                    .to_owned()
-            }
+        let placeholder = match open {
+            Some(slash) => self.path.split_off(self.filled + slash + 1),
             None => {
-                push_escaped(&mut self.path, "/", b"/");
+                push_escaped(&mut self.path, "/", &SEPARATOR);
                 String::new()
             }
         };
-        push_escaped(&mut self.path, value, if matches!(value, "." | "..") { b"" } else { b"." });
+        let rest = placeholder.find('/').and_then(|end| placeholder.get(end..)).unwrap_or_default();
+        push_escaped(
+            &mut self.path,
+            value,
+            if matches!(value, "." | "..") { &DOTS } else { &VALUE },
+        );
         self.filled = self.path.len();
-        self.path.push_str(&rest);
+        self.path.push_str(rest);
         self
     }
 
@@ -66,10 +64,10 @@ impl Path {
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
         let separator = if self.query.is_empty() { "?" } else { "&" };
-        push_escaped(&mut self.query, separator, b"?&");
-        push_escaped(&mut self.query, name, b".");
-        push_escaped(&mut self.query, "=", b"=");
-        push_escaped(&mut self.query, value, b".");
+        push_escaped(&mut self.query, separator, &SEPARATOR);
+        push_escaped(&mut self.query, name, &VALUE);
+        push_escaped(&mut self.query, "=", &SEPARATOR);
+        push_escaped(&mut self.query, value, &VALUE);
         self
     }
 
@@ -87,8 +85,34 @@ impl fmt::Display for Path {
     }
 }
 
-/// Percent-encodes all but letters, digits, `-`, `_`, `~` and what there is to `keep`.
-fn push_escaped(out: &mut String, text: &str, keep: &[u8]) {
+/// Which bytes are not escaped.
+type Kept = [bool; 256];
+
+/// Letters, digits, `-`, `_`, `~`, and `further`.
+#[expect(clippy::indexing_slicing, reason = "a byte is an index of the table")]
+const fn kept(further: &[u8]) -> Kept {
+    let mut kept = [false; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        kept[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~');
+        byte += 1;
+    }
+    let mut rest = further;
+    while let [byte, others @ ..] = rest {
+        kept[*byte as usize] = true;
+        rest = others;
+    }
+    kept
+}
+
+static ROUTE: Kept = kept(b"./:!$&'()*+,;=@");
+static VALUE: Kept = kept(b".");
+/// For a value that is `.` or `..`.
+static DOTS: Kept = kept(b"");
+static SEPARATOR: Kept = kept(b"/?&=");
+
+/// Percent-encodes all but the characters to `keep`.
+fn push_escaped(out: &mut String, text: &str, keep: &Kept) {
     const HEX: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let len = escaped_len(text, keep);
@@ -110,11 +134,12 @@ fn push_escaped(out: &mut String, text: &str, keep: &[u8]) {
     }
 }
 
-fn is_kept(byte: u8, keep: &[u8]) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || keep.contains(&byte)
+#[expect(clippy::indexing_slicing, reason = "a byte is an index of the table")]
+fn is_kept(byte: u8, keep: &Kept) -> bool {
+    keep[usize::from(byte)]
 }
 
-fn escaped_len(text: &str, keep: &[u8]) -> usize {
+fn escaped_len(text: &str, keep: &Kept) -> usize {
     text.bytes().map(|byte| if is_kept(byte, keep) { 1 } else { 3 }).sum()
 }
 

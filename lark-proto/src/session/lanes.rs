@@ -224,14 +224,14 @@ mod tests {
         assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(10), &mut woken), secs(10));
         lanes.calm("a");
         assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(20), &mut woken), secs(20));
-        assert!(lanes.enter("a", CallId(2), MINUTE, secs(75)).is_err_and(is_wait));
+        assert!(lanes.enter("a", CallId(2), MINUTE, secs(75)).is_err_and(|hold| is_wait(&hold)));
         assert!(woken.is_empty());
         lanes.busy("a", CallId(1), &busy(), secs(80), &mut woken);
         assert!(woken.contains(&CallId(2)));
-        assert!(lanes.enter("a", CallId(2), MINUTE, secs(81)).is_err_and(|hold| !is_wait(hold)));
+        assert!(lanes.enter("a", CallId(2), MINUTE, secs(81)).is_err_and(|hold| !is_wait(&hold)));
     }
 
-    fn is_wait(hold: Hold) -> bool {
+    fn is_wait(hold: &Hold) -> bool {
         matches!(hold, Hold::Wait { .. })
     }
 }
