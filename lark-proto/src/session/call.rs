@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::event::Event;
-use super::flight::{Answer, Fate, Flight};
+use super::flight::{Answer, Cleared, Fate, Flight};
 use super::tokens::{Cause, Why};
 use super::{CallId, Credential, Ending, FetchId, Hold, Limits, Session, WaitFor};
 use crate::body::Body;
@@ -161,15 +161,22 @@ enum Kind<O> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Call<'e, O, T> {
-    flight: Flight<'e>,
+    course: Course<'e, T>,
     read: fn(&Reply) -> Result<O, Error>,
+    output: Option<O>,
+}
+
+/// A call but for its output: compiled once for all endpoints.
+struct Course<'e, T> {
+    flight: Flight<'e>,
     /// The token request that was handed out by the last step.
     drives: Option<FetchId>,
     /// What went wrong last, while the call goes on.
     last: Option<CallError<T>>,
     /// The first failure after which the request may have been carried out, while the call goes on.
     unknown: Option<Failure<T>>,
-    result: Option<Result<O, CallError<T>>>,
+    /// The error that the call has ended with.
+    error: Option<CallError<T>>,
 }
 
 impl<'e, O, T> Call<'e, O, T> {
@@ -203,19 +210,22 @@ impl<'e, O, T> Call<'e, O, T> {
 
     fn with<E: Endpoint<Output = O>>(endpoint: &'e E, credential: Credential) -> Self {
         Self {
-            flight: Flight::new(endpoint, credential),
+            course: Course {
+                flight: Flight::new(endpoint, credential),
+                drives: None,
+                last: None,
+                unknown: None,
+                error: None,
+            },
             read: E::read,
-            drives: None,
-            last: None,
-            unknown: None,
-            result: None,
+            output: None,
         }
     }
 
     /// The same call within `limits`. Set before the first step.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.flight.limits = limits;
+        self.course.flight.limits = limits;
         self
     }
 
@@ -223,66 +233,57 @@ impl<'e, O, T> Call<'e, O, T> {
     /// together. Set before the first step.
     #[must_use]
     pub fn jitter(mut self, jitter: u64) -> Self {
-        self.flight.jitter = jitter;
+        self.course.flight.jitter = jitter;
         self
     }
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
     pub fn keep_events(mut self) -> Self {
-        self.flight.events.keep();
+        self.course.flight.events.keep();
         self
     }
 
     /// What happened since the events were last taken, for a call that keeps them.
     pub fn events(&mut self) -> Vec<Event> {
-        self.flight.events.take()
+        self.course.flight.events.take()
     }
 
     /// The name of the call in its session; it gets one with its first step, and has none once it is over.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
-        self.flight.id()
+        self.course.flight.id()
     }
 
     /// How many times the call's own request was sent.
     #[must_use]
     pub fn sends(&self) -> u32 {
-        self.flight.sends()
+        self.course.flight.sends()
     }
 
     /// What went wrong last, while the call goes on.
     #[must_use]
     pub fn trouble(&self) -> Option<&CallError<T>> {
-        self.last.as_ref()
+        self.course.last.as_ref()
     }
 
     /// What to do next.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
-        if let Some(result) = self.result.take() {
-            return Step::Done(result);
+        if let Some(output) = self.output.take() {
+            return Step::Done(Ok(output));
         }
-        let now = session.tick(now);
-        match self.flight.next(session, now) {
-            Ok(outgoing) => Step::Send(outgoing),
-            Err(Hold::Send(outgoing, _)) => {
-                if let Purpose::Token(fetch) = outgoing.purpose {
-                    self.drives = Some(fetch);
-                }
-                Step::Send(outgoing)
-            }
-            Err(Hold::Wait { until, .. }) => Step::Wait(until.saturating_sub(now)),
-            Err(Hold::End(ending)) => {
-                let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
-                Step::Done(Err(self.error(ending, driven)))
-            }
+        match self.course.next(session, now) {
+            Ok(Pace::Send(cleared)) => Step::Send(self.course.flight.outgoing(session, cleared)),
+            Ok(Pace::SendToken(outgoing)) => Step::Send(*outgoing),
+            Ok(Pace::Wait(time)) => Step::Wait(time),
+            Err(error) => Step::Done(Err(error)),
         }
     }
 
     /// Reads the reply to the request that was sent; the endpoint's code runs here, so that it need not run while the
     /// session is held.
     pub fn read(&self, reply: Response<Bytes>) -> Heard<O> {
-        Heard(match self.flight.is_sent() {
+        Heard(match self.course.flight.is_sent() {
             true => Kind::Call((self.read)(&Reply::new(reply))),
             false => Kind::Token(reply),
         })
@@ -290,32 +291,14 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// The reply to the request that was sent. Without effect if none is out.
     pub fn received(&mut self, session: &mut Session, now: SystemTime, heard: Heard<O>) {
-        let now = session.tick(now);
         match heard.0 {
-            Kind::Token(reply) => {
-                let Some(fetch) = self.drives.take() else { return };
-                match session.token_reply(fetch, now, reply) {
-                    Some((route, error)) => {
-                        self.flight.events.push(|| Event::refused(route, &error, true));
-                        self.last = Some(CallError::new(route, Failure::Lark(error)));
-                    }
-                    None => {
-                        self.last =
-                            self.last.take().filter(|last| last.route == self.flight.route())
-                    }
-                }
-                self.unname(session);
-            }
+            Kind::Token(reply) => self.course.token_received(session, now, reply),
             Kind::Call(Ok(output)) => {
-                if self.flight.answered(session, Answer::Success, now).is_some() {
-                    self.result = Some(Ok(output));
+                if self.course.succeeded(session, now) {
+                    self.output = Some(output);
                 }
             }
-            Kind::Call(Err(error)) => {
-                if let Some(fate) = self.flight.answered(session, Answer::Refused(&error), now) {
-                    self.failed(Failure::Lark(error), fate);
-                }
-            }
+            Kind::Call(Err(error)) => self.course.refused(session, now, error),
         }
     }
 
@@ -323,6 +306,90 @@ impl<'e, O, T> Call<'e, O, T> {
     /// taken `pulled` bytes of the body. `permanence` counts for [`Failure::Transport`]. Without effect if no request is
     /// out.
     pub fn broken(
+        &mut self,
+        session: &mut Session,
+        now: SystemTime,
+        failure: Failure<T>,
+        pulled: u64,
+        permanence: Permanence,
+    ) where
+        T: StdError,
+    {
+        self.course.broken(session, now, failure, pulled, permanence);
+    }
+
+    /// The caller has given up: what the call holds goes to the others. Harmless when the call is over.
+    ///
+    /// A token request that it drives is the session's: the next call in the queue drives it on, unless
+    /// [`Session::token_dropped`] says that it is gone.
+    pub fn cancel(&mut self, session: &mut Session) {
+        self.course.flight.cancel(session);
+        (self.output, self.course.error) = (None, None);
+    }
+
+    /// The token request that the last step handed out, if nothing was said of it since.
+    #[must_use]
+    pub fn drives(&self) -> Option<FetchId> {
+        self.course.drives
+    }
+}
+
+/// A step of a call that has no output yet.
+enum Pace {
+    Send(Cleared),
+    SendToken(Box<Outgoing>),
+    Wait(Duration),
+}
+
+impl<T> Course<'_, T> {
+    fn next(&mut self, session: &mut Session, now: SystemTime) -> Result<Pace, CallError<T>> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let now = session.tick(now);
+        match self.flight.next(session, now) {
+            Ok(cleared) => Ok(Pace::Send(cleared)),
+            Err(Hold::Send(outgoing, _)) => {
+                if let Purpose::Token(fetch) = outgoing.purpose {
+                    self.drives = Some(fetch);
+                }
+                Ok(Pace::SendToken(outgoing))
+            }
+            Err(Hold::Wait { until, .. }) => Ok(Pace::Wait(until.saturating_sub(now))),
+            Err(Hold::End(ending)) => {
+                let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
+                Err(self.end(ending, driven))
+            }
+        }
+    }
+
+    fn token_received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>) {
+        let now = session.tick(now);
+        let Some(fetch) = self.drives.take() else { return };
+        match session.token_reply(fetch, now, reply) {
+            Some((route, error)) => {
+                self.flight.events.push(|| Event::refused(route, &error, true));
+                self.last = Some(CallError::new(route, Failure::Lark(error)));
+            }
+            None => self.last = self.last.take().filter(|last| last.route == self.flight.route()),
+        }
+        self.unname(session);
+    }
+
+    /// Whether the call was waiting for the reply.
+    fn succeeded(&mut self, session: &mut Session, now: SystemTime) -> bool {
+        let now = session.tick(now);
+        self.flight.answered(session, Answer::Success, now).is_some()
+    }
+
+    fn refused(&mut self, session: &mut Session, now: SystemTime, error: Error) {
+        let now = session.tick(now);
+        if let Some(fate) = self.flight.answered(session, Answer::Refused(&error), now) {
+            self.failed(Failure::Lark(error), fate);
+        }
+    }
+
+    fn broken(
         &mut self,
         session: &mut Session,
         now: SystemTime,
@@ -355,26 +422,11 @@ impl<'e, O, T> Call<'e, O, T> {
         }
     }
 
-    /// The caller has given up: what the call holds goes to the others. Harmless when the call is over.
-    ///
-    /// A token request that it drives is the session's: the next call in the queue drives it on, unless
-    /// [`Session::token_dropped`] says that it is gone.
-    pub fn cancel(&mut self, session: &mut Session) {
-        self.flight.cancel(session);
-        self.result = None;
-    }
-
-    /// The token request that the last step handed out, if nothing was said of it since.
-    #[must_use]
-    pub fn drives(&self) -> Option<FetchId> {
-        self.drives
-    }
-
     fn failed(&mut self, failure: Failure<T>, fate: Fate) {
         let route = self.flight.route().to_owned();
         if !fate.goes_on {
             let error = CallError::new(route, failure).with_outcome(fate.outcome);
-            self.result = Some(Err(self.complete(error)));
+            self.error = Some(self.complete(error));
         } else if fate.outcome == Outcome::Unknown && self.unknown.is_none() {
             (self.unknown, self.last) = (Some(failure), None);
         } else {
@@ -384,7 +436,7 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// The error of a call that ends without an answer of its own; `driven` is the route of a token request that it has
     /// in flight.
-    fn error(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
+    fn end(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
             Ending::Last | Ending::Late(_) => true,
             // The call met the failure itself, or another one of the same series.
@@ -428,7 +480,7 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// The call steps next by itself.
     fn unname(&self, session: &mut Session) {
-        if let Some(id) = self.id() {
+        if let Some(id) = self.flight.id() {
             session.woken.remove(&id);
         }
     }
@@ -457,7 +509,7 @@ impl<T> From<Why> for Failure<T> {
 impl<O, T> fmt::Debug for Call<'_, O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &self.flight.route())
+            .field("route", &self.course.flight.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
     }

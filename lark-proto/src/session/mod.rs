@@ -155,10 +155,9 @@ impl Caller<'_> {
 }
 
 /// Why a call does not send its request now.
-#[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
 enum Hold {
     /// A token request goes first, to this route.
-    Send(Outgoing, &'static str),
+    Send(Box<Outgoing>, &'static str),
     /// Until then, or until the call is named.
     Wait { until: Duration, reason: WaitFor },
     /// The call ends.
