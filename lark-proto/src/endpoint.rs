@@ -236,7 +236,7 @@ const RESERVED: [HeaderName; 5] =
 pub(crate) struct Draft {
     method: Method,
     path: Path,
-    headers: HeaderMap,
+    headers: Option<Box<HeaderMap>>,
     payload: Option<Payload>,
 }
 
@@ -245,7 +245,7 @@ impl Draft {
         Self {
             method: endpoint.method(),
             path: endpoint.path(),
-            headers: endpoint.headers(),
+            headers: own(endpoint.headers()),
             payload: endpoint.payload(),
         }
     }
@@ -267,10 +267,8 @@ impl Draft {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = site.uri(&self.path);
         let headers = request.headers_mut();
-        for (name, value) in &self.headers {
-            if !RESERVED.contains(name) {
-                headers.append(name.clone(), value.clone());
-            }
+        if let Some(own) = &self.headers {
+            headers.clone_from(own);
         }
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization);
@@ -283,6 +281,17 @@ impl Draft {
         }
         request
     }
+}
+
+/// The headers that an endpoint may set. Most set none.
+fn own(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
+    if headers.is_empty() {
+        return None;
+    }
+    for name in &RESERVED {
+        headers.remove(name);
+    }
+    Some(Box::new(headers))
 }
 
 /// The same endpoint with the log id beside its output, for callers that keep it.

@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Response;
 
+use super::course::{Course, Next};
 use super::event::Event;
-use super::flight::{Answer, Fate, Flight};
-use super::step::{Permanence, Purpose, Step};
-use super::tokens::{Cause, Why};
-use super::{CallId, Credential, Ending, FetchId, Hold, Limits, Session, WaitFor};
+use super::flight::Flight;
+use super::step::{Permanence, Step};
+use super::{CallId, Credential, FetchId, Limits, Session};
 use crate::endpoint::Endpoint;
-use crate::error::{CallError, Error, Failure, Outcome, chain};
+use crate::error::{CallError, Error, Failure};
 use crate::reply::Reply;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
@@ -72,15 +72,9 @@ enum Kind<O> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Call<'e, O, T> {
-    flight: Flight<'e>,
+    course: Course<'e, T>,
     read: fn(&Reply) -> Result<O, Error>,
-    /// The token request that was handed out by the last step.
-    drives: Option<FetchId>,
-    /// What went wrong last, while the call goes on.
-    last: Option<CallError<T>>,
-    /// The first failure after which the request may have been carried out, while the call goes on.
-    unknown: Option<Failure<T>>,
-    result: Option<Result<O, CallError<T>>>,
+    output: Option<O>,
 }
 
 impl<'e, O, T> Call<'e, O, T> {
@@ -113,20 +107,13 @@ impl<'e, O, T> Call<'e, O, T> {
     }
 
     fn with<E: Endpoint<Output = O>>(endpoint: &'e E, credential: Credential) -> Self {
-        Self {
-            flight: Flight::new(endpoint, credential),
-            read: E::read,
-            drives: None,
-            last: None,
-            unknown: None,
-            result: None,
-        }
+        Self { course: Course::new(Flight::new(endpoint, credential)), read: E::read, output: None }
     }
 
     /// The same call within `limits`. Set before the first step.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.flight.limits = limits;
+        self.course.flight.limits = limits;
         self
     }
 
@@ -134,66 +121,58 @@ impl<'e, O, T> Call<'e, O, T> {
     /// together. Set before the first step.
     #[must_use]
     pub fn jitter(mut self, jitter: u64) -> Self {
-        self.flight.jitter = jitter;
+        self.course.flight.jitter = jitter;
         self
     }
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
     pub fn keep_events(mut self) -> Self {
-        self.flight.events.keep();
+        self.course.flight.events.keep();
         self
     }
 
     /// What happened since the events were last taken, for a call that keeps them.
     pub fn events(&mut self) -> Vec<Event> {
-        self.flight.events.take()
+        self.course.flight.events.take()
     }
 
     /// The name of the call in its session; it gets one with its first step, and has none once it is over.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
-        self.flight.id()
+        self.course.flight.id()
     }
 
     /// How many times the call's own request was sent.
     #[must_use]
     pub fn sends(&self) -> u32 {
-        self.flight.sends()
+        self.course.flight.sends()
     }
 
     /// What went wrong last, while the call goes on.
     #[must_use]
     pub fn trouble(&self) -> Option<&CallError<T>> {
-        self.last.as_ref()
+        self.course.last.as_ref()
     }
 
     /// What to do next.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
         let now = session.tick(now);
-        if let Some(result) = self.result.take() {
-            return Step::Done(result);
+        if let Some(output) = self.output.take() {
+            return Step::Done(Ok(output));
         }
-        match self.flight.next(session, now) {
-            Ok(outgoing) => Step::Send(outgoing),
-            Err(Hold::Send(outgoing, _)) => {
-                if let Purpose::Token(fetch) = outgoing.purpose {
-                    self.drives = Some(fetch);
-                }
-                Step::Send(*outgoing)
-            }
-            Err(Hold::Wait { until, .. }) => Step::Wait(until.saturating_sub(now)),
-            Err(Hold::End(ending)) => {
-                let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
-                Step::Done(Err(self.error(ending, driven)))
-            }
+        match self.course.next(session, now) {
+            Ok(Next::Send(cleared)) => Step::Send(self.course.flight.outgoing(session, cleared)),
+            Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
+            Ok(Next::Wait(time)) => Step::Wait(time),
+            Err(error) => Step::Done(Err(error)),
         }
     }
 
     /// Reads the reply to the request that was sent; the endpoint's code runs here, so that it need not run while the
     /// session is held.
     pub fn read(&self, reply: Response<Bytes>) -> Heard<O> {
-        Heard(match self.flight.is_sent() {
+        Heard(match self.course.flight.is_sent() {
             true => Kind::Call((self.read)(&Reply::new(reply))),
             false => Kind::Token(reply),
         })
@@ -203,31 +182,13 @@ impl<'e, O, T> Call<'e, O, T> {
     pub fn received(&mut self, session: &mut Session, now: SystemTime, heard: Heard<O>) {
         let now = session.tick(now);
         match heard.0 {
-            Kind::Token(reply) => {
-                let Some(fetch) = self.drives.take() else { return };
-                match session.token_reply(fetch, now, reply) {
-                    Some((route, error)) => {
-                        self.flight.events.push(|| Event::refused(route, &error, true));
-                        let error = CallError::new(route, Failure::Lark(error));
-                        self.last = Some(error.with_outcome(self.outcome()));
-                    }
-                    None => {
-                        let own = self.flight.route();
-                        self.last = self.last.take().filter(|last| last.route == own);
-                    }
-                }
-                self.unname(session);
-            }
+            Kind::Token(reply) => self.course.token_received(session, now, reply),
             Kind::Call(Ok(output)) => {
-                if self.flight.answered(session, Answer::Success, now).is_some() {
-                    self.result = Some(Ok(output));
+                if self.course.succeeded(session, now) {
+                    self.output = Some(output);
                 }
             }
-            Kind::Call(Err(error)) => {
-                if let Some(fate) = self.flight.answered(session, Answer::Refused(&error), now) {
-                    self.failed(Failure::Lark(error), fate);
-                }
-            }
+            Kind::Call(Err(error)) => self.course.refused(session, now, error),
         }
     }
 
@@ -245,26 +206,7 @@ impl<'e, O, T> Call<'e, O, T> {
         T: StdError,
     {
         let now = session.tick(now);
-        if !self.flight.is_sent() {
-            let Some(fetch) = self.drives.take() else { return };
-            let route = session.token_failure(fetch, now, &failure, permanence);
-            if let Some(route) = route {
-                self.flight.events.push(|| Event::broken(route, text(&failure), true));
-                let outcome = self.outcome();
-                self.last = Some(CallError::new(route, failure).with_outcome(outcome));
-            }
-            return self.unname(session);
-        }
-        // A reply that is too long is an answer, and would be as long the next time.
-        let permanence = match failure {
-            Failure::TooLarge { .. } => Permanence::Permanent,
-            _ => permanence,
-        };
-        let is_late = matches!(failure, Failure::Deadline);
-        let answer = Answer::Broken { pulled, permanence, is_late, text: &|| text(&failure) };
-        if let Some(fate) = self.flight.answered(session, answer, now) {
-            self.failed(failure, fate);
-        }
+        self.course.broken(session, now, failure, pulled, permanence);
     }
 
     /// The caller has given up: what the call holds goes to the others. Harmless when the call is over.
@@ -272,113 +214,21 @@ impl<'e, O, T> Call<'e, O, T> {
     /// A token request that it drives is the session's: the next call in the queue drives it on, unless
     /// [`Session::token_dropped`] says that it is gone.
     pub fn cancel(&mut self, session: &mut Session) {
-        self.flight.cancel(session);
-        self.result = None;
+        self.course.flight.cancel(session);
+        (self.output, self.course.error) = (None, None);
     }
 
     /// The token request that the last step handed out, if nothing was said of it since.
     #[must_use]
     pub fn drives(&self) -> Option<FetchId> {
-        self.drives
-    }
-
-    fn failed(&mut self, failure: Failure<T>, fate: Fate) {
-        let route = self.flight.route().to_owned();
-        if !fate.goes_on {
-            let error = CallError::new(route, failure).with_outcome(fate.outcome);
-            self.result = Some(Err(self.complete(error)));
-        } else if fate.outcome == Outcome::Unknown && self.unknown.is_none() {
-            (self.unknown, self.last) = (Some(failure), None);
-        } else {
-            self.last = Some(CallError::new(route, failure).with_outcome(fate.outcome));
-        }
-    }
-
-    /// The error of a call that ends without an answer of its own; `driven` is the route of a token request that it has
-    /// in flight.
-    fn error(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
-        let is_own = |last: &CallError<T>| match &ending {
-            // Not the failure of an earlier send, since another one is in flight.
-            Ending::Late(WaitFor::Reply) => false,
-            Ending::Last | Ending::Late(_) => true,
-            // The call met the failure itself, or another one of the same series.
-            Ending::NoToken(Cause { route, why: Why::Transport(_) }) => last.route == *route,
-            _ => false,
-        };
-        if let Some(last) = self.last.take_if(|last| is_own(last)) {
-            return self.complete(last);
-        }
-        let own = || self.flight.route().to_owned();
-        if matches!(ending, Ending::Last | Ending::Late(_)) {
-            if let Some(unknown) = self.unknown.take() {
-                return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
-            }
-        }
-        let outcome = match &ending {
-            Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),
-            Ending::Late(WaitFor::Reply) => Outcome::Unknown,
-            _ => self.outcome(),
-        };
-        let error = match ending {
-            Ending::Last | Ending::Late(WaitFor::Reply) => CallError::new(own(), Failure::Deadline),
-            Ending::Late(reason) => match driven {
-                Some(route) if reason == WaitFor::Token => CallError::new(route, Failure::Deadline),
-                _ => CallError::new(own(), Failure::Queued(reason)),
-            },
-            Ending::Told(error) => CallError::new(own(), Failure::Lark(error)),
-            Ending::NoToken(Cause { route, why }) => CallError::new(route, why.into()),
-            Ending::NoApp => CallError::new(own(), Failure::NoApp),
-            Ending::NoTenant => CallError::new(own(), Failure::NoTenant),
-            Ending::ForeignTenant => CallError::new(own(), Failure::ForeignTenant),
-        };
-        self.complete(error.with_outcome(outcome))
-    }
-
-    /// What the call's own sends have done, apart from those of which that is not known.
-    fn outcome(&self) -> Outcome {
-        if self.flight.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
-    }
-
-    /// Adds the earlier failure after which the request may have been carried out.
-    fn complete(&mut self, error: CallError<T>) -> CallError<T> {
-        match self.unknown.take() {
-            Some(unknown) => error.after(unknown),
-            None => error,
-        }
-    }
-
-    /// The call steps next by itself.
-    fn unname(&self, session: &mut Session) {
-        if let Some(id) = self.id() {
-            session.woken.remove(&id);
-        }
-    }
-}
-
-/// A failure in one line, with the causes of the transport's error.
-fn text<T: StdError>(failure: &Failure<T>) -> String {
-    match failure {
-        Failure::Transport(error) => chain(error),
-        other => other.to_string(),
-    }
-}
-
-impl<T> From<Why> for Failure<T> {
-    fn from(why: Why) -> Self {
-        match why {
-            Why::Lark(error) => Self::Lark(error),
-            Why::Transport(text) => Self::TokenRequest(text),
-            Why::Late => Self::Queued(WaitFor::Token),
-            Why::TooLarge(limit) => Self::TooLarge { limit },
-            Why::NoTicket => Self::NoTicket,
-        }
+        self.course.drives
     }
 }
 
 impl<O, T> fmt::Debug for Call<'_, O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &self.flight.route())
+            .field("route", &self.course.flight.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
     }

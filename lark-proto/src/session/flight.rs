@@ -72,6 +72,13 @@ struct Used {
     fresh_connection: bool,
 }
 
+/// The call's own request may be sent. The request itself is made last, where it goes, since it is large.
+#[derive(Clone, Copy)]
+pub(super) struct Cleared {
+    within: Duration,
+    fresh_connection: bool,
+}
+
 /// What became of a request.
 #[derive(Clone, Copy)]
 pub(super) enum Answer<'a> {
@@ -138,7 +145,7 @@ impl<'e> Flight<'e> {
     }
 
     /// What to send next, or what to do instead.
-    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Outgoing, Hold> {
+    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Cleared, Hold> {
         let (turn, not_before) = match self.state {
             State::New => {
                 let time = self.limits.time(self.draft.len());
@@ -186,13 +193,13 @@ impl<'e> Flight<'e> {
         turn: Turn,
         not_before: Duration,
         now: Duration,
-    ) -> Result<Outgoing, Hold> {
+    ) -> Result<Cleared, Hold> {
         self.in_time(turn, now)?;
         rest(not_before, now)?;
         self.enter_lane(session, turn, now)?;
-        let (authorization, generation) = self.take_token(session, turn, now)?;
+        let generation = self.take_token(session, turn, now)?;
         self.pass_gate(session, turn, now)?;
-        Ok(self.send(session, turn, authorization, generation, now))
+        Ok(self.send(turn, generation, now))
     }
 
     /// No request is begun that cannot end: it has as much time left as the last one took.
@@ -211,26 +218,20 @@ impl<'e> Flight<'e> {
         session.lanes.enter(lane, turn.id, self.limits.busy, now)
     }
 
+    /// The generation of the session's token.
     fn take_token(
         &mut self,
         session: &mut Session,
         turn: Turn,
         now: Duration,
-    ) -> Result<(Option<http::HeaderValue>, u64), Hold> {
-        let tenant = match &self.credential {
-            Credential::Given(authorization) => return Ok((authorization.clone(), 0)),
-            Credential::Own(tenant) => tenant,
-        };
+    ) -> Result<u64, Hold> {
+        let Credential::Own(tenant) = &self.credential else { return Ok(0) };
         let Session { app, site, tokens, woken, gates, .. } = session;
         let caller = &mut caller(turn, &self.limits, self.jitter, &mut self.used.renews_until);
-        match tokens.take(app, site, tenant, caller, now, woken) {
-            Ok((token, generation)) => Ok((Some(token), generation)),
-            Err(hold) => {
-                // The calls behind it at the gate have a token, or will look for one.
-                gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
-                Err(hold)
-            }
-        }
+        tokens.take(app, site, tenant, caller, now, woken).inspect_err(|_| {
+            // The calls behind it at the gate have a token, or will look for one.
+            gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
+        })
     }
 
     fn pass_gate(&mut self, session: &mut Session, turn: Turn, now: Duration) -> Result<(), Hold> {
@@ -239,18 +240,22 @@ impl<'e> Flight<'e> {
         gates.pass(&self.credential, self.route, self.quota, &caller, now, woken)
     }
 
-    fn send(
-        &mut self,
-        session: &Session,
-        turn: Turn,
-        authorization: Option<http::HeaderValue>,
-        generation: u64,
-        now: Duration,
-    ) -> Outgoing {
+    fn send(&mut self, turn: Turn, generation: u64, now: Duration) -> Cleared {
         self.used.sends += 1;
         self.used.attempts += 1;
         self.state = State::Sent { turn, at: now, generation };
         let within = turn.deadline.saturating_sub(now).min(DAY);
+        let fresh_connection = std::mem::take(&mut self.used.fresh_connection);
+        Cleared { within, fresh_connection }
+    }
+
+    /// The call's own request.
+    pub(super) fn outgoing(&self, session: &Session, cleared: Cleared) -> Outgoing {
+        let Cleared { within, fresh_connection } = cleared;
+        let authorization = match &self.credential {
+            Credential::Given(authorization) => authorization.clone(),
+            Credential::Own(tenant) => session.tokens.held(tenant).map(|(token, _)| token.header()),
+        };
         Outgoing {
             request: self.draft.request(&session.site, authorization),
             purpose: Purpose::Call,
@@ -258,7 +263,7 @@ impl<'e> Flight<'e> {
             keep_for: within,
             phases: Phases::of(self.draft.len()),
             reply_limit: self.reply_limit,
-            fresh_connection: std::mem::take(&mut self.used.fresh_connection),
+            fresh_connection,
         }
     }
 

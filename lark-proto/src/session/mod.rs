@@ -17,11 +17,12 @@
 //! renewed for all calls by one of them) and its *gate* (how many requests a second a route takes). Whoever leaves a
 //! queue names the next call: [`Session::woken`] says which calls may go on.
 //!
-//! The files: `call` is the face of the machine and `step` what it says, `flight` the policy of one call, `tokens` and
-//! `slot` the life of tokens, `lanes` and `gates` the queues, `limits` what a caller allows, `event` what a log can be told,
-//! `drive` calls of several endpoints in one queue, `export` tokens as text.
+//! The files: `call` is the face of the machine and `step` what it says, `flight` the policy of one call, `course` adds the
+//! errors that it meets, `tokens` and `slot` are the life of tokens, `lanes` and `gates` the queues, `limits` what a caller
+//! allows, `event` what a log can be told, `drive` calls of several endpoints in one queue, `export` tokens as text.
 
 mod call;
+mod course;
 mod drive;
 mod event;
 mod export;

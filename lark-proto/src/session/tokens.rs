@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 
 use super::slot::{Pause, Refusal, Sent, Setback, Slot};
 use super::step::{Outgoing, Phases, Purpose};
@@ -187,7 +187,7 @@ impl From<&Pause> for Blocked {
 }
 
 impl Tokens {
-    /// A token for `tenant`, as a header and with its generation; or what the call does instead.
+    /// The generation of the token for `tenant`, which [`held`](Self::held) gives; or what the call does instead.
     pub(super) fn take(
         &mut self,
         app: &App,
@@ -196,7 +196,7 @@ impl Tokens {
         caller: &mut Caller<'_>,
         now: Duration,
         woken: &mut Woken,
-    ) -> Result<(HeaderValue, u64), Hold> {
+    ) -> Result<u64, Hold> {
         check(app, tenant)?;
         self.lapse(app, tenant, now, woken);
         if !self.tenants.contains_key(tenant) {
@@ -205,12 +205,11 @@ impl Tokens {
         let Some(entry) = self.tenants.get_mut(tenant) else {
             return Err(Hold::End(Ending::NoTenant));
         };
-        if let Some((token, generation)) = entry.slot.good(now) {
-            let token = token.header();
+        if let Some((_, generation)) = entry.slot.good(now) {
             if entry.slot.is_due(now) {
                 self.renew(app, site, tenant, caller, now)?;
             }
-            return Ok((token, generation));
+            return Ok(generation);
         }
         let series = entry.series;
         let waiter = Waiter { series, patience: caller.limits.longest_wait };
@@ -369,6 +368,9 @@ impl Tokens {
 
     /// A request of which its adapter says nothing is taken for lost.
     fn lapse(&mut self, app: &App, tenant: &Option<TenantKey>, now: Duration, woken: &mut Woken) {
+        if self.in_flight.is_empty() {
+            return;
+        }
         let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
         let lapsed = |sent: &&Sent| sent.lapses <= now;
         let ids =

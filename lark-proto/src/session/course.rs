@@ -1,0 +1,220 @@
+//! A call but for its output: its policy, and the errors that it has met. Compiled once for all endpoints.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::event::Event;
+use super::flight::{Answer, Cleared, Fate, Flight};
+use super::step::{Outgoing, Permanence, Purpose};
+use super::tokens::{Cause, Why};
+use super::{Ending, FetchId, Hold, Session, WaitFor};
+use crate::error::{CallError, Error, Failure, Outcome, chain};
+
+/// A call but for its output: compiled once for all endpoints.
+pub(super) struct Course<'e, T> {
+    pub(super) flight: Flight<'e>,
+    /// The token request that was handed out by the last step.
+    pub(super) drives: Option<FetchId>,
+    /// What went wrong last, while the call goes on.
+    pub(super) last: Option<CallError<T>>,
+    /// The first failure after which the request may have been carried out, while the call goes on.
+    unknown: Option<Failure<T>>,
+    /// The error that the call has ended with.
+    pub(super) error: Option<CallError<T>>,
+}
+
+/// A step of a call that has no output yet.
+pub(super) enum Next {
+    Send(Cleared),
+    SendToken(Box<Outgoing>),
+    Wait(Duration),
+}
+
+impl<'e, T> Course<'e, T> {
+    pub(super) fn new(flight: Flight<'e>) -> Self {
+        Self { flight, drives: None, last: None, unknown: None, error: None }
+    }
+
+    pub(super) fn next(
+        &mut self,
+        session: &mut Session,
+        now: Duration,
+    ) -> Result<Next, CallError<T>> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        match self.flight.next(session, now) {
+            Ok(cleared) => Ok(Next::Send(cleared)),
+            Err(Hold::Send(outgoing, _)) => {
+                if let Purpose::Token(fetch) = outgoing.purpose {
+                    self.drives = Some(fetch);
+                }
+                Ok(Next::SendToken(outgoing))
+            }
+            Err(Hold::Wait { until, .. }) => Ok(Next::Wait(until.saturating_sub(now))),
+            Err(Hold::End(ending)) => {
+                let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
+                Err(self.end(ending, driven))
+            }
+        }
+    }
+
+    pub(super) fn token_received(
+        &mut self,
+        session: &mut Session,
+        now: Duration,
+        reply: Response<Bytes>,
+    ) {
+        let Some(fetch) = self.drives.take() else { return };
+        match session.token_reply(fetch, now, reply) {
+            Some((route, error)) => {
+                self.flight.events.push(|| Event::refused(route, &error, true));
+                let error = CallError::new(route, Failure::Lark(error));
+                self.last = Some(error.with_outcome(self.outcome()));
+            }
+            None => {
+                let own = self.flight.route();
+                self.last = self.last.take().filter(|last| last.route == own);
+            }
+        }
+        self.unname(session);
+    }
+
+    /// Whether the call was waiting for the reply.
+    pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
+        self.flight.answered(session, Answer::Success, now).is_some()
+    }
+
+    pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
+        if let Some(fate) = self.flight.answered(session, Answer::Refused(&error), now) {
+            self.failed(Failure::Lark(error), fate);
+        }
+    }
+
+    pub(super) fn broken(
+        &mut self,
+        session: &mut Session,
+        now: Duration,
+        failure: Failure<T>,
+        pulled: u64,
+        permanence: Permanence,
+    ) where
+        T: StdError,
+    {
+        if !self.flight.is_sent() {
+            let Some(fetch) = self.drives.take() else { return };
+            let route = session.token_failure(fetch, now, &failure, permanence);
+            if let Some(route) = route {
+                self.flight.events.push(|| Event::broken(route, text(&failure), true));
+                let outcome = self.outcome();
+                self.last = Some(CallError::new(route, failure).with_outcome(outcome));
+            }
+            return self.unname(session);
+        }
+        // A reply that is too long is an answer, and would be as long the next time.
+        let permanence = match failure {
+            Failure::TooLarge { .. } => Permanence::Permanent,
+            _ => permanence,
+        };
+        let is_late = matches!(failure, Failure::Deadline);
+        let answer = Answer::Broken { pulled, permanence, is_late, text: &|| text(&failure) };
+        if let Some(fate) = self.flight.answered(session, answer, now) {
+            self.failed(failure, fate);
+        }
+    }
+
+    fn failed(&mut self, failure: Failure<T>, fate: Fate) {
+        let route = self.flight.route().to_owned();
+        if !fate.goes_on {
+            let error = CallError::new(route, failure).with_outcome(fate.outcome);
+            self.error = Some(self.complete(error));
+        } else if fate.outcome == Outcome::Unknown && self.unknown.is_none() {
+            (self.unknown, self.last) = (Some(failure), None);
+        } else {
+            self.last = Some(CallError::new(route, failure).with_outcome(fate.outcome));
+        }
+    }
+
+    /// The error of a call that ends without an answer of its own; `driven` is the route of a token request that it has
+    /// in flight.
+    fn end(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
+        let is_own = |last: &CallError<T>| match &ending {
+            // Not the failure of an earlier send, since another one is in flight.
+            Ending::Late(WaitFor::Reply) => false,
+            Ending::Last | Ending::Late(_) => true,
+            // The call met the failure itself, or another one of the same series.
+            Ending::NoToken(Cause { route, why: Why::Transport(_) }) => last.route == *route,
+            _ => false,
+        };
+        if let Some(last) = self.last.take_if(|last| is_own(last)) {
+            return self.complete(last);
+        }
+        let own = || self.flight.route().to_owned();
+        if matches!(ending, Ending::Last | Ending::Late(_)) {
+            if let Some(unknown) = self.unknown.take() {
+                return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
+            }
+        }
+        let outcome = match &ending {
+            Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),
+            Ending::Late(WaitFor::Reply) => Outcome::Unknown,
+            _ => self.outcome(),
+        };
+        let error = match ending {
+            Ending::Last | Ending::Late(WaitFor::Reply) => CallError::new(own(), Failure::Deadline),
+            Ending::Late(reason) => match driven {
+                Some(route) if reason == WaitFor::Token => CallError::new(route, Failure::Deadline),
+                _ => CallError::new(own(), Failure::Queued(reason)),
+            },
+            Ending::Told(error) => CallError::new(own(), Failure::Lark(error)),
+            Ending::NoToken(Cause { route, why }) => CallError::new(route, why.into()),
+            Ending::NoApp => CallError::new(own(), Failure::NoApp),
+            Ending::NoTenant => CallError::new(own(), Failure::NoTenant),
+            Ending::ForeignTenant => CallError::new(own(), Failure::ForeignTenant),
+        };
+        self.complete(error.with_outcome(outcome))
+    }
+
+    /// What the call's own sends have done, apart from those of which that is not known.
+    fn outcome(&self) -> Outcome {
+        if self.flight.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
+    }
+
+    /// Adds the earlier failure after which the request may have been carried out.
+    fn complete(&mut self, error: CallError<T>) -> CallError<T> {
+        match self.unknown.take() {
+            Some(unknown) => error.after(unknown),
+            None => error,
+        }
+    }
+
+    /// The call steps next by itself.
+    fn unname(&self, session: &mut Session) {
+        if let Some(id) = self.flight.id() {
+            session.woken.remove(&id);
+        }
+    }
+}
+
+/// A failure in one line, with the causes of the transport's error.
+fn text<T: StdError>(failure: &Failure<T>) -> String {
+    match failure {
+        Failure::Transport(error) => chain(error),
+        other => other.to_string(),
+    }
+}
+
+impl<T> From<Why> for Failure<T> {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::Lark(error) => Self::Lark(error),
+            Why::Transport(text) => Self::TokenRequest(text),
+            Why::Late => Self::Queued(WaitFor::Token),
+            Why::TooLarge(limit) => Self::TooLarge { limit },
+            Why::NoTicket => Self::NoTicket,
+        }
+    }
+}
