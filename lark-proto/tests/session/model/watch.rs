@@ -441,10 +441,13 @@ impl Watch {
         let now = self.now;
         let class = error.api().map(|api| api.code.class());
         if let (Account::Own(tenant), Advice::Renew) = (account, error.advice()) {
-            let is_current = self.slot(Key::Tenant(tenant)).generation == generation
-                && self.slot(Key::Tenant(tenant)).held.is_some();
-            if class == Some(Class::AppToken) && is_current {
+            let slot = self.slot(Key::Tenant(tenant));
+            let held = slot.held.as_ref().filter(|_| slot.generation == generation);
+            // The session may have forgotten a token that has reached its end.
+            let is_old = held.is_some_and(|held| held.ends <= now);
+            if class == Some(Class::AppToken) && held.is_some() {
                 let app = self.slot(Key::App);
+                app.is_unsure |= is_old;
                 app.refuse(app.generation, now);
             }
             self.slot(Key::Tenant(tenant)).refuse(generation, now);
