@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The service counts requests in windows of a second and of a minute, and names a time when it refuses one. A closed
-//! gate reopens at 0.9 of the rate that the service just admitted; the rate grows by 5 % a second until the next refusal.
+//! gate reopens at 0.9 of the rate that the service just admitted, at five requests a second at least; the rate grows by
+//! 5 % a second until the next refusal.
 //! Replies do not open a gate, time does: a write that takes a minute holds up nobody.
 //!
 //! A documented [`Quota`] is kept by counting, so that the service has nothing to refuse: the number of requests in any

@@ -177,12 +177,12 @@ fn rate_limits() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Put, page(429)))
             .takes(&twice)
             .lasts(BACKOFF),
-        // A rate refusal costs no attempt. After the second one the route takes 0.9 requests a second.
+        // A rate refusal costs no attempt. After the first one the route takes five requests a second.
         put("rate limit again and again")?
             .within(TWO)
             .by(|lark| fail(lark, Put, &[limit(429, Some("0.05")), limit(429, Some("0.05"))]))
             .takes(&[(Token, 1), (Put, 3)])
-            .lasts(1161..=1162),
+            .lasts(250..=250),
         put("rate limit, with one attempt")?
             .within(Limits::one_attempt())
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("0.05"))))
