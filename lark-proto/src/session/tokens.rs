@@ -637,6 +637,9 @@ impl Tokens {
         let is_taken = entry.slot.import(token, now.saturating_add(life), id);
         if entry.slot.good(now).is_some() {
             entry.release(woken);
+            // A call that waits for the renewal that it drives stands in no queue.
+            woken.extend(entry.slot.request().and_then(|sent| sent.driver));
+            woken.extend(self.app.request().and_then(|sent| sent.driver));
         }
         is_taken
     }
