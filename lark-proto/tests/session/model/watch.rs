@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::{
     Advice, AppTicketResend, AppTokenRequest, Class, Code, EndpointExt, Error, FetchId,
@@ -13,6 +13,7 @@ use lark_proto::{
 };
 
 use super::work::{Account, TENANTS};
+use super::world::{LONGEST_PAUSE, is_gates};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -20,6 +21,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const WINDOW: Duration = Duration::from_secs(29 * 60);
 /// The session takes a token request for lost after this time.
 const LAPSES: Duration = Duration::from_secs(61);
+/// A deadline before this time is the call's, and says nothing about the service.
+const PATIENCE: Duration = Duration::from_secs(59);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
@@ -41,31 +44,39 @@ pub(crate) enum Kind {
 struct Slot {
     held: Option<Held>,
     generation: u64,
-    /// The last refused token and its end; the grant that replaces it is trusted for a minute.
-    refused: Option<(String, Duration)>,
+    /// The tokens that the service refused.
+    refused: Vec<Refused>,
+    /// The next grant replaces a refused token, and is trusted for a minute.
     replaces: bool,
-    /// The session may know better.
-    is_replaces_unsure: bool,
     in_flight: Option<Fetch>,
+    /// The call whose request broke last, if no request was sent since.
+    broke: Option<usize>,
     /// No request before this time, and the reason.
     not_before: (Duration, &'static str),
-    /// No renewal before this time.
+    /// No renewal before this time, and how many have failed in a row.
     renew_after: Duration,
+    renewals: u32,
     /// The failed requests of the series.
     failures: u32,
-    /// A reply came when the session may or may not have taken its request for lost.
+    /// Something happened that the session may have seen in another way; ends with the next grant.
     is_unsure: bool,
-    /// A token that is granted or imported before this time does not end that.
-    unsure_until: Duration,
 }
 
 #[derive(Clone, Debug)]
 struct Held {
     token: String,
     ends: Duration,
+    /// A refusal before this time is the service's fault.
     trusted_until: Duration,
-    /// The refused token had reached its end, so the session may have forgotten it.
+    /// The session may not trust it, having forgotten the refused token that it replaces.
     is_trust_unsure: bool,
+}
+
+#[derive(Debug)]
+struct Refused {
+    token: String,
+    ends: Duration,
+    is_sure: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +84,9 @@ struct Fetch {
     id: FetchId,
     kind: Kind,
     sent: Duration,
+    /// The call that sent it, and its tenant.
+    call: usize,
+    tenant: usize,
     /// The ticket of a request for the app's token, and the generation of the app's token in a request for a tenant's.
     ticket: String,
     generation: u64,
@@ -83,46 +97,49 @@ impl Slot {
         self.held.as_ref().filter(|held| now < held.ends)
     }
 
-    fn hold(&mut self, token: String, ends: Duration, trusted_until: Duration, now: Duration) {
-        self.held = Some(Held { token, ends, trusted_until, is_trust_unsure: false });
+    fn hold(&mut self, held: Held) {
+        self.held = Some(held);
         self.generation += 1;
-        self.failures = 0;
+        (self.failures, self.renewals) = (0, 0);
         self.not_before = (Duration::ZERO, "");
-        self.is_replaces_unsure |= self.is_unsure;
-        self.is_unsure = now < self.unsure_until;
     }
 
-    /// The service refused the token of `generation`. False if the token is so new that the service is wrong.
-    fn refuse(&mut self, generation: u64, now: Duration) -> bool {
-        if generation != self.generation {
-            return true;
+    fn granted(&mut self, token: String, life: Duration, sent: Duration, now: Duration) {
+        let in_a_minute = sent + MINUTE;
+        let is_old = self.refused.last().is_some_and(|refused| refused.ends <= now);
+        let is_trust_unsure = self.is_unsure || self.replaces && is_old;
+        let replaces = std::mem::take(&mut self.replaces) || self.is_unsure;
+        let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
+        self.refused.retain(|refused| refused.token != token);
+        self.hold(Held { token, ends: sent + life.max(MINUTE), trusted_until, is_trust_unsure });
+        self.renew_after = in_a_minute;
+        self.is_unsure = false;
+    }
+
+    /// The service refused `token`, which is of `generation`. False if it is so new that the service is wrong.
+    fn refuse(&mut self, generation: u64, token: &str, now: Duration) -> bool {
+        let Some(held) = self.held.take_if(|_| generation == self.generation) else { return true };
+        let is_trusted = now < held.trusted_until;
+        self.is_unsure |= is_trusted && held.is_trust_unsure;
+        if !is_trusted || self.is_unsure {
+            let (token, ends, is_sure) = (token.to_owned(), held.ends, !self.is_unsure);
+            self.refused.push(Refused { token, ends, is_sure });
         }
-        match self.held.take() {
-            Some(held) if now < held.trusted_until => {
-                if held.is_trust_unsure {
-                    self.is_unsure = true;
-                    self.unsure_until = now + 10 * MINUTE;
-                }
-                self.held = Some(held);
-                false
-            }
-            Some(held) => {
-                self.refused = Some((held.token, held.ends));
-                self.replaces = true;
-                true
-            }
-            None => true,
+        if is_trusted {
+            self.held = Some(held);
+        } else {
+            self.replaces = true;
         }
+        !is_trusted
     }
 
     fn failed(&mut self, now: Duration, setback: Setback) {
         let is_good = self.good(now).is_some();
         if is_good {
-            self.renew_after = now + MINUTE;
+            self.renewal_failed(now);
         }
-        let longest = Duration::from_secs(120);
         self.not_before = match setback {
-            Setback::Told(wait) => (now + wait.min(longest), "the route was told to wait"),
+            Setback::Told(wait) => (now + wait.min(LONGEST_PAUSE), "the route was told to wait"),
             Setback::Asked => (now + Duration::from_secs(300), "the ticket was asked for"),
             Setback::Refused if !is_good => {
                 (now + Duration::from_secs(5), "the request was refused for good")
@@ -134,6 +151,12 @@ impl Slot {
             }
             Setback::Refused | Setback::Failed => (Duration::ZERO, ""),
         };
+    }
+
+    /// The next renewal comes after 1, 2, 4, 8 minutes.
+    fn renewal_failed(&mut self, now: Duration) {
+        self.renew_after = now + MINUTE * (1 << self.renewals.min(3));
+        self.renewals += 1;
     }
 }
 
@@ -164,8 +187,6 @@ pub(crate) struct Watch {
     ticket: Option<String>,
     gates: BTreeMap<(String, &'static str), Gate>,
     quota: Option<Rate>,
-    /// When a call of this tenant last sent this kind of request while the tenant's token was good.
-    renewals: BTreeMap<(usize, Kind), Duration>,
 }
 
 impl Watch {
@@ -178,7 +199,6 @@ impl Watch {
             ticket: None,
             gates: BTreeMap::new(),
             quota,
-            renewals: BTreeMap::new(),
         }
     }
 
@@ -208,8 +228,16 @@ impl Watch {
         Some(self.slots.get(&key)?.held.as_ref()?.token.as_str())
     }
 
-    /// A call of `tenant` sends a token request.
-    pub(crate) fn fetch_sent(&mut self, id: FetchId, tenant: usize, route: Route, body: &Bytes) {
+    /// The call `at` of `tenant` sends a token request.
+    pub(crate) fn fetch_sent(
+        &mut self,
+        id: FetchId,
+        call: usize,
+        tenant: usize,
+        route: Route,
+        body: &Bytes,
+        is_fresh: bool,
+    ) {
         let now = self.now;
         let json: serde_json::Value = serde_json::from_slice(body).unwrap();
         let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
@@ -222,17 +250,14 @@ impl Watch {
             Route::AppAccessToken => (Key::App, Kind::App),
             _ => (Key::App, Kind::Ticket),
         };
-        let mut generation = 0;
+        let app = self.slot(Key::App);
+        let generation = app.generation;
         match route {
-            Route::StoreTenantAccessToken => {
-                let app = self.slot(Key::App);
-                generation = app.generation;
-                if !app.is_unsure {
-                    let token = app.good(now).map(|held| held.token.clone());
-                    assert_eq!(token, Some(text("app_access_token")), "not the app's latest token");
-                }
+            Route::StoreTenantAccessToken if !app.is_unsure => {
+                let token = app.good(now).map(|held| held.token.clone());
+                assert_eq!(token, Some(text("app_access_token")), "not the app's latest token");
             }
-            Route::AppAccessToken | Route::AppTicketResend if self.slot(Key::App).is_unsure => {
+            Route::AppAccessToken | Route::AppTicketResend if app.is_unsure => {
                 self.ticket = Some(text("app_ticket")).filter(|ticket| !ticket.is_empty());
             }
             Route::AppAccessToken => {
@@ -246,48 +271,50 @@ impl Watch {
         if let Key::Tenant(of) = key {
             assert_eq!(of, tenant, "a call of one tenant asks for another's token");
         }
-        if self.has_token(tenant) == Some(true) {
-            let renewal = self.renewals.insert((tenant, kind), now);
-            let is_early = renewal.is_some_and(|last| now < last + MINUTE);
-            assert!(!is_early, "two renewals within a minute: {kind:?} for {tenant}");
+        // A request for the app's token is a renewal too if the tenant's token is good.
+        for key in [key, Key::Tenant(tenant)] {
+            let slot = self.slot(key);
+            if let Some(held) = slot.good(now).filter(|_| !slot.is_unsure) {
+                let left = held.ends - now;
+                assert!(left <= WINDOW, "{key:?} is renewed while it is good for {left:?}");
+                let early = slot.renew_after.saturating_sub(now);
+                assert!(early.is_zero(), "{key:?} is renewed {early:?} early");
+            }
         }
         let slot = self.slot(key);
+        // The session may have forgotten tokens that have reached their ends.
+        let ends = slot.held.iter().map(|held| held.ends);
+        let ends = ends.chain(slot.refused.iter().map(|refused| refused.ends)).max();
+        let is_past = ends.is_some_and(|ends| ends <= now);
+        let is_known = |other: &usize| key == Key::App || *other == call && !is_past;
+        let broke = slot.broke.take().filter(is_known);
+        assert!(is_fresh || broke.is_none(), "a token request may get a dead connection");
         if !slot.is_unsure {
             let in_flight = slot.in_flight.as_ref().filter(|other| now < other.sent + LAPSES);
             assert!(in_flight.is_none(), "two token requests in flight: {key:?}, {in_flight:?}");
-            if let Some(held) = slot.good(now) {
-                let left = held.ends - now;
-                assert!(left <= WINDOW, "{key:?} is renewed while it is good for {left:?}");
-                assert!(now >= slot.renew_after, "{key:?} is renewed twice within a minute");
-            }
             if slot.in_flight.is_some() {
                 // The session has taken it for lost.
-                let renew_after = slot.renew_after;
+                let (renew_after, renewals) = (slot.renew_after, slot.renewals);
                 slot.failed(now, Setback::Failed);
-                slot.renew_after = renew_after;
+                (slot.renew_after, slot.renewals) = (renew_after, renewals);
             } else {
                 let (time, reason) = slot.not_before;
                 assert!(now >= time, "a request for {key:?} is {:?} early: {reason}", time - now);
             }
         }
-        let sent = Fetch { id, kind, sent: now, ticket: text("app_ticket"), generation };
         slot.not_before = (Duration::ZERO, "");
-        slot.in_flight = Some(sent);
+        let ticket = text("app_ticket");
+        slot.in_flight = Some(Fetch { id, kind, sent: now, call, tenant, ticket, generation });
     }
 
-    /// A token request is over. `None` if the session may have taken it for lost.
+    /// A token request is over. The session may have taken it for lost, if its time is.
     fn over(&mut self, id: FetchId) -> Option<(Key, Fetch)> {
         let now = self.now;
         let is = |slot: &Slot| slot.in_flight.as_ref().is_some_and(|fetch| fetch.id == id);
         let (key, slot) = self.slots.iter_mut().find(|(_, slot)| is(slot))?;
-        let (key, fetch) = (*key, slot.in_flight.take()?);
-        if now >= fetch.sent + LAPSES {
-            // The reply may also be about the app's token.
-            self.slot(key).is_unsure = true;
-            self.slot(Key::App).is_unsure = true;
-            return None;
-        }
-        Some((key, fetch))
+        let fetch = slot.in_flight.take()?;
+        slot.is_unsure |= now >= fetch.sent + LAPSES;
+        Some((*key, fetch))
     }
 
     /// The session takes a token request for lost, or has done so.
@@ -297,50 +324,50 @@ impl Watch {
     }
 
     pub(crate) fn fetch_dropped(&mut self, id: FetchId) {
-        let Some((key, _)) = self.over(id) else { return };
+        let Some((key, fetch)) = self.over(id) else { return };
         let now = self.now;
         let slot = self.slot(key);
         if slot.good(now).is_some() {
-            slot.renew_after = now + MINUTE;
+            slot.renewal_failed(now);
         }
+        self.renewal_failed(key, &fetch);
     }
 
-    pub(crate) fn fetch_broken(&mut self, id: FetchId, is_permanent: bool) {
-        let Some((key, _)) = self.over(id) else { return };
-        let now = self.now;
+    pub(crate) fn fetch_broken(&mut self, id: FetchId, is_deadline: bool, is_permanent: bool) {
+        let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
+        let sent = in_flight.find(|fetch| fetch.id == id).map(|fetch| fetch.sent);
+        if is_deadline && sent.is_some_and(|sent| self.now < sent + PATIENCE) {
+            // The deadline was the call's own.
+            return self.fetch_dropped(id);
+        }
+        let Some((key, fetch)) = self.over(id) else { return };
         let setback = if is_permanent { Setback::Refused } else { Setback::Failed };
-        self.slot(key).failed(now, setback);
+        let slot = self.slot(key);
+        slot.broke = Some(fetch.call).filter(|_| !slot.is_unsure);
+        self.failed(key, &fetch, setback);
     }
 
     pub(crate) fn fetch_reply(&mut self, id: FetchId, reply: &Response<Bytes>) {
         let Some((key, fetch)) = self.over(id) else { return };
         let now = self.now;
+        let is_lost = now >= fetch.sent + LAPSES;
         let granted = match fetch.kind {
             Kind::Tenant => TenantTokenRequest::decode(reply.clone())
                 .map(|it| (it.token.expose_secret().to_owned(), it.expires_in)),
             Kind::App => AppTokenRequest::decode(reply.clone())
                 .map(|it| (it.token.expose_secret().to_owned(), it.expires_in)),
             Kind::Ticket => match AppTicketResend::decode(reply.clone()) {
-                Ok(()) => return self.slot(key).failed(now, Setback::Asked),
+                Ok(()) => return self.failed(key, &fetch, Setback::Asked),
                 Err(error) => Err(error),
             },
         };
         let error = match granted {
-            Ok((token, life)) => {
-                let slot = self.slot(key);
-                let in_a_minute = fetch.sent + MINUTE;
-                let is_old = slot.refused.as_ref().is_some_and(|(_, ends)| *ends <= now);
-                let is_unsure = slot.is_unsure || slot.is_replaces_unsure;
-                let replaces = std::mem::take(&mut slot.replaces);
-                let may_replace = replaces || is_unsure;
-                let trusted_until = if may_replace { in_a_minute } else { Duration::ZERO };
-                slot.hold(token, fetch.sent + life.max(MINUTE), trusted_until, now);
-                slot.is_replaces_unsure = false;
-                if let Some(held) = &mut slot.held {
-                    held.is_trust_unsure = is_unsure || is_old;
-                }
-                slot.renew_after = in_a_minute;
-                return;
+            Ok((token, life)) if !is_lost => {
+                return self.slot(key).granted(token, life, fetch.sent, now);
+            }
+            Ok((token, _)) => {
+                let refused = self.slot(key).refused.iter_mut();
+                return refused.filter(|it| it.token == token).for_each(|it| it.is_sure = false);
             }
             Err(error) => error,
         };
@@ -349,19 +376,19 @@ impl Watch {
         match fetch.kind {
             Kind::Tenant if by_app_token => {
                 let app = self.slot(Key::App);
-                let is_gone = app.refuse(fetch.generation, now);
+                app.is_unsure |= is_lost;
+                let is_gone = app.refuse(fetch.generation, "", now);
                 if app.is_unsure {
                     self.slot(key).is_unsure = true;
                     return;
                 }
                 if is_gone {
-                    return self.forget_renewals();
+                    return;
                 }
             }
             Kind::App if code == Some(Code::APP_TOKEN_FAILED) => {
                 self.ticket = self.ticket.take().filter(|ticket| *ticket != fetch.ticket);
-                self.slot(Key::App).renew_after = Duration::ZERO;
-                return self.forget_renewals();
+                return;
             }
             _ => {}
         }
@@ -370,41 +397,57 @@ impl Watch {
             (Error::Api(_), Advice::GiveUp) => Setback::Refused,
             _ => Setback::Failed,
         };
-        self.slot(key).failed(now, setback);
+        self.failed(key, &fetch, setback);
     }
 
-    /// An obstacle is gone: the same kind of request may be sent at once.
-    fn forget_renewals(&mut self) {
-        self.renewals.clear();
+    fn failed(&mut self, key: Key, fetch: &Fetch, setback: Setback) {
+        let now = self.now;
+        self.slot(key).failed(now, setback);
+        self.renewal_failed(key, fetch);
+    }
+
+    /// A failed request for the app's token is a failed renewal of the tenant's token that needs it.
+    fn renewal_failed(&mut self, key: Key, fetch: &Fetch) {
+        let now = self.now;
+        if key != Key::App || self.slot(key).is_unsure || self.slot(key).good(now).is_some() {
+            return;
+        }
+        let slot = self.slot(Key::Tenant(fetch.tenant));
+        if slot.good(now).is_some() {
+            slot.renewal_failed(now);
+        }
     }
 
     pub(crate) fn ticket_set(&mut self, ticket: &str) {
         self.ticket = Some(ticket.to_owned());
         let app = self.slot(Key::App);
+        app.in_flight.take_if(|fetch| fetch.kind == Kind::Ticket);
         app.failures = 0;
         app.not_before = (Duration::ZERO, "");
-        self.forget_renewals();
     }
 
     /// A token was imported that is good until `ends`; or the session did not take it, having refused it.
     pub(crate) fn imported(&mut self, tenant: usize, token: &str, ends: Duration, is_taken: bool) {
         let now = self.now;
         let slot = self.slot(Key::Tenant(tenant));
+        let mut refused = slot.refused.iter().rev().enumerate().filter(|(_, it)| it.token == token);
         if !is_taken {
-            let refused = slot.refused.as_ref().map(|(token, _)| token.as_str());
-            let is_refused = refused == Some(token) || slot.is_unsure;
-            assert!(is_refused, "an import is refused though the service did not refuse the token");
+            assert!(
+                refused.next().is_some(),
+                "an import is refused, and no call with its token was"
+            );
             return;
         }
+        let is_known = |(at, it): (usize, &Refused)| at < 8 && it.is_sure && now < it.ends;
+        assert!(!refused.any(is_known), "a refused token is imported");
         if slot.held.as_ref().is_none_or(|held| held.ends < ends) {
-            let is_unsure = slot.is_unsure;
-            slot.hold(token.to_owned(), ends, Duration::ZERO, now);
-            slot.is_unsure |= is_unsure;
+            let token = token.to_owned();
+            slot.hold(Held { token, ends, trusted_until: Duration::ZERO, is_trust_unsure: false });
+            slot.replaces = false;
         }
-        self.forget_renewals();
     }
 
-    /// A call sends its own request. Returns the token's generation.
+    /// A call sends its own request. Returns the token's generation, if it is the session's.
     pub(crate) fn request_sent(&mut self, account: Account, route: Route, token: &str) -> u64 {
         let now = self.now;
         let quota = self.quota;
@@ -435,32 +478,29 @@ impl Watch {
         &mut self,
         account: Account,
         route: Route,
-        generation: u64,
+        (generation, token): &(u64, String),
         error: &Error,
     ) {
         let now = self.now;
         let class = error.api().map(|api| api.code.class());
         if let (Account::Own(tenant), Advice::Renew) = (account, error.advice()) {
             let slot = self.slot(Key::Tenant(tenant));
-            let held = slot.held.as_ref().filter(|_| slot.generation == generation);
+            let held = slot.held.as_ref().filter(|_| slot.generation == *generation);
             // The session may have forgotten a token that has reached its end.
-            let is_old = held.is_some_and(|held| held.ends <= now);
-            if class == Some(Class::AppToken) && held.is_some() {
+            let is_unsure = slot.is_unsure || held.is_some_and(|held| held.ends <= now);
+            if class == Some(Class::AppToken) && (held.is_some() || is_unsure) {
                 let app = self.slot(Key::App);
-                app.is_unsure |= is_old;
-                app.refuse(app.generation, now);
+                app.is_unsure |= is_unsure;
+                app.refuse(app.generation, "", now);
             }
-            self.slot(Key::Tenant(tenant)).refuse(generation, now);
+            self.slot(Key::Tenant(tenant)).refuse(*generation, token, now);
         }
-        let code = error.api().map(|api| api.code);
-        let is_rate = code == Some(Code::RATE_LIMITED)
-            || error.status() == StatusCode::TOO_MANY_REQUESTS
-                && class != Some(Class::DocumentBusy);
+        let is_rate = is_gates(error) && class != Some(Class::DocumentBusy);
         if let (true, Advice::Again { after: Some(wait) }) = (is_rate, error.advice()) {
             // After a shorter wait the gate may only lower its rate.
             if wait > SECOND {
                 let gate = self.gates.entry((gate(account), route.path())).or_default();
-                let closes = now + wait.min(Duration::from_secs(120));
+                let closes = now + wait.min(LONGEST_PAUSE);
                 gate.closed_until = gate.closed_until.max(closes);
             }
         }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::{Method, Response};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::{
-    Call, CallError, CallId, Endpoint, EndpointExt, Error, Event, Failure, FetchId, Image,
-    ImageKey, Limits, Payload, Permanence, PutImage, Reply, Resend, Session, SheetImageWritten,
-    Step, TenantKey, TenantOnly, UserToken, WriteSheetImage,
+    Call, CallError, CallId, Endpoint, EndpointExt, Error, Event, Failure, Image, ImageKey, Limits,
+    Payload, Permanence, PutImage, Reply, Resend, Session, SheetImageWritten, Step, TenantKey,
+    TenantOnly, UserToken, WriteSheetImage,
 };
 
 use crate::sim::Cut;
@@ -257,7 +257,6 @@ pub(crate) trait Machine: Debug {
     );
     fn cancel(&mut self, session: &mut Session);
     fn id(&self) -> Option<CallId>;
-    fn drives(&self) -> Option<FetchId>;
     fn sends(&self) -> u32;
     fn trouble(&self) -> Option<&CallError<Cut>>;
     fn events(&mut self) -> Vec<Event>;
@@ -294,10 +293,6 @@ impl<O: Into<Written> + Debug> Machine for Call<'_, O, Cut> {
 
     fn id(&self) -> Option<CallId> {
         self.id()
-    }
-
-    fn drives(&self) -> Option<FetchId> {
-        self.drives()
     }
 
     fn sends(&self) -> u32 {

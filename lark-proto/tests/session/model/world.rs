@@ -15,9 +15,9 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use lark_proto::fake::{FakeLark, Fault, InFlight, Route, TokenKind};
 use lark_proto::{
-    Advice, App, AppTicket, Body, Call, CallError, CallId, Class, Error, Event, Failure, FetchId,
-    Image, Outcome, Outgoing, Permanence, Purpose, PutImage, Quota, Rule, Session, Site, Step,
-    WaitFor,
+    Advice, App, AppTicket, Body, Call, CallError, CallId, Class, Code, Error, Event, Failure,
+    FetchId, Image, Outcome, Outgoing, Permanence, Purpose, PutImage, Quota, Rule, Session, Site,
+    Step, WaitFor,
 };
 
 use super::watch::{Key, ODD_APP, ODD_TENANT, Rate, SECRETS, Watch};
@@ -31,6 +31,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const UNSETTLED: Duration = Duration::from_secs(60);
 /// The longest wait between two attempts that the service did not name.
 const BACKOFF: Duration = Duration::from_secs(8);
+/// The longest that a named time between two requests is kept.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
@@ -84,7 +86,10 @@ pub(crate) struct Task<'w> {
     attempts: u32,
     sent: Duration,
     took: Duration,
-    generation: u64,
+    /// The generation of its token, and the token.
+    credential: (u64, String),
+    /// Its last connection broke.
+    broke: bool,
     /// No send before this time.
     rests_until: Duration,
     /// A request may have been carried out.
@@ -206,7 +211,8 @@ impl<'w> World<'w> {
             attempts: 0,
             sent: Duration::ZERO,
             took: Duration::ZERO,
-            generation: 0,
+            credential: (0, String::new()),
+            broke: false,
             rests_until: Duration::ZERO,
             is_unknown: false,
         });
@@ -346,7 +352,7 @@ impl<'w> World<'w> {
     }
 
     fn send(&mut self, at: usize, outgoing: Outgoing) {
-        let Outgoing { request, purpose, within, keep_for, .. } = outgoing;
+        let Outgoing { request, purpose, within, keep_for, fresh_connection, .. } = outgoing;
         let now = self.watch.now();
         let work = self.tasks[at].work;
         let (head, body) = request.map(Body::into_bytes).into_parts();
@@ -358,7 +364,7 @@ impl<'w> World<'w> {
                 if self.watch.has_token(tenant) == Some(true) {
                     assert!(within <= 2 * SECOND, "{at} is held up by a renewal for {within:?}");
                 }
-                self.watch.fetch_sent(id, tenant, route, &body);
+                self.watch.fetch_sent(id, at, tenant, route, &body, fresh_connection);
                 Some(id)
             }
             (Purpose::Token(_), Account::User(_)) => panic!("{at} has a token of its own"),
@@ -369,7 +375,9 @@ impl<'w> World<'w> {
                 let generation = self.watch.request_sent(account, route, token);
                 self.assert_turn(at);
                 let task = &mut self.tasks[at];
-                task.generation = generation;
+                task.credential = (generation, token.to_owned());
+                assert!(fresh_connection || !task.broke, "{at} may get a dead connection");
+                task.broke = false;
                 task.begin(at, now);
                 None
             }
@@ -503,7 +511,7 @@ impl<'w> World<'w> {
         let pulled = u64::try_from(pulled).unwrap();
         let verdict = match exchange.fetch {
             Some(id) => {
-                self.watch.fetch_broken(id, is_permanent);
+                self.watch.fetch_broken(id, is_deadline, is_permanent);
                 None
             }
             None => Some(self.answered(at, &Answer::Broken { pulled, is_whole, is_final })),
@@ -597,6 +605,7 @@ impl<'w> World<'w> {
         let error = match answer {
             Answer::Success => return Verdict::Ends,
             Answer::Broken { pulled, is_final, .. } => {
+                task.broke = true;
                 task.is_unknown |= *pulled > 0;
                 let ends = *is_final
                     || task.is_unknown && task.work.is_unsafe() && *pulled > 0
@@ -607,7 +616,7 @@ impl<'w> World<'w> {
         };
         let is_unknown = error.outcome() == Outcome::Unknown;
         task.is_unknown |= is_unknown;
-        self.watch.refused(account, task.work.route(), task.generation, error);
+        self.watch.refused(account, task.work.route(), &task.credential, error);
         let named = match error.advice() {
             Advice::Renew if matches!(account, Account::User(_)) => return Verdict::Ends,
             Advice::Renew => None,
@@ -629,6 +638,9 @@ impl<'w> World<'w> {
         } else if is_rate {
             ends |= bounds.attempts <= 1;
             task.attempts -= 1;
+            if is_gates(error) {
+                rests = rests.min(LONGEST_PAUSE);
+            }
         } else {
             ends |= task.attempts >= bounds.attempts;
             if is_gateway(error) {
@@ -674,7 +686,7 @@ impl<'w> World<'w> {
         let reply = self.lark.finish(self.real, at_service, &body);
         self.watch.sees(self.clock);
         if self.real >= keep_until {
-            self.watch.fetch_broken(id, false);
+            self.watch.fetch_broken(id, true, false);
             let late = Failure::<Cut>::Deadline;
             self.session.token_broken(id, self.clock, &late, Permanence::Passing);
         } else {
@@ -689,7 +701,7 @@ impl<'w> World<'w> {
         let Some(id) = exchange.fetch else { return };
         self.lose(exchange, false, false);
         self.watch.sees(self.clock);
-        self.watch.fetch_broken(id, false);
+        self.watch.fetch_broken(id, false, false);
         let cut = Failure::Transport(Cut);
         self.session.token_broken(id, self.clock, &cut, Permanence::Passing);
         self.wake();
@@ -1025,6 +1037,24 @@ fn route(path: &str) -> Route {
 
 fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
+}
+
+/// The gateway counts requests by route, other limits go by user or group.
+pub(crate) fn is_gates(error: &Error) -> bool {
+    let code = error.api().map(|api| api.code);
+    code == Some(Code::RATE_LIMITED) || error.status() == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// The document's own answer, and another one than that it is busy.
+fn is_documents(answer: &Answer<'_>) -> bool {
+    match answer {
+        Answer::Success => true,
+        Answer::Refused(Error::Api(api)) => !matches!(
+            api.code.class(),
+            Class::DocumentBusy | Class::RateLimit | Class::TenantToken | Class::AppToken
+        ),
+        Answer::Refused(_) | Answer::Broken { .. } => false,
+    }
 }
 
 fn holds_secret(text: &str) -> bool {
