@@ -348,7 +348,7 @@ impl<O> Driven<'_, '_, O> {
                 if has_named {
                     shared.named.notify_all();
                 }
-                trace::emit(call.events());
+                trace::emit(&call.events());
                 return step;
             };
             if has_named {
@@ -358,7 +358,7 @@ impl<O> Driven<'_, '_, O> {
             if !events.is_empty() {
                 let times_named = shared.times_named.load(Ordering::Relaxed);
                 drop(session);
-                trace::emit(events);
+                trace::emit(&events);
                 session = shared.lock();
                 if shared.times_named.load(Ordering::Relaxed) != times_named {
                     continue;
@@ -382,7 +382,7 @@ impl<O> Driven<'_, '_, O> {
                 shared.step(|session| call.broken(session, now(), failure, pulled, permanence));
             }
         }
-        trace::emit(call.events());
+        trace::emit(&call.events());
     }
 }
 

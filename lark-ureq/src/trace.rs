@@ -8,9 +8,11 @@ pub(crate) fn keep<'e, O, T>(call: Call<'e, O, T>) -> Call<'e, O, T> {
 }
 
 /// Emits `events`. A subscriber is a caller's code, so the session must not be held.
-pub(crate) fn emit(events: Vec<Event>) {
-    #[cfg(feature = "tracing")]
+#[cfg(feature = "tracing")]
+pub(crate) fn emit(events: &[Event]) {
     events.iter().for_each(Event::trace);
-    #[cfg(not(feature = "tracing"))]
-    drop(events);
 }
+
+/// Without the feature there is nothing to emit.
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn emit(_: &[Event]) {}
