@@ -11,8 +11,8 @@ use hyper::body::Body;
 use hyper::rt::Timer;
 use hyper::service::Service;
 use lark_proto::{
-    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Session, Site,
-    Step, TenantKey, TenantToken,
+    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Quota, Session,
+    Site, Step, TenantKey, TenantToken,
 };
 use tokio::sync::Notify;
 
@@ -115,6 +115,17 @@ impl<S> Client<S> {
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.step(|session, _| session.set_app_ticket(ticket));
+    }
+
+    /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
+    /// [`Session::set_quota`].
+    pub fn set_quota(&self, route: &str, quota: Quota) {
+        self.shared.step(|session, _| session.set_quota(route, quota));
+    }
+
+    /// Whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
+    pub fn keep_quotas(&self, keep: bool) {
+        self.shared.step(|session, _| session.keep_quotas(keep));
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].

@@ -8,7 +8,10 @@ mod memory;
 mod time;
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -142,4 +145,37 @@ fn who_waits_for_another_call_has_limits_of_its_own() {
             assert_eq!(fake.elapsed(), SECONDS(10));
         }),
     ]);
+}
+
+/// A waker that uses the client at once, where it is woken.
+struct Using<F> {
+    client: F,
+    times: AtomicUsize,
+}
+
+impl<F: Fn() + Send + Sync> Wake for Using<F> {
+    fn wake(self: Arc<Self>) {
+        (self.client)();
+        self.times.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_waker_may_call_the_client() {
+    let executor = Executor::new("a waker");
+    let fake = Fake::new(executor.time.clone());
+    let client = client(&fake, &executor);
+    executor.run(client.call(&put())).unwrap();
+    let (used, write) = (client.clone(), write());
+    let using =
+        Arc::new(Using { client: move || drop(used.export_token()), times: AtomicUsize::new(0) });
+    let waker = Waker::from(using.clone());
+    let mut context = Context::from_waker(&waker);
+    let mut first = Box::pin(client.call(&write));
+    let mut second = pin!(client.call(&write));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    let before = using.times.load(Ordering::Relaxed);
+    drop(first);
+    assert!(using.times.load(Ordering::Relaxed) > before, "the second call is named");
 }

@@ -31,7 +31,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::{
-    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases,
+    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases, Quota,
     Session, Site, Step, TenantKey, TenantToken,
 };
 use ureq::unversioned::transport::DefaultConnector;
@@ -182,6 +182,17 @@ impl Client {
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.step(|session| session.set_app_ticket(ticket));
+    }
+
+    /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
+    /// [`Session::set_quota`].
+    pub fn set_quota(&self, route: &str, quota: Quota) {
+        self.shared.step(|session| session.set_quota(route, quota));
+    }
+
+    /// Whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
+    pub fn keep_quotas(&self, keep: bool) {
+        self.shared.step(|session| session.keep_quotas(keep));
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].

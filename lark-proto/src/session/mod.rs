@@ -119,18 +119,6 @@ struct Caller<'a> {
     renews_until: &'a mut Option<Duration>,
 }
 
-impl Caller<'_> {
-    fn may_renew(&self, now: Duration) -> bool {
-        self.renews_until.is_none_or(|until| now < until)
-    }
-
-    /// Renewals hold up a call for two seconds at most, and for no more than half of the time that it has left.
-    fn renews_until(&mut self, now: Duration) -> Duration {
-        let held_up = Duration::from_secs(2).min(self.deadline.saturating_sub(now) / 2);
-        *self.renews_until.get_or_insert(now.saturating_add(held_up))
-    }
-}
-
 /// Why a call does not send its request now.
 enum Hold {
     /// A token request goes first, to this route.

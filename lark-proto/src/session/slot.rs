@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::tokens::Cause;
-use super::{CallId, FetchId, Woken, backoff};
+use super::{CallId, Caller, FetchId, Woken, backoff};
 
 /// Renewal begins so long before the end: within the service's 30 minutes by a margin for the time that the grant
 /// itself took, or the service would hand out the old token again.
@@ -32,6 +32,21 @@ const REMEMBERED: usize = 8;
 /// A ticket that the service agreed to push arrives after about two minutes; a push can be lost.
 const TICKET_ARRIVES: Duration = Duration::from_secs(150);
 const TICKET_IS_LOST: Duration = Duration::from_secs(300);
+
+/// The longest that renewals hold up one call.
+const HELD_UP: Duration = Duration::from_secs(2);
+
+impl Caller<'_> {
+    pub(super) fn may_renew(&self, now: Duration) -> bool {
+        self.renews_until.is_none_or(|until| now < until)
+    }
+
+    /// Renewals hold up the call for two seconds at most, and for no more than half of the time that it has left.
+    pub(super) fn renews_until(&mut self, now: Duration) -> Duration {
+        let held_up = HELD_UP.min(self.deadline.saturating_sub(now) / 2);
+        *self.renews_until.get_or_insert(now.saturating_add(held_up))
+    }
+}
 
 /// A token, and the request that gets the next one.
 #[derive(Debug)]
