@@ -247,12 +247,13 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// The request in flight was given up. A renewal counts as tried; a first token's request is sent anew by whoever
-    /// comes next.
-    pub(super) fn dropped(&mut self, now: Duration) {
-        self.request = None;
+    /// comes next. Returns the request's driver.
+    pub(super) fn dropped(&mut self, now: Duration) -> Option<CallId> {
+        let driver = self.request.take().and_then(|request| request.driver);
         if self.good(now).is_some() {
             self.renewal_failed(now);
         }
+        driver
     }
 
     /// What stood in the way of a request is gone: the next one may go at once.

@@ -85,7 +85,9 @@ struct Waiter {
 #[derive(Debug)]
 struct InFlight {
     what: What,
+    /// The tenant for which it was sent, and that of the call that drives it now.
     tenant: Option<TenantKey>,
+    driver_of: Option<TenantKey>,
     /// A deadline before that time is the driver's, and says nothing about the service.
     given_up: Duration,
 }
@@ -321,7 +323,9 @@ impl Tokens {
             What::App(_) | What::Ticket => self.app.begin(sent),
         };
         let given_up = now.saturating_add(REQUEST - GRACE);
-        self.in_flight.insert(id, InFlight { what, tenant: tenant.clone(), given_up });
+        let driver_of = tenant.clone();
+        let in_flight = InFlight { what, tenant: tenant.clone(), driver_of, given_up };
+        self.in_flight.insert(id, in_flight);
         let phases = Phases::of(request.body().len());
         let outgoing = Outgoing {
             request,
@@ -398,6 +402,7 @@ impl Tokens {
                 woken.extend(entry.slot.granted(grant.token, grant.expires_in));
                 entry.release(woken);
                 self.dependents.remove(&tenant);
+                woken.extend(self.app_driver(&tenant));
             }),
             What::App(_) => AppTokenRequest::read(&reply).map(|grant| {
                 woken.extend(self.app.granted(grant.token, grant.expires_in));
@@ -431,7 +436,7 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
-        let InFlight { what, given_up, tenant } = self.in_flight.get(&id)?;
+        let InFlight { what, given_up, tenant, .. } = self.in_flight.get(&id)?;
         let route = what.route(app);
         if matches!(failure, Failure::Deadline) && now < *given_up {
             self.dropped(id, now, woken);
@@ -457,12 +462,13 @@ impl Tokens {
         match what {
             What::Tenant(_) => {
                 if let Some(entry) = self.tenants.get_mut(&tenant) {
-                    entry.slot.dropped(now);
+                    woken.extend(entry.slot.dropped(now));
                     entry.offer(woken);
+                    woken.extend(self.app_driver(&tenant));
                 }
             }
             What::App(_) | What::Ticket => {
-                self.app.dropped(now);
+                woken.extend(self.app.dropped(now));
                 self.renewal_failed(&tenant, now);
                 self.offer(woken);
             }
@@ -513,6 +519,7 @@ impl Tokens {
                 let pause = entry.slot.pause(now).cloned();
                 hear(entry, is_over, pause.as_ref());
                 woken.extend(driver);
+                woken.extend(self.app_driver(&tenant));
             }
             What::App(_) | What::Ticket => {
                 let driver = self.app.request().and_then(|sent| sent.driver);
@@ -544,6 +551,14 @@ impl Tokens {
             }
             _ => false,
         }
+    }
+
+    /// The call that drives the request for the app's token, if it is one of `tenant`: it need not wait for that in order
+    /// to renew the tenant's token when that has been renewed, or its renewal is put off.
+    fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
+        let sent = self.app.request()?;
+        let is_its = self.in_flight.get(&sent.id).is_some_and(|it| it.driver_of == *tenant);
+        sent.driver.filter(|_| is_its)
     }
 
     /// Two calls of each tenant that waits for the app's token look again.
@@ -601,10 +616,14 @@ impl Tokens {
                 self.dependents.remove(tenant);
             }
         }
-        let queues = self.dependents.iter().filter_map(|tenant| self.tenants.get(tenant));
-        let first = |entry: &Tenant| entry.queue.keys().next().copied();
-        if let Some(sent) = self.app.request_mut().filter(|sent| sent.driver == Some(call)) {
-            sent.hand_over(call, queues.filter_map(first).min(), woken);
+        let Some(sent) = self.app.request_mut().filter(|sent| sent.driver == Some(call)) else {
+            return;
+        };
+        let first = |tenant| Some((*self.tenants.get(tenant)?.queue.keys().next()?, tenant));
+        let next = self.dependents.iter().filter_map(first).min();
+        sent.hand_over(call, next.map(|(next, _)| next), woken);
+        if let (Some(request), Some((_, tenant))) = (self.in_flight.get_mut(&sent.id), next) {
+            request.driver_of.clone_from(tenant);
         }
     }
 
@@ -633,13 +652,13 @@ impl Tokens {
         woken: &mut Woken,
     ) -> bool {
         let id = self.next_id();
-        let entry = self.tenants.entry(tenant).or_default();
+        let entry = self.tenants.entry(tenant.clone()).or_default();
         let is_taken = entry.slot.import(token, now.saturating_add(life), id);
         if entry.slot.good(now).is_some() {
             entry.release(woken);
             // A call that waits for the renewal that it drives stands in no queue.
             woken.extend(entry.slot.request().and_then(|sent| sent.driver));
-            woken.extend(self.app.request().and_then(|sent| sent.driver));
+            woken.extend(self.app_driver(&tenant));
         }
         is_taken
     }
