@@ -159,7 +159,6 @@ impl<'e, T> Course<'e, T> {
             }
         }
         let outcome = match &ending {
-            Ending::Told(error) if self.flight.sends() > 0 => error.outcome(),
             Ending::Late(WaitFor::Reply) => Outcome::Unknown,
             _ => self.outcome(),
         };

@@ -330,12 +330,11 @@ impl<'e> Flight<'e> {
             _ => None,
         };
         let class = error.and_then(Error::api).map(|api| api.code.class());
-        if let Some(lane) = self.lane {
-            if is_whole {
-                session.lanes.unsettle(lane, now);
-            } else if is_documents(answer) {
-                session.lanes.calm(lane);
-            }
+        match self.lane {
+            Some(lane) if is_whole => session.lanes.unsettle(lane, now),
+            Some(lane) if is_documents(answer) => session.lanes.calm(lane),
+            None if is_documents(answer) => self.used.busy_since = None,
+            _ => {}
         }
         let error = match answer {
             Answer::Success => return None,
