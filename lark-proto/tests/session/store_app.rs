@@ -374,6 +374,46 @@ fn a_call_that_leaves_names_the_next_one_also_during_a_renewal_of_the_apps_token
     assert!(session.woken().any(|id| Some(id) == three.id()));
 }
 
+/// The call renews the app's token, and its adapter lets that go on beside it.
+#[test]
+fn a_call_that_renews_the_apps_token_is_named_when_its_tenants_renewal_is_settled() {
+    for settles in ["granted", "failed", "dropped", "imported"] {
+        let mut session = with_ticket();
+        let send =
+            |session: &mut Session, call: &mut lark_proto::Call<'_, ImageKey, _>, now| match call
+                .next(session, clock(now))
+            {
+                Step::Send(outgoing) => match outgoing.purpose {
+                    Purpose::Token(id) => id,
+                    purpose => panic!("{purpose:?}"),
+                },
+                step => panic!("{step:?}"),
+            };
+        let (mut first, mut renews, mut other) = (call_for(ONE), call_for(ONE), call_for(ONE));
+        for _ in 0..2 {
+            let id = send(&mut session, &mut first, secs(0));
+            session.token_received(id, clock(secs(0)), granted("t-1", 7200));
+        }
+        let now = clock(secs(5460));
+        let _request = send(&mut session, &mut renews, secs(5460));
+        assert!(matches!(renews.next(&mut session, now), Step::Wait(_)));
+        let id = send(&mut session, &mut other, secs(5460));
+        let _named = session.woken().count();
+        match settles {
+            "granted" => session.token_received(id, now, granted("t-2", 7200)),
+            "failed" => session.token_received(id, now, page(500)),
+            "dropped" => session.token_dropped(id, now),
+            _ => {
+                let text = exported(with_ticket(), now, "t-2", 7200);
+                session.import_token(now, Some(&tenant(ONE)), &text).unwrap();
+            }
+        }
+        assert!(session.woken().any(|id| Some(id) == renews.id()), "{settles}");
+        let step = renews.next(&mut session, now);
+        assert!(matches!(step, Step::Send(it) if it.purpose == Purpose::Call), "{settles}");
+    }
+}
+
 #[test]
 fn a_store_apps_token_is_imported_by_tenant() {
     for keeps in BOTH {

@@ -5,7 +5,8 @@ use lark_proto::{Call, CallId, Limits, Permanence, Quota, Raw, Step};
 use serde::de::IgnoredAny;
 
 use crate::hand::{Hand, Upload, id, total};
-use crate::remote::{given, limited, millis, ok, refusal, secs, token, upload};
+use crate::remote::{given, limited, millis, ok, refusal, secs, session, token, upload};
+use crate::service::exported;
 
 /// How the first call of a lane leaves it.
 type Leaves = fn(&mut Hand, &mut Upload<'_>);
@@ -267,6 +268,26 @@ fn a_token_request_that_loses_its_driver_names_the_next_call() {
         } else {
             hand.fetches(&mut second);
         }
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_its_renewal_is_named_when_that_is_dropped_or_a_token_is_imported() {
+    for is_dropped in [true, false] {
+        let upload = upload();
+        let mut hand = Hand::with_token();
+        hand.now = secs(5460);
+        let mut call = Call::new(&upload);
+        let request = hand.fetches(&mut call);
+        hand.waits(&mut call);
+        let now = hand.clock();
+        if is_dropped {
+            hand.session.token_dropped(request, now);
+        } else {
+            let text = exported(session(), now, "t-2", 7200);
+            hand.session.import_token(now, None, &text).unwrap();
+        }
+        assert_eq!(hand.named(), [id(&call)], "dropped {is_dropped}");
     }
 }
 
