@@ -78,7 +78,7 @@ impl Session {
             return Err(refused(Rule::StaleToken));
         }
         let (tenant, life) = (tenant.cloned(), left.min(Duration::from_secs(7200)));
-        if !self.tokens.import(tenant, token, life, elapsed, &mut self.woken) {
+        if !self.tokens.import(&tenant, token, life, elapsed, &mut self.woken) {
             return Err(refused(Rule::RefusedToken));
         }
         Ok(())

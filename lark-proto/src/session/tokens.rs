@@ -645,7 +645,7 @@ impl Tokens {
     /// Takes over a token from elsewhere; false if the service has refused it.
     pub(super) fn import(
         &mut self,
-        tenant: Option<TenantKey>,
+        tenant: &Option<TenantKey>,
         token: TenantToken,
         life: Duration,
         now: Duration,
@@ -658,7 +658,7 @@ impl Tokens {
             entry.release(woken);
             // A call that waits for the renewal that it drives stands in no queue.
             woken.extend(entry.slot.request().and_then(|sent| sent.driver));
-            woken.extend(self.app_driver(&tenant));
+            woken.extend(self.app_driver(tenant));
         }
         is_taken
     }
