@@ -62,7 +62,7 @@ impl World<'_> {
         }
         assert_discreet(&step);
         assert_discreet(&task.machine);
-        let reason = std::mem::replace(&mut task.reason, None);
+        let reason = task.reason.take();
         for event in task.machine.events() {
             assert_discreet(&event);
             if let Event::Waits { reason, .. } = event {
