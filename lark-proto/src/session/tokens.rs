@@ -251,10 +251,10 @@ impl Tokens {
         if now >= until {
             return Ok(());
         }
-        let driven = |sent: &Sent| sent.driver == Some(caller.id);
-        let tenants = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
-        if tenants.into_iter().chain(self.app.request()).any(driven) {
-            return Err(Hold::Wait { until, reason: WaitFor::Token });
+        let driven = |sent: &&Sent| sent.driver == Some(caller.id);
+        let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
+        if let Some(sent) = of_tenant.into_iter().chain(self.app.request()).find(driven) {
+            return Err(Hold::Wait { until: until.min(sent.lapses), reason: WaitFor::Token });
         }
         match self.next_request(app, tenant, caller, now) {
             Ok(what) => Err(self.send(app, site, tenant, what, caller, now)),
