@@ -202,10 +202,10 @@ impl Payload {
     }
 }
 
-/// What callers do with an [`Endpoint`].
+/// The requests and the results of an [`Endpoint`], for callers.
 pub trait EndpointExt: Endpoint + Sized {
-    /// The request with its exact bytes. It cannot fail: what could be wrong was refused when the
-    /// endpoint's values were built.
+    /// The request with its exact bytes. It cannot fail, because the endpoint's values were checked when they were
+    /// built.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
         self.request_streamed(site, token).map(Body::into_bytes)
     }
@@ -216,7 +216,7 @@ pub trait EndpointExt: Endpoint + Sized {
         Draft::of(self).request(site, token.authorization())
     }
 
-    /// Reads a reply that was received whole.
+    /// The result that a complete reply stands for.
     ///
     /// # Errors
     /// As [`Endpoint::read`].
@@ -231,8 +231,8 @@ impl<E: Endpoint> EndpointExt for E {}
 const RESERVED: [HeaderName; 5] =
     [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
 
-/// A request without its site and its token: everything that an endpoint's code says about it. It is sent as often as
-/// need be, always with the same bytes; a copy shares the image.
+/// A request without its site and its token: everything that the code of an endpoint provides. It can be sent several
+/// times, always with the same bytes; the requests that are made from it share the bytes of the image.
 pub(crate) struct Draft {
     method: Method,
     path: Path,
@@ -255,12 +255,12 @@ impl Draft {
         self.payload.as_ref().map_or(0, |payload| payload.body.len())
     }
 
-    /// The request changes nothing at the service.
+    /// Whether the method is safe by RFC 9110 (GET, HEAD, OPTIONS, TRACE): the request changes nothing at the service.
     pub(crate) fn is_read(&self) -> bool {
         self.method.is_safe()
     }
 
-    /// The one place that writes a request's head.
+    /// Makes the request. Every request of this crate gets its head here.
     pub(crate) fn request(&self, site: &Site, authorization: Option<HeaderValue>) -> Request<Body> {
         let body = self.payload.as_ref().map(|payload| payload.body.clone());
         let mut request = Request::new(body.unwrap_or_default());
@@ -283,7 +283,7 @@ impl Draft {
     }
 }
 
-/// The headers that an endpoint may set. Most set none.
+/// The headers of an endpoint without the reserved ones; `None` for an endpoint without headers.
 fn own(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
     if headers.is_empty() {
         return None;
@@ -294,7 +294,7 @@ fn own(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
     Some(Box::new(headers))
 }
 
-/// The same endpoint with the log id beside its output, for callers that keep it.
+/// The same endpoint with the log id of the reply, which Lark's support asks for, beside its output.
 #[derive(Clone, Copy, Debug)]
 pub struct WithLogId<'a, E>(pub &'a E);
 

@@ -53,11 +53,11 @@ pub enum Error {
     Unreadable(Box<Unreadable>),
 }
 
-/// What a failed request did at the service, as far as is known. A journal of writes needs it.
+/// Whether a failed request was carried out, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// No byte that could matter reached the service.
+    /// The request was not carried out: it was not sent, or the connection broke before a byte of its body was sent.
     NotSent,
     /// The service answered that it did not carry out the request.
     Refused,
@@ -66,8 +66,8 @@ pub enum Outcome {
 }
 
 impl Error {
-    /// Whether the request may have been carried out all the same. An internal failure of the service, and a reply that
-    /// says nothing clear, leave that open.
+    /// Whether the request may have been carried out although it failed. This is unknown after an internal failure of
+    /// the service, and after a reply that cannot be read.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let unknown = match self {
@@ -95,7 +95,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status. It does not tell what went wrong; the code does.
+    /// The HTTP status. It says what went wrong only where there is no known code.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -104,7 +104,7 @@ impl Error {
         }
     }
 
-    /// The same error, said to a call that has to wait for `wait`.
+    /// The same error with `wait`, the rest of the time that the service asked for, in place of its own number.
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         match &mut self {
             Self::Api(error) => error.retry_after = Some(wait),
@@ -147,9 +147,10 @@ impl std::error::Error for Error {}
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ApiError {
-    /// Lark's code; it alone decides, the same failure comes under several HTTP statuses.
+    /// Lark's code. A known code decides what the error means, because the same failure comes with several HTTP
+    /// statuses; the status decides only for a code of [`Class::Unknown`].
     pub code: Code,
-    /// The service's words for it; they change, so do not match on them.
+    /// The service's text for the error. It may change; compare `code` instead.
     pub msg: String,
     /// The HTTP status it came with.
     pub status: StatusCode,
@@ -206,7 +207,7 @@ impl ApiError {
     }
 }
 
-/// How many violations of each kind an error's text names; all are in its fields.
+/// How many violations of each kind the text of an error lists; the fields have all of them.
 const SHOWN: usize = 3;
 
 impl fmt::Display for ApiError {
@@ -339,20 +340,22 @@ pub struct CallError<T> {
 pub enum Failure<T> {
     /// The call needs the app's credentials and the client has none.
     NoApp,
-    /// A store app's token is a tenant's: the call has to say which.
+    /// A store app has one token for each tenant, and the call names no tenant.
     NoTenant,
-    /// A custom app belongs to one tenant: the call cannot name another.
+    /// A custom app belongs to one tenant, and the call names a tenant.
     ForeignTenant,
-    /// A store app's token takes an `app_ticket`, and there is none or the service refused it. The service was
-    /// asked to push it: give it to the session when the event arrives.
+    /// A store app needs an `app_ticket` to get a token, and has none, or one that the service refused. The session has
+    /// asked the service to push it: pass it to [`Session::set_app_ticket`](crate::Session::set_app_ticket) when the
+    /// event arrives.
     NoTicket,
-    /// The call's time was up while its request was in flight.
+    /// The deadline passed while the call's own request or the token request that it sent was in flight, or before the
+    /// call had time to send either. [`CallError::outcome`] tells whether its own request may have been carried out.
     Deadline,
-    /// The call's time was up before it could send its request.
+    /// The deadline passed while the call waited for something else than a reply.
     Queued(WaitFor),
     /// The transport failed.
     Transport(T),
-    /// The transport failed under a token request that another call sent; its error as text.
+    /// The transport failed during a token request that another call sent. The transport's error, as text.
     TokenRequest(Arc<str>),
     /// The reply was longer than the client reads.
     TooLarge {
@@ -367,15 +370,15 @@ pub enum Failure<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitFor {
-    /// For its turn: another call writes to the same spreadsheet.
+    /// The lane: another call writes to the same spreadsheet.
     Turn,
-    /// For a token.
+    /// A token.
     Token,
-    /// For the rate of its route: the service said to wait, or a quota is used up.
+    /// The rate limit of the route: the service asked to wait, or a quota is used up.
     Rate,
-    /// For the time between two tries.
+    /// The backoff between two attempts.
     Backoff,
-    /// For the reply.
+    /// The reply.
     #[default]
     Reply,
 }
@@ -393,7 +396,7 @@ impl fmt::Display for WaitFor {
 }
 
 impl<T> CallError<T> {
-    /// For adapters: `kind` happened to a request to `route`.
+    /// The error of a request to `route`, for adapters. The outcome follows from `kind`.
     pub fn new(route: impl Into<Cow<'static, str>>, kind: Failure<T>) -> Self {
         let outcome = match &kind {
             Failure::Deadline | Failure::Transport(_) | Failure::TooLarge { .. } => {
@@ -409,7 +412,7 @@ impl<T> CallError<T> {
         Self { outcome, ..self }
     }
 
-    /// The same error of a call that failed before in a way that left its outcome open.
+    /// The same error for a call of which an earlier send failed with an unknown outcome.
     pub(crate) fn after(self, unknown: Failure<T>) -> Self {
         Self { outcome: Outcome::Unknown, unknown: Some(Box::new(unknown)), ..self }
     }
@@ -420,8 +423,8 @@ impl<T> CallError<T> {
         self.outcome
     }
 
-    /// The failure of an earlier send, if it left open whether the request was carried out; [`kind`](Self::kind) is what
-    /// happened after that.
+    /// The failure of an earlier send whose outcome is unknown, if there was one; [`kind`](Self::kind) is the failure
+    /// that ended the call.
     #[must_use]
     pub fn earlier(&self) -> Option<&Failure<T>> {
         self.unknown.as_deref()
@@ -440,14 +443,16 @@ impl<T> CallError<T> {
 impl<T> fmt::Display for Failure<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoApp => f.write_str("the client has no app credentials to get a token with"),
+            Self::NoApp => f.write_str("the client has no app; make it with one, or pass a token"),
             Self::NoTenant => f.write_str("a store app's call has to name a tenant"),
             Self::ForeignTenant => f.write_str("a custom app's call cannot name a tenant"),
             Self::NoTicket => {
-                f.write_str("the app has no valid app_ticket; the service was asked to push it")
+                f.write_str("the app has no valid app_ticket; set it when its event arrives")
             }
-            Self::Deadline => f.write_str("the time was up before the reply was there"),
-            Self::Queued(reason) => write!(f, "the time was up while the call waited for {reason}"),
+            Self::Deadline => f.write_str("the deadline passed before a reply arrived"),
+            Self::Queued(reason) => {
+                write!(f, "the deadline passed while the call waited for {reason}")
+            }
             Self::Transport(_) => f.write_str("the transport failed"),
             Self::TokenRequest(error) => write!(f, "the transport failed: {error}"),
             Self::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
@@ -477,11 +482,12 @@ impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
     }
 }
 
-/// An error and its causes in one line, without those that the line has said already.
+/// An error and its causes in one line of at most 1,024 bytes. A cause whose text the line already contains is left
+/// out.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
-    // A cycle would be a mistake of the transport's; it must not hang the session.
+    // The bound is for an error of the transport that is its own cause.
     for _ in 0..16 {
         let Some(error) = cause else { break };
         let text = error.to_string();
@@ -493,7 +499,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     excerpt(line.as_bytes(), 1024)
 }
 
-/// Ends a line, turns the reading direction or has no width, without being a control character.
+/// Whether `c` ends a line, changes the direction of the text or is invisible, although it is no control character.
 pub(crate) fn misleads(c: char) -> bool {
     matches!(
         c,
@@ -501,7 +507,7 @@ pub(crate) fn misleads(c: char) -> bool {
     )
 }
 
-/// The first `max` bytes of foreign text at most, cut between characters, control characters blanked.
+/// The first `max` bytes of `text` at most, cut between characters, with spaces for control characters, and `…` if cut.
 pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
     let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
     let cut = max.min(text.len());

@@ -12,7 +12,8 @@
 //!
 //! * What can be wrong is refused where a value is built, with the [`Rule`] that it breaks. From there on making a
 //!   request cannot fail.
-//! * The code in a reply decides, never the HTTP status: the service answers failures with 200, 400 and 429 alike.
+//! * A known code in a reply decides, whatever the HTTP status: the service answers failures with 200, 400 and 429
+//!   alike.
 //! * Nothing here knows the network, the time or a random number. The same values give the same bytes.
 //!
 //! ```

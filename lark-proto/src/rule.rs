@@ -61,11 +61,11 @@ pub enum Rule {
     EncryptedEvent,
     /// An event carries the app's verification token.
     VerificationToken,
-    /// An exported token is whole.
+    /// An exported token is complete and unchanged.
     DamagedToken,
     /// An exported token belongs to this app, site and tenant.
     ForeignToken,
-    /// An exported token has not reached its end.
+    /// An exported token has not expired.
     StaleToken,
     /// The service has not refused the exported token.
     RefusedToken,
@@ -132,17 +132,17 @@ impl fmt::Display for Rule {
                 "the event is encrypted: decrypt it with the app's Encrypt Key, or remove that key"
             }
             Self::VerificationToken => "an event carries the app's verification token",
-            Self::DamagedToken => "an exported token is whole",
-            Self::ForeignToken => "an exported token belongs to this app, site and tenant",
-            Self::StaleToken => "an exported token has not reached its end",
-            Self::RefusedToken => "the service has refused this token; the session gets another one",
+            Self::DamagedToken => "the exported token is damaged",
+            Self::ForeignToken => "the exported token is of another app, site or tenant",
+            Self::StaleToken => "the exported token has expired",
+            Self::RefusedToken => "the service has refused the exported token; the session gets another one",
             Self::SiteForm => "a site is `https://host` or `https://host:port` and nothing more",
             Self::SiteInsecure => "a site is https; http is for loopback only",
             Self::SiteForeign => "the host is not Lark's; `Site::custom` takes any",
             Self::BoundaryForm => {
                 "a boundary is 1 to 70 characters of RFC 2046's set, the last one no space"
             }
-            Self::BoundaryInPart => "a boundary occurs in no part",
+            Self::BoundaryInPart => "the boundary occurs in a part of the form",
             Self::Json => "the value cannot be written as JSON",
         })
     }

@@ -191,7 +191,7 @@ fn a_check_notices_what_differs() {
     assert!(told(&upload, &result, &world.lark).contains("the number of all requests"));
     let mut cell = first.clone();
     cell.call = named("ok, a cell").call.clone();
-    assert!(told(&cell, &result, &world.lark).contains("the image is there"));
+    assert!(told(&cell, &result, &world.lark).contains("the image is stored"));
 
     let twice = named("token refused at each attempt");
     let mut world = World::new(twice, false);

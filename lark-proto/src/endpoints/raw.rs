@@ -15,15 +15,16 @@ use crate::reply::Reply;
 use crate::rule::Rule;
 use crate::token::TenantOrUser;
 
-/// A call to any endpoint that takes JSON or nothing and answers with the usual envelope, whose `data` is read as a `T`.
+/// A call to any endpoint that answers with the usual JSON envelope, whose `data` is read as a `T`. The request has a
+/// JSON body, a multipart form or no body.
 ///
-/// * Route: the caller's, in the vendor's form with `:name` in place of each value.
+/// * Route: given by the caller as the vendor documents it, with `:name` in place of each value.
 /// * Token: tenant or user access token.
-/// * Limits: none known, see [`quota`](Self::quota). A reply has at most 1 MiB.
+/// * Limits: no quota, unless [`quota`](Self::quota) sets one. A reply has at most 1 MiB.
 ///
-/// `data` may be any JSON. Where the service leaves it out, or answers `null` or `{}`, a `T` is read that takes either:
-/// `()`, an [`Option`], a struct without required fields, [`serde_json::Value`]. `()` takes nothing else;
-/// [`serde::de::IgnoredAny`] takes any `data`.
+/// `data` may be any JSON. If it is missing, `null` or `{}`, the reply is read where `T` can be read from `null` or
+/// from `{}`: as `()`, an [`Option`], a struct without required fields, or a [`serde_json::Value`]. Any other `data` is
+/// an error for `()`, and is ignored by [`serde::de::IgnoredAny`].
 ///
 /// # Errors
 /// Those of the endpoint, see the vendor's page.
@@ -118,7 +119,7 @@ impl<T> Raw<T> {
         self
     }
 
-    /// Sets [`Endpoint::resend`], where the method does not tell.
+    /// Sets [`Endpoint::resend`] in place of the method's default.
     #[must_use]
     pub fn resend(mut self, resend: Resend) -> Self {
         self.resend = Some(resend);
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_its_method_route_values_and_json() {
+    fn a_request_has_the_method_path_query_headers_and_json_that_were_set() {
         let raw = raw(Method::POST)
             .segment("a/b")
             .segment("图")
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_a_body_is_its_head() {
+    fn a_request_without_a_body_has_a_content_length_only_where_the_method_may_have_a_body() {
         let head = " /open-apis/x/:id/y/:name HTTP/1.1\r\nHost: open.larksuite.com\r\n\
             Authorization: Bearer t-1\r\n";
         assert_eq!(bytes(&raw(Method::GET)), format!("GET{head}\r\n"));
@@ -308,14 +309,14 @@ mod tests {
         );
     }
 
-    /// What a `T` is made of `data`, if it can be read.
+    /// The output of a reply with this text after its code, or `None` if it cannot be read as a `T`.
     fn read<T: DeserializeOwned>(data: &str) -> Option<T> {
         let reply = format!(r#"{{"code":0{data}}}"#);
         Raw::<T>::decode(http::Response::new(reply.into())).ok()
     }
 
     #[test]
-    fn empty_data_is_read_by_all_that_can_be_empty() {
+    fn empty_data_is_read_as_null_or_as_an_empty_object() {
         #[derive(serde::Deserialize)]
         struct Optional {
             a: Option<i64>,

@@ -5,7 +5,7 @@
 //!                           --request--> Request<Bytes>    --> FakeLark::finish --> Response<Bytes> --reply--> bytes
 //! ```
 //!
-//! It is stricter than a server has to be, because a server in front of the real service may be as strict.
+//! It is stricter than HTTP/1.1 requires of a server, because a proxy in front of the real service may be as strict.
 //! [`request`] reads bytes that are exactly one request.
 
 use std::fmt;
@@ -21,12 +21,12 @@ use crate::wire;
 
 /// The longest head that is read, in bytes, with its empty line.
 pub const HEAD_LIMIT: usize = 64 << 10;
-/// The longest body that is read, in bytes: a cell image of 20 MiB as numbers, and as much again.
+/// The longest body that is read, in bytes: twice what a cell image of 20 MiB takes as JSON numbers of four bytes each.
 pub const BODY_LIMIT: usize = 160 << 20;
 /// The most headers that one request may have.
 const HEADER_LIMIT: usize = 100;
 
-/// Reads requests from the bytes of one connection, wherever the bytes are cut into pieces.
+/// Reads requests from the bytes of one connection, which may arrive in pieces of any length.
 ///
 /// A caller that takes each request as soon as it is complete holds one body at a time, of at most [`BODY_LIMIT`].
 /// After an error nothing more is read: every method gives the same error again, and further bytes are dropped.
@@ -50,8 +50,11 @@ pub struct Requests {
     /// Bytes at the start of `buffer` in which no head ends.
     searched: usize,
     arriving: Option<Arriving>,
+    /// How many requests were taken.
     taken: usize,
+    /// Whether the last request that was taken has `Connection: close`.
     is_closing: bool,
+    /// The error after which nothing more is read.
     refused: Option<Malformed>,
 }
 
@@ -65,6 +68,7 @@ struct Arriving {
 /// The bytes of a connection break a rule of HTTP/1.1, or one that the service's edge is reported to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
+    /// The number of the request on its connection, counted from 1.
     request: usize,
     text: String,
 }
@@ -285,7 +289,8 @@ fn is_closing(headers: &HeaderMap) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// The error with its line in `head`: httparse fails on the lines up to and including this one.
+/// The text of `error` with the line that caused it. httparse does not tell the line: it is the first one at which
+/// parsing the lines so far fails.
 fn located(head: &[u8], error: httparse::Error) -> String {
     if error == httparse::Error::TooManyHeaders {
         return format!("more than {HEADER_LIMIT} headers");
@@ -307,7 +312,7 @@ fn located(head: &[u8], error: httparse::Error) -> String {
     error.to_string()
 }
 
-/// The beginning of foreign bytes, as text of one line.
+/// The first 60 of `bytes`, escaped, as text of one line.
 fn excerpt(bytes: &[u8]) -> String {
     match bytes.get(..60) {
         Some(start) => format!("{}..", start.escape_ascii()),
@@ -315,7 +320,7 @@ fn excerpt(bytes: &[u8]) -> String {
     }
 }
 
-/// Reads the one request that `bytes` are.
+/// Reads `bytes` as exactly one request.
 ///
 /// ```
 /// use lark_proto::{AppId, AppSecret, EndpointExt, NoToken, Site, TenantTokenRequest, fake::http1, wire};
@@ -328,7 +333,7 @@ fn excerpt(bytes: &[u8]) -> String {
 /// ```
 ///
 /// # Errors
-/// The bytes are not a request, or less or more than one.
+/// The bytes are not a request, or they are less or more than one.
 pub fn request(bytes: &[u8]) -> Result<Request<Bytes>, Malformed> {
     let mut requests = Requests::new();
     requests.push(bytes);
@@ -343,7 +348,8 @@ pub fn request(bytes: &[u8]) -> Result<Request<Bytes>, Malformed> {
 
 /// The reply as bytes: status line, headers by name, empty line, body.
 ///
-/// `Content-Length` is the body's, whatever the reply says.
+/// `Content-Length` is set to the length of the body, and `Transfer-Encoding` is left out, whatever the headers of
+/// `reply` are.
 #[must_use]
 pub fn reply(reply: &Response<Bytes>) -> Bytes {
     let (status, body) = (reply.status(), reply.body());

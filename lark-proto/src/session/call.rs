@@ -1,4 +1,4 @@
-//! One call, from its token to its result: the machine that an adapter obeys.
+//! One call, from its token to its result: the state machine that an adapter drives.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -18,9 +18,9 @@ use crate::reply::Reply;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
 
-/// A reply as [`Call::read`] has read it.
+/// A reply that [`Call::read`] has parsed, for [`Call::received`].
 #[derive(Debug)]
-#[must_use = "the call waits for it: give it to `received`"]
+#[must_use = "the call waits for its reply: pass it to `Call::received`"]
 pub struct Heard<O>(Kind<O>);
 
 #[derive(Debug)]
@@ -31,11 +31,12 @@ enum Kind<O> {
 
 /// One call: of an endpoint whose output is `O`, over a transport whose error is `T`.
 ///
-/// A step takes the session and the time, which is to be read while the session is held. After each step, let those
-/// calls look again that [`Session::woken`] names. A call is driven until [`Step::Done`], or given up with
-/// [`Call::cancel`], by a guard where it can be dropped: others may be waiting behind it.
+/// Each step takes the session and the present time; where the session is behind a lock, read the clock while holding
+/// it. After each step, let the calls that [`Session::woken`] names take their next step. Take steps until
+/// [`Step::Done`], or give the call up with [`Call::cancel`]; where a call can be dropped, do so in a drop guard,
+/// because other calls may wait behind it.
 ///
-/// With one call at a time a transport is a loop:
+/// A transport that makes one call at a time is a loop:
 ///
 /// ```
 /// use lark_proto::{Authorizes, Call, CallError, Endpoint, Session, Step, TenantToken};
@@ -78,8 +79,7 @@ pub struct Call<'e, O, T> {
 }
 
 impl<'e, O, T> Call<'e, O, T> {
-    /// A call with the session's own token, a custom app's. The payload is built here, and not while the session is
-    /// held.
+    /// A call with the session's own token, for a custom app. The payload is built here, before the session is held.
     #[must_use]
     pub fn new<E: Endpoint<Output = O>>(endpoint: &'e E) -> Self
     where
@@ -88,7 +88,7 @@ impl<'e, O, T> Call<'e, O, T> {
         Self::with(endpoint, Credential::Own(None))
     }
 
-    /// A call with the session's token for `tenant`, a store app's.
+    /// A call with the session's token for `tenant`, for a store app.
     #[must_use]
     pub fn for_tenant<E: Endpoint<Output = O>>(tenant: TenantKey, endpoint: &'e E) -> Self
     where
@@ -97,7 +97,7 @@ impl<'e, O, T> Call<'e, O, T> {
         Self::with(endpoint, Credential::Own(Some(tenant)))
     }
 
-    /// A call with a token of the caller's, which is never renewed.
+    /// A call with a token that the caller supplies, which is never renewed.
     #[must_use]
     pub fn with_token<E: Endpoint<Output = O>>(
         token: &impl Authorizes<E::Auth>,
@@ -117,8 +117,9 @@ impl<'e, O, T> Call<'e, O, T> {
         self
     }
 
-    /// The same call with waits that a random number spreads: clients that fail together should not come back
-    /// together. Set before the first step.
+    /// The same call with a random number, of any value, that shortens each backoff by up to a half, so that clients
+    /// that fail together do not retry together. With the default, 0, all calls have the same backoff. Set before the
+    /// first step.
     #[must_use]
     pub fn jitter(mut self, jitter: u64) -> Self {
         self.course.flight.jitter = jitter;
@@ -137,7 +138,7 @@ impl<'e, O, T> Call<'e, O, T> {
         self.course.flight.events.take()
     }
 
-    /// The name of the call in its session; it gets one with its first step, and has none once it is over.
+    /// The call's id in its session: `None` before its first step and once it is over.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
         self.course.flight.id()
@@ -149,13 +150,14 @@ impl<'e, O, T> Call<'e, O, T> {
         self.course.flight.sends()
     }
 
-    /// What went wrong last, while the call goes on.
+    /// The last failure, while the call goes on.
     #[must_use]
     pub fn trouble(&self) -> Option<&CallError<T>> {
         self.course.last.as_ref()
     }
 
-    /// What to do next.
+    /// What to do next. Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
+    /// [`Failure::Deadline`], whatever the result of the call was.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
         let now = session.tick(now);
         if let Some(output) = self.output.take() {
@@ -169,8 +171,8 @@ impl<'e, O, T> Call<'e, O, T> {
         }
     }
 
-    /// Reads the reply to the request that was sent; the endpoint's code runs here, so that it need not run while the
-    /// session is held.
+    /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
+    /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> Heard<O> {
         Heard(match self.course.flight.is_sent() {
             true => Kind::Call((self.read)(&Reply::new(reply))),
@@ -178,7 +180,7 @@ impl<'e, O, T> Call<'e, O, T> {
         })
     }
 
-    /// The reply to the request that was sent. Without effect if none is out.
+    /// Reports the reply to the request that was sent. Without effect if none is in flight.
     pub fn received(&mut self, session: &mut Session, now: SystemTime, heard: Heard<O>) {
         let now = session.tick(now);
         match heard.0 {
@@ -192,9 +194,10 @@ impl<'e, O, T> Call<'e, O, T> {
         }
     }
 
-    /// No reply came: the transport failed, took longer than it had, or the reply was too long; the transport had
-    /// taken `pulled` bytes of the body. `permanence` counts for [`Failure::Transport`]. Without effect if no request is
-    /// out.
+    /// Reports that no reply came: the transport failed, the time given to it was over, or the reply was too long.
+    /// `pulled` is the number of bytes of the body that the transport had taken. `permanence` is that of the
+    /// transport's error; pass [`Permanence::Passing`] with any other failure. Without effect if no request is in
+    /// flight.
     pub fn broken(
         &mut self,
         session: &mut Session,
@@ -209,16 +212,18 @@ impl<'e, O, T> Call<'e, O, T> {
         self.course.broken(session, now, failure, pulled, permanence);
     }
 
-    /// The caller has given up: what the call holds goes to the others. Harmless when the call is over.
+    /// Gives up the call, which leaves every queue. Without effect when the call is over. If its own request is in
+    /// flight, a write may still be carried out, which the next call in the lane takes into account.
     ///
-    /// A token request that it drives is the session's: the next call in the queue drives it on, unless
-    /// [`Session::token_dropped`] says that it is gone.
+    /// A token request that the call sent ([`Call::drives`]) stays in flight in the session. Report its outcome with
+    /// [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
+    /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
         self.course.flight.cancel(session);
         (self.output, self.course.error) = (None, None);
     }
 
-    /// The token request that the last step handed out, if nothing was said of it since.
+    /// The token request that the call has sent, until its outcome is reported.
     #[must_use]
     pub fn drives(&self) -> Option<FetchId> {
         self.course.drives

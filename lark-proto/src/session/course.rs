@@ -1,4 +1,4 @@
-//! A call but for its output: its policy, and the errors that it has met. Compiled once for all endpoints.
+//! A call without the type of its output: its policy, and the errors that it has met.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::tokens::{Cause, Why};
 use super::{Ending, FetchId, Hold, Session, WaitFor};
 use crate::error::{CallError, Error, Failure, Outcome, chain};
 
-/// A call but for its output: compiled once for all endpoints.
+/// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
 pub(super) struct Course<'e, T> {
     pub(super) flight: Flight<'e>,
-    /// The token request that was handed out by the last step.
+    /// The token request that the call has sent, until its outcome is reported.
     pub(super) drives: Option<FetchId>,
-    /// What went wrong last, while the call goes on.
+    /// The last failure, while the call goes on.
     pub(super) last: Option<CallError<T>>,
     /// The first failure after which the request may have been carried out, while the call goes on.
     unknown: Option<Failure<T>>,
@@ -83,7 +83,7 @@ impl<'e, T> Course<'e, T> {
         self.unname(session);
     }
 
-    /// Whether the call was waiting for the reply.
+    /// Reports a success. Returns whether the call was waiting for the reply.
     pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
         self.flight.answered(session, Answer::Success, now).is_some()
     }
@@ -114,7 +114,7 @@ impl<'e, T> Course<'e, T> {
             }
             return self.unname(session);
         }
-        // A reply that is too long is an answer, and would be as long the next time.
+        // Another send would be answered with a reply of the same length.
         let permanence = match failure {
             Failure::TooLarge { .. } => Permanence::Permanent,
             _ => permanence,
@@ -138,14 +138,14 @@ impl<'e, T> Course<'e, T> {
         }
     }
 
-    /// The error of a call that ends without an answer of its own; `driven` is the route of a token request that it has
-    /// in flight.
+    /// The error of a call that ends without an answer to its own request; `driven` is the route of the token request
+    /// that it has in flight.
     fn end(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
-            // Not the failure of an earlier send, since another one is in flight.
+            // The last failure is that of an earlier send, and another send is in flight.
             Ending::Late(WaitFor::Reply) => false,
             Ending::Last | Ending::Late(_) => true,
-            // The call met the failure itself, or another one of the same series.
+            // The call met this failure, or another one of the same series, itself: its error is not only a text.
             Ending::NoToken(Cause { route, why: Why::Transport(_) }) => last.route == *route,
             _ => false,
         };
@@ -177,12 +177,12 @@ impl<'e, T> Course<'e, T> {
         self.complete(error.with_outcome(outcome))
     }
 
-    /// What the call's own sends have done, apart from those of which that is not known.
+    /// The outcome of the call's own sends, without those whose outcome is unknown (see `unknown`).
     fn outcome(&self) -> Outcome {
         if self.flight.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }
 
-    /// Adds the earlier failure after which the request may have been carried out.
+    /// Adds to `error` the earlier failure after which the request may have been carried out.
     fn complete(&mut self, error: CallError<T>) -> CallError<T> {
         match self.unknown.take() {
             Some(unknown) => error.after(unknown),
@@ -190,7 +190,7 @@ impl<'e, T> Course<'e, T> {
         }
     }
 
-    /// The call steps next by itself.
+    /// Takes the call out of the calls to be woken: its adapter takes the next step anyway.
     fn unname(&self, session: &mut Session) {
         if let Some(id) = self.flight.id() {
             session.woken.remove(&id);

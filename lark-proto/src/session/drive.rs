@@ -1,4 +1,4 @@
-//! Calls of different endpoints behind one face.
+//! A trait object for calls of different endpoints.
 
 use std::error::Error as StdError;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use super::call::{Call, Heard};
 use super::{CallId, FetchId, Permanence, Session, Step};
 use crate::error::Failure;
 
-/// A call whose output is turned into an `O`, so that calls of different endpoints stand in one queue.
+/// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
 ///
 /// ```
 /// use lark_proto::{Call, Drive, ImageKey, PutImage, SheetImageWritten, WriteSheetImage};
@@ -36,9 +36,9 @@ pub trait Drive<O, T> {
     fn sends(&self) -> u32;
     /// See [`Call::next`].
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T>;
-    /// See [`Call::read`]; the call keeps what it has read.
+    /// See [`Call::read`]; the parsed reply is kept for [`Drive::received`].
     fn read(&mut self, reply: Response<Bytes>);
-    /// See [`Call::received`]: the reply that was read.
+    /// See [`Call::received`]. Without effect if [`Drive::read`] was not called.
     fn received(&mut self, session: &mut Session, now: SystemTime);
     /// See [`Call::broken`].
     fn broken(
@@ -55,14 +55,14 @@ pub trait Drive<O, T> {
     fn drives(&self) -> Option<FetchId>;
 }
 
-/// A call, and the reply that it has read.
+/// A call and the reply that it has parsed.
 struct Driven<'e, O, T> {
     call: Call<'e, O, T>,
     heard: Option<Heard<O>>,
 }
 
 impl<'e, P: 'e, T: StdError + 'e> Call<'e, P, T> {
-    /// The call behind the face that it shares with calls of other endpoints.
+    /// The call as a trait object, with its output converted into an `O`.
     #[must_use]
     pub fn boxed<O>(self) -> Box<dyn Drive<O, T> + 'e>
     where

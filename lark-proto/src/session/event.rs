@@ -1,4 +1,4 @@
-//! What a call does, as plain data: an adapter tells it to its log once it no longer holds the session.
+//! The events of a call as plain data, which an adapter writes to a log after it has released the session.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use super::WaitFor;
 use crate::code::Code;
 use crate::error::Error;
 
-/// One thing that happened to a call. Routes are patterns, and no event holds a secret.
+/// An event of a call. Routes are those of [`Endpoint::route`](crate::Endpoint::route), without values; no event holds
+/// a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A request goes out.
+    /// A request is sent.
     Sent {
         /// Its route.
         route: Box<str>,
@@ -34,27 +35,27 @@ pub enum Event {
         /// The call goes on.
         goes_on: bool,
     },
-    /// The transport failed.
+    /// No reply came: the transport failed, the deadline passed, or the reply was too long.
     Broken {
         /// The route of the request.
         route: Box<str>,
-        /// What happened, in the transport's words.
+        /// The error in one line, with the causes of a transport's error.
         error: String,
         /// The call goes on.
         goes_on: bool,
     },
-    /// The call waits, at most for `time`.
+    /// A step of the call ended in a wait.
     Waits {
-        /// What for.
+        /// What the call waits for.
         reason: WaitFor,
-        /// The longest that it waits before it looks again.
+        /// The longest time until its next step.
         time: Duration,
     },
     /// The call is over.
     Done {
         /// Its route.
         route: Box<str>,
-        /// The time from its first step.
+        /// The time since its first step.
         took: Duration,
         /// How many times its own request was sent.
         sends: u32,
@@ -95,7 +96,7 @@ impl Event {
     }
 }
 
-/// The events since they were last taken, if the call keeps them.
+/// The events since they were last taken; `None` if the call keeps none.
 #[derive(Debug, Default)]
 pub(super) struct Events(Option<Vec<Event>>);
 

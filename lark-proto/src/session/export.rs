@@ -1,4 +1,4 @@
-//! A session's token as text, for a caller that keeps it over a restart or shares it between processes.
+//! A session's token as text, so that a caller can keep it over a restart or share it between processes.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,10 +11,10 @@ use crate::rule::Rule;
 use crate::token::TenantToken;
 use crate::values::{AppId, TenantKey};
 
-/// The form's name; another form will have another.
+/// The name and version of the format.
 const FORM: &str = "lark-token-1";
 
-/// What the text says, in this order.
+/// The content of the text, as JSON with the fields in this order.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Exported<'a> {
     #[serde(borrow)]
@@ -25,12 +25,13 @@ struct Exported<'a> {
     tenant: Option<Cow<'a, str>>,
     #[serde(borrow)]
     token: Cow<'a, str>,
-    /// Seconds since 1970.
+    /// When the token expires, in seconds since 1970.
     ends: u64,
 }
 
 impl Session {
-    /// The token for `tenant` (`None` for a custom app) as a line of text, if there is one. It is a secret.
+    /// The token for `tenant` (`None` for a custom app) as a line of ASCII letters, digits, `.`, `-` and `_`. It is a
+    /// secret. `None` if the session has no valid token for `tenant`, or if `now` is before 1970.
     #[must_use]
     pub fn export_token(&mut self, now: SystemTime, tenant: Option<&TenantKey>) -> Option<String> {
         let elapsed = self.tick(now);
@@ -47,12 +48,14 @@ impl Session {
         Some(format!("{FORM}.{:016x}.{}", checksum(&json), URL_SAFE_NO_PAD.encode_to_string(&json)))
     }
 
-    /// Takes over a token that a session of the same app, site and tenant exported, unless the one at hand lasts
-    /// longer. Calls that wait for a token go on.
+    /// Takes a token that a session of the same app, site and tenant exported, unless the present one lasts longer, and
+    /// wakes the calls that wait for a token. White space around `text` is ignored, and the token is used for two hours
+    /// at most.
     ///
     /// # Errors
-    /// [`Rule::DamagedToken`], [`Rule::ForeignToken`], [`Rule::StaleToken`], and [`Rule::RefusedToken`] for a token that
-    /// the service has refused; no error quotes the token. The session is as it was: it gets a token when it needs one.
+    /// [`Rule::DamagedToken`] for a text that is not as exported, [`Rule::ForeignToken`] for another app, site or
+    /// tenant, [`Rule::StaleToken`] for an expired token, and [`Rule::RefusedToken`] for one that the service has
+    /// refused. No error quotes the token. The session is unchanged, and requests a token when it needs one.
     pub fn import_token(
         &mut self,
         now: SystemTime,
@@ -91,7 +94,7 @@ fn decode(text: &str) -> Option<String> {
     (sum == format!("{:016x}", checksum(&json))).then_some(json)
 }
 
-/// FNV-1a: against a text cut short or mistyped, not against a forger, who could as well keep the token.
+/// FNV-1a. It detects a text that was cut or mistyped; it does not authenticate the text.
 fn checksum(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -13,9 +13,9 @@ use crate::endpoint::{Draft, Endpoint, Quota, Resend};
 use crate::error::{Error, Outcome};
 use crate::retry::Advice;
 
-/// After 502 or 504 a write may still be running; sending it again at once only meets it.
+/// The least wait before a write is sent again after HTTP 502 or 504: the first send may still be running.
 const AFTER_GATEWAY: Duration = Duration::from_secs(2);
-/// More than a day is for ever, and too much for some clocks.
+/// The longest time that a transport is given: some clocks overflow when a longer one is added.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One call as the session sees it.
@@ -34,11 +34,11 @@ pub(super) struct Flight<'e> {
     pub(super) events: Events,
 }
 
-/// Where a call stands; the diagram is in the session's documentation.
+/// The state of a call; the module doc of the session shows the diagram.
 enum State {
     /// No step was taken.
     New,
-    /// Not to be sent before a time: it rests, or waits in a queue.
+    /// It waits in a queue, or for `not_before`, the end of a backoff.
     Pending { turn: Turn, not_before: Duration },
     /// Its request is in flight.
     Sent { turn: Turn, at: Duration, generation: u64 },
@@ -46,6 +46,7 @@ enum State {
     Over,
 }
 
+/// The id and the times of a call that has taken its first step.
 #[derive(Clone, Copy)]
 struct Turn {
     id: CallId,
@@ -56,15 +57,17 @@ struct Turn {
 /// What a call has used of its limits.
 #[derive(Default)]
 struct Used {
-    /// The requests sent, and those of them that count as attempts.
+    /// How often the request was sent.
     sends: u32,
+    /// How many of these sends count as attempts.
     attempts: u32,
-    /// Refusals that cost no attempt, since the last one that did.
+    /// Refusals that cost no attempt, since the last failure that did.
     delays: u32,
     /// How long the last request was in flight.
     took: Duration,
-    /// Since when the document has been busy, for a call without a lane.
+    /// When the document became busy, for a call without a lane.
     busy_since: Option<Duration>,
+    /// See [`Caller::renews_until`].
     renews_until: Option<Duration>,
     /// The reason of the last wait.
     waited_for: Option<WaitFor>,
@@ -72,14 +75,15 @@ struct Used {
     fresh_connection: bool,
 }
 
-/// The call's own request may be sent. The request itself is made last, where it goes, since it is large.
+/// The call's own request may be sent. The request itself, which is large, is made only when it is handed to the
+/// transport.
 #[derive(Clone, Copy)]
 pub(super) struct Cleared {
     within: Duration,
     fresh_connection: bool,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy)]
 pub(super) enum Answer<'a> {
     Success,
@@ -87,19 +91,19 @@ pub(super) enum Answer<'a> {
     Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a dyn Fn() -> String },
 }
 
-/// What that means for the call.
+/// What the answer means for the call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fate {
     pub(super) goes_on: bool,
     pub(super) outcome: Outcome,
 }
 
-/// Why a request is sent again, and after which wait.
+/// Why a request is sent again, the wait that the service named, and what else the wait depends on.
 #[derive(Clone, Copy)]
 enum Again {
     /// With another token.
     Token(Refusal),
-    /// The service refused the rate, and is to be asked again after `rest`.
+    /// The service refused the request for its rate; `rest` is the wait, named or not.
     Rate { named: Option<Duration>, rest: Duration },
     /// The document is busy.
     Busy { named: Option<Duration>, since: Duration },
@@ -186,7 +190,7 @@ impl<'e> Flight<'e> {
         step
     }
 
-    /// A line for each gate that a request has to pass.
+    /// Passes the stages before a send, in this order: deadline, backoff, lane, token, gate.
     fn proceed(
         &mut self,
         session: &mut Session,
@@ -202,7 +206,8 @@ impl<'e> Flight<'e> {
         Ok(self.send(turn, generation, now))
     }
 
-    /// No request is begun that cannot end: it has as much time left as the last one took.
+    /// Ends the call at its deadline; earlier if less time is left than the last request took, since the next one would
+    /// not be answered in time.
     fn in_time(&self, turn: Turn, now: Duration) -> Result<(), Hold> {
         if now >= turn.deadline {
             return Err(Hold::End(self.used.waited_for.map_or(Ending::Last, Ending::Late)));
@@ -229,7 +234,8 @@ impl<'e> Flight<'e> {
         let Session { app, site, tokens, woken, gates, .. } = session;
         let caller = &mut caller(turn, &self.limits, self.jitter, &mut self.used.renews_until);
         tokens.take(app, site, tenant, caller, now, woken).inspect_err(|_| {
-            // The calls behind it at the gate have a token, or will look for one.
+            // The calls behind this one at the gate need not wait for it: they have a token, or find out that they have
+            // none.
             gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
         })
     }
@@ -267,7 +273,7 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// The request has its answer. `None` if none is in flight.
+    /// Reports the answer to the request in flight. `None` if there is none.
     pub(super) fn answered(
         &mut self,
         session: &mut Session,
@@ -277,7 +283,7 @@ impl<'e> Flight<'e> {
         let State::Sent { turn, at, generation } = self.state else { return None };
         self.used.took = now.saturating_sub(at);
         let outcome = self.outcome(answer);
-        // First what the others learn, also where this call has to end.
+        // The session learns from the answer also where this call ends.
         let again = self.learn(session, turn, generation, answer, now);
         let not_before = again.and_then(|again| self.rest_before(again, outcome, turn, now));
         let fate = Fate { goes_on: not_before.is_some(), outcome };
@@ -297,7 +303,7 @@ impl<'e> Flight<'e> {
         Some(fate)
     }
 
-    /// Whether the request may have been carried out.
+    /// Whether the request may have been carried out. Not used for a success.
     fn outcome(&self, answer: Answer<'_>) -> Outcome {
         match answer {
             Answer::Success => Outcome::Unknown,
@@ -310,8 +316,8 @@ impl<'e> Flight<'e> {
         }
     }
 
-    /// Tells the session what the answer says about its tokens, the document and the route. `None` if the same request
-    /// would only be answered in the same way.
+    /// Tells the session what the answer says about its tokens, the document and the route. Returns why the request may
+    /// be sent again; `None` after a success, a deadline, or a failure that another send would meet again.
     fn learn(
         &mut self,
         session: &mut Session,
@@ -375,7 +381,7 @@ impl<'e> Flight<'e> {
         Some(Again::Rate { named, rest })
     }
 
-    /// When the request may be sent again, if the call's limits allow for it.
+    /// When the request is sent again; `None` if the limits of the call do not allow it.
     fn rest_before(
         &mut self,
         again: Again,
@@ -418,14 +424,14 @@ impl<'e> Flight<'e> {
         (ends <= turn.deadline && not_before < turn.deadline).then_some(not_before)
     }
 
-    /// The wait after a refusal that costs time and no attempt.
+    /// Takes back the attempt that the last send cost, and returns the wait before the next one.
     fn delay(&mut self, named: Option<Duration>) -> Duration {
         self.used.attempts = self.used.attempts.saturating_sub(1);
         self.used.delays = self.used.delays.saturating_add(1);
         named.unwrap_or_else(|| backoff(self.used.delays, self.jitter))
     }
 
-    /// The caller has given up.
+    /// Ends the call because its caller gave it up.
     pub(super) fn cancel(&mut self, session: &mut Session) {
         let now = session.now();
         let (State::Pending { turn, .. } | State::Sent { turn, .. }) = self.state else {
@@ -438,7 +444,7 @@ impl<'e> Flight<'e> {
         self.end(session, turn, now);
     }
 
-    /// The call is over: it goes out of every queue, each of which names the next call.
+    /// Ends the call: takes it out of every queue, and wakes the next call of each.
     fn end(&mut self, session: &mut Session, turn: Turn, now: Duration) {
         let Session { lanes, tokens, gates, woken, .. } = session;
         if let Some(lane) = self.lane {
@@ -475,12 +481,12 @@ fn caller<'a>(
     Caller { id: turn.id, deadline: turn.deadline, limits, jitter, renews_until }
 }
 
-/// The answer of a gateway that has given up on the service, which may still be working on the request.
+/// Whether a gateway answered (HTTP 502 or 504) while the service may still be working on the request.
 fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
 }
 
-/// The document's own answer, and another one than that it is busy.
+/// Whether the answer comes from the document, and is not that it is busy.
 fn is_documents(answer: Answer<'_>) -> bool {
     match answer {
         Answer::Success => true,
@@ -492,13 +498,14 @@ fn is_documents(answer: Answer<'_>) -> bool {
     }
 }
 
-/// The service did nothing, since there were too many requests.
+/// Whether the service refused the request because there were too many.
 fn is_rate(error: &Error) -> bool {
     let by_code = error.api().is_some_and(|api| api.code.class() == Class::RateLimit);
     by_code || error.status() == http::StatusCode::TOO_MANY_REQUESTS
 }
 
-/// The gateway counts requests by route, other limits go by user or group.
+/// Whether the refusal is that of the gateway, which counts requests by route; other rate limits count by user or
+/// group.
 fn is_gates(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS

@@ -1,4 +1,4 @@
-//! Gates: how many requests a second go to one route, for one tenant or one given token.
+//! Gates: each one limits the rate of the requests to one route, for one tenant or one token of the caller's.
 //!
 //! ```text
 //!             refused for its rate         the named time is over
@@ -8,18 +8,21 @@
 //!     +------------------------ a minute without a refusal ------------+--+ refused: 0.85 of the rate
 //! ```
 //!
-//! The service counts requests in windows of a second and of a minute, and names a time when it refuses one. A closed
-//! gate reopens at 0.9 of the rate that the service just admitted, at five requests a second at least; the rate grows by
-//! 5 % a second until the next refusal.
-//! Replies do not open a gate, time does: a write that takes a minute holds up nobody.
+//! The service counts requests in windows of a second and of a minute, and usually names a wait when it refuses one;
+//! where it names none, the gate closes for the backoff of the refused call. A closed gate reopens at 0.9 of the rate
+//! that the service admitted in the last second before it closed, at five requests a second at least (slow start); the
+//! rate grows by 5 % a second until the next refusal, and a refusal lowers it once a second at most. Only time opens a
+//! gate, not a success: otherwise a write that takes a minute would hold up the other calls.
 //!
-//! A documented [`Quota`] is kept by counting, so that the service has nothing to refuse: the number of requests in any
-//! span of a second or a minute, and a tenth of a second more, since requests do not arrive as evenly as they are sent.
+//! A documented [`Quota`] is kept by counting the requests in each span of a second or a minute, so that the service
+//! does not have to refuse one. Each span is a tenth of a second longer than the service's, because the network shifts
+//! requests.
 //!
-//! Calls pass in the order of their first steps. The first in the queue knows when it may pass, the second when it may
-//! after that; the others are named when they become the second. A first that takes no step for a second after it might
-//! have passed loses its place to the next call that takes one. Since the first two may both take none, each of the
-//! others comes by itself a second after all before it would have passed at the average pace.
+//! Calls pass in the order of their first steps. The first call in the queue waits until it may pass, the second until
+//! it may pass after the first; the others are woken when they become the second. If the first takes no step within a
+//! second after it could have passed, the next call that takes a step passes instead. Because neither of the first two
+//! may take a step, each of the others also takes one by itself, a second after the calls before it would have passed
+//! at the average pace.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -29,17 +32,20 @@ use crate::endpoint::Quota;
 use crate::error::Error;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// The longest that a gate stays closed, whatever the service named.
+/// The longest that one refusal closes a gate, whatever wait the service named.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-/// A gate without a refusal for so long is open: its rate has grown eighteenfold.
+/// A metered gate opens after this time without a refusal: its rate has grown by a factor of 18.7.
 const CALM: Duration = Duration::from_secs(60);
-/// What is left of the rate just admitted when a gate reopens, and of the present rate after a refusal; growth a second.
+/// A gate reopens at this part of the rate that the service has just admitted.
 const REOPENED: f64 = 0.9;
-/// The least rate at which a gate reopens: a few requests say little about the rate that the service admits.
+/// The least rate at which a gate reopens, in requests a second: a few requests say little about the rate that the
+/// service admits.
 const REOPENED_AT_LEAST: f64 = 5.0;
+/// A refusal lowers the rate of a metered gate by this factor, at most once a second.
 const REFUSED: f64 = 0.85;
+/// The rate of a metered gate grows by this factor each second.
 const GROWTH: f64 = 1.05;
-/// Requests a second: however often the service refuses, it is asked about once a second.
+/// The least rate of a metered gate, in requests a second, however often the service refuses.
 const SLOWEST: f64 = 0.9;
 
 /// The gates in use.
@@ -54,15 +60,17 @@ pub(super) struct Gates {
 
 #[derive(Debug)]
 struct Gate {
-    /// The calls that wait, each with the number of calls that had joined before it.
+    /// The calls that wait.
     queue: BTreeMap<CallId, Waiter>,
+    /// How many calls have joined the queue.
     joined: u64,
+    /// How many calls have left the queue.
     left: u64,
     /// Since when the first in the queue has been the first.
     first_since: Duration,
-    /// What the second was last told to wait for; it has to hear of an earlier time.
+    /// Until when the second call in the queue waits; it is woken if it may pass earlier.
     second_until: Duration,
-    /// No waiter has less patience (`Limits::longest_wait`) than this, but for those that were named for it.
+    /// The least `Limits::longest_wait` of the calls that wait, without those that were woken to end because of it.
     least_patience: Duration,
     flow: Flow,
     second: Window,
@@ -73,7 +81,9 @@ struct Gate {
 
 #[derive(Debug)]
 struct Waiter {
+    /// How many calls had joined the queue before.
     number: u64,
+    /// `Limits::longest_wait`.
     patience: Duration,
 }
 
@@ -83,12 +93,13 @@ enum Flow {
     Closed {
         until: Duration,
         word: Error,
-        /// The requests sent in the second before the gate closed, and those of them that were refused.
+        /// How many requests were sent in the second before the gate closed, and how many of them were refused.
+        /// Refusals that arrive while the gate is closed count too.
         sent: u32,
         refused: u32,
     },
     Metered {
-        /// Requests a second, at `since`, when it was last lowered.
+        /// Requests a second at `since`, when the gate reopened or the rate was last lowered.
         rate: f64,
         since: Duration,
         next: Duration,
@@ -111,8 +122,8 @@ impl Gate {
         }
     }
 
-    /// Goes on to what time alone brings. The windows keep what they have until they count another event, so that
-    /// [`opens`](Self::opens) says when the gate has opened.
+    /// Makes the state changes that only need time. The windows are not advanced here, because [`opens`](Self::opens)
+    /// also tells when the gate opened in the past.
     fn advance(&mut self, now: Duration) {
         match self.flow {
             Flow::Closed { until, sent, refused, .. } if until <= now => {
@@ -126,7 +137,7 @@ impl Gate {
         }
     }
 
-    /// The time between two requests that the flow allows for.
+    /// The time between two requests at the present rate of the flow, without the quota.
     fn interval(&self, now: Duration) -> Duration {
         match self.flow {
             Flow::Open => Duration::ZERO,
@@ -181,7 +192,7 @@ impl Gate {
         let place = self.queue.keys().take_while(|other| **other < call).take(2).count();
         let overdue = opens.max(self.first_since).saturating_add(SECOND);
         if opens <= now && (place == 0 || overdue <= now) {
-            // Those before it took no step in time, and join again when they do.
+            // The calls before this one took no step in time; they join again when they take one.
             while self.queue.first_key_value().is_some_and(|(first, _)| *first < call) {
                 self.queue.pop_first();
                 self.left += 1;
@@ -232,7 +243,7 @@ impl Gate {
         self.joined += 1;
     }
 
-    /// Takes `call` out of the queue and names whoever can make use of its place.
+    /// Takes `call` out of the queue and wakes the calls that can now pass or wait for another time.
     fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
         let place = self.queue.keys().take(2).position(|other| *other == call);
         if self.queue.remove(&call).is_none() {
@@ -261,7 +272,7 @@ impl Gate {
         }
     }
 
-    /// A request goes out.
+    /// Counts a request that is sent now.
     fn count(&mut self, now: Duration) {
         for window in [&mut self.second, &mut self.minute] {
             window.advance(now);
@@ -273,7 +284,7 @@ impl Gate {
         }
     }
 
-    /// The service refused a request and said to wait for `wait`.
+    /// The service refused a request for its rate; `wait` is the wait that it named, or a backoff if it named none.
     fn refused(&mut self, wait: Duration, word: &Error, now: Duration, woken: &mut Woken) {
         self.advance(now);
         self.second.advance(now);
@@ -352,7 +363,7 @@ impl Gates {
         routes.entry(route.into()).or_insert_with(|| Gate::new(now))
     }
 
-    /// Lets a call pass, which then sends at once.
+    /// Lets a call pass, which then sends its request at once, or says how long it has to wait.
     pub(super) fn pass(
         &mut self,
         credential: &Credential,
@@ -370,7 +381,8 @@ impl Gates {
         }
     }
 
-    /// The service refused a request for its rate and said to wait for `wait`. Returns how long that is heeded.
+    /// The service refused a request for its rate; `wait` is the wait that it named, or a backoff if it named none.
+    /// Returns `wait`, or two minutes if that is less.
     pub(super) fn refused(
         &mut self,
         credential: &Credential,
@@ -386,7 +398,7 @@ impl Gates {
         wait
     }
 
-    /// `call` does not wait here any longer.
+    /// Takes `call` out of the queue, if it stands there.
     pub(super) fn leave(
         &mut self,
         credential: &Credential,
@@ -415,23 +427,24 @@ impl Gates {
     }
 }
 
-/// The rate of a gate that reopens, in requests a second, after a second in which so many were sent and refused.
+/// The rate at which a gate reopens, in requests a second, if in the last second before it closed `sent` requests were
+/// sent and `refused` of them refused.
 fn reopened(sent: u32, refused: u32) -> f64 {
     (REOPENED * f64::from(sent.saturating_sub(refused))).max(REOPENED_AT_LEAST)
 }
 
-/// Counts events of the last span, by sixtieths of it. An event counts until all of its sixtieth is older than the
-/// span, so that no span, however it lies, has more than the count said.
+/// Counts the events of the last span (sliding window), in 60 slots. An event counts until its whole slot is older than
+/// the span, so that the count is never less than the true number of events in the span.
 #[derive(Debug)]
 struct Window {
-    /// A sixtieth, in microseconds.
+    /// The width of a slot: a sixtieth of the span, in microseconds.
     width: u64,
-    /// The sixtieths that have events, by number, and how many.
+    /// The number of each slot that has events, and how many it has; the oldest first.
     slots: VecDeque<(u64, u32)>,
     count: u32,
 }
 
-/// Requests arrive up to this much earlier or later, among each other, than they were sent.
+/// The most by which the time between two requests is assumed to differ between sending and arrival.
 const JITTER: Duration = Duration::from_millis(100);
 
 impl Window {
@@ -450,7 +463,7 @@ impl Window {
         }
     }
 
-    /// When the events of a sixtieth no longer count.
+    /// When the events of a slot no longer count.
     fn expires(&self, slot: u64) -> Duration {
         Duration::from_micros((slot + 61).saturating_mul(self.width))
     }
@@ -464,7 +477,7 @@ impl Window {
         }
     }
 
-    /// How long an event counts, at most.
+    /// The longest time that an event counts.
     fn renews(&self) -> Duration {
         self.expires(0)
     }

@@ -1,13 +1,13 @@
-//! Lanes: calls that must not overlap go one after the other, in the order of their first steps.
+//! Lanes: the calls of one lane are sent one at a time, in the order of their first steps.
 //!
 //! A spreadsheet takes one write at a time. The first call in a lane may send; it stays in the lane until it is over.
-//! Two facts about the document outlive the call that learned them:
+//! The lane keeps two facts about the document:
 //!
 //! * *Busy since*: the document has answered "busy" to every request since then, the last time at *asked*. A call that
-//!   was in the lane all that time has waited for the document as long as one that asked, so it shares the end of that
-//!   wait.
-//! * *Unsettled until*: a write was sent whole and never answered, so the service may still be working on it. "Busy"
-//!   is then about that write, and says nothing about the document.
+//!   stood in the lane for all of that time has used up as much of its `Limits::busy` as the call that sent the
+//!   requests, so both end at the same time.
+//! * *Unsettled until*: a write was sent whole, and its outcome is unknown, so the service may still be working on it.
+//!   An answer "busy" is then caused by that write, and does not count against `Limits::busy`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use std::time::Duration;
 use super::{CallId, Ending, Hold, WaitFor, Woken};
 use crate::error::Error;
 
-/// How long a write whose fate is unknown may still be running: HTTP 502 was seen after 62 s, the write still going on.
+/// How long a write of unknown outcome may still be running. A large write is reported to be answered with HTTP 502
+/// after 62 s and to go on for a while after that.
 const UNSETTLED: Duration = Duration::from_secs(60);
 
 /// The lanes in use, by name.
@@ -31,6 +32,7 @@ struct Lane {
 
 #[derive(Debug)]
 struct Waiter {
+    /// When the call joined the lane.
     since: Duration,
     /// `Limits::busy`.
     patience: Duration,
@@ -39,13 +41,14 @@ struct Waiter {
 #[derive(Debug)]
 struct Busy {
     since: Duration,
+    /// When the last "busy" answer arrived.
     asked: Duration,
-    /// The service's last word.
+    /// The last "busy" answer.
     error: Error,
 }
 
 impl Busy {
-    /// When the document has been busy for as long as the waiter is ready to wait.
+    /// When the wait of `waiter` for the document is over.
     fn up_for(&self, waiter: &Waiter) -> Duration {
         self.since.max(waiter.since).saturating_add(waiter.patience)
     }
@@ -58,7 +61,7 @@ impl Lane {
 }
 
 impl Lanes {
-    /// Queues `call` if it is not, and lets it pass if it is its turn.
+    /// Adds `call` to the queue, if it is not in it, and lets it pass if it is the first.
     pub(super) fn enter(
         &mut self,
         lane: &str,
@@ -81,7 +84,7 @@ impl Lanes {
         }
     }
 
-    /// Takes `call` out, whether or not it is there, and names the next one.
+    /// Takes `call` out of the queue, if it is in it. If it was the first, wakes the next one.
     pub(super) fn leave(&mut self, name: &str, call: CallId, now: Duration, woken: &mut Woken) {
         let Some(lane) = self.0.get_mut(name) else { return };
         let was_first = lane.queue.first_key_value().is_some_and(|(first, _)| *first == call);
@@ -99,8 +102,8 @@ impl Lanes {
         }
     }
 
-    /// The document answered `call` that it is busy: names the calls that have waited for it long enough. Returns since
-    /// when it has been busy, for that call.
+    /// The document answered `call` that it is busy. Wakes the other calls whose wait is over, and returns when that of
+    /// `call` began.
     pub(super) fn busy(
         &mut self,
         lane: &str,
@@ -113,7 +116,7 @@ impl Lanes {
         let since = now.max(*unsettled_until);
         let busy = busy.get_or_insert(Busy { since, asked: now, error: error.clone() });
         (busy.asked, busy.error) = (now, error.clone());
-        // The document answers a call every few seconds at most, so that all of the queue can be looked at.
+        // This looks at the whole queue, but only once for each answer of the document.
         let is_up = |waiter| busy.up_for(waiter) <= now;
         let up = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_up(waiter));
         woken.extend(up.map(|(waiting, _)| waiting));
@@ -121,14 +124,14 @@ impl Lanes {
         busy.since.max(joined)
     }
 
-    /// The document answered something else.
+    /// The document gave another answer than "busy".
     pub(super) fn calm(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;
         }
     }
 
-    /// A write was sent whole and not answered.
+    /// A write was sent whole, and its outcome is unknown.
     pub(super) fn unsettle(&mut self, lane: &str, now: Duration) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.unsettled_until = now.saturating_add(UNSETTLED);
@@ -136,7 +139,7 @@ impl Lanes {
         }
     }
 
-    /// No call is in a lane.
+    /// Whether no call is in a lane.
     pub(super) fn is_empty(&self) -> bool {
         self.0.values().all(|lane| lane.queue.is_empty())
     }
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_pass_in_their_order() {
+    fn a_call_that_leaves_as_the_first_wakes_the_next_one() {
         let mut lanes = lanes(4);
         for (call, next) in [(3, &[][..]), (1, &[2]), (1, &[]), (2, &[4]), (4, &[])] {
             let named = named(|woken| lanes.leave("a", CallId(call), Duration::ZERO, woken));

@@ -1,13 +1,13 @@
-//! How long a call may go on, and how long it waits between its tries.
+//! The limits of a call, and the backoff between its attempts.
 
 use std::time::Duration;
 
-/// The first wait between two tries when the service names none; it doubles with each failure.
+/// The first backoff, used where the service names no wait; it doubles with each failure.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The longest wait that the service did not name.
+/// The longest backoff.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 
-/// How long a call may go on.
+/// How long a call may take, and how often its request may be sent.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,22 +44,24 @@ impl Limits {
 
     /// How many times the call's own request may be sent; 4 by default, and 0 counts as 1.
     ///
-    /// A request that the service refuses for its rate, or because the document is busy, costs no attempt: time bounds
-    /// those. A request for a token is the session's and has attempts of its own.
+    /// A request that the service refuses for its rate, or because the document is busy, costs no attempt: the other
+    /// limits bound these waits. With `attempts` of 1 such a refusal ends the call, except as
+    /// [`one_attempt`](Self::one_attempt) says. Token requests are the session's and have four attempts of their own.
     #[must_use]
     pub const fn attempts(self, attempts: u32) -> Self {
         Self { attempts, ..self }
     }
 
-    /// When the call ends, counted from its first step. By default ten minutes, and a second more for each 64 KiB of
-    /// the body; a value set here is exact.
+    /// The deadline of the call, counted from its first step. By default ten minutes, and a second more for each 64 KiB
+    /// of the body; a value that is set here is not extended.
     #[must_use]
     pub const fn total(self, total: Duration) -> Self {
         Self { total: Some(total), ..self }
     }
 
-    /// The longest wait that the service may ask for, 60 s by default. A call that has to wait for longer, because
-    /// it or another call was told to, ends at once with what the service said.
+    /// The longest wait that the service may ask for, 60 s by default. A call that would have to wait for longer,
+    /// because the service said so to it or to another call, ends at once with the service's error. The wait for the
+    /// ticket of a store app counts too: it takes up to 150 s.
     ///
     /// Time spent in queues (a spreadsheet's lane, a quota, a gate that lets calls pass one by one) counts against
     /// [`total`](Self::total) alone.
@@ -68,7 +70,9 @@ impl Limits {
         Self { longest_wait, ..self }
     }
 
-    /// How long a busy document is waited for, two minutes by default. The service answers "busy"
+    /// How long a call waits for a busy document, two minutes by default, counted from when the document became busy or
+    /// the call joined its lane, whichever is later, and not while an earlier write may still be running. The service
+    /// answers "busy"
     /// ([`Class::DocumentBusy`](crate::Class::DocumentBusy)) while a document is being loaded or imported, or while
     /// another write runs.
     #[must_use]
@@ -78,7 +82,7 @@ impl Limits {
 
     /// The time from the first step to the deadline of a call with a body of `len` bytes.
     pub(super) fn time(&self, len: u64) -> Duration {
-        // 64 KiB a second is less than any link that uploads images should have.
+        // 64 KiB a second is the slowest upload that has to succeed.
         let default = || Duration::from_secs(600_u64.saturating_add(len >> 16));
         self.total.unwrap_or_else(default)
     }
@@ -90,12 +94,12 @@ impl Default for Limits {
     }
 }
 
-/// The wait after `failures` failures in a row where the service names none: half a second, doubled each time up to
-/// eight seconds; `jitter` takes off up to a half of it.
+/// The exponential backoff after `failures` failures in a row: half a second, doubled with each failure up to eight
+/// seconds. Any value of `jitter`, also 0, shortens it by up to a half.
 pub(super) fn backoff(failures: u32, jitter: u64) -> Duration {
     let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
     let wait = FIRST_WAIT.saturating_mul(doubled).min(LONGEST_BACKOFF);
-    // Another number for each failure, by the multiplier of splitmix64.
+    // Multiplies by the constant of splitmix64, so that each failure has another fraction.
     let mixed = jitter.wrapping_add(u64::from(failures)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let [high, low, ..] = mixed.to_be_bytes();
     wait - wait / 2 * u32::from(u16::from_be_bytes([high, low])) / 65_536

@@ -1,7 +1,7 @@
-//! The policy: what the calls of one client share, and how a call gets from its token to its result.
+//! The policy of calls: tokens, queues and retries, which the calls of one client share.
 //!
-//! A [`Call`] is a machine that an adapter obeys: it says send, wait or done. What calls share is a [`Session`]: plain
-//! data without a lock or a clock, which each step takes by `&mut`.
+//! A [`Call`] is a state machine: each step tells the adapter to send a request, to wait, or that the call is done. The
+//! calls of one client share a [`Session`]: plain data without a lock or a clock, which each step takes by `&mut`.
 //!
 //! ```text
 //!            next                    next                        received, broken
@@ -10,16 +10,20 @@
 //!                     |  |  +------------------------------+
 //!                     |  |            to be sent again
 //!                     +--+  Wait: it rests, or stands in a queue
-//!                     +--+  Send: a token request of the session's, which this call drives
+//!                     +--+  Send: a token request of the session, which this call drives
 //! ```
 //!
-//! A request passes, in this order, its *lane* (what must not overlap goes one after the other), its *token* (got and
-//! renewed for all calls by one of them) and its *gate* (how many requests a second a route takes). Whoever leaves a
-//! queue names the next call: [`Session::woken`] says which calls may go on.
+//! The first step may go from New to Sent at once. A call also goes from Pending to Over: at its deadline, if it would
+//! have to wait for longer than its limits allow, or if there is no token.
 //!
-//! The files: `call` is the face of the machine and `step` what it says, `flight` the policy of one call, `course` adds the
-//! errors that it meets, `tokens` and `slot` are the life of tokens, `lanes` and `gates` the queues, `limits` what a caller
-//! allows, `event` what a log can be told, `drive` calls of several endpoints in one queue, `export` tokens as text.
+//! A request passes, in this order, its *lane* (writes to one document are sent one at a time), its *token* (one call
+//! fetches or renews it for all) and its *gate* (the rate limit of the route). A call that leaves a queue wakes the
+//! next one: [`Session::woken`] returns the calls that are to take a step.
+//!
+//! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `course` adds
+//! the errors that the call meets; `tokens` and `slot` fetch and renew tokens, `lanes` and `gates` are the queues;
+//! `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of several
+//! endpoints, `export` tokens as text.
 
 mod call;
 mod course;
@@ -57,7 +61,7 @@ use lanes::Lanes;
 use limits::backoff;
 use tokens::{Cause, Tokens};
 
-/// How often the entries that nobody needs any longer are dropped.
+/// The time between two sweeps, which drop the entries that are no longer needed.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// What the calls of one client share: tokens, lanes, gates.
@@ -65,8 +69,8 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// It is plain data that every step of a [`Call`] takes by `&mut`: an adapter keeps it behind a lock, a single-threaded
 /// loop just holds it.
 ///
-/// The time is an argument, `now`. A clock that is set back only makes the session wait a little longer: what counts is
-/// how far it went forward.
+/// The time is an argument, `now`. The session counts only how far it goes forward: a clock that is set back lengthens
+/// waits and token lives by at most the time since the last step, and a clock that is set forward shortens them.
 pub struct Session {
     site: Site,
     app: App,
@@ -79,15 +83,15 @@ pub struct Session {
     swept: Duration,
 }
 
-/// A call of a session. Ids count up in the order of the calls' first steps.
+/// The id of a call in its session. Ids count up in the order of the calls' first steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(u64);
 
-/// A token request of a session.
+/// The id of a token request in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FetchId(u64);
 
-/// The calls that may go on, each once.
+/// The calls that are to be woken.
 type Woken = BTreeSet<CallId>;
 
 /// Whose token a call uses.
@@ -115,27 +119,28 @@ struct Caller<'a> {
     deadline: Duration,
     limits: &'a Limits,
     jitter: u64,
-    /// Until when renewals hold it up; set by the first one that it drives.
+    /// Until when renewals may hold up the call; set when the call first finds a token that is due for renewal, also if
+    /// another call drives that renewal.
     renews_until: &'a mut Option<Duration>,
 }
 
 /// Why a call does not send its request now.
 enum Hold {
-    /// A token request goes first, to this route.
+    /// A token request is sent first, to this route.
     Send(Box<Outgoing>, &'static str),
-    /// Until then, or until the call is named.
+    /// The call waits until then, or until it is woken.
     Wait { until: Duration, reason: WaitFor },
     /// The call ends.
     End(Ending),
 }
 
-/// Why a call ends without an answer of its own.
+/// Why a call ends without an answer to its own request.
 enum Ending {
-    /// Its time is up.
+    /// The deadline passed during this wait.
     Late(WaitFor),
-    /// What is left of its time is too short for another try.
+    /// The time to the deadline is too short for another attempt.
     Last,
-    /// What the service said to other calls holds for this one.
+    /// The service's answer to another call holds for this one too.
     Told(Error),
     /// There is no token to be had.
     NoToken(Cause),
@@ -144,7 +149,7 @@ enum Ending {
     ForeignTenant,
 }
 
-/// How much time has passed since the session's first step, by a wall clock that may be set back.
+/// The time since the session's first step: the sum of the forward steps of a wall clock, which may be set back.
 #[derive(Debug, Default)]
 struct Clock {
     last: Option<SystemTime>,
@@ -184,42 +189,46 @@ impl Session {
         &self.site
     }
 
-    /// The app that the session's own tokens are of.
+    /// The app that the session gets tokens for.
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
     }
 
-    /// The calls that may go on because of the steps taken since this was last asked, each once. An adapter takes them
-    /// while it holds the session, lets go of it, and wakes them. A loop that steps all its calls in turn need not ask.
+    /// Takes the ids of the calls that are to take a step because of the steps taken since the last call of this
+    /// method. An adapter calls it while it holds the session, releases the session, and then wakes these calls. A loop
+    /// that steps all of its calls in turn does not need it.
     pub fn woken(&mut self) -> impl Iterator<Item = CallId> + use<> {
         std::mem::take(&mut self.woken).into_iter()
     }
 
-    /// The latest ticket of a store app, as the event brought it. Wakes the calls that wait for it.
+    /// Sets the ticket of a store app, which the service pushes as an event every hour. Wakes the calls that wait for
+    /// it.
     pub fn set_app_ticket(&mut self, ticket: AppTicket) {
         self.tokens.set_ticket(ticket, &mut self.woken);
     }
 
-    /// Keeps `quota` on `route` in place of the documented one; [`Quota::NONE`] keeps none. The service's refusals are
-    /// heeded in any case.
+    /// Keeps `quota` on `route` in place of the documented one; [`Quota::NONE`] keeps none. A rate refusal closes the
+    /// route's gate in any case.
     pub fn set_quota(&mut self, route: &str, quota: Quota) {
         self.gates.set_quota(route, quota);
     }
 
-    /// Whether the documented quotas are kept: from the start, but for a site on loopback.
+    /// Sets whether the documented quotas are kept; by default they are, except for a site on loopback. A quota that
+    /// [`set_quota`](Self::set_quota) has set is kept in any case.
     pub fn keep_quotas(&mut self, keep: bool) {
         self.gates.set_unlimited(!keep);
     }
 
-    /// The reply to a token request that outlived the call that drove it, or is driven beside its call. A request that
-    /// is unknown, since something was said of it before or it took too long, changes nothing.
+    /// Reports the reply to a token request that is not reported through its call: the call has ended or gone on.
+    /// Without effect if the outcome was reported before, or the session counts the request as failed, which it does
+    /// after 61 s.
     pub fn token_received(&mut self, request: FetchId, now: SystemTime, reply: Response<Bytes>) {
         let now = self.tick(now);
         self.token_reply(request, now, reply);
     }
 
-    /// The transport failed under a token request.
+    /// Reports that the transport failed during a token request, as [`Session::token_received`].
     pub fn token_broken<T: std::error::Error>(
         &mut self,
         request: FetchId,
@@ -231,20 +240,22 @@ impl Session {
         self.token_failure(request, now, failure, permanence);
     }
 
-    /// A token request was given up: nothing will be said of it.
+    /// Reports that the adapter has given up a token request, as [`Session::token_received`]. It does not count as a
+    /// failure of the service.
     pub fn token_dropped(&mut self, request: FetchId, now: SystemTime) {
         let now = self.tick(now);
         self.tokens.dropped(request, now, &mut self.woken);
     }
 
-    /// No token request is in flight, and no call waits for a token or stands in a lane.
+    /// Whether no token request is in flight, and no call waits for a token or stands in a lane. Calls may still wait
+    /// at a gate or for a backoff.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.tokens.is_quiet() && self.lanes.is_empty()
     }
 
-    /// How many tokens, lanes and gates the session keeps in mind. Those that are not needed are dropped within a
-    /// minute, when a call takes a step.
+    /// The number of entries that the session keeps: tokens, token requests in flight, tenants whose calls wait for a
+    /// token, lanes and gates. Entries that are no longer needed are dropped once a minute, at a step.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.tokens.len() + self.lanes.len() + self.gates.len()

@@ -1,4 +1,4 @@
-//! One token's life.
+//! The state of one token: held, due for renewal, requested, paused.
 //!
 //! ```text
 //!            a request is sent            granted             last 29 minutes
@@ -9,39 +9,43 @@
 //!      +------------------------------------------------+
 //! ```
 //!
-//! The service hands out the same token until 30 minutes before its end, then a new one beside it; both are valid. A
-//! refused token is dropped by its generation, so that ten refusals of it cause one request.
+//! The service documents (see [`TenantTokenRequest`](crate::TenantTokenRequest)) that it grants the same token again
+//! until 30 minutes before the token expires, then a new one; both stay valid. A refusal names the generation of the
+//! token, so that ten refusals of one token cause one request.
 
 use std::time::Duration;
 
 use super::tokens::Cause;
 use super::{CallId, Caller, FetchId, Woken, backoff};
 
-/// Renewal begins so long before the end: within the service's 30 minutes by a margin for the time that the grant
-/// itself took, or the service would hand out the old token again.
+/// A token is due for renewal this long before it expires. Earlier than 30 minutes before, the service would grant the
+/// same token again; one minute is a margin for the time that the grant itself took.
 const WINDOW: Duration = Duration::from_secs(29 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
-/// The longest that the session leaves a token's route alone because the service said so.
+/// The longest wait that the session keeps between two token requests because the service named it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-/// After the service refused a request for good, it is not asked again for so long.
+/// The pause after a token request that was refused for good.
 const REFUSED: Duration = Duration::from_secs(5);
-/// The requests of one series of tries.
+/// The failed requests that end a series.
 const TRIES: u32 = 4;
-/// The refused tokens that are remembered.
+/// How many refused tokens are remembered, so that they are not imported.
 const REMEMBERED: usize = 8;
-/// A ticket that the service agreed to push arrives after about two minutes; a push can be lost.
+/// How long calls wait for a ticket that the service agreed to push: it is reported to arrive after about two minutes.
 const TICKET_ARRIVES: Duration = Duration::from_secs(150);
+/// When the service is asked to push the ticket again, because a push can be lost.
 const TICKET_IS_LOST: Duration = Duration::from_secs(300);
 
-/// The longest that renewals hold up one call.
+/// The longest that renewals hold up one call, all of them together.
 const HELD_UP: Duration = Duration::from_secs(2);
 
 impl Caller<'_> {
+    /// Whether the call may still drive a renewal.
     pub(super) fn may_renew(&self, now: Duration) -> bool {
         self.renews_until.is_none_or(|until| now < until)
     }
 
-    /// Renewals hold up the call for two seconds at most, and for no more than half of the time that it has left.
+    /// Until when renewals may hold up the call: for [`HELD_UP`], or half of the time to its deadline if that is less,
+    /// counted from the first time that this is asked.
     pub(super) fn renews_until(&mut self, now: Duration) -> Duration {
         let held_up = HELD_UP.min(self.deadline.saturating_sub(now) / 2);
         *self.renews_until.get_or_insert(now.saturating_add(held_up))
@@ -52,10 +56,10 @@ impl Caller<'_> {
 #[derive(Debug)]
 pub(super) struct Slot<K> {
     held: Option<Held<K>>,
-    /// Names the token that was held last. No two of a session's tokens have the same number, so that a refusal that
-    /// comes late cannot be taken for one of a newer token.
+    /// The number of the token that was held last. No two tokens of a session have the same number, so that a late
+    /// refusal of an old token does not drop a newer one.
     generation: u64,
-    /// The tokens that the service refused last, and when their lives would have ended.
+    /// The tokens that the service refused last, and when they would have expired.
     refused: Vec<(K, Duration)>,
     /// The next grant replaces a refused token.
     replaces: bool,
@@ -65,8 +69,9 @@ pub(super) struct Slot<K> {
     /// The failed requests of this series, while there is no token.
     failures: u32,
     pause: Option<Pause>,
-    /// No renewal before, and how many have failed in a row.
+    /// When the next renewal may be sent.
     renew_after: Duration,
+    /// How many renewals have failed in a row.
     renewals: u32,
 }
 
@@ -74,7 +79,7 @@ pub(super) struct Slot<K> {
 struct Held<K> {
     token: K,
     ends: Duration,
-    /// It replaced a refused token, so a refusal before this time is the service's fault.
+    /// The token replaced a refused one: if it is refused before this time, it is kept.
     trusted_until: Duration,
 }
 
@@ -82,16 +87,17 @@ struct Held<K> {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) id: FetchId,
-    /// The call that sends it or, if that has gone, one that waits for it, if any.
+    /// The call that sent the request or, once that has ended, the first call that waits for it. The driver is woken at
+    /// the outcome; in a renewal it waits for it.
     pub(super) driver: Option<CallId>,
     pub(super) at: Duration,
-    /// Without an answer until then, it is taken for lost.
+    /// When the request counts as failed if nothing was reported of it.
     pub(super) lapses: Duration,
     pub(super) jitter: u64,
 }
 
 impl Sent {
-    /// `call` has gone: `next` drives the request on.
+    /// If `call`, which has ended, was the driver, makes `next` the driver.
     pub(super) fn hand_over(&mut self, call: CallId, next: Option<CallId>, woken: &mut Woken) {
         if self.driver == Some(call) {
             self.driver = next;
@@ -100,34 +106,36 @@ impl Sent {
     }
 }
 
-/// Why no request is sent for a while.
+/// A time in which no token request is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     pub(super) until: Duration,
-    /// A call waits as long as this if its limits allow for it; without a word of the service's it always waits.
+    /// Until when a call waits if its `Limits::longest_wait` allows for it. Not used without a `word`: every call then
+    /// waits.
     pub(super) patient_until: Duration,
+    /// The reason, with which the calls that do not wait end. `None` for a backoff.
     pub(super) word: Option<Cause>,
 }
 
-/// What became of a token request that brought no token.
+/// The outcome of a token request that brought no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Setback {
-    /// It broke, took too long, or was answered with 408, 5xx or nonsense.
+    /// The request failed in a way that may pass: anything that no other variant covers.
     Failed,
-    /// The service said to wait.
+    /// The service asked to wait for this time, which is not zero.
     Told(Duration),
-    /// The service refused for good.
+    /// The same request would fail again: the service's code says so, or the transport's failure is permanent.
     Refused,
-    /// The service agreed to push a ticket.
+    /// The request was for the ticket, and the service agreed to push it.
     TicketAsked,
 }
 
 /// What a refusal of a token means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The token was dropped: go on with the next one.
+    /// The token was dropped: the request is sent again with the next one.
     Replace,
-    /// It came fresh from the service in place of a refused one: the service is wrong, and is asked again later.
+    /// The token replaced a refused one within the last minute and is kept: the request is sent again after a backoff.
     Stays,
 }
 
@@ -149,13 +157,14 @@ impl<K> Default for Slot<K> {
 }
 
 impl<K: Clone + PartialEq> Slot<K> {
-    /// The token, if it has not reached its end. One past its end is kept: its refusal may still be on its way.
+    /// The token, if it has not expired. An expired one is kept, because a request that it was sent with may still be
+    /// refused.
     pub(super) fn good(&self, now: Duration) -> Option<(&K, u64)> {
         let held = self.held.as_ref().filter(|held| held.ends > now)?;
         Some((&held.token, self.generation))
     }
 
-    /// It is time to ask for the next token, and nothing speaks against it.
+    /// Whether the token is due for renewal, and neither a failed renewal nor a pause puts that off.
     pub(super) fn is_due(&self, now: Duration) -> bool {
         let in_window = |held: &Held<K>| held.ends.saturating_sub(now) <= WINDOW;
         self.held.as_ref().is_some_and(in_window)
@@ -175,7 +184,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.pause.as_ref().filter(|pause| now < pause.until)
     }
 
-    /// A request goes out. Returns whether it needs a fresh connection, since that of the last one broke.
+    /// Records that a request is sent. Returns whether it needs a fresh connection, because that of the last one broke.
     pub(super) fn begin(&mut self, request: Sent) -> bool {
         self.request = Some(request);
         std::mem::take(&mut self.broke)
@@ -185,7 +194,8 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.broke = true;
     }
 
-    /// The service gave `token` for `life`, counted from when its request was sent. Returns the request's driver.
+    /// Takes the token that the service granted for `life`, counted from when the request was sent; less than a minute
+    /// counts as a minute. Returns the driver of the request.
     pub(super) fn granted(&mut self, token: K, life: Duration) -> Option<CallId> {
         let Sent { id, driver, at, .. } = self.request.take()?;
         let in_a_minute = at.saturating_add(MINUTE);
@@ -202,8 +212,8 @@ impl<K: Clone + PartialEq> Slot<K> {
         (self.failures, self.renewals, self.pause) = (0, 0, None);
     }
 
-    /// The request in flight brought no token, and for whom it was `word` says why. True if the series of tries is
-    /// over, so that all that waited end with that word.
+    /// Records that the request in flight brought no token, for the reason `word`. Returns whether this ends the
+    /// series, so that all calls that wait for the token end with that reason.
     pub(super) fn failed(&mut self, setback: Setback, word: Cause, now: Duration) -> bool {
         let jitter = self.request.take().map_or(0, |request| request.jitter);
         let pause = |wait: Duration, patience: Duration, word: Option<Cause>| {
@@ -240,14 +250,14 @@ impl<K: Clone + PartialEq> Slot<K> {
         is_over
     }
 
-    /// The next renewal comes after 1, 2, 4, 8 minutes.
+    /// Puts off the next renewal by 1, 2, 4, and then 8 minutes each time.
     pub(super) fn renewal_failed(&mut self, now: Duration) {
         self.renew_after = now.saturating_add(MINUTE * (1 << self.renewals.min(3)));
         self.renewals = self.renewals.saturating_add(1);
     }
 
-    /// The request in flight was given up. A renewal counts as tried; a first token's request is sent anew by whoever
-    /// comes next. Returns the request's driver.
+    /// Records that the request in flight was given up. A renewal counts as failed; the request for a first token is
+    /// sent anew by the next call. Returns the driver of the request.
     pub(super) fn dropped(&mut self, now: Duration) -> Option<CallId> {
         let driver = self.request.take().and_then(|request| request.driver);
         if self.good(now).is_some() {
@@ -256,12 +266,12 @@ impl<K: Clone + PartialEq> Slot<K> {
         driver
     }
 
-    /// What stood in the way of a request is gone: the next one may go at once.
+    /// Ends the request in flight and the pause, so that the next request may be sent at once.
     pub(super) fn resume(&mut self) {
         (self.request, self.pause) = (None, None);
     }
 
-    /// The ticket that calls wait for is there, or a word of the service's no longer stands.
+    /// Ends the pause and begins a new series.
     pub(super) fn forgive(&mut self) {
         (self.failures, self.pause) = (0, None);
     }
@@ -289,7 +299,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         }
     }
 
-    /// Takes over a token from elsewhere that ends at `ends`, unless the one at hand lasts longer. False if the service
+    /// Takes an imported token that expires at `ends`, unless the held one lasts longer. Returns false if the service
     /// has refused it.
     pub(super) fn import(&mut self, token: K, ends: Duration, id: FetchId) -> bool {
         if self.refused.iter().any(|(refused, _)| *refused == token) {
@@ -302,7 +312,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         true
     }
 
-    /// The token of `generation` is at hand, and was not refused.
+    /// Whether the token of `generation` is held, and was not refused.
     pub(super) fn is_current(&self, generation: u64) -> bool {
         self.held.is_some() && generation == self.generation
     }
@@ -316,7 +326,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.held.as_ref().map(|held| (&held.token, held.ends))
     }
 
-    /// There is nothing to remember.
+    /// Whether there is nothing to keep: no valid or refused token, no request and no pause.
     pub(super) fn is_idle(&self, now: Duration) -> bool {
         let refused = self.refused.iter().any(|(_, ends)| *ends > now);
         let asked = self.request.is_some() || self.pause(now).is_some();
@@ -403,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_says_pauses_the_requests() {
+    fn each_setback_pauses_the_requests_for_its_own_time() {
         for (setback, is_over, pause) in [
             (Setback::Told(secs(7)), false, (7, 7)),
             (Setback::Told(secs(120)), false, (120, 120)),
@@ -419,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn renewals_that_fail_come_after_1_2_4_8_and_8_minutes() {
+    fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
         for setback in [Setback::Failed, Setback::Refused, Setback::Told(secs(1))] {
             let mut life = Life::new();
             life.get(0, "t-1", HOURS);
@@ -466,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_lasts_longer_than_the_token_at_hand_and_was_not_refused() {
+    fn an_import_is_taken_if_it_lasts_longer_and_was_not_refused() {
         let mut life = Life::new();
         let refused = life.get(0, "t-1", HOURS);
         life.0.refuse(refused, secs(0));

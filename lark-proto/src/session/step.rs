@@ -1,4 +1,4 @@
-//! What a call tells its adapter to do, and what the adapter tells it in return.
+//! The steps of a call: what its adapter has to do next, and how.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::error::CallError;
 /// What an adapter is to do next.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
-#[must_use = "a step that is not taken leaves the call where it is"]
+#[must_use = "a call makes no progress if its step is ignored"]
 pub enum Step<O, T> {
-    /// Send a request, and tell the call what became of it: [`Call::received`] or [`Call::broken`].
+    /// Send the request, then report its outcome with [`Call::received`](super::Call::received) or
+    /// [`Call::broken`](super::Call::broken).
     Send(Outgoing),
-    /// Come back after this time, or when [`Session::woken`] names the call.
+    /// Take the next step after this time, or as soon as [`Session::woken`](super::Session::woken) names the call.
     Wait(Duration),
     /// The call is over.
     Done(Result<O, CallError<T>>),
@@ -29,17 +30,19 @@ pub struct Outgoing {
     pub request: Request<Body>,
     /// Whose request it is.
     pub purpose: Purpose,
-    /// How long the call waits for the reply. After that time the call wants to hear [`Failure::Deadline`], or, where
-    /// the adapter keeps a token request, is asked for its next step.
+    /// How long the call waits for the reply. When this time is over, report
+    /// [`Failure::Deadline`](crate::Failure::Deadline); an adapter that keeps a token request in flight takes the
+    /// call's next step instead.
     pub within: Duration,
-    /// How long the exchange may take altogether. It differs from `within` for a token request, which serves others too:
-    /// an adapter that keeps exchanges lets it run on when its call goes on or is dropped.
+    /// How long the whole exchange may take. For a token request it can be longer than `within`, because other calls
+    /// wait for the token too: an adapter may keep the request in flight for this time after its call went on or was
+    /// dropped.
     pub keep_for: Duration,
     /// The longest that each part of the exchange may take.
     pub phases: Phases,
-    /// The longest reply in bytes. For a longer one the call wants to hear [`Failure::TooLarge`].
+    /// The longest reply body in bytes. Report a longer one as [`Failure::TooLarge`](crate::Failure::TooLarge).
     pub reply_limit: u64,
-    /// The last connection broke: open a new one, since others in the pool may be as dead.
+    /// Whether to open a new connection, because the last one broke and idle ones in the pool may be broken too.
     pub fresh_connection: bool,
 }
 
@@ -49,9 +52,11 @@ pub struct Outgoing {
 pub enum Purpose {
     /// The call's own.
     Call,
-    /// The session's, for a token. What becomes of it is told by [`Call::received`] or [`Call::broken`] as for the
-    /// call's own, or, where it outlives the call, by [`Session::token_received`], [`Session::token_broken`] or
-    /// [`Session::token_dropped`].
+    /// A token request of the session. Report its outcome with [`Call::received`](super::Call::received) or
+    /// [`Call::broken`](super::Call::broken), as for the call's own request; if it outlives its call, with
+    /// [`Session::token_received`](super::Session::token_received),
+    /// [`Session::token_broken`](super::Session::token_broken) or
+    /// [`Session::token_dropped`](super::Session::token_dropped).
     Token(FetchId),
 }
 
@@ -59,15 +64,16 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Phases {
-    /// To find the host's address: 10 s.
+    /// To resolve the host name: 10 s.
     pub resolve: Duration,
     /// To connect, TLS included: 10 s.
     pub connect: Duration,
     /// To send the request's head: 30 s.
     pub head: Duration,
-    /// To send the body: 30 s, and a second for each 64 KiB.
+    /// To send the body: 30 s, and a second for each 64 KiB of it.
     pub body: Duration,
-    /// For the service to answer: two minutes, and a second for each 64 KiB. A cell write may take it one.
+    /// To wait for the head of the reply: two minutes, and a second for each 64 KiB of the body. A cell write can take
+    /// the service a minute.
     pub answer: Duration,
     /// To receive the reply's body: 30 s.
     pub reply: Duration,
@@ -75,7 +81,7 @@ pub struct Phases {
 
 impl Phases {
     pub(super) fn of(len: u64) -> Self {
-        // 64 KiB a second is less than any link that uploads images should have.
+        // 64 KiB a second is the slowest upload that has to succeed.
         let upload = Duration::from_secs(len >> 16);
         Self {
             resolve: Duration::from_secs(10),
@@ -88,11 +94,12 @@ impl Phases {
     }
 }
 
-/// Whether a failure of the transport may pass. Only the adapter knows.
+/// Whether an error of the transport is transient, which the adapter has to tell from its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permanence {
-    /// A connection that could not be made or broke, a timeout: another try may get through.
+    /// Another attempt may succeed: the connection failed or broke, or there was a timeout.
     Passing,
-    /// A certificate that is not trusted, a request that the transport refuses: the next try ends in the same way.
+    /// Another attempt would fail in the same way: the certificate is not trusted, or the transport refuses the
+    /// request.
     Permanent,
 }

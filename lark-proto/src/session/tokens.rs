@@ -1,26 +1,30 @@
-//! The session's tokens: which one a call may use, and who asks for the next.
+//! The session's tokens: which token a call uses, and which call sends the request for the next one.
 //!
-//! A token request belongs to the session. One call drives it, the others wait for it, and it outlives the call that
-//! drove it where the adapter keeps the exchange. What becomes of a request decides what the session does and what the
-//! waiting calls do:
+//! A token request belongs to the session. One call, its driver, sends it; the other calls wait for it. It outlives its
+//! driver if the adapter keeps it in flight. Its outcome decides what the session and the waiting calls do:
 //!
-//! | a token request | the session | the calls |
+//! | the token request | the session | the calls that wait for the token |
 //! |---|---|---|
-//! | breaks, runs out of time, is answered 408, 5xx, cut or unreadable | sends it again after a backoff, four times in all | wait; when the series is over, all that waited end with its cause |
-//! | is told to wait, up to two minutes | sends none before then | wait; those with less patience end at once with the service's word |
-//! | is told to wait for longer | sends one after two minutes | end at once with the service's word |
-//! | is refused for its app token or its ticket | drops that, goes on at once | wait |
-//! | asks for the ticket, and the service agrees | waits 2.5 minutes for it, asks again after 5 | those with less patience end at once: no ticket |
-//! | is refused for good (wrong secret, app disabled) | sends none for 5 s | end with that error |
-//! | any of these, while an older token is good | renews after 1, 2, 4, 8 minutes | go on with the older token |
-//! | is dropped, or its driver's time is up | a renewal counts as tried; a first token's request is sent anew | the next one in the queue drives it |
+//! | fails for the moment: the connection breaks, no reply comes within 60 s (61 s if the adapter reports nothing), the reply is too long, unreadable, or in none of the rows below | sends the request again after a backoff; the fourth failure ends the series, and the next call begins another one | wait; when the series ends, all of them end with the last failure |
+//! | is told to wait for up to two minutes | sends none before that | wait; a call whose `longest_wait` is shorter ends at once with the service's error |
+//! | is told to wait for longer | sends none for two minutes | end at once with the service's error, also those that begin within the two minutes |
+//! | is refused for its app token or its ticket | drops that token or ticket, and asks for the next one at once; an app token that was requested less than a minute ago in place of a refused one stays, and the refusal counts as a failure | wait |
+//! | asks for the ticket, and the service agrees to push it | asks again after 5 minutes | wait for up to 2.5 minutes; a call whose `longest_wait` is shorter ends at once with `NoTicket` |
+//! | is refused for good: the advice is `GiveUp` (wrong secret, app disabled), or the transport's failure is permanent | sends none for 5 s | end at once with that error, also those that begin within the 5 s |
+//! | has one of these outcomes, but for a dropped app token or ticket, while the older token is good | renews 1, 2, 4, and then every 8 minutes after the failure; not before a named wait (2 minutes at most) is over, nor within 5 minutes after it asked for the ticket | use the older token |
+//! | is dropped, or its driver reports a deadline before 59 s have passed | counts a renewal as failed; the next call sends a first token's request anew | wait; the first two in the queue are woken |
+//! | goes on after its driver has ended | waits for its outcome as before | wait; the first in the queue becomes the driver |
 //!
-//! A renewal is optional while the token is good: it holds up the call that drives it for two seconds at most, and no
-//! call fails by it. A token that is refused although it came fresh in place of a refused one is refused by the
-//! service's fault: it stays, and the call tries again later.
+//! A wait that the service names is not a failure of the series. A new ticket ends a pause of the app's token at once,
+//! and an imported token that is taken ends a pause of its tenant's token.
 //!
-//! The tenants of a store app share the app's token, which a request for a tenant's token needs. [`Slot`] is the life of
-//! one token; this file knows which calls wait for which.
+//! A renewal is optional while the token is good: it holds up the call that drives it for two seconds at most, or for
+//! half of the time to the call's deadline if that is less, and no call fails because of it. If the service refuses a
+//! token within a minute after it was requested in place of a refused one, the token stays, and the call is retried
+//! after a backoff: another token would be refused too.
+//!
+//! The tenants of a store app share the app's token, which a request for a tenant's token needs. [`Slot`] is the state
+//! of one token; this file keeps the queues of the calls that wait for one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,20 +51,22 @@ use crate::values::{App, AppTicket, TenantKey};
 
 /// The longest that a token request may take.
 const REQUEST: Duration = Duration::from_secs(60);
-/// After that time its adapter has reported it as broken; one that is not reported is taken for lost a little later.
+/// The tolerance around [`REQUEST`]. A deadline that is reported up to this much earlier still counts against the
+/// service; a request of which nothing is reported until this much later counts as failed.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The tokens of one session, and what is on its way for them.
+/// The tokens of one session, the token requests in flight, and the calls that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
-    /// A store app's own token, and the tenants whose calls wait for it.
+    /// The app token of a store app.
     app: Slot<AppToken>,
+    /// The tenants of a store app whose calls wait for a token: each of them may need the app token.
     dependents: BTreeSet<Option<TenantKey>>,
     ticket: Option<AppTicket>,
     /// The tenant tokens; a custom app has one, under `None`.
     tenants: BTreeMap<Option<TenantKey>, Tenant>,
     in_flight: BTreeMap<FetchId, InFlight>,
-    /// Numbers the requests and the imports.
+    /// The last number of a request or an import; the number of a token is that of its request or import.
     last: u64,
 }
 
@@ -69,14 +75,15 @@ struct Tenant {
     slot: Slot<TenantToken>,
     /// The calls that wait for the token.
     queue: BTreeMap<CallId, Waiter>,
-    /// Counts the series of tries, and why the last one ended.
+    /// How many series of requests have failed.
     series: u64,
+    /// Why the last series failed, while calls wait.
     cause: Option<Cause>,
 }
 
 #[derive(Debug)]
 struct Waiter {
-    /// The series that the call waits for.
+    /// `Tenant::series` when the call joined; the call ends once that is higher.
     series: u64,
     /// `Limits::longest_wait`.
     patience: Duration,
@@ -85,10 +92,11 @@ struct Waiter {
 #[derive(Debug)]
 struct InFlight {
     what: What,
-    /// The tenant for which it was sent, and that of the call that drives it now.
+    /// The tenant that the request was sent for.
     tenant: Option<TenantKey>,
+    /// The tenant of the call that drives it now.
     driver_of: Option<TenantKey>,
-    /// A deadline before that time is the driver's, and says nothing about the service.
+    /// A deadline that is reported before this time is that of the driver, and no failure of the service.
     given_up: Duration,
 }
 
@@ -99,11 +107,12 @@ enum What {
     Tenant(u64),
     /// The app token, in exchange for this ticket.
     App(AppTicket),
-    /// That the service push the ticket once more.
+    /// That the service push the ticket again; the ticket itself arrives as an event.
     Ticket,
 }
 
-/// Why a token cannot be had: the transport's error as text, since the error itself stays with the call that met it.
+/// Why there is no token. A transport's error is kept as text, because the error itself belongs to the call that met
+/// it.
 #[derive(Clone, Debug)]
 pub(super) struct Cause {
     pub(super) route: &'static str,
@@ -120,7 +129,7 @@ pub(super) enum Why {
 }
 
 impl Cause {
-    /// The same cause, told to a call that finds the route paused for `wait`.
+    /// The same cause with the rest of the pause, `wait`, in place of the wait that the service named.
     fn with_retry_after(self, wait: Duration) -> Self {
         match self.why {
             Why::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
@@ -147,12 +156,13 @@ impl Tenant {
         self.queue.is_empty() && self.slot.is_idle(now)
     }
 
-    /// A request may be sent, or when has changed: two look, in case that one takes no step.
+    /// Wakes the first two calls, because a request may be sent, or may be sent at another time than they wait for. The
+    /// second is for the case that the first takes no step.
     fn offer(&self, woken: &mut Woken) {
         woken.extend(self.queue.keys().take(2));
     }
 
-    /// Names those that do not wait for as long as the pause takes.
+    /// Wakes the calls whose `Limits::longest_wait` is shorter than the pause.
     fn dismiss(&self, pause: &Pause, now: Duration, woken: &mut Woken) {
         let wait = pause.patient_until.saturating_sub(now);
         if pause.word.is_some() {
@@ -161,21 +171,21 @@ impl Tenant {
         }
     }
 
-    /// All that wait end with `cause`.
+    /// Ends the series: wakes all calls, which end with `cause`.
     fn end_series(&mut self, cause: Cause, woken: &mut Woken) {
         self.series += 1;
         self.cause = Some(cause);
         woken.extend(self.queue.keys());
     }
 
-    /// All that wait may go on.
+    /// Empties the queue and wakes all of its calls, because there is a token.
     fn release(&mut self, woken: &mut Woken) {
         woken.extend(std::mem::take(&mut self.queue).into_keys());
         self.cause = None;
     }
 }
 
-/// What keeps a request from being sent.
+/// Why no request can be sent now.
 enum Blocked {
     InFlight(Duration),
     Paused { until: Duration, word: Option<Cause>, patient_until: Duration },
@@ -189,7 +199,7 @@ impl From<&Pause> for Blocked {
 }
 
 impl Tokens {
-    /// The generation of the token for `tenant`, which [`held`](Self::held) gives; or what the call does instead.
+    /// The generation of the valid token for `tenant` (see [`held`](Self::held)), or what the call has to do first.
     pub(super) fn take(
         &mut self,
         app: &App,
@@ -238,7 +248,7 @@ impl Tokens {
         })
     }
 
-    /// Has `caller` renew a token that is good, or wait a little for the renewal that it drives.
+    /// Lets `caller` renew a valid token, or wait for the renewal that it drives; `Ok` if it uses the token as it is.
     fn renew(
         &mut self,
         app: &App,
@@ -262,7 +272,7 @@ impl Tokens {
         }
     }
 
-    /// What has to be asked for next, so that `tenant` gets a token.
+    /// The request that has to be sent next so that `tenant` gets a token, or what prevents it.
     fn next_request(
         &self,
         app: &App,
@@ -370,7 +380,7 @@ impl Tokens {
         }
     }
 
-    /// A request of which its adapter says nothing is taken for lost.
+    /// Counts the requests that `tenant` waits for as failed if the adapter has reported nothing in time.
     fn lapse(&mut self, app: &App, tenant: &Option<TenantKey>, now: Duration, woken: &mut Woken) {
         if self.in_flight.is_empty() {
             return;
@@ -456,7 +466,7 @@ impl Tokens {
         Some(route)
     }
 
-    /// The request was given up, and nobody will tell what became of it.
+    /// Records that the adapter gave the request up: its outcome will not be reported.
     pub(super) fn dropped(&mut self, id: FetchId, now: Duration, woken: &mut Woken) {
         let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(&id) else { return };
         match what {
@@ -484,7 +494,7 @@ impl Tokens {
         }
     }
 
-    /// A request brought no token: what the session makes of it, and who hears of it.
+    /// Records that a request brought no token, and wakes the calls that this concerns.
     fn failed(
         &mut self,
         app: &App,
@@ -536,7 +546,8 @@ impl Tokens {
         }
     }
 
-    /// Whether what stood in the way of a request is gone, so that the next one may go at once.
+    /// Drops the app token or the ticket that the service refused. Returns whether the next request may be sent at
+    /// once.
     fn recover(&mut self, app: &App, what: &What, error: &Error, now: Duration) -> bool {
         let Some(code) = error.api().map(|api| api.code) else { return false };
         match what {
@@ -553,22 +564,23 @@ impl Tokens {
         }
     }
 
-    /// The call that drives the request for the app's token, if it is one of `tenant`: it need not wait for that in order
-    /// to renew the tenant's token when that has been renewed, or its renewal is put off.
+    /// The call that drives the request for the app's token, if it is a call of `tenant`. It waits for that request in
+    /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
     fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
         let sent = self.app.request()?;
         let is_its = self.in_flight.get(&sent.id).is_some_and(|it| it.driver_of == *tenant);
         sent.driver.filter(|_| is_its)
     }
 
-    /// Two calls of each tenant that waits for the app's token look again.
+    /// Wakes the first two calls of each tenant that waits for the app's token.
     fn offer(&self, woken: &mut Woken) {
         for entry in self.dependents.iter().filter_map(|tenant| self.tenants.get(tenant)) {
             entry.offer(woken);
         }
     }
 
-    /// The next request may go at once.
+    /// Ends the request and the pause of the slot that `what` is for, and wakes the calls that can send the next
+    /// request.
     fn resume(&mut self, what: &What, tenant: &Option<TenantKey>, woken: &mut Woken) {
         match (what, self.tenants.get_mut(tenant)) {
             (What::Tenant(_), Some(entry)) => {
@@ -599,7 +611,7 @@ impl Tokens {
         entry.slot.refuse(generation, now)
     }
 
-    /// `call` waits for no token any longer. A request that it drives goes on, driven by the next in the queue.
+    /// Takes `call` out of the queue. If it is the driver of a request, the next call in the queue becomes the driver.
     pub(super) fn leave(&mut self, tenant: &Option<TenantKey>, call: CallId, woken: &mut Woken) {
         if let Some(entry) = self.tenants.get_mut(tenant) {
             let was_told = entry.queue.keys().take(2).any(|other| *other == call);
@@ -627,8 +639,8 @@ impl Tokens {
         }
     }
 
-    /// The latest ticket of a store app: whoever waits for the app's token goes on. A request that the ticket be pushed
-    /// is of no use any longer, whatever its answer will be.
+    /// Sets the ticket of a store app and wakes the calls that wait for the app's token. A request for the ticket that
+    /// is in flight is forgotten, because its reply no longer matters.
     pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
         self.ticket = Some(ticket);
         if let Some(Sent { id, driver, .. }) = self.app.request() {
@@ -689,7 +701,7 @@ impl Tokens {
     }
 }
 
-/// Whether the session's app has a token for such a call at all.
+/// Checks that the session's app can have a token for `tenant`.
 fn check(app: &App, tenant: &Option<TenantKey>) -> Result<(), Hold> {
     Err(Hold::End(match (app, tenant) {
         (App::None, _) => Ending::NoApp,
@@ -699,7 +711,7 @@ fn check(app: &App, tenant: &Option<TenantKey>) -> Result<(), Hold> {
     }))
 }
 
-/// What a reply without a token means for the requests after it.
+/// The outcome of a request whose reply is an error that nothing was dropped for.
 fn setback(error: &Error) -> Setback {
     match (error, error.advice()) {
         (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Setback::Told(wait),

@@ -1,4 +1,4 @@
-//! Who drives the request for a first token on when its call gives up, has no time left or takes no step.
+//! The request for a first token whose driver gives up, passes its deadline or takes no step.
 
 use lark_proto::{
     Call, Code, Failure, FetchId, ImageKey, Limits, Outcome, Permanence, Purpose, Session, Step,
@@ -62,7 +62,7 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
 }
 
 #[test]
-fn the_next_call_in_the_queue_drives_a_dropped_request_on() {
+fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
     for keeps in BOTH {
         let now = clock(secs(0));
         let (mut session, mut calls) = (custom(), [call(), call(), call()]);
@@ -125,7 +125,7 @@ fn a_call_whose_time_is_up_behind_a_token_says_so() {
     }
 }
 
-/// The transport reports after 60 s, and otherwise the request is taken for lost after 61 s.
+/// The transport reports a deadline after 60 s; without a report the request counts as failed after 61 s.
 #[test]
 fn a_request_without_an_answer_is_sent_again_after_a_minute() {
     for keeps in BOTH {
@@ -172,7 +172,7 @@ fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
     assert_eq!(upload.request.headers()["authorization"], "Bearer t-new");
 }
 
-/// Calls that are not polled any longer are passed by.
+/// A call that takes no step is like a future that is kept and not polled.
 #[test]
 fn a_call_that_was_named_and_takes_no_step_does_not_hold_up_the_others() {
     for keeps in BOTH {
@@ -198,7 +198,7 @@ fn a_call_without_any_time_has_sent_nothing() {
     }
 }
 
-/// The failure of the token request is not the last word, once the call's own request is out.
+/// The error is that of the call's own request, which is in flight, and not the earlier failure of the token request.
 #[test]
 fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
     let (mut session, mut call) = (custom(), call().limits(Limits::default().total(secs(9))));
@@ -216,7 +216,7 @@ fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
     assert_eq!(error.outcome(), Outcome::Unknown);
 }
 
-/// Only the first two in the queue are named; the others look by themselves when the request would be lost.
+/// Only the first two calls in the queue are woken; the others take a step when the request would count as failed.
 #[test]
 fn calls_behind_several_that_take_no_step_go_on_within_a_minute() {
     for keeps in BOTH {

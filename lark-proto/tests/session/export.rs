@@ -83,7 +83,7 @@ fn first(session: &mut Session, now: SystemTime) -> First {
 }
 
 #[test]
-fn an_import_spares_the_fetch() {
+fn an_imported_token_needs_no_token_request() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     let token = last_token(&lark).to_owned();
@@ -98,7 +98,7 @@ fn an_import_spares_the_fetch() {
 }
 
 #[test]
-fn the_text_is_a_line_that_fits_anywhere() {
+fn the_text_has_less_than_1024_letters_digits_dots_dashes_and_underscores() {
     let text = exported(&mut FakeLark::new());
     let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     assert!(text.chars().all(fits) && text.len() < 1024, "{text}");
@@ -167,7 +167,7 @@ fn an_imported_token_keeps_its_end() {
 }
 
 #[test]
-fn ten_minutes_are_renewed_at_once_and_never_exceeded() {
+fn an_imported_token_with_ten_minutes_left_is_renewed_at_once() {
     let mut lark = FakeLark::new();
     let mut one = custom();
     call(&mut one, &mut lark, at(0));
@@ -237,7 +237,7 @@ fn waiting_calls_go_on_with_an_imported_token() {
 }
 
 #[test]
-fn a_token_from_elsewhere_is_refused() {
+fn a_token_of_another_app_site_or_tenant_is_refused() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     let custom = |site, id| Session::new(site, App::custom(id, FakeLark::APP_SECRET).unwrap());
@@ -273,7 +273,7 @@ fn a_stale_token_is_refused_and_the_next_call_fetches() {
 }
 
 #[test]
-fn any_damage_is_noticed() {
+fn a_damaged_text_is_refused() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     let token = last_token(&lark).to_owned();
@@ -314,7 +314,7 @@ fn assert_quotes_nothing(error: &Invalid, given: &str, token: &str) {
 }
 
 #[test]
-fn a_clock_before_1970_is_no_panic() {
+fn a_clock_before_1970_exports_nothing_and_imports_for_two_hours() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     let early = UNIX_EPOCH - Duration::from_secs(86_400);
@@ -349,7 +349,7 @@ fn a_clock_that_is_set_does_not_lengthen_a_life() {
 }
 
 #[test]
-fn values_with_quotes_come_back() {
+fn values_with_quotes_and_backslashes_are_exported_and_imported() {
     for (id, token) in
         [("cli_\"x", "t-1"), ("cli_\\x", "t-1"), ("cli_x", "t-\"1"), ("cli_x", "t-\\1")]
     {

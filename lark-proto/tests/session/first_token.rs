@@ -1,4 +1,4 @@
-//! The way to a first token: who asks for it, who waits, and what a failure means for both.
+//! The first token: which call requests it, which calls wait, and what a failure means for them.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
             sim.run();
             assert!((0..1000).all(|task| is_cut(sim.result(task))));
             assert!((0..1000).all(|task| sim.took(task) <= secs(100)));
-            assert_eq!(sim.count(TOKEN), 4, "at most 8");
+            assert_eq!(sim.count(TOKEN), 4, "one series");
         }
     }
 }
@@ -144,7 +144,7 @@ fn waiting_calls_go_on_at_once_with_a_token_that_is_imported_while_a_request_is_
             sim.wake();
             sim.run();
             assert_all_succeed(&sim);
-            // A call that waits for its own exchange hears of nothing else.
+            // A call whose adapter waits for the exchange is not woken.
             let first = if keeps { 0 } else { 1 };
             for task in first..10 {
                 assert_eq!(sim.took(task), millis(1100), "call {task}, keeps {keeps}");
@@ -282,7 +282,7 @@ fn a_call_that_comes_after_a_series_begins_the_next_one() {
 }
 
 #[test]
-fn a_refusal_of_the_token_request_is_told_without_a_doubt_about_the_call() {
+fn a_failed_token_request_ends_the_call_as_not_sent() {
     let limits = Limits::default().total(secs(1)).attempts(1);
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| after(millis(900), page(502)));
@@ -292,7 +292,7 @@ fn a_refusal_of_the_token_request_is_told_without_a_doubt_about_the_call() {
 }
 
 #[test]
-fn an_odd_answer_to_a_token_request_is_asked_for_a_few_times_at_most() {
+fn a_token_request_with_an_unexpected_answer_is_sent_four_times_at_most() {
     let odd: [fn() -> Response<Bytes>; 9] = [
         || refusal(400, Code::TENANT_TOKEN_INVALID.0),
         || refusal(200, Code::APP_TOKEN_INVALID.0),

@@ -179,7 +179,7 @@ fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_
 }
 
 #[test]
-fn a_token_that_is_told_to_wait_does_not_hold_up_another_users_token() {
+fn a_rate_refusal_of_one_users_token_does_not_hold_up_another() {
     let upload = upload();
     let tokens = ["u-1", "u-2"].map(|token| lark_proto::UserToken::new(token).unwrap());
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, request| {
@@ -249,7 +249,7 @@ fn a_call_that_steps_in_time_is_not_overtaken() {
 }
 
 #[test]
-fn a_call_that_is_told_to_wait_waits_for_all_on_its_route() {
+fn a_rate_refusal_holds_up_every_call_on_its_route_and_no_other() {
     let (upload, write) = (upload(), write(0, ""));
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
@@ -309,7 +309,7 @@ fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
 }
 
 #[test]
-fn other_limits_than_the_routes_hold_up_their_call_alone() {
+fn a_limit_by_user_or_group_holds_up_only_the_refused_call() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {

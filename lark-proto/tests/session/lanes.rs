@@ -43,7 +43,7 @@ fn a_write_behind_one_that_was_given_up_succeeds_and_stands() {
 }
 
 #[test]
-fn a_write_whose_connection_broke_after_the_body_waits_for_itself() {
+fn a_resent_write_waits_while_its_first_send_still_runs() {
     for code in [90_217, 90_235] {
         let documents = Documents::default();
         let (write, token) = (write(0, "A"), given());
@@ -254,7 +254,7 @@ fn a_write_of_one_attempt_is_sent_again_only_while_an_earlier_write_may_still_ru
 }
 
 #[test]
-fn no_attempt_is_begun_that_cannot_end() {
+fn no_attempt_is_begun_that_would_pass_the_deadline() {
     let payload = Payload::json(vec![b' '; 36_000_000]);
     let (write, token) = (upload().payload(payload).lane("shtcn"), given());
     for total in [9, 10, 60, 61, 62, 65, 69, 70, 75, 600] {

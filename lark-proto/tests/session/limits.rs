@@ -82,7 +82,7 @@ fn a_call_without_any_time_sends_nothing() {
 }
 
 #[test]
-fn absurd_limits_are_limits() {
+fn extreme_limits_are_honoured() {
     for attempts in [0, 1, u32::MAX] {
         for time in [Duration::ZERO, Duration::MAX] {
             let (upload, mut sent) = (upload().lane("sheet"), 0);

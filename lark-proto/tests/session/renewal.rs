@@ -1,4 +1,4 @@
-//! Renewals while the token at hand is good: they hold up one call for a little, and fail none.
+//! Renewals while the old token is valid: each holds up one call, for two seconds at most, and fails none.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ fn in_the_last_29_minutes_one_call_renews_and_the_others_go_on() {
 }
 
 #[test]
-fn failed_renewals_come_after_1_2_4_and_8_minutes() {
+fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
     let failures: [fn() -> Reaction<'static>; 6] = [
         || after(millis(10), page(500)),
         || after(millis(10), refusal(400, Code::APP_SECRET_INVALID.0)),
@@ -136,7 +136,7 @@ fn a_renewal_that_was_dropped_counts_as_tried() {
 }
 
 #[test]
-fn a_renewal_that_is_kept_brings_its_token_to_the_calls_after_it() {
+fn a_renewal_that_outlives_its_call_serves_the_next_calls() {
     let mut sim = warm(true, 7200, |_, _, _| after(secs(30), granted("t-2", 7200)));
     sim.run_until(secs(5460));
     let task = sim.start(call().boxed());
@@ -188,7 +188,7 @@ fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_answer() {
 }
 
 #[test]
-fn the_requests_that_are_in_flight_with_the_older_token_are_not_in_the_way() {
+fn calls_use_the_older_token_while_its_renewal_is_in_flight() {
     let (mut session, now) = (custom(), clock(secs(0)));
     let text = exported(custom(), now, "t-1", 600);
     session.import_token(now, None, &text).unwrap();

@@ -74,7 +74,7 @@ fn a_call_has_to_name_a_tenant_of_a_store_app_and_of_no_other() {
 }
 
 #[test]
-fn a_single_attempt_is_enough_for_all_three_requests() {
+fn token_requests_cost_no_attempt_of_the_call() {
     for keeps in BOTH {
         let lark = lark();
         let mut sim = with_fake(with_ticket(), keeps, &lark);
@@ -284,7 +284,7 @@ fn half_warm<'w>(
 }
 
 #[test]
-fn a_renewal_for_want_of_the_app_token_is_a_renewal_too() {
+fn a_renewal_that_first_needs_a_new_app_token_fails_no_call_and_is_rare() {
     for keeps in BOTH {
         for app_token in [hangs, || after(millis(10), page(500)), || cut(millis(10), 0)] {
             let mut sim = half_warm(keeps, app_token);

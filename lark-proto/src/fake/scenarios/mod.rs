@@ -1,5 +1,5 @@
-//! What every client has to get through: each [`Scenario`] says how the service or the connection fails, how the call
-//! ends, how long it lasts, and how many requests it takes.
+//! Tests for every client: each [`Scenario`] says how the service or the connection fails, how the call ends, how long
+//! it takes, and how many requests are sent.
 //!
 //! A scenario is the same for every transport. A client runs it in six steps:
 //!
@@ -49,7 +49,7 @@
 //! #     }
 //! # }
 //!
-//! /// What went otherwise than the scenario says.
+//! /// The differences between the run and the scenario; none if the client is correct.
 //! fn run(scenario: &Scenario) -> Vec<String> {
 //!     let lark = Arc::new(Mutex::new(FakeLark::new()));
 //!     // With the scenario's app, limits and tenant. Its transport obeys `InFlight::breaks`.
@@ -100,7 +100,7 @@ pub use run::{Next, Run};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// What happens in it.
+    /// What happens in the scenario, in a few words; unique in the list.
     pub name: &'static str,
     /// The client's app.
     pub app: App,
@@ -119,7 +119,8 @@ pub struct Scenario {
     pub lasts: RangeInclusive<Duration>,
     /// How the call ends.
     pub expected: Expected,
-    /// How many requests the fake has answered by then, those of a warm call among them. Other routes have none.
+    /// How many requests the fake has answered on each route when the call ends, including those of a warm call. Routes
+    /// that are not listed have none.
     pub requests: Vec<(Route, usize)>,
     /// Whether the same call succeeds afterwards.
     pub recovers: bool,
@@ -127,8 +128,8 @@ pub struct Scenario {
     prepare: fn(&mut FakeLark),
 }
 
-/// The endpoint that a [`Scenario`] calls. It is an [`Endpoint`] itself, whose output is nothing: a client calls it without
-/// looking which one it is.
+/// The endpoint that a [`Scenario`] calls. It is an [`Endpoint`] itself, with the output `()`, so that a client can
+/// call it without a `match`.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a scenario has one, and the list is short")]
 #[non_exhaustive]
@@ -158,7 +159,7 @@ pub enum Expected {
     },
 }
 
-/// A [`Failure`] without what differs between transports.
+/// The kind of a [`Failure`], without the error of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
@@ -203,11 +204,11 @@ impl Scenario {
         (self.prepare)(lark);
     }
 
-    /// Compares the call's `result` and the requests that `lark` has answered with what the scenario says. An error of
-    /// the service's has to bring the status and the log id of the last reply on its route.
+    /// Compares the `result` of the call and the requests that `lark` has answered with the scenario. An error of the
+    /// service has to carry the status and the log id of the last reply on its route.
     ///
     /// # Errors
-    /// What differs, in words.
+    /// A text that names the first difference.
     pub fn check<T>(
         &self,
         result: &Result<(), CallError<T>>,
@@ -223,7 +224,7 @@ impl Scenario {
         let listed: usize = self.requests.iter().map(|(_, count)| count).sum();
         self.same("the number of all requests", &listed, &lark.requests().len())?;
         let Expected::Failure { route, .. } = &ended.how else {
-            return self.same("that the image is there", &true, &self.is_stored(lark));
+            return self.same("the image is stored", &true, &self.is_stored(lark));
         };
         let Some(reply) = &ended.reply else { return Ok(()) };
         let mut seen = lark.requests().iter().rev();
@@ -308,7 +309,7 @@ impl Endpoint for Target {
         ask!(self, reply_limit)
     }
 
-    /// A success has `data`, whatever is in it.
+    /// Accepts any success whose reply has `data`.
     fn read(reply: &Reply) -> Result<(), Error> {
         reply.data::<IgnoredAny>().map(drop)
     }

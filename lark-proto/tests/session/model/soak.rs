@@ -118,7 +118,7 @@ fn soak(setup: Setup, calls: usize) {
 }
 
 #[test]
-fn days_of_a_custom_app() {
+fn a_custom_app_keeps_the_rules_for_days() {
     let setup = Setup {
         is_store: false,
         has_ticket: false,
@@ -131,7 +131,7 @@ fn days_of_a_custom_app() {
 }
 
 #[test]
-fn days_of_a_store_app_whose_adapter_keeps_token_requests() {
+fn a_store_app_whose_adapter_keeps_token_requests_keeps_the_rules_for_days() {
     let setup = Setup {
         is_store: true,
         has_ticket: true,
