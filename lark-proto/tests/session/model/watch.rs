@@ -157,7 +157,7 @@ impl Watch {
             }
         }
         let slot = self.slot(key);
-        // The session may have forgotten tokens that have reached their ends.
+        // The session may have forgotten this with tokens that have reached their ends.
         let ends = slot.held.iter().map(|held| held.ends);
         let ends = ends.chain(slot.refused.iter().map(|refused| refused.ends)).max();
         let is_past = ends.is_some_and(|ends| ends <= now);
@@ -315,6 +315,9 @@ impl Watch {
         }
         let is_known = |(at, it): (usize, &Refused)| at < 8 && it.is_sure && now < it.ends;
         assert!(!refused.any(is_known), "a refused token is imported");
+        if slot.good(now).is_none() {
+            slot.broke = None;
+        }
         if slot.held.as_ref().is_none_or(|held| held.ends < ends) {
             let token = token.to_owned();
             slot.hold(Held { token, ends, trusted_until: Duration::ZERO, is_trust_unsure: false });

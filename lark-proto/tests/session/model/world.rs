@@ -96,6 +96,8 @@ pub(crate) struct Task<'w> {
     broke: bool,
     /// No send before this time.
     rests_until: Duration,
+    /// Since when a call without a lane has been answered busy.
+    busy_since: Option<Duration>,
     /// A request may have been carried out.
     is_unknown: bool,
 }
@@ -203,6 +205,7 @@ impl<'w> World<'w> {
             credential: (0, String::new()),
             broke: false,
             rests_until: Duration::ZERO,
+            busy_since: None,
             is_unknown: false,
         });
         let at = self.tasks.len() - 1;

@@ -24,7 +24,7 @@ pub(super) struct Slot {
     /// No renewal before this time, and how many have failed in a row.
     pub(super) renew_after: Duration,
     pub(super) renewals: u32,
-    /// The failed requests of the series.
+    /// The failed requests since there was a token.
     pub(super) failures: u32,
     /// Something happened that the session may have seen in another way; ends with the next grant.
     pub(super) is_unsure: bool,
@@ -113,8 +113,9 @@ impl Slot {
                 (now + Duration::from_secs(5), "the request was refused for good")
             }
             Setback::Failed if !is_good => {
-                self.failures = (self.failures + 1) % 4;
-                let wait = Duration::from_millis(if self.failures == 0 { 0 } else { 250 });
+                // The next series begins at once; the session may have begun one earlier, with a slot that was idle.
+                self.failures += 1;
+                let wait = Duration::from_millis(if self.failures >= 4 { 0 } else { 250 });
                 (now + wait, "the last request failed")
             }
             Setback::Refused | Setback::Failed => (Duration::ZERO, ""),

@@ -154,18 +154,23 @@ impl World<'_> {
         };
         let is_busy = class == Some(Class::DocumentBusy);
         let mut busy_since = now;
-        if let Some(sheet) = task.work.sheet() {
-            let lane = &mut self.lanes[sheet];
-            if is_whole {
-                lane.unsettled_until = now + UNSETTLED;
+        match task.work.sheet() {
+            Some(sheet) => {
+                let lane = &mut self.lanes[sheet];
+                if is_whole {
+                    lane.unsettled_until = now + UNSETTLED;
+                }
+                if is_whole || is_documents(answer) {
+                    lane.busy_since = None;
+                }
+                if is_busy {
+                    let since = *lane.busy_since.get_or_insert(now.max(lane.unsettled_until));
+                    busy_since = since.max(task.started.unwrap_or_default());
+                }
             }
-            if is_whole || is_documents(answer) {
-                lane.busy_since = None;
-            }
-            if is_busy {
-                let since = *lane.busy_since.get_or_insert(now.max(lane.unsettled_until));
-                busy_since = since.max(task.started.unwrap_or_default());
-            }
+            None if is_documents(answer) => task.busy_since = None,
+            None if is_busy => busy_since = *task.busy_since.get_or_insert(now),
+            None => {}
         }
         let error = match answer {
             Answer::Success => return Verdict::Ends,
