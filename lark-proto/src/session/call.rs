@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Response;
 
-use super::course::{Course, Next};
 use super::event::Event;
 use super::flight::Flight;
 use super::step::{Permanence, Step};
+use super::untyped::{Next, Untyped};
 use super::{CallId, Credential, FetchId, Limits, Session};
 use crate::endpoint::Endpoint;
 use crate::error::{CallError, Error, Failure};
@@ -73,7 +73,7 @@ enum Kind<O> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Call<'e, O, T> {
-    course: Course<'e, T>,
+    untyped: Untyped<'e, T>,
     read: fn(&Reply) -> Result<O, Error>,
     output: Option<O>,
 }
@@ -107,13 +107,17 @@ impl<'e, O, T> Call<'e, O, T> {
     }
 
     fn with<E: Endpoint<Output = O>>(endpoint: &'e E, credential: Credential) -> Self {
-        Self { course: Course::new(Flight::new(endpoint, credential)), read: E::read, output: None }
+        Self {
+            untyped: Untyped::new(Flight::new(endpoint, credential)),
+            read: E::read,
+            output: None,
+        }
     }
 
     /// The same call within `limits`. Set before the first step.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.course.flight.limits = limits;
+        self.untyped.flight.limits = limits;
         self
     }
 
@@ -122,38 +126,38 @@ impl<'e, O, T> Call<'e, O, T> {
     /// first step.
     #[must_use]
     pub fn jitter(mut self, jitter: u64) -> Self {
-        self.course.flight.jitter = jitter;
+        self.untyped.flight.jitter = jitter;
         self
     }
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
     pub fn keep_events(mut self) -> Self {
-        self.course.flight.events.keep();
+        self.untyped.flight.events.keep();
         self
     }
 
     /// What happened since the events were last taken, for a call that keeps them.
     pub fn events(&mut self) -> Vec<Event> {
-        self.course.flight.events.take()
+        self.untyped.flight.events.take()
     }
 
     /// The call's id in its session: `None` before its first step and once it is over.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
-        self.course.flight.id()
+        self.untyped.flight.id()
     }
 
     /// How many times the call's own request was sent.
     #[must_use]
     pub fn sends(&self) -> u32 {
-        self.course.flight.sends()
+        self.untyped.flight.sends()
     }
 
     /// The last failure, while the call goes on.
     #[must_use]
     pub fn trouble(&self) -> Option<&CallError<T>> {
-        self.course.last.as_ref()
+        self.untyped.last.as_ref()
     }
 
     /// What to do next. Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
@@ -163,8 +167,8 @@ impl<'e, O, T> Call<'e, O, T> {
         if let Some(output) = self.output.take() {
             return Step::Done(Ok(output));
         }
-        match self.course.next(session, now) {
-            Ok(Next::Send(cleared)) => Step::Send(self.course.flight.outgoing(session, cleared)),
+        match self.untyped.next(session, now) {
+            Ok(Next::Send(permit)) => Step::Send(self.untyped.flight.outgoing(session, permit)),
             Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
             Ok(Next::Wait(time)) => Step::Wait(time),
             Err(error) => Step::Done(Err(error)),
@@ -174,9 +178,10 @@ impl<'e, O, T> Call<'e, O, T> {
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> Heard<O> {
-        Heard(match self.course.flight.is_sent() {
-            true => Kind::Call((self.read)(&Reply::new(reply))),
-            false => Kind::Token(reply),
+        Heard(if self.untyped.flight.is_sent() {
+            Kind::Call((self.read)(&Reply::new(reply)))
+        } else {
+            Kind::Token(reply)
         })
     }
 
@@ -184,13 +189,13 @@ impl<'e, O, T> Call<'e, O, T> {
     pub fn received(&mut self, session: &mut Session, now: SystemTime, heard: Heard<O>) {
         let now = session.tick(now);
         match heard.0 {
-            Kind::Token(reply) => self.course.token_received(session, now, reply),
+            Kind::Token(reply) => self.untyped.token_received(session, now, reply),
             Kind::Call(Ok(output)) => {
-                if self.course.succeeded(session, now) {
+                if self.untyped.succeeded(session, now) {
                     self.output = Some(output);
                 }
             }
-            Kind::Call(Err(error)) => self.course.refused(session, now, error),
+            Kind::Call(Err(error)) => self.untyped.refused(session, now, error),
         }
     }
 
@@ -209,7 +214,7 @@ impl<'e, O, T> Call<'e, O, T> {
         T: StdError,
     {
         let now = session.tick(now);
-        self.course.broken(session, now, failure, pulled, permanence);
+        self.untyped.broken(session, now, failure, pulled, permanence);
     }
 
     /// Gives up the call, which leaves every queue. Without effect when the call is over. If its own request is in
@@ -219,21 +224,21 @@ impl<'e, O, T> Call<'e, O, T> {
     /// [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
-        self.course.flight.cancel(session);
-        (self.output, self.course.error) = (None, None);
+        self.untyped.flight.cancel(session);
+        (self.output, self.untyped.error) = (None, None);
     }
 
     /// The token request that the call has sent, until its outcome is reported.
     #[must_use]
     pub fn drives(&self) -> Option<FetchId> {
-        self.course.drives
+        self.untyped.drives
     }
 }
 
 impl<O, T> fmt::Debug for Call<'_, O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &self.course.flight.route())
+            .field("route", &self.untyped.flight.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
     }

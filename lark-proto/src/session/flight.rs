@@ -78,7 +78,7 @@ struct Used {
 /// The call's own request may be sent. The request itself, which is large, is made only when it is handed to the
 /// transport.
 #[derive(Clone, Copy)]
-pub(super) struct Cleared {
+pub(super) struct Permit {
     within: Duration,
     fresh_connection: bool,
 }
@@ -93,7 +93,7 @@ pub(super) enum Answer<'a> {
 
 /// What the answer means for the call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fate {
+pub(super) struct Verdict {
     pub(super) goes_on: bool,
     pub(super) outcome: Outcome,
 }
@@ -149,7 +149,7 @@ impl<'e> Flight<'e> {
     }
 
     /// What to send next, or what to do instead.
-    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Cleared, Hold> {
+    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Permit, Hold> {
         let (turn, not_before) = match self.state {
             State::New => {
                 let time = self.limits.time(self.draft.len());
@@ -197,7 +197,7 @@ impl<'e> Flight<'e> {
         turn: Turn,
         not_before: Duration,
         now: Duration,
-    ) -> Result<Cleared, Hold> {
+    ) -> Result<Permit, Hold> {
         self.in_time(turn, now)?;
         rest(not_before, now)?;
         self.enter_lane(session, turn, now)?;
@@ -246,18 +246,18 @@ impl<'e> Flight<'e> {
         gates.pass(&self.credential, self.route, self.quota, &caller, now, woken)
     }
 
-    fn send(&mut self, turn: Turn, generation: u64, now: Duration) -> Cleared {
+    fn send(&mut self, turn: Turn, generation: u64, now: Duration) -> Permit {
         self.used.sends += 1;
         self.used.attempts += 1;
         self.state = State::Sent { turn, at: now, generation };
         let within = turn.deadline.saturating_sub(now).min(DAY);
         let fresh_connection = std::mem::take(&mut self.used.fresh_connection);
-        Cleared { within, fresh_connection }
+        Permit { within, fresh_connection }
     }
 
     /// The call's own request.
-    pub(super) fn outgoing(&self, session: &Session, cleared: Cleared) -> Outgoing {
-        let Cleared { within, fresh_connection } = cleared;
+    pub(super) fn outgoing(&self, session: &Session, permit: Permit) -> Outgoing {
+        let Permit { within, fresh_connection } = permit;
         let authorization = match &self.credential {
             Credential::Given(authorization) => authorization.clone(),
             Credential::Own(tenant) => session.tokens.held(tenant).map(|(token, _)| token.header()),
@@ -279,28 +279,28 @@ impl<'e> Flight<'e> {
         session: &mut Session,
         answer: Answer<'_>,
         now: Duration,
-    ) -> Option<Fate> {
+    ) -> Option<Verdict> {
         let State::Sent { turn, at, generation } = self.state else { return None };
         self.used.took = now.saturating_sub(at);
         let outcome = self.outcome(answer);
         // The session learns from the answer also where this call ends.
         let again = self.learn(session, turn, generation, answer, now);
         let not_before = again.and_then(|again| self.rest_before(again, outcome, turn, now));
-        let fate = Fate { goes_on: not_before.is_some(), outcome };
+        let verdict = Verdict { goes_on: not_before.is_some(), outcome };
         match answer {
             Answer::Success => {}
             Answer::Refused(error) => {
-                self.events.push(|| Event::refused(self.route, error, fate.goes_on));
+                self.events.push(|| Event::refused(self.route, error, verdict.goes_on));
             }
             Answer::Broken { text, .. } => {
-                self.events.push(|| Event::broken(self.route, text(), fate.goes_on));
+                self.events.push(|| Event::broken(self.route, text(), verdict.goes_on));
             }
         }
         match not_before {
             Some(not_before) => self.state = State::Pending { turn, not_before },
             None => self.end(session, turn, now),
         }
-        Some(fate)
+        Some(verdict)
     }
 
     /// Whether the request may have been carried out. Not used for a success.
@@ -326,22 +326,7 @@ impl<'e> Flight<'e> {
         answer: Answer<'_>,
         now: Duration,
     ) -> Option<Again> {
-        let is_whole = match answer {
-            Answer::Success => false,
-            Answer::Broken { pulled, .. } => pulled >= self.draft.len(),
-            Answer::Refused(error) => is_gateway(error),
-        };
-        let error = match answer {
-            Answer::Refused(error) => Some(error),
-            _ => None,
-        };
-        let class = error.and_then(Error::api).map(|api| api.code.class());
-        match self.lane {
-            Some(lane) if is_whole => session.lanes.unsettle(lane, now),
-            Some(lane) if is_documents(answer) => session.lanes.calm(lane),
-            None if is_documents(answer) => self.used.busy_since = None,
-            _ => {}
-        }
+        self.learn_of_document(session, answer, now);
         let error = match answer {
             Answer::Success => return None,
             Answer::Broken { permanence, is_late, .. } => {
@@ -351,6 +336,7 @@ impl<'e> Flight<'e> {
             }
             Answer::Refused(error) => error,
         };
+        let class = error.api().map(|api| api.code.class());
         let named = match error.advice() {
             Advice::GiveUp => return None,
             Advice::Again { after } => after.filter(|after| !after.is_zero()),
@@ -368,17 +354,32 @@ impl<'e> Flight<'e> {
             };
             return Some(Again::Busy { named, since });
         }
-        if !is_rate(error) {
+        if !is_rate_refusal(error) {
             let is_write = is_gateway(error) && !self.draft.is_read();
             let at_least = if is_write { AFTER_GATEWAY } else { Duration::ZERO };
             return Some(Again::Attempt { named, at_least });
         }
         let mut rest = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));
-        if is_gates(error) {
+        if is_route_limit(error) {
             let Session { gates, woken, .. } = session;
             rest = gates.refused(&self.credential, self.route, rest, error, now, woken);
         }
         Some(Again::Rate { named, rest })
+    }
+
+    /// Notes whether a write may still be running, and whether the document is no longer busy.
+    fn learn_of_document(&mut self, session: &mut Session, answer: Answer<'_>, now: Duration) {
+        let may_run = match answer {
+            Answer::Success => false,
+            Answer::Broken { pulled, .. } => pulled >= self.draft.len(),
+            Answer::Refused(error) => is_gateway(error),
+        };
+        match self.lane {
+            Some(lane) if may_run => session.lanes.unsettle(lane, now),
+            Some(lane) if is_document_answer(answer) => session.lanes.calm(lane),
+            None if is_document_answer(answer) => self.used.busy_since = None,
+            _ => {}
+        }
     }
 
     /// When the request is sent again; `None` if the limits of the call do not allow it.
@@ -487,7 +488,7 @@ fn is_gateway(error: &Error) -> bool {
 }
 
 /// Whether the answer comes from the document, and is not that it is busy.
-fn is_documents(answer: Answer<'_>) -> bool {
+fn is_document_answer(answer: Answer<'_>) -> bool {
     match answer {
         Answer::Success => true,
         Answer::Refused(Error::Api(api)) => !matches!(
@@ -499,14 +500,14 @@ fn is_documents(answer: Answer<'_>) -> bool {
 }
 
 /// Whether the service refused the request because there were too many.
-fn is_rate(error: &Error) -> bool {
+fn is_rate_refusal(error: &Error) -> bool {
     let by_code = error.api().is_some_and(|api| api.code.class() == Class::RateLimit);
     by_code || error.status() == http::StatusCode::TOO_MANY_REQUESTS
 }
 
 /// Whether the refusal is that of the gateway, which counts requests by route; other rate limits count by user or
 /// group.
-fn is_gates(error: &Error) -> bool {
+fn is_route_limit(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS
 }

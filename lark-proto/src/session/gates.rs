@@ -92,7 +92,7 @@ enum Flow {
     Open,
     Closed {
         until: Duration,
-        word: Error,
+        error: Error,
         /// How many requests were sent in the second before the gate closed, and how many of them were refused.
         /// Refusals that arrive while the gate is closed count too.
         sent: u32,
@@ -201,12 +201,12 @@ impl Gate {
             self.remove(call, quota, now, woken);
             return Ok(());
         }
-        if let Flow::Closed { until, word, .. } = &self.flow {
+        if let Flow::Closed { until, error, .. } = &self.flow {
             let left = until.saturating_sub(now);
             if left > patience {
-                let word = word.clone().with_retry_after(left);
+                let error = error.clone().with_retry_after(left);
                 self.remove(call, quota, now, woken);
-                return Err(Hold::End(Ending::Told(word)));
+                return Err(Hold::End(Ending::Told(error)));
             }
         }
         let until = match place {
@@ -285,7 +285,7 @@ impl Gate {
     }
 
     /// The service refused a request for its rate; `wait` is the wait that it named, or a backoff if it named none.
-    fn refused(&mut self, wait: Duration, word: &Error, now: Duration, woken: &mut Woken) {
+    fn refused(&mut self, wait: Duration, error: &Error, now: Duration, woken: &mut Woken) {
         self.advance(now);
         self.second.advance(now);
         self.refused.advance(now);
@@ -293,10 +293,10 @@ impl Gate {
         let closes = now.saturating_add(wait);
         let (sent, refused) = (self.second.count, self.refused.count);
         match &mut self.flow {
-            Flow::Closed { until, word: last, refused, .. } => {
+            Flow::Closed { until, error: last, refused, .. } => {
                 *refused += 1;
                 if closes > *until {
-                    (*until, *last) = (closes, word.clone());
+                    (*until, *last) = (closes, error.clone());
                 }
             }
             Flow::Metered { rate, since, .. } if wait <= SECOND => {
@@ -307,7 +307,7 @@ impl Gate {
                 }
             }
             Flow::Open | Flow::Metered { .. } => {
-                self.flow = Flow::Closed { until: closes, word: word.clone(), sent, refused };
+                self.flow = Flow::Closed { until: closes, error: error.clone(), sent, refused };
             }
         }
         let Flow::Closed { until, .. } = self.flow else { return };
@@ -388,13 +388,13 @@ impl Gates {
         credential: &Credential,
         route: &str,
         wait: Duration,
-        word: &Error,
+        error: &Error,
         now: Duration,
         woken: &mut Woken,
     ) -> Duration {
         let wait = wait.min(LONGEST_PAUSE);
         // The gate of a request that took longer than a minute may have been dropped meanwhile.
-        self.create(credential, route, now).refused(wait, word, now, woken);
+        self.create(credential, route, now).refused(wait, error, now, woken);
         wait
     }
 

@@ -20,13 +20,12 @@
 //! fetches or renews it for all) and its *gate* (the rate limit of the route). A call that leaves a queue wakes the
 //! next one: [`Session::woken`] returns the calls that are to take a step.
 //!
-//! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `course` adds
+//! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
 //! the errors that the call meets; `tokens` and `slot` fetch and renew tokens, `lanes` and `gates` are the queues;
 //! `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of several
 //! endpoints, `export` tokens as text.
 
 mod call;
-mod course;
 mod drive;
 mod event;
 mod export;
@@ -37,6 +36,7 @@ mod limits;
 mod slot;
 mod step;
 mod tokens;
+mod untyped;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -110,11 +110,11 @@ impl Sent {
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     pub(super) until: Duration,
-    /// Until when a call waits if its `Limits::longest_wait` allows for it. Not used without a `word`: every call then
+    /// Until when a call waits if its `Limits::longest_wait` allows for it. Not used without a `cause`: every call then
     /// waits.
     pub(super) patient_until: Duration,
     /// The reason, with which the calls that do not wait end. `None` for a backoff.
-    pub(super) word: Option<Cause>,
+    pub(super) cause: Option<Cause>,
 }
 
 /// The outcome of a token request that brought no token.
@@ -212,21 +212,21 @@ impl<K: Clone + PartialEq> Slot<K> {
         (self.failures, self.renewals, self.pause) = (0, 0, None);
     }
 
-    /// Records that the request in flight brought no token, for the reason `word`. Returns whether this ends the
+    /// Records that the request in flight brought no token, for the reason `cause`. Returns whether this ends the
     /// series, so that all calls that wait for the token end with that reason.
-    pub(super) fn failed(&mut self, setback: Setback, word: Cause, now: Duration) -> bool {
+    pub(super) fn failed(&mut self, setback: Setback, cause: Cause, now: Duration) -> bool {
         let jitter = self.request.take().map_or(0, |request| request.jitter);
-        let pause = |wait: Duration, patience: Duration, word: Option<Cause>| {
+        let pause = |wait: Duration, patience: Duration, cause: Option<Cause>| {
             let (until, patient_until) = (now.saturating_add(wait), now.saturating_add(patience));
-            Some(Pause { until, patient_until, word })
+            Some(Pause { until, patient_until, cause })
         };
         if self.good(now).is_some() {
             self.renewal_failed(now);
             self.pause = match setback {
                 Setback::Told(wait) => {
-                    pause(wait.min(LONGEST_PAUSE), wait.min(LONGEST_PAUSE), Some(word))
+                    pause(wait.min(LONGEST_PAUSE), wait.min(LONGEST_PAUSE), Some(cause))
                 }
-                Setback::TicketAsked => pause(TICKET_IS_LOST, TICKET_ARRIVES, Some(word)),
+                Setback::TicketAsked => pause(TICKET_IS_LOST, TICKET_ARRIVES, Some(cause)),
                 Setback::Failed | Setback::Refused => None,
             };
             return false;
@@ -239,10 +239,10 @@ impl<K: Clone + PartialEq> Slot<K> {
                 let is_over = self.failures >= TRIES;
                 (is_over, if is_over { None } else { pause(wait, wait, None) })
             }
-            Setback::Told(wait) if wait <= LONGEST_PAUSE => (false, pause(wait, wait, Some(word))),
-            Setback::Told(_) => (true, pause(LONGEST_PAUSE, Duration::ZERO, Some(word))),
-            Setback::Refused => (true, pause(REFUSED, Duration::ZERO, Some(word))),
-            Setback::TicketAsked => (false, pause(TICKET_IS_LOST, TICKET_ARRIVES, Some(word))),
+            Setback::Told(wait) if wait <= LONGEST_PAUSE => (false, pause(wait, wait, Some(cause))),
+            Setback::Told(_) => (true, pause(LONGEST_PAUSE, Duration::ZERO, Some(cause))),
+            Setback::Refused => (true, pause(REFUSED, Duration::ZERO, Some(cause))),
+            Setback::TicketAsked => (false, pause(TICKET_IS_LOST, TICKET_ARRIVES, Some(cause))),
         };
         if is_over {
             self.failures = 0;
@@ -336,7 +336,7 @@ impl<K: Clone + PartialEq> Slot<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::Why;
+    use super::super::tokens::Reason;
     use super::*;
 
     const HOURS: Duration = Duration::from_secs(7200);
@@ -345,8 +345,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn word() -> Cause {
-        Cause { route: "/token", why: Why::NoTicket }
+    fn cause() -> Cause {
+        Cause { route: "/token", why: Reason::NoTicket }
     }
 
     /// A slot, and the number of the next request.
@@ -371,7 +371,7 @@ mod tests {
 
         fn fail(&mut self, at: u64, setback: Setback) -> bool {
             self.ask(at);
-            self.0.failed(setback, word(), secs(at))
+            self.0.failed(setback, cause(), secs(at))
         }
 
         /// Until when no request is sent, and until when a patient call waits for that.

@@ -91,7 +91,7 @@ struct Waiter {
 
 #[derive(Debug)]
 struct InFlight {
-    what: What,
+    what: Wanted,
     /// The tenant that the request was sent for.
     tenant: Option<TenantKey>,
     /// The tenant of the call that drives it now.
@@ -102,7 +102,7 @@ struct InFlight {
 
 /// What a request asks for.
 #[derive(Clone, Debug)]
-enum What {
+enum Wanted {
     /// A tenant token; for a store app with the app token of this generation.
     Tenant(u64),
     /// The app token, in exchange for this ticket.
@@ -116,11 +116,11 @@ enum What {
 #[derive(Clone, Debug)]
 pub(super) struct Cause {
     pub(super) route: &'static str,
-    pub(super) why: Why,
+    pub(super) why: Reason,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Why {
+pub(super) enum Reason {
     Lark(Error),
     Transport(Arc<str>),
     Late,
@@ -132,15 +132,15 @@ impl Cause {
     /// The same cause with the rest of the pause, `wait`, in place of the wait that the service named.
     fn with_retry_after(self, wait: Duration) -> Self {
         match self.why {
-            Why::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
-                Self { why: Why::Lark(error.with_retry_after(wait)), ..self }
+            Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
+                Self { why: Reason::Lark(error.with_retry_after(wait)), ..self }
             }
             _ => self,
         }
     }
 }
 
-impl What {
+impl Wanted {
     fn route(&self, app: &App) -> &'static str {
         match (self, app) {
             (Self::Tenant(_), App::Store { .. }) => StoreTenantTokenRequest::ROUTE,
@@ -165,7 +165,7 @@ impl Tenant {
     /// Wakes the calls whose `Limits::longest_wait` is shorter than the pause.
     fn dismiss(&self, pause: &Pause, now: Duration, woken: &mut Woken) {
         let wait = pause.patient_until.saturating_sub(now);
-        if pause.word.is_some() {
+        if pause.cause.is_some() {
             let impatient = self.queue.iter().filter(|(_, waiter)| waiter.patience < wait);
             woken.extend(impatient.map(|(call, _)| call));
         }
@@ -188,13 +188,13 @@ impl Tenant {
 /// Why no request can be sent now.
 enum Blocked {
     InFlight(Duration),
-    Paused { until: Duration, word: Option<Cause>, patient_until: Duration },
+    Paused { until: Duration, cause: Option<Cause>, patient_until: Duration },
 }
 
 impl From<&Pause> for Blocked {
     fn from(pause: &Pause) -> Self {
-        let Pause { until, patient_until, ref word } = *pause;
-        Self::Paused { until, word: word.clone(), patient_until }
+        let Pause { until, patient_until, ref cause } = *pause;
+        Self::Paused { until, cause: cause.clone(), patient_until }
     }
 }
 
@@ -236,11 +236,11 @@ impl Tokens {
         Err(match self.next_request(app, tenant, caller, now) {
             Ok(what) => self.send(app, site, tenant, what, caller, now),
             Err(Blocked::InFlight(until)) => wait(until),
-            Err(Blocked::Paused { until, word: None, .. }) => wait(until),
-            Err(Blocked::Paused { word: Some(word), until, patient_until }) => {
+            Err(Blocked::Paused { until, cause: None, .. }) => wait(until),
+            Err(Blocked::Paused { cause: Some(cause), until, patient_until }) => {
                 let left = patient_until.saturating_sub(now);
                 if left.is_zero() || left > caller.limits.longest_wait {
-                    Hold::End(Ending::NoToken(word.with_retry_after(until.saturating_sub(now))))
+                    Hold::End(Ending::NoToken(cause.with_retry_after(until.saturating_sub(now))))
                 } else {
                     wait(patient_until)
                 }
@@ -279,7 +279,7 @@ impl Tokens {
         tenant: &Option<TenantKey>,
         caller: &Caller<'_>,
         now: Duration,
-    ) -> Result<What, Blocked> {
+    ) -> Result<Wanted, Blocked> {
         let slot = self.tenants.get(tenant).map(|entry| &entry.slot);
         if let Some(request) = slot.and_then(Slot::request) {
             return Err(Blocked::InFlight(request.lapses));
@@ -288,16 +288,16 @@ impl Tokens {
             return Err(pause.into());
         }
         if !matches!(app, App::Store { .. }) {
-            return Ok(What::Tenant(0));
+            return Ok(Wanted::Tenant(0));
         }
         let good = self.app.good(now).map(|(_, generation)| generation);
         let renews = caller.may_renew(now) && self.app.is_due(now) && self.app.request().is_none();
         match (good, self.app.request(), self.app.pause(now), &self.ticket) {
-            (Some(generation), ..) if !renews => Ok(What::Tenant(generation)),
+            (Some(generation), ..) if !renews => Ok(Wanted::Tenant(generation)),
             (_, Some(request), ..) => Err(Blocked::InFlight(request.lapses)),
             (_, _, Some(pause), _) => Err(pause.into()),
-            (_, _, _, Some(ticket)) => Ok(What::App(ticket.clone())),
-            (_, _, _, None) => Ok(What::Ticket),
+            (_, _, _, Some(ticket)) => Ok(Wanted::App(ticket.clone())),
+            (_, _, _, None) => Ok(Wanted::Ticket),
         }
     }
 
@@ -307,30 +307,25 @@ impl Tokens {
         app: &App,
         site: &Site,
         tenant: &Option<TenantKey>,
-        what: What,
+        what: Wanted,
         caller: &mut Caller<'_>,
         now: Duration,
     ) -> Hold {
         let id = self.next_id();
         let lapses = now.saturating_add(REQUEST + GRACE);
         let sent = Sent { id, driver: Some(caller.id), at: now, lapses, jitter: caller.jitter };
-        let is_good = match &what {
-            What::Tenant(_) => {
-                self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some())
-            }
-            What::App(_) | What::Ticket => self.app.good(now).is_some(),
-        };
         // A tenant token may be good while the app's, which its renewal needs, is not.
-        let renews =
-            is_good || self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some());
+        let has_token = self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some());
+        let is_of_app = !matches!(what, Wanted::Tenant(_));
+        let renews = has_token || is_of_app && self.app.good(now).is_some();
         let until = if renews { caller.renews_until(now) } else { caller.deadline };
         let route = what.route(app);
         let request = self.build(app, site, tenant, &what);
         let fresh_connection = match what {
-            What::Tenant(_) => {
+            Wanted::Tenant(_) => {
                 self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(sent))
             }
-            What::App(_) | What::Ticket => self.app.begin(sent),
+            Wanted::App(_) | Wanted::Ticket => self.app.begin(sent),
         };
         let given_up = now.saturating_add(REQUEST - GRACE);
         let driver_of = tenant.clone();
@@ -359,24 +354,26 @@ impl Tokens {
         app: &App,
         site: &Site,
         tenant: &Option<TenantKey>,
-        what: &What,
+        what: &Wanted,
     ) -> Request<Body> {
         let (App::Custom { id, secret } | App::Store { id, secret }) = app else {
             return Request::new(Body::empty());
         };
         let (id, secret) = (id.clone(), secret.clone());
         match (what, tenant, &self.app.held()) {
-            (What::Tenant(_), Some(tenant), Some((token, _))) => {
+            (Wanted::Tenant(_), Some(tenant), Some((token, _))) => {
                 let get = StoreTenantTokenRequest::new((*token).clone(), tenant.clone());
                 get.request_streamed(site, &NoToken)
             }
-            (What::Tenant(_), ..) => {
+            (Wanted::Tenant(_), ..) => {
                 TenantTokenRequest::new(id, secret).request_streamed(site, &NoToken)
             }
-            (What::App(ticket), ..) => {
+            (Wanted::App(ticket), ..) => {
                 AppTokenRequest::new(id, secret, ticket.clone()).request_streamed(site, &NoToken)
             }
-            (What::Ticket, ..) => AppTicketResend::new(id, secret).request_streamed(site, &NoToken),
+            (Wanted::Ticket, ..) => {
+                AppTicketResend::new(id, secret).request_streamed(site, &NoToken)
+            }
         }
     }
 
@@ -390,7 +387,7 @@ impl Tokens {
         let ids =
             [of_tenant, self.app.request()].map(|sent| sent.filter(lapsed).map(|sent| sent.id));
         for id in ids.into_iter().flatten() {
-            self.failed(app, id, Setback::Failed, Why::Late, now, woken);
+            self.failed(app, id, Setback::Failed, Reason::Late, now, woken);
         }
     }
 
@@ -407,19 +404,19 @@ impl Tokens {
         let (what, tenant) = (what.clone(), tenant.clone());
         let reply = Reply::new(reply);
         let granted = match what {
-            What::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
+            Wanted::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
                 woken.extend(entry.slot.granted(grant.token, grant.expires_in));
                 entry.release(woken);
                 self.dependents.remove(&tenant);
                 woken.extend(self.app_driver(&tenant));
             }),
-            What::App(_) => AppTokenRequest::read(&reply).map(|grant| {
+            Wanted::App(_) => AppTokenRequest::read(&reply).map(|grant| {
                 woken.extend(self.app.granted(grant.token, grant.expires_in));
                 self.offer(woken);
             }),
-            What::Ticket => AppTicketResend::read(&reply).map(|()| {
-                self.failed(app, id, Setback::TicketAsked, Why::NoTicket, now, woken);
+            Wanted::Ticket => AppTicketResend::read(&reply).map(|()| {
+                self.failed(app, id, Setback::TicketAsked, Reason::NoTicket, now, woken);
             }),
         };
         let Err(error) = granted else {
@@ -431,7 +428,7 @@ impl Tokens {
             self.in_flight.remove(&id);
             self.resume(&what, &tenant, woken);
         } else {
-            self.failed(app, id, setback(&error), Why::Lark(error.clone()), now, woken);
+            self.failed(app, id, setback(&error), Reason::Lark(error.clone()), now, woken);
         }
         Some((route, error))
     }
@@ -453,13 +450,13 @@ impl Tokens {
             return Some(route);
         }
         match (what, self.tenants.get_mut(tenant)) {
-            (What::Tenant(_), Some(entry)) => entry.slot.broke(),
+            (Wanted::Tenant(_), Some(entry)) => entry.slot.broke(),
             _ => self.app.broke(),
         }
         let why = match failure {
-            Failure::Transport(error) => Why::Transport(chain(error).into()),
-            Failure::TooLarge { limit } => Why::TooLarge(*limit),
-            _ => Why::Late,
+            Failure::Transport(error) => Reason::Transport(chain(error).into()),
+            Failure::TooLarge { limit } => Reason::TooLarge(*limit),
+            _ => Reason::Late,
         };
         let setback = if is_permanent { Setback::Refused } else { Setback::Failed };
         self.failed(app, id, setback, why, now, woken);
@@ -470,14 +467,14 @@ impl Tokens {
     pub(super) fn dropped(&mut self, id: FetchId, now: Duration, woken: &mut Woken) {
         let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(&id) else { return };
         match what {
-            What::Tenant(_) => {
+            Wanted::Tenant(_) => {
                 if let Some(entry) = self.tenants.get_mut(&tenant) {
                     woken.extend(entry.slot.dropped(now));
                     entry.offer(woken);
                     woken.extend(self.app_driver(&tenant));
                 }
             }
-            What::App(_) | What::Ticket => {
+            Wanted::App(_) | Wanted::Ticket => {
                 woken.extend(self.app.dropped(now));
                 self.renewal_failed(&tenant, now);
                 self.offer(woken);
@@ -500,14 +497,14 @@ impl Tokens {
         app: &App,
         id: FetchId,
         setback: Setback,
-        why: Why,
+        why: Reason,
         now: Duration,
         woken: &mut Woken,
     ) {
         let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(&id) else { return };
         let route = match why {
             // The service agreed to push the ticket: the request that lacks it is the one that cannot be sent.
-            Why::NoTicket => AppTokenRequest::ROUTE,
+            Reason::NoTicket => AppTokenRequest::ROUTE,
             _ => what.route(app),
         };
         let cause = Cause { route, why };
@@ -522,7 +519,7 @@ impl Tokens {
             }
         };
         match what {
-            What::Tenant(_) => {
+            Wanted::Tenant(_) => {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
                 let driver = entry.slot.request().and_then(|sent| sent.driver);
                 let is_over = entry.slot.failed(setback, cause.clone(), now);
@@ -531,7 +528,7 @@ impl Tokens {
                 woken.extend(driver);
                 woken.extend(self.app_driver(&tenant));
             }
-            What::App(_) | What::Ticket => {
+            Wanted::App(_) | Wanted::Ticket => {
                 let driver = self.app.request().and_then(|sent| sent.driver);
                 let is_over = self.app.failed(setback, cause.clone(), now);
                 self.renewal_failed(&tenant, now);
@@ -548,14 +545,14 @@ impl Tokens {
 
     /// Drops the app token or the ticket that the service refused. Returns whether the next request may be sent at
     /// once.
-    fn recover(&mut self, app: &App, what: &What, error: &Error, now: Duration) -> bool {
+    fn recover(&mut self, app: &App, what: &Wanted, error: &Error, now: Duration) -> bool {
         let Some(code) = error.api().map(|api| api.code) else { return false };
         match what {
-            What::Tenant(generation) if matches!(app, App::Store { .. }) => {
+            Wanted::Tenant(generation) if matches!(app, App::Store { .. }) => {
                 code.class() == Class::AppToken
                     && self.app.refuse(*generation, now) == Refusal::Replace
             }
-            What::App(ticket) if code == Code::APP_TOKEN_FAILED => {
+            Wanted::App(ticket) if code == Code::APP_TOKEN_FAILED => {
                 // A newer one may have come meanwhile.
                 self.ticket = self.ticket.take().filter(|latest| latest != ticket);
                 true
@@ -581,9 +578,9 @@ impl Tokens {
 
     /// Ends the request and the pause of the slot that `what` is for, and wakes the calls that can send the next
     /// request.
-    fn resume(&mut self, what: &What, tenant: &Option<TenantKey>, woken: &mut Woken) {
+    fn resume(&mut self, what: &Wanted, tenant: &Option<TenantKey>, woken: &mut Woken) {
         match (what, self.tenants.get_mut(tenant)) {
-            (What::Tenant(_), Some(entry)) => {
+            (Wanted::Tenant(_), Some(entry)) => {
                 woken.extend(entry.slot.request().and_then(|sent| sent.driver));
                 entry.slot.resume();
                 entry.offer(woken);
@@ -644,7 +641,7 @@ impl Tokens {
     pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
         self.ticket = Some(ticket);
         if let Some(Sent { id, driver, .. }) = self.app.request() {
-            if matches!(self.in_flight.get(id), Some(InFlight { what: What::Ticket, .. })) {
+            if matches!(self.in_flight.get(id), Some(InFlight { what: Wanted::Ticket, .. })) {
                 woken.extend(*driver);
                 self.in_flight.remove(id);
                 self.app.resume();

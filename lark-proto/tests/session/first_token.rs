@@ -158,7 +158,7 @@ fn waiting_calls_go_on_at_once_with_a_token_that_is_imported_while_a_request_is_
 }
 
 #[test]
-fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_word() {
+fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(100), told(45))));
         let hasty = Limits::default().longest_wait(secs(44));

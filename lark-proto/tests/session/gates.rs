@@ -140,7 +140,7 @@ fn the_only_call_asks_a_route_again_after_two_minutes_at_most() {
 }
 
 #[test]
-fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_word() {
+fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_error() {
     for is_in_queue in [true, false] {
         let (upload, token) = (upload(), given());
         let mut sent = 0;

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http::Response;
 
 use super::event::Event;
-use super::flight::{Answer, Cleared, Fate, Flight};
+use super::flight::{Answer, Flight, Permit, Verdict};
 use super::step::{Outgoing, Permanence, Purpose};
-use super::tokens::{Cause, Why};
+use super::tokens::{Cause, Reason};
 use super::{Ending, FetchId, Hold, Session, WaitFor};
 use crate::error::{CallError, Error, Failure, Outcome, chain};
 
 /// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
-pub(super) struct Course<'e, T> {
+pub(super) struct Untyped<'e, T> {
     pub(super) flight: Flight<'e>,
     /// The token request that the call has sent, until its outcome is reported.
     pub(super) drives: Option<FetchId>,
@@ -28,12 +28,12 @@ pub(super) struct Course<'e, T> {
 
 /// A step of a call that has no output yet.
 pub(super) enum Next {
-    Send(Cleared),
+    Send(Permit),
     SendToken(Box<Outgoing>),
     Wait(Duration),
 }
 
-impl<'e, T> Course<'e, T> {
+impl<'e, T> Untyped<'e, T> {
     pub(super) fn new(flight: Flight<'e>) -> Self {
         Self { flight, drives: None, last: None, unknown: None, error: None }
     }
@@ -47,7 +47,7 @@ impl<'e, T> Course<'e, T> {
             return Err(error);
         }
         match self.flight.next(session, now) {
-            Ok(cleared) => Ok(Next::Send(cleared)),
+            Ok(permit) => Ok(Next::Send(permit)),
             Err(Hold::Send(outgoing, _)) => {
                 if let Purpose::Token(fetch) = outgoing.purpose {
                     self.drives = Some(fetch);
@@ -89,8 +89,8 @@ impl<'e, T> Course<'e, T> {
     }
 
     pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
-        if let Some(fate) = self.flight.answered(session, Answer::Refused(&error), now) {
-            self.failed(Failure::Lark(error), fate);
+        if let Some(verdict) = self.flight.answered(session, Answer::Refused(&error), now) {
+            self.failed(Failure::Lark(error), verdict);
         }
     }
 
@@ -121,20 +121,20 @@ impl<'e, T> Course<'e, T> {
         };
         let is_late = matches!(failure, Failure::Deadline);
         let answer = Answer::Broken { pulled, permanence, is_late, text: &|| text(&failure) };
-        if let Some(fate) = self.flight.answered(session, answer, now) {
-            self.failed(failure, fate);
+        if let Some(verdict) = self.flight.answered(session, answer, now) {
+            self.failed(failure, verdict);
         }
     }
 
-    fn failed(&mut self, failure: Failure<T>, fate: Fate) {
+    fn failed(&mut self, failure: Failure<T>, verdict: Verdict) {
         let route = self.flight.route().to_owned();
-        if !fate.goes_on {
-            let error = CallError::new(route, failure).with_outcome(fate.outcome);
+        if !verdict.goes_on {
+            let error = CallError::new(route, failure).with_outcome(verdict.outcome);
             self.error = Some(self.complete(error));
-        } else if fate.outcome == Outcome::Unknown && self.unknown.is_none() {
+        } else if verdict.outcome == Outcome::Unknown && self.unknown.is_none() {
             (self.unknown, self.last) = (Some(failure), None);
         } else {
-            self.last = Some(CallError::new(route, failure).with_outcome(fate.outcome));
+            self.last = Some(CallError::new(route, failure).with_outcome(verdict.outcome));
         }
     }
 
@@ -146,7 +146,7 @@ impl<'e, T> Course<'e, T> {
             Ending::Late(WaitFor::Reply) => false,
             Ending::Last | Ending::Late(_) => true,
             // The call met this failure, or another one of the same series, itself: its error is not only a text.
-            Ending::NoToken(Cause { route, why: Why::Transport(_) }) => last.route == *route,
+            Ending::NoToken(Cause { route, why: Reason::Transport(_) }) => last.route == *route,
             _ => false,
         };
         if let Some(last) = self.last.take_if(|last| is_own(last)) {
@@ -206,14 +206,14 @@ fn text<T: StdError>(failure: &Failure<T>) -> String {
     }
 }
 
-impl<T> From<Why> for Failure<T> {
-    fn from(why: Why) -> Self {
+impl<T> From<Reason> for Failure<T> {
+    fn from(why: Reason) -> Self {
         match why {
-            Why::Lark(error) => Self::Lark(error),
-            Why::Transport(text) => Self::TokenRequest(text),
-            Why::Late => Self::Queued(WaitFor::Token),
-            Why::TooLarge(limit) => Self::TooLarge { limit },
-            Why::NoTicket => Self::NoTicket,
+            Reason::Lark(error) => Self::Lark(error),
+            Reason::Transport(text) => Self::TokenRequest(text),
+            Reason::Late => Self::Queued(WaitFor::Token),
+            Reason::TooLarge(limit) => Self::TooLarge { limit },
+            Reason::NoTicket => Self::NoTicket,
         }
     }
 }
