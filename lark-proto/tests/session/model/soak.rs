@@ -100,7 +100,7 @@ fn soak(setup: Setup, calls: usize) {
             world.deliver_kept(0);
         }
         assert!(world.session.is_idle());
-        world.pass(Duration::from_secs(dice.below(1800)));
+        world.pass(Duration::from_secs(dice.below(3600)));
     }
     let took = world.real.duration_since(start).unwrap();
     assert!(took > 3 * DAY, "{took:?}");
@@ -127,7 +127,7 @@ fn a_custom_app_keeps_the_rules_for_days() {
         pokes: 30,
         seed: 20_261_122,
     };
-    soak(setup, 4000);
+    soak(setup, 2000);
 }
 
 #[test]
@@ -140,5 +140,5 @@ fn a_store_app_whose_adapter_keeps_token_requests_keeps_the_rules_for_days() {
         pokes: 30,
         seed: 20_261_123,
     };
-    soak(setup, 4000);
+    soak(setup, 2000);
 }
