@@ -391,7 +391,7 @@ fn connection(data: &[u8], step: usize) -> (Vec<Request<Bytes>>, Result<(), Malf
     (read, end)
 }
 
-/// What `wire` writes is read as the same request, with its host in `Host`.
+/// Checks that `fake::http1` reads the bytes that `wire::http1` writes as the same request, with its host in `Host`.
 fn reads_back(request: Request<Bytes>) {
     let bytes = wire::http1(request.clone());
     let (mut head, body) = request.into_parts();

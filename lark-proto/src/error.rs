@@ -366,7 +366,7 @@ pub enum Failure<T> {
     Lark(Error),
 }
 
-/// What a call waits for.
+/// The reason why a call waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitFor {

@@ -319,7 +319,7 @@ mod tests {
             (200, JSON, "{\"code\":0,\"data\":{}}", "unreadable"),
             (200, IMAGE, "{\"code\":0}", "unreadable"),
             (404, JSON, "{\"code\":0}", "unreadable"),
-            // Nothing that could be a file.
+            // The body is empty, or the status is no success.
             (200, IMAGE, "", "unreadable"),
             (204, IMAGE, "", "unreadable"),
             (302, IMAGE, "GIF89a", "unreadable"),

@@ -27,7 +27,7 @@ use crate::token::TenantOrUser;
 /// an error for `()`, and is ignored by [`serde::de::IgnoredAny`].
 ///
 /// # Errors
-/// Those of the endpoint, see the vendor's page.
+/// The service answers with the codes of the endpoint, which its page of the vendor's documentation lists.
 ///
 /// ```
 /// use http::Method;

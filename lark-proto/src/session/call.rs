@@ -137,7 +137,7 @@ impl<'e, O, T> Call<'e, O, T> {
         self
     }
 
-    /// What happened since the events were last taken, for a call that keeps them.
+    /// Takes the events recorded since the last call of this method. Empty unless [`Call::keep_events`] was called.
     pub fn events(&mut self) -> Vec<Event> {
         self.untyped.flight.events.take()
     }
@@ -160,7 +160,7 @@ impl<'e, O, T> Call<'e, O, T> {
         self.untyped.last.as_ref()
     }
 
-    /// What to do next. Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
+    /// Returns the next step. Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
     /// [`Failure::Deadline`], whatever the result of the call was.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
         let now = session.tick(now);

@@ -46,7 +46,7 @@ pub enum Event {
     },
     /// A step of the call ended in a wait.
     Waits {
-        /// What the call waits for.
+        /// The reason of the wait.
         reason: WaitFor,
         /// The longest time until its next step.
         time: Duration,

@@ -54,7 +54,7 @@ struct Turn {
     deadline: Duration,
 }
 
-/// What a call has used of its limits.
+/// The sends, attempts and waits of a call so far, which its limits bound.
 #[derive(Default)]
 struct Used {
     /// How often the request was sent.
@@ -91,7 +91,7 @@ pub(super) enum Answer<'a> {
     Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a dyn Fn() -> String },
 }
 
-/// What the answer means for the call.
+/// The verdict on an answer: whether the call is sent again, and what its request may have done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verdict {
     pub(super) goes_on: bool,

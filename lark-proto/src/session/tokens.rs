@@ -211,11 +211,10 @@ impl Tokens {
     ) -> Result<u64, Hold> {
         check(app, tenant)?;
         self.lapse(app, tenant, now, woken);
-        if !self.tenants.contains_key(tenant) {
-            self.tenants.insert(tenant.clone(), Tenant::default());
-        }
-        let Some(entry) = self.tenants.get_mut(tenant) else {
-            return Err(Hold::End(Ending::NoTenant));
+        // The key of a tenant is copied only where it is new.
+        let entry = match self.tenants.get_mut(tenant) {
+            Some(entry) => entry,
+            None => self.tenants.entry(tenant.clone()).or_default(),
         };
         if let Some((_, generation)) = entry.slot.good(now) {
             if entry.slot.is_due(now) {

@@ -100,7 +100,7 @@ pub use run::{Next, Run};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// What happens in the scenario, in a few words; unique in the list.
+    /// The name of the scenario: a few words that say what happens. No other scenario in the list has it.
     pub name: &'static str,
     /// The client's app.
     pub app: App,

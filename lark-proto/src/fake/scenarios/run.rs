@@ -24,7 +24,7 @@ pub struct Run<'s> {
     wrong: Vec<String>,
 }
 
-/// What to do next in a [`Run`].
+/// The next action that a [`Run`] asks its caller for.
 #[derive(Debug)]
 #[must_use = "the run goes on when it is done"]
 pub enum Next {
@@ -56,7 +56,7 @@ impl<'s> Run<'s> {
         Self { scenario, stage: Stage::Start, wrong: Vec::new() }
     }
 
-    /// What to do next. `lark` is the fake that the client calls.
+    /// Returns the next action. `lark` is the fake that the client calls.
     pub fn next(&mut self, lark: &mut FakeLark) -> Next {
         if let Stage::Start = self.stage {
             self.stage = if self.scenario.is_warm { Stage::WarmCall } else { Stage::Prepare };
