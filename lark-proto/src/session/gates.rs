@@ -185,7 +185,7 @@ impl Gate {
         self.advance(now);
         let opens = self.opens(quota);
         if self.queue.is_empty() && opens <= now {
-            self.count(now);
+            self.count(quota, now);
             return Ok(());
         }
         self.join(call, patience, now);
@@ -197,7 +197,7 @@ impl Gate {
                 self.queue.pop_first();
                 self.left += 1;
             }
-            self.count(now);
+            self.count(quota, now);
             self.remove(call, quota, now, woken);
             return Ok(());
         }
@@ -273,10 +273,12 @@ impl Gate {
     }
 
     /// Counts a request that is sent now.
-    fn count(&mut self, now: Duration) {
-        for window in [&mut self.second, &mut self.minute] {
-            window.advance(now);
-            window.add(now);
+    fn count(&mut self, quota: Quota, now: Duration) {
+        self.second.advance(now);
+        self.second.add(now);
+        if quota.calls_per_minute().is_some() {
+            self.minute.advance(now);
+            self.minute.add(now);
         }
         let interval = self.interval(now);
         if let Flow::Metered { next, .. } = &mut self.flow {
@@ -327,8 +329,9 @@ impl Gate {
         if !self.queue.is_empty() || !matches!(self.flow, Flow::Open) {
             return false;
         }
+        self.second.advance(now);
         self.minute.advance(now);
-        self.minute.count == 0
+        self.second.count == 0 && self.minute.count == 0
     }
 }
 

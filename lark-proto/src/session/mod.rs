@@ -208,8 +208,9 @@ impl Session {
         self.tokens.set_ticket(ticket, &mut self.woken);
     }
 
-    /// Keeps `quota` on `route` in place of the documented one; [`Quota::NONE`] keeps none. A rate refusal closes the
-    /// route's gate in any case.
+    /// Keeps `quota` on `route` in place of the documented one; [`Quota::NONE`] keeps none. The requests of a
+    /// minute are counted from the first one under a quota that has such a limit. A rate refusal closes the route's gate
+    /// in any case.
     pub fn set_quota(&mut self, route: &str, quota: Quota) {
         self.gates.set_quota(route, quota);
     }
