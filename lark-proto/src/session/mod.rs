@@ -21,7 +21,7 @@
 //! next one: [`Session::woken`] returns the calls that are to take a step.
 //!
 //! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
-//! the errors that the call meets; `tokens` and `slot` fetch and renew tokens, `lanes` and `gates` are the queues;
+//! the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are the queues;
 //! `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of several
 //! endpoints, `export` tokens as text.
 
@@ -35,6 +35,7 @@ mod lanes;
 mod limits;
 mod slot;
 mod step;
+mod token_request;
 mod tokens;
 mod untyped;
 
@@ -59,7 +60,8 @@ pub use step::{Outgoing, Permanence, Phases, Purpose, Step};
 use gates::Gates;
 use lanes::Lanes;
 use limits::backoff;
-use tokens::{Cause, Tokens};
+use token_request::Cause;
+use tokens::Tokens;
 
 /// The time between two sweeps, which drop the entries that are no longer needed.
 const SWEEP: Duration = Duration::from_secs(60);

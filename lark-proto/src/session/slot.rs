@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use super::tokens::Cause;
+use super::token_request::Cause;
 use super::{CallId, Caller, FetchId, Woken, backoff};
 
 /// A token is due for renewal this long before it expires. Earlier than 30 minutes before, the service would grant the
@@ -336,7 +336,7 @@ impl<K: Clone + PartialEq> Slot<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tokens::Reason;
+    use super::super::token_request::Reason;
     use super::*;
 
     const HOURS: Duration = Duration::from_secs(7200);

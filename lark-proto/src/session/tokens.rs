@@ -27,26 +27,22 @@
 //! of one token; this file keeps the queues of the calls that wait for one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 
 use super::slot::{Pause, Refusal, Sent, Setback, Slot};
 use super::step::{Outgoing, Phases, Purpose};
+use super::token_request::{Cause, Reason, Wanted, setback};
 use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
-use crate::body::Body;
 use crate::code::{Class, Code};
-use crate::endpoint::{Endpoint, EndpointExt, REPLY_LIMIT};
-use crate::endpoints::{
-    AppTicketResend, AppTokenRequest, StoreTenantTokenRequest, TenantTokenRequest,
-};
+use crate::endpoint::{Endpoint, REPLY_LIMIT};
+use crate::endpoints::{AppTicketResend, AppTokenRequest, TenantTokenRequest};
 use crate::error::{Error, Failure, chain};
 use crate::reply::Reply;
-use crate::retry::Advice;
 use crate::site::Site;
-use crate::token::{AppToken, NoToken, TenantToken};
+use crate::token::{AppToken, TenantToken};
 use crate::values::{App, AppTicket, TenantKey};
 
 /// The longest that a token request may take.
@@ -98,57 +94,6 @@ struct InFlight {
     driver_of: Option<TenantKey>,
     /// A deadline that is reported before this time is that of the driver, and no failure of the service.
     given_up: Duration,
-}
-
-/// What a request asks for.
-#[derive(Clone, Debug)]
-enum Wanted {
-    /// A tenant token; for a store app with the app token of this generation.
-    Tenant(u64),
-    /// The app token, in exchange for this ticket.
-    App(AppTicket),
-    /// That the service push the ticket again; the ticket itself arrives as an event.
-    Ticket,
-}
-
-/// Why there is no token. A transport's error is kept as text, because the error itself belongs to the call that met
-/// it.
-#[derive(Clone, Debug)]
-pub(super) struct Cause {
-    pub(super) route: &'static str,
-    pub(super) why: Reason,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Reason {
-    Lark(Error),
-    Transport(Arc<str>),
-    Late,
-    TooLarge(u64),
-    NoTicket,
-}
-
-impl Cause {
-    /// The same cause with the rest of the pause, `wait`, in place of the wait that the service named.
-    fn with_retry_after(self, wait: Duration) -> Self {
-        match self.why {
-            Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
-                Self { why: Reason::Lark(error.with_retry_after(wait)), ..self }
-            }
-            _ => self,
-        }
-    }
-}
-
-impl Wanted {
-    fn route(&self, app: &App) -> &'static str {
-        match (self, app) {
-            (Self::Tenant(_), App::Store { .. }) => StoreTenantTokenRequest::ROUTE,
-            (Self::Tenant(_), _) => TenantTokenRequest::ROUTE,
-            (Self::App(_), _) => AppTokenRequest::ROUTE,
-            (Self::Ticket, _) => AppTicketResend::ROUTE,
-        }
-    }
 }
 
 impl Tenant {
@@ -319,7 +264,8 @@ impl Tokens {
         let renews = has_token || is_of_app && self.app.good(now).is_some();
         let until = if renews { caller.renews_until(now) } else { caller.deadline };
         let route = what.route(app);
-        let request = self.build(app, site, tenant, &what);
+        let app_token = self.app.held().map(|(token, _)| token);
+        let request = what.request(app, site, tenant, app_token);
         let fresh_connection = match what {
             Wanted::Tenant(_) => {
                 self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(sent))
@@ -346,34 +292,6 @@ impl Tokens {
     fn next_id(&mut self) -> FetchId {
         self.last += 1;
         FetchId(self.last)
-    }
-
-    fn build(
-        &self,
-        app: &App,
-        site: &Site,
-        tenant: &Option<TenantKey>,
-        what: &Wanted,
-    ) -> Request<Body> {
-        let (App::Custom { id, secret } | App::Store { id, secret }) = app else {
-            return Request::new(Body::empty());
-        };
-        let (id, secret) = (id.clone(), secret.clone());
-        match (what, tenant, &self.app.held()) {
-            (Wanted::Tenant(_), Some(tenant), Some((token, _))) => {
-                let get = StoreTenantTokenRequest::new((*token).clone(), tenant.clone());
-                get.request_streamed(site, &NoToken)
-            }
-            (Wanted::Tenant(_), ..) => {
-                TenantTokenRequest::new(id, secret).request_streamed(site, &NoToken)
-            }
-            (Wanted::App(ticket), ..) => {
-                AppTokenRequest::new(id, secret, ticket.clone()).request_streamed(site, &NoToken)
-            }
-            (Wanted::Ticket, ..) => {
-                AppTicketResend::new(id, secret).request_streamed(site, &NoToken)
-            }
-        }
     }
 
     /// Counts the requests that `tenant` waits for as failed if the adapter has reported nothing in time.
@@ -705,13 +623,4 @@ fn check(app: &App, tenant: &Option<TenantKey>) -> Result<(), Hold> {
         (App::Custom { .. }, Some(_)) => Ending::ForeignTenant,
         _ => return Ok(()),
     }))
-}
-
-/// The outcome of a request whose reply is an error that nothing was dropped for.
-fn setback(error: &Error) -> Setback {
-    match (error, error.advice()) {
-        (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Setback::Told(wait),
-        (Error::Api(_), Advice::GiveUp) => Setback::Refused,
-        _ => Setback::Failed,
-    }
 }

@@ -9,7 +9,7 @@ use http::Response;
 use super::event::Event;
 use super::flight::{Answer, Flight, Permit, Verdict};
 use super::step::{Outgoing, Permanence, Purpose};
-use super::tokens::{Cause, Reason};
+use super::token_request::{Cause, Reason};
 use super::{Ending, FetchId, Hold, Session, WaitFor};
 use crate::error::{CallError, Error, Failure, Outcome, chain};
 

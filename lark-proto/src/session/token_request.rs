@@ -1,0 +1,105 @@
+//! A token request: what it asks for, and why it brought no token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+
+use super::slot::Setback;
+use crate::body::Body;
+use crate::endpoint::EndpointExt;
+use crate::endpoints::{
+    AppTicketResend, AppTokenRequest, StoreTenantTokenRequest, TenantTokenRequest,
+};
+use crate::error::Error;
+use crate::retry::Advice;
+use crate::site::Site;
+use crate::token::{AppToken, NoToken};
+use crate::values::{App, AppTicket, TenantKey};
+
+/// What a request asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    /// A tenant token; for a store app with the app token of this generation.
+    Tenant(u64),
+    /// The app token, in exchange for this ticket.
+    App(AppTicket),
+    /// That the service push the ticket again; the ticket itself arrives as an event.
+    Ticket,
+}
+
+/// Why there is no token. A transport's error is kept as text, because the error itself belongs to the call that met
+/// it.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    pub(super) route: &'static str,
+    pub(super) why: Reason,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Reason {
+    Lark(Error),
+    Transport(Arc<str>),
+    Late,
+    TooLarge(u64),
+    NoTicket,
+}
+
+impl Cause {
+    /// The same cause with the rest of the pause, `wait`, in place of the wait that the service named.
+    pub(super) fn with_retry_after(self, wait: Duration) -> Self {
+        match self.why {
+            Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
+                Self { why: Reason::Lark(error.with_retry_after(wait)), ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
+impl Wanted {
+    pub(super) fn route(&self, app: &App) -> &'static str {
+        match (self, app) {
+            (Self::Tenant(_), App::Store { .. }) => StoreTenantTokenRequest::ROUTE,
+            (Self::Tenant(_), _) => TenantTokenRequest::ROUTE,
+            (Self::App(_), _) => AppTokenRequest::ROUTE,
+            (Self::Ticket, _) => AppTicketResend::ROUTE,
+        }
+    }
+
+    /// The request at `site`; for a tenant of a store app with `app_token`.
+    pub(super) fn request(
+        &self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        app_token: Option<&AppToken>,
+    ) -> Request<Body> {
+        let (App::Custom { id, secret } | App::Store { id, secret }) = app else {
+            return Request::new(Body::empty());
+        };
+        let (id, secret) = (id.clone(), secret.clone());
+        match (self, tenant, app_token) {
+            (Self::Tenant(_), Some(tenant), Some(token)) => {
+                let get = StoreTenantTokenRequest::new(token.clone(), tenant.clone());
+                get.request_streamed(site, &NoToken)
+            }
+            (Self::Tenant(_), ..) => {
+                TenantTokenRequest::new(id, secret).request_streamed(site, &NoToken)
+            }
+            (Self::App(ticket), ..) => {
+                AppTokenRequest::new(id, secret, ticket.clone()).request_streamed(site, &NoToken)
+            }
+            (Self::Ticket, ..) => AppTicketResend::new(id, secret).request_streamed(site, &NoToken),
+        }
+    }
+}
+
+/// The outcome of a request whose reply is an error that nothing was dropped for.
+pub(super) fn setback(error: &Error) -> Setback {
+    match (error, error.advice()) {
+        (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Setback::Told(wait),
+        (Error::Api(_), Advice::GiveUp) => Setback::Refused,
+        _ => Setback::Failed,
+    }
+}
