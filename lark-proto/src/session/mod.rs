@@ -21,9 +21,9 @@
 //! next one: [`Session::woken`] returns the calls that are to take a step.
 //!
 //! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
-//! the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are the queues;
-//! `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of several
-//! endpoints, `export` tokens as text.
+//! the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are
+//! the queues; `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of
+//! several endpoints, `export` tokens as text.
 
 mod call;
 mod drive;
