@@ -10,7 +10,7 @@ use super::step::{Outgoing, Permanence, Phases, Purpose};
 use super::{CallId, Caller, Credential, Ending, Hold, Limits, Session, WaitFor, backoff};
 use crate::code::{Class, Code};
 use crate::endpoint::{Draft, Endpoint, Quota, Resend};
-use crate::error::{Error, Outcome};
+use crate::error::{ApiError, Error, Outcome};
 use crate::retry::Advice;
 
 /// The least wait before a write is sent again after HTTP 502 or 504: the first send may still be running.
@@ -501,8 +501,8 @@ fn is_document_answer(answer: Answer<'_>) -> bool {
 
 /// Whether the service refused the request because there were too many.
 fn is_rate_refusal(error: &Error) -> bool {
-    let by_code = error.api().is_some_and(|api| api.code.class() == Class::RateLimit);
-    by_code || error.status() == http::StatusCode::TOO_MANY_REQUESTS
+    let is_status = error.status() == http::StatusCode::TOO_MANY_REQUESTS;
+    error.api().map_or(is_status, ApiError::is_rate_limit)
 }
 
 /// Whether the refusal is that of the gateway, which counts requests by route; other rate limits count by user or
