@@ -1,61 +1,76 @@
 //! The client: it does what a call says until it is done.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::Body;
 use hyper::rt::Timer;
-use hyper::service::Service;
 use lark_proto::{
-    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Quota, Session,
-    Site, Step, TenantKey, TenantToken,
+    App, AppTicket, Authorizes, Call, Endpoint, Failure, FetchId, Invalid, Limits, Outgoing,
+    Purpose, Quota, Session, Site, Step, TenantKey, TenantToken,
 };
-use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::collect::collect;
 use crate::error::CallError;
-use crate::frames::{Frames, FreshConnection, Pulled};
+use crate::exchange::{Exchange, Outcome, Transport};
+use crate::kept::{Kept, TokenRequest};
+use crate::parker::Parker;
 use crate::permanence::permanence;
+use crate::trace;
 
-/// A client of one site, acting as one app, over a service that sends a request and gives its reply. Clones share
-/// its tokens and its lanes.
-///
-/// What it decides on its own:
-/// * Tokens are fetched, renewed before they end and replaced when they are refused; one call does it, the others
-///   go on or wait. Requests are sent again within [`Limits`]; writes on one spreadsheet go one after the other; when
-///   the service tells a call to wait, the others to the same route wait with it.
-/// * A reply is read up to the endpoint's [limit](Endpoint::reply_limit), or to that of [`Client::with_reply_limit`].
-/// * Everything ends with the call's limits, however long the service takes.
-/// * After a connection broke, the request is sent again with [`FreshConnection`] in its extensions.
-///
-/// An endpoint's code and a waker may call the client: neither runs while the client holds a lock.
-///
-/// A future of [`Client::call`] may be dropped at any time: what it holds goes to the other calls, and no more of its body
-/// is sent. Kept without being polled, it holds its lane and the token's fetch. It is `Send` where the service, its
-/// futures and bodies, the endpoint and the errors let it be, and it never spawns anything.
-#[derive(Clone)]
-pub struct Client<S> {
-    service: S,
-    shared: Arc<Shared>,
-    tenant: Option<TenantKey>,
-    limits: Limits,
-    reply_limit: Option<u64>,
-}
-
-struct Shared {
-    session: Mutex<Session>,
-    /// The session has named calls that may go on: all that wait look again.
-    named: Notify,
-    clock: Clock,
+/// Defines the client, whose default service exists only with the feature `tokio`.
+macro_rules! client {
+    ($($default:tt)*) => {
+        /// A client of one site, acting as one app, over a service that sends a request and returns its reply. Clones
+        /// share its tokens, its lanes and its rate limits.
+        ///
+        /// What `call` does beside sending the request:
+        /// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One request
+        ///   does so for all calls. The client keeps that request when the call that sent it is dropped or goes on with
+        ///   the older token: any later call of the client polls it further, for at most a minute. Nothing is spawned.
+        /// * It sends the request again within [`Limits`], after a broken connection with
+        ///   [`FreshConnection`](crate::FreshConnection) in its extensions.
+        /// * Writes to one spreadsheet are sent one after the other. When the service tells a call to wait, the other
+        ///   calls to that route wait too.
+        /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
+        ///   [`Client::with_reply_limit`].
+        /// * It ends at the deadline of its limits, however long the service takes.
+        ///
+        /// The future of a call may be dropped at any time: the call leaves every queue, and the rest of its body is not
+        /// sent. A future that is kept without being polled keeps its place in its lane. Futures are `Send` if the
+        /// service, its futures and bodies, the endpoint and the errors are.
+        ///
+        /// The code of an endpoint, of a waker and of a `tracing` subscriber may call the client: none of it runs while
+        /// the client holds a lock.
+        ///
+        /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing`
+        /// crate, with the route, the code and the log id, and never with a secret.
+        #[derive(Clone)]
+        pub struct Client<S: Transport $($default)*> {
+            service: S,
+            shared: Arc<Shared<S>>,
+            tenant: Option<TenantKey>,
+            limits: Limits,
+            reply_limit: Option<u64>,
+        }
+    };
 }
 
 #[cfg(feature = "tokio")]
-impl Client<crate::Pool> {
+client!(= crate::Pool);
+#[cfg(not(feature = "tokio"))]
+client!();
+
+struct Shared<S: Transport> {
+    parker: Arc<Parker>,
+    kept: Kept<S>,
+}
+
+#[cfg(feature = "tokio")]
+impl Client {
     /// A client with connections of its own, on tokio.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
@@ -63,7 +78,7 @@ impl Client<crate::Pool> {
     }
 }
 
-impl<S> Client<S> {
+impl<S: Transport> Client<S> {
     /// A client over a service of the caller's, which sends what it is given: the URI is absolute, there is no `host`
     /// header, and the body is as long as its `content-length` says. Its error is the calls' `T` in
     /// [`Failure::Transport`], an [`Error`](std::error::Error) into which its bodies' error converts; a ready one, for
@@ -80,11 +95,8 @@ impl<S> Client<S> {
         service: S,
         timer: impl Timer + Send + Sync + 'static,
     ) -> Self {
-        let shared = Shared {
-            session: Mutex::new(Session::new(site, app)),
-            named: Notify::new(),
-            clock: Clock::new(timer),
-        };
+        let parker = Arc::new(Parker::new(Session::new(site, app), Clock::new(timer)));
+        let shared = Shared { parker, kept: Kept::new() };
         Self {
             service,
             shared: Arc::new(shared),
@@ -114,24 +126,24 @@ impl<S> Client<S> {
 
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
-        self.shared.step(|session, _| session.set_app_ticket(ticket));
+        self.shared.parker.step(|session, _| session.set_app_ticket(ticket));
     }
 
     /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
-        self.shared.step(|session, _| session.set_quota(route, quota));
+        self.shared.parker.step(|session, _| session.set_quota(route, quota));
     }
 
     /// Whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
-        self.shared.step(|session, _| session.keep_quotas(keep));
+        self.shared.parker.step(|session, _| session.keep_quotas(keep));
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.step(|session, now| session.export_token(now, self.tenant.as_ref()))
+        self.shared.parker.step(|session, now| session.export_token(now, self.tenant.as_ref()))
     }
 
     /// Takes over a token that was exported.
@@ -139,17 +151,13 @@ impl<S> Client<S> {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        self.shared.step(|session, now| session.import_token(now, self.tenant.as_ref(), text))
+        self.shared
+            .parker
+            .step(|session, now| session.import_token(now, self.tenant.as_ref(), text))
     }
 }
 
-impl<S, B> Client<S>
-where
-    S: Service<Request<Frames>, Response = Response<B>>,
-    S::Error: std::error::Error + 'static,
-    B: Body,
-    B::Error: Into<S::Error>,
-{
+impl<S: Transport> Client<S> {
     /// Calls `endpoint` with the app's tenant access token.
     ///
     /// # Errors
@@ -181,121 +189,149 @@ where
 
     /// Does what `call` says until it is done.
     async fn run<O>(&self, call: Call<'_, O, S::Error>) -> Result<O, CallError<S::Error>> {
-        let shared = &*self.shared;
+        let Shared { parker, kept } = &*self.shared;
         // Each state has keys of its own.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
-        let mut driven = Driven { call, shared };
-        let call = &mut driven.call;
+        let mut driven = Driven { call: trace::keep(call), shared: &self.shared, polled: None };
         loop {
-            // It hears of what is named from here on, also before it is awaited.
-            let named = shared.named.notified();
-            match shared.step(|session, now| call.next(session, now)) {
+            match poll_fn(|context| Poll::Ready(driven.next(context))).await {
                 Step::Send(outgoing) => {
-                    let within = outgoing.within;
-                    let pulled = Closing(Pulled::default());
-                    let exchange = self.send(outgoing, &pulled.0);
-                    match shared.clock.timeout(within, exchange).await {
-                        Some(Ok(reply)) => {
-                            let heard = call.read(reply);
-                            shared.step(|session, now| call.received(session, now, heard));
-                        }
-                        outcome => {
-                            let failure =
-                                outcome.and_then(Result::err).unwrap_or(Failure::Deadline);
-                            let (pulled, permanence) = (pulled.0.close(), permanence(&failure));
-                            shared.step(|session, now| {
-                                call.broken(session, now, failure, pulled, permanence);
-                            });
-                        }
+                    let Outgoing { purpose, within, keep_for, reply_limit, .. } = outgoing;
+                    let limit = self.reply_limit.unwrap_or(reply_limit);
+                    let exchange = Exchange::new(&self.service, outgoing, limit);
+                    if let Purpose::Token(id) = purpose {
+                        kept.put(TokenRequest::new(id, exchange, keep_for, parker));
+                        continue;
                     }
+                    let mut exchange = pin!(exchange);
+                    let reply = poll_fn(|context| {
+                        driven.poll_kept_beside(context);
+                        exchange.as_mut().poll(context)
+                    });
+                    let outcome = parker.clock.timeout(within, reply).await;
+                    driven.answered(outcome.unwrap_or_else(|| exchange.end(Failure::Deadline)));
                 }
                 Step::Wait(time) => {
-                    let _ = shared.clock.timeout(time, named).await;
+                    let woken = poll_fn(|context| driven.poll_woken(context));
+                    parker.clock.timeout(time, woken).await;
                 }
                 Step::Done(result) => return result,
             }
         }
     }
-
-    /// Sends a request and receives its reply, whatever the status.
-    async fn send(
-        &self,
-        outgoing: Outgoing,
-        pulled: &Pulled,
-    ) -> Result<Response<Bytes>, Failure<S::Error>> {
-        let mut request = outgoing.request.map(|body| Frames::counted(body, pulled));
-        if outgoing.fresh_connection {
-            request.extensions_mut().insert(FreshConnection);
-        }
-        let limit = self.reply_limit.unwrap_or(outgoing.reply_limit);
-        let reply = self.service.call(request).await.map_err(Failure::Transport)?;
-        let (head, body) = reply.into_parts();
-        match collect(body, limit).await {
-            Ok(Some(body)) => Ok(Response::from_parts(head, body)),
-            Ok(None) => Err(Failure::TooLarge { limit }),
-            Err(error) => Err(Failure::Transport(error.into())),
-        }
-    }
 }
 
-impl Shared {
-    /// Uses the session at the time that it is, read while it is held, and afterwards wakes the calls that may go on.
-    /// Never across an await.
-    fn step<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
-        let mut session = self.lock();
-        let now = self.clock.now();
-        let result = work(&mut session, now);
-        let has_named = session.woken().next().is_some();
-        drop(session);
-        if has_named {
-            self.named.notify_waiters();
-        }
-        result
-    }
-
-    /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
-    fn lock(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A call under way. Dropped, with the future that drives it or by a panic in the service, it leaves every queue.
+struct Driven<'a, 'e, O, S: Transport> {
+    call: Call<'e, O, S::Error>,
+    shared: &'a Shared<S>,
+    /// The token request that this call is polling.
+    polled: Option<FetchId>,
 }
 
-/// A call under way. Dropped, with the future that drives it or by a panic in the service, it lets go of what it
-/// holds.
-struct Driven<'a, 'e, O, T> {
-    call: Call<'e, O, T>,
-    shared: &'a Shared,
-}
+impl<O, S: Transport> Driven<'_, '_, O, S> {
+    fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
+        let step = self.shared.parker.next(&mut self.call, context.waker());
+        trace::emit(&self.call.events());
+        step
+    }
 
-impl<O, T> Drop for Driven<'_, '_, O, T> {
-    fn drop(&mut self) {
-        let Self { call, shared } = self;
-        if call.id().is_none() && call.drives().is_none() {
-            return;
-        }
-        shared.step(|session, now| {
-            call.cancel(session);
-            if let Some(request) = call.drives() {
-                session.token_dropped(request, now);
+    /// Reports what became of the request in flight.
+    fn answered(&mut self, outcome: Outcome<S::Error>) {
+        let parker = &self.shared.parker;
+        match outcome {
+            Ok(reply) => {
+                let heard = self.call.read(reply);
+                parker.report(&mut self.call, |call, session, now| {
+                    call.received(session, now, heard);
+                });
             }
-        });
+            Err((failure, pulled)) => {
+                let permanence = permanence(&failure);
+                parker.report(&mut self.call, |call, session, now| {
+                    call.broken(session, now, failure, pulled, permanence);
+                });
+            }
+        }
+        trace::emit(&self.call.events());
+    }
+
+    /// Is ready when the call, which waits, is woken, or its token request is over.
+    fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(id) = self.call.id() else { return Poll::Ready(()) };
+        if !self.shared.parker.is_parked(id, context.waker()) {
+            return Poll::Ready(());
+        }
+        let own = self.call.drives();
+        let is_over = self.poll_kept(context, own);
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Polls the token requests while the call waits for its own reply.
+    fn poll_kept_beside(&mut self, context: &mut Context<'_>) {
+        let Some(id) = self.call.id() else { return };
+        if self.shared.kept.len() > 0 {
+            self.shared.parker.park(id, context.waker());
+            self.poll_kept(context, None);
+        }
+    }
+
+    /// Polls the token requests that were woken, and returns whether `own` is over, for which the call waits.
+    fn poll_kept(&mut self, context: &mut Context<'_>, own: Option<FetchId>) -> bool {
+        let Shared { parker, kept } = self.shared;
+        let mut is_over = false;
+        for _ in 0..kept.len() {
+            let now = parker.clock.now();
+            let Some(mut request) = kept.take(now) else { break };
+            let id = request.id;
+            self.polled = Some(id);
+            match request.poll(now) {
+                Poll::Pending => kept.put(request),
+                Poll::Ready(outcome) if own == Some(id) => {
+                    self.answered(outcome);
+                    is_over = true;
+                }
+                Poll::Ready(Ok(reply)) => {
+                    parker.step(|session, now| session.token_received(id, now, reply));
+                }
+                Poll::Ready(Err((failure, _))) => {
+                    let permanence = permanence(&failure);
+                    parker.step(|session, now| session.token_broken(id, now, &failure, permanence));
+                }
+            }
+            self.polled = None;
+        }
+        if kept.is_woken() {
+            // Woken while it was polled, when no other call could find it.
+            context.waker().wake_by_ref();
+        }
+        is_over
     }
 }
 
-/// A request under way. Afterwards a connection that still keeps its body sends none of it: hyper opens an HTTP/2 stream
-/// that had to wait for its turn also when its call is over.
-struct Closing(Pulled);
-
-impl Drop for Closing {
+impl<O, S: Transport> Drop for Driven<'_, '_, O, S> {
     fn drop(&mut self) {
-        self.0.close();
+        let Shared { parker, kept } = self.shared;
+        // After a panic of the service the token request is gone.
+        let lost = self.polled.or(self.call.drives().filter(|id| !kept.contains(*id)));
+        if self.call.id().is_some() || lost.is_some() {
+            parker.report(&mut self.call, |call, session, now| {
+                call.cancel(session);
+                if let Some(request) = lost {
+                    session.token_dropped(request, now);
+                }
+            });
+        }
+        if kept.is_woken() {
+            parker.wake_two();
+        }
     }
 }
 
-impl<S> fmt::Debug for Client<S> {
+impl<S: Transport> fmt::Debug for Client<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("session", &*self.shared.lock())
-            .field("clock", &self.shared.clock)
+            .field("parker", &self.shared.parker)
             .field("tenant", &self.tenant)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

@@ -1,34 +1,44 @@
 //! A reply's body, up to a limit.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::{Context, Poll};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes};
 use hyper::body::Body;
 
-/// All data of `body`, or `None` when there are more than `limit` bytes; nothing past the frame that exceeds them is
-/// asked for. Trailers are left out.
-pub(crate) async fn collect<B: Body>(body: B, limit: u64) -> Result<Option<Bytes>, B::Error> {
-    let mut body = pin!(body);
-    let mut whole = Vec::new();
-    let mut frames = 0_u32;
-    let mut next = |context: &mut Context<'_>| {
-        frames = frames.wrapping_add(1);
-        if frames % 64 == 0 {
-            // A body that is always ready leaves no time to the clock.
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+/// The data of a body that has arrived so far.
+#[derive(Debug, Default)]
+pub(crate) struct Collect {
+    whole: Vec<u8>,
+    frames: u32,
+}
+
+impl Collect {
+    /// All data of `body`, or `None` if there are more than `limit` bytes; nothing after the frame that exceeds them is
+    /// asked for. Trailers are left out.
+    pub(crate) fn poll<B: Body>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        limit: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, B::Error>> {
+        loop {
+            self.frames = self.frames.wrapping_add(1);
+            if self.frames % 64 == 0 {
+                // A body that is always ready leaves no time to the clock.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let Some(frame) = ready!(body.as_mut().poll_frame(context)) else {
+                return Poll::Ready(Ok(Some(mem::take(&mut self.whole).into())));
+            };
+            let Ok(data) = frame?.into_data() else { continue };
+            let len = self.whole.len().saturating_add(data.remaining());
+            if len as u64 > limit {
+                return Poll::Ready(Ok(None));
+            }
+            self.whole.put(data);
         }
-        body.as_mut().poll_frame(context)
-    };
-    while let Some(frame) = poll_fn(&mut next).await {
-        let Ok(data) = frame?.into_data() else { continue };
-        let len = whole.len().saturating_add(data.remaining());
-        if len as u64 > limit {
-            return Ok(None);
-        }
-        whole.put(data);
     }
-    Ok(Some(whole.into()))
 }

@@ -61,8 +61,12 @@ mod client;
 mod clock;
 mod collect;
 mod error;
+mod exchange;
 mod frames;
+mod kept;
+mod parker;
 mod permanence;
+mod trace;
 
 #[cfg(feature = "fake-server")]
 mod fake_server;
@@ -71,6 +75,7 @@ mod pool;
 
 pub use client::Client;
 pub use error::{CallError, Timeout, TransportError};
+pub use exchange::Transport;
 pub use frames::{Frames, FreshConnection, Pulled};
 pub use {hyper, lark_proto};
 

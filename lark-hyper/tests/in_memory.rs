@@ -3,26 +3,26 @@
 #[path = "support/duplex.rs"]
 mod duplex;
 #[path = "support/memory.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
 mod memory;
 mod support;
 #[path = "support/time.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
 mod time;
 
 use std::cell::{Cell, RefCell};
-use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::Request;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Body;
 use hyper::rt::{Sleep, Timer};
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, Frames, FreshConnection};
+use lark_hyper::{Client, Frames, FreshConnection, Transport};
 use lark_proto::fake::scenarios::{self, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark, Route};
 use lark_proto::{App, Image, PutImage, Site};
@@ -31,16 +31,12 @@ use memory::Fake;
 use time::{Executor, Time, turn};
 
 /// Runs `scenario` as the others do, and compares how long its call took.
-async fn run<S, B>(
+async fn run<S: Transport>(
     scenario: &Scenario,
     fake: &Fake,
     service: S,
     timer: impl Timer + Send + Sync + 'static,
-) -> Vec<String>
-where
-    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static>,
-    B: Body<Error: Into<S::Error>>,
-{
+) -> Vec<String> {
     let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);
     let last = Cell::new(fake.elapsed());
     let next = |run: &mut Run<'_>| {

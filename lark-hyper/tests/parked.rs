@@ -14,14 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 use hyper::rt::Timer;
-use hyper::service::Service;
-use lark_hyper::{Client, Frames};
+use lark_hyper::{Client, Transport};
 use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
 use lark_proto::{App, Failure, Image, Limits, PutImage, Site, WaitFor, WriteSheetImage};
 
-use memory::{Fake, Reply, Reset};
+use memory::{Fake, Reset};
 use time::Executor;
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
@@ -29,8 +28,7 @@ const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 fn client(
     fake: &Arc<Fake>,
     executor: &Executor,
-) -> Client<impl Service<Request<Frames>, Response = Response<Reply>, Error = Reset> + Clone + use<>>
-{
+) -> Client<impl Transport<Body: Send, Future: Send, Error = Reset> + Clone + use<>> {
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     Client::with_service(Site::LARK, app, memory::service(fake), executor.time.clone())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
@@ -21,6 +22,8 @@ use crate::time::turn;
 /// A fake in a timer's time.
 pub(crate) struct Fake {
     lark: Mutex<FakeLark>,
+    begun: Mutex<Vec<String>>,
+    given_up: Mutex<Vec<String>>,
     timer: Box<dyn Timer + Send + Sync>,
     origin: Instant,
 }
@@ -28,7 +31,8 @@ pub(crate) struct Fake {
 impl Fake {
     pub(crate) fn new(timer: impl Timer + Send + Sync + 'static) -> Arc<Self> {
         let lark = Mutex::new(FakeLark::new());
-        Arc::new(Self { lark, origin: timer.now(), timer: Box::new(timer) })
+        let (begun, given_up) = Default::default();
+        Arc::new(Self { lark, begun, given_up, origin: timer.now(), timer: Box::new(timer) })
     }
 
     pub(crate) fn lark(&self) -> MutexGuard<'_, FakeLark> {
@@ -44,21 +48,43 @@ impl Fake {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000) + self.elapsed()
     }
 
+    /// The paths of the requests that have arrived.
+    pub(crate) fn begun(&self) -> Vec<String> {
+        self.begun.lock().unwrap().clone()
+    }
+
+    /// The paths of the requests that the client has given up before their replies.
+    pub(crate) fn given_up(&self) -> Vec<String> {
+        self.given_up.lock().unwrap().clone()
+    }
+
     fn begin(&self, head: &request::Parts) -> Arriving<'_> {
-        Arriving { fake: self, flight: Some(self.lark().begin(self.now(), head)) }
+        let path = head.uri.path().to_owned();
+        self.begun.lock().unwrap().push(path.clone());
+        Arriving { fake: self, path, flight: Some(self.lark().begin(self.now(), head)) }
     }
 }
 
 /// A request that is given up when its service's future is dropped.
 struct Arriving<'a> {
     fake: &'a Fake,
+    path: String,
     flight: Option<InFlight>,
+}
+
+impl Arriving<'_> {
+    /// The connection breaks.
+    fn reset(&mut self) -> Reset {
+        self.flight.take().into_iter().for_each(|flight| self.fake.lark().abandon(flight));
+        Reset
+    }
 }
 
 impl Drop for Arriving<'_> {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take() {
             self.fake.lark().abandon(flight);
+            self.fake.given_up.lock().unwrap().push(mem::take(&mut self.path));
         }
     }
 }
@@ -97,14 +123,14 @@ where
     let how = arriving.flight.as_ref().and_then(InFlight::breaks);
     turn().await;
     if how == Some(Break::BeforeBody) {
-        return Err(Reset);
+        return Err(arriving.reset());
     }
     let half = body.size_hint().lower() / 2;
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         whole.extend(frame.map_err(|_| Reset)?.into_data().unwrap());
         if how == Some(Break::DuringBody) && whole.len() as u64 >= half {
-            return Err(Reset);
+            return Err(arriving.reset());
         }
         turn().await;
     }

@@ -1,23 +1,14 @@
 //! What the tests of the client share.
 
-use std::error::Error;
-
-use http::{Request, Response};
-use hyper::body::Body;
-use hyper::service::Service;
-use lark_hyper::{Client, Frames};
+use lark_hyper::{Client, Transport};
 use lark_proto::fake::scenarios::{Next, Run, Scenario};
 
 /// Runs `scenario`; `next` takes a step of the run with the fake behind `client`. Says what went otherwise.
-pub(crate) async fn run<S, B>(
+pub(crate) async fn run<S: Transport>(
     scenario: &Scenario,
     client: Client<S>,
     next: impl Fn(&mut Run<'_>) -> Next,
-) -> Vec<String>
-where
-    S: Service<Request<Frames>, Response = Response<B>, Error: Error + 'static>,
-    B: Body<Error: Into<S::Error>>,
-{
+) -> Vec<String> {
     let client = prepared(scenario, client);
     let mut run = Run::new(scenario);
     loop {
@@ -30,7 +21,7 @@ where
 }
 
 /// The client with the scenario's limits and tenant.
-pub(crate) fn prepared<S>(scenario: &Scenario, client: Client<S>) -> Client<S> {
+pub(crate) fn prepared<S: Transport>(scenario: &Scenario, client: Client<S>) -> Client<S> {
     let client = client.with_limits(scenario.limits);
     match scenario.tenant.clone() {
         Some(tenant) => client.for_tenant(tenant),

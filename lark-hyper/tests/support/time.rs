@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use hyper::rt::Timer;
 
 /// More than any call needs, and soon over: who gets here spins.
-const MOST: u64 = 50_000;
+const MOST: u64 = 500_000;
 
 /// A virtual clock, which a sleep moves; clones are the same one.
 #[derive(Clone)]
@@ -41,6 +41,11 @@ impl Time {
     /// How many sleeps have begun.
     pub(crate) fn sleeps(&self) -> u64 {
         self.lock().begun
+    }
+
+    /// Since it was made.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.lock().elapsed
     }
 
     /// Goes on to the next time at which somebody wakes up; false if nobody sleeps.

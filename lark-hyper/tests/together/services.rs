@@ -2,7 +2,6 @@
 
 use lark_hyper::TransportError;
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,10 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Body;
 use hyper::service::Service;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{CallError, Client, Frames};
+use lark_hyper::{CallError, Client, Frames, Transport};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::{App, Authorizes, Endpoint, Site, TenantToken};
 use tokio::task::JoinHandle;
@@ -147,17 +145,14 @@ pub(crate) fn app() -> App {
 pub(crate) type Outcome<E, T> = Result<<E as Endpoint>::Output, CallError<T>>;
 
 /// Begins a call of each endpoint, in this order, on a task of its own and by a clone of its own.
-pub(crate) fn begin<E, S, B>(
+pub(crate) fn begin<E, S>(
     client: &Client<S>,
     endpoints: impl IntoIterator<Item = E>,
 ) -> Vec<JoinHandle<Outcome<E, S::Error>>>
 where
     E: Endpoint<Output: Send> + Send + Sync + 'static,
     TenantToken: Authorizes<E::Auth>,
-    S: Service<Request<Frames>, Response = Response<B>, Future: Send> + Clone + Send + Sync,
-    S: 'static,
-    S::Error: Error + Send,
-    B: Body<Data: Send, Error: Into<S::Error> + Send> + Send,
+    S: Transport<Body: Send, Future: Send, Error: Send> + Clone + Send + Sync + 'static,
 {
     let begin = |endpoint| {
         let client = client.clone();

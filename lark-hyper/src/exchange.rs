@@ -1,0 +1,122 @@
+//! One request and its reply.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response, response};
+use hyper::body::Body;
+use hyper::service::Service;
+use lark_proto::{Failure, Outgoing};
+use pin_project_lite::pin_project;
+
+use crate::collect::Collect;
+use crate::frames::{Frames, FreshConnection, Pulled};
+
+/// A service that a [`Client`](crate::Client) can use: any [`Service`] of requests whose reply is a [`Response`], with
+/// a body whose error converts into the service's.
+///
+/// Every such service has this trait; none implements it by itself. In a bound it stands for all of them:
+///
+/// ```
+/// # use lark_hyper::{CallError, Client, Transport};
+/// # use lark_proto::{ImageKey, PutImage};
+/// async fn upload<S: Transport>(client: &Client<S>, put: &PutImage) -> Result<ImageKey, CallError<S::Error>> {
+///     client.call(put).await
+/// }
+/// ```
+pub trait Transport:
+    Service<Request<Frames>, Response = Response<Self::Body>, Error: Error + 'static>
+{
+    /// The body of a reply.
+    type Body: Body<Error: Into<Self::Error>>;
+}
+
+impl<S, B> Transport for S
+where
+    S: Service<Request<Frames>, Response = Response<B>>,
+    S::Error: Error + 'static,
+    B: Body,
+    B::Error: Into<S::Error>,
+{
+    type Body = B;
+}
+
+/// What became of a request: the whole reply, or the failure and how many bytes of the request's body were pulled.
+pub(crate) type Outcome<T> = Result<Response<Bytes>, (Failure<T>, u64)>;
+
+pin_project! {
+    /// A request under way, until its reply is whole.
+    pub(crate) struct Exchange<S: Transport> {
+        #[pin]
+        state: State<S::Future, S::Body>,
+        pulled: Closing,
+        limit: u64,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, B> {
+        Sent { #[pin] reply: F },
+        Answered { head: Option<response::Parts>, #[pin] body: B, collect: Collect },
+    }
+}
+
+/// A request's body. Afterwards a connection that still has it sends no more of it: hyper opens an HTTP/2 stream that
+/// had to wait for its turn even if its call is over.
+struct Closing(Pulled);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl<S: Transport> Exchange<S> {
+    pub(crate) fn new(service: &S, outgoing: Outgoing, limit: u64) -> Self {
+        let pulled = Closing(Pulled::default());
+        let mut request = outgoing.request.map(|body| Frames::counted(body, &pulled.0));
+        if outgoing.fresh_connection {
+            request.extensions_mut().insert(FreshConnection);
+        }
+        Self { state: State::Sent { reply: service.call(request) }, pulled, limit }
+    }
+
+    /// Gives the exchange up: nothing more of its request is sent.
+    pub(crate) fn end(self: Pin<&mut Self>, failure: Failure<S::Error>) -> Outcome<S::Error> {
+        Err((failure, self.pulled.0.close()))
+    }
+}
+
+impl<S: Transport> Future for Exchange<S> {
+    type Output = Outcome<S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<S::Error>> {
+        let mut this = self.as_mut().project();
+        let failure = loop {
+            match this.state.as_mut().project() {
+                StateProjection::Sent { reply } => match ready!(reply.poll(context)) {
+                    Ok(reply) => {
+                        let (head, body) = reply.into_parts();
+                        let collect = Collect::default();
+                        this.state.set(State::Answered { head: Some(head), body, collect });
+                    }
+                    Err(error) => break Failure::Transport(error),
+                },
+                StateProjection::Answered { head, body, collect } => {
+                    match (ready!(collect.poll(body, *this.limit, context)), head.take()) {
+                        (Ok(Some(body)), Some(head)) => {
+                            return Poll::Ready(Ok(Response::from_parts(head, body)));
+                        }
+                        (Err(error), _) => break Failure::Transport(error.into()),
+                        _ => break Failure::TooLarge { limit: *this.limit },
+                    }
+                }
+            }
+        };
+        Poll::Ready(self.end(failure))
+    }
+}

@@ -1,0 +1,100 @@
+//! Token requests, which outlive the calls that send them.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, SystemTime};
+
+use lark_proto::{Failure, FetchId};
+
+use crate::exchange::{Exchange, Outcome, Transport};
+use crate::parker::Parker;
+
+/// The token requests under way. Any call of the client polls them, after it has taken one out: no lock is held while
+/// a service's code runs.
+pub(crate) struct Kept<S: Transport>(Mutex<Vec<TokenRequest<S>>>);
+
+pub(crate) struct TokenRequest<S: Transport> {
+    pub(crate) id: FetchId,
+    exchange: Pin<Box<Exchange<S>>>,
+    until: SystemTime,
+    signal: Arc<Signal>,
+}
+
+/// The waker of a token request, which wakes calls that poll it.
+struct Signal {
+    is_woken: AtomicBool,
+    parker: Arc<Parker>,
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            self.parker.wake_two();
+        }
+    }
+}
+
+impl<S: Transport> Kept<S> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn contains(&self, id: FetchId) -> bool {
+        self.lock().iter().any(|request| request.id == id)
+    }
+
+    /// Whether a request is to be polled.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.lock().iter().any(TokenRequest::is_woken)
+    }
+
+    /// Takes a request that is to be polled, or whose time is over, out of its place.
+    pub(crate) fn take(&self, now: SystemTime) -> Option<TokenRequest<S>> {
+        let mut requests = self.lock();
+        let is_due = |request: &TokenRequest<S>| request.is_woken() || request.until <= now;
+        let at = requests.iter().position(is_due)?;
+        Some(requests.swap_remove(at))
+    }
+
+    pub(crate) fn put(&self, request: TokenRequest<S>) {
+        self.lock().push(request);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<TokenRequest<S>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Transport> TokenRequest<S> {
+    pub(crate) fn new(
+        id: FetchId,
+        exchange: Exchange<S>,
+        keep_for: Duration,
+        parker: &Arc<Parker>,
+    ) -> Self {
+        let now = parker.clock.now();
+        let until = now.checked_add(keep_for).unwrap_or(now);
+        let signal = Signal { is_woken: AtomicBool::new(true), parker: parker.clone() };
+        Self { id, exchange: Box::pin(exchange), until, signal: Arc::new(signal) }
+    }
+
+    pub(crate) fn is_woken(&self) -> bool {
+        self.signal.is_woken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Outcome<S::Error>> {
+        self.signal.is_woken.store(false, Ordering::Release);
+        let waker = Waker::from(self.signal.clone());
+        let outcome = self.exchange.as_mut().poll(&mut Context::from_waker(&waker));
+        if outcome.is_pending() && self.until <= now {
+            return Poll::Ready(self.exchange.as_mut().end(Failure::Deadline));
+        }
+        outcome
+    }
+}

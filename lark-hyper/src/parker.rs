@@ -1,0 +1,114 @@
+//! The session, and the wakers of the calls that wait.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::SystemTime;
+
+use lark_proto::{Call, CallId, Session, Step};
+
+use crate::clock::Clock;
+
+/// A session behind a lock, under which the wakers of its calls are kept too.
+///
+/// Wakers are executors' code: they are cloned, woken and dropped while the lock is not held.
+pub(crate) struct Parker {
+    state: Mutex<State>,
+    pub(crate) clock: Clock,
+}
+
+struct State {
+    session: Session,
+    parked: BTreeMap<CallId, Waker>,
+}
+
+impl Parker {
+    pub(crate) fn new(session: Session, clock: Clock) -> Self {
+        Self { state: Mutex::new(State { session, parked: BTreeMap::new() }), clock }
+    }
+
+    /// Uses the session, and then wakes the calls that it names. The clock is read while the session is held.
+    pub(crate) fn step<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
+        self.with(|state, now| work(&mut state.session, now))
+    }
+
+    /// Takes the next step of `call`, which is parked with `waker` if it has to wait.
+    pub(crate) fn next<O, T>(&self, call: &mut Call<'_, O, T>, waker: &Waker) -> Step<O, T> {
+        let waker = waker.clone();
+        let (step, _unlocked) = self.with(|State { session, parked }, now| {
+            let stale = call.id().and_then(|id| parked.remove(&id));
+            let step = call.next(session, now);
+            match (&step, call.id()) {
+                (Step::Wait(_), Some(id)) => {
+                    parked.insert(id, waker);
+                    (step, [stale, None])
+                }
+                _ => (step, [stale, Some(waker)]),
+            }
+        });
+        step
+    }
+
+    /// Parks a call with `waker` until it is woken or unparked.
+    pub(crate) fn park(&self, id: CallId, waker: &Waker) {
+        let waker = waker.clone();
+        let _stale = self.lock().parked.insert(id, waker);
+    }
+
+    /// Whether a call is still parked. From now on it is parked with `waker`.
+    pub(crate) fn is_parked(&self, id: CallId, waker: &Waker) -> bool {
+        let mut waker = waker.clone();
+        let mut state = self.lock();
+        let parked = state.parked.get_mut(&id).map(|parked| mem::swap(parked, &mut waker));
+        drop(state);
+        parked.is_some()
+    }
+
+    /// Reports to the session what became of `call`, which is no longer parked.
+    pub(crate) fn report<O, T>(
+        &self,
+        call: &mut Call<'_, O, T>,
+        work: impl FnOnce(&mut Call<'_, O, T>, &mut Session, SystemTime),
+    ) {
+        let _stale = self.with(|State { session, parked }, now| {
+            let stale = call.id().and_then(|id| parked.remove(&id));
+            work(call, session, now);
+            stale
+        });
+    }
+
+    /// Wakes the oldest and the newest of the parked calls: one of the two may belong to a future that is no longer
+    /// polled.
+    pub(crate) fn wake_two(&self) {
+        let mut state = self.lock();
+        let two = [state.parked.pop_first(), state.parked.pop_last()];
+        drop(state);
+        two.into_iter().flatten().for_each(|(_, waker)| waker.wake());
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut State, SystemTime) -> R) -> R {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let result = work(&mut state, now);
+        let State { session, parked } = &mut *state;
+        let woken: Vec<Waker> = session.woken().filter_map(|id| parked.remove(&id)).collect();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// A panic elsewhere leaves the state whole: no method of the session panics half-way.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Parker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parker")
+            .field("session", &self.lock().session)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! The events of a call, for the `tracing` crate. Without the feature a call keeps none.
+
+use lark_proto::{Call, Event};
+
+/// The call, keeping its events if they are emitted at all.
+pub(crate) fn keep<'e, O, T>(call: Call<'e, O, T>) -> Call<'e, O, T> {
+    if cfg!(feature = "tracing") { call.keep_events() } else { call }
+}
+
+/// Emits `events`. A subscriber is a caller's code, so the session must not be held.
+#[cfg(feature = "tracing")]
+pub(crate) fn emit(events: &[Event]) {
+    events.iter().for_each(Event::trace);
+}
+
+/// Without the feature there is nothing to emit.
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn emit(_: &[Event]) {}

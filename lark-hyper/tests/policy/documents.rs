@@ -1,0 +1,156 @@
+//! Writes that must not overlap, and documents that are busy.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use lark_proto::{Failure, Limits, Outcome};
+
+use crate::service::{
+    Reaction, World, after, answer, custom, done, millis, refusal, secs, with, with_tokens, write,
+};
+use crate::service::{TOKEN, granted};
+
+/// The codes of a busy document.
+const BUSY: [i64; 7] = [90_217, 90_235, 90_242, 90_228, 1_310_217, 1_310_235, 1_310_242];
+
+/// A document that takes one write at a time. A write that has begun goes on whatever becomes of its connection.
+#[derive(Default)]
+struct Document {
+    /// Until when each write occupies it, and the write's body.
+    writes: Vec<(Duration, Bytes)>,
+}
+
+impl Document {
+    fn react(
+        &mut self,
+        now: Duration,
+        request: &Request<Bytes>,
+        takes: u64,
+        code: i64,
+    ) -> Reaction {
+        if request.uri().path().ends_with(TOKEN) {
+            return after(Duration::ZERO, granted("t-1"));
+        }
+        if self.writes.last().is_some_and(|(ends, _)| now < *ends) {
+            return after(millis(50), refusal(200, code));
+        }
+        self.writes.push((now + secs(takes), request.body().clone()));
+        after(secs(takes), done())
+    }
+}
+
+/// The text of an image as the service finds it in a body.
+fn holds(body: &Bytes, image: &str) -> bool {
+    let numbers: Vec<String> = image.bytes().map(|byte| byte.to_string()).collect();
+    std::str::from_utf8(body).unwrap().contains(&numbers.join(","))
+}
+
+#[test]
+fn a_write_behind_one_that_was_given_up_succeeds_and_stands() {
+    for takes in [10, 60] {
+        for code in [90_217, 90_235] {
+            let world = World::new("a write behind");
+            let mut document = Document::default();
+            let client =
+                world.client(custom(), |now, request| document.react(now, &request, takes, code));
+            world.run_all(2, async |number| {
+                if number == 0 {
+                    let write = write(0, "first");
+                    let first = world.within(secs(1), client.call(&write)).await;
+                    assert!(first.is_none());
+                } else {
+                    client.call(&write(0, "second")).await.unwrap();
+                }
+            });
+            drop(client);
+            let (_, body) = document.writes.last().unwrap();
+            assert!(holds(body, "second") && document.writes.len() == 2, "{takes} s, {code}");
+        }
+    }
+}
+
+#[test]
+fn a_write_whose_connection_broke_waits_for_its_own_first_send() {
+    let world = World::new("a broken connection");
+    let (mut document, mut sent) = (Document::default(), 0);
+    let client = world.client(custom(), |now, request| {
+        let reaction = document.react(now, &request, 10, 90_217);
+        sent += 1;
+        // The first request is for the token.
+        if sent == 2 { Reaction::Cut(millis(100)) } else { reaction }
+    });
+    world.executor.run(client.call(&write(0, "one"))).unwrap();
+    let hasty = client.clone().with_limits(Limits::default().total(secs(5)));
+    drop(client);
+    drop(hasty);
+    assert_eq!(document.writes.len(), 2);
+}
+
+#[test]
+fn a_write_that_may_have_been_carried_out_ends_as_unknown_with_the_transports_cause() {
+    let world = World::new("unknown");
+    let mut sent = 0;
+    let client = world.client(custom(), |_, request| {
+        sent += 1;
+        match sent {
+            1 => after(millis(0), granted("t-1")),
+            2 => Reaction::Cut(millis(100)),
+            _ => {
+                assert!(request.uri().path().ends_with("/values_image"));
+                after(millis(50), refusal(200, 90_217))
+            }
+        }
+    });
+    let hasty = client.with_limits(Limits::default().total(secs(30)));
+    let error = world.executor.run(hasty.call(&write(0, "one"))).unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    assert!(matches!(error.earlier(), Some(Failure::Transport(_))), "{error}");
+}
+
+#[test]
+fn a_write_goes_on_after_a_gateways_502_and_a_busy_document() {
+    let world = World::new("a gateway");
+    let mut sent = 0;
+    let client = world.client(custom(), |now, _| {
+        sent += 1;
+        match sent {
+            1 => after(millis(0), granted("t-1")),
+            2 => after(secs(62), answer(502, "<html>Bad Gateway</html>")),
+            _ if now < secs(82) => after(millis(50), refusal(200, 90_235)),
+            _ => after(secs(1), done()),
+        }
+    });
+    world.executor.run(client.call(&write(0, "one"))).unwrap();
+    assert!(world.sent("/values_image")[1] >= secs(64));
+}
+
+#[test]
+fn a_busy_document_is_waited_for_and_holds_up_no_other() {
+    for code in BUSY {
+        for (status, retry_after) in [(200, None), (429, Some("1")), (429, Some("60"))] {
+            let world = World::new("a busy document");
+            let mut service = with_tokens(|_, _| after(millis(0), granted("t-1")));
+            let client = world.client(custom(), move |now, request| {
+                let is_busy = now < secs(60) && request.uri().path().contains("shtcn000000");
+                match retry_after {
+                    _ if !is_busy => service(now, request),
+                    None => after(millis(50), refusal(status, code)),
+                    Some(wait) => {
+                        after(millis(50), with(refusal(status, code), "retry-after", wait))
+                    }
+                }
+            });
+            let took = world.run_all(81, async |number| {
+                let (document, at) = if number < 51 { (0, 0) } else { (1, number - 50) };
+                world.sleep_until(secs(at.into())).await;
+                let (result, took) = world.timed(client.call(&write(document, "one"))).await;
+                result.unwrap();
+                took
+            });
+            let name = format!("{code} {status} {retry_after:?}");
+            assert!(took[51..].iter().all(|took| *took == millis(100)), "{name}: {took:?}");
+            assert!(world.now() < secs(60 + 8 + 6), "{name}: {:?}", world.now());
+        }
+    }
+}
