@@ -14,10 +14,9 @@ fn put() -> PutImage {
 
 /// Has a call begin on a runtime that ends after `millis`.
 fn begin_on_a_runtime_that_ends(client: &'static Client, millis: u64) {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.spawn(async { client.call(&put()).await });
-    std::thread::sleep(Duration::from_millis(millis));
-    runtime.shutdown_background();
+    runtime.block_on(tokio::time::sleep(Duration::from_millis(millis)));
 }
 
 #[test]
