@@ -16,7 +16,7 @@ fn put() -> PutImage {
 fn begin_on_a_runtime_that_ends(client: &'static Client, millis: u64) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.spawn(async { client.call(&put()).await });
-    runtime.block_on(tokio::time::sleep(Duration::from_millis(millis)));
+    runtime.block_on(async { tokio::time::sleep(Duration::from_millis(millis)).await });
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_client_works_on_the_next_runtime_after_one_ended_in_the_middle_of_a_token_r
     for millis in [0, 1, 5, 20, 50] {
         server
             .lark()
-            .break_next_on(Route::TenantAccessToken, Break::SlowReply(Duration::from_secs(20)));
+            .break_next_on(Route::TenantAccessToken, Break::SlowReply(Duration::from_secs(2)));
         begin_on_a_runtime_that_ends(client, millis);
     }
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
