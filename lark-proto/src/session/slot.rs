@@ -326,11 +326,12 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.held.as_ref().map(|held| (&held.token, held.ends))
     }
 
-    /// Whether there is nothing to keep: no valid or refused token, no request and no pause.
+    /// Whether there is nothing to keep: no valid or refused token, no request and no pause, and no renewal is put off,
+    /// which would be put off for an imported token too.
     pub(super) fn is_idle(&self, now: Duration) -> bool {
         let refused = self.refused.iter().any(|(_, ends)| *ends > now);
         let asked = self.request.is_some() || self.pause(now).is_some();
-        !asked && !refused && self.good(now).is_none()
+        !asked && !refused && self.good(now).is_none() && now >= self.renew_after
     }
 }
 
@@ -485,6 +486,17 @@ mod tests {
         assert!(life.0.import("t-3", secs(9000), FetchId(10)));
         assert_eq!(life.0.held(), Some((&"t-2", secs(9000))));
         assert_eq!(life.0.generation(), 9);
+    }
+
+    #[test]
+    fn a_renewal_that_is_put_off_stays_so_after_the_end_of_the_token() {
+        let mut life = Life::new();
+        assert!(life.0.import("t-1", secs(30), FetchId(9)));
+        life.fail(17, Setback::Failed);
+        assert!(!life.0.is_idle(secs(76)), "the session would forget it");
+        assert!(life.0.import("t-2", secs(90), FetchId(10)));
+        assert!(!life.0.is_due(secs(76)) && life.0.is_due(secs(77)));
+        assert!(life.0.is_idle(secs(90)));
     }
 
     #[test]
