@@ -292,11 +292,14 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
                     is_over = true;
                 }
                 Poll::Ready(Ok(reply)) => {
-                    parker.step(|session, now| session.token_received(id, now, reply));
+                    let event = parker.step(|session, now| session.token_received(id, now, reply));
+                    trace::emit(event.as_slice());
                 }
                 Poll::Ready(Err((failure, _))) => {
                     let permanence = permanence(&failure);
-                    parker.step(|session, now| session.token_broken(id, now, &failure, permanence));
+                    let event = parker
+                        .step(|session, now| session.token_broken(id, now, &failure, permanence));
+                    trace::emit(event.as_slice());
                 }
             }
             self.polled = None;

@@ -62,6 +62,7 @@ use lanes::Lanes;
 use limits::backoff;
 use token_request::Cause;
 use tokens::Tokens;
+use untyped::text;
 
 /// The time between two sweeps, which drop the entries that are no longer needed.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -225,10 +226,16 @@ impl Session {
 
     /// Reports the reply to a token request that is not reported through its call: the call has ended or gone on.
     /// Without effect if the outcome was reported before, or the session counts the request as failed, which it does
-    /// after 61 s.
-    pub fn token_received(&mut self, request: FetchId, now: SystemTime, reply: Response<Bytes>) {
+    /// after 61 s. Returns the event for the log if the service refused the request.
+    pub fn token_received(
+        &mut self,
+        request: FetchId,
+        now: SystemTime,
+        reply: Response<Bytes>,
+    ) -> Option<Event> {
         let now = self.tick(now);
-        self.token_reply(request, now, reply);
+        let (route, error) = self.token_reply(request, now, reply)?;
+        Some(Event::refused(route, &error, true))
     }
 
     /// Reports that the transport failed during a token request, as [`Session::token_received`].
@@ -238,9 +245,10 @@ impl Session {
         now: SystemTime,
         failure: &Failure<T>,
         permanence: Permanence,
-    ) {
+    ) -> Option<Event> {
         let now = self.tick(now);
-        self.token_failure(request, now, failure, permanence);
+        let route = self.token_failure(request, now, failure, permanence)?;
+        Some(Event::broken(route, text(failure), true))
     }
 
     /// Reports that the adapter has given up a token request, as [`Session::token_received`]. It does not count as a

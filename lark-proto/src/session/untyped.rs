@@ -199,7 +199,7 @@ impl<'e, T> Untyped<'e, T> {
 }
 
 /// A failure in one line, with the causes of the transport's error.
-fn text<T: StdError>(failure: &Failure<T>) -> String {
+pub(super) fn text<T: StdError>(failure: &Failure<T>) -> String {
     match failure {
         Failure::Transport(error) => chain(error),
         other => other.to_string(),

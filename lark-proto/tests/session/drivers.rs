@@ -1,8 +1,8 @@
 //! The request for a first token whose driver gives up, passes its deadline or takes no step.
 
 use lark_proto::{
-    Call, Code, Failure, FetchId, ImageKey, Limits, Outcome, Permanence, Purpose, Session, Step,
-    WaitFor,
+    Call, Code, Event, Failure, FetchId, ImageKey, Limits, Outcome, Permanence, Purpose, Session,
+    Step, WaitFor,
 };
 
 use crate::first_token::{assert_all_succeed, good_from, is_cut};
@@ -46,7 +46,9 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
         assert!(matches!(second.next(&mut session, now), Step::Wait(_)));
         let (cut, permanent) = (Failure::Transport(Cut), Permanence::Permanent);
         if keeps {
-            session.token_broken(id, now, &cut, permanent);
+            let event = session.token_broken(id, now, &cut, permanent);
+            let Some(Event::Broken { route, error, .. }) = event else { panic!("{event:?}") };
+            assert!(route.ends_with(TOKEN) && error == "connection cut");
         } else {
             first.broken(&mut session, now, cut, 0, permanent);
         }
@@ -147,8 +149,10 @@ fn a_request_without_an_answer_is_sent_again_after_a_minute() {
     assert!(pause <= millis(500));
     let Step::Send(_) = next.next(&mut session, at(62)) else { panic!() };
     // Its answer comes too late to matter.
-    session.token_received(lost, at(62), refusal(400, Code::APP_SECRET_INVALID.0));
-    session.token_broken(lost, at(62), &Failure::Transport(Cut), Permanence::Permanent);
+    let refusal = refusal(400, Code::APP_SECRET_INVALID.0);
+    assert_eq!(session.token_received(lost, at(62), refusal), None);
+    let cut = Failure::Transport(Cut);
+    assert_eq!(session.token_broken(lost, at(62), &cut, Permanence::Permanent), None);
     session.token_dropped(lost, at(62));
     assert!(matches!(call().next(&mut session, at(62)), Step::Wait(_)));
     let heard = next.read(granted("t-1", 7200));

@@ -338,7 +338,7 @@ impl<'w, O> Sim<'w, O> {
         match (purpose, answer) {
             (Purpose::Token(id), answer) if self.keeps => {
                 match answer {
-                    Ok(reply) => self.session.token_received(id, now, reply),
+                    Ok(reply) => drop(self.session.token_received(id, now, reply)),
                     Err(_) => {
                         let cut = Failure::Transport(Cut);
                         self.session.token_broken(id, now, &cut, Permanence::Passing);

@@ -400,8 +400,8 @@ fn a_call_that_renews_the_apps_token_is_named_when_its_tenants_renewal_is_settle
         let id = send(&mut session, &mut other, secs(5460));
         let _named = session.woken().count();
         match settles {
-            "granted" => session.token_received(id, now, granted("t-2", 7200)),
-            "failed" => session.token_received(id, now, page(500)),
+            "granted" => drop(session.token_received(id, now, granted("t-2", 7200))),
+            "failed" => drop(session.token_received(id, now, page(500))),
             "dropped" => session.token_dropped(id, now),
             _ => {
                 let text = exported(with_ticket(), now, "t-2", 7200);
