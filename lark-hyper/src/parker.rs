@@ -20,7 +20,8 @@ pub(crate) struct Parker {
 
 struct State {
     session: Session,
-    parked: BTreeMap<CallId, Waker>,
+    /// Without a waker: it was woken to poll token requests, and has not been polled since.
+    parked: BTreeMap<CallId, Option<Waker>>,
 }
 
 impl Parker {
@@ -39,26 +40,24 @@ impl Parker {
         let (step, _unlocked) = self.with(|State { session, parked }, now| {
             let stale = call.id().and_then(|id| parked.remove(&id));
             let step = call.next(session, now);
-            match (&step, call.id()) {
-                (Step::Wait(_), Some(id)) => {
-                    parked.insert(id, waker);
-                    (step, [stale, None])
-                }
-                _ => (step, [stale, Some(waker)]),
-            }
+            let unused = match (&step, call.id()) {
+                (Step::Wait(_), Some(id)) => parked.insert(id, Some(waker)).flatten(),
+                _ => Some(waker),
+            };
+            (step, [stale.flatten(), unused])
         });
         step
     }
 
     /// Parks a call with `waker` until it is woken or unparked.
     pub(crate) fn park(&self, id: CallId, waker: &Waker) {
-        let waker = waker.clone();
+        let waker = Some(waker.clone());
         let _stale = self.lock().parked.insert(id, waker);
     }
 
     /// Whether a call is still parked. From now on it is parked with `waker`.
     pub(crate) fn is_parked(&self, id: CallId, waker: &Waker) -> bool {
-        let mut waker = waker.clone();
+        let mut waker = Some(waker.clone());
         let mut state = self.lock();
         let parked = state.parked.get_mut(&id).map(|parked| mem::swap(parked, &mut waker));
         drop(state);
@@ -74,17 +73,19 @@ impl Parker {
         let _stale = self.with(|State { session, parked }, now| {
             let stale = call.id().and_then(|id| parked.remove(&id));
             work(call, session, now);
-            stale
+            stale.flatten()
         });
     }
 
-    /// Wakes the oldest and the newest of the parked calls: one of the two may belong to a future that is no longer
-    /// polled.
+    /// Wakes the oldest and the newest of the parked calls, which stay parked. One of the two may belong to a future
+    /// that is no longer polled.
     pub(crate) fn wake_two(&self) {
         let mut state = self.lock();
-        let two = [state.parked.pop_first(), state.parked.pop_last()];
+        let parked = &mut state.parked;
+        let oldest = parked.values_mut().find_map(Option::take);
+        let newest = parked.values_mut().rev().find_map(Option::take);
         drop(state);
-        two.into_iter().flatten().for_each(|(_, waker)| waker.wake());
+        [oldest, newest].into_iter().flatten().for_each(Waker::wake);
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut State, SystemTime) -> R) -> R {
@@ -92,7 +93,8 @@ impl Parker {
         let now = self.clock.now();
         let result = work(&mut state, now);
         let State { session, parked } = &mut *state;
-        let woken: Vec<Waker> = session.woken().filter_map(|id| parked.remove(&id)).collect();
+        let woken = session.woken().filter_map(|id| parked.remove(&id)?);
+        let woken: Vec<Waker> = woken.collect();
         drop(state);
         woken.into_iter().for_each(Waker::wake);
         result
