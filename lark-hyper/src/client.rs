@@ -224,6 +224,7 @@ where
         pulled: &Pulled,
     ) -> Result<Response<Bytes>, Failure<S::Error>> {
         let mut request = outgoing.request.map(|body| Frames::counted(body, pulled));
+        request.extensions_mut().insert(outgoing.phases);
         if outgoing.fresh_connection {
             request.extensions_mut().insert(FreshConnection);
         }

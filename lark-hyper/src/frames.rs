@@ -67,6 +67,13 @@ impl Frames {
         Self { body: Box::new(body), pulled: pulled.clone() }
     }
 
+    /// A clone of the body that is left to be sent, which is all of it before the first frame. It shares the memory of
+    /// stored parts. A layer that hashes or signs the body reads it from here.
+    #[must_use]
+    pub fn body(&self) -> Body {
+        Body::clone(&self.body)
+    }
+
     /// The record of what is taken from here, which outlives the body.
     #[must_use]
     pub fn pulled(&self) -> Pulled {

@@ -64,6 +64,10 @@ mod error;
 mod frames;
 mod permanence;
 
+#[cfg(feature = "tokio")]
+mod connection;
+#[cfg(feature = "tokio")]
+mod deadline;
 #[cfg(feature = "fake-server")]
 mod fake_server;
 #[cfg(feature = "tokio")]
@@ -74,7 +78,9 @@ pub use error::{CallError, Timeout, TransportError};
 pub use frames::{Frames, FreshConnection, Pulled};
 pub use {hyper, lark_proto};
 
+#[cfg(feature = "tokio")]
+pub use connection::Connection;
 #[cfg(feature = "fake-server")]
 pub use fake_server::FakeServer;
 #[cfg(feature = "tokio")]
-pub use pool::{Pool, ReplyBody};
+pub use pool::{Pool, ReplyBody, ReplyFuture};
