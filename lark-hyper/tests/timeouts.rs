@@ -15,7 +15,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lark_hyper::{CallError, Client, Connection, Frames, Pool, ReplyBody, Timeout, TransportError};
 use lark_proto::fake::http1::{self, Requests};
-use lark_proto::{App, EndpointExt, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
+use lark_proto::{App, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Barrier;
 use tokio::time::Instant;
@@ -143,28 +143,6 @@ async fn a_body_without_an_end_ends_with_the_call() {
     let token = TenantToken::new("t-1").unwrap();
     let outcome = client.with_limits(limits).call_as(&token, &put).await;
     assert!(matches!(outcome.unwrap_err().kind, Failure::Deadline));
-}
-
-/// Bodies are handed on, for example to a thread of another kind.
-#[test]
-fn a_reply_is_waited_for_outside_of_the_runtime() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let connector = |_| {
-        let (near, mut far) = tokio::io::duplex(1 << 10);
-        tokio::spawn(async move {
-            take(&mut far, Duration::ZERO).await;
-            far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await.unwrap();
-            pending::<()>().await;
-        });
-        ready(Ok::<_, io::Error>(Connection::new(TokioIo::new(near))))
-    };
-    let site = Site::custom("http://127.0.0.1:1").unwrap();
-    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
-    let request = put.request_streamed(&site, &TenantToken::new("t-1").unwrap());
-    let call = async { Pool::with_connector(connector).call(request.map(Frames::from)).await };
-    let mut reply = runtime.block_on(call).unwrap();
-    let mut context = Context::from_waker(std::task::Waker::noop());
-    assert!(Pin::new(reply.body_mut()).poll_frame(&mut context).is_pending());
 }
 
 /// Each connection answers one request and is then silent for the next, which it drops.
