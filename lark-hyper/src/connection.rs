@@ -83,7 +83,9 @@ impl Connector {
     /// TCP, and TLS by `config` for `https`.
     pub(crate) fn tls(config: ClientConfig) -> Self {
         let config = Arc::new(config);
-        Self(Arc::new(move |uri, phases| Box::pin(open(config.clone(), uri, phases))))
+        Self(Arc::new(move |uri, phases| {
+            Box::pin(open(lookup(uri.clone()), config.clone(), uri, phases))
+        }))
     }
 
     /// By a function of the caller's. How much of its time is a lookup is not known.
@@ -132,8 +134,14 @@ impl Future for Opened {
     }
 }
 
-async fn open(config: Arc<ClientConfig>, uri: Uri, phases: Phases) -> Result<Connection, BoxError> {
-    let addresses = timed(phases.resolve, Timeout::Resolve, lookup(&uri)).await??;
+/// Opens a connection to the addresses that `lookup` finds.
+async fn open(
+    lookup: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+    config: Arc<ClientConfig>,
+    uri: Uri,
+    phases: Phases,
+) -> Result<Connection, BoxError> {
+    let addresses = timed(phases.resolve, Timeout::Resolve, lookup).await??;
     let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
     http.enforce_http(false);
     // A head must not wait for the acknowledgement of what went before.
@@ -147,7 +155,7 @@ async fn open(config: Arc<ClientConfig>, uri: Uri, phases: Phases) -> Result<Con
 }
 
 /// The addresses of the URI's host, or none where it is an address itself.
-async fn lookup(uri: &Uri) -> io::Result<Vec<SocketAddr>> {
+async fn lookup(uri: Uri) -> io::Result<Vec<SocketAddr>> {
     let host = uri.host().unwrap_or_default();
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return Ok(Vec::new());
@@ -283,5 +291,30 @@ impl Write for Wire {
         // Nothing is read any more.
         self.is_drained = true;
         self.write(context, Write::poll_shutdown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use rustls::RootCertStore;
+    use rustls::crypto::ring;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_hangs_has_a_time_and_a_name_of_its_own() {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let uri = Uri::from_static("https://localhost/");
+        let start = tokio::time::Instant::now();
+        let error = open(pending(), config.into(), uri, Phases::of(0)).await.unwrap_err();
+        let timeout = error.downcast_ref();
+        assert!(matches!(timeout, Some(TransportError::Timeout(Timeout::Resolve))), "{error:?}");
+        assert_eq!(start.elapsed().as_secs(), 10);
     }
 }
