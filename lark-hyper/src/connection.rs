@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,6 +18,7 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
 use lark_proto::Phases;
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use crate::deadline::{Deadline, Task};
@@ -157,8 +158,11 @@ async fn open(
 /// The addresses of the URI's host, or none where it is an address itself.
 async fn lookup(uri: Uri) -> io::Result<Vec<SocketAddr>> {
     let host = uri.host().unwrap_or_default();
-    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
-        return Ok(Vec::new());
+    // A wrong name is told from one that is not known.
+    match ServerName::try_from(host.trim_matches(['[', ']'])) {
+        Ok(ServerName::IpAddress(_)) => return Ok(Vec::new()),
+        Ok(_) => {}
+        Err(error) => return Err(io::Error::other(error)),
     }
     let name: Name = host.parse().map_err(io::Error::other)?;
     Ok(GaiResolver::new().call(name).await?.collect())

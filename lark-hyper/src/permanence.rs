@@ -69,3 +69,169 @@ mod pooled {
         is_refused || TEXTS.iter().any(|text| error.to_string().starts_with(text))
     }
 }
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use std::fmt;
+    use std::future::pending;
+    use std::io;
+
+    use http::{Request, Uri, Version};
+    use hyper::service::Service;
+    use hyper_rustls::HttpsConnectorBuilder;
+    use hyper_util::client::legacy::connect::HttpConnector;
+    use hyper_util::client::legacy::connect::proxy::Tunnel;
+    use hyper_util::rt::TokioIo;
+    use lark_proto::Body;
+    use rustls::CertificateError;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::runtime::Runtime;
+    use tower::{BoxError, ServiceExt};
+
+    use super::*;
+    use crate::{Connection, Frames, Pool, Timeout, TransportError};
+
+    fn is_passing<T: Error + 'static>(error: T) -> bool {
+        permanence(&Failure::Transport(error)) == Permanence::Passing
+    }
+
+    fn request(uri: &str) -> Request<Frames> {
+        let request = Request::put(uri.parse::<Uri>().unwrap());
+        request.body(Frames::from(Body::from(vec![7; 9]))).unwrap()
+    }
+
+    /// A pool whose connections are of `connector`, which is a function of another crate's.
+    fn over<S>(connector: S) -> Pool
+    where
+        S: tower::Service<Uri, Error: Into<BoxError>, Future: Send> + Clone + Send + Sync + 'static,
+        S::Response: hyper::rt::Read + hyper::rt::Write + Send + Unpin,
+    {
+        Pool::with_connector(move |uri| {
+            let opening = connector.clone().oneshot(uri);
+            async { Ok::<_, BoxError>(Connection::new(opening.await.map_err(Into::into)?)) }
+        })
+    }
+
+    /// A server that takes connections and sends `reply` on each; its authority.
+    async fn serve(reply: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let mut streams = Vec::new();
+            loop {
+                let mut stream = listener.accept().await.unwrap().0;
+                let _ = stream.read(&mut [0; 1 << 10]).await;
+                stream.write_all(reply.as_bytes()).await.unwrap();
+                streams.push(stream);
+            }
+        });
+        authority
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_request_or_the_settings_does_not_pass() {
+        let host = serve("").await;
+        let good = format!("http://{host}/");
+        let https_only = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
+            .unwrap()
+            .https_only()
+            .enable_http1()
+            .build();
+        let denying = serve("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+        let proxy = format!("http://{denying}/").parse().unwrap();
+        let mut old = request(&good);
+        *old.version_mut() = Version::HTTP_09;
+        let failing = request(&good);
+        failing.body().pulled().close();
+        let no_uri = |_| async { Err::<Connection, _>("http://[".parse::<Uri>().unwrap_err()) };
+        for (name, pool, request) in [
+            ("https required", over(https_only), request(&good)),
+            ("another scheme", Pool::new(), request(&format!("ftp://{host}/"))),
+            ("no scheme", Pool::new(), request("/relative")),
+            ("http required", over(HttpConnector::new()), request(&format!("https://{host}/"))),
+            ("no name", Pool::new(), request("https://a..b:1/")),
+            ("a connector's URI", Pool::with_connector(no_uri), request(&good)),
+            ("a proxy's password", over(Tunnel::new(proxy, HttpConnector::new())), request(&good)),
+            ("a version", Pool::new(), old),
+            ("a body that fails", Pool::new(), failing),
+        ] {
+            let error = pool.call(request).await.unwrap_err();
+            let text = format!("{error:?}");
+            assert!(!is_passing(error), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_does_not_pass() {
+        use rustls::Error as Tls;
+        let handshake = |error| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
+        let expired = Tls::InvalidCertificate(CertificateError::Expired);
+        assert!(!is_passing(TransportError::from(handshake(expired.clone()))));
+        assert!(!is_passing(handshake(expired)));
+        assert!(!is_passing(Tls::UnsupportedNameType));
+        assert!(is_passing(handshake(Tls::DecryptError)));
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_connection_passes() {
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let garbage = serve("garbage\r\n\r\n").await;
+        let busy = serve("HTTP/1.1 503 Busy\r\n\r\n").await;
+        let proxy = format!("http://{busy}/").parse().unwrap();
+        for (name, pool, uri) in [
+            ("refused", Pool::new(), format!("http://{nobody}/")),
+            ("no HTTP", Pool::new(), format!("http://{garbage}/")),
+            ("no TLS", Pool::new(), format!("https://{garbage}/")),
+            ("a proxy", over(Tunnel::new(proxy, HttpConnector::new())), format!("http://{busy}/")),
+        ] {
+            let error = pool.call(request(&uri)).await.unwrap_err();
+            assert!(is_passing(error), "{name}");
+        }
+        assert!(is_passing(TransportError::Timeout(Timeout::Connect)));
+        assert!(is_passing(TransportError::Failed("what a service says".into())));
+    }
+
+    /// hyper calls it an error of its user.
+    #[test]
+    fn a_runtime_that_was_dropped_passes() {
+        let (pool, first) = (Pool::new(), Runtime::new().unwrap());
+        let uri = first.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let uri = format!("http://{}/", listener.local_addr().unwrap());
+            tokio::spawn(async move {
+                let _stream = listener.accept().await;
+                pending::<()>().await;
+            });
+            uri
+        });
+        let mut reply = pool.call(request(&uri));
+        let time = std::time::Duration::from_millis(200);
+        let late = first.block_on(async { tokio::time::timeout(time, &mut reply).await });
+        assert!(late.is_err());
+        drop(first);
+        let error = Runtime::new().unwrap().block_on(reply).unwrap_err();
+        assert!(format!("{error:?}").contains("DispatchGone"), "{error:?}");
+        assert!(is_passing(error));
+    }
+
+    #[test]
+    fn an_error_of_a_foreign_service_passes_unless_its_cause_does_not() {
+        #[derive(Debug)]
+        struct Foreign(Option<http::Error>);
+        impl fmt::Display for Foreign {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("foreign")
+            }
+        }
+        impl Error for Foreign {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.0.as_ref().map(|cause| cause as _)
+            }
+        }
+        assert!(is_passing(Foreign(None)));
+        assert!(!is_passing(Foreign(Request::get("http://[").body(()).err())));
+        assert_eq!(permanence::<Foreign>(&Failure::Deadline), Permanence::Passing);
+    }
+}
