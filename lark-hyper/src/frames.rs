@@ -67,8 +67,27 @@ impl Frames {
         Self { body: Box::new(body), pulled: pulled.clone() }
     }
 
-    /// A clone of the body that is left to be sent, which is all of it before the first frame. It shares the memory of
-    /// stored parts. A layer that hashes or signs the body reads it from here.
+    /// A clone of the body as it has not been sent yet, which is all of it until a transport asks for a frame. It shares
+    /// the memory of stored parts, and is encoded while it is read. So a layer can hash or sign what goes out:
+    ///
+    /// ```
+    /// use std::hash::{DefaultHasher, Hasher};
+    ///
+    /// use http::Request;
+    /// use lark_hyper::Frames;
+    ///
+    /// fn signed(mut request: Request<Frames>) -> Request<Frames> {
+    ///     let mut hasher = DefaultHasher::new();
+    ///     let mut body = request.body().body();
+    ///     while body.has_remaining() {
+    ///         let chunk = body.chunk();
+    ///         hasher.write(chunk);
+    ///         body.advance(chunk.len());
+    ///     }
+    ///     request.headers_mut().insert("x-hash", hasher.finish().into());
+    ///     request
+    /// }
+    /// ```
     #[must_use]
     pub fn body(&self) -> Body {
         Body::clone(&self.body)
