@@ -79,10 +79,8 @@ impl Frames {
     /// fn signed(mut request: Request<Frames>) -> Request<Frames> {
     ///     let mut hasher = DefaultHasher::new();
     ///     let mut body = request.body().body();
-    ///     while body.has_remaining() {
-    ///         let chunk = body.chunk();
-    ///         hasher.write(chunk);
-    ///         body.advance(chunk.len());
+    ///     while let Some(chunk) = body.next_chunk() {
+    ///         hasher.write(&chunk);
     ///     }
     ///     request.headers_mut().insert("x-hash", hasher.finish().into());
     ///     request

@@ -70,7 +70,8 @@ mod pooled {
     }
 }
 
-#[cfg(all(test, feature = "tokio"))]
+#[cfg(test)]
+#[cfg(feature = "tokio")]
 mod tests {
     use std::fmt;
     use std::future::pending;
