@@ -82,7 +82,6 @@ mod tests {
     use hyper_rustls::HttpsConnectorBuilder;
     use hyper_util::client::legacy::connect::HttpConnector;
     use hyper_util::client::legacy::connect::proxy::Tunnel;
-    use hyper_util::rt::TokioIo;
     use lark_proto::Body;
     use rustls::CertificateError;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
