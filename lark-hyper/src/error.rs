@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::iter::successors;
 
 /// Why a call failed; `T` is the error of its client's service.
 pub type CallError<T = TransportError> = lark_proto::CallError<T>;
@@ -19,27 +21,33 @@ pub enum TransportError {
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-/// What took too long.
+/// What took too long, by the names of ureq's timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {
-    /// To find the host, to connect and to send the first byte of the body.
+    /// To resolve the host name.
+    Resolve,
+    /// To connect, TLS included.
     Connect,
-    /// To send the body.
+    /// To send the request's head.
+    SendRequest,
+    /// To send the request's body.
     SendBody,
-    /// To get the head of the reply.
+    /// To receive the reply's head.
     RecvResponse,
-    /// To get the reply's body.
+    /// To receive the reply's body.
     RecvBody,
 }
 
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "resolving the host name took too long",
             Self::Connect => "connecting took too long",
-            Self::SendBody => "sending the body took too long",
-            Self::RecvResponse => "the answer took too long",
-            Self::RecvBody => "the answer's body took too long",
+            Self::SendRequest => "sending the request's head took too long",
+            Self::SendBody => "sending the request's body took too long",
+            Self::RecvResponse => "the server took too long to reply",
+            Self::RecvBody => "receiving the reply's body took too long",
         })
     }
 }
@@ -69,8 +77,8 @@ impl From<Box<dyn Error + Send + Sync>> for TransportError {
     }
 }
 
-impl From<std::io::Error> for TransportError {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for TransportError {
+    fn from(error: io::Error) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -86,4 +94,22 @@ impl From<hyper::Error> for TransportError {
     fn from(error: hyper::Error) -> Self {
         Self::Failed(error.into())
     }
+}
+
+/// An error and what caused it, also where a cause has the same text as its error and is passed over by `source`.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    // Only a mistake of the service's has no end to its causes.
+    successors(Some(error), |&error| cause(error)).take(16)
+}
+
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(TransportError::Failed(inner)) = error.downcast_ref() {
+        return Some(&**inner);
+    }
+    if let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
+        return Some(inner);
+    }
+    error.source()
 }

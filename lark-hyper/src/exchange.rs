@@ -79,6 +79,7 @@ impl<S: Transport> Exchange<S> {
     pub(crate) fn new(service: &S, outgoing: Outgoing, limit: u64) -> Self {
         let pulled = Closing(Pulled::default());
         let mut request = outgoing.request.map(|body| Frames::counted(body, &pulled.0));
+        request.extensions_mut().insert(outgoing.phases);
         if outgoing.fresh_connection {
             request.extensions_mut().insert(FreshConnection);
         }

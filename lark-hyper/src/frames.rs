@@ -67,6 +67,30 @@ impl Frames {
         Self { body: Box::new(body), pulled: pulled.clone() }
     }
 
+    /// A clone of the body as it has not been sent yet, which is all of it until a transport asks for a frame. It shares
+    /// the memory of stored parts, and is encoded while it is read. So a layer can hash or sign what goes out:
+    ///
+    /// ```
+    /// use std::hash::{DefaultHasher, Hasher};
+    ///
+    /// use http::Request;
+    /// use lark_hyper::Frames;
+    ///
+    /// fn signed(mut request: Request<Frames>) -> Request<Frames> {
+    ///     let mut hasher = DefaultHasher::new();
+    ///     let mut body = request.body().body();
+    ///     while let Some(chunk) = body.next_chunk() {
+    ///         hasher.write(&chunk);
+    ///     }
+    ///     request.headers_mut().insert("x-hash", hasher.finish().into());
+    ///     request
+    /// }
+    /// ```
+    #[must_use]
+    pub fn body(&self) -> Body {
+        Body::clone(&self.body)
+    }
+
     /// The record of what is taken from here, which outlives the body.
     #[must_use]
     pub fn pulled(&self) -> Pulled {

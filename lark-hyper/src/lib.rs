@@ -68,6 +68,10 @@ mod parker;
 mod permanence;
 mod trace;
 
+#[cfg(feature = "tokio")]
+mod connection;
+#[cfg(feature = "tokio")]
+mod deadline;
 #[cfg(feature = "fake-server")]
 mod fake_server;
 #[cfg(feature = "tokio")]
@@ -79,7 +83,9 @@ pub use exchange::Transport;
 pub use frames::{Frames, FreshConnection, Pulled};
 pub use {hyper, lark_proto};
 
+#[cfg(feature = "tokio")]
+pub use connection::Connection;
 #[cfg(feature = "fake-server")]
 pub use fake_server::FakeServer;
 #[cfg(feature = "tokio")]
-pub use pool::{Pool, ReplyBody};
+pub use pool::{Pool, ReplyBody, ReplyFuture};

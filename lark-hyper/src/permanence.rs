@@ -1,50 +1,239 @@
-//! Which of a service's errors another try would meet again.
+//! Which of a service's errors another attempt would meet again.
 
 use std::error::Error;
 
 use lark_proto::{Failure, Permanence};
 
-/// Whether another try may get through. An error of which this is not known may pass: the call's limits bound its tries.
+use crate::error::causes;
+
+/// Whether another attempt may succeed. An error of an unknown type may pass: the call's limits bound its attempts.
 pub(crate) fn permanence<T: Error + 'static>(failure: &Failure<T>) -> Permanence {
-    match failure {
-        #[cfg(feature = "tokio")]
-        Failure::Transport(error) if tls::is_permanent(error) => Permanence::Permanent,
-        _ => Permanence::Passing,
+    let Failure::Transport(error) = failure else { return Permanence::Passing };
+    let is_permanent = causes(error).any(is_request_refused);
+    #[cfg(feature = "tokio")]
+    let is_permanent = is_permanent || pooled::is_permanent(error);
+    if is_permanent { Permanence::Permanent } else { Permanence::Passing }
+}
+
+/// A request, or a part of one, that cannot be sent as it is.
+fn is_request_refused(error: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        // hyper counts a runtime that was dropped as its user's mistake; the request is good on another one.
+        return error.is_user() && !error.to_string().contains("dispatch task is gone");
     }
+    error.is::<http::Error>()
+        || error.is::<http::uri::InvalidUri>()
+        || error.is::<http::uri::InvalidUriParts>()
+        || error.is::<http::header::InvalidHeaderName>()
+        || error.is::<http::header::InvalidHeaderValue>()
 }
 
 #[cfg(feature = "tokio")]
-mod tls {
+mod pooled {
     use std::error::Error;
-    use std::io;
-    use std::iter::successors;
 
-    use crate::error::TransportError;
+    use hyper_util::client::legacy;
+    use rustls::pki_types::InvalidDnsNameError;
 
-    /// A certificate that is not trusted, or nothing that both sides speak.
+    use crate::error::causes;
+
+    /// How the texts begin of errors whose types are private to hyper-util and hyper-rustls: a request with a version or
+    /// a URI that is not taken, a connector that has HTTPS only, a proxy that wants a password.
+    const TEXTS: [&str; 6] = [
+        "client error (User",
+        "invalid URL, ",
+        "unsupported scheme ",
+        "missing scheme",
+        "tunnel error: missing destination host",
+        "tunnel error: proxy authorization required",
+    ];
+
     pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
-        // Only a mistake of the service's has no end to its causes.
-        successors(Some(error), |error| cause(*error)).take(16).any(|error| {
-            matches!(
-                error.downcast_ref(),
-                Some(
-                    rustls::Error::InvalidCertificate(_)
-                        | rustls::Error::NoCertificatesPresented
-                        | rustls::Error::PeerIncompatible(_)
-                        | rustls::Error::UnsupportedNameType
-                )
+        let is_pools = causes(error).any(|cause| cause.is::<legacy::Error>());
+        causes(error).any(|cause| is_refused(cause) || is_pools && has_text(cause))
+    }
+
+    /// A certificate that is not trusted, a name that none can have, or nothing that both sides speak.
+    fn is_refused(error: &(dyn Error + 'static)) -> bool {
+        matches!(
+            error.downcast_ref(),
+            Some(
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::NoCertificatesPresented
+                    | rustls::Error::PeerIncompatible(_)
+                    | rustls::Error::UnsupportedNameType
             )
+        ) || error.is::<InvalidDnsNameError>()
+    }
+
+    fn has_text(error: &(dyn Error + 'static)) -> bool {
+        let text = error.to_string();
+        TEXTS.iter().any(|begin| text.starts_with(begin))
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "tokio")]
+mod tests {
+    use std::fmt;
+    use std::future::pending;
+    use std::io;
+
+    use http::{Request, Uri, Version};
+    use hyper::service::Service;
+    use hyper_rustls::HttpsConnectorBuilder;
+    use hyper_util::client::legacy::connect::HttpConnector;
+    use hyper_util::client::legacy::connect::proxy::Tunnel;
+    use lark_proto::Body;
+    use rustls::CertificateError;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::runtime::Runtime;
+    use tower::{BoxError, ServiceExt};
+
+    use super::*;
+    use crate::{Connection, Frames, Pool, Timeout, TransportError};
+
+    fn is_passing<T: Error + 'static>(error: T) -> bool {
+        permanence(&Failure::Transport(error)) == Permanence::Passing
+    }
+
+    fn request(uri: &str) -> Request<Frames> {
+        let request = Request::put(uri.parse::<Uri>().unwrap());
+        request.body(Frames::from(Body::from(vec![7; 9]))).unwrap()
+    }
+
+    /// A pool whose connections are of `connector`, which is a function of another crate's.
+    fn over<S>(connector: S) -> Pool
+    where
+        S: tower::Service<Uri, Error: Into<BoxError>, Future: Send> + Clone + Send + Sync + 'static,
+        S::Response: hyper::rt::Read + hyper::rt::Write + Send + Unpin,
+    {
+        Pool::with_connector(move |uri| {
+            let opening = connector.clone().oneshot(uri);
+            async { Ok::<_, BoxError>(Connection::new(opening.await.map_err(Into::into)?)) }
         })
     }
 
-    /// The cause of `error`, also where that has the same text and is passed over by `source`.
-    fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-        if let Some(TransportError::Failed(inner)) = error.downcast_ref() {
-            return Some(&**inner);
+    /// A server that takes connections and sends `reply` on each; its authority.
+    async fn serve(reply: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let mut streams = Vec::new();
+            loop {
+                let mut stream = listener.accept().await.unwrap().0;
+                let _ = stream.read(&mut [0; 1 << 10]).await;
+                stream.write_all(reply.as_bytes()).await.unwrap();
+                streams.push(stream);
+            }
+        });
+        authority
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_request_or_the_settings_does_not_pass() {
+        let host = serve("").await;
+        let good = format!("http://{host}/");
+        let https_only = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
+            .unwrap()
+            .https_only()
+            .enable_http1()
+            .build();
+        let denying = serve("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+        let proxy = format!("http://{denying}/").parse().unwrap();
+        let mut old = request(&good);
+        *old.version_mut() = Version::HTTP_09;
+        let failing = request(&good);
+        failing.body().pulled().close();
+        let no_uri = |_| async { Err::<Connection, _>("http://[".parse::<Uri>().unwrap_err()) };
+        for (name, pool, request) in [
+            ("https required", over(https_only), request(&good)),
+            ("another scheme", Pool::new(), request(&format!("ftp://{host}/"))),
+            ("no scheme", Pool::new(), request("/relative")),
+            ("http required", over(HttpConnector::new()), request(&format!("https://{host}/"))),
+            ("no name", Pool::new(), request("https://a..b:1/")),
+            ("a connector's URI", Pool::with_connector(no_uri), request(&good)),
+            ("a proxy's password", over(Tunnel::new(proxy, HttpConnector::new())), request(&good)),
+            ("a version", Pool::new(), old),
+            ("a body that fails", Pool::new(), failing),
+        ] {
+            let error = pool.call(request).await.unwrap_err();
+            let text = format!("{error:?}");
+            assert!(!is_passing(error), "{name}: {text}");
         }
-        if let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
-            return Some(inner);
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_does_not_pass() {
+        use rustls::Error as Tls;
+        let handshake = |error| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
+        let expired = Tls::InvalidCertificate(CertificateError::Expired);
+        assert!(!is_passing(TransportError::from(handshake(expired.clone()))));
+        assert!(!is_passing(handshake(expired)));
+        assert!(!is_passing(Tls::UnsupportedNameType));
+        assert!(is_passing(handshake(Tls::DecryptError)));
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_connection_passes() {
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let garbage = serve("garbage\r\n\r\n").await;
+        let busy = serve("HTTP/1.1 503 Busy\r\n\r\n").await;
+        let proxy = format!("http://{busy}/").parse().unwrap();
+        for (name, pool, uri) in [
+            ("refused", Pool::new(), format!("http://{nobody}/")),
+            ("no HTTP", Pool::new(), format!("http://{garbage}/")),
+            ("no TLS", Pool::new(), format!("https://{garbage}/")),
+            ("a proxy", over(Tunnel::new(proxy, HttpConnector::new())), format!("http://{busy}/")),
+        ] {
+            let error = pool.call(request(&uri)).await.unwrap_err();
+            assert!(is_passing(error), "{name}");
         }
-        error.source()
+        assert!(is_passing(TransportError::Timeout(Timeout::Connect)));
+        assert!(is_passing(TransportError::Failed("unsupported scheme, a service says".into())));
+    }
+
+    /// hyper calls it an error of its user.
+    #[test]
+    fn a_runtime_that_was_dropped_passes() {
+        let (pool, first) = (Pool::new(), Runtime::new().unwrap());
+        let uri = first.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let uri = format!("http://{}/", listener.local_addr().unwrap());
+            tokio::spawn(async move {
+                let _stream = listener.accept().await;
+                pending::<()>().await;
+            });
+            uri
+        });
+        let mut reply = pool.call(request(&uri));
+        let time = std::time::Duration::from_millis(200);
+        let late = first.block_on(async { tokio::time::timeout(time, &mut reply).await });
+        assert!(late.is_err());
+        drop(first);
+        let error = Runtime::new().unwrap().block_on(reply).unwrap_err();
+        assert!(format!("{error:?}").contains("DispatchGone"), "{error:?}");
+        assert!(is_passing(error));
+    }
+
+    #[test]
+    fn an_error_of_a_foreign_service_passes_unless_its_cause_does_not() {
+        #[derive(Debug)]
+        struct Foreign(Option<http::Error>);
+        impl fmt::Display for Foreign {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("foreign")
+            }
+        }
+        impl Error for Foreign {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.0.as_ref().map(|cause| cause as _)
+            }
+        }
+        assert!(is_passing(Foreign(None)));
+        assert!(!is_passing(Foreign(Request::get("http://[").body(()).err())));
+        assert_eq!(permanence::<Foreign>(&Failure::Deadline), Permanence::Passing);
     }
 }

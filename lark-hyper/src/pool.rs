@@ -1,10 +1,11 @@
 //! Connections on tokio: found, opened, kept and timed.
 
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::io;
-use std::iter::successors;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,79 +13,86 @@ use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::rt::{Read, Write};
 use hyper::service::Service;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_timeout::TimeoutConnector;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_rustls::ConfigBuilderExt;
+use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use lark_proto::Phases;
+use rustls::ClientConfig;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep, sleep, timeout_at};
 
-use crate::error::{Timeout, TransportError};
-use crate::frames::{Frames, FreshConnection};
+use crate::connection::{Connection, Connector, PHASES};
+use crate::deadline::Deadline;
+use crate::error::{Timeout, TransportError, causes};
+use crate::frames::{Frames, FreshConnection, Pulled};
 
 /// A pool of HTTP/1.1 and HTTP/2 connections, as ALPN has it. Clones share it. Its requests need a tokio runtime
-/// with I/O and time.
+/// with I/O and time. The pool and its requests may outlive it and go on on another one; connections end with their
+/// runtime.
 ///
-/// Each phase of a request has its time: 20 s to find the host and to connect, 30 s more for the head, 30 s and a second
-/// for each 64 KiB for the body, two minutes and as much again for the service to answer (a cell write may take it
-/// one), 30 s for the reply's body. A connection of which nothing is taken for a minute is closed. How many requests are
-/// out at once is the caller's to limit, where a link is narrow: they share it, and the time goes on for each.
+/// A request has the [`Phases`] in its extensions, where a client puts them, or else those of its body's length. A
+/// connection of which nothing is taken for a minute is closed. How many requests are out at once is the caller's to
+/// limit, where a link is narrow: they share it, and the time goes on for each.
 ///
 /// A request with [`FreshConnection`] in its extensions goes over a connection of its own, which is not kept.
 ///
 /// No redirect is followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
-#[derive(Clone, Debug)]
-pub struct Pool<C = HttpsConnector<HttpConnector>> {
-    client: legacy::Client<TimeoutConnector<C>, Frames>,
+#[derive(Clone)]
+pub struct Pool {
+    client: legacy::Client<Connector, Frames>,
     /// Keeps no connection.
-    fresh: legacy::Client<TimeoutConnector<C>, Frames>,
+    fresh: legacy::Client<Connector, Frames>,
 }
 
 impl Pool {
     /// TLS by rustls with ring, trusting the roots of webpki-roots.
     #[must_use]
     pub fn new() -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        // A head must not wait for the acknowledgement of what went before.
-        http.set_nodelay(true);
-        // Over all addresses of a kind, so that after a dead one there is time for the next.
-        http.set_connect_timeout(Some(Duration::from_secs(10)));
         // Named, since a process may have several providers.
-        let ring = rustls::crypto::ring::default_provider();
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
         #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
-        let https = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(ring)
-            .expect("ring has what TLS needs")
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(http);
-        Self::with_connector(https)
+        let versions = ClientConfig::builder_with_provider(ring)
+            .with_safe_default_protocol_versions()
+            .expect("ring has what TLS needs");
+        Self::with_tls(versions.with_webpki_roots().with_no_client_auth())
     }
-}
 
-impl<C> Pool<C>
-where
-    TimeoutConnector<C>: Connect + Clone + Send + Sync + 'static,
-{
-    /// Connections made by a connector of the caller's: its proxy, certificates, addresses.
+    fn with_tls(mut config: ClientConfig) -> Self {
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Self::over(Connector::tls(config))
+    }
+
+    /// Connections opened by `connect`, which gets a URI's scheme and authority: through a proxy, with certificates or to
+    /// addresses of the caller's choice. It has the time of the phases `resolve` and `connect` together.
+    ///
+    /// ```
+    /// use hyper_rustls::HttpsConnector;
+    /// use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
+    /// use lark_hyper::{Connection, Pool};
+    /// use tower::{BoxError, ServiceExt};
+    ///
+    /// fn pool(connector: HttpsConnector<HttpConnector>) -> Pool {
+    ///     Pool::with_connector(move |uri| {
+    ///         let opening = connector.clone().oneshot(uri);
+    ///         async {
+    ///             let io = opening.await?;
+    ///             let is_http2 = io.connected().is_negotiated_h2();
+    ///             Ok::<_, BoxError>(Connection::new(io).http2(is_http2))
+    ///         }
+    ///     })
+    /// }
+    /// ```
     #[must_use]
-    pub fn with_connector(connector: C) -> Self
+    pub fn with_connector<F, R, E>(connect: F) -> Self
     where
-        C: tower_service::Service<
-                Uri,
-                Response: Read + Write + Send + Unpin,
-                Error: Into<Box<dyn Error + Send + Sync>>,
-                Future: Send + 'static,
-            > + Send,
+        F: Fn(Uri) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Connection, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let mut connector = TimeoutConnector::new(connector);
-        connector.set_connect_timeout(Some(Duration::from_secs(20)));
-        // Whatever became of its call, a connection writes out what it took: to a peer that reads nothing, for ever.
-        connector.set_write_timeout(Some(Duration::from_secs(60)));
+        Self::over(Connector::given(connect))
+    }
+
+    fn over(connector: Connector) -> Self {
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -106,75 +114,117 @@ impl Default for Pool {
     }
 }
 
-impl<C> Service<Request<Frames>> for Pool<C>
-where
-    TimeoutConnector<C>: Connect + Clone + Send + Sync + 'static,
-{
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl Service<Request<Frames>> for Pool {
     type Response = Response<ReplyBody>;
     type Error = TransportError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, TransportError>> + Send>>;
+    type Future = ReplyFuture;
 
-    fn call(&self, mut request: Request<Frames>) -> Self::Future {
+    fn call(&self, mut request: Request<Frames>) -> ReplyFuture {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(agent));
-        let (len, pulled) = (request.body().size_hint().lower(), request.body().pulled());
+        let len = request.body().size_hint().lower();
+        let pulled = request.body().pulled();
+        let given = request.extensions().get::<Phases>();
+        let phases = given.copied().unwrap_or(Phases::of(len));
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);
-        Box::pin(async move {
-            let mut reply = pin!(reply);
-            // 64 KiB a second is less than any link that uploads images should have.
-            let upload = Duration::from_secs(len >> 16);
-            let mut until = Instant::now();
-            for (time, phase) in [
-                (Duration::from_secs(20 + 30), Timeout::Connect),
-                (Duration::from_secs(30) + upload, Timeout::SendBody),
-                (Duration::from_secs(120) + upload, Timeout::RecvResponse),
-            ] {
-                until += time;
-                if let Ok(reply) = timeout_at(until, reply.as_mut()).await {
-                    let reply = reply.map_err(failed)?;
-                    return Ok(reply.map(ReplyBody::new));
-                }
-                let is_over = match phase {
-                    Timeout::Connect => pulled.bytes() > 0 || len == 0,
-                    Timeout::SendBody => pulled.bytes() == len,
-                    _ => false,
-                };
-                if !is_over {
-                    return Err(TransportError::Timeout(phase));
-                }
-            }
-            Err(TransportError::Timeout(Timeout::RecvResponse))
-        })
+        ReplyFuture { reply, len, pulled, phases, phase: Timeout::SendRequest, deadline: None }
     }
 }
 
-/// A connector's own timeouts are this pool's.
+/// The reply of a [`Pool`]'s request.
+///
+/// It may be polled on a runtime other than the one on which it began, also after that was dropped: a request that went
+/// over one of its connections then ends with an error.
+#[derive(Debug)]
+#[must_use = "a request is sent when its future is polled"]
+pub struct ReplyFuture {
+    reply: ResponseFuture,
+    /// The length of the request's body, and how much of it was taken.
+    len: u64,
+    pulled: Pulled,
+    phases: Phases,
+    /// The phase that ends at the deadline, if it has not ended before.
+    phase: Timeout,
+    /// It begins with the first wait.
+    deadline: Option<Deadline>,
+}
+
+impl Future for ReplyFuture {
+    type Output = Result<Response<ReplyBody>, TransportError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { reply, len, pulled, phases, phase, deadline } = &mut *self;
+        if let Err(error) = Handle::try_current() {
+            // A connection is a task.
+            return Poll::Ready(Err(TransportError::Failed(error.into())));
+        }
+        let polled = PHASES.sync_scope(*phases, || Pin::new(reply).poll(context));
+        if let Poll::Ready(reply) = polled {
+            let reply = reply.map_err(failed)?;
+            return Poll::Ready(Ok(reply.map(|body| ReplyBody::new(body, phases.reply))));
+        }
+        let deadline = deadline.get_or_insert_with(|| {
+            let connect = phases.resolve.saturating_add(phases.connect);
+            Deadline::after(connect.saturating_add(phases.head))
+        });
+        loop {
+            ready!(deadline.poll(context));
+            let taken = pulled.bytes();
+            match phase {
+                Timeout::SendRequest if taken > 0 || *len == 0 => {
+                    *phase = Timeout::SendBody;
+                    deadline.extend(phases.body);
+                }
+                Timeout::SendBody if taken == *len => {
+                    *phase = Timeout::RecvResponse;
+                    deadline.extend(phases.answer);
+                }
+                _ => return Poll::Ready(Err(TransportError::Timeout(*phase))),
+            }
+        }
+    }
+}
+
+/// The error of a request, or the phase whose time was over.
 fn failed(error: legacy::Error) -> TransportError {
+    let timeout = causes(&error).find_map(|cause| match cause.downcast_ref() {
+        Some(TransportError::Timeout(timeout)) => Some(*timeout),
+        _ => None,
+    });
+    // The system has limits of its own.
     let is_late = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
     };
-    match successors(error.source(), |&cause| cause.source()).any(is_late) {
-        true if error.is_connect() => TransportError::Timeout(Timeout::Connect),
-        true => TransportError::Timeout(Timeout::SendBody),
-        false => TransportError::Failed(error.into()),
+    match timeout {
+        Some(timeout) => TransportError::Timeout(timeout),
+        None if error.is_connect() && causes(&error).any(is_late) => {
+            TransportError::Timeout(Timeout::Connect)
+        }
+        None => TransportError::Failed(error.into()),
     }
 }
 
-/// The body of a [`Pool`]'s reply, which has half a minute to arrive from the first time that it has to be waited for.
+/// The body of a [`Pool`]'s reply, which has the time of the phase `reply` to arrive, from its head on.
+///
+/// It may be polled anywhere, as [`ReplyFuture`], and outside of a runtime too.
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,
-    runtime: Handle,
-    /// Begins with the first wait: most replies are there with their head.
-    late: Option<Pin<Box<Sleep>>>,
+    deadline: Deadline,
     is_late: bool,
 }
 
 impl ReplyBody {
-    fn new(incoming: Incoming) -> Self {
-        Self { incoming, runtime: Handle::current(), late: None, is_late: false }
+    fn new(incoming: Incoming, time: Duration) -> Self {
+        Self { incoming, deadline: Deadline::after(time), is_late: false }
     }
 }
 
@@ -192,13 +242,7 @@ impl Body for ReplyBody {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| Ok(frame?)));
         }
-        let Self { runtime, late, .. } = &mut *self;
-        let begin = || {
-            // Whoever polls need not be inside of it.
-            let _inside = runtime.enter();
-            Box::pin(sleep(Duration::from_secs(30)))
-        };
-        ready!(late.get_or_insert_with(begin).as_mut().poll(context));
+        ready!(self.deadline.poll(context));
         self.is_late = true;
         Poll::Ready(Some(Err(TransportError::Timeout(Timeout::RecvBody))))
     }
@@ -209,5 +253,37 @@ impl Body for ReplyBody {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+#[cfg(test)]
+#[path = "../tests/support/tls.rs"]
+#[allow(dead_code, reason = "other tests have clients of their own")]
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use lark_hyper::FakeServer;
+
+    use super::support::{Authority, Front, Opened, named};
+    use super::*;
+
+    /// The connection of a [`Pool::new`], but for its roots, to a server that offers `alpn`.
+    async fn opened(alpn: &[&str]) -> Opened {
+        let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
+        let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
+        let pool = Pool::with_tls(authority.config());
+        let uri = format!("{}/open-apis/image/v4/put/", front.site.as_str());
+        let request = Request::post(uri).body(Frames::from(lark_proto::Body::empty())).unwrap();
+        let reply = pool.call(request).await.unwrap();
+        assert!(reply.status().is_client_error(), "it has no token");
+        front.connections.recv().await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn alpn_chooses_the_version() {
+        assert_eq!(opened(&["h2", "http/1.1"]).await, Opened::http2());
+        assert_eq!(opened(&["http/1.1"]).await, Opened::http1(Some("http/1.1")));
+        assert_eq!(opened(&[]).await, Opened::http1(None));
     }
 }

@@ -1,15 +1,23 @@
 //! A body's frames: their sizes, what is said of the rest, and whose memory they are.
 
+use std::future::ready;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::{Request, Response};
 use hyper::body::{Body as _, Frame};
-use lark_hyper::Frames;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lark_hyper::{Client, Connection, Frames, Pool};
+use lark_proto::fake::http1::{self, Requests};
 use lark_proto::{
-    Authorizes, Body, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken,
+    App, Authorizes, Body, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken,
     WriteSheetImage,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc::unbounded_channel;
 
 const MOST: usize = 64 << 10;
 
@@ -108,4 +116,77 @@ fn each_body_counts_for_itself() {
     let (mut one, other) = (Frames::from(body.clone()), Frames::from(body));
     let taken = next(&mut one).unwrap().len() as u64;
     assert_eq!((one.pulled().bytes(), other.pulled().bytes()), (taken, 0));
+}
+
+fn sum(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|&byte| u64::from(byte)).sum()
+}
+
+/// The upload of `image` as a server gets it, by way of a layer that sets a header from the body if it `signs`.
+async fn wired(image: Image, signs: bool) -> Request<Bytes> {
+    let (sender, mut ends) = unbounded_channel();
+    let pool = Pool::with_connector(move |_| {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        sender.send(far).unwrap();
+        ready(io::Result::Ok(Connection::new(TokioIo::new(near))))
+    });
+    let service = service_fn(move |mut request: Request<Frames>| {
+        if signs {
+            let mut body = request.body().body();
+            let chunks = std::iter::from_fn(|| body.next_chunk());
+            let sum = chunks.map(|chunk| sum(&chunk)).sum::<u64>();
+            request.headers_mut().insert("x-sum", sum.into());
+        }
+        pool.call(request)
+    });
+    let serves = async {
+        let mut peer = ends.recv().await.unwrap();
+        let (mut requests, mut part) = (Requests::new(), vec![0; 1 << 16]);
+        loop {
+            let len = peer.read(&mut part).await.unwrap();
+            requests.push(&part[..len]);
+            if let Some(request) = requests.request().unwrap() {
+                let reply = r#"{"code":0,"data":{"image_key":"img_1"}}"#;
+                peer.write_all(&http1::reply(&Response::new(reply.into()))).await.unwrap();
+                return request;
+            }
+        }
+    };
+    let site = Site::custom("http://127.0.0.1:1").unwrap();
+    let client = Client::with_service(site, App::None, service, TokioTimer::new());
+    let (token, put) = (TenantToken::new("t-1").unwrap(), PutImage::message(image).unwrap());
+    let (key, request) = tokio::join!(client.call_as(&token, &put), serves);
+    assert_eq!(key.unwrap().as_str(), "img_1");
+    request
+}
+
+#[tokio::test]
+async fn a_layer_reads_the_body_and_the_same_bytes_go_out() {
+    let image = noise(1 << 20);
+    let plain = wired(image.clone(), false).await;
+    let mut signed = wired(image, true).await;
+    let header = signed.headers_mut().remove("x-sum").unwrap();
+    assert_eq!(header, sum(signed.body()).to_string());
+    assert_eq!(signed.headers(), plain.headers());
+    assert!(signed.body() == plain.body());
+}
+
+#[test]
+fn a_clone_of_the_body_shares_its_memory_and_is_what_is_left() {
+    let image = noise(1 << 20);
+    let memory = image.bytes().as_ptr_range();
+    let whole = put(image.clone()).into_bytes();
+    let mut frames = Frames::from(put(image.clone()));
+    let pulled = frames.pulled();
+    let mut taken = 0;
+    while let Some(frame) = next(&mut frames) {
+        taken += frame.len();
+        let left = frames.body();
+        assert_eq!(left.len(), (whole.len() - taken) as u64);
+        assert!(left.into_bytes() == whole[taken..]);
+    }
+    assert_eq!(pulled.bytes(), taken as u64, "a clone counts for nothing");
+    let mut clone = Frames::from(put(image)).body();
+    let chunks = std::iter::from_fn(|| clone.next_chunk());
+    assert!(chunks.filter(|chunk| memory.contains(&chunk.as_ptr())).count() > 0);
 }

@@ -1,22 +1,16 @@
 //! One HTTP/2 connection for all requests: what that must not do to them. On a paused clock, in memory.
 
-#[path = "support/pipe.rs"]
-#[allow(dead_code, reason = "other tests speak HTTP/1")]
-mod pipe;
-
-use std::future::{Ready, ready};
+use std::future::ready;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use hyper_util::rt::TokioTimer;
-use lark_hyper::{CallError, Client, Pool};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lark_hyper::{CallError, Client, Connection, Pool};
 use lark_proto::{App, Endpoint, Error, Payload, Reply, Site, TenantOnly, TenantToken};
-use pipe::Pipe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -95,31 +89,23 @@ struct World {
     is_silent: Arc<AtomicBool>,
 }
 
-impl tower::Service<http::Uri> for World {
-    type Response = Pipe;
-    type Error = io::Error;
-    type Future = Ready<io::Result<Pipe>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: http::Uri) -> Self::Future {
+impl World {
+    /// A connection as after a TLS handshake that agreed on HTTP/2.
+    fn connect(&self) -> Connection {
         let is_first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
         let is_silent = if is_first { self.is_silent.clone() } else { Arc::default() };
         let (near, here) = tokio::io::duplex(1 << 20);
         let (there, far) = tokio::io::duplex(1 << 20);
         tokio::spawn(relay(here, there, is_silent));
         tokio::spawn(serve(far, self.seen.clone()));
-        ready(Ok(Pipe::http2(near)))
+        Connection::new(TokioIo::new(near)).http2(true)
     }
-}
 
-impl World {
     /// A client that has its connection.
-    async fn client(&self) -> Client<Pool<World>> {
+    async fn client(&self) -> Client<Pool> {
         let site = Site::custom("http://127.0.0.1:1").unwrap();
-        let pool = Pool::with_connector(self.clone());
+        let world = self.clone();
+        let pool = Pool::with_connector(move |_| ready(io::Result::Ok(world.connect())));
         let client = Client::with_service(site, App::None, pool, TokioTimer::new());
         call(&client, "0").await.unwrap();
         client
@@ -130,11 +116,11 @@ impl World {
     }
 }
 
-async fn call(client: &Client<Pool<World>>, seconds: &'static str) -> Result<(), CallError> {
+async fn call(client: &Client<Pool>, seconds: &'static str) -> Result<(), CallError> {
     client.call_as(&TenantToken::new("t-1").unwrap(), &Once(seconds)).await
 }
 
-fn start(client: &Client<Pool<World>>, seconds: &'static str) -> JoinHandle<Result<(), CallError>> {
+fn start(client: &Client<Pool>, seconds: &'static str) -> JoinHandle<Result<(), CallError>> {
     let client = client.clone();
     tokio::spawn(async move { call(&client, seconds).await })
 }

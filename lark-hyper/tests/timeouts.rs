@@ -1,10 +1,6 @@
 //! How long the pool waits for each phase of a request, on a paused clock and an in-memory connection.
 
-#[path = "support/pipe.rs"]
-#[allow(dead_code, reason = "other tests speak HTTP/2")]
-mod pipe;
-
-use std::future::pending;
+use std::future::{pending, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,11 +12,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Frame};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::TokioTimer;
-use lark_hyper::{CallError, Client, Frames, Pool, ReplyBody, Timeout, TransportError};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lark_hyper::{CallError, Client, Connection, Frames, Pool, ReplyBody, Timeout, TransportError};
 use lark_proto::fake::http1::{self, Requests};
-use lark_proto::{App, EndpointExt, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
-use pipe::Pipe;
+use lark_proto::{App, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Barrier;
 use tokio::time::Instant;
@@ -29,11 +24,11 @@ use tokio::time::Instant;
 async fn upload<F: Future<Output = ()> + Send + 'static>(
     peer: impl Fn(DuplexStream) -> F + Clone + Send + Sync + 'static,
 ) -> (Result<ImageKey, CallError>, u64) {
-    let connector = tower::service_fn(move |_: http::Uri| {
+    let connector = move |_| {
         let (near, far) = tokio::io::duplex(1 << 10);
         tokio::spawn(peer(far));
-        Box::pin(async { Ok::<_, io::Error>(Pipe::new(near)) })
-    });
+        ready(Ok::<_, io::Error>(Connection::new(TokioIo::new(near))))
+    };
     call(Pool::with_connector(connector)).await
 }
 
@@ -70,12 +65,7 @@ async fn take(peer: &mut DuplexStream, pause: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn to_connect() {
-    let nowhere = tower::service_fn(|_: http::Uri| {
-        Box::pin(async {
-            pending::<()>().await;
-            Err::<Pipe, _>(io::Error::other("never"))
-        })
-    });
+    let nowhere = |_| pending::<io::Result<Connection>>();
     let (outcome, seconds) = call(Pool::with_connector(nowhere)).await;
     assert_eq!((timeout(outcome), seconds), (Some(Timeout::Connect), 20));
 }
@@ -155,35 +145,13 @@ async fn a_body_without_an_end_ends_with_the_call() {
     assert!(matches!(outcome.unwrap_err().kind, Failure::Deadline));
 }
 
-/// Bodies are handed on, for example to a thread of another kind.
-#[test]
-fn a_reply_is_waited_for_outside_of_the_runtime() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let connector = tower::service_fn(|_: http::Uri| {
-        let (near, mut far) = tokio::io::duplex(1 << 10);
-        tokio::spawn(async move {
-            take(&mut far, Duration::ZERO).await;
-            far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").await.unwrap();
-            pending::<()>().await;
-        });
-        Box::pin(async { Ok::<_, io::Error>(Pipe::new(near)) })
-    });
-    let site = Site::custom("http://127.0.0.1:1").unwrap();
-    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
-    let request = put.request_streamed(&site, &TenantToken::new("t-1").unwrap());
-    let call = async { Pool::with_connector(connector).call(request.map(Frames::from)).await };
-    let mut reply = runtime.block_on(call).unwrap();
-    let mut context = Context::from_waker(std::task::Waker::noop());
-    assert!(Pin::new(reply.body_mut()).poll_frame(&mut context).is_pending());
-}
-
 /// Each connection answers one request and is then silent for the next, which it drops.
 #[tokio::test(start_paused = true)]
 async fn any_number_of_dead_connections_costs_one_attempt() {
     const KEPT: usize = 3;
     let together = Arc::new(Barrier::new(KEPT));
     let opened = Arc::new(AtomicUsize::new(0));
-    let connector = tower::service_fn(move |_: http::Uri| {
+    let connector = move |_| {
         let (near, mut far) = tokio::io::duplex(1 << 10);
         let is_first = opened.fetch_add(1, Ordering::Relaxed) < KEPT;
         let together = together.clone();
@@ -196,8 +164,8 @@ async fn any_number_of_dead_connections_costs_one_attempt() {
             far.write_all(&http1::reply(&reply)).await.unwrap();
             take(&mut far, Duration::ZERO).await;
         });
-        Box::pin(async { Ok::<_, io::Error>(Pipe::new(near)) })
-    });
+        ready(Ok::<_, io::Error>(Connection::new(TokioIo::new(near))))
+    };
     let site = Site::custom("http://127.0.0.1:1").unwrap();
     let pool = Pool::with_connector(connector);
     let client = Client::with_service(site, App::None, pool, TokioTimer::new());

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, FakeServer, Pool};
+use lark_hyper::{Client, Connection, FakeServer, Pool};
 use lark_proto::{App, Site};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tower::{BoxError, ServiceExt};
 
 /// A server's certificate and its key.
 pub(crate) type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
@@ -45,23 +46,34 @@ impl Authority {
         (certificate.der().clone(), key.into())
     }
 
-    /// A client that trusts this authority alone.
-    pub(crate) fn client(&self, site: &Site, app: App) -> Client<Pool> {
+    /// Trusts this authority alone.
+    pub(crate) fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_no_client_auth()
+    }
+
+    /// A client that trusts this authority alone, by a connector of its own.
+    pub(crate) fn client(&self, site: &Site, app: App) -> Client<Pool> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(self.config())
             .https_only()
             .enable_all_versions()
             .wrap_connector(http);
-        let pool = Pool::with_connector(https);
+        let pool = Pool::with_connector(move |uri| {
+            let opening = https.clone().oneshot(uri);
+            async {
+                let io = opening.await?;
+                let is_http2 = io.connected().is_negotiated_h2();
+                Ok::<_, BoxError>(Connection::new(io).http2(is_http2))
+            }
+        });
         Client::with_service(site.clone(), app, pool, TokioTimer::new())
     }
 }

@@ -80,7 +80,9 @@ pub struct Phases {
 }
 
 impl Phases {
-    pub(super) fn of(len: u64) -> Self {
+    /// The phases of a request whose body has `len` bytes.
+    #[must_use]
+    pub fn of(len: u64) -> Self {
         // 64 KiB a second is the slowest upload that has to succeed.
         let upload = Duration::from_secs(len >> 16);
         Self {

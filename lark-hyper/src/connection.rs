@@ -1,0 +1,324 @@
+//! How the pool opens connections, and the connections, of one type whatever they go over.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use std::vec;
+
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
+use lark_proto::Phases;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tower_service::Service;
+
+use crate::deadline::{Deadline, Task};
+use crate::error::{Timeout, TransportError};
+
+/// A peer that takes nothing for so long takes nothing more.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// A connection that a connector of the caller's has opened, for [`Pool::with_connector`](crate::Pool::with_connector).
+pub struct Connection {
+    io: Box<dyn Io>,
+    is_http2: bool,
+    is_proxied: bool,
+}
+
+trait Io: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> Io for T {}
+
+impl Connection {
+    /// A connection over `io`, after any TLS handshake, which speaks HTTP/1.1 to the host itself.
+    #[must_use]
+    pub fn new(io: impl Read + Write + Send + Unpin + 'static) -> Self {
+        Self { io: Box::new(io), is_http2: false, is_proxied: false }
+    }
+
+    /// Whether it speaks HTTP/2, as ALPN says.
+    #[must_use]
+    pub fn http2(self, is_http2: bool) -> Self {
+        Self { is_http2, ..self }
+    }
+
+    /// Whether its other end is an HTTP proxy that forwards requests, whose URIs are then sent in absolute form. One
+    /// that opened a tunnel does not count.
+    #[must_use]
+    pub fn proxied(self, is_proxied: bool) -> Self {
+        Self { is_proxied, ..self }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("is_http2", &self.is_http2)
+            .field("is_proxied", &self.is_proxied)
+            .finish_non_exhaustive()
+    }
+}
+
+tokio::task_local! {
+    /// The phases of the request whose future is polled: hyper-util tells a connector nothing but the URI.
+    pub(crate) static PHASES: Phases;
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Opening = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
+
+/// Opens connections, within the phases of the request that needs one.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<dyn Fn(Uri, Phases) -> Opening + Send + Sync>);
+
+impl Connector {
+    /// TCP, and TLS by `config` for `https`.
+    pub(crate) fn tls(config: ClientConfig) -> Self {
+        let config = Arc::new(config);
+        Self(Arc::new(move |uri, phases| {
+            Box::pin(open(lookup(uri.clone()), config.clone(), uri, phases))
+        }))
+    }
+
+    /// By a function of the caller's. How much of its time is a lookup is not known.
+    pub(crate) fn given<F, R, E>(connect: F) -> Self
+    where
+        F: Fn(Uri) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Connection, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        Self(Arc::new(move |uri, phases| {
+            let opening = connect(uri);
+            let time = phases.resolve.saturating_add(phases.connect);
+            Box::pin(async move {
+                let connection = timed(time, Timeout::Connect, opening).await?;
+                connection.map_err(Into::into)
+            })
+        }))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = Wire;
+    type Error = BoxError;
+    type Future = Opened;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Opened {
+        let phases = PHASES.try_with(|phases| *phases).unwrap_or(Phases::of(0));
+        // A task ends with its runtime, and its timers with it: the request's future can be polled on another one.
+        Opened(Task(tokio::spawn((self.0)(uri, phases))))
+    }
+}
+
+/// A connection that is being opened.
+pub(crate) struct Opened(Task<Result<Connection, BoxError>>);
+
+impl Future for Opened {
+    type Output = Result<Wire, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(outcome?.map(Wire::new))
+    }
+}
+
+/// Opens a connection to the addresses that `lookup` finds.
+async fn open(
+    lookup: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+    config: Arc<ClientConfig>,
+    uri: Uri,
+    phases: Phases,
+) -> Result<Connection, BoxError> {
+    let addresses = timed(phases.resolve, Timeout::Resolve, lookup).await??;
+    let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
+    http.enforce_http(false);
+    // A head must not wait for the acknowledgement of what went before.
+    http.set_nodelay(true);
+    // Shared by all addresses of a kind, so that after a dead one there is time for the next.
+    http.set_connect_timeout(Some(phases.connect));
+    let opening = HttpsConnector::from((http, config)).call(uri);
+    let stream = timed(phases.connect, Timeout::Connect, opening).await??;
+    let is_http2 = connect::Connection::connected(&stream).is_negotiated_h2();
+    Ok(Connection::new(stream).http2(is_http2))
+}
+
+/// The addresses of the URI's host, or none where it is an address itself.
+async fn lookup(uri: Uri) -> io::Result<Vec<SocketAddr>> {
+    let host = uri.host().unwrap_or_default();
+    // A wrong name is told from one that is not known.
+    match ServerName::try_from(host.trim_matches(['[', ']'])) {
+        Ok(ServerName::IpAddress(_)) => return Ok(Vec::new()),
+        Ok(_) => {}
+        Err(error) => return Err(io::Error::other(error)),
+    }
+    let name: Name = host.parse().map_err(io::Error::other)?;
+    Ok(GaiResolver::new().call(name).await?.collect())
+}
+
+async fn timed<F: Future>(
+    time: Duration,
+    phase: Timeout,
+    work: F,
+) -> Result<F::Output, TransportError> {
+    let outcome = tokio::time::timeout(time, work).await;
+    outcome.map_err(|_| TransportError::Timeout(phase))
+}
+
+/// A resolver that knows the answer.
+#[derive(Clone)]
+struct Addresses(Vec<SocketAddr>);
+
+impl Service<Name> for Addresses {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Name) -> Self::Future {
+        std::future::ready(Ok(self.0.clone().into_iter()))
+    }
+}
+
+/// A connection as hyper-util takes it. It ends when its peer takes nothing for a minute: a connection writes out what it
+/// took, whatever became of the call.
+pub(crate) struct Wire {
+    connection: Connection,
+    stuck: Option<Deadline>,
+    /// Why a write failed, until all that was received before is read.
+    broken: Option<io::Error>,
+    is_drained: bool,
+}
+
+impl Wire {
+    fn new(connection: Connection) -> Self {
+        Self { connection, stuck: None, broken: None, is_drained: false }
+    }
+
+    /// Writes by `write`, in time.
+    ///
+    /// A server may answer and close while the body is still being sent. A write then fails, and HTTP/1 in hyper gives up
+    /// what it has not read yet. So a failed write waits until a read finds nothing more.
+    fn write<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut Box<dyn Io>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.broken.is_none() {
+            match write(Pin::new(&mut self.connection.io), context) {
+                Poll::Ready(Err(error)) if !self.connection.is_http2 => {
+                    self.broken = Some(error);
+                    // The next poll of the connection begins with a read.
+                    context.waker().wake_by_ref();
+                }
+                Poll::Ready(result) => {
+                    self.stuck = None;
+                    return Poll::Ready(result);
+                }
+                Poll::Pending => {}
+            }
+        }
+        if let Some(error) = self.broken.take_if(|_| self.is_drained) {
+            return Poll::Ready(Err(error));
+        }
+        let stuck = self.stuck.get_or_insert_with(|| Deadline::after(STUCK));
+        ready!(stuck.poll(context));
+        let late =
+            || io::Error::new(io::ErrorKind::TimedOut, TransportError::Timeout(Timeout::SendBody));
+        Poll::Ready(Err(self.broken.take().unwrap_or_else(late)))
+    }
+}
+
+impl connect::Connection for Wire {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new().proxy(self.connection.is_proxied);
+        if self.connection.is_http2 { connected.negotiated_h2() } else { connected }
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.connection.io).poll_read(context, buffer);
+        if read.is_pending() && self.broken.is_some() && !self.is_drained {
+            self.is_drained = true;
+            context.waker().wake_by_ref();
+        }
+        read
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.write(context, |io, context| io.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.write(context, |io, context| io.poll_write_vectored(context, parts))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.connection.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.write(context, Write::poll_flush)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nothing is read any more.
+        self.is_drained = true;
+        self.write(context, Write::poll_shutdown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use rustls::RootCertStore;
+    use rustls::crypto::ring;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_hangs_has_a_time_and_a_name_of_its_own() {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let uri = Uri::from_static("https://localhost/");
+        let start = tokio::time::Instant::now();
+        let error = open(pending(), config.into(), uri, Phases::of(0)).await.unwrap_err();
+        let timeout = error.downcast_ref();
+        assert!(matches!(timeout, Some(TransportError::Timeout(Timeout::Resolve))), "{error:?}");
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
+}

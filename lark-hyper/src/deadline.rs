@@ -1,0 +1,84 @@
+//! A time limit that outlives the runtime on which it began.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A longer time could overflow the clock.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A time limit. A [`Sleep`] panics if it is polled after its runtime was dropped, so each poll makes a new one, on the
+/// runtime that polls.
+pub(crate) struct Deadline {
+    at: Instant,
+    /// The runtime on which the time began, for polls outside of any.
+    runtime: Option<Handle>,
+    alarm: Option<Alarm>,
+}
+
+enum Alarm {
+    Sleep(Pin<Box<Sleep>>),
+    /// It sleeps on the runtime on which the time began, and ends at once if that was dropped.
+    Task(Task<()>),
+}
+
+impl Deadline {
+    pub(crate) fn after(time: Duration) -> Self {
+        let at = Instant::now() + time.min(DAY);
+        Self { at, runtime: Handle::try_current().ok(), alarm: None }
+    }
+
+    /// Moves the deadline `time` later.
+    pub(crate) fn extend(&mut self, time: Duration) {
+        self.at += time.min(DAY);
+    }
+
+    /// Ready once the deadline has passed.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let at = self.at;
+        if Instant::now() >= at {
+            self.alarm = None;
+            return Poll::Ready(());
+        }
+        let alarm = match (Handle::try_current(), &self.runtime) {
+            (Err(_), None) => return Poll::Pending,
+            (Err(_), Some(runtime)) => Alarm::Task(Task(runtime.spawn(async move {
+                sleep_until(at).await;
+            }))),
+            (Ok(_), _) => Alarm::Sleep(Box::pin(sleep_until(at))),
+        };
+        match self.alarm.insert(alarm) {
+            Alarm::Sleep(sleep) => sleep.as_mut().poll(context),
+            Alarm::Task(task) => Pin::new(task).poll(context).map(drop),
+        }
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Deadline").field(&self.at).finish()
+    }
+}
+
+/// A task of its own, which is aborted when this is dropped.
+pub(crate) struct Task<T>(pub(crate) JoinHandle<T>);
+
+impl<T> Future for Task<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,147 @@
+//! A server that hangs, and what both clients say took too long.
+//!
+//! A hang of the phase `SendRequest` is not among them: a head fits into the system's buffers, and HTTP/2 streams that wait
+//! for their turn are not for ureq. That of `Resolve` is provoked at ureq alone, by a time that no lookup keeps; hyper's is
+//! a test of the connector.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use http::Request;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioTimer;
+use lark_hyper::{Frames, Pool};
+use lark_proto::{App, Failure, Image, Limits, Phases, PutImage, Site, TenantToken};
+
+/// The time of each phase.
+const SHORT: Duration = Duration::from_millis(300);
+/// More than the systems buffer for a peer that does not read.
+const LARGE: usize = 10_000_000;
+
+fn put(len: usize) -> PutImage {
+    PutImage::message(Image::unchecked(vec![7; len]).unwrap()).unwrap()
+}
+
+fn token() -> TenantToken {
+    TenantToken::new("t-1").unwrap()
+}
+
+/// What lark-hyper says took too long in an upload of `len` bytes.
+fn hyper_says(site: &Site, len: usize) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let pool = Pool::new();
+    let service = service_fn(move |mut request: Request<Frames>| {
+        let mut phases = Phases::of(0);
+        for phase in [
+            &mut phases.resolve,
+            &mut phases.connect,
+            &mut phases.head,
+            &mut phases.body,
+            &mut phases.answer,
+            &mut phases.reply,
+        ] {
+            *phase = SHORT;
+        }
+        request.extensions_mut().insert(phases);
+        pool.call(request)
+    });
+    let client =
+        lark_hyper::Client::with_service(site.clone(), App::None, service, TokioTimer::new())
+            .with_limits(Limits::one_attempt());
+    let error = runtime.block_on(client.call_as(&token(), &put(len))).unwrap_err();
+    match error.kind {
+        Failure::Transport(lark_hyper::TransportError::Timeout(timeout)) => format!("{timeout:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What lark-ureq says, where it may resolve for the time `resolve`.
+fn ureq_says(site: &Site, len: usize, resolve: Duration) -> String {
+    let agent = lark_ureq::ureq::Agent::config_builder()
+        .timeout_resolve(Some(resolve))
+        .timeout_connect(Some(SHORT))
+        .timeout_send_request(Some(SHORT))
+        .timeout_send_body(Some(SHORT))
+        .timeout_recv_response(Some(SHORT))
+        .timeout_recv_body(Some(SHORT))
+        .build();
+    let client = lark_ureq::Client::with_agent(site.clone(), App::None, agent.into())
+        .with_limits(Limits::one_attempt());
+    let error = client.call_as(&token(), &put(len)).unwrap_err();
+    match error.kind {
+        Failure::Transport(lark_ureq::ureq::Error::Timeout(timeout)) => format!("{timeout:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A server that does `play` with each connection, until it is dropped by the end of the test's process.
+fn serve(play: fn(TcpStream)) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || play(stream.unwrap()));
+        }
+    });
+    address
+}
+
+/// Takes all that comes, and writes nothing of its own until the connection is closed.
+fn take(mut stream: TcpStream) {
+    let _ = std::io::copy(&mut stream, &mut std::io::sink());
+}
+
+fn take_nothing(stream: TcpStream) {
+    thread::park();
+    drop(stream);
+}
+
+fn answer_in_part(mut stream: TcpStream) {
+    stream.read_exact(&mut [0]).unwrap();
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{").unwrap();
+    take(stream);
+}
+
+/// A port that has as many connections as it takes: the system leaves further ones waiting.
+#[cfg(target_os = "linux")]
+fn full() -> (SocketAddr, impl Sized) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap().into_std().unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut taken = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, SHORT) {
+        taken.push(stream);
+    }
+    (address, (listener, taken))
+}
+
+#[test]
+fn a_hang_has_the_same_name_in_both_clients() {
+    #[cfg(target_os = "linux")]
+    let (full, _listener) = full();
+    thread::scope(|scope| {
+        for (name, url, len) in [
+            #[cfg(target_os = "linux")]
+            ("Connect", format!("http://{full}"), 9),
+            // The TLS handshake.
+            ("Connect", format!("https://{}", serve(take_nothing)), 9),
+            ("SendBody", format!("http://{}", serve(take_nothing)), LARGE),
+            ("RecvResponse", format!("http://{}", serve(take)), 9),
+            ("RecvBody", format!("http://{}", serve(answer_in_part)), 9),
+        ] {
+            let site = Site::custom(&url).unwrap();
+            let same = site.clone();
+            scope.spawn(move || assert_eq!(hyper_says(&same, len), name, "hyper {url}"));
+            scope.spawn(move || assert_eq!(ureq_says(&site, len, SHORT), name, "ureq"));
+        }
+        scope.spawn(|| {
+            let site = Site::custom("http://localhost:1").unwrap();
+            assert_eq!(ureq_says(&site, 9, Duration::from_nanos(1)), "Resolve");
+        });
+    });
+}

@@ -1,0 +1,230 @@
+//! A pool and its requests that outlive the tokio runtime on which they began.
+
+use std::future::poll_fn;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use lark_hyper::{Connection, Frames, Pool, ReplyBody, ReplyFuture, Timeout, TransportError};
+use lark_proto::fake::http1;
+use lark_proto::{Body, Phases};
+use tokio::runtime::Runtime;
+use tokio::time::{sleep, timeout};
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Each phase of a request ends soon.
+fn short() -> Phases {
+    let mut phases = Phases::of(0);
+    phases.resolve = Duration::from_millis(100);
+    phases.connect = Duration::from_millis(100);
+    phases.head = Duration::from_millis(20);
+    phases.body = Duration::from_millis(20);
+    phases.answer = Duration::from_millis(20);
+    phases.reply = Duration::from_millis(200);
+    phases
+}
+
+fn request(uri: &str, len: usize) -> Request<Frames> {
+    let body = Body::from(vec![7; len]);
+    let request = Request::put(uri).header("content-length", len).extension(short());
+    request.body(Frames::from(body)).unwrap()
+}
+
+/// What a server does with a connection.
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    /// Takes nothing, not even the client's part of a TLS handshake.
+    Silent,
+    /// Takes requests without an answer.
+    Mute,
+    /// Answers with half of a body.
+    Half,
+    /// Answers every request.
+    Good,
+    /// Answers a connection's first request, and the others with half of a body.
+    Tired,
+}
+
+/// A server on threads of its own, which end with the test's process; its authority.
+fn serve(peer: Peer) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || play(peer, stream.unwrap()));
+        }
+    });
+    format!("localhost:{port}")
+}
+
+fn play(peer: Peer, stream: TcpStream) -> io::Result<()> {
+    if matches!(peer, Peer::Silent) {
+        thread::park();
+    }
+    let mut reader = BufReader::new(&stream);
+    for number in 1.. {
+        let mut len = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            match line.strip_prefix("content-length: ") {
+                Some(value) => len = value.trim().parse().unwrap(),
+                None if line == "\r\n" => break,
+                None => {}
+            }
+        }
+        io::copy(&mut reader.by_ref().take(len), &mut io::sink())?;
+        let is_good = matches!((peer, number), (Peer::Good, _) | (Peer::Tired, 1));
+        if is_good {
+            (&stream).write_all(&http1::reply(&Response::new(Bytes::from("good"))))?;
+        } else if !matches!(peer, Peer::Mute) {
+            (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")?;
+        }
+    }
+    Ok(())
+}
+
+/// Polls so many times, and in between lets the runtime's other tasks go on.
+async fn polled<F: Future>(mut future: Pin<&mut F>, times: usize) -> Option<F::Output> {
+    for _ in 0..times {
+        let poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
+        if let Poll::Ready(output) = poll.await {
+            return Some(output);
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    None
+}
+
+/// The whole exchange of a request.
+async fn exchange(reply: ReplyFuture) -> Result<Bytes, TransportError> {
+    let body = reply.await?.into_body();
+    Ok(body.collect().await?.to_bytes())
+}
+
+/// Polls an exchange so many times on a runtime, drops that, and goes on on another one.
+fn moved(pool: &Pool, request: Request<Frames>, polls: usize) -> Result<Bytes, TransportError> {
+    let mut exchange = pin!(exchange(pool.call(request)));
+    let first = runtime();
+    if let Some(outcome) = first.block_on(polled(exchange.as_mut(), polls)) {
+        return outcome;
+    }
+    drop(first);
+    runtime().block_on(async {
+        timeout(Duration::from_secs(10), exchange).await.expect("the exchange ends")
+    })
+}
+
+#[test]
+fn a_request_that_hangs_ends_on_another_runtime_with_an_error() {
+    for peer in [Peer::Silent, Peer::Mute, Peer::Half] {
+        let host = serve(peer);
+        let scheme = if matches!(peer, Peer::Silent) { "https" } else { "http" };
+        for len in [0, 9, 10_000_000] {
+            for polls in 0..=6 {
+                let request = request(&format!("{scheme}://{host}/"), len);
+                let outcome = moved(&Pool::new(), request, polls);
+                assert!(outcome.is_err(), "{peer:?} {len} {polls}: {outcome:?}");
+            }
+        }
+    }
+}
+
+/// The timer in it belongs to the runtime that opens the connection.
+#[test]
+fn a_connector_with_timers_ends_with_its_runtime() {
+    let pool = Pool::with_connector(async |_| {
+        sleep(Duration::from_secs(60)).await;
+        Err::<Connection, _>(io::Error::other("never"))
+    });
+    for polls in 0..=3 {
+        let outcome = moved(&pool, request("http://127.0.0.1/", 4), polls);
+        let is_right = match &outcome {
+            Err(TransportError::Timeout(Timeout::Connect)) => polls == 0,
+            Err(TransportError::Failed(_)) => polls > 0,
+            _ => false,
+        };
+        assert!(is_right, "{polls}: {outcome:?}");
+    }
+}
+
+/// An HTTP/2 handshake is part of the request's future, over whatever the connection is.
+#[test]
+fn a_handshake_that_hangs_ends_on_another_runtime() {
+    let (sender, ends) = std::sync::mpsc::channel();
+    let pool = Pool::with_connector(move |_| {
+        let (near, far) = tokio::io::duplex(1);
+        sender.send(far).unwrap();
+        std::future::ready(io::Result::Ok(Connection::new(TokioIo::new(near)).http2(true)))
+    });
+    for polls in 0..=4 {
+        let outcome = moved(&pool, request("http://127.0.0.1/", 4), polls);
+        let is_right = matches!(outcome, Err(TransportError::Timeout(Timeout::SendRequest)));
+        assert!(is_right, "{polls}: {outcome:?}");
+    }
+    drop(ends);
+}
+
+#[test]
+fn a_pool_goes_on_on_another_runtime() {
+    let (pool, uri) = (Pool::new(), format!("http://{}/", serve(Peer::Good)));
+    for round in 0..5 {
+        let outcome = runtime().block_on(exchange(pool.call(request(&uri, 1))));
+        assert_eq!(outcome.unwrap(), "good", "{round}");
+        // A connection that is kept has the request and no time to send it.
+        let kept = runtime();
+        kept.block_on(exchange(pool.call(request(&uri, 1)))).unwrap();
+        let mut second = pin!(exchange(pool.call(request(&uri, 1))));
+        let first_poll = poll_fn(|context| Poll::Ready(second.as_mut().poll(context)));
+        assert!(kept.block_on(first_poll).is_pending());
+        drop(kept);
+        assert_eq!(runtime().block_on(second).unwrap(), "good", "{round}");
+    }
+}
+
+#[test]
+fn a_request_outside_of_a_runtime_fails() {
+    let mut reply = pin!(Pool::new().call(request("http://127.0.0.1/", 0)));
+    let polled = reply.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Ready(Err(TransportError::Failed(_)))), "{polled:?}");
+}
+
+/// The error with which a reply's body ends that is received outside of any runtime.
+fn received(reply: Response<ReplyBody>) -> TransportError {
+    smol::block_on(reply.into_body().collect()).unwrap_err()
+}
+
+/// Bodies are handed on, for example to a thread of another kind.
+#[test]
+fn a_replys_body_has_its_time_outside_of_a_runtime() {
+    let uri = format!("http://{}/", serve(Peer::Half));
+    let runtime = Runtime::new().unwrap();
+    let reply = runtime.block_on(Pool::new().call(request(&uri, 0))).unwrap();
+    let error = received(reply);
+    assert!(matches!(error, TransportError::Timeout(Timeout::RecvBody)), "{error:?}");
+}
+
+#[test]
+fn a_replys_body_ends_outside_of_a_runtime_that_was_dropped() {
+    let (pool, uri) = (Pool::new(), format!("http://{}/", serve(Peer::Tired)));
+    // The connection's.
+    let connection = Runtime::new().unwrap();
+    connection.block_on(exchange(pool.call(request(&uri, 0)))).unwrap();
+    // The request's.
+    let reply = runtime().block_on(pool.call(request(&uri, 0))).unwrap();
+    let error = received(reply);
+    assert!(matches!(error, TransportError::Timeout(Timeout::RecvBody)), "{error:?}");
+}
