@@ -49,7 +49,7 @@ mod pooled {
     ];
 
     pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
-        let is_pools = causes(error).any(|cause| cause.is::<legacy::Error>());
+        let is_pools = causes(error).any(<dyn Error>::is::<legacy::Error>);
         causes(error).any(|cause| is_refused(cause) || is_pools && has_text(cause))
     }
 
