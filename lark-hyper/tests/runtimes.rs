@@ -62,17 +62,17 @@ fn serve(peer: Peer) -> String {
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            thread::spawn(move || play(peer, stream.unwrap()));
+            thread::spawn(move || play(peer, &stream.unwrap()));
         }
     });
     format!("localhost:{port}")
 }
 
-fn play(peer: Peer, stream: TcpStream) -> io::Result<()> {
+fn play(peer: Peer, mut stream: &TcpStream) -> io::Result<()> {
     if matches!(peer, Peer::Silent) {
         thread::park();
     }
-    let mut reader = BufReader::new(&stream);
+    let mut reader = BufReader::new(stream);
     for number in 1.. {
         let mut len = 0;
         loop {
@@ -89,9 +89,9 @@ fn play(peer: Peer, stream: TcpStream) -> io::Result<()> {
         io::copy(&mut reader.by_ref().take(len), &mut io::sink())?;
         let is_good = matches!((peer, number), (Peer::Good, _) | (Peer::Tired, 1));
         if is_good {
-            (&stream).write_all(&http1::reply(&Response::new(Bytes::from("good"))))?;
+            stream.write_all(&http1::reply(&Response::new(Bytes::from("good"))))?;
         } else if !matches!(peer, Peer::Mute) {
-            (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")?;
         }
     }
     Ok(())
