@@ -131,7 +131,7 @@ impl<S> Client<S> {
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.step(|session, now| session.export_token(now, self.tenant.as_ref()))
+        self.shared.step(|session, now| session.export_token(now, now, self.tenant.as_ref()))
     }
 
     /// Takes over a token that was exported.
@@ -139,7 +139,7 @@ impl<S> Client<S> {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        self.shared.step(|session, now| session.import_token(now, self.tenant.as_ref(), text))
+        self.shared.step(|session, now| session.import_token(now, now, self.tenant.as_ref(), text))
     }
 }
 

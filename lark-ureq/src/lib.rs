@@ -198,7 +198,7 @@ impl Client {
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.step(|session| session.export_token(now(), self.tenant.as_ref()))
+        self.shared.step(|session| session.export_token(now(), now(), self.tenant.as_ref()))
     }
 
     /// Takes over a token that was exported.
@@ -206,7 +206,7 @@ impl Client {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        self.shared.step(|session| session.import_token(now(), self.tenant.as_ref(), text))
+        self.shared.step(|session| session.import_token(now(), now(), self.tenant.as_ref(), text))
     }
 
     /// Does what `call` says until it is done.
