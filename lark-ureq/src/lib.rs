@@ -1,7 +1,6 @@
 //! A blocking client for Lark's image endpoints, on [ureq](https://docs.rs/ureq).
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and fetches the other. It goes
-//! with one minor version of ureq, whose interface for resolvers is not stable yet.
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and fetches the other.
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
@@ -17,29 +16,32 @@
 //! ```
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod addresses;
+mod clock;
+mod parker;
 mod permanence;
+mod simulated;
 mod trace;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::parker::Parker;
+use crate::permanence::permanence;
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::{
     App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases, Quota,
     Session, Site, Step, TenantKey, TenantToken,
 };
-use ureq::unversioned::transport::DefaultConnector;
 
-use crate::addresses::Addresses;
-use crate::permanence::permanence;
-
+pub use clock::Clock;
 pub use {lark_proto, ureq};
+
+/// How many idle connections a client of its own agent keeps.
+const IDLE: usize = 32;
 
 /// Why a call failed.
 pub type CallError = lark_proto::CallError<ureq::Error>;
@@ -71,18 +73,11 @@ pub struct Client {
 
 struct Shared {
     agent: ureq::Agent,
-    /// Those that an agent of ours remembers.
-    addresses: Addresses,
-    session: Mutex<Session>,
-    /// The session has named calls that may go on: all that wait look again.
-    named: Condvar,
-    /// How many times it has; counted while the session is held.
-    times_named: AtomicU64,
+    parker: Parker,
 }
 
 impl Client {
-    /// A client with connections of its own. Where its site is found is looked up every 15 s at most, and after a
-    /// failure, not for each request.
+    /// A client with connections of its own, of which it keeps up to 32 open while they are idle, for 15 s.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -94,7 +89,10 @@ impl Client {
             // More than the heads of up to 64 KiB that ureq takes, so that it sees that one is longer.
             .input_buffer_size(65 << 10)
             // TLS, which writes record by record, gains nothing from more.
-            .output_buffer_size(32 << 10);
+            .output_buffer_size(32 << 10)
+            // A connection for each of as many threads. The client has one host.
+            .max_idle_connections(IDLE)
+            .max_idle_connections_per_host(IDLE);
         if site.as_str().starts_with("http:") {
             config = config
                 // A loopback site, which a proxy from the environment cannot reach and must not see.
@@ -102,10 +100,7 @@ impl Client {
                 // Few writes, from what still fits a processor's own cache.
                 .output_buffer_size(320 << 10);
         }
-        let addresses = Addresses::default();
-        let connector = DefaultConnector::new();
-        let agent = ureq::Agent::with_parts(config.build(), connector, addresses.clone());
-        Self::over(site, app, agent, addresses)
+        Self::with_agent(site, app, config.build().into())
     }
 
     /// A client over an agent of the caller's: its proxy, certificates, connector, resolver, middleware and timeouts.
@@ -114,19 +109,16 @@ impl Client {
     /// says: an HTTP 400 of Lark's has its reason in the body.
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
-        Self::over(site, app, agent, Addresses::default())
+        Self::with_clock(site, app, agent, Clock::default())
     }
 
-    fn over(site: Site, app: App, agent: ureq::Agent, addresses: Addresses) -> Self {
-        let shared = Shared {
-            agent,
-            addresses,
-            session: Mutex::new(Session::new(site, app)),
-            named: Condvar::new(),
-            times_named: AtomicU64::new(0),
-        };
+    /// A client over an agent of the caller's that goes by `clock`, such as a [simulated](Clock::simulated) one in a
+    /// test. The agent's own timeouts do not: its transport has to wait by that clock too.
+    #[must_use]
+    pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
+        let parker = Parker::new(Session::new(site, app), clock);
         Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared { agent, parker }),
             tenant: None,
             limits: Limits::default(),
             reply_limit: None,
@@ -181,24 +173,25 @@ impl Client {
 
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
-        self.shared.step(|session| session.set_app_ticket(ticket));
+        self.shared.parker.with(|session, _| session.set_app_ticket(ticket));
     }
 
     /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
-        self.shared.step(|session| session.set_quota(route, quota));
+        self.shared.parker.with(|session, _| session.set_quota(route, quota));
     }
 
     /// Whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
-        self.shared.step(|session| session.keep_quotas(keep));
+        self.shared.parker.with(|session, _| session.keep_quotas(keep));
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.step(|session| session.export_token(now(), now(), self.tenant.as_ref()))
+        let tenant = self.tenant.as_ref();
+        self.shared.parker.with_wall(|session, now, wall| session.export_token(now, wall, tenant))
     }
 
     /// Takes over a token that was exported.
@@ -206,14 +199,17 @@ impl Client {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        self.shared.step(|session| session.import_token(now(), now(), self.tenant.as_ref(), text))
+        let tenant = self.tenant.as_ref();
+        self.shared
+            .parker
+            .with_wall(|session, now, wall| session.import_token(now, wall, tenant, text))
     }
 
     /// Does what `call` says until it is done.
     fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
         // Each state has keys of its own.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
-        let mut driven = Driven { call: trace::keep(call), shared: &self.shared };
+        let mut driven = Driven { call: trace::keep(call), parker: &self.shared.parker };
         loop {
             match driven.next() {
                 Step::Send(outgoing) => {
@@ -250,7 +246,6 @@ impl Client {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err((Failure::TooLarge { limit: exchange.reply_limit }, len)),
             Err(error) => {
-                self.shared.addresses.forget();
                 let own = self.shared.agent.config().timeouts().global;
                 let late = matches!(error, ureq::Error::Timeout(ureq::Timeout::Global))
                     && own.is_none_or(|own| own > within);
@@ -312,85 +307,38 @@ impl Exchange<'_> {
     }
 }
 
-impl Shared {
-    /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
-    fn lock(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Uses the session, and afterwards wakes the calls that may go on.
-    fn step<R>(&self, work: impl FnOnce(&mut Session) -> R) -> R {
-        let mut session = self.lock();
-        let result = work(&mut session);
-        let has_named = self.has_named(&mut session);
-        drop(session);
-        if has_named {
-            self.named.notify_all();
-        }
-        result
-    }
-
-    /// Whether the session names calls that may go on.
-    fn has_named(&self, session: &mut Session) -> bool {
-        let has_named = session.woken().next().is_some();
-        if has_named {
-            self.times_named.fetch_add(1, Ordering::Relaxed);
-        }
-        has_named
-    }
-}
-
-/// A call under way. Dropped, by a panic in a middleware too, it lets go of what it holds.
+/// A call under way. Dropped, by a panic in a middleware or subscriber too, it lets go of what it holds.
 struct Driven<'a, 'e, O> {
     call: Call<'e, O, ureq::Error>,
-    shared: &'a Shared,
+    parker: &'a Parker,
 }
 
 impl<O> Driven<'_, '_, O> {
     /// The next step other than a wait.
     fn next(&mut self) -> Step<O, ureq::Error> {
-        let Self { call, shared } = self;
-        let mut session = shared.lock();
+        let Self { call, parker } = self;
         loop {
-            let step = call.next(&mut session, now());
-            let has_named = shared.has_named(&mut session);
+            let step = parker.step(call);
+            let events = call.events();
             let Step::Wait(time) = step else {
-                drop(session);
-                if has_named {
-                    shared.named.notify_all();
-                }
-                trace::emit(&call.events());
+                trace::emit(&events);
                 return step;
             };
-            if has_named {
-                shared.named.notify_all();
-            }
-            let events = call.events();
-            if !events.is_empty() {
-                let times_named = shared.times_named.load(Ordering::Relaxed);
-                drop(session);
-                trace::emit(&events);
-                session = shared.lock();
-                if shared.times_named.load(Ordering::Relaxed) != times_named {
-                    continue;
-                }
-            }
-            let waited = shared.named.wait_timeout(session, time);
-            session = waited.unwrap_or_else(PoisonError::into_inner).0;
+            parker.park(call.id(), time, &events);
         }
     }
 
     /// Tells the call what became of its request.
     fn answered(&mut self, outcome: Outcome) {
-        let Self { call, shared } = self;
+        let Self { call, parker } = self;
         match outcome {
             Ok(reply) => {
                 let heard = call.read(reply);
-                shared.step(|session| call.received(session, now(), heard));
+                parker.with(|session, now| call.received(session, now, heard));
             }
             Err((failure, pulled)) => {
                 let permanence = permanence(&failure);
-                shared.step(|session| call.broken(session, now(), failure, pulled, permanence));
+                parker.with(|session, now| call.broken(session, now, failure, pulled, permanence));
             }
         }
         trace::emit(&call.events());
@@ -399,28 +347,14 @@ impl<O> Driven<'_, '_, O> {
 
 impl<O> Drop for Driven<'_, '_, O> {
     fn drop(&mut self) {
-        let Self { call, shared } = self;
-        if call.id().is_none() && call.drives().is_none() {
-            return;
-        }
-        shared.step(|session| {
-            call.cancel(session);
-            if let Some(request) = call.drives() {
-                session.token_dropped(request, now());
-            }
-        });
+        self.parker.cancel(&mut self.call);
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("session", &*self.shared.lock())
+            .field("session", &self.shared.parker.lock().session)
             .field("tenant", &self.tenant)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
