@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic;
 use std::sync::Arc;
-use std::thread::{self, Thread};
+use std::thread::{self, ScopedJoinHandle, Thread};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::simulated::Simulated;
@@ -70,7 +70,7 @@ impl Clock {
                 })
             };
             let threads: Vec<_> = tasks.into_iter().map(start).collect();
-            let results = threads.into_iter().map(|thread| thread.join());
+            let results = threads.into_iter().map(ScopedJoinHandle::join);
             results
                 .map(|result| result.unwrap_or_else(|panic| panic::resume_unwind(panic)))
                 .collect()

@@ -28,6 +28,8 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ureq::Timeout;
+
 use crate::parker::Parker;
 use crate::permanence::permanence;
 use bytes::{Buf, Bytes};
@@ -58,6 +60,11 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// * A phase for which the agent has no timeout of its own gets that of [`Phases`]. All of them end with the call's
 ///   limits.
 /// * After a connection broke, the request is sent again on a new one.
+/// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
+///   and drops the answer. The call fails with [`Failure::Transport`], and its
+///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::Outcome::Unknown).
+/// * An error of the transport that would come again, such as a certificate that is not trusted, an invalid proxy or a
+///   plain URI where the agent requires https, ends the call at its first attempt.
 ///
 /// An endpoint's code and a subscriber of `tracing` may call the client: neither runs while the client holds a lock.
 ///
@@ -247,7 +254,7 @@ impl Client {
             Ok(None) => Err((Failure::TooLarge { limit: exchange.reply_limit }, len)),
             Err(error) => {
                 let own = self.shared.agent.config().timeouts().global;
-                let late = matches!(error, ureq::Error::Timeout(ureq::Timeout::Global))
+                let late = matches!(error, ureq::Error::Timeout(Timeout::Global))
                     && own.is_none_or(|own| own > within);
                 let failure = if late { Failure::Deadline } else { Failure::Transport(error) };
                 Err((failure, len - reader.get_ref().len()))
@@ -299,9 +306,22 @@ impl Exchange<'_> {
             .timeout_per_write(or(config.timeout_per_write(), single(phases.body)))
             .timeout_per_read(or(config.timeout_per_read(), single(phases.answer)))
             .build();
-        let (head, mut body) = agent.run(request)?.into_parts();
+        // A single read or write is given less time than its phase, so it ends the phase.
+        let in_phase = |error: ureq::Error, read: Timeout| match error {
+            ureq::Error::Timeout(Timeout::PerRead) if config.timeout_per_read().is_none() => {
+                ureq::Error::Timeout(read)
+            }
+            ureq::Error::Timeout(Timeout::PerWrite) if config.timeout_per_write().is_none() => {
+                ureq::Error::Timeout(Timeout::SendBody)
+            }
+            error => error,
+        };
+        let reply = agent.run(request).map_err(|error| in_phase(error, Timeout::RecvResponse))?;
+        let (head, mut body) = reply.into_parts();
         let mut reply = Vec::new();
-        body.as_reader().take(reply_limit.saturating_add(1)).read_to_end(&mut reply)?;
+        let mut limited = body.as_reader().take(reply_limit.saturating_add(1));
+        let read = limited.read_to_end(&mut reply);
+        read.map_err(|error| in_phase(error.into(), Timeout::RecvBody))?;
         let fits = reply.len() as u64 <= *reply_limit;
         Ok(fits.then(|| Response::from_parts(head, reply.into())))
     }

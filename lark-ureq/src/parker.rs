@@ -107,3 +107,61 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use lark_proto::{App, Image, PutImage, Site};
+
+    use super::*;
+
+    type Upload<'e> = Call<'e, lark_proto::ImageKey, io::Error>;
+
+    fn put() -> PutImage {
+        PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
+    }
+
+    /// One call has sent a token request, and the others wait for it.
+    fn waiting(put: &PutImage) -> (Parker, Clock, [Upload<'_>; 3]) {
+        let clock = Clock::simulated();
+        let session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
+        let parker = Parker::new(session, clock.clone());
+        let mut calls = [(); 3].map(|()| Call::new(put));
+        for (number, call) in calls.iter_mut().enumerate() {
+            let is_wait = matches!(parker.step(call), Step::Wait(_));
+            assert_eq!(is_wait, number > 0);
+        }
+        assert_eq!(parker.lock().threads.len(), 2);
+        (parker, clock, calls)
+    }
+
+    #[test]
+    fn a_call_that_steps_or_is_given_up_leaves_the_table() {
+        let put = put();
+        let (parker, _, mut calls) = waiting(&put);
+        let [driver, steps, given_up] = &mut calls;
+        assert!(matches!(parker.step(steps), Step::Wait(_)));
+        assert_eq!(parker.lock().threads.len(), 2, "it waits again");
+        parker.cancel(given_up);
+        assert_eq!(parker.lock().threads.len(), 1);
+        parker.cancel(driver);
+        assert!(parker.lock().threads.is_empty(), "the next in line was named");
+        assert!(matches!(parker.step(steps), Step::Send(_)));
+    }
+
+    #[test]
+    fn a_call_that_was_named_since_its_step_does_not_park() {
+        let put = put();
+        let (parker, clock, mut calls) = waiting(&put);
+        let (hour, wait) = (Duration::from_secs(3600), Duration::from_secs(5));
+        let events = [Event::Waits { reason: lark_proto::WaitFor::Token, time: hour }];
+        parker.park(calls[2].id(), wait, &events);
+        assert_eq!(clock.elapsed(), wait, "it was not named");
+        // The first one that waits is named, and something else takes the unpark.
+        parker.cancel(&mut calls[0]);
+        clock.park(hour);
+        parker.park(calls[1].id(), hour, &events);
+        assert_eq!(clock.elapsed(), wait);
+    }
+}

@@ -65,11 +65,11 @@ impl Simulated {
         state.wall = (wall, state.now);
     }
 
+    /// As [`thread::park_timeout`]: several unparks before its return count as one.
     pub(crate) fn park(&self, time: Duration) {
         let this = thread::current();
         let mut state = self.state();
-        if let Some(place) = state.unparked.iter().position(|thread| *thread == this.id()) {
-            state.unparked.swap_remove(place);
+        if state.take_unpark(this.id()) {
             return;
         }
         let end = state.now.saturating_add(time);
@@ -80,6 +80,7 @@ impl Simulated {
             thread::park();
             state = self.state();
         }
+        state.take_unpark(this.id());
     }
 
     pub(crate) fn unpark(&self, thread: &Thread) {
@@ -100,6 +101,12 @@ impl Simulated {
 }
 
 impl State {
+    /// Whether the thread was unparked while it ran.
+    fn take_unpark(&mut self, thread: ThreadId) -> bool {
+        let place = self.unparked.iter().position(|unparked| *unparked == thread);
+        place.map(|place| self.unparked.swap_remove(place)).is_some()
+    }
+
     /// A thread stops running. Without another one, time goes on to the end of the earliest wait.
     fn stop_one(&mut self) {
         self.running = self.running.saturating_sub(1);

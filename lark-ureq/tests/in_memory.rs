@@ -5,7 +5,7 @@ mod memory;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::{
@@ -169,10 +169,43 @@ fn an_endpoints_code_may_use_the_client() {
             CLIENT.get().unwrap().export_token().map(Payload::json)
         }
         fn read(_: &Reply) -> Result<bool, lark_proto::Error> {
-            Ok(CLIENT.get().unwrap().export_token().is_some())
+            let client = CLIENT.get().unwrap();
+            Ok(client.export_token().is_some() && client.call(&put()).is_ok())
         }
     }
     let memory = Arc::default();
     let client = CLIENT.get_or_init(|| client(&memory));
     assert!(client.call(&Own).unwrap());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test takes the time")]
+fn replies_are_read_at_the_same_time() {
+    struct Slow;
+    impl Endpoint for Slow {
+        type Auth = TenantOnly;
+        type Output = ();
+        fn method(&self) -> http::Method {
+            http::Method::GET
+        }
+        fn route(&self) -> &str {
+            "/open-apis/own"
+        }
+        fn read(_: &Reply) -> Result<(), lark_proto::Error> {
+            thread::sleep(Duration::from_millis(300));
+            Ok(())
+        }
+    }
+    let memory = Arc::default();
+    let client = client(&memory);
+    client.call(&put()).unwrap();
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| client.call(&Slow).unwrap());
+        }
+    });
+    let took = start.elapsed();
+    // One after the other they take 1.2 s.
+    assert!(Duration::from_millis(300) <= took && took < Duration::from_millis(900), "{took:?}");
 }

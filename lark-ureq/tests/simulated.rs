@@ -462,6 +462,15 @@ fn a_missing_ticket_is_asked_for_once_and_waited_for_by_patient_calls() {
 }
 
 #[test]
+fn a_service_that_does_not_answer_is_a_timeout_of_the_answer() {
+    let world = writes(|_, _| hangs());
+    let (result, took) = world.write(&write_to("shtcn0", "GIF89aA"), Limits::one_attempt());
+    let timeout = Failure::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
+    assert_eq!(format!("{:?}", result.unwrap_err().kind), format!("{timeout:?}"));
+    assert!(secs(119) <= took && took <= secs(121), "{took:?}");
+}
+
+#[test]
 fn a_wall_clock_that_is_set_ends_no_wait_and_no_token() {
     let world = world(custom(), |now, request| {
         let reply = match is_token(request) {
