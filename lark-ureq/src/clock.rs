@@ -10,9 +10,10 @@ use crate::simulated::Simulated;
 
 /// The clock of a [`Client`](crate::Client). Clones are the same clock.
 ///
-/// By default it is monotonic: calls wait by the time that passes, also when the wall clock is set. The wall clock is
-/// read for [`Client::export_token`](crate::Client::export_token) and
-/// [`Client::import_token`](crate::Client::import_token) only.
+/// By default it is monotonic: when the wall clock is set, no wait and no token's life becomes longer or shorter. The wall
+/// clock is read for [`Client::export_token`](crate::Client::export_token) and
+/// [`Client::import_token`](crate::Client::import_token) only. Where the monotonic clock stands still while the machine
+/// sleeps, the client may use a token after its end; the service refuses it, and the client fetches another one.
 ///
 /// A [simulated](Clock::simulated) clock is for tests: an hour of waiting passes at once.
 ///
@@ -52,7 +53,7 @@ impl Clock {
     /// Runs each task on a thread of its own, until all have ended, and returns their results in the order of the tasks.
     ///
     /// # Panics
-    /// If a task panics: with its panic, after all tasks have ended.
+    /// If a task panics: with its panic, after all tasks have ended. If the system cannot start a thread.
     pub fn run<F, R>(&self, tasks: impl IntoIterator<Item = F>) -> Vec<R>
     where
         F: FnOnce() -> R + Send,

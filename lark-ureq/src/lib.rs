@@ -28,16 +28,16 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::Timeout;
-
-use crate::parker::Parker;
-use crate::permanence::permanence;
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::{
     App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases, Quota,
     Session, Site, Step, TenantKey, TenantToken,
 };
+use ureq::Timeout;
+
+use crate::parker::Parker;
+use crate::permanence::permanence;
 
 pub use clock::Clock;
 pub use {lark_proto, ureq};
@@ -120,7 +120,8 @@ impl Client {
     }
 
     /// A client over an agent of the caller's that goes by `clock`, such as a [simulated](Clock::simulated) one in a
-    /// test. The agent's own timeouts do not: its transport has to wait by that clock too.
+    /// test. The agent does not go by it: in simulated time its transport, or a middleware in place of one, has to wait by
+    /// [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
         let parker = Parker::new(Session::new(site, app), clock);
@@ -197,8 +198,9 @@ impl Client {
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        let tenant = self.tenant.as_ref();
-        self.shared.parker.with_wall(|session, now, wall| session.export_token(now, wall, tenant))
+        let Self { shared, tenant, .. } = self;
+        let wall = shared.parker.wall();
+        shared.parker.with(|session, now| session.export_token(now, wall, tenant.as_ref()))
     }
 
     /// Takes over a token that was exported.
@@ -206,10 +208,9 @@ impl Client {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        let tenant = self.tenant.as_ref();
-        self.shared
-            .parker
-            .with_wall(|session, now, wall| session.import_token(now, wall, tenant, text))
+        let Self { shared, tenant, .. } = self;
+        let wall = shared.parker.wall();
+        shared.parker.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
     }
 
     /// Does what `call` says until it is done.
@@ -223,8 +224,8 @@ impl Client {
                     let outcome = self.send(outgoing);
                     driven.answered(outcome);
                 }
-                Step::Done(result) => return result,
                 Step::Wait(_) => {}
+                Step::Done(result) => return result,
             }
         }
     }
@@ -288,8 +289,13 @@ impl Exchange<'_> {
         // More than a day is for ever, and too much for some clocks.
         let day = Duration::from_secs(24 * 60 * 60);
         let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
-        // A second less than the phase, so that the kernel is told the same for each of its reads and writes.
-        let single = |phase: Duration| phase.saturating_sub(Duration::from_secs(1));
+        // A second less than the longest phase, so that the kernel is told the same for each of its reads and writes.
+        let single = |phase: Duration, own: [Option<Duration>; 2]| {
+            let longest = own.into_iter().flatten().fold(phase, Duration::max);
+            longest.saturating_sub(Duration::from_secs(1))
+        };
+        let write = single(phases.body, [own.send_request, own.send_body]);
+        let read = single(phases.answer, [own.recv_response, own.recv_body]);
         let request = agent
             .configure_request(Request::from_parts(head, body))
             .http_status_as_error(false)
@@ -303,8 +309,8 @@ impl Exchange<'_> {
             .timeout_send_body(or(own.send_body, phases.body))
             .timeout_recv_response(or(own.recv_response, phases.answer))
             .timeout_recv_body(or(own.recv_body, phases.reply))
-            .timeout_per_write(or(config.timeout_per_write(), single(phases.body)))
-            .timeout_per_read(or(config.timeout_per_read(), single(phases.answer)))
+            .timeout_per_write(or(config.timeout_per_write(), write))
+            .timeout_per_read(or(config.timeout_per_read(), read))
             .build();
         // A single read or write is given less time than its phase, so it ends the phase.
         let in_phase = |error: ureq::Error, read: Timeout| match error {
@@ -334,18 +340,16 @@ struct Driven<'a, 'e, O> {
 }
 
 impl<O> Driven<'_, '_, O> {
-    /// The next step other than a wait.
+    /// Takes the next step. If that is a wait, returns when it is over.
     fn next(&mut self) -> Step<O, ureq::Error> {
         let Self { call, parker } = self;
-        loop {
-            let step = parker.step(call);
-            let events = call.events();
-            let Step::Wait(time) = step else {
-                trace::emit(&events);
-                return step;
-            };
-            parker.park(call.id(), time, &events);
+        let step = parker.step(call);
+        let events = call.events();
+        match step {
+            Step::Wait(time) => parker.park(call.id(), time, &events),
+            Step::Send(_) | Step::Done(_) => trace::emit(&events),
         }
+        step
     }
 
     /// Tells the call what became of its request.

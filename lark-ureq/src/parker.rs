@@ -47,12 +47,9 @@ impl Parker {
         result
     }
 
-    /// As [`Parker::with`], with the time of the wall clock too.
-    pub(crate) fn with_wall<R>(
-        &self,
-        work: impl FnOnce(&mut Session, SystemTime, SystemTime) -> R,
-    ) -> R {
-        self.with(|session, now| work(session, now, self.clock.wall()))
+    /// The time of the wall clock.
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.clock.wall()
     }
 
     /// The next step of `call`, which this thread drives. After a wait the call has to be [parked](Parker::park).

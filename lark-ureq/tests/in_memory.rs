@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lark_proto::fake::{FakeLark, Route};
+use lark_proto::fake::{Break, FakeLark, Route};
 use lark_proto::{
     App, Endpoint, Image, Limits, Payload, PutImage, Reply, Site, TenantOnly, WriteSheetImage,
 };
-use lark_ureq::Client;
+use lark_ureq::{Client, Clock};
 use memory::Memory;
 
 fn client(memory: &Arc<Mutex<Memory>>) -> Client {
@@ -19,8 +19,15 @@ fn client(memory: &Arc<Mutex<Memory>>) -> Client {
 }
 
 fn client_over(agent: ureq::Agent) -> Client {
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    Client::with_agent(Site::custom("http://127.0.0.1:1").unwrap(), app, agent)
+    Client::with_agent(site(), app(), agent)
+}
+
+fn site() -> Site {
+    Site::custom("http://127.0.0.1:1").unwrap()
+}
+
+fn app() -> App {
+    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
 }
 
 fn put() -> PutImage {
@@ -80,6 +87,21 @@ fn the_kernel_is_told_one_timeout_for_all_writes_and_one_for_all_reads() {
     let body = [("read", seconds(119 + 160)), ("write", seconds(29 + 160))];
     assert!(body.iter().all(|told_once| told.remove(told_once)), "{told:?}");
     assert!(told.len() == 1 && told.iter().all(|(_, head)| *head <= seconds(30)), "{told:?}");
+}
+
+#[test]
+fn a_longer_timeout_of_the_agent_is_kept() {
+    let clock = Clock::simulated();
+    let mut memory = Memory { clock: clock.clone(), ..Memory::default() };
+    memory.lark.break_next_on(Route::ImageV4Put, Break::SlowReply(Duration::from_secs(200)));
+    let config = ureq::Agent::config_builder()
+        .proxy(None)
+        .timeout_recv_response(Some(Duration::from_secs(300)))
+        .build();
+    let agent = memory::agent_with(config, &Arc::new(Mutex::new(memory)));
+    let client = Client::with_clock(site(), app(), agent, clock.clone());
+    client.with_limits(Limits::one_attempt()).call(&put()).unwrap();
+    assert_eq!(clock.elapsed(), Duration::from_secs(200));
 }
 
 #[test]

@@ -63,13 +63,6 @@ fn uploads(mut token: impl FnMut(usize) -> Reaction + Send + 'static) -> World {
     })
 }
 
-/// The same with a token of the caller's and writes.
-fn writes(
-    mut service: impl FnMut(Duration, &Request<Bytes>) -> Reaction + Send + 'static,
-) -> World {
-    world(App::None, move |now, request| service(now, request))
-}
-
 impl World {
     fn count(&self, end: &str) -> usize {
         self.requests.lock().unwrap().iter().filter(|(_, path)| path.ends_with(end)).count()
@@ -230,7 +223,7 @@ fn a_write_behind_one_that_was_given_up_succeeds_and_stands() {
         for code in [90_217, 90_235] {
             let documents: Arc<Mutex<Documents>> = Arc::default();
             let service = documents.clone();
-            let world = writes(move |now, request| {
+            let world = world(App::None, move |now, request| {
                 service.lock().unwrap().react(now, request, secs(takes), code)
             });
             let (first, second) = (write_to("shtcn0", "GIF89aA"), write_to("shtcn0", "GIF89aB"));
@@ -255,7 +248,7 @@ fn a_write_whose_connection_broke_is_sent_again_or_ends_as_unknown() {
     for (patience, succeeds) in [(600, true), (5, false)] {
         let mut documents = Documents::default();
         let mut sent = 0;
-        let world = writes(move |now, request| {
+        let world = world(App::None, move |now, request| {
             sent += 1;
             let reaction = documents.react(now, request, secs(10), 90_217);
             if sent == 1 { (millis(100), None) } else { reaction }
@@ -274,7 +267,7 @@ fn a_write_whose_connection_broke_is_sent_again_or_ends_as_unknown() {
 #[test]
 fn a_write_goes_on_after_a_gateways_502_and_a_busy_document() {
     let mut sent = 0;
-    let world = writes(move |now, _| {
+    let world = world(App::None, move |now, _| {
         sent += 1;
         match sent {
             1 => (secs(62), Some(reply(502, "<html>"))),
@@ -295,7 +288,7 @@ fn a_write_goes_on_after_a_gateways_502_and_a_busy_document() {
 fn a_busy_document_is_waited_for_and_holds_up_no_other() {
     for code in [90_217, 90_235, 90_242, 90_228, 1_310_217, 1_310_235, 1_310_242] {
         for retry_after in [None, Some("1"), Some("60")] {
-            let world = writes(move |now, request| {
+            let world = world(App::None, move |now, request| {
                 if now >= secs(60) || !request.uri().path().contains("shtcn0") {
                     return (millis(100), Some(stored()));
                 }
@@ -463,7 +456,7 @@ fn a_missing_ticket_is_asked_for_once_and_waited_for_by_patient_calls() {
 
 #[test]
 fn a_service_that_does_not_answer_is_a_timeout_of_the_answer() {
-    let world = writes(|_, _| hangs());
+    let world = world(App::None, |_, _| hangs());
     let (result, took) = world.write(&write_to("shtcn0", "GIF89aA"), Limits::one_attempt());
     let timeout = Failure::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
     assert_eq!(format!("{:?}", result.unwrap_err().kind), format!("{timeout:?}"));
