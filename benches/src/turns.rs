@@ -72,6 +72,12 @@ impl Asked {
         self.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
     }
 
+    /// Whether each bench is to run once, unmeasured.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.is_test
+    }
+
     /// Measures `ways` in turns: in each of `rounds`, every one does one unmeasured and
     /// then `batch` of it. Once each if this is a test.
     #[must_use]

@@ -134,10 +134,10 @@ fn secrets(text: &str, data: &[u8]) {
     }
     let mut session = Session::new(Site::LARK, App::custom("cli", "s").unwrap());
     let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    match session.import_token(now, None, text) {
+    match session.import_token(now, now, None, text) {
         Ok(()) => {
-            let kept = session.export_token(now, None).unwrap();
-            assert_eq!(session.import_token(now, None, &kept), Ok(()), "{kept}");
+            let kept = session.export_token(now, now, None).unwrap();
+            assert_eq!(session.import_token(now, now, None, &kept), Ok(()), "{kept}");
         }
         Err(error) => unquoted(&error),
     }

@@ -143,7 +143,7 @@ impl<S: Transport> Client<S> {
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.parker.step(|session, now| session.export_token(now, self.tenant.as_ref()))
+        self.shared.parker.step(|session, now| session.export_token(now, now, self.tenant.as_ref()))
     }
 
     /// Takes over a token that was exported.
@@ -153,7 +153,7 @@ impl<S: Transport> Client<S> {
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
         self.shared
             .parker
-            .step(|session, now| session.import_token(now, self.tenant.as_ref(), text))
+            .step(|session, now| session.import_token(now, now, self.tenant.as_ref(), text))
     }
 }
 

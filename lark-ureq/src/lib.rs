@@ -1,7 +1,6 @@
 //! A blocking client for Lark's image endpoints, on [ureq](https://docs.rs/ureq).
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and fetches the other. It goes
-//! with one minor version of ureq, whose interface for resolvers is not stable yet.
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and fetches the other.
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
@@ -17,16 +16,17 @@
 //! ```
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod addresses;
+mod clock;
+mod parker;
 mod permanence;
+mod simulated;
 mod trace;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
@@ -34,12 +34,16 @@ use lark_proto::{
     App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases, Quota,
     Session, Site, Step, TenantKey, TenantToken,
 };
-use ureq::unversioned::transport::DefaultConnector;
+use ureq::Timeout;
 
-use crate::addresses::Addresses;
+use crate::parker::Parker;
 use crate::permanence::permanence;
 
+pub use clock::Clock;
 pub use {lark_proto, ureq};
+
+/// How many idle connections a client of its own agent keeps.
+const IDLE: usize = 32;
 
 /// Why a call failed.
 pub type CallError = lark_proto::CallError<ureq::Error>;
@@ -56,6 +60,11 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// * A phase for which the agent has no timeout of its own gets that of [`Phases`]. All of them end with the call's
 ///   limits.
 /// * After a connection broke, the request is sent again on a new one.
+/// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
+///   and drops the answer. The call fails with [`Failure::Transport`], and its
+///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::Outcome::Unknown).
+/// * An error of the transport that would come again, such as a certificate that is not trusted, an invalid proxy or a
+///   plain URI where the agent requires https, ends the call at its first attempt.
 ///
 /// An endpoint's code and a subscriber of `tracing` may call the client: neither runs while the client holds a lock.
 ///
@@ -71,18 +80,11 @@ pub struct Client {
 
 struct Shared {
     agent: ureq::Agent,
-    /// Those that an agent of ours remembers.
-    addresses: Addresses,
-    session: Mutex<Session>,
-    /// The session has named calls that may go on: all that wait look again.
-    named: Condvar,
-    /// How many times it has; counted while the session is held.
-    times_named: AtomicU64,
+    parker: Parker,
 }
 
 impl Client {
-    /// A client with connections of its own. Where its site is found is looked up every 15 s at most, and after a
-    /// failure, not for each request.
+    /// A client with connections of its own, of which it keeps up to 32 open while they are idle, for 15 s.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -94,7 +96,10 @@ impl Client {
             // More than the heads of up to 64 KiB that ureq takes, so that it sees that one is longer.
             .input_buffer_size(65 << 10)
             // TLS, which writes record by record, gains nothing from more.
-            .output_buffer_size(32 << 10);
+            .output_buffer_size(32 << 10)
+            // A connection for each of as many threads. The client has one host.
+            .max_idle_connections(IDLE)
+            .max_idle_connections_per_host(IDLE);
         if site.as_str().starts_with("http:") {
             config = config
                 // A loopback site, which a proxy from the environment cannot reach and must not see.
@@ -102,10 +107,7 @@ impl Client {
                 // Few writes, from what still fits a processor's own cache.
                 .output_buffer_size(320 << 10);
         }
-        let addresses = Addresses::default();
-        let connector = DefaultConnector::new();
-        let agent = ureq::Agent::with_parts(config.build(), connector, addresses.clone());
-        Self::over(site, app, agent, addresses)
+        Self::with_agent(site, app, config.build().into())
     }
 
     /// A client over an agent of the caller's: its proxy, certificates, connector, resolver, middleware and timeouts.
@@ -114,19 +116,17 @@ impl Client {
     /// says: an HTTP 400 of Lark's has its reason in the body.
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
-        Self::over(site, app, agent, Addresses::default())
+        Self::with_clock(site, app, agent, Clock::default())
     }
 
-    fn over(site: Site, app: App, agent: ureq::Agent, addresses: Addresses) -> Self {
-        let shared = Shared {
-            agent,
-            addresses,
-            session: Mutex::new(Session::new(site, app)),
-            named: Condvar::new(),
-            times_named: AtomicU64::new(0),
-        };
+    /// A client over an agent of the caller's that goes by `clock`, such as a [simulated](Clock::simulated) one in a
+    /// test. The agent does not go by it: in simulated time its transport, or a middleware in place of one, has to wait by
+    /// [`Clock::sleep`].
+    #[must_use]
+    pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
+        let parker = Parker::new(Session::new(site, app), clock);
         Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared { agent, parker }),
             tenant: None,
             limits: Limits::default(),
             reply_limit: None,
@@ -181,24 +181,26 @@ impl Client {
 
     /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
-        self.shared.step(|session| session.set_app_ticket(ticket));
+        self.shared.parker.with(|session, _| session.set_app_ticket(ticket));
     }
 
     /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
-        self.shared.step(|session| session.set_quota(route, quota));
+        self.shared.parker.with(|session, _| session.set_quota(route, quota));
     }
 
     /// Whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
-        self.shared.step(|session| session.keep_quotas(keep));
+        self.shared.parker.with(|session, _| session.keep_quotas(keep));
     }
 
     /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.step(|session| session.export_token(now(), self.tenant.as_ref()))
+        let Self { shared, tenant, .. } = self;
+        let wall = shared.parker.wall();
+        shared.parker.with(|session, now| session.export_token(now, wall, tenant.as_ref()))
     }
 
     /// Takes over a token that was exported.
@@ -206,22 +208,24 @@ impl Client {
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
-        self.shared.step(|session| session.import_token(now(), self.tenant.as_ref(), text))
+        let Self { shared, tenant, .. } = self;
+        let wall = shared.parker.wall();
+        shared.parker.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
     }
 
     /// Does what `call` says until it is done.
     fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
         // Each state has keys of its own.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
-        let mut driven = Driven { call: trace::keep(call), shared: &self.shared };
+        let mut driven = Driven { call: trace::keep(call), parker: &self.shared.parker };
         loop {
             match driven.next() {
                 Step::Send(outgoing) => {
                     let outcome = self.send(outgoing);
                     driven.answered(outcome);
                 }
-                Step::Done(result) => return result,
                 Step::Wait(_) => {}
+                Step::Done(result) => return result,
             }
         }
     }
@@ -250,9 +254,8 @@ impl Client {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err((Failure::TooLarge { limit: exchange.reply_limit }, len)),
             Err(error) => {
-                self.shared.addresses.forget();
                 let own = self.shared.agent.config().timeouts().global;
-                let late = matches!(error, ureq::Error::Timeout(ureq::Timeout::Global))
+                let late = matches!(error, ureq::Error::Timeout(Timeout::Global))
                     && own.is_none_or(|own| own > within);
                 let failure = if late { Failure::Deadline } else { Failure::Transport(error) };
                 Err((failure, len - reader.get_ref().len()))
@@ -286,8 +289,13 @@ impl Exchange<'_> {
         // More than a day is for ever, and too much for some clocks.
         let day = Duration::from_secs(24 * 60 * 60);
         let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
-        // A second less than the phase, so that the kernel is told the same for each of its reads and writes.
-        let single = |phase: Duration| phase.saturating_sub(Duration::from_secs(1));
+        // A second less than the longest phase, so that the kernel is told the same for each of its reads and writes.
+        let single = |phase: Duration, own: [Option<Duration>; 2]| {
+            let longest = own.into_iter().flatten().fold(phase, Duration::max);
+            longest.saturating_sub(Duration::from_secs(1))
+        };
+        let write = single(phases.body, [own.send_request, own.send_body]);
+        let read = single(phases.answer, [own.recv_response, own.recv_body]);
         let request = agent
             .configure_request(Request::from_parts(head, body))
             .http_status_as_error(false)
@@ -301,96 +309,60 @@ impl Exchange<'_> {
             .timeout_send_body(or(own.send_body, phases.body))
             .timeout_recv_response(or(own.recv_response, phases.answer))
             .timeout_recv_body(or(own.recv_body, phases.reply))
-            .timeout_per_write(or(config.timeout_per_write(), single(phases.body)))
-            .timeout_per_read(or(config.timeout_per_read(), single(phases.answer)))
+            .timeout_per_write(or(config.timeout_per_write(), write))
+            .timeout_per_read(or(config.timeout_per_read(), read))
             .build();
-        let (head, mut body) = agent.run(request)?.into_parts();
+        // A single read or write is given less time than its phase, so it ends the phase.
+        let in_phase = |error: ureq::Error, read: Timeout| match error {
+            ureq::Error::Timeout(Timeout::PerRead) if config.timeout_per_read().is_none() => {
+                ureq::Error::Timeout(read)
+            }
+            ureq::Error::Timeout(Timeout::PerWrite) if config.timeout_per_write().is_none() => {
+                ureq::Error::Timeout(Timeout::SendBody)
+            }
+            error => error,
+        };
+        let reply = agent.run(request).map_err(|error| in_phase(error, Timeout::RecvResponse))?;
+        let (head, mut body) = reply.into_parts();
         let mut reply = Vec::new();
-        body.as_reader().take(reply_limit.saturating_add(1)).read_to_end(&mut reply)?;
+        let mut limited = body.as_reader().take(reply_limit.saturating_add(1));
+        let read = limited.read_to_end(&mut reply);
+        read.map_err(|error| in_phase(error.into(), Timeout::RecvBody))?;
         let fits = reply.len() as u64 <= *reply_limit;
         Ok(fits.then(|| Response::from_parts(head, reply.into())))
     }
 }
 
-impl Shared {
-    /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
-    fn lock(&self) -> MutexGuard<'_, Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Uses the session, and afterwards wakes the calls that may go on.
-    fn step<R>(&self, work: impl FnOnce(&mut Session) -> R) -> R {
-        let mut session = self.lock();
-        let result = work(&mut session);
-        let has_named = self.has_named(&mut session);
-        drop(session);
-        if has_named {
-            self.named.notify_all();
-        }
-        result
-    }
-
-    /// Whether the session names calls that may go on.
-    fn has_named(&self, session: &mut Session) -> bool {
-        let has_named = session.woken().next().is_some();
-        if has_named {
-            self.times_named.fetch_add(1, Ordering::Relaxed);
-        }
-        has_named
-    }
-}
-
-/// A call under way. Dropped, by a panic in a middleware too, it lets go of what it holds.
+/// A call under way. Dropped, by a panic in a middleware or subscriber too, it lets go of what it holds.
 struct Driven<'a, 'e, O> {
     call: Call<'e, O, ureq::Error>,
-    shared: &'a Shared,
+    parker: &'a Parker,
 }
 
 impl<O> Driven<'_, '_, O> {
-    /// The next step other than a wait.
+    /// Takes the next step. If that is a wait, returns when it is over.
     fn next(&mut self) -> Step<O, ureq::Error> {
-        let Self { call, shared } = self;
-        let mut session = shared.lock();
-        loop {
-            let step = call.next(&mut session, now());
-            let has_named = shared.has_named(&mut session);
-            let Step::Wait(time) = step else {
-                drop(session);
-                if has_named {
-                    shared.named.notify_all();
-                }
-                trace::emit(&call.events());
-                return step;
-            };
-            if has_named {
-                shared.named.notify_all();
-            }
-            let events = call.events();
-            if !events.is_empty() {
-                let times_named = shared.times_named.load(Ordering::Relaxed);
-                drop(session);
-                trace::emit(&events);
-                session = shared.lock();
-                if shared.times_named.load(Ordering::Relaxed) != times_named {
-                    continue;
-                }
-            }
-            let waited = shared.named.wait_timeout(session, time);
-            session = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let Self { call, parker } = self;
+        let step = parker.step(call);
+        let events = call.events();
+        match step {
+            Step::Wait(time) => parker.park(call.id(), time, &events),
+            Step::Send(_) | Step::Done(_) => trace::emit(&events),
         }
+        step
     }
 
     /// Tells the call what became of its request.
     fn answered(&mut self, outcome: Outcome) {
-        let Self { call, shared } = self;
+        let Self { call, parker } = self;
         match outcome {
             Ok(reply) => {
                 let heard = call.read(reply);
-                shared.step(|session| call.received(session, now(), heard));
+                parker.with(|session, now| call.received(session, now, heard));
             }
             Err((failure, pulled)) => {
                 let permanence = permanence(&failure);
-                shared.step(|session| call.broken(session, now(), failure, pulled, permanence));
+                parker.with(|session, now| call.broken(session, now, failure, pulled, permanence));
             }
         }
         trace::emit(&call.events());
@@ -399,28 +371,14 @@ impl<O> Driven<'_, '_, O> {
 
 impl<O> Drop for Driven<'_, '_, O> {
     fn drop(&mut self) {
-        let Self { call, shared } = self;
-        if call.id().is_none() && call.drives().is_none() {
-            return;
-        }
-        shared.step(|session| {
-            call.cancel(session);
-            if let Some(request) = call.drives() {
-                session.token_dropped(request, now());
-            }
-        });
+        self.parker.cancel(&mut self.call);
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("session", &*self.shared.lock())
+            .field("session", &self.shared.parker.lock().session)
             .field("tenant", &self.tenant)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

@@ -1,9 +1,10 @@
-//! Which of ureq's errors another try would meet again.
+//! Which of ureq's errors another attempt would meet again.
 
 use lark_proto::{Failure, Permanence};
 use ureq::Error;
 
-/// Whether another try may get through. An error of which this is not known may pass: the call's limits bound its tries.
+/// Whether another attempt may succeed. An error of which this is not known may pass: the call's limits bound its
+/// attempts.
 pub(crate) fn permanence(failure: &Failure<Error>) -> Permanence {
     let Failure::Transport(error) = failure else { return Permanence::Passing };
     let is_permanent = match error {
@@ -17,6 +18,8 @@ pub(crate) fn permanence(failure: &Failure<Error>) -> Permanence {
         | Error::BodyExceedsLimit(_)
         | Error::RedirectFailed
         | Error::TooManyRedirects => true,
+        // A proxy that wants a password; ureq has the status in the text only.
+        Error::ConnectProxyFailed(reason) => reason.contains(" 407"),
         // A reply that would be as long the next time.
         Error::LargeResponseHeader(..) => true,
         #[cfg(feature = "tls")]
@@ -71,7 +74,7 @@ mod tests {
             Error::Timeout(ureq::Timeout::Connect),
             Error::HostNotFound,
             Error::ConnectionFailed,
-            Error::ConnectProxyFailed("503".into()),
+            Error::ConnectProxyFailed("proxy server responded 503/503".into()),
         ] {
             assert!(!is_permanent(error));
         }
@@ -84,6 +87,7 @@ mod tests {
             Error::BadUri("a".into()),
             Error::RequireHttpsOnly("http://a".into()),
             Error::InvalidProxyUrl,
+            Error::ConnectProxyFailed("proxy server responded 407/407".into()),
             Error::TlsRequired,
             Error::LargeResponseHeader(2, 1),
         ] {

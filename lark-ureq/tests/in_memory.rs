@@ -5,13 +5,13 @@ mod memory;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lark_proto::fake::{FakeLark, Route};
+use lark_proto::fake::{Break, FakeLark, Route};
 use lark_proto::{
     App, Endpoint, Image, Limits, Payload, PutImage, Reply, Site, TenantOnly, WriteSheetImage,
 };
-use lark_ureq::Client;
+use lark_ureq::{Client, Clock};
 use memory::Memory;
 
 fn client(memory: &Arc<Mutex<Memory>>) -> Client {
@@ -19,8 +19,15 @@ fn client(memory: &Arc<Mutex<Memory>>) -> Client {
 }
 
 fn client_over(agent: ureq::Agent) -> Client {
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    Client::with_agent(Site::custom("http://127.0.0.1:1").unwrap(), app, agent)
+    Client::with_agent(site(), app(), agent)
+}
+
+fn site() -> Site {
+    Site::custom("http://127.0.0.1:1").unwrap()
+}
+
+fn app() -> App {
+    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
 }
 
 fn put() -> PutImage {
@@ -80,6 +87,21 @@ fn the_kernel_is_told_one_timeout_for_all_writes_and_one_for_all_reads() {
     let body = [("read", seconds(119 + 160)), ("write", seconds(29 + 160))];
     assert!(body.iter().all(|told_once| told.remove(told_once)), "{told:?}");
     assert!(told.len() == 1 && told.iter().all(|(_, head)| *head <= seconds(30)), "{told:?}");
+}
+
+#[test]
+fn a_longer_timeout_of_the_agent_is_kept() {
+    let clock = Clock::simulated();
+    let mut memory = Memory { clock: clock.clone(), ..Memory::default() };
+    memory.lark.break_next_on(Route::ImageV4Put, Break::SlowReply(Duration::from_secs(200)));
+    let config = ureq::Agent::config_builder()
+        .proxy(None)
+        .timeout_recv_response(Some(Duration::from_secs(300)))
+        .build();
+    let agent = memory::agent_with(config, &Arc::new(Mutex::new(memory)));
+    let client = Client::with_clock(site(), app(), agent, clock.clone());
+    client.with_limits(Limits::one_attempt()).call(&put()).unwrap();
+    assert_eq!(clock.elapsed(), Duration::from_secs(200));
 }
 
 #[test]
@@ -169,10 +191,43 @@ fn an_endpoints_code_may_use_the_client() {
             CLIENT.get().unwrap().export_token().map(Payload::json)
         }
         fn read(_: &Reply) -> Result<bool, lark_proto::Error> {
-            Ok(CLIENT.get().unwrap().export_token().is_some())
+            let client = CLIENT.get().unwrap();
+            Ok(client.export_token().is_some() && client.call(&put()).is_ok())
         }
     }
     let memory = Arc::default();
     let client = CLIENT.get_or_init(|| client(&memory));
     assert!(client.call(&Own).unwrap());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test takes the time")]
+fn replies_are_read_at_the_same_time() {
+    struct Slow;
+    impl Endpoint for Slow {
+        type Auth = TenantOnly;
+        type Output = ();
+        fn method(&self) -> http::Method {
+            http::Method::GET
+        }
+        fn route(&self) -> &str {
+            "/open-apis/own"
+        }
+        fn read(_: &Reply) -> Result<(), lark_proto::Error> {
+            thread::sleep(Duration::from_millis(300));
+            Ok(())
+        }
+    }
+    let memory = Arc::default();
+    let client = client(&memory);
+    client.call(&put()).unwrap();
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| client.call(&Slow).unwrap());
+        }
+    });
+    let took = start.elapsed();
+    // One after the other they take 1.2 s.
+    assert!(Duration::from_millis(300) <= took && took < Duration::from_millis(900), "{took:?}");
 }

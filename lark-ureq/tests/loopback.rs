@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use lark_hyper::FakeServer;
 use lark_proto::fake::http1::{self, Requests};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::{
-    App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, Limits, NoToken, PutImage,
-    Reply, Site, TenantOnly, TenantToken, TenantTokenRequest, UserToken, WithLogId,
+    App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, Limits, NoToken, Outcome,
+    PutImage, Reply, Site, TenantOnly, TenantToken, TenantTokenRequest, UserToken, WithLogId,
     WriteSheetImage, wire,
 };
 use lark_ureq::Client;
@@ -323,35 +324,88 @@ fn a_head_of_60_kib_is_read() {
     server.join().unwrap();
 }
 
-#[test]
-fn any_number_of_dead_connections_costs_one_attempt() {
-    const KEPT: usize = 3;
+/// A server that runs `serve` on a thread of its own for each connection, with the connection's number. Returns the
+/// number of connections so far, too.
+fn serve(serve: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> (Site, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    // Each connection answers one request and then none; the first ones wait for each other.
+    let (serve, accepted) = (Arc::new(serve), Arc::new(AtomicUsize::new(0)));
+    let counts = accepted.clone();
     thread::spawn(move || {
-        let together = Arc::new(Barrier::new(KEPT));
-        for (connection, stream) in listener.incoming().enumerate() {
-            let (mut stream, together) = (stream.unwrap(), together.clone());
-            thread::spawn(move || {
-                let mut requests = Requests::new();
-                receive(&mut stream, &mut requests).unwrap();
-                if connection < KEPT {
-                    together.wait();
-                }
-                stream.write_all(&json(r#"{"code":0,"data":{"image_key":"k"}}"#)).unwrap();
-                drop(receive(&mut stream, &mut requests));
-            });
+        for stream in listener.incoming() {
+            let (serve, number) = (serve.clone(), counts.fetch_add(1, Ordering::SeqCst));
+            thread::spawn(move || serve(number, stream.unwrap()));
+        }
+    });
+    (site, accepted)
+}
+
+const STORED: &str = r#"{"code":0,"data":{"image_key":"k"}}"#;
+
+#[test]
+fn any_number_of_connections_that_reset_costs_one_attempt() {
+    for kept in [1, 2, 5, 20] {
+        // The first ones wait for each other, answer one request, and reset when the next one comes.
+        let together = Barrier::new(kept);
+        let (site, accepted) = serve(move |number, mut stream| {
+            let mut requests = Requests::new();
+            receive(&mut stream, &mut requests).unwrap();
+            if number < kept {
+                together.wait();
+            }
+            stream.write_all(&json(STORED)).unwrap();
+            // To close a connection with bytes that were not read resets it.
+            let _unread = stream.peek(&mut [0]);
+        });
+        let (client, token) = (Client::new(site, App::None), TenantToken::new("t-1").unwrap());
+        thread::scope(|scope| {
+            for _ in 0..kept {
+                scope.spawn(|| client.call_as(&token, &put(9)).unwrap());
+            }
+        });
+        assert_eq!(accepted.load(Ordering::SeqCst), kept);
+        let client = client.with_limits(Limits::default().attempts(2));
+        assert_eq!(client.call_as(&token, &put(9)).unwrap().as_str(), "k");
+        assert_eq!(accepted.load(Ordering::SeqCst), kept + 1);
+    }
+}
+
+#[test]
+fn threads_keep_a_connection_each_between_their_calls() {
+    let (site, accepted) = serve(|_, mut stream| {
+        let mut requests = Requests::new();
+        while receive(&mut stream, &mut requests).is_some() {
+            stream.write_all(&json(STORED)).unwrap();
         }
     });
     let (client, token) = (Client::new(site, App::None), TenantToken::new("t-1").unwrap());
     thread::scope(|scope| {
-        for _ in 0..KEPT {
-            scope.spawn(|| client.call_as(&token, &put(9)).unwrap());
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..30 {
+                    client.call_as(&token, &put(9)).unwrap();
+                    #[expect(clippy::disallowed_methods, reason = "the connections become idle")]
+                    thread::sleep(Duration::from_millis(50));
+                }
+            });
         }
     });
-    let client = client.with_limits(Limits::default().attempts(2));
-    assert_eq!(client.call_as(&token, &put(9)).unwrap().as_str(), "k");
+    let accepted = accepted.load(Ordering::SeqCst);
+    assert!((2..=32).contains(&accepted), "{accepted} connections");
+}
+
+#[test]
+fn an_answer_to_a_part_of_the_body_is_lost_and_the_outcome_unknown() {
+    let (site, _) = serve(|_, mut stream| {
+        stream.read_exact(&mut [0; 100]).unwrap();
+        stream
+            .write_all(&json(r#"{"code":234006,"msg":"The file size exceed the max value."}"#))
+            .unwrap();
+    });
+    let client = Client::new(site, App::None).with_limits(Limits::one_attempt());
+    let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9_000_000)).unwrap_err();
+    assert!(matches!(error.kind, Failure::Transport(ureq::Error::Io(_))), "{error:?}");
+    assert_eq!(error.outcome(), Outcome::Unknown);
 }
 
 #[test]

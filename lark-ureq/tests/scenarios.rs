@@ -1,4 +1,4 @@
-//! Every scenario through ureq: in memory, and over a real socket.
+//! Every scenario through ureq: in memory and simulated time, and over a real socket.
 
 mod memory;
 
@@ -8,7 +8,7 @@ use std::thread;
 use lark_hyper::FakeServer;
 use lark_proto::Site;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
-use lark_ureq::Client;
+use lark_ureq::{Client, Clock};
 use memory::Memory;
 
 /// Runs `scenario`; `next` takes a step of the run with the fake behind `client`. Says what went otherwise.
@@ -41,9 +41,12 @@ fn run_all(one: impl Fn(&Scenario) -> Vec<String> + Sync) {
 #[test]
 fn every_scenario_ends_as_it_says_in_memory() {
     run_all(|scenario| {
-        let memory: Arc<Mutex<Memory>> = Arc::default();
+        let clock = Clock::simulated();
+        let memory = Memory { clock: clock.clone(), ..Memory::default() };
+        let memory = Arc::new(Mutex::new(memory));
         let site = Site::custom("http://127.0.0.1:1").unwrap();
-        let client = Client::with_agent(site, scenario.app.clone(), memory::agent(&memory));
+        let agent = memory::agent(&memory);
+        let client = Client::with_clock(site, scenario.app.clone(), agent, clock);
         run(scenario, client, |run| run.next(&mut memory.lock().unwrap().lark))
     });
 }

@@ -3,12 +3,14 @@
 mod memory;
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
 use lark_proto::{App, AppTicket, Image, PutImage, Site, TenantKey, WriteSheetImage};
-use lark_ureq::Client;
 use lark_ureq::ureq::http::StatusCode;
+use lark_ureq::{Client, Clock};
 use memory::Memory;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -256,4 +258,83 @@ fn a_subscriber_may_use_the_client() {
     let guard = subscriber.set_default();
     client.call(&put()).unwrap();
     drop(guard);
+}
+
+/// Runs `on_wait` for the first line that tells of a wait.
+struct OnWait<F>(Arc<Mutex<Option<F>>>);
+
+impl<F: FnOnce()> io::Write for OnWait<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.windows(6).any(|word| word == b": wait") {
+            let on_wait = self.0.lock().unwrap().take();
+            if let Some(on_wait) = on_wait {
+                on_wait();
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs `work` with a subscriber of this thread that runs `on_wait` once.
+fn with_on_wait(on_wait: impl FnOnce() + Send + 'static, work: impl FnOnce()) {
+    let on_wait = Arc::new(Mutex::new(Some(on_wait)));
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(move || OnWait(on_wait.clone()));
+    let _guard = subscriber.set_default();
+    work();
+}
+
+/// A client whose first token takes five seconds.
+fn slow_token() -> (Client, Clock) {
+    let clock = Clock::simulated();
+    let mut memory = Memory { clock: clock.clone(), ..Memory::default() };
+    let slow = Break::SlowReply(Duration::from_secs(5));
+    memory.lark.break_next_on(Route::TenantAccessToken, slow);
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+    let agent = memory::agent(&Arc::new(Mutex::new(memory)));
+    (Client::with_clock(Site::custom(SITE).unwrap(), app, agent, clock.clone()), clock)
+}
+
+#[test]
+fn a_call_is_woken_also_if_a_subscribers_call_waits_on_its_thread() {
+    let _turn = turn();
+    let (client, clock) = slow_token();
+    clock.run([0, 1].map(|number| {
+        let (client, clock, nested) = (client.clone(), clock.clone(), client.clone());
+        move || {
+            clock.sleep(Duration::from_secs(number));
+            // The second call waits for the token, and so does that of its subscriber.
+            with_on_wait(
+                move || drop(nested.call(&put()).unwrap()),
+                || drop(client.call(&put()).unwrap()),
+            );
+            assert_eq!(clock.elapsed(), Duration::from_secs(5));
+        }
+    }));
+}
+
+#[test]
+fn a_panic_in_a_subscriber_leaves_nothing_held() {
+    let _turn = turn();
+    let (client, clock) = slow_token();
+    clock.run([0, 1, 2].map(|number| {
+        let (client, clock) = (client.clone(), clock.clone());
+        move || {
+            clock.sleep(Duration::from_secs(number));
+            if number != 1 {
+                client.call(&write()).unwrap();
+                return;
+            }
+            // This call is second in the lane.
+            let call = || drop(client.call(&write()));
+            let call = || with_on_wait(|| panic::resume_unwind(Box::new("as asked for")), call);
+            panic::catch_unwind(AssertUnwindSafe(call)).unwrap_err();
+        }
+    }));
+    assert_eq!(clock.elapsed(), Duration::from_secs(5));
 }

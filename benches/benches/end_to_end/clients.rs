@@ -23,13 +23,22 @@ pub(crate) fn lark_hyper(site: &Site) -> lark_hyper::Client<lark_hyper::Pool> {
     lark_hyper::Client::new(site.clone(), app())
 }
 
-/// Without timeouts, as it is by default, or with those that a call to an unknown network needs: ureq tells the kernel
-/// of each before every read and write.
+/// Without timeouts, as it is by default, or with those of lark-ureq: ureq then looks up the host on a thread of its own,
+/// and tells the kernel of them before reads and writes.
 pub(crate) fn ureq(request: &Request<Bytes>, has_timeouts: bool) -> impl FnMut() + 'static {
     let (request, mut config) = (request.clone(), Config::builder());
     if has_timeouts {
-        let time = Some(Duration::from_secs(60));
-        config = config.timeout_global(time).timeout_send_body(time).timeout_recv_response(time);
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        config = config
+            .timeout_global(seconds(600))
+            .timeout_resolve(seconds(10))
+            .timeout_connect(seconds(10))
+            .timeout_send_request(seconds(30))
+            .timeout_send_body(seconds(30))
+            .timeout_recv_response(seconds(120))
+            .timeout_recv_body(seconds(30))
+            .timeout_per_write(seconds(29))
+            .timeout_per_read(seconds(119));
     }
     let agent = Agent::new_with_config(config.build());
     move || {

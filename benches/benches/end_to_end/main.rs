@@ -20,7 +20,7 @@ const WALL: Which = |costs| &costs.wall;
 const CPU: Which = |costs| &costs.cpu;
 
 /// What ours is compared with.
-const PAIRS: [(&str, &str); 2] = [("lark-ureq", "ureq"), ("lark-hyper", "hyper")];
+const PAIRS: [(&str, &str); 2] = [("lark-ureq", "ureq with timeouts"), ("lark-hyper", "hyper")];
 
 fn main() {
     serve_if_asked();

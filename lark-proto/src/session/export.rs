@@ -31,9 +31,17 @@ struct Exported<'a> {
 
 impl Session {
     /// The token for `tenant` (`None` for a custom app) as a line of ASCII letters, digits, `.`, `-` and `_`. It is a
-    /// secret. `None` if the session has no valid token for `tenant`, or if `now` is before 1970.
+    /// secret. `None` if the session has no valid token for `tenant`, or if `wall` is before 1970.
+    ///
+    /// The text says when the token expires by the wall clock, whose time is `wall`; `now` is the time that the session's
+    /// other methods are given, which can be that of a monotonic clock.
     #[must_use]
-    pub fn export_token(&mut self, now: SystemTime, tenant: Option<&TenantKey>) -> Option<String> {
+    pub fn export_token(
+        &mut self,
+        now: SystemTime,
+        wall: SystemTime,
+        tenant: Option<&TenantKey>,
+    ) -> Option<String> {
         let elapsed = self.tick(now);
         let (token, ends) = self.tokens.held(&tenant.cloned())?;
         let left = ends.checked_sub(elapsed)?;
@@ -42,7 +50,7 @@ impl Session {
             site: self.site.as_str().into(),
             tenant: tenant.map(|tenant| tenant.as_str().into()),
             token: token.expose_secret().into(),
-            ends: now.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
+            ends: wall.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
         };
         let json = serde_json::to_string(&exported).ok()?;
         Some(format!("{FORM}.{:016x}.{}", checksum(&json), URL_SAFE_NO_PAD.encode_to_string(&json)))
@@ -50,7 +58,7 @@ impl Session {
 
     /// Takes a token that a session of the same app, site and tenant exported, unless the present one lasts longer, and
     /// wakes the calls that wait for a token. White space around `text` is ignored, and the token is used for two hours
-    /// at most.
+    /// at most. `now` and `wall` are as for [`Session::export_token`].
     ///
     /// # Errors
     /// [`Rule::DamagedToken`] for a text that is not as exported, [`Rule::ForeignToken`] for another app, site or
@@ -59,6 +67,7 @@ impl Session {
     pub fn import_token(
         &mut self,
         now: SystemTime,
+        wall: SystemTime,
         tenant: Option<&TenantKey>,
         text: &str,
     ) -> Result<(), Invalid> {
@@ -76,7 +85,7 @@ impl Session {
         }
         let ends =
             UNIX_EPOCH.checked_add(Duration::from_secs(exported.ends)).ok_or_else(damaged)?;
-        let left = ends.duration_since(now).map_err(|_| refused(Rule::StaleToken))?;
+        let left = ends.duration_since(wall).map_err(|_| refused(Rule::StaleToken))?;
         if left.is_zero() {
             return Err(refused(Rule::StaleToken));
         }

@@ -212,7 +212,7 @@ fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
     call.received(&mut session, at(0), heard);
     let Step::Wait(_) = call.next(&mut session, at(0)) else { panic!() };
     let text = exported(custom(), at(1), "t-1", 7200);
-    session.import_token(at(1), None, &text).unwrap();
+    session.import_token(at(1), at(1), None, &text).unwrap();
     let Step::Send(upload) = call.next(&mut session, at(1)) else { panic!() };
     assert_eq!((upload.purpose, upload.within), (Purpose::Call, secs(8)));
     let Step::Done(Err(error)) = call.next(&mut session, at(9)) else { panic!() };

@@ -43,7 +43,7 @@ fn call(session: &mut Session, lark: &mut FakeLark, now: SystemTime) {
 fn exported(lark: &mut FakeLark) -> String {
     let mut session = custom();
     call(&mut session, lark, at(0));
-    session.export_token(at(0), None).unwrap()
+    session.export_token(at(0), at(0), None).unwrap()
 }
 
 /// The token that the last request came with.
@@ -89,10 +89,10 @@ fn an_imported_token_needs_no_token_request() {
     let token = last_token(&lark).to_owned();
     for text in [text.clone(), format!("{text}\n"), format!(" \t{text}\r\n")] {
         let mut other = custom();
-        other.import_token(at(1), None, &text).unwrap();
+        other.import_token(at(1), at(1), None, &text).unwrap();
         call(&mut other, &mut lark, at(1));
         assert_eq!(last_token(&lark), token);
-        assert_eq!(other.export_token(at(1), None).as_deref(), Some(text.trim()));
+        assert_eq!(other.export_token(at(1), at(1), None).as_deref(), Some(text.trim()));
     }
     assert_eq!(lark.count(Route::TenantAccessToken), 1);
 }
@@ -109,17 +109,17 @@ fn a_store_apps_token_is_exported_by_tenant() {
     let mut lark = FakeLark::new();
     let mut one = with_ticket();
     finish(&mut call_for(ONE), &mut one, &mut lark, at(0)).unwrap();
-    let text = one.export_token(at(0), Some(&tenant(ONE))).unwrap();
-    assert_eq!(one.export_token(at(0), None), None);
+    let text = one.export_token(at(0), at(0), Some(&tenant(ONE))).unwrap();
+    assert_eq!(one.export_token(at(0), at(0), None), None);
     let nobody = tenant("nobody");
-    assert_eq!(one.export_token(at(0), Some(&nobody)), None);
+    assert_eq!(one.export_token(at(0), at(0), Some(&nobody)), None);
 
     let mut other = store();
     for elsewhere in [None, Some(&nobody)] {
-        let error = other.import_token(at(0), elsewhere, &text).unwrap_err();
+        let error = other.import_token(at(0), at(0), elsewhere, &text).unwrap_err();
         assert_eq!(error.rule(), Rule::ForeignToken);
     }
-    other.import_token(at(0), Some(&tenant(ONE)), &text).unwrap();
+    other.import_token(at(0), at(0), Some(&tenant(ONE)), &text).unwrap();
     let sent = lark.requests().len();
     finish(&mut call_for(ONE), &mut other, &mut lark, at(0)).unwrap();
     assert_eq!(lark.requests().len(), sent + 1, "needs neither a ticket nor an app token");
@@ -128,16 +128,16 @@ fn a_store_apps_token_is_exported_by_tenant() {
 #[test]
 fn there_is_nothing_to_export_without_a_good_token() {
     let mut lark = FakeLark::new();
-    assert_eq!(custom().export_token(at(0), None), None);
-    assert_eq!(Session::new(Site::LARK, App::None).export_token(at(0), None), None);
+    assert_eq!(custom().export_token(at(0), at(0), None), None);
+    assert_eq!(Session::new(Site::LARK, App::None).export_token(at(0), at(0), None), None);
     let mut session = custom();
     call(&mut session, &mut lark, at(0));
-    assert!(session.export_token(at(7199), None).is_some());
-    if let Some(text) = session.export_token(at(7200), None) {
-        let error = custom().import_token(at(7200), None, &text).unwrap_err();
+    assert!(session.export_token(at(7199), at(7199), None).is_some());
+    if let Some(text) = session.export_token(at(7200), at(7200), None) {
+        let error = custom().import_token(at(7200), at(7200), None, &text).unwrap_err();
         assert_eq!(error.rule(), Rule::StaleToken, "what is at its end");
     }
-    assert_eq!(session.export_token(at(7201), None), None);
+    assert_eq!(session.export_token(at(7201), at(7201), None), None);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn an_imported_token_keeps_its_end() {
                 continue;
             }
             let mut other = custom();
-            other.import_token(at(imported), None, &text).unwrap();
+            other.import_token(at(imported), at(imported), None, &text).unwrap();
             let mut one = upload();
             let of_one = first_of(&mut one, &mut other, at(seconds));
             // While that one is out.
@@ -172,10 +172,10 @@ fn an_imported_token_with_ten_minutes_left_is_renewed_at_once() {
     let mut one = custom();
     call(&mut one, &mut lark, at(0));
     let old = last_token(&lark).to_owned();
-    let text = one.export_token(at(6600), None).unwrap();
+    let text = one.export_token(at(6600), at(6600), None).unwrap();
 
     let mut other = custom();
-    other.import_token(at(6600), None, &text).unwrap();
+    other.import_token(at(6600), at(6600), None, &text).unwrap();
     assert_eq!(first(&mut other, at(6600)), First::Fetch);
     // That one was given up, and the next comes after a minute.
     call(&mut other, &mut lark, at(6660));
@@ -190,9 +190,9 @@ fn fractions_of_a_second_do_not_lengthen_a_life() {
     let mut one = custom();
     call(&mut one, &mut lark, at(0) + half);
     for exported in [at(0) + half, at(10), at(99) + half / 2] {
-        let text = one.export_token(exported, None).unwrap();
+        let text = one.export_token(exported, exported, None).unwrap();
         let mut other = custom();
-        other.import_token(exported, None, &text).unwrap();
+        other.import_token(exported, exported, None, &text).unwrap();
         let mut renews = upload();
         assert_eq!(first_of(&mut renews, &mut other, at(7199)), First::Fetch);
         assert_eq!(first(&mut other, at(7199)), First::Send);
@@ -207,14 +207,14 @@ fn the_token_that_lasts_longer_stays() {
     let mut session = custom();
     call(&mut session, &mut lark, at(6000));
     let own = last_token(&lark).to_owned();
-    session.import_token(at(6001), None, &text).unwrap();
+    session.import_token(at(6001), at(6001), None, &text).unwrap();
     call(&mut session, &mut lark, at(6001));
     assert_eq!(last_token(&lark), own);
 
-    let longer = session.export_token(at(6001), None).unwrap();
+    let longer = session.export_token(at(6001), at(6001), None).unwrap();
     let mut old = custom();
-    old.import_token(at(6001), None, &text).unwrap();
-    old.import_token(at(6001), None, &longer).unwrap();
+    old.import_token(at(6001), at(6001), None, &text).unwrap();
+    old.import_token(at(6001), at(6001), None, &longer).unwrap();
     call(&mut old, &mut lark, at(6001));
     assert_eq!(last_token(&lark), own);
     assert_eq!(lark.count(Route::TenantAccessToken), 2);
@@ -228,7 +228,7 @@ fn waiting_calls_go_on_with_an_imported_token() {
     let [mut fetches, mut waits] = [upload(), upload()];
     assert_eq!(first_of(&mut fetches, &mut other, at(1)), First::Fetch);
     assert_eq!(first_of(&mut waits, &mut other, at(1)), First::Wait);
-    other.import_token(at(1), None, &text).unwrap();
+    other.import_token(at(1), at(1), None, &text).unwrap();
     finish(&mut waits, &mut other, &mut lark, at(1)).unwrap();
     let request = fetches.drives().unwrap();
     fetches.cancel(&mut other);
@@ -249,10 +249,10 @@ fn a_token_of_another_app_site_or_tenant_is_refused() {
         ("no app", Session::new(Site::LARK, App::None), None),
     ];
     for (name, session, tenant) in &mut sessions {
-        let error = session.import_token(at(0), tenant.as_ref(), &text).unwrap_err();
+        let error = session.import_token(at(0), at(0), tenant.as_ref(), &text).unwrap_err();
         assert_eq!(error.rule(), Rule::ForeignToken, "{name}");
         assert_quotes_nothing(&error, &text, last_token(&lark));
-        assert_eq!(session.export_token(at(0), tenant.as_ref()), None, "{name}");
+        assert_eq!(session.export_token(at(0), at(0), tenant.as_ref()), None, "{name}");
     }
     assert_eq!(first(&mut sessions[1].1, at(0)), First::Fetch);
 }
@@ -263,7 +263,7 @@ fn a_stale_token_is_refused_and_the_next_call_fetches() {
     let text = exported(&mut lark);
     for seconds in [7200, 7201, 1_000_000_000] {
         let mut other = custom();
-        let error = other.import_token(at(seconds), None, &text).unwrap_err();
+        let error = other.import_token(at(seconds), at(seconds), None, &text).unwrap_err();
         assert_eq!(error.rule(), Rule::StaleToken, "{seconds}");
         assert_quotes_nothing(&error, &text, last_token(&lark));
         let fetched = lark.count(Route::TenantAccessToken);
@@ -279,7 +279,7 @@ fn a_damaged_text_is_refused() {
     let token = last_token(&lark).to_owned();
     let mut other = custom();
     let mut refuse = |damaged: &str| {
-        let error = other.import_token(at(0), None, damaged).unwrap_err();
+        let error = other.import_token(at(0), at(0), None, damaged).unwrap_err();
         assert_eq!(error.rule(), Rule::DamagedToken, "{damaged}");
         assert_quotes_nothing(&error, damaged, &token);
     };
@@ -320,10 +320,10 @@ fn a_clock_before_1970_exports_nothing_and_imports_for_two_hours() {
     let early = UNIX_EPOCH - Duration::from_secs(86_400);
     let mut session = custom();
     call(&mut session, &mut lark, early);
-    assert_eq!(session.export_token(early, None), None, "the text counts from 1970");
+    assert_eq!(session.export_token(early, early, None), None, "the text counts from 1970");
 
     let mut other = custom();
-    other.import_token(early, None, &text).unwrap();
+    other.import_token(early, early, None, &text).unwrap();
     let mut renews = upload();
     assert_eq!(first_of(&mut renews, &mut other, early + Duration::from_secs(7199)), First::Fetch);
     let end = early + Duration::from_secs(7200);
@@ -336,16 +336,39 @@ fn a_clock_that_is_set_does_not_lengthen_a_life() {
     let mut one = custom();
     call(&mut one, &mut lark, at(0));
     // At 1,000 the clock is set back by an hour: 6,200 seconds are left.
-    assert!(one.export_token(at(1000), None).is_some());
+    assert!(one.export_token(at(1000), at(1000), None).is_some());
     let back = at(1000) - Duration::from_secs(3600);
-    let text = one.export_token(back, None).unwrap();
+    let text = one.export_token(back, back, None).unwrap();
     let mut other = custom();
-    other.import_token(back, None, &text).unwrap();
+    other.import_token(back, back, None, &text).unwrap();
     let mut renews = upload();
     let late = back + Duration::from_secs(6199);
     assert_eq!(first_of(&mut renews, &mut other, late), First::Fetch);
     assert_eq!(first(&mut other, late), First::Send);
     assert_eq!(first(&mut other, late + Duration::from_secs(1)), First::Wait);
+}
+
+#[test]
+fn the_text_goes_by_the_wall_clock_and_the_life_by_the_sessions() {
+    let mut lark = FakeLark::new();
+    let (early, hour) = (UNIX_EPOCH + Duration::from_secs(5), Duration::from_secs(3600));
+    let mut one = custom();
+    call(&mut one, &mut lark, early);
+    // 7,200 seconds are left, whatever the wall clock shows; then 3,600.
+    let text = one.export_token(early, at(0), None).unwrap();
+    let late = one.export_token(early + hour, at(0), None).unwrap();
+    for (text, left) in [(text, 7200), (late, 3600)] {
+        let error = custom().import_token(early, at(left), None, &text).unwrap_err();
+        assert_eq!(error.rule(), Rule::StaleToken);
+        let mut other = custom();
+        other.import_token(early, at(left - 60), None, &text).unwrap();
+        let mut renews = upload();
+        let end = early + Duration::from_secs(60);
+        let before = end - Duration::from_secs(1);
+        assert_eq!(first_of(&mut renews, &mut other, before), First::Fetch);
+        assert_eq!(first(&mut other, before), First::Send);
+        assert_eq!(first(&mut other, end), First::Wait);
+    }
 }
 
 #[test]
@@ -360,7 +383,7 @@ fn values_with_quotes_and_backslashes_are_exported_and_imported() {
         let escaped = token.replace('\\', r"\\").replace('"', r#"\""#);
         let heard = call.read(granted(&escaped, 7200));
         call.received(&mut one, at(0), heard);
-        let text = one.export_token(at(0), None).unwrap();
-        session().import_token(at(0), None, &text).unwrap();
+        let text = one.export_token(at(0), at(0), None).unwrap();
+        session().import_token(at(0), at(0), None, &text).unwrap();
     }
 }

@@ -156,7 +156,8 @@ fn schedule(seed: u64) {
                 let text = exported(session, sim.clock(), "t-9", 60 + below(200));
                 let key = is_store.then(|| tenant(ONE));
                 watch.not_before.set(Duration::ZERO);
-                let _refused = sim.session.import_token(sim.clock(), key.as_ref(), &text);
+                let _refused =
+                    sim.session.import_token(sim.clock(), sim.clock(), key.as_ref(), &text);
             }
             _ => {}
         }

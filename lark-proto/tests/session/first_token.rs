@@ -121,7 +121,7 @@ fn waiting_calls_go_on_at_once_with_an_imported_token() {
         }
         sim.run_until(secs(1));
         let text = exported(custom(), sim.clock(), "t-2", 7200);
-        sim.session.import_token(sim.clock(), None, &text).unwrap();
+        sim.session.import_token(sim.clock(), sim.clock(), None, &text).unwrap();
         sim.wake();
         sim.run();
         assert_all_succeed(&sim);
@@ -140,7 +140,7 @@ fn waiting_calls_go_on_at_once_with_a_token_that_is_imported_while_a_request_is_
             }
             sim.run_until(secs(1));
             let text = exported(custom(), sim.clock(), "t-2", 7200);
-            sim.session.import_token(sim.clock(), None, &text).unwrap();
+            sim.session.import_token(sim.clock(), sim.clock(), None, &text).unwrap();
             sim.wake();
             sim.run();
             assert_all_succeed(&sim);

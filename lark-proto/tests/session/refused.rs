@@ -120,12 +120,13 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(custom(), keeps, &lark);
         assert!(finish(&mut sim, call()).is_ok());
-        let text = sim.session.export_token(sim.clock(), None).unwrap();
+        let text = sim.session.export_token(sim.clock(), sim.clock(), None).unwrap();
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
         assert!(finish(&mut sim, call().limits(Limits::one_attempt())).is_err());
         // Without a token, and with the next one.
         for _ in 0..2 {
-            let error = sim.session.import_token(sim.clock(), None, &text).unwrap_err();
+            let error =
+                sim.session.import_token(sim.clock(), sim.clock(), None, &text).unwrap_err();
             assert_eq!(error.rule(), Rule::RefusedToken);
             assert!(error.to_string().contains("refused"), "{error}");
             let requests = sim.sent.len();
@@ -142,14 +143,14 @@ fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
     let (mut session, now) = (custom(), clock(secs(0)));
     let texts = ["t-1", "t-2", "t-3"].map(|token| exported(custom(), now, token, 7200));
     for text in &texts {
-        session.import_token(now, None, text).unwrap();
+        session.import_token(now, now, None, text).unwrap();
         let mut call = call().limits(Limits::one_attempt());
         let Step::Send(_) = call.next(&mut session, now) else { panic!() };
         let heard = call.read(refusal(400, INVALID));
         call.received(&mut session, now, heard);
     }
     for text in &texts {
-        let error = session.import_token(now, None, text).unwrap_err();
+        let error = session.import_token(now, now, None, text).unwrap_err();
         assert_eq!(error.rule(), Rule::RefusedToken);
     }
 }
@@ -193,7 +194,7 @@ fn a_call_that_is_refused_during_a_renewal_waits_for_that_renewal() {
     let at = |seconds| clock(secs(seconds));
     let mut session = custom();
     let text = exported(custom(), at(0), "t-1", 600);
-    session.import_token(at(0), None, &text).unwrap();
+    session.import_token(at(0), at(0), None, &text).unwrap();
     let [mut renews, mut refused] = [call(), call()];
     let Step::Send(renewal) = renews.next(&mut session, at(0)) else { panic!() };
     let Purpose::Token(renewal) = renewal.purpose else { panic!() };

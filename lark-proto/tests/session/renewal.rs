@@ -191,7 +191,7 @@ fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_answer() {
 fn calls_use_the_older_token_while_its_renewal_is_in_flight() {
     let (mut session, now) = (custom(), clock(secs(0)));
     let text = exported(custom(), now, "t-1", 600);
-    session.import_token(now, None, &text).unwrap();
+    session.import_token(now, now, None, &text).unwrap();
     let mut renews = call();
     let Step::Send(renewal) = renews.next(&mut session, now) else { panic!() };
     assert!(matches!(renewal.purpose, Purpose::Token(_)));

@@ -166,12 +166,12 @@ pub(crate) fn exported(mut session: Session, now: SystemTime, token: &str, expir
         Some(key) => Call::for_tenant(key.clone(), &*UPLOAD),
         None => call(),
     };
-    while session.export_token(now, key.as_ref()).is_none() {
+    while session.export_token(now, now, key.as_ref()).is_none() {
         let _request = call.next(&mut session, now);
         let heard = call.read(granted(token, expire));
         call.received(&mut session, now, heard);
     }
-    session.export_token(now, key.as_ref()).unwrap()
+    session.export_token(now, now, key.as_ref()).unwrap()
 }
 
 pub(crate) fn code(result: &Uploaded) -> Option<Code> {

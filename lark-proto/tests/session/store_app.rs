@@ -405,7 +405,7 @@ fn a_call_that_renews_the_apps_token_is_named_when_its_tenants_renewal_is_settle
             "dropped" => session.token_dropped(id, now),
             _ => {
                 let text = exported(with_ticket(), now, "t-2", 7200);
-                session.import_token(now, Some(&tenant(ONE)), &text).unwrap();
+                session.import_token(now, now, Some(&tenant(ONE)), &text).unwrap();
             }
         }
         assert!(session.woken().any(|id| Some(id) == renews.id()), "{settles}");
@@ -424,7 +424,7 @@ fn a_store_apps_token_is_imported_by_tenant() {
         });
         sim.run_until(secs(1));
         let text = exported(with_ticket(), sim.clock(), "t-1", 7200);
-        sim.session.import_token(sim.clock(), Some(&tenant(ONE)), &text).unwrap();
+        sim.session.import_token(sim.clock(), sim.clock(), Some(&tenant(ONE)), &text).unwrap();
         sim.wake();
         let third = sim.start(call_for(ONE).boxed());
         sim.run();

@@ -285,7 +285,7 @@ fn a_call_that_waits_for_its_renewal_is_named_when_that_is_dropped_or_a_token_is
             hand.session.token_dropped(request, now);
         } else {
             let text = exported(session(), now, "t-2", 7200);
-            hand.session.import_token(now, None, &text).unwrap();
+            hand.session.import_token(now, now, None, &text).unwrap();
         }
         assert_eq!(hand.named(), [id(&call)], "dropped {is_dropped}");
     }

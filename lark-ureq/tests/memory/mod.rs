@@ -1,35 +1,53 @@
-//! ureq over a transport in memory: each connection hands its requests to the fake, and breaks when the fake is
-//! told to have it break. No socket, no thread, and no time passes, except before a timeout.
+//! ureq over a transport in memory: each connection hands its requests to the fake, or to a service of the test's, and
+//! breaks when it is told to. No socket and no thread; the time of a reply passes by the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use http::{Request, Response, Uri};
 use lark_proto::fake::http1::{self, Requests};
 use lark_proto::fake::{Break, FakeLark, InFlight};
-use ureq::unversioned::resolver::DefaultResolver;
+use lark_ureq::Clock;
+use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-/// The fake's clock, which stands still.
-pub(crate) const NOW: SystemTime = UNIX_EPOCH;
-
 /// The fake, the longest timeout that ureq gave for each reason, and all of which it would tell the kernel.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) lark: FakeLark,
+    pub(crate) clock: Clock,
+    /// What answers in place of the fake.
+    pub(crate) service: Option<Service>,
     pub(crate) timeouts: BTreeMap<String, Duration>,
     pub(crate) told: BTreeSet<(&'static str, Duration)>,
+}
+
+/// A service that is asked as soon as a request has arrived: how long it takes, and then its reply, or `None` if the
+/// connection breaks.
+pub(crate) type Service = Box<dyn FnMut(Duration, &Request<Bytes>) -> Reaction + Send>;
+
+pub(crate) type Reaction = (Duration, Option<Response<Bytes>>);
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
 }
 
 impl Memory {
     fn saw(&mut self, timeout: NextTimeout) {
         let longest = self.timeouts.entry(timeout.reason.to_string()).or_default();
         *longest = (*longest).max(*timeout.after);
+    }
+
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + self.clock.elapsed()
     }
 }
 
@@ -40,7 +58,24 @@ pub(crate) fn agent(memory: &Arc<Mutex<Memory>>) -> ureq::Agent {
 
 /// The same with settings of the test's.
 pub(crate) fn agent_with(config: ureq::config::Config, memory: &Arc<Mutex<Memory>>) -> ureq::Agent {
-    ureq::Agent::with_parts(config, ToMemory(memory.clone()), DefaultResolver::default())
+    ureq::Agent::with_parts(config, ToMemory(memory.clone()), Nowhere)
+}
+
+/// Finds an address for every host.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Resolver for Nowhere {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &ureq::config::Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut found = ArrayVec::from_fn(|_| ([127, 0, 0, 1], 1).into());
+        found.push(([127, 0, 0, 1], 1).into());
+        Ok(found)
+    }
 }
 
 #[derive(Debug)]
@@ -56,9 +91,11 @@ impl Connector for ToMemory {
     ) -> Result<Option<Connection>, ureq::Error> {
         self.0.lock().unwrap().saw(details.timeout);
         let memory = self.0.clone();
+        let clock = memory.lock().unwrap().clock.clone();
         let buffers = LazyBuffers::new(1 << 16, 1 << 16);
         Ok(Some(Connection {
             memory,
+            clock,
             buffers,
             requests: Requests::new(),
             flight: None,
@@ -70,12 +107,20 @@ impl Connector for ToMemory {
 #[derive(Debug)]
 struct Connection {
     memory: Arc<Mutex<Memory>>,
+    clock: Clock,
     buffers: LazyBuffers,
     requests: Requests,
     /// The request whose head has arrived.
     flight: Option<InFlight>,
-    /// The reply that is under way, and what happens when it has been read.
-    reply: Option<(Bytes, Option<Break>)>,
+    /// How long the reply still takes, and its bytes. After the last one the connection breaks.
+    reply: Option<(Duration, Bytes)>,
+}
+
+/// The timeout that ureq was given: a little of it has passed by its own clock, which goes on in simulated time too.
+fn at_least(left: Duration) -> Duration {
+    const STEP: u128 = 100;
+    let steps = left.as_millis() / STEP + 1;
+    Duration::from_millis(u64::try_from(steps * STEP).unwrap())
 }
 
 fn reset() -> ureq::Error {
@@ -83,14 +128,24 @@ fn reset() -> ureq::Error {
 }
 
 impl Connection {
-    fn body_arrived(&mut self, flight: InFlight, body: &[u8]) {
+    fn arrived(&mut self, flight: InFlight, request: &Request<Bytes>) {
+        let mut memory = self.memory.lock().unwrap();
+        let now = memory.now();
         let how = flight.breaks();
-        let reply = self.memory.lock().unwrap().lark.finish(NOW, flight, body);
-        let mut bytes = http1::reply(&reply);
-        if how == Some(Break::CutReply) {
-            bytes.truncate(bytes.len() - reply.body().len().div_ceil(2));
+        if let Some(service) = &mut memory.service {
+            let (after, reply) = service(self.clock.elapsed(), request);
+            self.reply = Some((after, reply.as_ref().map(http1::reply).unwrap_or_default()));
+            return memory.lark.abandon(flight);
         }
-        self.reply = Some((bytes, how));
+        let reply = memory.lark.finish(now, flight, request.body());
+        let mut bytes = http1::reply(&reply);
+        match how {
+            Some(Break::AfterBody) => bytes.clear(),
+            Some(Break::CutReply) => bytes.truncate(bytes.len() - reply.body().len().div_ceil(2)),
+            _ => {}
+        }
+        let after = if let Some(Break::SlowReply(after)) = how { after } else { Duration::ZERO };
+        self.reply = Some((after, bytes));
     }
 }
 
@@ -105,8 +160,9 @@ impl Transport for Connection {
         self.memory.lock().unwrap().saw(timeout);
         self.requests.push(&self.buffers.output()[..amount]);
         if self.flight.is_none() {
-            let begin = |head| self.memory.lock().unwrap().lark.begin(NOW, head);
-            self.flight = self.requests.head().unwrap().map(begin);
+            let mut memory = self.memory.lock().unwrap();
+            let now = memory.now();
+            self.flight = self.requests.head().unwrap().map(|head| memory.lark.begin(now, head));
         }
         let Some(flight) = self.flight.take() else { return Ok(()) };
         let is_broken = match flight.breaks() {
@@ -119,26 +175,25 @@ impl Transport for Connection {
             return Err(reset());
         }
         match self.requests.request().unwrap() {
-            Some(request) => self.body_arrived(flight, request.body()),
+            Some(request) => self.arrived(flight, &request),
             None => self.flight = Some(flight),
         }
         Ok(())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a timeout takes its time")]
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let told = ("read", *timeout.for_read().after);
         self.memory.lock().unwrap().told.insert(told);
         self.memory.lock().unwrap().saw(timeout);
-        let Some((reply, how)) = &mut self.reply else { return Err(reset()) };
-        match how {
-            Some(Break::AfterBody) => return Err(reset()),
-            Some(Break::CutReply) if reply.is_empty() => return Err(reset()),
-            Some(Break::SlowReply(time)) if *time >= *timeout.after => {
-                thread::sleep(*timeout.after);
-                return Err(ureq::Error::Timeout(timeout.reason));
-            }
-            _ => {}
+        let Some((after, reply)) = &mut self.reply else { return Err(reset()) };
+        let timeout = timeout.for_read();
+        if *after >= *timeout.after {
+            self.clock.sleep(at_least(*timeout.after));
+            return Err(ureq::Error::Timeout(timeout.reason));
+        }
+        self.clock.sleep(std::mem::take(after));
+        if reply.is_empty() {
+            return Err(reset());
         }
         let buffer = self.buffers.input_append_buf();
         let chunk = reply.split_to(reply.len().min(buffer.len()));

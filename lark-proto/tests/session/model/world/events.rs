@@ -104,7 +104,7 @@ impl World<'_> {
         let key = self.setup.is_store.then(|| self::tenant(number));
         let left = ends.duration_since(self.clock).unwrap_or_default();
         let ends = now + left.min(Duration::from_secs(7200));
-        match self.session.import_token(self.clock, key.as_ref(), &text) {
+        match self.session.import_token(self.clock, self.clock, key.as_ref(), &text) {
             Ok(()) => self.watch.imported(number, &token, ends, true),
             Err(error) if error.rule() == Rule::StaleToken => assert!(left.is_zero(), "{error}"),
             Err(error) => {
@@ -136,7 +136,7 @@ impl World<'_> {
             };
             let heard = call.read(Response::new(reply.into()));
             call.received(&mut donor, self.clock, heard);
-            if let Some(text) = donor.export_token(self.clock, key.as_ref()) {
+            if let Some(text) = donor.export_token(self.clock, self.clock, key.as_ref()) {
                 let since = self.clock.duration_since(UNIX_EPOCH).unwrap_or_default();
                 let life = Duration::from_secs(life.clamp(60, 7200));
                 let ends = UNIX_EPOCH + Duration::from_secs((since + life).as_secs());

@@ -74,7 +74,7 @@ impl<'w> World<'w> {
         // Every pause is over, but for the one after a ticket was asked for. The session has to see a clock that was set
         // back, since it counts from there.
         self.watch.sees(self.clock);
-        let _token = self.session.export_token(self.clock, None);
+        let _token = self.session.export_token(self.clock, self.clock, None);
         self.pass(Duration::from_secs(130));
         if self.setup.is_store {
             self.set_ticket(true);

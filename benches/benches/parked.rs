@@ -1,0 +1,149 @@
+//! Calls that are parked in one lane: the time from the first answer to the end of the last call, beside as many threads
+//! that just unpark each other in turn. The service answers at once.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, Builder, Scope};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use lark_benches::turns::{Asked, Bar, Line};
+use lark_benches::{image, token, write_to};
+use lark_proto::{App, Limits, Site};
+use lark_ureq::Client;
+use lark_ureq::ureq::http::{Request, Response};
+use lark_ureq::ureq::middleware::{Middleware, MiddlewareNext};
+use lark_ureq::ureq::{Agent, Body, Error, SendBody};
+
+const THREADS: usize = 2_000;
+const ROUNDS: usize = 11;
+const WRITTEN: &str = r#"{"code":0,"data":{"spreadsheetToken":"shtcnabc"},"msg":"success"}"#;
+
+fn main() {
+    let asked = Asked::from_args();
+    if asked.wants("parked threads") {
+        let what = format!("{THREADS} parked threads in one lane, time: lark-ureq beside unparks");
+        compare(&asked, what, Bar::AtMost(3.0), lane_of_threads, unparks);
+    }
+}
+
+/// Measures both, in turns, and prints the bar.
+fn compare(
+    asked: &Asked,
+    what: String,
+    bar: Bar,
+    ours: impl Fn() -> Duration,
+    theirs: impl Fn() -> Duration,
+) {
+    let rounds = if asked.is_test() { 1 } else { ROUNDS };
+    let times = (0..rounds).map(|_| (ours().as_secs_f64(), theirs().as_secs_f64()));
+    let (ours, theirs): (Vec<f64>, Vec<f64>) = times.unzip();
+    if asked.is_test() {
+        return println!("Testing {what}\nSuccess");
+    }
+    println!("{what}: {:.1} ms beside {:.1} ms", median(&ours) * 1e3, median(&theirs) * 1e3);
+    asked.print_bars(&[Line { what, ours, theirs, bar }]);
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// The service: it holds back its first answer until it is opened.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.0.lock().expect("no panic") = true;
+        self.0.1.notify_all();
+    }
+}
+
+impl Middleware for Gate {
+    fn handle(
+        &self,
+        _: Request<SendBody<'_>>,
+        _: MiddlewareNext<'_>,
+    ) -> Result<Response<Body>, Error> {
+        let (is_open, opened) = &*self.0;
+        let mut is_open = is_open.lock().expect("no panic");
+        while !*is_open {
+            is_open = opened.wait(is_open).expect("no panic");
+        }
+        Ok(Response::new(Body::builder().data(Bytes::from_static(WRITTEN.as_bytes()))))
+    }
+}
+
+/// Starts so many threads, waits until all of them are parked, and then takes the time from `release` to the end of the
+/// last one.
+fn timed<'s>(task: impl Fn(usize) + Sync + 's, release: impl FnOnce()) -> Duration {
+    let started = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (task, started) = (&task, &started);
+            spawn(scope, move || {
+                started.fetch_add(1, Ordering::Relaxed);
+                task(number);
+            });
+        }
+        while started.load(Ordering::Relaxed) < THREADS {
+            thread::yield_now();
+        }
+        pause();
+        start(release)
+    })
+    .elapsed()
+}
+
+fn spawn<'s>(scope: &'s Scope<'s, '_>, task: impl FnOnce() + Send + 's) {
+    let small = Builder::new().stack_size(128 << 10);
+    small.spawn_scoped(scope, task).expect("a thread");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the last threads need a moment to park")]
+fn pause() {
+    thread::sleep(Duration::from_millis(200));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
+fn start(release: impl FnOnce()) -> Instant {
+    let start = Instant::now();
+    release();
+    start
+}
+
+/// Writes to one spreadsheet.
+fn lane_of_threads() -> Duration {
+    let gate = Gate::default();
+    let config = Agent::config_builder().proxy(None).middleware(gate.clone()).build();
+    let site = Site::custom("http://127.0.0.1:1").expect("a loopback site");
+    let limits = Limits::default().total(Duration::from_secs(3600));
+    let client = Client::with_agent(site, App::None, config.into()).with_limits(limits);
+    let (token, write) = (token(), write_to("shtcnabc", &image(100)));
+    let call = |_| drop(client.call_as(&token, &write).expect("a result"));
+    timed(call, || gate.open())
+}
+
+/// Each thread parks until the one before unparks it.
+fn unparks() -> Duration {
+    let turns: Vec<AtomicBool> = (0..=THREADS).map(|_| AtomicBool::new(false)).collect();
+    let threads: Vec<Mutex<Option<thread::Thread>>> =
+        (0..=THREADS).map(|_| Mutex::default()).collect();
+    let hand_over = |to: usize| {
+        turns[to].store(true, Ordering::Release);
+        if let Some(thread) = &*threads[to].lock().expect("no panic") {
+            thread.unpark();
+        }
+    };
+    let task = |number: usize| {
+        *threads[number].lock().expect("no panic") = Some(thread::current());
+        while !turns[number].load(Ordering::Acquire) {
+            thread::park();
+        }
+        hand_over(number + 1);
+    };
+    timed(task, || hand_over(0))
+}

@@ -1,0 +1,155 @@
+//! The clock that a client goes by.
+
+use std::fmt;
+use std::panic;
+use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle, Thread};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::simulated::Simulated;
+
+/// The clock of a [`Client`](crate::Client). Clones are the same clock.
+///
+/// By default it is monotonic: when the wall clock is set, no wait and no token's life becomes longer or shorter. The wall
+/// clock is read for [`Client::export_token`](crate::Client::export_token) and
+/// [`Client::import_token`](crate::Client::import_token) only. Where the monotonic clock stands still while the machine
+/// sleeps, the client may use a token after its end; the service refuses it, and the client fetches another one.
+///
+/// A [simulated](Clock::simulated) clock is for tests: an hour of waiting passes at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let clock = lark_ureq::Clock::simulated();
+/// let woke = clock.run([3600, 60].map(|seconds| {
+///     let clock = clock.clone();
+///     move || {
+///         clock.sleep(Duration::from_secs(seconds));
+///         clock.elapsed().as_secs()
+///     }
+/// }));
+/// assert_eq!(woke, [3600, 60]);
+/// ```
+#[derive(Clone)]
+pub struct Clock {
+    start: Instant,
+    simulated: Option<Arc<Simulated>>,
+}
+
+impl Clock {
+    /// A clock whose time stands still while one of its threads runs. When all of them wait, it goes to the end of the
+    /// earliest wait.
+    ///
+    /// Its threads are the calling one and those that [`Clock::run`] starts. They have to wait for time by
+    /// [`Clock::sleep`], and for calls of a client that has this clock; a thread that waits for anything else, such as a
+    /// reply from a socket, counts as running. No other thread may use the clock or a client that has it.
+    ///
+    /// Its wall clock shows 1970-01-01 00:00 UTC at first.
+    #[must_use]
+    pub fn simulated() -> Self {
+        Self { simulated: Some(Arc::default()), ..Self::default() }
+    }
+
+    /// Runs each task on a thread of its own, until all have ended, and returns their results in the order of the tasks.
+    ///
+    /// # Panics
+    /// If a task panics: with its panic, after all tasks have ended. If the system cannot start a thread.
+    pub fn run<F, R>(&self, tasks: impl IntoIterator<Item = F>) -> Vec<R>
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        let tasks: Vec<F> = tasks.into_iter().collect();
+        let running = self.simulated.as_ref().map(|simulated| simulated.start(tasks.len()));
+        let mut running = running.into_iter().flatten();
+        thread::scope(|scope| {
+            let start = |task: F| {
+                let running = running.next();
+                scope.spawn(move || {
+                    let _running = running;
+                    task()
+                })
+            };
+            let threads: Vec<_> = tasks.into_iter().map(start).collect();
+            let results = threads.into_iter().map(ScopedJoinHandle::join);
+            results
+                .map(|result| result.unwrap_or_else(|panic| panic::resume_unwind(panic)))
+                .collect()
+        })
+    }
+
+    /// Waits for `time`.
+    pub fn sleep(&self, time: Duration) {
+        let end = self.elapsed().saturating_add(time);
+        loop {
+            let left = end.saturating_sub(self.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            self.park(left);
+        }
+    }
+
+    /// The time since the clock was made.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        match &self.simulated {
+            Some(simulated) => simulated.elapsed(),
+            None => self.start.elapsed(),
+        }
+    }
+
+    /// Sets the wall clock of a simulated clock; no wait becomes longer or shorter by it. Without effect on a monotonic
+    /// clock, whose wall clock is the system's.
+    pub fn set_wall(&self, wall: SystemTime) {
+        if let Some(simulated) = &self.simulated {
+            simulated.set_wall(wall);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
+    pub(crate) fn wall(&self) -> SystemTime {
+        match &self.simulated {
+            Some(simulated) => simulated.wall(),
+            None => SystemTime::now(),
+        }
+    }
+
+    /// The time as a session takes it. It has nothing to do with the date.
+    pub(crate) fn now(&self) -> SystemTime {
+        UNIX_EPOCH.checked_add(self.elapsed()).unwrap_or(UNIX_EPOCH)
+    }
+
+    /// Parks this thread for `time` at most. It returns at once if the thread was unparked since it was last parked, and
+    /// may return early.
+    pub(crate) fn park(&self, time: Duration) {
+        match &self.simulated {
+            Some(simulated) => simulated.park(time),
+            None => thread::park_timeout(time),
+        }
+    }
+
+    pub(crate) fn unpark(&self, thread: &Thread) {
+        match &self.simulated {
+            Some(simulated) => simulated.unpark(thread),
+            None => thread.unpark(),
+        }
+    }
+}
+
+/// A monotonic clock.
+impl Default for Clock {
+    #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
+    fn default() -> Self {
+        Self { start: Instant::now(), simulated: None }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock")
+            .field("elapsed", &self.elapsed())
+            .field("is_simulated", &self.simulated.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! The session, and the threads whose calls wait: one lock holds both. The threads of the calls that the session names
+//! are taken out under the lock and unparked after it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, SystemTime};
+
+use lark_proto::{Call, CallId, Event, Session, Step};
+
+use crate::{Clock, trace};
+
+pub(crate) struct Parker {
+    clock: Clock,
+    held: Mutex<Held>,
+}
+
+pub(crate) struct Held {
+    pub(crate) session: Session,
+    /// The threads of the calls whose last step was a wait and that were not named since.
+    threads: BTreeMap<CallId, Thread>,
+}
+
+impl Parker {
+    pub(crate) fn new(session: Session, clock: Clock) -> Self {
+        Self { clock, held: Mutex::new(Held { session, threads: BTreeMap::new() }) }
+    }
+
+    /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Releases the session and unparks the threads of the calls that it names.
+    fn release(&self, mut held: MutexGuard<'_, Held>) {
+        let named = held.session.woken();
+        let threads: Vec<Thread> = named.filter_map(|id| held.threads.remove(&id)).collect();
+        drop(held);
+        threads.iter().for_each(|thread| self.clock.unpark(thread));
+    }
+
+    /// Uses the session at the present time.
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
+        let mut held = self.lock();
+        let result = work(&mut held.session, self.clock.now());
+        self.release(held);
+        result
+    }
+
+    /// The time of the wall clock.
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
+    /// The next step of `call`, which this thread drives. After a wait the call has to be [parked](Parker::park).
+    pub(crate) fn step<O, T>(&self, call: &mut Call<'_, O, T>) -> Step<O, T> {
+        let mut held = self.lock();
+        held.forget(call.id());
+        let step = call.next(&mut held.session, self.clock.now());
+        if let (Step::Wait(_), Some(id)) = (&step, call.id()) {
+            held.threads.insert(id, thread::current());
+        }
+        self.release(held);
+        step
+    }
+
+    /// Emits the events of a step that was a wait for `time`, and then parks this thread until the session names the
+    /// call, for the rest of the time at most.
+    pub(crate) fn park(&self, call: Option<CallId>, time: Duration, events: &[Event]) {
+        let Some(call) = call else { return };
+        let mut left = time;
+        if !events.is_empty() {
+            let start = self.clock.elapsed();
+            trace::emit(events);
+            // A subscriber may have used the client on this thread, and its call may have parked and taken the unpark
+            // that was meant for this one.
+            if !self.lock().threads.contains_key(&call) {
+                return;
+            }
+            left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
+        }
+        self.clock.park(left);
+    }
+
+    /// Gives up `call`, if it is not over.
+    pub(crate) fn cancel<O, T>(&self, call: &mut Call<'_, O, T>) {
+        if call.id().is_none() && call.drives().is_none() {
+            return;
+        }
+        let mut held = self.lock();
+        held.forget(call.id());
+        call.cancel(&mut held.session);
+        if let Some(request) = call.drives() {
+            held.session.token_dropped(request, self.clock.now());
+        }
+        self.release(held);
+    }
+}
+
+impl Held {
+    fn forget(&mut self, call: Option<CallId>) {
+        if let Some(call) = call {
+            self.threads.remove(&call);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use lark_proto::{App, Image, PutImage, Site};
+
+    use super::*;
+
+    type Upload<'e> = Call<'e, lark_proto::ImageKey, io::Error>;
+
+    fn put() -> PutImage {
+        PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
+    }
+
+    /// One call has sent a token request, and the others wait for it.
+    fn waiting(put: &PutImage) -> (Parker, Clock, [Upload<'_>; 3]) {
+        let clock = Clock::simulated();
+        let session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
+        let parker = Parker::new(session, clock.clone());
+        let mut calls = [(); 3].map(|()| Call::new(put));
+        for (number, call) in calls.iter_mut().enumerate() {
+            let is_wait = matches!(parker.step(call), Step::Wait(_));
+            assert_eq!(is_wait, number > 0);
+        }
+        assert_eq!(parker.lock().threads.len(), 2);
+        (parker, clock, calls)
+    }
+
+    #[test]
+    fn a_call_that_steps_or_is_given_up_leaves_the_table() {
+        let put = put();
+        let (parker, _, mut calls) = waiting(&put);
+        let [driver, steps, given_up] = &mut calls;
+        assert!(matches!(parker.step(steps), Step::Wait(_)));
+        assert_eq!(parker.lock().threads.len(), 2, "it waits again");
+        parker.cancel(given_up);
+        assert_eq!(parker.lock().threads.len(), 1);
+        parker.cancel(driver);
+        assert!(parker.lock().threads.is_empty(), "the next in line was named");
+        assert!(matches!(parker.step(steps), Step::Send(_)));
+    }
+
+    #[test]
+    fn a_call_that_was_named_since_its_step_does_not_park() {
+        let put = put();
+        let (parker, clock, mut calls) = waiting(&put);
+        let (hour, wait) = (Duration::from_secs(3600), Duration::from_secs(5));
+        let events = [Event::Waits { reason: lark_proto::WaitFor::Token, time: hour }];
+        parker.park(calls[2].id(), wait, &events);
+        assert_eq!(clock.elapsed(), wait, "it was not named");
+        // The first one that waits is named, and something else takes the unpark.
+        parker.cancel(&mut calls[0]);
+        clock.park(hour);
+        parker.park(calls[1].id(), hour, &events);
+        assert_eq!(clock.elapsed(), wait);
+    }
+}
