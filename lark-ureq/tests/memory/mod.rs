@@ -116,11 +116,10 @@ struct Connection {
     reply: Option<(Duration, Bytes)>,
 }
 
-/// The timeout that ureq was given: a little of it has passed by its own clock, which goes on in simulated time too.
-fn at_least(left: Duration) -> Duration {
-    const STEP: u128 = 100;
-    let steps = left.as_millis() / STEP + 1;
-    Duration::from_millis(u64::try_from(steps * STEP).unwrap())
+/// The timeout that ureq was given, in whole seconds: a part of it has passed by ureq's own clock, which goes on while
+/// simulated time stands still.
+fn whole(left: Duration) -> Duration {
+    Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 
 fn reset() -> ureq::Error {
@@ -188,7 +187,7 @@ impl Transport for Connection {
         let Some((after, reply)) = &mut self.reply else { return Err(reset()) };
         let timeout = timeout.for_read();
         if *after >= *timeout.after {
-            self.clock.sleep(at_least(*timeout.after));
+            self.clock.sleep(whole(*timeout.after));
             return Err(ureq::Error::Timeout(timeout.reason));
         }
         self.clock.sleep(std::mem::take(after));
