@@ -39,9 +39,13 @@ pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
 /// The gateway's header.
 const RESET: HeaderName = HeaderName::from_static("x-ogw-ratelimit-reset");
 
-/// A number of seconds, at most [`LONGEST`]: 1e300 is a long wait. Negative numbers and NaN are not read.
+/// A number of seconds, at most [`LONGEST`]: 1e300 is a long wait. Negative numbers and words (NaN, inf) are not read.
 fn seconds(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.parse().ok()?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds).min(LONGEST));
+    }
+    // serde_json reads numbers in any case, and std's own reader of them would add 15 kB to a program.
+    let seconds: f64 = serde_json::from_str(text).ok()?;
     if seconds > LONGEST.as_secs_f64() {
         return Some(LONGEST);
     }

@@ -1,7 +1,6 @@
 //! The session, and the threads whose calls wait: one lock holds both. The threads of the calls that the session names
 //! are taken out under the lock and unparked after it.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
@@ -17,13 +16,14 @@ pub(crate) struct Parker {
 
 pub(crate) struct Held {
     pub(crate) session: Session,
-    /// The threads of the calls whose last step was a wait and that were not named since.
-    threads: BTreeMap<CallId, Thread>,
+    /// The threads of the calls whose last step was a wait and that were not named since, in no order: there are no more
+    /// than threads.
+    threads: Vec<(CallId, Thread)>,
 }
 
 impl Parker {
     pub(crate) fn new(session: Session, clock: Clock) -> Self {
-        Self { clock, held: Mutex::new(Held { session, threads: BTreeMap::new() }) }
+        Self { clock, held: Mutex::new(Held { session, threads: Vec::new() }) }
     }
 
     /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
@@ -34,7 +34,7 @@ impl Parker {
     /// Releases the session and unparks the threads of the calls that it names.
     fn release(&self, mut held: MutexGuard<'_, Held>) {
         let named = held.session.woken();
-        let threads: Vec<Thread> = named.filter_map(|id| held.threads.remove(&id)).collect();
+        let threads: Vec<Thread> = named.filter_map(|id| held.take(id)).collect();
         drop(held);
         threads.iter().for_each(|thread| self.clock.unpark(thread));
     }
@@ -58,7 +58,7 @@ impl Parker {
         held.forget(call.id());
         let step = call.next(&mut held.session, self.clock.now());
         if let (Step::Wait(_), Some(id)) = (&step, call.id()) {
-            held.threads.insert(id, thread::current());
+            held.threads.push((id, thread::current()));
         }
         self.release(held);
         step
@@ -74,7 +74,7 @@ impl Parker {
             trace::emit(events);
             // A subscriber may have used the client on this thread, and its call may have parked and taken the unpark
             // that was meant for this one.
-            if !self.lock().threads.contains_key(&call) {
+            if !self.lock().threads.iter().any(|(id, _)| *id == call) {
                 return;
             }
             left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
@@ -98,10 +98,13 @@ impl Parker {
 }
 
 impl Held {
+    fn take(&mut self, call: CallId) -> Option<Thread> {
+        let place = self.threads.iter().position(|(id, _)| *id == call)?;
+        Some(self.threads.swap_remove(place).1)
+    }
+
     fn forget(&mut self, call: Option<CallId>) {
-        if let Some(call) = call {
-            self.threads.remove(&call);
-        }
+        call.and_then(|call| self.take(call));
     }
 }
 

@@ -25,9 +25,14 @@ pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
 /// A compact JSON object of strings, in this order.
 fn json_strings<const N: usize>(fields: [(&str, &str); N]) -> Payload {
-    let field =
-        |(name, value): (&str, &str)| format!("\"{name}\":{}", serde_json::Value::from(value));
+    let field = |(name, value): (&str, &str)| format!("\"{name}\":{}", json_string(value));
     Payload::json(format!("{{{}}}", fields.map(field).join(",")))
+}
+
+/// `text` in the quotes and escapes of JSON.
+fn json_string(text: &str) -> String {
+    // A string can always be written.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// The longest life of a token that Lark documents, in seconds.

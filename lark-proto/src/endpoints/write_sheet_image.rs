@@ -4,6 +4,7 @@ use http::Method;
 
 use crate::body::{Body, Segment};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::endpoints::json_string;
 use crate::error::{Error, Invalid};
 use crate::json_bytes::ImageEncoding;
 use crate::path::Path;
@@ -159,8 +160,8 @@ impl Endpoint for WriteSheetImage {
     }
 
     fn payload(&self) -> Option<Payload> {
-        let range = serde_json::Value::from(self.cell.to_string());
-        let name = serde_json::Value::from(self.name.as_str());
+        let range = json_string(&self.cell.to_string());
+        let name = json_string(self.name.as_str());
         let (open, close) = self.encoding.brackets();
         Some(Payload::json(Body::of([
             Segment::Stored(format!(r#"{{"range":{range},"image":{open}"#).into()),

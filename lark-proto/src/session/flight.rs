@@ -165,7 +165,7 @@ impl<'e> Flight<'e> {
                 return Err(Hold::End(Ending::Late(WaitFor::Reply)));
             }
         };
-        session.woken.remove(&turn.id);
+        session.woken.remove(turn.id);
         let mut step = self.proceed(session, turn, not_before, now);
         match &mut step {
             Ok(_) => {
@@ -458,7 +458,7 @@ impl<'e> Flight<'e> {
         if !self.is_sent() {
             gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
         }
-        woken.remove(&turn.id);
+        woken.remove(turn.id);
         self.state = State::Over;
         let (route, sends) = (self.route, self.used.sends);
         let took = now.saturating_sub(turn.started);

@@ -27,6 +27,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::queue::{Queue, Waiter};
 use super::{CallId, Caller, Credential, Ending, Hold, WaitFor, Woken};
 use crate::endpoint::Quota;
 use crate::error::Error;
@@ -53,7 +54,7 @@ const SLOWEST: f64 = 0.9;
 pub(super) struct Gates {
     gates: BTreeMap<Credential, BTreeMap<Box<str>, Gate>>,
     /// Quotas that replace the endpoints' own.
-    quotas: BTreeMap<Box<str>, Quota>,
+    quotas: Vec<(Box<str>, Quota)>,
     /// No quota is kept.
     unlimited: bool,
 }
@@ -61,7 +62,7 @@ pub(super) struct Gates {
 #[derive(Debug)]
 struct Gate {
     /// The calls that wait.
-    queue: BTreeMap<CallId, Waiter>,
+    queue: Queue,
     /// How many calls have joined the queue.
     joined: u64,
     /// How many calls have left the queue.
@@ -77,14 +78,6 @@ struct Gate {
     minute: Window,
     /// The requests that were refused in the last second.
     refused: Window,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    /// How many calls had joined the queue before.
-    number: u64,
-    /// `Limits::longest_wait`.
-    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -109,7 +102,7 @@ enum Flow {
 impl Gate {
     fn new(now: Duration) -> Self {
         Self {
-            queue: BTreeMap::new(),
+            queue: Queue::new(),
             joined: 0,
             left: 0,
             first_since: now,
@@ -239,7 +232,7 @@ impl Gate {
         if before < 2 {
             self.second_until = Duration::MAX;
         }
-        self.queue.insert(call, Waiter { number: self.joined, patience });
+        self.queue.insert(call, Waiter { since: now, number: self.joined, patience });
         self.joined += 1;
     }
 
@@ -341,7 +334,10 @@ impl Gates {
     }
 
     pub(super) fn set_quota(&mut self, route: &str, quota: Quota) {
-        self.quotas.insert(route.into(), quota);
+        match self.quotas.iter_mut().find(|(of, _)| **of == *route) {
+            Some((_, set)) => *set = quota,
+            None => self.quotas.push((route.into(), quota)),
+        }
     }
 
     pub(super) fn set_unlimited(&mut self, unlimited: bool) {
@@ -350,8 +346,8 @@ impl Gates {
 
     /// The quota that is kept on a route.
     fn quota(&self, route: &str, own: Quota) -> Quota {
-        match self.quotas.get(route) {
-            Some(quota) => *quota,
+        match self.quotas.iter().find(|(of, _)| **of == *route) {
+            Some((_, quota)) => *quota,
             None if self.unlimited => Quota::NONE,
             None => own,
         }

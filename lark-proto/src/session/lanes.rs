@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::queue::{Queue, Waiter};
 use super::{CallId, Ending, Hold, WaitFor, Woken};
 use crate::error::Error;
 
@@ -25,17 +26,9 @@ pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 
 #[derive(Debug, Default)]
 struct Lane {
-    queue: BTreeMap<CallId, Waiter>,
+    queue: Queue,
     busy: Option<Busy>,
     unsettled_until: Duration,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    /// When the call joined the lane.
-    since: Duration,
-    /// `Limits::busy`.
-    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -74,7 +67,7 @@ impl Lanes {
         }
         let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
-        let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, patience });
+        let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, patience });
         match &lane.busy {
             Some(busy) if busy.up_for(waiter) <= busy.asked => {
                 Err(Hold::End(Ending::Told(busy.error.clone())))
@@ -179,9 +172,9 @@ mod tests {
     }
 
     fn named(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
-        let mut woken = Woken::new();
+        let mut woken = Woken::default();
         act(&mut woken);
-        woken.into_iter().map(|call| call.0).collect()
+        woken.take().into_iter().map(|call| call.0).collect()
     }
 
     #[test]
@@ -198,7 +191,7 @@ mod tests {
     fn a_lane_outlives_its_calls_while_a_write_may_still_run() {
         let mut lanes = lanes(1);
         lanes.unsettle("a", secs(10));
-        lanes.leave("a", CallId(1), secs(10), &mut Woken::new());
+        lanes.leave("a", CallId(1), secs(10), &mut Woken::default());
         lanes.sweep(secs(69));
         assert_eq!((lanes.len(), lanes.is_empty()), (1, true));
         lanes.sweep(secs(70));
@@ -209,7 +202,7 @@ mod tests {
     fn the_busy_time_begins_when_an_earlier_write_cannot_run_any_longer() {
         let mut lanes = lanes(2);
         lanes.unsettle("a", Duration::ZERO);
-        let mut since = |now| lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::new());
+        let mut since = |now| lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::default());
         assert_eq!(since(30), secs(60));
         assert_eq!(since(90), secs(60));
         for (now, expected) in [(119, &[][..]), (120, &[2])] {
@@ -223,14 +216,14 @@ mod tests {
     #[test]
     fn another_answer_of_the_document_ends_the_busy_time() {
         let mut lanes = lanes(2);
-        let mut woken = Woken::new();
+        let mut woken = Woken::default();
         assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(10), &mut woken), secs(10));
         lanes.calm("a");
         assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(20), &mut woken), secs(20));
         assert!(lanes.enter("a", CallId(2), MINUTE, secs(75)).is_err_and(|hold| is_wait(&hold)));
-        assert!(woken.is_empty());
+        assert!(woken.take().is_empty());
         lanes.busy("a", CallId(1), &busy(), secs(80), &mut woken);
-        assert!(woken.contains(&CallId(2)));
+        assert!(woken.take().contains(&CallId(2)));
         assert!(lanes.enter("a", CallId(2), MINUTE, secs(81)).is_err_and(|hold| !is_wait(&hold)));
     }
 

@@ -22,7 +22,7 @@
 //!
 //! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
 //! the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are
-//! the queues; `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of
+//! where calls wait for each other, `queue` is the queue of all three; `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of
 //! several endpoints, `export` tokens as text.
 
 mod call;
@@ -33,13 +33,13 @@ mod flight;
 mod gates;
 mod lanes;
 mod limits;
+mod queue;
 mod slot;
 mod step;
 mod token_request;
 mod tokens;
 mod untyped;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -60,6 +60,7 @@ pub use step::{Outgoing, Permanence, Phases, Purpose, Step};
 use gates::Gates;
 use lanes::Lanes;
 use limits::backoff;
+use queue::Woken;
 use token_request::Cause;
 use tokens::Tokens;
 use untyped::text;
@@ -93,9 +94,6 @@ pub struct CallId(u64);
 /// The id of a token request in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FetchId(u64);
-
-/// The calls that are to be woken.
-type Woken = BTreeSet<CallId>;
 
 /// Whose token a call uses.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,7 +178,7 @@ impl Session {
             tokens: Tokens::default(),
             lanes: Lanes::default(),
             gates,
-            woken: Woken::new(),
+            woken: Woken::default(),
             calls: 0,
             swept: Duration::ZERO,
         }
@@ -202,7 +200,7 @@ impl Session {
     /// method. An adapter calls it while it holds the session, releases the session, and then wakes these calls. A loop
     /// that steps all of its calls in turn does not need it.
     pub fn woken(&mut self) -> impl Iterator<Item = CallId> + use<> {
-        std::mem::take(&mut self.woken).into_iter()
+        self.woken.take().into_iter()
     }
 
     /// Sets the ticket of a store app, which the service pushes as an event every hour. Wakes the calls that wait for
@@ -265,8 +263,7 @@ impl Session {
         self.tokens.is_quiet() && self.lanes.is_empty()
     }
 
-    /// The number of entries that the session keeps: tokens, token requests in flight, tenants whose calls wait for a
-    /// token, lanes and gates. Entries that are no longer needed are dropped once a minute, at a step.
+    /// The number of entries that the session keeps: tokens, token requests in flight, lanes and gates. Entries that are no longer needed are dropped once a minute, at a step.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.tokens.len() + self.lanes.len() + self.gates.len()

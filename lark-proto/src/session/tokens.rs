@@ -26,12 +26,13 @@
 //! The tenants of a store app share the app's token, which a request for a tenant's token needs. [`Slot`] is the state
 //! of one token; this file keeps the queues of the calls that wait for one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 
+use super::queue::{Queue, Waiter};
 use super::slot::{Pause, Refusal, Sent, Setback, Slot};
 use super::step::{Outgoing, Phases, Purpose};
 use super::token_request::{Cause, Reason, Wanted, setback};
@@ -56,12 +57,10 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct Tokens {
     /// The app token of a store app.
     app: Slot<AppToken>,
-    /// The tenants of a store app whose calls wait for a token: each of them may need the app token.
-    dependents: BTreeSet<Option<TenantKey>>,
     ticket: Option<AppTicket>,
     /// The tenant tokens; a custom app has one, under `None`.
     tenants: BTreeMap<Option<TenantKey>, Tenant>,
-    in_flight: BTreeMap<FetchId, InFlight>,
+    in_flight: InFlights,
     /// The last number of a request or an import; the number of a token is that of its request or import.
     last: u64,
 }
@@ -70,19 +69,11 @@ pub(super) struct Tokens {
 struct Tenant {
     slot: Slot<TenantToken>,
     /// The calls that wait for the token.
-    queue: BTreeMap<CallId, Waiter>,
-    /// How many series of requests have failed.
+    queue: Queue,
+    /// How many series of requests have failed. A call ends once that is more than when it joined the queue.
     series: u64,
     /// Why the last series failed, while calls wait.
     cause: Option<Cause>,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    /// `Tenant::series` when the call joined; the call ends once that is higher.
-    series: u64,
-    /// `Limits::longest_wait`.
-    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -94,6 +85,29 @@ struct InFlight {
     driver_of: Option<TenantKey>,
     /// A deadline that is reported before this time is that of the driver, and no failure of the service.
     given_up: Duration,
+}
+
+/// The requests in flight, in the order in which they were sent.
+#[derive(Debug, Default)]
+struct InFlights(Vec<(FetchId, InFlight)>);
+
+impl InFlights {
+    fn place(&self, id: FetchId) -> Option<usize> {
+        self.0.binary_search_by_key(&id, |(id, _)| *id).ok()
+    }
+
+    fn get(&self, id: FetchId) -> Option<&InFlight> {
+        self.0.get(self.place(id)?).map(|(_, request)| request)
+    }
+
+    fn get_mut(&mut self, id: FetchId) -> Option<&mut InFlight> {
+        let place = self.place(id)?;
+        self.0.get_mut(place).map(|(_, request)| request)
+    }
+
+    fn remove(&mut self, id: FetchId) -> Option<InFlight> {
+        Some(self.0.remove(self.place(id)?).1)
+    }
 }
 
 impl Tenant {
@@ -168,13 +182,10 @@ impl Tokens {
             return Ok(generation);
         }
         let series = entry.series;
-        let waiter = Waiter { series, patience: caller.limits.longest_wait };
-        let joined = entry.queue.entry(caller.id).or_insert(waiter).series;
+        let waiter = Waiter { since: now, number: series, patience: caller.limits.longest_wait };
+        let joined = entry.queue.entry(caller.id).or_insert(waiter).number;
         if let Some(cause) = entry.cause.as_ref().filter(|_| joined < series) {
             return Err(Hold::End(Ending::NoToken(cause.clone())));
-        }
-        if matches!(app, App::Store { .. }) && !self.dependents.contains(tenant) {
-            self.dependents.insert(tenant.clone());
         }
         let wait = |until| Hold::Wait { until, reason: WaitFor::Token };
         Err(match self.next_request(app, tenant, caller, now) {
@@ -275,7 +286,7 @@ impl Tokens {
         let given_up = now.saturating_add(REQUEST - GRACE);
         let driver_of = tenant.clone();
         let in_flight = InFlight { what, tenant: tenant.clone(), driver_of, given_up };
-        self.in_flight.insert(id, in_flight);
+        self.in_flight.0.push((id, in_flight));
         let phases = Phases::of(request.body().len());
         let outgoing = Outgoing {
             request,
@@ -296,7 +307,7 @@ impl Tokens {
 
     /// Counts the requests that `tenant` waits for as failed if the adapter has reported nothing in time.
     fn lapse(&mut self, app: &App, tenant: &Option<TenantKey>, now: Duration, woken: &mut Woken) {
-        if self.in_flight.is_empty() {
+        if self.in_flight.0.is_empty() {
             return;
         }
         let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
@@ -317,7 +328,7 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<(&'static str, Error)> {
-        let InFlight { what, tenant, .. } = self.in_flight.get(&id)?;
+        let InFlight { what, tenant, .. } = self.in_flight.get(id)?;
         let (what, tenant) = (what.clone(), tenant.clone());
         let reply = Reply::new(reply);
         let granted = match what {
@@ -325,7 +336,6 @@ impl Tokens {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
                 woken.extend(entry.slot.granted(grant.token, grant.expires_in));
                 entry.release(woken);
-                self.dependents.remove(&tenant);
                 woken.extend(self.app_driver(&tenant));
             }),
             Wanted::App(_) => AppTokenRequest::read(&reply).map(|grant| {
@@ -337,12 +347,12 @@ impl Tokens {
             }),
         };
         let Err(error) = granted else {
-            self.in_flight.remove(&id);
+            self.in_flight.remove(id);
             return None;
         };
         let route = what.route(app);
         if self.recover(app, &what, &error, now) {
-            self.in_flight.remove(&id);
+            self.in_flight.remove(id);
             self.resume(&what, &tenant, woken);
         } else {
             self.failed(app, id, setback(&error), Reason::Lark(error.clone()), now, woken);
@@ -360,7 +370,7 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
-        let InFlight { what, given_up, tenant, .. } = self.in_flight.get(&id)?;
+        let InFlight { what, given_up, tenant, .. } = self.in_flight.get(id)?;
         let route = what.route(app);
         if matches!(failure, Failure::Deadline) && now < *given_up {
             self.dropped(id, now, woken);
@@ -382,7 +392,7 @@ impl Tokens {
 
     /// Records that the adapter gave the request up: its outcome will not be reported.
     pub(super) fn dropped(&mut self, id: FetchId, now: Duration, woken: &mut Woken) {
-        let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(&id) else { return };
+        let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(id) else { return };
         match what {
             Wanted::Tenant(_) => {
                 if let Some(entry) = self.tenants.get_mut(&tenant) {
@@ -418,7 +428,7 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) {
-        let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(&id) else { return };
+        let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(id) else { return };
         let route = match why {
             // The service agreed to push the ticket: the request that lacks it is the one that cannot be sent.
             Reason::NoTicket => AppTokenRequest::ROUTE,
@@ -450,10 +460,8 @@ impl Tokens {
                 let is_over = self.app.failed(setback, cause.clone(), now);
                 self.renewal_failed(&tenant, now);
                 let pause = self.app.pause(now);
-                for tenant in &self.dependents {
-                    if let Some(entry) = self.tenants.get_mut(tenant) {
-                        hear(entry, is_over, pause);
-                    }
+                for entry in self.tenants.values_mut().filter(|entry| !entry.queue.is_empty()) {
+                    hear(entry, is_over, pause);
                 }
                 woken.extend(driver);
             }
@@ -482,15 +490,13 @@ impl Tokens {
     /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
     fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
         let sent = self.app.request()?;
-        let is_its = self.in_flight.get(&sent.id).is_some_and(|it| it.driver_of == *tenant);
+        let is_its = self.in_flight.get(sent.id).is_some_and(|it| it.driver_of == *tenant);
         sent.driver.filter(|_| is_its)
     }
 
     /// Wakes the first two calls of each tenant that waits for the app's token.
     fn offer(&self, woken: &mut Woken) {
-        for entry in self.dependents.iter().filter_map(|tenant| self.tenants.get(tenant)) {
-            entry.offer(woken);
-        }
+        self.tenants.values().for_each(|entry| entry.offer(woken));
     }
 
     /// Ends the request and the pause of the slot that `what` is for, and wakes the calls that can send the next
@@ -539,16 +545,15 @@ impl Tokens {
             }
             if next.is_none() {
                 entry.cause = None;
-                self.dependents.remove(tenant);
             }
         }
         let Some(sent) = self.app.request_mut().filter(|sent| sent.driver == Some(call)) else {
             return;
         };
-        let first = |tenant| Some((*self.tenants.get(tenant)?.queue.keys().next()?, tenant));
-        let next = self.dependents.iter().filter_map(first).min();
+        let first = |(tenant, entry): (_, &Tenant)| Some((*entry.queue.keys().next()?, tenant));
+        let next = self.tenants.iter().filter_map(first).min();
         sent.hand_over(call, next.map(|(next, _)| next), woken);
-        if let (Some(request), Some((_, tenant))) = (self.in_flight.get_mut(&sent.id), next) {
+        if let (Some(request), Some((_, tenant))) = (self.in_flight.get_mut(sent.id), next) {
             request.driver_of.clone_from(tenant);
         }
     }
@@ -558,9 +563,9 @@ impl Tokens {
     pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
         self.ticket = Some(ticket);
         if let Some(Sent { id, driver, .. }) = self.app.request() {
-            if matches!(self.in_flight.get(id), Some(InFlight { what: Wanted::Ticket, .. })) {
+            if matches!(self.in_flight.get(*id), Some(InFlight { what: Wanted::Ticket, .. })) {
                 woken.extend(*driver);
-                self.in_flight.remove(id);
+                self.in_flight.remove(*id);
                 self.app.resume();
             }
         }
@@ -596,22 +601,20 @@ impl Tokens {
 
     /// The route of a request, while it is in flight.
     pub(super) fn route(&self, app: &App, id: FetchId) -> Option<&'static str> {
-        self.in_flight.get(&id).map(|request| request.what.route(app))
+        self.in_flight.get(id).map(|request| request.what.route(app))
     }
 
     /// No request is in flight, and no call waits for a token.
     pub(super) fn is_quiet(&self) -> bool {
-        self.in_flight.is_empty() && self.tenants.values().all(|entry| entry.queue.is_empty())
+        self.in_flight.0.is_empty() && self.tenants.values().all(|entry| entry.queue.is_empty())
     }
 
     pub(super) fn len(&self) -> usize {
-        self.tenants.len() + self.in_flight.len() + self.dependents.len()
+        self.tenants.len() + self.in_flight.0.len()
     }
 
     pub(super) fn sweep(&mut self, now: Duration) {
         self.tenants.retain(|_, entry| !entry.is_idle(now));
-        let tenants = &self.tenants;
-        self.dependents.retain(|tenant| tenants.contains_key(tenant));
     }
 }
 

@@ -193,7 +193,7 @@ impl<'e, T> Untyped<'e, T> {
     /// Takes the call out of the calls to be woken: its adapter takes the next step anyway.
     fn unname(&self, session: &mut Session) {
         if let Some(id) = self.flight.id() {
-            session.woken.remove(&id);
+            session.woken.remove(id);
         }
     }
 }
