@@ -343,7 +343,8 @@ impl<'e> Flight<'e> {
             Advice::Renew => {
                 let Credential::Own(tenant) = &self.credential else { return None };
                 let by_app_token = class == Some(Class::AppToken);
-                let refusal = session.tokens.refused(tenant, generation, by_app_token, now);
+                let Session { tokens, woken, .. } = session;
+                let refusal = tokens.refused(tenant, generation, by_app_token, now, woken);
                 return Some(Again::Token(refusal));
             }
         };

@@ -351,7 +351,7 @@ impl Tokens {
             return None;
         };
         let route = what.route(app);
-        if self.recover(app, &what, &error, now) {
+        if self.recover(app, &what, &error, now, woken) {
             self.in_flight.remove(id);
             self.resume(&what, &tenant, woken);
         } else {
@@ -470,12 +470,19 @@ impl Tokens {
 
     /// Drops the app token or the ticket that the service refused. Returns whether the next request may be sent at
     /// once.
-    fn recover(&mut self, app: &App, what: &Wanted, error: &Error, now: Duration) -> bool {
+    fn recover(
+        &mut self,
+        app: &App,
+        what: &Wanted,
+        error: &Error,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> bool {
         let Some(code) = error.api().map(|api| api.code) else { return false };
         match what {
             Wanted::Tenant(generation) if matches!(app, App::Store { .. }) => {
                 code.class() == Class::AppToken
-                    && self.app.refuse(*generation, now) == Refusal::Replace
+                    && self.refuse_app(*generation, now, woken) == Refusal::Replace
             }
             Wanted::App(ticket) if code == Code::APP_TOKEN_FAILED => {
                 // A newer one may have come meanwhile.
@@ -484,6 +491,16 @@ impl Tokens {
             }
             _ => false,
         }
+    }
+
+    /// The service refused the app token of `generation`. Without that token a pause of its requests concerns all calls
+    /// that wait.
+    fn refuse_app(&mut self, generation: u64, now: Duration, woken: &mut Woken) -> Refusal {
+        let refusal = self.app.refuse(generation, now);
+        if let (Refusal::Replace, Some(pause)) = (refusal, self.app.pause(now)) {
+            self.tenants.values().for_each(|entry| entry.dismiss(pause, now, woken));
+        }
+        refusal
     }
 
     /// The call that drives the request for the app's token, if it is a call of `tenant`. It waits for that request in
@@ -523,12 +540,16 @@ impl Tokens {
         generation: u64,
         by_app_token: bool,
         now: Duration,
+        woken: &mut Woken,
     ) -> Refusal {
-        let Some(entry) = self.tenants.get_mut(tenant) else { return Refusal::Replace };
-        if by_app_token && entry.slot.is_current(generation) {
-            self.app.refuse(self.app.generation(), now);
+        let is_current = |entry: &Tenant| entry.slot.is_current(generation);
+        if by_app_token && self.tenants.get(tenant).is_some_and(is_current) {
+            self.refuse_app(self.app.generation(), now, woken);
         }
-        entry.slot.refuse(generation, now)
+        match self.tenants.get_mut(tenant) {
+            Some(entry) => entry.slot.refuse(generation, now),
+            None => Refusal::Replace,
+        }
     }
 
     /// Takes `call` out of the queue. If it is the driver of a request, the next call in the queue becomes the driver.

@@ -3,6 +3,7 @@
 //!
 //! `work` is what the calls do, `world` what happens to them, `watch` the model's account of tokens and gates.
 
+mod found;
 mod soak;
 mod watch;
 mod work;
