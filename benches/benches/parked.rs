@@ -1,5 +1,6 @@
 //! Calls that are parked in one lane: the time from the first answer to the end of the last call, beside as many threads
-//! that just unpark each other in turn. The service answers at once.
+//! that just unpark each other in turn, and futures in a long lane beside those in a short one. The service answers at
+//! once.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -7,8 +8,12 @@ use std::thread::{self, Builder, Scope};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::rt::TokioTimer;
 use lark_benches::turns::{Asked, Bar, Line};
 use lark_benches::{image, token, write_to};
+use lark_hyper::TransportError;
+use lark_hyper::hyper::service::service_fn;
 use lark_proto::{App, Limits, Site};
 use lark_ureq::Client;
 use lark_ureq::ureq::http::{Request, Response};
@@ -16,6 +21,7 @@ use lark_ureq::ureq::middleware::{Middleware, MiddlewareNext};
 use lark_ureq::ureq::{Agent, Body, Error, SendBody};
 
 const THREADS: usize = 2_000;
+const FUTURES: [u32; 2] = [20_000, 1_000];
 const ROUNDS: usize = 11;
 const WRITTEN: &str = r#"{"code":0,"data":{"spreadsheetToken":"shtcnabc"},"msg":"success"}"#;
 
@@ -24,6 +30,13 @@ fn main() {
     if asked.wants("parked threads") {
         let what = format!("{THREADS} parked threads in one lane, time: lark-ureq beside unparks");
         compare(&asked, what, Bar::AtMost(3.0), lane_of_threads, unparks);
+    }
+    if asked.wants("parked futures") {
+        let [many, few] = FUTURES;
+        let what =
+            format!("lark-hyper, time a call: {many} parked futures in one lane beside {few}");
+        let [many, few] = FUTURES.map(|count| move || lane_of_futures(count) / count);
+        compare(&asked, what, Bar::AtMost(3.0), many, few);
     }
 }
 
@@ -41,7 +54,7 @@ fn compare(
     if asked.is_test() {
         return println!("Testing {what}\nSuccess");
     }
-    println!("{what}: {:.1} ms beside {:.1} ms", median(&ours) * 1e3, median(&theirs) * 1e3);
+    println!("{what}: {:.1} µs beside {:.1} µs", median(&ours) * 1e6, median(&theirs) * 1e6);
     asked.print_bars(&[Line { what, ours, theirs, bar }]);
 }
 
@@ -146,4 +159,45 @@ fn unparks() -> Duration {
         hand_over(number + 1);
     };
     timed(task, || hand_over(0))
+}
+
+/// Writes to one spreadsheet, each a task of one runtime.
+fn lane_of_futures(count: u32) -> Duration {
+    let open = Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = open.clone();
+    let service = service_fn(move |_| {
+        let gate = gate.clone();
+        async move {
+            let _is_open = gate.acquire().await;
+            Ok::<_, TransportError>(Response::new(Full::new(Bytes::from_static(
+                WRITTEN.as_bytes(),
+            ))))
+        }
+    });
+    let limits = Limits::default().total(Duration::from_secs(3600));
+    let client = lark_hyper::Client::with_service(
+        Site::LARK,
+        App::None,
+        Arc::new(service),
+        TokioTimer::new(),
+    );
+    let client = client.with_limits(limits);
+    let write = Arc::new(write_to("shtcnabc", &image(100)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(async {
+        let call = |_| {
+            let (client, write, token) = (client.clone(), write.clone(), token());
+            tokio::spawn(
+                async move { drop(client.call_as(&token, &*write).await.expect("a result")) },
+            )
+        };
+        let calls: Vec<_> = (0..count).map(call).collect();
+        // Each task runs once, and is parked then.
+        tokio::task::yield_now().await;
+        let start = start(|| open.add_permits(1));
+        for call in calls {
+            call.await.expect("no panic");
+        }
+        start.elapsed()
+    })
 }

@@ -20,7 +20,8 @@ const WALL: Which = |costs| &costs.wall;
 const CPU: Which = |costs| &costs.cpu;
 
 /// What ours is compared with.
-const PAIRS: [(&str, &str); 2] = [("lark-ureq", "ureq with timeouts"), ("lark-hyper", "hyper")];
+const PAIRS: [(&str, &str); 2] =
+    [("lark-ureq", "ureq with timeouts"), ("lark-hyper", "hyper with a timeout")];
 
 fn main() {
     serve_if_asked();
@@ -34,7 +35,7 @@ fn main() {
     let world = World { site, runtime };
 
     let (tiny, image) = (image(1024), image(MAIN));
-    let small = asked.measure_anew(10, 16, 100, || world.uploads(&tiny));
+    let small = asked.measure_anew(20, 16, 100, || world.uploads(&tiny));
     asked.print_costs("upload of 1 KiB", &small);
     let large = asked.measure_anew(10, 10, 2, || world.uploads(&image));
     asked.print_costs("upload of 10 MB", &large);
@@ -44,19 +45,20 @@ fn main() {
 
     asked.print_bars(
         &[
-            lines("uploads of 1 KiB a second", &small, WALL, Bar::AtLeast(0.95)),
-            lines("upload of 10 MB, time", &large, WALL, Bar::None),
-            lines("upload of 10 MB, processor", &large, CPU, Bar::AtMost(1.05)),
-            lines("cell write of 10 MB, time", &write, WALL, Bar::AtMost(1.1)),
-            lines("cell write of 10 MB, processor", &write, CPU, Bar::None),
+            lines("uploads of 1 KiB a second", &small, WALL, [0.95, 0.92].map(Bar::AtLeast)),
+            lines("upload of 10 MB, time", &large, WALL, [Bar::None; 2]),
+            lines("upload of 10 MB, processor", &large, CPU, [Bar::AtMost(1.05); 2]),
+            lines("cell write of 10 MB, time", &write, WALL, [Bar::AtMost(1.1); 2]),
+            lines("cell write of 10 MB, processor", &write, CPU, [Bar::None; 2]),
         ]
         .concat(),
     );
 }
 
-fn lines(what: &str, costs: &[Costs], which: Which, bar: Bar) -> Vec<Line> {
+/// A bar for each of the pairs.
+fn lines(what: &str, costs: &[Costs], which: Which, bars: [Bar; 2]) -> Vec<Line> {
     let find = |name: &str| costs.iter().find(|costs| costs.name == name);
-    let pairs = PAIRS.iter().filter_map(|(ours, theirs)| {
+    let pairs = PAIRS.iter().zip(bars).filter_map(|((ours, theirs), bar)| {
         let what = format!("{what}: {ours} beside {theirs}");
         let (ours, theirs) = (which(find(ours)?).into(), which(find(theirs)?).into());
         Some(Line { what, ours, theirs, bar })
