@@ -45,10 +45,6 @@ impl<S: Transport> Kept<S> {
         self.lock().len()
     }
 
-    pub(crate) fn contains(&self, id: FetchId) -> bool {
-        self.lock().iter().any(|request| request.id == id)
-    }
-
     /// Whether a request is to be polled.
     pub(crate) fn is_woken(&self) -> bool {
         self.lock().iter().any(TokenRequest::is_woken)

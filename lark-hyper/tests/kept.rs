@@ -1,0 +1,185 @@
+//! Token requests are kept in the client, and any of its calls polls them.
+
+#[path = "support/time.rs"]
+#[allow(dead_code, reason = "other tests need more of it")]
+mod time;
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::service::service_fn;
+use lark_hyper::{Client, Frames, Transport};
+use lark_proto::{App, Image, PutImage, Site};
+
+use time::Time;
+
+/// A poll of a request: whether its reply is there.
+type Script = Box<dyn FnMut(&mut Context<'_>) -> bool + Send>;
+
+/// What the service does with requests, and how many of them were for a token.
+#[derive(Clone, Default)]
+struct Service {
+    token: Arc<Mutex<Option<Script>>>,
+    upload: Arc<Mutex<Option<Script>>>,
+    asked: Arc<AtomicU32>,
+    /// Whether the next call of the service panics.
+    panics: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// Polls of a token request are `token`.
+    fn on_token(&self, token: impl FnMut(&mut Context<'_>) -> bool + Send + 'static) {
+        *self.token.lock().unwrap() = Some(Box::new(token));
+    }
+
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn client(
+        &self,
+    ) -> Client<
+        impl Transport<Body: Send, Future: Send, Error = Infallible> + Clone + Send + Sync + use<>,
+    > {
+        let service = self.clone();
+        let service = service_fn(move |request: Request<Frames>| {
+            let is_token = request.uri().path().contains("/auth/");
+            let script = if is_token { service.token.clone() } else { service.upload.clone() };
+            service.asked.fetch_add(is_token.into(), Ordering::SeqCst);
+            assert!(!service.panics.swap(false, Ordering::SeqCst), "as asked for");
+            async move {
+                poll_fn(|context| {
+                    // A script may poll a call that polls the service.
+                    let taken = script.lock().unwrap().take();
+                    let Some(mut taken) = taken else { return Poll::Ready(()) };
+                    let is_over = taken(context);
+                    script.lock().unwrap().get_or_insert(taken);
+                    if is_over { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+                let reply = if is_token {
+                    r#"{"code":0,"tenant_access_token":"t-1","expire":7200}"#
+                } else {
+                    r#"{"code":0,"data":{"image_key":"img_1"}}"#
+                };
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(reply))))
+            }
+        });
+        let app = App::custom("cli_x", "secret").unwrap();
+        Client::with_service(Site::LARK, app, Arc::new(service), Time::new())
+    }
+}
+
+fn upload() -> PutImage {
+    PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
+}
+
+/// A call that is polled by hand; `None` once it has succeeded or was dropped.
+#[derive(Clone)]
+struct Task {
+    call: Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>,
+    woken: Arc<Woken>,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Task {
+    fn new(call: impl Future<Output = ()> + Send + 'static) -> Self {
+        let call = Arc::new(Mutex::new(Some(Box::pin(call) as _)));
+        Self { call, woken: Arc::new(Woken(AtomicBool::new(true))) }
+    }
+
+    /// An upload with the client's token.
+    fn upload<S>(client: &Client<S>) -> Self
+    where
+        S: Transport<Body: Send, Future: Send, Error = Infallible> + Clone + Send + Sync + 'static,
+    {
+        let client = client.clone();
+        Self::new(async move { drop(client.call(&upload()).await.unwrap()) })
+    }
+
+    /// Polls the call once, if it is woken. A panic drops it.
+    fn poll(&self) {
+        if self.woken.0.swap(false, Ordering::SeqCst) {
+            let taken = self.call.lock().unwrap().take();
+            let waker = Waker::from(self.woken.clone());
+            let mut future = taken.expect("the call goes on");
+            if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+                *self.call.lock().unwrap() = Some(future);
+            }
+        }
+    }
+
+    /// Polls the call as often as it is woken.
+    fn run(&self) {
+        while !self.is_over() && self.woken.0.load(Ordering::SeqCst) {
+            self.poll();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.call.lock().unwrap().is_none()
+    }
+
+    fn drop_call(&self) {
+        drop(self.call.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn a_token_request_stays_in_flight_if_its_driver_is_dropped_while_another_call_polls_it() {
+    let service = Service::default();
+    let client = service.client();
+    let [driver, other] = [(); 2].map(|()| Task::upload(&client));
+    let (dropped, mut polls) = (driver.clone(), 0);
+    service.on_token(move |context| {
+        polls += 1;
+        if polls == 2 {
+            dropped.drop_call();
+        }
+        context.waker().wake_by_ref();
+        polls > 2
+    });
+    driver.poll();
+    other.run();
+    assert!(driver.is_over() && other.is_over());
+    assert_eq!(service.asked(), 1);
+}
+
+#[test]
+fn a_token_request_is_sent_again_if_the_service_panicked_when_it_was_called_or_polled() {
+    for panics_at in [0, 1, 2] {
+        let service = Service::default();
+        let client = service.client();
+        let tasks = [(); 2].map(|()| Task::upload(&client));
+        service.panics.store(panics_at == 0, Ordering::SeqCst);
+        let mut polls = 0;
+        service.on_token(move |context| {
+            polls += 1;
+            context.waker().wake_by_ref();
+            assert_ne!(polls, panics_at, "as asked for");
+            polls == 2
+        });
+        for (at, task) in (1..).zip(&tasks) {
+            let polled = catch_unwind(AssertUnwindSafe(|| task.poll()));
+            assert_eq!(polled.is_err(), at == panics_at.max(1));
+        }
+        tasks.iter().for_each(Task::run);
+        assert!(tasks.iter().all(Task::is_over));
+        assert_eq!(service.asked(), 2);
+    }
+}
