@@ -309,8 +309,9 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
             self.in_hand = None;
         }
         if kept.is_woken() {
-            // Woken while it was polled, when no other call could find it.
+            // It was woken while this call polled it: the calls that were woken then did not find it.
             context.waker().wake_by_ref();
+            parker.wake_two();
         }
         is_over
     }

@@ -183,3 +183,25 @@ fn a_token_request_is_sent_again_if_the_service_panicked_when_it_was_called_or_p
         assert_eq!(service.asked(), 2);
     }
 }
+
+#[test]
+fn a_token_request_that_is_woken_while_one_call_polls_it_wakes_another_one_too() {
+    let service = Service::default();
+    let client = service.client();
+    let [first, second] = [(); 2].map(|()| Task::upload(&client));
+    let (beside, mut polls) = (first.clone(), 0);
+    service.on_token(move |context| {
+        polls += 1;
+        context.waker().wake_by_ref();
+        if polls == 2 {
+            // It finds no token request.
+            beside.poll();
+        }
+        polls > 2
+    });
+    first.poll();
+    second.poll();
+    // The second call is not polled again.
+    first.run();
+    assert!(first.is_over());
+}
