@@ -271,13 +271,12 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Polls the token requests while the call waits for its own reply.
+    /// Polls the token requests while the call waits for its own reply. Its service may have to wait for a token
+    /// request, also for one that another call polls just now or sends later.
     fn poll_kept_beside(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
-        if self.shared.kept.len() > 0 {
-            self.shared.parker.park(id, context.waker());
-            self.poll_kept(context, None);
-        }
+        self.shared.parker.park(id, context.waker());
+        self.poll_kept(context, None);
     }
 
     /// Polls the token requests that were woken, and returns whether `own` is over, for which the call waits.

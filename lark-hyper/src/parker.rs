@@ -20,7 +20,8 @@ pub(crate) struct Parker {
 
 struct State {
     session: Session,
-    /// Without a waker: it was woken to poll token requests, and has not been polled since.
+    /// The calls that wait or whose own request is in flight. Without a waker: it was woken to poll token requests, and
+    /// has not been polled since.
     parked: BTreeMap<CallId, Option<Waker>>,
 }
 

@@ -17,7 +17,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use lark_hyper::{Client, Frames, Transport};
-use lark_proto::{App, Image, PutImage, Site};
+use lark_proto::{App, Image, PutImage, Site, TenantToken};
 
 use time::Time;
 
@@ -38,6 +38,11 @@ impl Service {
     /// Polls of a token request are `token`.
     fn on_token(&self, token: impl FnMut(&mut Context<'_>) -> bool + Send + 'static) {
         *self.token.lock().unwrap() = Some(Box::new(token));
+    }
+
+    /// Polls of an upload are `upload`. Without it an upload is answered at once.
+    fn on_upload(&self, upload: impl FnMut(&mut Context<'_>) -> bool + Send + 'static) {
+        *self.upload.lock().unwrap() = Some(Box::new(upload));
     }
 
     fn asked(&self) -> u32 {
@@ -204,4 +209,36 @@ fn a_token_request_that_is_woken_while_one_call_polls_it_wakes_another_one_too()
     // The second call is not polled again.
     first.run();
     assert!(first.is_over());
+}
+
+#[test]
+fn a_call_whose_own_request_is_in_flight_is_woken_for_any_token_request() {
+    let service = Service::default();
+    let client = service.client();
+    let driver = Task::upload(&client);
+    let uploads = client.clone();
+    let given = Task::new(async move {
+        let token = TenantToken::new("t-7f1b").unwrap();
+        uploads.call_as(&token, &upload()).await.unwrap();
+    });
+    // The service takes one request at a time, and the token request is the first.
+    let (is_free, waker) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None::<Waker>)));
+    let (beside, frees, stored, mut polls) = (given.clone(), is_free.clone(), waker.clone(), 0);
+    service.on_token(move |context| {
+        polls += 1;
+        if polls == 1 {
+            beside.poll();
+        }
+        *stored.lock().unwrap() = Some(context.waker().clone());
+        frees.store(polls > 1, Ordering::SeqCst);
+        polls > 1
+    });
+    service.on_upload(move |_| is_free.load(Ordering::SeqCst));
+    driver.poll();
+    driver.drop_call();
+    assert!(!given.is_over());
+    let waker = waker.lock().unwrap().take();
+    waker.unwrap().wake();
+    given.run();
+    assert!(given.is_over());
 }
