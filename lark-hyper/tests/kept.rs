@@ -9,8 +9,9 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -241,4 +242,33 @@ fn a_call_whose_own_request_is_in_flight_is_woken_for_any_token_request() {
     waker.unwrap().wake();
     given.run();
     assert!(given.is_over());
+}
+
+#[test]
+fn a_token_request_that_another_thread_wakes_while_a_call_polls_it_is_polled_again() {
+    for _ in 0..if cfg!(miri) { 1 } else { 100 } {
+        let service = Service::default();
+        let task = Task::upload(&service.client());
+        let (is_there, waker) = (Arc::new(AtomicBool::new(false)), Arc::new(OnceLock::new()));
+        let (seen, stored) = (is_there.clone(), waker.clone());
+        service.on_token(move |context| {
+            stored.get_or_init(|| context.waker().clone());
+            seen.load(Ordering::Acquire)
+        });
+        task.poll();
+        let waker: Waker = waker.get().unwrap().clone();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                waker.wake_by_ref();
+                is_there.store(true, Ordering::Release);
+                waker.wake_by_ref();
+            });
+            while !task.woken.0.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            task.run();
+        });
+        task.run();
+        assert!(task.is_over());
+    }
 }
