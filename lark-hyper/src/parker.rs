@@ -109,9 +109,11 @@ impl Parker {
 
 impl std::fmt::Debug for Parker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.lock();
         f.debug_struct("Parker")
-            .field("session", &self.lock().session)
+            .field("session", &state.session)
+            .field("parked", &state.parked.len())
             .field("clock", &self.clock)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
