@@ -99,10 +99,12 @@ fn write() -> WriteSheetImage {
     WriteSheetImage::new("shtcn1".parse().unwrap(), "Q7PlXT!H7".parse().unwrap(), image).unwrap()
 }
 
+type Pending = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A call that is polled by hand; `None` once it has succeeded or was dropped.
 #[derive(Clone)]
 struct Task {
-    call: Arc<Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>>,
+    call: Arc<Mutex<Option<Pending>>>,
     woken: Arc<Woken>,
 }
 
