@@ -192,7 +192,7 @@ impl<S: Transport> Client<S> {
         let Shared { parker, kept } = &*self.shared;
         // Each state has keys of its own.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
-        let mut driven = Driven { call: trace::keep(call), shared: &self.shared, polled: None };
+        let mut driven = Driven { call: trace::keep(call), shared: &self.shared, in_hand: None };
         loop {
             match poll_fn(|context| Poll::Ready(driven.next(context))).await {
                 Step::Send(outgoing) => {
@@ -201,6 +201,7 @@ impl<S: Transport> Client<S> {
                     let exchange = Exchange::new(&self.service, outgoing, limit);
                     if let Purpose::Token(id) = purpose {
                         kept.put(TokenRequest::new(id, exchange, keep_for, parker));
+                        driven.in_hand = None;
                         continue;
                     }
                     let mut exchange = pin!(exchange);
@@ -225,13 +226,16 @@ impl<S: Transport> Client<S> {
 struct Driven<'a, 'e, O, S: Transport> {
     call: Call<'e, O, S::Error>,
     shared: &'a Shared<S>,
-    /// The token request that this call is polling.
-    polled: Option<FetchId>,
+    /// The token request that this call is sending or polling. A panic of the service or a subscriber drops it.
+    in_hand: Option<FetchId>,
 }
 
 impl<O, S: Transport> Driven<'_, '_, O, S> {
     fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
         let step = self.shared.parker.next(&mut self.call, context.waker());
+        if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
+            self.in_hand = Some(id);
+        }
         trace::emit(&self.call.events());
         step
     }
@@ -267,13 +271,12 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Polls the token requests while the call waits for its own reply.
+    /// Polls the token requests while the call waits for its own reply. Its service may have to wait for a token
+    /// request, also for one that another call polls just now or sends later.
     fn poll_kept_beside(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
-        if self.shared.kept.len() > 0 {
-            self.shared.parker.park(id, context.waker());
-            self.poll_kept(context, None);
-        }
+        self.shared.parker.park(id, context.waker());
+        self.poll_kept(context, None);
     }
 
     /// Polls the token requests that were woken, and returns whether `own` is over, for which the call waits.
@@ -284,7 +287,7 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
             let now = parker.clock.now();
             let Some(mut request) = kept.take(now) else { break };
             let id = request.id;
-            self.polled = Some(id);
+            self.in_hand = Some(id);
             match request.poll(now) {
                 Poll::Pending => kept.put(request),
                 Poll::Ready(outcome) if own == Some(id) => {
@@ -302,11 +305,12 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
                     trace::emit(event.as_slice());
                 }
             }
-            self.polled = None;
+            self.in_hand = None;
         }
         if kept.is_woken() {
-            // Woken while it was polled, when no other call could find it.
+            // It was woken while this call polled it: the calls that were woken then did not find it.
             context.waker().wake_by_ref();
+            parker.wake_two();
         }
         is_over
     }
@@ -315,8 +319,7 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
 impl<O, S: Transport> Drop for Driven<'_, '_, O, S> {
     fn drop(&mut self) {
         let Shared { parker, kept } = self.shared;
-        // After a panic of the service the token request is gone.
-        let lost = self.polled.or(self.call.drives().filter(|id| !kept.contains(*id)));
+        let lost = self.in_hand;
         if self.call.id().is_some() || lost.is_some() {
             parker.report(&mut self.call, |call, session, now| {
                 call.cancel(session);

@@ -45,10 +45,6 @@ impl<S: Transport> Kept<S> {
         self.lock().len()
     }
 
-    pub(crate) fn contains(&self, id: FetchId) -> bool {
-        self.lock().iter().any(|request| request.id == id)
-    }
-
     /// Whether a request is to be polled.
     pub(crate) fn is_woken(&self) -> bool {
         self.lock().iter().any(TokenRequest::is_woken)
@@ -89,7 +85,8 @@ impl<S: Transport> TokenRequest<S> {
     }
 
     pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Outcome<S::Error>> {
-        self.signal.is_woken.store(false, Ordering::Release);
+        // A swap: the poll sees what was done before a wake that this undoes.
+        self.signal.is_woken.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.signal.clone());
         let outcome = self.exchange.as_mut().poll(&mut Context::from_waker(&waker));
         if outcome.is_pending() && self.until <= now {

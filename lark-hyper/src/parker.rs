@@ -20,7 +20,8 @@ pub(crate) struct Parker {
 
 struct State {
     session: Session,
-    /// Without a waker: it was woken to poll token requests, and has not been polled since.
+    /// The calls that wait or whose own request is in flight. Without a waker: it was woken to poll token requests, and
+    /// has not been polled since.
     parked: BTreeMap<CallId, Option<Waker>>,
 }
 
@@ -108,9 +109,11 @@ impl Parker {
 
 impl std::fmt::Debug for Parker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.lock();
         f.debug_struct("Parker")
-            .field("session", &self.lock().session)
+            .field("session", &state.session)
+            .field("parked", &state.parked.len())
             .field("clock", &self.clock)
-            .finish_non_exhaustive()
+            .finish()
     }
 }

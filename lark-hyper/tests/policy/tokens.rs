@@ -270,3 +270,36 @@ fn a_ticket_whose_event_is_lost_is_asked_for_again_after_five_minutes() {
         }
     });
 }
+
+#[test]
+fn a_renewal_that_fails_while_its_call_waits_at_a_gate_is_not_the_error_of_the_call() {
+    let world = World::new("a failed renewal");
+    let (mut tokens, mut uploads) = (0, 0);
+    let client = world.client(custom(), |_, request| {
+        if request.uri().path().ends_with(TOKEN) {
+            tokens += 1;
+            return if tokens == 1 {
+                after(millis(100), granted("t-1"))
+            } else {
+                Reaction::Cut(secs(10))
+            };
+        }
+        uploads += 1;
+        match uploads {
+            1 => after(millis(100), done()),
+            2 => after(secs(12), told(30)),
+            _ => after(millis(100), told(15)),
+        }
+    });
+    world.executor.run(client.call(&upload())).unwrap();
+    let ends = world.run_all(2, async |number| {
+        world.sleep_until(secs(7000)).await;
+        let limits = Limits::default().total(secs(20));
+        if number == 1 {
+            world.sleep(secs(1)).await;
+        }
+        client.clone().with_limits(limits).call(&upload()).await
+    });
+    let error = ends[0].as_ref().unwrap_err();
+    assert!(error.route.ends_with("/put/") && matches!(error.kind, Failure::Lark(_)), "{error:?}");
+}

@@ -148,6 +148,11 @@ impl<'e> Flight<'e> {
         matches!(self.state, State::Sent { .. })
     }
 
+    /// Whether the last wait of the call was for a token.
+    pub(super) fn waits_for_token(&self) -> bool {
+        self.used.waited_for == Some(WaitFor::Token)
+    }
+
     /// What to send next, or what to do instead.
     pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Permit, Hold> {
         let (turn, not_before) = match self.state {

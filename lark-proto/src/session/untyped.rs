@@ -54,7 +54,12 @@ impl<'e, T> Untyped<'e, T> {
                 }
                 Ok(Next::SendToken(outgoing))
             }
-            Err(Hold::Wait { until, .. }) => Ok(Next::Wait(until.saturating_sub(now))),
+            Err(Hold::Wait { until, .. }) => {
+                if !self.flight.waits_for_token() {
+                    self.forget_token_request();
+                }
+                Ok(Next::Wait(until.saturating_sub(now)))
+            }
             Err(Hold::End(ending)) => {
                 let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
                 Err(self.end(ending, driven))
@@ -72,13 +77,9 @@ impl<'e, T> Untyped<'e, T> {
         match session.token_reply(fetch, now, reply) {
             Some((route, error)) => {
                 self.flight.events.push(|| Event::refused(route, &error, true));
-                let error = CallError::new(route, Failure::Lark(error));
-                self.last = Some(error.with_outcome(self.outcome()));
+                self.token_failed(route, Failure::Lark(error));
             }
-            None => {
-                let own = self.flight.route();
-                self.last = self.last.take().filter(|last| last.route == own);
-            }
+            None => self.forget_token_request(),
         }
         self.unname(session);
     }
@@ -109,8 +110,7 @@ impl<'e, T> Untyped<'e, T> {
             let route = session.token_failure(fetch, now, &failure, permanence);
             if let Some(route) = route {
                 self.flight.events.push(|| Event::broken(route, text(&failure), true));
-                let outcome = self.outcome();
-                self.last = Some(CallError::new(route, failure).with_outcome(outcome));
+                self.token_failed(route, failure);
             }
             return self.unname(session);
         }
@@ -124,6 +124,20 @@ impl<'e, T> Untyped<'e, T> {
         if let Some(verdict) = self.flight.answered(session, answer, now) {
             self.failed(failure, verdict);
         }
+    }
+
+    /// A token request that the call has sent failed. The failure of a renewal that the call no longer waits for is not
+    /// its own.
+    fn token_failed(&mut self, route: &'static str, failure: Failure<T>) {
+        if self.flight.waits_for_token() {
+            self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));
+        }
+    }
+
+    /// Keeps the last failure only if it is that of the call's own request.
+    fn forget_token_request(&mut self) {
+        let own = self.flight.route();
+        self.last = self.last.take().filter(|last| last.route == own);
     }
 
     fn failed(&mut self, failure: Failure<T>, verdict: Verdict) {
