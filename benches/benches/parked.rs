@@ -128,13 +128,20 @@ fn start(release: impl FnOnce()) -> Instant {
     start
 }
 
+/// On loopback no quota holds the calls up.
+fn site() -> Site {
+    Site::custom("http://127.0.0.1:1").expect("a loopback site")
+}
+
+fn limits() -> Limits {
+    Limits::default().total(Duration::from_secs(3600))
+}
+
 /// Writes to one spreadsheet.
 fn lane_of_threads() -> Duration {
     let gate = Gate::default();
     let config = Agent::config_builder().proxy(None).middleware(gate.clone()).build();
-    let site = Site::custom("http://127.0.0.1:1").expect("a loopback site");
-    let limits = Limits::default().total(Duration::from_secs(3600));
-    let client = Client::with_agent(site, App::None, config.into()).with_limits(limits);
+    let client = Client::with_agent(site(), App::None, config.into()).with_limits(limits());
     let (token, write) = (token(), write_to("shtcnabc", &image(100)));
     let call = |_| drop(client.call_as(&token, &write).expect("a result"));
     timed(call, || gate.open())
@@ -174,14 +181,9 @@ fn lane_of_futures(count: u32) -> Duration {
             ))))
         }
     });
-    let limits = Limits::default().total(Duration::from_secs(3600));
-    let client = lark_hyper::Client::with_service(
-        Site::LARK,
-        App::None,
-        Arc::new(service),
-        TokioTimer::new(),
-    );
-    let client = client.with_limits(limits);
+    let service = Arc::new(service);
+    let client = lark_hyper::Client::with_service(site(), App::None, service, TokioTimer::new());
+    let client = client.with_limits(limits());
     let write = Arc::new(write_to("shtcnabc", &image(100)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(async {
