@@ -106,7 +106,8 @@ impl<S: Transport> Client<S> {
         }
     }
 
-    /// The same client, reading replies of up to `bytes` bytes, whatever the endpoint.
+    /// The same client, reading replies of up to `bytes` bytes, whatever the endpoint. The replies to token requests,
+    /// which all clones share, have a limit of their own.
     #[must_use]
     pub fn with_reply_limit(self, bytes: u64) -> Self {
         Self { reply_limit: Some(bytes), ..self }
@@ -197,14 +198,14 @@ impl<S: Transport> Client<S> {
             match poll_fn(|context| Poll::Ready(driven.next(context))).await {
                 Step::Send(outgoing) => {
                     let Outgoing { purpose, within, keep_for, reply_limit, .. } = outgoing;
-                    let limit = self.reply_limit.unwrap_or(reply_limit);
-                    let exchange = Exchange::new(&self.service, outgoing, limit);
                     if let Purpose::Token(id) = purpose {
+                        let exchange = Exchange::new(&self.service, outgoing, reply_limit);
                         kept.put(TokenRequest::new(id, exchange, keep_for, parker));
                         driven.in_hand = None;
                         continue;
                     }
-                    let mut exchange = pin!(exchange);
+                    let limit = self.reply_limit.unwrap_or(reply_limit);
+                    let mut exchange = pin!(Exchange::new(&self.service, outgoing, limit));
                     let reply = poll_fn(|context| {
                         driven.poll_kept_beside(context);
                         exchange.as_mut().poll(context)

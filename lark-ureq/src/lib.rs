@@ -31,8 +31,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::{
-    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases, Quota,
-    Session, Site, Step, TenantKey, TenantToken,
+    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases,
+    Purpose, Quota, Session, Site, Step, TenantKey, TenantToken,
 };
 use ureq::Timeout;
 
@@ -133,7 +133,8 @@ impl Client {
         }
     }
 
-    /// The same client, reading replies of up to `bytes` bytes, whatever the endpoint.
+    /// The same client, reading replies of up to `bytes` bytes, whatever the endpoint. The replies to token requests,
+    /// which all clones share, have a limit of their own.
     #[must_use]
     pub fn with_reply_limit(self, bytes: u64) -> Self {
         Self { reply_limit: Some(bytes), ..self }
@@ -233,12 +234,13 @@ impl Client {
     /// Sends a request and receives its reply, whatever the status; an error comes with the number of bytes
     /// that the transport had pulled from the body.
     fn send(&self, outgoing: Outgoing) -> Outcome {
-        let Outgoing { request, within, phases, reply_limit, fresh_connection, .. } = outgoing;
+        let Outgoing { request, purpose, within, phases, fresh_connection, .. } = outgoing;
+        let own_limit = self.reply_limit.filter(|_| purpose == Purpose::Call);
         let exchange = Exchange {
             agent: &self.shared.agent,
             within,
             phases,
-            reply_limit: self.reply_limit.unwrap_or(reply_limit),
+            reply_limit: own_limit.unwrap_or(outgoing.reply_limit),
             fresh_connection,
         };
         let (head, body) = request.into_parts();

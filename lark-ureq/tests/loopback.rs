@@ -144,6 +144,15 @@ fn a_reply_is_read_up_to_the_limit() {
     assert!(client.call(&put(9)).is_ok(), "the next call is none the worse");
 }
 
+#[test]
+fn a_limit_for_replies_is_not_one_for_those_to_token_requests() {
+    let server = FakeServer::start().unwrap();
+    let client = Client::new(server.site().clone(), app()).with_reply_limit(1);
+    let error = client.call(&put(9)).unwrap_err();
+    assert_eq!(error.route, Route::ImageV4Put.path());
+    assert!(matches!(error.kind, Failure::TooLarge { limit: 1 }));
+}
+
 /// Requests in the order of their arrival, each with the number of its connection.
 type Received = Vec<(usize, Request<Bytes>)>;
 
