@@ -4,4 +4,5 @@ mod breaks;
 mod endless;
 mod held;
 mod replies;
+mod reset;
 mod scripted;
