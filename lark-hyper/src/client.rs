@@ -1,4 +1,4 @@
-//! The client: it does what a call says until it is done.
+//! The client, which carries out the steps of a call.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -79,15 +79,15 @@ impl Client {
 }
 
 impl<S: Transport> Client<S> {
-    /// A client over a service of the caller's, which sends what it is given: the URI is absolute, there is no `host`
-    /// header, and the body is as long as its `content-length` says. Its error is the calls' `T` in
-    /// [`Failure::Transport`], an [`Error`](std::error::Error) into which its bodies' error converts; a ready one, for
-    /// boxed errors too, is [`TransportError`](crate::TransportError). A service that cannot be cloned goes into an
-    /// [`Arc`].
+    /// A client over a service of the caller's. A request has an absolute URI, no `host` header, and a body as long as
+    /// its `content-length` says. The service's error is the `T` of [`Failure::Transport`]: it has to be an
+    /// [`Error`](std::error::Error), and the error of a reply's body has to convert into it.
+    /// [`TransportError`](crate::TransportError) serves for most services, also for those with boxed errors. Wrap a
+    /// service that cannot be cloned in an [`Arc`].
     ///
-    /// How long it takes to connect and to answer is its own affair; the call's limits are over all of it.
-    /// Waits and limits are the timer's. It is tied to the wall clock here, once; where its time is paused or virtual,
-    /// so is the client's.
+    /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::Phases) in a request's extensions;
+    /// the limits of a call bound all of its requests. Waits and limits go by `timer`. The wall clock is read once, in
+    /// this function: where the timer's time is paused or virtual, so is the client's.
     #[must_use]
     pub fn with_service(
         site: Site,
@@ -119,13 +119,13 @@ impl<S: Transport> Client<S> {
         Self { limits, ..self }
     }
 
-    /// The same client of a store app, calling for the tenant `tenant`. All of them share the app's token.
+    /// The same client of a store app, whose calls are for `tenant`. The clients of all tenants share the app's token.
     #[must_use]
     pub fn for_tenant(self, tenant: TenantKey) -> Self {
         Self { tenant: Some(tenant), ..self }
     }
 
-    /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
+    /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.parker.step(|session, _| session.set_app_ticket(ticket));
     }
@@ -136,12 +136,12 @@ impl<S: Transport> Client<S> {
         self.shared.parker.step(|session, _| session.set_quota(route, quota));
     }
 
-    /// Whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
+    /// Sets whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
         self.shared.parker.step(|session, _| session.keep_quotas(keep));
     }
 
-    /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
+    /// The current token as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
         self.shared.parker.step(|session, now| session.export_token(now, now, self.tenant.as_ref()))
@@ -163,7 +163,9 @@ impl<S: Transport> Client<S> {
     ///
     /// # Errors
     /// [`Failure::NoApp`] for a client without an app; [`Failure::NoTenant`] and [`Failure::NoTicket`] for a store app;
-    /// else as [`Client::call_as`], for the token's request or for `endpoint`'s, as the error's route tells.
+    /// [`Failure::ForeignTenant`] for a custom app and a tenant; [`Failure::TokenRequest`] if a token request of
+    /// another call failed; else as [`Client::call_as`], for the token request or for that of `endpoint`: the error's
+    /// route tells which.
     pub async fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError<S::Error>>
     where
         TenantToken: Authorizes<E::Auth>,
@@ -178,8 +180,8 @@ impl<S: Transport> Client<S> {
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`Failure::Lark`] with what the service says; [`Failure::TooLarge`]; [`Failure::Transport`];
-    /// [`Failure::Deadline`].
+    /// [`Failure::Lark`] if the service refuses the request or its reply cannot be read; [`Failure::TooLarge`];
+    /// [`Failure::Transport`]; [`Failure::Deadline`] and [`Failure::Queued`] if the deadline passes.
     pub async fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
@@ -188,10 +190,10 @@ impl<S: Transport> Client<S> {
         self.run(Call::with_token(token, endpoint)).await
     }
 
-    /// Does what `call` says until it is done.
+    /// Carries out the steps of `call` until it is done.
     async fn run<O>(&self, call: Call<'_, O, S::Error>) -> Result<O, CallError<S::Error>> {
         let Shared { parker, kept } = &*self.shared;
-        // Each state has keys of its own.
+        // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
         let mut driven = Driven { call: trace::keep(call), shared: &self.shared, in_hand: None };
         loop {
@@ -223,11 +225,11 @@ impl<S: Transport> Client<S> {
     }
 }
 
-/// A call under way. Dropped, with the future that drives it or by a panic in the service, it leaves every queue.
+/// A call in progress. It leaves every queue when it is dropped, with its future or by a panic of the service.
 struct Driven<'a, 'e, O, S: Transport> {
     call: Call<'e, O, S::Error>,
     shared: &'a Shared<S>,
-    /// The token request that this call is sending or polling. A panic of the service or a subscriber drops it.
+    /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
     in_hand: Option<FetchId>,
 }
 
@@ -241,7 +243,7 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
         step
     }
 
-    /// Reports what became of the request in flight.
+    /// Reports the outcome of the request in flight.
     fn answered(&mut self, outcome: Outcome<S::Error>) {
         let parker = &self.shared.parker;
         match outcome {
@@ -261,7 +263,7 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
         trace::emit(&self.call.events());
     }
 
-    /// Is ready when the call, which waits, is woken, or its token request is over.
+    /// Ready when the session has woken the waiting call, or when the token request that it drives is over.
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(id) = self.call.id() else { return Poll::Ready(()) };
         if !self.shared.parker.is_parked(id, context.waker()) {
@@ -272,15 +274,16 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Polls the token requests while the call waits for its own reply. Its service may have to wait for a token
-    /// request, also for one that another call polls just now or sends later.
+    /// Polls the token requests while the call's own request is in flight, because the service may answer that one
+    /// only after a token request. The call is parked for later wakes too, since another call may hold a token request
+    /// at present or send one later.
     fn poll_kept_beside(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
         self.shared.parker.park(id, context.waker());
         self.poll_kept(context, None);
     }
 
-    /// Polls the token requests that were woken, and returns whether `own` is over, for which the call waits.
+    /// Polls the token requests that were woken, and returns whether `own`, which the call drives, is over.
     fn poll_kept(&mut self, context: &mut Context<'_>, own: Option<FetchId>) -> bool {
         let Shared { parker, kept } = self.shared;
         let mut is_over = false;
@@ -309,7 +312,7 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
             self.in_hand = None;
         }
         if kept.is_woken() {
-            // It was woken while this call polled it: the calls that were woken then did not find it.
+            // It was woken while this call had taken it out, so the calls that were woken with it did not find it.
             context.waker().wake_by_ref();
             parker.wake_two();
         }

@@ -1,4 +1,4 @@
-//! The time, from a caller's timer.
+//! The client's clock, which goes by the caller's timer.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hyper::rt::Timer;
 
-/// More than a day is for ever, and too much for some timers.
+/// The longest sleep, because some timers overflow on longer ones.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A timer that was tied to the wall clock once. Where the timer's time is paused or virtual, so is this one.
+/// A timer and the wall clock's time at its start. Where the timer's time is paused or virtual, so is this one.
 pub(crate) struct Clock {
     timer: Box<dyn Timer + Send + Sync>,
     origin: Instant,
     wall: SystemTime,
-    /// The latest time since `origin` that a sleep has ended at: a timer that keeps the default [`Timer::now`] and
-    /// sleeps on a virtual clock would otherwise end every sleep before its time, for ever.
+    /// The latest end of a sleep, since `origin`. A timer that sleeps on a virtual clock may keep the default
+    /// [`Timer::now`], by which the end of a sleep would never be reached.
     slept: Mutex<Duration>,
 }
 
@@ -42,7 +42,7 @@ impl Clock {
         *slept = until.max(*slept);
     }
 
-    /// What `work` gives, or `None` when that takes longer than `time`.
+    /// The output of `work`, or `None` if it takes longer than `time`, or than a day.
     pub(crate) async fn timeout<F: Future>(&self, time: Duration, work: F) -> Option<F::Output> {
         let (mut work, mut sleep) = (pin!(work), pin!(self.sleep(time)));
         poll_fn(|context| match work.as_mut().poll(context) {
@@ -52,7 +52,7 @@ impl Clock {
         .await
     }
 
-    /// Since `origin`; it never goes back behind the end of a sleep.
+    /// The time since `origin`, which is never before the end of a finished sleep.
     fn elapsed(&self) -> Duration {
         let slept = *self.slept.lock().unwrap_or_else(PoisonError::into_inner);
         self.timer.now().saturating_duration_since(self.origin).max(slept)

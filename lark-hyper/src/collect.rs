@@ -15,8 +15,8 @@ pub(crate) struct Collect {
 }
 
 impl Collect {
-    /// All data of `body`, or `None` if there are more than `limit` bytes; nothing after the frame that exceeds them is
-    /// asked for. Trailers are left out.
+    /// All data of `body`, or `None` if there are more than `limit` bytes. After the frame that exceeds the limit no
+    /// further one is polled. Trailers are left out.
     pub(crate) fn poll<B: Body>(
         &mut self,
         mut body: Pin<&mut B>,
@@ -26,7 +26,7 @@ impl Collect {
         loop {
             self.frames = self.frames.wrapping_add(1);
             if self.frames % 64 == 0 {
-                // A body that is always ready leaves no time to the clock.
+                // Yields, because the timer of the call is not polled while the body is always ready.
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -1,4 +1,4 @@
-//! How the pool opens connections, and the connections, of one type whatever they go over.
+//! The pool's connector and its connections, which have one type for all transports.
 
 use std::error::Error;
 use std::fmt;
@@ -24,7 +24,7 @@ use tower_service::Service;
 use crate::deadline::{Deadline, Task};
 use crate::error::{Timeout, TransportError};
 
-/// A peer that takes nothing for so long takes nothing more.
+/// A connection whose peer takes no bytes for this time is closed.
 const STUCK: Duration = Duration::from_secs(60);
 
 /// A connection that a connector of the caller's has opened, for [`Pool::with_connector`](crate::Pool::with_connector).
@@ -51,8 +51,8 @@ impl Connection {
         Self { is_http2, ..self }
     }
 
-    /// Whether its other end is an HTTP proxy that forwards requests, whose URIs are then sent in absolute form. One
-    /// that opened a tunnel does not count.
+    /// Whether its other end is an HTTP proxy that forwards requests, whose URIs are then sent in absolute form. A
+    /// proxy that opened a tunnel does not count.
     #[must_use]
     pub fn proxied(self, is_proxied: bool) -> Self {
         Self { is_proxied, ..self }
@@ -69,7 +69,7 @@ impl fmt::Debug for Connection {
 }
 
 tokio::task_local! {
-    /// The phases of the request whose future is polled: hyper-util tells a connector nothing but the URI.
+    /// The phases of the request whose future is polled, because hyper-util passes only the URI to a connector.
     pub(crate) static PHASES: Phases;
 }
 
@@ -89,7 +89,7 @@ impl Connector {
         }))
     }
 
-    /// By a function of the caller's. How much of its time is a lookup is not known.
+    /// By a function of the caller's, which has the time of both phases because it may look up the host too.
     pub(crate) fn given<F, R, E>(connect: F) -> Self
     where
         F: Fn(Uri) -> R + Send + Sync + 'static,
@@ -118,7 +118,7 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Opened {
         let phases = PHASES.try_with(|phases| *phases).unwrap_or(Phases::of(0));
-        // A task ends with its runtime, and its timers with it: the request's future can be polled on another one.
+        // In a task, since its timers end with its runtime and the request's future can be polled on another one.
         Opened(Task(tokio::spawn((self.0)(uri, phases))))
     }
 }
@@ -145,9 +145,9 @@ async fn open(
     let addresses = timed(phases.resolve, Timeout::Resolve, lookup).await??;
     let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
     http.enforce_http(false);
-    // A head must not wait for the acknowledgement of what went before.
+    // Without Nagle's algorithm, which delays a head until earlier bytes are acknowledged.
     http.set_nodelay(true);
-    // Shared by all addresses of a kind, so that after a dead one there is time for the next.
+    // hyper-util divides it among the addresses of a family, so that a dead address leaves time for the next one.
     http.set_connect_timeout(Some(phases.connect));
     let opening = HttpsConnector::from((http, config)).call(uri);
     let stream = timed(phases.connect, Timeout::Connect, opening).await??;
@@ -155,10 +155,10 @@ async fn open(
     Ok(Connection::new(stream).http2(is_http2))
 }
 
-/// The addresses of the URI's host, or none where it is an address itself.
+/// The addresses of the URI's host, or none if the host is an address itself.
 async fn lookup(uri: Uri) -> io::Result<Vec<SocketAddr>> {
     let host = uri.host().unwrap_or_default();
-    // A wrong name is told from one that is not known.
+    // An invalid name is a permanent error, and an unknown one is not.
     match ServerName::try_from(host.trim_matches(['[', ']'])) {
         Ok(ServerName::IpAddress(_)) => return Ok(Vec::new()),
         Ok(_) => {}
@@ -177,7 +177,7 @@ async fn timed<F: Future>(
     outcome.map_err(|_| TransportError::Timeout(phase))
 }
 
-/// A resolver that knows the answer.
+/// A resolver that returns addresses found before.
 #[derive(Clone)]
 struct Addresses(Vec<SocketAddr>);
 
@@ -195,12 +195,12 @@ impl Service<Name> for Addresses {
     }
 }
 
-/// A connection as hyper-util takes it. It ends when its peer takes nothing for a minute: a connection writes out what it
-/// took, whatever became of the call.
+/// A connection as hyper-util takes it. It fails when its peer takes no bytes for [`STUCK`]: hyper writes out its buffer
+/// even after the call ended, so the deadline of the call does not bound that.
 pub(crate) struct Wire {
     connection: Connection,
     stuck: Option<Deadline>,
-    /// Why a write failed, until all that was received before is read.
+    /// The error of a failed write, held back until all bytes received before are read.
     broken: Option<io::Error>,
     is_drained: bool,
 }
@@ -210,10 +210,10 @@ impl Wire {
         Self { connection, stuck: None, broken: None, is_drained: false }
     }
 
-    /// Writes by `write`, in time.
+    /// Writes by `write`, within [`STUCK`].
     ///
-    /// A server may answer and close while the body is still being sent. A write then fails, and HTTP/1 in hyper gives up
-    /// what it has not read yet. So a failed write waits until a read finds nothing more.
+    /// A server may answer and close while the body is still being sent. A write then fails, and HTTP/1 in hyper drops
+    /// the bytes that it has not read yet. So the error of a write is held back until a read finds no more bytes.
     fn write<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -292,7 +292,7 @@ impl Write for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Nothing is read any more.
+        // hyper does not read after it has begun to shut down.
         self.is_drained = true;
         self.write(context, Write::poll_shutdown)
     }
@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_lookup_that_hangs_has_a_time_and_a_name_of_its_own() {
+    async fn a_lookup_that_hangs_ends_with_the_timeout_resolve() {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()

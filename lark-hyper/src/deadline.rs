@@ -1,4 +1,4 @@
-//! A time limit that outlives the runtime on which it began.
+//! A deadline that outlives the runtime on which it was made.
 
 use std::fmt;
 use std::future::Future;
@@ -13,18 +13,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// A longer time could overflow the clock.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A time limit. A [`Sleep`] panics if it is polled after its runtime was dropped, so each poll makes a new one, on the
+/// A deadline. A [`Sleep`] panics if it is polled after its runtime was dropped, so each poll makes a new one, on the
 /// runtime that polls.
 pub(crate) struct Deadline {
     at: Instant,
-    /// The runtime on which the time began, for polls outside of any.
+    /// The runtime on which the deadline was made, for polls outside of any runtime.
     runtime: Option<Handle>,
     alarm: Option<Alarm>,
 }
 
 enum Alarm {
     Sleep(Pin<Box<Sleep>>),
-    /// It sleeps on the runtime on which the time began, and ends at once if that was dropped.
+    /// A task that sleeps on [`Deadline::runtime`]. It ends at once if that was dropped.
     Task(Task<()>),
 }
 
@@ -39,7 +39,8 @@ impl Deadline {
         self.at += time.min(DAY);
     }
 
-    /// Ready once the deadline has passed.
+    /// Ready once the deadline has passed. Outside of any runtime it is also ready if its own runtime was dropped, and
+    /// does not wake the task if it has none.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
         if Instant::now() >= at {
@@ -66,7 +67,7 @@ impl fmt::Debug for Deadline {
     }
 }
 
-/// A task of its own, which is aborted when this is dropped.
+/// A tokio task, which is aborted when this is dropped.
 pub(crate) struct Task<T>(pub(crate) JoinHandle<T>);
 
 impl<T> Future for Task<T> {

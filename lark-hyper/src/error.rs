@@ -1,4 +1,4 @@
-//! Why there is no reply.
+//! The errors of calls and of the pool.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -9,33 +9,33 @@ use std::iter::successors;
 /// Why a call failed; `T` is the error of its client's service.
 pub type CallError<T = TransportError> = lark_proto::CallError<T>;
 
-/// Why a service has no reply, where it can be several things: the error of [`Pool`](crate::Pool), and a ready one for
-/// services of a caller's own. Where errors come boxed, `?` makes it, or a stack's `.map_err(TransportError::Failed)`:
-/// unlike a box it is an [`Error`], and so is the [`CallError`] around it.
+/// Why a service has no reply: the error of [`Pool`](crate::Pool), which services of a caller's own can use too.
+/// Boxed errors convert into it by `?` or by a stack's `.map_err(TransportError::Failed)`. Unlike a box it is an
+/// [`Error`], and so is the [`CallError`] around it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// It took too long.
+    /// A phase of the exchange took too long.
     Timeout(Timeout),
-    /// The connection could not be made or broke, or a middleware refused.
+    /// The connection could not be made or broke, or a middleware refused the request.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-/// What took too long, by the names of ureq's timeouts.
+/// The phase that took too long, by the names of ureq's timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {
-    /// To resolve the host name.
+    /// Resolving the host name.
     Resolve,
-    /// To connect, TLS included.
+    /// Connecting, TLS included.
     Connect,
-    /// To send the request's head.
+    /// Sending the request's head.
     SendRequest,
-    /// To send the request's body.
+    /// Sending the request's body.
     SendBody,
-    /// To receive the reply's head.
+    /// Receiving the reply's head.
     RecvResponse,
-    /// To receive the reply's body.
+    /// Receiving the reply's body.
     RecvBody,
 }
 
@@ -65,7 +65,7 @@ impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Timeout(_) => None,
-            // Its own text is this one's.
+            // `Display` shows the text of `error` already.
             Self::Failed(error) => error.source(),
         }
     }
@@ -96,11 +96,11 @@ impl From<hyper::Error> for TransportError {
     }
 }
 
-/// An error and what caused it, also where a cause has the same text as its error and is passed over by `source`.
+/// An error and its causes, also the causes that `source` skips because the error shows their text as its own.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    // Only a mistake of the service's has no end to its causes.
+    // Bounded, since the causes of a faulty service's error may have no end.
     successors(Some(error), |&error| cause(error)).take(16)
 }
 

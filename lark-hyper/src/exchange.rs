@@ -18,7 +18,7 @@ use crate::frames::{Frames, FreshConnection, Pulled};
 /// A service that a [`Client`](crate::Client) can use: any [`Service`] of requests whose reply is a [`Response`], with
 /// a body whose error converts into the service's.
 ///
-/// Every such service has this trait; none implements it by itself. In a bound it stands for all of them:
+/// It is implemented for every such service. As a bound it replaces those on the service, its replies and its errors:
 ///
 /// ```
 /// # use lark_hyper::{CallError, Client, Transport};
@@ -44,11 +44,11 @@ where
     type Body = B;
 }
 
-/// What became of a request: the whole reply, or the failure and how many bytes of the request's body were pulled.
+/// The outcome of a request: the whole reply, or the failure and how many bytes of the request's body were pulled.
 pub(crate) type Outcome<T> = Result<Response<Bytes>, (Failure<T>, u64)>;
 
 pin_project! {
-    /// A request under way, until its reply is whole.
+    /// A request in flight, until its whole reply has been received.
     pub(crate) struct Exchange<S: Transport> {
         #[pin]
         state: State<S::Future, S::Body>,
@@ -65,8 +65,8 @@ pin_project! {
     }
 }
 
-/// A request's body. Afterwards a connection that still has it sends no more of it: hyper opens an HTTP/2 stream that
-/// had to wait for its turn even if its call is over.
+/// The count of a request's body. Its drop stops the body: hyper opens an HTTP/2 stream that had to wait for its turn
+/// even if the request's future was dropped, and would send the body then.
 struct Closing(Pulled);
 
 impl Drop for Closing {
@@ -86,7 +86,7 @@ impl<S: Transport> Exchange<S> {
         Self { state: State::Sent { reply: service.call(request) }, pulled, limit }
     }
 
-    /// Gives the exchange up: nothing more of its request is sent.
+    /// Ends the exchange with `failure`: no more of its request is sent.
     pub(crate) fn end(self: Pin<&mut Self>, failure: Failure<S::Error>) -> Outcome<S::Error> {
         Err((failure, self.pulled.0.close()))
     }

@@ -10,13 +10,13 @@ use bytes::{Buf, Bytes};
 use hyper::body::{Frame, SizeHint};
 use lark_proto::Body;
 
-/// The longest frame: a stored image goes out in slices, so that a connection that copies what it is given never
-/// copies it whole.
+/// The longest frame in bytes. A stored image goes out in slices, so that a connection that copies each frame never
+/// copies the whole image at once.
 const FRAME: usize = 64 << 10;
 
 /// A [`Body`] as a [`hyper::body::Body`]: frames of 1 byte to 64 KiB, encoded when they are asked for, and a size
-/// hint that is exact at any time. A frame of a stored image shares its memory. Once its call is over, dropped or done
-/// with the request, it gives an error instead of what is left.
+/// hint that is exact at any time. A frame of a stored image shares its memory. Once the client is done with the request
+/// or the call was dropped, the body gives an error instead of the remaining bytes.
 ///
 /// ```
 /// use lark_hyper::Frames;
@@ -36,12 +36,12 @@ pub struct Frames {
     pulled: Pulled,
 }
 
-/// How much of a [`Frames`] the transport has taken so far. A request of whose body nothing was taken cannot have been
-/// carried out: once its call is over, nothing more is given out.
+/// The number of bytes of a [`Frames`] that the transport has taken so far. If it has taken none of a body that is not
+/// empty, the request cannot have been carried out: once the call is over, no more bytes are given out.
 #[derive(Clone, Debug, Default)]
 pub struct Pulled(Arc<AtomicUsize>);
 
-/// Beside the count: the request's call is over.
+/// The bit beside the count that is set once the client is done with the request.
 const OVER: usize = 1 << (usize::BITS - 1);
 
 impl Pulled {
@@ -51,14 +51,14 @@ impl Pulled {
         (self.0.load(Ordering::Relaxed) & !OVER) as u64
     }
 
-    /// Nothing more is given out. The number of bytes that were, for good.
+    /// Stops the body, and returns the final number of bytes.
     pub(crate) fn close(&self) -> u64 {
         (self.0.fetch_or(OVER, Ordering::Relaxed) & !OVER) as u64
     }
 }
 
-/// In a request's extensions: the last connection broke, and others that are kept open may be as dead. A service that
-/// keeps connections opens a new one for this request.
+/// An extension of a request that is sent again after its connection broke. Idle connections may be broken too, so a
+/// service that keeps connections has to open a new one for this request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreshConnection;
 
@@ -67,8 +67,8 @@ impl Frames {
         Self { body: Box::new(body), pulled: pulled.clone() }
     }
 
-    /// A clone of the body as it has not been sent yet, which is all of it until a transport asks for a frame. It shares
-    /// the memory of stored parts, and is encoded while it is read. So a layer can hash or sign what goes out:
+    /// A clone of the bytes that the transport has not taken yet, which are all of them before the first frame. It
+    /// shares the memory of stored parts, and is encoded while it is read. A layer can hash or sign the body by it:
     ///
     /// ```
     /// use std::hash::{DefaultHasher, Hasher};
@@ -91,7 +91,7 @@ impl Frames {
         Body::clone(&self.body)
     }
 
-    /// The record of what is taken from here, which outlives the body.
+    /// The count of the bytes taken from this body, which outlives the body.
     #[must_use]
     pub fn pulled(&self) -> Pulled {
         self.pulled.clone()
@@ -116,7 +116,7 @@ impl hyper::body::Body for Frames {
         if len == 0 {
             return Poll::Ready(None);
         }
-        // One step, so that a byte is either counted or not given out.
+        // One atomic step, so that no byte is given out after `close` has returned the count.
         let count = |pulled| (pulled & OVER == 0).then_some(pulled + len);
         if self.pulled.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
             let over = io::Error::new(io::ErrorKind::ConnectionAborted, "the call is over");

@@ -11,7 +11,7 @@ use lark_proto::{Failure, FetchId};
 use crate::exchange::{Exchange, Outcome, Transport};
 use crate::parker::Parker;
 
-/// The token requests under way. Any call of the client polls them, after it has taken one out: no lock is held while
+/// The token requests in flight. Any call of the client polls them, after it has taken one out: no lock is held while
 /// a service's code runs.
 pub(crate) struct Kept<S: Transport>(Mutex<Vec<TokenRequest<S>>>);
 
@@ -22,7 +22,7 @@ pub(crate) struct TokenRequest<S: Transport> {
     signal: Arc<Signal>,
 }
 
-/// The waker of a token request, which wakes calls that poll it.
+/// The waker of a token request, which wakes two of the parked calls to poll it.
 struct Signal {
     is_woken: AtomicBool,
     parker: Arc<Parker>,
@@ -45,12 +45,12 @@ impl<S: Transport> Kept<S> {
         self.lock().len()
     }
 
-    /// Whether a request is to be polled.
+    /// Whether a request was woken and has not been polled since.
     pub(crate) fn is_woken(&self) -> bool {
         self.lock().iter().any(TokenRequest::is_woken)
     }
 
-    /// Takes a request that is to be polled, or whose time is over, out of its place.
+    /// Takes out a request that was woken or whose deadline has passed.
     pub(crate) fn take(&self, now: SystemTime) -> Option<TokenRequest<S>> {
         let mut requests = self.lock();
         let is_due = |request: &TokenRequest<S>| request.is_woken() || request.until <= now;
@@ -85,7 +85,7 @@ impl<S: Transport> TokenRequest<S> {
     }
 
     pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Outcome<S::Error>> {
-        // A swap: the poll sees what was done before a wake that this undoes.
+        // A swap, not a store: it acquires the writes before the wake that it clears, so that the poll sees them.
         self.signal.is_woken.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.signal.clone());
         let outcome = self.exchange.as_mut().poll(&mut Context::from_waker(&waker));

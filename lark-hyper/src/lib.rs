@@ -1,7 +1,7 @@
 //! An async client for Lark's image endpoints, on [hyper](https://hyper.rs)'s traits and any runtime.
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and awaits the other. With
-//! tokio:
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and awaits the replies.
+//! With tokio:
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
@@ -19,9 +19,9 @@
 //! ```
 //!
 //! With `default-features = false` there is no runtime, no socket and no TLS in the build:
-//! [`Client::with_service`] takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. What
-//! goes in is a [`Frames`] with a known length; what comes out is read up to a limit. Here the service is the
-//! fake Lark, called as a function:
+//! [`Client::with_service`] takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. A
+//! request's body is a [`Frames`] of known length; a reply is read up to a limit. Here the service is the fake Lark,
+//! called as a function:
 //!
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "fake-server"))] {

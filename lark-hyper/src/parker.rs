@@ -10,9 +10,9 @@ use lark_proto::{Call, CallId, Session, Step};
 
 use crate::clock::Clock;
 
-/// A session behind a lock, under which the wakers of its calls are kept too.
+/// The session and the wakers of its calls, behind one lock.
 ///
-/// Wakers are executors' code: they are cloned, woken and dropped while the lock is not held.
+/// A waker runs code of its executor, so it is cloned, woken and dropped while the lock is not held.
 pub(crate) struct Parker {
     state: Mutex<State>,
     pub(crate) clock: Clock,
@@ -20,8 +20,8 @@ pub(crate) struct Parker {
 
 struct State {
     session: Session,
-    /// The calls that wait or whose own request is in flight. Without a waker: it was woken to poll token requests, and
-    /// has not been polled since.
+    /// The calls that wait or whose own request is in flight. `None` stands for a call that was woken to poll token
+    /// requests and has not been polled since.
     parked: BTreeMap<CallId, Option<Waker>>,
 }
 
@@ -30,7 +30,7 @@ impl Parker {
         Self { state: Mutex::new(State { session, parked: BTreeMap::new() }), clock }
     }
 
-    /// Uses the session, and then wakes the calls that it names. The clock is read while the session is held.
+    /// Uses the session, and then wakes the calls that the session names. The clock is read while the lock is held.
     pub(crate) fn step<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
         self.with(|state, now| work(&mut state.session, now))
     }
@@ -65,7 +65,7 @@ impl Parker {
         parked.is_some()
     }
 
-    /// Reports to the session what became of `call`, which is no longer parked.
+    /// Reports the outcome of a request, or the end of the call, to the session. The call is no longer parked.
     pub(crate) fn report<O, T>(
         &self,
         call: &mut Call<'_, O, T>,

@@ -1,4 +1,4 @@
-//! Which of a service's errors another attempt would meet again.
+//! Which of a service's errors are permanent.
 
 use std::error::Error;
 
@@ -6,7 +6,8 @@ use lark_proto::{Failure, Permanence};
 
 use crate::error::causes;
 
-/// Whether another attempt may succeed. An error of an unknown type may pass: the call's limits bound its attempts.
+/// Whether another attempt may succeed. An error of an unknown type counts as transient: the call's limits bound its
+/// attempts.
 pub(crate) fn permanence<T: Error + 'static>(failure: &Failure<T>) -> Permanence {
     let Failure::Transport(error) = failure else { return Permanence::Passing };
     let is_permanent = causes(error).any(is_request_refused);
@@ -15,10 +16,10 @@ pub(crate) fn permanence<T: Error + 'static>(failure: &Failure<T>) -> Permanence
     if is_permanent { Permanence::Permanent } else { Permanence::Passing }
 }
 
-/// A request, or a part of one, that cannot be sent as it is.
+/// Whether the request, or a part of it, cannot be sent as it is.
 fn is_request_refused(error: &(dyn Error + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        // hyper counts a runtime that was dropped as its user's mistake; the request is good on another one.
+        // hyper counts a dropped runtime as an error of its user, but the request can succeed on another runtime.
         return error.is_user() && !error.to_string().contains("dispatch task is gone");
     }
     error.is::<http::Error>()
@@ -37,8 +38,8 @@ mod pooled {
 
     use crate::error::causes;
 
-    /// How the texts begin of errors whose types are private to hyper-util and hyper-rustls: a request with a version or
-    /// a URI that is not taken, a connector that has HTTPS only, a proxy that wants a password.
+    /// The first words of errors whose types are private to hyper-util and hyper-rustls: for a version or a URI that is
+    /// not supported, a connector that allows only HTTPS, and a proxy that demands a password.
     const TEXTS: [&str; 6] = [
         "client error (User",
         "invalid URL, ",
@@ -53,7 +54,8 @@ mod pooled {
         causes(error).any(|cause| is_refused(cause) || is_pools && has_text(cause))
     }
 
-    /// A certificate that is not trusted, a name that none can have, or nothing that both sides speak.
+    /// Whether the certificate is missing or not trusted, the host name is invalid, or the two sides have no TLS version
+    /// or cipher suite in common.
     fn is_refused(error: &(dyn Error + 'static)) -> bool {
         matches!(
             error.downcast_ref(),
@@ -103,7 +105,7 @@ mod tests {
         request.body(Frames::from(Body::from(vec![7; 9]))).unwrap()
     }
 
-    /// A pool whose connections are of `connector`, which is a function of another crate's.
+    /// A pool whose connections are opened by `connector`, a type of another crate.
     fn over<S>(connector: S) -> Pool
     where
         S: tower::Service<Uri, Error: Into<BoxError>, Future: Send> + Clone + Send + Sync + 'static,
@@ -115,7 +117,7 @@ mod tests {
         })
     }
 
-    /// A server that takes connections and sends `reply` on each; its authority.
+    /// Starts a server that accepts connections and sends `reply` on each, and returns its authority.
     async fn serve(reply: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = listener.local_addr().unwrap().to_string();
@@ -195,9 +197,9 @@ mod tests {
         assert!(is_passing(TransportError::Failed("unsupported scheme, a service says".into())));
     }
 
-    /// hyper calls it an error of its user.
+    /// hyper counts it as an error of its user.
     #[test]
-    fn a_runtime_that_was_dropped_passes() {
+    fn the_error_of_a_dropped_runtime_passes() {
         let (pool, first) = (Pool::new(), Runtime::new().unwrap());
         let uri = first.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! Connections on tokio: found, opened, kept and timed.
+//! A pool of connections on tokio, and the timeouts of its requests.
 
 use std::error::Error;
 use std::fmt;
@@ -26,29 +26,28 @@ use crate::deadline::Deadline;
 use crate::error::{Timeout, TransportError, causes};
 use crate::frames::{Frames, FreshConnection, Pulled};
 
-/// A pool of HTTP/1.1 and HTTP/2 connections, as ALPN has it. Clones share it. Its requests need a tokio runtime
-/// with I/O and time. The pool and its requests may outlive it and go on on another one; connections end with their
-/// runtime.
+/// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
+/// runtime with I/O and time. A connection ends with its runtime; the pool and its requests may go on on another one.
 ///
 /// A request has the [`Phases`] in its extensions, where a client puts them, or else those of its body's length. A
-/// connection of which nothing is taken for a minute is closed. How many requests are out at once is the caller's to
-/// limit, where a link is narrow: they share it, and the time goes on for each.
+/// connection whose peer takes no bytes for a minute is closed. The pool does not limit the number of requests in
+/// flight. On a slow link the caller has to, because the requests share its bandwidth and each has its own deadlines.
 ///
-/// A request with [`FreshConnection`] in its extensions goes over a connection of its own, which is not kept.
+/// A request with [`FreshConnection`] in its extensions goes over a new connection, which is not kept afterwards.
 ///
 /// No redirect is followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
 #[derive(Clone)]
 pub struct Pool {
     client: legacy::Client<Connector, Frames>,
-    /// Keeps no connection.
+    /// The client for requests with [`FreshConnection`], which keeps no idle connection.
     fresh: legacy::Client<Connector, Frames>,
 }
 
 impl Pool {
-    /// TLS by rustls with ring, trusting the roots of webpki-roots.
+    /// A pool whose TLS is by rustls with ring and trusts the roots of webpki-roots.
     #[must_use]
     pub fn new() -> Self {
-        // Named, since a process may have several providers.
+        // Named, since rustls has no default provider if a build enables several.
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
         let versions = ClientConfig::builder_with_provider(ring)
@@ -62,8 +61,8 @@ impl Pool {
         Self::over(Connector::tls(config))
     }
 
-    /// Connections opened by `connect`, which gets a URI's scheme and authority: through a proxy, with certificates or to
-    /// addresses of the caller's choice. It has the time of the phases `resolve` and `connect` together.
+    /// A pool of connections that `connect` opens: through a proxy, with certificates or to addresses of the caller's
+    /// choice. It gets a URI's scheme and authority, and has the time of the phases `resolve` and `connect` together.
     ///
     /// ```
     /// use hyper_rustls::HttpsConnector;
@@ -97,10 +96,10 @@ impl Pool {
         builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            // Shorter than servers keep idle connections: one that is closing loses the request.
+            // Shorter than the idle timeout of servers, since a request on a connection that they close is lost.
             .pool_idle_timeout(Duration::from_secs(15))
-            // A connection that has gone silent would be shared for as long as there are calls. On a slow link a ping
-            // waits behind what is on its way.
+            // Without pings a dead HTTP/2 connection would be used for as long as there are calls. Their timeout is
+            // long because a ping waits behind the data in flight on a slow link.
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(60));
         let client = builder.build(connector.clone());
@@ -141,19 +140,19 @@ impl Service<Request<Frames>> for Pool {
 
 /// The reply of a [`Pool`]'s request.
 ///
-/// It may be polled on a runtime other than the one on which it began, also after that was dropped: a request that went
-/// over one of its connections then ends with an error.
+/// It may be polled on another runtime than before, also after that was dropped: a request in flight on a connection of
+/// the dropped runtime then ends with an error.
 #[derive(Debug)]
 #[must_use = "a request is sent when its future is polled"]
 pub struct ReplyFuture {
     reply: ResponseFuture,
-    /// The length of the request's body, and how much of it was taken.
+    /// The length of the request's body.
     len: u64,
     pulled: Pulled,
     phases: Phases,
-    /// The phase that ends at the deadline, if it has not ended before.
+    /// The phase that `deadline` bounds. It is brought up to date when `deadline` passes.
     phase: Timeout,
-    /// It begins with the first wait.
+    /// Set by the first poll that is pending.
     deadline: Option<Deadline>,
 }
 
@@ -163,7 +162,7 @@ impl Future for ReplyFuture {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { reply, len, pulled, phases, phase, deadline } = &mut *self;
         if let Err(error) = Handle::try_current() {
-            // A connection is a task.
+            // Each connection is a task of the runtime.
             return Poll::Ready(Err(TransportError::Failed(error.into())));
         }
         let polled = PHASES.sync_scope(*phases, || Pin::new(reply).poll(context));
@@ -193,13 +192,13 @@ impl Future for ReplyFuture {
     }
 }
 
-/// The error of a request, or the phase whose time was over.
+/// The error of a request; a timeout if one was its cause.
 fn failed(error: legacy::Error) -> TransportError {
     let timeout = causes(&error).find_map(|cause| match cause.downcast_ref() {
         Some(TransportError::Timeout(timeout)) => Some(*timeout),
         _ => None,
     });
-    // The system has limits of its own.
+    // The system's own timeout of connecting.
     let is_late = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
     };
@@ -212,9 +211,9 @@ fn failed(error: legacy::Error) -> TransportError {
     }
 }
 
-/// The body of a [`Pool`]'s reply, which has the time of the phase `reply` to arrive, from its head on.
+/// The body of a [`Pool`]'s reply. It has to arrive within the phase `reply`, which begins with the head.
 ///
-/// It may be polled anywhere, as [`ReplyFuture`], and outside of a runtime too.
+/// It may be polled on another runtime, as [`ReplyFuture`], and also outside of any.
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,
@@ -268,7 +267,7 @@ mod tests {
     use super::support::{Authority, Front, Opened, named};
     use super::*;
 
-    /// The connection of a [`Pool::new`], but for its roots, to a server that offers `alpn`.
+    /// The connection of a pool, which differs from [`Pool::new`] in its roots only, to a server that offers `alpn`.
     async fn opened(alpn: &[&str]) -> Opened {
         let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
         let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
