@@ -1,12 +1,12 @@
-//! A client that looks up its site's address once in 15 seconds, and after a failure.
+//! A client that looks up its site's address every 15 seconds at most, and again after a failure.
 //!
-//! ureq looks up the host before each request, also where a connection to it is open, and starts a thread for that as
-//! soon as there is a timeout. A resolver of one's own saves that: about 15 µs of a call, and more where the system's
-//! resolver asks over the network each time.
+//! ureq looks up the host before each request, even if a connection to it is open, and starts a thread for the look-up
+//! if there is a timeout. A resolver with a cache saves about 15 µs of a call, and more if the system's resolver sends a
+//! query over the network each time.
 //!
 //! The trait of ureq's resolvers is not stable yet, so a program that implements it needs `ureq = "~3.5"`.
 //!
-//! It runs against a fake Lark on loopback, and fails if the addresses are looked up more often than that.
+//! The example runs against a fake Lark on loopback, and fails if the number of look-ups is not the expected one.
 
 use std::error::Error;
 use std::io::Write;
@@ -24,10 +24,10 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, SendBody};
 
-/// As long as ureq keeps an idle connection.
+/// How long an address is used: as long as ureq keeps an idle connection.
 const KEPT: Duration = Duration::from_secs(15);
 
-/// The addresses of one host, which clones share.
+/// The cached addresses of one host, which clones share.
 #[derive(Clone, Debug, Default)]
 struct Addresses(Arc<Mutex<Cache>>);
 
@@ -63,7 +63,7 @@ impl Resolver for Addresses {
         if let Some(found) = self.cache().found.as_ref().filter(is_known) {
             return Ok(found.addresses.clone());
         }
-        // Other threads do not wait for this one.
+        // The lock is not held during the look-up, so that other threads do not wait for it.
         let addresses = DefaultResolver::default().resolve(uri, config, timeout)?;
         #[expect(clippy::disallowed_methods, reason = "the time of the look-up")]
         let since = Instant::now();
@@ -74,7 +74,7 @@ impl Resolver for Addresses {
     }
 }
 
-/// As a middleware: a request that fails may have failed because the host has moved.
+/// A middleware that drops the cached addresses when a request fails, since the host may have moved.
 impl Middleware for Addresses {
     fn handle(
         &self,
@@ -85,7 +85,7 @@ impl Middleware for Addresses {
     }
 }
 
-/// A client with connections of its own, over addresses that it may share.
+/// A client with connections of its own, which shares `addresses` with other clients.
 fn client(server: &FakeServer, addresses: &Addresses) -> Result<Client, Box<dyn Error>> {
     let config = Agent::config_builder().proxy(None).middleware(addresses.clone()).build();
     let agent = Agent::with_parts(config, DefaultConnector::new(), addresses.clone());
@@ -103,7 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     report("a token and three uploads", &addresses, 1)?;
 
-    // The host moves: the address that is cached now leads to a port where nobody listens.
+    // The host moves: the address that is cached now leads to a port on which no server listens.
     if let Some(found) = &mut addresses.cache().found {
         found.addresses[0].set_port(1);
     }
@@ -112,7 +112,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Says how often the address was looked up, and fails if that is not as often as expected.
+/// Prints the number of look-ups, and fails if it is not the expected one.
 fn report(work: &str, addresses: &Addresses, expected: u32) -> Result<(), Box<dyn Error>> {
     let lookups = addresses.cache().lookups;
     writeln!(std::io::stdout(), "look-ups after {work}: {lookups}")?;

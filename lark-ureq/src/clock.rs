@@ -10,10 +10,10 @@ use crate::simulated::Simulated;
 
 /// The clock of a [`Client`](crate::Client). Clones are the same clock.
 ///
-/// By default it is monotonic: when the wall clock is set, no wait and no token's life becomes longer or shorter. The wall
-/// clock is read for [`Client::export_token`](crate::Client::export_token) and
+/// By default it is monotonic: setting the wall clock changes no wait and no token's lifetime. The wall clock is read
+/// for [`Client::export_token`](crate::Client::export_token) and
 /// [`Client::import_token`](crate::Client::import_token) only. Where the monotonic clock stands still while the machine
-/// sleeps, the client may use a token after its end; the service refuses it, and the client fetches another one.
+/// sleeps, the client may use an expired token; the service refuses it, and the client fetches another one.
 ///
 /// A [simulated](Clock::simulated) clock is for tests: an hour of waiting passes at once.
 ///
@@ -37,23 +37,24 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock whose time stands still while one of its threads runs. When all of them wait, it goes to the end of the
-    /// earliest wait.
+    /// A clock whose time stands still while one of its threads runs. When all of them wait, its time moves to the end
+    /// of the earliest wait.
     ///
-    /// Its threads are the calling one and those that [`Clock::run`] starts. They have to wait for time by
-    /// [`Clock::sleep`], and for calls of a client that has this clock; a thread that waits for anything else, such as a
-    /// reply from a socket, counts as running. No other thread may use the clock or a client that has it.
+    /// Its threads are the calling thread and the threads that [`Clock::run`] starts. They may wait in [`Clock::sleep`]
+    /// and in calls of a client with this clock; a thread that waits for anything else, such as a reply from a socket,
+    /// counts as running. No other thread may use the clock or a client that has it.
     ///
-    /// Its wall clock shows 1970-01-01 00:00 UTC at first.
+    /// Its wall clock starts at 1970-01-01 00:00 UTC.
     #[must_use]
     pub fn simulated() -> Self {
         Self { simulated: Some(Arc::default()), ..Self::default() }
     }
 
-    /// Runs each task on a thread of its own, until all have ended, and returns their results in the order of the tasks.
+    /// Runs each task on a thread of its own until all have ended. Returns their results in the order of the tasks.
     ///
     /// # Panics
-    /// If a task panics: with its panic, after all tasks have ended. If the system cannot start a thread.
+    /// If a task panics, with the payload of its panic and after all tasks have ended. If the system cannot start a
+    /// thread.
     pub fn run<F, R>(&self, tasks: impl IntoIterator<Item = F>) -> Vec<R>
     where
         F: FnOnce() -> R + Send,
@@ -99,8 +100,8 @@ impl Clock {
         }
     }
 
-    /// Sets the wall clock of a simulated clock; no wait becomes longer or shorter by it. Without effect on a monotonic
-    /// clock, whose wall clock is the system's.
+    /// Sets the wall clock of a simulated clock, which changes no wait. Without effect on a monotonic clock, whose wall
+    /// clock is the system's.
     pub fn set_wall(&self, wall: SystemTime) {
         if let Some(simulated) = &self.simulated {
             simulated.set_wall(wall);
@@ -115,12 +116,12 @@ impl Clock {
         }
     }
 
-    /// The time as a session takes it. It has nothing to do with the date.
+    /// The elapsed time in the type that a session takes. It is unrelated to the date.
     pub(crate) fn now(&self) -> SystemTime {
         UNIX_EPOCH.checked_add(self.elapsed()).unwrap_or(UNIX_EPOCH)
     }
 
-    /// Parks this thread for `time` at most. It returns at once if the thread was unparked since it was last parked, and
+    /// Parks this thread for `time` at most. It returns at once if the thread was unparked since it was last parked. It
     /// may return early.
     pub(crate) fn park(&self, time: Duration) {
         match &self.simulated {

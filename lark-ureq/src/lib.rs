@@ -1,6 +1,6 @@
 //! A blocking client for Lark's image endpoints, on [ureq](https://docs.rs/ureq).
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the one and fetches the other.
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and receives the replies.
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
@@ -42,7 +42,7 @@ use crate::permanence::permanence;
 pub use clock::Clock;
 pub use {lark_proto, ureq};
 
-/// How many idle connections a client of its own agent keeps.
+/// The number of idle connections that the agent of [`Client::new`] keeps.
 const IDLE: usize = 32;
 
 /// Why a call failed.
@@ -51,25 +51,28 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
 /// thread may use them.
 ///
-/// What it decides on its own:
-/// * Tokens are fetched, renewed before they end and replaced when they are refused; one thread does it, the others
-///   go on or wait. Requests are sent again within [`Limits`]; writes on one spreadsheet go one after the other; when
-///   the service tells a call to wait, the others to the same route wait with it.
-/// * A reply is read up to the endpoint's [limit](Endpoint::reply_limit), or to that of [`Client::with_reply_limit`].
-/// * No redirect is followed, since the request carries a token.
-/// * A phase for which the agent has no timeout of its own gets that of [`Phases`]. All of them end with the call's
-///   limits.
-/// * After a connection broke, the request is sent again on a new one.
+/// What `call` does beside sending the request:
+/// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One thread does so
+///   for all calls; the others use the older token or wait.
+/// * It sends the request again within [`Limits`], after a broken connection on a new one.
+/// * Writes to one spreadsheet are sent one after the other. When the service tells a call to wait, the other calls to
+///   that route wait too.
+/// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
+///   [`Client::with_reply_limit`].
+/// * It follows no redirect, since the request carries a token.
+/// * It gives each phase for which the agent has no timeout that of [`Phases`]. Every phase ends with the limits of the
+///   call.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`Failure::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::Outcome::Unknown).
-/// * An error of the transport that would come again, such as a certificate that is not trusted, an invalid proxy or a
+/// * A permanent error of the transport, such as a certificate that is not trusted, an invalid proxy or a
 ///   plain URI where the agent requires https, ends the call at its first attempt.
 ///
-/// An endpoint's code and a subscriber of `tracing` may call the client: neither runs while the client holds a lock.
+/// The code of an endpoint and of a `tracing` subscriber may call the client: neither runs while the client holds a
+/// lock.
 ///
-/// With the feature `tracing` each request, refusal, failure and wait is an event of the `tracing` crate, with route,
-/// code and log id, and never a secret.
+/// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing` crate,
+/// with the route, the code and the log id, and never with a secret.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -84,44 +87,45 @@ struct Shared {
 }
 
 impl Client {
-    /// A client with connections of its own, of which it keeps up to 32 open while they are idle, for 15 s.
+    /// A client with connections of its own. It keeps up to 32 idle connections for up to 15 s.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         let mut config = ureq::Agent::config_builder()
             .user_agent(agent)
-            // Whatever features of ureq the rest of a build has on, the bytes stay the same.
+            // The bytes must not depend on the features of ureq that the rest of a build enables.
             .accept("")
             .accept_encoding("")
-            // More than the heads of up to 64 KiB that ureq takes, so that it sees that one is longer.
+            // More than 64 KiB, the longest head that ureq accepts, so that ureq can tell that a head is longer.
             .input_buffer_size(65 << 10)
-            // TLS, which writes record by record, gains nothing from more.
+            // A larger buffer gains nothing over TLS, which writes record by record.
             .output_buffer_size(32 << 10)
-            // A connection for each of as many threads. The client has one host.
+            // A connection for each of up to 32 threads. The client has only one host.
             .max_idle_connections(IDLE)
             .max_idle_connections_per_host(IDLE);
         if site.as_str().starts_with("http:") {
             config = config
-                // A loopback site, which a proxy from the environment cannot reach and must not see.
+                // The site is on loopback: a proxy from the environment cannot reach it and must not see the token.
                 .proxy(None)
-                // Few writes, from what still fits a processor's own cache.
+                // Few system calls, from a buffer that still fits into the cache of a core.
                 .output_buffer_size(320 << 10);
         }
         Self::with_agent(site, app, config.build().into())
     }
 
-    /// A client over an agent of the caller's: its proxy, certificates, connector, resolver, middleware and timeouts.
+    /// A client over an agent of the caller's, with its proxy, certificates, connector, resolver, middleware and
+    /// timeouts.
     ///
-    /// Whatever the agent does with HTTP statuses and redirects, this client's requests do as [`Client`]
-    /// says: an HTTP 400 of Lark's has its reason in the body.
+    /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
+    /// read too, since its body holds Lark's reason, and no redirect is followed.
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
         Self::with_clock(site, app, agent, Clock::default())
     }
 
-    /// A client over an agent of the caller's that goes by `clock`, such as a [simulated](Clock::simulated) one in a
-    /// test. The agent does not go by it: in simulated time its transport, or a middleware in place of one, has to wait by
-    /// [`Clock::sleep`].
+    /// A client over an agent of the caller's, whose waits and limits go by `clock`, such as a
+    /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in simulated time its transport, or
+    /// a middleware in place of one, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
         let parker = Parker::new(Session::new(site, app), clock);
@@ -146,7 +150,7 @@ impl Client {
         Self { limits, ..self }
     }
 
-    /// The same client of a store app, calling for the tenant `tenant`. All of them share the app's token.
+    /// The same client of a store app, whose calls are for `tenant`. The clients of all tenants share the app's token.
     #[must_use]
     pub fn for_tenant(self, tenant: TenantKey) -> Self {
         Self { tenant: Some(tenant), ..self }
@@ -156,7 +160,9 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure::NoApp`] for a client without an app; [`Failure::NoTenant`] and [`Failure::NoTicket`] for a store app;
-    /// else as [`Client::call_as`], for the token's request or for `endpoint`'s, as the error's route tells.
+    /// [`Failure::ForeignTenant`] for a custom app and a tenant; [`Failure::TokenRequest`] if a token request of
+    /// another call failed; else as [`Client::call_as`], for the token request or for that of `endpoint`: the error's
+    /// route tells which.
     pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError>
     where
         TenantToken: Authorizes<E::Auth>,
@@ -170,8 +176,8 @@ impl Client {
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`Failure::Lark`] with what the service says; [`Failure::TooLarge`]; [`Failure::Transport`];
-    /// [`Failure::Deadline`].
+    /// [`Failure::Lark`] if the service refuses the request or its reply cannot be read; [`Failure::TooLarge`];
+    /// [`Failure::Transport`]; [`Failure::Deadline`] and [`Failure::Queued`] if the deadline passes.
     pub fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
@@ -180,7 +186,7 @@ impl Client {
         self.run(Call::with_token(token, endpoint))
     }
 
-    /// The latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
+    /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.parker.with(|session, _| session.set_app_ticket(ticket));
     }
@@ -191,12 +197,12 @@ impl Client {
         self.shared.parker.with(|session, _| session.set_quota(route, quota));
     }
 
-    /// Whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
+    /// Sets whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
         self.shared.parker.with(|session, _| session.keep_quotas(keep));
     }
 
-    /// The token at hand as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
+    /// The current token as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
         let Self { shared, tenant, .. } = self;
@@ -214,9 +220,9 @@ impl Client {
         shared.parker.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
     }
 
-    /// Does what `call` says until it is done.
+    /// Carries out the steps of `call` until it is done.
     fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
-        // Each state has keys of its own.
+        // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
         let mut driven = Driven { call: trace::keep(call), parker: &self.shared.parker };
         loop {
@@ -246,7 +252,7 @@ impl Client {
         let (head, body) = request.into_parts();
         let len = body.len();
         let mut reader = body.reader();
-        // A reader of unknown length would go out chunked, also where there is nothing to read.
+        // ureq sends a body without a `content-length` in chunks, also an empty one.
         let reply = if head.headers.contains_key(http::header::CONTENT_LENGTH) {
             exchange.run(head, ureq::SendBody::from_reader(&mut reader))
         } else {
@@ -266,10 +272,10 @@ impl Client {
     }
 }
 
-/// What became of a request: the reply, or the failure and how many bytes of the body were pulled.
+/// The outcome of a request: the reply, or the failure and how many bytes of the body were pulled.
 type Outcome = Result<Response<Bytes>, (Failure<ureq::Error>, u64)>;
 
-/// How one request is carried.
+/// The settings of one request.
 struct Exchange<'a> {
     agent: &'a ureq::Agent,
     within: Duration,
@@ -279,7 +285,7 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// One request and its whole reply, or `None` if that is too long.
+    /// Sends the request and reads its whole reply. `None` stands for a reply that is too long.
     fn run(
         &self,
         head: http::request::Parts,
@@ -288,10 +294,11 @@ impl Exchange<'_> {
         let Self { agent, within, phases, reply_limit, fresh_connection } = self;
         let config = agent.config();
         let own = config.timeouts();
-        // More than a day is for ever, and too much for some clocks.
+        // At most a day, because some clocks overflow on longer times.
         let day = Duration::from_secs(24 * 60 * 60);
         let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
-        // A second less than the longest phase, so that the kernel is told the same for each of its reads and writes.
+        // A second less than the longest phase, so that ureq sets the socket's timeout once and not for each read or
+        // write.
         let single = |phase: Duration, own: [Option<Duration>; 2]| {
             let longest = own.into_iter().flatten().fold(phase, Duration::max);
             longest.saturating_sub(Duration::from_secs(1))
@@ -314,7 +321,7 @@ impl Exchange<'_> {
             .timeout_per_write(or(config.timeout_per_write(), write))
             .timeout_per_read(or(config.timeout_per_read(), read))
             .build();
-        // A single read or write is given less time than its phase, so it ends the phase.
+        // A single read or write has less time than its phase, so its timeout stands for that of the phase.
         let in_phase = |error: ureq::Error, read: Timeout| match error {
             ureq::Error::Timeout(Timeout::PerRead) if config.timeout_per_read().is_none() => {
                 ureq::Error::Timeout(read)
@@ -335,7 +342,7 @@ impl Exchange<'_> {
     }
 }
 
-/// A call under way. Dropped, by a panic in a middleware or subscriber too, it lets go of what it holds.
+/// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
 struct Driven<'a, 'e, O> {
     call: Call<'e, O, ureq::Error>,
     parker: &'a Parker,
@@ -354,7 +361,7 @@ impl<O> Driven<'_, '_, O> {
         step
     }
 
-    /// Tells the call what became of its request.
+    /// Reports the outcome of the request in flight.
     fn answered(&mut self, outcome: Outcome) {
         let Self { call, parker } = self;
         match outcome {

@@ -1,5 +1,5 @@
-//! The session, and the threads whose calls wait: one lock holds both. The threads of the calls that the session names
-//! are taken out under the lock and unparked after it.
+//! The session and the threads whose calls wait, behind one lock. The threads of the calls that the session names are
+//! taken out while the lock is held and unparked after it is released.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -16,8 +16,8 @@ pub(crate) struct Parker {
 
 pub(crate) struct Held {
     pub(crate) session: Session,
-    /// The threads of the calls whose last step was a wait and that were not named since, in no order: there are no more
-    /// than threads.
+    /// The threads of the calls whose last step was a wait and that the session has not named since. They are unsorted,
+    /// because there are about as many as threads.
     threads: Vec<(CallId, Thread)>,
 }
 
@@ -39,7 +39,7 @@ impl Parker {
         threads.iter().for_each(|thread| self.clock.unpark(thread));
     }
 
-    /// Uses the session at the present time.
+    /// Uses the session, and then unparks the threads of the calls that it names.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
         let mut held = self.lock();
         let result = work(&mut held.session, self.clock.now());
@@ -82,7 +82,7 @@ impl Parker {
         self.clock.park(left);
     }
 
-    /// Gives up `call`, if it is not over.
+    /// Cancels `call` and the token request that it drives, if they are not over.
     pub(crate) fn cancel<O, T>(&self, call: &mut Call<'_, O, T>) {
         if call.id().is_none() && call.drives().is_none() {
             return;
@@ -122,7 +122,7 @@ mod tests {
         PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
     }
 
-    /// One call has sent a token request, and the others wait for it.
+    /// Three calls: the first has sent a token request, and the others wait for it.
     fn waiting(put: &PutImage) -> (Parker, Clock, [Upload<'_>; 3]) {
         let clock = Clock::simulated();
         let session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
@@ -158,7 +158,7 @@ mod tests {
         let events = [Event::Waits { reason: lark_proto::WaitFor::Token, time: hour }];
         parker.park(calls[2].id(), wait, &events);
         assert_eq!(clock.elapsed(), wait, "it was not named");
-        // The first one that waits is named, and something else takes the unpark.
+        // The session names the first waiting call, and another park consumes the unpark.
         parker.cancel(&mut calls[0]);
         clock.park(hour);
         parker.park(calls[1].id(), hour, &events);

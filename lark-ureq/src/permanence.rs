@@ -1,14 +1,14 @@
-//! Which of ureq's errors another attempt would meet again.
+//! Which of ureq's errors are permanent.
 
 use lark_proto::{Failure, Permanence};
 use ureq::Error;
 
-/// Whether another attempt may succeed. An error of which this is not known may pass: the call's limits bound its
+/// Whether another attempt may succeed. An error that is not listed counts as transient: the call's limits bound its
 /// attempts.
 pub(crate) fn permanence(failure: &Failure<Error>) -> Permanence {
     let Failure::Transport(error) = failure else { return Permanence::Passing };
     let is_permanent = match error {
-        // The request, the agent's settings or its connectors.
+        // Errors of the request, of the agent's settings or of its connectors.
         Error::Http(_)
         | Error::BadUri(_)
         | Error::RequireHttpsOnly(_)
@@ -18,15 +18,15 @@ pub(crate) fn permanence(failure: &Failure<Error>) -> Permanence {
         | Error::BodyExceedsLimit(_)
         | Error::RedirectFailed
         | Error::TooManyRedirects => true,
-        // A proxy that wants a password; ureq has the status in the text only.
+        // A proxy that demands a password (HTTP 407). ureq gives the status in the text only.
         Error::ConnectProxyFailed(reason) => reason.contains(" 407"),
-        // A reply that would be as long the next time.
+        // The head of the next reply would be as long.
         Error::LargeResponseHeader(..) => true,
         #[cfg(feature = "tls")]
         Error::Pem(_) => true,
         #[cfg(feature = "tls")]
         Error::Rustls(error) => tls::is_permanent(error),
-        // An error of a TLS handshake comes as one of the socket's.
+        // ureq reports an error of the TLS handshake inside of an I/O error.
         #[cfg(feature = "tls")]
         Error::Io(error) => tls::of_handshake(error).is_some_and(tls::is_permanent),
         _ => false,
@@ -44,7 +44,8 @@ mod tls {
         error.get_ref()?.downcast_ref()
     }
 
-    /// A certificate that is not trusted, or nothing that both sides speak.
+    /// Whether the certificate is missing or not trusted, the host name is of an unsupported type, or the two sides
+    /// have no TLS version or cipher suite in common.
     pub(super) fn is_permanent(error: &Error) -> bool {
         matches!(
             error,

@@ -1,7 +1,7 @@
-//! Simulated time, which goes on when all threads wait.
+//! Simulated time, which moves on when all threads wait.
 //!
 //! ```text
-//!            park                    its time has come, or unpark
+//!            park                      time is t, or unpark
 //!   running ------> parked, until t ------------------------------> running
 //!      |
 //!      +-- unpark: the next park returns at once
@@ -16,16 +16,16 @@ pub(crate) struct Simulated(Mutex<State>);
 
 struct State {
     now: Duration,
-    /// What the wall clock was set to, and when.
+    /// The time that the wall clock was set to, and `now` at that moment.
     wall: (SystemTime, Duration),
     running: usize,
-    /// With the end of its time.
+    /// The parked threads, each with the end of its wait.
     parked: Vec<(Thread, Duration)>,
     /// Threads that were unparked while they ran.
     unparked: Vec<ThreadId>,
 }
 
-/// A thread of a [`run`](crate::Clock::run). It stops running when this is dropped, by a panic too.
+/// A thread of a [`run`](crate::Clock::run). It counts as running until this is dropped, also by a panic.
 pub(crate) struct Running {
     clock: Arc<Simulated>,
     /// How many threads of the same run have not ended.
@@ -92,7 +92,8 @@ impl Simulated {
         }
     }
 
-    /// Counts `threads` new threads as running, in place of the calling one until all of them have ended.
+    /// Counts `threads` new threads as running. The calling thread, which waits for them, does not count until the last
+    /// of them ends.
     pub(crate) fn start(self: &Arc<Self>, threads: usize) -> Vec<Running> {
         self.state().running += threads.saturating_sub(1);
         let left = Arc::new(AtomicUsize::new(threads));
@@ -101,13 +102,13 @@ impl Simulated {
 }
 
 impl State {
-    /// Whether the thread was unparked while it ran.
+    /// Whether the thread was unparked while it ran, which is then forgotten.
     fn take_unpark(&mut self, thread: ThreadId) -> bool {
         let place = self.unparked.iter().position(|unparked| *unparked == thread);
         place.map(|place| self.unparked.swap_remove(place)).is_some()
     }
 
-    /// A thread stops running. Without another one, time goes on to the end of the earliest wait.
+    /// A thread stops running. If no other one runs, time moves to the end of the earliest wait.
     fn stop_one(&mut self) {
         self.running = self.running.saturating_sub(1);
         if self.running > 0 {
@@ -120,7 +121,7 @@ impl State {
         }
     }
 
-    /// The parked thread at `place` runs from now on.
+    /// Unparks the thread at `place`, which counts as running from now on.
     fn resume(&mut self, place: usize) {
         let (thread, _) = self.parked.swap_remove(place);
         self.running += 1;
@@ -131,7 +132,7 @@ impl State {
 impl Drop for Running {
     fn drop(&mut self) {
         let is_last = self.left.fetch_sub(1, Ordering::Relaxed) == 1;
-        // The caller runs on in place of the last one.
+        // The caller counts as running in place of the last thread.
         if !is_last {
             self.clock.state().stop_one();
         }
@@ -203,7 +204,7 @@ mod tests {
         let unparks = || {
             clock.sleep(secs(5));
             clock.unpark(parked.get().unwrap());
-            // Since it counts as running at once, this wait does not end before it has.
+            // The unparked thread counts as running at once, so this wait ends only after that thread has ended.
             clock.sleep(secs(1));
         };
         clock.run([Box::new(parks) as Task<'_>, Box::new(unparks)]);

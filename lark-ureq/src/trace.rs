@@ -7,7 +7,7 @@ pub(crate) fn keep<'e, O, T>(call: Call<'e, O, T>) -> Call<'e, O, T> {
     if cfg!(feature = "tracing") { call.keep_events() } else { call }
 }
 
-/// Emits `events`. A subscriber is a caller's code, so the session must not be held.
+/// Emits `events`. A subscriber is a caller's code, so the session's lock must not be held.
 #[cfg(feature = "tracing")]
 pub(crate) fn emit(events: &[Event]) {
     events.iter().for_each(Event::trace);

@@ -24,7 +24,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A client, and the requests that its service has received: when, and their paths.
+/// A client, and the time and the path of each request that its service has received.
 struct World {
     clock: Clock,
     client: Client,
@@ -51,7 +51,7 @@ fn world(
     World { clock, client, requests }
 }
 
-/// The same for a custom app, whose token requests `token` answers, by their number; uploads take 100 ms.
+/// A client of a custom app. `token` answers the token requests, given their number; uploads take 100 ms.
 fn uploads(mut token: impl FnMut(usize) -> Reaction + Send + 'static) -> World {
     let mut asked = 0;
     world(custom(), move |_, request| {
@@ -87,7 +87,7 @@ impl World {
         (result, self.clock.elapsed() - start)
     }
 
-    /// The results of `task` on so many threads, each with the number of its own.
+    /// Runs `task` on `threads` threads, each with its number, and returns the results in this order.
     fn run<R: Send>(&self, threads: u64, task: impl Fn(u64) -> R + Sync) -> Vec<R> {
         let task = &task;
         self.clock.run((0..threads).map(|number| move || task(number)))
@@ -132,14 +132,14 @@ fn refusal(status: u16, code: i64) -> Response<Bytes> {
     reply(status, format!(r#"{{"code":{code},"msg":"no"}}"#))
 }
 
-/// The refusal of a rate, which asks to wait for so many seconds.
+/// A refusal for the route's rate limit, which tells the client to wait for `seconds`.
 fn told(seconds: u64) -> Response<Bytes> {
     let mut reply = refusal(429, Code::RATE_LIMITED.0);
     reply.headers_mut().insert("x-ogw-ratelimit-reset", seconds.into());
     reply
 }
 
-/// No reply ever.
+/// A request that is never answered.
 fn hangs() -> Reaction {
     (secs(1 << 30), None)
 }
@@ -153,13 +153,13 @@ fn a_renewal_that_hangs_fails_no_call_and_holds_up_few() {
         _ => hangs(),
     });
     world.upload(Limits::default()).0.unwrap();
-    // The token is good for 28 minutes.
+    // The token expires in 28 minutes.
     world.clock.sleep(secs(7200 - 28 * 60));
     for number in 0..100 {
         let (result, took) = world.upload(Limits::default().total(secs(5)));
         result.unwrap();
         assert!(took <= secs(3), "{took:?}");
-        // One after another at first, so that two renewals would be close.
+        // Without pauses at first, so that two renewals would be close to each other.
         world.clock.sleep(secs(if number < 50 { 0 } else { 10 }));
     }
     let requests = world.requests.lock().unwrap();
@@ -189,12 +189,12 @@ fn a_token_host_that_takes_four_seconds_fails_no_call_in_two_hours() {
     assert!((1..=12).contains(&held_up), "{held_up} calls waited for a renewal");
 }
 
-/// A service whose documents take one write at a time. A write goes on whatever becomes of its connection.
+/// A service whose documents take one write at a time. A write goes on even if its connection breaks.
 #[derive(Default)]
 struct Documents(BTreeMap<String, Vec<(Duration, Bytes)>>);
 
 impl Documents {
-    /// A write that takes `takes`, or a refusal with `code`.
+    /// Carries out the write, which takes `takes`, or refuses it with `code` while another one is carried out.
     fn react(
         &mut self,
         now: Duration,
@@ -210,7 +210,7 @@ impl Documents {
         (takes, Some(stored()))
     }
 
-    /// The body of the last write that has been carried out, of the only document.
+    /// The body of the last write that the only document has carried out.
     fn last(&self, now: Duration) -> &Bytes {
         let writes = self.0.values().next().unwrap();
         &writes.iter().rfind(|(ends, _)| *ends <= now).unwrap().1
@@ -364,7 +364,7 @@ fn a_first_token_request_that_fails_for_the_moment_is_sent_again() {
 }
 
 #[test]
-fn a_token_route_that_was_told_to_wait_is_left_alone_whoever_gave_up() {
+fn a_token_route_gets_no_request_during_the_wait_it_asked_for_even_if_calls_give_up() {
     let world = uploads(|number| match number {
         1 => (millis(50), Some(told(30))),
         _ => (millis(50), Some(granted("t-1", 7200))),
@@ -455,7 +455,7 @@ fn a_missing_ticket_is_asked_for_once_and_waited_for_by_patient_calls() {
 }
 
 #[test]
-fn a_service_that_does_not_answer_is_a_timeout_of_the_answer() {
+fn a_service_that_does_not_answer_ends_the_call_with_a_timeout_of_the_response() {
     let world = world(App::None, |_, _| hangs());
     let (result, took) = world.write(&write_to("shtcn0", "GIF89aA"), Limits::one_attempt());
     let timeout = Failure::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
