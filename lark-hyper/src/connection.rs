@@ -195,8 +195,8 @@ impl Service<Name> for Addresses {
     }
 }
 
-/// A connection as hyper-util takes it. It fails when its peer takes no bytes for [`STUCK`]: hyper writes out its buffer
-/// even after the call ended, so the deadline of the call does not bound that.
+/// A connection as hyper-util takes it. It fails when its peer takes no bytes for [`STUCK`]: hyper writes out its
+/// buffer even after the call ended, so the deadline of the call does not bound that.
 pub(crate) struct Wire {
     connection: Connection,
     stuck: Option<Deadline>,

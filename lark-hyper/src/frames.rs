@@ -15,8 +15,8 @@ use lark_proto::Body;
 const FRAME: usize = 64 << 10;
 
 /// A [`Body`] as a [`hyper::body::Body`]: frames of 1 byte to 64 KiB, encoded when they are asked for, and a size
-/// hint that is exact at any time. A frame of a stored image shares its memory. Once the client is done with the request
-/// or the call was dropped, the body gives an error instead of the remaining bytes.
+/// hint that is exact at any time. A frame of a stored image shares its memory. Once the client is done with the
+/// request or the call was dropped, the body gives an error instead of the remaining bytes.
 ///
 /// ```
 /// use lark_hyper::Frames;

@@ -54,8 +54,8 @@ mod pooled {
         causes(error).any(|cause| is_refused(cause) || is_pools && has_text(cause))
     }
 
-    /// Whether the certificate is missing or not trusted, the host name is invalid, or the two sides have no TLS version
-    /// or cipher suite in common.
+    /// Whether the certificate is missing or not trusted, the host name is invalid, or the two sides have no TLS
+    /// version or cipher suite in common.
     fn is_refused(error: &(dyn Error + 'static)) -> bool {
         matches!(
             error.downcast_ref(),

@@ -1,8 +1,8 @@
-//! A server that hangs, and what both clients say took too long.
+//! A server that hangs, and the phase that both clients report as too long.
 //!
-//! A hang of the phase `SendRequest` is not among them: a head fits into the system's buffers, and HTTP/2 streams that wait
-//! for their turn are not for ureq. That of `Resolve` is provoked at ureq alone, by a time that no lookup keeps; hyper's is
-//! a test of the connector.
+//! `SendRequest` is not among the phases here: a head fits into the system's buffers, and ureq has no HTTP/2 streams
+//! that wait for their turn. `Resolve` is tested here with ureq only, by a timeout that no lookup meets; a unit test of
+//! lark-hyper's connector covers it there.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use lark_proto::{App, Failure, Image, Limits, Phases, PutImage, Site, TenantToke
 
 /// The time of each phase.
 const SHORT: Duration = Duration::from_millis(300);
-/// More than the systems buffer for a peer that does not read.
+/// More bytes than a system buffers for a peer that does not read.
 const LARGE: usize = 10_000_000;
 
 fn put(len: usize) -> PutImage {
@@ -28,7 +28,7 @@ fn token() -> TenantToken {
     TenantToken::new("t-1").unwrap()
 }
 
-/// What lark-hyper says took too long in an upload of `len` bytes.
+/// The phase that lark-hyper reports as too long in an upload of `len` bytes.
 fn hyper_says(site: &Site, len: usize) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pool = Pool::new();
@@ -57,7 +57,7 @@ fn hyper_says(site: &Site, len: usize) -> String {
     }
 }
 
-/// What lark-ureq says, where it may resolve for the time `resolve`.
+/// The phase that lark-ureq reports as too long, with `resolve` as the timeout of that phase.
 fn ureq_says(site: &Site, len: usize, resolve: Duration) -> String {
     let agent = lark_ureq::ureq::Agent::config_builder()
         .timeout_resolve(Some(resolve))
@@ -76,7 +76,7 @@ fn ureq_says(site: &Site, len: usize, resolve: Duration) -> String {
     }
 }
 
-/// A server that does `play` with each connection, until it is dropped by the end of the test's process.
+/// Starts a server that passes each connection to `play`, on threads that end with the process.
 fn serve(play: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -88,7 +88,7 @@ fn serve(play: fn(TcpStream)) -> SocketAddr {
     address
 }
 
-/// Takes all that comes, and writes nothing of its own until the connection is closed.
+/// Reads all bytes and writes none, until the connection is closed.
 fn take(mut stream: TcpStream) {
     let _ = std::io::copy(&mut stream, &mut std::io::sink());
 }
@@ -104,7 +104,7 @@ fn answer_in_part(mut stream: TcpStream) {
     take(stream);
 }
 
-/// A port that has as many connections as it takes: the system leaves further ones waiting.
+/// A port whose backlog is full: the system lets further connections wait.
 #[cfg(target_os = "linux")]
 fn full() -> (SocketAddr, impl Sized) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -121,7 +121,7 @@ fn full() -> (SocketAddr, impl Sized) {
 }
 
 #[test]
-fn a_hang_has_the_same_name_in_both_clients() {
+fn both_clients_report_the_same_phase_for_a_hang() {
     #[cfg(target_os = "linux")]
     let (full, _listener) = full();
     thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Token requests are kept in the client, and any of its calls polls them.
+//! Token requests that the client keeps, and that any of its calls polls.
 
 #[path = "support/time.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
@@ -28,10 +28,10 @@ use tokio::time::sleep;
 
 use time::Time;
 
-/// A poll of a request: whether its reply is there.
+/// A poll of a request, which returns whether its reply has arrived.
 type Script = Box<dyn FnMut(&mut Context<'_>) -> bool + Send>;
 
-/// What the service does with requests, and how many of them were for a token.
+/// A service: its reactions to requests, and the number of token requests.
 #[derive(Clone, Default)]
 struct Service {
     token: Arc<Mutex<Option<Script>>>,
@@ -42,12 +42,12 @@ struct Service {
 }
 
 impl Service {
-    /// Polls of a token request are `token`.
+    /// Sets `token` as the poll of a token request.
     fn on_token(&self, token: impl FnMut(&mut Context<'_>) -> bool + Send + 'static) {
         *self.token.lock().unwrap() = Some(Box::new(token));
     }
 
-    /// Polls of an upload are `upload`. Without it an upload is answered at once.
+    /// Sets `upload` as the poll of an upload, which is otherwise answered at once.
     fn on_upload(&self, upload: impl FnMut(&mut Context<'_>) -> bool + Send + 'static) {
         *self.upload.lock().unwrap() = Some(Box::new(upload));
     }
@@ -225,7 +225,7 @@ fn a_token_request_that_is_woken_while_one_call_polls_it_wakes_another_one_too()
         polls += 1;
         context.waker().wake_by_ref();
         if polls == 2 {
-            // It finds no token request.
+            // It finds no token request, since the second call has taken it out.
             beside.poll();
         }
         polls > 2
@@ -243,7 +243,7 @@ fn a_call_whose_own_request_is_in_flight_is_woken_for_any_token_request() {
     let client = service.client();
     let driver = Task::upload(&client);
     let given = Task::with_token(&client);
-    // The service takes one request at a time, and the token request is the first.
+    // The service answers one request at a time, and the token request is the first.
     let (is_free, waker) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None::<Waker>)));
     let (beside, frees, stored, mut polls) = (given.clone(), is_free.clone(), waker.clone(), 0);
     service.on_token(move |context| {
@@ -335,7 +335,7 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % sides
     }
 
-    /// Is pending for a while, as often for a wake by its own thread as for one by a timer.
+    /// Is pending up to three times, each time woken by its own poll or by a timer.
     async fn pause(&self) {
         for _ in 0..self.below(4) {
             if self.below(2) == 0 {
@@ -347,8 +347,8 @@ impl Dice {
     }
 }
 
-/// A client of a service on which every 20th token request breaks and every 50th upload is refused for its token,
-/// and the number of the token requests that are there.
+/// A client of a service on which one token request in 20 breaks and one other request in 50 is refused for its token,
+/// and an `Arc` of which each token request in flight, and the service, hold a clone.
 fn busy(
     app: App,
     dice: &Dice,
@@ -386,7 +386,7 @@ fn busy(
     (client, alive)
 }
 
-/// Polls `call` at most so many times.
+/// Polls `call` until it is ready, at most `times` times.
 async fn polled<F: Future>(call: F, times: u64) -> Option<F::Output> {
     let (mut call, mut polls) = (pin!(call), 0);
     poll_fn(|context| {
@@ -463,14 +463,17 @@ async fn calls_succeed_however_many_others_are_dropped_and_leave_nothing_behind(
                 of_tenant(tenant).call(&upload()).await.unwrap();
             }
             assert!(format!("{client:?}").contains("parked: 0"), "{client:?}");
-            // Only a renewal may go on, for which no call waits.
-            assert!(number % 3 == 1 || Arc::strong_count(&alive) == 2, "a token request is there");
+            // Only a renewal may still be in flight, since no call waits for it.
+            assert!(
+                number % 3 == 1 || Arc::strong_count(&alive) == 2,
+                "a token request is in flight"
+            );
             (client, alive)
         });
     }
     while let Some(client) = clients.join_next().await {
         let (client, alive) = client.unwrap();
         drop(client);
-        assert_eq!(Arc::strong_count(&alive), 1, "a token request is there");
+        assert_eq!(Arc::strong_count(&alive), 1, "a token request is in flight");
     }
 }

@@ -1,4 +1,4 @@
-//! Code of callers that runs inside of the client and calls it: an endpoint's `read`, a waker.
+//! Code of the caller's that the client runs and that calls the client: an endpoint's `read`, a waker.
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -72,7 +72,7 @@ fn spin<T>(future: impl Future<Output = T>) -> T {
 /// An upload whose `read` makes another one.
 struct Nested;
 
-/// What `Nested` does, since an endpoint reads without a receiver.
+/// The upload that `Nested` makes; a static, since `Endpoint::read` has no receiver.
 static UPLOAD: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 impl Endpoint for Nested {
@@ -107,7 +107,7 @@ async fn a_read_may_call_the_client() {
     assert_eq!(lark.lock().unwrap().images().count(), 2);
 }
 
-/// A task that is polled where it is woken, unless it is being polled.
+/// A task whose waker polls it at once, unless it is being polled.
 struct Inline {
     task: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     wakes: AtomicUsize,

@@ -23,7 +23,7 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Each phase of a request ends soon.
+/// Short timeouts of all phases.
 fn short() -> Phases {
     let mut phases = Phases::of(0);
     phases.resolve = Duration::from_millis(100);
@@ -41,12 +41,12 @@ fn request(uri: &str, len: usize) -> Request<Frames> {
     request.body(Frames::from(body)).unwrap()
 }
 
-/// What a server does with a connection.
+/// How a server treats a connection.
 #[derive(Clone, Copy, Debug)]
 enum Peer {
-    /// Takes nothing, not even the client's part of a TLS handshake.
+    /// Reads nothing, not even the client's part of a TLS handshake.
     Silent,
-    /// Takes requests without an answer.
+    /// Reads requests and answers none.
     Mute,
     /// Answers with half of a body.
     Half,
@@ -56,7 +56,7 @@ enum Peer {
     Tired,
 }
 
-/// A server on threads of its own, which end with the test's process; its authority.
+/// Starts a server on threads that end with the process, and returns its authority.
 fn serve(peer: Peer) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -97,7 +97,7 @@ fn play(peer: Peer, mut stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Polls so many times, and in between lets the runtime's other tasks go on.
+/// Polls `future` at most `times` times. In between the other tasks of the runtime run.
 async fn polled<F: Future>(mut future: Pin<&mut F>, times: usize) -> Option<F::Output> {
     for _ in 0..times {
         let poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
@@ -115,7 +115,7 @@ async fn exchange(reply: ReplyFuture) -> Result<Bytes, TransportError> {
     Ok(body.collect().await?.to_bytes())
 }
 
-/// Polls an exchange so many times on a runtime, drops that, and goes on on another one.
+/// Polls an exchange at most `polls` times on one runtime, drops the runtime, and finishes the exchange on another one.
 fn moved(pool: &Pool, request: Request<Frames>, polls: usize) -> Result<Bytes, TransportError> {
     let mut exchange = pin!(exchange(pool.call(request)));
     let first = runtime();
@@ -143,7 +143,7 @@ fn a_request_that_hangs_ends_on_another_runtime_with_an_error() {
     }
 }
 
-/// The timer in it belongs to the runtime that opens the connection.
+/// The timer in the connector belongs to the runtime on which the connection is opened.
 #[test]
 fn a_connector_with_timers_ends_with_its_runtime() {
     let pool = Pool::with_connector(async |_| {
@@ -161,7 +161,7 @@ fn a_connector_with_timers_ends_with_its_runtime() {
     }
 }
 
-/// An HTTP/2 handshake is part of the request's future, over whatever the connection is.
+/// The request's future itself carries out the HTTP/2 handshake, not a task of the first runtime.
 #[test]
 fn a_handshake_that_hangs_ends_on_another_runtime() {
     let (sender, ends) = std::sync::mpsc::channel();
@@ -179,12 +179,12 @@ fn a_handshake_that_hangs_ends_on_another_runtime() {
 }
 
 #[test]
-fn a_pool_goes_on_on_another_runtime() {
+fn a_pool_works_on_the_next_runtime_after_its_first_one_was_dropped() {
     let (pool, uri) = (Pool::new(), format!("http://{}/", serve(Peer::Good)));
     for round in 0..5 {
         let outcome = runtime().block_on(exchange(pool.call(request(&uri, 1))));
         assert_eq!(outcome.unwrap(), "good", "{round}");
-        // A connection that is kept has the request and no time to send it.
+        // The idle connection takes the request, but its runtime ends before it sends the request.
         let kept = runtime();
         kept.block_on(exchange(pool.call(request(&uri, 1)))).unwrap();
         let mut second = pin!(exchange(pool.call(request(&uri, 1))));
@@ -202,14 +202,14 @@ fn a_request_outside_of_a_runtime_fails() {
     assert!(matches!(polled, Poll::Ready(Err(TransportError::Failed(_)))), "{polled:?}");
 }
 
-/// The error with which a reply's body ends that is received outside of any runtime.
+/// Receives the body of `reply` outside of any runtime, and returns its error.
 fn received(reply: Response<ReplyBody>) -> TransportError {
     smol::block_on(reply.into_body().collect()).unwrap_err()
 }
 
-/// Bodies are handed on, for example to a thread of another kind.
+/// A program may pass a body on to a thread without a runtime.
 #[test]
-fn a_replys_body_has_its_time_outside_of_a_runtime() {
+fn a_replys_body_ends_with_a_timeout_outside_of_a_runtime() {
     let uri = format!("http://{}/", serve(Peer::Half));
     let runtime = Runtime::new().unwrap();
     let reply = runtime.block_on(Pool::new().call(request(&uri, 0))).unwrap();
@@ -220,10 +220,10 @@ fn a_replys_body_has_its_time_outside_of_a_runtime() {
 #[test]
 fn a_replys_body_ends_outside_of_a_runtime_that_was_dropped() {
     let (pool, uri) = (Pool::new(), format!("http://{}/", serve(Peer::Tired)));
-    // The connection's.
+    // The runtime of the connection.
     let connection = Runtime::new().unwrap();
     connection.block_on(exchange(pool.call(request(&uri, 0)))).unwrap();
-    // The request's.
+    // The runtime of the request.
     let reply = runtime().block_on(pool.call(request(&uri, 0))).unwrap();
     let error = received(reply);
     assert!(matches!(error, TransportError::Timeout(Timeout::RecvBody)), "{error:?}");

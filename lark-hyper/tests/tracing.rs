@@ -1,4 +1,5 @@
-//! What the feature `tracing` shows of a call. One test: the `tracing` crate keeps for the whole process who listens.
+//! The events of the feature `tracing`. This file has one test, since the `tracing` crate caches for the whole process
+//! whether a subscriber takes an event.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

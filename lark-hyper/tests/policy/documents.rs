@@ -14,10 +14,10 @@ use crate::service::{TOKEN, granted};
 /// The codes of a busy document.
 const BUSY: [i64; 7] = [90_217, 90_235, 90_242, 90_228, 1_310_217, 1_310_235, 1_310_242];
 
-/// A document that takes one write at a time. A write that has begun goes on whatever becomes of its connection.
+/// A document that takes one write at a time. A write that has begun goes on even if its connection breaks.
 #[derive(Default)]
 struct Document {
-    /// Until when each write occupies it, and the write's body.
+    /// The end of each write, and the write's body.
     writes: Vec<(Duration, Bytes)>,
 }
 
@@ -40,7 +40,7 @@ impl Document {
     }
 }
 
-/// The text of an image as the service finds it in a body.
+/// Whether `body` holds the bytes of `image` as a list of numbers.
 fn holds(body: &Bytes, image: &str) -> bool {
     let numbers: Vec<String> = image.bytes().map(|byte| byte.to_string()).collect();
     std::str::from_utf8(body).unwrap().contains(&numbers.join(","))

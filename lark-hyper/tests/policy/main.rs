@@ -1,4 +1,4 @@
-//! The session's policy through the client: calls that wait, give up and go on, in virtual time.
+//! The policy of the session, tested through the client in virtual time.
 
 #[path = "../support/time.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]

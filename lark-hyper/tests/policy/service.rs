@@ -1,4 +1,4 @@
-//! A service by hand, which reacts to each request after a time.
+//! A scripted service, which reacts to each request after a time.
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -20,10 +20,10 @@ use crate::time::{Executor, Task, Time};
 /// The end of the token requests' path.
 pub(crate) const TOKEN: &str = "/tenant_access_token/internal";
 
-/// What becomes of a request.
+/// How the service reacts to a request.
 pub(crate) enum Reaction {
     Reply(Duration, Response<Bytes>),
-    /// The connection breaks when the service has the whole request.
+    /// The connection breaks this time after the service has received the whole request.
     Cut(Duration),
     Hangs,
 }
@@ -40,7 +40,7 @@ pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Time, and the requests that were sent in it.
+/// Virtual time, and the time and the path of each request sent in it.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) executor: Rc<Executor>,
@@ -99,7 +99,7 @@ impl World {
         self.sleep(time.saturating_sub(self.now())).await;
     }
 
-    /// What `call` gives, and how long that took; `None` if its caller gives it up after `patience`.
+    /// The output of `call`, and how long it took. `None` stands for a call that was dropped after `patience`.
     pub(crate) async fn within<T>(
         &self,
         patience: Duration,
@@ -114,12 +114,12 @@ impl World {
         .await
     }
 
-    /// What `call` gives, and how long that took.
+    /// The output of `call`, and how long it took.
     pub(crate) async fn timed<T>(&self, call: impl Future<Output = T>) -> (T, Duration) {
         self.within(Duration::from_secs(1 << 32), call).await.unwrap()
     }
 
-    /// Runs `count` tasks side by side, each of which is told its number. Gives their outputs in this order.
+    /// Runs `count` tasks concurrently, each with its number, and returns their outputs in this order.
     pub(crate) fn run_all<T, F: Future<Output = T>>(
         &self,
         count: u32,
@@ -140,7 +140,7 @@ impl World {
         outputs.into_iter().map(|(_, output)| output).collect()
     }
 
-    /// When requests to the path that ends so were sent.
+    /// The times of the requests whose path ends with `path`.
     pub(crate) fn sent(&self, path: &str) -> Vec<Duration> {
         let sent = self.sent.borrow();
         sent.iter().filter(|(_, of)| of.ends_with(path)).map(|(at, _)| *at).collect()
@@ -172,7 +172,7 @@ pub(crate) fn granted(token: &str) -> Response<Bytes> {
     answer(200, &format!(r#"{{"code":0,{tokens},"expire":7200}}"#))
 }
 
-/// A success that both endpoints of these tests can read.
+/// A success that both endpoints in these tests can read.
 pub(crate) fn done() -> Response<Bytes> {
     answer(200, r#"{"code":0,"data":{"image_key":"img_1","spreadsheetToken":"shtcn"}}"#)
 }
@@ -181,7 +181,7 @@ pub(crate) fn refusal(status: u16, code: i64) -> Response<Bytes> {
     answer(status, &format!(r#"{{"code":{code},"msg":"refused"}}"#))
 }
 
-/// A refusal for the rate of the route, which names a wait in seconds.
+/// A refusal for the route's rate limit, which tells the client to wait for `seconds`.
 pub(crate) fn told(seconds: u64) -> Response<Bytes> {
     with(refusal(429, 99_991_400), "x-ogw-ratelimit-reset", &seconds.to_string())
 }
@@ -195,7 +195,7 @@ pub(crate) fn with(
     reply
 }
 
-/// A service that answers token requests by `auth`, which is told their number, and each other request in 100 ms.
+/// A service that answers token requests by `auth`, given their number, and each other request in 100 ms.
 pub(crate) fn with_tokens(
     mut auth: impl FnMut(usize, Request<Bytes>) -> Reaction,
 ) -> impl FnMut(Duration, Request<Bytes>) -> Reaction {

@@ -12,7 +12,7 @@ fn put() -> PutImage {
     PutImage::message(Image::new("GIF89a..").unwrap()).unwrap()
 }
 
-/// Has a call begin on a runtime that ends after `millis`.
+/// Begins a call on a runtime that ends after `millis` milliseconds.
 fn begin_on_a_runtime_that_ends(client: &'static Client, millis: u64) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.spawn(async { client.call(&put()).await });

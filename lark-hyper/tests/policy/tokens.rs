@@ -1,4 +1,4 @@
-//! Token hosts that are slow, dead or refuse, and callers that give up.
+//! Token hosts that are slow, unreachable or refuse a request, and callers that give up.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn a_renewal_that_outlasts_its_call_is_polled_by_the_calls_that_follow() {
         let (result, took) = world.timed(client.call(&upload())).await;
         result.unwrap();
         assert_eq!(took, millis(2100));
-        // The older token ends 7,200 s after its request; the other one has to be there by then.
+        // The older token expires 7,200 s after its request; the new one has to arrive before.
         for _ in 0..3600 {
             let (result, took) = world.timed(client.call(&upload())).await;
             result.unwrap();
@@ -86,7 +86,7 @@ fn a_token_host_that_takes_four_seconds_fails_no_call_in_two_hours() {
         took
     });
     let held_up = results.iter().skip(4).filter(|took| **took > millis(100)).count();
-    assert!(held_up <= 12, "{held_up} calls stood at a renewal");
+    assert!(held_up <= 12, "{held_up} calls waited for a renewal");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_first_request_that_fails_for_the_moment_is_sent_again() {
 }
 
 #[test]
-fn a_token_route_that_was_told_to_wait_is_left_alone_whoever_gave_up() {
+fn a_token_route_gets_no_request_during_the_wait_it_asked_for_even_if_calls_give_up() {
     let world = World::new("told to wait");
     let client = world.client(
         custom(),

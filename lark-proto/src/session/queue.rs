@@ -1,6 +1,6 @@
 //! Queues of calls, and the set of the calls that are to be woken.
 //!
-//! All queues are of one type, whose code is then once in a program: that of a map comes to four kilobytes.
+//! All queues have one type, because the code of a map takes four kilobytes of a program for each type.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,9 +15,10 @@ pub(super) type Queue = BTreeMap<CallId, Waiter>;
 pub(super) struct Waiter {
     /// When the call joined.
     pub(super) since: Duration,
-    /// The queue's count at that time: of the calls that had joined, or of the series that had failed.
+    /// At a gate the number of calls that had joined before, and at a token the number of series of token requests that
+    /// had failed. Zero in a lane.
     pub(super) number: u64,
-    /// The limit of the call that bounds the wait: `Limits::busy` in a lane, `Limits::longest_wait` elsewhere.
+    /// The longest wait by the limits of the call: `Limits::busy` in a lane, `Limits::longest_wait` elsewhere.
     pub(super) patience: Duration,
 }
 
