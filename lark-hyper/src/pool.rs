@@ -140,8 +140,8 @@ impl Service<Request<Frames>> for Pool {
 
 /// The reply of a [`Pool`]'s request.
 ///
-/// It may be polled on another runtime than before, also after that was dropped: a request in flight on a connection of
-/// the dropped runtime then ends with an error.
+/// It may be polled on another runtime than before, also after the earlier one was dropped: a request in flight on a
+/// connection of the dropped runtime then ends with an error.
 #[derive(Debug)]
 #[must_use = "a request is sent when its future is polled"]
 pub struct ReplyFuture {

@@ -60,8 +60,7 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
 ///   [`Client::with_reply_limit`].
 /// * It follows no redirect, since the request carries a token.
-/// * It gives each phase for which the agent has no timeout that of [`Phases`]. Every phase ends with the limits of the
-///   call.
+/// * A phase for which the agent has no timeout gets that of [`Phases`]. Every phase ends at the deadline of the call.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`Failure::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::Outcome::Unknown).
@@ -123,7 +122,7 @@ impl Client {
         Self::with_clock(site, app, agent, Clock::default())
     }
 
-    /// A client over an agent of the caller's, whose waits and limits go by `clock`, such as a
+    /// A client over an agent of the caller's. The client's waits and limits go by `clock`, such as a
     /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in simulated time its transport, or
     /// a middleware in place of one, has to wait by [`Clock::sleep`].
     #[must_use]
