@@ -106,12 +106,12 @@ fn a_token_that_comes_again_although_refused_is_tried_again_later() {
         after(millis(100), reply)
     });
     let odd = lark_proto::PutImage::message(lark_proto::Image::new("GIF89a odd").unwrap()).unwrap();
-    let took = world.run_all(31, async |number| {
+    world.run_all(31, async |number| {
         world.sleep(millis(100) * number).await;
         let call = if number == 0 { client.call(&odd).await } else { client.call(&upload()).await };
         call.unwrap();
     });
-    assert_eq!((took.len(), world.sent(TOKEN).len()), (31, 2));
+    assert_eq!(world.sent(TOKEN).len(), 2);
     assert_eq!(world.sent("/put/").len(), 31 + 2);
     drop(client);
     assert_eq!(refusals, 0);
