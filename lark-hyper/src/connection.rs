@@ -26,6 +26,8 @@ use crate::error::{Timeout, TransportError};
 
 /// A connection whose peer takes no bytes for this time is closed.
 const STUCK: Duration = Duration::from_secs(60);
+/// How long a connection whose write failed is read, where nothing becomes readable.
+const READ_OUT: Duration = Duration::from_secs(1);
 
 /// A connection that a connector of the caller's has opened, for [`Pool::with_connector`](crate::Pool::with_connector).
 pub struct Connection {
@@ -199,21 +201,22 @@ impl Service<Name> for Addresses {
 /// buffer even after the call ended, so the deadline of the call does not bound that.
 pub(crate) struct Wire {
     connection: Connection,
+    /// Since when no write went through, and for how long that may go on.
     stuck: Option<Deadline>,
-    /// The error of a failed write, held back until all bytes received before are read.
+    /// Why a write failed.
     broken: Option<io::Error>,
-    is_drained: bool,
 }
 
 impl Wire {
     fn new(connection: Connection) -> Self {
-        Self { connection, stuck: None, broken: None, is_drained: false }
+        Self { connection, stuck: None, broken: None }
     }
 
-    /// Writes by `write`, within [`STUCK`].
+    /// Writes by `write`, in time.
     ///
-    /// A server may answer and close while the body is still being sent. A write then fails, and HTTP/1 in hyper drops
-    /// the bytes that it has not read yet. So the error of a write is held back until a read finds no more bytes.
+    /// A server may answer and close the connection while the body is still being sent. A write then fails, and HTTP/1
+    /// in hyper drops what it has not read yet. So a failed write stays pending while hyper reads: the answer, or the end
+    /// of the connection, which becomes readable at once or very soon.
     fn write<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -223,6 +226,7 @@ impl Wire {
             match write(Pin::new(&mut self.connection.io), context) {
                 Poll::Ready(Err(error)) if !self.connection.is_http2 => {
                     self.broken = Some(error);
+                    self.stuck = Some(Deadline::after(READ_OUT));
                     // The next poll of the connection begins with a read.
                     context.waker().wake_by_ref();
                 }
@@ -232,9 +236,6 @@ impl Wire {
                 }
                 Poll::Pending => {}
             }
-        }
-        if let Some(error) = self.broken.take_if(|_| self.is_drained) {
-            return Poll::Ready(Err(error));
         }
         let stuck = self.stuck.get_or_insert_with(|| Deadline::after(STUCK));
         ready!(stuck.poll(context));
@@ -257,12 +258,7 @@ impl Read for Wire {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.connection.io).poll_read(context, buffer);
-        if read.is_pending() && self.broken.is_some() && !self.is_drained {
-            self.is_drained = true;
-            context.waker().wake_by_ref();
-        }
-        read
+        Pin::new(&mut self.connection.io).poll_read(context, buffer)
     }
 }
 
@@ -292,9 +288,11 @@ impl Write for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper does not read after it has begun to shut down.
-        self.is_drained = true;
-        self.write(context, Write::poll_shutdown)
+        match self.broken.take() {
+            // Nothing is read any more.
+            Some(error) => Poll::Ready(Err(error)),
+            None => self.write(context, Write::poll_shutdown),
+        }
     }
 }
 
