@@ -45,8 +45,6 @@ mod endpoints;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
-mod json_bytes;
-mod multipart;
 mod path;
 mod reply;
 mod retry;
@@ -57,7 +55,7 @@ mod token;
 mod values;
 pub mod wire;
 
-pub use body::Body;
+pub use body::{Body, Boundary, ImageEncoding, Multipart};
 pub use code::{Class, Code};
 pub use endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
 pub use endpoints::{
@@ -68,8 +66,6 @@ pub use error::{
     ApiError, CallError, Error, Failure, FieldViolation, Invalid, Outcome, PermissionViolation,
     Unreadable, WaitFor,
 };
-pub use json_bytes::ImageEncoding;
-pub use multipart::{Boundary, Multipart};
 pub use path::Path;
 pub use reply::Reply;
 pub use retry::Advice;

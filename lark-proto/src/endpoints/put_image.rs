@@ -2,9 +2,9 @@
 
 use http::Method;
 
+use crate::body::{Boundary, Multipart};
 use crate::endpoint::{Endpoint, Payload, Resend};
 use crate::error::{Error, Invalid};
-use crate::multipart::{Boundary, Multipart};
 use crate::reply::Reply;
 use crate::token::TenantOnly;
 use crate::values::{FileName, Image, ImageKey};

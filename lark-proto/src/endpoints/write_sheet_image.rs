@@ -2,11 +2,11 @@
 
 use http::Method;
 
+use crate::body::ImageEncoding;
 use crate::body::{Body, Segment};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::json_string;
 use crate::error::{Error, Invalid};
-use crate::json_bytes::ImageEncoding;
 use crate::path::Path;
 use crate::reply::{Reply, lenient};
 use crate::rule::Rule;

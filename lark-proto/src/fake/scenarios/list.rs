@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 
 use super::{Expected, Scenario, Target, Trouble};
+use crate::body::Multipart;
 use crate::code::Code;
 use crate::endpoints::{PutImage, Raw, WriteSheetImage};
 use crate::error::{Invalid, Outcome};
@@ -15,7 +16,6 @@ use crate::fake::Route::{
     StoreTenantAccessToken as InTenant, TenantAccessToken as Token, ValuesImage as Cell,
 };
 use crate::fake::{Break, FakeLark, Fault, Route, TokenKind};
-use crate::multipart::Multipart;
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};
 

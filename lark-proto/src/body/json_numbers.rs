@@ -5,7 +5,7 @@ use base64_simd::{AsOut, STANDARD};
 use bytes::BufMut;
 
 #[cfg(all(target_arch = "x86_64", not(lark_portable)))]
-mod avx2;
+use super::avx2;
 
 /// How an image is written into JSON.
 ///
@@ -77,7 +77,7 @@ impl ImageEncoding {
 
 /// How many digits all `bytes` have beyond their first.
 #[inline(always)]
-fn more_digits(bytes: &[u8]) -> u64 {
+pub(super) fn more_digits(bytes: &[u8]) -> u64 {
     // 96 bytes have at most 192 of them: sums that fit a byte, and a multiple of 32 bytes, are counted many at a time.
     let digits = |byte: u8| u8::from(byte >= 10) + u8::from(byte >= 100);
     let few = |few: &[u8]| few.iter().map(|byte| digits(*byte)).sum::<u8>();
@@ -112,7 +112,7 @@ const GROUP: usize = 16;
 const BEGIN: usize = GROUP * 4 - 1;
 
 /// `137,80,78,`: every number with its comma, but for the last of all.
-fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
+pub(super) fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
     if piece.is_empty() {
         // AVX2 has left nothing, and the text would be zeroed for it.
         return;

@@ -28,14 +28,14 @@ fn is_there() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
 }
 
-/// [`super::more_digits`], compiled for what this processor has.
+/// [`super::json_numbers::more_digits`], compiled for what this processor has.
 pub(super) fn more_digits(bytes: &[u8]) -> u64 {
     #[target_feature(enable = "avx2,popcnt")]
     unsafe fn wide(bytes: &[u8]) -> u64 {
-        super::more_digits(bytes)
+        super::json_numbers::more_digits(bytes)
     }
     // SAFETY: the features were detected.
-    if is_there() { unsafe { wide(bytes) } } else { super::more_digits(bytes) }
+    if is_there() { unsafe { wide(bytes) } } else { super::json_numbers::more_digits(bytes) }
 }
 
 /// Appends as many of `bytes` as make whole groups and fit the chunk that `out` has, each number with its comma, and
@@ -157,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::json_bytes::{self, encode_numbers};
+    use crate::body::json_numbers::{self, encode_numbers};
 
     /// `bytes` by this module as far as it goes: it leaves less than a group, or one where the last is among them.
     fn fast(bytes: &[u8], is_last: bool) -> BytesMut {
@@ -196,7 +196,7 @@ mod tests {
             for start in 0..32 {
                 for len in 0..=300 {
                     let bytes = &bytes[start..start + len];
-                    prop_assert_eq!(more_digits(bytes), json_bytes::more_digits(bytes));
+                    prop_assert_eq!(more_digits(bytes), json_numbers::more_digits(bytes));
                     for is_last in [false, true] {
                         prop_assert_eq!(fast(bytes, is_last), portable(bytes, is_last));
                     }
