@@ -38,8 +38,6 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod body;
-mod code;
-mod date;
 mod endpoint;
 mod endpoints;
 mod error;
@@ -47,29 +45,25 @@ mod error;
 pub mod fake;
 mod path;
 mod reply;
-mod retry;
-mod rule;
 mod session;
 mod site;
+mod text;
 mod token;
 mod values;
 pub mod wire;
 
 pub use body::{Body, Boundary, ImageEncoding, Multipart};
-pub use code::{Class, Code};
 pub use endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
 pub use endpoints::{
     AppGrant, AppTicketEvent, AppTicketResend, AppTokenRequest, PutImage, Raw, SheetImageWritten,
     StoreTenantTokenRequest, TenantGrant, TenantTokenRequest, WriteSheetImage,
 };
 pub use error::{
-    ApiError, CallError, Error, Failure, FieldViolation, Invalid, Outcome, PermissionViolation,
-    Unreadable, WaitFor,
+    Advice, ApiError, CallError, Class, Code, Error, Failure, FieldViolation, Invalid, Outcome,
+    PermissionViolation, Rule, Unreadable, WaitFor,
 };
 pub use path::Path;
 pub use reply::Reply;
-pub use retry::Advice;
-pub use rule::Rule;
 pub use session::{
     Call, CallId, Drive, Event, FetchId, Heard, Limits, Outgoing, Permanence, Phases, Purpose,
     Session, Step,

@@ -8,9 +8,8 @@ use http::{HeaderMap, Response, StatusCode};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::code::Code;
-use crate::error::{ApiError, Error, FieldViolation, PermissionViolation, Unreadable, excerpt};
-use crate::retry;
+use crate::error::{ApiError, Code, Error, FieldViolation, PermissionViolation, Unreadable, after};
+use crate::text::excerpt;
 
 /// A reply, received whole.
 ///
@@ -213,7 +212,7 @@ impl Reply {
             msg: envelope.msg.and_then(text).unwrap_or_default(),
             status: self.status(),
             log_id: self.log_id_in(Some(envelope)),
-            retry_after: retry::after(self.headers()),
+            retry_after: after(self.headers()),
             detail: error.text("message").or_else(|| envelope.error.and_then(text)),
             permission_violations: (error.list("permission_violations").into_iter())
                 .filter_map(permission)

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use http::uri::Uri;
 
 use crate::error::Invalid;
+use crate::error::Rule;
 use crate::path::Path;
-use crate::rule::Rule;
 
 /// The service's base URL: always `https`, save on loopback, with no path, query or user info.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use http::HeaderValue;
 
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 
 mod sealed {
     pub trait Sealed {}

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use memchr::memmem;
 
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 
 /// What separates the parts of a form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@ use super::boundary::{Boundary, is_token};
 use super::{Body, Segment};
 use crate::endpoint::Payload;
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 
 /// A form: text fields and files, in the order in which they are added.
 ///

@@ -6,9 +6,9 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::error::Rule;
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
-use crate::rule::Rule;
 use crate::token::NoAuth;
 use crate::values::{AppId, AppSecret, AppTicket};
 

@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::endpoint::EndpointExt;
-    use crate::rule::Rule;
+    use crate::error::Rule;
 
     #[test]
     fn the_vendors_reply() {

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::error::Rule;
 use crate::error::{Error, Invalid};
 use crate::path::Path;
 use crate::reply::Reply;
-use crate::rule::Rule;
 use crate::token::TenantOrUser;
 
 /// A call to any endpoint that answers with the usual JSON envelope, whose `data` is read as a `T`. The request has a

@@ -6,10 +6,10 @@ use crate::body::ImageEncoding;
 use crate::body::{Body, Segment};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::json_string;
+use crate::error::Rule;
 use crate::error::{Error, Invalid};
 use crate::path::Path;
 use crate::reply::{Reply, lenient};
-use crate::rule::Rule;
 use crate::token::TenantOrUser;
 use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::WaitFor;
-use crate::code::Code;
+use crate::error::Code;
 use crate::error::Error;
 
 /// An event of a call. Routes are those of [`Endpoint::route`](crate::Endpoint::route), without values; no event holds

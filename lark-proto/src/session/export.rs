@@ -7,7 +7,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 
 use super::Session;
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 use crate::token::TenantToken;
 use crate::values::{AppId, TenantKey};
 

@@ -8,10 +8,10 @@ use super::event::{Event, Events};
 use super::slot::Refusal;
 use super::step::{Outgoing, Permanence, Phases, Purpose};
 use super::{CallId, Caller, Credential, Ending, Hold, Limits, Session, WaitFor, backoff};
-use crate::code::{Class, Code};
 use crate::endpoint::{Draft, Endpoint, Quota, Resend};
+use crate::error::Advice;
 use crate::error::{ApiError, Error, Outcome};
-use crate::retry::Advice;
+use crate::error::{Class, Code};
 
 /// The least wait before a write is sent again after HTTP 502 or 504: the first send may still be running.
 const AFTER_GATEWAY: Duration = Duration::from_secs(2);

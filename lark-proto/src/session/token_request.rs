@@ -11,8 +11,8 @@ use crate::endpoint::EndpointExt;
 use crate::endpoints::{
     AppTicketResend, AppTokenRequest, StoreTenantTokenRequest, TenantTokenRequest,
 };
+use crate::error::Advice;
 use crate::error::Error;
-use crate::retry::Advice;
 use crate::site::Site;
 use crate::token::{AppToken, NoToken};
 use crate::values::{App, AppTicket, TenantKey};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 
 /// A name or a secret of visible ASCII characters, so that it cannot break out of a header, a path or a log line.
 macro_rules! visible_ascii {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 use crate::values::SheetId;
 
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 
 /// An image: at least one byte, in a format that Lark lists. Cloning shares the bytes.
 #[derive(Clone, PartialEq, Eq)]

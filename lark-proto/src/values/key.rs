@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 
 /// What names an uploaded image in messages: 1 to 256 visible ASCII characters, such as
 /// `fd3a475a-0c27-4071-a9a6-8712b84b0cb6` or `img_v3_..`. Only the app that uploaded the image can use it.

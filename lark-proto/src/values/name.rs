@@ -1,7 +1,7 @@
 //! The name that an image gets in a cell.
 
-use crate::error::{Invalid, misleads};
-use crate::rule::Rule;
+use crate::error::{Invalid, Rule};
+use crate::text::misleads;
 use crate::values::{Image, ImageFormat};
 
 /// A file name whose suffix says the image's real format: the service reads the format from the name,

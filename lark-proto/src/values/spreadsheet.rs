@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Invalid;
-use crate::rule::Rule;
+use crate::error::Rule;
 
 /// The token that names a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as
 /// `shtcngNygNfuqhxTBf588jwgWbJ`.

@@ -8,8 +8,8 @@ use http::{Method, Response, StatusCode};
 
 use super::{Expected, Scenario, Target, Trouble};
 use crate::body::Multipart;
-use crate::code::Code;
 use crate::endpoints::{PutImage, Raw, WriteSheetImage};
+use crate::error::Code;
 use crate::error::{Invalid, Outcome};
 use crate::fake::Route::{
     AppAccessToken as AppToken, AppTicketResend as Resend, ImV1Images as Once, ImageV4Put as Put,

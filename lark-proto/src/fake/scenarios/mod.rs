@@ -83,9 +83,9 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::IgnoredAny;
 
 use super::{FakeLark, Route};
-use crate::code::Code;
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::{PutImage, Raw, WriteSheetImage};
+use crate::error::Code;
 use crate::error::{CallError, Error, Failure, Outcome, WaitFor};
 use crate::path::Path;
 use crate::reply::Reply;

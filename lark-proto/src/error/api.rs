@@ -1,46 +1,14 @@
-//! What can go wrong, sorted by whose fault it is: [`Invalid`] is ours, before anything is sent;
-//! [`Error`] is what came back; [`CallError`] adds the transport's own failures.
+//! What the service refused, and replies that cannot be read.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use memchr::memmem;
 
-use crate::code::{Class, Code};
-use crate::retry::{self, Advice};
-use crate::rule::Rule;
-
-/// A value that was refused when it was built: which [`Rule`] it breaks and the offending part,
-/// shortened. Secrets are never quoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    rule: Rule,
-    part: String,
-}
-
-impl Invalid {
-    /// `part` is quoted in the message, so it must not hold a secret.
-    pub(crate) fn new(rule: Rule, part: impl AsRef<[u8]>) -> Self {
-        Self { rule, part: excerpt(part.as_ref(), 60) }
-    }
-
-    /// The rule that the value breaks.
-    #[must_use]
-    pub fn rule(&self) -> Rule {
-        self.rule
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (got `{}`)", self.rule, self.part)
-    }
-}
-
-impl std::error::Error for Invalid {}
+use super::advice::{self, Advice};
+use super::code::{Class, Code};
+use crate::text::excerpt;
 
 /// Why a reply is not the result that was asked for.
 #[derive(Clone, Debug)]
@@ -91,7 +59,7 @@ impl Error {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Api(error) => error.advice(),
-            Self::Unreadable(reply) => retry::by_status(reply.status, reply.retry_after),
+            Self::Unreadable(reply) => advice::by_status(reply.status, reply.retry_after),
         }
     }
 
@@ -178,7 +146,7 @@ impl ApiError {
                 Advice::Again { after: self.retry_after }
             }
             Class::TenantToken | Class::AppToken => Advice::Renew,
-            Class::Unknown => retry::by_status(self.status, self.retry_after),
+            Class::Unknown => advice::by_status(self.status, self.retry_after),
             _ => Advice::GiveUp,
         }
     }
@@ -301,7 +269,7 @@ impl Unreadable {
             reason: self::excerpt(reason.as_bytes(), 200),
             excerpt,
             log_id,
-            retry_after: retry::after(headers),
+            retry_after: advice::after(headers),
         }
     }
 }
@@ -319,207 +287,6 @@ impl fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
-
-/// Why a whole call failed, as an adapter returns it; `T` is the transport's own error.
-///
-/// A call may make more than one request (the token's comes first), so it names the route that failed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct CallError<T> {
-    /// The [`route`](crate::Endpoint::route) of the request that failed.
-    pub route: Cow<'static, str>,
-    /// What failed.
-    pub kind: Failure<T>,
-    outcome: Outcome,
-    unknown: Option<Box<Failure<T>>>,
-}
-
-/// What failed in a [`CallError`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Failure<T> {
-    /// The call needs the app's credentials and the client has none.
-    NoApp,
-    /// A store app has one token for each tenant, and the call names no tenant.
-    NoTenant,
-    /// A custom app belongs to one tenant, and the call names a tenant.
-    ForeignTenant,
-    /// A store app needs an `app_ticket` to get a token, and has none, or one that the service refused. The session has
-    /// asked the service to push it: pass it to [`Session::set_app_ticket`](crate::Session::set_app_ticket) when the
-    /// event arrives.
-    NoTicket,
-    /// The deadline passed while the call's own request or the token request that it sent was in flight, or before the
-    /// call had time to send either. [`CallError::outcome`] tells whether its own request may have been carried out.
-    Deadline,
-    /// The deadline passed while the call waited for something else than a reply.
-    Queued(WaitFor),
-    /// The transport failed.
-    Transport(T),
-    /// The transport failed during a token request that another call sent. The transport's error, as text.
-    TokenRequest(Arc<str>),
-    /// The reply was longer than the client reads.
-    TooLarge {
-        /// The client's limit in bytes.
-        limit: u64,
-    },
-    /// The service refused the request, or its reply could not be read.
-    Lark(Error),
-}
-
-/// The reason why a call waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WaitFor {
-    /// The lane: another call writes to the same spreadsheet.
-    Turn,
-    /// A token.
-    Token,
-    /// The rate limit of the route: the service asked to wait, or a quota is used up.
-    Rate,
-    /// The backoff between two attempts.
-    Backoff,
-    /// The reply.
-    #[default]
-    Reply,
-}
-
-impl fmt::Display for WaitFor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Turn => "its turn on the spreadsheet",
-            Self::Token => "a token",
-            Self::Rate => "the route's rate limit",
-            Self::Backoff => "the next try",
-            Self::Reply => "the reply",
-        })
-    }
-}
-
-impl<T> CallError<T> {
-    /// The error of a request to `route`, for adapters. The outcome follows from `kind`.
-    pub fn new(route: impl Into<Cow<'static, str>>, kind: Failure<T>) -> Self {
-        let outcome = match &kind {
-            Failure::Deadline | Failure::Transport(_) | Failure::TooLarge { .. } => {
-                Outcome::Unknown
-            }
-            Failure::Lark(error) => error.outcome(),
-            _ => Outcome::NotSent,
-        };
-        Self { route: route.into(), kind, outcome, unknown: None }
-    }
-
-    pub(crate) fn with_outcome(self, outcome: Outcome) -> Self {
-        Self { outcome, ..self }
-    }
-
-    /// The same error for a call of which an earlier send failed with an unknown outcome.
-    pub(crate) fn after(self, unknown: Failure<T>) -> Self {
-        Self { outcome: Outcome::Unknown, unknown: Some(Box::new(unknown)), ..self }
-    }
-
-    /// Whether the call's own request may have been carried out. All of its sends count, not only the last.
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-
-    /// The failure of an earlier send whose outcome is unknown, if there was one; [`kind`](Self::kind) is the failure
-    /// that ended the call.
-    #[must_use]
-    pub fn earlier(&self) -> Option<&Failure<T>> {
-        self.unknown.as_deref()
-    }
-
-    /// The service's error, if it was the service that answered.
-    #[must_use]
-    pub fn lark(&self) -> Option<&Error> {
-        match &self.kind {
-            Failure::Lark(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-impl<T> fmt::Display for Failure<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoApp => f.write_str("the client has no app; make it with one, or pass a token"),
-            Self::NoTenant => f.write_str("a store app's call has to name a tenant"),
-            Self::ForeignTenant => f.write_str("a custom app's call cannot name a tenant"),
-            Self::NoTicket => {
-                f.write_str("the app has no valid app_ticket; set it when its event arrives")
-            }
-            Self::Deadline => f.write_str("the deadline passed before a reply arrived"),
-            Self::Queued(reason) => {
-                write!(f, "the deadline passed while the call waited for {reason}")
-            }
-            Self::Transport(_) => f.write_str("the transport failed"),
-            Self::TokenRequest(error) => write!(f, "the transport failed: {error}"),
-            Self::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
-            Self::Lark(Error::Api(_)) => f.write_str("the service refused the request"),
-            Self::Lark(Error::Unreadable(_)) => f.write_str("the reply could not be read"),
-        }
-    }
-}
-
-impl<T> fmt::Display for CallError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.route, self.kind)?;
-        match &self.unknown {
-            Some(unknown) => write!(f, "; an earlier try may have been carried out: {unknown}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            Failure::Transport(error) => Some(error),
-            Failure::Lark(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-/// An error and its causes in one line of at most 1,024 bytes. A cause whose text the line already contains is left
-/// out.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    // The bound is for an error of the transport that is its own cause.
-    for _ in 0..16 {
-        let Some(error) = cause else { break };
-        let text = error.to_string();
-        if !line.contains(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = error.source();
-    }
-    excerpt(line.as_bytes(), 1024)
-}
-
-/// Whether `c` ends a line, changes the direction of the text or is invisible, although it is no control character.
-pub(crate) fn misleads(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-    )
-}
-
-/// The first `max` bytes of `text` at most, cut between characters, with spaces for control characters, and `…` if cut.
-pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
-    let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
-    let cut = max.min(text.len());
-    let cut = (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut);
-    let kept = String::from_utf8_lossy(text.get(..cut).unwrap_or(text));
-    let mut out = String::with_capacity(kept.len() + '…'.len_utf8());
-    out.extend(kept.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }));
-    if cut < text.len() {
-        out.push('…');
-    }
-    out
-}
 
 #[cfg(test)]
 mod tests {
@@ -582,20 +349,5 @@ mod tests {
         ] {
             assert_eq!(error(status, body).api().unwrap().is_rate_limit(), is, "{status} {body}");
         }
-    }
-
-    #[test]
-    fn an_excerpt_ends_between_characters() {
-        let text = "图".repeat(100);
-        for max in 0..12 {
-            let cut = excerpt(text.as_bytes(), max);
-            assert_eq!(cut, format!("{}…", "图".repeat(max / 3)), "max {max}");
-        }
-        assert_eq!(excerpt(b"a\r\nb\x1b[31m", 60), "a  b [31m");
-        assert_eq!(
-            excerpt(&[0xff, 0x80, 0x80, 0x80, 0x80, 0x80], 4),
-            "\u{fffd}\u{fffd}\u{fffd}\u{fffd}…"
-        );
-        assert_eq!(excerpt("图".as_bytes(), 3), "图");
     }
 }

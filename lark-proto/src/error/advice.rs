@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use crate::date;
+use super::date;
 
 /// What to do after a failure, as far as the reply tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

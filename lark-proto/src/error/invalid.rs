@@ -1,6 +1,37 @@
-//! Every rule that a value is held to before it is sent, with the words that say so.
+//! Values that are refused before anything is sent.
 
 use std::fmt;
+
+use crate::text::excerpt;
+
+/// A value that was refused when it was built: which [`Rule`] it breaks and the offending part,
+/// shortened. Secrets are never quoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    rule: Rule,
+    part: String,
+}
+
+impl Invalid {
+    /// `part` is quoted in the message, so it must not hold a secret.
+    pub(crate) fn new(rule: Rule, part: impl AsRef<[u8]>) -> Self {
+        Self { rule, part: excerpt(part.as_ref(), 60) }
+    }
+
+    /// The rule that the value breaks.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (got `{}`)", self.rule, self.part)
+    }
+}
+
+impl std::error::Error for Invalid {}
 
 /// A rule that an [`Invalid`](crate::Invalid) value breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
