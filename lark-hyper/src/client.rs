@@ -27,7 +27,7 @@ macro_rules! client {
         /// A client of one site, acting as one app, over a service that sends a request and returns its reply. Clones
         /// share its tokens, its lanes and its rate limits.
         ///
-        /// What `call` does beside sending the request:
+        /// [`Client::call`] also does the following around the request:
         /// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One request
         ///   does so for all calls. The client keeps that request when the call that sent it is dropped or goes on with
         ///   the older token: any later call of the client polls it further, for at most a minute. Nothing is spawned.

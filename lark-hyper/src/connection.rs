@@ -289,7 +289,7 @@ impl Write for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.broken.take() {
-            // Nothing is read any more.
+            // hyper reads no more from a connection that it shuts down.
             Some(error) => Poll::Ready(Err(error)),
             None => self.write(context, Write::poll_shutdown),
         }

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -148,4 +148,48 @@ async fn a_waker_may_poll_its_task_at_once() {
     }
     assert!(second.task.lock().unwrap().is_none());
     assert_eq!(lark.lock().unwrap().count(Route::ValuesImage), 1);
+}
+
+/// An upload whose `read` takes 300 ms.
+struct Slow;
+
+impl Endpoint for Slow {
+    type Auth = TenantOnly;
+    type Output = ImageKey;
+
+    fn method(&self) -> Method {
+        put().method()
+    }
+
+    fn route(&self) -> &str {
+        Route::ImageV4Put.path()
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        put().payload()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is what takes the time")]
+    fn read(reply: &Reply) -> Result<ImageKey, lark_proto::Error> {
+        std::thread::sleep(Duration::from_millis(300));
+        PutImage::read(reply)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replies_are_read_at_the_same_time() {
+    let client = client(&Arc::default());
+    client.call(&put()).await.unwrap();
+    let start = tokio::time::Instant::now();
+    let calls: Vec<_> = (0..4)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.call(&Slow).await.unwrap() })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    // One after the other they would take 1.2 s.
+    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
 }

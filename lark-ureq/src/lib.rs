@@ -51,7 +51,7 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
 /// thread may use them.
 ///
-/// What `call` does beside sending the request:
+/// [`Client::call`] also does the following around the request:
 /// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One thread does so
 ///   for all calls; the others use the older token or wait.
 /// * It sends the request again within [`Limits`], after a broken connection on a new one.

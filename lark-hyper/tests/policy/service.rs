@@ -1,6 +1,6 @@
 //! A scripted service, which reacts to each request after a time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -45,11 +45,28 @@ pub(crate) const fn millis(millis: u64) -> Duration {
 pub(crate) struct World {
     pub(crate) executor: Rc<Executor>,
     sent: Rc<RefCell<Vec<(Duration, String)>>>,
+    hanging: Rc<Cell<usize>>,
+}
+
+/// A request that hangs, until it is dropped.
+struct Hanging(Rc<Cell<usize>>);
+
+impl Hanging {
+    fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl World {
     pub(crate) fn new(name: &str) -> Self {
-        Self { executor: Rc::new(Executor::new(name)), sent: Rc::default() }
+        Self { executor: Rc::new(Executor::new(name)), sent: Rc::default(), hanging: Rc::default() }
     }
 
     /// A client of `app` whose service is `react`.
@@ -76,7 +93,10 @@ impl World {
                         world.sleep(time).await;
                         Err(TransportError::Failed("connection cut".into()))
                     }
-                    Reaction::Hangs => pending().await,
+                    Reaction::Hangs => {
+                        let _hanging = Hanging::new(&world.hanging);
+                        pending().await
+                    }
                 }
             }
         });
@@ -138,6 +158,11 @@ impl World {
         let mut outputs = outputs.into_inner();
         outputs.sort_by_key(|(number, _)| *number);
         outputs.into_iter().map(|(_, output)| output).collect()
+    }
+
+    /// The number of requests that hang and that the client has not dropped.
+    pub(crate) fn hanging(&self) -> usize {
+        self.hanging.get()
     }
 
     /// The times of the requests whose path ends with `path`.

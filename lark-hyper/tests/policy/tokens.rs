@@ -52,6 +52,22 @@ fn a_token_request_outlives_the_callers_that_give_up() {
 }
 
 #[test]
+fn a_token_request_is_dropped_when_its_time_is_over() {
+    let world = World::new("a token request that hangs");
+    let client = world.client(custom(), with_tokens(|_, _| Reaction::Hangs));
+    world.executor.run(async {
+        for (from, hanging) in [(0, 1), (57, 1), (61, 1), (130, 1)] {
+            world.sleep_until(secs(from)).await;
+            assert!(world.within(secs(2), client.call(&upload())).await.is_none());
+            assert_eq!(world.hanging(), hanging, "after {from} s");
+        }
+    });
+    assert_eq!(world.sent(TOKEN).len(), 3);
+    drop(client);
+    assert_eq!(world.hanging(), 0);
+}
+
+#[test]
 fn a_renewal_that_outlasts_its_call_is_polled_by_the_calls_that_follow() {
     let world = World::new("a slow renewal");
     let client = world.client(

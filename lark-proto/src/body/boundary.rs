@@ -9,18 +9,18 @@ use memchr::memmem;
 use crate::error::Invalid;
 use crate::error::Rule;
 
-/// What separates the parts of a form.
+/// The boundary string that separates the parts of a multipart form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boundary(Cow<'static, str>);
 
-/// All boundaries of the series begin so; hexadecimal digits follow, always as many, so that none is the beginning
-/// of another. Its end is not its beginning, as `--lark-` has it, so that two prefixes never overlap and one
-/// pass finds them all.
+/// Each derived boundary is this prefix and [`DIGITS`] hexadecimal digits. Their number is fixed, so no boundary is a
+/// prefix of another. No suffix of the prefix is also its beginning, so two occurrences never overlap, and one pass finds
+/// all of them.
 const PREFIX: &str = "lark_";
-/// So many that the first boundary, all zeros, shows in one byte of each 64, a line of most caches; RFC 2046 allows a
-/// boundary 70 characters.
+/// The number of digits. With 64, any occurrence of the first boundary, whose digits are all zeros, covers a byte at a
+/// multiple of 64, so that the search reads one byte per cache line. RFC 2046 allows a boundary of 70 characters.
 pub(super) const DIGITS: usize = 64;
-/// The first of the series, which nearly all forms have, and the content type that names it.
+/// The first derived boundary, which nearly all forms have, and the content type with it.
 const FIRST: &str = "lark_0000000000000000000000000000000000000000000000000000000000000000";
 const FIRST_TYPE: &str = "multipart/form-data; \
     boundary=lark_0000000000000000000000000000000000000000000000000000000000000000";

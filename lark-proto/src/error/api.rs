@@ -1,4 +1,4 @@
-//! What the service refused, and replies that cannot be read.
+//! The errors of a reply: the service refused the request, or the reply cannot be read.
 
 use std::fmt;
 use std::time::Duration;

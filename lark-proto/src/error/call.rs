@@ -15,13 +15,13 @@ use crate::text::excerpt;
 pub struct CallError<T> {
     /// The [`route`](crate::Endpoint::route) of the request that failed.
     pub route: Cow<'static, str>,
-    /// What failed.
+    /// The kind of the failure.
     pub kind: Failure<T>,
     outcome: Outcome,
     unknown: Option<Box<Failure<T>>>,
 }
 
-/// What failed in a [`CallError`].
+/// The kind of failure of a [`CallError`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure<T> {

@@ -1,5 +1,5 @@
-//! What can go wrong, sorted by whose fault it is: [`Invalid`] is ours, before anything is sent;
-//! [`Error`] is what came back; [`CallError`] adds the transport's own failures.
+//! The errors, by their origin: [`Invalid`] refuses a value of the caller's before anything is sent, [`Error`] is read from
+//! a reply, and [`CallError`] adds the failures of the transport and of the session.
 
 mod advice;
 mod api;

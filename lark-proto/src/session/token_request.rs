@@ -17,7 +17,7 @@ use crate::site::Site;
 use crate::token::{AppToken, NoToken};
 use crate::values::{App, AppTicket, TenantKey};
 
-/// What a request asks for.
+/// The token, or the ticket, that a request is sent for.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
     /// A tenant token; for a store app with the app token of this generation.

@@ -1,4 +1,4 @@
-//! What the session knows of one token.
+//! The model's account of one token.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What becomes of a request, and what the call has to make of it.
+//! The outcomes of requests, and the step that a call has to take after each of them.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::{
 };
 use crate::sim::Cut;
 
-/// What a request came to, as the model reads it.
+/// The outcome of a request, as the model reads it.
 enum Answer<'a> {
     Success,
     Refused(&'a Error),
     Broken { pulled: u64, is_whole: bool, is_final: bool },
 }
 
-/// What the call has to do after an answer.
+/// The step that the call has to take after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Ends,
