@@ -6,7 +6,8 @@ use std::hint::black_box;
 
 use lark_benches::turns::{Asked, Bar, Costs, Line, Way};
 use lark_benches::{MAIN, boundaries, drain, form, image, read, token, write};
-use lark_proto::{EndpointExt, Image, ImageEncoding, Site};
+use lark_proto::body::ImageEncoding;
+use lark_proto::{EndpointExt, Image, Site};
 
 const ROUNDS: usize = 31;
 

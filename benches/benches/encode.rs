@@ -13,7 +13,8 @@ use criterion::{
     criterion_main,
 };
 use lark_benches::{MAIN, boundaries, criterion, drain, form, image, read, token, write};
-use lark_proto::{Body, EndpointExt, Image, ImageEncoding, Site};
+use lark_proto::body::{Body, ImageEncoding};
+use lark_proto::{EndpointExt, Image, Site};
 
 const SIZES: [(&str, usize); 5] = [
     ("1 KiB", 1 << 10),

@@ -11,10 +11,9 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use http::Response;
 use lark_benches::{criterion, image, write_to};
-use lark_proto::{
-    App, Authorizes, Call, CallId, Endpoint, Limits, Purpose, PutImage, Session, Site, Step,
-    TenantToken, WriteSheetImage,
-};
+use lark_proto::session::{Call, CallId, Purpose, Session, Step};
+use lark_proto::token::Authorizes;
+use lark_proto::{App, Endpoint, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-7f1b","expire":7200}"#;
 const PUT: &str =

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use bytes::Buf;
 use criterion::Criterion;
-use lark_proto::{
-    Body, Image, ImageEncoding, Multipart, SheetCell, SpreadsheetToken, TenantToken,
-    WriteSheetImage,
-};
+use lark_proto::body::{Body, ImageEncoding, Multipart};
+use lark_proto::values::SpreadsheetToken;
+use lark_proto::{Image, SheetCell, TenantToken, WriteSheetImage};
 
 /// The size of the main tables.
 pub const MAIN: usize = 10_000_000;
@@ -37,7 +36,7 @@ pub fn random_bytes(len: usize) -> Vec<u8> {
 #[must_use]
 pub fn boundaries(len: usize) -> Image {
     let series = (0..).flat_map(|n| format!("--lark_{n:064x}").into_bytes());
-    Image::unchecked(series.take(len).collect::<Vec<_>>()).expect("not empty")
+    Image::any_format(series.take(len).collect::<Vec<_>>(), "bin").expect("not empty")
 }
 
 /// An image of [`random_bytes`].
@@ -72,7 +71,7 @@ pub fn write_to(spreadsheet: &str, image: &Image) -> WriteSheetImage {
 /// A cell write of `image` in an encoding.
 #[must_use]
 pub fn write(image: &Image, encoding: ImageEncoding) -> WriteSheetImage {
-    write_to("shtcnabc", image).encoded(encoding)
+    write_to("shtcnabc", image).with_encoding(encoding)
 }
 
 /// The form of an upload, of any size: [`PutImage`](lark_proto::PutImage) stops at 10 MiB.

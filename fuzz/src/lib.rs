@@ -9,14 +9,22 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use lark_proto::body::{Boundary, ImageEncoding};
+use lark_proto::endpoints::{
+    AppTicketEvent, GetAppToken, GetStoreTenantToken, GetTenantToken, Path, ResendAppTicket,
+    WithLogId,
+};
+use lark_proto::error::{Advice, InvalidKind};
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
 use lark_proto::fake::{FakeLark, TokenKind};
+use lark_proto::session::Session;
+use lark_proto::token::{AppToken, Authorizes, NoToken};
+use lark_proto::values::{
+    AppId, AppSecret, AppTicket, FileName, ImageFormat, SheetId, SpreadsheetToken, TenantKey,
+};
 use lark_proto::{
-    Advice, App, AppId, AppSecret, AppTicket, AppTicketEvent, AppTicketResend, AppToken,
-    AppTokenRequest, Authorizes, Boundary, Endpoint, EndpointExt, FileName, Image, ImageEncoding,
-    ImageFormat, ImageKey, Invalid, NoToken, Path, PutImage, Rule, Session, SheetCell, SheetId,
-    Site, SpreadsheetLink, SpreadsheetToken, StoreTenantTokenRequest, TenantKey, TenantToken,
-    TenantTokenRequest, UserToken, WithLogId, WriteSheetImage, wire,
+    App, Endpoint, EndpointExt, Image, ImageKey, Invalid, PutImage, SheetCell, Site,
+    SpreadsheetLink, TenantToken, UserToken, WriteSheetImage, wire,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -58,7 +66,7 @@ pub fn reply(mut data: &[u8]) {
     }
     *response.body_mut() = Bytes::copy_from_slice(data);
     decode::<PutImage>(&response);
-    decode::<TenantTokenRequest>(&response);
+    decode::<GetTenantToken>(&response);
     decode::<WriteSheetImage>(&response);
     decode::<WithLogId<'_, WriteSheetImage>>(&response);
 }
@@ -105,9 +113,9 @@ pub fn values(data: &[u8]) {
     let app = AppId::new(text).and_then(|_| AppSecret::new(text));
     assert_eq!(App::custom(text, text).is_ok(), app.is_ok());
 
-    let filled = Path::of("/a/:b").segment(text).query(text, text).to_string();
+    let filled = Path::new("/a/:b").segment(text).query(text, text).to_string();
     assert_eq!(filled.parse::<Uri>().unwrap().path().matches('/').count(), 2, "{filled}");
-    let uri = format!("{}{}", Site::LARK, Path::of(text).segment(text));
+    let uri = format!("{}{}", Site::LARK, Path::new(text).segment(text));
     assert_eq!(uri.parse::<Uri>().unwrap().host(), Some("open.larksuite.com"), "{uri}");
     requests(text);
     secrets(text, data);
@@ -122,13 +130,13 @@ fn secrets(text: &str, data: &[u8]) {
     };
     match TenantKey::new(text) {
         Ok(key) => assert_eq!(key.as_str(), text),
-        Err(error) => assert_eq!(error.rule(), Rule::TenantKey),
+        Err(error) => assert_eq!(error.kind(), InvalidKind::BadTenantKey),
     }
     match AppTicket::new(text) {
         Ok(ticket) => assert_eq!(ticket.expose_secret(), text),
         Err(error) => unquoted(&error),
     }
-    match AppTicketEvent::read(data, "v") {
+    match AppTicketEvent::parse(data, "v") {
         Ok(event) => assert!(text.contains("app_ticket") || text.contains("\\u"), "{event:?}"),
         Err(error) => unquoted(&error),
     }
@@ -164,12 +172,12 @@ fn requests(text: &str) {
     let app_token = AppToken::new(text).unwrap_or_else(|_| AppToken::new("a").unwrap());
     let key = TenantKey::new(text).unwrap_or_else(|_| TenantKey::new("k").unwrap());
 
-    request(&AppTokenRequest::new(id.clone(), secret.clone(), ticket), &site, &NoToken);
-    request(&StoreTenantTokenRequest::new(app_token, key), &site, &NoToken);
-    request(&AppTicketResend::new(id.clone(), secret.clone()), &site, &NoToken);
-    request(&TenantTokenRequest::new(id, secret), &site, &NoToken);
+    request(&GetAppToken::new(id.clone(), secret.clone(), ticket), &site, &NoToken);
+    request(&GetStoreTenantToken::new(app_token, key), &site, &NoToken);
+    request(&ResendAppTicket::new(id.clone(), secret.clone()), &site, &NoToken);
+    request(&GetTenantToken::new(id, secret), &site, &NoToken);
     for image in ["GIF89a", "\u{0}\u{0}\u{1}\u{0}\u{1}\u{0}", "?"] {
-        let image = Image::unchecked(image).unwrap();
+        let image = Image::any_format(image, "bin").unwrap();
         request(&PutImage::avatar(image.clone()).unwrap(), &site, &tenant);
         let name = FileName::new(text, &image);
         if let Ok(name) = &name {
@@ -177,7 +185,7 @@ fn requests(text: &str) {
         }
         let write = WriteSheetImage::new(spreadsheet.clone(), cell.clone(), image);
         if let (Ok(write), Ok(name)) = (write, name) {
-            let body = request(&write.named(text).unwrap(), &site, &user).into_body();
+            let body = request(&write.with_name(text).unwrap(), &site, &user).into_body();
             let body: SheetBody = serde_json::from_slice(&body).unwrap();
             assert_eq!((body.range, body.name), (cell.to_string(), name.as_str().to_owned()));
         }
@@ -216,7 +224,7 @@ struct SheetBody<T = Value> {
 pub fn numbers(data: &[u8]) {
     let Some((times, image)) = data.split_first() else { return };
     let image = image.repeat(1 + usize::from(times % 16));
-    let Ok(value) = Image::unchecked(image.clone()) else { return };
+    let Ok(value) = Image::any_format(image.clone(), "bin") else { return };
     let (spreadsheet, cell) = ("sht".parse().unwrap(), "a!A1".parse().unwrap());
     let Ok(write) = WriteSheetImage::new(spreadsheet, cell, value) else { return };
     let token = UserToken::new("u").unwrap();
@@ -224,7 +232,7 @@ pub fn numbers(data: &[u8]) {
     let body = body(&write, &token, data.len());
     let numbers: SheetBody<Vec<u8>> = serde_json::from_slice(&body).unwrap();
     assert!(numbers.image == image && !body.contains(&b' '), "not the image's numbers");
-    let body = self::body(&write.encoded(ImageEncoding::Base64), &token, data.len());
+    let body = self::body(&write.with_encoding(ImageEncoding::Base64), &token, data.len());
     let text: SheetBody<String> = serde_json::from_slice(&body).unwrap();
     assert!(text.image == base64(&image), "not the image's base64");
 }
@@ -252,7 +260,7 @@ fn base64(bytes: &[u8]) -> String {
 pub fn form(data: &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == b'\n');
     let (given, bytes) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-    let Ok(image) = Image::unchecked(bytes.to_vec()) else { return };
+    let Ok(image) = Image::any_format(bytes.to_vec(), "bin") else { return };
     let put = PutImage::message(image.clone()).unwrap();
     let parts = parts(&put, &image, data.len());
 
@@ -286,7 +294,7 @@ fn parts(put: &PutImage, image: &Image, step: usize) -> [Vec<u8>; 2] {
     let head = format!(
         "\r\nContent-Disposition: form-data; name=\"image\"; filename=\"image.{}\"\r\n\
          Content-Type: {}\r\n\r\n",
-        format.map_or("bin", ImageFormat::suffix),
+        format.map_or("bin", ImageFormat::extension),
         format.map_or("application/octet-stream", ImageFormat::media_type),
     );
     assert!(file.strip_prefix(head.as_bytes()) == Some(image.bytes()), "not the image");
@@ -353,7 +361,7 @@ pub fn fake(data: &[u8]) {
         assert_eq!(one.body(), other.body());
         decode::<PutImage>(&one);
         decode::<WriteSheetImage>(&one);
-        decode::<TenantTokenRequest>(&one);
+        decode::<GetTenantToken>(&one);
     }
 }
 

@@ -11,9 +11,8 @@ use std::process::ExitCode;
 
 use lark_hyper::{CallError, Client, FakeServer, Pool};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{
-    App, Image, ImageKey, PutImage, SheetCell, Site, SpreadsheetToken, WriteSheetImage,
-};
+use lark_proto::values::SpreadsheetToken;
+use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
 use tokio::task::JoinSet;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -76,7 +75,7 @@ fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
         let cell = SheetCell::new(first.sheet().clone(), &format!("{column}{row}"))?;
         let put = PutImage::message(image.clone())?;
         let write = WriteSheetImage::new(spreadsheet.clone(), cell.clone(), image.clone())?;
-        jobs.push(Job { write: write.named(&name)?, name, image, cell, put });
+        jobs.push(Job { write: write.with_name(&name)?, name, image, cell, put });
     }
     Ok(jobs)
 }

@@ -14,8 +14,9 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use lark_hyper::{Client, FakeServer, TransportError};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Route};
-use lark_proto::{App, Failure, Image, Limits, PutImage};
+use lark_proto::{App, Image, Limits, PutImage};
 use tokio::task::JoinSet;
 use tower::ServiceBuilder;
 use tower::timeout::error::Elapsed;
@@ -70,7 +71,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let error = outcome.err().ok_or("the timeout did not come")?;
     match &error.kind {
         // The error is in the box that tower made of it.
-        Failure::Transport(TransportError::Failed(cause)) if cause.is::<Elapsed>() => {
+        CallErrorKind::Transport(TransportError::Failed(cause)) if cause.is::<Elapsed>() => {
             println!("timeout    {}", chain(&error));
             Ok(())
         }

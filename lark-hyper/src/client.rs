@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::rt::Timer;
-use lark_proto::{
-    App, AppTicket, Authorizes, Call, Endpoint, Failure, FetchId, Invalid, Limits, Outgoing,
-    Purpose, Quota, Session, Site, Step, TenantKey, TenantToken,
-};
+use lark_proto::endpoints::Quota;
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::{Call, FetchId, Outgoing, Purpose, Session, Step};
+use lark_proto::token::Authorizes;
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 
 use crate::clock::Clock;
 use crate::error::CallError;
@@ -80,12 +82,12 @@ impl Client {
 
 impl<S: Transport> Client<S> {
     /// A client over a service of the caller's. A request has an absolute URI, no `host` header, and a body as long as
-    /// its `content-length` says. The service's error is the `T` of [`Failure::Transport`]: it has to be an
+    /// its `content-length` says. The service's error is the `T` of [`CallErrorKind::Transport`]: it has to be an
     /// [`Error`](std::error::Error), and the error of a reply's body has to convert into it.
     /// [`TransportError`](crate::TransportError) serves for most services, also for those with boxed errors. Wrap a
     /// service that cannot be cloned in an [`Arc`].
     ///
-    /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::Phases) in a request's extensions;
+    /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::session::Phases) in a request's extensions;
     /// the limits of a call bound all of its requests. Waits and limits go by `timer`. The wall clock is read once, in
     /// this function: where the timer's time is paused or virtual, so is the client's.
     #[must_use]
@@ -125,7 +127,7 @@ impl<S: Transport> Client<S> {
         Self { tenant: Some(tenant), ..self }
     }
 
-    /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
+    /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::endpoints::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.parker.step(|session, _| session.set_app_ticket(ticket));
     }
@@ -162,8 +164,8 @@ impl<S: Transport> Client<S> {
     /// Calls `endpoint` with the app's tenant access token.
     ///
     /// # Errors
-    /// [`Failure::NoApp`] for a client without an app; [`Failure::NoTenant`] and [`Failure::NoTicket`] for a store app;
-    /// [`Failure::ForeignTenant`] for a custom app and a tenant; [`Failure::TokenRequest`] if a token request of
+    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and [`CallErrorKind::NoTicket`] for a store app;
+    /// [`CallErrorKind::ForeignTenant`] for a custom app and a tenant; [`CallErrorKind::TokenRequest`] if a token request of
     /// another call failed; else as [`Client::call_as`], for the token request or for that of `endpoint`: the error's
     /// route tells which.
     pub async fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError<S::Error>>
@@ -180,8 +182,8 @@ impl<S: Transport> Client<S> {
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`Failure::Lark`] if the service refuses the request or its reply cannot be read; [`Failure::TooLarge`];
-    /// [`Failure::Transport`]; [`Failure::Deadline`] and [`Failure::Queued`] if the deadline passes.
+    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read; [`CallErrorKind::TooLarge`];
+    /// [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and [`CallErrorKind::Queued`] if the deadline passes.
     pub async fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
@@ -195,7 +197,7 @@ impl<S: Transport> Client<S> {
         let Shared { parker, kept } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
-        let mut driven = Driven { call: trace::keep(call), shared: &self.shared, in_hand: None };
+        let mut driven = CallGuard { call: trace::keep(call), shared: &self.shared, in_hand: None };
         loop {
             match poll_fn(|context| Poll::Ready(driven.next(context))).await {
                 Step::Send(outgoing) => {
@@ -213,7 +215,8 @@ impl<S: Transport> Client<S> {
                         exchange.as_mut().poll(context)
                     });
                     let outcome = parker.clock.timeout(within, reply).await;
-                    driven.answered(outcome.unwrap_or_else(|| exchange.end(Failure::Deadline)));
+                    driven
+                        .answered(outcome.unwrap_or_else(|| exchange.end(CallErrorKind::Deadline)));
                 }
                 Step::Wait(time) => {
                     let woken = poll_fn(|context| driven.poll_woken(context));
@@ -226,14 +229,14 @@ impl<S: Transport> Client<S> {
 }
 
 /// A call in progress. It leaves every queue when it is dropped, with its future or by a panic of the service.
-struct Driven<'a, 'e, O, S: Transport> {
+struct CallGuard<'a, 'e, O, S: Transport> {
     call: Call<'e, O, S::Error>,
     shared: &'a Shared<S>,
     /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
     in_hand: Option<FetchId>,
 }
 
-impl<O, S: Transport> Driven<'_, '_, O, S> {
+impl<O, S: Transport> CallGuard<'_, '_, O, S> {
     fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
         let step = self.shared.parker.next(&mut self.call, context.waker());
         if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
@@ -320,7 +323,7 @@ impl<O, S: Transport> Driven<'_, '_, O, S> {
     }
 }
 
-impl<O, S: Transport> Drop for Driven<'_, '_, O, S> {
+impl<O, S: Transport> Drop for CallGuard<'_, '_, O, S> {
     fn drop(&mut self) {
         let Shared { parker, kept } = self.shared;
         let lost = self.in_hand;

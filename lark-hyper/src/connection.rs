@@ -16,7 +16,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
-use lark_proto::Phases;
+use lark_proto::session::Phases;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tower_service::Service;

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use http::{Request, Response, response};
 use hyper::body::Body;
 use hyper::service::Service;
-use lark_proto::{Failure, Outgoing};
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::Outgoing;
 use pin_project_lite::pin_project;
 
 use crate::collect::Collect;
-use crate::frames::{Frames, FreshConnection, Pulled};
+use crate::frames::{BodyProgress, Frames, FreshConnection};
 
 /// A service that a [`Client`](crate::Client) can use: any [`Service`] of requests whose reply is a [`Response`], with
 /// a body whose error converts into the service's.
@@ -45,14 +46,14 @@ where
 }
 
 /// The outcome of a request: the whole reply, or the failure and how many bytes of the request's body were pulled.
-pub(crate) type Outcome<T> = Result<Response<Bytes>, (Failure<T>, u64)>;
+pub(crate) type Outcome<T> = Result<Response<Bytes>, (CallErrorKind<T>, u64)>;
 
 pin_project! {
     /// A request in flight, until its whole reply has been received.
     pub(crate) struct Exchange<S: Transport> {
         #[pin]
         state: State<S::Future, S::Body>,
-        pulled: Closing,
+        pulled: CloseOnDrop,
         limit: u64,
     }
 }
@@ -67,9 +68,9 @@ pin_project! {
 
 /// The count of a request's body. Its drop stops the body: hyper opens an HTTP/2 stream that had to wait for its turn
 /// even if the request's future was dropped, and would send the body then.
-struct Closing(Pulled);
+struct CloseOnDrop(BodyProgress);
 
-impl Drop for Closing {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -77,7 +78,7 @@ impl Drop for Closing {
 
 impl<S: Transport> Exchange<S> {
     pub(crate) fn new(service: &S, outgoing: Outgoing, limit: u64) -> Self {
-        let pulled = Closing(Pulled::default());
+        let pulled = CloseOnDrop(BodyProgress::default());
         let mut request = outgoing.request.map(|body| Frames::counted(body, &pulled.0));
         request.extensions_mut().insert(outgoing.phases);
         if outgoing.fresh_connection {
@@ -87,7 +88,7 @@ impl<S: Transport> Exchange<S> {
     }
 
     /// Ends the exchange with `failure`: no more of its request is sent.
-    pub(crate) fn end(self: Pin<&mut Self>, failure: Failure<S::Error>) -> Outcome<S::Error> {
+    pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Outcome<S::Error> {
         Err((failure, self.pulled.0.close()))
     }
 }
@@ -105,15 +106,15 @@ impl<S: Transport> Future for Exchange<S> {
                         let collect = Collect::default();
                         this.state.set(State::Answered { head: Some(head), body, collect });
                     }
-                    Err(error) => break Failure::Transport(error),
+                    Err(error) => break CallErrorKind::Transport(error),
                 },
                 StateProjection::Answered { head, body, collect } => {
                     match (ready!(collect.poll(body, *this.limit, context)), head.take()) {
                         (Ok(Some(body)), Some(head)) => {
                             return Poll::Ready(Ok(Response::from_parts(head, body)));
                         }
-                        (Err(error), _) => break Failure::Transport(error.into()),
-                        _ => break Failure::TooLarge { limit: *this.limit },
+                        (Err(error), _) => break CallErrorKind::Transport(error.into()),
+                        _ => break CallErrorKind::TooLarge { limit: *this.limit },
                     }
                 }
             }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use hyper::body::{Frame, SizeHint};
-use lark_proto::Body;
+use lark_proto::body::Body;
 
 /// The longest frame in bytes. A stored image goes out in slices, so that a connection that copies each frame never
 /// copies the whole image at once.
@@ -33,18 +33,18 @@ const FRAME: usize = 64 << 10;
 pub struct Frames {
     /// Boxed: hyper moves a request several times, and a [`Body`] is large.
     body: Box<Body>,
-    pulled: Pulled,
+    pulled: BodyProgress,
 }
 
 /// The number of bytes of a [`Frames`] that the transport has taken so far. If it has taken none of a body that is not
 /// empty, the request cannot have been carried out: once the call is over, no more bytes are given out.
 #[derive(Clone, Debug, Default)]
-pub struct Pulled(Arc<AtomicUsize>);
+pub struct BodyProgress(Arc<AtomicUsize>);
 
 /// The bit beside the count that is set once the client is done with the request.
 const OVER: usize = 1 << (usize::BITS - 1);
 
-impl Pulled {
+impl BodyProgress {
     /// The number of bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -63,7 +63,7 @@ impl Pulled {
 pub struct FreshConnection;
 
 impl Frames {
-    pub(crate) fn counted(body: Body, pulled: &Pulled) -> Self {
+    pub(crate) fn counted(body: Body, pulled: &BodyProgress) -> Self {
         Self { body: Box::new(body), pulled: pulled.clone() }
     }
 
@@ -93,14 +93,14 @@ impl Frames {
 
     /// The count of the bytes taken from this body, which outlives the body.
     #[must_use]
-    pub fn pulled(&self) -> Pulled {
+    pub fn pulled(&self) -> BodyProgress {
         self.pulled.clone()
     }
 }
 
 impl From<Body> for Frames {
     fn from(body: Body) -> Self {
-        Self::counted(body, &Pulled::default())
+        Self::counted(body, &BodyProgress::default())
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
 
-use lark_proto::{Failure, FetchId};
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::FetchId;
 
 use crate::exchange::{Exchange, Outcome, Transport};
 use crate::parker::Parker;
@@ -90,7 +91,7 @@ impl<S: Transport> TokenRequest<S> {
         let waker = Waker::from(self.signal.clone());
         let outcome = self.exchange.as_mut().poll(&mut Context::from_waker(&waker));
         if outcome.is_pending() && self.until <= now {
-            return Poll::Ready(self.exchange.as_mut().end(Failure::Deadline));
+            return Poll::Ready(self.exchange.as_mut().end(CallErrorKind::Deadline));
         }
         outcome
     }

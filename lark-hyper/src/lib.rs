@@ -81,7 +81,7 @@ mod pool;
 pub use client::Client;
 pub use error::{CallError, Timeout, TransportError};
 pub use exchange::Transport;
-pub use frames::{Frames, FreshConnection, Pulled};
+pub use frames::{BodyProgress, Frames, FreshConnection};
 pub use {hyper, lark_proto};
 
 #[cfg(feature = "tokio")]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::SystemTime;
 
-use lark_proto::{Call, CallId, Session, Step};
+use lark_proto::session::{Call, CallId, Session, Step};
 
 use crate::clock::Clock;
 

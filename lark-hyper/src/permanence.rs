@@ -2,14 +2,15 @@
 
 use std::error::Error;
 
-use lark_proto::{Failure, Permanence};
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::Permanence;
 
 use crate::error::causes;
 
 /// Whether another attempt may succeed. An error of an unknown type counts as transient: the call's limits bound its
 /// attempts.
-pub(crate) fn permanence<T: Error + 'static>(failure: &Failure<T>) -> Permanence {
-    let Failure::Transport(error) = failure else { return Permanence::Passing };
+pub(crate) fn permanence<T: Error + 'static>(failure: &CallErrorKind<T>) -> Permanence {
+    let CallErrorKind::Transport(error) = failure else { return Permanence::Passing };
     let is_permanent = causes(error).any(is_request_refused);
     #[cfg(feature = "tokio")]
     let is_permanent = is_permanent || pooled::is_permanent(error);
@@ -86,7 +87,7 @@ mod tests {
     use hyper_rustls::HttpsConnectorBuilder;
     use hyper_util::client::legacy::connect::HttpConnector;
     use hyper_util::client::legacy::connect::proxy::Tunnel;
-    use lark_proto::Body;
+    use lark_proto::body::Body;
     use rustls::CertificateError;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -97,7 +98,7 @@ mod tests {
     use crate::{Connection, Frames, Pool, Timeout, TransportError};
 
     fn is_passing<T: Error + 'static>(error: T) -> bool {
-        permanence(&Failure::Transport(error)) == Permanence::Passing
+        permanence(&CallErrorKind::Transport(error)) == Permanence::Passing
     }
 
     fn request(uri: &str) -> Request<Frames> {
@@ -236,6 +237,6 @@ mod tests {
         }
         assert!(is_passing(Foreign(None)));
         assert!(!is_passing(Foreign(Request::get("http://[").body(()).err())));
-        assert_eq!(permanence::<Foreign>(&Failure::Deadline), Permanence::Passing);
+        assert_eq!(permanence::<Foreign>(&CallErrorKind::Deadline), Permanence::Passing);
     }
 }

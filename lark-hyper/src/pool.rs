@@ -17,14 +17,14 @@ use hyper::service::Service;
 use hyper_rustls::ConfigBuilderExt;
 use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use lark_proto::Phases;
+use lark_proto::session::Phases;
 use rustls::ClientConfig;
 use tokio::runtime::Handle;
 
 use crate::connection::{Connection, Connector, PHASES};
 use crate::deadline::Deadline;
 use crate::error::{Timeout, TransportError, causes};
-use crate::frames::{Frames, FreshConnection, Pulled};
+use crate::frames::{BodyProgress, Frames, FreshConnection};
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests may go on on another one.
@@ -148,7 +148,7 @@ pub struct ReplyFuture {
     reply: ResponseFuture,
     /// The length of the request's body.
     len: u64,
-    pulled: Pulled,
+    pulled: BodyProgress,
     phases: Phases,
     /// The phase that `deadline` bounds. It is brought up to date when `deadline` passes.
     phase: Timeout,
@@ -273,7 +273,8 @@ mod tests {
         let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
         let pool = Pool::with_tls(authority.config());
         let uri = format!("{}/open-apis/image/v4/put/", front.site.as_str());
-        let request = Request::post(uri).body(Frames::from(lark_proto::Body::empty())).unwrap();
+        let request =
+            Request::post(uri).body(Frames::from(lark_proto::body::Body::empty())).unwrap();
         let reply = pool.call(request).await.unwrap();
         assert!(reply.status().is_client_error(), "it has no token");
         front.connections.recv().await.unwrap().unwrap()

@@ -1,6 +1,6 @@
 //! The events of a call, for the `tracing` crate. Without the feature a call keeps none.
 
-use lark_proto::{Call, Event};
+use lark_proto::session::{Call, Event};
 
 /// The call, keeping its events if they are emitted at all.
 pub(crate) fn keep<'e, O, T>(call: Call<'e, O, T>) -> Call<'e, O, T> {

@@ -21,9 +21,11 @@ use std::task::{Context, Poll};
 
 use http::Request;
 use lark_hyper::{CallError, Client, Transport};
+use lark_proto::error::{CallErrorKind, Code};
 use lark_proto::fake::Route;
 use lark_proto::fake::scenarios::{self, Expected, Scenario, Target, Trouble};
-use lark_proto::{AppTicket, Code, Failure, Limits, Site};
+use lark_proto::values::AppTicket;
+use lark_proto::{Limits, Site};
 
 use memory::Fake;
 use time::{Executor, Task};
@@ -33,7 +35,7 @@ const ROUTES: [Route; 7] = [
     Route::TenantAccessToken,
     Route::AppAccessToken,
     Route::StoreTenantAccessToken,
-    Route::AppTicketResend,
+    Route::ResendAppTicket,
     Route::ImageV4Put,
     Route::ImV1Images,
     Route::ValuesImage,
@@ -246,7 +248,11 @@ fn check_others<S: Transport + Clone>(connect: Connect<S>, dropped: usize) {
                     // A request that was sent before the call was dropped may have met the trouble.
                     let may_fail = may_fail || was_met.get().unwrap_or(true);
                     let what = match result {
-                        Err(error) if may_fail && !matches!(error.kind, Failure::Deadline) => None,
+                        Err(error)
+                            if may_fail && !matches!(error.kind, CallErrorKind::Deadline) =>
+                        {
+                            None
+                        }
                         result => world.judge(&result),
                     };
                     let what = what.map(|what| format!("{}, {when:?}: {what}", scenario.name));

@@ -11,11 +11,10 @@ use hyper::body::{Body as _, Frame};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lark_hyper::{Client, Connection, Frames, Pool};
+use lark_proto::body::{Body, ImageEncoding};
 use lark_proto::fake::http1::{self, Requests};
-use lark_proto::{
-    App, Authorizes, Body, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken,
-    WriteSheetImage,
-};
+use lark_proto::token::Authorizes;
+use lark_proto::{App, EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -29,7 +28,7 @@ fn noise(len: usize) -> Image {
 fn write(image: Image, encoding: ImageEncoding) -> Body {
     let cell = "Q7PlXT!H7".parse().unwrap();
     let write = WriteSheetImage::new("shtcnabc".parse().unwrap(), cell, image).unwrap();
-    streamed(&write.encoded(encoding))
+    streamed(&write.with_encoding(encoding))
 }
 
 fn put(image: Image) -> Body {
@@ -81,7 +80,11 @@ fn frames_are_short_and_make_up_the_body() {
     for (name, body, least) in [
         ("numbers", write(noise(100_000), ImageEncoding::Numbers), 2),
         ("base64", write(noise(100_000), ImageEncoding::Base64), 2),
-        ("one byte as numbers", write(Image::unchecked("7").unwrap(), ImageEncoding::Numbers), 1),
+        (
+            "one byte as numbers",
+            write(Image::any_format("7", "bin").unwrap(), ImageEncoding::Numbers),
+            1,
+        ),
         ("a form", put(noise(1 << 20)), 16),
         ("a small form", put(noise(1)), 1),
         ("text", Body::from("text".to_owned()), 1),

@@ -13,7 +13,9 @@ use http::Request;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Frames, Pool};
-use lark_proto::{App, Failure, Image, Limits, Phases, PutImage, Site, TenantToken};
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::Phases;
+use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken};
 
 /// The time of each phase.
 const SHORT: Duration = Duration::from_millis(300);
@@ -21,7 +23,7 @@ const SHORT: Duration = Duration::from_millis(300);
 const LARGE: usize = 10_000_000;
 
 fn put(len: usize) -> PutImage {
-    PutImage::message(Image::unchecked(vec![7; len]).unwrap()).unwrap()
+    PutImage::message(Image::any_format(vec![7; len], "bin").unwrap()).unwrap()
 }
 
 fn token() -> TenantToken {
@@ -52,7 +54,9 @@ fn hyper_says(site: &Site, len: usize) -> String {
             .with_limits(Limits::one_attempt());
     let error = runtime.block_on(client.call_as(&token(), &put(len))).unwrap_err();
     match error.kind {
-        Failure::Transport(lark_hyper::TransportError::Timeout(timeout)) => format!("{timeout:?}"),
+        CallErrorKind::Transport(lark_hyper::TransportError::Timeout(timeout)) => {
+            format!("{timeout:?}")
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -71,7 +75,9 @@ fn ureq_says(site: &Site, len: usize, resolve: Duration) -> String {
         .with_limits(Limits::one_attempt());
     let error = client.call_as(&token(), &put(len)).unwrap_err();
     match error.kind {
-        Failure::Transport(lark_ureq::ureq::Error::Timeout(timeout)) => format!("{timeout:?}"),
+        CallErrorKind::Transport(lark_ureq::ureq::Error::Timeout(timeout)) => {
+            format!("{timeout:?}")
+        }
         other => panic!("{other:?}"),
     }
 }

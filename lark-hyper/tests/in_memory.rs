@@ -23,9 +23,10 @@ use hyper::rt::{Sleep, Timer};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, Frames, FreshConnection, Transport};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark, Route};
-use lark_proto::{App, Failure, Image, PutImage, Site};
+use lark_proto::{App, Image, PutImage, Site};
 
 use memory::Fake;
 use time::{Executor, Time, turn};
@@ -191,7 +192,7 @@ fn a_limit_for_replies_is_not_one_for_those_to_token_requests() {
     let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
     let error = executor.run(client.with_reply_limit(1).call(&put())).unwrap_err();
     assert_eq!(error.route, Route::ImageV4Put.path());
-    assert!(matches!(error.kind, Failure::TooLarge { limit: 1 }));
+    assert!(matches!(error.kind, CallErrorKind::TooLarge { limit: 1 }));
 }
 
 #[test]

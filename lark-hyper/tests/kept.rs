@@ -20,9 +20,8 @@ use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, Frames, Transport, TransportError};
-use lark_proto::{
-    App, AppTicket, Image, Limits, PutImage, Site, TenantKey, TenantToken, WriteSheetImage,
-};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 

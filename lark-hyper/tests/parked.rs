@@ -17,8 +17,9 @@ use std::time::Duration;
 use http::StatusCode;
 use hyper::rt::Timer;
 use lark_hyper::{Client, Transport};
+use lark_proto::error::{CallErrorKind, WaitFor};
 use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
-use lark_proto::{App, Failure, Image, Limits, PutImage, Site, WaitFor, WriteSheetImage};
+use lark_proto::{App, Image, Limits, PutImage, Site, WriteSheetImage};
 
 use memory::{Fake, Reset};
 use time::Executor;
@@ -139,7 +140,7 @@ fn who_waits_for_another_call_has_limits_of_its_own() {
         Box::pin(async { drop(client.call(&write()).await.unwrap()) }),
         Box::pin(async {
             let error = client.clone().with_limits(limits).call(&write()).await.unwrap_err();
-            assert!(matches!(error.kind, Failure::Queued(WaitFor::Turn)), "{error:?}");
+            assert!(matches!(error.kind, CallErrorKind::Queued(WaitFor::Turn)), "{error:?}");
             assert_eq!(fake.elapsed(), SECONDS(10));
         }),
     ]);

@@ -13,10 +13,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, Frames, Transport, TransportError};
+use lark_proto::endpoints::{Payload, Reply};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{
-    App, Endpoint, Image, ImageKey, Payload, PutImage, Reply, Site, TenantOnly, WriteSheetImage,
-};
+use lark_proto::token::TenantOnly;
+use lark_proto::{App, Endpoint, Image, ImageKey, PutImage, Site, WriteSheetImage};
 
 /// A client of a fake that answers a request when it is polled for the second time.
 fn client(

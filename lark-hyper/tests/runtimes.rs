@@ -14,8 +14,9 @@ use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use lark_hyper::{Connection, Frames, Pool, ReplyBody, ReplyFuture, Timeout, TransportError};
+use lark_proto::body::Body;
 use lark_proto::fake::http1;
-use lark_proto::{Body, Phases};
+use lark_proto::session::Phases;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 

@@ -14,8 +14,9 @@ use hyper::body::{Body, Frame};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lark_hyper::{CallError, Client, Connection, Frames, Pool, ReplyBody, Timeout, TransportError};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::http1::{self, Requests};
-use lark_proto::{App, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
+use lark_proto::{App, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Barrier;
 use tokio::time::Instant;
@@ -48,7 +49,7 @@ where
 
 fn timeout(outcome: Result<ImageKey, CallError>) -> Option<Timeout> {
     match outcome.unwrap_err().kind {
-        Failure::Transport(TransportError::Timeout(timeout)) => Some(timeout),
+        CallErrorKind::Transport(TransportError::Timeout(timeout)) => Some(timeout),
         _ => None,
     }
 }
@@ -142,7 +143,7 @@ async fn a_body_without_an_end_ends_with_the_call() {
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let token = TenantToken::new("t-1").unwrap();
     let outcome = client.with_limits(limits).call_as(&token, &put).await;
-    assert!(matches!(outcome.unwrap_err().kind, Failure::Deadline));
+    assert!(matches!(outcome.unwrap_err().kind, CallErrorKind::Deadline));
 }
 
 /// Each connection answers one request and is then silent for the next, which it drops.

@@ -9,8 +9,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use lark_hyper::{Client, FakeServer, Pool, TransportError};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Failure, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
+use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 use rcgen::{KeyPair, date_time_ymd};
 use support::{Authority, Front, Identity, Opened, named};
 use tokio::net::TcpListener;
@@ -56,7 +57,7 @@ async fn refusal(
     let mut front = Front::start(&server, identity, &["h2", "http/1.1"]).await;
     let client = client(&front.site);
     let error = client.call(&PutImage::message(image()).unwrap()).await.unwrap_err();
-    assert!(matches!(error.kind, Failure::Transport(TransportError::Failed(_))), "{error:?}");
+    assert!(matches!(error.kind, CallErrorKind::Transport(TransportError::Failed(_))), "{error:?}");
     assert_eq!(error.route, Route::TenantAccessToken.path());
     let why = match tls_error(&error) {
         Some(rustls::Error::InvalidCertificate(why)) => why.clone(),
@@ -190,5 +191,5 @@ async fn a_client_with_the_webs_authorities_offers_both() {
     let offers = timeout(Duration::from_secs(10), offers);
     let (outcome, offered) = tokio::join!(client.call_as(&token, &put), offers);
     offered.expect("a connection");
-    assert!(matches!(outcome.unwrap_err().kind, Failure::Transport(_)));
+    assert!(matches!(outcome.unwrap_err().kind, CallErrorKind::Transport(_)));
 }

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use lark_proto::{
-    AppId, AppSecret, Body, EndpointExt, Image, ImageEncoding, NoToken, PutImage, Site,
-    TenantToken, TenantTokenRequest, WriteSheetImage, wire,
-};
+use lark_proto::body::{Body, ImageEncoding};
+use lark_proto::endpoints::GetTenantToken;
+use lark_proto::token::NoToken;
+use lark_proto::values::{AppId, AppSecret};
+use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage, wire};
 
 const USAGE: &str = "\
 usage: exact_bytes put-image FILE [--avatar] --token T
@@ -78,10 +79,10 @@ fn request(args: &mut Args, site: &Site) -> Result<http::Request<Body>> {
                 (args.option("--name")?, args.flag("--base64"), args.token()?);
             let mut write = WriteSheetImage::new(spreadsheet, cell, image(&args.last("FILE")?)?)?;
             if let Some(name) = name {
-                write = write.named(&name)?;
+                write = write.with_name(&name)?;
             }
             if base64 {
-                write = write.encoded(ImageEncoding::Base64);
+                write = write.with_encoding(ImageEncoding::Base64);
             }
             Ok(write.request_streamed(site, &token))
         }
@@ -89,7 +90,7 @@ fn request(args: &mut Args, site: &Site) -> Result<http::Request<Body>> {
             let id = AppId::new(&args.required("--app-id")?)?;
             let secret = AppSecret::new(&args.required("--app-secret")?)?;
             args.end()?;
-            Ok(TenantTokenRequest::new(id, secret).request_streamed(site, &NoToken))
+            Ok(GetTenantToken::new(id, secret).request_streamed(site, &NoToken))
         }
         other => Err(format!("there is no `{other}`; see --help").into()),
     }

@@ -12,11 +12,13 @@ use crate::site::Site;
 use crate::token::{Auth, Authorizes};
 
 /// One of Lark's endpoints, with the values of one request. Implement it to add an endpoint that this crate
-/// lacks: every adapter takes it. A one-off call needs no type of its own, see [`Raw`](crate::Raw).
+/// lacks: every adapter takes it. A one-off call needs no type of its own, see [`Raw`](crate::endpoints::Raw).
 ///
 /// ```
 /// use http::Method;
-/// use lark_proto::*;
+/// use lark_proto::endpoints::{Endpoint, EndpointExt, Path, Reply};
+/// use lark_proto::token::TenantOrUser;
+/// use lark_proto::{Error, Invalid, Site, UserToken};
 ///
 /// /// Turns a wiki node's token into the document behind it.
 /// struct GetNode(String);
@@ -37,7 +39,7 @@ use crate::token::{Auth, Authorizes};
 ///         "/open-apis/wiki/v2/spaces/get_node"
 ///     }
 ///     fn path(&self) -> Path {
-///         Path::of(self.route()).query("token", &self.0)
+///         Path::new(self.route()).query("token", &self.0)
 ///     }
 ///     fn read(reply: &Reply) -> Result<Node, Error> {
 ///         Ok(reply.data::<Found>()?.node)
@@ -50,8 +52,8 @@ use crate::token::{Auth, Authorizes};
 /// # Ok::<(), Invalid>(())
 /// ```
 pub trait Endpoint {
-    /// The tokens that the endpoint accepts: [`TenantOnly`](crate::TenantOnly),
-    /// [`TenantOrUser`](crate::TenantOrUser) or [`NoAuth`](crate::NoAuth).
+    /// The tokens that the endpoint accepts: [`TenantOnly`](crate::token::TenantOnly),
+    /// [`TenantOrUser`](crate::token::TenantOrUser) or [`NoAuth`](crate::token::NoAuth).
     type Auth: Auth;
     /// The result of a success.
     type Output;
@@ -65,7 +67,7 @@ pub trait Endpoint {
 
     /// The route with its values, and the query.
     fn path(&self) -> Path {
-        Path::of(self.route())
+        Path::new(self.route())
     }
 
     /// The body, for endpoints that have one.
@@ -85,8 +87,8 @@ pub trait Endpoint {
         Resend::of(&self.method())
     }
 
-    /// Calls with the same lane are sent one at a time: a spreadsheet takes only serial writes. Reads have no lane.
-    fn lane(&self) -> Option<&str> {
+    /// Calls with the same key are sent one at a time: a spreadsheet takes only serial writes. Reads have none.
+    fn serial_key(&self) -> Option<&str> {
         None
     }
 
@@ -100,7 +102,7 @@ pub trait Endpoint {
         REPLY_LIMIT
     }
 
-    /// Reads the reply: with [`Reply::data`] at most endpoints, [`Reply::flat`] at those that hand out tokens,
+    /// Reads the reply: with [`Reply::data`] at most endpoints, [`Reply::top_level`] at those that hand out tokens,
     /// [`Reply::binary`] at those that answer with a file.
     ///
     /// # Errors
@@ -135,7 +137,7 @@ impl Resend {
 /// How many calls to an endpoint the vendor documents for one app in one tenant, per second and per minute.
 ///
 /// ```
-/// use lark_proto::Quota;
+/// use lark_proto::endpoints::Quota;
 ///
 /// const SEARCH: Quota = Quota::per_second(50).and_per_minute(1000);
 /// assert_ne!(SEARCH, Quota::per_minute(1000));
@@ -326,8 +328,8 @@ impl<E: Endpoint> Endpoint for WithLogId<'_, E> {
         self.0.resend()
     }
 
-    fn lane(&self) -> Option<&str> {
-        self.0.lane()
+    fn serial_key(&self) -> Option<&str> {
+        self.0.serial_key()
     }
 
     fn quota(&self) -> Quota {
@@ -384,7 +386,7 @@ mod tests {
         }
 
         fn path(&self) -> Path {
-            Path::of(self.route()).segment("7")
+            Path::new(self.route()).segment("7")
         }
 
         fn payload(&self) -> Option<Payload> {
@@ -401,8 +403,8 @@ mod tests {
             Resend::Safe
         }
 
-        fn lane(&self) -> Option<&str> {
-            Some("lane")
+        fn serial_key(&self) -> Option<&str> {
+            Some("key")
         }
 
         fn quota(&self) -> Quota {
@@ -450,7 +452,7 @@ mod tests {
         );
         assert_eq!(logged.route(), plain.route());
         assert_eq!(logged.resend(), plain.resend());
-        assert_eq!(logged.lane(), plain.lane());
+        assert_eq!(logged.serial_key(), plain.serial_key());
         assert_eq!(logged.quota(), plain.quota());
         assert_eq!(logged.reply_limit(), plain.reply_limit());
     }

@@ -10,8 +10,7 @@
 //!                                            http::Request<Bytes>                                                        advice()
 //! ```
 //!
-//! * What can be wrong is refused where a value is built, with the [`Rule`] that it breaks. From there on making a
-//!   request cannot fail.
+//! * What can be wrong is refused where a value is built, as [`Invalid`]. From there on making a request cannot fail.
 //! * A known code in a reply decides, whatever the HTTP status: the service answers failures with 200, 400 and 429
 //!   alike.
 //! * Nothing here knows the network, the time or a random number. The same values give the same bytes.
@@ -20,7 +19,7 @@
 //! use lark_proto::{EndpointExt, Image, Site, TenantToken, WriteSheetImage};
 //!
 //! let image = Image::new("GIF89a..")?;
-//! let write = WriteSheetImage::new("shtcnabc".parse()?, "Q7PlXT!H7".parse()?, image)?.named("photo")?;
+//! let write = WriteSheetImage::new("shtcnabc".parse()?, "Q7PlXT!H7".parse()?, image)?.with_name("photo")?;
 //! let request = write.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
 //! // .. any HTTP client sends it, and what comes back is a response like this one:
 //! let reply = r#"{"code":0,"data":{"spreadsheetToken":"shtcnabc","revision":80},"msg":"success"}"#;
@@ -29,50 +28,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A whole call, from its token to its result, is a [`Call`] of a [`Session`]: token life, retries, waits and turns as a
-//! machine that any transport obeys.
-//!
-//! The endpoints: [`PutImage`], [`WriteSheetImage`], and those that hand out tokens: [`TenantTokenRequest`],
-//! [`AppTokenRequest`], [`StoreTenantTokenRequest`], [`AppTicketResend`]. An [`Endpoint`] of your own is a few lines, and
-//! a one-off call is a [`Raw`]. With the feature `fake`, `fake::FakeLark` is a strict Lark in memory to test against.
+//! # Modules
+//! * [`values`]: what a request is made of. Each type states the rule that it holds.
+//! * [`endpoints`]: the requests, and the trait for adding one.
+//! * [`token`]: access tokens, and which endpoint takes which.
+//! * [`body`]: the encoders of JSON numbers, base64 and multipart forms.
+//! * [`error`]: what can go wrong, and by whose fault.
+//! * [`session`]: a whole call, from its token to its result, as a machine that any transport obeys: token life,
+//!   retries, rate limits and the order of writes.
+//! * [`wire`]: a request as the bytes of HTTP/1.1, or as a curl command.
+//! * `fake` (with the feature of the same name): a strict Lark in memory to test against.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-mod body;
+pub mod body;
 mod endpoint;
-mod endpoints;
-mod error;
+pub mod endpoints;
+pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod path;
 mod reply;
-mod session;
+pub mod session;
 mod site;
 mod text;
-mod token;
-mod values;
+pub mod token;
+pub mod values;
 pub mod wire;
 
-pub use body::{Body, Boundary, ImageEncoding, Multipart};
-pub use endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
-pub use endpoints::{
-    AppGrant, AppTicketEvent, AppTicketResend, AppTokenRequest, PutImage, Raw, SheetImageWritten,
-    StoreTenantTokenRequest, TenantGrant, TenantTokenRequest, WriteSheetImage,
-};
-pub use error::{
-    Advice, ApiError, CallError, Class, Code, Error, Failure, FieldViolation, Invalid, Outcome,
-    PermissionViolation, Rule, Unreadable, WaitFor,
-};
-pub use path::Path;
-pub use reply::Reply;
-pub use session::{
-    Call, CallId, Drive, Event, FetchId, Heard, Limits, Outgoing, Permanence, Phases, Purpose,
-    Session, Step,
-};
+pub use endpoints::{Endpoint, EndpointExt, PutImage, WriteSheetImage};
+pub use error::{CallError, Error, Invalid};
+pub use session::Limits;
 pub use site::Site;
-pub use token::{
-    AppToken, Auth, Authorizes, NoAuth, NoToken, TenantOnly, TenantOrUser, TenantToken, UserToken,
-};
-pub use values::{
-    App, AppId, AppSecret, AppTicket, FileName, Image, ImageFormat, ImageKey, SheetCell, SheetId,
-    SpreadsheetLink, SpreadsheetToken, TenantKey,
-};
+pub use token::{TenantToken, UserToken};
+pub use values::{App, Image, ImageKey, SheetCell, SpreadsheetLink};
+pub use {bytes, http};

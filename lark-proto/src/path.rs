@@ -5,8 +5,8 @@ use std::fmt;
 /// The path and query of a request.
 ///
 /// ```
-/// use lark_proto::Path;
-/// let path = Path::of("/open-apis/wiki/v2/spaces/:space_id/nodes").segment("a/b").query("q", "x&y");
+/// use lark_proto::endpoints::Path;
+/// let path = Path::new("/open-apis/wiki/v2/spaces/:space_id/nodes").segment("a/b").query("q", "x&y");
 /// assert_eq!(path.to_string(), "/open-apis/wiki/v2/spaces/a%2Fb/nodes?q=x%26y");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ const LONGEST: usize = 15_000;
 impl Path {
     /// A route such as `/open-apis/sheets/v2/spreadsheets/:spreadsheet_token/values_image`.
     #[must_use]
-    pub fn of(route: &str) -> Self {
+    pub fn new(route: &str) -> Self {
         let mut path = String::with_capacity(route.len() + 32);
         if !route.starts_with('/') {
             path.push('/');
@@ -149,23 +149,26 @@ mod tests {
 
     #[test]
     fn values_stay_inside_their_place() {
-        let of = |value: &str| Path::of("/a/:x/b/:y").segment(value).to_string();
+        let of = |value: &str| Path::new("/a/:x/b/:y").segment(value).to_string();
         assert_eq!(of("v"), "/a/v/b/:y");
         assert_eq!(of(".."), "/a/%2E%2E/b/:y");
         assert_eq!(of("../:y?#%"), "/a/..%2F%3Ay%3F%23%25/b/:y");
         assert_eq!(of("图\r\n"), "/a/%E5%9B%BE%0D%0A/b/:y");
-        assert_eq!(Path::of("/a/:x").segment(":x").segment("z").to_string(), "/a/%3Ax/z");
-        assert_eq!(Path::of("a b?c").query("d", "").query("", "e").to_string(), "/a%20b%3Fc?d=&=e");
+        assert_eq!(Path::new("/a/:x").segment(":x").segment("z").to_string(), "/a/%3Ax/z");
+        assert_eq!(
+            Path::new("a b?c").query("d", "").query("", "e").to_string(),
+            "/a%20b%3Fc?d=&=e"
+        );
     }
 
     #[test]
     fn any_length_is_a_uri() {
         let long = "图".repeat(100_000);
         let path =
-            Path::of("/:x").segment(&long).segment(&long).query(&long, &long).query("a", "b");
+            Path::new("/:x").segment(&long).segment(&long).query(&long, &long).query("a", "b");
         assert!(Site::LARK.uri(&path).path_and_query().unwrap().as_str().len() < 65_535);
-        assert_eq!(Path::of("/:x/y").segment(&long).to_string(), "//y", "left out, not cut");
-        let many = (0..70_000).fold(Path::of("/"), |path, _| path.segment("x").query("", ""));
+        assert_eq!(Path::new("/:x/y").segment(&long).to_string(), "//y", "left out, not cut");
+        let many = (0..70_000).fold(Path::new("/"), |path, _| path.segment("x").query("", ""));
         let _ = Site::LARK.uri(&many);
     }
 }

@@ -128,7 +128,7 @@ impl Reply {
     ///
     /// # Errors
     /// As [`Reply::data`].
-    pub fn flat<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+    pub fn top_level<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         self.success()?;
         serde_json::from_slice(self.body()).map_err(|error| self.unreadable(error.to_string()))
     }

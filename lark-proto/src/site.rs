@@ -8,7 +8,7 @@ use std::str::FromStr;
 use http::uri::Uri;
 
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
 use crate::path::Path;
 
 /// The service's base URL: always `https`, save on loopback, with no path, query or user info.
@@ -41,7 +41,7 @@ impl Site {
     /// name; [`str::parse`] takes Lark's own hosts and loopback only.
     ///
     /// # Errors
-    /// [`Rule::SiteForm`], [`Rule::SiteInsecure`].
+    /// [`InvalidKind::BadSite`], [`InvalidKind::InsecureSite`].
     pub fn custom(url: &str) -> Result<Self, Invalid> {
         Self::checked(url).map(|(site, _)| site)
     }
@@ -50,7 +50,7 @@ impl Site {
     fn checked(url: &str) -> Result<(Self, bool), Invalid> {
         // Whatever stands before an `@` may be a password, so that no error quotes it.
         let refused = |rule| Invalid::new(rule, url.rsplit('@').next().unwrap_or_default());
-        let form = || refused(Rule::SiteForm);
+        let form = || refused(InvalidKind::BadSite);
         let (scheme, rest) = url.split_once("://").ok_or_else(form)?;
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
         let (host, port) = match authority.rsplit_once(':') {
@@ -68,7 +68,7 @@ impl Site {
         let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "https" => ("https", 443),
             "http" if host.is_loopback() => ("http", 80),
-            "http" => return Err(refused(Rule::SiteInsecure)),
+            "http" => return Err(refused(InvalidKind::InsecureSite)),
             _ => return Err(form()),
         };
         let origin = match port.filter(|port| *port != default_port) {
@@ -112,7 +112,7 @@ impl FromStr for Site {
         }
         match Self::checked(text)? {
             (site, true) => Ok(site),
-            (site, false) => Err(Invalid::new(Rule::SiteForeign, site.origin.as_ref())),
+            (site, false) => Err(Invalid::new(InvalidKind::ForeignSite, site.origin.as_ref())),
         }
     }
 }
@@ -200,7 +200,7 @@ mod tests {
             assert_eq!(site.as_str(), origin);
             assert_eq!(site.is_loopback(), origin.starts_with("http:"));
             assert_eq!(
-                site.uri(&Path::of("/x").query("y", "z")).to_string(),
+                site.uri(&Path::new("/x").query("y", "z")).to_string(),
                 format!("{origin}/x?y=z")
             );
         }
@@ -209,29 +209,29 @@ mod tests {
     #[test]
     fn what_is_no_site_is_refused_by_its_rule() {
         for (url, rule) in [
-            ("http://open.feishu.cn", Rule::SiteInsecure),
-            ("http://localhost.evil.example", Rule::SiteInsecure),
-            ("http://127.1", Rule::SiteInsecure),
-            ("http://[2001:db8::1]", Rule::SiteInsecure),
-            ("open.feishu.cn", Rule::SiteForm),
-            ("ftp://open.feishu.cn", Rule::SiteForm),
-            ("https://", Rule::SiteForm),
-            ("https://a..b", Rule::SiteForm),
-            ("https://open.feishu.cn/open-apis", Rule::SiteForm),
-            ("https://open.feishu.cn//", Rule::SiteForm),
-            ("https://open.feishu.cn?x", Rule::SiteForm),
-            ("https://open.feishu.cn#x", Rule::SiteForm),
-            ("https://user:pass@open.feishu.cn", Rule::SiteForm),
-            ("https://open.feishu.cn:", Rule::SiteForm),
-            ("https://open.feishu.cn:70000", Rule::SiteForm),
-            ("https://open.feishu.cn:+80", Rule::SiteForm),
-            ("https://飞书.cn", Rule::SiteForm),
-            ("https://open.feishu.cn\r\nX: y", Rule::SiteForm),
-            ("https://[::1", Rule::SiteForm),
-            ("https://[::1]x", Rule::SiteForm),
+            ("http://open.feishu.cn", InvalidKind::InsecureSite),
+            ("http://localhost.evil.example", InvalidKind::InsecureSite),
+            ("http://127.1", InvalidKind::InsecureSite),
+            ("http://[2001:db8::1]", InvalidKind::InsecureSite),
+            ("open.feishu.cn", InvalidKind::BadSite),
+            ("ftp://open.feishu.cn", InvalidKind::BadSite),
+            ("https://", InvalidKind::BadSite),
+            ("https://a..b", InvalidKind::BadSite),
+            ("https://open.feishu.cn/open-apis", InvalidKind::BadSite),
+            ("https://open.feishu.cn//", InvalidKind::BadSite),
+            ("https://open.feishu.cn?x", InvalidKind::BadSite),
+            ("https://open.feishu.cn#x", InvalidKind::BadSite),
+            ("https://user:pass@open.feishu.cn", InvalidKind::BadSite),
+            ("https://open.feishu.cn:", InvalidKind::BadSite),
+            ("https://open.feishu.cn:70000", InvalidKind::BadSite),
+            ("https://open.feishu.cn:+80", InvalidKind::BadSite),
+            ("https://飞书.cn", InvalidKind::BadSite),
+            ("https://open.feishu.cn\r\nX: y", InvalidKind::BadSite),
+            ("https://[::1", InvalidKind::BadSite),
+            ("https://[::1]x", InvalidKind::BadSite),
         ] {
             let error = Site::custom(url).expect_err(url);
-            assert_eq!(error.rule(), rule, "{url}");
+            assert_eq!(error.kind(), rule, "{url}");
             assert!(!error.to_string().contains("pass"), "{error}");
         }
     }
@@ -244,7 +244,7 @@ mod tests {
         for url in
             ["https://open.feishu.cn.evil.example", "https://evilfeishu.cn", "https://10.0.0.1"]
         {
-            assert_eq!(url.parse::<Site>().unwrap_err().rule(), Rule::SiteForeign, "{url}");
+            assert_eq!(url.parse::<Site>().unwrap_err().kind(), InvalidKind::ForeignSite, "{url}");
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Tokens, and which of them an endpoint accepts, told apart at compile time.
 
-use std::fmt;
-
 use http::HeaderValue;
 
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
+use crate::values::text::secret_traits;
 
 mod sealed {
     pub trait Sealed {}
@@ -103,7 +102,7 @@ macro_rules! bearer_token {
             /// at: the same kind comes as `t-..`, `u-..`, `a-..` or as a JWT.
             ///
             /// # Errors
-            /// [`Rule::Token`]; the error does not quote the token.
+            /// [`InvalidKind::BadToken`]; the error does not quote the token.
             pub fn new(token: &str) -> Result<Self, Invalid> {
                 Bearer::new(token).map(Self)
             }
@@ -115,11 +114,7 @@ macro_rules! bearer_token {
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(***)"))
-            }
-        }
+        secret_traits!($name);
     };
 }
 bearer_token!(TenantToken);
@@ -132,7 +127,7 @@ struct Bearer(HeaderValue);
 
 impl Bearer {
     fn new(token: &str) -> Result<Self, Invalid> {
-        let refused = |part: String| Invalid::new(Rule::Token, part);
+        let refused = |part: String| Invalid::new(InvalidKind::BadToken, part);
         // Lark says to reserve 4 KB for a user token.
         if token.is_empty() || token.len() > 4096 {
             return Err(refused(format!("{} bytes", token.len())));
@@ -174,7 +169,7 @@ mod tests {
             ["", "Bearer t-secret", "t-secret\r\nX: y", "t-sécret", "t-secret\0", &"s".repeat(4097)]
         {
             let error = UserToken::new(bad).expect_err(bad);
-            assert_eq!(error.rule(), Rule::Token);
+            assert_eq!(error.kind(), InvalidKind::BadToken);
             assert!(!error.to_string().contains("secret"), "{error}");
         }
     }

@@ -19,9 +19,12 @@ use crate::body::Body;
 /// header by name, and the empty line.
 ///
 /// ```
-/// use lark_proto::{AppId, AppSecret, EndpointExt, NoToken, Site, TenantTokenRequest, wire};
+/// use lark_proto::{EndpointExt, Site, wire};
+/// use lark_proto::endpoints::GetTenantToken;
+/// use lark_proto::token::NoToken;
+/// use lark_proto::values::{AppId, AppSecret};
 ///
-/// let get = TenantTokenRequest::new(AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(
 ///     wire::head(&request),

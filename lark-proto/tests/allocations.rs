@@ -7,10 +7,11 @@ use std::{io, iter};
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Buf;
 use http::{HeaderValue, Request, Response};
-use lark_proto::{
-    AppTicketResend, AppTokenRequest, Body, Endpoint, EndpointExt, Image, ImageEncoding, PutImage,
-    Site, StoreTenantTokenRequest, TenantToken, TenantTokenRequest, WithLogId, WriteSheetImage,
+use lark_proto::body::{Body, ImageEncoding};
+use lark_proto::endpoints::{
+    GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket, WithLogId,
 };
+use lark_proto::{Endpoint, EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
 /// What `work` gives, and what it asked for.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, AllocationInfo) {
@@ -21,7 +22,7 @@ fn counted<T>(work: impl FnOnce() -> T) -> (T, AllocationInfo) {
 
 /// An image with the longest text as numbers.
 fn image(len: usize) -> Image {
-    Image::unchecked(vec![255; len]).unwrap()
+    Image::any_format(vec![255; len], "bin").unwrap()
 }
 
 fn put(image: Image) -> Request<Body> {
@@ -32,7 +33,7 @@ fn put(image: Image) -> Request<Body> {
 fn write(image: Image, encoding: ImageEncoding) -> Request<Body> {
     let token = TenantToken::new("t-1").unwrap();
     let write = WriteSheetImage::new("s".parse().unwrap(), "a!A1".parse().unwrap(), image).unwrap();
-    write.encoded(encoding).request_streamed(&Site::LARK, &token)
+    write.with_encoding(encoding).request_streamed(&Site::LARK, &token)
 }
 
 #[test]
@@ -100,10 +101,10 @@ fn a_success_takes_memory_for_what_it_gives() {
     check::<PutImage>(put, &["img_v3"]);
     check::<WriteSheetImage>(written, &["sht", "Q!A1:A1"]);
     // A token is kept as the header's value that it becomes.
-    check::<TenantTokenRequest>(tenant, &["Bearer t-7f1b"]);
-    check::<StoreTenantTokenRequest>(tenant, &["Bearer t-7f1b"]);
-    check::<AppTokenRequest>(app, &["Bearer a-32bd"]);
-    check::<AppTicketResend>(r#"{"code":0,"msg":"success"}"#, &[]);
+    check::<GetTenantToken>(tenant, &["Bearer t-7f1b"]);
+    check::<GetStoreTenantToken>(tenant, &["Bearer t-7f1b"]);
+    check::<GetAppToken>(app, &["Bearer a-32bd"]);
+    check::<ResendAppTicket>(r#"{"code":0,"msg":"success"}"#, &[]);
     // With room for the dots of one that is cut.
     check::<WithLogId<'_, PutImage>>(put, &["img_v3", &format!("{LOG_ID}…")]);
 }

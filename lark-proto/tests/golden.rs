@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use lark_proto::{
-    AppId, AppSecret, AppTicket, AppTicketResend, AppToken, AppTokenRequest, EndpointExt, Image,
-    ImageEncoding, NoToken, PutImage, Site, StoreTenantTokenRequest, TenantKey, TenantToken,
-    TenantTokenRequest, WriteSheetImage, wire,
-};
+use lark_proto::body::ImageEncoding;
+use lark_proto::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
+use lark_proto::token::{AppToken, NoToken};
+use lark_proto::values::{AppId, AppSecret, AppTicket, TenantKey};
+use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage, wire};
 
 /// The body of the vendor's cURL sample for `values_image`.
 const SAMPLE: &str = include_str!("golden/write-sheet-image.sample.json");
@@ -31,7 +31,7 @@ fn write() -> WriteSheetImage {
         "Q7PlXT!H7:H7".parse().unwrap(),
         sample_image(),
     )
-    .and_then(|write| write.named("test.png"))
+    .and_then(|write| write.with_name("test.png"))
     .unwrap()
 }
 
@@ -56,7 +56,7 @@ fn put_image() {
 #[test]
 fn write_sheet_image() {
     check("write-sheet-image.http", write().request(&Site::LARK, &token()));
-    let base64 = write().encoded(ImageEncoding::Base64).request(&Site::LARK, &token());
+    let base64 = write().with_encoding(ImageEncoding::Base64).request(&Site::LARK, &token());
     check("write-sheet-image-base64.http", base64);
 }
 
@@ -68,28 +68,28 @@ fn app() -> (AppId, AppSecret) {
 #[test]
 fn tenant_token() {
     let (id, secret) = app();
-    let get = TenantTokenRequest::new(id, secret);
+    let get = GetTenantToken::new(id, secret);
     check("tenant-token.http", get.request(&Site::FEISHU, &NoToken));
 }
 
 #[test]
 fn app_token() {
     let (id, secret) = app();
-    let get = AppTokenRequest::new(id, secret, AppTicket::new("dskLLdkasd").unwrap());
+    let get = GetAppToken::new(id, secret, AppTicket::new("dskLLdkasd").unwrap());
     check("app-token.http", get.request(&Site::LARK, &NoToken));
 }
 
 #[test]
 fn store_tenant_token() {
     let token = AppToken::new("a-32bd8551db2f081cbfd26293f27516390b9feb04").unwrap();
-    let get = StoreTenantTokenRequest::new(token, TenantKey::new("73658811060f175d").unwrap());
+    let get = GetStoreTenantToken::new(token, TenantKey::new("73658811060f175d").unwrap());
     check("store-tenant-token.http", get.request(&Site::LARK, &NoToken));
 }
 
 #[test]
 fn app_ticket_resend() {
     let (id, secret) = app();
-    let ask = AppTicketResend::new(id, secret);
+    let ask = ResendAppTicket::new(id, secret);
     check("app-ticket-resend.http", ask.request(&Site::LARK, &NoToken));
 }
 

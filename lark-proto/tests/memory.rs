@@ -6,21 +6,20 @@ use std::io::Read;
 
 use bytes::Buf;
 use cap::Cap;
-use lark_proto::{
-    Body, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken, WriteSheetImage,
-};
+use lark_proto::body::{Body, ImageEncoding};
+use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 #[test]
 fn streaming_holds_the_image_and_little_more() {
-    let image = Image::unchecked(vec![0xC5; 10_000_000]).unwrap();
+    let image = Image::any_format(vec![0xC5; 10_000_000], "bin").unwrap();
     let token = TenantToken::new("t-1").unwrap();
     let write = |encoding| {
         WriteSheetImage::new("s".parse().unwrap(), "a!A1".parse().unwrap(), image.clone())
             .unwrap()
-            .encoded(encoding)
+            .with_encoding(encoding)
             .request_streamed(&Site::LARK, &token)
             .into_body()
     };

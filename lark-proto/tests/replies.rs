@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
-use lark_proto::{
-    Advice, EndpointExt, Error, PutImage, Reply, TenantTokenRequest, Unreadable, WithLogId,
-    WriteSheetImage,
-};
+use lark_proto::endpoints::{GetTenantToken, Reply, WithLogId};
+use lark_proto::error::{Advice, Unreadable};
+use lark_proto::{EndpointExt, Error, PutImage, WriteSheetImage};
 
 const DATA: &str = r#"{"spreadsheetToken":"sht","updateRange":"Q!A1:A1","revision":80}"#;
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-SECRET","expire":7140}"#;
@@ -154,7 +153,7 @@ fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Respo
 fn error(reply: &Response<Bytes>) -> Error {
     let sheet = WriteSheetImage::decode(reply.clone()).unwrap_err();
     let image = PutImage::decode(reply.clone()).unwrap_err();
-    let token = TenantTokenRequest::decode(reply.clone()).unwrap_err();
+    let token = GetTenantToken::decode(reply.clone()).unwrap_err();
     assert_eq!([told(&image), told(&token)], [told(&sheet), told(&sheet)]);
     let (shown, status) = (sheet.to_string(), reply.status().as_u16());
     assert!(shown.contains(&format!("(HTTP {status}")), "{shown}");
@@ -175,7 +174,7 @@ fn unreadable(error: &Error) -> &Unreadable {
 fn told(error: &Error) -> String {
     let (advice, again) = match error.advice() {
         Advice::Again { after } => ("Again", Some(after)),
-        Advice::Renew => ("Renew", None),
+        Advice::RenewToken => ("Renew", None),
         Advice::GiveUp => ("GiveUp", None),
         other => panic!("{other:?}"),
     };
@@ -250,7 +249,7 @@ fn code_0_is_a_success_under_any_status() {
         assert_eq!(WriteSheetImage::decode(sheet).unwrap().spreadsheet_token, "sht");
         let image = PutImage::decode(decode(r#" {"data":{"image_key":"img_1"},"code":0} "#));
         assert_eq!(image.unwrap().as_str(), "img_1");
-        let grant = TenantTokenRequest::decode(decode(TOKEN)).unwrap();
+        let grant = GetTenantToken::decode(decode(TOKEN)).unwrap();
         assert_eq!((grant.token.expose_secret(), grant.expires_in.as_secs()), ("t-SECRET", 7140));
     }
 }
@@ -271,7 +270,7 @@ fn a_write_is_a_success_whatever_its_details() {
 fn a_success_can_carry_its_log_id() {
     let both = [("x-request-id", "R"), ("x-tt-logid", "T")];
     let token = reply(200, &both, TOKEN);
-    let (_, log_id) = WithLogId::<TenantTokenRequest>::decode(token.clone()).unwrap();
+    let (_, log_id) = WithLogId::<GetTenantToken>::decode(token.clone()).unwrap();
     assert_eq!(log_id.as_deref(), Some("T"));
     assert_eq!(WithLogId::<PutImage>::decode(token).unwrap_err().log_id(), Some("T"));
     let sheet = reply(200, &both[..1], format!(r#"{{"log_id":"B","code":0,"data":{DATA}}}"#));
@@ -400,7 +399,7 @@ fn a_token_is_never_shown() {
         r#"{"code":7,"msg":"Bearer t-SECRET and Bearer t-SECRET","error":{"message":"no Bearer t-SECRET"}}"#.into(),
     ];
     let wrong: Vec<_> = (SECRETS.lines().map(str::to_owned).chain(cut).chain(far))
-        .map(|body| TenantTokenRequest::decode(reply(200, &[], body)).unwrap_err())
+        .map(|body| GetTenantToken::decode(reply(200, &[], body)).unwrap_err())
         .filter(|error| format!("{error} {error:?}").contains("SEC"))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -408,7 +407,7 @@ fn a_token_is_never_shown() {
 
 #[test]
 fn a_reply_and_a_grant_do_not_show_the_token() {
-    let grant = TenantTokenRequest::decode(reply(200, &[], TOKEN)).unwrap();
+    let grant = GetTenantToken::decode(reply(200, &[], TOKEN)).unwrap();
     let reply = Reply::new(reply(200, &[], TOKEN));
     assert!(!format!("{grant:?}").contains("SECRET"), "{grant:?}");
     assert!(!format!("{reply:?}").contains("SECRET"), "{reply:?}");

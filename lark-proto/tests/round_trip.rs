@@ -5,11 +5,9 @@ use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
+use lark_proto::body::{Body, Boundary, ImageEncoding, Multipart};
 use lark_proto::fake::{FakeLark, ImageKind, TokenKind};
-use lark_proto::{
-    Body, Boundary, EndpointExt, Image, ImageEncoding, Multipart, PutImage, Site, TenantToken,
-    UserToken, WriteSheetImage,
-};
+use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, UserToken, WriteSheetImage};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -111,7 +109,7 @@ fn parts_by_multer(content_type: &str, body: Bytes) -> Vec<(String, Option<Strin
 proptest! {
     #[test]
     fn an_upload(bytes in content(), avatar: bool, sizes in sizes()) {
-        let image = Image::unchecked(bytes.clone()).unwrap();
+        let image = Image::any_format(bytes.clone(), "bin").unwrap();
         let (put, kind, word) = match avatar {
             true => (PutImage::avatar(image).unwrap(), ImageKind::Avatar, "avatar"),
             false => (PutImage::message(image).unwrap(), ImageKind::Message, "message"),
@@ -156,9 +154,9 @@ proptest! {
         let write = WriteSheetImage::new(
             FakeLark::SPREADSHEET.parse().unwrap(),
             range.parse().unwrap(),
-            Image::unchecked(bytes.clone()).unwrap(),
+            Image::any_format(bytes.clone(), "bin").unwrap(),
         );
-        let write = write.and_then(|write| write.named(&name)).unwrap().encoded(encoding);
+        let write = write.and_then(|write| write.with_name(&name)).unwrap().with_encoding(encoding);
         let streamed = write.request_streamed(&Site::FEISHU, &token());
         let request = write.request(&Site::FEISHU, &UserToken::new("t-1").unwrap());
         prop_assert_eq!(&assert_views_agree(streamed.body(), &sizes)?, request.body());
@@ -207,7 +205,7 @@ proptest! {
 fn ten_megabytes_of_boundaries() {
     let count = 10_000_000 / 71;
     let bytes: Vec<u8> = (0..count).flat_map(|n| format!("--lark_{n:064x}").into_bytes()).collect();
-    let put = PutImage::message(Image::unchecked(bytes.clone()).unwrap()).unwrap();
+    let put = PutImage::message(Image::any_format(bytes.clone(), "bin").unwrap()).unwrap();
     let request = put.request(&Site::LARK, &token());
     let expected = format!("multipart/form-data; boundary=lark_{count:064x}");
     assert_eq!(request.headers()["content-type"], expected);

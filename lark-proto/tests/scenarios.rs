@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
+use lark_proto::body::Body;
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark};
-use lark_proto::{
-    Body, Call, CallError, Failure, FetchId, Outgoing, Permanence, Purpose, Session, Site, Step,
-};
+use lark_proto::session::{Call, FetchId, Outgoing, Permanence, Purpose, Session, Step};
+use lark_proto::{CallError, Site};
 
 /// Everything that a call needs: the session, the fake, and the time.
 struct World {
@@ -23,7 +24,7 @@ struct World {
 }
 
 /// What the transport brings back, or its failure and the bytes of the body that were taken before it.
-type Answer<T> = Result<T, (Failure<io::Error>, u64)>;
+type Answer<T> = Result<T, (CallErrorKind<io::Error>, u64)>;
 
 impl World {
     fn new(scenario: &Scenario, keeps: bool) -> Self {
@@ -83,11 +84,11 @@ impl World {
                     self.kept.push((self.now + (time - within), id, reply));
                     Ok(None)
                 }
-                _ => Err((Failure::Deadline, len)),
+                _ => Err((CallErrorKind::Deadline, len)),
             };
         }
         if reply.body().len() as u64 > reply_limit {
-            return Err((Failure::TooLarge { limit: reply_limit }, len));
+            return Err((CallErrorKind::TooLarge { limit: reply_limit }, len));
         }
         Ok(Some(reply))
     }
@@ -95,7 +96,7 @@ impl World {
     /// Carries a request over a connection that breaks as the fake asks for: the reply, and the time until it is there.
     fn exchange(&mut self, request: Request<Body>) -> Answer<(Response<Bytes>, Duration)> {
         let reset = |pulled| {
-            Err((Failure::Transport(io::Error::from(io::ErrorKind::ConnectionReset)), pulled))
+            Err((CallErrorKind::Transport(io::Error::from(io::ErrorKind::ConnectionReset)), pulled))
         };
         let (head, mut body) = request.into_parts();
         let len = body.len();
@@ -197,7 +198,9 @@ fn a_check_notices_what_differs() {
     let mut world = World::new(twice, false);
     twice.prepare(&mut world.lark);
     let mut error = world.call(twice).unwrap_err();
-    let Failure::Lark(lark_proto::Error::Api(api)) = &mut error.kind else { panic!("{error:?}") };
+    let CallErrorKind::Lark(lark_proto::Error::Api(api)) = &mut error.kind else {
+        panic!("{error:?}")
+    };
     let earlier = world.lark.requests()[1].log_id.clone();
     assert!(earlier.is_some() && earlier != api.log_id);
     api.log_id = earlier;
@@ -208,7 +211,7 @@ fn a_check_notices_what_differs() {
     let mut world = World::new(cut, false);
     cut.prepare(&mut world.lark);
     let error = world.call(cut).unwrap_err();
-    let as_refused = CallError::new(error.route.clone(), Failure::<io::Error>::NoTicket);
+    let as_refused = CallError::new(error.route.clone(), CallErrorKind::<io::Error>::NoTicket);
     assert!(told(cut, &Err(as_refused), &world.lark).contains("NotSent"));
     assert_eq!(cut.check(&Err(error), &world.lark), Ok(()));
 }
@@ -217,7 +220,7 @@ fn a_check_notices_what_differs() {
 fn a_run_notices_what_differs() {
     let all = scenarios::all().unwrap();
     let named = |name| all.iter().find(|scenario| scenario.name == name).unwrap();
-    let failure = || Err(CallError::new("/", Failure::<io::Error>::NoApp));
+    let failure = || Err(CallError::new("/", CallErrorKind::<io::Error>::NoApp));
     // How many calls the run asked for, and what went otherwise if the call at `at` fails in each way.
     let told = |scenario: &Scenario, at: usize, time: Duration| {
         let (mut world, mut run, mut calls) = (World::new(scenario, false), Run::new(scenario), 0);

@@ -7,10 +7,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use cap::Cap;
 use http::Response;
-use lark_proto::{
-    App, Authorizes, Call, Endpoint, Image, PutImage, Session, Site, Step, TenantToken,
-    WriteSheetImage,
-};
+use lark_proto::session::{Call, Session, Step};
+use lark_proto::token::Authorizes;
+use lark_proto::{App, Endpoint, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);

@@ -13,11 +13,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use lark_hyper::FakeServer;
+use lark_proto::endpoints::GetTenantToken;
 use lark_proto::fake::FakeLark;
-use lark_proto::{
-    App, AppId, AppSecret, Image, ImageFormat, Invalid, NoToken, PutImage, SheetCell, Site,
-    SpreadsheetToken, TenantTokenRequest, WriteSheetImage,
-};
+use lark_proto::token::NoToken;
+use lark_proto::values::{AppId, AppSecret, ImageFormat, SpreadsheetToken};
+use lark_proto::{App, Image, Invalid, PutImage, SheetCell, Site, WriteSheetImage};
 use lark_ureq::Client;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -44,8 +44,7 @@ fn run() -> Result<()> {
     }
 
     // The client gets a token by itself; asked for here to be seen, the service gives the same one.
-    let get =
-        TenantTokenRequest::new(AppId::new(&place.app_id)?, AppSecret::new(&place.app_secret)?);
+    let get = GetTenantToken::new(AppId::new(&place.app_id)?, AppSecret::new(&place.app_secret)?);
     let (grant, time) = timed(|| client.call_as(&NoToken, &get))?;
     let minutes = grant.expires_in.as_secs() / 60;
     say("token", &format!("for {}, good for {minutes} minutes{time}", place.app_id))?;
@@ -101,7 +100,7 @@ fn jobs(paths: impl Iterator<Item = OsString>, place: &Place) -> Result<Vec<Job>
         Ok(Job {
             what: format!("{name} ({format}, {} bytes)", image.bytes().len()),
             put: PutImage::message(image.clone())?,
-            write: write.named(&name)?,
+            write: write.with_name(&name)?,
             image,
             cell,
         })

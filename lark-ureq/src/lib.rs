@@ -30,10 +30,12 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
-use lark_proto::{
-    App, AppTicket, Authorizes, Call, Endpoint, Failure, Invalid, Limits, Outgoing, Phases,
-    Purpose, Quota, Session, Site, Step, TenantKey, TenantToken,
-};
+use lark_proto::endpoints::Quota;
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::{Call, Outgoing, Phases, Purpose, Session, Step};
+use lark_proto::token::Authorizes;
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 use ureq::Timeout;
 
 use crate::parker::Parker;
@@ -62,8 +64,8 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// * It follows no redirect, since the request carries a token.
 /// * A phase for which the agent has no timeout gets that of [`Phases`]. Every phase ends at the deadline of the call.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
-///   and drops the answer. The call fails with [`Failure::Transport`], and its
-///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::Outcome::Unknown).
+///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
+///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).
 /// * A permanent error of the transport, such as a certificate that is not trusted, an invalid proxy or a
 ///   plain URI where the agent requires https, ends the call at its first attempt.
 ///
@@ -158,8 +160,8 @@ impl Client {
     /// Calls `endpoint` with the app's tenant access token.
     ///
     /// # Errors
-    /// [`Failure::NoApp`] for a client without an app; [`Failure::NoTenant`] and [`Failure::NoTicket`] for a store app;
-    /// [`Failure::ForeignTenant`] for a custom app and a tenant; [`Failure::TokenRequest`] if a token request of
+    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and [`CallErrorKind::NoTicket`] for a store app;
+    /// [`CallErrorKind::ForeignTenant`] for a custom app and a tenant; [`CallErrorKind::TokenRequest`] if a token request of
     /// another call failed; else as [`Client::call_as`], for the token request or for that of `endpoint`: the error's
     /// route tells which.
     pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError>
@@ -175,8 +177,8 @@ impl Client {
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`Failure::Lark`] if the service refuses the request or its reply cannot be read; [`Failure::TooLarge`];
-    /// [`Failure::Transport`]; [`Failure::Deadline`] and [`Failure::Queued`] if the deadline passes.
+    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read; [`CallErrorKind::TooLarge`];
+    /// [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and [`CallErrorKind::Queued`] if the deadline passes.
     pub fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
@@ -185,7 +187,7 @@ impl Client {
         self.run(Call::with_token(token, endpoint))
     }
 
-    /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::AppTicketEvent) reads it.
+    /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::endpoints::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
         self.shared.parker.with(|session, _| session.set_app_ticket(ticket));
     }
@@ -223,7 +225,7 @@ impl Client {
     fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
-        let mut driven = Driven { call: trace::keep(call), parker: &self.shared.parker };
+        let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
         loop {
             match driven.next() {
                 Step::Send(outgoing) => {
@@ -259,12 +261,13 @@ impl Client {
         };
         match reply {
             Ok(Some(reply)) => Ok(reply),
-            Ok(None) => Err((Failure::TooLarge { limit: exchange.reply_limit }, len)),
+            Ok(None) => Err((CallErrorKind::TooLarge { limit: exchange.reply_limit }, len)),
             Err(error) => {
                 let own = self.shared.agent.config().timeouts().global;
                 let late = matches!(error, ureq::Error::Timeout(Timeout::Global))
                     && own.is_none_or(|own| own > within);
-                let failure = if late { Failure::Deadline } else { Failure::Transport(error) };
+                let failure =
+                    if late { CallErrorKind::Deadline } else { CallErrorKind::Transport(error) };
                 Err((failure, len - reader.get_ref().len()))
             }
         }
@@ -272,7 +275,7 @@ impl Client {
 }
 
 /// The outcome of a request: the reply, or the failure and how many bytes of the body were pulled.
-type Outcome = Result<Response<Bytes>, (Failure<ureq::Error>, u64)>;
+type Outcome = Result<Response<Bytes>, (CallErrorKind<ureq::Error>, u64)>;
 
 /// The settings of one request.
 struct Exchange<'a> {
@@ -342,12 +345,12 @@ impl Exchange<'_> {
 }
 
 /// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
-struct Driven<'a, 'e, O> {
+struct CallGuard<'a, 'e, O> {
     call: Call<'e, O, ureq::Error>,
     parker: &'a Parker,
 }
 
-impl<O> Driven<'_, '_, O> {
+impl<O> CallGuard<'_, '_, O> {
     /// Takes the next step. If that is a wait, returns when it is over.
     fn next(&mut self) -> Step<O, ureq::Error> {
         let Self { call, parker } = self;
@@ -377,7 +380,7 @@ impl<O> Driven<'_, '_, O> {
     }
 }
 
-impl<O> Drop for Driven<'_, '_, O> {
+impl<O> Drop for CallGuard<'_, '_, O> {
     fn drop(&mut self) {
         self.parker.cancel(&mut self.call);
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, SystemTime};
 
-use lark_proto::{Call, CallId, Event, Session, Step};
+use lark_proto::session::{Call, CallId, Event, Session, Step};
 
 use crate::{Clock, trace};
 
@@ -155,7 +155,7 @@ mod tests {
         let put = put();
         let (parker, clock, mut calls) = waiting(&put);
         let (hour, wait) = (Duration::from_secs(3600), Duration::from_secs(5));
-        let events = [Event::Waits { reason: lark_proto::WaitFor::Token, time: hour }];
+        let events = [Event::Waits { reason: lark_proto::error::WaitFor::Token, time: hour }];
         parker.park(calls[2].id(), wait, &events);
         assert_eq!(clock.elapsed(), wait, "it was not named");
         // The session names the first waiting call, and another park consumes the unpark.

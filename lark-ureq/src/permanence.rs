@@ -1,12 +1,13 @@
 //! Which of ureq's errors are permanent.
 
-use lark_proto::{Failure, Permanence};
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::Permanence;
 use ureq::Error;
 
 /// Whether another attempt may succeed. An error that is not listed counts as transient: the call's limits bound its
 /// attempts.
-pub(crate) fn permanence(failure: &Failure<Error>) -> Permanence {
-    let Failure::Transport(error) = failure else { return Permanence::Passing };
+pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
+    let CallErrorKind::Transport(error) = failure else { return Permanence::Passing };
     let is_permanent = match error {
         // Errors of the request, of the agent's settings or of its connectors.
         Error::Http(_)
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     fn is_permanent(error: Error) -> bool {
-        permanence(&Failure::Transport(error)) == Permanence::Permanent
+        permanence(&CallErrorKind::Transport(error)) == Permanence::Permanent
     }
 
     #[test]
@@ -79,7 +80,7 @@ mod tests {
         ] {
             assert!(!is_permanent(error));
         }
-        assert_eq!(permanence(&Failure::Deadline), Permanence::Passing);
+        assert_eq!(permanence(&CallErrorKind::Deadline), Permanence::Passing);
     }
 
     #[test]

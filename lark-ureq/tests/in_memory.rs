@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lark_proto::endpoints::{Payload, Reply};
 use lark_proto::fake::{Break, FakeLark, Route};
-use lark_proto::{
-    App, Endpoint, Image, Limits, Payload, PutImage, Reply, Site, TenantOnly, WriteSheetImage,
-};
+use lark_proto::token::TenantOnly;
+use lark_proto::{App, Endpoint, Image, Limits, PutImage, Site, WriteSheetImage};
 use lark_ureq::{Client, Clock};
 use memory::Memory;
 
@@ -54,7 +54,7 @@ fn an_agents_own_transport_carries_the_whole_job() {
 fn timeouts_grow_with_the_body() {
     let timeouts = |len: usize| {
         let memory = Arc::default();
-        let image = Image::unchecked(vec![7; len]).unwrap();
+        let image = Image::any_format(vec![7; len], "bin").unwrap();
         client(&memory).call(&PutImage::message(image).unwrap()).unwrap();
         let mut timeouts = memory.lock().unwrap().timeouts.clone();
         timeouts.remove("global"); // the call's own limits, which end the others
@@ -81,7 +81,7 @@ fn the_kernel_is_told_one_timeout_for_all_writes_and_one_for_all_reads() {
     let told = [("read", seconds(119)), ("write", seconds(29))];
     assert_eq!(std::mem::take(&mut memory.lock().unwrap().told), told.into());
 
-    let image = Image::unchecked(vec![7; 10 << 20]).unwrap();
+    let image = Image::any_format(vec![7; 10 << 20], "bin").unwrap();
     client.call(&PutImage::message(image).unwrap()).unwrap();
     let mut told = std::mem::take(&mut memory.lock().unwrap().told);
     let body = [("read", seconds(119 + 160)), ("write", seconds(29 + 160))];

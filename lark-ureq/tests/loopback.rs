@@ -11,11 +11,14 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use lark_hyper::FakeServer;
+use lark_proto::endpoints::{GetTenantToken, Reply, WithLogId};
+use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::http1::{self, Requests};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
+use lark_proto::token::{NoToken, TenantOnly};
+use lark_proto::values::{AppId, AppSecret};
 use lark_proto::{
-    App, AppId, AppSecret, Code, Endpoint, EndpointExt, Failure, Image, Limits, NoToken, Outcome,
-    PutImage, Reply, Site, TenantOnly, TenantToken, TenantTokenRequest, UserToken, WithLogId,
+    App, Endpoint, EndpointExt, Image, Limits, PutImage, Site, TenantToken, UserToken,
     WriteSheetImage, wire,
 };
 use lark_ureq::Client;
@@ -90,7 +93,7 @@ fn a_given_token_is_used_as_it_is() {
     let refused = client.call_as(&TenantToken::new("t-old").unwrap(), &put(9)).unwrap_err();
     assert_eq!(refused.lark().unwrap().api().unwrap().code, Code::TENANT_TOKEN_INVALID);
     let no_app = client.call(&put(9)).unwrap_err();
-    assert!(matches!(no_app.kind, Failure::NoApp), "{no_app}");
+    assert!(matches!(no_app.kind, CallErrorKind::NoApp), "{no_app}");
     assert_eq!(server.lark().requests().len(), 2, "nothing is sent without credentials");
 }
 
@@ -139,8 +142,8 @@ fn a_reply_is_read_up_to_the_limit() {
         server.lark().fail_next_on(Route::ImageV4Put, Fault::Reply(Response::new(body)));
         client.call(&put(9)).unwrap_err().kind
     };
-    assert!(matches!(reply(1001), Failure::TooLarge { limit: 1000 }));
-    assert!(matches!(reply(1000), Failure::Lark(lark_proto::Error::Unreadable(_))));
+    assert!(matches!(reply(1001), CallErrorKind::TooLarge { limit: 1000 }));
+    assert!(matches!(reply(1000), CallErrorKind::Lark(lark_proto::Error::Unreadable(_))));
     assert!(client.call(&put(9)).is_ok(), "the next call is none the worse");
 }
 
@@ -150,7 +153,7 @@ fn a_limit_for_replies_is_not_one_for_those_to_token_requests() {
     let client = Client::new(server.site().clone(), app()).with_reply_limit(1);
     let error = client.call(&put(9)).unwrap_err();
     assert_eq!(error.route, Route::ImageV4Put.path());
-    assert!(matches!(error.kind, Failure::TooLarge { limit: 1 }));
+    assert!(matches!(error.kind, CallErrorKind::TooLarge { limit: 1 }));
 }
 
 /// Requests in the order of their arrival, each with the number of its connection.
@@ -206,7 +209,7 @@ fn requests_go_out_on_one_connection_as_wire_writes_them() {
     client.call(&write(50)).unwrap();
     client.call(&write(50)).unwrap();
 
-    let get = TenantTokenRequest::new(
+    let get = GetTenantToken::new(
         AppId::new(FakeLark::APP_ID).unwrap(),
         AppSecret::new(FakeLark::APP_SECRET).unwrap(),
     );
@@ -282,7 +285,7 @@ fn no_redirect_is_followed() {
         let client = Client::with_agent(site, App::None, agent.into());
         let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap_err();
         match error.kind {
-            Failure::Lark(lark_proto::Error::Unreadable(reply)) => {
+            CallErrorKind::Lark(lark_proto::Error::Unreadable(reply)) => {
                 assert_eq!(reply.status, status);
             }
             other => panic!("{status}: {other:?}"),
@@ -306,7 +309,7 @@ fn the_agents_own_timeout_is_kept() {
         .build();
     let client = Client::with_agent(site, App::None, agent.into());
     let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap_err();
-    let timeout = Failure::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
+    let timeout = CallErrorKind::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
     assert_eq!(format!("{:?}", error.kind), format!("{timeout:?}"));
 }
 
@@ -316,7 +319,7 @@ fn a_reply_that_breaks_off_is_the_transports_error() {
     let (site, server) = canned(vec![cut.into()]);
     let client = Client::new(site, App::None);
     let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9)).unwrap_err();
-    assert!(matches!(error.kind, Failure::Transport(_)), "{error:?}");
+    assert!(matches!(error.kind, CallErrorKind::Transport(_)), "{error:?}");
     server.join().unwrap();
 }
 
@@ -413,7 +416,7 @@ fn an_answer_to_a_part_of_the_body_is_lost_and_the_outcome_unknown() {
     });
     let client = Client::new(site, App::None).with_limits(Limits::one_attempt());
     let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put(9_000_000)).unwrap_err();
-    assert!(matches!(error.kind, Failure::Transport(ureq::Error::Io(_))), "{error:?}");
+    assert!(matches!(error.kind, CallErrorKind::Transport(ureq::Error::Io(_))), "{error:?}");
     assert_eq!(error.outcome(), Outcome::Unknown);
 }
 
@@ -426,6 +429,9 @@ fn an_error_that_cannot_pass_ends_the_call_at_once() {
         .with_limits(Limits::default().total(Duration::from_millis(200)));
     let error = client.call(&put(9)).unwrap_err();
     let kind = &error.kind;
-    assert!(matches!(kind, Failure::Transport(ureq::Error::RequireHttpsOnly(_))), "{error:?}");
+    assert!(
+        matches!(kind, CallErrorKind::Transport(ureq::Error::RequireHttpsOnly(_))),
+        "{error:?}"
+    );
     assert_eq!(error.route, Route::TenantAccessToken.path());
 }

@@ -8,11 +8,10 @@ use std::{env, fs};
 
 use cap::Cap;
 use lark_hyper::FakeServer;
+use lark_proto::body::ImageEncoding;
 use lark_proto::fake::FakeLark;
-use lark_proto::{
-    App, Authorizes, Endpoint, EndpointExt, Image, ImageEncoding, PutImage, Site, TenantToken,
-    WriteSheetImage,
-};
+use lark_proto::token::Authorizes;
+use lark_proto::{App, Endpoint, EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 use tokio::runtime::Builder;
 
 #[global_allocator]
@@ -69,7 +68,7 @@ fn run(job: &str) {
     let write = WriteSheetImage::new(spreadsheet, cell, image.clone()).unwrap();
     match job {
         "numbers" => call(client, site, &write),
-        "base64" => call(client, site, &write.encoded(ImageEncoding::Base64)),
+        "base64" => call(client, site, &write.with_encoding(ImageEncoding::Base64)),
         "upload" => call(client, site, &PutImage::message(image).unwrap()),
         _ => drop(write.request(&site, &TenantToken::new("t-1").unwrap())),
     }

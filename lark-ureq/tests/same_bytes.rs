@@ -9,12 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{Method, Request, Response};
+use lark_proto::body::{Boundary, ImageEncoding};
+use lark_proto::endpoints::{
+    GetAppToken, GetStoreTenantToken, GetTenantToken, Path, Payload, Reply, ResendAppTicket,
+};
 use lark_proto::fake::http1::{self, Requests};
+use lark_proto::token::{AppToken, Authorizes, NoToken, TenantOrUser};
+use lark_proto::values::{AppId, AppSecret, AppTicket, TenantKey};
 use lark_proto::{
-    App, AppId, AppSecret, AppTicket, AppTicketResend, AppToken, AppTokenRequest, Authorizes,
-    Boundary, Endpoint, EndpointExt, Error, Image, ImageEncoding, Limits, NoToken, Path, Payload,
-    PutImage, Reply, Site, StoreTenantTokenRequest, TenantKey, TenantOrUser, TenantToken,
-    TenantTokenRequest, UserToken, WriteSheetImage, wire,
+    App, Endpoint, EndpointExt, Error, Image, Limits, PutImage, Site, TenantToken, UserToken,
+    WriteSheetImage, wire,
 };
 
 /// What `lark-ureq` adds to a request.
@@ -123,9 +127,9 @@ fn an_image_in_a_cell() {
         let len = check(&tenant(), &write);
         assert!(len > 2 * image.bytes().len());
         check(&UserToken::new("u-7f1b").unwrap(), &write);
-        let named = write.named("图 \"1\"").unwrap();
+        let named = write.with_name("图 \"1\"").unwrap();
         check(&tenant(), &named);
-        check(&tenant(), &named.encoded(ImageEncoding::Base64));
+        check(&tenant(), &named.with_encoding(ImageEncoding::Base64));
     }
 }
 
@@ -137,10 +141,10 @@ fn tokens_and_tickets() {
     let ticket = AppTicket::new("dskLLdkasd").unwrap();
     let app_token = AppToken::new("a-32bd8551db2f081cbfd26293f27516390b9feb04").unwrap();
     let tenant = TenantKey::new("73658811060f175d").unwrap();
-    check(&NoToken, &TenantTokenRequest::new(id(), secret()));
-    check(&NoToken, &AppTokenRequest::new(id(), secret(), ticket));
-    check(&NoToken, &StoreTenantTokenRequest::new(app_token, tenant));
-    check(&NoToken, &AppTicketResend::new(id(), secret()));
+    check(&NoToken, &GetTenantToken::new(id(), secret()));
+    check(&NoToken, &GetAppToken::new(id(), secret(), ticket));
+    check(&NoToken, &GetStoreTenantToken::new(app_token, tenant));
+    check(&NoToken, &ResendAppTicket::new(id(), secret()));
 }
 
 /// An endpoint of a caller's, with or without a body, whose path and query need escapes.
@@ -157,7 +161,7 @@ macro_rules! own {
                 "/open-apis/own/v1/:name/it's"
             }
             fn path(&self) -> Path {
-                let path = Path::of(self.route()).segment("a/b ..?图%");
+                let path = Path::new(self.route()).segment("a/b ..?图%");
                 path.query("q[]", "x&y=+1 #").query("..", "")
             }
             fn payload(&self) -> Option<Payload> {

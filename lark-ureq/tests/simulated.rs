@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
+use lark_proto::endpoints::SheetImageWritten;
+use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Route};
+use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{
-    App, AppTicket, Code, EndpointExt, Failure, Image, ImageKey, Limits, Outcome, PutImage,
-    SheetImageWritten, Site, TenantKey, TenantToken, WriteSheetImage,
+    App, EndpointExt, Image, ImageKey, Limits, PutImage, Site, TenantToken, WriteSheetImage,
 };
 use lark_ureq::{CallError, Client, Clock};
 use memory::{Memory, Reaction};
@@ -390,8 +392,8 @@ fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
     for (error, took) in ends {
         assert!(error.route.ends_with(TOKEN) && took <= secs(100), "{error} {took:?}");
         let cause = match error.kind {
-            Failure::Transport(cause) => cause.to_string(),
-            Failure::TokenRequest(text) => text.to_string(),
+            CallErrorKind::Transport(cause) => cause.to_string(),
+            CallErrorKind::TokenRequest(text) => text.to_string(),
             other => panic!("{other}"),
         };
         assert_eq!(cause, "io: connection reset");
@@ -430,12 +432,12 @@ fn a_missing_ticket_is_asked_for_once_and_waited_for_by_patient_calls() {
         let client = client.with_limits(Limits::default().longest_wait(secs(patience)));
         world.timed(|| client.call(&put("GIF89a")))
     };
-    let resends = || world.count(Route::AppTicketResend.path());
+    let resends = || world.count(Route::ResendAppTicket.path());
     // The event of the first resend is lost.
     for second in [0, 60, 299] {
         world.clock.sleep(secs(second) - world.clock.elapsed());
         let (result, took) = call(60);
-        assert!(matches!(result.unwrap_err().kind, Failure::NoTicket));
+        assert!(matches!(result.unwrap_err().kind, CallErrorKind::NoTicket));
         assert_eq!((took <= millis(100), resends()), (true, 1), "after {second} s");
     }
     world.clock.sleep(secs(301) - world.clock.elapsed());
@@ -449,7 +451,7 @@ fn a_missing_ticket_is_asked_for_once_and_waited_for_by_patient_calls() {
             result.unwrap();
             assert_eq!(took, millis(120_300));
         }
-        _ => assert!(matches!(call(60).0.unwrap_err().kind, Failure::NoTicket)),
+        _ => assert!(matches!(call(60).0.unwrap_err().kind, CallErrorKind::NoTicket)),
     });
     assert_eq!(resends(), 2);
 }
@@ -458,7 +460,7 @@ fn a_missing_ticket_is_asked_for_once_and_waited_for_by_patient_calls() {
 fn a_service_that_does_not_answer_ends_the_call_with_a_timeout_of_the_response() {
     let world = world(App::None, |_, _| hangs());
     let (result, took) = world.write(&write_to("shtcn0", "GIF89aA"), Limits::one_attempt());
-    let timeout = Failure::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
+    let timeout = CallErrorKind::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
     assert_eq!(format!("{:?}", result.unwrap_err().kind), format!("{timeout:?}"));
     assert!(secs(119) <= took && took <= secs(121), "{took:?}");
 }

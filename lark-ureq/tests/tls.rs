@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use lark_proto::{App, Failure, Image, Outcome, PutImage, Site, TenantToken};
+use lark_proto::error::{CallErrorKind, Outcome};
+use lark_proto::{App, Image, PutImage, Site, TenantToken};
 use lark_ureq::Client;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection};
@@ -42,7 +43,7 @@ fn a_certificate_that_is_not_trusted_ends_the_call_at_its_first_attempt() {
     let client = Client::with_agent(site, App::None, agent.into());
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let error = client.call_as(&TenantToken::new("t-1").unwrap(), &put).unwrap_err();
-    assert!(matches!(error.kind, Failure::Transport(_)), "{error:?}");
+    assert!(matches!(error.kind, CallErrorKind::Transport(_)), "{error:?}");
     assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
     assert_eq!((accepted.load(Ordering::SeqCst), error.outcome()), (1, Outcome::NotSent));
 }

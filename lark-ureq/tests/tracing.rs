@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
-use lark_proto::{App, AppTicket, Image, PutImage, Site, TenantKey, WriteSheetImage};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
 use lark_ureq::ureq::http::StatusCode;
 use lark_ureq::{Client, Clock};
 use memory::Memory;

@@ -9,7 +9,8 @@ use clients::{hyper, lark_hyper, lark_ureq, ureq};
 use lark_benches::server::{Server, serve_if_asked};
 use lark_benches::turns::{Asked, Bar, Costs, Line, Way};
 use lark_benches::{MAIN, image, random_bytes, token, write_to};
-use lark_proto::{Authorizes, Endpoint, EndpointExt, Image, PutImage, Site, TenantToken};
+use lark_proto::token::Authorizes;
+use lark_proto::{Endpoint, EndpointExt, Image, PutImage, Site, TenantToken};
 use tokio::runtime::{Builder, Runtime};
 
 const SPREADSHEET: &str = "shtcnabc";

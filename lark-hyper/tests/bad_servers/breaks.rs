@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lark_hyper::{Client, Pool, Timeout, TransportError};
-use lark_proto::{Failure, Image, Limits, TenantToken, WriteSheetImage};
+use lark_proto::error::CallErrorKind;
+use lark_proto::{Image, Limits, TenantToken, WriteSheetImage};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -141,8 +142,8 @@ async fn who_does_not_read_in_time_is_left() {
         let start = Instant::now();
         let end = client.call_as(&TenantToken::new("t-1").unwrap(), &write).await.unwrap_err();
         let is_right = match &end.kind {
-            Failure::Deadline => is_deadline,
-            Failure::Transport(TransportError::Timeout(Timeout::SendBody)) => !is_deadline,
+            CallErrorKind::Deadline => is_deadline,
+            CallErrorKind::Transport(TransportError::Timeout(Timeout::SendBody)) => !is_deadline,
             _ => false,
         };
         assert!(is_right, "{end:?}");

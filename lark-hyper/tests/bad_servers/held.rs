@@ -25,7 +25,7 @@ async fn is_let_go(script: Vec<Act>) -> bool {
     let client = server.client().with_limits(limits);
     let (sender, held) = oneshot::channel();
     let bytes = Bytes::from_owner(Held(vec![7; 10_000_000], sender));
-    let put = PutImage::message(Image::unchecked(bytes).unwrap()).unwrap();
+    let put = PutImage::message(Image::any_format(bytes, "bin").unwrap()).unwrap();
     let _ = client.call_as(&TenantToken::new("t-1").unwrap(), &put).await;
     drop((client, put));
     timeout(Duration::from_secs(600), held).await.is_ok()

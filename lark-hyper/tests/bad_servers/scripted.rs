@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::Response;
 use lark_hyper::{CallError, Client, Pool, TransportError};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::http1;
-use lark_proto::{App, Error, Failure, Image, ImageKey, Limits, PutImage, Site, TenantToken};
+use lark_proto::{App, Error, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -215,11 +216,15 @@ impl From<Result<ImageKey, CallError>> for End {
     fn from(outcome: Result<ImageKey, CallError>) -> Self {
         match outcome.map_err(|error| error.kind) {
             Ok(key) => Self::Key(key.as_str().to_owned()),
-            Err(Failure::Lark(Error::Api(error))) => Self::Refused(error.code.0, error.log_id),
-            Err(Failure::Lark(Error::Unreadable(reply))) => Self::Unreadable(reply.status.as_u16()),
-            Err(Failure::TooLarge { limit }) => Self::TooLarge(limit),
-            Err(Failure::Transport(TransportError::Failed(_))) => Self::Transport,
-            Err(Failure::Deadline) => Self::Deadline,
+            Err(CallErrorKind::Lark(Error::Api(error))) => {
+                Self::Refused(error.code.0, error.log_id)
+            }
+            Err(CallErrorKind::Lark(Error::Unreadable(reply))) => {
+                Self::Unreadable(reply.status.as_u16())
+            }
+            Err(CallErrorKind::TooLarge { limit }) => Self::TooLarge(limit),
+            Err(CallErrorKind::Transport(TransportError::Failed(_))) => Self::Transport,
+            Err(CallErrorKind::Deadline) => Self::Deadline,
             other => panic!("{other:?}"),
         }
     }
@@ -227,7 +232,7 @@ impl From<Result<ImageKey, CallError>> for End {
 
 /// Uploads an image of `len` bytes.
 pub(crate) async fn put(client: &Client<Pool>, len: usize) -> End {
-    let put = PutImage::message(Image::unchecked(vec![7; len]).unwrap()).unwrap();
+    let put = PutImage::message(Image::any_format(vec![7; len], "bin").unwrap()).unwrap();
     let token = TenantToken::new("t-1").unwrap();
     timeout(HANGS, client.call_as(&token, &put)).await.expect("the call ends").into()
 }

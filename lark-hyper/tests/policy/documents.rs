@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use lark_proto::{Failure, Limits, Outcome};
+use lark_proto::Limits;
+use lark_proto::error::{CallErrorKind, Outcome};
 
 use crate::service::{
     Reaction, World, after, answer, custom, done, millis, refusal, secs, with, with_tokens, write,
@@ -103,7 +104,7 @@ fn a_write_that_may_have_been_carried_out_ends_as_unknown_with_the_transports_ca
     let hasty = client.with_limits(Limits::default().total(secs(30)));
     let error = world.executor.run(hasty.call(&write(0, "one"))).unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
-    assert!(matches!(error.earlier(), Some(Failure::Transport(_))), "{error}");
+    assert!(matches!(error.earlier(), Some(CallErrorKind::Transport(_))), "{error}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use lark_hyper::{CallError, Client, Transport};
-use lark_proto::{App, AppTicket, Failure, Limits, Outcome, TenantKey};
+use lark_proto::error::{CallErrorKind, Outcome};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Limits};
 
 use crate::service::{
     Reaction, TOKEN, World, after, answer, custom, done, granted, millis, refusal, secs, told,
@@ -191,8 +193,8 @@ fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
             let error = result.unwrap_err();
             assert!(error.route.ends_with(TOKEN) && error.outcome() == Outcome::NotSent);
             let cause = match &error.kind {
-                Failure::Transport(cause) => cause.to_string(),
-                Failure::TokenRequest(cause) => cause.to_string(),
+                CallErrorKind::Transport(cause) => cause.to_string(),
+                CallErrorKind::TokenRequest(cause) => cause.to_string(),
                 _ => panic!("{error:?}"),
             };
             assert_eq!(cause, "connection cut");
@@ -246,7 +248,7 @@ fn store(
 }
 
 fn lacks_ticket<O, T>(result: &Result<O, CallError<T>>) -> bool {
-    matches!(result, Err(error) if matches!(error.kind, Failure::NoTicket))
+    matches!(result, Err(error) if matches!(error.kind, CallErrorKind::NoTicket))
 }
 
 #[test]
@@ -317,5 +319,8 @@ fn a_renewal_that_fails_while_its_call_waits_at_a_gate_is_not_the_error_of_the_c
         client.clone().with_limits(limits).call(&upload()).await
     });
     let error = ends[0].as_ref().unwrap_err();
-    assert!(error.route.ends_with("/put/") && matches!(error.kind, Failure::Lark(_)), "{error:?}");
+    assert!(
+        error.route.ends_with("/put/") && matches!(error.kind, CallErrorKind::Lark(_)),
+        "{error:?}"
+    );
 }

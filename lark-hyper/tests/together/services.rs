@@ -14,7 +14,8 @@ use hyper::service::Service;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{CallError, Client, Frames, Transport};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Authorizes, Endpoint, Site, TenantToken};
+use lark_proto::token::Authorizes;
+use lark_proto::{App, Endpoint, Site, TenantToken};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeServer};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{FakeLark, Route, TokenKind};
-use lark_proto::{App, AppTicket, Failure, Image, PutImage, Site, TenantKey};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Image, PutImage, Site};
 use tokio::time::sleep;
 
 use crate::services::{Slow, all, app, begin, ends};
 
 const STORE: [Route; 3] =
-    [Route::AppAccessToken, Route::StoreTenantAccessToken, Route::AppTicketResend];
+    [Route::AppAccessToken, Route::StoreTenantAccessToken, Route::ResendAppTicket];
 const OTHER: &str = "0a1b2c3d4e5f6071";
 
 fn put() -> PutImage {
@@ -134,7 +136,7 @@ async fn without_a_ticket_one_call_asks_for_it_and_all_end() {
     let client = store(&slow).for_tenant(TenantKey::new(FakeLark::TENANT_KEY).unwrap());
     for end in ends(begin(&client, puts(10))).await {
         let error = end.unwrap_err();
-        assert!(matches!(error.kind, Failure::NoTicket), "{error}");
+        assert!(matches!(error.kind, CallErrorKind::NoTicket), "{error}");
     }
     assert_eq!(slow.counts(STORE), [0, 0, 1]);
     give_ticket(&slow, &client);

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use memchr::memmem;
 
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
 
 /// The boundary string that separates the parts of a multipart form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ impl Boundary {
     /// A boundary of the caller's.
     ///
     /// # Errors
-    /// [`Rule::BoundaryForm`].
+    /// [`InvalidKind::BadBoundary`].
     pub fn new(boundary: &str) -> Result<Self, Invalid> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
         if (1..=70).contains(&boundary.len())
@@ -38,7 +38,7 @@ impl Boundary {
         {
             Ok(Self(boundary.to_owned().into()))
         } else {
-            Err(Invalid::new(Rule::BoundaryForm, boundary))
+            Err(Invalid::new(InvalidKind::BadBoundary, boundary))
         }
     }
 

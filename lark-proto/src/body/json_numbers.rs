@@ -20,10 +20,11 @@ pub enum ImageEncoding {
     Base64,
 }
 
-/// Encoded at a time: a multiple of 3, so that base64 pads only at the end; 48 KiB of numbers at most.
-pub(crate) const PIECE: usize = 12 * 1024;
-/// The same for a reader that has the rest encoded in its own memory.
-pub(crate) const EDGE: usize = PIECE / 16;
+/// Bytes of an image encoded at a time: a multiple of 3, so that base64 pads only at the end. They make 48 KiB of numbers at
+/// most.
+pub(crate) const CHUNK: usize = 12 * 1024;
+/// The same for a reader that takes the text into its own memory: what is left for the scratch memory is small.
+pub(crate) const SMALL_CHUNK: usize = CHUNK / 16;
 
 impl ImageEncoding {
     /// What stands before and after the encoded bytes.
@@ -49,15 +50,16 @@ impl ImageEncoding {
         }
     }
 
-    /// The most text that a piece of `len` bytes makes.
-    pub(crate) fn room(self, len: usize) -> usize {
+    /// The length of the longest text that `len` bytes can make.
+    pub(crate) fn max_encoded_len(self, len: usize) -> usize {
         match self {
             Self::Numbers => len * 4,
             Self::Base64 => len.div_ceil(3) * 4,
         }
     }
 
-    /// Appends one piece, for which `out` has [room](Self::room). The length of all but the last is a multiple of 3.
+    /// Appends one piece, for which `out` has room of [`max_encoded_len`](Self::max_encoded_len). The length of all but the last is a
+    /// multiple of 3.
     pub(crate) fn encode(self, piece: &[u8], is_last: bool, out: &mut impl BufMut) {
         match self {
             Self::Numbers => {
@@ -164,7 +166,7 @@ mod tests {
 
     fn encoded(encoding: ImageEncoding, bytes: &[u8]) -> String {
         let mut out = BytesMut::new();
-        let mut pieces = bytes.chunks(PIECE).peekable();
+        let mut pieces = bytes.chunks(CHUNK).peekable();
         while let Some(piece) = pieces.next() {
             encoding.encode(piece, pieces.peek().is_none(), &mut out);
         }
@@ -193,8 +195,8 @@ mod tests {
     #[test]
     fn any_length_of_any_byte_at_any_address() {
         for byte in [0, 9, 10, 99, 100, 255] {
-            let bytes = [byte; 2 * PIECE];
-            for len in [0, 1, 3, 15, 16, 17, 95, 96, 97, PIECE, PIECE + 1] {
+            let bytes = [byte; 2 * CHUNK];
+            for len in [0, 1, 3, 15, 16, 17, 95, 96, 97, CHUNK, CHUNK + 1] {
                 for start in [0, 1, 7, 31] {
                     let bytes = &bytes[start..start + len];
                     let array = serde_json::to_string(bytes).unwrap();
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn pieces_join_without_a_seam() {
-        for len in [PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 7] {
+        for len in [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 7] {
             let bytes: Vec<u8> = (0..len).map(|n| (n % 251).to_le_bytes()[0]).collect();
             let array = format!("[{}]", encoded(ImageEncoding::Numbers, &bytes));
             assert_eq!(serde_json::from_str::<Vec<u8>>(&array).unwrap(), bytes);

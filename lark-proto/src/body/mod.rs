@@ -12,7 +12,7 @@ use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 
-use json_numbers::{EDGE, PIECE};
+use json_numbers::{CHUNK, SMALL_CHUNK};
 
 pub use boundary::Boundary;
 pub use json_numbers::ImageEncoding;
@@ -60,7 +60,7 @@ impl Body {
             Segment::Encoded(encoding, image) => encoding.encoded_len(image),
         });
         let mut body = Self { len: len.sum(), rest, ..Self::default() };
-        body.refill(PIECE);
+        body.refill(CHUNK);
         body
     }
 
@@ -81,7 +81,7 @@ impl Body {
     pub fn next_chunk(&mut self) -> Option<Bytes> {
         let chunk = std::mem::take(&mut self.shown);
         self.len -= chunk.len() as u64;
-        self.refill(PIECE);
+        self.refill(CHUNK);
         (!chunk.is_empty()).then_some(chunk)
     }
 
@@ -114,7 +114,7 @@ impl Body {
                     self.scratch.reverse();
                     let [scratch, _] = &mut self.scratch;
                     // At once: a second growth would double it.
-                    scratch.reserve(encoding.room(piece.len()));
+                    scratch.reserve(encoding.max_encoded_len(piece.len()));
                     encoding.encode(&piece, image.is_empty(), scratch);
                     self.shown = scratch.split().freeze();
                     image.len()
@@ -143,7 +143,7 @@ impl Buf for Body {
             self.shown.advance(step);
             self.len -= step as u64;
             count -= step;
-            self.refill(PIECE);
+            self.refill(CHUNK);
         }
     }
 
@@ -163,13 +163,13 @@ impl Buf for Body {
             }
             if let Some(Segment::Encoded(encoding, image)) = self.rest.front_mut() {
                 // Threes, so that base64 pads only at the end, which is left to `refill`.
-                let fit = target.len() / encoding.room(3);
+                let fit = target.len() / encoding.max_encoded_len(3);
                 let piece = image.split_to(fit.min(image.len().saturating_sub(1) / 3) * 3);
                 let room = target.len();
                 encoding.encode(&piece, false, &mut target);
                 self.len -= (room - target.len()) as u64;
             }
-            self.refill(EDGE);
+            self.refill(SMALL_CHUNK);
         }
         Ok(())
     }

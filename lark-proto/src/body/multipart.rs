@@ -10,7 +10,7 @@ use super::boundary::{Boundary, is_token};
 use super::{Body, Segment};
 use crate::endpoint::Payload;
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
 
 /// A form: text fields and files, in the order in which they are added.
 ///
@@ -87,7 +87,7 @@ impl Multipart {
     /// The form's bytes with a boundary of the caller's.
     ///
     /// # Errors
-    /// [`Rule::BoundaryInPart`].
+    /// [`InvalidKind::BoundaryInPart`].
     pub fn payload_with(&self, boundary: &Boundary) -> Result<Payload, Invalid> {
         self.check(boundary)?;
         Ok(self.encode(boundary))
@@ -98,7 +98,7 @@ impl Multipart {
         let delimiter = format!("--{boundary}");
         let finder = memmem::Finder::new(&delimiter);
         match self.contents().any(|content| finder.find(content).is_some()) {
-            true => Err(Invalid::new(Rule::BoundaryInPart, &delimiter)),
+            true => Err(Invalid::new(InvalidKind::BoundaryInPart, boundary.as_str())),
             false => Ok(()),
         }
     }
@@ -221,11 +221,11 @@ mod tests {
     #[test]
     fn a_given_boundary_is_checked() {
         for bad in ["", "a ", "a\r\nb", "ü", "a\"b", &"b".repeat(71)] {
-            assert_eq!(Boundary::new(bad).unwrap_err().rule(), Rule::BoundaryForm, "{bad}");
+            assert_eq!(Boundary::new(bad).unwrap_err().kind(), InvalidKind::BadBoundary, "{bad}");
         }
         let boundary = Boundary::new(&"b".repeat(70)).unwrap();
         let inside = form(format!("x--{boundary}y")).payload_with(&boundary);
-        assert_eq!(inside.unwrap_err().rule(), Rule::BoundaryInPart);
+        assert_eq!(inside.unwrap_err().kind(), InvalidKind::BoundaryInPart);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::endpoint::{Endpoint, Payload, Resend};
-use crate::error::Rule;
+use crate::error::InvalidKind;
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
 use crate::token::NoAuth;
@@ -21,24 +21,27 @@ use super::json_strings;
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_ticket_resend>.
 ///
 /// # Errors
-/// [`Code::TICKET_RESEND_FAILED`](crate::Code::TICKET_RESEND_FAILED): a custom app has no ticket.
+/// [`Code::TICKET_RESEND_FAILED`](crate::error::Code::TICKET_RESEND_FAILED): a custom app has no ticket.
 ///
 /// ```
-/// use lark_proto::{AppId, AppSecret, AppTicketResend, EndpointExt, NoToken, Site};
+/// use lark_proto::{EndpointExt, Site};
+/// use lark_proto::endpoints::ResendAppTicket;
+/// use lark_proto::token::NoToken;
+/// use lark_proto::values::{AppId, AppSecret};
 ///
-/// let ask = AppTicketResend::new(AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let ask = ResendAppTicket::new(AppId::new("cli_x")?, AppSecret::new("s")?);
 /// assert_eq!(ask.request(&Site::LARK, &NoToken).body(), r#"{"app_id":"cli_x","app_secret":"s"}"#);
 ///
-/// AppTicketResend::decode(http::Response::new(r#"{"code":0,"msg":"success"}"#.into()))?;
+/// ResendAppTicket::decode(http::Response::new(r#"{"code":0,"msg":"success"}"#.into()))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct AppTicketResend {
+pub struct ResendAppTicket {
     id: AppId,
     secret: AppSecret,
 }
 
-impl AppTicketResend {
+impl ResendAppTicket {
     pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/app_ticket/resend";
 
     /// The request for the store app `id` with its `secret`.
@@ -48,7 +51,7 @@ impl AppTicketResend {
     }
 }
 
-impl Endpoint for AppTicketResend {
+impl Endpoint for ResendAppTicket {
     type Auth = NoAuth;
     type Output = ();
 
@@ -70,7 +73,7 @@ impl Endpoint for AppTicketResend {
     }
 
     fn read(reply: &Reply) -> Result<(), Error> {
-        reply.flat::<serde::de::IgnoredAny>().map(|_| ())
+        reply.top_level::<serde::de::IgnoredAny>().map(|_| ())
     }
 }
 
@@ -79,11 +82,11 @@ impl Endpoint for AppTicketResend {
 /// Document: <https://open.larksuite.com/document/ukTMukTMukTM/uQjNuQjN4YjL0YTN>.
 ///
 /// ```
-/// use lark_proto::AppTicketEvent;
+/// use lark_proto::endpoints::AppTicketEvent;
 ///
 /// let event = br#"{"ts":"1.2","uuid":"u","token":"v-token","type":"event_callback",
 ///     "event":{"app_id":"cli_x","app_ticket":"ticket","type":"app_ticket"}}"#;
-/// let event = AppTicketEvent::read(event, "v-token")?;
+/// let event = AppTicketEvent::parse(event, "v-token")?;
 /// assert_eq!((event.app_id.as_str(), event.ticket.expose_secret()), ("cli_x", "ticket"));
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
@@ -100,9 +103,9 @@ impl AppTicketEvent {
     /// Reads the event's JSON, and checks that it carries the app's `verification_token`.
     ///
     /// # Errors
-    /// [`Rule::EncryptedEvent`] for an event of an app with an Encrypt Key, [`Rule::VerificationToken`],
-    /// [`Rule::TicketEvent`] for any other JSON, [`Rule::AppId`], [`Rule::AppTicket`]. No error quotes the event.
-    pub fn read(json: &[u8], verification_token: &str) -> Result<Self, Invalid> {
+    /// [`InvalidKind::EncryptedEvent`] for an event of an app with an Encrypt Key, [`InvalidKind::WrongVerificationToken`],
+    /// [`InvalidKind::BadTicketEvent`] for any other JSON, [`InvalidKind::BadAppId`], [`InvalidKind::BadAppTicket`]. No error quotes the event.
+    pub fn parse(json: &[u8], verification_token: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         struct Outer<'a> {
             encrypt: Option<serde::de::IgnoredAny>,
@@ -121,18 +124,18 @@ impl AppTicketEvent {
             app_ticket: Cow<'a, str>,
         }
         let refused = |rule| Invalid::new(rule, format!("{} bytes", json.len()));
-        let form = || refused(Rule::TicketEvent);
+        let form = || refused(InvalidKind::BadTicketEvent);
         let outer: Outer<'_> = serde_json::from_slice(json).map_err(|_| form())?;
         if outer.encrypt.is_some() {
-            return Err(refused(Rule::EncryptedEvent));
+            return Err(refused(InvalidKind::EncryptedEvent));
         }
         let token = outer.token.unwrap_or_default();
         if token.is_empty() || !same(token.as_bytes(), verification_token.as_bytes()) {
-            return Err(refused(Rule::VerificationToken));
+            return Err(refused(InvalidKind::WrongVerificationToken));
         }
         let event = outer.event.filter(|event| event.kind == "app_ticket").ok_or_else(form)?;
         Ok(Self {
-            app_id: AppId::new(&event.app_id).map_err(|_| refused(Rule::AppId))?,
+            app_id: AppId::new(&event.app_id).map_err(|_| refused(InvalidKind::BadAppId))?,
             ticket: AppTicket::new(&event.app_ticket)?,
         })
     }
@@ -153,22 +156,22 @@ mod tests {
         let event = |inner: &str| format!(r#"{{"token":"v","event":{inner}}}"#);
         let good = r#"{"app_id":"cli_x","app_ticket":"SECRET","type":"app_ticket"}"#;
         for (json, rule) in [
-            (event(good).replace("\"v\"", "\"w\""), Rule::VerificationToken),
-            (event(good).replace("\"v\"", "\"\""), Rule::VerificationToken),
-            (event(good).replace("\"token\"", "\"t\""), Rule::VerificationToken),
-            (event(&good.replace("\"app_ticket\"}", "\"message\"}")), Rule::TicketEvent),
-            (r#"{"token":"v"}"#.into(), Rule::TicketEvent),
-            (r#"{"encrypt":"SECRET"}"#.into(), Rule::EncryptedEvent),
-            ("SECRET".into(), Rule::TicketEvent),
-            (String::new(), Rule::TicketEvent),
-            (event(&good.replace("SECRET", "SEC RET")), Rule::AppTicket),
-            (event(&good.replace("cli_x", "")), Rule::AppId),
+            (event(good).replace("\"v\"", "\"w\""), InvalidKind::WrongVerificationToken),
+            (event(good).replace("\"v\"", "\"\""), InvalidKind::WrongVerificationToken),
+            (event(good).replace("\"token\"", "\"t\""), InvalidKind::WrongVerificationToken),
+            (event(&good.replace("\"app_ticket\"}", "\"message\"}")), InvalidKind::BadTicketEvent),
+            (r#"{"token":"v"}"#.into(), InvalidKind::BadTicketEvent),
+            (r#"{"encrypt":"SECRET"}"#.into(), InvalidKind::EncryptedEvent),
+            ("SECRET".into(), InvalidKind::BadTicketEvent),
+            (String::new(), InvalidKind::BadTicketEvent),
+            (event(&good.replace("SECRET", "SEC RET")), InvalidKind::BadAppTicket),
+            (event(&good.replace("cli_x", "")), InvalidKind::BadAppId),
         ] {
-            let error = AppTicketEvent::read(json.as_bytes(), "v").expect_err(&json);
-            assert_eq!(error.rule(), rule, "{json}");
+            let error = AppTicketEvent::parse(json.as_bytes(), "v").expect_err(&json);
+            assert_eq!(error.kind(), rule, "{json}");
             assert!(!error.to_string().contains("SEC"), "{error}");
         }
-        let read = AppTicketEvent::read(event(good).as_bytes(), "v").unwrap();
+        let read = AppTicketEvent::parse(event(good).as_bytes(), "v").unwrap();
         assert!(!format!("{read:?}").contains("SECRET"));
     }
 }

@@ -1,7 +1,6 @@
 //! Get the app access token of a store app.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use http::Method;
 
@@ -11,7 +10,7 @@ use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth};
 use crate::values::{AppId, AppSecret, AppTicket};
 
-use super::{expires_in, json_strings};
+use super::{Grant, json_strings};
 
 /// Gets the app access token of a store app, in exchange for the `app_ticket` that the service pushes.
 ///
@@ -20,24 +19,27 @@ use super::{expires_in, json_strings};
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_access_token>.
 ///
 /// # Errors
-/// [`Code::APP_TOKEN_FAILED`](crate::Code::APP_TOKEN_FAILED): the ticket is not the latest.
+/// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED): the ticket is not the latest.
 ///
 /// ```
-/// use lark_proto::{AppId, AppSecret, AppTicket, AppTokenRequest, EndpointExt, NoToken, Site};
+/// use lark_proto::{EndpointExt, Site};
+/// use lark_proto::endpoints::GetAppToken;
+/// use lark_proto::token::NoToken;
+/// use lark_proto::values::{AppId, AppSecret, AppTicket};
 ///
-/// let get = AppTokenRequest::new(AppId::new("cli_x")?, AppSecret::new("s")?, AppTicket::new("ticket")?);
+/// let get = GetAppToken::new(AppId::new("cli_x")?, AppSecret::new("s")?, AppTicket::new("ticket")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(request.body(), r#"{"app_id":"cli_x","app_secret":"s","app_ticket":"ticket"}"#);
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct AppTokenRequest {
+pub struct GetAppToken {
     id: AppId,
     secret: AppSecret,
     ticket: AppTicket,
 }
 
-impl AppTokenRequest {
+impl GetAppToken {
     pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/app_access_token";
 
     /// The request for the store app `id` with its `secret` and its latest `ticket`.
@@ -47,19 +49,9 @@ impl AppTokenRequest {
     }
 }
 
-/// An app access token and how long it lasts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AppGrant {
-    /// The token.
-    pub token: AppToken,
-    /// As in [`TenantGrant`](crate::TenantGrant).
-    pub expires_in: Duration,
-}
-
-impl Endpoint for AppTokenRequest {
+impl Endpoint for GetAppToken {
     type Auth = NoAuth;
-    type Output = AppGrant;
+    type Output = Grant<AppToken>;
 
     fn method(&self) -> Method {
         Method::POST
@@ -81,28 +73,29 @@ impl Endpoint for AppTokenRequest {
         Resend::Safe
     }
 
-    fn read(reply: &Reply) -> Result<AppGrant, Error> {
+    fn read(reply: &Reply) -> Result<Grant<AppToken>, Error> {
         #[derive(serde::Deserialize)]
-        struct Flat<'a> {
+        struct TopLevel<'a> {
             #[serde(borrow)]
             app_access_token: Cow<'a, str>,
         }
-        let token = AppToken::new(&reply.flat::<Flat<'_>>()?.app_access_token)
-            .map_err(|invalid| reply.unreadable(invalid.to_string()))?;
-        Ok(AppGrant { token, expires_in: expires_in(reply)? })
+        let token = reply.top_level::<TopLevel<'_>>()?.app_access_token;
+        Grant::read(reply, AppToken::new(&token))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::endpoint::EndpointExt;
 
     #[test]
     fn the_vendors_reply() {
         let reply = r#"{"code":0,"msg":"success","app_access_token":"a-32bd8551db2f081cbfd26293f27516390b9feb04","expire":7140}"#;
-        let AppGrant { token, expires_in } =
-            AppTokenRequest::decode(http::Response::new(reply.into())).unwrap();
+        let Grant { token, expires_in } =
+            GetAppToken::decode(http::Response::new(reply.into())).unwrap();
         assert_eq!(token.expose_secret(), "a-32bd8551db2f081cbfd26293f27516390b9feb04");
         assert_eq!(expires_in, Duration::from_secs(7140));
     }

@@ -1,6 +1,9 @@
-//! One file per endpoint, all of the same five parts: what it is and where the vendor says so, the
-//! struct, its constructor, `impl Endpoint`, and tests from the vendor's own example.
+//! The trait of an [`Endpoint`], and the endpoints.
+//!
+//! An endpoint of one's own is a few lines, see [`Endpoint`]; a one-off call needs no type, see [`Raw`].
 
+// One file per endpoint, all of the same five parts: its documentation with the vendor's page, the struct, its constructor,
+// `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
 mod put_image;
@@ -9,18 +12,22 @@ mod store_tenant_token;
 mod tenant_token;
 mod write_sheet_image;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::endpoint::Payload;
-use crate::error::Error;
-use crate::reply::{Reply, lenient};
+use crate::error::{Error, Invalid};
+use crate::reply::lenient;
+use crate::token::TenantToken;
 
-pub use app_ticket::{AppTicketEvent, AppTicketResend};
-pub use app_token::{AppGrant, AppTokenRequest};
+pub use crate::endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
+pub use crate::path::Path;
+pub use crate::reply::Reply;
+pub use app_ticket::{AppTicketEvent, ResendAppTicket};
+pub use app_token::GetAppToken;
 pub use put_image::PutImage;
 pub use raw::Raw;
-pub use store_tenant_token::StoreTenantTokenRequest;
-pub use tenant_token::{TenantGrant, TenantTokenRequest};
+pub use store_tenant_token::GetStoreTenantToken;
+pub use tenant_token::GetTenantToken;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
 /// A compact JSON object of strings, in this order.
@@ -35,16 +42,42 @@ fn json_string(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// The longest life of a token that Lark documents, in seconds.
-const LONGEST_LIFE: f64 = 7200.0;
+/// A token of the kind `K` and how long it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Grant<K> {
+    /// The token.
+    pub token: K,
+    /// How long it still lasts, from when the request was sent: at most two hours, which is the longest
+    /// that Lark documents; zero if the service does not say.
+    pub expires_in: Duration,
+}
 
-/// `expire` beside a token: its remaining seconds. An absurd value is brought into 0 to 7,200.
-fn expires_in(reply: &Reply) -> Result<Duration, Error> {
-    #[derive(serde::Deserialize)]
-    struct Flat {
-        #[serde(default, deserialize_with = "lenient")]
-        expire: Option<f64>,
+impl<K> Grant<K> {
+    /// The longest life of a token that Lark documents, in seconds.
+    const LONGEST_LIFE: f64 = 7200.0;
+
+    /// `token` with the `expire` beside it: its remaining seconds. An absurd value is brought into 0 to 7,200.
+    fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
+        #[derive(serde::Deserialize)]
+        struct TopLevel {
+            #[serde(default, deserialize_with = "lenient")]
+            expire: Option<f64>,
+        }
+        let token = token.map_err(|invalid| reply.unreadable(invalid.to_string()))?;
+        let seconds = reply.top_level::<TopLevel>()?.expire.unwrap_or(0.0);
+        let seconds = seconds.clamp(0.0, Self::LONGEST_LIFE);
+        Ok(Self { token, expires_in: Duration::try_from_secs_f64(seconds).unwrap_or_default() })
     }
-    let seconds = reply.flat::<Flat>()?.expire.unwrap_or(0.0).clamp(0.0, LONGEST_LIFE);
-    Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// The reply of either endpoint that hands out tenant access tokens.
+fn tenant_grant(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
+    #[derive(serde::Deserialize)]
+    struct TopLevel<'a> {
+        #[serde(borrow)]
+        tenant_access_token: Cow<'a, str>,
+    }
+    let token = reply.top_level::<TopLevel<'_>>()?.tenant_access_token;
+    Grant::read(reply, TenantToken::new(&token))
 }

@@ -21,9 +21,9 @@ use crate::values::{FileName, Image, ImageKey};
 /// Its boundary is chosen once, when this value is built: sending again reads the image no second time.
 ///
 /// # Errors
-/// [`Code::IMAGE_MISSING`](crate::Code::IMAGE_MISSING),
-/// [`Code::IMAGE_UPLOAD_FAILED`](crate::Code::IMAGE_UPLOAD_FAILED),
-/// [`Code::NO_BOT`](crate::Code::NO_BOT), [`Code::BOT_OFF`](crate::Code::BOT_OFF).
+/// [`Code::IMAGE_MISSING`](crate::error::Code::IMAGE_MISSING),
+/// [`Code::IMAGE_UPLOAD_FAILED`](crate::error::Code::IMAGE_UPLOAD_FAILED),
+/// [`Code::NO_BOT`](crate::error::Code::NO_BOT), [`Code::BOT_OFF`](crate::error::Code::BOT_OFF).
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
@@ -49,7 +49,7 @@ impl PutImage {
     /// An image for messages.
     ///
     /// # Errors
-    /// [`Rule::ImageTooLarge`](crate::Rule::ImageTooLarge).
+    /// [`InvalidKind::ImageTooLarge`](crate::error::InvalidKind::ImageTooLarge).
     pub fn message(image: Image) -> Result<Self, Invalid> {
         Self::new("message", image)
     }
@@ -57,7 +57,7 @@ impl PutImage {
     /// An image as an avatar. It cannot be sent in a message.
     ///
     /// # Errors
-    /// [`Rule::ImageTooLarge`](crate::Rule::ImageTooLarge).
+    /// [`InvalidKind::ImageTooLarge`](crate::error::InvalidKind::ImageTooLarge).
     pub fn avatar(image: Image) -> Result<Self, Invalid> {
         Self::new("avatar", image)
     }
@@ -78,7 +78,7 @@ impl PutImage {
     /// The same upload with a boundary of the caller's.
     ///
     /// # Errors
-    /// [`Rule::BoundaryInPart`](crate::Rule::BoundaryInPart).
+    /// [`InvalidKind::BoundaryInPart`](crate::error::InvalidKind::BoundaryInPart).
     pub fn with_boundary(self, boundary: &Boundary) -> Result<Self, Invalid> {
         self.form.check(boundary)?;
         Ok(Self { boundary: boundary.clone(), ..self })
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::endpoint::EndpointExt;
-    use crate::error::Rule;
+    use crate::error::InvalidKind;
 
     #[test]
     fn the_vendors_reply() {
@@ -133,21 +133,19 @@ mod tests {
 
     #[test]
     fn ten_mebibytes_and_no_more() {
-        let image = |len: u64| Image::unchecked(vec![0; usize::try_from(len).unwrap()]).unwrap();
+        let image =
+            |len: u64| Image::any_format(vec![0; usize::try_from(len).unwrap()], "bin").unwrap();
         assert!(PutImage::message(image(1)).is_ok());
         assert!(PutImage::avatar(image(PutImage::MAX_BYTES)).is_ok());
         let error = PutImage::message(image(PutImage::MAX_BYTES + 1)).unwrap_err();
-        assert_eq!(error.rule(), Rule::ImageTooLarge { limit: PutImage::MAX_BYTES });
-        assert_eq!(
-            error.to_string(),
-            "an image has at most 10485760 bytes here (got `10485761 bytes`)"
-        );
+        assert_eq!(error.kind(), InvalidKind::ImageTooLarge);
+        assert_eq!(error.to_string(), "the image is too large: 10 MiB at most, this has 10.1 MiB");
     }
 
     #[test]
     fn the_image_is_not_copied() {
         let bytes = Bytes::from(vec![7; 1 << 20]);
-        let put = PutImage::message(Image::unchecked(bytes.clone()).unwrap()).unwrap();
+        let put = PutImage::message(Image::any_format(bytes.clone(), "bin").unwrap()).unwrap();
         let mut body = put.payload().unwrap().body;
         let chunks = std::iter::from_fn(|| body.next_chunk());
         assert!(chunks.into_iter().any(|chunk| chunk.as_ptr() == bytes.as_ptr()));

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::error::Rule;
+use crate::error::InvalidKind;
 use crate::error::{Error, Invalid};
 use crate::path::Path;
 use crate::reply::Reply;
@@ -31,7 +31,8 @@ use crate::token::TenantOrUser;
 ///
 /// ```
 /// use http::Method;
-/// use lark_proto::{EndpointExt, Raw, Site, TenantToken};
+/// use lark_proto::{EndpointExt, Site, TenantToken};
+/// use lark_proto::endpoints::Raw;
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Found { matched_cells: Vec<String> }
@@ -57,7 +58,7 @@ pub struct Raw<T> {
     payload: Option<Payload>,
     headers: HeaderMap,
     resend: Option<Resend>,
-    lane: Option<String>,
+    serial_key: Option<String>,
     quota: Quota,
     output: PhantomData<fn() -> T>,
 }
@@ -69,12 +70,12 @@ impl<T> Raw<T> {
         let route = route.into();
         Self {
             method,
-            path: Path::of(&route),
+            path: Path::new(&route),
             route,
             payload: None,
             headers: HeaderMap::new(),
             resend: None,
-            lane: None,
+            serial_key: None,
             quota: Quota::NONE,
             output: PhantomData,
         }
@@ -97,14 +98,14 @@ impl<T> Raw<T> {
     /// Sets the body: `value` as compact JSON.
     ///
     /// # Errors
-    /// [`Rule::Json`], such as for a map whose keys are not strings.
+    /// [`InvalidKind::NotJson`], such as for a map whose keys are not strings.
     pub fn json(self, value: &(impl Serialize + ?Sized)) -> Result<Self, Invalid> {
         let text = serde_json::to_vec(value)
-            .map_err(|error| Invalid::new(Rule::Json, error.to_string()))?;
+            .map_err(|error| Invalid::new(InvalidKind::NotJson, error.to_string()))?;
         Ok(self.payload(Payload::json(text)))
     }
 
-    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::payload`](crate::Multipart::payload) for a form.
+    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::payload`](crate::body::Multipart::payload) for a form.
     #[must_use]
     pub fn payload(mut self, payload: Payload) -> Self {
         self.payload = Some(payload);
@@ -126,10 +127,10 @@ impl<T> Raw<T> {
         self
     }
 
-    /// Sets [`Endpoint::lane`]: a spreadsheet's token, for a write to it.
+    /// Sets [`Endpoint::serial_key`]: a spreadsheet's token, for a write to it.
     #[must_use]
-    pub fn lane(mut self, lane: impl Into<String>) -> Self {
-        self.lane = Some(lane.into());
+    pub fn serial_key(mut self, serial_key: impl Into<String>) -> Self {
+        self.serial_key = Some(serial_key.into());
         self
     }
 
@@ -169,8 +170,8 @@ impl<T: DeserializeOwned> Endpoint for Raw<T> {
         self.resend.unwrap_or(Resend::of(&self.method))
     }
 
-    fn lane(&self) -> Option<&str> {
-        self.lane.as_deref()
+    fn serial_key(&self) -> Option<&str> {
+        self.serial_key.as_deref()
     }
 
     fn quota(&self) -> Quota {
@@ -192,7 +193,7 @@ impl<T> Clone for Raw<T> {
             payload: self.payload.clone(),
             headers: self.headers.clone(),
             resend: self.resend,
-            lane: self.lane.clone(),
+            serial_key: self.serial_key.clone(),
             quota: self.quota,
             output: PhantomData,
         }
@@ -291,10 +292,10 @@ mod tests {
     #[test]
     fn a_lane_and_a_quota_are_the_callers() {
         let raw = raw(Method::PUT);
-        assert_eq!((Endpoint::lane(&raw), Endpoint::quota(&raw)), (None, Quota::NONE));
-        let raw = raw.lane("sht").quota(Quota::per_minute(3));
+        assert_eq!((Endpoint::serial_key(&raw), Endpoint::quota(&raw)), (None, Quota::NONE));
+        let raw = raw.serial_key("sht").quota(Quota::per_minute(3));
         assert_eq!(
-            (Endpoint::lane(&raw), Endpoint::quota(&raw)),
+            (Endpoint::serial_key(&raw), Endpoint::quota(&raw)),
             (Some("sht"), Quota::per_minute(3))
         );
     }
@@ -302,11 +303,8 @@ mod tests {
     #[test]
     fn a_value_without_a_form_in_json_is_refused() {
         let error = raw(Method::POST).json(&BTreeMap::from([((1, 2), 3)])).unwrap_err();
-        assert_eq!(error.rule(), Rule::Json);
-        assert_eq!(
-            error.to_string(),
-            "the value cannot be written as JSON (got `key must be a string`)"
-        );
+        assert_eq!(error.kind(), InvalidKind::NotJson);
+        assert_eq!(error.to_string(), "the value cannot be written as JSON: key must be a string");
     }
 
     /// The output of a reply with this text after its code, or `None` if it cannot be read as a `T`.

@@ -3,13 +3,12 @@
 use http::Method;
 
 use crate::endpoint::{Endpoint, Payload, Resend};
-use crate::endpoints::TenantGrant;
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::token::{AppToken, NoAuth};
+use crate::token::{AppToken, NoAuth, TenantToken};
 use crate::values::TenantKey;
 
-use super::json_strings;
+use super::{Grant, json_strings, tenant_grant};
 
 /// Gets a tenant access token for a store app, in one of the tenants that have it installed.
 ///
@@ -18,28 +17,31 @@ use super::json_strings;
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token>.
 ///
 /// # Errors
-/// [`Code::APP_TOKEN_INVALID`](crate::Code::APP_TOKEN_INVALID),
-/// [`Code::TENANT_TOKEN_FAILED`](crate::Code::TENANT_TOKEN_FAILED).
+/// [`Code::APP_TOKEN_INVALID`](crate::error::Code::APP_TOKEN_INVALID),
+/// [`Code::TENANT_TOKEN_FAILED`](crate::error::Code::TENANT_TOKEN_FAILED).
 ///
 /// ```
-/// use lark_proto::{AppToken, EndpointExt, NoToken, Site, StoreTenantTokenRequest, TenantKey};
+/// use lark_proto::{EndpointExt, Site};
+/// use lark_proto::endpoints::GetStoreTenantToken;
+/// use lark_proto::token::{AppToken, NoToken};
+/// use lark_proto::values::TenantKey;
 ///
-/// let get = StoreTenantTokenRequest::new(AppToken::new("a-32bd")?, TenantKey::new("73658811060f175d")?);
+/// let get = GetStoreTenantToken::new(AppToken::new("a-32bd")?, TenantKey::new("73658811060f175d")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(request.body(), r#"{"app_access_token":"a-32bd","tenant_key":"73658811060f175d"}"#);
 ///
 /// let reply = r#"{"code":0,"msg":"success","tenant_access_token":"t-7f1b","expire":7140}"#;
-/// let grant = StoreTenantTokenRequest::decode(http::Response::new(reply.into()))?;
+/// let grant = GetStoreTenantToken::decode(http::Response::new(reply.into()))?;
 /// assert_eq!(grant.expires_in.as_secs(), 7140);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct StoreTenantTokenRequest {
+pub struct GetStoreTenantToken {
     app_token: AppToken,
     tenant: TenantKey,
 }
 
-impl StoreTenantTokenRequest {
+impl GetStoreTenantToken {
     pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token";
 
     /// The request for the tenant `tenant`.
@@ -49,9 +51,9 @@ impl StoreTenantTokenRequest {
     }
 }
 
-impl Endpoint for StoreTenantTokenRequest {
+impl Endpoint for GetStoreTenantToken {
     type Auth = NoAuth;
-    type Output = TenantGrant;
+    type Output = Grant<TenantToken>;
 
     fn method(&self) -> Method {
         Method::POST
@@ -72,7 +74,7 @@ impl Endpoint for StoreTenantTokenRequest {
         Resend::Safe
     }
 
-    fn read(reply: &Reply) -> Result<TenantGrant, Error> {
-        TenantGrant::read(reply)
+    fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
+        tenant_grant(reply)
     }
 }

@@ -1,8 +1,5 @@
 //! Get a tenant access token for a custom app.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use http::Method;
 
 use crate::endpoint::{Endpoint, Payload, Resend};
@@ -11,7 +8,7 @@ use crate::reply::Reply;
 use crate::token::{NoAuth, TenantToken};
 use crate::values::{AppId, AppSecret};
 
-use super::{expires_in, json_strings};
+use super::{Grant, json_strings, tenant_grant};
 
 /// Gets a tenant access token for a custom ("self-built") app.
 ///
@@ -22,29 +19,32 @@ use super::{expires_in, json_strings};
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
 ///
 /// # Errors
-/// [`Code::INVALID_PARAM`](crate::Code::INVALID_PARAM),
-/// [`Code::APP_SECRET_INVALID`](crate::Code::APP_SECRET_INVALID),
-/// [`Code::APP_SECRET_WRONG`](crate::Code::APP_SECRET_WRONG).
+/// [`Code::INVALID_PARAM`](crate::error::Code::INVALID_PARAM),
+/// [`Code::APP_SECRET_INVALID`](crate::error::Code::APP_SECRET_INVALID),
+/// [`Code::APP_SECRET_WRONG`](crate::error::Code::APP_SECRET_WRONG).
 ///
 /// ```
-/// use lark_proto::{AppId, AppSecret, EndpointExt, NoToken, Site, TenantTokenRequest};
+/// use lark_proto::{EndpointExt, Site};
+/// use lark_proto::endpoints::GetTenantToken;
+/// use lark_proto::token::NoToken;
+/// use lark_proto::values::{AppId, AppSecret};
 ///
-/// let get = TenantTokenRequest::new(AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(request.body(), r#"{"app_id":"cli_x","app_secret":"s"}"#);
 ///
 /// let reply = r#"{"code":0,"msg":"ok","tenant_access_token":"t-7f1b","expire":7200}"#;
-/// let grant = TenantTokenRequest::decode(http::Response::new(reply.into()))?;
+/// let grant = GetTenantToken::decode(http::Response::new(reply.into()))?;
 /// assert_eq!(grant.expires_in.as_secs(), 7200);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct TenantTokenRequest {
+pub struct GetTenantToken {
     id: AppId,
     secret: AppSecret,
 }
 
-impl TenantTokenRequest {
+impl GetTenantToken {
     pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token/internal";
 
     /// The request for the app `id` with its `secret`.
@@ -54,34 +54,9 @@ impl TenantTokenRequest {
     }
 }
 
-/// A tenant access token and how long it lasts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TenantGrant {
-    /// The token.
-    pub token: TenantToken,
-    /// How long it still lasts, from when the request was sent: at most two hours, which is the longest
-    /// that Lark documents; zero if the service does not say.
-    pub expires_in: Duration,
-}
-
-impl TenantGrant {
-    /// The reply of either endpoint that hands out tenant access tokens.
-    pub(super) fn read(reply: &Reply) -> Result<Self, Error> {
-        #[derive(serde::Deserialize)]
-        struct Flat<'a> {
-            #[serde(borrow)]
-            tenant_access_token: Cow<'a, str>,
-        }
-        let token = TenantToken::new(&reply.flat::<Flat<'_>>()?.tenant_access_token)
-            .map_err(|invalid| reply.unreadable(invalid.to_string()))?;
-        Ok(Self { token, expires_in: expires_in(reply)? })
-    }
-}
-
-impl Endpoint for TenantTokenRequest {
+impl Endpoint for GetTenantToken {
     type Auth = NoAuth;
-    type Output = TenantGrant;
+    type Output = Grant<TenantToken>;
 
     fn method(&self) -> Method {
         Method::POST
@@ -100,18 +75,20 @@ impl Endpoint for TenantTokenRequest {
         Resend::Safe
     }
 
-    fn read(reply: &Reply) -> Result<TenantGrant, Error> {
-        TenantGrant::read(reply)
+    fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
+        tenant_grant(reply)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::endpoint::EndpointExt;
 
-    fn grant(reply: &str) -> Result<TenantGrant, Error> {
-        TenantTokenRequest::decode(http::Response::new(reply.to_owned().into()))
+    fn grant(reply: &str) -> Result<Grant<TenantToken>, Error> {
+        GetTenantToken::decode(http::Response::new(reply.to_owned().into()))
     }
 
     #[test]
@@ -119,7 +96,7 @@ mod tests {
         let grant = grant(
             r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98779515d3","expire":7200}"#,
         );
-        let TenantGrant { token, expires_in } = grant.unwrap();
+        let Grant { token, expires_in } = grant.unwrap();
         assert_eq!(token.expose_secret(), "t-caecc734c2e3328a62489fe0648c4b98779515d3");
         assert_eq!(expires_in, Duration::from_secs(7200));
     }

@@ -6,7 +6,7 @@ use crate::body::ImageEncoding;
 use crate::body::{Body, Segment};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::json_string;
-use crate::error::Rule;
+use crate::error::InvalidKind;
 use crate::error::{Error, Invalid};
 use crate::path::Path;
 use crate::reply::{Reply, lenient};
@@ -29,12 +29,12 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 /// Writing the same image again replaces the cell's content with itself.
 ///
 /// # Errors
-/// [`Code::SHEET_RANGE`](crate::Code::SHEET_RANGE), [`Code::SHEET_BODY`](crate::Code::SHEET_BODY),
-/// [`Code::SHEET_PERMISSION`](crate::Code::SHEET_PERMISSION),
-/// [`Code::SPREADSHEET_NOT_FOUND`](crate::Code::SPREADSHEET_NOT_FOUND),
-/// [`Code::SHEET_NOT_FOUND`](crate::Code::SHEET_NOT_FOUND),
-/// [`Code::SHEET_TOO_MANY`](crate::Code::SHEET_TOO_MANY),
-/// [`Code::SHEET_RETRY_LATER`](crate::Code::SHEET_RETRY_LATER).
+/// [`Code::SHEET_RANGE`](crate::error::Code::SHEET_RANGE), [`Code::SHEET_BODY`](crate::error::Code::SHEET_BODY),
+/// [`Code::SHEET_PERMISSION`](crate::error::Code::SHEET_PERMISSION),
+/// [`Code::SPREADSHEET_NOT_FOUND`](crate::error::Code::SPREADSHEET_NOT_FOUND),
+/// [`Code::SHEET_NOT_FOUND`](crate::error::Code::SHEET_NOT_FOUND),
+/// [`Code::SHEET_TOO_MANY`](crate::error::Code::SHEET_TOO_MANY),
+/// [`Code::SHEET_RETRY_LATER`](crate::error::Code::SHEET_RETRY_LATER).
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Image, Site, UserToken, WriteSheetImage};
@@ -57,37 +57,25 @@ pub struct WriteSheetImage {
 }
 
 impl WriteSheetImage {
-    /// The most bytes that an image may have unless the caller says otherwise: 20 MiB.
-    pub const DEFAULT_CAP: u64 = 20 * 1024 * 1024;
+    /// The most bytes that an image may have unless [`Image::with_max_bytes`] says otherwise: 20 MiB.
+    pub const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
 
-    /// An image for a cell, named `image` with the suffix of its format, as an array of numbers. An unchecked image of
-    /// unknown format has to be [`named`](Self::named), since the service knows no suffix for it.
+    /// An image for a cell, named `image` with the image's extension, as an array of numbers.
     ///
     /// # Errors
-    /// [`Rule::ImageTooLarge`], [`Rule::NotForCells`].
+    /// [`InvalidKind::ImageTooLarge`] above [`DEFAULT_MAX_BYTES`](Self::DEFAULT_MAX_BYTES) or, if it is set,
+    /// [`Image::with_max_bytes`]; [`InvalidKind::FormatNotForCells`].
     pub fn new(
         spreadsheet: SpreadsheetToken,
         cell: SheetCell,
         image: Image,
     ) -> Result<Self, Invalid> {
-        Self::with_cap(spreadsheet, cell, image, Self::DEFAULT_CAP)
-    }
-
-    /// As [`WriteSheetImage::new`], for an image of up to `cap` bytes: the service's own limit is not
-    /// documented.
-    ///
-    /// # Errors
-    /// As [`WriteSheetImage::new`].
-    pub fn with_cap(
-        spreadsheet: SpreadsheetToken,
-        cell: SheetCell,
-        image: Image,
-        cap: u64,
-    ) -> Result<Self, Invalid> {
         // As numbers an image grows fourfold at most, and a body is counted in `isize`.
-        let image = image.at_most(cap.min(isize::MAX as u64 / 4 - 4096))?;
+        const ENCODABLE: u64 = isize::MAX as u64 / 4 - 4096;
+        let max = image.max_bytes().unwrap_or(Self::DEFAULT_MAX_BYTES);
+        let image = image.at_most(max.min(ENCODABLE))?;
         if image.format() == Some(ImageFormat::Ico) {
-            return Err(Invalid::new(Rule::NotForCells, "ICO"));
+            return Err(Invalid::new(InvalidKind::FormatNotForCells, "ICO"));
         }
         let name = FileName::default_for(&image);
         Ok(Self { spreadsheet, cell, image, name, encoding: ImageEncoding::default() })
@@ -97,22 +85,21 @@ impl WriteSheetImage {
     ///
     /// # Errors
     /// Those of [`FileName::new`].
-    pub fn named(mut self, name: &str) -> Result<Self, Invalid> {
+    pub fn with_name(mut self, name: &str) -> Result<Self, Invalid> {
         self.name = FileName::new(name, &self.image)?;
         Ok(self)
     }
 
     /// How the image is written into the JSON.
     #[must_use]
-    pub fn encoded(mut self, encoding: ImageEncoding) -> Self {
+    pub fn with_encoding(mut self, encoding: ImageEncoding) -> Self {
         self.encoding = encoding;
         self
     }
 }
 
 /// What the service says of a write.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(from = "Data")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SheetImageWritten {
     /// The spreadsheet, as the service names it.
@@ -122,25 +109,6 @@ pub struct SheetImageWritten {
     pub range: Option<String>,
     /// The sheet's version: counts from 0, one more with each write.
     pub revision: Option<i64>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data {
-    spreadsheet_token: String,
-    #[serde(default, deserialize_with = "lenient")]
-    update_range: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    updated_range: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    revision: Option<i64>,
-}
-
-impl From<Data> for SheetImageWritten {
-    fn from(data: Data) -> Self {
-        let Data { spreadsheet_token, update_range, updated_range, revision } = data;
-        Self { spreadsheet_token, range: update_range.or(updated_range), revision }
-    }
 }
 
 impl Endpoint for WriteSheetImage {
@@ -156,7 +124,7 @@ impl Endpoint for WriteSheetImage {
     }
 
     fn path(&self) -> Path {
-        Path::of(self.route()).segment(self.spreadsheet.as_str())
+        Path::new(self.route()).segment(self.spreadsheet.as_str())
     }
 
     fn payload(&self) -> Option<Payload> {
@@ -175,7 +143,7 @@ impl Endpoint for WriteSheetImage {
         Resend::Safe
     }
 
-    fn lane(&self) -> Option<&str> {
+    fn serial_key(&self) -> Option<&str> {
         Some(self.spreadsheet.as_str())
     }
 
@@ -185,7 +153,23 @@ impl Endpoint for WriteSheetImage {
     }
 
     fn read(reply: &Reply) -> Result<SheetImageWritten, Error> {
-        reply.data()
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data {
+            spreadsheet_token: String,
+            #[serde(default, deserialize_with = "lenient")]
+            update_range: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
+            updated_range: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
+            revision: Option<i64>,
+        }
+        let data: Data = reply.data()?;
+        Ok(SheetImageWritten {
+            spreadsheet_token: data.spreadsheet_token,
+            range: data.update_range.or(data.updated_range),
+            revision: data.revision,
+        })
     }
 }
 
@@ -194,9 +178,9 @@ mod tests {
     use super::*;
     use crate::endpoint::EndpointExt;
 
-    fn write(image: Image, cap: u64) -> Result<WriteSheetImage, Invalid> {
+    fn write(image: Image) -> Result<WriteSheetImage, Invalid> {
         let spreadsheet = "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap();
-        WriteSheetImage::with_cap(spreadsheet, "Q7PlXT!H7".parse().unwrap(), image, cap)
+        WriteSheetImage::new(spreadsheet, "Q7PlXT!H7".parse().unwrap(), image)
     }
 
     #[test]
@@ -213,18 +197,21 @@ mod tests {
     }
 
     #[test]
-    fn the_cap_is_the_callers_to_raise() {
-        let image = |len: usize| Image::unchecked(vec![0; len]).unwrap();
-        let cap = usize::try_from(WriteSheetImage::DEFAULT_CAP).unwrap();
-        assert!(write(image(cap), WriteSheetImage::DEFAULT_CAP).is_ok());
-        let error = write(image(cap + 1), WriteSheetImage::DEFAULT_CAP).unwrap_err();
-        assert_eq!(error.rule(), Rule::ImageTooLarge { limit: WriteSheetImage::DEFAULT_CAP });
-        assert!(write(image(cap + 1), u64::MAX).is_ok());
+    fn the_size_limit_is_the_callers_to_set() {
+        let image = |len: usize| Image::any_format(vec![0; len], "bin").unwrap();
+        let max = usize::try_from(WriteSheetImage::DEFAULT_MAX_BYTES).unwrap();
+        let kind = |image| write(image).map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(kind(image(max)), Ok(()));
+        assert_eq!(kind(image(max + 1)), Err(InvalidKind::ImageTooLarge));
+        assert_eq!(kind(image(max + 1).with_max_bytes(u64::MAX)), Ok(()));
+        assert_eq!(kind(image(10).with_max_bytes(9)), Err(InvalidKind::ImageTooLarge));
+        let error = write(image(24_536_678)).unwrap_err();
+        assert_eq!(error.to_string(), "the image is too large: 20 MiB at most, this has 23.4 MiB");
     }
 
     #[test]
     fn an_icon_is_not_for_cells() {
         let icon = Image::new(&b"\0\0\x01\0\x01\0"[..]).unwrap();
-        assert_eq!(write(icon, 100).unwrap_err().rule(), Rule::NotForCells);
+        assert_eq!(write(icon).unwrap_err().kind(), InvalidKind::FormatNotForCells);
     }
 }

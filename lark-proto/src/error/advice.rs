@@ -14,7 +14,7 @@ pub enum Advice {
     /// The same request will fail again.
     GiveUp,
     /// The token was refused: get a new one and send once more.
-    Renew,
+    RenewToken,
     /// Send again later.
     Again {
         /// How long the service asks to wait; `None` where it does not say.

@@ -145,7 +145,7 @@ impl ApiError {
             Class::Busy | Class::RateLimit | Class::DocumentBusy => {
                 Advice::Again { after: self.retry_after }
             }
-            Class::TenantToken | Class::AppToken => Advice::Renew,
+            Class::TenantToken | Class::AppToken => Advice::RenewToken,
             Class::Unknown => advice::by_status(self.status, self.retry_after),
             _ => Advice::GiveUp,
         }

@@ -16,15 +16,15 @@ pub struct CallError<T> {
     /// The [`route`](crate::Endpoint::route) of the request that failed.
     pub route: Cow<'static, str>,
     /// The kind of the failure.
-    pub kind: Failure<T>,
+    pub kind: CallErrorKind<T>,
     outcome: Outcome,
-    unknown: Option<Box<Failure<T>>>,
+    unknown: Option<Box<CallErrorKind<T>>>,
 }
 
 /// The kind of failure of a [`CallError`].
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Failure<T> {
+pub enum CallErrorKind<T> {
     /// The call needs the app's credentials and the client has none.
     NoApp,
     /// A store app has one token for each tenant, and the call names no tenant.
@@ -32,7 +32,7 @@ pub enum Failure<T> {
     /// A custom app belongs to one tenant, and the call names a tenant.
     ForeignTenant,
     /// A store app needs an `app_ticket` to get a token, and has none, or one that the service refused. The session has
-    /// asked the service to push it: pass it to [`Session::set_app_ticket`](crate::Session::set_app_ticket) when the
+    /// asked the service to push it: pass it to [`Session::set_app_ticket`](crate::session::Session::set_app_ticket) when the
     /// event arrives.
     NoTicket,
     /// The deadline passed while the call's own request or the token request that it sent was in flight, or before the
@@ -84,12 +84,12 @@ impl fmt::Display for WaitFor {
 
 impl<T> CallError<T> {
     /// The error of a request to `route`, for adapters. The outcome follows from `kind`.
-    pub fn new(route: impl Into<Cow<'static, str>>, kind: Failure<T>) -> Self {
+    pub fn new(route: impl Into<Cow<'static, str>>, kind: CallErrorKind<T>) -> Self {
         let outcome = match &kind {
-            Failure::Deadline | Failure::Transport(_) | Failure::TooLarge { .. } => {
-                Outcome::Unknown
-            }
-            Failure::Lark(error) => error.outcome(),
+            CallErrorKind::Deadline
+            | CallErrorKind::Transport(_)
+            | CallErrorKind::TooLarge { .. } => Outcome::Unknown,
+            CallErrorKind::Lark(error) => error.outcome(),
             _ => Outcome::NotSent,
         };
         Self { route: route.into(), kind, outcome, unknown: None }
@@ -100,7 +100,7 @@ impl<T> CallError<T> {
     }
 
     /// The same error for a call of which an earlier send failed with an unknown outcome.
-    pub(crate) fn after(self, unknown: Failure<T>) -> Self {
+    pub(crate) fn after(self, unknown: CallErrorKind<T>) -> Self {
         Self { outcome: Outcome::Unknown, unknown: Some(Box::new(unknown)), ..self }
     }
 
@@ -113,7 +113,7 @@ impl<T> CallError<T> {
     /// The failure of an earlier send whose outcome is unknown, if there was one; [`kind`](Self::kind) is the failure
     /// that ended the call.
     #[must_use]
-    pub fn earlier(&self) -> Option<&Failure<T>> {
+    pub fn earlier(&self) -> Option<&CallErrorKind<T>> {
         self.unknown.as_deref()
     }
 
@@ -121,13 +121,13 @@ impl<T> CallError<T> {
     #[must_use]
     pub fn lark(&self) -> Option<&Error> {
         match &self.kind {
-            Failure::Lark(error) => Some(error),
+            CallErrorKind::Lark(error) => Some(error),
             _ => None,
         }
     }
 }
 
-impl<T> fmt::Display for Failure<T> {
+impl<T> fmt::Display for CallErrorKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoApp => f.write_str("the client has no app; make it with one, or pass a token"),
@@ -162,8 +162,8 @@ impl<T> fmt::Display for CallError<T> {
 impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
-            Failure::Transport(error) => Some(error),
-            Failure::Lark(error) => Some(error),
+            CallErrorKind::Transport(error) => Some(error),
+            CallErrorKind::Lark(error) => Some(error),
             _ => None,
         }
     }

@@ -4,177 +4,120 @@ use std::fmt;
 
 use crate::text::excerpt;
 
-/// A value that was refused when it was built: which [`Rule`] it breaks and the offending part,
+/// A value that was refused when it was built: its [`InvalidKind`], and a text that quotes the part that is wrong,
 /// shortened. Secrets are never quoted.
+///
+/// ```
+/// use lark_proto::SheetCell;
+/// use lark_proto::error::InvalidKind;
+///
+/// let error = "Q7PlXT!H7:J8".parse::<SheetCell>().unwrap_err();
+/// assert_eq!(error.kind(), InvalidKind::SeveralCells);
+/// assert_eq!(error.to_string(), "an image goes into one cell, `H7:J8` is a range");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    rule: Rule,
+    kind: InvalidKind,
     part: String,
 }
 
 impl Invalid {
     /// `part` is quoted in the message, so it must not hold a secret.
-    pub(crate) fn new(rule: Rule, part: impl AsRef<[u8]>) -> Self {
-        Self { rule, part: excerpt(part.as_ref(), 60) }
+    pub(crate) fn new(kind: InvalidKind, part: impl AsRef<[u8]>) -> Self {
+        Self { kind, part: excerpt(part.as_ref(), 60) }
     }
 
-    /// The rule that the value breaks.
+    /// What is wrong.
     #[must_use]
-    pub fn rule(&self) -> Rule {
-        self.rule
+    pub fn kind(&self) -> InvalidKind {
+        self.kind
     }
 }
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (got `{}`)", self.rule, self.part)
+        let text = self.kind.text();
+        match text.split_once("{}") {
+            Some((before, after)) => write!(f, "{before}{}{after}", self.part),
+            None => f.write_str(text),
+        }
     }
 }
 
 impl std::error::Error for Invalid {}
 
-/// A rule that an [`Invalid`](crate::Invalid) value breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Rule {
-    /// An image has at least one byte.
-    EmptyImage,
-    /// An image has at most this many bytes at this endpoint.
-    ImageTooLarge {
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// An image begins as one of the formats that Lark lists.
-    UnknownImageFormat,
-    /// A cell takes the formats that its document lists; ICO is not among them.
-    NotForCells,
-    /// A file name has something before its suffix.
-    EmptyName,
-    /// A file name has at most 255 bytes.
-    LongName,
-    /// A file name has no path separator, no control character and none that hides or turns the others.
-    NameCharacter,
-    /// The service takes the format from the name's suffix; an unchecked image cannot supply one.
-    NameWithoutSuffix,
-    /// A cell is addressed with the id of its sheet.
-    MissingSheetId,
-    /// A sheet id is the one in the address bar (`?sheet=`), not the tab's title.
-    SheetId,
-    /// An image goes into one cell, not a range of several.
-    SeveralCells,
-    /// A cell is a column's letters and a row's number.
-    CellForm,
-    /// Rows count from 1.
-    RowZero,
-    /// Lark's sheets end at column SEZ (13,000) and row 5,000,000.
-    OutsideSheet,
-    /// A spreadsheet token is 1 to 128 letters, digits, `-` or `_`.
-    SpreadsheetToken,
-    /// A wiki link names a node, not the spreadsheet behind it.
-    WikiLink,
-    /// A link to a spreadsheet is `https://<tenant>/sheets/<token>`.
-    NotASpreadsheetLink,
-    /// An image key is 1 to 256 visible ASCII characters.
-    ImageKey,
-    /// A token is 1 to 4,096 visible ASCII characters, without `Bearer`.
-    Token,
-    /// An app id is 1 to 128 visible ASCII characters.
-    AppId,
-    /// An app secret is 1 to 256 visible ASCII characters.
-    AppSecret,
-    /// A tenant key is 1 to 128 visible ASCII characters.
-    TenantKey,
-    /// An app ticket is 1 to 1,024 visible ASCII characters.
-    AppTicket,
-    /// An `app_ticket` event is JSON of the documented form.
-    TicketEvent,
-    /// An event that is encrypted has to be decrypted first.
-    EncryptedEvent,
-    /// An event carries the app's verification token.
-    VerificationToken,
-    /// An exported token is complete and unchanged.
-    DamagedToken,
-    /// An exported token belongs to this app, site and tenant.
-    ForeignToken,
-    /// An exported token has not expired.
-    StaleToken,
-    /// The service has not refused the exported token.
-    RefusedToken,
-    /// A site is `https://host` or `https://host:port`.
-    SiteForm,
-    /// Only a loopback site may do without TLS.
-    SiteInsecure,
-    /// A host that is not Lark's must be asked for by name, so that a slip cannot leak a secret.
-    SiteForeign,
-    /// A boundary is 1 to 70 characters of RFC 2046's set, the last one no space.
-    BoundaryForm,
-    /// A boundary occurs in no part.
-    BoundaryInPart,
-    /// A value for a JSON body can be serialised: the keys of its maps are strings, among others.
-    Json,
+/// Each kind with its text, where `{}` stands for the part that is wrong. The text is the kind's documentation too.
+macro_rules! kinds {
+    ($($name:ident: $text:literal;)+) => {
+        /// What is wrong with an [`Invalid`] value. In the texts, `{}` stands for the part that is wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum InvalidKind {
+            $(#[doc = $text] $name,)+
+        }
+
+        impl InvalidKind {
+            fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
 }
 
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::EmptyImage => "an image has at least one byte",
-            Self::ImageTooLarge { limit } => {
-                return write!(f, "an image has at most {limit} bytes here");
-            }
-            Self::UnknownImageFormat => {
-                "an image begins as PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP, HEIC or ICO; \
-                 `Image::unchecked` takes anything"
-            }
-            Self::NotForCells => "a cell takes PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP or HEIC",
-            Self::EmptyName => "a file name has something before its suffix",
-            Self::LongName => "a file name has at most 255 bytes",
-            Self::NameCharacter => "a file name has no path separator and no control or invisible character",
-            Self::NameWithoutSuffix => {
-                "the name of an unchecked image has a suffix that says its format, as in `photo.png`"
-            }
-            Self::MissingSheetId => "a cell is addressed with its sheet's id, as in `Q7PlXT!H7`",
-            Self::SheetId => {
-                "a sheet id is 1 to 64 letters, digits, `-` or `_`: the one after `?sheet=` \
-                 in the address bar, not the tab's title"
-            }
-            Self::SeveralCells => "an image goes into one cell",
-            Self::CellForm => "a cell is a column's letters and a row's number, as in `H7`",
-            Self::RowZero => "rows count from 1",
-            Self::OutsideSheet => "a sheet ends at column SEZ and row 5000000",
-            Self::SpreadsheetToken => "a spreadsheet token is 1 to 128 letters, digits, `-` or `_`",
-            Self::WikiLink => {
-                "a wiki link names a node, not a spreadsheet: ask `wiki/v2/spaces/get_node` \
-                 for its `obj_token` and use that"
-            }
-            Self::NotASpreadsheetLink => {
-                "a link to a spreadsheet is `https://<tenant>/sheets/<token>`"
-            }
-            Self::ImageKey => "an image key is 1 to 256 visible ASCII characters",
-            Self::Token => "a token is 1 to 4096 visible ASCII characters, without `Bearer`",
-            Self::AppId => "an app id is 1 to 128 visible ASCII characters",
-            Self::AppSecret => "an app secret is 1 to 256 visible ASCII characters",
-            Self::TenantKey => "a tenant key is 1 to 128 visible ASCII characters",
-            Self::AppTicket => "an app ticket is 1 to 1024 visible ASCII characters",
-            Self::TicketEvent => {
-                "an app_ticket event is JSON with `token`, `event.type`, `event.app_id` and \
-                 `event.app_ticket`"
-            }
-            Self::EncryptedEvent => {
-                "the event is encrypted: decrypt it with the app's Encrypt Key, or remove that key"
-            }
-            Self::VerificationToken => "an event carries the app's verification token",
-            Self::DamagedToken => "the exported token is damaged",
-            Self::ForeignToken => "the exported token is of another app, site or tenant",
-            Self::StaleToken => "the exported token has expired",
-            Self::RefusedToken => "the service has refused the exported token; the session gets another one",
-            Self::SiteForm => "a site is `https://host` or `https://host:port` and nothing more",
-            Self::SiteInsecure => "a site is https; http is for loopback only",
-            Self::SiteForeign => "the host is not Lark's; `Site::custom` takes any",
-            Self::BoundaryForm => {
-                "a boundary is 1 to 70 characters of RFC 2046's set, the last one no space"
-            }
-            Self::BoundaryInPart => "the boundary occurs in a part of the form",
-            Self::Json => "the value cannot be written as JSON",
-        })
+kinds! {
+    EmptyImage: "the image file is empty";
+    ImageTooLarge: "the image is too large: {}";
+    UnknownImageFormat: "the file is not a PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP, HEIC or ICO image: it begins with `{}`";
+    FormatNotForCells: "a cell takes no {} image: PNG or JPEG is the safe choice";
+    BadExtension: "`{}` is not a file name's extension: 1 to 16 letters or digits, without the dot";
+    EmptyFileName: "the file name `{}` has nothing before its extension";
+    LongFileName: "the file name has {} bytes, 255 at most are taken";
+    BadFileNameCharacter: "a file name cannot contain {}";
+    MissingSheetId: "`{}` does not name the sheet: its id goes in front, as in `Q7PlXT!H7`";
+    BadSheetId: "`{}` is not a sheet's id: the id stands after `?sheet=` in the address bar, it is not the title of the tab";
+    SeveralCells: "an image goes into one cell, `{}` is a range";
+    BadCell: "`{}` is not a cell: a cell is letters and a number, as in `H7`";
+    RowZero: "`{}` is in row 0, rows count from 1";
+    OutsideSheet: "`{}` is beyond the last cell that a sheet can have, SEZ5000000";
+    BadSpreadsheetToken: "`{}` is not a spreadsheet's token: 1 to 128 letters, digits, `-` or `_`";
+    NotASpreadsheet: "{}, which is not a spreadsheet";
+    WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it: `wiki/v2/spaces/get_node` answers with that spreadsheet's token as `obj_token`";
+    BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
+    BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters";
+    BadToken: "the access token is not 1 to 4096 visible ASCII characters without `Bearer`: {}";
+    BadAppId: "`{}` is not an app id: 1 to 128 visible ASCII characters";
+    BadAppSecret: "the app secret is not 1 to 256 visible ASCII characters: {}";
+    BadTenantKey: "`{}` is not a tenant key: 1 to 128 visible ASCII characters";
+    BadAppTicket: "the app ticket is not 1 to 1024 visible ASCII characters: {}";
+    BadTicketEvent: "the event is not an `app_ticket` event ({}): it has `token`, `event.type`, `event.app_id` and `event.app_ticket`";
+    EncryptedEvent: "the event is encrypted ({}): decrypt it with the app's Encrypt Key first, or remove that key";
+    WrongVerificationToken: "the event does not carry the app's verification token ({})";
+    DamagedToken: "the exported token is damaged ({})";
+    ForeignToken: "the exported token is of another app, site or tenant";
+    ExpiredToken: "the exported token has expired";
+    RefusedToken: "the exported token was refused by the service: the session gets another one";
+    BadSite: "`{}` is not a site: `https://host` or `https://host:port`";
+    InsecureSite: "`{}` is not on this machine, so that it takes https, not http";
+    ForeignSite: "`{}` is not one of Lark's or Feishu's own hosts; a private deployment is `Site::custom`";
+    BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
+    BoundaryInPart: "the boundary `{}` occurs in a part of the form";
+    NotJson: "the value cannot be written as JSON: {}";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_quotes_the_part_in_its_place() {
+        let text = |kind, part: &str| Invalid::new(kind, part).to_string();
+        assert_eq!(
+            text(InvalidKind::DamagedToken, "134 bytes"),
+            "the exported token is damaged (134 bytes)"
+        );
+        assert_eq!(text(InvalidKind::EmptyImage, ""), "the image file is empty");
+        assert_eq!(text(InvalidKind::RowZero, "{}"), "`{}` is in row 0, rows count from 1");
     }
 }

@@ -12,6 +12,6 @@ pub use advice::Advice;
 pub(crate) use advice::after;
 pub use api::{ApiError, Error, FieldViolation, Outcome, PermissionViolation, Unreadable};
 pub(crate) use call::chain;
-pub use call::{CallError, Failure, WaitFor};
+pub use call::{CallError, CallErrorKind, WaitFor};
 pub use code::{Class, Code};
-pub use invalid::{Invalid, Rule};
+pub use invalid::{Invalid, InvalidKind};

@@ -65,7 +65,7 @@ impl Apps {
                 let granted = tokens.grant(Holder::Tenant(found.tenant_key), now);
                 Ok(tenant_token(granted, "success"))
             }
-            Route::AppTicketResend => {
+            Route::ResendAppTicket => {
                 let found: Credentials = read(headers, body)?;
                 match app(&found.app_id, &found.app_secret)? {
                     App::Custom => Err(Refusal::with_200(10016, "app resend fail")),
@@ -240,7 +240,7 @@ mod tests {
         for (route, of_custom, of_store) in [
             (Route::TenantAccessToken, (200, 0), (200, 10005)),
             (Route::AppAccessToken, (200, 10012), (200, 0)),
-            (Route::AppTicketResend, (200, 10016), (200, 0)),
+            (Route::ResendAppTicket, (200, 10016), (200, 0)),
         ] {
             let lark = &mut FakeLark::new();
             assert_eq!(verdict(&post(lark, 0, route, &custom)), of_custom, "{route:?}");

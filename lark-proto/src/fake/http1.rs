@@ -323,9 +323,12 @@ fn excerpt(bytes: &[u8]) -> String {
 /// Reads `bytes` as exactly one request.
 ///
 /// ```
-/// use lark_proto::{AppId, AppSecret, EndpointExt, NoToken, Site, TenantTokenRequest, fake::http1, wire};
+/// use lark_proto::{EndpointExt, Site, fake::http1, wire};
+/// use lark_proto::endpoints::GetTenantToken;
+/// use lark_proto::token::NoToken;
+/// use lark_proto::values::{AppId, AppSecret};
 ///
-/// let get = TenantTokenRequest::new(AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
 /// let request = http1::request(&wire::http1(get.request(&Site::LARK, &NoToken)))?;
 /// assert_eq!(request.headers()["host"], "open.larksuite.com");
 /// assert_eq!(request.uri().path(), "/open-apis/auth/v3/tenant_access_token/internal");

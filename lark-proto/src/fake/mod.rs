@@ -64,7 +64,7 @@ pub struct FakeLark {
     spreadsheets: BTreeMap<String, Spreadsheet>,
     failures: VecDeque<(Option<Route>, Fault)>,
     breaks: VecDeque<(Option<Route>, Break)>,
-    seen: Vec<Seen>,
+    seen: Vec<RecordedRequest>,
 }
 
 /// A request whose head has arrived and whose body has not. A cell write occupies its spreadsheet.
@@ -90,7 +90,7 @@ impl InFlight {
 /// One answered request, as [`FakeLark::requests`] remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Seen {
+pub struct RecordedRequest {
     /// The endpoint, or `None` where method or path were wrong.
     pub route: Option<Route>,
     /// The token that came as `Authorization: Bearer ..`.
@@ -250,7 +250,7 @@ impl FakeLark {
             }
         };
         let log_id = reply.response.headers().get("x-tt-logid");
-        self.seen.push(Seen {
+        self.seen.push(RecordedRequest {
             route,
             token: auth::bearer(&headers).map(str::to_owned),
             status: reply.response.status(),
@@ -292,7 +292,7 @@ impl FakeLark {
 
     /// Every request answered so far, in the order of the answers.
     #[must_use]
-    pub fn requests(&self) -> &[Seen] {
+    pub fn requests(&self) -> &[RecordedRequest] {
         &self.seen
     }
 
@@ -345,7 +345,7 @@ impl FakeLark {
             Route::TenantAccessToken
             | Route::AppAccessToken
             | Route::StoreTenantAccessToken
-            | Route::AppTicketResend => {
+            | Route::ResendAppTicket => {
                 self.apps.perform(now, &mut self.tokens, *route, headers, body)
             }
             Route::ImageV4Put | Route::ImV1Images => {

@@ -16,7 +16,7 @@ pub enum Route {
     /// `POST /open-apis/auth/v3/tenant_access_token`: a store app's token for a tenant.
     StoreTenantAccessToken,
     /// `POST /open-apis/auth/v3/app_ticket/resend`: has a store app's ticket pushed once more.
-    AppTicketResend,
+    ResendAppTicket,
     /// `POST /open-apis/image/v4/put/`
     ImageV4Put,
     /// `POST /open-apis/im/v1/images`
@@ -30,7 +30,7 @@ impl Route {
         Self::TenantAccessToken,
         Self::AppAccessToken,
         Self::StoreTenantAccessToken,
-        Self::AppTicketResend,
+        Self::ResendAppTicket,
         Self::ImageV4Put,
         Self::ImV1Images,
         Self::ValuesImage,
@@ -43,7 +43,7 @@ impl Route {
             Self::TenantAccessToken => "/open-apis/auth/v3/tenant_access_token/internal",
             Self::AppAccessToken => "/open-apis/auth/v3/app_access_token",
             Self::StoreTenantAccessToken => "/open-apis/auth/v3/tenant_access_token",
-            Self::AppTicketResend => "/open-apis/auth/v3/app_ticket/resend",
+            Self::ResendAppTicket => "/open-apis/auth/v3/app_ticket/resend",
             Self::ImageV4Put => "/open-apis/image/v4/put/",
             Self::ImV1Images => "/open-apis/im/v1/images",
             Self::ValuesImage => "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image",
@@ -81,7 +81,7 @@ impl Route {
             Self::TenantAccessToken
             | Self::AppAccessToken
             | Self::StoreTenantAccessToken
-            | Self::AppTicketResend => true,
+            | Self::ResendAppTicket => true,
             Self::ImageV4Put | Self::ImV1Images | Self::ValuesImage => false,
         }
     }
@@ -122,7 +122,7 @@ mod tests {
             ),
             ("/open-apis/auth/v3/app_access_token/".to_owned(), plain(Route::AppAccessToken)),
             ("/open-apis/auth/v3/app_access_token/internal".to_owned(), None),
-            ("/open-apis/auth/v3/app_ticket/resend".to_owned(), plain(Route::AppTicketResend)),
+            ("/open-apis/auth/v3/app_ticket/resend".to_owned(), plain(Route::ResendAppTicket)),
             ("/open-apis/image/v4/put/".to_owned(), plain(Route::ImageV4Put)),
             ("/open-apis/image/v4/put".to_owned(), plain(Route::ImageV4Put)),
             ("/open-apis/image/v4/get".to_owned(), None),

@@ -29,7 +29,7 @@ const MAX_COLUMN: u32 = 13_000;
 /// The documented number of cells of a sheet, so of rows as well.
 const MAX_ROW: u32 = 5_000_000;
 
-const SUFFIXES: [&str; 11] =
+const EXTENSIONS: [&str; 11] =
     ["PNG", "JPEG", "JPG", "GIF", "BMP", "JFIF", "EXIF", "TIFF", "BPG", "WEBP", "HEIC"];
 
 #[derive(Clone, Debug, Default)]
@@ -68,7 +68,7 @@ impl Spreadsheet {
             return Err(Refusal::with_200(90204, "WrongRequestBody: image is empty"));
         }
         let suffix = write.name.rsplit_once('.').map(|(_, suffix)| suffix);
-        if !suffix.is_some_and(|suffix| SUFFIXES.iter().any(|s| s.eq_ignore_ascii_case(suffix))) {
+        if !suffix.is_some_and(|suffix| EXTENSIONS.iter().any(|s| s.eq_ignore_ascii_case(suffix))) {
             return Err(Refusal::with_200(90204, "Image format is unknown"));
         }
         if write.image.len() > MAX_IMAGE {

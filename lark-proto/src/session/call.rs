@@ -13,7 +13,7 @@ use super::step::{Permanence, Step};
 use super::untyped::{Next, Untyped};
 use super::{CallId, Credential, FetchId, Limits, Session};
 use crate::endpoint::Endpoint;
-use crate::error::{CallError, Error, Failure};
+use crate::error::{CallError, CallErrorKind, Error};
 use crate::reply::Reply;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
@@ -39,14 +39,16 @@ enum Kind<O> {
 /// A transport that makes one call at a time is a loop:
 ///
 /// ```
-/// use lark_proto::{Authorizes, Call, CallError, Endpoint, Session, Step, TenantToken};
+/// use lark_proto::{CallError, Endpoint, TenantToken};
+/// use lark_proto::session::{Call, Session, Step};
+/// use lark_proto::token::Authorizes;
 /// # use std::time::SystemTime;
 /// # use lark_proto::{App, Image, PutImage, Site, fake::FakeLark};
 ///
 /// fn run<E: Endpoint>(
 ///     session: &mut Session,
 ///     endpoint: &E,
-///     mut send: impl FnMut(http::Request<lark_proto::Body>) -> http::Response<bytes::Bytes>,
+///     mut send: impl FnMut(http::Request<lark_proto::body::Body>) -> http::Response<bytes::Bytes>,
 ///     mut now: impl FnMut() -> SystemTime,
 /// ) -> Result<E::Output, CallError<std::io::Error>>
 /// where
@@ -68,7 +70,7 @@ enum Kind<O> {
 /// # let now = SystemTime::UNIX_EPOCH;
 /// # let mut session = Session::new(Site::LARK, App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?);
 /// # let put = PutImage::message(Image::new("GIF89a")?)?;
-/// # let send = |request: http::Request<lark_proto::Body>| lark.handle(now, request.map(lark_proto::Body::into_bytes));
+/// # let send = |request: http::Request<lark_proto::body::Body>| lark.handle(now, request.map(lark_proto::body::Body::into_bytes));
 /// # run(&mut session, &put, send, || now)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -161,7 +163,7 @@ impl<'e, O, T> Call<'e, O, T> {
     }
 
     /// Returns the next step. Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
-    /// [`Failure::Deadline`], whatever the result of the call was.
+    /// [`CallErrorKind::Deadline`], whatever the result of the call was.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
         let now = session.tick(now);
         if let Some(output) = self.output.take() {
@@ -207,7 +209,7 @@ impl<'e, O, T> Call<'e, O, T> {
         &mut self,
         session: &mut Session,
         now: SystemTime,
-        failure: Failure<T>,
+        failure: CallErrorKind<T>,
         pulled: u64,
         permanence: Permanence,
     ) where

@@ -8,12 +8,14 @@ use http::Response;
 
 use super::call::{Call, Heard};
 use super::{CallId, FetchId, Permanence, Session, Step};
-use crate::error::Failure;
+use crate::error::CallErrorKind;
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
 ///
 /// ```
-/// use lark_proto::{Call, Drive, ImageKey, PutImage, SheetImageWritten, WriteSheetImage};
+/// use lark_proto::{ImageKey, PutImage, WriteSheetImage};
+/// use lark_proto::endpoints::SheetImageWritten;
+/// use lark_proto::session::{Call, Drive};
 ///
 /// enum Written {
 ///     Image(ImageKey),
@@ -45,7 +47,7 @@ pub trait Drive<O, T> {
         &mut self,
         session: &mut Session,
         now: SystemTime,
-        failure: Failure<T>,
+        failure: CallErrorKind<T>,
         pulled: u64,
         permanence: Permanence,
     );
@@ -103,7 +105,7 @@ impl<P: Into<O>, O, T: StdError> Drive<O, T> for Driven<'_, P, T> {
         &mut self,
         session: &mut Session,
         now: SystemTime,
-        failure: Failure<T>,
+        failure: CallErrorKind<T>,
         pulled: u64,
         permanence: Permanence,
     ) {

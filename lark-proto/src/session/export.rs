@@ -7,7 +7,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 
 use super::Session;
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
 use crate::token::TenantToken;
 use crate::values::{AppId, TenantKey};
 
@@ -61,8 +61,8 @@ impl Session {
     /// at most. `now` and `wall` are as for [`Session::export_token`].
     ///
     /// # Errors
-    /// [`Rule::DamagedToken`] for a text that is not as exported, [`Rule::ForeignToken`] for another app, site or
-    /// tenant, [`Rule::StaleToken`] for an expired token, and [`Rule::RefusedToken`] for one that the service has
+    /// [`InvalidKind::DamagedToken`] for a text that is not as exported, [`InvalidKind::ForeignToken`] for another app, site or
+    /// tenant, [`InvalidKind::ExpiredToken`] for an expired token, and [`InvalidKind::RefusedToken`] for one that the service has
     /// refused. No error quotes the token. The session is unchanged, and requests a token when it needs one.
     pub fn import_token(
         &mut self,
@@ -73,7 +73,7 @@ impl Session {
     ) -> Result<(), Invalid> {
         let elapsed = self.tick(now);
         let refused = |rule| Invalid::new(rule, format!("{} bytes", text.len()));
-        let damaged = || refused(Rule::DamagedToken);
+        let damaged = || refused(InvalidKind::DamagedToken);
         let json = decode(text.trim()).ok_or_else(damaged)?;
         let exported: Exported<'_> = serde_json::from_str(&json).map_err(|_| damaged())?;
         let token = TenantToken::new(&exported.token).map_err(|_| damaged())?;
@@ -81,17 +81,17 @@ impl Session {
             && self.site.as_str() == exported.site
             && tenant.map(TenantKey::as_str) == exported.tenant.as_deref();
         if !same {
-            return Err(refused(Rule::ForeignToken));
+            return Err(refused(InvalidKind::ForeignToken));
         }
         let ends =
             UNIX_EPOCH.checked_add(Duration::from_secs(exported.ends)).ok_or_else(damaged)?;
-        let left = ends.duration_since(wall).map_err(|_| refused(Rule::StaleToken))?;
+        let left = ends.duration_since(wall).map_err(|_| refused(InvalidKind::ExpiredToken))?;
         if left.is_zero() {
-            return Err(refused(Rule::StaleToken));
+            return Err(refused(InvalidKind::ExpiredToken));
         }
         let (tenant, life) = (tenant.cloned(), left.min(Duration::from_secs(7200)));
         if !self.tokens.import(&tenant, token, life, elapsed, &mut self.woken) {
-            return Err(refused(Rule::RefusedToken));
+            return Err(refused(InvalidKind::RefusedToken));
         }
         Ok(())
     }

@@ -116,7 +116,7 @@ impl<'e> Flight<'e> {
         Self {
             draft: Draft::of(endpoint),
             route: endpoint.route(),
-            lane: endpoint.lane(),
+            lane: endpoint.serial_key(),
             resend: endpoint.resend(),
             quota: endpoint.quota(),
             reply_limit: endpoint.reply_limit(),
@@ -345,7 +345,7 @@ impl<'e> Flight<'e> {
         let named = match error.advice() {
             Advice::GiveUp => return None,
             Advice::Again { after } => after.filter(|after| !after.is_zero()),
-            Advice::Renew => {
+            Advice::RenewToken => {
                 let Credential::Own(tenant) = &self.credential else { return None };
                 let by_app_token = class == Some(Class::AppToken);
                 let Session { tokens, woken, .. } = session;

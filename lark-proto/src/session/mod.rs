@@ -47,7 +47,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 
 use crate::endpoint::Quota;
-use crate::error::{Error, Failure, WaitFor};
+use crate::error::{CallErrorKind, Error, WaitFor};
 use crate::site::Site;
 use crate::values::{App, AppTicket, TenantKey};
 
@@ -241,7 +241,7 @@ impl Session {
         &mut self,
         request: FetchId,
         now: SystemTime,
-        failure: &Failure<T>,
+        failure: &CallErrorKind<T>,
         permanence: Permanence,
     ) -> Option<Event> {
         let now = self.tick(now);
@@ -282,7 +282,7 @@ impl Session {
         &mut self,
         request: FetchId,
         now: Duration,
-        failure: &Failure<T>,
+        failure: &CallErrorKind<T>,
         permanence: Permanence,
     ) -> Option<&'static str> {
         let is_permanent = permanence == Permanence::Permanent;

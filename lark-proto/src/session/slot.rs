@@ -9,7 +9,7 @@
 //!      +------------------------------------------------+
 //! ```
 //!
-//! The service documents (see [`TenantTokenRequest`](crate::TenantTokenRequest)) that it grants the same token again
+//! The service documents (see [`GetTenantToken`](crate::endpoints::GetTenantToken)) that it grants the same token again
 //! until 30 minutes before the token expires, then a new one; both stay valid. A refusal names the generation of the
 //! token, so that ten refusals of one token cause one request.
 

@@ -31,7 +31,7 @@ pub struct Outgoing {
     /// Whose request it is.
     pub purpose: Purpose,
     /// How long the call waits for the reply. When this time is over, report
-    /// [`Failure::Deadline`](crate::Failure::Deadline); an adapter that keeps a token request in flight takes the
+    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline); an adapter that keeps a token request in flight takes the
     /// call's next step instead.
     pub within: Duration,
     /// How long the whole exchange may take. For a token request it can be longer than `within`, because other calls
@@ -40,7 +40,7 @@ pub struct Outgoing {
     pub keep_for: Duration,
     /// The longest that each part of the exchange may take.
     pub phases: Phases,
-    /// The longest reply body in bytes. Report a longer one as [`Failure::TooLarge`](crate::Failure::TooLarge).
+    /// The longest reply body in bytes. Report a longer one as [`CallErrorKind::TooLarge`](crate::error::CallErrorKind::TooLarge).
     pub reply_limit: u64,
     /// Whether to open a new connection, because the last one broke and idle ones in the pool may be broken too.
     pub fresh_connection: bool,

@@ -8,9 +8,7 @@ use http::Request;
 use super::slot::Setback;
 use crate::body::Body;
 use crate::endpoint::EndpointExt;
-use crate::endpoints::{
-    AppTicketResend, AppTokenRequest, StoreTenantTokenRequest, TenantTokenRequest,
-};
+use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
 use crate::error::Advice;
 use crate::error::Error;
 use crate::site::Site;
@@ -60,10 +58,10 @@ impl Cause {
 impl Wanted {
     pub(super) fn route(&self, app: &App) -> &'static str {
         match (self, app) {
-            (Self::Tenant(_), App::Store { .. }) => StoreTenantTokenRequest::ROUTE,
-            (Self::Tenant(_), _) => TenantTokenRequest::ROUTE,
-            (Self::App(_), _) => AppTokenRequest::ROUTE,
-            (Self::Ticket, _) => AppTicketResend::ROUTE,
+            (Self::Tenant(_), App::Store { .. }) => GetStoreTenantToken::ROUTE,
+            (Self::Tenant(_), _) => GetTenantToken::ROUTE,
+            (Self::App(_), _) => GetAppToken::ROUTE,
+            (Self::Ticket, _) => ResendAppTicket::ROUTE,
         }
     }
 
@@ -81,16 +79,16 @@ impl Wanted {
         let (id, secret) = (id.clone(), secret.clone());
         match (self, tenant, app_token) {
             (Self::Tenant(_), Some(tenant), Some(token)) => {
-                let get = StoreTenantTokenRequest::new(token.clone(), tenant.clone());
+                let get = GetStoreTenantToken::new(token.clone(), tenant.clone());
                 get.request_streamed(site, &NoToken)
             }
             (Self::Tenant(_), ..) => {
-                TenantTokenRequest::new(id, secret).request_streamed(site, &NoToken)
+                GetTenantToken::new(id, secret).request_streamed(site, &NoToken)
             }
             (Self::App(ticket), ..) => {
-                AppTokenRequest::new(id, secret, ticket.clone()).request_streamed(site, &NoToken)
+                GetAppToken::new(id, secret, ticket.clone()).request_streamed(site, &NoToken)
             }
-            (Self::Ticket, ..) => AppTicketResend::new(id, secret).request_streamed(site, &NoToken),
+            (Self::Ticket, ..) => ResendAppTicket::new(id, secret).request_streamed(site, &NoToken),
         }
     }
 }

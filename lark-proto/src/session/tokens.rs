@@ -38,9 +38,9 @@ use super::step::{Outgoing, Phases, Purpose};
 use super::token_request::{Cause, Reason, Wanted, setback};
 use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
 use crate::endpoint::{Endpoint, REPLY_LIMIT};
-use crate::endpoints::{AppTicketResend, AppTokenRequest, TenantTokenRequest};
+use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
+use crate::error::{CallErrorKind, Error, chain};
 use crate::error::{Class, Code};
-use crate::error::{Error, Failure, chain};
 use crate::reply::Reply;
 use crate::site::Site;
 use crate::token::{AppToken, TenantToken};
@@ -332,17 +332,17 @@ impl Tokens {
         let (what, tenant) = (what.clone(), tenant.clone());
         let reply = Reply::new(reply);
         let granted = match what {
-            Wanted::Tenant(_) => TenantTokenRequest::read(&reply).map(|grant| {
+            Wanted::Tenant(_) => GetTenantToken::read(&reply).map(|grant| {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
                 woken.extend(entry.slot.granted(grant.token, grant.expires_in));
                 entry.release(woken);
                 woken.extend(self.app_driver(&tenant));
             }),
-            Wanted::App(_) => AppTokenRequest::read(&reply).map(|grant| {
+            Wanted::App(_) => GetAppToken::read(&reply).map(|grant| {
                 woken.extend(self.app.granted(grant.token, grant.expires_in));
                 self.offer(woken);
             }),
-            Wanted::Ticket => AppTicketResend::read(&reply).map(|()| {
+            Wanted::Ticket => ResendAppTicket::read(&reply).map(|()| {
                 self.failed(app, id, Setback::TicketAsked, Reason::NoTicket, now, woken);
             }),
         };
@@ -365,14 +365,14 @@ impl Tokens {
         &mut self,
         app: &App,
         id: FetchId,
-        failure: &Failure<T>,
+        failure: &CallErrorKind<T>,
         is_permanent: bool,
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
         let InFlight { what, given_up, tenant, .. } = self.in_flight.get(id)?;
         let route = what.route(app);
-        if matches!(failure, Failure::Deadline) && now < *given_up {
+        if matches!(failure, CallErrorKind::Deadline) && now < *given_up {
             self.dropped(id, now, woken);
             return Some(route);
         }
@@ -381,8 +381,8 @@ impl Tokens {
             _ => self.app.broke(),
         }
         let why = match failure {
-            Failure::Transport(error) => Reason::Transport(chain(error).into()),
-            Failure::TooLarge { limit } => Reason::TooLarge(*limit),
+            CallErrorKind::Transport(error) => Reason::Transport(chain(error).into()),
+            CallErrorKind::TooLarge { limit } => Reason::TooLarge(*limit),
             _ => Reason::Late,
         };
         let setback = if is_permanent { Setback::Refused } else { Setback::Failed };
@@ -431,7 +431,7 @@ impl Tokens {
         let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(id) else { return };
         let route = match why {
             // The service agreed to push the ticket: the request that lacks it is the one that cannot be sent.
-            Reason::NoTicket => AppTokenRequest::ROUTE,
+            Reason::NoTicket => GetAppToken::ROUTE,
             _ => what.route(app),
         };
         let cause = Cause { route, why };

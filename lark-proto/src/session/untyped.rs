@@ -11,7 +11,7 @@ use super::flight::{Answer, Flight, Permit, Verdict};
 use super::step::{Outgoing, Permanence, Purpose};
 use super::token_request::{Cause, Reason};
 use super::{Ending, FetchId, Hold, Session, WaitFor};
-use crate::error::{CallError, Error, Failure, Outcome, chain};
+use crate::error::{CallError, CallErrorKind, Error, Outcome, chain};
 
 /// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
 pub(super) struct Untyped<'e, T> {
@@ -21,7 +21,7 @@ pub(super) struct Untyped<'e, T> {
     /// The last failure, while the call goes on.
     pub(super) last: Option<CallError<T>>,
     /// The first failure after which the request may have been carried out, while the call goes on.
-    unknown: Option<Failure<T>>,
+    unknown: Option<CallErrorKind<T>>,
     /// The error that the call has ended with.
     pub(super) error: Option<CallError<T>>,
 }
@@ -77,7 +77,7 @@ impl<'e, T> Untyped<'e, T> {
         match session.token_reply(fetch, now, reply) {
             Some((route, error)) => {
                 self.flight.events.push(|| Event::refused(route, &error, true));
-                self.token_failed(route, Failure::Lark(error));
+                self.token_failed(route, CallErrorKind::Lark(error));
             }
             None => self.forget_token_request(),
         }
@@ -91,7 +91,7 @@ impl<'e, T> Untyped<'e, T> {
 
     pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
         if let Some(verdict) = self.flight.answered(session, Answer::Refused(&error), now) {
-            self.failed(Failure::Lark(error), verdict);
+            self.failed(CallErrorKind::Lark(error), verdict);
         }
     }
 
@@ -99,7 +99,7 @@ impl<'e, T> Untyped<'e, T> {
         &mut self,
         session: &mut Session,
         now: Duration,
-        failure: Failure<T>,
+        failure: CallErrorKind<T>,
         pulled: u64,
         permanence: Permanence,
     ) where
@@ -116,10 +116,10 @@ impl<'e, T> Untyped<'e, T> {
         }
         // Another send would be answered with a reply of the same length.
         let permanence = match failure {
-            Failure::TooLarge { .. } => Permanence::Permanent,
+            CallErrorKind::TooLarge { .. } => Permanence::Permanent,
             _ => permanence,
         };
-        let is_late = matches!(failure, Failure::Deadline);
+        let is_late = matches!(failure, CallErrorKind::Deadline);
         let answer = Answer::Broken { pulled, permanence, is_late, text: &|| text(&failure) };
         if let Some(verdict) = self.flight.answered(session, answer, now) {
             self.failed(failure, verdict);
@@ -128,7 +128,7 @@ impl<'e, T> Untyped<'e, T> {
 
     /// A token request that the call has sent failed. The failure of a renewal that the call no longer waits for is not
     /// its own.
-    fn token_failed(&mut self, route: &'static str, failure: Failure<T>) {
+    fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
         if self.flight.waits_for_token() {
             self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));
         }
@@ -140,7 +140,7 @@ impl<'e, T> Untyped<'e, T> {
         self.last = self.last.take().filter(|last| last.route == own);
     }
 
-    fn failed(&mut self, failure: Failure<T>, verdict: Verdict) {
+    fn failed(&mut self, failure: CallErrorKind<T>, verdict: Verdict) {
         let route = self.flight.route().to_owned();
         if !verdict.goes_on {
             let error = CallError::new(route, failure).with_outcome(verdict.outcome);
@@ -177,16 +177,20 @@ impl<'e, T> Untyped<'e, T> {
             _ => self.outcome(),
         };
         let error = match ending {
-            Ending::Last | Ending::Late(WaitFor::Reply) => CallError::new(own(), Failure::Deadline),
+            Ending::Last | Ending::Late(WaitFor::Reply) => {
+                CallError::new(own(), CallErrorKind::Deadline)
+            }
             Ending::Late(reason) => match driven {
-                Some(route) if reason == WaitFor::Token => CallError::new(route, Failure::Deadline),
-                _ => CallError::new(own(), Failure::Queued(reason)),
+                Some(route) if reason == WaitFor::Token => {
+                    CallError::new(route, CallErrorKind::Deadline)
+                }
+                _ => CallError::new(own(), CallErrorKind::Queued(reason)),
             },
-            Ending::Told(error) => CallError::new(own(), Failure::Lark(error)),
+            Ending::Told(error) => CallError::new(own(), CallErrorKind::Lark(error)),
             Ending::NoToken(Cause { route, why }) => CallError::new(route, why.into()),
-            Ending::NoApp => CallError::new(own(), Failure::NoApp),
-            Ending::NoTenant => CallError::new(own(), Failure::NoTenant),
-            Ending::ForeignTenant => CallError::new(own(), Failure::ForeignTenant),
+            Ending::NoApp => CallError::new(own(), CallErrorKind::NoApp),
+            Ending::NoTenant => CallError::new(own(), CallErrorKind::NoTenant),
+            Ending::ForeignTenant => CallError::new(own(), CallErrorKind::ForeignTenant),
         };
         self.complete(error.with_outcome(outcome))
     }
@@ -213,14 +217,14 @@ impl<'e, T> Untyped<'e, T> {
 }
 
 /// A failure in one line, with the causes of the transport's error.
-pub(super) fn text<T: StdError>(failure: &Failure<T>) -> String {
+pub(super) fn text<T: StdError>(failure: &CallErrorKind<T>) -> String {
     match failure {
-        Failure::Transport(error) => chain(error),
+        CallErrorKind::Transport(error) => chain(error),
         other => other.to_string(),
     }
 }
 
-impl<T> From<Reason> for Failure<T> {
+impl<T> From<Reason> for CallErrorKind<T> {
     fn from(why: Reason) -> Self {
         match why {
             Reason::Lark(error) => Self::Lark(error),

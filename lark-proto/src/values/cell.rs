@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
 use crate::values::SheetId;
 
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.
@@ -29,21 +29,21 @@ impl SheetCell {
     /// The cell `cell`, such as `H7`, of the sheet `sheet`.
     ///
     /// # Errors
-    /// [`Rule::SeveralCells`], [`Rule::CellForm`], [`Rule::RowZero`], [`Rule::OutsideSheet`].
+    /// [`InvalidKind::SeveralCells`], [`InvalidKind::BadCell`], [`InvalidKind::RowZero`], [`InvalidKind::OutsideSheet`].
     pub fn new(sheet: SheetId, cell: &str) -> Result<Self, Invalid> {
         let refused = |rule| Err(Invalid::new(rule, cell));
         let (start, end) = cell.split_once(':').unwrap_or((cell, cell));
         if !start.eq_ignore_ascii_case(end) {
-            return refused(Rule::SeveralCells);
+            return refused(InvalidKind::SeveralCells);
         }
         let letters = start.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(start.len());
         let (column, row) = start.split_at(letters);
         if column.is_empty() || row.is_empty() || !row.bytes().all(|b| b.is_ascii_digit()) {
-            return refused(Rule::CellForm);
+            return refused(InvalidKind::BadCell);
         }
         match row.trim_start_matches('0') {
-            "" => return refused(Rule::RowZero),
-            number if number.len() < row.len() => return refused(Rule::CellForm),
+            "" => return refused(InvalidKind::RowZero),
+            number if number.len() < row.len() => return refused(InvalidKind::BadCell),
             _ => {}
         }
         let column = column.to_ascii_uppercase();
@@ -53,7 +53,7 @@ impl SheetCell {
         });
         let row_number = row.parse::<u32>().ok();
         if number.is_none_or(|n| n > 13_000) || row_number.is_none_or(|n| n > 5_000_000) {
-            return refused(Rule::OutsideSheet);
+            return refused(InvalidKind::OutsideSheet);
         }
         Ok(Self { sheet, cell: column + row })
     }
@@ -72,14 +72,14 @@ impl SheetCell {
 }
 
 /// # Errors
-/// [`Rule::MissingSheetId`], [`Rule::SheetId`], and those of [`SheetCell::new`].
+/// [`InvalidKind::MissingSheetId`], [`InvalidKind::BadSheetId`], and those of [`SheetCell::new`].
 impl FromStr for SheetCell {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         match text.split_once(['!', '！']) {
-            None | Some(("" | "\\", _)) => Err(Invalid::new(Rule::MissingSheetId, text)),
+            None | Some(("" | "\\", _)) => Err(Invalid::new(InvalidKind::MissingSheetId, text)),
             Some((sheet, cell)) => {
                 Self::new(sheet.strip_suffix('\\').unwrap_or(sheet).parse()?, cell)
             }
@@ -117,37 +117,37 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_its_rule() {
         for (text, rule) in [
-            ("H7", Rule::MissingSheetId),
-            ("H7:H7", Rule::MissingSheetId),
-            ("!H7", Rule::MissingSheetId),
-            ("\\!H7", Rule::MissingSheetId),
-            ("", Rule::MissingSheetId),
-            ("My sheet!H7", Rule::SheetId),
-            ("'a'!H7", Rule::SheetId),
-            ("a!A1:B2", Rule::SeveralCells),
-            ("a!A1:A2", Rule::SeveralCells),
-            ("a!A:B", Rule::SeveralCells),
-            ("a!A2:B", Rule::SeveralCells),
-            ("a!A1:A1:A1", Rule::SeveralCells),
-            ("a!A0", Rule::RowZero),
-            ("a!A00:A00", Rule::RowZero),
-            ("a!A07", Rule::CellForm),
-            ("a!", Rule::CellForm),
-            ("a!A", Rule::CellForm),
-            ("a!7", Rule::CellForm),
-            ("a!7A", Rule::CellForm),
-            ("a!$A$7", Rule::CellForm),
-            ("a!A-7", Rule::CellForm),
-            ("a! A7", Rule::CellForm),
-            ("a!A7!", Rule::CellForm),
-            ("a!Ａ7", Rule::CellForm),
-            ("a!A7\r\nX", Rule::CellForm),
-            ("a!SFA1", Rule::OutsideSheet),
-            ("a!AAAAAAAAAAAAAAAAAAAA1", Rule::OutsideSheet),
-            ("a!A5000001", Rule::OutsideSheet),
-            ("a!A99999999999999999999", Rule::OutsideSheet),
+            ("H7", InvalidKind::MissingSheetId),
+            ("H7:H7", InvalidKind::MissingSheetId),
+            ("!H7", InvalidKind::MissingSheetId),
+            ("\\!H7", InvalidKind::MissingSheetId),
+            ("", InvalidKind::MissingSheetId),
+            ("My sheet!H7", InvalidKind::BadSheetId),
+            ("'a'!H7", InvalidKind::BadSheetId),
+            ("a!A1:B2", InvalidKind::SeveralCells),
+            ("a!A1:A2", InvalidKind::SeveralCells),
+            ("a!A:B", InvalidKind::SeveralCells),
+            ("a!A2:B", InvalidKind::SeveralCells),
+            ("a!A1:A1:A1", InvalidKind::SeveralCells),
+            ("a!A0", InvalidKind::RowZero),
+            ("a!A00:A00", InvalidKind::RowZero),
+            ("a!A07", InvalidKind::BadCell),
+            ("a!", InvalidKind::BadCell),
+            ("a!A", InvalidKind::BadCell),
+            ("a!7", InvalidKind::BadCell),
+            ("a!7A", InvalidKind::BadCell),
+            ("a!$A$7", InvalidKind::BadCell),
+            ("a!A-7", InvalidKind::BadCell),
+            ("a! A7", InvalidKind::BadCell),
+            ("a!A7!", InvalidKind::BadCell),
+            ("a!Ａ7", InvalidKind::BadCell),
+            ("a!A7\r\nX", InvalidKind::BadCell),
+            ("a!SFA1", InvalidKind::OutsideSheet),
+            ("a!AAAAAAAAAAAAAAAAAAAA1", InvalidKind::OutsideSheet),
+            ("a!A5000001", InvalidKind::OutsideSheet),
+            ("a!A99999999999999999999", InvalidKind::OutsideSheet),
         ] {
-            assert_eq!(text.parse::<SheetCell>().expect_err(text).rule(), rule, "{text}");
+            assert_eq!(text.parse::<SheetCell>().expect_err(text).kind(), rule, "{text}");
         }
     }
 }

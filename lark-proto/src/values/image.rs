@@ -1,51 +1,75 @@
 //! An image and its format, read from its first bytes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
 
 /// An image: at least one byte, in a format that Lark lists. Cloning shares the bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Image {
     bytes: Bytes,
     format: Option<ImageFormat>,
+    extension: Cow<'static, str>,
+    max_bytes: Option<u64>,
 }
 
 impl Image {
     /// An image whose format is told by its first bytes.
     ///
     /// # Errors
-    /// [`Rule::EmptyImage`], [`Rule::UnknownImageFormat`].
+    /// [`InvalidKind::EmptyImage`], [`InvalidKind::UnknownImageFormat`].
     ///
     /// ```
-    /// use lark_proto::{Image, ImageFormat};
+    /// use lark_proto::Image;
+    /// use lark_proto::values::ImageFormat;
     /// let image = Image::new(&b"GIF89a\x01\0\x01\0\0\0\0;"[..])?;
     /// assert_eq!(image.format(), Some(ImageFormat::Gif));
     /// assert!(Image::new(&b"<html>"[..]).is_err());
     /// # Ok::<(), lark_proto::Invalid>(())
     /// ```
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, Invalid> {
-        let image = Self::unchecked(bytes)?;
-        if image.format.is_none() {
-            let start = image.bytes.get(..16).unwrap_or(&image.bytes).escape_ascii();
-            return Err(Invalid::new(Rule::UnknownImageFormat, start.to_string()));
-        }
-        Ok(image)
+        let bytes = not_empty(bytes.into())?;
+        let Some(format) = ImageFormat::sniff(&bytes) else {
+            let start = bytes.get(..16).unwrap_or(&bytes).escape_ascii();
+            return Err(Invalid::new(InvalidKind::UnknownImageFormat, start.to_string()));
+        };
+        Ok(Self {
+            bytes,
+            format: Some(format),
+            extension: format.extension().into(),
+            max_bytes: None,
+        })
     }
 
-    /// An image of any format, known here or not: the service may know more than this crate.
+    /// An image of any format, known here or not: the service may know more than this crate. Its file name gets the
+    /// `extension`, such as `avif`, unless its first bytes tell another one.
     ///
     /// # Errors
-    /// [`Rule::EmptyImage`].
-    pub fn unchecked(bytes: impl Into<Bytes>) -> Result<Self, Invalid> {
-        let bytes = bytes.into();
-        if bytes.is_empty() {
-            return Err(Invalid::new(Rule::EmptyImage, ""));
+    /// [`InvalidKind::EmptyImage`], [`InvalidKind::BadExtension`].
+    ///
+    /// ```
+    /// use lark_proto::Image;
+    /// let image = Image::any_format("....ftypavif", "avif")?;
+    /// assert_eq!((image.format(), image.extension()), (None, "avif"));
+    /// # Ok::<(), lark_proto::Invalid>(())
+    /// ```
+    pub fn any_format(bytes: impl Into<Bytes>, extension: &str) -> Result<Self, Invalid> {
+        let bytes = not_empty(bytes.into())?;
+        let is_extension = (1..=16).contains(&extension.len())
+            && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_extension {
+            return Err(Invalid::new(InvalidKind::BadExtension, extension));
         }
-        Ok(Self { format: ImageFormat::sniff(&bytes), bytes })
+        let format = ImageFormat::sniff(&bytes);
+        let extension = match format {
+            Some(format) => format.extension().into(),
+            None => extension.to_owned().into(),
+        };
+        Ok(Self { bytes, format, extension, max_bytes: None })
     }
 
     /// The bytes.
@@ -54,10 +78,28 @@ impl Image {
         &self.bytes
     }
 
-    /// The format; `None` only for an unchecked image.
+    /// The format; `None` if the first bytes of an image of [any format](Self::any_format) tell none.
     #[must_use]
     pub fn format(&self) -> Option<ImageFormat> {
         self.format
+    }
+
+    /// The extension that the image's file name gets, without the dot.
+    #[must_use]
+    pub fn extension(&self) -> &str {
+        &self.extension
+    }
+
+    /// Sets the most bytes that an endpoint takes of this image, in place of the endpoint's default. It counts where the
+    /// vendor documents no limit, at [`WriteSheetImage`](crate::WriteSheetImage).
+    #[must_use]
+    pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = Some(max_bytes);
+        self
+    }
+
+    pub(crate) fn max_bytes(&self) -> Option<u64> {
+        self.max_bytes
     }
 
     /// The format's media type; `application/octet-stream` where the format is not known.
@@ -67,12 +109,33 @@ impl Image {
 
     /// Refuses an image of more than `limit` bytes.
     pub(crate) fn at_most(self, limit: u64) -> Result<Self, Invalid> {
-        match self.bytes.len() as u64 {
-            len if len > limit => {
-                Err(Invalid::new(Rule::ImageTooLarge { limit }, format!("{len} bytes")))
-            }
-            _ => Ok(self),
+        let len = self.bytes.len() as u64;
+        if len > limit {
+            let part = format!("{} at most, this has {}", mebibytes(limit), mebibytes(len));
+            return Err(Invalid::new(InvalidKind::ImageTooLarge, part));
         }
+        Ok(self)
+    }
+}
+
+fn not_empty(bytes: Bytes) -> Result<Bytes, Invalid> {
+    if bytes.is_empty() {
+        return Err(Invalid::new(InvalidKind::EmptyImage, ""));
+    }
+    Ok(bytes)
+}
+
+/// A number of bytes as a person says it: `20 MiB`, `23.4 MiB`. A size that is no whole number of tenths is rounded up to
+/// the next one, so that what is above a limit also looks so; below 1 MiB it is in bytes.
+fn mebibytes(bytes: u64) -> String {
+    const MEBIBYTE: u64 = 1024 * 1024;
+    if bytes < MEBIBYTE {
+        return format!("{bytes} bytes");
+    }
+    let tenths = (bytes / MEBIBYTE) * 10 + (bytes % MEBIBYTE * 10).div_ceil(MEBIBYTE);
+    match tenths % 10 {
+        0 => format!("{} MiB", tenths / 10),
+        tenth => format!("{}.{tenth} MiB", tenths / 10),
     }
 }
 
@@ -133,9 +196,9 @@ impl ImageFormat {
         })
     }
 
-    /// The suffix that a file of this format gets, without the dot.
+    /// The extension that a file of this format gets, without the dot.
     #[must_use]
-    pub fn suffix(self) -> &'static str {
+    pub fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
             Self::Jpeg => "jpg",
@@ -149,9 +212,9 @@ impl ImageFormat {
         }
     }
 
-    /// The format that a suffix promises, and whether the service lists the suffix in this spelling.
-    pub(crate) fn of_suffix(suffix: &str) -> Option<(Self, bool)> {
-        Some(match suffix.to_ascii_lowercase().as_str() {
+    /// The format that an extension promises, and whether the service lists it in this spelling.
+    pub(crate) fn of_extension(extension: &str) -> Option<(Self, bool)> {
+        Some(match extension.to_ascii_lowercase().as_str() {
             "png" => (Self::Png, true),
             "jpg" | "jpeg" | "jfif" | "exif" => (Self::Jpeg, true),
             "gif" => (Self::Gif, true),
@@ -243,10 +306,10 @@ mod tests {
                 Image::new(bytes.clone()).map(|image| image.format()).ok(),
                 format.map(Some)
             );
-            assert_eq!(Image::unchecked(bytes).unwrap().format(), format);
+            assert_eq!(Image::any_format(bytes, "avif").unwrap().format(), format);
         }
-        for empty in [Image::new(""), Image::unchecked("")] {
-            assert_eq!(empty.unwrap_err().rule(), Rule::EmptyImage);
+        for empty in [Image::new(""), Image::any_format("", "png")] {
+            assert_eq!(empty.unwrap_err().kind(), InvalidKind::EmptyImage);
         }
     }
 }

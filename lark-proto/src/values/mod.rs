@@ -7,6 +7,7 @@ mod image;
 mod key;
 mod name;
 mod spreadsheet;
+pub(crate) mod text;
 
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;

@@ -1,29 +1,27 @@
 //! The name that an image gets in a cell.
 
-use crate::error::{Invalid, Rule};
+use crate::error::{Invalid, InvalidKind};
 use crate::text::misleads;
 use crate::values::{Image, ImageFormat};
 
-/// A file name whose suffix says the image's real format: the service reads the format from the name,
-/// and answers one without a suffix with 90204 "Image format is unknown".
+/// A file name whose extension says the image's real format: the service reads the format from the name,
+/// and answers one without an extension with 90204 "Image format is unknown".
 ///
-/// A missing suffix is added and a wrong one is corrected, silently: `photo` and `photo.jpg` with a PNG
-/// inside both become `photo.png`. A suffix that is no image format's is part of the name:
+/// A missing extension is added and a wrong one is corrected, silently: `photo` and `photo.jpg` with a PNG
+/// inside both become `photo.png`. An extension that is no image format's is part of the name:
 /// `v1.2` becomes `v1.2.png`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FileName(String);
 
 impl FileName {
-    /// The name `name` for `image`, with the right suffix. White space around it is dropped.
-    ///
-    /// The name of an unchecked image whose format is not known keeps the suffix it has.
+    /// The name `name` for `image`, with the right extension. White space around it is dropped.
     ///
     /// # Errors
-    /// [`Rule::EmptyName`], [`Rule::LongName`], [`Rule::NameCharacter`], and, for an unchecked image,
-    /// [`Rule::NameWithoutSuffix`].
+    /// [`InvalidKind::EmptyFileName`], [`InvalidKind::LongFileName`], [`InvalidKind::BadFileNameCharacter`].
     ///
     /// ```
-    /// use lark_proto::{FileName, Image};
+    /// use lark_proto::Image;
+    /// use lark_proto::values::FileName;
     /// let gif = Image::new("GIF89a..")?;
     /// for name in ["测试", "测试.gif", "测试.png", "测试."] {
     ///     assert_eq!(FileName::new(name, &gif)?.as_str(), "测试.gif");
@@ -33,32 +31,31 @@ impl FileName {
     pub fn new(name: &str, image: &Image) -> Result<Self, Invalid> {
         let refused = |rule| Err(Invalid::new(rule, name));
         if name.contains(|c: char| c.is_control() || misleads(c) || c == '/' || c == '\\') {
-            return refused(Rule::NameCharacter);
+            return refused(InvalidKind::BadFileNameCharacter);
         }
         let name = name.trim();
-        let (stem, suffix) = name.rsplit_once('.').unwrap_or((name, ""));
-        let name = match (image.format(), ImageFormat::of_suffix(suffix)) {
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let right = image.extension();
+        let name = match (image.format(), ImageFormat::of_extension(extension)) {
             (Some(format), Some((promised, true))) if promised == format => name.to_owned(),
-            (Some(format), Some(_)) => format!("{stem}.{}", format.suffix()),
-            (Some(format), None) if suffix.is_empty() => format!("{stem}.{}", format.suffix()),
-            (Some(format), None) => format!("{name}.{}", format.suffix()),
-            (None, _) if suffix.is_empty() => return refused(Rule::NameWithoutSuffix),
-            (None, _) => name.to_owned(),
+            _ if extension.eq_ignore_ascii_case(right) => name.to_owned(),
+            (_, Some(_)) => format!("{stem}.{right}"),
+            (_, None) if extension.is_empty() => format!("{stem}.{right}"),
+            (_, None) => format!("{name}.{right}"),
         };
         let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
         if stem.trim_matches(|c: char| c == '.' || c.is_whitespace()).is_empty() {
-            return refused(Rule::EmptyName);
+            return refused(InvalidKind::EmptyFileName);
         }
         if name.len() > 255 {
-            return refused(Rule::LongName);
+            return refused(InvalidKind::LongFileName);
         }
         Ok(Self(name))
     }
 
-    /// `image.png`, after the image's format; `image.bin` for one that is not known, which an upload takes and
-    /// a cell does not.
+    /// `image` with the image's extension, such as `image.png`.
     pub(crate) fn default_for(image: &Image) -> Self {
-        Self(format!("image.{}", image.format().map_or("bin", ImageFormat::suffix)))
+        Self(format!("image.{}", image.extension()))
     }
 
     /// The name.
@@ -73,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_suffix_says_the_format() {
+    fn the_extension_says_the_format() {
         let png = Image::new(&b"\x89PNG\r\n\x1a\n"[..]).unwrap();
         let jpeg = Image::new(&b"\xff\xd8\xff"[..]).unwrap();
         for (name, image, expected) in [
@@ -99,30 +96,41 @@ mod tests {
     fn nonsense_is_refused_by_its_rule() {
         let png = Image::new(&b"\x89PNG\r\n\x1a\n"[..]).unwrap();
         for (name, rule) in [
-            ("", Rule::EmptyName),
-            (" \u{3000}", Rule::EmptyName),
-            (".png", Rule::EmptyName),
-            ("..", Rule::EmptyName),
-            (". .jpg", Rule::EmptyName),
-            ("a/b.png", Rule::NameCharacter),
-            ("..\\b.png", Rule::NameCharacter),
-            ("a\r\nb.png", Rule::NameCharacter),
-            ("a\0.png", Rule::NameCharacter),
-            ("a\u{202e}gnp.exe", Rule::NameCharacter),
-            ("\n", Rule::NameCharacter),
-            (&"a".repeat(252), Rule::LongName),
+            ("", InvalidKind::EmptyFileName),
+            (" \u{3000}", InvalidKind::EmptyFileName),
+            (".png", InvalidKind::EmptyFileName),
+            ("..", InvalidKind::EmptyFileName),
+            (". .jpg", InvalidKind::EmptyFileName),
+            ("a/b.png", InvalidKind::BadFileNameCharacter),
+            ("..\\b.png", InvalidKind::BadFileNameCharacter),
+            ("a\r\nb.png", InvalidKind::BadFileNameCharacter),
+            ("a\0.png", InvalidKind::BadFileNameCharacter),
+            ("a\u{202e}gnp.exe", InvalidKind::BadFileNameCharacter),
+            ("\n", InvalidKind::BadFileNameCharacter),
+            (&"a".repeat(252), InvalidKind::LongFileName),
         ] {
-            assert_eq!(FileName::new(name, &png).expect_err(name).rule(), rule, "{name:?}");
+            assert_eq!(FileName::new(name, &png).expect_err(name).kind(), rule, "{name:?}");
         }
         assert_eq!(FileName::new(&"a".repeat(251), &png).unwrap().as_str().len(), 255);
     }
 
     #[test]
-    fn an_unchecked_image_keeps_its_suffix() {
-        let avif = Image::unchecked("....ftypavif").unwrap();
-        assert_eq!(FileName::new("a.avif", &avif).unwrap().as_str(), "a.avif");
-        for name in ["a", "a.", "a. "] {
-            assert_eq!(FileName::new(name, &avif).unwrap_err().rule(), Rule::NameWithoutSuffix);
+    fn an_image_of_any_format_brings_its_extension() {
+        let avif = Image::any_format("....ftypavif", "avif").unwrap();
+        for (name, expected) in [
+            ("a.avif", "a.avif"),
+            ("a.AVIF", "a.AVIF"),
+            ("a", "a.avif"),
+            ("a.", "a.avif"),
+            ("a.png", "a.avif"),
+            ("v1.2", "v1.2.avif"),
+        ] {
+            assert_eq!(FileName::new(name, &avif).unwrap().as_str(), expected);
+        }
+        assert_eq!(FileName::default_for(&avif).as_str(), "image.avif");
+        for bad in ["", ".png", "p ng", "图", &"x".repeat(17)] {
+            let error = Image::any_format("....", bad).unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::BadExtension, "{bad}");
         }
     }
 }

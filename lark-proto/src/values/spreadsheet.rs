@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Invalid;
-use crate::error::Rule;
+use crate::error::InvalidKind;
+use crate::values::text::{is_id, text};
 
 /// The token that names a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as
 /// `shtcngNygNfuqhxTBf588jwgWbJ`.
@@ -14,10 +15,11 @@ use crate::error::Rule;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SpreadsheetToken(String);
 
-/// The id of a sheet inside a spreadsheet, as it stands in the address bar after `?sheet=`: 1 to 64
-/// letters, digits, `-` or `_`. It is not the title on the sheet's tab.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SheetId(String);
+text! {
+    /// The id of a sheet inside a spreadsheet, as it stands in the address bar after `?sheet=`: 1 to 64
+    /// letters, digits, `-` or `_`. It is not the title on the sheet's tab.
+    pub struct SheetId: |text| is_id(text, 64), BadSheetId
+}
 
 /// A link to a spreadsheet: `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`.
 ///
@@ -45,21 +47,8 @@ impl SpreadsheetToken {
     }
 }
 
-impl SheetId {
-    /// The id itself.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn is_id(text: &str, max: usize) -> bool {
-    (1..=max).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
 /// # Errors
-/// [`Rule::SpreadsheetToken`]; for links, those of [`SpreadsheetLink`].
+/// [`InvalidKind::BadSpreadsheetToken`]; for links, those of [`SpreadsheetLink`].
 impl FromStr for SpreadsheetToken {
     type Err = Invalid;
 
@@ -69,36 +58,22 @@ impl FromStr for SpreadsheetToken {
             return text.parse().map(|link: SpreadsheetLink| link.token);
         }
         if !is_id(text, 128) {
-            return Err(Invalid::new(Rule::SpreadsheetToken, text));
+            return Err(Invalid::new(InvalidKind::BadSpreadsheetToken, text));
         }
         Ok(Self(text.to_owned()))
-    }
-}
-
-/// # Errors
-/// [`Rule::MissingSheetId`], [`Rule::SheetId`].
-impl FromStr for SheetId {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "" => Err(Invalid::new(Rule::MissingSheetId, text)),
-            _ if is_id(text, 64) => Ok(Self(text.to_owned())),
-            _ => Err(Invalid::new(Rule::SheetId, text)),
-        }
     }
 }
 
 /// Any tenant's host is taken, a private deployment's too: a link is read here and never followed.
 ///
 /// # Errors
-/// [`Rule::WikiLink`] for `/wiki/<node>`, whose token is not the spreadsheet's;
-/// [`Rule::NotASpreadsheetLink`], [`Rule::SpreadsheetToken`], [`Rule::SheetId`].
+/// [`InvalidKind::WikiNode`] for `/wiki/<node>`, whose token is not the spreadsheet's;
+/// [`InvalidKind::BadSpreadsheetLink`], [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`].
 impl FromStr for SpreadsheetLink {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let no_link = || Invalid::new(Rule::NotASpreadsheetLink, text);
+        let no_link = || Invalid::new(InvalidKind::BadSpreadsheetLink, text);
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_link)?;
         if !["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return Err(no_link());
@@ -110,7 +85,7 @@ impl FromStr for SpreadsheetLink {
         let path = path.strip_suffix('/').unwrap_or(path);
         let token = match path.split_once('/') {
             Some(("sheets", token)) if !token.contains('/') => token,
-            Some(("wiki", _)) => return Err(Invalid::new(Rule::WikiLink, text)),
+            Some(("wiki", _)) => return Err(Invalid::new(InvalidKind::WikiNode, text)),
             _ => return Err(no_link()),
         };
         let sheet = query.split('&').find_map(|pair| pair.strip_prefix("sheet="));
@@ -120,12 +95,6 @@ impl FromStr for SpreadsheetLink {
 }
 
 impl fmt::Display for SpreadsheetToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for SheetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -158,24 +127,24 @@ mod tests {
     #[test]
     fn nonsense_is_refused_by_its_rule() {
         for (text, rule) in [
-            ("", Rule::SpreadsheetToken),
-            ("sht cn", Rule::SpreadsheetToken),
-            ("../sheets", Rule::NotASpreadsheetLink),
-            ("x.feishu.cn/sheets/shtcn", Rule::NotASpreadsheetLink),
-            ("https:///sheets/shtcn", Rule::NotASpreadsheetLink),
-            ("sht\r\ncn", Rule::SpreadsheetToken),
-            (&"x".repeat(129), Rule::SpreadsheetToken),
-            ("https://x.feishu.cn/wiki/wikcnKQ1k3p?sheet=giDk9k", Rule::WikiLink),
-            ("https://x.feishu.cn/docx/shtcn", Rule::NotASpreadsheetLink),
-            ("https://x.feishu.cn/sheets/", Rule::NotASpreadsheetLink),
-            ("https://x.feishu.cn/sheets/a/b", Rule::NotASpreadsheetLink),
-            ("https://x.feishu.cn", Rule::NotASpreadsheetLink),
-            ("ftp://x.feishu.cn/sheets/a", Rule::NotASpreadsheetLink),
-            ("https://x/sheets/a://b", Rule::NotASpreadsheetLink),
-            ("https://x.feishu.cn/sheets/a?sheet=a%20b", Rule::SheetId),
+            ("", InvalidKind::BadSpreadsheetToken),
+            ("sht cn", InvalidKind::BadSpreadsheetToken),
+            ("../sheets", InvalidKind::BadSpreadsheetLink),
+            ("x.feishu.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https:///sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("sht\r\ncn", InvalidKind::BadSpreadsheetToken),
+            (&"x".repeat(129), InvalidKind::BadSpreadsheetToken),
+            ("https://x.feishu.cn/wiki/wikcnKQ1k3p?sheet=giDk9k", InvalidKind::WikiNode),
+            ("https://x.feishu.cn/docx/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/sheets/", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/sheets/a/b", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn", InvalidKind::BadSpreadsheetLink),
+            ("ftp://x.feishu.cn/sheets/a", InvalidKind::BadSpreadsheetLink),
+            ("https://x/sheets/a://b", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/sheets/a?sheet=a%20b", InvalidKind::BadSheetId),
         ] {
-            assert_eq!(text.parse::<SpreadsheetToken>().unwrap_err().rule(), rule, "{text}");
+            assert_eq!(text.parse::<SpreadsheetToken>().unwrap_err().kind(), rule, "{text}");
         }
-        assert_eq!("工作表1".parse::<SheetId>().unwrap_err().rule(), Rule::SheetId);
+        assert_eq!("工作表1".parse::<SheetId>().unwrap_err().kind(), InvalidKind::BadSheetId);
     }
 }

@@ -4,7 +4,10 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use lark_proto::{Call, Failure, Limits, Outcome, Quota, Raw, WaitFor};
+use lark_proto::Limits;
+use lark_proto::endpoints::{Quota, Raw};
+use lark_proto::error::{CallErrorKind, Outcome, WaitFor};
+use lark_proto::session::Call;
 use serde::de::IgnoredAny;
 
 use crate::remote::{
@@ -18,7 +21,7 @@ const RESETS: [&str; 9] = ["0", "0.2", "1", "2.5", "30", "1e300", "-1", "NaN", "
 /// Endpoints with few lanes and different quotas, on two routes.
 fn endpoints() -> Vec<Raw<IgnoredAny>> {
     let lanes =
-        (0..8).map(|lane| upload().lane(format!("sheet{lane}")).quota(Quota::per_second(40)));
+        (0..8).map(|lane| upload().serial_key(format!("sheet{lane}")).quota(Quota::per_second(40)));
     let route = "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image";
     let other = Raw::new(http::Method::PUT, route).segment("shtcn").json("0").unwrap();
     lanes.chain([upload().quota(Quota::per_second(40)), other]).collect()
@@ -143,7 +146,7 @@ fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent()
 
 #[test]
 fn a_call_that_takes_no_step_in_its_lane_costs_the_others_no_more_than_their_total() {
-    let (first, other, token) = (upload().lane("a"), upload().lane("b"), given());
+    let (first, other, token) = (upload().serial_key("a"), upload().serial_key("b"), given());
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
         sent += 1;
@@ -162,7 +165,7 @@ fn a_call_that_takes_no_step_in_its_lane_costs_the_others_no_more_than_their_tot
     sim.run();
     for at in 1..100 {
         let error = sim.result(at).as_ref().unwrap_err();
-        assert!(matches!(error.kind, Failure::Queued(WaitFor::Turn)), "{error}");
+        assert!(matches!(error.kind, CallErrorKind::Queued(WaitFor::Turn)), "{error}");
         assert_eq!((sim.took(at), error.outcome()), (secs(20), Outcome::NotSent));
         sim.result(at + 100).as_ref().unwrap();
     }
@@ -205,7 +208,7 @@ fn a_token_that_is_refused_while_calls_stand_at_a_gate_is_replaced_once() {
 #[test]
 fn thousands_that_are_given_up_in_a_queue_leave_nothing_behind() {
     for lane in [true, false] {
-        let upload = if lane { upload().lane("sheet") } else { upload() };
+        let upload = if lane { upload().serial_key("sheet") } else { upload() };
         let upload = upload.quota(Quota::per_second(5));
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
             after(millis(100), if is_fetch(&request) { token("t-1") } else { ok() })

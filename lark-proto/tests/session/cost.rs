@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use lark_proto::{
-    App, Call, Endpoint, Image, ImageKey, Limits, PutImage, Quota, Session, SheetImageWritten,
-    Site, WriteSheetImage,
-};
+use lark_proto::endpoints::{Quota, SheetImageWritten};
+use lark_proto::session::{Call, Session};
+use lark_proto::{App, Endpoint, Image, ImageKey, Limits, PutImage, Site, WriteSheetImage};
 
 use crate::sim::{Sim, after};
 

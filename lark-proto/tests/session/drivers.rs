@@ -1,9 +1,8 @@
 //! The request for a first token whose driver gives up, passes its deadline or takes no step.
 
-use lark_proto::{
-    Call, Code, Event, Failure, FetchId, ImageKey, Limits, Outcome, Permanence, Purpose, Session,
-    Step, WaitFor,
-};
+use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
+use lark_proto::session::{Call, Event, FetchId, Permanence, Purpose, Session, Step};
+use lark_proto::{ImageKey, Limits};
 
 use crate::first_token::{assert_all_succeed, good_from, is_cut};
 use crate::service::{
@@ -44,7 +43,7 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
         let (mut session, mut first, mut second) = (custom(), call(), call());
         let id = asked(&mut session, &mut first);
         assert!(matches!(second.next(&mut session, now), Step::Wait(_)));
-        let (cut, permanent) = (Failure::Transport(Cut), Permanence::Permanent);
+        let (cut, permanent) = (CallErrorKind::Transport(Cut), Permanence::Permanent);
         if keeps {
             let event = session.token_broken(id, now, &cut, permanent);
             let Some(Event::Broken { route, error, .. }) = event else { panic!("{event:?}") };
@@ -120,9 +119,12 @@ fn a_call_whose_time_is_up_behind_a_token_says_so() {
         sim.run();
         assert_eq!([sim.took(first), sim.took(second)], [secs(5); 2]);
         let error = sim.result(second).as_ref().unwrap_err();
-        assert!(matches!(error.kind, Failure::Queued(WaitFor::Token)), "{error}");
+        assert!(matches!(error.kind, CallErrorKind::Queued(WaitFor::Token)), "{error}");
         let error = sim.result(first).as_ref().unwrap_err();
-        assert!(matches!(error.kind, Failure::Queued(WaitFor::Token) | Failure::Deadline));
+        assert!(matches!(
+            error.kind,
+            CallErrorKind::Queued(WaitFor::Token) | CallErrorKind::Deadline
+        ));
         assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
     }
 }
@@ -151,7 +153,7 @@ fn a_request_without_an_answer_is_sent_again_after_a_minute() {
     // Its answer comes too late to matter.
     let refusal = refusal(400, Code::APP_SECRET_INVALID.0);
     assert_eq!(session.token_received(lost, at(62), refusal), None);
-    let cut = Failure::Transport(Cut);
+    let cut = CallErrorKind::Transport(Cut);
     assert_eq!(session.token_broken(lost, at(62), &cut, Permanence::Permanent), None);
     session.token_dropped(lost, at(62));
     assert!(matches!(call().next(&mut session, at(62)), Step::Wait(_)));
@@ -196,7 +198,7 @@ fn a_call_without_any_time_has_sent_nothing() {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(0));
         let error = finish(&mut sim, call().limits(limits)).as_ref().unwrap_err();
-        assert!(matches!(error.kind, Failure::Deadline), "{error}");
+        assert!(matches!(error.kind, CallErrorKind::Deadline), "{error}");
         assert_eq!(error.outcome(), Outcome::NotSent);
         assert!(sim.sent.is_empty());
     }
@@ -216,7 +218,7 @@ fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
     let Step::Send(upload) = call.next(&mut session, at(1)) else { panic!() };
     assert_eq!((upload.purpose, upload.within), (Purpose::Call, secs(8)));
     let Step::Done(Err(error)) = call.next(&mut session, at(9)) else { panic!() };
-    assert!(matches!(error.kind, Failure::Deadline), "{error}");
+    assert!(matches!(error.kind, CallErrorKind::Deadline), "{error}");
     assert_eq!(error.outcome(), Outcome::Unknown);
 }
 

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use lark_proto::body::Body;
+use lark_proto::error::InvalidKind;
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Body, Call, ImageKey, Invalid, Rule, Session, Site, Step};
+use lark_proto::session::{Call, Session, Step};
+use lark_proto::{App, ImageKey, Invalid, Site};
 
 use crate::service::{
     ONE, Uploaded, call as upload, call_for, custom, granted, store, tenant, with_ticket,
@@ -117,7 +120,7 @@ fn a_store_apps_token_is_exported_by_tenant() {
     let mut other = store();
     for elsewhere in [None, Some(&nobody)] {
         let error = other.import_token(at(0), at(0), elsewhere, &text).unwrap_err();
-        assert_eq!(error.rule(), Rule::ForeignToken);
+        assert_eq!(error.kind(), InvalidKind::ForeignToken);
     }
     other.import_token(at(0), at(0), Some(&tenant(ONE)), &text).unwrap();
     let sent = lark.requests().len();
@@ -135,7 +138,7 @@ fn there_is_nothing_to_export_without_a_good_token() {
     assert!(session.export_token(at(7199), at(7199), None).is_some());
     if let Some(text) = session.export_token(at(7200), at(7200), None) {
         let error = custom().import_token(at(7200), at(7200), None, &text).unwrap_err();
-        assert_eq!(error.rule(), Rule::StaleToken, "what is at its end");
+        assert_eq!(error.kind(), InvalidKind::ExpiredToken, "what is at its end");
     }
     assert_eq!(session.export_token(at(7201), at(7201), None), None);
 }
@@ -250,7 +253,7 @@ fn a_token_of_another_app_site_or_tenant_is_refused() {
     ];
     for (name, session, tenant) in &mut sessions {
         let error = session.import_token(at(0), at(0), tenant.as_ref(), &text).unwrap_err();
-        assert_eq!(error.rule(), Rule::ForeignToken, "{name}");
+        assert_eq!(error.kind(), InvalidKind::ForeignToken, "{name}");
         assert_quotes_nothing(&error, &text, last_token(&lark));
         assert_eq!(session.export_token(at(0), at(0), tenant.as_ref()), None, "{name}");
     }
@@ -264,7 +267,7 @@ fn a_stale_token_is_refused_and_the_next_call_fetches() {
     for seconds in [7200, 7201, 1_000_000_000] {
         let mut other = custom();
         let error = other.import_token(at(seconds), at(seconds), None, &text).unwrap_err();
-        assert_eq!(error.rule(), Rule::StaleToken, "{seconds}");
+        assert_eq!(error.kind(), InvalidKind::ExpiredToken, "{seconds}");
         assert_quotes_nothing(&error, &text, last_token(&lark));
         let fetched = lark.count(Route::TenantAccessToken);
         call(&mut other, &mut lark, at(seconds));
@@ -280,7 +283,7 @@ fn a_damaged_text_is_refused() {
     let mut other = custom();
     let mut refuse = |damaged: &str| {
         let error = other.import_token(at(0), at(0), None, damaged).unwrap_err();
-        assert_eq!(error.rule(), Rule::DamagedToken, "{damaged}");
+        assert_eq!(error.kind(), InvalidKind::DamagedToken, "{damaged}");
         assert_quotes_nothing(&error, damaged, &token);
     };
     let replacements: Vec<char> = ('\0'..='\u{80}').chain("é\u{2028}图\u{1f600}".chars()).collect();
@@ -359,7 +362,7 @@ fn the_text_goes_by_the_wall_clock_and_the_life_by_the_sessions() {
     let late = one.export_token(early + hour, at(0), None).unwrap();
     for (text, left) in [(text, 7200), (late, 3600)] {
         let error = custom().import_token(early, at(left), None, &text).unwrap_err();
-        assert_eq!(error.rule(), Rule::StaleToken);
+        assert_eq!(error.kind(), InvalidKind::ExpiredToken);
         let mut other = custom();
         other.import_token(early, at(left - 60), None, &text).unwrap();
         let mut renews = upload();

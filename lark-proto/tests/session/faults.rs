@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use lark_proto::{Code, ImageKey, Limits};
+use lark_proto::error::Code;
+use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
     ONE, OTHER, call, call_for, custom, exported, finish, granted, millis, page, refusal, secs,

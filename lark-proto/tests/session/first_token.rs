@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Code, Failure, Image, ImageKey, Limits, Outcome, PutImage, Session, Site};
+use lark_proto::session::Session;
+use lark_proto::{App, Image, ImageKey, Limits, PutImage, Site};
 
 use crate::service::{
     BOTH, PUT, TOKEN, Uploaded, call, code, custom, exported, finish, granted, millis, page,
@@ -33,8 +35,8 @@ pub(crate) fn assert_all_succeed(sim: &Sim<'_, ImageKey>) {
 pub(crate) fn is_cut(result: &Uploaded) -> bool {
     match result {
         Err(error) if error.route.ends_with(TOKEN) => match &error.kind {
-            Failure::Transport(Cut) => true,
-            Failure::TokenRequest(text) => **text == *"connection cut",
+            CallErrorKind::Transport(Cut) => true,
+            CallErrorKind::TokenRequest(text) => **text == *"connection cut",
             _ => false,
         },
         _ => false,
@@ -246,7 +248,7 @@ fn the_call_that_met_the_transports_error_keeps_it_and_the_others_get_its_text()
         let own = |task: &usize| {
             let error = sim.result(*task).as_ref().unwrap_err();
             assert_eq!(error.outcome(), Outcome::NotSent);
-            matches!(error.kind, Failure::Transport(Cut))
+            matches!(error.kind, CallErrorKind::Transport(Cut))
         };
         let owners = (0..10).filter(own).count();
         assert!((0..10).all(|task| is_cut(sim.result(task))));
@@ -328,6 +330,6 @@ fn wrong_credentials_are_told_in_the_services_words() {
     assert!(text.contains("10014") && text.contains("app secret invalid"), "{text}");
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let mut sim = crate::service::with_fake(Session::new(Site::LARK, App::None), false, &lark);
-    let error = finish(&mut sim, lark_proto::Call::new(&put)).as_ref().unwrap_err();
-    assert!(matches!(error.kind, Failure::NoApp), "{error}");
+    let error = finish(&mut sim, lark_proto::session::Call::new(&put)).as_ref().unwrap_err();
+    assert!(matches!(error.kind, CallErrorKind::NoApp), "{error}");
 }

@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use lark_proto::{Call, Code, Limits, Outcome, Quota, SheetImageWritten, TenantToken};
+use lark_proto::endpoints::{Quota, SheetImageWritten};
+use lark_proto::error::{Code, Outcome};
+use lark_proto::session::Call;
+use lark_proto::{Limits, TenantToken};
 use serde::de::IgnoredAny;
 
 use crate::remote::{

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use lark_proto::{
-    Call, CallError, Code, Failure, Limits, Outcome, Quota, Session, TenantKey, UserToken, WaitFor,
-};
+use lark_proto::endpoints::Quota;
+use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
+use lark_proto::session::{Call, Session};
+use lark_proto::values::TenantKey;
+use lark_proto::{CallError, Limits, UserToken};
 use serde::de::IgnoredAny;
 
 use crate::remote::{given, is_fetch, limited, millis, ok, refusal, secs, session, token, upload};
@@ -19,13 +21,13 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
     let limits = Limits::default().total(secs(30));
     let open = upload();
     for (name, lane, quota, expected) in [
-        ("reply", None, None, Failure::Deadline),
-        ("turn", Some("sheet"), None, Failure::Queued(WaitFor::Turn)),
-        ("rate", None, Some(1), Failure::<Cut>::Queued(WaitFor::Rate)),
+        ("reply", None, None, CallErrorKind::Deadline),
+        ("turn", Some("sheet"), None, CallErrorKind::Queued(WaitFor::Turn)),
+        ("rate", None, Some(1), CallErrorKind::<Cut>::Queued(WaitFor::Rate)),
     ] {
         let mut endpoint = upload();
         if let Some(lane) = lane {
-            endpoint = endpoint.lane(lane);
+            endpoint = endpoint.serial_key(lane);
         }
         if let Some(calls) = quota {
             endpoint = endpoint.quota(Quota::per_minute(calls));
@@ -40,7 +42,7 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
             assert_eq!(sim.took(at), secs(30), "{name} {at}");
             let error = error(&sim, at);
             let (kind, outcome) = if at == 0 {
-                (&Failure::Deadline, Outcome::Unknown)
+                (&CallErrorKind::Deadline, Outcome::Unknown)
             } else if name == "reply" {
                 (&expected, Outcome::Unknown)
             } else {
@@ -68,7 +70,7 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
 
 #[test]
 fn a_call_without_any_time_sends_nothing() {
-    let (upload, token) = (upload().lane("sheet"), given());
+    let (upload, token) = (upload().serial_key("sheet"), given());
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| panic!("a request was sent"));
     let limits = Limits::default().total(Duration::ZERO);
     sim.start(Call::with_token(&token, &upload).limits(limits).boxed());
@@ -85,7 +87,7 @@ fn a_call_without_any_time_sends_nothing() {
 fn extreme_limits_are_honoured() {
     for attempts in [0, 1, u32::MAX] {
         for time in [Duration::ZERO, Duration::MAX] {
-            let (upload, mut sent) = (upload().lane("sheet"), 0);
+            let (upload, mut sent) = (upload().serial_key("sheet"), 0);
             let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
                 sent += u32::from(!is_fetch(&request));
                 after(
@@ -138,7 +140,7 @@ fn a_clock_that_is_set_back_only_lengthens_a_wait() {
 fn a_clock_that_jumps_by_years_strands_no_call() {
     const YEAR: i64 = 365 * 24 * 60 * 60;
     for skews in [[50 * YEAR, 0], [-50 * YEAR, 0], [YEAR, -100 * YEAR], [-100 * YEAR, YEAR]] {
-        let upload = upload().lane("sheet").quota(Quota::per_second(1));
+        let upload = upload().serial_key("sheet").quota(Quota::per_second(1));
         let mut sent = 0;
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
             sent += 1;
@@ -227,7 +229,7 @@ fn a_custom_app_has_one_tenant() {
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| panic!("a request was sent"));
     sim.start(Call::for_tenant(TenantKey::new("another").unwrap(), &upload).boxed());
     sim.run();
-    assert!(matches!(error(&sim, 0).kind, Failure::ForeignTenant));
+    assert!(matches!(error(&sim, 0).kind, CallErrorKind::ForeignTenant));
 }
 
 #[test]

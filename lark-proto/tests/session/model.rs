@@ -115,7 +115,7 @@ fn failure() -> impl Strategy<Value = (Route, Fault)> {
         Route::TenantAccessToken,
         Route::StoreTenantAccessToken,
         Route::AppAccessToken,
-        Route::AppTicketResend,
+        Route::ResendAppTicket,
     ];
     let of_token =
         select(vec![(200, 10_012), (200, 10_013), (400, 10_014), (400, 99_991_664), (503, 42)]);

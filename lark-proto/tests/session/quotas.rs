@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use lark_proto::{App, Call, Quota, Session, SheetImageWritten, Site, TenantKey};
+use lark_proto::endpoints::{Quota, SheetImageWritten};
+use lark_proto::session::{Call, Session};
+use lark_proto::values::TenantKey;
+use lark_proto::{App, Site};
 use serde::de::IgnoredAny;
 
 use crate::remote::{Random, Windows, done, given, good, millis, secs, session, upload, write};
@@ -97,7 +100,7 @@ fn a_quota_can_be_changed_and_turned_off() {
 fn tenants_spreadsheets_and_gates_that_are_not_used_are_forgotten() {
     let app = App::store("cli_x", "s").unwrap();
     let mut session = Session::new(Site::LARK, app);
-    session.set_app_ticket(lark_proto::AppTicket::new("ticket").unwrap());
+    session.set_app_ticket(lark_proto::values::AppTicket::new("ticket").unwrap());
     let (number, token) = (100_000, given());
     let writes: Vec<_> = (0..number).map(|number| write(number, "")).collect();
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session, |_, request| {

@@ -3,8 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use lark_proto::error::{Code, InvalidKind};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
-use lark_proto::{Call, Code, Image, ImageKey, Limits, Purpose, PutImage, Rule, Step};
+use lark_proto::session::{Call, Purpose, Step};
+use lark_proto::{Image, ImageKey, Limits, PutImage};
 
 use crate::service::{
     BOTH, PUT, TOKEN, call, clock, code, custom, exported, finish, granted, millis, refusal, secs,
@@ -127,7 +129,7 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
         for _ in 0..2 {
             let error =
                 sim.session.import_token(sim.clock(), sim.clock(), None, &text).unwrap_err();
-            assert_eq!(error.rule(), Rule::RefusedToken);
+            assert_eq!(error.kind(), InvalidKind::RefusedToken);
             assert!(error.to_string().contains("refused"), "{error}");
             let requests = sim.sent.len();
             assert!(finish(&mut sim, call()).is_ok());
@@ -151,7 +153,7 @@ fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
     }
     for text in &texts {
         let error = session.import_token(now, now, None, text).unwrap_err();
-        assert_eq!(error.rule(), Rule::RefusedToken);
+        assert_eq!(error.kind(), InvalidKind::RefusedToken);
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use lark_proto::{App, Image, Raw, Resend, Session, Site, TenantToken, WriteSheetImage};
+use lark_proto::endpoints::{Raw, Resend};
+use lark_proto::session::Session;
+use lark_proto::{App, Image, Site, TenantToken, WriteSheetImage};
 
 use serde::de::IgnoredAny;
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lark_proto::{Code, ImageKey, Limits, Purpose, Step};
+use lark_proto::error::Code;
+use lark_proto::session::{Purpose, Step};
+use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
     BOTH, PUT, TOKEN, call, clock, custom, exported, finish, granted, millis, page, refusal, secs,

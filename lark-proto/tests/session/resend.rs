@@ -4,10 +4,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::Response;
-use lark_proto::{
-    Call, CallError, Code, Failure, Limits, Outcome, Outgoing, Permanence, Purpose, Raw, Session,
-    Step,
-};
+use lark_proto::endpoints::Raw;
+use lark_proto::error::{CallErrorKind, Code, Outcome};
+use lark_proto::session::{Call, Outgoing, Permanence, Purpose, Session, Step};
+use lark_proto::{CallError, Limits};
 use serde::de::IgnoredAny;
 
 use crate::hand::Hand;
@@ -67,10 +67,10 @@ fn run(endpoint: &Raw<IgnoredAny>, limits: Limits, mut told: impl FnMut(usize) -
                 call.received(&mut session, now, heard);
                 continue;
             }
-            Told::Cut(pulled) => (Failure::Transport(Cut), pulled, Permanence::Passing),
-            Permanent(pulled) => (Failure::Transport(Cut), pulled, Permanence::Permanent),
-            TooLarge => (Failure::TooLarge { limit: 9 }, 12, Permanence::Passing),
-            Late => (Failure::Deadline, 12, Permanence::Passing),
+            Told::Cut(pulled) => (CallErrorKind::Transport(Cut), pulled, Permanence::Passing),
+            Permanent(pulled) => (CallErrorKind::Transport(Cut), pulled, Permanence::Permanent),
+            TooLarge => (CallErrorKind::TooLarge { limit: 9 }, 12, Permanence::Passing),
+            Late => (CallErrorKind::Deadline, 12, Permanence::Passing),
         };
         call.broken(&mut session, now, failure, pulled, permanence);
     }
@@ -209,7 +209,7 @@ fn the_only_failure_of_a_call_is_not_named_twice() {
     // The time is up in the wait before the second send.
     let run = run(&upload(), Limits::default().total(millis(300)), |_| Told::Cut(12));
     let error = run.result.unwrap_err();
-    assert!(matches!(error.kind, Failure::Transport(Cut)), "{error}");
+    assert!(matches!(error.kind, CallErrorKind::Transport(Cut)), "{error}");
     assert_eq!((error.outcome(), run.sends.len()), (Outcome::Unknown, 1));
     assert!(error.earlier().is_none());
 }
@@ -306,6 +306,6 @@ fn a_wait_that_is_too_long_ends_the_call_with_what_it_was_told() {
         assert_eq!(run.sends.len(), 1);
         let error = run.result.unwrap_err();
         let advice = error.lark().unwrap().advice();
-        assert_eq!(advice, lark_proto::Advice::Again { after: Some(secs(61)) });
+        assert_eq!(advice, lark_proto::error::Advice::Again { after: Some(secs(61)) });
     }
 }

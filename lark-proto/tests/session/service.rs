@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use lark_proto::error::Code;
 use lark_proto::fake::FakeLark;
-use lark_proto::{
-    App, AppTicket, Call, CallError, Code, Image, ImageKey, PutImage, Session, Site, TenantKey,
-};
+use lark_proto::session::{Call, Session};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, CallError, Image, ImageKey, PutImage, Site};
 
 use crate::sim::{Cut, Reaction, Sim, after};
 

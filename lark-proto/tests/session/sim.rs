@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use lark_proto::{
-    Body, CallError, CallId, Drive, Failure, FetchId, Outgoing, Permanence, Purpose, Session, Step,
-};
+use lark_proto::CallError;
+use lark_proto::body::Body;
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::{CallId, Drive, FetchId, Outgoing, Permanence, Purpose, Session, Step};
 
 /// The transport's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,7 +243,7 @@ impl<'w, O> Sim<'w, O> {
                 if let Some(Exchange { purpose: Purpose::Token(id), .. }) =
                     self.exchanges.remove(&serial)
                 {
-                    let (now, late) = (self.clock(), Failure::<Cut>::Deadline);
+                    let (now, late) = (self.clock(), CallErrorKind::<Cut>::Deadline);
                     self.session.token_broken(id, now, &late, Permanence::Passing);
                     self.wake();
                 }
@@ -328,7 +329,7 @@ impl<'w, O> Sim<'w, O> {
 
     fn late(&mut self, serial: u64) {
         if let Some(exchange) = self.exchanges.remove(&serial) {
-            self.broken(exchange.task, Failure::Deadline, exchange.len);
+            self.broken(exchange.task, CallErrorKind::Deadline, exchange.len);
         }
     }
 
@@ -340,7 +341,7 @@ impl<'w, O> Sim<'w, O> {
                 match answer {
                     Ok(reply) => drop(self.session.token_received(id, now, reply)),
                     Err(_) => {
-                        let cut = Failure::Transport(Cut);
+                        let cut = CallErrorKind::Transport(Cut);
                         self.session.token_broken(id, now, &cut, Permanence::Passing);
                     }
                 }
@@ -352,11 +353,11 @@ impl<'w, O> Sim<'w, O> {
                 call.received(&mut self.session, now);
                 self.back(task);
             }
-            (_, Err(pulled)) => self.broken(task, Failure::Transport(Cut), pulled.min(len)),
+            (_, Err(pulled)) => self.broken(task, CallErrorKind::Transport(Cut), pulled.min(len)),
         }
     }
 
-    fn broken(&mut self, task: usize, failure: Failure<Cut>, pulled: u64) {
+    fn broken(&mut self, task: usize, failure: CallErrorKind<Cut>, pulled: u64) {
         let (now, passing) = (self.clock(), Permanence::Passing);
         self.tasks[task].call.broken(&mut self.session, now, failure, pulled, passing);
         self.back(task);

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use http::StatusCode;
+use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
-use lark_proto::{Code, Failure, ImageKey, Limits, Outcome, Purpose, Session, Step};
+use lark_proto::session::{Purpose, Session, Step};
+use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
     APP_TOKEN, BOTH, ONE, OTHER, PUT, TENANT_TOKEN, call, call_for, clock, code, custom, exported,
@@ -63,8 +65,8 @@ fn a_call_has_to_name_a_tenant_of_a_store_app_and_of_no_other() {
         let mut sim = simulate(session, false, |_, _, _| hangs());
         let error = finish(&mut sim, call).as_ref().unwrap_err();
         match error.kind {
-            Failure::NoTenant => assert!(is_store),
-            Failure::ForeignTenant => assert!(!is_store),
+            CallErrorKind::NoTenant => assert!(is_store),
+            CallErrorKind::ForeignTenant => assert!(!is_store),
             _ => panic!("{error}"),
         }
         assert_eq!(error.route, Route::ImageV4Put.path());
@@ -110,7 +112,10 @@ fn a_series_of_the_apps_requests_ends_the_calls_of_all_tenants() {
         for task in 0..100 {
             let error = sim.result(task).as_ref().unwrap_err();
             assert_eq!(error.route, Route::AppAccessToken.path());
-            assert!(matches!(error.kind, Failure::Transport(_) | Failure::TokenRequest(_)));
+            assert!(matches!(
+                error.kind,
+                CallErrorKind::Transport(_) | CallErrorKind::TokenRequest(_)
+            ));
             assert!(sim.took(task) <= secs(100));
         }
         assert_eq!(asked(&sim), [4, 0]);
@@ -340,16 +345,15 @@ fn a_call_that_leaves_names_the_next_one_also_during_a_renewal_of_the_apps_token
     let at = |seconds| clock(secs(seconds));
     let mut session = with_ticket();
     // Takes a step and, if that is a token request of the call's, returns the request's id.
-    let step =
-        |session: &mut Session, call: &mut lark_proto::Call<'_, ImageKey, _>, seconds| match call
-            .next(session, at(seconds))
-        {
-            Step::Send(outgoing) => match outgoing.purpose {
-                Purpose::Token(id) => Some(id),
-                _ => None,
-            },
+    let step = |session: &mut Session,
+                call: &mut lark_proto::session::Call<'_, ImageKey, _>,
+                seconds| match call.next(session, at(seconds)) {
+        Step::Send(outgoing) => match outgoing.purpose {
+            Purpose::Token(id) => Some(id),
             _ => None,
-        };
+        },
+        _ => None,
+    };
     let mut first = call_for(ONE);
     for _ in 0..2 {
         let id = step(&mut session, &mut first, 0).unwrap();
@@ -379,16 +383,15 @@ fn a_call_that_leaves_names_the_next_one_also_during_a_renewal_of_the_apps_token
 fn a_call_that_renews_the_apps_token_is_named_when_its_tenants_renewal_is_settled() {
     for settles in ["granted", "failed", "dropped", "imported"] {
         let mut session = with_ticket();
-        let send =
-            |session: &mut Session, call: &mut lark_proto::Call<'_, ImageKey, _>, now| match call
-                .next(session, clock(now))
-            {
-                Step::Send(outgoing) => match outgoing.purpose {
-                    Purpose::Token(id) => id,
-                    purpose => panic!("{purpose:?}"),
-                },
-                step => panic!("{step:?}"),
-            };
+        let send = |session: &mut Session,
+                    call: &mut lark_proto::session::Call<'_, ImageKey, _>,
+                    now| match call.next(session, clock(now)) {
+            Step::Send(outgoing) => match outgoing.purpose {
+                Purpose::Token(id) => id,
+                purpose => panic!("{purpose:?}"),
+            },
+            step => panic!("{step:?}"),
+        };
         let (mut first, mut renews, mut other) = (call_for(ONE), call_for(ONE), call_for(ONE));
         for _ in 0..2 {
             let id = send(&mut session, &mut first, secs(0));

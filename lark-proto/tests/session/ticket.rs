@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
-use lark_proto::{Code, Failure, ImageKey, Limits, Outcome};
+use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
     APP_TOKEN, BOTH, ONE, OTHER, RESEND, TENANT_TOKEN, Uploaded, call_for, code, finish, granted,
@@ -17,7 +18,7 @@ fn lacks_ticket(result: &Uploaded) -> bool {
         Err(error) => {
             assert_eq!(error.outcome(), Outcome::NotSent);
             assert_eq!(error.route, Route::AppAccessToken.path());
-            matches!(error.kind, Failure::NoTicket)
+            matches!(error.kind, CallErrorKind::NoTicket)
         }
         Ok(_) => false,
     }
@@ -219,11 +220,11 @@ fn a_refusal_to_push_the_ticket_is_told_to_all_and_forgotten_when_one_arrives() 
         let mut sim = with_fake(store(), keeps, &lark);
         let status = http::StatusCode::OK;
         let fault = Fault::Code { status, code: 10_016, msg: "app resend fail".into() };
-        lark.borrow_mut().fail_next_on(Route::AppTicketResend, fault);
+        lark.borrow_mut().fail_next_on(Route::ResendAppTicket, fault);
         for _ in 0..2 {
             let result = finish(&mut sim, call_for(ONE));
             assert_eq!(code(result), Some(Code::TICKET_RESEND_FAILED));
-            assert_eq!(result.as_ref().unwrap_err().route, Route::AppTicketResend.path());
+            assert_eq!(result.as_ref().unwrap_err().route, Route::ResendAppTicket.path());
         }
         assert_eq!(asked(&sim), [0, 0, 1]);
         push_ticket(&mut sim, &lark);

@@ -12,7 +12,7 @@ use crate::endpoints::{PutImage, Raw, WriteSheetImage};
 use crate::error::Code;
 use crate::error::{Invalid, Outcome};
 use crate::fake::Route::{
-    AppAccessToken as AppToken, AppTicketResend as Resend, ImV1Images as Once, ImageV4Put as Put,
+    AppAccessToken as AppToken, ImV1Images as Once, ImageV4Put as Put, ResendAppTicket as Resend,
     StoreTenantAccessToken as InTenant, TenantAccessToken as Token, ValuesImage as Cell,
 };
 use crate::fake::{Break, FakeLark, Fault, Route, TokenKind};

@@ -18,7 +18,10 @@
 //! use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
 //! # use std::convert::Infallible;
 //! # use std::sync::{Arc, Mutex};
-//! # use lark_proto::{AppTicket, Body, Call, CallError, Limits, Session, Site, Step, TenantKey};
+//! # use lark_proto::{CallError, Limits, Site};
+//! # use lark_proto::body::Body;
+//! # use lark_proto::session::{Call, Session, Step};
+//! # use lark_proto::values::{AppTicket, TenantKey};
 //! # struct Client(Mutex<Session>, Limits, Option<TenantKey>, Arc<Mutex<FakeLark>>);
 //! # impl Client {
 //! #     fn new(scenario: &Scenario, lark: &Arc<Mutex<FakeLark>>) -> Self {
@@ -86,7 +89,7 @@ use super::{FakeLark, Route};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::{PutImage, Raw, WriteSheetImage};
 use crate::error::Code;
-use crate::error::{CallError, Error, Failure, Outcome, WaitFor};
+use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::session::Limits;
@@ -159,34 +162,34 @@ pub enum Expected {
     },
 }
 
-/// The kind of a [`Failure`], without the error of the transport.
+/// The kind of a [`CallErrorKind`], without the error of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// [`Failure::NoApp`].
+    /// [`CallErrorKind::NoApp`].
     NoApp,
-    /// [`Failure::NoTenant`].
+    /// [`CallErrorKind::NoTenant`].
     NoTenant,
-    /// [`Failure::ForeignTenant`].
+    /// [`CallErrorKind::ForeignTenant`].
     ForeignTenant,
-    /// [`Failure::NoTicket`].
+    /// [`CallErrorKind::NoTicket`].
     NoTicket,
-    /// [`Failure::Deadline`].
+    /// [`CallErrorKind::Deadline`].
     Deadline,
-    /// [`Failure::Queued`].
+    /// [`CallErrorKind::Queued`].
     Queued(WaitFor),
-    /// [`Failure::Transport`], or [`Failure::TokenRequest`].
+    /// [`CallErrorKind::Transport`], or [`CallErrorKind::TokenRequest`].
     Transport,
-    /// [`Failure::TooLarge`].
+    /// [`CallErrorKind::TooLarge`].
     TooLarge,
-    /// [`Failure::Lark`] with a code.
+    /// [`CallErrorKind::Lark`] with a code.
     Refused {
         /// The code.
         code: Code,
         /// The permissions that the error names.
         scopes: Vec<String>,
     },
-    /// [`Failure::Lark`] with a reply that could not be read.
+    /// [`CallErrorKind::Lark`] with a reply that could not be read.
     Unreadable(StatusCode),
 }
 
@@ -297,8 +300,8 @@ impl Endpoint for Target {
         ask!(self, resend)
     }
 
-    fn lane(&self) -> Option<&str> {
-        ask!(self, lane)
+    fn serial_key(&self) -> Option<&str> {
+        ask!(self, serial_key)
     }
 
     fn quota(&self) -> Quota {
@@ -332,18 +335,18 @@ impl Ended {
 }
 
 impl Trouble {
-    fn of<T>(failure: &Failure<T>) -> Self {
+    fn of<T>(failure: &CallErrorKind<T>) -> Self {
         match failure {
-            Failure::NoApp => Self::NoApp,
-            Failure::NoTenant => Self::NoTenant,
-            Failure::ForeignTenant => Self::ForeignTenant,
-            Failure::NoTicket => Self::NoTicket,
-            Failure::Deadline => Self::Deadline,
-            Failure::Queued(reason) => Self::Queued(*reason),
-            Failure::Transport(_) | Failure::TokenRequest(_) => Self::Transport,
-            Failure::TooLarge { .. } => Self::TooLarge,
-            Failure::Lark(Error::Unreadable(reply)) => Self::Unreadable(reply.status),
-            Failure::Lark(Error::Api(api)) => {
+            CallErrorKind::NoApp => Self::NoApp,
+            CallErrorKind::NoTenant => Self::NoTenant,
+            CallErrorKind::ForeignTenant => Self::ForeignTenant,
+            CallErrorKind::NoTicket => Self::NoTicket,
+            CallErrorKind::Deadline => Self::Deadline,
+            CallErrorKind::Queued(reason) => Self::Queued(*reason),
+            CallErrorKind::Transport(_) | CallErrorKind::TokenRequest(_) => Self::Transport,
+            CallErrorKind::TooLarge { .. } => Self::TooLarge,
+            CallErrorKind::Lark(Error::Unreadable(reply)) => Self::Unreadable(reply.status),
+            CallErrorKind::Lark(Error::Api(api)) => {
                 let scopes = api.permission_violations.iter();
                 let scopes = scopes.map(|violation| violation.scope.clone()).collect();
                 Self::Refused { code: api.code, scopes }

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::Response;
+use lark_proto::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
+use lark_proto::error::{Advice, Class, Code};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{
-    Advice, AppTicketResend, AppTokenRequest, Class, Code, EndpointExt, Error, FetchId,
-    TenantTokenRequest,
-};
+use lark_proto::session::FetchId;
+use lark_proto::{EndpointExt, Error};
 
 use slot::{Fetch, Held, Refused, Setback, Slot};
 
@@ -132,13 +132,13 @@ impl Watch {
                 let token = app.good(now).map(|held| held.token.clone());
                 assert_eq!(token, Some(text("app_access_token")), "not the app's latest token");
             }
-            Route::AppAccessToken | Route::AppTicketResend if app.is_unsure => {
+            Route::AppAccessToken | Route::ResendAppTicket if app.is_unsure => {
                 self.ticket = Some(text("app_ticket")).filter(|ticket| !ticket.is_empty());
             }
             Route::AppAccessToken => {
                 assert_eq!(self.ticket, Some(text("app_ticket")), "not the latest ticket");
             }
-            Route::AppTicketResend => {
+            Route::ResendAppTicket => {
                 assert_eq!(self.ticket, None, "a ticket asked for while there is one");
             }
             _ => {}
@@ -227,11 +227,11 @@ impl Watch {
         let now = self.now;
         let is_lost = now >= fetch.sent + LAPSES;
         let granted = match fetch.kind {
-            Kind::Tenant => TenantTokenRequest::decode(reply.clone())
+            Kind::Tenant => GetTenantToken::decode(reply.clone())
                 .map(|it| (it.token.expose_secret().to_owned(), it.expires_in)),
-            Kind::App => AppTokenRequest::decode(reply.clone())
+            Kind::App => GetAppToken::decode(reply.clone())
                 .map(|it| (it.token.expose_secret().to_owned(), it.expires_in)),
-            Kind::Ticket => match AppTicketResend::decode(reply.clone()) {
+            Kind::Ticket => match ResendAppTicket::decode(reply.clone()) {
                 Ok(()) => return self.failed(key, &fetch, Setback::Asked),
                 Err(error) => Err(error),
             },
@@ -361,7 +361,7 @@ impl Watch {
     ) {
         let now = self.now;
         let class = error.api().map(|api| api.code.class());
-        if let (Account::Own(tenant), Advice::Renew) = (account, error.advice()) {
+        if let (Account::Own(tenant), Advice::RenewToken) = (account, error.advice()) {
             let slot = self.slot(Key::Tenant(tenant));
             let held = slot.held.as_ref().filter(|_| slot.generation == *generation);
             // The session may have forgotten a token that has reached its end.

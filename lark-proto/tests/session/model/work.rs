@@ -5,11 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Method, Response};
+use lark_proto::endpoints::{Payload, Reply, Resend, SheetImageWritten};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{FakeLark, Route};
+use lark_proto::session::{Call, CallId, Event, Permanence, Session, Step};
+use lark_proto::token::TenantOnly;
+use lark_proto::values::TenantKey;
 use lark_proto::{
-    Call, CallError, CallId, Endpoint, EndpointExt, Error, Event, Failure, Image, ImageKey, Limits,
-    Payload, Permanence, PutImage, Reply, Resend, Session, SheetImageWritten, Step, TenantKey,
-    TenantOnly, UserToken, WriteSheetImage,
+    CallError, Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken,
+    WriteSheetImage,
 };
 
 use crate::sim::Cut;
@@ -194,7 +198,7 @@ impl Work {
     fn own<'w, E>(&'w self, endpoint: &'w E, is_store: bool, jitter: u64) -> Box<dyn Machine + 'w>
     where
         E: Endpoint<Output: Into<Written> + Debug>,
-        lark_proto::TenantToken: lark_proto::Authorizes<E::Auth>,
+        lark_proto::TenantToken: lark_proto::token::Authorizes<E::Auth>,
     {
         let call = match self.plan.account {
             Account::Own(number) if is_store => Call::for_tenant(tenant(number), endpoint),
@@ -251,7 +255,7 @@ pub(crate) trait Machine: Debug {
         &mut self,
         session: &mut Session,
         now: SystemTime,
-        failure: Failure<Cut>,
+        failure: CallErrorKind<Cut>,
         pulled: u64,
         permanence: Permanence,
     );
@@ -280,7 +284,7 @@ impl<O: Into<Written> + Debug> Machine for Call<'_, O, Cut> {
         &mut self,
         session: &mut Session,
         now: SystemTime,
-        failure: Failure<Cut>,
+        failure: CallErrorKind<Cut>,
         pulled: u64,
         permanence: Permanence,
     ) {

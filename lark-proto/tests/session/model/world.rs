@@ -20,8 +20,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use lark_proto::endpoints::Quota;
+use lark_proto::error::WaitFor;
 use lark_proto::fake::{FakeLark, Fault, InFlight, Route, TokenKind};
-use lark_proto::{App, CallError, CallId, FetchId, Quota, Session, Site, WaitFor};
+use lark_proto::session::{CallId, FetchId, Session};
+use lark_proto::{App, CallError, Site};
 
 use super::watch::{ODD_APP, ODD_TENANT, Rate, SECRETS, Watch};
 use super::work::{Machine, SPREADSHEETS, TENANTS, Work, Written, user_token};
@@ -277,7 +280,7 @@ fn route(path: &str) -> Route {
         _ if path.ends_with("/tenant_access_token/internal") => Route::TenantAccessToken,
         _ if path.ends_with("/tenant_access_token") => Route::StoreTenantAccessToken,
         _ if path.ends_with("/app_access_token") => Route::AppAccessToken,
-        _ if path.ends_with("/app_ticket/resend") => Route::AppTicketResend,
+        _ if path.ends_with("/app_ticket/resend") => Route::ResendAppTicket,
         _ if path.ends_with("/im/v1/images") => Route::ImV1Images,
         _ => Route::ImageV4Put,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lark_proto::FetchId;
+use lark_proto::session::FetchId;
 
 use super::super::world::LONGEST_PAUSE;
 use super::{Kind, MINUTE};

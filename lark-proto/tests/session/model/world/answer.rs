@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use lark_proto::{Advice, Class, Code, Error, Failure, Outcome, Permanence};
+use lark_proto::Error;
+use lark_proto::error::{Advice, CallErrorKind, Class, Code, Outcome};
+use lark_proto::session::Permanence;
 
 use super::super::work::{Account, Plan};
 use super::{
@@ -32,7 +34,7 @@ impl World<'_> {
         let exchange = self.take_exchange(at);
         if self.real >= exchange.until {
             let len = exchange.body.len();
-            return self.break_off(at, exchange, Failure::Deadline, len, true, true);
+            return self.break_off(at, exchange, CallErrorKind::Deadline, len, true, true);
         }
         self.watch.sees(self.clock);
         let Exchange { at_service, body, fetch, .. } = exchange;
@@ -56,7 +58,7 @@ impl World<'_> {
     pub(crate) fn cut(&mut self, at: usize, eighths: usize, is_later: bool, is_permanent: bool) {
         let exchange = self.take_exchange(at);
         let pulled = exchange.body.len() * eighths / 8;
-        let failure = Failure::Transport(Cut);
+        let failure = CallErrorKind::Transport(Cut);
         self.break_off(at, exchange, failure, pulled, is_later, is_permanent);
     }
 
@@ -64,14 +66,14 @@ impl World<'_> {
         &mut self,
         at: usize,
         exchange: Exchange,
-        failure: Failure<Cut>,
+        failure: CallErrorKind<Cut>,
         pulled: usize,
         is_later: bool,
         is_final: bool,
     ) {
         self.watch.sees(self.clock);
         let is_whole = pulled == exchange.body.len();
-        let is_deadline = matches!(failure, Failure::Deadline);
+        let is_deadline = matches!(failure, CallErrorKind::Deadline);
         let is_permanent = is_final && !is_deadline;
         let pulled = u64::try_from(pulled).unwrap();
         let verdict = match exchange.fetch {
@@ -188,8 +190,8 @@ impl World<'_> {
         task.is_unknown |= is_unknown;
         self.watch.refused(account, task.work.route(), &task.credential, error);
         let named = match error.advice() {
-            Advice::Renew if matches!(account, Account::User(_)) => return Verdict::Ends,
-            Advice::Renew => None,
+            Advice::RenewToken if matches!(account, Account::User(_)) => return Verdict::Ends,
+            Advice::RenewToken => None,
             Advice::Again { after } => after.filter(|after| !after.is_zero()),
             _ => return Verdict::Ends,
         };
@@ -257,7 +259,7 @@ impl World<'_> {
         self.watch.sees(self.clock);
         if self.real >= keep_until {
             self.watch.fetch_broken(id, true, false);
-            let late = Failure::<Cut>::Deadline;
+            let late = CallErrorKind::<Cut>::Deadline;
             self.session.token_broken(id, self.clock, &late, Permanence::Passing);
         } else {
             self.watch.fetch_reply(id, &reply);
@@ -272,7 +274,7 @@ impl World<'_> {
         self.lose(exchange, false, false);
         self.watch.sees(self.clock);
         self.watch.fetch_broken(id, false, false);
-        let cut = Failure::Transport(Cut);
+        let cut = CallErrorKind::Transport(Cut);
         self.session.token_broken(id, self.clock, &cut, Permanence::Passing);
         self.wake();
     }

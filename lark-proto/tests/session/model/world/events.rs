@@ -3,8 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Response;
+use lark_proto::error::InvalidKind;
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
-use lark_proto::{AppTicket, Call, Image, PutImage, Rule, Step};
+use lark_proto::session::{Call, Step};
+use lark_proto::values::AppTicket;
+use lark_proto::{Image, PutImage};
 
 use super::super::watch::Key;
 use super::super::work::tenant;
@@ -106,9 +109,11 @@ impl World<'_> {
         let ends = now + left.min(Duration::from_secs(7200));
         match self.session.import_token(self.clock, self.clock, key.as_ref(), &text) {
             Ok(()) => self.watch.imported(number, &token, ends, true),
-            Err(error) if error.rule() == Rule::StaleToken => assert!(left.is_zero(), "{error}"),
+            Err(error) if error.kind() == InvalidKind::ExpiredToken => {
+                assert!(left.is_zero(), "{error}")
+            }
             Err(error) => {
-                assert_eq!(error.rule(), Rule::RefusedToken);
+                assert_eq!(error.kind(), InvalidKind::RefusedToken);
                 assert_discreet(&error);
                 self.watch.imported(number, &token, ends, false);
             }

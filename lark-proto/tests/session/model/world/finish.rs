@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lark_proto::Outcome;
+use lark_proto::error::Outcome;
 
 use super::super::work::{Account, Bounds, Kind, Plan, Work};
 use super::{Setup, State, World};

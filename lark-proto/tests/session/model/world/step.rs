@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use http::Response;
+use lark_proto::CallError;
+use lark_proto::body::Body;
+use lark_proto::error::{Outcome, WaitFor};
 use lark_proto::fake::{Fault, Route};
-use lark_proto::{Body, CallError, Event, Outcome, Outgoing, Purpose, Step, WaitFor};
+use lark_proto::session::{Event, Outgoing, Purpose, Step};
 
 use super::super::work::{Account, Work, Written};
 use super::{Exchange, SECOND, State, World, assert_discreet, holds_secret, route};

@@ -1,0 +1,154 @@
+//! The shape that all values have in common which are made from a text: one constructor that holds the rule, and the traits
+//! that follow from it.
+
+/// The traits of a type that has `new(&str) -> Result<Self, Invalid>` and `as_str(&self) -> &str`, where `new` takes what
+/// `as_str` gives.
+macro_rules! text_traits {
+    ($name:ident) => {
+        impl std::str::FromStr for $name {
+            type Err = $crate::error::Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::error::Invalid;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::new(&text)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// A text for which `$rule` holds. The error quotes the text.
+macro_rules! text {
+    ($(#[$doc:meta])+ pub struct $name:ident: $rule:expr, $kind:ident) => {
+        $(#[$doc])+
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The value that `text` writes.
+            ///
+            /// # Errors
+            #[doc = concat!("[`InvalidKind::", stringify!($kind), "`](crate::error::InvalidKind::", stringify!($kind), ").")]
+            pub fn new(text: &str) -> Result<Self, $crate::error::Invalid> {
+                let rule: fn(&str) -> bool = $rule;
+                if rule(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err($crate::error::Invalid::new($crate::error::InvalidKind::$kind, text))
+                }
+            }
+
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        $crate::values::text::text_traits!($name);
+    };
+}
+
+/// A text for which `$rule` holds and which is never printed: it has no `Display`, and an error says its length only.
+macro_rules! secret {
+    ($(#[$doc:meta])+ pub struct $name:ident: $rule:expr, $kind:ident) => {
+        $(#[$doc])+
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The value that `secret` writes.
+            ///
+            /// # Errors
+            #[doc = concat!("[`InvalidKind::", stringify!($kind), "`](crate::error::InvalidKind::", stringify!($kind), "). The error does not quote the secret.")]
+            pub fn new(secret: &str) -> Result<Self, $crate::error::Invalid> {
+                let rule: fn(&str) -> bool = $rule;
+                if rule(secret) {
+                    Ok(Self(secret.to_owned()))
+                } else {
+                    let len = format!("{} bytes", secret.len());
+                    Err($crate::error::Invalid::new($crate::error::InvalidKind::$kind, len))
+                }
+            }
+
+            /// The secret itself.
+            #[must_use]
+            pub fn expose_secret(&self) -> &str {
+                &self.0
+            }
+        }
+
+        $crate::values::text::secret_traits!($name);
+    };
+}
+
+/// The traits of a secret that has `new(&str) -> Result<Self, Invalid>`.
+macro_rules! secret_traits {
+    ($name:ident) => {
+        impl std::str::FromStr for $name {
+            type Err = $crate::error::Invalid;
+
+            fn from_str(secret: &str) -> Result<Self, Self::Err> {
+                Self::new(secret)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::error::Invalid;
+
+            fn try_from(secret: String) -> Result<Self, Self::Error> {
+                Self::new(&secret)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(***)"))
+            }
+        }
+    };
+}
+
+pub(crate) use {secret, secret_traits, text, text_traits};
+
+/// Whether `text` is 1 to `max` visible ASCII characters, so that it cannot break out of a header, a path or a log line.
+pub(crate) fn is_visible(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether `text` is 1 to `max` ASCII letters, digits, `-` or `_`.
+pub(crate) fn is_id(text: &str, max: usize) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=max).contains(&text.len()) && text.bytes().all(is_allowed)
+}
