@@ -154,7 +154,7 @@ proptest! {
         let write = WriteSheetImage::new(
             FakeLark::SPREADSHEET.parse().unwrap(),
             range.parse().unwrap(),
-            Image::any_format(bytes.clone(), "bin").unwrap(),
+            Image::any_format(bytes.clone(), "png").unwrap(),
         );
         let write = write.and_then(|write| write.with_name(&name)).unwrap().with_encoding(encoding);
         let streamed = write.request_streamed(&Site::FEISHU, &token());

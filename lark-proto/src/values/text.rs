@@ -1,6 +1,12 @@
 //! The shape that all values have in common which are made from a text: one constructor that holds the rule, and the traits
 //! that follow from it.
 
+use std::fmt;
+
+use serde::de::Visitor;
+
+use crate::error::Invalid;
+
 /// The traits of a type that has `new(&str) -> Result<Self, Invalid>` and `as_str(&self) -> &str`, where `new` takes what
 /// `as_str` gives.
 macro_rules! text_traits {
@@ -41,8 +47,7 @@ macro_rules! text_traits {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                Self::new(&text).map_err(serde::de::Error::custom)
+                deserializer.deserialize_str($crate::values::text::TextVisitor(Self::new))
             }
         }
     };
@@ -138,6 +143,21 @@ macro_rules! secret_traits {
             }
         }
     };
+}
+
+/// Reads a value from a string in any format, without a copy of the string.
+pub(crate) struct TextVisitor<T>(pub(crate) fn(&str) -> Result<T, Invalid>);
+
+impl<T> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
 }
 
 pub(crate) use {secret, secret_traits, text, text_traits};
