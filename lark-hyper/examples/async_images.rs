@@ -5,7 +5,6 @@
 //! real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
 
 use std::error::Error;
-use std::iter::successors;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -20,8 +19,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let Err(error) = run().await else { return ExitCode::SUCCESS };
-    let causes = successors(Some(&*error), |&error| error.source());
-    eprintln!("async_images: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+    eprintln!("async_images: {error}");
     ExitCode::FAILURE
 }
 

@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::future::poll_fn;
 use std::io;
-use std::iter::successors;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -33,8 +32,7 @@ use lark_proto::{App, Image, PutImage, Site};
 
 fn main() -> ExitCode {
     let Err(error) = run() else { return ExitCode::SUCCESS };
-    let causes = successors(Some(&*error), |&error| error.source());
-    eprintln!("no_runtime: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+    eprintln!("no_runtime: {error}");
     ExitCode::FAILURE
 }
 

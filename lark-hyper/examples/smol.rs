@@ -4,7 +4,6 @@
 //! Lark on loopback. Nothing here runs inside of tokio.
 
 use std::error::Error;
-use std::iter::successors;
 use std::process::ExitCode;
 
 use http::header::HOST;
@@ -21,8 +20,7 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 fn main() -> ExitCode {
     let Err(error) = smol::block_on(run()) else { return ExitCode::SUCCESS };
-    let causes = successors(Some(&*error), |&error| error.source());
-    eprintln!("smol: {}", causes.map(ToString::to_string).collect::<Vec<_>>().join(": "));
+    eprintln!("smol: {error}");
     ExitCode::FAILURE
 }
 

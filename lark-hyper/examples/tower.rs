@@ -4,7 +4,6 @@
 //! and shows a call that runs into the timeout, all against a fake Lark on loopback.
 
 use std::error::Error;
-use std::iter::successors;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +23,7 @@ use tower::timeout::error::Elapsed;
 #[tokio::main]
 async fn main() -> ExitCode {
     let Err(error) = run().await else { return ExitCode::SUCCESS };
-    eprintln!("tower: {}", chain(&*error));
+    eprintln!("tower: {error}");
     ExitCode::FAILURE
 }
 
@@ -72,7 +71,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     match &error.kind {
         // The error is in the box that tower made of it.
         CallErrorKind::Transport(TransportError::Failed(cause)) if cause.is::<Elapsed>() => {
-            println!("timeout    {}", chain(&error));
+            println!("timeout    {error}");
             Ok(())
         }
         _ => Err(error.into()),

@@ -20,7 +20,6 @@ use crate::error::CallError;
 use crate::exchange::{Exchange, Outcome, Transport};
 use crate::kept::{Kept, TokenRequest};
 use crate::parker::Parker;
-use crate::permanence::permanence;
 use crate::trace;
 
 /// Defines the client, whose default service exists only with the feature `tokio`.
@@ -256,10 +255,9 @@ impl<O, S: Transport> CallGuard<'_, '_, O, S> {
                     call.received(session, now, heard);
                 });
             }
-            Err((failure, pulled)) => {
-                let permanence = permanence(&failure);
+            Err(broken) => {
                 parker.report(&mut self.call, |call, session, now| {
-                    call.broken(session, now, failure, pulled, permanence);
+                    call.broken(session, now, broken);
                 });
             }
         }
@@ -305,10 +303,8 @@ impl<O, S: Transport> CallGuard<'_, '_, O, S> {
                     let event = parker.step(|session, now| session.token_received(id, now, reply));
                     trace::emit(event.as_slice());
                 }
-                Poll::Ready(Err((failure, _))) => {
-                    let permanence = permanence(&failure);
-                    let event = parker
-                        .step(|session, now| session.token_broken(id, now, &failure, permanence));
+                Poll::Ready(Err(broken)) => {
+                    let event = parker.step(|session, now| session.token_broken(id, now, &broken));
                     trace::emit(event.as_slice());
                 }
             }

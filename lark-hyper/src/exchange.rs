@@ -10,11 +10,12 @@ use http::{Request, Response, response};
 use hyper::body::Body;
 use hyper::service::Service;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::Outgoing;
+use lark_proto::session::{Broken, Outgoing};
 use pin_project_lite::pin_project;
 
 use crate::collect::Collect;
 use crate::frames::{BodyProgress, Frames, FreshConnection};
+use crate::permanence::permanence;
 
 /// A service that a [`Client`](crate::Client) can use: any [`Service`] of requests whose reply is a [`Response`], with
 /// a body whose error converts into the service's.
@@ -45,8 +46,8 @@ where
     type Body = B;
 }
 
-/// The outcome of a request: the whole reply, or the failure and how many bytes of the request's body were pulled.
-pub(crate) type Outcome<T> = Result<Response<Bytes>, (CallErrorKind<T>, u64)>;
+/// The outcome of a request: the whole reply, or why there is none.
+pub(crate) type Outcome<T> = Result<Response<Bytes>, Broken<T>>;
 
 pin_project! {
     /// A request in flight, until its whole reply has been received.
@@ -89,7 +90,8 @@ impl<S: Transport> Exchange<S> {
 
     /// Ends the exchange with `failure`: no more of its request is sent.
     pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Outcome<S::Error> {
-        Err((failure, self.pulled.0.close()))
+        let permanence = permanence(&failure);
+        Err(Broken::new(failure, self.pulled.0.close(), permanence))
     }
 }
 

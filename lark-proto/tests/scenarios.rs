@@ -9,7 +9,7 @@ use lark_proto::body::Body;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark};
-use lark_proto::session::{Call, FetchId, Outgoing, Permanence, Purpose, Session, Step};
+use lark_proto::session::{Broken, Call, FetchId, Outgoing, Permanence, Purpose, Session, Step};
 use lark_proto::{CallError, Site};
 
 /// Everything that a call needs: the session, the fake, and the time.
@@ -61,8 +61,8 @@ impl World {
                         call.received(&mut self.session, self.now, heard);
                     }
                     Err((failure, pulled)) => {
-                        let passing = Permanence::Passing;
-                        call.broken(&mut self.session, self.now, failure, pulled, passing);
+                        let broken = Broken::new(failure, pulled, Permanence::Passing);
+                        call.broken(&mut self.session, self.now, broken);
                     }
                 },
                 Step::Wait(time) => self.wait(time),

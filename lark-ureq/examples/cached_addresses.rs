@@ -10,6 +10,7 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,13 @@ fn client(server: &FakeServer, addresses: &Addresses) -> Result<Client, Box<dyn 
     Ok(Client::with_agent(server.site().clone(), app, agent))
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    eprintln!("cached_addresses: {error}");
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let server = FakeServer::start()?;
     let addresses = Addresses::default();
     let put = PutImage::message(Image::new(&include_bytes!("sample.png")[..])?)?;

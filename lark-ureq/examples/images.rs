@@ -26,9 +26,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = std::iter::successors(Some(&*error), |&error| error.source());
-            let causes: Vec<String> = causes.map(ToString::to_string).collect();
-            eprintln!("images: {}", causes.join(": "));
+            eprintln!("images: {error}");
             ExitCode::FAILURE
         }
     }

@@ -32,7 +32,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Call, Outgoing, Phases, Purpose, Session, Step};
+use lark_proto::session::{Broken, Call, Outgoing, Permanence, Phases, Purpose, Session, Step};
 use lark_proto::token::Authorizes;
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
@@ -238,8 +238,7 @@ impl Client {
         }
     }
 
-    /// Sends a request and receives its reply, whatever the status; an error comes with the number of bytes
-    /// that the transport had pulled from the body.
+    /// Sends a request and receives its reply, whatever the status.
     fn send(&self, outgoing: Outgoing) -> Outcome {
         let Outgoing { request, purpose, within, phases, fresh_connection, .. } = outgoing;
         let own_limit = self.reply_limit.filter(|_| purpose == Purpose::Call);
@@ -261,21 +260,25 @@ impl Client {
         };
         match reply {
             Ok(Some(reply)) => Ok(reply),
-            Ok(None) => Err((CallErrorKind::TooLarge { limit: exchange.reply_limit }, len)),
+            Ok(None) => {
+                let failure = CallErrorKind::TooLarge { limit: exchange.reply_limit };
+                Err(Broken::new(failure, len, Permanence::Passing))
+            }
             Err(error) => {
                 let own = self.shared.agent.config().timeouts().global;
                 let late = matches!(error, ureq::Error::Timeout(Timeout::Global))
                     && own.is_none_or(|own| own > within);
                 let failure =
                     if late { CallErrorKind::Deadline } else { CallErrorKind::Transport(error) };
-                Err((failure, len - reader.get_ref().len()))
+                let permanence = permanence(&failure);
+                Err(Broken::new(failure, len - reader.get_ref().len(), permanence))
             }
         }
     }
 }
 
-/// The outcome of a request: the reply, or the failure and how many bytes of the body were pulled.
-type Outcome = Result<Response<Bytes>, (CallErrorKind<ureq::Error>, u64)>;
+/// The outcome of a request.
+type Outcome = Result<Response<Bytes>, Broken<ureq::Error>>;
 
 /// The settings of one request.
 struct Exchange<'a> {
@@ -371,10 +374,7 @@ impl<O> CallGuard<'_, '_, O> {
                 let heard = call.read(reply);
                 parker.with(|session, now| call.received(session, now, heard));
             }
-            Err((failure, pulled)) => {
-                let permanence = permanence(&failure);
-                parker.with(|session, now| call.broken(session, now, failure, pulled, permanence));
-            }
+            Err(broken) => parker.with(|session, now| call.broken(session, now, broken)),
         }
         trace::emit(&call.events());
     }

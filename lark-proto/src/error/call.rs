@@ -1,6 +1,7 @@
 //! Why a call failed.
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
@@ -127,29 +128,34 @@ impl<T> CallError<T> {
     }
 }
 
-impl<T> fmt::Display for CallErrorKind<T> {
+/// The whole story in one line, with the causes of the transport's error.
+impl<T: StdError> fmt::Display for CallErrorKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoApp => f.write_str("the client has no app; make it with one, or pass a token"),
-            Self::NoTenant => f.write_str("a store app's call has to name a tenant"),
-            Self::ForeignTenant => f.write_str("a custom app's call cannot name a tenant"),
-            Self::NoTicket => {
-                f.write_str("the app has no valid app_ticket; set it when its event arrives")
+            Self::NoApp => {
+                f.write_str("the client has no app id and secret, and the call no token")
             }
+            Self::NoTenant => f.write_str("the app is a store app, and the call names no tenant"),
+            Self::ForeignTenant => {
+                f.write_str("the app belongs to one tenant, and the call names a tenant")
+            }
+            Self::NoTicket => f.write_str(
+                "the app has no valid app_ticket, which the service pushes to a store app",
+            ),
             Self::Deadline => f.write_str("the deadline passed before a reply arrived"),
             Self::Queued(reason) => {
                 write!(f, "the deadline passed while the call waited for {reason}")
             }
-            Self::Transport(_) => f.write_str("the transport failed"),
-            Self::TokenRequest(error) => write!(f, "the transport failed: {error}"),
+            Self::Transport(error) => f.write_str(&chain(error)),
+            Self::TokenRequest(text) => f.write_str(text),
             Self::TooLarge { limit } => write!(f, "the reply is longer than {limit} bytes"),
-            Self::Lark(Error::Api(_)) => f.write_str("the service refused the request"),
-            Self::Lark(Error::Unreadable(_)) => f.write_str("the reply could not be read"),
+            Self::Lark(error) => error.fmt(f),
         }
     }
 }
 
-impl<T> fmt::Display for CallError<T> {
+/// The whole story in one line: the route, what went wrong, and what to do about it where that is known.
+impl<T: StdError> fmt::Display for CallError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.route, self.kind)?;
         match &self.unknown {
@@ -159,19 +165,13 @@ impl<T> fmt::Display for CallError<T> {
     }
 }
 
-impl<T: std::error::Error + 'static> std::error::Error for CallError<T> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            CallErrorKind::Transport(error) => Some(error),
-            CallErrorKind::Lark(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+/// [`source`](StdError::source) is `None`, because the text holds the causes already; the transport's own error is in
+/// [`CallError::kind`].
+impl<T: StdError> StdError for CallError<T> {}
 
 /// An error and its causes in one line of at most 1,024 bytes. A cause whose text the line already contains is left
 /// out.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn StdError) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     // The bound is for an error of the transport that is its own cause.

@@ -5,13 +5,14 @@ mod advice;
 mod api;
 mod call;
 mod code;
+mod concerns;
 mod date;
 mod invalid;
 
 pub use advice::Advice;
 pub(crate) use advice::after;
 pub use api::{ApiError, Error, FieldViolation, Outcome, PermissionViolation, Unreadable};
-pub(crate) use call::chain;
 pub use call::{CallError, CallErrorKind, WaitFor};
 pub use code::{Class, Code};
+pub use concerns::Concerns;
 pub use invalid::{Invalid, InvalidKind};

@@ -1,6 +1,5 @@
 //! One call, from its token to its result: the state machine that an adapter drives.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -9,11 +8,11 @@ use http::Response;
 
 use super::event::Event;
 use super::flight::Flight;
-use super::step::{Permanence, Step};
+use super::step::{Broken, Step};
 use super::untyped::{Next, Untyped};
 use super::{CallId, Credential, FetchId, Limits, Session};
 use crate::endpoint::Endpoint;
-use crate::error::{CallError, CallErrorKind, Error};
+use crate::error::{CallError, Error};
 use crate::reply::Reply;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
@@ -163,7 +162,7 @@ impl<'e, O, T> Call<'e, O, T> {
     }
 
     /// Returns the next step. Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
-    /// [`CallErrorKind::Deadline`], whatever the result of the call was.
+    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), whatever the result of the call was.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
         let now = session.tick(now);
         if let Some(output) = self.output.take() {
@@ -201,22 +200,10 @@ impl<'e, O, T> Call<'e, O, T> {
         }
     }
 
-    /// Reports that no reply came: the transport failed, the time given to it was over, or the reply was too long.
-    /// `pulled` is the number of bytes of the body that the transport had taken. `permanence` is that of the
-    /// transport's error; pass [`Permanence::Passing`] with any other failure. Without effect if no request is in
-    /// flight.
-    pub fn broken(
-        &mut self,
-        session: &mut Session,
-        now: SystemTime,
-        failure: CallErrorKind<T>,
-        pulled: u64,
-        permanence: Permanence,
-    ) where
-        T: StdError,
-    {
+    /// Reports that no reply came. Without effect if no request is in flight.
+    pub fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>) {
         let now = session.tick(now);
-        self.untyped.broken(session, now, failure, pulled, permanence);
+        self.untyped.broken(session, now, broken);
     }
 
     /// Gives up the call, which leaves every queue. Without effect when the call is over. If its own request is in

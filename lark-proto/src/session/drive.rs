@@ -1,14 +1,12 @@
 //! A trait object for calls of different endpoints.
 
-use std::error::Error as StdError;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Response;
 
 use super::call::{Call, Heard};
-use super::{CallId, FetchId, Permanence, Session, Step};
-use crate::error::CallErrorKind;
+use super::{Broken, CallId, FetchId, Session, Step};
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
 ///
@@ -43,14 +41,7 @@ pub trait Drive<O, T> {
     /// See [`Call::received`]. Without effect if [`Drive::read`] was not called.
     fn received(&mut self, session: &mut Session, now: SystemTime);
     /// See [`Call::broken`].
-    fn broken(
-        &mut self,
-        session: &mut Session,
-        now: SystemTime,
-        failure: CallErrorKind<T>,
-        pulled: u64,
-        permanence: Permanence,
-    );
+    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>);
     /// See [`Call::cancel`].
     fn cancel(&mut self, session: &mut Session);
     /// See [`Call::drives`].
@@ -63,7 +54,7 @@ struct Driven<'e, O, T> {
     heard: Option<Heard<O>>,
 }
 
-impl<'e, P: 'e, T: StdError + 'e> Call<'e, P, T> {
+impl<'e, P: 'e, T: 'e> Call<'e, P, T> {
     /// The call as a trait object, with its output converted into an `O`.
     #[must_use]
     pub fn boxed<O>(self) -> Box<dyn Drive<O, T> + 'e>
@@ -74,7 +65,7 @@ impl<'e, P: 'e, T: StdError + 'e> Call<'e, P, T> {
     }
 }
 
-impl<P: Into<O>, O, T: StdError> Drive<O, T> for Driven<'_, P, T> {
+impl<P: Into<O>, O, T> Drive<O, T> for Driven<'_, P, T> {
     fn id(&self) -> Option<CallId> {
         self.call.id()
     }
@@ -101,15 +92,8 @@ impl<P: Into<O>, O, T: StdError> Drive<O, T> for Driven<'_, P, T> {
         }
     }
 
-    fn broken(
-        &mut self,
-        session: &mut Session,
-        now: SystemTime,
-        failure: CallErrorKind<T>,
-        pulled: u64,
-        permanence: Permanence,
-    ) {
-        self.call.broken(session, now, failure, pulled, permanence);
+    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>) {
+        self.call.broken(session, now, broken);
     }
 
     fn cancel(&mut self, session: &mut Session) {

@@ -73,8 +73,8 @@ impl Event {
         }
     }
 
-    pub(super) fn broken(route: &str, error: String, goes_on: bool) -> Self {
-        Self::Broken { route: route.into(), error, goes_on }
+    pub(super) fn broken(route: &str, error: &str, goes_on: bool) -> Self {
+        Self::Broken { route: route.into(), error: error.to_owned(), goes_on }
     }
 
     /// Emits the event through the `tracing` crate: requests, waits and ends at level debug, failures at level warn.

@@ -88,7 +88,7 @@ pub(super) struct Permit {
 pub(super) enum Answer<'a> {
     Success,
     Refused(&'a Error),
-    Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a dyn Fn() -> String },
+    Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a str },
 }
 
 /// The verdict on an answer: whether the call is sent again, and what its request may have done.
@@ -298,7 +298,7 @@ impl<'e> Flight<'e> {
                 self.events.push(|| Event::refused(self.route, error, verdict.goes_on));
             }
             Answer::Broken { text, .. } => {
-                self.events.push(|| Event::broken(self.route, text(), verdict.goes_on));
+                self.events.push(|| Event::broken(self.route, text, verdict.goes_on));
             }
         }
         match not_before {

@@ -47,7 +47,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 
 use crate::endpoint::Quota;
-use crate::error::{CallErrorKind, Error, WaitFor};
+use crate::error::{Error, WaitFor};
 use crate::site::Site;
 use crate::values::{App, AppTicket, TenantKey};
 
@@ -55,7 +55,7 @@ pub use call::{Call, Heard};
 pub use drive::Drive;
 pub use event::Event;
 pub use limits::Limits;
-pub use step::{Outgoing, Permanence, Phases, Purpose, Step};
+pub use step::{Broken, Outgoing, Permanence, Phases, Purpose, Step};
 
 use gates::Gates;
 use lanes::Lanes;
@@ -63,7 +63,6 @@ use limits::backoff;
 use queue::Woken;
 use token_request::Cause;
 use tokens::Tokens;
-use untyped::text;
 
 /// The time between two sweeps, which drop the entries that are no longer needed.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -237,16 +236,15 @@ impl Session {
     }
 
     /// Reports that the transport failed during a token request, as [`Session::token_received`].
-    pub fn token_broken<T: std::error::Error>(
+    pub fn token_broken<T>(
         &mut self,
         request: FetchId,
         now: SystemTime,
-        failure: &CallErrorKind<T>,
-        permanence: Permanence,
+        broken: &Broken<T>,
     ) -> Option<Event> {
         let now = self.tick(now);
-        let route = self.token_failure(request, now, failure, permanence)?;
-        Some(Event::broken(route, text(failure), true))
+        let route = self.token_failure(request, now, broken)?;
+        Some(Event::broken(route, &broken.text, true))
     }
 
     /// Reports that the adapter has given up a token request, as [`Session::token_received`]. It does not count as a
@@ -278,15 +276,13 @@ impl Session {
         self.tokens.received(&self.app, request, reply, now, &mut self.woken)
     }
 
-    fn token_failure<T: std::error::Error>(
+    fn token_failure<T>(
         &mut self,
         request: FetchId,
         now: Duration,
-        failure: &CallErrorKind<T>,
-        permanence: Permanence,
+        broken: &Broken<T>,
     ) -> Option<&'static str> {
-        let is_permanent = permanence == Permanence::Permanent;
-        self.tokens.broken(&self.app, request, failure, is_permanent, now, &mut self.woken)
+        self.tokens.broken(&self.app, request, broken, now, &mut self.woken)
     }
 
     fn tick(&mut self, now: SystemTime) -> Duration {

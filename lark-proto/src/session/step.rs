@@ -1,12 +1,14 @@
 //! The steps of a call: what its adapter has to do next, and how.
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 
 use super::FetchId;
 use crate::body::Body;
-use crate::error::CallError;
+use crate::error::{CallError, CallErrorKind};
 
 /// What an adapter is to do next.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub struct Outgoing {
     /// Whose request it is.
     pub purpose: Purpose,
     /// How long the call waits for the reply. When this time is over, report
-    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline); an adapter that keeps a token request in flight takes the
+    /// [`CallErrorKind::Deadline`]; an adapter that keeps a token request in flight takes the
     /// call's next step instead.
     pub within: Duration,
     /// How long the whole exchange may take. For a token request it can be longer than `within`, because other calls
@@ -40,7 +42,7 @@ pub struct Outgoing {
     pub keep_for: Duration,
     /// The longest that each part of the exchange may take.
     pub phases: Phases,
-    /// The longest reply body in bytes. Report a longer one as [`CallErrorKind::TooLarge`](crate::error::CallErrorKind::TooLarge).
+    /// The longest reply body in bytes. Report a longer one as [`CallErrorKind::TooLarge`].
     pub reply_limit: u64,
     /// Whether to open a new connection, because the last one broke and idle ones in the pool may be broken too.
     pub fresh_connection: bool,
@@ -93,6 +95,28 @@ impl Phases {
             answer: Duration::from_secs(120) + upload,
             reply: Duration::from_secs(30),
         }
+    }
+}
+
+/// Why no reply came to a request: the transport failed, the time given to it was over, or the reply was too long. It
+/// holds the failure's text already, so that no code of the transport runs while the session is held.
+#[derive(Debug)]
+pub struct Broken<T> {
+    pub(super) kind: CallErrorKind<T>,
+    /// The failure in one line.
+    pub(super) text: Arc<str>,
+    pub(super) pulled: u64,
+    pub(super) permanence: Permanence,
+}
+
+impl<T: Error> Broken<T> {
+    /// `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
+    /// [`TooLarge`](CallErrorKind::TooLarge), and `pulled` the number of bytes of the body that the transport had taken.
+    /// `permanence` is that of the transport's error; pass [`Permanence::Passing`] with any other failure.
+    #[must_use]
+    pub fn new(kind: CallErrorKind<T>, pulled: u64, permanence: Permanence) -> Self {
+        let text = kind.to_string().into();
+        Self { kind, text, pulled, permanence }
     }
 }
 

@@ -34,13 +34,12 @@ use http::Response;
 
 use super::queue::{Queue, Waiter};
 use super::slot::{Pause, Refusal, Sent, Setback, Slot};
-use super::step::{Outgoing, Phases, Purpose};
+use super::step::{Broken, Outgoing, Permanence, Phases, Purpose};
 use super::token_request::{Cause, Reason, Wanted, setback};
 use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
 use crate::endpoint::{Endpoint, REPLY_LIMIT};
 use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
-use crate::error::{CallErrorKind, Error, chain};
-use crate::error::{Class, Code};
+use crate::error::{CallErrorKind, Class, Code, Error};
 use crate::reply::Reply;
 use crate::site::Site;
 use crate::token::{AppToken, TenantToken};
@@ -361,18 +360,17 @@ impl Tokens {
     }
 
     /// The transport failed under a request. Returns its route.
-    pub(super) fn broken<T: std::error::Error>(
+    pub(super) fn broken<T>(
         &mut self,
         app: &App,
         id: FetchId,
-        failure: &CallErrorKind<T>,
-        is_permanent: bool,
+        broken: &Broken<T>,
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
         let InFlight { what, given_up, tenant, .. } = self.in_flight.get(id)?;
         let route = what.route(app);
-        if matches!(failure, CallErrorKind::Deadline) && now < *given_up {
+        if matches!(broken.kind, CallErrorKind::Deadline) && now < *given_up {
             self.dropped(id, now, woken);
             return Some(route);
         }
@@ -380,12 +378,15 @@ impl Tokens {
             (Wanted::Tenant(_), Some(entry)) => entry.slot.broke(),
             _ => self.app.broke(),
         }
-        let why = match failure {
-            CallErrorKind::Transport(error) => Reason::Transport(chain(error).into()),
-            CallErrorKind::TooLarge { limit } => Reason::TooLarge(*limit),
+        let why = match broken.kind {
+            CallErrorKind::Transport(_) => Reason::Transport(broken.text.clone()),
+            CallErrorKind::TooLarge { limit } => Reason::TooLarge(limit),
             _ => Reason::Late,
         };
-        let setback = if is_permanent { Setback::Refused } else { Setback::Failed };
+        let setback = match broken.permanence {
+            Permanence::Permanent => Setback::Refused,
+            Permanence::Passing => Setback::Failed,
+        };
         self.failed(app, id, setback, why, now, woken);
         Some(route)
     }

@@ -1,6 +1,5 @@
 //! A call without the type of its output: its policy, and the errors that it has met.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,10 +7,10 @@ use http::Response;
 
 use super::event::Event;
 use super::flight::{Answer, Flight, Permit, Verdict};
-use super::step::{Outgoing, Permanence, Purpose};
+use super::step::{Broken, Outgoing, Permanence, Purpose};
 use super::token_request::{Cause, Reason};
 use super::{Ending, FetchId, Hold, Session, WaitFor};
-use crate::error::{CallError, CallErrorKind, Error, Outcome, chain};
+use crate::error::{CallError, CallErrorKind, Error, Outcome};
 
 /// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
 pub(super) struct Untyped<'e, T> {
@@ -95,34 +94,26 @@ impl<'e, T> Untyped<'e, T> {
         }
     }
 
-    pub(super) fn broken(
-        &mut self,
-        session: &mut Session,
-        now: Duration,
-        failure: CallErrorKind<T>,
-        pulled: u64,
-        permanence: Permanence,
-    ) where
-        T: StdError,
-    {
+    pub(super) fn broken(&mut self, session: &mut Session, now: Duration, broken: Broken<T>) {
         if !self.flight.is_sent() {
             let Some(fetch) = self.drives.take() else { return };
-            let route = session.token_failure(fetch, now, &failure, permanence);
+            let route = session.token_failure(fetch, now, &broken);
             if let Some(route) = route {
-                self.flight.events.push(|| Event::broken(route, text(&failure), true));
-                self.token_failed(route, failure);
+                self.flight.events.push(|| Event::broken(route, &broken.text, true));
+                self.token_failed(route, broken.kind);
             }
             return self.unname(session);
         }
+        let Broken { kind, text, pulled, permanence } = broken;
         // Another send would be answered with a reply of the same length.
-        let permanence = match failure {
+        let permanence = match kind {
             CallErrorKind::TooLarge { .. } => Permanence::Permanent,
             _ => permanence,
         };
-        let is_late = matches!(failure, CallErrorKind::Deadline);
-        let answer = Answer::Broken { pulled, permanence, is_late, text: &|| text(&failure) };
+        let is_late = matches!(kind, CallErrorKind::Deadline);
+        let answer = Answer::Broken { pulled, permanence, is_late, text: &text };
         if let Some(verdict) = self.flight.answered(session, answer, now) {
-            self.failed(failure, verdict);
+            self.failed(kind, verdict);
         }
     }
 
@@ -213,14 +204,6 @@ impl<'e, T> Untyped<'e, T> {
         if let Some(id) = self.flight.id() {
             session.woken.remove(id);
         }
-    }
-}
-
-/// A failure in one line, with the causes of the transport's error.
-pub(super) fn text<T: StdError>(failure: &CallErrorKind<T>) -> String {
-    match failure {
-        CallErrorKind::Transport(error) => chain(error),
-        other => other.to_string(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The request for a first token whose driver gives up, passes its deadline or takes no step.
 
 use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
-use lark_proto::session::{Call, Event, FetchId, Permanence, Purpose, Session, Step};
+use lark_proto::session::{Broken, Call, Event, FetchId, Permanence, Purpose, Session, Step};
 use lark_proto::{ImageKey, Limits};
 
 use crate::first_token::{assert_all_succeed, good_from, is_cut};
@@ -43,13 +43,13 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
         let (mut session, mut first, mut second) = (custom(), call(), call());
         let id = asked(&mut session, &mut first);
         assert!(matches!(second.next(&mut session, now), Step::Wait(_)));
-        let (cut, permanent) = (CallErrorKind::Transport(Cut), Permanence::Permanent);
+        let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
         if keeps {
-            let event = session.token_broken(id, now, &cut, permanent);
+            let event = session.token_broken(id, now, &cut);
             let Some(Event::Broken { route, error, .. }) = event else { panic!("{event:?}") };
             assert!(route.ends_with(TOKEN) && error == "connection cut");
         } else {
-            first.broken(&mut session, now, cut, 0, permanent);
+            first.broken(&mut session, now, cut);
         }
         for call in [&mut first, &mut second, &mut call()] {
             match call.next(&mut session, now) {
@@ -153,8 +153,8 @@ fn a_request_without_an_answer_is_sent_again_after_a_minute() {
     // Its answer comes too late to matter.
     let refusal = refusal(400, Code::APP_SECRET_INVALID.0);
     assert_eq!(session.token_received(lost, at(62), refusal), None);
-    let cut = CallErrorKind::Transport(Cut);
-    assert_eq!(session.token_broken(lost, at(62), &cut, Permanence::Permanent), None);
+    let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
+    assert_eq!(session.token_broken(lost, at(62), &cut), None);
     session.token_dropped(lost, at(62));
     assert!(matches!(call().next(&mut session, at(62)), Step::Wait(_)));
     let heard = next.read(granted("t-1", 7200));

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::Response;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Call, CallId, FetchId, Permanence, Purpose, Session, Step};
+use lark_proto::session::{Broken, Call, CallId, FetchId, Permanence, Purpose, Session, Step};
 use lark_proto::{CallError, Limits};
 use serde::de::IgnoredAny;
 
@@ -83,7 +83,8 @@ impl Hand {
 
     pub(crate) fn breaks(&mut self, call: &mut Upload<'_>, permanence: Permanence) {
         let now = self.clock();
-        call.broken(&mut self.session, now, CallErrorKind::Transport(Cut), 0, permanence);
+        let broken = Broken::new(CallErrorKind::Transport(Cut), 0, permanence);
+        call.broken(&mut self.session, now, broken);
     }
 
     pub(crate) fn named(&mut self) -> Vec<CallId> {

@@ -15,7 +15,9 @@ use http::{Request, Response};
 use lark_proto::CallError;
 use lark_proto::body::Body;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{CallId, Drive, FetchId, Outgoing, Permanence, Purpose, Session, Step};
+use lark_proto::session::{
+    Broken, CallId, Drive, FetchId, Outgoing, Permanence, Purpose, Session, Step,
+};
 
 /// The transport's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,8 +245,9 @@ impl<'w, O> Sim<'w, O> {
                 if let Some(Exchange { purpose: Purpose::Token(id), .. }) =
                     self.exchanges.remove(&serial)
                 {
-                    let (now, late) = (self.clock(), CallErrorKind::<Cut>::Deadline);
-                    self.session.token_broken(id, now, &late, Permanence::Passing);
+                    let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Passing);
+                    let now = self.clock();
+                    self.session.token_broken(id, now, &late);
                     self.wake();
                 }
             }
@@ -341,8 +344,9 @@ impl<'w, O> Sim<'w, O> {
                 match answer {
                     Ok(reply) => drop(self.session.token_received(id, now, reply)),
                     Err(_) => {
-                        let cut = CallErrorKind::Transport(Cut);
-                        self.session.token_broken(id, now, &cut, Permanence::Passing);
+                        let cut =
+                            Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Passing);
+                        self.session.token_broken(id, now, &cut);
                     }
                 }
                 self.wake();
@@ -358,8 +362,9 @@ impl<'w, O> Sim<'w, O> {
     }
 
     fn broken(&mut self, task: usize, failure: CallErrorKind<Cut>, pulled: u64) {
-        let (now, passing) = (self.clock(), Permanence::Passing);
-        self.tasks[task].call.broken(&mut self.session, now, failure, pulled, passing);
+        let now = self.clock();
+        let broken = Broken::new(failure, pulled, Permanence::Passing);
+        self.tasks[task].call.broken(&mut self.session, now, broken);
         self.back(task);
     }
 

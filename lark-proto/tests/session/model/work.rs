@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{Method, Response};
 use lark_proto::endpoints::{Payload, Reply, Resend, SheetImageWritten};
-use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::session::{Call, CallId, Event, Permanence, Session, Step};
+use lark_proto::session::{Broken, Call, CallId, Event, Permanence, Session, Step};
 use lark_proto::token::TenantOnly;
 use lark_proto::values::TenantKey;
 use lark_proto::{
@@ -251,14 +250,7 @@ impl Work {
 pub(crate) trait Machine: Debug {
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut>;
     fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>);
-    fn broken(
-        &mut self,
-        session: &mut Session,
-        now: SystemTime,
-        failure: CallErrorKind<Cut>,
-        pulled: u64,
-        permanence: Permanence,
-    );
+    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>);
     fn cancel(&mut self, session: &mut Session);
     fn id(&self) -> Option<CallId>;
     fn sends(&self) -> u32;
@@ -280,15 +272,8 @@ impl<O: Into<Written> + Debug> Machine for Call<'_, O, Cut> {
         self.received(session, now, heard);
     }
 
-    fn broken(
-        &mut self,
-        session: &mut Session,
-        now: SystemTime,
-        failure: CallErrorKind<Cut>,
-        pulled: u64,
-        permanence: Permanence,
-    ) {
-        self.broken(session, now, failure, pulled, permanence);
+    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>) {
+        self.broken(session, now, broken);
     }
 
     fn cancel(&mut self, session: &mut Session) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use lark_proto::Error;
 use lark_proto::error::{Advice, CallErrorKind, Class, Code, Outcome};
-use lark_proto::session::Permanence;
+use lark_proto::session::{Broken, Permanence};
 
 use super::super::work::{Account, Plan};
 use super::{
@@ -86,7 +86,8 @@ impl World<'_> {
         self.lose(exchange, is_whole, is_later);
         let permanence = if is_permanent { Permanence::Permanent } else { Permanence::Passing };
         let task = &mut self.tasks[at];
-        task.machine.broken(&mut self.session, self.clock, failure, pulled, permanence);
+        let broken = Broken::new(failure, pulled, permanence);
+        task.machine.broken(&mut self.session, self.clock, broken);
         self.after_answer(at, verdict);
     }
 
@@ -259,8 +260,8 @@ impl World<'_> {
         self.watch.sees(self.clock);
         if self.real >= keep_until {
             self.watch.fetch_broken(id, true, false);
-            let late = CallErrorKind::<Cut>::Deadline;
-            self.session.token_broken(id, self.clock, &late, Permanence::Passing);
+            let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Passing);
+            self.session.token_broken(id, self.clock, &late);
         } else {
             self.watch.fetch_reply(id, &reply);
             self.session.token_received(id, self.clock, reply);
@@ -274,8 +275,8 @@ impl World<'_> {
         self.lose(exchange, false, false);
         self.watch.sees(self.clock);
         self.watch.fetch_broken(id, false, false);
-        let cut = CallErrorKind::Transport(Cut);
-        self.session.token_broken(id, self.clock, &cut, Permanence::Passing);
+        let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Passing);
+        self.session.token_broken(id, self.clock, &cut);
         self.wake();
     }
 }

@@ -1,0 +1,175 @@
+//! How far a failure reaches, for callers that have more requests to send.
+
+use http::StatusCode;
+
+use super::api::Error;
+use super::call::{CallError, CallErrorKind, WaitFor};
+use super::code::{Class, Code};
+use crate::endpoints::is_token_route;
+
+/// The requests that would fail in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Concerns {
+    /// This one: its image, its cell, its name, its message. The next one may succeed.
+    Request,
+    /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or full.
+    Spreadsheet,
+    /// All requests of the client: the app, its token, its scopes, the site, the network, a quota.
+    Everything,
+}
+
+impl<T> CallError<T> {
+    /// Which requests would fail in the same way, so that a batch knows whether to go on. A failure that tells nothing
+    /// about the others, such as an internal failure of the service, concerns its request.
+    #[must_use]
+    pub fn concerns(&self) -> Concerns {
+        if is_token_route(&self.route) {
+            return Concerns::Everything;
+        }
+        match &self.kind {
+            CallErrorKind::Lark(error) => error.concerns(),
+            CallErrorKind::Queued(WaitFor::Turn) => Concerns::Spreadsheet,
+            CallErrorKind::Queued(WaitFor::Backoff | WaitFor::Reply)
+            | CallErrorKind::Deadline
+            | CallErrorKind::TooLarge { .. } => Concerns::Request,
+            CallErrorKind::Queued(WaitFor::Token | WaitFor::Rate)
+            | CallErrorKind::NoApp
+            | CallErrorKind::NoTenant
+            | CallErrorKind::ForeignTenant
+            | CallErrorKind::NoTicket
+            | CallErrorKind::Transport(_)
+            | CallErrorKind::TokenRequest(_) => Concerns::Everything,
+        }
+    }
+}
+
+impl Error {
+    /// See [`CallError::concerns`]. Only the call's own request is known here, so this is not for token requests.
+    fn concerns(&self) -> Concerns {
+        match self {
+            Self::Api(error) => match error.code.class() {
+                Class::Unknown => by_status(error.status),
+                _ => of_code(error.code),
+            },
+            Self::Unreadable(reply) => by_status(reply.status),
+        }
+    }
+}
+
+fn of_code(code: Code) -> Concerns {
+    match code {
+        Code::SHEET_PERMISSION
+        | Code::SHEET_V3_PERMISSION
+        | Code::DOCUMENT_FORBIDDEN
+        | Code::DOCUMENT_LOGIN
+        | Code::DOCUMENT_NOT_FOUND
+        | Code::SPREADSHEET_NOT_FOUND
+        | Code::SHEET_V3_NOT_FOUND
+        | Code::SHEET_V3_DELETED
+        | Code::SHEET_EXCESS
+        | Code::SHEET_V3_IMAGE_EXCESS => return Concerns::Spreadsheet,
+        Code::IMAGE_FOREIGN | Code::IM_FOREIGN | Code::SHEET_LOCKED_CELL => {
+            return Concerns::Request;
+        }
+        Code::QUOTA_USED_UP | Code::OFFLINE => return Concerns::Everything,
+        _ => {}
+    }
+    match code.class() {
+        Class::DocumentBusy => Concerns::Spreadsheet,
+        Class::RateLimit
+        | Class::TenantToken
+        | Class::AppToken
+        | Class::CallerToken
+        | Class::App
+        | Class::Permission => Concerns::Everything,
+        Class::Busy | Class::NotFound | Class::Request | Class::Limit | Class::Unknown => {
+            Concerns::Request
+        }
+    }
+}
+
+/// A reply without a known code: a gateway wants a login, the route does not exist, or there were too many requests.
+fn by_status(status: StatusCode) -> Concerns {
+    match status.as_u16() {
+        401 | 403..=405 | 407 | 410 | 429 | 451 => Concerns::Everything,
+        _ => Concerns::Request,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Concerns::{Everything, Request, Spreadsheet};
+    use super::*;
+    use crate::reply::Reply;
+
+    const ROUTE: &str = "/open-apis/image/v4/put/";
+
+    fn concerns(kind: CallErrorKind<std::io::Error>) -> Concerns {
+        CallError::new(ROUTE, kind).concerns()
+    }
+
+    #[test]
+    fn a_failure_of_the_client_concerns_everything() {
+        let io = || std::io::ErrorKind::ConnectionRefused.into();
+        for (kind, expected) in [
+            (CallErrorKind::NoApp, Everything),
+            (CallErrorKind::NoTenant, Everything),
+            (CallErrorKind::ForeignTenant, Everything),
+            (CallErrorKind::NoTicket, Everything),
+            (CallErrorKind::Transport(io()), Everything),
+            (CallErrorKind::TokenRequest("cut".into()), Everything),
+            (CallErrorKind::Deadline, Request),
+            (CallErrorKind::TooLarge { limit: 9 }, Request),
+            (CallErrorKind::Queued(WaitFor::Turn), Spreadsheet),
+            (CallErrorKind::Queued(WaitFor::Token), Everything),
+            (CallErrorKind::Queued(WaitFor::Rate), Everything),
+            (CallErrorKind::Queued(WaitFor::Backoff), Request),
+        ] {
+            let shown = kind.to_string();
+            assert_eq!(concerns(kind), expected, "{shown}");
+        }
+        let token_route = crate::endpoints::GetTenantToken::ROUTE;
+        let late: CallError<std::io::Error> = CallError::new(token_route, CallErrorKind::Deadline);
+        assert_eq!(late.concerns(), Everything);
+    }
+
+    #[test]
+    fn a_refusal_concerns_what_its_code_or_status_names() {
+        for (status, body, expected) in [
+            (200, r#"{"code":90204}"#, Request),
+            (200, r#"{"code":90202}"#, Request),
+            (200, r#"{"code":90215}"#, Request),
+            (200, r#"{"code":90218}"#, Request),
+            (200, r#"{"code":90203}"#, Request),
+            (400, r#"{"code":234011}"#, Request),
+            (400, r#"{"code":11221}"#, Request),
+            (200, r#"{"code":90213}"#, Spreadsheet),
+            (403, r#"{"code":91403}"#, Spreadsheet),
+            (200, r#"{"code":90214}"#, Spreadsheet),
+            (200, r#"{"code":90217}"#, Spreadsheet),
+            (400, r#"{"code":1310247}"#, Spreadsheet),
+            (400, r#"{"code":99991400}"#, Everything),
+            (429, r#"{"code":99991403}"#, Everything),
+            (400, r#"{"code":99991663}"#, Everything),
+            (400, r#"{"code":99991668}"#, Everything),
+            (400, r#"{"code":99991672}"#, Everything),
+            (400, r#"{"code":99991401}"#, Everything),
+            (400, r#"{"code":11205}"#, Everything),
+            (200, r#"{"code":42}"#, Request),
+            (403, r#"{"code":42}"#, Everything),
+            (200, "", Request),
+            (400, "<html>", Request),
+            (403, "<html>", Everything),
+            (404, "404 page not found", Everything),
+            (413, "", Request),
+            (429, "", Everything),
+            (502, "<html>", Request),
+        ] {
+            let mut response = http::Response::new(body.to_owned().into());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let error = Reply::new(response).ok().unwrap_err();
+            assert_eq!(concerns(CallErrorKind::Lark(error)), expected, "{status} {body}");
+        }
+    }
+}
