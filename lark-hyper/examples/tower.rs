@@ -94,8 +94,3 @@ impl Flights {
         reply
     }
 }
-
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper::rt::Timer;
 
 /// The longest sleep, because some timers overflow on longer ones.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A timer and the wall clock's time at its start. Where the timer's time is paused or virtual, so is this one.
 pub(crate) struct Clock {
@@ -35,7 +35,7 @@ impl Clock {
 
     /// Sleeps for `time`, at most a day.
     pub(crate) async fn sleep(&self, time: Duration) {
-        let time = time.min(DAY);
+        let time = time.min(MAX_SLEEP);
         let until = self.elapsed().saturating_add(time);
         self.timer.sleep(time).await;
         let mut slept = self.slept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -25,9 +25,9 @@ use crate::deadline::{Deadline, Task};
 use crate::error::{Timeout, TransportError};
 
 /// A connection whose peer takes no bytes for this time is closed.
-const STUCK: Duration = Duration::from_secs(60);
+const MAX_STALL: Duration = Duration::from_secs(60);
 /// How long a connection whose write failed is read, where nothing becomes readable.
-const READ_OUT: Duration = Duration::from_secs(1);
+const MAX_READ_OUT: Duration = Duration::from_secs(1);
 
 /// A connection that a connector of the caller's has opened, for [`Pool::with_connector`](crate::Pool::with_connector).
 pub struct Connection {
@@ -197,7 +197,7 @@ impl Service<Name> for Addresses {
     }
 }
 
-/// A connection as hyper-util takes it. It fails when its peer takes no bytes for [`STUCK`]: hyper writes out its
+/// A connection as hyper-util takes it. It fails when its peer takes no bytes for [`MAX_STALL`]: hyper writes out its
 /// buffer even after the call ended, so the deadline of the call does not bound that.
 pub(crate) struct Wire {
     connection: Connection,
@@ -226,7 +226,7 @@ impl Wire {
             match write(Pin::new(&mut self.connection.io), context) {
                 Poll::Ready(Err(error)) if !self.connection.is_http2 => {
                     self.broken = Some(error);
-                    self.stuck = Some(Deadline::after(READ_OUT));
+                    self.stuck = Some(Deadline::after(MAX_READ_OUT));
                     // The next poll of the connection begins with a read.
                     context.waker().wake_by_ref();
                 }
@@ -237,7 +237,7 @@ impl Wire {
                 Poll::Pending => {}
             }
         }
-        let stuck = self.stuck.get_or_insert_with(|| Deadline::after(STUCK));
+        let stuck = self.stuck.get_or_insert_with(|| Deadline::after(MAX_STALL));
         ready!(stuck.poll(context));
         let late =
             || io::Error::new(io::ErrorKind::TimedOut, TransportError::Timeout(Timeout::SendBody));

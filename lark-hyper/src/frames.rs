@@ -12,7 +12,7 @@ use lark_proto::body::Body;
 
 /// The longest frame in bytes. A stored image goes out in slices, so that a connection that copies each frame never
 /// copies the whole image at once.
-const FRAME: usize = 64 << 10;
+const MAX_FRAME_LEN: usize = 64 << 10;
 
 /// A [`Body`] as a [`hyper::body::Body`]: frames of 1 byte to 64 KiB, encoded when they are asked for, and a size
 /// hint that is exact at any time. A frame of a stored image shares its memory. Once the client is done with the
@@ -42,18 +42,18 @@ pub struct Frames {
 pub struct BodyProgress(Arc<AtomicUsize>);
 
 /// The bit beside the count that is set once the client is done with the request.
-const OVER: usize = 1 << (usize::BITS - 1);
+const CLOSED_BIT: usize = 1 << (usize::BITS - 1);
 
 impl BodyProgress {
     /// The number of bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        (self.0.load(Ordering::Relaxed) & !OVER) as u64
+        (self.0.load(Ordering::Relaxed) & !CLOSED_BIT) as u64
     }
 
     /// Stops the body, and returns the final number of bytes.
     pub(crate) fn close(&self) -> u64 {
-        (self.0.fetch_or(OVER, Ordering::Relaxed) & !OVER) as u64
+        (self.0.fetch_or(CLOSED_BIT, Ordering::Relaxed) & !CLOSED_BIT) as u64
     }
 }
 
@@ -112,12 +112,12 @@ impl hyper::body::Body for Frames {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let len = self.body.chunk().len().min(FRAME);
+        let len = self.body.chunk().len().min(MAX_FRAME_LEN);
         if len == 0 {
             return Poll::Ready(None);
         }
         // One atomic step, so that no byte is given out after `close` has returned the count.
-        let count = |pulled| (pulled & OVER == 0).then_some(pulled + len);
+        let count = |pulled| (pulled & CLOSED_BIT == 0).then_some(pulled + len);
         if self.pulled.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
             let over = io::Error::new(io::ErrorKind::ConnectionAborted, "the call is over");
             return Poll::Ready(Some(Err(over)));

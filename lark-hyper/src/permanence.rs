@@ -10,11 +10,11 @@ use crate::error::causes;
 /// Whether another attempt may succeed. An error of an unknown type counts as transient: the call's limits bound its
 /// attempts.
 pub(crate) fn permanence<T: Error + 'static>(failure: &CallErrorKind<T>) -> Permanence {
-    let CallErrorKind::Transport(error) = failure else { return Permanence::Passing };
+    let CallErrorKind::Transport(error) = failure else { return Permanence::Transient };
     let is_permanent = causes(error).any(is_request_refused);
     #[cfg(feature = "tokio")]
     let is_permanent = is_permanent || pooled::is_permanent(error);
-    if is_permanent { Permanence::Permanent } else { Permanence::Passing }
+    if is_permanent { Permanence::Permanent } else { Permanence::Transient }
 }
 
 /// Whether the request, or a part of it, cannot be sent as it is.
@@ -98,7 +98,7 @@ mod tests {
     use crate::{Connection, Frames, Pool, Timeout, TransportError};
 
     fn is_passing<T: Error + 'static>(error: T) -> bool {
-        permanence(&CallErrorKind::Transport(error)) == Permanence::Passing
+        permanence(&CallErrorKind::Transport(error)) == Permanence::Transient
     }
 
     fn request(uri: &str) -> Request<Frames> {
@@ -237,6 +237,6 @@ mod tests {
         }
         assert!(is_passing(Foreign(None)));
         assert!(!is_passing(Foreign(Request::get("http://[").body(()).err())));
-        assert_eq!(permanence::<Foreign>(&CallErrorKind::Deadline), Permanence::Passing);
+        assert_eq!(permanence::<Foreign>(&CallErrorKind::Deadline), Permanence::Transient);
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use lark_hyper::{Client, FakeServer, Pool, TransportError};
+use lark_hyper::{Client, FakeServer, Pool};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};

@@ -23,7 +23,17 @@ pub enum TenantOrUser {}
 #[derive(Debug)]
 pub enum NoAuth {}
 
-/// `Self` is accepted by an endpoint whose [`Auth`] is `A`. A token of the wrong kind does not compile:
+/// An endpoint with this [`Auth`] accepts a token of the type `K`.
+#[diagnostic::on_unimplemented(
+    message = "`{K}` is not accepted by this endpoint, which takes `{Self}`",
+    label = "not a token that the endpoint takes",
+    note = "`TenantOnly` takes a `TenantToken`; `TenantOrUser` a `TenantToken` or a `UserToken`; \
+            `NoAuth` takes `NoToken`"
+)]
+pub trait Accepts<K>: Auth {}
+
+/// A token with which a request to an endpoint whose [`Auth`] is `A` is authorized. A token of the wrong kind does not
+/// compile:
 ///
 /// ```compile_fail,E0277
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, UserToken};
@@ -31,12 +41,6 @@ pub enum NoAuth {}
 /// put.request(&Site::LARK, &token); // this endpoint takes a tenant token
 /// # }
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not accepted by this endpoint, which takes `{A}`",
-    label = "not a token that the endpoint takes",
-    note = "`TenantOnly` takes a `TenantToken`; `TenantOrUser` a `TenantToken` or a `UserToken`; \
-            `NoAuth` takes `NoToken`"
-)]
 pub trait Authorizes<A: Auth>: sealed::Sealed {
     /// The `Authorization` header's value, marked as sensitive.
     fn authorization(&self) -> Option<HeaderValue>;
@@ -68,22 +72,24 @@ impl Auth for TenantOnly {}
 impl Auth for TenantOrUser {}
 impl Auth for NoAuth {}
 
-impl Authorizes<TenantOnly> for TenantToken {
+impl Accepts<TenantToken> for TenantOnly {}
+impl Accepts<TenantToken> for TenantOrUser {}
+impl Accepts<UserToken> for TenantOrUser {}
+impl Accepts<NoToken> for NoAuth {}
+
+// The bounds on `A` keep the compiler from taking the only `A` that fits for the endpoint's own, and from saying that the
+// endpoint is the wrong one.
+impl<A: Accepts<Self>> Authorizes<A> for TenantToken {
     fn authorization(&self) -> Option<HeaderValue> {
         Some(self.0.0.clone())
     }
 }
-impl Authorizes<TenantOrUser> for TenantToken {
+impl<A: Accepts<Self>> Authorizes<A> for UserToken {
     fn authorization(&self) -> Option<HeaderValue> {
         Some(self.0.0.clone())
     }
 }
-impl Authorizes<TenantOrUser> for UserToken {
-    fn authorization(&self) -> Option<HeaderValue> {
-        Some(self.0.0.clone())
-    }
-}
-impl Authorizes<NoAuth> for NoToken {
+impl<A: Accepts<Self>> Authorizes<A> for NoToken {
     fn authorization(&self) -> Option<HeaderValue> {
         None
     }

@@ -61,7 +61,7 @@ impl World {
                         call.received(&mut self.session, self.now, heard);
                     }
                     Err((failure, pulled)) => {
-                        let broken = Broken::new(failure, pulled, Permanence::Passing);
+                        let broken = Broken::new(failure, pulled, Permanence::Transient);
                         call.broken(&mut self.session, self.now, broken);
                     }
                 },

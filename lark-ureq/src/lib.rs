@@ -45,7 +45,7 @@ pub use clock::Clock;
 pub use {lark_proto, ureq};
 
 /// The number of idle connections that the agent of [`Client::new`] keeps.
-const IDLE: usize = 32;
+const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// Why a call failed.
 pub type CallError = lark_proto::CallError<ureq::Error>;
@@ -102,8 +102,8 @@ impl Client {
             // A larger buffer gains nothing over TLS, which writes record by record.
             .output_buffer_size(32 << 10)
             // A connection for each of up to 32 threads. The client has only one host.
-            .max_idle_connections(IDLE)
-            .max_idle_connections_per_host(IDLE);
+            .max_idle_connections(MAX_IDLE_CONNECTIONS)
+            .max_idle_connections_per_host(MAX_IDLE_CONNECTIONS);
         if site.as_str().starts_with("http:") {
             config = config
                 // The site is on loopback: a proxy from the environment cannot reach it and must not see the token.
@@ -262,7 +262,7 @@ impl Client {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => {
                 let failure = CallErrorKind::TooLarge { limit: exchange.reply_limit };
-                Err(Broken::new(failure, len, Permanence::Passing))
+                Err(Broken::new(failure, len, Permanence::Transient))
             }
             Err(error) => {
                 let own = self.shared.agent.config().timeouts().global;

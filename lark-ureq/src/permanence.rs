@@ -7,7 +7,7 @@ use ureq::Error;
 /// Whether another attempt may succeed. An error that is not listed counts as transient: the call's limits bound its
 /// attempts.
 pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
-    let CallErrorKind::Transport(error) = failure else { return Permanence::Passing };
+    let CallErrorKind::Transport(error) = failure else { return Permanence::Transient };
     let is_permanent = match error {
         // Errors of the request, of the agent's settings or of its connectors.
         Error::Http(_)
@@ -32,7 +32,7 @@ pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
         Error::Io(error) => tls::of_handshake(error).is_some_and(tls::is_permanent),
         _ => false,
     };
-    if is_permanent { Permanence::Permanent } else { Permanence::Passing }
+    if is_permanent { Permanence::Permanent } else { Permanence::Transient }
 }
 
 #[cfg(feature = "tls")]
@@ -80,7 +80,7 @@ mod tests {
         ] {
             assert!(!is_permanent(error));
         }
-        assert_eq!(permanence(&CallErrorKind::Deadline), Permanence::Passing);
+        assert_eq!(permanence(&CallErrorKind::Deadline), Permanence::Transient);
     }
 
     #[test]

@@ -16,12 +16,12 @@ use std::arch::x86_64::{
 
 use bytes::BufMut;
 
-/// Bytes encoded at a time, each as at most [`WIDTH`] characters.
-const GROUP: usize = 16;
+/// Bytes encoded at a time, each as at most [`MAX_NUMBER_LEN`] characters.
+const GROUP_LEN: usize = 16;
 /// The longest number, and its comma.
-const WIDTH: usize = 4;
+const MAX_NUMBER_LEN: usize = 4;
 /// How far ahead of a group memory is asked for what comes.
-const AHEAD: usize = 1024;
+const PREFETCH_DISTANCE: usize = 1024;
 
 /// Whether the processor can do it.
 fn is_there() -> bool {
@@ -46,11 +46,11 @@ pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut impl BufMut) 
         return bytes;
     }
     let room = out.chunk_mut();
-    let most = bytes.len().saturating_sub(usize::from(is_last)).min(room.len() / WIDTH);
-    let (groups, rest) = bytes.split_at(most - most % GROUP);
+    let most = bytes.len().saturating_sub(usize::from(is_last)).min(room.len() / MAX_NUMBER_LEN);
+    let (groups, rest) = bytes.split_at(most - most % GROUP_LEN);
     // SAFETY: the features were detected, and the room is that long.
     let written = unsafe { encode_groups(groups, room.as_mut_ptr()) };
-    // SAFETY: so many bytes of the chunk were written: at most WIDTH for each of `groups`, which it has.
+    // SAFETY: so many bytes of the chunk were written: at most MAX_NUMBER_LEN for each of `groups`, which it has.
     unsafe { out.advance_mut(written) };
     rest
 }
@@ -58,7 +58,7 @@ pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut impl BufMut) 
 /// Writes whole groups to `to`, and returns how many bytes that made.
 ///
 /// # Safety
-/// The processor has AVX2 and POPCNT, and at `to` there is room for [`WIDTH`] bytes for each of `groups`.
+/// The processor has AVX2 and POPCNT, and at `to` there is room for [`MAX_NUMBER_LEN`] bytes for each of `groups`.
 #[target_feature(enable = "avx2,popcnt")]
 #[expect(
     clippy::cast_sign_loss,
@@ -68,14 +68,14 @@ pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut impl BufMut) 
 #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
 unsafe fn encode_groups(groups: &[u8], to: *mut u8) -> usize {
     let mut at = 0;
-    for group in groups.chunks_exact(GROUP) {
+    for group in groups.chunks_exact(GROUP_LEN) {
         // SAFETY: the caller has the features. The load reads a group's 16 bytes; a table's entry is 16 bytes, aligned to
         // 16. Each store writes 16 bytes, of which at most 16 are kept, and the next one begins where those end: the k-th
         // one of this call begins at 16 k or before and ends within 16 (k + 1), and there are as many stores as quarters
         // of groups, for each of which the caller has 16 bytes of room.
         unsafe {
             // A transport takes the cache between two pieces; asking for an address that is not there does nothing.
-            _mm_prefetch::<_MM_HINT_T0>(group.as_ptr().wrapping_add(AHEAD).cast());
+            _mm_prefetch::<_MM_HINT_T0>(group.as_ptr().wrapping_add(PREFETCH_DISTANCE).cast());
             let bytes = _mm_loadu_si128(group.as_ptr().cast());
             let wide = _mm256_cvtepu8_epi16(bytes);
             // Division by multiplication, exact for all 256 values.
@@ -123,18 +123,18 @@ unsafe fn encode_groups(groups: &[u8], to: *mut u8) -> usize {
 /// Where each kept character of four numbers `hto,` comes from; past them, where nothing is taken, zeros.
 #[derive(Clone, Copy)]
 #[repr(align(16))]
-struct Shuffle([u8; GROUP]);
+struct Shuffle([u8; GROUP_LEN]);
 
 /// By the numbers of at least two digits, in the four low bits, and those of three, in the four high ones.
 #[expect(clippy::cast_possible_truncation, reason = "a place in sixteen bytes")]
 #[expect(clippy::indexing_slicing, reason = "at build time")]
 static SHUFFLES: [Shuffle; 256] = {
-    let mut table = [Shuffle([0x80; GROUP]); 256];
+    let mut table = [Shuffle([0x80; GROUP_LEN]); 256];
     let mut digits = 0;
     while digits < table.len() {
         let (mut from, mut to) = (0, 0);
-        while from < GROUP {
-            let (number, place) = (from / WIDTH, from % WIDTH);
+        while from < GROUP_LEN {
+            let (number, place) = (from / MAX_NUMBER_LEN, from % MAX_NUMBER_LEN);
             let is_kept = match place {
                 0 => digits >> (4 + number) & 1 == 1,
                 1 => digits >> number & 1 == 1,
@@ -161,12 +161,12 @@ mod tests {
 
     /// `bytes` by this module as far as it goes: it leaves less than a group, or one where the last is among them.
     fn fast(bytes: &[u8], is_last: bool) -> BytesMut {
-        let mut out = BytesMut::with_capacity(1 + bytes.len() * WIDTH);
+        let mut out = BytesMut::with_capacity(1 + bytes.len() * MAX_NUMBER_LEN);
         // What was there before stays.
         out.put_u8(b'[');
         let rest = encode(bytes, is_last, &mut out);
         let most = bytes.len().saturating_sub(usize::from(is_last));
-        let done = if is_there() { most / GROUP * GROUP } else { 0 };
+        let done = if is_there() { most / GROUP_LEN * GROUP_LEN } else { 0 };
         assert_eq!(rest, &bytes[done..]);
         encode_numbers(rest, is_last, &mut out);
         out
@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn every_byte_in_every_place_of_a_group() {
         for byte in 0..=255 {
-            for place in 0..GROUP {
-                let mut group = [7; GROUP];
+            for place in 0..GROUP_LEN {
+                let mut group = [7; GROUP_LEN];
                 group[place] = byte;
                 assert_eq!(fast(&group, false), portable(&group, false));
             }

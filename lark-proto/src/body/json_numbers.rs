@@ -68,8 +68,8 @@ impl ImageEncoding {
                 encode_numbers(piece, is_last, out);
             }
             Self::Base64 => {
-                let mut text = [0; TEXT];
-                for part in piece.chunks(TEXT / 4 * 3) {
+                let mut text = [0; STACK_TEXT_LEN];
+                for part in piece.chunks(STACK_TEXT_LEN / 4 * 3) {
                     out.put_slice(STANDARD.encode(part, text.as_mut_slice().as_out()));
                 }
             }
@@ -107,11 +107,11 @@ static NUMBERS: [u64; 256] = {
 };
 
 /// The text that is made on the stack, before it goes to memory that may not be initialized.
-const TEXT: usize = 1024;
+const STACK_TEXT_LEN: usize = 1024;
 /// So many bytes are encoded between two looks at the room that is left.
-const GROUP: usize = 16;
+const GROUP_LEN: usize = 16;
 /// Where in a group's text a number may begin: a mask, so below a power of two.
-const BEGIN: usize = GROUP * 4 - 1;
+const MAX_NUMBER_START: usize = GROUP_LEN * 4 - 1;
 
 /// `137,80,78,`: every number with its comma, but for the last of all.
 pub(super) fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
@@ -119,8 +119,8 @@ pub(super) fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut)
         // AVX2 has left nothing, and the text would be zeroed for it.
         return;
     }
-    let mut text = [0; TEXT + BEGIN + 4];
-    let mut parts = piece.chunks(TEXT / 4).peekable();
+    let mut text = [0; STACK_TEXT_LEN + MAX_NUMBER_START + 4];
+    let mut parts = piece.chunks(STACK_TEXT_LEN / 4).peekable();
     while let Some(part) = parts.next() {
         let len = encode_part(part, &mut text);
         let comma = usize::from(is_last && parts.peek().is_none());
@@ -128,9 +128,9 @@ pub(super) fn encode_numbers(piece: &[u8], is_last: bool, out: &mut impl BufMut)
     }
 }
 
-/// Encodes up to a quarter of [`TEXT`] at the beginning of `text`, and returns the length.
-fn encode_part(part: &[u8], text: &mut [u8; TEXT + BEGIN + 4]) -> usize {
-    let groups = part.chunks_exact(GROUP);
+/// Encodes up to a quarter of [`STACK_TEXT_LEN`] at the beginning of `text`, and returns the length.
+fn encode_part(part: &[u8], text: &mut [u8; STACK_TEXT_LEN + MAX_NUMBER_START + 4]) -> usize {
+    let groups = part.chunks_exact(GROUP_LEN);
     let rest = groups.remainder();
     let mut at = 0;
     for group in groups {
@@ -144,14 +144,14 @@ fn encode_part(part: &[u8], text: &mut [u8; TEXT + BEGIN + 4]) -> usize {
 #[expect(clippy::indexing_slicing, reason = "a byte is below 256, what is masked is in the room")]
 #[expect(clippy::cast_possible_truncation, reason = "an entry is taken apart")]
 fn encode_group(group: &[u8], out: Option<&mut [u8]>) -> usize {
-    let room = out.and_then(<[u8]>::first_chunk_mut::<{ BEGIN + 4 }>);
+    let room = out.and_then(<[u8]>::first_chunk_mut::<{ MAX_NUMBER_START + 4 }>);
     let Some(room) = room else { return 0 };
     let mut at = 0;
     for byte in group {
         let entry = NUMBERS[usize::from(*byte)];
         // The mask changes nothing: it tells the compiler what is known here. Always four bytes: the
         // next number overwrites those that are not meant.
-        let begin = at & BEGIN;
+        let begin = at & MAX_NUMBER_START;
         room[begin..begin + 4].copy_from_slice(&(entry as u32).to_le_bytes());
         at += (entry >> 32) as usize;
     }

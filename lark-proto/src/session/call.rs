@@ -157,7 +157,7 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// The last failure, while the call goes on.
     #[must_use]
-    pub fn trouble(&self) -> Option<&CallError<T>> {
+    pub fn last_failure(&self) -> Option<&CallError<T>> {
         self.untyped.last.as_ref()
     }
 

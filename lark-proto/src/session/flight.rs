@@ -14,9 +14,9 @@ use crate::error::{ApiError, Error, Outcome};
 use crate::error::{Class, Code};
 
 /// The least wait before a write is sent again after HTTP 502 or 504: the first send may still be running.
-const AFTER_GATEWAY: Duration = Duration::from_secs(2);
+const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 /// The longest time that a transport is given: some clocks overflow when a longer one is added.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One call as the session sees it.
 pub(super) struct Flight<'e> {
@@ -255,7 +255,7 @@ impl<'e> Flight<'e> {
         self.used.sends += 1;
         self.used.attempts += 1;
         self.state = State::Sent { turn, at: now, generation };
-        let within = turn.deadline.saturating_sub(now).min(DAY);
+        let within = turn.deadline.saturating_sub(now).min(MAX_TRANSPORT_TIME);
         let fresh_connection = std::mem::take(&mut self.used.fresh_connection);
         Permit { within, fresh_connection }
     }
@@ -336,7 +336,7 @@ impl<'e> Flight<'e> {
             Answer::Success => return None,
             Answer::Broken { permanence, is_late, .. } => {
                 self.used.fresh_connection = true;
-                let passes = permanence == Permanence::Passing && !is_late;
+                let passes = permanence == Permanence::Transient && !is_late;
                 return passes.then_some(Again::Attempt { named: None, at_least: Duration::ZERO });
             }
             Answer::Refused(error) => error,
@@ -362,7 +362,7 @@ impl<'e> Flight<'e> {
         }
         if !is_rate_refusal(error) {
             let is_write = is_gateway(error) && !self.draft.is_read();
-            let at_least = if is_write { AFTER_GATEWAY } else { Duration::ZERO };
+            let at_least = if is_write { MIN_GATEWAY_PAUSE } else { Duration::ZERO };
             return Some(Again::Attempt { named, at_least });
         }
         let mut rest = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));

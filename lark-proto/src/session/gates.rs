@@ -34,20 +34,20 @@ use crate::error::Error;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The longest that one refusal closes a gate, whatever wait the service named.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const MAX_PAUSE: Duration = Duration::from_secs(120);
 /// A metered gate opens after this time without a refusal: its rate has grown by a factor of 18.7.
-const CALM: Duration = Duration::from_secs(60);
+const UNLIMITED_AFTER: Duration = Duration::from_secs(60);
 /// A gate reopens at this part of the rate that the service has just admitted.
-const REOPENED: f64 = 0.9;
+const REOPENING_FACTOR: f64 = 0.9;
 /// The least rate at which a gate reopens, in requests a second: a few requests say little about the rate that the
 /// service admits.
-const REOPENED_AT_LEAST: f64 = 5.0;
+const MIN_REOPENING_RATE: f64 = 5.0;
 /// A refusal lowers the rate of a metered gate by this factor, at most once a second.
-const REFUSED: f64 = 0.85;
+const REFUSAL_FACTOR: f64 = 0.85;
 /// The rate of a metered gate grows by this factor each second.
-const GROWTH: f64 = 1.05;
+const GROWTH_PER_SECOND: f64 = 1.05;
 /// The least rate of a metered gate, in requests a second, however often the service refuses.
-const SLOWEST: f64 = 0.9;
+const MIN_RATE: f64 = 0.9;
 
 /// The gates in use.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ impl Gate {
                 let rate = reopened(sent, refused);
                 self.flow = Flow::Metered { rate, since: until, next: until };
             }
-            Flow::Metered { since, .. } if now.saturating_sub(since) >= CALM => {
+            Flow::Metered { since, .. } if now.saturating_sub(since) >= UNLIMITED_AFTER => {
                 self.flow = Flow::Open;
             }
             _ => {}
@@ -136,8 +136,8 @@ impl Gate {
             Flow::Open => Duration::ZERO,
             Flow::Closed { sent, refused, .. } => SECOND.div_f64(reopened(sent, refused)),
             Flow::Metered { rate, since, .. } => {
-                let seconds = now.saturating_sub(since).min(CALM).as_secs();
-                SECOND.div_f64(rate * GROWTH.powi(i32::try_from(seconds).unwrap_or(0)))
+                let seconds = now.saturating_sub(since).min(UNLIMITED_AFTER).as_secs();
+                SECOND.div_f64(rate * GROWTH_PER_SECOND.powi(i32::try_from(seconds).unwrap_or(0)))
             }
         }
     }
@@ -297,8 +297,8 @@ impl Gate {
             Flow::Metered { rate, since, .. } if wait <= SECOND => {
                 let seconds = now.saturating_sub(*since).as_secs();
                 if seconds > 0 {
-                    let grown = *rate * GROWTH.powi(i32::try_from(seconds).unwrap_or(0));
-                    (*rate, *since) = ((grown * REFUSED).max(SLOWEST), now);
+                    let grown = *rate * GROWTH_PER_SECOND.powi(i32::try_from(seconds).unwrap_or(0));
+                    (*rate, *since) = ((grown * REFUSAL_FACTOR).max(MIN_RATE), now);
                 }
             }
             Flow::Open | Flow::Metered { .. } => {
@@ -391,7 +391,7 @@ impl Gates {
         now: Duration,
         woken: &mut Woken,
     ) -> Duration {
-        let wait = wait.min(LONGEST_PAUSE);
+        let wait = wait.min(MAX_PAUSE);
         // The gate of a request that took longer than a minute may have been dropped meanwhile.
         self.create(credential, route, now).refused(wait, error, now, woken);
         wait
@@ -429,7 +429,7 @@ impl Gates {
 /// The rate at which a gate reopens, in requests a second, if in the last second before it closed `sent` requests were
 /// sent and `refused` of them refused.
 fn reopened(sent: u32, refused: u32) -> f64 {
-    (REOPENED * f64::from(sent.saturating_sub(refused))).max(REOPENED_AT_LEAST)
+    (REOPENING_FACTOR * f64::from(sent.saturating_sub(refused))).max(MIN_REOPENING_RATE)
 }
 
 /// Counts the events of the last span (sliding window), in 60 slots. An event counts until its whole slot is older than
@@ -444,11 +444,11 @@ struct Window {
 }
 
 /// The most by which the time between two requests is assumed to differ between sending and arrival.
-const JITTER: Duration = Duration::from_millis(100);
+const MAX_JITTER: Duration = Duration::from_millis(100);
 
 impl Window {
     fn new(span: Duration) -> Self {
-        let width = micros(span + JITTER).div_ceil(60);
+        let width = micros(span + MAX_JITTER).div_ceil(60);
         Self { width, slots: VecDeque::new(), count: 0 }
     }
 
@@ -545,7 +545,7 @@ mod tests {
                 assert!(window.slots.len() <= 62, "{seed}");
             }
             for few in sent.windows(limit as usize + 1) {
-                assert!(few[limit as usize] - few[0] > span + JITTER, "{seed}");
+                assert!(few[limit as usize] - few[0] > span + MAX_JITTER, "{seed}");
             }
         }
     }
@@ -557,7 +557,9 @@ mod tests {
             let start = Duration::from_micros(start);
             window.add(start);
             let opens = window.opens(1) - start;
-            assert!(opens > SECOND + JITTER && opens <= (SECOND + JITTER).mul_f64(62.0 / 60.0));
+            assert!(
+                opens > SECOND + MAX_JITTER && opens <= (SECOND + MAX_JITTER).mul_f64(62.0 / 60.0)
+            );
             assert_eq!(window.opens(2), Duration::ZERO);
         }
     }

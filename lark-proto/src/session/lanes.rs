@@ -18,7 +18,7 @@ use crate::error::Error;
 
 /// How long a write of unknown outcome may still be running. A large write is reported to be answered with HTTP 502
 /// after 62 s and to go on for a while after that.
-const UNSETTLED: Duration = Duration::from_secs(60);
+const UNSETTLED_TIME: Duration = Duration::from_secs(60);
 
 /// The lanes in use, by name.
 #[derive(Debug, Default)]
@@ -127,7 +127,7 @@ impl Lanes {
     /// A write was sent whole, and its outcome is unknown.
     pub(super) fn unsettle(&mut self, lane: &str, now: Duration) {
         if let Some(lane) = self.0.get_mut(lane) {
-            lane.unsettled_until = now.saturating_add(UNSETTLED);
+            lane.unsettled_until = now.saturating_add(UNSETTLED_TIME);
             lane.busy = None;
         }
     }

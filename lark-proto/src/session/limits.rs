@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// The first backoff, used where the service names no wait; it doubles with each failure.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// The longest backoff.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// How long a call may take, and how often its request may be sent.
 ///
@@ -98,7 +98,7 @@ impl Default for Limits {
 /// seconds. Any value of `jitter`, also 0, shortens it by up to a half.
 pub(super) fn backoff(failures: u32, jitter: u64) -> Duration {
     let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let wait = FIRST_WAIT.saturating_mul(doubled).min(LONGEST_BACKOFF);
+    let wait = FIRST_BACKOFF.saturating_mul(doubled).min(MAX_BACKOFF);
     // Multiplies by the constant of splitmix64, so that each failure has another fraction.
     let mixed = jitter.wrapping_add(u64::from(failures)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let [high, low, ..] = mixed.to_be_bytes();

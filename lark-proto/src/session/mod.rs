@@ -65,7 +65,7 @@ use token_request::Cause;
 use tokens::Tokens;
 
 /// The time between two sweeps, which drop the entries that are no longer needed.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the calls of one client share: tokens, lanes, gates.
 ///
@@ -287,7 +287,7 @@ impl Session {
 
     fn tick(&mut self, now: SystemTime) -> Duration {
         let now = self.clock.tick(now);
-        if now.saturating_sub(self.swept) >= SWEEP {
+        if now.saturating_sub(self.swept) >= SWEEP_INTERVAL {
             self.swept = now;
             self.tokens.sweep(now);
             self.lanes.sweep(now);

@@ -20,23 +20,23 @@ use super::{CallId, Caller, FetchId, Woken, backoff};
 
 /// A token is due for renewal this long before it expires. Earlier than 30 minutes before, the service would grant the
 /// same token again; one minute is a margin for the time that the grant itself took.
-const WINDOW: Duration = Duration::from_secs(29 * 60);
+const RENEWAL_WINDOW: Duration = Duration::from_secs(29 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The longest wait that the session keeps between two token requests because the service named it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+const MAX_PAUSE: Duration = Duration::from_secs(120);
 /// The pause after a token request that was refused for good.
-const REFUSED: Duration = Duration::from_secs(5);
+const REFUSAL_PAUSE: Duration = Duration::from_secs(5);
 /// The failed requests that end a series.
-const TRIES: u32 = 4;
+const MAX_TRIES: u32 = 4;
 /// How many refused tokens are remembered, so that they are not imported.
-const REMEMBERED: usize = 8;
+const MAX_REMEMBERED: usize = 8;
 /// How long calls wait for a ticket that the service agreed to push: it is reported to arrive after about two minutes.
-const TICKET_ARRIVES: Duration = Duration::from_secs(150);
+const TICKET_WAIT: Duration = Duration::from_secs(150);
 /// When the service is asked to push the ticket again, because a push can be lost.
-const TICKET_IS_LOST: Duration = Duration::from_secs(300);
+const TICKET_RESEND_AFTER: Duration = Duration::from_secs(300);
 
 /// The longest that renewals hold up one call, all of them together.
-const HELD_UP: Duration = Duration::from_secs(2);
+const MAX_HOLD_UP: Duration = Duration::from_secs(2);
 
 impl Caller<'_> {
     /// Whether the call may still drive a renewal.
@@ -44,10 +44,10 @@ impl Caller<'_> {
         self.renews_until.is_none_or(|until| now < until)
     }
 
-    /// Until when renewals may hold up the call: for [`HELD_UP`], or half of the time to its deadline if that is less,
+    /// Until when renewals may hold up the call: for [`MAX_HOLD_UP`], or half of the time to its deadline if that is less,
     /// counted from the first time that this is asked.
     pub(super) fn renews_until(&mut self, now: Duration) -> Duration {
-        let held_up = HELD_UP.min(self.deadline.saturating_sub(now) / 2);
+        let held_up = MAX_HOLD_UP.min(self.deadline.saturating_sub(now) / 2);
         *self.renews_until.get_or_insert(now.saturating_add(held_up))
     }
 }
@@ -166,7 +166,7 @@ impl<K: Clone + PartialEq> Slot<K> {
 
     /// Whether the token is due for renewal, and neither a failed renewal nor a pause puts that off.
     pub(super) fn is_due(&self, now: Duration) -> bool {
-        let in_window = |held: &Held<K>| held.ends.saturating_sub(now) <= WINDOW;
+        let in_window = |held: &Held<K>| held.ends.saturating_sub(now) <= RENEWAL_WINDOW;
         self.held.as_ref().is_some_and(in_window)
             && now >= self.renew_after
             && self.pause(now).is_none()
@@ -223,10 +223,8 @@ impl<K: Clone + PartialEq> Slot<K> {
         if self.good(now).is_some() {
             self.renewal_failed(now);
             self.pause = match setback {
-                Setback::Told(wait) => {
-                    pause(wait.min(LONGEST_PAUSE), wait.min(LONGEST_PAUSE), Some(cause))
-                }
-                Setback::TicketAsked => pause(TICKET_IS_LOST, TICKET_ARRIVES, Some(cause)),
+                Setback::Told(wait) => pause(wait.min(MAX_PAUSE), wait.min(MAX_PAUSE), Some(cause)),
+                Setback::TicketAsked => pause(TICKET_RESEND_AFTER, TICKET_WAIT, Some(cause)),
                 Setback::Failed | Setback::Refused => None,
             };
             return false;
@@ -236,13 +234,13 @@ impl<K: Clone + PartialEq> Slot<K> {
             Setback::Failed => {
                 self.failures += 1;
                 let wait = backoff(self.failures, jitter);
-                let is_over = self.failures >= TRIES;
+                let is_over = self.failures >= MAX_TRIES;
                 (is_over, if is_over { None } else { pause(wait, wait, None) })
             }
-            Setback::Told(wait) if wait <= LONGEST_PAUSE => (false, pause(wait, wait, Some(cause))),
-            Setback::Told(_) => (true, pause(LONGEST_PAUSE, Duration::ZERO, Some(cause))),
-            Setback::Refused => (true, pause(REFUSED, Duration::ZERO, Some(cause))),
-            Setback::TicketAsked => (false, pause(TICKET_IS_LOST, TICKET_ARRIVES, Some(cause))),
+            Setback::Told(wait) if wait <= MAX_PAUSE => (false, pause(wait, wait, Some(cause))),
+            Setback::Told(_) => (true, pause(MAX_PAUSE, Duration::ZERO, Some(cause))),
+            Setback::Refused => (true, pause(REFUSAL_PAUSE, Duration::ZERO, Some(cause))),
+            Setback::TicketAsked => (false, pause(TICKET_RESEND_AFTER, TICKET_WAIT, Some(cause))),
         };
         if is_over {
             self.failures = 0;
@@ -288,7 +286,7 @@ impl<K: Clone + PartialEq> Slot<K> {
             }
             Some(held) => {
                 self.refused.retain(|(_, ends)| *ends > now);
-                if self.refused.len() >= REMEMBERED {
+                if self.refused.len() >= MAX_REMEMBERED {
                     self.refused.remove(0);
                 }
                 self.refused.push((held.token, held.ends));
@@ -403,7 +401,7 @@ mod tests {
     fn the_fourth_failure_ends_a_series_and_the_next_one_begins_at_once() {
         let mut life = Life::new();
         for _ in 0..2 {
-            for failures in 1..TRIES {
+            for failures in 1..MAX_TRIES {
                 assert!(!life.fail(10, Setback::Failed));
                 let until = secs(10) + backoff(failures, 0);
                 assert_eq!(life.pause(10), Some((until, until)));
@@ -507,7 +505,7 @@ mod tests {
             let generation = life.get(0, token, HOURS);
             life.0.refuse(generation, secs(100));
         }
-        assert!(life.0.refused.len() <= REMEMBERED);
+        assert!(life.0.refused.len() <= MAX_REMEMBERED);
         assert!(!life.0.is_idle(secs(7199)) && life.0.is_idle(secs(7200)));
     }
 }

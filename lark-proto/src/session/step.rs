@@ -112,7 +112,7 @@ pub struct Broken<T> {
 impl<T: Error> Broken<T> {
     /// `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
     /// [`TooLarge`](CallErrorKind::TooLarge), and `pulled` the number of bytes of the body that the transport had taken.
-    /// `permanence` is that of the transport's error; pass [`Permanence::Passing`] with any other failure.
+    /// `permanence` is that of the transport's error; pass [`Permanence::Transient`] with any other failure.
     #[must_use]
     pub fn new(kind: CallErrorKind<T>, pulled: u64, permanence: Permanence) -> Self {
         let text = kind.to_string().into();
@@ -124,7 +124,7 @@ impl<T: Error> Broken<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permanence {
     /// Another attempt may succeed: the connection failed or broke, or there was a timeout.
-    Passing,
+    Transient,
     /// Another attempt would fail in the same way: the certificate is not trusted, or the transport refuses the
     /// request.
     Permanent,

@@ -46,10 +46,10 @@ use crate::token::{AppToken, TenantToken};
 use crate::values::{App, AppTicket, TenantKey};
 
 /// The longest that a token request may take.
-const REQUEST: Duration = Duration::from_secs(60);
-/// The tolerance around [`REQUEST`]. A deadline that is reported up to this much earlier still counts against the
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
+/// The tolerance around [`MAX_REQUEST_TIME`]. A deadline that is reported up to this much earlier still counts against the
 /// service; a request of which nothing is reported until this much later counts as failed.
-const GRACE: Duration = Duration::from_secs(1);
+const REQUEST_TIME_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// The tokens of one session, the token requests in flight, and the calls that wait for them.
 #[derive(Debug, Default)]
@@ -266,7 +266,7 @@ impl Tokens {
         now: Duration,
     ) -> Hold {
         let id = self.next_id();
-        let lapses = now.saturating_add(REQUEST + GRACE);
+        let lapses = now.saturating_add(MAX_REQUEST_TIME + REQUEST_TIME_TOLERANCE);
         let sent = Sent { id, driver: Some(caller.id), at: now, lapses, jitter: caller.jitter };
         // A tenant token may be good while the app's, which its renewal needs, is not.
         let has_token = self.tenants.get(tenant).is_some_and(|it| it.slot.good(now).is_some());
@@ -282,7 +282,7 @@ impl Tokens {
             }
             Wanted::App(_) | Wanted::Ticket => self.app.begin(sent),
         };
-        let given_up = now.saturating_add(REQUEST - GRACE);
+        let given_up = now.saturating_add(MAX_REQUEST_TIME - REQUEST_TIME_TOLERANCE);
         let driver_of = tenant.clone();
         let in_flight = InFlight { what, tenant: tenant.clone(), driver_of, given_up };
         self.in_flight.0.push((id, in_flight));
@@ -290,8 +290,8 @@ impl Tokens {
         let outgoing = Outgoing {
             request,
             purpose: Purpose::Token(id),
-            within: until.saturating_sub(now).min(REQUEST),
-            keep_for: REQUEST,
+            within: until.saturating_sub(now).min(MAX_REQUEST_TIME),
+            keep_for: MAX_REQUEST_TIME,
             phases,
             reply_limit: REPLY_LIMIT,
             fresh_connection,
@@ -385,7 +385,7 @@ impl Tokens {
         };
         let setback = match broken.permanence {
             Permanence::Permanent => Setback::Refused,
-            Permanence::Passing => Setback::Failed,
+            Permanence::Transient => Setback::Failed,
         };
         self.failed(app, id, setback, why, now, woken);
         Some(route)

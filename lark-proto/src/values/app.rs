@@ -50,7 +50,7 @@ impl App {
     /// A custom app.
     ///
     /// # Errors
-    /// [`InvalidKind::BadAppId`], [`InvalidKind::BadAppSecret`].
+    /// [`BadAppId`](crate::error::InvalidKind::BadAppId), [`BadAppSecret`](crate::error::InvalidKind::BadAppSecret).
     pub fn custom(id: &str, secret: &str) -> Result<Self, Invalid> {
         Ok(Self::Custom { id: AppId::new(id)?, secret: AppSecret::new(secret)? })
     }
@@ -58,7 +58,7 @@ impl App {
     /// A store app.
     ///
     /// # Errors
-    /// [`InvalidKind::BadAppId`], [`InvalidKind::BadAppSecret`].
+    /// [`BadAppId`](crate::error::InvalidKind::BadAppId), [`BadAppSecret`](crate::error::InvalidKind::BadAppSecret).
     pub fn store(id: &str, secret: &str) -> Result<Self, Invalid> {
         Ok(Self::Store { id: AppId::new(id)?, secret: AppSecret::new(secret)? })
     }

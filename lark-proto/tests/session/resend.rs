@@ -67,10 +67,10 @@ fn run(endpoint: &Raw<IgnoredAny>, limits: Limits, mut told: impl FnMut(usize) -
                 call.received(&mut session, now, heard);
                 continue;
             }
-            Told::Cut(pulled) => (CallErrorKind::Transport(Cut), pulled, Permanence::Passing),
+            Told::Cut(pulled) => (CallErrorKind::Transport(Cut), pulled, Permanence::Transient),
             Permanent(pulled) => (CallErrorKind::Transport(Cut), pulled, Permanence::Permanent),
-            TooLarge => (CallErrorKind::TooLarge { limit: 9 }, 12, Permanence::Passing),
-            Late => (CallErrorKind::Deadline, 12, Permanence::Passing),
+            TooLarge => (CallErrorKind::TooLarge { limit: 9 }, 12, Permanence::Transient),
+            Late => (CallErrorKind::Deadline, 12, Permanence::Transient),
         };
         call.broken(&mut session, now, Broken::new(failure, pulled, permanence));
     }
@@ -250,7 +250,7 @@ fn a_token_request_asks_for_a_fresh_connection_after_a_break_and_only_then() {
         }
         match round {
             0 => hand.answers(&mut call, answer(503, PAGE)),
-            1 => hand.breaks(&mut call, Permanence::Passing),
+            1 => hand.breaks(&mut call, Permanence::Transient),
             _ => hand.answers(&mut call, token("t-1")),
         }
     }

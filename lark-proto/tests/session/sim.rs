@@ -245,7 +245,8 @@ impl<'w, O> Sim<'w, O> {
                 if let Some(Exchange { purpose: Purpose::Token(id), .. }) =
                     self.exchanges.remove(&serial)
                 {
-                    let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Passing);
+                    let late =
+                        Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Transient);
                     let now = self.clock();
                     self.session.token_broken(id, now, &late);
                     self.wake();
@@ -345,7 +346,7 @@ impl<'w, O> Sim<'w, O> {
                     Ok(reply) => drop(self.session.token_received(id, now, reply)),
                     Err(_) => {
                         let cut =
-                            Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Passing);
+                            Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Transient);
                         self.session.token_broken(id, now, &cut);
                     }
                 }
@@ -363,7 +364,7 @@ impl<'w, O> Sim<'w, O> {
 
     fn broken(&mut self, task: usize, failure: CallErrorKind<Cut>, pulled: u64) {
         let now = self.clock();
-        let broken = Broken::new(failure, pulled, Permanence::Passing);
+        let broken = Broken::new(failure, pulled, Permanence::Transient);
         self.tasks[task].call.broken(&mut self.session, now, broken);
         self.back(task);
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use lark_proto::endpoints::{Payload, Reply, Resend, SheetImageWritten};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::session::{Broken, Call, CallId, Event, Permanence, Session, Step};
+use lark_proto::session::{Broken, Call, CallId, Event, Session, Step};
 use lark_proto::token::TenantOnly;
 use lark_proto::values::TenantKey;
 use lark_proto::{
@@ -254,7 +254,7 @@ pub(crate) trait Machine: Debug {
     fn cancel(&mut self, session: &mut Session);
     fn id(&self) -> Option<CallId>;
     fn sends(&self) -> u32;
-    fn trouble(&self) -> Option<&CallError<Cut>>;
+    fn last_failure(&self) -> Option<&CallError<Cut>>;
     fn events(&mut self) -> Vec<Event>;
 }
 
@@ -288,8 +288,8 @@ impl<O: Into<Written> + Debug> Machine for Call<'_, O, Cut> {
         self.sends()
     }
 
-    fn trouble(&self) -> Option<&CallError<Cut>> {
-        self.trouble()
+    fn last_failure(&self) -> Option<&CallError<Cut>> {
+        self.last_failure()
     }
 
     fn events(&mut self) -> Vec<Event> {

@@ -84,7 +84,7 @@ impl World<'_> {
             None => Some(self.answered(at, &Answer::Broken { pulled, is_whole, is_final })),
         };
         self.lose(exchange, is_whole, is_later);
-        let permanence = if is_permanent { Permanence::Permanent } else { Permanence::Passing };
+        let permanence = if is_permanent { Permanence::Permanent } else { Permanence::Transient };
         let task = &mut self.tasks[at];
         let broken = Broken::new(failure, pulled, permanence);
         task.machine.broken(&mut self.session, self.clock, broken);
@@ -123,7 +123,7 @@ impl World<'_> {
     fn after_answer(&mut self, at: usize, verdict: Option<Verdict>) {
         let task = &mut self.tasks[at];
         task.ready_since = self.watch.now();
-        if let Some(trouble) = task.machine.trouble() {
+        if let Some(trouble) = task.machine.last_failure() {
             assert_discreet(trouble);
         }
         for event in task.machine.events() {
@@ -260,7 +260,7 @@ impl World<'_> {
         self.watch.sees(self.clock);
         if self.real >= keep_until {
             self.watch.fetch_broken(id, true, false);
-            let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Passing);
+            let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Transient);
             self.session.token_broken(id, self.clock, &late);
         } else {
             self.watch.fetch_reply(id, &reply);
@@ -275,7 +275,7 @@ impl World<'_> {
         self.lose(exchange, false, false);
         self.watch.sees(self.clock);
         self.watch.fetch_broken(id, false, false);
-        let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Passing);
+        let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Transient);
         self.session.token_broken(id, self.clock, &cut);
         self.wake();
     }

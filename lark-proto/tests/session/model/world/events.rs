@@ -110,7 +110,7 @@ impl World<'_> {
         match self.session.import_token(self.clock, self.clock, key.as_ref(), &text) {
             Ok(()) => self.watch.imported(number, &token, ends, true),
             Err(error) if error.kind() == InvalidKind::ExpiredToken => {
-                assert!(left.is_zero(), "{error}")
+                assert!(left.is_zero(), "{error}");
             }
             Err(error) => {
                 assert_eq!(error.kind(), InvalidKind::RefusedToken);
