@@ -54,7 +54,7 @@ pin_project! {
     pub(crate) struct Exchange<S: Transport> {
         #[pin]
         state: State<S::Future, S::Body>,
-        pulled: CloseOnDrop,
+        progress: CloseOnDrop,
         limit: u64,
     }
 }
@@ -79,19 +79,19 @@ impl Drop for CloseOnDrop {
 
 impl<S: Transport> Exchange<S> {
     pub(crate) fn new(service: &S, outgoing: Outgoing, limit: u64) -> Self {
-        let pulled = CloseOnDrop(BodyProgress::default());
-        let mut request = outgoing.request.map(|body| Frames::counted(body, &pulled.0));
+        let progress = CloseOnDrop(BodyProgress::default());
+        let mut request = outgoing.request.map(|body| Frames::counted(body, &progress.0));
         request.extensions_mut().insert(outgoing.phases);
         if outgoing.fresh_connection {
             request.extensions_mut().insert(FreshConnection);
         }
-        Self { state: State::Sent { reply: service.call(request) }, pulled, limit }
+        Self { state: State::Sent { reply: service.call(request) }, progress, limit }
     }
 
     /// Ends the exchange with `failure`: no more of its request is sent.
     pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Outcome<S::Error> {
         let permanence = permanence(&failure);
-        Err(Broken::new(failure, self.pulled.0.close(), permanence))
+        Err(Broken::new(failure, self.progress.0.close(), permanence))
     }
 }
 

@@ -33,7 +33,7 @@ const MAX_FRAME_LEN: usize = 64 << 10;
 pub struct Frames {
     /// Boxed: hyper moves a request several times, and a [`Body`] is large.
     body: Box<Body>,
-    pulled: BodyProgress,
+    progress: BodyProgress,
 }
 
 /// The number of bytes of a [`Frames`] that the transport has taken so far. If it has taken none of a body that is not
@@ -63,8 +63,8 @@ impl BodyProgress {
 pub struct FreshConnection;
 
 impl Frames {
-    pub(crate) fn counted(body: Body, pulled: &BodyProgress) -> Self {
-        Self { body: Box::new(body), pulled: pulled.clone() }
+    pub(crate) fn counted(body: Body, progress: &BodyProgress) -> Self {
+        Self { body: Box::new(body), progress: progress.clone() }
     }
 
     /// A clone of the bytes that the transport has not taken yet, which are all of them before the first frame. It
@@ -93,8 +93,8 @@ impl Frames {
 
     /// The count of the bytes taken from this body, which outlives the body.
     #[must_use]
-    pub fn pulled(&self) -> BodyProgress {
-        self.pulled.clone()
+    pub fn progress(&self) -> BodyProgress {
+        self.progress.clone()
     }
 }
 
@@ -117,8 +117,8 @@ impl hyper::body::Body for Frames {
             return Poll::Ready(None);
         }
         // One atomic step, so that no byte is given out after `close` has returned the count.
-        let count = |pulled| (pulled & CLOSED_BIT == 0).then_some(pulled + len);
-        if self.pulled.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
+        let count = |taken| (taken & CLOSED_BIT == 0).then_some(taken + len);
+        if self.progress.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
             let over = io::Error::new(io::ErrorKind::ConnectionAborted, "the call is over");
             return Poll::Ready(Some(Err(over)));
         }

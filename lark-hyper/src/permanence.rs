@@ -149,7 +149,7 @@ mod tests {
         let mut old = request(&good);
         *old.version_mut() = Version::HTTP_09;
         let failing = request(&good);
-        failing.body().pulled().close();
+        failing.body().progress().close();
         let no_uri = |_| async { Err::<Connection, _>("http://[".parse::<Uri>().unwrap_err()) };
         for (name, pool, request) in [
             ("https required", over(https_only), request(&good)),

@@ -128,13 +128,13 @@ impl Service<Request<Frames>> for Pool {
         let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(agent));
         let len = request.body().size_hint().lower();
-        let pulled = request.body().pulled();
+        let progress = request.body().progress();
         let given = request.extensions().get::<Phases>();
         let phases = given.copied().unwrap_or(Phases::of(len));
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);
-        ReplyFuture { reply, len, pulled, phases, phase: Timeout::SendRequest, deadline: None }
+        ReplyFuture { reply, len, progress, phases, phase: Timeout::SendRequest, deadline: None }
     }
 }
 
@@ -148,7 +148,7 @@ pub struct ReplyFuture {
     reply: ResponseFuture,
     /// The length of the request's body.
     len: u64,
-    pulled: BodyProgress,
+    progress: BodyProgress,
     phases: Phases,
     /// The phase that `deadline` bounds. It is brought up to date when `deadline` passes.
     phase: Timeout,
@@ -160,7 +160,7 @@ impl Future for ReplyFuture {
     type Output = Result<Response<ReplyBody>, TransportError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reply, len, pulled, phases, phase, deadline } = &mut *self;
+        let Self { reply, len, progress, phases, phase, deadline } = &mut *self;
         if let Err(error) = Handle::try_current() {
             // Each connection is a task of the runtime.
             return Poll::Ready(Err(TransportError::Failed(error.into())));
@@ -176,7 +176,7 @@ impl Future for ReplyFuture {
         });
         loop {
             ready!(deadline.poll(context));
-            let taken = pulled.bytes();
+            let taken = progress.bytes();
             match phase {
                 Timeout::SendRequest if taken > 0 || *len == 0 => {
                     *phase = Timeout::SendBody;

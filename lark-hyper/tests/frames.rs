@@ -57,12 +57,12 @@ fn frames(body: Body) -> Vec<Bytes> {
     let mut left = body.len();
     let len = left;
     let mut frames = Frames::from(body);
-    let pulled = frames.pulled();
+    let progress = frames.progress();
     let mut all = Vec::new();
     loop {
         assert_eq!(frames.size_hint().exact(), Some(left));
         assert_eq!(frames.is_end_stream(), left == 0);
-        assert_eq!((pulled.bytes(), frames.pulled().bytes()), (len - left, len - left));
+        assert_eq!((progress.bytes(), frames.progress().bytes()), (len - left, len - left));
         let Some(frame) = next(&mut frames) else { break };
         assert!((1..=MOST).contains(&frame.len()), "{}", frame.len());
         left -= frame.len() as u64;
@@ -71,7 +71,7 @@ fn frames(body: Body) -> Vec<Bytes> {
     assert_eq!(left, 0);
     assert!(next(&mut frames).is_none(), "it stays at its end");
     drop(frames);
-    assert_eq!(pulled.bytes(), len, "it is known when the body is gone");
+    assert_eq!(progress.bytes(), len, "it is known when the body is gone");
     all
 }
 
@@ -118,7 +118,7 @@ fn each_body_counts_for_itself() {
     let body = put(noise(100_000));
     let (mut one, other) = (Frames::from(body.clone()), Frames::from(body));
     let taken = next(&mut one).unwrap().len() as u64;
-    assert_eq!((one.pulled().bytes(), other.pulled().bytes()), (taken, 0));
+    assert_eq!((one.progress().bytes(), other.progress().bytes()), (taken, 0));
 }
 
 fn sum(bytes: &[u8]) -> u64 {
@@ -180,7 +180,7 @@ fn a_clone_of_the_body_shares_its_memory_and_is_what_is_left() {
     let memory = image.bytes().as_ptr_range();
     let whole = put(image.clone()).into_bytes();
     let mut frames = Frames::from(put(image.clone()));
-    let pulled = frames.pulled();
+    let progress = frames.progress();
     let mut taken = 0;
     while let Some(frame) = next(&mut frames) {
         taken += frame.len();
@@ -188,7 +188,7 @@ fn a_clone_of_the_body_shares_its_memory_and_is_what_is_left() {
         assert_eq!(left.len(), (whole.len() - taken) as u64);
         assert!(left.into_bytes() == whole[taken..]);
     }
-    assert_eq!(pulled.bytes(), taken as u64, "a clone counts for nothing");
+    assert_eq!(progress.bytes(), taken as u64, "a clone counts for nothing");
     let mut clone = Frames::from(put(image)).body();
     let chunks = std::iter::from_fn(|| clone.next_chunk());
     assert!(chunks.filter(|chunk| memory.contains(&chunk.as_ptr())).count() > 0);

@@ -67,8 +67,10 @@ impl Spreadsheet {
         if write.image.is_empty() {
             return Err(Refusal::with_200(90204, "WrongRequestBody: image is empty"));
         }
-        let suffix = write.name.rsplit_once('.').map(|(_, suffix)| suffix);
-        if !suffix.is_some_and(|suffix| EXTENSIONS.iter().any(|s| s.eq_ignore_ascii_case(suffix))) {
+        let extension = write.name.rsplit_once('.').map(|(_, extension)| extension);
+        if !extension
+            .is_some_and(|extension| EXTENSIONS.iter().any(|s| s.eq_ignore_ascii_case(extension)))
+        {
             return Err(Refusal::with_200(90204, "Image format is unknown"));
         }
         if write.image.len() > MAX_IMAGE {
