@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn an_image_of_any_format_brings_its_extension() {
-        let avif = Image::any_format("....ftypavif", "avif").unwrap();
+        let avif = Image::any_format("....ftypavif", "AVIF").unwrap();
         for (name, expected) in [
             ("a.avif", "a.avif"),
             ("a.AVIF", "a.AVIF"),
