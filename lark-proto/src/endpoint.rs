@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_E
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
 use crate::body::Body;
-use crate::error::Error;
+use crate::error::{Error, Invalid};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::site::Site;
@@ -65,7 +65,7 @@ pub trait Endpoint {
     /// and calls with the same route share a rate limit.
     fn route(&self) -> &str;
 
-    /// The route with its values, and the query.
+    /// The route with its values, and the query. See [`Path`] for values that make it invalid.
     fn path(&self) -> Path {
         Path::new(self.route())
     }
@@ -207,7 +207,8 @@ impl Payload {
 /// The requests and the results of an [`Endpoint`], for callers.
 pub trait EndpointExt: Endpoint + Sized {
     /// The request with its exact bytes. It cannot fail, because the endpoint's values were checked when they were
-    /// built.
+    /// built. An endpoint with values that are not checked, such as [`Raw`](crate::endpoints::Raw), can have an invalid
+    /// path: [`Path::check`] tells.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
         self.request_streamed(site, token).map(Body::into_bytes)
     }
@@ -250,6 +251,11 @@ impl Draft {
             headers: own(endpoint.headers()),
             payload: endpoint.payload(),
         }
+    }
+
+    /// Refuses an invalid path.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        self.path.check()
     }
 
     /// The length of the body in bytes.

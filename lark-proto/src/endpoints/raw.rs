@@ -28,6 +28,7 @@ use crate::token::TenantOrUser;
 ///
 /// # Errors
 /// The service answers with the codes of the endpoint, which its page of the vendor's documentation lists.
+/// [`CallErrorKind::Invalid`](crate::error::CallErrorKind::Invalid) for a call whose [`Path`] is invalid.
 ///
 /// ```
 /// use http::Method;

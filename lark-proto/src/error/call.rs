@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::Invalid;
 use super::api::{Error, Outcome};
 use crate::text::excerpt;
 
@@ -25,6 +26,8 @@ pub struct CallError<T> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallErrorKind<T> {
+    /// The endpoint's [`path`](crate::Endpoint::path) is invalid.
+    Invalid(Invalid),
     /// The call needs the app's credentials and the client has none.
     NoApp,
     /// A store app has one token for each tenant, and the call names no tenant.
@@ -130,6 +133,7 @@ impl<T> CallError<T> {
 impl<T> fmt::Display for CallErrorKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Invalid(invalid) => invalid.fmt(f),
             Self::NoApp => f.write_str("the client has no app; make it with one, or pass a token"),
             Self::NoTenant => f.write_str("a store app's call has to name a tenant"),
             Self::ForeignTenant => f.write_str("a custom app's call cannot name a tenant"),
