@@ -12,8 +12,8 @@ use crate::error::InvalidKind;
 ///
 /// The format comes from the first bytes, not from a file name: [`Image::new`] takes the formats that Lark lists, and
 /// [`Image::any_format`] takes every other one with the extension of its files. Each image therefore has an
-/// [extension](Image::extension), and the file name that it is sent with ends in it. The rest of the file is not read, so
-/// a file that is cut or damaged behind its first bytes is accepted here.
+/// [extension](Image::extension), and is sent with a file name that ends in this one or in another spelling of it, such as
+/// `jpeg` for `jpg`. The rest of the file is not read, so a file that is damaged behind its first bytes is accepted here.
 ///
 /// A clone shares the bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -56,7 +56,7 @@ impl Image {
     ///
     /// The `extension` is the one that files of this format have, such as `avif`, without the dot; its letters become
     /// lower case. The service reads the format from the file name's extension, so the image is never sent without one:
-    /// its default name is `image.avif`. An extension that contradicts the first bytes is ignored.
+    /// its default name is `image` with the extension. An extension that contradicts the first bytes is ignored.
     ///
     /// # Errors
     /// [`InvalidKind::EmptyImage`], [`InvalidKind::BadExtension`].
