@@ -179,6 +179,8 @@ fn requests(text: &str) {
     for image in ["GIF89a", "\u{0}\u{0}\u{1}\u{0}\u{1}\u{0}", "?"] {
         let image = Image::any_format(image, "bin").unwrap();
         request(&PutImage::avatar(image.clone()).unwrap(), &site, &tenant);
+        let lossy = FileName::lossy(text, &image);
+        assert_eq!(FileName::new(lossy.as_str(), &image), Ok(lossy));
         let name = FileName::new(text, &image);
         if let Ok(name) = &name {
             assert_eq!(FileName::new(name.as_str(), &image).as_ref(), Ok(name));

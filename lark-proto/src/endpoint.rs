@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_E
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
 use crate::body::Body;
-use crate::error::Error;
+use crate::error::{Error, Invalid};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::site::Site;
@@ -65,7 +65,7 @@ pub trait Endpoint {
     /// and calls with the same route share a rate limit.
     fn route(&self) -> &str;
 
-    /// The route with its values, and the query.
+    /// The route with its values, and the query. See [`Path`] for values that make it invalid.
     fn path(&self) -> Path {
         Path::new(self.route())
     }
@@ -142,7 +142,7 @@ impl Resend {
 /// const SEARCH: Quota = Quota::per_second(50).and_per_minute(1000);
 /// assert_ne!(SEARCH, Quota::per_minute(1000));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
     second: Option<u32>,
     minute: Option<u32>,
@@ -187,7 +187,8 @@ const fn at_least_one(calls: u32) -> u32 {
 }
 
 /// A body and its media type.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Payload {
     /// The `Content-Type`.
     pub content_type: HeaderValue,
@@ -196,18 +197,32 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// A body of any media type.
+    ///
+    /// ```
+    /// use http::HeaderValue;
+    /// use lark_proto::endpoints::Payload;
+    ///
+    /// let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+    /// assert_eq!(Payload::new(content_type, "a=b").body.len(), 3);
+    /// ```
+    #[must_use]
+    pub fn new(content_type: HeaderValue, body: impl Into<Body>) -> Self {
+        Self { content_type, body: body.into() }
+    }
+
     /// JSON text, with the content type that Lark documents as a fixed value.
     #[must_use]
     pub fn json(text: impl Into<Body>) -> Self {
-        let content_type = HeaderValue::from_static("application/json; charset=utf-8");
-        Self { content_type, body: text.into() }
+        Self::new(HeaderValue::from_static("application/json; charset=utf-8"), text)
     }
 }
 
 /// The requests and the results of an [`Endpoint`], for callers.
 pub trait EndpointExt: Endpoint + Sized {
     /// The request with its exact bytes. It cannot fail, because the endpoint's values were checked when they were
-    /// built.
+    /// built. An endpoint with values that are not checked, such as [`Raw`](crate::endpoints::Raw), can have an invalid
+    /// path: [`Path::check`] tells.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
         self.request_streamed(site, token).map(Body::into_bytes)
     }
@@ -250,6 +265,11 @@ impl Draft {
             headers: own(endpoint.headers()),
             payload: endpoint.payload(),
         }
+    }
+
+    /// Refuses an invalid path.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        self.path.check()
     }
 
     /// The length of the body in bytes.
@@ -297,7 +317,7 @@ fn own(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
 }
 
 /// The same endpoint with the log id of the reply, which Lark's support asks for, beside its output.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WithLogId<'a, E>(pub &'a E);
 
 impl<E: Endpoint> Endpoint for WithLogId<'_, E> {
@@ -390,7 +410,7 @@ mod tests {
         }
 
         fn payload(&self) -> Option<Payload> {
-            Some(Payload::json("{}".to_owned()))
+            Some(Payload::json("{}"))
         }
 
         fn headers(&self) -> HeaderMap {

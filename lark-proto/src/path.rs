@@ -1,88 +1,166 @@
-//! A route's template filled in: always a legal request target, whatever the values.
+//! A route with its values: a legal request target for exactly these values, or none at all.
 
 use std::fmt;
 
-/// The path and query of a request.
+use crate::error::{Invalid, InvalidKind};
+
+/// The path and query of a request: a route whose `:name` placeholders are replaced by values.
+///
+/// Each value is percent-encoded, so that it stays one segment, whatever its characters. Some values have no form that
+/// every server and proxy on the way reads as a segment of its own: an empty one, `.` and `..`. A path with such a value
+/// is invalid; so is one with fewer or more values than placeholders, or with more than 15,000 bytes before or after the
+/// `?`. An invalid path never becomes the path of another resource:
+///
+/// * A call with it ends before anything is sent, with the reason.
+/// * [`Path::check`] tells the reason, for a request that is made without a call.
+/// * As a request target it is `/open-apis/-invalid-path-`, which is no resource: the service answers it with 404.
 ///
 /// ```
 /// use lark_proto::endpoints::Path;
+///
 /// let path = Path::new("/open-apis/wiki/v2/spaces/:space_id/nodes").segment("a/b").query("q", "x&y");
 /// assert_eq!(path.to_string(), "/open-apis/wiki/v2/spaces/a%2Fb/nodes?q=x%26y");
+///
+/// let path = Path::new("/open-apis/wiki/v2/spaces/:space_id/nodes").segment("..");
+/// let error = path.check().unwrap_err();
+/// assert_eq!(error.to_string(), "the request has no valid path: `:space_id` is `..`");
+/// assert_eq!(path.to_string(), "/open-apis/-invalid-path-");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     path: String,
     /// No placeholder begins before this byte of `path`.
     filled: usize,
     query: String,
+    /// Why the path is invalid, apart from a placeholder without a value.
+    invalid: Option<Invalid>,
 }
 
-/// Neither the path nor the query gets longer than this: `http::Uri` holds 65,534 bytes, and a server that
-/// reads even 8,000 is rare.
-const LONGEST: usize = 15_000;
+/// The most bytes of the path, and of the query: `http::Uri` holds 65,534 bytes, and few servers read more than 8,000.
+const MAX_BYTES: usize = 15_000;
+
+/// The request target of each invalid path.
+const INVALID: &str = "/open-apis/-invalid-path-";
 
 impl Path {
     /// A route such as `/open-apis/sheets/v2/spreadsheets/:spreadsheet_token/values_image`.
     #[must_use]
     pub fn new(route: &str) -> Self {
-        let mut path = String::with_capacity(route.len() + 32);
+        let mut path = Self {
+            path: String::with_capacity(route.len() + 32),
+            filled: 0,
+            query: String::new(),
+            invalid: None,
+        };
         if !route.starts_with('/') {
-            path.push('/');
+            path.path.push('/');
         }
-        push_escaped(&mut path, route, &ROUTE);
-        Self { path, filled: 0, query: String::new() }
+        if !push_escaped(&mut path.path, route, &ROUTE) {
+            return path.refuse("it is too long");
+        }
+        // The last segment may be empty: some of the vendor's routes end in a slash.
+        let (segments, last) = path.path.rsplit_once('/').unwrap_or_default();
+        let mut segments = segments.split('/').skip(1);
+        if segments.any(|segment| segment.is_empty() || is_dots(segment)) || is_dots(last) {
+            return path.refuse("its route has an empty segment, `.` or `..`");
+        }
+        path
     }
 
-    /// Fills in the next `:name` of the route; where none is left, adds a segment.
-    ///
-    /// A value is always one segment: `/`, `?`, `.` and `..` are escaped. A transport that parses URLs as browsers
-    /// do, such as `fetch`, takes an escaped `..` for a real one all the same: for it, keep `..` out of the
-    /// values, as every type of this crate does. A value that would make the path longer than 15,000 bytes is
-    /// left out.
+    /// Fills in the next `:name` of the route.
     #[must_use]
     pub fn segment(mut self, value: &str) -> Self {
-        let open = self.path.get(self.filled..).and_then(|rest| rest.find("/:"));
-        let placeholder = match open {
-            Some(slash) => self.path.split_off(self.filled + slash + 1),
-            None => {
-                push_escaped(&mut self.path, "/", &SEPARATOR);
-                String::new()
-            }
+        if self.invalid.is_some() {
+            return self;
+        }
+        let Some(start) = self.placeholder() else {
+            return self.refuse("it has more values than placeholders");
         };
-        let rest = placeholder.find('/').and_then(|end| placeholder.get(end..)).unwrap_or_default();
-        push_escaped(
-            &mut self.path,
-            value,
-            if matches!(value, "." | "..") { &DOTS } else { &VALUE },
-        );
+        let rest = self.path.split_off(start);
+        let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if value.is_empty() {
+            return self.refuse(format!("`{name}` is empty"));
+        }
+        if is_dots(value) {
+            return self.refuse(format!("`{name}` is `{value}`"));
+        }
+        let fits = push_escaped(&mut self.path, value, &VALUE);
         self.filled = self.path.len();
         self.path.push_str(rest);
-        self
+        if fits && self.path.len() <= MAX_BYTES {
+            self
+        } else {
+            self.refuse(format!("`{name}` is too long"))
+        }
     }
 
-    /// Adds `name=value` to the query. What would make the query longer than 15,000 bytes is left out.
+    /// Adds `name=value` to the query. Both may be empty.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        let separator = if self.query.is_empty() { "?" } else { "&" };
-        push_escaped(&mut self.query, separator, &SEPARATOR);
-        push_escaped(&mut self.query, name, &VALUE);
-        push_escaped(&mut self.query, "=", &SEPARATOR);
-        push_escaped(&mut self.query, value, &VALUE);
-        self
+        if self.invalid.is_some() {
+            return self;
+        }
+        self.query.push(if self.query.is_empty() { '?' } else { '&' });
+        let fits = push_escaped(&mut self.query, name, &VALUE) && {
+            self.query.push('=');
+            push_escaped(&mut self.query, value, &VALUE)
+        };
+        if fits { self } else { self.refuse("its query is too long") }
+    }
+
+    /// Whether the path is valid: each placeholder has exactly one value, and a request target can hold the values.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadPath`].
+    pub fn check(&self) -> Result<(), Invalid> {
+        if let Some(invalid) = &self.invalid {
+            return Err(invalid.clone());
+        }
+        let Some(start) = self.placeholder() else { return Ok(()) };
+        let name = self.path.get(start..).and_then(|rest| rest.split('/').next());
+        let reason = format!("`{}` has no value", name.unwrap_or_default());
+        Err(Invalid::new(InvalidKind::BadPath, reason))
     }
 
     /// The absolute URI behind an origin.
     pub(crate) fn behind(&self, origin: &str) -> String {
-        [origin, &self.path, &self.query].concat()
+        let (path, query) = self.target();
+        [origin, path, query].concat()
+    }
+
+    /// Where the next placeholder begins.
+    fn placeholder(&self) -> Option<usize> {
+        let slash = self.path.get(self.filled..)?.find("/:")?;
+        Some(self.filled + slash + 1)
+    }
+
+    /// The same path, invalid for this reason.
+    fn refuse(self, reason: impl AsRef<[u8]>) -> Self {
+        Self { invalid: Some(Invalid::new(InvalidKind::BadPath, reason)), ..self }
+    }
+
+    /// The path and the query, as they are sent.
+    fn target(&self) -> (&str, &str) {
+        if self.invalid.is_none() && self.placeholder().is_none() {
+            (&self.path, &self.query)
+        } else {
+            (INVALID, "")
+        }
     }
 }
 
 /// The request target in origin form.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
-        f.write_str(&self.query)
+        let (path, query) = self.target();
+        f.write_str(path)?;
+        f.write_str(query)
     }
+}
+
+/// Whether `segment` is a dot segment of RFC 3986. Parsers of URLs remove such a segment, also if it is percent-encoded.
+fn is_dots(segment: &str) -> bool {
+    segment == "." || segment == ".."
 }
 
 /// Which bytes are not escaped.
@@ -107,20 +185,19 @@ const fn kept(further: &[u8]) -> Kept {
 
 static ROUTE: Kept = kept(b"./:!$&'()*+,;=@");
 static VALUE: Kept = kept(b".");
-/// For a value that is `.` or `..`.
-static DOTS: Kept = kept(b"");
-static SEPARATOR: Kept = kept(b"/?&=");
 
-/// Percent-encodes all but the characters to `keep`.
-fn push_escaped(out: &mut String, text: &str, keep: &Kept) {
+/// Appends `text`, percent-encoded but for the characters to `keep`. If it does not fit, appends nothing and returns
+/// `false`.
+fn push_escaped(out: &mut String, text: &str, keep: &Kept) -> bool {
     const HEX: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let len = escaped_len(text, keep);
-    if out.len() + len > LONGEST {
-        return;
+    if out.len() + len > MAX_BYTES {
+        return false;
     }
     if len == text.len() {
-        return out.push_str(text);
+        out.push_str(text);
+        return true;
     }
     for byte in text.bytes() {
         if is_kept(byte, keep) {
@@ -132,6 +209,7 @@ fn push_escaped(out: &mut String, text: &str, keep: &Kept) {
             );
         }
     }
+    true
 }
 
 fn is_kept(byte: u8, keep: &Kept) -> bool {
@@ -144,31 +222,148 @@ fn escaped_len(text: &str, keep: &Kept) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::site::Site;
 
-    #[test]
-    fn values_stay_inside_their_place() {
-        let of = |value: &str| Path::new("/a/:x/b/:y").segment(value).to_string();
-        assert_eq!(of("v"), "/a/v/b/:y");
-        assert_eq!(of(".."), "/a/%2E%2E/b/:y");
-        assert_eq!(of("../:y?#%"), "/a/..%2F%3Ay%3F%23%25/b/:y");
-        assert_eq!(of("图\r\n"), "/a/%E5%9B%BE%0D%0A/b/:y");
-        assert_eq!(Path::new("/a/:x").segment(":x").segment("z").to_string(), "/a/%3Ax/z");
-        assert_eq!(
-            Path::new("a b?c").query("d", "").query("", "e").to_string(),
-            "/a%20b%3Fc?d=&=e"
-        );
+    fn filled(route: &str, values: &[&str]) -> Path {
+        values.iter().fold(Path::new(route), |path, value| path.segment(value))
     }
 
     #[test]
-    fn any_length_is_a_uri() {
-        let long = "图".repeat(100_000);
-        let path =
-            Path::new("/:x").segment(&long).segment(&long).query(&long, &long).query("a", "b");
-        assert!(Site::LARK.uri(&path).path_and_query().unwrap().as_str().len() < 65_535);
-        assert_eq!(Path::new("/:x/y").segment(&long).to_string(), "//y", "left out, not cut");
-        let many = (0..70_000).fold(Path::new("/"), |path, _| path.segment("x").query("", ""));
-        let _ = Site::LARK.uri(&many);
+    fn a_value_is_one_segment() {
+        for (route, values, target) in [
+            ("/a/:x/b/:y", &["v", "w"][..], "/a/v/b/w"),
+            ("/a/:x/b", &["../:y?#%"], "/a/..%2F%3Ay%3F%23%25/b"),
+            ("/a/:x/b", &["..."], "/a/.../b"),
+            ("/a/:x/b", &["%2e%2e"], "/a/%252e%252e/b"),
+            ("/a/:x/b", &["图\r\n"], "/a/%E5%9B%BE%0D%0A/b"),
+            ("/a/:x/:y", &[":y", "z"], "/a/%3Ay/z"),
+            ("/open-apis/image/v4/put/", &[], "/open-apis/image/v4/put/"),
+            ("/", &[], "/"),
+            ("", &[], "/"),
+            ("a b?c", &[], "/a%20b%3Fc"),
+        ] {
+            let path = filled(route, values);
+            assert_eq!(path.check(), Ok(()), "{route}");
+            assert_eq!(path.to_string(), target);
+        }
+        let path = Path::new("/a").query("d", "").query("", "e").query("图&", "=");
+        assert_eq!(path.to_string(), "/a?d=&=e&%E5%9B%BE%26=%3D");
+    }
+
+    #[test]
+    fn an_invalid_path_says_its_first_reason_and_is_no_resource() {
+        let long = "图".repeat(1667);
+        let fits = "图".repeat(1666);
+        assert_eq!(filled("/:x", &[&fits]).check(), Ok(()));
+        for (path, reason) in [
+            (filled("/a/:x/b", &[""]), "`:x` is empty"),
+            (filled("/a/:x/b", &["."]), "`:x` is `.`"),
+            (filled("/a/:x", &[".."]), "`:x` is `..`"),
+            (filled("/a/:x", &["..", ""]), "`:x` is `..`"),
+            (filled("/a/:x/b", &[&long]), "`:x` is too long"),
+            (filled("/:x/:y", &[&fits, "zzzzz"]), "`:y` is too long"),
+            (filled("/:x/abcdef", &[&fits]), "`:x` is too long"),
+            (filled("/a/:x/:y/b", &["v"]), "`:y` has no value"),
+            (filled("/:x", &[]), "`:x` has no value"),
+            (filled("/a", &["v"]), "it has more values than placeholders"),
+            (filled("/a/:x", &["v", "w"]), "it has more values than placeholders"),
+            (Path::new("/a").query("q", &long), "its query is too long"),
+            (Path::new("/a").query(&long, "").query("", ""), "its query is too long"),
+            (Path::new(&format!("/{long}")), "it is too long"),
+            (Path::new("/a/../b"), "its route has an empty segment, `.` or `..`"),
+            (Path::new("/a/b/."), "its route has an empty segment, `.` or `..`"),
+            (Path::new("//a"), "its route has an empty segment, `.` or `..`"),
+        ] {
+            let error = path.check().expect_err(reason);
+            assert_eq!(error.kind(), InvalidKind::BadPath);
+            assert_eq!(error.to_string(), format!("the request has no valid path: {reason}"));
+            assert_eq!(path.to_string(), "/open-apis/-invalid-path-");
+            assert_eq!(Site::LARK.uri(&path).path(), "/open-apis/-invalid-path-");
+        }
+    }
+
+    #[test]
+    fn any_number_of_values_is_a_uri() {
+        let many = (0..70_000).fold(Path::new("/"), |path, _| path.query("", ""));
+        assert_eq!(Site::LARK.uri(&many).path(), "/open-apis/-invalid-path-");
+        assert_eq!(many.query.len(), MAX_BYTES + 1, "an invalid path grows no more");
+        let route = "/:x".repeat(5000);
+        let many = (0..5000).fold(Path::new(&route), |path, _| path.segment("v"));
+        assert_eq!(Site::LARK.uri(&many).path(), "/v".repeat(5000));
+    }
+
+    /// The bytes that `text` stands for, by a decoder of its own.
+    fn decoded(text: &str) -> Vec<u8> {
+        let mut bytes = text.bytes();
+        let mut out = Vec::new();
+        while let Some(byte) = bytes.next() {
+            if byte == b'%' {
+                let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
+                let digits = std::str::from_utf8(&digits).unwrap();
+                out.push(u8::from_str_radix(digits, 16).unwrap());
+            } else {
+                out.push(byte);
+            }
+        }
+        out
+    }
+
+    fn values(max: usize) -> impl Strategy<Value = Vec<String>> {
+        let value = prop_oneof![
+            4 => "[a-z.:/?&=%图]{1,4}",
+            1 => Just(String::new()),
+            1 => "[.]{1,3}",
+            1 => any::<String>(),
+            1 => (4990_usize..5010).prop_map(|len| "/".repeat(len)),
+        ];
+        proptest::collection::vec(value, 0..max)
+    }
+
+    proptest! {
+        #[test]
+        fn a_target_has_exactly_the_values_or_is_the_invalid_one(
+            literals in proptest::collection::vec("[a-z]{1,3}", 0..3),
+            placeholders in 0_usize..4,
+            segments in values(4),
+            pairs in values(5),
+        ) {
+            let route: String = literals.iter().map(|literal| format!("/{literal}"))
+                .chain((0..placeholders).map(|number| format!("/:{number}")))
+                .collect();
+            let mut path = Path::new(&route);
+            for segment in &segments {
+                path = path.segment(segment);
+            }
+            for pair in pairs.chunks_exact(2) {
+                path = path.query(&pair[0], &pair[1]);
+            }
+            let target = path.to_string();
+            prop_assert_eq!(path.check().is_err(), target == INVALID);
+            if target == INVALID {
+                let has_no_form = |value: &String| matches!(value.as_str(), "" | "." | "..");
+                let len: usize = segments.iter().chain(&pairs).map(|value| value.len() * 3).sum();
+                prop_assert!(
+                    segments.len() != placeholders
+                        || segments.iter().any(has_no_form)
+                        || len > MAX_BYTES - 100
+                );
+                return Ok(());
+            }
+            let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+            let sent: Vec<_> = path.split('/').skip(1).map(decoded).collect();
+            let mut expected: Vec<_> =
+                literals.iter().chain(&segments).map(|value| value.clone().into_bytes()).collect();
+            if expected.is_empty() {
+                expected.push(Vec::new());
+            }
+            prop_assert_eq!(sent, expected);
+            let sent = query.split('&').filter_map(|pair| pair.split_once('='));
+            let sent: Vec<_> = sent.flat_map(|(name, value)| [decoded(name), decoded(value)]).collect();
+            let expected: Vec<_> = pairs.chunks_exact(2).flatten().collect();
+            prop_assert_eq!(sent, expected.iter().map(|value| value.as_bytes()).collect::<Vec<_>>());
+        }
     }
 }

@@ -1,12 +1,6 @@
 //! Texts from elsewhere, made fit to be shown.
 
-/// Whether `c` ends a line, changes the direction of the text or is invisible, although it is no control character.
-pub(crate) fn misleads(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-    )
-}
+use crate::values::unicode::misleads;
 
 /// The first `max` bytes of `text` at most, cut between characters, with spaces for control characters, and `…` if cut.
 pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
@@ -39,5 +33,18 @@ mod tests {
             "\u{fffd}\u{fffd}\u{fffd}\u{fffd}…"
         );
         assert_eq!(excerpt("图".as_bytes(), 3), "图");
+    }
+
+    #[test]
+    fn an_excerpt_shows_no_character_that_misleads_and_keeps_the_spelling_of_words() {
+        for (text, shown) in [
+            ("a\u{202e}gnp.exe", "a gnp.exe"),
+            ("a\u{2028}b\u{feff}c\u{ad}d", "a b c d"),
+            ("\u{3164}\u{2800}\u{115f}", "   "),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("❤\u{fe0f}\u{200d}🔥", "❤\u{fe0f}\u{200d}🔥"),
+        ] {
+            assert_eq!(excerpt(text.as_bytes(), 60), shown, "{text:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::avx2;
 /// The vendor's page types the field as `array<byte>` and its samples send numbers. The same page's
 /// Python sample and the vendor's own command-line tool send base64. Both are known to work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ImageEncoding {
     /// `[137,80,78,71,..]`: the documented form, 3.57 times the size of random bytes.
     #[default]

@@ -209,6 +209,30 @@ impl From<String> for Body {
     }
 }
 
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+/// Compares the bytes that are left, however they are stored.
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        let (mut one, mut other) = (self.clone(), other.clone());
+        while one.len == other.len && !one.is_empty() {
+            let step = one.shown.len().min(other.shown.len());
+            if one.shown.get(..step) != other.shown.get(..step) {
+                return false;
+            }
+            one.advance(step);
+            other.advance(step);
+        }
+        one.len == other.len
+    }
+}
+
+impl Eq for Body {}
+
 /// Shows the length only: a body may hold a secret, and is rarely short.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -246,6 +270,35 @@ mod tests {
             let error = TryGetError { requested: available + 1, available };
             assert_eq!(body.try_copy_to_slice(&mut slice), Err(error));
             assert_eq!(body.into_bytes(), flat, "nothing was taken");
+        }
+    }
+
+    #[test]
+    fn bodies_are_equal_if_they_send_the_same_bytes() {
+        let image = Bytes::from(vec![200; 40_000]);
+        let encoded = |encoding| Segment::Encoded(encoding, image.clone());
+        let stored = |text: &'static str| Segment::Stored(text.into());
+        let numbers = || Body::of([stored("["), encoded(ImageEncoding::Numbers), stored("]")]);
+        let whole = numbers().into_bytes();
+        let mut last = whole.to_vec();
+        *last.last_mut().unwrap() = b'}';
+        let mut begun =
+            Body::of([stored("x"), stored("["), encoded(ImageEncoding::Numbers), stored("]")]);
+        begun.advance(1);
+        for (one, other, equal) in [
+            (Body::empty(), Body::empty(), true),
+            (Body::empty(), "".into(), true),
+            ("a".into(), "b".into(), false),
+            ("a".into(), "ab".into(), false),
+            ("ab".into(), Body::of([stored("a"), stored("b")]), true),
+            (numbers(), numbers(), true),
+            (numbers(), whole.clone().into(), true),
+            (numbers(), begun, true),
+            (numbers(), last.into(), false),
+            (numbers(), Body::of([stored("["), encoded(ImageEncoding::Base64)]), false),
+        ] {
+            assert_eq!(one == other, equal, "{one:?} {other:?}");
+            assert_eq!(other == one, equal, "{one:?} {other:?}");
         }
     }
 

@@ -15,12 +15,12 @@ use crate::error::InvalidKind;
 /// A form: text fields and files, in the order in which they are added.
 ///
 /// Files are shared and not copied; the values of fields, which are short, are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Multipart {
     parts: Vec<Part>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Part {
     /// The headers, the empty line behind them and, of a field, the value.
     text: Vec<u8>,

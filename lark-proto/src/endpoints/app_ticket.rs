@@ -35,7 +35,7 @@ use super::json_strings;
 /// ResendAppTicket::decode(http::Response::new(r#"{"code":0,"msg":"success"}"#.into()))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResendAppTicket {
     id: AppId,
     secret: AppSecret,

@@ -32,7 +32,7 @@ use super::{Grant, json_strings};
 /// assert_eq!(request.body(), r#"{"app_id":"cli_x","app_secret":"s","app_ticket":"ticket"}"#);
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GetAppToken {
     id: AppId,
     secret: AppSecret,

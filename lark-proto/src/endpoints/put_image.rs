@@ -36,7 +36,7 @@ use crate::values::{FileName, Image, ImageKey};
 /// assert_eq!(PutImage::decode(reply)?.as_str(), "fd3a475a");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PutImage {
     form: Multipart,
     boundary: Boundary,

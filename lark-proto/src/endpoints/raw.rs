@@ -28,6 +28,7 @@ use crate::token::TenantOrUser;
 ///
 /// # Errors
 /// The service answers with the codes of the endpoint, which its page of the vendor's documentation lists.
+/// [`CallErrorKind::Invalid`](crate::error::CallErrorKind::Invalid) for a call whose [`Path`] is invalid.
 ///
 /// ```
 /// use http::Method;
@@ -81,7 +82,8 @@ impl<T> Raw<T> {
         }
     }
 
-    /// Fills in the next `:name` of the route, as [`Path::segment`].
+    /// Fills in the next `:name` of the route, as [`Path::segment`]. An empty value, `.` and `..` make the path invalid, as
+    /// a placeholder without a value does: a call then ends before it is sent.
     #[must_use]
     pub fn segment(mut self, value: &str) -> Self {
         self.path = self.path.segment(value);
@@ -127,6 +129,11 @@ impl<T> Raw<T> {
         self
     }
 
+    /// What was set, or the method's default.
+    fn resends(&self) -> Resend {
+        self.resend.unwrap_or(Resend::of(&self.method))
+    }
+
     /// Sets [`Endpoint::serial_key`]: a spreadsheet's token, for a write to it.
     #[must_use]
     pub fn serial_key(mut self, serial_key: impl Into<String>) -> Self {
@@ -167,7 +174,7 @@ impl<T: DeserializeOwned> Endpoint for Raw<T> {
     }
 
     fn resend(&self) -> Resend {
-        self.resend.unwrap_or(Resend::of(&self.method))
+        self.resends()
     }
 
     fn serial_key(&self) -> Option<&str> {
@@ -200,6 +207,22 @@ impl<T> Clone for Raw<T> {
     }
 }
 
+/// Two calls are equal if they send the same request, in the same order with other calls, and under the same quota.
+impl<T> PartialEq for Raw<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.method == other.method
+            && self.route == other.route
+            && self.path == other.path
+            && self.payload == other.payload
+            && self.headers == other.headers
+            && self.resends() == other.resends()
+            && self.serial_key == other.serial_key
+            && self.quota == other.quota
+    }
+}
+
+impl<T> Eq for Raw<T> {}
+
 /// Without the values, which may be secret.
 impl<T> fmt::Debug for Raw<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -224,7 +247,7 @@ mod tests {
     const ROUTE: &str = "/open-apis/x/:id/y/:name";
 
     fn raw(method: Method) -> Raw<IgnoredAny> {
-        Raw::new(method, ROUTE)
+        Raw::new(method, ROUTE).segment("a/b").segment("图")
     }
 
     fn bytes(raw: &Raw<IgnoredAny>) -> String {
@@ -235,8 +258,6 @@ mod tests {
     #[test]
     fn a_request_has_the_method_path_query_headers_and_json_that_were_set() {
         let raw = raw(Method::POST)
-            .segment("a/b")
-            .segment("图")
             .query("page", "2")
             .query("q", "x&y")
             .header(HeaderName::from_static("x-own"), HeaderValue::from_static("1"))
@@ -259,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_request_without_a_body_has_a_content_length_only_where_the_method_may_have_a_body() {
-        let head = " /open-apis/x/:id/y/:name HTTP/1.1\r\nHost: open.larksuite.com\r\n\
+        let head = " /open-apis/x/a%2Fb/y/%E5%9B%BE HTTP/1.1\r\nHost: open.larksuite.com\r\n\
             Authorization: Bearer t-1\r\n";
         assert_eq!(bytes(&raw(Method::GET)), format!("GET{head}\r\n"));
         assert_eq!(bytes(&raw(Method::PUT)), format!("PUT{head}Content-Length: 0\r\n\r\n"));
@@ -267,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_header_cannot_replace_the_crates_own() {
-        let plain = || raw(Method::POST).payload(Payload::json("{}".to_owned()));
+        let plain = || raw(Method::POST).payload(Payload::json("{}"));
         let own = [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE];
         let forged = own
             .into_iter()
@@ -298,6 +319,36 @@ mod tests {
             (Endpoint::serial_key(&raw), Endpoint::quota(&raw)),
             (Some("sht"), Quota::per_minute(3))
         );
+    }
+
+    #[test]
+    fn calls_are_equal_if_they_send_the_same_request() {
+        let plain = || raw(Method::POST);
+        let name = HeaderName::from_static("x-own");
+        let one = HeaderValue::from_static("1");
+        let different = [
+            plain(),
+            raw(Method::PUT),
+            Raw::new(Method::POST, "/open-apis/x/:id/z/:name").segment("a/b").segment("图"),
+            Raw::new(Method::POST, ROUTE).segment("a/b").segment("c"),
+            plain().query("a", "b"),
+            plain().payload(Payload::json("{}")),
+            plain().payload(Payload::json("[]")),
+            plain().payload(Payload::new(HeaderValue::from_static("text/plain"), "{}")),
+            plain().header(name.clone(), one.clone()),
+            plain().header(name.clone(), one.clone()).header(name, one),
+            plain().resend(Resend::Safe),
+            plain().serial_key("sht"),
+            plain().quota(Quota::per_minute(3)),
+        ];
+        for (at, call) in different.iter().enumerate() {
+            let equal: Vec<_> = (0..different.len()).filter(|it| different[*it] == *call).collect();
+            assert_eq!(equal, [at]);
+            assert_eq!(call.clone(), *call);
+        }
+        assert_eq!(plain().resend(Resend::Unsafe), plain(), "the method's default");
+        let object = plain().json(&json!({})).unwrap();
+        assert_eq!(object, plain().payload(Payload::json("{}")));
     }
 
     #[test]

@@ -35,7 +35,7 @@ use super::{Grant, json_strings, tenant_grant};
 /// assert_eq!(grant.expires_in.as_secs(), 7140);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GetStoreTenantToken {
     app_token: AppToken,
     tenant: TenantKey,

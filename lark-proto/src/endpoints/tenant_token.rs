@@ -38,7 +38,7 @@ use super::{Grant, json_strings, tenant_grant};
 /// assert_eq!(grant.expires_in.as_secs(), 7200);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GetTenantToken {
     id: AppId,
     secret: AppSecret,

@@ -47,7 +47,7 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 /// );
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WriteSheetImage {
     spreadsheet: SpreadsheetToken,
     cell: SheetCell,
@@ -207,6 +207,42 @@ mod tests {
         assert_eq!(kind(image(10).with_max_bytes(9)), Err(InvalidKind::ImageTooLarge));
         let error = write(image(24_536_678)).unwrap_err();
         assert_eq!(error.to_string(), "the image is too large: 20 MiB at most, this has 23.4 MiB");
+    }
+
+    #[test]
+    fn an_image_of_any_format_is_sent_with_its_extension() {
+        let avif = || Image::any_format("....ftypavif", "avif").unwrap();
+        let named = |write: WriteSheetImage| {
+            let body = write.payload().unwrap().body.into_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            body["name"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(named(write(avif()).unwrap()), "image.avif");
+        assert_eq!(named(write(avif()).unwrap().with_name("photo").unwrap()), "photo.avif");
+        assert_eq!(named(write(avif()).unwrap().with_name("photo.png").unwrap()), "photo.avif");
+    }
+
+    #[test]
+    fn writes_are_equal_if_they_send_the_same_request() {
+        let gif = || write(Image::new("GIF89a").unwrap()).unwrap();
+        let cell = "Q7PlXT!H8".parse().unwrap();
+        let sheet = "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap();
+        let image = || Image::new("GIF89a").unwrap();
+        let different = [
+            gif(),
+            gif().with_name("a").unwrap(),
+            gif().with_encoding(ImageEncoding::Base64),
+            write(Image::new("GIF87a").unwrap()).unwrap(),
+            WriteSheetImage::new(sheet, cell, image()).unwrap(),
+            WriteSheetImage::new("shtcn".parse().unwrap(), "Q7PlXT!H7".parse().unwrap(), image())
+                .unwrap(),
+        ];
+        for (at, call) in different.iter().enumerate() {
+            let equal: Vec<_> = (0..different.len()).filter(|it| different[*it] == *call).collect();
+            assert_eq!(equal, [at]);
+        }
+        assert_eq!(write(image().with_max_bytes(6)).unwrap(), gif(), "the limit is not sent");
+        assert_eq!(gif().with_name("image.png").unwrap(), gif());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use super::Invalid;
 use super::api::{Error, Outcome};
 use crate::text::excerpt;
 
@@ -26,6 +27,8 @@ pub struct CallError<T> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallErrorKind<T> {
+    /// The endpoint's [`path`](crate::Endpoint::path) is invalid.
+    Invalid(Invalid),
     /// The call needs the app's credentials and the client has none.
     NoApp,
     /// A store app has one token for each tenant, and the call names no tenant.
@@ -132,6 +135,7 @@ impl<T> CallError<T> {
 impl<T: StdError> fmt::Display for CallErrorKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Invalid(invalid) => invalid.fmt(f),
             Self::NoApp => {
                 f.write_str("the client has no app id and secret, and the call no token")
             }

@@ -29,6 +29,7 @@ impl<T> CallError<T> {
         }
         match &self.kind {
             CallErrorKind::Lark(error) => error.concerns(),
+            CallErrorKind::Invalid(_) => Concerns::Request,
             CallErrorKind::Queued(WaitFor::Turn) => Concerns::Spreadsheet,
             CallErrorKind::Queued(WaitFor::Backoff | WaitFor::Reply)
             | CallErrorKind::Deadline

@@ -101,6 +101,7 @@ kinds! {
     BadSite: "`{}` is not a site: `https://host` or `https://host:port`";
     InsecureSite: "`{}` is not on this machine, so that it takes https, not http";
     ForeignSite: "`{}` is not one of Lark's or Feishu's own hosts; a private deployment is `Site::custom`";
+    BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
     BoundaryInPart: "the boundary `{}` occurs in a part of the form";
     NotJson: "the value cannot be written as JSON: {}";

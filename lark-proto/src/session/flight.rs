@@ -195,7 +195,7 @@ impl<'e> Flight<'e> {
         step
     }
 
-    /// Passes the stages before a send, in this order: deadline, backoff, lane, token, gate.
+    /// Passes the stages before a send, in this order: valid path, deadline, backoff, lane, token, gate.
     fn proceed(
         &mut self,
         session: &mut Session,
@@ -203,6 +203,7 @@ impl<'e> Flight<'e> {
         not_before: Duration,
         now: Duration,
     ) -> Result<Permit, Hold> {
+        self.draft.check().map_err(|invalid| Hold::End(Ending::Invalid(invalid)))?;
         self.in_time(turn, now)?;
         rest(not_before, now)?;
         self.enter_lane(session, turn, now)?;

@@ -47,7 +47,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response};
 
 use crate::endpoint::Quota;
-use crate::error::{Error, WaitFor};
+use crate::error::{Error, Invalid, WaitFor};
 use crate::site::Site;
 use crate::values::{App, AppTicket, TenantKey};
 
@@ -136,6 +136,8 @@ enum Hold {
 
 /// Why a call ends without an answer to its own request.
 enum Ending {
+    /// The request has no valid path.
+    Invalid(Invalid),
     /// The deadline passed during this wait.
     Late(WaitFor),
     /// The time to the deadline is too short for another attempt.

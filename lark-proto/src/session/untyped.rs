@@ -177,6 +177,7 @@ impl<'e, T> Untyped<'e, T> {
                 }
                 _ => CallError::new(own(), CallErrorKind::Queued(reason)),
             },
+            Ending::Invalid(invalid) => CallError::new(own(), CallErrorKind::Invalid(invalid)),
             Ending::Told(error) => CallError::new(own(), CallErrorKind::Lark(error)),
             Ending::NoToken(Cause { route, why }) => CallError::new(route, why.into()),
             Ending::NoApp => CallError::new(own(), CallErrorKind::NoApp),

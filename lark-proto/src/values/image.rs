@@ -1,4 +1,4 @@
-//! An image and its format, read from its first bytes.
+//! An image, and its format, which its first bytes tell.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,8 +8,15 @@ use bytes::Bytes;
 use crate::error::Invalid;
 use crate::error::InvalidKind;
 
-/// An image: at least one byte, in a format that Lark lists. Cloning shares the bytes.
-#[derive(Clone, PartialEq, Eq)]
+/// The bytes of an image file, at least one, and its format.
+///
+/// The format comes from the first bytes, not from a file name: [`Image::new`] takes the formats that Lark lists, and
+/// [`Image::any_format`] takes every other one with the extension of its files. Each image therefore has an
+/// [extension](Image::extension), and is sent with a file name that ends in this one or in another spelling of it, such as
+/// `jpeg` for `jpg`. The rest of the file is not read, so a file that is damaged behind its first bytes is accepted here.
+///
+/// A clone shares the bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Image {
     bytes: Bytes,
     format: Option<ImageFormat>,
@@ -18,7 +25,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image whose format is told by its first bytes.
+    /// An image in one of the formats that Lark lists, see [`ImageFormat`].
     ///
     /// # Errors
     /// [`InvalidKind::EmptyImage`], [`InvalidKind::UnknownImageFormat`].
@@ -45,8 +52,11 @@ impl Image {
         })
     }
 
-    /// An image of any format, known here or not: the service may know more than this crate. Its file name gets the
-    /// `extension`, such as `avif`, unless its first bytes tell another one.
+    /// An image of any format, such as one that the service accepts and this crate does not know.
+    ///
+    /// The `extension` is the one that files of this format have, such as `avif`, without the dot; its letters become
+    /// lower case. The service reads the format from the file name's extension, so the image is never sent without one:
+    /// its default name is `image` with the extension. An extension that contradicts the first bytes is ignored.
     ///
     /// # Errors
     /// [`InvalidKind::EmptyImage`], [`InvalidKind::BadExtension`].
@@ -67,7 +77,7 @@ impl Image {
         let format = ImageFormat::sniff(&bytes);
         let extension = match format {
             Some(format) => format.extension().into(),
-            None => extension.to_owned().into(),
+            None => extension.to_ascii_lowercase().into(),
         };
         Ok(Self { bytes, format, extension, max_bytes: None })
     }
@@ -78,20 +88,21 @@ impl Image {
         &self.bytes
     }
 
-    /// The format; `None` if the first bytes of an image of [any format](Self::any_format) tell none.
+    /// The format; `None` for an image of [any format](Self::any_format) whose first bytes are not known here.
     #[must_use]
     pub fn format(&self) -> Option<ImageFormat> {
         self.format
     }
 
-    /// The extension that the image's file name gets, without the dot.
+    /// The extension of the image's file name, without the dot.
     #[must_use]
     pub fn extension(&self) -> &str {
         &self.extension
     }
 
-    /// Sets the most bytes that an endpoint takes of this image, in place of the endpoint's default. It counts where the
-    /// vendor documents no limit, at [`WriteSheetImage`](crate::WriteSheetImage).
+    /// Sets how many bytes this image may have at an endpoint for which the vendor documents no limit, in place of this
+    /// crate's default: [`WriteSheetImage`](crate::WriteSheetImage) refuses a larger image. A documented limit, such as
+    /// that of [`PutImage`](crate::PutImage), stays as it is.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
@@ -107,14 +118,14 @@ impl Image {
         self.format.map_or("application/octet-stream", ImageFormat::media_type)
     }
 
-    /// Refuses an image of more than `limit` bytes.
+    /// Refuses an image of more than `limit` bytes. The image's own limit has served its purpose then, and is removed.
     pub(crate) fn at_most(self, limit: u64) -> Result<Self, Invalid> {
         let len = self.bytes.len() as u64;
         if len > limit {
             let part = format!("{} at most, this has {}", mebibytes(limit), mebibytes(len));
             return Err(Invalid::new(InvalidKind::ImageTooLarge, part));
         }
-        Ok(self)
+        Ok(Self { max_bytes: None, ..self })
     }
 }
 
@@ -125,8 +136,8 @@ fn not_empty(bytes: Bytes) -> Result<Bytes, Invalid> {
     Ok(bytes)
 }
 
-/// A number of bytes as a person says it: `20 MiB`, `23.4 MiB`. A size that is no whole number of tenths is rounded up to
-/// the next one, so that what is above a limit also looks so; below 1 MiB it is in bytes.
+/// A number of bytes for a person to read: `20 MiB`, `23.4 MiB`, or in bytes below 1 MiB. Tenths are rounded up, so that a
+/// size above a limit is also shown above it.
 fn mebibytes(bytes: u64) -> String {
     const MEBIBYTE: u64 = 1024 * 1024;
     if bytes < MEBIBYTE {
@@ -145,7 +156,7 @@ impl fmt::Debug for Image {
     }
 }
 
-/// A format that Lark lists for images.
+/// The image formats that Lark lists. Not every endpoint takes all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImageFormat {
@@ -170,7 +181,7 @@ pub enum ImageFormat {
 }
 
 impl ImageFormat {
-    /// The format that begins so.
+    /// The format of a file that begins with `bytes`, by its signature.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
         Some(match bytes {
@@ -196,7 +207,7 @@ impl ImageFormat {
         })
     }
 
-    /// The extension that a file of this format gets, without the dot.
+    /// The usual extension of a file of this format, without the dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -212,7 +223,7 @@ impl ImageFormat {
         }
     }
 
-    /// The format that an extension promises, and whether the service lists it in this spelling.
+    /// The format that an extension stands for, and whether the service lists this spelling of it.
     pub(crate) fn of_extension(extension: &str) -> Option<(Self, bool)> {
         Some(match extension.to_ascii_lowercase().as_str() {
             "png" => (Self::Png, true),
@@ -232,7 +243,7 @@ impl ImageFormat {
         })
     }
 
-    /// The media type.
+    /// The media type, such as `image/png`.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -249,8 +260,8 @@ impl ImageFormat {
     }
 }
 
-/// The brands of a `ftyp` box: the major one, its version, then the compatible ones. `mif1` alone may
-/// as well be AVIF, so that an HEVC brand has to be among them.
+/// Whether the brands of a `ftyp` box are those of HEIC. The box has the major brand, its version, then the compatible
+/// brands. The major brand `mif1` is used for AVIF too, so one of the compatible brands must be HEVC's.
 fn heic_brands(brands: &[u8]) -> bool {
     let (major, compatible) = (brands.get(..4), brands.get(8..).unwrap_or_default());
     let hevc = |brand: &[u8]| {

@@ -8,6 +8,7 @@ mod key;
 mod name;
 mod spreadsheet;
 pub(crate) mod text;
+pub(crate) mod unicode;
 
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;

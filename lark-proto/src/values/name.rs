@@ -1,7 +1,9 @@
 //! The name that an image gets in a cell.
 
+use std::fmt;
+
 use crate::error::{Invalid, InvalidKind};
-use crate::text::misleads;
+use crate::values::unicode::{is_joiner, is_variation_selector, misleads};
 use crate::values::{Image, ImageFormat};
 
 /// A file name whose extension says the image's real format: the service reads the format from the name,
@@ -10,11 +12,22 @@ use crate::values::{Image, ImageFormat};
 /// A missing extension is added and a wrong one is corrected, silently: `photo` and `photo.jpg` with a PNG
 /// inside both become `photo.png`. An extension that is no image format's is part of the name:
 /// `v1.2` becomes `v1.2.png`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// A name has 1 to 255 bytes. It has no `/`, no `\`, no control character, and no character that is invisible, looks
+/// blank or changes the direction of the text: those of Unicode's general categories Cf, Zl and Zp, those with the
+/// property `Default_Ignorable_Code_Point`, and a few more, such as the blank pattern of Braille. Two groups of these
+/// characters are allowed inside a name because words are spelled with them: the joiners U+200C and U+200D (Persian,
+/// Indic scripts, joined emoji) and the variation selectors (emoji in colour, ideographs in Japanese names, Mongolian).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
+
+/// The most bytes of a name, as in most file systems.
+const MAX_BYTES: usize = 255;
 
 impl FileName {
     /// The name `name` for `image`, with the right extension. White space around it is dropped.
+    ///
+    /// For a name that no person has typed, such as that of an uploaded file, see [`FileName::lossy`].
     ///
     /// # Errors
     /// [`InvalidKind::EmptyFileName`], [`InvalidKind::LongFileName`], [`InvalidKind::BadFileNameCharacter`].
@@ -29,28 +42,69 @@ impl FileName {
     /// # Ok::<(), lark_proto::Invalid>(())
     /// ```
     pub fn new(name: &str, image: &Image) -> Result<Self, Invalid> {
-        let refused = |rule| Err(Invalid::new(rule, name));
-        if name.contains(|c: char| c.is_control() || misleads(c) || c == '/' || c == '\\') {
-            return refused(InvalidKind::BadFileNameCharacter);
+        let bad_character = |part: String| Invalid::new(InvalidKind::BadFileNameCharacter, part);
+        if let Some(c) = name.chars().find(|c| is_refused(*c)) {
+            return Err(bad_character(describe(c)));
         }
-        let name = name.trim();
-        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-        let right = image.extension();
-        let name = match (image.format(), ImageFormat::of_extension(extension)) {
-            (Some(format), Some((promised, true))) if promised == format => name.to_owned(),
-            _ if extension.eq_ignore_ascii_case(right) => name.to_owned(),
-            (_, Some(_)) => format!("{stem}.{right}"),
-            (_, None) if extension.is_empty() => format!("{stem}.{right}"),
-            (_, None) => format!("{name}.{right}"),
-        };
-        let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
-        if stem.trim_matches(|c: char| c == '.' || c.is_whitespace()).is_empty() {
-            return refused(InvalidKind::EmptyFileName);
+        let (stem, extension) = split(name.trim(), image);
+        if is_blank(stem) {
+            return Err(Invalid::new(InvalidKind::EmptyFileName, name));
         }
-        if name.len() > 255 {
-            return refused(InvalidKind::LongFileName);
+        if let Some(c) = stem.chars().next().filter(|c| is_joiner(*c) || is_variation_selector(*c))
+        {
+            return Err(bad_character(format!("U+{:04X} at its start", u32::from(c))));
+        }
+        if let Some(c) = stem.chars().next_back().filter(|c| is_joiner(*c)) {
+            return Err(bad_character(format!("U+{:04X} before its extension", u32::from(c))));
+        }
+        let name = format!("{stem}.{extension}");
+        if name.len() > MAX_BYTES {
+            return Err(Invalid::new(InvalidKind::LongFileName, name.len().to_string()));
         }
         Ok(Self(name))
+    }
+
+    /// A good name for `image` from any text, such as the file name that a browser sends with an upload, or a path. What
+    /// [`FileName::new`] accepts stays as it is, unless Windows reserves it for a device (`CON`, `NUL`, `COM1`).
+    ///
+    /// Only the last part of a path is kept. Control characters become spaces, and the other characters that no name
+    /// may have are left out. A long name is cut between characters, in front of its extension. If nothing is left, the
+    /// name is `image` with the image's extension.
+    ///
+    /// ```
+    /// use lark_proto::Image;
+    /// use lark_proto::values::FileName;
+    /// let gif = Image::new("GIF89a..")?;
+    /// for (text, name) in [
+    ///     ("C:\\fakepath\\a.gif", "a.gif"),
+    ///     ("/home/x/a.jpg", "a.gif"),
+    ///     (".png", "image.gif"),
+    ///     ("", "image.gif"),
+    /// ] {
+    ///     assert_eq!(FileName::lossy(text, &gif).as_str(), name);
+    /// }
+    /// # Ok::<(), lark_proto::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn lossy(text: &str, image: &Image) -> Self {
+        let last = text.rsplit(['/', '\\']).find(|part| !part.trim().is_empty());
+        let replaced = |c: char| match c {
+            '\u{2028}' | '\u{2029}' => Some(' '),
+            c if c.is_control() => Some(' '),
+            c if misleads(c) => None,
+            c => Some(c),
+        };
+        let name: String = last.unwrap_or_default().chars().filter_map(replaced).collect();
+        let (stem, extension) = split(name.trim(), image);
+        let stem = stem.trim_start_matches(|c: char| {
+            c.is_whitespace() || is_joiner(c) || is_variation_selector(c)
+        });
+        let room = MAX_BYTES.saturating_sub(".".len() + extension.len());
+        let stem = cut(stem, room).trim_end_matches(is_joiner);
+        if is_blank(stem) || is_device(stem) {
+            return Self::default_for(image);
+        }
+        Self(format!("{stem}.{extension}"))
     }
 
     /// `image` with the image's extension, such as `image.png`.
@@ -65,13 +119,98 @@ impl FileName {
     }
 }
 
+impl AsRef<str> for FileName {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for FileName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// The name without its extension, and the right extension: its own if that says the image's format.
+fn split<'a>(name: &'a str, image: &'a Image) -> (&'a str, &'a str) {
+    let right = image.extension();
+    let Some((stem, extension)) = name.rsplit_once('.') else { return (name, right) };
+    match (image.format(), ImageFormat::of_extension(extension)) {
+        (Some(format), Some((promised, true))) if promised == format => (stem, extension),
+        _ if extension.eq_ignore_ascii_case(right) => (stem, extension),
+        (_, Some(_)) => (stem, right),
+        _ if extension.is_empty() => (stem, right),
+        _ => (name, right),
+    }
+}
+
+/// Whether no name may contain `c`.
+fn is_refused(c: char) -> bool {
+    c == '/' || c == '\\' || c.is_control() || misleads(c)
+}
+
+/// A refused character as an error quotes it.
+fn describe(c: char) -> String {
+    if c == '/' || c == '\\' {
+        return format!("`{c}`");
+    }
+    let kind =
+        if c.is_control() { "a control character" } else { "an invisible or formatting character" };
+    format!("U+{:04X} ({kind})", u32::from(c))
+}
+
+/// Whether nothing of `stem` would be seen as a name: it has only dots, spaces, joiners and variation selectors.
+fn is_blank(stem: &str) -> bool {
+    let is_seen =
+        |c: char| c != '.' && !c.is_whitespace() && !is_joiner(c) && !is_variation_selector(c);
+    !stem.contains(is_seen)
+}
+
+/// Whether Windows takes a file with this name, whatever its extension, for a device.
+fn is_device(stem: &str) -> bool {
+    let name = stem.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let port = name.strip_prefix("COM").or_else(|| name.strip_prefix("LPT"));
+    ["CON", "PRN", "AUX", "NUL"].contains(&name.as_str())
+        || port.is_some_and(|port| matches!(port.as_bytes(), [b'1'..=b'9']))
+}
+
+/// The beginning of `stem` with at most `max` bytes. Characters that ZWJ joins, and a variation selector and the character
+/// before it, are kept or left out together.
+fn cut(stem: &str, max: usize) -> &str {
+    const ZWJ: char = '\u{200d}';
+    if stem.len() <= max {
+        return stem;
+    }
+    let mut end = 0;
+    let mut before = None;
+    for (at, c) in stem.char_indices().take_while(|(at, _)| *at <= max) {
+        if c != ZWJ && before != Some(ZWJ) && !is_variation_selector(c) {
+            end = at;
+        }
+        before = Some(c);
+    }
+    stem.get(..end).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn png() -> Image {
+        Image::new(&b"\x89PNG\r\n\x1a\n"[..]).unwrap()
+    }
 
     #[test]
     fn the_extension_says_the_format() {
-        let png = Image::new(&b"\x89PNG\r\n\x1a\n"[..]).unwrap();
+        let png = png();
         let jpeg = Image::new(&b"\xff\xd8\xff"[..]).unwrap();
         for (name, image, expected) in [
             ("test.png", &png, "test.png"),
@@ -86,6 +225,10 @@ mod tests {
             ("a.jpe", &jpeg, "a.jpg"),
             ("图 \"1\"", &jpeg, "图 \"1\".jpg"),
             (".hidden", &jpeg, ".hidden.jpg"),
+            ("می\u{200c}خواهم", &png, "می\u{200c}خواهم.png"),
+            ("👩\u{200d}👧.png", &png, "👩\u{200d}👧.png"),
+            ("❤\u{fe0f}.png", &png, "❤\u{fe0f}.png"),
+            ("渡邉\u{e0101}.png", &png, "渡邉\u{e0101}.png"),
         ] {
             assert_eq!(FileName::new(name, image).unwrap().as_str(), expected);
         }
@@ -94,11 +237,12 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_by_its_rule() {
-        let png = Image::new(&b"\x89PNG\r\n\x1a\n"[..]).unwrap();
+        let png = png();
         for (name, rule) in [
             ("", InvalidKind::EmptyFileName),
             (" \u{3000}", InvalidKind::EmptyFileName),
             (".png", InvalidKind::EmptyFileName),
+            ("\u{200d}\u{fe0f}.png", InvalidKind::EmptyFileName),
             ("..", InvalidKind::EmptyFileName),
             (". .jpg", InvalidKind::EmptyFileName),
             ("a/b.png", InvalidKind::BadFileNameCharacter),
@@ -107,6 +251,21 @@ mod tests {
             ("a\0.png", InvalidKind::BadFileNameCharacter),
             ("a\u{202e}gnp.exe", InvalidKind::BadFileNameCharacter),
             ("\n", InvalidKind::BadFileNameCharacter),
+            ("a\u{2028}b", InvalidKind::BadFileNameCharacter),
+            ("a\u{2029}b", InvalidKind::BadFileNameCharacter),
+            ("a\u{ad}b", InvalidKind::BadFileNameCharacter),
+            ("a\u{feff}", InvalidKind::BadFileNameCharacter),
+            ("a\u{e0061}", InvalidKind::BadFileNameCharacter),
+            ("\u{115f}", InvalidKind::BadFileNameCharacter),
+            ("\u{1160}", InvalidKind::BadFileNameCharacter),
+            ("\u{3164}", InvalidKind::BadFileNameCharacter),
+            ("\u{ffa0}", InvalidKind::BadFileNameCharacter),
+            ("\u{2800}", InvalidKind::BadFileNameCharacter),
+            ("a\u{17b4}", InvalidKind::BadFileNameCharacter),
+            ("\u{200c}a", InvalidKind::BadFileNameCharacter),
+            ("a\u{200d}.png", InvalidKind::BadFileNameCharacter),
+            ("a.png\u{200c}", InvalidKind::BadFileNameCharacter),
+            ("\u{fe0f}a.png", InvalidKind::BadFileNameCharacter),
             (&"a".repeat(252), InvalidKind::LongFileName),
         ] {
             assert_eq!(FileName::new(name, &png).expect_err(name).kind(), rule, "{name:?}");
@@ -115,8 +274,97 @@ mod tests {
     }
 
     #[test]
+    fn an_error_names_the_character() {
+        for (name, text) in [
+            ("a/b", "a file name cannot contain `/`"),
+            ("a\\b", "a file name cannot contain `\\`"),
+            ("a\nb", "a file name cannot contain U+000A (a control character)"),
+            (
+                "a\u{202e}gnp.exe",
+                "a file name cannot contain U+202E (an invisible or formatting character)",
+            ),
+            ("\u{200c}a", "a file name cannot contain U+200C at its start"),
+            ("a\u{200d}", "a file name cannot contain U+200D before its extension"),
+            (&"a".repeat(252), "the file name has 256 bytes, 255 at most are taken"),
+        ] {
+            assert_eq!(FileName::new(name, &png()).unwrap_err().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_lossy_name_is_the_good_part_of_any_text() {
+        let long = "图".repeat(10_000);
+        let family = "👩\u{200d}👧".repeat(30);
+        let flags = "❤\u{fe0f}".repeat(60);
+        let chain = "a\u{200d}".repeat(200);
+        for (text, expected) in [
+            ("C:\\fakepath\\a.png", "a.png"),
+            ("/home/x/a.jpg", "a.png"),
+            ("a.png/", "a.png"),
+            ("..\\..", "image.png"),
+            (".png", "image.png"),
+            ("/home/x/.png", "image.png"),
+            ("", "image.png"),
+            (" \t ", "image.png"),
+            ("...", "image.png"),
+            ("/", "image.png"),
+            ("\u{3164}\u{2800}.png", "image.png"),
+            ("\u{fe0f}\u{200d}", "image.png"),
+            ("a\u{202e}gnp.exe", "agnp.exe.png"),
+            ("a\u{202e}.png", "a.png"),
+            ("a\r\nb\0.png", "a  b .png"),
+            ("a\u{2028}b", "a b.png"),
+            ("\u{feff} \u{200d}a\u{200c}.png", "a.png"),
+            ("می\u{200c}خواهم.png", "می\u{200c}خواهم.png"),
+            ("con.png", "image.png"),
+            ("LPT9.tar", "image.png"),
+            ("COM0", "COM0.png"),
+            ("console.PNG", "console.PNG"),
+            (&long, &format!("{}.png", "图".repeat(83))),
+            (&format!("{long}.jpg"), &format!("{}.png", "图".repeat(83))),
+            (&"a".repeat(252), &format!("{}.png", "a".repeat(251))),
+            (&family, &format!("{}.png", "👩\u{200d}👧".repeat(22))),
+            (&flags, &format!("{}.png", "❤\u{fe0f}".repeat(41))),
+            (&chain, "image.png"),
+        ] {
+            let name = FileName::lossy(text, &png());
+            assert_eq!(name.as_str(), expected, "{text:?}");
+        }
+    }
+
+    /// Texts of characters that have a meaning in a name, and of any characters.
+    fn texts() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            4 => "[./\\\\ \u{200c}\u{200d}\u{fe0f}\u{202e}\u{3164}\r\u{2028}]",
+            2 => prop_oneof!["png", "jpg", "jpe", "AVIF", "con", "com1", "图", "👩"],
+            1 => proptest::char::any().prop_map(String::from),
+            1 => (1..300_usize).prop_map(|len| "x".repeat(len)),
+        ];
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_lossy_name_is_a_name(text in texts()) {
+            for image in [png(), Image::any_format("....ftypavif", "avif").unwrap()] {
+                let lossy = FileName::lossy(&text, &image);
+                prop_assert_eq!(FileName::new(lossy.as_str(), &image), Ok(lossy.clone()));
+                prop_assert_eq!(FileName::lossy(lossy.as_str(), &image), lossy);
+            }
+        }
+
+        #[test]
+        fn a_good_name_is_not_changed(text in texts()) {
+            let good = FileName::new(&text, &png()).ok();
+            if let Some(name) = good.filter(|name| !is_device(name.as_str())) {
+                prop_assert_eq!(FileName::lossy(&text, &png()), name);
+            }
+        }
+    }
+
+    #[test]
     fn an_image_of_any_format_brings_its_extension() {
-        let avif = Image::any_format("....ftypavif", "avif").unwrap();
+        let avif = Image::any_format("....ftypavif", "AVIF").unwrap();
         for (name, expected) in [
             ("a.avif", "a.avif"),
             ("a.AVIF", "a.AVIF"),

@@ -12,6 +12,7 @@ mod hand;
 mod lanes;
 mod limits;
 mod model;
+mod path;
 mod quotas;
 mod refused;
 mod remote;

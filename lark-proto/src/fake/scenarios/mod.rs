@@ -89,7 +89,7 @@ use super::{FakeLark, Route};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::{PutImage, Raw, WriteSheetImage};
 use crate::error::Code;
-use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
+use crate::error::{CallError, CallErrorKind, Error, InvalidKind, Outcome, WaitFor};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::session::Limits;
@@ -166,6 +166,8 @@ pub enum Expected {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
+    /// [`CallErrorKind::Invalid`].
+    Invalid(InvalidKind),
     /// [`CallErrorKind::NoApp`].
     NoApp,
     /// [`CallErrorKind::NoTenant`].
@@ -337,6 +339,7 @@ impl Ended {
 impl Trouble {
     fn of<T>(failure: &CallErrorKind<T>) -> Self {
         match failure {
+            CallErrorKind::Invalid(invalid) => Self::Invalid(invalid.kind()),
             CallErrorKind::NoApp => Self::NoApp,
             CallErrorKind::NoTenant => Self::NoTenant,
             CallErrorKind::ForeignTenant => Self::ForeignTenant,
