@@ -90,6 +90,13 @@ impl WriteSheetImage {
         Ok(self)
     }
 
+    /// The name that [`FileName::lossy`] makes of `text`: of a path, or of whatever a browser sends.
+    #[must_use]
+    pub fn with_lossy_name(mut self, text: &str) -> Self {
+        self.name = FileName::lossy(text, &self.image);
+        self
+    }
+
     /// How the image is written into the JSON.
     #[must_use]
     pub fn with_encoding(mut self, encoding: ImageEncoding) -> Self {
