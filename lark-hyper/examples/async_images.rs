@@ -66,11 +66,9 @@ struct Job {
 
 /// All are checked before the first one is sent. Each further image goes into the row below.
 fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
-    let digits = first.cell().find(|c: char| c.is_ascii_digit()).unwrap_or_default();
-    let (column, row) = first.cell().split_at(digits);
     let mut jobs = Vec::new();
-    for (row, (name, image)) in (row.parse::<u32>()?..).zip(images()?) {
-        let cell = SheetCell::new(first.sheet().clone(), &format!("{column}{row}"))?;
+    for (rows, (name, image)) in (0..).zip(images()?) {
+        let cell = first.below(rows)?;
         let put = PutImage::message(image.clone())?;
         let write = WriteSheetImage::new(spreadsheet.clone(), cell.clone(), image.clone())?;
         jobs.push(Job { write: write.with_name(&name)?, name, image, cell, put });
