@@ -115,7 +115,7 @@ impl Job {
 fn read_back(lark: &FakeLark, done: &[(Job, ImageKey)]) -> Result<()> {
     for (job, key) in done {
         let image = lark.image(key.as_str()).map(|stored| &stored.bytes);
-        let cell = lark.cell(FakeLark::SPREADSHEET, &job.cell.to_string()).map(|c| &c.bytes);
+        let cell = lark.cell(FakeLark::SPREADSHEET, job.cell.as_str()).map(|c| &c.bytes);
         if [image, cell] != [Some(job.image.bytes()); 2] {
             return Err(format!("the fake holds other bytes than those of {}", job.name).into());
         }

@@ -60,7 +60,7 @@ fn run() -> Result<()> {
         if let Some(server) = &place.fake {
             let lark = server.lark();
             let uploaded = lark.image(key.as_str()).map(|stored| &stored.bytes);
-            let in_cell = lark.cell(place.spreadsheet.as_str(), &cell.to_string());
+            let in_cell = lark.cell(place.spreadsheet.as_str(), cell.as_str());
             if uploaded != Some(image.bytes()) || in_cell.map(|c| &c.bytes) != Some(image.bytes()) {
                 return Err("the fake holds other bytes than were sent".into());
             }
