@@ -98,8 +98,16 @@ pub fn values(data: &[u8]) {
     prints_itself::<SheetCell>(text);
     prints_itself::<SheetId>(text);
     prints_itself::<SpreadsheetToken>(text);
+    prints_itself::<SpreadsheetLink>(text);
     if let Ok(link) = text.parse::<SpreadsheetLink>() {
-        assert_eq!(text.parse(), Ok(link.token));
+        let token = text.parse::<SpreadsheetToken>();
+        assert_eq!(token.ok(), Some(link.token().clone()).filter(|_| link.sheet().is_none()));
+        assert!(link.cell().is_none_or(|cell| Some(cell.sheet()) == link.sheet()));
+    }
+    if let Ok(cell) = text.parse::<SheetCell>() {
+        let at = SheetCell::at(cell.sheet().clone(), cell.column(), cell.row());
+        assert_eq!(at.as_ref(), Ok(&cell));
+        assert_eq!(SheetCell::in_sheet(cell.sheet().clone(), cell.cell()), at);
     }
     if let Ok(key) = text.parse::<ImageKey>() {
         assert_eq!(key.as_str(), text);

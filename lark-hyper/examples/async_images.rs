@@ -66,11 +66,9 @@ struct Job {
 
 /// All are checked before the first one is sent. Each further image goes into the row below.
 fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
-    let digits = first.cell().find(|c: char| c.is_ascii_digit()).unwrap_or_default();
-    let (column, row) = first.cell().split_at(digits);
     let mut jobs = Vec::new();
-    for (row, (name, image)) in (row.parse::<u32>()?..).zip(images()?) {
-        let cell = SheetCell::new(first.sheet().clone(), &format!("{column}{row}"))?;
+    for (rows, (name, image)) in (0..).zip(images()?) {
+        let cell = first.below(rows)?;
         let put = PutImage::message(image.clone())?;
         let write = WriteSheetImage::new(spreadsheet.clone(), cell.clone(), image.clone())?;
         jobs.push(Job { write: write.with_name(&name)?, name, image, cell, put });
@@ -117,7 +115,7 @@ impl Job {
 fn read_back(lark: &FakeLark, done: &[(Job, ImageKey)]) -> Result<()> {
     for (job, key) in done {
         let image = lark.image(key.as_str()).map(|stored| &stored.bytes);
-        let cell = lark.cell(FakeLark::SPREADSHEET, &job.cell.to_string()).map(|c| &c.bytes);
+        let cell = lark.cell(FakeLark::SPREADSHEET, job.cell.as_str()).map(|c| &c.bytes);
         if [image, cell] != [Some(job.image.bytes()); 2] {
             return Err(format!("the fake holds other bytes than those of {}", job.name).into());
         }

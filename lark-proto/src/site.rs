@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
 use http::uri::Uri;
 
 use crate::error::Invalid;
 use crate::error::InvalidKind;
 use crate::path::Path;
+use crate::values::text::text_traits;
 
 /// The service's base URL: always `https`, save on loopback, with no path, query or user info.
 ///
@@ -23,7 +23,7 @@ use crate::path::Path;
 /// assert!("https://open.larksuite.com.evil.example".parse::<Site>().is_err());
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Site {
     /// `scheme://host[:port]` in lower case: the origin of RFC 6454.
     origin: Cow<'static, str>,
@@ -35,10 +35,28 @@ impl Site {
     /// Feishu, in China: `https://open.feishu.cn`.
     pub const FEISHU: Self = Self { origin: Cow::Borrowed("https://open.feishu.cn") };
 
+    /// One of the service's own sites, or one on this machine: `lark`, `feishu`, or the URL of a host of Lark or
+    /// Feishu or of loopback.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadSite`], [`InvalidKind::InsecureSite`], and [`InvalidKind::ForeignSite`] for any other host,
+    /// which [`Site::custom`] takes.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "lark" => return Ok(Self::LARK),
+            "feishu" => return Ok(Self::FEISHU),
+            _ => {}
+        }
+        match Self::checked(text)? {
+            (site, true) => Ok(site),
+            (site, false) => Err(Invalid::new(InvalidKind::ForeignSite, site.origin.as_ref())),
+        }
+    }
+
     /// Any host, such as a private deployment's: `https://host[:port]`; `http` on loopback only.
     ///
     /// The host gets the app's secret and every token, so this constructor is to be asked for by
-    /// name; [`str::parse`] takes Lark's own hosts and loopback only.
+    /// name; [`Site::new`] and what is read from text, such as JSON, take Lark's own hosts and loopback only.
     ///
     /// # Errors
     /// [`InvalidKind::BadSite`], [`InvalidKind::InsecureSite`].
@@ -100,28 +118,7 @@ impl Site {
     }
 }
 
-/// `lark`, `feishu`, or the URL of one of Lark's own hosts or of loopback.
-impl FromStr for Site {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "lark" => return Ok(Self::LARK),
-            "feishu" => return Ok(Self::FEISHU),
-            _ => {}
-        }
-        match Self::checked(text)? {
-            (site, true) => Ok(site),
-            (site, false) => Err(Invalid::new(InvalidKind::ForeignSite, site.origin.as_ref())),
-        }
-    }
-}
-
-impl fmt::Display for Site {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.origin)
-    }
-}
+text_traits!(Site);
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,8 +1,8 @@
 //! The whole job: images uploaded for messages, and written into a spreadsheet's cells.
 //!
 //! Without environment it plays against a fake Lark on loopback and reads the images back from it. With
-//! `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`) it
-//! does the same on the real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
+//! `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`, or `H7`
+//! where the link names the sheet) it does the same on the real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
 //! Images are given as paths; the first one goes into the cell, each further one into the row below.
 
 use std::error::Error;
@@ -17,7 +17,9 @@ use lark_proto::endpoints::GetTenantToken;
 use lark_proto::fake::FakeLark;
 use lark_proto::token::NoToken;
 use lark_proto::values::{AppId, AppSecret, ImageFormat, SpreadsheetToken};
-use lark_proto::{App, Image, Invalid, PutImage, SheetCell, Site, WriteSheetImage};
+use lark_proto::{
+    App, Image, Invalid, PutImage, SheetCell, Site, SpreadsheetLink, WriteSheetImage,
+};
 use lark_ureq::Client;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -58,7 +60,7 @@ fn run() -> Result<()> {
         if let Some(server) = &place.fake {
             let lark = server.lark();
             let uploaded = lark.image(key.as_str()).map(|stored| &stored.bytes);
-            let in_cell = lark.cell(place.spreadsheet.as_str(), &cell.to_string());
+            let in_cell = lark.cell(place.spreadsheet.as_str(), cell.as_str());
             if uploaded != Some(image.bytes()) || in_cell.map(|c| &c.bytes) != Some(image.bytes()) {
                 return Err("the fake holds other bytes than were sent".into());
             }
@@ -89,10 +91,8 @@ fn jobs(paths: impl Iterator<Item = OsString>, place: &Place) -> Result<Vec<Job>
     if images.is_empty() {
         images.push(("sample.png".into(), Image::new(&include_bytes!("sample.png")[..])?));
     }
-    let column = place.cell.cell().trim_end_matches(|c: char| c.is_ascii_digit());
-    let rows = place.cell.cell().trim_start_matches(column).parse::<u32>()?..;
-    let job = |((name, image), row): ((String, Image), u32)| {
-        let cell = SheetCell::new(place.cell.sheet().clone(), &format!("{column}{row}"))?;
+    let job = |((name, image), rows): ((String, Image), u32)| {
+        let cell = place.cell.below(rows)?;
         let write = WriteSheetImage::new(place.spreadsheet.clone(), cell.clone(), image.clone())?;
         let format = image.format().map_or("unknown format", ImageFormat::media_type);
         Ok(Job {
@@ -103,7 +103,7 @@ fn jobs(paths: impl Iterator<Item = OsString>, place: &Place) -> Result<Vec<Job>
             cell,
         })
     };
-    images.into_iter().zip(rows).map(job).collect()
+    images.into_iter().zip(0..).map(job).collect()
 }
 
 /// Where the images go.
@@ -128,15 +128,24 @@ impl Place {
                 app_id: FakeLark::APP_ID.into(),
                 app_secret: FakeLark::APP_SECRET.into(),
                 spreadsheet: FakeLark::SPREADSHEET.parse()?,
-                cell: SheetCell::new(FakeLark::SHEET.parse()?, "H7")?,
+                cell: SheetCell::in_sheet(FakeLark::SHEET.parse()?, "H7")?,
                 fake: Some(server),
             });
         }
+        let link = SpreadsheetLink::new(&var("LARK_SPREADSHEET")?);
+        let link = parsed("LARK_SPREADSHEET", link)?;
+        let cell = var("LARK_CELL")?;
+        let cell = match link.sheet() {
+            Some(sheet) if !cell.contains(['!', '！']) => {
+                SheetCell::in_sheet(sheet.clone(), &cell)
+            }
+            _ => SheetCell::new(&cell),
+        };
         Ok(Self {
             app_id: var("LARK_APP_ID")?,
             app_secret: var("LARK_APP_SECRET")?,
-            spreadsheet: parsed("LARK_SPREADSHEET", var("LARK_SPREADSHEET")?.parse())?,
-            cell: parsed("LARK_CELL", var("LARK_CELL")?.parse())?,
+            spreadsheet: link.token().clone(),
+            cell: parsed("LARK_CELL", cell)?,
             site: match std::env::var_os("LARK_SITE") {
                 None => Site::LARK,
                 // Asked for by name, so that a deployment of one's own will do as well.

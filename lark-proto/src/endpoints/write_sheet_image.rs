@@ -135,7 +135,7 @@ impl Endpoint for WriteSheetImage {
     }
 
     fn payload(&self) -> Option<Payload> {
-        let range = json_string(&self.cell.to_string());
+        let range = json_string(self.cell.as_str());
         let name = json_string(self.name.as_str());
         let (open, close) = self.encoding.brackets();
         Some(Payload::json(Body::of([

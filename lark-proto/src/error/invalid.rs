@@ -79,10 +79,13 @@ kinds! {
     BadSheetId: "`{}` is not a sheet's id: the id stands after `?sheet=` in the address bar, it is not the title of the tab";
     SeveralCells: "an image goes into one cell, `{}` is a range";
     BadCell: "`{}` is not a cell: a cell is letters and a number, as in `H7`";
+    ColumnZero: "column 0 of row {} does not exist, columns count from 1";
     RowZero: "`{}` is in row 0, rows count from 1";
     OutsideSheet: "`{}` is beyond the last cell that a sheet can have, SEZ5000000";
     BadSpreadsheetToken: "`{}` is not a spreadsheet's token: 1 to 128 letters, digits, `-` or `_`";
     NotASpreadsheet: "{}, which is not a spreadsheet";
+    UnexpectedSheet: "only a spreadsheet is asked for here, without a sheet of it: `{}` is enough";
+    SeveralSheets: "the link names two sheets, {}";
     WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it: `wiki/v2/spaces/get_node` answers with that spreadsheet's token as `obj_token`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
     BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters";

@@ -1,61 +1,97 @@
 //! One cell of one sheet.
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::error::Invalid;
 use crate::error::InvalidKind;
 use crate::values::SheetId;
+use crate::values::text::text_traits;
+
+/// The last column that a sheet can have, SEZ, and its last row.
+const LAST: (u32, u32) = (13_000, 5_000_000);
 
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.
 ///
-/// Parsed from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, with `!`, the full-width `！`, or the `\!` that shells
-/// leave; letters may be of either case.
+/// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, where letters may be lower case. These are seen in use as well: the
+/// full-width `！` and `：` of Chinese input methods, the `\!` that shells leave, and the `$H$7` of formulas. A column's
+/// title and the title on a sheet's tab are not read: the service takes ids only.
+///
+/// Cells are ordered by sheet, row and column, so that `H10` comes after `H9`.
 ///
 /// ```
 /// use lark_proto::SheetCell;
 /// let cell: SheetCell = "Q7PlXT！h7".parse()?;
-/// assert_eq!(cell.to_string(), "Q7PlXT!H7:H7");
+/// assert_eq!(cell.as_str(), "Q7PlXT!H7:H7");
+/// assert_eq!(cell.below(1)?.as_str(), "Q7PlXT!H8:H8");
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SheetCell {
+    // The order of the fields is the order of cells.
     sheet: SheetId,
-    /// Upper-case letters and a number, such as `H7`.
-    cell: String,
+    row: u32,
+    column: u32,
+    /// The range that the service takes.
+    text: String,
 }
 
 impl SheetCell {
-    /// The cell `cell`, such as `H7`, of the sheet `sheet`.
+    /// The cell that `text` writes, such as `Q7PlXT!H7`.
+    ///
+    /// # Errors
+    /// [`InvalidKind::MissingSheetId`], [`InvalidKind::BadSheetId`], and those of [`SheetCell::in_sheet`].
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        match text.split_once(['!', '！']) {
+            None | Some(("" | "\\", _)) => Err(Invalid::new(InvalidKind::MissingSheetId, text)),
+            Some((sheet, cell)) => {
+                let sheet = sheet.strip_suffix('\\').unwrap_or(sheet);
+                Self::in_sheet(SheetId::new(sheet)?, cell)
+            }
+        }
+    }
+
+    /// The cell that `cell`, such as `H7`, names in `sheet`.
     ///
     /// # Errors
     /// [`InvalidKind::SeveralCells`], [`InvalidKind::BadCell`], [`InvalidKind::RowZero`], [`InvalidKind::OutsideSheet`].
-    pub fn new(sheet: SheetId, cell: &str) -> Result<Self, Invalid> {
-        let refused = |rule| Err(Invalid::new(rule, cell));
-        let (start, end) = cell.split_once(':').unwrap_or((cell, cell));
-        if !start.eq_ignore_ascii_case(end) {
-            return refused(InvalidKind::SeveralCells);
+    pub fn in_sheet(sheet: SheetId, cell: &str) -> Result<Self, Invalid> {
+        let (column, row) = read(cell).map_err(|kind| Invalid::new(kind, cell))?;
+        Self::at(sheet, column, row)
+    }
+
+    /// The cell of `sheet` in a column and a row, which both count from 1: `H7` is column 8, row 7.
+    ///
+    /// # Errors
+    /// [`InvalidKind::ColumnZero`], [`InvalidKind::RowZero`], [`InvalidKind::OutsideSheet`].
+    pub fn at(sheet: SheetId, column: u32, row: u32) -> Result<Self, Invalid> {
+        if column == 0 {
+            return Err(Invalid::new(InvalidKind::ColumnZero, row.to_string()));
         }
-        let letters = start.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(start.len());
-        let (column, row) = start.split_at(letters);
-        if column.is_empty() || row.is_empty() || !row.bytes().all(|b| b.is_ascii_digit()) {
-            return refused(InvalidKind::BadCell);
+        let cell = format!("{}{row}", letters(column));
+        let refused = |kind| Err(Invalid::new(kind, &cell));
+        if row == 0 {
+            return refused(InvalidKind::RowZero);
         }
-        match row.trim_start_matches('0') {
-            "" => return refused(InvalidKind::RowZero),
-            number if number.len() < row.len() => return refused(InvalidKind::BadCell),
-            _ => {}
-        }
-        let column = column.to_ascii_uppercase();
-        // A..Z, AA..: a number to the base 26 whose digits are 1 to 26.
-        let number = column.bytes().try_fold(0_u32, |number, letter| {
-            number.checked_mul(26)?.checked_add(u32::from(letter - b'A') + 1)
-        });
-        let row_number = row.parse::<u32>().ok();
-        if number.is_none_or(|n| n > 13_000) || row_number.is_none_or(|n| n > 5_000_000) {
+        if column > LAST.0 || row > LAST.1 {
             return refused(InvalidKind::OutsideSheet);
         }
-        Ok(Self { sheet, cell: column + row })
+        let text = format!("{sheet}!{cell}:{cell}");
+        Ok(Self { sheet, row, column, text })
+    }
+
+    /// The cell `rows` rows below this one.
+    ///
+    /// # Errors
+    /// [`InvalidKind::OutsideSheet`].
+    pub fn below(&self, rows: u32) -> Result<Self, Invalid> {
+        Self::at(self.sheet.clone(), self.column, self.row.saturating_add(rows))
+    }
+
+    /// The cell `columns` columns to the right of this one.
+    ///
+    /// # Errors
+    /// [`InvalidKind::OutsideSheet`].
+    pub fn right(&self, columns: u32) -> Result<Self, Invalid> {
+        Self::at(self.sheet.clone(), self.column.saturating_add(columns), self.row)
     }
 
     /// The sheet that the cell is on.
@@ -64,34 +100,75 @@ impl SheetCell {
         &self.sheet
     }
 
+    /// The column's number: 1 for `A`, 27 for `AA`.
+    #[must_use]
+    pub fn column(&self) -> u32 {
+        self.column
+    }
+
+    /// The row's number, from 1.
+    #[must_use]
+    pub fn row(&self) -> u32 {
+        self.row
+    }
+
     /// Column and row, such as `H7`.
     #[must_use]
     pub fn cell(&self) -> &str {
-        &self.cell
+        self.text.rsplit_once(':').map_or("", |(_, cell)| cell)
+    }
+
+    /// The range that the service takes, such as `Q7PlXT!H7:H7`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
-/// # Errors
-/// [`InvalidKind::MissingSheetId`], [`InvalidKind::BadSheetId`], and those of [`SheetCell::new`].
-impl FromStr for SheetCell {
-    type Err = Invalid;
+text_traits!(SheetCell);
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
-        match text.split_once(['!', '！']) {
-            None | Some(("" | "\\", _)) => Err(Invalid::new(InvalidKind::MissingSheetId, text)),
-            Some((sheet, cell)) => {
-                Self::new(sheet.strip_suffix('\\').unwrap_or(sheet).parse()?, cell)
-            }
-        }
+/// The column and the row of `H7`, `$H$7` or `H7:H7`.
+pub(super) fn read(cell: &str) -> Result<(u32, u32), InvalidKind> {
+    let (start, end) = cell.split_once([':', '：']).unwrap_or((cell, cell));
+    let [start, end] = [start, end].map(str::to_ascii_uppercase);
+    if start.replace('$', "") != end.replace('$', "") {
+        return Err(InvalidKind::SeveralCells);
     }
+    read_corner(&end)?;
+    read_corner(&start)
 }
 
-/// The range that the service takes, such as `Q7PlXT!H7:H7`.
-impl fmt::Display for SheetCell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}!{cell}:{cell}", self.sheet, cell = self.cell)
+/// The column and the row of `H7` or `$H$7`.
+fn read_corner(corner: &str) -> Result<(u32, u32), InvalidKind> {
+    let corner = corner.strip_prefix('$').unwrap_or(corner);
+    let end = corner.find(|c: char| !c.is_ascii_uppercase()).unwrap_or(corner.len());
+    let (column, row) = corner.split_at(end);
+    let row = row.strip_prefix('$').unwrap_or(row);
+    if column.is_empty() || row.is_empty() || !row.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(InvalidKind::BadCell);
     }
+    match row.trim_start_matches('0') {
+        "" => return Err(InvalidKind::RowZero),
+        number if number.len() < row.len() => return Err(InvalidKind::BadCell),
+        _ => {}
+    }
+    // A..Z, AA..: a number to the base 26 whose digits are 1 to 26.
+    let column = column.bytes().try_fold(0_u32, |number, letter| {
+        number.checked_mul(26)?.checked_add(u32::from(letter - b'A') + 1)
+    });
+    let row = row.parse::<u32>().ok();
+    column.zip(row).ok_or(InvalidKind::OutsideSheet)
+}
+
+/// The letters of a column's number.
+fn letters(mut column: u32) -> String {
+    let mut letters = Vec::new();
+    while column > 0 {
+        column -= 1;
+        letters.extend(char::from_digit(column % 26 + 10, 36));
+        column /= 26;
+    }
+    letters.iter().rev().map(char::to_ascii_uppercase).collect()
 }
 
 #[cfg(test)]
@@ -107,6 +184,12 @@ mod tests {
             "Q7PlXT！h7:H7",
             "Q7PlXT\\!H7",
             " Q7PlXT!h7\n",
+            "Q7PlXT!H7：H7",
+            "Q7PlXT！h7：h7",
+            "Q7PlXT!$H$7",
+            "Q7PlXT!$h7",
+            "Q7PlXT!H$7",
+            "Q7PlXT\\！$H$7:H7",
         ] {
             assert_eq!(text.parse::<SheetCell>().unwrap().to_string(), "Q7PlXT!H7:H7", "{text}");
         }
@@ -125,6 +208,8 @@ mod tests {
             ("My sheet!H7", InvalidKind::BadSheetId),
             ("'a'!H7", InvalidKind::BadSheetId),
             ("a!A1:B2", InvalidKind::SeveralCells),
+            ("a!A1：A2", InvalidKind::SeveralCells),
+            ("a!$A$1:$A$2", InvalidKind::SeveralCells),
             ("a!A1:A2", InvalidKind::SeveralCells),
             ("a!A:B", InvalidKind::SeveralCells),
             ("a!A2:B", InvalidKind::SeveralCells),
@@ -136,7 +221,11 @@ mod tests {
             ("a!A", InvalidKind::BadCell),
             ("a!7", InvalidKind::BadCell),
             ("a!7A", InvalidKind::BadCell),
-            ("a!$A$7", InvalidKind::BadCell),
+            ("a!$$A7", InvalidKind::BadCell),
+            ("a!A7$", InvalidKind::BadCell),
+            ("a!A7:A7$", InvalidKind::BadCell),
+            ("a!$7", InvalidKind::BadCell),
+            ("a!A$$7", InvalidKind::BadCell),
             ("a!A-7", InvalidKind::BadCell),
             ("a! A7", InvalidKind::BadCell),
             ("a!A7!", InvalidKind::BadCell),
@@ -149,5 +238,63 @@ mod tests {
         ] {
             assert_eq!(text.parse::<SheetCell>().expect_err(text).kind(), rule, "{text}");
         }
+    }
+
+    #[test]
+    fn a_cell_is_its_column_and_row() {
+        let sheet = SheetId::new("s").unwrap();
+        for (column, row, cell) in [
+            (1, 1, "A1"),
+            (26, 9, "Z9"),
+            (27, 10, "AA10"),
+            (52, 1, "AZ1"),
+            (702, 1, "ZZ1"),
+            (703, 1, "AAA1"),
+            (13_000, 5_000_000, "SEZ5000000"),
+        ] {
+            let at = SheetCell::at(sheet.clone(), column, row).unwrap();
+            assert_eq!((at.cell(), at.column(), at.row()), (cell, column, row));
+            assert_eq!(SheetCell::in_sheet(sheet.clone(), cell), Ok(at));
+        }
+        for column in 1..=13_000 {
+            let at = SheetCell::at(sheet.clone(), column, 1).unwrap();
+            assert_eq!(at.as_str().parse::<SheetCell>(), Ok(at), "column {column}");
+        }
+        for (column, row, kind, text) in [
+            (0, 7, InvalidKind::ColumnZero, "column 0 of row 7 does not exist"),
+            (8, 0, InvalidKind::RowZero, "`H0`"),
+            (13_001, 1, InvalidKind::OutsideSheet, "`SFA1`"),
+            (1, 5_000_001, InvalidKind::OutsideSheet, "`A5000001`"),
+            (u32::MAX, u32::MAX, InvalidKind::OutsideSheet, "`MWLQKWU4294967295`"),
+        ] {
+            let error = SheetCell::at(sheet.clone(), column, row).unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_is_on_the_same_sheet_or_refused() {
+        let cell: SheetCell = "s!Z9".parse().unwrap();
+        assert_eq!(cell.below(0), Ok(cell.clone()));
+        assert_eq!(cell.below(1).unwrap().as_str(), "s!Z10:Z10");
+        assert_eq!(cell.right(2).unwrap().as_str(), "s!AB9:AB9");
+        for outside in
+            [cell.below(4_999_992), cell.below(u32::MAX), cell.right(12_975), cell.right(u32::MAX)]
+        {
+            assert_eq!(outside.unwrap_err().kind(), InvalidKind::OutsideSheet);
+        }
+        assert_eq!(cell.below(4_999_991).unwrap().row(), 5_000_000);
+        assert_eq!(cell.right(12_974).unwrap().cell(), "SEZ9");
+    }
+
+    #[test]
+    fn cells_are_ordered_by_sheet_row_and_column() {
+        let ordered = ["a!H9", "a!Z9", "a!AA9", "a!A10", "a!H10", "b!A1"];
+        let mut cells: Vec<SheetCell> = ordered.iter().map(|text| text.parse().unwrap()).collect();
+        cells.reverse();
+        cells.sort();
+        let names = cells.iter().map(|cell| format!("{}!{}", cell.sheet(), cell.cell()));
+        assert_eq!(names.collect::<Vec<_>>(), ordered);
     }
 }

@@ -4,7 +4,7 @@ use crate::values::text::{is_visible, text};
 
 text! {
     /// What names an uploaded image in messages: 1 to 256 visible ASCII characters, such as
-    /// `fd3a475a-0c27-4071-a9a6-8712b84b0cb6` or `img_v3_..`. Only the app that uploaded the image can use it.
+    /// `fd3a475a-0c27-4071-a9a6-8712b84b0cb6` (the upload's page) or `img_v3_..` (seen in use). Only the app that uploaded the image can use it.
     pub struct ImageKey: |text| is_visible(text, 256), BadImageKey
 }
 

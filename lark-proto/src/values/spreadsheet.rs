@@ -1,45 +1,75 @@
 //! Which spreadsheet, and which sheet in it.
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::error::Invalid;
 use crate::error::InvalidKind;
-use crate::values::text::{is_id, text};
-
-/// The token that names a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as
-/// `shtcngNygNfuqhxTBf588jwgWbJ`.
-///
-/// Parsed from the token itself or from the link in the browser's address bar; a link's sheet id is
-/// kept by [`SpreadsheetLink`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SpreadsheetToken(String);
+use crate::text::excerpt;
+use crate::values::SpreadsheetLink;
+use crate::values::text::{is_id, text, text_traits};
 
 text! {
-    /// The id of a sheet inside a spreadsheet, as it stands in the address bar after `?sheet=`: 1 to 64
-    /// letters, digits, `-` or `_`. It is not the title on the sheet's tab.
+    /// The id of a sheet inside a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. It stands in the
+    /// address bar after `?sheet=`, and is the `sheet_id` that
+    /// [Query sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) answers with.
+    /// It is not the title on the sheet's tab.
     pub struct SheetId: |text| is_id(text, 64), BadSheetId
 }
 
-/// A link to a spreadsheet: `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`.
+/// The token that names a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as `shtcngNygNfuqhxTBf588jwgWbJ`.
 ///
-/// ```
-/// use lark_proto::SpreadsheetLink;
-/// let link: SpreadsheetLink = "https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k".parse()?;
-/// assert_eq!(link.token.as_str(), "shtcnabc");
-/// assert_eq!(link.sheet.unwrap().as_str(), "giDk9k");
-/// # Ok::<(), lark_proto::Invalid>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct SpreadsheetLink {
-    /// The spreadsheet.
-    pub token: SpreadsheetToken,
-    /// The sheet that is open, if the link says so.
-    pub sheet: Option<SheetId>,
-}
+/// It is read from the token itself or from a link to the spreadsheet, as the
+/// [vendor's page](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) shows it. A link that
+/// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`] keeps it.
+///
+/// A token that is clearly another kind's is refused by its kind's name. Tokens of both forms in use say their kind:
+/// the older ones by their first letters (`shtcn..` is a spreadsheet, `bascn..` a base), the newer ones by their letters
+/// at the positions 4, 9, 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The service
+/// documents neither, so a token without a known kind is taken, and [`any_kind`](Self::any_kind) takes every token.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpreadsheetToken(String);
 
 impl SpreadsheetToken {
+    /// The spreadsheet that `text`, a token or a link, names.
+    ///
+    /// # Errors
+    /// [`InvalidKind::UnexpectedSheet`] for a link that names a sheet too, and those of [`SpreadsheetLink::new`].
+    ///
+    /// ```
+    /// use lark_proto::values::SpreadsheetToken;
+    /// let error = SpreadsheetToken::new("bascnCMII2ORuEjIDXvVecCKNEc").unwrap_err();
+    /// assert_eq!(error.to_string(), "`bascnCMII2ORuEjIDXvVecCKNEc` is a base, which is not a spreadsheet");
+    /// ```
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let link = SpreadsheetLink::new(text)?;
+        if link.sheet().is_some() {
+            return Err(Invalid::new(InvalidKind::UnexpectedSheet, link.token().as_str()));
+        }
+        Ok(link.token().clone())
+    }
+
+    /// The token `token`, whatever kind it seems to be.
+    ///
+    /// Reading the value's text back, from JSON for instance, refuses it again where [`SpreadsheetToken::new`] does.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadSpreadsheetToken`].
+    pub fn any_kind(token: &str) -> Result<Self, Invalid> {
+        if is_id(token, 128) {
+            Ok(Self(token.to_owned()))
+        } else {
+            Err(Invalid::new(InvalidKind::BadSpreadsheetToken, token))
+        }
+    }
+
+    /// A token that is not clearly another kind's.
+    pub(super) fn of_a_spreadsheet(token: &str) -> Result<Self, Invalid> {
+        let spreadsheet = Self::any_kind(token)?;
+        match Kind::of_token(token) {
+            None | Some(Kind::Spreadsheet) => Ok(spreadsheet),
+            Some(Kind::Wiki) => Err(Invalid::new(InvalidKind::WikiNode, token)),
+            Some(Kind::Other(name)) => Err(not_a_spreadsheet(token, name)),
+        }
+    }
+
     /// The token itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -47,56 +77,63 @@ impl SpreadsheetToken {
     }
 }
 
-/// # Errors
-/// [`InvalidKind::BadSpreadsheetToken`]; for links, those of [`SpreadsheetLink`].
-impl FromStr for SpreadsheetToken {
-    type Err = Invalid;
+text_traits!(SpreadsheetToken);
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
-        if text.contains('/') {
-            return text.parse().map(|link: SpreadsheetLink| link.token);
-        }
-        if !is_id(text, 128) {
-            return Err(Invalid::new(InvalidKind::BadSpreadsheetToken, text));
-        }
-        Ok(Self(text.to_owned()))
-    }
+pub(super) fn not_a_spreadsheet(token: &str, kind: &str) -> Invalid {
+    // Shortened here, so that the kind's name is not cut off.
+    let token = excerpt(token.as_bytes(), 30);
+    Invalid::new(InvalidKind::NotASpreadsheet, format!("`{token}` is {kind}"))
 }
 
-/// Any tenant's host is taken, a private deployment's too: a link is read here and never followed.
-///
-/// # Errors
-/// [`InvalidKind::WikiNode`] for `/wiki/<node>`, whose token is not the spreadsheet's;
-/// [`InvalidKind::BadSpreadsheetLink`], [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`].
-impl FromStr for SpreadsheetLink {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let no_link = || Invalid::new(InvalidKind::BadSpreadsheetLink, text);
-        let (scheme, rest) = text.trim().split_once("://").ok_or_else(no_link)?;
-        if !["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-            return Err(no_link());
-        }
-        let rest = rest.split('#').next().unwrap_or_default();
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let host_and_path = path.split_once('/').filter(|(host, _)| !host.is_empty());
-        let (_, path) = host_and_path.ok_or_else(no_link)?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let token = match path.split_once('/') {
-            Some(("sheets", token)) if !token.contains('/') => token,
-            Some(("wiki", _)) => return Err(Invalid::new(InvalidKind::WikiNode, text)),
-            _ => return Err(no_link()),
-        };
-        let sheet = query.split('&').find_map(|pair| pair.strip_prefix("sheet="));
-        let sheet = sheet.filter(|id| !id.is_empty()).map(str::parse).transpose()?;
-        Ok(Self { token: token.parse()?, sheet })
-    }
+/// What a token or a link's path says that it names.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Spreadsheet,
+    Wiki,
+    Other(&'static str),
 }
 
-impl fmt::Display for SpreadsheetToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// Each kind with the three letters that its tokens carry, and the paths of its links.
+const KINDS: [(Kind, &[&str], &[&str]); 8] = [
+    (Kind::Spreadsheet, &["sht"], &["sheets", "sheet", "spreadsheets"]),
+    (Kind::Wiki, &["wik"], &["wiki"]),
+    (Kind::Other("a document"), &["doc", "dox"], &["docx", "docs", "doc"]),
+    (Kind::Other("a base"), &["bas"], &["base", "bitable"]),
+    (Kind::Other("a folder"), &["fld", "nod"], &["drive/folder", "folder"]),
+    (Kind::Other("a file"), &["box"], &["file"]),
+    (Kind::Other("a mind note"), &["bmn"], &["mindnotes", "mindnote"]),
+    (Kind::Other("a presentation"), &["sld", "ppt"], &["slides"]),
+];
+
+/// What follows the kind's three letters in tokens in use: two letters for the site that made the token.
+const UNITS: [&str; 4] = ["cn", "us", "lg", "k4"];
+
+impl Kind {
+    /// The kind that a token says, if it says one.
+    fn of_token(token: &str) -> Option<Self> {
+        let first: String = token.chars().take(5).collect();
+        let spread: String = token.chars().skip(4).step_by(5).take(5).collect();
+        if ["fake_office_", "local_office_"].iter().any(|start| token.starts_with(start))
+            || spread == "OFL0X"
+        {
+            return Some(Self::Other("an Office file"));
+        }
+        // A token that is a spreadsheet's in one of the forms is no other kind's by chance.
+        KINDS.into_iter().find_map(|(kind, letters, _)| {
+            let says = |word: &str| {
+                let unit = letters.iter().find_map(|letters| word.strip_prefix(letters));
+                unit.is_some_and(|unit| UNITS.contains(&unit))
+            };
+            (says(&spread) || says(&first)).then_some(kind)
+        })
+    }
+
+    /// The kind that a link's path says, and what follows in the path: the token.
+    pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
+        KINDS.into_iter().find_map(|(kind, _, paths)| {
+            let token = |start: &&str| path.strip_prefix(start)?.strip_prefix('/');
+            paths.iter().find_map(token).map(|token| (kind, token))
+        })
     }
 }
 
@@ -105,22 +142,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_from_itself_or_from_its_link() {
-        for (text, sheet) in [
-            ("shtcngNyg", None),
-            ("shtcngNyg\n", None),
-            ("HTTPS://x.feishu.cn/sheets/shtcngNyg", None),
-            ("https://x.feishu.cn/sheets/shtcngNyg", None),
-            ("https://x.feishu.cn/sheets/shtcngNyg/", None),
-            ("https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k", Some("giDk9k")),
-            ("http://lark.example:80/sheets/shtcngNyg?from=x&sheet=giDk9k&r=1#top", Some("giDk9k")),
-            (" https://x.larksuite.com/sheets/shtcngNyg?sheet=\n", None),
+    fn a_token_is_read_from_itself_or_from_a_link_without_a_sheet() {
+        for text in [
+            "shtcngNyg",
+            "shtcngNyg\n",
+            "HTTPS://x.feishu.cn/sheets/shtcngNyg",
+            "https://x.feishu.cn/sheets/shtcngNyg",
+            "https://x.feishu.cn/sheets/shtcngNyg/",
+            "https://x.feishu.cn/sheets/shtcngNyg#",
+            "x.feishu.cn/sheets/shtcngNyg?from=from_copylink",
+            "<https://x.feishu.cn/sheets/shtcngNyg>",
+            " https://x.larksuite.com/sheets/shtcngNyg?sheet=\n",
         ] {
-            assert_eq!(text.parse::<SpreadsheetToken>().unwrap().as_str(), "shtcngNyg", "{text}");
-            if text.contains('/') {
-                let link: SpreadsheetLink = text.parse().unwrap();
-                assert_eq!(link.sheet.as_ref().map(SheetId::as_str), sheet, "{text}");
-            }
+            assert_eq!(SpreadsheetToken::new(text).unwrap().as_str(), "shtcngNyg", "{text}");
+        }
+        for text in [
+            "https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k",
+            "https://x.feishu.cn/space/sheet/shtcngNyg#giDk9k",
+            "shtcngNygNfuqhxTBf588jwgWbJ_giDk9k",
+        ] {
+            let error = SpreadsheetToken::new(text).unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::UnexpectedSheet, "{text}");
+            assert!(error.to_string().contains("`shtcngNyg"), "{error}");
         }
     }
 
@@ -130,21 +173,85 @@ mod tests {
             ("", InvalidKind::BadSpreadsheetToken),
             ("sht cn", InvalidKind::BadSpreadsheetToken),
             ("../sheets", InvalidKind::BadSpreadsheetLink),
-            ("x.feishu.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
-            ("https:///sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("sht\r\ncn", InvalidKind::BadSpreadsheetToken),
             (&"x".repeat(129), InvalidKind::BadSpreadsheetToken),
-            ("https://x.feishu.cn/wiki/wikcnKQ1k3p?sheet=giDk9k", InvalidKind::WikiNode),
-            ("https://x.feishu.cn/docx/shtcn", InvalidKind::BadSpreadsheetLink),
-            ("https://x.feishu.cn/sheets/", InvalidKind::BadSpreadsheetLink),
-            ("https://x.feishu.cn/sheets/a/b", InvalidKind::BadSpreadsheetLink),
-            ("https://x.feishu.cn", InvalidKind::BadSpreadsheetLink),
-            ("ftp://x.feishu.cn/sheets/a", InvalidKind::BadSpreadsheetLink),
-            ("https://x/sheets/a://b", InvalidKind::BadSpreadsheetLink),
-            ("https://x.feishu.cn/sheets/a?sheet=a%20b", InvalidKind::BadSheetId),
         ] {
-            assert_eq!(text.parse::<SpreadsheetToken>().unwrap_err().kind(), rule, "{text}");
+            assert_eq!(SpreadsheetToken::new(text).unwrap_err().kind(), rule, "{text}");
         }
         assert_eq!("工作表1".parse::<SheetId>().unwrap_err().kind(), InvalidKind::BadSheetId);
+    }
+
+    #[test]
+    fn a_token_that_is_clearly_another_kinds_is_refused_by_the_kinds_name() {
+        for (token, kind) in [
+            ("doccnwQPpbd02NPH7gikvHKIxEc", "a document"),
+            ("docusQPpbd02NPH7gikvHK", "a document"),
+            ("doxcnXDUZUUc72xEHHnrCrTOLrf", "a document"),
+            ("NG0Od5GOyo6oefxch2NlpiImg3f", "a document"),
+            ("bascnCMII2ORuEjIDXvVecCKNEc", "a base"),
+            ("basusabc", "a base"),
+            ("ZiSYbHFEVaHLWEsRIMslelXIgIb", "a base"),
+            ("ZiSYbHFEVaHLWEsRIMskelXI4Ib", "a base"),
+            ("fldcnGAAbYc", "a folder"),
+            ("nodcnGAAbYc", "a folder"),
+            ("boxcnajTX2Hol9ApYjamrJOyi1d", "a file"),
+            ("bmncnORD1oRB5gtJjcITTmsWMHG", "a mind note"),
+            ("E5ZVbaxDCmGtVxnlauFcBAJjn1d", "a mind note"),
+            ("sldcnlg6qvLb6zE9bQ09yjGeHbc", "a presentation"),
+            ("abcdpefghpijkltmnopcqrstnuv", "a presentation"),
+            ("fake_office_abc123", "an Office file"),
+            ("local_office_abc123", "an Office file"),
+            ("FS7VORzoOFgtecLxz4q0qiKuXQE", "an Office file"),
+            ("aaaaOaaaaFaaaaLaaaa0aaaaX", "an Office file"),
+        ] {
+            let error = SpreadsheetToken::new(token).expect_err(token);
+            assert_eq!(error.kind(), InvalidKind::NotASpreadsheet, "{token}");
+            let text = format!("`{token}` is {kind}, which is not a spreadsheet");
+            assert_eq!(error.to_string(), text);
+            assert_eq!(SpreadsheetToken::any_kind(token).unwrap().as_str(), token);
+        }
+        for wiki in ["wikcnKQ1k3p", "wikusKQ1k3p", "EBkYwuVYbivkJUkOtZVcMjXPnYe"] {
+            let error = SpreadsheetToken::new(wiki).expect_err(wiki);
+            assert_eq!(error.kind(), InvalidKind::WikiNode, "{wiki}");
+        }
+        let long = format!("local_office_{}", "x".repeat(100));
+        let error = SpreadsheetToken::new(&long).unwrap_err().to_string();
+        assert!(error.ends_with("…` is an Office file, which is not a spreadsheet"), "{error}");
+    }
+
+    #[test]
+    fn a_token_that_may_be_a_spreadsheets_is_taken() {
+        for token in [
+            "shtcngNygNfuqhxTBf588jwgWbJ",
+            "shtcnVYCBeYWNam9sQZaNO",
+            "shtusX0gWFaNl4YZOatQQyN2VSe",
+            "shtcnabc",
+            "sht",
+            "s",
+            // The newer form: `shtlg`, `shtcn` and `shtk4`.
+            "SXBTsMufdhz9hstO0yblvRLXg8b",
+            "Qd5JsUX0ehhqO9thXcGlyAIYg9g",
+            "abcdsefghhijkltmnopcqrstnuv",
+            "abcdsefghhijkltmnopkqrst4uv",
+            // A spreadsheet's in the newer form, whatever its first letters are.
+            "bascsefghhijkltmnopcqrstnuv",
+            // What the vendor's pages show, which says no kind.
+            "MRLOWBf6J47ZUjmwYRsN8utLEoY",
+            "Iow7sNNEphp3WbtnbCscPqabcef",
+            // Of no known unit, or a word that only begins like a kind's letters.
+            "basxxabc",
+            "documents",
+            "box-1",
+            "wiki",
+            "OFL0Xaaaaaaaaaaaaaaaaaaaaaaa",
+            "aaaaOaaaaFaaaaLaaaa0aaaa",
+            "shtcn_test",
+        ] {
+            assert_eq!(SpreadsheetToken::new(token).expect(token).as_str(), token);
+        }
+        for bad in ["", "sht cn", "https://x.feishu.cn/sheets/shtcn", &"x".repeat(129)] {
+            let error = SpreadsheetToken::any_kind(bad).expect_err(bad);
+            assert_eq!(error.kind(), InvalidKind::BadSpreadsheetToken, "{bad}");
+        }
     }
 }

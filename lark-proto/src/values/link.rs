@@ -1,0 +1,433 @@
+//! A link to a spreadsheet, as people copy it.
+
+use base64_simd::{STANDARD, STANDARD_NO_PAD};
+
+use crate::error::Invalid;
+use crate::error::InvalidKind;
+use crate::values::cell;
+use crate::values::spreadsheet::{Kind, not_a_spreadsheet};
+use crate::values::text::text_traits;
+use crate::values::{SheetCell, SheetId, SpreadsheetToken};
+
+/// A link to a spreadsheet, with the sheet and the cell that it names, or the spreadsheet's token alone.
+///
+/// The vendor's [pages](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) show
+/// `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`. These forms are seen in use as well, and are read:
+/// * the paths `/sheet/..`, `/spreadsheets/..` and, with an older `/space` in front, `/space/sheet/..`;
+/// * the sheet in the fragment, as `#sheet=<sheet id>` or `#<sheet id>`;
+/// * the selected cell in `range=`, plain or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
+/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space around it;
+/// * `<token>_<sheet id>`, a sheet that is embedded in a document; it is told from a token by at least 20 letters and
+///   digits before the `_`.
+///
+/// The host may be any: a link is read here and never followed. A sheet that is named is never lost: one that cannot be
+/// read is an error, and so are two that differ. A fragment without `sheet=` is a sheet only where there is no `sheet=`.
+///
+/// The value's text is the link in the vendor's form, with the rest of the query left out. Links with different hosts
+/// are different values, even if they lead to the same spreadsheet.
+///
+/// ```
+/// use lark_proto::SpreadsheetLink;
+/// let link: SpreadsheetLink = "x.feishu.cn/space/sheet/shtcnabc?range=SDc6SDc%3D#giDk9k".parse()?;
+/// assert_eq!(link.token().as_str(), "shtcnabc");
+/// assert_eq!(link.sheet().map(|sheet| sheet.as_str()), Some("giDk9k"));
+/// assert_eq!(link.cell().map(|cell| cell.cell()), Some("H7"));
+/// assert_eq!(link.as_str(), "https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k&range=SDc6SDc%3D");
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpreadsheetLink {
+    text: String,
+    token: SpreadsheetToken,
+    sheet: Option<SheetId>,
+    cell: Option<SheetCell>,
+}
+
+impl SpreadsheetLink {
+    /// The spreadsheet, and what else `text`, a link or a token, names.
+    ///
+    /// # Errors
+    /// [`InvalidKind::WikiNode`] for `/wiki/<node>` and a node's token, which is not the spreadsheet's;
+    /// [`InvalidKind::NotASpreadsheet`] for another kind's link or token; [`InvalidKind::BadSpreadsheetLink`],
+    /// [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`], [`InvalidKind::SeveralSheets`].
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+        let text = inner.unwrap_or(text).trim();
+        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (origin, token) =
+            if address.contains('/') { split(address)? } else { (String::new(), address) };
+        let (token, embedded) = token
+            .split_once('_')
+            .filter(|(token, sheet)| is_long(token) && !sheet.is_empty())
+            .map_or((token, None), |(token, sheet)| (token, Some(sheet)));
+        let token = SpreadsheetToken::of_a_spreadsheet(token)?;
+
+        let mut sheet = embedded.map(SheetId::new).transpose()?;
+        let mut range = None;
+        for pair in query.split('&').chain(fragment.split('&')) {
+            // A link that was copied from HTML has `&amp;` for `&`.
+            let pair = pair.strip_prefix("amp;").unwrap_or(pair);
+            match pair.split_once('=') {
+                Some(("sheet", id)) if !id.is_empty() => agree(&mut sheet, sheet_id(id)?)?,
+                Some(("range", value)) => range = read_range(value),
+                _ => {}
+            }
+        }
+        let anchor = fragment.split('&').find(|part| !part.is_empty() && !part.contains('='));
+        if let (None, Some(id)) = (&sheet, anchor) {
+            sheet = Some(sheet_id(id)?);
+        }
+        let range = range.unwrap_or_default();
+        let cell = match range.split_once('!') {
+            Some((id, cell)) => {
+                agree(&mut sheet, SheetId::new(id)?)?;
+                cell
+            }
+            None => &range,
+        };
+        let cell = sheet.clone().and_then(|sheet| SheetCell::in_sheet(sheet, cell).ok());
+        Ok(Self {
+            text: written(&origin, &token, sheet.as_ref(), cell.as_ref()),
+            token,
+            sheet,
+            cell,
+        })
+    }
+
+    /// The spreadsheet.
+    #[must_use]
+    pub fn token(&self) -> &SpreadsheetToken {
+        &self.token
+    }
+
+    /// The sheet, if the link names one.
+    #[must_use]
+    pub fn sheet(&self) -> Option<&SheetId> {
+        self.sheet.as_ref()
+    }
+
+    /// The cell, if the link names a sheet and one cell of it. A range of several cells, of whole rows or of whole
+    /// columns is what was selected when the link was copied, and no cell.
+    #[must_use]
+    pub fn cell(&self) -> Option<&SheetCell> {
+        self.cell.as_ref()
+    }
+
+    /// The link in the vendor's form, such as `https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k`; `/sheets/shtcnabc`
+    /// where the host is not known.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+text_traits!(SpreadsheetLink);
+
+/// Whether `token` is as long as the tokens of the service, which have 22 letters and digits or more.
+fn is_long(token: &str) -> bool {
+    token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The origin of a link, empty where it has no host, and the spreadsheet's token.
+fn split(address: &str) -> Result<(String, &str), Invalid> {
+    // What stands before an `@` may be a password, so that no error quotes it.
+    let shown = address.rsplit('@').next().unwrap_or_default();
+    let refused = |kind| Invalid::new(kind, shown);
+    let no_link = || refused(InvalidKind::BadSpreadsheetLink);
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => ("https".to_owned(), address),
+    };
+    let (host, path) = rest.split_once('/').ok_or_else(no_link)?;
+    let origin = if address.starts_with('/') {
+        String::new()
+    } else if matches!(&*scheme, "https" | "http") && is_host(host) {
+        format!("{scheme}://{}", host.to_ascii_lowercase())
+    } else {
+        return Err(no_link());
+    };
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = path.strip_prefix("space/").unwrap_or(path);
+    match Kind::of_path(path) {
+        Some((Kind::Spreadsheet, token)) if !token.contains('/') => Ok((origin, token)),
+        Some((Kind::Wiki, _)) => Err(refused(InvalidKind::WikiNode)),
+        Some((Kind::Other(kind), _)) => Err(not_a_spreadsheet(path, kind)),
+        Some((Kind::Spreadsheet, _)) | None => Err(no_link()),
+    }
+}
+
+/// A host in ASCII, with its port. The link is never followed, so that more than the characters is not looked at.
+fn is_host(host: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Sets `sheet`, which may name no other sheet.
+fn agree(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
+    match sheet {
+        Some(other) if *other != id => {
+            Err(Invalid::new(InvalidKind::SeveralSheets, format!("`{other}` and `{id}`")))
+        }
+        _ => {
+            *sheet = Some(id);
+            Ok(())
+        }
+    }
+}
+
+fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
+    let id = unescaped(escaped).ok_or_else(|| Invalid::new(InvalidKind::BadSheetId, escaped))?;
+    SheetId::new(&id)
+}
+
+/// The range in plain text. The service writes it in base64, always with a `:`, as no cell in plain text is written.
+fn read_range(escaped: &str) -> Option<String> {
+    let plain = unescaped(escaped)?;
+    if cell::read(&plain).is_ok() {
+        return Some(plain);
+    }
+    let bytes = STANDARD_NO_PAD.decode_to_vec(plain.trim_end_matches('=')).ok();
+    let decoded = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    Some(decoded.filter(|range| range.contains(':')).unwrap_or(plain))
+}
+
+/// The text of a percent-encoded one.
+fn unescaped(escaped: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(rest.next()?).to_digit(16);
+            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The link in the vendor's form.
+fn written(
+    origin: &str,
+    token: &SpreadsheetToken,
+    sheet: Option<&SheetId>,
+    cell: Option<&SheetCell>,
+) -> String {
+    let mut text = format!("{origin}/sheets/{token}");
+    if let Some(sheet) = sheet {
+        text += &format!("?sheet={sheet}");
+    }
+    if let Some(cell) = cell {
+        let range = STANDARD.encode_to_string(format!("{cell}:{cell}", cell = cell.cell()));
+        text += &format!("&range={}", range.replace('=', "%3D"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The link's text, and what it names.
+    type Row<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
+
+    fn check(rows: &[Row<'_>]) {
+        for (text, written, sheet, cell) in rows {
+            let link = SpreadsheetLink::new(text).expect(text);
+            assert_eq!(link.as_str(), *written, "{text}");
+            assert_eq!(link.sheet().map(SheetId::as_str), *sheet, "{text}");
+            assert_eq!(link.cell().map(SheetCell::cell), *cell, "{text}");
+            assert_eq!(link.cell().map(SheetCell::sheet), link.cell().and(link.sheet()), "{text}");
+            assert!(written.contains(&format!("/sheets/{}", link.token())), "{text}");
+            assert_eq!(SpreadsheetLink::new(link.as_str()), Ok(link), "{text}");
+        }
+    }
+
+    const PLAIN: &str = "https://x.feishu.cn/sheets/shtcnA";
+    const SHEET: &str = "https://x.feishu.cn/sheets/shtcnA?sheet=giDk9k";
+    const CELL: &str = "https://x.feishu.cn/sheets/shtcnA?sheet=giDk9k&range=SDc6SDc%3D";
+
+    #[test]
+    fn every_path_and_host_in_use_is_read() {
+        check(&[
+            ("https://x.feishu.cn/sheets/shtcnA", PLAIN, None, None),
+            ("https://x.feishu.cn/sheets/shtcnA/", PLAIN, None, None),
+            ("https://x.feishu.cn/sheet/shtcnA", PLAIN, None, None),
+            ("https://x.feishu.cn/spreadsheets/shtcnA", PLAIN, None, None),
+            ("https://x.feishu.cn/space/sheet/shtcnA", PLAIN, None, None),
+            ("https://x.feishu.cn/space/sheets/shtcnA", PLAIN, None, None),
+            ("x.feishu.cn/sheets/shtcnA", PLAIN, None, None),
+            ("HTTPS://X.Feishu.CN/sheets/shtcnA", PLAIN, None, None),
+            ("<https://x.feishu.cn/sheets/shtcnA>", PLAIN, None, None),
+            (" < https://x.feishu.cn/sheets/shtcnA >\n", PLAIN, None, None),
+            ("\u{3000}x.feishu.cn/sheets/shtcnA\r\n", PLAIN, None, None),
+            ("/sheets/shtcnA", "/sheets/shtcnA", None, None),
+            ("shtcnA", "/sheets/shtcnA", None, None),
+            ("shtcnA?sheet=giDk9k", "/sheets/shtcnA?sheet=giDk9k", Some("giDk9k"), None),
+        ]);
+        for host in [
+            "http://lark.example:80",
+            "https://cgfscmkep8m.sg.larksuite.com",
+            "https://rjpl4x6x1094.jp.larksuite.com",
+            "https://bytedance.larkoffice.com",
+            "https://10.0.0.1:8443",
+            "https://[::1]:8443",
+            "https://sheets",
+        ] {
+            let text = format!("{host}/sheets/shtcnA");
+            check(&[(&text, &text, None, None)]);
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_sheet_is_read() {
+        for end in [
+            "?sheet=giDk9k",
+            "#sheet=giDk9k",
+            "#giDk9k",
+            "/?sheet=giDk9k",
+            "?from=x&sheet=giDk9k&r=1#top",
+            "?from=x&amp;sheet=giDk9k&amp;r=1",
+            "?sheet=giDk9k#sheet=giDk9k",
+            "?sheet=giDk9k&sheet=giDk9k",
+            "?sheet=&sheet=giDk9k",
+            "?sheet=#giDk9k",
+            "?sheet=gi%44k9k",
+            "?sheet=giDk9k&view=a/b",
+            "#a=b&giDk9k",
+            "?sheet=giDk9k#",
+        ] {
+            let text = format!("x.feishu.cn/sheets/shtcnA{end}");
+            check(&[(&text, SHEET, Some("giDk9k"), None)]);
+        }
+        let embedded = "shtcngNygNfuqhxTBf588jwgWbJ_giDk9k";
+        let written = "/sheets/shtcngNygNfuqhxTBf588jwgWbJ?sheet=giDk9k";
+        check(&[
+            (embedded, written, Some("giDk9k"), None),
+            (
+                &format!("https://x.feishu.cn/sheets/{embedded}?sheet=giDk9k"),
+                &format!("https://x.feishu.cn{written}"),
+                Some("giDk9k"),
+                None,
+            ),
+            (
+                "https://x.feishu.cn/space/sheet/shtcnVYCBeYWNam9sQZaNO#295957",
+                "https://x.feishu.cn/sheets/shtcnVYCBeYWNam9sQZaNO?sheet=295957",
+                Some("295957"),
+                None,
+            ),
+            ("shtcn_test", "/sheets/shtcn_test", None, None),
+            ("https://x.feishu.cn/sheets/shtcnA?sheet=", PLAIN, None, None),
+            ("https://x.feishu.cn/sheets/shtcnA?sheets=a#b=c", PLAIN, None, None),
+        ]);
+    }
+
+    #[test]
+    fn one_cell_of_a_range_is_read_and_several_are_no_cell() {
+        for range in [
+            "SDc6SDc%3D",
+            "SDc6SDc=",
+            "SDc6SDc",
+            "H7",
+            "h7",
+            "H7:H7",
+            "H7%3AH7",
+            "$H$7",
+            "%24H%247",
+            "giDk9k!H7:H7",
+            "giDk9k%21H7",
+            "Z2lEazlrIUg3Okg3",
+        ] {
+            for end in [
+                format!("?sheet=giDk9k&range={range}"),
+                format!("?range={range}&sheet=giDk9k"),
+                format!("?range={range}#giDk9k"),
+                format!("#sheet=giDk9k&range={range}"),
+                format!("#giDk9k&range={range}"),
+            ] {
+                let text = format!("https://x.feishu.cn/sheets/shtcnA{end}");
+                check(&[(&text, CELL, Some("giDk9k"), Some("H7"))]);
+            }
+        }
+        let text = "https://x.feishu.cn/sheets/shtcnA?range=giDk9k!H7";
+        check(&[(text, CELL, Some("giDk9k"), Some("H7"))]);
+        // `H7:I8`, `3:3` and `A:A`, then what is neither.
+        for range in [
+            "SDc6STg=", "Mzoz", "QTpB", "H7:I8", "H:H", "3:3", "", "%", "%zz", "%ff", "A0", "SFA1",
+            "SDc=",
+        ] {
+            let text = format!("{SHEET}&range={range}");
+            check(&[(&text, SHEET, Some("giDk9k"), None)]);
+        }
+        check(&[("https://x.feishu.cn/sheets/shtcnA?range=H7", PLAIN, None, None)]);
+    }
+
+    #[test]
+    fn a_range_in_plain_text_is_not_taken_for_base64() {
+        for column in (1..=13_000).step_by(5) {
+            for row in [6, 41, 104] {
+                let cell = SheetCell::at(SheetId::new("s").unwrap(), column, row).unwrap();
+                let text = format!("/sheets/A?sheet=s&range={}", cell.cell());
+                assert_eq!(SpreadsheetLink::new(&text).unwrap().cell(), Some(&cell));
+            }
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_its_rule() {
+        for (text, rule) in [
+            ("", InvalidKind::BadSpreadsheetToken),
+            ("<>", InvalidKind::BadSpreadsheetToken),
+            ("x.feishu.cn", InvalidKind::BadSpreadsheetToken),
+            ("../sheets", InvalidKind::BadSpreadsheetLink),
+            ("../sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("//x.feishu.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https:///sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://x y/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://飞书.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://user:pass@x.feishu.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://user:pass@x.feishu.cn/wiki/wikcn", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/wiki/wikcnKQ1k3p?sheet=giDk9k", InvalidKind::WikiNode),
+            ("x.feishu.cn/wiki/EBkYwuVYbivkJUkOtZVcMjXPnYe", InvalidKind::WikiNode),
+            ("https://x.feishu.cn/sheets/wikcnKQ1k3p", InvalidKind::WikiNode),
+            ("https://x.feishu.cn/docx/shtcn", InvalidKind::NotASpreadsheet),
+            ("https://x.feishu.cn/space/doc/AHIfC4uV0q95atVGC3zBVh", InvalidKind::NotASpreadsheet),
+            ("https://x.feishu.cn/base/Pc9OpwAV4nLdU7lTy71t6Kmmkoz", InvalidKind::NotASpreadsheet),
+            ("https://x.feishu.cn/drive/folder/cSJe2JgtFFBw", InvalidKind::NotASpreadsheet),
+            ("https://x.feishu.cn/file/ndqUw1kpjnGNNaegyqDyoQD", InvalidKind::NotASpreadsheet),
+            ("https://x.feishu.cn/sheets/bascnCMII2ORuEjI", InvalidKind::NotASpreadsheet),
+            ("https://x.feishu.cn/drive/home", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/sheets/", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/sheets/a/b", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/space", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn", InvalidKind::BadSpreadsheetLink),
+            ("ftp://x.feishu.cn/sheets/a", InvalidKind::BadSpreadsheetLink),
+            ("https://x/sheets/a://b", InvalidKind::BadSpreadsheetLink),
+            ("https://x.feishu.cn/sheets/a%20b", InvalidKind::BadSpreadsheetToken),
+            ("https://x.feishu.cn/sheets/a\r\nb", InvalidKind::BadSpreadsheetToken),
+            ("https://x.feishu.cn/sheets/a?sheet=a%20b", InvalidKind::BadSheetId),
+            ("https://x.feishu.cn/sheets/a?sheet=%zz", InvalidKind::BadSheetId),
+            ("https://x.feishu.cn/sheets/a?sheet=工作表", InvalidKind::BadSheetId),
+            ("https://x.feishu.cn/sheets/a#sheet=a!b", InvalidKind::BadSheetId),
+            ("https://x.feishu.cn/sheets/a#:~:text", InvalidKind::BadSheetId),
+            ("https://x.feishu.cn/sheets/a?range=a%20b!H7", InvalidKind::BadSheetId),
+            ("shtcngNygNfuqhxTBf588jwgWbJ_图", InvalidKind::BadSheetId),
+            ("https://x.feishu.cn/sheets/a?sheet=b#sheet=c", InvalidKind::SeveralSheets),
+            ("https://x.feishu.cn/sheets/a?sheet=b&range=c!H7", InvalidKind::SeveralSheets),
+            ("shtcngNygNfuqhxTBf588jwgWbJ_b?sheet=c", InvalidKind::SeveralSheets),
+        ] {
+            let error = SpreadsheetLink::new(text).expect_err(text);
+            assert_eq!(error.kind(), rule, "{text}");
+            assert!(!error.to_string().contains("pass"), "{error}");
+        }
+        for (text, shown) in [
+            ("x.cn/docx/UXEA", "`docx/UXEA` is a document, which is not a spreadsheet"),
+            ("x.cn/sheets/a?sheet=b#sheet=c", "the link names two sheets, `b` and `c`"),
+        ] {
+            assert_eq!(SpreadsheetLink::new(text).unwrap_err().to_string(), shown);
+        }
+    }
+}
