@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -22,7 +22,7 @@ use proptest::prelude::*;
 /// Whether curl is there. Otherwise a line on standard error that the test harness does not capture says that the test
 /// is skipped.
 fn has_curl() -> bool {
-    let version = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
+    let version = Command::new("sh").args(["-c", "curl --version"]).stdout(Stdio::null()).status();
     let found = version.is_ok_and(|status| status.success());
     if !found {
         writeln!(std::io::stderr(), "SKIPPED: a test of wire::curl, because curl is not installed")
@@ -89,14 +89,13 @@ impl Curl {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let command = wire::curl(request, self.body, Secrets::Shown);
-        // Only the test adds these options, by which every host is this server, and drops TLS, which it lacks.
+        // The server has no TLS. The options send the requests to any host to it, and end a curl that waits.
         let command = command.replacen("--url 'https:", "--url 'http:", 1);
-        let command =
-            format!("{} \\\n  --silent --connect-to ::127.0.0.1:{port}", command.trim_end());
+        let options = format!("--silent --max-time 10 --connect-to ::127.0.0.1:{port}");
+        let command = format!("{} \\\n  {options}", command.trim_end());
         let file = self.folder.join(if self.body == "-" { "stdin" } else { self.body });
         std::fs::write(&file, request.body()).unwrap();
 
-        let started = Instant::now();
         let mut curl = Command::new("sh");
         curl.arg("-c").arg(&command).current_dir(&self.folder);
         curl.env("CURL_HOME", &self.folder).env("HOME", &self.folder).env("no_proxy", "*");
@@ -113,7 +112,7 @@ impl Curl {
             }
         };
         connection.set_nonblocking(false).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut reader = BufReader::new(&connection);
         let arrived = Arrived::read(&mut reader);
         let is_head = arrived.request_line.starts_with("HEAD ");
@@ -121,7 +120,6 @@ impl Curl {
         write!(&connection, "{reply}{}", if is_head { "" } else { "ok" }).unwrap();
         let output = curl.wait_with_output().unwrap();
         assert!(output.status.success(), "{}:\n{command}", output.status);
-        assert!(started.elapsed() < Duration::from_secs(5), "curl waits:\n{command}");
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).unwrap();
         assert!(rest.is_empty(), "more than one request: {}", rest.escape_ascii());
@@ -325,7 +323,7 @@ fn a_command_shows_secrets_only_when_asked() {
     let mut request = request(
         "POST",
         "/a?b='c",
-        "X-A: it's\nAuthorization: Bearer t-secret\nCookie: a=secret\nProxy-Authorization: secret",
+        "X-A: it's\nAccept: a/b\nAuthorization: Bearer t-secret\nCookie: a=secret\nProxy-Authorization: secret",
         "{}",
     );
     request.headers_mut().insert("x-key", marked);
@@ -335,8 +333,9 @@ fn a_command_shows_secrets_only_when_asked() {
         masked,
         r"curl --http1.1 --globoff --path-as-is --request 'POST' \
   --url 'https://open.feishu.cn/a?b='\''c' \
-  --header 'Accept:' --header 'User-Agent:' --header 'Expect:' --header 'Content-Type:' \
+  --header 'User-Agent:' --header 'Expect:' --header 'Content-Type:' \
   --header 'Authorization: ***' \
+  --header 'Accept: a/b' \
   --header 'Cookie: ***' \
   --header 'Proxy-Authorization: ***' \
   --header 'X-A: it'\''s' \
