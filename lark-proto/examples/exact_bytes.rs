@@ -1,4 +1,4 @@
-//! Writes the exact bytes of a request to standard output, for a socket, a diff or a bug report.
+//! Writes the exact bytes of a request to standard output, for a socket, a diff or a bug report; or its curl command.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,19 +7,22 @@ use lark_proto::body::{Body, ImageEncoding};
 use lark_proto::endpoints::GetTenantToken;
 use lark_proto::token::NoToken;
 use lark_proto::values::{AppId, AppSecret};
-use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage, wire};
+use lark_proto::wire::{self, Secrets};
+use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
 const USAGE: &str = "\
-usage: exact_bytes put-image FILE [--avatar] --token T
-       exact_bytes write-sheet-image --spreadsheet TOKEN --cell 'Q7PlXT!H7' [--name NAME] [--base64] FILE --token T
+usage: exact_bytes put-image [--avatar] FILE
+       exact_bytes write-sheet-image --spreadsheet TOKEN --cell 'Q7PlXT!H7' [--name NAME] [--base64] FILE
        exact_bytes tenant-token --app-id ID --app-secret SECRET
 
   --site lark|feishu|URL  where the request goes; lark unless given
-  --body                  only the body
-  --curl                  a curl command that reads the body from standard input; the token is masked
-  --show-token            .. and this shows it
+  --token T               the tenant access token, which is written as it is; without it the bytes have no
+                          `Authorization`, and the curl command has `***` for it
+  --body                  write only the body
+  --curl                  write a curl command that reads the body from standard input
 
-  exact_bytes put-image a.png --token T --body | sh -c \"$(exact_bytes put-image a.png --token T --curl --show-token)\"
+To send a request with curl:
+  exact_bytes put-image a.png --body | sh -c \"$(exact_bytes put-image a.png --curl --token T)\"
 ";
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -41,20 +44,22 @@ fn run(mut args: Args) -> Result<()> {
         return Ok(std::io::stdout().write_all(USAGE.as_bytes())?);
     }
     let (body_only, curl) = (args.flag("--body"), args.flag("--curl"));
-    let secrets =
-        if args.flag("--show-token") { wire::Secrets::Shown } else { wire::Secrets::Masked };
+    let token = args.option("--token")?;
+    let secrets = if token.is_some() { Secrets::Shown } else { Secrets::Hidden };
+    // A token that is hidden may be any.
+    let token = TenantToken::new(token.as_deref().unwrap_or("hidden"))?;
     let site = match args.option("--site")? {
         None => Site::LARK,
         // Nothing is sent from here, so any host will do.
         Some(site) => site.parse().or_else(|_| Site::custom(&site))?,
     };
-    let request = request(&mut args, &site)?;
+    let request = request(&mut args, &site, &token)?;
     let mut out = std::io::stdout().lock();
     if curl {
         out.write_all(wire::curl(&request, "-", secrets).as_bytes())?;
     } else {
         if !body_only {
-            out.write_all(&wire::head(&request))?;
+            out.write_all(&wire::head(&request, secrets))?;
         }
         let mut body = request.into_body();
         while let Some(chunk) = body.next_chunk() {
@@ -64,19 +69,19 @@ fn run(mut args: Args) -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn request(args: &mut Args, site: &Site) -> Result<http::Request<Body>> {
+fn request(args: &mut Args, site: &Site, token: &TenantToken) -> Result<http::Request<Body>> {
     match args.next("command")?.as_str() {
         "put-image" => {
-            let (avatar, token) = (args.flag("--avatar"), args.token()?);
+            let avatar = args.flag("--avatar");
             let image = image(&args.last("FILE")?)?;
             let put = if avatar { PutImage::avatar(image) } else { PutImage::message(image) };
-            Ok(put?.request_streamed(site, &token))
+            Ok(put?.request_streamed(site, token))
         }
         "write-sheet-image" => {
             let spreadsheet = args.required("--spreadsheet")?.parse()?;
             let cell = args.required("--cell")?.parse()?;
-            let (name, base64, token) =
-                (args.option("--name")?, args.flag("--base64"), args.token()?);
+            let name = args.option("--name")?;
+            let base64 = args.flag("--base64");
             let mut write = WriteSheetImage::new(spreadsheet, cell, image(&args.last("FILE")?)?)?;
             if let Some(name) = name {
                 write = write.with_name(&name)?;
@@ -84,7 +89,7 @@ fn request(args: &mut Args, site: &Site) -> Result<http::Request<Body>> {
             if base64 {
                 write = write.with_encoding(ImageEncoding::Base64);
             }
-            Ok(write.request_streamed(site, &token))
+            Ok(write.request_streamed(site, token))
         }
         "tenant-token" => {
             let id = AppId::new(&args.required("--app-id")?)?;
@@ -121,10 +126,6 @@ impl Args {
 
     fn required(&mut self, name: &str) -> Result<String> {
         self.option(name)?.ok_or_else(|| format!("{name} is missing; see --help").into())
-    }
-
-    fn token(&mut self) -> Result<TenantToken> {
-        Ok(TenantToken::new(&self.required("--token")?)?)
     }
 
     fn next(&mut self, name: &str) -> Result<String> {

@@ -36,7 +36,7 @@
 //! * [`error`]: what can go wrong, and by whose fault.
 //! * [`session`]: a whole call, from its token to its result, as a machine that any transport obeys: token life,
 //!   retries, rate limits and the order of writes.
-//! * [`wire`]: a request as the bytes of HTTP/1.1, or as a curl command.
+//! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
 //! * `fake` (with the feature of the same name): a strict Lark in memory to test against.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -36,7 +36,7 @@ fn write() -> WriteSheetImage {
 }
 
 fn check(name: &str, request: http::Request<Bytes>) {
-    let bytes = wire::http1(request);
+    let bytes = wire::http1(request.clone(), wire::Secrets::Shown);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     #[expect(clippy::disallowed_methods, reason = "the way to write the files anew")]
     if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
@@ -44,6 +44,10 @@ fn check(name: &str, request: http::Request<Bytes>) {
     }
     let golden = std::fs::read(&path).unwrap();
     assert_eq!(bytes.escape_ascii().to_string(), golden.escape_ascii().to_string(), "{name}");
+    let site = format!("https://{}", request.uri().host().unwrap()).parse().unwrap();
+    let read = wire::parse(&golden, &site).unwrap();
+    assert_eq!((read.method(), read.uri()), (request.method(), request.uri()), "{name}");
+    assert_eq!((read.headers(), read.body()), (request.headers(), request.body()), "{name}");
 }
 
 #[test]

@@ -5,9 +5,12 @@ use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
+use http::HeaderValue;
 use lark_proto::body::{Body, Boundary, ImageEncoding, Multipart};
+use lark_proto::endpoints::{Payload, Raw};
 use lark_proto::fake::{FakeLark, ImageKind, TokenKind};
 use lark_proto::values::FileName;
+use lark_proto::wire::{self, Secrets};
 use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, UserToken, WriteSheetImage};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -181,6 +184,65 @@ proptest! {
         prop_assert_eq!(written.range.as_deref(), Some(range.as_str()));
         let cell = fake.cell(&written.spreadsheet_token, &range).unwrap();
         prop_assert_eq!((&cell.bytes[..], &cell.name), (&bytes[..], &json_name));
+    }
+
+    #[test]
+    fn a_stored_request_is_read_back(
+        method in "[A-Z!#$%&'*+.^_`|~-]{1,8}",
+        value in any::<String>(),
+        headers in vec(("[!#$%&'*+.^_`|~0-9a-z-]{1,9}", vec(any::<u8>(), 0..9)), 0..9),
+        body in proptest::option::of(content()),
+        site in "https://[a-z]([a-z0-9-]{0,9}\\.[a-z0-9]){0,3}(:[1-9][0-9]{0,3})?|http://(127\\.0\\.0\\.1|\\[::1\\]):81",
+        secrets in prop_oneof![Just(Secrets::Hidden), Just(Secrets::Shown)],
+    ) {
+        let mut raw = Raw::<()>::new(method.parse().unwrap(), "/open-apis/:a").segment(&value).query(&value, &value);
+        for (name, value) in headers {
+            // Spaces around a value do not belong to it.
+            if let Ok(value) = HeaderValue::from_bytes(value.trim_ascii()) {
+                raw = raw.header(name.parse().unwrap(), value);
+            }
+        }
+        if let Some(body) = body {
+            let content_type = HeaderValue::from_static("a/b");
+            raw = raw.payload(Payload { content_type, body: body.into() });
+        }
+        let site = Site::custom(&site).unwrap();
+        let mut request = raw.request(&site, &token());
+        let stored = wire::http1(request.clone(), secrets);
+        if secrets == Secrets::Hidden {
+            for name in ["authorization", "proxy-authorization", "cookie"] {
+                request.headers_mut().remove(name);
+            }
+        }
+        let read = wire::parse(&stored, &site).unwrap();
+        prop_assert_eq!((read.method(), read.uri()), (request.method(), request.uri()));
+        prop_assert_eq!(read.headers(), request.headers());
+        prop_assert!(read.headers().get("authorization").is_none_or(HeaderValue::is_sensitive));
+        prop_assert_eq!(read.body(), request.body());
+        prop_assert_eq!(wire::http1(read, secrets), stored);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_or_read_as_they_are(
+        edits in vec((any::<prop::sample::Index>(), 0_usize..9, vec(any::<u8>(), 0..4)), 1..4),
+    ) {
+        let mut bytes = include_bytes!("golden/write-sheet-image-base64.http").to_vec();
+        for (at, removed, inserted) in edits {
+            let at = at.index(bytes.len());
+            let end = bytes.len().min(at + removed);
+            bytes.splice(at..end, inserted);
+        }
+        match wire::parse(&bytes, &Site::LARK) {
+            Ok(request) => {
+                let again = wire::parse(&wire::http1(request.clone(), Secrets::Shown), &Site::LARK).unwrap();
+                prop_assert_eq!((again.method(), again.uri()), (request.method(), request.uri()));
+                prop_assert_eq!((again.headers(), again.body()), (request.headers(), request.body()));
+            }
+            Err(error) => {
+                let text = error.to_string();
+                prop_assert!(!text.contains(char::is_control) && !text.contains("t-e346"), "{}", text);
+            }
+        }
     }
 
     #[test]

@@ -214,8 +214,8 @@ fn requests_go_out_on_one_connection_as_wire_writes_them() {
         AppSecret::new(FakeLark::APP_SECRET).unwrap(),
     );
     let cell = write(50).request(&site, &TenantToken::new("t-1").unwrap());
-    let expected =
-        [wire::http1(get.request(&site, &NoToken)), wire::http1(cell.clone()), wire::http1(cell)];
+    let bytes = |request| wire::http1(request, wire::Secrets::Shown);
+    let expected = [bytes(get.request(&site, &NoToken)), bytes(cell.clone()), bytes(cell)];
     let received = server.join().unwrap();
     assert_eq!(received.len(), 3);
     for ((connection, mut sent), expected) in received.into_iter().zip(expected) {

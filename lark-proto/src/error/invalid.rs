@@ -107,6 +107,8 @@ kinds! {
     BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
     BoundaryInPart: "the boundary `{}` occurs in a part of the form";
+    NotARequest: "the bytes are not a complete HTTP/1.1 request: {}";
+    ForeignRequest: "the request is for `{}`, which is another site";
     NotJson: "the value cannot be written as JSON: {}";
 }
 

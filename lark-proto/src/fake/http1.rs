@@ -329,7 +329,8 @@ fn excerpt(bytes: &[u8]) -> String {
 /// use lark_proto::values::{AppId, AppSecret};
 ///
 /// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
-/// let request = http1::request(&wire::http1(get.request(&Site::LARK, &NoToken)))?;
+/// let bytes = wire::http1(get.request(&Site::LARK, &NoToken), wire::Secrets::Shown);
+/// let request = http1::request(&bytes)?;
 /// assert_eq!(request.headers()["host"], "open.larksuite.com");
 /// assert_eq!(request.uri().path(), "/open-apis/auth/v3/tenant_access_token/internal");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -266,7 +266,9 @@ impl<'e> Flight<'e> {
         let Permit { within, fresh_connection } = permit;
         let authorization = match &self.credential {
             Credential::Given(authorization) => authorization.clone(),
-            Credential::Own(tenant) => session.tokens.held(tenant).map(|(token, _)| token.header()),
+            Credential::Own(tenant) => {
+                session.tokens.held(tenant).map(|(token, _)| token.header_value())
+            }
         };
         Outgoing {
             request: self.draft.request(&session.site, authorization),

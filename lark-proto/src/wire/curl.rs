@@ -1,0 +1,146 @@
+//! A request as a curl command.
+
+use bytes::Buf;
+use http::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING, USER_AGENT,
+};
+use http::{HeaderName, HeaderValue, Method, Request};
+
+use super::{Secrets, headers, host, is_secret, target, title_case};
+use crate::values::unicode::misleads;
+
+/// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file, or `-`
+/// for standard input (`./-` is a file with that name). A request without a body ignores it.
+///
+/// curl sends what [`http1`](super::http1) writes: the same method, target, headers and body. It adds no header of its
+/// own: `Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form are switched off, and `Host` and
+/// `Content-Length` are curl's unless they would differ. `--http1.1` keeps the version of the protocol. curl's
+/// configuration file and the environment's proxy still apply.
+///
+/// ```
+/// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, wire};
+///
+/// let put = PutImage::message(Image::new("GIF89a..")?)?;
+/// let request = put.request(&Site::LARK, &TenantToken::new("t-secret")?);
+/// let command = wire::curl(&request, "body.bin", wire::Secrets::Hidden);
+/// assert!(command.contains("--header 'Authorization: ***'"));
+/// assert!(command.ends_with("--data-binary '@body.bin'\n"));
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[must_use]
+pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: Secrets) -> String {
+    // `[` and `{` in a URL, or `..` in its path, are curl's to expand unless it is told not to.
+    let mut command = "curl --http1.1 --globoff --path-as-is".to_owned();
+    let has_body = request.body().has_remaining();
+    if request.method() == Method::HEAD && !has_body {
+        // After `--request HEAD`, curl waits for the body that a reply's `Content-Length` announces.
+        command.push_str(" --head");
+    } else {
+        command.push_str(" --request ");
+        command.push_str(&quoted(request.method().as_str()));
+    }
+
+    let mut option = |start: &str, name: &str, value: &str| {
+        command.extend([start, name, " ", value]);
+    };
+    let headers = headers(request);
+    let origin = origin(request, &headers);
+    let target = target(request.uri());
+    if target.starts_with('/') && target.is_ascii() {
+        option(NEXT_LINE, "--url", &quoted(&format!("{origin}{target}")));
+    } else {
+        // No URL has the target `*`, and curl escapes what is not ASCII.
+        option(NEXT_LINE, "--url", &quoted(&format!("{origin}/")));
+        option(" ", "--request-target", &quoted(&target));
+    }
+
+    let curls_own = if has_body {
+        &[ACCEPT, USER_AGENT, EXPECT, CONTENT_TYPE][..]
+    } else {
+        &[ACCEPT, USER_AGENT]
+    };
+    let mut start = NEXT_LINE;
+    for name in curls_own.iter().filter(|name| !request.headers().contains_key(*name)) {
+        option(start, "--header", &quoted(&format!("{}:", title_case(name))));
+        start = " ";
+    }
+
+    for (name, value) in &headers {
+        let is_left_to_curl = match *name {
+            HOST => is_host_of(&origin, value),
+            CONTENT_LENGTH | TRANSFER_ENCODING => true,
+            _ => false,
+        };
+        if is_left_to_curl {
+            continue;
+        }
+        if secrets == Secrets::Hidden && is_secret(name, value) {
+            option(NEXT_LINE, "--header", &header(name, b"***"));
+        } else {
+            option(NEXT_LINE, "--header", &header(name, value.as_bytes()));
+        }
+    }
+
+    if has_body {
+        option(NEXT_LINE, "--data-binary", &quoted(&format!("@{body}")));
+    } else if request.headers().contains_key(CONTENT_LENGTH) {
+        option(NEXT_LINE, "--header", &header(&CONTENT_LENGTH, b"0"));
+    }
+    command.push('\n');
+    command
+}
+
+/// Goes on with the command on the next line.
+const NEXT_LINE: &str = " \\\n  ";
+
+/// `scheme://host[:port]`, from the headers where the URI has no host.
+fn origin<B>(request: &Request<B>, headers: &[(HeaderName, HeaderValue)]) -> String {
+    let uri = request.uri();
+    let scheme = uri.scheme_str().unwrap_or("https");
+    let own = headers.iter().find(|(name, _)| *name == HOST);
+    match (host(uri), own) {
+        ("", Some((_, host))) => format!("{scheme}://{}", String::from_utf8_lossy(host.as_bytes())),
+        (host, _) => format!("{scheme}://{host}"),
+    }
+}
+
+/// Whether curl writes this `Host` for a URL of this origin, in every version. curl leaves out a default port and
+/// rewrites addresses (`127.1`), so only a plain name is left to it.
+fn is_host_of(origin: &str, value: &HeaderValue) -> bool {
+    let host = origin.split_once("://").map_or("", |(_, host)| host);
+    let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let last_label = host.rsplit('.').next().unwrap_or_default();
+    value == host
+        && host.bytes().all(is_plain)
+        && last_label.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+/// A header as the word that curl's `--header` takes: `Name: value`, or `Name;` without a value. curl takes `Name:` for
+/// a header that it shall not send.
+fn header(name: &HeaderName, value: &[u8]) -> String {
+    let name = title_case(name);
+    if value.trim_ascii().is_empty() {
+        return quoted(&format!("{name};"));
+    }
+    let bytes = [name.as_bytes(), b": ", value].concat();
+    let is_unreadable = |c: char| misleads(c) || (c.is_control() && c != '\t');
+    match std::str::from_utf8(&bytes) {
+        Ok(text) if !text.contains(is_unreadable) => quoted(text),
+        _ => printed(&bytes),
+    }
+}
+
+/// One word for a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// One word for a POSIX shell, of bytes that cannot be shown as text.
+fn printed(bytes: &[u8]) -> String {
+    let escaped = bytes.iter().map(|byte| match byte {
+        b'\\' | b'\'' => format!(r"\0{byte:03o}"),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        _ => format!(r"\0{byte:03o}"),
+    });
+    format!("\"$(printf %b '{}')\"", escaped.collect::<String>())
+}

@@ -1,0 +1,212 @@
+//! A request as the bytes of HTTP/1.1 in a fixed order of headers, read back from these bytes, or as a curl command.
+//!
+//! The order of a header map depends on its library, and a transport adds headers of its own. This module is the only
+//! place that promises a whole request byte for byte: for golden files, for bug reports, and for a program that has a
+//! socket and no HTTP client.
+//!
+//! # Store a request and send it again
+//! A request is stored without its token, and gets a fresh token when it is read back. Five lines do it:
+//!
+//! ```
+//! use http::header::AUTHORIZATION;
+//! use lark_proto::wire::{self, Secrets};
+//! use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
+//! # use lark_proto::fake::{FakeLark, TokenKind};
+//! # let now = std::time::UNIX_EPOCH;
+//! # let mut lark = FakeLark::new();
+//! # lark.add_token(TokenKind::Tenant, "t-fresh", now + std::time::Duration::from_secs(60));
+//! # let mut send = |request| lark.handle(now, request);
+//! # let (old, fresh) = (TenantToken::new("t-old")?, TenantToken::new("t-fresh")?);
+//! # let put = PutImage::message(Image::new("GIF89a..")?)?;
+//!
+//! let stored = wire::http1(put.request(&Site::LARK, &old), Secrets::Hidden);
+//! // Later, with a fresh token:
+//! let mut request = wire::parse(&stored, &Site::LARK)?;
+//! request.headers_mut().insert(AUTHORIZATION, fresh.header_value());
+//! let response = send(request); // by any HTTP client
+//! let key = PutImage::decode(response)?;
+//! # assert!(lark.image(key.as_str()).is_some());
+//! # assert!(!stored.windows(5).any(|bytes| bytes == b"t-old"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The body is stored as it is. The bodies of the endpoints that hand out tokens hold the app's secret, so do not store
+//! these requests.
+
+mod curl;
+mod parse;
+
+use bytes::Bytes;
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING,
+};
+use http::{HeaderName, HeaderValue, Request, Uri};
+
+use crate::body::Body;
+
+pub use curl::curl;
+pub use parse::parse;
+
+/// Whether the headers that hold secrets are written: `Authorization`, `Proxy-Authorization`, `Cookie` and every header
+/// whose value is marked as [sensitive](HeaderValue::set_sensitive).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrets {
+    /// [`http1`] and [`head`] leave these headers out. [`curl`] writes `***` for their values.
+    #[default]
+    Hidden,
+    /// The headers are written as they are. The request works, and must not be shared.
+    Shown,
+}
+
+/// The request's head: request line, `Host`, `Authorization`, `Content-Type`, `Content-Length`, any other
+/// header by name, and the empty line.
+///
+/// ```
+/// use lark_proto::{EndpointExt, Site, wire};
+/// use lark_proto::endpoints::GetTenantToken;
+/// use lark_proto::token::NoToken;
+/// use lark_proto::values::{AppId, AppSecret};
+///
+/// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let request = get.request(&Site::LARK, &NoToken);
+/// assert_eq!(
+///     wire::head(&request, wire::Secrets::Shown),
+///     "POST /open-apis/auth/v3/tenant_access_token/internal HTTP/1.1\r\n\
+///      Host: open.larksuite.com\r\n\
+///      Content-Type: application/json; charset=utf-8\r\n\
+///      Content-Length: 35\r\n\r\n",
+/// );
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[must_use]
+pub fn head<B>(request: &Request<B>, secrets: Secrets) -> Bytes {
+    let mut head =
+        format!("{} {} HTTP/1.1\r\n", request.method(), target(request.uri())).into_bytes();
+    let mut headers = headers(request);
+    if secrets == Secrets::Hidden {
+        headers.retain(|(name, value)| !is_secret(name, value));
+    }
+    fields(&mut head, headers.iter().map(|(name, value)| (name, value)));
+    head.into()
+}
+
+/// Appends the headers by line, and the empty line that ends a head.
+pub(crate) fn fields<'h>(
+    head: &mut Vec<u8>,
+    headers: impl IntoIterator<Item = (&'h HeaderName, &'h HeaderValue)>,
+) {
+    for (name, value) in headers {
+        head.extend_from_slice(title_case(name).as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+}
+
+/// The whole request: [`head`] and body. `Content-Length` is the length of the body, whatever the request says.
+#[must_use]
+pub fn http1<B: Into<Body>>(request: Request<B>, secrets: Secrets) -> Bytes {
+    let mut request = request.map(Into::into);
+    if !request.body().is_empty() || request.headers().contains_key(CONTENT_LENGTH) {
+        let len = request.body().len();
+        request.headers_mut().insert(CONTENT_LENGTH, len.into());
+    }
+    request.headers_mut().remove(TRANSFER_ENCODING);
+    let head = head(&request, secrets);
+    let body = request.into_body().into_bytes();
+    [head, body].concat().into()
+}
+
+/// Whether the header holds a secret. Some names always do, even if nobody marked the value.
+fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
+    value.is_sensitive() || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
+}
+
+/// The target of the request line. `PathAndQuery::as_str` has no `/` before a query without a path; its `Display` has.
+fn target(uri: &Uri) -> String {
+    uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
+}
+
+/// The host and port, without the user and password that a URI of a caller's may have.
+fn host(uri: &Uri) -> &str {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    authority.rsplit('@').next().unwrap_or(authority)
+}
+
+/// The headers in their order on the wire, with `Host`.
+fn headers<B>(request: &Request<B>) -> Vec<(HeaderName, HeaderValue)> {
+    const FIRST: [HeaderName; 4] = [HOST, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH];
+    let mut headers: Vec<_> =
+        request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    if !request.headers().contains_key(HOST) {
+        let host = HeaderValue::from_str(host(request.uri())).ok().filter(|host| !host.is_empty());
+        headers.extend(host.map(|host| (HOST, host)));
+    }
+    let place =
+        |name: &HeaderName| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len());
+    headers.sort_by(|(a, _), (b, _)| (place(a), a.as_str()).cmp(&(place(b), b.as_str())));
+    headers
+}
+
+/// `content-type` as `Content-Type`, the way HTTP/1.1 is customarily written.
+fn title_case(name: &HeaderName) -> String {
+    let mut start = true;
+    let upper =
+        |c: char| if std::mem::replace(&mut start, c == '-') { c.to_ascii_uppercase() } else { c };
+    name.as_str().chars().map(upper).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request<Bytes> {
+        let mut key = HeaderValue::from_static("marked-secret");
+        key.set_sensitive(true);
+        Request::post("https://user:secret@open.feishu.cn/a?b='c")
+            .header("x-b", "2")
+            .header("x-a", "it's")
+            .header("x-key", key)
+            .header(CONTENT_LENGTH, 7)
+            .header(TRANSFER_ENCODING, "chunked")
+            .header(AUTHORIZATION, "Bearer t-secret")
+            .header(PROXY_AUTHORIZATION, "Basic secret")
+            .header(COOKIE, "session=secret")
+            .header("x-b", "1")
+            .body("{}".into())
+            .unwrap()
+    }
+
+    #[test]
+    fn the_order_of_headers_is_fixed() {
+        assert_eq!(
+            http1(request(), Secrets::Shown),
+            "POST /a?b='c HTTP/1.1\r\nHost: open.feishu.cn\r\nAuthorization: Bearer t-secret\r\n\
+             Content-Length: 2\r\nCookie: session=secret\r\nProxy-Authorization: Basic secret\r\n\
+             X-A: it's\r\nX-B: 2\r\nX-B: 1\r\nX-Key: marked-secret\r\n\r\n{}"
+        );
+        let mut empty = Request::new(Body::empty());
+        *empty.uri_mut() = Uri::from_static("/x");
+        assert_eq!(http1(empty, Secrets::Shown), "GET /x HTTP/1.1\r\n\r\n");
+    }
+
+    #[test]
+    fn hidden_secrets_are_left_out() {
+        assert_eq!(
+            http1(request(), Secrets::Hidden),
+            "POST /a?b='c HTTP/1.1\r\nHost: open.feishu.cn\r\nContent-Length: 2\r\nX-A: it's\r\n\
+             X-B: 2\r\nX-B: 1\r\n\r\n{}"
+        );
+    }
+
+    #[test]
+    fn a_target_without_a_path_begins_with_a_slash() {
+        for (uri, target) in
+            [("http://a", "/"), ("http://a?b=c", "/?b=c"), ("http://a//b?", "//b?"), ("*", "*")]
+        {
+            assert_eq!(super::target(&uri.parse().unwrap()), target, "{uri}");
+        }
+    }
+}

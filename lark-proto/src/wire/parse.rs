@@ -1,0 +1,289 @@
+//! A request read back from its bytes.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use memchr::memchr;
+
+use super::is_secret;
+use crate::error::{Invalid, InvalidKind};
+use crate::site::Site;
+
+/// Reads a request from the bytes that [`http1`](super::http1) writes: the request that was written, with an absolute
+/// URI. The [module](super) shows how a stored request is sent again.
+///
+/// The request goes to `site`, and its `Host` must be the site's: a file cannot send a token anywhere else. The head's
+/// lines may end in LF alone, as an editor writes them. The body must have exactly the length that `Content-Length`
+/// says. Headers that hold secrets are marked as sensitive.
+///
+/// # Errors
+/// [`InvalidKind::NotARequest`], whose text names the line, and [`InvalidKind::ForeignRequest`], whose text names the
+/// site. No other value is quoted.
+pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
+    let mut lines = Lines { rest: bytes, number: 0 };
+    let mut request = Request::new(Bytes::new());
+    let first = lines.next()?;
+    (*request.method_mut(), *request.uri_mut()) = request_line(first, site)
+        .ok_or_else(|| refused("line 1 is not `METHOD /path HTTP/1.1`".to_owned()))?;
+
+    let headers = request.headers_mut();
+    let mut has_host = false;
+    let mut length_line = 0;
+    loop {
+        let line = lines.next()?;
+        if line.is_empty() {
+            break;
+        }
+        let at = lines.number;
+        let (name, mut value) =
+            field(line).ok_or_else(|| refused(format!("line {at} is not `Name: value`")))?;
+        if name == HOST {
+            if has_host {
+                return Err(refused(format!("line {at} is a second `Host`")));
+            }
+            has_host = true;
+            check_host(&value, at, site)?;
+            continue;
+        }
+        if name == TRANSFER_ENCODING {
+            return Err(refused(format!("line {at}: `Content-Length` has to give the length")));
+        }
+        if name == CONTENT_LENGTH {
+            if length_line != 0 {
+                return Err(refused(format!("line {at} is a second `Content-Length`")));
+            }
+            length_line = at;
+        }
+        if is_secret(&name, &value) {
+            value.set_sensitive(true);
+        }
+        headers
+            .try_append(name, value)
+            .map_err(|_| refused(format!("line {at} is one header too many")))?;
+    }
+    if !has_host {
+        return Err(refused("none of its lines is a `Host`".to_owned()));
+    }
+
+    let body = lines.rest;
+    let len = body.len().to_string();
+    match headers.get(CONTENT_LENGTH) {
+        Some(length) if *length != len => {
+            return Err(refused(format!("line {length_line}: the body has {len} bytes")));
+        }
+        None if !body.is_empty() => {
+            return Err(refused(format!("a body of {len} bytes without `Content-Length`")));
+        }
+        _ => {}
+    }
+    *request.body_mut() = Bytes::copy_from_slice(body);
+    Ok(request)
+}
+
+fn refused(text: String) -> Invalid {
+    Invalid::new(InvalidKind::NotARequest, text)
+}
+
+/// The lines of the head, each without its end.
+struct Lines<'b> {
+    rest: &'b [u8],
+    /// The number of the last line, counted from 1.
+    number: usize,
+}
+
+impl<'b> Lines<'b> {
+    fn next(&mut self) -> Result<&'b [u8], Invalid> {
+        self.number += 1;
+        let number = self.number;
+        let cut =
+            || refused(format!("line {number} is the last, and no empty line ends the headers"));
+        let end = memchr(b'\n', self.rest).ok_or_else(cut)?;
+        let (line, rest) = self.rest.split_at(end);
+        self.rest = rest.get(1..).unwrap_or_default();
+        Ok(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
+
+fn request_line(line: &[u8], site: &Site) -> Option<(Method, Uri)> {
+    let line = std::str::from_utf8(line).ok()?.strip_suffix(" HTTP/1.1")?;
+    let (method, target) = line.split_once(' ')?;
+    let method = Method::from_bytes(method.as_bytes()).ok()?;
+    let uri = Uri::try_from(format!("{site}{target}")).ok()?;
+    // `Uri` drops a fragment and accepts non-ASCII text.
+    let is_kept = uri.path_and_query().is_some_and(|kept| kept == target);
+    (is_kept && target.starts_with('/') && target.is_ascii()).then_some((method, uri))
+}
+
+fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = line.split_at(memchr(b':', line)?);
+    let name = HeaderName::from_bytes(name).ok()?;
+    // Only then is what `trim_ascii` trims no carriage return, but spaces and tabs.
+    let value = HeaderValue::from_bytes(value.get(1..)?).ok()?;
+    let value = HeaderValue::from_bytes(value.as_bytes().trim_ascii()).ok()?;
+    Some((name, value))
+}
+
+/// Checks that the `Host` in line `at` is the site's, in any case and with or without the default port.
+fn check_host(host: &HeaderValue, at: usize, site: &Site) -> Result<(), Invalid> {
+    let host = host.to_str().ok().filter(|host| !host.ends_with('/'));
+    let named =
+        |scheme: &str| host.and_then(|host| Site::custom(&format!("{scheme}://{host}")).ok());
+    let scheme = site.as_str().split_once("://").map_or("https", |(scheme, _)| scheme);
+    if named(scheme).as_ref() == Some(site) {
+        return Ok(());
+    }
+    // Only a host is quoted: a damaged line may hold the next line's token.
+    match named("https") {
+        Some(other) => Err(Invalid::new(InvalidKind::ForeignRequest, other.as_str())),
+        None => Err(refused(format!("line {at} does not name a host"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Secrets, http1};
+
+    #[test]
+    fn a_request_is_read_back() {
+        let stored = "PUT /a/b?c=%2F&d HTTP/1.1\r\nHost: open.larksuite.com\r\n\
+            Authorization: Bearer t-secret\r\nContent-Length: 7\r\nX-A: \r\nX-B: 2\r\nX-B: 1\r\n\r\n\
+            {\r\n\n\n }";
+        let request = parse(stored.as_bytes(), &Site::LARK).unwrap();
+        assert_eq!(request.method(), Method::PUT);
+        assert_eq!(request.uri(), "https://open.larksuite.com/a/b?c=%2F&d");
+        let headers = request.headers();
+        let shown: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let expected = [
+            ("authorization", "Bearer t-secret"),
+            ("content-length", "7"),
+            ("x-a", ""),
+            ("x-b", "2"),
+            ("x-b", "1"),
+        ];
+        assert_eq!(shown, expected);
+        let are_sensitive = ["authorization", "x-b"].map(|name| headers[name].is_sensitive());
+        assert_eq!(are_sensitive, [true, false]);
+        assert_eq!(request.body(), "{\r\n\n\n }");
+        assert_eq!(http1(request, Secrets::Shown), stored);
+    }
+
+    #[test]
+    fn line_ends_case_and_spaces_of_the_head_may_differ() {
+        let lark = "https://open.larksuite.com";
+        for (site, head) in [
+            (lark, "Host: open.larksuite.com\nA: b c\nContent-Length: 1\n\n"),
+            (lark, "content-length:1\r\nhost:Open.Larksuite.com:443\na:\t b c \r\n\n"),
+            ("http://localhost:80", "Host: localhost\nA: b c\nContent-Length: 1\n\r\n"),
+            ("http://[::1]:9", "Host: [0::1]:9\nA: b c\nContent-Length: 1\r\n\n"),
+        ] {
+            let site = Site::custom(site).unwrap();
+            let request = parse(format!("POST /x HTTP/1.1\n{head}\n").as_bytes(), &site).unwrap();
+            assert_eq!(request.uri(), &*format!("{site}/x"), "{head:?}");
+            assert_eq!(
+                (request.headers().len(), &request.headers()["a"]),
+                (2, &"b c".parse().unwrap())
+            );
+            assert_eq!(request.body(), "\n", "{head:?}");
+        }
+    }
+
+    fn assert_refused(bytes: &str, part: &str) {
+        let error = parse(bytes.as_bytes(), &Site::LARK).expect_err(bytes);
+        assert_eq!(error.kind(), InvalidKind::NotARequest, "{bytes:?}");
+        let text = error.to_string();
+        assert!(text.contains(part), "{bytes:?}: {text}");
+        assert!(!text.contains("secret") && !text.contains('…'), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_request_line_is_refused() {
+        for line in [
+            "",
+            "GET / HTTP/1.0",
+            "GET / HTTP/2",
+            "GET / http/1.1",
+            "GET  / HTTP/1.1",
+            "GET /  HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "GET /\r HTTP/1.1",
+            "GET HTTP/1.1",
+            " / HTTP/1.1",
+            "G(T / HTTP/1.1",
+            "GET x HTTP/1.1",
+            "GET ?x HTTP/1.1",
+            "GET * HTTP/1.1",
+            "GET :80/ HTTP/1.1",
+            "GET .evil.example/ HTTP/1.1",
+            "GET @evil.example/ HTTP/1.1",
+            "GET https://open.larksuite.com/ HTTP/1.1",
+            "GET /#x HTTP/1.1",
+            "GET /图 HTTP/1.1",
+        ] {
+            let bytes = format!("{line}\nHost: open.larksuite.com\n\n");
+            assert_refused(&bytes, "line 1 is not `METHOD /path HTTP/1.1`");
+        }
+        assert_refused("GET / HTTP/1.1\n\n", "none of its lines is a `Host`");
+    }
+
+    #[test]
+    fn an_incomplete_request_is_refused_with_its_line() {
+        assert_refused("", "line 1 is the last");
+        assert_refused("GET / HTTP/1.1", "line 1 is the last");
+        for (rest, part) in [
+            ("", "line 3 is the last, and no empty line ends the headers"),
+            ("\r", "line 3 is the last"),
+            ("Authorization: t-secret", "line 3 is the last"),
+            ("Authorization t-secret\n\n", "line 3 is not `Name: value`"),
+            ("A: b\n t-secret\n\n", "line 4 is not `Name: value`"),
+            ("A : b\n\n", "line 3 is not `Name: value`"),
+            (": b\n\n", "line 3 is not `Name: value`"),
+            ("A: b\0\n\n", "line 3 is not `Name: value`"),
+            ("A: b\r\r\n\n", "line 3 is not `Name: value`"),
+            ("A: b\nHost: open.larksuite.com\n\n", "line 4 is a second `Host`"),
+            (
+                "Transfer-Encoding: chunked\n\n0\n\n",
+                "line 3: `Content-Length` has to give the length",
+            ),
+            ("Content-Length: 1\nContent-Length: 1\n\nx", "line 4 is a second `Content-Length`"),
+            ("Content-Length: 1\nA: b\n\nx\n", "line 3: the body has 2 bytes"),
+            ("A: b\nContent-Length: 2\n\nx", "line 4: the body has 1 bytes"),
+            ("Content-Length: 01\n\nx", "line 3: the body has 1 bytes"),
+            ("Content-Length: \n\n", "line 3: the body has 0 bytes"),
+            ("\nx", "a body of 1 bytes without `Content-Length`"),
+        ] {
+            assert_refused(&format!("GET / HTTP/1.1\nHost: open.larksuite.com\n{rest}"), part);
+        }
+    }
+
+    #[test]
+    fn more_headers_than_a_map_holds_are_refused() {
+        let many: String = (0..40_000).map(|n| format!("A{n}: b\n")).collect();
+        let bytes = format!("GET / HTTP/1.1\nHost: open.larksuite.com\n{many}\n");
+        let text = parse(bytes.as_bytes(), &Site::LARK).map(drop).unwrap_err().to_string();
+        assert!(text.ends_with("is one header too many"), "{text}");
+    }
+
+    #[test]
+    fn a_request_for_another_site_is_refused() {
+        for (host, shown) in [
+            ("open.feishu.cn", "https://open.feishu.cn"),
+            ("open.larksuite.com.evil.example", "https://open.larksuite.com.evil.example"),
+            ("Open.Larksuite.Com:80", "https://open.larksuite.com:80"),
+            ("127.0.0.1:443", "https://127.0.0.1"),
+        ] {
+            let bytes = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+            let error = parse(bytes.as_bytes(), &Site::LARK).expect_err(host);
+            assert_eq!(error.kind(), InvalidKind::ForeignRequest, "{host}");
+            let text = format!("the request is for `{shown}`, which is another site");
+            assert_eq!(error.to_string(), text);
+        }
+        for host in
+            ["", "open.larksuite.com/", "user:secret@open.larksuite.com", "a b: secret", "é"]
+        {
+            let bytes = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+            assert_refused(&bytes, "line 2 does not name a host");
+        }
+    }
+}
