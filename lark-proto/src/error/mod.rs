@@ -7,6 +7,7 @@ mod call;
 mod code;
 mod date;
 mod invalid;
+mod scopes;
 
 pub use advice::Advice;
 pub(crate) use advice::after;
@@ -15,3 +16,4 @@ pub(crate) use call::chain;
 pub use call::{CallError, CallErrorKind, WaitFor};
 pub use code::{Class, Code};
 pub use invalid::{Invalid, InvalidKind};
+pub(crate) use scopes::{LINK, link_in, scopes_in};
