@@ -568,6 +568,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "it measures how long the work takes")]
     fn the_work_is_bounded() {
         let secrets = Secrets::new(None, vec!["a".repeat(4095) + "b", "\\".repeat(4096)]);
         for piece in [

@@ -4,8 +4,8 @@ use std::io;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response};
-use lark_proto::endpoints::{GetAppToken, GetTenantToken, Reply, ResendAppTicket, WithLogId};
+use http::{HeaderName, HeaderValue, Method, Response};
+use lark_proto::endpoints::{GetAppToken, GetTenantToken, Raw, Reply, ResendAppTicket, WithLogId};
 use lark_proto::error::{Advice, Unreadable};
 use lark_proto::session::{Call, Limits, Session, Step};
 use lark_proto::{
@@ -382,7 +382,7 @@ fn the_link_that_grants_a_scope_survives_a_long_message() {
 }
 
 /// The error of a call with this token, or the session's own, that is answered like this.
-fn call_error(token: Option<&TenantToken>, replies: &[Response<Bytes>]) -> CallError<io::Error> {
+fn call_error(token: Option<&TenantToken>, replies: &[&Response<Bytes>]) -> CallError<io::Error> {
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let mut session = Session::new(Site::FEISHU, App::custom("cli_x", "hidden-1234").unwrap());
     let mut call: Call<'_, _, io::Error> = match token {
@@ -395,7 +395,7 @@ fn call_error(token: Option<&TenantToken>, replies: &[Response<Bytes>]) -> CallE
     loop {
         match call.next(&mut session, now) {
             Step::Send(_) => {
-                let heard = call.read(replies.next().unwrap().clone());
+                let heard = call.read((*replies.next().unwrap()).clone());
                 call.received(&mut session, now, heard);
             }
             Step::Wait(time) => now += time,
@@ -408,13 +408,13 @@ fn call_error(token: Option<&TenantToken>, replies: &[Response<Bytes>]) -> CallE
 fn a_call_makes_the_link_from_its_app_and_the_scopes() {
     let refusal = r#"{"code":99991672,"msg":"m","error":{"permission_violations":[{"subject":"im:resource"}]}}"#;
     let refusal = reply(400, &[], refusal);
-    let own = call_error(None, &[reply(200, &[], TOKEN), refusal.clone()]);
+    let own = call_error(None, &[&reply(200, &[], TOKEN), &refusal]);
     let link = own.lark().unwrap().api().unwrap().grant_link.as_deref();
     let made =
         "https://open.feishu.cn/app/cli_x/auth?q=im:resource&op_from=openapi&token_type=tenant";
     assert_eq!(link, Some(made));
     // A token of the caller's may be another app's.
-    let given = call_error(Some(&TenantToken::new("t-1").unwrap()), &[refusal]);
+    let given = call_error(Some(&TenantToken::new("t-1").unwrap()), &[&refusal]);
     assert_eq!(given.lark().unwrap().api().unwrap().grant_link, None);
 }
 
@@ -425,8 +425,8 @@ fn a_plain_404_names_the_route_and_the_site() {
     let hint = "https://open.feishu.cn does not know this route";
     let token = TenantToken::new("t-1").unwrap();
     for (error, route) in [
-        (call_error(Some(&token), &[plain.clone()]), "/open-apis/image/v4/put/: "),
-        (call_error(None, &[plain.clone()]), "/open-apis/auth/v3/tenant_access_token/internal: "),
+        (call_error(Some(&token), &[&plain]), "/open-apis/image/v4/put/: "),
+        (call_error(None, &[&plain]), "/open-apis/auth/v3/tenant_access_token/internal: "),
     ] {
         let told = told(error);
         assert!(told.starts_with(route) && told.contains(hint), "{told}");
@@ -462,6 +462,28 @@ fn a_used_up_quota_is_not_tried_again() {
     let heard = call.read(quota);
     call.received(&mut session, UNIX_EPOCH, heard);
     let Step::Done(Err(_)) = call.next(&mut session, UNIX_EPOCH) else { panic!("it goes on") };
+}
+
+#[test]
+fn a_user_that_does_not_exist_is_looked_for_again_where_the_request_is_safe() {
+    let sends = |method: Method| {
+        let find = Raw::<()>::new(method, "/x");
+        let token = TenantToken::new("t-1").unwrap();
+        let mut session = Session::new(Site::FEISHU, App::None);
+        let mut call: Call<'_, _, io::Error> = Call::with_token(&token, &find);
+        let mut now = UNIX_EPOCH;
+        loop {
+            match call.next(&mut session, now) {
+                Step::Send(_) => {
+                    let heard = call.read(reply(200, &[], r#"{"code":20008,"msg":"m"}"#));
+                    call.received(&mut session, now, heard);
+                }
+                Step::Wait(time) => now += time,
+                Step::Done(_) => return call.sends(),
+            }
+        }
+    };
+    assert_eq!((sends(Method::GET), sends(Method::POST)), (4, 1));
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl WriteSheetImage {
     }
 }
 
-/// What the service says of a write.
+/// What the service says of a write. Its texts are bounded and free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SheetImageWritten {
