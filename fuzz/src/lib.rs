@@ -17,7 +17,7 @@ use lark_proto::endpoints::{
 use lark_proto::error::{Advice, InvalidKind};
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
 use lark_proto::fake::{FakeLark, TokenKind};
-use lark_proto::session::Session;
+use lark_proto::session::{Call, Session, Step};
 use lark_proto::token::{AppToken, Authorizes, NoToken};
 use lark_proto::values::{
     AppId, AppSecret, AppTicket, FileName, ImageFormat, SheetId, SpreadsheetToken, TenantKey,
@@ -43,8 +43,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http1", http1),
 ];
 
-/// A reply of any status, headers and body: decoding never panics, succeeds only where the body's code
-/// is 0, and fails in bounded text without control characters.
+/// A reply of any status, headers and body: decoding never panics, succeeds only where the body's code is 0 or a token comes
+/// without one, and fails in bounded text without control characters and without the token of the request, also where
+/// the body quotes it.
 ///
 /// The input is a status and headers by line, an empty line, and the body.
 pub fn reply(mut data: &[u8]) {
@@ -70,16 +71,39 @@ pub fn reply(mut data: &[u8]) {
     decode::<GetTenantToken>(&response);
     decode::<WriteSheetImage>(&response);
     decode::<WithLogId<'_, WriteSheetImage>>(&response);
+    quoted(response);
+}
+
+/// The reply with the request's token in the middle of its body.
+fn quoted(mut response: Response<Bytes>) {
+    const TOKEN: &str = "0aB1cD2eF3";
+    let body = response.body();
+    let (before, after) = body.split_at(body.len() / 2);
+    *response.body_mut() = [before, TOKEN.as_bytes(), after].concat().into();
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let token = TenantToken::new(TOKEN).unwrap();
+    let mut session = Session::new(Site::LARK, App::None);
+    let mut call: Call<'_, _, std::fmt::Error> = Call::with_token(&token, &put);
+    let Step::Send(_) = call.next(&mut session, UNIX_EPOCH) else { panic!("nothing is sent") };
+    let heard = call.read(response);
+    // A key may hold anything, and is the caller's.
+    if !format!("{heard:?}").contains("Ok(ImageKey") {
+        assert!(!format!("{heard:?}").contains(TOKEN), "{heard:?}");
+    }
 }
 
 fn decode<E: Endpoint>(response: &Response<Bytes>) {
     #[derive(Deserialize)]
     struct Envelope {
-        code: Value,
+        code: Option<Value>,
+        tenant_access_token: Option<Value>,
     }
     let Err(error) = E::decode(response.clone()) else {
         let envelope: Envelope = serde_json::from_slice(response.body()).unwrap();
-        assert_eq!(envelope.code, 0, "a success with the code of an error");
+        match envelope.code {
+            Some(code) => assert_eq!(code, 0, "a success with the code of an error"),
+            None => assert!(envelope.tenant_access_token.is_some(), "a success without a code"),
+        }
         return;
     };
     let text = error.to_string();

@@ -223,6 +223,10 @@ pub trait EndpointExt: Endpoint + Sized {
     /// The request with its exact bytes. It cannot fail, because the endpoint's values were checked when they were
     /// built. An endpoint with values that are not checked, such as [`Raw`](crate::endpoints::Raw), can have an invalid
     /// path: [`Path::check`] tells.
+    ///
+    /// `{:?}` of the request masks its token, which is a sensitive header, but shows its body: [`Bytes`] has no secrets.
+    /// The body of a token request holds the app's secret, so do not print such a request;
+    /// [`request_streamed`](Self::request_streamed) has a [`Body`] that shows its length only.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
         self.request_streamed(site, token).map(Body::into_bytes)
     }

@@ -8,8 +8,13 @@ use http::{HeaderMap, Response, StatusCode};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::error::{ApiError, Code, Error, FieldViolation, PermissionViolation, Unreadable, after};
+use crate::error::{
+    ApiError, Code, Error, FieldViolation, LINK, PermissionViolation, Unreadable, after, link_in,
+    scopes_in,
+};
+use crate::redact::Secrets;
 use crate::text::excerpt;
+use crate::values::text::TextVisitor;
 
 /// A reply, received whole.
 ///
@@ -17,6 +22,7 @@ use crate::text::excerpt;
 /// 400 and 429.
 pub struct Reply {
     response: Response<Bytes>,
+    secrets: Secrets,
 }
 
 /// The envelope's outline: what it holds is read only where it is asked for, so that one field of an
@@ -52,9 +58,9 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// A field that is a string and not empty, cut to [`TEXT`] bytes.
-    fn text(&self, name: &str) -> Option<String> {
-        text(self.0.get(name)?)
+    /// A field that is a string and not empty, cleared of `secrets`.
+    fn text(&self, name: &str, secrets: &Secrets) -> Option<String> {
+        text(self.0.get(name)?, secrets)
     }
 
     /// The objects in a field that is an array.
@@ -66,6 +72,8 @@ impl<'a> Object<'a> {
 
 /// What an error's texts are cut to, in bytes.
 const TEXT: usize = 1024;
+/// What a log id is cut to, in bytes.
+const LOG_ID: usize = 128;
 /// How many violations are kept.
 const VIOLATIONS: usize = 32;
 
@@ -73,7 +81,12 @@ impl Reply {
     /// A reply as the transport received it, body and all.
     #[must_use]
     pub fn new(response: Response<Bytes>) -> Self {
-        Self { response }
+        Self::to(Secrets::default(), response)
+    }
+
+    /// The reply to a request that carried `secrets`, which no error of the reply shows.
+    pub(crate) fn to(secrets: Secrets, response: Response<Bytes>) -> Self {
+        Self { response, secrets }
     }
 
     /// The HTTP status. It does not tell success from failure; the code does.
@@ -129,7 +142,18 @@ impl Reply {
     /// # Errors
     /// As [`Reply::data`].
     pub fn top_level<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
-        self.success()?;
+        self.success().map_err(Error::of_token_request)?;
+        self.whole()
+    }
+
+    /// As [`Reply::top_level`], for a `T` with a token in it: a reply with the token is a success also where it has no
+    /// `code`.
+    pub(crate) fn granted<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
+        let has_no_code = self.envelope().is_ok_and(|envelope| envelope.code.is_none());
+        if has_no_code && self.status().is_success() { self.whole() } else { self.top_level() }
+    }
+
+    fn whole<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         serde_json::from_slice(self.body()).map_err(|error| self.unreadable(error.to_string()))
     }
 
@@ -175,8 +199,9 @@ impl Reply {
     /// The error of a reply that has code 0 and yet not what the endpoint documents.
     #[must_use]
     pub fn unreadable(&self, reason: impl Into<String>) -> Error {
-        let log_id = self.log_id();
-        let reply = Unreadable::new(self.status(), self.headers(), self.body(), log_id, reason);
+        let (log_id, reason) = (self.log_id(), reason.into());
+        let (status, headers, body) = (self.status(), self.headers(), self.body());
+        let reply = Unreadable::new(status, headers, body, log_id, &reason, &self.secrets);
         Error::Unreadable(Box::new(reply))
     }
 
@@ -199,45 +224,71 @@ impl Reply {
 
     fn api_error(&self, code: Code, envelope: &Envelope<'_>) -> ApiError {
         let error = envelope.error.map(Object::new).unwrap_or_default();
+        let secrets = &self.secrets;
         let permission = |item: Object<'_>| {
-            let scope = item.text("scope").or_else(|| item.text("subject"))?;
-            Some(PermissionViolation { scope, kind: item.text("type"), url: item.text("url") })
+            let scope = item.text("scope", secrets).or_else(|| item.text("subject", secrets))?;
+            let (kind, url) = (item.text("type", secrets), item.text("url", secrets));
+            Some(PermissionViolation { scope, kind, url })
         };
         let field = |item: Object<'_>| {
-            let description = item.text("description").unwrap_or_default();
-            Some(FieldViolation { field: item.text("field")?, description })
+            let description = item.text("description", secrets).unwrap_or_default();
+            Some(FieldViolation { field: item.text("field", secrets)?, description })
         };
-        ApiError {
+        let permissions = error.list("permission_violations").into_iter();
+        let fields = error.list("field_violations").into_iter();
+        let msg = envelope.msg.and_then(read::<String>).unwrap_or_default();
+        let mut api_error = ApiError {
             code,
-            msg: envelope.msg.and_then(text).unwrap_or_default(),
+            msg: secrets.clear(msg.as_bytes(), TEXT),
             status: self.status(),
             log_id: self.log_id_in(Some(envelope)),
             retry_after: after(self.headers()),
-            detail: error.text("message").or_else(|| envelope.error.and_then(text)),
-            permission_violations: (error.list("permission_violations").into_iter())
-                .filter_map(permission)
-                .collect(),
-            field_violations: error
-                .list("field_violations")
-                .into_iter()
-                .filter_map(field)
-                .collect(),
-            troubleshooter: error.text("troubleshooter"),
+            detail: error
+                .text("message", secrets)
+                .or_else(|| envelope.error.and_then(|text| self::text(text, secrets))),
+            permission_violations: permissions.filter_map(permission).collect(),
+            field_violations: fields.filter_map(field).collect(),
+            troubleshooter: error.text("troubleshooter", secrets),
+            grant_link: None,
+            is_of_token_request: false,
+        };
+        if matches!(code, Code::SCOPE_MISSING | Code::USER_SCOPE_MISSING) {
+            self.read_scopes(&msg, &mut api_error);
+        }
+        api_error
+    }
+
+    /// Reads the link that grants the missing scopes, and the scopes themselves where the service does not list them, from
+    /// the whole message: the link is at its end.
+    fn read_scopes(&self, msg: &str, error: &mut ApiError) {
+        let clear = |text: &str| self.secrets.clear(text.as_bytes(), LINK);
+        let of_violations =
+            || error.permission_violations.iter().find_map(|missing| missing.url.clone());
+        let in_msg = link_in(msg);
+        error.grant_link = in_msg.map(clear).or_else(of_violations);
+        if error.permission_violations.is_empty() {
+            let missing =
+                |scope: &str| PermissionViolation { scope: clear(scope), kind: None, url: None };
+            let scopes = scopes_in(msg, in_msg).take(VIOLATIONS);
+            error.permission_violations = scopes.map(missing).collect();
         }
     }
 
     fn log_id_in(&self, envelope: Option<&Envelope<'_>>) -> Option<String> {
-        let cut = |id: &str| excerpt(id.as_bytes(), 128);
-        let header =
-            |name| self.headers().get(name)?.to_str().ok().filter(|id| !id.is_empty()).map(cut);
+        let secrets = &self.secrets;
+        let header = |name| {
+            let id = self.headers().get(name)?.to_str().ok().filter(|id| !id.is_empty())?;
+            Some(secrets.clear(id.as_bytes(), LOG_ID))
+        };
         let body = || {
             let envelope = envelope?;
             let error = envelope.error.map(Object::new).unwrap_or_default();
-            let inner = error.text("log_id").or_else(|| error.text("logid"));
+            let inner = error.0.get("log_id").copied().and_then(string);
             inner
-                .or_else(|| envelope.log_id.and_then(text))
-                .or_else(|| envelope.logid.and_then(text))
-                .map(|id| cut(&id))
+                .or_else(|| error.0.get("logid").copied().and_then(string))
+                .or_else(|| envelope.log_id.and_then(string))
+                .or_else(|| envelope.logid.and_then(string))
+                .map(|id| secrets.clear(id.as_bytes(), LOG_ID))
         };
         header("x-tt-logid").or_else(body).or_else(|| header("x-request-id"))
     }
@@ -250,17 +301,23 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// A string that is not empty, cut to [`TEXT`] bytes; a token in it, which a service may quote from the
-/// request, is masked.
-fn text(json: &RawValue) -> Option<String> {
-    let text = read::<String>(json).filter(|text| !text.is_empty())?;
-    let text = excerpt(text.as_bytes(), TEXT);
-    let mut pieces = text.split("Bearer ");
-    let first = pieces.next().unwrap_or_default().to_owned();
-    Some(pieces.fold(first, |masked, piece| {
-        let rest = piece.trim_start_matches(|c: char| !c.is_whitespace());
-        masked + "Bearer ***" + rest
-    }))
+/// A string that is not empty, cut to [`TEXT`] bytes and cleared of `secrets`.
+fn text(json: &RawValue, secrets: &Secrets) -> Option<String> {
+    string(json).map(|text| secrets.clear(text.as_bytes(), TEXT))
+}
+
+/// A string that is not empty.
+fn string(json: &RawValue) -> Option<String> {
+    read::<String>(json).filter(|text| !text.is_empty())
+}
+
+/// A text of a success, bounded and cleaned as those of an error are.
+pub(crate) struct Text(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor(|text| Ok(Self(excerpt(text.as_bytes(), TEXT)))))
+    }
 }
 
 /// `{}`, with any space inside.

@@ -4,13 +4,23 @@ use crate::values::unicode::misleads;
 
 /// The first `max` bytes of `text` at most, cut between characters, with spaces for control characters, and `…` if cut.
 pub(crate) fn excerpt(text: &[u8], max: usize) -> String {
+    let cut = boundary(text, max);
+    cleaned(text.get(..cut).unwrap_or(text), cut < text.len())
+}
+
+/// Where to cut `text` so that at most `max` bytes are left and no character is divided.
+pub(crate) fn boundary(text: &[u8], max: usize) -> usize {
     let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
     let cut = max.min(text.len());
-    let cut = (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut);
-    let kept = String::from_utf8_lossy(text.get(..cut).unwrap_or(text));
-    let mut out = String::with_capacity(kept.len() + '…'.len_utf8());
-    out.extend(kept.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }));
-    if cut < text.len() {
+    (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut)
+}
+
+/// `text` with spaces for control characters and for those that mislead, and with `…` behind it if it is cut.
+pub(crate) fn cleaned(text: &[u8], is_cut: bool) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut out = String::with_capacity(text.len() + if is_cut { '…'.len_utf8() } else { 0 });
+    out.extend(text.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }));
+    if is_cut {
         out.push('…');
     }
     out

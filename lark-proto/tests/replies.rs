@@ -1,10 +1,16 @@
 //! Replies, good, odd and hostile, and exactly what is made of each.
 
+use std::io;
+use std::time::UNIX_EPOCH;
+
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response};
-use lark_proto::endpoints::{GetTenantToken, Reply, WithLogId};
+use http::{HeaderName, HeaderValue, Method, Response};
+use lark_proto::endpoints::{GetAppToken, GetTenantToken, Raw, Reply, ResendAppTicket, WithLogId};
 use lark_proto::error::{Advice, Unreadable};
-use lark_proto::{EndpointExt, Error, PutImage, WriteSheetImage};
+use lark_proto::session::{Call, Limits, Session, Step};
+use lark_proto::{
+    App, CallError, EndpointExt, Error, Image, PutImage, Site, TenantToken, WriteSheetImage,
+};
 
 const DATA: &str = r#"{"spreadsheetToken":"sht","updateRange":"Q!A1:A1","revision":80}"#;
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-SECRET","expire":7140}"#;
@@ -118,11 +124,22 @@ const WRITES: &str = r#"
 
 /// The body => how the error is shown.
 const SHOWN: &str = r#"
-{"code":90202,"msg":"a\r\nb\tc"} => code 90202 SHEET_RANGE (HTTP 400): a  b c; log id L L
+{"code":90201,"msg":"a\r\nb\tc"} => code 90201 SHEET_JSON (HTTP 400): a  b c; log id L L
 {"code":42,"msg":"m","error":"why"} => code 42 (HTTP 400): m: why; log id L L
 {"code":42,"error":"why"} => code 42 (HTTP 400): why; log id L L
 {"code":42,"msg":"m","error":{"field_violations":[{"field":"f\n","description":"d\u009b2J"}]}} => code 42 (HTTP 400): m; field `f `: d 2J; log id L L
 {"code":42,"msg":"m","error":{"permission_violations":[{"subject":"s\u0000\u007f"}]}} => code 42 (HTTP 400): m; missing permission `s  `; log id L L
+# What a person can do: by the code, and by the message where the code has two meanings.
+{"code":234011,"msg":"m"} => code 234011 IM_FORMAT (HTTP 400): m; the service does not know the image's format: save it as PNG or JPEG; log id L L
+{"code":99991668,"msg":"Invalid access token"} => code 99991668 USER_TOKEN_INVALID (HTTP 400): Invalid access token; the user's token is wrong or has expired: the user has to log in again; log id L L
+{"code":99991668,"msg":"user access token not support"} => code 99991668 USER_TOKEN_INVALID (HTTP 400): user access token not support; this request takes no user's token: send it with the app's own; log id L L
+{"code":230027,"msg":"Lack of necessary permissions"} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): Lack of necessary permissions; the user has to authorise the app first, or the app lacks a right in the group; log id L L
+{"code":230027,"msg":"The historical version of the APIs does not support cross-tenant scenarios."} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): The historical version of the APIs does not support cross-tenant scenarios.; this old interface does not work across organisations: use the newer `im/v1` one, for images `im/v1/images`; log id L L
+# The scopes that are missing, and the link: once.
+{"code":99991672,"msg":"m","error":{"permission_violations":[{"scope":"a:b","url":"https://x/app/cli_x/auth"}]}} => code 99991672 SCOPE_MISSING (HTTP 400): m; missing permission `a:b`; add one of the missing scopes to the app and publish a version of it, with which they take effect: https://x/app/cli_x/auth; log id L L
+{"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; missing permission `a:b`; add one of the missing scopes to the app and publish a version of it, with which they take effect; log id L L
+{"code":42,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 42 (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; log id L L
+ => unreadable reply (HTTP 400, no content type): not a JSON object; it is empty; log id L L
 <p>502 => unreadable reply (HTTP 400, no content type): not a JSON object; it begins `<p>502`; log id L L
 # What ends a line or turns the reading direction without being a control character.
 {"code":42,"msg":"a\u2028b\u2029c\u202ed\u2066e"} => code 42 (HTTP 400): a b c d e; log id L L
@@ -133,7 +150,7 @@ const SECRETS: &str = r#"{"code":0,"Tenant_Access_Token":"t-SECRET"}
 {"code":0,"tenant_access_token":"t-SEC RET"}
 {"code":0,"tenant_access_token":["t-SECRET"]}
 {"code":0,"tenant_access_token":{"t-SECRET":1}}
-{"code":"t-SECRET","tenant_access_token":"t-SECRET"}
+{"code":"t-SECRET7f1b9a0c2d4e5f60","tenant_access_token":"t-SECRET7f1b9a0c2d4e5f60"}
 {"code":0,"tenant_access_token":"t-SECRET","tenant_access_token":"t-SECRET"}
 {"app_id":"cli_x","app_secret":"SECRET"}
 <p>Authorization: Bearer t-SECRET
@@ -347,6 +364,165 @@ fn huge_texts_are_bounded() {
     assert_eq!(unreadable(&code).content_type.as_deref(), Some(&*format!("{}…", &x[..60])));
     assert_eq!(code.log_id(), Some(&*format!("{}…", &x[..128])));
     assert!(unreadable(&code).reason.len() <= 203, "{code}");
+}
+
+#[test]
+fn the_link_that_grants_a_scope_survives_a_long_message() {
+    let link = "https://open.feishu.cn/app/cli_x/auth?q=a:b,c:d&op_from=openapi&token_type=tenant";
+    for code in [99991672, 99991679] {
+        let msg = format!("{} {link}", "图".repeat(2000));
+        let error = error(&reply(400, &[], format!(r#"{{"code":{code},"msg":"{msg}"}}"#)));
+        let api = error.api().unwrap();
+        assert!(!api.msg.contains(link), "{api}");
+        assert_eq!(api.grant_link.as_deref(), Some(link));
+        assert!(api.to_string().contains(link), "{api}");
+        let scopes: Vec<_> = api.permission_violations.iter().map(|it| &*it.scope).collect();
+        assert_eq!(scopes, ["a:b", "c:d"]);
+    }
+}
+
+/// The error of a call with this token, or the session's own, that is answered like this.
+fn call_error(token: Option<&TenantToken>, replies: &[&Response<Bytes>]) -> CallError<io::Error> {
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let mut session = Session::new(Site::FEISHU, App::custom("cli_x", "hidden-1234").unwrap());
+    let mut call: Call<'_, _, io::Error> = match token {
+        Some(token) => Call::with_token(token, &put),
+        None => Call::new(&put),
+    };
+    call = call.limits(Limits::one_attempt());
+    let mut replies = replies.iter().cycle();
+    let mut now = UNIX_EPOCH;
+    loop {
+        match call.next(&mut session, now) {
+            Step::Send(_) => {
+                let heard = call.read((*replies.next().unwrap()).clone());
+                call.received(&mut session, now, heard);
+            }
+            Step::Wait(time) => now += time,
+            Step::Done(result) => return result.unwrap_err(),
+        }
+    }
+}
+
+#[test]
+fn a_call_makes_the_link_from_its_app_and_the_scopes() {
+    let refusal = r#"{"code":99991672,"msg":"m","error":{"permission_violations":[{"subject":"im:resource"}]}}"#;
+    let refusal = reply(400, &[], refusal);
+    let own = call_error(None, &[&reply(200, &[], TOKEN), &refusal]);
+    let link = own.lark().unwrap().api().unwrap().grant_link.as_deref();
+    let made =
+        "https://open.feishu.cn/app/cli_x/auth?q=im:resource&op_from=openapi&token_type=tenant";
+    assert_eq!(link, Some(made));
+    // A token of the caller's may be another app's.
+    let given = call_error(Some(&TenantToken::new("t-1").unwrap()), &[&refusal]);
+    assert_eq!(given.lark().unwrap().api().unwrap().grant_link, None);
+}
+
+#[test]
+fn a_plain_404_names_the_route_and_the_site() {
+    let plain = reply(404, &[("content-type", "text/plain")], "404 page not found\n");
+    let told = |error: CallError<io::Error>| format!("{}: {}", error.route, error.lark().unwrap());
+    let hint = "https://open.feishu.cn does not know this route";
+    let token = TenantToken::new("t-1").unwrap();
+    for (error, route) in [
+        (call_error(Some(&token), &[&plain]), "/open-apis/image/v4/put/: "),
+        (call_error(None, &[&plain]), "/open-apis/auth/v3/tenant_access_token/internal: "),
+    ] {
+        let told = told(error);
+        assert!(told.starts_with(route) && told.contains(hint), "{told}");
+    }
+    let error = error(&plain);
+    assert!(unreadable(&error).hint().unwrap().starts_with("the site does not know"), "{error}");
+    for other in [reply(404, &[], "<html>"), reply(400, &[], "404 page not found")] {
+        assert_eq!(unreadable(&self::error(&other)).hint(), None);
+    }
+}
+
+#[test]
+fn an_internal_error_of_a_token_request_hints_at_the_credentials() {
+    let internal = reply(200, &[], r#"{"code":2200,"msg":"Internal Error"}"#);
+    let token = GetTenantToken::decode(internal.clone()).unwrap_err();
+    assert!(token.api().unwrap().hint().unwrap().contains("app id"), "{token}");
+    assert!(token.to_string().contains("app id"), "{token}");
+    let other = PutImage::decode(internal).unwrap_err();
+    assert_eq!(other.api().unwrap().hint(), None);
+}
+
+#[test]
+fn a_used_up_quota_is_not_tried_again() {
+    let quota = reply(429, &[("retry-after", "1")], r#"{"code":99991403,"msg":"m"}"#);
+    let error = PutImage::decode(quota.clone()).unwrap_err();
+    assert_eq!(error.advice(), Advice::GiveUp);
+    assert!(!error.api().unwrap().is_rate_limit());
+    let token = TenantToken::new("t-1").unwrap();
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let mut session = Session::new(Site::FEISHU, App::None);
+    let mut call: Call<'_, _, io::Error> = Call::with_token(&token, &put);
+    let Step::Send(_) = call.next(&mut session, UNIX_EPOCH) else { panic!("nothing is sent") };
+    let heard = call.read(quota);
+    call.received(&mut session, UNIX_EPOCH, heard);
+    let Step::Done(Err(_)) = call.next(&mut session, UNIX_EPOCH) else { panic!("it goes on") };
+}
+
+#[test]
+fn a_user_that_does_not_exist_is_looked_for_again_where_the_request_is_safe() {
+    let sends = |method: Method| {
+        let find = Raw::<()>::new(method, "/x");
+        let token = TenantToken::new("t-1").unwrap();
+        let mut session = Session::new(Site::FEISHU, App::None);
+        let mut call: Call<'_, _, io::Error> = Call::with_token(&token, &find);
+        let mut now = UNIX_EPOCH;
+        loop {
+            match call.next(&mut session, now) {
+                Step::Send(_) => {
+                    let heard = call.read(reply(200, &[], r#"{"code":20008,"msg":"m"}"#));
+                    call.received(&mut session, now, heard);
+                }
+                Step::Wait(time) => now += time,
+                Step::Done(_) => return call.sends(),
+            }
+        }
+    };
+    assert_eq!((sends(Method::GET), sends(Method::POST)), (4, 1));
+}
+
+#[test]
+fn a_token_without_a_code_is_a_success_of_a_token_request_only() {
+    let get = |status, body: &str| GetTenantToken::decode(reply(status, &[], body.to_owned()));
+    let grant = get(200, r#"{"tenant_access_token":"t-1","expire":60}"#).unwrap();
+    assert_eq!((grant.token.expose_secret(), grant.expires_in.as_secs()), ("t-1", 60));
+    let app = reply(200, &[], r#"{"msg":"ok","code":null,"app_access_token":"a-1","expire":60}"#);
+    assert_eq!(GetAppToken::decode(app).unwrap().token.expose_secret(), "a-1");
+    for (status, body) in [
+        (500, r#"{"tenant_access_token":"t-1"}"#),
+        (200, r#"{"tenant_access_token":""}"#),
+        (200, r#"{"tenant_access_token":null}"#),
+        (200, r#"{"tenant_access_token":"t-1","code":"0"}"#),
+        (200, r#"{"app_access_token":"t-1"}"#),
+        (200, "{}"),
+    ] {
+        unreadable(&get(status, body).unwrap_err());
+    }
+    let put = reply(200, &[], r#"{"data":{"image_key":"img"}}"#);
+    unreadable(&PutImage::decode(put).unwrap_err());
+    unreadable(&ResendAppTicket::decode(reply(200, &[], "{}")).unwrap_err());
+}
+
+#[test]
+fn the_texts_of_a_success_are_bounded_and_cleaned() {
+    let long = "x".repeat(2000);
+    let written = |fields: &str| {
+        let sheet =
+            reply(200, &[("x-tt-logid", &long)], format!(r#"{{"code":0,"data":{fields}}}"#));
+        WithLogId::<WriteSheetImage>::decode(sheet).unwrap()
+    };
+    let (sheet, log_id) =
+        written(&format!(r#"{{"spreadsheetToken":"{long}","updateRange":"{long}"}}"#));
+    let cut = |max| format!("{}…", &long[..max]);
+    assert_eq!((sheet.spreadsheet_token, sheet.range), (cut(1024), Some(cut(1024))));
+    assert_eq!(log_id, Some(cut(128)));
+    let (sheet, _) = written(r#"{"spreadsheetToken":"a\u001bb\u202ec","updatedRange":"Q!A1\r\n"}"#);
+    assert_eq!((&*sheet.spreadsheet_token, sheet.range.as_deref()), ("a b c", Some("Q!A1  ")));
 }
 
 #[test]

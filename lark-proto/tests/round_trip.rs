@@ -204,7 +204,7 @@ proptest! {
         }
         if let Some(body) = body {
             let content_type = HeaderValue::from_static("a/b");
-            raw = raw.payload(Payload { content_type, body: body.into() });
+            raw = raw.payload(Payload::new(content_type, body));
         }
         let site = Site::custom(&site).unwrap();
         let mut request = raw.request(&site, &token());

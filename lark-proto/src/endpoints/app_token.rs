@@ -79,7 +79,7 @@ impl Endpoint for GetAppToken {
             #[serde(borrow)]
             app_access_token: Cow<'a, str>,
         }
-        let token = reply.top_level::<TopLevel<'_>>()?.app_access_token;
+        let token = reply.granted::<TopLevel<'_>>()?.app_access_token;
         Grant::read(reply, AppToken::new(&token))
     }
 }

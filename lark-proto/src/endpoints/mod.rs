@@ -71,7 +71,7 @@ impl<K> Grant<K> {
             expire: Option<f64>,
         }
         let token = token.map_err(|invalid| reply.unreadable(invalid.to_string()))?;
-        let seconds = reply.top_level::<TopLevel>()?.expire.unwrap_or(0.0);
+        let seconds = reply.granted::<TopLevel>()?.expire.unwrap_or(0.0);
         let seconds = seconds.clamp(0.0, Self::LONGEST_LIFE);
         Ok(Self { token, expires_in: Duration::try_from_secs_f64(seconds).unwrap_or_default() })
     }
@@ -84,6 +84,6 @@ fn tenant_grant(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
         #[serde(borrow)]
         tenant_access_token: Cow<'a, str>,
     }
-    let token = reply.top_level::<TopLevel<'_>>()?.tenant_access_token;
+    let token = reply.granted::<TopLevel<'_>>()?.tenant_access_token;
     Grant::read(reply, TenantToken::new(&token))
 }

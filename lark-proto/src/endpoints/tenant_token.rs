@@ -122,7 +122,7 @@ mod tests {
         for reply in [
             r#"{"code":0,"tenant_access_token":"t-SECRET","#,
             r#"{"code":0,"tenant_access_token":"t-SECRET\n"}"#,
-            r#"{"code":"t-SECRET","tenant_access_token":1}"#,
+            r#"{"code":"t-SECRET7f1b9a0c2d4e5f60","tenant_access_token":1}"#,
             r#"{"code":0,"tenant_access_token":{"t-SECRET":1}}"#,
         ] {
             let error = grant(reply).unwrap_err();

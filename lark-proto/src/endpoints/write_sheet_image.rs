@@ -9,7 +9,7 @@ use crate::endpoints::json_string;
 use crate::error::InvalidKind;
 use crate::error::{Error, Invalid};
 use crate::path::Path;
-use crate::reply::{Reply, lenient};
+use crate::reply::{Reply, Text, lenient};
 use crate::token::TenantOrUser;
 use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 
@@ -105,7 +105,7 @@ impl WriteSheetImage {
     }
 }
 
-/// What the service says of a write.
+/// What the service says of a write. Its texts are bounded and free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SheetImageWritten {
@@ -163,18 +163,18 @@ impl Endpoint for WriteSheetImage {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            spreadsheet_token: String,
+            spreadsheet_token: Text,
             #[serde(default, deserialize_with = "lenient")]
-            update_range: Option<String>,
+            update_range: Option<Text>,
             #[serde(default, deserialize_with = "lenient")]
-            updated_range: Option<String>,
+            updated_range: Option<Text>,
             #[serde(default, deserialize_with = "lenient")]
             revision: Option<i64>,
         }
         let data: Data = reply.data()?;
         Ok(SheetImageWritten {
-            spreadsheet_token: data.spreadsheet_token,
-            range: data.update_range.or(data.updated_range),
+            spreadsheet_token: data.spreadsheet_token.0,
+            range: data.update_range.or(data.updated_range).map(|range| range.0),
             revision: data.revision,
         })
     }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use memchr::memmem;
 
 use super::advice::{self, Advice};
-use super::code::{Class, Code};
-use crate::text::excerpt;
+use super::code::{CREDENTIALS, Class, Code};
+use super::scopes::link_for;
+use crate::redact::Secrets;
+use crate::site::Site;
+use crate::values::AppId;
 
 /// Why a reply is not the result that was asked for.
 #[derive(Clone, Debug)]
@@ -81,6 +83,28 @@ impl Error {
         self
     }
 
+    /// The same error of a call at `site`, with what a person can do about it as far as that takes the site or the id of
+    /// the app whose token the call uses.
+    pub(crate) fn in_call(mut self, site: &Site, app: Option<&AppId>) -> Self {
+        match &mut self {
+            Self::Api(error) => error.make_grant_link(site, app),
+            Self::Unreadable(reply) => {
+                if reply.hint.is_some() {
+                    reply.hint = Some(format!("{site} {NO_ROUTE}"));
+                }
+            }
+        }
+        self
+    }
+
+    /// The error of a reply to a token request.
+    pub(crate) fn of_token_request(mut self) -> Self {
+        if let Self::Api(error) = &mut self {
+            error.is_of_token_request = true;
+        }
+        self
+    }
+
     /// The id that Lark's support asks for, if the reply carried one.
     #[must_use]
     pub fn log_id(&self) -> Option<&str> {
@@ -111,7 +135,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// An error that the service described. Its texts are bounded and free of control characters.
+/// An error that the service described. Its texts are bounded and free of control characters, and of the secrets that
+/// the service may quote from the request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ApiError {
@@ -129,12 +154,16 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself where it is a string.
     pub detail: Option<String>,
-    /// The permissions that are missing.
+    /// The permissions that are missing. Where the service does not list them, those that its message names.
     pub permission_violations: Vec<PermissionViolation>,
     /// The request's fields that the gateway refused.
     pub field_violations: Vec<FieldViolation>,
     /// The service's own hint, with a link to its log.
     pub troubleshooter: Option<String>,
+    /// The page where a missing scope is added to the app: from the service's message, or made by a call that uses the
+    /// token of its session's app.
+    pub grant_link: Option<String>,
+    pub(crate) is_of_token_request: bool,
 }
 
 impl ApiError {
@@ -157,14 +186,40 @@ impl ApiError {
         self.code.class() == Class::Permission || !self.permission_violations.is_empty()
     }
 
-    /// Too many requests, by a limit of the gateway or the service. A document that is
-    /// [busy](Class::DocumentBusy) is no rate limit, whatever the status.
+    /// Too many requests, by a limit of the gateway or the service. A document that is [busy](Class::DocumentBusy) is no
+    /// rate limit, whatever the status; nor is the [month's quota](Code::QUOTA_USED_UP), which comes with HTTP 429.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
         match self.code.class() {
             Class::RateLimit => true,
-            Class::DocumentBusy => false,
-            _ => self.status == StatusCode::TOO_MANY_REQUESTS,
+            Class::Busy | Class::Unknown => self.status == StatusCode::TOO_MANY_REQUESTS,
+            _ => false,
+        }
+    }
+
+    /// What a person can do about it, where the service's own words do not say: [`Code::hint`], for the meaning of the
+    /// code that the message tells.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);
+        match self.code {
+            Code::USER_TOKEN_INVALID if says("token not support") => {
+                Some("this request takes no user's token: send it with the app's own")
+            }
+            Code::MESSAGE_FORBIDDEN if says("historical version") => Some(
+                "this old interface does not work across organisations: use the newer `im/v1` one, \
+                 for images `im/v1/images`",
+            ),
+            Code::INTERNAL if self.is_of_token_request => Some(CREDENTIALS),
+            code => code.hint(),
+        }
+    }
+
+    fn make_grant_link(&mut self, site: &Site, app: Option<&AppId>) {
+        let is_scope = matches!(self.code, Code::SCOPE_MISSING | Code::USER_SCOPE_MISSING);
+        if let (true, None, Some(app)) = (is_scope, &self.grant_link, app) {
+            let scopes = self.permission_violations.iter().map(|missing| &*missing.scope);
+            self.grant_link = link_for(site, app, scopes);
         }
     }
 
@@ -191,8 +246,11 @@ impl fmt::Display for ApiError {
         for violation in self.permission_violations.iter().take(SHOWN) {
             write!(f, "; missing permission `{}`", violation.scope)?;
         }
-        if let Some(hint) = self.code.hint() {
+        if let Some(hint) = self.hint() {
             write!(f, "; {hint}")?;
+        }
+        if let Some(link) = self.grant_link.as_ref().filter(|link| !self.msg.contains(*link)) {
+            write!(f, ": {link}")?;
         }
         if let Some(log_id) = &self.log_id {
             write!(f, "; log id {log_id}")?;
@@ -225,7 +283,7 @@ pub struct FieldViolation {
     pub description: String,
 }
 
-/// A reply that could not be read as the endpoint's.
+/// A reply that could not be read as the endpoint's. Its texts are cleared of secrets.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Unreadable {
@@ -235,41 +293,46 @@ pub struct Unreadable {
     pub content_type: Option<String>,
     /// What was expected and not found.
     pub reason: String,
-    /// The body's beginning, at most 256 bytes of it, cut between characters; withheld when it may
-    /// hold a token.
+    /// The body's beginning, at most 256 bytes of it, cut between characters.
     pub excerpt: String,
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
     /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the latter
     /// counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
+    hint: Option<String>,
 }
 
+/// For the gateway's plain text in place of an error of the service.
+const NO_ROUTE: &str = "does not know this route: is it the right host? \
+    An older private deployment lacks newer routes";
+
 impl Unreadable {
+    /// What a person can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub(crate) fn new(
         status: StatusCode,
         headers: &HeaderMap,
         body: &[u8],
         log_id: Option<String>,
-        reason: impl Into<String>,
+        reason: &str,
+        secrets: &Secrets,
     ) -> Self {
         let content_type = headers.get(http::header::CONTENT_TYPE);
-        let (mut reason, mut excerpt) = (reason.into(), excerpt(body, 256));
-        // A truncated token reply begins with the token, and a reason may quote what it stumbled over.
-        let lower = body.to_ascii_lowercase();
-        let secrets: [&[u8]; 5] =
-            [b"access_token", b"refresh_token", b"\"token\"", b"secret", b"bearer "];
-        if secrets.iter().any(|word| memmem::find(&lower, word).is_some()) {
-            reason = "the reply breaks off or lacks a field".into();
-            excerpt = "(withheld: it may hold a token)".into();
-        }
+        let is_no_route = status == StatusCode::NOT_FOUND
+            && body.trim_ascii_start().starts_with(b"404 page not found");
         Self {
             status,
-            content_type: content_type.map(|value| self::excerpt(value.as_bytes(), 60)),
-            reason: self::excerpt(reason.as_bytes(), 200),
-            excerpt,
+            content_type: content_type.map(|value| secrets.clear(value.as_bytes(), 60)),
+            reason: secrets.clear(reason.as_bytes(), 200),
+            excerpt: secrets.clear(body, 256),
             log_id,
             retry_after: advice::after(headers),
+            hint: is_no_route.then(|| format!("the site {NO_ROUTE}")),
         }
     }
 }
@@ -278,7 +341,13 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content_type = self.content_type.as_deref().unwrap_or("no content type");
         write!(f, "unreadable reply (HTTP {}, {content_type}): ", self.status.as_u16())?;
-        write!(f, "{}; it begins `{}`", self.reason, self.excerpt)?;
+        match &*self.excerpt {
+            "" => write!(f, "{}; it is empty", self.reason)?,
+            excerpt => write!(f, "{}; it begins `{excerpt}`", self.reason)?,
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "; {hint}")?;
+        }
         match &self.log_id {
             Some(log_id) => write!(f, "; log id {log_id}"),
             None => Ok(()),
@@ -339,13 +408,16 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_document_is_no_rate_limit() {
+    fn a_busy_document_or_a_used_up_quota_is_no_rate_limit() {
         for (status, body, is) in [
             (400, r#"{"code":99991400}"#, true),
             (429, r#"{"code":42}"#, true),
             (400, r#"{"code":42}"#, false),
+            (429, r#"{"code":2200}"#, true),
             (200, r#"{"code":90217}"#, false),
             (429, r#"{"code":90217}"#, false),
+            (429, r#"{"code":99991403}"#, false),
+            (429, r#"{"code":99991663}"#, false),
         ] {
             assert_eq!(error(status, body).api().unwrap().is_rate_limit(), is, "{status} {body}");
         }

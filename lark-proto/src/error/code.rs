@@ -42,8 +42,9 @@ pub enum Class {
     Unknown,
 }
 
+/// Each code with its class and, where a person can do more than the service's own words say, a hint.
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $class:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $class:ident $(, $hint:expr)?;)+) => {
         impl Code {
             $($(#[doc = $doc])+ pub const $name: Self = Self($code);)+
 
@@ -53,12 +54,29 @@ macro_rules! codes {
                 match self.0 {
                     $($code => Class::$class,)+
                     95203..=95209 => Class::Busy,
+                    // A user that does not exist; it passes by itself now and then.
+                    20008 => Class::Busy,
                     600 | 1500 | 1642 | 1663 | 5000 | 10101 | 10105 | 10200 | 10500 | 18121
                     | 20050 | 20072 | 45500 | 55001 | 65001 | 91201 | 95001 | 95003 | 95005
                     | 95010 | 95011 | 96001 | 96002 | 96402 | 96403 | 105001 | 131001 | 131009
                     | 230049 | 1315201 | 1315203 | 1315210 => Class::Busy,
                     11232 | 11233 | 11247 | 1000004 | 1000005 | 1061045 => Class::RateLimit,
+                    // A policy of the organisation.
+                    21000 | 21001 => Class::Permission,
+                    // An id of a user or a group that does not exist, or of another organisation.
+                    99992360 | 99992364 => Class::NotFound,
                     _ => Class::Unknown,
+                }
+            }
+
+            /// What a person can do about it, where the service's own words do not say. Where a code has two meanings
+            /// that only the message tells apart, this is the more frequent one; see
+            /// [`ApiError::hint`](crate::error::ApiError::hint).
+            #[must_use]
+            pub fn hint(self) -> Option<&'static str> {
+                match self.0 {
+                    $($($code => Some($hint),)?)+
+                    _ => None,
                 }
             }
 
@@ -74,16 +92,34 @@ macro_rules! codes {
     };
 }
 
+/// For a token request that is refused.
+pub(super) const CREDENTIALS: &str = "check the app id, the app secret and the site: \
+    an app of Feishu is not known at Lark, nor the other way round";
+const NO_BOT: &str = "turn on the bot in the app's settings and publish a version of the app";
+const OWN_IMAGE: &str = "only the app that uploaded an image can send or fetch it, and an avatar not at all: \
+    upload it again with this app, for messages";
+const SHEET_ID: &str = "name the sheet by its id, which follows `?sheet=` in the address bar: \
+    the title on its tab is not the id";
+const DOCUMENT_ACCESS: &str = "scopes are not enough: give the app the right to edit the document \
+    (in the document: ... > More > Add document app); an app that is not found there gets it through a group \
+    that its bot is in, in a wiki also through the members of the space";
+const DOCUMENT_TOKEN: &str = "the token may be that of a wiki page, which is not the spreadsheet's; \
+    or the document is at the other brand, Lark or Feishu, or is not shared with the app";
+const DOCUMENT_BUSY: &str = "another change of the spreadsheet is still running: send one write after another, \
+    and this one again in a minute";
+
 codes! {
     // The gateway.
     /// Too many requests to one API by one app in one tenant; HTTP 429, at older APIs 400.
     RATE_LIMITED = 99991400, RateLimit;
     /// The caller's address is not on the app's allow-list.
-    ADDRESS_NOT_ALLOWED = 99991401, Permission;
+    ADDRESS_NOT_ALLOWED = 99991401, Permission,
+        "the app admits certain addresses only: add this machine's, or its proxy's, to the allow-list in the app's security settings";
     /// The month's quota of calls is used up.
-    QUOTA_USED_UP = 99991403, Limit;
+    QUOTA_USED_UP = 99991403, Limit,
+        "the organisation's calls of this month are used up: wait for the next month, or have an administrator extend the plan";
     /// App id or secret wrong.
-    APP_UNKNOWN = 99991543, App;
+    APP_UNKNOWN = 99991543, App, CREDENTIALS;
     /// No token, or one without `Bearer `; seen as HTTP 400.
     TOKEN_MISSING = 99991661, CallerToken;
     /// The app is disabled.
@@ -95,13 +131,15 @@ codes! {
     /// Tenant token of no tenant.
     TENANT_CODE_INVALID = 99991665, TenantToken;
     /// User token invalid, or the API takes no user tokens; seen as HTTP 400.
-    USER_TOKEN_INVALID = 99991668, CallerToken;
+    USER_TOKEN_INVALID = 99991668, CallerToken,
+        "the user's token is wrong or has expired: the user has to log in again";
     /// Refresh token invalid.
     REFRESH_TOKEN_INVALID = 99991669, CallerToken;
     /// The token begins with neither `t-` nor `u-`.
     TOKEN_FORM = 99991671, CallerToken;
     /// The app lacks a scope; `permission_violations` names it.
-    SCOPE_MISSING = 99991672, Permission;
+    SCOPE_MISSING = 99991672, Permission,
+        "add one of the missing scopes to the app and publish a version of it, with which they take effect";
     /// The app is not available in the tenant.
     APP_UNAVAILABLE = 99991673, App;
     /// The token lacks a permission.
@@ -109,7 +147,8 @@ codes! {
     /// User token expired.
     USER_TOKEN_EXPIRED = 99991677, CallerToken;
     /// The user did not grant the scope.
-    USER_SCOPE_MISSING = 99991679, Permission;
+    USER_SCOPE_MISSING = 99991679, Permission,
+        "add the missing scope to the app, publish a version of it, and have the user log in again to grant it";
     /// A field failed the gateway's validation; `field_violations` names it.
     FIELD_VALIDATION = 99992402, Request;
     /// The service failed, also when it is called too much.
@@ -121,7 +160,7 @@ codes! {
 
     // Token endpoints.
     /// A parameter is missing or malformed; seen as HTTP 200.
-    INVALID_PARAM = 10003, Request;
+    INVALID_PARAM = 10003, Request, CREDENTIALS;
     /// App id not authorized.
     APP_UNAUTHORIZED = 10005, App;
     /// The app access token could not be had, often for lack of a valid `app_ticket`.
@@ -129,23 +168,23 @@ codes! {
     /// The tenant access token could not be had.
     TENANT_TOKEN_FAILED = 10013, App;
     /// The live service's words: app secret invalid, app id not exists.
-    APP_SECRET_INVALID = 10014, App;
+    APP_SECRET_INVALID = 10014, App, CREDENTIALS;
     /// App secret wrong.
-    APP_SECRET_WRONG = 10015, App;
+    APP_SECRET_WRONG = 10015, App, CREDENTIALS;
     /// A custom app has no `app_ticket` to resend.
     TICKET_RESEND_FAILED = 10016, App;
 
     // image/v4 and bots.
     /// The app has no bot.
-    NO_BOT = 11205, App;
+    NO_BOT = 11205, App, NO_BOT;
     /// The form has no `image` file.
     IMAGE_MISSING = 11214, Request;
     /// The image belongs to another app.
-    IMAGE_FOREIGN = 11221, Permission;
+    IMAGE_FOREIGN = 11221, Permission, OWN_IMAGE;
     /// No image has this key.
     IMAGE_KEY_UNKNOWN = 11227, NotFound;
     /// The bot is not turned on.
-    BOT_OFF = 11240, App;
+    BOT_OFF = 11240, App, NO_BOT;
     /// The image could not be stored: check the parameters.
     IMAGE_UPLOAD_FAILED = 18033, Request;
     /// `image_key` is missing.
@@ -157,7 +196,8 @@ codes! {
     /// Writing has stopped for the moment.
     META_WRITING_STOPPED = 232096, Busy;
     /// A parameter is wrong; also what an image part without a file name gets.
-    IM_INVALID_PARAM = 234001, Request;
+    IM_INVALID_PARAM = 234001, Request,
+        "the image needs a file name with its extension, and the kind `message` or `avatar`";
     /// Not authorized; HTTP 401.
     IM_UNAUTHORIZED = 234002, Permission;
     /// The image was deleted.
@@ -165,39 +205,64 @@ codes! {
     /// The file is too large.
     IM_TOO_LARGE = 234006, Limit;
     /// The app's bot is not enabled.
-    IM_NO_BOT = 234007, App;
+    IM_NO_BOT = 234007, App, NO_BOT;
     /// Another app uploaded it.
-    IM_FOREIGN = 234008, Permission;
+    IM_FOREIGN = 234008, Permission, OWN_IMAGE;
     /// The file is empty.
     IM_EMPTY = 234010, Request;
     /// The image's format is not recognised.
-    IM_FORMAT = 234011, Request;
+    IM_FORMAT = 234011, Request,
+        "the service does not know the image's format: save it as PNG or JPEG";
     /// The image has too many pixels.
-    IM_RESOLUTION = 234039, Limit;
+    IM_RESOLUTION = 234039, Limit,
+        "shrink the picture: 12,000 by 12,000 pixels at most, a GIF 2,000 by 2,000, an avatar 4,096 by 4,096";
+
+    // Messages.
+    /// A card names an image that the app cannot use.
+    CARD_IMAGE_KEYS = 200570, Request;
+    /// The bot is not in the group.
+    BOT_NOT_IN_GROUP = 230002, Permission,
+        "add the app's bot to the group";
+    /// The app has no bot.
+    MESSAGE_NO_BOT = 230006, App, NO_BOT;
+    /// The user is outside of the app's availability.
+    USER_UNAVAILABLE = 230013, Permission,
+        "the user is outside of the app's availability: extend it in the app's settings and publish a version";
+    /// The image or file was uploaded by another app.
+    MESSAGE_IMAGE_FOREIGN = 230017, Permission, OWN_IMAGE;
+    /// The user has not authorised the app, or an old API was called across tenants.
+    MESSAGE_FORBIDDEN = 230027, Permission,
+        "the user has to authorise the app first, or the app lacks a right in the group";
+    /// The card could not be made of its content.
+    CARD_CONTENT = 230099, Request;
+    /// The app cannot send messages to users for now, only reply.
+    MESSAGES_TO_USERS_OFF = 230101, Permission;
 
     // sheets v2.
     /// The body is not JSON.
     SHEET_JSON = 90201, Request;
     /// The range is wrong; a cell is `<sheet id>!H7:H7`.
-    SHEET_RANGE = 90202, Request;
+    SHEET_RANGE = 90202, Request,
+        "the cell may lie outside the sheet's grid as it stands (a new sheet has 200 rows and 20 columns): add rows or columns; the range has the form `<sheet id>!H7:H7`";
     /// An internal failure.
     SHEET_FAILED = 90203, Busy;
     /// A parameter is wrong; also "Image format is unknown" when the name has no suffix.
-    SHEET_BODY = 90204, Request;
+    SHEET_BODY = 90204, Request,
+        "the image's name may lack its extension, such as `.png`, or have one that does not fit the image";
     /// The sheet's id is wrong.
-    SHEET_ID_WRONG = 90211, NotFound;
+    SHEET_ID_WRONG = 90211, NotFound, SHEET_ID;
     /// The row or column is wrong.
     SHEET_ROW_OR_COLUMN = 90212, Request;
     /// The app may not edit the spreadsheet.
-    SHEET_PERMISSION = 90213, Permission;
+    SHEET_PERMISSION = 90213, Permission, DOCUMENT_ACCESS;
     /// No spreadsheet has this token.
-    SPREADSHEET_NOT_FOUND = 90214, NotFound;
+    SPREADSHEET_NOT_FOUND = 90214, NotFound, DOCUMENT_TOKEN;
     /// No sheet has this id.
-    SHEET_NOT_FOUND = 90215, NotFound;
+    SHEET_NOT_FOUND = 90215, NotFound, SHEET_ID;
     /// A parameter is empty, or the request changed nothing.
     SHEET_NO_CHANGE = 90216, Request;
     /// Too many requests; also what overlapping writes on one document get.
-    SHEET_TOO_MANY = 90217, DocumentBusy;
+    SHEET_TOO_MANY = 90217, DocumentBusy, DOCUMENT_BUSY;
     /// The cell is protected.
     SHEET_LOCKED_CELL = 90218, Permission;
     /// The sheet has too many cells.
@@ -215,53 +280,44 @@ codes! {
     /// A parameter in the URL is wrong.
     SHEET_URL = 90229, Request;
     /// The previous operation on the document is not finished.
-    SHEET_RETRY_LATER = 90235, DocumentBusy;
+    SHEET_RETRY_LATER = 90235, DocumentBusy, DOCUMENT_BUSY;
     /// The document's data is being loaded.
     SHEET_LOADING = 90242, DocumentBusy;
 
     // sheets v3.
     /// As 90213.
-    SHEET_V3_PERMISSION = 1310213, Permission;
+    SHEET_V3_PERMISSION = 1310213, Permission, DOCUMENT_ACCESS;
     /// As 90214.
-    SHEET_V3_NOT_FOUND = 1310214, NotFound;
+    SHEET_V3_NOT_FOUND = 1310214, NotFound, DOCUMENT_TOKEN;
     /// As 90217.
-    SHEET_V3_TOO_MANY = 1310217, DocumentBusy;
+    SHEET_V3_TOO_MANY = 1310217, DocumentBusy, DOCUMENT_BUSY;
     /// As 90235.
-    SHEET_V3_RETRY_LATER = 1310235, DocumentBusy;
+    SHEET_V3_RETRY_LATER = 1310235, DocumentBusy, DOCUMENT_BUSY;
     /// As 90242.
     SHEET_V3_LOADING = 1310242, DocumentBusy;
     /// More than 4,000 images in one spreadsheet.
-    SHEET_V3_IMAGE_EXCESS = 1310247, Limit;
+    SHEET_V3_IMAGE_EXCESS = 1310247, Limit,
+        "a spreadsheet holds 4,000 images at most: remove some, or use another spreadsheet";
     /// The spreadsheet was deleted.
     SHEET_V3_DELETED = 1310249, NotFound;
 
     // Cloud documents.
     /// The document does not exist; also what a wiki node's token gets.
-    DOCUMENT_NOT_FOUND = 91402, NotFound;
+    DOCUMENT_NOT_FOUND = 91402, NotFound, DOCUMENT_TOKEN;
     /// The document may not be used.
-    DOCUMENT_FORBIDDEN = 91403, Permission;
+    DOCUMENT_FORBIDDEN = 91403, Permission, DOCUMENT_ACCESS;
     /// The document wants a login.
     DOCUMENT_LOGIN = 91404, Permission;
-}
-
-impl Code {
-    /// What a person can do about it, where the service's own words do not say.
-    #[must_use]
-    pub fn hint(self) -> Option<&'static str> {
-        match self {
-            Self::SHEET_PERMISSION | Self::SHEET_V3_PERMISSION | Self::DOCUMENT_FORBIDDEN => Some(
-                "scopes are not enough: add the app to the document \
-                 (in the document: ... > More > Add document app)",
-            ),
-            Self::SPREADSHEET_NOT_FOUND | Self::SHEET_V3_NOT_FOUND | Self::DOCUMENT_NOT_FOUND => {
-                Some("is it a wiki node's token? that is not the spreadsheet's")
-            }
-            Self::APP_SECRET_INVALID | Self::INVALID_PARAM => {
-                Some("an app belongs to one site: Lark or Feishu")
-            }
-            _ => None,
-        }
-    }
+    /// The wiki has no such node.
+    WIKI_NODE_NOT_FOUND = 131005, NotFound,
+        "no page of the wiki has this token: check the link, and the brand, since a page of Feishu is not found at Lark, nor the other way round";
+    /// The wiki's space or node may not be used.
+    WIKI_FORBIDDEN = 131006, Permission,
+        "give the app access to the wiki: as a member of the space, or through a group of its members that the app's bot is in";
+    /// The document is of another tenant.
+    CROSS_TENANT = 1064510, Permission;
+    /// The document is of the other brand.
+    CROSS_BRAND = 1064511, Permission;
 }
 
 impl fmt::Display for Code {
@@ -277,13 +333,99 @@ impl fmt::Display for Code {
 mod tests {
     use super::*;
 
+    /// Code | class | name | words of the hint; `-` for none.
+    const CODES: &str = "
+90202 | Request | SHEET_RANGE | grid as it stands; `<sheet id>!H7:H7`
+90204 | Request | SHEET_BODY | name; extension
+90211 | NotFound | SHEET_ID_WRONG | by its id; not the id
+90213 | Permission | SHEET_PERMISSION | right to edit; Add document app; group; members of the space
+90214 | NotFound | SPREADSHEET_NOT_FOUND | wiki page
+90215 | NotFound | SHEET_NOT_FOUND | by its id; title
+90217 | DocumentBusy | SHEET_TOO_MANY | one write after another
+90235 | DocumentBusy | SHEET_RETRY_LATER | still running
+91402 | NotFound | DOCUMENT_NOT_FOUND | wiki page; other brand; not shared
+91403 | Permission | DOCUMENT_FORBIDDEN | right to edit; group; members of the space
+131005 | NotFound | WIKI_NODE_NOT_FOUND | wiki; brand
+131006 | Permission | WIKI_FORBIDDEN | member of the space; group
+1310213 | Permission | SHEET_V3_PERMISSION | right to edit; group; members of the space
+1310214 | NotFound | SHEET_V3_NOT_FOUND | wiki page
+1310217 | DocumentBusy | SHEET_V3_TOO_MANY | one write after another
+1310235 | DocumentBusy | SHEET_V3_RETRY_LATER | still running
+1310247 | Limit | SHEET_V3_IMAGE_EXCESS | 4,000 images
+1064510 | Permission | CROSS_TENANT | -
+1064511 | Permission | CROSS_BRAND | -
+99991401 | Permission | ADDRESS_NOT_ALLOWED | allow-list; proxy
+99991403 | Limit | QUOTA_USED_UP | next month
+99991543 | App | APP_UNKNOWN | app id; app secret; site
+99991668 | CallerToken | USER_TOKEN_INVALID | log in again
+99991672 | Permission | SCOPE_MISSING | scopes; publish a version
+99991679 | Permission | USER_SCOPE_MISSING | scope; publish a version; log in again
+99992360 | NotFound | - | -
+99992364 | NotFound | - | -
+10003 | Request | INVALID_PARAM | app id; app secret; Feishu; Lark
+10014 | App | APP_SECRET_INVALID | app id; app secret; Feishu; Lark
+10015 | App | APP_SECRET_WRONG | app id; app secret; Feishu; Lark
+2200 | Busy | INTERNAL | -
+11205 | App | NO_BOT | bot; publish a version
+11221 | Permission | IMAGE_FOREIGN | uploaded
+11240 | App | BOT_OFF | bot; publish a version
+20008 | Busy | - | -
+21000 | Permission | - | -
+21001 | Permission | - | -
+200570 | Request | CARD_IMAGE_KEYS | -
+230002 | Permission | BOT_NOT_IN_GROUP | bot to the group
+230006 | App | MESSAGE_NO_BOT | bot; publish a version
+230013 | Permission | USER_UNAVAILABLE | availability; publish a version
+230017 | Permission | MESSAGE_IMAGE_FOREIGN | uploaded; avatar
+230027 | Permission | MESSAGE_FORBIDDEN | authorise
+230099 | Request | CARD_CONTENT | -
+230101 | Permission | MESSAGES_TO_USERS_OFF | -
+234001 | Request | IM_INVALID_PARAM | file name; extension
+234007 | App | IM_NO_BOT | bot; publish a version
+234008 | Permission | IM_FOREIGN | uploaded
+234011 | Request | IM_FORMAT | PNG or JPEG
+234039 | Limit | IM_RESOLUTION | 12,000; 2,000; 4,096
+";
+
+    #[test]
+    fn a_code_has_its_class_its_name_and_its_hint() {
+        for row in CODES.lines().filter(|row| !row.is_empty()) {
+            let [code, class, name, words] = row.split(" | ").collect::<Vec<_>>()[..] else {
+                panic!("{row}")
+            };
+            let code = Code(code.parse().unwrap());
+            assert_eq!(format!("{:?}", code.class()), class, "{row}");
+            assert_eq!(code.name(), Some(name).filter(|name| *name != "-"), "{row}");
+            match code.hint() {
+                None => assert_eq!(words, "-", "{row}"),
+                Some(hint) => {
+                    let is_said = words.split("; ").all(|words| hint.contains(words));
+                    assert!(is_said, "{row}: {hint}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_is_a_line_of_plain_text_about_the_next_step() {
+        let codes = (0..1_400_000).chain(99_990_000..100_000_000).map(Code);
+        let hints: Vec<_> = codes.filter_map(|code| Some((code, code.hint()?))).collect();
+        assert!(hints.len() > 30, "{}", hints.len());
+        for (code, hint) in hints {
+            assert!((20..=300).contains(&hint.len()), "{code}: {hint}");
+            assert!(hint.starts_with(|c: char| c.is_ascii_lowercase()), "{code}: {hint}");
+            assert!(!hint.ends_with('.') && !hint.contains("::"), "{code}: {hint}");
+            assert!(!hint.contains("  ") && !hint.contains(char::is_control), "{code}: {hint}");
+        }
+    }
+
     #[test]
     fn every_code_that_clears_by_itself_is_retried_and_no_other() {
         let retried = "600 1500 1642 1663 2200 5000 10101 10105 10200 10500 45500 55001 65001 90203 \
             90217 90228 90235 90242 91201 95001 95003 95005 95010 95011 95203 95204 95205 95206 \
             95207 95208 95209 96001 96002 96402 96403 105001 11232 11233 11247 18121 1000004 \
             1000005 99991400 230020 230049 232096 131001 131009 1061045 1310217 1310235 1310242 \
-            1315201 1315203 1315210 20050 20072";
+            1315201 1315203 1315210 20050 20072 20008";
         let listed: Vec<i64> = retried.split_whitespace().map(|n| n.parse().unwrap()).collect();
         let busy = [90217, 90228, 90235, 90242, 1310217, 1310235, 1310242];
         for code in (0..1_400_000).chain(99_990_000..100_000_000) {

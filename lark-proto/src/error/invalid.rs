@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::text::excerpt;
+use crate::redact::{Secrets, without_user_info};
 
 /// A value that was refused when it was built: its [`InvalidKind`], and a text that quotes the part that is wrong,
 /// shortened. Secrets are never quoted.
@@ -22,9 +22,11 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// `part` is quoted in the message, so it must not hold a secret.
+    /// `part` is quoted in the message, so it must not hold a secret. The user and password of a URL are left out, and so is
+    /// what looks like a token, in case it was entered in the wrong place.
     pub(crate) fn new(kind: InvalidKind, part: impl AsRef<[u8]>) -> Self {
-        Self { kind, part: excerpt(part.as_ref(), 60) }
+        let part = without_user_info(part.as_ref());
+        Self { kind, part: Secrets::default().clear(&part, 60) }
     }
 
     /// What is wrong.
@@ -115,6 +117,36 @@ kinds! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_user_info_of_a_url_is_quoted() {
+        let shown = |part: &str| Invalid::new(InvalidKind::BadSpreadsheetLink, part).part;
+        for (part, quoted) in [
+            ("https://user:pass@x.feishu.cn/wrong", "https://***@x.feishu.cn/wrong"),
+            ("https://user:p@ss@x.feishu.cn/wrong", "https://***@x.feishu.cn/wrong"),
+            ("https://user:pa/ss@x.feishu.cn/wrong", "https://***@x.feishu.cn/wrong"),
+            ("https://pass@x.feishu.cn/wrong", "https://***@x.feishu.cn/wrong"),
+            ("HTTPS://user:pass@x.feishu.cn", "HTTPS://***@x.feishu.cn"),
+            ("user:pass@x.feishu.cn/wrong", "***@x.feishu.cn/wrong"),
+            ("<https://user:pass@x.feishu.cn>", "<https://***@x.feishu.cn>"),
+            ("https://x.feishu.cn/sheets/", "https://x.feishu.cn/sheets/"),
+            ("Q7PlXT!H7@", "Q7PlXT!H7@"),
+            ("a@x.example", "a@x.example"),
+            ("t-caecc734c2e3328a62489fe0648c4b98", "***"),
+        ] {
+            assert_eq!(shown(part), quoted, "{part}");
+        }
+        let link = "https://user:pass@x.feishu.cn/wrong";
+        for error in [
+            link.parse::<crate::SpreadsheetLink>().unwrap_err(),
+            link.parse::<crate::values::SpreadsheetToken>().unwrap_err(),
+            link.parse::<crate::Site>().unwrap_err(),
+            crate::Site::custom(link).unwrap_err(),
+        ] {
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("pass") && !shown.contains("user"), "{shown}");
+        }
+    }
 
     #[test]
     fn a_text_quotes_the_part_in_its_place() {

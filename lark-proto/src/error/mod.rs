@@ -8,6 +8,7 @@ mod code;
 mod concerns;
 mod date;
 mod invalid;
+mod scopes;
 
 pub use advice::Advice;
 pub(crate) use advice::after;
@@ -16,3 +17,4 @@ pub use call::{CallError, CallErrorKind, WaitFor};
 pub use code::{Class, Code};
 pub use concerns::Concerns;
 pub use invalid::{Invalid, InvalidKind};
+pub(crate) use scopes::{LINK, link_in, scopes_in};

@@ -180,7 +180,7 @@ impl<'e, O, T> Call<'e, O, T> {
     /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> Heard<O> {
         Heard(if self.untyped.flight.is_sent() {
-            Kind::Call((self.read)(&Reply::new(reply)))
+            Kind::Call((self.read)(&Reply::to(self.untyped.flight.secrets(), reply)))
         } else {
             Kind::Token(reply)
         })

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use super::event::{Event, Events};
 use super::slot::Refusal;
 use super::step::{Outgoing, Permanence, Phases, Purpose};
@@ -12,6 +14,8 @@ use crate::endpoint::{Draft, Endpoint, Quota, Resend};
 use crate::error::Advice;
 use crate::error::{ApiError, Error, Outcome};
 use crate::error::{Class, Code};
+use crate::redact::Secrets;
+use crate::values::AppId;
 
 /// The least wait before a write is sent again after HTTP 502 or 504: the first send may still be running.
 const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
@@ -27,6 +31,8 @@ pub(super) struct Flight<'e> {
     quota: Quota,
     reply_limit: u64,
     pub(super) credential: Credential,
+    /// The `Authorization` header of the request that was sent last.
+    authorization: Option<HeaderValue>,
     pub(super) limits: Limits,
     pub(super) jitter: u64,
     used: Used,
@@ -121,6 +127,7 @@ impl<'e> Flight<'e> {
             quota: endpoint.quota(),
             reply_limit: endpoint.reply_limit(),
             credential,
+            authorization: None,
             limits: Limits::default(),
             jitter: 0,
             used: Used::default(),
@@ -262,22 +269,35 @@ impl<'e> Flight<'e> {
     }
 
     /// The call's own request.
-    pub(super) fn outgoing(&self, session: &Session, permit: Permit) -> Outgoing {
+    pub(super) fn outgoing(&mut self, session: &Session, permit: Permit) -> Outgoing {
         let Permit { within, fresh_connection } = permit;
-        let authorization = match &self.credential {
+        self.authorization = match &self.credential {
             Credential::Given(authorization) => authorization.clone(),
             Credential::Own(tenant) => {
                 session.tokens.held(tenant).map(|(token, _)| token.header_value())
             }
         };
         Outgoing {
-            request: self.draft.request(&session.site, authorization),
+            request: self.draft.request(&session.site, self.authorization.clone()),
             purpose: Purpose::Call,
             within,
             keep_for: within,
             phases: Phases::of(self.draft.len()),
             reply_limit: self.reply_limit,
             fresh_connection,
+        }
+    }
+
+    /// The secrets of the call's own request.
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::new(self.authorization.clone(), Vec::new())
+    }
+
+    /// The app whose token the call uses, as far as the session knows.
+    pub(super) fn app_id<'s>(&self, session: &'s Session) -> Option<&'s AppId> {
+        match self.credential {
+            Credential::Own(_) => session.app.id(),
+            Credential::Given(_) => None,
         }
     }
 

@@ -275,7 +275,7 @@ impl Session {
         now: Duration,
         reply: Response<Bytes>,
     ) -> Option<(&'static str, Error)> {
-        self.tokens.received(&self.app, request, reply, now, &mut self.woken)
+        self.tokens.received(&self.app, &self.site, request, reply, now, &mut self.woken)
     }
 
     fn token_failure<T>(

@@ -11,6 +11,7 @@ use crate::endpoint::EndpointExt;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
 use crate::error::Advice;
 use crate::error::Error;
+use crate::redact::Secrets;
 use crate::site::Site;
 use crate::token::{AppToken, NoToken};
 use crate::values::{App, AppTicket, TenantKey};
@@ -90,6 +91,21 @@ impl Wanted {
             }
             (Self::Ticket, ..) => ResendAppTicket::new(id, secret).request_streamed(site, &NoToken),
         }
+    }
+
+    /// The secrets in the body of the request.
+    pub(super) fn secrets(&self, app: &App, app_token: Option<&AppToken>) -> Secrets {
+        let secret = match app {
+            App::Custom { secret, .. } | App::Store { secret, .. } => Some(secret.expose_secret()),
+            App::None => None,
+        };
+        let ticket = match self {
+            Self::App(ticket) => Some(ticket.expose_secret()),
+            Self::Tenant(_) | Self::Ticket => None,
+        };
+        let app_token = app_token.map(AppToken::expose_secret);
+        let all = [secret, ticket, app_token].into_iter().flatten().map(str::to_owned);
+        Secrets::new(None, all.collect())
     }
 }
 

@@ -40,6 +40,7 @@ use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
 use crate::endpoint::{Endpoint, REPLY_LIMIT};
 use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use crate::error::{CallErrorKind, Class, Code, Error};
+use crate::redact::Secrets;
 use crate::reply::Reply;
 use crate::site::Site;
 use crate::token::{AppToken, TenantToken};
@@ -84,6 +85,8 @@ struct InFlight {
     driver_of: Option<TenantKey>,
     /// A deadline that is reported before this time is that of the driver, and no failure of the service.
     given_up: Duration,
+    /// The secrets in the request's body.
+    secrets: Secrets,
 }
 
 /// The requests in flight, in the order in which they were sent.
@@ -276,6 +279,7 @@ impl Tokens {
         let route = what.route(app);
         let app_token = self.app.held().map(|(token, _)| token);
         let request = what.request(app, site, tenant, app_token);
+        let secrets = what.secrets(app, app_token);
         let fresh_connection = match what {
             Wanted::Tenant(_) => {
                 self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(sent))
@@ -284,7 +288,7 @@ impl Tokens {
         };
         let given_up = now.saturating_add(MAX_REQUEST_TIME - REQUEST_TIME_TOLERANCE);
         let driver_of = tenant.clone();
-        let in_flight = InFlight { what, tenant: tenant.clone(), driver_of, given_up };
+        let in_flight = InFlight { what, tenant: tenant.clone(), driver_of, given_up, secrets };
         self.in_flight.0.push((id, in_flight));
         let phases = Phases::of(request.body().len());
         let outgoing = Outgoing {
@@ -322,14 +326,15 @@ impl Tokens {
     pub(super) fn received(
         &mut self,
         app: &App,
+        site: &Site,
         id: FetchId,
         reply: Response<Bytes>,
         now: Duration,
         woken: &mut Woken,
     ) -> Option<(&'static str, Error)> {
-        let InFlight { what, tenant, .. } = self.in_flight.get(id)?;
+        let InFlight { what, tenant, secrets, .. } = self.in_flight.get(id)?;
         let (what, tenant) = (what.clone(), tenant.clone());
-        let reply = Reply::new(reply);
+        let reply = Reply::to(secrets.clone(), reply);
         let granted = match what {
             Wanted::Tenant(_) => GetTenantToken::read(&reply).map(|grant| {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };
@@ -349,6 +354,7 @@ impl Tokens {
             self.in_flight.remove(id);
             return None;
         };
+        let error = error.in_call(site, app.id());
         let route = what.route(app);
         if self.recover(app, &what, &error, now, woken) {
             self.in_flight.remove(id);

@@ -89,6 +89,7 @@ impl<'e, T> Untyped<'e, T> {
     }
 
     pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
+        let error = error.in_call(&session.site, self.flight.app_id(session));
         if let Some(verdict) = self.flight.answered(session, Answer::Refused(&error), now) {
             self.failed(CallErrorKind::Lark(error), verdict);
         }

@@ -1,0 +1,127 @@
+//! The scopes that an app lacks, and the link to the page of the developer console that grants them.
+
+use memchr::memmem;
+
+use crate::site::Site;
+use crate::values::AppId;
+use crate::values::text::is_id;
+
+/// The longest link, in bytes. A longer one loses its query, with which it would name the scopes.
+pub(crate) const LINK: usize = 2048;
+
+/// The link to the page in a message of the service, which is at the end of a long text in two languages.
+pub(crate) fn link_in(text: &str) -> Option<&str> {
+    let mut rest = text;
+    while let Some(start) = memmem::find(rest.as_bytes(), b"https://") {
+        let found = rest.get(start..)?;
+        let is_outside = |c: char| !c.is_ascii_graphic() || "\"'`<>()[]{}".contains(c);
+        let (link, behind) = found.split_at(found.find(is_outside).unwrap_or(found.len()));
+        let (page, _) = link.split_once('?').unwrap_or((link, ""));
+        if (page.contains("/app/") && page.ends_with("/auth")) || page.ends_with("/scope-apply") {
+            let link = link.trim_end_matches(['.', ',', ';']);
+            return Some(if link.len() > LINK { page } else { link });
+        }
+        rest = behind;
+    }
+    None
+}
+
+/// The scopes that a message names: those of its link, else those of its first list in brackets.
+pub(crate) fn scopes_in<'a>(text: &'a str, link: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+    let query = link.and_then(|link| link.split_once('?')).map_or("", |(_, query)| query);
+    let named =
+        query.split('&').find_map(|pair| pair.strip_prefix("q=").or(pair.strip_prefix("scopes=")));
+    let listed = || text.split_once('[')?.1.split_once(']').map(|(list, _)| list);
+    let scopes = named.or_else(listed).unwrap_or_default();
+    scopes.split(',').map(str::trim).filter(|scope| is_scope(scope))
+}
+
+/// The link for these scopes of the app.
+pub(crate) fn link_for<'a>(
+    site: &Site,
+    app: &AppId,
+    scopes: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    if !is_id(app.as_str(), 128) {
+        return None;
+    }
+    let mut query = String::new();
+    for scope in scopes.filter(|scope| is_scope(scope)) {
+        if query.len() + scope.len() > LINK - 512 {
+            break;
+        }
+        let separator = if query.is_empty() { "?q=" } else { "," };
+        query = query + separator + scope;
+    }
+    if !query.is_empty() {
+        query += "&op_from=openapi&token_type=tenant";
+    }
+    Some(format!("{site}/app/{app}/auth{query}"))
+}
+
+/// Whether `text` is the name of a scope, such as `im:resource:upload`.
+fn is_scope(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b":._-".contains(&byte);
+    (1..=128).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str = "https://open.feishu.cn/app/cli_x/auth?q=im:resource,im:resource:upload&op_from=openapi&token_type=tenant";
+
+    #[test]
+    fn the_grant_link_is_found_in_a_message() {
+        let live = format!("点击链接申请：{LINK}");
+        let newer = "https://open.feishu.cn/page/scope-apply?clientID=cli_x&scopes=a:b";
+        let long = format!("https://open.feishu.cn/app/cli_x/auth?q={}", "a:b,".repeat(1000));
+        for (text, link) in [
+            (&*live, Some(LINK)),
+            (&format!("see https://open.feishu.cn/document/x, then <{LINK}>."), Some(LINK)),
+            (&format!("{LINK}."), Some(LINK)),
+            (newer, Some(newer)),
+            (&long, Some("https://open.feishu.cn/app/cli_x/auth")),
+            ("https://open.feishu.cn/app/cli_x", None),
+            ("https://open.feishu.cn/document?x=/app/cli_x/auth", None),
+            ("https:// https://", None),
+            ("", None),
+        ] {
+            assert_eq!(link_in(text), link, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_scopes_of_a_message_are_those_of_its_link_or_list() {
+        let listed = "One of the following scopes is required: [a:b, c:d.e].需要：[f]";
+        for (text, link, scopes) in [
+            ("[x]", Some(LINK), "im:resource im:resource:upload"),
+            ("", Some("https://x/page/scope-apply?clientID=cli_x&scopes=a:b"), "a:b"),
+            (listed, None, "a:b c:d.e"),
+            (listed, Some("https://x/app/cli_x/auth"), "a:b c:d.e"),
+            ("a [b", None, ""),
+            ("[two words, ,图,a:b]", None, "a:b"),
+        ] {
+            assert_eq!(
+                scopes_in(text, link).collect::<Vec<_>>().join(" "),
+                scopes,
+                "{text} {link:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_made_link_names_the_app_and_as_many_scopes_as_fit() {
+        let made = |app: &str, scopes: &[&str]| {
+            link_for(&Site::FEISHU, &AppId::new(app).unwrap(), scopes.iter().copied())
+        };
+        assert_eq!(made("cli_x", &["im:resource", "im:resource:upload"]).as_deref(), Some(LINK));
+        assert_eq!(
+            made("cli_x", &["a b", ""]).as_deref(),
+            Some("https://open.feishu.cn/app/cli_x/auth")
+        );
+        assert_eq!(made("cli/../x", &["a:b"]), None);
+        let many = made("cli_x", &["scope:number:one"; 1000]).unwrap();
+        assert!((1000..=super::LINK).contains(&many.len()), "{}", many.len());
+    }
+}
