@@ -47,7 +47,6 @@ pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod path;
-mod redact;
 mod reply;
 pub mod session;
 mod site;

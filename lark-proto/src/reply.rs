@@ -12,9 +12,9 @@ use crate::error::{
     ApiError, Code, Error, FieldViolation, LINK, PermissionViolation, Unreadable, after, link_in,
     scopes_in,
 };
-use crate::redact::Secrets;
+use crate::text::Secrets;
 use crate::text::excerpt;
-use crate::values::text::TextVisitor;
+use crate::values::macros::TextVisitor;
 
 /// A reply, received whole.
 ///

@@ -9,7 +9,7 @@ use http::uri::Uri;
 use crate::error::Invalid;
 use crate::error::InvalidKind;
 use crate::path::Path;
-use crate::values::text::text_traits;
+use crate::values::macros::text_traits;
 
 /// The service's base URL: always `https`, save on loopback, with no path, query or user info.
 ///

@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 use crate::error::Invalid;
 use crate::error::InvalidKind;
-use crate::values::text::secret_traits;
+use crate::values::macros::secret_traits;
 
 mod sealed {
     pub trait Sealed {}

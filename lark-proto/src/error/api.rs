@@ -8,8 +8,8 @@ use http::{HeaderMap, StatusCode};
 use super::advice::{self, Advice};
 use super::code::{CREDENTIALS, Class, Code};
 use super::scopes::link_for;
-use crate::redact::Secrets;
 use crate::site::Site;
+use crate::text::Secrets;
 use crate::values::AppId;
 
 /// Why a reply is not the result that was asked for.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::redact::{Secrets, without_user_info};
+use crate::text::{Secrets, without_user_info};
 
 /// A value that was refused when it was built: its [`InvalidKind`], and a text that quotes the part that is wrong,
 /// shortened. Secrets are never quoted.

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use crate::site::Site;
 use crate::values::AppId;
-use crate::values::text::is_id;
+use crate::values::macros::is_id;
 
 /// The longest link, in bytes. A longer one loses its query, with which it would name the scopes.
 pub(crate) const LINK: usize = 2048;

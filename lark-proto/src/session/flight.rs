@@ -14,7 +14,7 @@ use crate::endpoint::{Draft, Endpoint, Quota, Resend};
 use crate::error::Advice;
 use crate::error::{ApiError, Error, Outcome};
 use crate::error::{Class, Code};
-use crate::redact::Secrets;
+use crate::text::Secrets;
 use crate::values::AppId;
 
 /// The least wait before a write is sent again after HTTP 502 or 504: the first send may still be running.

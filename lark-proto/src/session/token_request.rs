@@ -11,8 +11,8 @@ use crate::endpoint::EndpointExt;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
 use crate::error::Advice;
 use crate::error::Error;
-use crate::redact::Secrets;
 use crate::site::Site;
+use crate::text::Secrets;
 use crate::token::{AppToken, NoToken};
 use crate::values::{App, AppTicket, TenantKey};
 

@@ -40,9 +40,9 @@ use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
 use crate::endpoint::{Endpoint, REPLY_LIMIT};
 use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use crate::error::{CallErrorKind, Class, Code, Error};
-use crate::redact::Secrets;
 use crate::reply::Reply;
 use crate::site::Site;
+use crate::text::Secrets;
 use crate::token::{AppToken, TenantToken};
 use crate::values::{App, AppTicket, TenantKey};
 

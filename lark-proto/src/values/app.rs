@@ -1,7 +1,7 @@
 //! The app that a client acts as.
 
 use crate::error::Invalid;
-use crate::values::text::{is_visible, secret, text};
+use crate::values::macros::{is_visible, secret, text};
 
 text! {
     /// An app's id, such as `cli_a1b2c3`: 1 to 128 visible ASCII characters.

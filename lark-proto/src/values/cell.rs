@@ -3,7 +3,7 @@
 use crate::error::Invalid;
 use crate::error::InvalidKind;
 use crate::values::SheetId;
-use crate::values::text::text_traits;
+use crate::values::macros::text_traits;
 
 /// The last column that a sheet can have, SEZ, and its last row.
 const LAST: (u32, u32) = (13_000, 5_000_000);

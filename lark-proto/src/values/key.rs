@@ -1,6 +1,6 @@
 //! The key of an uploaded image.
 
-use crate::values::text::{is_visible, text};
+use crate::values::macros::{is_visible, text};
 
 text! {
     /// What names an uploaded image in messages: 1 to 256 visible ASCII characters, such as

@@ -5,8 +5,8 @@ use base64_simd::{STANDARD, STANDARD_NO_PAD};
 use crate::error::Invalid;
 use crate::error::InvalidKind;
 use crate::values::cell;
+use crate::values::macros::text_traits;
 use crate::values::spreadsheet::{Kind, not_a_spreadsheet};
-use crate::values::text::text_traits;
 use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 
 /// A link to a spreadsheet, with the sheet and the cell that it names, or the spreadsheet's token alone.

@@ -6,10 +6,9 @@ mod cell;
 mod image;
 mod key;
 mod link;
+pub(crate) mod macros;
 mod name;
 mod spreadsheet;
-pub(crate) mod text;
-pub(crate) mod unicode;
 
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Invalid, InvalidKind};
-use crate::values::unicode::{is_joiner, is_variation_selector, misleads};
+use crate::text::{is_joiner, is_variation_selector, misleads};
 use crate::values::{Image, ImageFormat};
 
 /// A file name whose extension says the image's real format: the service reads the format from the name,

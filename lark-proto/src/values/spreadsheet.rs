@@ -4,7 +4,7 @@ use crate::error::Invalid;
 use crate::error::InvalidKind;
 use crate::text::excerpt;
 use crate::values::SpreadsheetLink;
-use crate::values::text::{is_id, text, text_traits};
+use crate::values::macros::{is_id, text, text_traits};
 
 text! {
     /// The id of a sheet inside a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. It stands in the

@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Method, Request};
 
 use super::{Secrets, headers, host, is_secret, target, title_case};
-use crate::values::unicode::misleads;
+use crate::text::misleads;
 
 /// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file, or `-`
 /// for standard input (`./-` is a file with that name). A request without a body ignores it.

@@ -5,7 +5,7 @@ use std::fmt;
 use http::HeaderValue;
 use memchr::{memchr_iter, memchr2_iter, memmem};
 
-use crate::text::{boundary, cleaned, excerpt, misleads};
+use super::{boundary, cleaned, excerpt, misleads};
 
 /// The secrets that a request carries, which no text from its reply may show.
 #[derive(Clone, Default, PartialEq, Eq)]

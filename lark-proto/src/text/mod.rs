@@ -1,6 +1,10 @@
 //! Texts from elsewhere, made fit to be shown.
 
-use crate::values::unicode::misleads;
+mod redact;
+mod unicode;
+
+pub(crate) use redact::{Secrets, without_user_info};
+pub(crate) use unicode::{is_joiner, is_variation_selector, misleads};
 
 /// The first `max` bytes of `text` at most, cut between characters, with spaces for control characters, and `…` if cut.
 pub(crate) fn excerpt(text: &[u8], max: usize) -> String {

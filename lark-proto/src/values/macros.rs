@@ -47,7 +47,7 @@ macro_rules! text_traits {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str($crate::values::text::TextVisitor(Self::new))
+                deserializer.deserialize_str($crate::values::macros::TextVisitor(Self::new))
             }
         }
     };
@@ -81,7 +81,7 @@ macro_rules! text {
             }
         }
 
-        $crate::values::text::text_traits!($name);
+        $crate::values::macros::text_traits!($name);
     };
 }
 
@@ -114,7 +114,7 @@ macro_rules! secret {
             }
         }
 
-        $crate::values::text::secret_traits!($name);
+        $crate::values::macros::secret_traits!($name);
     };
 }
 
