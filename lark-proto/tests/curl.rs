@@ -25,8 +25,8 @@ fn has_curl() -> bool {
     let version = Command::new("sh").args(["-c", "curl --version"]).stdout(Stdio::null()).status();
     let found = version.is_ok_and(|status| status.success());
     if !found {
-        writeln!(std::io::stderr(), "SKIPPED: a test of wire::curl, because curl is not installed")
-            .unwrap();
+        let message = b"SKIPPED: a test of wire::curl, because curl is not installed\n";
+        std::io::stderr().write_all(message).unwrap();
     }
     found
 }

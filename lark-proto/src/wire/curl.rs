@@ -15,7 +15,8 @@ use crate::text::misleads;
 /// curl sends what [`http1`](super::http1) writes: the same method, target, headers and body. It adds no header of its
 /// own: `Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form are switched off, and `Host` and
 /// `Content-Length` are curl's unless they would differ. `--http1.1` keeps the version of the protocol. curl's
-/// configuration file and the environment's proxy still apply.
+/// configuration file and the environment's proxy still apply. After a HEAD request with a body, which no endpoint makes,
+/// curl waits for the body of the reply.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, wire};

@@ -117,7 +117,7 @@ fn request_line(line: &[u8], site: &Site) -> Option<(Method, Uri)> {
 fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_at(memchr(b':', line)?);
     let name = HeaderName::from_bytes(name).ok()?;
-    // Only then is what `trim_ascii` trims no carriage return, but spaces and tabs.
+    // A valid value has no carriage return, so that `trim_ascii` trims spaces and tabs only.
     let value = HeaderValue::from_bytes(value.get(1..)?).ok()?;
     let value = HeaderValue::from_bytes(value.as_bytes().trim_ascii()).ok()?;
     Some((name, value))
