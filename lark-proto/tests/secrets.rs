@@ -46,11 +46,8 @@ enum Kind {
 /// The error of a call whose request carries `secret` and gets `reply`.
 fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<io::Error> {
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
-    let token = TenantToken::new("t-1").unwrap();
     let (app, call) = match kind {
-        Kind::Token => {
-            (App::None, Call::with_token(&TenantToken::new(secret).unwrap_or(token), &put))
-        }
+        Kind::Token => (App::None, Call::with_token(&TenantToken::new(secret).unwrap(), &put)),
         Kind::AppSecret => (App::custom("cli_x", secret).unwrap(), Call::new(&put)),
         Kind::AppTicket | Kind::AppToken => {
             let app = App::store("cli_x", "-").unwrap();

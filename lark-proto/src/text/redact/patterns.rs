@@ -1,0 +1,181 @@
+//! What looks like a secret.
+
+use memchr::{memchr_iter, memchr2_iter, memmem};
+
+/// Calls `found` with the place of each part of `text` that looks like a secret: a token by its beginning, and the value of
+/// `Bearer` or of a name such as `app_secret`.
+pub(super) fn find(text: &[u8], found: &mut impl FnMut(usize, usize)) {
+    tokens(text, found);
+    values(text, found);
+}
+
+/// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` with 16 more of a token's characters, which are not words or a file name.
+fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
+    let is_start = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        before.is_none_or(|byte| !byte.is_ascii_alphanumeric())
+    };
+    let mut done = 0;
+    for dash in memchr_iter(b'-', text) {
+        let start = match text.get(..dash) {
+            Some([.., b't' | b'u' | b'a' | b'T' | b'U' | b'A']) => dash - 1,
+            Some([.., b'u' | b'U', b'r' | b'R']) => dash - 2,
+            _ => continue,
+        };
+        if start < done || !is_start(start) {
+            continue;
+        }
+        // The rest of a run that is ordinary is ordinary too.
+        done = end_of(text, dash + 1, is_of_token);
+        let run = text.get(dash + 1..done).unwrap_or_default();
+        if run.len() >= 16 && !is_ordinary(run) {
+            find(start, done);
+        }
+    }
+    done = 0;
+    for start in memmem::find_iter(text, b"eyJ").filter(|start| is_start(*start)) {
+        let end = end_of(text, start, is_of_token);
+        if start >= done && end - start >= 19 {
+            find(start, end);
+            done = end;
+        }
+    }
+}
+
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+/// The end of the bytes from `at` for which `is_inside` holds.
+fn end_of(text: &[u8], at: usize, is_inside: fn(u8) -> bool) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| !is_inside(*byte)).unwrap_or(rest.len())
+}
+
+/// Whether `run` consists of words and numbers, or ends as a file name does. A token mixes letters and digits.
+fn is_ordinary(run: &[u8]) -> bool {
+    const EXTENSIONS: [&[u8]; 16] = [
+        b"png", b"jpg", b"jpeg", b"gif", b"bmp", b"webp", b"tif", b"tiff", b"heic", b"ico", b"bpg",
+        b"svg", b"pdf", b"json", b"xlsx", b"csv",
+    ];
+    let mut parts = run.split(|byte| !byte.is_ascii_alphanumeric());
+    let is_number = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    let extension = memchr::memrchr(b'.', run).and_then(|dot| run.get(dot + 1..));
+    let is_extension = |end: &[u8]| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(end));
+    let is_ordinary = |part: &[u8]| is_number(part) || is_word(part);
+    parts.all(is_ordinary) || extension.is_some_and(is_extension)
+}
+
+/// Whether `text` could be a word: a few letters in lower case, in upper case, or with a capital first.
+fn is_word(text: &[u8]) -> bool {
+    let rest = text.get(1..).unwrap_or_default();
+    let is_in_one_case =
+        rest.iter().all(u8::is_ascii_lowercase) || text.iter().all(u8::is_ascii_uppercase);
+    text.len() < 16 && is_in_one_case && text.iter().all(u8::is_ascii_alphabetic)
+}
+
+/// Finds what follows `Bearer`, and what follows a secret's name and `:` or `=`: as in JSON, a query or a header.
+fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
+    let mut done = 0;
+    for colon in memchr2_iter(b':', b'=', text) {
+        let name = text.get(..colon).map(name_at_end).unwrap_or_default();
+        if colon < done || !is_secret_name(name) {
+            continue;
+        }
+        let start = end_of(text, colon + 1, |byte| matches!(byte, b' ' | b'>'));
+        let (start, end) = match text.get(start) {
+            Some(quote @ (b'"' | b'\'')) => (start + 1, end_of_quoted(text, start + 1, *quote)),
+            // Where nested JSON ends does not matter: nothing behind it is worth the risk.
+            Some(b'[' | b'{') => (start, text.len()),
+            _ => {
+                let end = end_of(text, start, is_of_value);
+                let is_prose =
+                    text.get(colon) == Some(&b':') && text.get(start..end).is_some_and(is_word);
+                (start, if is_prose { start } else { end })
+            }
+        };
+        if start < end {
+            find(start, end);
+        }
+        done = end;
+    }
+    let lower = text.to_ascii_lowercase();
+    for scheme in [&b"bearer"[..], b"basic"] {
+        let mut done = 0;
+        for found in memmem::find_iter(&lower, scheme) {
+            let gap = found + scheme.len();
+            let start = end_of(text, gap, |byte| matches!(byte, b' ' | b':' | b'='));
+            if found < done || gap == start {
+                continue;
+            }
+            let end = end_of(text, start, is_of_value);
+            if !text.get(start..end).is_some_and(is_word) {
+                find(start, end);
+            }
+            done = end;
+        }
+    }
+}
+
+/// The name that `text` ends with, in quotes or not.
+fn name_at_end(text: &[u8]) -> &[u8] {
+    const LONGEST: usize = 64;
+    let text = text.get(text.len().saturating_sub(LONGEST)..).unwrap_or(text);
+    let text = text.trim_ascii_end();
+    let text = text.strip_suffix(b"\"").or(text.strip_suffix(b"'")).unwrap_or(text);
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let start = text.iter().rposition(|byte| !is_of_name(byte)).map_or(0, |before| before + 1);
+    text.get(start..).unwrap_or_default()
+}
+
+/// Whether a value of this name is a secret: `app_secret`, `appSecret`, `X-App-Secret`, `tenant_access_token` and the like,
+/// but not the token of a spreadsheet.
+fn is_secret_name(name: &[u8]) -> bool {
+    const ENDS: [&[u8]; 9] = [
+        b"secret",
+        b"accesstoken",
+        b"refreshtoken",
+        b"verificationtoken",
+        b"appticket",
+        b"encryptkey",
+        b"apikey",
+        b"password",
+        b"authorization",
+    ];
+    let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    let name: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
+    matches!(&*name, b"token" | b"idtoken" | b"ticket")
+        || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+fn is_of_value(byte: u8) -> bool {
+    !matches!(
+        byte,
+        b' ' | b'"'
+            | b'\''
+            | b'`'
+            | b','
+            | b';'
+            | b'&'
+            | b'<'
+            | b'>'
+            | b'('
+            | b')'
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+    )
+}
+
+/// Where the value ends that begins at `at`, behind `quote`: at the next quote that something follows which can stand behind
+/// a value, or at the end of the text.
+fn end_of_quoted(text: &[u8], at: usize, quote: u8) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let is_end = |end: &usize| {
+        let behind = rest.get(end + 1..).unwrap_or_default();
+        let behind = behind.iter().take(8).find(|byte| **byte != b' ');
+        behind.is_none_or(|byte| !is_of_value(*byte))
+    };
+    memchr_iter(quote, rest).find(is_end).map_or(text.len(), |end| at + end)
+}

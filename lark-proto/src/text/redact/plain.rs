@@ -1,0 +1,141 @@
+//! A text in which secrets are looked for: without its escapes, but with the place of each character.
+
+use memchr::memmem;
+
+use super::patterns;
+use crate::text::misleads;
+
+/// A part of a text, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// A text in which secrets are looked for: one byte per character, and a space for each character that shows nothing.
+pub(super) struct Plain {
+    bytes: Vec<u8>,
+    /// Where each byte comes from.
+    spans: Vec<Span>,
+}
+
+/// A character that occurs in no secret.
+const OTHER: u8 = 0xff;
+
+impl Plain {
+    pub(super) fn new(text: &[u8]) -> Self {
+        let mut plain = Self::with_room(text.len());
+        let mut at = 0;
+        for chunk in text.utf8_chunks() {
+            for (offset, c) in chunk.valid().char_indices() {
+                let start = at + offset;
+                plain.push(byte(c), Span { start, end: start + c.len_utf8() });
+            }
+            at += chunk.valid().len();
+            if !chunk.invalid().is_empty() {
+                plain.push(OTHER, Span { start: at, end: at + chunk.invalid().len() });
+            }
+            at += chunk.invalid().len();
+        }
+        plain
+    }
+
+    fn with_room(len: usize) -> Self {
+        Self { bytes: Vec::with_capacity(len), spans: Vec::with_capacity(len) }
+    }
+
+    fn push(&mut self, byte: u8, span: Span) {
+        self.bytes.push(byte);
+        self.spans.push(span);
+    }
+
+    /// Replaces each escape by the character that it stands for. Returns whether there was one.
+    pub(super) fn unescape(&mut self) -> bool {
+        let mut unescaped = Self::with_room(self.bytes.len());
+        let mut at = 0;
+        while let Some((byte, rest)) = self.bytes.get(at..).and_then(<[u8]>::split_first) {
+            let (len, byte) = escape(*byte, rest).unwrap_or((1, *byte));
+            if let Some(span) = self.span(at, at + len) {
+                unescaped.push(byte, span);
+            }
+            at += len;
+        }
+        let was_escaped = unescaped.bytes.len() < self.bytes.len();
+        *self = unescaped;
+        was_escaped
+    }
+
+    /// The part of the original text that these bytes stand for.
+    fn span(&self, start: usize, end: usize) -> Option<Span> {
+        let (first, last) = (self.spans.get(start)?, self.spans.get(end.checked_sub(1)?)?);
+        Some(Span { start: first.start, end: last.end })
+    }
+
+    /// Finds the `known` secrets in any letter case and with any spaces inside; and what looks like a secret: tokens by their
+    /// beginning, and the values of `Bearer` and of keys such as `app_secret`.
+    pub(super) fn find(&self, known: &[Vec<u8>], spans: &mut Vec<Span>) {
+        let mut find = |start, end| spans.extend(self.span(start, end));
+        patterns::find(&self.bytes, &mut find);
+        if known.is_empty() {
+            return;
+        }
+        let (text, places) = self.dense();
+        let place = |at: usize| places.get(at).copied();
+        for secret in known {
+            for found in memmem::find_iter(&text, secret) {
+                if let (Some(first), Some(last)) = (place(found), place(found + secret.len() - 1)) {
+                    find(first, last + 1);
+                }
+            }
+        }
+    }
+
+    /// The bytes in lower case without the spaces, and the place of each among all bytes.
+    pub(super) fn dense(&self) -> (Vec<u8>, Vec<usize>) {
+        let all = self.bytes.iter().enumerate().filter(|(_, byte)| **byte != b' ');
+        all.map(|(at, byte)| (byte.to_ascii_lowercase(), at)).unzip()
+    }
+}
+
+fn byte(c: char) -> u8 {
+    if c.is_whitespace() || c.is_control() || misleads(c) {
+        return b' ';
+    }
+    u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER)
+}
+
+/// The length of the escape that begins with `first`, and the character that it stands for: of JSON (`\/`, `\u002d`), of a
+/// URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
+fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
+    let code = |code: u32| char::from_u32(code).map_or(OTHER, byte);
+    match (first, rest) {
+        (b'\\', [c @ (b'/' | b'"' | b'\'' | b'\\'), ..]) => Some((2, *c)),
+        (b'\\', [b'n' | b't' | b'r' | b'b' | b'f', ..]) => Some((2, b' ')),
+        (b'\\', [b'u', a, b, c, d, ..]) => Some((6, code(hex(&[*a, *b, *c, *d])?))),
+        (b'%', [a, b, ..]) => Some((3, code(hex(&[*a, *b])?))),
+        (b'&', _) => {
+            let len = rest.iter().take(10).position(|byte| *byte == b';')?;
+            let byte = match rest.get(..len)? {
+                b"amp" => b'&',
+                b"quot" => b'"',
+                b"apos" => b'\'',
+                b"lt" => b'<',
+                b"gt" => b'>',
+                b"nbsp" => b' ',
+                [b'#', b'x' | b'X', digits @ ..] => code(hex(digits)?),
+                [b'#', digits @ ..] => code(std::str::from_utf8(digits).ok()?.parse().ok()?),
+                _ => return None,
+            };
+            Some((len + 2, byte))
+        }
+        _ => None,
+    }
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    let digit = |digit: &u8| char::from(*digit).to_digit(16);
+    digits
+        .iter()
+        .map(digit)
+        .try_fold(0_u32, |code, digit| code.checked_mul(16)?.checked_add(digit?))
+}
