@@ -70,8 +70,8 @@ fn send<O>(session: &mut Session, call: &mut Running<'_, O>) {
 }
 
 fn receive<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
-    let heard = call.read(reply(json));
-    call.received(session, SystemTime::UNIX_EPOCH, heard);
+    let parsed = call.read(reply(json));
+    call.received(session, SystemTime::UNIX_EPOCH, parsed);
 }
 
 /// Takes the last steps.
@@ -225,8 +225,8 @@ impl<'e, O> Adapter<'e, O> {
         if json == REFUSED {
             reply.headers_mut().insert("x-ogw-ratelimit-reset", 1.into());
         }
-        let heard = self.calls[call].read(reply);
-        self.calls[call].received(&mut self.session, SystemTime::UNIX_EPOCH + self.now, heard);
+        let parsed = self.calls[call].read(reply);
+        self.calls[call].received(&mut self.session, SystemTime::UNIX_EPOCH + self.now, parsed);
         self.ready.push_back(call);
         self.wake();
     }

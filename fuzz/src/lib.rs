@@ -85,10 +85,10 @@ fn quoted(mut response: Response<Bytes>) {
     let mut session = Session::new(Site::LARK, App::None);
     let mut call: Call<'_, _, std::fmt::Error> = Call::with_token(&token, &put);
     let Step::Send(_) = call.next(&mut session, UNIX_EPOCH) else { panic!("nothing is sent") };
-    let heard = call.read(response);
+    let parsed = call.read(response);
     // A key may hold anything, and is the caller's.
-    if !format!("{heard:?}").contains("Ok(ImageKey") {
-        assert!(!format!("{heard:?}").contains(TOKEN), "{heard:?}");
+    if !format!("{parsed:?}").contains("Ok(ImageKey") {
+        assert!(!format!("{parsed:?}").contains(TOKEN), "{parsed:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use hyper::rt::Timer;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Call, FetchId, Outgoing, Purpose, Session, Step};
+use lark_proto::session::{Call, Outgoing, Purpose, Session, Step, TokenRequestId};
 use lark_proto::token::Authorizes;
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
@@ -232,7 +232,7 @@ struct CallGuard<'a, 'e, O, S: Transport> {
     call: Call<'e, O, S::Error>,
     shared: &'a Shared<S>,
     /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
-    in_hand: Option<FetchId>,
+    in_hand: Option<TokenRequestId>,
 }
 
 impl<O, S: Transport> CallGuard<'_, '_, O, S> {
@@ -250,9 +250,9 @@ impl<O, S: Transport> CallGuard<'_, '_, O, S> {
         let parker = &self.shared.parker;
         match outcome {
             Ok(reply) => {
-                let heard = self.call.read(reply);
+                let parsed = self.call.read(reply);
                 parker.report(&mut self.call, |call, session, now| {
-                    call.received(session, now, heard);
+                    call.received(session, now, parsed);
                 });
             }
             Err(broken) => {
@@ -270,7 +270,7 @@ impl<O, S: Transport> CallGuard<'_, '_, O, S> {
         if !self.shared.parker.is_parked(id, context.waker()) {
             return Poll::Ready(());
         }
-        let own = self.call.drives();
+        let own = self.call.token_request();
         let is_over = self.poll_kept(context, own);
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -285,7 +285,7 @@ impl<O, S: Transport> CallGuard<'_, '_, O, S> {
     }
 
     /// Polls the token requests that were woken, and returns whether `own`, which the call drives, is over.
-    fn poll_kept(&mut self, context: &mut Context<'_>, own: Option<FetchId>) -> bool {
+    fn poll_kept(&mut self, context: &mut Context<'_>, own: Option<TokenRequestId>) -> bool {
         let Shared { parker, kept } = self.shared;
         let mut is_over = false;
         for _ in 0..kept.len() {

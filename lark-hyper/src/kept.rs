@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
 
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::FetchId;
+use lark_proto::session::TokenRequestId;
 
 use crate::exchange::{Exchange, Outcome, Transport};
 use crate::parker::Parker;
@@ -17,7 +17,7 @@ use crate::parker::Parker;
 pub(crate) struct Kept<S: Transport>(Mutex<Vec<TokenRequest<S>>>);
 
 pub(crate) struct TokenRequest<S: Transport> {
-    pub(crate) id: FetchId,
+    pub(crate) id: TokenRequestId,
     exchange: Pin<Box<Exchange<S>>>,
     until: SystemTime,
     signal: Arc<Signal>,
@@ -70,7 +70,7 @@ impl<S: Transport> Kept<S> {
 
 impl<S: Transport> TokenRequest<S> {
     pub(crate) fn new(
-        id: FetchId,
+        id: TokenRequestId,
         exchange: Exchange<S>,
         keep_for: Duration,
         parker: &Arc<Parker>,

@@ -83,11 +83,15 @@ pub trait Endpoint {
 
     /// Whether the request may be sent again when the outcome of the first send is not known. The default follows the
     /// method: GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent by RFC 9110.
+    #[doc(alias = "idempotent")]
+    #[doc(alias = "retry")]
     fn resend(&self) -> Resend {
         Resend::of(&self.method())
     }
 
     /// Calls with the same key are sent one at a time: a spreadsheet takes only serial writes. Reads have none.
+    #[doc(alias = "lane")]
+    #[doc(alias = "lock")]
     fn serial_key(&self) -> Option<&str> {
         None
     }
@@ -119,6 +123,9 @@ pub(crate) const REPLY_LIMIT: u64 = 1024 * 1024;
 /// service refused may always be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[doc(alias = "idempotent")]
+#[doc(alias = "idempotency")]
+#[doc(alias = "retry")]
 pub enum Resend {
     /// The request is idempotent. That holds for a single writer: of two callers that write different values to the same
     /// cell, either one may be overwritten by the other's second send.
@@ -143,6 +150,8 @@ impl Resend {
 /// assert_ne!(SEARCH, Quota::per_minute(1000));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "rate_limit")]
+#[doc(alias = "qps")]
 pub struct Quota {
     second: Option<u32>,
     minute: Option<u32>,

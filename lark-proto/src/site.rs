@@ -24,6 +24,10 @@ use crate::values::macros::text_traits;
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "feishu")]
+#[doc(alias = "larksuite")]
+#[doc(alias = "base_url")]
+#[doc(alias = "domain")]
 pub struct Site {
     /// `scheme://host[:port]` in lower case: the origin of RFC 6454.
     origin: Cow<'static, str>,

@@ -48,14 +48,18 @@ pub trait Authorizes<A: Auth>: sealed::Sealed {
 
 /// A tenant access token: the app acts as itself, inside one tenant.
 #[derive(Clone, PartialEq, Eq)]
+#[doc(alias = "tenant_access_token")]
+#[doc(alias = "access_token")]
 pub struct TenantToken(Bearer);
 
 /// A user access token: the app acts for a user. Lark hands it out by OAuth, which is the caller's.
 #[derive(Clone, PartialEq, Eq)]
+#[doc(alias = "user_access_token")]
 pub struct UserToken(Bearer);
 
 /// An app access token of a store app: what it gets tenant tokens with. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
+#[doc(alias = "app_access_token")]
 pub struct AppToken(Bearer);
 
 /// No token, for the endpoints that hand them out.

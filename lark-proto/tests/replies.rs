@@ -395,8 +395,8 @@ fn call_error(token: Option<&TenantToken>, replies: &[&Response<Bytes>]) -> Call
     loop {
         match call.next(&mut session, now) {
             Step::Send(_) => {
-                let heard = call.read((*replies.next().unwrap()).clone());
-                call.received(&mut session, now, heard);
+                let parsed = call.read((*replies.next().unwrap()).clone());
+                call.received(&mut session, now, parsed);
             }
             Step::Wait(time) => now += time,
             Step::Done(result) => return result.unwrap_err(),
@@ -459,8 +459,8 @@ fn a_used_up_quota_is_not_tried_again() {
     let mut session = Session::new(Site::FEISHU, App::None);
     let mut call: Call<'_, _, io::Error> = Call::with_token(&token, &put);
     let Step::Send(_) = call.next(&mut session, UNIX_EPOCH) else { panic!("nothing is sent") };
-    let heard = call.read(quota);
-    call.received(&mut session, UNIX_EPOCH, heard);
+    let parsed = call.read(quota);
+    call.received(&mut session, UNIX_EPOCH, parsed);
     let Step::Done(Err(_)) = call.next(&mut session, UNIX_EPOCH) else { panic!("it goes on") };
 }
 
@@ -475,8 +475,8 @@ fn a_user_that_does_not_exist_is_looked_for_again_where_the_request_is_safe() {
         loop {
             match call.next(&mut session, now) {
                 Step::Send(_) => {
-                    let heard = call.read(reply(200, &[], r#"{"code":20008,"msg":"m"}"#));
-                    call.received(&mut session, now, heard);
+                    let parsed = call.read(reply(200, &[], r#"{"code":20008,"msg":"m"}"#));
+                    call.received(&mut session, now, parsed);
                 }
                 Step::Wait(time) => now += time,
                 Step::Done(_) => return call.sends(),

@@ -199,12 +199,12 @@ proptest! {
         for (name, value) in headers {
             // Spaces around a value do not belong to it.
             if let Ok(value) = HeaderValue::from_bytes(value.trim_ascii()) {
-                raw = raw.header(name.parse().unwrap(), value);
+                raw = raw.with_header(name.parse().unwrap(), value);
             }
         }
         if let Some(body) = body {
             let content_type = HeaderValue::from_static("a/b");
-            raw = raw.payload(Payload::new(content_type, body));
+            raw = raw.with_payload(Payload::new(content_type, body));
         }
         let site = Site::custom(&site).unwrap();
         let mut request = raw.request(&site, &token());

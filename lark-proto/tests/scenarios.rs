@@ -9,7 +9,9 @@ use lark_proto::body::Body;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark};
-use lark_proto::session::{Broken, Call, FetchId, Outgoing, Permanence, Purpose, Session, Step};
+use lark_proto::session::{
+    Broken, Call, Outgoing, Permanence, Purpose, Session, Step, TokenRequestId,
+};
 use lark_proto::{CallError, Site};
 
 /// Everything that a call needs: the session, the fake, and the time.
@@ -20,7 +22,7 @@ struct World {
     /// Whether the transport lets a token request run on beside the call that waited for it.
     keeps: bool,
     /// The token requests that run on, and when their replies are there.
-    kept: Vec<(SystemTime, FetchId, Response<Bytes>)>,
+    kept: Vec<(SystemTime, TokenRequestId, Response<Bytes>)>,
 }
 
 /// What the transport brings back, or its failure and the bytes of the body that were taken before it.
@@ -57,8 +59,8 @@ impl World {
                 Step::Send(outgoing) => match self.send(outgoing) {
                     Ok(None) => {}
                     Ok(Some(reply)) => {
-                        let heard = call.read(reply);
-                        call.received(&mut self.session, self.now, heard);
+                        let parsed = call.read(reply);
+                        call.received(&mut self.session, self.now, parsed);
                     }
                     Err((failure, pulled)) => {
                         let broken = Broken::new(failure, pulled, Permanence::Transient);

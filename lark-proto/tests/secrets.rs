@@ -70,8 +70,8 @@ fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<io::Erro
     loop {
         match call.next(&mut session, now) {
             Step::Send(_) => {
-                let heard = call.read(granted.take().unwrap_or(reply.clone()));
-                call.received(&mut session, now, heard);
+                let parsed = call.read(granted.take().unwrap_or(reply.clone()));
+                call.received(&mut session, now, parsed);
             }
             Step::Wait(time) => now += time,
             Step::Done(result) => return result.map(|_| ()).unwrap_err(),

@@ -29,8 +29,8 @@ fn exchange<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static 
     assert!(matches!(call.next(session, NOW), Step::Send(_)));
     let mut reply = Response::new(Bytes::from_static(json.as_bytes()));
     reply.headers_mut().insert("x-ogw-ratelimit-reset", 1.into());
-    let heard = call.read(reply);
-    call.received(session, NOW, heard);
+    let parsed = call.read(reply);
+    call.received(session, NOW, parsed);
 }
 
 /// A session that has its token.

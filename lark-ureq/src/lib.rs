@@ -75,6 +75,7 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing` crate,
 /// with the route, the code and the log id, and never with a secret.
 #[derive(Clone)]
+#[doc(alias = "feishu")]
 pub struct Client {
     shared: Arc<Shared>,
     tenant: Option<TenantKey>,
@@ -371,8 +372,8 @@ impl<O> CallGuard<'_, '_, O> {
         let Self { call, parker } = self;
         match outcome {
             Ok(reply) => {
-                let heard = call.read(reply);
-                parker.with(|session, now| call.received(session, now, heard));
+                let parsed = call.read(reply);
+                parker.with(|session, now| call.received(session, now, parsed));
             }
             Err(broken) => parker.with(|session, now| call.broken(session, now, broken)),
         }

@@ -84,13 +84,13 @@ impl Parker {
 
     /// Cancels `call` and the token request that it drives, if they are not over.
     pub(crate) fn cancel<O, T>(&self, call: &mut Call<'_, O, T>) {
-        if call.id().is_none() && call.drives().is_none() {
+        if call.id().is_none() && call.token_request().is_none() {
             return;
         }
         let mut held = self.lock();
         held.forget(call.id());
         call.cancel(&mut held.session);
-        if let Some(request) = call.drives() {
+        if let Some(request) = call.token_request() {
             held.session.token_dropped(request, self.clock.now());
         }
         self.release(held);

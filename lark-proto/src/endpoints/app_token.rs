@@ -33,6 +33,7 @@ use super::{Grant, json_strings};
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "app_access_token")]
 pub struct GetAppToken {
     id: AppId,
     secret: AppSecret,

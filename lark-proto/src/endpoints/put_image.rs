@@ -37,6 +37,9 @@ use crate::values::{FileName, Image, ImageKey};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "upload")]
+#[doc(alias = "image/v4/put")]
+#[doc(alias = "image_key")]
 pub struct PutImage {
     form: Multipart,
     boundary: Boundary,

@@ -20,7 +20,7 @@ use crate::token::TenantOrUser;
 ///
 /// * Route: given by the caller as the vendor documents it, with `:name` in place of each value.
 /// * Token: tenant or user access token.
-/// * Limits: no quota, unless [`quota`](Self::quota) sets one. A reply has at most 1 MiB.
+/// * Limits: no quota, unless [`with_quota`](Self::with_quota) sets one. A reply has at most 1 MiB.
 ///
 /// `data` may be any JSON. If it is missing, `null` or `{}`, the reply is read where `T` can be read from `null` or
 /// from `{}`: as `()`, an [`Option`], a struct without required fields, or a [`serde_json::Value`]. Any other `data` is
@@ -42,7 +42,7 @@ use crate::token::TenantOrUser;
 /// let find = Raw::<Found>::new(Method::POST, route)
 ///     .segment("shtcnabc")
 ///     .segment("Q7PlXT")
-///     .json(&serde_json::json!({"find": "total"}))?;
+///     .with_json(&serde_json::json!({"find": "total"}))?;
 /// let request = find.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
 /// assert_eq!(request.uri().path(), "/open-apis/sheets/v3/spreadsheets/shtcnabc/sheets/Q7PlXT/find");
 /// assert_eq!(request.body(), r#"{"find":"total"}"#);
@@ -52,6 +52,8 @@ use crate::token::TenantOrUser;
 /// assert_eq!(found.matched_cells, ["A1"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "custom")]
+#[doc(alias = "request")]
 pub struct Raw<T> {
     method: Method,
     route: Cow<'static, str>,
@@ -101,15 +103,15 @@ impl<T> Raw<T> {
     ///
     /// # Errors
     /// [`InvalidKind::NotJson`], such as for a map whose keys are not strings.
-    pub fn json(self, value: &(impl Serialize + ?Sized)) -> Result<Self, Invalid> {
+    pub fn with_json(self, value: &(impl Serialize + ?Sized)) -> Result<Self, Invalid> {
         let text = serde_json::to_vec(value)
             .map_err(|error| Invalid::new(InvalidKind::NotJson, error.to_string()))?;
-        Ok(self.payload(Payload::json(text)))
+        Ok(self.with_payload(Payload::json(text)))
     }
 
     /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::payload`](crate::body::Multipart::payload) for a form.
     #[must_use]
-    pub fn payload(mut self, payload: Payload) -> Self {
+    pub fn with_payload(mut self, payload: Payload) -> Self {
         self.payload = Some(payload);
         self
     }
@@ -117,14 +119,14 @@ impl<T> Raw<T> {
     /// Adds a header. See [`Endpoint::headers`] for those that are left out; the same goes for a header beyond the
     /// 32,768 that a [`HeaderMap`] holds.
     #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         let _ = self.headers.try_append(name, value);
         self
     }
 
     /// Sets [`Endpoint::resend`] in place of the method's default.
     #[must_use]
-    pub fn resend(mut self, resend: Resend) -> Self {
+    pub fn with_resend(mut self, resend: Resend) -> Self {
         self.resend = Some(resend);
         self
     }
@@ -136,14 +138,14 @@ impl<T> Raw<T> {
 
     /// Sets [`Endpoint::serial_key`]: a spreadsheet's token, for a write to it.
     #[must_use]
-    pub fn serial_key(mut self, serial_key: impl Into<String>) -> Self {
+    pub fn with_serial_key(mut self, serial_key: impl Into<String>) -> Self {
         self.serial_key = Some(serial_key.into());
         self
     }
 
     /// Sets [`Endpoint::quota`].
     #[must_use]
-    pub fn quota(mut self, quota: Quota) -> Self {
+    pub fn with_quota(mut self, quota: Quota) -> Self {
         self.quota = quota;
         self
     }
@@ -260,9 +262,9 @@ mod tests {
         let raw = raw(Method::POST)
             .query("page", "2")
             .query("q", "x&y")
-            .header(HeaderName::from_static("x-own"), HeaderValue::from_static("1"))
-            .header(HeaderName::from_static("x-own"), HeaderValue::from_static("2"))
-            .json(&json!({"a": 1, "b": ["c"]}))
+            .with_header(HeaderName::from_static("x-own"), HeaderValue::from_static("1"))
+            .with_header(HeaderName::from_static("x-own"), HeaderValue::from_static("2"))
+            .with_json(&json!({"a": 1, "b": ["c"]}))
             .unwrap();
         assert_eq!(
             bytes(&raw),
@@ -288,11 +290,11 @@ mod tests {
 
     #[test]
     fn a_header_cannot_replace_the_crates_own() {
-        let plain = || raw(Method::POST).payload(Payload::json("{}"));
+        let plain = || raw(Method::POST).with_payload(Payload::json("{}"));
         let own = [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE];
         let forged = own
             .into_iter()
-            .fold(plain(), |raw, name| raw.header(name, HeaderValue::from_static("forged")));
+            .fold(plain(), |raw, name| raw.with_header(name, HeaderValue::from_static("forged")));
         assert_eq!(bytes(&forged), bytes(&plain()));
     }
 
@@ -303,8 +305,8 @@ mod tests {
             (raw(Method::PATCH), Resend::Unsafe),
             (raw(Method::GET), Resend::Safe),
             (raw(Method::DELETE), Resend::Safe),
-            (raw(Method::POST).resend(Resend::Safe), Resend::Safe),
-            (raw(Method::GET).resend(Resend::Unsafe), Resend::Unsafe),
+            (raw(Method::POST).with_resend(Resend::Safe), Resend::Safe),
+            (raw(Method::GET).with_resend(Resend::Unsafe), Resend::Unsafe),
         ] {
             assert_eq!(Endpoint::resend(&raw), resend, "{raw:?}");
         }
@@ -314,7 +316,7 @@ mod tests {
     fn a_lane_and_a_quota_are_the_callers() {
         let raw = raw(Method::PUT);
         assert_eq!((Endpoint::serial_key(&raw), Endpoint::quota(&raw)), (None, Quota::NONE));
-        let raw = raw.serial_key("sht").quota(Quota::per_minute(3));
+        let raw = raw.with_serial_key("sht").with_quota(Quota::per_minute(3));
         assert_eq!(
             (Endpoint::serial_key(&raw), Endpoint::quota(&raw)),
             (Some("sht"), Quota::per_minute(3))
@@ -332,28 +334,28 @@ mod tests {
             Raw::new(Method::POST, "/open-apis/x/:id/z/:name").segment("a/b").segment("图"),
             Raw::new(Method::POST, ROUTE).segment("a/b").segment("c"),
             plain().query("a", "b"),
-            plain().payload(Payload::json("{}")),
-            plain().payload(Payload::json("[]")),
-            plain().payload(Payload::new(HeaderValue::from_static("text/plain"), "{}")),
-            plain().header(name.clone(), one.clone()),
-            plain().header(name.clone(), one.clone()).header(name, one),
-            plain().resend(Resend::Safe),
-            plain().serial_key("sht"),
-            plain().quota(Quota::per_minute(3)),
+            plain().with_payload(Payload::json("{}")),
+            plain().with_payload(Payload::json("[]")),
+            plain().with_payload(Payload::new(HeaderValue::from_static("text/plain"), "{}")),
+            plain().with_header(name.clone(), one.clone()),
+            plain().with_header(name.clone(), one.clone()).with_header(name, one),
+            plain().with_resend(Resend::Safe),
+            plain().with_serial_key("sht"),
+            plain().with_quota(Quota::per_minute(3)),
         ];
         for (at, call) in different.iter().enumerate() {
             let equal: Vec<_> = (0..different.len()).filter(|it| different[*it] == *call).collect();
             assert_eq!(equal, [at]);
             assert_eq!(call.clone(), *call);
         }
-        assert_eq!(plain().resend(Resend::Unsafe), plain(), "the method's default");
-        let object = plain().json(&json!({})).unwrap();
-        assert_eq!(object, plain().payload(Payload::json("{}")));
+        assert_eq!(plain().with_resend(Resend::Unsafe), plain(), "the method's default");
+        let object = plain().with_json(&json!({})).unwrap();
+        assert_eq!(object, plain().with_payload(Payload::json("{}")));
     }
 
     #[test]
     fn a_value_without_a_form_in_json_is_refused() {
-        let error = raw(Method::POST).json(&BTreeMap::from([((1, 2), 3)])).unwrap_err();
+        let error = raw(Method::POST).with_json(&BTreeMap::from([((1, 2), 3)])).unwrap_err();
         assert_eq!(error.kind(), InvalidKind::NotJson);
         assert_eq!(error.to_string(), "the value cannot be written as JSON: key must be a string");
     }

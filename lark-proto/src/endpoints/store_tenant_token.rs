@@ -36,6 +36,7 @@ use super::{Grant, json_strings, tenant_grant};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "tenant_access_token")]
 pub struct GetStoreTenantToken {
     app_token: AppToken,
     tenant: TenantKey,

@@ -39,6 +39,7 @@ use super::{Grant, json_strings, tenant_grant};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "tenant_access_token")]
 pub struct GetTenantToken {
     id: AppId,
     secret: AppSecret,

@@ -48,6 +48,9 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "values_image")]
+#[doc(alias = "cell")]
+#[doc(alias = "embed")]
 pub struct WriteSheetImage {
     spreadsheet: SpreadsheetToken,
     cell: SheetCell,

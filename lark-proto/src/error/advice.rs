@@ -10,6 +10,7 @@ use super::date;
 /// What to do after a failure, as far as the reply tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "retry")]
 pub enum Advice {
     /// The same request will fail again.
     GiveUp,

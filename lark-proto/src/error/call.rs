@@ -14,6 +14,7 @@ use crate::text::excerpt;
 /// A call may make more than one request (the token's comes first), so it names the route that failed.
 #[derive(Debug)]
 #[non_exhaustive]
+#[doc(alias = "failure")]
 pub struct CallError<T> {
     /// The [`route`](crate::Endpoint::route) of the request that failed.
     pub route: Cow<'static, str>,

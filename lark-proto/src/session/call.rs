@@ -10,7 +10,7 @@ use super::event::Event;
 use super::flight::Flight;
 use super::step::{Broken, Step};
 use super::untyped::{Next, Untyped};
-use super::{CallId, Credential, FetchId, Limits, Session};
+use super::{CallId, Credential, Limits, Session, TokenRequestId};
 use crate::endpoint::Endpoint;
 use crate::error::{CallError, Error};
 use crate::reply::Reply;
@@ -20,7 +20,7 @@ use crate::values::TenantKey;
 /// A reply that [`Call::read`] has parsed, for [`Call::received`].
 #[derive(Debug)]
 #[must_use = "the call waits for its reply: pass it to `Call::received`"]
-pub struct Heard<O>(Kind<O>);
+pub struct ParsedReply<O>(Kind<O>);
 
 #[derive(Debug)]
 enum Kind<O> {
@@ -57,8 +57,8 @@ enum Kind<O> {
 ///     loop {
 ///         match call.next(session, now()) {
 ///             Step::Send(outgoing) => {
-///                 let heard = call.read(send(outgoing.request));
-///                 call.received(session, now(), heard);
+///                 let parsed = call.read(send(outgoing.request));
+///                 call.received(session, now(), parsed);
 ///             }
 ///             Step::Wait(time) => std::thread::sleep(time),
 ///             Step::Done(result) => return result,
@@ -178,8 +178,8 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
-    pub fn read(&self, reply: Response<Bytes>) -> Heard<O> {
-        Heard(if self.untyped.flight.is_sent() {
+    pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
+        ParsedReply(if self.untyped.flight.is_sent() {
             Kind::Call((self.read)(&Reply::to(self.untyped.flight.secrets(), reply)))
         } else {
             Kind::Token(reply)
@@ -187,9 +187,9 @@ impl<'e, O, T> Call<'e, O, T> {
     }
 
     /// Reports the reply to the request that was sent. Without effect if none is in flight.
-    pub fn received(&mut self, session: &mut Session, now: SystemTime, heard: Heard<O>) {
+    pub fn received(&mut self, session: &mut Session, now: SystemTime, parsed: ParsedReply<O>) {
         let now = session.tick(now);
-        match heard.0 {
+        match parsed.0 {
             Kind::Token(reply) => self.untyped.token_received(session, now, reply),
             Kind::Call(Ok(output)) => {
                 if self.untyped.succeeded(session, now) {
@@ -209,7 +209,7 @@ impl<'e, O, T> Call<'e, O, T> {
     /// Gives up the call, which leaves every queue. Without effect when the call is over. If its own request is in
     /// flight, a write may still be carried out, which the next call in the lane takes into account.
     ///
-    /// A token request that the call sent ([`Call::drives`]) stays in flight in the session. Report its outcome with
+    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome with
     /// [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
@@ -219,7 +219,7 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// The token request that the call has sent, until its outcome is reported.
     #[must_use]
-    pub fn drives(&self) -> Option<FetchId> {
+    pub fn token_request(&self) -> Option<TokenRequestId> {
         self.untyped.drives
     }
 }

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Response;
 
-use super::call::{Call, Heard};
-use super::{Broken, CallId, FetchId, Session, Step};
+use super::call::{Call, ParsedReply};
+use super::{Broken, CallId, Session, Step, TokenRequestId};
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
 ///
@@ -44,14 +44,14 @@ pub trait Drive<O, T> {
     fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>);
     /// See [`Call::cancel`].
     fn cancel(&mut self, session: &mut Session);
-    /// See [`Call::drives`].
-    fn drives(&self) -> Option<FetchId>;
+    /// See [`Call::token_request`].
+    fn token_request(&self) -> Option<TokenRequestId>;
 }
 
 /// A call and the reply that it has parsed.
 struct Driven<'e, O, T> {
     call: Call<'e, O, T>,
-    heard: Option<Heard<O>>,
+    parsed: Option<ParsedReply<O>>,
 }
 
 impl<'e, P: 'e, T: 'e> Call<'e, P, T> {
@@ -61,7 +61,7 @@ impl<'e, P: 'e, T: 'e> Call<'e, P, T> {
     where
         P: Into<O>,
     {
-        Box::new(Driven { call: self, heard: None })
+        Box::new(Driven { call: self, parsed: None })
     }
 }
 
@@ -83,12 +83,12 @@ impl<P: Into<O>, O, T> Drive<O, T> for Driven<'_, P, T> {
     }
 
     fn read(&mut self, reply: Response<Bytes>) {
-        self.heard = Some(self.call.read(reply));
+        self.parsed = Some(self.call.read(reply));
     }
 
     fn received(&mut self, session: &mut Session, now: SystemTime) {
-        if let Some(heard) = self.heard.take() {
-            self.call.received(session, now, heard);
+        if let Some(parsed) = self.parsed.take() {
+            self.call.received(session, now, parsed);
         }
     }
 
@@ -100,7 +100,7 @@ impl<P: Into<O>, O, T> Drive<O, T> for Driven<'_, P, T> {
         self.call.cancel(session);
     }
 
-    fn drives(&self) -> Option<FetchId> {
-        self.call.drives()
+    fn token_request(&self) -> Option<TokenRequestId> {
+        self.call.token_request()
     }
 }

@@ -16,6 +16,10 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// let limits = Limits::default().total(Duration::from_secs(30)).attempts(2);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "retry")]
+#[doc(alias = "retries")]
+#[doc(alias = "timeout")]
+#[doc(alias = "deadline")]
 pub struct Limits {
     pub(super) attempts: u32,
     /// `None` is the default, which grows with the body.
@@ -48,6 +52,7 @@ impl Limits {
     /// limits bound these waits. With `attempts` of 1 such a refusal ends the call, except as
     /// [`one_attempt`](Self::one_attempt) says. Token requests are the session's and have four attempts of their own.
     #[must_use]
+    #[doc(alias = "retries")]
     pub const fn attempts(self, attempts: u32) -> Self {
         Self { attempts, ..self }
     }
@@ -55,6 +60,8 @@ impl Limits {
     /// The deadline of the call, counted from its first step. By default ten minutes, and a second more for each 64 KiB
     /// of the body; a value that is set here is not extended.
     #[must_use]
+    #[doc(alias = "timeout")]
+    #[doc(alias = "deadline")]
     pub const fn total(self, total: Duration) -> Self {
         Self { total: Some(total), ..self }
     }

@@ -51,7 +51,7 @@ use crate::error::{Error, Invalid, WaitFor};
 use crate::site::Site;
 use crate::values::{App, AppTicket, TenantKey};
 
-pub use call::{Call, Heard};
+pub use call::{Call, ParsedReply};
 pub use drive::Drive;
 pub use event::Event;
 pub use limits::Limits;
@@ -74,6 +74,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 ///
 /// The time is an argument, `now`. The session counts only how far it goes forward: a clock that is set back lengthens
 /// waits and token lives by at most the time since the last step, and a clock that is set forward shortens them.
+#[doc(alias = "token_cache")]
+#[doc(alias = "policy")]
 pub struct Session {
     site: Site,
     app: App,
@@ -92,7 +94,7 @@ pub struct CallId(u64);
 
 /// The id of a token request in its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FetchId(u64);
+pub struct TokenRequestId(u64);
 
 /// Whose token a call uses.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,7 +230,7 @@ impl Session {
     /// after 61 s. Returns the event for the log if the service refused the request.
     pub fn token_received(
         &mut self,
-        request: FetchId,
+        request: TokenRequestId,
         now: SystemTime,
         reply: Response<Bytes>,
     ) -> Option<Event> {
@@ -240,7 +242,7 @@ impl Session {
     /// Reports that the transport failed during a token request, as [`Session::token_received`].
     pub fn token_broken<T>(
         &mut self,
-        request: FetchId,
+        request: TokenRequestId,
         now: SystemTime,
         broken: &Broken<T>,
     ) -> Option<Event> {
@@ -251,7 +253,7 @@ impl Session {
 
     /// Reports that the adapter has given up a token request, as [`Session::token_received`]. It does not count as a
     /// failure of the service.
-    pub fn token_dropped(&mut self, request: FetchId, now: SystemTime) {
+    pub fn token_dropped(&mut self, request: TokenRequestId, now: SystemTime) {
         let now = self.tick(now);
         self.tokens.dropped(request, now, &mut self.woken);
     }
@@ -271,7 +273,7 @@ impl Session {
 
     fn token_reply(
         &mut self,
-        request: FetchId,
+        request: TokenRequestId,
         now: Duration,
         reply: Response<Bytes>,
     ) -> Option<(&'static str, Error)> {
@@ -280,7 +282,7 @@ impl Session {
 
     fn token_failure<T>(
         &mut self,
-        request: FetchId,
+        request: TokenRequestId,
         now: Duration,
         broken: &Broken<T>,
     ) -> Option<&'static str> {

@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use super::token_request::Cause;
-use super::{CallId, Caller, FetchId, Woken, backoff};
+use super::{CallId, Caller, TokenRequestId, Woken, backoff};
 
 /// A token is due for renewal this long before it expires. Earlier than 30 minutes before, the service would grant the
 /// same token again; one minute is a margin for the time that the grant itself took.
@@ -86,7 +86,7 @@ struct Held<K> {
 /// A token request in flight.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) id: FetchId,
+    pub(super) id: TokenRequestId,
     /// The call that sent the request or, once that has ended, the first call that waits for it. The driver is woken at
     /// the outcome; in a renewal it waits for it.
     pub(super) driver: Option<CallId>,
@@ -207,7 +207,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         driver
     }
 
-    fn hold(&mut self, held: Held<K>, FetchId(generation): FetchId) {
+    fn hold(&mut self, held: Held<K>, TokenRequestId(generation): TokenRequestId) {
         (self.held, self.generation) = (Some(held), generation);
         (self.failures, self.renewals, self.pause) = (0, 0, None);
     }
@@ -299,7 +299,7 @@ impl<K: Clone + PartialEq> Slot<K> {
 
     /// Takes an imported token that expires at `ends`, unless the held one lasts longer. Returns false if the service
     /// has refused it.
-    pub(super) fn import(&mut self, token: K, ends: Duration, id: FetchId) -> bool {
+    pub(super) fn import(&mut self, token: K, ends: Duration, id: TokenRequestId) -> bool {
         if self.refused.iter().any(|(refused, _)| *refused == token) {
             return false;
         }
@@ -357,7 +357,7 @@ mod tests {
         }
 
         fn ask(&mut self, at: u64) {
-            let (id, driver) = (FetchId(self.1), Some(CallId(1)));
+            let (id, driver) = (TokenRequestId(self.1), Some(CallId(1)));
             self.1 += 1;
             self.0.begin(Sent { id, driver, at: secs(at), lapses: secs(at + 61), jitter: 0 });
         }
@@ -479,9 +479,9 @@ mod tests {
         let mut life = Life::new();
         let refused = life.get(0, "t-1", HOURS);
         life.0.refuse(refused, secs(0));
-        assert!(!life.0.import("t-1", secs(9000), FetchId(8)));
-        assert!(life.0.import("t-2", secs(9000), FetchId(9)));
-        assert!(life.0.import("t-3", secs(9000), FetchId(10)));
+        assert!(!life.0.import("t-1", secs(9000), TokenRequestId(8)));
+        assert!(life.0.import("t-2", secs(9000), TokenRequestId(9)));
+        assert!(life.0.import("t-3", secs(9000), TokenRequestId(10)));
         assert_eq!(life.0.held(), Some((&"t-2", secs(9000))));
         assert_eq!(life.0.generation(), 9);
     }
@@ -489,10 +489,10 @@ mod tests {
     #[test]
     fn a_renewal_that_is_put_off_stays_so_after_the_end_of_the_token() {
         let mut life = Life::new();
-        assert!(life.0.import("t-1", secs(30), FetchId(9)));
+        assert!(life.0.import("t-1", secs(30), TokenRequestId(9)));
         life.fail(17, Setback::Failed);
         assert!(!life.0.is_idle(secs(76)), "the session would forget it");
-        assert!(life.0.import("t-2", secs(90), FetchId(10)));
+        assert!(life.0.import("t-2", secs(90), TokenRequestId(10)));
         assert!(!life.0.is_due(secs(76)) && life.0.is_due(secs(77)));
         assert!(life.0.is_idle(secs(90)));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::FetchId;
+use super::TokenRequestId;
 use crate::body::Body;
 use crate::error::{CallError, CallErrorKind};
 
@@ -59,7 +59,7 @@ pub enum Purpose {
     /// [`Session::token_received`](super::Session::token_received),
     /// [`Session::token_broken`](super::Session::token_broken) or
     /// [`Session::token_dropped`](super::Session::token_dropped).
-    Token(FetchId),
+    Token(TokenRequestId),
 }
 
 /// The longest that each part of an exchange may take.

@@ -36,7 +36,7 @@ use super::queue::{Queue, Waiter};
 use super::slot::{Pause, Refusal, Sent, Setback, Slot};
 use super::step::{Broken, Outgoing, Permanence, Phases, Purpose};
 use super::token_request::{Cause, Reason, Wanted, setback};
-use super::{CallId, Caller, Ending, FetchId, Hold, WaitFor, Woken};
+use super::{CallId, Caller, Ending, Hold, TokenRequestId, WaitFor, Woken};
 use crate::endpoint::{Endpoint, REPLY_LIMIT};
 use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use crate::error::{CallErrorKind, Class, Code, Error};
@@ -91,23 +91,23 @@ struct InFlight {
 
 /// The requests in flight, in the order in which they were sent.
 #[derive(Debug, Default)]
-struct InFlights(Vec<(FetchId, InFlight)>);
+struct InFlights(Vec<(TokenRequestId, InFlight)>);
 
 impl InFlights {
-    fn place(&self, id: FetchId) -> Option<usize> {
+    fn place(&self, id: TokenRequestId) -> Option<usize> {
         self.0.binary_search_by_key(&id, |(id, _)| *id).ok()
     }
 
-    fn get(&self, id: FetchId) -> Option<&InFlight> {
+    fn get(&self, id: TokenRequestId) -> Option<&InFlight> {
         self.0.get(self.place(id)?).map(|(_, request)| request)
     }
 
-    fn get_mut(&mut self, id: FetchId) -> Option<&mut InFlight> {
+    fn get_mut(&mut self, id: TokenRequestId) -> Option<&mut InFlight> {
         let place = self.place(id)?;
         self.0.get_mut(place).map(|(_, request)| request)
     }
 
-    fn remove(&mut self, id: FetchId) -> Option<InFlight> {
+    fn remove(&mut self, id: TokenRequestId) -> Option<InFlight> {
         Some(self.0.remove(self.place(id)?).1)
     }
 }
@@ -303,9 +303,9 @@ impl Tokens {
         Hold::Send(Box::new(outgoing), route)
     }
 
-    fn next_id(&mut self) -> FetchId {
+    fn next_id(&mut self) -> TokenRequestId {
         self.last += 1;
-        FetchId(self.last)
+        TokenRequestId(self.last)
     }
 
     /// Counts the requests that `tenant` waits for as failed if the adapter has reported nothing in time.
@@ -327,7 +327,7 @@ impl Tokens {
         &mut self,
         app: &App,
         site: &Site,
-        id: FetchId,
+        id: TokenRequestId,
         reply: Response<Bytes>,
         now: Duration,
         woken: &mut Woken,
@@ -369,7 +369,7 @@ impl Tokens {
     pub(super) fn broken<T>(
         &mut self,
         app: &App,
-        id: FetchId,
+        id: TokenRequestId,
         broken: &Broken<T>,
         now: Duration,
         woken: &mut Woken,
@@ -398,7 +398,7 @@ impl Tokens {
     }
 
     /// Records that the adapter gave the request up: its outcome will not be reported.
-    pub(super) fn dropped(&mut self, id: FetchId, now: Duration, woken: &mut Woken) {
+    pub(super) fn dropped(&mut self, id: TokenRequestId, now: Duration, woken: &mut Woken) {
         let Some(InFlight { what, tenant, .. }) = self.in_flight.remove(id) else { return };
         match what {
             Wanted::Tenant(_) => {
@@ -429,7 +429,7 @@ impl Tokens {
     fn failed(
         &mut self,
         app: &App,
-        id: FetchId,
+        id: TokenRequestId,
         setback: Setback,
         why: Reason,
         now: Duration,
@@ -628,7 +628,7 @@ impl Tokens {
     }
 
     /// The route of a request, while it is in flight.
-    pub(super) fn route(&self, app: &App, id: FetchId) -> Option<&'static str> {
+    pub(super) fn route(&self, app: &App, id: TokenRequestId) -> Option<&'static str> {
         self.in_flight.get(id).map(|request| request.what.route(app))
     }
 

@@ -9,14 +9,14 @@ use super::event::Event;
 use super::flight::{Answer, Flight, Permit, Verdict};
 use super::step::{Broken, Outgoing, Permanence, Purpose};
 use super::token_request::{Cause, Reason};
-use super::{Ending, FetchId, Hold, Session, WaitFor};
+use super::{Ending, Hold, Session, TokenRequestId, WaitFor};
 use crate::error::{CallError, CallErrorKind, Error, Outcome};
 
 /// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
 pub(super) struct Untyped<'e, T> {
     pub(super) flight: Flight<'e>,
     /// The token request that the call has sent, until its outcome is reported.
-    pub(super) drives: Option<FetchId>,
+    pub(super) drives: Option<TokenRequestId>,
     /// The last failure, while the call goes on.
     pub(super) last: Option<CallError<T>>,
     /// The first failure after which the request may have been carried out, while the call goes on.

@@ -27,6 +27,8 @@ secret! {
 /// The app whose tokens a client gets by itself, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "credentials")]
+#[doc(alias = "tenant_access_token")]
 pub enum App {
     /// No app: every call brings its token.
     None,

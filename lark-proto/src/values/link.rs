@@ -36,6 +36,7 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "url")]
 pub struct SpreadsheetLink {
     text: String,
     token: SpreadsheetToken,

@@ -20,11 +20,12 @@ const RESETS: [&str; 9] = ["0", "0.2", "1", "2.5", "30", "1e300", "-1", "NaN", "
 
 /// Endpoints with few lanes and different quotas, on two routes.
 fn endpoints() -> Vec<Raw<IgnoredAny>> {
-    let lanes =
-        (0..8).map(|lane| upload().serial_key(format!("sheet{lane}")).quota(Quota::per_second(40)));
+    let lanes = (0..8).map(|lane| {
+        upload().with_serial_key(format!("sheet{lane}")).with_quota(Quota::per_second(40))
+    });
     let route = "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image";
-    let other = Raw::new(http::Method::PUT, route).segment("shtcn").json("0").unwrap();
-    lanes.chain([upload().quota(Quota::per_second(40)), other]).collect()
+    let other = Raw::new(http::Method::PUT, route).segment("shtcn").with_json("0").unwrap();
+    lanes.chain([upload().with_quota(Quota::per_second(40)), other]).collect()
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn every_call_ends_in_its_time_whatever_happens() {
 
 #[test]
 fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent() {
-    let (upload, refused) = (upload().quota(Quota::per_minute(100)), Cell::new(0));
+    let (upload, refused) = (upload().with_quota(Quota::per_minute(100)), Cell::new(0));
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
         if is_fetch(&request) {
             return after(secs(1), token("t-1"));
@@ -146,7 +147,8 @@ fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent()
 
 #[test]
 fn a_call_that_takes_no_step_in_its_lane_costs_the_others_no_more_than_their_total() {
-    let (first, other, token) = (upload().serial_key("a"), upload().serial_key("b"), given());
+    let (first, other, token) =
+        (upload().with_serial_key("a"), upload().with_serial_key("b"), given());
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
         sent += 1;
@@ -208,8 +210,8 @@ fn a_token_that_is_refused_while_calls_stand_at_a_gate_is_replaced_once() {
 #[test]
 fn thousands_that_are_given_up_in_a_queue_leave_nothing_behind() {
     for lane in [true, false] {
-        let upload = if lane { upload().serial_key("sheet") } else { upload() };
-        let upload = upload.quota(Quota::per_second(5));
+        let upload = if lane { upload().with_serial_key("sheet") } else { upload() };
+        let upload = upload.with_quota(Quota::per_second(5));
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
             after(millis(100), if is_fetch(&request) { token("t-1") } else { ok() })
         });

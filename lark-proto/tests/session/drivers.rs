@@ -1,7 +1,9 @@
 //! The request for a first token whose driver gives up, passes its deadline or takes no step.
 
 use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
-use lark_proto::session::{Broken, Call, Event, FetchId, Permanence, Purpose, Session, Step};
+use lark_proto::session::{
+    Broken, Call, Event, Permanence, Purpose, Session, Step, TokenRequestId,
+};
 use lark_proto::{ImageKey, Limits};
 
 use crate::first_token::{assert_all_succeed, good_from, is_cut};
@@ -12,7 +14,7 @@ use crate::service::{
 use crate::sim::{Cut, State, after, cut, hangs};
 
 /// A call and its session, with the token request that the call sent.
-fn asked(session: &mut Session, call: &mut Call<'_, ImageKey, Cut>) -> FetchId {
+fn asked(session: &mut Session, call: &mut Call<'_, ImageKey, Cut>) -> TokenRequestId {
     match call.next(session, clock(secs(0))) {
         Step::Send(outgoing) => match outgoing.purpose {
             Purpose::Token(id) => id,
@@ -72,7 +74,7 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
             assert!(matches!(call.next(&mut session, now), Step::Wait(_)));
         }
         assert_eq!(session.woken().count(), 0);
-        assert_eq!(calls[0].drives(), Some(id));
+        assert_eq!(calls[0].token_request(), Some(id));
         calls[0].cancel(&mut session);
         if !keeps {
             session.token_dropped(id, now);
@@ -84,8 +86,8 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
                 session.token_received(id, now, granted("t-1", 7200));
             }
             Step::Send(_) if !keeps => {
-                let heard = calls[1].read(granted("t-1", 7200));
-                calls[1].received(&mut session, now, heard);
+                let parsed = calls[1].read(granted("t-1", 7200));
+                calls[1].received(&mut session, now, parsed);
             }
             step => panic!("keeps {keeps}: {step:?}"),
         }
@@ -157,8 +159,8 @@ fn a_request_without_an_answer_is_sent_again_after_a_minute() {
     assert_eq!(session.token_broken(lost, at(62), &cut), None);
     session.token_dropped(lost, at(62));
     assert!(matches!(call().next(&mut session, at(62)), Step::Wait(_)));
-    let heard = next.read(granted("t-1", 7200));
-    next.received(&mut session, at(63), heard);
+    let parsed = next.read(granted("t-1", 7200));
+    next.received(&mut session, at(63), parsed);
     assert!(matches!(next.next(&mut session, at(63)), Step::Send(_)));
 }
 
@@ -210,8 +212,8 @@ fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
     let (mut session, mut call) = (custom(), call().limits(Limits::default().total(secs(9))));
     let at = |seconds| clock(secs(seconds));
     let _request = call.next(&mut session, at(0));
-    let heard = call.read(page(500));
-    call.received(&mut session, at(0), heard);
+    let parsed = call.read(page(500));
+    call.received(&mut session, at(0), parsed);
     let Step::Wait(_) = call.next(&mut session, at(0)) else { panic!() };
     let text = exported(custom(), at(1), "t-1", 7200);
     session.import_token(at(1), at(1), None, &text).unwrap();

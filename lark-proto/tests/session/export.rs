@@ -28,8 +28,8 @@ fn finish(
         match call.next(session, now) {
             Step::Send(outgoing) => {
                 let reply = lark.handle(now, outgoing.request.map(Body::into_bytes));
-                let heard = call.read(reply);
-                call.received(session, now, heard);
+                let parsed = call.read(reply);
+                call.received(session, now, parsed);
             }
             Step::Done(outcome) => return outcome,
             step => panic!("{step:?}"),
@@ -77,7 +77,7 @@ fn first_of(call: &mut Call<'_, ImageKey, Cut>, session: &mut Session, now: Syst
 fn first(session: &mut Session, now: SystemTime) -> First {
     let mut call = upload();
     let first = first_of(&mut call, session, now);
-    let drives = call.drives();
+    let drives = call.token_request();
     call.cancel(session);
     if let Some(request) = drives {
         session.token_dropped(request, now);
@@ -233,7 +233,7 @@ fn waiting_calls_go_on_with_an_imported_token() {
     assert_eq!(first_of(&mut waits, &mut other, at(1)), First::Wait);
     other.import_token(at(1), at(1), None, &text).unwrap();
     finish(&mut waits, &mut other, &mut lark, at(1)).unwrap();
-    let request = fetches.drives().unwrap();
+    let request = fetches.token_request().unwrap();
     fetches.cancel(&mut other);
     other.token_dropped(request, at(1));
     assert!(other.is_idle());
@@ -384,8 +384,8 @@ fn values_with_quotes_and_backslashes_are_exported_and_imported() {
         let mut call = upload();
         assert_eq!(first_of(&mut call, &mut one, at(0)), First::Fetch);
         let escaped = token.replace('\\', r"\\").replace('"', r#"\""#);
-        let heard = call.read(granted(&escaped, 7200));
-        call.received(&mut one, at(0), heard);
+        let parsed = call.read(granted(&escaped, 7200));
+        call.received(&mut one, at(0), parsed);
         let text = one.export_token(at(0), at(0), None).unwrap();
         session().import_token(at(0), at(0), None, &text).unwrap();
     }

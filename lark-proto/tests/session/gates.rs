@@ -334,7 +334,7 @@ fn a_longer_queue_at_a_gate_costs_no_more_steps_for_each_call() {
             let windows = RefCell::new(Windows::new(50, u32::MAX, Duration::ZERO));
             let (upload, token) = (upload(), given());
             let quota = if has_quota { Quota::per_second(45) } else { Quota::NONE };
-            let upload = upload.quota(quota);
+            let upload = upload.with_quota(quota);
             let mut sim: Sim<'_, IgnoredAny> =
                 Sim::new(session(), |now, _| windows.borrow_mut().react(now, millis(100)));
             for _ in 0..number {

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::Response;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Broken, Call, CallId, FetchId, Permanence, Purpose, Session, Step};
+use lark_proto::session::{
+    Broken, Call, CallId, Permanence, Purpose, Session, Step, TokenRequestId,
+};
 use lark_proto::{CallError, Limits};
 use serde::de::IgnoredAny;
 
@@ -51,7 +53,7 @@ impl Hand {
         assert!(matches!(&step, Step::Send(it) if it.purpose == Purpose::Call), "{step:?}");
     }
 
-    pub(crate) fn fetches(&mut self, call: &mut Upload<'_>) -> FetchId {
+    pub(crate) fn fetches(&mut self, call: &mut Upload<'_>) -> TokenRequestId {
         match self.step(call) {
             Step::Send(outgoing) => match outgoing.purpose {
                 Purpose::Token(id) => id,
@@ -76,9 +78,9 @@ impl Hand {
     }
 
     pub(crate) fn answers(&mut self, call: &mut Upload<'_>, reply: Response<Bytes>) {
-        let heard = call.read(reply);
+        let parsed = call.read(reply);
         let now = self.clock();
-        call.received(&mut self.session, now, heard);
+        call.received(&mut self.session, now, parsed);
     }
 
     pub(crate) fn breaks(&mut self, call: &mut Upload<'_>, permanence: Permanence) {

@@ -178,7 +178,7 @@ fn the_calls_that_waited_through_the_busy_time_end_together() {
 fn a_document_that_is_free_just_before_the_busy_time_ends_is_written_to() {
     for with_lane in [true, false] {
         let (upload, token) = (upload(), given());
-        let upload = if with_lane { upload.serial_key("shtcn") } else { upload };
+        let upload = if with_lane { upload.with_serial_key("shtcn") } else { upload };
         let ends = millis(119_900);
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, _| {
             let reply = if now < ends { refusal(200, 90_235) } else { done() };
@@ -257,7 +257,7 @@ fn a_write_of_one_attempt_is_sent_again_only_while_an_earlier_write_may_still_ru
 #[test]
 fn no_attempt_is_begun_that_would_pass_the_deadline() {
     let payload = Payload::json(vec![b' '; 36_000_000]);
-    let (write, token) = (upload().payload(payload).serial_key("shtcn"), given());
+    let (write, token) = (upload().with_payload(payload).with_serial_key("shtcn"), given());
     for total in [9, 10, 60, 61, 62, 65, 69, 70, 75, 600] {
         let total = secs(total);
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, request| {

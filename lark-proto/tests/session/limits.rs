@@ -27,10 +27,10 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
     ] {
         let mut endpoint = upload();
         if let Some(lane) = lane {
-            endpoint = endpoint.serial_key(lane);
+            endpoint = endpoint.with_serial_key(lane);
         }
         if let Some(calls) = quota {
-            endpoint = endpoint.quota(Quota::per_minute(calls));
+            endpoint = endpoint.with_quota(Quota::per_minute(calls));
         }
         let token = given();
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| hangs());
@@ -70,7 +70,7 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
 
 #[test]
 fn a_call_without_any_time_sends_nothing() {
-    let (upload, token) = (upload().serial_key("sheet"), given());
+    let (upload, token) = (upload().with_serial_key("sheet"), given());
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| panic!("a request was sent"));
     let limits = Limits::default().total(Duration::ZERO);
     sim.start(Call::with_token(&token, &upload).limits(limits).boxed());
@@ -87,7 +87,7 @@ fn a_call_without_any_time_sends_nothing() {
 fn extreme_limits_are_honoured() {
     for attempts in [0, 1, u32::MAX] {
         for time in [Duration::ZERO, Duration::MAX] {
-            let (upload, mut sent) = (upload().serial_key("sheet"), 0);
+            let (upload, mut sent) = (upload().with_serial_key("sheet"), 0);
             let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
                 sent += u32::from(!is_fetch(&request));
                 after(
@@ -140,7 +140,7 @@ fn a_clock_that_is_set_back_only_lengthens_a_wait() {
 fn a_clock_that_jumps_by_years_strands_no_call() {
     const YEAR: i64 = 365 * 24 * 60 * 60;
     for skews in [[50 * YEAR, 0], [-50 * YEAR, 0], [YEAR, -100 * YEAR], [-100 * YEAR, YEAR]] {
-        let upload = upload().serial_key("sheet").quota(Quota::per_second(1));
+        let upload = upload().with_serial_key("sheet").with_quota(Quota::per_second(1));
         let mut sent = 0;
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
             sent += 1;

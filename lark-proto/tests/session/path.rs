@@ -11,7 +11,7 @@ use crate::hand::{Hand, Upload};
 #[test]
 fn a_call_without_a_valid_path_ends_before_anything_is_sent() {
     let route = "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range";
-    let raw = || Raw::<IgnoredAny>::new(Method::PUT, route).serial_key("shtcn");
+    let raw = || Raw::<IgnoredAny>::new(Method::PUT, route).with_serial_key("shtcn");
     for (raw, reason) in [
         (raw().segment("").segment("a!A1"), "`:spreadsheetToken` is empty"),
         (raw().segment("..").segment("a!A1"), "`:spreadsheetToken` is `..`"),

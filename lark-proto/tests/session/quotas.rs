@@ -18,7 +18,7 @@ fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {
     for phase in [0, 137, 500, 950, 7_000, 20_500, 31_000, 45_250, 59_900] {
         let windows = RefCell::new(Windows::new(50, 1000, millis(phase)));
         let mut random = Random(phase);
-        let upload = upload().quota(Quota::per_second(50).and_per_minute(1000));
+        let upload = upload().with_quota(Quota::per_second(50).and_per_minute(1000));
         let token = given();
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, _| {
             let arrives = now + millis(random.below(101));
@@ -47,7 +47,7 @@ fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {
 
 #[test]
 fn a_quota_is_never_exceeded_in_any_second_or_minute() {
-    let upload = upload().quota(Quota::per_second(7).and_per_minute(100));
+    let upload = upload().with_quota(Quota::per_second(7).and_per_minute(100));
     let token = given();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| after(millis(10), done()));
     let mut random = Random(1);

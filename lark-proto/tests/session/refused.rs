@@ -148,8 +148,8 @@ fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
         session.import_token(now, now, None, text).unwrap();
         let mut call = call().limits(Limits::one_attempt());
         let Step::Send(_) = call.next(&mut session, now) else { panic!() };
-        let heard = call.read(refusal(400, INVALID));
-        call.received(&mut session, now, heard);
+        let parsed = call.read(refusal(400, INVALID));
+        call.received(&mut session, now, parsed);
     }
     for text in &texts {
         let error = session.import_token(now, now, None, text).unwrap_err();
@@ -201,8 +201,8 @@ fn a_call_that_is_refused_during_a_renewal_waits_for_that_renewal() {
     let Step::Send(renewal) = renews.next(&mut session, at(0)) else { panic!() };
     let Purpose::Token(renewal) = renewal.purpose else { panic!() };
     let Step::Send(_) = refused.next(&mut session, at(0)) else { panic!() };
-    let heard = refused.read(refusal(400, INVALID));
-    refused.received(&mut session, at(1), heard);
+    let parsed = refused.read(refusal(400, INVALID));
+    refused.received(&mut session, at(1), parsed);
     let Step::Wait(time) = refused.next(&mut session, at(1)) else { panic!() };
     assert_eq!(time, secs(60), "until the renewal counts as lost");
     let Step::Wait(_) = renews.next(&mut session, at(2)) else { panic!() };

@@ -39,12 +39,12 @@ pub(crate) fn given() -> TenantToken {
 
 /// A request with a body that may be sent again.
 pub(crate) fn upload() -> Raw<IgnoredAny> {
-    unsafe_upload().resend(Resend::Safe)
+    unsafe_upload().with_resend(Resend::Safe)
 }
 
 /// A request with a body that may not.
 pub(crate) fn unsafe_upload() -> Raw<IgnoredAny> {
-    Raw::new(Method::POST, "/open-apis/im/v1/images").json("0123456789").unwrap()
+    Raw::new(Method::POST, "/open-apis/im/v1/images").with_json("0123456789").unwrap()
 }
 
 /// A write of an image to the `number`th spreadsheet.

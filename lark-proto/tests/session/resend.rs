@@ -63,8 +63,8 @@ fn run(endpoint: &Raw<IgnoredAny>, limits: Limits, mut told: impl FnMut(usize) -
         let now = start + elapsed;
         let (failure, pulled, permanence) = match told {
             Reply(reply) => {
-                let heard = call.read(reply);
-                call.received(&mut session, now, heard);
+                let parsed = call.read(reply);
+                call.received(&mut session, now, parsed);
                 continue;
             }
             Told::Cut(pulled) => (CallErrorKind::Transport(Cut), pulled, Permanence::Transient),

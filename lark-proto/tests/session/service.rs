@@ -169,8 +169,8 @@ pub(crate) fn exported(mut session: Session, now: SystemTime, token: &str, expir
     };
     while session.export_token(now, now, key.as_ref()).is_none() {
         let _request = call.next(&mut session, now);
-        let heard = call.read(granted(token, expire));
-        call.received(&mut session, now, heard);
+        let parsed = call.read(granted(token, expire));
+        call.received(&mut session, now, parsed);
     }
     session.export_token(now, now, key.as_ref()).unwrap()
 }

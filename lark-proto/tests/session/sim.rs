@@ -16,7 +16,7 @@ use lark_proto::CallError;
 use lark_proto::body::Body;
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::{
-    Broken, CallId, Drive, FetchId, Outgoing, Permanence, Purpose, Session, Step,
+    Broken, CallId, Drive, Outgoing, Permanence, Purpose, Session, Step, TokenRequestId,
 };
 
 /// The transport's error.
@@ -383,7 +383,7 @@ impl<'w, O> Sim<'w, O> {
         if let State::InFlight(serial) = self.tasks[task].state {
             self.exchanges.remove(&serial);
         }
-        let drives: Option<FetchId> = self.tasks[task].call.drives();
+        let drives: Option<TokenRequestId> = self.tasks[task].call.token_request();
         self.tasks[task].call.cancel(&mut self.session);
         if let Some(id) = drives.filter(|_| !self.keeps) {
             let now = self.clock();

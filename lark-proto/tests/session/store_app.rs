@@ -203,8 +203,8 @@ fn an_app_token_that_is_refused_while_a_tenants_request_is_in_flight_is_fetched_
             let mut refused = call_for(ONE);
             let now = sim.clock();
             let Step::Send(_) = refused.next(&mut sim.session, now) else { panic!() };
-            let heard = refused.read(refusal(400, Code::APP_TOKEN_INVALID.0));
-            refused.received(&mut sim.session, now, heard);
+            let parsed = refused.read(refusal(400, Code::APP_TOKEN_INVALID.0));
+            refused.received(&mut sim.session, now, parsed);
             refused.cancel(&mut sim.session);
             sim.run();
             assert!(others.iter().all(|&task| sim.result(task).is_ok()));

@@ -67,7 +67,7 @@ fn a_call_that_leaves_its_lane_names_the_next_one_and_no_other() {
         }),
     ];
     for (case, leaves) in cases {
-        let (upload, given) = (upload().serial_key("sheet"), given());
+        let (upload, given) = (upload().with_serial_key("sheet"), given());
         let mut hand = Hand::new();
         let call = || Upload::with_token(&given, &upload);
         let mut first = call().limits(total(10));
@@ -91,7 +91,7 @@ fn a_call_that_leaves_its_lane_names_the_next_one_and_no_other() {
 
 #[test]
 fn a_call_that_leaves_a_lane_from_behind_names_none() {
-    let (upload, given) = (upload().serial_key("sheet"), given());
+    let (upload, given) = (upload().with_serial_key("sheet"), given());
     let mut hand = Hand::new();
     let mut first = Call::with_token(&given, &upload);
     hand.sends(&mut first);
@@ -107,7 +107,7 @@ fn a_call_that_leaves_a_lane_from_behind_names_none() {
 
 #[test]
 fn an_answer_that_ends_the_busy_time_of_others_names_them() {
-    let (upload, given) = (upload().serial_key("sheet"), given());
+    let (upload, given) = (upload().with_serial_key("sheet"), given());
     let mut hand = Hand::new();
     let call = |busy| Call::with_token(&given, &upload).limits(Limits::default().busy(secs(busy)));
     let mut first = call(120);
@@ -186,7 +186,7 @@ fn a_call_that_leaves_a_gate_names_the_calls_that_take_its_place() {
 
 #[test]
 fn a_call_that_passes_a_quota_names_the_next_one_that_may_pass() {
-    let (upload, given) = (upload().quota(Quota::per_second(2)), given());
+    let (upload, given) = (upload().with_quota(Quota::per_second(2)), given());
     let mut hand = Hand::new();
     let mut calls: [Upload<'_>; 6] = std::array::from_fn(|_| Call::with_token(&given, &upload));
     for call in &mut calls[..2] {
@@ -338,7 +338,7 @@ fn a_token_that_comes_names_every_call_that_waits_for_it() {
 
 #[test]
 fn a_call_is_not_named_for_the_step_that_it_takes_itself() {
-    let raw: Raw<IgnoredAny> = upload().serial_key("sheet").quota(Quota::per_second(1));
+    let raw: Raw<IgnoredAny> = upload().with_serial_key("sheet").with_quota(Quota::per_second(1));
     let mut hand = Hand::with_token();
     let mut calls: Vec<Upload<'_>> = (0..20).map(|_| Call::new(&raw)).collect();
     for call in &mut calls {

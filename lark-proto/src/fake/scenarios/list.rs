@@ -459,7 +459,7 @@ fn once(name: &'static str) -> Result<Scenario, Invalid> {
         "image/gif",
         image.bytes().clone(),
     );
-    let upload = Raw::new(Method::POST, Once.path()).payload(form.payload());
+    let upload = Raw::new(Method::POST, Once.path()).with_payload(form.payload());
     Scenario::new(name, Target::Unsafe(upload), image)
 }
 

@@ -42,8 +42,8 @@
 //! #             match call.next(&mut session, now) {
 //! #                 Step::Send(outgoing) => {
 //! #                     let request = outgoing.request.map(Body::into_bytes);
-//! #                     let heard = call.read(self.3.lock().unwrap().handle(now, request));
-//! #                     call.received(&mut session, now, heard);
+//! #                     let parsed = call.read(self.3.lock().unwrap().handle(now, request));
+//! #                     call.received(&mut session, now, parsed);
 //! #                 }
 //! #                 Step::Wait(time) => now += time,
 //! #                 Step::Done(result) => return result,

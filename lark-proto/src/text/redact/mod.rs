@@ -8,6 +8,8 @@ use std::fmt;
 use http::HeaderValue;
 use memchr::memmem;
 
+use plain::{Plain, Span};
+
 use super::{boundary, cleaned, excerpt};
 
 /// The secrets that a request carries, which no text from its reply may show.

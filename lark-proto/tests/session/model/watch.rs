@@ -11,7 +11,7 @@ use http::Response;
 use lark_proto::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use lark_proto::error::{Advice, Class, Code};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::session::FetchId;
+use lark_proto::session::TokenRequestId;
 use lark_proto::{EndpointExt, Error};
 
 use slot::{Fetch, Held, Refused, Setback, Slot};
@@ -106,7 +106,7 @@ impl Watch {
     /// The call `at` of `tenant` sends a token request.
     pub(crate) fn fetch_sent(
         &mut self,
-        id: FetchId,
+        id: TokenRequestId,
         call: usize,
         tenant: usize,
         route: Route,
@@ -183,7 +183,7 @@ impl Watch {
     }
 
     /// A token request is over. The session may have taken it for lost, if its time is.
-    fn over(&mut self, id: FetchId) -> Option<(Key, Fetch)> {
+    fn over(&mut self, id: TokenRequestId) -> Option<(Key, Fetch)> {
         let now = self.now;
         let is = |slot: &Slot| slot.in_flight.as_ref().is_some_and(|fetch| fetch.id == id);
         let (key, slot) = self.slots.iter_mut().find(|(_, slot)| is(slot))?;
@@ -193,12 +193,12 @@ impl Watch {
     }
 
     /// The session takes a token request for lost, or has done so.
-    pub(crate) fn is_lost(&self, id: FetchId) -> bool {
+    pub(crate) fn is_lost(&self, id: TokenRequestId) -> bool {
         let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
         !in_flight.any(|fetch| fetch.id == id && self.now < fetch.sent + LAPSES)
     }
 
-    pub(crate) fn fetch_dropped(&mut self, id: FetchId) {
+    pub(crate) fn fetch_dropped(&mut self, id: TokenRequestId) {
         let Some((key, fetch)) = self.over(id) else { return };
         let now = self.now;
         let slot = self.slot(key);
@@ -208,7 +208,12 @@ impl Watch {
         self.renewal_failed(key, &fetch);
     }
 
-    pub(crate) fn fetch_broken(&mut self, id: FetchId, is_deadline: bool, is_permanent: bool) {
+    pub(crate) fn fetch_broken(
+        &mut self,
+        id: TokenRequestId,
+        is_deadline: bool,
+        is_permanent: bool,
+    ) {
         let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
         let sent = in_flight.find(|fetch| fetch.id == id).map(|fetch| fetch.sent);
         if is_deadline && sent.is_some_and(|sent| self.now < sent + PATIENCE) {
@@ -222,7 +227,7 @@ impl Watch {
         self.failed(key, &fetch, setback);
     }
 
-    pub(crate) fn fetch_reply(&mut self, id: FetchId, reply: &Response<Bytes>) {
+    pub(crate) fn fetch_reply(&mut self, id: TokenRequestId, reply: &Response<Bytes>) {
         let Some((key, fetch)) = self.over(id) else { return };
         let now = self.now;
         let is_lost = now >= fetch.sent + LAPSES;

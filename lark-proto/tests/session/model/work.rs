@@ -268,8 +268,8 @@ impl<O: Into<Written> + Debug> Machine for Call<'_, O, Cut> {
     }
 
     fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>) {
-        let heard = self.read(reply);
-        self.received(session, now, heard);
+        let parsed = self.read(reply);
+        self.received(session, now, parsed);
     }
 
     fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>) {

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::WaitFor;
 use lark_proto::fake::{FakeLark, Fault, InFlight, Route, TokenKind};
-use lark_proto::session::{CallId, FetchId, Session};
+use lark_proto::session::{CallId, Session, TokenRequestId};
 use lark_proto::{App, CallError, Site};
 
 use super::watch::{ODD_APP, ODD_TENANT, Rate, SECRETS, Watch};
@@ -120,7 +120,7 @@ pub(crate) struct Exchange {
     /// How long the call waits for it, and how long the adapter does.
     until: SystemTime,
     keep_until: SystemTime,
-    fetch: Option<FetchId>,
+    fetch: Option<TokenRequestId>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lark_proto::session::FetchId;
+use lark_proto::session::TokenRequestId;
 
 use super::super::world::LONGEST_PAUSE;
 use super::{Kind, MINUTE};
@@ -49,7 +49,7 @@ pub(super) struct Refused {
 
 #[derive(Clone, Debug)]
 pub(super) struct Fetch {
-    pub(super) id: FetchId,
+    pub(super) id: TokenRequestId,
     pub(super) kind: Kind,
     pub(super) sent: Duration,
     /// The call that sent it, and its tenant.

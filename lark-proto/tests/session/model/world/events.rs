@@ -139,8 +139,8 @@ impl World<'_> {
             } else {
                 format!(r#"{{"code":0,"tenant_access_token":"{token}","expire":{life}}}"#)
             };
-            let heard = call.read(Response::new(reply.into()));
-            call.received(&mut donor, self.clock, heard);
+            let parsed = call.read(Response::new(reply.into()));
+            call.received(&mut donor, self.clock, parsed);
             if let Some(text) = donor.export_token(self.clock, self.clock, key.as_ref()) {
                 let since = self.clock.duration_since(UNIX_EPOCH).unwrap_or_default();
                 let life = Duration::from_secs(life.clamp(60, 7200));
