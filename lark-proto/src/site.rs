@@ -11,16 +11,22 @@ use crate::error::InvalidKind;
 use crate::path::Path;
 use crate::values::macros::text_traits;
 
-/// The service's base URL: always `https`, save on loopback, with no path, query or user info.
+/// The service's base URL: `https://host[:port][/base/path]`, without a query, fragment or user info. Plain `http` is for
+/// loopback, and for a host that [`Site::insecure`] names.
 ///
 /// An app belongs to one site; at the other its credentials are refused.
 ///
 /// ```
 /// use lark_proto::Site;
+///
 /// assert_eq!(Site::LARK.to_string(), "https://open.larksuite.com");
 /// assert_eq!("feishu".parse::<Site>()?, Site::FEISHU);
 /// assert_eq!(Site::custom("http://127.0.0.1:8080/")?.to_string(), "http://127.0.0.1:8080");
 /// assert!("https://open.larksuite.com.evil.example".parse::<Site>().is_err());
+///
+/// // A private deployment behind a gateway: the requests go to `/feishu/open-apis/..`.
+/// let site = Site::custom("https://gw.corp.example/feishu")?;
+/// assert_eq!((site.host(), site.port(), site.base_path()), ("gw.corp.example", 443, "/feishu"));
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,96 +35,159 @@ use crate::values::macros::text_traits;
 #[doc(alias = "base_url")]
 #[doc(alias = "domain")]
 pub struct Site {
-    /// `scheme://host[:port]` in lower case: the origin of RFC 6454.
-    origin: Cow<'static, str>,
+    /// `scheme://host[:port][/base/path]`; scheme and host in lower case, and without the scheme's own port.
+    url: Cow<'static, str>,
 }
+
+/// The most bytes of a base path.
+const MAX_BASE_PATH: usize = 1000;
 
 impl Site {
     /// Lark, outside of China: `https://open.larksuite.com`.
-    pub const LARK: Self = Self { origin: Cow::Borrowed("https://open.larksuite.com") };
+    pub const LARK: Self = Self { url: Cow::Borrowed("https://open.larksuite.com") };
     /// Feishu, in China: `https://open.feishu.cn`.
-    pub const FEISHU: Self = Self { origin: Cow::Borrowed("https://open.feishu.cn") };
+    pub const FEISHU: Self = Self { url: Cow::Borrowed("https://open.feishu.cn") };
 
     /// One of the service's own sites, or one on this machine: `lark`, `feishu`, or the URL of a host of Lark or
     /// Feishu or of loopback.
     ///
     /// # Errors
-    /// [`InvalidKind::BadSite`], [`InvalidKind::InsecureSite`], and [`InvalidKind::ForeignSite`] for any other host,
-    /// which [`Site::custom`] takes.
+    /// Those of [`Site::custom`], and [`InvalidKind::ForeignSite`] for any other host.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         match text {
             "lark" => return Ok(Self::LARK),
             "feishu" => return Ok(Self::FEISHU),
             _ => {}
         }
-        match Self::checked(text)? {
-            (site, true) => Ok(site),
-            (site, false) => Err(Invalid::new(InvalidKind::ForeignSite, site.origin.as_ref())),
+        let site = Self::custom(text)?;
+        if is_larks(site.host()) || site.is_loopback() {
+            Ok(site)
+        } else {
+            Err(Invalid::new(InvalidKind::ForeignSite, site.as_str()))
         }
     }
 
-    /// Any host, such as a private deployment's: `https://host[:port]`; `http` on loopback only.
+    /// Any host, such as a private deployment's, over `https`; on loopback over `http` too. A base path is kept, without
+    /// a slash at its end: a gateway may have the service behind one.
     ///
     /// The host gets the app's secret and every token, so this constructor is to be asked for by
     /// name; [`Site::new`] and what is read from text, such as JSON, take Lark's own hosts and loopback only.
     ///
     /// # Errors
-    /// [`InvalidKind::BadSite`], [`InvalidKind::InsecureSite`].
+    /// [`InvalidKind::BadSite`], [`InvalidKind::SiteWithApis`] for a URL that ends in `/open-apis`, and
+    /// [`InvalidKind::InsecureSite`] for plain `http` to another machine.
     pub fn custom(url: &str) -> Result<Self, Invalid> {
-        Self::checked(url).map(|(site, _)| site)
+        let site = Self::checked(url)?;
+        if site.is_https() || site.is_loopback() {
+            Ok(site)
+        } else {
+            Err(Invalid::new(InvalidKind::InsecureSite, site.as_str()))
+        }
     }
 
-    /// The site, and whether its host is Lark's own or loopback.
-    fn checked(url: &str) -> Result<(Self, bool), Invalid> {
-        // Whatever stands before an `@` may be a password, so that no error quotes it.
-        let refused = |rule| Invalid::new(rule, url.rsplit('@').next().unwrap_or_default());
-        let form = || refused(InvalidKind::BadSite);
-        let (scheme, rest) = url.split_once("://").ok_or_else(form)?;
-        let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-            _ => (authority.as_str(), None),
+    /// As [`Site::custom`], with plain `http` to any host: whoever can read the traffic on the way gets the app's secret,
+    /// the tokens and the images. It is for a deployment in a network of one's own that has no TLS.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadSite`], [`InvalidKind::SiteWithApis`].
+    pub fn insecure(url: &str) -> Result<Self, Invalid> {
+        Self::checked(url)
+    }
+
+    fn checked(url: &str) -> Result<Self, Invalid> {
+        let form = || Invalid::new(InvalidKind::BadSite, url);
+        // `Uri` drops a fragment without a word.
+        let uri: Uri = url.parse().ok().filter(|_| !url.contains('#')).ok_or_else(form)?;
+        let (Some(scheme), Some(authority), None) =
+            (uri.scheme_str(), uri.authority(), uri.query())
+        else {
+            return Err(form());
         };
-        let host = Host::parse(host).ok_or_else(form)?;
-        let port = match port {
-            Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => {
-                Some(port.parse::<u16>().map_err(|_| form())?)
+        let host = host(authority.host()).ok_or_else(form)?;
+        // Without user info, what follows the host is the port. `Uri` also takes `+80`, and no digits at all.
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => None,
+            Some(port) if port.bytes().skip(1).all(|byte| byte.is_ascii_digit()) => {
+                Some(authority.port_u16().filter(|port| *port > 0).ok_or_else(form)?)
             }
-            Some(_) => return Err(form()),
-            None => None,
-        };
-        let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
-            "https" => ("https", 443),
-            "http" if host.is_loopback() => ("http", 80),
-            "http" => return Err(refused(InvalidKind::InsecureSite)),
             _ => return Err(form()),
         };
-        let origin = match port.filter(|port| *port != default_port) {
-            Some(port) => format!("{scheme}://{host}:{port}"),
-            None => format!("{scheme}://{host}"),
+        let default = match scheme {
+            "https" => 443,
+            "http" => 80,
+            _ => return Err(form()),
         };
-        Ok((Self { origin: origin.into() }, host.is_larks() || host.is_loopback()))
+        let path = uri.path().trim_end_matches('/');
+        if path == "/open-apis" || path.ends_with("/open-apis") {
+            return Err(Invalid::new(InvalidKind::SiteWithApis, url));
+        }
+        let is_plain = uri.path().len() - path.len() <= 1 && path.len() <= MAX_BASE_PATH;
+        if !is_plain || !path.split('/').skip(1).all(is_segment) {
+            return Err(form());
+        }
+        let url = match port.filter(|port| *port != default) {
+            Some(port) => format!("{scheme}://{host}:{port}{path}"),
+            None => format!("{scheme}://{host}{path}"),
+        };
+        Ok(Self { url: url.into() })
     }
 
-    /// `scheme://host[:port]`.
+    /// `scheme://host[:port][/base/path]`, without the scheme's own port.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.origin
+        &self.url
+    }
+
+    /// Whether requests are encrypted.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.starts_with("https:")
+    }
+
+    /// The host's name or address in lower case; an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        }
+    }
+
+    /// The port, which is 443 for `https` and 80 for `http` unless the URL names another.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let port = self.authority().get(self.host().len() + 1..).and_then(|port| port.parse().ok());
+        port.unwrap_or(if self.is_https() { 443 } else { 80 })
+    }
+
+    /// The path in front of `/open-apis`, such as `/feishu`; mostly empty.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        self.url.get(self.origin().len()..).unwrap_or_default()
+    }
+
+    /// `host[:port]`.
+    pub(crate) fn authority(&self) -> &str {
+        self.origin().split_once("://").map_or("", |(_, authority)| authority)
+    }
+
+    /// `scheme://host[:port]`: the origin of RFC 6454.
+    pub(crate) fn origin(&self) -> &str {
+        let authority = self.url.find("://").map_or(0, |scheme| scheme + 3);
+        let path = self.url.get(authority..).and_then(|rest| rest.find('/'));
+        self.url.get(..path.map_or(self.url.len(), |path| authority + path)).unwrap_or_default()
     }
 
     /// The service is on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        let rest = self.origin.split_once("://").map_or("", |(_, rest)| rest);
-        let host = match rest.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => host,
-            _ => rest,
-        };
-        Host::parse(host).is_some_and(|host| host.is_loopback())
+        let host = self.host();
+        host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
     }
 
     pub(crate) fn uri(&self, path: &Path) -> Uri {
         #[expect(clippy::expect_used, reason = "both halves are checked when they are built")]
-        Uri::try_from(path.behind(&self.origin)).expect("an origin and a path are a URI")
+        Uri::try_from(path.behind(&self.url)).expect("a site and a path are a URI")
     }
 }
 
@@ -126,60 +195,50 @@ text_traits!(Site);
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Site({})", self.origin)
+        write!(f, "Site({})", self.url)
     }
 }
 
-enum Host<'a> {
-    Name(&'a str),
-    Address(IpAddr),
+/// The host in its normal form: an address, or a DNS name of letters, digits, hyphens and `_` in lower case. An
+/// internationalised name is written in its ASCII form.
+fn host(text: &str) -> Option<String> {
+    match address(text) {
+        Some(IpAddr::V6(address)) => return Some(format!("[{address}]")),
+        Some(IpAddr::V4(address)) => return Some(address.to_string()),
+        None => {}
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // A name whose last label is a number would be read as an address, as `127.1` is by some.
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+    let is_name = text.len() <= 253 && text.split('.').all(is_label) && !is_number;
+    is_name.then(|| text.to_ascii_lowercase())
 }
 
-impl<'a> Host<'a> {
-    /// A DNS name of letters, digits and hyphens, or an address; an internationalised name is
-    /// written in its ASCII form.
-    fn parse(host: &'a str) -> Option<Self> {
-        if let Some(inner) = host.strip_prefix('[') {
-            return inner
-                .strip_suffix(']')?
-                .parse::<Ipv6Addr>()
-                .ok()
-                .map(|a| Self::Address(a.into()));
-        }
-        if let Ok(address) = host.parse::<Ipv4Addr>() {
-            return Some(Self::Address(address.into()));
-        }
-        let label = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
-        (host.len() <= 253 && host.split('.').all(label)).then_some(Self::Name(host))
-    }
-
-    fn is_larks(&self) -> bool {
-        let Self::Name(name) = self else { return false };
-        ["feishu.cn", "larksuite.com", "larkoffice.com"].iter().any(|domain| {
-            name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
-    }
-
-    fn is_loopback(&self) -> bool {
-        match self {
-            Self::Name(name) => *name == "localhost",
-            Self::Address(address) => address.is_loopback(),
-        }
+fn address(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(Into::into),
+        None => host.parse::<Ipv4Addr>().ok().map(Into::into),
     }
 }
 
-impl fmt::Display for Host<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::Address(IpAddr::V4(address)) => address.fmt(f),
-            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
-        }
-    }
+fn is_larks(host: &str) -> bool {
+    ["feishu.cn", "larksuite.com", "larkoffice.com"].iter().any(|domain| {
+        host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// Whether `text` is a segment of a base path that every server and proxy reads alike: not empty, no dots alone, and
+/// without escapes.
+fn is_segment(text: &str) -> bool {
+    let is_allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
+    !matches!(text, "" | "." | "..") && text.bytes().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -187,52 +246,124 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_is_an_origin_in_one_form() {
-        for (url, origin) in [
-            ("https://open.feishu.cn", "https://open.feishu.cn"),
-            ("HTTPS://Open.Feishu.CN:443/", "https://open.feishu.cn"),
-            ("https://lark.internal.example:8443", "https://lark.internal.example:8443"),
-            ("http://localhost:80", "http://localhost"),
-            ("http://127.8.9.1:9", "http://127.8.9.1:9"),
-            ("http://[::1]:65535", "http://[::1]:65535"),
-            ("https://[2001:DB8::0:1]", "https://[2001:db8::1]"),
+    fn a_site_has_one_form() {
+        for (url, form, host, port, base_path) in [
+            ("https://open.feishu.cn", "https://open.feishu.cn", "open.feishu.cn", 443, ""),
+            ("HTTPS://Open.Feishu.CN:443/", "https://open.feishu.cn", "open.feishu.cn", 443, ""),
+            (
+                "https://lark.a-b.example:8443",
+                "https://lark.a-b.example:8443",
+                "lark.a-b.example",
+                8443,
+                "",
+            ),
+            ("http://localhost:80", "http://localhost", "localhost", 80, ""),
+            ("http://127.8.9.1:9", "http://127.8.9.1:9", "127.8.9.1", 9, ""),
+            ("http://[::1]:65535", "http://[::1]:65535", "[::1]", 65535, ""),
+            ("https://[2001:DB8::0:1]", "https://[2001:db8::1]", "[2001:db8::1]", 443, ""),
+            (
+                "https://gw.example/feishu",
+                "https://gw.example/feishu",
+                "gw.example",
+                443,
+                "/feishu",
+            ),
+            (
+                "https://GW.example:443/Feishu/v-1/",
+                "https://gw.example/Feishu/v-1",
+                "gw.example",
+                443,
+                "/Feishu/v-1",
+            ),
+            ("http://[::1]:8/a:b@c", "http://[::1]:8/a:b@c", "[::1]", 8, "/a:b@c"),
+            (
+                "https://gw.example/open-apis/x",
+                "https://gw.example/open-apis/x",
+                "gw.example",
+                443,
+                "/open-apis/x",
+            ),
         ] {
             let site = Site::custom(url).unwrap();
-            assert_eq!(site.as_str(), origin);
-            assert_eq!(site.is_loopback(), origin.starts_with("http:"));
+            assert_eq!(site.as_str(), form);
             assert_eq!(
-                site.uri(&Path::new("/x").query("y", "z")).to_string(),
-                format!("{origin}/x?y=z")
+                (site.host(), site.port(), site.base_path()),
+                (host, port, base_path),
+                "{url}"
             );
+            assert_eq!(site.is_https(), form.starts_with("https:"), "{url}");
+            assert_eq!(site.is_loopback(), form.starts_with("http:"), "{url}");
+            let uri = site.uri(&Path::new("/x").query("y", "z"));
+            assert_eq!(uri.to_string(), format!("{form}/x?y=z"));
+        }
+        for site in [Site::LARK, Site::FEISHU] {
+            assert_eq!(Site::custom(site.as_str()), Ok(site));
         }
     }
 
     #[test]
-    fn what_is_no_site_is_refused_by_its_rule() {
-        for (url, rule) in [
+    fn plain_http_to_another_machine_is_asked_for_by_name() {
+        for url in
+            ["http://lark.corp.example", "http://10.1.2.3:8080/feishu", "http://[2001:db8::1]"]
+        {
+            assert_eq!(Site::custom(url).unwrap_err().kind(), InvalidKind::InsecureSite, "{url}");
+            assert_eq!(url.parse::<Site>().unwrap_err().kind(), InvalidKind::InsecureSite, "{url}");
+            let site = Site::insecure(url).unwrap();
+            assert_eq!(site.as_str(), url);
+            assert!(!site.is_https() && !site.is_loopback(), "{url}");
+        }
+        assert_eq!(Site::insecure("https://a.example"), Site::custom("https://a.example"));
+        assert_eq!(Site::insecure("ftp://a.example").unwrap_err().kind(), InvalidKind::BadSite);
+    }
+
+    #[test]
+    fn what_is_no_site_is_refused_by_its_kind() {
+        for (url, kind) in [
             ("http://open.feishu.cn", InvalidKind::InsecureSite),
             ("http://localhost.evil.example", InvalidKind::InsecureSite),
-            ("http://127.1", InvalidKind::InsecureSite),
             ("http://[2001:db8::1]", InvalidKind::InsecureSite),
+            ("https://open.feishu.cn/open-apis", InvalidKind::SiteWithApis),
+            ("https://gw.example/feishu/open-apis/", InvalidKind::SiteWithApis),
             ("open.feishu.cn", InvalidKind::BadSite),
+            ("/feishu", InvalidKind::BadSite),
+            ("", InvalidKind::BadSite),
             ("ftp://open.feishu.cn", InvalidKind::BadSite),
             ("https://", InvalidKind::BadSite),
             ("https://a..b", InvalidKind::BadSite),
-            ("https://open.feishu.cn/open-apis", InvalidKind::BadSite),
+            ("https://-a.b", InvalidKind::BadSite),
+            ("https://a-.b", InvalidKind::BadSite),
+            ("https://a.b.", InvalidKind::BadSite),
+            ("https://a~b", InvalidKind::BadSite),
+            ("https://999.1.1.1", InvalidKind::BadSite),
+            ("http://127.1", InvalidKind::BadSite),
+            ("https://2130706433", InvalidKind::BadSite),
+            ("https://1.2.3.0x4", InvalidKind::BadSite),
             ("https://open.feishu.cn//", InvalidKind::BadSite),
             ("https://open.feishu.cn?x", InvalidKind::BadSite),
+            ("https://open.feishu.cn?", InvalidKind::BadSite),
             ("https://open.feishu.cn#x", InvalidKind::BadSite),
+            ("https://open.feishu.cn/#", InvalidKind::BadSite),
             ("https://user:pass@open.feishu.cn", InvalidKind::BadSite),
+            ("https://user:pass@open.feishu.cn/open-apis", InvalidKind::BadSite),
             ("https://open.feishu.cn:", InvalidKind::BadSite),
+            ("https://open.feishu.cn:0", InvalidKind::BadSite),
             ("https://open.feishu.cn:70000", InvalidKind::BadSite),
             ("https://open.feishu.cn:+80", InvalidKind::BadSite),
             ("https://飞书.cn", InvalidKind::BadSite),
             ("https://open.feishu.cn\r\nX: y", InvalidKind::BadSite),
             ("https://[::1", InvalidKind::BadSite),
             ("https://[::1]x", InvalidKind::BadSite),
+            ("https://[1.2.3.4]", InvalidKind::BadSite),
+            ("https://gw.example/a//b", InvalidKind::BadSite),
+            ("https://gw.example/a/../b", InvalidKind::BadSite),
+            ("https://gw.example/.", InvalidKind::BadSite),
+            ("https://gw.example/%2e%2e/b", InvalidKind::BadSite),
+            ("https://gw.example/a b", InvalidKind::BadSite),
+            ("https://gw.example/飞书", InvalidKind::BadSite),
+            (&format!("https://gw.example/{}", "a".repeat(1000)), InvalidKind::BadSite),
         ] {
             let error = Site::custom(url).expect_err(url);
-            assert_eq!(error.kind(), rule, "{url}");
+            assert_eq!(error.kind(), kind, "{url}");
             assert!(!error.to_string().contains("pass"), "{error}");
         }
     }

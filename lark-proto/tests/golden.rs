@@ -35,7 +35,13 @@ fn write() -> WriteSheetImage {
     .unwrap()
 }
 
+/// Checks a request to one of the vendor's sites.
 fn check(name: &str, request: http::Request<Bytes>) {
+    let site = format!("https://{}", request.uri().host().unwrap()).parse().unwrap();
+    check_at(&site, name, request);
+}
+
+fn check_at(site: &Site, name: &str, request: http::Request<Bytes>) {
     let bytes = wire::http1(request.clone(), wire::Secrets::Shown);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     #[expect(clippy::disallowed_methods, reason = "the way to write the files anew")]
@@ -44,8 +50,7 @@ fn check(name: &str, request: http::Request<Bytes>) {
     }
     let golden = std::fs::read(&path).unwrap();
     assert_eq!(bytes.escape_ascii().to_string(), golden.escape_ascii().to_string(), "{name}");
-    let site = format!("https://{}", request.uri().host().unwrap()).parse().unwrap();
-    let read = wire::parse(&golden, &site).unwrap();
+    let read = wire::parse(&golden, site).unwrap();
     let (head, body) = request.into_parts();
     assert_eq!((read.method(), read.uri()), (&head.method, &head.uri), "{name}");
     assert_eq!((read.headers(), read.body()), (&head.headers, &body), "{name}");
@@ -75,6 +80,16 @@ fn tenant_token() {
     let (id, secret) = app();
     let get = GetTenantToken::new(id, secret);
     check("tenant-token.http", get.request(&Site::FEISHU, &NoToken));
+}
+
+#[test]
+fn a_base_path_comes_before_every_route() {
+    let (id, secret) = app();
+    let site = Site::custom("https://gw.corp.example/feishu").unwrap();
+    let get = GetTenantToken::new(id, secret).request(&site, &NoToken);
+    check_at(&site, "tenant-token-base-path.http", get);
+    let write = write().request(&site, &token());
+    check_at(&site, "write-sheet-image-base-path.http", write);
 }
 
 #[test]

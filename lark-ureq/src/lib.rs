@@ -105,7 +105,7 @@ impl Client {
             // A connection for each of up to 32 threads. The client has only one host.
             .max_idle_connections(MAX_IDLE_CONNECTIONS)
             .max_idle_connections_per_host(MAX_IDLE_CONNECTIONS);
-        if site.as_str().starts_with("http:") {
+        if !site.is_https() {
             config = config
                 // The site is on loopback: a proxy from the environment cannot reach it and must not see the token.
                 .proxy(None)

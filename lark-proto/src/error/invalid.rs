@@ -103,8 +103,9 @@ kinds! {
     ForeignToken: "the exported token is of another app, site or tenant";
     ExpiredToken: "the exported token has expired";
     RefusedToken: "the exported token was refused by the service: the session gets another one";
-    BadSite: "`{}` is not a site: `https://host` or `https://host:port`";
-    InsecureSite: "`{}` is not on this machine, so that it takes https, not http";
+    BadSite: "`{}` is not a site: `https://host`, with a port or a path where there is one, and nothing more";
+    SiteWithApis: "the site is written without `/open-apis`, which each request adds: `{}`";
+    InsecureSite: "`{}` is plain http to another machine, where everyone on the way reads the app's secret: use https";
     ForeignSite: "`{}` is not one of Lark's or Feishu's own hosts; a private deployment is `Site::custom`";
     BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";

@@ -108,7 +108,7 @@ fn request_line(line: &[u8], site: &Site) -> Option<(Method, Uri)> {
     let line = std::str::from_utf8(line).ok()?.strip_suffix(" HTTP/1.1")?;
     let (method, target) = line.split_once(' ')?;
     let method = Method::from_bytes(method.as_bytes()).ok()?;
-    let uri = Uri::try_from(format!("{site}{target}")).ok()?;
+    let uri = Uri::try_from(format!("{}{target}", site.origin())).ok()?;
     // `Uri` drops a fragment and accepts non-ASCII text.
     let is_kept = uri.path_and_query().is_some_and(|kept| kept == target);
     (is_kept && target.starts_with('/') && target.is_ascii()).then_some((method, uri))
@@ -125,11 +125,11 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 
 /// Checks that the `Host` in line `at` is the site's, in any case and with or without the default port.
 fn check_host(host: &HeaderValue, at: usize, site: &Site) -> Result<(), Invalid> {
-    let host = host.to_str().ok().filter(|host| !host.ends_with('/'));
+    let host = host.to_str().ok().filter(|host| !host.contains('/'));
     let named =
-        |scheme: &str| host.and_then(|host| Site::custom(&format!("{scheme}://{host}")).ok());
-    let scheme = site.as_str().split_once("://").map_or("https", |(scheme, _)| scheme);
-    if named(scheme).as_ref() == Some(site) {
+        |scheme: &str| host.and_then(|host| Site::insecure(&format!("{scheme}://{host}")).ok());
+    let scheme = if site.is_https() { "https" } else { "http" };
+    if named(scheme).is_some_and(|named| named.authority() == site.authority()) {
         return Ok(());
     }
     // Only a host is quoted: a damaged line may hold the next line's token.
