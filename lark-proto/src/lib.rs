@@ -47,6 +47,7 @@ pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod path;
+mod proxy;
 mod reply;
 pub mod session;
 mod site;

@@ -201,7 +201,7 @@ impl fmt::Debug for Site {
 
 /// The host in its normal form: an address, or a DNS name of letters, digits, hyphens and `_` in lower case. An
 /// internationalised name is written in its ASCII form.
-fn host(text: &str) -> Option<String> {
+pub(crate) fn host(text: &str) -> Option<String> {
     match address(text) {
         Some(IpAddr::V6(address)) => return Some(format!("[{address}]")),
         Some(IpAddr::V4(address)) => return Some(address.to_string()),

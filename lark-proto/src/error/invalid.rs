@@ -106,6 +106,8 @@ kinds! {
     BadSite: "`{}` is not a site: `https://host`, with a port or a path where there is one, and nothing more";
     SiteWithApis: "the site is written without `/open-apis`, which each request adds: `{}`";
     InsecureSite: "`{}` is plain http to another machine, where everyone on the way reads the app's secret: use https";
+    BadProxy: "`{}` is not a proxy: `http://host:port` or `socks5://host:port`, with `user:password@` where it wants them";
+    EmptyProxyVariable: "the environment's variable `{}` is empty: unset it, or let it name a proxy";
     ForeignSite: "`{}` is not one of Lark's or Feishu's own hosts; a private deployment is `Site::custom`";
     BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";

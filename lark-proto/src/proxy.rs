@@ -1,0 +1,338 @@
+//! The proxy between a client and its site: one that the caller names, or the one of the environment.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::error::{Invalid, InvalidKind};
+use crate::site::{Site, host};
+
+/// A proxy: `http://[user:password@]host[:port]`, which is asked with `CONNECT` for a tunnel to the site, or
+/// `socks5://..`. The port is 80 or 1080 where the URL has none, and the scheme `http`.
+///
+/// ```
+/// use lark_proto::values::Proxy;
+///
+/// let proxy = Proxy::new("http://ann:p%40ss@proxy.corp.example:3128")?;
+/// assert_eq!((proxy.host(), proxy.port()), ("proxy.corp.example", 3128));
+/// assert_eq!(proxy.credentials(), Some(("ann", "p@ss")));
+/// assert_eq!(format!("{proxy:?}"), "Proxy(http://***@proxy.corp.example:3128)");
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    is_socks5: bool,
+    host: String,
+    port: u16,
+    credentials: Option<(String, String)>,
+}
+
+impl Proxy {
+    /// The proxy that `url` names.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadProxy`]. The error does not quote the credentials.
+    pub fn new(url: &str) -> Result<Self, Invalid> {
+        Self::parse(url).ok_or_else(|| Invalid::new(InvalidKind::BadProxy, url))
+    }
+
+    fn parse(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let is_socks5 = match scheme.to_ascii_lowercase().as_str() {
+            "http" => false,
+            "socks5" | "socks5h" => true,
+            _ => return None,
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (credentials, authority) = match rest.rsplit_once('@') {
+            Some((credentials, authority)) => (Some(credentials), authority),
+            None => (None, rest),
+        };
+        let (name, port) = match authority.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+            _ => (authority, None),
+        };
+        let port = match port {
+            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().ok()?,
+            Some(_) => return None,
+            None if is_socks5 => 1080,
+            None => 80,
+        };
+        let credentials = match credentials {
+            Some(text) => {
+                let (user, password) = text.split_once(':').unwrap_or((text, ""));
+                Some((unescaped(user)?, unescaped(password)?))
+            }
+            None => None,
+        };
+        (port > 0).then_some(Self { is_socks5, host: host(name)?, port, credentials })
+    }
+
+    /// The proxy that the environment names for `site`, as curl reads it. `variable` gives the value of a variable.
+    ///
+    /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set counts; for a plain `http` site
+    /// `http_proxy` and `HTTP_PROXY` take the place of the first two. `HTTP_PROXY` is not read in a CGI program (where
+    /// `REQUEST_METHOD` is set), because there a client sets it by a header. No proxy is used for a site on loopback, and
+    /// for one that `no_proxy` or `NO_PROXY` lists: as `*`, as a name (with all names below it), as an address, or as a
+    /// range of addresses such as `10.0.0.0/8`.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadProxy`], and [`InvalidKind::EmptyProxyVariable`] for a variable that is set and empty.
+    pub fn from_env(
+        site: &Site,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, Invalid> {
+        if site.is_loopback() {
+            return Ok(None);
+        }
+        let list = variable("no_proxy").or_else(|| variable("NO_PROXY")).unwrap_or_default();
+        if is_listed(site.host(), &list) {
+            return Ok(None);
+        }
+        let is_cgi = variable("REQUEST_METHOD").is_some();
+        let names = match (site.is_https(), is_cgi) {
+            (true, _) => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].as_slice(),
+            (false, false) => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+            (false, true) => &["http_proxy", "all_proxy", "ALL_PROXY"],
+        };
+        let Some((name, url)) = names.iter().find_map(|name| Some((*name, variable(name)?))) else {
+            return Ok(None);
+        };
+        if url.trim().is_empty() {
+            return Err(Invalid::new(InvalidKind::EmptyProxyVariable, name));
+        }
+        Self::new(url.trim()).map(Some)
+    }
+
+    /// Whether the proxy speaks SOCKS5 and not HTTP.
+    #[must_use]
+    pub fn is_socks5(&self) -> bool {
+        self.is_socks5
+    }
+
+    /// The host's name or address; an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The user and the password, which is a secret.
+    #[must_use]
+    pub fn credentials(&self) -> Option<(&str, &str)> {
+        self.credentials.as_ref().map(|(user, password)| (&**user, &**password))
+    }
+}
+
+/// Without the credentials.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_socks5 { "socks5" } else { "http" };
+        let credentials = if self.credentials.is_some() { "***@" } else { "" };
+        write!(f, "Proxy({scheme}://{credentials}{}:{})", self.host, self.port)
+    }
+}
+
+/// Percent-decoded UTF-8 text. `None` for other bytes and for control characters, which no protocol of a proxy can carry.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match (byte, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                let value = digit(*high)? * 16 + digit(*low)?;
+                bytes.push(u8::try_from(value).ok()?);
+                rest = after;
+            }
+            (b'%', _) => return None,
+            _ => bytes.push(*byte),
+        }
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control))
+}
+
+/// Whether the value of `NO_PROXY` lists `host`.
+fn is_listed(host: &str, list: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = host.parse().ok();
+    list.split([',', ' ', '\t']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let entry = entry.trim_start_matches('[').trim_end_matches(']');
+        match address {
+            _ if entry == "*" => true,
+            Some(address) => is_in_range(address, entry),
+            None => is_below(host, entry),
+        }
+    })
+}
+
+/// Whether `address` is the address or in the range that `entry` names.
+fn is_in_range(address: IpAddr, entry: &str) -> bool {
+    let (first, bits) = match entry.split_once('/') {
+        Some((first, bits)) => (first, bits.parse::<u32>().ok()),
+        None => (entry, Some(128)),
+    };
+    let (Ok(first), Some(bits)) = (first.parse::<IpAddr>(), bits) else { return false };
+    let (address, first, width) = match (address, first) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
+        _ => return false,
+    };
+    let rest = width - bits.min(width);
+    address.checked_shr(rest).unwrap_or(0) == first.checked_shr(rest).unwrap_or(0)
+}
+
+/// Whether `host` is the name `entry` or below it. A dot before or after the entry counts for nothing.
+fn is_below(host: &str, entry: &str) -> bool {
+    let entry = entry.trim_matches('.').to_ascii_lowercase();
+    let above = host.strip_suffix(&*entry).filter(|_| !entry.is_empty());
+    above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_read_from_its_url() {
+        for (url, shown) in [
+            ("http://proxy.corp:3128", "http://proxy.corp:3128"),
+            ("HTTP://Proxy.Corp:3128/", "http://proxy.corp:3128"),
+            ("proxy.corp:3128", "http://proxy.corp:3128"),
+            ("proxy.corp", "http://proxy.corp:80"),
+            ("http://10.0.0.1", "http://10.0.0.1:80"),
+            ("http://[2001:DB8::1]:8", "http://[2001:db8::1]:8"),
+            ("socks5://proxy", "socks5://proxy:1080"),
+            ("socks5h://u:p@proxy:9", "socks5://***@proxy:9"),
+            ("http://u@proxy:1", "http://***@proxy:1"),
+        ] {
+            assert_eq!(format!("{:?}", Proxy::new(url).unwrap()), format!("Proxy({shown})"));
+        }
+        for (url, credentials) in [
+            ("http://proxy:1", None),
+            ("http://u@proxy:1", Some(("u", ""))),
+            ("http://u:p@proxy:1", Some(("u", "p"))),
+            ("http://u:p:q@r@proxy:1", Some(("u", "p:q@r"))),
+            ("u%3A%e5%9b%be:%25@proxy:1", Some(("u:图", "%"))),
+        ] {
+            assert_eq!(Proxy::new(url).unwrap().credentials(), credentials, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_refused_without_its_credentials() {
+        for url in [
+            "",
+            "http://",
+            "https://proxy:1",
+            "ftp://proxy:1",
+            "http://proxy:0",
+            "http://proxy:65536",
+            "http://proxy:",
+            "http://proxy:+1",
+            "http://proxy:1http://proxy:2",
+            "http://proxy:1,http://proxy:2",
+            "http://proxy:1/path",
+            "http://pro xy:1",
+            "http://999.1.1.1:1",
+            "http://u:hidden%zz@proxy:1",
+            "http://u:hidden%0d@proxy:1",
+            "http://u:hidden@:1",
+            "http://u:hidden%ff@proxy:1",
+        ] {
+            let error = Proxy::new(url).expect_err(url);
+            assert_eq!(error.kind(), InvalidKind::BadProxy, "{url}");
+            assert!(!error.to_string().contains("hidden"), "{error}");
+        }
+    }
+
+    /// What the environment in `variables` says for `site`.
+    fn choice(site: &str, variables: &str) -> String {
+        let site = Site::insecure(site).unwrap();
+        let variable = |name: &str| {
+            let mut pairs = variables.split("; ").filter_map(|pair| pair.split_once('='));
+            pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+        };
+        match Proxy::from_env(&site, variable) {
+            Ok(None) => "none".into(),
+            Ok(Some(proxy)) => proxy.host().to_owned(),
+            Err(error) => format!("{:?}", error.kind()),
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_as_curl_reads_it() {
+        const HTTPS: &str = "https://open.feishu.cn";
+        const HTTP: &str = "http://lark.corp";
+        for (site, variables, chosen) in [
+            (HTTPS, "", "none"),
+            (HTTPS, "HTTPS_PROXY=http://a:1", "a"),
+            (HTTPS, "https_proxy=http://a:1; HTTPS_PROXY=http://b:1", "a"),
+            (HTTPS, "ALL_PROXY=http://b:1; HTTPS_PROXY=http://a:1", "a"),
+            (HTTPS, "ALL_PROXY=socks5://b:1", "b"),
+            (HTTPS, "all_proxy=a:1; ALL_PROXY=b:1", "a"),
+            (HTTPS, "HTTP_PROXY=http://a:1", "none"),
+            (HTTPS, "HTTPS_PROXY= a:1 ", "a"),
+            (HTTPS, "HTTPS_PROXY=", "EmptyProxyVariable"),
+            (HTTPS, "https_proxy= ; ALL_PROXY=a:1", "EmptyProxyVariable"),
+            (HTTPS, "HTTPS_PROXY=http://a:1http://b:1", "BadProxy"),
+            (HTTPS, "HTTPS_PROXY=https://a:1", "BadProxy"),
+            (HTTPS, "HTTPS_PROXY=a:1; REQUEST_METHOD=GET", "a"),
+            (HTTP, "HTTPS_PROXY=http://a:1", "none"),
+            (HTTP, "http_proxy=a:1; HTTP_PROXY=b:1", "a"),
+            (HTTP, "HTTP_PROXY=a:1", "a"),
+            (HTTP, "HTTP_PROXY=a:1; REQUEST_METHOD=GET", "none"),
+            (HTTP, "http_proxy=a:1; REQUEST_METHOD=GET", "a"),
+            (HTTP, "HTTP_PROXY=a:1; REQUEST_METHOD=GET; ALL_PROXY=b:1", "b"),
+            ("http://127.0.0.1:9", "http_proxy=a:1", "none"),
+            ("http://localhost", "http_proxy=a:1", "none"),
+            ("https://[::1]", "https_proxy=a:1", "none"),
+            ("https://localhost", "https_proxy=", "none"),
+        ] {
+            assert_eq!(choice(site, variables), chosen, "{site} {variables}");
+        }
+    }
+
+    #[test]
+    fn a_listed_host_has_no_proxy() {
+        for (host, list, is_listed) in [
+            ("open.feishu.cn", "*", true),
+            ("open.feishu.cn", "feishu.cn", true),
+            ("open.feishu.cn", ".feishu.cn", true),
+            ("open.feishu.cn", "FEISHU.cn.", true),
+            ("open.feishu.cn", "a, open.feishu.cn ,b", true),
+            ("open.feishu.cn", "a open.feishu.cn", true),
+            ("open.feishu.cn", "eishu.cn", false),
+            ("open.feishu.cn", "x.open.feishu.cn", false),
+            ("open.feishu.cn", "", false),
+            ("open.feishu.cn", ",.,", false),
+            ("open.feishu.cn", "*.feishu.cn", false),
+            ("open.feishu.cn", "10.0.0.0/8", false),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3", "10.0.0.0/8", true),
+            ("10.1.2.3", "10.1.2.0/24", true),
+            ("10.1.3.3", "10.1.2.0/24", false),
+            ("10.1.2.3", "0.0.0.0/0", true),
+            ("10.1.2.3", "10.1.2.3/32", true),
+            ("10.1.2.3", "10.1.2.2/31", true),
+            ("10.1.2.3", "10.1.2.3/x", false),
+            ("10.1.2.3", "2.3", false),
+            ("10.1.2.3", "::/0", false),
+            ("[2001:db8::1]", "2001:db8::1", true),
+            ("[2001:db8::1]", "[2001:db8::1]", true),
+            ("[2001:db8::1]", "2001:db8::/32", true),
+            ("[2001:db8::1]", "2001:db9::/32", false),
+            ("[2001:db8::1]", "::/0", true),
+        ] {
+            let site = format!("https://{host}");
+            let chosen = choice(&site, &format!("NO_PROXY={list}; HTTPS_PROXY=a:1"));
+            assert_eq!(chosen, if is_listed { "none" } else { "a" }, "{host} {list}");
+        }
+        assert_eq!(choice("https://a.b", "no_proxy=c; NO_PROXY=*; HTTPS_PROXY=a:1"), "a");
+    }
+}
