@@ -409,13 +409,13 @@ fn a_call_makes_the_link_from_its_app_and_the_scopes() {
     let refusal = r#"{"code":99991672,"msg":"m","error":{"permission_violations":[{"subject":"im:resource"}]}}"#;
     let refusal = reply(400, &[], refusal);
     let own = call_error(None, &[&reply(200, &[], TOKEN), &refusal]);
-    let link = own.lark().unwrap().api().unwrap().grant_link.as_deref();
+    let link = own.api().unwrap().grant_link.as_deref();
     let made =
         "https://open.feishu.cn/app/cli_x/auth?q=im:resource&op_from=openapi&token_type=tenant";
     assert_eq!(link, Some(made));
     // A token of the caller's may be another app's.
     let given = call_error(Some(&TenantToken::new("t-1").unwrap()), &[&refusal]);
-    assert_eq!(given.lark().unwrap().api().unwrap().grant_link, None);
+    assert_eq!(given.api().unwrap().grant_link, None);
 }
 
 #[test]

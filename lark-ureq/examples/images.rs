@@ -1,8 +1,9 @@
 //! The whole job: images uploaded for messages, and written into a spreadsheet's cells.
 //!
-//! Without environment it plays against a fake Lark on loopback and reads the images back from it. With
-//! `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`, or `H7`
-//! where the link names the sheet) it does the same on the real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
+//! Without environment it runs against a fake Lark on loopback and reads the images back from it. With `LARK_APP_ID`,
+//! `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`, or `H7` where the link
+//! names the sheet; not needed where it names the cell) it does the same on the real service. `LARK_SITE` is `lark`,
+//! which is the default, `feishu` or a URL.
 //! Images are given as paths; the first one goes into the cell, each further one into the row below.
 
 use std::error::Error;
@@ -134,12 +135,17 @@ impl Place {
         }
         let link = SpreadsheetLink::new(&var("LARK_SPREADSHEET")?);
         let link = parsed("LARK_SPREADSHEET", link)?;
-        let cell = var("LARK_CELL")?;
-        let cell = match link.sheet() {
-            Some(sheet) if !cell.contains(['!', '！']) => {
-                SheetCell::in_sheet(sheet.clone(), &cell)
+        let cell = match (link.cell(), link.sheet()) {
+            (Some(cell), _) if std::env::var_os("LARK_CELL").is_none() => Ok(cell.clone()),
+            (_, sheet) => {
+                let cell = var("LARK_CELL")?;
+                match sheet {
+                    Some(sheet) if !cell.contains(['!', '！']) => {
+                        SheetCell::in_sheet(sheet.clone(), &cell)
+                    }
+                    _ => SheetCell::new(&cell),
+                }
             }
-            _ => SheetCell::new(&cell),
         };
         Ok(Self {
             app_id: var("LARK_APP_ID")?,

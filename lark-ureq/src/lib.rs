@@ -1,6 +1,7 @@
 //! A blocking client for Lark's image endpoints, on [ureq](https://docs.rs/ureq).
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and receives the replies.
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and receives the replies. It
+//! re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency.
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};

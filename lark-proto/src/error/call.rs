@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Invalid;
-use super::api::{Error, Outcome};
+use super::api::{ApiError, Error, Outcome};
 use crate::text::excerpt;
 
 /// Why a whole call failed, as an adapter returns it; `T` is the transport's own error.
@@ -122,13 +122,19 @@ impl<T> CallError<T> {
         self.unknown.as_deref()
     }
 
-    /// The service's error, if it was the service that answered.
+    /// The error of the reply, if the service answered.
     #[must_use]
     pub fn lark(&self) -> Option<&Error> {
         match &self.kind {
             CallErrorKind::Lark(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// The error that the service described, with its code; [`lark`](Self::lark) also has a reply that cannot be read.
+    #[must_use]
+    pub fn api(&self) -> Option<&ApiError> {
+        self.lark()?.api()
     }
 }
 

@@ -5,7 +5,8 @@
 //! socket and no HTTP client.
 //!
 //! # Store a request and send it again
-//! A request is stored without its token, and gets a fresh token when it is read back. Five lines do it:
+//! A request is stored without its token, and gets a fresh token when it is read back. A client gets one with
+//! `client.call_as(&NoToken, &get)`, where `get` is a [`GetTenantToken`](crate::endpoints::GetTenantToken).
 //!
 //! ```
 //! use http::header::AUTHORIZATION;

@@ -176,7 +176,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
             let result = sim.result(task);
             assert_eq!(code(result), Some(Code::RATE_LIMITED));
             let error = result.as_ref().unwrap_err();
-            let named = error.lark().unwrap().api().unwrap().retry_after;
+            let named = error.api().unwrap().retry_after;
             assert_eq!((named, error.outcome()), (Some(secs(wait)), Outcome::NotSent));
             assert!(sim.took(task) <= millis(100));
         }

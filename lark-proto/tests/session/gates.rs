@@ -119,7 +119,7 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
                 Ok(_) => assert!(is_patient, "{reset} {at}"),
                 Err(error) => {
                     assert!(!is_patient, "{reset} {at}");
-                    assert_eq!(error.lark().unwrap().api().unwrap().code, Code::RATE_LIMITED);
+                    assert_eq!(error.api().unwrap().code, Code::RATE_LIMITED);
                     assert!(sim.took(at) < millis(100), "{reset} {at}");
                 }
             }
@@ -168,7 +168,7 @@ fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_
         sim.run();
         for at in [1, 2] {
             let error = sim.result(at).as_ref().unwrap_err();
-            let api = error.lark().unwrap().api().unwrap();
+            let api = error.api().unwrap();
             assert_eq!(api.code, Code::RATE_LIMITED);
             let left = if is_in_queue { secs(90) } else { secs(88) + millis(50) };
             assert_eq!(api.retry_after, Some(left));

@@ -18,7 +18,7 @@ use crate::sim::{Cut, Reaction, Sim, after, cut};
 const BUSY: [i64; 7] = [90_217, 90_235, 90_242, 90_228, 1_310_217, 1_310_235, 1_310_242];
 
 fn code(sim: &Sim<'_, SheetImageWritten>, at: usize) -> Code {
-    sim.result(at).as_ref().unwrap_err().lark().unwrap().api().unwrap().code
+    sim.result(at).as_ref().unwrap_err().api().unwrap().code
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn no_attempt_is_begun_that_would_pass_the_deadline() {
             assert_eq!(error.outcome(), Outcome::Unknown);
             continue;
         }
-        assert_eq!(error.lark().unwrap().api().unwrap().code, Code::SHEET_RETRY_LATER);
+        assert_eq!(error.api().unwrap().code, Code::SHEET_RETRY_LATER);
         assert_eq!(error.outcome(), Outcome::Refused);
         let last = sim.sent.last().unwrap().0;
         assert!(last + secs(10) <= total, "{total:?}: {last:?}");

@@ -191,7 +191,7 @@ fn a_pause_for_tokens_holds_for_the_patient_and_ends_the_impatient() {
     }
     sim.run();
     for at in 0..2 {
-        let api = error(&sim, at).lark().unwrap().api().unwrap();
+        let api = error(&sim, at).api().unwrap();
         assert_eq!((api.code, sim.took(at)), (Code::RATE_LIMITED, Duration::ZERO));
     }
     sim.result(2).as_ref().unwrap();

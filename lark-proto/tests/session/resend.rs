@@ -182,7 +182,7 @@ fn an_earlier_failure_that_left_the_outcome_open_is_named_beside_the_last_one() 
             _ => Reply(refusal(403, 90_213)),
         });
         let error = run.result.unwrap_err();
-        assert_eq!(error.lark().unwrap().api().unwrap().code, Code::SHEET_PERMISSION);
+        assert_eq!(error.api().unwrap().code, Code::SHEET_PERMISSION);
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert!(error.earlier().unwrap().to_string().starts_with(earlier));
         let told = error.to_string();

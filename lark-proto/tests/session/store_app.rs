@@ -163,7 +163,7 @@ fn an_app_token_that_is_refused_although_fresh_ends_the_series_and_no_other_tena
         for _ in 0..5 {
             let error = finish(&mut sim, call_for(OTHER)).as_ref().unwrap_err();
             assert_eq!(error.route, Route::StoreTenantAccessToken.path());
-            assert_eq!(error.lark().unwrap().api().unwrap().code, Code::APP_TOKEN_INVALID);
+            assert_eq!(error.api().unwrap().code, Code::APP_TOKEN_INVALID);
         }
         // The first of the session, and one after the first refusal.
         assert_eq!(asked(&sim), [2, 1 + 1 + 5 * 4]);

@@ -134,7 +134,7 @@ fn an_answer_that_ends_the_busy_time_of_others_names_them() {
     assert_eq!(named, late);
     for at in [0, 1, 3] {
         let error = hand.ends(&mut calls[at]);
-        assert_eq!(error.lark().unwrap().api().unwrap().code.0, 90_235);
+        assert_eq!(error.api().unwrap().code.0, 90_235);
     }
     assert_eq!(hand.named(), [id(&calls[2])]);
 }
