@@ -1,4 +1,4 @@
-//! A route with its values: a legal request target for exactly these values, or none at all.
+//! A route with its values: the request target for exactly these values, or an invalid path.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use crate::error::{Invalid, InvalidKind};
 /// The path and query of a request: a route whose `:name` placeholders are replaced by values.
 ///
 /// Each value is percent-encoded, so that it stays one segment, whatever its characters. Some values have no form that
-/// every server and proxy on the way reads as a segment of its own: an empty one, `.` and `..`. A path with such a value
-/// is invalid; so is one with fewer or more values than placeholders, or with more than 15,000 bytes before or after the
-/// `?`. An invalid path never becomes the path of another resource:
+/// every server and proxy on the way reads as a segment of its own: an empty one, `.` and `..`. A path with such a
+/// value is invalid; so is one with fewer or more values than placeholders, or with more than 15,000 bytes before or
+/// after the `?`. An invalid path never becomes the path of another resource:
 ///
 /// * A call with it ends before anything is sent, with the reason.
 /// * [`Path::check`] tells the reason, for a request that is made without a call.
@@ -158,7 +158,8 @@ impl fmt::Display for Path {
     }
 }
 
-/// Whether `segment` is a dot segment of RFC 3986. Parsers of URLs remove such a segment, also if it is percent-encoded.
+/// Whether `segment` is a dot segment of RFC 3986. Parsers of URLs remove such a segment, also if it is
+/// percent-encoded.
 fn is_dots(segment: &str) -> bool {
     segment == "." || segment == ".."
 }
@@ -289,7 +290,7 @@ mod tests {
     fn any_number_of_values_is_a_uri() {
         let many = (0..70_000).fold(Path::new("/"), |path, _| path.query("", ""));
         assert_eq!(Site::LARK.uri(&many).path(), "/open-apis/-invalid-path-");
-        assert_eq!(many.query.len(), MAX_BYTES + 1, "an invalid path grows no more");
+        assert_eq!(many.query.len(), MAX_BYTES + 1, "an invalid path does not grow");
         let route = "/:x".repeat(5000);
         let many = (0..5000).fold(Path::new(&route), |path, _| path.segment("v"));
         assert_eq!(Site::LARK.uri(&many).path(), "/v".repeat(5000));

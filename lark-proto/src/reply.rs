@@ -181,8 +181,8 @@ impl Reply {
         Ok(self.body().clone())
     }
 
-    /// The result in the envelope's `data`, of any JSON type; `data` that is absent, `null` or `{}` is all the same, and
-    /// is read as the one or the other.
+    /// The result in the envelope's `data`, of any JSON type; `data` that is absent, `null` or `{}` is all the same,
+    /// and is read as the one or the other.
     pub(crate) fn any_data<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let data = self.success()?.data.map_or("null", RawValue::get);
         let parsed = serde_json::from_str(data).or_else(|error| {
@@ -258,8 +258,8 @@ impl Reply {
         api_error
     }
 
-    /// Reads the link that grants the missing scopes, and the scopes themselves where the service does not list them, from
-    /// the whole message: the link is at its end.
+    /// Reads the link that grants the missing scopes, and the scopes themselves where the service does not list them,
+    /// from the whole message: the link is at its end.
     fn read_scopes(&self, msg: &str, error: &mut ApiError) {
         let clear = |text: &str| self.secrets.clear(text.as_bytes(), LINK);
         let of_violations =

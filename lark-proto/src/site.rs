@@ -71,7 +71,7 @@ impl Site {
     /// The site, and whether its host is Lark's own or loopback.
     fn checked(url: &str) -> Result<(Self, bool), Invalid> {
         // Whatever stands before an `@` may be a password, so that no error quotes it.
-        let refused = |rule| Invalid::new(rule, url.rsplit('@').next().unwrap_or_default());
+        let refused = |kind| Invalid::new(kind, url.rsplit('@').next().unwrap_or_default());
         let form = || refused(InvalidKind::BadSite);
         let (scheme, rest) = url.split_once("://").ok_or_else(form)?;
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
@@ -208,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_site_is_refused_by_its_rule() {
-        for (url, rule) in [
+    fn a_text_that_is_no_site_is_refused() {
+        for (url, kind) in [
             ("http://open.feishu.cn", InvalidKind::InsecureSite),
             ("http://localhost.evil.example", InvalidKind::InsecureSite),
             ("http://127.1", InvalidKind::InsecureSite),
@@ -232,7 +232,7 @@ mod tests {
             ("https://[::1]x", InvalidKind::BadSite),
         ] {
             let error = Site::custom(url).expect_err(url);
-            assert_eq!(error.kind(), rule, "{url}");
+            assert_eq!(error.kind(), kind, "{url}");
             assert!(!error.to_string().contains("pass"), "{error}");
         }
     }

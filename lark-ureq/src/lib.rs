@@ -162,10 +162,10 @@ impl Client {
     /// Calls `endpoint` with the app's tenant access token.
     ///
     /// # Errors
-    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and [`CallErrorKind::NoTicket`] for a store app;
-    /// [`CallErrorKind::ForeignTenant`] for a custom app and a tenant; [`CallErrorKind::TokenRequest`] if a token request of
-    /// another call failed; else as [`Client::call_as`], for the token request or for that of `endpoint`: the error's
-    /// route tells which.
+    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and
+    /// [`CallErrorKind::NoTicket`] for a store app; [`CallErrorKind::ForeignTenant`] for a custom app and a tenant;
+    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; else as [`Client::call_as`], for the
+    /// token request or for that of `endpoint`: the error's route tells which.
     pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError>
     where
         TenantToken: Authorizes<E::Auth>,
@@ -179,8 +179,9 @@ impl Client {
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read; [`CallErrorKind::TooLarge`];
-    /// [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and [`CallErrorKind::Queued`] if the deadline passes.
+    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
+    /// [`CallErrorKind::TooLarge`]; [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and
+    /// [`CallErrorKind::Queued`] if the deadline passes.
     pub fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,

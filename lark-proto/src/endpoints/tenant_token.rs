@@ -16,7 +16,8 @@ use super::{Grant, json_strings, tenant_grant};
 /// * Token: none.
 /// * Limits: the service hands out the same token until 30 minutes before its end, then a new one, and both
 ///   stay valid.
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
+/// * Document:
+///   <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
 ///
 /// # Errors
 /// [`Code::INVALID_PARAM`](crate::error::Code::INVALID_PARAM),

@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status. It says what went wrong only where there is no known code.
+    /// The HTTP status. It says what went wrong only if there is no known code.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -74,7 +74,7 @@ impl Error {
         }
     }
 
-    /// The same error with `wait`, the rest of the time that the service asked for, in place of its own number.
+    /// The same error with `wait`, the rest of the delay that the service asked for, in place of the original delay.
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         match &mut self {
             Self::Api(error) => error.retry_after = Some(wait),
@@ -83,8 +83,8 @@ impl Error {
         self
     }
 
-    /// The same error of a call at `site`, with what a person can do about it as far as that takes the site or the id of
-    /// the app whose token the call uses.
+    /// The same error of a call at `site`, with the hint and the link that need the site, or the id of the app whose
+    /// token the call uses.
     pub(crate) fn in_call(mut self, site: &Site, app: Option<&AppId>) -> Self {
         match &mut self {
             Self::Api(error) => error.make_grant_link(site, app),
@@ -145,12 +145,12 @@ pub struct ApiError {
     pub code: Code,
     /// The service's text for the error. It may change; compare `code` instead.
     pub msg: String,
-    /// The HTTP status it came with.
+    /// The HTTP status of the reply.
     pub status: StatusCode,
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
-    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the latter
-    /// counts from the reply's `Date`.
+    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
+    /// latter counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself where it is a string.
     pub detail: Option<String>,
@@ -186,8 +186,8 @@ impl ApiError {
         self.code.class() == Class::Permission || !self.permission_violations.is_empty()
     }
 
-    /// Too many requests, by a limit of the gateway or the service. A document that is [busy](Class::DocumentBusy) is no
-    /// rate limit, whatever the status; nor is the [month's quota](Code::QUOTA_USED_UP), which comes with HTTP 429.
+    /// Too many requests, by a limit of the gateway or the service. A document that is [busy](Class::DocumentBusy) is
+    /// no rate limit, whatever the status; nor is the [month's quota](Code::QUOTA_USED_UP), which comes with HTTP 429.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
         match self.code.class() {
@@ -197,8 +197,8 @@ impl ApiError {
         }
     }
 
-    /// What a person can do about it, where the service's own words do not say: [`Code::hint`], for the meaning of the
-    /// code that the message tells.
+    /// What a person can do about the error, if the service's message does not say: [`Code::hint`], for the meaning of
+    /// the code that the message shows.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);
@@ -265,11 +265,11 @@ impl std::error::Error for ApiError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PermissionViolation {
-    /// `scope` of the documented form, `subject` of the one seen live, such as `drive:drive`.
+    /// The scope, such as `drive:drive`: `scope` in the documented form, `subject` in the form seen live.
     pub scope: String,
-    /// `type` of the form seen live, such as `action_scope_required`.
+    /// `type` in the form seen live, such as `action_scope_required`.
     pub kind: Option<String>,
-    /// `url` of the documented form: where the permission is granted.
+    /// `url` in the documented form: the page where the permission is granted.
     pub url: Option<String>,
 }
 
@@ -297,18 +297,18 @@ pub struct Unreadable {
     pub excerpt: String,
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
-    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the latter
-    /// counts from the reply's `Date`.
+    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
+    /// latter counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
     hint: Option<String>,
 }
 
-/// For the gateway's plain text in place of an error of the service.
+/// The hint for a reply with the gateway's plain text in place of an error of the service.
 const NO_ROUTE: &str = "does not know this route: is it the right host? \
     An older private deployment lacks newer routes";
 
 impl Unreadable {
-    /// What a person can do about it, where that is known.
+    /// What a person can do about it, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()

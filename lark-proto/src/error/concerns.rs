@@ -1,4 +1,4 @@
-//! How far a failure reaches, for callers that have more requests to send.
+//! Which other requests a failure concerns, for callers that have more to send.
 
 use http::StatusCode;
 
@@ -11,9 +11,10 @@ use crate::endpoints::is_token_route;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Concerns {
-    /// This one: its image, its cell, its name, its message. The next one may succeed.
+    /// Only this request, for its image, cell, name or message. The next one may succeed.
     Request,
-    /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or full.
+    /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or
+    /// full.
     Spreadsheet,
     /// All requests of the client: the app, its token, its scopes, the site, the network, a quota.
     Everything,

@@ -209,8 +209,8 @@ impl<'e, O, T> Call<'e, O, T> {
     /// Gives up the call, which leaves every queue. Without effect when the call is over. If its own request is in
     /// flight, a write may still be carried out, which the next call in the lane takes into account.
     ///
-    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome with
-    /// [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
+    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome
+    /// with [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
         self.untyped.flight.cancel(session);

@@ -1,4 +1,4 @@
-//! Texts from elsewhere, made fit to be shown.
+//! Foreign texts, bounded and cleaned for error texts.
 
 mod redact;
 mod unicode;

@@ -52,7 +52,8 @@ impl SheetCell {
     /// The cell that `cell`, such as `H7`, names in `sheet`.
     ///
     /// # Errors
-    /// [`InvalidKind::SeveralCells`], [`InvalidKind::BadCell`], [`InvalidKind::RowZero`], [`InvalidKind::OutsideSheet`].
+    /// [`InvalidKind::SeveralCells`], [`InvalidKind::BadCell`], [`InvalidKind::RowZero`],
+    /// [`InvalidKind::OutsideSheet`].
     pub fn in_sheet(sheet: SheetId, cell: &str) -> Result<Self, Invalid> {
         let (column, row) = read(cell).map_err(|kind| Invalid::new(kind, cell))?;
         Self::at(sheet, column, row)
@@ -198,8 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_its_rule() {
-        for (text, rule) in [
+    fn a_text_that_is_not_one_cell_is_refused() {
+        for (text, kind) in [
             ("H7", InvalidKind::MissingSheetId),
             ("H7:H7", InvalidKind::MissingSheetId),
             ("!H7", InvalidKind::MissingSheetId),
@@ -236,7 +237,7 @@ mod tests {
             ("a!A5000001", InvalidKind::OutsideSheet),
             ("a!A99999999999999999999", InvalidKind::OutsideSheet),
         ] {
-            assert_eq!(text.parse::<SheetCell>().expect_err(text).kind(), rule, "{text}");
+            assert_eq!(text.parse::<SheetCell>().expect_err(text).kind(), kind, "{text}");
         }
     }
 

@@ -20,8 +20,9 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// * `<token>_<sheet id>`, a sheet that is embedded in a document; it is told from a token by at least 20 letters and
 ///   digits before the `_`.
 ///
-/// The host may be any: a link is read here and never followed. A sheet that is named is never lost: one that cannot be
-/// read is an error, and so are two that differ. A fragment without `sheet=` is a sheet only where there is no `sheet=`.
+/// The host may be any: a link is read here and never followed. A link that names a sheet is never read without it: a
+/// sheet that cannot be read is an error, and so are two that differ. A fragment without `sheet=` is a sheet only where
+/// there is no `sheet=`.
 ///
 /// The value's text is the link in the vendor's form, with the rest of the query left out. Links with different hosts
 /// are different values, even if they lead to the same spreadsheet.
@@ -45,7 +46,7 @@ pub struct SpreadsheetLink {
 }
 
 impl SpreadsheetLink {
-    /// The spreadsheet, and what else `text`, a link or a token, names.
+    /// Reads `text`: a link, or a token.
     ///
     /// # Errors
     /// [`InvalidKind::WikiNode`] for `/wiki/<node>` and a node's token, which is not the spreadsheet's;
@@ -133,7 +134,7 @@ fn is_long(token: &str) -> bool {
 
 /// The origin of a link, empty where it has no host, and the spreadsheet's token.
 fn split(address: &str) -> Result<(String, &str), Invalid> {
-    // What stands before an `@` may be a password, so that no error quotes it.
+    // The part before an `@` may be a password, so no error quotes it.
     let shown = address.rsplit('@').next().unwrap_or_default();
     let refused = |kind| Invalid::new(kind, shown);
     let no_link = || refused(InvalidKind::BadSpreadsheetLink);
@@ -159,7 +160,8 @@ fn split(address: &str) -> Result<(String, &str), Invalid> {
     }
 }
 
-/// A host in ASCII, with its port. The link is never followed, so that more than the characters is not looked at.
+/// Whether `host` is ASCII, with or without a port. Only the characters are checked, because the link is never
+/// followed.
 fn is_host(host: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
@@ -183,7 +185,8 @@ fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
     SheetId::new(&id)
 }
 
-/// The range in plain text. The service writes it in base64, always with a `:`, as no cell in plain text is written.
+/// The range in plain text. The service writes it in base64. A decoded range has a `:`, so that a range in plain text
+/// that happens to be base64 is not decoded.
 fn read_range(escaped: &str) -> Option<String> {
     let plain = unescaped(escaped)?;
     if cell::read(&plain).is_ok() {
@@ -194,7 +197,7 @@ fn read_range(escaped: &str) -> Option<String> {
     Some(decoded.filter(|range| range.contains(':')).unwrap_or(plain))
 }
 
-/// The text of a percent-encoded one.
+/// Decodes a percent-encoded text.
 fn unescaped(escaped: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(escaped.len());
     let mut rest = escaped.bytes();
@@ -354,7 +357,7 @@ mod tests {
         }
         let text = "https://x.feishu.cn/sheets/shtcnA?range=giDk9k!H7";
         check(&[(text, CELL, Some("giDk9k"), Some("H7"))]);
-        // `H7:I8`, `3:3` and `A:A`, then what is neither.
+        // `H7:I8`, `3:3` and `A:A`, then texts that are no range.
         for range in [
             "SDc6STg=", "Mzoz", "QTpB", "H7:I8", "H:H", "3:3", "", "%", "%zz", "%ff", "A0", "SFA1",
             "SDc=",
@@ -377,8 +380,8 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_its_rule() {
-        for (text, rule) in [
+    fn a_text_that_is_no_link_to_a_spreadsheet_is_refused() {
+        for (text, kind) in [
             ("", InvalidKind::BadSpreadsheetToken),
             ("<>", InvalidKind::BadSpreadsheetToken),
             ("x.feishu.cn", InvalidKind::BadSpreadsheetToken),
@@ -421,7 +424,7 @@ mod tests {
             ("shtcngNygNfuqhxTBf588jwgWbJ_b?sheet=c", InvalidKind::SeveralSheets),
         ] {
             let error = SpreadsheetLink::new(text).expect_err(text);
-            assert_eq!(error.kind(), rule, "{text}");
+            assert_eq!(error.kind(), kind, "{text}");
             assert!(!error.to_string().contains("pass"), "{error}");
         }
         for (text, shown) in [

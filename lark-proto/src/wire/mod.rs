@@ -56,7 +56,7 @@ pub enum Secrets {
     /// [`http1`] and [`head`] leave these headers out. [`curl`] writes `***` for their values.
     #[default]
     Hidden,
-    /// The headers are written as they are. The request works, and must not be shared.
+    /// The headers are written as they are. Do not share such a request.
     Shown,
 }
 
@@ -120,7 +120,7 @@ pub fn http1<B: Into<Body>>(request: Request<B>, secrets: Secrets) -> Bytes {
     [head, body].concat().into()
 }
 
-/// Whether the header holds a secret. Some names always do, even if nobody marked the value.
+/// Whether the header holds a secret. Some headers always do, even if their value is not marked as sensitive.
 fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
     value.is_sensitive() || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
 }

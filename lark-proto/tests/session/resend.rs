@@ -81,8 +81,8 @@ const PAGE: &str = "<html>an error page</html>";
 #[test]
 fn the_answer_decides_whether_a_request_is_sent_again() {
     use Outcome::{NotSent, Refused, Unknown};
-    // The requests within four attempts, of an endpoint that is safe to send again and of one that is not; the outcome of
-    // the last error; the wait before the second send, in milliseconds, from and to.
+    // The requests within four attempts, of an endpoint that is safe to send again and of one that is not; the outcome
+    // of the last error; the wait before the second send, in milliseconds, from and to.
     type Row = (&'static str, fn() -> Told, [usize; 2], Outcome, [u64; 2]);
     const BACKOFF: [u64; 2] = [250, 500];
     const NONE: [u64; 2] = [0, 0];
@@ -187,7 +187,7 @@ fn an_earlier_failure_that_left_the_outcome_open_is_named_beside_the_last_one() 
         assert!(error.earlier().unwrap().to_string().starts_with(earlier));
         let told = error.to_string();
         let last = told.find("code 90213").unwrap();
-        let named = told.find("an earlier try may have been carried out").unwrap();
+        let named = told.find("an earlier attempt may have been carried out").unwrap();
         assert!(last < named && told[named..].contains(earlier), "{told}");
     }
 }

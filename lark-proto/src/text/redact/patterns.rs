@@ -1,15 +1,16 @@
-//! What looks like a secret.
+//! Finds parts of a text that look like a secret.
 
 use memchr::{memchr_iter, memchr2_iter, memmem};
 
-/// Calls `found` with the place of each part of `text` that looks like a secret: a token by its beginning, and the value of
-/// `Bearer` or of a name such as `app_secret`.
+/// Calls `found` with the place of each part of `text` that looks like a secret: a token by its beginning, and the
+/// value of `Bearer` or of a name such as `app_secret`.
 pub(super) fn find(text: &[u8], found: &mut impl FnMut(usize, usize)) {
     tokens(text, found);
     values(text, found);
 }
 
-/// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` with 16 more of a token's characters, which are not words or a file name.
+/// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` with 16 more of a token's characters, which are not words or a file
+/// name.
 fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let is_start = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
@@ -25,7 +26,7 @@ fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         if start < done || !is_start(start) {
             continue;
         }
-        // The rest of a run that is ordinary is ordinary too.
+        // The tail of an ordinary run is ordinary too.
         done = end_of(text, dash + 1, is_of_token);
         let run = text.get(dash + 1..done).unwrap_or_default();
         if run.len() >= 16 && !is_ordinary(run) {
@@ -85,7 +86,7 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         let start = end_of(text, colon + 1, |byte| matches!(byte, b' ' | b'>'));
         let (start, end) = match text.get(start) {
             Some(quote @ (b'"' | b'\'')) => (start + 1, end_of_quoted(text, start + 1, *quote)),
-            // Where nested JSON ends does not matter: nothing behind it is worth the risk.
+            // The end of nested JSON is not searched for: the rest of the text is cleared.
             Some(b'[' | b'{') => (start, text.len()),
             _ => {
                 let end = end_of(text, start, is_of_value);
@@ -128,8 +129,8 @@ fn name_at_end(text: &[u8]) -> &[u8] {
     text.get(start..).unwrap_or_default()
 }
 
-/// Whether a value of this name is a secret: `app_secret`, `appSecret`, `X-App-Secret`, `tenant_access_token` and the like,
-/// but not the token of a spreadsheet.
+/// Whether a value of this name is a secret: `app_secret`, `appSecret`, `X-App-Secret`, `tenant_access_token` and the
+/// like, but not the token of a spreadsheet.
 fn is_secret_name(name: &[u8]) -> bool {
     const ENDS: [&[u8]; 9] = [
         b"secret",
@@ -168,8 +169,8 @@ fn is_of_value(byte: u8) -> bool {
     )
 }
 
-/// Where the value ends that begins at `at`, behind `quote`: at the next quote that something follows which can stand behind
-/// a value, or at the end of the text.
+/// The end of the value that begins at `at`, after `quote`: the next quote that is followed by a character that can
+/// follow a value, or the end of the text.
 fn end_of_quoted(text: &[u8], at: usize, quote: u8) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let is_end = |end: &usize| {
