@@ -158,7 +158,7 @@ pub fn values(data: &[u8]) {
 fn secrets(text: &str, data: &[u8]) {
     let unquoted = |error: &Invalid| {
         let shown = error.to_string();
-        // A shorter one may stand in the rule's words.
+        // A shorter text may occur in the words of the error.
         assert!(text.len() < 60 || !shown.contains(text), "{shown}");
     };
     match TenantKey::new(text) {

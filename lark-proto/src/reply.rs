@@ -331,8 +331,8 @@ fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
 
-/// An optional field that is absent when it has another type than documented: a success must not be
-/// lost by a detail that nobody needs.
+/// An optional field, which is absent if it has another type than documented, so that a success does not fail over an
+/// optional detail.
 pub(crate) fn lenient<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -359,7 +359,7 @@ mod tests {
             (206, IMAGE, "GIF89a", "file"),
             (200, "text/html", "<html>", "file"),
             (200, JSON, "GIF89a", "file"),
-            // It begins as an envelope does, and is none.
+            // The body begins like an envelope, but is none.
             (200, IMAGE, "{", "file"),
             (200, IMAGE, "{\"code\":42", "file"),
             (200, IMAGE, "{\"code\":42}}", "file"),

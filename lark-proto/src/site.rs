@@ -59,8 +59,8 @@ impl Site {
 
     /// Any host, such as a private deployment's: `https://host[:port]`; `http` on loopback only.
     ///
-    /// The host gets the app's secret and every token, so this constructor is to be asked for by
-    /// name; [`Site::new`] and what is read from text, such as JSON, take Lark's own hosts and loopback only.
+    /// The host gets the app's secret and every token, so a caller has to choose this constructor explicitly:
+    /// [`Site::new`], `parse` and the reading of JSON take Lark's own hosts and loopback only.
     ///
     /// # Errors
     /// [`InvalidKind::BadSite`], [`InvalidKind::InsecureSite`].
@@ -70,7 +70,7 @@ impl Site {
 
     /// The site, and whether its host is Lark's own or loopback.
     fn checked(url: &str) -> Result<(Self, bool), Invalid> {
-        // Whatever stands before an `@` may be a password, so that no error quotes it.
+        // The part before an `@` may be a password, so no error quotes it.
         let refused = |kind| Invalid::new(kind, url.rsplit('@').next().unwrap_or_default());
         let form = || refused(InvalidKind::BadSite);
         let (scheme, rest) = url.split_once("://").ok_or_else(form)?;
