@@ -428,6 +428,7 @@ fn a_plain_404_names_the_route_and_the_site() {
         (call_error(Some(&token), &[&plain]), "/open-apis/image/v4/put/: "),
         (call_error(None, &[&plain]), "/open-apis/auth/v3/tenant_access_token/internal: "),
     ] {
+        assert!(error.api().is_none(), "{error}");
         let told = told(error);
         assert!(told.starts_with(route) && told.contains(hint), "{told}");
     }

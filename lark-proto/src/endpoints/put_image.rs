@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_mebibytes_and_no_more() {
+    fn an_image_has_at_most_ten_mebibytes() {
         let image =
             |len: u64| Image::any_format(vec![0; usize::try_from(len).unwrap()], "bin").unwrap();
         assert!(PutImage::message(image(1)).is_ok());

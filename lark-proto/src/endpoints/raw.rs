@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_and_a_quota_are_the_callers() {
+    fn the_caller_sets_the_serial_key_and_the_quota() {
         let raw = raw(Method::PUT);
         assert_eq!((Endpoint::serial_key(&raw), Endpoint::quota(&raw)), (None, Quota::NONE));
         let raw = raw.with_serial_key("sht").with_quota(Quota::per_minute(3));

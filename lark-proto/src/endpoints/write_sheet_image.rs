@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_limit_is_the_callers_to_set() {
+    fn the_caller_can_set_the_size_limit() {
         let image = |len: usize| Image::any_format(vec![0; len], "bin").unwrap();
         let max = usize::try_from(WriteSheetImage::DEFAULT_MAX_BYTES).unwrap();
         let kind = |image| write(image).map(|_| ()).map_err(|error| error.kind());
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_icon_is_not_for_cells() {
+    fn an_icon_is_refused_for_a_cell() {
         let icon = Image::new(&b"\0\0\x01\0\x01\0"[..]).unwrap();
         assert_eq!(write(icon).unwrap_err().kind(), InvalidKind::FormatNotForCells);
     }

@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_any_format_brings_its_extension() {
+    fn an_image_of_any_format_has_the_given_extension() {
         let avif = Image::any_format("....ftypavif", "AVIF").unwrap();
         for (name, expected) in [
             ("a.avif", "a.avif"),
