@@ -44,7 +44,7 @@ fn run() -> Result<()> {
         None => say("site", place.site.as_str())?,
     }
 
-    // The client gets a token by itself; asked for here to be seen, the service gives the same one.
+    // The client would get the token without this call, which only shows it: the service hands out the same token again.
     let get = GetTenantToken::new(AppId::new(&place.app_id)?, AppSecret::new(&place.app_secret)?);
     let (grant, time) = timed(|| client.call_as(&NoToken, &get))?;
     let minutes = grant.expires_in.as_secs() / 60;
@@ -71,7 +71,7 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// One image on its two ways. All are checked before the first is sent.
+/// The upload and the cell write of one image. All jobs are checked before the first request is sent.
 struct Job {
     what: String,
     image: Image,
@@ -154,7 +154,7 @@ impl Place {
             cell: parsed("LARK_CELL", cell)?,
             site: match std::env::var_os("LARK_SITE") {
                 None => Site::LARK,
-                // Asked for by name, so that a deployment of one's own will do as well.
+                // The user has chosen the site, so any host is accepted, such as a private deployment.
                 Some(_) => {
                     let site = var("LARK_SITE")?;
                     parsed("LARK_SITE", site.parse().or_else(|_| Site::custom(&site)))?
