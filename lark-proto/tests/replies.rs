@@ -433,7 +433,8 @@ fn a_plain_404_names_the_route_and_the_site() {
     }
     let error = error(&plain);
     assert!(unreadable(&error).hint().unwrap().starts_with("the site does not know"), "{error}");
-    for other in [reply(404, &[], "<html>"), reply(400, &[], "404 page not found")] {
+    assert!(unreadable(&self::error(&reply(404, &[], "<html>"))).hint().is_some());
+    for other in [reply(404, &[], "{}"), reply(400, &[], "404 page not found")] {
         assert_eq!(unreadable(&self::error(&other)).hint(), None);
     }
 }
@@ -441,11 +442,15 @@ fn a_plain_404_names_the_route_and_the_site() {
 #[test]
 fn an_internal_error_of_a_token_request_hints_at_the_credentials() {
     let internal = reply(200, &[], r#"{"code":2200,"msg":"Internal Error"}"#);
-    let token = GetTenantToken::decode(internal.clone()).unwrap_err();
+    let token = GetTenantToken::decode(internal).unwrap_err();
     assert!(token.api().unwrap().hint().unwrap().contains("app id"), "{token}");
     assert!(token.to_string().contains("app id"), "{token}");
-    let other = PutImage::decode(internal).unwrap_err();
-    assert_eq!(other.api().unwrap().hint(), None);
+    for body in
+        [r#"{"code":2200,"msg":"Internal Error"}"#, r#"{"code":10003,"msg":"invalid param"}"#]
+    {
+        let other = PutImage::decode(reply(200, &[], body)).unwrap_err();
+        assert_eq!(other.api().unwrap().hint(), None);
+    }
 }
 
 #[test]
