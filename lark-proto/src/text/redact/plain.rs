@@ -101,7 +101,11 @@ fn byte(c: char) -> u8 {
     if c.is_whitespace() || c.is_control() || misleads(c) {
         return b' ';
     }
-    u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER)
+    match c {
+        '：' => b':',
+        '＝' => b'=',
+        c => u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER),
+    }
 }
 
 /// The length of the escape that begins with `first`, and the character that it stands for: of JSON (`\/`, `\u002d`), of a
