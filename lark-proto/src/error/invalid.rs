@@ -59,6 +59,9 @@ macro_rules! kinds {
         }
 
         impl InvalidKind {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),+];
+
             fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -105,7 +108,7 @@ kinds! {
     RefusedToken: "the exported token was refused by the service: the session gets another one";
     BadSite: "`{}` is not a site: `https://host` or `https://host:port`";
     InsecureSite: "`{}` is not on this machine, so that it takes https, not http";
-    ForeignSite: "`{}` is not one of Lark's or Feishu's own hosts; a private deployment is `Site::custom`";
+    ForeignSite: "`{}` is not one of Lark's or Feishu's own hosts, and no other host is taken here";
     BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
     BoundaryInPart: "the boundary `{}` occurs in a part of the form";
@@ -145,6 +148,16 @@ mod tests {
         ] {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("pass") && !shown.contains("user"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_one_line_without_names_of_code() {
+        for kind in InvalidKind::ALL {
+            let text = kind.text();
+            assert!(!text.contains("::") && !text.contains("()"), "{text}");
+            assert!(text.matches("{}").count() <= 1 && !text.contains('\n'), "{text}");
+            assert!(!text.ends_with('.') && !text.starts_with(char::is_uppercase), "{text}");
         }
     }
 
