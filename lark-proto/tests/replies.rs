@@ -11,6 +11,7 @@ use lark_proto::session::{Call, Limits, Session, Step};
 use lark_proto::{
     App, CallError, EndpointExt, Error, Image, PutImage, Site, TenantToken, WriteSheetImage,
 };
+use serde_json::json;
 
 const DATA: &str = r#"{"spreadsheetToken":"sht","updateRange":"Q!A1:A1","revision":80}"#;
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-SECRET","expire":7140}"#;
@@ -137,7 +138,7 @@ const SHOWN: &str = r#"
 {"code":230027,"msg":"The historical version of the APIs does not support cross-tenant scenarios."} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): The historical version of the APIs does not support cross-tenant scenarios.; this old interface does not work across organisations: use the newer `im/v1` one, for images `im/v1/images`; log id L L
 # The scopes that are missing, and the link: once.
 {"code":99991672,"msg":"m","error":{"permission_violations":[{"scope":"a:b","url":"https://x/app/cli_x/auth"}]}} => code 99991672 SCOPE_MISSING (HTTP 400): m; missing permission `a:b`; add one of the missing scopes to the app and publish a version of it, with which they take effect: https://x/app/cli_x/auth; log id L L
-{"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; missing permission `a:b`; add one of the missing scopes to the app and publish a version of it, with which they take effect; log id L L
+{"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; add one of the missing scopes to the app and publish a version of it, with which they take effect; log id L L
 {"code":42,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 42 (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; log id L L
  => unreadable reply (HTTP 400, no content type): not a JSON object; it is empty; log id L L
 <p>502 => unreadable reply (HTTP 400, no content type): not a JSON object; it begins `<p>502`; log id L L
@@ -378,6 +379,22 @@ fn the_link_that_grants_a_scope_survives_a_long_message() {
         assert!(api.to_string().contains(link), "{api}");
         let scopes: Vec<_> = api.permission_violations.iter().map(|it| &*it.scope).collect();
         assert_eq!(scopes, ["a:b", "c:d"]);
+    }
+}
+
+#[test]
+fn a_link_of_a_violation_is_the_grant_link_if_it_is_whole() {
+    let long = format!("https://open.feishu.cn/app/cli_x/auth?q={}", "a:b,".repeat(300));
+    for (url, link) in [
+        ("https://open.feishu.cn/app/cli_x", Some("https://open.feishu.cn/app/cli_x")),
+        ("open the console", None),
+        (&long, None),
+    ] {
+        let body = json!({"code": 99991672, "msg": "m", "error": {
+            "permission_violations": [{"scope": "a:b"}, {"scope": "c:d", "url": url}],
+        }});
+        let error = error(&reply(400, &[], body.to_string()));
+        assert_eq!(error.api().unwrap().grant_link.as_deref(), link, "{url}");
     }
 }
 
