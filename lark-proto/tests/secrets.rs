@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 /// How a service may write a secret.
-const FORMS: [fn(&str) -> String; 14] = [
+const FORMS: [fn(&str) -> String; 15] = [
     str::to_owned,
     str::to_uppercase,
     str::to_lowercase,
@@ -23,6 +23,7 @@ const FORMS: [fn(&str) -> String; 14] = [
     |secret| each(secret, |c| format!("\\\\u{c:04X}")),
     |secret| each(secret, |c| format!("%{c:02x}")),
     |secret| each(secret, |c| format!("%25{c:02X}")),
+    |secret| each(secret, |c| format!("\\x{c:02x}")),
     |secret| each(secret, |c| format!("&#{c};")),
     |secret| each(secret, |c| format!("&#x{c:x};")),
     |secret| json!(secret).to_string(),

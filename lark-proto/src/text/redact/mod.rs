@@ -243,6 +243,7 @@ mod tests {
             each(|c| format!("%25{c:02X}")),
             each(|c| format!("\\u{c:04x}")),
             each(|c| format!("\\\\u{c:04X}")),
+            each(|c| format!("\\x{c:02X}")),
             each(|c| format!("&#{c};")),
             each(|c| format!("&#x{c:x};")),
             serde_json::to_string(secret).unwrap().trim_matches('"').to_owned(),
