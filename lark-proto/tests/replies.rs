@@ -406,7 +406,7 @@ fn call_error(token: Option<&TenantToken>, replies: &[&Response<Bytes>]) -> Call
         Some(token) => Call::with_token(token, &put),
         None => Call::new(&put),
     };
-    call = call.limits(Limits::one_attempt());
+    call = call.with_limits(Limits::one_attempt());
     let mut replies = replies.iter().cycle();
     let mut now = UNIX_EPOCH;
     loop {
