@@ -155,7 +155,7 @@ impl<'e, O> Adapter<'e, O> {
     {
         self.waits.push(Reverse((at, self.calls.len())));
         self.until.push(at);
-        self.calls.push(Call::new(endpoint).limits(Limits::default().total(DAY)));
+        self.calls.push(Call::new(endpoint).with_limits(Limits::default().total(DAY)));
     }
 
     /// Drives all calls to their ends.

@@ -196,7 +196,7 @@ impl<S: Transport> Client<S> {
     async fn run<O>(&self, call: Call<'_, O, S::Error>) -> Result<O, CallError<S::Error>> {
         let Shared { parker, kept } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
-        let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
+        let call = call.with_limits(self.limits).with_jitter(RandomState::new().hash_one(()));
         let mut driven = CallGuard { call: trace::keep(call), shared: &self.shared, in_hand: None };
         loop {
             match poll_fn(|context| Poll::Ready(driven.next(context))).await {

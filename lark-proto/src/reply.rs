@@ -262,8 +262,11 @@ impl Reply {
     /// from the whole message: the link is at its end.
     fn read_scopes(&self, msg: &str, error: &mut ApiError) {
         let clear = |text: &str| self.secrets.clear(text.as_bytes(), LINK);
-        let of_violations =
-            || error.permission_violations.iter().find_map(|missing| missing.url.clone());
+        let is_whole = |url: &&String| url.starts_with("https://") && !url.ends_with('…');
+        let of_violations = || {
+            let urls = error.permission_violations.iter().filter_map(|it| it.url.as_ref());
+            urls.into_iter().find(is_whole).cloned()
+        };
         let in_msg = link_in(msg);
         error.grant_link = in_msg.map(clear).or_else(of_violations);
         if error.permission_violations.is_empty() {

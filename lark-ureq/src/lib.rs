@@ -227,7 +227,7 @@ impl Client {
     /// Carries out the steps of `call` until it is done.
     fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
-        let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
+        let call = call.with_limits(self.limits).with_jitter(RandomState::new().hash_one(()));
         let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
         loop {
             match driven.next() {

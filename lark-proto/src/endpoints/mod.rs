@@ -30,12 +30,6 @@ pub use store_tenant_token::GetStoreTenantToken;
 pub use tenant_token::GetTenantToken;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
-/// Whether the endpoint at `route` hands out tokens or tickets.
-pub(crate) fn is_token_route(route: &str) -> bool {
-    [GetTenantToken::ROUTE, GetStoreTenantToken::ROUTE, GetAppToken::ROUTE, ResendAppTicket::ROUTE]
-        .contains(&route)
-}
-
 /// A compact JSON object of strings, in this order.
 fn json_strings<const N: usize>(fields: [(&str, &str); N]) -> Payload {
     let field = |(name, value): (&str, &str)| format!("\"{name}\":{}", json_string(value));

@@ -61,6 +61,8 @@ macro_rules! codes {
                     | 95010 | 95011 | 96001 | 96002 | 96402 | 96403 | 105001 | 131001 | 131009
                     | 230049 | 1315201 | 1315203 | 1315210 => Class::Busy,
                     11232 | 11233 | 11247 | 1000004 | 1000005 | 1061045 => Class::RateLimit,
+                    // A card could not be made of its content; also the code within the text of 230099.
+                    11310 => Class::Request,
                     // A policy of the organisation.
                     21000 | 21001 => Class::Permission,
                     // An id of a user or a group that does not exist, or of another organisation.
@@ -246,7 +248,7 @@ codes! {
         "the cell may lie outside the sheet's grid as it stands (a new sheet has 200 rows and 20 columns): add rows or columns; the range has the form `<sheet id>!H7:H7`";
     /// An internal failure.
     SHEET_FAILED = 90203, Busy;
-    /// A parameter is wrong; also "Image format is unknown" when the name has no suffix.
+    /// A parameter is wrong; also "Image format is unknown" when the name has no extension.
     SHEET_BODY = 90204, Request,
         "the image's name may lack its extension, such as `.png`, or have one that does not fit the image";
     /// The sheet's id is wrong.
@@ -372,6 +374,7 @@ mod tests {
 20008 | Busy | - | -
 21000 | Permission | - | -
 21001 | Permission | - | -
+11310 | Request | - | -
 200570 | Request | CARD_IMAGE_KEYS | -
 230002 | Permission | BOT_NOT_IN_GROUP | bot to the group
 230006 | App | MESSAGE_NO_BOT | bot; publish a version

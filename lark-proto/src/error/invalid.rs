@@ -59,6 +59,9 @@ macro_rules! kinds {
         }
 
         impl InvalidKind {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),+];
+
             fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -105,7 +108,7 @@ kinds! {
     RefusedToken: "the service has refused the exported token: a new one is fetched when a call needs it";
     BadSite: "`{}` is not a site: `https://host` or `https://host:port`";
     InsecureSite: "`{}` is not on this machine, so its address must begin with `https://`";
-    ForeignSite: "`{}` is not a host of Lark or Feishu: use `Site::custom` for a private deployment";
+    ForeignSite: "`{}` is not a host of Lark or Feishu, and no other host is taken here";
     BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
     BoundaryInPart: "the boundary `{}` occurs in a part of the form";
@@ -145,6 +148,16 @@ mod tests {
         ] {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains("pass") && !shown.contains("user"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_one_line_without_names_of_code() {
+        for kind in InvalidKind::ALL {
+            let text = kind.text();
+            assert!(!text.contains("::") && !text.contains("()"), "{text}");
+            assert!(text.matches("{}").count() <= 1 && !text.contains('\n'), "{text}");
+            assert!(!text.ends_with('.') && !text.starts_with(char::is_uppercase), "{text}");
         }
     }
 

@@ -117,7 +117,7 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// The same call within `limits`. Set before the first step.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: Limits) -> Self {
         self.untyped.flight.limits = limits;
         self
     }
@@ -126,7 +126,7 @@ impl<'e, O, T> Call<'e, O, T> {
     /// that fail together do not retry together. With the default, 0, all calls have the same backoff. Set before the
     /// first step.
     #[must_use]
-    pub fn jitter(mut self, jitter: u64) -> Self {
+    pub fn with_jitter(mut self, jitter: u64) -> Self {
         self.untyped.flight.jitter = jitter;
         self
     }

@@ -4,6 +4,7 @@ use base64_simd::{STANDARD, STANDARD_NO_PAD};
 
 use crate::error::Invalid;
 use crate::error::InvalidKind;
+use crate::text::trimmed;
 use crate::values::cell;
 use crate::values::macros::text_traits;
 use crate::values::spreadsheet::{Kind, not_a_spreadsheet};
@@ -16,7 +17,7 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// * the paths `/sheet/..`, `/spreadsheets/..` and, with an older `/space` in front, `/space/sheet/..`;
 /// * the sheet in the fragment, as `#sheet=<sheet id>` or `#<sheet id>`;
 /// * the selected cell in `range=`, plain or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
-/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space around it;
+/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space and invisible characters around it;
 /// * `<token>_<sheet id>`, a sheet that is embedded in a document; it is told from a token by at least 20 letters and
 ///   digits before the `_`.
 ///
@@ -53,9 +54,9 @@ impl SpreadsheetLink {
     /// [`InvalidKind::NotASpreadsheet`] for another kind's link or token; [`InvalidKind::BadSpreadsheetLink`],
     /// [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`], [`InvalidKind::SeveralSheets`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
+        let text = trimmed(text);
         let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
-        let text = inner.unwrap_or(text).trim();
+        let text = trimmed(inner.unwrap_or(text));
         let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
         let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (origin, token) =
@@ -72,7 +73,9 @@ impl SpreadsheetLink {
             // A link that was copied from HTML has `&amp;` for `&`.
             let pair = pair.strip_prefix("amp;").unwrap_or(pair);
             match pair.split_once('=') {
-                Some(("sheet", id)) if !id.is_empty() => agree(&mut sheet, sheet_id(id)?)?,
+                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
+                    agree(&mut sheet, sheet_id(id)?)?;
+                }
                 Some(("range", value)) => range = read_range(value),
                 _ => {}
             }
@@ -82,8 +85,9 @@ impl SpreadsheetLink {
             sheet = Some(sheet_id(id)?);
         }
         let range = range.unwrap_or_default();
-        let cell = match range.split_once('!') {
+        let cell = match range.split_once(['!', '！']) {
             Some((id, cell)) => {
+                let id = id.strip_suffix('\\').unwrap_or(id);
                 agree(&mut sheet, SheetId::new(id)?)?;
                 cell
             }
@@ -165,6 +169,11 @@ fn split(address: &str) -> Result<(String, &str), Invalid> {
 fn is_host(host: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a parameter of this name is the sheet's id: `sheet`, and the names that the id has in the service's API.
+fn is_sheet(name: &str) -> bool {
+    ["sheet", "sheetId", "sheet_id"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Sets `sheet`, which may name no other sheet.
@@ -267,6 +276,12 @@ mod tests {
             ("<https://x.feishu.cn/sheets/shtcnA>", PLAIN, None, None),
             (" < https://x.feishu.cn/sheets/shtcnA >\n", PLAIN, None, None),
             ("\u{3000}x.feishu.cn/sheets/shtcnA\r\n", PLAIN, None, None),
+            (
+                "\u{feff}\u{202a}<\u{200b}x.feishu.cn/sheets/shtcnA\u{200b}>\u{202c}",
+                PLAIN,
+                None,
+                None,
+            ),
             ("/sheets/shtcnA", "/sheets/shtcnA", None, None),
             ("shtcnA", "/sheets/shtcnA", None, None),
             ("shtcnA?sheet=giDk9k", "/sheets/shtcnA?sheet=giDk9k", Some("giDk9k"), None),
@@ -302,6 +317,11 @@ mod tests {
             "?sheet=giDk9k&view=a/b",
             "#a=b&giDk9k",
             "?sheet=giDk9k#",
+            "?sheet=giDk9k\u{200b}",
+            "?Sheet=giDk9k",
+            "?sheetId=giDk9k",
+            "?sheet_id=giDk9k",
+            "#sheetId=giDk9k",
         ] {
             let text = format!("x.feishu.cn/sheets/shtcnA{end}");
             check(&[(&text, SHEET, Some("giDk9k"), None)]);
@@ -342,6 +362,8 @@ mod tests {
             "%24H%247",
             "giDk9k!H7:H7",
             "giDk9k%21H7",
+            "giDk9k%EF%BC%81H7",
+            "giDk9k\\!H7",
             "Z2lEazlrIUg3Okg3",
         ] {
             for end in [

@@ -176,8 +176,12 @@ fn is_blank(stem: &str) -> bool {
 fn is_device(stem: &str) -> bool {
     let name = stem.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let port = name.strip_prefix("COM").or_else(|| name.strip_prefix("LPT"));
-    ["CON", "PRN", "AUX", "NUL"].contains(&name.as_str())
-        || port.is_some_and(|port| matches!(port.as_bytes(), [b'1'..=b'9']))
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&name.as_str())
+        || port.is_some_and(|port| {
+            let mut digits = port.chars();
+            // Superscript digits count too.
+            matches!((digits.next(), digits.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
+        })
 }
 
 /// The beginning of `stem` with at most `max` bytes. Characters that ZWJ joins, and a variation selector and the
@@ -318,6 +322,8 @@ mod tests {
             ("می\u{200c}خواهم.png", "می\u{200c}خواهم.png"),
             ("con.png", "image.png"),
             ("LPT9.tar", "image.png"),
+            ("com¹.png", "image.png"),
+            ("CONIN$", "image.png"),
             ("COM0", "COM0.png"),
             ("console.PNG", "console.PNG"),
             (&long, &format!("{}.png", "图".repeat(83))),

@@ -38,7 +38,7 @@ struct Run {
 /// Runs a call to its end; `told` is asked what becomes of each send, which takes 10 ms.
 fn run(endpoint: &Raw<IgnoredAny>, limits: Limits, mut told: impl FnMut(usize) -> Told) -> Run {
     let mut session: Session = session();
-    let mut call = Call::<_, Cut>::new(endpoint).limits(limits);
+    let mut call = Call::<_, Cut>::new(endpoint).with_limits(limits);
     let (mut sends, mut fetches) = (Vec::new(), 0);
     let mut elapsed = Duration::ZERO;
     let start = UNIX_EPOCH + secs(1_800_000_000);

@@ -101,17 +101,22 @@ fn byte(c: char) -> u8 {
     if c.is_whitespace() || c.is_control() || misleads(c) {
         return b' ';
     }
-    u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER)
+    match c {
+        '：' => b':',
+        '＝' => b'=',
+        c => u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER),
+    }
 }
 
 /// The length of the escape that begins with `first`, and the character that it stands for: of JSON (`\/`, `\u002d`),
-/// of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
+/// of a server's log (`\x2d`), of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
 fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
     let code = |code: u32| char::from_u32(code).map_or(OTHER, byte);
     match (first, rest) {
         (b'\\', [c @ (b'/' | b'"' | b'\'' | b'\\'), ..]) => Some((2, *c)),
         (b'\\', [b'n' | b't' | b'r' | b'b' | b'f', ..]) => Some((2, b' ')),
         (b'\\', [b'u', a, b, c, d, ..]) => Some((6, code(hex(&[*a, *b, *c, *d])?))),
+        (b'\\', [b'x', a, b, ..]) => Some((4, code(hex(&[*a, *b])?))),
         (b'%', [a, b, ..]) => Some((3, code(hex(&[*a, *b])?))),
         (b'&', _) => {
             let len = rest.iter().take(10).position(|byte| *byte == b';')?;
