@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The public items of the libraries, and a check that their signatures name no crate that may break its types in a minor
-release: one whose version is 0.x.
+"""Lists the public items of the libraries, and checks that their signatures name no crate that may break its types in a
+minor release: one whose version is 0.x.
 
     .ci/public_api.py           checks
     .ci/public_api.py --list    also prints one line for each public item

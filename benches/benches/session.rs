@@ -1,5 +1,5 @@
-//! The cost of the machine without a network: all steps of a single call of a tiny image in a session that has its token,
-//! and many calls that wait for the same thing. Requests are made, and nothing is sent.
+//! The cost of the machine without a network: all steps of a single call of a tiny image in a session that has its
+//! token, and many calls that wait for the same thing. Requests are made, and nothing is sent.
 #![expect(missing_docs, reason = "criterion's macros write items without a comment")]
 
 use std::cmp::Reverse;
@@ -115,7 +115,8 @@ fn single_calls(c: &mut Criterion) {
     single(c, "session, cell write", &writes[0], &others, WRITTEN);
 }
 
-/// A single-threaded adapter on a virtual clock: every request is answered after [`REPLY`], in the order of the requests.
+/// A single-threaded adapter on a virtual clock: every request is answered after [`REPLY`], in the order of the
+/// requests.
 struct Adapter<'e, O> {
     session: Session,
     now: Duration,
@@ -154,7 +155,7 @@ impl<'e, O> Adapter<'e, O> {
     {
         self.waits.push(Reverse((at, self.calls.len())));
         self.until.push(at);
-        self.calls.push(Call::new(endpoint).limits(Limits::default().total(DAY)));
+        self.calls.push(Call::new(endpoint).with_limits(Limits::default().total(DAY)));
     }
 
     /// Drives all calls to their ends.

@@ -43,9 +43,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http1", http1),
 ];
 
-/// A reply of any status, headers and body: decoding never panics, succeeds only where the body's code is 0 or a token comes
-/// without one, and fails in bounded text without control characters and without the token of the request, also where
-/// the body quotes it.
+/// A reply of any status, headers and body: decoding never panics, succeeds only where the body's code is 0 or a token
+/// comes without one, and fails in bounded text without control characters and without the token of the request, also
+/// where the body quotes it.
 ///
 /// The input is a status and headers by line, an empty line, and the body.
 pub fn reply(mut data: &[u8]) {
@@ -158,7 +158,7 @@ pub fn values(data: &[u8]) {
 fn secrets(text: &str, data: &[u8]) {
     let unquoted = |error: &Invalid| {
         let shown = error.to_string();
-        // A shorter one may stand in the rule's words.
+        // A shorter text may occur in the words of the error.
         assert!(text.len() < 60 || !shown.contains(text), "{shown}");
     };
     match TenantKey::new(text) {

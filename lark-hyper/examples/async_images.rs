@@ -1,8 +1,8 @@
 //! The whole job, async, on tokio: images uploaded for messages and written into a spreadsheet's cells, all at once.
 //!
-//! `cargo run -p lark-hyper --example async_images -- [PATH ..]` plays against a fake Lark on loopback and reads the images
-//! back from it. With `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` and `LARK_CELL` it does the same on the
-//! real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
+//! `cargo run -p lark-hyper --example async_images -- [PATH ..]` plays against a fake Lark on loopback and reads the
+//! images back from it. With `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` and `LARK_CELL` it does the same on
+//! the real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
 
 use std::error::Error;
 use std::path::Path;

@@ -40,8 +40,8 @@ macro_rules! client {
         ///   [`Client::with_reply_limit`].
         /// * It ends at the deadline of its limits, however long the service takes.
         ///
-        /// The future of a call may be dropped at any time: the call leaves every queue, and the rest of its body is not
-        /// sent. A future that is kept without being polled keeps its place in its lane. Futures are `Send` if the
+        /// The future of a call may be dropped at any time: the call leaves every queue, and the rest of its body is
+        /// not sent. A future that is kept without being polled keeps its place in its lane. Futures are `Send` if the
         /// service, its futures and bodies, the endpoint and the errors are.
         ///
         /// The code of an endpoint, of a waker and of a `tracing` subscriber may call the client: none of it runs while
@@ -86,9 +86,9 @@ impl<S: Transport> Client<S> {
     /// [`TransportError`](crate::TransportError) serves for most services, also for those with boxed errors. Wrap a
     /// service that cannot be cloned in an [`Arc`].
     ///
-    /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::session::Phases) in a request's extensions;
-    /// the limits of a call bound all of its requests. Waits and limits go by `timer`. The wall clock is read once, in
-    /// this function: where the timer's time is paused or virtual, so is the client's.
+    /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::session::Phases) in a request's
+    /// extensions; the limits of a call bound all of its requests. Waits and limits go by `timer`. The wall clock is
+    /// read once, in this function: where the timer's time is paused or virtual, so is the client's.
     #[must_use]
     pub fn with_service(
         site: Site,
@@ -163,10 +163,10 @@ impl<S: Transport> Client<S> {
     /// Calls `endpoint` with the app's tenant access token.
     ///
     /// # Errors
-    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and [`CallErrorKind::NoTicket`] for a store app;
-    /// [`CallErrorKind::ForeignTenant`] for a custom app and a tenant; [`CallErrorKind::TokenRequest`] if a token request of
-    /// another call failed; else as [`Client::call_as`], for the token request or for that of `endpoint`: the error's
-    /// route tells which.
+    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and
+    /// [`CallErrorKind::NoTicket`] for a store app; [`CallErrorKind::ForeignTenant`] for a custom app and a tenant;
+    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; else as [`Client::call_as`], for the
+    /// token request or for that of `endpoint`: the error's route tells which.
     pub async fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError<S::Error>>
     where
         TenantToken: Authorizes<E::Auth>,
@@ -181,8 +181,9 @@ impl<S: Transport> Client<S> {
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read; [`CallErrorKind::TooLarge`];
-    /// [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and [`CallErrorKind::Queued`] if the deadline passes.
+    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
+    /// [`CallErrorKind::TooLarge`]; [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and
+    /// [`CallErrorKind::Queued`] if the deadline passes.
     pub async fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
@@ -195,7 +196,7 @@ impl<S: Transport> Client<S> {
     async fn run<O>(&self, call: Call<'_, O, S::Error>) -> Result<O, CallError<S::Error>> {
         let Shared { parker, kept } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
-        let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
+        let call = call.with_limits(self.limits).with_jitter(RandomState::new().hash_one(()));
         let mut driven = CallGuard { call: trace::keep(call), shared: &self.shared, in_hand: None };
         loop {
             match poll_fn(|context| Poll::Ready(driven.next(context))).await {

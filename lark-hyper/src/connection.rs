@@ -215,8 +215,8 @@ impl Wire {
     /// Writes by `write`, in time.
     ///
     /// A server may answer and close the connection while the body is still being sent. A write then fails, and HTTP/1
-    /// in hyper drops what it has not read yet. So a failed write stays pending while hyper reads: the answer, or the end
-    /// of the connection, which becomes readable at once or very soon.
+    /// in hyper drops what it has not read yet. So a failed write stays pending while hyper reads: the answer, or the
+    /// end of the connection, which becomes readable at once or very soon.
     fn write<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,7 +1,7 @@
 //! An async client for Lark's image endpoints, on [hyper](https://hyper.rs)'s traits and any runtime.
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and awaits the replies.
-//! With tokio:
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and awaits the replies. It
+//! re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. With tokio:
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};

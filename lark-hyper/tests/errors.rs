@@ -1,4 +1,4 @@
-//! The text of an error, as the common ways of printing one show it.
+//! The text of an error by `{}`, anyhow and eyre.
 
 use std::error::Error;
 use std::io;
@@ -38,8 +38,8 @@ fn text<T: Error + Send + Sync + 'static>(error: CallError<T>) -> String {
     text
 }
 
-/// Asserts that no part of `text` between two colons is there twice.
-fn assert_told_once(text: &str) {
+/// Asserts that the parts of `text` between its colons are all different.
+fn assert_no_repetition(text: &str) {
     let mut parts: Vec<&str> = text.split(": ").collect();
     parts.sort_unstable();
     let count = parts.len();
@@ -48,27 +48,27 @@ fn assert_told_once(text: &str) {
 }
 
 #[test]
-fn an_error_of_ureq_is_told_once_to_its_end() {
+fn the_text_of_a_ureq_error_has_each_cause_once() {
     let site = Site::custom(&format!("http://{}", closed_port())).unwrap();
     let client = lark_ureq::Client::new(site, App::None).with_limits(Limits::one_attempt());
     let text = text(client.call_as(&token(), &put()).unwrap_err());
     assert!(text.starts_with("/open-apis/image/v4/put/: "), "{text}");
     assert_eq!(text.matches("Connection refused").count(), 1, "{text}");
-    assert_told_once(&text);
+    assert_no_repetition(&text);
 }
 
 #[tokio::test]
-async fn an_error_of_hyper_is_told_once_to_its_end() {
+async fn the_text_of_a_hyper_error_has_each_cause_once() {
     let site = Site::custom(&format!("http://{}", closed_port())).unwrap();
     let client = lark_hyper::Client::new(site, App::None).with_limits(Limits::one_attempt());
     let text = text(client.call_as(&token(), &put()).await.unwrap_err());
     assert!(text.starts_with("/open-apis/image/v4/put/: "), "{text}");
     assert_eq!(text.matches("Connection refused").count(), 1, "{text}");
-    assert_told_once(&text);
+    assert_no_repetition(&text);
 }
 
 #[tokio::test]
-async fn an_io_error_is_told_once_to_its_end() {
+async fn the_text_of_an_io_error_has_each_cause_once() {
     let service = service_fn(async |_: Request<Frames>| {
         let cause = io::Error::from(io::ErrorKind::BrokenPipe);
         let error = io::Error::other(lark_hyper::TransportError::from(cause));
@@ -82,7 +82,7 @@ async fn an_io_error_is_told_once_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_its_code_words_and_hint() {
+async fn the_text_of_a_refusal_has_its_code_message_hint_and_log_id_once() {
     let server = FakeServer::start().unwrap();
     let app = App::custom(FakeLark::APP_ID, "another").unwrap();
     let client = lark_hyper::Client::new(server.site().clone(), app);
@@ -91,5 +91,5 @@ async fn a_refusal_is_told_with_its_code_words_and_hint() {
         (HTTP 400): app secret invalid; ";
     assert!(text.starts_with(begin), "{text}");
     assert!(text.contains("; log id "), "{text}");
-    assert_told_once(&text);
+    assert_no_repetition(&text);
 }

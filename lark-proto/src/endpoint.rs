@@ -12,7 +12,7 @@ use crate::site::Site;
 use crate::token::{Auth, Authorizes};
 
 /// One of Lark's endpoints, with the values of one request. Implement it to add an endpoint that this crate
-/// lacks: every adapter takes it. A one-off call needs no type of its own, see [`Raw`](crate::endpoints::Raw).
+/// lacks: every adapter takes it. A single call needs no type: see [`Raw`](crate::endpoints::Raw).
 ///
 /// ```
 /// use http::Method;
@@ -127,8 +127,8 @@ pub(crate) const REPLY_LIMIT: u64 = 1024 * 1024;
 #[doc(alias = "idempotency")]
 #[doc(alias = "retry")]
 pub enum Resend {
-    /// The request is idempotent. That holds for a single writer: of two callers that write different values to the same
-    /// cell, either one may be overwritten by the other's second send.
+    /// The request is idempotent. That holds for a single writer: of two callers that write different values to the
+    /// same cell, either one may be overwritten by the other's second send.
     Safe,
     /// A second send may have a second effect. The request is not sent again after an unknown outcome.
     Unsafe,
@@ -233,9 +233,9 @@ pub trait EndpointExt: Endpoint + Sized {
     /// built. An endpoint with values that are not checked, such as [`Raw`](crate::endpoints::Raw), can have an invalid
     /// path: [`Path::check`] tells.
     ///
-    /// `{:?}` of the request masks its token, which is a sensitive header, but shows its body: [`Bytes`] has no secrets.
-    /// The body of a token request holds the app's secret, so do not print such a request;
-    /// [`request_streamed`](Self::request_streamed) has a [`Body`] that shows its length only.
+    /// `{:?}` of the request masks its token, which is a sensitive header, but [`Bytes`] prints the body. The body of a
+    /// token request holds the app's secret, so do not print such a request; the [`Body`] of
+    /// [`request_streamed`](Self::request_streamed) prints its length only.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
         self.request_streamed(site, token).map(Body::into_bytes)
     }

@@ -10,10 +10,10 @@
 //!                                            http::Request<Bytes>                                                        advice()
 //! ```
 //!
-//! * What can be wrong is refused where a value is built, as [`Invalid`]. From there on making a request cannot fail.
-//! * A known code in a reply decides, whatever the HTTP status: the service answers failures with 200, 400 and 429
-//!   alike.
-//! * Nothing here knows the network, the time or a random number. The same values give the same bytes.
+//! * A wrong value is refused when it is built, as [`Invalid`]. A request that is made of these values cannot fail.
+//! * A known code in a reply decides, whatever the HTTP status: the service sends the same failure with 200, 400 and
+//!   429.
+//! * The crate uses no network, no clock and no random numbers. The same values give the same bytes.
 //!
 //! ```
 //! use lark_proto::{EndpointExt, Image, Site, TenantToken, WriteSheetImage};
@@ -29,12 +29,12 @@
 //! ```
 //!
 //! # Modules
-//! * [`values`]: what a request is made of. Each type states the rule that it holds.
-//! * [`endpoints`]: the requests, and the trait for adding one.
+//! * [`values`]: the values of a request. Each type documents the rule that it checks.
+//! * [`endpoints`]: the requests, and the trait for adding an endpoint.
 //! * [`token`]: access tokens, and which endpoint takes which.
 //! * [`body`]: the encoders of JSON numbers, base64 and multipart forms.
-//! * [`error`]: what can go wrong, and by whose fault.
-//! * [`session`]: a whole call, from its token to its result, as a machine that any transport obeys: token life,
+//! * [`error`]: the errors, by their origin: a value of the caller's, a reply, or the transport.
+//! * [`session`]: a whole call, from its token to its result, as a state machine for any transport: token renewal,
 //!   retries, rate limits and the order of writes.
 //! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
 //! * `fake` (with the feature of the same name): a strict Lark in memory to test against.

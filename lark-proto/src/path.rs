@@ -1,4 +1,4 @@
-//! A route with its values: a legal request target for exactly these values, or none at all.
+//! A route with its values: the request target for exactly these values, or an invalid path.
 
 use std::fmt;
 
@@ -7,8 +7,9 @@ use crate::error::{Invalid, InvalidKind};
 /// The path and query of a request: a route whose `:name` placeholders are replaced by values.
 ///
 /// Each value is percent-encoded, so that it stays one segment, whatever its characters. Some values have no form that
-/// every server and proxy on the way reads as a segment of its own: an empty one, `.` and `..`. A path with such a value
-/// is invalid; so is one with fewer or more values than placeholders, or with more than 15,000 bytes before or after the
+/// every server and proxy on the way reads as a segment of its own: an empty one, `.` and `..`, and one with such a dot
+/// segment between slashes, which some proxies remove after they have decoded the slashes. A path with such a value is
+/// invalid; so is one with fewer or more values than placeholders, or with more than 15,000 bytes before or after the
 /// `?`. An invalid path never becomes the path of another resource:
 ///
 /// * A call with it ends before anything is sent, with the reason.
@@ -81,8 +82,9 @@ impl Path {
         if value.is_empty() {
             return self.refuse(format!("`{name}` is empty"));
         }
-        if is_dots(value) {
-            return self.refuse(format!("`{name}` is `{value}`"));
+        if let Some(dots) = value.split(['/', '\\']).find(|part| is_dots(part)) {
+            let verb = if dots == value { "is" } else { "has a part" };
+            return self.refuse(format!("`{name}` {verb} `{dots}`"));
         }
         let fits = push_escaped(&mut self.path, value, &VALUE);
         self.filled = self.path.len();
@@ -158,7 +160,8 @@ impl fmt::Display for Path {
     }
 }
 
-/// Whether `segment` is a dot segment of RFC 3986. Parsers of URLs remove such a segment, also if it is percent-encoded.
+/// Whether `segment` is a dot segment of RFC 3986. Parsers of URLs remove such a segment, also if it is
+/// percent-encoded.
 fn is_dots(segment: &str) -> bool {
     segment == "." || segment == ".."
 }
@@ -235,7 +238,7 @@ mod tests {
     fn a_value_is_one_segment() {
         for (route, values, target) in [
             ("/a/:x/b/:y", &["v", "w"][..], "/a/v/b/w"),
-            ("/a/:x/b", &["../:y?#%"], "/a/..%2F%3Ay%3F%23%25/b"),
+            ("/a/:x/b", &["a../:y?#%"], "/a/a..%2F%3Ay%3F%23%25/b"),
             ("/a/:x/b", &["..."], "/a/.../b"),
             ("/a/:x/b", &["%2e%2e"], "/a/%252e%252e/b"),
             ("/a/:x/b", &["图\r\n"], "/a/%E5%9B%BE%0D%0A/b"),
@@ -263,6 +266,8 @@ mod tests {
             (filled("/a/:x/b", &["."]), "`:x` is `.`"),
             (filled("/a/:x", &[".."]), "`:x` is `..`"),
             (filled("/a/:x", &["..", ""]), "`:x` is `..`"),
+            (filled("/a/:x/b", &["v/../w"]), "`:x` has a part `..`"),
+            (filled("/a/:x/b", &["v\\."]), "`:x` has a part `.`"),
             (filled("/a/:x/b", &[&long]), "`:x` is too long"),
             (filled("/:x/:y", &[&fits, "zzzzz"]), "`:y` is too long"),
             (filled("/:x/abcdef", &[&fits]), "`:x` is too long"),
@@ -289,7 +294,7 @@ mod tests {
     fn any_number_of_values_is_a_uri() {
         let many = (0..70_000).fold(Path::new("/"), |path, _| path.query("", ""));
         assert_eq!(Site::LARK.uri(&many).path(), "/open-apis/-invalid-path-");
-        assert_eq!(many.query.len(), MAX_BYTES + 1, "an invalid path grows no more");
+        assert_eq!(many.query.len(), MAX_BYTES + 1, "an invalid path does not grow");
         let route = "/:x".repeat(5000);
         let many = (0..5000).fold(Path::new(&route), |path, _| path.segment("v"));
         assert_eq!(Site::LARK.uri(&many).path(), "/v".repeat(5000));
@@ -343,7 +348,8 @@ mod tests {
             let target = path.to_string();
             prop_assert_eq!(path.check().is_err(), target == INVALID);
             if target == INVALID {
-                let has_no_form = |value: &String| matches!(value.as_str(), "" | "." | "..");
+                let has_no_form =
+                    |value: &String| value.is_empty() || value.split(['/', '\\']).any(is_dots);
                 let len: usize = segments.iter().chain(&pairs).map(|value| value.len() * 3).sum();
                 prop_assert!(
                     segments.len() != placeholders

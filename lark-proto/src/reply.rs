@@ -181,8 +181,8 @@ impl Reply {
         Ok(self.body().clone())
     }
 
-    /// The result in the envelope's `data`, of any JSON type; `data` that is absent, `null` or `{}` is all the same, and
-    /// is read as the one or the other.
+    /// The result in the envelope's `data`, of any JSON type; `data` that is absent, `null` or `{}` is all the same,
+    /// and is read as the one or the other.
     pub(crate) fn any_data<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let data = self.success()?.data.map_or("null", RawValue::get);
         let parsed = serde_json::from_str(data).or_else(|error| {
@@ -258,12 +258,15 @@ impl Reply {
         api_error
     }
 
-    /// Reads the link that grants the missing scopes, and the scopes themselves where the service does not list them, from
-    /// the whole message: the link is at its end.
+    /// Reads the link that grants the missing scopes, and the scopes themselves where the service does not list them,
+    /// from the whole message: the link is at its end.
     fn read_scopes(&self, msg: &str, error: &mut ApiError) {
         let clear = |text: &str| self.secrets.clear(text.as_bytes(), LINK);
-        let of_violations =
-            || error.permission_violations.iter().find_map(|missing| missing.url.clone());
+        let is_whole = |url: &&String| url.starts_with("https://") && !url.ends_with('…');
+        let of_violations = || {
+            let urls = error.permission_violations.iter().filter_map(|it| it.url.as_ref());
+            urls.into_iter().find(is_whole).cloned()
+        };
         let in_msg = link_in(msg);
         error.grant_link = in_msg.map(clear).or_else(of_violations);
         if error.permission_violations.is_empty() {
@@ -331,8 +334,8 @@ fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
 
-/// An optional field that is absent when it has another type than documented: a success must not be
-/// lost by a detail that nobody needs.
+/// An optional field, which is absent if it has another type than documented, so that a success does not fail over an
+/// optional detail.
 pub(crate) fn lenient<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -359,7 +362,7 @@ mod tests {
             (206, IMAGE, "GIF89a", "file"),
             (200, "text/html", "<html>", "file"),
             (200, JSON, "GIF89a", "file"),
-            // It begins as an envelope does, and is none.
+            // The body begins like an envelope, but is none.
             (200, IMAGE, "{", "file"),
             (200, IMAGE, "{\"code\":42", "file"),
             (200, IMAGE, "{\"code\":42}}", "file"),

@@ -70,8 +70,8 @@ impl Site {
     /// Any host, such as a private deployment's, over `https`; on loopback over `http` too. A base path is kept, without
     /// a slash at its end: a gateway may have the service behind one.
     ///
-    /// The host gets the app's secret and every token, so this constructor is to be asked for by
-    /// name; [`Site::new`] and what is read from text, such as JSON, take Lark's own hosts and loopback only.
+    /// The host gets the app's secret and every token, so a caller has to choose this constructor explicitly:
+    /// [`Site::new`], `parse` and the reading of JSON take Lark's own hosts and loopback only.
     ///
     /// # Errors
     /// [`InvalidKind::BadSite`], [`InvalidKind::SiteWithApis`] for a URL that ends in `/open-apis`, and

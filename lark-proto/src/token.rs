@@ -1,4 +1,4 @@
-//! Tokens, and which of them an endpoint accepts, told apart at compile time.
+//! Tokens, and which of them an endpoint accepts: the compiler refuses the others.
 
 use http::HeaderValue;
 
@@ -19,7 +19,7 @@ pub enum TenantOnly {}
 /// The endpoint takes a tenant or a user access token.
 #[derive(Debug)]
 pub enum TenantOrUser {}
-/// The endpoint takes no token: it hands them out.
+/// The endpoint takes no token, because it hands out tokens.
 #[derive(Debug)]
 pub enum NoAuth {}
 
@@ -52,17 +52,17 @@ pub trait Authorizes<A: Auth>: sealed::Sealed {
 #[doc(alias = "access_token")]
 pub struct TenantToken(Bearer);
 
-/// A user access token: the app acts for a user. Lark hands it out by OAuth, which is the caller's.
+/// A user access token: the app acts for a user. Lark hands it out by OAuth, which this crate leaves to the caller.
 #[derive(Clone, PartialEq, Eq)]
 #[doc(alias = "user_access_token")]
 pub struct UserToken(Bearer);
 
-/// An app access token of a store app: what it gets tenant tokens with. It is never printed.
+/// An app access token of a store app, with which the app gets tenant tokens. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 #[doc(alias = "app_access_token")]
 pub struct AppToken(Bearer);
 
-/// No token, for the endpoints that hand them out.
+/// The absence of a token, for the endpoints that hand out tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoToken;
 
@@ -81,8 +81,8 @@ impl Accepts<TenantToken> for TenantOrUser {}
 impl Accepts<UserToken> for TenantOrUser {}
 impl Accepts<NoToken> for NoAuth {}
 
-// The bounds on `A` keep the compiler from taking the only `A` that fits for the endpoint's own, and from saying that the
-// endpoint is the wrong one.
+// Without the bounds on `A`, the compiler would infer the only `A` with an implementation, and its message would call
+// the endpoint wrong in place of the token.
 impl<A: Accepts<Self>> Authorizes<A> for TenantToken {
     fn authorization(&self) -> Option<HeaderValue> {
         Some(self.0.0.clone())
@@ -102,8 +102,8 @@ impl<A: Accepts<Self>> Authorizes<A> for NoToken {
 macro_rules! bearer_token {
     ($name:ident) => {
         impl $name {
-            /// A token as the service handed it out, without `Bearer`. Its prefix is not looked
-            /// at: the same kind comes as `t-..`, `u-..`, `a-..` or as a JWT.
+            /// A token as the service handed it out, without `Bearer`. Its prefix is not checked, because the service
+            /// uses `t-..`, `u-..`, `a-..` and JWTs for tokens of the same kind.
             ///
             /// # Errors
             /// [`InvalidKind::BadToken`]; the error does not quote the token.
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_without_quoting_it() {
+    fn a_malformed_token_is_refused_and_not_quoted() {
         for bad in
             ["", "Bearer t-secret", "t-secret\r\nX: y", "t-sécret", "t-secret\0", &"s".repeat(4097)]
         {

@@ -11,6 +11,7 @@ use lark_proto::session::{Call, Limits, Session, Step};
 use lark_proto::{
     App, CallError, EndpointExt, Error, Image, PutImage, Site, TenantToken, WriteSheetImage,
 };
+use serde_json::json;
 
 const DATA: &str = r#"{"spreadsheetToken":"sht","updateRange":"Q!A1:A1","revision":80}"#;
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-SECRET","expire":7140}"#;
@@ -137,7 +138,7 @@ const SHOWN: &str = r#"
 {"code":230027,"msg":"The historical version of the APIs does not support cross-tenant scenarios."} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): The historical version of the APIs does not support cross-tenant scenarios.; this old interface does not work across organisations: use the newer `im/v1` one, for images `im/v1/images`; log id L L
 # The scopes that are missing, and the link: once.
 {"code":99991672,"msg":"m","error":{"permission_violations":[{"scope":"a:b","url":"https://x/app/cli_x/auth"}]}} => code 99991672 SCOPE_MISSING (HTTP 400): m; missing permission `a:b`; add one of the missing scopes to the app and publish a version of it, with which they take effect: https://x/app/cli_x/auth; log id L L
-{"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; missing permission `a:b`; add one of the missing scopes to the app and publish a version of it, with which they take effect; log id L L
+{"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; add one of the missing scopes to the app and publish a version of it, with which they take effect; log id L L
 {"code":42,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 42 (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; log id L L
  => unreadable reply (HTTP 400, no content type): not a JSON object; it is empty; log id L L
 <p>502 => unreadable reply (HTTP 400, no content type): not a JSON object; it begins `<p>502`; log id L L
@@ -381,6 +382,22 @@ fn the_link_that_grants_a_scope_survives_a_long_message() {
     }
 }
 
+#[test]
+fn a_link_of_a_violation_is_the_grant_link_if_it_is_whole() {
+    let long = format!("https://open.feishu.cn/app/cli_x/auth?q={}", "a:b,".repeat(300));
+    for (url, link) in [
+        ("https://open.feishu.cn/app/cli_x", Some("https://open.feishu.cn/app/cli_x")),
+        ("open the console", None),
+        (&long, None),
+    ] {
+        let body = json!({"code": 99991672, "msg": "m", "error": {
+            "permission_violations": [{"scope": "a:b"}, {"scope": "c:d", "url": url}],
+        }});
+        let error = error(&reply(400, &[], body.to_string()));
+        assert_eq!(error.api().unwrap().grant_link.as_deref(), link, "{url}");
+    }
+}
+
 /// The error of a call with this token, or the session's own, that is answered like this.
 fn call_error(token: Option<&TenantToken>, replies: &[&Response<Bytes>]) -> CallError<io::Error> {
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
@@ -389,7 +406,7 @@ fn call_error(token: Option<&TenantToken>, replies: &[&Response<Bytes>]) -> Call
         Some(token) => Call::with_token(token, &put),
         None => Call::new(&put),
     };
-    call = call.limits(Limits::one_attempt());
+    call = call.with_limits(Limits::one_attempt());
     let mut replies = replies.iter().cycle();
     let mut now = UNIX_EPOCH;
     loop {
@@ -409,13 +426,13 @@ fn a_call_makes_the_link_from_its_app_and_the_scopes() {
     let refusal = r#"{"code":99991672,"msg":"m","error":{"permission_violations":[{"subject":"im:resource"}]}}"#;
     let refusal = reply(400, &[], refusal);
     let own = call_error(None, &[&reply(200, &[], TOKEN), &refusal]);
-    let link = own.lark().unwrap().api().unwrap().grant_link.as_deref();
+    let link = own.api().unwrap().grant_link.as_deref();
     let made =
         "https://open.feishu.cn/app/cli_x/auth?q=im:resource&op_from=openapi&token_type=tenant";
     assert_eq!(link, Some(made));
     // A token of the caller's may be another app's.
     let given = call_error(Some(&TenantToken::new("t-1").unwrap()), &[&refusal]);
-    assert_eq!(given.lark().unwrap().api().unwrap().grant_link, None);
+    assert_eq!(given.api().unwrap().grant_link, None);
 }
 
 #[test]
@@ -428,12 +445,14 @@ fn a_plain_404_names_the_route_and_the_site() {
         (call_error(Some(&token), &[&plain]), "/open-apis/image/v4/put/: "),
         (call_error(None, &[&plain]), "/open-apis/auth/v3/tenant_access_token/internal: "),
     ] {
+        assert!(error.api().is_none(), "{error}");
         let told = told(error);
         assert!(told.starts_with(route) && told.contains(hint), "{told}");
     }
     let error = error(&plain);
     assert!(unreadable(&error).hint().unwrap().starts_with("the site does not know"), "{error}");
-    for other in [reply(404, &[], "<html>"), reply(400, &[], "404 page not found")] {
+    assert!(unreadable(&self::error(&reply(404, &[], "<html>"))).hint().is_some());
+    for other in [reply(404, &[], "{}"), reply(400, &[], "404 page not found")] {
         assert_eq!(unreadable(&self::error(&other)).hint(), None);
     }
 }
@@ -441,11 +460,15 @@ fn a_plain_404_names_the_route_and_the_site() {
 #[test]
 fn an_internal_error_of_a_token_request_hints_at_the_credentials() {
     let internal = reply(200, &[], r#"{"code":2200,"msg":"Internal Error"}"#);
-    let token = GetTenantToken::decode(internal.clone()).unwrap_err();
+    let token = GetTenantToken::decode(internal).unwrap_err();
     assert!(token.api().unwrap().hint().unwrap().contains("app id"), "{token}");
     assert!(token.to_string().contains("app id"), "{token}");
-    let other = PutImage::decode(internal).unwrap_err();
-    assert_eq!(other.api().unwrap().hint(), None);
+    for body in
+        [r#"{"code":2200,"msg":"Internal Error"}"#, r#"{"code":10003,"msg":"invalid param"}"#]
+    {
+        let other = PutImage::decode(reply(200, &[], body)).unwrap_err();
+        assert_eq!(other.api().unwrap().hint(), None);
+    }
 }
 
 #[test]

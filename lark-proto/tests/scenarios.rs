@@ -53,7 +53,7 @@ impl World {
             Some(tenant) => Call::for_tenant(tenant.clone(), &scenario.call),
             None => Call::new(&scenario.call),
         };
-        let mut call = call.limits(scenario.limits);
+        let mut call = call.with_limits(scenario.limits);
         for _ in 0..50 {
             match call.next(&mut self.session, self.now) {
                 Step::Send(outgoing) => match self.send(outgoing) {

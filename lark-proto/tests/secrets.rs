@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 /// How a service may write a secret.
-const FORMS: [fn(&str) -> String; 14] = [
+const FORMS: [fn(&str) -> String; 15] = [
     str::to_owned,
     str::to_uppercase,
     str::to_lowercase,
@@ -23,6 +23,7 @@ const FORMS: [fn(&str) -> String; 14] = [
     |secret| each(secret, |c| format!("\\\\u{c:04X}")),
     |secret| each(secret, |c| format!("%{c:02x}")),
     |secret| each(secret, |c| format!("%25{c:02X}")),
+    |secret| each(secret, |c| format!("\\x{c:02x}")),
     |secret| each(secret, |c| format!("&#{c};")),
     |secret| each(secret, |c| format!("&#x{c:x};")),
     |secret| json!(secret).to_string(),
@@ -54,7 +55,7 @@ fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<io::Erro
             (app, Call::for_tenant(TenantKey::new("tenant").unwrap(), &put))
         }
     };
-    let mut call: Call<'_, _, io::Error> = call.limits(Limits::one_attempt());
+    let mut call: Call<'_, _, io::Error> = call.with_limits(Limits::one_attempt());
     let mut session = Session::new(Site::LARK, app);
     let mut granted = None;
     match kind {

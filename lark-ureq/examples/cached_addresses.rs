@@ -1,8 +1,8 @@
 //! A client that looks up its site's address every 15 seconds at most, and again after a failure.
 //!
 //! ureq looks up the host before each request, even if a connection to it is open, and starts a thread for the look-up
-//! if there is a timeout. A resolver with a cache saves about 15 µs of a call, and more if the system's resolver sends a
-//! query over the network each time.
+//! if there is a timeout. A resolver with a cache saves about 15 µs of a call, and more if the system's resolver sends
+//! a query over the network each time.
 //!
 //! The trait of ureq's resolvers is not stable yet, so a program that implements it needs `ureq = "~3.5"`.
 //!

@@ -1,8 +1,9 @@
 //! The whole job: images uploaded for messages, and written into a spreadsheet's cells.
 //!
-//! Without environment it plays against a fake Lark on loopback and reads the images back from it. With
-//! `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`, or `H7`
-//! where the link names the sheet) it does the same on the real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
+//! Without environment it runs against a fake Lark on loopback and reads the images back from it. With `LARK_APP_ID`,
+//! `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`, or `H7` where the link
+//! names the sheet; not needed where it names the cell) it does the same on the real service. `LARK_SITE` is `lark`,
+//! which is the default, `feishu` or a URL.
 //! Images are given as paths; the first one goes into the cell, each further one into the row below.
 
 use std::error::Error;
@@ -43,7 +44,7 @@ fn run() -> Result<()> {
         None => say("site", place.site.as_str())?,
     }
 
-    // The client gets a token by itself; asked for here to be seen, the service gives the same one.
+    // The client would get the token without this call, which only shows it: the service hands out the same token again.
     let get = GetTenantToken::new(AppId::new(&place.app_id)?, AppSecret::new(&place.app_secret)?);
     let (grant, time) = timed(|| client.call_as(&NoToken, &get))?;
     let minutes = grant.expires_in.as_secs() / 60;
@@ -70,7 +71,7 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-/// One image on its two ways. All are checked before the first is sent.
+/// The upload and the cell write of one image. All jobs are checked before the first request is sent.
 struct Job {
     what: String,
     image: Image,
@@ -134,12 +135,17 @@ impl Place {
         }
         let link = SpreadsheetLink::new(&var("LARK_SPREADSHEET")?);
         let link = parsed("LARK_SPREADSHEET", link)?;
-        let cell = var("LARK_CELL")?;
-        let cell = match link.sheet() {
-            Some(sheet) if !cell.contains(['!', '！']) => {
-                SheetCell::in_sheet(sheet.clone(), &cell)
+        let cell = match (link.cell(), link.sheet()) {
+            (Some(cell), _) if std::env::var_os("LARK_CELL").is_none() => Ok(cell.clone()),
+            (_, sheet) => {
+                let cell = var("LARK_CELL")?;
+                match sheet {
+                    Some(sheet) if !cell.contains(['!', '！']) => {
+                        SheetCell::in_sheet(sheet.clone(), &cell)
+                    }
+                    _ => SheetCell::new(&cell),
+                }
             }
-            _ => SheetCell::new(&cell),
         };
         Ok(Self {
             app_id: var("LARK_APP_ID")?,
@@ -148,7 +154,7 @@ impl Place {
             cell: parsed("LARK_CELL", cell)?,
             site: match std::env::var_os("LARK_SITE") {
                 None => Site::LARK,
-                // Asked for by name, so that a deployment of one's own will do as well.
+                // The user has chosen the site, so any host is accepted, such as a private deployment.
                 Some(_) => {
                     let site = var("LARK_SITE")?;
                     parsed("LARK_SITE", site.parse().or_else(|_| Site::custom(&site)))?

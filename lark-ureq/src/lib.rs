@@ -1,6 +1,7 @@
 //! A blocking client for Lark's image endpoints, on [ureq](https://docs.rs/ureq).
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and receives the replies.
+//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and receives the replies. It
+//! re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency.
 //!
 //! ```no_run
 //! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
@@ -161,10 +162,10 @@ impl Client {
     /// Calls `endpoint` with the app's tenant access token.
     ///
     /// # Errors
-    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and [`CallErrorKind::NoTicket`] for a store app;
-    /// [`CallErrorKind::ForeignTenant`] for a custom app and a tenant; [`CallErrorKind::TokenRequest`] if a token request of
-    /// another call failed; else as [`Client::call_as`], for the token request or for that of `endpoint`: the error's
-    /// route tells which.
+    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and
+    /// [`CallErrorKind::NoTicket`] for a store app; [`CallErrorKind::ForeignTenant`] for a custom app and a tenant;
+    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; else as [`Client::call_as`], for the
+    /// token request or for that of `endpoint`: the error's route tells which.
     pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError>
     where
         TenantToken: Authorizes<E::Auth>,
@@ -178,8 +179,9 @@ impl Client {
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
     ///
     /// # Errors
-    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read; [`CallErrorKind::TooLarge`];
-    /// [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and [`CallErrorKind::Queued`] if the deadline passes.
+    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
+    /// [`CallErrorKind::TooLarge`]; [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and
+    /// [`CallErrorKind::Queued`] if the deadline passes.
     pub fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
@@ -225,7 +227,7 @@ impl Client {
     /// Carries out the steps of `call` until it is done.
     fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
-        let call = call.limits(self.limits).jitter(RandomState::new().hash_one(()));
+        let call = call.with_limits(self.limits).with_jitter(RandomState::new().hash_one(()));
         let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
         loop {
             match driven.next() {

@@ -91,7 +91,7 @@ fn a_given_token_is_used_as_it_is() {
     assert_eq!(server.lark().requests()[0].token.as_deref(), Some("u-1"));
 
     let refused = client.call_as(&TenantToken::new("t-old").unwrap(), &put(9)).unwrap_err();
-    assert_eq!(refused.lark().unwrap().api().unwrap().code, Code::TENANT_TOKEN_INVALID);
+    assert_eq!(refused.api().unwrap().code, Code::TENANT_TOKEN_INVALID);
     let no_app = client.call(&put(9)).unwrap_err();
     assert!(matches!(no_app.kind, CallErrorKind::NoApp), "{no_app}");
     assert_eq!(server.lark().requests().len(), 2, "nothing is sent without credentials");
@@ -104,7 +104,7 @@ fn wrong_credentials_are_the_token_routes_error() {
         Client::new(server.site().clone(), App::custom(FakeLark::APP_ID, "wrong-secret").unwrap());
     let error = client.call(&put(9)).unwrap_err();
     assert_eq!(error.route, "/open-apis/auth/v3/tenant_access_token/internal");
-    let api = error.lark().unwrap().api().unwrap();
+    let api = error.api().unwrap();
     assert_eq!((api.code, api.msg.as_str()), (Code::APP_SECRET_INVALID, "app secret invalid"));
     assert_eq!(server.lark().requests().len(), 1);
     assert!(!format!("{client:?} {error:?}").contains("wrong-secret"));
@@ -126,7 +126,7 @@ fn an_error_keeps_its_body_whatever_the_agents_settings() {
         let fails = Fault::Code { status, code: 90202, msg: "wrong range=x!A1".into() };
         server.lark().fail_next_on(Route::ValuesImage, fails);
         let error = client.call(&write(9)).unwrap_err();
-        let api = error.lark().unwrap().api().unwrap();
+        let api = error.api().unwrap();
         assert_eq!((api.code, api.status), (Code::SHEET_RANGE, status));
         assert_eq!(api.msg, "wrong range=x!A1");
         assert!(api.log_id.is_some());

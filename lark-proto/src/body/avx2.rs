@@ -69,10 +69,10 @@ pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut impl BufMut) 
 unsafe fn encode_groups(groups: &[u8], to: *mut u8) -> usize {
     let mut at = 0;
     for group in groups.chunks_exact(GROUP_LEN) {
-        // SAFETY: the caller has the features. The load reads a group's 16 bytes; a table's entry is 16 bytes, aligned to
-        // 16. Each store writes 16 bytes, of which at most 16 are kept, and the next one begins where those end: the k-th
-        // one of this call begins at 16 k or before and ends within 16 (k + 1), and there are as many stores as quarters
-        // of groups, for each of which the caller has 16 bytes of room.
+        // SAFETY: the caller has the features. The load reads a group's 16 bytes; a table's entry is 16 bytes, aligned
+        // to 16. Each store writes 16 bytes, of which at most 16 are kept, and the next one begins where those end: the
+        // k-th one of this call begins at 16 k or before and ends within 16 (k + 1), and there are as many stores as
+        // quarters of groups, for each of which the caller has 16 bytes of room.
         unsafe {
             // A transport takes the cache between two pieces; asking for an address that is not there does nothing.
             _mm_prefetch::<_MM_HINT_T0>(group.as_ptr().wrapping_add(PREFETCH_DISTANCE).cast());

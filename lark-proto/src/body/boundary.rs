@@ -14,8 +14,8 @@ use crate::error::InvalidKind;
 pub struct Boundary(Cow<'static, str>);
 
 /// Each derived boundary is this prefix and [`DIGITS`] hexadecimal digits. Their number is fixed, so no boundary is a
-/// prefix of another. No suffix of the prefix is also its beginning, so two occurrences never overlap, and one pass finds
-/// all of them.
+/// prefix of another. No suffix of the prefix is also its beginning, so two occurrences never overlap, and one pass
+/// finds all of them.
 const PREFIX: &str = "lark_";
 /// The number of digits. With 64, any occurrence of the first boundary, whose digits are all zeros, covers a byte at a
 /// multiple of 64, so that the search reads one byte per cache line. RFC 2046 allows a boundary of 70 characters.

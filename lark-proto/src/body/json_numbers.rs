@@ -21,8 +21,8 @@ pub enum ImageEncoding {
     Base64,
 }
 
-/// Bytes of an image encoded at a time: a multiple of 3, so that base64 pads only at the end. They make 48 KiB of numbers at
-/// most.
+/// Bytes of an image encoded at a time: a multiple of 3, so that base64 pads only at the end. They make 48 KiB of
+/// numbers at most.
 pub(crate) const CHUNK: usize = 12 * 1024;
 /// The same for a reader that takes the text into its own memory: what is left for the scratch memory is small.
 pub(crate) const SMALL_CHUNK: usize = CHUNK / 16;
@@ -59,8 +59,8 @@ impl ImageEncoding {
         }
     }
 
-    /// Appends one piece, for which `out` has room of [`max_encoded_len`](Self::max_encoded_len). The length of all but the last is a
-    /// multiple of 3.
+    /// Appends one piece, for which `out` has room of [`max_encoded_len`](Self::max_encoded_len). The length of all but
+    /// the last is a multiple of 3.
     pub(crate) fn encode(self, piece: &[u8], is_last: bool, out: &mut impl BufMut) {
         match self {
             Self::Numbers => {

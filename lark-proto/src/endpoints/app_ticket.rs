@@ -1,4 +1,4 @@
-//! The ticket of a store app: asking for it, and reading the event that brings it.
+//! The ticket of a store app: the request for it, and the event that carries it.
 
 use std::borrow::Cow;
 
@@ -103,8 +103,9 @@ impl AppTicketEvent {
     /// Reads the event's JSON, and checks that it carries the app's `verification_token`.
     ///
     /// # Errors
-    /// [`InvalidKind::EncryptedEvent`] for an event of an app with an Encrypt Key, [`InvalidKind::WrongVerificationToken`],
-    /// [`InvalidKind::BadTicketEvent`] for any other JSON, [`InvalidKind::BadAppId`], [`InvalidKind::BadAppTicket`]. No error quotes the event.
+    /// [`InvalidKind::EncryptedEvent`] for an event of an app with an Encrypt Key,
+    /// [`InvalidKind::WrongVerificationToken`], [`InvalidKind::BadTicketEvent`] for any other JSON,
+    /// [`InvalidKind::BadAppId`], [`InvalidKind::BadAppTicket`]. No error quotes the event.
     pub fn parse(json: &[u8], verification_token: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         struct Outer<'a> {
@@ -123,7 +124,7 @@ impl AppTicketEvent {
             #[serde(borrow)]
             app_ticket: Cow<'a, str>,
         }
-        let refused = |rule| Invalid::new(rule, format!("{} bytes", json.len()));
+        let refused = |kind| Invalid::new(kind, format!("{} bytes", json.len()));
         let form = || refused(InvalidKind::BadTicketEvent);
         let outer: Outer<'_> = serde_json::from_slice(json).map_err(|_| form())?;
         if outer.encrypt.is_some() {
@@ -141,7 +142,7 @@ impl AppTicketEvent {
     }
 }
 
-/// Compares all of it, so that the time taken does not tell how much of a guess is right.
+/// Compares every byte, so that the time taken does not tell how much of a guess is right.
 fn same(one: &[u8], other: &[u8]) -> bool {
     let differ = one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b));
     one.len() == other.len() && differ == 0
@@ -152,10 +153,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_ticket_is_refused_by_its_rule() {
+    fn an_event_that_is_no_ticket_is_refused_and_not_quoted() {
         let event = |inner: &str| format!(r#"{{"token":"v","event":{inner}}}"#);
         let good = r#"{"app_id":"cli_x","app_ticket":"SECRET","type":"app_ticket"}"#;
-        for (json, rule) in [
+        for (json, kind) in [
             (event(good).replace("\"v\"", "\"w\""), InvalidKind::WrongVerificationToken),
             (event(good).replace("\"v\"", "\"\""), InvalidKind::WrongVerificationToken),
             (event(good).replace("\"token\"", "\"t\""), InvalidKind::WrongVerificationToken),
@@ -168,7 +169,7 @@ mod tests {
             (event(&good.replace("cli_x", "")), InvalidKind::BadAppId),
         ] {
             let error = AppTicketEvent::parse(json.as_bytes(), "v").expect_err(&json);
-            assert_eq!(error.kind(), rule, "{json}");
+            assert_eq!(error.kind(), kind, "{json}");
             assert!(!error.to_string().contains("SEC"), "{error}");
         }
         let read = AppTicketEvent::parse(event(good).as_bytes(), "v").unwrap();

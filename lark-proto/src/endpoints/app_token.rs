@@ -93,7 +93,7 @@ mod tests {
     use crate::endpoint::EndpointExt;
 
     #[test]
-    fn the_vendors_reply() {
+    fn the_vendors_sample_reply_is_read() {
         let reply = r#"{"code":0,"msg":"success","app_access_token":"a-32bd8551db2f081cbfd26293f27516390b9feb04","expire":7140}"#;
         let Grant { token, expires_in } =
             GetAppToken::decode(http::Response::new(reply.into())).unwrap();

@@ -1,9 +1,9 @@
 //! The trait of an [`Endpoint`], and the endpoints.
 //!
-//! An endpoint of one's own is a few lines, see [`Endpoint`]; a one-off call needs no type, see [`Raw`].
+//! To add an endpoint, implement [`Endpoint`]; for a single call without a type, use [`Raw`].
 
-// One file per endpoint, all of the same five parts: its documentation with the vendor's page, the struct, its constructor,
-// `impl Endpoint`, and tests from the vendor's own example.
+// One file per endpoint, all of the same five parts: its documentation with the vendor's page, the struct, its
+// constructor, `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
 mod put_image;
@@ -30,12 +30,6 @@ pub use store_tenant_token::GetStoreTenantToken;
 pub use tenant_token::GetTenantToken;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
-/// Whether the endpoint at `route` hands out tokens or tickets.
-pub(crate) fn is_token_route(route: &str) -> bool {
-    [GetTenantToken::ROUTE, GetStoreTenantToken::ROUTE, GetAppToken::ROUTE, ResendAppTicket::ROUTE]
-        .contains(&route)
-}
-
 /// A compact JSON object of strings, in this order.
 fn json_strings<const N: usize>(fields: [(&str, &str); N]) -> Payload {
     let field = |(name, value): (&str, &str)| format!("\"{name}\":{}", json_string(value));
@@ -44,18 +38,18 @@ fn json_strings<const N: usize>(fields: [(&str, &str); N]) -> Payload {
 
 /// `text` in the quotes and escapes of JSON.
 fn json_string(text: &str) -> String {
-    // A string can always be written.
+    // Serialising a string cannot fail.
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// A token of the kind `K` and how long it lasts.
+/// A token of the type `K`, and its remaining life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Grant<K> {
     /// The token.
     pub token: K,
-    /// How long it still lasts, from when the request was sent: at most two hours, which is the longest
-    /// that Lark documents; zero if the service does not say.
+    /// How long the token is valid, from the time when the request was sent: at most two hours, which is the longest
+    /// life that Lark documents; zero if the service does not say.
     pub expires_in: Duration,
 }
 
@@ -63,7 +57,7 @@ impl<K> Grant<K> {
     /// The longest life of a token that Lark documents, in seconds.
     const LONGEST_LIFE: f64 = 7200.0;
 
-    /// `token` with the `expire` beside it: its remaining seconds. An absurd value is brought into 0 to 7,200.
+    /// `token` with the `expire` beside it: its remaining seconds, clamped to 0 to 7,200.
     fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct TopLevel {

@@ -18,7 +18,7 @@ use crate::values::{FileName, Image, ImageKey};
 ///   a historic version; its errors are those of the generic table.
 ///
 /// The form is `image_type`, then `image` with a file name and a content type after the image's format.
-/// Its boundary is chosen once, when this value is built: sending again reads the image no second time.
+/// Its boundary is chosen once, when this value is built, so a second send does not search the image again.
 ///
 /// # Errors
 /// [`Code::IMAGE_MISSING`](crate::error::Code::IMAGE_MISSING),
@@ -127,7 +127,7 @@ mod tests {
     use crate::error::InvalidKind;
 
     #[test]
-    fn the_vendors_reply() {
+    fn the_vendors_sample_reply_is_read() {
         let reply = "{\n\t\"code\": 0,\n\t\"data\": {\n\t\t\"image_key\": \
             \"fd3a475a-0c27-4071-a9a6-8712b84b0cb6\"\n\t},\n\t\"msg\": \"ok\"\n}";
         let key = PutImage::decode(http::Response::new(reply.into())).unwrap();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_mebibytes_and_no_more() {
+    fn an_image_has_at_most_ten_mebibytes() {
         let image =
             |len: u64| Image::any_format(vec![0; usize::try_from(len).unwrap()], "bin").unwrap();
         assert!(PutImage::message(image(1)).is_ok());

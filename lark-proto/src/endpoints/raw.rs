@@ -1,4 +1,4 @@
-//! A one-off call, without a type for its endpoint.
+//! A single call without a type for its endpoint.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -84,8 +84,8 @@ impl<T> Raw<T> {
         }
     }
 
-    /// Fills in the next `:name` of the route, as [`Path::segment`]. An empty value, `.` and `..` make the path invalid, as
-    /// a placeholder without a value does: a call then ends before it is sent.
+    /// Fills in the next `:name` of the route, as [`Path::segment`]. An empty value, `.` and `..` make the path
+    /// invalid, as a placeholder without a value does: a call then ends before it is sent.
     #[must_use]
     pub fn segment(mut self, value: &str) -> Self {
         self.path = self.path.segment(value);
@@ -109,7 +109,8 @@ impl<T> Raw<T> {
         Ok(self.with_payload(Payload::json(text)))
     }
 
-    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::payload`](crate::body::Multipart::payload) for a form.
+    /// Sets the body: [`Payload::json`] for JSON text, [`Multipart::payload`](crate::body::Multipart::payload) for a
+    /// form.
     #[must_use]
     pub fn with_payload(mut self, payload: Payload) -> Self {
         self.payload = Some(payload);
@@ -131,7 +132,7 @@ impl<T> Raw<T> {
         self
     }
 
-    /// What was set, or the method's default.
+    /// The value that was set, or the method's default.
     fn resends(&self) -> Resend {
         self.resend.unwrap_or(Resend::of(&self.method))
     }
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_and_a_quota_are_the_callers() {
+    fn the_caller_sets_the_serial_key_and_the_quota() {
         let raw = raw(Method::PUT);
         assert_eq!((Endpoint::serial_key(&raw), Endpoint::quota(&raw)), (None, Quota::NONE));
         let raw = raw.with_serial_key("sht").with_quota(Quota::per_minute(3));

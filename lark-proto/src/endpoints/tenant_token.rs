@@ -16,7 +16,8 @@ use super::{Grant, json_strings, tenant_grant};
 /// * Token: none.
 /// * Limits: the service hands out the same token until 30 minutes before its end, then a new one, and both
 ///   stay valid.
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
+/// * Document:
+///   <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
 ///
 /// # Errors
 /// [`Code::INVALID_PARAM`](crate::error::Code::INVALID_PARAM),
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendors_reply() {
+    fn the_vendors_sample_reply_is_read() {
         let grant = grant(
             r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98779515d3","expire":7200}"#,
         );
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_life_is_bounded() {
+    fn the_life_of_a_token_is_bounded() {
         for (expire, seconds) in [
             (r#","expire":0"#, 0),
             (r#","expire":-1"#, 0),

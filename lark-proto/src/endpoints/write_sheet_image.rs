@@ -18,12 +18,12 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 /// * Route: `POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image`.
 /// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`. The app must
 ///   also be added to the document (in the document: ... > More > Add document app).
-/// * Limits: the document names none for the size. 20 MiB is what the vendor's command-line tool stops at and
-///   what the sibling `drive/v1/medias/upload_all` documents, so it is the default here. One spreadsheet
-///   takes 4,000 images, 100 requests a second, and only one write at a time. A write may take a minute.
+/// * Limits: the document names none for the size. The default limit here is 20 MiB, which is that of the vendor's
+///   command-line tool and of the sibling endpoint `drive/v1/medias/upload_all`. One spreadsheet takes 4,000 images, 100
+///   requests a second, and only one write at a time. A write may take a minute.
 /// * Formats: PNG, JPEG (JPG, JFIF, EXIF), GIF, BMP, TIFF, BPG, WEBP and HEIC, as the document lists them.
-///   Its newer edition drops WEBP, and in the field the service did not take BMP, TIFF and WEBP every time:
-///   PNG or JPEG is the safe choice. ICO is in neither list and is refused here.
+///   Its newer edition drops WEBP, and the service was seen to refuse BMP, TIFF and WEBP at times: prefer PNG or JPEG.
+///   ICO is in neither list and is refused here.
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>.
 ///
 /// Writing the same image again replaces the cell's content with itself.
@@ -108,7 +108,7 @@ impl WriteSheetImage {
     }
 }
 
-/// What the service says of a write. Its texts are bounded and free of control characters.
+/// The reply to a write. Its texts are bounded and free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SheetImageWritten {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vendors_replies() {
+    fn the_vendors_sample_replies_are_read() {
         let old = "{ \n    \"code\": 0,\n    \"data\": { \n        \"spreadsheetToken\": \"***\" \n    }, \n    \
             \"msg\": \"Success\" \n}\n";
         let old = WriteSheetImage::decode(http::Response::new(old.into())).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_limit_is_the_callers_to_set() {
+    fn the_caller_can_set_the_size_limit() {
         let image = |len: usize| Image::any_format(vec![0; len], "bin").unwrap();
         let max = usize::try_from(WriteSheetImage::DEFAULT_MAX_BYTES).unwrap();
         let kind = |image| write(image).map(|_| ()).map_err(|error| error.kind());
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_icon_is_not_for_cells() {
+    fn an_icon_is_refused_for_a_cell() {
         let icon = Image::new(&b"\0\0\x01\0\x01\0"[..]).unwrap();
         assert_eq!(write(icon).unwrap_err().kind(), InvalidKind::FormatNotForCells);
     }

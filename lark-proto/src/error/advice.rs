@@ -1,4 +1,4 @@
-//! What a failed reply says about trying again: pure verdicts, no clock and no counter.
+//! What a failed reply says about sending the request again. No clock and no counter is involved.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use super::date;
 pub enum Advice {
     /// The same request will fail again.
     GiveUp,
-    /// The token was refused: get a new one and send once more.
+    /// The token was refused: get a new one and send the request once more.
     RenewToken,
-    /// Send again later.
+    /// Send the request again later.
     Again {
-        /// How long the service asks to wait; `None` where it does not say.
+        /// How long the service asks to wait; `None` if it does not say.
         after: Option<Duration>,
     },
 }
 
-/// The longest wait that is taken from a header: a day. Absurd values are cut to it.
+/// The longest wait that is taken from a header: a day. A longer one is cut to it.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait that the service asks for: the smaller of `x-ogw-ratelimit-reset` (documented, in seconds, sometimes
@@ -60,7 +60,7 @@ fn until(end: &str, date: &str) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(LONGEST))
 }
 
-/// The verdict on a reply without a code of Lark's, or with a code that is in no table.
+/// The advice on a reply without a code of Lark's, or with a code that is in no table.
 pub(crate) fn by_status(status: StatusCode, after: Option<Duration>) -> Advice {
     match status.as_u16() {
         408 | 429 | 500..=599 => Advice::Again { after },

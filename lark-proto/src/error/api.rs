@@ -65,7 +65,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status. It says what went wrong only where there is no known code.
+    /// The HTTP status. It says what went wrong only if there is no known code.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -74,7 +74,7 @@ impl Error {
         }
     }
 
-    /// The same error with `wait`, the rest of the time that the service asked for, in place of its own number.
+    /// The same error with `wait`, the rest of the delay that the service asked for, in place of the original delay.
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         match &mut self {
             Self::Api(error) => error.retry_after = Some(wait),
@@ -83,8 +83,8 @@ impl Error {
         self
     }
 
-    /// The same error of a call at `site`, with what a person can do about it as far as that takes the site or the id of
-    /// the app whose token the call uses.
+    /// The same error of a call at `site`, with the hint and the link that need the site, or the id of the app whose
+    /// token the call uses.
     pub(crate) fn in_call(mut self, site: &Site, app: Option<&AppId>) -> Self {
         match &mut self {
             Self::Api(error) => error.make_grant_link(site, app),
@@ -145,12 +145,12 @@ pub struct ApiError {
     pub code: Code,
     /// The service's text for the error. It may change; compare `code` instead.
     pub msg: String,
-    /// The HTTP status it came with.
+    /// The HTTP status of the reply.
     pub status: StatusCode,
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
-    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the latter
-    /// counts from the reply's `Date`.
+    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
+    /// latter counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself where it is a string.
     pub detail: Option<String>,
@@ -186,8 +186,8 @@ impl ApiError {
         self.code.class() == Class::Permission || !self.permission_violations.is_empty()
     }
 
-    /// Too many requests, by a limit of the gateway or the service. A document that is [busy](Class::DocumentBusy) is no
-    /// rate limit, whatever the status; nor is the [month's quota](Code::QUOTA_USED_UP), which comes with HTTP 429.
+    /// Too many requests, by a limit of the gateway or the service. A document that is [busy](Class::DocumentBusy) is
+    /// no rate limit, whatever the status; nor is the [month's quota](Code::QUOTA_USED_UP), which comes with HTTP 429.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
         match self.code.class() {
@@ -197,8 +197,8 @@ impl ApiError {
         }
     }
 
-    /// What a person can do about it, where the service's own words do not say: [`Code::hint`], for the meaning of the
-    /// code that the message tells.
+    /// What a person can do about the error, if the service's message does not say: [`Code::hint`], for the meaning of
+    /// the code that the message shows.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);
@@ -211,6 +211,7 @@ impl ApiError {
                  for images `im/v1/images`",
             ),
             Code::INTERNAL if self.is_of_token_request => Some(CREDENTIALS),
+            Code::INVALID_PARAM if !self.is_of_token_request => None,
             code => code.hint(),
         }
     }
@@ -233,19 +234,53 @@ impl ApiError {
 /// How many violations of each kind the text of an error lists; the fields have all of them.
 const SHOWN: usize = 3;
 
+/// Says how many of `all` are not listed.
+fn more(f: &mut fmt::Formatter<'_>, all: usize, what: &str) -> fmt::Result {
+    match all.saturating_sub(SHOWN) {
+        0 => Ok(()),
+        1 => write!(f, "; 1 more {what}"),
+        rest => write!(f, "; {rest} more {what}s"),
+    }
+}
+
+/// Whether `text` names `scope` itself, and not only one that begins or ends with it.
+fn has_word(text: &str, scope: &str) -> bool {
+    let is_outside = |c: char| !c.is_ascii_alphanumeric() && !":._-".contains(c);
+    text.match_indices(scope).any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        let after = text.get(at + scope.len()..).unwrap_or_default();
+        let after = after.strip_prefix(['.', ':']).unwrap_or(after);
+        before.chars().next_back().is_none_or(is_outside)
+            && after.chars().next().is_none_or(is_outside)
+    })
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "code {} (HTTP {})", self.code, self.status.as_u16())?;
-        let texts = [Some(&self.msg), self.detail.as_ref()];
-        for text in texts.into_iter().flatten().filter(|text| !text.is_empty()) {
+        let detail = self.detail.as_deref().unwrap_or_default();
+        let texts = match &*self.msg {
+            msg if msg.contains(detail) => [msg, ""],
+            msg if detail.contains(msg) => [detail, ""],
+            msg => [msg, detail],
+        };
+        for text in texts.into_iter().filter(|text| !text.is_empty()) {
             write!(f, ": {text}")?;
         }
         for violation in self.field_violations.iter().take(SHOWN) {
-            write!(f, "; field `{}`: {}", violation.field, violation.description)?;
+            write!(f, "; field `{}`", violation.field)?;
+            if !violation.description.is_empty() {
+                write!(f, ": {}", violation.description)?;
+            }
         }
-        for violation in self.permission_violations.iter().take(SHOWN) {
-            write!(f, "; missing permission `{}`", violation.scope)?;
+        more(f, self.field_violations.len(), "field")?;
+        let is_told = |scope: &str| has_word(&self.msg, scope) || has_word(detail, scope);
+        let scopes = self.permission_violations.iter().map(|violation| &*violation.scope);
+        let scopes: Vec<_> = scopes.filter(|scope| !is_told(scope)).collect();
+        for scope in scopes.iter().take(SHOWN) {
+            write!(f, "; missing permission `{scope}`")?;
         }
+        more(f, scopes.len(), "permission")?;
         if let Some(hint) = self.hint() {
             write!(f, "; {hint}")?;
         }
@@ -265,11 +300,11 @@ impl std::error::Error for ApiError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PermissionViolation {
-    /// `scope` of the documented form, `subject` of the one seen live, such as `drive:drive`.
+    /// The scope, such as `drive:drive`: `scope` in the documented form, `subject` in the form seen live.
     pub scope: String,
-    /// `type` of the form seen live, such as `action_scope_required`.
+    /// `type` in the form seen live, such as `action_scope_required`.
     pub kind: Option<String>,
-    /// `url` of the documented form: where the permission is granted.
+    /// `url` in the documented form: the page where the permission is granted.
     pub url: Option<String>,
 }
 
@@ -297,18 +332,18 @@ pub struct Unreadable {
     pub excerpt: String,
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
-    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the latter
-    /// counts from the reply's `Date`.
+    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
+    /// latter counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
     hint: Option<String>,
 }
 
-/// For the gateway's plain text in place of an error of the service.
+/// The hint for a reply with a text of a gateway in place of an error of the service.
 const NO_ROUTE: &str = "does not know this route: is it the right host? \
     An older private deployment lacks newer routes";
 
 impl Unreadable {
-    /// What a person can do about it, where that is known.
+    /// What a person can do about it, if that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -323,8 +358,9 @@ impl Unreadable {
         secrets: &Secrets,
     ) -> Self {
         let content_type = headers.get(http::header::CONTENT_TYPE);
-        let is_no_route = status == StatusCode::NOT_FOUND
-            && body.trim_ascii_start().starts_with(b"404 page not found");
+        // The service's own errors are JSON; plain text or HTML is of a gateway or of another server.
+        let is_no_route =
+            status == StatusCode::NOT_FOUND && !body.trim_ascii_start().starts_with(b"{");
         Self {
             status,
             content_type: content_type.map(|value| secrets.clear(value.as_bytes(), 60)),
@@ -404,6 +440,37 @@ mod tests {
             (600, "", Unknown),
         ] {
             assert_eq!(error(status, body).outcome(), outcome, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_text_tells_each_thing_once_and_leaves_nothing_out() {
+        for (body, text) in [
+            (r#"{"code":42}"#, ""),
+            (r#"{"code":42,"msg":"a"}"#, ": a"),
+            (r#"{"code":42,"msg":"a","error":"a"}"#, ": a"),
+            (r#"{"code":42,"msg":"bad: a","error":{"message":"a"}}"#, ": bad: a"),
+            (r#"{"code":42,"msg":"a","error":{"message":"bad: a"}}"#, ": bad: a"),
+            (r#"{"code":42,"error":{"message":"b"}}"#, ": b"),
+            (r#"{"code":42,"msg":"a","error":{"message":"b"}}"#, ": a: b"),
+            (
+                r#"{"code":42,"msg":"needs one of [a:b, c:d:e].","error":{"permission_violations":[
+                    {"scope":"a:b"},{"scope":"c:d"},{"scope":"c:d:e"},{"scope":"f"}]}}"#,
+                ": needs one of [a:b, c:d:e].; missing permission `c:d`; missing permission `f`",
+            ),
+            (
+                r#"{"code":42,"error":{"permission_violations":[
+                    {"scope":"a"},{"scope":"b"},{"scope":"c"},{"scope":"d"},{"scope":"e"}]}}"#,
+                "; missing permission `a`; missing permission `b`; missing permission `c`; 2 more permissions",
+            ),
+            (
+                r#"{"code":42,"error":{"field_violations":[
+                    {"field":"a"},{"field":"b"},{"field":"c"},{"field":"d"}]}}"#,
+                "; field `a`; field `b`; field `c`; 1 more field",
+            ),
+        ] {
+            let expected = format!("code 42 (HTTP 200){text}");
+            assert_eq!(error(200, body).to_string(), expected, "{body}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Invalid;
-use super::api::{Error, Outcome};
+use super::api::{ApiError, Error, Outcome};
 use crate::text::excerpt;
 
 /// Why a whole call failed, as an adapter returns it; `T` is the transport's own error.
@@ -37,17 +37,17 @@ pub enum CallErrorKind<T> {
     /// A custom app belongs to one tenant, and the call names a tenant.
     ForeignTenant,
     /// A store app needs an `app_ticket` to get a token, and has none, or one that the service refused. The session has
-    /// asked the service to push it: pass it to [`Session::set_app_ticket`](crate::session::Session::set_app_ticket) when the
-    /// event arrives.
+    /// asked the service to push it: pass it to [`Session::set_app_ticket`](crate::session::Session::set_app_ticket)
+    /// when the event arrives.
     NoTicket,
     /// The deadline passed while the call's own request or the token request that it sent was in flight, or before the
     /// call had time to send either. [`CallError::outcome`] tells whether its own request may have been carried out.
     Deadline,
-    /// The deadline passed while the call waited for something else than a reply.
+    /// The deadline passed while the call waited for something other than a reply.
     Queued(WaitFor),
     /// The transport failed.
     Transport(T),
-    /// The transport failed during a token request that another call sent. The transport's error, as text.
+    /// The transport failed during a token request that another call sent. This is the text of the transport's error.
     TokenRequest(Arc<str>),
     /// The reply was longer than the client reads.
     TooLarge {
@@ -81,7 +81,7 @@ impl fmt::Display for WaitFor {
             Self::Turn => "its turn on the spreadsheet",
             Self::Token => "a token",
             Self::Rate => "the route's rate limit",
-            Self::Backoff => "the next try",
+            Self::Backoff => "the next attempt",
             Self::Reply => "the reply",
         })
     }
@@ -122,7 +122,7 @@ impl<T> CallError<T> {
         self.unknown.as_deref()
     }
 
-    /// The service's error, if it was the service that answered.
+    /// The error of the reply, if the service answered.
     #[must_use]
     pub fn lark(&self) -> Option<&Error> {
         match &self.kind {
@@ -130,9 +130,15 @@ impl<T> CallError<T> {
             _ => None,
         }
     }
+
+    /// The error that the service described, with its code; [`lark`](Self::lark) also has a reply that cannot be read.
+    #[must_use]
+    pub fn api(&self) -> Option<&ApiError> {
+        self.lark()?.api()
+    }
 }
 
-/// The whole story in one line, with the causes of the transport's error.
+/// One line, with the causes of the transport's error.
 impl<T: StdError> fmt::Display for CallErrorKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -159,12 +165,12 @@ impl<T: StdError> fmt::Display for CallErrorKind<T> {
     }
 }
 
-/// The whole story in one line: the route, what went wrong, and what to do about it where that is known.
+/// One line: the route, what went wrong, and what to do about it if that is known.
 impl<T: StdError> fmt::Display for CallError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.route, self.kind)?;
         match &self.unknown {
-            Some(unknown) => write!(f, "; an earlier try may have been carried out: {unknown}"),
+            Some(unknown) => write!(f, "; an earlier attempt may have been carried out: {unknown}"),
             None => Ok(()),
         }
     }

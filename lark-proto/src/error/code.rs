@@ -16,33 +16,33 @@ pub struct Code(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {
-    /// The service is busy, locked or broken for the moment: again after a pause.
+    /// The service is busy, locked or broken for the moment: send the request again after a backoff.
     Busy,
-    /// Too many requests: again after the pause that the service names, or a growing one.
+    /// Too many requests: send again after the delay that the service names, or with exponential backoff.
     RateLimit,
     /// The document is busy with another operation or being loaded: the same write succeeds later.
     DocumentBusy,
-    /// The tenant access token is invalid or expired: get a new one, once.
+    /// The tenant access token is invalid or expired: get a new one and send once more.
     TenantToken,
-    /// The app access token is invalid or expired: get a new one, once.
+    /// The app access token is invalid or expired: get a new one and send once more.
     AppToken,
-    /// The caller's user token, or the lack of any token; only the caller can supply another.
+    /// The user token is invalid, or the request has no token; only the caller can supply another one.
     CallerToken,
-    /// App id, secret, ticket or the app's state in the tenant.
+    /// The app's id, secret or ticket is wrong, or the app is not available in the tenant.
     App,
-    /// A scope, a role in the document, or an address that is not allowed.
+    /// A scope or a role in the document is missing, or the caller's address is not allowed.
     Permission,
     /// The spreadsheet, sheet, image or route does not exist.
     NotFound,
     /// The request itself is wrong.
     Request,
-    /// A limit that waiting does not lift: size, count, monthly quota.
+    /// A limit that a wait does not lift: a size, a count, the month's quota.
     Limit,
-    /// Not in this table.
+    /// The code is not in this table.
     Unknown,
 }
 
-/// Each code with its class and, where a person can do more than the service's own words say, a hint.
+/// Each code with its class and, if a person can do more than the service's message says, a hint.
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $class:ident $(, $hint:expr)?;)+) => {
         impl Code {
@@ -54,13 +54,15 @@ macro_rules! codes {
                 match self.0 {
                     $($code => Class::$class,)+
                     95203..=95209 => Class::Busy,
-                    // A user that does not exist; it passes by itself now and then.
+                    // A user that does not exist; seen to be temporary.
                     20008 => Class::Busy,
                     600 | 1500 | 1642 | 1663 | 5000 | 10101 | 10105 | 10200 | 10500 | 18121
                     | 20050 | 20072 | 45500 | 55001 | 65001 | 91201 | 95001 | 95003 | 95005
                     | 95010 | 95011 | 96001 | 96002 | 96402 | 96403 | 105001 | 131001 | 131009
                     | 230049 | 1315201 | 1315203 | 1315210 => Class::Busy,
                     11232 | 11233 | 11247 | 1000004 | 1000005 | 1061045 => Class::RateLimit,
+                    // A card could not be made of its content; also the code within the text of 230099.
+                    11310 => Class::Request,
                     // A policy of the organisation.
                     21000 | 21001 => Class::Permission,
                     // An id of a user or a group that does not exist, or of another organisation.
@@ -69,8 +71,8 @@ macro_rules! codes {
                 }
             }
 
-            /// What a person can do about it, where the service's own words do not say. Where a code has two meanings
-            /// that only the message tells apart, this is the more frequent one; see
+            /// What a person can do about the error, if the service's message does not say. If a code has two meanings
+            /// that only the message tells apart, the hint is for the more frequent one; see
             /// [`ApiError::hint`](crate::error::ApiError::hint).
             #[must_use]
             pub fn hint(self) -> Option<&'static str> {
@@ -80,7 +82,7 @@ macro_rules! codes {
                 }
             }
 
-            /// The constant's name, for those that have one.
+            /// The name of the code's constant, if it has one.
             #[must_use]
             pub fn name(self) -> Option<&'static str> {
                 match self.0 {
@@ -92,7 +94,7 @@ macro_rules! codes {
     };
 }
 
-/// For a token request that is refused.
+/// The hint for a refused token request.
 pub(super) const CREDENTIALS: &str = "check the app id, the app secret and the site: \
     an app of Feishu is not known at Lark, nor the other way round";
 const NO_BOT: &str = "turn on the bot in the app's settings and publish a version of the app";
@@ -151,7 +153,7 @@ codes! {
         "add the missing scope to the app, publish a version of it, and have the user log in again to grant it";
     /// A field failed the gateway's validation; `field_violations` names it.
     FIELD_VALIDATION = 99992402, Request;
-    /// The service failed, also when it is called too much.
+    /// The service failed; also sent for too many requests.
     INTERNAL = 2200, Busy;
     /// The request is malformed.
     BAD_REQUEST = 9499, Request;
@@ -163,11 +165,11 @@ codes! {
     INVALID_PARAM = 10003, Request, CREDENTIALS;
     /// App id not authorized.
     APP_UNAUTHORIZED = 10005, App;
-    /// The app access token could not be had, often for lack of a valid `app_ticket`.
+    /// The app access token was not issued, often for lack of a valid `app_ticket`.
     APP_TOKEN_FAILED = 10012, App;
-    /// The tenant access token could not be had.
+    /// The tenant access token was not issued.
     TENANT_TOKEN_FAILED = 10013, App;
-    /// The live service's words: app secret invalid, app id not exists.
+    /// App secret or app id wrong; seen as "app secret invalid" and "app id not exists".
     APP_SECRET_INVALID = 10014, App, CREDENTIALS;
     /// App secret wrong.
     APP_SECRET_WRONG = 10015, App, CREDENTIALS;
@@ -246,7 +248,7 @@ codes! {
         "the cell may lie outside the sheet's grid as it stands (a new sheet has 200 rows and 20 columns): add rows or columns; the range has the form `<sheet id>!H7:H7`";
     /// An internal failure.
     SHEET_FAILED = 90203, Busy;
-    /// A parameter is wrong; also "Image format is unknown" when the name has no suffix.
+    /// A parameter is wrong; also "Image format is unknown" when the name has no extension.
     SHEET_BODY = 90204, Request,
         "the image's name may lack its extension, such as `.png`, or have one that does not fit the image";
     /// The sheet's id is wrong.
@@ -306,7 +308,7 @@ codes! {
     DOCUMENT_NOT_FOUND = 91402, NotFound, DOCUMENT_TOKEN;
     /// The document may not be used.
     DOCUMENT_FORBIDDEN = 91403, Permission, DOCUMENT_ACCESS;
-    /// The document wants a login.
+    /// The document requires a login.
     DOCUMENT_LOGIN = 91404, Permission;
     /// The wiki has no such node.
     WIKI_NODE_NOT_FOUND = 131005, NotFound,
@@ -372,6 +374,7 @@ mod tests {
 20008 | Busy | - | -
 21000 | Permission | - | -
 21001 | Permission | - | -
+11310 | Request | - | -
 200570 | Request | CARD_IMAGE_KEYS | -
 230002 | Permission | BOT_NOT_IN_GROUP | bot to the group
 230006 | App | MESSAGE_NO_BOT | bot; publish a version

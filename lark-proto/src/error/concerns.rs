@@ -1,30 +1,33 @@
-//! How far a failure reaches, for callers that have more requests to send.
+//! Which other requests a failure concerns, for callers that have more to send.
 
 use http::StatusCode;
 
 use super::api::Error;
 use super::call::{CallError, CallErrorKind, WaitFor};
 use super::code::{Class, Code};
-use crate::endpoints::is_token_route;
 
 /// The requests that would fail in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Concerns {
-    /// This one: its image, its cell, its name, its message. The next one may succeed.
+    /// Only this request, for its image, cell, name or message. The next one may succeed.
     Request,
-    /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or full.
+    /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or
+    /// full.
     Spreadsheet,
     /// All requests of the client: the app, its token, its scopes, the site, the network, a quota.
     Everything,
 }
+
+/// The beginning of the vendor's routes that hand out tokens and tickets.
+const TOKEN_ROUTES: &str = "/open-apis/auth/v3/";
 
 impl<T> CallError<T> {
     /// Which requests would fail in the same way, so that a batch knows whether to go on. A failure that tells nothing
     /// about the others, such as an internal failure of the service, concerns its request.
     #[must_use]
     pub fn concerns(&self) -> Concerns {
-        if is_token_route(&self.route) {
+        if self.route.starts_with(TOKEN_ROUTES) {
             return Concerns::Everything;
         }
         match &self.kind {
@@ -53,7 +56,10 @@ impl Error {
                 Class::Unknown => by_status(error.status),
                 _ => of_code(error.code),
             },
-            Self::Unreadable(reply) => by_status(reply.status),
+            Self::Unreadable(reply) => match reply.status.as_u16() {
+                404 | 405 | 410 => Concerns::Everything,
+                _ => by_status(reply.status),
+            },
         }
     }
 }
@@ -68,11 +74,21 @@ fn of_code(code: Code) -> Concerns {
         | Code::SPREADSHEET_NOT_FOUND
         | Code::SHEET_V3_NOT_FOUND
         | Code::SHEET_V3_DELETED
+        | Code::SHEET_CELL_EXCESS
         | Code::SHEET_EXCESS
-        | Code::SHEET_V3_IMAGE_EXCESS => return Concerns::Spreadsheet,
-        Code::IMAGE_FOREIGN | Code::IM_FOREIGN | Code::SHEET_LOCKED_CELL => {
-            return Concerns::Request;
-        }
+        | Code::SHEET_V3_IMAGE_EXCESS
+        | Code::WIKI_NODE_NOT_FOUND
+        | Code::WIKI_FORBIDDEN
+        | Code::CROSS_TENANT
+        | Code::CROSS_BRAND => return Concerns::Spreadsheet,
+        // The image, the cell, the group or the user of one request.
+        Code::IMAGE_FOREIGN
+        | Code::IM_FOREIGN
+        | Code::MESSAGE_IMAGE_FOREIGN
+        | Code::SHEET_LOCKED_CELL
+        | Code::BOT_NOT_IN_GROUP
+        | Code::USER_UNAVAILABLE
+        | Code::MESSAGE_FORBIDDEN => return Concerns::Request,
         Code::QUOTA_USED_UP | Code::OFFLINE => return Concerns::Everything,
         _ => {}
     }
@@ -90,10 +106,11 @@ fn of_code(code: Code) -> Concerns {
     }
 }
 
-/// A reply without a known code: a gateway wants a login, the route does not exist, or there were too many requests.
+/// A reply without a known code: a gateway wants a login, or there were too many requests. Where the service describes the
+/// error, 404 is about what the request names; without a description there is no such route.
 fn by_status(status: StatusCode) -> Concerns {
     match status.as_u16() {
-        401 | 403..=405 | 407 | 410 | 429 | 451 => Concerns::Everything,
+        401 | 403 | 407 | 429 | 451 => Concerns::Everything,
         _ => Concerns::Request,
     }
 }
@@ -150,6 +167,16 @@ mod tests {
             (200, r#"{"code":90214}"#, Spreadsheet),
             (200, r#"{"code":90217}"#, Spreadsheet),
             (400, r#"{"code":1310247}"#, Spreadsheet),
+            (200, r#"{"code":90219}"#, Spreadsheet),
+            (200, r#"{"code":131005}"#, Spreadsheet),
+            (400, r#"{"code":131006}"#, Spreadsheet),
+            (403, r#"{"code":1064510}"#, Spreadsheet),
+            (403, r#"{"code":1064511}"#, Spreadsheet),
+            (400, r#"{"code":230002}"#, Request),
+            (400, r#"{"code":230013}"#, Request),
+            (400, r#"{"code":230017}"#, Request),
+            (400, r#"{"code":230027}"#, Request),
+            (400, r#"{"code":230101}"#, Everything),
             (400, r#"{"code":99991400}"#, Everything),
             (429, r#"{"code":99991403}"#, Everything),
             (400, r#"{"code":99991663}"#, Everything),
@@ -159,10 +186,12 @@ mod tests {
             (400, r#"{"code":11205}"#, Everything),
             (200, r#"{"code":42}"#, Request),
             (403, r#"{"code":42}"#, Everything),
+            (404, r#"{"code":42}"#, Request),
             (200, "", Request),
             (400, "<html>", Request),
             (403, "<html>", Everything),
             (404, "404 page not found", Everything),
+            (405, "", Everything),
             (413, "", Request),
             (429, "", Everything),
             (502, "<html>", Request),

@@ -67,7 +67,7 @@ fn days_before(year: i64) -> i64 {
 mod tests {
     use super::*;
 
-    /// Of 1 January 1970.
+    /// The seconds of 1 January 1970.
     const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
     #[test]

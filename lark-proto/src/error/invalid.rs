@@ -13,7 +13,7 @@ use crate::text::{Secrets, without_user_info};
 ///
 /// let error = "Q7PlXT!H7:J8".parse::<SheetCell>().unwrap_err();
 /// assert_eq!(error.kind(), InvalidKind::SeveralCells);
-/// assert_eq!(error.to_string(), "an image goes into one cell, `H7:J8` is a range");
+/// assert_eq!(error.to_string(), "an image goes into one cell, but `H7:J8` is a range");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
@@ -22,8 +22,8 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// `part` is quoted in the message, so it must not hold a secret. The user and password of a URL are left out, and so is
-    /// what looks like a token, in case it was entered in the wrong place.
+    /// `part` is quoted in the message, so it must not hold a secret. The user and password of a URL are left out, and
+    /// so is what looks like a token, in case it was entered in the wrong place.
     pub(crate) fn new(kind: InvalidKind, part: impl AsRef<[u8]>) -> Self {
         let part = without_user_info(part.as_ref());
         Self { kind, part: Secrets::default().clear(&part, 60) }
@@ -59,6 +59,9 @@ macro_rules! kinds {
         }
 
         impl InvalidKind {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),+];
+
             fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -72,21 +75,21 @@ kinds! {
     EmptyImage: "the image file is empty";
     ImageTooLarge: "the image is too large: {}";
     UnknownImageFormat: "the file is not a PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP, HEIC or ICO image: it begins with `{}`";
-    FormatNotForCells: "a cell takes no {} image: PNG or JPEG is the safe choice";
+    FormatNotForCells: "an image in a cell cannot be {}: use PNG or JPEG";
     BadExtension: "`{}` is not a file name's extension: 1 to 16 letters or digits, without the dot";
     EmptyFileName: "the file name `{}` has nothing before its extension";
-    LongFileName: "the file name has {} bytes, 255 at most are taken";
+    LongFileName: "the file name has {} bytes; at most 255 are allowed";
     BadFileNameCharacter: "a file name cannot contain {}";
     MissingSheetId: "`{}` does not name the sheet: its id goes in front, as in `Q7PlXT!H7`";
     BadSheetId: "`{}` is not a sheet's id: the id stands after `?sheet=` in the address bar, it is not the title of the tab";
-    SeveralCells: "an image goes into one cell, `{}` is a range";
+    SeveralCells: "an image goes into one cell, but `{}` is a range";
     BadCell: "`{}` is not a cell: a cell is letters and a number, as in `H7`";
-    ColumnZero: "column 0 of row {} does not exist, columns count from 1";
-    RowZero: "`{}` is in row 0, rows count from 1";
+    ColumnZero: "column 0 of row {} does not exist: columns are counted from 1";
+    RowZero: "`{}` is in row 0: rows are counted from 1";
     OutsideSheet: "`{}` is beyond the last cell that a sheet can have, SEZ5000000";
     BadSpreadsheetToken: "`{}` is not a spreadsheet's token: 1 to 128 letters, digits, `-` or `_`";
     NotASpreadsheet: "{}, which is not a spreadsheet";
-    UnexpectedSheet: "only a spreadsheet is asked for here, without a sheet of it: `{}` is enough";
+    UnexpectedSheet: "only the spreadsheet is needed here, without a sheet: use `{}`";
     SeveralSheets: "the link names two sheets, {}";
     WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it: `wiki/v2/spaces/get_node` answers with that spreadsheet's token as `obj_token`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
@@ -102,13 +105,13 @@ kinds! {
     DamagedToken: "the exported token is damaged ({})";
     ForeignToken: "the exported token is of another app, site or tenant";
     ExpiredToken: "the exported token has expired";
-    RefusedToken: "the exported token was refused by the service: the session gets another one";
-    BadSite: "`{}` is not a site: `https://host`, with a port or a path where there is one, and nothing more";
-    SiteWithApis: "the site is written without `/open-apis`, which each request adds: `{}`";
-    InsecureSite: "`{}` is plain http to another machine, where everyone on the way reads the app's secret: use https";
-    BadProxy: "`{}` is not a proxy: `http://host:port` or `socks5://host:port`, with `user:password@` where it wants them";
+    RefusedToken: "the service has refused the exported token: a new one is fetched when a call needs it";
+    BadSite: "`{}` is not a site: `https://host`, with a port or a path if it has one, and nothing more";
+    SiteWithApis: "`{}` is written without `/open-apis`, which each request adds";
+    InsecureSite: "`{}` is not on this machine, so its address must begin with `https://`";
+    BadProxy: "`{}` is not a proxy: `http://host:port` or `socks5://host:port`, with `user:password@` if it asks for them";
     EmptyProxyVariable: "the environment's variable `{}` is empty: unset it, or let it name a proxy";
-    ForeignSite: "`{}` is not one of Lark's or Feishu's own hosts; a private deployment is `Site::custom`";
+    ForeignSite: "`{}` is not a host of Lark or Feishu, and no other host is taken here";
     BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
     BoundaryInPart: "the boundary `{}` occurs in a part of the form";
@@ -152,6 +155,16 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_one_line_without_names_of_code() {
+        for kind in InvalidKind::ALL {
+            let text = kind.text();
+            assert!(!text.contains("::") && !text.contains("()"), "{text}");
+            assert!(text.matches("{}").count() <= 1 && !text.contains('\n'), "{text}");
+            assert!(!text.ends_with('.') && !text.starts_with(char::is_uppercase), "{text}");
+        }
+    }
+
+    #[test]
     fn a_text_quotes_the_part_in_its_place() {
         let text = |kind, part: &str| Invalid::new(kind, part).to_string();
         assert_eq!(
@@ -159,6 +172,6 @@ mod tests {
             "the exported token is damaged (134 bytes)"
         );
         assert_eq!(text(InvalidKind::EmptyImage, ""), "the image file is empty");
-        assert_eq!(text(InvalidKind::RowZero, "{}"), "`{}` is in row 0, rows count from 1");
+        assert_eq!(text(InvalidKind::RowZero, "{}"), "`{}` is in row 0: rows are counted from 1");
     }
 }

@@ -1,5 +1,5 @@
-//! The errors, by their origin: [`Invalid`] refuses a value of the caller's before anything is sent, [`Error`] is read from
-//! a reply, and [`CallError`] adds the failures of the transport and of the session.
+//! The errors, by their origin: [`Invalid`] refuses a value of the caller's before anything is sent, [`Error`] is read
+//! from a reply, and [`CallError`] adds the failures of the transport and of the session.
 
 mod advice;
 mod api;

@@ -133,7 +133,8 @@ impl Requests {
         self.arriving.as_ref().map_or(0, |arriving| arriving.body_len - self.arrived())
     }
 
-    /// Checks that the client may close the connection now: every request was taken, and no byte of another has arrived.
+    /// Checks that the client may close the connection now: every request was taken, and no byte of another has
+    /// arrived.
     ///
     /// # Errors
     /// The connection ends within a request, or its bytes are not a request.

@@ -79,8 +79,8 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// How the connection is to fail, if a test asked for it. The fake has no connections: the server or transport around
-    /// it has to obey.
+    /// How the connection is to fail, if a test asked for it. The fake has no connections: the server or transport
+    /// around it has to obey.
     #[must_use]
     pub fn breaks(&self) -> Option<Break> {
         self.breaks

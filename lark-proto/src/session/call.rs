@@ -117,7 +117,7 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// The same call within `limits`. Set before the first step.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: Limits) -> Self {
         self.untyped.flight.limits = limits;
         self
     }
@@ -126,7 +126,7 @@ impl<'e, O, T> Call<'e, O, T> {
     /// that fail together do not retry together. With the default, 0, all calls have the same backoff. Set before the
     /// first step.
     #[must_use]
-    pub fn jitter(mut self, jitter: u64) -> Self {
+    pub fn with_jitter(mut self, jitter: u64) -> Self {
         self.untyped.flight.jitter = jitter;
         self
     }
@@ -209,8 +209,8 @@ impl<'e, O, T> Call<'e, O, T> {
     /// Gives up the call, which leaves every queue. Without effect when the call is over. If its own request is in
     /// flight, a write may still be carried out, which the next call in the lane takes into account.
     ///
-    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome with
-    /// [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
+    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome
+    /// with [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
         self.untyped.flight.cancel(session);

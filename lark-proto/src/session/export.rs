@@ -33,8 +33,8 @@ impl Session {
     /// The token for `tenant` (`None` for a custom app) as a line of ASCII letters, digits, `.`, `-` and `_`. It is a
     /// secret. `None` if the session has no valid token for `tenant`, or if `wall` is before 1970.
     ///
-    /// The text says when the token expires by the wall clock, whose time is `wall`; `now` is the time that the session's
-    /// other methods are given, which can be that of a monotonic clock.
+    /// The text says when the token expires by the wall clock, whose time is `wall`; `now` is the time that the
+    /// session's other methods are given, which can be that of a monotonic clock.
     #[must_use]
     pub fn export_token(
         &mut self,
@@ -61,9 +61,10 @@ impl Session {
     /// at most. `now` and `wall` are as for [`Session::export_token`].
     ///
     /// # Errors
-    /// [`InvalidKind::DamagedToken`] for a text that is not as exported, [`InvalidKind::ForeignToken`] for another app, site or
-    /// tenant, [`InvalidKind::ExpiredToken`] for an expired token, and [`InvalidKind::RefusedToken`] for one that the service has
-    /// refused. No error quotes the token. The session is unchanged, and requests a token when it needs one.
+    /// [`InvalidKind::DamagedToken`] for a text that is not as exported, [`InvalidKind::ForeignToken`] for another app,
+    /// site or tenant, [`InvalidKind::ExpiredToken`] for an expired token, and [`InvalidKind::RefusedToken`] for one
+    /// that the service has refused. No error quotes the token. The session is unchanged, and requests a token when it
+    /// needs one.
     pub fn import_token(
         &mut self,
         now: SystemTime,
@@ -72,7 +73,7 @@ impl Session {
         text: &str,
     ) -> Result<(), Invalid> {
         let elapsed = self.tick(now);
-        let refused = |rule| Invalid::new(rule, format!("{} bytes", text.len()));
+        let refused = |kind| Invalid::new(kind, format!("{} bytes", text.len()));
         let damaged = || refused(InvalidKind::DamagedToken);
         let json = decode(text.trim()).ok_or_else(damaged)?;
         let exported: Exported<'_> = serde_json::from_str(&json).map_err(|_| damaged())?;

@@ -79,9 +79,8 @@ impl Limits {
 
     /// How long a call waits for a busy document, two minutes by default, counted from when the document became busy or
     /// the call joined its lane, whichever is later, and not while an earlier write may still be running. The service
-    /// answers "busy"
-    /// ([`Class::DocumentBusy`](crate::error::Class::DocumentBusy)) while a document is being loaded or imported, or while
-    /// another write runs.
+    /// answers "busy" ([`Class::DocumentBusy`](crate::error::Class::DocumentBusy)) while a document is being loaded or
+    /// imported, or while another write runs.
     #[must_use]
     pub const fn busy(self, busy: Duration) -> Self {
         Self { busy, ..self }

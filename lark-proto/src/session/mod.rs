@@ -22,8 +22,8 @@
 //!
 //! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
 //! the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are
-//! where calls wait for each other, `queue` is the queue of all three; `limits` are the caller's limits and the backoff, `event` is for logs, `drive` a trait object for calls of
-//! several endpoints, `export` tokens as text.
+//! where calls wait for each other, `queue` is the queue of all three; `limits` are the caller's limits and the
+//! backoff, `event` is for logs, `drive` a trait object for calls of several endpoints, `export` tokens as text.
 
 mod call;
 mod drive;
@@ -212,9 +212,9 @@ impl Session {
         self.tokens.set_ticket(ticket, &mut self.woken);
     }
 
-    /// Keeps `quota` on `route` in place of the documented one; [`Quota::NONE`] keeps none. The requests of a
-    /// minute are counted from the first one under a quota that has such a limit. A rate refusal closes the route's gate
-    /// in any case.
+    /// Keeps `quota` on `route` in place of the documented one; [`Quota::NONE`] keeps none. The requests of a minute
+    /// are counted from the first one under a quota that has such a limit. A rate refusal closes the route's gate in
+    /// any case.
     pub fn set_quota(&mut self, route: &str, quota: Quota) {
         self.gates.set_quota(route, quota);
     }
@@ -265,7 +265,8 @@ impl Session {
         self.tokens.is_quiet() && self.lanes.is_empty()
     }
 
-    /// The number of entries that the session keeps: tokens, token requests in flight, lanes and gates. Entries that are no longer needed are dropped once a minute, at a step.
+    /// The number of entries that the session keeps: tokens, token requests in flight, lanes and gates. Entries that
+    /// are no longer needed are dropped once a minute, at a step.
     #[must_use]
     pub fn entries(&self) -> usize {
         self.tokens.len() + self.lanes.len() + self.gates.len()

@@ -44,8 +44,8 @@ impl Caller<'_> {
         self.renews_until.is_none_or(|until| now < until)
     }
 
-    /// Until when renewals may hold up the call: for [`MAX_HOLD_UP`], or half of the time to its deadline if that is less,
-    /// counted from the first time that this is asked.
+    /// Until when renewals may hold up the call: for [`MAX_HOLD_UP`], or half of the time to its deadline if that is
+    /// less, counted from the first time that this is asked.
     pub(super) fn renews_until(&mut self, now: Duration) -> Duration {
         let held_up = MAX_HOLD_UP.min(self.deadline.saturating_sub(now) / 2);
         *self.renews_until.get_or_insert(now.saturating_add(held_up))

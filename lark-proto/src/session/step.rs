@@ -1,4 +1,4 @@
-//! The steps of a call: what its adapter has to do next, and how.
+//! The steps of a call: what its adapter does next, and how.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::TokenRequestId;
 use crate::body::Body;
 use crate::error::{CallError, CallErrorKind};
 
-/// What an adapter is to do next.
+/// What the adapter of a call does next.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
 #[must_use = "a call makes no progress if its step is ignored"]
@@ -24,23 +24,22 @@ pub enum Step<O, T> {
     Done(Result<O, CallError<T>>),
 }
 
-/// A request, and how the transport is to carry it.
+/// A request, and how the transport sends it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outgoing {
     /// The request. Its URI is absolute and its `Content-Length` exact.
     pub request: Request<Body>,
-    /// Whose request it is.
+    /// Whether it is the call's own request or a token request.
     pub purpose: Purpose,
-    /// How long the call waits for the reply. When this time is over, report
-    /// [`CallErrorKind::Deadline`]; an adapter that keeps a token request in flight takes the
-    /// call's next step instead.
+    /// How long the call waits for the reply. When this time is over, report [`CallErrorKind::Deadline`]; an adapter
+    /// that keeps a token request in flight takes the call's next step instead.
     pub within: Duration,
     /// How long the whole exchange may take. For a token request it can be longer than `within`, because other calls
     /// wait for the token too: an adapter may keep the request in flight for this time after its call went on or was
     /// dropped.
     pub keep_for: Duration,
-    /// The longest that each part of the exchange may take.
+    /// The timeout of each phase of the exchange.
     pub phases: Phases,
     /// The longest reply body in bytes. Report a longer one as [`CallErrorKind::TooLarge`].
     pub reply_limit: u64,
@@ -48,11 +47,11 @@ pub struct Outgoing {
     pub fresh_connection: bool,
 }
 
-/// Whose request is sent.
+/// Whether a request is the call's own or a token request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// The call's own.
+    /// The call's own request.
     Call,
     /// A token request of the session. Report its outcome with [`Call::received`](super::Call::received) or
     /// [`Call::broken`](super::Call::broken), as for the call's own request; if it outlives its call, with
@@ -62,7 +61,7 @@ pub enum Purpose {
     Token(TokenRequestId),
 }
 
-/// The longest that each part of an exchange may take.
+/// The timeout of each phase of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Phases {
@@ -98,8 +97,8 @@ impl Phases {
     }
 }
 
-/// Why no reply came to a request: the transport failed, the time given to it was over, or the reply was too long. It
-/// holds the failure's text already, so that no code of the transport runs while the session is held.
+/// Why a request got no reply: the transport failed, the deadline passed, or the reply was too long. The text of the
+/// failure is made here, so that no code of the transport runs while the session is locked.
 #[derive(Debug)]
 pub struct Broken<T> {
     pub(super) kind: CallErrorKind<T>,
@@ -111,8 +110,8 @@ pub struct Broken<T> {
 
 impl<T: Error> Broken<T> {
     /// `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
-    /// [`TooLarge`](CallErrorKind::TooLarge), and `pulled` the number of bytes of the body that the transport had taken.
-    /// `permanence` is that of the transport's error; pass [`Permanence::Transient`] with any other failure.
+    /// [`TooLarge`](CallErrorKind::TooLarge), and `pulled` the number of bytes of the body that the transport had
+    /// taken. `permanence` is that of the transport's error; pass [`Permanence::Transient`] with any other failure.
     #[must_use]
     pub fn new(kind: CallErrorKind<T>, pulled: u64, permanence: Permanence) -> Self {
         let text = kind.to_string().into();
@@ -120,7 +119,7 @@ impl<T: Error> Broken<T> {
     }
 }
 
-/// Whether an error of the transport is transient, which the adapter has to tell from its type.
+/// Whether an error of the transport is transient. The adapter decides it by the type of the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permanence {
     /// Another attempt may succeed: the connection failed or broke, or there was a timeout.

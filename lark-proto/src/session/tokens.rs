@@ -48,8 +48,8 @@ use crate::values::{App, AppTicket, TenantKey};
 
 /// The longest that a token request may take.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
-/// The tolerance around [`MAX_REQUEST_TIME`]. A deadline that is reported up to this much earlier still counts against the
-/// service; a request of which nothing is reported until this much later counts as failed.
+/// The tolerance around [`MAX_REQUEST_TIME`]. A deadline that is reported up to this much earlier still counts against
+/// the service; a request of which nothing is reported until this much later counts as failed.
 const REQUEST_TIME_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// The tokens of one session, the token requests in flight, and the calls that wait for them.

@@ -60,8 +60,8 @@ pub(crate) fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// Whether `c` is a variation selector: it is invisible and selects one of several shapes of the character before it, such
-/// as the coloured one of an emoji or the one of an ideograph in a Japanese name.
+/// Whether `c` is a variation selector: it is invisible and selects one of several shapes of the character before it,
+/// such as the coloured one of an emoji or the one of an ideograph in a Japanese name.
 pub(crate) fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }

@@ -19,12 +19,13 @@ text! {
 }
 
 secret! {
-    /// What the service pushes to a store app every hour, for the app to get its token with: 1 to 1,024 visible
-    /// ASCII characters. It is never printed. [`AppTicketEvent`](crate::endpoints::AppTicketEvent) reads it from the event.
+    /// The ticket that the service pushes to a store app every hour, and with which the app gets its token: 1 to 1,024
+    /// visible ASCII characters. It is never printed. [`AppTicketEvent`](crate::endpoints::AppTicketEvent) reads it
+    /// from the event.
     pub struct AppTicket: |text| is_visible(text, 1024), BadAppTicket
 }
 
-/// The app whose tokens a client gets by itself, if any.
+/// The app for which a client fetches tokens, if any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "credentials")]
@@ -82,14 +83,14 @@ mod tests {
     fn a_secret_is_never_printed() {
         let app = App::custom("cli_a", "hidden").unwrap();
         assert_eq!(format!("{app:?}"), r#"Custom { id: AppId("cli_a"), secret: AppSecret(***) }"#);
-        for (id, secret, rule) in [
+        for (id, secret, kind) in [
             ("", "s", InvalidKind::BadAppId),
             ("cli a", "s", InvalidKind::BadAppId),
             ("cli", "", InvalidKind::BadAppSecret),
             ("cli", "hidden\r\n", InvalidKind::BadAppSecret),
         ] {
             let error = App::custom(id, secret).unwrap_err();
-            assert_eq!(error.kind(), rule);
+            assert_eq!(error.kind(), kind);
             assert!(!error.to_string().contains("hidden"), "{error}");
         }
     }

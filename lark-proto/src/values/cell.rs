@@ -2,6 +2,7 @@
 
 use crate::error::Invalid;
 use crate::error::InvalidKind;
+use crate::text::trimmed;
 use crate::values::SheetId;
 use crate::values::macros::text_traits;
 
@@ -39,7 +40,7 @@ impl SheetCell {
     /// # Errors
     /// [`InvalidKind::MissingSheetId`], [`InvalidKind::BadSheetId`], and those of [`SheetCell::in_sheet`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
+        let text = trimmed(text);
         match text.split_once(['!', '！']) {
             None | Some(("" | "\\", _)) => Err(Invalid::new(InvalidKind::MissingSheetId, text)),
             Some((sheet, cell)) => {
@@ -52,7 +53,8 @@ impl SheetCell {
     /// The cell that `cell`, such as `H7`, names in `sheet`.
     ///
     /// # Errors
-    /// [`InvalidKind::SeveralCells`], [`InvalidKind::BadCell`], [`InvalidKind::RowZero`], [`InvalidKind::OutsideSheet`].
+    /// [`InvalidKind::SeveralCells`], [`InvalidKind::BadCell`], [`InvalidKind::RowZero`],
+    /// [`InvalidKind::OutsideSheet`].
     pub fn in_sheet(sheet: SheetId, cell: &str) -> Result<Self, Invalid> {
         let (column, row) = read(cell).map_err(|kind| Invalid::new(kind, cell))?;
         Self::at(sheet, column, row)
@@ -131,7 +133,14 @@ text_traits!(SheetCell);
 pub(super) fn read(cell: &str) -> Result<(u32, u32), InvalidKind> {
     let (start, end) = cell.split_once([':', '：']).unwrap_or((cell, cell));
     let [start, end] = [start, end].map(str::to_ascii_uppercase);
-    if start.replace('$', "") != end.replace('$', "") {
+    let is_all = |corner: &str, is_of: fn(&u8) -> bool| {
+        let corner = corner.strip_prefix('$').unwrap_or(corner);
+        !corner.is_empty() && corner.bytes().all(|byte| is_of(&byte))
+    };
+    // `H:H` is a whole column, `7:7` a whole row.
+    let is_line = is_all(&end, u8::is_ascii_uppercase) || is_all(&end, u8::is_ascii_digit);
+    let is_range = cell.contains([':', '：']) && !start.is_empty() && !end.is_empty();
+    if is_range && (is_line || start.replace('$', "") != end.replace('$', "")) {
         return Err(InvalidKind::SeveralCells);
     }
     read_corner(&end)?;
@@ -184,6 +193,7 @@ mod tests {
             "Q7PlXT！h7:H7",
             "Q7PlXT\\!H7",
             " Q7PlXT!h7\n",
+            "\u{feff}Q7PlXT!H7\u{200b}",
             "Q7PlXT!H7：H7",
             "Q7PlXT！h7：h7",
             "Q7PlXT!$H$7",
@@ -198,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_its_rule() {
-        for (text, rule) in [
+    fn a_text_that_is_not_one_cell_is_refused() {
+        for (text, kind) in [
             ("H7", InvalidKind::MissingSheetId),
             ("H7:H7", InvalidKind::MissingSheetId),
             ("!H7", InvalidKind::MissingSheetId),
@@ -214,6 +224,12 @@ mod tests {
             ("a!A:B", InvalidKind::SeveralCells),
             ("a!A2:B", InvalidKind::SeveralCells),
             ("a!A1:A1:A1", InvalidKind::SeveralCells),
+            ("a!H:H", InvalidKind::SeveralCells),
+            ("a!$h：$H", InvalidKind::SeveralCells),
+            ("a!7:7", InvalidKind::SeveralCells),
+            ("a!A1:", InvalidKind::BadCell),
+            ("a!:A1", InvalidKind::BadCell),
+            ("a!:", InvalidKind::BadCell),
             ("a!A0", InvalidKind::RowZero),
             ("a!A00:A00", InvalidKind::RowZero),
             ("a!A07", InvalidKind::BadCell),
@@ -236,7 +252,7 @@ mod tests {
             ("a!A5000001", InvalidKind::OutsideSheet),
             ("a!A99999999999999999999", InvalidKind::OutsideSheet),
         ] {
-            assert_eq!(text.parse::<SheetCell>().expect_err(text).kind(), rule, "{text}");
+            assert_eq!(text.parse::<SheetCell>().expect_err(text).kind(), kind, "{text}");
         }
     }
 

@@ -12,8 +12,9 @@ use crate::error::InvalidKind;
 ///
 /// The format comes from the first bytes, not from a file name: [`Image::new`] takes the formats that Lark lists, and
 /// [`Image::any_format`] takes every other one with the extension of its files. Each image therefore has an
-/// [extension](Image::extension), and is sent with a file name that ends in this one or in another spelling of it, such as
-/// `jpeg` for `jpg`. The rest of the file is not read, so a file that is damaged behind its first bytes is accepted here.
+/// [extension](Image::extension), and is sent with a file name that ends in this one or in another spelling of it, such
+/// as `jpeg` for `jpg`. The rest of the file is not read, so a file that is damaged after its first bytes is accepted
+/// here.
 ///
 /// A clone shares the bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -118,7 +119,7 @@ impl Image {
         self.format.map_or("application/octet-stream", ImageFormat::media_type)
     }
 
-    /// Refuses an image of more than `limit` bytes. The image's own limit has served its purpose then, and is removed.
+    /// Refuses an image of more than `limit` bytes. The image's own limit is removed, so that equal requests are equal.
     pub(crate) fn at_most(self, limit: u64) -> Result<Self, Invalid> {
         let len = self.bytes.len() as u64;
         if len > limit {
@@ -136,8 +137,8 @@ fn not_empty(bytes: Bytes) -> Result<Bytes, Invalid> {
     Ok(bytes)
 }
 
-/// A number of bytes for a person to read: `20 MiB`, `23.4 MiB`, or in bytes below 1 MiB. Tenths are rounded up, so that a
-/// size above a limit is also shown above it.
+/// A number of bytes for a person to read: `20 MiB`, `23.4 MiB`, or in bytes below 1 MiB. Tenths are rounded up, so
+/// that a size above a limit is also shown above it.
 fn mebibytes(bytes: u64) -> String {
     const MEBIBYTE: u64 = 1024 * 1024;
     if bytes < MEBIBYTE {
@@ -188,7 +189,7 @@ impl ImageFormat {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Self::Png,
             [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Self::Gif,
-            // Two letters are too common: the header's size, one of those in use, decides.
+            // The two letters are too common, so the size of the header has to be one of those in use.
             [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, header, 0, 0, 0, ..]
                 if [12, 16, 40, 52, 56, 64, 108, 124].contains(header) =>
             {
@@ -281,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_told_by_their_first_bytes() {
+    fn the_first_bytes_tell_the_format() {
         let bmp =
             |header: u8| [b"BM4\0\0\0\0\0\0\0\x36\0\0\0".as_slice(), &[header, 0, 0, 0]].concat();
         for (bytes, format) in [

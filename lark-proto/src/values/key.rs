@@ -3,8 +3,9 @@
 use crate::values::macros::{is_visible, text};
 
 text! {
-    /// What names an uploaded image in messages: 1 to 256 visible ASCII characters, such as
-    /// `fd3a475a-0c27-4071-a9a6-8712b84b0cb6` (the upload's page) or `img_v3_..` (seen in use). Only the app that uploaded the image can use it.
+    /// The key by which messages name an uploaded image: 1 to 256 visible ASCII characters, such as
+    /// `fd3a475a-0c27-4071-a9a6-8712b84b0cb6` (on the upload's page) or `img_v3_..` (seen in use). Only the app that
+    /// uploaded the image can use it.
     pub struct ImageKey: |text| is_visible(text, 256), BadImageKey
 }
 

@@ -4,6 +4,7 @@ use base64_simd::{STANDARD, STANDARD_NO_PAD};
 
 use crate::error::Invalid;
 use crate::error::InvalidKind;
+use crate::text::trimmed;
 use crate::values::cell;
 use crate::values::macros::text_traits;
 use crate::values::spreadsheet::{Kind, not_a_spreadsheet};
@@ -16,12 +17,13 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// * the paths `/sheet/..`, `/spreadsheets/..` and, with an older `/space` in front, `/space/sheet/..`;
 /// * the sheet in the fragment, as `#sheet=<sheet id>` or `#<sheet id>`;
 /// * the selected cell in `range=`, plain or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
-/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space around it;
+/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space and invisible characters around it;
 /// * `<token>_<sheet id>`, a sheet that is embedded in a document; it is told from a token by at least 20 letters and
 ///   digits before the `_`.
 ///
-/// The host may be any: a link is read here and never followed. A sheet that is named is never lost: one that cannot be
-/// read is an error, and so are two that differ. A fragment without `sheet=` is a sheet only where there is no `sheet=`.
+/// The host may be any: a link is read here and never followed. A link that names a sheet is never read without it: a
+/// sheet that cannot be read is an error, and so are two that differ. A fragment without `sheet=` is a sheet only where
+/// there is no `sheet=`.
 ///
 /// The value's text is the link in the vendor's form, with the rest of the query left out. Links with different hosts
 /// are different values, even if they lead to the same spreadsheet.
@@ -45,16 +47,16 @@ pub struct SpreadsheetLink {
 }
 
 impl SpreadsheetLink {
-    /// The spreadsheet, and what else `text`, a link or a token, names.
+    /// Reads `text`: a link, or a token.
     ///
     /// # Errors
     /// [`InvalidKind::WikiNode`] for `/wiki/<node>` and a node's token, which is not the spreadsheet's;
     /// [`InvalidKind::NotASpreadsheet`] for another kind's link or token; [`InvalidKind::BadSpreadsheetLink`],
     /// [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`], [`InvalidKind::SeveralSheets`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
+        let text = trimmed(text);
         let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
-        let text = inner.unwrap_or(text).trim();
+        let text = trimmed(inner.unwrap_or(text));
         let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
         let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (origin, token) =
@@ -71,7 +73,9 @@ impl SpreadsheetLink {
             // A link that was copied from HTML has `&amp;` for `&`.
             let pair = pair.strip_prefix("amp;").unwrap_or(pair);
             match pair.split_once('=') {
-                Some(("sheet", id)) if !id.is_empty() => agree(&mut sheet, sheet_id(id)?)?,
+                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
+                    agree(&mut sheet, sheet_id(id)?)?;
+                }
                 Some(("range", value)) => range = read_range(value),
                 _ => {}
             }
@@ -81,8 +85,9 @@ impl SpreadsheetLink {
             sheet = Some(sheet_id(id)?);
         }
         let range = range.unwrap_or_default();
-        let cell = match range.split_once('!') {
+        let cell = match range.split_once(['!', '！']) {
             Some((id, cell)) => {
+                let id = id.strip_suffix('\\').unwrap_or(id);
                 agree(&mut sheet, SheetId::new(id)?)?;
                 cell
             }
@@ -133,7 +138,7 @@ fn is_long(token: &str) -> bool {
 
 /// The origin of a link, empty where it has no host, and the spreadsheet's token.
 fn split(address: &str) -> Result<(String, &str), Invalid> {
-    // What stands before an `@` may be a password, so that no error quotes it.
+    // The part before an `@` may be a password, so no error quotes it.
     let shown = address.rsplit('@').next().unwrap_or_default();
     let refused = |kind| Invalid::new(kind, shown);
     let no_link = || refused(InvalidKind::BadSpreadsheetLink);
@@ -159,10 +164,16 @@ fn split(address: &str) -> Result<(String, &str), Invalid> {
     }
 }
 
-/// A host in ASCII, with its port. The link is never followed, so that more than the characters is not looked at.
+/// Whether `host` is ASCII, with or without a port. Only the characters are checked, because the link is never
+/// followed.
 fn is_host(host: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a parameter of this name is the sheet's id: `sheet`, and the names that the id has in the service's API.
+fn is_sheet(name: &str) -> bool {
+    ["sheet", "sheetId", "sheet_id"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Sets `sheet`, which may name no other sheet.
@@ -183,7 +194,8 @@ fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
     SheetId::new(&id)
 }
 
-/// The range in plain text. The service writes it in base64, always with a `:`, as no cell in plain text is written.
+/// The range in plain text. The service writes it in base64. A decoded range has a `:`, so that a range in plain text
+/// that happens to be base64 is not decoded.
 fn read_range(escaped: &str) -> Option<String> {
     let plain = unescaped(escaped)?;
     if cell::read(&plain).is_ok() {
@@ -194,7 +206,7 @@ fn read_range(escaped: &str) -> Option<String> {
     Some(decoded.filter(|range| range.contains(':')).unwrap_or(plain))
 }
 
-/// The text of a percent-encoded one.
+/// Decodes a percent-encoded text.
 fn unescaped(escaped: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(escaped.len());
     let mut rest = escaped.bytes();
@@ -264,6 +276,12 @@ mod tests {
             ("<https://x.feishu.cn/sheets/shtcnA>", PLAIN, None, None),
             (" < https://x.feishu.cn/sheets/shtcnA >\n", PLAIN, None, None),
             ("\u{3000}x.feishu.cn/sheets/shtcnA\r\n", PLAIN, None, None),
+            (
+                "\u{feff}\u{202a}<\u{200b}x.feishu.cn/sheets/shtcnA\u{200b}>\u{202c}",
+                PLAIN,
+                None,
+                None,
+            ),
             ("/sheets/shtcnA", "/sheets/shtcnA", None, None),
             ("shtcnA", "/sheets/shtcnA", None, None),
             ("shtcnA?sheet=giDk9k", "/sheets/shtcnA?sheet=giDk9k", Some("giDk9k"), None),
@@ -299,6 +317,11 @@ mod tests {
             "?sheet=giDk9k&view=a/b",
             "#a=b&giDk9k",
             "?sheet=giDk9k#",
+            "?sheet=giDk9k\u{200b}",
+            "?Sheet=giDk9k",
+            "?sheetId=giDk9k",
+            "?sheet_id=giDk9k",
+            "#sheetId=giDk9k",
         ] {
             let text = format!("x.feishu.cn/sheets/shtcnA{end}");
             check(&[(&text, SHEET, Some("giDk9k"), None)]);
@@ -339,6 +362,8 @@ mod tests {
             "%24H%247",
             "giDk9k!H7:H7",
             "giDk9k%21H7",
+            "giDk9k%EF%BC%81H7",
+            "giDk9k\\!H7",
             "Z2lEazlrIUg3Okg3",
         ] {
             for end in [
@@ -354,7 +379,7 @@ mod tests {
         }
         let text = "https://x.feishu.cn/sheets/shtcnA?range=giDk9k!H7";
         check(&[(text, CELL, Some("giDk9k"), Some("H7"))]);
-        // `H7:I8`, `3:3` and `A:A`, then what is neither.
+        // `H7:I8`, `3:3` and `A:A`, then texts that are no range.
         for range in [
             "SDc6STg=", "Mzoz", "QTpB", "H7:I8", "H:H", "3:3", "", "%", "%zz", "%ff", "A0", "SFA1",
             "SDc=",
@@ -377,8 +402,8 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_its_rule() {
-        for (text, rule) in [
+    fn a_text_that_is_no_link_to_a_spreadsheet_is_refused() {
+        for (text, kind) in [
             ("", InvalidKind::BadSpreadsheetToken),
             ("<>", InvalidKind::BadSpreadsheetToken),
             ("x.feishu.cn", InvalidKind::BadSpreadsheetToken),
@@ -421,7 +446,7 @@ mod tests {
             ("shtcngNygNfuqhxTBf588jwgWbJ_b?sheet=c", InvalidKind::SeveralSheets),
         ] {
             let error = SpreadsheetLink::new(text).expect_err(text);
-            assert_eq!(error.kind(), rule, "{text}");
+            assert_eq!(error.kind(), kind, "{text}");
             assert!(!error.to_string().contains("pass"), "{error}");
         }
         for (text, shown) in [

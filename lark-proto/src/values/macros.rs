@@ -1,5 +1,4 @@
-//! The shape that all values have in common which are made from a text: one constructor that holds the rule, and the traits
-//! that follow from it.
+//! Macros for the values that are made from a text: one constructor that checks the rule, and the traits that call it.
 
 use std::fmt;
 
@@ -7,8 +6,8 @@ use serde::de::Visitor;
 
 use crate::error::Invalid;
 
-/// The traits of a type that has `new(&str) -> Result<Self, Invalid>` and `as_str(&self) -> &str`, where `new` takes what
-/// `as_str` gives.
+/// The traits of a type that has `new(&str) -> Result<Self, Invalid>` and `as_str(&self) -> &str`, where `new` takes
+/// what `as_str` gives.
 macro_rules! text_traits {
     ($name:ident) => {
         impl std::str::FromStr for $name {
@@ -162,7 +161,8 @@ impl<T> Visitor<'_> for TextVisitor<T> {
 
 pub(crate) use {secret, secret_traits, text, text_traits};
 
-/// Whether `text` is 1 to `max` visible ASCII characters, so that it cannot break out of a header, a path or a log line.
+/// Whether `text` is 1 to `max` visible ASCII characters, so that it cannot break out of a header, a path or a log
+/// line.
 pub(crate) fn is_visible(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -287,7 +287,7 @@ mod tests {
         is_uniform_secret(AppToken::new, AppToken::expose_secret, BadToken);
     }
 
-    /// Does not compile for a type with one of the traits: then there are two implementations to take `call` from.
+    /// Does not compile for a type with one of the traits: `call` is then ambiguous between two implementations.
     macro_rules! has_none_of {
         ($type:ty: $($trait:path),+) => {
             $({
@@ -302,7 +302,7 @@ mod tests {
         };
     }
 
-    /// What prints a secret or writes it to a file by accident is refused when this test is compiled.
+    /// If a secret has a trait that prints it or writes it to a file, this test does not compile.
     #[test]
     fn a_secret_has_no_trait_that_shows_it() {
         macro_rules! secrets {

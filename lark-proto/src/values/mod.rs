@@ -1,5 +1,5 @@
-//! Values that cannot hold nonsense: each type states the rule it holds, and its constructor is the one
-//! place that can refuse.
+//! The values of a request. Each type documents a rule, and its constructors are the only place that refuses a value
+//! that breaks it.
 
 mod app;
 mod cell;

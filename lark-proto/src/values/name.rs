@@ -64,8 +64,8 @@ impl FileName {
         Ok(Self(name))
     }
 
-    /// A good name for `image` from any text, such as the file name that a browser sends with an upload, or a path. What
-    /// [`FileName::new`] accepts stays as it is, unless Windows reserves it for a device (`CON`, `NUL`, `COM1`).
+    /// A good name for `image` from any text, such as the file name that a browser sends with an upload, or a path.
+    /// What [`FileName::new`] accepts stays as it is, unless Windows reserves it for a device (`CON`, `NUL`, `COM1`).
     ///
     /// Only the last part of a path is kept. Control characters become spaces, and the other characters that no name
     /// may have are left out. A long name is cut between characters, in front of its extension. If nothing is left, the
@@ -137,7 +137,7 @@ impl serde::Serialize for FileName {
     }
 }
 
-/// The name without its extension, and the right extension: its own if that says the image's format.
+/// The name without its extension, and the right extension: the name's own if it fits the image's format.
 fn split<'a>(name: &'a str, image: &'a Image) -> (&'a str, &'a str) {
     let right = image.extension();
     let Some((stem, extension)) = name.rsplit_once('.') else { return (name, right) };
@@ -165,7 +165,7 @@ fn describe(c: char) -> String {
     format!("U+{:04X} ({kind})", u32::from(c))
 }
 
-/// Whether nothing of `stem` would be seen as a name: it has only dots, spaces, joiners and variation selectors.
+/// Whether no character of `stem` is visible: it has only dots, spaces, joiners and variation selectors.
 fn is_blank(stem: &str) -> bool {
     let is_seen =
         |c: char| c != '.' && !c.is_whitespace() && !is_joiner(c) && !is_variation_selector(c);
@@ -176,12 +176,16 @@ fn is_blank(stem: &str) -> bool {
 fn is_device(stem: &str) -> bool {
     let name = stem.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let port = name.strip_prefix("COM").or_else(|| name.strip_prefix("LPT"));
-    ["CON", "PRN", "AUX", "NUL"].contains(&name.as_str())
-        || port.is_some_and(|port| matches!(port.as_bytes(), [b'1'..=b'9']))
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&name.as_str())
+        || port.is_some_and(|port| {
+            let mut digits = port.chars();
+            // Superscript digits count too.
+            matches!((digits.next(), digits.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
+        })
 }
 
-/// The beginning of `stem` with at most `max` bytes. Characters that ZWJ joins, and a variation selector and the character
-/// before it, are kept or left out together.
+/// The beginning of `stem` with at most `max` bytes. Characters that ZWJ joins, and a variation selector and the
+/// character before it, are kept or left out together.
 fn cut(stem: &str, max: usize) -> &str {
     const ZWJ: char = '\u{200d}';
     if stem.len() <= max {
@@ -236,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_its_rule() {
+    fn an_empty_long_or_misleading_name_is_refused() {
         let png = png();
-        for (name, rule) in [
+        for (name, kind) in [
             ("", InvalidKind::EmptyFileName),
             (" \u{3000}", InvalidKind::EmptyFileName),
             (".png", InvalidKind::EmptyFileName),
@@ -268,7 +272,7 @@ mod tests {
             ("\u{fe0f}a.png", InvalidKind::BadFileNameCharacter),
             (&"a".repeat(252), InvalidKind::LongFileName),
         ] {
-            assert_eq!(FileName::new(name, &png).expect_err(name).kind(), rule, "{name:?}");
+            assert_eq!(FileName::new(name, &png).expect_err(name).kind(), kind, "{name:?}");
         }
         assert_eq!(FileName::new(&"a".repeat(251), &png).unwrap().as_str().len(), 255);
     }
@@ -285,7 +289,7 @@ mod tests {
             ),
             ("\u{200c}a", "a file name cannot contain U+200C at its start"),
             ("a\u{200d}", "a file name cannot contain U+200D before its extension"),
-            (&"a".repeat(252), "the file name has 256 bytes, 255 at most are taken"),
+            (&"a".repeat(252), "the file name has 256 bytes; at most 255 are allowed"),
         ] {
             assert_eq!(FileName::new(name, &png()).unwrap_err().to_string(), text);
         }
@@ -318,6 +322,8 @@ mod tests {
             ("می\u{200c}خواهم.png", "می\u{200c}خواهم.png"),
             ("con.png", "image.png"),
             ("LPT9.tar", "image.png"),
+            ("com¹.png", "image.png"),
+            ("CONIN$", "image.png"),
             ("COM0", "COM0.png"),
             ("console.PNG", "console.PNG"),
             (&long, &format!("{}.png", "图".repeat(83))),
@@ -363,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_any_format_brings_its_extension() {
+    fn an_image_of_any_format_has_the_given_extension() {
         let avif = Image::any_format("....ftypavif", "AVIF").unwrap();
         for (name, expected) in [
             ("a.avif", "a.avif"),

@@ -1,4 +1,4 @@
-//! Which spreadsheet, and which sheet in it.
+//! The token of a spreadsheet, and the id of a sheet in it.
 
 use crate::error::Invalid;
 use crate::error::InvalidKind;
@@ -14,16 +14,17 @@ text! {
     pub struct SheetId: |text| is_id(text, 64), BadSheetId
 }
 
-/// The token that names a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as `shtcngNygNfuqhxTBf588jwgWbJ`.
+/// The token of a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as `shtcngNygNfuqhxTBf588jwgWbJ`.
 ///
 /// It is read from the token itself or from a link to the spreadsheet, as the
 /// [vendor's page](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) shows it. A link that
 /// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`] keeps it.
 ///
 /// A token that is clearly another kind's is refused by its kind's name. Tokens of both forms in use say their kind:
-/// the older ones by their first letters (`shtcn..` is a spreadsheet, `bascn..` a base), the newer ones by their letters
-/// at the positions 4, 9, 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The service
-/// documents neither, so a token without a known kind is taken, and [`any_kind`](Self::any_kind) takes every token.
+/// the older ones by their first letters (`shtcn..` is a spreadsheet, `bascn..` a base), the newer ones by their
+/// letters at the positions 4, 9, 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The
+/// service documents neither, so a token without a known kind is taken, and [`any_kind`](Self::any_kind) takes every
+/// token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpreadsheetToken(String);
 
@@ -85,7 +86,7 @@ pub(super) fn not_a_spreadsheet(token: &str, kind: &str) -> Invalid {
     Invalid::new(InvalidKind::NotASpreadsheet, format!("`{token}` is {kind}"))
 }
 
-/// What a token or a link's path says that it names.
+/// The kind of document that a token or a link's path names.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Spreadsheet,
@@ -105,11 +106,11 @@ const KINDS: [(Kind, &[&str], &[&str]); 8] = [
     (Kind::Other("a presentation"), &["sld", "ppt"], &["slides"]),
 ];
 
-/// What follows the kind's three letters in tokens in use: two letters for the site that made the token.
+/// The two letters after the kind's three, in tokens in use: they stand for the site that issued the token.
 const UNITS: [&str; 4] = ["cn", "us", "lg", "k4"];
 
 impl Kind {
-    /// The kind that a token says, if it says one.
+    /// The kind that a token's letters name, if they name one.
     fn of_token(token: &str) -> Option<Self> {
         let first: String = token.chars().take(5).collect();
         let spread: String = token.chars().skip(4).step_by(5).take(5).collect();
@@ -118,7 +119,7 @@ impl Kind {
         {
             return Some(Self::Other("an Office file"));
         }
-        // A token that is a spreadsheet's in one of the forms is no other kind's by chance.
+        // A spreadsheet comes first in the table: a token that is one in either form counts as one.
         KINDS.into_iter().find_map(|(kind, letters, _)| {
             let says = |word: &str| {
                 let unit = letters.iter().find_map(|letters| word.strip_prefix(letters));
@@ -128,7 +129,7 @@ impl Kind {
         })
     }
 
-    /// The kind that a link's path says, and what follows in the path: the token.
+    /// The kind that a link's path names, and the rest of the path, which is the token.
     pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
         KINDS.into_iter().find_map(|(kind, _, paths)| {
             let token = |start: &&str| path.strip_prefix(start)?.strip_prefix('/');
@@ -168,15 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_by_its_rule() {
-        for (text, rule) in [
+    fn a_text_that_is_neither_a_token_nor_a_link_is_refused() {
+        for (text, kind) in [
             ("", InvalidKind::BadSpreadsheetToken),
             ("sht cn", InvalidKind::BadSpreadsheetToken),
             ("../sheets", InvalidKind::BadSpreadsheetLink),
             ("sht\r\ncn", InvalidKind::BadSpreadsheetToken),
             (&"x".repeat(129), InvalidKind::BadSpreadsheetToken),
         ] {
-            assert_eq!(SpreadsheetToken::new(text).unwrap_err().kind(), rule, "{text}");
+            assert_eq!(SpreadsheetToken::new(text).unwrap_err().kind(), kind, "{text}");
         }
         assert_eq!("工作表1".parse::<SheetId>().unwrap_err().kind(), InvalidKind::BadSheetId);
     }
@@ -235,10 +236,10 @@ mod tests {
             "abcdsefghhijkltmnopkqrst4uv",
             // A spreadsheet's in the newer form, whatever its first letters are.
             "bascsefghhijkltmnopcqrstnuv",
-            // What the vendor's pages show, which says no kind.
+            // From the vendor's pages, without the letters of a kind.
             "MRLOWBf6J47ZUjmwYRsN8utLEoY",
             "Iow7sNNEphp3WbtnbCscPqabcef",
-            // Of no known unit, or a word that only begins like a kind's letters.
+            // With unknown letters after the kind's, or a word that begins like a kind's letters.
             "basxxabc",
             "documents",
             "box-1",

@@ -15,8 +15,8 @@ use crate::text::misleads;
 /// curl sends what [`http1`](super::http1) writes: the same method, target, headers and body. It adds no header of its
 /// own: `Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form are switched off, and `Host` and
 /// `Content-Length` are curl's unless they would differ. `--http1.1` keeps the version of the protocol. curl's
-/// configuration file and the environment's proxy still apply. After a HEAD request with a body, which no endpoint makes,
-/// curl waits for the body of the reply.
+/// configuration file and the environment's proxy still apply. After a HEAD request with a body, which no endpoint
+/// makes, curl waits for the body of the reply.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, wire};
@@ -30,7 +30,7 @@ use crate::text::misleads;
 /// ```
 #[must_use]
 pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: Secrets) -> String {
-    // `[` and `{` in a URL, or `..` in its path, are curl's to expand unless it is told not to.
+    // Without these options curl expands `[` and `{` in a URL, and removes `..` from its path.
     let mut command = "curl --http1.1 --globoff --path-as-is".to_owned();
     let has_body = request.body().has_remaining();
     if request.method() == Method::HEAD && !has_body {

@@ -5,7 +5,8 @@
 //! socket and no HTTP client.
 //!
 //! # Store a request and send it again
-//! A request is stored without its token, and gets a fresh token when it is read back. Five lines do it:
+//! A request is stored without its token, and gets a fresh token when it is read back. A client gets one with
+//! `client.call_as(&NoToken, &get)`, where `get` is a [`GetTenantToken`](crate::endpoints::GetTenantToken).
 //!
 //! ```
 //! use http::header::AUTHORIZATION;
@@ -55,7 +56,7 @@ pub enum Secrets {
     /// [`http1`] and [`head`] leave these headers out. [`curl`] writes `***` for their values.
     #[default]
     Hidden,
-    /// The headers are written as they are. The request works, and must not be shared.
+    /// The headers are written as they are. Do not share such a request.
     Shown,
 }
 
@@ -119,7 +120,7 @@ pub fn http1<B: Into<Body>>(request: Request<B>, secrets: Secrets) -> Bytes {
     [head, body].concat().into()
 }
 
-/// Whether the header holds a secret. Some names always do, even if nobody marked the value.
+/// Whether the header holds a secret. Some headers always do, even if their value is not marked as sensitive.
 fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
     value.is_sensitive() || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
 }

@@ -78,7 +78,7 @@ fn every_call_ends_in_its_time_whatever_happens() {
             let limits = Limits::default().total(total).attempts(u32::try_from(below(6)).unwrap());
             let limits = limits.longest_wait(time(below(1000))).busy(time(below(1000)));
             let at = millis(below(20_000));
-            let task = sim.start_at(at, call.limits(limits).jitter(number).boxed());
+            let task = sim.start_at(at, call.with_limits(limits).with_jitter(number).boxed());
             totals.push(total);
             if below(5) == 0 {
                 sim.drop_at(at + millis(below(20_000)), task);
@@ -121,7 +121,7 @@ fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent()
     });
     for at in 0..2000 {
         let limits = Limits::default().total(secs(3000));
-        sim.start_at(millis(at), Call::new(&upload).limits(limits).boxed());
+        sim.start_at(millis(at), Call::new(&upload).with_limits(limits).boxed());
     }
     let mut frozen = Vec::new();
     let mut random = Random(7);
@@ -159,10 +159,10 @@ fn a_call_that_takes_no_step_in_its_lane_costs_the_others_no_more_than_their_tot
     sim.run_until(millis(1));
     sim.freeze(0);
     for _ in 1..100 {
-        sim.start(Call::with_token(&token, &first).limits(limits).boxed());
+        sim.start(Call::with_token(&token, &first).with_limits(limits).boxed());
     }
     for _ in 0..100 {
-        sim.start(Call::with_token(&token, &other).limits(limits).boxed());
+        sim.start(Call::with_token(&token, &other).with_limits(limits).boxed());
     }
     sim.run();
     for at in 1..100 {

@@ -82,7 +82,7 @@ fn no_step_of_the_clock_makes_a_call_wait_beyond_its_total() {
                 assert_eq!(sim.clock() < UNIX_EPOCH, base < 0);
                 for number in 0..40 {
                     let limits = Limits::default().total(secs(20));
-                    sim.start_at(millis(500 * number), call().limits(limits).boxed());
+                    sim.start_at(millis(500 * number), call().with_limits(limits).boxed());
                 }
                 unsteady(&mut sim, 60);
                 sim.run();

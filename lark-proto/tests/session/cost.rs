@@ -75,7 +75,7 @@ fn in_lanes(calls: usize, lanes: usize) -> [u64; 2] {
     let service = |_, request: Request<Bytes>| after(MILLISECOND, answer(&request, WRITTEN));
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session(), service);
     for write in writes.iter().cycle().take(calls) {
-        sim.start(Call::new(write).limits(limits()).boxed());
+        sim.start(Call::new(write).with_limits(limits()).boxed());
     }
     cost(sim)
 }
@@ -85,7 +85,7 @@ fn behind_a_first_token(calls: usize) -> [u64; 2] {
     let mut sim: Sim<'_, ImageKey> =
         Sim::new(session(), |_, request| after(SECOND, answer(&request, PUT)));
     for _ in 0..calls {
-        sim.start(Call::new(&put).limits(limits()).boxed());
+        sim.start(Call::new(&put).with_limits(limits()).boxed());
     }
     cost(sim)
 }
@@ -102,7 +102,7 @@ fn at_a_gate(calls: usize) -> [u64; 2] {
     });
     for call in 0..calls {
         let at = if call <= calls / 20 { Duration::ZERO } else { SECOND / 2 };
-        sim.start_at(at, Call::new(&put).limits(limits()).boxed());
+        sim.start_at(at, Call::new(&put).with_limits(limits()).boxed());
     }
     cost(sim)
 }
@@ -115,12 +115,13 @@ fn behind_a_quota(calls: usize) -> [u64; 2] {
     let mut sim: Sim<'_, ImageKey> =
         Sim::new(session, |_, request| after(MILLISECOND, answer(&request, PUT)));
     for _ in 0..calls {
-        sim.start(Call::new(&put).limits(limits()).boxed());
+        sim.start(Call::new(&put).with_limits(limits()).boxed());
     }
     cost(sim)
 }
 
-/// Asserts that a call costs the same among `calls` and among ten times as many, and at most four steps and three wakes.
+/// Asserts that a call costs the same among `calls` and among ten times as many, and at most four steps and three
+/// wakes.
 fn costs_the_same(cost: fn(usize) -> [u64; 2], calls: u64) {
     let of = |calls: u64| cost(usize::try_from(calls).unwrap());
     let (few, many) = (of(calls), of(10 * calls));

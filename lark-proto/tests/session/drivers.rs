@@ -103,7 +103,7 @@ fn callers_without_time_do_not_use_up_the_tries_of_the_others() {
         let slow = |_, _, _| after(secs(3), granted("t-1", 7200));
         let mut sim = simulate(custom(), keeps, slow);
         for number in 1..=6 {
-            sim.start(call().limits(Limits::default().total(secs(2 * number))).boxed());
+            sim.start(call().with_limits(Limits::default().total(secs(2 * number))).boxed());
         }
         let patient = sim.start(call().boxed());
         sim.run();
@@ -117,7 +117,7 @@ fn a_call_whose_time_is_up_behind_a_token_says_so() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(5));
-        let [first, second] = [(); 2].map(|()| sim.start(call().limits(limits).boxed()));
+        let [first, second] = [(); 2].map(|()| sim.start(call().with_limits(limits).boxed()));
         sim.run();
         assert_eq!([sim.took(first), sim.took(second)], [secs(5); 2]);
         let error = sim.result(second).as_ref().unwrap_err();
@@ -199,7 +199,7 @@ fn a_call_without_any_time_has_sent_nothing() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(0));
-        let error = finish(&mut sim, call().limits(limits)).as_ref().unwrap_err();
+        let error = finish(&mut sim, call().with_limits(limits)).as_ref().unwrap_err();
         assert!(matches!(error.kind, CallErrorKind::Deadline), "{error}");
         assert_eq!(error.outcome(), Outcome::NotSent);
         assert!(sim.sent.is_empty());
@@ -209,7 +209,7 @@ fn a_call_without_any_time_has_sent_nothing() {
 /// The error is that of the call's own request, which is in flight, and not the earlier failure of the token request.
 #[test]
 fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
-    let (mut session, mut call) = (custom(), call().limits(Limits::default().total(secs(9))));
+    let (mut session, mut call) = (custom(), call().with_limits(Limits::default().total(secs(9))));
     let at = |seconds| clock(secs(seconds));
     let _request = call.next(&mut session, at(0));
     let parsed = call.read(page(500));

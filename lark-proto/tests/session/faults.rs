@@ -136,7 +136,7 @@ fn schedule(seed: u64) {
             1 => Limits::default().total(millis(below(20_000))),
             _ => Limits::one_attempt().longest_wait(secs(below(200))),
         };
-        let task = sim.start_at(at, call.limits(limits).jitter(below(u64::MAX)).boxed());
+        let task = sim.start_at(at, call.with_limits(limits).with_jitter(below(u64::MAX)).boxed());
         if below(4) == 0 {
             sim.drop_at(at + millis(below(10_000)), task);
         }

@@ -104,7 +104,7 @@ fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
             for number in 0..1000 {
                 let limits =
                     if number == hasty { Limits::one_attempt() } else { Limits::default() };
-                sim.start(call().limits(limits).boxed());
+                sim.start(call().with_limits(limits).boxed());
             }
             sim.run();
             assert!((0..1000).all(|task| is_cut(sim.result(task))));
@@ -165,18 +165,18 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
         let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(100), told(45))));
         let hasty = Limits::default().longest_wait(secs(44));
         for limits in [Limits::default(), hasty, Limits::default(), hasty] {
-            sim.start(call().limits(limits).boxed());
+            sim.start(call().with_limits(limits).boxed());
         }
         // By then 15 s are left.
         let late =
-            sim.start_at(millis(30_100), call().limits(hasty.longest_wait(secs(14))).boxed());
-        let in_time = sim.start_at(millis(30_100), call().limits(hasty).boxed());
+            sim.start_at(millis(30_100), call().with_limits(hasty.longest_wait(secs(14))).boxed());
+        let in_time = sim.start_at(millis(30_100), call().with_limits(hasty).boxed());
         sim.run();
         for (task, wait) in [(1, 45), (3, 45), (late, 15)] {
             let result = sim.result(task);
             assert_eq!(code(result), Some(Code::RATE_LIMITED));
             let error = result.as_ref().unwrap_err();
-            let named = error.lark().unwrap().api().unwrap().retry_after;
+            let named = error.api().unwrap().retry_after;
             assert_eq!((named, error.outcome()), (Some(secs(wait)), Outcome::NotSent));
             assert!(sim.took(task) <= millis(100));
         }
@@ -194,10 +194,10 @@ fn a_route_told_to_wait_for_more_than_two_minutes_is_asked_after_two() {
         let mut sim = simulate(custom(), keeps, good_from(3, || after(millis(100), told(3600))));
         let patient = Limits::default().longest_wait(secs(7200));
         for _ in 0..10 {
-            sim.start(call().limits(patient).boxed());
+            sim.start(call().with_limits(patient).boxed());
         }
         for second in 0..300 {
-            sim.start_at(secs(second) + millis(500), call().limits(patient).boxed());
+            sim.start_at(secs(second) + millis(500), call().with_limits(patient).boxed());
         }
         sim.run();
         for task in 0..sim.tasks.len() {
@@ -265,7 +265,7 @@ fn a_series_has_four_tries_whatever_the_attempts_of_its_callers() {
                 let failure = || after(millis(100), page(500));
                 let mut sim = simulate(custom(), keeps, good_from(good, failure));
                 let limits = Limits::default().attempts(attempts);
-                let result = finish(&mut sim, call().limits(limits));
+                let result = finish(&mut sim, call().with_limits(limits));
                 assert_eq!(result.is_ok(), good == 4);
                 assert_eq!(sim.count(TOKEN), tries);
             }
@@ -288,7 +288,7 @@ fn a_failed_token_request_ends_the_call_as_not_sent() {
     let limits = Limits::default().total(secs(1)).attempts(1);
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| after(millis(900), page(502)));
-        let error = finish(&mut sim, call().limits(limits)).as_ref().unwrap_err();
+        let error = finish(&mut sim, call().with_limits(limits)).as_ref().unwrap_err();
         assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
     }
 }

@@ -35,7 +35,7 @@ fn a_burst_of_slow_writes_is_done_in_1_3_times_the_ideal_time() {
         let mut sim: Sim<'_, SheetImageWritten> =
             Sim::new(session, |now, _| windows.borrow_mut().react(now, secs(60)));
         for (number, write) in (0..).zip(&writes) {
-            sim.start(Call::with_token(&token, write).jitter(number).boxed());
+            sim.start(Call::with_token(&token, write).with_jitter(number).boxed());
         }
         sim.run();
         let ended = sim.now.as_secs_f64();
@@ -58,7 +58,7 @@ fn a_burst_of_uploads_is_done_in_1_25_times_the_ideal_time_with_few_late_refusal
             let mut sim: Sim<'_, IgnoredAny> =
                 Sim::new(session(), |now, _| windows.borrow_mut().react(now, takes));
             for number in 0..1000 {
-                sim.start(Call::with_token(&token, &upload).jitter(number).boxed());
+                sim.start(Call::with_token(&token, &upload).with_jitter(number).boxed());
             }
             sim.run();
             // Twenty windows of a second, of which the last need not come to its end.
@@ -108,8 +108,11 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
         let patient = Limits::default().longest_wait(Duration::MAX).total(secs(100_000));
         sim.start(call().boxed());
         sim.start_at(millis(100), call().boxed());
-        sim.start_at(millis(100), call().limits(Limits::default().longest_wait(secs(1))).boxed());
-        sim.start_at(millis(100), call().limits(patient).boxed());
+        sim.start_at(
+            millis(100),
+            call().with_limits(Limits::default().longest_wait(secs(1))).boxed(),
+        );
+        sim.start_at(millis(100), call().with_limits(patient).boxed());
         sim.run();
         let asked_again = sim.sent[1].0;
         assert!(asked_again <= secs(longest) + millis(100), "{reset}: {asked_again:?}");
@@ -119,7 +122,7 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
                 Ok(_) => assert!(is_patient, "{reset} {at}"),
                 Err(error) => {
                     assert!(!is_patient, "{reset} {at}");
-                    assert_eq!(error.lark().unwrap().api().unwrap().code, Code::RATE_LIMITED);
+                    assert_eq!(error.api().unwrap().code, Code::RATE_LIMITED);
                     assert!(sim.took(at) < millis(100), "{reset} {at}");
                 }
             }
@@ -136,7 +139,7 @@ fn the_only_call_asks_a_route_again_after_two_minutes_at_most() {
         after(millis(50), if sent == 1 { limited("600") } else { done() })
     });
     let patient = Limits::default().longest_wait(secs(600));
-    sim.start(Call::with_token(&token, &upload).limits(patient).boxed());
+    sim.start(Call::with_token(&token, &upload).with_limits(patient).boxed());
     sim.run();
     sim.result(0).as_ref().unwrap();
     assert_eq!(sim.sent[1].0, secs(120) + millis(50));
@@ -161,14 +164,14 @@ fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_
         let call = || Call::with_token(&token, &upload);
         let limits = |wait| Limits::default().longest_wait(secs(wait));
         let start = if is_in_queue { millis(60) } else { secs(2) };
-        sim.start(call().limits(limits(100)).boxed());
-        sim.start_at(start, call().limits(limits(1)).boxed());
+        sim.start(call().with_limits(limits(100)).boxed());
+        sim.start_at(start, call().with_limits(limits(1)).boxed());
         sim.start_at(start, call().boxed());
-        sim.start_at(start, call().limits(limits(100)).boxed());
+        sim.start_at(start, call().with_limits(limits(100)).boxed());
         sim.run();
         for at in [1, 2] {
             let error = sim.result(at).as_ref().unwrap_err();
-            let api = error.lark().unwrap().api().unwrap();
+            let api = error.api().unwrap();
             assert_eq!(api.code, Code::RATE_LIMITED);
             let left = if is_in_queue { secs(90) } else { secs(88) + millis(50) };
             assert_eq!(api.retry_after, Some(left));
@@ -304,7 +307,7 @@ fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
         after(millis(50), if is_fetch(&request) { limited("30") } else { done() })
     });
-    sim.start(Call::new(&upload).limits(Limits::default().total(secs(20))).boxed());
+    sim.start(Call::new(&upload).with_limits(Limits::default().total(secs(20))).boxed());
     sim.start_at(secs(1), Call::with_token(&token, &upload).boxed());
     sim.run();
     assert!(sim.result(0).is_err());

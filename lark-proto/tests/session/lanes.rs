@@ -18,7 +18,7 @@ use crate::sim::{Cut, Reaction, Sim, after, cut};
 const BUSY: [i64; 7] = [90_217, 90_235, 90_242, 90_228, 1_310_217, 1_310_235, 1_310_242];
 
 fn code(sim: &Sim<'_, SheetImageWritten>, at: usize) -> Code {
-    sim.result(at).as_ref().unwrap_err().lark().unwrap().api().unwrap().code
+    sim.result(at).as_ref().unwrap_err().api().unwrap().code
 }
 
 #[test]
@@ -72,7 +72,9 @@ fn a_write_that_may_have_been_carried_out_ends_as_unknown() {
         sent += 1;
         if sent == 1 { cut(millis(100), u64::MAX) } else { after(REFUSAL, refusal(200, 90_217)) }
     });
-    sim.start(Call::with_token(&token, &write).limits(Limits::default().total(secs(30))).boxed());
+    sim.start(
+        Call::with_token(&token, &write).with_limits(Limits::default().total(secs(30))).boxed(),
+    );
     sim.run();
     let error = sim.result(0).as_ref().unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
@@ -93,7 +95,7 @@ fn a_write_goes_on_after_a_gateways_502_and_a_busy_document() {
             }
         });
         let limits = Limits::default().attempts(attempts);
-        sim.start(Call::with_token(&token, &write).limits(limits).boxed());
+        sim.start(Call::with_token(&token, &write).with_limits(limits).boxed());
         sim.run();
         sim.result(0).as_ref().unwrap();
         assert!(sim.sent[1].0 >= secs(64), "the first wait is two seconds at least");
@@ -198,7 +200,7 @@ fn each_call_waits_for_a_busy_document_for_as_long_as_its_own_limits_say() {
     let patience = [120, 30, 60, 10, 0, 300, 10];
     for seconds in patience {
         let limits = Limits::default().busy(secs(seconds));
-        sim.start(Call::with_token(&token, &busy).limits(limits).boxed());
+        sim.start(Call::with_token(&token, &busy).with_limits(limits).boxed());
     }
     sim.run();
     for (at, seconds) in patience.into_iter().enumerate() {
@@ -244,7 +246,7 @@ fn a_write_of_one_attempt_is_sent_again_only_while_an_earlier_write_may_still_ru
             }
         });
         for write in [&first, &second] {
-            let call = Call::with_token(&token, write).limits(Limits::one_attempt());
+            let call = Call::with_token(&token, write).with_limits(Limits::one_attempt());
             sim.start(call.boxed());
         }
         sim.run();
@@ -266,7 +268,7 @@ fn no_attempt_is_begun_that_would_pass_the_deadline() {
             after(secs(10), if is_busy { refusal(200, 90_235) } else { done() })
         });
         let limits = Limits::default().total(total).busy(Duration::MAX);
-        sim.start(Call::with_token(&token, &write).limits(limits).boxed());
+        sim.start(Call::with_token(&token, &write).with_limits(limits).boxed());
         sim.run();
         let error = sim.result(0).as_ref().unwrap_err();
         if total < secs(10) {
@@ -278,7 +280,7 @@ fn no_attempt_is_begun_that_would_pass_the_deadline() {
             assert_eq!(error.outcome(), Outcome::Unknown);
             continue;
         }
-        assert_eq!(error.lark().unwrap().api().unwrap().code, Code::SHEET_RETRY_LATER);
+        assert_eq!(error.api().unwrap().code, Code::SHEET_RETRY_LATER);
         assert_eq!(error.outcome(), Outcome::Refused);
         let last = sim.sent.last().unwrap().0;
         assert!(last + secs(10) <= total, "{total:?}: {last:?}");

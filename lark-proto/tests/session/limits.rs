@@ -35,7 +35,7 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
         let token = given();
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| hangs());
         for _ in 0..5 {
-            sim.start(Call::with_token(&token, &endpoint).limits(limits).boxed());
+            sim.start(Call::with_token(&token, &endpoint).with_limits(limits).boxed());
         }
         sim.run();
         for at in 0..5 {
@@ -59,7 +59,7 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
             sim = sim.keeping();
         }
         for _ in 0..5 {
-            sim.start(Call::new(&open).limits(limits).boxed());
+            sim.start(Call::new(&open).with_limits(limits).boxed());
         }
         sim.run();
         for at in 0..5 {
@@ -73,8 +73,8 @@ fn a_call_without_any_time_sends_nothing() {
     let (upload, token) = (upload().with_serial_key("sheet"), given());
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| panic!("a request was sent"));
     let limits = Limits::default().total(Duration::ZERO);
-    sim.start(Call::with_token(&token, &upload).limits(limits).boxed());
-    sim.start(Call::new(&upload).limits(limits).boxed());
+    sim.start(Call::with_token(&token, &upload).with_limits(limits).boxed());
+    sim.start(Call::new(&upload).with_limits(limits).boxed());
     sim.run();
     for at in 0..2 {
         assert_eq!(error(&sim, at).outcome(), Outcome::NotSent);
@@ -105,7 +105,7 @@ fn extreme_limits_are_honoured() {
             let limits = Limits::default().attempts(attempts).longest_wait(time).busy(time);
             let limits = limits.total(Duration::MAX);
             for jitter in [0, u64::MAX] {
-                let call = Call::new(&upload).limits(limits).jitter(jitter);
+                let call = Call::new(&upload).with_limits(limits).with_jitter(jitter);
                 sim.start(call.boxed());
             }
             sim.run();
@@ -187,11 +187,11 @@ fn a_pause_for_tokens_holds_for_the_patient_and_ends_the_impatient() {
     });
     let impatient = Limits::default().longest_wait(secs(1));
     for limits in [impatient, impatient, Limits::default()] {
-        sim.start(Call::new(&upload).limits(limits).boxed());
+        sim.start(Call::new(&upload).with_limits(limits).boxed());
     }
     sim.run();
     for at in 0..2 {
-        let api = error(&sim, at).lark().unwrap().api().unwrap();
+        let api = error(&sim, at).api().unwrap();
         assert_eq!((api.code, sim.took(at)), (Code::RATE_LIMITED, Duration::ZERO));
     }
     sim.result(2).as_ref().unwrap();

@@ -25,7 +25,7 @@ fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {
             windows.borrow_mut().react(arrives, secs(1))
         });
         for number in 0..3000 {
-            sim.start(Call::with_token(&token, &upload).jitter(number).boxed());
+            sim.start(Call::with_token(&token, &upload).with_jitter(number).boxed());
         }
         sim.run();
         for at in 0..3000 {

@@ -109,7 +109,7 @@ fn a_refused_token_is_dropped_also_by_a_call_that_must_not_go_on() {
         let mut sim = with_fake(custom(), keeps, &lark);
         assert!(finish(&mut sim, call()).is_ok());
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
-        let refused = finish(&mut sim, call().limits(Limits::one_attempt()));
+        let refused = finish(&mut sim, call().with_limits(Limits::one_attempt()));
         assert_eq!(code(refused), Some(Code::TENANT_TOKEN_INVALID));
         assert!(finish(&mut sim, call()).is_ok());
         assert_eq!(lark.borrow().count(Route::TenantAccessToken), 2);
@@ -124,7 +124,7 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
         assert!(finish(&mut sim, call()).is_ok());
         let text = sim.session.export_token(sim.clock(), sim.clock(), None).unwrap();
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
-        assert!(finish(&mut sim, call().limits(Limits::one_attempt())).is_err());
+        assert!(finish(&mut sim, call().with_limits(Limits::one_attempt())).is_err());
         // Without a token, and with the next one.
         for _ in 0..2 {
             let error =
@@ -146,7 +146,7 @@ fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
     let texts = ["t-1", "t-2", "t-3"].map(|token| exported(custom(), now, token, 7200));
     for text in &texts {
         session.import_token(now, now, None, text).unwrap();
-        let mut call = call().limits(Limits::one_attempt());
+        let mut call = call().with_limits(Limits::one_attempt());
         let Step::Send(_) = call.next(&mut session, now) else { panic!() };
         let parsed = call.read(refusal(400, INVALID));
         call.received(&mut session, now, parsed);

@@ -156,7 +156,7 @@ fn a_renewal_takes_no_more_than_half_of_the_time_that_a_call_has() {
         let mut sim = warm(keeps, 7200, |_, _, _| hangs());
         sim.run_until(secs(6000));
         let limits = Limits::default().total(millis(800)).attempts(1);
-        assert!(finish(&mut sim, call().limits(limits)).is_ok());
+        assert!(finish(&mut sim, call().with_limits(limits)).is_ok());
         assert_eq!(sim.took(1), millis(500));
         assert_eq!(sim.count(TOKEN), 2);
     }

@@ -38,7 +38,7 @@ struct Run {
 /// Runs a call to its end; `told` is asked what becomes of each send, which takes 10 ms.
 fn run(endpoint: &Raw<IgnoredAny>, limits: Limits, mut told: impl FnMut(usize) -> Told) -> Run {
     let mut session: Session = session();
-    let mut call = Call::<_, Cut>::new(endpoint).limits(limits);
+    let mut call = Call::<_, Cut>::new(endpoint).with_limits(limits);
     let (mut sends, mut fetches) = (Vec::new(), 0);
     let mut elapsed = Duration::ZERO;
     let start = UNIX_EPOCH + secs(1_800_000_000);
@@ -81,8 +81,8 @@ const PAGE: &str = "<html>an error page</html>";
 #[test]
 fn the_answer_decides_whether_a_request_is_sent_again() {
     use Outcome::{NotSent, Refused, Unknown};
-    // The requests within four attempts, of an endpoint that is safe to send again and of one that is not; the outcome of
-    // the last error; the wait before the second send, in milliseconds, from and to.
+    // The requests within four attempts, of an endpoint that is safe to send again and of one that is not; the outcome
+    // of the last error; the wait before the second send, in milliseconds, from and to.
     type Row = (&'static str, fn() -> Told, [usize; 2], Outcome, [u64; 2]);
     const BACKOFF: [u64; 2] = [250, 500];
     const NONE: [u64; 2] = [0, 0];
@@ -182,12 +182,12 @@ fn an_earlier_failure_that_left_the_outcome_open_is_named_beside_the_last_one() 
             _ => Reply(refusal(403, 90_213)),
         });
         let error = run.result.unwrap_err();
-        assert_eq!(error.lark().unwrap().api().unwrap().code, Code::SHEET_PERMISSION);
+        assert_eq!(error.api().unwrap().code, Code::SHEET_PERMISSION);
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert!(error.earlier().unwrap().to_string().starts_with(earlier));
         let told = error.to_string();
         let last = told.find("code 90213").unwrap();
-        let named = told.find("an earlier try may have been carried out").unwrap();
+        let named = told.find("an earlier attempt may have been carried out").unwrap();
         assert!(last < named && told[named..].contains(earlier), "{told}");
     }
 }

@@ -80,7 +80,7 @@ fn token_requests_cost_no_attempt_of_the_call() {
     for keeps in BOTH {
         let lark = lark();
         let mut sim = with_fake(with_ticket(), keeps, &lark);
-        assert!(finish(&mut sim, call_for(ONE).limits(Limits::one_attempt())).is_ok());
+        assert!(finish(&mut sim, call_for(ONE).with_limits(Limits::one_attempt())).is_ok());
         assert_eq!((asked(&sim), sim.count(PUT)), ([1, 1], 1));
     }
 }
@@ -163,7 +163,7 @@ fn an_app_token_that_is_refused_although_fresh_ends_the_series_and_no_other_tena
         for _ in 0..5 {
             let error = finish(&mut sim, call_for(OTHER)).as_ref().unwrap_err();
             assert_eq!(error.route, Route::StoreTenantAccessToken.path());
-            assert_eq!(error.lark().unwrap().api().unwrap().code, Code::APP_TOKEN_INVALID);
+            assert_eq!(error.api().unwrap().code, Code::APP_TOKEN_INVALID);
         }
         // The first of the session, and one after the first refusal.
         assert_eq!(asked(&sim), [2, 1 + 1 + 5 * 4]);
@@ -423,7 +423,7 @@ fn a_store_apps_token_is_imported_by_tenant() {
         let mut sim = simulate(store(), keeps, |_, _, _| hangs());
         let calls = [ONE, OTHER].map(|key| {
             let limits = Limits::default().total(secs(100));
-            sim.start(call_for(key).limits(limits).boxed())
+            sim.start(call_for(key).with_limits(limits).boxed())
         });
         sim.run_until(secs(1));
         let text = exported(with_ticket(), sim.clock(), "t-1", 7200);

@@ -71,8 +71,8 @@ fn a_call_with_the_patience_waits_for_the_ticket() {
             let lark = RefCell::new(FakeLark::new());
             let mut sim = with_fake(store(), keeps, &lark);
             let tasks = [180, 60, 180, 149, 151]
-                .map(|seconds| sim.start(call_for(ONE).limits(patient(seconds)).boxed()));
-            let late = sim.start_at(secs(119), call_for(ONE).limits(patient(60)).boxed());
+                .map(|seconds| sim.start(call_for(ONE).with_limits(patient(seconds)).boxed()));
+            let late = sim.start_at(secs(119), call_for(ONE).with_limits(patient(60)).boxed());
             sim.run_until(secs(120));
             if arrives {
                 push_ticket(&mut sim, &lark);
@@ -238,7 +238,7 @@ fn callers_that_give_up_do_not_ask_for_the_ticket_again() {
     for keeps in BOTH {
         let mut sim = simulate(store(), keeps, |_, _, _| after(millis(100), granted("t-1", 1)));
         for second in 0..290 {
-            let task = sim.start_at(secs(second), call_for(ONE).limits(patient(600)).boxed());
+            let task = sim.start_at(secs(second), call_for(ONE).with_limits(patient(600)).boxed());
             sim.drop_at(secs(second) + millis(500), task);
         }
         sim.run_until(secs(300));

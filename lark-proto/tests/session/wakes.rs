@@ -70,7 +70,7 @@ fn a_call_that_leaves_its_lane_names_the_next_one_and_no_other() {
         let (upload, given) = (upload().with_serial_key("sheet"), given());
         let mut hand = Hand::new();
         let call = || Upload::with_token(&given, &upload);
-        let mut first = call().limits(total(10));
+        let mut first = call().with_limits(total(10));
         if case == "given up before its request" {
             // It drives a token request.
             first = Call::new(&upload);
@@ -96,7 +96,7 @@ fn a_call_that_leaves_a_lane_from_behind_names_none() {
     let mut first = Call::with_token(&given, &upload);
     hand.sends(&mut first);
     let mut calls = [total(600), total(5), total(600)]
-        .map(|limits| hand.queue(Call::with_token(&given, &upload).limits(limits)));
+        .map(|limits| hand.queue(Call::with_token(&given, &upload).with_limits(limits)));
     calls[0].cancel(&mut hand.session);
     hand.now += secs(5);
     hand.ends(&mut calls[1]);
@@ -109,7 +109,8 @@ fn a_call_that_leaves_a_lane_from_behind_names_none() {
 fn an_answer_that_ends_the_busy_time_of_others_names_them() {
     let (upload, given) = (upload().with_serial_key("sheet"), given());
     let mut hand = Hand::new();
-    let call = |busy| Call::with_token(&given, &upload).limits(Limits::default().busy(secs(busy)));
+    let call =
+        |busy| Call::with_token(&given, &upload).with_limits(Limits::default().busy(secs(busy)));
     let mut first = call(120);
     hand.sends(&mut first);
     let mut calls = [120, 60, 300, 120].map(|busy| hand.queue(call(busy)));
@@ -134,7 +135,7 @@ fn an_answer_that_ends_the_busy_time_of_others_names_them() {
     assert_eq!(named, late);
     for at in [0, 1, 3] {
         let error = hand.ends(&mut calls[at]);
-        assert_eq!(error.lark().unwrap().api().unwrap().code.0, 90_235);
+        assert_eq!(error.api().unwrap().code.0, 90_235);
     }
     assert_eq!(hand.named(), [id(&calls[2])]);
 }
@@ -161,8 +162,8 @@ fn a_call_that_leaves_a_gate_names_the_calls_that_take_its_place() {
         let mut hand = Hand::new();
         let call = || Upload::with_token(&given, &upload);
         let first = match case {
-            "out of time" => call().limits(total(10)),
-            "out of patience" => call().limits(Limits::default().longest_wait(secs(20))),
+            "out of time" => call().with_limits(total(10)),
+            "out of patience" => call().with_limits(Limits::default().longest_wait(secs(20))),
             _ => call(),
         };
         let mut late = call();
@@ -220,7 +221,7 @@ fn a_call_that_leaves_a_gate_to_renew_the_token_names_the_calls_behind_it() {
     // The renewal is over, and the call that drove it goes on.
     hand.answers(&mut first, token("t-2"));
     hand.waits(&mut first);
-    hand.waits(&mut third.limits(Limits::default()));
+    hand.waits(&mut third.with_limits(Limits::default()));
 }
 
 #[test]
@@ -314,7 +315,7 @@ fn the_first_in_a_token_queue_names_the_next_call_when_it_ends() {
         let mut hand = Hand::new();
         let patience = if case == "out of patience" { 1 } else { 60 };
         let limits = total(30).longest_wait(secs(patience));
-        let mut first = Call::new(&upload).limits(limits);
+        let mut first = Call::new(&upload).with_limits(limits);
         hand.fetches(&mut first);
         let mut second = hand.queue(Call::new(&upload));
         hand.answers(&mut first, limited("30"));

@@ -30,8 +30,8 @@ const TWO: Limits = Limits::one_attempt().attempts(2);
 /// Enough for a reply on loopback.
 const SECOND: Limits = Limits::one_attempt().total(Duration::from_secs(1));
 
-/// All scenarios. None lasts longer than [2.1 s](field@Scenario::lasts), and few longer than half a second, since some clients
-/// run them in real time.
+/// All scenarios. None lasts longer than [2.1 s](field@Scenario::lasts), and few longer than half a second, since some
+/// clients run them in real time.
 ///
 /// # Errors
 /// There are none: each value of the list is valid.

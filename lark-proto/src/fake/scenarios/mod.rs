@@ -37,7 +37,7 @@
 //! #             Some(tenant) => Call::for_tenant(tenant.clone(), target),
 //! #             None => Call::new(target),
 //! #         };
-//! #         let (mut call, mut now) = (call.limits(self.1), std::time::UNIX_EPOCH);
+//! #         let (mut call, mut now) = (call.with_limits(self.1), std::time::UNIX_EPOCH);
 //! #         loop {
 //! #             match call.next(&mut session, now) {
 //! #                 Step::Send(outgoing) => {

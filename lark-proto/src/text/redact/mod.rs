@@ -1,4 +1,4 @@
-//! Texts from elsewhere, cleared of secrets.
+//! Redaction: foreign texts with `***` in place of secrets.
 
 mod patterns;
 mod plain;
@@ -25,13 +25,14 @@ impl Secrets {
         Self { authorization, in_body }
     }
 
-    /// The first `max` bytes of `text` at most, as by [`excerpt`], with `***` in place of each secret of the request and
-    /// of whatever looks like a secret. The work is linear in `max` and the length of the secrets.
+    /// The first `max` bytes of `text` at most, as by [`excerpt`], with `***` in place of each secret of the request
+    /// and of whatever looks like a secret. The work is linear in `max` and the length of the secrets.
     pub(crate) fn clear(&self, text: &[u8], max: usize) -> String {
         if self.is_plain_id(text) {
             return excerpt(text, max);
         }
-        // A secret that begins before the cut is told by its end too, where an escape takes six bytes or more.
+        // A secret that begins before the cut is searched for to its end, where each byte may be an escape of six bytes
+        // or more.
         let longest = self.known().map(<[u8]>::len).max().unwrap_or(0);
         let seen = max.saturating_add(longest.saturating_mul(8)).saturating_add(512);
         let seen = text.get(..seen).unwrap_or(text);
@@ -62,8 +63,8 @@ impl Secrets {
         cleaned(shown.get(..fits).unwrap_or_default(), is_cut)
     }
 
-    /// Whether `text` is short, of letters and digits, and without a secret of the request, as most log ids are. No memory is
-    /// needed to tell, so that a success with its log id costs no more than the log id.
+    /// Whether `text` is short, of letters and digits, and without a secret of the request, as most log ids are. The
+    /// check allocates nothing, so a success with its log id allocates only the log id.
     fn is_plain_id(&self, text: &[u8]) -> bool {
         let is_in_text = |secret: &[u8]| {
             text.windows(secret.len()).any(|window| window.eq_ignore_ascii_case(secret))
@@ -88,19 +89,19 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// A shorter secret is not looked for: it would hide parts of words, and it could be guessed anyway. Those that the service
-/// hands out have 32 characters and more.
+/// Shorter secrets are not searched for, because they would hide parts of words. The service's own secrets have 32
+/// characters or more.
 const SHORTEST: usize = 8;
 
 /// How often a text is unescaped: an escape may be escaped itself.
 const DEPTH: usize = 3;
 
-/// What is looked for to find `secret`, in lower case: the secret itself and, if it holds escapes, what they stand for,
-/// because the text is unescaped too.
+/// The needles with which `secret` is searched for, in lower case: the secret itself and, if it holds escapes, its
+/// unescaped forms, because the text is unescaped too.
 fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut plain = Plain::new(secret);
     let mut needles = vec![plain.dense().0];
-    // What is left of a secret that is nothing but escapes may occur anywhere.
+    // A secret that consists of escapes becomes so short that it may occur in any text.
     while plain.unescape() {
         let needle = plain.dense().0;
         if needle.len() < SHORTEST / 2 {
@@ -111,7 +112,7 @@ fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
     needles
 }
 
-/// `part` without the user and password of a URL: without all that stands between the scheme and the last `@`, because a
+/// `part` without the user and password of a URL: everything between the scheme and the last `@` is replaced, because a
 /// password may hold any character.
 pub(crate) fn without_user_info(part: &[u8]) -> Vec<u8> {
     let Some(at) = memchr::memrchr(b'@', part) else { return part.to_vec() };
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_secret_is_cleared() {
+    fn a_text_that_looks_like_a_secret_is_cleared() {
         for (text, shown) in [
             // Tokens by their beginning.
             (format!("invalid token {TOKEN}."), "invalid token ***"),
@@ -176,6 +177,13 @@ mod tests {
             ("X-App-Secret: s3cret\r\nX: 1".into(), "X-App-Secret: ***  X: 1"),
             ("token => 123".into(), "token => ***"),
             ("access_token = eyJh, x".into(), "access_token = ***, x"),
+            ("app_secret：s3cret，x".into(), "app_secret：***"),
+            ("app_secret\tdskLLdkasdKsdfjkl is wrong".into(), "app_secret *** is wrong"),
+            ("invalid app secret  dskLLdkasdKsdfjkl".into(), "invalid app secret  ***"),
+            ("<app_secret>s3cret</app_secret>".into(), "<app_secret>***</app_secret>"),
+            ("&lt;token&gt;s3cret&lt;/token&gt;".into(), "&lt;token&gt;***&lt;/token&gt;"),
+            ("authorization=Bearer+s3cret".into(), "authorization=***"),
+            ("?x=Bearer+s3cret".into(), "?x=Bearer+***"),
         ] {
             assert_eq!(clear(&text), shown, "{text}");
         }
@@ -201,6 +209,12 @@ mod tests {
             "The header must be `Bearer <token>`; a bearer token is missing",
             "app secret invalid",
             "token: invalid",
+            "token: invalid.",
+            "a bearer token. Basic information: name, Basic 版本",
+            "token：无效, app_secret=无效",
+            "the app secret of cli_x; access_token shtcn",
+            "invalid token shtcngNygNfuqhxTBf588jwgWbJ",
+            "put <token> into the header, <token>. <token>now",
             "access_token: expired, app_ticket: ",
             "app_secret=",
             r#"{"app_secret":"","code":10003,"access_token":null}"#,
@@ -230,6 +244,7 @@ mod tests {
             each(|c| format!("%25{c:02X}")),
             each(|c| format!("\\u{c:04x}")),
             each(|c| format!("\\\\u{c:04X}")),
+            each(|c| format!("\\x{c:02X}")),
             each(|c| format!("&#{c};")),
             each(|c| format!("&#x{c:x};")),
             serde_json::to_string(secret).unwrap().trim_matches('"').to_owned(),
@@ -246,7 +261,7 @@ mod tests {
         assert_eq!(secrets.clear(b"<P1AIN-T0KEN>", 60), "<***>");
         assert_eq!(format!("{secrets:?}"), "Secrets(***)");
         assert_eq!(clear_of("0123abcd", "0123ABCD"), "***");
-        // Too short to be told from a word.
+        // A shorter secret cannot be told from a word.
         assert_eq!(clear_of("secret", "app secret invalid"), "app secret invalid");
     }
 
@@ -304,6 +319,8 @@ mod tests {
             "token:\"",
             "token:\" ",
             "token:{",
+            "app_secret ",
+            "<token>",
             ": ",
             "{",
             " ",
@@ -313,7 +330,8 @@ mod tests {
             let text = piece.repeat(1 << 20);
             let started = Instant::now();
             secrets.clear(text.as_bytes(), 100_000);
-            // An unoptimised build takes a few tenths of a second, and more than ten seconds where the work is quadratic.
+            // An unoptimised build takes a few tenths of a second, and more than ten seconds where the work is
+            // quadratic.
             assert!(started.elapsed() < Duration::from_secs(5), "{piece}: {:?}", started.elapsed());
         }
     }

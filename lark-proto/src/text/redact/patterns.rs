@@ -1,15 +1,16 @@
-//! What looks like a secret.
+//! Finds parts of a text that look like a secret.
 
-use memchr::{memchr_iter, memchr2_iter, memmem};
+use memchr::{memchr_iter, memchr3_iter, memmem};
 
-/// Calls `found` with the place of each part of `text` that looks like a secret: a token by its beginning, and the value of
-/// `Bearer` or of a name such as `app_secret`.
+/// Calls `found` with the place of each part of `text` that looks like a secret: a token by its beginning, and the
+/// value of `Bearer` or of a name such as `app_secret`.
 pub(super) fn find(text: &[u8], found: &mut impl FnMut(usize, usize)) {
     tokens(text, found);
     values(text, found);
 }
 
-/// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` with 16 more of a token's characters, which are not words or a file name.
+/// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` with 16 more of a token's characters, which are not words or a file
+/// name.
 fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let is_start = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
@@ -25,7 +26,7 @@ fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         if start < done || !is_start(start) {
             continue;
         }
-        // The rest of a run that is ordinary is ordinary too.
+        // The tail of an ordinary run is ordinary too.
         done = end_of(text, dash + 1, is_of_token);
         let run = text.get(dash + 1..done).unwrap_or_default();
         if run.len() >= 16 && !is_ordinary(run) {
@@ -74,24 +75,50 @@ fn is_word(text: &[u8]) -> bool {
     text.len() < 16 && is_in_one_case && text.iter().all(u8::is_ascii_alphabetic)
 }
 
-/// Finds what follows `Bearer`, and what follows a secret's name and `:` or `=`: as in JSON, a query or a header.
+/// Whether `value` is a word, with the punctuation behind it, or not of ASCII, as no secret is.
+fn is_prose(value: &[u8]) -> bool {
+    let is_mark = |byte: &u8| matches!(byte, b':' | b'.' | b'!' | b'?');
+    let end = value.iter().rposition(|byte| !is_mark(byte)).map_or(0, |last| last + 1);
+    is_foreign(value) || value.get(..end).is_some_and(is_word)
+}
+
+/// Whether `value` has no letter or digit of ASCII.
+fn is_foreign(value: &[u8]) -> bool {
+    !value.iter().any(u8::is_ascii_alphanumeric)
+}
+
+/// Finds what follows `Bearer`, and what follows a secret's name: behind `:` or `=`, as in JSON, a query or a header; behind
+/// a space, where it looks like a secret; and in an element of XML.
 fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let mut done = 0;
-    for colon in memchr2_iter(b':', b'=', text) {
+    for colon in memchr3_iter(b':', b'=', b' ', text) {
+        if colon < done {
+            continue;
+        }
         let name = text.get(..colon).map(name_at_end).unwrap_or_default();
-        if colon < done || !is_secret_name(name) {
+        if !is_secret_name(name) {
+            continue;
+        }
+        if text.get(colon) == Some(&b' ') {
+            let start = end_of(text, colon, |byte| byte == b' ');
+            let end = end_of(text, start, is_of_token);
+            let run = text.get(start..end).unwrap_or_default();
+            if !is_any_token(name) && run.len() >= 16 && !is_ordinary(run) {
+                find(start, end);
+                done = end;
+            }
             continue;
         }
         let start = end_of(text, colon + 1, |byte| matches!(byte, b' ' | b'>'));
         let (start, end) = match text.get(start) {
             Some(quote @ (b'"' | b'\'')) => (start + 1, end_of_quoted(text, start + 1, *quote)),
-            // Where nested JSON ends does not matter: nothing behind it is worth the risk.
+            // The end of nested JSON is not searched for: the rest of the text is cleared.
             Some(b'[' | b'{') => (start, text.len()),
             _ => {
                 let end = end_of(text, start, is_of_value);
-                let is_prose =
-                    text.get(colon) == Some(&b':') && text.get(start..end).is_some_and(is_word);
-                (start, if is_prose { start } else { end })
+                let value = text.get(start..end).unwrap_or_default();
+                let is_word = text.get(colon) == Some(&b':') && is_prose(value);
+                (start, if is_word || is_foreign(value) { start } else { end })
             }
         };
         if start < end {
@@ -99,17 +126,27 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         }
         done = end;
     }
+    for end_of_tag in memchr_iter(b'>', text) {
+        let tag = text.get(..end_of_tag).unwrap_or_default();
+        let name = name_at_end(tag);
+        let is_tag = tag.strip_suffix(name).is_some_and(|before| before.ends_with(b"<"));
+        let (start, end) = (end_of_tag + 1, end_of(text, end_of_tag + 1, is_of_value));
+        let is_long = |value: &[u8]| value.len() >= 4 && !is_prose(value);
+        if is_tag && is_secret_name(name) && text.get(start..end).is_some_and(is_long) {
+            find(start, end);
+        }
+    }
     let lower = text.to_ascii_lowercase();
     for scheme in [&b"bearer"[..], b"basic"] {
         let mut done = 0;
         for found in memmem::find_iter(&lower, scheme) {
             let gap = found + scheme.len();
-            let start = end_of(text, gap, |byte| matches!(byte, b' ' | b':' | b'='));
+            let start = end_of(text, gap, |byte| matches!(byte, b' ' | b':' | b'=' | b'+'));
             if found < done || gap == start {
                 continue;
             }
             let end = end_of(text, start, is_of_value);
-            if !text.get(start..end).is_some_and(is_word) {
+            if !text.get(start..end).is_some_and(is_prose) {
                 find(start, end);
             }
             done = end;
@@ -128,8 +165,8 @@ fn name_at_end(text: &[u8]) -> &[u8] {
     text.get(start..).unwrap_or_default()
 }
 
-/// Whether a value of this name is a secret: `app_secret`, `appSecret`, `X-App-Secret`, `tenant_access_token` and the like,
-/// but not the token of a spreadsheet.
+/// Whether a value of this name is a secret: `app_secret`, `appSecret`, `X-App-Secret`, `tenant_access_token` and the
+/// like, but not the token of a spreadsheet.
 fn is_secret_name(name: &[u8]) -> bool {
     const ENDS: [&[u8]; 9] = [
         b"secret",
@@ -144,8 +181,12 @@ fn is_secret_name(name: &[u8]) -> bool {
     ];
     let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
     let name: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
-    matches!(&*name, b"token" | b"idtoken" | b"ticket")
-        || ENDS.iter().any(|end| name.ends_with(end))
+    is_any_token(&name) || name == b"idtoken" || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether the name says a token, but not of what.
+fn is_any_token(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"token") || name.eq_ignore_ascii_case(b"ticket")
 }
 
 fn is_of_value(byte: u8) -> bool {
@@ -168,8 +209,8 @@ fn is_of_value(byte: u8) -> bool {
     )
 }
 
-/// Where the value ends that begins at `at`, behind `quote`: at the next quote that something follows which can stand behind
-/// a value, or at the end of the text.
+/// The end of the value that begins at `at`, after `quote`: the next quote that is followed by a character that can
+/// follow a value, or the end of the text.
 fn end_of_quoted(text: &[u8], at: usize, quote: u8) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let is_end = |end: &usize| {

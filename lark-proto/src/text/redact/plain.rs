@@ -1,4 +1,4 @@
-//! A text in which secrets are looked for: without its escapes, but with the place of each character.
+//! A text in which secrets are searched for: without its escapes, but with the place of each character.
 
 use memchr::memmem;
 
@@ -12,7 +12,7 @@ pub(super) struct Span {
     pub(super) end: usize,
 }
 
-/// A text in which secrets are looked for: one byte per character, and a space for each character that shows nothing.
+/// A text in which secrets are searched for: one byte per character, and a space for each invisible character.
 pub(super) struct Plain {
     bytes: Vec<u8>,
     /// Where each byte comes from.
@@ -71,8 +71,8 @@ impl Plain {
         Some(Span { start: first.start, end: last.end })
     }
 
-    /// Finds the `known` secrets in any letter case and with any spaces inside; and what looks like a secret: tokens by their
-    /// beginning, and the values of `Bearer` and of keys such as `app_secret`.
+    /// Finds the `known` secrets in any letter case and with any spaces inside; and what looks like a secret: tokens by
+    /// their beginning, and the values of `Bearer` and of keys such as `app_secret`.
     pub(super) fn find(&self, known: &[Vec<u8>], spans: &mut Vec<Span>) {
         let mut find = |start, end| spans.extend(self.span(start, end));
         patterns::find(&self.bytes, &mut find);
@@ -101,17 +101,22 @@ fn byte(c: char) -> u8 {
     if c.is_whitespace() || c.is_control() || misleads(c) {
         return b' ';
     }
-    u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER)
+    match c {
+        '：' => b':',
+        '＝' => b'=',
+        c => u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER),
+    }
 }
 
-/// The length of the escape that begins with `first`, and the character that it stands for: of JSON (`\/`, `\u002d`), of a
-/// URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
+/// The length of the escape that begins with `first`, and the character that it stands for: of JSON (`\/`, `\u002d`),
+/// of a server's log (`\x2d`), of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
 fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
     let code = |code: u32| char::from_u32(code).map_or(OTHER, byte);
     match (first, rest) {
         (b'\\', [c @ (b'/' | b'"' | b'\'' | b'\\'), ..]) => Some((2, *c)),
         (b'\\', [b'n' | b't' | b'r' | b'b' | b'f', ..]) => Some((2, b' ')),
         (b'\\', [b'u', a, b, c, d, ..]) => Some((6, code(hex(&[*a, *b, *c, *d])?))),
+        (b'\\', [b'x', a, b, ..]) => Some((4, code(hex(&[*a, *b])?))),
         (b'%', [a, b, ..]) => Some((3, code(hex(&[*a, *b])?))),
         (b'&', _) => {
             let len = rest.iter().take(10).position(|byte| *byte == b';')?;

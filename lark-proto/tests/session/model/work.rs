@@ -211,7 +211,7 @@ impl Work {
         call: Call<'w, O, Cut>,
         jitter: u64,
     ) -> Box<dyn Machine + 'w> {
-        Box::new(call.limits(self.plan.bounds.limits()).jitter(jitter).keep_events())
+        Box::new(call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events())
     }
 
     /// The service's error in a reply, if it is one.

@@ -71,8 +71,8 @@ impl<'w> World<'w> {
         assert!(self.session.is_idle(), "the session waits for a call that is over");
         self.assert_stored();
 
-        // Every pause is over, but for the one after a ticket was asked for. The session has to see a clock that was set
-        // back, since it counts from there.
+        // Every pause is over, but for the one after a ticket was asked for. The session has to see a clock that was
+        // set back, since it counts from there.
         self.watch.sees(self.clock);
         let _token = self.session.export_token(self.clock, self.clock, None);
         self.pass(Duration::from_secs(130));
