@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use hyper::rt::Timer;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
+#[cfg(feature = "tokio")]
+use lark_proto::network::ClientBuilder;
 use lark_proto::session::{Call, Outgoing, Purpose, Session, Step, TokenRequestId};
 use lark_proto::token::Authorizes;
 use lark_proto::values::{AppTicket, TenantKey};
@@ -72,10 +74,27 @@ struct Shared<S: Transport> {
 
 #[cfg(feature = "tokio")]
 impl Client {
-    /// A client with connections of its own, on tokio.
+    /// A client that connects directly, without the environment's proxy, on tokio. [`Client::builder`] has settings for
+    /// the network; this is the same as its default otherwise.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         Self::with_service(site, app, crate::Pool::new(), hyper_util::rt::TokioTimer::new())
+    }
+
+    /// The settings of a client: proxy, certificates, user agent, timeouts, limits. Without a setting for the proxy, the
+    /// environment's is used ([`Proxy::from_env`](lark_proto::network::Proxy::from_env)).
+    ///
+    /// ```no_run
+    /// use lark_hyper::Client;
+    /// use lark_proto::{App, Site};
+    ///
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = Client::builder(Site::FEISHU, app).roots(&std::fs::read("corp.pem")?).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn builder(site: Site, app: App) -> ClientBuilder<Self> {
+        ClientBuilder::new(site, app)
     }
 }
 
@@ -96,7 +115,15 @@ impl<S: Transport> Client<S> {
         service: S,
         timer: impl Timer + Send + Sync + 'static,
     ) -> Self {
-        let parker = Arc::new(Parker::new(Session::new(site, app), Clock::new(timer)));
+        Self::over(Session::new(site, app), service, timer)
+    }
+
+    pub(crate) fn over(
+        session: Session,
+        service: S,
+        timer: impl Timer + Send + Sync + 'static,
+    ) -> Self {
+        let parker = Arc::new(Parker::new(session, Clock::new(timer)));
         let shared = Shared { parker, kept: Kept::new() };
         Self {
             service,

@@ -11,18 +11,21 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::vec;
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
+use lark_proto::Invalid;
+use lark_proto::network::Proxy;
 use lark_proto::session::Phases;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use crate::deadline::{Deadline, Task};
-use crate::error::{Timeout, TransportError};
+use crate::error::{Timeout, TransportError, causes};
 
 /// A connection whose peer takes no bytes for this time is closed.
 const MAX_STALL: Duration = Duration::from_secs(60);
@@ -84,11 +87,22 @@ pub(crate) struct Connector(Arc<dyn Fn(Uri, Phases) -> Opening + Send + Sync>);
 
 impl Connector {
     /// TCP, and TLS by `config` for `https`.
-    pub(crate) fn tls(config: ClientConfig) -> Self {
+    pub(crate) fn direct(config: ClientConfig) -> Self {
         let config = Arc::new(config);
         Self(Arc::new(move |uri, phases| {
-            Box::pin(open(lookup(uri.clone()), config.clone(), uri, phases))
+            Box::pin(open(lookup(uri.clone()), Way::Direct, config.clone(), uri, phases))
         }))
+    }
+
+    /// The same through `proxy`, if there is one.
+    pub(crate) fn tls(config: ClientConfig, proxy: Option<&Proxy>) -> Result<Self, Invalid> {
+        let Some(proxy) = proxy else { return Ok(Self::direct(config)) };
+        let (way, address) = Way::through(proxy).ok_or_else(|| proxy.refused())?;
+        let config = Arc::new(config);
+        Ok(Self(Arc::new(move |uri, phases| {
+            let (lookup, way) = (lookup(address.clone()), way.clone());
+            Box::pin(open(lookup, way, config.clone(), with_port(uri), phases))
+        })))
     }
 
     /// By a function of the caller's, which has the time of both phases because it may look up the host too.
@@ -137,9 +151,50 @@ impl Future for Opened {
     }
 }
 
-/// Opens a connection to the addresses that `lookup` finds.
+/// The way to a host.
+#[derive(Clone)]
+enum Way {
+    Direct,
+    /// A proxy that opens a tunnel on `CONNECT`, with its credentials.
+    Tunnel(Uri, Option<HeaderValue>),
+    /// A SOCKS5 proxy, which resolves the host's name, with its credentials.
+    Socks5(Uri, Option<(String, String)>),
+}
+
+impl Way {
+    fn proxy(&self) -> Option<&Uri> {
+        match self {
+            Self::Direct => None,
+            Self::Tunnel(proxy, _) | Self::Socks5(proxy, _) => Some(proxy),
+        }
+    }
+
+    /// The way through `proxy`, and its address. `None` if its credentials cannot be sent.
+    fn through(proxy: &Proxy) -> Option<(Self, Uri)> {
+        let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
+        let way = match (proxy.is_socks5(), proxy.credentials()) {
+            (false, _) => Self::Tunnel(address.clone(), proxy.authorization()),
+            (true, credentials) => {
+                let owned = credentials.map(|(user, password)| (user.into(), password.into()));
+                Self::Socks5(address.clone(), owned)
+            }
+        };
+        Some((way, address))
+    }
+}
+
+/// The URI with its port written out, without which a tunnel would lead to port 443.
+fn with_port(uri: Uri) -> Uri {
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+    let host = uri.host().unwrap_or_default();
+    Uri::try_from(format!("{scheme}://{host}:{port}")).unwrap_or(uri)
+}
+
+/// Opens a connection over the addresses that `lookup` finds: those of the host, or of the proxy on the way to it.
 async fn open(
     lookup: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+    way: Way,
     config: Arc<ClientConfig>,
     uri: Uri,
     phases: Phases,
@@ -151,8 +206,70 @@ async fn open(
     http.set_nodelay(true);
     // hyper-util divides it among the addresses of a family, so that a dead address leaves time for the next one.
     http.set_connect_timeout(Some(phases.connect));
-    let opening = HttpsConnector::from((http, config)).call(uri);
-    let stream = timed(phases.connect, Timeout::Connect, opening).await??;
+    let proxy = way.proxy().map(Uri::to_string);
+    let opening = async {
+        match way {
+            Way::Direct => secure(http, config, uri).await,
+            Way::Tunnel(proxy, credentials) => {
+                let tunnel = Tunnel::new(proxy, http);
+                let tunnel = match credentials {
+                    Some(value) => tunnel.with_auth(value),
+                    None => tunnel,
+                };
+                secure(tunnel, config, uri).await
+            }
+            Way::Socks5(proxy, credentials) => {
+                let socks = SocksV5::new(proxy, http);
+                let socks = match credentials {
+                    Some((user, password)) => socks.with_auth(user, password),
+                    None => socks,
+                };
+                secure(socks, config, uri).await
+            }
+        }
+    };
+    let opened = timed(phases.connect, Timeout::Connect, opening).await?;
+    match proxy {
+        Some(proxy) => opened.map_err(|error| ThroughProxy { proxy, error }.into()),
+        None => opened,
+    }
+}
+
+/// Why no connection could be opened through a proxy.
+#[derive(Debug)]
+struct ThroughProxy {
+    proxy: String,
+    error: BoxError,
+}
+
+impl fmt::Display for ThroughProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "through the proxy {}", self.proxy)?;
+        // hyper-util tells this status only, and in words.
+        if causes(&*self.error).any(|cause| cause.to_string().contains("proxy authorization")) {
+            f.write_str(" (HTTP 407)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ThroughProxy {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.error)
+    }
+}
+
+/// Opens a connection by `connector`, with TLS for `https`.
+async fn secure<C>(
+    connector: C,
+    config: Arc<ClientConfig>,
+    uri: Uri,
+) -> Result<Connection, BoxError>
+where
+    C: Service<Uri, Error: Into<BoxError>, Future: Send> + 'static,
+    C::Response: connect::Connection + Read + Write + Send + Unpin + 'static,
+{
+    let stream = HttpsConnector::from((connector, config)).call(uri).await?;
     let is_http2 = connect::Connection::connected(&stream).is_negotiated_h2();
     Ok(Connection::new(stream).http2(is_http2))
 }
@@ -314,7 +431,8 @@ mod tests {
             .with_no_client_auth();
         let uri = Uri::from_static("https://localhost/");
         let start = tokio::time::Instant::now();
-        let error = open(pending(), config.into(), uri, Phases::of(0)).await.unwrap_err();
+        let error =
+            open(pending(), Way::Direct, config.into(), uri, Phases::of(0)).await.unwrap_err();
         let timeout = error.downcast_ref();
         assert!(matches!(timeout, Some(TransportError::Timeout(Timeout::Resolve))), "{error:?}");
         assert_eq!(start.elapsed().as_secs(), 10);

@@ -58,6 +58,8 @@
 //! * `fake-server`: [`FakeServer`], a Lark of your own on loopback for tests of any client in any language.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(feature = "tokio")]
+mod builder;
 mod client;
 mod clock;
 mod collect;

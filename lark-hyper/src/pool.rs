@@ -10,21 +10,22 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
-use hyper_rustls::ConfigBuilderExt;
 use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use lark_proto::session::Phases;
-use rustls::ClientConfig;
+use lark_proto::session::{Phase, Phases};
 use tokio::runtime::Handle;
 
+use crate::builder::{USER_AGENT, tls};
 use crate::connection::{Connection, Connector, PHASES};
 use crate::deadline::Deadline;
 use crate::error::{Timeout, TransportError, causes};
 use crate::frames::{BodyProgress, Frames, FreshConnection};
+
+/// The most idle HTTP/1.1 connections that a pool keeps for each host.
+const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests may go on on another one.
@@ -41,24 +42,16 @@ pub struct Pool {
     client: legacy::Client<Connector, Frames>,
     /// The client for requests with [`FreshConnection`], which keeps no idle connection.
     fresh: legacy::Client<Connector, Frames>,
+    user_agent: HeaderValue,
+    /// The times that replace those of a request's phases.
+    timeouts: Arc<[(Phase, Duration)]>,
 }
 
 impl Pool {
     /// A pool whose TLS is by rustls with ring and trusts the roots of webpki-roots.
     #[must_use]
     pub fn new() -> Self {
-        // Named, since rustls has no default provider if a build enables several.
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
-        let versions = ClientConfig::builder_with_provider(ring)
-            .with_safe_default_protocol_versions()
-            .expect("ring has what TLS needs");
-        Self::with_tls(versions.with_webpki_roots().with_no_client_auth())
-    }
-
-    fn with_tls(mut config: ClientConfig) -> Self {
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Self::over(Connector::tls(config))
+        Self::over(Connector::direct(tls(None)), MAX_IDLE_CONNECTIONS)
     }
 
     /// A pool of connections that `connect` opens: through a proxy, with certificates or to addresses of the caller's
@@ -88,22 +81,36 @@ impl Pool {
         R: Future<Output = Result<Connection, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        Self::over(Connector::given(connect))
+        Self::over(Connector::given(connect), MAX_IDLE_CONNECTIONS)
     }
 
-    fn over(connector: Connector) -> Self {
+    pub(crate) fn over(connector: Connector, idle: usize) -> Self {
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             // Shorter than the idle timeout of servers, since a request on a connection that they close is lost.
             .pool_idle_timeout(Duration::from_secs(15))
+            .pool_max_idle_per_host(idle)
             // Without pings a dead HTTP/2 connection would be used for as long as there are calls. Their timeout is
             // long because a ping waits behind the data in flight on a slow link.
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(60));
         let client = builder.build(connector.clone());
-        Self { client, fresh: builder.pool_max_idle_per_host(0).build(connector) }
+        Self {
+            client,
+            fresh: builder.pool_max_idle_per_host(0).build(connector),
+            user_agent: HeaderValue::from_static(USER_AGENT),
+            timeouts: Arc::default(),
+        }
+    }
+
+    pub(crate) fn with_user_agent(self, user_agent: HeaderValue) -> Self {
+        Self { user_agent, ..self }
+    }
+
+    pub(crate) fn with_timeouts(self, timeouts: &[(Phase, Duration)]) -> Self {
+        Self { timeouts: timeouts.into(), ..self }
     }
 }
 
@@ -125,12 +132,14 @@ impl Service<Request<Frames>> for Pool {
     type Future = ReplyFuture;
 
     fn call(&self, mut request: Request<Frames>) -> ReplyFuture {
-        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(agent));
+        request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
         let len = request.body().size_hint().lower();
         let progress = request.body().progress();
         let given = request.extensions().get::<Phases>();
         let phases = given.copied().unwrap_or(Phases::of(len));
+        let phases =
+            self.timeouts.iter().fold(phases, |phases, (phase, time)| phases.with(*phase, *time));
+        request.extensions_mut().insert(phases);
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);

@@ -36,6 +36,7 @@
 //! * [`error`]: the errors, by their origin: a value of the caller's, a reply, or the transport.
 //! * [`session`]: a whole call, from its token to its result, as a state machine for any transport: token renewal,
 //!   retries, rate limits and the order of writes.
+//! * [`network`]: the settings of a client: proxy, certificates, timeouts.
 //! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
 //! * `fake` (with the feature of the same name): a strict Lark in memory to test against.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -46,8 +47,8 @@ pub mod endpoints;
 pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod network;
 mod path;
-mod proxy;
 mod reply;
 pub mod session;
 mod site;

@@ -215,7 +215,8 @@ pub(crate) fn host(text: &str) -> Option<String> {
     };
     // A name whose last label is a number would be read as an address, as `127.1` is by some.
     let last = text.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
+        || last.to_ascii_lowercase().starts_with("0x");
     let is_name = text.len() <= 253 && text.split('.').all(is_label) && !is_number;
     is_name.then(|| text.to_ascii_lowercase())
 }
@@ -337,7 +338,7 @@ mod tests {
             ("https://999.1.1.1", InvalidKind::BadSite),
             ("http://127.1", InvalidKind::BadSite),
             ("https://2130706433", InvalidKind::BadSite),
-            ("https://1.2.3.0x4", InvalidKind::BadSite),
+            ("https://1.2.3.0X4", InvalidKind::BadSite),
             ("https://open.feishu.cn//", InvalidKind::BadSite),
             ("https://open.feishu.cn?x", InvalidKind::BadSite),
             ("https://open.feishu.cn?", InvalidKind::BadSite),

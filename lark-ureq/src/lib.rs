@@ -17,6 +17,7 @@
 //! ```
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod builder;
 mod clock;
 mod parker;
 mod permanence;
@@ -33,6 +34,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
+use lark_proto::network::ClientBuilder;
 use lark_proto::session::{Broken, Call, Outgoing, Permanence, Phases, Purpose, Session, Step};
 use lark_proto::token::Authorizes;
 use lark_proto::values::{AppTicket, TenantKey};
@@ -45,7 +47,7 @@ use crate::permanence::permanence;
 pub use clock::Clock;
 pub use {lark_proto, ureq};
 
-/// The number of idle connections that the agent of [`Client::new`] keeps.
+/// The number of idle connections that a client keeps, for up to 15 s each: one for each of as many threads.
 const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// Why a call failed.
@@ -90,30 +92,28 @@ struct Shared {
 }
 
 impl Client {
-    /// A client with connections of its own. It keeps up to 32 idle connections for up to 15 s.
+    /// A client that connects directly, without the environment's proxy. [`Client::builder`] has settings for the
+    /// network; this is the same as its default otherwise.
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
-        let agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-        let mut config = ureq::Agent::config_builder()
-            .user_agent(agent)
-            // The bytes must not depend on the features of ureq that the rest of a build enables.
-            .accept("")
-            .accept_encoding("")
-            // More than 64 KiB, the longest head that ureq accepts, so that ureq can tell that a head is longer.
-            .input_buffer_size(65 << 10)
-            // A larger buffer gains nothing over TLS, which writes record by record.
-            .output_buffer_size(32 << 10)
-            // A connection for each of up to 32 threads. The client has only one host.
-            .max_idle_connections(MAX_IDLE_CONNECTIONS)
-            .max_idle_connections_per_host(MAX_IDLE_CONNECTIONS);
-        if !site.is_https() {
-            config = config
-                // The site is on loopback: a proxy from the environment cannot reach it and must not see the token.
-                .proxy(None)
-                // Few system calls, from a buffer that still fits into the cache of a core.
-                .output_buffer_size(320 << 10);
-        }
-        Self::with_agent(site, app, config.build().into())
+        let agent = builder::config(site.is_https(), MAX_IDLE_CONNECTIONS).build().into();
+        Self::with_agent(site, app, agent)
+    }
+
+    /// The settings of a client: proxy, certificates, user agent, timeouts, limits. Without a setting for the proxy, the
+    /// environment's is used ([`Proxy::from_env`](lark_proto::network::Proxy::from_env)).
+    ///
+    /// ```no_run
+    /// use lark_proto::{App, Site};
+    /// use lark_ureq::Client;
+    ///
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = Client::builder(Site::FEISHU, app).roots(&std::fs::read("corp.pem")?).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn builder(site: Site, app: App) -> ClientBuilder<Self> {
+        ClientBuilder::new(site, app)
     }
 
     /// A client over an agent of the caller's, with its proxy, certificates, connector, resolver, middleware and
@@ -131,7 +131,11 @@ impl Client {
     /// a middleware in place of one, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
-        let parker = Parker::new(Session::new(site, app), clock);
+        Self::over(Session::new(site, app), agent, clock)
+    }
+
+    fn over(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
+        let parker = Parker::new(session, clock);
         Self {
             shared: Arc::new(Shared { agent, parker }),
             tenant: None,

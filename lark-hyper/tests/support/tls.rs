@@ -27,6 +27,8 @@ pub(crate) type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
+    /// The root's certificate in PEM.
+    pub(crate) pem: String,
 }
 
 impl Authority {
@@ -35,8 +37,9 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "an authority of the test's own");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = params.self_signed(&key).unwrap().der().clone();
-        Self { issuer: Issuer::new(params, key), root }
+        let root = params.self_signed(&key).unwrap();
+        let (pem, root) = (root.pem(), root.der().clone());
+        Self { issuer: Issuer::new(params, key), root, pem }
     }
 
     /// A certificate with `params`, signed by this authority.

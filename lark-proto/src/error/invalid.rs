@@ -110,6 +110,8 @@ kinds! {
     SiteWithApis: "`{}` is written without `/open-apis`, which each request adds";
     InsecureSite: "`{}` is not on this machine, so its address must begin with `https://`";
     BadProxy: "`{}` is not a proxy: `http://host:port` or `socks5://host:port`, with `user:password@` if it asks for them";
+    BadUserAgent: "`{}` is not a user agent: visible ASCII characters and spaces";
+    BadRoots: "the certificates to be trusted cannot be read: {}";
     EmptyProxyVariable: "the environment's variable `{}` is empty: unset it, or let it name a proxy";
     ForeignSite: "`{}` is not a host of Lark or Feishu, and no other host is taken here";
     BadPath: "the request has no valid path: {}";

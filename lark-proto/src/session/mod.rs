@@ -55,7 +55,7 @@ pub use call::{Call, ParsedReply};
 pub use drive::Drive;
 pub use event::Event;
 pub use limits::Limits;
-pub use step::{Broken, Outgoing, Permanence, Phases, Purpose, Step};
+pub use step::{Broken, Outgoing, Permanence, Phase, Phases, Purpose, Step};
 
 use gates::Gates;
 use lanes::Lanes;

@@ -95,6 +95,38 @@ impl Phases {
             reply: Duration::from_secs(30),
         }
     }
+
+    /// The same phases with another time for `phase`.
+    #[must_use]
+    pub fn with(mut self, phase: Phase, time: Duration) -> Self {
+        *match phase {
+            Phase::Resolve => &mut self.resolve,
+            Phase::Connect => &mut self.connect,
+            Phase::SendRequest => &mut self.head,
+            Phase::SendBody => &mut self.body,
+            Phase::RecvResponse => &mut self.answer,
+            Phase::RecvBody => &mut self.reply,
+        } = time;
+        self
+    }
+}
+
+/// A part of an exchange that has a time of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Resolving the host name.
+    Resolve,
+    /// Connecting, TLS and the proxy's tunnel included.
+    Connect,
+    /// Sending the request's head.
+    SendRequest,
+    /// Sending the request's body.
+    SendBody,
+    /// Waiting for the head of the reply.
+    RecvResponse,
+    /// Receiving the reply's body.
+    RecvBody,
 }
 
 /// Why a request got no reply: the transport failed, the deadline passed, or the reply was too long. The text of the

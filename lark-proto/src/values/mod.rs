@@ -10,7 +10,6 @@ pub(crate) mod macros;
 mod name;
 mod spreadsheet;
 
-pub use crate::proxy::Proxy;
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use base64_simd::STANDARD;
+use http::HeaderValue;
+
 use crate::error::{Invalid, InvalidKind};
 use crate::site::{Site, host};
 
@@ -10,7 +13,7 @@ use crate::site::{Site, host};
 /// `socks5://..`. The port is 80 or 1080 where the URL has none, and the scheme `http`.
 ///
 /// ```
-/// use lark_proto::values::Proxy;
+/// use lark_proto::network::Proxy;
 ///
 /// let proxy = Proxy::new("http://ann:p%40ss@proxy.corp.example:3128")?;
 /// assert_eq!((proxy.host(), proxy.port()), ("proxy.corp.example", 3128));
@@ -119,6 +122,22 @@ impl Proxy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The error for a proxy that the transport does not take.
+    #[must_use]
+    pub fn refused(&self) -> Invalid {
+        Invalid::new(InvalidKind::BadProxy, format!("{}:{}", self.host, self.port))
+    }
+
+    /// The value of `Proxy-Authorization` for an HTTP proxy that wants credentials.
+    #[must_use]
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        let (user, password) = self.credentials()?;
+        let credentials = STANDARD.encode_to_string(format!("{user}:{password}"));
+        let mut value = HeaderValue::try_from(format!("Basic {credentials}")).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 
     /// The user and the password, which is a secret.

@@ -1,0 +1,69 @@
+//! The client of a builder's settings.
+
+use std::sync::Arc;
+
+use hyper_rustls::ConfigBuilderExt;
+use hyper_util::rt::TokioTimer;
+use lark_proto::Invalid;
+use lark_proto::network::{FromSettings, Settings};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::connection::Connector;
+use crate::{Client, Pool};
+
+/// The name and version that the pool sends as its `User-Agent` unless a request has one.
+pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+impl FromSettings for Client {
+    fn from_settings(settings: Settings) -> Result<Self, Invalid> {
+        let user_agent = settings.user_agent(USER_AGENT)?;
+        let proxy = settings.proxy(variable)?;
+        let roots = settings.roots().map(read_roots).transpose()?;
+        let connector = Connector::tls(tls(roots), proxy.as_ref())?;
+        let pool = Pool::over(connector, settings.max_idle_connections())
+            .with_user_agent(user_agent)
+            .with_timeouts(settings.timeouts());
+        let client = Self::over(settings.session(), pool, TokioTimer::new());
+        let client = client.with_limits(settings.limits());
+        Ok(match settings.reply_limit() {
+            Some(bytes) => client.with_reply_limit(bytes),
+            None => client,
+        })
+    }
+}
+
+/// The TLS settings that trust `roots`, or those of webpki-roots.
+pub(crate) fn tls(roots: Option<RootCertStore>) -> ClientConfig {
+    // Named, since rustls has no default provider if a build enables several.
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
+    let versions = ClientConfig::builder_with_provider(ring)
+        .with_safe_default_protocol_versions()
+        .expect("ring has what TLS needs");
+    let roots = match roots {
+        Some(roots) => versions.with_root_certificates(roots),
+        None => versions.with_webpki_roots(),
+    };
+    let mut config = roots.with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
+
+fn read_roots(pem: &[u8]) -> Result<RootCertStore, Invalid> {
+    let refused = |error: &dyn std::fmt::Display| Settings::bad_roots(&error.to_string());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| refused(&error))?;
+        roots.add(certificate).map_err(|error| refused(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(Settings::bad_roots("the text has no certificate in PEM"));
+    }
+    Ok(roots)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}

@@ -1,0 +1,24 @@
+//! Settings that are refused when the client is built.
+
+use lark_proto::Site;
+
+use crate::{Setup, uploads};
+
+#[test]
+fn an_invalid_setting_is_refused_when_the_client_is_built() {
+    let pem = |text: &str| Setup { roots: Some(text.as_bytes().to_vec()), ..Setup::default() };
+    let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+    for (setup, words) in [
+        (pem(""), "no certificate"),
+        (pem("-----BEGIN"), "no certificate"),
+        (pem(key), "no certificate"),
+        (pem("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"), "certificates"),
+        (Setup { user_agent: Some(""), ..Setup::default() }, "user agent"),
+        (Setup { user_agent: Some("a\r\nb"), ..Setup::default() }, "user agent"),
+    ] {
+        for (client, outcome) in uploads(&Site::LARK, &setup) {
+            let error = outcome.unwrap_err();
+            assert!(error.contains(words), "{client}: {error}");
+        }
+    }
+}

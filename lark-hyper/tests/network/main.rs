@@ -1,0 +1,88 @@
+//! The network between a client and its site, for both clients: whatever the settings, the outcomes are the same.
+
+mod bad_settings;
+mod certificates;
+mod environments;
+mod gateways;
+mod proxies;
+mod scripted;
+#[expect(dead_code, reason = "the tests of TLS use the rest")]
+#[path = "../support/tls.rs"]
+mod tls;
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use lark_proto::fake::FakeLark;
+use lark_proto::network::{ClientBuilder, Proxy};
+use lark_proto::session::Phase;
+use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken};
+
+/// The settings of a test, for a builder of either client.
+#[derive(Clone, Default)]
+struct Setup {
+    proxy: Option<Proxy>,
+    roots: Option<Vec<u8>>,
+    user_agent: Option<&'static str>,
+    connect: Option<Duration>,
+}
+
+impl Setup {
+    fn through(proxy: &str) -> Self {
+        Self { proxy: Some(Proxy::new(proxy).unwrap()), ..Self::default() }
+    }
+
+    fn apply<C>(&self, mut builder: ClientBuilder<C>) -> ClientBuilder<C> {
+        builder = builder.limits(Limits::one_attempt());
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        if let Some(roots) = &self.roots {
+            builder = builder.roots(roots);
+        }
+        if let Some(time) = self.connect {
+            builder = builder.timeout(Phase::Connect, time);
+        }
+        if let Some(user_agent) = self.user_agent {
+            builder = builder.user_agent(user_agent);
+        }
+        builder
+    }
+}
+
+/// The outcome of an upload to `site` by each client: `Ok`, or the text of its error.
+fn uploads(site: &Site, setup: &Setup) -> [(&'static str, Result<(), String>); 2] {
+    uploads_as(site, setup, None)
+}
+
+/// The same with a token of the caller's, if there is one.
+fn uploads_as(
+    site: &Site,
+    setup: &Setup,
+    token: Option<&TenantToken>,
+) -> [(&'static str, Result<(), String>); 2] {
+    let app = || App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let blocking = || {
+        let client = setup.apply(lark_ureq::Client::builder(site.clone(), app()));
+        let client = text(client.build())?;
+        text(match token {
+            Some(token) => client.call_as(token, &put),
+            None => client.call(&put),
+        })
+    };
+    let on_hyper = || {
+        let client = setup.apply(lark_hyper::Client::builder(site.clone(), app()));
+        let client = text(client.build())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        text(match token {
+            Some(token) => runtime.block_on(client.call_as(token, &put)),
+            None => runtime.block_on(client.call(&put)),
+        })
+    };
+    [("lark-ureq", blocking().map(|_| ())), ("lark-hyper", on_hyper().map(|_| ()))]
+}
+
+fn text<T, E: Display>(result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
+}

@@ -1,0 +1,280 @@
+//! How a client reaches its site: the settings that the blocking and the async client have in common.
+
+mod proxy;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::endpoint::Quota;
+use crate::error::{Invalid, InvalidKind};
+use crate::session::{Limits, Phase, Phases, Session};
+use crate::site::Site;
+use crate::values::App;
+
+pub use proxy::Proxy;
+
+/// The settings of a client, for `Client::builder` of either client crate.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use lark_proto::network::{ClientBuilder, Proxy};
+/// use lark_proto::session::Phase;
+/// use lark_proto::{Limits, Site};
+///
+/// fn settings<C>(builder: ClientBuilder<C>, authority: &[u8]) -> Result<ClientBuilder<C>, lark_proto::Invalid> {
+///     Ok(builder
+///         .proxy(Proxy::new("http://proxy.corp.example:3128")?)
+///         .roots(authority)
+///         .user_agent("Mozilla/5.0 (compatible; pictures/1.0)")
+///         .timeout(Phase::Connect, Duration::from_secs(3))
+///         .limits(Limits::default().total(Duration::from_secs(60))))
+/// }
+/// ```
+pub struct ClientBuilder<C> {
+    settings: Settings,
+    client: PhantomData<fn() -> C>,
+}
+
+/// A client that can be built from [`Settings`].
+pub trait FromSettings: Sized {
+    /// The client.
+    ///
+    /// # Errors
+    /// That of the first setting which is invalid.
+    fn from_settings(settings: Settings) -> Result<Self, Invalid>;
+}
+
+impl<C: FromSettings> ClientBuilder<C> {
+    /// A builder with the default settings.
+    #[must_use]
+    pub fn new(site: Site, app: App) -> Self {
+        let settings = Settings {
+            site,
+            app,
+            proxy: ProxyChoice::Environment,
+            roots: None,
+            user_agent: None,
+            timeouts: Vec::new(),
+            max_idle_connections: None,
+            reply_limit: None,
+            limits: Limits::default(),
+            quotas: Vec::new(),
+            keep_quotas: None,
+        };
+        Self { settings, client: PhantomData }
+    }
+
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// That of the first setting which is invalid; a proxy that is not usable never leads to a direct connection.
+    pub fn build(self) -> Result<C, Invalid> {
+        C::from_settings(self.settings)
+    }
+}
+
+impl<C> ClientBuilder<C> {
+    /// Connects through `proxy`, in place of the environment's. Loopback is reached through it too.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.settings.proxy = ProxyChoice::Given(proxy);
+        self
+    }
+
+    /// Connects without a proxy, whatever the environment says.
+    #[must_use]
+    pub fn no_proxy(mut self) -> Self {
+        self.settings.proxy = ProxyChoice::None;
+        self
+    }
+
+    /// Trusts the certificates in `pem` in place of the default roots.
+    #[must_use]
+    pub fn roots(mut self, pem: &[u8]) -> Self {
+        self.settings.roots = Some(pem.to_vec());
+        self
+    }
+
+    /// Sends this `User-Agent`. Some firewalls admit browsers only, by a text that begins with `Mozilla/5.0`.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: &str) -> Self {
+        self.settings.user_agent = Some(user_agent.to_owned());
+        self
+    }
+
+    /// Gives a phase of each exchange this time, in place of the time of [`Phases::of`].
+    #[must_use]
+    pub fn timeout(mut self, phase: Phase, time: Duration) -> Self {
+        self.settings.timeouts.push((phase, time));
+        self
+    }
+
+    /// Keeps up to this many idle connections, for 15 s each. By default 32; 0 keeps none.
+    #[must_use]
+    pub fn max_idle_connections(mut self, connections: usize) -> Self {
+        self.settings.max_idle_connections = Some(connections);
+        self
+    }
+
+    /// Reads replies of up to this many bytes, whatever the endpoint.
+    #[must_use]
+    pub fn reply_limit(mut self, bytes: u64) -> Self {
+        self.settings.reply_limit = Some(bytes);
+        self
+    }
+
+    /// The limits of each call.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Keeps `quota` on `route` in place of the documented one. See [`Session::set_quota`].
+    #[must_use]
+    pub fn quota(mut self, route: &str, quota: Quota) -> Self {
+        self.settings.quotas.push((route.to_owned(), quota));
+        self
+    }
+
+    /// Sets whether the documented quotas are kept. See [`Session::keep_quotas`].
+    #[must_use]
+    pub fn keep_quotas(mut self, keep: bool) -> Self {
+        self.settings.keep_quotas = Some(keep);
+        self
+    }
+}
+
+/// The settings of a [`ClientBuilder`], for the client that is built from them.
+#[derive(Clone)]
+pub struct Settings {
+    site: Site,
+    app: App,
+    proxy: ProxyChoice,
+    roots: Option<Vec<u8>>,
+    user_agent: Option<String>,
+    timeouts: Vec<(Phase, Duration)>,
+    max_idle_connections: Option<usize>,
+    reply_limit: Option<u64>,
+    limits: Limits,
+    quotas: Vec<(String, Quota)>,
+    keep_quotas: Option<bool>,
+}
+
+#[derive(Clone)]
+enum ProxyChoice {
+    Environment,
+    None,
+    Given(Proxy),
+}
+
+impl Settings {
+    /// The site.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The session of the client, with its quotas.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        let mut session = Session::new(self.site.clone(), self.app.clone());
+        if let Some(keep) = self.keep_quotas {
+            session.keep_quotas(keep);
+        }
+        for (route, quota) in &self.quotas {
+            session.set_quota(route, *quota);
+        }
+        session
+    }
+
+    /// The proxy, if there is one: that of the caller, or that of the environment, where `variable` gives the value of a
+    /// variable.
+    ///
+    /// # Errors
+    /// Those of [`Proxy::from_env`].
+    pub fn proxy(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Proxy>, Invalid> {
+        match &self.proxy {
+            ProxyChoice::Environment => Proxy::from_env(&self.site, variable),
+            ProxyChoice::None => Ok(None),
+            ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
+        }
+    }
+
+    /// The certificates to be trusted in place of the default roots, in PEM.
+    #[must_use]
+    pub fn roots(&self) -> Option<&[u8]> {
+        self.roots.as_deref()
+    }
+
+    /// The error for certificates that cannot be read, for this `reason`.
+    #[must_use]
+    pub fn bad_roots(reason: &str) -> Invalid {
+        Invalid::new(InvalidKind::BadRoots, reason)
+    }
+
+    /// The `User-Agent`, or `default`.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadUserAgent`] for a text that no header can hold.
+    pub fn user_agent(&self, default: &'static str) -> Result<HeaderValue, Invalid> {
+        match &self.user_agent {
+            None => Ok(HeaderValue::from_static(default)),
+            Some(text) => HeaderValue::from_str(text)
+                .ok()
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| Invalid::new(InvalidKind::BadUserAgent, text)),
+        }
+    }
+
+    /// The timeouts that replace those of [`Phases::of`], the last one of a phase last.
+    #[must_use]
+    pub fn timeouts(&self) -> &[(Phase, Duration)] {
+        &self.timeouts
+    }
+
+    /// The phases of a request whose body has `len` bytes.
+    #[must_use]
+    pub fn phases(&self, len: u64) -> Phases {
+        self.timeouts
+            .iter()
+            .fold(Phases::of(len), |phases, (phase, time)| phases.with(*phase, *time))
+    }
+
+    /// The most idle connections that are kept.
+    #[must_use]
+    pub fn max_idle_connections(&self) -> usize {
+        self.max_idle_connections.unwrap_or(32)
+    }
+
+    /// The most bytes of a reply, where it is not the endpoint's limit.
+    #[must_use]
+    pub fn reply_limit(&self) -> Option<u64> {
+        self.reply_limit
+    }
+
+    /// The limits of each call.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+}
+
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("site", &self.settings.site).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("site", &self.site).finish_non_exhaustive()
+    }
+}
