@@ -190,7 +190,7 @@ fn a_broken_connection_is_an_event_with_its_cause() {
             &["DEBUG", ": token request", TOKEN],
             &["DEBUG", ": request", PUT, "send=1"],
             &["WARN", ": broken", PUT, "error=\"io: connection reset\"", "goes_on=true"],
-            &["DEBUG", ": wait", "reason=the next try", "time="],
+            &["DEBUG", ": wait", "reason=the next attempt", "time="],
             &["DEBUG", ": request", PUT, "send=2"],
             &["DEBUG", ": done", PUT, "sends=2"],
         ],
