@@ -280,7 +280,9 @@ mod tests {
     async fn opened(alpn: &[&str]) -> Opened {
         let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
         let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
-        let pool = Pool::with_tls(authority.config());
+        let mut config = authority.config();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let pool = Pool::over(Connector::direct(config), MAX_IDLE_CONNECTIONS);
         let uri = format!("{}/open-apis/image/v4/put/", front.site.as_str());
         let request =
             Request::post(uri).body(Frames::from(lark_proto::body::Body::empty())).unwrap();

@@ -1,10 +1,18 @@
 //! Certificates of an authority of one's own.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lark_hyper::FakeServer;
 
 use crate::scripted::{Script, ScriptedProxy};
 use crate::tls::{Authority, Front, named};
 use crate::{Setup, uploads};
+
+/// The certificate of an authority's root.
+fn pem(authority: &Authority) -> String {
+    let base64 = STANDARD.encode(&authority.root);
+    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+}
 
 #[test]
 fn a_private_root_is_trusted_in_place_of_the_default_ones_directly_and_through_a_tunnel() {
@@ -19,11 +27,11 @@ fn a_private_root_is_trusted_in_place_of_the_default_ones_directly_and_through_a
     let roots = |pem: String| Setup { roots: Some(pem.into_bytes()), ..Setup::default() };
     let through = Setup::through(&format!("http://{}", proxy.address));
     // Other certificates and keys in the text do no harm.
-    let several = format!("{}\n# a comment\n{}", other.pem, authority.pem);
+    let several = format!("{}\n# a comment\n{}", pem(&other), pem(&authority));
     for setup in [
-        roots(authority.pem.clone()),
+        roots(pem(&authority)),
         roots(several),
-        Setup { proxy: through.proxy.clone(), ..roots(authority.pem.clone()) },
+        Setup { proxy: through.proxy.clone(), ..roots(pem(&authority)) },
     ] {
         for (client, outcome) in uploads(&front.site, &setup) {
             assert_eq!(outcome, Ok(()), "{client}");
@@ -31,7 +39,7 @@ fn a_private_root_is_trusted_in_place_of_the_default_ones_directly_and_through_a
     }
     let asked = format!("connect localhost:{} http/1.1", front.site.port());
     assert_eq!(proxy.asked(), [asked.clone(), asked]);
-    for setup in [Setup::default(), roots(other.pem), through] {
+    for setup in [Setup::default(), roots(pem(&other)), through] {
         for (client, outcome) in uploads(&front.site, &setup) {
             let error = outcome.unwrap_err();
             assert!(error.contains("invalid peer certificate"), "{client}: {error}");

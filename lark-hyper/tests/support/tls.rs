@@ -26,9 +26,7 @@ pub(crate) type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
 /// An authority that only its own clients trust.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    root: CertificateDer<'static>,
-    /// The root's certificate in PEM.
-    pub(crate) pem: String,
+    pub(crate) root: CertificateDer<'static>,
 }
 
 impl Authority {
@@ -37,9 +35,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "an authority of the test's own");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = params.self_signed(&key).unwrap();
-        let (pem, root) = (root.pem(), root.der().clone());
-        Self { issuer: Issuer::new(params, key), root, pem }
+        let root = params.self_signed(&key).unwrap().der().clone();
+        Self { issuer: Issuer::new(params, key), root }
     }
 
     /// A certificate with `params`, signed by this authority.
