@@ -44,7 +44,7 @@ impl FromSettings for Client {
             config = config.proxy(Some(of_ureq(&proxy)?));
         }
         if let Some(pem) = settings.roots() {
-            config = config.tls_config(tls_with_roots(pem)?);
+            config = with_roots(config, pem)?;
         }
         for (phase, time) in settings.timeouts() {
             let time = Some(*time);
@@ -77,9 +77,12 @@ fn of_ureq(proxy: &Proxy) -> Result<ureq::Proxy, Invalid> {
     built.build().map_err(|_| proxy.refused())
 }
 
-/// The TLS settings that trust the certificates in `pem` and no others.
+/// `config` with trust in the certificates in `pem` and in no others.
 #[cfg(feature = "tls")]
-fn tls_with_roots(pem: &[u8]) -> Result<TlsConfig, Invalid> {
+fn with_roots(
+    config: ConfigBuilder<AgentScope>,
+    pem: &[u8],
+) -> Result<ConfigBuilder<AgentScope>, Invalid> {
     let mut roots = Vec::new();
     for item in ureq::tls::parse_pem(pem) {
         match item {
@@ -91,10 +94,13 @@ fn tls_with_roots(pem: &[u8]) -> Result<TlsConfig, Invalid> {
     if roots.is_empty() {
         return Err(Settings::bad_roots("the text has no certificate in PEM"));
     }
-    Ok(TlsConfig::builder().root_certs(roots.into()).build())
+    Ok(config.tls_config(TlsConfig::builder().root_certs(roots.into()).build()))
 }
 
 #[cfg(not(feature = "tls"))]
-fn tls_with_roots(_: &[u8]) -> Result<TlsConfig, Invalid> {
+fn with_roots(
+    _: ConfigBuilder<AgentScope>,
+    _: &[u8],
+) -> Result<ConfigBuilder<AgentScope>, Invalid> {
     Err(Settings::bad_roots("this build of the client has no TLS"))
 }
