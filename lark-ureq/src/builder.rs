@@ -6,8 +6,7 @@ use lark_proto::session::Phase;
 use ureq::ProxyProtocol;
 use ureq::config::{Config, ConfigBuilder};
 #[cfg(feature = "tls")]
-use ureq::tls::PemItem;
-use ureq::tls::TlsConfig;
+use ureq::tls::{PemItem, TlsConfig};
 use ureq::typestate::AgentScope;
 
 use crate::{Client, Clock};
