@@ -192,7 +192,7 @@ proptest! {
         value in any::<String>(),
         headers in vec(("[!#$%&'*+.^_`|~0-9a-z-]{1,9}", vec(any::<u8>(), 0..9)), 0..9),
         body in proptest::option::of(content()),
-        site in "https://[a-z]([a-z0-9-]{0,9}\\.[a-z0-9]){0,3}(:[1-9][0-9]{0,3})?|http://(127\\.0\\.0\\.1|\\[::1\\]):81",
+        site in "https://([a-z][a-z0-9-]{0,9}[a-z]\\.){0,3}[a-z]{1,5}(:[1-9][0-9]{0,3})?(/[a-z]{1,3}){0,2}|http://(127\\.0\\.0\\.1|\\[::1\\]):81",
         secrets in prop_oneof![Just(Secrets::Hidden), Just(Secrets::Shown)],
     ) {
         let mut raw = Raw::<()>::new(method.parse().unwrap(), "/open-apis/:a").segment(&value).query(&value, &value);
