@@ -19,13 +19,13 @@ use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
 use lark_proto::Invalid;
 use lark_proto::network::Proxy;
-use lark_proto::session::Phases;
+use lark_proto::session::{Phase, Phases};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use crate::deadline::{Deadline, Task};
-use crate::error::{Timeout, TransportError, causes};
+use crate::error::{TransportError, causes};
 
 /// A connection whose peer takes no bytes for this time is closed.
 const MAX_STALL: Duration = Duration::from_secs(60);
@@ -116,7 +116,7 @@ impl Connector {
             let opening = connect(uri);
             let time = phases.resolve.saturating_add(phases.connect);
             Box::pin(async move {
-                let connection = timed(time, Timeout::Connect, opening).await?;
+                let connection = timed(time, Phase::Connect, opening).await?;
                 connection.map_err(Into::into)
             })
         }))
@@ -199,7 +199,7 @@ async fn open(
     uri: Uri,
     phases: Phases,
 ) -> Result<Connection, BoxError> {
-    let addresses = timed(phases.resolve, Timeout::Resolve, lookup).await??;
+    let addresses = timed(phases.resolve, Phase::Resolve, lookup).await??;
     let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
     http.enforce_http(false);
     // Without Nagle's algorithm, which delays a head until earlier bytes are acknowledged.
@@ -228,7 +228,7 @@ async fn open(
             }
         }
     };
-    let opened = timed(phases.connect, Timeout::Connect, opening).await?;
+    let opened = timed(phases.connect, Phase::Connect, opening).await?;
     match proxy {
         Some(proxy) => opened.map_err(|error| ThroughProxy { proxy, error }.into()),
         None => opened,
@@ -289,7 +289,7 @@ async fn lookup(uri: Uri) -> io::Result<Vec<SocketAddr>> {
 
 async fn timed<F: Future>(
     time: Duration,
-    phase: Timeout,
+    phase: Phase,
     work: F,
 ) -> Result<F::Output, TransportError> {
     let outcome = tokio::time::timeout(time, work).await;
@@ -357,7 +357,7 @@ impl Wire {
         let stuck = self.stuck.get_or_insert_with(|| Deadline::after(MAX_STALL));
         ready!(stuck.poll(context));
         let late =
-            || io::Error::new(io::ErrorKind::TimedOut, TransportError::Timeout(Timeout::SendBody));
+            || io::Error::new(io::ErrorKind::TimedOut, TransportError::Timeout(Phase::SendBody));
         Poll::Ready(Err(self.broken.take().unwrap_or_else(late)))
     }
 }
@@ -434,7 +434,7 @@ mod tests {
         let error =
             open(pending(), Way::Direct, config.into(), uri, Phases::of(0)).await.unwrap_err();
         let timeout = error.downcast_ref();
-        assert!(matches!(timeout, Some(TransportError::Timeout(Timeout::Resolve))), "{error:?}");
+        assert!(matches!(timeout, Some(TransportError::Timeout(Phase::Resolve))), "{error:?}");
         assert_eq!(start.elapsed().as_secs(), 10);
     }
 }

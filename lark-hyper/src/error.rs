@@ -6,6 +6,8 @@ use std::fmt;
 use std::io;
 use std::iter::successors;
 
+use lark_proto::session::Phase;
+
 /// Why a call failed; `T` is the error of its client's service.
 pub type CallError<T = TransportError> = lark_proto::CallError<T>;
 
@@ -16,46 +18,15 @@ pub type CallError<T = TransportError> = lark_proto::CallError<T>;
 #[non_exhaustive]
 pub enum TransportError {
     /// A phase of the exchange took too long.
-    Timeout(Timeout),
+    Timeout(Phase),
     /// The connection could not be made or broke, or a middleware refused the request.
     Failed(Box<dyn Error + Send + Sync>),
-}
-
-/// The phase that took too long, by the names of ureq's timeouts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Timeout {
-    /// Resolving the host name.
-    Resolve,
-    /// Connecting, TLS included.
-    Connect,
-    /// Sending the request's head.
-    SendRequest,
-    /// Sending the request's body.
-    SendBody,
-    /// Receiving the reply's head.
-    RecvResponse,
-    /// Receiving the reply's body.
-    RecvBody,
-}
-
-impl fmt::Display for Timeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Resolve => "resolving the host name took too long",
-            Self::Connect => "connecting took too long",
-            Self::SendRequest => "sending the request's head took too long",
-            Self::SendBody => "sending the request's body took too long",
-            Self::RecvResponse => "the server took too long to reply",
-            Self::RecvBody => "receiving the reply's body took too long",
-        })
-    }
 }
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Timeout(timeout) => timeout.fmt(f),
+            Self::Timeout(phase) => write!(f, "{phase} took too long"),
             Self::Failed(error) => error.fmt(f),
         }
     }

@@ -81,7 +81,7 @@ mod fake_server;
 mod pool;
 
 pub use client::Client;
-pub use error::{CallError, Timeout, TransportError};
+pub use error::{CallError, TransportError};
 pub use exchange::Transport;
 pub use frames::{BodyProgress, Frames, FreshConnection};
 pub use {hyper, lark_proto};

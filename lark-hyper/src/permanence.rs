@@ -88,6 +88,7 @@ mod tests {
     use hyper_util::client::legacy::connect::HttpConnector;
     use hyper_util::client::legacy::connect::proxy::Tunnel;
     use lark_proto::body::Body;
+    use lark_proto::session::Phase;
     use rustls::CertificateError;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -95,7 +96,7 @@ mod tests {
     use tower::{BoxError, ServiceExt};
 
     use super::*;
-    use crate::{Connection, Frames, Pool, Timeout, TransportError};
+    use crate::{Connection, Frames, Pool, TransportError};
 
     fn is_passing<T: Error + 'static>(error: T) -> bool {
         permanence(&CallErrorKind::Transport(error)) == Permanence::Transient
@@ -194,7 +195,7 @@ mod tests {
             let error = pool.call(request(&uri)).await.unwrap_err();
             assert!(is_passing(error), "{name}");
         }
-        assert!(is_passing(TransportError::Timeout(Timeout::Connect)));
+        assert!(is_passing(TransportError::Timeout(Phase::Connect)));
         assert!(is_passing(TransportError::Failed("unsupported scheme, a service says".into())));
     }
 

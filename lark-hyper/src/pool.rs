@@ -15,17 +15,15 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use lark_proto::network::MAX_IDLE_CONNECTIONS;
 use lark_proto::session::{Phase, Phases};
 use tokio::runtime::Handle;
 
 use crate::builder::{USER_AGENT, tls};
 use crate::connection::{Connection, Connector, PHASES};
 use crate::deadline::Deadline;
-use crate::error::{Timeout, TransportError, causes};
+use crate::error::{TransportError, causes};
 use crate::frames::{BodyProgress, Frames, FreshConnection};
-
-/// The most idle HTTP/1.1 connections that a pool keeps for each host.
-const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests may go on on another one.
@@ -143,7 +141,7 @@ impl Service<Request<Frames>> for Pool {
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);
-        ReplyFuture { reply, len, progress, phases, phase: Timeout::SendRequest, deadline: None }
+        ReplyFuture { reply, len, progress, phases, phase: Phase::SendRequest, deadline: None }
     }
 }
 
@@ -160,7 +158,7 @@ pub struct ReplyFuture {
     progress: BodyProgress,
     phases: Phases,
     /// The phase that `deadline` bounds. It is brought up to date when `deadline` passes.
-    phase: Timeout,
+    phase: Phase,
     /// Set by the first poll that is pending.
     deadline: Option<Deadline>,
 }
@@ -187,12 +185,12 @@ impl Future for ReplyFuture {
             ready!(deadline.poll(context));
             let taken = progress.bytes();
             match phase {
-                Timeout::SendRequest if taken > 0 || *len == 0 => {
-                    *phase = Timeout::SendBody;
+                Phase::SendRequest if taken > 0 || *len == 0 => {
+                    *phase = Phase::SendBody;
                     deadline.extend(phases.body);
                 }
-                Timeout::SendBody if taken == *len => {
-                    *phase = Timeout::RecvResponse;
+                Phase::SendBody if taken == *len => {
+                    *phase = Phase::RecvResponse;
                     deadline.extend(phases.answer);
                 }
                 _ => return Poll::Ready(Err(TransportError::Timeout(*phase))),
@@ -214,7 +212,7 @@ fn failed(error: legacy::Error) -> TransportError {
     match timeout {
         Some(timeout) => TransportError::Timeout(timeout),
         None if error.is_connect() && causes(&error).any(is_late) => {
-            TransportError::Timeout(Timeout::Connect)
+            TransportError::Timeout(Phase::Connect)
         }
         None => TransportError::Failed(error.into()),
     }
@@ -252,7 +250,7 @@ impl Body for ReplyBody {
         }
         ready!(self.deadline.poll(context));
         self.is_late = true;
-        Poll::Ready(Some(Err(TransportError::Timeout(Timeout::RecvBody))))
+        Poll::Ready(Some(Err(TransportError::Timeout(Phase::RecvBody))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -13,10 +13,10 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use lark_hyper::{Connection, Frames, Pool, ReplyBody, ReplyFuture, Timeout, TransportError};
+use lark_hyper::{Connection, Frames, Pool, ReplyBody, ReplyFuture, TransportError};
 use lark_proto::body::Body;
 use lark_proto::fake::http1;
-use lark_proto::session::Phases;
+use lark_proto::session::{Phase, Phases};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
@@ -154,7 +154,7 @@ fn a_connector_with_timers_ends_with_its_runtime() {
     for polls in 0..=3 {
         let outcome = moved(&pool, request("http://127.0.0.1/", 4), polls);
         let is_right = match &outcome {
-            Err(TransportError::Timeout(Timeout::Connect)) => polls == 0,
+            Err(TransportError::Timeout(Phase::Connect)) => polls == 0,
             Err(TransportError::Failed(_)) => polls > 0,
             _ => false,
         };
@@ -173,7 +173,7 @@ fn a_handshake_that_hangs_ends_on_another_runtime() {
     });
     for polls in 0..=4 {
         let outcome = moved(&pool, request("http://127.0.0.1/", 4), polls);
-        let is_right = matches!(outcome, Err(TransportError::Timeout(Timeout::SendRequest)));
+        let is_right = matches!(outcome, Err(TransportError::Timeout(Phase::SendRequest)));
         assert!(is_right, "{polls}: {outcome:?}");
     }
     drop(ends);
@@ -215,7 +215,7 @@ fn a_replys_body_ends_with_a_timeout_outside_of_a_runtime() {
     let runtime = Runtime::new().unwrap();
     let reply = runtime.block_on(Pool::new().call(request(&uri, 0))).unwrap();
     let error = received(reply);
-    assert!(matches!(error, TransportError::Timeout(Timeout::RecvBody)), "{error:?}");
+    assert!(matches!(error, TransportError::Timeout(Phase::RecvBody)), "{error:?}");
 }
 
 #[test]
@@ -227,5 +227,5 @@ fn a_replys_body_ends_outside_of_a_runtime_that_was_dropped() {
     // The runtime of the request.
     let reply = runtime().block_on(pool.call(request(&uri, 0))).unwrap();
     let error = received(reply);
-    assert!(matches!(error, TransportError::Timeout(Timeout::RecvBody)), "{error:?}");
+    assert!(matches!(error, TransportError::Timeout(Phase::RecvBody)), "{error:?}");
 }

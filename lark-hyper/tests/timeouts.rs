@@ -13,9 +13,10 @@ use http::{Request, Response};
 use hyper::body::{Body, Frame};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use lark_hyper::{CallError, Client, Connection, Frames, Pool, ReplyBody, Timeout, TransportError};
+use lark_hyper::{CallError, Client, Connection, Frames, Pool, ReplyBody, TransportError};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::http1::{self, Requests};
+use lark_proto::session::Phase;
 use lark_proto::{App, Image, ImageKey, Limits, PutImage, Site, TenantToken};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Barrier;
@@ -47,7 +48,7 @@ where
     (outcome, start.elapsed().as_secs())
 }
 
-fn timeout(outcome: Result<ImageKey, CallError>) -> Option<Timeout> {
+fn timeout(outcome: Result<ImageKey, CallError>) -> Option<Phase> {
     match outcome.unwrap_err().kind {
         CallErrorKind::Transport(TransportError::Timeout(timeout)) => Some(timeout),
         _ => None,
@@ -68,7 +69,7 @@ async fn take(peer: &mut DuplexStream, pause: Duration) {
 async fn to_connect() {
     let nowhere = |_| pending::<io::Result<Connection>>();
     let (outcome, seconds) = call(Pool::with_connector(nowhere)).await;
-    assert_eq!((timeout(outcome), seconds), (Some(Timeout::Connect), 20));
+    assert_eq!((timeout(outcome), seconds), (Some(Phase::Connect), 20));
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,14 +79,14 @@ async fn for_a_peer_that_takes_nothing() {
         drop(peer);
     })
     .await;
-    assert_eq!((timeout(outcome), seconds), (Some(Timeout::SendBody), 60));
+    assert_eq!((timeout(outcome), seconds), (Some(Phase::SendBody), 60));
 }
 
 #[tokio::test(start_paused = true)]
 async fn to_send_the_body() {
     let slowly = |mut peer| async move { take(&mut peer, Duration::from_millis(100)).await };
     let (outcome, seconds) = upload(slowly).await;
-    assert_eq!((timeout(outcome), seconds), (Some(Timeout::SendBody), 50 + 30 + 97));
+    assert_eq!((timeout(outcome), seconds), (Some(Phase::SendBody), 50 + 30 + 97));
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +97,7 @@ async fn to_get_an_answer() {
     })
     .await;
     let all = 50 + 30 + 97 + 120 + 97;
-    assert_eq!((timeout(outcome), seconds), (Some(Timeout::RecvResponse), all));
+    assert_eq!((timeout(outcome), seconds), (Some(Phase::RecvResponse), all));
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +109,7 @@ async fn to_get_the_answers_body() {
         pending::<()>().await;
     })
     .await;
-    assert_eq!((timeout(outcome), seconds), (Some(Timeout::RecvBody), 100 + 30));
+    assert_eq!((timeout(outcome), seconds), (Some(Phase::RecvBody), 100 + 30));
 }
 
 #[tokio::test(start_paused = true)]

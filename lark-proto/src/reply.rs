@@ -12,8 +12,7 @@ use crate::error::{
     ApiError, Code, Error, FieldViolation, LINK, PermissionViolation, Unreadable, after, link_in,
     scopes_in,
 };
-use crate::text::Secrets;
-use crate::text::excerpt;
+use crate::text::{Secrets, excerpt};
 use crate::values::macros::TextVisitor;
 
 /// A reply, received whole.

@@ -2,8 +2,7 @@
 
 use http::HeaderValue;
 
-use crate::error::Invalid;
-use crate::error::InvalidKind;
+use crate::error::{Invalid, InvalidKind};
 use crate::values::macros::secret_traits;
 
 mod sealed {

@@ -34,7 +34,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
-use lark_proto::network::ClientBuilder;
+use lark_proto::network::{ClientBuilder, MAX_IDLE_CONNECTIONS};
 use lark_proto::session::{Broken, Call, Outgoing, Permanence, Phases, Purpose, Session, Step};
 use lark_proto::token::Authorizes;
 use lark_proto::values::{AppTicket, TenantKey};
@@ -46,9 +46,6 @@ use crate::permanence::permanence;
 
 pub use clock::Clock;
 pub use {lark_proto, ureq};
-
-/// The number of idle connections that a client keeps, for up to 15 s each: one for each of as many threads.
-const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// Why a call failed.
 pub type CallError = lark_proto::CallError<ureq::Error>;

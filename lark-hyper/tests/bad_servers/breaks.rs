@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use lark_hyper::{Client, Pool, Timeout, TransportError};
+use lark_hyper::{Client, Pool, TransportError};
 use lark_proto::error::CallErrorKind;
+use lark_proto::session::Phase;
 use lark_proto::{Image, Limits, TenantToken, WriteSheetImage};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -143,7 +144,7 @@ async fn who_does_not_read_in_time_is_left() {
         let end = client.call_as(&TenantToken::new("t-1").unwrap(), &write).await.unwrap_err();
         let is_right = match &end.kind {
             CallErrorKind::Deadline => is_deadline,
-            CallErrorKind::Transport(TransportError::Timeout(Timeout::SendBody)) => !is_deadline,
+            CallErrorKind::Transport(TransportError::Timeout(Phase::SendBody)) => !is_deadline,
             _ => false,
         };
         assert!(is_right, "{end:?}");

@@ -8,9 +8,9 @@ use lark_proto::Limits;
 use lark_proto::error::{CallErrorKind, Outcome};
 
 use crate::service::{
-    Reaction, World, after, answer, custom, done, millis, refusal, secs, with, with_tokens, write,
+    Reaction, TOKEN, World, after, answer, custom, done, granted, millis, refusal, secs, with,
+    with_tokens, write,
 };
-use crate::service::{TOKEN, granted};
 
 /// The codes of a busy document.
 const BUSY: [i64; 7] = [90_217, 90_235, 90_242, 90_228, 1_310_217, 1_310_235, 1_310_242];

@@ -6,8 +6,7 @@ use std::fmt;
 use http::HeaderValue;
 use memchr::memmem;
 
-use crate::error::Invalid;
-use crate::error::InvalidKind;
+use crate::error::{Invalid, InvalidKind};
 
 /// The boundary string that separates the parts of a multipart form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -9,8 +9,7 @@ use memchr::memmem;
 use super::boundary::{Boundary, is_token};
 use super::{Body, Segment};
 use crate::endpoint::Payload;
-use crate::error::Invalid;
-use crate::error::InvalidKind;
+use crate::error::{Invalid, InvalidKind};
 
 /// A form: text fields and files, in the order in which they are added.
 ///

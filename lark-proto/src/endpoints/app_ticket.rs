@@ -6,8 +6,7 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::endpoint::{Endpoint, Payload, Resend};
-use crate::error::InvalidKind;
-use crate::error::{Error, Invalid};
+use crate::error::{Error, Invalid, InvalidKind};
 use crate::reply::Reply;
 use crate::token::NoAuth;
 use crate::values::{AppId, AppSecret, AppTicket};

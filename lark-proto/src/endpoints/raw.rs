@@ -9,8 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::error::InvalidKind;
-use crate::error::{Error, Invalid};
+use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::token::TenantOrUser;

@@ -2,12 +2,10 @@
 
 use http::Method;
 
-use crate::body::ImageEncoding;
-use crate::body::{Body, Segment};
+use crate::body::{Body, ImageEncoding, Segment};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::json_string;
-use crate::error::InvalidKind;
-use crate::error::{Error, Invalid};
+use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::{Reply, Text, lenient};
 use crate::token::TenantOrUser;

@@ -10,11 +10,14 @@ use http::HeaderValue;
 
 use crate::endpoint::Quota;
 use crate::error::{Invalid, InvalidKind};
-use crate::session::{Limits, Phase, Phases, Session};
+use crate::session::{Limits, Phase, Session};
 use crate::site::Site;
 use crate::values::App;
 
 pub use proxy::Proxy;
+
+/// The most idle connections that a client keeps by default.
+pub const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// The settings of a client, for `Client::builder` of either client crate.
 ///
@@ -59,7 +62,7 @@ impl<C: FromSettings> ClientBuilder<C> {
             roots: None,
             user_agent: None,
             timeouts: Vec::new(),
-            max_idle_connections: None,
+            max_idle_connections: MAX_IDLE_CONNECTIONS,
             reply_limit: None,
             limits: Limits::default(),
             quotas: Vec::new(),
@@ -106,17 +109,17 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Gives a phase of each exchange this time, in place of the time of [`Phases::of`].
+    /// Gives a phase of each exchange this time, in place of the time of [`Phases::of`](crate::session::Phases::of).
     #[must_use]
     pub fn timeout(mut self, phase: Phase, time: Duration) -> Self {
         self.settings.timeouts.push((phase, time));
         self
     }
 
-    /// Keeps up to this many idle connections, for 15 s each. By default 32; 0 keeps none.
+    /// Keeps up to this many idle connections, for 15 s each, in place of [`MAX_IDLE_CONNECTIONS`]. 0 keeps none.
     #[must_use]
     pub fn max_idle_connections(mut self, connections: usize) -> Self {
-        self.settings.max_idle_connections = Some(connections);
+        self.settings.max_idle_connections = connections;
         self
     }
 
@@ -158,7 +161,7 @@ pub struct Settings {
     roots: Option<Vec<u8>>,
     user_agent: Option<String>,
     timeouts: Vec<(Phase, Duration)>,
-    max_idle_connections: Option<usize>,
+    max_idle_connections: usize,
     reply_limit: Option<u64>,
     limits: Limits,
     quotas: Vec<(String, Quota)>,
@@ -234,24 +237,16 @@ impl Settings {
         }
     }
 
-    /// The timeouts that replace those of [`Phases::of`], the last one of a phase last.
+    /// The times that replace those of [`Phases::of`](crate::session::Phases::of), in the order in which they were set.
     #[must_use]
     pub fn timeouts(&self) -> &[(Phase, Duration)] {
         &self.timeouts
     }
 
-    /// The phases of a request whose body has `len` bytes.
-    #[must_use]
-    pub fn phases(&self, len: u64) -> Phases {
-        self.timeouts
-            .iter()
-            .fold(Phases::of(len), |phases, (phase, time)| phases.with(*phase, *time))
-    }
-
     /// The most idle connections that are kept.
     #[must_use]
     pub fn max_idle_connections(&self) -> usize {
-        self.max_idle_connections.unwrap_or(32)
+        self.max_idle_connections
     }
 
     /// The most bytes of a reply, where it is not the endpoint's limit.

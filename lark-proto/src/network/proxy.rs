@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use crate::error::{Invalid, InvalidKind};
 use crate::site::{Site, host};
+use crate::text::percent_decoded;
 
 /// A proxy: `http://[user:password@]host[:port]`, which is asked with `CONNECT` for a tunnel to the site, or
 /// `socks5://..`. The port is 80 or 1080 where the URL has none, and the scheme `http`.
@@ -63,7 +64,7 @@ impl Proxy {
         let credentials = match credentials {
             Some(text) => {
                 let (user, password) = text.split_once(':').unwrap_or((text, ""));
-                Some((unescaped(user)?, unescaped(password)?))
+                Some((credential(user)?, credential(password)?))
             }
             None => None,
         };
@@ -87,8 +88,9 @@ impl Proxy {
         if site.is_loopback() {
             return Ok(None);
         }
-        let list = variable("no_proxy").or_else(|| variable("NO_PROXY")).unwrap_or_default();
-        if is_listed(site.host(), &list) {
+        let lists = ["no_proxy", "NO_PROXY"].into_iter().filter_map(&variable);
+        let list = lists.into_iter().find(|list| !list.trim().is_empty());
+        if list.is_some_and(|list| is_listed(site.host(), &list)) {
             return Ok(None);
         }
         let is_cgi = variable("REQUEST_METHOD").is_some();
@@ -156,24 +158,9 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Percent-decoded UTF-8 text. `None` for other bytes and for control characters, which no protocol of a proxy can carry.
-fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        match (byte, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let value = digit(*high)? * 16 + digit(*low)?;
-                bytes.push(u8::try_from(value).ok()?);
-                rest = after;
-            }
-            (b'%', _) => return None,
-            _ => bytes.push(*byte),
-        }
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control))
+/// A user or a password. Control characters are refused, because no protocol of a proxy can carry them.
+fn credential(escaped: &str) -> Option<String> {
+    percent_decoded(escaped).filter(|text| !text.contains(char::is_control))
 }
 
 /// Whether the value of `NO_PROXY` lists `host`.
@@ -353,5 +340,6 @@ mod tests {
             assert_eq!(chosen, if is_listed { "none" } else { "a" }, "{host} {list}");
         }
         assert_eq!(choice("https://a.b", "no_proxy=c; NO_PROXY=*; HTTPS_PROXY=a:1"), "a");
+        assert_eq!(choice("https://a.b", "no_proxy= ; NO_PROXY=*; HTTPS_PROXY=a:1"), "none");
     }
 }

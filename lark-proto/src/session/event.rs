@@ -5,8 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::WaitFor;
-use crate::error::Code;
-use crate::error::Error;
+use crate::error::{Code, Error};
 
 /// An event of a call. Routes are those of [`Endpoint::route`](crate::Endpoint::route), without values; no event holds
 /// a secret.

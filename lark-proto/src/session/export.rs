@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64_simd::URL_SAFE_NO_PAD;
 
 use super::Session;
-use crate::error::Invalid;
-use crate::error::InvalidKind;
+use crate::error::{Invalid, InvalidKind};
 use crate::token::TenantToken;
 use crate::values::{AppId, TenantKey};
 

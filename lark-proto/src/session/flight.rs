@@ -11,9 +11,7 @@ use super::slot::Refusal;
 use super::step::{Outgoing, Permanence, Phases, Purpose};
 use super::{CallId, Caller, Credential, Ending, Hold, Limits, Session, WaitFor, backoff};
 use crate::endpoint::{Draft, Endpoint, Quota, Resend};
-use crate::error::Advice;
-use crate::error::{ApiError, Error, Outcome};
-use crate::error::{Class, Code};
+use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
 use crate::text::Secrets;
 use crate::values::AppId;
 

@@ -1,6 +1,7 @@
 //! The steps of a call: what its adapter does next, and how.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,13 +112,13 @@ impl Phases {
     }
 }
 
-/// A part of an exchange that has a time of its own.
+/// A part of an exchange that has a time of its own, by the names of ureq's timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// Resolving the host name.
     Resolve,
-    /// Connecting, TLS and the proxy's tunnel included.
+    /// Connecting: TCP, the tunnel of a proxy, and TLS.
     Connect,
     /// Sending the request's head.
     SendRequest,
@@ -127,6 +128,19 @@ pub enum Phase {
     RecvResponse,
     /// Receiving the reply's body.
     RecvBody,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolving the host name",
+            Self::Connect => "connecting",
+            Self::SendRequest => "sending the request's head",
+            Self::SendBody => "sending the request's body",
+            Self::RecvResponse => "the server's reply",
+            Self::RecvBody => "receiving the reply's body",
+        })
+    }
 }
 
 /// Why a request got no reply: the transport failed, the deadline passed, or the reply was too long. The text of the

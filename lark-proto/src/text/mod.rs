@@ -36,6 +36,21 @@ pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || misleads(c))
 }
 
+/// The text that a percent-encoded one stands for. `None` if an escape is incomplete, or the bytes are not UTF-8.
+pub(crate) fn percent_decoded(escaped: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(rest.next()?).to_digit(16);
+            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +80,21 @@ mod tests {
             ("❤\u{fe0f}\u{200d}🔥", "❤\u{fe0f}\u{200d}🔥"),
         ] {
             assert_eq!(excerpt(text.as_bytes(), 60), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_escape_has_two_digits_and_the_bytes_are_text() {
+        for (escaped, text) in [
+            ("a%20b", Some("a b")),
+            ("%e5%9b%BE", Some("图")),
+            ("+%25", Some("+%")),
+            ("%", None),
+            ("%2", None),
+            ("%zz", None),
+            ("%ff", None),
+        ] {
+            assert_eq!(percent_decoded(escaped).as_deref(), text, "{escaped}");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One cell of one sheet.
 
-use crate::error::Invalid;
-use crate::error::InvalidKind;
+use crate::error::{Invalid, InvalidKind};
 use crate::text::trimmed;
 use crate::values::SheetId;
 use crate::values::macros::text_traits;

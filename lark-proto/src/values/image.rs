@@ -5,8 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::error::Invalid;
-use crate::error::InvalidKind;
+use crate::error::{Invalid, InvalidKind};
 
 /// The bytes of an image file, at least one, and its format.
 ///

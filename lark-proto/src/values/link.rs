@@ -2,9 +2,8 @@
 
 use base64_simd::{STANDARD, STANDARD_NO_PAD};
 
-use crate::error::Invalid;
-use crate::error::InvalidKind;
-use crate::text::trimmed;
+use crate::error::{Invalid, InvalidKind};
+use crate::text::{percent_decoded, trimmed};
 use crate::values::cell;
 use crate::values::macros::text_traits;
 use crate::values::spreadsheet::{Kind, not_a_spreadsheet};
@@ -190,35 +189,21 @@ fn agree(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
 }
 
 fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
-    let id = unescaped(escaped).ok_or_else(|| Invalid::new(InvalidKind::BadSheetId, escaped))?;
+    let id =
+        percent_decoded(escaped).ok_or_else(|| Invalid::new(InvalidKind::BadSheetId, escaped))?;
     SheetId::new(&id)
 }
 
 /// The range in plain text. The service writes it in base64. A decoded range has a `:`, so that a range in plain text
 /// that happens to be base64 is not decoded.
 fn read_range(escaped: &str) -> Option<String> {
-    let plain = unescaped(escaped)?;
+    let plain = percent_decoded(escaped)?;
     if cell::read(&plain).is_ok() {
         return Some(plain);
     }
     let bytes = STANDARD_NO_PAD.decode_to_vec(plain.trim_end_matches('=')).ok();
     let decoded = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     Some(decoded.filter(|range| range.contains(':')).unwrap_or(plain))
-}
-
-/// Decodes a percent-encoded text.
-fn unescaped(escaped: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(escaped.len());
-    let mut rest = escaped.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The link in the vendor's form.

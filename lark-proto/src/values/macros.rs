@@ -6,6 +6,29 @@ use serde::de::Visitor;
 
 use crate::error::Invalid;
 
+/// The traits of a type that has `as_str(&self) -> &str`.
+macro_rules! shown_traits {
+    ($name:ident) => {
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
 /// The traits of a type that has `new(&str) -> Result<Self, Invalid>` and `as_str(&self) -> &str`, where `new` takes
 /// what `as_str` gives.
 macro_rules! text_traits {
@@ -26,23 +49,7 @@ macro_rules! text_traits {
             }
         }
 
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                self.as_str()
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
+        $crate::values::macros::shown_traits!($name);
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -159,7 +166,7 @@ impl<T> Visitor<'_> for TextVisitor<T> {
     }
 }
 
-pub(crate) use {secret, secret_traits, text, text_traits};
+pub(crate) use {secret, secret_traits, shown_traits, text, text_traits};
 
 /// Whether `text` is 1 to `max` visible ASCII characters, so that it cannot break out of a header, a path or a log
 /// line.

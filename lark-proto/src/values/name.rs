@@ -1,9 +1,8 @@
 //! The name that an image gets in a cell.
 
-use std::fmt;
-
 use crate::error::{Invalid, InvalidKind};
 use crate::text::{is_joiner, is_variation_selector, misleads};
+use crate::values::macros::shown_traits;
 use crate::values::{Image, ImageFormat};
 
 /// A file name whose extension says the image's real format: the service reads the format from the name,
@@ -119,23 +118,7 @@ impl FileName {
     }
 }
 
-impl AsRef<str> for FileName {
-    fn as_ref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl fmt::Display for FileName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl serde::Serialize for FileName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
+shown_traits!(FileName);
 
 /// The name without its extension, and the right extension: the name's own if it fits the image's format.
 fn split<'a>(name: &'a str, image: &'a Image) -> (&'a str, &'a str) {

@@ -1,7 +1,6 @@
 //! The token of a spreadsheet, and the id of a sheet in it.
 
-use crate::error::Invalid;
-use crate::error::InvalidKind;
+use crate::error::{Invalid, InvalidKind};
 use crate::text::excerpt;
 use crate::values::SpreadsheetLink;
 use crate::values::macros::{is_id, text, text_traits};

@@ -9,8 +9,7 @@ use http::{Method, Response, StatusCode};
 use super::{Expected, Scenario, Target, Trouble};
 use crate::body::Multipart;
 use crate::endpoints::{PutImage, Raw, WriteSheetImage};
-use crate::error::Code;
-use crate::error::{Invalid, Outcome};
+use crate::error::{Code, Invalid, Outcome};
 use crate::fake::Route::{
     AppAccessToken as AppToken, ImV1Images as Once, ImageV4Put as Put, ResendAppTicket as Resend,
     StoreTenantAccessToken as InTenant, TenantAccessToken as Token, ValuesImage as Cell,

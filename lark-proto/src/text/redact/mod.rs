@@ -8,7 +8,7 @@ use std::fmt;
 use http::HeaderValue;
 use memchr::memmem;
 
-use plain::{Plain, Span};
+use plain::Plain;
 
 use super::{boundary, cleaned, excerpt};
 
@@ -37,27 +37,28 @@ impl Secrets {
         let seen = max.saturating_add(longest.saturating_mul(8)).saturating_add(512);
         let seen = text.get(..seen).unwrap_or(text);
         let known: Vec<Vec<u8>> = self.known().flat_map(needles).collect();
-        let (mut spans, mut plain) = (Vec::new(), Plain::new(seen));
+        let (mut covered, mut plain) = (vec![false; seen.len()], Plain::new(seen));
         for _ in 0..=DEPTH {
-            plain.find(&known, &mut spans);
+            plain.find(&known, &mut covered);
             if !plain.unescape() {
                 break;
             }
         }
-        spans.sort_unstable();
         let cut = boundary(text, max);
         let (mut shown, mut at) = (Vec::with_capacity(cut), 0);
-        for Span { start, end } in spans {
-            if start >= cut {
-                break;
-            }
-            if start >= at {
-                shown.extend_from_slice(text.get(at..start).unwrap_or_default());
+        while at < cut {
+            let rest = covered.get(at..).unwrap_or_default();
+            let is_covered = rest.first() == Some(&true);
+            let run = rest.iter().position(|byte| *byte != is_covered).unwrap_or(rest.len());
+            let end = at + run;
+            if is_covered {
                 shown.extend_from_slice(b"***");
+                at = end;
+            } else {
+                shown.extend_from_slice(text.get(at..end.min(cut)).unwrap_or_default());
+                at = end.min(cut);
             }
-            at = at.max(end);
         }
-        shown.extend_from_slice(text.get(at..cut).unwrap_or_default());
         let fits = boundary(&shown, max);
         let is_cut = at.max(cut) < text.len() || fits < shown.len();
         cleaned(shown.get(..fits).unwrap_or_default(), is_cut)
@@ -291,6 +292,8 @@ mod tests {
                 }
             }
         }
+        assert_eq!(Secrets::default().clear(b"an ordinary text", 11), "an ordinary…");
+        assert_eq!(Secrets::default().clear(b"an ordinary text", 16), "an ordinary text");
         let many = "token=a&".repeat(100);
         assert!(clear(&many).len() <= 1027);
         assert_eq!(Secrets::default().clear(many.as_bytes(), 10), "token=***&…");

@@ -6,10 +6,10 @@ use super::patterns;
 use crate::text::misleads;
 
 /// A part of a text, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
 }
 
 /// A text in which secrets are searched for: one byte per character, and a space for each invisible character.
@@ -73,8 +73,15 @@ impl Plain {
 
     /// Finds the `known` secrets in any letter case and with any spaces inside; and what looks like a secret: tokens by
     /// their beginning, and the values of `Bearer` and of keys such as `app_secret`.
-    pub(super) fn find(&self, known: &[Vec<u8>], spans: &mut Vec<Span>) {
-        let mut find = |start, end| spans.extend(self.span(start, end));
+    ///
+    /// Sets `covered` for each byte of the original text that belongs to a secret.
+    pub(super) fn find(&self, known: &[Vec<u8>], covered: &mut [bool]) {
+        let mut find = |start, end| {
+            let span = self.span(start, end).and_then(|span| covered.get_mut(span.start..span.end));
+            if let Some(part) = span {
+                part.fill(true);
+            }
+        };
         patterns::find(&self.bytes, &mut find);
         if known.is_empty() {
             return;
