@@ -1,4 +1,4 @@
-//! What the compiler says to someone who gives an endpoint the wrong kind of token.
+//! The compiler's message for a token of the wrong kind.
 //!
 //! Only the first line of each error is compared: the words are those of lark-proto, the rest of the message is the
 //! compiler's and changes with it.

@@ -69,11 +69,11 @@ impl<'a> Object<'a> {
     }
 }
 
-/// What an error's texts are cut to, in bytes.
+/// The most bytes of each of an error's texts that are kept.
 const TEXT: usize = 1024;
-/// What a log id is cut to, in bytes.
+/// The most bytes of a log id that are kept.
 const LOG_ID: usize = 128;
-/// How many violations are kept.
+/// The most violations that are kept.
 const VIOLATIONS: usize = 32;
 
 impl Reply {

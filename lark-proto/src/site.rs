@@ -51,7 +51,7 @@ impl Site {
     /// Feishu or of loopback.
     ///
     /// # Errors
-    /// Those of [`Site::custom`], and [`InvalidKind::ForeignSite`] for any other host.
+    /// The errors of [`Site::custom`], and [`InvalidKind::ForeignSite`] for any other host.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         match text {
             "lark" => return Ok(Self::LARK),

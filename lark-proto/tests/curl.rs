@@ -84,7 +84,7 @@ impl Curl {
         Self { folder, body }
     }
 
-    /// What a server gets when the request's command is run.
+    /// The request that a server receives from the command.
     fn sent(&self, request: &Request<Bytes>) -> Arrived {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

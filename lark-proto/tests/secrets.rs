@@ -12,7 +12,7 @@ use lark_proto::{App, CallError, Error, Image, Site, TenantToken};
 use proptest::prelude::*;
 use serde_json::json;
 
-/// How a service may write a secret.
+/// The ways in which a service may write a secret.
 const FORMS: [fn(&str) -> String; 15] = [
     str::to_owned,
     str::to_uppercase,

@@ -1,11 +1,11 @@
 //! The network between a client and its site, for both clients: whatever the settings, the outcomes are the same.
 
-mod bad_settings;
 mod certificates;
 mod environments;
 mod gateways;
 mod proxies;
 mod scripted;
+mod settings;
 #[expect(dead_code, reason = "the tests of TLS use the rest")]
 #[path = "../support/tls.rs"]
 mod tls;
@@ -25,6 +25,7 @@ struct Setup {
     roots: Option<Vec<u8>>,
     user_agent: Option<&'static str>,
     connect: Option<Duration>,
+    reply_limit: Option<u64>,
 }
 
 impl Setup {
@@ -42,6 +43,9 @@ impl Setup {
         }
         if let Some(time) = self.connect {
             builder = builder.timeout(Phase::Connect, time);
+        }
+        if let Some(bytes) = self.reply_limit {
+            builder = builder.reply_limit(bytes);
         }
         if let Some(user_agent) = self.user_agent {
             builder = builder.user_agent(user_agent);

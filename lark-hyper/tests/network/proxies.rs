@@ -75,8 +75,8 @@ fn a_proxy_that_refuses_is_named_in_the_error() {
                 assert!(error.contains(words), "{client}: {error}");
             }
         }
-        // Nothing but the request for a tunnel goes out. Without the password another attempt is refused too; any other
-        // refusal is tried again, four times by each client.
+        // The clients send the CONNECT request only, and no token. A 407 is permanent. Each client retries any other
+        // refusal, with four attempts in all.
         let attempts = if words == "407" { 2 } else { 8 };
         assert_eq!(proxy.asked(), vec!["connect lark.invalid:80 http/1.1"; attempts]);
     }

@@ -1,11 +1,11 @@
-//! A proxy on loopback that does as it is told, and keeps what it was asked for.
+//! A scripted proxy on loopback, which records its requests.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What the proxy does with a connection.
+/// The behaviour of the proxy on each connection.
 #[derive(Clone, Copy)]
 pub(crate) enum Script {
     /// It opens a tunnel to this address, whatever it is asked for.
@@ -39,8 +39,8 @@ impl ScriptedProxy {
         Self { address, asked }
     }
 
-    /// What the proxy was asked for since the last call: for HTTP the request line and, if there is one, the line with
-    /// the credentials; for SOCKS5 the host and port, and the credentials.
+    /// Takes the requests that were recorded since the last call: for HTTP the request line and the line with the
+    /// credentials, if it has one; for SOCKS5 the credentials, the host and the port.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! What a failed reply says about sending the request again. No clock and no counter is involved.
+//! The retry advice that a failed reply gives. It depends on neither a clock nor a counter.
 
 use std::time::Duration;
 

@@ -197,8 +197,8 @@ impl ApiError {
         }
     }
 
-    /// What a person can do about the error, if the service's message does not say: [`Code::hint`], for the meaning of
-    /// the code that the message shows.
+    /// A hint for the user about the next step, if the service's message does not name it. If the code has two meanings,
+    /// the message decides between them; otherwise the hint is [`Code::hint`].
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);
@@ -343,7 +343,7 @@ const NO_ROUTE: &str = "does not know this route: is it the right host? \
     An older private deployment lacks newer routes";
 
 impl Unreadable {
-    /// What a person can do about it, if that is known.
+    /// A hint for the user about the next step, if one is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -71,8 +71,8 @@ macro_rules! codes {
                 }
             }
 
-            /// What a person can do about the error, if the service's message does not say. If a code has two meanings
-            /// that only the message tells apart, the hint is for the more frequent one; see
+            /// A hint for the user about the next step, if the service's message does not name it. If a code has two
+            /// meanings that only the message tells apart, the hint is for the more frequent one; see
             /// [`ApiError::hint`](crate::error::ApiError::hint).
             #[must_use]
             pub fn hint(self) -> Option<&'static str> {

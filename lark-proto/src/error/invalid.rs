@@ -29,7 +29,7 @@ impl Invalid {
         Self { kind, part: Secrets::default().clear(&part, 60) }
     }
 
-    /// What is wrong.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> InvalidKind {
         self.kind
@@ -51,7 +51,7 @@ impl std::error::Error for Invalid {}
 /// Each kind with its text, where `{}` stands for the part that is wrong. The text is the kind's documentation too.
 macro_rules! kinds {
     ($($name:ident: $text:literal;)+) => {
-        /// What is wrong with an [`Invalid`] value. In the texts, `{}` stands for the part that is wrong.
+        /// The kind of an [`Invalid`] error. In its text, `{}` stands for the invalid part of the value.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum InvalidKind {

@@ -199,7 +199,7 @@ impl Settings {
     /// variable.
     ///
     /// # Errors
-    /// Those of [`Proxy::from_env`].
+    /// The errors of [`Proxy::from_env`].
     pub fn proxy(
         &self,
         variable: impl Fn(&str) -> Option<String>,
@@ -271,5 +271,97 @@ impl<C> fmt::Debug for ClientBuilder<C> {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that keeps its settings.
+    struct Kept(Settings);
+
+    impl FromSettings for Kept {
+        fn from_settings(settings: Settings) -> Result<Self, Invalid> {
+            Ok(Self(settings))
+        }
+    }
+
+    fn builder() -> ClientBuilder<Kept> {
+        ClientBuilder::new(Site::FEISHU, App::None)
+    }
+
+    fn proxy(settings: &Settings) -> Option<String> {
+        let variable = |name: &str| (name == "HTTPS_PROXY").then(|| "env.example:1".to_owned());
+        settings.proxy(variable).unwrap().map(|proxy| proxy.host().to_owned())
+    }
+
+    #[test]
+    fn the_client_gets_every_setting() {
+        let Kept(settings) = builder()
+            .proxy(Proxy::new("own.example:1").unwrap())
+            .roots(b"pem")
+            .user_agent("agent")
+            .timeout(Phase::Connect, Duration::from_secs(1))
+            .timeout(Phase::RecvBody, Duration::from_secs(2))
+            .max_idle_connections(3)
+            .reply_limit(4)
+            .limits(Limits::one_attempt())
+            .build()
+            .unwrap();
+        assert_eq!(settings.site(), &Site::FEISHU);
+        assert_eq!(proxy(&settings).as_deref(), Some("own.example"));
+        assert_eq!(settings.roots(), Some(&b"pem"[..]));
+        assert_eq!(settings.user_agent("default").unwrap(), "agent");
+        let timeouts = [(Phase::Connect, 1), (Phase::RecvBody, 2)];
+        assert_eq!(settings.timeouts(), timeouts.map(|(phase, s)| (phase, Duration::from_secs(s))));
+        assert_eq!((settings.max_idle_connections(), settings.reply_limit()), (3, Some(4)));
+        assert_eq!(settings.limits(), Limits::one_attempt());
+    }
+
+    #[test]
+    fn a_setting_that_is_not_made_has_its_default() {
+        let Kept(settings) = builder().build().unwrap();
+        assert_eq!(proxy(&settings).as_deref(), Some("env.example"));
+        assert_eq!((settings.roots(), settings.timeouts()), (None, &[][..]));
+        assert_eq!(settings.user_agent("default").unwrap(), "default");
+        assert_eq!((settings.max_idle_connections(), settings.reply_limit()), (32, None));
+        assert_eq!(settings.limits(), Limits::default());
+        let Kept(settings) = builder().no_proxy().build().unwrap();
+        assert_eq!(proxy(&settings), None);
+    }
+
+    #[test]
+    fn no_setting_is_printed_but_the_site() {
+        let builder = builder().proxy(Proxy::new("http://u:hidden@a:1").unwrap()).roots(b"hidden");
+        assert_eq!(
+            format!("{builder:?}"),
+            r"ClientBuilder { site: Site(https://open.feishu.cn), .. }"
+        );
+        assert!(!format!("{:?}", builder.build().unwrap().0).contains("hidden"));
+    }
+
+    /// Whether the second of two calls at the same time has to wait.
+    fn second_waits(builder: ClientBuilder<Kept>) -> bool {
+        use std::time::UNIX_EPOCH;
+
+        use crate::endpoints::Raw;
+        use crate::session::{Call, Step};
+        use crate::token::UserToken;
+
+        let mut session = builder.build().unwrap().0.session();
+        let raw = Raw::<()>::new(http::Method::GET, "/x").with_quota(Quota::per_minute(1));
+        let token = UserToken::new("u-1").unwrap();
+        let mut calls = [(); 2].map(|()| Call::<_, std::io::Error>::with_token(&token, &raw));
+        let steps = calls.each_mut().map(|call| call.next(&mut session, UNIX_EPOCH));
+        matches!(steps, [Step::Send(_), Step::Wait(_)])
+    }
+
+    #[test]
+    fn the_session_keeps_the_quotas_that_are_set() {
+        assert!(second_waits(builder()));
+        assert!(!second_waits(builder().keep_quotas(false)));
+        assert!(!second_waits(builder().quota("/x", Quota::per_minute(2))));
+        assert!(second_waits(builder().quota("/x", Quota::per_minute(1)).keep_quotas(false)));
     }
 }

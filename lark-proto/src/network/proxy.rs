@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    /// What the environment in `variables` says for `site`.
+    /// The proxy that [`Proxy::from_env`] selects for `site` in the environment `variables`.
     fn choice(site: &str, variables: &str) -> String {
         let site = Site::insecure(site).unwrap();
         let variable = |name: &str| {

@@ -11,7 +11,7 @@ use super::TokenRequestId;
 use crate::body::Body;
 use crate::error::{CallError, CallErrorKind};
 
-/// What the adapter of a call does next.
+/// The next action of a call's adapter.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
 #[must_use = "a call makes no progress if its step is ignored"]

@@ -64,7 +64,8 @@ impl FileName {
     }
 
     /// A good name for `image` from any text, such as the file name that a browser sends with an upload, or a path.
-    /// What [`FileName::new`] accepts stays as it is, unless Windows reserves it for a device (`CON`, `NUL`, `COM1`).
+    /// A text that [`FileName::new`] accepts is not changed, unless Windows reserves it for a device (`CON`, `NUL`,
+    /// `COM1`).
     ///
     /// Only the last part of a path is kept. Control characters become spaces, and the other characters that no name
     /// may have are left out. A long name is cut between characters, in front of its extension. If nothing is left, the

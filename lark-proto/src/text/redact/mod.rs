@@ -94,7 +94,7 @@ impl fmt::Debug for Secrets {
 /// characters or more.
 const SHORTEST: usize = 8;
 
-/// How often a text is unescaped: an escape may be escaped itself.
+/// The most times that a text is unescaped, because an escape may be escaped itself.
 const DEPTH: usize = 3;
 
 /// The needles with which `secret` is searched for, in lower case: the secret itself and, if it holds escapes, its
@@ -156,13 +156,13 @@ mod tests {
             (format!("&quot;{}&quot;", TOKEN.replace('-', "&#45;")), "&quot;***&quot;"),
             (TOKEN.replace('-', r"\\u002d"), "***"),
             (TOKEN.replace('-', "%252D"), "***"),
-            // What follows `Bearer`.
+            // The value after `Bearer`.
             ("no Bearer t-SECRET here".into(), "no Bearer *** here"),
             ("bearer  s3cret\" x".into(), "bearer  ***\" x"),
             ("Authorization: Bearer:s3cret".into(), "Authorization: ***"),
             ("authorization: basic dXNlcjpwYXNz;".into(), "authorization: basic ***;"),
             ("Authorization: 7f1b9a".into(), "Authorization: ***"),
-            // What follows a name, in JSON, a query and a header.
+            // The value of a name, in JSON, a query and a header.
             (
                 r#"{"app_id":"cli_x","app_secret":"s, e"}"#.into(),
                 r#"{"app_id":"cli_x","app_secret":"***"}"#,

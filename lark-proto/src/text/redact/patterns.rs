@@ -87,8 +87,8 @@ fn is_foreign(value: &[u8]) -> bool {
     !value.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// Finds what follows `Bearer`, and what follows a secret's name: behind `:` or `=`, as in JSON, a query or a header; behind
-/// a space, where it looks like a secret; and in an element of XML.
+/// Finds the values of `Bearer` and of a secret's name: after `:` or `=`, as in JSON, a query or a header; after a
+/// space, if the value looks like a secret; and in an element of XML.
 fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let mut done = 0;
     for colon in memchr3_iter(b':', b'=', b' ', text) {

@@ -1,5 +1,6 @@
-//! Settings that are refused when the client is built.
+//! The settings of a builder that concern no proxy and no certificate.
 
+use lark_hyper::FakeServer;
 use lark_proto::Site;
 
 use crate::{Setup, uploads};
@@ -20,5 +21,15 @@ fn an_invalid_setting_is_refused_when_the_client_is_built() {
             let error = outcome.unwrap_err();
             assert!(error.contains(words), "{client}: {error}");
         }
+    }
+}
+
+#[test]
+fn a_reply_is_read_up_to_the_limit_that_is_set() {
+    let server = FakeServer::start().unwrap();
+    let setup = Setup { reply_limit: Some(10), ..Setup::default() };
+    for (client, outcome) in uploads(server.site(), &setup) {
+        let error = outcome.unwrap_err();
+        assert!(error.ends_with("the reply is longer than 10 bytes"), "{client}: {error}");
     }
 }
