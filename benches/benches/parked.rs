@@ -1,6 +1,6 @@
-//! Calls that are parked in one lane: the time from the first answer to the end of the last call, beside as many threads
-//! that just unpark each other in turn, and futures in a long lane beside those in a short one. The service answers at
-//! once.
+//! Calls that are parked in one lane: the time from the first answer to the end of the last call, beside as many
+//! threads that just unpark each other in turn, and futures in a long lane beside those in a short one. The service
+//! answers at once.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

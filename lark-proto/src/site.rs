@@ -10,8 +10,8 @@ use crate::error::{Invalid, InvalidKind};
 use crate::path::Path;
 use crate::values::macros::text_traits;
 
-/// The service's base URL: `https://host[:port][/base/path]`, without a query, fragment or user info. Plain `http` is for
-/// loopback, and for a host that [`Site::insecure`] names.
+/// The service's base URL: `https://host[:port][/base/path]`, without a query, fragment or user info. Plain `http` is
+/// for loopback, and for a host that [`Site::insecure`] names.
 ///
 /// An app belongs to one site; at the other its credentials are refused.
 ///
@@ -66,8 +66,8 @@ impl Site {
         }
     }
 
-    /// Any host, such as a private deployment's, over `https`; on loopback over `http` too. A base path is kept, without
-    /// a slash at its end: a gateway may have the service behind one.
+    /// Any host, such as a private deployment's, over `https`; on loopback over `http` too. A base path is kept,
+    /// without a slash at its end: a gateway may have the service behind one.
     ///
     /// The host gets the app's secret and every token, so a caller has to choose this constructor explicitly:
     /// [`Site::new`], `parse` and the reading of JSON take Lark's own hosts and loopback only.
@@ -84,8 +84,8 @@ impl Site {
         }
     }
 
-    /// As [`Site::custom`], with plain `http` to any host: whoever can read the traffic on the way gets the app's secret,
-    /// the tokens and the images. It is for a deployment in a network of one's own that has no TLS.
+    /// As [`Site::custom`], with plain `http` to any host: whoever can read the traffic on the way gets the app's
+    /// secret, the tokens and the images. It is for a deployment in a network of one's own that has no TLS.
     ///
     /// # Errors
     /// [`InvalidKind::BadSite`], [`InvalidKind::SiteWithApis`].

@@ -44,7 +44,8 @@ fn run() -> Result<()> {
         None => say("site", place.site.as_str())?,
     }
 
-    // The client would get the token without this call, which only shows it: the service hands out the same token again.
+    // The client would get the token without this call, which only shows it: the service hands out the same token
+    // again.
     let get = GetTenantToken::new(AppId::new(&place.app_id)?, AppSecret::new(&place.app_secret)?);
     let (grant, time) = timed(|| client.call_as(&NoToken, &get))?;
     let minutes = grant.expires_in.as_secs() / 60;

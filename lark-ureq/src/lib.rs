@@ -97,8 +97,8 @@ impl Client {
         Self::with_agent(site, app, agent)
     }
 
-    /// The settings of a client: proxy, certificates, user agent, timeouts, limits. Without a setting for the proxy, the
-    /// environment's is used ([`Proxy::from_env`](lark_proto::network::Proxy::from_env)).
+    /// The settings of a client: proxy, certificates, user agent, timeouts, limits. Without a setting for the proxy,
+    /// the environment's is used ([`Proxy::from_env`](lark_proto::network::Proxy::from_env)).
     ///
     /// ```no_run
     /// use lark_proto::{App, Site};

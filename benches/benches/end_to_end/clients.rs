@@ -23,8 +23,8 @@ pub(crate) fn lark_hyper(site: &Site) -> lark_hyper::Client<lark_hyper::Pool> {
     lark_hyper::Client::new(site.clone(), app())
 }
 
-/// Without timeouts, as it is by default, or with those of lark-ureq: ureq then looks up the host on a thread of its own,
-/// and tells the kernel of them before reads and writes.
+/// Without timeouts, as it is by default, or with those of lark-ureq: ureq then looks up the host on a thread of its
+/// own, and tells the kernel of them before reads and writes.
 pub(crate) fn ureq(request: &Request<Bytes>, has_timeouts: bool) -> impl FnMut() + 'static {
     let (request, mut config) = (request.clone(), Config::builder());
     if has_timeouts {

@@ -197,8 +197,8 @@ impl ApiError {
         }
     }
 
-    /// A hint for the user about the next step, if the service's message does not name it. If the code has two meanings,
-    /// the message decides between them; otherwise the hint is [`Code::hint`].
+    /// A hint for the user about the next step, if the service's message does not name it. If the code has two
+    /// meanings, the message decides between them; otherwise the hint is [`Code::hint`].
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);

@@ -106,8 +106,8 @@ fn of_code(code: Code) -> Concerns {
     }
 }
 
-/// A reply without a known code: a gateway wants a login, or there were too many requests. Where the service describes the
-/// error, 404 is about what the request names; without a description there is no such route.
+/// A reply without a known code: a gateway wants a login, or there were too many requests. Where the service describes
+/// the error, 404 is about what the request names; without a description there is no such route.
 fn by_status(status: StatusCode) -> Concerns {
     match status.as_u16() {
         401 | 403 | 407 | 429 | 451 => Concerns::Everything,

@@ -195,8 +195,8 @@ impl Settings {
         session
     }
 
-    /// The proxy, if there is one: that of the caller, or that of the environment, where `variable` gives the value of a
-    /// variable.
+    /// The proxy, if there is one: that of the caller, or that of the environment, where `variable` gives the value of
+    /// a variable.
     ///
     /// # Errors
     /// The errors of [`Proxy::from_env`].

@@ -11,7 +11,8 @@ use crate::site::{Site, host};
 use crate::text::percent_decoded;
 
 /// A proxy: `http://[user:password@]host[:port]`, which is asked with `CONNECT` for a tunnel to the site, or
-/// `socks5://..`. The port is 80 or 1080 where the URL has none, and the scheme `http`.
+/// `socks5://..` (or `socks5h://..`), which gets the name of the site's host and resolves it. The port is 80 or 1080
+/// where the URL has none, and the scheme `http`.
 ///
 /// ```
 /// use lark_proto::network::Proxy;
@@ -73,11 +74,11 @@ impl Proxy {
 
     /// The proxy that the environment names for `site`, as curl reads it. `variable` gives the value of a variable.
     ///
-    /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set counts; for a plain `http` site
-    /// `http_proxy` and `HTTP_PROXY` take the place of the first two. `HTTP_PROXY` is not read in a CGI program (where
-    /// `REQUEST_METHOD` is set), because there a client sets it by a header. No proxy is used for a site on loopback, and
-    /// for one that `no_proxy` or `NO_PROXY` lists: as `*`, as a name (with all names below it), as an address, or as a
-    /// range of addresses such as `10.0.0.0/8`.
+    /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set counts; for a plain `http`
+    /// site `http_proxy` and `HTTP_PROXY` take the place of the first two. `HTTP_PROXY` is not read in a CGI program
+    /// (where `REQUEST_METHOD` is set), because there a client sets it by a header. No proxy is used for a site on
+    /// loopback, and for one that `no_proxy` or `NO_PROXY` lists: as `*`, as a name (with all names below it), as an
+    /// address, or as a range of addresses such as `10.0.0.0/8`.
     ///
     /// # Errors
     /// [`InvalidKind::BadProxy`], and [`InvalidKind::EmptyProxyVariable`] for a variable that is set and empty.

@@ -30,8 +30,8 @@ pub(crate) fn cleaned(text: &[u8], is_cut: bool) -> String {
     out
 }
 
-/// `text` without the white space and the invisible characters around it, which programs add to what is copied: the byte
-/// order mark of a file, the marks of direction of a file manager, the zero-width space of a web page.
+/// `text` without the white space and the invisible characters around it, which programs add to what is copied: the
+/// byte order mark of a file, the marks of direction of a file manager, the zero-width space of a web page.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || misleads(c))
 }
