@@ -17,6 +17,7 @@ use lark_proto::endpoints::{
 use lark_proto::error::{Advice, InvalidKind};
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
 use lark_proto::fake::{FakeLark, TokenKind};
+use lark_proto::network::Proxy;
 use lark_proto::session::{Call, Session, Step};
 use lark_proto::token::{AppToken, Authorizes, NoToken};
 use lark_proto::values::{
@@ -137,8 +138,19 @@ pub fn values(data: &[u8]) {
     if let Ok(key) = text.parse::<ImageKey>() {
         assert_eq!(key.as_str(), text);
     }
-    if let Ok(site) = Site::custom(text) {
-        assert_eq!(Site::custom(site.as_str()), Ok(site));
+    if let Ok(site) = Site::insecure(text) {
+        let uri: Uri = site.as_str().parse().unwrap();
+        let port = uri.port_u16().unwrap_or(if site.is_https() { 443 } else { 80 });
+        assert_eq!((uri.host(), port), (Some(site.host()), site.port()), "{site}");
+        assert_eq!(uri.path().trim_end_matches('/'), site.base_path());
+        assert_eq!(Site::insecure(site.as_str()), Ok(site));
+    }
+    if let Ok(proxy) = Proxy::new(text) {
+        let scheme = if proxy.is_socks5() { "socks5" } else { "http" };
+        let bare = Proxy::new(&format!("{scheme}://{}:{}", proxy.host(), proxy.port())).unwrap();
+        assert_eq!((bare.host(), bare.port()), (proxy.host(), proxy.port()));
+        let shown = format!("{bare:?}").replace("://", "://***@");
+        assert!(proxy.credentials().is_none() || format!("{proxy:?}") == shown);
     }
     if let Ok(image) = Image::new(data.to_vec()) {
         assert_eq!(image.format(), ImageFormat::sniff(data));
