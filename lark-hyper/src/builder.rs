@@ -5,10 +5,11 @@ use std::sync::Arc;
 use hyper_rustls::ConfigBuilderExt;
 use hyper_util::rt::TokioTimer;
 use lark_proto::Invalid;
-use lark_proto::network::{FromSettings, Settings};
+use lark_proto::network::{FromSettings, Roots, Settings};
+use rustls::client::WantsClientCert;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use crate::connection::Connector;
 use crate::{Client, Pool};
@@ -20,8 +21,7 @@ impl FromSettings for Client {
     fn from_settings(settings: Settings) -> Result<Self, Invalid> {
         let user_agent = settings.user_agent(USER_AGENT)?;
         let proxy = settings.proxy(variable)?;
-        let roots = settings.roots().map(read_roots).transpose()?;
-        let connector = Connector::tls(tls(roots), proxy.as_ref())?;
+        let connector = Connector::tls(tls(settings.roots())?, proxy.as_ref())?;
         let pool = Pool::over(connector, settings.max_idle_connections())
             .with_user_agent(user_agent)
             .with_timeouts(settings.timeouts());
@@ -34,21 +34,56 @@ impl FromSettings for Client {
     }
 }
 
-/// The TLS settings that trust `roots`, or those of webpki-roots.
-pub(crate) fn tls(roots: Option<RootCertStore>) -> ClientConfig {
+/// The TLS settings that trust `roots`.
+fn tls(roots: &Roots) -> Result<ClientConfig, Invalid> {
+    Ok(match roots {
+        Roots::Default => default_tls(),
+        Roots::Platform => with_protocols(platform_verifier(versions())?),
+        Roots::Own(pem) => with_protocols(versions().with_root_certificates(read_roots(pem)?)),
+        Roots::DefaultAndOwn(pem) => {
+            let roots = with_default_roots(read_roots(pem)?);
+            with_protocols(versions().with_root_certificates(roots))
+        }
+    })
+}
+
+/// The TLS settings that trust the default roots.
+pub(crate) fn default_tls() -> ClientConfig {
+    with_protocols(versions().with_webpki_roots())
+}
+
+fn versions() -> ConfigBuilder<ClientConfig, WantsVerifier> {
     // Named, since rustls has no default provider if a build enables several.
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
-    let versions = ClientConfig::builder_with_provider(ring)
+    ClientConfig::builder_with_provider(ring)
         .with_safe_default_protocol_versions()
-        .expect("ring has what TLS needs");
-    let roots = match roots {
-        Some(roots) => versions.with_root_certificates(roots),
-        None => versions.with_webpki_roots(),
-    };
-    let mut config = roots.with_no_client_auth();
+        .expect("ring has what TLS needs")
+}
+
+fn with_protocols(config: ConfigBuilder<ClientConfig, WantsClientCert>) -> ClientConfig {
+    let mut config = config.with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
+}
+
+#[cfg(feature = "platform-verifier")]
+fn platform_verifier(
+    versions: ConfigBuilder<ClientConfig, WantsVerifier>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Invalid> {
+    versions.try_with_platform_verifier().map_err(|error| Settings::bad_roots(&error.to_string()))
+}
+
+#[cfg(not(feature = "platform-verifier"))]
+fn platform_verifier(
+    _: ConfigBuilder<ClientConfig, WantsVerifier>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Invalid> {
+    Err(Settings::bad_roots("lark-hyper was built without its feature `platform-verifier`"))
+}
+
+fn with_default_roots(mut roots: RootCertStore) -> RootCertStore {
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    roots
 }
 
 fn read_roots(pem: &[u8]) -> Result<RootCertStore, Invalid> {
@@ -66,4 +101,18 @@ fn read_roots(pem: &[u8]) -> Result<RootCertStore, Invalid> {
 
 fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_roots_leave_the_default_ones_in_place() {
+        let own = rcgen::generate_simple_self_signed(["corp.example".to_owned()]).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let all = with_default_roots(roots);
+        assert_eq!(all.len(), 1 + webpki_roots::TLS_SERVER_ROOTS.len());
+    }
 }

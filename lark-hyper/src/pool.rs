@@ -19,7 +19,7 @@ use lark_proto::network::MAX_IDLE_CONNECTIONS;
 use lark_proto::session::{Phase, Phases};
 use tokio::runtime::Handle;
 
-use crate::builder::{USER_AGENT, tls};
+use crate::builder::{USER_AGENT, default_tls};
 use crate::connection::{Connection, Connector, PHASES};
 use crate::deadline::Deadline;
 use crate::error::{TransportError, causes};
@@ -49,7 +49,7 @@ impl Pool {
     /// A pool whose TLS is by rustls with ring and trusts the roots of webpki-roots.
     #[must_use]
     pub fn new() -> Self {
-        Self::over(Connector::direct(tls(None)), MAX_IDLE_CONNECTIONS)
+        Self::over(Connector::direct(default_tls()), MAX_IDLE_CONNECTIONS)
     }
 
     /// A pool of connections that `connect` opens: through a proxy, with certificates or to addresses of the caller's

@@ -1,12 +1,18 @@
 //! The client of a builder's settings.
 
 use lark_proto::Invalid;
-use lark_proto::network::{FromSettings, Proxy, Settings};
+use lark_proto::network::{FromSettings, Proxy, Roots, Settings};
 use lark_proto::session::Phase;
+#[cfg(feature = "tls")]
+use rustls::RootCertStore;
+#[cfg(feature = "tls")]
+use rustls::pki_types::CertificateDer;
+#[cfg(feature = "tls")]
+use rustls::pki_types::pem::PemObject;
 use ureq::ProxyProtocol;
 use ureq::config::{Config, ConfigBuilder};
 #[cfg(feature = "tls")]
-use ureq::tls::{PemItem, TlsConfig};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
 use crate::{Client, Clock};
@@ -42,9 +48,7 @@ impl FromSettings for Client {
         if let Some(proxy) = proxy {
             config = config.proxy(Some(of_ureq(&proxy)?));
         }
-        if let Some(pem) = settings.roots() {
-            config = with_roots(config, pem)?;
-        }
+        config = with_roots(config, settings.roots())?;
         for (phase, time) in settings.timeouts() {
             let time = Some(*time);
             config = match phase {
@@ -76,30 +80,88 @@ fn of_ureq(proxy: &Proxy) -> Result<ureq::Proxy, Invalid> {
     built.build().map_err(|_| proxy.refused())
 }
 
-/// `config` with trust in the certificates in `pem` and in no others.
+/// `config` with trust in `roots`.
 #[cfg(feature = "tls")]
 fn with_roots(
     config: ConfigBuilder<AgentScope>,
-    pem: &[u8],
+    roots: &Roots,
 ) -> Result<ConfigBuilder<AgentScope>, Invalid> {
-    let mut roots = Vec::new();
-    for item in ureq::tls::parse_pem(pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(Settings::bad_roots(&error.to_string())),
+    let of_der = |der: &CertificateDer<'_>| Certificate::from_der(der).to_owned();
+    let certificates: Vec<Certificate<'static>> = match roots {
+        Roots::Default => return Ok(config),
+        Roots::Platform => {
+            check_platform()?;
+            let platform = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+            return Ok(config.tls_config(platform.build()));
         }
+        Roots::Own(pem) => read_roots(pem)?.iter().map(of_der).collect(),
+        Roots::DefaultAndOwn(pem) => {
+            let own = read_roots(pem)?;
+            own.iter().chain(webpki_root_certs::TLS_SERVER_ROOT_CERTS).map(of_der).collect()
+        }
+    };
+    Ok(config.tls_config(TlsConfig::builder().root_certs(certificates.into()).build()))
+}
+
+/// Checks that the operating system has certificates. ureq reads them at each connection only.
+#[cfg(feature = "platform-verifier")]
+fn check_platform() -> Result<(), Invalid> {
+    let ring = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    match rustls_platform_verifier::Verifier::new(ring) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Settings::bad_roots(&error.to_string())),
+    }
+}
+
+#[cfg(all(feature = "tls", not(feature = "platform-verifier")))]
+fn check_platform() -> Result<(), Invalid> {
+    Err(Settings::bad_roots("lark-ureq was built without its feature `platform-verifier`"))
+}
+
+/// The certificates in `pem`, each of which rustls accepts as a root. ureq would leave out one that rustls refuses.
+#[cfg(feature = "tls")]
+fn read_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Invalid> {
+    let refused = |error: &dyn std::fmt::Display| Settings::bad_roots(&error.to_string());
+    let mut roots = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| refused(&error))?;
+        let checked = RootCertStore::empty().add(certificate.clone());
+        checked.map_err(|error| refused(&error))?;
+        roots.push(certificate);
     }
     if roots.is_empty() {
         return Err(Settings::bad_roots("the text has no certificate in PEM"));
     }
-    Ok(config.tls_config(TlsConfig::builder().root_certs(roots.into()).build()))
+    Ok(roots)
 }
 
 #[cfg(not(feature = "tls"))]
 fn with_roots(
-    _: ConfigBuilder<AgentScope>,
-    _: &[u8],
+    config: ConfigBuilder<AgentScope>,
+    roots: &Roots,
 ) -> Result<ConfigBuilder<AgentScope>, Invalid> {
-    Err(Settings::bad_roots("this build of the client has no TLS"))
+    match roots {
+        Roots::Default => Ok(config),
+        _ => Err(Settings::bad_roots("lark-ureq was built without its feature `tls`")),
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extra_roots_leave_the_default_ones_in_place() {
+        let own = rcgen::generate_simple_self_signed(["corp.example".to_owned()]).unwrap().cert;
+        let roots = Roots::DefaultAndOwn(own.pem().into_bytes());
+        let config: Config = with_roots(config(true, 1), &roots).unwrap().build();
+        let RootCerts::Specific(all) = config.tls_config().root_certs() else { panic!() };
+        assert_eq!(all[0].der(), &**own.der());
+        assert_eq!(all.len(), 1 + webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
+        // ureq leaves out a root that rustls refuses.
+        for certificate in all.iter() {
+            let der = CertificateDer::from(certificate.der());
+            RootCertStore::empty().add(der.into_owned()).unwrap();
+        }
+    }
 }

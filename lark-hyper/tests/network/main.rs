@@ -14,7 +14,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use lark_proto::fake::FakeLark;
-use lark_proto::network::{ClientBuilder, Proxy};
+use lark_proto::network::{ClientBuilder, Proxy, Roots};
 use lark_proto::session::Phase;
 use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken};
 
@@ -22,7 +22,7 @@ use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken};
 #[derive(Clone, Default)]
 struct Setup {
     proxy: Option<Proxy>,
-    roots: Option<Vec<u8>>,
+    roots: Roots,
     user_agent: Option<&'static str>,
     connect: Option<Duration>,
     reply_limit: Option<u64>,
@@ -38,9 +38,12 @@ impl Setup {
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
-        if let Some(roots) = &self.roots {
-            builder = builder.roots(roots);
-        }
+        builder = match &self.roots {
+            Roots::Default => builder,
+            Roots::Platform => builder.platform_verifier(),
+            Roots::Own(pem) => builder.roots(pem),
+            Roots::DefaultAndOwn(pem) => builder.extra_roots(pem),
+        };
         if let Some(time) = self.connect {
             builder = builder.timeout(Phase::Connect, time);
         }

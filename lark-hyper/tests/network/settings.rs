@@ -2,18 +2,22 @@
 
 use lark_hyper::FakeServer;
 use lark_proto::Site;
+use lark_proto::network::Roots;
 
 use crate::{Setup, uploads};
 
 #[test]
 fn an_invalid_setting_is_refused_when_the_client_is_built() {
-    let pem = |text: &str| Setup { roots: Some(text.as_bytes().to_vec()), ..Setup::default() };
+    let pem = |text: &str| Setup { roots: Roots::Own(text.into()), ..Setup::default() };
+    let extra = Setup { roots: Roots::DefaultAndOwn(Vec::new()), ..Setup::default() };
     let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
     for (setup, words) in [
         (pem(""), "no certificate"),
         (pem("-----BEGIN"), "no certificate"),
         (pem(key), "no certificate"),
         (pem("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"), "certificates"),
+        (pem("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), "certificates"),
+        (extra, "no certificate"),
         (Setup { user_agent: Some(""), ..Setup::default() }, "user agent"),
         (Setup { user_agent: Some("a\r\nb"), ..Setup::default() }, "user agent"),
     ] {

@@ -59,7 +59,7 @@ impl<C: FromSettings> ClientBuilder<C> {
             site,
             app,
             proxy: ProxyChoice::Environment,
-            roots: None,
+            roots: Roots::Default,
             user_agent: None,
             timeouts: Vec::new(),
             max_idle_connections: MAX_IDLE_CONNECTIONS,
@@ -95,10 +95,25 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Trusts the certificates in `pem` in place of the default roots.
+    /// Trusts the certificates in `pem`, in place of the default roots.
     #[must_use]
     pub fn roots(mut self, pem: &[u8]) -> Self {
-        self.settings.roots = Some(pem.to_vec());
+        self.settings.roots = Roots::Own(pem.to_vec());
+        self
+    }
+
+    /// Trusts the certificates in `pem` and the default roots.
+    #[must_use]
+    pub fn extra_roots(mut self, pem: &[u8]) -> Self {
+        self.settings.roots = Roots::DefaultAndOwn(pem.to_vec());
+        self
+    }
+
+    /// Trusts what the operating system trusts: on Linux the certificates of its store, or those in the file that the
+    /// variable `SSL_CERT_FILE` names. The client crate has to be built with its feature `platform-verifier`.
+    #[must_use]
+    pub fn platform_verifier(mut self) -> Self {
+        self.settings.roots = Roots::Platform;
         self
     }
 
@@ -158,7 +173,7 @@ pub struct Settings {
     site: Site,
     app: App,
     proxy: ProxyChoice,
-    roots: Option<Vec<u8>>,
+    roots: Roots,
     user_agent: Option<String>,
     timeouts: Vec<(Phase, Duration)>,
     max_idle_connections: usize,
@@ -166,6 +181,20 @@ pub struct Settings {
     limits: Limits,
     quotas: Vec<(String, Quota)>,
     keep_quotas: Option<bool>,
+}
+
+/// The certificates of authorities that a client trusts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Roots {
+    /// Mozilla's, as the crate `webpki-roots` has them.
+    #[default]
+    Default,
+    /// What the operating system trusts.
+    Platform,
+    /// These, in PEM.
+    Own(Vec<u8>),
+    /// The default ones and these, in PEM.
+    DefaultAndOwn(Vec<u8>),
 }
 
 #[derive(Clone)]
@@ -211,10 +240,10 @@ impl Settings {
         }
     }
 
-    /// The certificates to be trusted in place of the default roots, in PEM.
+    /// The certificates to be trusted.
     #[must_use]
-    pub fn roots(&self) -> Option<&[u8]> {
-        self.roots.as_deref()
+    pub fn roots(&self) -> &Roots {
+        &self.roots
     }
 
     /// The error for certificates that cannot be read, for this `reason`.
@@ -311,7 +340,7 @@ mod tests {
             .unwrap();
         assert_eq!(settings.site(), &Site::FEISHU);
         assert_eq!(proxy(&settings).as_deref(), Some("own.example"));
-        assert_eq!(settings.roots(), Some(&b"pem"[..]));
+        assert_eq!(settings.roots(), &Roots::Own(b"pem".to_vec()));
         assert_eq!(settings.user_agent("default").unwrap(), "agent");
         let timeouts = [(Phase::Connect, 1), (Phase::RecvBody, 2)];
         assert_eq!(settings.timeouts(), timeouts.map(|(phase, s)| (phase, Duration::from_secs(s))));
@@ -323,12 +352,20 @@ mod tests {
     fn a_setting_that_is_not_made_has_its_default() {
         let Kept(settings) = builder().build().unwrap();
         assert_eq!(proxy(&settings).as_deref(), Some("env.example"));
-        assert_eq!((settings.roots(), settings.timeouts()), (None, &[][..]));
+        assert_eq!((settings.roots(), settings.timeouts()), (&Roots::Default, &[][..]));
         assert_eq!(settings.user_agent("default").unwrap(), "default");
         assert_eq!((settings.max_idle_connections(), settings.reply_limit()), (32, None));
         assert_eq!(settings.limits(), Limits::default());
         let Kept(settings) = builder().no_proxy().build().unwrap();
         assert_eq!(proxy(&settings), None);
+    }
+
+    #[test]
+    fn the_last_choice_of_roots_counts() {
+        let roots = |builder: ClientBuilder<Kept>| builder.build().unwrap().0.roots().clone();
+        let pem = b"pem".to_vec();
+        assert_eq!(roots(builder().roots(b"x").extra_roots(&pem)), Roots::DefaultAndOwn(pem));
+        assert_eq!(roots(builder().roots(b"x").platform_verifier()), Roots::Platform);
     }
 
     #[test]
