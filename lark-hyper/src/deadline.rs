@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A longer time could overflow the clock.
-const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A deadline. A [`Sleep`] panics if it is polled after its runtime was dropped, so each poll makes a new one, on the
 /// runtime that polls.
@@ -32,11 +32,6 @@ impl Deadline {
     pub(crate) fn after(time: Duration) -> Self {
         let at = Instant::now() + time.min(MAX_TIMER);
         Self { at, runtime: Handle::try_current().ok(), alarm: None }
-    }
-
-    /// Moves the deadline `time` later.
-    pub(crate) fn extend(&mut self, time: Duration) {
-        self.at += time.min(MAX_TIMER);
     }
 
     /// Ready once the deadline has passed. Outside of any runtime it is also ready if its own runtime was dropped, and

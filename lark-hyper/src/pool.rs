@@ -13,22 +13,25 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lark_proto::network::MAX_IDLE_CONNECTIONS;
 use lark_proto::session::{Phase, Phases};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use crate::builder::{USER_AGENT, default_tls};
 use crate::connection::{Connection, Connector, PHASES};
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, MAX_TIMER};
 use crate::error::{TransportError, causes};
 use crate::frames::{BodyProgress, Frames, FreshConnection};
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests may go on on another one.
 ///
-/// A request has the [`Phases`] in its extensions, where a client puts them, or else those of its body's length. A
+/// A request has the [`Phases`] in its extensions, where a client puts them, or else those of its body's length. The end
+/// of a phase's time is noticed within that time, so a phase takes up to twice its time before the request fails. A
 /// connection whose peer takes no bytes for a minute is closed. The pool does not limit the number of requests in
 /// flight. On a slow link the caller has to, because the requests share its bandwidth and each has its own deadlines.
 ///
@@ -139,9 +142,10 @@ impl Service<Request<Frames>> for Pool {
             self.timeouts.iter().fold(phases, |phases, (phase, time)| phases.with(*phase, *time));
         request.extensions_mut().insert(phases);
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
+        let captured = capture_connection(&mut request);
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);
-        ReplyFuture { reply, len, progress, phases, phase: Phase::SendRequest, deadline: None }
+        ReplyFuture { reply, captured, len, progress, phases, watch: None }
     }
 }
 
@@ -153,21 +157,20 @@ impl Service<Request<Frames>> for Pool {
 #[must_use = "a request is sent when its future is polled"]
 pub struct ReplyFuture {
     reply: ResponseFuture,
+    captured: CaptureConnection,
     /// The length of the request's body.
     len: u64,
     progress: BodyProgress,
     phases: Phases,
-    /// The phase that `deadline` bounds. It is brought up to date when `deadline` passes.
-    phase: Phase,
     /// Set by the first poll that is pending.
-    deadline: Option<Deadline>,
+    watch: Option<Watch>,
 }
 
 impl Future for ReplyFuture {
     type Output = Result<Response<ReplyBody>, TransportError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reply, len, progress, phases, phase, deadline } = &mut *self;
+        let Self { reply, captured, len, progress, phases, watch } = &mut *self;
         if let Err(error) = Handle::try_current() {
             // Each connection is a task of the runtime.
             return Poll::Ready(Err(TransportError::Failed(error.into())));
@@ -177,24 +180,54 @@ impl Future for ReplyFuture {
             let reply = reply.map_err(failed)?;
             return Poll::Ready(Ok(reply.map(|body| ReplyBody::new(body, phases.reply))));
         }
-        let deadline = deadline.get_or_insert_with(|| {
-            let connect = phases.resolve.saturating_add(phases.connect);
-            Deadline::after(connect.saturating_add(phases.head))
-        });
+        // From the connection to the head of the reply. A request without a body passes over the phases of sending.
+        let phase = || match progress.bytes() {
+            _ if captured.connection_metadata().is_none() => Phase::Connect,
+            taken if taken == *len => Phase::RecvResponse,
+            0 => Phase::SendRequest,
+            _ => Phase::SendBody,
+        };
+        let watch = watch.get_or_insert_with(|| Watch::over(phase(), phases));
         loop {
-            ready!(deadline.poll(context));
-            let taken = progress.bytes();
-            match phase {
-                Phase::SendRequest if taken > 0 || *len == 0 => {
-                    *phase = Phase::SendBody;
-                    deadline.extend(phases.body);
-                }
-                Phase::SendBody if taken == *len => {
-                    *phase = Phase::RecvResponse;
-                    deadline.extend(phases.answer);
-                }
-                _ => return Poll::Ready(Err(TransportError::Timeout(*phase))),
+            ready!(watch.look.poll(context));
+            let phase = phase();
+            if phase != watch.phase {
+                *watch = Watch::over(phase, phases);
+            } else if watch.ends <= Instant::now() {
+                return Poll::Ready(Err(TransportError::Timeout(phase)));
+            } else {
+                watch.look = Deadline::after(watch.every);
             }
+        }
+    }
+}
+
+/// The watch over a phase. hyper tells nobody when the next phase begins, so the watch looks from time to time: within
+/// the time of each later phase, so that none takes more than twice its time.
+#[derive(Debug)]
+struct Watch {
+    phase: Phase,
+    ends: Instant,
+    every: Duration,
+    look: Deadline,
+}
+
+impl Watch {
+    /// A watch over `phase`, which begins now.
+    fn over(phase: Phase, phases: &Phases) -> Self {
+        let Phases { resolve, connect, head, body, answer, .. } = *phases;
+        let (time, later) = match phase {
+            Phase::Connect => (resolve.saturating_add(connect), head.min(body).min(answer)),
+            Phase::SendRequest => (head, body.min(answer)),
+            Phase::SendBody => (body, answer),
+            _ => (answer, answer),
+        };
+        let every = time.min(later);
+        Self {
+            phase,
+            ends: Instant::now() + time.min(MAX_TIMER),
+            every,
+            look: Deadline::after(every),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The network between a client and its site, for both clients: whatever the settings, the outcomes are the same.
 
+mod alike;
 mod certificates;
 mod environments;
 mod gateways;
@@ -24,8 +25,13 @@ struct Setup {
     proxy: Option<Proxy>,
     roots: Roots,
     user_agent: Option<&'static str>,
-    connect: Option<Duration>,
+    timeout: Option<(Phase, Duration)>,
+    max_idle_connections: Option<usize>,
     reply_limit: Option<u64>,
+    /// The limits of the calls, in place of one attempt.
+    limits: Option<Limits>,
+    /// How many bytes the image has beside its magic number.
+    padding: usize,
 }
 
 impl Setup {
@@ -34,7 +40,7 @@ impl Setup {
     }
 
     fn apply<C>(&self, mut builder: ClientBuilder<C>) -> ClientBuilder<C> {
-        builder = builder.limits(Limits::one_attempt());
+        builder = builder.limits(self.limits.unwrap_or(Limits::one_attempt()));
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
         }
@@ -44,8 +50,11 @@ impl Setup {
             Roots::Own(pem) => builder.roots(pem),
             Roots::DefaultAndOwn(pem) => builder.extra_roots(pem),
         };
-        if let Some(time) = self.connect {
-            builder = builder.timeout(Phase::Connect, time);
+        if let Some((phase, time)) = self.timeout {
+            builder = builder.timeout(phase, time);
+        }
+        if let Some(connections) = self.max_idle_connections {
+            builder = builder.max_idle_connections(connections);
         }
         if let Some(bytes) = self.reply_limit {
             builder = builder.reply_limit(bytes);
@@ -69,7 +78,8 @@ fn uploads_as(
     token: Option<&TenantToken>,
 ) -> [(&'static str, Result<(), String>); 2] {
     let app = || App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let image = [b"GIF89a".to_vec(), vec![0; setup.padding]].concat();
+    let put = PutImage::message(Image::new(image).unwrap()).unwrap();
     let blocking = || {
         let client = setup.apply(lark_ureq::Client::builder(site.clone(), app()));
         let client = text(client.build())?;

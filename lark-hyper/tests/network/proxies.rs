@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lark_hyper::FakeServer;
 use lark_proto::Site;
+use lark_proto::session::Phase;
 
 use crate::scripted::{Script, ScriptedProxy};
 use crate::{Setup, uploads};
@@ -86,7 +87,7 @@ fn a_proxy_that_refuses_is_named_in_the_error() {
 fn a_proxy_that_says_nothing_ends_with_the_timeout_of_the_phase_connect() {
     let proxy = ScriptedProxy::start(Script::Silence);
     let mut setup = Setup::through(&format!("http://{}", proxy.address));
-    setup.connect = Some(Duration::from_millis(300));
+    setup.timeout = Some((Phase::Connect, Duration::from_millis(300)));
     for (client, outcome) in uploads(&hidden(), &setup) {
         let error = outcome.unwrap_err();
         assert!(error.contains("connect"), "{client}: {error}");
