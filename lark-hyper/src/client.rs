@@ -108,6 +108,29 @@ impl<S: Transport> Client<S> {
     /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::session::Phases) in a request's
     /// extensions; the limits of a call bound all of its requests. Waits and limits go by `timer`. The wall clock is
     /// read once, in this function: where the timer's time is paused or virtual, so is the client's.
+    ///
+    /// Here a service around the pool adds the header that a gateway in front of the site wants. For connections of the
+    /// caller's own there is [`Pool::with_connector`](crate::Pool::with_connector).
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "tokio")] {
+    /// use http::{HeaderValue, Request};
+    /// use hyper::service::{Service, service_fn};
+    /// use hyper_util::rt::TokioTimer;
+    /// use lark_hyper::{Client, Frames, Pool};
+    /// use lark_proto::{App, Site};
+    ///
+    /// let pool = Pool::new();
+    /// let service = service_fn(move |mut request: Request<Frames>| {
+    ///     request.headers_mut().insert("x-gateway-key", HeaderValue::from_static("k"));
+    ///     pool.call(request)
+    /// });
+    /// let site = Site::custom("https://gw.corp.example/feishu")?;
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = Client::with_service(site, app, service, TokioTimer::new());
+    /// # }
+    /// # Ok::<(), lark_proto::Invalid>(())
+    /// ```
     #[must_use]
     pub fn with_service(
         site: Site,

@@ -117,7 +117,28 @@ impl Client {
     /// timeouts.
     ///
     /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
-    /// read too, since its body holds Lark's reason, and no redirect is followed.
+    /// read too, since its body holds Lark's reason, and no redirect is followed. The other settings are the agent's: one
+    /// that is made without `proxy(None)` takes a proxy from the environment, by ureq's rules.
+    ///
+    /// Here a middleware adds the header that a gateway in front of the site wants:
+    ///
+    /// ```no_run
+    /// use lark_proto::{App, Site};
+    /// use lark_ureq::Client;
+    /// use lark_ureq::ureq::middleware::MiddlewareNext;
+    /// use lark_ureq::ureq::{Agent, SendBody, http};
+    ///
+    /// let agent = Agent::config_builder()
+    ///     .proxy(None)
+    ///     .middleware(|mut request: http::Request<SendBody>, next: MiddlewareNext| {
+    ///         request.headers_mut().insert("x-gateway-key", http::HeaderValue::from_static("k"));
+    ///         next.handle(request)
+    ///     })
+    ///     .build();
+    /// let site = Site::custom("https://gw.corp.example/feishu")?;
+    /// let client = Client::with_agent(site, App::custom("cli_a1b2", "secret")?, agent.into());
+    /// # Ok::<(), lark_proto::Invalid>(())
+    /// ```
     #[must_use]
     pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
         Self::with_clock(site, app, agent, Clock::default())
