@@ -180,3 +180,33 @@ async fn any_number_of_dead_connections_costs_one_attempt() {
     let client = client.clone().with_limits(Limits::default().attempts(2));
     client.call_as(&token, &put).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_kept_for_15_seconds() {
+    let opened = Arc::new(AtomicUsize::new(0));
+    let counted = opened.clone();
+    let connector = move |_| {
+        let (near, mut far) = tokio::io::duplex(1 << 10);
+        counted.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            loop {
+                take(&mut far, Duration::ZERO).await;
+                let reply = Response::new(r#"{"code":0,"data":{"image_key":"img_1"}}"#.into());
+                if far.write_all(&http1::reply(&reply)).await.is_err() {
+                    break;
+                }
+            }
+        });
+        ready(Ok::<_, io::Error>(Connection::new(TokioIo::new(near))))
+    };
+    let site = Site::custom("http://127.0.0.1:1").unwrap();
+    let pool = Pool::with_connector(connector);
+    let client = Client::with_service(site, App::None, pool, TokioTimer::new());
+    let token = TenantToken::new("t-1").unwrap();
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    for (idle, connections) in [(0, 1), (14, 1), (16, 2)] {
+        tokio::time::sleep(Duration::from_secs(idle)).await;
+        client.call_as(&token, &put).await.unwrap();
+        assert_eq!(opened.load(Ordering::Relaxed), connections, "{idle}");
+    }
+}

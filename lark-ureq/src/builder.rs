@@ -1,5 +1,7 @@
 //! The client of a builder's settings.
 
+use std::time::Duration;
+
 use lark_proto::Invalid;
 use lark_proto::network::{FromSettings, Proxy, Roots, Settings};
 use lark_proto::session::Phase;
@@ -34,6 +36,8 @@ pub(crate) fn config(is_https: bool, idle: usize) -> ConfigBuilder<AgentScope> {
         // A larger buffer gains nothing over TLS, which writes record by record. Without TLS it saves system calls, and
         // still fits into the cache of a core.
         .output_buffer_size(if is_https { 32 << 10 } else { 320 << 10 })
+        // Shorter than the idle timeout of servers, since a request on a connection that they close is lost.
+        .max_idle_age(Duration::from_secs(15))
         // The client has only one host.
         .max_idle_connections(idle)
         .max_idle_connections_per_host(idle)
