@@ -1,0 +1,95 @@
+//! reqwest as the service: a closure that hands each request to a `reqwest::Client` is all that it takes.
+//!
+//! `cargo run -p lark-hyper --example reqwest` uploads an image and writes it into a cell, both at once, against a fake
+//! Lark on loopback; the first upload's connection breaks. For the real service reqwest needs one of its features for
+//! TLS.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use http::header::LOCATION;
+use http::{Request, Response, StatusCode};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use lark_hyper::{Client, FakeServer, Frames, FreshConnection};
+use lark_proto::fake::{Break, FakeLark, Fault, Route};
+use lark_proto::session::Phases;
+use lark_proto::{App, Image, PutImage, WriteSheetImage};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = run().await else { return ExitCode::SUCCESS };
+    eprintln!("reqwest: {error}");
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let server = FakeServer::start()?;
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
+    let (keeping, fresh) = (http_client(32)?, http_client(0)?);
+    let service = service_fn(move |request: Request<Frames>| {
+        let is_fresh = request.extensions().get::<FreshConnection>().is_some();
+        let http = if is_fresh { &fresh } else { &keeping };
+        send(http.clone(), request)
+    });
+    let client = Client::with_service(server.site().clone(), app, service, TokioTimer::new());
+
+    let image = Image::new(&include_bytes!("../../lark-ureq/examples/sample.png")[..])?;
+    let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
+    let put = PutImage::message(image.clone())?;
+    let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
+    server.lark().break_next_on(Route::ImageV4Put, Break::DuringBody);
+    let (key, written) = tokio::try_join!(client.call(&put), client.call(&write))?;
+    let range = written.range.ok_or("the reply names no cell")?;
+    println!("upload     image key {key}");
+    println!("cell       {range}");
+
+    // The fake refuses a chunked body: these came with their exact length.
+    let stored = server.lark().image(key.as_str()).map(|image| image.bytes.clone());
+    let in_cell = server.lark().cell(FakeLark::SPREADSHEET, &range).map(|cell| cell.bytes.clone());
+    if [stored.as_ref(), in_cell.as_ref()] != [Some(image.bytes()); 2] {
+        return Err("the fake holds other bytes than were sent".into());
+    }
+    println!("read back  both, byte for byte what was sent");
+
+    let mut elsewhere = Response::new("".into());
+    *elsewhere.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    elsewhere.headers_mut().insert(LOCATION, "https://other.example/".parse()?);
+    server.lark().fail_next_on(Route::ImageV4Put, Fault::Reply(elsewhere));
+    let error = client.call(&put).await.err().ok_or("the redirect was followed")?;
+    if error.lark().map(lark_proto::Error::status) != Some(StatusCode::TEMPORARY_REDIRECT) {
+        return Err(error.into());
+    }
+    println!("redirect   {error}");
+    Ok(())
+}
+
+/// A client of reqwest that keeps up to `idle` connections, and adds nothing that the call does itself.
+fn http_client(idle: usize) -> reqwest::Result<reqwest::Client> {
+    let phases = Phases::of(0);
+    reqwest::Client::builder()
+        .connect_timeout(phases.resolve + phases.connect)
+        .pool_max_idle_per_host(idle)
+        .pool_idle_timeout(Duration::from_secs(15))
+        // A redirect could lead the token to another host.
+        .redirect(reqwest::redirect::Policy::none())
+        // A call sends its request again by rules of its own.
+        .retry(reqwest::retry::never())
+        // Without this line the proxy of the environment is used.
+        .no_proxy()
+        .build()
+}
+
+/// Sends a request. Its body is encoded while it is sent, and its length is known.
+async fn send(
+    http: reqwest::Client,
+    request: Request<Frames>,
+) -> reqwest::Result<Response<reqwest::Body>> {
+    let phases = request.extensions().get::<Phases>().copied();
+    let mut request = reqwest::Request::try_from(request.map(reqwest::Body::wrap))?;
+    // Of a single request reqwest bounds only the whole time, so an upload that stalls ends later than in a `Pool`.
+    *request.timeout_mut() =
+        phases.map(|p| p.resolve + p.connect + p.head + p.body + p.answer + p.reply);
+    Ok(http.execute(request).await?.into())
+}
