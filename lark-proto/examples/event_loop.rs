@@ -312,8 +312,8 @@ impl Exchange {
     }
 }
 
-/// The reply, if all of it was received. A reply is short and rarely arrives in more than one piece, so it is parsed from
-/// its start after each read; the states of `ureq-proto` could be kept in between.
+/// The reply, if all of it was received. A reply is short and rarely arrives in pieces, so it is parsed from its start
+/// after each read; the states of `ureq-proto` could be kept in between.
 fn parse(mut received: &[u8], is_closed: bool) -> Result<Option<Response<Bytes>>, HttpError> {
     // `ureq-proto` reads the reply to a request that it has written. Here this is a GET without a body, which is not
     // sent: the replies to GET and POST have the same form.
