@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 
 use super::call::{Call, ParsedReply};
-use super::{Broken, CallId, Session, Step, TokenRequestId};
+use super::{Broken, CallId, Event, Session, Step, TokenRequestId};
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
 ///
@@ -34,6 +34,8 @@ pub trait Drive<O, T> {
     fn id(&self) -> Option<CallId>;
     /// See [`Call::sends`].
     fn sends(&self) -> u32;
+    /// See [`Call::events`].
+    fn events(&mut self) -> Vec<Event>;
     /// See [`Call::next`].
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T>;
     /// See [`Call::read`]; the parsed reply is kept for [`Drive::received`].
@@ -72,6 +74,10 @@ impl<P: Into<O>, O, T> Drive<O, T> for Driven<'_, P, T> {
 
     fn sends(&self) -> u32 {
         self.call.sends()
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        self.call.events()
     }
 
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {

@@ -1,0 +1,393 @@
+//! An event loop on one thread, without an HTTP client and without a runtime: three calls over non-blocking sockets.
+//!
+//! `cargo run -p lark-proto --example event_loop` uploads an image and writes it into two cells of one spreadsheet. The
+//! server, a fake Lark on loopback, never answers the first cell write. The loop notices that the socket has stalled,
+//! and the call sends its request again over a new connection. The second cell write waits for the first one.
+//!
+//! The session decides which request is sent, and when; [`wire::head`] and [`Body`] make its bytes, and `ureq-proto`
+//! parses the reply. The loop moves the bytes and keeps the timeouts:
+//!
+//! ```text
+//!  phase         the loop  until                                          timeout
+//!  Connect       waits     the connection is open                         Phases::connect
+//!  SendRequest   writes    the head is sent                               Phases::head
+//!  SendBody      writes    the body is sent, or the server answers early  Phases::body
+//!  RecvResponse  reads     the first bytes of the reply have arrived      Phases::answer
+//!  RecvBody      reads     the reply is complete                          Phases::reply
+//! ```
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::{Buf, Bytes};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
+use lark_proto::body::Body;
+use lark_proto::endpoints::SheetImageWritten;
+use lark_proto::error::{CallErrorKind, WaitFor};
+use lark_proto::fake::http1::{self, Requests};
+use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::session::{
+    Broken, Call, Drive, Event, Outgoing, Permanence, Phase, Phases, Session, Step,
+};
+use lark_proto::wire::{self, Secrets};
+use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
+use ureq_proto::client::{self, RecvResponseResult, SendRequestResult};
+use ureq_proto::{BodyMode, Error as HttpError};
+
+/// How often the sockets are tried. A real program waits with epoll or kqueue in place of a sleep.
+const TICK: Duration = Duration::from_millis(1);
+/// How long the loop waits for an answer, so that the example ends soon. [`Phases`] has two minutes, because a cell
+/// write can take the service one.
+const LONGEST_ANSWER: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    eprintln!("event_loop: {error}");
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut lark = FakeLark::new();
+    lark.break_next_on(Route::ValuesImage, Break::SlowReply(Duration::MAX));
+    let lark = Arc::new(Mutex::new(lark));
+    let server = serve(Arc::clone(&lark))?;
+    let site = Site::custom(&format!("http://{server}"))?;
+    say("server", &format!("a fake Lark on {site}, which never answers the first cell write"));
+
+    let image = Image::new([b"GIF89a".as_slice(), &[200; 1 << 19]].concat())?;
+    let put = PutImage::message(image.clone())?;
+    let cell = SheetCell::in_sheet(FakeLark::SHEET.parse()?, "H7")?;
+    let below = cell.below(1)?;
+    let write = |cell| WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone());
+    let (first, second) = (write(cell)?, write(below)?);
+
+    let mut session = Session::new(site, App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?);
+    let mut tasks = [
+        Task::new("upload", Call::new(&put).keep_events().boxed()),
+        Task::new("cell H7", Call::new(&first).keep_events().boxed()),
+        Task::new("cell H8", Call::new(&second).keep_events().boxed()),
+    ];
+    while let Some(rest) = tasks.iter().filter_map(Task::rest).min() {
+        #[expect(clippy::disallowed_methods, reason = "the loop is where the program waits")]
+        thread::sleep(rest);
+        for at in 0..tasks.len() {
+            tasks[at].turn(&mut session, server)?;
+            for id in session.woken() {
+                tasks.iter_mut().filter(|task| task.call.id() == Some(id)).for_each(Task::wake);
+            }
+        }
+    }
+
+    let [_, first, second] = &tasks;
+    let is_stall =
+        |event: &Event| matches!(event, Event::Broken { error, .. } if error.contains("stalled"));
+    if !first.events.iter().any(is_stall) {
+        return Err("no stalled socket was noticed".into());
+    }
+    let is_turn = |event: &Event| matches!(event, Event::Waits { reason: WaitFor::Turn, .. });
+    if !second.events.iter().any(is_turn) {
+        return Err("the second cell write did not wait for the first one".into());
+    }
+    let lark = lark.lock().map_err(|_| "the server panicked")?;
+    let images = lark.images().map(|(_, image)| &image.bytes);
+    let cells = lark.cells(FakeLark::SPREADSHEET).map(|(_, cell)| &cell.bytes);
+    if !images.chain(cells).eq([image.bytes(); 3]) {
+        return Err("the fake holds other bytes than were sent".into());
+    }
+    say("read back", "an image and two cells from the fake, byte for byte what was sent");
+    Ok(())
+}
+
+/// The output of any of the calls, as text.
+struct Written(String);
+
+impl From<ImageKey> for Written {
+    fn from(key: ImageKey) -> Self {
+        Self(format!("image key {key}"))
+    }
+}
+
+impl From<SheetImageWritten> for Written {
+    fn from(cell: SheetImageWritten) -> Self {
+        Self(format!("written to {}", cell.range.unwrap_or_default()))
+    }
+}
+
+/// A call, and what it does at present.
+struct Task<'e> {
+    name: &'static str,
+    call: Box<dyn Drive<Written, io::Error> + 'e>,
+    state: State,
+    events: Vec<Event>,
+}
+
+enum State {
+    /// The call takes its next step at this time, or when the session wakes it.
+    Waiting(SystemTime),
+    /// A request of the call is in flight.
+    Sent(Box<Exchange>),
+    Over,
+}
+
+impl<'e> Task<'e> {
+    fn new(name: &'static str, call: Box<dyn Drive<Written, io::Error> + 'e>) -> Self {
+        Self { name, call, state: State::Waiting(now()), events: Vec::new() }
+    }
+
+    /// Does what can be done without waiting.
+    fn turn(&mut self, session: &mut Session, server: SocketAddr) -> Result<(), Box<dyn Error>> {
+        match &mut self.state {
+            State::Waiting(until) if *until <= now() => match self.call.next(session, now()) {
+                Step::Wait(time) => self.state = State::Waiting(now() + time),
+                Step::Send(outgoing) => match Exchange::open(server, outgoing) {
+                    Ok(exchange) => self.state = State::Sent(Box::new(exchange)),
+                    Err(error) => self.broken(session, CallErrorKind::Transport(error), 0),
+                },
+                Step::Done(result) => {
+                    say(self.name, &result?.0);
+                    self.state = State::Over;
+                }
+            },
+            State::Sent(exchange) => match exchange.turn() {
+                Ok(None) => {}
+                Ok(Some(reply)) => {
+                    self.call.read(reply);
+                    self.call.received(session, now());
+                    self.state = State::Waiting(now());
+                }
+                Err(failure) => {
+                    let taken = exchange.body_len - exchange.body.len();
+                    self.broken(session, failure, taken);
+                }
+            },
+            State::Waiting(_) | State::Over => {}
+        }
+        for event in self.call.events() {
+            match &event {
+                Event::Sent { send: 0, .. } => say(self.name, "sends the token request"),
+                Event::Sent { len, .. } => say(self.name, &format!("sends a body of {len} bytes")),
+                Event::Waits { reason, .. } => say(self.name, &format!("waits for {reason}")),
+                Event::Broken { error, .. } => say(self.name, error),
+                _ => {}
+            }
+            self.events.push(event);
+        }
+        Ok(())
+    }
+
+    /// Reports that no reply came, and closes the connection. The next step tells whether the call goes on.
+    fn broken(&mut self, session: &mut Session, failure: CallErrorKind<io::Error>, taken: u64) {
+        self.call.broken(session, now(), Broken::new(failure, taken, Permanence::Transient));
+        self.state = State::Waiting(now());
+    }
+
+    fn wake(&mut self) {
+        if let State::Waiting(until) = &mut self.state {
+            *until = now();
+        }
+    }
+
+    /// How long the call can do without a turn; `None` if it is over.
+    fn rest(&self) -> Option<Duration> {
+        match &self.state {
+            State::Waiting(until) => Some(until.duration_since(now()).unwrap_or_default()),
+            State::Sent(_) => Some(TICK),
+            State::Over => None,
+        }
+    }
+}
+
+/// A request and its reply, over a connection of their own.
+struct Exchange {
+    stream: TcpStream,
+    /// What is left to send of the request.
+    head: Bytes,
+    body: Body,
+    body_len: u64,
+    /// What has arrived of the reply.
+    received: Vec<u8>,
+    reply_limit: u64,
+    phases: Phases,
+    phase: Phase,
+    phase_ends: SystemTime,
+    call_ends: SystemTime,
+}
+
+impl Exchange {
+    fn open(server: SocketAddr, outgoing: Outgoing) -> io::Result<Self> {
+        let Outgoing { mut request, mut phases, within, reply_limit, .. } = outgoing;
+        phases.answer = phases.answer.min(LONGEST_ANSWER);
+        // This blocks the loop, because std has no other way to connect. A real program makes a non-blocking socket by
+        // the system's own call, and resolves the host's name in a thread.
+        let stream = TcpStream::connect_timeout(&server, phases.connect)?;
+        stream.set_nonblocking(true)?;
+        // Each request has a connection of its own, so `fresh_connection` asks for nothing more.
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        let head = wire::head(&request, Secrets::Shown);
+        let body = request.into_body();
+        Ok(Self {
+            stream,
+            head,
+            body_len: body.len(),
+            body,
+            received: Vec::new(),
+            reply_limit,
+            phases,
+            phase: Phase::SendRequest,
+            phase_ends: now() + phases.head,
+            call_ends: now() + within,
+        })
+    }
+
+    /// Moves bytes until the socket blocks. Returns the reply once it is complete.
+    fn turn(&mut self) -> Result<Option<Response<Bytes>>, CallErrorKind<io::Error>> {
+        loop {
+            match self.advance() {
+                // The limit is that of the body; the head, which counts here too, is short.
+                Ok(None) if self.received.len() as u64 > self.reply_limit => {
+                    return Err(CallErrorKind::TooLarge { limit: self.reply_limit });
+                }
+                Ok(None) => {}
+                Ok(Some(reply)) => return Ok(Some(reply)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(CallErrorKind::Transport(error)),
+            }
+        }
+        if now() >= self.call_ends {
+            return Err(CallErrorKind::Deadline);
+        }
+        if now() >= self.phase_ends {
+            let text = format!("the socket stalled: {} took too long", self.phase);
+            return Err(CallErrorKind::Transport(io::Error::new(ErrorKind::TimedOut, text)));
+        }
+        Ok(None)
+    }
+
+    /// The table of the phases: one read or write, or the step to the next phase.
+    fn advance(&mut self) -> io::Result<Option<Response<Bytes>>> {
+        match self.phase {
+            Phase::SendRequest if self.head.is_empty() => {
+                self.enter(Phase::SendBody, self.phases.body);
+            }
+            Phase::SendRequest => self.head.advance(self.stream.write(&self.head)?),
+            Phase::SendBody if self.body.is_empty() => {
+                self.enter(Phase::RecvResponse, self.phases.answer);
+            }
+            // The body encodes its next chunk once the socket has taken this one.
+            Phase::SendBody => match self.stream.write(self.body.chunk()) {
+                Ok(len) => self.body.advance(len),
+                // A server that refuses a request may answer and leave the rest of the body unread.
+                Err(_) if self.stream.peek(&mut [0]).is_ok_and(|len| len > 0) => {
+                    self.enter(Phase::RecvBody, self.phases.reply);
+                }
+                Err(error) => return Err(error),
+            },
+            Phase::RecvResponse if !self.received.is_empty() => {
+                self.enter(Phase::RecvBody, self.phases.reply);
+            }
+            _ => {
+                let mut piece = [0; 4096];
+                let len = self.stream.read(&mut piece)?;
+                self.received.extend_from_slice(&piece[..len]);
+                let is_closed = len == 0;
+                let reply = parse(&self.received, is_closed).map_err(io::Error::other)?;
+                if is_closed && reply.is_none() {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                return Ok(reply);
+            }
+        }
+        Ok(None)
+    }
+
+    fn enter(&mut self, phase: Phase, timeout: Duration) {
+        self.phase = phase;
+        self.phase_ends = now() + timeout;
+    }
+}
+
+/// The reply, if all of it was received. A reply is short and rarely arrives in pieces, so it is parsed from its start
+/// after each read; the states of `ureq-proto` could be kept in between.
+fn parse(mut received: &[u8], is_closed: bool) -> Result<Option<Response<Bytes>>, HttpError> {
+    // `ureq-proto` reads the reply to a request that it has written. Here this is a GET without a body, which is not
+    // sent: the replies to GET and POST have the same form.
+    let mut http = client::Call::new(Request::new(()))?.proceed();
+    http.write(&mut [0; 64])?;
+    let Some(SendRequestResult::RecvResponse(mut http)) = http.proceed()? else { return Ok(None) };
+    let head = loop {
+        let (len, head) = http.try_response(received, false)?;
+        received = &received[len..];
+        match head {
+            Some(head) => break head,
+            None if len == 0 => return Ok(None),
+            None => {} // an interim reply, such as 100
+        }
+    };
+    let Some(RecvResponseResult::RecvBody(mut http)) = http.proceed() else {
+        return Ok(Some(head.map(|()| Bytes::new())));
+    };
+    let mut body = vec![0; received.len()];
+    let (_, len) = http.read(received, &mut body)?;
+    body.truncate(len);
+    let is_delimited = is_closed || http.body_mode() != BodyMode::CloseDelimited;
+    Ok((http.can_proceed() && is_delimited).then(|| head.map(|()| body.into())))
+}
+
+fn say(step: &str, what: &str) {
+    println!("{step:>9}  {what}");
+}
+
+/// The time by a monotonic clock. The session counts only how far it goes forward, so it need not be the date.
+fn now() -> SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "the loop is where the time comes from")]
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    SystemTime::UNIX_EPOCH + START.elapsed()
+}
+
+/// Serves the fake on loopback, with a thread for each connection. The threads end with the program.
+fn serve(lark: Arc<Mutex<FakeLark>>) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let lark = Arc::clone(&lark);
+            thread::spawn(move || {
+                let answered = answer(stream, &lark);
+                answered.unwrap_or_else(|error| eprintln!("event_loop: the server: {error}"));
+            });
+        }
+    });
+    Ok(address)
+}
+
+/// Answers one request, unless its connection is to stall.
+fn answer(mut stream: TcpStream, lark: &Mutex<FakeLark>) -> Result<(), Box<dyn Error>> {
+    let mut requests = Requests::new();
+    let mut piece = [0; 16 << 10];
+    let request = loop {
+        if let Some(request) = requests.request()? {
+            break request;
+        }
+        match stream.read(&mut piece)? {
+            0 => return Ok(requests.end()?),
+            len => requests.push(&piece[..len]),
+        }
+    };
+    let (head, body) = request.into_parts();
+    let mut held = lark.lock().map_err(|_| "another thread panicked")?;
+    let flight = held.begin(now(), &head);
+    let stalls = flight.breaks().is_some();
+    let reply = held.finish(now(), flight, &body);
+    drop(held);
+    if stalls {
+        // No byte is sent until the client closes the connection, which ends this read.
+        return Ok(stream.read(&mut piece).map(drop)?);
+    }
+    Ok(stream.write_all(&http1::reply(&reply))?)
+}
