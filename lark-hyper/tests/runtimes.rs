@@ -225,7 +225,7 @@ fn a_replys_body_ends_outside_of_a_runtime_that_was_dropped() {
     let connection = Runtime::new().unwrap();
     connection.block_on(exchange(pool.call(request(&uri, 0)))).unwrap();
     // A task of that runtime gives the connection back to the pool.
-    connection.block_on(sleep(Duration::from_millis(100)));
+    connection.block_on(async { sleep(Duration::from_millis(100)).await });
     // The runtime of the request.
     let reply = runtime().block_on(pool.call(request(&uri, 0))).unwrap();
     let error = received(reply);

@@ -273,23 +273,23 @@ impl Exchange {
     fn advance(&mut self) -> io::Result<Option<Response<Bytes>>> {
         match self.phase {
             Phase::SendRequest if self.head.is_empty() => {
-                self.enter(Phase::SendBody, self.phases.body);
+                self.enter(Phase::SendBody);
             }
             Phase::SendRequest => self.head.advance(self.stream.write(&self.head)?),
             Phase::SendBody if self.body.is_empty() => {
-                self.enter(Phase::RecvResponse, self.phases.answer);
+                self.enter(Phase::RecvResponse);
             }
             // The body encodes its next chunk once the socket has taken this one.
             Phase::SendBody => match self.stream.write(self.body.chunk()) {
                 Ok(len) => self.body.advance(len),
                 // A server that refuses a request may answer and leave the rest of the body unread.
                 Err(_) if self.stream.peek(&mut [0]).is_ok_and(|len| len > 0) => {
-                    self.enter(Phase::RecvBody, self.phases.reply);
+                    self.enter(Phase::RecvBody);
                 }
                 Err(error) => return Err(error),
             },
             Phase::RecvResponse if !self.received.is_empty() => {
-                self.enter(Phase::RecvBody, self.phases.reply);
+                self.enter(Phase::RecvBody);
             }
             _ => {
                 let mut piece = [0; 4096];
@@ -306,9 +306,9 @@ impl Exchange {
         Ok(None)
     }
 
-    fn enter(&mut self, phase: Phase, timeout: Duration) {
+    fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        self.phase_ends = now() + timeout;
+        self.phase_ends = now() + self.phases.get(phase);
     }
 }
 

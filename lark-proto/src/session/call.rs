@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Response;
 
 use super::event::Event;
-use super::flight::Flight;
+use super::flight::{Flight, MAX_TRANSPORT_TIME};
 use super::step::{Broken, Step};
 use super::untyped::{Next, Untyped};
 use super::{CallId, Credential, Limits, Session, TokenRequestId};
@@ -171,7 +171,7 @@ impl<'e, O, T> Call<'e, O, T> {
         match self.untyped.next(session, now) {
             Ok(Next::Send(permit)) => Step::Send(self.untyped.flight.outgoing(session, permit)),
             Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
-            Ok(Next::Wait(time)) => Step::Wait(time),
+            Ok(Next::Wait(time)) => Step::Wait(time.min(MAX_TRANSPORT_TIME)),
             Err(error) => Step::Done(Err(error)),
         }
     }

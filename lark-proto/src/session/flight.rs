@@ -17,8 +17,8 @@ use crate::values::AppId;
 
 /// The least wait before a write is sent again after HTTP 502 or 504: the first send may still be running.
 const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
-/// The longest time that a transport is given: some clocks overflow when a longer one is added.
-const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest time that a transport is given, to send or to wait: some clocks overflow when a longer one is added.
+pub(super) const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One call as the session sees it.
 pub(super) struct Flight<'e> {

@@ -19,7 +19,8 @@ pub enum Step<O, T> {
     /// Send the request, then report its outcome with [`Call::received`](super::Call::received) or
     /// [`Call::broken`](super::Call::broken).
     Send(Outgoing),
-    /// Take the next step after this time, or as soon as [`Session::woken`](super::Session::woken) names the call.
+    /// Take the next step after this time, a day at most, or as soon as
+    /// [`Session::woken`](super::Session::woken) names the call.
     Wait(Duration),
     /// The call is over.
     Done(Result<O, CallError<T>>),
@@ -109,6 +110,19 @@ impl Phases {
             Phase::RecvBody => &mut self.reply,
         } = time;
         self
+    }
+
+    /// The time of `phase`.
+    #[must_use]
+    pub fn get(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Resolve => self.resolve,
+            Phase::Connect => self.connect,
+            Phase::SendRequest => self.head,
+            Phase::SendBody => self.body,
+            Phase::RecvResponse => self.answer,
+            Phase::RecvBody => self.reply,
+        }
     }
 }
 
