@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use serde_json::Value;
 
 use super::Route;
-use super::reply::{self, Refusal, Reply};
+use super::reply::{self, Answer, Refusal, Reply};
 
 /// The answer to a request in place of its own.
 ///
@@ -51,16 +50,16 @@ impl Fault {
     /// The reply; only a failure after the fact asks for the request's true `outcome`.
     pub(super) fn reply(
         self,
-        outcome: impl FnOnce() -> Result<Value, Refusal>,
+        outcome: impl FnOnce() -> Result<Answer, Refusal>,
         log_id: &str,
     ) -> Reply {
         match self {
             Self::Code { status, code, msg } => {
-                Reply::json(Err(Refusal { status, code, msg }), log_id)
+                Reply::refused(Refusal { status, code, msg }, log_id)
             }
             Self::RateLimited { status, reset } => {
                 let msg = Cow::Borrowed("request trigger frequency limit");
-                let mut reply = Reply::json(Err(Refusal { status, code: 99991400, msg }), log_id);
+                let mut reply = Reply::refused(Refusal { status, code: 99991400, msg }, log_id);
                 if let Some(reset) = reset {
                     reply::insert(&mut reply.response, "x-ogw-ratelimit-limit", "100");
                     reply::insert(&mut reply.response, "x-ogw-ratelimit-reset", &reset);
@@ -70,7 +69,7 @@ impl Fault {
             Self::Permission(scopes) => Reply::permission(&scopes, log_id),
             Self::EdgeHtml(status) => Reply::edge(status),
             Self::PlainNotFound => Reply::not_found(),
-            Self::TruncatedJson => Reply::json(outcome(), log_id).truncated(),
+            Self::TruncatedJson => Reply::of(outcome(), log_id).truncated(),
             Self::Reply(response) => Reply { code: None, response },
         }
     }

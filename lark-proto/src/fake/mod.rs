@@ -37,7 +37,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, request};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub use self::auth::TokenKind;
 pub use self::breaks::Break;
@@ -48,7 +48,8 @@ pub use self::upload::{ImageKind, StoredImage};
 
 use self::apps::Apps;
 use self::auth::Tokens;
-use self::reply::{Refusal, Reply};
+use self::reply::{Answer, Refusal, Reply};
+use self::route::Target;
 use self::sheet::Spreadsheet;
 
 /// A Lark in memory, with a custom app, a store app in one tenant, and one spreadsheet to begin with.
@@ -71,7 +72,7 @@ pub struct FakeLark {
 #[derive(Debug)]
 #[must_use = "give it to `finish` or `abandon`, or its spreadsheet stays occupied"]
 pub struct InFlight {
-    target: Option<(Route, String)>,
+    target: Option<Target>,
     headers: HeaderMap,
     admitted: Result<(), Refusal>,
     failure: Option<Fault>,
@@ -214,13 +215,13 @@ impl FakeLark {
     /// because one document takes only serial calls. A write that will be answered with a queued [`Fault`]
     /// occupies it too; one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
-        let target = Route::of(&head.method, head.uri.path());
+        let target = Target::of(&head.method, &head.uri);
         let (admitted, failure, breaks) = match &target {
             None => (Ok(()), None, None),
-            Some((route, spreadsheet)) => (
-                self.admit(now, *route, spreadsheet, &head.headers),
-                fault::take(&mut self.failures, *route),
-                fault::take(&mut self.breaks, *route),
+            Some(target) => (
+                self.admit(now, target, &head.headers),
+                fault::take(&mut self.failures, target.route),
+                fault::take(&mut self.breaks, target.route),
             ),
         };
         InFlight { target, headers: head.headers.clone(), admitted, failure, breaks }
@@ -235,7 +236,7 @@ impl FakeLark {
     ) -> http::Response<Bytes> {
         let InFlight { target, headers, admitted, failure, .. } = flight;
         self.release(target.as_ref(), &admitted);
-        let route = target.as_ref().map(|(route, _)| *route);
+        let route = target.as_ref().map(|target| target.route);
         let log_id = reply::log_id(self.seen.len());
         let reply = match (target, failure) {
             // The edge judges the framing before anything behind it sees the request.
@@ -244,7 +245,7 @@ impl FakeLark {
             (Some(target), failure) => {
                 let outcome = || admitted.and_then(|()| self.perform(now, &target, &headers, body));
                 match failure {
-                    None => Reply::json(outcome(), &log_id),
+                    None => Reply::of(outcome(), &log_id),
                     Some(failure) => failure.reply(outcome, &log_id),
                 }
             }
@@ -302,23 +303,23 @@ impl FakeLark {
         self.seen.iter().filter(|seen| seen.route == Some(route)).count()
     }
 
-    /// What can be judged by the head alone; `Ok` for a cell write means that it now holds its
+    /// What can be judged by the head alone; `Ok` for a write to a spreadsheet means that it now holds its
     /// spreadsheet.
     fn admit(
         &mut self,
         now: SystemTime,
-        route: Route,
-        spreadsheet: &str,
+        target: &Target,
         headers: &HeaderMap,
     ) -> Result<(), Refusal> {
+        let route = target.route;
         if route.is_auth() {
             return Ok(());
         }
-        self.tokens.admit(now, headers, route == Route::ImageV4Put)?;
-        if route != Route::ValuesImage {
-            return Ok(());
+        self.tokens.admit(now, headers, route.is_tenant_only())?;
+        if route.is_sheet_write() {
+            self.spreadsheet(target.value(0))?.occupy()?;
         }
-        self.spreadsheet(spreadsheet)?.occupy()
+        Ok(())
     }
 
     fn spreadsheet(&mut self, token: &str) -> Result<&mut Spreadsheet, Refusal> {
@@ -326,40 +327,42 @@ impl FakeLark {
         found.ok_or_else(|| Refusal::with_200(90214, "SpreadSheetNotFound"))
     }
 
-    fn release(&mut self, target: Option<&(Route, String)>, admitted: &Result<(), Refusal>) {
-        if let (Some((Route::ValuesImage, token)), Ok(())) = (target, admitted) {
-            if let Ok(spreadsheet) = self.spreadsheet(token) {
-                spreadsheet.release();
-            }
+    fn release(&mut self, target: Option<&Target>, admitted: &Result<(), Refusal>) {
+        let Some(target) = target.filter(|target| target.route.is_sheet_write()) else { return };
+        if let (Ok(()), Ok(spreadsheet)) = (admitted, self.spreadsheet(target.value(0))) {
+            spreadsheet.release();
         }
     }
 
     fn perform(
         &mut self,
         now: SystemTime,
-        (route, spreadsheet): &(Route, String),
+        target: &Target,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<Value, Refusal> {
-        match route {
+    ) -> Result<Answer, Refusal> {
+        let document = match target.route {
             Route::TenantAccessToken
             | Route::AppAccessToken
             | Route::StoreTenantAccessToken
             | Route::ResendAppTicket => {
-                self.apps.perform(now, &mut self.tokens, *route, headers, body)
+                self.apps.perform(now, &mut self.tokens, target.route, headers, body)?
             }
             Route::ImageV4Put | Route::ImV1Images => {
-                let image = upload::read(*route, headers, body)?;
-                let (key, msg) = upload::key(*route, self.images.len());
+                let image = upload::read(target.route, headers, body)?;
+                let (key, msg) = upload::key(target.route, self.images.len());
                 let reply = json!({"code": 0, "data": {"image_key": &key}, "msg": msg});
                 self.images.insert(key, image);
-                Ok(reply)
+                reply
             }
             Route::ValuesImage => {
                 let write = json::cell_write(headers, body)?;
-                self.spreadsheet(spreadsheet)?.write(spreadsheet, write)
+                let token = target.value(0);
+                self.spreadsheet(token)?.write(token, write)?
             }
-        }
+            _ => return Err(Refusal::with_400(99991999, "not yet")),
+        };
+        Ok(document.into())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -25,6 +25,21 @@ impl Refusal {
     }
 }
 
+/// The answer to a request that was carried out.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A JSON document with code 0.
+    Json(Value),
+    /// A file, as the endpoints answer that hand one out.
+    File { bytes: Bytes, content_type: String, name: String },
+}
+
+impl From<Value> for Answer {
+    fn from(document: Value) -> Self {
+        Self::Json(document)
+    }
+}
+
 /// A response, and the code in it if the fake put one there.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -33,12 +48,23 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn json(outcome: Result<Value, Refusal>, log_id: &str) -> Self {
-        let (status, code, body) = match outcome {
-            Ok(body) => (StatusCode::OK, 0, body),
-            Err(Refusal { status, code, msg }) => (status, code, failed(code, &msg, log_id)),
-        };
-        Self::enveloped(status, code, &body, log_id)
+    pub(super) fn of(outcome: Result<Answer, Refusal>, log_id: &str) -> Self {
+        match outcome {
+            Ok(Answer::Json(body)) => Self::enveloped(StatusCode::OK, 0, &body, log_id),
+            Ok(Answer::File { bytes, content_type, name }) => {
+                let mut response = Response::new(bytes);
+                insert(&mut response, CONTENT_TYPE.as_str(), &content_type);
+                let disposition = format!("attachment; filename=\"{name}\"");
+                insert(&mut response, CONTENT_DISPOSITION.as_str(), &disposition);
+                insert(&mut response, "x-tt-logid", log_id);
+                Self { code: Some(0), response }
+            }
+            Err(refusal) => Self::refused(refusal, log_id),
+        }
+    }
+
+    pub(super) fn refused(Refusal { status, code, msg }: Refusal, log_id: &str) -> Self {
+        Self::enveloped(status, code, &failed(code, &msg, log_id), log_id)
     }
 
     /// The gateway's refusal for lack of every one of `scopes`.

@@ -1,89 +1,137 @@
 //! The endpoints and their paths.
 
-use http::Method;
+use http::{Method, Uri};
 
-/// An endpoint of the fake.
-///
-/// Each is served with and without a trailing slash, as the service does; any other path or method
-/// gets HTTP 404 in plain text, as seen live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Route {
-    /// `POST /open-apis/auth/v3/tenant_access_token/internal`: a custom app's token.
-    TenantAccessToken,
-    /// `POST /open-apis/auth/v3/app_access_token`: a store app's token of its own.
-    AppAccessToken,
-    /// `POST /open-apis/auth/v3/tenant_access_token`: a store app's token for a tenant.
-    StoreTenantAccessToken,
-    /// `POST /open-apis/auth/v3/app_ticket/resend`: has a store app's ticket pushed once more.
-    ResendAppTicket,
-    /// `POST /open-apis/image/v4/put/`
-    ImageV4Put,
-    /// `POST /open-apis/im/v1/images`
-    ImV1Images,
-    /// `POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image`
-    ValuesImage,
+/// Defines the endpoints from their table.
+macro_rules! routes {
+    ($($(#[$doc:meta])* $name:ident = $method:ident $path:literal,)*) => {
+        /// An endpoint of the fake.
+        ///
+        /// Each is served with and without a trailing slash, as the service does; any other path or method
+        /// gets HTTP 404 in plain text, as seen live.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Route {
+            $($(#[$doc])* #[doc = concat!("`", stringify!($method), " ", $path, "`")] $name,)*
+        }
+
+        impl Route {
+            const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The path as the vendor documents it, with `:name` where a value goes.
+            #[must_use]
+            pub fn path(self) -> &'static str {
+                match self {
+                    $(Self::$name => $path,)*
+                }
+            }
+
+            /// The method.
+            #[must_use]
+            pub fn method(self) -> Method {
+                match self {
+                    $(Self::$name => Method::$method,)*
+                }
+            }
+        }
+    };
+}
+
+routes! {
+    /// A custom app's token:
+    TenantAccessToken = POST "/open-apis/auth/v3/tenant_access_token/internal",
+    /// A store app's token of its own:
+    AppAccessToken = POST "/open-apis/auth/v3/app_access_token",
+    /// A store app's token for a tenant:
+    StoreTenantAccessToken = POST "/open-apis/auth/v3/tenant_access_token",
+    /// A store app's ticket, pushed once more:
+    ResendAppTicket = POST "/open-apis/auth/v3/app_ticket/resend",
+    ImageV4Put = POST "/open-apis/image/v4/put/",
+    ImV1Images = POST "/open-apis/im/v1/images",
+    ImV1Image = GET "/open-apis/im/v1/images/:image_key",
+    Messages = POST "/open-apis/im/v1/messages",
+    MessageReply = POST "/open-apis/im/v1/messages/:message_id/reply",
+    ValuesImage = POST "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image",
+    Values = GET "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range",
+    AddDimension = POST "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range",
+    UpdateDimension = PUT "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range",
+    SheetsQuery = GET "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/query",
+    WikiNode = GET "/open-apis/wiki/v2/spaces/get_node",
+    MediaDownload = GET "/open-apis/drive/v1/medias/:file_token/download",
+}
+
+/// The endpoint of a request, with the values in its path and its query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) route: Route,
+    values: Vec<String>,
+    query: Vec<(String, String)>,
+}
+
+impl Target {
+    pub(super) fn of(method: &Method, uri: &Uri) -> Option<Self> {
+        let path = uri.path();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let mut routes = Route::ALL.iter().filter(|route| route.method() == *method);
+        let (route, values) = routes.find_map(|route| Some((*route, route.values(path)?)))?;
+        Some(Self { route, values, query: query(uri.query().unwrap_or_default()) })
+    }
+
+    /// The value at this place of the path; empty where the path has none.
+    pub(super) fn value(&self, at: usize) -> &str {
+        self.values.get(at).map_or("", String::as_str)
+    }
+
+    /// The first value of this name in the query.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The pairs of a query. One that is not percent-encoded as UTF-8 is passed over.
+fn query(text: &str) -> Vec<(String, String)> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((percent_decode(name)?, percent_decode(value)?))
+    };
+    text.split('&').filter(|pair| !pair.is_empty()).filter_map(pair).collect()
 }
 
 impl Route {
-    const ALL: [Self; 7] = [
-        Self::TenantAccessToken,
-        Self::AppAccessToken,
-        Self::StoreTenantAccessToken,
-        Self::ResendAppTicket,
-        Self::ImageV4Put,
-        Self::ImV1Images,
-        Self::ValuesImage,
-    ];
-
-    /// The path as the vendor documents it, with `:name` where a value goes.
-    #[must_use]
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::TenantAccessToken => "/open-apis/auth/v3/tenant_access_token/internal",
-            Self::AppAccessToken => "/open-apis/auth/v3/app_access_token",
-            Self::StoreTenantAccessToken => "/open-apis/auth/v3/tenant_access_token",
-            Self::ResendAppTicket => "/open-apis/auth/v3/app_ticket/resend",
-            Self::ImageV4Put => "/open-apis/image/v4/put/",
-            Self::ImV1Images => "/open-apis/im/v1/images",
-            Self::ValuesImage => "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image",
-        }
-    }
-
-    /// The endpoint with its spreadsheet token, which is empty where the path has none.
-    pub(super) fn of(method: &Method, path: &str) -> Option<(Self, String)> {
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let is_post = method == Method::POST;
-        Self::ALL
-            .into_iter()
-            .filter(|_| is_post)
-            .find_map(|route| Some((route, route.value(path)?)))
-    }
-
-    /// The value in `path`, if it is this endpoint's.
-    fn value(self, path: &str) -> Option<String> {
-        let mut value = String::new();
+    /// The values in `path`, if it is this endpoint's.
+    fn values(self, path: &str) -> Option<Vec<String>> {
+        let mut values = Vec::new();
         let mut segments = path.split('/');
         for expected in self.path().trim_end_matches('/').split('/') {
             let segment = segments.next()?;
             if expected.starts_with(':') && !segment.is_empty() {
-                value = percent_decode(segment)?;
+                values.push(percent_decode(segment)?);
             } else if expected != segment {
                 return None;
             }
         }
-        segments.next().is_none().then_some(value)
+        segments.next().is_none().then_some(values)
     }
 
     /// It hands out what others take, so that it takes no token itself.
     pub(super) fn is_auth(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::TenantAccessToken
-            | Self::AppAccessToken
-            | Self::StoreTenantAccessToken
-            | Self::ResendAppTicket => true,
-            Self::ImageV4Put | Self::ImV1Images | Self::ValuesImage => false,
-        }
+                | Self::AppAccessToken
+                | Self::StoreTenantAccessToken
+                | Self::ResendAppTicket
+        )
+    }
+
+    /// It takes tenant access tokens only.
+    pub(super) fn is_tenant_only(self) -> bool {
+        matches!(self, Self::ImageV4Put)
+    }
+
+    /// It changes a spreadsheet, which takes one change at a time.
+    pub(super) fn is_sheet_write(self) -> bool {
+        matches!(self, Self::ValuesImage | Self::AddDimension | Self::UpdateDimension)
     }
 }
 
@@ -109,8 +157,8 @@ mod tests {
     #[test]
     fn paths() {
         let sheet = "/open-apis/sheets/v2/spreadsheets";
-        let cell = |token: &str| Some((Route::ValuesImage, token.to_owned()));
-        let plain = |route| Some((route, String::new()));
+        let cell = |token: &str| Some((Route::ValuesImage, vec![token.to_owned()]));
+        let plain = |route| Some((route, Vec::new()));
         let internal = "/open-apis/auth/v3/tenant_access_token/internal";
         for (path, expected) in [
             (internal.to_owned(), plain(Route::TenantAccessToken)),
@@ -137,8 +185,33 @@ mod tests {
             (format!("{sheet}/a%+1/values_image"), None),
             (format!("{sheet}/values_image"), None),
         ] {
-            assert_eq!(Route::of(&Method::POST, &path), expected, "{path}");
-            assert_eq!(Route::of(&Method::PUT, &path), None, "{path}");
+            let uri: Uri = path.parse().unwrap();
+            let found = Target::of(&Method::POST, &uri).map(|target| (target.route, target.values));
+            assert_eq!(found, expected, "{path}");
+            assert_eq!(Target::of(&Method::PATCH, &uri), None, "{path}");
         }
+    }
+
+    #[test]
+    fn the_method_and_the_path_choose_the_route() {
+        let route = |method: Method, path: &str| {
+            Target::of(&method, &path.parse().unwrap()).map(|target| target.route)
+        };
+        let dimension = "/open-apis/sheets/v2/spreadsheets/x/dimension_range";
+        assert_eq!(route(Method::POST, dimension), Some(Route::AddDimension));
+        assert_eq!(route(Method::PUT, dimension), Some(Route::UpdateDimension));
+        assert_eq!(route(Method::GET, dimension), None);
+        assert_eq!(route(Method::GET, "/open-apis/im/v1/images/img_1"), Some(Route::ImV1Image));
+        assert_eq!(route(Method::GET, "/open-apis/im/v1/images"), None);
+    }
+
+    #[test]
+    fn values_and_query_are_decoded() {
+        let uri =
+            "/open-apis/sheets/v2/spreadsheets/x/values/Q7PlXT%21A1%3AB2?a=%E5%9B%BE&b&c=%FF&a=2";
+        let target = Target::of(&Method::GET, &uri.parse().unwrap()).unwrap();
+        assert_eq!((target.value(0), target.value(1), target.value(2)), ("x", "Q7PlXT!A1:B2", ""));
+        let values = ["a", "b", "c", "d"].map(|name| target.query(name));
+        assert_eq!(values, [Some("图"), Some(""), None, None]);
     }
 }

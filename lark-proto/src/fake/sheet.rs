@@ -18,6 +18,8 @@ pub struct StoredCell {
     pub name: String,
     /// The spreadsheet's revision that this write made.
     pub revision: u64,
+    /// The token of its file, by which it can be downloaded.
+    pub file_token: String,
 }
 
 /// The size that the vendor's own command-line tool stops at; the service's limit is not documented.
@@ -86,7 +88,8 @@ impl Spreadsheet {
             "updateRange": &range,
         });
         let CellWrite { image, name, .. } = write;
-        let cell = StoredCell { bytes: image.into(), name, revision: self.revision };
+        let file_token = format!("box{token}{:06}", self.revision);
+        let cell = StoredCell { bytes: image.into(), name, revision: self.revision, file_token };
         self.cells.insert(range, cell);
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
     }
