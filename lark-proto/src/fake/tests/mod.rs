@@ -145,8 +145,12 @@ fn the_happy_path() {
     };
     assert_eq!((fake.image(v4), fake.image(im)), (Some(&image), Some(&image)));
     assert_eq!(fake.images().count(), 2);
-    let cell =
-        StoredCell { bytes: Bytes::from_static(&[1, 2]), name: "a.png".to_owned(), revision: 2 };
+    let cell = StoredCell {
+        bytes: Bytes::from_static(&[1, 2]),
+        name: "a.png".to_owned(),
+        revision: 2,
+        file_token: format!("box{}000002", FakeLark::SPREADSHEET),
+    };
     assert_eq!(fake.cell(FakeLark::SPREADSHEET, "Q7PlXT!H7:H7"), Some(&cell));
     assert!(fake.cells(FakeLark::SPREADSHEET).eq([("Q7PlXT!H7:H7", &cell)]));
     assert_eq!((fake.count(Route::TenantAccessToken), fake.count(Route::ValuesImage)), (1, 2));
