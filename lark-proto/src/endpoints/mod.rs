@@ -6,7 +6,9 @@
 // constructor, `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
+mod get_wiki_node;
 mod put_image;
+mod query_sheets;
 mod raw;
 mod store_tenant_token;
 mod tenant_token;
@@ -24,7 +26,9 @@ pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use app_token::GetAppToken;
+pub use get_wiki_node::{GetWikiNode, WikiNode};
 pub use put_image::PutImage;
+pub use query_sheets::{Grid, QuerySheets, Sheet, SheetKind, Sheets};
 pub use raw::Raw;
 pub use store_tenant_token::GetStoreTenantToken;
 pub use tenant_token::GetTenantToken;
