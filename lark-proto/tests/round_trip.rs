@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use http::HeaderValue;
 use lark_proto::body::{Body, Boundary, ImageEncoding, Multipart};
 use lark_proto::endpoints::{Payload, Raw};
-use lark_proto::fake::{FakeLark, ImageKind, TokenKind};
+use lark_proto::fake::{FakeLark, FakeSheet, ImageKind, TokenKind};
 use lark_proto::values::FileName;
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, UserToken, WriteSheetImage};
@@ -180,6 +180,8 @@ proptest! {
         prop_assert_eq!(&read, &bytes);
 
         let mut fake = fake();
+        let largest = FakeSheet::new(FakeLark::SHEET).rows(5_000_000).columns(13_000);
+        fake.add_sheet(FakeLark::SPREADSHEET, largest);
         let written = WriteSheetImage::decode(fake.handle(NOW, request)).unwrap();
         prop_assert_eq!(written.range.as_deref(), Some(range.as_str()));
         let cell = fake.cell(&written.spreadsheet_token, &range).unwrap();

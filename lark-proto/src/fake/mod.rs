@@ -1,5 +1,5 @@
-//! A strict Lark in memory, without I/O, to test clients against: the token, image and cell-image endpoints, and the
-//! [`scenarios`] that every client has to get through.
+//! A strict Lark in memory, without I/O, to test clients against: the token, image, spreadsheet and wiki endpoints, and
+//! the [`scenarios`] that every client has to get through.
 //!
 //! ```text
 //!  head arrives        body complete
@@ -23,11 +23,14 @@ mod header;
 pub mod http1;
 mod json;
 mod multipart;
+mod range;
 mod reply;
 mod route;
 pub mod scenarios;
 mod sheet;
+mod tab;
 mod upload;
+mod wiki;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +47,7 @@ pub use self::breaks::Break;
 pub use self::fault::Fault;
 pub use self::route::Route;
 pub use self::sheet::StoredCell;
+pub use self::tab::FakeSheet;
 pub use self::upload::{ImageKind, StoredImage};
 
 use self::apps::Apps;
@@ -51,8 +55,9 @@ use self::auth::Tokens;
 use self::reply::{Answer, Refusal, Reply};
 use self::route::Target;
 use self::sheet::Spreadsheet;
+use self::wiki::Wiki;
 
-/// A Lark in memory, with a custom app, a store app in one tenant, and one spreadsheet to begin with.
+/// A Lark in memory, with a custom app, a store app in one tenant, one spreadsheet and one page of a wiki to begin with.
 ///
 /// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
 /// [`finish`](Self::finish) where they may overlap in time. A test reads back what they wrote with
@@ -63,6 +68,7 @@ pub struct FakeLark {
     tokens: Tokens,
     images: BTreeMap<String, StoredImage>,
     spreadsheets: BTreeMap<String, Spreadsheet>,
+    wiki: Wiki,
     failures: VecDeque<(Option<Route>, Fault)>,
     breaks: VecDeque<(Option<Route>, Break)>,
     seen: Vec<RecordedRequest>,
@@ -121,10 +127,12 @@ impl FakeLark {
     pub const SPREADSHEET: &str = "shtcngNygNfuqhxTBf588jwgWbJ";
     /// The id of that spreadsheet's one sheet.
     pub const SHEET: &str = "Q7PlXT";
+    /// The token of the wiki's page that shows [`SPREADSHEET`](Self::SPREADSHEET).
+    pub const WIKI_NODE: &str = "wikcnKQ1k3pcuo5uSK4t8Vabcef";
 
     /// A Lark with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
-    /// [`SPREADSHEET`](Self::SPREADSHEET) and [`SHEET`](Self::SHEET), no token issued and nothing
-    /// written.
+    /// [`SPREADSHEET`](Self::SPREADSHEET), [`SHEET`](Self::SHEET) and [`WIKI_NODE`](Self::WIKI_NODE), no token issued
+    /// and nothing written.
     #[must_use]
     pub fn new() -> Self {
         let mut fake = Self {
@@ -132,17 +140,32 @@ impl FakeLark {
             tokens: Tokens::default(),
             images: BTreeMap::new(),
             spreadsheets: BTreeMap::new(),
+            wiki: Wiki::default(),
             failures: VecDeque::new(),
             breaks: VecDeque::new(),
             seen: Vec::new(),
         };
         fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
+        fake.add_wiki_node(Self::WIKI_NODE, "sheet", Self::SPREADSHEET);
         fake
     }
 
-    /// Adds a spreadsheet, or sheets to a spreadsheet that exists.
+    /// Adds a spreadsheet with these ids of sheets, or the sheets that a spreadsheet lacks, as [`FakeSheet::new`] makes
+    /// them.
     pub fn add_spreadsheet(&mut self, token: &str, sheets: &[&str]) {
         self.spreadsheets.entry(token.to_owned()).or_default().add_sheets(sheets);
+    }
+
+    /// Adds a sheet behind the others of a spreadsheet, which is made if need be. A sheet with the same id is replaced
+    /// and keeps its place and its cells.
+    pub fn add_sheet(&mut self, spreadsheet: &str, sheet: FakeSheet) {
+        self.spreadsheets.entry(spreadsheet.to_owned()).or_default().add_sheet(sheet);
+    }
+
+    /// Adds a page of a wiki: `node` is its token, and the other two are the kind (such as `sheet`) and the token of
+    /// the document behind it.
+    pub fn add_wiki_node(&mut self, node: &str, obj_type: &str, obj_token: &str) {
+        self.wiki.add(node, obj_type, obj_token);
     }
 
     /// Makes `token` valid until `expires`.
@@ -279,6 +302,12 @@ impl FakeLark {
         self.images.iter().map(|(key, image)| (key.as_str(), image))
     }
 
+    /// A sheet, by its id.
+    #[must_use]
+    pub fn sheet(&self, spreadsheet: &str, id: &str) -> Option<&FakeSheet> {
+        self.spreadsheets.get(spreadsheet)?.sheet(id)
+    }
+
     /// The image in a cell; `range` in its normal form, `Q7PlXT!H7:H7`.
     #[must_use]
     pub fn cell(&self, spreadsheet: &str, range: &str) -> Option<&StoredCell> {
@@ -360,6 +389,13 @@ impl FakeLark {
                 let token = target.value(0);
                 self.spreadsheet(token)?.write(token, write)?
             }
+            Route::SheetsQuery => {
+                let found = self.spreadsheets.get(target.value(0)).ok_or_else(|| {
+                    Refusal::with_400(1310214, "Path param :spreadsheet_token is not exist")
+                })?;
+                found.query()
+            }
+            Route::WikiNode => self.wiki.node(target)?,
             _ => return Err(Refusal::with_400(99991999, "not yet")),
         };
         Ok(document.into())

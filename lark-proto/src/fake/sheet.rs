@@ -1,12 +1,14 @@
 //! A spreadsheet with images in its cells.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::json::CellWrite;
+use super::range::{self, Cell};
 use super::reply::Refusal;
+use super::tab::FakeSheet;
 
 /// An image in a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,25 +28,49 @@ pub struct StoredCell {
 const MAX_IMAGE: usize = 20 * 1024 * 1024;
 /// The documented number of images in one spreadsheet.
 const MAX_IMAGES: usize = 4000;
-/// The documented number of columns of a sheet.
-const MAX_COLUMN: u32 = 13_000;
-/// The documented number of cells of a sheet, so of rows as well.
-const MAX_ROW: u32 = 5_000_000;
 
 const EXTENSIONS: [&str; 11] =
     ["PNG", "JPEG", "JPG", "GIF", "BMP", "JFIF", "EXIF", "TIFF", "BPG", "WEBP", "HEIC"];
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spreadsheet {
-    sheets: BTreeSet<String>,
+    sheets: Vec<FakeSheet>,
     cells: BTreeMap<String, StoredCell>,
     revision: u64,
     is_busy: bool,
 }
 
 impl Spreadsheet {
-    pub(super) fn add_sheets(&mut self, sheets: &[&str]) {
-        self.sheets.extend(sheets.iter().map(|&sheet| sheet.to_owned()));
+    /// Adds the sheets that are not there yet.
+    pub(super) fn add_sheets(&mut self, ids: &[&str]) {
+        for id in ids {
+            if self.sheet(id).is_none() {
+                self.add_sheet(FakeSheet::new(id));
+            }
+        }
+    }
+
+    /// Adds a sheet behind the others, or in place of the one with the same id.
+    pub(super) fn add_sheet(&mut self, mut sheet: FakeSheet) {
+        let known = self.sheets.iter().position(|known| known.id == sheet.id);
+        let index = known.unwrap_or(self.sheets.len());
+        let default = || format!("Sheet{}", index + 1);
+        sheet.title = Some(sheet.title.unwrap_or_else(default));
+        match self.sheets.get_mut(index) {
+            Some(known) => *known = sheet,
+            None => self.sheets.push(sheet),
+        }
+    }
+
+    pub(super) fn sheet(&self, id: &str) -> Option<&FakeSheet> {
+        self.sheets.iter().find(|sheet| sheet.id == id)
+    }
+
+    /// The reply of Query sheets.
+    pub(super) fn query(&self) -> Value {
+        let sheets: Value =
+            self.sheets.iter().enumerate().map(|(index, sheet)| sheet.json(index)).collect();
+        json!({"code": 0, "data": {"sheets": sheets}, "msg": "success"})
     }
 
     pub(super) fn cells(&self) -> &BTreeMap<String, StoredCell> {
@@ -96,32 +122,33 @@ impl Spreadsheet {
 
     /// `<sheetId>!<cell>:<cell>` with both cells the same, columns in upper case.
     fn normal_range(&self, range: &str) -> Result<String, Refusal> {
-        let found = range.split_once('!').filter(|(sheet, _)| self.sheets.contains(*sheet));
-        let (sheet, cells) = found.ok_or_else(|| Refusal::with_200(90215, "sheetId not found"))?;
-        let cell = cells
-            .split_once(':')
-            .filter(|(first, last)| is_cell(first) && first.eq_ignore_ascii_case(last))
-            .map(|(first, _)| first.to_ascii_uppercase());
-        match cell {
-            Some(cell) => Ok(format!("{sheet}!{cell}:{cell}")),
-            None => {
-                let shown: String = range.chars().take(100).collect();
-                Err(Refusal::with_200(90202, format!("wrong range={shown}")))
-            }
+        let (sheet, first, last) = self.corners(range)?;
+        if first != last {
+            return Err(wrong_range(range));
         }
+        Ok(range::normal(&sheet.id, first))
+    }
+
+    /// The sheet and the corners of a range, which are cells of its grid.
+    fn corners(&self, range: &str) -> Result<(&FakeSheet, Cell, Cell), Refusal> {
+        let found = range.split_once('!').and_then(|(id, cells)| Some((self.sheet(id)?, cells)));
+        let Some((sheet, cells)) = found else {
+            return Err(Refusal::with_200(90215, "sheetId not found"));
+        };
+        if sheet.is_base {
+            return Err(Refusal::with_200(90215, "sheetId not found: a base has no cells"));
+        }
+        let corner = |text| range::cell(text).filter(|cell| sheet.has(*cell));
+        let corners =
+            cells.split_once(':').and_then(|(first, last)| corner(first).zip(corner(last)));
+        let (first, last) = corners.ok_or_else(|| wrong_range(range))?;
+        Ok((sheet, first, last))
     }
 }
 
-/// Letters, then a row number without leading zeros, within the largest documented sheet.
-fn is_cell(cell: &str) -> bool {
-    let letters = cell.trim_end_matches(|c: char| c.is_ascii_digit());
-    let column = letters.chars().try_fold(0_u32, |column, letter| {
-        let digit = letter.is_ascii_alphabetic().then(|| letter.to_digit(36))??;
-        Some(column * 26 + digit - 9).filter(|column| *column <= MAX_COLUMN)
-    });
-    let row = cell.strip_prefix(letters).filter(|row| !row.starts_with('0'));
-    let row = row.and_then(|row| row.parse::<u32>().ok());
-    column.is_some_and(|column| column > 0) && row.is_some_and(|row| row <= MAX_ROW)
+fn wrong_range(range: &str) -> Refusal {
+    let shown: String = range.chars().take(100).collect();
+    Refusal::with_200(90202, format!("wrong range={shown}"))
 }
 
 #[cfg(test)]
@@ -135,7 +162,9 @@ mod tests {
     #[test]
     fn ranges() {
         let mut spreadsheet = Spreadsheet::default();
-        spreadsheet.add_sheets(&["s1"]);
+        spreadsheet.add_sheet(FakeSheet::new("s1").rows(5_000_000).columns(13_000));
+        spreadsheet.add_sheets(&["s1", "s2"]);
+        spreadsheet.add_sheet(FakeSheet::new("s3").base());
         for (range, normal) in [
             ("s1!A1:A1", Ok("s1!A1:A1")),
             ("s1!h7:H7", Ok("s1!H7:H7")),
@@ -154,6 +183,11 @@ mod tests {
             ("s1!Ä1:Ä1", Err(90202)),
             ("s1!A1:A1:A1", Err(90202)),
             ("s1! A1:A1", Err(90202)),
+            ("s2!T200:T200", Ok("s2!T200:T200")),
+            ("s2!T201:T201", Err(90202)),
+            ("s2!U200:U200", Err(90202)),
+            ("s3!A1:A1", Err(90215)),
+            ("Sheet2!A1:A1", Err(90215)),
             ("s1", Err(90215)),
             ("A1:A1", Err(90215)),
             ("!A1:A1", Err(90215)),
@@ -192,7 +226,7 @@ mod tests {
     #[test]
     fn four_thousand_images_and_no_more() {
         let mut spreadsheet = Spreadsheet::default();
-        spreadsheet.add_sheets(&["s1"]);
+        spreadsheet.add_sheet(FakeSheet::new("s1").rows(5000));
         let mut put = |row: usize| {
             let range = format!("s1!A{row}:A{row}");
             spreadsheet.write("t", write(&range, b"x", "a.png")).err().map(|refusal| refusal.code)

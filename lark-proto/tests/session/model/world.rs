@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::WaitFor;
-use lark_proto::fake::{FakeLark, Fault, InFlight, Route, TokenKind};
+use lark_proto::fake::{FakeLark, FakeSheet, Fault, InFlight, Route, TokenKind};
 use lark_proto::session::{CallId, Session, TokenRequestId};
 use lark_proto::{App, CallError, Site};
 
@@ -150,7 +150,8 @@ impl<'w> World<'w> {
         let far = now + Duration::from_secs(1_000_000_000);
         let mut lark = FakeLark::new();
         for spreadsheet in SPREADSHEETS {
-            lark.add_spreadsheet(spreadsheet, &[FakeLark::SHEET]);
+            // The calls write into a row each.
+            lark.add_sheet(spreadsheet, FakeSheet::new(FakeLark::SHEET).rows(100_000));
         }
         lark.add_tenant(TENANTS[1]);
         lark.add_token(TokenKind::Tenant, ODD_TENANT, far);
