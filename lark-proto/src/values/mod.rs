@@ -2,7 +2,7 @@
 //! that breaks it.
 
 mod app;
-mod cell;
+pub(crate) mod cell;
 mod image;
 mod key;
 mod link;
