@@ -6,10 +6,15 @@
 // constructor, `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
+mod create_image;
+mod download;
+mod download_media;
+mod get_image;
 mod put_image;
 mod raw;
 mod store_tenant_token;
 mod tenant_token;
+mod upload;
 mod write_sheet_image;
 
 use std::borrow::Cow;
@@ -24,6 +29,10 @@ pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use app_token::GetAppToken;
+pub use create_image::CreateImage;
+pub use download::Download;
+pub use download_media::DownloadMedia;
+pub use get_image::GetImage;
 pub use put_image::PutImage;
 pub use raw::Raw;
 pub use store_tenant_token::GetStoreTenantToken;

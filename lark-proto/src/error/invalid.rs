@@ -93,7 +93,9 @@ kinds! {
     SeveralSheets: "the link names two sheets, {}";
     WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it: `wiki/v2/spaces/get_node` answers with that spreadsheet's token as `obj_token`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
-    BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters";
+    BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters, without a path's `.` or `..`";
+    BadFileToken: "`{}` is not the token of a file: 1 to 128 letters, digits, `-` or `_`";
+    BadExtra: "`{}` is not a JSON object of at most 4096 bytes, as `extra` has to be";
     BadToken: "the access token is not 1 to 4096 visible ASCII characters without `Bearer`: {}";
     BadAppId: "`{}` is not an app id: 1 to 128 visible ASCII characters";
     BadAppSecret: "the app secret is not 1 to 256 visible ASCII characters: {}";
