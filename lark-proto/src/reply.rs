@@ -172,8 +172,10 @@ impl Reply {
     /// 0, if it is a page or empty, and for any other status. The service was seen to refuse a download with HTTP 400
     /// or 403 and no body: [`Unreadable::hint`] then says what the status means.
     pub fn binary(&self) -> Result<Bytes, Error> {
-        let code = |envelope: &Envelope<'_>| envelope.code.and_then(read::<i64>);
-        if self.envelope().is_ok_and(|envelope| code(&envelope).is_some()) {
+        // Not `envelope`, which refuses an object with two codes.
+        let object: Option<&RawValue> = serde_json::from_slice(self.body()).ok();
+        let object = object.map(Object::new).unwrap_or_default();
+        if object.0.get("code").is_some_and(|code| read::<i64>(code).is_some()) {
             self.success()?;
             return Err(self.unreadable("code 0 in place of a file"));
         }
@@ -405,6 +407,8 @@ mod tests {
             (200, JSON, "{\"code\":0,\"data\":{}}", "unreadable"),
             (200, IMAGE, "{\"code\":0}", "unreadable"),
             (404, JSON, "{\"code\":0}", "unreadable"),
+            (200, JSON, "{\"code\":42,\"code\":0}", "unreadable"),
+            (200, JSON, "{\"code\":42,\"msg\":1,\"msg\":2}", "unreadable"),
             // A page, by its content type or its beginning.
             (200, "text/html", "<html>", "unreadable"),
             (200, "Text/HTML; charset=utf-8", "please log in", "unreadable"),
