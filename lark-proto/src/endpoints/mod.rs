@@ -6,12 +6,17 @@
 // constructor, `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
+mod create_image;
+mod download;
+mod download_media;
+mod get_image;
 mod get_wiki_node;
 mod put_image;
 mod query_sheets;
 mod raw;
 mod store_tenant_token;
 mod tenant_token;
+mod upload;
 mod write_sheet_image;
 
 use std::borrow::Cow;
@@ -26,6 +31,10 @@ pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use app_token::GetAppToken;
+pub use create_image::CreateImage;
+pub use download::Download;
+pub use download_media::DownloadMedia;
+pub use get_image::GetImage;
 pub use get_wiki_node::{GetWikiNode, WikiNode};
 pub use put_image::PutImage;
 pub use query_sheets::{Grid, QuerySheets, Sheet, SheetKind, Sheets};

@@ -18,6 +18,7 @@
 mod apps;
 mod auth;
 mod breaks;
+mod download;
 mod fault;
 mod header;
 pub mod http1;
@@ -61,7 +62,8 @@ use self::wiki::Wiki;
 ///
 /// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
 /// [`finish`](Self::finish) where they may overlap in time. A test reads back what they wrote with
-/// [`image`](Self::image) and [`cell`](Self::cell). All apps and tenants share the same images and spreadsheets.
+/// [`image`](Self::image) and [`cell`](Self::cell). All apps and tenants share the same spreadsheets; an image is
+/// downloaded by the app that uploaded it.
 #[derive(Clone, Debug)]
 pub struct FakeLark {
     apps: Apps,
@@ -371,6 +373,11 @@ impl FakeLark {
         body: &[u8],
     ) -> Result<Answer, Refusal> {
         let document = match target.route {
+            Route::ImV1Image => {
+                let app = self.tokens.app(headers);
+                return download::image(&self.images, target.value(0), app);
+            }
+            Route::MediaDownload => return download::media(&self.spreadsheets, target),
             Route::TenantAccessToken
             | Route::AppAccessToken
             | Route::StoreTenantAccessToken
@@ -378,7 +385,8 @@ impl FakeLark {
                 self.apps.perform(now, &mut self.tokens, target.route, headers, body)?
             }
             Route::ImageV4Put | Route::ImV1Images => {
-                let image = upload::read(target.route, headers, body)?;
+                let app_id = self.tokens.app(headers);
+                let image = upload::read(target.route, headers, body, app_id)?;
                 let (key, msg) = upload::key(target.route, self.images.len());
                 let reply = json!({"code": 0, "data": {"image_key": &key}, "msg": msg});
                 self.images.insert(key, image);
