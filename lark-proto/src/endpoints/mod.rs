@@ -6,8 +6,11 @@
 // constructor, `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
+mod message;
 mod put_image;
 mod raw;
+mod reply_image;
+mod send_image;
 mod store_tenant_token;
 mod tenant_token;
 mod write_sheet_image;
@@ -24,8 +27,11 @@ pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use app_token::GetAppToken;
+pub use message::MessageSent;
 pub use put_image::PutImage;
 pub use raw::Raw;
+pub use reply_image::ReplyImage;
+pub use send_image::SendImage;
 pub use store_tenant_token::GetStoreTenantToken;
 pub use tenant_token::GetTenantToken;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};

@@ -94,6 +94,9 @@ kinds! {
     WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it: `wiki/v2/spaces/get_node` answers with that spreadsheet's token as `obj_token`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
     BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters";
+    BadReceiver: "`{}` is not the id of a receiver that is taken here: a group's begins with `oc_`, an open id with `ou_`, a union id with `on_`; a user id is written as `user_id:` and the id";
+    BadMessageId: "`{}` is not a message's id, which begins with `om_`";
+    BadMessageUuid: "`{}` is not a message's uuid: 1 to 50 characters, none of them a control character, without space at either end";
     BadToken: "the access token is not 1 to 4096 visible ASCII characters without `Bearer`: {}";
     BadAppId: "`{}` is not an app id: 1 to 128 visible ASCII characters";
     BadAppSecret: "the app secret is not 1 to 256 visible ASCII characters: {}";

@@ -7,6 +7,7 @@ mod image;
 mod key;
 mod link;
 pub(crate) mod macros;
+mod message;
 mod name;
 mod spreadsheet;
 
@@ -15,5 +16,6 @@ pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};
 pub use key::ImageKey;
 pub use link::SpreadsheetLink;
+pub use message::{MessageId, MessageUuid, Receiver};
 pub use name::FileName;
 pub use spreadsheet::{SheetId, SpreadsheetToken};
