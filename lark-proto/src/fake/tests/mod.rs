@@ -2,6 +2,7 @@
 
 mod connection;
 mod faults;
+mod messages;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
