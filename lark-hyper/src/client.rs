@@ -12,8 +12,9 @@ use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
 #[cfg(feature = "tokio")]
 use lark_proto::network::ClientBuilder;
+use lark_proto::place::{Ask, Located, Place, Resolve};
 use lark_proto::session::{Call, Outgoing, Purpose, Session, Step, TokenRequestId};
-use lark_proto::token::Authorizes;
+use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 
@@ -240,6 +241,41 @@ impl<S: Transport> Client<S> {
         endpoint: &E,
     ) -> Result<E::Output, CallError<S::Error>> {
         self.run(Call::with_token(token, endpoint)).await
+    }
+
+    /// Finds the cell that a person named by a link and a title. See [`Place`].
+    ///
+    /// # Errors
+    /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
+    /// questions to the service.
+    pub async fn resolve(&self, place: &Place) -> Result<Located, CallError<S::Error>> {
+        let mut resolve = Resolve::new(place);
+        loop {
+            match resolve.next()? {
+                Ask::Node(get) => resolve.node(self.call(&get).await?),
+                Ask::Sheets(query) => resolve.sheets(self.call(&query).await?),
+                Ask::Done(found) => return Ok(*found),
+            }
+        }
+    }
+
+    /// The same with a token of the caller's.
+    ///
+    /// # Errors
+    /// Those of [`Client::resolve`].
+    pub async fn resolve_as(
+        &self,
+        token: &impl Authorizes<TenantOrUser>,
+        place: &Place,
+    ) -> Result<Located, CallError<S::Error>> {
+        let mut resolve = Resolve::new(place);
+        loop {
+            match resolve.next()? {
+                Ask::Node(get) => resolve.node(self.call_as(token, &get).await?),
+                Ask::Sheets(query) => resolve.sheets(self.call_as(token, &query).await?),
+                Ask::Done(found) => return Ok(*found),
+            }
+        }
     }
 
     /// Carries out the steps of `call` until it is done.

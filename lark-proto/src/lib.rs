@@ -36,6 +36,7 @@
 //! * [`error`]: the errors, by their origin: a value of the caller's, a reply, or the transport.
 //! * [`session`]: a whole call, from its token to its result, as a state machine for any transport: token renewal,
 //!   retries, rate limits and the order of writes.
+//! * [`place`]: a cell by a pasted link and the title of its sheet, and how it is found.
 //! * [`network`]: the settings of a client: proxy, certificates, timeouts.
 //! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
 //! * `fake` (with the feature of the same name): a strict Lark in memory to test against.
@@ -49,6 +50,7 @@ pub mod error;
 pub mod fake;
 pub mod network;
 mod path;
+pub mod place;
 mod reply;
 pub mod session;
 mod site;

@@ -70,7 +70,7 @@ impl<'a> Object<'a> {
 }
 
 /// The most bytes of each of an error's texts that are kept.
-const TEXT: usize = 1024;
+pub(crate) const TEXT: usize = 1024;
 /// The most bytes of a log id that are kept.
 const LOG_ID: usize = 128;
 /// The most violations that are kept.

@@ -35,8 +35,9 @@ use http::{Request, Response};
 use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
 use lark_proto::network::{ClientBuilder, MAX_IDLE_CONNECTIONS};
+use lark_proto::place::{Ask, Located, Place, Resolve};
 use lark_proto::session::{Broken, Call, Outgoing, Permanence, Phases, Purpose, Session, Step};
-use lark_proto::token::Authorizes;
+use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 use ureq::Timeout;
@@ -210,6 +211,53 @@ impl Client {
         endpoint: &E,
     ) -> Result<E::Output, CallError> {
         self.run(Call::with_token(token, endpoint))
+    }
+
+    /// Finds the cell that a person named by a link and a title. See [`Place`].
+    ///
+    /// ```no_run
+    /// use lark_proto::place::Place;
+    /// use lark_proto::{App, Image, Site, WriteSheetImage};
+    ///
+    /// let client = lark_ureq::Client::new(Site::FEISHU, App::custom("cli_a1b2", "secret")?);
+    /// let place = Place::new("https://x.feishu.cn/wiki/wikcnabc", "Price list!H7")?;
+    /// let found = client.resolve(&place)?;
+    /// let image = Image::new(std::fs::read("photo.png")?)?;
+    /// client.call(&WriteSheetImage::new(found.spreadsheet, found.cell, image)?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
+    /// questions to the service.
+    pub fn resolve(&self, place: &Place) -> Result<Located, CallError> {
+        let mut resolve = Resolve::new(place);
+        loop {
+            match resolve.next()? {
+                Ask::Node(get) => resolve.node(self.call(&get)?),
+                Ask::Sheets(query) => resolve.sheets(self.call(&query)?),
+                Ask::Done(found) => return Ok(*found),
+            }
+        }
+    }
+
+    /// The same with a token of the caller's.
+    ///
+    /// # Errors
+    /// Those of [`Client::resolve`].
+    pub fn resolve_as(
+        &self,
+        token: &impl Authorizes<TenantOrUser>,
+        place: &Place,
+    ) -> Result<Located, CallError> {
+        let mut resolve = Resolve::new(place);
+        loop {
+            match resolve.next()? {
+                Ask::Node(get) => resolve.node(self.call_as(token, &get)?),
+                Ask::Sheets(query) => resolve.sheets(self.call_as(token, &query)?),
+                Ask::Done(found) => return Ok(*found),
+            }
+        }
     }
 
     /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::endpoints::AppTicketEvent) reads it.

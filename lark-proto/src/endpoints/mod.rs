@@ -6,8 +6,10 @@
 // constructor, `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
+mod get_wiki_node;
 mod message;
 mod put_image;
+mod query_sheets;
 mod raw;
 mod reply_image;
 mod send_image;
@@ -27,8 +29,10 @@ pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use app_token::GetAppToken;
+pub use get_wiki_node::{GetWikiNode, WikiNode};
 pub use message::MessageSent;
 pub use put_image::PutImage;
+pub use query_sheets::{Grid, QuerySheets, Sheet, SheetKind, Sheets};
 pub use raw::Raw;
 pub use reply_image::ReplyImage;
 pub use send_image::SendImage;

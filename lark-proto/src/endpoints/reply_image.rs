@@ -14,8 +14,8 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 ///
 /// * Route: `POST /open-apis/im/v1/messages/:message_id/reply`.
 /// * Token: tenant access token with one of the scopes `im:message` and `im:message:send_as_bot`, or user access token
-///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled. In a group, the bot must be in
-///   it and be allowed to speak; a user must be within the app's availability.
+///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled.
+///   In a group, the bot must be in it and be allowed to speak; a user must be within the app's availability.
 /// * Limits: those of [`SendImage`](crate::endpoints::SendImage).
 /// * Document: <https://open.feishu.cn/document/server-docs/im-v1/message/reply>.
 ///

@@ -15,8 +15,8 @@ use crate::values::{ImageKey, MessageUuid, Receiver};
 ///
 /// * Route: `POST /open-apis/im/v1/messages`, with the kind of the receiver's id as `receive_id_type`.
 /// * Token: tenant access token with one of the scopes `im:message` and `im:message:send_as_bot`, or user access token
-///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled. To a group, the bot must be in
-///   it and be allowed to speak; a user must be within the app's availability.
+///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled.
+///   To a group, the bot must be in it and be allowed to speak; a user must be within the app's availability.
 /// * Limits: 50 requests a second and 1,000 a minute. One user takes 5 messages a second, one group takes 5 a second of
 ///   all its bots together; the service answers with
 ///   [`Code::MESSAGE_RATE_LIMITED`](crate::error::Code::MESSAGE_RATE_LIMITED) above that, and the request is sent again
@@ -94,8 +94,8 @@ impl Endpoint for SendImage {
         Some(self.message.payload(&format!(r#""receive_id":{receiver},"#), ""))
     }
 
-    /// Of the requests with one uuid, the service carries out at most one within an hour, so that a second send makes no
-    /// second message. What it answers to the second is not documented; it is reported to answer as to the first.
+    /// Of the requests with one uuid, the service carries out at most one within an hour, so that a second send makes
+    /// no second message. What it answers to the second is not documented; it is reported to answer as to the first.
     ///
     /// By default a call ends within minutes, long before the hour is over. A call with a
     /// [`total`](crate::Limits::total) of an hour or more may send the message twice.

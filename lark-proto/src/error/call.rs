@@ -16,7 +16,7 @@ use crate::text::excerpt;
 #[non_exhaustive]
 #[doc(alias = "failure")]
 pub struct CallError<T> {
-    /// The [`route`](crate::Endpoint::route) of the request that failed.
+    /// The [`route`](crate::Endpoint::route) of the request that failed. Empty for an [`Invalid`] value.
     pub route: Cow<'static, str>,
     /// The kind of the failure.
     pub kind: CallErrorKind<T>,
@@ -28,7 +28,8 @@ pub struct CallError<T> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallErrorKind<T> {
-    /// The endpoint's [`path`](crate::Endpoint::path) is invalid.
+    /// The endpoint's [`path`](crate::Endpoint::path) is invalid, or what the service told shows that there is no such
+    /// [`Place`](crate::place::Place).
     Invalid(Invalid),
     /// The call needs the app's credentials and the client has none.
     NoApp,
@@ -168,11 +169,21 @@ impl<T: StdError> fmt::Display for CallErrorKind<T> {
 /// One line: the route, what went wrong, and what to do about it if that is known.
 impl<T: StdError> fmt::Display for CallError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.route, self.kind)?;
+        if !self.route.is_empty() {
+            write!(f, "{}: ", self.route)?;
+        }
+        self.kind.fmt(f)?;
         match &self.unknown {
             Some(unknown) => write!(f, "; an earlier attempt may have been carried out: {unknown}"),
             None => Ok(()),
         }
+    }
+}
+
+/// The error of a value for which no request was made, so that its route is empty.
+impl<T> From<Invalid> for CallError<T> {
+    fn from(invalid: Invalid) -> Self {
+        Self::new("", CallErrorKind::Invalid(invalid))
     }
 }
 

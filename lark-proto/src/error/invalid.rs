@@ -91,7 +91,15 @@ kinds! {
     NotASpreadsheet: "{}, which is not a spreadsheet";
     UnexpectedSheet: "only the spreadsheet is needed here, without a sheet: use `{}`";
     SeveralSheets: "the link names two sheets, {}";
-    WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it: `wiki/v2/spaces/get_node` answers with that spreadsheet's token as `obj_token`";
+    WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it, whose token this needs: the service tells it for the page";
+    BadWikiToken: "`{}` is not a page of a wiki: its token has 1 to 128 letters, digits, `-` or `_`, its link is `https://x.feishu.cn/wiki/<token>`";
+    WikiPageOfAnotherKind: "the page of the wiki shows a `{}`, which is not a spreadsheet";
+    NoSuchSheet: "no sheet has the id or the title `{}`";
+    EqualTitles: "several sheets have this title ({}): name one by its id";
+    NoCells: "the tab `{}` is a base, which has no cells";
+    OutsideGrid: "{} is outside of the sheet: add rows or columns first";
+    NoVisibleSheet: "no sheet is named, and the spreadsheet has no visible one";
+    NoCellNamed: "`{}` names no cell, such as `H7`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
     BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters";
     BadReceiver: "`{}` is not the id of a receiver that is taken here: a group's begins with `oc_`, an open id with `ou_`, a union id with `on_`; a user id is written as `user_id:` and the id";

@@ -129,7 +129,7 @@ impl SheetCell {
 text_traits!(SheetCell);
 
 /// The column and the row of `H7`, `$H$7` or `H7:H7`.
-pub(super) fn read(cell: &str) -> Result<(u32, u32), InvalidKind> {
+pub(crate) fn read(cell: &str) -> Result<(u32, u32), InvalidKind> {
     let (start, end) = cell.split_once([':', '：']).unwrap_or((cell, cell));
     let [start, end] = [start, end].map(str::to_ascii_uppercase);
     let is_all = |corner: &str, is_of: fn(&u8) -> bool| {

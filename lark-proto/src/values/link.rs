@@ -6,8 +6,8 @@ use crate::error::{Invalid, InvalidKind};
 use crate::text::{percent_decoded, trimmed};
 use crate::values::cell;
 use crate::values::macros::text_traits;
-use crate::values::spreadsheet::{Kind, not_a_spreadsheet};
-use crate::values::{SheetCell, SheetId, SpreadsheetToken};
+use crate::values::spreadsheet::{Document, Kind, not_a_spreadsheet};
+use crate::values::{SheetCell, SheetId, SpreadsheetToken, WikiToken};
 
 /// A link to a spreadsheet, with the sheet and the cell that it names, or the spreadsheet's token alone.
 ///
@@ -53,46 +53,12 @@ impl SpreadsheetLink {
     /// [`InvalidKind::NotASpreadsheet`] for another kind's link or token; [`InvalidKind::BadSpreadsheetLink`],
     /// [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`], [`InvalidKind::SeveralSheets`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let text = trimmed(text);
-        let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
-        let text = trimmed(inner.unwrap_or(text));
-        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (origin, token) =
-            if address.contains('/') { split(address)? } else { (String::new(), address) };
-        let (token, embedded) = token
-            .split_once('_')
-            .filter(|(token, sheet)| is_long(token) && !sheet.is_empty())
-            .map_or((token, None), |(token, sheet)| (token, Some(sheet)));
-        let token = SpreadsheetToken::of_a_spreadsheet(token)?;
-
-        let mut sheet = embedded.map(SheetId::new).transpose()?;
-        let mut range = None;
-        for pair in query.split('&').chain(fragment.split('&')) {
-            // A link that was copied from HTML has `&amp;` for `&`.
-            let pair = pair.strip_prefix("amp;").unwrap_or(pair);
-            match pair.split_once('=') {
-                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
-                    agree(&mut sheet, sheet_id(id)?)?;
-                }
-                Some(("range", value)) => range = read_range(value),
-                _ => {}
-            }
-        }
-        let anchor = fragment.split('&').find(|part| !part.is_empty() && !part.contains('='));
-        if let (None, Some(id)) = (&sheet, anchor) {
-            sheet = Some(sheet_id(id)?);
-        }
-        let range = range.unwrap_or_default();
-        let cell = match range.split_once(['!', '！']) {
-            Some((id, cell)) => {
-                let id = id.strip_suffix('\\').unwrap_or(id);
-                agree(&mut sheet, SheetId::new(id)?)?;
-                cell
-            }
-            None => &range,
+        let Address { origin, document, sheet, range, .. } = Address::read(text)?;
+        let token = match document {
+            Document::Spreadsheet(token) => token,
+            Document::Wiki(node) => return Err(Invalid::new(InvalidKind::WikiNode, node.as_str())),
         };
-        let cell = sheet.clone().and_then(|sheet| SheetCell::in_sheet(sheet, cell).ok());
+        let cell = sheet.clone().and_then(|sheet| SheetCell::in_sheet(sheet, &range).ok());
         Ok(Self {
             text: written(&origin, &token, sheet.as_ref(), cell.as_ref()),
             token,
@@ -130,13 +96,74 @@ impl SpreadsheetLink {
 
 text_traits!(SpreadsheetLink);
 
+/// What a link or a token names.
+pub(crate) struct Address {
+    /// Empty where there is no host.
+    origin: String,
+    pub(crate) document: Document,
+    pub(crate) sheet: Option<SheetId>,
+    /// The selected range without its sheet, as far as it can be read; empty where there is none.
+    pub(crate) range: String,
+}
+
+impl Address {
+    pub(crate) fn read(text: &str) -> Result<Self, Invalid> {
+        let text = trimmed(text);
+        let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+        let text = trimmed(inner.unwrap_or(text));
+        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (origin, path_kind, token) = if address.contains('/') {
+            split(address)?
+        } else {
+            (String::new(), Kind::Spreadsheet, address)
+        };
+        let (token, embedded) = token
+            .split_once('_')
+            .filter(|(token, sheet)| is_long(token) && !sheet.is_empty())
+            .map_or((token, None), |(token, sheet)| (token, Some(sheet)));
+        let document = match path_kind {
+            Kind::Wiki => Document::Wiki(WikiToken::of_token(token)?),
+            _ => Document::of_token(token)?,
+        };
+
+        let mut sheet = embedded.map(SheetId::new).transpose()?;
+        let mut range = None;
+        for pair in query.split('&').chain(fragment.split('&')) {
+            // A link that was copied from HTML has `&amp;` for `&`.
+            let pair = pair.strip_prefix("amp;").unwrap_or(pair);
+            match pair.split_once('=') {
+                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
+                    agree(&mut sheet, sheet_id(id)?)?;
+                }
+                Some(("range", value)) => range = read_range(value),
+                _ => {}
+            }
+        }
+        let anchor = fragment.split('&').find(|part| !part.is_empty() && !part.contains('='));
+        if let (None, Some(id)) = (&sheet, anchor) {
+            sheet = Some(sheet_id(id)?);
+        }
+        let range = range.unwrap_or_default();
+        let range = match range.split_once(['!', '！']) {
+            Some((id, cell)) => {
+                let id = id.strip_suffix('\\').unwrap_or(id);
+                agree(&mut sheet, SheetId::new(id)?)?;
+                cell.to_owned()
+            }
+            None => range,
+        };
+        Ok(Self { origin, document, sheet, range })
+    }
+}
+
 /// Whether `token` is as long as the tokens of the service, which have 22 letters and digits or more.
 fn is_long(token: &str) -> bool {
     token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The origin of a link, empty where it has no host, and the spreadsheet's token.
-fn split(address: &str) -> Result<(String, &str), Invalid> {
+/// The origin of a link, empty where it has no host, the kind that its path names, and the token.
+fn split(address: &str) -> Result<(String, Kind, &str), Invalid> {
     // The part before an `@` may be a password, so no error quotes it.
     let shown = address.rsplit('@').next().unwrap_or_default();
     let refused = |kind| Invalid::new(kind, shown);
@@ -156,10 +183,9 @@ fn split(address: &str) -> Result<(String, &str), Invalid> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let path = path.strip_prefix("space/").unwrap_or(path);
     match Kind::of_path(path) {
-        Some((Kind::Spreadsheet, token)) if !token.contains('/') => Ok((origin, token)),
-        Some((Kind::Wiki, _)) => Err(refused(InvalidKind::WikiNode)),
         Some((Kind::Other(kind), _)) => Err(not_a_spreadsheet(path, kind)),
-        Some((Kind::Spreadsheet, _)) | None => Err(no_link()),
+        Some((kind, token)) if !token.contains('/') => Ok((origin, kind, token)),
+        _ => Err(no_link()),
     }
 }
 

@@ -13,9 +13,9 @@ text! {
     /// A text of the caller's own by which the service tells a message from a second send of the same one: 1 to 50
     /// characters, none of them a control character, without space at either end.
     ///
-    /// Of the requests with the same uuid, the service carries out at most one within an hour. A request with a uuid that
-    /// was used in this hour sends nothing, whatever its content. Each message therefore needs a uuid of its own: a
-    /// random UUID, or a text that names the message, such as `order-1234 shipped`, by which a program that was
+    /// Of the requests with the same uuid, the service carries out at most one within an hour. A request with a uuid
+    /// that was used in this hour sends nothing, whatever its content. Each message therefore needs a uuid of its own:
+    /// a random UUID, or a text that names the message, such as `order-1234 shipped`, by which a program that was
     /// restarted does not send the message again.
     ///
     /// The limit is that of the vendor's page, which counts characters and shows a text that is no UUID.

@@ -2,7 +2,7 @@
 //! that breaks it.
 
 mod app;
-mod cell;
+pub(crate) mod cell;
 mod image;
 mod key;
 mod link;
@@ -15,7 +15,9 @@ pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};
 pub use key::ImageKey;
+pub(crate) use link::Address;
 pub use link::SpreadsheetLink;
 pub use message::{MessageId, MessageUuid, Receiver};
 pub use name::FileName;
-pub use spreadsheet::{SheetId, SpreadsheetToken};
+pub(crate) use spreadsheet::Document;
+pub use spreadsheet::{SheetId, SpreadsheetToken, WikiToken};

@@ -3,6 +3,7 @@
 use crate::error::{Invalid, InvalidKind};
 use crate::text::excerpt;
 use crate::values::SpreadsheetLink;
+use crate::values::link::Address;
 use crate::values::macros::{is_id, text, text_traits};
 
 text! {
@@ -12,6 +13,44 @@ text! {
     /// It is not the title on the sheet's tab.
     pub struct SheetId: |text| is_id(text, 64), BadSheetId
 }
+
+/// The token of a page of a wiki: 1 to 128 letters, digits, `-` or `_`, such as `wikcnKQ1k3pcuo5uSK4t8Vabcef`.
+///
+/// It is read from the token itself or from a link `https://<host>/wiki/<token>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WikiToken(String);
+
+impl WikiToken {
+    /// The page that `text`, a token or a link, names.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadWikiToken`].
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let refused = || Invalid::new(InvalidKind::BadWikiToken, text);
+        match Address::read(text).map(|address| address.document) {
+            Ok(Document::Wiki(token)) => Ok(token),
+            // A token tells its kind in its letters only by custom.
+            _ if is_id(text, 128) => Ok(Self(text.to_owned())),
+            _ => Err(refused()),
+        }
+    }
+
+    pub(super) fn of_token(token: &str) -> Result<Self, Invalid> {
+        if is_id(token, 128) {
+            Ok(Self(token.to_owned()))
+        } else {
+            Err(Invalid::new(InvalidKind::BadWikiToken, token))
+        }
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+text_traits!(WikiToken);
 
 /// The token of a spreadsheet: 1 to 128 letters, digits, `-` or `_`, such as `shtcngNygNfuqhxTBf588jwgWbJ`.
 ///
@@ -60,16 +99,6 @@ impl SpreadsheetToken {
         }
     }
 
-    /// A token that is not clearly another kind's.
-    pub(super) fn of_a_spreadsheet(token: &str) -> Result<Self, Invalid> {
-        let spreadsheet = Self::any_kind(token)?;
-        match Kind::of_token(token) {
-            None | Some(Kind::Spreadsheet) => Ok(spreadsheet),
-            Some(Kind::Wiki) => Err(Invalid::new(InvalidKind::WikiNode, token)),
-            Some(Kind::Other(name)) => Err(not_a_spreadsheet(token, name)),
-        }
-    }
-
     /// The token itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -83,6 +112,24 @@ pub(super) fn not_a_spreadsheet(token: &str, kind: &str) -> Invalid {
     // Shortened here, so that the kind's name is not cut off.
     let token = excerpt(token.as_bytes(), 30);
     Invalid::new(InvalidKind::NotASpreadsheet, format!("`{token}` is {kind}"))
+}
+
+/// The document that a token names, which is not clearly of another kind than a spreadsheet or a page of a wiki.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Document {
+    Spreadsheet(SpreadsheetToken),
+    Wiki(WikiToken),
+}
+
+impl Document {
+    pub(super) fn of_token(token: &str) -> Result<Self, Invalid> {
+        let spreadsheet = SpreadsheetToken::any_kind(token)?;
+        match Kind::of_token(token) {
+            None | Some(Kind::Spreadsheet) => Ok(Self::Spreadsheet(spreadsheet)),
+            Some(Kind::Wiki) => Ok(Self::Wiki(WikiToken(spreadsheet.0))),
+            Some(Kind::Other(name)) => Err(not_a_spreadsheet(token, name)),
+        }
+    }
 }
 
 /// The kind of document that a token or a link's path names.
