@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use lark_proto::body::{Boundary, ImageEncoding};
 use lark_proto::endpoints::{
     AppTicketEvent, Download, DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken,
-    GetTenantToken, Path, ResendAppTicket, WithLogId,
+    GetTenantToken, Path, ReplyImage, ResendAppTicket, SendImage, WithLogId,
 };
 use lark_proto::error::{Advice, InvalidKind};
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
@@ -21,8 +21,8 @@ use lark_proto::network::Proxy;
 use lark_proto::session::{Call, Session, Step};
 use lark_proto::token::{AppToken, Authorizes, NoToken};
 use lark_proto::values::{
-    AppId, AppSecret, AppTicket, FileName, FileToken, ImageFormat, SheetId, SpreadsheetToken,
-    TenantKey,
+    AppId, AppSecret, AppTicket, FileName, FileToken, ImageFormat, MessageId, MessageUuid,
+    Receiver, SheetId, SpreadsheetToken, TenantKey,
 };
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{
@@ -72,6 +72,7 @@ pub fn reply(mut data: &[u8]) {
     decode::<PutImage>(&response);
     decode::<GetTenantToken>(&response);
     decode::<WriteSheetImage>(&response);
+    decode::<SendImage>(&response);
     decode::<WithLogId<'_, WriteSheetImage>>(&response);
     decode::<CreateImage>(&response);
     download::<GetImage>(&response);
@@ -149,6 +150,9 @@ pub fn values(data: &[u8]) {
     prints_itself::<SheetId>(text);
     prints_itself::<FileToken>(text);
     prints_itself::<ImageKey>(text);
+    prints_itself::<MessageId>(text);
+    prints_itself::<MessageUuid>(text);
+    prints_itself::<Receiver>(text);
     prints_itself::<SpreadsheetToken>(text);
     prints_itself::<SpreadsheetLink>(text);
     if let Ok(link) = text.parse::<SpreadsheetLink>() {
@@ -253,6 +257,7 @@ fn requests(text: &str) {
     if let Ok(key) = text.parse::<ImageKey>() {
         request(&GetImage::new(key), &site, &tenant);
     }
+    messages(text, &site, &user);
     for image in ["GIF89a", "\u{0}\u{0}\u{1}\u{0}\u{1}\u{0}", "?"] {
         let image = Image::any_format(image, "bin").unwrap();
         request(&PutImage::avatar(image.clone()).unwrap(), &site, &tenant);
@@ -268,6 +273,24 @@ fn requests(text: &str) {
             let body: SheetBody = serde_json::from_slice(&body).unwrap();
             assert_eq!((body.range, body.name), (cell.to_string(), name.as_str().to_owned()));
         }
+    }
+}
+
+/// A message and a reply with `text` for each value that it can be.
+fn messages(text: &str, site: &Site, token: &UserToken) {
+    let key = ImageKey::new(text).unwrap_or_else(|_| ImageKey::new("img").unwrap());
+    let uuid = MessageUuid::new(text).unwrap_or_else(|_| MessageUuid::new("u").unwrap());
+    let to = Receiver::new(text).unwrap_or_else(|_| Receiver::chat("oc_a").unwrap());
+    let id = MessageId::new(text).unwrap_or_else(|_| MessageId::new("om_a").unwrap());
+    let send = SendImage::new(to.clone(), key.clone(), uuid.clone());
+    let reply = ReplyImage::new(id, key.clone(), uuid.clone()).in_thread(true);
+    for body in [request(&send, site, token).into_body(), request(&reply, site, token).into_body()]
+    {
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let content: Value = serde_json::from_str(body["content"].as_str().unwrap()).unwrap();
+        assert_eq!(content["image_key"], key.as_str());
+        assert_eq!(body["uuid"], uuid.as_str());
+        assert!(body.get("receive_id").is_none_or(|id| id == to.id()));
     }
 }
 
@@ -443,6 +466,7 @@ pub fn fake(data: &[u8]) {
         assert_eq!(one.body(), other.body());
         decode::<PutImage>(&one);
         decode::<WriteSheetImage>(&one);
+        decode::<SendImage>(&one);
         decode::<GetTenantToken>(&one);
         download::<GetImage>(&one);
     }

@@ -36,6 +36,7 @@ fn serve() -> Result<Infallible, Box<dyn Error>> {
     writeln!(out, "app_secret {}", FakeLark::APP_SECRET)?;
     writeln!(out, "spreadsheet_token {}", FakeLark::SPREADSHEET)?;
     writeln!(out, "sheet_id {}", FakeLark::SHEET)?;
+    writeln!(out, "chat_id {}", FakeLark::CHAT)?;
     loop {
         std::thread::park();
     }

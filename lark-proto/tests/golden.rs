@@ -11,9 +11,12 @@ use lark_proto::endpoints::{
     DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken, GetTenantToken, ResendAppTicket,
 };
 use lark_proto::token::{AppToken, NoToken};
-use lark_proto::values::{AppId, AppSecret, AppTicket, TenantKey};
+use lark_proto::values::{
+    AppId, AppSecret, AppTicket, ImageKey, MessageId, MessageUuid, Receiver, TenantKey,
+};
 use lark_proto::{
-    CreateImage, EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage, wire,
+    CreateImage, EndpointExt, Image, PutImage, ReplyImage, SendImage, Site, TenantToken,
+    WriteSheetImage, wire,
 };
 
 /// The body of the vendor's cURL sample for `values_image`.
@@ -142,4 +145,56 @@ fn the_json_is_the_samples() {
     let ours = write().request(&Site::LARK, &token()).into_body();
     let json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
     assert_eq!(json(&ours), json(SAMPLE.as_bytes()));
+}
+
+/// The sample of both pages.
+fn uuid() -> MessageUuid {
+    MessageUuid::new("选填，每次调用前请更换，如a0d69e20-1dd1-458b-k525-dfeca4015204").unwrap()
+}
+
+/// The sample of an image on the page of the contents.
+fn key() -> ImageKey {
+    ImageKey::new("img_v2_xxx").unwrap()
+}
+
+#[test]
+fn send_image() {
+    for (name, receiver) in [
+        ("send-image-chat.http", Receiver::chat("oc_84983ff6516d731e5b5f68d4ea2e1da5")),
+        ("send-image-user.http", Receiver::open_id("ou_7d8a6e6df7621556ce0d21922b676706ccs")),
+        ("send-image-email.http", Receiver::email("xxxx@example.com")),
+    ] {
+        let send = SendImage::new(receiver.unwrap(), key(), uuid());
+        check(name, send.request(&Site::FEISHU, &token()));
+    }
+}
+
+#[test]
+fn reply_image() {
+    let message = MessageId::new("om_xxxxxx").unwrap();
+    let reply = ReplyImage::new(message, key(), uuid());
+    check("reply-image.http", reply.request(&Site::FEISHU, &token()));
+    let reply = reply.in_thread(true);
+    check("reply-image-thread.http", reply.request(&Site::FEISHU, &token()));
+}
+
+/// The vendor's sample of an image on the page of the contents, and ours.
+#[test]
+fn the_content_is_the_samples() {
+    let sample = r#"{
+    "receive_id": "oc_xxx",
+    "content": "{\"image_key\": \"img_v2_xxx\"}",
+    "msg_type": "image"
+}"#;
+    let send = SendImage::new(Receiver::chat("oc_xxx").unwrap(), key(), uuid());
+    let ours = send.request(&Site::FEISHU, &token()).into_body();
+    let read = |text: &[u8]| {
+        let mut body: serde_json::Value = serde_json::from_slice(text).unwrap();
+        let content: serde_json::Value =
+            serde_json::from_str(body["content"].as_str().unwrap()).unwrap();
+        body["content"] = content;
+        body.as_object_mut().unwrap().remove("uuid");
+        body
+    };
+    assert_eq!(read(&ours), read(sample.as_bytes()));
 }

@@ -9,11 +9,11 @@ use lark_proto::endpoints::{
     Download, DownloadMedia, GetAppToken, GetImage, GetTenantToken, Raw, Reply, ResendAppTicket,
     WithLogId,
 };
-use lark_proto::error::{Advice, Unreadable};
+use lark_proto::error::{Advice, Outcome, Unreadable};
 use lark_proto::session::{Call, Limits, Session, Step};
 use lark_proto::{
-    App, CallError, CreateImage, EndpointExt, Error, Image, PutImage, Site, TenantToken,
-    WriteSheetImage,
+    App, CallError, CreateImage, EndpointExt, Error, Image, PutImage, ReplyImage, SendImage, Site,
+    TenantToken, WriteSheetImage,
 };
 use serde_json::json;
 
@@ -162,6 +162,29 @@ const WRITES: &str = r#"
 "revision":null,"new":{"deep":[1,{}]} => - -
 "#;
 
+/// The `data` of a message => its id, its chat, the milliseconds of its time, its parent and its thread.
+const MESSAGES: &str = r#"
+{"message_id":"om_1"} => om_1 - - - -
+{"message_id":"om_1","chat_id":"oc_1","create_time":"1615380573411","parent_id":"om_0","thread_id":"omt_1"} => om_1 oc_1 1615380573411 om_0 omt_1
+{"message_id":"om_1","chat_id":null,"create_time":null,"parent_id":null,"thread_id":null,"mentions":null} => om_1 - - - -
+{"message_id":"om_1","chat_id":"","create_time":"","parent_id":"","root_id":"","thread_id":""} => om_1 - - - -
+{"message_id":"om_1","chat_id":7,"create_time":1615380573411,"parent_id":7,"thread_id":{}} => om_1 - - - -
+{"message_id":"om_1","chat_id":"a\u001bb\u202ec","create_time":"-1","parent_id":"oc_1"} => om_1 a b c - - -
+{"message_id":"om_1","create_time":"18446744073709551615"} => om_1 - 18446744073709551615 - -
+{"message_id":"om_1","create_time":"18446744073709551616"} => om_1 - - - -
+{"message_id":"om_1","create_time":"1e3"} => om_1 - - - -
+{"message_id":"om_1","body":{"content":[[]]},"sender":7,"deleted":"?"} => om_1 - - - -
+{} => unreadable
+{"message_id":""} => unreadable
+{"message_id":null} => unreadable
+{"message_id":7} => unreadable
+{"message_id":"oc_1"} => unreadable
+{"message_id":"om_"} => unreadable
+{"message_id":"om_1\r\n"} => unreadable
+{"messageId":"om_1"} => unreadable
+{"message_id":"om_1","message_id":"om_2"} => unreadable
+"#;
+
 /// The body => how the error is shown.
 const SHOWN: &str = r#"
 {"code":90201,"msg":"a\r\nb\tc"} => code 90201 SHEET_JSON (HTTP 400): a  b c; log id L L
@@ -211,9 +234,12 @@ fn error(reply: &Response<Bytes>) -> Error {
     let sheet = WriteSheetImage::decode(reply.clone()).unwrap_err();
     let image = PutImage::decode(reply.clone()).unwrap_err();
     let token = GetTenantToken::decode(reply.clone()).unwrap_err();
-    assert_eq!([told(&image), told(&token)], [told(&sheet), told(&sheet)]);
     let created = CreateImage::decode(reply.clone()).unwrap_err();
     assert_eq!(created.to_string(), image.to_string());
+    let message = SendImage::decode(reply.clone()).unwrap_err();
+    for other in [image, token, message] {
+        assert_eq!(told(&other), told(&sheet));
+    }
     let (shown, status) = (sheet.to_string(), reply.status().as_u16());
     assert!(shown.contains(&format!("(HTTP {status}")), "{shown}");
     assert!(!shown.contains(char::is_control), "{shown:?}");
@@ -353,6 +379,29 @@ fn a_write_is_a_success_whatever_its_details() {
         let revision = written.revision.map(|revision| revision.to_string());
         let or = |text: Option<String>| text.unwrap_or("-".into());
         format!("{} {}", or(written.range), or(revision))
+    });
+}
+
+#[test]
+fn a_message_is_sent_if_the_reply_has_its_id() {
+    check(MESSAGES, |fields| {
+        let [send, answer] =
+            [SendImage::decode, ReplyImage::decode].map(|decode| decode(data(fields)));
+        assert_eq!(send.as_ref().ok(), answer.as_ref().ok());
+        let sent = match send {
+            Ok(sent) => sent,
+            Err(error) => {
+                unreadable(&error);
+                assert_eq!(error.outcome(), Outcome::Unknown);
+                return "unreadable".to_owned();
+            }
+        };
+        let or = |text: Option<String>| text.unwrap_or("-".into());
+        let time = sent.create_time.map(|time| time.duration_since(UNIX_EPOCH).unwrap());
+        let time = time.map(|time| time.as_millis().to_string());
+        let parent = sent.parent_id.map(|id| id.to_string());
+        let [chat, time, parent, thread] = [sent.chat_id, time, parent, sent.thread_id].map(or);
+        format!("{} {chat} {time} {parent} {thread}", sent.message_id)
     });
 }
 

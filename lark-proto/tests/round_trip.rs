@@ -9,10 +9,11 @@ use http::HeaderValue;
 use lark_proto::body::{Body, Boundary, ImageEncoding, Multipart};
 use lark_proto::endpoints::{DownloadMedia, GetImage, Payload, Raw};
 use lark_proto::fake::{FakeLark, FakeSheet, ImageKind, TokenKind};
-use lark_proto::values::FileName;
+use lark_proto::values::{FileName, MessageUuid, Receiver};
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{
-    CreateImage, EndpointExt, Image, PutImage, Site, TenantToken, UserToken, WriteSheetImage,
+    CreateImage, EndpointExt, Image, ImageKey, PutImage, ReplyImage, SendImage, Site, TenantToken,
+    UserToken, WriteSheetImage,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -212,6 +213,46 @@ proptest! {
         let download = DownloadMedia::decode(fake.handle(NOW, get)).unwrap();
         prop_assert_eq!(&download.bytes[..], &bytes[..]);
         prop_assert!(download.file_name.is_none_or(|name| !name.contains(['/', '\\', ':', '"'])));
+    }
+
+    #[test]
+    fn a_message(
+        key in "[0-9a-z\"\\\\_-]{1,60}",
+        uuid in "[^\\s\\p{Cc}]{1,50}",
+        receiver in "oc_[0-9a-z_-]{1,40}|user_id:[!-~]{1,64}",
+        thread: bool,
+    ) {
+        let content = |body: &Bytes| {
+            let body: serde_json::Value = serde_json::from_slice(body).unwrap();
+            assert_eq!((&body["msg_type"], &body["uuid"]), (&"image".into(), &uuid.clone().into()));
+            let content = body["content"].as_str().unwrap();
+            assert_eq!(serde_json::from_str::<serde_json::Value>(content).unwrap()["image_key"], key);
+            body
+        };
+        let image = || ImageKey::new(&key).unwrap();
+        let message_uuid = || MessageUuid::new(&uuid).unwrap();
+        let to = Receiver::new(&receiver).unwrap();
+        let send = SendImage::new(to.clone(), image(), message_uuid());
+        let body = content(send.request(&Site::LARK, &token()).body());
+        prop_assert_eq!(body["receive_id"].as_str(), Some(to.id()));
+        prop_assert_eq!(body.as_object().unwrap().len(), 4);
+
+        // The fake knows its own keys and chats.
+        let mut fake = fake();
+        let key = fake.add_image(ImageKind::Message, "12");
+        let chat = Receiver::chat(FakeLark::CHAT).unwrap();
+        let send = SendImage::new(chat, ImageKey::new(&key).unwrap(), message_uuid());
+        let sent = SendImage::decode(fake.handle(NOW, send.request(&Site::LARK, &token()))).unwrap();
+        let stored = fake.messages().next().unwrap();
+        prop_assert_eq!(&stored.message_id, sent.message_id.as_str());
+        prop_assert_eq!((stored.uuid.as_ref(), &stored.image_key), (Some(&uuid), &key));
+
+        let reply = ReplyImage::new(sent.message_id, image(), message_uuid()).in_thread(thread);
+        let request = reply.request(&Site::LARK, &token());
+        let body = content(request.body());
+        prop_assert_eq!(body.get("reply_in_thread").map(|thread| thread == true), thread.then_some(true));
+        let path = format!("/open-apis/im/v1/messages/{}/reply", stored.message_id);
+        prop_assert_eq!(request.uri().path(), path);
     }
 
     #[test]

@@ -59,14 +59,15 @@ macro_rules! codes {
                     600 | 1500 | 1642 | 1663 | 5000 | 10101 | 10105 | 10200 | 10500 | 18121
                     | 20050 | 20072 | 45500 | 55001 | 65001 | 91201 | 95001 | 95003 | 95005
                     | 95010 | 95011 | 96001 | 96002 | 96402 | 96403 | 105001 | 131001 | 131009
-                    | 230049 | 1315201 | 1315203 | 1315210 => Class::Busy,
+                    | 1315201 | 1315203 | 1315210 => Class::Busy,
                     11232 | 11233 | 11247 | 1000004 | 1000005 | 1061045 => Class::RateLimit,
                     // A card could not be made of its content; also the code within the text of 230099.
                     11310 => Class::Request,
                     // A policy of the organisation.
                     21000 | 21001 => Class::Permission,
-                    // An id of a user or a group that does not exist, or of another organisation.
-                    99992360 | 99992364 => Class::NotFound,
+                    // An id of a user, a group or a message that does not exist, or of another app or organisation.
+                    99992351..=99992356 | 99992360 | 99992361 | 99992363 | 99992364
+                    | 99992381 => Class::NotFound,
                     _ => Class::Unknown,
                 }
             }
@@ -234,23 +235,78 @@ codes! {
     // Messages.
     /// A card names an image that the app cannot use.
     CARD_IMAGE_KEYS = 200570, Request;
+    /// A parameter is wrong; the message names it after `ext=`.
+    MESSAGE_PARAM = 230001, Request,
+        "the words after `ext=` name the parameter: the receiver's id, or the content, whose image key comes from an upload for messages";
     /// The bot is not in the group.
     BOT_NOT_IN_GROUP = 230002, Permission,
         "add the app's bot to the group";
     /// The app has no bot.
     MESSAGE_NO_BOT = 230006, App, NO_BOT;
+    /// The message to reply to was recalled.
+    MESSAGE_RECALLED = 230011, NotFound;
     /// The user is outside of the app's availability.
     USER_UNAVAILABLE = 230013, Permission,
         "the user is outside of the app's availability: extend it in the app's settings and publish a version";
     /// The image or file was uploaded by another app.
     MESSAGE_IMAGE_FOREIGN = 230017, Permission, OWN_IMAGE;
+    /// The group's settings do not allow it.
+    GROUP_SETTINGS = 230018, Permission,
+        "the group lets certain members speak only: ask its owner or an administrator to add the bot to them";
+    /// The topic does not exist.
+    TOPIC_NOT_FOUND = 230019, NotFound;
+    /// The content has sensitive information.
+    MESSAGE_SENSITIVE = 230022, Request;
+    /// The content is too long.
+    MESSAGE_TOO_LONG = 230025, Limit;
     /// The user has not authorised the app, or an old API was called across tenants.
     MESSAGE_FORBIDDEN = 230027, Permission,
         "the user has to authorise the app first, or the app lacks a right in the group";
+    /// The message did not pass the check against data leaks.
+    MESSAGE_AUDIT = 230028, Request;
+    /// The user has left the organisation.
+    USER_RESIGNED = 230029, NotFound;
+    /// The receiver's id does not exist, or is not of the kind that `receive_id_type` names.
+    RECEIVER_INVALID = 230034, NotFound,
+        "check the receiver's id, and that it is of its kind; a user has another open id in each app, and no id is known in another organisation";
+    /// The app may not send messages there.
+    MESSAGE_DENIED = 230035, Permission,
+        "the group is muted, the receiver has blocked the bot, or the organisation restricts messages: ask the group's owner or an administrator";
+    /// The key that encrypts the organisation's messages was deleted.
+    TENANT_CRYPT_KEY_DELETED = 230036, Permission,
+        "an administrator of the organisation has to restore its encryption key";
+    /// The chat with a user of another organisation takes no messages here.
+    CROSS_TENANT_CHAT = 230038, Permission;
+    /// A request with the same uuid is being carried out.
+    MESSAGE_BEING_SENT = 230049, Busy,
+        "an earlier request with the same uuid is still running: send this one again later, with the same uuid";
+    /// The app cannot see the message to reply to.
+    MESSAGE_INVISIBLE = 230050, Permission;
+    /// The user has stopped the bot from sending messages.
+    BOT_STOPPED_BY_USER = 230053, Permission,
+        "only the user can allow the bot's messages again; until then the bot can only reply";
+    /// The group shared with another organisation, or the message to reply to, does not allow messages of this type.
+    MESSAGE_TYPE_DENIED = 230054, Request;
+    /// The key belongs to a file of another type than the message.
+    MESSAGE_FILE_TYPE = 230055, Request;
+    /// The group does not allow replies in a thread.
+    GROUP_WITHOUT_THREADS = 230071, Request,
+        "send the reply without a thread";
+    /// The aggregated message allows no reply in a thread.
+    MESSAGE_WITHOUT_THREADS = 230072, Request,
+        "send the reply without a thread";
+    /// The chat is a secret one, which takes no messages of apps.
+    SECRET_CHAT = 230075, Permission;
     /// The card could not be made of its content.
     CARD_CONTENT = 230099, Request;
     /// The app cannot send messages to users for now, only reply.
     MESSAGES_TO_USERS_OFF = 230101, Permission;
+    /// The message to reply to is about to destroy itself.
+    MESSAGE_SELF_DESTRUCTS = 230111, Request;
+    /// The message to reply to does not exist, or was deleted.
+    MESSAGE_NOT_FOUND = 231003, NotFound;
+    /// The group was dissolved.
+    CHAT_DISSOLVED = 232009, NotFound;
 
     // Files of documents (drive/v1), with HTTP 200 or the status that the line names.
     /// An internal failure; HTTP 200 or 500.
@@ -394,8 +450,15 @@ mod tests {
 99991668 | CallerToken | USER_TOKEN_INVALID | log in again
 99991672 | Permission | SCOPE_MISSING | scopes; publish a version
 99991679 | Permission | USER_SCOPE_MISSING | scope; publish a version; log in again
+99992351 | NotFound | - | -
+99992354 | NotFound | - | -
+99992356 | NotFound | - | -
 99992360 | NotFound | - | -
+99992361 | NotFound | - | -
+99992363 | NotFound | - | -
 99992364 | NotFound | - | -
+99992381 | NotFound | - | -
+99992402 | Request | FIELD_VALIDATION | -
 10003 | Request | INVALID_PARAM | app id; app secret; Feishu; Lark
 10014 | App | APP_SECRET_INVALID | app id; app secret; Feishu; Lark
 10015 | App | APP_SECRET_WRONG | app id; app secret; Feishu; Lark
@@ -408,16 +471,40 @@ mod tests {
 21001 | Permission | - | -
 11310 | Request | - | -
 200570 | Request | CARD_IMAGE_KEYS | -
+230001 | Request | MESSAGE_PARAM | ext=; receiver; image key
 230002 | Permission | BOT_NOT_IN_GROUP | bot to the group
 230006 | App | MESSAGE_NO_BOT | bot; publish a version
+230011 | NotFound | MESSAGE_RECALLED | -
 230013 | Permission | USER_UNAVAILABLE | availability; publish a version
 230017 | Permission | MESSAGE_IMAGE_FOREIGN | uploaded; avatar
+230018 | Permission | GROUP_SETTINGS | certain members
+230019 | NotFound | TOPIC_NOT_FOUND | -
+230020 | RateLimit | MESSAGE_RATE_LIMITED | -
+230022 | Request | MESSAGE_SENSITIVE | -
+230025 | Limit | MESSAGE_TOO_LONG | -
 230027 | Permission | MESSAGE_FORBIDDEN | authorise
+230028 | Request | MESSAGE_AUDIT | -
+230029 | NotFound | USER_RESIGNED | -
+230034 | NotFound | RECEIVER_INVALID | of its kind; open id; organisation
+230035 | Permission | MESSAGE_DENIED | muted; blocked; owner
+230036 | Permission | TENANT_CRYPT_KEY_DELETED | administrator
+230038 | Permission | CROSS_TENANT_CHAT | -
+230049 | Busy | MESSAGE_BEING_SENT | later; same uuid
+230050 | Permission | MESSAGE_INVISIBLE | -
+230053 | Permission | BOT_STOPPED_BY_USER | only the user; reply
+230054 | Request | MESSAGE_TYPE_DENIED | -
+230055 | Request | MESSAGE_FILE_TYPE | -
+230071 | Request | GROUP_WITHOUT_THREADS | without a thread
+230072 | Request | MESSAGE_WITHOUT_THREADS | without a thread
+230075 | Permission | SECRET_CHAT | -
 230099 | Request | CARD_CONTENT | -
 230101 | Permission | MESSAGES_TO_USERS_OFF | -
 234001 | Request | IM_INVALID_PARAM | file name; extension; download; key
 234005 | NotFound | IM_IMAGE_DELETED | again
 234006 | Limit | IM_TOO_LARGE | 10 MB
+230111 | Request | MESSAGE_SELF_DESTRUCTS | -
+231003 | NotFound | MESSAGE_NOT_FOUND | -
+232009 | NotFound | CHAT_DISSOLVED | -
 234007 | App | IM_NO_BOT | bot; publish a version
 234008 | Permission | IM_FOREIGN | uploaded
 234011 | Request | IM_FORMAT | PNG or JPEG

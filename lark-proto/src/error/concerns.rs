@@ -15,6 +15,9 @@ pub enum Concerns {
     /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or
     /// full.
     Spreadsheet,
+    /// All messages to the same group or user: it does not exist, does not take the app's messages, or has too many of
+    /// them for the moment.
+    Receiver,
     /// All requests of the client: the app, its token, its scopes, the site, the network, a quota.
     Everything,
 }
@@ -86,14 +89,24 @@ fn of_code(code: Code) -> Concerns {
         | Code::CROSS_TENANT
         | Code::CROSS_BRAND
         | Code::DRIVE_FORBIDDEN => return Concerns::Spreadsheet,
-        // The image, the cell, the group or the user of one request.
+        // The image, the cell or the message of one request.
         Code::IMAGE_FOREIGN
         | Code::IM_FOREIGN
         | Code::MESSAGE_IMAGE_FOREIGN
         | Code::SHEET_LOCKED_CELL
-        | Code::BOT_NOT_IN_GROUP
+        | Code::MESSAGE_INVISIBLE => return Concerns::Request,
+        Code::BOT_NOT_IN_GROUP
         | Code::USER_UNAVAILABLE
-        | Code::MESSAGE_FORBIDDEN => return Concerns::Request,
+        | Code::GROUP_SETTINGS
+        | Code::MESSAGE_RATE_LIMITED
+        | Code::MESSAGE_FORBIDDEN
+        | Code::USER_RESIGNED
+        | Code::RECEIVER_INVALID
+        | Code::MESSAGE_DENIED
+        | Code::CROSS_TENANT_CHAT
+        | Code::BOT_STOPPED_BY_USER
+        | Code::SECRET_CHAT
+        | Code::CHAT_DISSOLVED => return Concerns::Receiver,
         Code::QUOTA_USED_UP | Code::OFFLINE => return Concerns::Everything,
         _ => {}
     }
@@ -122,7 +135,7 @@ fn by_status(status: StatusCode) -> Concerns {
 
 #[cfg(test)]
 mod tests {
-    use super::Concerns::{Everything, Request, Spreadsheet};
+    use super::Concerns::{Everything, Receiver, Request, Spreadsheet};
     use super::*;
     use crate::reply::Reply;
 
@@ -177,10 +190,26 @@ mod tests {
             (400, r#"{"code":131006}"#, Spreadsheet),
             (403, r#"{"code":1064510}"#, Spreadsheet),
             (403, r#"{"code":1064511}"#, Spreadsheet),
-            (400, r#"{"code":230002}"#, Request),
-            (400, r#"{"code":230013}"#, Request),
+            (400, r#"{"code":230001}"#, Request),
+            (400, r#"{"code":230002}"#, Receiver),
+            (400, r#"{"code":230006}"#, Everything),
+            (400, r#"{"code":230011}"#, Request),
+            (400, r#"{"code":230013}"#, Receiver),
             (400, r#"{"code":230017}"#, Request),
-            (400, r#"{"code":230027}"#, Request),
+            (400, r#"{"code":230018}"#, Receiver),
+            (400, r#"{"code":230020}"#, Receiver),
+            (400, r#"{"code":230027}"#, Receiver),
+            (400, r#"{"code":230029}"#, Receiver),
+            (400, r#"{"code":230034}"#, Receiver),
+            (400, r#"{"code":230035}"#, Receiver),
+            (400, r#"{"code":230036}"#, Everything),
+            (400, r#"{"code":230038}"#, Receiver),
+            (400, r#"{"code":230049}"#, Request),
+            (400, r#"{"code":230050}"#, Request),
+            (400, r#"{"code":230053}"#, Receiver),
+            (400, r#"{"code":230054}"#, Request),
+            (400, r#"{"code":230071}"#, Request),
+            (400, r#"{"code":230075}"#, Receiver),
             (400, r#"{"code":230101}"#, Everything),
             (400, r#"{"code":234001}"#, Request),
             (400, r#"{"code":234005}"#, Request),
@@ -195,6 +224,8 @@ mod tests {
             (403, r#"{"code":1061004}"#, Spreadsheet),
             (404, r#"{"code":1061007}"#, Request),
             (403, r#"{"code":1061073}"#, Everything),
+            (400, r#"{"code":231003}"#, Request),
+            (400, r#"{"code":232009}"#, Receiver),
             (400, r#"{"code":99991400}"#, Everything),
             (429, r#"{"code":99991403}"#, Everything),
             (400, r#"{"code":99991663}"#, Everything),

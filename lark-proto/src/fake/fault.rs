@@ -55,11 +55,12 @@ impl Fault {
     ) -> Reply {
         match self {
             Self::Code { status, code, msg } => {
-                Reply::refused(Refusal { status, code, msg }, log_id)
+                Reply::refused(Refusal { status, code, msg, field: None }, log_id)
             }
             Self::RateLimited { status, reset } => {
                 let msg = Cow::Borrowed("request trigger frequency limit");
-                let mut reply = Reply::refused(Refusal { status, code: 99991400, msg }, log_id);
+                let mut reply =
+                    Reply::refused(Refusal { status, code: 99991400, msg, field: None }, log_id);
                 if let Some(reset) = reset {
                     reply::insert(&mut reply.response, "x-ogw-ratelimit-limit", "100");
                     reply::insert(&mut reply.response, "x-ogw-ratelimit-reset", &reset);

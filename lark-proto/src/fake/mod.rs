@@ -1,5 +1,5 @@
-//! A strict Lark in memory, without I/O, to test clients against: the token, image, spreadsheet and wiki endpoints, and
-//! the [`scenarios`] that every client has to get through.
+//! A strict Lark in memory, without I/O, to test clients against: the endpoints of this crate, and the [`scenarios`] that
+//! every client has to get through.
 //!
 //! ```text
 //!  head arrives        body complete
@@ -23,6 +23,7 @@ mod fault;
 mod header;
 pub mod http1;
 mod json;
+mod messages;
 mod multipart;
 mod range;
 mod reply;
@@ -46,6 +47,7 @@ use serde_json::json;
 pub use self::auth::TokenKind;
 pub use self::breaks::Break;
 pub use self::fault::Fault;
+pub use self::messages::StoredMessage;
 pub use self::route::Route;
 pub use self::sheet::StoredCell;
 pub use self::tab::FakeSheet;
@@ -53,6 +55,7 @@ pub use self::upload::{ImageKind, StoredImage};
 
 use self::apps::Apps;
 use self::auth::Tokens;
+use self::messages::Messages;
 use self::reply::{Answer, Refusal, Reply};
 use self::route::Target;
 use self::sheet::Spreadsheet;
@@ -69,6 +72,7 @@ pub struct FakeLark {
     apps: Apps,
     tokens: Tokens,
     images: BTreeMap<String, StoredImage>,
+    messages: Messages,
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
     failures: VecDeque<(Option<Route>, Fault)>,
@@ -132,6 +136,17 @@ impl FakeLark {
     /// The token of the wiki's page that shows [`SPREADSHEET`](Self::SPREADSHEET).
     pub const WIKI_NODE: &str = "wikcnKQ1k3pcuo5uSK4t8Vabcef";
 
+    /// The group that the bot is in from the start.
+    pub const CHAT: &str = "oc_5ad11d72b830411d72b836c20";
+    /// The open id of the one user.
+    pub const OPEN_ID: &str = "ou_7d8a6e6df7621556ce0d21922b676706ccs";
+    /// The union id of the user.
+    pub const UNION_ID: &str = "on_94a1ee5551019f18cd73d9f111898cf2";
+    /// The user id of the user.
+    pub const USER_ID: &str = "4c87bec3";
+    /// The mail address of the user.
+    pub const EMAIL: &str = "tom@example.com";
+
     /// A Lark with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
     /// [`SPREADSHEET`](Self::SPREADSHEET), [`SHEET`](Self::SHEET) and [`WIKI_NODE`](Self::WIKI_NODE), no token issued
     /// and nothing written.
@@ -141,6 +156,7 @@ impl FakeLark {
             apps: Apps::default(),
             tokens: Tokens::default(),
             images: BTreeMap::new(),
+            messages: Messages::default(),
             spreadsheets: BTreeMap::new(),
             wiki: Wiki::default(),
             failures: VecDeque::new(),
@@ -168,6 +184,21 @@ impl FakeLark {
     /// the document behind it.
     pub fn add_wiki_node(&mut self, node: &str, obj_type: &str, obj_token: &str) {
         self.wiki.add(node, obj_type, obj_token);
+    }
+
+    /// Adds a group that the bot is in. To the bot, any other group does not exist.
+    pub fn add_chat(&mut self, id: &str) {
+        self.messages.add_chat(id);
+    }
+
+    /// Adds an image as if it had been uploaded, and returns its key.
+    pub fn add_image(&mut self, kind: ImageKind, bytes: impl Into<Bytes>) -> String {
+        let (key, _) = upload::key(Route::ImV1Images, self.images.len());
+        let file_name = "image.png".to_owned();
+        let image =
+            StoredImage { kind, bytes: bytes.into(), file_name, content_type: None, app_id: None };
+        self.images.insert(key.clone(), image);
+        key
     }
 
     /// Makes `token` valid until `expires`.
@@ -310,6 +341,17 @@ impl FakeLark {
         self.spreadsheets.get(spreadsheet)?.sheet(id)
     }
 
+    /// Every message that was sent, in the order of sending.
+    ///
+    /// Of the requests with the same uuid, to send or to reply, the fake carries out one within an hour; the others are
+    /// answered as the first was. The vendor documents the hour. That the answer is the same, and that all chats share
+    /// the uuids, are guesses; so are the codes for an unknown image key (230017, as for another app's and an avatar's),
+    /// for a group that does not exist (230002, as for one that the bot is not in), and for a body that is no JSON
+    /// (9499).
+    pub fn messages(&self) -> impl Iterator<Item = &StoredMessage> {
+        self.messages.sent()
+    }
+
     /// The image in a cell; `range` in its normal form, `Q7PlXT!H7:H7`.
     #[must_use]
     pub fn cell(&self, spreadsheet: &str, range: &str) -> Option<&StoredCell> {
@@ -404,6 +446,13 @@ impl FakeLark {
                 found.query()
             }
             Route::WikiNode => self.wiki.node(target)?,
+            Route::Messages => {
+                let id_type = target.query("receive_id_type");
+                self.messages.send(now, id_type, (headers, body), &self.images)?
+            }
+            Route::MessageReply => {
+                self.messages.reply(now, target.value(0), (headers, body), &self.images)?
+            }
             _ => return Err(Refusal::with_400(99991999, "not yet")),
         };
         Ok(document.into())

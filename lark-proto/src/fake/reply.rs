@@ -13,15 +13,23 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: i64,
     pub(super) msg: Cow<'static, str>,
+    /// The field that the gateway refused, and what is wrong with it.
+    pub(super) field: Option<(&'static str, Cow<'static, str>)>,
 }
 
 impl Refusal {
     pub(super) fn with_200(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::OK, code, msg: msg.into() }
+        Self { status: StatusCode::OK, code, msg: msg.into(), field: None }
     }
 
     pub(super) fn with_400(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, msg: msg.into() }
+        Self { status: StatusCode::BAD_REQUEST, code, msg: msg.into(), field: None }
+    }
+
+    /// The gateway's refusal of one field.
+    pub(super) fn field(name: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        let field = Some((name, description.into()));
+        Self { field, ..Self::with_400(99992402, "field validation failed") }
     }
 }
 
@@ -65,8 +73,14 @@ impl Reply {
         }
     }
 
-    pub(super) fn refused(Refusal { status, code, msg }: Refusal, log_id: &str) -> Self {
-        Self::enveloped(status, code, &failed(code, &msg, log_id), log_id)
+    pub(super) fn refused(Refusal { status, code, msg, field }: Refusal, log_id: &str) -> Self {
+        let mut body = failed(code, &msg, log_id);
+        let error = body.get_mut("error").and_then(Value::as_object_mut);
+        if let (Some(error), Some((field, description))) = (error, field) {
+            let violations = json!([{"field": field, "description": description}]);
+            error.insert("field_violations".to_owned(), violations);
+        }
+        Self::enveloped(status, code, &body, log_id)
     }
 
     /// The gateway's refusal for lack of every one of `scopes`.

@@ -7,6 +7,7 @@ mod image;
 mod key;
 mod link;
 pub(crate) mod macros;
+mod message;
 mod name;
 mod spreadsheet;
 
@@ -16,6 +17,7 @@ pub use image::{Image, ImageFormat};
 pub use key::{FileToken, ImageKey};
 pub(crate) use link::Address;
 pub use link::SpreadsheetLink;
+pub use message::{MessageId, MessageUuid, Receiver};
 pub use name::FileName;
 pub(crate) use spreadsheet::Document;
 pub use spreadsheet::{SheetId, SpreadsheetToken, WikiToken};

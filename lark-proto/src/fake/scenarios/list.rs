@@ -8,16 +8,16 @@ use http::{Method, Response, StatusCode};
 
 use super::{Expected, Scenario, Target, Trouble};
 use crate::body::Multipart;
-use crate::endpoints::{GetImage, PutImage, Raw, WriteSheetImage};
+use crate::endpoints::{GetImage, PutImage, Raw, SendImage, WriteSheetImage};
 use crate::error::{Code, Invalid, Outcome};
 use crate::fake::Route::{
     AppAccessToken as AppToken, ImV1Image as Download, ImV1Images as Once, ImageV4Put as Put,
-    ResendAppTicket as Resend, StoreTenantAccessToken as InTenant, TenantAccessToken as Token,
-    ValuesImage as Cell,
+    Messages as Message, ResendAppTicket as Resend, StoreTenantAccessToken as InTenant,
+    TenantAccessToken as Token, ValuesImage as Cell,
 };
 use crate::fake::{Break, FakeLark, Fault, ImageKind, Route, StoredImage, TokenKind};
 use crate::session::Limits;
-use crate::values::{App, AppTicket, Image, TenantKey};
+use crate::values::{App, AppTicket, Image, ImageKey, MessageUuid, Receiver, TenantKey};
 
 /// The backoff after a first failure, in milliseconds: jitter takes off up to a half.
 const BACKOFF: RangeInclusive<u64> = 250..=500;
@@ -46,6 +46,7 @@ pub fn all() -> Result<Vec<Scenario>, Invalid> {
         downloads()?,
         unsafe_calls()?,
         store_app()?,
+        messages()?,
     ];
     Ok(lists.into_iter().flatten().collect())
 }
@@ -487,6 +488,46 @@ fn store_app() -> Result<Vec<Scenario>, Invalid> {
     ])
 }
 
+/// A message is sent once, whatever becomes of the replies: the service knows its uuid.
+fn messages() -> Result<Vec<Scenario>, Invalid> {
+    let twice = [(Token, 1), (Message, 2)];
+    Ok(vec![
+        send("ok, a message")?.by(upload).takes(&[(Token, 1), (Message, 1)]),
+        send("reset after the body, a message")?
+            .by(|lark| {
+                upload(lark);
+                lark.break_next_on(Message, Break::AfterBody);
+            })
+            .takes(&twice)
+            .lasts(BACKOFF),
+        send("reply cut short, a message")?
+            .by(|lark| {
+                upload(lark);
+                lark.break_next_on(Message, Break::CutReply);
+            })
+            .takes(&twice)
+            .lasts(BACKOFF),
+        send("the same message is being sent")?
+            .by(|lark| {
+                upload(lark);
+                lark.fail_next_on(Message, code(400, 230049));
+            })
+            .takes(&twice)
+            .lasts(BACKOFF),
+        send("bot not in the group")?
+            .by(|lark| {
+                upload(lark);
+                lark.fail_next_on(Message, code(400, 230002));
+            })
+            .takes(&[(Token, 1), (Message, 1)])
+            .fails(refused(Message, 230002)),
+        // Without the upload, the key is nobody's.
+        send("message with the key of another app's image")?
+            .takes(&[(Token, 1), (Message, 1)])
+            .fails_for_good(refused(Message, 230017)),
+    ])
+}
+
 fn put(name: &'static str) -> Result<Scenario, Invalid> {
     let image = Image::new(&b"GIF89a.."[..])?;
     Scenario::new(name, Target::PutImage(PutImage::message(image.clone())?), image)
@@ -502,6 +543,21 @@ fn once(name: &'static str) -> Result<Scenario, Invalid> {
     );
     let upload = Raw::new(Method::POST, Once.path()).with_payload(form.payload());
     Scenario::new(name, Target::Unsafe(upload), image)
+}
+
+/// The image of the messages.
+const IMAGE: &[u8] = b"GIF89a..";
+
+/// Adds the image of the messages.
+fn upload(lark: &mut FakeLark) {
+    lark.add_image(ImageKind::Message, IMAGE);
+}
+
+fn send(name: &'static str) -> Result<Scenario, Invalid> {
+    // A fake gives the same key to its first image.
+    let key = ImageKey::new(&FakeLark::new().add_image(ImageKind::Message, IMAGE))?;
+    let send = SendImage::new(Receiver::chat(FakeLark::CHAT)?, key, MessageUuid::new(name)?);
+    Scenario::new(name, Target::SendImage(send), Image::new(IMAGE)?)
 }
 
 fn write(name: &'static str) -> Result<Scenario, Invalid> {

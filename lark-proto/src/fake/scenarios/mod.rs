@@ -87,7 +87,7 @@ use serde::de::IgnoredAny;
 
 use super::{FakeLark, Route};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::{GetImage, PutImage, Raw, WriteSheetImage};
+use crate::endpoints::{GetImage, PutImage, Raw, SendImage, WriteSheetImage};
 use crate::error::{CallError, CallErrorKind, Code, Error, InvalidKind, Outcome, WaitFor};
 use crate::path::Path;
 use crate::reply::Reply;
@@ -142,6 +142,8 @@ pub enum Target {
     WriteSheetImage(WriteSheetImage),
     /// A download, which may be sent again and has a limit of its own for the reply.
     GetImage(GetImage),
+    /// A message, which may be sent again because it has a uuid.
+    SendImage(SendImage),
     /// An upload that must not be sent again once it may have been carried out.
     Unsafe(Raw<IgnoredAny>),
 }
@@ -150,7 +152,7 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {
-    /// It succeeds, and the fake has the image.
+    /// It succeeds, and the fake has the image, or the one message with the image.
     Success,
     /// It fails.
     Failure {
@@ -248,6 +250,11 @@ impl Scenario {
             Target::WriteSheetImage(_) => {
                 lark.cells(FakeLark::SPREADSHEET).any(|(_, cell)| cell.bytes == image)
             }
+            Target::SendImage(_) => {
+                let stored = |key: &str| lark.image(key).map(|stored| &stored.bytes);
+                let keys = lark.messages().map(|message| &message.image_key);
+                keys.filter(|key| stored(key) == Some(image)).count() == 1
+            }
         }
     }
 
@@ -271,6 +278,7 @@ macro_rules! ask {
             Target::PutImage(call) => Endpoint::$property(call),
             Target::WriteSheetImage(call) => Endpoint::$property(call),
             Target::GetImage(call) => Endpoint::$property(call),
+            Target::SendImage(call) => Endpoint::$property(call),
             Target::Unsafe(call) => Endpoint::$property(call),
         }
     };

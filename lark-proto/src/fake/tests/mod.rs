@@ -3,6 +3,7 @@
 mod connection;
 mod downloads;
 mod faults;
+mod messages;
 mod sheets;
 
 use std::path::Path;

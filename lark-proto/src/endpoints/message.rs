@@ -1,0 +1,85 @@
+//! What sending an image and replying with one have in common.
+
+use std::time::{Duration, SystemTime};
+
+use crate::endpoint::{Payload, Quota};
+use crate::endpoints::json_string;
+use crate::error::Error;
+use crate::reply::{Reply, Text, lenient};
+use crate::values::{ImageKey, MessageId, MessageUuid};
+
+/// A message that is an image.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ImageMessage {
+    pub(super) image: ImageKey,
+    pub(super) uuid: MessageUuid,
+}
+
+impl ImageMessage {
+    /// From the pages of both endpoints. The 5 messages per second to one user or group are not in it.
+    pub(super) const QUOTA: Quota = Quota::per_second(50).and_per_minute(1000);
+
+    /// Compact JSON: the members `first`, `msg_type`, `content`, the members `then`, `uuid`.
+    pub(super) fn payload(&self, first: &str, then: &str) -> Payload {
+        let key = json_string(self.image.as_str());
+        // JSON in a string.
+        let content = json_string(&format!(r#"{{"image_key":{key}}}"#));
+        let uuid = json_string(self.uuid.as_str());
+        Payload::json(format!(
+            r#"{{{first}"msg_type":"image","content":{content},{then}"uuid":{uuid}}}"#
+        ))
+    }
+}
+
+/// The reply to a message that was sent. Its texts are bounded and free of control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct MessageSent {
+    /// The message.
+    pub message_id: MessageId,
+    /// The chat that the message is in, `oc_..`. A message to a user has one too.
+    pub chat_id: Option<String>,
+    /// When the service made the message.
+    pub create_time: Option<SystemTime>,
+    /// The message that this one answers; in a thread it is always the thread's first one.
+    pub parent_id: Option<MessageId>,
+    /// The first message of the replies that this one belongs to.
+    pub root_id: Option<MessageId>,
+    /// The thread that the message is in, `omt_..`.
+    pub thread_id: Option<String>,
+}
+
+impl MessageSent {
+    /// A success has the message's id.
+    pub(super) fn read(reply: &Reply) -> Result<Self, Error> {
+        #[derive(serde::Deserialize)]
+        struct Data {
+            message_id: MessageId,
+            #[serde(default, deserialize_with = "lenient")]
+            chat_id: Option<Text>,
+            #[serde(default, deserialize_with = "lenient")]
+            create_time: Option<Text>,
+            #[serde(default, deserialize_with = "lenient")]
+            parent_id: Option<MessageId>,
+            #[serde(default, deserialize_with = "lenient")]
+            root_id: Option<MessageId>,
+            #[serde(default, deserialize_with = "lenient")]
+            thread_id: Option<Text>,
+        }
+        let data: Data = reply.data()?;
+        let some = |text: Option<Text>| text.map(|text| text.0).filter(|text| !text.is_empty());
+        // Milliseconds since 1970, in a string.
+        let time = |text: String| {
+            let since = Duration::from_millis(text.parse().ok()?);
+            SystemTime::UNIX_EPOCH.checked_add(since)
+        };
+        Ok(Self {
+            message_id: data.message_id,
+            chat_id: some(data.chat_id),
+            create_time: some(data.create_time).and_then(time),
+            parent_id: data.parent_id,
+            root_id: data.root_id,
+            thread_id: some(data.thread_id),
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! Reply to a message with an image.
+
+use http::Method;
+
+use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::endpoints::message::{ImageMessage, MessageSent};
+use crate::error::Error;
+use crate::path::Path;
+use crate::reply::Reply;
+use crate::token::TenantOrUser;
+use crate::values::{ImageKey, MessageId, MessageUuid};
+
+/// Replies to a message with an uploaded image.
+///
+/// * Route: `POST /open-apis/im/v1/messages/:message_id/reply`.
+/// * Token: tenant access token with one of the scopes `im:message` and `im:message:send_as_bot`, or user access token
+///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled.
+///   In a group, the bot must be in it and be allowed to speak; a user must be within the app's availability.
+/// * Limits: those of [`SendImage`](crate::endpoints::SendImage).
+/// * Document: <https://open.feishu.cn/document/server-docs/im-v1/message/reply>.
+///
+/// The image is one that the same app uploaded for messages. The body is compact JSON with the keys `msg_type`,
+/// `content`, `reply_in_thread` where it is asked for, and `uuid`, in this order; `content` is JSON in a string.
+///
+/// # Errors
+/// Those of [`SendImage`](crate::endpoints::SendImage) but
+/// [`Code::RECEIVER_INVALID`](crate::error::Code::RECEIVER_INVALID), and
+/// [`Code::MESSAGE_RECALLED`](crate::error::Code::MESSAGE_RECALLED),
+/// [`Code::MESSAGE_NOT_FOUND`](crate::error::Code::MESSAGE_NOT_FOUND),
+/// [`Code::MESSAGE_INVISIBLE`](crate::error::Code::MESSAGE_INVISIBLE),
+/// [`Code::GROUP_WITHOUT_THREADS`](crate::error::Code::GROUP_WITHOUT_THREADS).
+///
+/// ```
+/// use lark_proto::values::{MessageId, MessageUuid};
+/// use lark_proto::{EndpointExt, ImageKey, ReplyImage, Site, TenantToken};
+///
+/// let message = MessageId::new("om_dc13264520392913993dd051dba21dcf")?;
+/// let uuid = MessageUuid::new("order-1234 label")?;
+/// let reply = ReplyImage::new(message, ImageKey::new("img_v2_xxx")?, uuid).in_thread(true);
+/// let request = reply.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
+/// assert_eq!(
+///     request.body(),
+///     concat!(
+///         r#"{"msg_type":"image","content":"{\"image_key\":\"img_v2_xxx\"}","#,
+///         r#""reply_in_thread":true,"uuid":"order-1234 label"}"#,
+///     ),
+/// );
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "im/v1/messages/:message_id/reply")]
+pub struct ReplyImage {
+    to: MessageId,
+    message: ImageMessage,
+    in_thread: bool,
+}
+
+impl ReplyImage {
+    /// The image as a reply to the message `to`. The [`uuid`](MessageUuid) is that of this one reply.
+    #[must_use]
+    pub fn new(to: MessageId, image: ImageKey, uuid: MessageUuid) -> Self {
+        Self { to, message: ImageMessage { image, uuid }, in_thread: false }
+    }
+
+    /// Whether the reply begins a thread. By default it does not; to a message that is in a thread, every reply is part
+    /// of the thread.
+    #[must_use]
+    #[doc(alias = "reply_in_thread")]
+    #[doc(alias = "topic")]
+    pub fn in_thread(mut self, in_thread: bool) -> Self {
+        self.in_thread = in_thread;
+        self
+    }
+}
+
+impl Endpoint for ReplyImage {
+    type Auth = TenantOrUser;
+    type Output = MessageSent;
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn route(&self) -> &str {
+        "/open-apis/im/v1/messages/:message_id/reply"
+    }
+
+    fn path(&self) -> Path {
+        Path::new(self.route()).segment(self.to.as_str())
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        let thread = if self.in_thread { r#""reply_in_thread":true,"# } else { "" };
+        Some(self.message.payload("", thread))
+    }
+
+    /// As at [`SendImage`](crate::endpoints::SendImage): of the replies with one uuid, the service carries out at most
+    /// one within an hour.
+    fn resend(&self) -> Resend {
+        Resend::Safe
+    }
+
+    fn quota(&self) -> Quota {
+        ImageMessage::QUOTA
+    }
+
+    fn read(reply: &Reply) -> Result<MessageSent, Error> {
+        MessageSent::read(reply)
+    }
+}
