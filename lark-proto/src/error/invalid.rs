@@ -98,6 +98,7 @@ kinds! {
     EqualTitles: "several sheets have this title ({}): name one by its id";
     NoCells: "the tab `{}` is a base, which has no cells";
     OutsideGrid: "{} is outside of the sheet: add rows or columns first";
+    CornersOfTwoSheets: "the corners of a range are on one sheet, but these are on two: {}";
     NoVisibleSheet: "no sheet is named, and the spreadsheet has no visible one";
     NoCellNamed: "`{}` names no cell, such as `H7`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";

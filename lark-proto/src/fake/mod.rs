@@ -164,6 +164,14 @@ impl FakeLark {
         self.spreadsheets.entry(spreadsheet.to_owned()).or_default().add_sheet(sheet);
     }
 
+    /// Puts text into a cell, such as `Q7PlXT!A1`, in place of what is there. A cell that the spreadsheet does not have
+    /// is passed over.
+    pub fn set_text(&mut self, spreadsheet: &str, cell: &str, text: &str) {
+        if let Some(spreadsheet) = self.spreadsheets.get_mut(spreadsheet) {
+            spreadsheet.set_text(cell, text);
+        }
+    }
+
     /// Adds a page of a wiki: `node` is its token, and the other two are the kind (such as `sheet`) and the token of
     /// the document behind it.
     pub fn add_wiki_node(&mut self, node: &str, obj_type: &str, obj_token: &str) {
@@ -396,6 +404,17 @@ impl FakeLark {
                 let write = json::cell_write(headers, body)?;
                 let token = target.value(0);
                 self.spreadsheet(token)?.write(token, write)?
+            }
+            Route::Values => {
+                let stubs = match target.query("valueRenderOption") {
+                    None | Some("Formula" | "FormattedValue" | "UnformattedValue") => false,
+                    Some("ToString") => true,
+                    Some(_) => {
+                        return Err(Refusal::with_200(90229, "WrongURLParam: valueRenderOption"));
+                    }
+                };
+                let token = target.value(0);
+                self.spreadsheet(token)?.values(token, target.value(1), stubs)?
             }
             Route::SheetsQuery => {
                 let found = self.spreadsheets.get(target.value(0)).ok_or_else(|| {

@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::endpoint::{Endpoint, EndpointExt};
-use crate::endpoints::{GetWikiNode, QuerySheets, SheetKind};
+use crate::endpoints::{
+    CellContent, GetWikiNode, QuerySheets, ReadCells, SheetKind, WriteSheetImage,
+};
 use crate::error::Error;
 use crate::site::Site;
 use crate::token::{TenantOrUser, TenantToken};
+use crate::values::{Image, SheetCell, SpreadsheetToken};
 
 /// What the fake answers to the endpoint's request.
 fn send<E: Endpoint<Auth = TenantOrUser>>(
@@ -26,6 +29,20 @@ fn get(fake: &mut FakeLark, path: &str) -> Response<Bytes> {
     fake.handle(now(), request)
 }
 
+fn spreadsheet() -> SpreadsheetToken {
+    FakeLark::SPREADSHEET.parse().unwrap()
+}
+
+/// A cell of the fake's first sheet.
+fn in_sheet(cell: &str) -> SheetCell {
+    SheetCell::in_sheet(FakeLark::SHEET.parse().unwrap(), cell).unwrap()
+}
+
+fn write(cell: &str) -> WriteSheetImage {
+    let image = Image::new("GIF89a").unwrap();
+    WriteSheetImage::new(spreadsheet(), in_sheet(cell), image).unwrap()
+}
+
 #[test]
 fn the_sheets_of_a_spreadsheet_are_told_as_they_were_added() {
     let mut fake = fake();
@@ -36,7 +53,7 @@ fn the_sheets_of_a_spreadsheet_are_told_as_they_were_added() {
     );
     fake.add_sheet(spreadsheet, FakeSheet::new("s3").base());
     fake.add_spreadsheet(spreadsheet, &["s4", "s2"]);
-    let sheets = send(&mut fake, &QuerySheets::new(spreadsheet.parse().unwrap())).unwrap();
+    let sheets = send(&mut fake, &QuerySheets::new(self::spreadsheet())).unwrap();
     let told: Vec<_> = sheets
         .iter()
         .map(|sheet| {
@@ -90,4 +107,76 @@ fn a_page_of_a_wiki_leads_to_its_document() {
         let reply = get(&mut fake, &format!("{path}{query}"));
         assert_eq!(verdict(&reply), expected, "{query}");
     }
+}
+
+#[test]
+fn cells_are_read_as_they_were_written() {
+    let mut fake = fake();
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!A1", "Name");
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!b2:B2", "replaced");
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!A201", "outside");
+    send(&mut fake, &write("B2")).unwrap();
+    send(&mut fake, &write("C2")).unwrap();
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!C2", "=A1");
+    let read = ReadCells::range(spreadsheet(), &in_sheet("C2"), &in_sheet("A1")).unwrap();
+    let cells = send(&mut fake, &read).unwrap();
+    let stored = fake.cell(FakeLark::SPREADSHEET, "Q7PlXT!B2:B2").unwrap();
+    let image = CellContent::Image { file_token: stored.file_token.parse().ok() };
+    let text = |text: &str| CellContent::Text(text.to_owned());
+    let rows = [0, 1].map(|row| [0, 1, 2].map(|column| cells.get(row, column).clone()));
+    let empty = || CellContent::Empty;
+    assert_eq!(rows, [[text("Name"), empty(), empty()], [empty(), image.clone(), text("=A1")]]);
+    let one = send(&mut fake, &ReadCells::cell(spreadsheet(), &in_sheet("B2"))).unwrap();
+    assert_eq!(one.first(), &image);
+    assert_eq!(code(send(&mut fake, &ReadCells::cell(spreadsheet(), &in_sheet("A201")))), 90202);
+}
+
+#[test]
+fn refused_ranges() {
+    let mut fake = fake();
+    let sheet = FakeSheet::new("large").rows(5_000_000).columns(13_000);
+    fake.add_sheet(FakeLark::SPREADSHEET, sheet);
+    fake.set_text(FakeLark::SPREADSHEET, "large!A1", &"x".repeat(10_000_000));
+    let path = format!("/open-apis/sheets/v2/spreadsheets/{}/values/", FakeLark::SPREADSHEET);
+    for (range, expected) in [
+        ("Q7PlXT!A1:B2", 0),
+        ("Q7PlXT%21a1%3AT200", 0),
+        ("Q7PlXT!B2:A1", 90202),
+        ("Q7PlXT!A2:B1", 90202),
+        ("Q7PlXT!A1", 90202),
+        ("Q7PlXT!A1:U1", 90202),
+        ("Q7PlXT!A:B", 90202),
+        ("Q7PlXT", 90215),
+        ("Sheet1!A1:B2", 90215),
+        ("large!A2:SEZ3", 0),
+        ("large!A2:SEZ200", 90221),
+        ("large!A1:A1", 90221),
+        ("Q7PlXT!A1:B2?valueRenderOption=UnformattedValue", 0),
+        ("Q7PlXT!A1:B2?valueRenderOption=toString", 90229),
+    ] {
+        let reply = get(&mut fake, &format!("{path}{range}"));
+        assert_eq!(verdict(&reply), (200, Some(expected)), "{range}");
+    }
+    let elsewhere = path.replace("shtcn", "wikcn") + "Q7PlXT!A1:B2";
+    assert_eq!(verdict(&get(&mut fake, &elsewhere)), (200, Some(90214)));
+}
+
+#[test]
+fn an_image_that_is_read_as_text_is_a_stub() {
+    let mut fake = fake();
+    send(&mut fake, &write("B2")).unwrap();
+    let path =
+        format!("/open-apis/sheets/v2/spreadsheets/{}/values/Q7PlXT!B2:B2", FakeLark::SPREADSHEET);
+    let stub = get(&mut fake, &format!("{path}?valueRenderOption=ToString"));
+    let cell = at(&stub, "/data/valueRange/values/0/0");
+    assert_eq!(cell.to_string(), r#"[{"id":1,"type":"embed-image"}]"#);
+    let whole = at(&get(&mut fake, &path), "/data");
+    let token = "boxshtcngNygNfuqhxTBf588jwgWbJ000001";
+    let link = format!(
+        "https://internal-api-drive-stream.feishu.cn/space/api/box/stream/download/v2/cover/{token}/?height=1280&mount_node_token=shtcngNygNfuqhxTBf588jwgWbJ&mount_point=sheet_image&policy=equal&width=1280"
+    );
+    let cell = json!({"fileToken": token, "height": 1, "link": link, "text": "", "type": "embed-image", "width": 1});
+    let value_range = json!({"majorDimension": "ROWS", "range": "Q7PlXT!B2:B2", "revision": 1, "values": [[cell]]});
+    let expected = json!({"revision": 1, "spreadsheetToken": FakeLark::SPREADSHEET, "valueRange": value_range});
+    assert_eq!(whole, expected);
 }
