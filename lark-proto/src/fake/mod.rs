@@ -18,6 +18,7 @@
 mod apps;
 mod auth;
 mod breaks;
+mod dimension;
 mod download;
 mod fault;
 mod header;
@@ -401,7 +402,7 @@ impl FakeLark {
                 reply
             }
             Route::ValuesImage => {
-                let write = json::cell_write(headers, body)?;
+                let write = json::sheet_body(headers, body)?;
                 let token = target.value(0);
                 self.spreadsheet(token)?.write(token, write)?
             }
@@ -415,6 +416,16 @@ impl FakeLark {
                 };
                 let token = target.value(0);
                 self.spreadsheet(token)?.values(token, target.value(1), stubs)?
+            }
+            Route::AddDimension => {
+                let add: dimension::Add = json::sheet_body(headers, body)?;
+                let change = |sheet: &mut FakeSheet| sheet.add(&add.dimension);
+                self.spreadsheet(target.value(0))?.change(&add.dimension.sheet_id, change)?
+            }
+            Route::UpdateDimension => {
+                let update: dimension::Update = json::sheet_body(headers, body)?;
+                let change = |sheet: &mut FakeSheet| sheet.update(&update);
+                self.spreadsheet(target.value(0))?.change(&update.dimension.sheet_id, change)?
             }
             Route::SheetsQuery => {
                 let found = self.spreadsheets.get(target.value(0)).ok_or_else(|| {

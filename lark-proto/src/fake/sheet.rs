@@ -146,6 +146,19 @@ impl Spreadsheet {
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
     }
 
+    /// Changes a sheet, which makes a revision of the spreadsheet.
+    pub(super) fn change(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut FakeSheet) -> Result<Value, Refusal>,
+    ) -> Result<Value, Refusal> {
+        let found = self.sheets.iter_mut().find(|sheet| sheet.id == id && !sheet.is_base);
+        let sheet = found.ok_or_else(|| Refusal::with_200(90215, "sheetId not found"))?;
+        let reply = change(sheet)?;
+        self.revision = self.revision.saturating_add(1);
+        Ok(reply)
+    }
+
     /// Puts text into a cell, in place of what is there.
     pub(super) fn set_text(&mut self, cell: &str, text: &str) {
         let whole = |(sheet, cell): (&str, &str)| format!("{sheet}!{cell}:{cell}");

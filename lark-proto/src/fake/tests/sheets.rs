@@ -3,7 +3,8 @@
 use super::*;
 use crate::endpoint::{Endpoint, EndpointExt};
 use crate::endpoints::{
-    CellContent, GetWikiNode, QuerySheets, ReadCells, SheetKind, WriteSheetImage,
+    AddDimension, CellContent, GetWikiNode, QuerySheets, ReadCells, SheetKind, UpdateDimension,
+    WriteSheetImage,
 };
 use crate::error::Error;
 use crate::site::Site;
@@ -179,4 +180,82 @@ fn an_image_that_is_read_as_text_is_a_stub() {
     let value_range = json!({"majorDimension": "ROWS", "range": "Q7PlXT!B2:B2", "revision": 1, "values": [[cell]]});
     let expected = json!({"revision": 1, "spreadsheetToken": FakeLark::SPREADSHEET, "valueRange": value_range});
     assert_eq!(whole, expected);
+}
+
+#[test]
+fn a_row_that_was_added_can_be_written_and_sized() {
+    let mut fake = fake();
+    let sheet = || FakeLark::SHEET.parse().unwrap();
+    assert_eq!(code(send(&mut fake, &write("A201"))), 90202);
+    let added = send(&mut fake, &AddDimension::rows(spreadsheet(), sheet(), 1).unwrap()).unwrap();
+    assert_eq!(added.count, Some(1));
+    let written = send(&mut fake, &write("A201")).unwrap();
+    assert_eq!(written.revision, Some(2));
+    let height =
+        |last| UpdateDimension::row_height(spreadsheet(), sheet(), 200..=last, 120).unwrap();
+    send(&mut fake, &height(201)).unwrap();
+    assert_eq!(code(send(&mut fake, &height(202))), 90212);
+
+    assert_eq!(code(send(&mut fake, &write("U1"))), 90202);
+    send(&mut fake, &AddDimension::columns(spreadsheet(), sheet(), 1).unwrap()).unwrap();
+    send(&mut fake, &write("U1")).unwrap();
+    let width = UpdateDimension::column_width(spreadsheet(), sheet(), 21..=21, 80).unwrap();
+    send(&mut fake, &width).unwrap();
+
+    let sheet = fake.sheet(FakeLark::SPREADSHEET, FakeLark::SHEET).unwrap();
+    assert_eq!(sheet.grid(), (201, 21));
+    assert_eq!([199, 200, 201].map(|row| sheet.row_height(row)), [None, Some(120), Some(120)]);
+    assert_eq!([20, 21].map(|column| sheet.column_width(column)), [None, Some(80)]);
+    let read = ReadCells::cell(spreadsheet(), &in_sheet("U1"));
+    assert!(matches!(send(&mut fake, &read).unwrap().first(), CellContent::Image { .. }));
+}
+
+#[test]
+fn refused_changes_of_rows_and_columns() {
+    let mut fake = fake();
+    fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("full").rows(384).columns(13_000));
+    fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("tall").rows(5001));
+    fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("base").base());
+    let path =
+        format!("/open-apis/sheets/v2/spreadsheets/{}/dimension_range", FakeLark::SPREADSHEET);
+    let add = r#"{"dimension":{"sheetId":"S","majorDimension":"M","length":N}}"#;
+    let update = r#"{"dimension":{"sheetId":"S","majorDimension":"M","startIndex":N},"dimensionProperties":{"fixedSize":P}}"#;
+    for (method, form, [sheet, major, number, pixels], expected) in [
+        (Method::POST, add, ["Q7PlXT", "ROWS", "5000", ""], 0),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "0", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "5001", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "-1", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "\"1\"", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "rows", "1", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "1", ""], 0),
+        (Method::POST, add, ["Sheet1", "ROWS", "1", ""], 90215),
+        (Method::POST, add, ["base", "ROWS", "1", ""], 90215),
+        (Method::POST, add, ["full", "ROWS", "1", ""], 90219),
+        (Method::POST, add, ["full", "COLUMNS", "1", ""], 90226),
+        (Method::POST, add, ["full", "ROWS", "", ""], 90201),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "50"], 0),
+        (Method::PUT, update, ["Q7PlXT", "COLUMNS", "20,\"endIndex\":20", "0"], 0),
+        (Method::PUT, update, ["Q7PlXT", "COLUMNS", "20,\"endIndex\":21", "50"], 90212),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "0,\"endIndex\":3", "50"], 90212),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "3,\"endIndex\":1", "50"], 90212),
+        (Method::PUT, update, ["tall", "ROWS", "1,\"endIndex\":5000", "50"], 0),
+        (Method::PUT, update, ["tall", "ROWS", "1,\"endIndex\":5001", "50"], 90204),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1", "50"], 90204),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "null"], 90204),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "null,\"visible\":true"], 0),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "-1"], 90204),
+        (Method::PUT, update, ["H7", "ROWS", "1,\"endIndex\":3", "50"], 90215),
+    ] {
+        let body = form.replace(":N", &format!(":{number}")).replace(":P", &format!(":{pixels}"));
+        let body =
+            body.replace("\"S\"", &format!("{sheet:?}")).replace("\"M\"", &format!("{major:?}"));
+        let mut request = post(&path, JSON, body.clone());
+        *request.method_mut() = method;
+        let reply = fake.handle(now(), request);
+        assert_eq!(verdict(&reply), (200, Some(expected)), "{body}: {:?}", reply.body());
+    }
+    let grid = |id| fake.sheet(FakeLark::SPREADSHEET, id).map(FakeSheet::grid);
+    assert_eq!((grid("Q7PlXT"), grid("full")), (Some((5201, 20)), Some((384, 13_000))));
+    let elsewhere = post(&path.replace("shtcn", "wikcn"), JSON, add);
+    assert_eq!(verdict(&fake.handle(now(), elsewhere)), (200, Some(90214)));
 }
