@@ -356,7 +356,7 @@ fn is_empty_object(json: &str) -> bool {
 }
 
 /// The value if it has the expected type.
-fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
     serde_json::from_str(json.get()).ok()
 }
 

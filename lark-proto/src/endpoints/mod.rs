@@ -4,6 +4,7 @@
 
 // One file per endpoint, all of the same five parts: its documentation with the vendor's page, the struct, its
 // constructor, `impl Endpoint`, and tests from the vendor's own example.
+mod add_dimension;
 mod app_ticket;
 mod app_token;
 mod create_image;
@@ -15,10 +16,12 @@ mod message;
 mod put_image;
 mod query_sheets;
 mod raw;
+mod read_cells;
 mod reply_image;
 mod send_image;
 mod store_tenant_token;
 mod tenant_token;
+mod update_dimension;
 mod upload;
 mod write_sheet_image;
 
@@ -32,6 +35,7 @@ use crate::token::TenantToken;
 pub use crate::endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
 pub use crate::path::Path;
 pub use crate::reply::Reply;
+pub use add_dimension::{AddDimension, DimensionAdded};
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use app_token::GetAppToken;
 pub use create_image::CreateImage;
@@ -43,10 +47,12 @@ pub use message::MessageSent;
 pub use put_image::PutImage;
 pub use query_sheets::{Grid, QuerySheets, Sheet, SheetKind, Sheets};
 pub use raw::Raw;
+pub use read_cells::{CellContent, Cells, ReadCells};
 pub use reply_image::ReplyImage;
 pub use send_image::SendImage;
 pub use store_tenant_token::GetStoreTenantToken;
 pub use tenant_token::GetTenantToken;
+pub use update_dimension::UpdateDimension;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
 /// A compact JSON object of strings, in this order.

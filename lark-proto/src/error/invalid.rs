@@ -98,6 +98,10 @@ kinds! {
     EqualTitles: "several sheets have this title ({}): name one by its id";
     NoCells: "the tab `{}` is a base, which has no cells";
     OutsideGrid: "{} is outside of the sheet: add rows or columns first";
+    CornersOfTwoSheets: "the corners of a range are on one sheet, but these are on two: {}";
+    BadDimensionCount: "{} cannot be added: 1 to 5,000 are, in one request";
+    BadDimensionRange: "the size cannot be set for {}";
+    ZeroPixels: "a size of 0 pixels would hide {}";
     NoVisibleSheet: "no sheet is named, and the spreadsheet has no visible one";
     NoCellNamed: "`{}` names no cell, such as `H7`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";

@@ -1,4 +1,4 @@
-//! Reads the JSON body of a cell write, byte by byte into the image.
+//! Reads the JSON bodies of writes to a spreadsheet, that of a cell write byte by byte into the image.
 
 use std::fmt;
 
@@ -19,8 +19,11 @@ pub(super) struct CellWrite {
     pub(super) name: String,
 }
 
-/// Reads a cell write: 90201 for what is no JSON, 90204 for JSON of the wrong shape.
-pub(super) fn cell_write(headers: &HeaderMap, body: &[u8]) -> Result<CellWrite, Refusal> {
+/// Reads a write to a spreadsheet: 90201 for what is no JSON, 90204 for JSON of the wrong shape.
+pub(super) fn sheet_body<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<T, Refusal> {
     header::expect_json(headers)
         .map_err(|error| Refusal::with_200(90201, format!("WrongRequestJson: {error}")))?;
     object(body).map_err(|error| {
@@ -102,7 +105,7 @@ mod tests {
     fn read(content_type: &'static str, body: &str) -> Result<CellWrite, Refusal> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        cell_write(&headers, body.as_bytes())
+        sheet_body(&headers, body.as_bytes())
     }
 
     fn with_image(image: &str) -> String {

@@ -18,6 +18,7 @@
 mod apps;
 mod auth;
 mod breaks;
+mod dimension;
 mod download;
 mod fault;
 mod header;
@@ -178,6 +179,14 @@ impl FakeLark {
     /// and keeps its place and its cells.
     pub fn add_sheet(&mut self, spreadsheet: &str, sheet: FakeSheet) {
         self.spreadsheets.entry(spreadsheet.to_owned()).or_default().add_sheet(sheet);
+    }
+
+    /// Puts text into a cell, such as `Q7PlXT!A1`, in place of what is there. A cell that the spreadsheet does not have
+    /// is passed over.
+    pub fn set_text(&mut self, spreadsheet: &str, cell: &str, text: &str) {
+        if let Some(spreadsheet) = self.spreadsheets.get_mut(spreadsheet) {
+            spreadsheet.set_text(cell, text);
+        }
     }
 
     /// Adds a page of a wiki: `node` is its token, and the other two are the kind (such as `sheet`) and the token of
@@ -435,9 +444,30 @@ impl FakeLark {
                 reply
             }
             Route::ValuesImage => {
-                let write = json::cell_write(headers, body)?;
+                let write = json::sheet_body(headers, body)?;
                 let token = target.value(0);
                 self.spreadsheet(token)?.write(token, write)?
+            }
+            Route::Values => {
+                let stubs = match target.query("valueRenderOption") {
+                    None | Some("Formula" | "FormattedValue" | "UnformattedValue") => false,
+                    Some("ToString") => true,
+                    Some(_) => {
+                        return Err(Refusal::with_200(90229, "WrongURLParam: valueRenderOption"));
+                    }
+                };
+                let token = target.value(0);
+                self.spreadsheet(token)?.values(token, target.value(1), stubs)?
+            }
+            Route::AddDimension => {
+                let add: dimension::Add = json::sheet_body(headers, body)?;
+                let change = |sheet: &mut FakeSheet| sheet.add(&add.dimension);
+                self.spreadsheet(target.value(0))?.change(&add.dimension.sheet_id, change)?
+            }
+            Route::UpdateDimension => {
+                let update: dimension::Update = json::sheet_body(headers, body)?;
+                let change = |sheet: &mut FakeSheet| sheet.update(&update);
+                self.spreadsheet(target.value(0))?.change(&update.dimension.sheet_id, change)?
             }
             Route::SheetsQuery => {
                 let found = self.spreadsheets.get(target.value(0)).ok_or_else(|| {

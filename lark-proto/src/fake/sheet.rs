@@ -26,8 +26,32 @@ pub struct StoredCell {
 
 /// The size that the vendor's own command-line tool stops at; the service's limit is not documented.
 const MAX_IMAGE: usize = 20 * 1024 * 1024;
+/// The documented 10 MB of a reply with cells.
+const MAX_REPLY: u64 = 10_000_000;
 /// The documented number of images in one spreadsheet.
 const MAX_IMAGES: usize = 4000;
+
+impl StoredCell {
+    /// The image as the service tells a cell's; the fake does not look for its width and height.
+    fn json(&self, spreadsheet: &str, is_stub: bool) -> Value {
+        if is_stub {
+            return json!([{"id": self.revision, "type": "embed-image"}]);
+        }
+        let token = &self.file_token;
+        let link = format!(
+            "https://internal-api-drive-stream.feishu.cn/space/api/box/stream/download/v2/cover/{token}/\
+             ?height=1280&mount_node_token={spreadsheet}&mount_point=sheet_image&policy=equal&width=1280"
+        );
+        json!({
+            "fileToken": token,
+            "height": 1,
+            "link": link,
+            "text": "",
+            "type": "embed-image",
+            "width": 1,
+        })
+    }
+}
 
 const EXTENSIONS: [&str; 11] =
     ["PNG", "JPEG", "JPG", "GIF", "BMP", "JFIF", "EXIF", "TIFF", "BPG", "WEBP", "HEIC"];
@@ -36,6 +60,7 @@ const EXTENSIONS: [&str; 11] =
 pub(super) struct Spreadsheet {
     sheets: Vec<FakeSheet>,
     cells: BTreeMap<String, StoredCell>,
+    texts: BTreeMap<String, String>,
     revision: u64,
     is_busy: bool,
 }
@@ -116,7 +141,67 @@ impl Spreadsheet {
         let CellWrite { image, name, .. } = write;
         let file_token = format!("box{token}{:06}", self.revision);
         let cell = StoredCell { bytes: image.into(), name, revision: self.revision, file_token };
+        self.texts.remove(&range);
         self.cells.insert(range, cell);
+        Ok(json!({"code": 0, "data": data, "msg": "success"}))
+    }
+
+    /// Changes a sheet, which makes a revision of the spreadsheet.
+    pub(super) fn change(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut FakeSheet) -> Result<Value, Refusal>,
+    ) -> Result<Value, Refusal> {
+        let found = self.sheets.iter_mut().find(|sheet| sheet.id == id && !sheet.is_base);
+        let sheet = found.ok_or_else(|| Refusal::with_200(90215, "sheetId not found"))?;
+        let reply = change(sheet)?;
+        self.revision = self.revision.saturating_add(1);
+        Ok(reply)
+    }
+
+    /// Puts text into a cell, in place of what is there.
+    pub(super) fn set_text(&mut self, cell: &str, text: &str) {
+        let whole = |(sheet, cell): (&str, &str)| format!("{sheet}!{cell}:{cell}");
+        let range = cell.split_once('!').filter(|_| !cell.contains(':')).map(whole);
+        if let Ok(range) = self.normal_range(range.as_deref().unwrap_or(cell)) {
+            self.cells.remove(&range);
+            self.texts.insert(range, text.to_owned());
+        }
+    }
+
+    /// The cells between two corners, row by row. With `stubs`, images come without the tokens of their files.
+    pub(super) fn values(&self, token: &str, range: &str, stubs: bool) -> Result<Value, Refusal> {
+        let (sheet, first, last) = self.corners(range)?;
+        if first.0 > last.0 || first.1 > last.1 {
+            return Err(wrong_range(range));
+        }
+        let cells = u64::from(last.0 - first.0 + 1) * u64::from(last.1 - first.1 + 1);
+        let too_large = || Refusal::with_200(90221, "TooLargeResponse: above 10 MB");
+        // Each cell takes the bytes of `null,` at least.
+        if cells > MAX_REPLY / 5 {
+            return Err(too_large());
+        }
+        let cell = |at: Cell| {
+            let range = range::normal(&sheet.id, at);
+            let text = self.texts.get(&range).map(|text| text.as_str().into());
+            let image = self.cells.get(&range).map(|image| image.json(token, stubs));
+            text.or(image).unwrap_or_default()
+        };
+        let row = |row| (first.0..=last.0).map(|column| cell((column, row))).collect();
+        let values: Value = (first.1..=last.1).map(row).collect::<Vec<Value>>().into();
+        let data = json!({
+            "revision": self.revision,
+            "spreadsheetToken": token,
+            "valueRange": {
+                "majorDimension": "ROWS",
+                "range": range,
+                "revision": self.revision,
+                "values": values,
+            },
+        });
+        if data.to_string().len() as u64 > MAX_REPLY {
+            return Err(too_large());
+        }
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
     }
 

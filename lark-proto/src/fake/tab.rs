@@ -1,5 +1,7 @@
 //! A sheet of a spreadsheet, as its tab and its grid.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::range::Cell;
@@ -24,6 +26,9 @@ pub struct FakeSheet {
     is_hidden: bool,
     rows: u32,
     columns: u32,
+    /// The heights of rows and the widths of columns that were set, in pixels.
+    pub(super) heights: BTreeMap<u32, u32>,
+    pub(super) widths: BTreeMap<u32, u32>,
 }
 
 impl FakeSheet {
@@ -38,6 +43,8 @@ impl FakeSheet {
             is_hidden: false,
             rows: 200,
             columns: 20,
+            heights: BTreeMap::new(),
+            widths: BTreeMap::new(),
         }
     }
 
@@ -75,6 +82,22 @@ impl FakeSheet {
     #[must_use]
     pub fn grid(&self) -> (u32, u32) {
         (self.rows, self.columns)
+    }
+
+    /// The height of a row in pixels, if one was set.
+    #[must_use]
+    pub fn row_height(&self, row: u32) -> Option<u32> {
+        self.heights.get(&row).copied()
+    }
+
+    /// The width of a column in pixels, if one was set.
+    #[must_use]
+    pub fn column_width(&self, column: u32) -> Option<u32> {
+        self.widths.get(&column).copied()
+    }
+
+    pub(super) fn set_grid(&mut self, rows: u32, columns: u32) {
+        (self.rows, self.columns) = (rows, columns);
     }
 
     pub(super) fn has(&self, (column, row): Cell) -> bool {

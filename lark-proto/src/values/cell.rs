@@ -5,9 +5,6 @@ use crate::text::trimmed;
 use crate::values::SheetId;
 use crate::values::macros::text_traits;
 
-/// The last column that a sheet can have, SEZ, and its last row.
-const LAST: (u32, u32) = (13_000, 5_000_000);
-
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.
 ///
 /// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, where letters may be lower case. These are seen in use as well: the
@@ -34,6 +31,11 @@ pub struct SheetCell {
 }
 
 impl SheetCell {
+    /// The last column that a sheet can have, SEZ.
+    pub(crate) const LAST_COLUMN: u32 = 13_000;
+    /// The last row that a sheet can have.
+    pub(crate) const LAST_ROW: u32 = 5_000_000;
+
     /// The cell that `text` writes, such as `Q7PlXT!H7`.
     ///
     /// # Errors
@@ -72,7 +74,7 @@ impl SheetCell {
         if row == 0 {
             return refused(InvalidKind::RowZero);
         }
-        if column > LAST.0 || row > LAST.1 {
+        if column > Self::LAST_COLUMN || row > Self::LAST_ROW {
             return refused(InvalidKind::OutsideSheet);
         }
         let text = format!("{sheet}!{cell}:{cell}");

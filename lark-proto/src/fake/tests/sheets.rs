@@ -2,10 +2,14 @@
 
 use super::*;
 use crate::endpoint::{Endpoint, EndpointExt};
-use crate::endpoints::{GetWikiNode, QuerySheets, SheetKind};
+use crate::endpoints::{
+    AddDimension, CellContent, GetWikiNode, QuerySheets, ReadCells, SheetKind, UpdateDimension,
+    WriteSheetImage,
+};
 use crate::error::Error;
 use crate::site::Site;
 use crate::token::{TenantOrUser, TenantToken};
+use crate::values::{Image, SheetCell, SpreadsheetToken};
 
 /// What the fake answers to the endpoint's request.
 fn send<E: Endpoint<Auth = TenantOrUser>>(
@@ -26,6 +30,20 @@ fn get(fake: &mut FakeLark, path: &str) -> Response<Bytes> {
     fake.handle(now(), request)
 }
 
+fn spreadsheet() -> SpreadsheetToken {
+    FakeLark::SPREADSHEET.parse().unwrap()
+}
+
+/// A cell of the fake's first sheet.
+fn in_sheet(cell: &str) -> SheetCell {
+    SheetCell::in_sheet(FakeLark::SHEET.parse().unwrap(), cell).unwrap()
+}
+
+fn write(cell: &str) -> WriteSheetImage {
+    let image = Image::new("GIF89a").unwrap();
+    WriteSheetImage::new(spreadsheet(), in_sheet(cell), image).unwrap()
+}
+
 #[test]
 fn the_sheets_of_a_spreadsheet_are_told_as_they_were_added() {
     let mut fake = fake();
@@ -36,7 +54,7 @@ fn the_sheets_of_a_spreadsheet_are_told_as_they_were_added() {
     );
     fake.add_sheet(spreadsheet, FakeSheet::new("s3").base());
     fake.add_spreadsheet(spreadsheet, &["s4", "s2"]);
-    let sheets = send(&mut fake, &QuerySheets::new(spreadsheet.parse().unwrap())).unwrap();
+    let sheets = send(&mut fake, &QuerySheets::new(self::spreadsheet())).unwrap();
     let told: Vec<_> = sheets
         .iter()
         .map(|sheet| {
@@ -90,4 +108,154 @@ fn a_page_of_a_wiki_leads_to_its_document() {
         let reply = get(&mut fake, &format!("{path}{query}"));
         assert_eq!(verdict(&reply), expected, "{query}");
     }
+}
+
+#[test]
+fn cells_are_read_as_they_were_written() {
+    let mut fake = fake();
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!A1", "Name");
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!b2:B2", "replaced");
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!A201", "outside");
+    send(&mut fake, &write("B2")).unwrap();
+    send(&mut fake, &write("C2")).unwrap();
+    fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!C2", "=A1");
+    let read = ReadCells::range(spreadsheet(), &in_sheet("C2"), &in_sheet("A1")).unwrap();
+    let cells = send(&mut fake, &read).unwrap();
+    let stored = fake.cell(FakeLark::SPREADSHEET, "Q7PlXT!B2:B2").unwrap();
+    let image = CellContent::Image { file_token: stored.file_token.parse().ok() };
+    let text = |text: &str| CellContent::Text(text.to_owned());
+    let rows = [0, 1].map(|row| [0, 1, 2].map(|column| cells.get(row, column).clone()));
+    let empty = || CellContent::Empty;
+    assert_eq!(rows, [[text("Name"), empty(), empty()], [empty(), image.clone(), text("=A1")]]);
+    let one = send(&mut fake, &ReadCells::cell(spreadsheet(), &in_sheet("B2"))).unwrap();
+    assert_eq!(one.first(), &image);
+    assert_eq!(code(send(&mut fake, &ReadCells::cell(spreadsheet(), &in_sheet("A201")))), 90202);
+}
+
+#[test]
+fn refused_ranges() {
+    let mut fake = fake();
+    let sheet = FakeSheet::new("large").rows(5_000_000).columns(13_000);
+    fake.add_sheet(FakeLark::SPREADSHEET, sheet);
+    fake.set_text(FakeLark::SPREADSHEET, "large!A1", &"x".repeat(10_000_000));
+    let path = format!("/open-apis/sheets/v2/spreadsheets/{}/values/", FakeLark::SPREADSHEET);
+    for (range, expected) in [
+        ("Q7PlXT!A1:B2", 0),
+        ("Q7PlXT%21a1%3AT200", 0),
+        ("Q7PlXT!B2:A1", 90202),
+        ("Q7PlXT!A2:B1", 90202),
+        ("Q7PlXT!A1", 90202),
+        ("Q7PlXT!A1:U1", 90202),
+        ("Q7PlXT!A:B", 90202),
+        ("Q7PlXT", 90215),
+        ("Sheet1!A1:B2", 90215),
+        ("large!A2:SEZ3", 0),
+        ("large!A2:SEZ200", 90221),
+        ("large!A1:A1", 90221),
+        ("Q7PlXT!A1:B2?valueRenderOption=UnformattedValue", 0),
+        ("Q7PlXT!A1:B2?valueRenderOption=toString", 90229),
+    ] {
+        let reply = get(&mut fake, &format!("{path}{range}"));
+        assert_eq!(verdict(&reply), (200, Some(expected)), "{range}");
+    }
+    let elsewhere = path.replace("shtcn", "wikcn") + "Q7PlXT!A1:B2";
+    assert_eq!(verdict(&get(&mut fake, &elsewhere)), (200, Some(90214)));
+}
+
+#[test]
+fn an_image_that_is_read_as_text_is_a_stub() {
+    let mut fake = fake();
+    send(&mut fake, &write("B2")).unwrap();
+    let path =
+        format!("/open-apis/sheets/v2/spreadsheets/{}/values/Q7PlXT!B2:B2", FakeLark::SPREADSHEET);
+    let stub = get(&mut fake, &format!("{path}?valueRenderOption=ToString"));
+    let cell = at(&stub, "/data/valueRange/values/0/0");
+    assert_eq!(cell.to_string(), r#"[{"id":1,"type":"embed-image"}]"#);
+    let whole = at(&get(&mut fake, &path), "/data");
+    let token = "boxshtcngNygNfuqhxTBf588jwgWbJ000001";
+    let link = format!(
+        "https://internal-api-drive-stream.feishu.cn/space/api/box/stream/download/v2/cover/{token}/?height=1280&mount_node_token=shtcngNygNfuqhxTBf588jwgWbJ&mount_point=sheet_image&policy=equal&width=1280"
+    );
+    let cell = json!({"fileToken": token, "height": 1, "link": link, "text": "", "type": "embed-image", "width": 1});
+    let value_range = json!({"majorDimension": "ROWS", "range": "Q7PlXT!B2:B2", "revision": 1, "values": [[cell]]});
+    let expected = json!({"revision": 1, "spreadsheetToken": FakeLark::SPREADSHEET, "valueRange": value_range});
+    assert_eq!(whole, expected);
+}
+
+#[test]
+fn a_row_that_was_added_can_be_written_and_sized() {
+    let mut fake = fake();
+    let sheet = || FakeLark::SHEET.parse().unwrap();
+    assert_eq!(code(send(&mut fake, &write("A201"))), 90202);
+    let added = send(&mut fake, &AddDimension::rows(spreadsheet(), sheet(), 1).unwrap()).unwrap();
+    assert_eq!(added.count, Some(1));
+    let written = send(&mut fake, &write("A201")).unwrap();
+    assert_eq!(written.revision, Some(2));
+    let height =
+        |last| UpdateDimension::row_height(spreadsheet(), sheet(), 200..=last, 120).unwrap();
+    send(&mut fake, &height(201)).unwrap();
+    assert_eq!(code(send(&mut fake, &height(202))), 90212);
+
+    assert_eq!(code(send(&mut fake, &write("U1"))), 90202);
+    send(&mut fake, &AddDimension::columns(spreadsheet(), sheet(), 1).unwrap()).unwrap();
+    send(&mut fake, &write("U1")).unwrap();
+    let width = UpdateDimension::column_width(spreadsheet(), sheet(), 21..=21, 80).unwrap();
+    send(&mut fake, &width).unwrap();
+
+    let sheet = fake.sheet(FakeLark::SPREADSHEET, FakeLark::SHEET).unwrap();
+    assert_eq!(sheet.grid(), (201, 21));
+    assert_eq!([199, 200, 201].map(|row| sheet.row_height(row)), [None, Some(120), Some(120)]);
+    assert_eq!([20, 21].map(|column| sheet.column_width(column)), [None, Some(80)]);
+    let read = ReadCells::cell(spreadsheet(), &in_sheet("U1"));
+    assert!(matches!(send(&mut fake, &read).unwrap().first(), CellContent::Image { .. }));
+}
+
+#[test]
+fn refused_changes_of_rows_and_columns() {
+    let mut fake = fake();
+    fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("full").rows(384).columns(13_000));
+    fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("tall").rows(5001));
+    fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("base").base());
+    let path =
+        format!("/open-apis/sheets/v2/spreadsheets/{}/dimension_range", FakeLark::SPREADSHEET);
+    let add = r#"{"dimension":{"sheetId":"S","majorDimension":"M","length":N}}"#;
+    let update = r#"{"dimension":{"sheetId":"S","majorDimension":"M","startIndex":N},"dimensionProperties":{"fixedSize":P}}"#;
+    for (method, form, [sheet, major, number, pixels], expected) in [
+        (Method::POST, add, ["Q7PlXT", "ROWS", "5000", ""], 0),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "0", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "5001", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "-1", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "\"1\"", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "rows", "1", ""], 90204),
+        (Method::POST, add, ["Q7PlXT", "ROWS", "1", ""], 0),
+        (Method::POST, add, ["Sheet1", "ROWS", "1", ""], 90215),
+        (Method::POST, add, ["base", "ROWS", "1", ""], 90215),
+        (Method::POST, add, ["full", "ROWS", "1", ""], 90219),
+        (Method::POST, add, ["full", "COLUMNS", "1", ""], 90226),
+        (Method::POST, add, ["full", "ROWS", "", ""], 90201),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "50"], 0),
+        (Method::PUT, update, ["Q7PlXT", "COLUMNS", "20,\"endIndex\":20", "0"], 0),
+        (Method::PUT, update, ["Q7PlXT", "COLUMNS", "20,\"endIndex\":21", "50"], 90212),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "0,\"endIndex\":3", "50"], 90212),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "3,\"endIndex\":1", "50"], 90212),
+        (Method::PUT, update, ["tall", "ROWS", "1,\"endIndex\":5000", "50"], 0),
+        (Method::PUT, update, ["tall", "ROWS", "1,\"endIndex\":5001", "50"], 90204),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1", "50"], 90204),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "null"], 90204),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "null,\"visible\":true"], 0),
+        (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "-1"], 90204),
+        (Method::PUT, update, ["H7", "ROWS", "1,\"endIndex\":3", "50"], 90215),
+    ] {
+        let body = form.replace(":N", &format!(":{number}")).replace(":P", &format!(":{pixels}"));
+        let body =
+            body.replace("\"S\"", &format!("{sheet:?}")).replace("\"M\"", &format!("{major:?}"));
+        let mut request = post(&path, JSON, body.clone());
+        *request.method_mut() = method;
+        let reply = fake.handle(now(), request);
+        assert_eq!(verdict(&reply), (200, Some(expected)), "{body}: {:?}", reply.body());
+    }
+    let grid = |id| fake.sheet(FakeLark::SPREADSHEET, id).map(FakeSheet::grid);
+    assert_eq!((grid("Q7PlXT"), grid("full")), (Some((5201, 20)), Some((384, 13_000))));
+    let elsewhere = post(&path.replace("shtcn", "wikcn"), JSON, add);
+    assert_eq!(verdict(&fake.handle(now(), elsewhere)), (200, Some(90214)));
 }

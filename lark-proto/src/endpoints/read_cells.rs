@@ -1,0 +1,366 @@
+//! Read what cells of a sheet hold.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::endpoint::{Endpoint, Quota};
+use crate::error::{Error, Invalid, InvalidKind};
+use crate::path::Path;
+use crate::reply::{Reply, TEXT, Text, lenient, read};
+use crate::text::excerpt;
+use crate::token::TenantOrUser;
+use crate::values::{FileToken, SheetCell, SpreadsheetToken};
+
+/// Reads what cells of a sheet hold: an image, text, or nothing.
+///
+/// * Route: `GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range`.
+/// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
+///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
+/// * Limits: 100 requests a second; the reply has 10 MB at most.
+/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>; for a cell with an image, question 8
+///   of <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq>.
+///
+/// The service is asked for the cells as they are, without `valueRenderOption`: with some of its values an image comes
+/// without the token of its file. Images that float over the sheet are in no cell.
+///
+/// # Errors
+/// [`Code::SHEET_RANGE`](crate::error::Code::SHEET_RANGE),
+/// [`Code::SHEET_PERMISSION`](crate::error::Code::SHEET_PERMISSION),
+/// [`Code::SPREADSHEET_NOT_FOUND`](crate::error::Code::SPREADSHEET_NOT_FOUND),
+/// [`Code::SHEET_NOT_FOUND`](crate::error::Code::SHEET_NOT_FOUND),
+/// [`Code::SHEET_LARGE_RESPONSE`](crate::error::Code::SHEET_LARGE_RESPONSE).
+///
+/// ```
+/// use lark_proto::endpoints::{EndpointExt, ReadCells};
+/// use lark_proto::{Site, UserToken};
+///
+/// let read = ReadCells::cell("shtcnabc".parse()?, &"Q7PlXT!H7".parse()?);
+/// let request = read.request(&Site::FEISHU, &UserToken::new("u-7f1b")?);
+/// let path = "/open-apis/sheets/v2/spreadsheets/shtcnabc/values/Q7PlXT%21H7%3AH7";
+/// assert_eq!(request.uri().path(), path);
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "values")]
+#[doc(alias = "range")]
+#[doc(alias = "valueRange")]
+pub struct ReadCells {
+    spreadsheet: SpreadsheetToken,
+    range: String,
+}
+
+impl ReadCells {
+    /// One cell, which is the reply's [first](Cells::first).
+    #[must_use]
+    pub fn cell(spreadsheet: SpreadsheetToken, cell: &SheetCell) -> Self {
+        Self { spreadsheet, range: cell.as_str().to_owned() }
+    }
+
+    /// The rectangle between two cells of one sheet, which are any opposite corners of it.
+    ///
+    /// # Errors
+    /// [`InvalidKind::CornersOfTwoSheets`].
+    pub fn range(
+        spreadsheet: SpreadsheetToken,
+        from: &SheetCell,
+        to: &SheetCell,
+    ) -> Result<Self, Invalid> {
+        if from.sheet() != to.sheet() {
+            let corners = format!("`{from}` and `{to}`");
+            return Err(Invalid::new(InvalidKind::CornersOfTwoSheets, corners));
+        }
+        let corner = |pick: fn(u32, u32) -> u32| {
+            let column = pick(from.column(), to.column());
+            SheetCell::at(from.sheet().clone(), column, pick(from.row(), to.row()))
+        };
+        let (first, last) = (corner(u32::min)?, corner(u32::max)?);
+        let range = format!("{}!{}:{}", first.sheet(), first.cell(), last.cell());
+        Ok(Self { spreadsheet, range })
+    }
+}
+
+/// What the cells of a rectangle hold. Cells that the reply leaves out are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cells {
+    /// By row and column, both from 0; without the empty cells.
+    filled: BTreeMap<(u32, u32), CellContent>,
+}
+
+/// What a cell holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CellContent {
+    /// Nothing.
+    Empty,
+    /// Text, a number, a date as the number of its days, `true` or `false`, or a formula: the first 1,024 bytes, free of
+    /// control characters.
+    Text(String),
+    /// An image, or several, with or without text.
+    #[non_exhaustive]
+    Image {
+        /// The token of the first image's file, unless the service leaves it out.
+        file_token: Option<FileToken>,
+    },
+    /// Something else, such as an attachment.
+    Other,
+}
+
+impl Cells {
+    /// The content of the cell so many rows below the rectangle's first cell and so many columns to the right of it.
+    /// Outside of the rectangle it is [`CellContent::Empty`].
+    #[must_use]
+    pub fn get(&self, rows_below: u32, columns_right: u32) -> &CellContent {
+        self.filled.get(&(rows_below, columns_right)).unwrap_or(&CellContent::Empty)
+    }
+
+    /// The content of the rectangle's first cell: that of the cell, where only one is read.
+    #[must_use]
+    pub fn first(&self) -> &CellContent {
+        self.get(0, 0)
+    }
+}
+
+impl CellContent {
+    fn of(text: String) -> Self {
+        if text.is_empty() { Self::Empty } else { Self::Text(text) }
+    }
+
+    /// The content that a cell's JSON stands for: an object is one segment of a cell, an array several.
+    fn read(cell: &RawValue) -> Self {
+        let json = cell.get();
+        match json.as_bytes().first() {
+            Some(b'n') => Self::Empty,
+            Some(b'"') => read(cell).map_or(Self::Other, |Text(text)| Self::of(text)),
+            Some(b'{') => Self::of_segments(&[cell]),
+            Some(b'[') => Self::of_segments(&read::<Vec<_>>(cell).unwrap_or_default()),
+            _ => Self::of(excerpt(json.as_bytes(), TEXT)),
+        }
+    }
+
+    fn of_segments(segments: &[&RawValue]) -> Self {
+        let segments: Vec<Segment> = segments.iter().map(|json| Segment::read(json)).collect();
+        if segments.iter().any(Segment::is_image) {
+            let mut images = segments.into_iter().filter(Segment::is_image);
+            return Self::Image { file_token: images.find_map(|image| image.file_token) };
+        }
+        let texts: Option<Vec<String>> = segments.into_iter().map(Segment::into_text).collect();
+        texts.map_or(Self::Other, |texts| Self::of(excerpt(texts.concat().as_bytes(), TEXT)))
+    }
+}
+
+/// A part of a cell's content.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Segment {
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
+    kind: Option<Text>,
+    #[serde(default, deserialize_with = "lenient")]
+    text: Option<Text>,
+    #[serde(default, deserialize_with = "lenient")]
+    file_token: Option<FileToken>,
+}
+
+impl Segment {
+    /// Without a type for what is no object.
+    fn read(json: &RawValue) -> Self {
+        // serde would also read a struct from an array.
+        let object = Some(json).filter(|json| json.get().starts_with('{'));
+        object.and_then(read).unwrap_or_default()
+    }
+
+    fn is_image(&self) -> bool {
+        self.kind.as_ref().is_some_and(|kind| kind.0 == "embed-image")
+    }
+
+    /// The text of a segment that is nothing but text.
+    fn into_text(self) -> Option<String> {
+        let kind = self.kind.as_ref().map_or("text", |kind| kind.0.as_str());
+        let is_text = matches!(kind, "text" | "url" | "mention" | "formula");
+        self.text.filter(|_| is_text).map(|text| text.0)
+    }
+}
+
+impl Endpoint for ReadCells {
+    type Auth = TenantOrUser;
+    type Output = Cells;
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn route(&self) -> &str {
+        "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range"
+    }
+
+    fn path(&self) -> Path {
+        Path::new(self.route()).segment(self.spreadsheet.as_str()).segment(&self.range)
+    }
+
+    fn quota(&self) -> Quota {
+        Quota::per_second(100)
+    }
+
+    /// The documented 10 MB, and what surrounds them.
+    fn reply_limit(&self) -> u64 {
+        12 * 1024 * 1024
+    }
+
+    fn read(reply: &Reply) -> Result<Cells, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Data<'a> {
+            #[serde(borrow)]
+            value_range: ValueRange<'a>,
+        }
+        #[derive(Deserialize)]
+        struct ValueRange<'a> {
+            #[serde(borrow, default)]
+            values: Option<Vec<Option<Vec<&'a RawValue>>>>,
+        }
+        let rows = reply.data::<Data<'_>>()?.value_range.values.unwrap_or_default();
+        let mut filled = BTreeMap::new();
+        for (row, cells) in (0..).zip(rows) {
+            for (column, cell) in (0..).zip(cells.unwrap_or_default()) {
+                let content = CellContent::read(cell);
+                if content != CellContent::Empty {
+                    filled.insert((row, column), content);
+                }
+            }
+        }
+        Ok(Cells { filled })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::EndpointExt;
+
+    fn cells(range: &str) -> Result<Cells, Error> {
+        let body = format!(r#"{{"code":0,"msg":"success","data":{{"valueRange":{range}}}}}"#);
+        ReadCells::decode(http::Response::new(body.into()))
+    }
+
+    fn text(text: &str) -> CellContent {
+        CellContent::Text(text.to_owned())
+    }
+
+    fn image(file_token: Option<&str>) -> CellContent {
+        CellContent::Image { file_token: file_token.map(|token| token.parse().unwrap()) }
+    }
+
+    #[test]
+    fn the_vendors_sample_replies_are_read() {
+        let texts = r#"{"code":0,"data":{"revision":7,"spreadsheetToken":"XUMasQlMYhOnMbt5htXc96h0nOg","valueRange":
+            {"majorDimension":"ROWS","range":"Q7PlXT!A1:B2","revision":7,
+            "values":[["单元格A1","单元格B1"],["单元格A2","单元格B2"]]}},"msg":"success"}"#;
+        let read = ReadCells::decode(http::Response::new(texts.into())).unwrap();
+        assert_eq!(read.first(), &text("单元格A1"));
+        assert_eq!((read.get(0, 1), read.get(1, 0)), (&text("单元格B1"), &text("单元格A2")));
+        assert_eq!((read.get(1, 1), read.get(2, 0)), (&text("单元格B2"), &CellContent::Empty));
+
+        let picture = r#"{"code":0,"data":{"revision":112,"spreadsheetToken":"XUMasQlMYhOnMbt5htXc96abcef","valueRange":
+            {"majorDimension":"ROWS","range":"2jm6f6!B1:B1","revision":112,"values":[[
+            {"fileToken":"UeZNbAxAIojSuRxarT1ccsabcef","height":1994,"link":"https://internal-api-drive-stream.feishu.cn/space/api/box/stream/download/v2/cover/UeZNbAxAIojSuRxarT1ccsabcef/?height=1280&mount_node_token=Iow7sNNEphp3WbtnbCscPqQPnTd&mount_point=sheet_image&policy=equal&width=1280","text":"","type":"embed-image","width":3278}
+            ]]}},"msg":"success"}"#;
+        let read = ReadCells::decode(http::Response::new(picture.into())).unwrap();
+        assert_eq!(read.first(), &image(Some("UeZNbAxAIojSuRxarT1ccsabcef")));
+    }
+
+    #[test]
+    fn a_cell_is_an_image_a_text_something_else_or_empty() {
+        let long = "图".repeat(1000);
+        for (json, content) in [
+            ("null", CellContent::Empty),
+            (r#""""#, CellContent::Empty),
+            ("[]", CellContent::Empty),
+            (r#"[{"type":"text","text":""}]"#, CellContent::Empty),
+            (r#"" ""#, text(" ")),
+            (r#""a\u0000b\nc""#, text("a b c")),
+            (&format!("\"{long}\""), text(&format!("{}…", "图".repeat(341)))),
+            ("45123.50", text("45123.50")),
+            ("-0", text("-0")),
+            ("1e999", text("1e999")),
+            ("true", text("true")),
+            ("false", text("false")),
+            (r#""=A2*B2""#, text("=A2*B2")),
+            (r#"{"type":"formula","text":"=A1"}"#, text("=A1")),
+            (r#"[{"link":"https://google.com/","text":"Google","type":"url"}]"#, text("Google")),
+            (r#"[{"text":"@x","type":"mention"},{"text":" y","type":"text"}]"#, text("@x y")),
+            (r#"[{"text":"a","segmentStyle":{"bold":true}}]"#, text("a")),
+            (
+                r#"[{"type":"text","text":"a"},{"type":"attachment","text":"b"}]"#,
+                CellContent::Other,
+            ),
+            (r#"[{"fileToken":"t","text":"invoice.pdf","type":"attachment"}]"#, CellContent::Other),
+            (r#"{"type":"multipleValue","values":["a"]}"#, CellContent::Other),
+            (r#"{"type":"text"}"#, CellContent::Other),
+            (r#"{"type":"image","image":{"image_token":"t"}}"#, CellContent::Other),
+            ("{}", CellContent::Other),
+            (r#"["embed-image","a","t"]"#, CellContent::Other),
+            (r#"[["embed-image","a","t"]]"#, CellContent::Other),
+            ("[null]", CellContent::Other),
+            (r#""\ud800""#, CellContent::Other),
+            (r#"{"type":"embed-image","fileToken":"abc123"}"#, image(Some("abc123"))),
+            (r#"[{"id":207,"type":"embed-image"}]"#, image(None)),
+            (r#"{"type":"embed-image","fileToken":"a b"}"#, image(None)),
+            (r#"{"type":"embed-image","fileToken":7}"#, image(None)),
+            (
+                r#"[{"type":"text","text":"a"},{"type":"embed-image"},
+                {"type":"embed-image","fileToken":"t1"},{"type":"embed-image","fileToken":"t2"}]"#,
+                image(Some("t1")),
+            ),
+        ] {
+            let read = cells(&format!(r#"{{"values":[[{json}]]}}"#)).unwrap();
+            assert_eq!(read.first(), &content, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_cell_that_the_reply_leaves_out_is_empty() {
+        for range in [
+            r#"{"range":"","values":[]}"#,
+            r#"{"range":"","values":null}"#,
+            r#"{"range":""}"#,
+            "{}",
+            "[]",
+            r#"{"values":[[]]}"#,
+            r#"{"values":[null,[null,null]]}"#,
+        ] {
+            assert_eq!(cells(range).unwrap(), Cells::default(), "{range}");
+        }
+        let short = cells(r#"{"values":[["a"],[],["b","c"]]}"#).unwrap();
+        let column = |column| [0, 1, 2, 3].map(|row| short.get(row, column).clone());
+        let empty = || CellContent::Empty;
+        assert_eq!(column(0), [text("a"), empty(), text("b"), empty()]);
+        assert_eq!(column(1), [empty(), empty(), text("c"), empty()]);
+    }
+
+    #[test]
+    fn a_reply_without_rows_of_cells_is_unreadable() {
+        for range in ["null", "7", r#"{"values":{}}"#, r#"{"values":["a"]}"#, r#"{"values":7}"#] {
+            assert!(matches!(cells(range), Err(Error::Unreadable(_))), "{range}");
+        }
+    }
+
+    #[test]
+    fn a_range_lies_between_any_two_corners_of_one_sheet() {
+        let range = |from: &str, to: &str| {
+            let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+            ReadCells::range("sht".parse().unwrap(), &from, &to).map(|read| read.range)
+        };
+        for (from, to) in
+            [("s!H7", "s!AA9"), ("s!AA9", "s!H7"), ("s!H9", "s!AA7"), ("s!AA7", "s!H9")]
+        {
+            assert_eq!(range(from, to).as_deref(), Ok("s!H7:AA9"), "{from} {to}");
+        }
+        assert_eq!(range("s!H7", "s!H7").as_deref(), Ok("s!H7:H7"));
+        let error = range("s!A1", "t!A1").unwrap_err();
+        assert_eq!(error.kind(), InvalidKind::CornersOfTwoSheets);
+        let text = "the corners of a range are on one sheet, but these are on two: `s!A1:A1` and `t!A1:A1`";
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -1,0 +1,237 @@
+//! Set the height of rows or the width of columns.
+
+use std::ops::RangeInclusive;
+
+use http::Method;
+
+use super::add_dimension::{AT_ONCE, Dimension};
+use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::endpoints::json_string;
+use crate::error::{Error, Invalid, InvalidKind};
+use crate::path::Path;
+use crate::reply::Reply;
+use crate::token::TenantOrUser;
+use crate::values::{SheetCell, SheetId, SpreadsheetToken};
+
+/// Sets the height of rows or the width of columns, so that the pictures in their cells can be seen.
+///
+/// * Route: `PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range`.
+/// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`, and the right to edit the
+///   document.
+/// * Limits: 5,000 rows or columns in a request. 100 requests a second, and only one write to a spreadsheet at a time.
+/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/uYjMzUjL2IzM14iNyMTN>.
+///
+/// # Errors
+/// [`Code::SHEET_ROW_OR_COLUMN`](crate::error::Code::SHEET_ROW_OR_COLUMN),
+/// [`Code::SHEET_NOT_FOUND`](crate::error::Code::SHEET_NOT_FOUND),
+/// [`Code::SHEET_NO_CHANGE`](crate::error::Code::SHEET_NO_CHANGE),
+/// [`Code::SHEET_PERMISSION`](crate::error::Code::SHEET_PERMISSION),
+/// [`Code::SPREADSHEET_NOT_FOUND`](crate::error::Code::SPREADSHEET_NOT_FOUND),
+/// [`Code::SHEET_TOO_MANY`](crate::error::Code::SHEET_TOO_MANY),
+/// [`Code::SHEET_RETRY_LATER`](crate::error::Code::SHEET_RETRY_LATER).
+///
+/// ```
+/// use lark_proto::endpoints::{EndpointExt, UpdateDimension};
+/// use lark_proto::{SheetCell, Site, UserToken};
+///
+/// let cell: SheetCell = "Q7PlXT!H7".parse()?;
+/// let (sheet, row) = (cell.sheet().clone(), cell.row());
+/// let set = UpdateDimension::row_height("shtcnabc".parse()?, sheet, row..=row, 120)?;
+/// let request = set.request(&Site::FEISHU, &UserToken::new("u-7f1b")?);
+/// assert_eq!(request.method(), "PUT");
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "dimension_range")]
+#[doc(alias = "row_height")]
+#[doc(alias = "column_width")]
+#[doc(alias = "fixedSize")]
+#[doc(alias = "resize")]
+pub struct UpdateDimension {
+    spreadsheet: SpreadsheetToken,
+    sheet: SheetId,
+    dimension: Dimension,
+    first: u32,
+    last: u32,
+    pixels: u16,
+}
+
+impl UpdateDimension {
+    /// The height of `rows`, which count from 1, in pixels.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadDimensionRange`], [`InvalidKind::ZeroPixels`].
+    pub fn row_height(
+        spreadsheet: SpreadsheetToken,
+        sheet: SheetId,
+        rows: RangeInclusive<u32>,
+        pixels: u16,
+    ) -> Result<Self, Invalid> {
+        Self::new(spreadsheet, sheet, Dimension::Rows, &rows, pixels)
+    }
+
+    /// The width of `columns`, which count from 1 (`H` is 8), in pixels.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadDimensionRange`], [`InvalidKind::ZeroPixels`].
+    pub fn column_width(
+        spreadsheet: SpreadsheetToken,
+        sheet: SheetId,
+        columns: RangeInclusive<u32>,
+        pixels: u16,
+    ) -> Result<Self, Invalid> {
+        Self::new(spreadsheet, sheet, Dimension::Columns, &columns, pixels)
+    }
+
+    fn new(
+        spreadsheet: SpreadsheetToken,
+        sheet: SheetId,
+        dimension: Dimension,
+        range: &RangeInclusive<u32>,
+        pixels: u16,
+    ) -> Result<Self, Invalid> {
+        let (first, last) = (*range.start(), *range.end());
+        let largest = match dimension {
+            Dimension::Rows => SheetCell::LAST_ROW,
+            Dimension::Columns => SheetCell::LAST_COLUMN,
+        };
+        let part = format!("{} {first} to {last}", dimension.word());
+        let refused = |reason: &str| {
+            let part = format!("{part}, {reason}");
+            Err(Invalid::new(InvalidKind::BadDimensionRange, part))
+        };
+        if first == 0 {
+            return refused("which count from 1");
+        }
+        if last < first {
+            return refused("the last before the first");
+        }
+        if last > largest {
+            return refused("more than a sheet has");
+        }
+        if last - first >= AT_ONCE {
+            return refused("more than 5,000");
+        }
+        if pixels == 0 {
+            return Err(Invalid::new(InvalidKind::ZeroPixels, part));
+        }
+        Ok(Self { spreadsheet, sheet, dimension, first, last, pixels })
+    }
+}
+
+impl Endpoint for UpdateDimension {
+    type Auth = TenantOrUser;
+    type Output = ();
+
+    fn method(&self) -> Method {
+        Method::PUT
+    }
+
+    fn route(&self) -> &str {
+        "/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range"
+    }
+
+    fn path(&self) -> Path {
+        Path::new(self.route()).segment(self.spreadsheet.as_str())
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        let sheet = json_string(self.sheet.as_str());
+        let Self { first, last, pixels, .. } = self;
+        let major = self.dimension.major();
+        Some(Payload::json(format!(
+            r#"{{"dimension":{{"sheetId":{sheet},"majorDimension":"{major}","startIndex":{first},"endIndex":{last}}},"dimensionProperties":{{"fixedSize":{pixels}}}}}"#
+        )))
+    }
+
+    /// A second send sets the same size.
+    fn resend(&self) -> Resend {
+        Resend::Safe
+    }
+
+    fn serial_key(&self) -> Option<&str> {
+        Some(self.spreadsheet.as_str())
+    }
+
+    fn quota(&self) -> Quota {
+        Quota::per_second(100)
+    }
+
+    fn read(reply: &Reply) -> Result<(), Error> {
+        reply.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::EndpointExt;
+
+    type New =
+        fn(SpreadsheetToken, SheetId, RangeInclusive<u32>, u16) -> Result<UpdateDimension, Invalid>;
+    const ROWS: New = UpdateDimension::row_height;
+    const COLUMNS: New = UpdateDimension::column_width;
+
+    fn update(
+        new: New,
+        range: RangeInclusive<u32>,
+        pixels: u16,
+    ) -> Result<UpdateDimension, Invalid> {
+        new("shtcn".parse().unwrap(), "s".parse().unwrap(), range, pixels)
+    }
+
+    #[test]
+    fn the_vendors_sample_reply_is_read() {
+        let sample = r#"{"code":0,"data":{},"msg":"Success"}"#;
+        UpdateDimension::decode(http::Response::new(sample.into())).unwrap();
+        let refused = r#"{"code":90212,"data":{},"msg":"WrongRowOrCol"}"#;
+        let error = UpdateDimension::decode(http::Response::new(refused.into())).unwrap_err();
+        assert_eq!(error.api().unwrap().code, crate::error::Code::SHEET_ROW_OR_COLUMN);
+    }
+
+    #[test]
+    fn the_range_has_up_to_five_thousand_rows_or_columns_that_a_sheet_can_have() {
+        for (new, range) in [
+            (ROWS, 1..=1),
+            (ROWS, 1..=5000),
+            (ROWS, 4_995_001..=5_000_000),
+            (COLUMNS, 8..=8),
+            (COLUMNS, 8001..=13_000),
+        ] {
+            let (first, last) = (*range.start(), *range.end());
+            let update = update(new, range, 1).unwrap();
+            assert_eq!((update.first, update.last), (first, last));
+        }
+        let reversed = |first: u32, last: u32| first..=last;
+        for (new, range, part) in [
+            (ROWS, 0..=3, "rows 0 to 3, which count from 1"),
+            (ROWS, reversed(3, 1), "rows 3 to 1, the last before the first"),
+            (ROWS, 1..=5001, "rows 1 to 5001, more than 5,000"),
+            (ROWS, 1..=u32::MAX, "rows 1 to 4294967295, more than a sheet has"),
+            (ROWS, 5_000_000..=5_000_001, "rows 5000000 to 5000001, more than a sheet has"),
+            (COLUMNS, 13_001..=13_001, "columns 13001 to 13001, more than a sheet has"),
+            (
+                COLUMNS,
+                reversed(u32::MAX, 1_000_000_000),
+                "columns 4294967295 to 1000000000, the last before the first",
+            ),
+        ] {
+            let error = update(new, range, 1).unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::BadDimensionRange);
+            assert_eq!(error.to_string(), format!("the size cannot be set for {part}"));
+        }
+    }
+
+    #[test]
+    fn a_size_of_zero_is_refused_since_it_hides() {
+        let error = update(ROWS, 1..=3, 0).unwrap_err();
+        assert_eq!(error.kind(), InvalidKind::ZeroPixels);
+        assert_eq!(error.to_string(), "a size of 0 pixels would hide rows 1 to 3");
+    }
+
+    #[test]
+    fn a_size_may_be_set_again_and_waits_for_other_writes() {
+        let update = update(COLUMNS, 8..=8, 120).unwrap();
+        assert_eq!((update.resend(), update.serial_key()), (Resend::Safe, Some("shtcn")));
+    }
+}
