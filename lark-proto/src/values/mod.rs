@@ -4,6 +4,7 @@
 mod app;
 mod cell;
 mod image;
+mod image_rules;
 mod key;
 mod link;
 pub(crate) mod macros;
@@ -13,6 +14,7 @@ mod spreadsheet;
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};
+pub use image_rules::ImageRules;
 pub use key::ImageKey;
 pub use link::SpreadsheetLink;
 pub use name::FileName;
