@@ -65,7 +65,7 @@ impl WriteSheetImage {
     ///
     /// # Errors
     /// [`InvalidKind::ImageTooLarge`] above [`DEFAULT_MAX_BYTES`](Self::DEFAULT_MAX_BYTES) or, if it is set,
-    /// [`Image::with_max_bytes`]; [`InvalidKind::FormatNotForCells`].
+    /// [`Image::with_max_bytes`]; [`InvalidKind::FormatNotAccepted`].
     pub fn new(
         spreadsheet: SpreadsheetToken,
         cell: SheetCell,
@@ -76,7 +76,7 @@ impl WriteSheetImage {
         let max = image.max_bytes().unwrap_or(Self::DEFAULT_MAX_BYTES);
         let image = image.at_most(max.min(ENCODABLE))?;
         if image.format() == Some(ImageFormat::Ico) {
-            return Err(Invalid::new(InvalidKind::FormatNotForCells, "ICO"));
+            return Err(Invalid::new(InvalidKind::FormatNotAccepted, "ICO"));
         }
         let name = FileName::default_for(&image);
         Ok(Self { spreadsheet, cell, image, name, encoding: ImageEncoding::default() })
@@ -256,6 +256,6 @@ mod tests {
     #[test]
     fn an_icon_is_refused_for_a_cell() {
         let icon = Image::new(&b"\0\0\x01\0\x01\0"[..]).unwrap();
-        assert_eq!(write(icon).unwrap_err().kind(), InvalidKind::FormatNotForCells);
+        assert_eq!(write(icon).unwrap_err().kind(), InvalidKind::FormatNotAccepted);
     }
 }

@@ -74,8 +74,10 @@ macro_rules! kinds {
 kinds! {
     EmptyImage: "the image file is empty";
     ImageTooLarge: "the image is too large: {}";
-    UnknownImageFormat: "the file is not a PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP, HEIC or ICO image: it begins with `{}`";
-    FormatNotForCells: "an image in a cell cannot be {}: use PNG or JPEG";
+    UnknownImageFormat: "the file begins with `{}` and is not a PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP, HEIC or ICO image: convert the image to PNG or JPEG";
+    FormatNotAccepted: "{} is not accepted: convert the image to PNG or JPEG";
+    TooManyPixels: "the image has too many pixels: {}";
+    UnreadableResolution: "the resolution of the {} file cannot be read: write the file again as PNG or JPEG";
     BadExtension: "`{}` is not a file name's extension: 1 to 16 letters or digits, without the dot";
     EmptyFileName: "the file name `{}` has nothing before its extension";
     LongFileName: "the file name has {} bytes; at most 255 are allowed";

@@ -28,7 +28,8 @@ impl Image {
     /// An image in one of the formats that Lark lists, see [`ImageFormat`].
     ///
     /// # Errors
-    /// [`InvalidKind::EmptyImage`], [`InvalidKind::UnknownImageFormat`].
+    /// [`InvalidKind::EmptyImage`], [`InvalidKind::UnknownImageFormat`]; [`InvalidKind::FormatNotAccepted`] for SVG and
+    /// AVIF, which Lark does not list.
     ///
     /// ```
     /// use lark_proto::Image;
@@ -40,10 +41,7 @@ impl Image {
     /// ```
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, Invalid> {
         let bytes = not_empty(bytes.into())?;
-        let Some(format) = ImageFormat::sniff(&bytes) else {
-            let start = bytes.get(..16).unwrap_or(&bytes).escape_ascii();
-            return Err(Invalid::new(InvalidKind::UnknownImageFormat, start.to_string()));
-        };
+        let format = ImageFormat::sniff(&bytes).ok_or_else(|| unknown_format(&bytes))?;
         Ok(Self {
             bytes,
             format: Some(format),
@@ -118,14 +116,20 @@ impl Image {
         self.format.map_or("application/octet-stream", ImageFormat::media_type)
     }
 
-    /// Refuses an image of more than `limit` bytes. The image's own limit is removed, so that equal requests are equal.
+    /// This image if it has at most `limit` bytes, without its own limit, so that equal requests are equal.
     pub(crate) fn at_most(self, limit: u64) -> Result<Self, Invalid> {
+        self.is_at_most(limit)?;
+        Ok(Self { max_bytes: None, ..self })
+    }
+
+    /// Refuses an image of more than `limit` bytes.
+    pub(super) fn is_at_most(&self, limit: u64) -> Result<(), Invalid> {
         let len = self.bytes.len() as u64;
         if len > limit {
             let part = format!("{} at most, this has {}", mebibytes(limit), mebibytes(len));
             return Err(Invalid::new(InvalidKind::ImageTooLarge, part));
         }
-        Ok(Self { max_bytes: None, ..self })
+        Ok(())
     }
 }
 
@@ -134,6 +138,27 @@ fn not_empty(bytes: Bytes) -> Result<Bytes, Invalid> {
         return Err(Invalid::new(InvalidKind::EmptyImage, ""));
     }
     Ok(bytes)
+}
+
+/// The error for a file in none of the formats that Lark lists: by name where its first bytes tell the name.
+pub(super) fn unknown_format(bytes: &[u8]) -> Invalid {
+    let avif = |brand: &[u8]| brand == b"avif" || brand == b"avis";
+    if is_svg(bytes) {
+        Invalid::new(InvalidKind::FormatNotAccepted, "SVG")
+    } else if has_brand(bytes, avif) {
+        Invalid::new(InvalidKind::FormatNotAccepted, "AVIF")
+    } else {
+        let start = bytes.get(..16).unwrap_or(bytes).escape_ascii();
+        Invalid::new(InvalidKind::UnknownImageFormat, start.to_string())
+    }
+}
+
+/// Whether a text begins with the element `svg`, or is XML with such an element near its beginning.
+fn is_svg(bytes: &[u8]) -> bool {
+    let text = bytes.get(..1024).unwrap_or(bytes);
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
+    let is_xml = text.starts_with(b"<?xml") && memchr::memmem::find(text, b"<svg").is_some();
+    text.starts_with(b"<svg") || is_xml
 }
 
 /// A number of bytes for a person to read: `20 MiB`, `23.4 MiB`, or in bytes below 1 MiB. Tenths are rounded up, so
@@ -197,10 +222,7 @@ impl ImageFormat {
             [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Self::Tiff,
             [b'B', b'P', b'G', 0xfb, ..] => Self::Bpg,
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::Webp,
-            [a, b, c, d, b'f', b't', b'y', b'p', ..] => {
-                let len = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).ok()?;
-                heic_brands(bytes.get(8..len.min(bytes.len()))?).then_some(Self::Heic)?
-            }
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] if has_brand(bytes, is_hevc) => Self::Heic,
             // Reserved, type 1 (a cursor is 2), at least one image.
             [0, 0, 1, 0, low, high, ..] if (*low, *high) != (0, 0) => Self::Ico,
             _ => return None,
@@ -220,6 +242,14 @@ impl ImageFormat {
             Self::Webp => "webp",
             Self::Heic => "heic",
             Self::Ico => "ico",
+        }
+    }
+
+    /// The format's name in an error, such as `PNG`.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Jpeg => "JPEG".to_owned(),
+            other => other.extension().to_ascii_uppercase(),
         }
     }
 
@@ -260,20 +290,27 @@ impl ImageFormat {
     }
 }
 
-/// Whether the brands of a `ftyp` box are those of HEIC. The box has the major brand, its version, then the compatible
-/// brands. The major brand `mif1` is used for AVIF too, so one of the compatible brands must be HEVC's.
-fn heic_brands(brands: &[u8]) -> bool {
-    let (major, compatible) = (brands.get(..4), brands.get(8..).unwrap_or_default());
-    let hevc = |brand: &[u8]| {
-        [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"]
-            .iter()
-            .any(|known| *known == brand)
+/// Whether a file begins with a `ftyp` box of a brand that `is_wanted`. The box has the major brand, its version, then
+/// the compatible brands. The major brand `mif1` is used for HEIC and for AVIF, so one of the compatible brands decides.
+fn has_brand(bytes: &[u8], is_wanted: fn(&[u8]) -> bool) -> bool {
+    let [a, b, c, d, b'f', b't', b'y', b'p', rest @ ..] = bytes else {
+        return false;
     };
-    match major {
-        Some(b"mif1" | b"msf1") => compatible.chunks(4).any(hevc),
-        Some(major) => hevc(major),
+    let len = u32::from_be_bytes([*a, *b, *c, *d]).saturating_sub(8);
+    let brands = rest.get(..usize::try_from(len).unwrap_or(usize::MAX)).unwrap_or(rest);
+    let compatible = brands.get(8..).unwrap_or_default();
+    match brands.get(..4) {
+        Some(b"mif1" | b"msf1") => compatible.chunks(4).any(is_wanted),
+        Some(major) => is_wanted(major),
         None => false,
     }
+}
+
+/// Whether a brand is that of HEIF with HEVC inside.
+fn is_hevc(brand: &[u8]) -> bool {
+    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"]
+        .iter()
+        .any(|known| *known == brand)
 }
 
 #[cfg(test)]
@@ -321,6 +358,27 @@ mod tests {
         }
         for empty in [Image::new(""), Image::any_format("", "png")] {
             assert_eq!(empty.unwrap_err().kind(), InvalidKind::EmptyImage);
+        }
+    }
+
+    #[test]
+    fn a_file_of_no_listed_format_is_refused_with_what_to_do() {
+        let texts = [
+            (&b"<svg xmlns='http://www.w3.org/2000/svg'/>"[..], "SVG is not accepted"),
+            (b"\xef\xbb\xbf\r\n <svg/>", "SVG is not accepted"),
+            (b"<?xml version=\"1.0\"?>\n<!-- drawn -->\n<svg/>", "SVG is not accepted"),
+            (b"\0\0\0\x1cftypavif\0\0\0\0mif1avif", "AVIF is not accepted"),
+            (b"\0\0\0\x18ftypavis\0\0\0\0msf1avis", "AVIF is not accepted"),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "AVIF is not accepted"),
+            (b"\0\0\0\x14ftypmif1\0\0\0\0mif1avif", "the file begins with `"),
+            (b"<?xml version=\"1.0\"?><html/>", "the file begins with `<?xml version=\\\""),
+            (b"<html><svg/></html>", "the file begins with `<html><svg/></ht` and is not a PNG, "),
+            (b"%PDF-1.7", "the file begins with `%PDF-1.7` and is not a PNG, "),
+        ];
+        for (bytes, start) in texts {
+            let text = Image::new(bytes).unwrap_err().to_string();
+            assert!(text.starts_with(start), "{text}");
+            assert!(text.ends_with(": convert the image to PNG or JPEG"), "{text}");
         }
     }
 }

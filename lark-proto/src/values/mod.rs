@@ -4,6 +4,7 @@
 mod app;
 pub(crate) mod cell;
 mod image;
+mod image_rules;
 mod key;
 mod link;
 pub(crate) mod macros;
@@ -14,6 +15,7 @@ mod spreadsheet;
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};
+pub use image_rules::ImageRules;
 pub use key::{FileToken, ImageKey};
 pub(crate) use link::Address;
 pub use link::SpreadsheetLink;

@@ -1,0 +1,476 @@
+//! What an endpoint accepts of an image, and the check against it.
+
+use crate::endpoints::{PutImage, WriteSheetImage};
+use crate::error::{Invalid, InvalidKind};
+use crate::values::ImageFormat::{self, Bmp, Bpg, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
+use crate::values::{Image, image};
+
+/// The formats, the size and the resolution that an image may have: what the vendor documents for a kind of image, or
+/// the caller's own rules. [`Image::check`] applies them; no constructor of a request does.
+///
+/// The resolution is checked with the feature `imagesize` only. Without that feature every resolution is accepted.
+///
+/// ```
+/// use lark_proto::values::ImageRules;
+/// use lark_proto::Image;
+///
+/// let gif = Image::new(&b"GIF89a\xd1\x07\x01\0\0\0\0;"[..])?; // 2001 x 1 pixels
+/// gif.check(&ImageRules::CELL)?;
+/// # #[cfg(feature = "imagesize")] {
+/// let error = gif.check(&ImageRules::MESSAGE).unwrap_err();
+/// assert_eq!(error.to_string(), "the image has too many pixels: 2000 x 2000 at most, this GIF has 2001 x 1");
+/// # }
+/// let small = ImageRules::CELL.with_max_bytes(10);
+/// assert!(gif.check(&small).is_err());
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ImageRules {
+    /// `None`: every format, those included that this crate does not know.
+    formats: Option<&'static [ImageFormat]>,
+    max_bytes: MaxBytes,
+    max_pixels: (u32, u32),
+    max_gif_pixels: (u32, u32),
+}
+
+/// The most bytes that an image may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum MaxBytes {
+    Fixed(u64),
+    /// A default of this crate, in place of which [`Image::with_max_bytes`] sets another one.
+    Default(u64),
+}
+
+const UNLIMITED: (u32, u32) = (u32::MAX, u32::MAX);
+
+impl ImageRules {
+    /// An image of any format, size and resolution, from which the caller's own rules are made.
+    pub const ANY: Self = Self {
+        formats: None,
+        max_bytes: MaxBytes::Fixed(u64::MAX),
+        max_pixels: UNLIMITED,
+        max_gif_pixels: UNLIMITED,
+    };
+
+    /// An image for messages: JPEG, PNG, WEBP, GIF, BMP, ICO, TIFF or HEIC of 10 MiB at most; a GIF of 2000 x 2000
+    /// pixels at most, any other image of 12000 x 12000.
+    ///
+    /// Document: <https://open.feishu.cn/document/server-docs/im-v1/image/create>. Lark's edition of it does not list
+    /// HEIC. The document of the older upload, [`PutImage`], names the size only.
+    pub const MESSAGE: Self = Self {
+        formats: Some(&[Jpeg, Png, Webp, Gif, Bmp, Ico, Tiff, Heic]),
+        max_bytes: MaxBytes::Fixed(PutImage::MAX_BYTES),
+        max_pixels: (12_000, 12_000),
+        max_gif_pixels: (2_000, 2_000),
+    };
+
+    /// An image as an avatar: as for [messages](Self::MESSAGE), but of 4096 x 4096 pixels at most, and 2000 x 2000 for
+    /// a GIF.
+    ///
+    /// The document does not say which of the two limits a GIF as an avatar has; this crate takes the lower one.
+    pub const AVATAR: Self = Self::MESSAGE.with_max_pixels(4_096, 4_096);
+
+    /// An image in a spreadsheet's cell: PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP or HEIC. The vendor documents neither a
+    /// resolution nor a size, so every resolution is accepted, and the size is that of [`WriteSheetImage`]:
+    /// [`DEFAULT_MAX_BYTES`](WriteSheetImage::DEFAULT_MAX_BYTES) or the image's own
+    /// [`with_max_bytes`](Image::with_max_bytes).
+    ///
+    /// Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>. Its newer edition does not
+    /// list WEBP.
+    pub const CELL: Self = Self {
+        formats: Some(&[Png, Jpeg, Gif, Bmp, Tiff, Bpg, Webp, Heic]),
+        max_bytes: MaxBytes::Default(WriteSheetImage::DEFAULT_MAX_BYTES),
+        ..Self::ANY
+    };
+
+    /// Accepts these formats only, such as PNG and JPEG.
+    #[must_use]
+    pub const fn with_formats(mut self, formats: &'static [ImageFormat]) -> Self {
+        self.formats = Some(formats);
+        self
+    }
+
+    /// Lowers the most bytes that an image may have. A lower limit that is there already stays, but
+    /// [`Image::with_max_bytes`] has no effect any more.
+    #[must_use]
+    pub const fn with_max_bytes(mut self, max_bytes: u64) -> Self {
+        let (MaxBytes::Fixed(limit) | MaxBytes::Default(limit)) = self.max_bytes;
+        self.max_bytes = MaxBytes::Fixed(if max_bytes < limit { max_bytes } else { limit });
+        self
+    }
+
+    /// Lowers the width and the height that an image may have, for all formats. A lower limit that is there already
+    /// stays, such as that of a GIF for messages.
+    #[must_use]
+    pub const fn with_max_pixels(mut self, width: u32, height: u32) -> Self {
+        self.max_pixels = lower(self.max_pixels, (width, height));
+        self.max_gif_pixels = lower(self.max_gif_pixels, (width, height));
+        self
+    }
+}
+
+const fn lower(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
+    (if a.0 < b.0 { a.0 } else { b.0 }, if a.1 < b.1 { a.1 } else { b.1 })
+}
+
+impl Image {
+    /// Checks this image before it is sent: its format, its size and, with the feature `imagesize`, its resolution,
+    /// which the header of the file names. The pixels are not decoded, an orientation in Exif data is not applied, and
+    /// the padding of a HEIC file counts.
+    ///
+    /// If the rules limit the resolution and it cannot be read, the image is refused: its header is damaged, or of a
+    /// variant that the crate imagesize does not know. The resolution of a BPG file, and of a format that this crate
+    /// does not know, is not checked.
+    ///
+    /// # Errors
+    /// [`InvalidKind::UnknownImageFormat`], [`InvalidKind::FormatNotAccepted`], [`InvalidKind::ImageTooLarge`],
+    /// [`InvalidKind::TooManyPixels`], [`InvalidKind::UnreadableResolution`].
+    pub fn check(&self, rules: &ImageRules) -> Result<(), Invalid> {
+        if let Some(formats) = rules.formats {
+            let format = self.format().ok_or_else(|| image::unknown_format(self.bytes()))?;
+            if !formats.contains(&format) {
+                return Err(Invalid::new(InvalidKind::FormatNotAccepted, format.name()));
+            }
+        }
+        let limit = match rules.max_bytes {
+            MaxBytes::Fixed(limit) => limit,
+            MaxBytes::Default(limit) => self.max_bytes().unwrap_or(limit),
+        };
+        self.is_at_most(limit)?;
+        #[cfg(feature = "imagesize")]
+        if let Some(format) = self.format() {
+            resolution::check(format, self.bytes(), rules)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "imagesize")]
+mod resolution {
+    use super::{Bmp, Bpg, Gif, ImageFormat, ImageRules, Invalid, InvalidKind, UNLIMITED};
+
+    pub(super) fn check(
+        format: ImageFormat,
+        bytes: &[u8],
+        rules: &ImageRules,
+    ) -> Result<(), Invalid> {
+        let max = if format == Gif { rules.max_gif_pixels } else { rules.max_pixels };
+        if max == UNLIMITED || format == Bpg {
+            return Ok(());
+        }
+        let Some((width, height)) = read(format, bytes) else {
+            return Err(Invalid::new(InvalidKind::UnreadableResolution, format.name()));
+        };
+        if width > max.0 || height > max.1 {
+            let name = format.name();
+            let part = format!("{} x {} at most, this {name} has {width} x {height}", max.0, max.1);
+            return Err(Invalid::new(InvalidKind::TooManyPixels, part));
+        }
+        Ok(())
+    }
+
+    /// Width and height. An image without pixels has none.
+    fn read(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
+        let (width, height) = if format == Bmp {
+            bitmap(bytes)?
+        } else {
+            let size = imagesize::blob_size(bytes).ok()?;
+            (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
+        };
+        (width > 0 && height > 0).then_some((width, height))
+    }
+
+    /// The sides of a Windows bitmap. imagesize knows neither the header of 12 bytes, which has sides of 16 bits, nor
+    /// the negative height of an image that is stored from top to bottom.
+    fn bitmap(bytes: &[u8]) -> Option<(u32, u32)> {
+        let [a, b, c, d, e, f, g, h] = *bytes.get(18..)?.first_chunk::<8>()?;
+        Some(if bytes.get(14) == Some(&12) {
+            (u16::from_le_bytes([a, b]).into(), u16::from_le_bytes([c, d]).into())
+        } else {
+            let sides = [[a, b, c, d], [e, f, g, h]];
+            sides.map(|side| i32::from_le_bytes(side).unsigned_abs()).into()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn short(side: u32) -> u16 {
+        side.try_into().unwrap()
+    }
+
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &sides, b"\x08\x06\0\0\0"].concat()
+    }
+
+    fn gif(width: u16, height: u16) -> Vec<u8> {
+        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
+        [&b"GIF89a"[..], &sides, b"\0\0\0;"].concat()
+    }
+
+    /// A JPEG with a JFIF header and an embedded preview in Exif data, whose sides do not count.
+    fn jpeg(width: u16, height: u16) -> Vec<u8> {
+        let sides = [height.to_be_bytes(), width.to_be_bytes()].concat();
+        let start = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
+        let exif = b"\xff\xe1\0\x15Exif\0\0\xff\xd8\xff\xc0\0\x0b\x08\0\x01\0\x01\xff\xd9";
+        [&start[..], exif, b"\xff\xc2\0\x11\x08", &sides, b"\x03\x01\x22\0"].concat()
+    }
+
+    fn webp(chunk: &[u8]) -> Vec<u8> {
+        [&b"RIFF\x24\0\0\0WEBP"[..], chunk, &[0; 8]].concat()
+    }
+
+    fn webp_lossy(width: u16, height: u16) -> Vec<u8> {
+        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
+        webp(&[&b"VP8 \x18\0\0\0\x30\x01\0\x9d\x01\x2a"[..], &sides].concat())
+    }
+
+    fn webp_lossless(width: u32, height: u32) -> Vec<u8> {
+        let sides = (width - 1) | (height - 1) << 14;
+        webp(&[&b"VP8L\x0d\0\0\0\x2f"[..], &sides.to_le_bytes()].concat())
+    }
+
+    fn webp_extended(width: u32, height: u32) -> Vec<u8> {
+        let [width, height] = [width - 1, height - 1].map(u32::to_le_bytes);
+        webp(&[&b"VP8X\x0a\0\0\0\x10\0\0\0"[..], &width[..3], &height[..3]].concat())
+    }
+
+    fn bmp(width: i32, height: i32) -> Vec<u8> {
+        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
+        [&b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..], &sides, b"\x01\0\x18\0"].concat()
+    }
+
+    fn old_bmp(width: u16, height: u16) -> Vec<u8> {
+        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
+        [&b"BM\x1e\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0"[..], &sides, b"\x01\0\x18\0"].concat()
+    }
+
+    /// One directory: width as SHORT and height as LONG, as both occur.
+    fn tiff(big: bool, width: u16, height: u32) -> Vec<u8> {
+        let u16 = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+        let u32 = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+        let mut file = if big { b"MM".to_vec() } else { b"II".to_vec() };
+        file.extend([&u16(42)[..], &u32(8), &u16(2)].concat());
+        file.extend([&u16(256)[..], &u16(3), &u32(1), &u16(width), &[0, 0]].concat());
+        file.extend([&u16(257)[..], &u16(4), &u32(1), &u32(height), &u32(0)].concat());
+        file
+    }
+
+    fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(8 + content.len()).unwrap();
+        [&len.to_be_bytes()[..], name, content].concat()
+    }
+
+    /// The sides of a preview come before those of the image itself.
+    fn heic(width: u32, height: u32) -> Vec<u8> {
+        let sides = |width: u32, height: u32| {
+            boxed(b"ispe", &[[0; 4], width.to_be_bytes(), height.to_be_bytes()].concat())
+        };
+        let properties = boxed(b"ipco", &[sides(1, 1), sides(width, height)].concat());
+        let meta = [&[0; 4], &boxed(b"iprp", &properties)[..]].concat();
+        [boxed(b"ftyp", b"heic\0\0\0\0mif1heic"), boxed(b"meta", &meta)].concat()
+    }
+
+    fn ico(side: u8) -> Vec<u8> {
+        [&b"\0\0\x01\0\x01\0"[..], &[side, side], &[0; 14]].concat()
+    }
+
+    fn check(bytes: impl Into<bytes::Bytes>, rules: &ImageRules) -> Result<(), Invalid> {
+        Image::any_format(bytes, "bin").unwrap().check(rules)
+    }
+
+    #[cfg(feature = "imagesize")]
+    #[test]
+    fn the_resolution_of_every_format_has_the_limits_of_the_document() {
+        type Side = fn(u32) -> Vec<u8>;
+        let formats: [(&str, Side); 20] = [
+            ("PNG", |side| png(side, 1)),
+            ("PNG", |side| png(1, side)),
+            ("JPEG", |side| jpeg(short(side), 1)),
+            ("JPEG", |side| jpeg(1, short(side))),
+            ("WEBP", |side| webp_lossy(short(side), 1)),
+            ("WEBP", |side| webp_lossy(1, short(side))),
+            ("WEBP", |side| webp_lossless(side, 1)),
+            ("WEBP", |side| webp_lossless(1, side)),
+            ("WEBP", |side| webp_extended(side, 1)),
+            ("WEBP", |side| webp_extended(1, side)),
+            ("BMP", |side| bmp(side.try_into().unwrap(), -1)),
+            ("BMP", |side| bmp(1, side.try_into().unwrap())),
+            ("BMP", |side| bmp(1, -i32::try_from(side).unwrap())),
+            ("BMP", |side| old_bmp(short(side), 1)),
+            ("BMP", |side| old_bmp(1, short(side))),
+            ("TIFF", |side| tiff(false, short(side), 1)),
+            ("TIFF", |side| tiff(true, 1, side)),
+            ("HEIC", |side| heic(side, 1)),
+            ("HEIC", |side| heic(1, side)),
+            ("GIF", |side| gif(short(side), 1)),
+        ];
+        for (at, (name, file)) in formats.into_iter().enumerate() {
+            let (message, avatar) = if name == "GIF" { (2_000, 2_000) } else { (12_000, 4_096) };
+            for (rules, max) in [(ImageRules::MESSAGE, message), (ImageRules::AVATAR, avatar)] {
+                assert_eq!(check(file(max), &rules), Ok(()), "{at}: {name}");
+                let error = check(file(max + 1), &rules).unwrap_err();
+                assert_eq!(error.kind(), InvalidKind::TooManyPixels, "{at}: {name}");
+                let text = error.to_string();
+                let limit = format!("pixels: {max} x {max} at most, this {name} has ");
+                assert!(text.contains(&limit) && text.contains(&(max + 1).to_string()), "{text}");
+            }
+            assert_eq!(check(file(12_001), &ImageRules::CELL), Ok(()), "{at}: {name}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_image_has_the_formats_of_its_document() {
+        use InvalidKind::{FormatNotAccepted, UnknownImageFormat};
+        let bpg = || b"BPG\xfb\0\0\0\0\0\0\0\0".to_vec();
+        let svg = || b"<?xml version='1.0'?>\n<svg width='1' height='1'/>".to_vec();
+        let avif = || boxed(b"ftyp", b"avif\0\0\0\0mif1avif");
+        for (file, message, cell, any) in [
+            (png(1, 1), Ok(()), Ok(()), Ok(())),
+            (jpeg(1, 1), Ok(()), Ok(()), Ok(())),
+            (gif(1, 1), Ok(()), Ok(()), Ok(())),
+            (bmp(1, 1), Ok(()), Ok(()), Ok(())),
+            (tiff(true, 1, 1), Ok(()), Ok(()), Ok(())),
+            (webp_lossless(1, 1), Ok(()), Ok(()), Ok(())),
+            (heic(1, 1), Ok(()), Ok(()), Ok(())),
+            (ico(1), Ok(()), Err(FormatNotAccepted), Ok(())),
+            (bpg(), Err(FormatNotAccepted), Ok(()), Ok(())),
+            (svg(), Err(FormatNotAccepted), Err(FormatNotAccepted), Ok(())),
+            (avif(), Err(FormatNotAccepted), Err(FormatNotAccepted), Ok(())),
+            (b"<html>".to_vec(), Err(UnknownImageFormat), Err(UnknownImageFormat), Ok(())),
+        ] {
+            let kind = |rules| check(file.clone(), &rules).map_err(|error| error.kind());
+            let shown = file.escape_ascii();
+            assert_eq!(kind(ImageRules::MESSAGE), message, "{shown}");
+            assert_eq!(kind(ImageRules::AVATAR), message, "{shown}");
+            assert_eq!(kind(ImageRules::CELL), cell, "{shown}");
+            assert_eq!(kind(ImageRules::ANY.with_max_pixels(1, 1)), any, "{shown}");
+        }
+        let text = |file: Vec<u8>| check(file, &ImageRules::MESSAGE).unwrap_err().to_string();
+        assert_eq!(text(bpg()), "BPG is not accepted: convert the image to PNG or JPEG");
+        assert_eq!(text(svg()), "SVG is not accepted: convert the image to PNG or JPEG");
+        assert_eq!(text(avif()), "AVIF is not accepted: convert the image to PNG or JPEG");
+    }
+
+    #[test]
+    fn each_kind_of_image_has_the_size_of_its_endpoint() {
+        let mut file = png(1, 1);
+        file.resize(21 << 20, 0);
+        let file = bytes::Bytes::from(file);
+        let image = |len: u64| Image::new(file.slice(..usize::try_from(len).unwrap())).unwrap();
+        let (message, cell) = (PutImage::MAX_BYTES, WriteSheetImage::DEFAULT_MAX_BYTES);
+        let lower = ImageRules::CELL.with_max_bytes(100);
+        for (image, rules, accepted) in [
+            (image(message), ImageRules::MESSAGE, true),
+            (image(message + 1), ImageRules::MESSAGE, false),
+            (image(message + 1).with_max_bytes(cell), ImageRules::MESSAGE, false),
+            (image(message), ImageRules::AVATAR, true),
+            (image(message + 1), ImageRules::AVATAR, false),
+            (image(cell), ImageRules::CELL, true),
+            (image(cell + 1), ImageRules::CELL, false),
+            (image(cell + 1).with_max_bytes(cell + 1), ImageRules::CELL, true),
+            (image(100).with_max_bytes(99), ImageRules::CELL, false),
+            (image(100), lower, true),
+            (image(101), lower, false),
+            (image(101).with_max_bytes(101), lower, false),
+            (image(message + 1), ImageRules::MESSAGE.with_max_bytes(u64::MAX), false),
+            (image(cell + 1), ImageRules::ANY, true),
+        ] {
+            let found = image.check(&rules).map_err(|error| error.kind());
+            let expected = if accepted { Ok(()) } else { Err(InvalidKind::ImageTooLarge) };
+            assert_eq!(found, expected, "{image:?} {rules:?}");
+        }
+    }
+
+    #[cfg(feature = "imagesize")]
+    #[test]
+    fn rules_of_the_callers_own_only_lower_a_limit() {
+        let few = &[Png, Gif];
+        let banner = ImageRules::MESSAGE.with_formats(few).with_max_pixels(3_000, 100);
+        for (file, rules, expected) in [
+            (png(3_000, 100), banner, Ok(())),
+            (png(3_001, 100), banner, Err(InvalidKind::TooManyPixels)),
+            (png(3_000, 101), banner, Err(InvalidKind::TooManyPixels)),
+            (gif(2_000, 100), banner, Ok(())),
+            (gif(2_001, 100), banner, Err(InvalidKind::TooManyPixels)),
+            (gif(2_000, 101), banner, Err(InvalidKind::TooManyPixels)),
+            (jpeg(1, 1), banner, Err(InvalidKind::FormatNotAccepted)),
+            (
+                png(12_001, 1),
+                ImageRules::MESSAGE.with_max_pixels(20_000, 20_000),
+                Err(InvalidKind::TooManyPixels),
+            ),
+            (ico(0), ImageRules::ANY.with_max_pixels(256, 256), Ok(())),
+            (ico(0), ImageRules::ANY.with_max_pixels(255, 255), Err(InvalidKind::TooManyPixels)),
+        ] {
+            let found = check(file.clone(), &rules).map_err(|error| error.kind());
+            assert_eq!(found, expected, "{} {rules:?}", file.escape_ascii());
+        }
+    }
+
+    #[cfg(feature = "imagesize")]
+    #[test]
+    fn a_resolution_that_cannot_be_read_is_refused_where_it_has_a_limit() {
+        let first = |file: Vec<u8>, len: usize| file[..len].to_vec();
+        for file in [
+            first(png(1, 1), 20),
+            first(gif(1, 1), 8),
+            first(jpeg(1, 1), 24),
+            first(webp_lossy(1, 1), 26),
+            first(bmp(1, 1), 25),
+            first(tiff(false, 1, 1), 20),
+            first(heic(1, 1), 60),
+            first(ico(1), 6),
+            png(0, 1),
+            gif(1, 0),
+            bmp(1, 0),
+        ] {
+            let shown = file.escape_ascii().to_string();
+            let error = check(file.clone(), &ImageRules::MESSAGE).unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::UnreadableResolution, "{shown}");
+            if Image::new(file.clone()).unwrap().format() != Some(Ico) {
+                assert_eq!(check(file, &ImageRules::CELL), Ok(()), "{shown}");
+            }
+        }
+        let error = check(first(png(1, 1), 20), &ImageRules::AVATAR).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the resolution of the PNG file cannot be read: write the file again as PNG or JPEG"
+        );
+    }
+
+    #[cfg(feature = "imagesize")]
+    #[test]
+    fn no_header_makes_the_check_panic() {
+        let files = [
+            png(9, 9),
+            gif(9, 9),
+            jpeg(9, 9),
+            webp_lossy(9, 9),
+            webp_lossless(9, 9),
+            webp_extended(9, 9),
+            bmp(9, 9),
+            old_bmp(9, 9),
+            tiff(false, 9, 9),
+            tiff(true, 9, 9),
+            heic(9, 9),
+            ico(9),
+        ];
+        for file in files {
+            for at in 0..file.len() {
+                for byte in [0, 1, 2, 7, 8, 0x7f, 0x80, 0xff] {
+                    let mut damaged = file.clone();
+                    damaged[at] = byte;
+                    let _ = check(damaged, &ImageRules::MESSAGE);
+                }
+                let _ = check([&file[..at], &[0xff; 64]].concat(), &ImageRules::MESSAGE);
+                if at > 0 {
+                    let _ = check(file[..at].to_vec(), &ImageRules::MESSAGE);
+                }
+            }
+        }
+    }
+}
