@@ -11,8 +11,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use lark_proto::body::{Boundary, ImageEncoding};
 use lark_proto::endpoints::{
-    AppTicketEvent, GetAppToken, GetStoreTenantToken, GetTenantToken, Path, ReplyImage,
-    ResendAppTicket, SendImage, WithLogId,
+    AppTicketEvent, Download, DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken,
+    GetTenantToken, Path, ReplyImage, ResendAppTicket, SendImage, WithLogId,
 };
 use lark_proto::error::{Advice, InvalidKind};
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
@@ -21,13 +21,13 @@ use lark_proto::network::Proxy;
 use lark_proto::session::{Call, Session, Step};
 use lark_proto::token::{AppToken, Authorizes, NoToken};
 use lark_proto::values::{
-    AppId, AppSecret, AppTicket, FileName, ImageFormat, MessageId, MessageUuid, Receiver, SheetId,
-    SpreadsheetToken, TenantKey,
+    AppId, AppSecret, AppTicket, FileName, FileToken, ImageFormat, MessageId, MessageUuid,
+    Receiver, SheetId, SpreadsheetToken, TenantKey,
 };
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{
-    App, Endpoint, EndpointExt, Image, ImageKey, Invalid, PutImage, SheetCell, Site,
-    SpreadsheetLink, TenantToken, UserToken, WriteSheetImage,
+    App, CreateImage, Endpoint, EndpointExt, Error, Image, ImageKey, Invalid, PutImage, SheetCell,
+    Site, SpreadsheetLink, TenantToken, UserToken, WriteSheetImage,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -74,6 +74,9 @@ pub fn reply(mut data: &[u8]) {
     decode::<WriteSheetImage>(&response);
     decode::<SendImage>(&response);
     decode::<WithLogId<'_, WriteSheetImage>>(&response);
+    decode::<CreateImage>(&response);
+    download::<GetImage>(&response);
+    download::<DownloadMedia>(&response);
     quoted(response);
 }
 
@@ -109,6 +112,26 @@ fn decode<E: Endpoint>(response: &Response<Bytes>) {
         }
         return;
     };
+    failed(&error);
+}
+
+/// A download: the body as it is, with a name that is no path, or an error.
+fn download<E: Endpoint<Output = Download>>(response: &Response<Bytes>) {
+    let file = match E::decode(response.clone()) {
+        Ok(file) => file,
+        Err(error) => return failed(&error),
+    };
+    assert!(file.bytes == response.body() && !file.bytes.is_empty());
+    let json: Option<Value> = serde_json::from_slice(response.body()).ok();
+    assert!(json.is_none_or(|json| json["code"].as_i64().is_none()), "an envelope is no file");
+    if let Some(name) = &file.file_name {
+        assert!((1..=255).contains(&name.len()) && !name.starts_with('.'), "{name:?}");
+        assert!(!name.contains(['/', '\\', ':']) && !name.contains(char::is_control), "{name:?}");
+    }
+    assert!(file.content_type.is_none_or(|text| !text.contains(char::is_control)));
+}
+
+fn failed(error: &Error) {
     let text = error.to_string();
     assert!(!text.contains(char::is_control), "control characters in {text:?}");
     // The longest are 32 violations of each kind, with up to three texts of 1 KiB each.
@@ -128,6 +151,8 @@ pub fn values(data: &[u8]) {
     prints_itself::<MessageId>(text);
     prints_itself::<MessageUuid>(text);
     prints_itself::<Receiver>(text);
+    prints_itself::<FileToken>(text);
+    prints_itself::<ImageKey>(text);
     prints_itself::<SpreadsheetToken>(text);
     prints_itself::<SpreadsheetLink>(text);
     if let Ok(link) = text.parse::<SpreadsheetLink>() {
@@ -142,7 +167,10 @@ pub fn values(data: &[u8]) {
     }
     if let Ok(key) = text.parse::<ImageKey>() {
         assert_eq!(key.as_str(), text);
+        assert_eq!(GetImage::new(key).path().check(), Ok(()), "{text:?}");
     }
+    let media = DownloadMedia::new("boxcn".parse().unwrap()).with_extra(text);
+    assert!(media.is_err() || media.is_ok_and(|media| media.path().check().is_ok()), "{text:?}");
     if let Ok(site) = Site::insecure(text) {
         let uri: Uri = site.as_str().parse().unwrap();
         let port = uri.port_u16().unwrap_or(if site.is_https() { 443 } else { 80 });
@@ -227,6 +255,9 @@ fn requests(text: &str) {
     request(&ResendAppTicket::new(id.clone(), secret.clone()), &site, &NoToken);
     request(&GetTenantToken::new(id, secret), &site, &NoToken);
     messages(text, &site, &user);
+    if let Ok(key) = text.parse::<ImageKey>() {
+        request(&GetImage::new(key), &site, &tenant);
+    }
     for image in ["GIF89a", "\u{0}\u{0}\u{1}\u{0}\u{1}\u{0}", "?"] {
         let image = Image::any_format(image, "bin").unwrap();
         request(&PutImage::avatar(image.clone()).unwrap(), &site, &tenant);
@@ -276,7 +307,8 @@ fn request<E: Endpoint>(
     let lines = head.split(|byte| *byte == b'\n').count();
     // The request line, `Host`, the headers, the empty line and what follows it.
     assert_eq!(lines, request.headers().len() + 4);
-    assert!(wire::curl(&request, "-", Secrets::default()).ends_with("--data-binary '@-'\n"));
+    let curl = wire::curl(&request, "-", Secrets::default());
+    assert_eq!(curl.ends_with("--data-binary '@-'\n"), !request.body().is_empty());
     reads_back(request.clone());
     let stored = wire::http1(request.clone(), Secrets::Shown);
     assert_same(&wire::parse(&stored, site).unwrap(), &request);
@@ -436,6 +468,7 @@ pub fn fake(data: &[u8]) {
         decode::<WriteSheetImage>(&one);
         decode::<SendImage>(&one);
         decode::<GetTenantToken>(&one);
+        download::<GetImage>(&one);
     }
 }
 

@@ -59,7 +59,9 @@ pub mod token;
 pub mod values;
 pub mod wire;
 
-pub use endpoints::{Endpoint, EndpointExt, PutImage, ReplyImage, SendImage, WriteSheetImage};
+pub use endpoints::{
+    CreateImage, Endpoint, EndpointExt, PutImage, ReplyImage, SendImage, WriteSheetImage,
+};
 pub use error::{CallError, Error, Invalid};
 pub use session::Limits;
 pub use site::Site;

@@ -82,7 +82,7 @@ impl Path {
         if value.is_empty() {
             return self.refuse(format!("`{name}` is empty"));
         }
-        if let Some(dots) = value.split(['/', '\\']).find(|part| is_dots(part)) {
+        if let Some(dots) = dots_in(value) {
             let verb = if dots == value { "is" } else { "has a part" };
             return self.refuse(format!("`{name}` {verb} `{dots}`"));
         }
@@ -158,6 +158,16 @@ impl fmt::Display for Path {
         f.write_str(path)?;
         f.write_str(query)
     }
+}
+
+/// The dot segment that makes `value` invalid.
+fn dots_in(value: &str) -> Option<&str> {
+    value.split(['/', '\\']).find(|part| is_dots(part))
+}
+
+/// Whether [`Path::segment`] refuses `value` for a dot segment.
+pub(crate) fn has_dots(value: &str) -> bool {
+    dots_in(value).is_some()
 }
 
 /// Whether `segment` is a dot segment of RFC 3986. Parsers of URLs remove such a segment, also if it is

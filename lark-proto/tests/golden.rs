@@ -7,13 +7,16 @@ use std::path::Path;
 
 use bytes::Bytes;
 use lark_proto::body::ImageEncoding;
-use lark_proto::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
+use lark_proto::endpoints::{
+    DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken, GetTenantToken, ResendAppTicket,
+};
 use lark_proto::token::{AppToken, NoToken};
 use lark_proto::values::{
     AppId, AppSecret, AppTicket, ImageKey, MessageId, MessageUuid, Receiver, TenantKey,
 };
 use lark_proto::{
-    EndpointExt, Image, PutImage, ReplyImage, SendImage, Site, TenantToken, WriteSheetImage, wire,
+    CreateImage, EndpointExt, Image, PutImage, ReplyImage, SendImage, Site, TenantToken,
+    WriteSheetImage, wire,
 };
 
 /// The body of the vendor's cURL sample for `values_image`.
@@ -65,6 +68,26 @@ fn put_image() {
     let request = |put: PutImage| put.request(&Site::LARK, &token());
     check("put-image-message.http", request(PutImage::message(sample_image()).unwrap()));
     check("put-image-avatar.http", request(PutImage::avatar(sample_image()).unwrap()));
+}
+
+#[test]
+fn create_image() {
+    let create = CreateImage::message(sample_image()).unwrap();
+    check("create-image.http", create.request(&Site::LARK, &token()));
+}
+
+/// The key and the token of the vendor's pages.
+#[test]
+fn downloads() {
+    let key = "img_8d5181ca-0aed-40f0-b0d1-b1452132afbg".parse().unwrap();
+    check("get-image.http", GetImage::new(key).request(&Site::LARK, &token()));
+
+    let media = DownloadMedia::new("UeZNbAxAIojSuRxarT1ccsabcef".parse().unwrap());
+    check("download-media.http", media.request(&Site::LARK, &token()));
+    let extra = r#"{"bitablePerm":{"tableId":"tblO6OeNZxfabcef","attachments":{"fld32zZi5I":{"rec0BuOHq":["boxbcsQNT0JsmrztOnX530abcef"]}}}}"#;
+    let media = DownloadMedia::new("boxbcsQNT0JsmrztOnX530abcef".parse().unwrap());
+    let media = media.with_extra(extra).unwrap();
+    check("download-media-extra.http", media.request(&Site::LARK, &token()));
 }
 
 #[test]

@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::{Buf, Bytes};
 use http::HeaderValue;
 use lark_proto::body::{Body, Boundary, ImageEncoding, Multipart};
-use lark_proto::endpoints::{Payload, Raw};
+use lark_proto::endpoints::{DownloadMedia, GetImage, Payload, Raw};
 use lark_proto::fake::{FakeLark, ImageKind, TokenKind};
 use lark_proto::values::{FileName, MessageUuid, Receiver};
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{
-    EndpointExt, Image, ImageKey, PutImage, ReplyImage, SendImage, Site, TenantToken, UserToken,
-    WriteSheetImage,
+    CreateImage, EndpointExt, Image, ImageKey, PutImage, ReplyImage, SendImage, Site, TenantToken,
+    UserToken, WriteSheetImage,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -146,6 +146,24 @@ proptest! {
     }
 
     #[test]
+    fn an_upload_is_downloaded_again(bytes in content()) {
+        let image = Image::any_format(bytes.clone(), "bin").unwrap();
+        let create = CreateImage::message(image).unwrap().request(&Site::LARK, &token());
+        let content_type = create.headers()["content-type"].to_str().unwrap().to_owned();
+        let parts = parts_by_multer(&content_type, create.body().clone());
+        let names: Vec<_> = parts.iter().map(|(name, ..)| name.as_str()).collect();
+        prop_assert_eq!(names, ["image_type", "image"]);
+        prop_assert_eq!((&parts[0].2[..], &parts[1].2[..]), (&b"message"[..], &bytes[..]));
+
+        let mut fake = fake();
+        let key = CreateImage::decode(fake.handle(NOW, create)).unwrap();
+        let get = GetImage::new(key).request(&Site::LARK, &token());
+        let download = GetImage::decode(fake.handle(NOW, get)).unwrap();
+        prop_assert_eq!(&download.bytes[..], &bytes[..]);
+        prop_assert_eq!(download.file_name.as_ref(), parts[1].1.as_ref());
+    }
+
+    #[test]
     fn a_cell(
         bytes in content(),
         name in "[^/\\\\]{1,30}",
@@ -187,6 +205,12 @@ proptest! {
         prop_assert_eq!(written.range.as_deref(), Some(range.as_str()));
         let cell = fake.cell(&written.spreadsheet_token, &range).unwrap();
         prop_assert_eq!((&cell.bytes[..], &cell.name), (&bytes[..], &json_name));
+
+        let file = DownloadMedia::new(cell.file_token.parse().unwrap());
+        let get = file.request(&Site::FEISHU, &UserToken::new("t-1").unwrap());
+        let download = DownloadMedia::decode(fake.handle(NOW, get)).unwrap();
+        prop_assert_eq!(&download.bytes[..], &bytes[..]);
+        prop_assert!(download.file_name.is_none_or(|name| !name.contains(['/', '\\', ':', '"'])));
     }
 
     #[test]

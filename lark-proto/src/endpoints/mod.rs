@@ -6,6 +6,10 @@
 // constructor, `impl Endpoint`, and tests from the vendor's own example.
 mod app_ticket;
 mod app_token;
+mod create_image;
+mod download;
+mod download_media;
+mod get_image;
 mod get_wiki_node;
 mod message;
 mod put_image;
@@ -15,6 +19,7 @@ mod reply_image;
 mod send_image;
 mod store_tenant_token;
 mod tenant_token;
+mod upload;
 mod write_sheet_image;
 
 use std::borrow::Cow;
@@ -29,6 +34,10 @@ pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use app_token::GetAppToken;
+pub use create_image::CreateImage;
+pub use download::Download;
+pub use download_media::DownloadMedia;
+pub use get_image::GetImage;
 pub use get_wiki_node::{GetWikiNode, WikiNode};
 pub use message::MessageSent;
 pub use put_image::PutImage;

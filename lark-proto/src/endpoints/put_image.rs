@@ -1,15 +1,19 @@
-//! Upload an image and get its key.
+//! Upload an image and get its key, by the older endpoint.
 
 use http::Method;
 
-use crate::body::{Boundary, Multipart};
+use super::upload::Upload;
+use crate::body::Boundary;
 use crate::endpoint::{Endpoint, Payload, Resend};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
 use crate::token::TenantOnly;
-use crate::values::{FileName, Image, ImageKey};
+use crate::values::{Image, ImageKey};
 
 /// Uploads an image for messages or as an avatar; the result is its [`ImageKey`].
+///
+/// The successor of this endpoint is [`CreateImage`](crate::CreateImage), which has the same form and keys of its own.
+/// Prefer it, unless the deployment is too old for it.
 ///
 /// * Route: `POST /open-apis/image/v4/put/`, with the trailing slash, as documented.
 /// * Token: tenant access token only. The app's bot must be enabled.
@@ -40,21 +44,18 @@ use crate::values::{FileName, Image, ImageKey};
 #[doc(alias = "upload")]
 #[doc(alias = "image/v4/put")]
 #[doc(alias = "image_key")]
-pub struct PutImage {
-    form: Multipart,
-    boundary: Boundary,
-}
+pub struct PutImage(Upload);
 
 impl PutImage {
     /// The most bytes that an image may have.
-    pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
+    pub const MAX_BYTES: u64 = Upload::MAX_BYTES;
 
     /// An image for messages.
     ///
     /// # Errors
     /// [`InvalidKind::ImageTooLarge`](crate::error::InvalidKind::ImageTooLarge).
     pub fn message(image: Image) -> Result<Self, Invalid> {
-        Self::new("message", image)
+        Upload::message(image).map(Self)
     }
 
     /// An image as an avatar. It cannot be sent in a message.
@@ -62,20 +63,7 @@ impl PutImage {
     /// # Errors
     /// [`InvalidKind::ImageTooLarge`](crate::error::InvalidKind::ImageTooLarge).
     pub fn avatar(image: Image) -> Result<Self, Invalid> {
-        Self::new("avatar", image)
-    }
-
-    fn new(image_type: &'static str, image: Image) -> Result<Self, Invalid> {
-        let image = image.at_most(Self::MAX_BYTES)?;
-        let name = FileName::default_for(&image);
-        let media_type = image.media_type();
-        let form = Multipart::new().text("image_type", image_type).file(
-            "image",
-            name.as_str(),
-            media_type,
-            image.bytes().clone(),
-        );
-        Ok(Self { boundary: form.free_boundary(), form })
+        Upload::avatar(image).map(Self)
     }
 
     /// The same upload with a boundary of the caller's.
@@ -83,8 +71,7 @@ impl PutImage {
     /// # Errors
     /// [`InvalidKind::BoundaryInPart`](crate::error::InvalidKind::BoundaryInPart).
     pub fn with_boundary(self, boundary: &Boundary) -> Result<Self, Invalid> {
-        self.form.check(boundary)?;
-        Ok(Self { boundary: boundary.clone(), ..self })
+        self.0.with_boundary(boundary).map(Self)
     }
 }
 
@@ -101,7 +88,7 @@ impl Endpoint for PutImage {
     }
 
     fn payload(&self) -> Option<Payload> {
-        Some(self.form.encode(&self.boundary))
+        Some(self.0.payload())
     }
 
     /// A second upload stores the image under another key; the first key is unused.
@@ -110,11 +97,7 @@ impl Endpoint for PutImage {
     }
 
     fn read(reply: &Reply) -> Result<ImageKey, Error> {
-        #[derive(serde::Deserialize)]
-        struct Data {
-            image_key: ImageKey,
-        }
-        Ok(reply.data::<Data>()?.image_key)
+        Upload::read(reply)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 use super::advice::{self, Advice};
-use super::code::{CREDENTIALS, Class, Code};
+use super::code::{CREDENTIALS, Class, Code, FILE_ACCESS};
 use super::scopes::link_for;
 use crate::site::Site;
 use crate::text::Secrets;
@@ -89,9 +89,21 @@ impl Error {
         match &mut self {
             Self::Api(error) => error.make_grant_link(site, app),
             Self::Unreadable(reply) => {
-                if reply.hint.is_some() {
+                if reply.hint.as_ref().is_some_and(|hint| hint.ends_with(NO_ROUTE)) {
                     reply.hint = Some(format!("{site} {NO_ROUTE}"));
                 }
+            }
+        }
+        self
+    }
+
+    /// The error of a reply that had to be a file. If it has no body, its status alone tells what is wrong.
+    pub(crate) fn of_file(mut self) -> Self {
+        if let Self::Unreadable(reply) = &mut self {
+            if let Some(hint) = file_hint(reply.status).filter(|_| reply.excerpt.trim().is_empty())
+            {
+                reply.hint = Some(hint.to_owned());
+                reply.is_about_file = true;
             }
         }
         self
@@ -336,6 +348,21 @@ pub struct Unreadable {
     /// latter counts from the reply's `Date`.
     pub retry_after: Option<Duration>,
     hint: Option<String>,
+    /// The status is about the file that was asked for.
+    pub(crate) is_about_file: bool,
+}
+
+/// The hint for a download that was refused without a word.
+fn file_hint(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        400 => Some(
+            "the service does not say why: the key or token may be of something else, \
+             or the file needs `extra`, as in a base with advanced permissions",
+        ),
+        403 => Some(FILE_ACCESS),
+        404 => Some("there is no such file: it was deleted, or its key or token is wrong"),
+        _ => None,
+    }
 }
 
 /// The hint for a reply with a text of a gateway in place of an error of the service.
@@ -369,6 +396,7 @@ impl Unreadable {
             log_id,
             retry_after: advice::after(headers),
             hint: is_no_route.then(|| format!("the site {NO_ROUTE}")),
+            is_about_file: false,
         }
     }
 }

@@ -99,8 +99,14 @@ macro_rules! codes {
 pub(super) const CREDENTIALS: &str = "check the app id, the app secret and the site: \
     an app of Feishu is not known at Lark, nor the other way round";
 const NO_BOT: &str = "turn on the bot in the app's settings and publish a version of the app";
+pub(super) const FILE_ACCESS: &str = "give the app, or the user, the right to download in the document \
+    (in the document: ... > More > Add document app; and its setting of who may copy, print and download)";
+const DRIVE_FILE: &str =
+    "no file has this token: read the cell again, since a new image in it has a new token";
 const OWN_IMAGE: &str = "only the app that uploaded an image can send or fetch it, and an avatar not at all: \
     upload it again with this app, for messages";
+const TENANT_STORAGE: &str =
+    "the organisation stores its files by itself, and an administrator of it has to mend that";
 const SHEET_ID: &str = "name the sheet by its id, which follows `?sheet=` in the address bar: \
     the title on its tab is not the id";
 const DOCUMENT_ACCESS: &str = "scopes are not enough: give the app the right to edit the document \
@@ -200,13 +206,15 @@ codes! {
     META_WRITING_STOPPED = 232096, Busy;
     /// A parameter is wrong; also what an image part without a file name gets.
     IM_INVALID_PARAM = 234001, Request,
-        "the image needs a file name with its extension, and the kind `message` or `avatar`";
+        "an upload needs a file name with its extension, and the kind `message` or `avatar`; a download needs the key of an image for messages";
     /// Not authorized; HTTP 401.
     IM_UNAUTHORIZED = 234002, Permission;
     /// The image was deleted.
-    IM_IMAGE_DELETED = 234005, NotFound;
+    IM_IMAGE_DELETED = 234005, NotFound,
+        "upload the image again: it gets another key";
     /// The file is too large.
-    IM_TOO_LARGE = 234006, Limit;
+    IM_TOO_LARGE = 234006, Limit,
+        "an image has at most 10 MB: shrink it, or save it as JPEG";
     /// The app's bot is not enabled.
     IM_NO_BOT = 234007, App, NO_BOT;
     /// Another app uploaded it.
@@ -219,6 +227,10 @@ codes! {
     /// The image has too many pixels.
     IM_RESOLUTION = 234039, Limit,
         "shrink the picture: 12,000 by 12,000 pixels at most, a GIF 2,000 by 2,000, an avatar 4,096 by 4,096";
+    /// The key with which the organisation's data is encrypted was deleted.
+    IM_TENANT_KEY_DELETED = 234041, Permission, TENANT_STORAGE;
+    /// The organisation's own storage failed.
+    IM_TENANT_STORAGE = 234042, Permission, TENANT_STORAGE;
 
     // Messages.
     /// A card names an image that the app cannot use.
@@ -295,6 +307,26 @@ codes! {
     MESSAGE_NOT_FOUND = 231003, NotFound;
     /// The group was dissolved.
     CHAT_DISSOLVED = 232009, NotFound;
+
+    // Files of documents (drive/v1), with HTTP 200 or the status that the line names.
+    /// An internal failure; HTTP 200 or 500.
+    DRIVE_FAILED = 1061001, Busy;
+    /// A parameter is wrong; HTTP 400.
+    DRIVE_PARAM = 1061002, Request,
+        "the token may be of something else than a file, or the file needs `extra`, as in a base with advanced permissions";
+    /// No file has this token; HTTP 404.
+    DRIVE_NOT_FOUND = 1061003, NotFound, DRIVE_FILE;
+    /// The app or the user may not download; HTTP 403.
+    DRIVE_FORBIDDEN = 1061004, Permission, FILE_ACCESS;
+    /// Not authorized; HTTP 401.
+    DRIVE_UNAUTHORIZED = 1061005, Permission;
+    /// The service timed out.
+    DRIVE_TIMEOUT = 1061006, Busy;
+    /// The file was deleted; HTTP 404.
+    DRIVE_DELETED = 1061007, NotFound, DRIVE_FILE;
+    /// The app lacks a scope; HTTP 403.
+    DRIVE_SCOPE_MISSING = 1061073, Permission,
+        "add the scope `sheets:spreadsheet:readonly`, `drive:drive:readonly` or `docs:document.media:download` to the app and publish a version of it";
 
     // sheets v2.
     /// The body is not JSON.
@@ -470,11 +502,23 @@ mod tests {
 230111 | Request | MESSAGE_SELF_DESTRUCTS | -
 231003 | NotFound | MESSAGE_NOT_FOUND | -
 232009 | NotFound | CHAT_DISSOLVED | -
-234001 | Request | IM_INVALID_PARAM | file name; extension
+234001 | Request | IM_INVALID_PARAM | file name; extension; download; key
+234005 | NotFound | IM_IMAGE_DELETED | again
+234006 | Limit | IM_TOO_LARGE | 10 MB
 234007 | App | IM_NO_BOT | bot; publish a version
 234008 | Permission | IM_FOREIGN | uploaded
 234011 | Request | IM_FORMAT | PNG or JPEG
 234039 | Limit | IM_RESOLUTION | 12,000; 2,000; 4,096
+234041 | Permission | IM_TENANT_KEY_DELETED | administrator
+234042 | Permission | IM_TENANT_STORAGE | administrator
+1061001 | Busy | DRIVE_FAILED | -
+1061002 | Request | DRIVE_PARAM | `extra`
+1061003 | NotFound | DRIVE_NOT_FOUND | token; read the cell again
+1061004 | Permission | DRIVE_FORBIDDEN | right to download; Add document app
+1061005 | Permission | DRIVE_UNAUTHORIZED | -
+1061006 | Busy | DRIVE_TIMEOUT | -
+1061007 | NotFound | DRIVE_DELETED | token; read the cell again
+1061073 | Permission | DRIVE_SCOPE_MISSING | scope; publish a version
 ";
 
     #[test]
@@ -514,7 +558,7 @@ mod tests {
         let retried = "600 1500 1642 1663 2200 5000 10101 10105 10200 10500 45500 55001 65001 90203 \
             90217 90228 90235 90242 91201 95001 95003 95005 95010 95011 95203 95204 95205 95206 \
             95207 95208 95209 96001 96002 96402 96403 105001 11232 11233 11247 18121 1000004 \
-            1000005 99991400 230020 230049 232096 131001 131009 1061045 1310217 1310235 1310242 \
+            1000005 99991400 230020 230049 232096 131001 131009 1061001 1061006 1061045 1310217 1310235 1310242 \
             1315201 1315203 1315210 20050 20072 20008";
         let listed: Vec<i64> = retried.split_whitespace().map(|n| n.parse().unwrap()).collect();
         let busy = [90217, 90228, 90235, 90242, 1310217, 1310235, 1310242];

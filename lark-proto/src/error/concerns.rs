@@ -59,6 +59,10 @@ impl Error {
                 Class::Unknown => by_status(error.status),
                 _ => of_code(error.code),
             },
+            Self::Unreadable(reply) if reply.is_about_file => match reply.status.as_u16() {
+                403 => Concerns::Spreadsheet,
+                _ => Concerns::Request,
+            },
             Self::Unreadable(reply) => match reply.status.as_u16() {
                 404 | 405 | 410 => Concerns::Everything,
                 _ => by_status(reply.status),
@@ -83,7 +87,8 @@ fn of_code(code: Code) -> Concerns {
         | Code::WIKI_NODE_NOT_FOUND
         | Code::WIKI_FORBIDDEN
         | Code::CROSS_TENANT
-        | Code::CROSS_BRAND => return Concerns::Spreadsheet,
+        | Code::CROSS_BRAND
+        | Code::DRIVE_FORBIDDEN => return Concerns::Spreadsheet,
         // The image, the cell or the message of one request.
         Code::IMAGE_FOREIGN
         | Code::IM_FOREIGN
@@ -208,6 +213,19 @@ mod tests {
             (400, r#"{"code":230101}"#, Everything),
             (400, r#"{"code":231003}"#, Request),
             (400, r#"{"code":232009}"#, Receiver),
+            (400, r#"{"code":234001}"#, Request),
+            (400, r#"{"code":234005}"#, Request),
+            (400, r#"{"code":234006}"#, Request),
+            (400, r#"{"code":234007}"#, Everything),
+            (400, r#"{"code":234008}"#, Request),
+            (400, r#"{"code":234039}"#, Request),
+            (400, r#"{"code":234041}"#, Everything),
+            (400, r#"{"code":234042}"#, Everything),
+            (200, r#"{"code":1061001}"#, Request),
+            (404, r#"{"code":1061003}"#, Request),
+            (403, r#"{"code":1061004}"#, Spreadsheet),
+            (404, r#"{"code":1061007}"#, Request),
+            (403, r#"{"code":1061073}"#, Everything),
             (400, r#"{"code":99991400}"#, Everything),
             (429, r#"{"code":99991403}"#, Everything),
             (400, r#"{"code":99991663}"#, Everything),
@@ -230,6 +248,23 @@ mod tests {
             let mut response = http::Response::new(body.to_owned().into());
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             let error = Reply::new(response).ok().unwrap_err();
+            assert_eq!(concerns(CallErrorKind::Lark(error)), expected, "{status} {body}");
+        }
+    }
+    #[test]
+    fn a_download_refused_without_a_body_concerns_its_file_or_document() {
+        for (status, body, expected) in [
+            (400, "", Request),
+            (403, "", Spreadsheet),
+            (404, "", Request),
+            (404, "404 page not found", Everything),
+            (403, "<html>", Everything),
+            (200, "<html>", Request),
+            (429, "", Everything),
+        ] {
+            let mut response = http::Response::new(body.into());
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let error = Reply::new(response).binary().unwrap_err();
             assert_eq!(concerns(CallErrorKind::Lark(error)), expected, "{status} {body}");
         }
     }

@@ -101,10 +101,12 @@ kinds! {
     NoVisibleSheet: "no sheet is named, and the spreadsheet has no visible one";
     NoCellNamed: "`{}` names no cell, such as `H7`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
-    BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters";
     BadReceiver: "`{}` is not the id of a receiver that is taken here: a group's begins with `oc_`, an open id with `ou_`, a union id with `on_`; a user id is written as `user_id:` and the id";
     BadMessageId: "`{}` is not a message's id, which begins with `om_`";
     BadMessageUuid: "`{}` is not a message's uuid: 1 to 50 characters, none of them a control character, without space at either end";
+    BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters, without a path's `.` or `..`";
+    BadFileToken: "`{}` is not the token of a file: 1 to 128 letters, digits, `-` or `_`";
+    BadExtra: "`{}` is not a JSON object of at most 4096 bytes, as `extra` has to be";
     BadToken: "the access token is not 1 to 4096 visible ASCII characters without `Bearer`: {}";
     BadAppId: "`{}` is not an app id: 1 to 128 visible ASCII characters";
     BadAppSecret: "the app secret is not 1 to 256 visible ASCII characters: {}";

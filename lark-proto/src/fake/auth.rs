@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::FakeLark;
 use super::reply::Refusal;
 
 /// Whose token it is.
@@ -40,6 +41,8 @@ const OVERLAP: Duration = Duration::from_secs(1800);
 pub(super) struct Tokens {
     known: BTreeMap<String, (TokenKind, SystemTime)>,
     current: BTreeMap<Holder, String>,
+    /// The app of each token that was handed out.
+    apps: BTreeMap<String, &'static str>,
     issued: u64,
 }
 
@@ -75,9 +78,19 @@ impl Tokens {
             let token = format!("{start}{:016x}", self.issued);
             let expires = now.checked_add(LIFE).unwrap_or(now);
             self.add(kind, &token, expires);
+            let app = match holder {
+                Holder::CustomApp => FakeLark::APP_ID,
+                Holder::StoreApp | Holder::Tenant(_) => FakeLark::STORE_APP_ID,
+            };
+            self.apps.insert(token.clone(), app);
             self.current.insert(holder, token.clone());
             (token, expires.duration_since(now).unwrap_or_default().as_secs())
         })
+    }
+
+    /// The app whose token the request has; `None` for a token that a test added.
+    pub(super) fn app(&self, headers: &HeaderMap) -> Option<&'static str> {
+        self.apps.get(bearer(headers)?).copied()
     }
 
     /// Judges an app access token, which comes in the body.

@@ -18,6 +18,7 @@
 mod apps;
 mod auth;
 mod breaks;
+mod download;
 mod fault;
 mod header;
 pub mod http1;
@@ -59,7 +60,8 @@ use self::sheet::Spreadsheet;
 ///
 /// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
 /// [`finish`](Self::finish) where they may overlap in time. A test reads back what they wrote with
-/// [`image`](Self::image) and [`cell`](Self::cell). All apps and tenants share the same images and spreadsheets.
+/// [`image`](Self::image) and [`cell`](Self::cell). All apps and tenants share the same spreadsheets; an image is
+/// downloaded by the app that uploaded it.
 #[derive(Clone, Debug)]
 pub struct FakeLark {
     apps: Apps,
@@ -166,11 +168,12 @@ impl FakeLark {
         self.messages.add_chat(id);
     }
 
-    /// Adds an image as if it had been uploaded, and returns its key.
+    /// Adds an image as if it had been uploaded, by any app, and returns its key.
     pub fn add_image(&mut self, kind: ImageKind, bytes: impl Into<Bytes>) -> String {
         let (key, _) = upload::key(Route::ImV1Images, self.images.len());
         let file_name = "image.png".to_owned();
-        let image = StoredImage { kind, bytes: bytes.into(), file_name, content_type: None };
+        let (bytes, content_type, app_id) = (bytes.into(), None, None);
+        let image = StoredImage { kind, bytes, file_name, content_type, app_id };
         self.images.insert(key.clone(), image);
         key
     }
@@ -383,6 +386,11 @@ impl FakeLark {
         body: &[u8],
     ) -> Result<Answer, Refusal> {
         let document = match target.route {
+            Route::ImV1Image => {
+                let app = self.tokens.app(headers);
+                return download::image(&self.images, target.value(0), app);
+            }
+            Route::MediaDownload => return download::media(&self.spreadsheets, target),
             Route::TenantAccessToken
             | Route::AppAccessToken
             | Route::StoreTenantAccessToken
@@ -390,7 +398,8 @@ impl FakeLark {
                 self.apps.perform(now, &mut self.tokens, target.route, headers, body)?
             }
             Route::ImageV4Put | Route::ImV1Images => {
-                let image = upload::read(target.route, headers, body)?;
+                let app_id = self.tokens.app(headers);
+                let image = upload::read(target.route, headers, body, app_id)?;
                 let (key, msg) = upload::key(target.route, self.images.len());
                 let reply = json!({"code": 0, "data": {"image_key": &key}, "msg": msg});
                 self.images.insert(key, image);
@@ -401,12 +410,13 @@ impl FakeLark {
                 let token = target.value(0);
                 self.spreadsheet(token)?.write(token, write)?
             }
-            Route::Messages => {
-                let id_type = target.query("receive_id_type");
-                self.messages.send(now, id_type, (headers, body), &self.images)?
-            }
-            Route::MessageReply => {
-                self.messages.reply(now, target.value(0), (headers, body), &self.images)?
+            Route::Messages | Route::MessageReply => {
+                let app = self.tokens.app(headers);
+                let request = messages::Request { now, headers, body, images: &self.images, app };
+                match target.route {
+                    Route::MessageReply => self.messages.reply(target.value(0), &request)?,
+                    _ => self.messages.send(target.query("receive_id_type"), &request)?,
+                }
             }
             _ => return Err(Refusal::with_400(99991999, "not yet")),
         };

@@ -62,6 +62,8 @@ impl Reply {
             Ok(Answer::File { bytes, content_type, name }) => {
                 let mut response = Response::new(bytes);
                 insert(&mut response, CONTENT_TYPE.as_str(), &content_type);
+                // The name as it is, in UTF-8: the official client for Python fails without `filename`.
+                let name = name.replace('\\', r"\\").replace('"', "\\\"");
                 let disposition = format!("attachment; filename=\"{name}\"");
                 insert(&mut response, CONTENT_DISPOSITION.as_str(), &disposition);
                 insert(&mut response, "x-tt-logid", log_id);

@@ -126,7 +126,7 @@ impl Route {
 
     /// It takes tenant access tokens only.
     pub(super) fn is_tenant_only(self) -> bool {
-        matches!(self, Self::ImageV4Put)
+        matches!(self, Self::ImageV4Put | Self::ImV1Image)
     }
 
     /// It changes a spreadsheet, which takes one change at a time.

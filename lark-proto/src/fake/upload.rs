@@ -29,6 +29,8 @@ pub struct StoredImage {
     pub file_name: String,
     /// The `Content-Type` of its part; foreign clients that send none were accepted.
     pub content_type: Option<String>,
+    /// The app that uploaded it, where its token is one that the fake has handed out.
+    pub app_id: Option<&'static str>,
 }
 
 /// The documented 10 MB, read generously.
@@ -46,7 +48,12 @@ const V4: Codes = Codes { absent: 11214, empty: 11214, large: 18033, malformed: 
 const IM: Codes = Codes { absent: 234001, empty: 234010, large: 234006, malformed: 234001 };
 
 /// Reads the form of an upload.
-pub(super) fn read(route: Route, headers: &HeaderMap, body: &[u8]) -> Result<StoredImage, Refusal> {
+pub(super) fn read(
+    route: Route,
+    headers: &HeaderMap,
+    body: &[u8],
+    app_id: Option<&'static str>,
+) -> Result<StoredImage, Refusal> {
     let codes = if route == Route::ImageV4Put { V4 } else { IM };
     let malformed = |error: String| Refusal::with_400(codes.malformed, error);
 
@@ -80,6 +87,7 @@ pub(super) fn read(route: Route, headers: &HeaderMap, body: &[u8]) -> Result<Sto
         bytes: Bytes::copy_from_slice(image.content),
         file_name: file_name.clone(),
         content_type: image.content_type.clone(),
+        app_id,
     })
 }
 

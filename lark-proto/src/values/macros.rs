@@ -194,8 +194,8 @@ mod tests {
     use crate::site::Site;
     use crate::token::{AppToken, TenantToken, UserToken};
     use crate::values::{
-        AppId, AppSecret, AppTicket, ImageKey, MessageId, MessageUuid, Receiver, SheetCell,
-        SheetId, SpreadsheetLink, SpreadsheetToken, TenantKey,
+        AppId, AppSecret, AppTicket, FileToken, ImageKey, MessageId, MessageUuid, Receiver,
+        SheetCell, SheetId, SpreadsheetLink, SpreadsheetToken, TenantKey,
     };
 
     /// A text that is a value, a text whose value comes after it, and a text that is refused.
@@ -241,6 +241,7 @@ mod tests {
         is_uniform(MessageId::new, MessageId::as_str, ["om_a", "om_b", "oc_a"]);
         is_uniform(MessageUuid::new, MessageUuid::as_str, ["order 1", "图", ""]);
         is_uniform(Receiver::new, Receiver::as_str, [" oc_a", "user_id:a", "a"]);
+        is_uniform(FileToken::new, FileToken::as_str, ["boxcnA", "boxcnB", "a/b"]);
         is_uniform(SheetId::new, SheetId::as_str, ["Q7PlXT", "giDk9k", "Sheet 1"]);
         is_uniform(SheetCell::new, SheetCell::as_str, ["a！h9", "a!H10", "a!A1:B2"]);
         is_uniform(

@@ -14,7 +14,7 @@ mod spreadsheet;
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};
-pub use key::ImageKey;
+pub use key::{FileToken, ImageKey};
 pub(crate) use link::Address;
 pub use link::SpreadsheetLink;
 pub use message::{MessageId, MessageUuid, Receiver};

@@ -22,6 +22,8 @@ pub struct FileName(String);
 
 /// The most bytes of a name, as in most file systems.
 const MAX_BYTES: usize = 255;
+/// The longest extension that a name keeps when it is cut, in bytes.
+const LONGEST_EXTENSION: usize = 16;
 
 impl FileName {
     /// The name `name` for `image`, with the right extension. White space around it is dropped.
@@ -87,14 +89,7 @@ impl FileName {
     /// ```
     #[must_use]
     pub fn lossy(text: &str, image: &Image) -> Self {
-        let last = text.rsplit(['/', '\\']).find(|part| !part.trim().is_empty());
-        let replaced = |c: char| match c {
-            '\u{2028}' | '\u{2029}' => Some(' '),
-            c if c.is_control() => Some(' '),
-            c if misleads(c) => None,
-            c => Some(c),
-        };
-        let name: String = last.unwrap_or_default().chars().filter_map(replaced).collect();
+        let name = last_part(text);
         let (stem, extension) = split(name.trim(), image);
         let stem = stem.trim_start_matches(|c: char| {
             c.is_whitespace() || is_joiner(c) || is_variation_selector(c)
@@ -105,6 +100,26 @@ impl FileName {
             return Self::default_for(image);
         }
         Self(format!("{stem}.{extension}"))
+    }
+
+    /// A name of at most 255 bytes under which a file can be stored on any system, from the name that a server gives
+    /// it: the last part of a path, without the characters that no name may have, with `_` for those that Windows does
+    /// not allow, and without dots and spaces around it. `None` if nothing is left, or a device of Windows.
+    pub(crate) fn storable(text: &str) -> Option<String> {
+        let is_edge = |c: char| c == '.' || c.is_whitespace() || is_joiner(c);
+        let name = last_part(text).replace([':', '*', '?', '"', '<', '>', '|'], "_");
+        let name = name.trim_start_matches(|c| is_edge(c) || is_variation_selector(c));
+        let name = name.trim_end_matches(is_edge);
+        if name.is_empty() || is_device(name) {
+            return None;
+        }
+        if name.len() <= MAX_BYTES {
+            return Some(name.to_owned());
+        }
+        let dot = name.rfind('.').filter(|dot| name.len() - dot <= 1 + LONGEST_EXTENSION);
+        let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+        let stem = cut(stem, MAX_BYTES.saturating_sub(extension.len())).trim_end_matches(is_edge);
+        if stem.is_empty() || is_device(stem) { None } else { Some(format!("{stem}{extension}")) }
     }
 
     /// `image` with the image's extension, such as `image.png`.
@@ -120,6 +135,18 @@ impl FileName {
 }
 
 shown_traits!(FileName);
+
+/// The last part of a path, with spaces for control characters, and without the other characters that no name may have.
+fn last_part(text: &str) -> String {
+    let last = text.rsplit(['/', '\\']).find(|part| !part.trim().is_empty());
+    let replaced = |c: char| match c {
+        '\u{2028}' | '\u{2029}' => Some(' '),
+        c if c.is_control() => Some(' '),
+        c if misleads(c) => None,
+        c => Some(c),
+    };
+    last.unwrap_or_default().chars().filter_map(replaced).collect()
+}
 
 /// The name without its extension, and the right extension: the name's own if it fits the image's format.
 fn split<'a>(name: &'a str, image: &'a Image) -> (&'a str, &'a str) {
@@ -322,6 +349,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_storable_name_is_no_path_no_device_and_not_hidden() {
+        for (text, name) in [
+            ("image.png", Some("image.png")),
+            ("图 1.png", Some("图 1.png")),
+            ("../../etc/passwd", Some("passwd")),
+            ("C:\\x\\a.png", Some("a.png")),
+            ("C:a.png", Some("C_a.png")),
+            ("a*?\"<>|b.png", Some("a______b.png")),
+            (".bashrc", Some("bashrc")),
+            (" \u{fe0f}.a. ", Some("a")),
+            ("a\r\nb\u{202e}.png", Some("a  b.png")),
+            ("..", None),
+            ("a/..", None),
+            ("/", None),
+            ("", None),
+            ("nul.png", None),
+            (&format!("{}.jpeg", "图".repeat(100)), Some(&format!("{}.jpeg", "图".repeat(83)))),
+            (&format!("a.{}", "b".repeat(300)), Some(&format!("a.{}", "b".repeat(253)))),
+        ] {
+            assert_eq!(FileName::storable(text).as_deref(), name, "{text:?}");
+        }
+    }
+
     /// Texts of characters that have a meaning in a name, and of any characters.
     fn texts() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
@@ -340,6 +391,14 @@ mod tests {
                 let lossy = FileName::lossy(&text, &image);
                 prop_assert_eq!(FileName::new(lossy.as_str(), &image), Ok(lossy.clone()));
                 prop_assert_eq!(FileName::lossy(lossy.as_str(), &image), lossy);
+            }
+        }
+
+        #[test]
+        fn a_storable_name_is_not_changed(text in texts()) {
+            if let Some(name) = FileName::storable(&text) {
+                prop_assert!((1..=MAX_BYTES).contains(&name.len()) && !name.contains(is_refused));
+                prop_assert_eq!(FileName::storable(&name), Some(name));
             }
         }
 

@@ -8,16 +8,16 @@ use http::{Method, Response, StatusCode};
 
 use super::{Expected, Scenario, Target, Trouble};
 use crate::body::Multipart;
-use crate::endpoints::{PutImage, Raw, SendImage, WriteSheetImage};
+use crate::endpoints::{GetImage, PutImage, Raw, SendImage, WriteSheetImage};
 use crate::error::{Code, Invalid, Outcome};
 use crate::fake::Route::{
-    AppAccessToken as AppToken, ImV1Images as Once, ImageV4Put as Put, Messages as Message,
-    ResendAppTicket as Resend, StoreTenantAccessToken as InTenant, TenantAccessToken as Token,
-    ValuesImage as Cell,
+    AppAccessToken as AppToken, ImV1Image as Download, ImV1Images as Once, ImageV4Put as Put,
+    Messages as Message, ResendAppTicket as Resend, StoreTenantAccessToken as InTenant,
+    TenantAccessToken as Token, ValuesImage as Cell,
 };
-use crate::fake::{Break, FakeLark, Fault, ImageKind, Route, TokenKind};
+use crate::fake::{Break, FakeLark, Fault, ImageKind, Route, StoredImage, TokenKind};
 use crate::session::Limits;
-use crate::values::{App, AppTicket, Image, ImageKey, MessageUuid, Receiver, TenantKey};
+use crate::values::{App, AppTicket, Image, MessageUuid, Receiver, TenantKey};
 
 /// The backoff after a first failure, in milliseconds: jitter takes off up to a half.
 const BACKOFF: RangeInclusive<u64> = 250..=500;
@@ -43,6 +43,7 @@ pub fn all() -> Result<Vec<Scenario>, Invalid> {
         busy_documents()?,
         replies()?,
         connections()?,
+        downloads()?,
         unsafe_calls()?,
         store_app()?,
         messages()?,
@@ -367,6 +368,46 @@ fn connections() -> Result<Vec<Scenario>, Invalid> {
     ])
 }
 
+fn downloads() -> Result<Vec<Scenario>, Invalid> {
+    let once = [(Token, 1), (Download, 1)];
+    let twice = [(Token, 1), (Download, 2)];
+    Ok(vec![
+        get("ok, a download above 1 MiB", &[b'.'; LONG])?
+            .by(|lark| store(lark, &[b'.'; LONG]))
+            .takes(&once),
+        get("a download whose reply is cut short", &[b'.'; LONG])?
+            .by(|lark| {
+                store(lark, &[b'.'; LONG]);
+                lark.break_next_on(Download, Break::CutReply);
+            })
+            .takes(&twice)
+            .lasts(BACKOFF),
+        get("a download refused as 200", b"..")?
+            .by(|lark| {
+                store(lark, b"..");
+                lark.fail_next_on(Download, code(200, 234008));
+            })
+            .takes(&once)
+            .fails(refused(Download, 234008)),
+        get("a download refused without a body", b"..")?
+            .by(|lark| {
+                store(lark, b"..");
+                let mut empty = Response::default();
+                *empty.status_mut() = StatusCode::FORBIDDEN;
+                lark.fail_next_on(Download, Fault::Reply(empty));
+            })
+            .takes(&once)
+            .fails(failed(Outcome::Refused, Download, unreadable(403))),
+        get("a page of the edge as 200 in place of a download", b"..")?
+            .by(|lark| {
+                store(lark, b"..");
+                lark.fail_next_on(Download, page(200));
+            })
+            .takes(&once)
+            .fails(failed(Outcome::Unknown, Download, unreadable(200))),
+    ])
+}
+
 /// A refusal that shows that nothing was done is followed by a second send, and nothing else is.
 fn unsafe_calls() -> Result<Vec<Scenario>, Invalid> {
     let single = [(Token, 1), (Once, 1)];
@@ -504,19 +545,15 @@ fn once(name: &'static str) -> Result<Scenario, Invalid> {
     Scenario::new(name, Target::Unsafe(upload), image)
 }
 
-/// The image of the messages.
-const IMAGE: &[u8] = b"GIF89a..";
-
-/// Adds the image of the messages.
+/// Stores the image of the messages.
 fn upload(lark: &mut FakeLark) {
-    lark.add_image(ImageKind::Message, IMAGE);
+    store(lark, b"..");
 }
 
 fn send(name: &'static str) -> Result<Scenario, Invalid> {
-    // A fake gives the same key to its first image.
-    let key = ImageKey::new(&FakeLark::new().add_image(ImageKind::Message, IMAGE))?;
-    let send = SendImage::new(Receiver::chat(FakeLark::CHAT)?, key, MessageUuid::new(name)?);
-    Scenario::new(name, Target::SendImage(send), Image::new(IMAGE)?)
+    let chat = Receiver::chat(FakeLark::CHAT)?;
+    let send = SendImage::new(chat, KEY.parse()?, MessageUuid::new(name)?);
+    Scenario::new(name, Target::SendImage(send), Image::new(&b"GIF89a.."[..])?)
 }
 
 fn write(name: &'static str) -> Result<Scenario, Invalid> {
@@ -528,6 +565,27 @@ fn write_of(name: &'static str, pixels: &[u8]) -> Result<Scenario, Invalid> {
     let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
     Scenario::new(name, Target::WriteSheetImage(write), image)
+}
+
+/// The key of the image that is downloaded.
+const KEY: &str = "img_v3_02k1_scenario";
+/// More than the default limit of a reply.
+const LONG: usize = (1 << 20) + 1;
+
+fn get(name: &'static str, pixels: &[u8]) -> Result<Scenario, Invalid> {
+    let image = Image::new([b"GIF89a", pixels].concat())?;
+    Scenario::new(name, Target::GetImage(GetImage::new(KEY.parse()?)), image)
+}
+
+fn store(lark: &mut FakeLark, pixels: &[u8]) {
+    let image = StoredImage {
+        kind: ImageKind::Message,
+        bytes: [b"GIF89a", pixels].concat().into(),
+        file_name: "image.gif".to_owned(),
+        content_type: None,
+        app_id: None,
+    };
+    lark.images.insert(KEY.to_owned(), image);
 }
 
 impl Scenario {

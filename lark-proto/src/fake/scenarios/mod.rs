@@ -87,13 +87,13 @@ use serde::de::IgnoredAny;
 
 use super::{FakeLark, Route};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::{PutImage, Raw, SendImage, WriteSheetImage};
+use crate::endpoints::{GetImage, PutImage, Raw, SendImage, WriteSheetImage};
 use crate::error::{CallError, CallErrorKind, Code, Error, InvalidKind, Outcome, WaitFor};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::session::Limits;
 use crate::token::TenantOnly;
-use crate::values::{App, AppTicket, Image, TenantKey};
+use crate::values::{App, AppTicket, Image, ImageFormat, TenantKey};
 
 pub use list::all;
 pub use run::{Next, Run};
@@ -142,6 +142,8 @@ pub enum Target {
     WriteSheetImage(WriteSheetImage),
     /// A message, which may be sent again because it has a uuid.
     SendImage(SendImage),
+    /// A download, which may be sent again and has a limit of its own for the reply.
+    GetImage(GetImage),
     /// An upload that must not be sent again once it may have been carried out.
     Unsafe(Raw<IgnoredAny>),
 }
@@ -242,7 +244,7 @@ impl Scenario {
     fn is_stored(&self, lark: &FakeLark) -> bool {
         let image = self.image.bytes();
         match &self.call {
-            Target::PutImage(_) | Target::Unsafe(_) => {
+            Target::PutImage(_) | Target::GetImage(_) | Target::Unsafe(_) => {
                 lark.images().any(|(_, stored)| stored.bytes == image)
             }
             Target::WriteSheetImage(_) => {
@@ -276,6 +278,7 @@ macro_rules! ask {
             Target::PutImage(call) => Endpoint::$property(call),
             Target::WriteSheetImage(call) => Endpoint::$property(call),
             Target::SendImage(call) => Endpoint::$property(call),
+            Target::GetImage(call) => Endpoint::$property(call),
             Target::Unsafe(call) => Endpoint::$property(call),
         }
     };
@@ -321,8 +324,11 @@ impl Endpoint for Target {
         ask!(self, reply_limit)
     }
 
-    /// Accepts any success whose reply has `data`.
+    /// Accepts a picture, and any success whose reply has `data`.
     fn read(reply: &Reply) -> Result<(), Error> {
+        if ImageFormat::sniff(reply.body()).is_some() {
+            return GetImage::read(reply).map(drop);
+        }
         reply.data::<IgnoredAny>().map(drop)
     }
 }

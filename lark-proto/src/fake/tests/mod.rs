@@ -1,6 +1,7 @@
 //! The fake from outside: requests in, replies and stored state out.
 
 mod connection;
+mod downloads;
 mod faults;
 mod messages;
 
@@ -143,6 +144,7 @@ fn the_happy_path() {
         bytes: Bytes::from_static(b"12"),
         file_name: "a.png".to_owned(),
         content_type: None,
+        app_id: Some(FakeLark::APP_ID),
     };
     assert_eq!((fake.image(v4), fake.image(im)), (Some(&image), Some(&image)));
     assert_eq!(fake.images().count(), 2);

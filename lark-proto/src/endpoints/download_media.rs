@@ -1,0 +1,157 @@
+//! Download a file of a document, such as a cell's image.
+
+use http::Method;
+
+use super::Download;
+use crate::endpoint::{Endpoint, Quota, REPLY_LIMIT};
+use crate::error::{Error, Invalid, InvalidKind};
+use crate::path::Path;
+use crate::reply::Reply;
+use crate::token::TenantOrUser;
+use crate::values::FileToken;
+
+/// Downloads a file that is stored in a document, such as the image in a spreadsheet's cell.
+///
+/// * Route: `GET /open-apis/drive/v1/medias/:file_token/download`.
+/// * Token: tenant or user access token, with one of the scopes `sheets:spreadsheet:readonly`, `drive:drive:readonly`,
+///   `docs:document.media:download`, `sheets:spreadsheet`, `drive:drive`, `docs:doc:readonly`, `docs:doc`,
+///   `bitable:app:readonly` and `bitable:app`. The app, or the user, must also have the right to download in the
+///   document.
+/// * Limits: the document names none for the size. 20 MiB are read here, which is the default limit of
+///   [`WriteSheetImage`](crate::WriteSheetImage), unless [`with_max_bytes`](Self::with_max_bytes) says otherwise.
+///   5 requests a second, 10,000 a day; the limit of the day is not kept here.
+/// * Document: <https://open.larksuite.com/document/server-docs/docs/drive-v1/media/download>.
+///
+/// # Errors
+/// The document names none but HTTP statuses: 400 for a wrong `extra`, 403 without the right to download, 404 for a
+/// token that is unknown or of a file that was deleted. Replies of these statuses without a body were seen.
+/// [`Code::DRIVE_PARAM`](crate::error::Code::DRIVE_PARAM),
+/// [`Code::DRIVE_NOT_FOUND`](crate::error::Code::DRIVE_NOT_FOUND),
+/// [`Code::DRIVE_FORBIDDEN`](crate::error::Code::DRIVE_FORBIDDEN),
+/// [`Code::DRIVE_DELETED`](crate::error::Code::DRIVE_DELETED). See [`Reply::binary`] for what is a file.
+///
+/// ```
+/// use lark_proto::{EndpointExt, Site, UserToken};
+/// use lark_proto::endpoints::DownloadMedia;
+///
+/// let get = DownloadMedia::new("boxcnabc".parse()?);
+/// let request = get.request(&Site::LARK, &UserToken::new("u-7f1b")?);
+/// assert_eq!(request.uri(), "https://open.larksuite.com/open-apis/drive/v1/medias/boxcnabc/download");
+///
+/// let reply = http::Response::builder()
+///     .header("content-disposition", "attachment; filename=\"photo.gif\"")
+///     .body("GIF89a..".into())?;
+/// assert_eq!(DownloadMedia::decode(reply)?.file_name.as_deref(), Some("photo.gif"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "drive/v1/medias")]
+#[doc(alias = "file_token")]
+#[doc(alias = "embed-image")]
+pub struct DownloadMedia {
+    file: FileToken,
+    extra: Option<String>,
+    max_bytes: u64,
+}
+
+impl DownloadMedia {
+    /// The most bytes of a file that are read unless [`with_max_bytes`](Self::with_max_bytes) says otherwise: 20 MiB.
+    pub const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
+
+    /// The longest `extra`, in bytes.
+    const MAX_EXTRA: usize = 4096;
+
+    /// The file of this token.
+    #[must_use]
+    pub fn new(file: FileToken) -> Self {
+        Self { file, extra: None, max_bytes: Self::DEFAULT_MAX_BYTES }
+    }
+
+    /// The JSON object of at most 4,096 bytes that the service asks for in documents with special permissions, such as
+    /// a base with advanced permissions: `{"bitablePerm":{"tableId":"tbl..","attachments":{..}}}`. It is sent as it is.
+    /// A cell's image needs none.
+    ///
+    /// # Errors
+    /// [`InvalidKind::BadExtra`].
+    pub fn with_extra(mut self, json: &str) -> Result<Self, Invalid> {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok();
+        if json.len() > Self::MAX_EXTRA || !json.trim_ascii_start().starts_with('{') || !is_json {
+            return Err(Invalid::new(InvalidKind::BadExtra, json));
+        }
+        self.extra = Some(json.to_owned());
+        Ok(self)
+    }
+
+    /// Sets how many bytes a file may have. Less than 1 MiB counts as 1 MiB, since an error of the service has to fit.
+    #[must_use]
+    pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = max_bytes.max(REPLY_LIMIT);
+        self
+    }
+}
+
+impl Endpoint for DownloadMedia {
+    type Auth = TenantOrUser;
+    type Output = Download;
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn route(&self) -> &str {
+        "/open-apis/drive/v1/medias/:file_token/download"
+    }
+
+    fn path(&self) -> Path {
+        let path = Path::new(self.route()).segment(self.file.as_str());
+        match &self.extra {
+            Some(extra) => path.query("extra", extra),
+            None => path,
+        }
+    }
+
+    fn quota(&self) -> Quota {
+        Quota::per_second(5)
+    }
+
+    fn reply_limit(&self) -> u64 {
+        self.max_bytes
+    }
+
+    fn read(reply: &Reply) -> Result<Download, Error> {
+        Download::read(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media() -> DownloadMedia {
+        DownloadMedia::new("boxcnabc".parse().unwrap())
+    }
+
+    #[test]
+    fn extra_is_a_json_object_of_bounded_length() {
+        let long = |len: usize| format!(r#"{{"a":"{}"}}"#, "图".repeat(len));
+        for good in ["{}", r#" {"a":{"b":["图 &=#?"]}} "#, &long(1362)] {
+            let path = media().with_extra(good).unwrap().path();
+            assert_eq!(path.check(), Ok(()), "{good}");
+            let uri: http::Uri = path.to_string().parse().unwrap();
+            let sent = uri.query().unwrap().strip_prefix("extra=").unwrap();
+            assert_eq!(crate::text::percent_decoded(sent).as_deref(), Some(good));
+        }
+        for bad in ["", "[]", "1", "\"{}\"", "{", "{}}", "{a:1}", "{}\0", &long(1363)] {
+            let error = media().with_extra(bad).unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::BadExtra, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_caller_can_set_the_size_limit_down_to_a_mebibyte() {
+        assert_eq!(media().reply_limit(), 20 << 20);
+        for (max, limit) in [(0, 1 << 20), (1 << 21, 1 << 21), (u64::MAX, u64::MAX)] {
+            assert_eq!(media().with_max_bytes(max).reply_limit(), limit);
+        }
+    }
+}

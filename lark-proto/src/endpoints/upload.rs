@@ -1,0 +1,56 @@
+//! The form of both endpoints that take an image and answer with its key.
+
+use crate::body::{Boundary, Multipart};
+use crate::endpoint::Payload;
+use crate::error::{Error, Invalid};
+use crate::reply::Reply;
+use crate::values::{FileName, Image, ImageKey};
+
+/// `image_type`, then `image` with a file name and a content type after the image's format.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Upload {
+    form: Multipart,
+    boundary: Boundary,
+}
+
+impl Upload {
+    pub(super) const MAX_BYTES: u64 = 10 * 1024 * 1024;
+
+    pub(super) fn message(image: Image) -> Result<Self, Invalid> {
+        Self::new("message", image)
+    }
+
+    pub(super) fn avatar(image: Image) -> Result<Self, Invalid> {
+        Self::new("avatar", image)
+    }
+
+    fn new(image_type: &'static str, image: Image) -> Result<Self, Invalid> {
+        let image = image.at_most(Self::MAX_BYTES)?;
+        let name = FileName::default_for(&image);
+        let media_type = image.media_type();
+        let form = Multipart::new().text("image_type", image_type).file(
+            "image",
+            name.as_str(),
+            media_type,
+            image.bytes().clone(),
+        );
+        Ok(Self { boundary: form.free_boundary(), form })
+    }
+
+    pub(super) fn with_boundary(self, boundary: &Boundary) -> Result<Self, Invalid> {
+        self.form.check(boundary)?;
+        Ok(Self { boundary: boundary.clone(), ..self })
+    }
+
+    pub(super) fn payload(&self) -> Payload {
+        self.form.encode(&self.boundary)
+    }
+
+    pub(super) fn read(reply: &Reply) -> Result<ImageKey, Error> {
+        #[derive(serde::Deserialize)]
+        struct Data {
+            image_key: ImageKey,
+        }
+        Ok(reply.data::<Data>()?.image_key)
+    }
+}

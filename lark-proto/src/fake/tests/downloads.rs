@@ -1,0 +1,135 @@
+//! The files that the fake hands out.
+
+use super::*;
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n...";
+const MEDIA_PATH: &str = "/open-apis/drive/v1/medias";
+
+fn get(path: &str, token: &str) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = path.parse().unwrap();
+    set(&mut request, AUTHORIZATION, &format!("Bearer {token}"));
+    request
+}
+
+/// The reply to an upload of `content` with this token.
+fn upload(fake: &mut FakeLark, token: &str, kind: &str, content: &[u8]) -> Response<Bytes> {
+    let head = format!(
+        "--b\r\nContent-Disposition: form-data; name=image_type\r\n\r\n{kind}\r\n\
+         --b\r\nContent-Disposition: form-data; name=image; filename=\"图 \\\"1\\\".png\"\r\n\r\n"
+    );
+    let form = [head.as_bytes(), content, b"\r\n--b--\r\n"].concat();
+    let mut request = post(IM_PATH, FORM, form);
+    request.headers_mut().remove(AUTHORIZATION);
+    set(&mut request, AUTHORIZATION, &format!("Bearer {token}"));
+    fake.handle(now(), request)
+}
+
+fn uploaded(fake: &mut FakeLark, token: &str, kind: &str, content: &[u8]) -> String {
+    let response = upload(fake, token, kind, content);
+    at(&response, "/data/image_key").as_str().unwrap().to_owned()
+}
+
+/// The headers of a file, as text.
+fn file<'r>(response: &'r Response<Bytes>, name: &str) -> &'r str {
+    std::str::from_utf8(response.headers()[name].as_bytes()).unwrap()
+}
+
+#[test]
+fn an_image_is_downloaded_by_its_key_with_its_name() {
+    let mut fake = fake();
+    for (content, content_type) in [(PNG, "image/png"), (b"12", "application/octet-stream")] {
+        let key = uploaded(&mut fake, "t-x", "message", content);
+        let response = fake.handle(now(), get(&format!("{IM_PATH}/{key}"), "t-x"));
+        assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, content));
+        assert_eq!(file(&response, "content-type"), content_type);
+        let disposition = r#"attachment; filename="图 \"1\".png""#;
+        assert_eq!(file(&response, "content-disposition"), disposition);
+        let seen = fake.requests().last().unwrap();
+        assert_eq!((seen.route, seen.code), (Some(Route::ImV1Image), Some(0)));
+    }
+}
+
+#[test]
+fn a_download_may_have_a_body() {
+    let mut fake = fake();
+    let key = uploaded(&mut fake, "t-x", "message", PNG);
+    let bytes = format!(
+        "GET {IM_PATH}/{key} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t-x\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    let request = http1::request(bytes.as_bytes()).unwrap();
+    assert_eq!(fake.handle(now(), request).body(), PNG);
+}
+
+#[test]
+fn a_download_that_is_not_allowed_is_refused_with_its_code() {
+    let mut fake = fake();
+    let avatar = uploaded(&mut fake, "t-x", "avatar", PNG);
+    let message = uploaded(&mut fake, "t-x", "message", PNG);
+    let write = fake.handle(now(), post(CELL_PATH, JSON, CELL));
+    assert_eq!(verdict(&write), (200, Some(0)));
+    let cell = fake.cell(FakeLark::SPREADSHEET, "Q7PlXT!H7:H7").unwrap().file_token.clone();
+    for (path, token, expected) in [
+        (format!("{IM_PATH}/{message}"), "t-old", (400, Some(99991663))),
+        (format!("{IM_PATH}/{message}"), "u-x", (400, Some(99991668))),
+        (format!("{IM_PATH}/{avatar}"), "t-x", (400, Some(234001))),
+        (format!("{IM_PATH}/img_v3_none"), "t-x", (400, Some(234001))),
+        (format!("{IM_PATH}/{cell}"), "t-x", (400, Some(234001))),
+        (format!("{MEDIA_PATH}/{cell}/download"), "u-none", (400, Some(99991668))),
+        (format!("{MEDIA_PATH}/{message}/download"), "t-x", (404, Some(1061003))),
+        (format!("{MEDIA_PATH}/{cell}/download?extra="), "t-x", (400, Some(1061002))),
+        (format!("{MEDIA_PATH}/{cell}/download?extra=%7B"), "t-x", (400, Some(1061002))),
+        (format!("{MEDIA_PATH}/{cell}/download?extra=%5B%5D"), "t-x", (400, Some(1061002))),
+        (format!("{MEDIA_PATH}/{cell}"), "t-x", (404, None)),
+    ] {
+        let response = fake.handle(now(), get(&path, token));
+        assert_eq!(verdict(&response), expected, "{path} {token}");
+    }
+}
+
+#[test]
+fn an_image_of_another_app_is_refused() {
+    let mut fake = fake();
+    let token = |fake: &mut FakeLark, path: &str, body: Value| {
+        let response = fake.handle(now(), post(path, JSON, body.to_string()));
+        let body = self::body(&response);
+        let token = body.get("tenant_access_token").or_else(|| body.get("app_access_token"));
+        token.and_then(Value::as_str).unwrap().to_owned()
+    };
+    let app = json!({"app_id": FakeLark::APP_ID, "app_secret": FakeLark::APP_SECRET});
+    let custom = token(&mut fake, TOKEN_PATH, app);
+    let app = json!({"app_id": FakeLark::STORE_APP_ID, "app_secret": FakeLark::STORE_APP_SECRET,
+        "app_ticket": FakeLark::APP_TICKET});
+    let app = token(&mut fake, Route::AppAccessToken.path(), app);
+    let tenant = json!({"app_access_token": app, "tenant_key": FakeLark::TENANT_KEY});
+    let store = token(&mut fake, Route::StoreTenantAccessToken.path(), tenant);
+
+    let key = uploaded(&mut fake, &custom, "message", PNG);
+    assert_eq!(fake.image(&key).unwrap().app_id, Some(FakeLark::APP_ID));
+    let mut code = |token: &str| {
+        let response = fake.handle(now(), get(&format!("{IM_PATH}/{key}"), token));
+        (response.status().as_u16(), at(&response, "/code").as_i64())
+    };
+    assert_eq!(code(&custom), (200, None));
+    assert_eq!(code(&store), (400, Some(234008)));
+    assert_eq!(code("t-x"), (200, None), "a token that a test added is of no known app");
+}
+
+#[test]
+fn a_cells_image_is_downloaded_by_its_file_token_until_it_is_replaced() {
+    let mut fake = fake();
+    let written = |fake: &mut FakeLark| {
+        assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, CELL))), (200, Some(0)));
+        fake.cell(FakeLark::SPREADSHEET, "Q7PlXT!H7:H7").unwrap().file_token.clone()
+    };
+    let first = written(&mut fake);
+    let path = format!("{MEDIA_PATH}/{first}/download");
+    for query in ["", "?extra=%7B%7D"] {
+        let response = fake.handle(now(), get(&format!("{path}{query}"), "u-x"));
+        assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, &[1, 2][..]));
+        assert_eq!(file(&response, "content-disposition"), "attachment; filename=\"a.png\"");
+    }
+    assert_ne!(written(&mut fake), first);
+    assert_eq!(verdict(&fake.handle(now(), get(&path, "u-x"))), (404, Some(1061003)));
+}
