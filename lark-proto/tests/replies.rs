@@ -389,7 +389,8 @@ fn a_download_is_a_file_or_an_error() {
 
 #[test]
 fn the_replies_about_spreadsheets_are_told() {
-    fn some(items: Vec<String>) -> String {
+    fn some(items: impl Iterator<Item = String>) -> String {
+        let items: Vec<_> = items.collect();
         if items.is_empty() { "none".into() } else { items.join(", ") }
     }
     check(SHEETS, |given| {
@@ -403,7 +404,7 @@ fn the_replies_about_spreadsheets_are_told() {
                     let grid = sheet.grid.map(|grid| (grid.rows, grid.columns));
                     format!("{} `{}` {grid:?}", sheet.id, sheet.title)
                 };
-                some(sheets.iter().map(one).collect())
+                some(sheets.iter().map(one))
             }),
             "node" => GetWikiNode::decode(reply)
                 .map(|node| format!("{} {}", node.obj_type, node.obj_token)),
@@ -411,7 +412,7 @@ fn the_replies_about_spreadsheets_are_told() {
                 let places = (0..3).flat_map(|row| (0..3).map(move |column| (row, column)));
                 let cells = places.map(|at| (at, cells.get(at.0, at.1)));
                 let filled = cells.filter(|(_, content)| **content != CellContent::Empty);
-                some(filled.map(|(at, content)| format!("{at:?} {content:?}")).collect())
+                some(filled.map(|(at, content)| format!("{at:?} {content:?}")))
             }),
             "add" => AddDimension::decode(reply).map(|added| format!("{:?}", added.count)),
             "set" => UpdateDimension::decode(reply).map(|()| "set".into()),
