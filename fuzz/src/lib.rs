@@ -11,8 +11,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use lark_proto::body::{Boundary, ImageEncoding};
 use lark_proto::endpoints::{
-    AppTicketEvent, Download, DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken,
-    GetTenantToken, Path, ReplyImage, ResendAppTicket, SendImage, WithLogId,
+    AddDimension, AppTicketEvent, Download, DownloadMedia, GetAppToken, GetImage,
+    GetStoreTenantToken, GetTenantToken, GetWikiNode, Path, QuerySheets, ReadCells, ReplyImage,
+    ResendAppTicket, SendImage, UpdateDimension, WithLogId,
 };
 use lark_proto::error::{Advice, InvalidKind};
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
@@ -22,7 +23,7 @@ use lark_proto::session::{Call, Session, Step};
 use lark_proto::token::{AppToken, Authorizes, NoToken};
 use lark_proto::values::{
     AppId, AppSecret, AppTicket, FileName, FileToken, ImageFormat, MessageId, MessageUuid,
-    Receiver, SheetId, SpreadsheetToken, TenantKey,
+    Receiver, SheetId, SpreadsheetToken, TenantKey, WikiToken,
 };
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{
@@ -77,6 +78,7 @@ pub fn reply(mut data: &[u8]) {
     decode::<CreateImage>(&response);
     download::<GetImage>(&response);
     download::<DownloadMedia>(&response);
+    spreadsheets(&response);
     quoted(response);
 }
 
@@ -113,6 +115,24 @@ fn decode<E: Endpoint>(response: &Response<Bytes>) {
         return;
     };
     failed(&error);
+}
+
+/// The replies of the endpoints of spreadsheets.
+fn spreadsheets(response: &Response<Bytes>) {
+    decode::<QuerySheets>(response);
+    decode::<GetWikiNode>(response);
+    decode::<ReadCells>(response);
+    decode::<AddDimension>(response);
+    decode::<UpdateDimension>(response);
+    if let Ok(sheets) = QuerySheets::decode(response.clone()) {
+        for sheet in sheets.iter() {
+            assert!(!sheet.title.contains(char::is_control), "{sheet:?}");
+            assert!(sheets.by_id(sheet.id.as_str()).is_some());
+        }
+    }
+    if let Ok(cells) = ReadCells::decode(response.clone()) {
+        assert!(!format!("{cells:?}").contains(char::is_control), "{cells:?}");
+    }
 }
 
 /// A download: the body as it is, with a name that is no path, or an error.
@@ -154,6 +174,7 @@ pub fn values(data: &[u8]) {
     prints_itself::<MessageUuid>(text);
     prints_itself::<Receiver>(text);
     prints_itself::<SpreadsheetToken>(text);
+    prints_itself::<WikiToken>(text);
     prints_itself::<SpreadsheetLink>(text);
     if let Ok(link) = text.parse::<SpreadsheetLink>() {
         let token = text.parse::<SpreadsheetToken>();
@@ -254,6 +275,20 @@ fn requests(text: &str) {
     request(&GetStoreTenantToken::new(app_token, key), &site, &NoToken);
     request(&ResendAppTicket::new(id.clone(), secret.clone()), &site, &NoToken);
     request(&GetTenantToken::new(id, secret), &site, &NoToken);
+    request(&QuerySheets::new(spreadsheet.clone()), &site, &user);
+    request(&ReadCells::cell(spreadsheet.clone(), &cell), &site, &user);
+    let corner = SheetCell::at(cell.sheet().clone(), 1, 1).unwrap();
+    let range = ReadCells::range(spreadsheet.clone(), &cell, &corner).unwrap();
+    request(&range, &site, &user);
+    let sheet = cell.sheet().clone();
+    let add = AddDimension::rows(spreadsheet.clone(), sheet.clone(), 1 + cell.row() % 5000);
+    request(&add.unwrap(), &site, &user);
+    let column = cell.column();
+    let set = UpdateDimension::column_width(spreadsheet.clone(), sheet, column..=column, 9);
+    request(&set.unwrap(), &site, &user);
+    if let Ok(node) = text.parse::<WikiToken>() {
+        request(&GetWikiNode::new(node), &site, &user);
+    }
     if let Ok(key) = text.parse::<ImageKey>() {
         request(&GetImage::new(key), &site, &tenant);
     }
@@ -469,6 +504,7 @@ pub fn fake(data: &[u8]) {
         decode::<SendImage>(&one);
         decode::<GetTenantToken>(&one);
         download::<GetImage>(&one);
+        spreadsheets(&one);
     }
 }
 

@@ -251,7 +251,7 @@ impl<S: Transport> Client<S> {
     pub async fn resolve(&self, place: &Place) -> Result<Located, CallError<S::Error>> {
         let mut resolve = Resolve::new(place);
         loop {
-            match resolve.next()? {
+            match resolve.next().map_err(CallError::invalid)? {
                 Ask::Node(get) => resolve.node(self.call(&get).await?),
                 Ask::Sheets(query) => resolve.sheets(self.call(&query).await?),
                 Ask::Done(found) => return Ok(*found),
@@ -270,7 +270,7 @@ impl<S: Transport> Client<S> {
     ) -> Result<Located, CallError<S::Error>> {
         let mut resolve = Resolve::new(place);
         loop {
-            match resolve.next()? {
+            match resolve.next().map_err(CallError::invalid)? {
                 Ask::Node(get) => resolve.node(self.call_as(token, &get).await?),
                 Ask::Sheets(query) => resolve.sheets(self.call_as(token, &query).await?),
                 Ask::Done(found) => return Ok(*found),

@@ -8,7 +8,8 @@ use std::path::Path;
 use bytes::Bytes;
 use lark_proto::body::ImageEncoding;
 use lark_proto::endpoints::{
-    DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken, GetTenantToken, ResendAppTicket,
+    AddDimension, DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken, GetTenantToken,
+    GetWikiNode, QuerySheets, ReadCells, ResendAppTicket, UpdateDimension,
 };
 use lark_proto::token::{AppToken, NoToken};
 use lark_proto::values::{
@@ -97,6 +98,37 @@ fn write_sheet_image() {
     check("write-sheet-image-base64.http", base64);
 }
 
+/// The tokens and ids of the vendor's pages.
+#[test]
+fn spreadsheets() {
+    let spreadsheet = || "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap();
+    let sheet = || "2jm6f6".parse().unwrap();
+    let query = QuerySheets::new(spreadsheet());
+    check("query-sheets.http", query.request(&Site::FEISHU, &token()));
+    let node = GetWikiNode::new("wikcnKQ1k3pcuo5uSK4t8Vabcef".parse().unwrap());
+    check("get-wiki-node.http", node.request(&Site::FEISHU, &token()));
+
+    let [from, to] = ["Q7PlXT!H7", "Q7PlXT!A1"].map(|cell| cell.parse().unwrap());
+    let read = ReadCells::cell(spreadsheet(), &from);
+    check("read-cells.http", read.request(&Site::FEISHU, &token()));
+    let read = ReadCells::range(spreadsheet(), &from, &to).unwrap();
+    check("read-cells-range.http", read.request(&Site::FEISHU, &token()));
+
+    let add = AddDimension::rows(spreadsheet(), sheet(), 8).unwrap();
+    let add = add.request(&Site::FEISHU, &token());
+    let sample = r#"{ "dimension":{ "sheetId":"2jm6f6", "majorDimension":"ROWS", "length":8 } }"#;
+    assert_eq!(json(add.body()), json(sample.as_bytes()));
+    check("add-dimension.http", add);
+    let set = UpdateDimension::row_height(spreadsheet(), sheet(), 1..=3, 50).unwrap();
+    check("update-dimension-rows.http", set.request(&Site::FEISHU, &token()));
+    let set = UpdateDimension::column_width(spreadsheet(), sheet(), 8..=8, 120).unwrap();
+    check("update-dimension-columns.http", set.request(&Site::FEISHU, &token()));
+}
+
+fn json(text: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(text).unwrap()
+}
+
 /// The placeholders of the vendor's pages.
 fn app() -> (AppId, AppSecret) {
     (AppId::new("cli_slkdjalasdkjasd").unwrap(), AppSecret::new("dskLLdkasdjlasdKK").unwrap())
@@ -143,7 +175,6 @@ fn app_ticket_resend() {
 #[test]
 fn the_json_is_the_samples() {
     let ours = write().request(&Site::LARK, &token()).into_body();
-    let json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
     assert_eq!(json(&ours), json(SAMPLE.as_bytes()));
 }
 

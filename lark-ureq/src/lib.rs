@@ -233,7 +233,7 @@ impl Client {
     pub fn resolve(&self, place: &Place) -> Result<Located, CallError> {
         let mut resolve = Resolve::new(place);
         loop {
-            match resolve.next()? {
+            match resolve.next().map_err(CallError::invalid)? {
                 Ask::Node(get) => resolve.node(self.call(&get)?),
                 Ask::Sheets(query) => resolve.sheets(self.call(&query)?),
                 Ask::Done(found) => return Ok(*found),
@@ -252,7 +252,7 @@ impl Client {
     ) -> Result<Located, CallError> {
         let mut resolve = Resolve::new(place);
         loop {
-            match resolve.next()? {
+            match resolve.next().map_err(CallError::invalid)? {
                 Ask::Node(get) => resolve.node(self.call_as(token, &get)?),
                 Ask::Sheets(query) => resolve.sheets(self.call_as(token, &query)?),
                 Ask::Done(found) => return Ok(*found),

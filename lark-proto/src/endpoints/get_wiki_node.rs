@@ -19,7 +19,9 @@ use crate::values::{SpreadsheetToken, WikiToken};
 ///
 /// # Errors
 /// [`Code::WIKI_NODE_NOT_FOUND`](crate::error::Code::WIKI_NODE_NOT_FOUND),
-/// [`Code::WIKI_FORBIDDEN`](crate::error::Code::WIKI_FORBIDDEN).
+/// [`Code::WIKI_FORBIDDEN`](crate::error::Code::WIKI_FORBIDDEN),
+/// [`Code::WIKI_PARAMETER`](crate::error::Code::WIKI_PARAMETER),
+/// [`Code::WIKI_USER`](crate::error::Code::WIKI_USER).
 ///
 /// ```
 /// use lark_proto::endpoints::{EndpointExt, GetWikiNode};

@@ -22,7 +22,8 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// # Errors
 /// [`Code::SHEET_V3_PERMISSION`](crate::error::Code::SHEET_V3_PERMISSION),
 /// [`Code::SHEET_V3_NOT_FOUND`](crate::error::Code::SHEET_V3_NOT_FOUND),
-/// [`Code::SHEET_V3_DELETED`](crate::error::Code::SHEET_V3_DELETED).
+/// [`Code::SHEET_V3_DELETED`](crate::error::Code::SHEET_V3_DELETED),
+/// [`Code::SHEET_V3_PARAMETER`](crate::error::Code::SHEET_V3_PARAMETER).
 ///
 /// ```
 /// use lark_proto::endpoints::{EndpointExt, QuerySheets};

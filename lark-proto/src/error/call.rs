@@ -101,6 +101,12 @@ impl<T> CallError<T> {
         Self { route: route.into(), kind, outcome, unknown: None }
     }
 
+    /// The error of a value for which no request is made, so that the route is empty.
+    #[must_use]
+    pub fn invalid(invalid: Invalid) -> Self {
+        Self::new("", CallErrorKind::Invalid(invalid))
+    }
+
     pub(crate) fn with_outcome(self, outcome: Outcome) -> Self {
         Self { outcome, ..self }
     }
@@ -177,13 +183,6 @@ impl<T: StdError> fmt::Display for CallError<T> {
             Some(unknown) => write!(f, "; an earlier attempt may have been carried out: {unknown}"),
             None => Ok(()),
         }
-    }
-}
-
-/// The error of a value for which no request was made, so that its route is empty.
-impl<T> From<Invalid> for CallError<T> {
-    fn from(invalid: Invalid) -> Self {
-        Self::new("", CallErrorKind::Invalid(invalid))
     }
 }
 

@@ -342,7 +342,8 @@ codes! {
     /// The sheet's id is wrong.
     SHEET_ID_WRONG = 90211, NotFound, SHEET_ID;
     /// The row or column is wrong.
-    SHEET_ROW_OR_COLUMN = 90212, Request;
+    SHEET_ROW_OR_COLUMN = 90212, Request,
+        "the rows or columns may lie outside the sheet's grid as it stands: add rows or columns first";
     /// The app may not edit the spreadsheet.
     SHEET_PERMISSION = 90213, Permission, DOCUMENT_ACCESS;
     /// No spreadsheet has this token.
@@ -356,9 +357,11 @@ codes! {
     /// The cell is protected.
     SHEET_LOCKED_CELL = 90218, Permission;
     /// The sheet has too many cells.
-    SHEET_CELL_EXCESS = 90219, Limit;
+    SHEET_CELL_EXCESS = 90219, Limit,
+        "a sheet has 13,000 columns and 5,000,000 cells at most: use another sheet";
     /// The reply would be too large.
-    SHEET_LARGE_RESPONSE = 90221, Limit;
+    SHEET_LARGE_RESPONSE = 90221, Limit,
+        "a reply has 10 MB at most: read fewer cells at once";
     /// The cell is too large.
     SHEET_LARGE_CELL = 90222, Limit;
     /// A limit was exceeded, such as 4,000 images in one spreadsheet.
@@ -390,6 +393,8 @@ codes! {
         "a spreadsheet holds 4,000 images at most: remove some, or use another spreadsheet";
     /// The spreadsheet was deleted.
     SHEET_V3_DELETED = 1310249, NotFound;
+    /// A parameter is wrong.
+    SHEET_V3_PARAMETER = 1310251, Request;
 
     // Cloud documents.
     /// The document does not exist; also what a wiki node's token gets.
@@ -398,6 +403,10 @@ codes! {
     DOCUMENT_FORBIDDEN = 91403, Permission, DOCUMENT_ACCESS;
     /// The document requires a login.
     DOCUMENT_LOGIN = 91404, Permission;
+    /// A parameter is wrong.
+    WIKI_PARAMETER = 131002, Request;
+    /// The user is not known.
+    WIKI_USER = 131004, Permission;
     /// The wiki has no such node.
     WIKI_NODE_NOT_FOUND = 131005, NotFound,
         "no page of the wiki has this token: check the link, and the brand, since a page of Feishu is not found at Lark, nor the other way round";
@@ -428,13 +437,18 @@ mod tests {
 90202 | Request | SHEET_RANGE | grid as it stands; `<sheet id>!H7:H7`
 90204 | Request | SHEET_BODY | name; extension
 90211 | NotFound | SHEET_ID_WRONG | by its id; not the id
+90212 | Request | SHEET_ROW_OR_COLUMN | grid as it stands; add rows
 90213 | Permission | SHEET_PERMISSION | right to edit; Add document app; group; members of the space
 90214 | NotFound | SPREADSHEET_NOT_FOUND | wiki page
 90215 | NotFound | SHEET_NOT_FOUND | by its id; title
 90217 | DocumentBusy | SHEET_TOO_MANY | one write after another
+90219 | Limit | SHEET_CELL_EXCESS | 13,000; 5,000,000; another sheet
+90221 | Limit | SHEET_LARGE_RESPONSE | 10 MB; fewer cells
 90235 | DocumentBusy | SHEET_RETRY_LATER | still running
 91402 | NotFound | DOCUMENT_NOT_FOUND | wiki page; other brand; not shared
 91403 | Permission | DOCUMENT_FORBIDDEN | right to edit; group; members of the space
+131002 | Request | WIKI_PARAMETER | -
+131004 | Permission | WIKI_USER | -
 131005 | NotFound | WIKI_NODE_NOT_FOUND | wiki; brand
 131006 | Permission | WIKI_FORBIDDEN | member of the space; group
 1310213 | Permission | SHEET_V3_PERMISSION | right to edit; group; members of the space
@@ -442,6 +456,8 @@ mod tests {
 1310217 | DocumentBusy | SHEET_V3_TOO_MANY | one write after another
 1310235 | DocumentBusy | SHEET_V3_RETRY_LATER | still running
 1310247 | Limit | SHEET_V3_IMAGE_EXCESS | 4,000 images
+1310249 | NotFound | SHEET_V3_DELETED | -
+1310251 | Request | SHEET_V3_PARAMETER | -
 1064510 | Permission | CROSS_TENANT | -
 1064511 | Permission | CROSS_BRAND | -
 99991401 | Permission | ADDRESS_NOT_ALLOWED | allow-list; proxy

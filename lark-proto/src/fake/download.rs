@@ -46,7 +46,7 @@ pub(super) fn media(
     let mut cells = spreadsheets.values().flat_map(|spreadsheet| spreadsheet.cells().values());
     let Some(cell) = cells.find(|cell| cell.file_token == target.value(0)) else {
         let status = StatusCode::NOT_FOUND;
-        return Err(Refusal { status, code: 1061003, msg: "not found.".into(), field: None });
+        return Err(Refusal { status, ..Refusal::with_400(1061003, "not found.") });
     };
     Ok(file(&cell.bytes, &cell.name))
 }

@@ -77,12 +77,35 @@ struct Body {
     uuid: Option<Value>,
 }
 
+/// A request to send or to reply, and what it is judged by.
+pub(super) struct Request<'a> {
+    pub(super) now: SystemTime,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+    pub(super) images: &'a BTreeMap<String, StoredImage>,
+    /// The app whose token was sent, where the fake knows the app.
+    pub(super) app: Option<&'static str>,
+}
+
+impl Request<'_> {
+    fn read(&self) -> Result<Body, Refusal> {
+        let malformed = |error: String| Refusal::with_400(9499, format!("Bad Request: {error}"));
+        header::expect_json(self.headers).map_err(malformed)?;
+        object(self.body).map_err(|error| malformed(error.to_string()))
+    }
+
+    /// Whether the app may send the image of this key.
+    fn owns(&self, key: &str) -> bool {
+        self.images.get(key).is_some_and(|image| {
+            let is_own = image.app_id.is_none() || self.app.is_none() || image.app_id == self.app;
+            image.kind == ImageKind::Message && is_own
+        })
+    }
+}
+
 impl Body {
     /// The key in the content of a message that is an image, and the uuid; an empty one counts as none.
-    fn image_and_uuid(
-        &self,
-        images: &BTreeMap<String, StoredImage>,
-    ) -> Result<(String, Option<String>), Refusal> {
+    fn image_and_uuid(&self, request: &Request<'_>) -> Result<(String, Option<String>), Refusal> {
         #[derive(Deserialize)]
         struct Content {
             image_key: String,
@@ -102,12 +125,10 @@ impl Body {
             Some(_) => None,
         };
         let key = content.ok_or_else(|| invalid("invalid message content"))?.image_key;
-        match images.get(&key) {
-            Some(image) if image.kind == ImageKind::Message => {
-                Ok((key, uuid.filter(|uuid| !uuid.is_empty())))
-            }
-            _ => Err(Refusal::with_400(230017, "Bot is NOT the owner of the resource.")),
+        if !request.owns(&key) {
+            return Err(Refusal::with_400(230017, "Bot is NOT the owner of the resource."));
         }
+        Ok((key, uuid.filter(|uuid| !uuid.is_empty())))
     }
 }
 
@@ -123,10 +144,8 @@ impl Messages {
     /// Answers a request to send a message.
     pub(super) fn send(
         &mut self,
-        now: SystemTime,
         id_type: Option<&str>,
-        (headers, body): (&HeaderMap, &[u8]),
-        images: &BTreeMap<String, StoredImage>,
+        request: &Request<'_>,
     ) -> Result<Value, Refusal> {
         let required = || Refusal::field("receive_id_type", "receive_id_type is required");
         let id_type = id_type.filter(|id_type| !id_type.is_empty()).ok_or_else(required)?;
@@ -135,9 +154,9 @@ impl Messages {
             let options = RECEIVERS.map(|(name, ..)| name).join(",");
             return Err(Refusal::field("receive_id_type", format!("options: [{options}]")));
         };
-        let body = read(headers, body)?;
+        let body = request.read()?;
         let id = text("receive_id", body.receive_id.as_ref())?;
-        let (image_key, uuid) = body.image_and_uuid(images)?;
+        let (image_key, uuid) = body.image_and_uuid(request)?;
         if !id.starts_with(prefix) || (id_type == "email" && !id.contains('@')) {
             return Err(invalid("invalid receive_id"));
         }
@@ -148,7 +167,7 @@ impl Messages {
         if !self.chats.contains(chat) {
             return Err(Refusal::with_400(230002, "Bot/User can NOT be out of the chat."));
         }
-        if let Some(earlier) = self.earlier(now, uuid.as_ref()) {
+        if let Some(earlier) = self.earlier(request.now, uuid.as_ref()) {
             return Ok(answer(earlier));
         }
         Ok(self.store(StoredMessage {
@@ -160,31 +179,25 @@ impl Messages {
             reply_to: None,
             root_id: None,
             thread_id: None,
-            time: now,
+            time: request.now,
         }))
     }
 
     /// Answers a request to reply to the message `to`.
-    pub(super) fn reply(
-        &mut self,
-        now: SystemTime,
-        to: &str,
-        (headers, body): (&HeaderMap, &[u8]),
-        images: &BTreeMap<String, StoredImage>,
-    ) -> Result<Value, Refusal> {
+    pub(super) fn reply(&mut self, to: &str, request: &Request<'_>) -> Result<Value, Refusal> {
         if !to.starts_with("om_") {
             let msg = "The request you send is not a valid {open_message_id} or not exists";
             return Err(Refusal::with_400(99992354, msg));
         }
-        let body = read(headers, body)?;
-        let (image_key, uuid) = body.image_and_uuid(images)?;
+        let body = request.read()?;
+        let (image_key, uuid) = body.image_and_uuid(request)?;
         let in_thread = match body.reply_in_thread {
             None => false,
             Some(Value::Bool(in_thread)) => in_thread,
             Some(_) => return Err(Refusal::field("reply_in_thread", "it is not a boolean")),
         };
         let message_id = self.next_id();
-        if let Some(earlier) = self.earlier(now, uuid.as_ref()) {
+        if let Some(earlier) = self.earlier(request.now, uuid.as_ref()) {
             return Ok(answer(earlier));
         }
         let Some(parent) = self.sent.get_mut(to) else {
@@ -203,7 +216,7 @@ impl Messages {
             reply_to: Some(to.to_owned()),
             root_id: Some(parent.root_id.as_ref().unwrap_or(&parent.message_id).clone()),
             thread_id: parent.thread_id.clone(),
-            time: now,
+            time: request.now,
         };
         Ok(self.store(message))
     }
@@ -264,12 +277,6 @@ fn answer(message: &StoredMessage) -> Value {
         }
     }
     json!({"code": 0, "data": data, "msg": "success"})
-}
-
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Body, Refusal> {
-    let malformed = |error: String| Refusal::with_400(9499, format!("Bad Request: {error}"));
-    header::expect_json(headers).map_err(malformed)?;
-    object(body).map_err(|error| malformed(error.to_string()))
 }
 
 /// A field that has to be there.

@@ -200,12 +200,12 @@ impl FakeLark {
         self.messages.add_chat(id);
     }
 
-    /// Adds an image as if it had been uploaded, and returns its key.
+    /// Adds an image as if it had been uploaded, by any app, and returns its key.
     pub fn add_image(&mut self, kind: ImageKind, bytes: impl Into<Bytes>) -> String {
         let (key, _) = upload::key(Route::ImV1Images, self.images.len());
         let file_name = "image.png".to_owned();
-        let image =
-            StoredImage { kind, bytes: bytes.into(), file_name, content_type: None, app_id: None };
+        let (bytes, content_type, app_id) = (bytes.into(), None, None);
+        let image = StoredImage { kind, bytes, file_name, content_type, app_id };
         self.images.insert(key.clone(), image);
         key
     }
@@ -476,12 +476,13 @@ impl FakeLark {
                 found.query()
             }
             Route::WikiNode => self.wiki.node(target)?,
-            Route::Messages => {
-                let id_type = target.query("receive_id_type");
-                self.messages.send(now, id_type, (headers, body), &self.images)?
-            }
-            Route::MessageReply => {
-                self.messages.reply(now, target.value(0), (headers, body), &self.images)?
+            Route::Messages | Route::MessageReply => {
+                let app = self.tokens.app(headers);
+                let request = messages::Request { now, headers, body, images: &self.images, app };
+                match target.route {
+                    Route::MessageReply => self.messages.reply(target.value(0), &request)?,
+                    _ => self.messages.send(target.query("receive_id_type"), &request)?,
+                }
             }
         };
         Ok(document.into())

@@ -33,6 +33,12 @@ pub(super) fn normal(sheet: &str, (column, row): Cell) -> String {
     format!("{sheet}!{letters}{row}:{letters}{row}")
 }
 
+/// The cell of a sheet that the normal form names; `None` for a cell of another sheet.
+pub(super) fn of_normal(sheet: &str, text: &str) -> Option<Cell> {
+    let (_, text) = text.strip_prefix(sheet)?.strip_prefix('!')?.split_once(':')?;
+    cell(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +64,9 @@ mod tests {
             assert_eq!(found, expected, "{text}");
             if let Some(found) = found {
                 let text = text.to_ascii_uppercase();
-                assert_eq!(normal("s", found), format!("s!{text}:{text}"));
+                let normal = normal("s", found);
+                assert_eq!(normal, format!("s!{text}:{text}"));
+                assert_eq!((of_normal("s", &normal), of_normal("", &normal)), (Some(found), None));
             }
         }
     }

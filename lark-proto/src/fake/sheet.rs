@@ -181,14 +181,20 @@ impl Spreadsheet {
         if cells > MAX_REPLY / 5 {
             return Err(too_large());
         }
-        let cell = |at: Cell| {
-            let range = range::normal(&sheet.id, at);
-            let text = self.texts.get(&range).map(|text| text.as_str().into());
-            let image = self.cells.get(&range).map(|image| image.json(token, stubs));
-            text.or(image).unwrap_or_default()
-        };
-        let row = |row| (first.0..=last.0).map(|column| cell((column, row))).collect();
-        let values: Value = (first.1..=last.1).map(row).collect::<Vec<Value>>().into();
+        let width = usize::try_from(last.0 - first.0 + 1).unwrap_or_default();
+        let mut values: Vec<Vec<Value>> = Vec::new();
+        values.extend((first.1..=last.1).map(|_| vec![Value::Null; width]));
+        let images = self.cells.iter().map(|(at, image)| (at, image.json(token, stubs)));
+        let texts = self.texts.iter().map(|(at, text)| (at, Value::from(text.as_str())));
+        for (at, value) in images.chain(texts) {
+            let place = range::of_normal(&sheet.id, at).and_then(|(column, row)| {
+                let row = values.get_mut(usize::try_from(row.checked_sub(first.1)?).ok()?)?;
+                row.get_mut(usize::try_from(column.checked_sub(first.0)?).ok()?)
+            });
+            if let Some(place) = place {
+                *place = value;
+            }
+        }
         let data = json!({
             "revision": self.revision,
             "spreadsheetToken": token,

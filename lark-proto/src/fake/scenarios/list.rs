@@ -8,14 +8,16 @@ use http::{Method, Response, StatusCode};
 
 use super::{Expected, Scenario, Target, Trouble};
 use crate::body::Multipart;
-use crate::endpoints::{GetImage, PutImage, Raw, SendImage, WriteSheetImage};
+use crate::endpoints::{
+    AddDimension, GetImage, PutImage, Raw, ReadCells, SendImage, WriteSheetImage,
+};
 use crate::error::{Code, Invalid, Outcome};
 use crate::fake::Route::{
-    AppAccessToken as AppToken, ImV1Image as Download, ImV1Images as Once, ImageV4Put as Put,
-    Messages as Message, ResendAppTicket as Resend, StoreTenantAccessToken as InTenant,
-    TenantAccessToken as Token, ValuesImage as Cell,
+    AddDimension as Rows, AppAccessToken as AppToken, ImV1Image as Download, ImV1Images as Once,
+    ImageV4Put as Put, Messages as Message, ResendAppTicket as Resend,
+    StoreTenantAccessToken as InTenant, TenantAccessToken as Token, Values, ValuesImage as Cell,
 };
-use crate::fake::{Break, FakeLark, Fault, ImageKind, Route, StoredImage, TokenKind};
+use crate::fake::{Break, FakeLark, FakeSheet, Fault, ImageKind, Route, StoredImage, TokenKind};
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, ImageKey, MessageUuid, Receiver, TenantKey};
 
@@ -44,6 +46,7 @@ pub fn all() -> Result<Vec<Scenario>, Invalid> {
         replies()?,
         connections()?,
         downloads()?,
+        spreadsheets()?,
         unsafe_calls()?,
         store_app()?,
         messages()?,
@@ -408,6 +411,37 @@ fn downloads() -> Result<Vec<Scenario>, Invalid> {
     ])
 }
 
+fn spreadsheets() -> Result<Vec<Scenario>, Invalid> {
+    Ok(vec![
+        read("ok, cells are read")?.takes(&[(Token, 1), (Values, 1)]),
+        read("cells are read from a sheet that is not there")?
+            .by(|lark| lark.fail_next_on(Values, code(400, 90215)))
+            .takes(&[(Token, 1), (Values, 1)])
+            .fails(refused(Values, 90215)),
+        read("cells whose reply is cut short")?
+            .by(|lark| lark.break_next_on(Values, Break::CutReply))
+            .takes(&[(Token, 1), (Values, 2)])
+            .lasts(BACKOFF),
+        write("a cell outside of the grid")?
+            .by(|lark| {
+                let small = FakeSheet::new(FakeLark::SHEET).rows(6);
+                lark.add_sheet(FakeLark::SPREADSHEET, small);
+            })
+            .takes(&[(Token, 1), (Cell, 1)])
+            .fails_for_good(refused(Cell, 90202)),
+        add("ok, rows are added")?.takes(&[(Token, 1), (Rows, 1)]),
+        add("rows are added while the document is busy")?
+            .by(|lark| lark.fail_next_on(Rows, code(200, 90217)))
+            .takes(&[(Token, 1), (Rows, 2)])
+            .lasts(BACKOFF),
+        // They may have been added, and a second send would add as many again.
+        add("rows are added, and the reply is lost")?
+            .by(|lark| lark.break_next_on(Rows, Break::AfterBody))
+            .takes(&[(Token, 1), (Rows, 1)])
+            .fails(failed(Outcome::Unknown, Rows, Trouble::Transport)),
+    ])
+}
+
 /// A refusal that shows that nothing was done is followed by a second send, and nothing else is.
 fn unsafe_calls() -> Result<Vec<Scenario>, Invalid> {
     let single = [(Token, 1), (Once, 1)];
@@ -569,6 +603,19 @@ fn write_of(name: &'static str, pixels: &[u8]) -> Result<Scenario, Invalid> {
     let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
     Scenario::new(name, Target::WriteSheetImage(write), image)
+}
+
+fn read(name: &'static str) -> Result<Scenario, Invalid> {
+    let image = Image::new(&b"GIF89a.."[..])?;
+    let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
+    let read = ReadCells::cell(FakeLark::SPREADSHEET.parse()?, &cell);
+    Scenario::new(name, Target::ReadCells(read), image)
+}
+
+fn add(name: &'static str) -> Result<Scenario, Invalid> {
+    let image = Image::new(&b"GIF89a.."[..])?;
+    let add = AddDimension::rows(FakeLark::SPREADSHEET.parse()?, FakeLark::SHEET.parse()?, 8)?;
+    Scenario::new(name, Target::AddDimension(add), image)
 }
 
 /// The key of the image that is downloaded.

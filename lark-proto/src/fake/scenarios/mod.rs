@@ -87,7 +87,9 @@ use serde::de::IgnoredAny;
 
 use super::{FakeLark, Route};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::{GetImage, PutImage, Raw, SendImage, WriteSheetImage};
+use crate::endpoints::{
+    AddDimension, GetImage, PutImage, Raw, ReadCells, SendImage, WriteSheetImage,
+};
 use crate::error::{CallError, CallErrorKind, Code, Error, InvalidKind, Outcome, WaitFor};
 use crate::path::Path;
 use crate::reply::Reply;
@@ -144,6 +146,10 @@ pub enum Target {
     GetImage(GetImage),
     /// A message, which may be sent again because it has a uuid.
     SendImage(SendImage),
+    /// A read of cells, whose path is percent-encoded.
+    ReadCells(ReadCells),
+    /// Added rows, which have a lane and must not be sent again once they may have been added.
+    AddDimension(AddDimension),
     /// An upload that must not be sent again once it may have been carried out.
     Unsafe(Raw<IgnoredAny>),
 }
@@ -152,7 +158,7 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {
-    /// It succeeds, and the fake has the image, or the one message with the image.
+    /// It succeeds, and the fake has the image, the one message with the image, or the rows that were added.
     Success,
     /// It fails.
     Failure {
@@ -247,6 +253,11 @@ impl Scenario {
             Target::PutImage(_) | Target::GetImage(_) | Target::Unsafe(_) => {
                 lark.images().any(|(_, stored)| stored.bytes == image)
             }
+            Target::ReadCells(_) => true,
+            Target::AddDimension(_) => {
+                let sheet = lark.sheet(FakeLark::SPREADSHEET, FakeLark::SHEET);
+                sheet.is_some_and(|sheet| sheet.grid().0 > 200)
+            }
             Target::WriteSheetImage(_) => {
                 lark.cells(FakeLark::SPREADSHEET).any(|(_, cell)| cell.bytes == image)
             }
@@ -279,6 +290,8 @@ macro_rules! ask {
             Target::WriteSheetImage(call) => Endpoint::$property(call),
             Target::GetImage(call) => Endpoint::$property(call),
             Target::SendImage(call) => Endpoint::$property(call),
+            Target::ReadCells(call) => Endpoint::$property(call),
+            Target::AddDimension(call) => Endpoint::$property(call),
             Target::Unsafe(call) => Endpoint::$property(call),
         }
     };

@@ -3,6 +3,7 @@
 use super::*;
 use crate::endpoint::EndpointExt;
 use crate::endpoints::{MessageSent, ReplyImage, SendImage};
+use crate::fake::auth::Holder;
 use crate::site::Site;
 use crate::token::{TenantToken, UserToken};
 use crate::values::{MessageId, MessageUuid, Receiver};
@@ -169,6 +170,26 @@ fn body_violation(response: &Response<Bytes>) -> Option<String> {
     let [violation] = &violations.as_array()?[..] else { panic!("{violations}") };
     let text = |name: &str| violation[name].as_str().unwrap().to_owned();
     Some(format!("{}: {}", text("field"), text("description")))
+}
+
+#[test]
+fn an_app_sends_the_images_that_it_uploaded() {
+    let (mut fake, [key, _]) = with_images();
+    let (own, _) = fake.tokens.grant(Holder::CustomApp, now());
+    for (owner, token, expected) in [
+        (Some(FakeLark::APP_ID), &*own, (200, Some(0))),
+        (Some(FakeLark::STORE_APP_ID), &*own, (400, Some(230017))),
+        // It is not known who uploaded the image, or whose the token is.
+        (None, &*own, (200, Some(0))),
+        (Some(FakeLark::STORE_APP_ID), "t-x", (200, Some(0))),
+    ] {
+        fake.images.get_mut(&key).unwrap().app_id = owner;
+        let chat = Receiver::chat(FakeLark::CHAT).unwrap();
+        let send =
+            SendImage::new(chat, key.parse().unwrap(), uuid(&format!("{owner:?} {token:.4}")));
+        let request = send.request(&Site::LARK, &TenantToken::new(token).unwrap());
+        assert_eq!(verdict(&fake.handle(now(), request)), expected, "{owner:?} {token}");
+    }
 }
 
 #[test]
