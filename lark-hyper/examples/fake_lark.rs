@@ -37,6 +37,7 @@ fn serve() -> Result<Infallible, Box<dyn Error>> {
     writeln!(out, "spreadsheet_token {}", FakeLark::SPREADSHEET)?;
     writeln!(out, "sheet_id {}", FakeLark::SHEET)?;
     writeln!(out, "chat_id {}", FakeLark::CHAT)?;
+    writeln!(out, "wiki_node {}", FakeLark::WIKI_NODE)?;
     loop {
         std::thread::park();
     }

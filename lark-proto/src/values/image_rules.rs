@@ -1,6 +1,6 @@
 //! What an endpoint accepts of an image, and the check against it.
 
-use crate::endpoints::{PutImage, WriteSheetImage};
+use crate::endpoints::{CreateImage, WriteSheetImage};
 use crate::error::{Invalid, InvalidKind};
 use crate::values::ImageFormat::{self, Bmp, Bpg, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
 use crate::values::{Image, image};
@@ -56,10 +56,11 @@ impl ImageRules {
     /// pixels at most, any other image of 12000 x 12000.
     ///
     /// Document: <https://open.feishu.cn/document/server-docs/im-v1/image/create>. Lark's edition of it does not list
-    /// HEIC. The document of the older upload, [`PutImage`], names the size only.
+    /// HEIC. They are the rules of [`CreateImage`]; the document of the older [`PutImage`](crate::PutImage) names the size
+    /// only.
     pub const MESSAGE: Self = Self {
         formats: Some(&[Jpeg, Png, Webp, Gif, Bmp, Ico, Tiff, Heic]),
-        max_bytes: MaxBytes::Fixed(PutImage::MAX_BYTES),
+        max_bytes: MaxBytes::Fixed(CreateImage::MAX_BYTES),
         max_pixels: (12_000, 12_000),
         max_gif_pixels: (2_000, 2_000),
     };
@@ -361,7 +362,7 @@ mod tests {
         file.resize(21 << 20, 0);
         let file = bytes::Bytes::from(file);
         let image = |len: u64| Image::new(file.slice(..usize::try_from(len).unwrap())).unwrap();
-        let (message, cell) = (PutImage::MAX_BYTES, WriteSheetImage::DEFAULT_MAX_BYTES);
+        let (message, cell) = (CreateImage::MAX_BYTES, WriteSheetImage::DEFAULT_MAX_BYTES);
         let lower = ImageRules::CELL.with_max_bytes(100);
         for (image, rules, accepted) in [
             (image(message), ImageRules::MESSAGE, true),
