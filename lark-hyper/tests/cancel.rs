@@ -31,7 +31,7 @@ use memory::Fake;
 use time::{Executor, Task};
 
 /// Those of tokens first.
-const ROUTES: [Route; 8] = [
+const ROUTES: [Route; 11] = [
     Route::TenantAccessToken,
     Route::AppAccessToken,
     Route::StoreTenantAccessToken,
@@ -40,6 +40,9 @@ const ROUTES: [Route; 8] = [
     Route::ImV1Images,
     Route::ImV1Image,
     Route::ValuesImage,
+    Route::Values,
+    Route::AddDimension,
+    Route::Messages,
 ];
 const TOKEN_ROUTES: usize = 4;
 
@@ -99,8 +102,11 @@ fn pairs() -> Vec<[Scenario; 2]> {
         }
         [scenario.clone(), other]
     };
-    // A reply that comes in hundreds of pieces adds only time.
-    all.iter().filter(|scenario| !scenario.name.contains("above 1 MiB")).map(pair).collect()
+    // A reply that comes in hundreds of pieces adds only time. Where each call's own request is refused, the last reply
+    // is not that of every call, as the check expects.
+    let left_out = ["above 1 MiB", "another app's image"];
+    let is_run = |scenario: &&Scenario| !left_out.iter().any(|part| scenario.name.contains(part));
+    all.iter().filter(is_run).map(pair).collect()
 }
 
 /// A scenario that is prepared, and its client.

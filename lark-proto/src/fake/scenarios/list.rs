@@ -17,7 +17,7 @@ use crate::fake::Route::{
     ImageV4Put as Put, Messages as Message, ResendAppTicket as Resend,
     StoreTenantAccessToken as InTenant, TenantAccessToken as Token, Values, ValuesImage as Cell,
 };
-use crate::fake::{Break, FakeLark, FakeSheet, Fault, ImageKind, Route, StoredImage, TokenKind};
+use crate::fake::{Break, FakeLark, Fault, ImageKind, Route, StoredImage, TokenKind};
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, ImageKey, MessageUuid, Receiver, TenantKey};
 
@@ -422,11 +422,7 @@ fn spreadsheets() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.break_next_on(Values, Break::CutReply))
             .takes(&[(Token, 1), (Values, 2)])
             .lasts(BACKOFF),
-        write("a cell outside of the grid")?
-            .by(|lark| {
-                let small = FakeSheet::new(FakeLark::SHEET).rows(6);
-                lark.add_sheet(FakeLark::SPREADSHEET, small);
-            })
+        write_to("H201", "a cell outside of the grid", b"..")?
             .takes(&[(Token, 1), (Cell, 1)])
             .fails_for_good(refused(Cell, 90202)),
         add("ok, rows are added")?.takes(&[(Token, 1), (Rows, 1)]),
@@ -599,8 +595,12 @@ fn write(name: &'static str) -> Result<Scenario, Invalid> {
 }
 
 fn write_of(name: &'static str, pixels: &[u8]) -> Result<Scenario, Invalid> {
+    write_to("H7", name, pixels)
+}
+
+fn write_to(cell: &str, name: &'static str, pixels: &[u8]) -> Result<Scenario, Invalid> {
     let image = Image::new([b"GIF89a", pixels].concat())?;
-    let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
+    let cell = format!("{}!{cell}", FakeLark::SHEET).parse()?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
     Scenario::new(name, Target::WriteSheetImage(write), image)
 }
