@@ -92,6 +92,9 @@ pub struct Grid {
     pub columns: u32,
 }
 
+/// The most ids that an error lists.
+const SHOWN: usize = 5;
+
 impl Sheets {
     /// Each sheet, in the order of the tabs.
     pub fn iter(&self) -> impl Iterator<Item = &Sheet> {
@@ -111,17 +114,17 @@ impl Sheets {
     pub fn by_title(&self, title: &str) -> Result<&Sheet, Invalid> {
         // As the titles of a reply.
         let cleaned = excerpt(title.as_bytes(), TEXT);
-        let mut equal = self.iter().filter(|sheet| sheet.title == cleaned);
-        match (equal.next(), equal.next()) {
-            (Some(only), None) => Ok(only),
-            (Some(one), Some(two)) => {
-                let further = equal.count();
-                let others =
+        let equal: Vec<_> = self.iter().filter(|sheet| sheet.title == cleaned).collect();
+        match equal[..] {
+            [] => Err(Invalid::new(InvalidKind::NoSuchSheet, title)),
+            [only] => Ok(only),
+            [..] => {
+                let ids: Vec<_> = equal.iter().take(SHOWN).map(|sheet| sheet.id.as_str()).collect();
+                let further = equal.len() - ids.len();
+                let further =
                     if further == 0 { String::new() } else { format!(" and {further} more") };
-                let ids = format!("{}, {}{others}", one.id, two.id);
-                Err(Invalid::new(InvalidKind::EqualTitles, ids))
+                Err(Invalid::new(InvalidKind::EqualTitles, ids.join(", ") + &further))
             }
-            (None, _) => Err(Invalid::new(InvalidKind::NoSuchSheet, title)),
         }
     }
 
@@ -306,7 +309,8 @@ mod tests {
         let tabs: Vec<_> = (0..300).map(tab).collect();
         let sheets = sheets(&format!("[{}]", tabs.join(","))).unwrap();
         let error = sheets.by_title("Same").unwrap_err().to_string();
-        let text = "several sheets have this title (s0, s1 and 298 more): name one by its id";
+        let text =
+            "several sheets have this title (s0, s1, s2, s3, s4 and 295 more): name one by its id";
         assert_eq!(error, text);
     }
 
