@@ -13,10 +13,10 @@ use crate::values::{SheetId, SpreadsheetToken};
 /// Adds empty rows below the last one of a sheet, or empty columns to the right of the last one.
 ///
 /// * Route: `POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range`.
-/// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`, and the right to edit the
-///   document.
-/// * Limits: 1 to 5,000 rows or columns in a request; a sheet has 13,000 columns and 5,000,000 cells at most. 100 requests
-///   a second, and only one write to a spreadsheet at a time.
+/// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`, and the right to edit
+///   the document.
+/// * Limits: 1 to 5,000 rows or columns in a request; a sheet has 13,000 columns and 5,000,000 cells at most. 100
+///   requests a second, and only one write to a spreadsheet at a time.
 /// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/uUjMzUjL1IzM14SNyMTN>.
 ///
 /// A second send adds as many again, so the request is not sent again after an unknown outcome: the size of the sheet

@@ -20,8 +20,8 @@ use crate::values::{FileToken, SheetCell, SpreadsheetToken};
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
 /// * Limits: 100 requests a second; the reply has 10 MB at most.
-/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>; for a cell with an image, question 8
-///   of <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq>.
+/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>; for a cell with an image, question
+///   8 of <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq>.
 ///
 /// The service is asked for the cells as they are, without `valueRenderOption`: with some of its values an image comes
 /// without the token of its file. Images that float over the sheet are in no cell.
@@ -95,8 +95,8 @@ pub struct Cells {
 pub enum CellContent {
     /// Nothing.
     Empty,
-    /// Text, a number, a date as the number of its days, `true` or `false`, or a formula: the first 1,024 bytes, free of
-    /// control characters.
+    /// Text, a number, a date as the number of its days, `true` or `false`, or a formula: the first 1,024 bytes, free
+    /// of control characters.
     Text(String),
     /// An image, or several, with or without text.
     #[non_exhaustive]

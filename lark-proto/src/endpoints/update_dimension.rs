@@ -16,8 +16,8 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// Sets the height of rows or the width of columns, so that the pictures in their cells can be seen.
 ///
 /// * Route: `PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range`.
-/// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`, and the right to edit the
-///   document.
+/// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`, and the right to edit
+///   the document.
 /// * Limits: 5,000 rows or columns in a request. 100 requests a second, and only one write to a spreadsheet at a time.
 /// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/uYjMzUjL2IzM14iNyMTN>.
 ///
