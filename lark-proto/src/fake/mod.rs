@@ -18,6 +18,7 @@
 mod apps;
 mod auth;
 mod breaks;
+mod connection;
 mod dimension;
 mod download;
 mod fault;
@@ -47,6 +48,7 @@ use serde_json::json;
 
 pub use self::auth::TokenKind;
 pub use self::breaks::Break;
+pub use self::connection::{Connection, Step};
 pub use self::fault::Fault;
 pub use self::messages::StoredMessage;
 pub use self::route::Route;

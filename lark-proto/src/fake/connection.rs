@@ -1,0 +1,261 @@
+//! A connection to the fake, for a server over any kind of socket.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
+
+use super::http1::{self, Requests};
+use super::{Break, FakeLark, InFlight};
+
+/// One HTTP/1.1 connection to a [`FakeLark`]: bytes in, bytes out. It obeys the breaks that a test has asked for.
+///
+/// A server takes the [`next`](Self::next) step, does it and so on, and needs the fake only during a step: while one
+/// connection reads or waits, the others go on.
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use lark_proto::fake::{Connection, FakeLark, Step};
+///
+/// let mut lark = FakeLark::new();
+/// let mut connection = Connection::new();
+/// assert!(matches!(connection.next(&mut lark, SystemTime::UNIX_EPOCH), Step::Read));
+/// connection.push(b"GET /open-apis/x HTTP/1.1\r\nHost: a\r\n\r\n");
+/// let Step::Write(reply) = connection.next(&mut lark, SystemTime::UNIX_EPOCH) else { panic!() };
+/// assert!(reply.starts_with(b"HTTP/1.1 404 "));
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "give it to `end`, or a spreadsheet stays occupied"]
+pub struct Connection {
+    requests: Requests,
+    state: State,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// No request has begun.
+    #[default]
+    Idle,
+    /// The body of this request arrives.
+    Arriving(InFlight),
+    /// This reply is held back, or is to be written. The connection closes after it if that is said.
+    Replying(Bytes, bool),
+    Closed,
+}
+
+/// What a server does next with its socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Read some bytes and [`push`](Connection::push) them; at their end, [`end`](Connection::end) the connection.
+    Read,
+    /// Write these bytes.
+    Write(Bytes),
+    /// Do nothing for this time.
+    Wait(Duration),
+    /// Close the connection.
+    Close,
+}
+
+impl Connection {
+    /// A connection that was just opened.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes bytes that were read.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.requests.push(bytes);
+    }
+
+    /// The next step.
+    pub fn next(&mut self, lark: &mut FakeLark, now: SystemTime) -> Step {
+        loop {
+            match std::mem::replace(&mut self.state, State::Closed) {
+                State::Idle => match self.requests.head() {
+                    Ok(Some(head)) => self.state = State::Arriving(lark.begin(now, head)),
+                    Ok(None) => {
+                        self.state = State::Idle;
+                        return Step::Read;
+                    }
+                    Err(_) => return Step::Close,
+                },
+                State::Arriving(flight) => {
+                    if let Some(step) = self.arriving(flight, lark, now) {
+                        return step;
+                    }
+                }
+                State::Replying(reply, is_last) => {
+                    if !is_last {
+                        self.state = State::Idle;
+                    }
+                    return Step::Write(reply);
+                }
+                State::Closed => return Step::Close,
+            }
+        }
+    }
+
+    /// The step while the body of a request arrives, unless that was the last of it.
+    fn arriving(&mut self, flight: InFlight, lark: &mut FakeLark, now: SystemTime) -> Option<Step> {
+        let how = flight.breaks();
+        let is_broken = match how {
+            Some(Break::BeforeBody) => true,
+            Some(Break::DuringBody) => self.requests.arrived() >= self.requests.missing(),
+            _ => false,
+        };
+        let request = match self.requests.request() {
+            Ok(Some(request)) if !is_broken => request,
+            Ok(None) if !is_broken => {
+                self.state = State::Arriving(flight);
+                return Some(Step::Read);
+            }
+            _ => {
+                lark.abandon(flight);
+                return Some(Step::Close);
+            }
+        };
+        let close = HeaderValue::from_static("close");
+        let is_last = request.headers().get(CONNECTION) == Some(&close);
+        let reply = lark.finish(now, flight, request.body());
+        let (len, mut bytes) = (reply.body().len(), http1::reply(&reply));
+        let (is_last, wait) = match how {
+            Some(Break::AfterBody) => return Some(Step::Close),
+            Some(Break::CutReply) => {
+                bytes.truncate(bytes.len() - len.div_ceil(2));
+                (true, None)
+            }
+            Some(Break::SlowReply(time)) => (is_last, Some(time)),
+            _ => (is_last, None),
+        };
+        self.state = State::Replying(bytes, is_last);
+        wait.map(Step::Wait)
+    }
+
+    /// Ends the connection, which the client has closed or which broke.
+    pub fn end(self, lark: &mut FakeLark) {
+        if let State::Arriving(flight) = self.state {
+            lark.abandon(flight);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::endpoints::{EndpointExt, GetTenantToken};
+    use crate::fake::Route;
+    use crate::token::NoToken;
+    use crate::values::{AppId, AppSecret};
+    use crate::wire::{self, Secrets};
+    use crate::{Image, Site, TenantToken, WriteSheetImage};
+
+    fn token_request() -> Bytes {
+        let id = AppId::new(FakeLark::APP_ID).unwrap();
+        let secret = AppSecret::new(FakeLark::APP_SECRET).unwrap();
+        wire::http1(GetTenantToken::new(id, secret).request(&Site::LARK, &NoToken), Secrets::Shown)
+    }
+
+    /// The steps after all of `bytes` are there, until it reads or closes.
+    fn steps(connection: &mut Connection, lark: &mut FakeLark, bytes: &[u8]) -> Vec<Step> {
+        connection.push(bytes);
+        let mut steps = Vec::new();
+        loop {
+            let step = connection.next(lark, UNIX_EPOCH);
+            steps.push(step.clone());
+            if matches!(step, Step::Read | Step::Close) {
+                return steps;
+            }
+        }
+    }
+
+    #[test]
+    fn requests_are_answered_one_after_the_other_however_their_bytes_arrive() {
+        let (mut lark, request) = (FakeLark::new(), token_request());
+        let mut connection = Connection::new();
+        for byte in &request[..request.len() - 1] {
+            assert_eq!(steps(&mut connection, &mut lark, &[*byte]), [Step::Read]);
+        }
+        let rest = [&request[request.len() - 1..], &request, &request].concat();
+        let replies = steps(&mut connection, &mut lark, &rest);
+        assert_eq!(replies.len(), 4, "{replies:?}");
+        for reply in &replies[..3] {
+            assert!(matches!(reply, Step::Write(bytes) if bytes.starts_with(b"HTTP/1.1 200 ")));
+        }
+        assert_eq!(lark.count(Route::TenantAccessToken), 3);
+    }
+
+    #[test]
+    fn a_break_closes_the_connection_at_its_place() {
+        let request = token_request();
+        let head_len = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let half = head_len + (request.len() - head_len) / 2;
+        for (how, enough, counted) in [
+            (Break::BeforeBody, head_len, 0),
+            (Break::DuringBody, half + 1, 0),
+            (Break::AfterBody, request.len(), 1),
+        ] {
+            let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+            lark.break_next(how);
+            let first = steps(&mut connection, &mut lark, &request[..enough - 2]);
+            assert_eq!(first, [Step::Read], "{how:?}");
+            let then = steps(&mut connection, &mut lark, &request[enough - 2..enough]);
+            assert_eq!(then, [Step::Close], "{how:?}");
+            assert_eq!(lark.count(Route::TenantAccessToken), counted, "{how:?}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_cut_in_the_middle_of_its_body_or_held_back() {
+        let whole = |break_of: Option<Break>| {
+            let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+            if let Some(how) = break_of {
+                lark.break_next(how);
+            }
+            steps(&mut connection, &mut lark, &token_request())
+        };
+        let [Step::Write(reply), Step::Read] = &whole(None)[..] else { panic!() };
+        let [Step::Write(cut), Step::Close] = &whole(Some(Break::CutReply))[..] else { panic!() };
+        let body = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        assert_eq!(cut.len(), body + (reply.len() - body) / 2);
+        assert_eq!(reply[..cut.len()], cut[..]);
+        let time = Duration::from_secs(9);
+        let slow = whole(Some(Break::SlowReply(time)));
+        assert_eq!(slow, [Step::Wait(time), Step::Write(reply.clone()), Step::Read]);
+    }
+
+    #[test]
+    fn a_client_that_wants_the_connection_closed_gets_its_reply_first() {
+        let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+        let request = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let steps = steps(&mut connection, &mut lark, request);
+        assert!(matches!(&steps[..], [Step::Write(_), Step::Close]), "{steps:?}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_request_close_the_connection() {
+        let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+        assert_eq!(steps(&mut connection, &mut lark, b"\0\r\n\r\n"), [Step::Close]);
+        assert_eq!(steps(&mut connection, &mut lark, b"more"), [Step::Close]);
+    }
+
+    #[test]
+    fn a_write_whose_connection_ends_leaves_its_spreadsheet_free() {
+        let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+        let expires = UNIX_EPOCH + Duration::from_secs(1);
+        lark.add_token(crate::fake::TokenKind::Tenant, "t-1", expires);
+        let cell = format!("{}!A1", FakeLark::SHEET).parse().unwrap();
+        let spreadsheet = FakeLark::SPREADSHEET.parse().unwrap();
+        let write = WriteSheetImage::new(spreadsheet, cell, Image::new("GIF89a").unwrap()).unwrap();
+        let request = write.request(&Site::LARK, &TenantToken::new("t-1").unwrap());
+        let bytes = wire::http1(request.clone(), Secrets::Shown);
+        let begun = steps(&mut connection, &mut lark, &bytes[..bytes.len() - 1]);
+        assert_eq!(begun, [Step::Read]);
+        let busy = WriteSheetImage::decode(lark.handle(UNIX_EPOCH, request.clone())).unwrap_err();
+        assert!(busy.to_string().contains("90217"), "{busy}");
+        connection.end(&mut lark);
+        WriteSheetImage::decode(lark.handle(UNIX_EPOCH, request)).unwrap();
+    }
+}
