@@ -19,6 +19,8 @@
 
 mod builder;
 mod clock;
+#[cfg(feature = "fake-server")]
+mod fake_server;
 mod parker;
 mod permanence;
 mod simulated;
@@ -46,6 +48,8 @@ use crate::parker::Parker;
 use crate::permanence::permanence;
 
 pub use clock::Clock;
+#[cfg(feature = "fake-server")]
+pub use fake_server::FakeServer;
 pub use {lark_proto, ureq};
 
 /// Why a call failed.

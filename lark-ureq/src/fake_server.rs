@@ -1,0 +1,204 @@
+//! The fake Lark on loopback, on threads of its own, gone when it is dropped.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use lark_proto::Site;
+use lark_proto::fake::{Connection, FakeLark, Step};
+
+/// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1, served until it is dropped. Its connections obey
+/// [`FakeLark::break_next`].
+///
+/// ```
+/// use lark_proto::fake::FakeLark;
+/// use lark_proto::{App, Image, PutImage};
+/// use lark_ureq::{Client, FakeServer};
+///
+/// let server = FakeServer::start()?;
+/// let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
+/// let client = Client::new(server.site().clone(), app);
+/// let key = client.call(&PutImage::message(Image::new("GIF89a..")?)?)?;
+/// let stored = server.with(|lark| lark.image(key.as_str()).map(|image| image.bytes.clone()));
+/// assert_eq!(stored.as_deref(), Some(&b"GIF89a.."[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "it is gone when it is dropped"]
+pub struct FakeServer {
+    address: SocketAddr,
+    site: Site,
+    shared: Arc<Shared>,
+    accepts: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    lark: Mutex<FakeLark>,
+    open: Mutex<Open>,
+    /// Signalled when the server stops.
+    stopped: Condvar,
+}
+
+/// The connections that are open.
+#[derive(Default)]
+struct Open {
+    streams: HashMap<u64, TcpStream>,
+    threads: Vec<JoinHandle<()>>,
+    accepted: u64,
+    is_stopped: bool,
+}
+
+impl FakeServer {
+    /// Serves a new [`FakeLark`] on a free port.
+    ///
+    /// # Errors
+    /// The system has no port or no thread to give.
+    pub fn start() -> io::Result<Self> {
+        Self::start_on(0, FakeLark::new())
+    }
+
+    /// Serves `lark` on `port`; 0 is a free one.
+    ///
+    /// # Errors
+    /// The port is taken, or the system has no thread to give.
+    pub fn start_on(port: u16, lark: FakeLark) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        let address = listener.local_addr()?;
+        let site = Site::custom(&format!("http://{address}")).map_err(io::Error::other)?;
+        let (lark, open) = (Mutex::new(lark), Mutex::default());
+        let shared = Arc::new(Shared { lark, open, stopped: Condvar::new() });
+        let accepts = {
+            let shared = shared.clone();
+            let builder = std::thread::Builder::new().name("fake-lark".into());
+            builder.spawn(move || accept(&listener, &shared))?
+        };
+        Ok(Self { address, site, shared, accepts: Some(accepts) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The site to give to a client.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Runs `work` on the fake behind it, to look at what arrived or to make it fail. Requests wait meanwhile, so
+    /// `work` must not call a client of this server.
+    pub fn with<R>(&self, work: impl FnOnce(&mut FakeLark) -> R) -> R {
+        work(&mut lock(&self.shared.lark))
+    }
+}
+
+impl Drop for FakeServer {
+    fn drop(&mut self) {
+        let threads = {
+            let mut open = lock(&self.shared.open);
+            open.is_stopped = true;
+            for stream in open.streams.values() {
+                // It may be closed already.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+            std::mem::take(&mut open.threads)
+        };
+        self.shared.stopped.notify_all();
+        // The listener waits for a connection, and finds then that the server has stopped.
+        #[expect(clippy::disallowed_methods, reason = "to its own listener")]
+        let woken = TcpStream::connect(self.address).is_ok();
+        let accepts = self.accepts.take().filter(|_| woken);
+        for thread in threads.into_iter().chain(accepts) {
+            // A thread has nothing to say that its requests have not.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Neither the fake nor the list of connections has broken states, so a panic of another thread does not matter.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        let mut open = lock(&shared.open);
+        if open.is_stopped {
+            return;
+        }
+        open.threads.retain(|thread| !thread.is_finished());
+        let kept = stream.and_then(|stream| Ok((stream.try_clone()?, stream)));
+        let Ok((kept, stream)) = kept else {
+            // The system is out of descriptors, most likely: other connections have to end first.
+            drop(open);
+            shared.wait(Duration::from_millis(50));
+            continue;
+        };
+        open.accepted += 1;
+        let number = open.accepted;
+        open.streams.insert(number, kept);
+        let theirs = shared.clone();
+        let builder = std::thread::Builder::new().name("fake-lark".into());
+        let thread = builder.spawn(move || {
+            serve(stream, &theirs);
+            lock(&theirs.open).streams.remove(&number);
+        });
+        match thread {
+            Ok(thread) => open.threads.push(thread),
+            // Without a thread the connection closes.
+            Err(_) => drop(open.streams.remove(&number)),
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, shared: &Shared) {
+    let (mut connection, mut piece) = (Connection::new(), [0; 16 << 10]);
+    // Without Nagle's algorithm, which delays a reply until earlier bytes are acknowledged.
+    let _ = stream.set_nodelay(true);
+    loop {
+        let step = connection.next(&mut lock(&shared.lark), now());
+        let is_open = match step {
+            Step::Read => match stream.read(&mut piece) {
+                Ok(len) => {
+                    connection.push(piece.get(..len).unwrap_or_default());
+                    len > 0
+                }
+                Err(error) => error.kind() == io::ErrorKind::Interrupted,
+            },
+            Step::Write(bytes) => stream.write_all(&bytes).is_ok(),
+            Step::Wait(time) => shared.wait(time),
+            Step::Close => false,
+        };
+        if !is_open {
+            break;
+        }
+    }
+    connection.end(&mut lock(&shared.lark));
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+impl Shared {
+    /// Waits for `time`. Returns whether the server goes on.
+    fn wait(&self, time: Duration) -> bool {
+        let open = lock(&self.open);
+        let waited = self.stopped.wait_timeout_while(open, time, |open| !open.is_stopped);
+        let (open, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        !open.is_stopped
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a server is where the time comes from")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+impl fmt::Debug for FakeServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
