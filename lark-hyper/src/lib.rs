@@ -92,3 +92,8 @@ pub use connection::Connection;
 pub use fake_server::FakeServer;
 #[cfg(feature = "tokio")]
 pub use pool::{Pool, ReplyBody, ReplyFuture};
+
+/// The README's code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -14,10 +14,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lark_hyper::FakeServer;
 use lark_proto::fake::FakeLark;
 use lark_proto::{App, Image, PutImage};
-use lark_ureq::Client;
+use lark_ureq::{Client, FakeServer};
 use ureq::config::Config;
 use ureq::http::{Request, Response, Uri};
 use ureq::middleware::{Middleware, MiddlewareNext};

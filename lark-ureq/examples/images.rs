@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use lark_hyper::FakeServer;
 use lark_proto::endpoints::GetTenantToken;
 use lark_proto::fake::FakeLark;
 use lark_proto::token::NoToken;
@@ -21,7 +20,7 @@ use lark_proto::values::{AppId, AppSecret, ImageFormat, SpreadsheetToken};
 use lark_proto::{
     App, Image, Invalid, PutImage, SheetCell, Site, SpreadsheetLink, WriteSheetImage,
 };
-use lark_ureq::Client;
+use lark_ureq::{Client, FakeServer};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -60,10 +59,12 @@ fn run() -> Result<()> {
         say("cell", &format!("{what} -> {cell}, revision {revision}{time}"))?;
 
         if let Some(server) = &place.fake {
-            let lark = server.lark();
-            let uploaded = lark.image(key.as_str()).map(|stored| &stored.bytes);
-            let in_cell = lark.cell(place.spreadsheet.as_str(), cell.as_str());
-            if uploaded != Some(image.bytes()) || in_cell.map(|c| &c.bytes) != Some(image.bytes()) {
+            let is_there = server.with(|lark| {
+                let uploaded = lark.image(key.as_str()).map(|stored| &stored.bytes);
+                let in_cell = lark.cell(place.spreadsheet.as_str(), cell.as_str());
+                [uploaded, in_cell.map(|cell| &cell.bytes)] == [Some(image.bytes()); 2]
+            });
+            if !is_there {
                 return Err("the fake holds other bytes than were sent".into());
             }
             say("read back", "both from the fake, byte for byte what was sent")?;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, LOCATION, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use lark_hyper::FakeServer;
 use lark_proto::endpoints::{GetTenantToken, Reply, WithLogId};
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::http1::{self, Requests};
@@ -21,7 +20,7 @@ use lark_proto::{
     App, Endpoint, EndpointExt, Image, Limits, PutImage, Site, TenantToken, UserToken,
     WriteSheetImage, wire,
 };
-use lark_ureq::Client;
+use lark_ureq::{Client, FakeServer};
 
 fn app() -> App {
     App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
@@ -54,15 +53,16 @@ fn images_arrive_as_they_were_sent() {
     for len in [1, 100_000, 3_000_000] {
         let key = client.call(&put(len)).unwrap();
         let (written, log_id) = client.call(&WithLogId(&write(len))).unwrap();
-        let lark = server.lark();
-        let stored = lark.image(key.as_str()).unwrap();
-        assert_eq!(stored.bytes, *image(len).bytes());
-        assert_eq!(stored.content_type.as_deref(), Some("image/png"));
-        let cell = lark.cell(FakeLark::SPREADSHEET, written.range.as_deref().unwrap()).unwrap();
-        assert_eq!((&cell.bytes, cell.name.as_str()), (image(len).bytes(), "image.png"));
+        server.with(|lark| {
+            let stored = lark.image(key.as_str()).unwrap();
+            assert_eq!(stored.bytes, *image(len).bytes());
+            assert_eq!(stored.content_type.as_deref(), Some("image/png"));
+            let cell = lark.cell(FakeLark::SPREADSHEET, written.range.as_deref().unwrap()).unwrap();
+            assert_eq!((&cell.bytes, cell.name.as_str()), (image(len).bytes(), "image.png"));
+        });
         assert!(log_id.is_some_and(|id| id.starts_with("2026")));
     }
-    assert_eq!(server.lark().count(Route::TenantAccessToken), 1);
+    assert_eq!(server.with(|lark| lark.count(Route::TenantAccessToken)), 1);
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn first_calls_of_many_threads_get_one_token() {
             scope.spawn(move || client.call(&put(10)).unwrap());
         }
     });
-    assert_eq!(server.lark().count(Route::TenantAccessToken), 1);
-    assert_eq!(server.lark().images().count(), 32);
+    assert_eq!(server.with(|lark| lark.count(Route::TenantAccessToken)), 1);
+    assert_eq!(server.with(|lark| lark.images().count()), 32);
 }
 
 #[test]
@@ -84,17 +84,17 @@ fn a_given_token_is_used_as_it_is() {
     let server = FakeServer::start().unwrap();
     let client = Client::new(server.site().clone(), App::None);
     let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
-    server.lark().add_token(TokenKind::User, "u-1", end);
+    server.with(|lark| lark.add_token(TokenKind::User, "u-1", end));
 
     let written = client.call_as(&UserToken::new("u-1").unwrap(), &write(9)).unwrap();
     assert_eq!(written.revision, Some(1));
-    assert_eq!(server.lark().requests()[0].token.as_deref(), Some("u-1"));
+    server.with(|lark| assert_eq!(lark.requests()[0].token.as_deref(), Some("u-1")));
 
     let refused = client.call_as(&TenantToken::new("t-old").unwrap(), &put(9)).unwrap_err();
     assert_eq!(refused.api().unwrap().code, Code::TENANT_TOKEN_INVALID);
     let no_app = client.call(&put(9)).unwrap_err();
     assert!(matches!(no_app.kind, CallErrorKind::NoApp), "{no_app}");
-    assert_eq!(server.lark().requests().len(), 2, "nothing is sent without credentials");
+    assert_eq!(server.with(|lark| lark.requests().len()), 2, "nothing is sent without credentials");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn wrong_credentials_are_the_token_routes_error() {
     assert_eq!(error.route, "/open-apis/auth/v3/tenant_access_token/internal");
     let api = error.api().unwrap();
     assert_eq!((api.code, api.msg.as_str()), (Code::APP_SECRET_INVALID, "app secret invalid"));
-    assert_eq!(server.lark().requests().len(), 1);
+    assert_eq!(server.with(|lark| lark.requests().len()), 1);
     assert!(!format!("{client:?} {error:?}").contains("wrong-secret"));
 }
 
@@ -124,7 +124,7 @@ fn an_error_keeps_its_body_whatever_the_agents_settings() {
     for status in [200, 400, 401, 403, 429, 500] {
         let status = StatusCode::from_u16(status).unwrap();
         let fails = Fault::Code { status, code: 90202, msg: "wrong range=x!A1".into() };
-        server.lark().fail_next_on(Route::ValuesImage, fails);
+        server.with(|lark| lark.fail_next_on(Route::ValuesImage, fails));
         let error = client.call(&write(9)).unwrap_err();
         let api = error.api().unwrap();
         assert_eq!((api.code, api.status), (Code::SHEET_RANGE, status));
@@ -139,7 +139,7 @@ fn a_reply_is_read_up_to_the_limit() {
     let client = Client::new(server.site().clone(), app()).with_reply_limit(1000);
     let reply = |len| {
         let body = Bytes::from(vec![b' '; len]);
-        server.lark().fail_next_on(Route::ImageV4Put, Fault::Reply(Response::new(body)));
+        server.with(|lark| lark.fail_next_on(Route::ImageV4Put, Fault::Reply(Response::new(body))));
         client.call(&put(9)).unwrap_err().kind
     };
     assert!(matches!(reply(1001), CallErrorKind::TooLarge { limit: 1000 }));

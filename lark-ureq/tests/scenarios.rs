@@ -5,10 +5,9 @@ mod memory;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use lark_hyper::FakeServer;
 use lark_proto::Site;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
-use lark_ureq::{Client, Clock};
+use lark_ureq::{Client, Clock, FakeServer};
 use memory::Memory;
 
 /// Runs `scenario`; `next` takes a step of the run with the fake behind `client`. Says what went otherwise.
@@ -56,6 +55,6 @@ fn every_scenario_ends_as_it_says_over_a_real_socket() {
     run_all(|scenario| {
         let server = FakeServer::start().unwrap();
         let client = Client::new(server.site().clone(), scenario.app.clone());
-        run(scenario, client, |run| run.next(&mut server.lark()))
+        run(scenario, client, |run| server.with(|lark| run.next(lark)))
     });
 }

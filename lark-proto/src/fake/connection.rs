@@ -38,7 +38,7 @@ enum State {
     #[default]
     Idle,
     /// The body of this request arrives.
-    Arriving(InFlight),
+    Arriving(Box<InFlight>),
     /// This reply is held back, or is to be written. The connection closes after it if that is said.
     Replying(Bytes, bool),
     Closed,
@@ -73,7 +73,7 @@ impl Connection {
         loop {
             match std::mem::replace(&mut self.state, State::Closed) {
                 State::Idle => match self.requests.head() {
-                    Ok(Some(head)) => self.state = State::Arriving(lark.begin(now, head)),
+                    Ok(Some(head)) => self.state = State::Arriving(lark.begin(now, head).into()),
                     Ok(None) => {
                         self.state = State::Idle;
                         return Step::Read;
@@ -97,7 +97,12 @@ impl Connection {
     }
 
     /// The step while the body of a request arrives, unless that was the last of it.
-    fn arriving(&mut self, flight: InFlight, lark: &mut FakeLark, now: SystemTime) -> Option<Step> {
+    fn arriving(
+        &mut self,
+        flight: Box<InFlight>,
+        lark: &mut FakeLark,
+        now: SystemTime,
+    ) -> Option<Step> {
         let how = flight.breaks();
         let is_broken = match how {
             Some(Break::BeforeBody) => true,
@@ -111,13 +116,13 @@ impl Connection {
                 return Some(Step::Read);
             }
             _ => {
-                lark.abandon(flight);
+                lark.abandon(*flight);
                 return Some(Step::Close);
             }
         };
         let close = HeaderValue::from_static("close");
         let is_last = request.headers().get(CONNECTION) == Some(&close);
-        let reply = lark.finish(now, flight, request.body());
+        let reply = lark.finish(now, *flight, request.body());
         let (len, mut bytes) = (reply.body().len(), http1::reply(&reply));
         let (is_last, wait) = match how {
             Some(Break::AfterBody) => return Some(Step::Close),
@@ -135,7 +140,7 @@ impl Connection {
     /// Ends the connection, which the client has closed or which broke.
     pub fn end(self, lark: &mut FakeLark) {
         if let State::Arriving(flight) = self.state {
-            lark.abandon(flight);
+            lark.abandon(*flight);
         }
     }
 }
