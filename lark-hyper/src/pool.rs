@@ -202,6 +202,9 @@ impl Future for ReplyFuture {
     }
 }
 
+/// The shortest time between two looks. A timeout of zero would make the poll of a request spin.
+const MIN_LOOK: Duration = Duration::from_millis(5);
+
 /// The watch over a phase. hyper tells nobody when the next phase begins, so the watch looks from time to time: within
 /// the time of each later phase, so that none takes more than twice its time.
 #[derive(Debug)]
@@ -222,7 +225,7 @@ impl Watch {
             Phase::SendBody => (body, answer),
             _ => (answer, answer),
         };
-        let every = time.min(later);
+        let every = time.min(later).max(MIN_LOOK);
         Self {
             phase,
             ends: Instant::now() + time.min(MAX_TIMER),

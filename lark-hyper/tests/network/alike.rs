@@ -119,6 +119,28 @@ fn each_phase_after_the_connect_ends_with_its_timeout() {
 }
 
 #[test]
+fn a_timeout_of_zero_ends_the_call() {
+    let unanswered = server(hold);
+    for phase in [
+        Phase::Resolve,
+        Phase::Connect,
+        Phase::SendRequest,
+        Phase::SendBody,
+        Phase::RecvResponse,
+        Phase::RecvBody,
+    ] {
+        let limits = Some(Limits::one_attempt().total(Duration::from_secs(1)));
+        let timeout = Some((phase, Duration::ZERO));
+        let setup = Setup { timeout, limits, padding: 100, ..Setup::default() };
+        for (client, outcome) in one_request(&unanswered, &setup) {
+            let error = outcome.unwrap_err();
+            let is_told = error.contains("timeout") || error.contains("too long");
+            assert!(is_told || error.contains("the deadline"), "{client}, {phase}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_call_ends_at_the_deadline_of_its_limits() {
     let limits = Some(Limits::one_attempt().total(Duration::from_millis(300)));
     for (client, outcome) in one_request(&server(hold), &Setup { limits, ..Setup::default() }) {

@@ -19,7 +19,8 @@ use crate::values::{FileToken, SheetCell, SpreadsheetToken};
 /// * Route: `GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range`.
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
-/// * Limits: 100 requests a second; the reply has 10 MB at most.
+/// * Limits: 100 requests a second; the reply has 10 MB at most, of which this crate takes up to 250,000 cells that are
+///   not empty.
 /// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>; for a cell with an image, question
 ///   8 of <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq>.
 ///
@@ -81,6 +82,9 @@ impl ReadCells {
         Ok(Self { spreadsheet, range })
     }
 }
+
+/// The most cells that are kept: a reply of 10 MB can have millions, each of which takes twenty times its text.
+const MAX_FILLED: usize = 250_000;
 
 /// What the cells of a rectangle hold. Cells that the reply leaves out are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -225,8 +229,12 @@ impl Endpoint for ReadCells {
         for (row, cells) in (0..).zip(rows) {
             for (column, cell) in (0..).zip(cells.unwrap_or_default()) {
                 let content = CellContent::read(cell);
-                if content != CellContent::Empty {
-                    filled.insert((row, column), content);
+                if content == CellContent::Empty {
+                    continue;
+                }
+                filled.insert((row, column), content);
+                if filled.len() > MAX_FILLED {
+                    return Err(reply.unreadable("more than 250,000 cells are not empty"));
                 }
             }
         }
@@ -250,6 +258,15 @@ mod tests {
 
     fn image(file_token: Option<&str>) -> CellContent {
         CellContent::Image { file_token: file_token.map(|token| token.parse().unwrap()) }
+    }
+
+    #[test]
+    fn a_reply_with_too_many_cells_is_unreadable() {
+        let of =
+            |count: usize| cells(&format!(r#"{{"values":[[{}]]}}"#, vec!["1"; count].join(",")));
+        assert_eq!(of(MAX_FILLED).unwrap().get(0, 249_999), &text("1"));
+        let error = of(MAX_FILLED + 1).unwrap_err().to_string();
+        assert!(error.contains("more than 250,000 cells"), "{error}");
     }
 
     #[test]
