@@ -64,7 +64,7 @@ async fn listen(address: &str) -> Result<()> {
     Ok(axum::serve(listener, router(client, Duration::from_secs(45))).await?)
 }
 
-/// What the handlers share. Clones of the client share its token, its lanes and its rate limits.
+/// The state that all handlers share. Clones of the client share its token, its lanes and its rate limits.
 #[derive(Clone)]
 struct Shared {
     client: Client,

@@ -262,7 +262,7 @@ impl<S: Transport> Client<S> {
     /// The same with a token of the caller's.
     ///
     /// # Errors
-    /// Those of [`Client::resolve`].
+    /// The errors of [`Client::resolve`].
     pub async fn resolve_as(
         &self,
         token: &impl Authorizes<TenantOrUser>,

@@ -21,7 +21,7 @@ fn server() -> FakeServer {
     server
 }
 
-/// What each client finds, or the text of its error, and how many requests it sent apart from those for tokens.
+/// The outcome of each client, with the text of its error, and the number of its requests apart from those for tokens.
 fn found(server: &FakeServer, place: &Place) -> [(Result<Located, String>, usize); 2] {
     let app = || App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     let asked = || {

@@ -206,11 +206,11 @@ impl<'e> Task<'e> {
 /// A request and its reply, over a connection of their own.
 struct Exchange {
     stream: TcpStream,
-    /// What is left to send of the request.
+    /// The head, of which the bytes that were sent are dropped.
     head: Bytes,
     body: Body,
     body_len: u64,
-    /// What has arrived of the reply.
+    /// The bytes of the reply that have arrived.
     received: Vec<u8>,
     reply_limit: u64,
     phases: Phases,

@@ -1,5 +1,7 @@
 //! The trait of an endpoint, and the request that is made from it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
@@ -130,6 +132,9 @@ pub enum Resend {
     /// The request is idempotent. That holds for a single writer: of two callers that write different values to the
     /// same cell, either one may be overwritten by the other's second send.
     Safe,
+    /// The request is idempotent for this time after it was first sent: the service remembers it by a text of the
+    /// caller's, such as the uuid of a message. A call whose outcome is not known ends with this time.
+    SafeFor(Duration),
     /// A second send may have a second effect. The request is not sent again after an unknown outcome.
     Unsafe,
 }

@@ -60,7 +60,7 @@ impl Place {
     /// The last `!` separates the sheet from the cell. A sheet that `cell` names counts, and not that of the link.
     ///
     /// # Errors
-    /// Those of [`SpreadsheetLink::new`](crate::SpreadsheetLink::new) but for
+    /// The errors of [`SpreadsheetLink::new`](crate::SpreadsheetLink::new) but for
     /// [`WikiNode`](InvalidKind::WikiNode); those of [`SheetCell::in_sheet`];
     /// [`InvalidKind::MissingSheetId`] for an empty title; [`InvalidKind::NoCellNamed`].
     pub fn new(document: &str, cell: &str) -> Result<Self, Invalid> {

@@ -248,7 +248,7 @@ impl Client {
     /// The same with a token of the caller's.
     ///
     /// # Errors
-    /// Those of [`Client::resolve`].
+    /// The errors of [`Client::resolve`].
     pub fn resolve_as(
         &self,
         token: &impl Authorizes<TenantOrUser>,

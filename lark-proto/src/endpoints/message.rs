@@ -1,8 +1,8 @@
-//! What sending an image and replying with one have in common.
+//! The message that is an image, as it is sent and as a reply: its body, its quota and the result.
 
 use std::time::{Duration, SystemTime};
 
-use crate::endpoint::{Payload, Quota};
+use crate::endpoint::{Payload, Quota, Resend};
 use crate::endpoints::json_string;
 use crate::error::Error;
 use crate::reply::{Reply, Text, lenient};
@@ -18,6 +18,9 @@ pub(super) struct ImageMessage {
 impl ImageMessage {
     /// From the pages of both endpoints. The 5 messages per second to one user or group are not in it.
     pub(super) const QUOTA: Quota = Quota::per_second(50).and_per_minute(1000);
+
+    /// The service remembers a uuid for an hour.
+    pub(super) const RESEND: Resend = Resend::SafeFor(Duration::from_secs(60 * 60));
 
     /// Compact JSON: the members `first`, `msg_type`, `content`, the members `then`, `uuid`.
     pub(super) fn payload(&self, first: &str, then: &str) -> Payload {

@@ -64,13 +64,13 @@ pub struct Sheet {
     pub title: String,
     /// Whether the tab is hidden.
     pub is_hidden: bool,
-    /// What the tab is.
+    /// The kind of the tab.
     pub kind: SheetKind,
     /// The size of the sheet, where the service tells it: for a base it does not.
     pub grid: Option<Grid>,
 }
 
-/// What a tab is.
+/// The kind of a tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SheetKind {
@@ -78,7 +78,7 @@ pub enum SheetKind {
     Sheet,
     /// A base, which has no cells.
     Base,
-    /// What the service calls otherwise.
+    /// Another kind.
     Other,
 }
 

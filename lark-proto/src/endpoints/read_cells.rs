@@ -86,14 +86,14 @@ impl ReadCells {
 /// The most cells that are kept: a reply of 10 MB can have millions, each of which takes twenty times its text.
 const MAX_FILLED: usize = 250_000;
 
-/// What the cells of a rectangle hold. Cells that the reply leaves out are empty.
+/// The contents of the cells of a rectangle. Cells that the reply leaves out are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cells {
     /// By row and column, both from 0; without the empty cells.
     filled: BTreeMap<(u32, u32), CellContent>,
 }
 
-/// What a cell holds.
+/// The content of a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CellContent {

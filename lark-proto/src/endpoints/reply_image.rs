@@ -23,7 +23,7 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 /// `content`, `reply_in_thread` where it is asked for, and `uuid`, in this order; `content` is JSON in a string.
 ///
 /// # Errors
-/// Those of [`SendImage`](crate::endpoints::SendImage) but
+/// The errors of [`SendImage`](crate::endpoints::SendImage) but
 /// [`Code::RECEIVER_INVALID`](crate::error::Code::RECEIVER_INVALID), and
 /// [`Code::MESSAGE_RECALLED`](crate::error::Code::MESSAGE_RECALLED),
 /// [`Code::MESSAGE_NOT_FOUND`](crate::error::Code::MESSAGE_NOT_FOUND),
@@ -97,7 +97,7 @@ impl Endpoint for ReplyImage {
     /// As at [`SendImage`](crate::endpoints::SendImage): of the replies with one uuid, the service carries out at most
     /// one within an hour.
     fn resend(&self) -> Resend {
-        Resend::Safe
+        ImageMessage::RESEND
     }
 
     fn quota(&self) -> Quota {

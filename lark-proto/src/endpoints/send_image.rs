@@ -94,13 +94,10 @@ impl Endpoint for SendImage {
         Some(self.message.payload(&format!(r#""receive_id":{receiver},"#), ""))
     }
 
-    /// Of the requests with one uuid, the service carries out at most one within an hour, so that a second send makes
-    /// no second message. What it answers to the second is not documented; it is reported to answer as to the first.
-    ///
-    /// By default a call ends within minutes, long before the hour is over. A call with a
-    /// [`total`](crate::Limits::total) of an hour or more may send the message twice.
+    /// Of the requests with one uuid, the service carries out at most one within an hour, so that a second send makes no
+    /// second message. What it answers to the second is not documented; it is reported to answer as to the first.
     fn resend(&self) -> Resend {
-        Resend::Safe
+        ImageMessage::RESEND
     }
 
     fn quota(&self) -> Quota {

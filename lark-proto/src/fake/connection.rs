@@ -44,7 +44,7 @@ enum State {
     Closed,
 }
 
-/// What a server does next with its socket.
+/// The next thing that a server does with its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Read some bytes and [`push`](Connection::push) them; at their end, [`end`](Connection::end) the connection.

@@ -387,7 +387,7 @@ impl FakeLark {
         self.seen.iter().filter(|seen| seen.route == Some(route)).count()
     }
 
-    /// What can be judged by the head alone; `Ok` for a write to a spreadsheet means that it now holds its
+    /// The verdict on the head alone; `Ok` for a write to a spreadsheet means that it now holds its
     /// spreadsheet.
     fn admit(
         &mut self,

@@ -189,7 +189,7 @@ pub enum Roots {
     /// Mozilla's, as the crate `webpki-roots` has them.
     #[default]
     Default,
-    /// What the operating system trusts.
+    /// The certificates that the operating system trusts.
     Platform,
     /// These, in PEM.
     Own(Vec<u8>),

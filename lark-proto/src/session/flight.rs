@@ -309,6 +309,7 @@ impl<'e> Flight<'e> {
         let State::Sent { turn, at, generation } = self.state else { return None };
         self.used.took = now.saturating_sub(at);
         let outcome = self.outcome(answer);
+        let turn = self.bounded(turn, at, outcome);
         // The session learns from the answer also where this call ends.
         let again = self.learn(session, turn, generation, answer, now);
         let not_before = again.and_then(|again| self.rest_before(again, outcome, turn, now));
@@ -327,6 +328,17 @@ impl<'e> Flight<'e> {
             None => self.end(session, turn, now),
         }
         Some(verdict)
+    }
+
+    /// The turn of a request that was sent at this time. A second send is idempotent for some time only, and a call that
+    /// waits in a queue may be sent at any time before its deadline, so the deadline is no later than that time.
+    fn bounded(&self, turn: Turn, sent: Duration, outcome: Outcome) -> Turn {
+        match self.resend {
+            Resend::SafeFor(time) if outcome == Outcome::Unknown => {
+                Turn { deadline: turn.deadline.min(sent.saturating_add(time)), ..turn }
+            }
+            _ => turn,
+        }
     }
 
     /// Whether the request may have been carried out. Not used for a success.
@@ -417,7 +429,7 @@ impl<'e> Flight<'e> {
         turn: Turn,
         now: Duration,
     ) -> Option<Duration> {
-        if outcome == Outcome::Unknown && self.resend != Resend::Safe {
+        if outcome == Outcome::Unknown && self.resend == Resend::Unsafe {
             return None;
         }
         let Limits { longest_wait, busy, attempts, .. } = self.limits;

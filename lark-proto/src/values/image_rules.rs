@@ -1,4 +1,4 @@
-//! What an endpoint accepts of an image, and the check against it.
+//! The formats, sizes and resolutions that an endpoint accepts of an image, and the check against them.
 
 use crate::endpoints::{CreateImage, WriteSheetImage};
 use crate::error::{Invalid, InvalidKind};

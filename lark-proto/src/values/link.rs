@@ -96,7 +96,7 @@ impl SpreadsheetLink {
 
 text_traits!(SpreadsheetLink);
 
-/// What a link or a token names.
+/// The parts of a link or a token.
 pub(crate) struct Address {
     /// Empty where there is no host.
     origin: String,

@@ -55,7 +55,7 @@ fn is_uuid(text: &str) -> bool {
 #[doc(alias = "receive_id")]
 pub struct Receiver(String);
 
-/// What the text of a user id begins with.
+/// The beginning of the text of a user id.
 const USER_ID: &str = "user_id:";
 
 impl Receiver {

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::Response;
-use lark_proto::endpoints::Raw;
+use lark_proto::endpoints::{Raw, Resend};
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::session::{Broken, Call, Outgoing, Permanence, Purpose, Session, Step};
 use lark_proto::{CallError, Limits};
@@ -293,6 +293,31 @@ fn a_refusal_for_the_rate_costs_no_attempt() {
     });
     run.result.unwrap();
     assert_eq!(run.sends.len(), 10);
+}
+
+#[test]
+fn a_request_that_is_idempotent_for_a_time_is_not_sent_again_after_it() {
+    let endpoint = unsafe_upload().with_resend(Resend::SafeFor(secs(60)));
+    let limits = || Limits::default().total(secs(3600)).attempts(1000);
+    let whole = run(&endpoint, limits(), |_| Told::Cut(12));
+    let [(first, _), .., (last, _)] = whole.sends[..] else { panic!() };
+    assert!((secs(30)..secs(60)).contains(&(last - first)), "{:?}", whole.sends);
+    assert_eq!(whole.result.unwrap_err().outcome(), Outcome::Unknown);
+    // A refusal after it changes nothing: the first send may have been carried out.
+    let then_refused = run(&endpoint, limits(), |send| match send {
+        1 => Told::Cut(12),
+        _ => Reply(limited("25")),
+    });
+    let [_, _, _, (last, _)] = then_refused.sends[..] else { panic!("{:?}", then_refused.sends) };
+    assert!(last < secs(60), "the next one would come after 75 s: {last:?}");
+    assert_eq!(then_refused.result.unwrap_err().outcome(), Outcome::Unknown);
+    // The time does not run while nothing can have been carried out.
+    let unsent = run(&endpoint, limits(), |send| match send {
+        1..=20 => Told::Cut(0),
+        _ => Reply(ok()),
+    });
+    assert!(unsent.sends[20].0 > secs(60), "{:?}", unsent.sends);
+    unsent.result.unwrap();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::site::Site;
 use crate::token::{TenantOrUser, TenantToken};
 use crate::values::{Image, SheetCell, SpreadsheetToken};
 
-/// What the fake answers to the endpoint's request.
+/// The fake's answer to the endpoint's request.
 fn send<E: Endpoint<Auth = TenantOrUser>>(
     fake: &mut FakeLark,
     endpoint: &E,
