@@ -155,6 +155,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_idle_connection_is_kept_for_15_seconds() {
+        let config: Config = config(true, 32).build();
+        assert_eq!(config.max_idle_age(), Duration::from_secs(15));
+        assert_eq!(
+            (config.max_idle_connections(), config.max_idle_connections_per_host()),
+            (32, 32)
+        );
+    }
+
+    #[test]
     fn extra_roots_leave_the_default_ones_in_place() {
         let own = rcgen::generate_simple_self_signed(["corp.example".to_owned()]).unwrap().cert;
         let roots = Roots::DefaultAndOwn(own.pem().into_bytes());
