@@ -197,7 +197,7 @@ async fn check() -> Result<()> {
     show("refused", post_to(0).await?, StatusCode::FORBIDDEN)?;
 
     // The service does not answer the first of two writes, and the second one waits for its turn.
-    fake.lark().break_next_on(Route::ValuesImage, Break::SlowReply(Duration::from_secs(60)));
+    fake.lark().fail_next_on(Route::ValuesImage, Break::SlowReply(Duration::from_secs(60)));
     let begun = Instant::now();
     let (one, other) = tokio::try_join!(post_to(0), post_to(1))?;
     let took = begun.elapsed();

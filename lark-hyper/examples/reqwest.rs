@@ -39,7 +39,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
     let put = PutImage::message(image.clone())?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
-    server.lark().break_next_on(Route::ImageV4Put, Break::DuringBody);
+    server.lark().fail_next_on(Route::ImageV4Put, Break::DuringBody);
     let (key, written) = tokio::try_join!(client.call(&put), client.call(&write))?;
     let range = written.range.ok_or("the reply names no cell")?;
     println!("upload     image key {key}");

@@ -63,7 +63,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("at once    {} at most", flights.most.load(Ordering::Relaxed));
 
     let slow = Break::SlowReply(Duration::from_secs(60));
-    server.lark().break_next_on(Route::ImageV4Put, slow);
+    server.lark().fail_next_on(Route::ImageV4Put, slow);
     let put = PutImage::message(Image::new(sample)?)?;
     // By default it would be sent again.
     let outcome = client.with_limits(Limits::one_attempt()).call(&put).await;

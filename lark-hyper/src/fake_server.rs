@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1 or HTTP/2 by prior knowledge, served until it is dropped. Its
-/// connections obey [`FakeLark::break_next`]; of an HTTP/2 connection it is the request's stream that is reset.
+/// connections obey [`FakeLark::fail_next`]; of an HTTP/2 connection it is the request's stream that is reset.
 ///
 /// ```
 /// use lark_hyper::FakeServer;

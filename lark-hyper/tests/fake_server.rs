@@ -13,7 +13,7 @@ fn server(how: Break) -> FakeServer {
     let server = FakeServer::start().unwrap();
     let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
     server.lark().add_token(TokenKind::Tenant, "t-1", end);
-    server.lark().break_next_on(Route::ValuesImage, how);
+    server.lark().fail_next_on(Route::ValuesImage, how);
     server
 }
 

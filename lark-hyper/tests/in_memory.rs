@@ -199,7 +199,7 @@ fn a_limit_for_replies_is_not_one_for_those_to_token_requests() {
 fn a_resend_after_a_broken_connection_asks_for_a_fresh_one() {
     let executor = Executor::new("a fresh connection");
     let fake = Fake::new(executor.time.clone());
-    fake.lark().break_next_on(Route::ImageV4Put, Break::AfterBody);
+    fake.lark().fail_next_on(Route::ImageV4Put, Break::AfterBody);
     let fresh = RefCell::new(Vec::new());
     let service = service_fn(|request: Request<Frames>| {
         fresh.borrow_mut().push(request.extensions().get::<FreshConnection>().is_some());

@@ -63,7 +63,7 @@ fn a_token_serves_others_while_its_fetcher_waits_for_something_else() {
         Box::pin(async {
             time.sleep(SECONDS(2)).await;
             fake.lark().revoke_tokens(TokenKind::Tenant);
-            fake.lark().break_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(2)));
+            fake.lark().fail_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(2)));
             client.clone().with_limits(Limits::one_attempt()).call(&write()).await.unwrap_err();
             client.call(&put()).await.unwrap();
             assert!(fake.elapsed() >= SECONDS(30));
@@ -85,8 +85,8 @@ fn a_gate_lets_the_next_call_pass_while_a_reply_is_slow() {
     executor.run(client.call(&put())).unwrap();
     limit(&fake, 1);
     // The answer to the refused request, and to the one that is sent in its place.
-    fake.lark().break_next_on(Route::ImageV4Put, Break::SlowReply(SECONDS(0)));
-    fake.lark().break_next_on(Route::ImageV4Put, Break::SlowReply(SECONDS(30)));
+    fake.lark().fail_next_on(Route::ImageV4Put, Break::SlowReply(SECONDS(0)));
+    fake.lark().fail_next_on(Route::ImageV4Put, Break::SlowReply(SECONDS(30)));
     let ends = RefCell::new(Vec::new());
     let end = || ends.borrow_mut().push(fake.elapsed().as_millis());
     // The last to come is polled first each time.
@@ -115,7 +115,7 @@ fn an_imported_token_serves_those_who_wait_for_one() {
     let (time, fake) = (&executor.time, Fake::new(executor.time.clone()));
     let (other, client) = (client(&fake, &executor), client(&fake, &executor));
     executor.run(other.call(&put())).unwrap();
-    fake.lark().break_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(30)));
+    fake.lark().fail_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(30)));
     executor.run_all(vec![
         Box::pin(async { drop(client.call(&put()).await.unwrap()) }),
         Box::pin(async {
@@ -134,7 +134,7 @@ fn who_waits_for_another_call_has_limits_of_its_own() {
     let executor = Executor::new("limits");
     let fake = Fake::new(executor.time.clone());
     let client = client(&fake, &executor);
-    fake.lark().break_next_on(Route::ValuesImage, Break::SlowReply(SECONDS(30)));
+    fake.lark().fail_next_on(Route::ValuesImage, Break::SlowReply(SECONDS(30)));
     let limits = Limits::default().total(SECONDS(10));
     executor.run_all(vec![
         Box::pin(async { drop(client.call(&write()).await.unwrap()) }),

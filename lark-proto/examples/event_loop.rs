@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let mut lark = FakeLark::new();
-    lark.break_next_on(Route::ValuesImage, Break::SlowReply(Duration::MAX));
+    lark.fail_next_on(Route::ValuesImage, Break::SlowReply(Duration::MAX));
     let lark = Arc::new(Mutex::new(lark));
     let server = serve(Arc::clone(&lark))?;
     let site = Site::custom(&format!("http://{server}"))?;

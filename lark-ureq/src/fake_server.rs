@@ -12,7 +12,7 @@ use lark_proto::Site;
 use lark_proto::fake::{Connection, FakeLark, Step};
 
 /// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1, served until it is dropped. Its connections obey
-/// [`FakeLark::break_next`].
+/// [`FakeLark::fail_next`].
 ///
 /// ```
 /// use lark_proto::fake::FakeLark;

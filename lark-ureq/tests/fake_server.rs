@@ -23,7 +23,7 @@ fn a_dropped_server_closes_its_connections_and_its_port() {
     let mut idle = connect(&server);
     let mut begun = connect(&server);
     begun.write_all(b"POST /open-apis/im/v1/images HTTP/1.1\r\n").unwrap();
-    server.with(|lark| lark.break_next(Break::SlowReply(Duration::MAX)));
+    server.with(|lark| lark.fail_next(Break::SlowReply(Duration::MAX)));
     let mut waiting = connect(&server);
     waiting
         .write_all(
@@ -56,7 +56,7 @@ fn a_request_that_is_being_read_or_held_back_does_not_hold_the_others() {
             b"POST /open-apis/image/v4/put/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1",
         )
         .unwrap();
-    server.with(|lark| lark.break_next_on(Route::ImV1Images, Break::SlowReply(Duration::MAX)));
+    server.with(|lark| lark.fail_next_on(Route::ImV1Images, Break::SlowReply(Duration::MAX)));
     let mut waiting = connect(&server);
     waiting
         .write_all(b"POST /open-apis/im/v1/images HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")

@@ -93,7 +93,7 @@ fn the_kernel_is_told_one_timeout_for_all_writes_and_one_for_all_reads() {
 fn a_longer_timeout_of_the_agent_is_kept() {
     let clock = Clock::simulated();
     let mut memory = Memory { clock: clock.clone(), ..Memory::default() };
-    memory.lark.break_next_on(Route::ImageV4Put, Break::SlowReply(Duration::from_secs(200)));
+    memory.lark.fail_next_on(Route::ImageV4Put, Break::SlowReply(Duration::from_secs(200)));
     let config = ureq::Agent::config_builder()
         .proxy(None)
         .timeout_recv_response(Some(Duration::from_secs(300)))

@@ -178,8 +178,8 @@ fn a_broken_connection_is_an_event_with_its_cause() {
     let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let client = custom(&memory);
-    memory.lock().unwrap().lark.break_next_on(Route::TenantAccessToken, Break::CutReply);
-    memory.lock().unwrap().lark.break_next_on(Route::ImageV4Put, Break::BeforeBody);
+    memory.lock().unwrap().lark.fail_next_on(Route::TenantAccessToken, Break::CutReply);
+    memory.lock().unwrap().lark.fail_next_on(Route::ImageV4Put, Break::BeforeBody);
     let lines = events(|| drop(client.call(&put()).unwrap()));
     assert_lines(
         &lines,
@@ -251,7 +251,7 @@ fn a_subscriber_may_use_the_client() {
     let _turn = turn();
     let memory: Arc<Mutex<Memory>> = Arc::default();
     let client = custom(&memory);
-    memory.lock().unwrap().lark.break_next_on(Route::TenantAccessToken, Break::CutReply);
+    memory.lock().unwrap().lark.fail_next_on(Route::TenantAccessToken, Break::CutReply);
     let looks = client.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
@@ -295,7 +295,7 @@ fn slow_token() -> (Client, Clock) {
     let clock = Clock::simulated();
     let mut memory = Memory { clock: clock.clone(), ..Memory::default() };
     let slow = Break::SlowReply(Duration::from_secs(5));
-    memory.lark.break_next_on(Route::TenantAccessToken, slow);
+    memory.lark.fail_next_on(Route::TenantAccessToken, slow);
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     let agent = memory::agent(&Arc::new(Mutex::new(memory)));
     (Client::with_clock(Site::custom(SITE).unwrap(), app, agent, clock.clone()), clock)

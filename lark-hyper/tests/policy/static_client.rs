@@ -28,7 +28,7 @@ fn a_client_works_on_the_next_runtime_after_one_ended_in_the_middle_of_a_token_r
     for millis in [0, 1, 5, 20, 50] {
         server
             .lark()
-            .break_next_on(Route::TenantAccessToken, Break::SlowReply(Duration::from_secs(2)));
+            .fail_next_on(Route::TenantAccessToken, Break::SlowReply(Duration::from_secs(2)));
         begin_on_a_runtime_that_ends(client, millis);
     }
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();

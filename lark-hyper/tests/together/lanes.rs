@@ -69,7 +69,7 @@ async fn fifty_spreadsheets_are_written_side_by_side_over_loopback() {
     add_spreadsheets(&mut server.lark());
     for _ in writes() {
         let slow = Break::SlowReply(Duration::from_millis(50));
-        server.lark().break_next_on(Route::ValuesImage, slow);
+        server.lark().fail_next_on(Route::ValuesImage, slow);
     }
     let counted = Counted::new(Pool::new());
     let counts = counted.counts.clone();

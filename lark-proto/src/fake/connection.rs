@@ -203,7 +203,7 @@ mod tests {
             (Break::AfterBody, request.len(), 1),
         ] {
             let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
-            lark.break_next(how);
+            lark.fail_next(how);
             let first = steps(&mut connection, &mut lark, &request[..enough - 2]);
             assert_eq!(first, [Step::Read], "{how:?}");
             let then = steps(&mut connection, &mut lark, &request[enough - 2..enough]);
@@ -217,7 +217,7 @@ mod tests {
         let whole = |break_of: Option<Break>| {
             let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
             if let Some(how) = break_of {
-                lark.break_next(how);
+                lark.fail_next(how);
             }
             steps(&mut connection, &mut lark, &token_request())
         };

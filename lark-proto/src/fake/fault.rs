@@ -1,12 +1,10 @@
 //! Failures that a test asks for.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::Route;
 use super::reply::{self, Answer, Refusal, Reply};
 
 /// The answer to a request in place of its own.
@@ -74,10 +72,4 @@ impl Fault {
             Self::Reply(response) => Reply { code: None, response },
         }
     }
-}
-
-/// Takes the oldest of those that are meant for `route`.
-pub(super) fn take<T>(queue: &mut VecDeque<(Option<Route>, T)>, route: Route) -> Option<T> {
-    let at = queue.iter().position(|(only, _)| only.is_none_or(|only| only == route))?;
-    queue.remove(at).map(|(_, taken)| taken)
 }

@@ -17,10 +17,10 @@
 
 mod apps;
 mod auth;
-mod breaks;
 mod connection;
 mod dimension;
 mod download;
+mod failure;
 mod fault;
 mod header;
 pub mod http1;
@@ -39,7 +39,7 @@ mod wiki;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -47,8 +47,8 @@ use http::{HeaderMap, StatusCode, request};
 use serde_json::json;
 
 pub use self::auth::TokenKind;
-pub use self::breaks::Break;
 pub use self::connection::{Connection, Step};
+pub use self::failure::{Break, Failure};
 pub use self::fault::Fault;
 pub use self::messages::StoredMessage;
 pub use self::route::Route;
@@ -58,6 +58,7 @@ pub use self::upload::{ImageKind, StoredImage};
 
 use self::apps::Apps;
 use self::auth::Tokens;
+use self::failure::Failures;
 use self::messages::Messages;
 use self::reply::{Answer, Refusal, Reply};
 use self::route::Target;
@@ -78,8 +79,7 @@ pub struct FakeLark {
     messages: Messages,
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
-    failures: VecDeque<(Option<Route>, Fault)>,
-    breaks: VecDeque<(Option<Route>, Break)>,
+    failures: Failures,
     seen: Vec<RecordedRequest>,
 }
 
@@ -90,8 +90,7 @@ pub struct InFlight {
     target: Option<Target>,
     headers: HeaderMap,
     admitted: Result<(), Refusal>,
-    failure: Option<Fault>,
-    breaks: Option<Break>,
+    failure: Option<Failure>,
 }
 
 impl InFlight {
@@ -99,7 +98,10 @@ impl InFlight {
     /// around it has to obey.
     #[must_use]
     pub fn breaks(&self) -> Option<Break> {
-        self.breaks
+        match self.failure {
+            Some(Failure::Break(how)) => Some(how),
+            _ => None,
+        }
     }
 }
 
@@ -162,8 +164,7 @@ impl FakeLark {
             messages: Messages::default(),
             spreadsheets: BTreeMap::new(),
             wiki: Wiki::default(),
-            failures: VecDeque::new(),
-            breaks: VecDeque::new(),
+            failures: Failures::default(),
             seen: Vec::new(),
         };
         fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
@@ -241,28 +242,32 @@ impl FakeLark {
         self.apps.renew_ticket();
     }
 
-    /// Queues a failure for the next request to any endpoint.
+    /// Queues a failure, a [`Fault`] or a [`Break`], for the next request to any endpoint.
     ///
-    /// Each request takes the oldest failure that is meant for it, when its head arrives.
-    pub fn fail_next(&mut self, failure: Fault) {
-        self.failures.push_back((None, failure));
-    }
-
-    /// Queues a failure for the next request to `route`; requests to other endpoints pass it by.
-    pub fn fail_next_on(&mut self, route: Route, failure: Fault) {
-        self.failures.push_back((Some(route), failure));
-    }
-
-    /// Has the connection of the next request to any endpoint break.
+    /// Each request takes the oldest failure in the queue that is meant for it, when its head arrives.
     ///
-    /// As with failures, each request takes one when its head arrives.
-    pub fn break_next(&mut self, how: Break) {
-        self.breaks.push_back((None, how));
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use lark_proto::fake::{Break, FakeLark, Fault, Route};
+    ///
+    /// let mut lark = FakeLark::new();
+    /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound); // the first write
+    /// lark.fail_next_on(Route::ValuesImage, Break::AfterBody); // the second write
+    /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20))); // the next call
+    /// ```
+    pub fn fail_next(&mut self, failure: impl Into<Failure>) {
+        self.failures.push(failure.into());
     }
 
-    /// Has the connection of the next request to `route` break.
-    pub fn break_next_on(&mut self, route: Route, how: Break) {
-        self.breaks.push_back((Some(route), how));
+    /// Queues a failure for the next request that does not ask for a token.
+    pub fn fail_next_call(&mut self, failure: impl Into<Failure>) {
+        self.failures.push_for_calls(failure.into());
+    }
+
+    /// Queues a failure for the next request to `route`.
+    pub fn fail_next_on(&mut self, route: Route, failure: impl Into<Failure>) {
+        self.failures.push_on(route, failure.into());
     }
 
     /// Answers a request that arrived whole, over a connection that does not break.
@@ -283,15 +288,13 @@ impl FakeLark {
     /// occupies it too; one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let target = Target::of(&head.method, &head.uri);
-        let (admitted, failure, breaks) = match &target {
-            None => (Ok(()), None, None),
-            Some(target) => (
-                self.admit(now, target, &head.headers),
-                fault::take(&mut self.failures, target.route),
-                fault::take(&mut self.breaks, target.route),
-            ),
+        let (admitted, failure) = match &target {
+            None => (Ok(()), None),
+            Some(target) => {
+                (self.admit(now, target, &head.headers), self.failures.take(target.route))
+            }
         };
-        InFlight { target, headers: head.headers.clone(), admitted, failure, breaks }
+        InFlight { target, headers: head.headers.clone(), admitted, failure }
     }
 
     /// Takes the body, releases the spreadsheet and answers.
@@ -312,8 +315,8 @@ impl FakeLark {
             (Some(target), failure) => {
                 let outcome = || admitted.and_then(|()| self.perform(now, &target, &headers, body));
                 match failure {
-                    None => Reply::of(outcome(), &log_id),
-                    Some(failure) => failure.reply(outcome, &log_id),
+                    Some(Failure::Fault(fault)) => fault.reply(outcome, &log_id),
+                    _ => Reply::of(outcome(), &log_id),
                 }
             }
         };

@@ -116,13 +116,13 @@ fn token_requests() -> Result<Vec<Scenario>, Invalid> {
             .takes(&twice)
             .lasts(BACKOFF),
         put("reset after the token request")?
-            .by(|lark| lark.break_next_on(Token, Break::AfterBody))
+            .by(|lark| lark.fail_next_on(Token, Break::AfterBody))
             .takes(&twice)
             .lasts(BACKOFF),
         // A caller's limits are about its own request.
         put("reset after the token request, with one attempt")?
             .within(Limits::one_attempt())
-            .by(|lark| lark.break_next_on(Token, Break::AfterBody))
+            .by(|lark| lark.fail_next_on(Token, Break::AfterBody))
             .takes(&twice)
             .lasts(BACKOFF),
         put("rate limit of the token's route")?
@@ -135,7 +135,7 @@ fn token_requests() -> Result<Vec<Scenario>, Invalid> {
             .fails_for_good(not_sent(Token, api(99991400))),
         put("slow token past the deadline")?
             .within(SECOND)
-            .by(|lark| lark.break_next_on(Token, Break::SlowReply(Duration::from_millis(1500))))
+            .by(|lark| lark.fail_next_on(Token, Break::SlowReply(Duration::from_millis(1500))))
             .takes(&[(Token, 1)])
             .lasts(1000..=1000)
             .fails(not_sent(Token, Trouble::Deadline)),
@@ -327,44 +327,44 @@ fn connections() -> Result<Vec<Scenario>, Invalid> {
     let long = [200; 300_000];
     Ok(vec![
         write("reset before the body")?
-            .by(|lark| lark.break_next_on(Cell, Break::BeforeBody))
+            .by(|lark| lark.fail_next_on(Cell, Break::BeforeBody))
             .takes(&once)
             .lasts(BACKOFF),
         write_of("reset during the body", &long)?
-            .by(|lark| lark.break_next_on(Cell, Break::DuringBody))
+            .by(|lark| lark.fail_next_on(Cell, Break::DuringBody))
             .takes(&once)
             .lasts(BACKOFF),
         write_of("reset during the body, twice", &long)?
             .by(|lark| {
-                lark.break_next_on(Cell, Break::DuringBody);
-                lark.break_next_on(Cell, Break::DuringBody);
+                lark.fail_next_on(Cell, Break::DuringBody);
+                lark.fail_next_on(Cell, Break::DuringBody);
             })
             .takes(&once)
             .lasts(750..=1500),
         write("reset after the body")?
-            .by(|lark| lark.break_next_on(Cell, Break::AfterBody))
+            .by(|lark| lark.fail_next_on(Cell, Break::AfterBody))
             .takes(&twice)
             .lasts(BACKOFF),
         write("reset again and again")?
             .within(TWO)
             .by(|lark| {
-                lark.break_next_on(Cell, Break::AfterBody);
-                lark.break_next_on(Cell, Break::AfterBody);
+                lark.fail_next_on(Cell, Break::AfterBody);
+                lark.fail_next_on(Cell, Break::AfterBody);
             })
             .takes(&twice)
             .lasts(BACKOFF)
             .fails(failed(Outcome::Unknown, Cell, Trouble::Transport)),
         write("reply cut short")?
-            .by(|lark| lark.break_next_on(Cell, Break::CutReply))
+            .by(|lark| lark.fail_next_on(Cell, Break::CutReply))
             .takes(&twice)
             .lasts(BACKOFF),
         write("slow reply in time")?
-            .by(|lark| lark.break_next_on(Cell, Break::SlowReply(Duration::from_millis(50))))
+            .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_millis(50))))
             .takes(&once)
             .lasts(50..=50),
         write("slow reply past the deadline")?
             .within(SECOND)
-            .by(|lark| lark.break_next_on(Cell, Break::SlowReply(Duration::from_secs(30))))
+            .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_secs(30))))
             .takes(&once)
             .lasts(1000..=1000)
             .fails(failed(Outcome::Unknown, Cell, Trouble::Deadline)),
@@ -381,7 +381,7 @@ fn downloads() -> Result<Vec<Scenario>, Invalid> {
         get("a download whose reply is cut short", b"..")?
             .by(|lark| {
                 store(lark, b"..");
-                lark.break_next_on(Download, Break::CutReply);
+                lark.fail_next_on(Download, Break::CutReply);
             })
             .takes(&twice)
             .lasts(BACKOFF),
@@ -419,7 +419,7 @@ fn spreadsheets() -> Result<Vec<Scenario>, Invalid> {
             .takes(&[(Token, 1), (Values, 1)])
             .fails(refused(Values, 90215)),
         read("cells whose reply is cut short")?
-            .by(|lark| lark.break_next_on(Values, Break::CutReply))
+            .by(|lark| lark.fail_next_on(Values, Break::CutReply))
             .takes(&[(Token, 1), (Values, 2)])
             .lasts(BACKOFF),
         write_to("H201", "a cell outside of the grid", b"..")?
@@ -432,7 +432,7 @@ fn spreadsheets() -> Result<Vec<Scenario>, Invalid> {
             .lasts(BACKOFF),
         // They may have been added, and a second send would add as many again.
         add("rows are added, and the reply is lost")?
-            .by(|lark| lark.break_next_on(Rows, Break::AfterBody))
+            .by(|lark| lark.fail_next_on(Rows, Break::AfterBody))
             .takes(&[(Token, 1), (Rows, 1)])
             .fails(failed(Outcome::Unknown, Rows, Trouble::Transport)),
     ])
@@ -463,11 +463,11 @@ fn unsafe_calls() -> Result<Vec<Scenario>, Invalid> {
             .takes(&single)
             .fails(failed(Outcome::Unknown, Once, api(42))),
         once("reset after the body, an unsafe call")?
-            .by(|lark| lark.break_next_on(Once, Break::AfterBody))
+            .by(|lark| lark.fail_next_on(Once, Break::AfterBody))
             .takes(&single)
             .fails(failed(Outcome::Unknown, Once, Trouble::Transport)),
         once("reply cut short, an unsafe call")?
-            .by(|lark| lark.break_next_on(Once, Break::CutReply))
+            .by(|lark| lark.fail_next_on(Once, Break::CutReply))
             .takes(&single)
             .fails(failed(Outcome::Unknown, Once, Trouble::Transport)),
     ])
@@ -526,14 +526,14 @@ fn messages() -> Result<Vec<Scenario>, Invalid> {
         send("reset after the body, a message")?
             .by(|lark| {
                 upload(lark);
-                lark.break_next_on(Message, Break::AfterBody);
+                lark.fail_next_on(Message, Break::AfterBody);
             })
             .takes(&twice)
             .lasts(BACKOFF),
         send("reply cut short, a message")?
             .by(|lark| {
                 upload(lark);
-                lark.break_next_on(Message, Break::CutReply);
+                lark.fail_next_on(Message, Break::CutReply);
             })
             .takes(&twice)
             .lasts(BACKOFF),

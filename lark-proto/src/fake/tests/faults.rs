@@ -108,8 +108,8 @@ fn a_missing_permission_is_named_as_seen_live() {
 #[test]
 fn a_break_is_for_one_request_and_left_to_the_connection() {
     let mut fake = fake();
-    fake.break_next_on(Route::ValuesImage, Break::CutReply);
-    fake.break_next(Break::BeforeBody);
+    fake.fail_next_on(Route::ValuesImage, Break::CutReply);
+    fake.fail_next(Break::BeforeBody);
     let (upload, _) = post(IM_PATH, FORM, "").into_parts();
     let (cell, _) = post(CELL_PATH, JSON, "").into_parts();
     for (head, how) in [
@@ -122,7 +122,7 @@ fn a_break_is_for_one_request_and_left_to_the_connection() {
         assert_eq!(flight.breaks(), how);
         fake.abandon(flight);
     }
-    fake.break_next(Break::AfterBody);
+    fake.fail_next(Break::AfterBody);
     assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, CELL))), (200, Some(0)));
 }
 

@@ -1,0 +1,85 @@
+//! The queue of failures that a test asks for.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Fault, Route};
+
+/// A failure of one request, as [`FakeLark::fail_next`](super::FakeLark::fail_next) takes it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The service answers something else.
+    Fault(Fault),
+    /// The connection fails.
+    Break(Break),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Break> for Failure {
+    fn from(how: Break) -> Self {
+        Self::Break(how)
+    }
+}
+
+/// How the connection that carries a request fails.
+///
+/// The fake has no connections: the server or the transport around it asks
+/// [`InFlight::breaks`](super::InFlight::breaks) when the head has arrived, and obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Break {
+    /// It closes when the head has arrived. Nothing of the body is read or carried out.
+    BeforeBody,
+    /// It closes when about half of the body has arrived. Nothing is carried out.
+    DuringBody,
+    /// The request is carried out, and it closes without a byte of the reply.
+    AfterBody,
+    /// The request is carried out, and it closes after half of the reply's body.
+    CutReply,
+    /// The request is carried out, and its reply is held back for this time.
+    SlowReply(Duration),
+}
+
+/// The requests that a failure is meant for.
+#[derive(Clone, Copy, Debug)]
+enum Meant {
+    Any,
+    /// Any but the requests that fetch a token.
+    Calls,
+    Route(Route),
+}
+
+/// The failures that no request has taken so far, the oldest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failures(VecDeque<(Meant, Failure)>);
+
+impl Failures {
+    pub(super) fn push(&mut self, failure: Failure) {
+        self.0.push_back((Meant::Any, failure));
+    }
+
+    pub(super) fn push_for_calls(&mut self, failure: Failure) {
+        self.0.push_back((Meant::Calls, failure));
+    }
+
+    pub(super) fn push_on(&mut self, route: Route, failure: Failure) {
+        self.0.push_back((Meant::Route(route), failure));
+    }
+
+    /// Takes the oldest failure that is meant for `route`.
+    pub(super) fn take(&mut self, route: Route) -> Option<Failure> {
+        let is_meant = |meant: &Meant| match meant {
+            Meant::Any => true,
+            Meant::Calls => !route.is_auth(),
+            Meant::Route(only) => *only == route,
+        };
+        let at = self.0.iter().position(|(meant, _)| is_meant(meant))?;
+        self.0.remove(at).map(|(_, failure)| failure)
+    }
+}
