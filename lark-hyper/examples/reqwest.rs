@@ -56,7 +56,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let mut elsewhere = Response::new("".into());
     *elsewhere.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     elsewhere.headers_mut().insert(LOCATION, "https://other.example/".parse()?);
-    server.lark().fail_next_on(Route::ImageV4Put, Fault::Reply(elsewhere));
+    server.lark().fail_next_on(Route::ImageV4Put, Fault::from(elsewhere));
     let error = client.call(&put).await.err().ok_or("the redirect was followed")?;
     if error.lark().map(lark_proto::Error::status) != Some(StatusCode::TEMPORARY_REDIRECT) {
         return Err(error.into());

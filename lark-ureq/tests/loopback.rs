@@ -139,7 +139,7 @@ fn a_reply_is_read_up_to_the_limit() {
     let client = Client::new(server.site().clone(), app()).with_reply_limit(1000);
     let reply = |len| {
         let body = Bytes::from(vec![b' '; len]);
-        server.with(|lark| lark.fail_next_on(Route::ImageV4Put, Fault::Reply(Response::new(body))));
+        server.with(|lark| lark.fail_next_on(Route::ImageV4Put, Fault::from(Response::new(body))));
         client.call(&put(9)).unwrap_err().kind
     };
     assert!(matches!(reply(1001), CallErrorKind::TooLarge { limit: 1000 }));

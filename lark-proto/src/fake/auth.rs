@@ -37,16 +37,31 @@ const LIFE: Duration = Duration::from_secs(7200);
 /// With less than this left, the service issues a new token beside the old one, as documented.
 const OVERLAP: Duration = Duration::from_secs(1800);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Tokens {
     known: BTreeMap<String, (TokenKind, SystemTime)>,
     current: BTreeMap<Holder, String>,
     /// The app of each token that was handed out.
     apps: BTreeMap<String, &'static str>,
     issued: u64,
+    /// The life of the tokens that are handed out.
+    life: Duration,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        let (known, current, apps) = Default::default();
+        Self { known, current, apps, issued: 0, life: LIFE }
+    }
 }
 
 impl Tokens {
+    /// Hands out new tokens from now on, with this life.
+    pub(super) fn expire_in(&mut self, life: Duration) {
+        self.life = life;
+        self.current.clear();
+    }
+
     pub(super) fn add(&mut self, kind: TokenKind, token: &str, expires: SystemTime) {
         self.known.insert(token.to_owned(), (kind, expires));
     }
@@ -65,7 +80,7 @@ impl Tokens {
             let (_, expires) = self.known.get(token)?;
             let left = expires.duration_since(now).ok().filter(|left| *left >= OVERLAP)?;
             // A clock that went back must not promise more than a whole life.
-            Some((token.clone(), left.min(LIFE).as_secs()))
+            Some((token.clone(), left.min(self.life).as_secs()))
         });
         current.unwrap_or_else(|| {
             self.issued = self.issued.saturating_add(1);
@@ -76,7 +91,7 @@ impl Tokens {
                 }
             };
             let token = format!("{start}{:016x}", self.issued);
-            let expires = now.checked_add(LIFE).unwrap_or(now);
+            let expires = now.checked_add(self.life).unwrap_or(now);
             self.add(kind, &token, expires);
             let app = match holder {
                 Holder::CustomApp => FakeLark::APP_ID,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::reply::{self, Answer, Refusal, Reply};
+use super::reply::{Answer, Detail, Refusal, Reply};
 
 /// The answer to a request in place of its own.
 ///
@@ -40,11 +40,33 @@ pub enum Fault {
     PlainNotFound,
     /// The request is carried out, and the second half of the reply's body is lost.
     TruncatedJson,
-    /// Any other reply.
-    Reply(Response<Bytes>),
+    /// Any other reply. [`Fault::from`] makes it from a response.
+    Reply(Box<Response<Bytes>>),
+}
+
+impl From<Response<Bytes>> for Fault {
+    fn from(response: Response<Bytes>) -> Self {
+        Self::Reply(Box::new(response))
+    }
 }
 
 impl Fault {
+    /// A refusal with this code: with HTTP 200 for the codes of the spreadsheets (90201 and so on) and with 400 for the
+    /// others, as the service sends most of them.
+    #[must_use]
+    pub fn code(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
+        let is_sheets = (90_000..100_000).contains(&code);
+        let status = if is_sheets { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        Self::Code { status, code, msg: msg.into() }
+    }
+
+    /// The gateway's rate limit, which names this time until the next request is allowed.
+    #[must_use]
+    pub fn rate_limited(seconds: u32) -> Self {
+        let reset = Some(seconds.to_string());
+        Self::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset }
+    }
+
     /// The reply; only a failure after the fact asks for the request's true `outcome`.
     pub(super) fn reply(
         self,
@@ -53,23 +75,18 @@ impl Fault {
     ) -> Reply {
         match self {
             Self::Code { status, code, msg } => {
-                Reply::refused(Refusal { status, code, msg, field: None }, log_id)
+                Reply::refused(Refusal { status, code, msg, detail: Detail::None }, log_id)
             }
             Self::RateLimited { status, reset } => {
-                let msg = Cow::Borrowed("request trigger frequency limit");
-                let mut reply =
-                    Reply::refused(Refusal { status, code: 99991400, msg, field: None }, log_id);
-                if let Some(reset) = reset {
-                    reply::insert(&mut reply.response, "x-ogw-ratelimit-limit", "100");
-                    reply::insert(&mut reply.response, "x-ogw-ratelimit-reset", &reset);
-                }
-                reply
+                let headers = |reset| Detail::RateLimit { limit: 100, reset };
+                let detail = reset.map_or(Detail::None, headers);
+                Reply::refused(Refusal::rate_limited(status, detail), log_id)
             }
             Self::Permission(scopes) => Reply::permission(&scopes, log_id),
             Self::EdgeHtml(status) => Reply::edge(status),
             Self::PlainNotFound => Reply::not_found(),
             Self::TruncatedJson => Reply::of(outcome(), log_id).truncated(),
-            Self::Reply(response) => Reply { code: None, response },
+            Self::Reply(response) => Reply { code: None, response: *response },
         }
     }
 }

@@ -27,7 +27,10 @@ pub mod http1;
 mod json;
 mod messages;
 mod multipart;
+mod own;
 mod range;
+mod rate;
+mod record;
 mod reply;
 mod route;
 pub mod scenarios;
@@ -40,10 +43,11 @@ mod wiki;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, request};
+use http::{StatusCode, request};
+use serde::Serialize;
 use serde_json::json;
 
 pub use self::auth::TokenKind;
@@ -51,6 +55,8 @@ pub use self::connection::{Connection, Step};
 pub use self::failure::{Break, Failure};
 pub use self::fault::Fault;
 pub use self::messages::StoredMessage;
+pub use self::own::RouteRequest;
+pub use self::record::{ImageForm, RecordedRequest};
 pub use self::route::Route;
 pub use self::sheet::StoredCell;
 pub use self::tab::FakeSheet;
@@ -60,6 +66,9 @@ use self::apps::Apps;
 use self::auth::Tokens;
 use self::failure::Failures;
 use self::messages::Messages;
+use self::own::Own;
+use self::rate::RateLimits;
+use self::record::{Head, Records};
 use self::reply::{Answer, Refusal, Reply};
 use self::route::Target;
 use self::sheet::Spreadsheet;
@@ -79,8 +88,11 @@ pub struct FakeLark {
     messages: Messages,
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
+    own: Vec<Own>,
     failures: Failures,
-    seen: Vec<RecordedRequest>,
+    rate_limits: RateLimits,
+    refuses_base64: bool,
+    records: Records,
 }
 
 /// A request whose head has arrived and whose body has not. A cell write occupies its spreadsheet.
@@ -88,7 +100,7 @@ pub struct FakeLark {
 #[must_use = "give it to `finish` or `abandon`, or its spreadsheet stays occupied"]
 pub struct InFlight {
     target: Option<Target>,
-    headers: HeaderMap,
+    head: Head,
     admitted: Result<(), Refusal>,
     failure: Option<Failure>,
 }
@@ -103,22 +115,6 @@ impl InFlight {
             _ => None,
         }
     }
-}
-
-/// One answered request, as [`FakeLark::requests`] remembers it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecordedRequest {
-    /// The endpoint, or `None` where method or path were wrong.
-    pub route: Option<Route>,
-    /// The token that came as `Authorization: Bearer ..`.
-    pub token: Option<String>,
-    /// The status of the reply.
-    pub status: StatusCode,
-    /// The `code` of the reply, 0 for success; `None` where the reply is no JSON of the fake's own.
-    pub code: Option<i64>,
-    /// The log id of the reply.
-    pub log_id: Option<String>,
 }
 
 impl FakeLark {
@@ -164,8 +160,11 @@ impl FakeLark {
             messages: Messages::default(),
             spreadsheets: BTreeMap::new(),
             wiki: Wiki::default(),
+            own: Vec::new(),
             failures: Failures::default(),
-            seen: Vec::new(),
+            rate_limits: RateLimits::default(),
+            refuses_base64: false,
+            records: Records::default(),
         };
         fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
         fake.add_wiki_node(Self::WIKI_NODE, "sheet", Self::SPREADSHEET);
@@ -223,6 +222,87 @@ impl FakeLark {
     /// Revokes every token of `kind`, those handed out by the fake among them.
     pub fn revoke_tokens(&mut self, kind: TokenKind) {
         self.tokens.revoke(kind);
+    }
+
+    /// Revokes every tenant access token, so that the next call of a client that has one is refused with 99991663.
+    pub fn revoke_token(&mut self) {
+        self.revoke_tokens(TokenKind::Tenant);
+    }
+
+    /// Hands out new tokens from now on, which expire in `life` in place of two hours, and says so to the client.
+    pub fn expire_in(&mut self, life: Duration) {
+        self.tokens.expire_in(life);
+    }
+
+    /// Refuses images in base64 from now on, as some tenants are reported to: a cell write gets HTTP 400.
+    pub fn refuse_base64(&mut self) {
+        self.refuses_base64 = true;
+    }
+
+    /// Allows this many requests to `route` in each second, and refuses the others as the gateway does: 99991400 with
+    /// HTTP 429, `x-ogw-ratelimit-limit` and `x-ogw-ratelimit-reset`.
+    ///
+    /// The seconds are windows that begin with each full second of the fake's time. All apps and tenants share them.
+    pub fn rate_limit(&mut self, route: Route, per_second: u32) {
+        self.rate_limits.set(route, per_second);
+    }
+
+    /// Adds an endpoint, whose requests need a tenant or user access token that the fake has handed out or was given.
+    /// It goes before the fake's own endpoint with the same method and path, and in place of one that was added so.
+    ///
+    /// The closure gets each request that is admitted and returns the `data` of the reply, or a [`Fault`]. Failures,
+    /// counts and rate limits name the endpoint by the same [`Route`]:
+    ///
+    /// ```
+    /// use lark_proto::endpoints::Raw;
+    /// use lark_proto::fake::{FakeLark, Fault, Route};
+    /// use lark_proto::http::Method;
+    /// use lark_proto::{EndpointExt, Site, TenantToken};
+    /// use serde_json::{Value, json};
+    /// # use lark_proto::fake::TokenKind;
+    /// # use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// const PATH: &str = "/open-apis/bitable/v1/apps/:app_token/tables";
+    /// const TABLES: Route = Route::Own { method: "POST", path: PATH };
+    ///
+    /// let mut lark = FakeLark::new();
+    /// lark.add_route(TABLES, |request| {
+    ///     let table: Value = request.json()?;
+    ///     match table["name"].as_str() {
+    ///         Some(name) => Ok(json!({"app": request.value("app_token"), "name": name})),
+    ///         None => Err(Fault::code(1254001, "WrongRequestBody")),
+    ///     }
+    /// });
+    /// # lark.add_token(TokenKind::Tenant, "t-7f1b", UNIX_EPOCH + Duration::from_secs(60));
+    /// let create = Raw::<Value>::new(Method::POST, PATH)
+    ///     .segment("bascnabc")
+    ///     .with_json(&json!({"name": "Photos"}))?;
+    /// let request = create.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
+    /// let table = Raw::<Value>::decode(lark.handle(UNIX_EPOCH, request))?;
+    /// assert_eq!(table, json!({"app": "bascnabc", "name": "Photos"}));
+    /// assert_eq!(lark.count(TABLES), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_route<R: Serialize>(
+        &mut self,
+        route: Route,
+        answer: impl Fn(&RouteRequest<'_>) -> Result<R, Fault> + Send + Sync + 'static,
+    ) {
+        self.set_route(Own::new(route, true, answer));
+    }
+
+    /// Adds an endpoint whose requests need no token, as [`add_route`](Self::add_route) does otherwise.
+    pub fn add_open_route<R: Serialize>(
+        &mut self,
+        route: Route,
+        answer: impl Fn(&RouteRequest<'_>) -> Result<R, Fault> + Send + Sync + 'static,
+    ) {
+        self.set_route(Own::new(route, false, answer));
+    }
+
+    fn set_route(&mut self, own: Own) {
+        self.own.retain(|known| known.route != own.route);
+        self.own.push(own);
     }
 
     /// Installs the store app in the tenant of this key.
@@ -287,14 +367,21 @@ impl FakeLark {
     /// because one document takes only serial calls. A write that will be answered with a queued [`Fault`]
     /// occupies it too; one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
-        let target = Target::of(&head.method, &head.uri);
+        let own = self.own.iter().map(|own| own.route);
+        let target = Target::of(own, &head.method, &head.uri);
         let (admitted, failure) = match &target {
             None => (Ok(()), None),
             Some(target) => {
                 (self.admit(now, target, &head.headers), self.failures.take(target.route))
             }
         };
-        InFlight { target, headers: head.headers.clone(), admitted, failure }
+        let head = Head {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+            time: now,
+        };
+        InFlight { target, head, admitted, failure }
     }
 
     /// Takes the body, releases the spreadsheet and answers.
@@ -304,16 +391,24 @@ impl FakeLark {
         flight: InFlight,
         body: &[u8],
     ) -> http::Response<Bytes> {
-        let InFlight { target, headers, admitted, failure, .. } = flight;
+        let InFlight { target, head, admitted, failure } = flight;
         self.release(target.as_ref(), &admitted);
         let route = target.as_ref().map(|target| target.route);
-        let log_id = reply::log_id(self.seen.len());
+        let log_id = reply::log_id(self.records.all().len());
+        let mut image_form = None;
         let reply = match (target, failure) {
             // The edge judges the framing before anything behind it sees the request.
-            _ if !header::is_framed(&headers, body.len()) => Reply::edge(StatusCode::BAD_REQUEST),
+            _ if !header::is_framed(&head.headers, body.len()) => {
+                Reply::edge(StatusCode::BAD_REQUEST)
+            }
             (None, _) => Reply::not_found(),
             (Some(target), failure) => {
-                let outcome = || admitted.and_then(|()| self.perform(now, &target, &headers, body));
+                let outcome = || {
+                    admitted?;
+                    let headers = &head.headers;
+                    let request = RouteRequest { now, target: &target, headers, body };
+                    self.perform(&request, &mut image_form)
+                };
                 match failure {
                     Some(Failure::Fault(fault)) => fault.reply(outcome, &log_id),
                     _ => Reply::of(outcome(), &log_id),
@@ -321,13 +416,9 @@ impl FakeLark {
             }
         };
         let log_id = reply.response.headers().get("x-tt-logid");
-        self.seen.push(RecordedRequest {
-            route,
-            token: auth::bearer(&headers).map(str::to_owned),
-            status: reply.response.status(),
-            code: reply.code,
-            log_id: log_id.and_then(|id| id.to_str().ok()).map(str::to_owned),
-        });
+        let log_id = log_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let answered = (reply.response.status(), reply.code, log_id);
+        self.records.push(route, head, body, image_form, answered);
         reply.response
     }
 
@@ -366,10 +457,10 @@ impl FakeLark {
         self.messages.sent()
     }
 
-    /// The image in a cell; `range` in its normal form, `Q7PlXT!H7:H7`.
+    /// The image in a cell such as `Q7PlXT!H7`, which is also its range, `Q7PlXT!H7:H7`.
     #[must_use]
-    pub fn cell(&self, spreadsheet: &str, range: &str) -> Option<&StoredCell> {
-        self.spreadsheets.get(spreadsheet)?.cells().get(range)
+    pub fn cell(&self, spreadsheet: &str, cell: &str) -> Option<&StoredCell> {
+        self.spreadsheets.get(spreadsheet)?.cell(cell)
     }
 
     /// Every cell of `spreadsheet` that holds an image, with its range.
@@ -381,13 +472,13 @@ impl FakeLark {
     /// Every request answered so far, in the order of the answers.
     #[must_use]
     pub fn requests(&self) -> &[RecordedRequest] {
-        &self.seen
+        self.records.all()
     }
 
     /// How many requests to `route` were answered so far.
     #[must_use]
     pub fn count(&self, route: Route) -> usize {
-        self.seen.iter().filter(|seen| seen.route == Some(route)).count()
+        self.requests().iter().filter(|seen| seen.route == Some(route)).count()
     }
 
     /// The verdict on the head alone; `Ok` for a write to a spreadsheet means that it now holds its
@@ -396,13 +487,14 @@ impl FakeLark {
         &mut self,
         now: SystemTime,
         target: &Target,
-        headers: &HeaderMap,
+        headers: &http::HeaderMap,
     ) -> Result<(), Refusal> {
         let route = target.route;
-        if route.is_auth() {
-            return Ok(());
+        let own = self.own.iter().find(|own| own.route == route);
+        if own.map_or(!route.is_auth(), |own| own.needs_token) {
+            self.tokens.admit(now, headers, route.is_tenant_only())?;
         }
-        self.tokens.admit(now, headers, route.is_tenant_only())?;
+        self.rate_limits.admit(now, route)?;
         if route.is_sheet_write() {
             self.spreadsheet(target.value(0))?.occupy()?;
         }
@@ -423,11 +515,10 @@ impl FakeLark {
 
     fn perform(
         &mut self,
-        now: SystemTime,
-        target: &Target,
-        headers: &HeaderMap,
-        body: &[u8],
+        request: &RouteRequest<'_>,
+        image_form: &mut Option<ImageForm>,
     ) -> Result<Answer, Refusal> {
+        let RouteRequest { now, target, headers, body } = *request;
         let document = match target.route {
             Route::ImV1Image => {
                 let app = self.tokens.app(headers);
@@ -443,13 +534,19 @@ impl FakeLark {
             Route::ImageV4Put | Route::ImV1Images => {
                 let app_id = self.tokens.app(headers);
                 let image = upload::read(target.route, headers, body, app_id)?;
+                *image_form = Some(ImageForm::Multipart);
                 let (key, msg) = upload::key(target.route, self.images.len());
                 let reply = json!({"code": 0, "data": {"image_key": &key}, "msg": msg});
                 self.images.insert(key, image);
                 reply
             }
             Route::ValuesImage => {
-                let write = json::sheet_body(headers, body)?;
+                let write: json::CellWrite = json::sheet_body(headers, body)?;
+                *image_form = Some(write.image.form);
+                if self.refuses_base64 && write.image.form == ImageForm::Base64 {
+                    let msg = "WrongRequestBody: this tenant takes no image in base64";
+                    return Err(Refusal::with_400(90204, msg));
+                }
                 let token = target.value(0);
                 self.spreadsheet(token)?.write(token, write)?
             }
@@ -481,6 +578,14 @@ impl FakeLark {
                 found.query()
             }
             Route::WikiNode => self.wiki.node(target)?,
+            Route::Own { .. } => {
+                let own = self.own.iter().find(|own| own.route == target.route);
+                let own = own.ok_or_else(|| Refusal::with_400(9499, "the route is gone"))?;
+                match own.answer(request) {
+                    Ok(document) => document,
+                    Err(fault) => return Ok(Answer::Fault(fault)),
+                }
+            }
             Route::Messages | Route::MessageReply => {
                 let app = self.tokens.app(headers);
                 let request = messages::Request { now, headers, body, images: &self.images, app };

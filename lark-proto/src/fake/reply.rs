@@ -7,29 +7,48 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::Fault;
+
 /// A request refused with a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: i64,
     pub(super) msg: Cow<'static, str>,
+    pub(super) detail: Detail,
+}
+
+/// The part of a refusal beside its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    None,
     /// The field that the gateway refused, and what is wrong with it.
-    pub(super) field: Option<(&'static str, Cow<'static, str>)>,
+    Field(&'static str, Cow<'static, str>),
+    /// The headers of the gateway's rate limit.
+    RateLimit {
+        limit: u32,
+        reset: String,
+    },
 }
 
 impl Refusal {
     pub(super) fn with_200(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::OK, code, msg: msg.into(), field: None }
+        Self { status: StatusCode::OK, code, msg: msg.into(), detail: Detail::None }
     }
 
     pub(super) fn with_400(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, msg: msg.into(), field: None }
+        Self { status: StatusCode::BAD_REQUEST, code, msg: msg.into(), detail: Detail::None }
     }
 
     /// The gateway's refusal of one field.
     pub(super) fn field(name: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        let field = Some((name, description.into()));
-        Self { field, ..Self::with_400(99992402, "field validation failed") }
+        let detail = Detail::Field(name, description.into());
+        Self { detail, ..Self::with_400(99992402, "field validation failed") }
+    }
+
+    /// The gateway's refusal of a request above its rate limit.
+    pub(super) fn rate_limited(status: StatusCode, detail: Detail) -> Self {
+        Self { status, code: 99991400, msg: "request trigger frequency limit".into(), detail }
     }
 }
 
@@ -40,6 +59,8 @@ pub(super) enum Answer {
     Json(Value),
     /// A file, as the endpoints answer that hand one out.
     File { bytes: Bytes, content_type: String, name: String },
+    /// The answer of an endpoint that a test has added.
+    Fault(Fault),
 }
 
 impl From<Value> for Answer {
@@ -69,18 +90,26 @@ impl Reply {
                 insert(&mut response, "x-tt-logid", log_id);
                 Self { code: Some(0), response }
             }
+            Ok(Answer::Fault(fault)) => {
+                fault.reply(|| Ok(json!({"code": 0, "data": {}, "msg": "success"}).into()), log_id)
+            }
             Err(refusal) => Self::refused(refusal, log_id),
         }
     }
 
-    pub(super) fn refused(Refusal { status, code, msg, field }: Refusal, log_id: &str) -> Self {
+    pub(super) fn refused(Refusal { status, code, msg, detail }: Refusal, log_id: &str) -> Self {
         let mut body = failed(code, &msg, log_id);
         let error = body.get_mut("error").and_then(Value::as_object_mut);
-        if let (Some(error), Some((field, description))) = (error, field) {
+        if let (Some(error), Detail::Field(field, description)) = (error, &detail) {
             let violations = json!([{"field": field, "description": description}]);
             error.insert("field_violations".to_owned(), violations);
         }
-        Self::enveloped(status, code, &body, log_id)
+        let mut reply = Self::enveloped(status, code, &body, log_id);
+        if let Detail::RateLimit { limit, reset } = detail {
+            insert(&mut reply.response, "x-ogw-ratelimit-limit", &limit.to_string());
+            insert(&mut reply.response, "x-ogw-ratelimit-reset", &reset);
+        }
+        reply
     }
 
     /// The gateway's refusal for lack of every one of `scopes`.

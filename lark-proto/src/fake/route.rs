@@ -13,6 +13,13 @@ macro_rules! routes {
         #[non_exhaustive]
         pub enum Route {
             $($(#[$doc])* #[doc = concat!("`", stringify!($method), " ", $path, "`")] $name,)*
+            /// An endpoint that a test adds with [`FakeLark::add_route`](super::FakeLark::add_route).
+            Own {
+                /// The method, such as `POST`.
+                method: &'static str,
+                /// The path, with `:name` where a value goes.
+                path: &'static str,
+            },
         }
 
         impl Route {
@@ -23,14 +30,16 @@ macro_rules! routes {
             pub fn path(self) -> &'static str {
                 match self {
                     $(Self::$name => $path,)*
+                    Self::Own { path, .. } => path,
                 }
             }
 
             /// The method.
             #[must_use]
-            pub fn method(self) -> Method {
+            pub fn method(self) -> &'static str {
                 match self {
-                    $(Self::$name => Method::$method,)*
+                    $(Self::$name => stringify!($method),)*
+                    Self::Own { method, .. } => method,
                 }
             }
         }
@@ -69,11 +78,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn of(method: &Method, uri: &Uri) -> Option<Self> {
+    /// The endpoint with this method and path. One that a test has added, in `own`, comes before the others.
+    pub(super) fn of(own: impl Iterator<Item = Route>, method: &Method, uri: &Uri) -> Option<Self> {
         let path = uri.path();
         let path = path.strip_suffix('/').unwrap_or(path);
-        let mut routes = Route::ALL.iter().filter(|route| route.method() == *method);
-        let (route, values) = routes.find_map(|route| Some((*route, route.values(path)?)))?;
+        let routes = own.chain(Route::ALL.iter().copied());
+        let mut routes = routes.filter(|route| method == route.method());
+        let (route, values) = routes.find_map(|route| Some((route, route.values(path)?)))?;
         Some(Self { route, values, query: query(uri.query().unwrap_or_default()) })
     }
 
@@ -154,6 +165,10 @@ fn percent_decode(segment: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn find(method: &Method, uri: &Uri) -> Option<Target> {
+        Target::of(std::iter::empty(), method, uri)
+    }
+
     #[test]
     fn paths() {
         let sheet = "/open-apis/sheets/v2/spreadsheets";
@@ -186,16 +201,16 @@ mod tests {
             (format!("{sheet}/values_image"), None),
         ] {
             let uri: Uri = path.parse().unwrap();
-            let found = Target::of(&Method::POST, &uri).map(|target| (target.route, target.values));
+            let found = find(&Method::POST, &uri).map(|target| (target.route, target.values));
             assert_eq!(found, expected, "{path}");
-            assert_eq!(Target::of(&Method::PATCH, &uri), None, "{path}");
+            assert_eq!(find(&Method::PATCH, &uri), None, "{path}");
         }
     }
 
     #[test]
     fn the_method_and_the_path_choose_the_route() {
         let route = |method: Method, path: &str| {
-            Target::of(&method, &path.parse().unwrap()).map(|target| target.route)
+            find(&method, &path.parse().unwrap()).map(|target| target.route)
         };
         let dimension = "/open-apis/sheets/v2/spreadsheets/x/dimension_range";
         assert_eq!(route(Method::POST, dimension), Some(Route::AddDimension));
@@ -209,7 +224,7 @@ mod tests {
     fn values_and_query_are_decoded() {
         let uri =
             "/open-apis/sheets/v2/spreadsheets/x/values/Q7PlXT%21A1%3AB2?a=%E5%9B%BE&b&c=%FF&a=2";
-        let target = Target::of(&Method::GET, &uri.parse().unwrap()).unwrap();
+        let target = find(&Method::GET, &uri.parse().unwrap()).unwrap();
         assert_eq!((target.value(0), target.value(1), target.value(2)), ("x", "Q7PlXT!A1:B2", ""));
         let values = ["a", "b", "c", "d"].map(|name| target.query(name));
         assert_eq!(values, [Some("图"), Some(""), None, None]);

@@ -117,7 +117,7 @@ impl Spreadsheet {
 
     pub(super) fn write(&mut self, token: &str, write: CellWrite) -> Result<Value, Refusal> {
         let range = self.normal_range(&write.range)?;
-        if write.image.is_empty() {
+        if write.image.bytes.is_empty() {
             return Err(Refusal::with_200(90204, "WrongRequestBody: image is empty"));
         }
         let extension = write.name.rsplit_once('.').map(|(_, extension)| extension);
@@ -126,7 +126,7 @@ impl Spreadsheet {
         {
             return Err(Refusal::with_200(90204, "Image format is unknown"));
         }
-        if write.image.len() > MAX_IMAGE {
+        if write.image.bytes.len() > MAX_IMAGE {
             return Err(Refusal::with_200(90227, "TooLargeRequest: image is above 20 MiB"));
         }
         if self.cells.len() >= MAX_IMAGES && !self.cells.contains_key(&range) {
@@ -140,7 +140,8 @@ impl Spreadsheet {
         });
         let CellWrite { image, name, .. } = write;
         let file_token = format!("box{token}{:06}", self.revision);
-        let cell = StoredCell { bytes: image.into(), name, revision: self.revision, file_token };
+        let cell =
+            StoredCell { bytes: image.bytes.into(), name, revision: self.revision, file_token };
         self.texts.remove(&range);
         self.cells.insert(range, cell);
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
@@ -159,11 +160,21 @@ impl Spreadsheet {
         Ok(reply)
     }
 
-    /// Puts text into a cell, in place of what is there.
-    pub(super) fn set_text(&mut self, cell: &str, text: &str) {
+    /// The image in a cell, which may be named without the second half of its range.
+    pub(super) fn cell(&self, cell: &str) -> Option<&StoredCell> {
+        self.cells.get(cell).or_else(|| self.cells.get(&self.normal_cell(cell)?))
+    }
+
+    /// The normal form of a range of one cell, or of a cell such as `Q7PlXT!A1`.
+    fn normal_cell(&self, cell: &str) -> Option<String> {
         let whole = |(sheet, cell): (&str, &str)| format!("{sheet}!{cell}:{cell}");
         let range = cell.split_once('!').filter(|_| !cell.contains(':')).map(whole);
-        if let Ok(range) = self.normal_range(range.as_deref().unwrap_or(cell)) {
+        self.normal_range(range.as_deref().unwrap_or(cell)).ok()
+    }
+
+    /// Puts text into a cell, in place of what is there.
+    pub(super) fn set_text(&mut self, cell: &str, text: &str) {
+        if let Some(range) = self.normal_cell(cell) {
             self.cells.remove(&range);
             self.texts.insert(range, text.to_owned());
         }
@@ -245,9 +256,12 @@ fn wrong_range(range: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::ImageForm;
+    use crate::fake::json::SentImage;
 
     fn write(range: &str, image: &[u8], name: &str) -> CellWrite {
-        CellWrite { range: range.to_owned(), image: image.to_vec(), name: name.to_owned() }
+        let image = SentImage { bytes: image.to_vec(), form: ImageForm::Numbers };
+        CellWrite { range: range.to_owned(), image, name: name.to_owned() }
     }
 
     #[test]

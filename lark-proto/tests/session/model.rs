@@ -159,7 +159,7 @@ fn any_fault() -> impl Strategy<Value = Fault> {
         }),
         2 => wait.prop_map(move |(of, wait)| {
             let reply = Response::builder().status(of).header("retry-after", wait);
-            Fault::Reply(reply.body("<html>".into()).unwrap())
+            Fault::from(reply.body("<html>".into()).unwrap())
         }),
         2 => select(vec![400_u16, 500, 502, 503, 504]).prop_map(move |of| Fault::EdgeHtml(status(of))),
         1 => Just(Fault::PlainNotFound),
@@ -174,7 +174,7 @@ fn odd_grant() -> impl Strategy<Value = Fault> {
         let reply = format!(
             r#"{{"code":0,"tenant_access_token":"{ODD_TENANT}","app_access_token":"{ODD_APP}","expire":{expire}}}"#
         );
-        Fault::Reply(Response::new(reply.into()))
+        Fault::from(Response::new(reply.into()))
     })
 }
 

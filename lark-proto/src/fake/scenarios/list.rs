@@ -302,7 +302,7 @@ fn replies() -> Result<Vec<Scenario>, Invalid> {
         write("huge reply")?
             .by(|lark| {
                 let huge = Bytes::from(vec![b' '; (1 << 20) + 1]);
-                lark.fail_next_on(Cell, Fault::Reply(Response::new(huge)));
+                lark.fail_next_on(Cell, Fault::from(Response::new(huge)));
             })
             .takes(&once)
             .fails(failed(Outcome::Unknown, Cell, Trouble::TooLarge)),
@@ -397,7 +397,7 @@ fn downloads() -> Result<Vec<Scenario>, Invalid> {
                 store(lark, b"..");
                 let mut empty = Response::default();
                 *empty.status_mut() = StatusCode::FORBIDDEN;
-                lark.fail_next_on(Download, Fault::Reply(empty));
+                lark.fail_next_on(Download, Fault::from(empty));
             })
             .takes(&once)
             .fails(failed(Outcome::Refused, Download, unreadable(403))),
@@ -750,7 +750,7 @@ fn reply(http: u16, code: i64, reset: &'static str, retry_after: &'static str) -
     let header = http::HeaderValue::from_static;
     reply.headers_mut().insert("x-ogw-ratelimit-reset", header(reset));
     reply.headers_mut().insert("retry-after", header(retry_after));
-    Fault::Reply(reply)
+    Fault::from(reply)
 }
 
 fn status(http: u16) -> StatusCode {

@@ -54,7 +54,7 @@ fn failures() {
         fake.fail_next(Fault::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset });
     }
     fake.fail_next(Fault::PlainNotFound);
-    fake.fail_next(Fault::Reply(odd));
+    fake.fail_next(Fault::from(odd));
     fake.fail_next(code(StatusCode::INTERNAL_SERVER_ERROR, 2200));
 
     let none = ("content-type", None);

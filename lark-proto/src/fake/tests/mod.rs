@@ -1,6 +1,7 @@
 //! The fake from outside: requests in, replies and stored state out.
 
 mod connection;
+mod controls;
 mod downloads;
 mod faults;
 mod messages;

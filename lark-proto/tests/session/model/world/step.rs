@@ -217,7 +217,7 @@ impl World<'_> {
             if let Some(after) = after {
                 reply.headers_mut().insert("retry-after", after.into());
             }
-            Fault::Reply(reply)
+            Fault::from(reply)
         })
     }
 

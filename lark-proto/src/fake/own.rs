@@ -1,0 +1,108 @@
+//! Endpoints that a test adds to the fake.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::json::object;
+use super::route::Target;
+use super::{Fault, Route, header};
+
+/// A request to an endpoint that a test has added with [`FakeLark::add_route`](super::FakeLark::add_route).
+#[derive(Clone, Copy, Debug)]
+pub struct RouteRequest<'a> {
+    pub(super) now: SystemTime,
+    pub(super) target: &'a Target,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> RouteRequest<'a> {
+    /// The value in the path where the pattern has `:name`, decoded; empty if the pattern has no such placeholder.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &'a str {
+        let placeholders =
+            self.target.route.path().split('/').filter_map(|it| it.strip_prefix(':'));
+        let at = placeholders.take_while(|placeholder| *placeholder != name).count();
+        self.target.value(at)
+    }
+
+    /// The first value of this name in the query, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&'a str> {
+        self.target.query(name)
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// The media type is not JSON, or the body is not an object that `T` can be read from: the fault is the refusal
+    /// that the service gives a body that it cannot read, code 9499, with the reason.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        let bad = |error: String| Fault::code(9499, format!("Bad Request: {error}"));
+        header::expect_json(self.headers).map_err(bad)?;
+        object(self.body).map_err(|error| bad(error.to_string()))
+    }
+
+    /// The time at which the body was complete.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.now
+    }
+}
+
+/// The answer of an endpoint that a test has added.
+type Handler = dyn Fn(&RouteRequest<'_>) -> Result<Value, Fault> + Send + Sync;
+
+/// An endpoint that a test has added.
+#[derive(Clone)]
+pub(super) struct Own {
+    pub(super) route: Route,
+    pub(super) needs_token: bool,
+    handler: Arc<Handler>,
+}
+
+impl Own {
+    pub(super) fn new<R: Serialize>(
+        route: Route,
+        needs_token: bool,
+        handler: impl Fn(&RouteRequest<'_>) -> Result<R, Fault> + Send + Sync + 'static,
+    ) -> Self {
+        let handler = move |request: &RouteRequest<'_>| {
+            let data = serde_json::to_value(handler(request)?);
+            let data = data.map_err(|error| Fault::code(1, error.to_string()))?;
+            Ok(json!({"code": 0, "data": data, "msg": "success"}))
+        };
+        Self { route, needs_token, handler: Arc::new(handler) }
+    }
+
+    pub(super) fn answer(&self, request: &RouteRequest<'_>) -> Result<Value, Fault> {
+        (self.handler)(request)
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Own")
+            .field("route", &self.route)
+            .field("needs_token", &self.needs_token)
+            .finish_non_exhaustive()
+    }
+}

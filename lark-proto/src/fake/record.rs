@@ -1,0 +1,127 @@
+//! The requests that the fake has answered, as a test looks at them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::time::SystemTime;
+
+use http::header::{AUTHORIZATION, HeaderValue};
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use super::{Route, auth};
+
+/// One answered request, as [`FakeLark::requests`](super::FakeLark::requests) remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedRequest {
+    /// The endpoint, or `None` where method or path were wrong.
+    pub route: Option<Route>,
+    /// The method.
+    pub method: Method,
+    /// The request target, such as `/open-apis/im/v1/messages?receive_id_type=chat_id`.
+    pub uri: Uri,
+    /// The headers, with `***` in place of the token.
+    pub headers: HeaderMap,
+    /// The token that came as `Authorization: Bearer ..`.
+    pub token: Option<String>,
+    /// The length of the body in bytes.
+    pub body_len: usize,
+    /// A hash of the body: equal bodies have equal hashes within one build of a program. See
+    /// [`has_body`](Self::has_body).
+    pub body_hash: u64,
+    /// How the image was encoded, if the request had one that the fake could read.
+    pub image_form: Option<ImageForm>,
+    /// The time at which the head arrived.
+    pub time: SystemTime,
+    /// How many requests with this method, target and body were answered so far, including this one: 1 for the first.
+    pub attempt: u32,
+    /// The status of the reply.
+    pub status: StatusCode,
+    /// The `code` of the reply, 0 for success; `None` where the reply is no JSON of the fake's own.
+    pub code: Option<i64>,
+    /// The log id of the reply.
+    pub log_id: Option<String>,
+}
+
+/// How an image was encoded in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ImageForm {
+    /// A JSON array of numbers.
+    Numbers,
+    /// A JSON string in base64.
+    Base64,
+    /// A part of a multipart form.
+    Multipart,
+}
+
+impl RecordedRequest {
+    /// Whether the request had this body, by length and hash. A record does not keep the body itself.
+    #[must_use]
+    pub fn has_body(&self, body: &[u8]) -> bool {
+        self.body_len == body.len() && self.body_hash == hash(body)
+    }
+}
+
+/// A request's head, and when it arrived.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) time: SystemTime,
+}
+
+/// The answered requests, in the order of the answers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Records {
+    seen: Vec<RecordedRequest>,
+    /// How often each request was answered, by the hash of its method, target and body.
+    attempts: HashMap<u64, u32>,
+}
+
+impl Records {
+    pub(super) fn all(&self) -> &[RecordedRequest] {
+        &self.seen
+    }
+
+    /// Records an answered request.
+    pub(super) fn push(
+        &mut self,
+        route: Option<Route>,
+        head: Head,
+        body: &[u8],
+        image_form: Option<ImageForm>,
+        (status, code, log_id): (StatusCode, Option<i64>, Option<String>),
+    ) {
+        let Head { method, uri, mut headers, time } = head;
+        let token = auth::bearer(&headers).map(str::to_owned);
+        if headers.contains_key(AUTHORIZATION) {
+            headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer ***"));
+        }
+        let body_hash = hash(body);
+        let attempts = self.attempts.entry(hash(&(&method, uri.to_string(), body_hash)));
+        let attempt = attempts.and_modify(|attempts| *attempts += 1).or_insert(1);
+        self.seen.push(RecordedRequest {
+            route,
+            method,
+            uri,
+            headers,
+            token,
+            body_len: body.len(),
+            body_hash,
+            image_form,
+            time,
+            attempt: *attempt,
+            status,
+            code,
+            log_id,
+        });
+    }
+}
+
+fn hash(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
