@@ -30,8 +30,7 @@ use http::{Request, Response};
 use lark_proto::body::Body;
 use lark_proto::endpoints::SheetImageWritten;
 use lark_proto::error::{CallErrorKind, WaitFor};
-use lark_proto::fake::http1::{self, Requests};
-use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::fake::{self, Break, Connection, FakeLark, Route};
 use lark_proto::session::{
     Broken, Call, Drive, Event, Outgoing, Permanence, Phase, Phases, Session, Step,
 };
@@ -366,28 +365,27 @@ fn serve(lark: Arc<Mutex<FakeLark>>) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Answers one request, unless its connection is to stall.
+/// Serves one connection. [`Connection`] says what to do with the socket.
 fn answer(mut stream: TcpStream, lark: &Mutex<FakeLark>) -> Result<(), Box<dyn Error>> {
-    let mut requests = Requests::new();
-    let mut piece = [0; 16 << 10];
-    let request = loop {
-        if let Some(request) = requests.request()? {
-            break request;
+    let (mut connection, mut piece) = (Connection::new(), [0; 16 << 10]);
+    loop {
+        let mut held = lark.lock().map_err(|_| "another thread panicked")?;
+        let step = connection.next(&mut held, now());
+        drop(held);
+        match step {
+            fake::Step::Read => match stream.read(&mut piece)? {
+                0 => break,
+                len => connection.push(&piece[..len]),
+            },
+            fake::Step::Write(reply) => stream.write_all(&reply)?,
+            // The reply that never comes: this read ends when the client closes the connection.
+            fake::Step::Wait(_) => {
+                let _ = stream.read(&mut piece)?;
+                break;
+            }
+            fake::Step::Close => break,
         }
-        match stream.read(&mut piece)? {
-            0 => return Ok(requests.end()?),
-            len => requests.push(&piece[..len]),
-        }
-    };
-    let (head, body) = request.into_parts();
-    let mut held = lark.lock().map_err(|_| "another thread panicked")?;
-    let flight = held.begin(now(), &head);
-    let stalls = flight.breaks().is_some();
-    let reply = held.finish(now(), flight, &body);
-    drop(held);
-    if stalls {
-        // No byte is sent until the client closes the connection, which ends this read.
-        return Ok(stream.read(&mut piece).map(drop)?);
     }
-    Ok(stream.write_all(&http1::reply(&reply))?)
+    connection.end(&mut *lark.lock().map_err(|_| "another thread panicked")?);
+    Ok(())
 }

@@ -39,7 +39,7 @@
 //! * [`place`]: a cell by a pasted link and the title of its sheet, and how it is found.
 //! * [`network`]: the settings of a client: proxy, certificates, timeouts.
 //! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
-//! * `fake` (with the feature of the same name): a strict Lark in memory to test against.
+//! * `fake` (with the feature of the same name): a strict Lark in memory to test against; [`testing`] shows how.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod body;
@@ -54,6 +54,9 @@ pub mod place;
 mod reply;
 pub mod session;
 mod site;
+#[cfg(feature = "fake")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 mod text;
 pub mod token;
 pub mod values;
