@@ -184,16 +184,20 @@ impl Spreadsheet {
         let width = usize::try_from(last.0 - first.0 + 1).unwrap_or_default();
         let mut values: Vec<Vec<Value>> = Vec::new();
         values.extend((first.1..=last.1).map(|_| vec![Value::Null; width]));
-        let images = self.cells.iter().map(|(at, image)| (at, image.json(token, stubs)));
-        let texts = self.texts.iter().map(|(at, text)| (at, Value::from(text.as_str())));
-        for (at, value) in images.chain(texts) {
+        let mut put = |at: &str, value: &dyn Fn() -> Value| {
             let place = range::of_normal(&sheet.id, at).and_then(|(column, row)| {
                 let row = values.get_mut(usize::try_from(row.checked_sub(first.1)?).ok()?)?;
                 row.get_mut(usize::try_from(column.checked_sub(first.0)?).ok()?)
             });
             if let Some(place) = place {
-                *place = value;
+                *place = value();
             }
+        };
+        for (at, image) in &self.cells {
+            put(at, &|| image.json(token, stubs));
+        }
+        for (at, text) in &self.texts {
+            put(at, &|| text.as_str().into());
         }
         let data = json!({
             "revision": self.revision,
