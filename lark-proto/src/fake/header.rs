@@ -69,7 +69,7 @@ pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     }
 }
 
-/// Uploads of unknown length are reported to fail at Lark's edge, so only sized bodies pass.
+/// Whether the request states no length of its body, or the correct one, once. A body in chunks is not accepted.
 pub(super) fn is_framed(headers: &HeaderMap, length: usize) -> bool {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let stated = match (lengths.next(), lengths.next()) {

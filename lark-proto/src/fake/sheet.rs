@@ -24,7 +24,7 @@ pub struct StoredCell {
     pub file_token: String,
 }
 
-/// The size that the vendor's own command-line tool stops at; the service's limit is not documented.
+/// The size at which the vendor's own command-line tool stops.
 const MAX_IMAGE: usize = 20 * 1024 * 1024;
 /// The documented 10 MB of a reply with cells.
 const MAX_REPLY: u64 = 10_000_000;

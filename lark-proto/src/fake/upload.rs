@@ -35,9 +35,9 @@ pub struct StoredImage {
     pub app_id: Option<&'static str>,
 }
 
-/// The documented 10 MB, read generously.
+/// The documented 10 MB.
 const MAX_IMAGE: usize = 10 * 1024 * 1024;
-/// The documented formats of `im/v1/images`; Lark's edition of the document does not list HEIC.
+/// The documented formats of `im/v1/images`.
 const FORMATS: [ImageFormat; 8] = [Png, Jpeg, Gif, Webp, Bmp, Ico, Tiff, Heic];
 /// The documented width and height in pixels: of a GIF, of an avatar, and of any other image.
 const MAX_GIF_SIDE: u32 = 2000;
