@@ -77,7 +77,6 @@ impl Apps {
                 let found: Credentials = read(headers, body)?;
                 match app(&found.app_id, &found.app_secret)? {
                     App::Custom => Ok(tenant_token(tokens.grant(Holder::CustomApp, now), "ok")),
-                    // What a store app gets here is not documented.
                     App::Store => Err(Refusal::with_200(10005, "app id unauthorized")),
                 }
             }

@@ -22,7 +22,6 @@ pub(super) fn image(
     let Some(image) = images.get(key) else {
         return Err(Refusal::with_400(234001, "Invalid request param: no image has this key"));
     };
-    // Which code an avatar's key gets is not documented.
     if image.kind == ImageKind::Avatar {
         return Err(Refusal::with_400(234001, "Invalid request param: the image is an avatar"));
     }

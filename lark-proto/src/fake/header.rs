@@ -1,5 +1,8 @@
 //! Header values of the shape `kind; name=value; name="value"` (RFC 2045, RFC 7578).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 
@@ -7,7 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Structured {
     pub(super) kind: String,
-    pub(super) params: Vec<(String, String)>,
+    pub(super) params: BTreeMap<String, String>,
 }
 
 impl Structured {
@@ -17,7 +20,7 @@ impl Structured {
         if !kind.split('/').all(is_token) {
             return Err(format!("{kind:?} is no token or media type"));
         }
-        let mut params: Vec<(String, String)> = Vec::new();
+        let mut params = BTreeMap::new();
         while !rest.is_empty() {
             rest = rest.strip_prefix(';').ok_or("a parameter without ; before it")?;
             rest = rest.trim_start_matches(BLANK);
@@ -29,18 +32,17 @@ impl Structured {
                 Some(quoted) => unquote(quoted)?,
                 None => bare(tail)?,
             };
-            let name = name.to_ascii_lowercase();
-            if params.iter().any(|(known, _)| *known == name) {
-                return Err(format!("parameter {name} twice"));
-            }
-            params.push((name, value));
+            match params.entry(name.to_ascii_lowercase()) {
+                Entry::Vacant(entry) => entry.insert(value),
+                Entry::Occupied(entry) => return Err(format!("parameter {} twice", entry.key())),
+            };
             rest = tail.trim_start_matches(BLANK);
         }
         Ok(Self { kind: kind.to_ascii_lowercase(), params })
     }
 
     pub(super) fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.params.get(name).map(String::as_str)
     }
 }
 
@@ -57,7 +59,7 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<Structured, String> {
 /// Checks for `application/json`, alone or with the charset that the vendor's page gives.
 pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     let found = content_type(headers)?;
-    let is_utf8 = |(name, value): &(String, String)| {
+    let is_utf8 = |(name, value): (&String, &String)| {
         name != "charset" || ["utf-8", "utf8"].iter().any(|known| value.eq_ignore_ascii_case(known))
     };
     if found.kind == "application/json" && found.params.iter().all(is_utf8) {
@@ -67,7 +69,7 @@ pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     }
 }
 
-/// Uploads of unknown length are reported to fail at Lark's edge, so only sized bodies pass.
+/// Whether the request states no length of its body, or the correct one, once. A body in chunks is not accepted.
 pub(super) fn is_framed(headers: &HeaderMap, length: usize) -> bool {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let stated = match (lengths.next(), lengths.next()) {
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values() {
+    fn a_value_is_its_kind_and_its_parameters() {
         let ok = |kind: &str, params: &[(&str, &str)]| {
             let params = params.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect();
             Ok(Structured { kind: kind.to_owned(), params })

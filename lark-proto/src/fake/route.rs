@@ -7,8 +7,8 @@ macro_rules! routes {
     ($($(#[$doc:meta])* $name:ident = $method:ident $path:literal,)*) => {
         /// An endpoint of the fake.
         ///
-        /// Each is served with and without a trailing slash, as the service does; any other path or method
-        /// gets HTTP 404 in plain text, as seen live.
+        /// Each is served with and without a trailing slash; any other path or method gets HTTP 404 in plain text, as
+        /// seen live.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Route {

@@ -24,7 +24,7 @@ pub struct StoredCell {
     pub file_token: String,
 }
 
-/// The size that the vendor's own command-line tool stops at; the service's limit is not documented.
+/// The size at which the vendor's own command-line tool stops.
 const MAX_IMAGE: usize = 20 * 1024 * 1024;
 /// The documented 10 MB of a reply with cells.
 const MAX_REPLY: u64 = 10_000_000;
@@ -195,16 +195,20 @@ impl Spreadsheet {
         let width = usize::try_from(last.0 - first.0 + 1).unwrap_or_default();
         let mut values: Vec<Vec<Value>> = Vec::new();
         values.extend((first.1..=last.1).map(|_| vec![Value::Null; width]));
-        let images = self.cells.iter().map(|(at, image)| (at, image.json(token, stubs)));
-        let texts = self.texts.iter().map(|(at, text)| (at, Value::from(text.as_str())));
-        for (at, value) in images.chain(texts) {
+        let mut put = |at: &str, value: &dyn Fn() -> Value| {
             let place = range::of_normal(&sheet.id, at).and_then(|(column, row)| {
                 let row = values.get_mut(usize::try_from(row.checked_sub(first.1)?).ok()?)?;
                 row.get_mut(usize::try_from(column.checked_sub(first.0)?).ok()?)
             });
             if let Some(place) = place {
-                *place = value;
+                *place = value();
             }
+        };
+        for (at, image) in &self.cells {
+            put(at, &|| image.json(token, stubs));
+        }
+        for (at, text) in &self.texts {
+            put(at, &|| text.as_str().into());
         }
         let data = json!({
             "revision": self.revision,

@@ -6,6 +6,8 @@ use http::HeaderMap;
 use super::Route;
 use super::multipart::{self, Part};
 use super::reply::Refusal;
+use crate::values::ImageFormat::{self, Bmp, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
+use crate::values::resolution;
 
 /// What an uploaded image is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,14 +29,20 @@ pub struct StoredImage {
     pub bytes: Bytes,
     /// The `filename` of its part.
     pub file_name: String,
-    /// The `Content-Type` of its part; foreign clients that send none were accepted.
+    /// The `Content-Type` of its part; only the older endpoint accepts a part without one.
     pub content_type: Option<String>,
     /// The app that uploaded it, where its token is one that the fake has handed out.
     pub app_id: Option<&'static str>,
 }
 
-/// The documented 10 MB, read generously.
+/// The documented 10 MB.
 const MAX_IMAGE: usize = 10 * 1024 * 1024;
+/// The documented formats of `im/v1/images`.
+const FORMATS: [ImageFormat; 8] = [Png, Jpeg, Gif, Webp, Bmp, Ico, Tiff, Heic];
+/// The documented width and height in pixels: of a GIF, of an avatar, and of any other image.
+const MAX_GIF_SIDE: u32 = 2000;
+const MAX_AVATAR_SIDE: u32 = 4096;
+const MAX_SIDE: u32 = 12_000;
 
 /// What each kind of mistake is answered with.
 struct Codes {
@@ -69,6 +77,9 @@ pub(super) fn read(
     let Some(file_name) = image.file_name.as_ref().filter(|name| !name.is_empty()) else {
         return Err(Refusal::with_400(codes.absent, "image has no filename, so it is no file"));
     };
+    if route == Route::ImV1Images && image.content_type.is_none() {
+        return Err(Refusal::field("image", "the part has no Content-Type"));
+    }
     if image.content.is_empty() {
         return Err(Refusal::with_400(codes.empty, "image is empty"));
     }
@@ -82,13 +93,39 @@ pub(super) fn read(
         Some(Part { content: b"avatar", .. }) => Ok(ImageKind::Avatar),
         Some(_) => Err("image_type is neither message nor avatar"),
     };
+    let kind = kind.map_err(|error| malformed(error.to_owned()))?;
+    if route == Route::ImV1Images {
+        check(kind, image.content)?;
+    }
     Ok(StoredImage {
-        kind: kind.map_err(|error| malformed(error.to_owned()))?,
+        kind,
         bytes: Bytes::copy_from_slice(image.content),
         file_name: file_name.clone(),
         content_type: image.content_type.clone(),
         app_id,
     })
+}
+
+/// Checks the format and the resolution, which are documented for `im/v1/images` only.
+fn check(kind: ImageKind, image: &[u8]) -> Result<(), Refusal> {
+    let found = ImageFormat::sniff(image).filter(|format| FORMATS.contains(format));
+    let Some(format) = found else {
+        return Err(Refusal::with_400(234011, "Can't regonnize the image format"));
+    };
+    let max = match (format, kind) {
+        (Gif, _) => MAX_GIF_SIDE,
+        (_, ImageKind::Avatar) => MAX_AVATAR_SIDE,
+        (_, ImageKind::Message) => MAX_SIDE,
+    };
+    match resolution::read(format, image) {
+        Some((width, height)) if width > max || height > max => {
+            let msg = format!(
+                "Image resolution exceeds limit: {width} x {height} pixels, {max} x {max} at most"
+            );
+            Err(Refusal::with_400(234039, msg))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The key of the image that follows `stored` others, and the `msg` that comes with it.

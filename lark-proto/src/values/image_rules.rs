@@ -146,10 +146,14 @@ impl Image {
     }
 }
 
-#[cfg(feature = "imagesize")]
-mod resolution {
-    use super::{Bmp, Bpg, Gif, ImageFormat, ImageRules, Invalid, InvalidKind, UNLIMITED};
+/// The check with the feature `imagesize`; the feature `fake` reads the width and the height alone.
+#[cfg(any(feature = "fake", feature = "imagesize"))]
+pub(crate) mod resolution {
+    use super::{Bmp, ImageFormat};
+    #[cfg(feature = "imagesize")]
+    use super::{Bpg, Gif, ImageRules, Invalid, InvalidKind, UNLIMITED};
 
+    #[cfg(feature = "imagesize")]
     pub(super) fn check(
         format: ImageFormat,
         bytes: &[u8],
@@ -171,7 +175,7 @@ mod resolution {
     }
 
     /// Width and height. An image without pixels has none.
-    fn read(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
+    pub(crate) fn read(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
         let (width, height) = if format == Bmp {
             bitmap(bytes)?
         } else {

@@ -16,6 +16,8 @@ pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::SheetCell;
 pub use image::{Image, ImageFormat};
 pub use image_rules::ImageRules;
+#[cfg(feature = "fake")]
+pub(crate) use image_rules::resolution;
 pub use key::{FileToken, ImageKey};
 pub(crate) use link::Address;
 pub use link::SpreadsheetLink;

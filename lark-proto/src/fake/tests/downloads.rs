@@ -16,7 +16,8 @@ fn get(path: &str, token: &str) -> Request<Bytes> {
 fn upload(fake: &mut FakeLark, token: &str, kind: &str, content: &[u8]) -> Response<Bytes> {
     let head = format!(
         "--b\r\nContent-Disposition: form-data; name=image_type\r\n\r\n{kind}\r\n\
-         --b\r\nContent-Disposition: form-data; name=image; filename=\"图 \\\"1\\\".png\"\r\n\r\n"
+         --b\r\nContent-Disposition: form-data; name=image; \
+         filename=\"图 \\\"1\\\".png\"\r\nContent-Type: image/png\r\n\r\n"
     );
     let form = [head.as_bytes(), content, b"\r\n--b--\r\n"].concat();
     let mut request = post(IM_PATH, FORM, form);
@@ -38,7 +39,7 @@ fn file<'r>(response: &'r Response<Bytes>, name: &str) -> &'r str {
 #[test]
 fn an_image_is_downloaded_by_its_key_with_its_name() {
     let mut fake = fake();
-    for (content, content_type) in [(PNG, "image/png"), (b"12", "application/octet-stream")] {
+    for (content, content_type) in [(PNG, "image/png"), (b"GIF89a", "image/gif")] {
         let key = uploaded(&mut fake, "t-x", "message", content);
         let response = fake.handle(now(), get(&format!("{IM_PATH}/{key}"), "t-x"));
         assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, content));
@@ -128,6 +129,7 @@ fn a_cells_image_is_downloaded_by_its_file_token_until_it_is_replaced() {
     for query in ["", "?extra=%7B%7D"] {
         let response = fake.handle(now(), get(&format!("{path}{query}"), "u-x"));
         assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, &[1, 2][..]));
+        assert_eq!(file(&response, "content-type"), "application/octet-stream");
         assert_eq!(file(&response, "content-disposition"), "attachment; filename=\"a.png\"");
     }
     assert_ne!(written(&mut fake), first);
