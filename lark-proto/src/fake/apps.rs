@@ -117,7 +117,7 @@ fn app(id: &str, secret: &str) -> Result<App, Refusal> {
     let (app, its_secret) = match id {
         FakeLark::APP_ID => (App::Custom, FakeLark::APP_SECRET),
         FakeLark::STORE_APP_ID => (App::Store, FakeLark::STORE_APP_SECRET),
-        _ => return Err(Refusal::with_400(10014, "app id not exists")),
+        _ => return Err(Refusal::with_200(10014, "app id not exists")),
     };
     if secret == its_secret { Ok(app) } else { Err(Refusal::with_400(10014, "app secret invalid")) }
 }
@@ -216,7 +216,7 @@ mod tests {
             (store_app(), (200, 0)),
             (with(store_app(), "app_ticket", "old"), (200, 10012)),
             (with(store_app(), "app_secret", "x"), (400, 10014)),
-            (with(store_app(), "app_id", "cli_0"), (400, 10014)),
+            (with(store_app(), "app_id", "cli_0"), (200, 10014)),
             (with(store_app(), "app_id", "0"), (200, 10003)),
             (json!({"app_id": "cli_0", "app_secret": "x"}), (200, 10003)),
         ] {

@@ -5,7 +5,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::SystemTime;
 
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, Entry, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use super::{Route, auth};
@@ -20,7 +20,7 @@ pub struct RecordedRequest {
     pub method: Method,
     /// The request target, such as `/open-apis/im/v1/messages?receive_id_type=chat_id`.
     pub uri: Uri,
-    /// The headers, with `***` in place of the token.
+    /// The headers, with `***` in place of each token.
     pub headers: HeaderMap,
     /// The token that came as `Authorization: Bearer ..`.
     pub token: Option<String>,
@@ -96,8 +96,8 @@ impl Records {
     ) {
         let Head { method, uri, mut headers, time } = head;
         let token = auth::bearer(&headers).map(str::to_owned);
-        if headers.contains_key(AUTHORIZATION) {
-            headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer ***"));
+        if let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
+            values.iter_mut().for_each(|value| *value = HeaderValue::from_static("Bearer ***"));
         }
         let body_hash = hash(body);
         let attempts = self.attempts.entry(hash(&(&method, uri.to_string(), body_hash)));

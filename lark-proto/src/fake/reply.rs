@@ -177,7 +177,7 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Respo
 
 fn failed(code: i64, msg: &str, log_id: &str) -> Value {
     match code {
-        // RecordedRequest live with an empty `data`.
+        // Recorded live with an empty `data`.
         10003 => json!({"code": code, "data": {}, "msg": msg}),
         // The gateway's own codes bring the log id in the body as well.
         99_990_000..=99_999_999 => json!({

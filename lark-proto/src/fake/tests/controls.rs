@@ -186,7 +186,8 @@ fn a_request_is_recorded_without_its_token_in_the_headers() {
     for (seen, attempt, is_same) in [(&seen[0], 1, true), (&seen[1], 2, true), (&seen[2], 1, false)]
     {
         let authorization: Vec<_> = seen.headers.get_all(AUTHORIZATION).iter().collect();
-        assert_eq!(authorization, ["Bearer ***"]);
+        assert!(!authorization.is_empty());
+        assert!(authorization.iter().all(|value| *value == "Bearer ***"), "{authorization:?}");
         let found = (seen.attempt, seen.has_body(good_form().as_bytes()));
         assert_eq!(found, (attempt, is_same));
     }
