@@ -121,7 +121,7 @@ impl Drop for FakeServer {
 }
 
 /// Neither the fake nor the list of connections has broken states, so a panic of another thread does not matter.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

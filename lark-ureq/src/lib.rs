@@ -21,6 +21,8 @@ mod builder;
 mod clock;
 #[cfg(feature = "fake-server")]
 mod fake_server;
+#[cfg(feature = "fake-server")]
+mod fake_transport;
 mod parker;
 mod permanence;
 mod simulated;
@@ -50,6 +52,8 @@ use crate::permanence::permanence;
 pub use clock::Clock;
 #[cfg(feature = "fake-server")]
 pub use fake_server::FakeServer;
+#[cfg(feature = "fake-server")]
+pub use fake_transport::FakeTransport;
 pub use {lark_proto, ureq};
 
 /// Why a call failed.
@@ -151,7 +155,7 @@ impl Client {
 
     /// A client over an agent of the caller's. The client's waits and limits go by `clock`, such as a
     /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in simulated time its transport, or
-    /// a middleware in place of one, has to wait by [`Clock::sleep`].
+    /// a middleware in place of one such as `FakeTransport`, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
         Self::over(Session::new(site, app), agent, clock)
@@ -387,22 +391,36 @@ impl Exchange<'_> {
         };
         let write = single(phases.body, [own.send_request, own.send_body]);
         let read = single(phases.answer, [own.recv_response, own.recv_body]);
+        let global = Some(own.global.map_or(*within, |own| own.min(*within)));
+        let answer = or(own.recv_response, phases.answer);
+        let per_read = or(config.timeout_per_read(), read);
         let request = agent
             .configure_request(Request::from_parts(head, body))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_age(if *fresh_connection { Duration::ZERO } else { config.max_idle_age() })
-            .timeout_global(Some(own.global.map_or(*within, |own| own.min(*within))))
+            .timeout_global(global)
             .timeout_resolve(or(own.resolve, phases.resolve))
             .timeout_connect(or(own.connect, phases.connect))
             .timeout_send_request(or(own.send_request, phases.head))
             .timeout_send_body(or(own.send_body, phases.body))
-            .timeout_recv_response(or(own.recv_response, phases.answer))
+            .timeout_recv_response(answer)
             .timeout_recv_body(or(own.recv_body, phases.reply))
             .timeout_per_write(or(config.timeout_per_write(), write))
-            .timeout_per_read(or(config.timeout_per_read(), read))
+            .timeout_per_read(per_read)
             .build();
+        // In the order in which they end where they are equal: that of the whole request began first.
+        #[cfg(feature = "fake-server")]
+        let request = fake_transport::answer_within(
+            request,
+            [
+                (global, Timeout::Global),
+                (own.per_call, Timeout::PerCall),
+                (answer, Timeout::RecvResponse),
+                (per_read, Timeout::PerRead),
+            ],
+        );
         // A single read or write has less time than its phase, so its timeout stands for that of the phase.
         let in_phase = |error: ureq::Error, read: Timeout| match error {
             ureq::Error::Timeout(Timeout::PerRead) if config.timeout_per_read().is_none() => {

@@ -1,0 +1,204 @@
+//! The fake Lark in place of a connection, in the time of a clock.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Buf, Bytes};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, Request, Response};
+use lark_proto::fake::{Break, FakeLark};
+use ureq::middleware::{Middleware, MiddlewareNext};
+use ureq::{Body, SendBody, Timeout};
+
+use crate::Clock;
+use crate::fake_server::lock;
+
+/// 2026-01-01 00:00 UTC, the fake's time when its clock starts.
+const START: Duration = Duration::from_secs(1_767_225_600);
+
+/// A [`FakeLark`] without a socket or a thread, in the time of a [`Clock`]: with a simulated one, a test of an hour of
+/// waits takes a moment.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use lark_proto::fake::{Break, FakeLark, Route};
+/// use lark_proto::{App, Image, PutImage, Site};
+/// use lark_ureq::{Client, Clock, FakeTransport};
+///
+/// let clock = Clock::simulated();
+/// let fake = FakeTransport::new(clock.clone());
+/// let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
+/// let client = Client::with_clock(Site::LARK, app, fake.agent(), clock.clone());
+///
+/// let slow = Break::SlowReply(Duration::from_secs(20));
+/// fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
+/// client.call(&PutImage::message(Image::new("GIF89a..")?)?)?;
+/// assert_eq!(clock.elapsed(), Duration::from_secs(20));
+/// assert_eq!(fake.with(|lark| lark.images().count()), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It is a [`Middleware`] that answers every request of a [`Client`](crate::Client) in place of the site: ureq finds no
+/// address, opens no connection and needs no TLS. An agent of one's own takes a clone of it as its last middleware, and
+/// keeps its other middleware and its timeouts:
+///
+/// ```
+/// # use lark_ureq::{Clock, FakeTransport};
+/// use lark_ureq::ureq::Agent;
+///
+/// let fake = FakeTransport::new(Clock::simulated());
+/// let config = Agent::config_builder().proxy(None).middleware(fake.clone());
+/// let agent: Agent = config.build().into();
+/// ```
+///
+/// Clones share the fake. The fake's time is 2026-01-01 00:00 UTC and what has [elapsed](Clock::elapsed) on the clock,
+/// so that the same calls get the same replies in every run.
+///
+/// Its connections obey [`FakeLark::fail_next`]. A [`Break`] gives the error that ureq reports for it over a socket, and
+/// a [`Break::SlowReply`] that is longer than the request's time for the answer, or than its deadline, ends then with
+/// ureq's error for that timeout. The phases of a request before the answer take no time.
+#[derive(Clone)]
+pub struct FakeTransport {
+    clock: Clock,
+    lark: Arc<Mutex<FakeLark>>,
+}
+
+impl FakeTransport {
+    /// A new [`FakeLark`] in the time of `clock`, which the client has too.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self::with_lark(clock, FakeLark::new())
+    }
+
+    /// The same with a fake that was prepared.
+    #[must_use]
+    pub fn with_lark(clock: Clock, lark: FakeLark) -> Self {
+        Self { clock, lark: Arc::new(Mutex::new(lark)) }
+    }
+
+    /// An agent with this transport, for [`Client::with_clock`](crate::Client::with_clock).
+    #[must_use]
+    pub fn agent(&self) -> ureq::Agent {
+        ureq::Agent::config_builder().proxy(None).middleware(self.clone()).build().into()
+    }
+
+    /// Runs `work` on the fake behind it, to look at what arrived or to make it fail. Requests wait meanwhile, so
+    /// `work` must not call a client over this transport.
+    pub fn with<R>(&self, work: impl FnOnce(&mut FakeLark) -> R) -> R {
+        work(&mut lock(&self.lark))
+    }
+
+    fn now(&self) -> SystemTime {
+        let start = UNIX_EPOCH + START;
+        start.checked_add(self.clock.elapsed()).unwrap_or(start)
+    }
+
+    /// Holds a reply back for `time`, or until the request's time for the answer is over.
+    fn hold_back(&self, time: Duration, within: Option<&AnswerWithin>) -> Result<(), ureq::Error> {
+        match within {
+            Some(AnswerWithin(within, timeout)) if time >= *within => {
+                self.clock.sleep(*within);
+                Err(ureq::Error::Timeout(*timeout))
+            }
+            _ => {
+                self.clock.sleep(time);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Middleware for FakeTransport {
+    fn handle(
+        &self,
+        request: Request<SendBody<'_>>,
+        _: MiddlewareNext<'_>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let (head, body) = request.into_parts();
+        let now = self.now();
+        let flight = self.with(|lark| lark.begin(now, &head));
+        let how = flight.breaks();
+        let breaks_off_after = match how {
+            Some(Break::BeforeBody) => Some(0),
+            Some(Break::DuringBody) => Some(content_length(&head.headers).div_ceil(2)),
+            _ => None,
+        };
+        let mut bytes = Vec::new();
+        // The fake is not locked while the body is read: that of another user of the agent may take any time.
+        let mut arriving = body.into_reader().take(breaks_off_after.unwrap_or(u64::MAX));
+        let read = arriving.read_to_end(&mut bytes);
+        let broken = breaks_off_after.map(|_| io::ErrorKind::ConnectionReset.into());
+        if let Some(error) = read.err().or(broken) {
+            self.with(|lark| lark.abandon(flight));
+            return Err(error.into());
+        }
+        let now = self.now();
+        let reply = self.with(|lark| lark.finish(now, flight, &bytes));
+        match how {
+            Some(Break::AfterBody) => Err(disconnected().into()),
+            Some(Break::CutReply) => Ok(reply.map(cut)),
+            Some(Break::SlowReply(time)) => {
+                self.hold_back(time, head.extensions.get())?;
+                Ok(reply.map(whole))
+            }
+            _ => Ok(reply.map(whole)),
+        }
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> u64 {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or_default()
+}
+
+fn whole(reply: Bytes) -> Body {
+    Body::builder().reader(reply.reader())
+}
+
+/// The first half of a reply's body, after which the connection closes.
+fn cut(mut reply: Bytes) -> Body {
+    if reply.is_empty() {
+        return whole(reply);
+    }
+    reply.truncate(reply.len() / 2);
+    Body::builder().reader(reply.reader().chain(Disconnected))
+}
+
+struct Disconnected;
+
+impl Read for Disconnected {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(disconnected())
+    }
+}
+
+/// ureq's own error for a connection that closes before the end of a reply.
+fn disconnected() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "Peer disconnected")
+}
+
+/// The time that a request has for its answer, and the timeout that ends it.
+#[derive(Clone, Copy)]
+struct AnswerWithin(Duration, Timeout);
+
+/// Attaches the shortest of the timeouts for the answer, and of several equal ones the first. A middleware cannot read
+/// the timeouts that ureq keeps with a request.
+pub(crate) fn answer_within<B>(
+    mut request: Request<B>,
+    timeouts: [(Option<Duration>, Timeout); 4],
+) -> Request<B> {
+    let set = timeouts.into_iter().filter_map(|(time, timeout)| Some(AnswerWithin(time?, timeout)));
+    if let Some(within) = set.min_by_key(|AnswerWithin(time, _)| *time) {
+        request.extensions_mut().insert(within);
+    }
+    request
+}
+
+impl fmt::Debug for FakeTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeTransport").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
