@@ -26,6 +26,9 @@ mod fake_transport;
 mod parker;
 mod permanence;
 mod simulated;
+#[cfg(feature = "fake-server")]
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 mod trace;
 
 use std::fmt;
