@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 /// let server = FakeServer::start()?;
 /// assert!(server.site().as_str().starts_with("http://127.0.0.1:"));
 /// // .. a client writes to `server.site()` ..
-/// assert_eq!(server.lark().images().count(), 0);
+/// assert_eq!(server.with(|lark| lark.images().count()), 0);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -88,9 +88,10 @@ impl FakeServer {
         &self.site
     }
 
-    /// The fake behind it, to look at what arrived or to make it fail. Requests wait while it is held.
-    pub fn lark(&self) -> MutexGuard<'_, FakeLark> {
-        lock(&self.lark)
+    /// Runs `work` on the fake behind it, to look at what arrived or to make it fail. Requests wait meanwhile, so
+    /// `work` must not call a client of this server.
+    pub fn with<R>(&self, work: impl FnOnce(&mut FakeLark) -> R) -> R {
+        work(&mut lock(&self.lark))
     }
 }
 

@@ -12,8 +12,10 @@ use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
 fn server(how: Break) -> FakeServer {
     let server = FakeServer::start().unwrap();
     let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
-    server.lark().add_token(TokenKind::Tenant, "t-1", end);
-    server.lark().fail_next_on(Route::ValuesImage, how);
+    server.with(|lark| {
+        lark.add_token(TokenKind::Tenant, "t-1", end);
+        lark.fail_next_on(Route::ValuesImage, how);
+    });
     server
 }
 
@@ -75,7 +77,12 @@ fn exchange(stream: &mut TcpStream, body: &str) -> String {
 fn assert_is_free(server: &FakeServer, earlier: usize) {
     let reply = exchange(&mut connect(server), &body(2));
     assert!(reply.contains("\"code\":0"), "{reply}");
-    assert_eq!(server.lark().count(Route::ValuesImage), earlier + 1);
+    assert_eq!(server.with(|lark| lark.count(Route::ValuesImage)), earlier + 1);
+}
+
+/// The number of cells with an image.
+fn cells(server: &FakeServer) -> usize {
+    server.with(|lark| lark.cells(FakeLark::SPREADSHEET).count())
 }
 
 #[test]
@@ -110,7 +117,7 @@ fn after_the_body() {
     let body = body(3);
     stream.write_all((head(body.len()) + &body).as_bytes()).unwrap();
     assert_eq!(rest(&mut stream), "");
-    assert_eq!(server.lark().cells(FakeLark::SPREADSHEET).count(), 1, "it was carried out");
+    assert_eq!(cells(&server), 1, "it was carried out");
     assert_is_free(&server, 1);
 }
 
@@ -136,7 +143,7 @@ fn a_slow_reply() {
     let (mut slow, started) = (connect(&server), clock());
     thread::scope(|scope| {
         let reply = scope.spawn(move || (exchange(&mut slow, &body(3)), started.elapsed()));
-        while server.lark().count(Route::ValuesImage) == 0 {
+        while server.with(|lark| lark.count(Route::ValuesImage)) == 0 {
             thread::yield_now();
         }
         assert_is_free(&server, 1);
@@ -155,7 +162,7 @@ fn a_client_that_goes_away_during_its_body() {
     let mut others = connect(&server);
     let written = (0..1000).any(|_| exchange(&mut others, &body(2)).contains("\"code\":0"));
     assert!(written, "still occupied");
-    assert_eq!(server.lark().cells(FakeLark::SPREADSHEET).count(), 1);
+    assert_eq!(cells(&server), 1);
 }
 
 #[test]
