@@ -153,6 +153,23 @@ fn a_slow_reply() {
 }
 
 #[test]
+fn a_request_that_is_being_read_does_not_hold_the_others() {
+    let server = FakeServer::start().unwrap();
+    let mut half = connect(&server);
+    let upload = "POST /open-apis/image/v4/put/ HTTP/1.1\r\nHost: l\r\nContent-Length: 10\r\n\r\n";
+    half.write_all(format!("{upload}12345").as_bytes()).unwrap();
+    half.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert_eq!(half.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let reply = exchange(&mut connect(&server), &body(2));
+    assert!(reply.contains("\"code\":9999"), "it has no such token: {reply}");
+    assert_eq!(server.with(|lark| lark.count(Route::ImageV4Put)), 0);
+    half.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    half.write_all(b"67890").unwrap();
+    assert!(half.read(&mut [0]).unwrap() > 0);
+    assert_eq!(server.with(|lark| lark.count(Route::ImageV4Put)), 1);
+}
+
+#[test]
 fn a_client_that_goes_away_during_its_body() {
     let server = server(Break::SlowReply(Duration::from_secs(3600)));
     let mut stream = connect(&server);
