@@ -38,7 +38,7 @@ async fn run() -> Result<()> {
     while let Some(job) = tasks.join_next().await {
         done.push(job??);
     }
-    server.map_or(Ok(()), |server| read_back(&server.lark(), &done))
+    server.map_or(Ok(()), |server| server.with(|lark| read_back(lark, &done)))
 }
 
 /// Site, app id, app secret, spreadsheet and first cell: the fake's or the environment's.

@@ -176,14 +176,15 @@ async fn check() -> Result<()> {
     }
     for (row, picture) in (7..).zip(&pictures) {
         let range = format!("{}!H{row}:H{row}", FakeLark::SHEET);
-        let lark = fake.lark();
-        let cell = lark.cell(FakeLark::SPREADSHEET, &range).ok_or("the fake's cell is empty")?;
+        let cell = fake.with(|lark| lark.cell(FakeLark::SPREADSHEET, &range).cloned());
+        let cell = cell.ok_or("the fake's cell is empty")?;
         if cell.bytes != *picture {
             return Err("the fake holds other bytes than were sent".into());
         }
     }
     // The fake refuses a write that arrives during another, and the client would send it again.
-    let counts = [Route::TenantAccessToken, Route::ValuesImage].map(|r| fake.lark().count(r));
+    let routes = [Route::TenantAccessToken, Route::ValuesImage];
+    let counts = fake.with(|lark| routes.map(|route| lark.count(route)));
     if counts != [1, 3] {
         return Err(format!("the requests for tokens and to cells were {counts:?}").into());
     }
@@ -193,11 +194,12 @@ async fn check() -> Result<()> {
     show("link", post(&url, wiki, sample).await?, StatusCode::BAD_REQUEST)?;
 
     let fault = Fault::Code { status: StatusCode::OK, code: 90213, msg: "NoPermission".into() };
-    fake.lark().fail_next_on(Route::ValuesImage, fault);
+    fake.with(|lark| lark.fail_next_on(Route::ValuesImage, fault));
     show("refused", post_to(0).await?, StatusCode::FORBIDDEN)?;
 
     // The service does not answer the first of two writes, and the second one waits for its turn.
-    fake.lark().fail_next_on(Route::ValuesImage, Break::SlowReply(Duration::from_secs(60)));
+    let slow = Break::SlowReply(Duration::from_secs(60));
+    fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     let begun = Instant::now();
     let (one, other) = tokio::try_join!(post_to(0), post_to(1))?;
     let took = begun.elapsed();

@@ -39,16 +39,18 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
     let put = PutImage::message(image.clone())?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
-    server.lark().fail_next_on(Route::ImageV4Put, Break::DuringBody);
+    server.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::DuringBody));
     let (key, written) = tokio::try_join!(client.call(&put), client.call(&write))?;
     let range = written.range.ok_or("the reply names no cell")?;
     println!("upload     image key {key}");
     println!("cell       {range}");
 
     // The fake refuses a chunked body: these came with their exact length.
-    let stored = server.lark().image(key.as_str()).map(|image| image.bytes.clone());
-    let in_cell = server.lark().cell(FakeLark::SPREADSHEET, &range).map(|cell| cell.bytes.clone());
-    if [stored.as_ref(), in_cell.as_ref()] != [Some(image.bytes()); 2] {
+    let stored = server.with(|lark| lark.image(key.as_str()).cloned());
+    let in_cell = server.with(|lark| lark.cell(FakeLark::SPREADSHEET, &range).cloned());
+    let stored = stored.ok_or("the fake has no such image")?;
+    let in_cell = in_cell.ok_or("the fake's cell is empty")?;
+    if [&stored.bytes, &in_cell.bytes] != [image.bytes(); 2] {
         return Err("the fake holds other bytes than were sent".into());
     }
     println!("read back  both, byte for byte what was sent");
@@ -56,7 +58,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let mut elsewhere = Response::new("".into());
     *elsewhere.status_mut() = StatusCode::TEMPORARY_REDIRECT;
     elsewhere.headers_mut().insert(LOCATION, "https://other.example/".parse()?);
-    server.lark().fail_next_on(Route::ImageV4Put, Fault::from(elsewhere));
+    server.with(|lark| lark.fail_next_on(Route::ImageV4Put, Fault::from(elsewhere)));
     let error = client.call(&put).await.err().ok_or("the redirect was followed")?;
     if error.lark().map(lark_proto::Error::status) != Some(StatusCode::TEMPORARY_REDIRECT) {
         return Err(error.into());

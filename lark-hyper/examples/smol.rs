@@ -39,9 +39,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("upload     image key {key}");
     println!("cell       {range}");
 
-    let lark = server.lark();
-    let stored = lark.image(key.as_str()).ok_or("the fake has no such image")?;
-    let in_cell = lark.cell(FakeLark::SPREADSHEET, &range).ok_or("the fake's cell is empty")?;
+    let stored = server.with(|lark| lark.image(key.as_str()).cloned());
+    let stored = stored.ok_or("the fake has no such image")?;
+    let in_cell = server.with(|lark| lark.cell(FakeLark::SPREADSHEET, &range).cloned());
+    let in_cell = in_cell.ok_or("the fake's cell is empty")?;
     if [&stored.bytes, &in_cell.bytes] != [image.bytes(); 2] {
         return Err("the fake holds other bytes than were sent".into());
     }

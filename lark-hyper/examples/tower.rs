@@ -52,8 +52,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     for (key, image) in uploads.join_all().await {
         let key = key?;
-        let lark = server.lark();
-        let stored = lark.image(key.as_str()).ok_or("the fake has no such image")?;
+        let stored = server.with(|lark| lark.image(key.as_str()).cloned());
+        let stored = stored.ok_or("the fake has no such image")?;
         if stored.bytes != image.bytes() {
             return Err("the fake holds other bytes than were sent".into());
         }
@@ -63,7 +63,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("at once    {} at most", flights.most.load(Ordering::Relaxed));
 
     let slow = Break::SlowReply(Duration::from_secs(60));
-    server.lark().fail_next_on(Route::ImageV4Put, slow);
+    server.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
     let put = PutImage::message(Image::new(sample)?)?;
     // By default it would be sent again.
     let outcome = client.with_limits(Limits::one_attempt()).call(&put).await;

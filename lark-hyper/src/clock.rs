@@ -23,9 +23,13 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
     pub(crate) fn new(timer: impl Timer + Send + Sync + 'static) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
-        let wall = SystemTime::now();
+        Self::starting_at(SystemTime::now(), timer)
+    }
+
+    /// A clock whose wall clock's time is `wall` now.
+    pub(crate) fn starting_at(wall: SystemTime, timer: impl Timer + Send + Sync + 'static) -> Self {
         Self { origin: timer.now(), timer: Box::new(timer), wall, slept: Mutex::default() }
     }
 

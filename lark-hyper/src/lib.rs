@@ -55,7 +55,8 @@
 //! # Features
 //! * `tokio` (on by default): [`Client::new`] and [`Pool`], HTTP/1.1 and HTTP/2 over TLS.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
-//! * `fake-server`: [`FakeServer`], a Lark of your own on loopback for tests of any client in any language.
+//! * `fake-server`: [`FakeServer`], a Lark of your own on loopback for tests of any client in any language, and
+//!   [`FakeTransport`], the same without a socket for tests on virtual time.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(feature = "tokio")]
@@ -77,6 +78,8 @@ mod connection;
 mod deadline;
 #[cfg(feature = "fake-server")]
 mod fake_server;
+#[cfg(feature = "fake-server")]
+mod fake_transport;
 #[cfg(feature = "tokio")]
 mod pool;
 
@@ -90,6 +93,8 @@ pub use {hyper, lark_proto};
 pub use connection::Connection;
 #[cfg(feature = "fake-server")]
 pub use fake_server::FakeServer;
+#[cfg(feature = "fake-server")]
+pub use fake_transport::FakeTransport;
 #[cfg(feature = "tokio")]
 pub use pool::{Pool, ReplyBody, ReplyFuture};
 

@@ -2,9 +2,8 @@
 
 #[path = "support/duplex.rs"]
 mod duplex;
-#[path = "support/memory.rs"]
-#[allow(dead_code, reason = "other tests look at the time")]
-mod memory;
+#[path = "support/pausing.rs"]
+mod pausing;
 #[allow(dead_code, reason = "other tests run a scenario as it is")]
 mod support;
 #[path = "support/time.rs"]
@@ -16,7 +15,6 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::iter::zip;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Request;
@@ -27,7 +25,7 @@ use lark_proto::fake::scenarios::{self, Expected, Scenario, Target, Trouble};
 use lark_proto::values::AppTicket;
 use lark_proto::{Limits, Site};
 
-use memory::Fake;
+use pausing::Pausing;
 use time::{Executor, Task};
 
 /// Those of tokens first.
@@ -85,7 +83,7 @@ impl<F: Future> Future for Dropped<F> {
 }
 
 /// Makes the service that leads to a fake.
-type Connect<S> = fn(&Arc<Fake>, &Executor) -> S;
+type Connect<S> = fn(&Pausing, &Executor) -> S;
 
 /// All scenarios, each with what the other calls of its client do and how they end once the trouble is over.
 fn pairs() -> Vec<[Scenario; 2]> {
@@ -114,15 +112,15 @@ struct World<'a, S: Transport> {
     scenario: &'a Scenario,
     other: &'a Scenario,
     executor: Executor,
-    fake: Arc<Fake>,
+    pausing: Pausing,
     client: Client<S>,
 }
 
 impl<'a, S: Transport + Clone> World<'a, S> {
     fn new([scenario, other]: &'a [Scenario; 2], connect: Connect<S>, what: impl Debug) -> Self {
         let executor = Executor::new(&format!("{}, {what:?}", scenario.name));
-        let fake = Fake::new(executor.time.clone());
-        let (service, timer) = (connect(&fake, &executor), executor.time.clone());
+        let pausing = Pausing::new(executor.time.clone());
+        let (service, timer) = (connect(&pausing, &executor), executor.time.clone());
         let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);
         let client = support::prepared(scenario, client);
         if let Some(ticket) = scenario.ticket.clone() {
@@ -131,8 +129,8 @@ impl<'a, S: Transport + Clone> World<'a, S> {
         if scenario.is_warm {
             executor.run(client.call(&scenario.call)).unwrap();
         }
-        scenario.prepare(&mut fake.lark());
-        Self { scenario, other, executor, fake, client }
+        pausing.fake.with(|lark| scenario.prepare(lark));
+        Self { scenario, other, executor, pausing, client }
     }
 
     /// The scenario's call; false if it was dropped. The trouble is over then.
@@ -153,31 +151,33 @@ impl<'a, S: Transport + Clone> World<'a, S> {
 
     /// Uses up every fault and break; what was revoked stays so.
     fn heal(&self) {
-        let mut lark = self.fake.lark();
+        let fake = &self.pausing.fake;
         for route in [ROUTES; 5].into_iter().flatten() {
             let head = Request::builder().method(route.method()).uri(route.path());
             let head = head.body(()).unwrap().into_parts().0;
-            let flight = lark.begin(self.fake.now(), &head);
-            lark.abandon(flight);
+            fake.with(|lark| {
+                let flight = lark.begin(fake.now(), &head);
+                lark.abandon(flight);
+            });
         }
     }
 
     fn give_ticket(&self) {
         if self.scenario.ticket.is_some() || self.scenario.tenant.is_some() {
-            let ticket = AppTicket::new(self.fake.lark().app_ticket()).unwrap();
+            let ticket = self.pausing.fake.with(|lark| AppTicket::new(lark.app_ticket()).unwrap());
             self.client.set_app_ticket(ticket);
         }
     }
 
     fn counts(&self) -> [usize; ROUTES.len()] {
-        ROUTES.map(|route| self.fake.lark().count(route))
+        self.pausing.fake.with(|lark| ROUTES.map(|route| lark.count(route)))
     }
 
     /// What is wrong with the end of another call, in whatever number of requests.
     fn judge(&self, result: &Result<(), CallError<S::Error>>) -> Option<String> {
         let mut scenario = self.other.clone();
         scenario.requests = ROUTES.into_iter().zip(self.counts()).collect();
-        let wrong = scenario.check(result, &self.fake.lark()).err();
+        let wrong = self.pausing.fake.with(|lark| scenario.check(result, lark).err());
         // A wait of an hour may have been named before the trouble was over, or not.
         if is_rate_limit(&scenario.expected) && result.is_ok() { None } else { wrong }
     }
@@ -219,7 +219,7 @@ fn check_next<S: Transport + Clone>(connect: Connect<S>) {
                 if zip(world.counts(), &needed).any(|(found, needed)| found > *needed) {
                     say(format!("{:?} requests, not {needed:?}", world.counts()));
                 }
-                if world.fake.given_up().iter().any(|path| is_of_token(path)) {
+                if world.pausing.given_up().iter().any(|path| is_of_token(path)) {
                     say("a token request is given up".into());
                 }
             }
@@ -251,7 +251,7 @@ fn check_others<S: Transport + Clone>(connect: Connect<S>, dropped: usize) {
                 let call = async |at| {
                     if at == dropped {
                         is_over.set(world.call_dropped(when).await);
-                        return was_met.set(Some(world.fake.begun().iter().any(is_upload)));
+                        return was_met.set(Some(world.pausing.begun().iter().any(is_upload)));
                     }
                     let result = world.call_other().await;
                     // A request that was sent before the call was dropped may have met the trouble.
@@ -281,7 +281,7 @@ fn check_others<S: Transport + Clone>(connect: Connect<S>, dropped: usize) {
 
 #[test]
 fn the_next_call_goes_on_over_a_closure() {
-    check_next(|fake, _| memory::service(fake));
+    check_next(|fake, _| fake.clone());
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn the_next_call_goes_on_over_a_pipe() {
 
 #[test]
 fn calls_behind_it_go_on_over_a_closure() {
-    check_others(|fake, _| memory::service(fake), 0);
+    check_others(|fake, _| fake.clone(), 0);
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn calls_behind_it_go_on_over_a_pipe() {
 
 #[test]
 fn calls_around_it_go_on_over_a_closure() {
-    check_others(|fake, _| memory::service(fake), 1);
+    check_others(|fake, _| fake.clone(), 1);
 }
 
 #[test]

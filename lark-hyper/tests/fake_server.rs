@@ -12,8 +12,10 @@ use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
 fn server(how: Break) -> FakeServer {
     let server = FakeServer::start().unwrap();
     let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
-    server.lark().add_token(TokenKind::Tenant, "t-1", end);
-    server.lark().fail_next_on(Route::ValuesImage, how);
+    server.with(|lark| {
+        lark.add_token(TokenKind::Tenant, "t-1", end);
+        lark.fail_next_on(Route::ValuesImage, how);
+    });
     server
 }
 
@@ -75,7 +77,12 @@ fn exchange(stream: &mut TcpStream, body: &str) -> String {
 fn assert_is_free(server: &FakeServer, earlier: usize) {
     let reply = exchange(&mut connect(server), &body(2));
     assert!(reply.contains("\"code\":0"), "{reply}");
-    assert_eq!(server.lark().count(Route::ValuesImage), earlier + 1);
+    assert_eq!(server.with(|lark| lark.count(Route::ValuesImage)), earlier + 1);
+}
+
+/// The number of cells with an image.
+fn cells(server: &FakeServer) -> usize {
+    server.with(|lark| lark.cells(FakeLark::SPREADSHEET).count())
 }
 
 #[test]
@@ -110,7 +117,7 @@ fn after_the_body() {
     let body = body(3);
     stream.write_all((head(body.len()) + &body).as_bytes()).unwrap();
     assert_eq!(rest(&mut stream), "");
-    assert_eq!(server.lark().cells(FakeLark::SPREADSHEET).count(), 1, "it was carried out");
+    assert_eq!(cells(&server), 1, "it was carried out");
     assert_is_free(&server, 1);
 }
 
@@ -136,13 +143,30 @@ fn a_slow_reply() {
     let (mut slow, started) = (connect(&server), clock());
     thread::scope(|scope| {
         let reply = scope.spawn(move || (exchange(&mut slow, &body(3)), started.elapsed()));
-        while server.lark().count(Route::ValuesImage) == 0 {
+        while server.with(|lark| lark.count(Route::ValuesImage)) == 0 {
             thread::yield_now();
         }
         assert_is_free(&server, 1);
         let (reply, time) = reply.join().unwrap();
         assert!(reply.contains("\"code\":0") && time >= Duration::from_millis(300), "{time:?}");
     });
+}
+
+#[test]
+fn a_request_that_is_being_read_does_not_hold_the_others() {
+    let server = FakeServer::start().unwrap();
+    let mut half = connect(&server);
+    let upload = "POST /open-apis/image/v4/put/ HTTP/1.1\r\nHost: l\r\nContent-Length: 10\r\n\r\n";
+    half.write_all(format!("{upload}12345").as_bytes()).unwrap();
+    half.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert_eq!(half.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    let reply = exchange(&mut connect(&server), &body(2));
+    assert!(reply.contains("\"code\":9999"), "it has no such token: {reply}");
+    assert_eq!(server.with(|lark| lark.count(Route::ImageV4Put)), 0);
+    half.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    half.write_all(b"67890").unwrap();
+    assert!(half.read(&mut [0]).unwrap() > 0);
+    assert_eq!(server.with(|lark| lark.count(Route::ImageV4Put)), 1);
 }
 
 #[test]
@@ -155,7 +179,7 @@ fn a_client_that_goes_away_during_its_body() {
     let mut others = connect(&server);
     let written = (0..1000).any(|_| exchange(&mut others, &body(2)).contains("\"code\":0"));
     assert!(written, "still occupied");
-    assert_eq!(server.lark().cells(FakeLark::SPREADSHEET).count(), 1);
+    assert_eq!(cells(&server), 1);
 }
 
 #[test]

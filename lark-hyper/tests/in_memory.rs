@@ -1,10 +1,10 @@
-//! Every scenario without a socket: over a closure and over hyper's own connections, in time that jumps.
+//! Every scenario without a socket: over the fake as a service and over hyper's own connections, in time that jumps.
 
 #[path = "support/duplex.rs"]
 mod duplex;
-#[path = "support/memory.rs"]
+#[path = "support/pausing.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
-mod memory;
+mod pausing;
 mod support;
 #[path = "support/time.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
@@ -20,42 +20,41 @@ use std::time::{Duration, Instant};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::rt::{Sleep, Timer};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, Frames, FreshConnection, Transport};
+use lark_hyper::{Client, FakeTransport, Frames, FreshConnection, Transport};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark, Route};
 use lark_proto::{App, Image, PutImage, Site};
 
-use memory::Fake;
+use pausing::Pausing;
 use time::{Executor, Time, turn};
 
 /// Runs `scenario` as the others do, and compares how long its call took.
 async fn run<S: Transport>(
     scenario: &Scenario,
-    fake: &Fake,
+    fake: &FakeTransport,
     service: S,
     timer: impl Timer + Send + Sync + 'static,
 ) -> Vec<String> {
     let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);
-    let last = Cell::new(fake.elapsed());
+    let last = Cell::new(fake.now());
     let next = |run: &mut Run<'_>| {
-        let now = fake.elapsed();
-        run.took(now - last.replace(now));
-        run.next(&mut fake.lark())
+        let now = fake.now();
+        run.took(now.duration_since(last.replace(now)).unwrap());
+        fake.with(|lark| run.next(lark))
     };
     support::run(scenario, client, next).await
 }
 
 #[test]
-fn over_a_closure() {
+fn over_the_fake_as_a_service() {
     let mut wrong = Vec::new();
     for scenario in scenarios::all().unwrap() {
         let executor = Executor::new(scenario.name);
-        let fake = Fake::new(executor.time.clone());
-        let service = memory::service(&fake);
-        wrong.extend(executor.run(run(&scenario, &fake, service, executor.time.clone())));
+        let fake = FakeTransport::new(executor.time.clone());
+        wrong.extend(executor.run(run(&scenario, &fake, fake.clone(), executor.time.clone())));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -65,9 +64,9 @@ fn over_a_pipe_polled_by_hand() {
     let mut wrong = Vec::new();
     for scenario in scenarios::all().unwrap() {
         let executor = Executor::new(scenario.name);
-        let fake = Fake::new(executor.time.clone());
-        let service = duplex::service(&fake, &executor);
-        wrong.extend(executor.run(run(&scenario, &fake, service, executor.time.clone())));
+        let pausing = Pausing::new(executor.time.clone());
+        let (service, timer) = (duplex::service(&pausing, &executor), executor.time.clone());
+        wrong.extend(executor.run(run(&scenario, &pausing.fake, service, timer)));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -94,10 +93,9 @@ impl Timer for Asked {
 async fn under_tokio_with_its_time_paused() {
     let mut wrong = Vec::new();
     for scenario in scenarios::all().unwrap() {
-        let fake = Fake::new(TokioTimer::new());
-        let (service, timer) =
-            (memory::service(&fake), Asked(TokioTimer::new(), AtomicU32::new(0)));
-        let mut run = pin!(run(&scenario, &fake, service, timer));
+        let fake = FakeTransport::new(TokioTimer::new());
+        let timer = Asked(TokioTimer::new(), AtomicU32::new(0));
+        let mut run = pin!(run(&scenario, &fake, fake.clone(), timer));
         let mut polls = 0;
         let run = poll_fn(|context| {
             polls += 1;
@@ -131,13 +129,13 @@ fn a_timer_that_does_not_tell_the_time_sleeps_no_more_often() {
         let sleeps = |tells_time: bool| {
             let executor = Executor::new(scenario.name);
             let time = executor.time.clone();
-            let fake = Fake::new(time.clone());
-            let (site, app, service) = (Site::LARK, scenario.app.clone(), memory::service(&fake));
+            let fake = FakeTransport::new(time.clone());
+            let (site, app, service) = (Site::LARK, scenario.app.clone(), fake.clone());
             let client = match tells_time {
                 true => Client::with_service(site, app, service, time.clone()),
                 false => Client::with_service(site, app, service, RealNow(time.clone())),
             };
-            let next = |run: &mut Run<'_>| run.next(&mut fake.lark());
+            let next = |run: &mut Run<'_>| fake.with(|lark| run.next(lark));
             wrong.extend(executor.run(support::run(&scenario, client, next)));
             time.sleeps()
         };
@@ -180,7 +178,7 @@ fn a_call_may_change_threads_where_its_service_may() {
         future
     }
     let executor = Executor::new("a service of any thread");
-    let service = memory::service(&Fake::new(executor.time.clone()));
+    let service = FakeTransport::new(executor.time.clone());
     let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
     executor.run(assert_send(client.call(&put()))).unwrap();
 }
@@ -188,7 +186,7 @@ fn a_call_may_change_threads_where_its_service_may() {
 #[test]
 fn a_limit_for_replies_is_not_one_for_those_to_token_requests() {
     let executor = Executor::new("a limit");
-    let service = memory::service(&Fake::new(executor.time.clone()));
+    let service = FakeTransport::new(executor.time.clone());
     let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
     let error = executor.run(client.with_reply_limit(1).call(&put())).unwrap_err();
     assert_eq!(error.route, Route::ImageV4Put.path());
@@ -198,12 +196,12 @@ fn a_limit_for_replies_is_not_one_for_those_to_token_requests() {
 #[test]
 fn a_resend_after_a_broken_connection_asks_for_a_fresh_one() {
     let executor = Executor::new("a fresh connection");
-    let fake = Fake::new(executor.time.clone());
-    fake.lark().fail_next_on(Route::ImageV4Put, Break::AfterBody);
+    let fake = FakeTransport::new(executor.time.clone());
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::AfterBody));
     let fresh = RefCell::new(Vec::new());
     let service = service_fn(|request: Request<Frames>| {
         fresh.borrow_mut().push(request.extensions().get::<FreshConnection>().is_some());
-        memory::answer(fake.clone(), request)
+        fake.call(request)
     });
     let client = Client::with_service(Site::LARK, app(), service, executor.time.clone());
     executor.run(client.call(&put())).unwrap();

@@ -1,8 +1,5 @@
 //! A call that waits for another goes on as soon as it can, and not just when the other is over.
 
-#[path = "support/memory.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod memory;
 #[path = "support/time.rs"]
 #[allow(dead_code, reason = "other tests need more of it")]
 mod time;
@@ -16,22 +13,18 @@ use std::time::Duration;
 
 use http::StatusCode;
 use hyper::rt::Timer;
-use lark_hyper::{Client, Transport};
+use lark_hyper::{Client, FakeTransport};
 use lark_proto::error::{CallErrorKind, WaitFor};
 use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
 use lark_proto::{App, Image, Limits, PutImage, Site, WriteSheetImage};
 
-use memory::{Fake, Reset};
 use time::Executor;
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
-fn client(
-    fake: &Arc<Fake>,
-    executor: &Executor,
-) -> Client<impl Transport<Body: Send, Future: Send, Error = Reset> + Clone + use<>> {
+fn client(fake: &FakeTransport, executor: &Executor) -> Client<FakeTransport> {
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    Client::with_service(Site::LARK, app, memory::service(fake), executor.time.clone())
+    Client::with_service(Site::LARK, app, fake.clone(), executor.time.clone())
 }
 
 fn put() -> PutImage {
@@ -45,16 +38,16 @@ fn write() -> WriteSheetImage {
 }
 
 /// The next upload is refused, and told to wait for so many seconds.
-fn limit(fake: &Fake, seconds: u64) {
+fn limit(fake: &FakeTransport, seconds: u64) {
     let reset = Some(seconds.to_string());
     let limit = Fault::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset };
-    fake.lark().fail_next_on(Route::ImageV4Put, limit);
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, limit));
 }
 
 #[test]
 fn a_token_serves_others_while_its_fetcher_waits_for_something_else() {
     let executor = Executor::new("a token");
-    let (time, fake) = (&executor.time, Fake::new(executor.time.clone()));
+    let (time, fake) = (&executor.time, FakeTransport::new(executor.time.clone()));
     let client = client(&fake, &executor);
     executor.run(client.call(&put())).unwrap();
     limit(&fake, 30);
@@ -62,33 +55,35 @@ fn a_token_serves_others_while_its_fetcher_waits_for_something_else() {
         Box::pin(async { drop(client.call(&put()).await.unwrap()) }),
         Box::pin(async {
             time.sleep(SECONDS(2)).await;
-            fake.lark().revoke_tokens(TokenKind::Tenant);
-            fake.lark().fail_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(2)));
+            fake.with(|lark| {
+                lark.revoke_tokens(TokenKind::Tenant);
+                lark.fail_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(2)));
+            });
             client.clone().with_limits(Limits::one_attempt()).call(&write()).await.unwrap_err();
             client.call(&put()).await.unwrap();
-            assert!(fake.elapsed() >= SECONDS(30));
+            assert!(time.elapsed() >= SECONDS(30));
         }),
         Box::pin(async {
             time.sleep(SECONDS(3)).await;
             client.call(&write()).await.unwrap();
-            assert_eq!(fake.elapsed(), SECONDS(4));
+            assert_eq!(time.elapsed(), SECONDS(4));
         }),
     ]);
-    assert_eq!(fake.lark().count(Route::TenantAccessToken), 2);
+    assert_eq!(fake.with(|lark| lark.count(Route::TenantAccessToken)), 2);
 }
 
 #[test]
 fn a_gate_lets_the_next_call_pass_while_a_reply_is_slow() {
     let executor = Executor::new("a gate");
-    let (time, fake) = (&executor.time, Fake::new(executor.time.clone()));
+    let (time, fake) = (&executor.time, FakeTransport::new(executor.time.clone()));
     let client = client(&fake, &executor);
     executor.run(client.call(&put())).unwrap();
     limit(&fake, 1);
-    // The answer to the refused request, and to the one that is sent in its place.
-    fake.lark().fail_next_on(Route::ImageV4Put, Break::SlowReply(SECONDS(0)));
-    fake.lark().fail_next_on(Route::ImageV4Put, Break::SlowReply(SECONDS(30)));
+    // The reply to the request that is sent in place of the refused one.
+    let slow = Break::SlowReply(SECONDS(30));
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
     let ends = RefCell::new(Vec::new());
-    let end = || ends.borrow_mut().push(fake.elapsed().as_millis());
+    let end = || ends.borrow_mut().push(time.elapsed().as_millis());
     // The last to come is polled first each time.
     executor.run_all(vec![
         Box::pin(async {
@@ -112,15 +107,16 @@ fn a_gate_lets_the_next_call_pass_while_a_reply_is_slow() {
 #[test]
 fn an_imported_token_serves_those_who_wait_for_one() {
     let executor = Executor::new("an imported token");
-    let (time, fake) = (&executor.time, Fake::new(executor.time.clone()));
+    let (time, fake) = (&executor.time, FakeTransport::new(executor.time.clone()));
     let (other, client) = (client(&fake, &executor), client(&fake, &executor));
     executor.run(other.call(&put())).unwrap();
-    fake.lark().fail_next_on(Route::TenantAccessToken, Break::SlowReply(SECONDS(30)));
+    let slow = Break::SlowReply(SECONDS(30));
+    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
     executor.run_all(vec![
         Box::pin(async { drop(client.call(&put()).await.unwrap()) }),
         Box::pin(async {
             client.call(&put()).await.unwrap();
-            assert_eq!(fake.elapsed(), SECONDS(5));
+            assert_eq!(time.elapsed(), SECONDS(5));
         }),
         Box::pin(async {
             time.sleep(SECONDS(5)).await;
@@ -132,16 +128,17 @@ fn an_imported_token_serves_those_who_wait_for_one() {
 #[test]
 fn who_waits_for_another_call_has_limits_of_its_own() {
     let executor = Executor::new("limits");
-    let fake = Fake::new(executor.time.clone());
+    let (time, fake) = (&executor.time, FakeTransport::new(executor.time.clone()));
     let client = client(&fake, &executor);
-    fake.lark().fail_next_on(Route::ValuesImage, Break::SlowReply(SECONDS(30)));
+    let slow = Break::SlowReply(SECONDS(30));
+    fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     let limits = Limits::default().total(SECONDS(10));
     executor.run_all(vec![
         Box::pin(async { drop(client.call(&write()).await.unwrap()) }),
         Box::pin(async {
             let error = client.clone().with_limits(limits).call(&write()).await.unwrap_err();
             assert!(matches!(error.kind, CallErrorKind::Queued(WaitFor::Turn)), "{error:?}");
-            assert_eq!(fake.elapsed(), SECONDS(10));
+            assert_eq!(time.elapsed(), SECONDS(10));
         }),
     ]);
 }
@@ -162,9 +159,11 @@ impl<F: Fn() + Send + Sync> Wake for Using<F> {
 #[test]
 fn a_waker_may_call_the_client() {
     let executor = Executor::new("a waker");
-    let fake = Fake::new(executor.time.clone());
+    let fake = FakeTransport::new(executor.time.clone());
     let client = client(&fake, &executor);
     executor.run(client.call(&put())).unwrap();
+    let slow = Break::SlowReply(SECONDS(1));
+    fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     let (used, write) = (client.clone(), write());
     let using =
         Arc::new(Using { client: move || drop(used.export_token()), times: AtomicUsize::new(0) });

@@ -12,22 +12,19 @@ use tokio::runtime::Builder;
 /// A server whose one spreadsheet has a second sheet, "Price list" with 9 rows and 8 columns, and a base.
 fn server() -> FakeServer {
     let server = FakeServer::start().unwrap();
-    let mut lark = server.lark();
-    let sheet = FakeSheet::new("pr1ces").title("Price list").rows(9).columns(8);
-    lark.add_sheet(FakeLark::SPREADSHEET, sheet);
-    lark.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("b4se00").title("Tasks").base());
-    lark.add_wiki_node("wikcnDocument", "docx", "doxcnA");
-    drop(lark);
+    server.with(|lark| {
+        let sheet = FakeSheet::new("pr1ces").title("Price list").rows(9).columns(8);
+        lark.add_sheet(FakeLark::SPREADSHEET, sheet);
+        lark.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("b4se00").title("Tasks").base());
+        lark.add_wiki_node("wikcnDocument", "docx", "doxcnA");
+    });
     server
 }
 
 /// The outcome of each client, with the text of its error, and the number of its requests apart from those for tokens.
 fn found(server: &FakeServer, place: &Place) -> [(Result<Located, String>, usize); 2] {
     let app = || App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    let asked = || {
-        let lark = server.lark();
-        lark.count(Route::WikiNode) + lark.count(Route::SheetsQuery)
-    };
+    let asked = || server.with(|lark| lark.count(Route::WikiNode) + lark.count(Route::SheetsQuery));
     let counted = |find: &dyn Fn() -> Result<Located, String>| {
         let before = asked();
         (find(), asked() - before)
@@ -90,7 +87,7 @@ fn a_place_that_does_not_exist_is_refused_before_anything_is_written() {
 fn a_users_token_asks_too_and_the_list_serves_for_further_cells() {
     let server = server();
     let far = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
-    server.lark().add_token(TokenKind::User, "u-1", far);
+    server.with(|lark| lark.add_token(TokenKind::User, "u-1", far));
     let (token, runtime) = (
         UserToken::new("u-1").unwrap(),
         Builder::new_current_thread().enable_all().build().unwrap(),
@@ -111,10 +108,10 @@ fn a_users_token_asks_too_and_the_list_serves_for_further_cells() {
         blocking.call_as(&token, &write).unwrap();
         written.insert(cell.to_string(), image.bytes().clone());
     }
-    let lark = server.lark();
-    let cells = lark.cells(FakeLark::SPREADSHEET);
-    let stored: BTreeMap<_, _> =
-        cells.map(|(cell, image)| (cell.to_owned(), image.bytes.clone())).collect();
+    let stored: BTreeMap<_, _> = server.with(|lark| {
+        let cells = lark.cells(FakeLark::SPREADSHEET);
+        cells.map(|(cell, image)| (cell.to_owned(), image.bytes.clone())).collect()
+    });
     assert_eq!(stored, written);
     assert_eq!(written.keys().collect::<Vec<_>>(), ["pr1ces!A2:A2", "pr1ces!A3:A3"]);
 }

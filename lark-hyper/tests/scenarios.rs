@@ -45,7 +45,7 @@ async fn over_loopback() {
     run_all(async |scenario| {
         let server = FakeServer::start().unwrap();
         let client = Client::new(server.site().clone(), scenario.app.clone());
-        support::run(&scenario, client, |run| run.next(&mut server.lark())).await
+        support::run(&scenario, client, |run| server.with(|lark| run.next(lark))).await
     })
     .await;
 }
@@ -60,12 +60,12 @@ async fn run_over_tls(
     let identity = authority.signs(&tls::named("localhost"));
     let mut front = Front::start(&server, identity, &[alpn]).await;
     let client = authority.client(&front.site, scenario.app.clone());
-    let mut wrong = support::run(scenario, client, |run| run.next(&mut server.lark())).await;
+    let mut wrong = support::run(scenario, client, |run| server.with(|lark| run.next(lark))).await;
     let mut connections = Vec::new();
     while let Ok(connection) = front.connections.try_recv() {
         connections.push(connection.unwrap());
     }
-    if connections.is_empty() != server.lark().requests().is_empty() {
+    if connections.is_empty() != server.with(|lark| lark.requests().is_empty()) {
         wrong.push(format!("{}: its requests did not come through the front", scenario.name));
     }
     (wrong, connections)
@@ -106,7 +106,7 @@ fn under_smol_without_tokio() {
         let service = service_fn(|request| send(&connections, request));
         let (site, app) = (server.site().clone(), scenario.app.clone());
         let client = Client::with_service(site, app, service, SmolTimer::new());
-        support::run(&scenario, client, |run| run.next(&mut server.lark())).await
+        support::run(&scenario, client, |run| server.with(|lark| run.next(lark))).await
     });
     smol::block_on(connections.run(all));
 }

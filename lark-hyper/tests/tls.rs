@@ -63,7 +63,7 @@ async fn refusal(
     let alert = tls_error(&broken_off);
     assert!(matches!(alert, Some(rustls::Error::AlertReceived(_))), "{broken_off:?}");
     assert!(front.connections.try_recv().is_err(), "once is enough");
-    assert!(server.lark().requests().is_empty());
+    assert!(server.with(|lark| lark.requests().is_empty()));
     (why, error.to_string())
 }
 
@@ -139,10 +139,11 @@ async fn round_trip(alpn: &[&str]) -> Vec<Opened> {
     let spreadsheet = FakeLark::SPREADSHEET.parse().unwrap();
     client.call(&WriteSheetImage::new(spreadsheet, cell, image()).unwrap()).await.unwrap();
 
-    let lark = server.lark();
-    assert_eq!(lark.image(key.as_str()).unwrap().bytes, image().bytes());
     let range = format!("{}!H7:H7", FakeLark::SHEET);
-    assert_eq!(lark.cell(FakeLark::SPREADSHEET, &range).unwrap().bytes, image().bytes());
+    server.with(|lark| {
+        assert_eq!(lark.image(key.as_str()).unwrap().bytes, image().bytes());
+        assert_eq!(lark.cell(FakeLark::SPREADSHEET, &range).unwrap().bytes, image().bytes());
+    });
     let connections = std::iter::from_fn(|| front.connections.try_recv().ok());
     connections.map(Result::unwrap).collect()
 }

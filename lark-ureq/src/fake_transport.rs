@@ -91,7 +91,9 @@ impl FakeTransport {
         work(&mut lock(&self.lark))
     }
 
-    fn now(&self) -> SystemTime {
+    /// The fake's time, for [`FakeLark::add_token`].
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
         let start = UNIX_EPOCH + START;
         start.checked_add(self.clock.elapsed()).unwrap_or(start)
     }

@@ -206,7 +206,7 @@ fn a_connection_serves_for_the_next_request_unless_none_may_be_idle() {
 fn a_request_whose_connection_broke_is_sent_again_on_a_new_one() {
     let lark = FakeServer::start().unwrap();
     for _ in 0..2 {
-        lark.lark().fail_next_on(Route::ImageV4Put, Break::BeforeBody);
+        lark.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::BeforeBody));
     }
     let setup = Setup { limits: Some(Limits::default()), ..Setup::default() };
     assert_eq!(connections(&lark, &setup), 2);

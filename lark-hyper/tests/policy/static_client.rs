@@ -26,12 +26,11 @@ fn a_client_works_on_the_next_runtime_after_one_ended_in_the_middle_of_a_token_r
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     let client = CLIENT.get_or_init(|| Client::new(server.site().clone(), app));
     for millis in [0, 1, 5, 20, 50] {
-        server
-            .lark()
-            .fail_next_on(Route::TenantAccessToken, Break::SlowReply(Duration::from_secs(2)));
+        let slow = Break::SlowReply(Duration::from_secs(2));
+        server.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
         begin_on_a_runtime_that_ends(client, millis);
     }
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(client.call(&put())).unwrap();
-    assert_eq!(server.lark().images().count(), 1);
+    assert_eq!(server.with(|lark| lark.images().count()), 1);
 }

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
@@ -17,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use lark_hyper::Frames;
 
-use crate::memory::{Fake, answer};
+use crate::pausing::Pausing;
 use crate::time::Executor;
 
 /// So little that a body has to wait for its reader.
@@ -25,7 +24,7 @@ const CAPACITY: usize = 4 << 10;
 
 /// The service: one connection at a time is kept, and a new one made where there is none.
 pub(crate) fn service(
-    fake: &Arc<Fake>,
+    fake: &Pausing,
     executor: &Executor,
 ) -> impl Service<Request<Frames>, Response = Response<Incoming>, Error = hyper::Error> + Clone + use<>
 {
@@ -34,7 +33,7 @@ pub(crate) fn service(
 }
 
 async fn send(
-    fake: Arc<Fake>,
+    fake: Pausing,
     executor: Executor,
     kept: Rc<RefCell<Option<SendRequest<Frames>>>>,
     mut request: Request<Frames>,
@@ -59,14 +58,11 @@ async fn send(
 }
 
 /// Both ends of a new connection are tasks of the executor's.
-async fn connect(
-    fake: Arc<Fake>,
-    executor: &Executor,
-) -> Result<SendRequest<Frames>, hyper::Error> {
+async fn connect(fake: Pausing, executor: &Executor) -> Result<SendRequest<Frames>, hyper::Error> {
     let (near, far) = pipe();
     let service = service_fn(move |request: Request<Incoming>| {
         assert!(request.headers().contains_key(HOST) && request.uri().authority().is_none());
-        answer(fake.clone(), request)
+        fake.call(request)
     });
     let server = http1::Builder::new().serve_connection(far, service);
     let (sender, client) = handshake(near).await?;

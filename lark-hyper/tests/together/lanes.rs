@@ -66,16 +66,16 @@ async fn fifty_spreadsheets_are_written_side_by_side_on_two_threads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_spreadsheets_are_written_side_by_side_over_loopback() {
     let server = FakeServer::start().unwrap();
-    add_spreadsheets(&mut server.lark());
+    server.with(add_spreadsheets);
     for _ in writes() {
         let slow = Break::SlowReply(Duration::from_millis(50));
-        server.lark().fail_next_on(Route::ValuesImage, slow);
+        server.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     }
     let counted = Counted::new(Pool::new());
     let counts = counted.counts.clone();
     let client = Client::with_service(server.site().clone(), app(), counted, TokioTimer::new());
     all(begin(&client.with_limits(Limits::one_attempt()), writes())).await;
-    check(&server.lark(), &counts);
+    server.with(|lark| check(lark, &counts));
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,9 +51,9 @@ async fn a_thousand_first_calls_on_two_threads_get_one_token() {
 async fn a_hundred_over_loopback() {
     let server = FakeServer::start().unwrap();
     all(begin(&Client::new(server.site().clone(), app()), puts(100))).await;
-    let lark = server.lark();
-    let counts = [Route::TenantAccessToken, Route::ImageV4Put].map(|route| lark.count(route));
-    assert_eq!((counts, lark.images().count()), ([1, 100], 100));
+    let routes = [Route::TenantAccessToken, Route::ImageV4Put];
+    let counts = server.with(|lark| (routes.map(|route| lark.count(route)), lark.images().count()));
+    assert_eq!(counts, ([1, 100], 100));
 }
 
 #[tokio::test]
