@@ -70,6 +70,9 @@ mod frames;
 mod kept;
 mod parker;
 mod permanence;
+#[cfg(feature = "fake-server")]
+#[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
+pub mod testing {}
 mod trace;
 
 #[cfg(feature = "tokio")]
