@@ -56,6 +56,7 @@
 //! * `tokio` (on by default): [`Client::new`] and [`Pool`], HTTP/1.1 and HTTP/2 over TLS.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
 //! * `fake-server`: [`FakeServer`], a Lark of your own on loopback for tests of any client in any language.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(feature = "tokio")]

@@ -40,6 +40,7 @@
 //! * [`network`]: the settings of a client: proxy, certificates, timeouts.
 //! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
 //! * `fake` (with the feature of the same name): a strict Lark in memory to test against.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod body;

@@ -15,6 +15,7 @@
 //! println!("{key} {:?}", written.range);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod builder;
@@ -110,7 +111,8 @@ impl Client {
     /// use lark_ureq::Client;
     ///
     /// let app = App::custom("cli_a1b2", "secret")?;
-    /// let client = Client::builder(Site::FEISHU, app).roots(&std::fs::read("corp.pem")?).build()?;
+    /// let authority = std::fs::read("corp.pem")?;
+    /// let client = Client::builder(Site::FEISHU, app).roots(&authority).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -131,17 +133,20 @@ impl Client {
     /// use lark_proto::{App, Site};
     /// use lark_ureq::Client;
     /// use lark_ureq::ureq::middleware::MiddlewareNext;
-    /// use lark_ureq::ureq::{Agent, SendBody, http};
+    /// use lark_ureq::ureq::http::{HeaderValue, Request};
+    /// use lark_ureq::ureq::{Agent, SendBody};
     ///
     /// let agent = Agent::config_builder()
     ///     .proxy(None)
-    ///     .middleware(|mut request: http::Request<SendBody>, next: MiddlewareNext| {
-    ///         request.headers_mut().insert("x-gateway-key", http::HeaderValue::from_static("k"));
+    ///     .middleware(|mut request: Request<SendBody>, next: MiddlewareNext| {
+    ///         let key = HeaderValue::from_static("k");
+    ///         request.headers_mut().insert("x-gateway-key", key);
     ///         next.handle(request)
     ///     })
     ///     .build();
     /// let site = Site::custom("https://gw.corp.example/feishu")?;
-    /// let client = Client::with_agent(site, App::custom("cli_a1b2", "secret")?, agent.into());
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = Client::with_agent(site, app, agent.into());
     /// # Ok::<(), lark_proto::Invalid>(())
     /// ```
     #[must_use]
@@ -223,8 +228,10 @@ impl Client {
     /// use lark_proto::place::Place;
     /// use lark_proto::{App, Image, Site, WriteSheetImage};
     ///
-    /// let client = lark_ureq::Client::new(Site::FEISHU, App::custom("cli_a1b2", "secret")?);
-    /// let place = Place::new("https://x.feishu.cn/wiki/wikcnabc", "Price list!H7")?;
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = lark_ureq::Client::new(Site::FEISHU, app);
+    /// let link = "https://x.feishu.cn/wiki/wikcnabc";
+    /// let place = Place::new(link, "Price list!H7")?;
     /// let found = client.resolve(&place)?;
     /// let image = Image::new(std::fs::read("photo.png")?)?;
     /// client.call(&WriteSheetImage::new(found.spreadsheet, found.cell, image)?)?;

@@ -37,13 +37,14 @@ use crate::token::TenantOrUser;
 /// #[derive(serde::Deserialize)]
 /// struct Found { matched_cells: Vec<String> }
 ///
-/// let route = "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/find";
+/// let route = "/open-apis/sheets/v3/spreadsheets/:token/sheets/:sheet/find";
 /// let find = Raw::<Found>::new(Method::POST, route)
 ///     .segment("shtcnabc")
 ///     .segment("Q7PlXT")
 ///     .with_json(&serde_json::json!({"find": "total"}))?;
 /// let request = find.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
-/// assert_eq!(request.uri().path(), "/open-apis/sheets/v3/spreadsheets/shtcnabc/sheets/Q7PlXT/find");
+/// let path = "/open-apis/sheets/v3/spreadsheets/shtcnabc/sheets/Q7PlXT/find";
+/// assert_eq!(request.uri().path(), path);
 /// assert_eq!(request.body(), r#"{"find":"total"}"#);
 ///
 /// let reply = r#"{"code":0,"msg":"success","data":{"matched_cells":["A1"]}}"#;

@@ -3,9 +3,10 @@
 //!
 //! ```text
 //!  head arrives        body complete
-//!  begin(now, head) --> InFlight --> finish(now, flight, body) --> http::Response
-//!                          |
-//!                          +--> abandon(flight)        (the connection broke: nothing is carried out)
+//!  begin(now, head) -> InFlight -> finish(now, flight, body) -> http::Response
+//!                         |
+//!                         +--> abandon(flight)
+//!                              the connection broke: nothing is carried out
 //!
 //!  handle(now, request) = begin + finish
 //! ```
@@ -252,9 +253,10 @@ impl FakeLark {
     /// use lark_proto::fake::{Break, FakeLark, Fault, Route};
     ///
     /// let mut lark = FakeLark::new();
-    /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound); // the first write
-    /// lark.fail_next_on(Route::ValuesImage, Break::AfterBody); // the second write
-    /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20))); // the next call
+    /// // The first write, the second write, and the next call.
+    /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound);
+    /// lark.fail_next_on(Route::ValuesImage, Break::AfterBody);
+    /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20)));
     /// ```
     pub fn fail_next(&mut self, failure: impl Into<Failure>) {
         self.failures.push(failure.into());
