@@ -25,7 +25,7 @@ def too_wide(path):
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     fence = None
-    is_rust = False
+    is_rust = False  # in a Markdown file every line is shown
     for number, line in enumerate(lines, 1):
         if path.endswith(".rs"):
             comment = DOC_COMMENT.match(line)
@@ -37,7 +37,7 @@ def too_wide(path):
         if fence is None:
             if mark:
                 fence = mark[1]
-                is_rust = RUST.match(mark[2]) is not None
+                is_rust = path.endswith(".rs") and RUST.match(mark[2]) is not None
             continue
         if mark and mark[1].startswith(fence) and not mark[2]:
             fence = None
