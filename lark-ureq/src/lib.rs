@@ -102,7 +102,8 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// lock.
 ///
 /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing` crate,
-/// with the route, the code and the log id, and never with a secret.
+/// with the route, the code and the log id, and never with a secret. ureq's own output at TRACE has secrets: see
+/// [Logs](crate#logs).
 #[derive(Clone)]
 #[doc(alias = "feishu")]
 pub struct Client {
