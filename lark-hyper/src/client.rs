@@ -90,7 +90,8 @@ impl Client {
     /// use lark_proto::{App, Site};
     ///
     /// let app = App::custom("cli_a1b2", "secret")?;
-    /// let client = Client::builder(Site::FEISHU, app).roots(&std::fs::read("corp.pem")?).build()?;
+    /// let authority = std::fs::read("corp.pem")?;
+    /// let client = Client::builder(Site::FEISHU, app).roots(&authority).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -123,7 +124,8 @@ impl<S: Transport> Client<S> {
     ///
     /// let pool = Pool::new();
     /// let service = service_fn(move |mut request: Request<Frames>| {
-    ///     request.headers_mut().insert("x-gateway-key", HeaderValue::from_static("k"));
+    ///     let key = HeaderValue::from_static("k");
+    ///     request.headers_mut().insert("x-gateway-key", key);
     ///     pool.call(request)
     /// });
     /// let site = Site::custom("https://gw.corp.example/feishu")?;

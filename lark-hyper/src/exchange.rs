@@ -25,7 +25,10 @@ use crate::permanence::permanence;
 /// ```
 /// # use lark_hyper::{CallError, Client, Transport};
 /// # use lark_proto::{ImageKey, PutImage};
-/// async fn upload<S: Transport>(client: &Client<S>, put: &PutImage) -> Result<ImageKey, CallError<S::Error>> {
+/// async fn upload<S: Transport>(
+///     client: &Client<S>,
+///     put: &PutImage,
+/// ) -> Result<ImageKey, CallError<S::Error>> {
 ///     client.call(put).await
 /// }
 /// ```

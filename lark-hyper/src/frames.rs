@@ -23,10 +23,12 @@ const MAX_FRAME_LEN: usize = 64 << 10;
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
 ///
 /// let put = PutImage::message(Image::new("GIF89a..")?)?;
-/// let request = put.request_streamed(&Site::LARK, &TenantToken::new("t-7f1b")?).map(Frames::from);
+/// let token = TenantToken::new("t-7f1b")?;
+/// let request = put.request_streamed(&Site::LARK, &token).map(Frames::from);
 /// // .. any client that takes a `hyper::body::Body` sends it ..
 /// # use hyper::body::Body;
-/// assert_eq!(request.headers()["content-length"], request.body().size_hint().exact().unwrap().to_string());
+/// let len = request.body().size_hint().exact().unwrap();
+/// assert_eq!(request.headers()["content-length"], len.to_string());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

@@ -1,23 +1,32 @@
-//! An async client for Lark's image endpoints, on [hyper](https://hyper.rs)'s traits and any runtime.
+//! An async client for Lark's and Feishu's image endpoints, on [hyper](https://hyper.rs)'s traits and any runtime: it
+//! writes an image into a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps the
+//! rate limits, and retries what is safe to retry.
 //!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and awaits the replies. It
-//! re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. With tokio:
+//! With tokio:
 //!
 //! ```no_run
-//! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
+//! use lark_hyper::Client;
+//! use lark_hyper::lark_proto::place::Place;
+//! use lark_hyper::lark_proto::{App, Image, Site, WriteSheetImage};
 //!
+//! # #[cfg(feature = "tokio")]
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = lark_hyper::Client::new(Site::LARK, App::custom("cli_x", "secret")?);
+//! let client = Client::new(Site::LARK, App::custom("cli_a1b2", "secret")?);
+//! let link = "https://x.larksuite.com/wiki/wikcnabc"; // from the address bar
+//! let found = client.resolve(&Place::new(link, "Price list!H7")?).await?;
 //! let image = Image::new(std::fs::read("photo.png")?)?;
-//!
-//! let key = client.call(&PutImage::message(image.clone())?).await?;
-//! let cell = WriteSheetImage::new("shtcnabc".parse()?, "Q7PlXT!H7".parse()?, image)?;
-//! let written = client.call(&cell).await?;
-//! println!("{key} {:?}", written.range);
+//! let write = WriteSheetImage::new(found.spreadsheet, found.cell, image)?;
+//! let written = client.call(&write).await?;
+//! println!("written to {:?}", written.range);
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests. This
+//! crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The README of the repository
+//! tells how to create an app and give it access to a document.
+//!
+//! # Any runtime
 //! With `default-features = false` there is no runtime, no socket and no TLS in the build:
 //! [`Client::with_service`] takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. A
 //! request's body is a [`Frames`] of known length; a reply is read up to a limit. Here the service is the fake Lark,
@@ -26,18 +35,20 @@
 //! ```
 //! # #[cfg(all(feature = "tokio", feature = "fake-server"))] {
 //! use std::sync::Mutex;
+//! use std::time::SystemTime;
 //!
 //! use http_body_util::{BodyExt, Full};
+//! use hyper::service::service_fn;
 //! use lark_hyper::{Client, Frames, TransportError};
 //! use lark_proto::fake::FakeLark;
 //! use lark_proto::{App, Image, PutImage, Site};
 //!
 //! let lark = Mutex::new(FakeLark::new());
-//! let service = hyper::service::service_fn(async |request: http::Request<Frames>| {
+//! let service = service_fn(async |request: http::Request<Frames>| {
 //!     let (head, body) = request.into_parts();
 //!     let body = body.collect().await?.to_bytes();
 //!     let request = http::Request::from_parts(head, body);
-//!     let reply = lark.lock().unwrap().handle(std::time::SystemTime::now(), request);
+//!     let reply = lark.lock().unwrap().handle(SystemTime::now(), request);
 //!     Ok::<_, TransportError>(reply.map(Full::new))
 //! });
 //! let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
@@ -45,18 +56,24 @@
 //! let client = Client::with_service(Site::LARK, app, service, timer);
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let key = client.call(&PutImage::message(Image::new("GIF89a..")?)?).await?;
-//! assert_eq!(lark.lock().unwrap().image(key.as_str()).unwrap().bytes, "GIF89a..");
+//! let put = PutImage::message(Image::new("GIF89a..")?)?;
+//! let key = client.call(&put).await?;
+//! let lark = lark.lock().unwrap();
+//! assert_eq!(lark.image(key.as_str()).unwrap().bytes, "GIF89a..");
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Features
-//! * `tokio` (on by default): [`Client::new`] and [`Pool`], HTTP/1.1 and HTTP/2 over TLS.
-//! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
-//! * `fake-server`: [`FakeServer`], a Lark of your own on loopback for tests of any client in any language, and
-//!   [`FakeTransport`], the same without a socket for tests on virtual time.
+//! * `tokio` (on by default): `Client::new`, `Client::builder` and `Pool`, HTTP/1.1 and HTTP/2 over TLS.
+//! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
+//! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
+//! * `fake-server`: `FakeServer`, a Lark of your own on loopback for tests of any client in any language, and
+//!   `FakeTransport`, the same without a socket for tests on virtual time. The module `testing` shows both.
+//! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate, with the target
+//!   `lark_proto` and never with a secret.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[cfg(feature = "tokio")]

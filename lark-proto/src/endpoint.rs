@@ -50,7 +50,8 @@ use crate::token::{Auth, Authorizes};
 ///
 /// let token = UserToken::new("u-0")?;
 /// let request = GetNode("wikcnX".into()).request(&Site::FEISHU, &token);
-/// assert_eq!(request.uri(), "https://open.feishu.cn/open-apis/wiki/v2/spaces/get_node?token=wikcnX");
+/// let path = "/open-apis/wiki/v2/spaces/get_node?token=wikcnX";
+/// assert_eq!(request.uri().path_and_query().unwrap(), path);
 /// # Ok::<(), Invalid>(())
 /// ```
 pub trait Endpoint {
@@ -217,8 +218,9 @@ impl Payload {
     /// use http::HeaderValue;
     /// use lark_proto::endpoints::Payload;
     ///
-    /// let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-    /// assert_eq!(Payload::new(content_type, "a=b").body.len(), 3);
+    /// let form = "application/x-www-form-urlencoded";
+    /// let payload = Payload::new(HeaderValue::from_static(form), "a=b");
+    /// assert_eq!(payload.body.len(), 3);
     /// ```
     #[must_use]
     pub fn new(content_type: HeaderValue, body: impl Into<Body>) -> Self {

@@ -19,12 +19,15 @@ use crate::error::{Invalid, InvalidKind};
 /// ```
 /// use lark_proto::endpoints::Path;
 ///
-/// let path = Path::new("/open-apis/wiki/v2/spaces/:space_id/nodes").segment("a/b").query("q", "x&y");
-/// assert_eq!(path.to_string(), "/open-apis/wiki/v2/spaces/a%2Fb/nodes?q=x%26y");
+/// let route = "/open-apis/wiki/v2/spaces/:space_id/nodes";
+/// let path = Path::new(route).segment("a/b").query("q", "x&y");
+/// let filled = "/open-apis/wiki/v2/spaces/a%2Fb/nodes?q=x%26y";
+/// assert_eq!(path.to_string(), filled);
 ///
-/// let path = Path::new("/open-apis/wiki/v2/spaces/:space_id/nodes").segment("..");
+/// let path = Path::new(route).segment("..");
 /// let error = path.check().unwrap_err();
-/// assert_eq!(error.to_string(), "the request has no valid path: `:space_id` is `..`");
+/// let text = "the request has no valid path: `:space_id` is `..`";
+/// assert_eq!(error.to_string(), text);
 /// assert_eq!(path.to_string(), "/open-apis/-invalid-path-");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,12 +8,15 @@
 //! ```
 //! use lark_proto::place::{Ask, Place, Resolve};
 //!
-//! // Everything is named by its id, so nothing is asked and nothing is checked.
-//! let place = Place::new("https://x.feishu.cn/sheets/shtcnabc?sheet=Q7PlXT", "H7")?;
+//! // Everything is named by its id, so nothing is asked and checked.
+//! let link = "https://x.feishu.cn/sheets/shtcnabc?sheet=Q7PlXT";
+//! let place = Place::new(link, "H7")?;
 //! let Ask::Done(found) = Resolve::new(&place).next()? else { panic!() };
-//! assert_eq!((found.spreadsheet.as_str(), found.cell.as_str()), ("shtcnabc", "Q7PlXT!H7:H7"));
+//! assert_eq!(found.spreadsheet.as_str(), "shtcnabc");
+//! assert_eq!(found.cell.as_str(), "Q7PlXT!H7:H7");
 //!
-//! let place = Place::new("https://x.feishu.cn/wiki/wikcnabc", "Price list!H7")?;
+//! let link = "https://x.feishu.cn/wiki/wikcnabc";
+//! let place = Place::new(link, "Price list!H7")?;
 //! assert!(matches!(Resolve::new(&place).next()?, Ask::Node(_)));
 //! # Ok::<(), lark_proto::Invalid>(())
 //! ```

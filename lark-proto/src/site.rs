@@ -20,12 +20,15 @@ use crate::values::macros::text_traits;
 ///
 /// assert_eq!(Site::LARK.to_string(), "https://open.larksuite.com");
 /// assert_eq!("feishu".parse::<Site>()?, Site::FEISHU);
-/// assert_eq!(Site::custom("http://127.0.0.1:8080/")?.to_string(), "http://127.0.0.1:8080");
+/// let local = Site::custom("http://127.0.0.1:8080/")?;
+/// assert_eq!(local.to_string(), "http://127.0.0.1:8080");
 /// assert!("https://open.larksuite.com.evil.example".parse::<Site>().is_err());
 ///
-/// // A private deployment behind a gateway: the requests go to `/feishu/open-apis/..`.
+/// // A private deployment behind a gateway: the requests go to
+/// // `/feishu/open-apis/..`.
 /// let site = Site::custom("https://gw.corp.example/feishu")?;
-/// assert_eq!((site.host(), site.port(), site.base_path()), ("gw.corp.example", 443, "/feishu"));
+/// assert_eq!((site.host(), site.port()), ("gw.corp.example", 443));
+/// assert_eq!(site.base_path(), "/feishu");
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,8 +23,9 @@ use lark_proto::fake::{Connection, FakeLark, Step};
 /// let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
 /// let client = Client::new(server.site().clone(), app);
 /// let key = client.call(&PutImage::message(Image::new("GIF89a..")?)?)?;
-/// let stored = server.with(|lark| lark.image(key.as_str()).map(|image| image.bytes.clone()));
-/// assert_eq!(stored.as_deref(), Some(&b"GIF89a.."[..]));
+/// server.with(|lark| {
+///     assert_eq!(lark.image(key.as_str()).unwrap().bytes, "GIF89a..");
+/// });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "it is gone when it is dropped"]

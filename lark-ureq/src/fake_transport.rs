@@ -31,7 +31,8 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// let clock = Clock::simulated();
 /// let fake = FakeTransport::new(clock.clone());
 /// let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
-/// let client = Client::with_clock(Site::LARK, app, fake.agent(), clock.clone());
+/// let (agent, site) = (fake.agent(), Site::LARK);
+/// let client = Client::with_clock(site, app, agent, clock.clone());
 ///
 /// let slow = Break::SlowReply(Duration::from_secs(20));
 /// fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));

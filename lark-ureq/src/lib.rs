@@ -1,20 +1,44 @@
-//! A blocking client for Lark's image endpoints, on [ureq](https://docs.rs/ureq).
-//!
-//! Requests, replies and errors are those of [`lark_proto`]; this crate sends the requests and receives the replies. It
-//! re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency.
+//! A blocking client for Lark's and Feishu's image endpoints, on [ureq](https://docs.rs/ureq): it writes an image into a
+//! cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps the rate limits, and retries
+//! what is safe to retry.
 //!
 //! ```no_run
-//! use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
+//! use lark_ureq::Client;
+//! use lark_ureq::lark_proto::place::Place;
+//! use lark_ureq::lark_proto::{App, Image, Site, WriteSheetImage};
 //!
-//! let client = lark_ureq::Client::new(Site::LARK, App::custom("cli_x", "secret")?);
+//! let client = Client::new(Site::LARK, App::custom("cli_a1b2", "secret")?);
+//! let link = "https://x.larksuite.com/wiki/wikcnabc"; // from the address bar
+//! let found = client.resolve(&Place::new(link, "Price list!H7")?)?;
 //! let image = Image::new(std::fs::read("photo.png")?)?;
-//!
-//! let key = client.call(&PutImage::message(image.clone())?)?;
-//! let cell = WriteSheetImage::new("shtcnabc".parse()?, "Q7PlXT!H7".parse()?, image)?;
-//! let written = client.call(&cell)?;
-//! println!("{key} {:?}", written.range);
+//! let write = WriteSheetImage::new(found.spreadsheet, found.cell, image)?;
+//! let written = client.call(&write)?;
+//! println!("written to {:?}", written.range);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests. This
+//! crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The README of the repository tells
+//! how to create an app and give it access to a document.
+//!
+//! # Features
+//! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates.
+//! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
+//! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
+//! * `fake-server`: `FakeServer`, a Lark of your own on loopback for tests of any client in any language.
+//! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
+//!
+//! # Logs
+//! The events of the feature `tracing` have the target `lark_proto` and never contain a secret. ureq itself writes to the
+//! `log` crate, and a subscriber with the bridge `tracing-log` shows that as well. At the level TRACE, with the target
+//! `ureq_proto`, ureq logs every byte that it sends and receives: the head of each request with its token, and the app's
+//! secret in the body of a token request. At DEBUG it masks the headers that may be secret. This filter for
+//! `tracing_subscriber::EnvFilter`, or for the variable `RUST_LOG` that it reads, shows everything but these bytes:
+//!
+//! ```text
+//! trace,ureq_proto=debug
+//! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod builder;
@@ -85,7 +109,8 @@ pub type CallError = lark_proto::CallError<ureq::Error>;
 /// lock.
 ///
 /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing` crate,
-/// with the route, the code and the log id, and never with a secret.
+/// with the route, the code and the log id, and never with a secret. ureq's own output at TRACE has secrets: see
+/// [Logs](crate#logs).
 #[derive(Clone)]
 #[doc(alias = "feishu")]
 pub struct Client {
@@ -117,7 +142,8 @@ impl Client {
     /// use lark_ureq::Client;
     ///
     /// let app = App::custom("cli_a1b2", "secret")?;
-    /// let client = Client::builder(Site::FEISHU, app).roots(&std::fs::read("corp.pem")?).build()?;
+    /// let authority = std::fs::read("corp.pem")?;
+    /// let client = Client::builder(Site::FEISHU, app).roots(&authority).build()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -138,17 +164,20 @@ impl Client {
     /// use lark_proto::{App, Site};
     /// use lark_ureq::Client;
     /// use lark_ureq::ureq::middleware::MiddlewareNext;
-    /// use lark_ureq::ureq::{Agent, SendBody, http};
+    /// use lark_ureq::ureq::http::{HeaderValue, Request};
+    /// use lark_ureq::ureq::{Agent, SendBody};
     ///
     /// let agent = Agent::config_builder()
     ///     .proxy(None)
-    ///     .middleware(|mut request: http::Request<SendBody>, next: MiddlewareNext| {
-    ///         request.headers_mut().insert("x-gateway-key", http::HeaderValue::from_static("k"));
+    ///     .middleware(|mut request: Request<SendBody>, next: MiddlewareNext| {
+    ///         let key = HeaderValue::from_static("k");
+    ///         request.headers_mut().insert("x-gateway-key", key);
     ///         next.handle(request)
     ///     })
     ///     .build();
     /// let site = Site::custom("https://gw.corp.example/feishu")?;
-    /// let client = Client::with_agent(site, App::custom("cli_a1b2", "secret")?, agent.into());
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = Client::with_agent(site, app, agent.into());
     /// # Ok::<(), lark_proto::Invalid>(())
     /// ```
     #[must_use]
@@ -230,8 +259,10 @@ impl Client {
     /// use lark_proto::place::Place;
     /// use lark_proto::{App, Image, Site, WriteSheetImage};
     ///
-    /// let client = lark_ureq::Client::new(Site::FEISHU, App::custom("cli_a1b2", "secret")?);
-    /// let place = Place::new("https://x.feishu.cn/wiki/wikcnabc", "Price list!H7")?;
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = lark_ureq::Client::new(Site::FEISHU, app);
+    /// let link = "https://x.feishu.cn/wiki/wikcnabc";
+    /// let place = Place::new(link, "Price list!H7")?;
     /// let found = client.resolve(&place)?;
     /// let image = Image::new(std::fs::read("photo.png")?)?;
     /// client.call(&WriteSheetImage::new(found.spreadsheet, found.cell, image)?)?;

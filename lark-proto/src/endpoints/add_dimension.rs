@@ -37,7 +37,10 @@ use crate::values::{SheetId, SpreadsheetToken};
 ///
 /// let add = AddDimension::rows("shtcnabc".parse()?, "2jm6f6".parse()?, 8)?;
 /// let request = add.request(&Site::FEISHU, &UserToken::new("u-7f1b")?);
-/// let body = r#"{"dimension":{"sheetId":"2jm6f6","majorDimension":"ROWS","length":8}}"#;
+/// let body = concat!(
+///     r#"{"dimension":{"sheetId":"2jm6f6","#,
+///     r#""majorDimension":"ROWS","length":8}}"#,
+/// );
 /// assert_eq!(request.body(), body);
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```

@@ -29,9 +29,11 @@ use super::json_strings;
 /// use lark_proto::values::{AppId, AppSecret};
 ///
 /// let ask = ResendAppTicket::new(AppId::new("cli_x")?, AppSecret::new("s")?);
-/// assert_eq!(ask.request(&Site::LARK, &NoToken).body(), r#"{"app_id":"cli_x","app_secret":"s"}"#);
+/// let request = ask.request(&Site::LARK, &NoToken);
+/// assert_eq!(request.body(), r#"{"app_id":"cli_x","app_secret":"s"}"#);
 ///
-/// ResendAppTicket::decode(http::Response::new(r#"{"code":0,"msg":"success"}"#.into()))?;
+/// let reply = r#"{"code":0,"msg":"success"}"#;
+/// ResendAppTicket::decode(http::Response::new(reply.into()))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +85,13 @@ impl Endpoint for ResendAppTicket {
 /// ```
 /// use lark_proto::endpoints::AppTicketEvent;
 ///
-/// let event = br#"{"ts":"1.2","uuid":"u","token":"v-token","type":"event_callback",
-///     "event":{"app_id":"cli_x","app_ticket":"ticket","type":"app_ticket"}}"#;
+/// let event = br#"{"ts":"1.2","uuid":"u","token":"v-token",
+///     "type":"event_callback","event":{
+///         "app_id":"cli_x","app_ticket":"ticket","type":"app_ticket"
+///     }}"#;
 /// let event = AppTicketEvent::parse(event, "v-token")?;
-/// assert_eq!((event.app_id.as_str(), event.ticket.expose_secret()), ("cli_x", "ticket"));
+/// assert_eq!(event.app_id.as_str(), "cli_x");
+/// assert_eq!(event.ticket.expose_secret(), "ticket");
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

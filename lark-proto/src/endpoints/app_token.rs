@@ -27,9 +27,13 @@ use super::{Grant, json_strings};
 /// use lark_proto::token::NoToken;
 /// use lark_proto::values::{AppId, AppSecret, AppTicket};
 ///
-/// let get = GetAppToken::new(AppId::new("cli_x")?, AppSecret::new("s")?, AppTicket::new("ticket")?);
+/// let (id, secret) = (AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let get = GetAppToken::new(id, secret, AppTicket::new("ticket")?);
 /// let request = get.request(&Site::LARK, &NoToken);
-/// assert_eq!(request.body(), r#"{"app_id":"cli_x","app_secret":"s","app_ticket":"ticket"}"#);
+/// assert_eq!(
+///     request.body(),
+///     r#"{"app_id":"cli_x","app_secret":"s","app_ticket":"ticket"}"#,
+/// );
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,10 +34,12 @@ use crate::values::{Image, ImageKey};
 /// use lark_proto::{CreateImage, EndpointExt, Image, Site, TenantToken};
 ///
 /// let image = Image::new("GIF89a..")?;
-/// let request = CreateImage::message(image)?.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
-/// assert_eq!(request.uri(), "https://open.larksuite.com/open-apis/im/v1/images");
+/// let upload = CreateImage::message(image)?;
+/// let request = upload.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
+/// assert_eq!(request.uri().path(), "/open-apis/im/v1/images");
 ///
-/// let reply = http::Response::new(r#"{"code":0,"data":{"image_key":"img_v3_02ab"},"msg":"success"}"#.into());
+/// let reply = r#"{"code":0,"data":{"image_key":"img_v3_02ab"},"msg":"ok"}"#;
+/// let reply = http::Response::new(reply.into());
 /// assert_eq!(CreateImage::decode(reply)?.as_str(), "img_v3_02ab");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -32,11 +32,14 @@ use crate::values::ImageKey;
 ///
 /// let get = GetImage::new("img_v3_02ab".parse()?);
 /// let request = get.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
-/// assert_eq!(request.uri(), "https://open.larksuite.com/open-apis/im/v1/images/img_v3_02ab");
+/// assert_eq!(request.uri().path(), "/open-apis/im/v1/images/img_v3_02ab");
 ///
-/// let reply = http::Response::builder().header("content-type", "image/gif").body("GIF89a..".into())?;
+/// let reply = http::Response::builder()
+///     .header("content-type", "image/gif")
+///     .body("GIF89a..".into())?;
 /// let image = GetImage::decode(reply)?;
-/// assert_eq!((image.bytes.len(), image.content_type.as_deref()), (8, Some("image/gif")));
+/// assert_eq!(image.bytes, "GIF89a..");
+/// assert_eq!(image.content_type.as_deref(), Some("image/gif"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

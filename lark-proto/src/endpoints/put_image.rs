@@ -33,10 +33,12 @@ use crate::values::{Image, ImageKey};
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
 ///
 /// let image = Image::new("GIF89a..")?;
-/// let request = PutImage::message(image)?.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
-/// assert_eq!(request.uri(), "https://open.larksuite.com/open-apis/image/v4/put/");
+/// let upload = PutImage::message(image)?;
+/// let request = upload.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
+/// assert_eq!(request.uri().path(), "/open-apis/image/v4/put/");
 ///
-/// let reply = http::Response::new(r#"{"code":0,"data":{"image_key":"fd3a475a"},"msg":"ok"}"#.into());
+/// let reply = r#"{"code":0,"data":{"image_key":"fd3a475a"},"msg":"ok"}"#;
+/// let reply = http::Response::new(reply.into());
 /// assert_eq!(PutImage::decode(reply)?.as_str(), "fd3a475a");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -35,20 +35,30 @@ use crate::token::TenantOrUser;
 /// use lark_proto::endpoints::Raw;
 ///
 /// #[derive(serde::Deserialize)]
-/// struct Found { matched_cells: Vec<String> }
+/// struct Found { find_result: Cells }
+/// #[derive(serde::Deserialize)]
+/// struct Cells { matched_cells: Vec<String> }
 ///
-/// let route = "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/:sheet_id/find";
+/// let route = "/open-apis/sheets/v3/spreadsheets/:spreadsheet_token\
+///              /sheets/:sheet_id/find";
 /// let find = Raw::<Found>::new(Method::POST, route)
 ///     .segment("shtcnabc")
 ///     .segment("Q7PlXT")
-///     .with_json(&serde_json::json!({"find": "total"}))?;
+///     .with_json(&serde_json::json!({
+///         "find_condition": {"range": "Q7PlXT!A1:H20"},
+///         "find": "total",
+///     }))?;
 /// let request = find.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
-/// assert_eq!(request.uri().path(), "/open-apis/sheets/v3/spreadsheets/shtcnabc/sheets/Q7PlXT/find");
-/// assert_eq!(request.body(), r#"{"find":"total"}"#);
+/// let path = "/open-apis/sheets/v3/spreadsheets/shtcnabc/sheets/Q7PlXT/find";
+/// assert_eq!(request.uri().path(), path);
+/// assert_eq!(
+///     request.body(),
+///     r#"{"find":"total","find_condition":{"range":"Q7PlXT!A1:H20"}}"#,
+/// );
 ///
-/// let reply = r#"{"code":0,"msg":"success","data":{"matched_cells":["A1"]}}"#;
+/// let reply = r#"{"code":0,"data":{"find_result":{"matched_cells":["A1"]}}}"#;
 /// let found = Raw::<Found>::decode(http::Response::new(reply.into()))?;
-/// assert_eq!(found.matched_cells, ["A1"]);
+/// assert_eq!(found.find_result.matched_cells, ["A1"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "custom")]

@@ -40,8 +40,8 @@ use crate::values::{FileToken, SheetCell, SpreadsheetToken};
 ///
 /// let read = ReadCells::cell("shtcnabc".parse()?, &"Q7PlXT!H7".parse()?);
 /// let request = read.request(&Site::FEISHU, &UserToken::new("u-7f1b")?);
-/// let path = "/open-apis/sheets/v2/spreadsheets/shtcnabc/values/Q7PlXT%21H7%3AH7";
-/// assert_eq!(request.uri().path(), path);
+/// let path = "/open-apis/sheets/v2/spreadsheets/shtcnabc/values/";
+/// assert_eq!(request.uri().path(), format!("{path}Q7PlXT%21H7%3AH7"));
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -36,12 +36,14 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 ///
 /// let message = MessageId::new("om_dc13264520392913993dd051dba21dcf")?;
 /// let uuid = MessageUuid::new("order-1234 label")?;
-/// let reply = ReplyImage::new(message, ImageKey::new("img_v2_xxx")?, uuid).in_thread(true);
+/// let key = ImageKey::new("img_v2_xxx")?;
+/// let reply = ReplyImage::new(message, key, uuid).in_thread(true);
 /// let request = reply.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
 /// assert_eq!(
 ///     request.body(),
 ///     concat!(
-///         r#"{"msg_type":"image","content":"{\"image_key\":\"img_v2_xxx\"}","#,
+///         r#"{"msg_type":"image","#,
+///         r#""content":"{\"image_key\":\"img_v2_xxx\"}","#,
 ///         r#""reply_in_thread":true,"uuid":"order-1234 label"}"#,
 ///     ),
 /// );

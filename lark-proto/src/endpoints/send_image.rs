@@ -48,12 +48,15 @@ use crate::values::{ImageKey, MessageUuid, Receiver};
 /// assert_eq!(
 ///     request.body(),
 ///     concat!(
-///         r#"{"receive_id":"oc_5ad11d72b830411d72b836c20","msg_type":"image","#,
-///         r#""content":"{\"image_key\":\"img_v2_xxx\"}","uuid":"order-1234 shipped"}"#,
+///         r#"{"receive_id":"oc_5ad11d72b830411d72b836c20","#,
+///         r#""msg_type":"image","#,
+///         r#""content":"{\"image_key\":\"img_v2_xxx\"}","#,
+///         r#""uuid":"order-1234 shipped"}"#,
 ///     ),
 /// );
 ///
-/// let reply = http::Response::new(r#"{"code":0,"data":{"message_id":"om_1"},"msg":"success"}"#.into());
+/// let reply = r#"{"code":0,"data":{"message_id":"om_1"},"msg":"success"}"#;
+/// let reply = http::Response::new(reply.into());
 /// assert_eq!(SendImage::decode(reply)?.message_id.as_str(), "om_1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

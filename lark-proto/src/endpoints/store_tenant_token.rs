@@ -26,11 +26,16 @@ use super::{Grant, json_strings, tenant_grant};
 /// use lark_proto::token::{AppToken, NoToken};
 /// use lark_proto::values::TenantKey;
 ///
-/// let get = GetStoreTenantToken::new(AppToken::new("a-32bd")?, TenantKey::new("73658811060f175d")?);
+/// let tenant = TenantKey::new("73658811060f175d")?;
+/// let get = GetStoreTenantToken::new(AppToken::new("a-32bd")?, tenant);
 /// let request = get.request(&Site::LARK, &NoToken);
-/// assert_eq!(request.body(), r#"{"app_access_token":"a-32bd","tenant_key":"73658811060f175d"}"#);
+/// assert_eq!(
+///     request.body(),
+///     r#"{"app_access_token":"a-32bd","tenant_key":"73658811060f175d"}"#,
+/// );
 ///
-/// let reply = r#"{"code":0,"msg":"success","tenant_access_token":"t-7f1b","expire":7140}"#;
+/// let reply = r#"{"code":0,"msg":"success",
+///     "tenant_access_token":"t-7f1b","expire":7140}"#;
 /// let grant = GetStoreTenantToken::decode(http::Response::new(reply.into()))?;
 /// assert_eq!(grant.expires_in.as_secs(), 7140);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -34,7 +34,8 @@ use super::{Grant, json_strings, tenant_grant};
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(request.body(), r#"{"app_id":"cli_x","app_secret":"s"}"#);
 ///
-/// let reply = r#"{"code":0,"msg":"ok","tenant_access_token":"t-7f1b","expire":7200}"#;
+/// let reply = r#"{"code":0,"msg":"ok",
+///     "tenant_access_token":"t-7f1b","expire":7200}"#;
 /// let grant = GetTenantToken::decode(http::Response::new(reply.into()))?;
 /// assert_eq!(grant.expires_in.as_secs(), 7200);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -36,7 +36,8 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 ///
 /// let cell: SheetCell = "Q7PlXT!H7".parse()?;
 /// let (sheet, row) = (cell.sheet().clone(), cell.row());
-/// let set = UpdateDimension::row_height("shtcnabc".parse()?, sheet, row..=row, 120)?;
+/// let spreadsheet = "shtcnabc".parse()?;
+/// let set = UpdateDimension::row_height(spreadsheet, sheet, row..=row, 120)?;
 /// let request = set.request(&Site::FEISHU, &UserToken::new("u-7f1b")?);
 /// assert_eq!(request.method(), "PUT");
 /// # Ok::<(), lark_proto::Invalid>(())

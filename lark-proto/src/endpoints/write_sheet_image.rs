@@ -37,11 +37,17 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 /// ```
 /// use lark_proto::{EndpointExt, Image, Site, UserToken, WriteSheetImage};
 ///
-/// let write = WriteSheetImage::new("shtcnabc".parse()?, "Q7PlXT!H7".parse()?, Image::new("GIF89a..")?)?;
+/// let image = Image::new("GIF89a..")?;
+/// let (spreadsheet, cell) = ("shtcnabc".parse()?, "Q7PlXT!H7".parse()?);
+/// let write = WriteSheetImage::new(spreadsheet, cell, image)?;
 /// let request = write.request(&Site::LARK, &UserToken::new("u-7f1b")?);
 /// assert_eq!(
 ///     request.body(),
-///     r#"{"range":"Q7PlXT!H7:H7","image":[71,73,70,56,57,97,46,46],"name":"image.gif"}"#,
+///     concat!(
+///         r#"{"range":"Q7PlXT!H7:H7","#,
+///         r#""image":[71,73,70,56,57,97,46,46],"#,
+///         r#""name":"image.gif"}"#,
+///     ),
 /// );
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```

@@ -13,7 +13,8 @@ use crate::text::{Secrets, without_user_info};
 ///
 /// let error = "Q7PlXT!H7:J8".parse::<SheetCell>().unwrap_err();
 /// assert_eq!(error.kind(), InvalidKind::SeveralCells);
-/// assert_eq!(error.to_string(), "an image goes into one cell, but `H7:J8` is a range");
+/// let text = "an image goes into one cell, but `H7:J8` is a range";
+/// assert_eq!(error.to_string(), text);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {

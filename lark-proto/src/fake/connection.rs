@@ -19,10 +19,10 @@ use super::{Break, FakeLark, InFlight};
 /// use lark_proto::fake::{Connection, FakeLark, Step};
 ///
 /// let mut lark = FakeLark::new();
-/// let mut connection = Connection::new();
-/// assert!(matches!(connection.next(&mut lark, SystemTime::UNIX_EPOCH), Step::Read));
+/// let (mut connection, now) = (Connection::new(), SystemTime::UNIX_EPOCH);
+/// assert!(matches!(connection.next(&mut lark, now), Step::Read));
 /// connection.push(b"GET /open-apis/x HTTP/1.1\r\nHost: a\r\n\r\n");
-/// let Step::Write(reply) = connection.next(&mut lark, SystemTime::UNIX_EPOCH) else { panic!() };
+/// let Step::Write(reply) = connection.next(&mut lark, now) else { panic!() };
 /// assert!(reply.starts_with(b"HTTP/1.1 404 "));
 /// ```
 #[derive(Debug, Default)]

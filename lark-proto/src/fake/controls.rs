@@ -111,7 +111,10 @@ impl FakeLark {
     /// lark.add_route(TABLES, |request| {
     ///     let table: Value = request.json()?;
     ///     match table["name"].as_str() {
-    ///         Some(name) => Ok(json!({"app": request.value("app_token"), "name": name})),
+    ///         Some(name) => {
+    ///             let app = request.value("app_token");
+    ///             Ok(json!({"app": app, "name": name}))
+    ///         }
     ///         None => Err(Fault::code(1254001, "WrongRequestBody")),
     ///     }
     /// });
@@ -174,9 +177,10 @@ impl FakeLark {
     /// use lark_proto::fake::{Break, FakeLark, Fault, Route};
     ///
     /// let mut lark = FakeLark::new();
-    /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound); // the first write
-    /// lark.fail_next_on(Route::ValuesImage, Break::AfterBody); // the second write
-    /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20))); // the next call
+    /// // The first write, the second write, and the next call.
+    /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound);
+    /// lark.fail_next_on(Route::ValuesImage, Break::AfterBody);
+    /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20)));
     /// ```
     pub fn fail_next(&mut self, failure: impl Into<Failure>) {
         self.failures.push(failure.into());
@@ -235,9 +239,14 @@ impl FakeLark {
         self.records.all()
     }
 
+    /// Every request to `route` answered so far.
+    pub fn requests_to(&self, route: Route) -> impl Iterator<Item = &RecordedRequest> {
+        self.requests().iter().filter(move |seen| seen.route == Some(route))
+    }
+
     /// How many requests to `route` were answered so far.
     #[must_use]
     pub fn count(&self, route: Route) -> usize {
-        self.requests().iter().filter(|seen| seen.route == Some(route)).count()
+        self.requests_to(route).count()
     }
 }

@@ -1,8 +1,10 @@
 //! HTTP/1.1 for a server around the fake: reads the requests that [`wire::http1`] writes, and writes replies.
 //!
 //! ```text
-//!  bytes --push--> Requests --head-----> &Parts            --> FakeLark::begin
-//!                           --request--> Request<Bytes>    --> FakeLark::finish --> Response<Bytes> --reply--> bytes
+//!  bytes --push--> Requests --head-----> &Parts         --> FakeLark::begin
+//!                           --request--> Request<Bytes> --> FakeLark::finish
+//!                                                               |
+//!                           bytes <--reply-- Response<Bytes> <--+
 //! ```
 //!
 //! It is stricter than HTTP/1.1 requires of a server, because a proxy in front of the real service may be as strict.
@@ -330,10 +332,12 @@ fn excerpt(bytes: &[u8]) -> String {
 /// use lark_proto::values::{AppId, AppSecret};
 ///
 /// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
-/// let bytes = wire::http1(get.request(&Site::LARK, &NoToken), wire::Secrets::Shown);
+/// let request = get.request(&Site::LARK, &NoToken);
+/// let bytes = wire::http1(request, wire::Secrets::Shown);
 /// let request = http1::request(&bytes)?;
 /// assert_eq!(request.headers()["host"], "open.larksuite.com");
-/// assert_eq!(request.uri().path(), "/open-apis/auth/v3/tenant_access_token/internal");
+/// let path = "/open-apis/auth/v3/tenant_access_token/internal";
+/// assert_eq!(request.uri().path(), path);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

@@ -3,9 +3,10 @@
 //!
 //! ```text
 //!  head arrives        body complete
-//!  begin(now, head) --> InFlight --> finish(now, flight, body) --> http::Response
-//!                          |
-//!                          +--> abandon(flight)        (the connection broke: nothing is carried out)
+//!  begin(now, head) -> InFlight -> finish(now, flight, body) -> http::Response
+//!                         |
+//!                         +--> abandon(flight)
+//!                              the connection broke: nothing is carried out
 //!
 //!  handle(now, request) = begin + finish
 //! ```

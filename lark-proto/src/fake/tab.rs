@@ -12,7 +12,7 @@ use super::range::Cell;
 /// use lark_proto::fake::{FakeLark, FakeSheet};
 ///
 /// let mut lark = FakeLark::new();
-/// let sheet = FakeSheet::new("0bdf12").title("Photos").rows(9).columns(8).hidden();
+/// let sheet = FakeSheet::new("0bdf12").title("Photos").rows(9).columns(8);
 /// lark.add_sheet(FakeLark::SPREADSHEET, sheet);
 /// let grid = lark.sheet(FakeLark::SPREADSHEET, "0bdf12").map(FakeSheet::grid);
 /// assert_eq!(grid, Some((9, 8)));

@@ -26,9 +26,12 @@ pub const MAX_IDLE_CONNECTIONS: usize = 32;
 ///
 /// use lark_proto::network::{ClientBuilder, Proxy};
 /// use lark_proto::session::Phase;
-/// use lark_proto::{Limits, Site};
+/// use lark_proto::{Invalid, Limits};
 ///
-/// fn settings<C>(builder: ClientBuilder<C>, authority: &[u8]) -> Result<ClientBuilder<C>, lark_proto::Invalid> {
+/// fn settings<C>(
+///     builder: ClientBuilder<C>,
+///     authority: &[u8],
+/// ) -> Result<ClientBuilder<C>, Invalid> {
 ///     Ok(builder
 ///         .proxy(Proxy::new("http://proxy.corp.example:3128")?)
 ///         .roots(authority)

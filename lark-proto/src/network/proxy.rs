@@ -20,7 +20,8 @@ use crate::text::percent_decoded;
 /// let proxy = Proxy::new("http://ann:p%40ss@proxy.corp.example:3128")?;
 /// assert_eq!((proxy.host(), proxy.port()), ("proxy.corp.example", 3128));
 /// assert_eq!(proxy.credentials(), Some(("ann", "p@ss")));
-/// assert_eq!(format!("{proxy:?}"), "Proxy(http://***@proxy.corp.example:3128)");
+/// let shown = "Proxy(http://***@proxy.corp.example:3128)";
+/// assert_eq!(format!("{proxy:?}"), shown);
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]

@@ -38,7 +38,10 @@ enum Kind<O> {
 /// A transport that makes one call at a time is a loop:
 ///
 /// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
 /// use lark_proto::{CallError, Endpoint, TenantToken};
+/// use lark_proto::body::Body;
 /// use lark_proto::session::{Call, Session, Step};
 /// use lark_proto::token::Authorizes;
 /// # use std::time::SystemTime;
@@ -47,7 +50,7 @@ enum Kind<O> {
 /// fn run<E: Endpoint>(
 ///     session: &mut Session,
 ///     endpoint: &E,
-///     mut send: impl FnMut(http::Request<lark_proto::body::Body>) -> http::Response<bytes::Bytes>,
+///     mut send: impl FnMut(Request<Body>) -> Response<Bytes>,
 ///     mut now: impl FnMut() -> SystemTime,
 /// ) -> Result<E::Output, CallError<std::io::Error>>
 /// where
@@ -69,7 +72,7 @@ enum Kind<O> {
 /// # let now = SystemTime::UNIX_EPOCH;
 /// # let mut session = Session::new(Site::LARK, App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?);
 /// # let put = PutImage::message(Image::new("GIF89a")?)?;
-/// # let send = |request: http::Request<lark_proto::body::Body>| lark.handle(now, request.map(lark_proto::body::Body::into_bytes));
+/// # let send = |request: Request<Body>| lark.handle(now, request.map(Body::into_bytes));
 /// # run(&mut session, &put, send, || now)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

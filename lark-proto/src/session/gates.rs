@@ -1,11 +1,12 @@
 //! Gates: each one limits the rate of the requests to one route, for one tenant or one token of the caller's.
 //!
 //! ```text
-//!             refused for its rate         the named time is over
-//!   (open) ------------------------> closed ---------------------> metered
-//!     ^                                ^                            |  |  ^
-//!     |                                +--- refused, more than 1 s -+  |  |
-//!     +------------------------ a minute without a refusal ------------+--+ refused: 0.85 of the rate
+//!         refused for its rate      the named time is over
+//!  (open) --------------------> closed -------------------> metered --+
+//!    ^                            ^                          |  |  ^  |
+//!    |                            +-- refused, more than 1 s +  |  |  |
+//!    +---------------- a minute without a refusal --------------+  |  |
+//!                                  refused: 0.85 of the rate       +--+
 //! ```
 //!
 //! The service counts requests in windows of a second and of a minute, and usually names a wait when it refuses one;

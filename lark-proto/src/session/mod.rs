@@ -4,13 +4,15 @@
 //! calls of one client share a [`Session`]: plain data without a lock or a clock, which each step takes by `&mut`.
 //!
 //! ```text
-//!            next                    next                        received, broken
-//!   (New) ---------> (Pending) ------------------------> (Sent) ------------------> (Over) --next--> Done
-//!                     |  ^  ^    lane, token, gate         |
-//!                     |  |  +------------------------------+
-//!                     |  |            to be sent again
-//!                     +--+  Wait: it rests, or stands in a queue
-//!                     +--+  Send: a token request of the session, which this call drives
+//!         next             next                received, broken
+//!  (New) ------> (Pending) --------------> (Sent) -----> (Over) --next--> Done
+//!                 |  ^  ^    lane, token,    |
+//!                 |  |  |    gate            |
+//!                 |  |  +--------------------+
+//!                 |  |       to be sent again
+//!                 +--+  Wait: it rests, or stands in a queue
+//!                 +--+  Send: a token request of the session,
+//!                       which this call drives
 //! ```
 //!
 //! The first step may go from New to Sent at once. A call also goes from Pending to Over: at its deadline, if it would

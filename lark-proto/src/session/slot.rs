@@ -1,12 +1,13 @@
 //! The state of one token: held, due for renewal, requested, paused.
 //!
 //! ```text
-//!            a request is sent            granted             last 29 minutes
-//!  (absent) ------------------> (asked) ----------> good ----------------------> due, one call renews
-//!      ^                          |                  ^  |                          |
-//!      |   failed: after a pause  |                  |  |  refused, or at its end  |
-//!      +--------------------------+                  +--|--- granted, or failed ---+
-//!      +------------------------------------------------+
+//!           a request is sent         granted        last 29    due: one
+//!  (absent) -----------------> (asked) ------> good --minutes-> call renews
+//!      ^                          |             ^  |                 |
+//!      |  failed: after a pause   |             |  | granted, failed |
+//!      +--------------------------+             +--|-----------------+
+//!      |                                           | refused, or at its end
+//!      +-------------------------------------------+
 //! ```
 //!
 //! The service documents (see [`GetTenantToken`](crate::endpoints::GetTenantToken)) that it grants the same token again

@@ -14,11 +14,14 @@ use crate::values::{Image, image};
 /// use lark_proto::values::ImageRules;
 /// use lark_proto::Image;
 ///
-/// let gif = Image::new(&b"GIF89a\xd1\x07\x01\0\0\0\0;"[..])?; // 2001 x 1 pixels
+/// // 2001 x 1 pixels
+/// let gif = Image::new(&b"GIF89a\xd1\x07\x01\0\0\0\0;"[..])?;
 /// gif.check(&ImageRules::CELL)?;
 /// # #[cfg(feature = "imagesize")] {
 /// let error = gif.check(&ImageRules::MESSAGE).unwrap_err();
-/// assert_eq!(error.to_string(), "the image has too many pixels: 2000 x 2000 at most, this GIF has 2001 x 1");
+/// let text = "the image has too many pixels: 2000 x 2000 at most, \
+///             this GIF has 2001 x 1";
+/// assert_eq!(error.to_string(), text);
 /// # }
 /// let small = ImageRules::CELL.with_max_bytes(10);
 /// assert!(gif.check(&small).is_err());

@@ -29,11 +29,14 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken, WikiToken};
 ///
 /// ```
 /// use lark_proto::SpreadsheetLink;
-/// let link: SpreadsheetLink = "x.feishu.cn/space/sheet/shtcnabc?range=SDc6SDc%3D#giDk9k".parse()?;
+/// let text = "x.feishu.cn/space/sheet/shtcnabc?range=SDc6SDc%3D#giDk9k";
+/// let link: SpreadsheetLink = text.parse()?;
 /// assert_eq!(link.token().as_str(), "shtcnabc");
 /// assert_eq!(link.sheet().map(|sheet| sheet.as_str()), Some("giDk9k"));
 /// assert_eq!(link.cell().map(|cell| cell.cell()), Some("H7"));
-/// assert_eq!(link.as_str(), "https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k&range=SDc6SDc%3D");
+/// let (path, query) = link.as_str().split_once('?').unwrap();
+/// assert_eq!(path, "https://x.feishu.cn/sheets/shtcnabc");
+/// assert_eq!(query, "sheet=giDk9k&range=SDc6SDc%3D");
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -45,7 +45,8 @@ fn is_uuid(text: &str) -> bool {
 /// use lark_proto::values::Receiver;
 ///
 /// let receiver: Receiver = " oc_5ad11d72b830411d72b836c20\n".parse()?;
-/// assert_eq!((receiver.id_type(), receiver.id()), ("chat_id", "oc_5ad11d72b830411d72b836c20"));
+/// assert_eq!(receiver.id_type(), "chat_id");
+/// assert_eq!(receiver.id(), "oc_5ad11d72b830411d72b836c20");
 /// assert_eq!(Receiver::user_id("4c87bec3")?.as_str(), "user_id:4c87bec3");
 /// assert!(Receiver::new("4c87bec3").is_err());
 /// # Ok::<(), lark_proto::Invalid>(())

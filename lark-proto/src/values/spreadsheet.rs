@@ -74,8 +74,10 @@ impl SpreadsheetToken {
     ///
     /// ```
     /// use lark_proto::values::SpreadsheetToken;
-    /// let error = SpreadsheetToken::new("bascnCMII2ORuEjIDXvVecCKNEc").unwrap_err();
-    /// assert_eq!(error.to_string(), "`bascnCMII2ORuEjIDXvVecCKNEc` is a base, which is not a spreadsheet");
+    /// let token = "bascnCMII2ORuEjIDXvVecCKNEc";
+    /// let error = SpreadsheetToken::new(token).unwrap_err();
+    /// let text = format!("`{token}` is a base, which is not a spreadsheet");
+    /// assert_eq!(error.to_string(), text);
     /// ```
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let link = SpreadsheetLink::new(text)?;

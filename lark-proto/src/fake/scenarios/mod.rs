@@ -52,14 +52,17 @@
 //! #     }
 //! # }
 //!
-//! /// The differences between the run and the scenario; none if the client is correct.
+//! /// The differences between the run and the scenario; none if the client
+//! /// is correct.
 //! fn run(scenario: &Scenario) -> Vec<String> {
 //!     let lark = Arc::new(Mutex::new(FakeLark::new()));
-//!     // With the scenario's app, limits and tenant. Its transport obeys `InFlight::breaks`.
+//!     // With the scenario's app, limits and tenant. Its transport obeys
+//!     // `InFlight::breaks`.
 //!     let client = Client::new(scenario, &lark);
 //!     let mut run = Run::new(scenario);
 //!     loop {
-//!         // Not in the head of the `match`, where the fake would stay locked during the call.
+//!         // Not in the head of the `match`, where the fake would stay locked
+//!         // during the call.
 //!         let next = run.next(&mut lark.lock().unwrap());
 //!         match next {
 //!             Next::Ticket(ticket) => client.set_app_ticket(ticket),

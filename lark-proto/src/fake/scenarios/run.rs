@@ -12,10 +12,12 @@ use crate::values::{App, AppTicket};
 /// The module's documentation has the loop around it.
 ///
 /// ```text
-///                            called                               called                     called
-///  (Start) ---> (WarmCall) ---------> (Prepare) ---> (TheCall) ---------> (Check) ---> (Again) ---------> (Over)
-///     |                                  ^
-///     +----------- is not warm ----------+
+///                           called
+///  (Start) ---> (WarmCall) --------> (Prepare) ---> (TheCall)
+///     |                                 ^               | called
+///     +---------- is not warm ----------+               v
+///                            called
+///                   (Over) <-------- (Again) <------ (Check)
 /// ```
 #[derive(Debug)]
 pub struct Run<'s> {

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Checks that no code block of the Markdown files or the documentation comments is wider than docs.rs shows without
+scrolling. Lines that rustdoc hides do not count.
+
+    .ci/code_width.py    prints each line that is too wide, as file:line: columns
+"""
+
+import glob
+import os
+import re
+import sys
+
+WIDTH = 76
+FILES = ["*.md", "lark-*/*.md", "benches/*.md", "fuzz/*.md", "lark-*/src/**/*.rs", "lark-*/src/*.md"]
+
+DOC_COMMENT = re.compile(r"\s*//[/!](?!/) ?(.*)")
+FENCE = re.compile(r"\s*(```+|~~~+)\s*(.*)")
+# The languages of a block that rustdoc takes for Rust.
+RUST = re.compile(r"((rust|no_run|ignore|should_panic|compile_fail|edition\d+)[\w,-]*)?$")
+# `# ` and a lone `#` hide a line of Rust; `##` is shown as `#`.
+HIDDEN = re.compile(r"\s*#( |$)")
+
+
+def too_wide(path):
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    fence = None
+    is_rust = False  # in a Markdown file outside `src` every line is shown
+    for number, line in enumerate(lines, 1):
+        if path.endswith(".rs"):
+            comment = DOC_COMMENT.match(line)
+            if comment is None:
+                fence = None
+                continue
+            line = comment[1]
+        mark = FENCE.match(line)
+        if fence is None:
+            if mark:
+                fence = mark[1]
+                is_rust = "/src/" in path and RUST.match(mark[2]) is not None
+            continue
+        if mark and mark[1].startswith(fence) and not mark[2]:
+            fence = None
+            continue
+        if is_rust and HIDDEN.match(line):
+            continue
+        if len(line) > WIDTH:
+            yield number, len(line)
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    found = 0
+    paths = sorted({path for pattern in FILES for path in glob.glob(pattern, recursive=True)})
+    for path in paths:
+        for number, columns in too_wide(path):
+            print(f"{path}:{number}: {columns} columns in a code block, {WIDTH} at most")
+            found += 1
+    print(f"{len(paths)} files, {found} lines too wide")
+    sys.exit(1 if found else 0)
+
+
+main()
