@@ -167,7 +167,7 @@ impl FakeLark {
         self.apps.renew_ticket();
     }
 
-    /// Queues a failure, a [`Fault`] or a [`Break`], for the next request to any endpoint.
+    /// Queues a failure, a [`Fault`] or a [`Break`](super::Break), for the next request to any endpoint.
     ///
     /// Each request takes the oldest failure in the queue that is meant for it, when its head arrives.
     ///
@@ -216,7 +216,7 @@ impl FakeLark {
     /// Every message that was sent, in the order of sending.
     ///
     /// Of the requests with the same uuid, to send or to reply, the fake carries out one within an hour; the others are
-    /// answered as the first was; see the [guesses](self#guesses).
+    /// answered as the first was; see the [guesses](super#guesses).
     pub fn messages(&self) -> impl Iterator<Item = &StoredMessage> {
         self.messages.sent()
     }
