@@ -1,14 +1,10 @@
-//! Every scenario through ureq: in memory and simulated time, and over a real socket.
+//! Every scenario through ureq: without a socket in simulated time, and over a real socket.
 
-mod memory;
-
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use lark_proto::Site;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
-use lark_ureq::{Client, Clock, FakeServer};
-use memory::Memory;
+use lark_ureq::{Client, Clock, FakeServer, FakeTransport};
 
 /// Runs `scenario`; `next` takes a step of the run with the fake behind `client`. Says what went otherwise.
 fn run(scenario: &Scenario, client: Client, next: impl Fn(&mut Run<'_>) -> Next) -> Vec<String> {
@@ -38,15 +34,13 @@ fn run_all(one: impl Fn(&Scenario) -> Vec<String> + Sync) {
 }
 
 #[test]
-fn every_scenario_ends_as_it_says_in_memory() {
+fn every_scenario_ends_as_it_says_without_a_socket() {
     run_all(|scenario| {
         let clock = Clock::simulated();
-        let memory = Memory { clock: clock.clone(), ..Memory::default() };
-        let memory = Arc::new(Mutex::new(memory));
-        let site = Site::custom("http://127.0.0.1:1").unwrap();
-        let agent = memory::agent(&memory);
-        let client = Client::with_clock(site, scenario.app.clone(), agent, clock);
-        run(scenario, client, |run| run.next(&mut memory.lock().unwrap().lark))
+        let fake = FakeTransport::new(clock.clone());
+        let app = scenario.app.clone();
+        let client = Client::with_clock(Site::LARK, app, fake.agent(), clock);
+        run(scenario, client, |run| fake.with(|lark| run.next(lark)))
     });
 }
 

@@ -45,9 +45,7 @@ fn world(
         received.lock().unwrap().push((now, request.uri().path().to_owned()));
         service(now, request)
     };
-    let memory =
-        Memory { clock: clock.clone(), service: Some(Box::new(records)), ..Memory::default() };
-    let agent = memory::agent(&Arc::new(Mutex::new(memory)));
+    let agent = memory::agent(&Memory::new(&clock, records));
     let site = Site::custom("http://127.0.0.1:1").unwrap();
     let client = Client::with_clock(site, app, agent, clock.clone());
     World { clock, client, requests }

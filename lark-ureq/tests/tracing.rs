@@ -1,7 +1,5 @@
 //! What the feature `tracing` shows of a client's work, and what it never does.
 
-mod memory;
-
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,13 +9,11 @@ use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
 use lark_ureq::ureq::http::StatusCode;
-use lark_ureq::{Client, Clock};
-use memory::Memory;
+use lark_ureq::{Client, Clock, FakeTransport};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 const IMAGE: &str = "GIF89a-these-are-the-images-bytes";
-const SITE: &str = "http://127.0.0.1:1";
 
 /// A writer that keeps all events, a line each.
 #[derive(Clone, Default)]
@@ -65,9 +61,13 @@ fn write() -> WriteSheetImage {
     WriteSheetImage::new(FakeLark::SPREADSHEET.parse().unwrap(), cell, image).unwrap()
 }
 
-fn custom(memory: &Arc<Mutex<Memory>>) -> Client {
+fn fake() -> FakeTransport {
+    FakeTransport::new(Clock::default())
+}
+
+fn custom(fake: &FakeTransport) -> Client {
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    Client::with_agent(Site::custom(SITE).unwrap(), app, memory::agent(memory))
+    Client::with_agent(Site::LARK, app, fake.agent())
 }
 
 /// There is a line for each of `expected`, in this order, and it holds these words.
@@ -99,28 +99,27 @@ const WRITE: &str = "route=/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/v
 #[test]
 fn requests_refusals_and_waits_are_events_without_secrets() {
     let _turn = turn();
-    let memory: Arc<Mutex<Memory>> = Arc::default();
-    let lark = |change: &dyn Fn(&mut FakeLark)| change(&mut memory.lock().unwrap().lark);
-    let client = custom(&memory);
+    let fake = fake();
+    let client = custom(&fake);
     let lines = events(|| {
         client.call(&put()).unwrap();
 
-        lark(&|lark| lark.revoke_tokens(TokenKind::Tenant));
+        fake.with(|lark| lark.revoke_tokens(TokenKind::Tenant));
         client.call(&put()).unwrap();
 
         let denied = Fault::Permission(vec!["sheets:spreadsheet".into()]);
-        lark(&|lark| lark.fail_next_on(Route::ValuesImage, denied.clone()));
+        fake.with(|lark| lark.fail_next_on(Route::ValuesImage, denied.clone()));
         client.call(&write()).unwrap_err();
 
         let reset = Some("0.01".to_owned());
         let status = StatusCode::TOO_MANY_REQUESTS;
         let limited = Fault::RateLimited { status, reset };
-        lark(&|lark| lark.fail_next_on(Route::ImageV4Put, limited.clone()));
+        fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, limited.clone()));
         client.call(&put()).unwrap();
     });
 
-    let memory = memory.lock().unwrap();
-    let requests = memory.lark.requests();
+    let lark = fake.with(|lark| lark.clone());
+    let requests = lark.requests();
     let log_id = |code: i64| {
         let seen = requests.iter().find(|seen| seen.code == Some(code)).unwrap();
         format!("log_id=\"{}\"", seen.log_id.as_deref().unwrap())
@@ -147,7 +146,7 @@ fn requests_refusals_and_waits_are_events_without_secrets() {
             &["DEBUG", ": done", PUT, "sends=2"],
         ],
     );
-    let tokens = tokens(&memory.lark);
+    let tokens = tokens(&lark);
     assert!(tokens.first() != tokens.last() && tokens.len() == 6);
     assert_hidden(&lines, &tokens);
     assert_hidden(&lines, &[FakeLark::APP_SECRET, IMAGE, "GIF89a", FakeLark::SPREADSHEET]);
@@ -156,11 +155,10 @@ fn requests_refusals_and_waits_are_events_without_secrets() {
 #[test]
 fn a_refused_token_request_is_an_event_of_its_route() {
     let _turn = turn();
-    let memory: Arc<Mutex<Memory>> = Arc::default();
+    let fake = fake();
     let secret = "wrongwrongwrongwrongwrongwrong00";
     let app = App::custom(FakeLark::APP_ID, secret).unwrap();
-    let agent = memory::agent(&memory);
-    let client = Client::with_agent(Site::custom(SITE).unwrap(), app, agent);
+    let client = Client::with_agent(Site::LARK, app, fake.agent());
     let lines = events(|| drop(client.call(&put()).unwrap_err()));
     assert_lines(
         &lines,
@@ -176,10 +174,10 @@ fn a_refused_token_request_is_an_event_of_its_route() {
 #[test]
 fn a_broken_connection_is_an_event_with_its_cause() {
     let _turn = turn();
-    let memory: Arc<Mutex<Memory>> = Arc::default();
-    let client = custom(&memory);
-    memory.lock().unwrap().lark.fail_next_on(Route::TenantAccessToken, Break::CutReply);
-    memory.lock().unwrap().lark.fail_next_on(Route::ImageV4Put, Break::BeforeBody);
+    let fake = fake();
+    let client = custom(&fake);
+    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::BeforeBody));
     let lines = events(|| drop(client.call(&put()).unwrap()));
     assert_lines(
         &lines,
@@ -195,16 +193,15 @@ fn a_broken_connection_is_an_event_with_its_cause() {
             &["DEBUG", ": done", PUT, "sends=2"],
         ],
     );
-    assert_hidden(&lines, &tokens(&memory.lock().unwrap().lark));
+    fake.with(|lark| assert_hidden(&lines, &tokens(lark)));
 }
 
 #[test]
 fn a_store_apps_tickets_and_tokens_are_hidden_too() {
     let _turn = turn();
-    let memory: Arc<Mutex<Memory>> = Arc::default();
+    let fake = fake();
     let app = App::store(FakeLark::STORE_APP_ID, FakeLark::STORE_APP_SECRET).unwrap();
-    let agent = memory::agent(&memory);
-    let client = Client::with_agent(Site::custom(SITE).unwrap(), app, agent)
+    let client = Client::with_agent(Site::LARK, app, fake.agent())
         .for_tenant(TenantKey::new(FakeLark::TENANT_KEY).unwrap());
     let lines = events(|| {
         client.set_app_ticket(AppTicket::new("a-ticket-of-yesterday").unwrap());
@@ -228,8 +225,7 @@ fn a_store_apps_tickets_and_tokens_are_hidden_too() {
             &[": done", PUT],
         ],
     );
-    let memory = memory.lock().unwrap();
-    assert_hidden(&lines, &tokens(&memory.lark));
+    fake.with(|lark| assert_hidden(&lines, &tokens(lark)));
     assert_hidden(&lines, &["a-ticket-of-yesterday", FakeLark::APP_TICKET]);
     // The fake's app tokens begin like the vendor's example.
     assert_hidden(&lines, &[FakeLark::STORE_APP_SECRET, "a-32bd8551db", "t-e346617a", "GIF89a"]);
@@ -249,9 +245,9 @@ fn a_subscriber_may_use_the_client() {
         }
     }
     let _turn = turn();
-    let memory: Arc<Mutex<Memory>> = Arc::default();
-    let client = custom(&memory);
-    memory.lock().unwrap().lark.fail_next_on(Route::TenantAccessToken, Break::CutReply);
+    let fake = fake();
+    let client = custom(&fake);
+    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
     let looks = client.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
@@ -293,12 +289,11 @@ fn with_on_wait(on_wait: impl FnOnce() + Send + 'static, work: impl FnOnce()) {
 /// A client whose first token takes five seconds.
 fn slow_token() -> (Client, Clock) {
     let clock = Clock::simulated();
-    let mut memory = Memory { clock: clock.clone(), ..Memory::default() };
+    let fake = FakeTransport::new(clock.clone());
     let slow = Break::SlowReply(Duration::from_secs(5));
-    memory.lark.fail_next_on(Route::TenantAccessToken, slow);
+    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    let agent = memory::agent(&Arc::new(Mutex::new(memory)));
-    (Client::with_clock(Site::custom(SITE).unwrap(), app, agent, clock.clone()), clock)
+    (Client::with_clock(Site::LARK, app, fake.agent(), clock.clone()), clock)
 }
 
 #[test]

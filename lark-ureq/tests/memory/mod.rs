@@ -1,36 +1,33 @@
-//! ureq over a transport in memory: each connection hands its requests to the fake, or to a service of the test's, and
-//! breaks when it is told to. No socket and no thread; the time of a reply passes by the clock.
+//! ureq over a transport in memory: each connection hands its requests to a service of the test's, and breaks when it is
+//! told to. No socket and no thread; the time of a reply passes by the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use lark_proto::fake::http1::{self, Requests};
-use lark_proto::fake::{Break, FakeLark, InFlight};
 use lark_ureq::Clock;
 use ureq::unversioned::resolver::{ArrayVec, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-/// The fake, the longest timeout that ureq gave for each reason, and all of which it would tell the kernel.
-#[derive(Default)]
+/// The service that answers, the longest timeout that ureq gave for each reason, and all of which it would tell the
+/// kernel.
 pub(crate) struct Memory {
-    pub(crate) lark: FakeLark,
-    pub(crate) clock: Clock,
-    /// What answers in place of the fake.
-    pub(crate) service: Option<Service>,
+    clock: Clock,
+    service: Service,
     pub(crate) timeouts: BTreeMap<String, Duration>,
     pub(crate) told: BTreeSet<(&'static str, Duration)>,
 }
 
 /// A service that is asked as soon as a request has arrived: how long it takes, and then its reply, or `None` if the
 /// connection breaks.
-pub(crate) type Service = Box<dyn FnMut(Duration, &Request<Bytes>) -> Reaction + Send>;
+type Service = Box<dyn FnMut(Duration, &Request<Bytes>) -> Reaction + Send>;
 
 pub(crate) type Reaction = (Duration, Option<Response<Bytes>>);
 
@@ -41,13 +38,18 @@ impl fmt::Debug for Memory {
 }
 
 impl Memory {
+    pub(crate) fn new(
+        clock: &Clock,
+        service: impl FnMut(Duration, &Request<Bytes>) -> Reaction + Send + 'static,
+    ) -> Arc<Mutex<Self>> {
+        let (timeouts, told) = (BTreeMap::new(), BTreeSet::new());
+        let (clock, service) = (clock.clone(), Box::new(service));
+        Arc::new(Mutex::new(Self { clock, service, timeouts, told }))
+    }
+
     fn saw(&mut self, timeout: NextTimeout) {
         let longest = self.timeouts.entry(timeout.reason.to_string()).or_default();
         *longest = (*longest).max(*timeout.after);
-    }
-
-    fn now(&self) -> SystemTime {
-        UNIX_EPOCH + self.clock.elapsed()
     }
 }
 
@@ -93,14 +95,7 @@ impl Connector for ToMemory {
         let memory = self.0.clone();
         let clock = memory.lock().unwrap().clock.clone();
         let buffers = LazyBuffers::new(1 << 16, 1 << 16);
-        Ok(Some(Connection {
-            memory,
-            clock,
-            buffers,
-            requests: Requests::new(),
-            flight: None,
-            reply: None,
-        }))
+        Ok(Some(Connection { memory, clock, buffers, requests: Requests::new(), reply: None }))
     }
 }
 
@@ -110,8 +105,6 @@ struct Connection {
     clock: Clock,
     buffers: LazyBuffers,
     requests: Requests,
-    /// The request whose head has arrived.
-    flight: Option<InFlight>,
     /// How long the reply still takes, and its bytes. After the last one the connection breaks.
     reply: Option<(Duration, Bytes)>,
 }
@@ -126,28 +119,6 @@ fn reset() -> ureq::Error {
     io::Error::from(io::ErrorKind::ConnectionReset).into()
 }
 
-impl Connection {
-    fn arrived(&mut self, flight: InFlight, request: &Request<Bytes>) {
-        let mut memory = self.memory.lock().unwrap();
-        let now = memory.now();
-        let how = flight.breaks();
-        if let Some(service) = &mut memory.service {
-            let (after, reply) = service(self.clock.elapsed(), request);
-            self.reply = Some((after, reply.as_ref().map(http1::reply).unwrap_or_default()));
-            return memory.lark.abandon(flight);
-        }
-        let reply = memory.lark.finish(now, flight, request.body());
-        let mut bytes = http1::reply(&reply);
-        match how {
-            Some(Break::AfterBody) => bytes.clear(),
-            Some(Break::CutReply) => bytes.truncate(bytes.len() - reply.body().len().div_ceil(2)),
-            _ => {}
-        }
-        let after = if let Some(Break::SlowReply(after)) = how { after } else { Duration::ZERO };
-        self.reply = Some((after, bytes));
-    }
-}
-
 impl Transport for Connection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
@@ -158,24 +129,10 @@ impl Transport for Connection {
         self.memory.lock().unwrap().told.insert(told);
         self.memory.lock().unwrap().saw(timeout);
         self.requests.push(&self.buffers.output()[..amount]);
-        if self.flight.is_none() {
+        if let Some(request) = self.requests.request().unwrap() {
             let mut memory = self.memory.lock().unwrap();
-            let now = memory.now();
-            self.flight = self.requests.head().unwrap().map(|head| memory.lark.begin(now, head));
-        }
-        let Some(flight) = self.flight.take() else { return Ok(()) };
-        let is_broken = match flight.breaks() {
-            Some(Break::BeforeBody) => true,
-            Some(Break::DuringBody) => self.requests.arrived() >= self.requests.missing(),
-            _ => false,
-        };
-        if is_broken {
-            self.memory.lock().unwrap().lark.abandon(flight);
-            return Err(reset());
-        }
-        match self.requests.request().unwrap() {
-            Some(request) => self.arrived(flight, &request),
-            None => self.flight = Some(flight),
+            let (after, reply) = (memory.service)(self.clock.elapsed(), &request);
+            self.reply = Some((after, reply.as_ref().map(http1::reply).unwrap_or_default()));
         }
         Ok(())
     }
@@ -202,6 +159,6 @@ impl Transport for Connection {
     }
 
     fn is_open(&mut self) -> bool {
-        self.flight.is_none()
+        true
     }
 }
