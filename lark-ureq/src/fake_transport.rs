@@ -58,11 +58,11 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// Clones share the fake. The fake's time is 2026-01-01 00:00 UTC and what has [elapsed](Clock::elapsed) on the clock,
 /// so that the same calls get the same replies in every run.
 ///
-/// Its connections obey [`FakeLark::fail_next`]. A [`Break`] gives the error that ureq reports for it over a socket, and
-/// a [`Break::SlowReply`] that is longer than the request's time for the answer, or than its deadline, ends then with
-/// ureq's error for that timeout. The phases of a request before the answer take no time. A [`Break::BeforeBody`] takes
-/// nothing of the body, so its outcome is [`NotSent`](lark_proto::error::Outcome::NotSent); a socket takes the first bytes
-/// before it breaks.
+/// Its connections obey [`FakeLark::fail_next`]. A [`Break`] gives the error that ureq reports for it over a socket. A
+/// [`Break::SlowReply`] that is longer than the request's time for the answer, or than its deadline, ends then with
+/// ureq's error for that timeout. The phases of a request before the answer take no time. A [`Break::BeforeBody`]
+/// takes nothing of the body, so its outcome is [`NotSent`](lark_proto::error::Outcome::NotSent); a socket takes the
+/// first bytes before it breaks.
 #[derive(Clone)]
 pub struct FakeTransport {
     clock: Clock,

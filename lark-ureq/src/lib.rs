@@ -25,7 +25,8 @@
 //! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
-//! * `fake-server`: `FakeServer`, a Lark of your own on loopback for tests of any client in any language.
+//! * `fake-server`: `FakeTransport`, a Lark of your own without a socket for tests in virtual time, and `FakeServer`, the
+//!   same on loopback for tests of any client in any language.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
 //!
 //! # Logs

@@ -112,8 +112,8 @@ fn a_call_without_end_is_no_overflow() {
 /// The settings of an agent.
 type Set = fn(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>;
 
-/// An upload of `len` bytes whose reply takes 200 seconds, over ureq's own timeouts or those that `FakeTransport` keeps:
-/// how it ends, and after how long.
+/// An upload of `len` bytes whose reply takes 200 seconds, with ureq's own timeouts or those that `FakeTransport`
+/// keeps: how it ends, and after how long.
 fn slow_upload(set: Set, limits: Limits, len: usize, fakes: bool) -> (String, Duration) {
     let clock = Clock::simulated();
     let config = set(Agent::config_builder().proxy(None));

@@ -1,5 +1,5 @@
-//! ureq over a transport in memory: each connection hands its requests to a service of the test's, and breaks when it is
-//! told to. No socket and no thread; the time of a reply passes by the clock.
+//! ureq over a transport in memory: each connection hands its requests to a service of the test's, and breaks when it
+//! is told to. No socket and no thread; the time of a reply passes by the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
