@@ -146,7 +146,7 @@ enum Job {
 
 impl Work {
     pub(crate) fn new(number: usize, plan: Plan) -> Self {
-        let image = Image::new(format!("GIF89a image {number} of the test")).unwrap();
+        let image = Image::new(format!("GIF89a\x01\0\x01\0 image {number} of the test")).unwrap();
         let bytes = image.bytes().clone();
         let job = match plan.kind {
             Kind::Put => Job::Put(PutImage::message(image).unwrap()),
