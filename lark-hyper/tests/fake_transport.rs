@@ -142,16 +142,15 @@ fn the_fakes_time_starts_with_2026_and_moves_with_a_slow_reply() {
 }
 
 #[test]
-fn clones_share_a_fake_that_was_prepared() {
+fn clones_share_the_fake_that_was_prepared() {
     let executor = Executor::new("clones");
     let mut lark = FakeLark::new();
     lark.add_spreadsheet("shtcnPrepared", &["s1"]);
     let fake = FakeTransport::with_lark(executor.time.clone(), lark);
-    let is_there =
-        |fake: &FakeTransport| fake.with(|lark| lark.sheet("shtcnPrepared", "s1").is_some());
-    assert!(is_there(&fake));
-    fake.clone().with(|lark| lark.fail_next(Break::BeforeBody));
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     let client = Client::with_service(Site::LARK, app, fake.clone(), executor.time.clone());
-    executor.run(client.with_limits(Limits::one_attempt()).call(&write())).unwrap_err();
+    let (spreadsheet, cell) = ("shtcnPrepared".parse().unwrap(), "s1!A1".parse().unwrap());
+    let image = Image::new("GIF89a..").unwrap();
+    executor.run(client.call(&WriteSheetImage::new(spreadsheet, cell, image).unwrap())).unwrap();
+    assert_eq!(fake.with(|lark| lark.cells("shtcnPrepared").count()), 1);
 }
