@@ -92,7 +92,8 @@ pub trait Endpoint {
         Resend::of(&self.method())
     }
 
-    /// Calls with the same key are sent one at a time: a spreadsheet takes only serial writes. Reads have none.
+    /// Calls with the same key are sent one at a time, whatever their endpoints: a spreadsheet takes only serial writes,
+    /// and its key is its token. Any text may be the key of another document. Reads have none.
     #[doc(alias = "lane")]
     #[doc(alias = "lock")]
     fn serial_key(&self) -> Option<&str> {
@@ -113,7 +114,8 @@ pub trait Endpoint {
     /// [`Reply::binary`] at those that answer with a file.
     ///
     /// # Errors
-    /// [`Error::Api`] with the service's code, or [`Error::Unreadable`].
+    /// [`Error::Api`] with the service's code, or [`Error::Unreadable`]. The error decides whether the call sends the
+    /// request again; [`Error::with_class`] tells what a code of the endpoint's own means.
     fn read(reply: &Reply) -> Result<Self::Output, Error>;
 }
 
@@ -122,8 +124,10 @@ pub(crate) const REPLY_LIMIT: u64 = 1024 * 1024;
 
 /// Whether a request is idempotent: whether sending it twice has the same effect as sending it once.
 ///
-/// It matters only after a request whose outcome is not known, such as one whose connection broke. A request that the
-/// service refused may always be sent again.
+/// It matters only after a request whose outcome is not known: the connection broke, a time-out passed, the reply has
+/// status 408 or 5xx, or a code of [`Class::Busy`](crate::error::Class::Busy). A request that the service refused may
+/// always be sent again. A whole reply that cannot be read, such as damaged JSON with status 200, ends the call, although
+/// its outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "idempotent")]

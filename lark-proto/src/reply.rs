@@ -276,6 +276,7 @@ impl Reply {
             field_violations: fields.filter_map(field).collect(),
             troubleshooter: error.text("troubleshooter", secrets),
             grant_link: None,
+            class: code.class(),
             is_of_token_request: false,
         };
         if matches!(code, Code::SCOPE_MISSING | Code::USER_SCOPE_MISSING) {

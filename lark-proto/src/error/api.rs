@@ -13,7 +13,7 @@ use crate::text::Secrets;
 use crate::values::AppId;
 
 /// Why a reply is not the result that was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// The service answered with a code other than 0.
@@ -41,7 +41,7 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let unknown = match self {
-            Self::Api(error) => match error.code.class() {
+            Self::Api(error) => match error.class {
                 Class::Busy => true,
                 Class::Unknown => {
                     error.status == StatusCode::REQUEST_TIMEOUT || error.status.is_server_error()
@@ -63,6 +63,36 @@ impl Error {
             Self::Api(error) => error.advice(),
             Self::Unreadable(reply) => advice::by_status(reply.status, reply.retry_after),
         }
+    }
+
+    /// The same error with another class if it has this code, for the [`read`](crate::Endpoint::read) of an endpoint
+    /// whose codes this crate does not know. The class decides whether a call waits, sends the request again or ends.
+    ///
+    /// ```
+    /// use lark_proto::Error;
+    /// use lark_proto::endpoints::Reply;
+    /// use lark_proto::error::{Class, Code};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Created { record_id: String }
+    ///
+    /// fn read(reply: &Reply) -> Result<Created, Error> {
+    ///     let read = reply.data();
+    ///     read.map_err(|error| error.with_class(Code(1254290), Class::RateLimit))
+    /// }
+    ///
+    /// let reply = r#"{"code":1254290,"msg":"TooManyRequest"}"#;
+    /// let reply = Reply::new(http::Response::new(reply.into()));
+    /// assert!(read(&reply).is_err_and(|error| error.api().unwrap().is_rate_limit()));
+    /// ```
+    #[must_use]
+    pub fn with_class(mut self, code: Code, class: Class) -> Self {
+        if let Self::Api(error) = &mut self {
+            if error.code == code {
+                error.class = class;
+            }
+        }
+        self
     }
 
     /// The HTTP status. It says what went wrong only if there is no known code.
@@ -149,11 +179,12 @@ impl std::error::Error for Error {}
 
 /// An error that the service described. Its texts are bounded and free of control characters, and of the secrets that
 /// the service may quote from the request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {
     /// Lark's code. A known code decides what the error means, because the same failure comes with several HTTP
-    /// statuses; the status decides only for a code of [`Class::Unknown`].
+    /// statuses; the status decides only for a code of [`Class::Unknown`]: with 429 the request is sent again later, with
+    /// 408 and 5xx only if it is idempotent, with any other status not.
     pub code: Code,
     /// The service's text for the error. It may change; compare `code` instead.
     pub msg: String,
@@ -175,14 +206,22 @@ pub struct ApiError {
     /// The page where a missing scope is added to the app: from the service's message, or made by a call that uses the
     /// token of its session's app.
     pub grant_link: Option<String>,
+    pub(crate) class: Class,
     pub(crate) is_of_token_request: bool,
 }
 
 impl ApiError {
+    /// What the code means for the caller: [`Code::class`], unless the endpoint says otherwise by
+    /// [`Error::with_class`].
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
     /// See [`Error::advice`].
     #[must_use]
     pub fn advice(&self) -> Advice {
-        match self.code.class() {
+        match self.class {
             Class::Busy | Class::RateLimit | Class::DocumentBusy => {
                 Advice::Again { after: self.retry_after }
             }
@@ -195,14 +234,14 @@ impl ApiError {
     /// The app or user lacks a scope, or the app is no collaborator of the document.
     #[must_use]
     pub fn is_permission(&self) -> bool {
-        self.code.class() == Class::Permission || !self.permission_violations.is_empty()
+        self.class == Class::Permission || !self.permission_violations.is_empty()
     }
 
     /// Too many requests, by a limit of the gateway or the service. A document that is [busy](Class::DocumentBusy) is
     /// no rate limit, whatever the status; nor is the [month's quota](Code::QUOTA_USED_UP), which comes with HTTP 429.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
-        match self.code.class() {
+        match self.class {
             Class::RateLimit => true,
             Class::Busy | Class::Unknown => self.status == StatusCode::TOO_MANY_REQUESTS,
             _ => false,
@@ -239,7 +278,7 @@ impl ApiError {
     /// The service refused the tenant or app token; a new one may help.
     #[must_use]
     pub fn is_token_refused(&self) -> bool {
-        matches!(self.code.class(), Class::TenantToken | Class::AppToken)
+        matches!(self.class, Class::TenantToken | Class::AppToken)
     }
 }
 
@@ -331,7 +370,7 @@ pub struct FieldViolation {
 }
 
 /// A reply that could not be read as the endpoint's. Its texts are cleared of secrets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreadable {
     /// The HTTP status.

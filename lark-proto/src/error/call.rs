@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Invalid;
 use super::api::{ApiError, Error, Outcome};
+use super::{Advice, Class, Invalid};
 use crate::text::excerpt;
 
 /// Why a whole call failed, as an adapter returns it; `T` is the transport's own error.
@@ -136,6 +137,34 @@ impl<T> CallError<T> {
             CallErrorKind::Lark(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// What to do next, if a reply of the service's tells it. The call has done so within its limits.
+    #[must_use]
+    pub fn advice(&self) -> Option<Advice> {
+        self.lark().map(Error::advice)
+    }
+
+    /// How long the service asked to wait, if the call ended with its reply. The call of another thread may have got the
+    /// reply: then it is the time that is left.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.lark()? {
+            Error::Api(error) => error.retry_after,
+            Error::Unreadable(reply) => reply.retry_after,
+        }
+    }
+
+    /// The id that Lark's support asks for, if the call ended with a reply that carried one.
+    #[must_use]
+    pub fn log_id(&self) -> Option<&str> {
+        self.lark().and_then(Error::log_id)
+    }
+
+    /// What the service's code means, if the call ended with one.
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        self.api().map(ApiError::class)
     }
 
     /// The error that the service described, with its code; [`lark`](Self::lark) also has a reply that cannot be read.

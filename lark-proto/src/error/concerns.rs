@@ -55,9 +55,9 @@ impl Error {
     /// See [`CallError::concerns`]. Only the call's own request is known here, so this is not for token requests.
     fn concerns(&self) -> Concerns {
         match self {
-            Self::Api(error) => match error.code.class() {
+            Self::Api(error) => match error.class {
                 Class::Unknown => by_status(error.status),
-                _ => of_code(error.code),
+                class => of_code(error.code, class),
             },
             Self::Unreadable(reply) if reply.is_about_file => match reply.status.as_u16() {
                 403 => Concerns::Spreadsheet,
@@ -71,7 +71,7 @@ impl Error {
     }
 }
 
-fn of_code(code: Code) -> Concerns {
+fn of_code(code: Code, class: Class) -> Concerns {
     match code {
         Code::SHEET_PERMISSION
         | Code::SHEET_V3_PERMISSION
@@ -110,7 +110,7 @@ fn of_code(code: Code) -> Concerns {
         Code::QUOTA_USED_UP | Code::OFFLINE => return Concerns::Everything,
         _ => {}
     }
-    match code.class() {
+    match class {
         Class::DocumentBusy => Concerns::Spreadsheet,
         Class::RateLimit
         | Class::TenantToken

@@ -108,6 +108,11 @@ impl Tokens {
         self.apps.get(bearer(headers)?).copied()
     }
 
+    /// Whose token the request has, if it is known.
+    pub(super) fn kind(&self, headers: &HeaderMap) -> Option<TokenKind> {
+        self.known.get(bearer(headers)?).map(|(kind, _)| *kind)
+    }
+
     /// Judges an app access token, which comes in the body.
     pub(super) fn admit_app(&self, now: SystemTime, token: &str) -> Result<(), Refusal> {
         match self.known.get(token) {

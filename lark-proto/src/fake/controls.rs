@@ -90,10 +90,12 @@ impl FakeLark {
     }
 
     /// Adds an endpoint, whose requests need a tenant or user access token that the fake has handed out or was given.
-    /// It goes before the fake's own endpoint with the same method and path, and in place of one that was added so.
+    /// Of several with the same path, the one that was added last answers, and before the fake's own. A
+    /// [`Route`] of the fake's, such as [`Route::WikiNode`], replaces its answer.
     ///
-    /// The closure gets each request that is admitted and returns the `data` of the reply, or a [`Fault`]. Failures,
-    /// counts and rate limits name the endpoint by the same [`Route`]:
+    /// The closure gets each request that is admitted and returns the `data` of the reply, or a [`Fault`]. It keeps its
+    /// state in an `Arc<Mutex<..>>`, which clones of the fake share. Failures, counts and rate limits name the endpoint
+    /// by the same [`Route`]:
     ///
     /// ```
     /// use lark_proto::endpoints::Raw;
@@ -115,7 +117,7 @@ impl FakeLark {
     ///             let app = request.value("app_token");
     ///             Ok(json!({"app": app, "name": name}))
     ///         }
-    ///         None => Err(Fault::code(1254001, "WrongRequestBody")),
+    ///         None => Err(Fault::code(400, 1254001, "WrongRequestBody")),
     ///     }
     /// });
     /// # lark.add_token(TokenKind::Tenant, "t-7f1b", UNIX_EPOCH + Duration::from_secs(60));
@@ -242,6 +244,12 @@ impl FakeLark {
     /// Every request to `route` answered so far.
     pub fn requests_to(&self, route: Route) -> impl Iterator<Item = &RecordedRequest> {
         self.requests().iter().filter(move |seen| seen.route == Some(route))
+    }
+
+    /// How many requests to `route` have begun so far, including those whose connection broke before an answer.
+    #[must_use]
+    pub fn begun(&self, route: Route) -> usize {
+        self.begun.get(&route).copied().unwrap_or_default()
     }
 
     /// How many requests to `route` were answered so far.

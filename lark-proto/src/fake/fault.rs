@@ -51,12 +51,11 @@ impl From<Response<Bytes>> for Fault {
 }
 
 impl Fault {
-    /// A refusal with this code: with HTTP 200 for the codes of the spreadsheets (90201 and so on) and with 400 for the
-    /// others, as the service sends most of them.
+    /// A JSON refusal with this HTTP status. The service sends most codes with 200 or 400. A number that is no status
+    /// stands for 500.
     #[must_use]
-    pub fn code(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
-        let is_sheets = (90_000..100_000).contains(&code);
-        let status = if is_sheets { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    pub fn code(status: u16, code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::Code { status, code, msg: msg.into() }
     }
 

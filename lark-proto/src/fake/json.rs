@@ -7,22 +7,16 @@ use http::HeaderMap;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::header;
 use super::reply::Refusal;
-use super::{ImageForm, header};
 
 /// The three fields of a cell write; keys that the service does not know are passed over.
 #[derive(Debug, Deserialize)]
 pub(super) struct CellWrite {
     pub(super) range: String,
-    pub(super) image: SentImage,
+    #[serde(deserialize_with = "image")]
+    pub(super) image: Vec<u8>,
     pub(super) name: String,
-}
-
-/// The image of a cell write.
-#[derive(Debug)]
-pub(super) struct SentImage {
-    pub(super) bytes: Vec<u8>,
-    pub(super) form: ImageForm,
 }
 
 /// Reads a write to a spreadsheet: 90201 for what is no JSON, 90204 for JSON of the wrong shape.
@@ -50,34 +44,31 @@ pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::
     }
 }
 
-impl<'de> Deserialize<'de> for SentImage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Image)
-    }
+fn image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    deserializer.deserialize_any(Image)
 }
 
 /// An array of numbers, as documented, or base64, as the vendor's own command-line tool sends it.
 struct Image;
 
 impl<'de> Visitor<'de> for Image {
-    type Value = SentImage;
+    type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("image to be an array of numbers or a base64 string")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<SentImage, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
         let refused = |_| E::custom("image is not base64 (standard alphabet, padded)");
-        let bytes = STANDARD.decode_to_vec(text).map_err(refused)?;
-        Ok(SentImage { bytes, form: ImageForm::Base64 })
+        STANDARD.decode_to_vec(text).map_err(refused)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<SentImage, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<u8>, A::Error> {
         let mut bytes = Vec::new();
         while let Some(byte) = items.next_element_seed(Item(bytes.len()))? {
             bytes.push(byte);
         }
-        Ok(SentImage { bytes, form: ImageForm::Numbers })
+        Ok(bytes)
     }
 }
 
@@ -131,7 +122,7 @@ mod tests {
             (r#""\u002b\/8=""#, &[0xfb, 0xff]),
         ] {
             let found = read("application/json", &with_image(image));
-            assert_eq!(found.map(|write| write.image.bytes).as_deref(), Ok(bytes), "{image}");
+            assert_eq!(found.map(|write| write.image).as_deref(), Ok(bytes), "{image}");
         }
         let any_order = " {\"name\":\"n\", \"x\":[{}], \"image\":[7],\r\n\"range\":\"r\"}\n";
         for content_type in [
@@ -139,7 +130,7 @@ mod tests {
             "Application/JSON; Charset=UTF-8",
             "application/json;charset=\"utf-8\"",
         ] {
-            let found = read(content_type, any_order).map(|w| (w.range, w.image.bytes, w.name));
+            let found = read(content_type, any_order).map(|w| (w.range, w.image, w.name));
             assert_eq!(found, Ok(("r".to_owned(), vec![7], "n".to_owned())));
         }
     }

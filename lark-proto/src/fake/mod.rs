@@ -9,6 +9,7 @@
 //!                              the connection broke: nothing is carried out
 //!
 //!  handle(now, request) = begin + finish
+//!  exchange(now, request) = the same, but for a break that a test asked for
 //! ```
 //!
 //! It reads requests with parsers of its own, so that it does not share a mistake with the encoders, and its
@@ -100,8 +101,8 @@ mod wiki;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{StatusCode, request};
@@ -112,6 +113,7 @@ pub use self::connection::{Connection, Step};
 pub use self::failure::{Break, Failure};
 pub use self::fault::Fault;
 pub use self::messages::StoredMessage;
+pub use self::multipart::FormPart;
 pub use self::own::RouteRequest;
 pub use self::record::{ImageForm, RecordedRequest};
 pub use self::route::Route;
@@ -149,6 +151,8 @@ pub struct FakeLark {
     failures: Failures,
     rate_limits: RateLimits,
     refuses_base64: bool,
+    /// How many requests to each route have begun.
+    begun: HashMap<Route, usize>,
     records: Records,
 }
 
@@ -221,6 +225,7 @@ impl FakeLark {
             failures: Failures::default(),
             rate_limits: RateLimits::default(),
             refuses_base64: false,
+            begun: HashMap::new(),
             records: Records::default(),
         };
         fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
@@ -228,7 +233,8 @@ impl FakeLark {
         fake
     }
 
-    /// Answers a request that arrived whole, over a connection that does not break.
+    /// Answers a request that arrived whole, over a connection that does not break: a [`Break`] that is meant for the
+    /// request is used up without effect. [`exchange`](Self::exchange) obeys it.
     pub fn handle(
         &mut self,
         now: SystemTime,
@@ -239,17 +245,43 @@ impl FakeLark {
         self.finish(now, flight, &body)
     }
 
+    /// Carries a request and its reply over a connection that obeys a [`Break`]. Returns the reply, with the time for
+    /// which it is held back, or the break that left the client without a whole reply.
+    ///
+    /// # Errors
+    /// Any break but [`Break::SlowReply`]. With [`Break::BeforeBody`] and [`Break::DuringBody`] nothing was carried out.
+    pub fn exchange(
+        &mut self,
+        now: SystemTime,
+        request: http::Request<Bytes>,
+    ) -> Result<(http::Response<Bytes>, Duration), Break> {
+        let (head, body) = request.into_parts();
+        let flight = self.begin(now, &head);
+        let how = flight.breaks();
+        if let Some(how @ (Break::BeforeBody | Break::DuringBody)) = how {
+            self.abandon(flight);
+            return Err(how);
+        }
+        let reply = self.finish(now, flight, &body);
+        match how {
+            None => Ok((reply, Duration::ZERO)),
+            Some(Break::SlowReply(time)) => Ok((reply, time)),
+            Some(how) => Err(how),
+        }
+    }
+
     /// Takes a request's head: its token is checked now, and a cell write occupies its spreadsheet.
     ///
     /// A cell write that begins while another occupies the spreadsheet will be answered with 90217,
     /// because one document takes only serial calls. A write that will be answered with a queued [`Fault`]
     /// occupies it too; one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
-        let own = self.own.iter().map(|own| own.route);
+        let own = self.own.iter().rev().map(|own| own.route);
         let target = Target::of(own, &head.method, &head.uri);
         let (admitted, failure) = match &target {
             None => (Ok(()), None),
             Some(target) => {
+                *self.begun.entry(target.route).or_default() += 1;
                 (self.admit(now, target, &head.headers), self.failures.take(target.route))
             }
         };
@@ -273,7 +305,6 @@ impl FakeLark {
         self.release(target.as_ref(), &admitted);
         let route = target.as_ref().map(|target| target.route);
         let log_id = reply::log_id(self.records.all().len());
-        let mut image_form = None;
         let reply = match (target, failure) {
             // The edge judges the framing before anything behind it sees the request.
             _ if !header::is_framed(&head.headers, body.len()) => {
@@ -284,8 +315,8 @@ impl FakeLark {
                 let outcome = || {
                     admitted?;
                     let headers = &head.headers;
-                    let request = RouteRequest { now, target: &target, headers, body };
-                    self.perform(&request, &mut image_form)
+                    let token_kind = self.tokens.kind(headers);
+                    self.perform(&RouteRequest { now, target: &target, headers, body, token_kind })
                 };
                 match failure {
                     Some(Failure::Fault(fault)) => fault.reply(outcome, &log_id),
@@ -296,7 +327,7 @@ impl FakeLark {
         let log_id = reply.response.headers().get("x-tt-logid");
         let log_id = log_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
         let answered = (reply.response.status(), reply.code, log_id);
-        self.records.push(route, head, body, image_form, answered);
+        self.records.push(route, head, body, answered);
         reply.response
     }
 
@@ -339,12 +370,11 @@ impl FakeLark {
         }
     }
 
-    fn perform(
-        &mut self,
-        request: &RouteRequest<'_>,
-        image_form: &mut Option<ImageForm>,
-    ) -> Result<Answer, Refusal> {
-        let RouteRequest { now, target, headers, body } = *request;
+    fn perform(&mut self, request: &RouteRequest<'_>) -> Result<Answer, Refusal> {
+        let RouteRequest { now, target, headers, body, .. } = *request;
+        if let Some(own) = self.own.iter().find(|own| own.route == target.route) {
+            return Ok(own.answer(request).map_or_else(Answer::Fault, Answer::Json));
+        }
         let document = match target.route {
             Route::ImV1Image => {
                 let app = self.tokens.app(headers);
@@ -360,7 +390,6 @@ impl FakeLark {
             Route::ImageV4Put | Route::ImV1Images => {
                 let app_id = self.tokens.app(headers);
                 let image = upload::read(target.route, headers, body, app_id)?;
-                *image_form = Some(ImageForm::Multipart);
                 let (key, msg) = upload::key(target.route, self.images.len());
                 let reply = json!({"code": 0, "data": {"image_key": &key}, "msg": msg});
                 self.images.insert(key, image);
@@ -368,8 +397,9 @@ impl FakeLark {
             }
             Route::ValuesImage => {
                 let write: json::CellWrite = json::sheet_body(headers, body)?;
-                *image_form = Some(write.image.form);
-                if self.refuses_base64 && write.image.form == ImageForm::Base64 {
+                if self.refuses_base64
+                    && ImageForm::of(target.route, body) == Some(ImageForm::Base64)
+                {
                     let msg = "WrongRequestBody: this tenant takes no image in base64";
                     return Err(Refusal::with_400(90204, msg));
                 }
@@ -404,14 +434,8 @@ impl FakeLark {
                 found.query()
             }
             Route::WikiNode => self.wiki.node(target)?,
-            Route::Own { .. } => {
-                let own = self.own.iter().find(|own| own.route == target.route);
-                let own = own.ok_or_else(|| Refusal::with_400(9499, "the route is gone"))?;
-                match own.answer(request) {
-                    Ok(document) => document,
-                    Err(fault) => return Ok(Answer::Fault(fault)),
-                }
-            }
+            // Answered above.
+            Route::Own { .. } => return Err(Refusal::with_400(9499, "Bad Request")),
             Route::Messages | Route::MessageReply => {
                 let app = self.tokens.app(headers);
                 let request = messages::Request { now, headers, body, images: &self.images, app };

@@ -7,13 +7,18 @@ use http::HeaderMap;
 
 use super::header::{self, Structured};
 
-/// One part of a form.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Part<'a> {
-    pub(super) name: String,
-    pub(super) file_name: Option<String>,
-    pub(super) content_type: Option<String>,
-    pub(super) content: &'a [u8],
+/// One part of a `multipart/form-data` body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FormPart<'a> {
+    /// The `name` of its `Content-Disposition`.
+    pub name: String,
+    /// The `filename` of its `Content-Disposition`.
+    pub file_name: Option<String>,
+    /// Its `Content-Type`.
+    pub content_type: Option<String>,
+    /// The bytes between its head and the next boundary.
+    pub content: &'a [u8],
 }
 
 const CRLF: &[u8] = b"\r\n";
@@ -38,7 +43,7 @@ pub(super) fn boundary(headers: &HeaderMap) -> Result<String, String> {
 }
 
 /// Reads the parts of a body.
-pub(super) fn read<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<Part<'a>>, String> {
+pub(super) fn read<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<FormPart<'a>>, String> {
     let delimiter = [b"--", boundary.as_bytes()].concat();
     let mut reader = Reader { body, at: 0 };
     // Some generators begin every boundary with its CRLF, the first one too.
@@ -85,7 +90,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a part, from its first header line up to and with the next boundary.
-    fn part(&mut self, delimiter: &[u8]) -> Result<Part<'a>, String> {
+    fn part(&mut self, delimiter: &[u8]) -> Result<FormPart<'a>, String> {
         let start = self.at;
         let mut disposition = None;
         let mut content_type = None;
@@ -122,7 +127,7 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| format!("no Content-Disposition in the part at byte {start}"))?;
         let (name, file_name) = form_data(&disposition)
             .map_err(|error| format!("{error} in the part at byte {start}"))?;
-        Ok(Part { name, file_name, content_type, content: self.content(delimiter)? })
+        Ok(FormPart { name, file_name, content_type, content: self.content(delimiter)? })
     }
 
     /// Reads a header line of at most `limit` bytes, and its CRLF.
@@ -228,13 +233,13 @@ mod tests {
 
     #[test]
     fn forms() {
-        let field = |name: &str, content| Part {
+        let field = |name: &str, content| FormPart {
             name: name.to_owned(),
             file_name: None,
             content_type: None,
             content,
         };
-        let file = Part {
+        let file = FormPart {
             file_name: Some("图 \"1\".png".to_owned()),
             content_type: Some("image/png; x=1".to_owned()),
             ..field("i", b"\r\n-\n--a\r\n--\r\r\n")

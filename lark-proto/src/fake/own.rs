@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::json::object;
 use super::route::Target;
-use super::{Fault, Route, header};
+use super::{Fault, FormPart, Route, TokenKind, header, multipart};
 
 /// A request to an endpoint that a test has added with [`FakeLark::add_route`](super::FakeLark::add_route).
 #[derive(Clone, Copy, Debug)]
@@ -20,16 +20,16 @@ pub struct RouteRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
+    pub(super) token_kind: Option<TokenKind>,
 }
 
 impl<'a> RouteRequest<'a> {
-    /// The value in the path where the pattern has `:name`, decoded; empty if the pattern has no such placeholder.
+    /// The value in the path where the pattern has `:name`, decoded.
     #[must_use]
-    pub fn value(&self, name: &str) -> &'a str {
-        let placeholders =
-            self.target.route.path().split('/').filter_map(|it| it.strip_prefix(':'));
-        let at = placeholders.take_while(|placeholder| *placeholder != name).count();
-        self.target.value(at)
+    pub fn value(&self, name: &str) -> Option<&'a str> {
+        let segments = self.target.route.path().split('/');
+        let mut placeholders = segments.filter_map(|segment| segment.strip_prefix(':'));
+        placeholders.position(|placeholder| placeholder == name).map(|at| self.target.value(at))
     }
 
     /// The first value of this name in the query, decoded.
@@ -56,9 +56,25 @@ impl<'a> RouteRequest<'a> {
     /// The media type is not JSON, or the body is not an object that `T` can be read from: the fault is the refusal
     /// that the service gives a body that it cannot read, code 9499, with the reason.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        let bad = |error: String| Fault::code(9499, format!("Bad Request: {error}"));
+        let bad = |error: String| Fault::code(400, 9499, format!("Bad Request: {error}"));
         header::expect_json(self.headers).map_err(bad)?;
         object(self.body).map_err(|error| bad(error.to_string()))
+    }
+
+    /// The parts of a `multipart/form-data` body, in their order.
+    ///
+    /// # Errors
+    /// The media type is another one, or the body breaks a rule of RFC 7578: the fault is code 9499, with the reason.
+    pub fn form(&self) -> Result<Vec<FormPart<'a>>, Fault> {
+        let bad = |error: String| Fault::code(400, 9499, format!("Bad Request: {error}"));
+        let boundary = multipart::boundary(self.headers).map_err(bad)?;
+        multipart::read(self.body, &boundary).map_err(bad)
+    }
+
+    /// Whose token the request has, if the fake knows the token.
+    #[must_use]
+    pub fn token_kind(&self) -> Option<TokenKind> {
+        self.token_kind
     }
 
     /// The time at which the body was complete.
@@ -87,7 +103,7 @@ impl Own {
     ) -> Self {
         let handler = move |request: &RouteRequest<'_>| {
             let data = serde_json::to_value(handler(request)?);
-            let data = data.map_err(|error| Fault::code(1, error.to_string()))?;
+            let data = data.map_err(|error| Fault::code(500, 1, error.to_string()))?;
             Ok(json!({"code": 0, "data": data, "msg": "success"}))
         };
         Self { route, needs_token, handler: Arc::new(handler) }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use http::header::{AUTHORIZATION, Entry, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
+use memchr::memmem;
 
 use super::{Route, auth};
 
@@ -29,11 +30,12 @@ pub struct RecordedRequest {
     /// A hash of the body: equal bodies have equal hashes within one build of a program. See
     /// [`has_body`](Self::has_body).
     pub body_hash: u64,
-    /// How the image was encoded, if the request had one that the fake could read.
+    /// How the image was encoded, if the request had one, whatever the answer.
     pub image_form: Option<ImageForm>,
     /// The time at which the head arrived.
     pub time: SystemTime,
-    /// How many requests with this method, target and body were answered so far, including this one: 1 for the first.
+    /// How many requests with this method, target and body were answered so far, including this one: 1 for the first. A
+    /// request whose connection broke before its body was complete is not among them.
     pub attempt: u32,
     /// The status of the reply.
     pub status: StatusCode,
@@ -54,6 +56,28 @@ pub enum ImageForm {
     /// A part of a multipart form.
     Multipart,
 }
+
+impl ImageForm {
+    /// The form of the image in the body of a request to `route`. A JSON body is searched for the key, since the request
+    /// may have been refused before anything read it; in a JSON string the quotes of the key would be escaped.
+    pub(super) fn of(route: Route, body: &[u8]) -> Option<Self> {
+        match route {
+            Route::ImageV4Put | Route::ImV1Images => Some(Self::Multipart),
+            Route::ValuesImage => memmem::find_iter(body, KEY).find_map(|at| {
+                let value = body.get(at + KEY.len()..)?.trim_ascii_start();
+                match value.strip_prefix(b":")?.trim_ascii_start().first()? {
+                    b'[' => Some(Self::Numbers),
+                    b'"' => Some(Self::Base64),
+                    _ => None,
+                }
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The key of the image in a cell write.
+const KEY: &[u8] = b"\"image\"";
 
 impl RecordedRequest {
     /// Whether the request had this body, by length and hash. A record does not keep the body itself.
@@ -91,7 +115,6 @@ impl Records {
         route: Option<Route>,
         head: Head,
         body: &[u8],
-        image_form: Option<ImageForm>,
         (status, code, log_id): (StatusCode, Option<i64>, Option<String>),
     ) {
         let Head { method, uri, mut headers, time } = head;
@@ -110,7 +133,7 @@ impl Records {
             token,
             body_len: body.len(),
             body_hash,
-            image_form,
+            image_form: route.and_then(|route| ImageForm::of(route, body)),
             time,
             attempt: *attempt,
             status,

@@ -15,7 +15,7 @@ macro_rules! routes {
             $($(#[$doc])* #[doc = concat!("`", stringify!($method), " ", $path, "`")] $name,)*
             /// An endpoint that a test adds with [`FakeLark::add_route`](super::FakeLark::add_route).
             Own {
-                /// The method, such as `POST`.
+                /// The method, such as `POST`, in any case.
                 method: &'static str,
                 /// The path, with `:name` where a value goes.
                 path: &'static str,
@@ -83,7 +83,8 @@ impl Target {
         let path = uri.path();
         let path = path.strip_suffix('/').unwrap_or(path);
         let routes = own.chain(Route::ALL.iter().copied());
-        let mut routes = routes.filter(|route| method == route.method());
+        let mut routes =
+            routes.filter(|route| method.as_str().eq_ignore_ascii_case(route.method()));
         let (route, values) = routes.find_map(|route| Some((route, route.values(path)?)))?;
         Some(Self { route, values, query: query(uri.query().unwrap_or_default()) })
     }
@@ -112,8 +113,10 @@ impl Route {
     /// The values in `path`, if it is this endpoint's.
     fn values(self, path: &str) -> Option<Vec<String>> {
         let mut values = Vec::new();
+        // A test may write the path of its own endpoint without the first slash.
+        let path = path.strip_prefix('/')?;
         let mut segments = path.split('/');
-        for expected in self.path().trim_end_matches('/').split('/') {
+        for expected in self.path().trim_matches('/').split('/') {
             let segment = segments.next()?;
             if expected.starts_with(':') && !segment.is_empty() {
                 values.push(percent_decode(segment)?);

@@ -117,7 +117,7 @@ impl Spreadsheet {
 
     pub(super) fn write(&mut self, token: &str, write: CellWrite) -> Result<Value, Refusal> {
         let range = self.normal_range(&write.range)?;
-        if write.image.bytes.is_empty() {
+        if write.image.is_empty() {
             return Err(Refusal::with_200(90204, "WrongRequestBody: image is empty"));
         }
         let extension = write.name.rsplit_once('.').map(|(_, extension)| extension);
@@ -126,7 +126,7 @@ impl Spreadsheet {
         {
             return Err(Refusal::with_200(90204, "Image format is unknown"));
         }
-        if write.image.bytes.len() > MAX_IMAGE {
+        if write.image.len() > MAX_IMAGE {
             return Err(Refusal::with_200(90227, "TooLargeRequest: image is above 20 MiB"));
         }
         if self.cells.len() >= MAX_IMAGES && !self.cells.contains_key(&range) {
@@ -140,8 +140,7 @@ impl Spreadsheet {
         });
         let CellWrite { image, name, .. } = write;
         let file_token = format!("box{token}{:06}", self.revision);
-        let cell =
-            StoredCell { bytes: image.bytes.into(), name, revision: self.revision, file_token };
+        let cell = StoredCell { bytes: image.into(), name, revision: self.revision, file_token };
         self.texts.remove(&range);
         self.cells.insert(range, cell);
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
@@ -260,12 +259,9 @@ fn wrong_range(range: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::ImageForm;
-    use crate::fake::json::SentImage;
 
     fn write(range: &str, image: &[u8], name: &str) -> CellWrite {
-        let image = SentImage { bytes: image.to_vec(), form: ImageForm::Numbers };
-        CellWrite { range: range.to_owned(), image, name: name.to_owned() }
+        CellWrite { range: range.to_owned(), image: image.to_vec(), name: name.to_owned() }
     }
 
     #[test]

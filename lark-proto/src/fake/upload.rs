@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Route;
-use super::multipart::{self, Part};
+use super::multipart::{self, FormPart};
 use super::reply::Refusal;
 use crate::values::ImageFormat::{self, Bmp, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
 use crate::values::resolution;
@@ -89,8 +89,8 @@ pub(super) fn read(
     let kind = match image_type {
         None => Err("image_type is missing"),
         Some(part) if part.file_name.is_some() => Err("image_type is a file"),
-        Some(Part { content: b"message", .. }) => Ok(ImageKind::Message),
-        Some(Part { content: b"avatar", .. }) => Ok(ImageKind::Avatar),
+        Some(FormPart { content: b"message", .. }) => Ok(ImageKind::Message),
+        Some(FormPart { content: b"avatar", .. }) => Ok(ImageKind::Avatar),
         Some(_) => Err("image_type is neither message nor avatar"),
     };
     let kind = kind.map_err(|error| malformed(error.to_owned()))?;
@@ -140,7 +140,7 @@ pub(super) fn key(route: Route, stored: usize) -> (String, &'static str) {
 }
 
 /// The part of this name, which must not come twice.
-fn only<'p, 'b>(parts: &'p [Part<'b>], name: &str) -> Result<Option<&'p Part<'b>>, String> {
+fn only<'p, 'b>(parts: &'p [FormPart<'b>], name: &str) -> Result<Option<&'p FormPart<'b>>, String> {
     let mut named = parts.iter().filter(|part| part.name == name);
     match (named.next(), named.next()) {
         (_, Some(_)) => Err(format!("{name} comes twice")),

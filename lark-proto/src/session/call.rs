@@ -125,8 +125,9 @@ impl<'e, O, T> Call<'e, O, T> {
         self
     }
 
-    /// The same call with a random number, of any value, that shortens each backoff by up to a half, so that clients
-    /// that fail together do not retry together. With the default, 0, all calls have the same backoff. Set before the
+    /// The same call with a random number, of any value, so that clients that fail together do not retry together. The
+    /// backoff is half a second, doubled with each failure up to eight seconds, and each value of `jitter`, also the
+    /// default 0, shortens it by another fraction of up to a half: the same value gives the same waits. Set before the
     /// first step.
     #[must_use]
     pub fn with_jitter(mut self, jitter: u64) -> Self {

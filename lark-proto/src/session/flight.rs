@@ -374,7 +374,7 @@ impl<'e> Flight<'e> {
             }
             Answer::Refused(error) => error,
         };
-        let class = error.api().map(|api| api.code.class());
+        let class = error.api().map(ApiError::class);
         let named = match error.advice() {
             Advice::GiveUp => return None,
             Advice::Again { after } => after.filter(|after| !after.is_zero()),
@@ -531,7 +531,7 @@ fn is_document_answer(answer: Answer<'_>) -> bool {
     match answer {
         Answer::Success => true,
         Answer::Refused(Error::Api(api)) => !matches!(
-            api.code.class(),
+            api.class(),
             Class::DocumentBusy | Class::RateLimit | Class::TenantToken | Class::AppToken
         ),
         Answer::Refused(_) | Answer::Broken { .. } => false,

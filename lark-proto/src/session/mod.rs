@@ -21,11 +21,11 @@
 //! A request passes, in this order, its *lane* (writes to one document are sent one at a time), its *token* (one call
 //! fetches or renews it for all) and its *gate* (the rate limit of the route). A call that leaves a queue wakes the
 //! next one: [`Session::woken`] returns the calls that are to take a step.
-//!
-//! The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
-//! the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are
-//! where calls wait for each other, `queue` is the queue of all three; `limits` are the caller's limits and the
-//! backoff, `event` is for logs, `drive` a trait object for calls of several endpoints, `export` tokens as text.
+
+// The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
+// the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are
+// where calls wait for each other, `queue` is the queue of all three; `limits` are the caller's limits and the
+// backoff, `event` is for logs, `drive` a trait object for calls of several endpoints, `export` tokens as text.
 
 mod call;
 mod drive;

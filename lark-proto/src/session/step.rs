@@ -170,8 +170,8 @@ pub struct Broken<T> {
 
 impl<T: Error> Broken<T> {
     /// `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
-    /// [`TooLarge`](CallErrorKind::TooLarge), and `pulled` the number of bytes of the body that the transport had
-    /// taken. `permanence` is that of the transport's error; pass [`Permanence::Transient`] with any other failure.
+    /// [`TooLarge`](CallErrorKind::TooLarge), and `pulled` the number of bytes that the transport had
+    /// taken from the body, whether they were sent or not. `permanence` is that of the transport's error; pass [`Permanence::Transient`] with any other failure.
     #[must_use]
     pub fn new(kind: CallErrorKind<T>, pulled: u64, permanence: Permanence) -> Self {
         let text = kind.to_string().into();

@@ -7,13 +7,14 @@ use memchr::memchr;
 
 use super::is_secret;
 use crate::error::{Invalid, InvalidKind};
+use crate::path::has_dots;
 use crate::site::Site;
 
 /// Reads a request from the bytes that [`http1`](super::http1) writes: the request that was written, with an absolute
 /// URI. The [module](super) shows how a stored request is sent again.
 ///
-/// The request goes to `site`, and its `Host` must be the site's: a file cannot send a token anywhere else. The head's
-/// lines may end in LF alone, as an editor writes them. The body must have exactly the length that `Content-Length`
+/// The request goes to `site`: its `Host` must be the site's, and its path must be below the site's base path and have
+/// no segment `.` or `..`, so that a file cannot send a token anywhere else. The head's lines may end in LF alone, as an editor writes them. The body must have exactly the length that `Content-Length`
 /// says. Headers that hold secrets are marked as sensitive.
 ///
 /// # Errors
@@ -25,6 +26,7 @@ pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
     let first = lines.next()?;
     (*request.method_mut(), *request.uri_mut()) = request_line(first, site)
         .ok_or_else(|| refused("line 1 is not `METHOD /path HTTP/1.1`".to_owned()))?;
+    check_path(request.uri().path(), site)?;
 
     let headers = request.headers_mut();
     let mut has_host = false;
@@ -121,6 +123,23 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let value = HeaderValue::from_bytes(value.get(1..)?).ok()?;
     let value = HeaderValue::from_bytes(value.as_bytes().trim_ascii()).ok()?;
     Some((name, value))
+}
+
+/// Checks that a path is below the base path of the site, also after a proxy has decoded it and removed the dot segments.
+fn check_path(path: &str, site: &Site) -> Result<(), Invalid> {
+    let below = path.strip_prefix(site.base_path()).filter(|below| below.starts_with('/'));
+    if below.is_none() {
+        let base = site.base_path();
+        return Err(refused(format!("line 1: the path is not below the site's `{base}`")));
+    }
+    let mut decoded = path.to_ascii_lowercase();
+    for (escaped, plain) in [("%2e", "."), ("%2f", "/"), ("%5c", "\\")] {
+        decoded = decoded.replace(escaped, plain);
+    }
+    if has_dots(&decoded) {
+        return Err(refused("line 1: the path has a segment `.` or `..`".to_owned()));
+    }
+    Ok(())
 }
 
 /// Checks that the `Host` in line `at` is the site's, in any case and with or without the default port.
@@ -225,6 +244,40 @@ mod tests {
             assert_refused(&bytes, "line 1 is not `METHOD /path HTTP/1.1`");
         }
         assert_refused("GET / HTTP/1.1\n\n", "none of its lines is a `Host`");
+    }
+
+    #[test]
+    fn a_path_that_leaves_the_base_path_is_refused() {
+        let gateway = Site::custom("https://gw.corp.example/feishu").unwrap();
+        let text = |site: &Site, path: &str| {
+            let host = site.authority();
+            let bytes = format!("GET {path} HTTP/1.1\nHost: {host}\n\n");
+            parse(bytes.as_bytes(), site).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for path in ["/feishu/open-apis/x", "/feishu/x?a=/../", "/feishu/%E5%9B%BE..%2Fx/..."] {
+            assert_eq!(text(&gateway, path), "", "{path}");
+        }
+        for path in [
+            "/open-apis/x",
+            "/other/open-apis/x",
+            "/feishuu/x",
+            "/feishu",
+            "//feishu/x",
+            "/Feishu/x",
+        ] {
+            assert!(text(&gateway, path).contains("not below the site's `/feishu`"), "{path}");
+        }
+        for path in [
+            "/feishu/../other/x",
+            "/feishu/%2e%2E/other/x",
+            "/feishu/x%2F..%2F..%2Fother",
+            "/feishu/x\\..",
+            "/feishu/x%5c..%5cx",
+            "/feishu/.",
+        ] {
+            assert!(text(&gateway, path).contains("line 1"), "{path}");
+        }
+        assert!(text(&Site::LARK, "/open-apis/../x").contains("a segment `.` or `..`"));
     }
 
     #[test]

@@ -199,7 +199,7 @@ fn rate_limits() -> Result<Vec<Scenario>, Invalid> {
             .takes(&[(Token, 1), (Put, 1)])
             .fails_for_good(refused(Put, 99991400)),
         put("rate limit past the deadline")?
-            .within(SECOND.attempts(2))
+            .within(SECOND.total(Duration::from_secs(10)).attempts(2))
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("30"))))
             .takes(&[(Token, 1), (Put, 1)])
             .fails_for_good(refused(Put, 99991400)),

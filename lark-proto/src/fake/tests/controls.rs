@@ -35,7 +35,7 @@ fn an_own_endpoint_gets_its_values_and_its_query_decoded() {
     fake.add_route(TABLES, echo);
     let reply = fake.handle(now(), tables(Some("t-x")));
     let body = json!({"name": "Photos"});
-    let data = json!({"values": ["b/1", "t1", ""], "query": "open_id", "body": body});
+    let data = json!({"values": ["b/1", "t1", null], "query": "open_id", "body": body});
     assert_eq!(super::body(&reply), json!({"code": 0, "data": data, "msg": "success"}));
     let last = fake.requests().last().map(|seen| (seen.route, seen.code));
     assert_eq!((last, fake.count(TABLES)), (Some((Some(TABLES), Some(0))), 1));
@@ -66,7 +66,7 @@ fn an_own_endpoint_checks_the_token_unless_it_is_open() {
 #[test]
 fn an_own_endpoint_answers_with_any_fault() {
     let mut fake = fake();
-    fake.add_route(TABLES, |_| Err::<(), _>(Fault::code(1254001, "WrongRequestBody")));
+    fake.add_route(TABLES, |_| Err::<(), _>(Fault::code(400, 1254001, "WrongRequestBody")));
     assert_eq!(verdict(&fake.handle(now(), tables(Some("t-x")))), (400, Some(1254001)));
     fake.add_route(TABLES, |_| Err::<(), _>(Fault::from(Response::new("odd".into()))));
     assert_eq!(fake.handle(now(), tables(Some("t-x"))).body(), "odd");
@@ -82,9 +82,9 @@ fn an_own_endpoint_answers_with_any_fault() {
 fn failures_are_taken_in_order_by_the_requests_that_they_are_meant_for() {
     let mut fake = fake();
     fake.add_route(TABLES, echo);
-    fake.fail_next_call(Fault::code(1, "call"));
-    fake.fail_next_on(TABLES, Fault::code(90202, "own"));
-    fake.fail_next(Fault::code(2, "any"));
+    fake.fail_next_call(Fault::code(400, 1, "call"));
+    fake.fail_next_on(TABLES, Fault::code(200, 90202, "own"));
+    fake.fail_next(Fault::code(400, 2, "any"));
     let cell = || post(CELL_PATH, JSON, CELL);
     for (request, expected) in [
         (token_request(), (400, Some(2))),
