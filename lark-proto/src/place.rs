@@ -21,7 +21,7 @@
 //! # Ok::<(), lark_proto::Invalid>(())
 //! ```
 
-use crate::endpoints::{GetWikiNode, QuerySheets, Sheet, Sheets, WikiNode};
+use crate::endpoints::{AddDimension, GetWikiNode, Grid, QuerySheets, Sheet, Sheets, WikiNode};
 use crate::error::{Invalid, InvalidKind};
 use crate::text::trimmed;
 use crate::values::{Address, Document, SheetCell, SheetId, SpreadsheetToken, cell};
@@ -35,6 +35,7 @@ pub struct Place {
     tab: Tab,
     column: u32,
     row: u32,
+    beyond_grid: bool,
 }
 
 /// How the sheet of a [`Place`] is named.
@@ -85,7 +86,7 @@ impl Place {
         // A cell beyond the largest sheet is refused before anything is asked.
         SheetCell::at(SheetId::new("0")?, column, row)?;
         let tab = tab.unwrap_or_else(|| sheet.map_or(Tab::FirstVisible, Tab::Id));
-        Ok(Self { document: named, tab, column, row })
+        Ok(Self { document: named, tab, column, row, beyond_grid: false })
     }
 
     /// The same column, `rows` rows further down, for a list of places.
@@ -96,6 +97,30 @@ impl Place {
         let row = self.row.saturating_add(rows);
         SheetCell::at(SheetId::new("0")?, self.column, row)?;
         Ok(Self { row, ..self.clone() })
+    }
+
+    /// The same place, whose cell may be outside of the sheet's present grid. The service is asked for the sheets in any
+    /// case, and [`Located::growth`] adds the rows and columns that are missing:
+    ///
+    /// ```
+    /// # use lark_proto::place::{Ask, Place, Resolve};
+    /// # use lark_proto::endpoints::{EndpointExt, QuerySheets};
+    /// let place = Place::new("shtcnabc", "Photos!B6250")?.beyond_grid();
+    /// # let mut resolve = Resolve::new(&place);
+    /// # let reply = r#"{"code":0,"data":{"sheets":[{"sheet_id":"a","title":"Photos","index":0,
+    /// #     "grid_properties":{"row_count":200,"column_count":20}}]}}"#;
+    /// # resolve.sheets(QuerySheets::decode(http::Response::new(reply.into())).unwrap());
+    /// # let Ask::Done(found) = resolve.next()? else { panic!() };
+    /// // let found = client.resolve(&place)?;
+    /// for add in found.growth() {
+    ///     println!("{add:?}"); // client.call(&add)?;
+    /// }
+    /// assert_eq!(found.growth().len(), 2); // 5,000 rows and 1,050 rows
+    /// # Ok::<(), lark_proto::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn beyond_grid(self) -> Self {
+        Self { beyond_grid: true, ..self }
     }
 
     /// The place in a spreadsheet whose sheets are known, without a question.
@@ -117,7 +142,12 @@ impl Place {
             },
             Tab::Title(title) => sheets.by_title(title)?,
         };
-        Ok((sheet.clone(), sheet.cell(self.column, self.row)?))
+        let cell = if self.beyond_grid {
+            sheet.cell_beyond_grid(self.column, self.row)?
+        } else {
+            sheet.cell(self.column, self.row)?
+        };
+        Ok((sheet.clone(), cell))
     }
 }
 
@@ -149,6 +179,28 @@ pub struct Located {
     /// All sheets of the spreadsheet, where the service was asked for them: [`Place::among`] finds further places in
     /// them.
     pub sheets: Option<Sheets>,
+}
+
+impl Located {
+    /// The requests that add the rows and columns up to the cell, if it is outside of the sheet's grid; none if it is
+    /// inside, or if the grid is not known. A request that fails with an unknown outcome is not repeated: resolve the
+    /// place again.
+    #[must_use]
+    pub fn growth(&self) -> Vec<AddDimension> {
+        let grid = self.sheet.as_ref().and_then(|sheet| sheet.grid);
+        let Some(Grid { rows, columns }) = grid else { return Vec::new() };
+        let at_once = AddDimension::MAX_COUNT;
+        let counts = |missing: u32| {
+            let requests = 0..missing.div_ceil(at_once);
+            requests.map(move |number| (missing - number * at_once).min(at_once))
+        };
+        let (spreadsheet, sheet) = (&self.spreadsheet, self.cell.sheet());
+        let rows = counts(self.cell.row().saturating_sub(rows))
+            .map(|count| AddDimension::rows(spreadsheet.clone(), sheet.clone(), count));
+        let columns = counts(self.cell.column().saturating_sub(columns))
+            .map(|count| AddDimension::columns(spreadsheet.clone(), sheet.clone(), count));
+        rows.chain(columns).filter_map(Result::ok).collect()
+    }
 }
 
 /// Finds a [`Place`], with two questions to the service at most.
@@ -195,7 +247,7 @@ impl<'a> Resolve<'a> {
                 let (sheet, cell) = self.place.among(sheets)?;
                 (Some(sheet), cell)
             }
-            (Tab::Id(id), None) => {
+            (Tab::Id(id), None) if !self.place.beyond_grid => {
                 (None, SheetCell::at(id.clone(), self.place.column, self.place.row)?)
             }
             (_, None) => return Ok(Ask::Sheets(QuerySheets::new(spreadsheet))),
@@ -291,6 +343,40 @@ mod tests {
                 "{document} {text}"
             );
         }
+    }
+
+    #[test]
+    fn a_cell_beyond_the_grid_is_reached_by_added_rows_and_columns() {
+        for (cell, expected) in [
+            ("Sheet1!T200", &[][..]),
+            ("Sheet1!A201", &["rows 1"]),
+            ("Sheet1!A10200", &["rows 5000", "rows 5000"]),
+            ("Sheet1!A10201", &["rows 5000", "rows 5000", "rows 1"]),
+            ("Sheet1!V250", &["rows 50", "columns 2"]),
+            ("c00001!A5000", &[]),
+        ] {
+            let place = Place::new(LINK, cell).unwrap().beyond_grid();
+            let mut resolve = Resolve::new(&place);
+            assert!(matches!(resolve.next(), Ok(Ask::Sheets(_))));
+            resolve.sheets(sheets());
+            let Ok(Ask::Done(found)) = resolve.next() else { panic!("{cell}") };
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|add| {
+                    let (word, count) = add.split_once(' ').unwrap();
+                    let (sheet, count) = (found.cell.sheet().clone(), count.parse().unwrap());
+                    match word {
+                        "rows" => AddDimension::rows(found.spreadsheet.clone(), sheet, count),
+                        _ => AddDimension::columns(found.spreadsheet.clone(), sheet, count),
+                    }
+                    .unwrap()
+                })
+                .collect();
+            assert_eq!(found.growth(), expected, "{cell}");
+        }
+        // The sheets are asked for also where the link has the sheet's id.
+        let place = Place::new(&format!("{LINK}?sheet=b00001"), "A1").unwrap().beyond_grid();
+        assert!(matches!(Resolve::new(&place).next(), Ok(Ask::Sheets(_))));
     }
 
     #[test]

@@ -55,13 +55,13 @@ where
             pausing.begun.lock().unwrap().push(path.clone());
             let mut arriving = Arriving { path: Some(path), given_up: &pausing.given_up };
             turn().await;
-            let reply = pausing.fake.call(request.map(Halves::new)).await;
+            let reply = pausing.fake.call(request.map(Halves::whole)).await;
             turn().await;
             // The body of a request fails where the client closes a pipe.
             if reply.as_ref().map_or_else(is_asked_for, |_| true) {
                 arriving.path = None;
             }
-            Ok(reply?.map(Halves::new))
+            Ok(reply?.map(Halves::split))
         })
     }
 }
@@ -82,16 +82,21 @@ impl Drop for Arriving<'_> {
     }
 }
 
-/// A body that gives each frame in two halves, and is not ready before each of them.
+/// A body that is not ready before each frame, and may give each frame in two halves.
 pub(crate) struct Halves<B> {
     body: B,
+    splits: bool,
     second: Option<Bytes>,
     is_ready: bool,
 }
 
 impl<B> Halves<B> {
-    fn new(body: B) -> Self {
-        Self { body, second: None, is_ready: false }
+    fn whole(body: B) -> Self {
+        Self { body, splits: false, second: None, is_ready: false }
+    }
+
+    fn split(body: B) -> Self {
+        Self { splits: true, ..Self::whole(body) }
     }
 }
 
@@ -113,7 +118,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Halves<B> {
         }
         Pin::new(&mut self.body).poll_frame(context).map_ok(|frame| {
             let mut data = frame.into_data().unwrap();
-            self.second = Some(data.split_off(data.len() / 2));
+            self.second = self.splits.then(|| data.split_off(data.len() / 2));
             self.is_ready = false;
             Frame::data(data)
         })

@@ -57,9 +57,6 @@ pub struct AddDimension {
     count: u32,
 }
 
-/// The most rows or columns that one request adds or changes.
-pub(super) const AT_ONCE: u32 = 5000;
-
 /// Rows or columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Dimension {
@@ -86,6 +83,9 @@ impl Dimension {
 }
 
 impl AddDimension {
+    /// The most rows or columns that one request adds or changes.
+    pub const MAX_COUNT: u32 = 5000;
+
     /// `count` rows, below the last row of the sheet.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl AddDimension {
         dimension: Dimension,
         count: u32,
     ) -> Result<Self, Invalid> {
-        if !(1..=AT_ONCE).contains(&count) {
+        if !(1..=Self::MAX_COUNT).contains(&count) {
             let part = format!("{count} {}", dimension.word());
             return Err(Invalid::new(InvalidKind::BadDimensionCount, part));
         }

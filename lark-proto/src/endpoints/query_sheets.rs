@@ -142,10 +142,7 @@ impl Sheet {
     /// [`InvalidKind::NoCells`] for a tab that is no sheet; [`InvalidKind::OutsideGrid`], with the size of the sheet;
     /// those of [`SheetCell::at`].
     pub fn cell(&self, column: u32, row: u32) -> Result<SheetCell, Invalid> {
-        if self.kind == SheetKind::Base {
-            return Err(Invalid::new(InvalidKind::NoCells, &self.title));
-        }
-        let cell = SheetCell::at(self.id.clone(), column, row)?;
+        let cell = self.cell_beyond_grid(column, row)?;
         match self.grid {
             Some(Grid { rows, columns }) if row > rows || column > columns => {
                 let outside = format!("`{}` (rows: {rows}, columns: {columns})", cell.cell());
@@ -153,6 +150,14 @@ impl Sheet {
             }
             _ => Ok(cell),
         }
+    }
+
+    /// The cell in a column and a row, which may be outside of the present grid.
+    pub(crate) fn cell_beyond_grid(&self, column: u32, row: u32) -> Result<SheetCell, Invalid> {
+        if self.kind == SheetKind::Base {
+            return Err(Invalid::new(InvalidKind::NoCells, &self.title));
+        }
+        SheetCell::at(self.id.clone(), column, row)
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use http::Method;
 
-use super::add_dimension::{AT_ONCE, Dimension};
+use super::add_dimension::{AddDimension, Dimension};
 use crate::endpoint::{Endpoint, Payload, Quota, Resend};
 use crate::endpoints::json_string;
 use crate::error::{Error, Invalid, InvalidKind};
@@ -110,7 +110,7 @@ impl UpdateDimension {
         if last > largest {
             return refused("more than a sheet has");
         }
-        if last - first >= AT_ONCE {
+        if last - first >= AddDimension::MAX_COUNT {
             return refused("more than 5,000");
         }
         if pixels == 0 {
