@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use hyper::rt::Timer;
 use lark_proto::endpoints::Quota;
@@ -59,6 +60,8 @@ macro_rules! client {
             tenant: Option<TenantKey>,
             limits: Limits,
             reply_limit: Option<u64>,
+            /// `None` stands for another random number in each call.
+            jitter: Option<u64>,
         }
     };
 }
@@ -157,6 +160,7 @@ impl<S: Transport> Client<S> {
             tenant: None,
             limits: Limits::default(),
             reply_limit: None,
+            jitter: None,
         }
     }
 
@@ -171,6 +175,13 @@ impl<S: Transport> Client<S> {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same client, whose calls all have this random part of the backoff, so that a test in virtual time can assert
+    /// how long a call takes. See [`Call::with_jitter`].
+    #[must_use]
+    pub fn with_jitter(self, jitter: u64) -> Self {
+        Self { jitter: Some(jitter), ..self }
     }
 
     /// The same client of a store app, whose calls are for `tenant`. The clients of all tenants share the app's token.
@@ -224,11 +235,7 @@ impl<S: Transport> Client<S> {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        let call = match self.tenant.clone() {
-            Some(tenant) => Call::for_tenant(tenant, endpoint),
-            None => Call::new(endpoint),
-        };
-        self.run(call).await
+        self.run(self.limits, self.own(endpoint)).await
     }
 
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
@@ -242,20 +249,25 @@ impl<S: Transport> Client<S> {
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Result<E::Output, CallError<S::Error>> {
-        self.run(Call::with_token(token, endpoint)).await
+        self.run(self.limits, Call::with_token(token, endpoint)).await
     }
 
     /// Finds the cell that a person named by a link and a title. See [`Place`].
+    ///
+    /// This takes up to two calls, which share one deadline, that of [`Limits::total`]; the other limits are those of
+    /// each call.
     ///
     /// # Errors
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
     /// questions to the service.
     pub async fn resolve(&self, place: &Place) -> Result<Located, CallError<S::Error>> {
         let mut resolve = Resolve::new(place);
+        let start = self.shared.parker.clock.now();
         loop {
+            let limits = self.limits_since(start);
             match resolve.next().map_err(CallError::invalid)? {
-                Ask::Node(get) => resolve.node(self.call(&get).await?),
-                Ask::Sheets(query) => resolve.sheets(self.call(&query).await?),
+                Ask::Node(get) => resolve.node(self.run(limits, self.own(&get)).await?),
+                Ask::Sheets(query) => resolve.sheets(self.run(limits, self.own(&query)).await?),
                 Ask::Done(found) => return Ok(*found),
             }
         }
@@ -271,20 +283,50 @@ impl<S: Transport> Client<S> {
         place: &Place,
     ) -> Result<Located, CallError<S::Error>> {
         let mut resolve = Resolve::new(place);
+        let start = self.shared.parker.clock.now();
         loop {
+            let limits = self.limits_since(start);
             match resolve.next().map_err(CallError::invalid)? {
-                Ask::Node(get) => resolve.node(self.call_as(token, &get).await?),
-                Ask::Sheets(query) => resolve.sheets(self.call_as(token, &query).await?),
+                Ask::Node(get) => {
+                    let call = Call::with_token(token, &get);
+                    resolve.node(self.run(limits, call).await?);
+                }
+                Ask::Sheets(query) => {
+                    let call = Call::with_token(token, &query);
+                    resolve.sheets(self.run(limits, call).await?);
+                }
                 Ask::Done(found) => return Ok(*found),
             }
         }
     }
 
-    /// Carries out the steps of `call` until it is done.
-    async fn run<O>(&self, call: Call<'_, O, S::Error>) -> Result<O, CallError<S::Error>> {
+    /// The limits of a call whose deadline began at `start` of the clock.
+    fn limits_since(&self, start: SystemTime) -> Limits {
+        let spent = self.shared.parker.clock.now().duration_since(start).unwrap_or_default();
+        self.limits.after(spent)
+    }
+
+    /// A call with the app's tenant access token.
+    fn own<'e, E: Endpoint>(&self, endpoint: &'e E) -> Call<'e, E::Output, S::Error>
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        match self.tenant.clone() {
+            Some(tenant) => Call::for_tenant(tenant, endpoint),
+            None => Call::new(endpoint),
+        }
+    }
+
+    /// Carries out the steps of `call` until it is done or at the end of `limits`.
+    async fn run<O>(
+        &self,
+        limits: Limits,
+        call: Call<'_, O, S::Error>,
+    ) -> Result<O, CallError<S::Error>> {
         let Shared { parker, kept } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
-        let call = call.with_limits(self.limits).with_jitter(RandomState::new().hash_one(()));
+        let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
+        let call = call.with_limits(limits).with_jitter(jitter);
         let mut driven = CallGuard { call: trace::keep(call), shared: &self.shared, in_hand: None };
         loop {
             match poll_fn(|context| Poll::Ready(driven.next(context))).await {

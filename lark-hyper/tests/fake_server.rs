@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::panic;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -194,4 +195,20 @@ fn it_starts_and_stops_inside_a_callers_runtime() {
         stream.readable().await.unwrap();
         assert_eq!(stream.try_read(&mut byte).unwrap_or_default(), 0);
     });
+}
+
+#[test]
+fn a_panic_of_a_closure_closes_its_connection_and_the_server_goes_on() {
+    let server = FakeServer::start().unwrap();
+    server.with(|lark| {
+        lark.add_open_route(Route::ValuesImage, |_| -> Result<(), _> {
+            panic::resume_unwind(Box::new("as asked for"))
+        });
+    });
+    let mut stream = connect(&server);
+    stream.write_all((head(2) + "{}").as_bytes()).unwrap();
+    assert_eq!(rest(&mut stream), "", "it closes without a reply");
+    server.with(|lark| lark.add_open_route(Route::ValuesImage, |_| Ok("fine")));
+    let reply = exchange(&mut connect(&server), "{}");
+    assert!(reply.contains("\"data\":\"fine\""), "{reply}");
 }

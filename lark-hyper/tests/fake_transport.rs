@@ -5,6 +5,7 @@
 mod time;
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -13,8 +14,10 @@ use hyper::rt::{Sleep, Timer};
 use lark_hyper::{Client, FakeTransport, TransportError};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::place::Place;
 use lark_proto::session::Phase;
-use lark_proto::{App, Image, Limits, Site, TenantToken, WriteSheetImage};
+use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
+use serde_json::json;
 
 use time::{Executor, Time};
 
@@ -153,4 +156,80 @@ fn clones_share_the_fake_that_was_prepared() {
     let image = Image::new("GIF89a..").unwrap();
     executor.run(client.call(&WriteSheetImage::new(spreadsheet, cell, image).unwrap())).unwrap();
     assert_eq!(fake.with(|lark| lark.cells("shtcnPrepared").count()), 1);
+}
+
+#[test]
+fn a_panic_of_a_closure_passes_on_to_the_caller_and_leaves_the_spreadsheet_free() {
+    let executor = Executor::new("a panic");
+    let (fake, client) = start(executor.time.clone());
+    let token = TenantToken::new("t-1").unwrap();
+    fake.with(|lark| {
+        lark.add_route(Route::ValuesImage, |request| -> Result<usize, _> {
+            panic::resume_unwind(Box::new(request.body().len()))
+        });
+    });
+    let call = AssertUnwindSafe(|| executor.run(client.call_as(&token, &write())));
+    let payload = panic::catch_unwind(call).unwrap_err();
+    assert!(payload.downcast_ref::<usize>().is_some_and(|len| *len > 0));
+    fake.with(|lark| {
+        lark.add_route(Route::ValuesImage, |_| Ok(json!({"spreadsheetToken": "shtcnabc"})));
+    });
+    let written = executor.run(client.call_as(&token, &write())).unwrap();
+    assert_eq!(written.spreadsheet_token, "shtcnabc");
+}
+
+#[test]
+fn with_the_same_jitter_a_call_takes_the_same_time_in_every_run() {
+    let run = |jitter| {
+        let executor = Executor::new("a backoff");
+        let (fake, client) = start(executor.time.clone());
+        let client = client.with_limits(Limits::default()).with_jitter(jitter);
+        fake.with(|lark| {
+            lark.fail_when(|_, number| (number <= 3).then_some(Break::AfterBody.into()));
+        });
+        let token = TenantToken::new("t-1").unwrap();
+        let put = PutImage::message(Image::new("GIF89a..").unwrap()).unwrap();
+        executor.run(client.call_as(&token, &put)).unwrap();
+        executor.time.elapsed()
+    };
+    let runs = [run(0), run(0), run(7), run(7)];
+    // The backoff is half a second, one and two, each shortened by up to a half.
+    assert!((SECONDS(1)..SECONDS(4)).contains(&runs[0]), "{runs:?}");
+    assert!(runs[0] == runs[1] && runs[2] == runs[3] && runs[1] != runs[2], "{runs:?}");
+}
+
+#[test]
+fn the_calls_of_a_resolve_share_one_deadline() {
+    let link = format!("https://x.feishu.cn/wiki/{}", FakeLark::WIKI_NODE);
+    let place = Place::new(&link, "Sheet1!H7").unwrap();
+    let token = TenantToken::new("t-1").unwrap();
+    for (total, seconds, is_found) in [(41, 40, true), (30, 30, false), (10, 10, false)] {
+        for is_own in [true, false] {
+            let executor = Executor::new("a deadline");
+            let time = executor.time.clone();
+            let (fake, _) = start(time.clone());
+            let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+            let client = Client::with_service(Site::LARK, app, fake.clone(), time.clone());
+            let client = client.with_limits(Limits::default().total(SECONDS(total)));
+            fake.with(|lark| {
+                lark.fail_next_on(Route::WikiNode, Break::SlowReply(SECONDS(20)));
+                lark.fail_next_on(Route::SheetsQuery, Break::SlowReply(SECONDS(20)));
+            });
+            let found = if is_own {
+                executor.run(client.resolve(&place))
+            } else {
+                executor.run(client.resolve_as(&token, &place))
+            };
+            assert_eq!(time.elapsed(), SECONDS(seconds), "{total} {is_own}");
+            match found {
+                Ok(found) => assert!(is_found, "{found:?}"),
+                Err(error) => {
+                    assert!(
+                        !is_found && matches!(error.kind, CallErrorKind::Deadline),
+                        "{error:?}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The clock that a client goes by.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::panic;
 use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle, Thread};
@@ -43,6 +44,8 @@ impl Clock {
     /// Its threads are the calling thread and the threads that [`Clock::run`] starts. They may wait in [`Clock::sleep`]
     /// and in calls of a client with this clock; a thread that waits for anything else, such as a reply from a socket,
     /// counts as running. No other thread may use the clock or a client that has it.
+    ///
+    /// The backoff of a client with this clock has no random part: the same calls take the same time in every run.
     ///
     /// Its wall clock starts at 1970-01-01 00:00 UTC.
     #[must_use]
@@ -119,6 +122,15 @@ impl Clock {
     /// The elapsed time in the type that a session takes. It is unrelated to the date.
     pub(crate) fn now(&self) -> SystemTime {
         UNIX_EPOCH.checked_add(self.elapsed()).unwrap_or(UNIX_EPOCH)
+    }
+
+    /// The random part of a call's backoff, which is the same for every call in simulated time.
+    pub(crate) fn jitter(&self) -> u64 {
+        match &self.simulated {
+            Some(_) => 0,
+            // Each `RandomState` has keys of its own, so the hash differs from call to call.
+            None => RandomState::new().hash_one(()),
+        }
     }
 
     /// Parks this thread for `time` at most. It returns at once if the thread was unparked since it was last parked. It

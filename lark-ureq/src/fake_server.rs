@@ -146,8 +146,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let theirs = shared.clone();
         let builder = std::thread::Builder::new().name("fake-lark".into());
         let thread = builder.spawn(move || {
-            serve(stream, &theirs);
-            lock(&theirs.open).streams.remove(&number);
+            let mut served =
+                Served { stream, number, connection: Connection::new(), shared: theirs };
+            served.serve();
         });
         match thread {
             Ok(thread) => open.threads.push(thread),
@@ -157,30 +158,48 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn serve(mut stream: TcpStream, shared: &Shared) {
-    let (mut connection, mut piece) = (Connection::new(), [0; 16 << 10]);
-    // Without Nagle's algorithm, which delays a reply until earlier bytes are acknowledged.
-    let _ = stream.set_nodelay(true);
-    loop {
-        let step = connection.next(&mut lock(&shared.lark), now());
-        let is_open = match step {
-            Step::Read => match stream.read(&mut piece) {
-                Ok(len) => {
-                    connection.push(piece.get(..len).unwrap_or_default());
-                    len > 0
-                }
-                Err(error) => error.kind() == io::ErrorKind::Interrupted,
-            },
-            Step::Write(bytes) => stream.write_all(&bytes).is_ok(),
-            Step::Wait(time) => shared.wait(time),
-            Step::Close => false,
-        };
-        if !is_open {
-            break;
+/// A connection that is being served. It is closed when this is dropped, also by a panic of a closure in the fake.
+struct Served {
+    stream: TcpStream,
+    number: u64,
+    connection: Connection,
+    shared: Arc<Shared>,
+}
+
+impl Served {
+    fn serve(&mut self) {
+        let Self { stream, connection, shared, .. } = self;
+        let mut piece = [0; 16 << 10];
+        // Without Nagle's algorithm, which delays a reply until earlier bytes are acknowledged.
+        let _ = stream.set_nodelay(true);
+        loop {
+            let step = connection.next(&mut lock(&shared.lark), now());
+            let is_open = match step {
+                Step::Read => match stream.read(&mut piece) {
+                    Ok(len) => {
+                        connection.push(piece.get(..len).unwrap_or_default());
+                        len > 0
+                    }
+                    Err(error) => error.kind() == io::ErrorKind::Interrupted,
+                },
+                Step::Write(bytes) => stream.write_all(&bytes).is_ok(),
+                Step::Wait(time) => shared.wait(time),
+                Step::Close => false,
+            };
+            if !is_open {
+                return;
+            }
         }
     }
-    connection.end(&mut lock(&shared.lark));
-    let _ = stream.shutdown(Shutdown::Both);
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let Self { stream, number, connection, shared } = self;
+        std::mem::take(connection).end(&mut lock(&shared.lark));
+        let _ = stream.shutdown(Shutdown::Both);
+        lock(&shared.open).streams.remove(number);
+    }
 }
 
 impl Shared {

@@ -57,7 +57,6 @@ pub mod testing {}
 mod trace;
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -234,10 +233,7 @@ impl Client {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        self.run(match self.tenant.clone() {
-            Some(tenant) => Call::for_tenant(tenant, endpoint),
-            None => Call::new(endpoint),
-        })
+        self.run(self.limits, self.own(endpoint))
     }
 
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
@@ -251,10 +247,13 @@ impl Client {
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Result<E::Output, CallError> {
-        self.run(Call::with_token(token, endpoint))
+        self.run(self.limits, Call::with_token(token, endpoint))
     }
 
     /// Finds the cell that a person named by a link and a title. See [`Place`].
+    ///
+    /// This takes up to two calls, which share one deadline, that of [`Limits::total`]; the other limits are those of
+    /// each call.
     ///
     /// ```no_run
     /// use lark_proto::place::Place;
@@ -275,10 +274,12 @@ impl Client {
     /// questions to the service.
     pub fn resolve(&self, place: &Place) -> Result<Located, CallError> {
         let mut resolve = Resolve::new(place);
+        let start = self.shared.parker.clock.elapsed();
         loop {
+            let limits = self.limits_since(start);
             match resolve.next().map_err(CallError::invalid)? {
-                Ask::Node(get) => resolve.node(self.call(&get)?),
-                Ask::Sheets(query) => resolve.sheets(self.call(&query)?),
+                Ask::Node(get) => resolve.node(self.run(limits, self.own(&get))?),
+                Ask::Sheets(query) => resolve.sheets(self.run(limits, self.own(&query))?),
                 Ask::Done(found) => return Ok(*found),
             }
         }
@@ -294,12 +295,37 @@ impl Client {
         place: &Place,
     ) -> Result<Located, CallError> {
         let mut resolve = Resolve::new(place);
+        let start = self.shared.parker.clock.elapsed();
         loop {
+            let limits = self.limits_since(start);
             match resolve.next().map_err(CallError::invalid)? {
-                Ask::Node(get) => resolve.node(self.call_as(token, &get)?),
-                Ask::Sheets(query) => resolve.sheets(self.call_as(token, &query)?),
+                Ask::Node(get) => {
+                    let call = Call::with_token(token, &get);
+                    resolve.node(self.run(limits, call)?);
+                }
+                Ask::Sheets(query) => {
+                    let call = Call::with_token(token, &query);
+                    resolve.sheets(self.run(limits, call)?);
+                }
                 Ask::Done(found) => return Ok(*found),
             }
+        }
+    }
+
+    /// The limits of a call whose deadline began at `start` of the clock.
+    fn limits_since(&self, start: Duration) -> Limits {
+        let spent = self.shared.parker.clock.elapsed().saturating_sub(start);
+        self.limits.after(spent)
+    }
+
+    /// A call with the app's tenant access token.
+    fn own<'e, E: Endpoint>(&self, endpoint: &'e E) -> Call<'e, E::Output, ureq::Error>
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        match self.tenant.clone() {
+            Some(tenant) => Call::for_tenant(tenant, endpoint),
+            None => Call::new(endpoint),
         }
     }
 
@@ -337,10 +363,9 @@ impl Client {
         shared.parker.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
     }
 
-    /// Carries out the steps of `call` until it is done.
-    fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
-        // Each `RandomState` has keys of its own, so the hash differs from call to call.
-        let call = call.with_limits(self.limits).with_jitter(RandomState::new().hash_one(()));
+    /// Carries out the steps of `call` until it is done or at the end of `limits`.
+    fn run<O>(&self, limits: Limits, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
+        let call = call.with_limits(limits).with_jitter(self.shared.parker.clock.jitter());
         let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
         loop {
             match driven.next() {

@@ -10,7 +10,7 @@ use lark_proto::session::{Call, CallId, Event, Session, Step};
 use crate::{Clock, trace};
 
 pub(crate) struct Parker {
-    clock: Clock,
+    pub(crate) clock: Clock,
     held: Mutex<Held>,
 }
 

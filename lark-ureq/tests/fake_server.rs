@@ -2,12 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::panic;
 use std::thread;
 use std::time::Duration;
 
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Route};
-use lark_proto::{App, Image, PutImage, TenantToken};
-use lark_ureq::{Client, FakeServer};
+use lark_proto::{App, Image, Limits, PutImage, TenantToken};
+use lark_ureq::{Client, FakeServer, ureq};
 
 #[expect(clippy::disallowed_methods, reason = "this test is a client of its own")]
 fn connect(server: &FakeServer) -> TcpStream {
@@ -90,4 +92,44 @@ fn requests_of_many_connections_are_answered() {
         }
     });
     assert_eq!(server.with(|lark| lark.images().count()), 160);
+}
+
+#[test]
+fn a_panic_of_a_closure_closes_its_connection_and_the_server_goes_on() {
+    let server = FakeServer::start().unwrap();
+    server.with(|lark| {
+        lark.add_open_route(Route::ImV1Images, |_| -> Result<(), _> {
+            panic::resume_unwind(Box::new("as asked for"))
+        });
+    });
+    let request = b"POST /open-apis/im/v1/images HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    let mut stream = connect(&server);
+    stream.write_all(request).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "it closes without a reply");
+    server.with(|lark| lark.add_open_route(Route::ImV1Images, |_| Ok("fine")));
+    let mut stream = connect(&server);
+    stream.write_all(request).unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+}
+
+#[test]
+fn a_call_whose_closure_panics_ends_as_over_a_broken_connection() {
+    let server = FakeServer::start().unwrap();
+    server.with(|lark| {
+        lark.fail_when(|route, number| {
+            if route == Route::ImageV4Put && number == 1 {
+                panic::resume_unwind(Box::new("as asked for"));
+            }
+            None
+        });
+    });
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+    let client = Client::new(server.site().clone(), app);
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let once = client.clone().with_limits(Limits::one_attempt());
+    let error = once.call(&put).unwrap_err();
+    assert!(matches!(error.kind, CallErrorKind::Transport(ureq::Error::Io(_))), "{error:?}");
+    client.call(&put).unwrap();
 }

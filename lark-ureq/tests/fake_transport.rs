@@ -6,8 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::place::Place;
 use lark_proto::{App, EndpointExt, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 use lark_ureq::{CallError, Client, Clock, FakeServer, FakeTransport};
+use serde_json::json;
 use ureq::SendBody;
 
 const fn secs(seconds: u64) -> Duration {
@@ -133,4 +135,72 @@ fn a_panic_of_a_look_at_the_fake_leaves_it_usable() {
     panic::catch_unwind(look).unwrap_err();
     Client::with_agent(Site::LARK, app(), fake.agent()).call(&put()).unwrap();
     assert_eq!(clone.with(|lark| lark.images().count()), 1);
+}
+
+#[test]
+fn a_panic_of_a_closure_passes_on_to_the_caller_and_leaves_the_spreadsheet_free() {
+    let fake = valid_for(&Clock::default(), secs(3600));
+    let client = Client::with_agent(Site::LARK, App::None, fake.agent());
+    fake.with(|lark| {
+        lark.add_route(Route::ValuesImage, |request| -> Result<usize, _> {
+            panic::resume_unwind(Box::new(request.body().len()))
+        });
+    });
+    let call = AssertUnwindSafe(|| client.call_as(&token(), &write()));
+    let payload = panic::catch_unwind(call).unwrap_err();
+    assert!(payload.downcast_ref::<usize>().is_some_and(|len| *len > 0));
+    fake.with(|lark| {
+        lark.add_route(Route::ValuesImage, |_| Ok(json!({"spreadsheetToken": "shtcnabc"})));
+    });
+    let once = client.with_limits(Limits::one_attempt());
+    assert_eq!(once.call_as(&token(), &write()).unwrap().spreadsheet_token, "shtcnabc");
+}
+
+#[test]
+fn in_simulated_time_a_call_takes_the_same_time_in_every_run() {
+    let run = || {
+        let clock = Clock::simulated();
+        let fake = valid_for(&clock, secs(3600));
+        let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());
+        fake.with(|lark| {
+            lark.fail_when(|_, number| (number <= 3).then_some(Break::AfterBody.into()));
+        });
+        client.call_as(&token(), &put()).unwrap();
+        clock.elapsed()
+    };
+    let runs = [run(), run(), run()];
+    // The backoff is half a second, one and two, each shortened by up to a half.
+    assert!((secs(1)..secs(4)).contains(&runs[0]), "{runs:?}");
+    assert_eq!(runs, [runs[0]; 3]);
+}
+
+#[test]
+fn the_calls_of_a_resolve_share_one_deadline() {
+    let place =
+        Place::new(&format!("https://x.feishu.cn/wiki/{}", FakeLark::WIKI_NODE), "Sheet1!H7");
+    let place = place.unwrap();
+    for (total, seconds, is_found) in [(41, 40, true), (30, 30, false), (10, 10, false)] {
+        for is_own in [true, false] {
+            let clock = Clock::simulated();
+            let fake = valid_for(&clock, secs(3600));
+            let client = Client::with_clock(Site::LARK, app(), fake.agent(), clock.clone());
+            fake.with(|lark| {
+                lark.fail_next_on(Route::WikiNode, Break::SlowReply(secs(20)));
+                lark.fail_next_on(Route::SheetsQuery, Break::SlowReply(secs(20)));
+            });
+            let client = client.with_limits(Limits::default().total(secs(total)));
+            let found =
+                if is_own { client.resolve(&place) } else { client.resolve_as(&token(), &place) };
+            assert_eq!(clock.elapsed(), secs(seconds), "{total} {is_own}");
+            match found {
+                Ok(found) => assert!(is_found, "{found:?}"),
+                Err(error) => {
+                    assert!(
+                        !is_found && matches!(error.kind, CallErrorKind::Deadline),
+                        "{error:?}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -472,6 +472,26 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_gives_a_class_to_one_code() {
+        let own = Code(1254290);
+        for (body, class, advice) in [
+            (r#"{"code":1254290}"#, Class::RateLimit, Advice::Again { after: None }),
+            (r#"{"code":1254291}"#, Class::Unknown, Advice::GiveUp),
+            (r#"{"code":99991663}"#, Class::TenantToken, Advice::RenewToken),
+        ] {
+            let error = error(200, body).with_class(own, Class::RateLimit);
+            assert_eq!(error.api().unwrap().class(), class, "{body}");
+            assert_eq!(error.advice(), advice, "{body}");
+        }
+        let error = error(200, r#"{"code":99991663}"#);
+        let error = error.with_class(Code::TENANT_TOKEN_INVALID, Class::Request);
+        assert_eq!(error.advice(), Advice::GiveUp);
+        // A reply without a code keeps the advice of its status.
+        let error = self::error(502, "<html>").with_class(own, Class::Request);
+        assert_eq!(error.advice(), Advice::Again { after: None });
+    }
+
+    #[test]
     fn an_outcome_is_unknown_where_the_service_does_not_say_that_it_refused() {
         use Outcome::{Refused, Unknown};
         for (status, body, outcome) in [

@@ -198,6 +198,49 @@ impl FakeLark {
         self.failures.push_on(route, failure.into());
     }
 
+    /// Chooses the failure of each request that takes none from the queue, in place of the closure of an earlier call.
+    ///
+    /// `choose` is called when the head of a request arrives, with its route and its number on the route, counted from
+    /// 1, which is then what [`begun`](Self::begun) returns. Here every third write to a cell is lost:
+    ///
+    /// ```
+    /// use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+    /// use lark_proto::{
+    ///     EndpointExt, Image, Site, TenantToken, WriteSheetImage,
+    /// };
+    /// # use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// let mut lark = FakeLark::new();
+    /// lark.fail_when(|route, number| {
+    ///     let is_lost = route == Route::ValuesImage && number % 3 == 0;
+    ///     is_lost.then_some(Break::BeforeBody.into())
+    /// });
+    /// # let now = UNIX_EPOCH;
+    /// # lark.add_token(TokenKind::Tenant, "t-7f1b", now + Duration::from_secs(60));
+    /// let token = TenantToken::new("t-7f1b")?;
+    /// let (sheet, cell) = (FakeLark::SPREADSHEET.parse()?, "Q7PlXT!C3".parse()?);
+    /// let write = WriteSheetImage::new(sheet, cell, Image::new("GIF89a..")?)?;
+    /// let lost = [1, 2, 3, 4, 5, 6].map(|_| {
+    ///     let request = write.request(&Site::LARK, &token);
+    ///     lark.exchange(now, request).is_err()
+    /// });
+    /// assert_eq!(lost, [false, false, true, false, false, true]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fail_when(
+        &mut self,
+        choose: impl Fn(Route, usize) -> Option<Failure> + Send + Sync + 'static,
+    ) {
+        self.failures.choose(choose);
+    }
+
+    /// Serves the endpoints below `path`, such as `/feishu`, as a gateway does, and answers any other path with 404.
+    /// The client has a [`Site::custom`](crate::Site::custom) with the same path.
+    pub fn set_base_path(&mut self, path: &str) {
+        let path = path.trim_matches('/');
+        self.base_path = if path.is_empty() { String::new() } else { format!("/{path}") };
+    }
+
     /// The image stored under `key`.
     #[must_use]
     pub fn image(&self, key: &str) -> Option<&StoredImage> {
@@ -230,7 +273,7 @@ impl FakeLark {
     }
 
     /// Every cell of `spreadsheet` that holds an image, with its range.
-    pub fn cells(&self, spreadsheet: &str) -> impl Iterator<Item = (&str, &StoredCell)> {
+    pub fn cells(&self, spreadsheet: &str) -> impl Iterator<Item = (&str, &StoredCell)> + use<'_> {
         let cells = self.spreadsheets.get(spreadsheet).map(Spreadsheet::cells);
         cells.into_iter().flatten().map(|(range, cell)| (range.as_str(), cell))
     }

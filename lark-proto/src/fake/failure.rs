@@ -1,6 +1,8 @@
-//! The queue of failures that a test asks for.
+//! The failures that a test asks for.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Fault, Route};
@@ -55,31 +57,55 @@ enum Meant {
     Route(Route),
 }
 
-/// The failures that no request has taken so far, the oldest first.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Failures(VecDeque<(Meant, Failure)>);
+/// Chooses the failure of a request from its route and its number on the route.
+type Choose = dyn Fn(Route, usize) -> Option<Failure> + Send + Sync;
+
+/// The failures that a test asks for.
+#[derive(Clone, Default)]
+pub(super) struct Failures {
+    /// The failures that no request has taken so far, the oldest first.
+    queue: VecDeque<(Meant, Failure)>,
+    choose: Option<Arc<Choose>>,
+}
 
 impl Failures {
     pub(super) fn push(&mut self, failure: Failure) {
-        self.0.push_back((Meant::Any, failure));
+        self.queue.push_back((Meant::Any, failure));
     }
 
     pub(super) fn push_for_calls(&mut self, failure: Failure) {
-        self.0.push_back((Meant::Calls, failure));
+        self.queue.push_back((Meant::Calls, failure));
     }
 
     pub(super) fn push_on(&mut self, route: Route, failure: Failure) {
-        self.0.push_back((Meant::Route(route), failure));
+        self.queue.push_back((Meant::Route(route), failure));
     }
 
-    /// Takes the oldest failure that is meant for `route`.
-    pub(super) fn take(&mut self, route: Route) -> Option<Failure> {
+    pub(super) fn choose(
+        &mut self,
+        choose: impl Fn(Route, usize) -> Option<Failure> + Send + Sync + 'static,
+    ) {
+        self.choose = Some(Arc::new(choose));
+    }
+
+    /// Takes the oldest failure that is meant for `route`. Without one, the failure is chosen from the request's
+    /// `number` on the route.
+    pub(super) fn take(&mut self, route: Route, number: usize) -> Option<Failure> {
         let is_meant = |meant: &Meant| match meant {
             Meant::Any => true,
             Meant::Calls => !route.is_auth(),
             Meant::Route(only) => *only == route,
         };
-        let at = self.0.iter().position(|(meant, _)| is_meant(meant))?;
-        self.0.remove(at).map(|(_, failure)| failure)
+        let at = self.queue.iter().position(|(meant, _)| is_meant(meant));
+        match at.and_then(|at| self.queue.remove(at)) {
+            Some((_, failure)) => Some(failure),
+            None => self.choose.as_ref().and_then(|choose| choose(route, number)),
+        }
+    }
+}
+
+impl fmt::Debug for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failures").field("queue", &self.queue).finish_non_exhaustive()
     }
 }

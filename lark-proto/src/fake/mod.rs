@@ -49,6 +49,7 @@
 //!   The document gives the codes, but not for which mistake. Neither the format nor the resolution is judged.
 //!
 //! Downloads:
+//! * A download hands out exactly the bytes that were written. The service may compress an image or convert it.
 //! * An unknown key of an image gets 234001, and so does the key of an avatar.
 //! * `extra` of a media download is a JSON object: 1061002 if not.
 //!
@@ -148,6 +149,8 @@ pub struct FakeLark {
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
     own: Vec<Own>,
+    /// Empty, or with a slash at its start and none at its end.
+    base_path: String,
     failures: Failures,
     rate_limits: RateLimits,
     refuses_base64: bool,
@@ -222,6 +225,7 @@ impl FakeLark {
             spreadsheets: BTreeMap::new(),
             wiki: Wiki::default(),
             own: Vec::new(),
+            base_path: String::new(),
             failures: Failures::default(),
             rate_limits: RateLimits::default(),
             refuses_base64: false,
@@ -273,16 +277,18 @@ impl FakeLark {
     /// Takes a request's head: its token is checked now, and a cell write occupies its spreadsheet.
     ///
     /// A cell write that begins while another occupies the spreadsheet will be answered with 90217,
-    /// because one document takes only serial calls. A write that will be answered with a queued [`Fault`]
+    /// because one document takes only serial calls. A write that will be answered with a [`Fault`] of the test's
     /// occupies it too; one whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let own = self.own.iter().rev().map(|own| own.route);
-        let target = Target::of(own, &head.method, &head.uri);
+        let target = Target::of(&self.base_path, own, &head.method, &head.uri);
         let (admitted, failure) = match &target {
             None => (Ok(()), None),
             Some(target) => {
-                *self.begun.entry(target.route).or_default() += 1;
-                (self.admit(now, target, &head.headers), self.failures.take(target.route))
+                let begun = self.begun.entry(target.route).or_default();
+                *begun += 1;
+                let failure = self.failures.take(target.route, *begun);
+                (self.admit(now, target, &head.headers), failure)
             }
         };
         let head = Head {

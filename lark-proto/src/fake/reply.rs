@@ -158,7 +158,7 @@ impl Reply {
 
 /// The log id of the reply that follows `answered` others.
 pub(super) fn log_id(answered: usize) -> String {
-    format!("20261122000000{:018X}", answered.saturating_add(1))
+    format!("20260101000000{:018X}", answered.saturating_add(1))
 }
 
 /// Sets a header, or leaves it out where no HTTP message can carry `value`.

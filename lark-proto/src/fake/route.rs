@@ -78,9 +78,15 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The endpoint with this method and path. One that a test has added, in `own`, comes before the others.
-    pub(super) fn of(own: impl Iterator<Item = Route>, method: &Method, uri: &Uri) -> Option<Self> {
-        let path = uri.path();
+    /// The endpoint with this method and path below `base`. One that a test has added, in `own`, comes before the
+    /// others.
+    pub(super) fn of(
+        base: &str,
+        own: impl Iterator<Item = Route>,
+        method: &Method,
+        uri: &Uri,
+    ) -> Option<Self> {
+        let path = uri.path().strip_prefix(base)?;
         let path = path.strip_suffix('/').unwrap_or(path);
         let routes = own.chain(Route::ALL.iter().copied());
         let mut routes =
@@ -169,7 +175,7 @@ mod tests {
     use super::*;
 
     fn find(method: &Method, uri: &Uri) -> Option<Target> {
-        Target::of(std::iter::empty(), method, uri)
+        Target::of("", std::iter::empty(), method, uri)
     }
 
     #[test]

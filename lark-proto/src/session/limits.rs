@@ -66,6 +66,13 @@ impl Limits {
         Self { total: Some(total), ..self }
     }
 
+    /// The limits of a further call that shares its deadline with calls that have taken `time`. A deadline that was
+    /// never set counts as ten minutes.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        self.total(self.time(0).saturating_sub(time))
+    }
+
     /// The longest wait that the service may ask for, 60 s by default. A call that would have to wait for longer,
     /// because the service said so to it or to another call, ends at once with the service's error. The wait for the
     /// ticket of a store app counts too: it takes up to 150 s.
@@ -122,6 +129,23 @@ mod tests {
         assert_eq!(seconds(Limits::default(), 10 << 20), 760);
         assert_eq!(seconds(Limits::default(), u64::MAX), 600 + (u64::MAX >> 16));
         assert_eq!(seconds(Limits::default().total(Duration::from_secs(5)), 10 << 20), 5);
+    }
+
+    #[test]
+    fn a_further_call_has_the_rest_of_the_deadline() {
+        let default = Limits::default().attempts(2);
+        let set = default.total(Duration::from_secs(30));
+        for (limits, spent, left) in [
+            (default, 0, 600),
+            (default, 1, 599),
+            (default, 601, 0),
+            (set, 20, 10),
+            (set, 31, 0),
+            (set.after(Duration::from_secs(20)), 5, 5),
+        ] {
+            let expected = default.total(Duration::from_secs(left));
+            assert_eq!(limits.after(Duration::from_secs(spent)), expected, "{limits:?} {spent}");
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 mod connection;
 mod controls;
 mod downloads;
+mod failures;
 mod faults;
 mod messages;
+mod own;
 mod sheets;
 mod uploads;
 mod work;
@@ -115,7 +117,7 @@ fn the_happy_path() {
     let response = fake.handle(now(), request);
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(header(&response, "content-type"), Some(JSON));
-    assert_eq!(header(&response, "x-tt-logid"), Some("20261122000000000000000000000001"));
+    assert_eq!(header(&response, "x-tt-logid"), Some("20260101000000000000000000000001"));
     let token = at(&response, "/tenant_access_token").as_str().unwrap_or_default().to_owned();
     let expected = json!({"code": 0, "expire": 7200, "msg": "ok", "tenant_access_token": token});
     assert_eq!(body(&response), expected);
