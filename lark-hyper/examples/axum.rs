@@ -1,4 +1,4 @@
-//! A web service on axum: a form takes the link of a cell and a picture, and the picture goes into that cell.
+//! A web service on axum: a form takes a link, a cell and a picture, and the picture goes into that cell.
 //!
 //! `cargo run -p lark-hyper --example axum` serves it on loopback over a fake Lark, posts pictures to it and checks the
 //! answers. With `-- --listen 127.0.0.1:8080`, `LARK_APP_ID` and `LARK_APP_SECRET` it uses the real service;
@@ -9,34 +9,31 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::error_handling::HandleErrorLayer;
+use axum::body::Bytes;
 use axum::extract::multipart::{Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::response::Html;
-use axum::{BoxError, Router, routing};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Router, routing};
 use lark_hyper::{CallError, Client, FakeServer};
-use lark_proto::error::{Advice, ApiError, CallErrorKind, Concerns, Outcome};
+use lark_proto::error::{ApiError, CallErrorKind, Class, Concerns, InvalidKind, Outcome, WaitFor};
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
-use lark_proto::{App, Image, Invalid, Limits, Site, SpreadsheetLink, WriteSheetImage};
+use lark_proto::place::Place;
+use lark_proto::{App, Image, Invalid, Limits, Site, WriteSheetImage};
 use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
-use tower::ServiceBuilder;
+use tokio::time::{Instant, timeout_at};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// A status, and the text that the person reads.
-type Failure = (StatusCode, String);
-
-/// The largest form: a picture of 20 MiB, the most that goes into a cell, and its link.
+/// The largest form: a picture of 20 MiB, the most that goes into a cell, and its place.
 const FORM_BYTES: usize = (20 << 20) + (64 << 10);
 
 const FORM: &str = r#"<!doctype html><form method="post" enctype="multipart/form-data">
-<input name="link" placeholder="link of a cell" required>
+<input name="link" placeholder="link of a spreadsheet or a wiki page" required>
+<input name="cell" placeholder="Price list!H7; or empty, for the cell of the link">
 <input name="picture" type="file" required> <button>Write</button></form>"#;
-
-const NO_CELL: &str = "the link names no cell: copy the link of a single cell";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -68,20 +65,14 @@ async fn listen(address: &str) -> Result<()> {
 #[derive(Clone)]
 struct Shared {
     client: Client,
+    /// The time for a whole request, from its head to the answer.
     within: Duration,
 }
 
-/// Each post is answered `within` this time, with the reason if the call failed. The longer time-out around it gives no
-/// reason: it ends only a post whose form does not arrive in time.
 fn router(client: Client, within: Duration) -> Router {
-    let too_slow = async |_: BoxError| StatusCode::REQUEST_TIMEOUT;
-    let time_out = ServiceBuilder::new()
-        .layer(HandleErrorLayer::new(too_slow))
-        .timeout(within + Duration::from_secs(5));
     Router::new()
         .route("/", routing::get(Html(FORM)).post(write_picture))
         .layer(DefaultBodyLimit::max(FORM_BYTES))
-        .layer(time_out)
         .with_state(Shared { client, within })
 }
 
@@ -89,30 +80,33 @@ fn router(client: Client, within: Duration) -> Router {
 async fn write_picture(
     State(Shared { client, within }): State<Shared>,
     form: Multipart,
-) -> Result<String, Failure> {
+) -> Result<Response, Failure> {
     let deadline = Instant::now() + within;
-    let unread = |error: MultipartError| (error.status(), error.body_text());
-    let invalid = |error: Invalid| (StatusCode::BAD_REQUEST, error.to_string());
-    let (link, name, picture) = read(form).await.map_err(unread)?;
-    let link = SpreadsheetLink::new(&link).map_err(invalid)?;
-    let no_cell = || (StatusCode::BAD_REQUEST, NO_CELL.to_owned());
-    let cell = link.cell().ok_or_else(no_cell)?.clone();
-    let image = Image::new(picture).map_err(invalid)?;
-    let write = WriteSheetImage::new(link.token().clone(), cell, image).map_err(invalid)?;
-    let write = write.with_lossy_name(&name);
-    // The call gets the rest of the time, since the form took some of it to arrive.
-    let left = deadline.saturating_duration_since(Instant::now());
-    let client = client.with_limits(Limits::default().total(left));
-    let written = client.call(&write).await.map_err(|error| failed(&error))?;
-    Ok(format!("The picture is in {}.", written.range.as_deref().unwrap_or("its cell")))
+    // A call gets the time that is left. A rate limit that lasts for longer is an error at once.
+    let in_time = |client: Client| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        client.with_limits(Limits::default().total(left).longest_wait(left))
+    };
+    let late = |status| move |_| Failure::new(status, "the deadline of the request passed");
+    let form = timeout_at(deadline, read(form)).await;
+    let (link, cell, name, picture) = form.map_err(late(StatusCode::REQUEST_TIMEOUT))??;
+    let place = Place::new(&link, &cell)?;
+    let image = Image::new(picture)?;
+    // `resolve` may send two requests, each with the limits of the client: the time-out is for both.
+    let found = timeout_at(deadline, in_time(client.clone()).resolve(&place)).await;
+    let found = found.map_err(late(StatusCode::GATEWAY_TIMEOUT))??;
+    let write = WriteSheetImage::new(found.spreadsheet, found.cell, image)?;
+    let written = in_time(client).call(&write.with_lossy_name(&name)).await?;
+    Ok(json_text(&json!({"range": written.range})).into_response())
 }
 
-/// The link, the picture's name and the picture. A field that is missing is empty, which is refused further on.
-async fn read(mut form: Multipart) -> Result<(String, String, axum::body::Bytes), MultipartError> {
-    let (mut link, mut name, mut picture) = Default::default();
+/// The link, the cell, the picture's name and the picture. A missing field is empty, which is refused further on.
+async fn read(mut form: Multipart) -> Result<(String, String, String, Bytes), MultipartError> {
+    let (mut link, mut cell, mut name, mut picture) = Default::default();
     while let Some(field) = form.next_field().await? {
         match field.name() {
             Some("link") => link = field.text().await?,
+            Some("cell") => cell = field.text().await?,
             Some("picture") => {
                 name = field.file_name().unwrap_or_default().to_owned();
                 picture = field.bytes().await?;
@@ -120,34 +114,87 @@ async fn read(mut form: Multipart) -> Result<(String, String, axum::body::Bytes)
             _ => {}
         }
     }
-    Ok((link, name, picture))
+    Ok((link, cell, name, picture))
 }
 
-/// The error's line, which ends with a hint if there is one, and what has become of the cell.
-fn failed(error: &CallError) -> Failure {
-    let concerns = error.concerns();
-    let advice = error.lark().map(lark_proto::Error::advice);
-    let is_permission = error.api().is_some_and(ApiError::is_permission);
-    let status = match (&error.kind, advice) {
-        (CallErrorKind::Deadline, _) => StatusCode::GATEWAY_TIMEOUT,
-        // Another write to the spreadsheet, a busy document, a rate limit.
-        (CallErrorKind::Queued(_), _) | (_, Some(Advice::Again { .. })) => {
+/// The answer to a request that failed: its status, `Retry-After` and body.
+struct Failure(StatusCode, Option<Duration>, Value);
+
+impl Failure {
+    fn new(status: StatusCode, message: &str) -> Self {
+        Self(status, None, json!({"code": null, "message": message, "log_id": null}))
+    }
+}
+
+/// The status by which a client of this service tells what to do.
+fn status(error: &CallError) -> StatusCode {
+    if error.api().is_some_and(ApiError::is_permission) {
+        return StatusCode::FORBIDDEN;
+    }
+    let is_rate = error.lark().is_some_and(|error| error.status() == StatusCode::TOO_MANY_REQUESTS);
+    match (&error.kind, error.class()) {
+        (CallErrorKind::Invalid(it), _) if it.kind() == InvalidKind::NoSuchSheet => {
+            StatusCode::NOT_FOUND
+        }
+        (CallErrorKind::Invalid(_), _) => StatusCode::BAD_REQUEST,
+        (CallErrorKind::Queued(WaitFor::Turn | WaitFor::Rate), _) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        _ if concerns == Concerns::Everything => StatusCode::BAD_GATEWAY,
-        _ if is_permission => StatusCode::FORBIDDEN,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    if concerns == Concerns::Everything {
-        // The app, its scopes or the network: the operator can mend it, and the person cannot.
-        eprintln!("axum: {error}");
+        (CallErrorKind::Deadline | CallErrorKind::Queued(_), _) => StatusCode::GATEWAY_TIMEOUT,
+        (_, Some(Class::NotFound)) => StatusCode::NOT_FOUND,
+        (_, Some(Class::Busy | Class::DocumentBusy | Class::RateLimit)) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        // Lark refuses the picture or the cell; but not if the month's quota is used up.
+        (_, Some(Class::Request | Class::Limit)) if error.concerns() != Concerns::Everything => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        (_, None | Some(Class::Unknown)) if is_rate => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_GATEWAY,
     }
-    let next = match error.outcome() {
-        Outcome::Unknown => "The cell may hold the picture all the same: look before you retry.",
-        _ if status == StatusCode::SERVICE_UNAVAILABLE => "Nothing was written: retry in a minute.",
-        _ => "Nothing was written.",
-    };
-    (status, format!("{error}\n{next}"))
+}
+
+/// The message is the error's line, which names a missing scope and the page where it is added.
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        if error.concerns() == Concerns::Everything {
+            // The app, its scopes or the network: the operator can mend it, and the person cannot.
+            eprintln!("axum: {error}");
+        }
+        let mut message = error.to_string();
+        if error.outcome() == Outcome::Unknown {
+            message += "; the cell may hold the picture all the same";
+        }
+        let (status, code) = (status(&error), error.api().map(|api| api.code));
+        let wait = error.retry_after().unwrap_or(Duration::from_secs(10));
+        let wait = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(wait);
+        Self(status, wait, json!({"code": code, "message": message, "log_id": error.log_id()}))
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(error: Invalid) -> Self {
+        CallError::invalid(error).into()
+    }
+}
+
+impl From<MultipartError> for Failure {
+    fn from(error: MultipartError) -> Self {
+        Self::new(error.status(), &error.body_text())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Self(status, wait, body) = self;
+        let seconds = wait.map(|wait| wait.as_secs_f64().ceil().max(1.0).to_string());
+        let retry_after = seconds.map(|seconds| [(header::RETRY_AFTER, seconds)]);
+        (status, retry_after, json_text(&body)).into_response()
+    }
+}
+
+fn json_text(value: &Value) -> impl IntoResponse + use<> {
+    ([(header::CONTENT_TYPE, "application/json")], value.to_string())
 }
 
 /// Posts pictures to the service over loopback and checks its answers.
@@ -160,19 +207,20 @@ async fn check() -> Result<()> {
     let url = format!("http://{}/", listener.local_addr()?);
     tokio::spawn(axum::serve(listener, router(client, within)).into_future());
 
-    // The ranges H7:H7, H8:H8 and H9:H9, as a copied link has them.
-    let links = ["SDc6SDc%3D", "SDg6SDg%3D", "SDk6SDk%3D"].map(|range| {
-        let (token, sheet) = (FakeLark::SPREADSHEET, FakeLark::SHEET);
-        format!("https://x.feishu.cn/sheets/{token}?sheet={sheet}&range={range}")
-    });
+    let sheet =
+        format!("https://x.feishu.cn/sheets/{}?sheet={}", FakeLark::SPREADSHEET, FakeLark::SHEET);
+    let wiki =
+        format!("https://x.feishu.cn/wiki/{}?sheet={}", FakeLark::WIKI_NODE, FakeLark::SHEET);
+    let selected = format!("{sheet}&range=SDc6SDc%3D"); // H7:H7, as a copied link has it
     // A byte behind a PNG's end is not shown; here it tells the pictures apart.
     let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
     let pictures = [7, 8, 9].map(|row| [sample, &[row]].concat());
-    let post_to = async |at: usize| post(&url, &links[at], &pictures[at]).await;
+    let places = [(&*selected, ""), (&*sheet, "H8"), (&*wiki, "H9")];
+    let post_to = async |at: usize| post(&url, places[at], &pictures[at]).await;
 
-    let (h7, h8, h9) = tokio::try_join!(post_to(0), post_to(1), post_to(2))?;
-    for answer in [h7, h8, h9] {
-        show("written", answer, StatusCode::OK)?;
+    let answers = tokio::try_join!(post_to(0), post_to(1), post_to(2))?;
+    for answer in <[Answer; 3]>::from(answers) {
+        show("written", &answer, StatusCode::OK, "range")?;
     }
     for (row, picture) in (7..).zip(&pictures) {
         let range = format!("{}!H{row}:H{row}", FakeLark::SHEET);
@@ -190,12 +238,17 @@ async fn check() -> Result<()> {
     }
     println!("read back  all three, byte for byte what was sent, after one token and three writes");
 
-    let wiki = "https://x.feishu.cn/wiki/wikcnabc?sheet=Q7PlXT";
-    show("link", post(&url, wiki, sample).await?, StatusCode::BAD_REQUEST)?;
-
-    let fault = Fault::Code { status: StatusCode::OK, code: 90213, msg: "NoPermission".into() };
-    fake.with(|lark| lark.fail_next_on(Route::ValuesImage, fault));
-    show("refused", post_to(0).await?, StatusCode::FORBIDDEN)?;
+    let text = post(&url, places[0], b"no picture").await?;
+    show("picture", &text, StatusCode::BAD_REQUEST, "convert the image")?;
+    let nowhere = post(&url, (&sheet, "Prices!H7"), sample).await?;
+    show("sheet", &nowhere, StatusCode::NOT_FOUND, "Prices")?;
+    let refuse = |fault: Fault| fake.with(|lark| lark.fail_next_on(Route::ValuesImage, fault));
+    refuse(Fault::code(200, 90214, "SpreadSheet not found"));
+    show("document", &post_to(0).await?, StatusCode::NOT_FOUND, "90214")?;
+    refuse(Fault::Permission(vec!["sheets:spreadsheet".into()]));
+    show("scope", &post_to(0).await?, StatusCode::FORBIDDEN, "/auth?q=sheets:spreadsheet")?;
+    refuse(Fault::code(200, 90204, "Wrong Parameter"));
+    show("refused", &post_to(0).await?, StatusCode::UNPROCESSABLE_ENTITY, "90204")?;
 
     // The service does not answer the first of two writes, and the second one waits for its turn.
     let slow = Break::SlowReply(Duration::from_secs(60));
@@ -203,27 +256,46 @@ async fn check() -> Result<()> {
     let begun = Instant::now();
     let (one, other) = tokio::try_join!(post_to(0), post_to(1))?;
     let took = begun.elapsed();
-    let (queued, sent) = if one.0 < other.0 { (one, other) } else { (other, one) };
-    show("slow", sent, StatusCode::GATEWAY_TIMEOUT)?;
-    show("queued", queued, StatusCode::SERVICE_UNAVAILABLE)?;
+    let (queued, sent) = if one.status < other.status { (one, other) } else { (other, one) };
+    show("slow", &sent, StatusCode::GATEWAY_TIMEOUT, "may hold the picture")?;
+    show("queued", &queued, StatusCode::SERVICE_UNAVAILABLE, "its turn")?;
     println!("in time    both after {took:.1?}, of {within:?}");
     if took > within + Duration::from_secs(1) {
         return Err("the answers came after their deadline".into());
     }
+    // A longer rate limit than the deadline allows; the second request is not sent.
+    refuse(Fault::rate_limited(7));
+    for _ in 0..2 {
+        let limited = post_to(0).await?;
+        show("limited", &limited, StatusCode::SERVICE_UNAVAILABLE, "99991400")?;
+        let wait = limited.retry_after.as_deref().map(str::parse);
+        if !matches!(wait, Some(Ok(1..=7))) {
+            return Err(format!("the wait was {wait:?}").into());
+        }
+    }
     Ok(())
 }
 
-/// Posts the form as a browser does.
-async fn post(url: &str, link: &str, picture: &[u8]) -> Result<(StatusCode, String)> {
-    let file = Part::bytes(picture.to_owned()).file_name("sample.png");
-    let form = Form::new().text("link", link.to_owned()).part("picture", file);
-    let browser = reqwest::Client::builder().no_proxy().build()?;
-    let reply = browser.post(url).multipart(form).send().await?;
-    Ok((reply.status(), reply.text().await?))
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<String>,
+    text: String,
 }
 
-/// Prints an answer, which has to have the status `expected`.
-fn show(what: &str, (status, text): (StatusCode, String), expected: StatusCode) -> Result<()> {
-    println!("{what:10} {} {}", status.as_u16(), text.replace('\n', "\n               "));
-    if status == expected { Ok(()) } else { Err(format!("the status should be {expected}").into()) }
+/// Posts the form as a browser does.
+async fn post(url: &str, (link, cell): (&str, &str), picture: &[u8]) -> Result<Answer> {
+    let file = Part::bytes(picture.to_owned()).file_name("sample.png");
+    let form = Form::new().text("link", link.to_owned()).text("cell", cell.to_owned());
+    let browser = reqwest::Client::builder().no_proxy().build()?;
+    let reply = browser.post(url).multipart(form.part("picture", file)).send().await?;
+    let wait = reply.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok());
+    let (status, retry_after) = (reply.status(), wait.map(str::to_owned));
+    Ok(Answer { status, retry_after, text: reply.text().await? })
+}
+
+/// Prints an answer, which has to have this status and this word.
+fn show(what: &str, answer: &Answer, status: StatusCode, word: &str) -> Result<()> {
+    println!("{what:10} {} {}", answer.status.as_u16(), answer.text);
+    let is_expected = answer.status == status && answer.text.contains(word);
+    if is_expected { Ok(()) } else { Err(format!("it should be {status} with `{word}`").into()) }
 }

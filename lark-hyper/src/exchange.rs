@@ -20,7 +20,8 @@ use crate::permanence::permanence;
 /// A service that a [`Client`](crate::Client) can use: any [`Service`] of requests whose reply is a [`Response`], with
 /// a body whose error converts into the service's.
 ///
-/// It is implemented for every such service. As a bound it replaces those on the service, its replies and its errors:
+/// It is implemented for every such service. As a bound it replaces those on the service, its replies and its errors;
+/// where the future of a call has to be `Send`, the bound is [`SendTransport`].
 ///
 /// ```
 /// # use lark_hyper::{CallError, Client, Transport};
@@ -47,6 +48,48 @@ where
     B::Error: Into<S::Error>,
 {
     type Body = B;
+}
+
+/// A [`Transport`] whose calls can be spawned, boxed as `Send`, or awaited in a handler of a web service: it can be
+/// cloned and shared between threads, and its futures, errors and bodies can move between them.
+///
+/// It is implemented for every such service, [`Pool`](crate::Pool) among them. As a bound it stands for all of its
+/// supertraits and their bounds:
+///
+/// ```
+/// use std::pin::Pin;
+///
+/// use lark_hyper::{CallError, Client, SendTransport};
+/// use lark_proto::{ImageKey, PutImage};
+///
+/// type Upload<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+///
+/// fn upload<S: SendTransport>(
+///     client: &Client<S>,
+///     put: PutImage,
+/// ) -> Upload<Result<ImageKey, CallError<S::Error>>> {
+///     let client = client.clone();
+///     Box::pin(async move { client.call(&put).await })
+/// }
+///
+/// # #[cfg(feature = "tokio")]
+/// /// For a service whose type the function does not name.
+/// fn spawn(client: Client<impl SendTransport>, put: PutImage) {
+///     tokio::spawn(async move {
+///         if let Err(error) = client.call(&put).await {
+///             eprintln!("{error}");
+///         }
+///     });
+/// }
+/// ```
+pub trait SendTransport:
+    Transport<Future: Send, Error: Send, Body: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> SendTransport for S where
+    S: Transport<Future: Send, Error: Send, Body: Send> + Clone + Send + Sync + 'static
+{
 }
 
 /// The outcome of a request: the whole reply, or why there is none.

@@ -105,7 +105,7 @@ mod pool;
 
 pub use client::Client;
 pub use error::{CallError, TransportError};
-pub use exchange::Transport;
+pub use exchange::{SendTransport, Transport};
 pub use frames::{BodyProgress, Frames, FreshConnection};
 pub use {hyper, lark_proto};
 

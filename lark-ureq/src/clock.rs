@@ -53,7 +53,11 @@ impl Clock {
         Self { simulated: Some(Arc::default()), ..Self::default() }
     }
 
-    /// Runs each task on a thread of its own until all have ended. Returns their results in the order of the tasks.
+    /// Runs each task on a thread of its own until all have ended. Returns their results in the order of the tasks. The
+    /// clock need not be simulated: with [`Clock::default`] the threads wait in real time.
+    ///
+    /// On a simulated clock a thread that waits for a mutex counts as running, so no time passes: a task must not sleep
+    /// or call while it holds a lock that another task waits for.
     ///
     /// # Panics
     /// If a task panics, with the payload of its panic and after all tasks have ended. If the system cannot start a

@@ -14,6 +14,58 @@ use crate::error::{Invalid, InvalidKind};
 /// A form: text fields and files, in the order in which they are added.
 ///
 /// Files are shared and not copied; the values of fields, which are short, are.
+///
+/// An endpoint of one's own that uploads a file:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Method;
+/// use lark_proto::Error;
+/// use lark_proto::body::Multipart;
+/// use lark_proto::endpoints::{Endpoint, EndpointExt, Payload, Reply};
+/// use lark_proto::token::TenantOnly;
+///
+/// struct UploadPdf {
+///     name: String,
+///     content: Bytes,
+/// }
+///
+/// #[derive(serde::Deserialize)]
+/// struct Uploaded {
+///     file_key: String,
+/// }
+///
+/// impl Endpoint for UploadPdf {
+///     type Auth = TenantOnly;
+///     type Output = String;
+///
+///     fn method(&self) -> Method {
+///         Method::POST
+///     }
+///     fn route(&self) -> &str {
+///         "/open-apis/im/v1/files"
+///     }
+///     fn payload(&self) -> Option<Payload> {
+///         let (name, content) = (&self.name, self.content.clone());
+///         let form = Multipart::new()
+///             .text("file_type", "pdf")
+///             .text("file_name", name)
+///             .file("file", name, "application/pdf", content);
+///         Some(form.payload())
+///     }
+///     fn read(reply: &Reply) -> Result<String, Error> {
+///         Ok(reply.data::<Uploaded>()?.file_key)
+///     }
+/// }
+///
+/// let pdf = UploadPdf { name: "a.pdf".into(), content: "%PDF-1.7".into() };
+/// let token = lark_proto::TenantToken::new("t-7f1b")?;
+/// let request = pdf.request(&lark_proto::Site::LARK, &token);
+/// let file = "name=\"file\"; filename=\"a.pdf\"\r\n\
+///             Content-Type: application/pdf\r\n\r\n%PDF-1.7\r\n";
+/// assert!(String::from_utf8_lossy(request.body()).contains(file));
+/// # Ok::<(), lark_proto::Invalid>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Multipart {
     parts: Vec<Part>,

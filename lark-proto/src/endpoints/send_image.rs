@@ -69,7 +69,11 @@ pub struct SendImage {
 }
 
 impl SendImage {
-    /// The image to `receiver`. The [`uuid`](MessageUuid) is that of this one message.
+    /// The image to `receiver`. The [`uuid`](MessageUuid) is that of this one message: within an hour the service sends
+    /// at most one message for it, and after the hour a repeat sends another one.
+    ///
+    /// A program that repeats a call of unknown outcome has to use the same uuid. The answer to such a repeat is
+    /// expected to be the first message, even if the receiver or the image differs; the vendor's page does not say so.
     #[must_use]
     pub fn new(receiver: Receiver, image: ImageKey, uuid: MessageUuid) -> Self {
         Self { receiver, message: ImageMessage { image, uuid } }

@@ -18,8 +18,9 @@ use crate::values::AppId;
 pub enum Error {
     /// The service answered with a code other than 0.
     Api(Box<ApiError>),
-    /// The reply is not what the endpoint documents: HTML from the edge, truncated JSON, a missing
-    /// field. Whether the request took effect is not known.
+    /// The reply is not what the endpoint documents: HTML from the edge, truncated JSON, a missing field. A status 4xx
+    /// other than 408, such as of an HTML page with 400 or a plain 404, is a refusal; with any other status it is not
+    /// known whether the request took effect.
     Unreadable(Box<Unreadable>),
 }
 
@@ -37,7 +38,8 @@ pub enum Outcome {
 
 impl Error {
     /// Whether the request may have been carried out although it failed. This is unknown after an internal failure of
-    /// the service, and after a reply that cannot be read.
+    /// the service ([`Class::Busy`]) and, with a code of [`Class::Unknown`], after HTTP 408 and 5xx. After a reply that
+    /// cannot be read it is unknown with 408 and every status other than 4xx. All other failures are refusals.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let unknown = match self {
@@ -83,7 +85,8 @@ impl Error {
     ///
     /// let reply = r#"{"code":1254290,"msg":"TooManyRequest"}"#;
     /// let reply = Reply::new(http::Response::new(reply.into()));
-    /// assert!(read(&reply).is_err_and(|error| error.api().unwrap().is_rate_limit()));
+    /// let error = read(&reply).err().unwrap();
+    /// assert!(error.api().unwrap().is_rate_limit());
     /// ```
     #[must_use]
     pub fn with_class(mut self, code: Code, class: Class) -> Self {
@@ -193,7 +196,8 @@ pub struct ApiError {
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
     /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
-    /// latter counts from the reply's `Date`.
+    /// latter counts from the reply's `Date`. In the error of a call that ends because of the rate refusal of another
+    /// call, it is the time that is left.
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself where it is a string.
     pub detail: Option<String>,
@@ -384,7 +388,8 @@ pub struct Unreadable {
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
     /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
-    /// latter counts from the reply's `Date`.
+    /// latter counts from the reply's `Date`. In the error of a call that ends because of the rate refusal of another
+    /// call, it is the time that is left.
     pub retry_after: Option<Duration>,
     hint: Option<String>,
     /// The status is about the file that was asked for.

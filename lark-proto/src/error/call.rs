@@ -45,7 +45,10 @@ pub enum CallErrorKind<T> {
     /// The deadline passed while the call's own request or the token request that it sent was in flight, or before the
     /// call had time to send either. [`CallError::outcome`] tells whether its own request may have been carried out.
     Deadline,
-    /// The deadline passed while the call waited for something other than a reply.
+    /// The deadline passed while the call stood in a queue: for its [turn](WaitFor::Turn), for a
+    /// [token](WaitFor::Token) or for the [rate limit](WaitFor::Rate) of its route. A call of which an earlier send has
+    /// failed ends with that failure instead, so the reason is never [`WaitFor::Backoff`]; it is never
+    /// [`WaitFor::Reply`] either, for which there is [`Deadline`](Self::Deadline).
     Queued(WaitFor),
     /// The transport failed.
     Transport(T),
@@ -60,7 +63,7 @@ pub enum CallErrorKind<T> {
     Lark(Error),
 }
 
-/// The reason why a call waits.
+/// The reason why a call waits, for [`CallErrorKind::Queued`] and for the events of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitFor {

@@ -28,7 +28,9 @@ pub enum Class {
     AppToken,
     /// The user token is invalid, or the request has no token; only the caller can supply another one.
     CallerToken,
-    /// The app's id, secret or ticket is wrong, or the app is not available in the tenant.
+    /// The app's id, secret or ticket is wrong, the app is not available in the tenant, or its bot is turned off
+    /// ([`NO_BOT`](Code::NO_BOT), [`MESSAGE_NO_BOT`](Code::MESSAGE_NO_BOT), [`IM_NO_BOT`](Code::IM_NO_BOT),
+    /// [`BOT_OFF`](Code::BOT_OFF)).
     App,
     /// A scope or a role in the document is missing, or the caller's address is not allowed.
     Permission,

@@ -59,6 +59,15 @@ impl Limits {
 
     /// The deadline of the call, counted from its first step. By default ten minutes, and a second more for each 64 KiB
     /// of the body; a value that is set here is not extended.
+    ///
+    /// A call ends before its deadline, with its last failure, if the wait before its next send would be over too late:
+    /// it has to end before the deadline, with as much time left as the last send took until its answer. A refusal that
+    /// names a wait beyond the deadline therefore ends the call at once.
+    ///
+    /// If `total` is less than [`longest_wait`](Self::longest_wait), a call that finds its route closed by the refusal of
+    /// another call waits until its deadline and ends with [`Queued`](crate::error::CallErrorKind::Queued), even if the
+    /// route opens later than that. With both set to the same time it ends at once, with that refusal, if the route
+    /// stays closed for longer.
     #[must_use]
     #[doc(alias = "timeout")]
     #[doc(alias = "deadline")]
@@ -74,10 +83,15 @@ impl Limits {
     }
 
     /// The longest wait that the service may ask for, 60 s by default. A call that would have to wait for longer,
-    /// because the service said so to it or to another call, ends at once with the service's error. The wait for the
-    /// ticket of a store app counts too: it takes up to 150 s.
+    /// because the service said so to it or to another call, ends at once with the service's error, whose
+    /// [`retry_after`](crate::CallError::retry_after) is the wait, or what is left of it. The wait for the ticket of a
+    /// store app counts too: it takes up to 150 s.
     ///
-    /// Time spent in queues (a spreadsheet's lane, a quota, a gate that lets calls pass one by one) counts against
+    /// The gateway's rate refusal (code 99991400 or HTTP 429) closes the route for all calls of the client, for the named
+    /// wait but for two minutes at most. When it opens again, it lets the calls pass one by one, at first with at most
+    /// 200 ms between them and faster with time; after a minute without a refusal they pass freely.
+    ///
+    /// Time spent in queues (a spreadsheet's lane, a quota, a route that lets calls pass one by one) counts against
     /// [`total`](Self::total) alone.
     #[must_use]
     pub const fn longest_wait(self, longest_wait: Duration) -> Self {
