@@ -245,3 +245,30 @@ fn a_token_of_the_callers_is_never_renewed() {
     assert_eq!(error(&sim, 0).outcome(), Outcome::Refused);
     assert_eq!(sim.sent.len(), 1);
 }
+
+#[test]
+fn a_wait_beyond_the_deadline_ends_the_refused_call_and_by_longest_wait_the_others() {
+    let (upload, token) = (upload(), given());
+    let mut sent = 0;
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+        sent += 1;
+        after(Duration::ZERO, if sent == 1 { limited("30") } else { ok() })
+    });
+    let total = Limits::default().total(secs(20));
+    for (at, limits) in [(0, total), (1, total), (2, total.longest_wait(secs(20)))] {
+        let call = Call::with_token(&token, &upload).with_limits(limits);
+        sim.start_at(secs(at), call.boxed());
+    }
+    sim.start_at(secs(3), Call::with_token(&token, &upload).boxed());
+    sim.run();
+    // The first is refused, the second waits at the closed route, the third is told, and the last is patient.
+    for (at, took, left) in [(0, 0, Some(30)), (1, 20, None), (2, 0, Some(28))] {
+        let error = error(&sim, at);
+        let told = (sim.took(at), error.retry_after());
+        assert_eq!(told, (secs(took), left.map(secs)), "{at}");
+        let is_queued = matches!(error.kind, CallErrorKind::Queued(WaitFor::Rate));
+        assert_eq!(is_queued, left.is_none(), "{at}");
+    }
+    sim.result(3).as_ref().unwrap();
+    assert_eq!(sim.took(3), secs(27));
+}
