@@ -6,7 +6,8 @@
 //!
 //! # Store a request and send it again
 //! A request is stored without its token, and gets a fresh token when it is read back. A client gets one with
-//! `client.call_as(&NoToken, &get)`, where `get` is a [`GetTenantToken`](crate::endpoints::GetTenantToken).
+//! `client.call_as(&NoToken, &get)`, where `get` is a [`GetTenantToken`](crate::endpoints::GetTenantToken). A program
+//! without a client sends that request itself: see [below](#fetch-a-token-without-a-client).
 //!
 //! ```
 //! use http::header::AUTHORIZATION;
@@ -33,6 +34,29 @@
 //!
 //! The body is stored as it is. The bodies of the endpoints that hand out tokens hold the app's secret, so do not store
 //! these requests.
+//!
+//! # Fetch a token without a client
+//! ```
+//! # use std::time::UNIX_EPOCH;
+//! # use lark_proto::fake::{FakeLark, http1};
+//! use lark_proto::endpoints::GetTenantToken;
+//! use lark_proto::token::NoToken;
+//! use lark_proto::values::{AppId, AppSecret};
+//! use lark_proto::wire::{self, Secrets};
+//! use lark_proto::{EndpointExt, Site};
+//! # let mut lark = FakeLark::new();
+//! # let mut send = |bytes: bytes::Bytes| -> Result<_, Box<dyn std::error::Error>> {
+//! #     Ok(lark.handle(UNIX_EPOCH, http1::request(&bytes)?))
+//! # };
+//! # let (id, secret) = (AppId::new(FakeLark::APP_ID)?, AppSecret::new(FakeLark::APP_SECRET)?);
+//!
+//! let get = GetTenantToken::new(id, secret);
+//! let request = get.request(&Site::LARK, &NoToken);
+//! let reply = send(wire::http1(request, Secrets::Shown))?; // by a socket
+//! let token = GetTenantToken::decode(reply)?.token;
+//! # assert!(token.expose_secret().starts_with("t-"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod curl;
 mod parse;
