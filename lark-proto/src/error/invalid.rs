@@ -133,7 +133,7 @@ kinds! {
     BadUserAgent: "`{}` is not a user agent: visible ASCII characters and spaces";
     BadRoots: "the certificates to be trusted cannot be read: {}";
     EmptyProxyVariable: "the environment's variable `{}` is empty: unset it, or let it name a proxy";
-    ForeignSite: "`{}` is not a host of Lark or Feishu: a site of another host is made with `Site::custom`";
+    ForeignSite: "`{}` is not a host of Lark or Feishu: only a custom site has another host";
     BadPath: "the request has no valid path: {}";
     BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
     BoundaryInPart: "the boundary `{}` occurs in a part of the form";
