@@ -6,8 +6,11 @@ use std::panic;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lark_hyper::FakeServer;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use lark_hyper::{Client, Connection, FakeServer, Pool};
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::{App, Image, Limits, PutImage};
 
 /// A server with the token `t-1`, whose next cell write breaks.
 fn server(how: Break) -> FakeServer {
@@ -211,4 +214,30 @@ fn a_panic_of_a_closure_closes_its_connection_and_the_server_goes_on() {
     server.with(|lark| lark.add_open_route(Route::ValuesImage, |_| Ok("fine")));
     let reply = exchange(&mut connect(&server), "{}");
     assert!(reply.contains("\"data\":\"fine\""), "{reply}");
+}
+
+#[tokio::test]
+async fn over_http2_a_panic_of_a_closure_ends_its_call_and_the_server_goes_on() {
+    let server = FakeServer::start().unwrap();
+    server.with(|lark| {
+        lark.fail_when(|route, number| {
+            if route == Route::ImageV4Put && number == 1 {
+                panic::resume_unwind(Box::new("as asked for"));
+            }
+            None
+        });
+    });
+    let address = server.address();
+    let pool = Pool::with_connector(move |_| async move {
+        let stream = tokio::net::TcpStream::connect(address).await?;
+        std::io::Result::Ok(Connection::new(TokioIo::new(stream)).http2(true))
+    });
+    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+    let client = Client::with_service(server.site().clone(), app, pool, TokioTimer::new());
+    let limits = Limits::one_attempt().total(Duration::from_secs(10));
+    let put = PutImage::message(Image::new("GIF89a..").unwrap()).unwrap();
+    let client = client.with_limits(limits);
+    let error = client.call(&put).await.unwrap_err();
+    assert!(matches!(error.kind, CallErrorKind::Transport(_)), "{error:?}");
+    client.call(&put).await.unwrap();
 }

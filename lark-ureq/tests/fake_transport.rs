@@ -204,3 +204,16 @@ fn the_calls_of_a_resolve_share_one_deadline() {
         }
     }
 }
+
+#[test]
+fn a_site_with_a_base_path_reaches_the_fake_below_that_path() {
+    let site = Site::custom("https://gw.corp.example/feishu").unwrap();
+    let clock = Clock::simulated();
+    let fake = FakeTransport::new(clock.clone());
+    let client = Client::with_clock(site, app(), fake.agent(), clock);
+    let refused = client.call(&put()).unwrap_err();
+    assert_eq!(refused.lark().unwrap().status(), 404);
+    fake.with(|lark| lark.set_base_path("/feishu"));
+    client.call(&put()).unwrap();
+    assert_eq!(fake.with(|lark| lark.count(Route::ImageV4Put)), 1);
+}
