@@ -338,7 +338,7 @@ impl Client {
     }
 
     /// Carries out the steps of `call` until it is done.
-    fn run<O>(&self, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
+    fn run<O>(&self, call: Call<O, ureq::Error>) -> Result<O, CallError> {
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let call = call.with_limits(self.limits).with_jitter(RandomState::new().hash_one(()));
         let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
@@ -478,12 +478,12 @@ impl Exchange<'_> {
 }
 
 /// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
-struct CallGuard<'a, 'e, O> {
-    call: Call<'e, O, ureq::Error>,
+struct CallGuard<'a, O> {
+    call: Call<O, ureq::Error>,
     parker: &'a Parker,
 }
 
-impl<O> CallGuard<'_, '_, O> {
+impl<O> CallGuard<'_, O> {
     /// Takes the next step. If that is a wait, returns when it is over.
     fn next(&mut self) -> Step<O, ureq::Error> {
         let Self { call, parker } = self;
@@ -510,7 +510,7 @@ impl<O> CallGuard<'_, '_, O> {
     }
 }
 
-impl<O> Drop for CallGuard<'_, '_, O> {
+impl<O> Drop for CallGuard<'_, O> {
     fn drop(&mut self) {
         self.parker.cancel(&mut self.call);
     }
