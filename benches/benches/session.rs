@@ -29,7 +29,7 @@ const REPLY: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-type Running<'e, O> = Call<'e, O, io::Error>;
+type Running<O> = Call<O, io::Error>;
 
 fn reply(json: &'static str) -> Response<Bytes> {
     Response::new(Bytes::from_static(json.as_bytes()))
@@ -64,18 +64,18 @@ fn writes(spreadsheets: usize) -> Vec<WriteSheetImage> {
 }
 
 /// Takes a step that sends.
-fn send<O>(session: &mut Session, call: &mut Running<'_, O>) {
+fn send<O>(session: &mut Session, call: &mut Running<O>) {
     let step = call.next(session, SystemTime::UNIX_EPOCH);
     assert!(matches!(step, Step::Send(_)), "a request goes out");
 }
 
-fn receive<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
+fn receive<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) {
     let parsed = call.read(reply(json));
     call.received(session, SystemTime::UNIX_EPOCH, parsed);
 }
 
 /// Takes the last steps.
-fn finish<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
+fn finish<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) {
     receive(session, call, json);
     let step = call.next(session, SystemTime::UNIX_EPOCH);
     assert!(matches!(step, Step::Done(Ok(_))), "the call succeeds");
@@ -95,7 +95,7 @@ fn single<E: Endpoint>(
     for alive in ALIVE {
         let mut session = warm();
         let others = others.iter().take(alive - 1);
-        let mut others: Vec<Running<'_, _>> = others.map(|other| Call::new(*other)).collect();
+        let mut others: Vec<Running<_>> = others.map(|other| Call::new(*other)).collect();
         others.iter_mut().for_each(|call| send(&mut session, call));
         group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
             b.iter(|| {
@@ -117,10 +117,10 @@ fn single_calls(c: &mut Criterion) {
 
 /// A single-threaded adapter on a virtual clock: every request is answered after [`REPLY`], in the order of the
 /// requests.
-struct Adapter<'e, O> {
+struct Adapter<O> {
     session: Session,
     now: Duration,
-    calls: Vec<Running<'e, O>>,
+    calls: Vec<Running<O>>,
     by_id: HashMap<CallId, usize>,
     ready: VecDeque<usize>,
     waits: BinaryHeap<Reverse<(Duration, usize)>>,
@@ -132,7 +132,7 @@ struct Adapter<'e, O> {
     refuses: Option<usize>,
 }
 
-impl<'e, O> Adapter<'e, O> {
+impl<O> Adapter<O> {
     fn new(session: Session, json: &'static str) -> Self {
         Self {
             session,
@@ -149,7 +149,7 @@ impl<'e, O> Adapter<'e, O> {
     }
 
     /// Adds a call that takes its first step at `at`.
-    fn start<E: Endpoint<Output = O>>(&mut self, at: Duration, endpoint: &'e E)
+    fn start<E: Endpoint<Output = O>>(&mut self, at: Duration, endpoint: &E)
     where
         TenantToken: Authorizes<E::Auth>,
     {

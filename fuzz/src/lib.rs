@@ -91,7 +91,7 @@ fn quoted(mut response: Response<Bytes>) {
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let token = TenantToken::new(TOKEN).unwrap();
     let mut session = Session::new(Site::LARK, App::None);
-    let mut call: Call<'_, _, std::fmt::Error> = Call::with_token(&token, &put);
+    let mut call: Call<_, std::fmt::Error> = Call::with_token(&token, &put);
     let Step::Send(_) = call.next(&mut session, UNIX_EPOCH) else { panic!("nothing is sent") };
     let parsed = call.read(response);
     // A key may hold anything, and is the caller's.

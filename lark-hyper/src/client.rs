@@ -307,7 +307,7 @@ impl<S: Transport> Client<S> {
     }
 
     /// A call with the app's tenant access token.
-    fn own<'e, E: Endpoint>(&self, endpoint: &'e E) -> Call<'e, E::Output, S::Error>
+    fn own<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, S::Error>
     where
         TenantToken: Authorizes<E::Auth>,
     {
@@ -321,7 +321,7 @@ impl<S: Transport> Client<S> {
     async fn run<O>(
         &self,
         limits: Limits,
-        call: Call<'_, O, S::Error>,
+        call: Call<O, S::Error>,
     ) -> Result<O, CallError<S::Error>> {
         let Shared { parker, kept } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
@@ -359,14 +359,14 @@ impl<S: Transport> Client<S> {
 }
 
 /// A call in progress. It leaves every queue when it is dropped, with its future or by a panic of the service.
-struct CallGuard<'a, 'e, O, S: Transport> {
-    call: Call<'e, O, S::Error>,
+struct CallGuard<'a, O, S: Transport> {
+    call: Call<O, S::Error>,
     shared: &'a Shared<S>,
     /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
     in_hand: Option<TokenRequestId>,
 }
 
-impl<O, S: Transport> CallGuard<'_, '_, O, S> {
+impl<O, S: Transport> CallGuard<'_, O, S> {
     fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
         let step = self.shared.parker.next(&mut self.call, context.waker());
         if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
@@ -450,7 +450,7 @@ impl<O, S: Transport> CallGuard<'_, '_, O, S> {
     }
 }
 
-impl<O, S: Transport> Drop for CallGuard<'_, '_, O, S> {
+impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
     fn drop(&mut self) {
         let Shared { parker, kept } = self.shared;
         let lost = self.in_hand;

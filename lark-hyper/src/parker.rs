@@ -36,7 +36,7 @@ impl Parker {
     }
 
     /// Takes the next step of `call`, which is parked with `waker` if it has to wait.
-    pub(crate) fn next<O, T>(&self, call: &mut Call<'_, O, T>, waker: &Waker) -> Step<O, T> {
+    pub(crate) fn next<O, T>(&self, call: &mut Call<O, T>, waker: &Waker) -> Step<O, T> {
         let waker = waker.clone();
         let (step, _unlocked) = self.with(|State { session, parked }, now| {
             let stale = call.id().and_then(|id| parked.remove(&id));
@@ -68,8 +68,8 @@ impl Parker {
     /// Reports the outcome of a request, or the end of the call, to the session. The call is no longer parked.
     pub(crate) fn report<O, T>(
         &self,
-        call: &mut Call<'_, O, T>,
-        work: impl FnOnce(&mut Call<'_, O, T>, &mut Session, SystemTime),
+        call: &mut Call<O, T>,
+        work: impl FnOnce(&mut Call<O, T>, &mut Session, SystemTime),
     ) {
         let _stale = self.with(|State { session, parked }, now| {
             let stale = call.id().and_then(|id| parked.remove(&id));

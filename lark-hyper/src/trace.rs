@@ -3,7 +3,7 @@
 use lark_proto::session::{Call, Event};
 
 /// The call, keeping its events if they are emitted at all.
-pub(crate) fn keep<'e, O, T>(call: Call<'e, O, T>) -> Call<'e, O, T> {
+pub(crate) fn keep<O, T>(call: Call<O, T>) -> Call<O, T> {
     if cfg!(feature = "tracing") { call.keep_events() } else { call }
 }
 

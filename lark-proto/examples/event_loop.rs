@@ -119,9 +119,9 @@ impl From<SheetImageWritten> for Written {
 }
 
 /// A call, and what it does at present.
-struct Task<'e> {
+struct Task {
     name: &'static str,
-    call: Box<dyn Drive<Written, io::Error> + 'e>,
+    call: Box<dyn Drive<Written, io::Error>>,
     state: State,
     events: Vec<Event>,
 }
@@ -134,8 +134,8 @@ enum State {
     Over,
 }
 
-impl<'e> Task<'e> {
-    fn new(name: &'static str, call: Box<dyn Drive<Written, io::Error> + 'e>) -> Self {
+impl Task {
+    fn new(name: &'static str, call: Box<dyn Drive<Written, io::Error>>) -> Self {
         Self { name, call, state: State::Waiting(now()), events: Vec::new() }
     }
 

@@ -604,7 +604,7 @@ fn a_link_of_a_violation_is_the_grant_link_if_it_is_whole() {
 fn call_error(token: Option<&TenantToken>, replies: &[&Response<Bytes>]) -> CallError<io::Error> {
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let mut session = Session::new(Site::FEISHU, App::custom("cli_x", "hidden-1234").unwrap());
-    let mut call: Call<'_, _, io::Error> = match token {
+    let mut call: Call<_, io::Error> = match token {
         Some(token) => Call::with_token(token, &put),
         None => Call::new(&put),
     };
@@ -682,7 +682,7 @@ fn a_used_up_quota_is_not_tried_again() {
     let token = TenantToken::new("t-1").unwrap();
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let mut session = Session::new(Site::FEISHU, App::None);
-    let mut call: Call<'_, _, io::Error> = Call::with_token(&token, &put);
+    let mut call: Call<_, io::Error> = Call::with_token(&token, &put);
     let Step::Send(_) = call.next(&mut session, UNIX_EPOCH) else { panic!("nothing is sent") };
     let parsed = call.read(quota);
     call.received(&mut session, UNIX_EPOCH, parsed);
@@ -695,7 +695,7 @@ fn a_user_that_does_not_exist_is_looked_for_again_where_the_request_is_safe() {
         let find = Raw::<()>::new(method, "/x");
         let token = TenantToken::new("t-1").unwrap();
         let mut session = Session::new(Site::FEISHU, App::None);
-        let mut call: Call<'_, _, io::Error> = Call::with_token(&token, &find);
+        let mut call: Call<_, io::Error> = Call::with_token(&token, &find);
         let mut now = UNIX_EPOCH;
         loop {
             match call.next(&mut session, now) {

@@ -55,7 +55,7 @@ fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<io::Erro
             (app, Call::for_tenant(TenantKey::new("tenant").unwrap(), &put))
         }
     };
-    let mut call: Call<'_, _, io::Error> = call.with_limits(Limits::one_attempt());
+    let mut call: Call<_, io::Error> = call.with_limits(Limits::one_attempt());
     let mut session = Session::new(Site::LARK, app);
     let mut granted = None;
     match kind {

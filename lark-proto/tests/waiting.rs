@@ -16,7 +16,7 @@ static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
-type Running<'e, O> = Call<'e, O, io::Error>;
+type Running<O> = Call<O, io::Error>;
 
 fn session() -> Session {
     let mut session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
@@ -25,7 +25,7 @@ fn session() -> Session {
 }
 
 /// Takes a step that sends, and hears of `json`.
-fn exchange<O>(session: &mut Session, call: &mut Running<'_, O>, json: &'static str) {
+fn exchange<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) {
     assert!(matches!(call.next(session, NOW), Step::Send(_)));
     let mut reply = Response::new(Bytes::from_static(json.as_bytes()));
     reply.headers_mut().insert("x-ogw-ratelimit-reset", 1.into());
@@ -52,7 +52,7 @@ fn held<'e, E: Endpoint + 'e>(
 where
     TenantToken: Authorizes<E::Auth>,
 {
-    let mut calls: Vec<Running<'e, E::Output>> = Vec::with_capacity(count);
+    let mut calls: Vec<Running<E::Output>> = Vec::with_capacity(count);
     let before = HEAP.allocated();
     calls.extend((0..count).map(|at| Call::new(endpoint(at))));
     let made = HEAP.allocated();
@@ -62,7 +62,7 @@ where
     }
     let waiting = HEAP.allocated();
     let (own, held) = ((made - before) / count, (waiting - made) / count);
-    let size = size_of::<Running<'e, E::Output>>();
+    let size = size_of::<Running<E::Output>>();
     println!(
         "{count} calls {name}: {size} bytes each, {own} of its request, {held} of the session"
     );

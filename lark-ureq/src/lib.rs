@@ -319,7 +319,7 @@ impl Client {
     }
 
     /// A call with the app's tenant access token.
-    fn own<'e, E: Endpoint>(&self, endpoint: &'e E) -> Call<'e, E::Output, ureq::Error>
+    fn own<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, ureq::Error>
     where
         TenantToken: Authorizes<E::Auth>,
     {
@@ -364,7 +364,7 @@ impl Client {
     }
 
     /// Carries out the steps of `call` until it is done or at the end of `limits`.
-    fn run<O>(&self, limits: Limits, call: Call<'_, O, ureq::Error>) -> Result<O, CallError> {
+    fn run<O>(&self, limits: Limits, call: Call<O, ureq::Error>) -> Result<O, CallError> {
         let call = call.with_limits(limits).with_jitter(self.shared.parker.clock.jitter());
         let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
         loop {
@@ -503,12 +503,12 @@ impl Exchange<'_> {
 }
 
 /// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
-struct CallGuard<'a, 'e, O> {
-    call: Call<'e, O, ureq::Error>,
+struct CallGuard<'a, O> {
+    call: Call<O, ureq::Error>,
     parker: &'a Parker,
 }
 
-impl<O> CallGuard<'_, '_, O> {
+impl<O> CallGuard<'_, O> {
     /// Takes the next step. If that is a wait, returns when it is over.
     fn next(&mut self) -> Step<O, ureq::Error> {
         let Self { call, parker } = self;
@@ -535,7 +535,7 @@ impl<O> CallGuard<'_, '_, O> {
     }
 }
 
-impl<O> Drop for CallGuard<'_, '_, O> {
+impl<O> Drop for CallGuard<'_, O> {
     fn drop(&mut self) {
         self.parker.cancel(&mut self.call);
     }

@@ -53,7 +53,7 @@ impl Parker {
     }
 
     /// The next step of `call`, which this thread drives. After a wait the call has to be [parked](Parker::park).
-    pub(crate) fn step<O, T>(&self, call: &mut Call<'_, O, T>) -> Step<O, T> {
+    pub(crate) fn step<O, T>(&self, call: &mut Call<O, T>) -> Step<O, T> {
         let mut held = self.lock();
         held.forget(call.id());
         let step = call.next(&mut held.session, self.clock.now());
@@ -83,7 +83,7 @@ impl Parker {
     }
 
     /// Cancels `call` and the token request that it drives, if they are not over.
-    pub(crate) fn cancel<O, T>(&self, call: &mut Call<'_, O, T>) {
+    pub(crate) fn cancel<O, T>(&self, call: &mut Call<O, T>) {
         if call.id().is_none() && call.token_request().is_none() {
             return;
         }
@@ -116,14 +116,14 @@ mod tests {
 
     use super::*;
 
-    type Upload<'e> = Call<'e, lark_proto::ImageKey, io::Error>;
+    type Upload = Call<lark_proto::ImageKey, io::Error>;
 
     fn put() -> PutImage {
         PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
     }
 
     /// Three calls: the first has sent a token request, and the others wait for it.
-    fn waiting(put: &PutImage) -> (Parker, Clock, [Upload<'_>; 3]) {
+    fn waiting(put: &PutImage) -> (Parker, Clock, [Upload; 3]) {
         let clock = Clock::simulated();
         let session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
         let parker = Parker::new(session, clock.clone());

@@ -76,16 +76,16 @@ enum Kind<O> {
 /// # run(&mut session, &put, send, || now)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Call<'e, O, T> {
-    untyped: Untyped<'e, T>,
+pub struct Call<O, T> {
+    untyped: Untyped<T>,
     read: fn(&Reply) -> Result<O, Error>,
     output: Option<O>,
 }
 
-impl<'e, O, T> Call<'e, O, T> {
+impl<O, T> Call<O, T> {
     /// A call with the session's own token, for a custom app. The payload is built here, before the session is held.
     #[must_use]
-    pub fn new<E: Endpoint<Output = O>>(endpoint: &'e E) -> Self
+    pub fn new<E: Endpoint<Output = O>>(endpoint: &E) -> Self
     where
         TenantToken: Authorizes<E::Auth>,
     {
@@ -94,7 +94,7 @@ impl<'e, O, T> Call<'e, O, T> {
 
     /// A call with the session's token for `tenant`, for a store app.
     #[must_use]
-    pub fn for_tenant<E: Endpoint<Output = O>>(tenant: TenantKey, endpoint: &'e E) -> Self
+    pub fn for_tenant<E: Endpoint<Output = O>>(tenant: TenantKey, endpoint: &E) -> Self
     where
         TenantToken: Authorizes<E::Auth>,
     {
@@ -105,12 +105,12 @@ impl<'e, O, T> Call<'e, O, T> {
     #[must_use]
     pub fn with_token<E: Endpoint<Output = O>>(
         token: &impl Authorizes<E::Auth>,
-        endpoint: &'e E,
+        endpoint: &E,
     ) -> Self {
         Self::with(endpoint, Credential::Given(token.authorization()))
     }
 
-    fn with<E: Endpoint<Output = O>>(endpoint: &'e E, credential: Credential) -> Self {
+    fn with<E: Endpoint<Output = O>>(endpoint: &E, credential: Credential) -> Self {
         Self {
             untyped: Untyped::new(Flight::new(endpoint, credential)),
             read: E::read,
@@ -228,7 +228,7 @@ impl<'e, O, T> Call<'e, O, T> {
     }
 }
 
-impl<O, T> fmt::Debug for Call<'_, O, T> {
+impl<O, T> fmt::Debug for Call<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("route", &self.untyped.flight.route())

@@ -22,10 +22,10 @@ use super::{Broken, CallId, Event, Session, Step, TokenRequestId};
 /// # impl From<ImageKey> for Written { fn from(key: ImageKey) -> Self { Self::Image(key) } }
 /// # impl From<SheetImageWritten> for Written { fn from(cell: SheetImageWritten) -> Self { Self::Cell(cell) } }
 ///
-/// fn queue<'e>(
-///     put: &'e PutImage,
-///     write: &'e WriteSheetImage,
-/// ) -> Vec<Box<dyn Drive<Written, std::io::Error> + 'e>> {
+/// fn queue(
+///     put: &PutImage,
+///     write: &WriteSheetImage,
+/// ) -> Vec<Box<dyn Drive<Written, std::io::Error>>> {
 ///     vec![Call::new(put).boxed(), Call::new(write).boxed()]
 /// }
 /// ```
@@ -51,15 +51,15 @@ pub trait Drive<O, T> {
 }
 
 /// A call and the reply that it has parsed.
-struct Driven<'e, O, T> {
-    call: Call<'e, O, T>,
+struct Driven<O, T> {
+    call: Call<O, T>,
     parsed: Option<ParsedReply<O>>,
 }
 
-impl<'e, P: 'e, T: 'e> Call<'e, P, T> {
+impl<P: 'static, T: 'static> Call<P, T> {
     /// The call as a trait object, with its output converted into an `O`.
     #[must_use]
-    pub fn boxed<O>(self) -> Box<dyn Drive<O, T> + 'e>
+    pub fn boxed<O>(self) -> Box<dyn Drive<O, T>>
     where
         P: Into<O>,
     {
@@ -67,7 +67,7 @@ impl<'e, P: 'e, T: 'e> Call<'e, P, T> {
     }
 }
 
-impl<P: Into<O>, O, T> Drive<O, T> for Driven<'_, P, T> {
+impl<P: Into<O>, O, T> Drive<O, T> for Driven<P, T> {
     fn id(&self) -> Option<CallId> {
         self.call.id()
     }

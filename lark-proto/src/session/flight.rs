@@ -21,10 +21,10 @@ const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 pub(super) const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One call as the session sees it.
-pub(super) struct Flight<'e> {
+pub(super) struct Flight {
     draft: Draft,
-    route: &'e str,
-    lane: Option<&'e str>,
+    route: Box<str>,
+    lane: Option<Box<str>>,
     resend: Resend,
     quota: Quota,
     reply_limit: u64,
@@ -115,12 +115,12 @@ enum Again {
     Attempt { named: Option<Duration>, at_least: Duration },
 }
 
-impl<'e> Flight<'e> {
-    pub(super) fn new<E: Endpoint>(endpoint: &'e E, credential: Credential) -> Self {
+impl Flight {
+    pub(super) fn new<E: Endpoint>(endpoint: &E, credential: Credential) -> Self {
         Self {
             draft: Draft::of(endpoint),
-            route: endpoint.route(),
-            lane: endpoint.serial_key(),
+            route: endpoint.route().into(),
+            lane: endpoint.serial_key().map(Into::into),
             resend: endpoint.resend(),
             quota: endpoint.quota(),
             reply_limit: endpoint.reply_limit(),
@@ -134,8 +134,8 @@ impl<'e> Flight<'e> {
         }
     }
 
-    pub(super) fn route(&self) -> &'e str {
-        self.route
+    pub(super) fn route(&self) -> &str {
+        &self.route
     }
 
     pub(super) fn sends(&self) -> u32 {
@@ -179,8 +179,8 @@ impl<'e> Flight<'e> {
         let mut step = self.proceed(session, turn, not_before, now);
         match &mut step {
             Ok(_) => {
-                let (route, send, len) = (self.route, self.used.sends, self.draft.len());
-                self.events.push(|| Event::Sent { route: route.into(), send, len });
+                let (send, len) = (self.used.sends, self.draft.len());
+                self.events.push(|| Event::Sent { route: self.route.clone(), send, len });
             }
             Err(Hold::Send(outgoing, route)) => {
                 self.state = State::Pending { turn, not_before };
@@ -230,7 +230,7 @@ impl<'e> Flight<'e> {
     }
 
     fn enter_lane(&self, session: &mut Session, turn: Turn, now: Duration) -> Result<(), Hold> {
-        let Some(lane) = self.lane else { return Ok(()) };
+        let Some(lane) = &self.lane else { return Ok(()) };
         session.lanes.enter(lane, turn.id, self.limits.busy, now)
     }
 
@@ -247,14 +247,14 @@ impl<'e> Flight<'e> {
         tokens.take(app, site, tenant, caller, now, woken).inspect_err(|_| {
             // The calls behind this one at the gate need not wait for it: they have a token, or find out that they have
             // none.
-            gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
+            gates.leave(&self.credential, &self.route, self.quota, turn.id, now, woken);
         })
     }
 
     fn pass_gate(&mut self, session: &mut Session, turn: Turn, now: Duration) -> Result<(), Hold> {
         let Session { gates, woken, .. } = session;
         let caller = caller(turn, &self.limits, self.jitter, &mut self.used.renews_until);
-        gates.pass(&self.credential, self.route, self.quota, &caller, now, woken)
+        gates.pass(&self.credential, &self.route, self.quota, &caller, now, woken)
     }
 
     fn send(&mut self, turn: Turn, generation: u64, now: Duration) -> Permit {
@@ -317,10 +317,10 @@ impl<'e> Flight<'e> {
         match answer {
             Answer::Success => {}
             Answer::Refused(error) => {
-                self.events.push(|| Event::refused(self.route, error, verdict.goes_on));
+                self.events.push(|| Event::refused(&self.route, error, verdict.goes_on));
             }
             Answer::Broken { text, .. } => {
-                self.events.push(|| Event::broken(self.route, text, verdict.goes_on));
+                self.events.push(|| Event::broken(&self.route, text, verdict.goes_on));
             }
         }
         match not_before {
@@ -387,7 +387,7 @@ impl<'e> Flight<'e> {
             }
         };
         if class == Some(Class::DocumentBusy) {
-            let since = match self.lane {
+            let since = match &self.lane {
                 Some(lane) => session.lanes.busy(lane, turn.id, error, now, &mut session.woken),
                 None => *self.used.busy_since.get_or_insert(now),
             };
@@ -401,7 +401,7 @@ impl<'e> Flight<'e> {
         let mut rest = named.unwrap_or_else(|| backoff(self.used.delays + 1, self.jitter));
         if is_route_limit(error) {
             let Session { gates, woken, .. } = session;
-            rest = gates.refused(&self.credential, self.route, rest, error, now, woken);
+            rest = gates.refused(&self.credential, &self.route, rest, error, now, woken);
         }
         Some(Again::Rate { named, rest })
     }
@@ -413,7 +413,7 @@ impl<'e> Flight<'e> {
             Answer::Broken { pulled, .. } => pulled >= self.draft.len(),
             Answer::Refused(error) => is_gateway(error),
         };
-        match self.lane {
+        match &self.lane {
             Some(lane) if may_run => session.lanes.unsettle(lane, now),
             Some(lane) if is_document_answer(answer) => session.lanes.calm(lane),
             None if is_document_answer(answer) => self.used.busy_since = None,
@@ -478,7 +478,7 @@ impl<'e> Flight<'e> {
             self.state = State::Over;
             return;
         };
-        if let (State::Sent { .. }, Some(lane)) = (&self.state, self.lane) {
+        if let (State::Sent { .. }, Some(lane)) = (&self.state, &self.lane) {
             session.lanes.unsettle(lane, now);
         }
         self.end(session, turn, now);
@@ -487,7 +487,7 @@ impl<'e> Flight<'e> {
     /// Ends the call: takes it out of every queue, and wakes the next call of each.
     fn end(&mut self, session: &mut Session, turn: Turn, now: Duration) {
         let Session { lanes, tokens, gates, woken, .. } = session;
-        if let Some(lane) = self.lane {
+        if let Some(lane) = &self.lane {
             lanes.leave(lane, turn.id, now, woken);
         }
         if let Credential::Own(tenant) = &self.credential {
@@ -495,13 +495,13 @@ impl<'e> Flight<'e> {
         }
         // A request that was sent has passed its gate.
         if !self.is_sent() {
-            gates.leave(&self.credential, self.route, self.quota, turn.id, now, woken);
+            gates.leave(&self.credential, &self.route, self.quota, turn.id, now, woken);
         }
         woken.remove(turn.id);
         self.state = State::Over;
-        let (route, sends) = (self.route, self.used.sends);
+        let sends = self.used.sends;
         let took = now.saturating_sub(turn.started);
-        self.events.push(|| Event::Done { route: route.into(), took, sends });
+        self.events.push(|| Event::Done { route: self.route.clone(), took, sends });
     }
 }
 

@@ -13,8 +13,8 @@ use super::{Ending, Hold, Session, TokenRequestId, WaitFor};
 use crate::error::{CallError, CallErrorKind, Error, Outcome};
 
 /// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
-pub(super) struct Untyped<'e, T> {
-    pub(super) flight: Flight<'e>,
+pub(super) struct Untyped<T> {
+    pub(super) flight: Flight,
     /// The token request that the call has sent, until its outcome is reported.
     pub(super) drives: Option<TokenRequestId>,
     /// The last failure, while the call goes on.
@@ -32,8 +32,8 @@ pub(super) enum Next {
     Wait(Duration),
 }
 
-impl<'e, T> Untyped<'e, T> {
-    pub(super) fn new(flight: Flight<'e>) -> Self {
+impl<T> Untyped<T> {
+    pub(super) fn new(flight: Flight) -> Self {
         Self { flight, drives: None, last: None, unknown: None, error: None }
     }
 

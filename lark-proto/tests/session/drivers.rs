@@ -14,7 +14,7 @@ use crate::service::{
 use crate::sim::{Cut, State, after, cut, hangs};
 
 /// A call and its session, with the token request that the call sent.
-fn asked(session: &mut Session, call: &mut Call<'_, ImageKey, Cut>) -> TokenRequestId {
+fn asked(session: &mut Session, call: &mut Call<ImageKey, Cut>) -> TokenRequestId {
     match call.next(session, clock(secs(0))) {
         Step::Send(outgoing) => match outgoing.purpose {
             Purpose::Token(id) => id,

@@ -19,7 +19,7 @@ fn at(seconds: u64) -> SystemTime {
 
 /// Runs a call that has no other to wait for.
 fn finish(
-    call: &mut Call<'_, ImageKey, Cut>,
+    call: &mut Call<ImageKey, Cut>,
     session: &mut Session,
     lark: &mut FakeLark,
     now: SystemTime,
@@ -62,7 +62,7 @@ enum First {
     Wait,
 }
 
-fn first_of(call: &mut Call<'_, ImageKey, Cut>, session: &mut Session, now: SystemTime) -> First {
+fn first_of(call: &mut Call<ImageKey, Cut>, session: &mut Session, now: SystemTime) -> First {
     match call.next(session, now) {
         Step::Send(outgoing) if outgoing.request.headers().contains_key("authorization") => {
             First::Send

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use crate::remote::{limited, secs, session, token, upload};
 use crate::sim::Cut;
 
-pub(crate) type Upload<'e> = Call<'e, IgnoredAny, Cut>;
+pub(crate) type Upload = Call<IgnoredAny, Cut>;
 
 /// A session and the time.
 pub(crate) struct Hand {
@@ -43,17 +43,17 @@ impl Hand {
         UNIX_EPOCH + secs(1_800_000_000) + self.now
     }
 
-    pub(crate) fn step(&mut self, call: &mut Upload<'_>) -> Step<IgnoredAny, Cut> {
+    pub(crate) fn step(&mut self, call: &mut Upload) -> Step<IgnoredAny, Cut> {
         let now = self.clock();
         call.next(&mut self.session, now)
     }
 
-    pub(crate) fn sends(&mut self, call: &mut Upload<'_>) {
+    pub(crate) fn sends(&mut self, call: &mut Upload) {
         let step = self.step(call);
         assert!(matches!(&step, Step::Send(it) if it.purpose == Purpose::Call), "{step:?}");
     }
 
-    pub(crate) fn fetches(&mut self, call: &mut Upload<'_>) -> TokenRequestId {
+    pub(crate) fn fetches(&mut self, call: &mut Upload) -> TokenRequestId {
         match self.step(call) {
             Step::Send(outgoing) => match outgoing.purpose {
                 Purpose::Token(id) => id,
@@ -63,27 +63,27 @@ impl Hand {
         }
     }
 
-    pub(crate) fn waits(&mut self, call: &mut Upload<'_>) -> Duration {
+    pub(crate) fn waits(&mut self, call: &mut Upload) -> Duration {
         match self.step(call) {
             Step::Wait(time) => time,
             step => panic!("{step:?}"),
         }
     }
 
-    pub(crate) fn ends(&mut self, call: &mut Upload<'_>) -> CallError<Cut> {
+    pub(crate) fn ends(&mut self, call: &mut Upload) -> CallError<Cut> {
         match self.step(call) {
             Step::Done(result) => result.unwrap_err(),
             step => panic!("{step:?}"),
         }
     }
 
-    pub(crate) fn answers(&mut self, call: &mut Upload<'_>, reply: Response<Bytes>) {
+    pub(crate) fn answers(&mut self, call: &mut Upload, reply: Response<Bytes>) {
         let parsed = call.read(reply);
         let now = self.clock();
         call.received(&mut self.session, now, parsed);
     }
 
-    pub(crate) fn breaks(&mut self, call: &mut Upload<'_>, permanence: Permanence) {
+    pub(crate) fn breaks(&mut self, call: &mut Upload, permanence: Permanence) {
         let now = self.clock();
         let broken = Broken::new(CallErrorKind::Transport(Cut), 0, permanence);
         call.broken(&mut self.session, now, broken);
@@ -94,18 +94,18 @@ impl Hand {
     }
 
     /// Has a call wait in a queue behind others.
-    pub(crate) fn queue<'e>(&mut self, mut call: Upload<'e>) -> Upload<'e> {
+    pub(crate) fn queue(&mut self, mut call: Upload) -> Upload {
         self.waits(&mut call);
         call
     }
 
     /// Closes the gate of the route for `reset` seconds, and has `calls` wait there.
-    pub(crate) fn close<'e, const N: usize>(
+    pub(crate) fn close<const N: usize>(
         &mut self,
         reset: &str,
-        mut first: Upload<'e>,
-        calls: [Upload<'e>; N],
-    ) -> [Upload<'e>; N] {
+        mut first: Upload,
+        calls: [Upload; N],
+    ) -> [Upload; N] {
         self.sends(&mut first);
         self.answers(&mut first, limited(reset));
         first.cancel(&mut self.session);
@@ -115,7 +115,7 @@ impl Hand {
     }
 }
 
-pub(crate) fn id(call: &Upload<'_>) -> CallId {
+pub(crate) fn id(call: &Upload) -> CallId {
     call.id().unwrap()
 }
 

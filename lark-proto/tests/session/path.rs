@@ -19,7 +19,7 @@ fn a_call_without_a_valid_path_ends_before_anything_is_sent() {
     ] {
         // Without a token: nor is one fetched.
         let mut hand = Hand::new();
-        let mut call: Upload<'_> = Call::new(&raw);
+        let mut call: Upload = Call::new(&raw);
         let Step::Done(Err(error)) = hand.step(&mut call) else { panic!("{reason}") };
         let CallErrorKind::Invalid(invalid) = &error.kind else { panic!("{error}") };
         assert_eq!(invalid.kind(), InvalidKind::BadPath);

@@ -70,11 +70,11 @@ pub(crate) fn tenant(key: &str) -> TenantKey {
     TenantKey::new(key).unwrap()
 }
 
-pub(crate) fn call() -> Call<'static, ImageKey, Cut> {
+pub(crate) fn call() -> Call<ImageKey, Cut> {
     Call::new(&*UPLOAD)
 }
 
-pub(crate) fn call_for(key: &str) -> Call<'static, ImageKey, Cut> {
+pub(crate) fn call_for(key: &str) -> Call<ImageKey, Cut> {
     Call::for_tenant(tenant(key), &*UPLOAD)
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn warm<'w>(
 /// Runs one call to its end.
 pub(crate) fn finish<'s, 'w>(
     sim: &'s mut Sim<'w, ImageKey>,
-    call: Call<'w, ImageKey, Cut>,
+    call: Call<ImageKey, Cut>,
 ) -> &'s Uploaded {
     let task = sim.start(call.boxed());
     sim.run();

@@ -64,7 +64,7 @@ pub(crate) struct Sim<'w, O> {
     pub(crate) now: Duration,
     /// What the client's clock shows beyond that.
     pub(crate) skew: i64,
-    pub(crate) tasks: Vec<Task<'w, O>>,
+    pub(crate) tasks: Vec<Task<O>>,
     service: Service<'w>,
     /// The transport keeps token requests when their call goes on or is dropped.
     keeps: bool,
@@ -79,8 +79,8 @@ pub(crate) struct Sim<'w, O> {
     pub(crate) wakes: u64,
 }
 
-pub(crate) struct Task<'w, O> {
-    pub(crate) call: Box<dyn Drive<O, Cut> + 'w>,
+pub(crate) struct Task<O> {
+    pub(crate) call: Box<dyn Drive<O, Cut>>,
     pub(crate) state: State<O>,
     pub(crate) started: Duration,
     pub(crate) ended: Duration,
@@ -156,7 +156,7 @@ impl<'w, O> Sim<'w, O> {
     }
 
     /// Has a call take its first step at `at`.
-    pub(crate) fn start_at(&mut self, at: Duration, call: Box<dyn Drive<O, Cut> + 'w>) -> usize {
+    pub(crate) fn start_at(&mut self, at: Duration, call: Box<dyn Drive<O, Cut>>) -> usize {
         self.tasks.push(Task {
             call,
             state: State::Fresh,
@@ -171,7 +171,7 @@ impl<'w, O> Sim<'w, O> {
     }
 
     /// Has a call take its first step now.
-    pub(crate) fn start(&mut self, call: Box<dyn Drive<O, Cut> + 'w>) -> usize {
+    pub(crate) fn start(&mut self, call: Box<dyn Drive<O, Cut>>) -> usize {
         self.start_at(self.now, call)
     }
 
@@ -202,7 +202,7 @@ impl<'w, O> Sim<'w, O> {
     }
 
     /// Whether a call is out of the way: over, dropped, or frozen for good.
-    fn is_over(task: &Task<'w, O>) -> bool {
+    fn is_over(task: &Task<O>) -> bool {
         matches!(task.state, State::Done(_) | State::Dropped) || task.frozen
     }
 

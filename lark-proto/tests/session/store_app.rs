@@ -346,7 +346,7 @@ fn a_call_that_leaves_names_the_next_one_also_during_a_renewal_of_the_apps_token
     let mut session = with_ticket();
     // Takes a step and, if that is a token request of the call's, returns the request's id.
     let step = |session: &mut Session,
-                call: &mut lark_proto::session::Call<'_, ImageKey, _>,
+                call: &mut lark_proto::session::Call<ImageKey, _>,
                 seconds| match call.next(session, at(seconds)) {
         Step::Send(outgoing) => match outgoing.purpose {
             Purpose::Token(id) => Some(id),
@@ -384,7 +384,7 @@ fn a_call_that_renews_the_apps_token_is_named_when_its_tenants_renewal_is_settle
     for settles in ["granted", "failed", "dropped", "imported"] {
         let mut session = with_ticket();
         let send = |session: &mut Session,
-                    call: &mut lark_proto::session::Call<'_, ImageKey, _>,
+                    call: &mut lark_proto::session::Call<ImageKey, _>,
                     now| match call.next(session, clock(now)) {
             Step::Send(outgoing) => match outgoing.purpose {
                 Purpose::Token(id) => id,

@@ -11,7 +11,7 @@ use crate::remote::{given, limited, millis, ok, refusal, secs, session, token, u
 use crate::service::exported;
 
 /// How the first call of a lane leaves it.
-type Leaves = fn(&mut Hand, &mut Upload<'_>);
+type Leaves = fn(&mut Hand, &mut Upload);
 
 #[test]
 fn a_call_that_leaves_its_lane_names_the_next_one_and_no_other() {
@@ -189,7 +189,7 @@ fn a_call_that_leaves_a_gate_names_the_calls_that_take_its_place() {
 fn a_call_that_passes_a_quota_names_the_next_one_that_may_pass() {
     let (upload, given) = (upload().with_quota(Quota::per_second(2)), given());
     let mut hand = Hand::new();
-    let mut calls: [Upload<'_>; 6] = std::array::from_fn(|_| Call::with_token(&given, &upload));
+    let mut calls: [Upload; 6] = std::array::from_fn(|_| Call::with_token(&given, &upload));
     for call in &mut calls[..2] {
         hand.sends(call);
     }
@@ -330,7 +330,7 @@ fn the_first_in_a_token_queue_names_the_next_call_when_it_ends() {
 fn a_token_that_comes_names_every_call_that_waits_for_it() {
     let upload = upload();
     let mut hand = Hand::new();
-    let mut first: Upload<'_> = Call::new(&upload);
+    let mut first: Upload = Call::new(&upload);
     hand.fetches(&mut first);
     let calls: Vec<_> = (0..9).map(|_| hand.queue(Call::new(&upload))).collect();
     hand.answers(&mut first, token("t-1"));
@@ -341,7 +341,7 @@ fn a_token_that_comes_names_every_call_that_waits_for_it() {
 fn a_call_is_not_named_for_the_step_that_it_takes_itself() {
     let raw: Raw<IgnoredAny> = upload().with_serial_key("sheet").with_quota(Quota::per_second(1));
     let mut hand = Hand::with_token();
-    let mut calls: Vec<Upload<'_>> = (0..20).map(|_| Call::new(&raw)).collect();
+    let mut calls: Vec<Upload> = (0..20).map(|_| Call::new(&raw)).collect();
     for call in &mut calls {
         let _ = hand.step(call);
     }

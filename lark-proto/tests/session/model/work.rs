@@ -180,7 +180,7 @@ impl Work {
         matches!(self.plan.kind, Kind::Once)
     }
 
-    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn Machine + '_> {
+    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn Machine> {
         match &self.job {
             Job::Put(put) => self.own(put, is_store, jitter),
             Job::Once(once) => self.own(once, is_store, jitter),
@@ -194,9 +194,9 @@ impl Work {
         }
     }
 
-    fn own<'w, E>(&'w self, endpoint: &'w E, is_store: bool, jitter: u64) -> Box<dyn Machine + 'w>
+    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn Machine>
     where
-        E: Endpoint<Output: Into<Written> + Debug>,
+        E: Endpoint<Output: Into<Written> + Debug + 'static>,
         lark_proto::TenantToken: lark_proto::token::Authorizes<E::Auth>,
     {
         let call = match self.plan.account {
@@ -206,11 +206,11 @@ impl Work {
         self.finish(call, jitter)
     }
 
-    fn finish<'w, O: Into<Written> + Debug + 'w>(
+    fn finish<O: Into<Written> + Debug + 'static>(
         &self,
-        call: Call<'w, O, Cut>,
+        call: Call<O, Cut>,
         jitter: u64,
-    ) -> Box<dyn Machine + 'w> {
+    ) -> Box<dyn Machine> {
         Box::new(call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events())
     }
 
@@ -258,7 +258,7 @@ pub(crate) trait Machine: Debug {
     fn events(&mut self) -> Vec<Event>;
 }
 
-impl<O: Into<Written> + Debug> Machine for Call<'_, O, Cut> {
+impl<O: Into<Written> + Debug> Machine for Call<O, Cut> {
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut> {
         match self.next(session, now) {
             Step::Send(outgoing) => Step::Send(outgoing),

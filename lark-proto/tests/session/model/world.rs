@@ -81,7 +81,7 @@ pub(crate) struct Task<'w> {
     pub(crate) state: State,
     /// The call takes no step and reads no reply, like a future that is not polled.
     pub(crate) is_frozen: bool,
-    machine: Box<dyn Machine + 'w>,
+    machine: Box<dyn Machine>,
     started: Option<Duration>,
     deadline: Duration,
     /// The end of the last wait, and its reason.
