@@ -168,13 +168,7 @@ impl Task {
             State::Waiting(_) | State::Over => {}
         }
         for event in self.call.events() {
-            match &event {
-                Event::Sent { send: 0, .. } => say(self.name, "sends the token request"),
-                Event::Sent { len, .. } => say(self.name, &format!("sends a body of {len} bytes")),
-                Event::Waits { reason, .. } => say(self.name, &format!("waits for {reason}")),
-                Event::Broken { error, .. } => say(self.name, error),
-                _ => {}
-            }
+            say(self.name, &event.to_string());
             self.events.push(event);
         }
         Ok(())

@@ -7,8 +7,10 @@ use http::Response;
 
 use super::call::{Call, ParsedReply};
 use super::{Broken, CallId, Event, Session, Step, TokenRequestId};
+use crate::error::CallError;
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
+/// Limits, jitter and [`Call::keep_events`] are set on the call before [`Call::boxed`].
 ///
 /// ```
 /// use lark_proto::{ImageKey, PutImage, WriteSheetImage};
@@ -34,6 +36,8 @@ pub trait Drive<O, T> {
     fn id(&self) -> Option<CallId>;
     /// See [`Call::sends`].
     fn sends(&self) -> u32;
+    /// See [`Call::last_failure`].
+    fn last_failure(&self) -> Option<&CallError<T>>;
     /// See [`Call::events`].
     fn events(&mut self) -> Vec<Event>;
     /// See [`Call::next`].
@@ -74,6 +78,10 @@ impl<P: Into<O>, O, T> Drive<O, T> for Driven<P, T> {
 
     fn sends(&self) -> u32 {
         self.call.sends()
+    }
+
+    fn last_failure(&self) -> Option<&CallError<T>> {
+        self.call.last_failure()
     }
 
     fn events(&mut self) -> Vec<Event> {

@@ -1,11 +1,14 @@
 //! The events of a call as plain data, which an adapter writes to a log after it has released the session.
 
+use std::fmt;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::StatusCode;
 
 use super::WaitFor;
 use crate::error::{Code, Error};
+use crate::text::excerpt;
 
 /// An event of a call. Routes are those of [`Endpoint::route`](crate::Endpoint::route), without values; no event holds
 /// a secret.
@@ -76,6 +79,32 @@ impl Event {
         Self::Broken { route: route.into(), error: error.to_owned(), goes_on }
     }
 
+    fn write_to(&self, line: &mut String) -> fmt::Result {
+        match self {
+            Self::Sent { route, send: 0, .. } => write!(line, "token request to {route}"),
+            Self::Sent { route, send, len } => {
+                write!(line, "request to {route}: send {send}, {len} bytes")
+            }
+            Self::Refused { route, status, code, log_id, goes_on } => {
+                write!(line, "refused {route}: HTTP {}", status.as_u16())?;
+                if let Some(code) = code {
+                    write!(line, ", code {code}")?;
+                }
+                if let Some(log_id) = log_id {
+                    write!(line, ", log id {log_id}")?;
+                }
+                line.write_str(ending(*goes_on))
+            }
+            Self::Broken { route, error, goes_on } => {
+                write!(line, "broken {route}: {error}{}", ending(*goes_on))
+            }
+            Self::Waits { reason, time } => write!(line, "wait for {reason}, {time:?} at most"),
+            Self::Done { route, took, sends } => {
+                write!(line, "done {route}: {sends} sends in {took:?}")
+            }
+        }
+    }
+
     /// Emits the event through the `tracing` crate: requests, waits and ends at level debug, failures at level warn.
     #[cfg(feature = "tracing")]
     pub fn trace(&self) {
@@ -92,6 +121,15 @@ impl Event {
             Self::Waits { reason, time } => tracing::debug!(%reason, ?time, "wait"),
             Self::Done { route, took, sends } => tracing::debug!(%route, ?took, sends, "done"),
         }
+    }
+}
+
+/// One line of at most 1,024 bytes, such as `refused /open-apis/im/v1/images: HTTP 400, code 99991400 RATE_LIMITED`.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = String::new();
+        self.write_to(&mut line)?;
+        f.write_str(&excerpt(line.as_bytes(), 1024))
     }
 }
 
@@ -112,5 +150,44 @@ impl Events {
 
     pub(super) fn take(&mut self) -> Vec<Event> {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+fn ending(goes_on: bool) -> &'static str {
+    if goes_on { "; the call goes on" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_bounded_line() {
+        let route = || Box::from("/open-apis/im/v1/images");
+        let refused = |code, log_id: Option<&str>, goes_on| Event::Refused {
+            route: route(),
+            status: StatusCode::BAD_REQUEST,
+            code,
+            log_id: log_id.map(str::to_owned),
+            goes_on,
+        };
+        let second = Duration::from_secs(1);
+        let lines = [
+            (Event::Sent { route: route(), send: 0, len: 60 }, "token request to {}"),
+            (Event::Sent { route: route(), send: 2, len: 9 }, "request to {}: send 2, 9 bytes"),
+            (
+                refused(Some(Code::RATE_LIMITED), Some("L1"), true),
+                "refused {}: HTTP 400, code 99991400 RATE_LIMITED, log id L1; the call goes on",
+            ),
+            (refused(None, None, false), "refused {}: HTTP 400"),
+            (Event::broken(&route(), "reset\nby peer", false), "broken {}: reset by peer"),
+            (Event::Waits { reason: WaitFor::Token, time: second }, "wait for a token, 1s at most"),
+            (Event::Done { route: route(), took: second, sends: 2 }, "done {}: 2 sends in 1s"),
+        ];
+        for (event, line) in lines {
+            assert_eq!(event.to_string(), line.replace("{}", &route()));
+        }
+        let long = Event::broken(&route(), &"x".repeat(5000), true).to_string();
+        assert!((900..=1030).contains(&long.len()), "{} bytes", long.len());
     }
 }

@@ -21,6 +21,7 @@
 //! A request passes, in this order, its *lane* (writes to one document are sent one at a time), its *token* (one call
 //! fetches or renews it for all) and its *gate* (the rate limit of the route). A call that leaves a queue wakes the
 //! next one: [`Session::woken`] returns the calls that are to take a step.
+#![doc = include_str!("adapter.md")]
 
 // The files: `call` is the public state machine, `step` its results, `flight` the policy of one call, `untyped` adds
 // the errors that the call meets; `tokens`, `slot` and `token_request` fetch and renew tokens, `lanes` and `gates` are
@@ -74,8 +75,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// It is plain data that every step of a [`Call`] takes by `&mut`: an adapter keeps it behind a lock, a single-threaded
 /// loop just holds it.
 ///
-/// The time is an argument, `now`. The session counts only how far it goes forward: a clock that is set back lengthens
-/// waits and token lives by at most the time since the last step, and a clock that is set forward shortens them.
+/// The time is an argument, `now`: that of a wall clock, or of a monotonic clock since any start, such as
+/// `SystemTime::UNIX_EPOCH + start.elapsed()`. All steps of a session take it from one clock. The session counts only how
+/// far it goes forward: a clock that is set back lengthens waits and token lives by at most the time since the last step,
+/// and a clock that is set forward shortens them.
 #[doc(alias = "token_cache")]
 #[doc(alias = "policy")]
 pub struct Session {
@@ -202,8 +205,13 @@ impl Session {
     }
 
     /// Takes the ids of the calls that are to take a step because of the steps taken since the last call of this
-    /// method. An adapter calls it while it holds the session, releases the session, and then wakes these calls. A loop
+    /// method. Each method that takes the session by `&mut` is a step here: [`Call::next`], [`Call::received`],
+    /// [`Call::broken`] and [`Call::cancel`], and the session's own methods for tokens and tickets. An adapter calls
+    /// `woken` after each of them while it holds the session, releases the session, and then wakes these calls. A loop
     /// that steps all of its calls in turn does not need it.
+    ///
+    /// A call that is named may have a request in flight, such as the token request that it drives. It need not take a
+    /// step before that request ends; if it does, [`Call::next`] lets it wait on, or go on without that token request.
     pub fn woken(&mut self) -> impl Iterator<Item = CallId> + use<> {
         self.woken.take().into_iter()
     }
@@ -255,8 +263,8 @@ impl Session {
 
     /// Reports that the adapter has given up a token request, as [`Session::token_received`]. It does not count as a
     /// failure of the service.
-    pub fn token_dropped(&mut self, request: TokenRequestId, now: SystemTime) {
-        let now = self.tick(now);
+    pub fn token_dropped(&mut self, request: TokenRequestId) {
+        let now = self.now();
         self.tokens.dropped(request, now, &mut self.woken);
     }
 

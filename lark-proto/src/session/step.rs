@@ -34,12 +34,16 @@ pub struct Outgoing {
     pub request: Request<Body>,
     /// Whether it is the call's own request or a token request.
     pub purpose: Purpose,
-    /// How long the call waits for the reply. When this time is over, report [`CallErrorKind::Deadline`]; an adapter
-    /// that keeps a token request in flight takes the call's next step instead.
+    /// How long the call waits for the reply. When this time is over, end the exchange and report
+    /// [`CallErrorKind::Deadline`]. A token request may be kept in flight instead: see `keep_for`.
     pub within: Duration,
-    /// How long the whole exchange may take. For a token request it can be longer than `within`, because other calls
-    /// wait for the token too: an adapter may keep the request in flight for this time after its call went on or was
-    /// dropped.
+    /// How long the whole exchange may take. For the call's own request it is `within`. For a token request it is a
+    /// minute, which is longer than `within` if the call's deadline comes sooner, or if the call only renews a token that
+    /// is still good: it then waits for two seconds at most.
+    ///
+    /// An adapter that can run an exchange beside its call does not end a token request after `within`, because other
+    /// calls wait for the token too. It takes the call's next step, keeps the request in flight until `keep_for` is over,
+    /// and then reports [`CallErrorKind::Deadline`]. [`Purpose::Token`] says how the outcome is reported.
     pub keep_for: Duration,
     /// The timeout of each phase of the exchange.
     pub phases: Phases,
@@ -56,7 +60,8 @@ pub enum Purpose {
     /// The call's own request.
     Call,
     /// A token request of the session. Report its outcome with [`Call::received`](super::Call::received) or
-    /// [`Call::broken`](super::Call::broken), as for the call's own request; if it outlives its call, with
+    /// [`Call::broken`](super::Call::broken), as for the call's own request; if the call has ended or gone on
+    /// to its own request, with
     /// [`Session::token_received`](super::Session::token_received),
     /// [`Session::token_broken`](super::Session::token_broken) or
     /// [`Session::token_dropped`](super::Session::token_dropped).
@@ -64,6 +69,19 @@ pub enum Purpose {
 }
 
 /// The timeout of each phase of an exchange.
+///
+/// A phase that takes longer is a failure of the transport: report [`CallErrorKind::Transport`] with the transport's
+/// time-out error, and [`Permanence::Transient`]. [`CallErrorKind::Deadline`] is only for the end of
+/// [`Outgoing::within`], which ends every phase too.
+///
+/// | field | [`Phase`] | the exchange |
+/// |---|---|---|
+/// | `resolve` | [`Phase::Resolve`] | resolves the host's name |
+/// | `connect` | [`Phase::Connect`] | connects, with the tunnel of a proxy and TLS |
+/// | `head` | [`Phase::SendRequest`] | sends the head |
+/// | `body` | [`Phase::SendBody`] | sends the body |
+/// | `answer` | [`Phase::RecvResponse`] | waits for the answer: the head of the reply |
+/// | `reply` | [`Phase::RecvBody`] | receives the answer: the body of the reply |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Phases {
@@ -170,8 +188,10 @@ pub struct Broken<T> {
 
 impl<T: Error> Broken<T> {
     /// `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
-    /// [`TooLarge`](CallErrorKind::TooLarge), and `pulled` the number of bytes that the transport had
-    /// taken from the body, whether they were sent or not. `permanence` is that of the transport's error; pass [`Permanence::Transient`] with any other failure.
+    /// [`TooLarge`](CallErrorKind::TooLarge). `pulled` is the number of bytes that the transport had taken from the body,
+    /// whether they were sent or not. A request of which no byte of the body was taken counts as not sent; for one without
+    /// a body report 0, and it counts as carried out unless its method changes nothing. `permanence` is that of the
+    /// transport's error; pass [`Permanence::Transient`] with any other failure.
     #[must_use]
     pub fn new(kind: CallErrorKind<T>, pulled: u64, permanence: Permanence) -> Self {
         let text = kind.to_string().into();
