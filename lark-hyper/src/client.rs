@@ -455,10 +455,10 @@ impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
         let Shared { parker, kept } = self.shared;
         let lost = self.in_hand;
         if self.call.id().is_some() || lost.is_some() {
-            parker.report(&mut self.call, |call, session, _| {
+            parker.report(&mut self.call, |call, session, now| {
                 call.cancel(session);
                 if let Some(request) = lost {
-                    session.token_dropped(request);
+                    session.token_dropped(request, now);
                 }
             });
         }

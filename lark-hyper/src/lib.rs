@@ -1,6 +1,6 @@
 //! An async client for Lark's and Feishu's image endpoints, on [hyper](https://hyper.rs)'s traits and any runtime: it
-//! writes an image into a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps the
-//! rate limits, and retries what is safe to retry.
+//! writes an image into a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps
+//! the rate limits, and retries what is safe to retry.
 //!
 //! With tokio:
 //!
@@ -22,9 +22,9 @@
 //! # }
 //! ```
 //!
-//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests. This
-//! crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The README of the repository
-//! tells how to create an app and give it access to a document.
+//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests.
+//! This crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The README of the
+//! repository tells how to create an app and give it access to a document.
 //!
 //! # Any runtime
 //! With `default-features = false` there is no runtime, no socket and no TLS in the build:

@@ -30,8 +30,8 @@ use crate::frames::{BodyProgress, Frames, FreshConnection};
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests may go on on another one.
 ///
-/// A request has the [`Phases`] in its extensions, where a client puts them, or else those of its body's length. The end
-/// of a phase's time is noticed within that time, so a phase takes up to twice its time before the request fails. A
+/// A request has the [`Phases`] in its extensions, where a client puts them, or else those of its body's length. The
+/// end of a phase's time is noticed within that time, so a phase takes up to twice its time before the request fails. A
 /// connection whose peer takes no bytes for a minute is closed. The pool does not limit the number of requests in
 /// flight. On a slow link the caller has to, because the requests share its bandwidth and each has its own deadlines.
 ///

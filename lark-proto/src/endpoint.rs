@@ -92,8 +92,8 @@ pub trait Endpoint {
         Resend::of(&self.method())
     }
 
-    /// Calls with the same key are sent one at a time, whatever their endpoints: a spreadsheet takes only serial writes,
-    /// and its key is its token. Any text may be the key of another document. Reads have none.
+    /// Calls with the same key are sent one at a time, whatever their endpoints: a spreadsheet takes only serial
+    /// writes, and its key is its token. Any text may be the key of another document. Reads have none.
     #[doc(alias = "lane")]
     #[doc(alias = "lock")]
     fn serial_key(&self) -> Option<&str> {
@@ -126,8 +126,8 @@ pub(crate) const REPLY_LIMIT: u64 = 1024 * 1024;
 ///
 /// It matters only after a request whose outcome is not known: the connection broke, a time-out passed, the reply has
 /// status 408 or 5xx, or a code of [`Class::Busy`](crate::error::Class::Busy). A request that the service refused may
-/// always be sent again. A whole reply that cannot be read, such as damaged JSON with status 200, ends the call, although
-/// its outcome is not known.
+/// always be sent again. A whole reply that cannot be read, such as damaged JSON with status 200, ends the call,
+/// although its outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "idempotent")]

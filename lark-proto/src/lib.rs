@@ -2,8 +2,8 @@
 //! requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed results or errors.
 //!
 //! Most programs use a client on top of this crate: [lark-ureq](https://docs.rs/lark-ureq), which is blocking, or
-//! [lark-hyper](https://docs.rs/lark-hyper), which is async. Alone, it is for a program that has a transport of its own:
-//! another HTTP client, an event loop, WebAssembly.
+//! [lark-hyper](https://docs.rs/lark-hyper), which is async. Alone, it is for a program that has a transport of its
+//! own: another HTTP client, an event loop, WebAssembly.
 //!
 //! ```
 //! use lark_proto::{EndpointExt, Image, Site, TenantToken, WriteSheetImage};

@@ -99,8 +99,8 @@ impl Place {
         Ok(Self { row, ..self.clone() })
     }
 
-    /// The same place, whose cell may be outside of the sheet's present grid. The service is asked for the sheets in any
-    /// case, and [`Located::growth`] adds the rows and columns that are missing:
+    /// The same place, whose cell may be outside of the sheet's present grid. The service is asked for the sheets in
+    /// any case, and [`Located::growth`] adds the rows and columns that are missing:
     ///
     /// ```
     /// # use lark_proto::place::{Ask, Place, Resolve};

@@ -1,6 +1,6 @@
-//! A blocking client for Lark's and Feishu's image endpoints, on [ureq](https://docs.rs/ureq): it writes an image into a
-//! cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps the rate limits, and retries
-//! what is safe to retry.
+//! A blocking client for Lark's and Feishu's image endpoints, on [ureq](https://docs.rs/ureq): it writes an image into
+//! a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps the rate limits, and
+//! retries what is safe to retry.
 //!
 //! ```no_run
 //! use lark_ureq::Client;
@@ -17,23 +17,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests. This
-//! crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The README of the repository tells
-//! how to create an app and give it access to a document.
+//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests.
+//! This crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The README of the
+//! repository tells how to create an app and give it access to a document.
 //!
 //! # Features
 //! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
-//! * `fake-server`: `FakeTransport`, a Lark of your own without a socket for tests in virtual time, and `FakeServer`, the
-//!   same on loopback for tests of any client in any language.
+//! * `fake-server`: `FakeTransport`, a Lark of your own without a socket for tests in virtual time, and `FakeServer`,
+//!   the same on loopback for tests of any client in any language.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
 //!
 //! # Logs
-//! The events of the feature `tracing` have the target `lark_proto` and never contain a secret. ureq itself writes to the
-//! `log` crate, and a subscriber with the bridge `tracing-log` shows that as well. At the level TRACE, with the target
-//! `ureq_proto`, ureq logs every byte that it sends and receives: the head of each request with its token, and the app's
-//! secret in the body of a token request. At DEBUG it masks the headers that may be secret. This filter for
+//! The events of the feature `tracing` have the target `lark_proto` and never contain a secret. ureq itself writes to
+//! the `log` crate, and a subscriber with the bridge `tracing-log` shows that as well. At the level TRACE, with the
+//! target `ureq_proto`, ureq logs every byte that it sends and receives: the head of each request with its token, and
+//! the app's secret in the body of a token request. At DEBUG it masks the headers that may be secret. This filter for
 //! `tracing_subscriber::EnvFilter`, or for the variable `RUST_LOG` that it reads, shows everything but these bytes:
 //!
 //! ```text
@@ -155,8 +155,8 @@ impl Client {
     /// timeouts.
     ///
     /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
-    /// read too, since its body holds Lark's reason, and no redirect is followed. The other settings are the agent's: one
-    /// that is made without `proxy(None)` takes a proxy from the environment, by ureq's rules.
+    /// read too, since its body holds Lark's reason, and no redirect is followed. The other settings are the agent's:
+    /// one that is made without `proxy(None)` takes a proxy from the environment, by ureq's rules.
     ///
     /// Here a middleware adds the header that a gateway in front of the site wants:
     ///

@@ -91,7 +91,7 @@ impl Parker {
         held.forget(call.id());
         call.cancel(&mut held.session);
         if let Some(request) = call.token_request() {
-            held.session.token_dropped(request);
+            held.session.token_dropped(request, self.clock.now());
         }
         self.release(held);
     }

@@ -17,8 +17,8 @@ use crate::values::{Image, ImageKey};
 ///   enabled. The document names the tenant access token only, and older deployments refuse a user's with 99991668.
 /// * Limits: 1 byte to 10 MiB ("10 MB" in the document); 12,000 by 12,000 pixels, a GIF 2,000 by 2,000, an avatar
 ///   4,096 by 4,096. 50 requests a second, 1,000 a minute.
-/// * Formats: PNG, JPEG, GIF, WEBP, BMP, ICO, TIFF and HEIC, as Feishu's document lists them; Lark's has no HEIC. A TIFF
-///   or HEIC becomes a JPEG.
+/// * Formats: PNG, JPEG, GIF, WEBP, BMP, ICO, TIFF and HEIC, as Feishu's document lists them; Lark's has no HEIC. A
+///   TIFF or HEIC becomes a JPEG.
 /// * Document: <https://open.larksuite.com/document/server-docs/im-v1/image/create>.
 ///
 /// The form is `image_type`, then `image` with a file name and a content type after the image's format.

@@ -101,8 +101,8 @@ impl Endpoint for SendImage {
         Some(self.message.payload(&format!(r#""receive_id":{receiver},"#), ""))
     }
 
-    /// Of the requests with one uuid, the service carries out at most one within an hour, so that a second send makes no
-    /// second message. What it answers to the second is not documented; it is reported to answer as to the first.
+    /// Of the requests with one uuid, the service carries out at most one within an hour, so that a second send makes
+    /// no second message. What it answers to the second is not documented; it is reported to answer as to the first.
     fn resend(&self) -> Resend {
         ImageMessage::RESEND
     }

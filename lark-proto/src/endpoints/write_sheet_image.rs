@@ -17,8 +17,8 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 /// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`. The app must
 ///   also be added to the document (in the document: ... > More > Add document app).
 /// * Limits: the document names none for the size. The default limit here is 20 MiB, which is that of the vendor's
-///   command-line tool and of the sibling endpoint `drive/v1/medias/upload_all`. One spreadsheet takes 4,000 images, 100
-///   requests a second, and only one write at a time. A write may take a minute.
+///   command-line tool and of the sibling endpoint `drive/v1/medias/upload_all`. One spreadsheet takes 4,000 images,
+///   100 requests a second, and only one write at a time. A write may take a minute.
 /// * Formats: PNG, JPEG (JPG, JFIF, EXIF), GIF, BMP, TIFF, BPG, WEBP and HEIC, as the document lists them.
 ///   Its newer edition drops WEBP, and the service was seen to refuse BMP, TIFF and WEBP at times: prefer PNG or JPEG.
 ///   ICO is in neither list and is refused here.

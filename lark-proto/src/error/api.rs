@@ -186,8 +186,8 @@ impl std::error::Error for Error {}
 #[non_exhaustive]
 pub struct ApiError {
     /// Lark's code. A known code decides what the error means, because the same failure comes with several HTTP
-    /// statuses; the status decides only for a code of [`Class::Unknown`]: with 429 the request is sent again later, with
-    /// 408 and 5xx only if it is idempotent, with any other status not.
+    /// statuses; the status decides only for a code of [`Class::Unknown`]: with 429 the request is sent again later,
+    /// with 408 and 5xx only if it is idempotent, with any other status not.
     pub code: Code,
     /// The service's text for the error. It may change; compare `code` instead.
     pub msg: String,

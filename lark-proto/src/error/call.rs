@@ -148,8 +148,8 @@ impl<T> CallError<T> {
         self.lark().map(Error::advice)
     }
 
-    /// How long the service asked to wait, if the call ended with its reply. The call of another thread may have got the
-    /// reply: then it is the time that is left.
+    /// How long the service asked to wait, if the call ended with its reply. The call of another thread may have got
+    /// the reply: then it is the time that is left.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.lark()? {

@@ -1,5 +1,5 @@
-//! A strict Lark in memory, without I/O, to test clients against: the endpoints of this crate, and the [`scenarios`] that
-//! every client has to get through.
+//! A strict Lark in memory, without I/O, to test clients against: the endpoints of this crate, and the [`scenarios`]
+//! that every client has to get through.
 //!
 //! ```text
 //!  head arrives        body complete
@@ -134,7 +134,8 @@ use self::route::Target;
 use self::sheet::Spreadsheet;
 use self::wiki::Wiki;
 
-/// A Lark in memory, with a custom app, a store app in one tenant, one spreadsheet and one page of a wiki to begin with.
+/// A Lark in memory, with a custom app, a store app in one tenant, one spreadsheet and one page of a wiki to begin
+/// with.
 ///
 /// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
 /// [`finish`](Self::finish) where they may overlap in time. A test reads back what they wrote with
@@ -253,7 +254,8 @@ impl FakeLark {
     /// which it is held back, or the break that left the client without a whole reply.
     ///
     /// # Errors
-    /// Any break but [`Break::SlowReply`]. With [`Break::BeforeBody`] and [`Break::DuringBody`] nothing was carried out.
+    /// Any break but [`Break::SlowReply`]. With [`Break::BeforeBody`] and [`Break::DuringBody`] nothing was carried
+    /// out.
     pub fn exchange(
         &mut self,
         now: SystemTime,

@@ -58,8 +58,8 @@ pub enum ImageForm {
 }
 
 impl ImageForm {
-    /// The form of the image in the body of a request to `route`. A JSON body is searched for the key, since the request
-    /// may have been refused before anything read it; in a JSON string the quotes of the key would be escaped.
+    /// The form of the image in the body of a request to `route`. A JSON body is searched for the key, since the
+    /// request may have been refused before anything read it; in a JSON string the quotes of the key would be escaped.
     pub(super) fn of(route: Route, body: &[u8]) -> Option<Self> {
         match route {
             Route::ImageV4Put | Route::ImV1Images => Some(Self::Multipart),

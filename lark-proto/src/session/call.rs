@@ -165,10 +165,10 @@ impl<O, T> Call<O, T> {
         self.untyped.last.as_ref()
     }
 
-    /// Returns the next step. While the call's own request is in flight, that is a [`Step::Wait`] until the deadline and,
-    /// from the deadline on, the end with [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline): an early step
-    /// is harmless. While the token request that the call drives is in flight, it is a [`Step::Wait`] for the token until
-    /// [`Outgoing::within`](super::Outgoing::within) is over.
+    /// Returns the next step. While the call's own request is in flight, that is a [`Step::Wait`] until the deadline
+    /// and, from the deadline on, the end with [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline): an
+    /// early step is harmless. While the token request that the call drives is in flight, it is a [`Step::Wait`] for
+    /// the token until [`Outgoing::within`](super::Outgoing::within) is over.
     ///
     /// Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), whatever the result of the call was.

@@ -330,8 +330,8 @@ impl Flight {
         Some(verdict)
     }
 
-    /// The turn of a request that was sent at this time. A second send is idempotent for some time only, and a call that
-    /// waits in a queue may be sent at any time before its deadline, so the deadline is no later than that time.
+    /// The turn of a request that was sent at this time. A second send is idempotent for some time only, and a call
+    /// that waits in a queue may be sent at any time before its deadline, so the deadline is no later than that time.
     fn bounded(&self, turn: Turn, sent: Duration, outcome: Outcome) -> Turn {
         match self.resend {
             Resend::SafeFor(time) if outcome == Outcome::Unknown => {

@@ -64,9 +64,9 @@ impl Limits {
     /// it has to end before the deadline, with as much time left as the last send took until its answer. A refusal that
     /// names a wait beyond the deadline therefore ends the call at once.
     ///
-    /// If `total` is less than [`longest_wait`](Self::longest_wait), a call that finds its route closed by the refusal of
-    /// another call waits until its deadline and ends with [`Queued`](crate::error::CallErrorKind::Queued), even if the
-    /// route opens later than that. With both set to the same time it ends at once, with that refusal, if the route
+    /// If `total` is less than [`longest_wait`](Self::longest_wait), a call that finds its route closed by the refusal
+    /// of another call waits until its deadline and ends with [`Queued`](crate::error::CallErrorKind::Queued), even if
+    /// the route opens later than that. With both set to the same time it ends at once, with that refusal, if the route
     /// stays closed for longer.
     #[must_use]
     #[doc(alias = "timeout")]
@@ -87,9 +87,9 @@ impl Limits {
     /// [`retry_after`](crate::CallError::retry_after) is the wait, or what is left of it. The wait for the ticket of a
     /// store app counts too: it takes up to 150 s.
     ///
-    /// The gateway's rate refusal (code 99991400 or HTTP 429) closes the route for all calls of the client, for the named
-    /// wait but for two minutes at most. When it opens again, it lets the calls pass one by one, at first with at most
-    /// 200 ms between them and faster with time; after a minute without a refusal they pass freely.
+    /// The gateway's rate refusal (code 99991400 or HTTP 429) closes the route for all calls of the client, for the
+    /// named wait but for two minutes at most. When it opens again, it lets the calls pass one by one, at first with at
+    /// most 200 ms between them and faster with time; after a minute without a refusal they pass freely.
     ///
     /// Time spent in queues (a spreadsheet's lane, a quota, a route that lets calls pass one by one) counts against
     /// [`total`](Self::total) alone.

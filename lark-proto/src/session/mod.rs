@@ -76,9 +76,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// loop just holds it.
 ///
 /// The time is an argument, `now`: that of a wall clock, or of a monotonic clock since any start, such as
-/// `SystemTime::UNIX_EPOCH + start.elapsed()`. All steps of a session take it from one clock. The session counts only how
-/// far it goes forward: a clock that is set back lengthens waits and token lives by at most the time since the last step,
-/// and a clock that is set forward shortens them.
+/// `SystemTime::UNIX_EPOCH + start.elapsed()`. All steps of a session take it from one clock. The session counts only
+/// how far it goes forward: a clock that is set back lengthens waits and token lives by at most the time since the last
+/// step, and a clock that is set forward shortens them.
 #[doc(alias = "token_cache")]
 #[doc(alias = "policy")]
 pub struct Session {
@@ -263,8 +263,8 @@ impl Session {
 
     /// Reports that the adapter has given up a token request, as [`Session::token_received`]. It does not count as a
     /// failure of the service.
-    pub fn token_dropped(&mut self, request: TokenRequestId) {
-        let now = self.now();
+    pub fn token_dropped(&mut self, request: TokenRequestId, now: SystemTime) {
+        let now = self.tick(now);
         self.tokens.dropped(request, now, &mut self.woken);
     }
 

@@ -38,12 +38,12 @@ pub struct Outgoing {
     /// [`CallErrorKind::Deadline`]. A token request may be kept in flight instead: see `keep_for`.
     pub within: Duration,
     /// How long the whole exchange may take. For the call's own request it is `within`. For a token request it is a
-    /// minute, which is longer than `within` if the call's deadline comes sooner, or if the call only renews a token that
-    /// is still good: it then waits for two seconds at most.
+    /// minute, which is longer than `within` if the call's deadline comes sooner, or if the call only renews a token
+    /// that is still good: it then waits for two seconds at most.
     ///
     /// An adapter that can run an exchange beside its call does not end a token request after `within`, because other
-    /// calls wait for the token too. It takes the call's next step, keeps the request in flight until `keep_for` is over,
-    /// and then reports [`CallErrorKind::Deadline`]. [`Purpose::Token`] says how the outcome is reported.
+    /// calls wait for the token too. It takes the call's next step, keeps the request in flight until `keep_for` is
+    /// over, and then reports [`CallErrorKind::Deadline`]. [`Purpose::Token`] says how the outcome is reported.
     pub keep_for: Duration,
     /// The timeout of each phase of the exchange.
     pub phases: Phases,
@@ -188,10 +188,10 @@ pub struct Broken<T> {
 
 impl<T: Error> Broken<T> {
     /// `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
-    /// [`TooLarge`](CallErrorKind::TooLarge). `pulled` is the number of bytes that the transport had taken from the body,
-    /// whether they were sent or not. A request of which no byte of the body was taken counts as not sent; for one without
-    /// a body report 0, and it counts as carried out unless its method changes nothing. `permanence` is that of the
-    /// transport's error; pass [`Permanence::Transient`] with any other failure.
+    /// [`TooLarge`](CallErrorKind::TooLarge). `pulled` is the number of bytes that the transport had taken from the
+    /// body, whether they were sent or not. A request of which no byte of the body was taken counts as not sent; for
+    /// one without a body report 0, and it counts as carried out unless its method changes nothing. `permanence` is
+    /// that of the transport's error; pass [`Permanence::Transient`] with any other failure.
     #[must_use]
     pub fn new(kind: CallErrorKind<T>, pulled: u64, permanence: Permanence) -> Self {
         let text = kind.to_string().into();

@@ -291,7 +291,8 @@ impl ImageFormat {
 }
 
 /// Whether a file begins with a `ftyp` box of a brand that `is_wanted`. The box has the major brand, its version, then
-/// the compatible brands. The major brand `mif1` is used for HEIC and for AVIF, so one of the compatible brands decides.
+/// the compatible brands. The major brand `mif1` is used for HEIC and for AVIF, so one of the compatible brands
+/// decides.
 fn has_brand(bytes: &[u8], is_wanted: fn(&[u8]) -> bool) -> bool {
     let [a, b, c, d, b'f', b't', b'y', b'p', rest @ ..] = bytes else {
         return false;

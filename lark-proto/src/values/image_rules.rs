@@ -59,8 +59,8 @@ impl ImageRules {
     /// pixels at most, any other image of 12000 x 12000.
     ///
     /// Document: <https://open.feishu.cn/document/server-docs/im-v1/image/create>. Lark's edition of it does not list
-    /// HEIC. They are the rules of [`CreateImage`]; the document of the older [`PutImage`](crate::PutImage) names the size
-    /// only.
+    /// HEIC. They are the rules of [`CreateImage`]; the document of the older [`PutImage`](crate::PutImage) names the
+    /// size only.
     pub const MESSAGE: Self = Self {
         formats: Some(&[Jpeg, Png, Webp, Gif, Bmp, Ico, Tiff, Heic]),
         max_bytes: MaxBytes::Fixed(CreateImage::MAX_BYTES),

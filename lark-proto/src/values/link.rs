@@ -16,7 +16,8 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken, WikiToken};
 /// * the paths `/sheet/..`, `/spreadsheets/..` and, with an older `/space` in front, `/space/sheet/..`;
 /// * the sheet in the fragment, as `#sheet=<sheet id>` or `#<sheet id>`;
 /// * the selected cell in `range=`, plain or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
-/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space and invisible characters around it;
+/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space and invisible characters
+///   around it;
 /// * `<token>_<sheet id>`, a sheet that is embedded in a document; it is told from a token by at least 20 letters and
 ///   digits before the `_`.
 ///

@@ -11,7 +11,8 @@ use crate::text::misleads;
 
 /// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file, or `-`
 /// for standard input (`./-` is a file with that name), relative to the folder of the shell. A request without a body
-/// ignores it. With hidden secrets, `***` stands for the whole value of such a header: write `Bearer t-..` in its place.
+/// ignores it. With hidden secrets, `***` stands for the whole value of such a header: write `Bearer t-..` in its
+/// place.
 ///
 /// curl sends what [`http1`](super::http1) writes: the same method, target, headers and body. It adds no header of its
 /// own: `Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form are switched off, and `Host` and

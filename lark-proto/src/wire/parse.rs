@@ -14,8 +14,9 @@ use crate::site::Site;
 /// URI. The [module](super) shows how a stored request is sent again.
 ///
 /// The request goes to `site`: its `Host` must be the site's, and its path must be below the site's base path and have
-/// no segment `.` or `..`, so that a file cannot send a token anywhere else. The head's lines may end in LF alone, as an editor writes them. The body must have exactly the length that `Content-Length`
-/// says. Headers that hold secrets are marked as sensitive.
+/// no segment `.` or `..`, so that a file cannot send a token anywhere else. The head's lines may end in LF alone, as
+/// an editor writes them. The body must have exactly the length that `Content-Length` says. Headers that hold secrets
+/// are marked as sensitive.
 ///
 /// # Errors
 /// [`InvalidKind::NotARequest`], whose text names the line, and [`InvalidKind::ForeignRequest`], whose text names the
@@ -125,7 +126,8 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     Some((name, value))
 }
 
-/// Checks that a path is below the base path of the site, also after a proxy has decoded it and removed the dot segments.
+/// Checks that a path is below the base path of the site, also after a proxy has decoded it and removed the dot
+/// segments.
 fn check_path(path: &str, site: &Site) -> Result<(), Invalid> {
     let below = path.strip_prefix(site.base_path()).filter(|below| below.starts_with('/'));
     if below.is_none() {

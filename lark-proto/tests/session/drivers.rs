@@ -77,7 +77,7 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
         assert_eq!(calls[0].token_request(), Some(id));
         calls[0].cancel(&mut session);
         if !keeps {
-            session.token_dropped(id);
+            session.token_dropped(id, now);
         }
         let named: Vec<_> = session.woken().collect();
         assert!(named.contains(&calls[1].id().unwrap()), "{named:?}");
@@ -157,7 +157,7 @@ fn a_request_without_an_answer_is_sent_again_after_a_minute() {
     assert_eq!(session.token_received(lost, at(62), refusal), None);
     let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
     assert_eq!(session.token_broken(lost, at(62), &cut), None);
-    session.token_dropped(lost);
+    session.token_dropped(lost, at(62));
     assert!(matches!(call().next(&mut session, at(62)), Step::Wait(_)));
     let parsed = next.read(granted("t-1", 7200));
     next.received(&mut session, at(63), parsed);
@@ -170,10 +170,10 @@ fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
     let (mut session, mut first, mut second) = (custom(), call(), call());
     let dropped = asked(&mut session, &mut first);
     first.cancel(&mut session);
-    session.token_dropped(dropped);
+    session.token_dropped(dropped, now);
     let sent = asked(&mut session, &mut second);
     session.token_received(dropped, now, granted("t-old", 7200));
-    session.token_dropped(dropped);
+    session.token_dropped(dropped, now);
     assert!(matches!(call().next(&mut session, now), Step::Wait(_)), "the second request is out");
     session.token_received(sent, now, granted("t-new", 7200));
     let Step::Send(upload) = second.next(&mut session, now) else { panic!() };

@@ -80,7 +80,7 @@ fn first(session: &mut Session, now: SystemTime) -> First {
     let drives = call.token_request();
     call.cancel(session);
     if let Some(request) = drives {
-        session.token_dropped(request);
+        session.token_dropped(request, now);
     }
     first
 }
@@ -235,7 +235,7 @@ fn waiting_calls_go_on_with_an_imported_token() {
     finish(&mut waits, &mut other, &mut lark, at(1)).unwrap();
     let request = fetches.token_request().unwrap();
     fetches.cancel(&mut other);
-    other.token_dropped(request);
+    other.token_dropped(request, at(1));
     assert!(other.is_idle());
 }
 

@@ -387,7 +387,7 @@ impl<'w, O> Sim<'w, O> {
         self.tasks[task].call.cancel(&mut self.session);
         if let Some(id) = drives.filter(|_| !self.keeps) {
             let now = self.clock();
-            self.session.token_dropped(id);
+            self.session.token_dropped(id, now);
         }
         self.tasks[task].ended = self.now;
         self.set(task, State::Dropped);

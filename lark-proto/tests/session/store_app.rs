@@ -405,7 +405,7 @@ fn a_call_that_renews_the_apps_token_is_named_when_its_tenants_renewal_is_settle
         match settles {
             "granted" => drop(session.token_received(id, now, granted("t-2", 7200))),
             "failed" => drop(session.token_received(id, now, page(500))),
-            "dropped" => session.token_dropped(id),
+            "dropped" => session.token_dropped(id, now),
             _ => {
                 let text = exported(with_ticket(), now, "t-2", 7200);
                 session.import_token(now, now, Some(&tenant(ONE)), &text).unwrap();

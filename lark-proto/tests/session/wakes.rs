@@ -263,7 +263,7 @@ fn a_token_request_that_loses_its_driver_names_the_next_call() {
             hand.waits(&mut second);
             hand.session.token_received(request, now, token("t-1"));
         } else {
-            hand.session.token_dropped(request);
+            hand.session.token_dropped(request, now);
         }
         assert!(hand.named().contains(&id(&second)), "kept {is_kept}");
         if is_kept {
@@ -285,7 +285,7 @@ fn a_call_that_waits_for_its_renewal_is_named_when_that_is_dropped_or_a_token_is
         hand.waits(&mut call);
         let now = hand.clock();
         if is_dropped {
-            hand.session.token_dropped(request);
+            hand.session.token_dropped(request, now);
         } else {
             let text = exported(session(), now, "t-2", 7200);
             hand.session.import_token(now, now, None, &text).unwrap();

@@ -236,7 +236,7 @@ impl World<'_> {
                 (Some(id), _) => {
                     self.watch.sees(self.clock);
                     self.watch.fetch_dropped(id);
-                    self.session.token_dropped(id);
+                    self.session.token_dropped(id, self.clock);
                     self.lose(*exchange, false, false);
                 }
                 (None, sheet) => {
