@@ -73,7 +73,7 @@ impl FakeServer {
         Ok(Self { address, site, fake, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

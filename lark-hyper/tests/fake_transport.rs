@@ -8,9 +8,9 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use hyper::rt::{Sleep, Timer};
+use hyper::rt::Timer;
 use lark_hyper::{Client, FakeTransport, TransportError};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
@@ -19,7 +19,7 @@ use lark_proto::session::Phase;
 use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 use serde_json::json;
 
-use time::{Executor, Time};
+use time::{Executor, RealNow};
 
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
 
@@ -111,20 +111,6 @@ fn a_request_whose_future_is_dropped_leaves_its_spreadsheet_free() {
     assert!(busy.to_string().contains("90217"), "{busy}");
     drop(begun);
     executor.run(client.call_as(&token, &write())).unwrap();
-}
-
-/// A virtual timer that keeps the default of [`Timer::now`].
-#[derive(Clone)]
-struct RealNow(Time);
-
-impl Timer for RealNow {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.0.sleep(duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        self.0.sleep(deadline.saturating_duration_since(self.now()))
-    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ use lark_proto::fake::{Break, FakeLark, Route};
 use lark_proto::{App, Image, PutImage, Site};
 
 use pausing::Pausing;
-use time::{Executor, Time, turn};
+use time::{Executor, RealNow, turn};
 
 /// Runs `scenario` as the others do, and compares how long its call took.
 async fn run<S: Transport>(
@@ -107,19 +107,6 @@ async fn under_tokio_with_its_time_paused() {
         wrong.extend(run.await.expect(scenario.name));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-/// A virtual timer that keeps the default of [`Timer::now`]: the sleeps jump, the clock goes on.
-struct RealNow(Time);
-
-impl Timer for RealNow {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.0.sleep(duration)
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        self.0.sleep(deadline.saturating_duration_since(self.now()))
-    }
 }
 
 #[test]

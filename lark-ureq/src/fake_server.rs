@@ -79,7 +79,7 @@ impl FakeServer {
         Ok(Self { address, site, shared, accepts: Some(accepts) })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

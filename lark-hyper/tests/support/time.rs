@@ -87,6 +87,20 @@ impl Timer for Time {
     }
 }
 
+/// A virtual timer that keeps the default of [`Timer::now`]: the sleeps jump, the clock goes on.
+#[derive(Clone)]
+pub(crate) struct RealNow(pub(crate) Time);
+
+impl Timer for RealNow {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.0.sleep(duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.0.sleep(deadline.saturating_duration_since(self.now()))
+    }
+}
+
 struct Sleep {
     key: (Duration, u64),
     time: Time,

@@ -215,7 +215,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// What the code means for the caller: [`Code::class`], unless the endpoint says otherwise by
+    /// The class of the error: [`Code::class`], unless the endpoint has given the code another one by
     /// [`Error::with_class`].
     #[must_use]
     pub fn class(&self) -> Class {

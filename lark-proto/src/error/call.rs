@@ -142,7 +142,7 @@ impl<T> CallError<T> {
         }
     }
 
-    /// What to do next, if a reply of the service's tells it. The call has done so within its limits.
+    /// The advice of the reply, if the call ended with one. The call has followed the advice within its limits.
     #[must_use]
     pub fn advice(&self) -> Option<Advice> {
         self.lark().map(Error::advice)
@@ -164,7 +164,7 @@ impl<T> CallError<T> {
         self.lark().and_then(Error::log_id)
     }
 
-    /// What the service's code means, if the call ended with one.
+    /// The class of the service's error, if the call ended with one.
     #[must_use]
     pub fn class(&self) -> Option<Class> {
         self.api().map(ApiError::class)

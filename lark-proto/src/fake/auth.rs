@@ -91,7 +91,8 @@ impl Tokens {
                 }
             };
             let token = format!("{start}{:016x}", self.issued);
-            let expires = now.checked_add(self.life).unwrap_or(now);
+            let expires =
+                now.checked_add(self.life).or_else(|| now.checked_add(LIFE)).unwrap_or(now);
             self.add(kind, &token, expires);
             let app = match holder {
                 Holder::CustomApp => FakeLark::APP_ID,

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::failure::Meant;
 use super::own::Own;
 use super::sheet::Spreadsheet;
 use super::{
@@ -185,17 +186,17 @@ impl FakeLark {
     /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20)));
     /// ```
     pub fn fail_next(&mut self, failure: impl Into<Failure>) {
-        self.failures.push(failure.into());
+        self.failures.push(Meant::Any, failure.into());
     }
 
     /// Queues a failure for the next request that does not ask for a token.
     pub fn fail_next_call(&mut self, failure: impl Into<Failure>) {
-        self.failures.push_for_calls(failure.into());
+        self.failures.push(Meant::Calls, failure.into());
     }
 
     /// Queues a failure for the next request to `route`.
     pub fn fail_next_on(&mut self, route: Route, failure: impl Into<Failure>) {
-        self.failures.push_on(route, failure.into());
+        self.failures.push(Meant::Route(route), failure.into());
     }
 
     /// Chooses the failure of each request that takes none from the queue, in place of the closure of an earlier call.

@@ -50,7 +50,7 @@ pub enum Break {
 
 /// The requests that a failure is meant for.
 #[derive(Clone, Copy, Debug)]
-enum Meant {
+pub(super) enum Meant {
     Any,
     /// Any but the requests that fetch a token.
     Calls,
@@ -69,16 +69,8 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    pub(super) fn push(&mut self, failure: Failure) {
-        self.queue.push_back((Meant::Any, failure));
-    }
-
-    pub(super) fn push_for_calls(&mut self, failure: Failure) {
-        self.queue.push_back((Meant::Calls, failure));
-    }
-
-    pub(super) fn push_on(&mut self, route: Route, failure: Failure) {
-        self.queue.push_back((Meant::Route(route), failure));
+    pub(super) fn push(&mut self, meant: Meant, failure: Failure) {
+        self.queue.push_back((meant, failure));
     }
 
     pub(super) fn choose(

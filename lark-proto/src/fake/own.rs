@@ -56,9 +56,8 @@ impl<'a> RouteRequest<'a> {
     /// The media type is not JSON, or the body is not an object that `T` can be read from: the fault is the refusal
     /// that the service gives a body that it cannot read, code 9499, with the reason.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        let bad = |error: String| Fault::code(400, 9499, format!("Bad Request: {error}"));
-        header::expect_json(self.headers).map_err(bad)?;
-        object(self.body).map_err(|error| bad(error.to_string()))
+        header::expect_json(self.headers).map_err(unreadable)?;
+        object(self.body).map_err(unreadable)
     }
 
     /// The parts of a `multipart/form-data` body, in their order.
@@ -66,9 +65,8 @@ impl<'a> RouteRequest<'a> {
     /// # Errors
     /// The media type is another one, or the body breaks a rule of RFC 7578: the fault is code 9499, with the reason.
     pub fn form(&self) -> Result<Vec<FormPart<'a>>, Fault> {
-        let bad = |error: String| Fault::code(400, 9499, format!("Bad Request: {error}"));
-        let boundary = multipart::boundary(self.headers).map_err(bad)?;
-        multipart::read(self.body, &boundary).map_err(bad)
+        let boundary = multipart::boundary(self.headers).map_err(unreadable)?;
+        multipart::read(self.body, &boundary).map_err(unreadable)
     }
 
     /// Whose token the request has, if the fake knows the token.
@@ -82,6 +80,11 @@ impl<'a> RouteRequest<'a> {
     pub fn now(&self) -> SystemTime {
         self.now
     }
+}
+
+/// The refusal that the service gives a body that it cannot read.
+fn unreadable(error: impl fmt::Display) -> Fault {
+    Fault::code(400, 9499, format!("Bad Request: {error}"))
 }
 
 /// The answer of an endpoint that a test has added.
