@@ -1,0 +1,58 @@
+//! The account that the environment names.
+
+use lark_proto::network::ClientBuilder;
+use lark_proto::{App, Site};
+use lark_ureq::Client;
+
+/// The variables, for the help text of each tool.
+pub const VARIABLES: &str = "\
+The account comes from the environment:
+    LARK_APP_ID, LARK_APP_SECRET    the app, from its page \"Credentials & Basic Info\"
+    LARK_SITE                       `lark`, which is the default, `feishu` or a URL
+    HTTPS_PROXY, ALL_PROXY, NO_PROXY    the proxy, as curl reads them";
+
+/// The site and the app.
+pub struct Account {
+    pub site: Site,
+    pub app_id: String,
+    pub app: App,
+}
+
+impl Account {
+    /// The account of the environment's variables; else the reason, in one line.
+    pub fn from_env() -> Result<Self, String> {
+        // The user has chosen the site, so any host is accepted, such as a private deployment.
+        let site = match var("LARK_SITE")? {
+            None => Site::LARK,
+            Some(site) => match site.parse().or_else(|_| Site::custom(&site)) {
+                Ok(site) => site,
+                Err(error) => return Err(format!("LARK_SITE: {error}")),
+            },
+        };
+        let required = |name| match var(name)? {
+            Some(value) => Ok(value),
+            None => Err(format!("{name} is not set: it is on the app's page \"Credentials\"")),
+        };
+        let app_id = required("LARK_APP_ID")?;
+        let app = App::custom(&app_id, &required("LARK_APP_SECRET")?);
+        let app = app.map_err(|error| format!("LARK_APP_ID or LARK_APP_SECRET: {error}"))?;
+        Ok(Self { site, app_id, app })
+    }
+
+    /// The settings of a client for the account. It trusts what the operating system trusts, if it was built with the
+    /// feature `platform-verifier`.
+    pub fn builder(&self) -> ClientBuilder<Client> {
+        let builder = Client::builder(self.site.clone(), self.app.clone());
+        if cfg!(feature = "platform-verifier") { builder.platform_verifier() } else { builder }
+    }
+}
+
+/// The value of a variable, which is `None` if it is not set or empty.
+#[expect(clippy::disallowed_methods, reason = "the environment is this program's input")]
+fn var(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(error) => Err(format!("{name}: {error}")),
+    }
+}
