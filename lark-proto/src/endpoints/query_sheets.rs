@@ -51,7 +51,7 @@ impl QuerySheets {
 }
 
 /// The sheets of a spreadsheet, in the order of their tabs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sheets(Vec<Sheet>);
 
 /// A sheet of a spreadsheet: one of its tabs.

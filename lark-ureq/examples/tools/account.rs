@@ -5,22 +5,22 @@ use lark_proto::{App, Site};
 use lark_ureq::Client;
 
 /// The variables, for the help text of each tool.
-pub const VARIABLES: &str = "\
+pub(crate) const VARIABLES: &str = "\
 The account comes from the environment:
     LARK_APP_ID, LARK_APP_SECRET    the app, from its page \"Credentials & Basic Info\"
     LARK_SITE                       `lark`, which is the default, `feishu` or a URL
     HTTPS_PROXY, ALL_PROXY, NO_PROXY    the proxy, as curl reads them";
 
 /// The site and the app.
-pub struct Account {
-    pub site: Site,
-    pub app_id: String,
-    pub app: App,
+pub(crate) struct Account {
+    pub(crate) site: Site,
+    pub(crate) app_id: String,
+    pub(crate) app: App,
 }
 
 impl Account {
     /// The account of the environment's variables; else the reason, in one line.
-    pub fn from_env() -> Result<Self, String> {
+    pub(crate) fn from_env() -> Result<Self, String> {
         // The user has chosen the site, so any host is accepted, such as a private deployment.
         let site = match var("LARK_SITE")? {
             None => Site::LARK,
@@ -41,7 +41,7 @@ impl Account {
 
     /// The settings of a client for the account. It trusts what the operating system trusts, if it was built with the
     /// feature `platform-verifier`.
-    pub fn builder(&self) -> ClientBuilder<Client> {
+    pub(crate) fn builder(&self) -> ClientBuilder<Client> {
         let builder = Client::builder(self.site.clone(), self.app.clone());
         if cfg!(feature = "platform-verifier") { builder.platform_verifier() } else { builder }
     }

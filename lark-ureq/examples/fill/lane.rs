@@ -1,0 +1,138 @@
+//! One spreadsheet: its pictures are written one after the other.
+
+use lark_proto::endpoints::{CellContent, ReadCells};
+use lark_proto::error::Outcome;
+use lark_proto::{SheetCell, WriteSheetImage};
+use lark_ureq::Client;
+
+use super::contents::{Contents, image_in};
+use super::encoding::{Encoding, Shown};
+use super::grid;
+use super::plan::{Held, Job, Lane};
+use crate::tools::failure::{Ends, Failure};
+use crate::tools::pictures;
+use crate::tools::run::Run;
+
+/// The most images that a spreadsheet takes, those that float above the cells included.
+const MAX_IMAGES: usize = 4000;
+
+/// What is the same for all spreadsheets of a run.
+pub(crate) struct Filling {
+    pub(crate) client: Client,
+    pub(crate) encoding: Encoding,
+    pub(crate) row_height: Option<u16>,
+    pub(crate) skip_filled: bool,
+}
+
+impl Filling {
+    /// Writes the pictures of a spreadsheet. All failures are reported to the run.
+    pub(crate) fn fill(&self, lane: &Lane, run: &Run<Held>) {
+        if let Err(failure) = self.try_fill(lane, run) {
+            run.fail_lane(&lane.document, failure);
+        }
+    }
+
+    /// The error is one that concerns no picture alone.
+    fn try_fill(&self, lane: &Lane, run: &Run<Held>) -> Result<(), Failure> {
+        let Self { client, row_height, .. } = self;
+        let Lane { spreadsheet, sheets, jobs, .. } = lane;
+        let cells = jobs.iter().map(|job| &job.cell).collect();
+        let contents = Contents::read(client, spreadsheet, sheets, &cells)?;
+        let jobs = self.pending(jobs, &contents, run);
+        let cells: Vec<&SheetCell> = jobs.iter().map(|job| &job.cell).collect();
+        grid::grow(client, spreadsheet, &cells)?;
+        if let Some(pixels) = row_height {
+            grid::set_height(client, spreadsheet, &cells, *pixels)?;
+        }
+        let mut images = contents.images;
+        for job in jobs {
+            if run.is_over() {
+                return Ok(());
+            }
+            let held = image_in(contents.of(&job.cell));
+            if held.is_none() {
+                if images >= MAX_IMAGES {
+                    return Err(Failure { ends: Ends::Lane, ..Failure::of_picture(&FULL) });
+                }
+                images += 1;
+            }
+            if let Err(failure) = self.place(lane, job, held, run) {
+                let ends = failure.ends;
+                run.fail(&job.item, &job.file, failure);
+                if ends == Ends::Lane {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The pictures that are still to be written. An earlier run may have written a picture without learning of it, and
+    /// a cell that holds something may be skipped.
+    fn pending<'a>(&self, jobs: &'a [Job], contents: &Contents, run: &Run<Held>) -> Vec<&'a Job> {
+        let is_pending = |job: &&Job| {
+            let content = contents.of(&job.cell);
+            match &job.begun {
+                Some(begun) if has_arrived(begun.held.as_deref(), content) => run.done(&job.item),
+                None if self.skip_filled && *content != CellContent::Empty => run.skip(),
+                _ => return true,
+            }
+            false
+        };
+        jobs.iter().filter(is_pending).collect()
+    }
+
+    /// Writes a picture into its cell, which holds the image `held`.
+    fn place(
+        &self,
+        lane: &Lane,
+        job: &Job,
+        held: Option<&str>,
+        run: &Run<Held>,
+    ) -> Result<(), Failure> {
+        let image = pictures::read(&job.path).map_err(|error| Failure::of_picture(&error))?;
+        let write = WriteSheetImage::new(lane.spreadsheet.clone(), job.cell.clone(), image);
+        let write = write
+            .map_err(|error| Failure::of_picture(&error))?
+            .with_lossy_name(&pictures::name(&job.path));
+        let begun = Held { held: held.map(str::to_owned) };
+        if let Err(error) = run.journal.begin(&job.item, &job.file, begun) {
+            return Err(Failure { ends: Ends::Run, ..Failure::of_picture(&error) });
+        }
+        let mut written = self.encoding.write(&self.client, write.clone());
+        if written.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown)
+            && !run.is_over()
+        {
+            // The cell tells what the reply did not. If it is as before, the write may still be running; the same write
+            // once more does no harm.
+            let read = ReadCells::cell(lane.spreadsheet.clone(), &job.cell);
+            let cells = self.client.call(&read)?;
+            if has_arrived(held, cells.first()) {
+                run.done(&job.item);
+                return Ok(());
+            }
+            written = self.encoding.write(&self.client, write);
+        }
+        match written? {
+            Shown::RefusesBase64 => run.note(NO_BASE64),
+            Shown::Nothing => {}
+        }
+        run.done(&job.item);
+        Ok(())
+    }
+}
+
+/// Whether a cell holds an image now that is not the one that it held before the write.
+fn has_arrived(held: Option<&str>, content: &CellContent) -> bool {
+    match (held, image_in(content)) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        // Without its token an image may be the earlier one.
+        (Some(held), Some(now)) => ![held, ""].contains(&now),
+    }
+}
+
+const FULL: &str = "the spreadsheet holds 4,000 images, and the service takes no more";
+
+const NO_BASE64: &str = "This tenant refuses images in base64: the pictures went as numbers, which are 2.7 times as \
+    long. Leave out --base64.";

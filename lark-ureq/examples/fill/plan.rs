@@ -1,0 +1,235 @@
+//! Which picture goes into which cell.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use lark_proto::SheetCell;
+use lark_proto::endpoints::Sheets;
+use lark_proto::place::Place;
+use lark_proto::values::SpreadsheetToken;
+use lark_ureq::Client;
+use serde::{Deserialize, Serialize};
+
+use crate::tools::failure::Failure;
+use crate::tools::journal::{Journal, State};
+use crate::tools::pictures;
+
+/// A picture, and its cell as a person named it.
+pub(crate) struct Wanted {
+    document: String,
+    place: Place,
+    path: PathBuf,
+    /// The text that names the picture to the user.
+    file: String,
+}
+
+/// A picture, and its cell.
+pub(crate) struct Job {
+    pub(crate) path: PathBuf,
+    pub(crate) file: String,
+    pub(crate) cell: SheetCell,
+    /// As the journal names it.
+    pub(crate) item: String,
+    /// What the cell held when an earlier run began to write it, if it did and its end is not known.
+    pub(crate) begun: Option<Held>,
+}
+
+/// What the journal has to know about a cell that is about to be written.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Held {
+    /// The token of the file of the image that the cell held before.
+    pub(crate) held: Option<String>,
+}
+
+/// The pictures of one spreadsheet, which are written one after the other.
+pub(crate) struct Lane {
+    pub(crate) spreadsheet: SpreadsheetToken,
+    pub(crate) sheets: Sheets,
+    pub(crate) jobs: Vec<Job>,
+    /// The document as the user named it.
+    pub(crate) document: String,
+}
+
+/// The pictures of a folder, one below the other from the cell that `from` or the link names, or from `A1`.
+pub(crate) fn from_folder(
+    link: &str,
+    from: Option<&str>,
+    folder: &Path,
+) -> Result<Vec<Wanted>, String> {
+    let place = match from {
+        Some(from) => Place::new(link, from),
+        None => Place::new(link, "").or_else(|_| Place::new(link, "A1")),
+    };
+    let place = place.map_err(|error| error.to_string())?.beyond_grid();
+    let pictures = pictures::in_folder(folder)?;
+    let wanted = (0..).zip(pictures).map(|(row, path)| {
+        let file = pictures::name(&path);
+        let place = place.below(row).map_err(|error| format!("{file}: {error}"))?;
+        Ok(Wanted { document: link.to_owned(), place, path, file })
+    });
+    wanted.collect()
+}
+
+/// A row of a table. The other columns are passed over.
+#[derive(Deserialize)]
+struct Row {
+    spreadsheet: String,
+    sheet: String,
+    cell: String,
+    path: PathBuf,
+}
+
+/// The columns that a table needs.
+const COLUMNS: [&str; 4] = ["spreadsheet", "sheet", "cell", "path"];
+
+/// The pictures of a table in CSV with a line of titles. Paths start from the table's folder.
+pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
+    let about = |problem: &dyn std::fmt::Display| format!("{}: {problem}", table.display());
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(table)
+        .map_err(|error| about(&error))?;
+    let titles = reader.headers().map_err(|error| about(&error))?.clone();
+    if let Some(missing) =
+        COLUMNS.iter().find(|column| !titles.iter().any(|title| title == **column))
+    {
+        return Err(about(&format_args!(
+            "no column `{missing}` in the first line; it needs {}",
+            COLUMNS.join(", ")
+        )));
+    }
+    let folder = table.parent().unwrap_or(Path::new(""));
+    let mut wanted = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(|error| about(&error))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let about =
+            |problem: &dyn std::fmt::Display| about(&format_args!("line {line}: {problem}"));
+        let row: Row = row.deserialize(Some(&titles)).map_err(|error| about(&error))?;
+        if row.path.as_os_str().is_empty() {
+            return Err(about(&"the path is empty"));
+        }
+        let cell =
+            if row.sheet.is_empty() { row.cell } else { format!("{}!{}", row.sheet, row.cell) };
+        let place = Place::new(&row.spreadsheet, &cell).map_err(|error| about(&error))?;
+        wanted.push(Wanted {
+            document: row.spreadsheet,
+            place: place.beyond_grid(),
+            file: row.path.display().to_string(),
+            path: folder.join(row.path),
+        });
+    }
+    if wanted.is_empty() {
+        return Err(about(&"no line below the titles"));
+    }
+    Ok(wanted)
+}
+
+/// The pictures by spreadsheet, and what cannot be written.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) lanes: Vec<Lane>,
+    /// Documents that were not found, and why.
+    pub(crate) closed: Vec<(String, Failure)>,
+    /// Pictures whose sheet does not exist, with the item and the picture's name.
+    pub(crate) lost: Vec<(String, String, Failure)>,
+}
+
+impl Plan {
+    /// Asks the service for the sheets of each document.
+    pub(crate) fn find(client: &Client, wanted: Vec<Wanted>) -> Result<Self, String> {
+        let mut plan = Self::default();
+        let mut known: HashMap<String, Option<usize>> = HashMap::new();
+        let mut cells = HashSet::new();
+        for Wanted { document, place, path, file } in wanted {
+            let lane = match known.get(&document) {
+                Some(lane) => *lane,
+                None => {
+                    let lane = plan.open(client, &document)?;
+                    known.insert(document.clone(), lane);
+                    lane
+                }
+            };
+            let Some(lane) = lane.and_then(|lane| plan.lanes.get_mut(lane)) else { continue };
+            match place.among(&lane.sheets) {
+                Ok((_, cell)) => {
+                    let item = format!("{} {cell}", lane.spreadsheet);
+                    if !cells.insert(item.clone()) {
+                        return Err(format!(
+                            "{file}: an earlier picture has the same cell, {cell}"
+                        ));
+                    }
+                    lane.jobs.push(Job { path, file, cell, item, begun: None });
+                }
+                Err(error) => {
+                    plan.lost.push((
+                        format!("{} {file}", lane.spreadsheet),
+                        file,
+                        Failure::of_picture(&error),
+                    ));
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The lane of a document, which is `None` if the service does not give it out.
+    fn open(&mut self, client: &Client, document: &str) -> Result<Option<usize>, String> {
+        let place = Place::new(document, "A1").map_err(|error| error.to_string())?;
+        let found = match client.resolve(&place.beyond_grid()) {
+            Ok(found) => found,
+            Err(error) => {
+                self.closed.push((document.to_owned(), error.into()));
+                return Ok(None);
+            }
+        };
+        let known = self.lanes.iter().position(|lane| lane.spreadsheet == found.spreadsheet);
+        Ok(Some(known.unwrap_or_else(|| {
+            self.lanes.push(Lane {
+                spreadsheet: found.spreadsheet,
+                sheets: found.sheets.unwrap_or_default(),
+                jobs: Vec::new(),
+                document: document.to_owned(),
+            });
+            self.lanes.len() - 1
+        })))
+    }
+
+    /// Leaves out what earlier runs have written and, unless they are tried again, the pictures that were refused.
+    pub(crate) fn resume(
+        &mut self,
+        journal: &Journal<Held>,
+        retry_failed: bool,
+    ) -> Result<Earlier, String> {
+        let mut earlier = Earlier::default();
+        for lane in &mut self.lanes {
+            let mut pending = Vec::new();
+            for mut job in lane.jobs.drain(..) {
+                match journal.entry(&job.item, &job.file)? {
+                    Some(State::Done) => earlier.done += 1,
+                    Some(State::Failed) if !retry_failed => earlier.failed += 1,
+                    Some(State::Begun(held)) => {
+                        job.begun = Some(held.clone());
+                        pending.push(job);
+                    }
+                    Some(State::Failed) | None => pending.push(job),
+                }
+            }
+            lane.jobs = pending;
+        }
+        self.lanes.retain(|lane| !lane.jobs.is_empty());
+        Ok(earlier)
+    }
+
+    /// How many pictures are to be written.
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.jobs.len()).sum()
+    }
+}
+
+/// How many pictures earlier runs have written, and how many were refused.
+#[derive(Default)]
+pub(crate) struct Earlier {
+    pub(crate) done: usize,
+    pub(crate) failed: usize,
+}

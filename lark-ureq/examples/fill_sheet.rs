@@ -1,0 +1,222 @@
+//! Writes pictures into cells of spreadsheets: a folder into a column, or a table of pictures and cells.
+//!
+//! ```text
+//! fill_sheet https://x.feishu.cn/sheets/shtcnabc?sheet=Q7PlXT --from B2 photos/
+//! fill_sheet pictures.csv
+//! ```
+//!
+//! It writes one picture after the other into a spreadsheet, and into several spreadsheets at once. A journal beside
+//! the folder or the table records what was begun and what has arrived, so that the same command goes on after an
+//! interruption, and writes no picture again that has arrived. `--help` lists options and exit codes.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fill::encoding::Encoding;
+use fill::lane::Filling;
+use fill::plan::{self, Plan};
+use fill::preview;
+use lark_proto::Limits;
+use tools::account::{self, Account};
+use tools::journal::Journal;
+use tools::run::{EXIT_CODES, Run, WRONG_INPUT};
+
+mod fill {
+    pub(crate) mod contents;
+    pub(crate) mod encoding;
+    pub(crate) mod grid;
+    pub(crate) mod lane;
+    pub(crate) mod plan;
+    pub(crate) mod preview;
+}
+mod tools {
+    pub(crate) mod account;
+    pub(crate) mod failure;
+    pub(crate) mod journal;
+    pub(crate) mod pictures;
+    pub(crate) mod progress;
+    pub(crate) mod run;
+}
+
+const USAGE: &str = "\
+usage: fill_sheet LINK [--from CELL] FOLDER [options]
+       fill_sheet TABLE.csv [options]
+
+The pictures of FOLDER go into a column of the spreadsheet, in the order of their names, from CELL down; without --from,
+from the cell that is selected in LINK, or from A1. TABLE.csv has a line of titles, and the columns
+`spreadsheet` (a link or a token), `sheet` (its title or id; empty for that of the link), `cell` and `path`.
+
+Options:
+    --from CELL        `B2`, or `Price list!B2` on the sheet with this title
+    --row-height N     sets the height of the rows to N pixels
+    --skip-filled      leaves cells that hold something as they are
+    --retry-failed     tries the pictures again that an earlier run could not write
+    --base64           sends a third of the bytes, where the tenant takes it; good for a slow link
+    --threads N        how many spreadsheets are written at once, 8 by default
+    --dry-run          checks pictures and cells, and writes nothing
+    --journal PATH     in place of the journal beside the folder or the table
+    --help             prints this text";
+
+fn main() -> ExitCode {
+    let options = match Options::read() {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}\n\n{}\n\n{EXIT_CODES}", account::VARIABLES);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprintln!("fill_sheet: {error}\nTry `fill_sheet --help`.");
+            return ExitCode::from(WRONG_INPUT);
+        }
+    };
+    match fill(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("fill_sheet: {error}");
+            ExitCode::from(WRONG_INPUT)
+        }
+    }
+}
+
+/// The error is one of the input, in one line.
+fn fill(options: &Options) -> Result<ExitCode, String> {
+    let wanted = match &options.input {
+        Input::Folder { link, folder } => plan::from_folder(link, options.from.as_deref(), folder)?,
+        Input::Table(table) => plan::from_table(table)?,
+    };
+    let account = Account::from_env()?;
+    // A limit of the service is waited for, since nobody waits for the run.
+    let limits = Limits::default().longest_wait(minutes(10)).total(minutes(20));
+    let client = account.builder().limits(limits).build().map_err(|error| error.to_string())?;
+    let mut plan = Plan::find(&client, wanted)?;
+
+    let path = options.journal.clone().unwrap_or_else(|| options.input.journal());
+    let name = format!("fill_sheet {} {}", account.site, account.app_id);
+    let journal =
+        if options.dry_run && !path.exists() { None } else { Some(Journal::open(&path, &name)?) };
+    let mut earlier = plan::Earlier::default();
+    if let Some(journal) = &journal {
+        earlier = plan.resume(journal, options.retry_failed)?;
+    }
+    let filling = Filling {
+        client,
+        encoding: Encoding::new(options.base64),
+        row_height: options.row_height,
+        skip_filled: options.skip_filled,
+    };
+    let Some(journal) = journal.filter(|_| !options.dry_run) else {
+        return Ok(preview::show(&filling, &plan, &earlier));
+    };
+    let run = Run::start(journal, plan.len() + plan.lost.len())?;
+    run.earlier(earlier.done, earlier.failed);
+    for (document, failure) in plan.closed {
+        run.fail_lane(&document, failure);
+    }
+    for (item, file, failure) in plan.lost {
+        run.fail(&item, &file, failure);
+    }
+    let threads = options.threads.min(plan.lanes.len());
+    let shared = Arc::new((filling, Mutex::new(VecDeque::from(plan.lanes))));
+    let tasks = (0..threads).map(|_| {
+        let shared = shared.clone();
+        move |run: &Run<_>| {
+            let (filling, lanes) = &*shared;
+            let next = || lanes.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            while let Some(lane) = next().filter(|_| !run.is_over()) {
+                filling.fill(&lane, run);
+            }
+        }
+    });
+    run.work(tasks.collect());
+    Ok(run.finish())
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(60 * minutes)
+}
+
+struct Options {
+    input: Input,
+    from: Option<String>,
+    journal: Option<PathBuf>,
+    row_height: Option<u16>,
+    threads: usize,
+    skip_filled: bool,
+    retry_failed: bool,
+    base64: bool,
+    dry_run: bool,
+}
+
+enum Input {
+    Folder { link: String, folder: PathBuf },
+    Table(PathBuf),
+}
+
+impl Input {
+    /// The journal's path, beside the folder or the table.
+    fn journal(&self) -> PathBuf {
+        let input = match self {
+            Self::Folder { folder, .. } => folder,
+            Self::Table(table) => table,
+        };
+        // The name of a folder such as `.` is in its full path only.
+        let input = input.canonicalize().unwrap_or_else(|_| input.clone());
+        let mut name = OsString::from(input.file_name().unwrap_or_default());
+        name.push(".fill_sheet.journal");
+        input.parent().unwrap_or(Path::new("")).join(name)
+    }
+}
+
+impl Options {
+    /// The options of the command line, or `None` where only the help text is asked for.
+    fn read() -> Result<Option<Self>, lexopt::Error> {
+        use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+        let mut operands = Vec::new();
+        let mut options = Self {
+            input: Input::Table(PathBuf::new()),
+            from: None,
+            journal: None,
+            row_height: None,
+            threads: 8,
+            skip_filled: false,
+            retry_failed: false,
+            base64: false,
+            dry_run: false,
+        };
+        let mut arguments = lexopt::Parser::from_env();
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("help") | Short('h') => return Ok(None),
+                Long("from") => options.from = Some(arguments.value()?.string()?),
+                Long("journal") => options.journal = Some(arguments.value()?.into()),
+                Long("row-height") => options.row_height = Some(arguments.value()?.parse()?),
+                Long("threads") => options.threads = arguments.value()?.parse()?,
+                Long("skip-filled") => options.skip_filled = true,
+                Long("retry-failed") => options.retry_failed = true,
+                Long("base64") => options.base64 = true,
+                Long("dry-run") => options.dry_run = true,
+                Value(value) => operands.push(value),
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        if options.threads == 0 {
+            return Err("--threads is at least 1".into());
+        }
+        options.input = match <[OsString; 2]>::try_from(operands) {
+            Ok([link, folder]) => Input::Folder { link: link.string()?, folder: folder.into() },
+            Err(operands) => match <[OsString; 1]>::try_from(operands) {
+                Ok(_) if options.from.is_some() => {
+                    return Err("--from is for a folder; a table names its cells".into());
+                }
+                Ok([table]) => Input::Table(table.into()),
+                Err(_) => return Err("a link and a folder are needed, or a table".into()),
+            },
+        };
+        Ok(Some(options))
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a picture did not arrive, and what that means for the others.
+
+use lark_proto::error::{Advice, CallErrorKind, Concerns, Error, Outcome};
+use lark_ureq::CallError;
+
+/// Why a picture did not arrive.
+pub(crate) struct Failure {
+    /// Equal for failures with the same cause.
+    pub(crate) key: String,
+    /// One line, without what differs between pictures with the same cause.
+    pub(crate) text: String,
+    pub(crate) log_id: Option<String>,
+    pub(crate) ends: Ends,
+    /// The picture may have arrived all the same.
+    pub(crate) is_open: bool,
+}
+
+/// What a failure ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// Nothing: the next picture may arrive.
+    Picture,
+    /// Nothing for the moment. The service is at fault, and several such failures in a row are an outage.
+    Doubtful,
+    /// All pictures for the same spreadsheet or chat.
+    Lane,
+    /// The whole run.
+    Run,
+}
+
+impl Failure {
+    /// A picture that cannot be sent.
+    pub(crate) fn of_picture(reason: &impl ToString) -> Self {
+        let text = reason.to_string();
+        Self { key: text.clone(), text, log_id: None, ends: Ends::Picture, is_open: false }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        let again = matches!(error.advice(), Some(Advice::Again { .. }));
+        let is_late = matches!(error.kind, CallErrorKind::Deadline | CallErrorKind::Queued(_));
+        let ends = match error.concerns() {
+            Concerns::Request if again || is_late => Ends::Doubtful,
+            Concerns::Request => Ends::Picture,
+            Concerns::Spreadsheet | Concerns::Receiver => Ends::Lane,
+            _ => Ends::Run,
+        };
+        let (key, text) = match &error.kind {
+            CallErrorKind::Lark(Error::Api(api)) => {
+                let mut api = api.clone();
+                api.log_id = None;
+                api.troubleshooter = None;
+                (format!("code {}", api.code), api.to_string())
+            }
+            CallErrorKind::Lark(Error::Unreadable(reply)) => {
+                let mut reply = reply.clone();
+                reply.log_id = None;
+                (format!("HTTP {}", reply.status), reply.to_string())
+            }
+            kind => (kind.to_string(), kind.to_string()),
+        };
+        Self {
+            key,
+            text,
+            log_id: error.log_id().map(str::to_owned),
+            ends,
+            is_open: error.outcome() == Outcome::Unknown,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The pictures of a folder.
+
+use std::path::{Path, PathBuf};
+
+use lark_proto::Image;
+
+/// The extensions of pictures. Other files of a folder are passed over.
+const EXTENSIONS: [&str; 13] = [
+    "png", "jpg", "jpeg", "jfif", "gif", "bmp", "tif", "tiff", "webp", "heic", "heif", "ico", "bpg",
+];
+
+/// The pictures in a folder, in the order in which a file manager lists them: `photo2.png` comes before `photo10.png`.
+/// Folders in it, hidden files and files that are no pictures by their extension are passed over.
+pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let about = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut found = Vec::new();
+    let mut others = 0;
+    for entry in std::fs::read_dir(folder).map_err(about)? {
+        let path = entry.map_err(about)?.path();
+        if path.is_dir() || name(&path).starts_with('.') {
+            continue;
+        }
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if EXTENSIONS.contains(&&*extension) { found.push(path) } else { others += 1 }
+    }
+    if found.is_empty() {
+        return Err(format!(
+            "{}: no picture in this folder, and {others} other files; a picture is a file with one of the extensions {}",
+            folder.display(),
+            EXTENSIONS.join(", ")
+        ));
+    }
+    alphanumeric_sort::sort_path_slice(&mut found);
+    Ok(found)
+}
+
+/// The name of a file without its folder.
+pub(crate) fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Reads a picture. The error is the reason, without the file's name.
+pub(crate) fn read(path: &Path) -> Result<Image, String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    Image::new(bytes).map_err(|error| error.to_string())
+}

@@ -1,0 +1,68 @@
+//! How far a run is: a bar on a terminal, else a line now and then.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use lark_ureq::Clock;
+
+/// The time between two lines where there is no terminal.
+const PAUSE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    clock: Clock,
+    /// When the last line was written.
+    said: Mutex<Duration>,
+}
+
+impl Progress {
+    /// The progress of `total` pictures, of which none has arrived.
+    pub(crate) fn new(total: usize) -> Self {
+        let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
+        let template = "{bar:32} {human_pos} of {human_len}, {per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, clock: Clock::default(), said: Mutex::default() }
+    }
+
+    /// Another picture has arrived, has failed or was skipped.
+    pub(crate) fn step(&self) {
+        self.bar.inc(1);
+        if !self.bar.is_hidden() {
+            return;
+        }
+        let now = self.clock.elapsed();
+        let Ok(mut said) = self.said.lock() else { return };
+        if now < *said + PAUSE {
+            return;
+        }
+        *said = now;
+        let (position, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = position as f64 / now.as_secs_f64();
+        eprintln!(
+            "{} of {}, {rate:.1} a second, {} left",
+            HumanCount(position),
+            HumanCount(total),
+            HumanDuration(self.bar.eta())
+        );
+    }
+
+    /// Writes a line, above the bar where there is one.
+    pub(crate) fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Removes the bar.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// The time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+}

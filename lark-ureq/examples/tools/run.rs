@@ -1,0 +1,268 @@
+//! A run over many pictures: its journal, its end, and the summary.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{HumanCount, HumanDuration};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::failure::{Ends, Failure};
+use super::journal::Journal;
+use super::progress::Progress;
+
+/// The exit codes, for the help text of each tool.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+    0    every picture has arrived, in this run or an earlier one, or was skipped
+    1    some pictures have failed, or are left because their spreadsheet or chat refused them
+    2    wrong arguments or input; nothing was sent
+    3    the run ended before its last picture: the summary says why
+    130  interrupted by Ctrl-C; the same command goes on where the run stopped";
+
+/// Wrong arguments or input.
+pub(crate) const WRONG_INPUT: u8 = 2;
+
+/// This many failures of the service in a row are an outage.
+const OUTAGE: u32 = 3;
+
+/// The time that requests in flight have after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How many files and log ids the summary names for a cause.
+const SHOWN: usize = 3;
+
+pub(crate) struct Run<D> {
+    pub(crate) journal: Journal<D>,
+    pub(crate) progress: Progress,
+    total: usize,
+    interrupted: Arc<AtomicBool>,
+    tally: Mutex<Tally>,
+}
+
+/// What became of the pictures so far.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    skipped: usize,
+    failed: usize,
+    done_earlier: usize,
+    failed_earlier: usize,
+    causes: Vec<Cause>,
+    /// What the summary has to say beside numbers and causes.
+    notes: Vec<String>,
+    doubtful_in_a_row: u32,
+    /// Why the run ended before its last picture.
+    end: Option<String>,
+}
+
+/// Failures with the same cause.
+struct Cause {
+    key: String,
+    text: String,
+    /// The pictures or documents.
+    subjects: Vec<String>,
+    log_ids: Vec<String>,
+}
+
+impl<D> Run<D>
+where
+    D: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    /// A run over `total` pictures. From now on Ctrl-C ends the run in order, and a second one at once.
+    pub(crate) fn start(journal: Journal<D>, total: usize) -> Result<Arc<Self>, String> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            let flags = flag::register_conditional_shutdown(signal, 130, interrupted.clone())
+                .and_then(|_| flag::register(signal, interrupted.clone()));
+            flags.map_err(|error| format!("the system refuses to announce Ctrl-C: {error}"))?;
+        }
+        let (progress, tally) = (Progress::new(total), Mutex::default());
+        Ok(Arc::new(Self { journal, progress, total, interrupted, tally }))
+    }
+
+    /// Runs each task on a thread of its own until all have ended. After Ctrl-C it waits for ten seconds at most:
+    /// whatever is in flight then is open in the journal.
+    pub(crate) fn work(self: &Arc<Self>, tasks: Vec<impl FnOnce(&Self) + Send + 'static>) {
+        let (running, all) = mpsc::channel::<()>();
+        let mut threads = Vec::new();
+        for task in tasks {
+            let (run, running) = (self.clone(), running.clone());
+            threads.push(std::thread::spawn(move || {
+                let _running = running;
+                task(&run);
+            }));
+        }
+        drop(running);
+        let tick = Duration::from_millis(100);
+        let mut grace = GRACE;
+        while all.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+            if self.is_interrupted() {
+                grace = grace.saturating_sub(tick);
+            }
+            if grace.is_zero() {
+                return;
+            }
+        }
+        for thread in threads {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+
+    /// Tells the summary what became of pictures in earlier runs.
+    pub(crate) fn earlier(&self, done: usize, failed: usize) {
+        let mut tally = self.tally();
+        (tally.done_earlier, tally.failed_earlier) = (done, failed);
+    }
+
+    /// Whether no further picture is to be begun.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_interrupted() || self.tally().end.is_some()
+    }
+
+    /// Ends the run before its last picture.
+    pub(crate) fn end(&self, reason: String) {
+        self.tally().end.get_or_insert(reason);
+    }
+
+    /// Adds a sentence to the summary.
+    pub(crate) fn note(&self, sentence: &str) {
+        self.tally().notes.push(sentence.to_owned());
+    }
+
+    /// A picture has arrived.
+    pub(crate) fn done(&self, item: &str) {
+        if let Err(error) = self.journal.done(item) {
+            self.end(error);
+        }
+        let mut tally = self.tally();
+        tally.done += 1;
+        tally.doubtful_in_a_row = 0;
+        self.progress.step();
+    }
+
+    /// A picture need not be sent.
+    pub(crate) fn skip(&self) {
+        self.tally().skipped += 1;
+        self.progress.step();
+    }
+
+    /// A picture has not arrived. A refusal that concerns only this picture goes into the journal, and the picture is
+    /// tried again on demand only. After any other failure it is left to the next run.
+    pub(crate) fn fail(&self, item: &str, file: &str, failure: Failure) {
+        self.progress.say(&format!("{file}: {}", failure.text));
+        if failure.ends == Ends::Picture && !failure.is_open {
+            if let Err(error) = self.journal.failed(item, file, &failure.text) {
+                self.end(error);
+            }
+            self.tally().failed += 1;
+        }
+        self.progress.step();
+        self.count(file, failure);
+    }
+
+    /// A request has failed that concerns no picture alone, such as one that adds rows to `document`.
+    pub(crate) fn fail_lane(&self, document: &str, failure: Failure) {
+        self.progress.say(&format!("{document}: {}", failure.text));
+        self.count(document, failure);
+    }
+
+    fn count(&self, subject: &str, failure: Failure) {
+        let mut tally = self.tally();
+        match failure.ends {
+            Ends::Picture | Ends::Lane => {}
+            Ends::Doubtful => {
+                tally.doubtful_in_a_row += 1;
+                if tally.doubtful_in_a_row >= OUTAGE {
+                    let text = &failure.text;
+                    let reason =
+                        format!("{OUTAGE} failures of the service in a row, such as {text}");
+                    tally.end.get_or_insert(reason);
+                }
+            }
+            Ends::Run => {
+                tally.end.get_or_insert(failure.text.clone());
+            }
+        }
+        let Failure { key, text, log_id, .. } = failure;
+        let known = tally.causes.iter().position(|cause| cause.key == key);
+        let at = known.unwrap_or_else(|| {
+            tally.causes.push(Cause { key, text, subjects: Vec::new(), log_ids: Vec::new() });
+            tally.causes.len() - 1
+        });
+        if let Some(cause) = tally.causes.get_mut(at) {
+            cause.subjects.push(subject.to_owned());
+            cause.log_ids.extend(log_id);
+        }
+    }
+
+    /// Writes the summary, and returns the exit code.
+    pub(crate) fn finish(&self) -> ExitCode {
+        self.progress.end();
+        let tally = self.tally();
+        let left = self.total.saturating_sub(tally.done + tally.skipped + tally.failed);
+        let count = |count: usize| HumanCount(u64::try_from(count).unwrap_or(u64::MAX));
+        println!(
+            "{} arrived, {} skipped, {} failed, {} left, in {}",
+            count(tally.done),
+            count(tally.skipped),
+            count(tally.failed),
+            count(left),
+            HumanDuration(self.progress.elapsed())
+        );
+        if tally.done_earlier + tally.failed_earlier > 0 {
+            println!(
+                "In earlier runs {} arrived, and {} failed that were not tried again.",
+                count(tally.done_earlier),
+                count(tally.failed_earlier)
+            );
+        }
+        for cause in &tally.causes {
+            println!("{:>7} x {}", cause.subjects.len(), cause.text);
+            println!("{:>9} {}", "", some_of(&cause.subjects));
+            if !cause.log_ids.is_empty() {
+                println!("{:>9} log ids: {}", "", some_of(&cause.log_ids));
+            }
+        }
+        for note in &tally.notes {
+            println!("{note}");
+        }
+        let code = match &tally.end {
+            Some(reason) => {
+                println!("The run ended early: {reason}");
+                3
+            }
+            None if self.is_interrupted() => {
+                println!("Interrupted. The same command goes on where the run stopped.");
+                130
+            }
+            None if tally.failed + tally.failed_earlier + left > 0 => 1,
+            None => 0,
+        };
+        ExitCode::from(code)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first texts, and how many there are beside them.
+fn some_of(texts: &[String]) -> String {
+    let shown = texts.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match texts.len().saturating_sub(SHOWN) {
+        0 => shown,
+        others => format!("{shown} and {others} more"),
+    }
+}
