@@ -4,14 +4,15 @@ use std::process::ExitCode;
 
 use super::contents::Contents;
 use super::lane::Filling;
-use super::plan::{Earlier, Lane, Plan};
+use super::plan::{Lane, Plan};
 use crate::tools::failure::Failure;
 use crate::tools::pictures;
+use crate::tools::run::Passed;
 use lark_proto::endpoints::CellContent;
 
 /// Checks the pictures and their cells, and prints what a run would do. The exit code is that of a run with the same
 /// failures.
-pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &Earlier) -> ExitCode {
+pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     let mut failed = 0;
     let mut fail = |subject: &str, text: &str| {
         println!("{subject}: {text}");
@@ -43,7 +44,7 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &Earlier) -> ExitCod
     }
     println!(
         "{} written earlier, {} refused earlier, {failed} problems",
-        earlier.done, earlier.failed
+        passed.arrived, passed.refused
     );
     ExitCode::from(u8::from(failed > 0))
 }
