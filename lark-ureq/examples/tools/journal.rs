@@ -266,3 +266,246 @@ fn take<D>(entries: &mut Entries<D>, record: Record<D>) -> Option<()> {
     entries.insert(item, Entry { file, state });
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::support::Folder;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Detail {
+        held: Option<String>,
+    }
+
+    type Opened = Result<Journal<Detail>, String>;
+
+    const RUN: &str = "fill_sheet https://open.feishu.cn cli_a1b2";
+
+    const HEADER: &str =
+        r#"{"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}"#;
+
+    fn held(held: Option<&str>) -> Detail {
+        Detail { held: held.map(str::to_owned) }
+    }
+
+    /// The bytes of a journal with these lines below the header.
+    fn journal(lines: &[&str]) -> Vec<u8> {
+        let lines = [&[HEADER], lines].concat().join("\n");
+        format!("{lines}\n").into_bytes()
+    }
+
+    /// What the journal holds, as `item: file state`, sorted.
+    fn shown(opened: Opened) -> Result<Vec<String>, String> {
+        let entries = opened?.entries;
+        let shown = entries.iter().map(|(item, Entry { file, state })| match state {
+            State::Begun(Detail { held }) => format!("{item}: {file} begun {held:?}"),
+            State::Done => format!("{item}: {file} done"),
+            State::Failed => format!("{item}: {file} failed"),
+        });
+        let mut shown: Vec<String> = shown.collect();
+        shown.sort();
+        Ok(shown)
+    }
+
+    /// A journal as a run writes it.
+    fn written(path: &Path) -> Vec<u8> {
+        let journal = Journal::open(path, RUN).unwrap();
+        journal.begin("A1", "a.png", held(None)).unwrap();
+        journal.done("A1").unwrap();
+        journal.begin("A2", "图.png", held(Some("box"))).unwrap();
+        journal.failed("A2", "图.png", "refused", false).unwrap();
+        journal.begin("A3", "c.png", held(None)).unwrap();
+        fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn a_run_writes_the_documented_lines() {
+        let folder = Folder::new();
+        let lines = [
+            r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#,
+            r#"{"record":"done","item":"A1"}"#,
+            r#"{"record":"begin","item":"A2","file":"图.png","held":"box"}"#,
+            r#"{"record":"failed","item":"A2","file":"图.png","why":"refused","again":false}"#,
+            r#"{"record":"begin","item":"A3","file":"c.png","held":null}"#,
+        ];
+        let bytes = written(&folder.path("a.journal"));
+        assert_eq!(String::from_utf8(bytes), String::from_utf8(journal(&lines)));
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_at_any_byte_holds_its_whole_lines() {
+        let folder = Folder::new();
+        let whole = written(&folder.path("whole.journal"));
+        let path = folder.path("cut.journal");
+        for cut in 0..=whole.len() {
+            // Some file systems leave zeros where the last bytes were to be.
+            for zeros in [0, 1, 4096] {
+                let lines =
+                    whole[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                fs::write(&path, &whole[..lines]).unwrap();
+                let expected = shown(Journal::open(&path, RUN)).unwrap();
+                fs::write(&path, [&whole[..cut], &vec![0; zeros]].concat()).unwrap();
+
+                let opened = Journal::open(&path, RUN).unwrap();
+                opened.begin("A4", "d.png", held(None)).unwrap();
+                assert_eq!(shown(Ok(opened)).unwrap(), expected, "{cut}");
+                let lines = if lines == 0 { journal(&[]) } else { whole[..lines].to_vec() };
+                let last =
+                    "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"held\":null}\n";
+                assert_eq!(fs::read(&path).unwrap(), [&lines, last.as_bytes()].concat(), "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_lines_about_an_item_the_last_one_counts() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":"box"}"#;
+        let begin_anew = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let done = r#"{"record":"done","item":"A1"}"#;
+        let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
+        let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
+        let newer = r#"{"record":"begin","item":"A1","file":"a.png","held":null,"size":[1]}"#;
+        let other = r#"{"record":"begin","item":"A2","file":"b.png","held":null}"#;
+        let folder = Folder::new();
+        for (lines, expected) in [
+            (&[][..], &[][..]),
+            (&[begin], &[r#"A1: a.png begun Some("box")"#]),
+            (&[begin, begin_anew], &["A1: a.png begun None"]),
+            (&[begin, done], &["A1: a.png done"]),
+            (&[begin, done, done], &["A1: a.png done"]),
+            (&[begin, failed], &["A1: a.png failed"]),
+            (&[failed], &["A1: a.png failed"]),
+            (&[failed, begin_anew], &["A1: a.png begun None"]),
+            (&[failed, begin, done], &["A1: a.png done"]),
+            (&[begin, left], &[]),
+            (&[left], &[]),
+            (&[begin, left, begin_anew], &["A1: a.png begun None"]),
+            (&[newer], &["A1: a.png begun None"]),
+            (&[begin, other, done], &["A1: a.png done", "A2: b.png begun None"]),
+        ] {
+            let path = folder.write("a.journal", journal(lines));
+            assert_eq!(shown(Journal::open(&path, RUN)).unwrap(), expected, "{lines:?}");
+            assert_eq!(fs::read(&path).unwrap(), journal(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_refused_is_left_as_it_is() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let done = r#"{"record":"done","item":"A1"}"#;
+        let message =
+            r#"{"record":"begin","item":"a","file":"a","uuid":"u","image_key":"k","time":1}"#;
+        let header = |name: &str, value: &str| HEADER.replace(name, value).into_bytes();
+        let folder = Folder::new();
+        for (bytes, problem) in [
+            (journal(&["{\"record\":\"done\",\"it", begin]), "is damaged in line 2; "),
+            (journal(&[begin, "\0\0\0", done]), "is damaged in line 3; "),
+            (journal(&[begin, ""]), "is damaged in line 3; "),
+            // A whole last line was on the disk: no crash has left it so.
+            (journal(&[begin, "{\"record\":\"done\""]), "is damaged in line 3; "),
+            (journal(&[begin, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3; "),
+            (journal(&[begin, HEADER]), "is damaged in line 3; "),
+            (journal(&[done]), "is damaged in line 2; "),
+            ([&b"\xef\xbb\xbf"[..], &journal(&[])].concat(), "is no journal; "),
+            (b"\n".to_vec(), "is no journal; "),
+            (b"spreadsheet,sheet,cell,path\na,b,c,d\n".to_vec(), "is no journal; "),
+            (b"a line without an end".to_vec(), "is no journal; "),
+            (b"{\"version\":1}\n".to_vec(), "is no journal; "),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "is no journal; "),
+            (b"GIF89a\x01\0\x01\0;".to_vec(), "is no journal; "),
+            (b"\0\0\0GIF89a".to_vec(), "is no journal; "),
+            ([header(":1", ":2"), b"\n{\"other\":1}\n".to_vec()].concat(), "has version 2, "),
+            (b"{\"record\":\"run\",\"version\":3}\n".to_vec(), "has version 3, "),
+            (
+                [header("fill_sheet", "send_images"), format!("\n{message}\n").into()].concat(),
+                "is that of another run, `send_images https://open.feishu.cn cli_a1b2`, and not of ",
+            ),
+            // Also where the last line is torn.
+            ([header("a1b2", "b"), b"\n{\"rec".to_vec()].concat(), "is that of another run, "),
+        ] {
+            let path = folder.write("a.journal", &bytes);
+            let error = shown(Journal::open(&path, RUN)).unwrap_err();
+            let text = String::from_utf8_lossy(&bytes);
+            let start = format!("the journal {} {problem}", path.display());
+            assert!(error.starts_with(&start), "{error}: {text}");
+            assert!(!error.contains('\n'), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_journal() {
+        let folder = Folder::new();
+        let path = folder.path("a.journal");
+        let first: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        let error = shown(Journal::open(&path, RUN)).unwrap_err();
+        assert!(error.ends_with("a.journal is in use by another run at the moment"), "{error}");
+        first.begin("A1", "a.png", held(None)).unwrap();
+        drop(first);
+        assert_eq!(shown(Journal::open(&path, RUN)).unwrap(), ["A1: a.png begun None"]);
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_is_appended() {
+        let folder = Folder::new();
+        let path = folder.write("a.journal", journal(&[]));
+        let journal: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        // A file that was opened for reading takes no write.
+        let writable = std::mem::replace(
+            &mut *journal.file.lock().unwrap(),
+            File::open(&path).map_err(|_| String::new()),
+        );
+        let first = journal.begin("A1", "a.png", held(None)).unwrap_err();
+        assert!(first.contains("a.journal cannot be written: "), "{first}");
+        assert_eq!(journal.done("A1"), Err(first.clone()));
+        assert_eq!(journal.failed("A1", "a.png", "why", true), Err(first));
+        drop((journal, writable));
+        assert_eq!(fs::read(&path).unwrap(), self::journal(&[]));
+    }
+
+    #[test]
+    fn names_of_any_kind_are_read_as_they_were_written() {
+        let folder = Folder::new();
+        let path = folder.path("a.journal");
+        let names =
+            ["\"quoted\"", "two\nlines\r\n", "\\", "图片", "\u{fffd}\0\u{7f}", "\u{2028}", ""];
+        let journal = Journal::open(&path, RUN).unwrap();
+        for name in names {
+            journal.begin(name, name, held(Some(name))).unwrap();
+        }
+        drop(journal);
+        let journal: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        for name in names {
+            let Some(State::Begun(detail)) = journal.entry(name, name).unwrap() else {
+                panic!("{name:?}")
+            };
+            assert_eq!(*detail, held(Some(name)));
+        }
+    }
+
+    #[test]
+    fn an_item_for_another_picture_is_an_error() {
+        let folder = Folder::new();
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let path = folder.write("a.journal", journal(&[begin]));
+        let journal: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(State::Begun(_)))));
+        assert!(matches!(journal.entry("A2", "b.png"), Ok(None)));
+        let Err(error) = journal.entry("A1", "b.png") else { panic!("it is taken") };
+        assert!(error.contains("A1 was meant for a.png, and is now for b.png: "), "{error}");
+    }
+
+    #[test]
+    fn the_journal_stands_beside_the_input() {
+        let folder = Folder::new();
+        let photos = folder.pictures(1);
+        let expected = photos.canonicalize().unwrap().with_file_name("photos.fill_sheet.journal");
+        for input in [photos.clone(), photos.join("."), photos.join("../photos/")] {
+            assert_eq!(beside(&input, "fill_sheet"), expected, "{}", input.display());
+        }
+        let missing = Path::new("no/folder");
+        assert_eq!(beside(missing, "t"), Path::new("no/folder.t.journal"));
+    }
+}
