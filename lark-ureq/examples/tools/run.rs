@@ -208,22 +208,16 @@ where
         self.progress.end();
         let tally = self.tally();
         let left = self.total.saturating_sub(tally.done + tally.skipped + tally.failed);
-        let count = |count: usize| HumanCount(u64::try_from(count).unwrap_or(u64::MAX));
-        println!(
-            "{} arrived, {} skipped, {} failed, {} left, in {}",
-            count(tally.done),
-            count(tally.skipped),
-            count(tally.failed),
-            count(left),
-            HumanDuration(self.progress.elapsed())
-        );
-        if tally.done_earlier + tally.failed_earlier > 0 {
-            println!(
-                "In earlier runs {} arrived, and {} failed that were not tried again.",
-                count(tally.done_earlier),
-                count(tally.failed_earlier)
-            );
+        let mut line = format!("{} arrived", count(tally.done));
+        for (number, text) in
+            [(tally.skipped, "skipped"), (tally.failed, "failed"), (left, "still to do")]
+        {
+            if number > 0 {
+                line += &format!(", {} {text}", count(number));
+            }
         }
+        println!("{line}, in {}", HumanDuration(self.progress.elapsed()));
+        print_earlier(tally.done_earlier, tally.failed_earlier);
         for cause in &tally.causes {
             println!("{:>7} x {}", cause.subjects.len(), cause.text);
             println!("{:>9} {}", "", some_of(&cause.subjects));
@@ -239,7 +233,7 @@ where
                 println!("The run ended early: {reason}");
                 3
             }
-            None if self.is_interrupted() => {
+            None if self.is_interrupted() && left > 0 => {
                 println!("Interrupted. The same command goes on where the run stopped.");
                 130
             }
@@ -256,6 +250,21 @@ where
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Prints what became of pictures in earlier runs.
+pub(crate) fn print_earlier(done: usize, failed: usize) {
+    for (number, text) in
+        [(done, "arrived in earlier runs"), (failed, "failed in earlier runs and not tried again")]
+    {
+        if number > 0 {
+            println!("{} {text}", count(number));
+        }
+    }
+}
+
+fn count(number: usize) -> HumanCount {
+    HumanCount(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
 /// The first texts, and how many there are beside them.
