@@ -111,7 +111,7 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     let Some(journal) = journal.filter(|_| !options.dry_run) else {
         return Ok(preview::show(&filling, &plan, passed));
     };
-    let run = Run::start(journal, plan.len() + plan.lost.len())?;
+    let run = Run::start(journal, plan.len())?;
     run.pass(passed);
     for (document, failure) in plan.closed {
         run.fail(None, &document, failure);
@@ -119,7 +119,7 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     for (item, file, failure) in plan.lost {
         run.fail(Some(&item), &file, failure);
     }
-    let threads = options.threads.min(plan.lanes.len());
+    let threads = usize::from(options.threads).min(plan.lanes.len());
     let shared = Arc::new((filling, Mutex::new(VecDeque::from(plan.lanes))));
     let tasks = (0..threads).map(|_| {
         let shared = shared.clone();
@@ -144,7 +144,7 @@ struct Options {
     from: Option<String>,
     journal: Option<PathBuf>,
     row_height: Option<u16>,
-    threads: usize,
+    threads: u16,
     skip_filled: bool,
     retry_failed: bool,
     base64: bool,
@@ -190,8 +190,10 @@ impl Options {
                 Long("help") | Short('h') => return Ok(None),
                 Long("from") => options.from = Some(arguments.value()?.string()?),
                 Long("journal") => options.journal = Some(arguments.value()?.into()),
-                Long("row-height") => options.row_height = Some(arguments.value()?.parse()?),
-                Long("threads") => options.threads = arguments.value()?.parse()?,
+                Long("row-height") => {
+                    options.row_height = Some(number("--row-height", arguments.value()?)?);
+                }
+                Long("threads") => options.threads = number("--threads", arguments.value()?)?,
                 Long("skip-filled") => options.skip_filled = true,
                 Long("retry-failed") => options.retry_failed = true,
                 Long("base64") => options.base64 = true,
@@ -200,14 +202,14 @@ impl Options {
                 _ => return Err(argument.unexpected()),
             }
         }
-        if options.threads == 0 {
-            return Err("--threads is at least 1".into());
-        }
         options.input = match <[OsString; 2]>::try_from(operands) {
             Ok([link, folder]) => Input::Folder { link: link.string()?, folder: folder.into() },
             Err(operands) => match <[OsString; 1]>::try_from(operands) {
                 Ok(_) if options.from.is_some() => {
                     return Err("--from is for a folder; a table names its cells".into());
+                }
+                Ok([link]) if link.to_string_lossy().contains("://") => {
+                    return Err("a folder is needed beside the link".into());
                 }
                 Ok([table]) => Input::Table(table.into()),
                 Err(_) => return Err("a link and a folder are needed, or a table".into()),
@@ -215,4 +217,12 @@ impl Options {
         };
         Ok(Some(options))
     }
+}
+
+/// The value of an option that takes a number from 1 on.
+fn number(option: &str, value: OsString) -> Result<u16, lexopt::Error> {
+    let value = value.to_string_lossy();
+    let number = value.parse().ok().filter(|number| *number > 0);
+    let most = u16::MAX;
+    number.ok_or_else(|| format!("{option} takes a number from 1 to {most}, not `{value}`").into())
 }

@@ -70,6 +70,20 @@ pub(crate) struct Passed {
     pub(crate) refused: usize,
 }
 
+impl Passed {
+    /// Prints what became of pictures in earlier runs.
+    pub(crate) fn print_earlier(self) {
+        for (number, text) in [
+            (self.arrived, "arrived in earlier runs"),
+            (self.refused, "failed in earlier runs and not tried again"),
+        ] {
+            if number > 0 {
+                println!("{} {text}", count(number));
+            }
+        }
+    }
+}
+
 /// Failures with the same cause.
 struct Cause {
     key: String,
@@ -129,6 +143,9 @@ where
     pub(crate) fn pass(&self, pictures: Passed) {
         for _ in 0..pictures.skipped {
             self.progress.step();
+        }
+        if pictures.refused > 0 {
+            self.note("Pictures that failed earlier are tried again with --retry-failed.");
         }
         let passed = &mut self.tally().passed;
         passed.skipped += pictures.skipped;
@@ -218,24 +235,18 @@ where
     pub(crate) fn finish(&self) -> ExitCode {
         self.progress.end();
         let tally = self.tally();
-        let Passed { skipped, arrived, refused } = tally.passed;
+        let Passed { skipped, .. } = tally.passed;
         let left = self.total.saturating_sub(tally.done + skipped + tally.failed);
-        let count = |count: usize| HumanCount(u64::try_from(count).unwrap_or(u64::MAX));
-        println!(
-            "{} arrived, {} skipped, {} failed, {} left, in {}",
-            count(tally.done),
-            count(skipped),
-            count(tally.failed),
-            count(left),
-            HumanDuration(self.progress.elapsed())
-        );
-        if arrived + refused > 0 {
-            println!(
-                "In earlier runs {} arrived, and {} failed that were not tried again.",
-                count(arrived),
-                count(refused)
-            );
+        let mut line = format!("{} arrived", count(tally.done));
+        for (number, text) in
+            [(skipped, "skipped"), (tally.failed, "failed"), (left, "still to do")]
+        {
+            if number > 0 {
+                line += &format!(", {} {text}", count(number));
+            }
         }
+        println!("{line}, in {}", HumanDuration(self.progress.elapsed()));
+        tally.passed.print_earlier();
         for cause in &tally.causes {
             println!("{:>7} x {}", cause.subjects.len(), cause.text);
             println!("{:>9} {}", "", some_of(&cause.subjects));
@@ -251,11 +262,11 @@ where
                 println!("The run ended early: {reason}");
                 3
             }
-            None if self.is_interrupted() => {
+            None if self.is_interrupted() && left > 0 => {
                 println!("Interrupted. The same command goes on where the run stopped.");
                 130
             }
-            None if tally.failed + refused + left > 0 => 1,
+            None if tally.failed + tally.passed.refused + left > 0 => 1,
             None => 0,
         };
         ExitCode::from(code)
@@ -268,6 +279,10 @@ where
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn count(number: usize) -> HumanCount {
+    HumanCount(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
 /// The first texts, and how many there are beside them.

@@ -109,9 +109,11 @@ impl Running {
         self.wait()
     }
 
-    /// The id of the process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// Sends SIGINT, as Ctrl-C does.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
 }
 
