@@ -4,4 +4,5 @@ mod fill;
 /// For its own tests: an example that is tested is not built as a program by `cargo test`.
 #[path = "../../examples/tools/journal.rs"]
 mod journal;
+mod send;
 mod support;

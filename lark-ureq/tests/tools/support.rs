@@ -182,3 +182,12 @@ pub fn picture(number: usize) -> Vec<u8> {
     bytes.push(b';');
     bytes
 }
+
+/// Waits until `condition` holds.
+pub fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
+    let start = Instant::now();
+    while !server.with(|lark| condition(lark)) {
+        assert!(start.elapsed() < Duration::from_secs(30), "it does not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
