@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,8 +22,8 @@ use fill::plan::{self, Plan};
 use fill::preview;
 use lark_proto::Limits;
 use tools::account::{self, Account};
-use tools::journal::Journal;
-use tools::run::{EXIT_CODES, Run, WRONG_INPUT};
+use tools::journal::{self, Journal};
+use tools::run::{EXIT_CODES, Passed, Run, WRONG_INPUT};
 
 mod fill {
     pub(crate) mod contents;
@@ -98,9 +98,9 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     let name = format!("fill_sheet {} {}", account.site, account.app_id);
     let journal =
         if options.dry_run && !path.exists() { None } else { Some(Journal::open(&path, &name)?) };
-    let mut earlier = plan::Earlier::default();
+    let mut passed = Passed::default();
     if let Some(journal) = &journal {
-        earlier = plan.resume(journal, options.retry_failed)?;
+        passed = plan.resume(journal, options.retry_failed)?;
     }
     let filling = Filling {
         client,
@@ -109,17 +109,17 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
         skip_filled: options.skip_filled,
     };
     let Some(journal) = journal.filter(|_| !options.dry_run) else {
-        return Ok(preview::show(&filling, &plan, &earlier));
+        return Ok(preview::show(&filling, &plan, passed));
     };
-    let run = Run::start(journal, plan.len() + plan.lost.len())?;
-    run.earlier(earlier.done, earlier.failed);
+    let run = Run::start(journal, plan.len())?;
+    run.pass(passed);
     for (document, failure) in plan.closed {
-        run.fail_lane(&document, failure);
+        run.fail(None, &document, failure);
     }
     for (item, file, failure) in plan.lost {
-        run.fail(&item, &file, failure);
+        run.fail(Some(&item), &file, failure);
     }
-    let threads = options.threads.min(plan.lanes.len());
+    let threads = usize::from(options.threads).min(plan.lanes.len());
     let shared = Arc::new((filling, Mutex::new(VecDeque::from(plan.lanes))));
     let tasks = (0..threads).map(|_| {
         let shared = shared.clone();
@@ -144,7 +144,7 @@ struct Options {
     from: Option<String>,
     journal: Option<PathBuf>,
     row_height: Option<u16>,
-    threads: usize,
+    threads: u16,
     skip_filled: bool,
     retry_failed: bool,
     base64: bool,
@@ -163,11 +163,7 @@ impl Input {
             Self::Folder { folder, .. } => folder,
             Self::Table(table) => table,
         };
-        // The name of a folder such as `.` is in its full path only.
-        let input = input.canonicalize().unwrap_or_else(|_| input.clone());
-        let mut name = OsString::from(input.file_name().unwrap_or_default());
-        name.push(".fill_sheet.journal");
-        input.parent().unwrap_or(Path::new("")).join(name)
+        journal::beside(input, "fill_sheet")
     }
 }
 
@@ -194,8 +190,10 @@ impl Options {
                 Long("help") | Short('h') => return Ok(None),
                 Long("from") => options.from = Some(arguments.value()?.string()?),
                 Long("journal") => options.journal = Some(arguments.value()?.into()),
-                Long("row-height") => options.row_height = Some(arguments.value()?.parse()?),
-                Long("threads") => options.threads = arguments.value()?.parse()?,
+                Long("row-height") => {
+                    options.row_height = Some(number("--row-height", arguments.value()?)?);
+                }
+                Long("threads") => options.threads = number("--threads", arguments.value()?)?,
                 Long("skip-filled") => options.skip_filled = true,
                 Long("retry-failed") => options.retry_failed = true,
                 Long("base64") => options.base64 = true,
@@ -204,14 +202,14 @@ impl Options {
                 _ => return Err(argument.unexpected()),
             }
         }
-        if options.threads == 0 {
-            return Err("--threads is at least 1".into());
-        }
         options.input = match <[OsString; 2]>::try_from(operands) {
             Ok([link, folder]) => Input::Folder { link: link.string()?, folder: folder.into() },
             Err(operands) => match <[OsString; 1]>::try_from(operands) {
                 Ok(_) if options.from.is_some() => {
                     return Err("--from is for a folder; a table names its cells".into());
+                }
+                Ok([link]) if link.to_string_lossy().contains("://") => {
+                    return Err("a folder is needed beside the link".into());
                 }
                 Ok([table]) => Input::Table(table.into()),
                 Err(_) => return Err("a link and a folder are needed, or a table".into()),
@@ -219,4 +217,12 @@ impl Options {
         };
         Ok(Some(options))
     }
+}
+
+/// The value of an option that takes a number from 1 on.
+fn number(option: &str, value: OsString) -> Result<u16, lexopt::Error> {
+    let value = value.to_string_lossy();
+    let number = value.parse().ok().filter(|number| *number > 0);
+    let most = u16::MAX;
+    number.ok_or_else(|| format!("{option} takes a number from 1 to {most}, not `{value}`").into())
 }

@@ -1,21 +1,20 @@
 //! How an image is encoded in a cell write: as numbers, or in base64 where the tenant takes it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lark_proto::WriteSheetImage;
 use lark_proto::body::ImageEncoding;
 use lark_proto::error::{Concerns, Outcome};
 use lark_ureq::{CallError, Client};
 
-/// The encoding of a run.
-pub(crate) struct Encoding(Mutex<State>);
+/// The encoding of a run. It is `None` as long as nobody knows whether the tenant takes base64.
+pub(crate) struct Encoding(Mutex<Option<ImageEncoding>>);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Numbers,
-    Base64,
-    /// Base64, of which it is not known whether the tenant takes it.
-    Untested,
+/// The encoding of one picture.
+pub(crate) enum Turn<'a> {
+    Known(ImageEncoding),
+    /// The picture tests base64, and the others wait for it.
+    Test(MutexGuard<'a, Option<ImageEncoding>>),
 }
 
 /// What a write has shown about the tenant.
@@ -28,27 +27,34 @@ pub(crate) enum Shown {
 
 impl Encoding {
     pub(crate) fn new(base64: bool) -> Self {
-        Self(Mutex::new(if base64 { State::Untested } else { State::Numbers }))
+        Self(Mutex::new(if base64 { None } else { Some(ImageEncoding::Numbers) }))
     }
 
-    /// Writes an image. As long as the encoding is untested, writes go one at a time.
+    /// The encoding of the next picture. It waits while another picture tests base64.
+    pub(crate) fn turn(&self) -> Turn<'_> {
+        let encoding = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *encoding {
+            Some(known) => Turn::Known(known),
+            None => Turn::Test(encoding),
+        }
+    }
+}
+
+impl Turn<'_> {
     pub(crate) fn write(
-        &self,
+        &mut self,
         client: &Client,
         write: WriteSheetImage,
     ) -> Result<Shown, CallError> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *state != State::Untested {
-            let write = match *state {
-                State::Base64 => write.with_encoding(ImageEncoding::Base64),
-                _ => write,
-            };
-            drop(state);
-            return client.call(&write).map(|_| Shown::Nothing);
-        }
+        let encoding = match self {
+            Self::Known(known) => {
+                return client.call(&write.with_encoding(*known)).map(|_| Shown::Nothing);
+            }
+            Self::Test(encoding) => encoding,
+        };
         let error = match client.call(&write.clone().with_encoding(ImageEncoding::Base64)) {
             Ok(_) => {
-                *state = State::Base64;
+                **encoding = Some(ImageEncoding::Base64);
                 return Ok(Shown::Nothing);
             }
             Err(error) => error,
@@ -60,7 +66,7 @@ impl Encoding {
         }
         // Refused in both forms, the image itself is at fault, and nothing is known about base64.
         client.call(&write)?;
-        *state = State::Numbers;
+        **encoding = Some(ImageEncoding::Numbers);
         Ok(Shown::RefusesBase64)
     }
 }

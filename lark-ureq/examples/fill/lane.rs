@@ -6,15 +6,15 @@ use lark_proto::{SheetCell, WriteSheetImage};
 use lark_ureq::Client;
 
 use super::contents::{Contents, image_in};
-use super::encoding::{Encoding, Shown};
+use super::encoding::{Encoding, Shown, Turn};
 use super::grid;
 use super::plan::{Held, Job, Lane};
 use crate::tools::failure::{Ends, Failure};
 use crate::tools::pictures;
-use crate::tools::run::Run;
+use crate::tools::run::{Passed, Run};
 
 /// The most images that a spreadsheet takes, those that float above the cells included.
-const MAX_IMAGES: usize = 4000;
+pub(crate) const MAX_IMAGES: usize = 4000;
 
 /// What is the same for all spreadsheets of a run.
 pub(crate) struct Filling {
@@ -28,7 +28,7 @@ impl Filling {
     /// Writes the pictures of a spreadsheet. All failures are reported to the run.
     pub(crate) fn fill(&self, lane: &Lane, run: &Run<Held>) {
         if let Err(failure) = self.try_fill(lane, run) {
-            run.fail_lane(&lane.document, failure);
+            run.fail(None, &lane.document, failure);
         }
     }
 
@@ -46,22 +46,25 @@ impl Filling {
         }
         let mut images = contents.images;
         for job in jobs {
+            let turn = self.encoding.turn();
             if run.is_over() {
                 return Ok(());
             }
             let held = image_in(contents.of(&job.cell));
-            if held.is_none() {
-                if images >= MAX_IMAGES {
-                    return Err(Failure { ends: Ends::Lane, ..Failure::of_picture(&FULL) });
-                }
-                images += 1;
+            if held.is_none() && images >= MAX_IMAGES {
+                return Err(Failure { ends: Ends::Lane, ..Failure::of_picture(&FULL) });
             }
-            if let Err(failure) = self.place(lane, job, held, run) {
+            let mut may_have_arrived = true;
+            if let Err(failure) = self.place(lane, job, held, turn, run) {
                 let ends = failure.ends;
-                run.fail(&job.item, &job.file, failure);
+                may_have_arrived = failure.is_open;
+                run.fail(Some(&job.item), &job.file, failure);
                 if ends == Ends::Lane {
                     return Ok(());
                 }
+            }
+            if held.is_none() && may_have_arrived {
+                images += 1;
             }
         }
         Ok(())
@@ -74,7 +77,9 @@ impl Filling {
             let content = contents.of(&job.cell);
             match &job.begun {
                 Some(begun) if has_arrived(begun.held.as_deref(), content) => run.done(&job.item),
-                None if self.skip_filled && *content != CellContent::Empty => run.skip(),
+                _ if self.skip_filled && *content != CellContent::Empty => {
+                    run.pass(Passed { skipped: 1, ..Passed::default() });
+                }
                 _ => return true,
             }
             false
@@ -88,6 +93,7 @@ impl Filling {
         lane: &Lane,
         job: &Job,
         held: Option<&str>,
+        mut turn: Turn<'_>,
         run: &Run<Held>,
     ) -> Result<(), Failure> {
         let image = pictures::read(&job.path).map_err(|error| Failure::of_picture(&error))?;
@@ -99,19 +105,21 @@ impl Filling {
         if let Err(error) = run.journal.begin(&job.item, &job.file, begun) {
             return Err(Failure { ends: Ends::Run, ..Failure::of_picture(&error) });
         }
-        let mut written = self.encoding.write(&self.client, write.clone());
+        let mut written = turn.write(&self.client, write.clone());
         if written.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown)
             && !run.is_over()
         {
             // The cell tells what the reply did not. If it is as before, the write may still be running; the same write
             // once more does no harm.
             let read = ReadCells::cell(lane.spreadsheet.clone(), &job.cell);
-            let cells = self.client.call(&read)?;
-            if has_arrived(held, cells.first()) {
-                run.done(&job.item);
-                return Ok(());
+            match self.client.call(&read) {
+                Ok(cells) if has_arrived(held, cells.first()) => {
+                    run.done(&job.item);
+                    return Ok(());
+                }
+                Ok(_) => written = turn.write(&self.client, write),
+                Err(error) => return Err(Failure { is_open: true, ..error.into() }),
             }
-            written = self.encoding.write(&self.client, write);
         }
         match written? {
             Shown::RefusesBase64 => run.note(NO_BASE64),

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use lark_proto::SheetCell;
 use lark_proto::endpoints::Sheets;
+use lark_proto::error::InvalidKind;
 use lark_proto::place::Place;
 use lark_proto::values::SpreadsheetToken;
 use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 
-use crate::tools::failure::Failure;
+use crate::tools::failure::{Ends, Failure};
 use crate::tools::journal::{Journal, State};
 use crate::tools::pictures;
+use crate::tools::run::Passed;
 
 /// A picture, and its cell as a person named it.
 pub(crate) struct Wanted {
@@ -58,7 +60,10 @@ pub(crate) fn from_folder(
 ) -> Result<Vec<Wanted>, String> {
     let place = match from {
         Some(from) => Place::new(link, from),
-        None => Place::new(link, "").or_else(|_| Place::new(link, "A1")),
+        None => match Place::new(link, "") {
+            Err(error) if error.kind() == InvalidKind::NoCellNamed => Place::new(link, "A1"),
+            selected => selected,
+        },
     };
     let place = place.map_err(|error| error.to_string())?.beyond_grid();
     let pictures = pictures::in_folder(folder)?;
@@ -131,6 +136,8 @@ pub(crate) struct Plan {
     pub(crate) lanes: Vec<Lane>,
     /// Documents that were not found, and why.
     pub(crate) closed: Vec<(String, Failure)>,
+    /// The number of pictures for these documents.
+    unreachable: usize,
     /// Pictures whose sheet does not exist, with the item and the picture's name.
     pub(crate) lost: Vec<(String, String, Failure)>,
 }
@@ -139,18 +146,23 @@ impl Plan {
     /// Asks the service for the sheets of each document.
     pub(crate) fn find(client: &Client, wanted: Vec<Wanted>) -> Result<Self, String> {
         let mut plan = Self::default();
-        let mut known: HashMap<String, Option<usize>> = HashMap::new();
+        let mut known: HashMap<Place, Option<usize>> = HashMap::new();
         let mut cells = HashSet::new();
         for Wanted { document, place, path, file } in wanted {
-            let lane = match known.get(&document) {
+            // Links that differ in the selected cell only are one document.
+            let any = Place::new(&document, "A1").map_err(|error| error.to_string())?;
+            let lane = match known.get(&any) {
                 Some(lane) => *lane,
                 None => {
-                    let lane = plan.open(client, &document)?;
-                    known.insert(document.clone(), lane);
+                    let lane = plan.open(client, &document, &any);
+                    known.insert(any, lane);
                     lane
                 }
             };
-            let Some(lane) = lane.and_then(|lane| plan.lanes.get_mut(lane)) else { continue };
+            let Some(lane) = lane.and_then(|lane| plan.lanes.get_mut(lane)) else {
+                plan.unreachable += 1;
+                continue;
+            };
             match place.among(&lane.sheets) {
                 Ok((_, cell)) => {
                     let item = format!("{} {cell}", lane.spreadsheet);
@@ -174,17 +186,19 @@ impl Plan {
     }
 
     /// The lane of a document, which is `None` if the service does not give it out.
-    fn open(&mut self, client: &Client, document: &str) -> Result<Option<usize>, String> {
-        let place = Place::new(document, "A1").map_err(|error| error.to_string())?;
-        let found = match client.resolve(&place.beyond_grid()) {
+    fn open(&mut self, client: &Client, document: &str, any: &Place) -> Option<usize> {
+        if self.closed.iter().any(|(_, failure)| failure.ends == Ends::Run) {
+            return None;
+        }
+        let found = match client.resolve(&any.clone().beyond_grid()) {
             Ok(found) => found,
             Err(error) => {
                 self.closed.push((document.to_owned(), error.into()));
-                return Ok(None);
+                return None;
             }
         };
         let known = self.lanes.iter().position(|lane| lane.spreadsheet == found.spreadsheet);
-        Ok(Some(known.unwrap_or_else(|| {
+        Some(known.unwrap_or_else(|| {
             self.lanes.push(Lane {
                 spreadsheet: found.spreadsheet,
                 sheets: found.sheets.unwrap_or_default(),
@@ -192,7 +206,7 @@ impl Plan {
                 document: document.to_owned(),
             });
             self.lanes.len() - 1
-        })))
+        }))
     }
 
     /// Leaves out what earlier runs have written and, unless they are tried again, the pictures that were refused.
@@ -200,14 +214,14 @@ impl Plan {
         &mut self,
         journal: &Journal<Held>,
         retry_failed: bool,
-    ) -> Result<Earlier, String> {
-        let mut earlier = Earlier::default();
+    ) -> Result<Passed, String> {
+        let mut passed = Passed::default();
         for lane in &mut self.lanes {
             let mut pending = Vec::new();
             for mut job in lane.jobs.drain(..) {
                 match journal.entry(&job.item, &job.file)? {
-                    Some(State::Done) => earlier.done += 1,
-                    Some(State::Failed) if !retry_failed => earlier.failed += 1,
+                    Some(State::Done) => passed.arrived += 1,
+                    Some(State::Failed) if !retry_failed => passed.refused += 1,
                     Some(State::Begun(held)) => {
                         job.begun = Some(held.clone());
                         pending.push(job);
@@ -218,18 +232,12 @@ impl Plan {
             lane.jobs = pending;
         }
         self.lanes.retain(|lane| !lane.jobs.is_empty());
-        Ok(earlier)
+        Ok(passed)
     }
 
-    /// How many pictures are to be written.
+    /// How many pictures are to be written, or cannot be.
     pub(crate) fn len(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.jobs.len()).sum()
+        let jobs: usize = self.lanes.iter().map(|lane| lane.jobs.len()).sum();
+        jobs + self.lost.len() + self.unreachable
     }
-}
-
-/// How many pictures earlier runs have written, and how many were refused.
-#[derive(Default)]
-pub(crate) struct Earlier {
-    pub(crate) done: usize,
-    pub(crate) failed: usize,
 }

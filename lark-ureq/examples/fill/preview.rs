@@ -2,56 +2,81 @@
 
 use std::process::ExitCode;
 
-use super::contents::Contents;
-use super::lane::Filling;
-use super::plan::{Earlier, Lane, Plan};
-use crate::tools::failure::Failure;
-use crate::tools::pictures;
 use lark_proto::endpoints::CellContent;
+use lark_ureq::CallError;
+
+use super::contents::{Contents, image_in};
+use super::lane::{Filling, MAX_IMAGES};
+use super::plan::{Lane, Plan};
+use crate::tools::failure::{Ends, Failure};
+use crate::tools::pictures;
+use crate::tools::run::Passed;
 
 /// Checks the pictures and their cells, and prints what a run would do. The exit code is that of a run with the same
 /// failures.
-pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &Earlier) -> ExitCode {
-    let mut failed = 0;
-    let mut fail = |subject: &str, text: &str| {
-        println!("{subject}: {text}");
-        failed += 1;
-    };
+pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
+    let mut problems = Vec::new();
     for (document, failure) in &plan.closed {
-        fail(document, &failure.text);
+        problems.push((document, failure.text.clone(), failure.ends));
     }
     for (_, file, failure) in &plan.lost {
-        fail(file, &failure.text);
+        problems.push((file, failure.text.clone(), failure.ends));
     }
     for lane in &plan.lanes {
         for job in &lane.jobs {
             if let Err(reason) = pictures::read(&job.path) {
-                fail(&job.file, &reason);
+                problems.push((&job.file, reason, Ends::Picture));
             }
         }
-        match filled(filling, lane) {
-            Ok((filled, images)) => {
-                let verb = if filling.skip_filled { "skipped" } else { "overwritten" };
-                let (pictures, document) = (lane.jobs.len(), &lane.document);
-                println!(
-                    "{document}: {pictures} pictures to write, {filled} cells that hold something would be {verb}; \
-                     the spreadsheet holds {images} images"
-                );
+        match describe(filling, lane) {
+            Ok(too_many) => {
+                problems.extend(too_many.map(|text| (&lane.document, text, Ends::Lane)));
             }
-            Err(failure) => fail(&lane.document, &failure.text),
+            Err(error) => {
+                let failure = Failure::from(error);
+                problems.push((&lane.document, failure.text, failure.ends));
+            }
         }
     }
-    println!(
-        "{} written earlier, {} refused earlier, {failed} problems",
-        earlier.done, earlier.failed
-    );
-    ExitCode::from(u8::from(failed > 0))
+    for (subject, text, _) in &problems {
+        println!("{subject}: {text}");
+    }
+    passed.print_earlier();
+    match problems.len() {
+        0 => println!("no problem found"),
+        count => println!("{} found", counted(count, "problem")),
+    }
+    let ends_run = problems.iter().any(|(_, _, ends)| *ends == Ends::Run);
+    let is_whole = problems.is_empty() && passed.refused == 0;
+    ExitCode::from(if ends_run { 3 } else { u8::from(!is_whole) })
 }
 
-/// How many of the cells hold something, and how many images the spreadsheet holds.
-fn filled(filling: &Filling, lane: &Lane) -> Result<(usize, usize), Failure> {
+/// Prints what would be written into a spreadsheet. Returns the problem if it takes fewer images.
+fn describe(filling: &Filling, lane: &Lane) -> Result<Option<String>, CallError> {
     let cells = lane.jobs.iter().map(|job| &job.cell).collect();
     let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, &cells)?;
-    let filled = cells.iter().filter(|cell| *contents.of(cell) != CellContent::Empty).count();
-    Ok((filled, contents.images))
+    let held = || cells.iter().map(|cell| contents.of(cell));
+    let filled = held().filter(|content| **content != CellContent::Empty).count();
+    println!(
+        "{}: {} to write; {} would be {}; the spreadsheet holds {}",
+        lane.document,
+        counted(cells.len(), "picture"),
+        counted(filled, "filled cell"),
+        if filling.skip_filled { "skipped" } else { "overwritten" },
+        counted(contents.images, "image"),
+    );
+    let adds_image = |content: &&CellContent| match content {
+        CellContent::Empty => true,
+        content => !filling.skip_filled && image_in(content).is_none(),
+    };
+    let images = contents.images + held().filter(adds_image).count();
+    let too_many = images.saturating_sub(MAX_IMAGES);
+    let problem = || format!("{too_many} of them do not fit: a spreadsheet takes 4,000 images");
+    Ok((too_many > 0).then(problem))
+}
+
+/// The number with its noun.
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use lark_ureq::Clock;
 
-/// The time between two lines where there is no terminal.
-const PAUSE: Duration = Duration::from_secs(10);
+/// The time between the first lines where there is no terminal, and between later ones. It doubles.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -36,7 +36,8 @@ impl Progress {
         }
         let now = self.clock.elapsed();
         let Ok(mut said) = self.said.lock() else { return };
-        if now < *said + PAUSE {
+        let (first, longest) = PAUSES;
+        if now < *said + (*said).clamp(first, longest) {
             return;
         }
         *said = now;
@@ -44,7 +45,7 @@ impl Progress {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = position as f64 / now.as_secs_f64();
         eprintln!(
-            "{} of {}, {rate:.1} a second, {} left",
+            "{} of {} pictures, {rate:.1} a second, {} left",
             HumanCount(position),
             HumanCount(total),
             HumanDuration(self.bar.eta())

@@ -114,9 +114,11 @@ impl Running {
         self.wait()
     }
 
-    /// The id of the process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// Sends SIGINT, as Ctrl-C does.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
 }
 
@@ -184,4 +186,13 @@ pub fn picture(number: usize) -> Vec<u8> {
     bytes.extend(number.to_string().bytes());
     bytes.push(b';');
     bytes
+}
+
+/// Waits until `condition` holds.
+pub fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
+    let start = Instant::now();
+    while !server.with(|lark| condition(lark)) {
+        assert!(start.elapsed() < Duration::from_secs(30), "it does not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
