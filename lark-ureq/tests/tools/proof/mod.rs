@@ -1,12 +1,16 @@
 //! Many pictures through many failures and several kills: each arrives, and none twice.
 
 mod chance;
+mod messages;
 mod sheets;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use self::chance::Random;
+use lark_proto::fake::Route;
+use lark_ureq::FakeServer;
+
+use self::chance::{Chance, Random};
 use crate::support::{Output, Tool};
 
 /// No proof takes more runs.
@@ -85,5 +89,49 @@ fn check_journal(journal: &Path, items: usize) {
     assert_eq!(last.len(), items);
     for (item, record) in last {
         assert_eq!(record, "done", "{item}");
+    }
+}
+
+/// A line of the table of figures.
+pub struct Figures {
+    what: String,
+    course: Course,
+    requests: usize,
+    /// How many of the requests the service failed.
+    failures: usize,
+    /// How many pictures did not arrive.
+    lost: usize,
+}
+
+impl Figures {
+    fn of(
+        what: &str,
+        course: Course,
+        server: &FakeServer,
+        routes: &[Route],
+        chance: Chance,
+        lost: usize,
+    ) -> Self {
+        let begun = |route: &Route| server.with(|lark| lark.begun(*route));
+        let requests = routes.iter().map(begun).sum();
+        let failures = |route| {
+            (1..=begun(route)).filter(|number| chance.failure(*route, *number).is_some()).count()
+        };
+        let failures = routes.iter().map(failures).sum();
+        Self { what: what.to_owned(), course, requests, failures, lost }
+    }
+}
+
+/// `cargo test --release -p lark-ureq large -- --ignored --nocapture` prints the figures.
+#[test]
+#[ignore = "takes ten minutes"]
+fn large() {
+    let mut figures = sheets::large();
+    figures.extend(messages::large());
+    println!("| | time | requests | of which failed | runs | pictures lost |");
+    println!("|---|---|---|---|---|---|");
+    for Figures { what, course, requests, failures, lost } in figures {
+        let (seconds, runs) = (course.time.as_secs_f64(), course.runs);
+        println!("| {what} | {seconds:.1} s | {requests} | {failures} | {runs} | {lost} |");
     }
 }

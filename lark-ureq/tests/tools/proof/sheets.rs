@@ -3,14 +3,24 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lark_proto::fake::{Break, FakeLark, FakeSheet, RecordedRequest, Route};
-use lark_ureq::FakeServer;
+use lark_proto::{App, Image, Limits, WriteSheetImage};
+use lark_ureq::{Client, FakeServer};
 
 use super::chance::{Chance, Random};
-use super::{Course, check_journal, moments, persist};
+use super::{Course, Figures, check_journal, moments, persist};
 use crate::support::{Folder, Tool, picture};
+
+/// The routes that the tool uses.
+const ROUTES: [Route; 5] = [
+    Route::TenantAccessToken,
+    Route::SheetsQuery,
+    Route::Values,
+    Route::AddDimension,
+    Route::ValuesImage,
+];
 
 /// Pictures for spreadsheets, and a service that takes them.
 #[derive(Clone, Copy)]
@@ -31,11 +41,12 @@ impl Sheets {
         (spreadsheet(number % self.spreadsheets), format!("B{row}"))
     }
 
-    fn serve(self) -> FakeServer {
+    /// A service whose sheets have this number of rows.
+    fn serve(self, rows: u32) -> FakeServer {
         let Self { write, chance, .. } = self;
         let mut lark = FakeLark::new();
         for number in 0..self.spreadsheets {
-            lark.add_sheet(&spreadsheet(number), FakeSheet::new("s1").rows(20));
+            lark.add_sheet(&spreadsheet(number), FakeSheet::new("s1").rows(rows));
         }
         lark.rate_limit(Route::ValuesImage, self.per_second);
         lark.fail_when(move |route, number| {
@@ -94,10 +105,35 @@ impl Sheets {
             }
         });
     }
+
+    /// One picture after the other, and each request once. Returns how many pictures did not arrive.
+    fn naive(&self, server: &FakeServer) -> usize {
+        let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
+        let client = Client::new(server.site().clone(), app).with_limits(Limits::one_attempt());
+        let fails = |number: &usize| {
+            let (spreadsheet, cell) = self.place(*number);
+            let (sheet, cell) = (spreadsheet.parse().unwrap(), format!("s1!{cell}").parse().unwrap());
+            let image = Image::new(picture(*number)).unwrap();
+            client.call(&WriteSheetImage::new(sheet, cell, image).unwrap()).is_err()
+        };
+        (0..self.pictures).filter(fails).count()
+    }
 }
 
 fn spreadsheet(number: usize) -> String {
     format!("shtcnproof{number}")
+}
+
+/// Fills the spreadsheets and checks everything.
+fn prove(sheets: Sheets, kills: usize) -> (FakeServer, Course) {
+    let (server, folder) = (sheets.serve(20), Folder::new());
+    let table = sheets.table(&folder);
+    let course = sheets.fill(&server, &table, kills);
+    assert_eq!(course.kills, kills);
+    sheets.check_cells(&server);
+    sheets.check_writes(&server);
+    check_journal(&folder.path("pictures.csv.fill_sheet.journal"), sheets.pictures);
+    (server, course)
 }
 
 #[test]
@@ -105,14 +141,36 @@ fn every_picture_arrives_and_no_finished_cell_is_written_again() {
     let chance = Chance { seed: 16, per_mille: 100 };
     let write = Duration::from_millis(5);
     let sheets = Sheets { pictures: 150, spreadsheets: 4, write, per_second: 60, chance };
-    let (server, folder) = (sheets.serve(), Folder::new());
-    let table = sheets.table(&folder);
-    let course = sheets.fill(&server, &table, 3);
+    let (_, course) = prove(sheets, 3);
     println!("{course:?}");
-    assert_eq!(course.kills, 3);
-    sheets.check_cells(&server);
-    sheets.check_writes(&server);
-    check_journal(&folder.path("pictures.csv.fill_sheet.journal"), sheets.pictures);
+}
+
+/// The figures of the tool without failures, and of the tool and the naive loop with failures.
+pub fn large() -> Vec<Figures> {
+    let write = Duration::from_millis(50);
+    let never = Chance { seed: 16, per_mille: 0 };
+    let ideal =
+        Sheets { pictures: 5000, spreadsheets: 8, write, per_second: u32::MAX, chance: never };
+    let mut courses = [(); 3].map(|()| prove(ideal, 0));
+    courses.sort_by_key(|(_, course)| course.time);
+    let [_, (server, course), _] = courses;
+    let least = write.as_secs_f64() * (ideal.pictures / ideal.spreadsheets) as f64;
+    let ratio = course.time.as_secs_f64() / least;
+    let what = format!("`fill_sheet`, no failures: {ratio:.2} times the {least} s of the writes");
+    let without = Figures::of(&what, course, &server, &ROUTES, never, 0);
+
+    let chance = Chance { seed: 16, per_mille: 30 };
+    let sheets = Sheets { per_second: 100, chance, ..ideal };
+    let (server, course) = prove(sheets, 3);
+    let with = Figures::of("`fill_sheet`, killed three times", course, &server, &ROUTES, chance, 0);
+
+    let server = sheets.serve(1000);
+    let start = Instant::now();
+    let failed = sheets.naive(&server);
+    let naive = Course { time: start.elapsed(), runs: 1, kills: 0 };
+    let naive =
+        Figures::of("one after the other, no retry", naive, &server, &ROUTES, chance, failed);
+    vec![without, with, naive]
 }
 
 #[test]
@@ -125,29 +183,6 @@ fn sweep() {
         let chance = Chance { seed, per_mille };
         let write = Duration::from_millis(5);
         let sheets = Sheets { pictures: 150, spreadsheets: 4, write, per_second: 60, chance };
-        let (server, folder) = (sheets.serve(), Folder::new());
-        let table = sheets.table(&folder);
-        let course = sheets.fill(&server, &table, 3);
-        println!("{seed} {course:?}");
-        sheets.check_cells(&server);
-        sheets.check_writes(&server);
-        check_journal(&folder.path("pictures.csv.fill_sheet.journal"), sheets.pictures);
-    }
-}
-
-#[test]
-#[ignore]
-fn ideal() {
-    for _ in 0..3 {
-        let chance = Chance { seed: 1, per_mille: 0 };
-        let write = Duration::from_millis(50);
-        let sheets = Sheets { pictures: 5000, spreadsheets: 8, write, per_second: 1_000_000, chance };
-        let (server, folder) = (sheets.serve(), Folder::new());
-        let table = sheets.table(&folder);
-        let course = sheets.fill(&server, &table, 0);
-        println!("{course:?} {}", course.time.as_secs_f64() / 31.25);
-        sheets.check_cells(&server);
-        sheets.check_writes(&server);
-        check_journal(&folder.path("pictures.csv.fill_sheet.journal"), sheets.pictures);
+        println!("{seed} {:?}", prove(sheets, 3).1);
     }
 }
