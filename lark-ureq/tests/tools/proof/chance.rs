@@ -1,5 +1,6 @@
 //! Failures by chance, of every kind that the fake has.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use lark_proto::fake::{Break, Failure, Fault, Route};
@@ -19,15 +20,22 @@ pub struct Chance {
 impl Chance {
     /// The failure of the request to `route` with this number, if it fails.
     pub fn failure(self, route: Route, number: usize) -> Option<Failure> {
-        let route_seed =
-            route.path().bytes().fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
-        let mut random = Random(mix(route_seed ^ number as u64));
-        if random.below(1000) >= self.per_mille {
-            return None;
-        }
-        let mut kinds = kinds(route);
-        let at = random.below(kinds.len() as u64);
-        Some(kinds.swap_remove(usize::try_from(at).unwrap()))
+        self.kind(route, number).map(|kind| kinds(route).swap_remove(kind))
+    }
+
+    /// Whether every kind of failure is among those of the first requests to `route`.
+    pub fn has_all_kinds(self, route: Route, requests: usize) -> bool {
+        let met: HashSet<usize> =
+            (1..=requests).filter_map(|number| self.kind(route, number)).collect();
+        met.len() == kinds(route).len()
+    }
+
+    /// The place of the failure among the kinds.
+    fn kind(self, route: Route, number: usize) -> Option<usize> {
+        let seed = route.path().bytes().fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
+        let mut random = Random(mix(seed ^ number as u64));
+        let fails = random.below(1000) < self.per_mille;
+        fails.then(|| usize::try_from(random.below(kinds(route).len() as u64)).unwrap())
     }
 
     /// Whether the client got the whole answer to the request with this number, late or not.

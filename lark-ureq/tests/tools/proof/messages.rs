@@ -13,9 +13,6 @@ use super::chance::{Chance, Random};
 use super::{Course, Figures, check_journal, moments, persist};
 use crate::support::{Folder, Tool, picture};
 
-/// The routes that the tool uses.
-const ROUTES: [Route; 3] = [Route::TenantAccessToken, Route::ImV1Images, Route::Messages];
-
 /// Pictures for a chat, and a service that takes them.
 #[derive(Clone, Copy)]
 struct Messages {
@@ -111,7 +108,7 @@ pub fn large() -> Vec<Figures> {
     let send = Duration::from_millis(50);
     let messages = Messages { pictures: 500, send, per_second: 15, chance };
     let (server, course) = prove(messages);
-    let tool = Figures::of("`send_images`", course, &server, &ROUTES, chance, 0);
+    let tool = Figures::of("`send_images`", course, &server, chance, 0);
 
     let server = messages.serve();
     let start = Instant::now();
@@ -119,7 +116,7 @@ pub fn large() -> Vec<Figures> {
     let naive = Course { time: start.elapsed(), runs: 1, kills: 0 };
     vec![
         tool,
-        Figures::of("one after the other, no retry", naive, &server, &ROUTES, chance, failed),
+        Figures::of("one after the other, no retry", naive, &server, chance, failed),
     ]
 }
 

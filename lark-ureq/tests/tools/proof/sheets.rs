@@ -6,22 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use lark_proto::fake::{Break, FakeLark, FakeSheet, RecordedRequest, Route, TokenKind};
-use lark_proto::http::StatusCode;
 use lark_proto::{App, EndpointExt, Image, Limits, Site, TenantToken, WriteSheetImage};
 use lark_ureq::{Client, FakeServer};
 
 use super::chance::{Chance, Random};
 use super::{Course, Figures, check_journal, moments, persist};
 use crate::support::{Folder, Tool, picture};
-
-/// The routes that the tool uses.
-const ROUTES: [Route; 5] = [
-    Route::TenantAccessToken,
-    Route::SheetsQuery,
-    Route::Values,
-    Route::AddDimension,
-    Route::ValuesImage,
-];
 
 /// Pictures for spreadsheets, and a service that takes them.
 #[derive(Clone, Copy)]
@@ -63,7 +53,7 @@ impl Sheets {
         for number in 0..self.filled {
             let write = self.write(number, picture(self.pictures));
             let request = write.request(&Site::LARK, &TenantToken::new("t-1").unwrap());
-            assert_eq!(lark.handle(UNIX_EPOCH, request).status(), StatusCode::OK);
+            WriteSheetImage::decode(lark.handle(UNIX_EPOCH, request)).unwrap();
         }
         lark.rate_limit(Route::ValuesImage, self.per_second);
         lark.fail_when(move |route, number| {
@@ -179,19 +169,20 @@ pub fn large() -> Vec<Figures> {
     let least = ideal.pace.as_secs_f64() * (ideal.pictures / ideal.spreadsheets) as f64;
     let ratio = course.time.as_secs_f64() / least;
     let name = format!("`fill_sheet`, no failures: {ratio:.2} times the {least} s of the writes");
-    let without = Figures::of(&name, course, &server, &ROUTES, ideal.chance, 0);
+    let without = Figures::of(&name, course, &server, ideal.chance, 0);
 
     let chance = Chance { seed: 16, per_mille: 30 };
+    assert!(chance.has_all_kinds(Route::ValuesImage, ideal.pictures));
     let sheets = Sheets { per_second: 100, chance, ..ideal };
     let (server, course) = prove(sheets, 3);
-    let with = Figures::of("`fill_sheet`, killed three times", course, &server, &ROUTES, chance, 0);
+    let with = Figures::of("`fill_sheet`, killed three times", course, &server, chance, 0);
 
     let server = sheets.serve(1000);
     let start = Instant::now();
     let failed = sheets.naive(&server);
     let naive = Course { time: start.elapsed(), runs: 1, kills: 0 };
     let name = "one after the other, no retry";
-    let naive = Figures::of(name, naive, &server, &ROUTES, chance, failed);
+    let naive = Figures::of(name, naive, &server, chance, failed);
     vec![without, with, naive]
 }
 
