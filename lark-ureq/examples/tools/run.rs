@@ -181,14 +181,14 @@ where
             Ends::Doubtful => {
                 tally.doubtful_in_a_row += 1;
                 if tally.doubtful_in_a_row >= OUTAGE {
-                    let text = &failure.text;
+                    let key = &failure.key;
                     let reason =
-                        format!("{OUTAGE} failures of the service in a row, such as {text}");
+                        format!("{OUTAGE} failures of the service in a row, the last: {key}");
                     tally.end.get_or_insert(reason);
                 }
             }
             Ends::Run => {
-                tally.end.get_or_insert(failure.text.clone());
+                tally.end.get_or_insert(failure.key.clone());
             }
         }
         let Failure { key, text, log_id, .. } = failure;
@@ -230,7 +230,9 @@ where
         }
         let code = match &tally.end {
             Some(reason) => {
-                println!("The run ended early: {reason}");
+                println!(
+                    "The run ended early: {reason}. The same command goes on where it stopped."
+                );
                 3
             }
             None if self.is_interrupted() && left > 0 => {
