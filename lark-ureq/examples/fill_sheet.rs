@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,8 +22,8 @@ use fill::plan::{self, Plan};
 use fill::preview;
 use lark_proto::Limits;
 use tools::account::{self, Account};
-use tools::journal::Journal;
-use tools::run::{EXIT_CODES, Run, WRONG_INPUT};
+use tools::journal::{self, Journal};
+use tools::run::{EXIT_CODES, Passed, Run, WRONG_INPUT};
 
 mod fill {
     pub(crate) mod contents;
@@ -98,9 +98,9 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     let name = format!("fill_sheet {} {}", account.site, account.app_id);
     let journal =
         if options.dry_run && !path.exists() { None } else { Some(Journal::open(&path, &name)?) };
-    let mut earlier = plan::Earlier::default();
+    let mut passed = Passed::default();
     if let Some(journal) = &journal {
-        earlier = plan.resume(journal, options.retry_failed)?;
+        passed = plan.resume(journal, options.retry_failed)?;
     }
     let filling = Filling {
         client,
@@ -109,18 +109,15 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
         skip_filled: options.skip_filled,
     };
     let Some(journal) = journal.filter(|_| !options.dry_run) else {
-        return Ok(preview::show(&filling, &plan, &earlier));
+        return Ok(preview::show(&filling, &plan, passed));
     };
     let run = Run::start(journal, plan.len())?;
-    run.earlier(earlier.done, earlier.failed);
-    if earlier.failed > 0 {
-        run.note("Pictures that failed earlier are tried again with --retry-failed.");
-    }
+    run.pass(passed);
     for (document, failure) in plan.closed {
-        run.fail_lane(&document, failure);
+        run.fail(None, &document, failure);
     }
     for (item, file, failure) in plan.lost {
-        run.fail(&item, &file, failure);
+        run.fail(Some(&item), &file, failure);
     }
     let threads = usize::from(options.threads).min(plan.lanes.len());
     let shared = Arc::new((filling, Mutex::new(VecDeque::from(plan.lanes))));
@@ -166,11 +163,7 @@ impl Input {
             Self::Folder { folder, .. } => folder,
             Self::Table(table) => table,
         };
-        // The name of a folder such as `.` is in its full path only.
-        let input = input.canonicalize().unwrap_or_else(|_| input.clone());
-        let mut name = OsString::from(input.file_name().unwrap_or_default());
-        name.push(".fill_sheet.journal");
-        input.parent().unwrap_or(Path::new("")).join(name)
+        journal::beside(input, "fill_sheet")
     }
 }
 

@@ -11,7 +11,7 @@ use super::grid;
 use super::plan::{Held, Job, Lane};
 use crate::tools::failure::{Ends, Failure};
 use crate::tools::pictures;
-use crate::tools::run::Run;
+use crate::tools::run::{Passed, Run};
 
 /// The most images that a spreadsheet takes, those that float above the cells included.
 pub(crate) const MAX_IMAGES: usize = 4000;
@@ -28,7 +28,7 @@ impl Filling {
     /// Writes the pictures of a spreadsheet. All failures are reported to the run.
     pub(crate) fn fill(&self, lane: &Lane, run: &Run<Held>) {
         if let Err(failure) = self.try_fill(lane, run) {
-            run.fail_lane(&lane.document, failure);
+            run.fail(None, &lane.document, failure);
         }
     }
 
@@ -61,7 +61,7 @@ impl Filling {
             if let Err(failure) = self.place(lane, job, held, turn, run) {
                 let ends = failure.ends;
                 may_have_arrived = failure.is_open;
-                run.fail(&job.item, &job.file, failure);
+                run.fail(Some(&job.item), &job.file, failure);
                 if ends == Ends::Lane {
                     return Ok(());
                 }
@@ -80,7 +80,9 @@ impl Filling {
             let content = contents.of(&job.cell);
             match &job.begun {
                 Some(begun) if has_arrived(begun.held.as_deref(), content) => run.done(&job.item),
-                _ if self.skip_filled && *content != CellContent::Empty => run.skip(),
+                _ if self.skip_filled && *content != CellContent::Empty => {
+                    run.pass(Passed { skipped: 1, ..Passed::default() });
+                }
                 _ => return true,
             }
             false

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::tools::failure::{Ends, Failure};
 use crate::tools::journal::{Journal, State};
 use crate::tools::pictures;
+use crate::tools::run::Passed;
 
 /// A picture, and its cell as a person named it.
 pub(crate) struct Wanted {
@@ -213,14 +214,14 @@ impl Plan {
         &mut self,
         journal: &Journal<Held>,
         retry_failed: bool,
-    ) -> Result<Earlier, String> {
-        let mut earlier = Earlier::default();
+    ) -> Result<Passed, String> {
+        let mut passed = Passed::default();
         for lane in &mut self.lanes {
             let mut pending = Vec::new();
             for mut job in lane.jobs.drain(..) {
                 match journal.entry(&job.item, &job.file)? {
-                    Some(State::Done) => earlier.done += 1,
-                    Some(State::Failed) if !retry_failed => earlier.failed += 1,
+                    Some(State::Done) => passed.arrived += 1,
+                    Some(State::Failed) if !retry_failed => passed.refused += 1,
                     Some(State::Begun(held)) => {
                         job.begun = Some(held.clone());
                         pending.push(job);
@@ -231,7 +232,7 @@ impl Plan {
             lane.jobs = pending;
         }
         self.lanes.retain(|lane| !lane.jobs.is_empty());
-        Ok(earlier)
+        Ok(passed)
     }
 
     /// How many pictures are to be written, or cannot be.
@@ -239,11 +240,4 @@ impl Plan {
         let jobs: usize = self.lanes.iter().map(|lane| lane.jobs.len()).sum();
         jobs + self.lost.len() + self.unreachable
     }
-}
-
-/// How many pictures earlier runs have written, and how many were refused.
-#[derive(Default)]
-pub(crate) struct Earlier {
-    pub(crate) done: usize,
-    pub(crate) failed: usize,
 }

@@ -7,13 +7,14 @@ use lark_ureq::CallError;
 
 use super::contents::{Contents, image_in};
 use super::lane::{Filling, MAX_IMAGES};
-use super::plan::{Earlier, Lane, Plan};
+use super::plan::{Lane, Plan};
 use crate::tools::failure::{Ends, Failure};
-use crate::tools::{pictures, run};
+use crate::tools::pictures;
+use crate::tools::run::Passed;
 
 /// Checks the pictures and their cells, and prints what a run would do. The exit code is that of a run with the same
 /// failures.
-pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &Earlier) -> ExitCode {
+pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     let mut problems = Vec::new();
     for (document, failure) in &plan.closed {
         problems.push((document, failure.text.clone(), failure.ends));
@@ -40,13 +41,13 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &Earlier) -> ExitCod
     for (subject, text, _) in &problems {
         println!("{subject}: {text}");
     }
-    run::print_earlier(earlier.done, earlier.failed);
+    passed.print();
     match problems.len() {
         0 => println!("no problem found"),
         count => println!("{} found", counted(count, "problem")),
     }
     let ends_run = problems.iter().any(|(_, _, ends)| *ends == Ends::Run);
-    let is_whole = problems.is_empty() && earlier.failed == 0;
+    let is_whole = problems.is_empty() && passed.refused == 0;
     ExitCode::from(if ends_run { 3 } else { u8::from(!is_whole) })
 }
 

@@ -7,15 +7,18 @@
 //! {"record":"begin","item":"shtcnabc Q7PlXT!A2:A2","file":"a.png","held":null}
 //! {"record":"done","item":"shtcnabc Q7PlXT!A2:A2"}
 //! {"record":"begin","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","held":"boxcnabc"}
-//! {"record":"failed","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","why":"code 90204 .."}
+//! {"record":"failed","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","why":"code 90204 ..","again":false}
 //! ```
 //!
 //! An item that was begun and did not end may have been carried out. Of several lines about an item the last one
-//! counts. A last line that was cut by a crash is removed when the journal is opened.
+//! counts. A last line that was cut by a crash is removed when the journal is opened. Members that a reader does not
+//! know are passed over, so a change that an earlier reader would misread takes another version.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,8 +33,8 @@ const VERSION: u32 = 1;
 pub(crate) struct Journal<D> {
     path: PathBuf,
     entries: HashMap<String, Entry<D>>,
-    /// `None` after a write that failed: the file may end with half a line.
-    file: Mutex<Option<File>>,
+    /// After a write that failed it is the reason: the file may end with half a line, so nothing follows it.
+    file: Mutex<Result<File, String>>,
 }
 
 /// What the journal knew about an item when it was opened, and the picture that is meant for it.
@@ -44,16 +47,24 @@ pub(crate) enum State<D> {
     /// It was begun, and its end is not known.
     Begun(D),
     Done,
+    /// It was refused, and is tried again only on demand.
     Failed,
 }
 
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    record: String,
+    version: u32,
+    /// Another version may do without it.
+    #[serde(default)]
+    run: String,
+}
+
+/// A line below the first.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 enum Record<D> {
-    Run {
-        version: u32,
-        run: String,
-    },
     Begin {
         item: String,
         file: String,
@@ -67,49 +78,55 @@ enum Record<D> {
         item: String,
         file: String,
         why: String,
+        /// The item was not carried out, and the next run tries it again: it is as if it had never been begun.
+        #[serde(default)]
+        again: bool,
     },
 }
 
-/// The version of a journal, which is read before anything else of it.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
+/// The path of a tool's journal, beside its input, which is a folder or a file.
+pub(crate) fn beside(input: &Path, tool: &str) -> PathBuf {
+    // The name of a folder such as `.` is in its full path only.
+    let input = input.canonicalize().unwrap_or_else(|_| input.to_owned());
+    let mut name = OsString::from(input.file_name().unwrap_or_default());
+    name.push(format!(".{tool}.journal"));
+    input.parent().unwrap_or(Path::new("")).join(name)
 }
 
 impl<D: Serialize + DeserializeOwned> Journal<D> {
     /// Opens the journal of the run that `run` names, or begins it. The error says in one line why that cannot be done.
     pub(crate) fn open(path: &Path, run: &str) -> Result<Self, String> {
-        let about = |problem: &dyn std::fmt::Display| format!("{}: {problem}", path.display());
+        let about = |problem: &dyn Display| format!("the journal {} {problem}", path.display());
+        let not_opened = |error: std::io::Error| {
+            about(&format_args!("cannot be opened: {error}. Name another place with --journal"))
+        };
+        // Not opened for appending: some systems let no such file be cut.
         let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(|error| format!("the journal {}", about(&error)))?;
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(not_opened)?;
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(about(&"another run uses this journal at the moment"));
+                return Err(about(&"is in use by another run at the moment"));
             }
-            Err(TryLockError::Error(error)) => return Err(about(&error)),
+            Err(TryLockError::Error(error)) => {
+                return Err(about(&format_args!("cannot be locked: {error}")));
+            }
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| about(&error))?;
-        let (records, whole) = records(&bytes).map_err(|problem| about(&problem))?;
+        file.read_to_end(&mut bytes).map_err(not_opened)?;
+        let (entries, whole) = read(&bytes, run).map_err(|problem| about(&problem))?;
         if whole < bytes.len() {
             let end = u64::try_from(whole).unwrap_or(u64::MAX);
-            file.set_len(end).map_err(|error| about(&error))?;
+            let cut = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end)));
+            cut.map_err(|error| about(&format_args!("cannot be written: {error}")))?;
         }
-        let mut journal =
-            Self { entries: HashMap::new(), file: Mutex::new(Some(file)), path: path.to_owned() };
-        if records.is_empty() {
-            journal.append(&Record::Run { version: VERSION, run: run.to_owned() })?;
-            journal.keep_name();
+        let journal = Self { path: path.to_owned(), entries, file: Mutex::new(Ok(file)) };
+        if whole == 0 {
+            let (record, run) = ("run".to_owned(), run.to_owned());
+            journal.append(&Header { record, version: VERSION, run })?;
         }
-        for record in records {
-            journal.take(record, run).map_err(|problem| about(&problem))?;
-        }
+        journal.keep_name();
         Ok(journal)
     }
 
@@ -135,97 +152,360 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
 
     /// Records that `item` was carried out.
     pub(crate) fn done(&self, item: &str) -> Result<(), String> {
-        self.append(&Record::Done { item: item.to_owned() })
+        self.append(&Record::<D>::Done { item: item.to_owned() })
     }
 
-    /// Records that `item` was refused, which is tried again only on demand.
-    pub(crate) fn failed(&self, item: &str, file: &str, why: &str) -> Result<(), String> {
+    /// Records that `item` was not carried out, and whether the next run tries it `again` without being told to.
+    pub(crate) fn failed(
+        &self,
+        item: &str,
+        file: &str,
+        why: &str,
+        again: bool,
+    ) -> Result<(), String> {
         let (item, file, why) = (item.to_owned(), file.to_owned(), why.to_owned());
-        self.append(&Record::Failed { item, file, why })
+        self.append(&Record::<D>::Failed { item, file, why, again })
     }
 
     /// Appends a line and waits until it is on the disk. After an error nothing is appended any more.
-    fn append(&self, record: &Record<D>) -> Result<(), String> {
+    fn append(&self, record: &impl Serialize) -> Result<(), String> {
         let mut line = serde_json::to_string(record).map_err(|error| error.to_string())?;
         line.push('\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(open) = &mut *file else {
-            return Err(format!("{}: an earlier line could not be written", self.path.display()));
-        };
+        let open = file.as_mut().map_err(|reason| reason.clone())?;
         let written = open.write_all(line.as_bytes()).and_then(|()| open.sync_data());
         written.map_err(|error| {
-            *file = None;
-            format!("{}: the journal cannot be written: {error}", self.path.display())
+            let path = self.path.display();
+            let reason = format!("the journal {path} cannot be written: {error}");
+            *file = Err(reason.clone());
+            reason
         })
     }
 
-    /// Waits until the name of a new journal is on the disk as well, where a folder can be opened as a file.
+    /// Waits until the name of the journal is on the disk as well, where a folder can be opened as a file.
     fn keep_name(&self) {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let opened = File::open(folder.unwrap_or(Path::new(".")));
         // A system that cannot do so keeps names without it.
         let _ = opened.and_then(|folder| folder.sync_all());
     }
-
-    fn take(&mut self, record: Record<D>, run: &str) -> Result<(), String> {
-        let (item, file, state) = match record {
-            Record::Run { run: other, .. } if other != run => {
-                return Err(format!(
-                    "this is the journal of another run, `{other}`, and not of `{run}`. Name another one with --journal"
-                ));
-            }
-            Record::Run { .. } => return Ok(()),
-            Record::Begin { item, file, detail } => (item, file, State::Begun(detail)),
-            Record::Done { item } => match self.entries.remove(&item) {
-                Some(begun) => (item, begun.file, State::Done),
-                None => return Err(format!("{item} ends and was never begun")),
-            },
-            Record::Failed { item, file, .. } => (item, file, State::Failed),
-        };
-        self.entries.insert(item, Entry { file, state });
-        Ok(())
-    }
 }
 
-/// The records, and the length of the whole lines that they are in.
-fn records<D: DeserializeOwned>(bytes: &[u8]) -> Result<(Vec<Record<D>>, usize), String> {
-    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    let mut records = Vec::new();
+type Entries<D> = HashMap<String, Entry<D>>;
+
+/// The entries of a journal, and the length of its whole lines. The error goes on after the journal's name.
+fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usize), String> {
+    let mut entries = HashMap::new();
     let mut whole = 0;
-    for (at, line) in lines.iter().enumerate() {
-        let is_first = at == 0;
-        let is_last = at + 1 == lines.len();
-        let is_whole = line.ends_with(b"\n");
-        if is_first && is_whole {
-            match serde_json::from_slice(line) {
-                Ok(Version { version: VERSION }) => {}
-                Ok(Version { version }) => {
-                    return Err(format!(
-                        "this journal has version {version}, and this tool reads version {VERSION}. Use the tool that \
-                         wrote it, or name another journal with --journal"
-                    ));
-                }
-                Err(_) => return Err("this is no journal; it is left as it is".to_owned()),
-            }
-        }
-        let record = serde_json::from_slice(line);
-        match record {
-            Ok(record) if is_whole && is_first == matches!(record, Record::Run { .. }) => {
-                records.push(record);
-                whole += line.len();
-            }
-            // A crash leaves a part of the last line, or zeros in its place.
-            _ if is_last && (!is_first || is_part_of_header(line)) => break,
+    for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        // A crash leaves a part of the last line, or zeros in its place. All lines before were on the disk.
+        let is_last = whole + line.len() == bytes.len();
+        let is_torn = is_last && (!line.ends_with(b"\n") || line.contains(&0));
+        match at {
+            0 if is_torn && is_part_of_header(line) => break,
+            0 => check_header(line, run)?,
+            _ if is_torn => break,
             _ => {
-                return Err(format!("line {} is damaged; the journal is left as it is", at + 1));
+                let taken = serde_json::from_slice(line).ok().and_then(|it| take(&mut entries, it));
+                let damaged = || format!("is damaged in line {}; it is left as it is", at + 1);
+                taken.ok_or_else(damaged)?;
             }
         }
+        whole += line.len();
     }
-    Ok((records, whole))
+    Ok((entries, whole))
 }
 
 /// Whether a file with this single line can be a journal that was cut in its first line. Any other file is not touched.
 fn is_part_of_header(line: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"{\"record\":\"run\",\"version\":";
-    line.starts_with(BEGINNING) || BEGINNING.starts_with(line)
+    let written = line.iter().take_while(|byte| **byte != 0).count();
+    let (text, zeros) = line.split_at(written);
+    let is_beginning = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
+    is_beginning && zeros.iter().all(|byte| *byte == 0)
+}
+
+fn check_header(line: &[u8], run: &str) -> Result<(), String> {
+    match serde_json::from_slice::<Header>(line) {
+        Ok(header) if header.record == "run" => {
+            if header.version != VERSION {
+                return Err(format!(
+                    "has version {}, and this tool reads version {VERSION}. Use the tool that wrote it, or name \
+                     another journal with --journal",
+                    header.version
+                ));
+            }
+            if header.run != run {
+                return Err(format!(
+                    "is that of another run, `{}`, and not of `{run}`. Name another one with --journal",
+                    header.run
+                ));
+            }
+            Ok(())
+        }
+        _ => {
+            Err("is no journal; the file is left as it is. Name another one with --journal".into())
+        }
+    }
+}
+
+/// Adds a line to the entries. It is `None` for an item that ends and was never begun.
+fn take<D>(entries: &mut Entries<D>, record: Record<D>) -> Option<()> {
+    let (item, file, state) = match record {
+        Record::Begin { item, file, detail } => (item, file, State::Begun(detail)),
+        Record::Done { item } => {
+            let file = entries.remove(&item)?.file;
+            (item, file, State::Done)
+        }
+        Record::Failed { item, again: true, .. } => {
+            entries.remove(&item);
+            return Some(());
+        }
+        Record::Failed { item, file, .. } => (item, file, State::Failed),
+    };
+    entries.insert(item, Entry { file, state });
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::support::Folder;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Detail {
+        held: Option<String>,
+    }
+
+    type Opened = Result<Journal<Detail>, String>;
+
+    const RUN: &str = "fill_sheet https://open.feishu.cn cli_a1b2";
+
+    const HEADER: &str =
+        r#"{"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}"#;
+
+    fn held(held: Option<&str>) -> Detail {
+        Detail { held: held.map(str::to_owned) }
+    }
+
+    /// The bytes of a journal with these lines below the header.
+    fn journal(lines: &[&str]) -> Vec<u8> {
+        let lines = [&[HEADER], lines].concat().join("\n");
+        format!("{lines}\n").into_bytes()
+    }
+
+    /// What the journal holds, as `item: file state`, sorted.
+    fn shown(opened: Opened) -> Result<Vec<String>, String> {
+        let entries = opened?.entries;
+        let shown = entries.iter().map(|(item, Entry { file, state })| match state {
+            State::Begun(Detail { held }) => format!("{item}: {file} begun {held:?}"),
+            State::Done => format!("{item}: {file} done"),
+            State::Failed => format!("{item}: {file} failed"),
+        });
+        let mut shown: Vec<String> = shown.collect();
+        shown.sort();
+        Ok(shown)
+    }
+
+    /// A journal as a run writes it.
+    fn written(path: &Path) -> Vec<u8> {
+        let journal = Journal::open(path, RUN).unwrap();
+        journal.begin("A1", "a.png", held(None)).unwrap();
+        journal.done("A1").unwrap();
+        journal.begin("A2", "图.png", held(Some("box"))).unwrap();
+        journal.failed("A2", "图.png", "refused", false).unwrap();
+        journal.begin("A3", "c.png", held(None)).unwrap();
+        fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn a_run_writes_the_documented_lines() {
+        let folder = Folder::new();
+        let lines = [
+            r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#,
+            r#"{"record":"done","item":"A1"}"#,
+            r#"{"record":"begin","item":"A2","file":"图.png","held":"box"}"#,
+            r#"{"record":"failed","item":"A2","file":"图.png","why":"refused","again":false}"#,
+            r#"{"record":"begin","item":"A3","file":"c.png","held":null}"#,
+        ];
+        let bytes = written(&folder.path("a.journal"));
+        assert_eq!(String::from_utf8(bytes), String::from_utf8(journal(&lines)));
+    }
+
+    #[test]
+    fn a_journal_that_was_cut_at_any_byte_holds_its_whole_lines() {
+        let folder = Folder::new();
+        let whole = written(&folder.path("whole.journal"));
+        let path = folder.path("cut.journal");
+        for cut in 0..=whole.len() {
+            // Some file systems leave zeros where the last bytes were to be.
+            for zeros in [0, 1, 4096] {
+                let lines =
+                    whole[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                fs::write(&path, &whole[..lines]).unwrap();
+                let expected = shown(Journal::open(&path, RUN)).unwrap();
+                fs::write(&path, [&whole[..cut], &vec![0; zeros]].concat()).unwrap();
+
+                let opened = Journal::open(&path, RUN).unwrap();
+                opened.begin("A4", "d.png", held(None)).unwrap();
+                assert_eq!(shown(Ok(opened)).unwrap(), expected, "{cut}");
+                let lines = if lines == 0 { journal(&[]) } else { whole[..lines].to_vec() };
+                let last =
+                    "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"held\":null}\n";
+                assert_eq!(fs::read(&path).unwrap(), [&lines, last.as_bytes()].concat(), "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_lines_about_an_item_the_last_one_counts() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":"box"}"#;
+        let begin_anew = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let done = r#"{"record":"done","item":"A1"}"#;
+        let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
+        let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
+        let newer = r#"{"record":"begin","item":"A1","file":"a.png","held":null,"size":[1]}"#;
+        let other = r#"{"record":"begin","item":"A2","file":"b.png","held":null}"#;
+        let folder = Folder::new();
+        for (lines, expected) in [
+            (&[][..], &[][..]),
+            (&[begin], &[r#"A1: a.png begun Some("box")"#]),
+            (&[begin, begin_anew], &["A1: a.png begun None"]),
+            (&[begin, done], &["A1: a.png done"]),
+            (&[begin, done, done], &["A1: a.png done"]),
+            (&[begin, failed], &["A1: a.png failed"]),
+            (&[failed], &["A1: a.png failed"]),
+            (&[failed, begin_anew], &["A1: a.png begun None"]),
+            (&[failed, begin, done], &["A1: a.png done"]),
+            (&[begin, left], &[]),
+            (&[left], &[]),
+            (&[begin, left, begin_anew], &["A1: a.png begun None"]),
+            (&[newer], &["A1: a.png begun None"]),
+            (&[begin, other, done], &["A1: a.png done", "A2: b.png begun None"]),
+        ] {
+            let path = folder.write("a.journal", journal(lines));
+            assert_eq!(shown(Journal::open(&path, RUN)).unwrap(), expected, "{lines:?}");
+            assert_eq!(fs::read(&path).unwrap(), journal(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_refused_is_left_as_it_is() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let done = r#"{"record":"done","item":"A1"}"#;
+        let message =
+            r#"{"record":"begin","item":"a","file":"a","uuid":"u","image_key":"k","time":1}"#;
+        let header = |name: &str, value: &str| HEADER.replace(name, value).into_bytes();
+        let folder = Folder::new();
+        for (bytes, problem) in [
+            (journal(&["{\"record\":\"done\",\"it", begin]), "is damaged in line 2; "),
+            (journal(&[begin, "\0\0\0", done]), "is damaged in line 3; "),
+            (journal(&[begin, ""]), "is damaged in line 3; "),
+            // A whole last line was on the disk: no crash has left it so.
+            (journal(&[begin, "{\"record\":\"done\""]), "is damaged in line 3; "),
+            (journal(&[begin, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3; "),
+            (journal(&[begin, HEADER]), "is damaged in line 3; "),
+            (journal(&[done]), "is damaged in line 2; "),
+            ([&b"\xef\xbb\xbf"[..], &journal(&[])].concat(), "is no journal; "),
+            (b"\n".to_vec(), "is no journal; "),
+            (b"spreadsheet,sheet,cell,path\na,b,c,d\n".to_vec(), "is no journal; "),
+            (b"a line without an end".to_vec(), "is no journal; "),
+            (b"{\"version\":1}\n".to_vec(), "is no journal; "),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "is no journal; "),
+            (b"GIF89a\x01\0\x01\0;".to_vec(), "is no journal; "),
+            (b"\0\0\0GIF89a".to_vec(), "is no journal; "),
+            ([header(":1", ":2"), b"\n{\"other\":1}\n".to_vec()].concat(), "has version 2, "),
+            (b"{\"record\":\"run\",\"version\":3}\n".to_vec(), "has version 3, "),
+            (
+                [header("fill_sheet", "send_images"), format!("\n{message}\n").into()].concat(),
+                "is that of another run, `send_images https://open.feishu.cn cli_a1b2`, and not of ",
+            ),
+            // Also where the last line is torn.
+            ([header("a1b2", "b"), b"\n{\"rec".to_vec()].concat(), "is that of another run, "),
+        ] {
+            let path = folder.write("a.journal", &bytes);
+            let error = shown(Journal::open(&path, RUN)).unwrap_err();
+            let text = String::from_utf8_lossy(&bytes);
+            let start = format!("the journal {} {problem}", path.display());
+            assert!(error.starts_with(&start), "{error}: {text}");
+            assert!(!error.contains('\n'), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_journal() {
+        let folder = Folder::new();
+        let path = folder.path("a.journal");
+        let first: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        let error = shown(Journal::open(&path, RUN)).unwrap_err();
+        assert!(error.ends_with("a.journal is in use by another run at the moment"), "{error}");
+        first.begin("A1", "a.png", held(None)).unwrap();
+        drop(first);
+        assert_eq!(shown(Journal::open(&path, RUN)).unwrap(), ["A1: a.png begun None"]);
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_is_appended() {
+        let folder = Folder::new();
+        let path = folder.write("a.journal", journal(&[]));
+        let journal: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        // A file that was opened for reading takes no write.
+        let writable = std::mem::replace(
+            &mut *journal.file.lock().unwrap(),
+            File::open(&path).map_err(|_| String::new()),
+        );
+        let first = journal.begin("A1", "a.png", held(None)).unwrap_err();
+        assert!(first.contains("a.journal cannot be written: "), "{first}");
+        assert_eq!(journal.done("A1"), Err(first.clone()));
+        assert_eq!(journal.failed("A1", "a.png", "why", true), Err(first));
+        drop((journal, writable));
+        assert_eq!(fs::read(&path).unwrap(), self::journal(&[]));
+    }
+
+    #[test]
+    fn names_of_any_kind_are_read_as_they_were_written() {
+        let folder = Folder::new();
+        let path = folder.path("a.journal");
+        let names =
+            ["\"quoted\"", "two\nlines\r\n", "\\", "图片", "\u{fffd}\0\u{7f}", "\u{2028}", ""];
+        let journal = Journal::open(&path, RUN).unwrap();
+        for name in names {
+            journal.begin(name, name, held(Some(name))).unwrap();
+        }
+        drop(journal);
+        let journal: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        for name in names {
+            let Some(State::Begun(detail)) = journal.entry(name, name).unwrap() else {
+                panic!("{name:?}")
+            };
+            assert_eq!(*detail, held(Some(name)));
+        }
+    }
+
+    #[test]
+    fn an_item_for_another_picture_is_an_error() {
+        let folder = Folder::new();
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let path = folder.write("a.journal", journal(&[begin]));
+        let journal: Journal<Detail> = Journal::open(&path, RUN).unwrap();
+        assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(State::Begun(_)))));
+        assert!(matches!(journal.entry("A2", "b.png"), Ok(None)));
+        let Err(error) = journal.entry("A1", "b.png") else { panic!("it is taken") };
+        assert!(error.contains("A1 was meant for a.png, and is now for b.png: "), "{error}");
+    }
+
+    #[test]
+    fn the_journal_stands_beside_the_input() {
+        let folder = Folder::new();
+        let photos = folder.pictures(1);
+        let expected = photos.canonicalize().unwrap().with_file_name("photos.fill_sheet.journal");
+        for input in [photos.clone(), photos.join("."), photos.join("../photos/")] {
+            assert_eq!(beside(&input, "fill_sheet"), expected, "{}", input.display());
+        }
+        let missing = Path::new("no/folder");
+        assert_eq!(beside(missing, "t"), Path::new("no/folder.t.journal"));
+    }
 }

@@ -34,9 +34,14 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// The name of a file without its folder.
+/// The name of a file without its folder. In a name that is no UTF-8 the bytes are escaped, so that each file of a folder
+/// has a name of its own.
 pub(crate) fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    let name = path.file_name().unwrap_or_default();
+    match name.to_str() {
+        Some(name) => name.to_owned(),
+        None => name.as_encoded_bytes().escape_ascii().to_string(),
+    }
 }
 
 /// Reads a picture. The error is the reason, without the file's name.

@@ -49,16 +49,39 @@ pub(crate) struct Run<D> {
 #[derive(Default)]
 struct Tally {
     done: usize,
-    skipped: usize,
     failed: usize,
-    done_earlier: usize,
-    failed_earlier: usize,
+    passed: Passed,
     causes: Vec<Cause>,
     /// What the summary has to say beside numbers and causes.
-    notes: Vec<String>,
+    notes: Vec<&'static str>,
     doubtful_in_a_row: u32,
     /// Why the run ended before its last picture.
     end: Option<String>,
+}
+
+/// How many pictures need no request in this run.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Passed {
+    /// They are left as they are, which the user asked for.
+    pub(crate) skipped: usize,
+    /// They have arrived in an earlier run.
+    pub(crate) arrived: usize,
+    /// They were refused in an earlier run, and are not tried again.
+    pub(crate) refused: usize,
+}
+
+impl Passed {
+    /// Prints what became of pictures in earlier runs.
+    pub(crate) fn print(self) {
+        for (number, text) in [
+            (self.arrived, "arrived in earlier runs"),
+            (self.refused, "failed in earlier runs: see --retry-failed"),
+        ] {
+            if number > 0 {
+                println!("{} {text}", count(number));
+            }
+        }
+    }
 }
 
 /// Failures with the same cause.
@@ -116,10 +139,15 @@ where
         }
     }
 
-    /// Tells the summary what became of pictures in earlier runs.
-    pub(crate) fn earlier(&self, done: usize, failed: usize) {
-        let mut tally = self.tally();
-        (tally.done_earlier, tally.failed_earlier) = (done, failed);
+    /// Counts pictures that need no request. Those of earlier runs are not in the total.
+    pub(crate) fn pass(&self, pictures: Passed) {
+        for _ in 0..pictures.skipped {
+            self.progress.step();
+        }
+        let passed = &mut self.tally().passed;
+        passed.skipped += pictures.skipped;
+        passed.arrived += pictures.arrived;
+        passed.refused += pictures.refused;
     }
 
     /// Whether no further picture is to be begun.
@@ -132,9 +160,12 @@ where
         self.tally().end.get_or_insert(reason);
     }
 
-    /// Adds a sentence to the summary.
-    pub(crate) fn note(&self, sentence: &str) {
-        self.tally().notes.push(sentence.to_owned());
+    /// Adds a sentence to the summary, once.
+    pub(crate) fn note(&self, sentence: &'static str) {
+        let notes = &mut self.tally().notes;
+        if !notes.contains(&sentence) {
+            notes.push(sentence);
+        }
     }
 
     /// A picture has arrived.
@@ -148,30 +179,24 @@ where
         self.progress.step();
     }
 
-    /// A picture need not be sent.
-    pub(crate) fn skip(&self) {
-        self.tally().skipped += 1;
-        self.progress.step();
-    }
-
-    /// A picture has not arrived. A refusal that concerns only this picture goes into the journal, and the picture is
-    /// tried again on demand only. After any other failure it is left to the next run.
-    pub(crate) fn fail(&self, item: &str, file: &str, failure: Failure) {
-        self.progress.say(&format!("{file}: {}", failure.text));
-        if failure.ends == Ends::Picture && !failure.is_open {
-            if let Err(error) = self.journal.failed(item, file, &failure.text) {
-                self.end(error);
+    /// The picture of an item has not arrived, or a request has failed that concerns no picture alone, such as one that
+    /// adds rows. `subject` names the picture or the document.
+    ///
+    /// After a refusal that concerns only this picture it is tried again on demand only, after any other failure in the
+    /// next run. In the journal, a picture that may have arrived stays open.
+    pub(crate) fn fail(&self, item: Option<&str>, subject: &str, failure: Failure) {
+        self.progress.say(&format!("{subject}: {}", failure.text));
+        if let Some(item) = item {
+            if !failure.is_open {
+                let again = failure.ends != Ends::Picture;
+                if let Err(error) = self.journal.failed(item, subject, &failure.text, again) {
+                    self.end(error);
+                }
+                self.tally().failed += usize::from(!again);
             }
-            self.tally().failed += 1;
+            self.progress.step();
         }
-        self.progress.step();
-        self.count(file, failure);
-    }
-
-    /// A request has failed that concerns no picture alone, such as one that adds rows to `document`.
-    pub(crate) fn fail_lane(&self, document: &str, failure: Failure) {
-        self.progress.say(&format!("{document}: {}", failure.text));
-        self.count(document, failure);
+        self.count(subject, failure);
     }
 
     fn count(&self, subject: &str, failure: Failure) {
@@ -207,23 +232,27 @@ where
     pub(crate) fn finish(&self) -> ExitCode {
         self.progress.end();
         let tally = self.tally();
-        let left = self.total.saturating_sub(tally.done + tally.skipped + tally.failed);
+        let Passed { skipped, refused, .. } = tally.passed;
+        let left = self.total.saturating_sub(tally.done + skipped + tally.failed);
         let mut line = format!("{} arrived", count(tally.done));
         for (number, text) in
-            [(tally.skipped, "skipped"), (tally.failed, "failed"), (left, "still to do")]
+            [(skipped, "skipped"), (tally.failed, "failed"), (left, "still to do")]
         {
             if number > 0 {
                 line += &format!(", {} {text}", count(number));
             }
         }
         println!("{line}, in {}", HumanDuration(self.progress.elapsed()));
-        print_earlier(tally.done_earlier, tally.failed_earlier);
+        tally.passed.print();
         for cause in &tally.causes {
             println!("{:>7} x {}", cause.subjects.len(), cause.text);
             println!("{:>9} {}", "", some_of(&cause.subjects));
             if !cause.log_ids.is_empty() {
                 println!("{:>9} log ids: {}", "", some_of(&cause.log_ids));
             }
+        }
+        if tally.failed > 0 {
+            println!("--retry-failed tries the failed pictures again.");
         }
         for note in &tally.notes {
             println!("{note}");
@@ -239,7 +268,7 @@ where
                 println!("Interrupted. The same command goes on where the run stopped.");
                 130
             }
-            None if tally.failed + tally.failed_earlier + left > 0 => 1,
+            None if tally.failed + refused + left > 0 => 1,
             None => 0,
         };
         ExitCode::from(code)
@@ -251,17 +280,6 @@ where
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Prints what became of pictures in earlier runs.
-pub(crate) fn print_earlier(done: usize, failed: usize) {
-    for (number, text) in
-        [(done, "arrived in earlier runs"), (failed, "failed in earlier runs and not tried again")]
-    {
-        if number > 0 {
-            println!("{} {text}", count(number));
-        }
     }
 }
 
