@@ -23,9 +23,8 @@ use crate::tools::account::Account;
 /// The limits of each call: a person waits for the result.
 const LIMITS: Limits = Limits::one_attempt()
     .attempts(2)
-    .total(Duration::from_secs(20))
-    .longest_wait(Duration::from_secs(5))
-    .busy(Duration::from_secs(10));
+    .total(Duration::from_secs(10))
+    .longest_wait(Duration::from_secs(5));
 
 /// The client, and the host that it connects to.
 pub(crate) struct Way {
@@ -72,13 +71,9 @@ impl Way {
     /// The client for the account, with the proxy of the environment.
     pub(crate) fn of(account: &Account) -> Result<(Self, String), String> {
         let proxy = ByProxy::of(&account.site, true)?;
-        let second = Duration::from_secs(1);
-        let builder = account
-            .builder()
-            .limits(LIMITS)
-            .timeout(Phase::Resolve, 4 * second)
-            .timeout(Phase::Connect, 4 * second)
-            .timeout(Phase::RecvResponse, 8 * second);
+        let time = Duration::from_secs(4);
+        let builder = account.builder().limits(LIMITS);
+        let builder = builder.timeout(Phase::Resolve, time).timeout(Phase::Connect, time);
         let client = builder.build().map_err(|error| error.to_string())?;
         let text = match &proxy {
             Some(by) => format!("through the proxy {} of {}", by.shown(), by.variable),
@@ -109,14 +104,14 @@ impl Way {
     fn cause(&self, error: &CallError) -> String {
         match &error.kind {
             CallErrorKind::Transport(ureq::Error::Timeout(_)) | CallErrorKind::Deadline => {
-                self.step("does not answer in time", "a firewall may block it")
+                self.failure("does not answer in time", "a firewall may block it")
             }
             CallErrorKind::Transport(ureq::Error::ConnectProxyFailed(reason)) => {
                 let reason = format!("opens no tunnel to {} ({reason})", self.site);
                 if reason.contains(" 407") {
-                    self.step(&reason, "it may want `http://user:password@host:port`")
+                    self.failure(&reason, "it may want `http://user:password@host:port`")
                 } else {
-                    self.step(&reason, "its administrator has to allow that host")
+                    self.failure(&reason, "its administrator has to allow that host")
                 }
             }
             CallErrorKind::Transport(ureq::Error::HostNotFound) => self.unknown_name(),
@@ -132,12 +127,13 @@ impl Way {
             return self.tls(error);
         }
         if error.kind() == io::ErrorKind::ConnectionRefused {
-            return self.step("refuses the connection", "the host or the port may be wrong");
+            return self.failure("refuses the connection", "the host or the port may be wrong");
         }
-        if self.peer().to_socket_addrs().is_err() {
+        let (host, port) = self.peer();
+        if format!("{host}:{port}").to_socket_addrs().is_err() {
             return self.unknown_name();
         }
-        self.step(&format!("breaks the connection ({error})"), "a firewall may block it")
+        self.failure(&format!("breaks the connection ({error})"), "a firewall may block it")
     }
 
     fn tls(&self, error: &rustls::Error) -> String {
@@ -179,32 +175,33 @@ impl Way {
     }
 
     fn unknown_name(&self) -> String {
-        self.step(
-            "is not found",
-            "the name may be wrong, or the DNS of this network may not know it",
+        let (host, _) = self.peer();
+        format!(
+            "the name {host} is not found: it may be wrong, or the DNS of this network does not know it; {}",
+            self.setting()
         )
     }
 
-    /// The failure of the host that the client connects to, and the setting to be checked.
-    fn step(&self, failure: &str, reason: &str) -> String {
+    /// The failure of the host that the client connects to.
+    fn failure(&self, failure: &str, reason: &str) -> String {
+        let (host, port) = self.peer();
+        let kind = if self.proxy.is_some() { "the proxy " } else { "" };
+        format!("{kind}{host}:{port} {failure}: {reason}; {}", self.setting())
+    }
+
+    /// The setting to be checked if the client gets no connection.
+    fn setting(&self) -> String {
         match &self.proxy {
-            Some(by) => format!(
-                "the proxy {} {failure}: {reason}; check {}, or unset it",
-                by.shown(),
-                by.variable
-            ),
-            None => format!(
-                "{} {failure}: {reason}; check LARK_SITE, and set HTTPS_PROXY if this network needs a proxy",
-                self.peer()
-            ),
+            Some(by) => format!("check {}, or unset it", by.variable),
+            None => "check LARK_SITE, and set HTTPS_PROXY if this network needs a proxy".to_owned(),
         }
     }
 
-    /// The host that the client connects to, with its port.
-    fn peer(&self) -> String {
+    /// The host and the port that the client connects to.
+    fn peer(&self) -> (&str, u16) {
         match &self.proxy {
-            Some(by) => format!("{}:{}", by.proxy.host(), by.proxy.port()),
-            None => format!("{}:{}", self.site.host(), self.site.port()),
+            Some(by) => (by.proxy.host(), by.proxy.port()),
+            None => (self.site.host(), self.site.port()),
         }
     }
 }

@@ -103,16 +103,16 @@ impl Report {
         for name in NAMES.iter().skip(self.lines) {
             self.line(name, Verdict::after(self.last_failed));
         }
-        let made = self.lines - self.skipped;
-        let made = match self.failed {
-            0 => format!("none of {made} checks failed"),
-            failed => format!("{failed} of {made} checks failed"),
+        let failed = match self.failed {
+            0 => "none".to_owned(),
+            failed => failed.to_string(),
         };
-        match self.skipped {
-            0 => print(&made),
-            1 => print(&format!("{made}, 1 was not made")),
-            skipped => print(&format!("{made}, {skipped} were not made")),
-        }
+        let skipped = match self.skipped {
+            0 => String::new(),
+            1 => ", 1 was not made".to_owned(),
+            skipped => format!(", {skipped} were not made"),
+        };
+        print(&format!("{failed} of {} checks failed{skipped}", self.lines));
         ExitCode::from(u8::from(self.failed > 0))
     }
 }

@@ -1,12 +1,14 @@
 //! The rights of the app: its bot, its scopes, the document, the chat.
 
+use std::time::Duration;
+
 use lark_proto::endpoints::{CellContent, Endpoint, Raw, ReadCells, Reply};
 use lark_proto::error::{CallErrorKind, Class, Code};
 use lark_proto::http::Method;
 use lark_proto::place::Place;
 use lark_proto::token::TenantOnly;
 use lark_proto::values::Receiver;
-use lark_proto::{Error, Image, WriteSheetImage};
+use lark_proto::{Error, Image, Invalid, Limits, WriteSheetImage};
 use lark_ureq::{CallError, Client};
 use serde::Deserialize;
 
@@ -174,7 +176,7 @@ pub(crate) fn write(client: &Client, place: &Place) -> Verdict {
 
 fn write_and_read(client: &Client, place: &Place) -> Result<String, String> {
     let text = |error: CallError| error.to_string();
-    let refused = |error: lark_proto::Invalid| error.to_string();
+    let refused = |error: Invalid| error.to_string();
     let found = client.resolve(place).map_err(text)?;
     let (spreadsheet, cell) = (found.spreadsheet, found.cell);
     let read = ReadCells::cell(spreadsheet.clone(), &cell);
@@ -184,7 +186,9 @@ fn write_and_read(client: &Client, place: &Place) -> Result<String, String> {
     }
     let picture = Image::new(&include_bytes!("../sample.png")[..]).map_err(refused)?;
     let write = WriteSheetImage::new(spreadsheet, cell.clone(), picture).map_err(refused)?;
-    client.call(&write.with_name("doctor").map_err(refused)?).map_err(text)?;
+    // A write into a cell can take a minute.
+    let patient = client.clone().with_limits(Limits::default().total(Duration::from_secs(90)));
+    patient.call(&write.with_name("doctor").map_err(refused)?).map_err(text)?;
     match client.call(&read).map_err(text)?.first() {
         CellContent::Image { .. } => {
             Ok(format!("a picture is in {cell} now, written and read back"))
