@@ -1,0 +1,3 @@
+//! The examples `fill_sheet`, `send_images` and `doctor` as programs of their own, against a fake Lark in this process.
+
+mod support;

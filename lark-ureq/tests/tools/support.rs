@@ -1,0 +1,182 @@
+//! An example as a program of its own, and a folder for its files.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use lark_proto::fake::FakeLark;
+use lark_ureq::FakeServer;
+
+/// No run of a tool takes longer in these tests.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+
+/// An example that is to be run.
+pub struct Tool(Command);
+
+impl Tool {
+    /// The example `name` with the account of the fake, and nothing else in its environment.
+    pub fn new(name: &str, server: &FakeServer) -> Self {
+        Self::without_account(name)
+            .env("LARK_SITE", server.site().as_str())
+            .env("LARK_APP_ID", FakeLark::APP_ID)
+            .env("LARK_APP_SECRET", FakeLark::APP_SECRET)
+    }
+
+    /// The example `name` with an empty environment.
+    pub fn without_account(name: &str) -> Self {
+        let tests = std::env::current_exe().unwrap();
+        let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
+        let program = examples.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+        assert!(
+            program.exists(),
+            "{} is missing: `cargo build -p lark-ureq --examples` builds it",
+            program.display()
+        );
+        let mut command = Command::new(program);
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command)
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    /// Starts the program.
+    pub fn start(mut self) -> Running {
+        let mut child = self.0.spawn().unwrap();
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        Running { child, output: Some((stdout, stderr)) }
+    }
+
+    /// Runs the program to its end.
+    pub fn run(self) -> Output {
+        self.start().wait()
+    }
+}
+
+/// Reads a stream to its end on a thread, so that the program never waits for its reader.
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    })
+}
+
+/// A program that runs. It is killed when it is dropped.
+pub struct Running {
+    child: Child,
+    output: Option<(JoinHandle<String>, JoinHandle<String>)>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Output {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Running {
+    /// Waits for the end of the program.
+    pub fn wait(mut self) -> Output {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < TIME_LIMIT, "the program does not end");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let (stdout, stderr) = self.output.take().unwrap();
+        Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    }
+
+    /// Kills the program with SIGKILL.
+    pub fn kill(mut self) -> Output {
+        self.child.kill().unwrap();
+        self.wait()
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Output {
+    /// The exit code. A program that was killed has none.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+}
+
+/// A new folder for the files of a test, which is removed with them.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lark-tools-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// The path of a file in it, whose folder is made if need be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// A folder `photos` with pictures, each with bytes of its own: those of `picture`.
+    pub fn pictures(&self, count: usize) -> PathBuf {
+        for number in 1..=count {
+            self.write(&format!("photos/photo{number}.gif"), picture(number));
+        }
+        self.0.join("photos")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left is in the system's folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A GIF of one pixel, with bytes that no other number has.
+pub fn picture(number: usize) -> Vec<u8> {
+    let mut bytes = b"GIF89a\x01\0\x01\0\0\0\0".to_vec();
+    bytes.extend(number.to_string().bytes());
+    bytes.push(b';');
+    bytes
+}
