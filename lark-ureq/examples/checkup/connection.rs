@@ -133,7 +133,8 @@ impl Way {
         if format!("{host}:{port}").to_socket_addrs().is_err() {
             return self.unknown_name();
         }
-        self.failure(&format!("breaks the connection ({error})"), "a firewall may block it")
+        let failure = format!("breaks the connection ({error})");
+        self.failure(&failure, "a firewall may block it, or the port is another service's")
     }
 
     fn tls(&self, error: &rustls::Error) -> String {
