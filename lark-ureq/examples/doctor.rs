@@ -90,16 +90,17 @@ fn examine(asked: &Asked, report: &mut Report) {
     };
     let has_bot = report.line("bot", bot);
     report.line("scopes", rights::scopes(client, &account, jobs));
+    let lacks_scope = report.last_failed("scopes");
 
     let no_link = || Verdict::Skipped("no LINK is given".into());
     let can_read = match &asked.first {
-        Some(first) => report.line("document", rights::read(client, first)),
+        Some(first) => report.line("document", rights::read(client, first, lacks_scope)),
         None => report.line("document", no_link()),
     };
     let edit = match (&asked.first, &asked.write) {
         (None, _) => no_link(),
         (Some(_), _) if !can_read => Verdict::after("document"),
-        (Some(_), Some(place)) => rights::write(client, place),
+        (Some(_), Some(place)) => rights::write(client, place, lacks_scope),
         (Some(_), None) => {
             Verdict::Skipped("`--write CELL` tests it by a small picture in that cell".into())
         }

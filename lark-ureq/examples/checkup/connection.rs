@@ -296,14 +296,16 @@ pub(crate) fn token(
         }
         Err(error) => error,
     };
-    let code = error.api().map(|api| api.code);
-    let is_secret =
-        code == Some(Code::APP_SECRET_WRONG) || error.to_string().contains("app secret invalid");
-    let other = match &account.site {
-        _ if is_secret => "",
-        site if *site == Site::LARK => "; for an app of Feishu set LARK_SITE=feishu",
-        site if *site == Site::FEISHU => "; for an app of Lark set LARK_SITE=lark",
-        _ => "",
+    let api = error.api();
+    let is_secret = api.is_some_and(|api| {
+        api.code == Code::APP_SECRET_WRONG || api.msg.to_lowercase().contains("secret")
+    });
+    let next = if api.is_some_and(|api| api.hint().is_none()) {
+        "; the app's page in the developer console shows its state"
+    } else if is_secret {
+        ""
+    } else {
+        "; LARK_SITE chooses the site, `lark` or `feishu`"
     };
-    Err(format!("no token for {}: {error}{other}", account.app_id))
+    Err(format!("no token for {}: {error}{next}", account.app_id))
 }

@@ -32,15 +32,6 @@ impl Verdict {
     }
 }
 
-impl From<Result<String, String>> for Verdict {
-    fn from(result: Result<String, String>) -> Self {
-        match result {
-            Ok(text) => Self::Passed(text),
-            Err(text) => Self::Failed(text),
-        }
-    }
-}
-
 /// The lines so far.
 #[derive(Default)]
 pub(crate) struct Report {
@@ -89,6 +80,11 @@ impl Report {
         };
         print(&format!("{mark} {name:<12}{}", self.cleared(&text)));
         is_good
+    }
+
+    /// Whether the last check that failed has this name.
+    pub(crate) fn last_failed(&self, name: &str) -> bool {
+        self.last_failed == name
     }
 
     fn cleared(&self, text: &str) -> String {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use lark_proto::endpoints::{CellContent, Endpoint, Raw, ReadCells, Reply};
-use lark_proto::error::{CallErrorKind, Class, Code};
-use lark_proto::http::Method;
+use lark_proto::error::{Class, Code};
+use lark_proto::http::{Method, StatusCode};
 use lark_proto::place::Place;
 use lark_proto::token::TenantOnly;
 use lark_proto::values::Receiver;
-use lark_proto::{Error, Image, Invalid, Limits, WriteSheetImage};
+use lark_proto::{Error, Image, Invalid, Limits, SheetCell, WriteSheetImage};
 use lark_ureq::{CallError, Client};
 use serde::Deserialize;
 
@@ -70,12 +70,16 @@ pub(crate) fn bot(client: &Client) -> Verdict {
     let bot = match client.call(&BotInfo) {
         Ok(bot) => bot,
         Err(error) if error.class() == Some(Class::Unknown) => {
-            return Verdict::Failed(format!("{error}; if the app has no bot, {BOT}"));
+            return Verdict::Failed(format!("if the app has no bot, {BOT}: {error}"));
         }
         Err(error) => return Verdict::Failed(error.to_string()),
     };
+    let name = match &*bot.app_name {
+        "" => "the bot".to_owned(),
+        name => format!("the bot `{name}`"),
+    };
     let problem = match bot.activate_status {
-        None | Some(2) => return Verdict::Passed(format!("`{}` is on", bot.app_name)),
+        None | Some(2) => return Verdict::Passed(format!("{name} is on")),
         Some(0) => "is not in use yet: release a version of the app",
         Some(1) => "was turned off by an administrator of the organisation",
         Some(3) => "is installed and not on: an administrator has to turn it on",
@@ -85,7 +89,7 @@ pub(crate) fn bot(client: &Client) -> Verdict {
         Some(_) => "is off",
     };
     let status = bot.activate_status.unwrap_or_default();
-    Verdict::Failed(format!("`{}` {problem} (activate_status {status})", bot.app_name))
+    Verdict::Failed(format!("{name} {problem} (activate_status {status})"))
 }
 
 #[derive(Deserialize)]
@@ -117,83 +121,119 @@ pub(crate) fn scopes(client: &Client, account: &Account, jobs: Jobs) -> Verdict 
     let list = Raw::<Scopes>::new(Method::GET, "/open-apis/application/v6/scopes");
     let listed = match client.call(&list) {
         Ok(listed) => listed.scopes,
-        // The service or a private deployment does not tell.
-        Err(error) if error.lark().is_some() => {
-            return Verdict::Skipped(format!(
-                "they cannot be listed, and the requests tell which are missing ({error})"
-            ));
-        }
-        Err(error) => return Verdict::Failed(error.to_string()),
+        Err(error) => match error.lark() {
+            // The service does not tell, or a private deployment lacks the route.
+            Some(refusal) => {
+                let text = "the service does not list them, and a request tells which it needs";
+                return Verdict::Skipped(format!("{text} ({})", shortly(refusal)));
+            }
+            None => return Verdict::Failed(error.to_string()),
+        },
     };
-    let needs =
-        [(jobs.cells, CELLS), (jobs.wiki, WIKI), (jobs.messages, UPLOAD), (jobs.messages, SEND)];
-    let needs = needs.into_iter().filter(|(is_asked, _)| *is_asked).map(|(_, need)| need);
-    let is_tenants =
-        |scope: &&Scope| scope.scope_type.as_deref().is_none_or(|kind| kind == "tenant");
+    let mut needs = Vec::new();
+    needs.extend(jobs.cells.then_some(CELLS));
+    needs.extend(jobs.wiki.then_some(WIKI));
+    needs.extend(jobs.messages.then_some([UPLOAD, SEND]).into_iter().flatten());
     let (mut found, mut missing, mut to_add) = (Vec::new(), Vec::new(), Vec::new());
     for (job, any_of) in needs {
-        let fitting = || {
-            listed.iter().filter(is_tenants).filter(|scope| any_of.contains(&&*scope.scope_name))
-        };
-        if let Some(scope) = fitting().find(|scope| scope.grant_status == 1) {
-            found.push(scope.scope_name.as_str());
-        } else if let Some(scope) = fitting().next() {
-            missing.push(format!("`{}` to {job} is added and not in effect yet", scope.scope_name));
-        } else {
-            missing.push(format!("none of `{}` is there to {job}", any_of.join("`, `")));
-            to_add.extend(any_of.first().copied());
+        let mut fitting = listed.iter().filter(|scope| scope.is_one_of(any_of));
+        match fitting.clone().find(|scope| scope.grant_status == 1).or(fitting.next()) {
+            Some(scope) if scope.grant_status == 1 => found.push(scope.scope_name.as_str()),
+            Some(Scope { scope_name, .. }) => {
+                missing.push(format!("`{scope_name}` to {job} is added and not in effect yet"));
+            }
+            None => {
+                missing.push(format!("`{}` is missing to {job}", any_of.join("` or `")));
+                to_add.extend(any_of.first().copied());
+            }
         }
     }
     if missing.is_empty() {
         return Verdict::Passed(found.join(", "));
     }
-    let missing = missing.join("; ");
-    let add = if to_add.is_empty() {
-        String::new()
+    let (site, app, to_add) = (&account.site, &account.app_id, to_add.join(","));
+    let page = format!("{site}/app/{app}/auth?q={to_add}&op_from=openapi&token_type=tenant");
+    let add = if to_add.is_empty() { String::new() } else { format!("add it at {page} and ") };
+    let release = "release a new version of the app, with which it takes effect";
+    Verdict::Failed(format!("{}: {add}{release}", missing.join("; ")))
+}
+
+impl Scope {
+    /// Whether it is one of these, for the app's own token.
+    fn is_one_of(&self, any_of: &[&str]) -> bool {
+        let is_tenants = self.scope_type.as_deref().is_none_or(|kind| kind == "tenant");
+        is_tenants && any_of.contains(&&*self.scope_name)
+    }
+}
+
+/// The code or the status of a refusal that is no failure of a check.
+fn shortly(refusal: &Error) -> String {
+    match refusal.api() {
+        Some(api) => format!("code {}", api.code),
+        None => format!("HTTP {}", refusal.status().as_u16()),
+    }
+}
+
+/// The failure of a request about the document. The check of the scopes has the reason if it has found one missing.
+fn failed(error: &CallError, lacks_scope: bool) -> Verdict {
+    if lacks_scope && error.api().is_some_and(|api| api.code == Code::SCOPE_MISSING) {
+        Verdict::after("scopes")
     } else {
-        let (site, app, scopes) = (&account.site, &account.app_id, to_add.join(","));
-        format!("add it at {site}/app/{app}/auth?q={scopes}&op_from=openapi&token_type=tenant and ")
-    };
-    Verdict::Failed(format!(
-        "{missing}: {add}release a new version of the app, with which it takes effect"
-    ))
+        Verdict::Failed(error.to_string())
+    }
 }
 
 /// Reads the first cell.
-pub(crate) fn read(client: &Client, first: &Place) -> Verdict {
+pub(crate) fn read(client: &Client, first: &Place, lacks_scope: bool) -> Verdict {
     let read = || {
         let found = client.resolve(first)?;
         client.call(&ReadCells::cell(found.spreadsheet.clone(), &found.cell))?;
-        Ok(format!("the app can read the spreadsheet {}", found.spreadsheet))
+        Ok(found.spreadsheet)
     };
-    Verdict::from(read().map_err(|error: CallError| error.to_string()))
+    match read() {
+        Ok(token) => Verdict::Passed(format!("the app can read the spreadsheet {token}")),
+        Err(error) => failed(&error, lacks_scope),
+    }
 }
 
 /// Writes a picture into a cell and reads it back.
-pub(crate) fn write(client: &Client, place: &Place) -> Verdict {
-    Verdict::from(write_and_read(client, place))
+pub(crate) fn write(client: &Client, place: &Place, lacks_scope: bool) -> Verdict {
+    let written = written(client, place, |error| failed(&error, lacks_scope));
+    match written {
+        Ok(cell) => Verdict::Passed(format!("a picture is in {cell} now, written and read back")),
+        Err(verdict) => verdict,
+    }
 }
 
-fn write_and_read(client: &Client, place: &Place) -> Result<String, String> {
-    let text = |error: CallError| error.to_string();
-    let refused = |error: Invalid| error.to_string();
-    let found = client.resolve(place).map_err(text)?;
+/// The cell with the picture.
+fn written(
+    client: &Client,
+    place: &Place,
+    failed: impl Fn(CallError) -> Verdict + Copy,
+) -> Result<SheetCell, Verdict> {
+    let invalid = |error: Invalid| Verdict::Failed(error.to_string());
+    let found = client.resolve(place).map_err(failed)?;
     let (spreadsheet, cell) = (found.spreadsheet, found.cell);
     let read = ReadCells::cell(spreadsheet.clone(), &cell);
-    match client.call(&read).map_err(text)?.first() {
+    match client.call(&read).map_err(failed)?.first() {
         CellContent::Empty | CellContent::Image { .. } => {}
-        _ => return Err(format!("{cell} is not empty, and was left as it is: name an empty cell")),
+        _ => {
+            let text = "is not empty, and was left as it is: name an empty cell";
+            return Err(Verdict::Failed(format!("{cell} {text}")));
+        }
     }
-    let picture = Image::new(&include_bytes!("../sample.png")[..]).map_err(refused)?;
-    let write = WriteSheetImage::new(spreadsheet, cell.clone(), picture).map_err(refused)?;
+    let picture = Image::new(&include_bytes!("../sample.png")[..]).map_err(invalid)?;
+    let write = WriteSheetImage::new(spreadsheet, cell.clone(), picture).map_err(invalid)?;
+    let write = write.with_name("doctor").map_err(invalid)?;
     // A write into a cell can take a minute.
     let patient = client.clone().with_limits(Limits::default().total(Duration::from_secs(90)));
-    patient.call(&write.with_name("doctor").map_err(refused)?).map_err(text)?;
-    match client.call(&read).map_err(text)?.first() {
-        CellContent::Image { .. } => {
-            Ok(format!("a picture is in {cell} now, written and read back"))
+    patient.call(&write).map_err(failed)?;
+    match client.call(&read).map_err(failed)?.first() {
+        CellContent::Image { .. } => Ok(cell),
+        _ => {
+            let text = "holds no picture, although the service has accepted one for it";
+            Err(Verdict::Failed(format!("{cell} {text}")))
         }
-        _ => Err(format!("the service accepted a picture for {cell}, and the cell holds none")),
     }
 }
 
@@ -221,20 +261,24 @@ pub(crate) fn chat(client: &Client, receiver: &Receiver) -> Verdict {
         Err(error) => error,
     };
     let code = error.api().map(|api| api.code);
-    if code == Some(Code::SCOPE_MISSING) {
-        let text = format!("a scope is missing that a message does not need ({error})");
-        return Verdict::Skipped(text);
-    }
-    if matches!(&error.kind, CallErrorKind::Lark(Error::Unreadable(reply)) if reply.status == 404) {
-        return Verdict::Skipped(format!("this site cannot tell ({error})"));
-    }
     let advice = match code {
-        Some(Code(232006)) => "; no group has this id",
-        Some(Code(232010)) => "; the group is of another organisation",
-        Some(Code(232011)) => "; add the bot in the group's settings",
-        Some(Code(232025)) => "; add the feature Bot to the app and release a version",
-        Some(Code(232034)) => "; an administrator of the organisation has to enable the app",
-        _ => "",
+        Some(Code::SCOPE_MISSING) => {
+            let text = "that needs a scope such as `im:chat:readonly`, which no message needs";
+            return Verdict::Skipped(text.into());
+        }
+        Some(Code(232006)) => "no group has this id: ",
+        Some(Code::CHAT_DISSOLVED) => "the group was dissolved: ",
+        Some(Code(232010)) => "the group is of another organisation: ",
+        Some(Code(232011)) => "add the bot in the group's settings: ",
+        Some(Code(232025)) => "add the feature Bot to the app and release a version: ",
+        Some(Code(232034)) => "an administrator of the organisation has to enable the app: ",
+        Some(_) => "",
+        None => match error.lark() {
+            Some(refusal) if refusal.status() == StatusCode::NOT_FOUND => {
+                return Verdict::Skipped(format!("the service cannot tell ({})", shortly(refusal)));
+            }
+            _ => "",
+        },
     };
-    Verdict::Failed(format!("{error}{advice}"))
+    Verdict::Failed(format!("{advice}{error}"))
 }

@@ -1,7 +1,8 @@
 //! `doctor` against a fake Lark, with each thing wrong in turn.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+mod connection;
+mod rights;
+
 use std::time::{Duration, SystemTime};
 
 use lark_proto::bytes::Bytes;
@@ -17,6 +18,8 @@ const SCOPES: Route = Route::Own { method: "GET", path: "/open-apis/application/
 const IN_CHAT: Route =
     Route::Own { method: "GET", path: "/open-apis/im/v1/chats/:chat_id/members/is_in_chat" };
 
+/// A spreadsheet that the fake does not have.
+const LINK: &str = "https://x.feishu.cn/sheets/shtcnUnknown";
 const TOKEN: &str = "t-hidden17a4acfc3a11d4ed24d";
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -45,8 +48,8 @@ impl Trial {
         trial
     }
 
-    fn set(&mut self, name: &'static str, value: impl ToString) {
-        self.variables.push((name, value.to_string()));
+    fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.variables.push((name, value.into()));
     }
 
     fn args(&mut self, args: &[&str]) {
@@ -80,10 +83,10 @@ impl Trial {
     fn scopes(&mut self, names: &[&str]) {
         let scope =
             |name: &&str| json!({"scope_name": name, "scope_type": "tenant", "grant_status": 1});
-        self.scope_list(names.iter().map(scope).collect());
+        self.scope_list(&names.iter().map(scope).collect());
     }
 
-    fn scope_list(&mut self, scopes: Value) {
+    fn scope_list(&mut self, scopes: &Value) {
         let answer = json!({"scopes": scopes});
         self.server.with(|lark| lark.add_route(SCOPES, move |_| Ok(answer.clone())));
     }
@@ -141,30 +144,6 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// A port of loopback on which nothing listens.
-fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// Answers each connection with these bytes; with none it answers nothing.
-fn answering(reply: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            if !reply.is_empty() {
-                let _ = stream.read(&mut [0; 4096]);
-                let _ = stream.write_all(reply.as_bytes());
-                let _ = stream.shutdown(Shutdown::Write);
-            }
-            // The client closes the connection.
-            let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        }
-    });
-    address
-}
-
 #[test]
 fn every_check_passes_if_all_is_well() {
     let trial = Trial::new();
@@ -176,7 +155,7 @@ fn every_check_passes_if_all_is_well() {
 ✓ connection  {site} answers
 ✓ clock       within 5 minutes of the service's
 ✓ app         the id and the secret are right, the token lasts 120 minutes
-✓ bot         `Pictures` is on
+✓ bot         the bot `Pictures` is on
 ✓ scopes      sheets:spreadsheet, wiki:node:read, im:resource, im:message
 ✓ document    the app can read the spreadsheet shtcngNygNfuqhxTBf588jwgWbJ
 ✓ edit right  a picture is in Q7PlXT!B2:B2 now, written and read back
@@ -216,331 +195,6 @@ fn check(table: &[Wrong]) {
         assert_eq!(text.lines().count(), 11, "{text}");
         assert_eq!(output.stderr, "");
     }
-}
-
-#[test]
-fn a_variable_that_is_missing_or_wrong_is_named() {
-    check(&[
-        (|it| it.variables.clear(), "✗ environment", &["LARK_APP_ID is not set"]),
-        (|it| it.set("LARK_APP_ID", ""), "✗ environment", &["LARK_APP_ID is not set"]),
-        (|it| it.set("LARK_APP_SECRET", ""), "✗ environment", &["LARK_APP_SECRET is not set"]),
-        (|it| it.set("LARK_APP_SECRET", "hidden hidden"), "✗ environment", &["LARK_APP_SECRET"]),
-        (|it| it.set("LARK_SITE", "lrak"), "✗ environment", &["LARK_SITE is `lark`, `feishu`"]),
-        (|it| it.set("LARK_SITE", "http://lark.example"), "✗ environment", &["https://"]),
-        (|it| it.set("LARK_SITE", "https://a.example/open-apis"), "✗ environment", &["without"]),
-    ]);
-}
-
-const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n\
-    <html>Please log in.</html>";
-const ELSEWHERE: &str =
-    "HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\nContent-Length: 0\r\n\r\n";
-const FOUR_OH_SEVEN: &str = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
-const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\n\r\n";
-
-#[test]
-fn a_connection_that_fails_is_told_by_its_cause() {
-    check(&[
-        (
-            |it| it.set("LARK_SITE", "https://lark.invalid"),
-            "✗ connection",
-            &["the name lark.invalid is not found", "check LARK_SITE"],
-        ),
-        (
-            |it| it.set("LARK_SITE", format!("http://{}", closed())),
-            "✗ connection",
-            &["refuses the connection", "check LARK_SITE"],
-        ),
-        (
-            |it| it.set("LARK_SITE", format!("http://{}", answering(PAGE))),
-            "✗ connection",
-            &["does not answer as the service does", "open it in a browser", "Please log in"],
-        ),
-        (
-            |it| it.set("LARK_SITE", format!("http://{}", answering(ELSEWHERE))),
-            "✗ connection",
-            &["does not answer as the service does", "HTTP 302"],
-        ),
-        (
-            |it| it.fail(Route::TenantAccessToken, Fault::PlainNotFound),
-            "✗ connection",
-            &["does not know this route"],
-        ),
-        (
-            |it| it.set("LARK_SITE", format!("http://{}", answering(""))),
-            "✗ connection",
-            &["does not answer in time", "HTTPS_PROXY"],
-        ),
-    ]);
-}
-
-/// A site that only a proxy can reach.
-fn through(it: &mut Trial, proxy: impl ToString) {
-    it.set("LARK_SITE", "https://lark.invalid");
-    it.set("HTTPS_PROXY", proxy);
-}
-
-#[test]
-fn a_proxy_that_fails_is_told_by_its_variable() {
-    check(&[
-        (
-            |it| through(it, "http://a:1http://b:2"),
-            "✗ network",
-            &["HTTPS_PROXY: ", "is not a proxy"],
-        ),
-        (|it| through(it, ""), "✗ network", &["`HTTPS_PROXY` is empty"]),
-        (
-            |it| through(it, format!("http://ann:hidden@{}", closed())),
-            "✗ connection",
-            &["the proxy 127.0.0.1:", "refuses the connection", "check HTTPS_PROXY"],
-        ),
-        (
-            |it| through(it, "http://proxy.invalid:3128"),
-            "✗ connection",
-            &["the name proxy.invalid is not found", "check HTTPS_PROXY"],
-        ),
-        (
-            |it| through(it, answering(FOUR_OH_SEVEN)),
-            "✗ connection",
-            &["407", "`http://user:password@host:port`", "HTTPS_PROXY"],
-        ),
-        (|it| through(it, answering(FORBIDDEN)), "✗ connection", &["403", "administrator"]),
-    ]);
-}
-
-#[test]
-fn the_proxy_in_use_is_shown_without_its_credentials() {
-    for (variables, line) in [
-        (
-            &[("ALL_PROXY", "socks5://ann:hidden@127.0.0.1:9")][..],
-            "through the proxy socks5://127.0.0.1:9 of ALL_PROXY",
-        ),
-        (
-            &[("HTTPS_PROXY", "127.0.0.1:9"), ("NO_PROXY", "invalid")],
-            "no proxy, because NO_PROXY lists the host",
-        ),
-        (&[("NO_PROXY", "invalid")], "no proxy"),
-        (&[("HTTP_PROXY", "127.0.0.1:9")], "no proxy"),
-    ] {
-        let mut trial = Trial::new();
-        trial.set("LARK_SITE", "https://lark.invalid");
-        variables.iter().for_each(|(name, value)| trial.set(name, value));
-        let output = trial.run();
-        let expected = format!("✓ network     {line}");
-        assert!(output.stdout.lines().any(|line| line == expected), "{expected}: {output:?}");
-    }
-}
-
-#[cfg(feature = "tls")]
-mod tls {
-    use std::sync::Arc;
-
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::{ServerConfig, ServerConnection};
-
-    use super::*;
-
-    /// The address of a server whose certificate is for `name`, and its certificate in PEM.
-    fn server(name: &str) -> String {
-        let own = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key)
-            .unwrap();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut tls = ServerConnection::new(config.clone()).unwrap();
-                // The client ends the handshake.
-                drop(tls.complete_io(&mut stream.unwrap()));
-            }
-        });
-        format!("https://localhost:{port}")
-    }
-
-    #[test]
-    fn a_certificate_that_is_not_trusted_is_told_from_a_port_without_tls() {
-        check(&[
-            (
-                |it| it.set("LARK_SITE", server("localhost")),
-                "✗ connection",
-                &["no secure connection", "UnknownIssuer", "platform-verifier"],
-            ),
-            (
-                |it| it.set("LARK_SITE", format!("https://{}", answering(PAGE))),
-                "✗ connection",
-                &["does not speak TLS", "check the scheme"],
-            ),
-        ]);
-    }
-}
-
-#[test]
-fn a_clock_that_is_off_is_a_warning() {
-    check(&[
-        (|it| it.date(|now| now - 12 * MINUTE), "! clock", &["12 minutes ahead of", "set"]),
-        (|it| it.date(|now| now + 121 * MINUTE), "! clock", &["minutes behind"]),
-        (|it| it.date(|now| now + 4 * MINUTE), "✓ clock", &["within 5 minutes"]),
-    ]);
-}
-
-#[test]
-fn an_app_that_gets_no_token_is_told_by_the_reason() {
-    check(&[
-        (
-            |it| it.set("LARK_APP_ID", "cli_other"),
-            "✗ app",
-            &["app id not exists", "check the app id"],
-        ),
-        (
-            |it| it.set("LARK_APP_SECRET", "hidden"),
-            "✗ app",
-            &["app secret invalid", "the app secret"],
-        ),
-        (|it| it.code(Route::TenantAccessToken, 10003), "✗ app", &["10003", "an app of Feishu"]),
-        (|it| it.code(Route::TenantAccessToken, 10015), "✗ app", &["10015", "the app secret"]),
-        (|it| it.code(Route::TenantAccessToken, 99991662), "✗ app", &["99991662"]),
-        (|it| it.code(Route::TenantAccessToken, 2200), "✗ app", &["2200"]),
-    ]);
-}
-
-#[test]
-fn a_bot_that_is_off_is_told_by_its_state() {
-    check(&[
-        (|it| it.code(BOT, 11205), "✗ bot", &["turn on the bot", "version"]),
-        (|it| it.code(BOT, 10001), "✗ bot", &["add the feature Bot", "version"]),
-        (|it| it.bot(&json!({"activate_status": 0})), "✗ bot", &["release a version"]),
-        (|it| it.bot(&json!({"activate_status": 1})), "✗ bot", &["administrator"]),
-        (|it| it.bot(&json!({"activate_status": 3})), "✗ bot", &["administrator"]),
-        (|it| it.bot(&json!({"activate_status": 5})), "✗ bot", &["licence"]),
-        (|it| it.bot(&json!({"activate_status": 6})), "✗ bot", &["plan"]),
-        (|it| it.bot(&json!({"app_name": "Pictures"})), "✓ bot", &["`Pictures` is on"]),
-        (|it| it.bot_in_data(), "✓ bot", &["`Pictures` is on"]),
-    ]);
-}
-
-#[test]
-fn a_scope_that_is_missing_is_named_with_the_page_that_adds_it() {
-    check(&[
-        (
-            |it| it.scopes(&["wiki:wiki", "im:resource", "im:message"]),
-            "✗ scopes",
-            &[
-                "none of `sheets:spreadsheet`, `drive:drive` is there to write into cells",
-                "/app/cli_a1b2c3d4e5f6a7b8/auth?q=sheets:spreadsheet&op_from=openapi&token_type=tenant",
-                "release a new version of the app",
-            ],
-        ),
-        (
-            |it| it.scopes(&["drive:drive", "im:resource", "im:message"]),
-            "✗ scopes",
-            &["to find a page of a wiki", "?q=wiki:node:read&"],
-        ),
-        (
-            |it| it.scopes(&["drive:drive", "wiki:wiki", "im:message"]),
-            "✗ scopes",
-            &["to upload images", "?q=im:resource:upload&"],
-        ),
-        (
-            |it| it.scopes(&["drive:drive", "wiki:wiki", "im:resource:upload"]),
-            "✗ scopes",
-            &["to send messages", "?q=im:message:send_as_bot&"],
-        ),
-        (
-            |it| it.scopes(&[]),
-            "✗ scopes",
-            &["?q=sheets:spreadsheet,wiki:node:read,im:resource:upload,im:message:send_as_bot&"],
-        ),
-        (
-            |it| {
-                it.scope_list(json!([
-                    {"scope_name": "drive:drive", "grant_status": 1},
-                    {"scope_name": "wiki:wiki", "grant_status": 1},
-                    {"scope_name": "im:resource", "grant_status": 2},
-                    {"scope_name": "im:message", "scope_type": "user", "grant_status": 1},
-                ]));
-            },
-            "✗ scopes",
-            &[
-                "`im:resource` to upload images is added and not in effect yet",
-                "?q=im:message:send_as_bot&",
-            ],
-        ),
-        (|it| it.fail(SCOPES, Fault::PlainNotFound), "– scopes", &["cannot be listed"]),
-        (|it| it.code(SCOPES, 99991672), "– scopes", &["cannot be listed", "99991672"]),
-    ]);
-}
-
-/// A spreadsheet that the fake does not have.
-const LINK: &str = "https://x.feishu.cn/sheets/shtcnUnknown";
-
-#[test]
-fn a_document_that_cannot_be_read_is_told_by_the_reason() {
-    check(&[
-        (|it| it.args(&[LINK]), "✗ document", &["wiki page", "the other brand"]),
-        (
-            |it| it.args(&["https://x.feishu.cn/wiki/wikcnUnknown"]),
-            "✗ document",
-            &["131005", "check the link"],
-        ),
-        (
-            |it| {
-                it.server.with(|lark| lark.add_wiki_node("wikcnText", "docx", "doxcnText"));
-                it.args(&["wikcnText"]);
-            },
-            "✗ document",
-            &["shows a `docx`, which is not a spreadsheet"],
-        ),
-        (|it| it.code(Route::SheetsQuery, 91403), "✗ document", &["Add document app"]),
-        (|it| it.code(Route::Values, 90213), "✗ document", &["Add document app"]),
-    ]);
-}
-
-#[test]
-fn the_right_to_edit_is_tested_only_by_a_write_that_is_asked_for() {
-    check(&[
-        (|it| it.code(Route::ValuesImage, 91403), "✗ edit right", &["Add document app"]),
-        (
-            |it| it.server.with(|lark| lark.set_text(FakeLark::SPREADSHEET, "Q7PlXT!B2", "price")),
-            "✗ edit right",
-            &["Q7PlXT!B2:B2 is not empty", "left as it is", "name an empty cell"],
-        ),
-        (|it| it.args.truncate(2), "– edit right", &["`--write CELL`"]),
-    ]);
-    let mut trial = Trial::new();
-    trial.args.truncate(2);
-    trial.run();
-    assert_eq!(trial.server.with(|lark| lark.begun(Route::ValuesImage)), 0);
-    // A picture of an earlier run is replaced.
-    let trial = Trial::new();
-    for run in 1..=2 {
-        assert_eq!(trial.run().status.code(), Some(0));
-        assert_eq!(trial.server.with(|lark| lark.begun(Route::ValuesImage)), run);
-    }
-}
-
-#[test]
-fn a_chat_that_gets_no_message_is_told_by_the_reason() {
-    check(&[
-        (|it| it.in_chat(false), "✗ chat", &["the bot is not in the group", "add it"]),
-        (|it| it.args(&["oc_other"]), "✗ chat", &["232006", "no group has this id"]),
-        (|it| it.code(IN_CHAT, 232009), "✗ chat", &["232009"]),
-        (|it| it.code(IN_CHAT, 232010), "✗ chat", &["another organisation"]),
-        (|it| it.code(IN_CHAT, 232011), "✗ chat", &["add the bot"]),
-        (|it| it.code(IN_CHAT, 232025), "✗ chat", &["add the feature Bot"]),
-        (|it| it.code(IN_CHAT, 232034), "✗ chat", &["enable the app"]),
-        (|it| it.code(BOT, 11205), "✗ bot", &["turn on the bot"]),
-        (|it| it.args(&[FakeLark::OPEN_ID]), "– chat", &["only a message"]),
-        (|it| it.args(&[FakeLark::EMAIL]), "– chat", &["only a message"]),
-        (|it| it.code(IN_CHAT, 99991672), "– chat", &["a scope is missing"]),
-        (|it| it.fail(IN_CHAT, Fault::PlainNotFound), "– chat", &["this site cannot tell"]),
-    ]);
 }
 
 #[test]
@@ -591,15 +245,6 @@ fn a_check_after_one_that_failed_is_not_made() {
     assert_eq!(rest[..5], expected);
     // The fake's refusal of a token has no date.
     assert_eq!(rest[5], "1 of 10 checks failed, 6 were not made");
-}
-
-#[test]
-fn no_picture_is_written_into_a_document_that_cannot_be_read() {
-    let mut trial = Trial::new();
-    trial.code(Route::Values, 90213);
-    let output = trial.run();
-    assert!(output.stdout.contains("– edit right  not checked: needs `document`"), "{output:?}");
-    assert_eq!(trial.server.with(|lark| lark.begun(Route::ValuesImage)), 0);
 }
 
 #[test]
