@@ -172,7 +172,7 @@ none of 10 checks failed
     });
 }
 
-/// What is changed, the beginning of the one line that shows it, and the words in that line.
+/// A change, the beginning of the one line that shows it, and the words in that line.
 type Wrong = (fn(&mut Trial), &'static str, &'static [&'static str]);
 
 /// The output of each trial has this line, and no line fails but one that is expected to.
@@ -198,7 +198,7 @@ fn check(table: &[Wrong]) {
 }
 
 #[test]
-fn what_the_arguments_do_not_need_is_not_checked() {
+fn a_check_that_the_arguments_do_not_need_is_not_made() {
     const SHEETS: &[&str] = &["sheets:spreadsheet"];
     const CHATS: &[&str] = &["im:resource:upload", "im:message:send_as_bot"];
     check(&[

@@ -137,7 +137,7 @@ fn the_proxy_in_use_is_shown_without_its_credentials() {
     ] {
         let mut trial = Trial::new();
         trial.set("LARK_SITE", "https://lark.invalid");
-        variables.iter().for_each(|(name, value)| trial.set(name, value));
+        variables.iter().for_each(|(name, value)| trial.set(name, *value));
         let output = trial.run();
         let expected = format!("✓ network     {line}");
         assert!(output.stdout.lines().any(|line| line == expected), "{expected}: {output:?}");
