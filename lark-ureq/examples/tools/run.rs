@@ -72,10 +72,10 @@ pub(crate) struct Passed {
 
 impl Passed {
     /// Prints what became of pictures in earlier runs.
-    pub(crate) fn print_earlier(self) {
+    pub(crate) fn print(self) {
         for (number, text) in [
             (self.arrived, "arrived in earlier runs"),
-            (self.refused, "failed in earlier runs and not tried again"),
+            (self.refused, "failed in earlier runs: see --retry-failed"),
         ] {
             if number > 0 {
                 println!("{} {text}", count(number));
@@ -144,9 +144,6 @@ where
         for _ in 0..pictures.skipped {
             self.progress.step();
         }
-        if pictures.refused > 0 {
-            self.note("Pictures that failed earlier are tried again with --retry-failed.");
-        }
         let passed = &mut self.tally().passed;
         passed.skipped += pictures.skipped;
         passed.arrived += pictures.arrived;
@@ -209,14 +206,14 @@ where
             Ends::Doubtful => {
                 tally.doubtful_in_a_row += 1;
                 if tally.doubtful_in_a_row >= OUTAGE {
-                    let text = &failure.text;
+                    let key = &failure.key;
                     let reason =
-                        format!("{OUTAGE} failures of the service in a row, such as {text}");
+                        format!("{OUTAGE} failures of the service in a row, the last: {key}");
                     tally.end.get_or_insert(reason);
                 }
             }
             Ends::Run => {
-                tally.end.get_or_insert(failure.text.clone());
+                tally.end.get_or_insert(failure.key.clone());
             }
         }
         let Failure { key, text, log_id, .. } = failure;
@@ -235,7 +232,7 @@ where
     pub(crate) fn finish(&self) -> ExitCode {
         self.progress.end();
         let tally = self.tally();
-        let Passed { skipped, .. } = tally.passed;
+        let skipped = tally.passed.skipped;
         let left = self.total.saturating_sub(tally.done + skipped + tally.failed);
         let mut line = format!("{} arrived", count(tally.done));
         for (number, text) in
@@ -246,7 +243,7 @@ where
             }
         }
         println!("{line}, in {}", HumanDuration(self.progress.elapsed()));
-        tally.passed.print_earlier();
+        tally.passed.print();
         for cause in &tally.causes {
             println!("{:>7} x {}", cause.subjects.len(), cause.text);
             println!("{:>9} {}", "", some_of(&cause.subjects));
@@ -254,12 +251,17 @@ where
                 println!("{:>9} log ids: {}", "", some_of(&cause.log_ids));
             }
         }
+        if tally.failed > 0 {
+            println!("--retry-failed tries the failed pictures again.");
+        }
         for note in &tally.notes {
             println!("{note}");
         }
         let code = match &tally.end {
             Some(reason) => {
-                println!("The run ended early: {reason}");
+                println!(
+                    "The run ended early: {reason}. The same command goes on where it stopped."
+                );
                 3
             }
             None if self.is_interrupted() && left > 0 => {

@@ -1,5 +1,6 @@
 //! The examples `fill_sheet`, `send_images` and `doctor` as programs of their own, against a fake Lark in this process.
 
+mod doctor;
 mod fill;
 /// For its own tests: an example that is tested is not built as a program by `cargo test`.
 #[path = "../../examples/tools/journal.rs"]

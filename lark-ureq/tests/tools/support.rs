@@ -15,11 +15,11 @@ use lark_ureq::FakeServer;
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// An example that is to be run.
-pub struct Tool(Command);
+pub(crate) struct Tool(Command);
 
 impl Tool {
     /// The example `name` with the account of the fake, and nothing else in its environment.
-    pub fn new(name: &str, server: &FakeServer) -> Self {
+    pub(crate) fn new(name: &str, server: &FakeServer) -> Self {
         Self::without_account(name)
             .env("LARK_SITE", server.site().as_str())
             .env("LARK_APP_ID", FakeLark::APP_ID)
@@ -27,7 +27,7 @@ impl Tool {
     }
 
     /// The example `name` with an empty environment.
-    pub fn without_account(name: &str) -> Self {
+    pub(crate) fn without_account(name: &str) -> Self {
         let tests = std::env::current_exe().unwrap();
         let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
         let program = examples.join(name).with_extension(std::env::consts::EXE_EXTENSION);
@@ -41,18 +41,18 @@ impl Tool {
         Self(command)
     }
 
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
     }
 
-    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.0.args(args);
         self
     }
 
     /// Starts the program.
-    pub fn start(mut self) -> Running {
+    pub(crate) fn start(mut self) -> Running {
         let mut child = self.0.spawn().unwrap();
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
@@ -60,7 +60,7 @@ impl Tool {
     }
 
     /// Runs the program to its end.
-    pub fn run(self) -> Output {
+    pub(crate) fn run(self) -> Output {
         self.start().wait()
     }
 }
@@ -75,22 +75,22 @@ fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// A program that runs. It is killed when it is dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     output: Option<(JoinHandle<String>, JoinHandle<String>)>,
 }
 
 /// How a program ended.
 #[derive(Debug)]
-pub struct Output {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Running {
     /// Waits for the end of the program.
-    pub fn wait(mut self) -> Output {
+    pub(crate) fn wait(mut self) -> Output {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -104,14 +104,14 @@ impl Running {
     }
 
     /// Kills the program with SIGKILL.
-    pub fn kill(mut self) -> Output {
+    pub(crate) fn kill(mut self) -> Output {
         self.child.kill().unwrap();
         self.wait()
     }
 
     /// Sends SIGINT, as Ctrl-C does.
     #[cfg(unix)]
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
@@ -127,16 +127,16 @@ impl Drop for Running {
 
 impl Output {
     /// The exit code. A program that was killed has none.
-    pub fn code(&self) -> Option<i32> {
+    pub(crate) fn code(&self) -> Option<i32> {
         self.status.code()
     }
 }
 
 /// A new folder for the files of a test, which is removed with them.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("lark-tools-{}-{number}", std::process::id());
@@ -146,21 +146,21 @@ impl Folder {
     }
 
     /// The path of a file in it, whose folder is made if need be.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
     /// A folder `photos` with pictures, each with bytes of its own: those of `picture`.
-    pub fn pictures(&self, count: usize) -> PathBuf {
+    pub(crate) fn pictures(&self, count: usize) -> PathBuf {
         for number in 1..=count {
             self.write(&format!("photos/photo{number}.gif"), picture(number));
         }
@@ -176,7 +176,7 @@ impl Drop for Folder {
 }
 
 /// A GIF of one pixel, with bytes that no other number has.
-pub fn picture(number: usize) -> Vec<u8> {
+pub(crate) fn picture(number: usize) -> Vec<u8> {
     let mut bytes = b"GIF89a\x01\0\x01\0\0\0\0".to_vec();
     bytes.extend(number.to_string().bytes());
     bytes.push(b';');

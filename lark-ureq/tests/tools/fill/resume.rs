@@ -85,6 +85,24 @@ fn ctrl_c_begins_no_write_that_waits_for_the_answer_about_base64() {
 
 #[cfg(unix)]
 #[test]
+fn ctrl_c_before_the_first_picture_changes_nothing() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let slow = Break::SlowReply(Duration::from_millis(500));
+    server.with(|lark| lark.fail_next_on(Route::Values, slow));
+    let photos = folder.pictures(2);
+    let options = ["--from", "A200", "--row-height", "9"];
+    let run = fill_sheet(&server).args([LINK]).args([photos]).args(options).start();
+    wait_until(&server, |lark| lark.count(Route::Values) == 1);
+    run.interrupt();
+    assert_eq!(run.wait().code(), Some(130));
+    server.with(|lark| {
+        let changes = [Route::AddDimension, Route::UpdateDimension, Route::ValuesImage];
+        assert_eq!(changes.map(|route| lark.begun(route)), [0; 3]);
+    });
+}
+
+#[cfg(unix)]
+#[test]
 fn ctrl_c_waits_for_ten_seconds_at_most() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     slow_writes(&server, 60_000);
