@@ -25,7 +25,7 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     for lane in &plan.lanes {
         for job in &lane.jobs {
             if let Err(reason) = pictures::read(&job.path) {
-                problems.push((&job.file, reason, Ends::Picture));
+                problems.push((&job.file, reason, Ends::File));
             }
         }
         match describe(filling, lane) {
