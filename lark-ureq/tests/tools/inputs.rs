@@ -236,7 +236,7 @@ fn a_file_that_is_no_picture_is_passed_over_until_it_is_one() {
         for (bytes, problem) in [
             (&b""[..], "the image file is empty"),
             (b"<!DOCTYPE html><html>", "the file begins with `<!DOCTYPE html><"),
-            (b"<svg>", "the file is an SVG"),
+            (b"<svg>", "SVG is not accepted"),
         ] {
             let case = Case::with_pictures(3);
             case.folder.write("photos/photo2.gif", bytes);
