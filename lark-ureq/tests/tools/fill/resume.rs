@@ -45,7 +45,7 @@ fn a_killed_run_goes_on_and_writes_no_picture_twice() {
 #[test]
 fn ctrl_c_ends_the_run_after_the_writes_that_are_in_flight() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    slow_writes(&server, 300);
+    slow_writes(&server, 500);
     let run = start(&server, &folder, 6);
     wait_for_pictures(&server, 2);
     run.interrupt();
