@@ -129,11 +129,9 @@ fn show(pending: &[Picture], passed: Passed) -> ExitCode {
             problems += 1;
         }
     }
-    let (pictures, Passed { arrived, refused, .. }) = (pending.len(), passed);
-    println!(
-        "{pictures} pictures to send, {arrived} sent earlier, {refused} refused earlier, {problems} problems"
-    );
-    ExitCode::from(u8::from(problems + refused > 0))
+    println!("{} pictures to send, {problems} with a problem", pending.len());
+    passed.print_earlier();
+    ExitCode::from(u8::from(problems + passed.refused > 0))
 }
 
 struct Picture {

@@ -41,7 +41,7 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     for (subject, text, _) in &problems {
         println!("{subject}: {text}");
     }
-    passed.print();
+    passed.print_earlier();
     match problems.len() {
         0 => println!("no problem found"),
         count => println!("{} found", counted(count, "problem")),

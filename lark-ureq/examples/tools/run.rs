@@ -72,7 +72,7 @@ pub(crate) struct Passed {
 
 impl Passed {
     /// Prints what became of pictures in earlier runs.
-    pub(crate) fn print(self) {
+    pub(crate) fn print_earlier(self) {
         for (number, text) in [
             (self.arrived, "arrived in earlier runs"),
             (self.refused, "failed in earlier runs: see --retry-failed"),
@@ -143,6 +143,9 @@ where
     pub(crate) fn pass(&self, pictures: Passed) {
         for _ in 0..pictures.skipped {
             self.progress.step();
+        }
+        if pictures.refused > 0 {
+            self.note("Pictures that failed earlier are tried again with --retry-failed.");
         }
         let passed = &mut self.tally().passed;
         passed.skipped += pictures.skipped;
@@ -232,7 +235,7 @@ where
     pub(crate) fn finish(&self) -> ExitCode {
         self.progress.end();
         let tally = self.tally();
-        let Passed { skipped, refused, .. } = tally.passed;
+        let Passed { skipped, .. } = tally.passed;
         let left = self.total.saturating_sub(tally.done + skipped + tally.failed);
         let mut line = format!("{} arrived", count(tally.done));
         for (number, text) in
@@ -243,7 +246,7 @@ where
             }
         }
         println!("{line}, in {}", HumanDuration(self.progress.elapsed()));
-        tally.passed.print();
+        tally.passed.print_earlier();
         for cause in &tally.causes {
             println!("{:>7} x {}", cause.subjects.len(), cause.text);
             println!("{:>9} {}", "", some_of(&cause.subjects));
@@ -268,7 +271,7 @@ where
                 println!("Interrupted. The same command goes on where the run stopped.");
                 130
             }
-            None if tally.failed + refused + left > 0 => 1,
+            None if tally.failed + tally.passed.refused + left > 0 => 1,
             None => 0,
         };
         ExitCode::from(code)

@@ -103,6 +103,11 @@ impl Running {
         Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
     }
 
+    /// Whether the program has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Kills the program with SIGKILL.
     pub(crate) fn kill(mut self) -> Output {
         self.child.kill().unwrap();
@@ -181,4 +186,13 @@ pub(crate) fn picture(number: usize) -> Vec<u8> {
     bytes.extend(number.to_string().bytes());
     bytes.push(b';');
     bytes
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
+    let start = Instant::now();
+    while !server.with(|lark| condition(lark)) {
+        assert!(start.elapsed() < Duration::from_secs(30), "it does not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

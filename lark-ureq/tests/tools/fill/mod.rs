@@ -8,12 +8,12 @@ mod places;
 mod resume;
 mod summary;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lark_proto::fake::{Break, Failure, FakeLark, Fault, Route, StoredCell};
+use lark_proto::fake::{Break, Failure, Fault, Route, StoredCell};
 use lark_ureq::FakeServer;
 
-use crate::support::{Folder, Output, Tool, picture};
+use crate::support::{Folder, Output, Tool, picture, wait_until};
 
 /// The spreadsheet that the fake has from the start.
 const LINK: &str = "https://x.feishu.cn/sheets/shtcngNygNfuqhxTBf588jwgWbJ";
@@ -67,15 +67,6 @@ fn fail_writes(
 fn slow_writes(server: &FakeServer, millis: u64) {
     let slow = Break::SlowReply(Duration::from_millis(millis));
     fail_writes(server, move |_| Some(slow.into()));
-}
-
-/// Waits until `condition` holds.
-fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
-    let start = Instant::now();
-    while !server.with(|lark| condition(lark)) {
-        assert!(start.elapsed() < Duration::from_secs(30), "it does not happen");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// A refusal of the service.

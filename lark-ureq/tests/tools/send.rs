@@ -1,0 +1,392 @@
+//! `send_images` against the fake: one test for each rule.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lark_proto::fake::{Break, Failure, FakeLark, Fault, ImageKind, Route, StoredMessage};
+use lark_ureq::FakeServer;
+
+use crate::support::{Folder, Output, Tool, picture, wait_until};
+
+const CHAT: &str = FakeLark::CHAT;
+
+fn send_images(server: &FakeServer, receiver: &str, photos: &Path, options: &[&str]) -> Tool {
+    Tool::new("send_images", server).args([receiver]).args([photos]).args(options)
+}
+
+/// Sends the folder's photos to the chat.
+fn send(server: &FakeServer, folder: &Folder, options: &[&str]) -> Output {
+    send_images(server, CHAT, &folder.path("photos"), options).run()
+}
+
+/// The numbers of the pictures that were sent, in the order of sending.
+fn sent(server: &FakeServer) -> Vec<usize> {
+    server.with(|lark| {
+        let number = |message: &StoredMessage| {
+            let bytes = &lark.image(&message.image_key).unwrap().bytes;
+            (1..=100).find(|number| *bytes == picture(*number)).unwrap_or_default()
+        };
+        lark.messages().map(number).collect()
+    })
+}
+
+fn messages(server: &FakeServer) -> Vec<StoredMessage> {
+    server.with(|lark| lark.messages().cloned().collect())
+}
+
+fn begun(server: &FakeServer, route: Route) -> usize {
+    server.with(|lark| lark.begun(route))
+}
+
+fn fail_next(server: &FakeServer, route: Route, failure: impl Into<Failure>) {
+    server.with(|lark| lark.fail_next_on(route, failure));
+}
+
+fn refusal(code: i64) -> Fault {
+    Fault::code(400, code, "refused by the test")
+}
+
+fn journal(folder: &Folder) -> String {
+    fs::read_to_string(folder.path("photos.send_images.journal")).unwrap()
+}
+
+/// Writes the journal of a run to the chat that began to send `photo1.gif` at `time`, and was killed.
+fn begin(server: &FakeServer, folder: &Folder, time: u64) {
+    let key = server.with(|lark| lark.add_image(ImageKind::Message, picture(1)));
+    let (site, app) = (server.site(), FakeLark::APP_ID);
+    let lines = format!(
+        "{{\"record\":\"run\",\"version\":1,\"run\":\"send_images {site} {app} {CHAT}\"}}\n\
+         {{\"record\":\"begin\",\"item\":\"photo1.gif\",\"file\":\"photo1.gif\",\"uuid\":\"earlier\",\
+         \"image_key\":\"{key}\",\"time\":{time}}}\n"
+    );
+    folder.write("photos.send_images.journal", lines);
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the program under test goes by it")]
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[test]
+fn each_picture_is_a_message_in_the_order_of_a_file_manager() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(11);
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert!(output.stdout.starts_with("11 arrived, in "), "{output:?}");
+    assert_eq!(output.stderr, "");
+    assert_eq!(sent(&server), (1..=11).collect::<Vec<_>>());
+    let mut uuids: Vec<_> = messages(&server).into_iter().filter_map(|sent| sent.uuid).collect();
+    assert!(uuids.iter().all(|uuid| uuid.len() == 16), "{uuids:?}");
+    uuids.sort();
+    uuids.dedup();
+    assert_eq!(uuids.len(), 11);
+
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert!(output.stdout.contains("11 arrived in earlier runs\n"), "{output:?}");
+    assert_eq!((sent(&server).len(), begun(&server, Route::ImV1Images)), (11, 11));
+}
+
+#[test]
+fn a_receiver_is_named_by_each_kind_of_id() {
+    for receiver in [
+        CHAT,
+        FakeLark::OPEN_ID,
+        FakeLark::UNION_ID,
+        FakeLark::EMAIL,
+        &format!("user_id:{}", FakeLark::USER_ID),
+    ] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let output = send_images(&server, receiver, &folder.pictures(1), &[]).run();
+        assert_eq!(output.code(), Some(0), "{receiver} {output:?}");
+        let id = messages(&server).pop().unwrap().receive_id.unwrap();
+        assert_eq!(receiver.trim_start_matches("user_id:"), id);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_refused_and_nothing_is_sent() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.pictures(1);
+    let photos = photos.to_str().unwrap();
+    let hint = "\nTry `send_images --help`.";
+    for (args, error) in [
+        (&[][..], format!("a chat and a folder are needed{hint}")),
+        (&[CHAT], format!("a chat and a folder are needed{hint}")),
+        (&[CHAT, photos, photos], format!("a chat and a folder are needed{hint}")),
+        (&[CHAT, photos, "--often"], format!("invalid option '--often'{hint}")),
+        (&[CHAT, photos, "--journal"], format!("missing argument for option '--journal'{hint}")),
+        (&["4c87bec3", photos], "`4c87bec3` is not the id of a receiver".to_owned()),
+    ] {
+        let output = Tool::new("send_images", &server).args(args).run();
+        assert_eq!(output.code(), Some(2), "{output:?}");
+        assert!(output.stderr.starts_with(&format!("send_images: {error}")), "{output:?}");
+        assert_eq!(output.stderr.lines().count(), 1 + usize::from(error.ends_with(hint)));
+        assert_eq!(output.stdout, "");
+    }
+    server.with(|lark| assert!(lark.requests().is_empty()));
+}
+
+#[test]
+fn help_names_options_variables_and_exit_codes() {
+    let output = Tool::without_account("send_images").args(["--help"]).run();
+    assert_eq!((output.code(), &*output.stderr), (Some(0), ""));
+    for text in ["CHAT FOLDER", "--retry-failed", "--dry-run", "--journal", "LARK_APP_ID", "130"] {
+        assert!(output.stdout.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_request_sends_each_picture_once() {
+    for (route, uploads) in [(Route::ImV1Images, 4), (Route::Messages, 3)] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let photos = folder.pictures(3);
+        // The request is carried out, and the program is killed before it has the reply.
+        server.with(|lark| {
+            lark.fail_when(move |of, number| {
+                let slow = Break::SlowReply(Duration::from_secs(60));
+                (of == route && number == 2).then_some(slow.into())
+            });
+        });
+        let running = send_images(&server, CHAT, &photos, &[]).start();
+        let carried_out = |lark: &FakeLark| lark.images().count() == 2;
+        wait_until(&server, |lark| lark.begun(route) == 2 && carried_out(lark));
+        running.kill();
+
+        let output = send(&server, &folder, &[]);
+        assert_eq!(output.code(), Some(0), "{output:?}");
+        assert_eq!(sent(&server), [1, 2, 3], "{route:?}");
+        assert_eq!(begun(&server, Route::ImV1Images), uploads, "{route:?}");
+    }
+}
+
+#[test]
+fn a_message_whose_every_reply_is_lost_is_sent_again_with_its_uuid() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(2);
+    for lost in [Fault::TruncatedJson, Fault::from(http::Response::new("{".into()))] {
+        fail_next(&server, Route::Messages, lost);
+    }
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(1), "{output:?}");
+    assert!(output.stdout.starts_with("0 arrived, 2 still to do, in "), "{output:?}");
+    assert_eq!(sent(&server), [1]);
+
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert_eq!(sent(&server), [1, 2]);
+    assert_eq!((begun(&server, Route::ImV1Images), begun(&server, Route::Messages)), (2, 4));
+}
+
+#[test]
+fn a_message_is_sent_again_for_fifty_minutes() {
+    let minutes = |minutes: u64| 60 * minutes;
+    for (time, line) in [
+        (now(), None),
+        (now() - minutes(50) + 20, None),
+        (now() - minutes(50) - 1, Some("50 minutes ago")),
+        (now() - minutes(180), Some("3 hours ago")),
+        (0, Some("years ago")),
+        (now() + minutes(60), Some(", at a time that this computer's clock has not reached")),
+        (u64::MAX, Some(", at a time that this computer's clock has not reached")),
+    ] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        folder.pictures(2);
+        begin(&server, &folder, time);
+        let output = send(&server, &folder, &[]);
+        let messages = messages(&server);
+        match line {
+            None => {
+                assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
+                assert_eq!(sent(&server), [1, 2]);
+                assert_eq!(messages[0].uuid.as_deref(), Some("earlier"));
+                assert_eq!(begun(&server, Route::ImV1Images), 1);
+            }
+            Some(line) => {
+                assert_eq!(output.code(), Some(1), "{output:?}");
+                assert!(
+                    output.stderr.starts_with("photo1.gif: it may have been sent"),
+                    "{output:?}"
+                );
+                assert!(output.stderr.contains(line), "{output:?}");
+                assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+                assert!(output.stdout.starts_with("1 arrived, 1 still to do"), "{output:?}");
+                assert!(output.stdout.contains("\nMessages that may have been sent"), "{output:?}");
+                assert_eq!(sent(&server), [2]);
+                // It stays so, until the user has looked into the chat.
+                assert_eq!(send(&server, &folder, &["--retry-failed"]).code(), Some(1));
+                assert_eq!(sent(&server), [2]);
+                let photo = folder.path("photos/photo1.gif");
+                fs::rename(&photo, photo.with_file_name("again.gif")).unwrap();
+                assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+                assert_eq!(sent(&server), [2, 1]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_does_not_end_a_message_that_an_earlier_run_began() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(1);
+    begin(&server, &folder, now());
+    let before = journal(&folder);
+    for code in [230001, 230002] {
+        fail_next(&server, Route::Messages, refusal(code));
+        let output = send(&server, &folder, &["--retry-failed"]);
+        assert_eq!(output.code(), Some(1), "{output:?}");
+        assert!(output.stdout.starts_with("0 arrived, 1 still to do"), "{output:?}");
+        assert_eq!(journal(&folder), before, "{code}");
+    }
+    assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+    assert_eq!(messages(&server)[0].uuid.as_deref(), Some("earlier"));
+}
+
+#[test]
+fn a_refused_picture_is_tried_again_on_demand_only() {
+    for (route, code) in [(Route::ImV1Images, 234011), (Route::Messages, 230001)] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        folder.pictures(2);
+        fail_next(&server, route, refusal(code));
+        let output = send(&server, &folder, &[]);
+        assert_eq!(output.code(), Some(1), "{output:?}");
+        assert!(output.stdout.starts_with("1 arrived, 1 failed, in "), "{output:?}");
+        assert!(output.stderr.starts_with("photo1.gif: "), "{output:?}");
+        assert!(output.stderr.contains(&code.to_string()), "{output:?}");
+        assert_eq!(sent(&server), [2]);
+        let output = send(&server, &folder, &[]);
+        assert_eq!(output.code(), Some(1), "{output:?}");
+        assert!(output.stdout.contains("--retry-failed"), "{output:?}");
+        assert_eq!(sent(&server), [2]);
+        let output = send(&server, &folder, &["--retry-failed"]);
+        assert_eq!(output.code(), Some(0), "{output:?}");
+        assert_eq!(sent(&server), [2, 1]);
+    }
+}
+
+#[test]
+fn a_chat_that_refuses_ends_the_run_and_the_same_command_finishes_at_any_time() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (photos, chat) = (folder.pictures(3), "oc_another");
+    let output = send_images(&server, chat, &photos, &[]).run();
+    assert_eq!(output.code(), Some(1), "{output:?}");
+    assert!(output.stdout.starts_with("0 arrived, 3 still to do, in "), "{output:?}");
+    assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+    assert_eq!(begun(&server, Route::Messages), 1);
+    // A refused message was not sent, so its age does not matter.
+    let path = folder.path("photos.send_images.journal");
+    let (before, time) = (journal(&folder), "\"time\":");
+    let start = before.find(time).unwrap() + time.len();
+    let end = start + before[start..].find('}').unwrap();
+    fs::write(&path, format!("{}1{}", &before[..start], &before[end..])).unwrap();
+    server.with(|lark| lark.add_chat(chat));
+    let output = send_images(&server, chat, &photos, &[]).run();
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert_eq!(sent(&server), [1, 2, 3]);
+}
+
+#[test]
+fn an_app_that_is_refused_sends_nothing() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.pictures(3);
+    let tool = send_images(&server, CHAT, &photos, &[]).env("LARK_APP_SECRET", "wrong");
+    let output = tool.run();
+    assert_eq!(output.code(), Some(3), "{output:?}");
+    assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+    assert!(output.stdout.contains("\nThe run ended early: "), "{output:?}");
+    assert_eq!(begun(&server, Route::ImV1Images) + begun(&server, Route::Messages), 0);
+    let tool = send_images(&server, CHAT, &photos, &[]).env("LARK_APP_SECRET", "");
+    let output = tool.run();
+    assert_eq!(output.code(), Some(2), "{output:?}");
+    assert!(output.stderr.starts_with("send_images: LARK_APP_SECRET is not set"), "{output:?}");
+    assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+    assert_eq!(sent(&server), [1, 2, 3]);
+}
+
+#[test]
+fn an_outage_ends_the_run_and_the_same_command_finishes() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(5);
+    server.with(|lark| {
+        lark.fail_when(|route, _| {
+            let lost = Fault::from(http::Response::builder().status(500).body("".into()).unwrap());
+            (route == Route::Messages).then(|| lost.into())
+        });
+    });
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(3), "{output:?}");
+    assert!(
+        output.stdout.contains("ended early: 3 failures of the service in a row"),
+        "{output:?}"
+    );
+    server.with(|lark| lark.fail_when(|_, _| None));
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert_eq!(sent(&server), [1, 2, 3, 4, 5]);
+    assert_eq!(begun(&server, Route::ImV1Images), 5);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_run_after_the_message_that_is_in_flight() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.pictures(3);
+    fail_next(&server, Route::Messages, Break::SlowReply(Duration::from_millis(500)));
+    let running = send_images(&server, CHAT, &photos, &[]).start();
+    wait_until(&server, |lark| lark.begun(Route::Messages) == 1);
+    running.interrupt();
+    let output = running.wait();
+    assert_eq!(output.code(), Some(130), "{output:?}");
+    assert!(output.stdout.starts_with("1 arrived, 2 still to do, in "), "{output:?}");
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert_eq!(sent(&server), [1, 2, 3]);
+    assert_eq!(begun(&server, Route::Messages), 3);
+}
+
+#[test]
+fn a_dry_run_checks_the_pictures_and_sends_nothing() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(3);
+    folder.write("photos/photo2.gif", "<html>");
+    let output = send(&server, &folder, &["--dry-run"]);
+    assert_eq!(output.code(), Some(1), "{output:?}");
+    assert!(output.stdout.starts_with("photo2.gif: "), "{output:?}");
+    assert!(output.stdout.ends_with("3 pictures to send, 1 with a problem\n"), "{output:?}");
+    assert!(!folder.path("photos.send_images.journal").exists());
+
+    folder.write("photos/photo2.gif", picture(2));
+    begin(&server, &folder, 0);
+    let before = journal(&folder);
+    let output = send(&server, &folder, &["--dry-run"]);
+    assert_eq!(output.code(), Some(1), "{output:?}");
+    assert!(output.stdout.starts_with("photo1.gif: it may have been sent"), "{output:?}");
+    assert_eq!(journal(&folder), before);
+    server.with(|lark| assert!(lark.requests().is_empty()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn pictures_whose_names_are_not_unicode_are_sent_once_each() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.path("photos/a").parent().unwrap().to_owned();
+    for (name, number) in
+        [(&b"\xfe.gif"[..], 1), (b"\xff.gif", 2), ("图 \"1\"\n.gif".as_bytes(), 3)]
+    {
+        fs::write(photos.join(OsStr::from_bytes(name)), picture(number)).unwrap();
+    }
+    let mut output = send(&server, &folder, &[]);
+    for _ in 0..2 {
+        assert_eq!(output.code(), Some(0), "{output:?}");
+        let mut sent = sent(&server);
+        sent.sort_unstable();
+        assert_eq!(sent, [1, 2, 3]);
+        output = send(&server, &folder, &[]);
+    }
+}
