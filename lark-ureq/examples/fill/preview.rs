@@ -25,7 +25,7 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     for lane in &plan.lanes {
         for job in &lane.jobs {
             if let Err(reason) = pictures::read(&job.path) {
-                problems.push((&job.file, reason, Ends::Picture));
+                problems.push((&job.file, reason, Ends::File));
             }
         }
         match describe(filling, lane) {
@@ -41,7 +41,7 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     for (subject, text, _) in &problems {
         println!("{subject}: {text}");
     }
-    passed.print_earlier();
+    passed.print();
     match problems.len() {
         0 => println!("no problem found"),
         count => println!("{} found", counted(count, "problem")),

@@ -18,8 +18,10 @@ pub(crate) struct Failure {
 /// What a failure ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
-    /// Nothing: the next picture may arrive.
+    /// Nothing: the service has refused the picture, and the next one may arrive.
     Picture,
+    /// Nothing: the file cannot be sent as it is, and the next run looks at it again.
+    File,
     /// Nothing for the moment. The service or the network is at fault, and several such failures in a row are an
     /// outage.
     Doubtful,
@@ -30,10 +32,10 @@ pub(crate) enum Ends {
 }
 
 impl Failure {
-    /// A picture that cannot be sent.
+    /// A picture that cannot be sent. No request was made.
     pub(crate) fn of_picture(reason: &impl ToString) -> Self {
         let text = reason.to_string();
-        Self { key: text.clone(), text, log_id: None, ends: Ends::Picture, is_open: false }
+        Self { key: text.clone(), text, log_id: None, ends: Ends::File, is_open: false }
     }
 }
 

@@ -51,6 +51,17 @@ impl Tool {
         self
     }
 
+    /// The same program, whose files do not grow beyond 512 bytes, as on a full disk.
+    #[cfg(unix)]
+    pub(crate) fn on_full_disk(self) -> Self {
+        let script = r#"trap "" XFSZ; ulimit -f 1; exec "$0" "$@""#;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).arg(self.0.get_program()).args(self.0.get_args()).env_clear();
+        command.envs(self.0.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command)
+    }
+
     /// Starts the program.
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.0.spawn().unwrap();

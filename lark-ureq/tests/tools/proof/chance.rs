@@ -19,7 +19,8 @@ pub struct Chance {
 impl Chance {
     /// The failure of the request to `route` with this number, if it fails.
     pub fn failure(self, route: Route, number: usize) -> Option<Failure> {
-        let route_seed = route.path().bytes().fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
+        let route_seed =
+            route.path().bytes().fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
         let mut random = Random(mix(route_seed ^ number as u64));
         if random.below(1000) >= self.per_mille {
             return None;

@@ -117,7 +117,10 @@ pub fn large() -> Vec<Figures> {
     let start = Instant::now();
     let failed = messages.naive(&server);
     let naive = Course { time: start.elapsed(), runs: 1, kills: 0 };
-    vec![tool, Figures::of("one after the other, no retry", naive, &server, &ROUTES, chance, failed)]
+    vec![
+        tool,
+        Figures::of("one after the other, no retry", naive, &server, &ROUTES, chance, failed),
+    ]
 }
 
 #[test]
@@ -128,7 +131,12 @@ fn sweep() {
     let per_mille: u64 = std::env::var("PER").unwrap().parse().unwrap();
     for seed in from..from + count {
         let chance = Chance { seed, per_mille };
-        let (_, course) = prove(Messages { pictures: 60, send: Duration::from_millis(5), per_second: 40, chance });
+        let (_, course) = prove(Messages {
+            pictures: 60,
+            send: Duration::from_millis(5),
+            per_second: 40,
+            chance,
+        });
         println!("{seed} {course:?}");
     }
 }

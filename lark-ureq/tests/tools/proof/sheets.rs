@@ -112,7 +112,8 @@ impl Sheets {
         let client = Client::new(server.site().clone(), app).with_limits(Limits::one_attempt());
         let fails = |number: &usize| {
             let (spreadsheet, cell) = self.place(*number);
-            let (sheet, cell) = (spreadsheet.parse().unwrap(), format!("s1!{cell}").parse().unwrap());
+            let (sheet, cell) =
+                (spreadsheet.parse().unwrap(), format!("s1!{cell}").parse().unwrap());
             let image = Image::new(picture(*number)).unwrap();
             client.call(&WriteSheetImage::new(sheet, cell, image).unwrap()).is_err()
         };
