@@ -44,7 +44,8 @@ pub enum Break {
     AfterBody,
     /// The request is carried out, and it closes after half of the reply's body.
     CutReply,
-    /// The request is carried out, and its reply is held back for this time.
+    /// The request is carried out, and its reply is held back for this time, during which a write occupies its
+    /// spreadsheet.
     SlowReply(Duration),
 }
 

@@ -246,7 +246,8 @@ impl FakeLark {
         request: http::Request<Bytes>,
     ) -> http::Response<Bytes> {
         let (head, body) = request.into_parts();
-        let flight = self.begin(now, &head);
+        let mut flight = self.begin(now, &head);
+        flight.failure.take_if(|failure| matches!(failure, Failure::Break(_)));
         self.finish(now, flight, &body)
     }
 
@@ -284,12 +285,14 @@ impl FakeLark {
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let own = self.own.iter().rev().map(|own| own.route);
         let target = Target::of(&self.base_path, own, &head.method, &head.uri);
+        let mut number = 0;
         let (admitted, failure) = match &target {
             None => (Ok(()), None),
             Some(target) => {
                 let begun = self.begun.entry(target.route).or_default();
                 *begun += 1;
-                let failure = self.failures.take(target.route, *begun);
+                number = *begun;
+                let failure = self.failures.take(target.route, number);
                 (self.admit(now, target, &head.headers), failure)
             }
         };
@@ -298,11 +301,13 @@ impl FakeLark {
             uri: head.uri.clone(),
             headers: head.headers.clone(),
             time: now,
+            number,
         };
         InFlight { target, head, admitted, failure }
     }
 
-    /// Takes the body, releases the spreadsheet and answers.
+    /// Takes the body, releases the spreadsheet and answers. A reply that is held back occupies the spreadsheet until
+    /// it is sent.
     pub fn finish(
         &mut self,
         now: SystemTime,
@@ -310,7 +315,11 @@ impl FakeLark {
         body: &[u8],
     ) -> http::Response<Bytes> {
         let InFlight { target, head, admitted, failure } = flight;
-        self.release(target.as_ref(), &admitted);
+        let end = match failure {
+            Some(Failure::Break(Break::SlowReply(time))) => now.checked_add(time),
+            _ => None,
+        };
+        self.release(target.as_ref(), &admitted, end);
         let route = target.as_ref().map(|target| target.route);
         let log_id = reply::log_id(self.records.all().len());
         let reply = match (target, failure) {
@@ -343,7 +352,7 @@ impl FakeLark {
     /// free again, nothing is written, and [`requests`](Self::requests) does not show it.
     pub fn abandon(&mut self, flight: InFlight) {
         let InFlight { target, admitted, .. } = flight;
-        self.release(target.as_ref(), &admitted);
+        self.release(target.as_ref(), &admitted, None);
     }
 
     /// The verdict on the head alone; `Ok` for a write to a spreadsheet means that it now holds its
@@ -361,7 +370,7 @@ impl FakeLark {
         }
         self.rate_limits.admit(now, route)?;
         if route.is_sheet_write() {
-            self.spreadsheet(target.value(0))?.occupy()?;
+            self.spreadsheet(target.value(0))?.occupy(now)?;
         }
         Ok(())
     }
@@ -371,10 +380,15 @@ impl FakeLark {
         found.ok_or_else(|| Refusal::with_200(90214, "SpreadSheetNotFound"))
     }
 
-    fn release(&mut self, target: Option<&Target>, admitted: &Result<(), Refusal>) {
+    fn release(
+        &mut self,
+        target: Option<&Target>,
+        admitted: &Result<(), Refusal>,
+        end: Option<SystemTime>,
+    ) {
         let Some(target) = target.filter(|target| target.route.is_sheet_write()) else { return };
         if let (Ok(()), Ok(spreadsheet)) = (admitted, self.spreadsheet(target.value(0))) {
-            spreadsheet.release();
+            spreadsheet.release(end);
         }
     }
 

@@ -34,6 +34,9 @@ pub struct RecordedRequest {
     pub image_form: Option<ImageForm>,
     /// The time at which the head arrived.
     pub time: SystemTime,
+    /// Its number among the requests to its route that have begun, as [`fail_when`](super::FakeLark::fail_when) counts
+    /// them; 0 without a route.
+    pub number: usize,
     /// How many requests with this method, target and body were answered so far, including this one: 1 for the first. A
     /// request whose connection broke before its body was complete is not among them.
     pub attempt: u32,
@@ -94,6 +97,7 @@ pub(super) struct Head {
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) time: SystemTime,
+    pub(super) number: usize,
 }
 
 /// The answered requests, in the order of the answers.
@@ -117,7 +121,7 @@ impl Records {
         body: &[u8],
         (status, code, log_id): (StatusCode, Option<i64>, Option<String>),
     ) {
-        let Head { method, uri, mut headers, time } = head;
+        let Head { method, uri, mut headers, time, number } = head;
         let token = auth::bearer(&headers).map(str::to_owned);
         if let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
             values.iter_mut().for_each(|value| *value = HeaderValue::from_static("Bearer ***"));
@@ -135,6 +139,7 @@ impl Records {
             body_hash,
             image_form: route.and_then(|route| ImageForm::of(route, body)),
             time,
+            number,
             attempt: *attempt,
             status,
             code,

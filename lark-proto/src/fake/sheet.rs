@@ -1,6 +1,7 @@
 //! A spreadsheet with images in its cells.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -63,6 +64,8 @@ pub(super) struct Spreadsheet {
     texts: BTreeMap<String, String>,
     revision: u64,
     is_busy: bool,
+    /// The end of a write that was carried out and whose reply is held back.
+    busy_until: Option<SystemTime>,
 }
 
 impl Spreadsheet {
@@ -102,8 +105,8 @@ impl Spreadsheet {
         &self.cells
     }
 
-    pub(super) fn occupy(&mut self) -> Result<(), Refusal> {
-        if self.is_busy {
+    pub(super) fn occupy(&mut self, now: SystemTime) -> Result<(), Refusal> {
+        if self.is_busy || self.busy_until.is_some_and(|end| now < end) {
             let msg = "TooManyRequest: another write to this spreadsheet is not finished";
             return Err(Refusal::with_200(90217, msg));
         }
@@ -111,8 +114,10 @@ impl Spreadsheet {
         Ok(())
     }
 
-    pub(super) fn release(&mut self) {
+    /// Frees the spreadsheet, at `end` if there is one.
+    pub(super) fn release(&mut self, end: Option<SystemTime>) {
         self.is_busy = false;
+        self.busy_until = end;
     }
 
     pub(super) fn write(&mut self, token: &str, write: CellWrite) -> Result<Value, Refusal> {

@@ -20,7 +20,7 @@ use super::progress::Progress;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0    every picture has arrived, in this run or an earlier one, or was skipped
-    1    some pictures have failed, or are left because their spreadsheet or chat refused them
+    1    some pictures have failed, or are still to do, which the same command tries again
     2    wrong arguments or input; nothing was sent
     3    the run ended before its last picture: the summary says why
     130  interrupted by Ctrl-C; the same command goes on where the run stopped";

@@ -6,5 +6,6 @@ mod inputs;
 /// For its own tests: an example that is tested is not built as a program by `cargo test`.
 #[path = "../../examples/tools/journal.rs"]
 mod journal;
+mod proof;
 mod send;
 mod support;

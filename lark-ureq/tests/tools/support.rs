@@ -114,6 +114,11 @@ impl Running {
         Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
     }
 
+    /// Whether the program has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Kills the program with SIGKILL.
     pub(crate) fn kill(mut self) -> Output {
         self.child.kill().unwrap();

@@ -36,8 +36,23 @@ fn an_exchange_obeys_a_break() {
         let counts = (fake.begun(Route::ValuesImage), fake.count(Route::ValuesImage));
         assert_eq!(counts, (1, carried_out), "{how:?}");
         // The spreadsheet is free again.
-        assert_eq!(code(&mut fake), Some(0), "{how:?}");
+        let later = now() + time;
+        assert_eq!(verdict(&fake.handle(later, write())), (200, Some(0)), "{how:?}");
     }
+}
+
+#[test]
+fn a_write_whose_reply_is_held_back_occupies_its_spreadsheet() {
+    let (mut fake, time) = (fake(), Duration::from_secs(20));
+    fake.fail_next(Break::SlowReply(time));
+    let codes = [Duration::ZERO, time - Duration::from_nanos(1), time].map(|since| {
+        let (reply, _) = fake.exchange(now() + since, write()).unwrap();
+        verdict(&reply).1
+    });
+    assert_eq!(codes, [Some(0), Some(90217), Some(0)]);
+    // A request that is handled at once is not held back.
+    fake.fail_next(Break::SlowReply(time));
+    assert_eq!([code(&mut fake), code(&mut fake)], [Some(0), Some(0)]);
 }
 
 #[test]
@@ -74,6 +89,8 @@ fn a_closure_chooses_the_failure_of_a_request_that_takes_none_from_the_queue() {
     let cell = Route::ValuesImage;
     let numbers = [(cell, 2), (cell, 3), (cell, 4), (Route::ImV1Images, 1)];
     assert_eq!(*asked.lock().unwrap(), numbers);
+    let recorded: Vec<usize> = fake.requests_to(cell).map(|seen| seen.number).collect();
+    assert_eq!(recorded, [1, 2, 3, 4]);
     assert_eq!(fake.begun(cell), 4);
 }
 

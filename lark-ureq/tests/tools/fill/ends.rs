@@ -108,14 +108,22 @@ fn a_refused_app_is_asked_about_one_document_only() {
         table += &format!("shtcn{number},,A1,{number}.gif\n");
     }
     let table = folder.write("table.csv", table);
-    for (options, start) in [(&["--dry-run"][..], "shtcn1: "), (&[], "The run ended early: ")] {
-        let tool = fill_sheet(&server).args([&table]).args(options);
-        let output = tool.env("LARK_APP_SECRET", "x".repeat(32)).run();
-        assert_eq!(output.code(), Some(3), "{output:?}");
-        let line = output.stdout.lines().find(|line| line.starts_with(start)).unwrap();
-        assert!(line.contains("code 10014"), "{output:?}");
+    let denied = |route, _| match route {
+        Route::SheetsQuery => Some(Fault::code(400, 99991401, "ip denied").into()),
+        _ => None,
+    };
+    server.with(|lark| lark.fail_when(denied));
+    let secret = FakeLark::APP_SECRET;
+    for (secret, code) in [(secret, "code 99991401"), (&"x".repeat(32), "code 10014")] {
+        for (options, start) in [(&["--dry-run"][..], "shtcn1: "), (&[], "The run ended early: ")] {
+            let tool = fill_sheet(&server).args([&table]).args(options);
+            let output = tool.env("LARK_APP_SECRET", secret).run();
+            assert_eq!(output.code(), Some(3), "{output:?}");
+            let line = output.stdout.lines().find(|line| line.starts_with(start)).unwrap();
+            assert!(line.contains(code), "{output:?}");
+        }
     }
-    assert_eq!(server.with(|lark| lark.count(Route::TenantAccessToken)), 2);
+    assert_eq!(server.with(|lark| lark.count(Route::SheetsQuery)), 2);
 }
 
 #[test]

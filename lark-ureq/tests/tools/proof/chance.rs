@@ -1,0 +1,101 @@
+//! Failures by chance, of every kind that the fake has.
+
+use std::time::Duration;
+
+use lark_proto::fake::{Break, Failure, Fault, Route};
+use lark_proto::http::{Response, StatusCode};
+
+/// The longest time for which a reply is held back by chance.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// Fails some requests, and the same ones in each run of a test.
+#[derive(Clone, Copy)]
+pub struct Chance {
+    pub seed: u64,
+    /// How many of a thousand requests fail.
+    pub per_mille: u64,
+}
+
+impl Chance {
+    /// The failure of the request to `route` with this number, if it fails.
+    pub fn failure(self, route: Route, number: usize) -> Option<Failure> {
+        let route_seed =
+            route.path().bytes().fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
+        let mut random = Random(mix(route_seed ^ number as u64));
+        if random.below(1000) >= self.per_mille {
+            return None;
+        }
+        let mut kinds = kinds(route);
+        let at = random.below(kinds.len() as u64);
+        Some(kinds.swap_remove(usize::try_from(at).unwrap()))
+    }
+
+    /// Whether the client got the whole answer to the request with this number, late or not.
+    pub fn lets_pass(self, route: Route, number: usize) -> bool {
+        matches!(self.failure(route, number), None | Some(Failure::Break(Break::SlowReply(_))))
+    }
+}
+
+/// The failures that a request to `route` may have.
+fn kinds(route: Route) -> Vec<Failure> {
+    let garbage = Response::new(b"\xff\0{\"code\":0".as_slice().into());
+    let mut kinds: Vec<Failure> = vec![
+        Break::BeforeBody.into(),
+        Break::DuringBody.into(),
+        Break::AfterBody.into(),
+        Break::CutReply.into(),
+        Break::SlowReply(SLOW).into(),
+        Fault::rate_limited(1).into(),
+        Fault::RateLimited { status: StatusCode::BAD_REQUEST, reset: None }.into(),
+        Fault::EdgeHtml(StatusCode::BAD_REQUEST).into(),
+        Fault::EdgeHtml(StatusCode::BAD_GATEWAY).into(),
+        Fault::EdgeHtml(StatusCode::GATEWAY_TIMEOUT).into(),
+        Fault::PlainNotFound.into(),
+        Fault::TruncatedJson.into(),
+        Fault::from(garbage).into(),
+        // The service is busy; the app's address is not allowed.
+        Fault::code(500, 2200, "Internal Error").into(),
+        Fault::code(400, 99991401, "ip is denied by app setting").into(),
+    ];
+    if route == Route::TenantAccessToken {
+        kinds.push(Fault::code(400, 10014, "app secret invalid").into());
+        return kinds;
+    }
+    kinds.push(Fault::code(400, 99991663, "Invalid access token for authorization").into());
+    kinds.push(Fault::Permission(vec!["sheets:spreadsheet".into(), "im:message".into()]).into());
+    let codes: &[(u16, i64, &'static str)] = match route {
+        Route::ImV1Images | Route::Messages => &[
+            (400, 230020, "trigger the rate limit of the chat"),
+            (400, 230049, "the message is being sent"),
+            (400, 230001, "invalid request parameter"),
+            (400, 230002, "the bot is not in the chat"),
+        ],
+        _ => &[
+            (200, 90217, "too many requests"),
+            (200, 90235, "the document is busy"),
+            (200, 90203, "server error"),
+            (200, 90204, "WrongRequestBody"),
+            (200, 90213, "no permission"),
+            (403, 91403, "Forbidden"),
+        ],
+    };
+    kinds.extend(codes.iter().map(|(status, code, msg)| Fault::code(*status, *code, *msg).into()));
+    kinds
+}
+
+/// Numbers that look random, by splitmix64.
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number from 0 to `end`, which is not among them.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        mix(self.0) % end
+    }
+}
+
+fn mix(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,137 @@
+//! Many pictures through many failures and several kills: each arrives, and none twice.
+
+mod chance;
+mod messages;
+mod sheets;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lark_proto::fake::Route;
+use lark_ureq::FakeServer;
+
+use self::chance::{Chance, Random};
+use crate::support::{Output, Tool};
+
+/// No proof takes more runs.
+const MOST_RUNS: usize = 200;
+
+/// How a tool came to its end.
+#[derive(Debug)]
+pub struct Course {
+    /// The time of all runs together.
+    time: Duration,
+    runs: usize,
+    /// How many of the runs were killed.
+    kills: usize,
+}
+
+/// Runs a tool until it ends with success. It is killed each time that `begun`, the number of requests, has reached the
+/// next of `kills`, and then after a part of `pause`.
+fn persist(
+    tool: impl Fn() -> Tool,
+    begun: impl Fn() -> usize,
+    kills: &[usize],
+    pause: Duration,
+    random: &mut Random,
+) -> Course {
+    let start = Instant::now();
+    let mut course = Course { time: Duration::ZERO, runs: 0, kills: 0 };
+    while course.runs < MOST_RUNS {
+        course.runs += 1;
+        let mut running = tool().start();
+        if let Some(kill) = kills.get(course.kills) {
+            while begun() < *kill && !running.has_ended() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if !running.has_ended() {
+                let part = random.below(pause.as_micros().try_into().unwrap());
+                std::thread::sleep(Duration::from_micros(part));
+                if running.kill().code().is_none() {
+                    course.kills += 1;
+                }
+                continue;
+            }
+        }
+        let output = running.wait();
+        check_end(&output);
+        if output.code() == Some(0) {
+            course.time = start.elapsed();
+            return course;
+        }
+    }
+    panic!("{MOST_RUNS} runs are not enough");
+}
+
+/// A run ends with an exit code of its own, and says why.
+fn check_end(output: &Output) {
+    assert!(matches!(output.code(), Some(0 | 1 | 3)), "{output:?}");
+    assert!(output.stdout.contains(" arrived, "), "{output:?}");
+    assert!(!output.stderr.contains("panicked"), "{output:?}");
+}
+
+/// Moments at which a tool is killed: numbers of requests up to `most`, in their order.
+fn moments(count: usize, most: usize, random: &mut Random) -> Vec<usize> {
+    let mut moments: Vec<usize> =
+        (0..count).map(|_| usize::try_from(random.below(most as u64)).unwrap() + 1).collect();
+    moments.sort_unstable();
+    moments
+}
+
+/// Checks that the last line about each item of a journal says that it is done.
+fn check_journal(journal: &Path, items: usize) {
+    let text = std::fs::read_to_string(journal).unwrap();
+    let mut last = std::collections::HashMap::new();
+    for line in text.lines().skip(1) {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        last.insert(record["item"].as_str().unwrap().to_owned(), record["record"].clone());
+    }
+    assert_eq!(last.len(), items);
+    for (item, record) in last {
+        assert_eq!(record, "done", "{item}");
+    }
+}
+
+/// A line of the table of figures.
+pub struct Figures {
+    what: String,
+    course: Course,
+    requests: usize,
+    /// How many of the requests the service failed.
+    failures: usize,
+    /// How many pictures did not arrive.
+    lost: usize,
+}
+
+impl Figures {
+    fn of(
+        what: &str,
+        course: Course,
+        server: &FakeServer,
+        routes: &[Route],
+        chance: Chance,
+        lost: usize,
+    ) -> Self {
+        let begun = |route: &Route| server.with(|lark| lark.begun(*route));
+        let requests = routes.iter().map(begun).sum();
+        let failures = |route| {
+            (1..=begun(route)).filter(|number| chance.failure(*route, *number).is_some()).count()
+        };
+        let failures = routes.iter().map(failures).sum();
+        Self { what: what.to_owned(), course, requests, failures, lost }
+    }
+}
+
+/// `cargo test --release -p lark-ureq large -- --ignored --nocapture` prints the figures.
+#[test]
+#[ignore = "takes ten minutes"]
+fn large() {
+    let mut figures = sheets::large();
+    figures.extend(messages::large());
+    println!("| | time | requests | of which failed | runs | pictures lost |");
+    println!("|---|---|---|---|---|---|");
+    for Figures { what, course, requests, failures, lost } in figures {
+        let (seconds, runs) = (course.time.as_secs_f64(), course.runs);
+        println!("| {what} | {seconds:.1} s | {requests} | {failures} | {runs} | {lost} |");
+    }
+}
