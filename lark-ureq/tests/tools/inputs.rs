@@ -119,7 +119,7 @@ fn server_is_untouched(case: &Case) {
 fn a_table_is_read_as_spreadsheet_programs_save_it() {
     let rows = format!("spreadsheet,sheet,cell,path\n{LINK},,B1,1.gif\n{LINK},Q7PlXT,B2,2.gif\n");
     let quoted = format!(
-        "\"spreadsheet\",\"note\",\"sheet\",\"cell\",\"path\"\n\"{LINK}\",\"two\nlines, and \"\"quotes\"\"\",\"\",\"B1\",\
+        "\"spreadsheet\",\"note\",\"sheet\",\"cell\",\"path\"\n\"{LINK}\",\"two\nlines, \"\"quotes\"\"\",\"\",\"B1\",\
          \"1.gif\"\n\n{LINK},,Q7PlXT,B2, 2.gif \n"
     );
     for (name, table) in [
