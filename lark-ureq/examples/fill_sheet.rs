@@ -10,7 +10,7 @@
 //! interruption, and writes no picture again that has arrived. `--help` lists options and exit codes.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -191,9 +191,9 @@ impl Options {
                 Long("from") => options.from = Some(arguments.value()?.string()?),
                 Long("journal") => options.journal = Some(arguments.value()?.into()),
                 Long("row-height") => {
-                    options.row_height = Some(number("--row-height", arguments.value()?)?);
+                    options.row_height = Some(number("--row-height", &arguments.value()?)?);
                 }
-                Long("threads") => options.threads = number("--threads", arguments.value()?)?,
+                Long("threads") => options.threads = number("--threads", &arguments.value()?)?,
                 Long("skip-filled") => options.skip_filled = true,
                 Long("retry-failed") => options.retry_failed = true,
                 Long("base64") => options.base64 = true,
@@ -220,7 +220,7 @@ impl Options {
 }
 
 /// The value of an option that takes a number from 1 on.
-fn number(option: &str, value: OsString) -> Result<u16, lexopt::Error> {
+fn number(option: &str, value: &OsStr) -> Result<u16, lexopt::Error> {
     let value = value.to_string_lossy();
     let number = value.parse().ok().filter(|number| *number > 0);
     let most = u16::MAX;

@@ -130,7 +130,7 @@ fn show(pending: &[Picture], passed: Passed) -> ExitCode {
         }
     }
     println!("{} pictures to send, {problems} with a problem", pending.len());
-    passed.print_earlier();
+    passed.print();
     ExitCode::from(u8::from(problems + passed.refused > 0))
 }
 

@@ -38,6 +38,9 @@ impl Filling {
         let Lane { spreadsheet, sheets, jobs, .. } = lane;
         let cells = jobs.iter().map(|job| &job.cell).collect();
         let contents = Contents::read(client, spreadsheet, sheets, &cells)?;
+        if run.is_over() {
+            return Ok(());
+        }
         let jobs = self.pending(jobs, &contents, run);
         let cells: Vec<&SheetCell> = jobs.iter().map(|job| &job.cell).collect();
         grid::grow(client, spreadsheet, &cells)?;

@@ -90,10 +90,20 @@ const COLUMNS: [&str; 4] = ["spreadsheet", "sheet", "cell", "path"];
 /// The pictures of a table in CSV with a line of titles. Paths start from the table's folder.
 pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
     let about = |problem: &dyn std::fmt::Display| format!("{}: {problem}", table.display());
+    let bytes = std::fs::read(table).map_err(|error| about(&error))?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = line_at(bytes, error.valid_up_to());
+        about(&format_args!("line {line} is not in UTF-8: save the table as \"CSV UTF-8\""))
+    })?;
+    // The separator depends on the country in which the table was saved.
+    let first = text.lines().next().unwrap_or_default().as_bytes();
+    let separator = [b',', b';', b'\t'].into_iter().find(|byte| first.contains(byte));
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
-        .from_path(table)
-        .map_err(|error| about(&error))?;
+        .delimiter(separator.unwrap_or(b','))
+        .flexible(true)
+        .from_reader(bytes);
     let titles = reader.headers().map_err(|error| about(&error))?.clone();
     if let Some(missing) =
         COLUMNS.iter().find(|column| !titles.iter().any(|title| title == **column))
@@ -107,9 +117,14 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
     let mut wanted = Vec::new();
     for row in reader.records() {
         let row = row.map_err(|error| about(&error))?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let start = row.position().map_or(0, csv::Position::byte);
+        let line = line_at(bytes, usize::try_from(start).unwrap_or(usize::MAX));
         let about =
             |problem: &dyn std::fmt::Display| about(&format_args!("line {line}: {problem}"));
+        let (fields, columns) = (row.len(), titles.len());
+        if fields != columns {
+            return Err(about(&format_args!("{fields} fields, and the first line has {columns}")));
+        }
         let row: Row = row.deserialize(Some(&titles)).map_err(|error| about(&error))?;
         if row.path.as_os_str().is_empty() {
             return Err(about(&"the path is empty"));
@@ -128,6 +143,13 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
         return Err(about(&"no line below the titles"));
     }
     Ok(wanted)
+}
+
+/// The line of a text in which the record at a byte begins. Ends of lines before the record are not part of it.
+fn line_at(text: &[u8], start: usize) -> usize {
+    let is_end = |byte: &u8| [b'\r', b'\n'].contains(byte);
+    let ends = text.iter().skip(start).take_while(|byte| is_end(byte)).count();
+    1 + text.iter().take(start + ends).filter(|byte| **byte == b'\n').count()
 }
 
 /// The pictures by spreadsheet, and what cannot be written.

@@ -1,7 +1,9 @@
 //! What a run would do.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
+use lark_proto::SheetCell;
 use lark_proto::endpoints::CellContent;
 use lark_ureq::CallError;
 
@@ -23,12 +25,14 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
         problems.push((file, failure.text.clone(), failure.ends));
     }
     for lane in &plan.lanes {
+        let mut cells = HashSet::new();
         for job in &lane.jobs {
-            if let Err(reason) = pictures::read(&job.path) {
-                problems.push((&job.file, reason, Ends::Picture));
+            match pictures::read(&job.path) {
+                Ok(_) => drop(cells.insert(&job.cell)),
+                Err(reason) => problems.push((&job.file, reason, Ends::File)),
             }
         }
-        match describe(filling, lane) {
+        match describe(filling, lane, &cells) {
             Ok(too_many) => {
                 problems.extend(too_many.map(|text| (&lane.document, text, Ends::Lane)));
             }
@@ -41,7 +45,7 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     for (subject, text, _) in &problems {
         println!("{subject}: {text}");
     }
-    passed.print_earlier();
+    passed.print();
     match problems.len() {
         0 => println!("no problem found"),
         count => println!("{} found", counted(count, "problem")),
@@ -51,10 +55,13 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
     ExitCode::from(if ends_run { 3 } else { u8::from(!is_whole) })
 }
 
-/// Prints what would be written into a spreadsheet. Returns the problem if it takes fewer images.
-fn describe(filling: &Filling, lane: &Lane) -> Result<Option<String>, CallError> {
-    let cells = lane.jobs.iter().map(|job| &job.cell).collect();
-    let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, &cells)?;
+/// Prints what would be written into these cells of a spreadsheet. Returns the problem if it takes fewer images.
+fn describe(
+    filling: &Filling,
+    lane: &Lane,
+    cells: &HashSet<&SheetCell>,
+) -> Result<Option<String>, CallError> {
+    let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, cells)?;
     let held = || cells.iter().map(|cell| contents.of(cell));
     let filled = held().filter(|content| **content != CellContent::Empty).count();
     println!(

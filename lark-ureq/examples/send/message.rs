@@ -40,8 +40,8 @@ impl Message {
         Ok(SendImage::new(receiver.clone(), image, uuid))
     }
 
-    /// Whether the service still knows the uuid, so that the message can be sent again. The error says since when it may
-    /// have been sent.
+    /// Whether the service still knows the uuid, so that the message can be sent again. The error tells how long ago it
+    /// may have been sent.
     pub(crate) fn check_age(&self) -> Result<(), Failure> {
         let text = match now().checked_sub(Duration::from_secs(self.time)) {
             Some(age) if age <= REMEMBERED => return Ok(()),

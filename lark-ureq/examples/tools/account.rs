@@ -26,7 +26,9 @@ impl Account {
             None => Site::LARK,
             Some(site) => match site.parse().or_else(|_| Site::custom(&site)) {
                 Ok(site) => site,
-                Err(error) => return Err(format!("LARK_SITE: {error}")),
+                Err(error) => {
+                    return Err(format!("LARK_SITE is `lark`, `feishu` or a URL: {error}"));
+                }
             },
         };
         let required = |name| match var(name)? {

@@ -18,9 +18,12 @@ pub(crate) struct Failure {
 /// What a failure ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
-    /// Nothing: the next picture may arrive.
+    /// Nothing: the service has refused the picture, and the next one may arrive.
     Picture,
-    /// Nothing for the moment. The service is at fault, and several such failures in a row are an outage.
+    /// Nothing: the file cannot be sent as it is, and the next run looks at it again.
+    File,
+    /// Nothing for the moment. The service or the network is at fault, and several such failures in a row are an
+    /// outage.
     Doubtful,
     /// All pictures for the same spreadsheet or chat.
     Lane,
@@ -29,10 +32,10 @@ pub(crate) enum Ends {
 }
 
 impl Failure {
-    /// A picture that cannot be sent.
+    /// A picture that cannot be sent. No request was made.
     pub(crate) fn of_picture(reason: &impl ToString) -> Self {
         let text = reason.to_string();
-        Self { key: text.clone(), text, log_id: None, ends: Ends::Picture, is_open: false }
+        Self { key: text.clone(), text, log_id: None, ends: Ends::File, is_open: false }
     }
 }
 
@@ -40,8 +43,9 @@ impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         let again = matches!(error.advice(), Some(Advice::Again { .. }));
         let is_late = matches!(error.kind, CallErrorKind::Deadline | CallErrorKind::Queued(_));
+        let is_open = error.outcome() == Outcome::Unknown;
         let ends = match error.concerns() {
-            Concerns::Request if again || is_late => Ends::Doubtful,
+            Concerns::Request if again || is_late || is_open => Ends::Doubtful,
             Concerns::Request => Ends::Picture,
             Concerns::Spreadsheet | Concerns::Receiver => Ends::Lane,
             _ => Ends::Run,
@@ -56,16 +60,16 @@ impl From<CallError> for Failure {
             CallErrorKind::Lark(Error::Unreadable(reply)) => {
                 let mut reply = reply.clone();
                 reply.log_id = None;
+                // The page of a gateway is long, and its title is near its start.
+                reply.excerpt = reply.excerpt.chars().take(60).collect();
                 (format!("HTTP {}", reply.status), reply.to_string())
+            }
+            CallErrorKind::Transport(_) => {
+                let text = format!("the service cannot be reached: {}", error.kind);
+                (text.clone(), text)
             }
             kind => (kind.to_string(), kind.to_string()),
         };
-        Self {
-            key,
-            text,
-            log_id: error.log_id().map(str::to_owned),
-            ends,
-            is_open: error.outcome() == Outcome::Unknown,
-        }
+        Self { key, text, log_id: error.log_id().map(str::to_owned), ends, is_open }
     }
 }

@@ -34,11 +34,11 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// The name of a file without its folder. In a name that is no UTF-8 the bytes are escaped, so that each file of a folder
-/// has a name of its own.
+/// The name of a file without its folder, in one line. In a name that is no UTF-8 the bytes are escaped, so that each
+/// file of a folder has a name of its own.
 pub(crate) fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
-    match name.to_str() {
+    match name.to_str().filter(|name| !name.contains(char::is_control)) {
         Some(name) => name.to_owned(),
         None => name.as_encoded_bytes().escape_ascii().to_string(),
     }

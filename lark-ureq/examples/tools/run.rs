@@ -20,7 +20,7 @@ use super::progress::Progress;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0    every picture has arrived, in this run or an earlier one, or was skipped
-    1    some pictures have failed, or are left because their spreadsheet or chat refused them
+    1    some pictures have failed, or are still to do, which the same command tries again
     2    wrong arguments or input; nothing was sent
     3    the run ended before its last picture: the summary says why
     130  interrupted by Ctrl-C; the same command goes on where the run stopped";
@@ -49,7 +49,10 @@ pub(crate) struct Run<D> {
 #[derive(Default)]
 struct Tally {
     done: usize,
-    failed: usize,
+    /// Refused by the service.
+    refused: usize,
+    /// Their files cannot be sent.
+    unfit: usize,
     passed: Passed,
     causes: Vec<Cause>,
     /// What the summary has to say beside numbers and causes.
@@ -72,10 +75,10 @@ pub(crate) struct Passed {
 
 impl Passed {
     /// Prints what became of pictures in earlier runs.
-    pub(crate) fn print_earlier(self) {
+    pub(crate) fn print(self) {
         for (number, text) in [
             (self.arrived, "arrived in earlier runs"),
-            (self.refused, "failed in earlier runs and not tried again"),
+            (self.refused, "failed in earlier runs: see --retry-failed"),
         ] {
             if number > 0 {
                 println!("{} {text}", count(number));
@@ -144,9 +147,6 @@ where
         for _ in 0..pictures.skipped {
             self.progress.step();
         }
-        if pictures.refused > 0 {
-            self.note("Pictures that failed earlier are tried again with --retry-failed.");
-        }
         let passed = &mut self.tally().passed;
         passed.skipped += pictures.skipped;
         passed.arrived += pictures.arrived;
@@ -190,12 +190,14 @@ where
     pub(crate) fn fail(&self, item: Option<&str>, subject: &str, failure: Failure) {
         self.progress.say(&format!("{subject}: {}", failure.text));
         if let Some(item) = item {
-            if !failure.is_open {
+            if failure.ends == Ends::File {
+                self.tally().unfit += usize::from(!failure.is_open);
+            } else if !failure.is_open {
                 let again = failure.ends != Ends::Picture;
                 if let Err(error) = self.journal.failed(item, subject, &failure.text, again) {
                     self.end(error);
                 }
-                self.tally().failed += usize::from(!again);
+                self.tally().refused += usize::from(!again);
             }
             self.progress.step();
         }
@@ -205,18 +207,18 @@ where
     fn count(&self, subject: &str, failure: Failure) {
         let mut tally = self.tally();
         match failure.ends {
-            Ends::Picture | Ends::Lane => {}
+            Ends::Picture | Ends::File | Ends::Lane => {}
             Ends::Doubtful => {
                 tally.doubtful_in_a_row += 1;
                 if tally.doubtful_in_a_row >= OUTAGE {
-                    let text = &failure.text;
+                    let key = &failure.key;
                     let reason =
-                        format!("{OUTAGE} failures of the service in a row, such as {text}");
+                        format!("{OUTAGE} failures of the service in a row, the last: {key}");
                     tally.end.get_or_insert(reason);
                 }
             }
             Ends::Run => {
-                tally.end.get_or_insert(failure.text.clone());
+                tally.end.get_or_insert(failure.key.clone());
             }
         }
         let Failure { key, text, log_id, .. } = failure;
@@ -235,18 +237,17 @@ where
     pub(crate) fn finish(&self) -> ExitCode {
         self.progress.end();
         let tally = self.tally();
-        let Passed { skipped, .. } = tally.passed;
-        let left = self.total.saturating_sub(tally.done + skipped + tally.failed);
+        let skipped = tally.passed.skipped;
+        let failed = tally.refused + tally.unfit;
+        let left = self.total.saturating_sub(tally.done + skipped + failed);
         let mut line = format!("{} arrived", count(tally.done));
-        for (number, text) in
-            [(skipped, "skipped"), (tally.failed, "failed"), (left, "still to do")]
-        {
+        for (number, text) in [(skipped, "skipped"), (failed, "failed"), (left, "still to do")] {
             if number > 0 {
                 line += &format!(", {} {text}", count(number));
             }
         }
         println!("{line}, in {}", HumanDuration(self.progress.elapsed()));
-        tally.passed.print_earlier();
+        tally.passed.print();
         for cause in &tally.causes {
             println!("{:>7} x {}", cause.subjects.len(), cause.text);
             println!("{:>9} {}", "", some_of(&cause.subjects));
@@ -254,19 +255,24 @@ where
                 println!("{:>9} log ids: {}", "", some_of(&cause.log_ids));
             }
         }
+        if tally.refused > 0 {
+            println!("--retry-failed tries the failed pictures again.");
+        }
         for note in &tally.notes {
             println!("{note}");
         }
         let code = match &tally.end {
             Some(reason) => {
-                println!("The run ended early: {reason}");
+                println!(
+                    "The run ended early: {reason}. The same command goes on where it stopped."
+                );
                 3
             }
             None if self.is_interrupted() && left > 0 => {
                 println!("Interrupted. The same command goes on where the run stopped.");
                 130
             }
-            None if tally.failed + tally.passed.refused + left > 0 => 1,
+            None if failed + tally.passed.refused + left > 0 => 1,
             None => 0,
         };
         ExitCode::from(code)

@@ -15,11 +15,11 @@ use lark_ureq::FakeServer;
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// An example that is to be run.
-pub struct Tool(Command);
+pub(crate) struct Tool(Command);
 
 impl Tool {
     /// The example `name` with the account of the fake, and nothing else in its environment.
-    pub fn new(name: &str, server: &FakeServer) -> Self {
+    pub(crate) fn new(name: &str, server: &FakeServer) -> Self {
         Self::without_account(name)
             .env("LARK_SITE", server.site().as_str())
             .env("LARK_APP_ID", FakeLark::APP_ID)
@@ -27,24 +27,35 @@ impl Tool {
     }
 
     /// The example `name` with an empty environment.
-    pub fn without_account(name: &str) -> Self {
+    pub(crate) fn without_account(name: &str) -> Self {
         let mut command = Command::new(program(name));
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command)
     }
 
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
     }
 
-    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.0.args(args);
         self
     }
 
+    /// The same program, whose files do not grow beyond 512 bytes, as on a full disk.
+    #[cfg(unix)]
+    pub(crate) fn on_full_disk(self) -> Self {
+        let script = r#"trap "" XFSZ; ulimit -f 1; exec "$0" "$@""#;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).arg(self.0.get_program()).args(self.0.get_args()).env_clear();
+        command.envs(self.0.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command)
+    }
+
     /// Starts the program.
-    pub fn start(mut self) -> Running {
+    pub(crate) fn start(mut self) -> Running {
         let mut child = self.0.spawn().unwrap();
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
@@ -52,13 +63,13 @@ impl Tool {
     }
 
     /// Runs the program to its end.
-    pub fn run(self) -> Output {
+    pub(crate) fn run(self) -> Output {
         self.start().wait()
     }
 }
 
 /// The path of the example `name`.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
     let program = examples.join(name).with_extension(std::env::consts::EXE_EXTENSION);
@@ -80,22 +91,22 @@ fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// A program that runs. It is killed when it is dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     output: Option<(JoinHandle<String>, JoinHandle<String>)>,
 }
 
 /// How a program ended.
 #[derive(Debug)]
-pub struct Output {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Running {
     /// Waits for the end of the program.
-    pub fn wait(mut self) -> Output {
+    pub(crate) fn wait(mut self) -> Output {
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -109,19 +120,19 @@ impl Running {
     }
 
     /// Whether the program has ended.
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
     /// Kills the program with SIGKILL.
-    pub fn kill(mut self) -> Output {
+    pub(crate) fn kill(mut self) -> Output {
         self.child.kill().unwrap();
         self.wait()
     }
 
     /// Sends SIGINT, as Ctrl-C does.
     #[cfg(unix)]
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
@@ -137,16 +148,16 @@ impl Drop for Running {
 
 impl Output {
     /// The exit code. A program that was killed has none.
-    pub fn code(&self) -> Option<i32> {
+    pub(crate) fn code(&self) -> Option<i32> {
         self.status.code()
     }
 }
 
 /// A new folder for the files of a test, which is removed with them.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("lark-tools-{}-{number}", std::process::id());
@@ -156,21 +167,21 @@ impl Folder {
     }
 
     /// The path of a file in it, whose folder is made if need be.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
     /// A folder `photos` with pictures, each with bytes of its own: those of `picture`.
-    pub fn pictures(&self, count: usize) -> PathBuf {
+    pub(crate) fn pictures(&self, count: usize) -> PathBuf {
         for number in 1..=count {
             self.write(&format!("photos/photo{number}.gif"), picture(number));
         }
@@ -186,7 +197,7 @@ impl Drop for Folder {
 }
 
 /// A GIF of one pixel, with bytes that no other number has.
-pub fn picture(number: usize) -> Vec<u8> {
+pub(crate) fn picture(number: usize) -> Vec<u8> {
     let mut bytes = b"GIF89a\x01\0\x01\0\0\0\0".to_vec();
     bytes.extend(number.to_string().bytes());
     bytes.push(b';');
@@ -194,7 +205,7 @@ pub fn picture(number: usize) -> Vec<u8> {
 }
 
 /// Waits until `condition` holds.
-pub fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
+pub(crate) fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
     let start = Instant::now();
     while !server.with(|lark| condition(lark)) {
         assert!(start.elapsed() < Duration::from_secs(30), "it does not happen");

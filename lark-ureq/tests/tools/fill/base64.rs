@@ -33,6 +33,29 @@ fn base64_that_is_accepted_is_the_form_of_all_images() {
 }
 
 #[test]
+fn documents_overlap_after_the_first_picture_in_base64() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
+    folder.write("1.gif", picture(1));
+    for document in ["shtcn1", "shtcn2"] {
+        server.with(|lark| lark.add_spreadsheet(document, &["s1"]));
+        for row in 1..=3 {
+            table += &format!("{document},,A{row},1.gif\n");
+        }
+    }
+    super::slow_writes(&server, 150);
+    let table = folder.write("table.csv", table);
+    let output = fill_sheet(&server).args([table]).args(["--base64"]).run();
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    let times = server.with(|lark| {
+        lark.requests_to(Route::ValuesImage).map(|seen| seen.time).collect::<Vec<_>>()
+    });
+    let pauses = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap().as_millis());
+    let pauses: Vec<_> = pauses.collect();
+    assert!(pauses[0] >= 150 && pauses[1..].iter().any(|pause| *pause < 100), "{pauses:?}");
+}
+
+#[test]
 fn base64_that_is_refused_is_tried_once_for_all_spreadsheets() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();

@@ -6,7 +6,7 @@ use lark_proto::fake::{Break, FakeLark, FakeSheet, Fault, Route, TokenKind};
 use lark_proto::{EndpointExt, Image, TenantToken, WriteSheetImage};
 use lark_ureq::FakeServer;
 
-use super::{LINK, column, fail_writes, fill, fill_sheet, filled, refusal, writes};
+use super::{LINK, column, damaged_reply, fail_writes, fill, fill_sheet, filled, refusal, writes};
 use crate::support::{Folder, Output, picture};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
@@ -87,8 +87,9 @@ fn a_refused_app_ends_the_run_and_the_same_command_finishes() {
         assert_eq!(filled(&server, SPREADSHEET), column(2));
         assert_eq!(writes(&server), 3);
         let last = output.stdout.lines().last().unwrap();
-        assert!(last.starts_with("The run ended early: "), "{output:?}");
-        assert!(last.contains(code), "{output:?}");
+        let again = "The same command goes on where it stopped.";
+        assert!(last.starts_with(&format!("The run ended early: {code}")), "{output:?}");
+        assert!(last.ends_with(again), "{output:?}");
 
         server.with(|lark| lark.fail_when(|_, _| None));
         let output = fill(&server, &folder, 5, &[]);
@@ -107,14 +108,22 @@ fn a_refused_app_is_asked_about_one_document_only() {
         table += &format!("shtcn{number},,A1,{number}.gif\n");
     }
     let table = folder.write("table.csv", table);
-    for (options, stream) in [(&["--dry-run"][..], "shtcn1: "), (&[], "The run ended early: ")] {
-        let tool = fill_sheet(&server).args([&table]).args(options);
-        let output = tool.env("LARK_APP_SECRET", "x".repeat(32)).run();
-        assert_eq!(output.code(), Some(3), "{output:?}");
-        let line = output.stdout.lines().find(|line| line.starts_with(stream)).unwrap();
-        assert!(line.contains("code 10014"), "{output:?}");
+    let denied = |route, _| match route {
+        Route::SheetsQuery => Some(Fault::code(400, 99991401, "ip denied").into()),
+        _ => None,
+    };
+    server.with(|lark| lark.fail_when(denied));
+    let secret = FakeLark::APP_SECRET;
+    for (secret, code) in [(secret, "code 99991401"), (&"x".repeat(32), "code 10014")] {
+        for (options, start) in [(&["--dry-run"][..], "shtcn1: "), (&[], "The run ended early: ")] {
+            let tool = fill_sheet(&server).args([&table]).args(options);
+            let output = tool.env("LARK_APP_SECRET", secret).run();
+            assert_eq!(output.code(), Some(3), "{output:?}");
+            let line = output.stdout.lines().find(|line| line.starts_with(start)).unwrap();
+            assert!(line.contains(code), "{output:?}");
+        }
     }
-    assert_eq!(server.with(|lark| lark.count(Route::TenantAccessToken)), 2);
+    assert_eq!(server.with(|lark| lark.count(Route::SheetsQuery)), 2);
 }
 
 #[test]
@@ -129,7 +138,7 @@ fn an_outage_ends_the_run_and_the_same_command_finishes() {
     // their next picture when the third failed.
     let during = writes(&server) - 3;
     assert!((3 * 8..=5 * 8).contains(&during), "{during}");
-    let reason = "The run ended early: 3 failures of the service in a row, such as ";
+    let reason = "The run ended early: 3 failures of the service in a row, the last: HTTP 502 ";
     assert!(output.stdout.contains(reason), "{output:?}");
 
     fail_writes(&server, |_| None);
@@ -148,6 +157,17 @@ fn a_service_that_is_away_ends_the_run() {
     let output = fill(&server, &folder, 2, &[]);
     assert_eq!(output.code(), Some(3), "{output:?}");
     assert_eq!(writes(&server), 0);
+    assert!(output.stderr.contains(": the service cannot be reached: "), "{output:?}");
+}
+
+#[test]
+fn replies_that_cannot_be_read_end_the_run() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    fail_writes(&server, |_| Some(damaged_reply()));
+    let output = fill(&server, &folder, 9, &[]);
+    assert_eq!(output.code(), Some(3), "{output:?}");
+    assert_eq!(writes(&server), 3 * 2);
+    assert!(output.stdout.starts_with("0 arrived, 9 still to do, in "), "{output:?}");
 }
 
 #[test]
@@ -171,7 +191,7 @@ fn a_lane_ends_before_the_four_thousandth_and_first_image() {
     let photos = folder.pictures(6);
     folder.write("photos/photo2.gif", "<html>");
     let options = [LINK, "--from", "A3998"];
-    for written in [3, 0] {
+    for (written, left) in [(3, 2), (0, 3)] {
         let before = writes(&server);
         let output = fill_sheet(&server).args(options).args([&photos]).run();
         assert_eq!(output.code(), Some(1), "{output:?}");
@@ -179,7 +199,7 @@ fn a_lane_ends_before_the_four_thousandth_and_first_image() {
         let line = "the spreadsheet holds 4,000 images, and the service takes no more";
         assert_eq!(output.stderr.matches(line).count(), 1, "{output:?}");
         assert_eq!(output.stdout.matches(line).count(), 1, "{output:?}");
-        assert!(output.stdout.contains(" 2 still to do, in "), "{output:?}");
+        assert!(output.stdout.contains(&format!(" {left} still to do, in ")), "{output:?}");
     }
     let last = filled(&server, SPREADSHEET);
     let expected = ["Q7PlXT!A3998 photo1", "Q7PlXT!A4000 photo3", "Q7PlXT!A4001 photo4"];

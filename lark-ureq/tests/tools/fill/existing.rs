@@ -112,7 +112,7 @@ fn a_dry_run_knows_what_earlier_runs_have_done() {
     assert_eq!(output.code(), Some(1), "{output:?}");
     assert_eq!(
         output.stdout,
-        "2 arrived in earlier runs\n1 failed in earlier runs and not tried again\nno problem found\n"
+        "2 arrived in earlier runs\n1 failed in earlier runs: see --retry-failed\nno problem found\n"
     );
     let output = fill(&server, &folder, 3, &["--dry-run", "--retry-failed"]);
     assert_eq!(output.code(), Some(0), "{output:?}");
@@ -133,8 +133,7 @@ fn failed_pictures_are_tried_again_on_demand_only() {
     assert_eq!(writes(&server), 3);
     assert_eq!(
         output.stdout.split_once('\n').unwrap().1,
-        "2 arrived in earlier runs\n1 failed in earlier runs and not tried again\n\
-         Pictures that failed earlier are tried again with --retry-failed.\n"
+        "2 arrived in earlier runs\n1 failed in earlier runs: see --retry-failed\n"
     );
 
     let output = fill(&server, &folder, 3, &["--retry-failed"]);

@@ -64,7 +64,7 @@ fn an_account_that_is_not_complete_is_refused_before_anything_is_sent() {
     for (name, value, reason) in [
         ("LARK_APP_ID", "", "LARK_APP_ID is not set: it is on the app's page \"Credentials\""),
         ("LARK_APP_SECRET", "", "LARK_APP_SECRET is not set: it is on the app's page"),
-        ("LARK_SITE", "lrak", "LARK_SITE: "),
+        ("LARK_SITE", "lrak", "LARK_SITE is `lark`, `feishu` or a URL: "),
     ] {
         let tool = fill_sheet(&server).args([LINK]).args([folder.pictures(1)]);
         let output = tool.env(name, value).run();

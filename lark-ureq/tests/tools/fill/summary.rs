@@ -45,6 +45,7 @@ fn the_summary_groups_failures_by_their_cause() {
          there gets it through a group that its bot is in, in a wiki also through the members of the space",
         "          photo7.gif",
         &format!("          log ids: {d}"),
+        "--retry-failed tries the failed pictures again.",
     ];
     assert_eq!(summary(&output).lines().collect::<Vec<_>>(), expected);
 }
@@ -52,13 +53,15 @@ fn the_summary_groups_failures_by_their_cause() {
 #[test]
 fn a_run_without_a_terminal_writes_lines_of_progress() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    slow_writes(&server, 300);
+    slow_writes(&server, 400);
     let output = fill(&server, &folder, 5, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
-    let lines: Vec<&str> = output.stderr.lines().collect();
-    let [line] = lines[..] else { panic!("{output:?}") };
-    assert!(line.starts_with("4 of 5 pictures, "), "{output:?}");
-    assert!(line.contains(" a second, ") && line.ends_with(" left"), "{output:?}");
+    let line = output.stderr.lines().next().unwrap_or_default();
+    for text in [" of 5 pictures, ", " a second, ", " left"] {
+        assert!(line.contains(text), "{output:?}");
+    }
+    // Not one for each picture.
+    assert!(output.stderr.lines().count() <= 2, "{output:?}");
 }
 
 #[test]

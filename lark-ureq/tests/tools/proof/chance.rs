@@ -11,20 +11,20 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// Fails some requests, and the same ones in each run of a test.
 #[derive(Clone, Copy)]
-pub struct Chance {
-    pub seed: u64,
+pub(crate) struct Chance {
+    pub(crate) seed: u64,
     /// How many of a thousand requests fail.
-    pub per_mille: u64,
+    pub(crate) per_mille: u64,
 }
 
 impl Chance {
     /// The failure of the request to `route` with this number, if it fails.
-    pub fn failure(self, route: Route, number: usize) -> Option<Failure> {
+    pub(crate) fn failure(self, route: Route, number: usize) -> Option<Failure> {
         self.kind(route, number).map(|kind| kinds(route).swap_remove(kind))
     }
 
     /// Whether every kind of failure is among those of the first requests to `route`.
-    pub fn has_all_kinds(self, route: Route, requests: usize) -> bool {
+    pub(crate) fn has_all_kinds(self, route: Route, requests: usize) -> bool {
         let met: HashSet<usize> =
             (1..=requests).filter_map(|number| self.kind(route, number)).collect();
         met.len() == kinds(route).len()
@@ -39,7 +39,7 @@ impl Chance {
     }
 
     /// Whether the client got the whole answer to the request with this number, late or not.
-    pub fn lets_pass(self, route: Route, number: usize) -> bool {
+    pub(crate) fn lets_pass(self, route: Route, number: usize) -> bool {
         matches!(self.failure(route, number), None | Some(Failure::Break(Break::SlowReply(_))))
     }
 }
@@ -92,11 +92,11 @@ fn kinds(route: Route) -> Vec<Failure> {
 }
 
 /// Numbers that look random, by splitmix64.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A number from 0 to `end`, which is not among them.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0) % end
     }

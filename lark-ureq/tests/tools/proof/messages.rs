@@ -103,7 +103,7 @@ fn each_picture_is_sent_once() {
 }
 
 /// The figures of the tool and of the naive loop.
-pub fn large() -> Vec<Figures> {
+pub(crate) fn large() -> Vec<Figures> {
     let chance = Chance { seed: 16, per_mille: 30 };
     let send = Duration::from_millis(50);
     let messages = Messages { pictures: 500, send, per_second: 15, chance };
@@ -114,10 +114,7 @@ pub fn large() -> Vec<Figures> {
     let start = Instant::now();
     let failed = messages.naive(&server);
     let naive = Course { time: start.elapsed(), runs: 1, kills: 0 };
-    vec![
-        tool,
-        Figures::of("one after the other, no retry", naive, &server, chance, failed),
-    ]
+    vec![tool, Figures::of("one after the other, no retry", naive, &server, chance, failed)]
 }
 
 #[test]

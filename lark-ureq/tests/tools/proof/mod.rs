@@ -19,7 +19,7 @@ const MOST_RUNS: usize = 200;
 
 /// How a tool came to its end.
 #[derive(Debug)]
-pub struct Course {
+pub(crate) struct Course {
     /// The time of all runs together.
     time: Duration,
     runs: usize,
@@ -105,7 +105,7 @@ const ROUTES: [Route; 7] = [
 ];
 
 /// A line of the table of figures.
-pub struct Figures {
+pub(crate) struct Figures {
     what: String,
     course: Course,
     requests: usize,
@@ -116,13 +116,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn of(
-        what: &str,
-        course: Course,
-        server: &FakeServer,
-        chance: Chance,
-        lost: usize,
-    ) -> Self {
+    fn of(what: &str, course: Course, server: &FakeServer, chance: Chance, lost: usize) -> Self {
         let begun = |route: &Route| server.with(|lark| lark.begun(*route));
         let requests = ROUTES.iter().map(begun).sum();
         let failures = |route| {
