@@ -37,6 +37,8 @@ fn recording() {
         .arg(program("fill_sheet"))
         .args([&link, "--from", "B2"])
         .arg(folder.path("photos"))
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("LARK_SITE", server.site().as_str())
         .env("LARK_APP_ID", FakeLark::APP_ID)
         .env("LARK_APP_SECRET", FakeLark::APP_SECRET)
