@@ -470,12 +470,14 @@ mod tests {
         // A file that was opened for reading takes no write.
         let writable = std::mem::replace(
             &mut *journal.file.lock().unwrap(),
-            File::open(&path).map_err(|_| String::new()),
+            File::open(&path).map_err(|error| error.to_string()),
         );
         let first = journal.begin("A1", "a.png", held(None)).unwrap_err();
         assert!(first.contains("a.journal cannot be written: "), "{first}");
         assert_eq!(journal.done("A1"), Err(first.clone()));
-        assert_eq!(journal.failed("A1", "a.png", "why", true), Err(first));
+        assert_eq!(journal.failed("A1", "a.png", "why", true), Err(first.clone()));
+        // No file is left that could take a later line.
+        assert_eq!(journal.file.lock().unwrap().as_ref().err(), Some(&first));
         drop((journal, writable));
         assert_eq!(fs::read(&path).unwrap(), self::journal(&[]));
     }

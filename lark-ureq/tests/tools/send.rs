@@ -229,6 +229,16 @@ fn a_message_is_sent_again_for_fifty_minutes() {
 }
 
 #[test]
+fn a_message_that_was_begun_is_sent_before_the_service_forgets_it() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(2);
+    folder.write("photos/photo0.gif", picture(9));
+    begin(&server, &folder, now());
+    assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+    assert_eq!(sent(&server), [1, 9, 2]);
+}
+
+#[test]
 fn a_refusal_does_not_end_a_message_that_an_earlier_run_began() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     folder.pictures(1);
@@ -381,12 +391,15 @@ fn pictures_whose_names_are_not_unicode_are_sent_once_each() {
     {
         fs::write(photos.join(OsStr::from_bytes(name)), picture(number)).unwrap();
     }
-    let mut output = send(&server, &folder, &[]);
-    for _ in 0..2 {
-        assert_eq!(output.code(), Some(0), "{output:?}");
+    fail_next(&server, Route::Messages, refusal(230001));
+    for (code, count) in [(1, 2), (0, 3), (0, 3)] {
+        let output = send(&server, &folder, &["--retry-failed"]);
+        assert_eq!(output.code(), Some(code), "{output:?}");
+        assert!(output.stderr.lines().count() <= 1, "{output:?}");
         let mut sent = sent(&server);
         sent.sort_unstable();
-        assert_eq!(sent, [1, 2, 3]);
-        output = send(&server, &folder, &[]);
+        sent.dedup();
+        assert_eq!(sent.len(), count);
+        assert_eq!(messages(&server).len(), count);
     }
 }
