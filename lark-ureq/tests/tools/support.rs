@@ -28,15 +28,7 @@ impl Tool {
 
     /// The example `name` with an empty environment.
     pub(crate) fn without_account(name: &str) -> Self {
-        let tests = std::env::current_exe().unwrap();
-        let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
-        let program = examples.join(name).with_extension(std::env::consts::EXE_EXTENSION);
-        assert!(
-            program.exists(),
-            "{} is missing: `cargo build -p lark-ureq --examples` builds it",
-            program.display()
-        );
-        let mut command = Command::new(program);
+        let mut command = Command::new(program(name));
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command)
     }
@@ -74,6 +66,19 @@ impl Tool {
     pub(crate) fn run(self) -> Output {
         self.start().wait()
     }
+}
+
+/// The path of the example `name`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
+    let program = examples.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo build -p lark-ureq --examples` builds it",
+        program.display()
+    );
+    program
 }
 
 /// Reads a stream to its end on a thread, so that the program never waits for its reader.
