@@ -1,9 +1,10 @@
 //! How far a run is: a bar on a terminal, else a line now and then.
 
+use std::fmt::Write;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use lark_ureq::Clock;
 
 /// The time between the first lines where there is no terminal, and between later ones. It doubles.
@@ -20,9 +21,15 @@ impl Progress {
     /// The progress of `total` pictures, of which none has arrived.
     pub(crate) fn new(total: usize) -> Self {
         let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
-        let template = "{bar:32} {human_pos} of {human_len}, {per_sec}, {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+        let pace = |state: &ProgressState, out: &mut dyn Write| {
+            // Nothing is known before the first picture.
+            if state.pos() > 0 {
+                let _ = write!(out, "{}", pace(state.per_sec(), state.eta()));
+            }
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {human_pos} of {human_len}{pace}")
+        {
+            bar.set_style(style.with_key("pace", pace));
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, clock: Clock::default(), said: Mutex::default() }
@@ -44,12 +51,8 @@ impl Progress {
         let (position, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = position as f64 / now.as_secs_f64();
-        eprintln!(
-            "{} of {} pictures, {rate:.1} a second, {} left",
-            HumanCount(position),
-            HumanCount(total),
-            HumanDuration(self.bar.eta())
-        );
+        let pace = pace(rate, self.bar.eta());
+        eprintln!("{} of {} pictures{pace}", HumanCount(position), HumanCount(total));
     }
 
     /// Writes a line, above the bar where there is one.
@@ -66,4 +69,8 @@ impl Progress {
     pub(crate) fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
+}
+
+fn pace(per_second: f64, left: Duration) -> String {
+    format!(", {per_second:.1} a second, {} left", HumanDuration(left))
 }

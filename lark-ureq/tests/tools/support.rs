@@ -28,15 +28,7 @@ impl Tool {
 
     /// The example `name` with an empty environment.
     pub(crate) fn without_account(name: &str) -> Self {
-        let tests = std::env::current_exe().unwrap();
-        let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
-        let program = examples.join(name).with_extension(std::env::consts::EXE_EXTENSION);
-        assert!(
-            program.exists(),
-            "{} is missing: `cargo build -p lark-ureq --examples` builds it",
-            program.display()
-        );
-        let mut command = Command::new(program);
+        let mut command = Command::new(program(name));
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command)
     }
@@ -76,6 +68,19 @@ impl Tool {
     }
 }
 
+/// The path of the example `name`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let examples = tests.parent().and_then(Path::parent).unwrap().join("examples");
+    let program = examples.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(
+        program.exists(),
+        "{} is missing: `cargo build -p lark-ureq --examples` builds it",
+        program.display()
+    );
+    program
+}
+
 /// Reads a stream to its end on a thread, so that the program never waits for its reader.
 fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
     std::thread::spawn(move || {
@@ -101,6 +106,7 @@ pub(crate) struct Output {
 
 impl Running {
     /// Waits for the end of the program.
+    #[expect(clippy::disallowed_methods, reason = "the programs under test go by the clock")]
     pub(crate) fn wait(mut self) -> Output {
         let start = Instant::now();
         let status = loop {
@@ -200,6 +206,7 @@ pub(crate) fn picture(number: usize) -> Vec<u8> {
 }
 
 /// Waits until `condition` holds.
+#[expect(clippy::disallowed_methods, reason = "the programs under test go by the clock")]
 pub(crate) fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
     let start = Instant::now();
     while !server.with(|lark| condition(lark)) {

@@ -2,6 +2,7 @@
 
 mod chance;
 mod messages;
+mod recording;
 mod sheets;
 
 use std::path::Path;
