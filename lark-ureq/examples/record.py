@@ -9,6 +9,7 @@ The recording of fill_sheet, against a fake service:
     cargo test --release -p lark-ureq --test tools recording -- --ignored
 """
 
+import codecs
 import fcntl
 import os
 import pty
@@ -72,12 +73,14 @@ class Screen:
 
 
 def record(shown, command):
-    """The times and the pictures, and the exit code."""
+    """The pictures of the terminal, each with its time."""
     child, terminal = pty.fork()
     if child == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         os.execvp(command[0], command)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    screen, pending, start = Screen(), b"", time.monotonic()
+    screen, start = Screen(), time.monotonic()
+    # A read may end within a character.
+    decoder = codecs.getincrementaldecoder("utf-8")()
     screen.feed(f"$ {shown}\r\n")
     frames = [(0, screen.shown())]
     while True:
@@ -87,11 +90,9 @@ def record(shown, command):
             break
         if not read:
             break
-        # A character may be cut at the end.
-        text = (pending + read).decode(errors="ignore")
-        pending = (pending + read)[len(text.encode()) :]
-        screen.feed(text)
+        screen.feed(decoder.decode(read))
         frames.append((BEFORE + time.monotonic() - start, screen.shown()))
+    os.waitpid(child, 0)
     return frames
 
 

@@ -1,5 +1,6 @@
 //! Failures by chance, of every kind that the fake has.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use lark_proto::fake::{Break, Failure, Fault, Route};
@@ -10,28 +11,35 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// Fails some requests, and the same ones in each run of a test.
 #[derive(Clone, Copy)]
-pub struct Chance {
-    pub seed: u64,
+pub(crate) struct Chance {
+    pub(crate) seed: u64,
     /// How many of a thousand requests fail.
-    pub per_mille: u64,
+    pub(crate) per_mille: u64,
 }
 
 impl Chance {
     /// The failure of the request to `route` with this number, if it fails.
-    pub fn failure(self, route: Route, number: usize) -> Option<Failure> {
-        let route_seed =
-            route.path().bytes().fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
-        let mut random = Random(mix(route_seed ^ number as u64));
-        if random.below(1000) >= self.per_mille {
-            return None;
-        }
-        let mut kinds = kinds(route);
-        let at = random.below(kinds.len() as u64);
-        Some(kinds.swap_remove(usize::try_from(at).unwrap()))
+    pub(crate) fn failure(self, route: Route, number: usize) -> Option<Failure> {
+        self.kind(route, number).map(|kind| kinds(route).swap_remove(kind))
+    }
+
+    /// Whether every kind of failure is among those of the first requests to `route`.
+    pub(crate) fn has_all_kinds(self, route: Route, requests: usize) -> bool {
+        let met: HashSet<usize> =
+            (1..=requests).filter_map(|number| self.kind(route, number)).collect();
+        met.len() == kinds(route).len()
+    }
+
+    /// The place of the failure among the kinds.
+    fn kind(self, route: Route, number: usize) -> Option<usize> {
+        let seed = route.path().bytes().fold(self.seed, |seed, byte| mix(seed ^ u64::from(byte)));
+        let mut random = Random(mix(seed ^ number as u64));
+        let fails = random.below(1000) < self.per_mille;
+        fails.then(|| usize::try_from(random.below(kinds(route).len() as u64)).unwrap())
     }
 
     /// Whether the client got the whole answer to the request with this number, late or not.
-    pub fn lets_pass(self, route: Route, number: usize) -> bool {
+    pub(crate) fn lets_pass(self, route: Route, number: usize) -> bool {
         matches!(self.failure(route, number), None | Some(Failure::Break(Break::SlowReply(_))))
     }
 }
@@ -84,11 +92,11 @@ fn kinds(route: Route) -> Vec<Failure> {
 }
 
 /// Numbers that look random, by splitmix64.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A number from 0 to `end`, which is not among them.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0) % end
     }

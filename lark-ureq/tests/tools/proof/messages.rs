@@ -13,15 +13,12 @@ use super::chance::{Chance, Random};
 use super::{Course, Figures, check_journal, moments, persist};
 use crate::support::{Folder, Tool, picture};
 
-/// The routes that the tool uses.
-const ROUTES: [Route; 3] = [Route::TenantAccessToken, Route::ImV1Images, Route::Messages];
-
 /// Pictures for a chat, and a service that takes them.
 #[derive(Clone, Copy)]
 struct Messages {
     pictures: usize,
     /// The time that a message takes.
-    send: Duration,
+    pace: Duration,
     /// The rate limit of messages.
     per_second: u32,
     chance: Chance,
@@ -29,12 +26,12 @@ struct Messages {
 
 impl Messages {
     fn serve(self) -> FakeServer {
-        let Self { send, chance, .. } = self;
+        let Self { pace, chance, .. } = self;
         let mut lark = FakeLark::new();
         lark.rate_limit(Route::Messages, self.per_second);
         lark.fail_when(move |route, number| {
-            let pace = || (route == Route::Messages).then(|| Break::SlowReply(send).into());
-            chance.failure(route, number).or_else(pace)
+            let slow = || (route == Route::Messages).then(|| Break::SlowReply(pace).into());
+            chance.failure(route, number).or_else(slow)
         });
         FakeServer::start_on(0, lark).unwrap()
     }
@@ -50,7 +47,7 @@ impl Messages {
                 .args(["--retry-failed"])
         };
         let begun = || server.with(|lark| lark.begun(Route::Messages));
-        persist(tool, begun, &kills, self.send, &mut random)
+        persist(tool, begun, &kills, self.pace, &mut random)
     }
 
     /// Checks that each picture is one message.
@@ -97,46 +94,26 @@ fn prove(messages: Messages) -> (FakeServer, Course) {
 
 #[test]
 fn each_picture_is_sent_once() {
-    let send = Duration::from_millis(5);
     for per_mille in [0, 100] {
         let chance = Chance { seed: 16, per_mille };
-        let (_, course) = prove(Messages { pictures: 60, send, per_second: 40, chance });
-        println!("{course:?}");
+        let pace = Duration::from_millis(5);
+        let messages = Messages { pictures: 60, pace, per_second: 40, chance };
+        let (server, course) = prove(messages);
+        println!("{}", Figures::of("`send_images`", course, &server, chance, 0));
     }
 }
 
 /// The figures of the tool and of the naive loop.
-pub fn large() -> Vec<Figures> {
+pub(crate) fn large() -> Vec<Figures> {
     let chance = Chance { seed: 16, per_mille: 30 };
-    let send = Duration::from_millis(50);
-    let messages = Messages { pictures: 500, send, per_second: 15, chance };
+    let pace = Duration::from_millis(50);
+    let messages = Messages { pictures: 500, pace, per_second: 15, chance };
     let (server, course) = prove(messages);
-    let tool = Figures::of("`send_images`", course, &server, &ROUTES, chance, 0);
+    let tool = Figures::of("`send_images`", course, &server, chance, 0);
 
     let server = messages.serve();
     let start = Instant::now();
     let failed = messages.naive(&server);
     let naive = Course { time: start.elapsed(), runs: 1, kills: 0 };
-    vec![
-        tool,
-        Figures::of("one after the other, no retry", naive, &server, &ROUTES, chance, failed),
-    ]
-}
-
-#[test]
-#[ignore]
-fn sweep() {
-    let from: u64 = std::env::var("SEED").unwrap().parse().unwrap();
-    let count: u64 = std::env::var("COUNT").unwrap().parse().unwrap();
-    let per_mille: u64 = std::env::var("PER").unwrap().parse().unwrap();
-    for seed in from..from + count {
-        let chance = Chance { seed, per_mille };
-        let (_, course) = prove(Messages {
-            pictures: 60,
-            send: Duration::from_millis(5),
-            per_second: 40,
-            chance,
-        });
-        println!("{seed} {course:?}");
-    }
+    vec![tool, Figures::of("one after the other, no retry", naive, &server, chance, failed)]
 }

@@ -6,22 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use lark_proto::fake::{Break, FakeLark, FakeSheet, RecordedRequest, Route, TokenKind};
-use lark_proto::http::StatusCode;
 use lark_proto::{App, EndpointExt, Image, Limits, Site, TenantToken, WriteSheetImage};
 use lark_ureq::{Client, FakeServer};
 
 use super::chance::{Chance, Random};
 use super::{Course, Figures, check_journal, moments, persist};
 use crate::support::{Folder, Tool, picture};
-
-/// The routes that the tool uses.
-const ROUTES: [Route; 5] = [
-    Route::TenantAccessToken,
-    Route::SheetsQuery,
-    Route::Values,
-    Route::AddDimension,
-    Route::ValuesImage,
-];
 
 /// Pictures for spreadsheets, and a service that takes them.
 #[derive(Clone, Copy)]
@@ -63,7 +53,7 @@ impl Sheets {
         for number in 0..self.filled {
             let write = self.write(number, picture(self.pictures));
             let request = write.request(&Site::LARK, &TenantToken::new("t-1").unwrap());
-            assert_eq!(lark.handle(UNIX_EPOCH, request).status(), StatusCode::OK);
+            WriteSheetImage::decode(lark.handle(UNIX_EPOCH, request)).unwrap();
         }
         lark.rate_limit(Route::ValuesImage, self.per_second);
         lark.fail_when(move |route, number| {
@@ -150,21 +140,20 @@ fn prove(sheets: Sheets, kills: usize) -> (FakeServer, Course) {
 
 #[test]
 fn every_picture_arrives_and_no_finished_cell_is_written_again() {
-    prove(
-        Sheets {
-            pictures: 150,
-            spreadsheets: 4,
-            filled: 40,
-            pace: Duration::from_millis(5),
-            per_second: 60,
-            chance: Chance { seed: 16, per_mille: 100 },
-        },
-        3,
-    );
+    let sheets = Sheets {
+        pictures: 150,
+        spreadsheets: 4,
+        filled: 40,
+        pace: Duration::from_millis(5),
+        per_second: 60,
+        chance: Chance { seed: 16, per_mille: 100 },
+    };
+    let (server, course) = prove(sheets, 3);
+    println!("{}", Figures::of("`fill_sheet`", course, &server, sheets.chance, 0));
 }
 
 /// The figures of the tool without failures, and of the tool and the naive loop with failures.
-pub fn large() -> Vec<Figures> {
+pub(crate) fn large() -> Vec<Figures> {
     let ideal = Sheets {
         pictures: 5000,
         spreadsheets: 8,
@@ -179,37 +168,19 @@ pub fn large() -> Vec<Figures> {
     let least = ideal.pace.as_secs_f64() * (ideal.pictures / ideal.spreadsheets) as f64;
     let ratio = course.time.as_secs_f64() / least;
     let name = format!("`fill_sheet`, no failures: {ratio:.2} times the {least} s of the writes");
-    let without = Figures::of(&name, course, &server, &ROUTES, ideal.chance, 0);
+    let without = Figures::of(&name, course, &server, ideal.chance, 0);
 
     let chance = Chance { seed: 16, per_mille: 30 };
+    assert!(chance.has_all_kinds(Route::ValuesImage, ideal.pictures));
     let sheets = Sheets { per_second: 100, chance, ..ideal };
     let (server, course) = prove(sheets, 3);
-    let with = Figures::of("`fill_sheet`, killed three times", course, &server, &ROUTES, chance, 0);
+    let with = Figures::of("`fill_sheet`, killed three times", course, &server, chance, 0);
 
     let server = sheets.serve(1000);
     let start = Instant::now();
     let failed = sheets.naive(&server);
     let naive = Course { time: start.elapsed(), runs: 1, kills: 0 };
     let name = "one after the other, no retry";
-    let naive = Figures::of(name, naive, &server, &ROUTES, chance, failed);
+    let naive = Figures::of(name, naive, &server, chance, failed);
     vec![without, with, naive]
-}
-
-#[test]
-#[ignore]
-fn sweep() {
-    let from: u64 = std::env::var("SEED").unwrap().parse().unwrap();
-    let count: u64 = std::env::var("COUNT").unwrap().parse().unwrap();
-    let per_mille: u64 = std::env::var("PER").unwrap().parse().unwrap();
-    for seed in from..from + count {
-        let sheets = Sheets {
-            pictures: 150,
-            spreadsheets: 4,
-            filled: 40,
-            pace: Duration::from_millis(5),
-            per_second: 60,
-            chance: Chance { seed, per_mille },
-        };
-        println!("{seed} {:?}", prove(sheets, 3).1);
-    }
 }
