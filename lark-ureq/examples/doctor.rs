@@ -19,9 +19,9 @@ mod checkup {
 }
 mod tools {
     pub(crate) mod account;
+    pub(crate) mod start;
 }
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -34,6 +34,7 @@ use checkup::connection::{self, Probe, Way};
 use checkup::report::{Report, Verdict};
 use checkup::rights::{self, Jobs};
 use tools::account::{Account, VARIABLES};
+use tools::start::start;
 
 const USAGE: &str = "usage: doctor [--write CELL] [LINK] [CHAT]";
 
@@ -55,22 +56,11 @@ Exit codes: 0 no check failed, 1 a check failed, 2 wrong usage, nothing was sent
 ";
 
 fn main() -> ExitCode {
-    let asked = match Asked::from_args() {
-        Ok(Some(asked)) => asked,
-        Ok(None) => {
-            let text = format!("{USAGE}\n\n{HELP}\n{VARIABLES}\n");
-            // The reader may have closed the pipe.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("doctor: {error}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let mut report = Report::default();
-    examine(&asked, &mut report);
-    report.finish()
+    start("doctor", &format!("{USAGE}\n\n{HELP}\n{VARIABLES}"), Asked::from_args, |asked| {
+        let mut report = Report::default();
+        examine(asked, &mut report);
+        Ok(report.finish())
+    })
 }
 
 /// Makes the checks in the order in which one depends on the other, up to one without which no other can be made.

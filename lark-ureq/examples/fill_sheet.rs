@@ -21,9 +21,10 @@ use fill::lane::Filling;
 use fill::plan::{self, Plan};
 use fill::preview;
 use lark_proto::Limits;
-use tools::account::{self, Account};
+use tools::account::{Account, VARIABLES};
 use tools::journal::{self, Journal};
-use tools::run::{EXIT_CODES, Passed, Run, WRONG_INPUT};
+use tools::run::{EXIT_CODES, Passed, Run};
+use tools::start::start;
 
 mod fill {
     pub(crate) mod contents;
@@ -40,6 +41,7 @@ mod tools {
     pub(crate) mod pictures;
     pub(crate) mod progress;
     pub(crate) mod run;
+    pub(crate) mod start;
 }
 
 const USAGE: &str = "\
@@ -62,24 +64,8 @@ Options:
     --help             prints this text";
 
 fn main() -> ExitCode {
-    let options = match Options::read() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{USAGE}\n\n{}\n\n{EXIT_CODES}", account::VARIABLES);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("fill_sheet: {error}\nTry `fill_sheet --help`.");
-            return ExitCode::from(WRONG_INPUT);
-        }
-    };
-    match fill(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("fill_sheet: {error}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    }
+    let help = format!("{USAGE}\n\n{VARIABLES}\n\n{EXIT_CODES}");
+    start("fill_sheet", &help, Options::read, fill)
 }
 
 /// The error is one of the input, in one line.

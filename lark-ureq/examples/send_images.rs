@@ -17,11 +17,12 @@ use lark_proto::values::Receiver;
 use lark_proto::{CreateImage, Limits};
 use lark_ureq::Client;
 use send::message::{self, Message};
-use tools::account::{self, Account};
+use tools::account::{Account, VARIABLES};
 use tools::failure::{Ends, Failure};
 use tools::journal::{self, Journal, State};
 use tools::pictures;
-use tools::run::{EXIT_CODES, Passed, Run, WRONG_INPUT};
+use tools::run::{EXIT_CODES, Passed, Run};
+use tools::start::start;
 
 mod send {
     pub(crate) mod message;
@@ -33,6 +34,7 @@ mod tools {
     pub(crate) mod pictures;
     pub(crate) mod progress;
     pub(crate) mod run;
+    pub(crate) mod start;
 }
 
 const USAGE: &str = "\
@@ -43,8 +45,7 @@ user: `ou_..`, `on_..`, `user_id:..` or a mail address.
 
 Options:
     --retry-failed     tries the pictures again that an earlier run could not send
-    --dry-run          checks the pictures, and sends nothing
-    --journal PATH     in place of the journal beside the folder; each chat has a journal of its own
+    --journal PATH     in place of the journal beside the folder; each chat and folder needs one of its own
     --help             prints this text";
 
 /// What the summary says about messages that are too old to be sent again.
@@ -52,24 +53,8 @@ const LOOK: &str = "Messages that may have been sent are not sent again. Look in
     there, give its file another name; if it is there, move the file out of the folder.";
 
 fn main() -> ExitCode {
-    let options = match Options::read() {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{USAGE}\n\n{}\n\n{EXIT_CODES}", account::VARIABLES);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("send_images: {error}\nTry `send_images --help`.");
-            return ExitCode::from(WRONG_INPUT);
-        }
-    };
-    match send(&options) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("send_images: {error}");
-            ExitCode::from(WRONG_INPUT)
-        }
-    }
+    let help = format!("{USAGE}\n\n{VARIABLES}\n\n{EXIT_CODES}");
+    start("send_images", &help, Options::read, send)
 }
 
 /// The error is one of the input, in one line.
@@ -84,13 +69,11 @@ fn send(options: &Options) -> Result<ExitCode, String> {
     let beside = || journal::beside(&options.folder, "send_images");
     let path = options.journal.clone().unwrap_or_else(beside);
     let name = format!("send_images {} {} {receiver}", account.site, account.app_id);
-    let journal =
-        if options.dry_run && !path.exists() { None } else { Some(Journal::open(&path, &name)?) };
+    let journal = Journal::open(&path, &name)?;
     let (mut pending, mut passed) = (Vec::new(), Passed::default());
     for path in files {
         let file = pictures::name(&path);
-        let state = journal.as_ref().map(|journal| journal.entry(&file, &file)).transpose()?;
-        let begun = match state.flatten() {
+        let begun = match journal.entry(&file, &file)? {
             Some(State::Done) => {
                 passed.arrived += 1;
                 continue;
@@ -106,32 +89,11 @@ fn send(options: &Options) -> Result<ExitCode, String> {
     }
     // The service forgets the uuid of a message that was begun.
     pending.sort_by_key(|picture| picture.begun.is_none());
-    let Some(journal) = journal.filter(|_| !options.dry_run) else {
-        return Ok(show(&pending, passed));
-    };
     let run = Run::start(journal, pending.len())?;
     run.pass(passed);
     let sender = Sender { client, limits: limits.total(message::DEADLINE), receiver };
     run.work(vec![move |run: &Run<_>| sender.send_all(&pending, run)]);
     Ok(run.finish())
-}
-
-/// Checks the pictures, and prints what a run would do. The exit code is that of a run with the same failures.
-fn show(pending: &[Picture], passed: Passed) -> ExitCode {
-    let mut problems = 0;
-    for picture in pending {
-        let checked = match &picture.begun {
-            Some(message) => message.check_age(),
-            None => picture.upload().map(drop),
-        };
-        if let Err(failure) = checked {
-            println!("{}: {}", picture.file, failure.text);
-            problems += 1;
-        }
-    }
-    println!("{} pictures to send, {problems} with a problem", pending.len());
-    passed.print();
-    ExitCode::from(u8::from(problems + passed.refused > 0))
 }
 
 struct Picture {
@@ -204,7 +166,6 @@ struct Options {
     folder: PathBuf,
     journal: Option<PathBuf>,
     retry_failed: bool,
-    dry_run: bool,
 }
 
 impl Options {
@@ -212,7 +173,7 @@ impl Options {
     fn read() -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-        let (mut journal, mut retry_failed, mut dry_run) = (None, false, false);
+        let (mut journal, mut retry_failed) = (None, false);
         let mut operands = Vec::new();
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
@@ -220,7 +181,6 @@ impl Options {
                 Long("help") | Short('h') => return Ok(None),
                 Long("journal") => journal = Some(arguments.value()?.into()),
                 Long("retry-failed") => retry_failed = true,
-                Long("dry-run") => dry_run = true,
                 Value(value) => operands.push(value),
                 _ => return Err(argument.unexpected()),
             }
@@ -229,6 +189,6 @@ impl Options {
             return Err("a chat and a folder are needed".into());
         };
         let (receiver, folder) = (receiver.string()?, folder.into());
-        Ok(Some(Self { receiver, folder, journal, retry_failed, dry_run }))
+        Ok(Some(Self { receiver, folder, journal, retry_failed }))
     }
 }

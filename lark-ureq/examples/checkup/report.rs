@@ -1,7 +1,8 @@
 //! The lines of the output.
 
-use std::io::Write;
 use std::process::ExitCode;
+
+use crate::tools::start::print;
 
 /// The checks, in the order in which they are made. Each one has a line in every report.
 const NAMES: [&str; 10] = [
@@ -111,9 +112,4 @@ impl Report {
         print(&format!("{failed} of {} checks failed{skipped}", self.lines));
         ExitCode::from(u8::from(self.failed > 0))
     }
-}
-
-/// Prints a line. The exit code tells the result, so a reader that has closed the pipe is no error.
-fn print(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -13,6 +13,7 @@ use super::plan::{Lane, Plan};
 use crate::tools::failure::{Ends, Failure};
 use crate::tools::pictures;
 use crate::tools::run::Passed;
+use crate::tools::start::print;
 
 /// Checks the pictures and their cells, and prints what a run would do. The exit code is that of a run with the same
 /// failures.
@@ -43,12 +44,12 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
         }
     }
     for (subject, text, _) in &problems {
-        println!("{subject}: {text}");
+        print(&format!("{subject}: {text}"));
     }
     passed.print();
     match problems.len() {
-        0 => println!("no problem found"),
-        count => println!("{} found", counted(count, "problem")),
+        0 => print("no problem found"),
+        count => print(&format!("{} found", counted(count, "problem"))),
     }
     let ends_run = problems.iter().any(|(_, _, ends)| *ends == Ends::Run);
     let is_whole = problems.is_empty() && passed.refused == 0;
@@ -64,14 +65,14 @@ fn describe(
     let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, cells)?;
     let held = || cells.iter().map(|cell| contents.of(cell));
     let filled = held().filter(|content| **content != CellContent::Empty).count();
-    println!(
+    print(&format!(
         "{}: {} to write; {} would be {}; the spreadsheet holds {}",
         lane.document,
         counted(cells.len(), "picture"),
         counted(filled, "filled cell"),
         if filling.skip_filled { "skipped" } else { "overwritten" },
         counted(contents.images, "image"),
-    );
+    ));
     let adds_image = |content: &&CellContent| match content {
         CellContent::Empty => true,
         content => !filling.skip_filled && image_in(content).is_none(),

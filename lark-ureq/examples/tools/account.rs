@@ -11,6 +11,9 @@ The account comes from the environment:
     LARK_SITE                       `lark`, which is the default, `feishu` or a URL
     HTTPS_PROXY, ALL_PROXY, NO_PROXY    the proxy, as curl reads them";
 
+/// Where a user finds the app's id and secret.
+const WHERE: &str = "see the app's page \"Credentials & Basic Info\" in the developer console";
+
 /// The site and the app.
 pub(crate) struct Account {
     pub(crate) site: Site,
@@ -31,12 +34,15 @@ impl Account {
                 }
             },
         };
-        let required = |name| match var(name)? {
-            Some(value) => Ok(value),
-            None => Err(format!("{name} is not set: it is on the app's page \"Credentials\"")),
+        let (app_id, secret) = match (var("LARK_APP_ID")?, var("LARK_APP_SECRET")?) {
+            (Some(app_id), Some(secret)) => (app_id, secret),
+            (None, Some(_)) => return Err(format!("LARK_APP_ID is not set: {WHERE}")),
+            (Some(_), None) => return Err(format!("LARK_APP_SECRET is not set: {WHERE}")),
+            (None, None) => {
+                return Err(format!("LARK_APP_ID and LARK_APP_SECRET are not set: {WHERE}"));
+            }
         };
-        let app_id = required("LARK_APP_ID")?;
-        let app = App::custom(&app_id, &required("LARK_APP_SECRET")?);
+        let app = App::custom(&app_id, &secret);
         let app = app.map_err(|error| format!("LARK_APP_ID or LARK_APP_SECRET: {error}"))?;
         Ok(Self { site, app_id, app })
     }

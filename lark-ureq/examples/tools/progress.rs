@@ -7,6 +7,8 @@ use std::time::Duration;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use lark_ureq::Clock;
 
+use super::start::warn;
+
 /// The time between the first lines where there is no terminal, and between later ones. It doubles.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
@@ -52,12 +54,13 @@ impl Progress {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = position as f64 / now.as_secs_f64();
         let pace = pace(rate, self.bar.eta());
-        eprintln!("{} of {} pictures{pace}", HumanCount(position), HumanCount(total));
+        let (position, total) = (HumanCount(position), HumanCount(total));
+        warn(&format!("{position} of {total} pictures{pace}"));
     }
 
     /// Writes a line, above the bar where there is one.
     pub(crate) fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| warn(line));
     }
 
     /// Removes the bar.

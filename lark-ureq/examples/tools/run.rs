@@ -15,6 +15,7 @@ use signal_hook::flag;
 use super::failure::{Ends, Failure};
 use super::journal::Journal;
 use super::progress::Progress;
+use super::start::print;
 
 /// The exit codes, for the help text of each tool.
 pub(crate) const EXIT_CODES: &str = "\
@@ -24,9 +25,6 @@ Exit codes:
     2    wrong arguments or input; nothing was sent
     3    the run ended before its last picture: the summary says why
     130  interrupted by Ctrl-C; the same command goes on where the run stopped";
-
-/// Wrong arguments or input.
-pub(crate) const WRONG_INPUT: u8 = 2;
 
 /// This many failures of the service in a row are an outage.
 const OUTAGE: u32 = 3;
@@ -81,7 +79,7 @@ impl Passed {
             (self.refused, "failed in earlier runs: see --retry-failed"),
         ] {
             if number > 0 {
-                println!("{} {text}", count(number));
+                print(&format!("{} {text}", count(number)));
             }
         }
     }
@@ -246,30 +244,29 @@ where
                 line += &format!(", {} {text}", count(number));
             }
         }
-        println!("{line}, in {}", HumanDuration(self.progress.elapsed()));
+        print(&format!("{line}, in {}", HumanDuration(self.progress.elapsed())));
         tally.passed.print();
         for cause in &tally.causes {
-            println!("{:>7} x {}", cause.subjects.len(), cause.text);
-            println!("{:>9} {}", "", some_of(&cause.subjects));
+            print(&format!("{:>7} x {}", cause.subjects.len(), cause.text));
+            print(&format!("{:>9} {}", "", some_of(&cause.subjects)));
             if !cause.log_ids.is_empty() {
-                println!("{:>9} log ids: {}", "", some_of(&cause.log_ids));
+                print(&format!("{:>9} log ids: {}", "", some_of(&cause.log_ids)));
             }
         }
         if tally.refused > 0 {
-            println!("--retry-failed tries the failed pictures again.");
+            print("--retry-failed tries the failed pictures again.");
         }
         for note in &tally.notes {
-            println!("{note}");
+            print(note);
         }
         let code = match &tally.end {
             Some(reason) => {
-                println!(
-                    "The run ended early: {reason}. The same command goes on where it stopped."
-                );
+                let goes_on = "The same command goes on where it stopped.";
+                print(&format!("The run ended early: {reason}. {goes_on}"));
                 3
             }
             None if self.is_interrupted() && left > 0 => {
-                println!("Interrupted. The same command goes on where the run stopped.");
+                print("Interrupted. The same command goes on where the run stopped.");
                 130
             }
             None if failed + tally.passed.refused + left > 0 => 1,

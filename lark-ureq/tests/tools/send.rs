@@ -134,7 +134,7 @@ fn wrong_arguments_are_refused_and_nothing_is_sent() {
 fn help_names_options_variables_and_exit_codes() {
     let output = Tool::without_account("send_images").args(["--help"]).run();
     assert_eq!((output.code(), &*output.stderr), (Some(0), ""));
-    for text in ["CHAT FOLDER", "--retry-failed", "--dry-run", "--journal", "LARK_APP_ID", "130"] {
+    for text in ["CHAT FOLDER", "--retry-failed", "--journal", "LARK_APP_ID", "130"] {
         assert!(output.stdout.contains(text), "{text}");
     }
 }
@@ -355,27 +355,6 @@ fn ctrl_c_ends_the_run_after_the_message_that_is_in_flight() {
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(sent(&server), [1, 2, 3]);
     assert_eq!(begun(&server, Route::Messages), 3);
-}
-
-#[test]
-fn a_dry_run_checks_the_pictures_and_sends_nothing() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    folder.pictures(3);
-    folder.write("photos/photo2.gif", "<html>");
-    let output = send(&server, &folder, &["--dry-run"]);
-    assert_eq!(output.code(), Some(1), "{output:?}");
-    assert!(output.stdout.starts_with("photo2.gif: "), "{output:?}");
-    assert!(output.stdout.ends_with("3 pictures to send, 1 with a problem\n"), "{output:?}");
-    assert!(!folder.path("photos.send_images.journal").exists());
-
-    folder.write("photos/photo2.gif", picture(2));
-    begin(&server, &folder, 0);
-    let before = journal(&folder);
-    let output = send(&server, &folder, &["--dry-run"]);
-    assert_eq!(output.code(), Some(1), "{output:?}");
-    assert!(output.stdout.starts_with("photo1.gif: it may have been sent"), "{output:?}");
-    assert_eq!(journal(&folder), before);
-    server.with(|lark| assert!(lark.requests().is_empty()));
 }
 
 #[cfg(target_os = "linux")]

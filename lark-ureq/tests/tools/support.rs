@@ -106,6 +106,7 @@ pub(crate) struct Output {
 
 impl Running {
     /// Waits for the end of the program.
+    #[expect(clippy::disallowed_methods, reason = "the programs under test go by the clock")]
     pub(crate) fn wait(mut self) -> Output {
         let start = Instant::now();
         let status = loop {
@@ -205,6 +206,7 @@ pub(crate) fn picture(number: usize) -> Vec<u8> {
 }
 
 /// Waits until `condition` holds.
+#[expect(clippy::disallowed_methods, reason = "the programs under test go by the clock")]
 pub(crate) fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
     let start = Instant::now();
     while !server.with(|lark| condition(lark)) {

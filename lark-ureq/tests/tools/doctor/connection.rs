@@ -34,7 +34,11 @@ fn answering(reply: &'static str) -> String {
 #[test]
 fn a_variable_that_is_missing_or_wrong_is_named() {
     check(&[
-        (|it| it.variables.clear(), "✗ environment", &["LARK_APP_ID is not set"]),
+        (
+            |it| it.variables.clear(),
+            "✗ environment",
+            &["LARK_APP_ID and LARK_APP_SECRET are not set"],
+        ),
         (|it| it.set("LARK_APP_ID", ""), "✗ environment", &["LARK_APP_ID is not set"]),
         (|it| it.set("LARK_APP_SECRET", ""), "✗ environment", &["LARK_APP_SECRET is not set"]),
         (|it| it.set("LARK_APP_SECRET", "hidden hidden"), "✗ environment", &["LARK_APP_SECRET"]),

@@ -27,13 +27,13 @@ fn a_scope_that_is_missing_is_named_with_the_page_that_adds_it() {
             |it| it.scopes(&["wiki:wiki", "im:resource", "im:message"]),
             "✗ scopes",
             &[
-                "`sheets:spreadsheet` or `drive:drive` is missing to write into cells",
+                "`sheets:spreadsheet` or `drive:drive` or `sheets:spreadsheet:write_only` is missing to write into cells",
                 "/app/cli_a1b2c3d4e5f6a7b8/auth?q=sheets:spreadsheet&op_from=openapi&token_type=tenant",
                 "release a new version of the app",
             ],
         ),
         (
-            |it| it.scopes(&["drive:drive", "im:resource", "im:message"]),
+            |it| it.scopes(&["sheets:spreadsheet:write_only", "im:resource", "im:message"]),
             "✗ scopes",
             &["to find a page of a wiki", "?q=wiki:node:read&"],
         ),

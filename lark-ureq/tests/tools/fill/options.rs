@@ -62,8 +62,8 @@ fn wrong_arguments_are_refused_with_a_line_that_names_them() {
 fn an_account_that_is_not_complete_is_refused_before_anything_is_sent() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     for (name, value, reason) in [
-        ("LARK_APP_ID", "", "LARK_APP_ID is not set: it is on the app's page \"Credentials\""),
-        ("LARK_APP_SECRET", "", "LARK_APP_SECRET is not set: it is on the app's page"),
+        ("LARK_APP_ID", "", "LARK_APP_ID is not set: see the app's page \"Credentials"),
+        ("LARK_APP_SECRET", "", "LARK_APP_SECRET is not set: see the app's page"),
         ("LARK_SITE", "lrak", "LARK_SITE is `lark`, `feishu` or a URL: "),
     ] {
         let tool = fill_sheet(&server).args([LINK]).args([folder.pictures(1)]);
