@@ -392,6 +392,11 @@ impl FakeLark {
         }
     }
 
+    /// Frees the spreadsheets that are occupied because a reply is held back.
+    fn end_writes(&mut self) {
+        self.spreadsheets.values_mut().for_each(|spreadsheet| spreadsheet.release(None));
+    }
+
     fn perform(&mut self, request: &RouteRequest<'_>) -> Result<Answer, Refusal> {
         let RouteRequest { now, target, headers, body, .. } = *request;
         if let Some(own) = self.own.iter().find(|own| own.route == target.route) {

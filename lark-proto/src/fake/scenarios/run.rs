@@ -73,6 +73,8 @@ impl<'s> Run<'s> {
         if let Stage::Check(ended) = &self.stage {
             self.wrong.extend(self.scenario.compare(ended, lark).err());
             self.stage = Stage::Again;
+            // The second call stands for one that is made later.
+            lark.end_writes();
             if let (App::Store { .. }, Ok(ticket)) =
                 (&self.scenario.app, AppTicket::new(lark.app_ticket()))
             {
