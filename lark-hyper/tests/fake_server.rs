@@ -150,9 +150,12 @@ fn a_slow_reply() {
         while server.with(|lark| lark.count(Route::ValuesImage)) == 0 {
             thread::yield_now();
         }
-        assert_is_free(&server, 1);
+        // Another connection is served meanwhile.
+        let other = exchange(&mut connect(&server), &body(2));
+        assert!(other.contains("\"code\":90217"), "{other}");
         let (reply, time) = reply.join().unwrap();
         assert!(reply.contains("\"code\":0") && time >= Duration::from_millis(300), "{time:?}");
+        assert_is_free(&server, 2);
     });
 }
 
