@@ -109,7 +109,7 @@ pub(crate) fn large() -> Vec<Figures> {
     let pace = Duration::from_millis(50);
     let messages = Messages { pictures: 500, pace, per_second: 15, chance };
     let (server, course) = prove(messages);
-    let tool = Figures::of("`send_images`", course, &server, chance, 0);
+    let tool = Figures::of("`send_images`, killed three times", course, &server, chance, 0);
 
     let server = messages.serve();
     let start = Instant::now();

@@ -72,8 +72,8 @@ fn check_end(output: &Output) {
     assert!(!output.stderr.contains("panicked"), "{output:?}");
 }
 
-/// Moments at which a tool is killed: numbers of requests, in their order. Each of `pictures` takes one at least, and the
-/// last ones are left out, so that the tool is still running.
+/// Moments at which a tool is killed: numbers of requests, in their order. Each of `pictures` takes one at least, and
+/// the last ones are left out, so that the tool is still running.
 fn moments(count: usize, pictures: usize, random: &mut Random) -> Vec<usize> {
     let most = pictures as u64 * 9 / 10;
     let mut moments: Vec<usize> =

@@ -4,7 +4,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
-use lark_proto::http::StatusCode;
 use lark_ureq::FakeServer;
 
 use crate::support::{Folder, picture, program};
@@ -15,7 +14,6 @@ use crate::support::{Folder, picture, program};
 fn recording() {
     let mut lark = FakeLark::new();
     lark.fail_when(|route, number| match (route, number) {
-        (Route::ValuesImage, 61) => Some(Fault::EdgeHtml(StatusCode::BAD_GATEWAY).into()),
         (Route::ValuesImage, 101) => {
             Some(Fault::code(200, 90204, "Image format is unknown").into())
         }
