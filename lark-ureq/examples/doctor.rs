@@ -45,8 +45,7 @@ chat.
     LINK            the spreadsheet or its page in a wiki: a link or a token
     CHAT            the group: `oc_..`
     --write CELL    tests the right to edit: writes a small picture into the
-                    cell, such as `B2` or `Price list!B2`. The cell has to be
-                    empty or to hold a picture, which is replaced
+                    cell, which has to be empty: `B2` or `Price list!B2`
 
 Each line is a check: `✓` all is well, `✗` with the next step, `!` a warning,
 `–` not checked. Without LINK and CHAT the bot and the scopes are checked for

@@ -11,8 +11,9 @@
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use lark_proto::Limits;
 use tools::account::{Account, VARIABLES};
 use tools::journal::{self, Journal};
 use tools::run::{EXIT_CODES, Passed, Run};
-use tools::start::start;
+use tools::start::{print, start};
 
 mod fill {
     pub(crate) mod contents;
@@ -75,6 +76,7 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
         Input::Table(table) => plan::from_table(table)?,
     };
     let account = Account::from_env()?;
+    wanted.iter().try_for_each(|wanted| wanted.check_site(&account.site))?;
     // A limit of the service is waited for, since nobody waits for the run.
     let limits = Limits::default().longest_wait(minutes(10)).total(minutes(20));
     let client = account.builder().limits(limits).build().map_err(|error| error.to_string())?;
@@ -93,9 +95,10 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
         encoding: Encoding::new(options.base64),
         row_height: options.row_height,
         skip_filled: options.skip_filled,
+        replaced: AtomicUsize::new(0),
     };
     let Some(journal) = journal.filter(|_| !options.dry_run) else {
-        return Ok(preview::show(&filling, &plan, passed));
+        return Ok(preview::show(&filling, &plan, &passed));
     };
     let run = Run::start(journal, plan.len())?;
     run.pass(passed);
@@ -118,7 +121,12 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
         }
     });
     run.work(tasks.collect());
-    Ok(run.finish())
+    let code = run.finish();
+    let replaced = shared.0.replaced.load(Ordering::Relaxed);
+    if replaced > 0 {
+        print(&format!("{replaced} of the cells held something before. --skip-filled leaves them"));
+    }
+    Ok(code)
 }
 
 fn minutes(minutes: u64) -> Duration {
@@ -188,18 +196,28 @@ impl Options {
                 _ => return Err(argument.unexpected()),
             }
         }
-        options.input = match <[OsString; 2]>::try_from(operands) {
-            Ok([link, folder]) => Input::Folder { link: link.string()?, folder: folder.into() },
-            Err(operands) => match <[OsString; 1]>::try_from(operands) {
-                Ok(_) if options.from.is_some() => {
-                    return Err("--from is for a folder; a table names its cells".into());
-                }
-                Ok([link]) if link.to_string_lossy().contains("://") => {
-                    return Err("a folder is needed beside the link".into());
-                }
-                Ok([table]) => Input::Table(table.into()),
-                Err(_) => return Err("a link and a folder are needed, or a table".into()),
-            },
+        let is_link = |text: &OsString| text.to_string_lossy().contains("://");
+        options.input = match &operands[..] {
+            [_, folder] if is_link(folder) => {
+                return Err("the link comes first, and the folder after it".into());
+            }
+            [link, folder] => Input::Folder { link: link.clone().string()?, folder: folder.into() },
+            [link] if is_link(link) => return Err("a folder is needed beside the link".into()),
+            [folder] if Path::new(folder).is_dir() => {
+                return Err("the link of a spreadsheet is needed before the folder".into());
+            }
+            [_] if options.from.is_some() => {
+                return Err("--from is for a folder; a table names its cells".into());
+            }
+            [table] => Input::Table(table.into()),
+            [] => return Err("a link and a folder are needed, or a table".into()),
+            [..] => {
+                let count = operands.len();
+                let quotes = "a name with blanks and a link need quotes";
+                return Err(
+                    format!("a link and a folder are needed, not {count} names: {quotes}").into()
+                );
+            }
         };
         Ok(Some(options))
     }

@@ -79,7 +79,7 @@ fn send(options: &Options) -> Result<ExitCode, String> {
                 continue;
             }
             Some(State::Failed) if !options.retry_failed => {
-                passed.refused += 1;
+                passed.refused.push(file);
                 continue;
             }
             Some(State::Begun(message)) => Some(Message::clone(message)),

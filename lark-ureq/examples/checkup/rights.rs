@@ -218,7 +218,7 @@ fn written(
     let (spreadsheet, cell) = (found.spreadsheet, found.cell);
     let read = ReadCells::cell(spreadsheet.clone(), &cell);
     match client.call(&read).map_err(failed)?.first() {
-        CellContent::Empty | CellContent::Image { .. } => {}
+        CellContent::Empty => {}
         _ => {
             let text = "is not empty, and was left as it is: name an empty cell";
             return Err(Verdict::Failed(format!("{cell} {text}")));

@@ -1,5 +1,7 @@
 //! One spreadsheet: its pictures are written one after the other.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use lark_proto::endpoints::{CellContent, ReadCells};
 use lark_proto::error::Outcome;
 use lark_proto::{SheetCell, WriteSheetImage};
@@ -22,6 +24,8 @@ pub(crate) struct Filling {
     pub(crate) encoding: Encoding,
     pub(crate) row_height: Option<u16>,
     pub(crate) skip_filled: bool,
+    /// How many pictures have arrived in cells that held something.
+    pub(crate) replaced: AtomicUsize,
 }
 
 impl Filling {
@@ -58,12 +62,18 @@ impl Filling {
                 return Err(Failure { ends: Ends::Lane, ..Failure::of_picture(&FULL) });
             }
             let mut may_have_arrived = true;
-            if let Err(failure) = self.place(lane, job, held, turn, run) {
-                let ends = failure.ends;
-                may_have_arrived = failure.is_open;
-                run.fail(Some(&job.item), &job.file, failure);
-                if ends == Ends::Lane {
-                    return Ok(());
+            match self.place(lane, job, held, turn, run) {
+                Ok(()) if *contents.of(&job.cell) != CellContent::Empty => {
+                    self.replaced.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(()) => {}
+                Err(failure) => {
+                    let ends = failure.ends;
+                    may_have_arrived = failure.is_open;
+                    run.fail(Some(&job.item), &job.file, failure);
+                    if ends == Ends::Lane {
+                        return Ok(());
+                    }
                 }
             }
             if held.is_none() && may_have_arrived {
@@ -99,11 +109,7 @@ impl Filling {
         mut turn: Turn<'_>,
         run: &Run<Held>,
     ) -> Result<(), Failure> {
-        let image = pictures::read(&job.path).map_err(|error| Failure::of_picture(&error))?;
-        let write = WriteSheetImage::new(lane.spreadsheet.clone(), job.cell.clone(), image);
-        let write = write
-            .map_err(|error| Failure::of_picture(&error))?
-            .with_lossy_name(&pictures::name(&job.path));
+        let write = request(lane, job)?;
         let begun = Held { held: held.map(str::to_owned) };
         if let Err(error) = run.journal.begin(&job.item, &job.file, begun) {
             return Err(Failure { ends: Ends::Run, ..Failure::of_picture(&error) });
@@ -131,6 +137,14 @@ impl Filling {
         run.done(&job.item);
         Ok(())
     }
+}
+
+/// The write of a picture into its cell.
+pub(crate) fn request(lane: &Lane, job: &Job) -> Result<WriteSheetImage, Failure> {
+    let image = pictures::read(&job.path).map_err(|error| Failure::of_picture(&error))?;
+    let write = WriteSheetImage::new(lane.spreadsheet.clone(), job.cell.clone(), image);
+    let write = write.map_err(|error| Failure::of_picture(&error))?;
+    Ok(write.with_lossy_name(&pictures::name(&job.path)))
 }
 
 /// Whether a cell holds an image now that is not the one that it held before the write.

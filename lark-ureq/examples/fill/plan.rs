@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use lark_proto::SheetCell;
-use lark_proto::endpoints::Sheets;
+use lark_proto::endpoints::{Sheet, Sheets};
 use lark_proto::error::InvalidKind;
 use lark_proto::place::Place;
 use lark_proto::values::SpreadsheetToken;
+use lark_proto::{SheetCell, Site};
 use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,22 @@ pub(crate) struct Wanted {
     path: PathBuf,
     /// The text that names the picture to the user.
     file: String,
+}
+
+impl Wanted {
+    /// Refuses a document of Feishu for an app of Lark, and the other way round.
+    pub(crate) fn check_site(&self, site: &Site) -> Result<(), String> {
+        let address = self.document.split_once("://").map_or(&*self.document, |(_, rest)| rest);
+        let host = address.split('/').next().unwrap_or_default();
+        let other = if *site == Site::LARK && host.ends_with(".feishu.cn") {
+            "feishu"
+        } else if *site == Site::FEISHU && host.ends_with(".larksuite.com") {
+            "lark"
+        } else {
+            return Ok(());
+        };
+        Err(format!("{host} is a host of another site: set LARK_SITE={other}"))
+    }
 }
 
 /// A picture, and its cell.
@@ -52,6 +68,25 @@ pub(crate) struct Lane {
     pub(crate) document: String,
 }
 
+impl Lane {
+    /// A cell as a person names it, with the title of its sheet.
+    pub(crate) fn place(&self, cell: &SheetCell) -> String {
+        let sheet = self.sheets.by_id(cell.sheet().as_str());
+        sheet.map_or(cell.to_string(), |sheet| format!("{}!{}", sheet.title, cell.cell()))
+    }
+
+    /// How many rows the sheets lack for these cells.
+    pub(crate) fn missing_rows(&self, cells: &[&SheetCell]) -> usize {
+        let missing = |sheet: &Sheet| {
+            let rows = sheet.grid?.rows;
+            let on_sheet = cells.iter().filter(|cell| *cell.sheet() == sheet.id);
+            on_sheet.map(|cell| cell.row().saturating_sub(rows)).max()
+        };
+        let missing: u32 = self.sheets.iter().filter_map(missing).sum();
+        usize::try_from(missing).unwrap_or(usize::MAX)
+    }
+}
+
 /// The pictures of a folder, one below the other from the cell that `from` or the link names, or from `A1`.
 pub(crate) fn from_folder(
     link: &str,
@@ -65,7 +100,11 @@ pub(crate) fn from_folder(
             selected => selected,
         },
     };
-    let place = place.map_err(|error| error.to_string())?.beyond_grid();
+    let place = place.map_err(|error| match error.kind() {
+        InvalidKind::SeveralCells => format!("{error}. Name the first cell with --from"),
+        _ => error.to_string(),
+    })?;
+    let place = place.beyond_grid();
     let pictures = pictures::in_folder(folder)?;
     let wanted = (0..).zip(pictures).map(|(row, path)| {
         let file = pictures::name(&path);
@@ -79,13 +118,14 @@ pub(crate) fn from_folder(
 #[derive(Deserialize)]
 struct Row {
     spreadsheet: String,
+    #[serde(default)]
     sheet: String,
     cell: String,
     path: PathBuf,
 }
 
-/// The columns that a table needs.
-const COLUMNS: [&str; 4] = ["spreadsheet", "sheet", "cell", "path"];
+/// The columns that a table needs. The column `sheet` may be left out.
+const COLUMNS: [&str; 3] = ["spreadsheet", "cell", "path"];
 
 /// The pictures of a table in CSV with a line of titles. Paths start from the table's folder.
 pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
@@ -104,7 +144,8 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
         .delimiter(separator.unwrap_or(b','))
         .flexible(true)
         .from_reader(bytes);
-    let titles = reader.headers().map_err(|error| about(&error))?.clone();
+    let titles = reader.headers().map_err(|error| about(&error))?;
+    let titles: csv::StringRecord = titles.iter().map(str::to_lowercase).collect();
     if let Some(missing) =
         COLUMNS.iter().find(|column| !titles.iter().any(|title| title == **column))
     {
@@ -121,6 +162,9 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
         let line = line_at(bytes, usize::try_from(start).unwrap_or(usize::MAX));
         let about =
             |problem: &dyn std::fmt::Display| about(&format_args!("line {line}: {problem}"));
+        if row.iter().all(str::is_empty) {
+            continue;
+        }
         let (fields, columns) = (row.len(), titles.len());
         if fields != columns {
             return Err(about(&format_args!("{fields} fields, and the first line has {columns}")));
@@ -196,15 +240,19 @@ impl Plan {
                     lane.jobs.push(Job { path, file, cell, item, begun: None });
                 }
                 Err(error) => {
-                    plan.lost.push((
-                        format!("{} {file}", lane.spreadsheet),
-                        file,
-                        Failure::of_picture(&error),
-                    ));
+                    let titles: Vec<_> =
+                        lane.sheets.iter().map(|sheet| format!("`{}`", sheet.title)).collect();
+                    let reason = format!("{error}; the sheets are {}", titles.join(", "));
+                    let item = format!("{} {file}", lane.spreadsheet);
+                    plan.lost.push((item, file, Failure::of_picture(&reason)));
                 }
             }
         }
-        Ok(plan)
+        match &plan.lost[..] {
+            // All pictures of a folder have the same sheet.
+            [(_, _, failure), ..] if plan.len() == plan.lost.len() => Err(failure.text.clone()),
+            _ => Ok(plan),
+        }
     }
 
     /// The lane of a document, which is `None` if the service does not give it out.
@@ -243,7 +291,7 @@ impl Plan {
             for mut job in lane.jobs.drain(..) {
                 match journal.entry(&job.item, &job.file)? {
                     Some(State::Done) => passed.arrived += 1,
-                    Some(State::Failed) if !retry_failed => passed.refused += 1,
+                    Some(State::Failed) if !retry_failed => passed.refused.push(job.file),
                     Some(State::Begun(held)) => {
                         job.begun = Some(held.clone());
                         pending.push(job);

@@ -1,24 +1,24 @@
 //! What a run would do.
 
-use std::collections::HashSet;
 use std::process::ExitCode;
 
-use lark_proto::SheetCell;
 use lark_proto::endpoints::CellContent;
 use lark_ureq::CallError;
 
 use super::contents::{Contents, image_in};
-use super::lane::{Filling, MAX_IMAGES};
+use super::lane::{Filling, MAX_IMAGES, request};
 use super::plan::{Lane, Plan};
 use crate::tools::failure::{Ends, Failure};
-use crate::tools::pictures;
 use crate::tools::run::Passed;
 use crate::tools::start::print;
 
+/// A picture or a document, the reason why it cannot be written, and what that ends.
+type Problem<'a> = (&'a String, String, Ends);
+
 /// Checks the pictures and their cells, and prints what a run would do. The exit code is that of a run with the same
 /// failures.
-pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
-    let mut problems = Vec::new();
+pub(crate) fn show(filling: &Filling, plan: &Plan, passed: &Passed) -> ExitCode {
+    let mut problems: Vec<Problem<'_>> = Vec::new();
     for (document, failure) in &plan.closed {
         problems.push((document, failure.text.clone(), failure.ends));
     }
@@ -26,17 +26,8 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
         problems.push((file, failure.text.clone(), failure.ends));
     }
     for lane in &plan.lanes {
-        let mut cells = HashSet::new();
-        for job in &lane.jobs {
-            match pictures::read(&job.path) {
-                Ok(_) => drop(cells.insert(&job.cell)),
-                Err(reason) => problems.push((&job.file, reason, Ends::File)),
-            }
-        }
-        match describe(filling, lane, &cells) {
-            Ok(too_many) => {
-                problems.extend(too_many.map(|text| (&lane.document, text, Ends::Lane)));
-            }
+        match describe(filling, lane) {
+            Ok(found) => problems.extend(found),
             Err(error) => {
                 let failure = Failure::from(error);
                 problems.push((&lane.document, failure.text, failure.ends));
@@ -52,35 +43,49 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: Passed) -> ExitCode {
         count => print(&format!("{} found", counted(count, "problem"))),
     }
     let ends_run = problems.iter().any(|(_, _, ends)| *ends == Ends::Run);
-    let is_whole = problems.is_empty() && passed.refused == 0;
+    let is_whole = problems.is_empty() && passed.refused.is_empty();
     ExitCode::from(if ends_run { 3 } else { u8::from(!is_whole) })
 }
 
-/// Prints what would be written into these cells of a spreadsheet. Returns the problem if it takes fewer images.
-fn describe(
-    filling: &Filling,
-    lane: &Lane,
-    cells: &HashSet<&SheetCell>,
-) -> Result<Option<String>, CallError> {
-    let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, cells)?;
-    let held = || cells.iter().map(|cell| contents.of(cell));
-    let filled = held().filter(|content| **content != CellContent::Empty).count();
+/// Prints what would be written into a spreadsheet: a line for each picture, and one for all. Returns what cannot be
+/// written.
+fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, CallError> {
+    let cells = lane.jobs.iter().map(|job| &job.cell).collect();
+    let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, &cells)?;
+    let (mut problems, mut to_write, mut filled, mut added) = (Vec::new(), Vec::new(), 0, 0);
+    for job in &lane.jobs {
+        if let Err(failure) = request(lane, job) {
+            problems.push((&job.file, failure.text, failure.ends));
+            continue;
+        }
+        let content = contents.of(&job.cell);
+        let what = match content {
+            CellContent::Empty => "",
+            _ if filling.skip_filled => ", skipped",
+            CellContent::Image { .. } => ", over an image",
+            _ => ", over a text",
+        };
+        print(&format!("{}  {}{what}", lane.place(&job.cell), job.file));
+        to_write.push(&job.cell);
+        filled += usize::from(*content != CellContent::Empty);
+        let is_kept = filling.skip_filled && *content != CellContent::Empty;
+        added += usize::from(!is_kept && image_in(content).is_none());
+    }
     print(&format!(
-        "{}: {} to write; {} would be {}; the spreadsheet holds {}",
+        "{}: {} to write; {} would be {}; {} would be added; the spreadsheet holds {}",
         lane.document,
-        counted(cells.len(), "picture"),
+        counted(to_write.len(), "picture"),
         counted(filled, "filled cell"),
         if filling.skip_filled { "skipped" } else { "overwritten" },
+        counted(lane.missing_rows(&to_write), "row"),
         counted(contents.images, "image"),
     ));
-    let adds_image = |content: &&CellContent| match content {
-        CellContent::Empty => true,
-        content => !filling.skip_filled && image_in(content).is_none(),
-    };
-    let images = contents.images + held().filter(adds_image).count();
-    let too_many = images.saturating_sub(MAX_IMAGES);
-    let problem = || format!("{too_many} of them do not fit: a spreadsheet takes 4,000 images");
-    Ok((too_many > 0).then(problem))
+    let too_many = (contents.images + added).saturating_sub(MAX_IMAGES);
+    if too_many > 0 {
+        let text = format!("{too_many} of them do not fit: a spreadsheet takes 4,000 images");
+        problems.push((&lane.document, text, Ends::Lane));
+    }
+    Ok(problems)
 }
 
 /// The number with its noun.

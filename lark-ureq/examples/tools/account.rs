@@ -27,12 +27,10 @@ impl Account {
         // The user has chosen the site, so any host is accepted, such as a private deployment.
         let site = match var("LARK_SITE")? {
             None => Site::LARK,
-            Some(site) => match site.parse().or_else(|_| Site::custom(&site)) {
-                Ok(site) => site,
-                Err(error) => {
-                    return Err(format!("LARK_SITE is `lark`, `feishu` or a URL: {error}"));
-                }
-            },
+            Some(text) => {
+                let site = text.to_lowercase().parse().or_else(|_| Site::custom(&text));
+                site.map_err(|error| format!("LARK_SITE is `lark`, `feishu` or a URL: {error}"))?
+            }
         };
         let (app_id, secret) = match (var("LARK_APP_ID")?, var("LARK_APP_SECRET")?) {
             (Some(app_id), Some(secret)) => (app_id, secret),

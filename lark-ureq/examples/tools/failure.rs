@@ -62,10 +62,12 @@ impl From<CallError> for Failure {
                 reply.log_id = None;
                 // The page of a gateway is long, and its title is near its start.
                 reply.excerpt = reply.excerpt.chars().take(60).collect();
-                (format!("HTTP {}", reply.status), reply.to_string())
+                let status = reply.status.as_u16();
+                (format!("an answer that is not the service's (HTTP {status})"), reply.to_string())
             }
             CallErrorKind::Transport(_) => {
-                let text = format!("the service cannot be reached: {}", error.kind);
+                let text =
+                    format!("the service cannot be reached, `doctor` looks why: {}", error.kind);
                 (text.clone(), text)
             }
             kind => (kind.to_string(), kind.to_string()),

@@ -135,10 +135,11 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
     pub(crate) fn entry(&self, item: &str, file: &str) -> Result<Option<&State<D>>, String> {
         match self.entries.get(item) {
             Some(entry) if entry.file != file => Err(format!(
-                "{}: {item} was meant for {}, and is now for {file}: the pictures or the place have changed since the \
-                 run began. Name a new journal with --journal",
-                self.path.display(),
-                entry.file
+                "{item} was for {} when the run began, and would be for {file} now: pictures were added, renamed or \
+                 removed, or another cell is the first. Undo that, or have all of them written again by a new \
+                 journal (the old one is {})",
+                entry.file,
+                self.path.display()
             )),
             entry => Ok(entry.map(|entry| &entry.state)),
         }
@@ -195,7 +196,7 @@ type Entries<D> = HashMap<String, Entry<D>>;
 
 /// The entries of a journal, and the length of its whole lines. The error goes on after the journal's name.
 fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usize), String> {
-    let mut entries = HashMap::new();
+    let (mut entries, mut other) = (HashMap::new(), None);
     let mut whole = 0;
     for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         // A crash leaves a part of the last line, or zeros in its place. All lines before were on the disk.
@@ -203,17 +204,27 @@ fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usi
         let is_torn = is_last && (!line.ends_with(b"\n") || line.contains(&0));
         match at {
             0 if is_torn && is_part_of_header(line) => break,
-            0 => check_header(line, run)?,
+            0 => other = Some(run_of(line)?).filter(|other| other != run),
             _ if is_torn => break,
             _ => {
                 let taken = serde_json::from_slice(line).ok().and_then(|it| take(&mut entries, it));
-                let damaged = || format!("is damaged in line {}; it is left as it is", at + 1);
-                taken.ok_or_else(damaged)?;
+                match &other {
+                    Some(other) if taken.is_none() || !entries.is_empty() => {
+                        return Err(format!(
+                            "is that of another run, `{other}`, and not of `{run}`. Name another one with --journal"
+                        ));
+                    }
+                    None if taken.is_none() => {
+                        return Err(format!("is damaged in line {}; it is left as it is", at + 1));
+                    }
+                    _ => {}
+                }
             }
         }
         whole += line.len();
     }
-    Ok((entries, whole))
+    // In another run nothing has arrived, such as after a wrong site or chat: the journal begins anew.
+    Ok((entries, if other.is_some() { 0 } else { whole }))
 }
 
 /// Whether a file with this single line can be a journal that was cut in its first line. Any other file is not touched.
@@ -225,24 +236,14 @@ fn is_part_of_header(line: &[u8]) -> bool {
     is_beginning && zeros.iter().all(|byte| *byte == 0)
 }
 
-fn check_header(line: &[u8], run: &str) -> Result<(), String> {
+/// The run that the first line names.
+fn run_of(line: &[u8]) -> Result<String, String> {
     match serde_json::from_slice::<Header>(line) {
-        Ok(header) if header.record == "run" => {
-            if header.version != VERSION {
-                return Err(format!(
-                    "has version {}, and this tool reads version {VERSION}. Use the tool that wrote it, or name \
-                     another journal with --journal",
-                    header.version
-                ));
-            }
-            if header.run != run {
-                return Err(format!(
-                    "is that of another run, `{}`, and not of `{run}`. Name another one with --journal",
-                    header.run
-                ));
-            }
-            Ok(())
-        }
+        Ok(Header { record, version: VERSION, run }) if record == "run" => Ok(run),
+        Ok(Header { record, version, .. }) if record == "run" => Err(format!(
+            "has version {version}, and this tool reads version {VERSION}. Use the tool that wrote it, or name \
+             another journal with --journal"
+        )),
         _ => {
             Err("is no journal; the file is left as it is. Name another one with --journal".into())
         }

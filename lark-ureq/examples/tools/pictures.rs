@@ -9,9 +9,12 @@ const EXTENSIONS: [&str; 13] = [
     "png", "jpg", "jpeg", "jfif", "gif", "bmp", "tif", "tiff", "webp", "heic", "heif", "ico", "bpg",
 ];
 
-/// The pictures in a folder, in the order in which a file manager lists them: `photo2.png` comes before `photo10.png`.
-/// Folders in it, hidden files and files that are no pictures by their extension are passed over.
+/// The pictures in a folder, by name: `photo2.png` comes before `Photo10.png`. Folders in it, hidden files and files that
+/// are no pictures by their extension are passed over.
 pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    if folder.is_file() {
+        return Err(format!("{} is a file, and a folder is needed", folder.display()));
+    }
     let about = |error: std::io::Error| format!("{}: {error}", folder.display());
     let mut found = Vec::new();
     let mut others = 0;
@@ -30,7 +33,12 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
             EXTENSIONS.join(", ")
         ));
     }
-    alphanumeric_sort::sort_path_slice(&mut found);
+    found.sort_by(|a, b| {
+        let (small_a, small_b) = (name(a).to_lowercase(), name(b).to_lowercase());
+        let by_name = alphanumeric_sort::compare_str(small_a, small_b);
+        // Names that differ in capitals alone have an order too.
+        by_name.then_with(|| a.cmp(b))
+    });
     Ok(found)
 }
 

@@ -24,10 +24,8 @@ impl Progress {
     pub(crate) fn new(total: usize) -> Self {
         let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
         let pace = |state: &ProgressState, out: &mut dyn Write| {
-            // Nothing is known before the first picture.
-            if state.pos() > 0 {
-                let _ = write!(out, "{}", pace(state.per_sec(), state.eta()));
-            }
+            let total = state.len().unwrap_or_default();
+            let _ = write!(out, "{}", pace(state.pos(), total, state.elapsed()));
         };
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {human_pos} of {human_len}{pace}")
         {
@@ -51,9 +49,7 @@ impl Progress {
         }
         *said = now;
         let (position, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let rate = position as f64 / now.as_secs_f64();
-        let pace = pace(rate, self.bar.eta());
+        let pace = pace(position, total, now);
         let (position, total) = (HumanCount(position), HumanCount(total));
         warn(&format!("{position} of {total} pictures{pace}"));
     }
@@ -74,6 +70,15 @@ impl Progress {
     }
 }
 
-fn pace(per_second: f64, left: Duration) -> String {
-    format!(", {per_second:.1} a second, {} left", HumanDuration(left))
+/// The rate so far and the time that is left at this rate. Nothing is known before the first picture.
+fn pace(position: u64, total: u64, elapsed: Duration) -> String {
+    let (Ok(position), Ok(total)) = (u32::try_from(position), u32::try_from(total)) else {
+        return String::new();
+    };
+    if position == 0 || elapsed.is_zero() {
+        return String::new();
+    }
+    let rate = f64::from(position) / elapsed.as_secs_f64();
+    let left = elapsed.mul_f64(f64::from(total.saturating_sub(position)) / f64::from(position));
+    format!(", {rate:.1} a second, {} left", HumanDuration(left))
 }

@@ -32,6 +32,9 @@ const OUTAGE: u32 = 3;
 /// The time that requests in flight have after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(10);
 
+const INTERRUPTED: &str =
+    "Interrupted: what is in flight has ten seconds to end. Ctrl-C once more ends at once.";
+
 /// How many files and log ids the summary names for a cause.
 const SHOWN: usize = 3;
 
@@ -60,27 +63,26 @@ struct Tally {
     end: Option<String>,
 }
 
-/// How many pictures need no request in this run.
-#[derive(Clone, Copy, Default)]
+/// The pictures that need no request in this run.
+#[derive(Default)]
 pub(crate) struct Passed {
-    /// They are left as they are, which the user asked for.
+    /// How many are left as they are, which the user asked for.
     pub(crate) skipped: usize,
-    /// They have arrived in an earlier run.
+    /// How many have arrived in an earlier run.
     pub(crate) arrived: usize,
-    /// They were refused in an earlier run, and are not tried again.
-    pub(crate) refused: usize,
+    /// Those that were refused in an earlier run and are not tried again.
+    pub(crate) refused: Vec<String>,
 }
 
 impl Passed {
     /// Prints what became of pictures in earlier runs.
-    pub(crate) fn print(self) {
-        for (number, text) in [
-            (self.arrived, "arrived in earlier runs"),
-            (self.refused, "failed in earlier runs: see --retry-failed"),
-        ] {
-            if number > 0 {
-                print(&format!("{} {text}", count(number)));
-            }
+    pub(crate) fn print(&self) {
+        if self.arrived > 0 {
+            print(&format!("{} arrived in earlier runs", count(self.arrived)));
+        }
+        if !self.refused.is_empty() {
+            let (number, names) = (count(self.refused.len()), some_of(&self.refused));
+            print(&format!("{number} failed in earlier runs: {names}. See --retry-failed"));
         }
     }
 }
@@ -127,6 +129,9 @@ where
         let mut grace = GRACE;
         while all.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
             if self.is_interrupted() {
+                if grace == GRACE {
+                    self.progress.say(INTERRUPTED);
+                }
                 grace = grace.saturating_sub(tick);
             }
             if grace.is_zero() {
@@ -148,7 +153,7 @@ where
         let passed = &mut self.tally().passed;
         passed.skipped += pictures.skipped;
         passed.arrived += pictures.arrived;
-        passed.refused += pictures.refused;
+        passed.refused.extend(pictures.refused);
     }
 
     /// Whether no further picture is to be begun.
@@ -186,7 +191,10 @@ where
     /// After a refusal that concerns only this picture it is tried again on demand only, after any other failure in the
     /// next run. In the journal, a picture that may have arrived stays open.
     pub(crate) fn fail(&self, item: Option<&str>, subject: &str, failure: Failure) {
-        self.progress.say(&format!("{subject}: {}", failure.text));
+        // The end of the run says it once more.
+        if failure.ends != Ends::Run {
+            self.progress.say(&format!("{subject}: {}", failure.text));
+        }
         if let Some(item) = item {
             if failure.ends == Ends::File {
                 self.tally().unfit += usize::from(!failure.is_open);
@@ -269,7 +277,7 @@ where
                 print("Interrupted. The same command goes on where the run stopped.");
                 130
             }
-            None if failed + tally.passed.refused + left > 0 => 1,
+            None if failed + tally.passed.refused.len() + left > 0 => 1,
             None => 0,
         };
         ExitCode::from(code)
