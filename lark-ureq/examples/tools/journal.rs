@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +28,12 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the format. Another version is refused.
 const VERSION: u32 = 1;
+
+/// No larger file is read: it would be the journal of some 200,000 pictures.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// A crash leaves at most this many zeros in place of the first line.
+const MAX_ZEROS: usize = 4096;
 
 /// The journal of a run. `D` is what the tool has to know about an item that was begun.
 pub(crate) struct Journal<D> {
@@ -100,6 +106,10 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         let not_opened = |error: std::io::Error| {
             about(&format_args!("cannot be opened: {error}. Name another place with --journal"))
         };
+        // To read a device or a named pipe might never end.
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(not_opened(std::io::Error::other("it is not a regular file")));
+        }
         // Not opened for appending: some systems let no such file be cut.
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
@@ -114,7 +124,11 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
             }
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(not_opened)?;
+        let mut most = (&file).take(MAX_BYTES + 1);
+        let length = most.read_to_end(&mut bytes).map_err(not_opened)?;
+        if u64::try_from(length).unwrap_or(u64::MAX) > MAX_BYTES {
+            return Err(about(&"has more than 64 MiB. Name another one with --journal"));
+        }
         let (entries, whole) = read(&bytes, run).map_err(|problem| about(&problem))?;
         if whole < bytes.len() {
             let end = u64::try_from(whole).unwrap_or(u64::MAX);
@@ -233,7 +247,7 @@ fn is_part_of_header(line: &[u8]) -> bool {
     let written = line.iter().take_while(|byte| **byte != 0).count();
     let (text, zeros) = line.split_at(written);
     let is_beginning = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
-    is_beginning && zeros.iter().all(|byte| *byte == 0)
+    is_beginning && zeros.len() <= MAX_ZEROS && zeros.iter().all(|byte| *byte == 0)
 }
 
 /// The run that the first line names.
@@ -270,8 +284,6 @@ fn take<D>(entries: &mut Entries<D>, record: Record<D>) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::support::Folder;
 
@@ -432,6 +444,8 @@ mod tests {
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "is no journal; "),
             (b"GIF89a\x01\0\x01\0;".to_vec(), "is no journal; "),
             (b"\0\0\0GIF89a".to_vec(), "is no journal; "),
+            (vec![0; 4097], "is no journal; "),
+            ([&b"{\"record\":"[..], &[0; 4097]].concat(), "is no journal; "),
             ([header(":1", ":2"), b"\n{\"other\":1}\n".to_vec()].concat(), "has version 2, "),
             (b"{\"record\":\"run\",\"version\":3}\n".to_vec(), "has version 3, "),
             (
@@ -449,6 +463,25 @@ mod tests {
             assert!(!error.contains('\n'), "{error}");
             assert_eq!(fs::read(&path).unwrap(), bytes, "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_larger_than_any_journal_is_refused() {
+        let folder = Folder::new();
+        let path = folder.write("a.journal", journal(&[]));
+        for (length, expected) in [
+            (MAX_BYTES + 1, Err(" has more than 64 MiB. Name another one with --journal")),
+            (MAX_BYTES, Ok(vec![])),
+        ] {
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(length).unwrap();
+            let about = format!("the journal {}", path.display());
+            let shown = shown(open(&path));
+            let expected = expected.map_err(|problem| format!("{about}{problem}"));
+            assert_eq!(shown, expected, "{length}");
+        }
+        // The zeros are the rest of a line that a crash has cut.
+        assert_eq!(fs::read(&path).unwrap(), journal(&[]));
     }
 
     #[test]
