@@ -212,33 +212,40 @@ type Entries<D> = HashMap<String, Entry<D>>;
 fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usize), String> {
     let (mut entries, mut other) = (HashMap::new(), None);
     let mut whole = 0;
+    let of_another = |other: &str| {
+        format!(
+            "is that of another run, `{other}`, and not of `{run}`. Name another one with --journal"
+        )
+    };
     for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         // A crash leaves a part of the last line, or zeros in its place. All lines before were on the disk.
         let is_last = whole + line.len() == bytes.len();
         let is_torn = is_last && (!line.ends_with(b"\n") || line.contains(&0));
-        match at {
-            0 if is_torn && is_part_of_header(line) => break,
-            0 => other = Some(run_of(line)?).filter(|other| other != run),
-            _ if is_torn => break,
-            _ => {
-                let taken = serde_json::from_slice(line).ok().and_then(|it| take(&mut entries, it));
-                match &other {
-                    Some(other) if taken.is_none() || !entries.is_empty() => {
-                        return Err(format!(
-                            "is that of another run, `{other}`, and not of `{run}`. Name another one with --journal"
-                        ));
-                    }
-                    None if taken.is_none() => {
-                        return Err(format!("is damaged in line {}; it is left as it is", at + 1));
-                    }
-                    _ => {}
-                }
-            }
+        if is_torn && (at > 0 || is_part_of_header(line)) {
+            break;
+        }
+        if at == 0 {
+            other = Some(run_of(line)?).filter(|other| other != run);
+        } else if take(&mut entries, line).is_none() {
+            return Err(other.map_or_else(|| damaged_in(at + 1), |other| of_another(&other)));
         }
         whole += line.len();
     }
-    // In another run nothing has arrived, such as after a wrong site or chat: the journal begins anew.
-    Ok((entries, if other.is_some() { 0 } else { whole }))
+    match other {
+        None => Ok((entries, whole)),
+        Some(other) if entries.values().any(|entry| !matches!(entry.state, State::Failed)) => {
+            Err(of_another(&other))
+        }
+        // In the other run nothing has arrived, such as after a wrong site or chat: the journal begins anew.
+        Some(_) => Ok((HashMap::new(), 0)),
+    }
+}
+
+fn damaged_in(line: usize) -> String {
+    format!(
+        "is damaged in line {line}. Restore it from a backup, or name another one with --journal, which sends all \
+         pictures again"
+    )
 }
 
 /// Whether a file with this single line can be a journal that was cut in its first line. Any other file is not touched.
@@ -264,9 +271,10 @@ fn run_of(line: &[u8]) -> Result<String, String> {
     }
 }
 
-/// Adds a line to the entries. It is `None` for an item that ends and was never begun.
-fn take<D>(entries: &mut Entries<D>, record: Record<D>) -> Option<()> {
-    let (item, file, state) = match record {
+/// Adds a line to the entries. It is `None` for a line that is no record, or about the end of an item that was never
+/// begun.
+fn take<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<()> {
+    let (item, file, state) = match serde_json::from_slice(line).ok()? {
         Record::Begin { item, file, detail } => (item, file, State::Begun(detail)),
         Record::Done { item } => {
             let file = entries.remove(&item)?.file;
@@ -425,17 +433,22 @@ mod tests {
         let done = r#"{"record":"done","item":"A1"}"#;
         let message =
             r#"{"record":"begin","item":"a","file":"a","uuid":"u","image_key":"k","time":1}"#;
+        let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let header = |name: &str, value: &str| HEADER.replace(name, value).into_bytes();
+        let others = |name: &str, value: &str, lines: &[&str]| {
+            let lines = [&[&*HEADER.replace(name, value)], lines].concat().join("\n");
+            format!("{lines}\n").into_bytes()
+        };
         let folder = Folder::new();
         for (bytes, problem) in [
-            (journal(&["{\"record\":\"done\",\"it", begin]), "is damaged in line 2; "),
-            (journal(&[begin, "\0\0\0", done]), "is damaged in line 3; "),
-            (journal(&[begin, ""]), "is damaged in line 3; "),
+            (journal(&["{\"record\":\"done\",\"it", begin]), "is damaged in line 2. "),
+            (journal(&[begin, "\0\0\0", done]), "is damaged in line 3. "),
+            (journal(&[begin, ""]), "is damaged in line 3. "),
             // A whole last line was on the disk: no crash has left it so.
-            (journal(&[begin, "{\"record\":\"done\""]), "is damaged in line 3; "),
-            (journal(&[begin, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3; "),
-            (journal(&[begin, HEADER]), "is damaged in line 3; "),
-            (journal(&[done]), "is damaged in line 2; "),
+            (journal(&[begin, "{\"record\":\"done\""]), "is damaged in line 3. "),
+            (journal(&[begin, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3. "),
+            (journal(&[begin, HEADER]), "is damaged in line 3. "),
+            (journal(&[done]), "is damaged in line 2. "),
             ([&b"\xef\xbb\xbf"[..], &journal(&[])].concat(), "is no journal; "),
             (b"\n".to_vec(), "is no journal; "),
             (b"spreadsheet,sheet,cell,path\na,b,c,d\n".to_vec(), "is no journal; "),
@@ -449,11 +462,18 @@ mod tests {
             ([header(":1", ":2"), b"\n{\"other\":1}\n".to_vec()].concat(), "has version 2, "),
             (b"{\"record\":\"run\",\"version\":3}\n".to_vec(), "has version 3, "),
             (
-                [header("fill_sheet", "send_images"), format!("\n{message}\n").into()].concat(),
+                others("a1b2", "b", &[begin]),
+                "is that of another run, `fill_sheet https://open.feishu.cn cli_b`, ",
+            ),
+            (others("a1b2", "b", &[begin, failed, begin]), "is that of another run, "),
+            (others("open.feishu.cn", "other", &[begin, done]), "is that of another run, "),
+            (others("a1b2", "b", &["{}"]), "is that of another run, "),
+            // Also where the last line is torn.
+            ([&others("a1b2", "b", &[begin])[..], b"{\"rec"].concat(), "is that of another run, "),
+            (
+                others("fill_sheet", "send_images", &[message]),
                 "is that of another run, `send_images https://open.feishu.cn cli_a1b2`, and not of ",
             ),
-            // Also where the last line is torn.
-            ([header("a1b2", "b"), b"\n{\"rec".to_vec()].concat(), "is that of another run, "),
         ] {
             let path = folder.write("a.journal", &bytes);
             let error = shown(open(&path)).unwrap_err();
@@ -462,6 +482,34 @@ mod tests {
             assert!(error.starts_with(&start), "{error}: {text}");
             assert!(!error.contains('\n'), "{error}");
             assert_eq!(fs::read(&path).unwrap(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_journal_of_another_run_in_which_nothing_has_arrived_begins_anew() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
+        let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
+        let folder = Folder::new();
+        for (name, value) in
+            [("open.feishu.cn", "other"), ("a1b2", "b"), ("fill_sheet", "send_images")]
+        {
+            for lines in [
+                &[][..],
+                &[failed],
+                &[left],
+                &[begin, failed],
+                &[begin, left],
+                &["{\"record\":\"begin\",\"item\":\"A2"],
+            ] {
+                let header = HEADER.replace(name, value);
+                let text = [&[&*header], lines].concat().join("\n");
+                // Only a last line that is torn has no end.
+                let end = if text.ends_with('}') { "\n" } else { "" };
+                let path = folder.write("a.journal", format!("{text}{end}"));
+                assert_eq!(shown(open(&path)), Ok(vec![]), "{text}");
+                assert_eq!(fs::read(&path).unwrap(), journal(&[]), "{text}");
+            }
         }
     }
 
@@ -545,7 +593,10 @@ mod tests {
         assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(State::Begun(_)))));
         assert!(matches!(journal.entry("A2", "b.png"), Ok(None)));
         let Err(error) = journal.entry("A1", "b.png") else { panic!("it is taken") };
-        assert!(error.contains("A1 was meant for a.png, and is now for b.png: "), "{error}");
+        assert!(
+            error.contains("A1 was for a.png when the run began, and would be for b.png now: "),
+            "{error}"
+        );
     }
 
     #[test]
