@@ -109,9 +109,9 @@ impl Filling {
         mut turn: Turn<'_>,
         run: &Run<Held>,
     ) -> Result<(), Failure> {
-        let write = request(lane, job)?;
+        let (write, hash) = request(lane, job)?;
         let begun = Held { held: held.map(str::to_owned) };
-        if let Err(error) = run.journal.begin(&job.item, &job.file, begun) {
+        if let Err(error) = run.journal.begin(&job.item, &job.file, hash, begun) {
             return Err(Failure { ends: Ends::Run, ..Failure::of_picture(&error) });
         }
         let mut written = turn.write(&self.client, write.clone());
@@ -139,12 +139,13 @@ impl Filling {
     }
 }
 
-/// The write of a picture into its cell.
-pub(crate) fn request(lane: &Lane, job: &Job) -> Result<WriteSheetImage, Failure> {
+/// The write of a picture into its cell, and the picture's hash.
+pub(crate) fn request(lane: &Lane, job: &Job) -> Result<(WriteSheetImage, String), Failure> {
     let image = pictures::read(&job.path).map_err(|error| Failure::of_picture(&error))?;
+    let hash = pictures::hash(image.bytes());
     let write = WriteSheetImage::new(lane.spreadsheet.clone(), job.cell.clone(), image);
     let write = write.map_err(|error| Failure::of_picture(&error))?;
-    Ok(write.with_lossy_name(&pictures::name(&job.path)))
+    Ok((write.with_lossy_name(&pictures::name(&job.path)), hash))
 }
 
 /// Whether a cell holds an image now that is not the one that it held before the write.

@@ -12,9 +12,9 @@ use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 
 use crate::tools::failure::{Ends, Failure};
-use crate::tools::journal::{Journal, State};
+use crate::tools::journal::Journal;
 use crate::tools::pictures;
-use crate::tools::run::Passed;
+use crate::tools::run::{Passed, Todo};
 
 /// A picture, and its cell as a person named it.
 pub(crate) struct Wanted {
@@ -289,15 +289,15 @@ impl Plan {
         for lane in &mut self.lanes {
             let mut pending = Vec::new();
             for mut job in lane.jobs.drain(..) {
-                match journal.entry(&job.item, &job.file)? {
-                    Some(State::Done) => passed.arrived += 1,
-                    Some(State::Failed) if !retry_failed => passed.refused.push(job.file),
-                    Some(State::Begun(held)) => {
-                        job.begun = Some(held.clone());
-                        pending.push(job);
-                    }
-                    Some(State::Failed) | None => pending.push(job),
+                let picture = (&*job.path, &*job.file);
+                let Some(todo) = passed.todo(journal, &job.item, picture, retry_failed)? else {
+                    continue;
+                };
+                // A cell takes the picture that its file holds now.
+                if let Todo::Begun(held) = todo {
+                    job.begun = Some(held);
                 }
+                pending.push(job);
             }
             lane.jobs = pending;
         }

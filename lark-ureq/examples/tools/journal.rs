@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! {"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}
-//! {"record":"begin","item":"shtcnabc Q7PlXT!A2:A2","file":"a.png","held":null}
+//! {"record":"begin","item":"shtcnabc Q7PlXT!A2:A2","file":"a.png","hash":"85944171f73967e8","held":null}
 //! {"record":"done","item":"shtcnabc Q7PlXT!A2:A2"}
-//! {"record":"begin","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","held":"boxcnabc"}
+//! {"record":"begin","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","hash":"af63dc4c8601ec8c","held":"boxcnabc"}
 //! {"record":"failed","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","why":"code 90204 ..","again":false}
 //! ```
 //!
@@ -44,9 +44,11 @@ pub(crate) struct Journal<D> {
 }
 
 /// What the journal knew about an item when it was opened, and the picture that is meant for it.
-struct Entry<D> {
+pub(crate) struct Entry<D> {
     file: String,
-    state: State<D>,
+    /// That of the picture that was sent last. A picture may be refused before it is sent.
+    pub(crate) hash: Option<String>,
+    pub(crate) state: State<D>,
 }
 
 pub(crate) enum State<D> {
@@ -74,6 +76,8 @@ enum Record<D> {
     Begin {
         item: String,
         file: String,
+        /// The hash of the picture, since a file may hold another one later.
+        hash: String,
         #[serde(flatten)]
         detail: D,
     },
@@ -158,7 +162,7 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
 
     /// What was known about `item` when the journal was opened. It is an error if another picture than `file` was meant
     /// for it.
-    pub(crate) fn entry(&self, item: &str, file: &str) -> Result<Option<&State<D>>, String> {
+    pub(crate) fn entry(&self, item: &str, file: &str) -> Result<Option<&Entry<D>>, String> {
         match self.entries.get(item) {
             Some(entry) if entry.file != file => Err(format!(
                 "{item} was for {} when the run began, and would be for {file} now: pictures were added, renamed or \
@@ -167,14 +171,20 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
                 entry.file,
                 self.path.display()
             )),
-            entry => Ok(entry.map(|entry| &entry.state)),
+            entry => Ok(entry),
         }
     }
 
-    /// Records that `item` is about to be sent.
-    pub(crate) fn begin(&self, item: &str, file: &str, detail: D) -> Result<(), String> {
+    /// Records that `item` is about to be sent, which is the picture with this hash.
+    pub(crate) fn begin(
+        &self,
+        item: &str,
+        file: &str,
+        hash: String,
+        detail: D,
+    ) -> Result<(), String> {
         let (item, file) = (item.to_owned(), file.to_owned());
-        self.append(&Record::Begin { item, file, detail })
+        self.append(&Record::Begin { item, file, hash, detail })
     }
 
     /// Records that `item` was carried out.
@@ -286,19 +296,23 @@ fn run_of(line: &[u8]) -> Result<String, String> {
 /// Adds a line to the entries. It is `None` for a line that is no record, or about the end of an item that was never
 /// begun.
 fn take<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<()> {
-    let (item, file, state) = match serde_json::from_slice(line).ok()? {
-        Record::Begin { item, file, detail } => (item, file, State::Begun(detail)),
+    let (item, entry) = match serde_json::from_slice(line).ok()? {
+        Record::Begin { item, file, hash, detail } => {
+            (item, Entry { file, hash: Some(hash), state: State::Begun(detail) })
+        }
         Record::Done { item } => {
-            let file = entries.remove(&item)?.file;
-            (item, file, State::Done)
+            let begun = entries.remove(&item)?;
+            (item, Entry { state: State::Done, ..begun })
         }
         Record::Failed { item, again: true, .. } => {
             entries.remove(&item);
             return Some(());
         }
-        Record::Failed { item, file, .. } => (item, file, State::Failed),
+        Record::Failed { item, file, .. } => {
+            (item, Entry { file, hash: None, state: State::Failed })
+        }
     };
-    entries.insert(item, Entry { file, state });
+    entries.insert(item, entry);
     Some(())
 }
 
@@ -338,6 +352,10 @@ mod tests {
         Detail { held: held.map(str::to_owned) }
     }
 
+    fn hash() -> String {
+        "h".to_owned()
+    }
+
     /// The bytes of a journal with these lines below the header.
     fn journal(lines: &[&str]) -> Vec<u8> {
         let lines = [&[HEADER], lines].concat().join("\n");
@@ -347,7 +365,7 @@ mod tests {
     /// What the journal holds, as `item: file state`, sorted.
     fn shown(opened: Opened) -> Result<Vec<String>, String> {
         let entries = opened?.entries;
-        let shown = entries.iter().map(|(item, Entry { file, state })| match state {
+        let shown = entries.iter().map(|(item, Entry { file, state, .. })| match state {
             State::Begun(Detail { held }) => format!("{item}: {file} begun {held:?}"),
             State::Done => format!("{item}: {file} done"),
             State::Failed => format!("{item}: {file} failed"),
@@ -360,11 +378,11 @@ mod tests {
     /// A journal as a run writes it.
     fn written(path: &Path) -> Vec<u8> {
         let journal = open(path).unwrap();
-        journal.begin("A1", "a.png", held(None)).unwrap();
+        journal.begin("A1", "a.png", hash(), held(None)).unwrap();
         journal.done("A1").unwrap();
-        journal.begin("A2", "图.png", held(Some("box"))).unwrap();
+        journal.begin("A2", "图.png", hash(), held(Some("box"))).unwrap();
         journal.failed("A2", "图.png", "refused", false).unwrap();
-        journal.begin("A3", "c.png", held(None)).unwrap();
+        journal.begin("A3", "c.png", hash(), held(None)).unwrap();
         fs::read(path).unwrap()
     }
 
@@ -372,11 +390,11 @@ mod tests {
     fn a_run_writes_the_documented_lines() {
         let folder = Folder::new();
         let lines = [
-            r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#,
+            r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#,
             r#"{"record":"done","item":"A1"}"#,
-            r#"{"record":"begin","item":"A2","file":"图.png","held":"box"}"#,
+            r#"{"record":"begin","item":"A2","file":"图.png","hash":"h","held":"box"}"#,
             r#"{"record":"failed","item":"A2","file":"图.png","why":"refused","again":false}"#,
-            r#"{"record":"begin","item":"A3","file":"c.png","held":null}"#,
+            r#"{"record":"begin","item":"A3","file":"c.png","hash":"h","held":null}"#,
         ];
         let bytes = written(&folder.path("a.journal"));
         assert_eq!(String::from_utf8(bytes), String::from_utf8(journal(&lines)));
@@ -397,11 +415,10 @@ mod tests {
                 fs::write(&path, [&whole[..cut], &vec![0; zeros]].concat()).unwrap();
 
                 let opened = open(&path).unwrap();
-                opened.begin("A4", "d.png", held(None)).unwrap();
+                opened.begin("A4", "d.png", hash(), held(None)).unwrap();
                 assert_eq!(shown(Ok(opened)).unwrap(), expected, "{cut}");
                 let lines = if lines == 0 { journal(&[]) } else { whole[..lines].to_vec() };
-                let last =
-                    "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"held\":null}\n";
+                let last = "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"hash\":\"h\",\"held\":null}\n";
                 assert_eq!(fs::read(&path).unwrap(), [&lines, last.as_bytes()].concat(), "{cut}");
             }
         }
@@ -409,13 +426,14 @@ mod tests {
 
     #[test]
     fn of_several_lines_about_an_item_the_last_one_counts() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":"box"}"#;
-        let begin_anew = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":"box"}"#;
+        let begin_anew = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
         let done = r#"{"record":"done","item":"A1"}"#;
         let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
-        let newer = r#"{"record":"begin","item":"A1","file":"a.png","held":null,"size":[1]}"#;
-        let other = r#"{"record":"begin","item":"A2","file":"b.png","held":null}"#;
+        let newer =
+            r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null,"size":[1]}"#;
+        let other = r#"{"record":"begin","item":"A2","file":"b.png","hash":"h","held":null}"#;
         let folder = Folder::new();
         for (lines, expected) in [
             (&[][..], &[][..]),
@@ -441,10 +459,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_refused_is_left_as_it_is() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
         let done = r#"{"record":"done","item":"A1"}"#;
-        let message =
-            r#"{"record":"begin","item":"a","file":"a","uuid":"u","image_key":"k","time":1}"#;
+        let message = r#"{"record":"begin","item":"a","file":"a","hash":"h","uuid":"u","image_key":"k","time":1}"#;
         let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let header = |name: &str, value: &str| HEADER.replace(name, value).into_bytes();
         let others = |name: &str, value: &str, lines: &[&str]| {
@@ -499,7 +516,7 @@ mod tests {
 
     #[test]
     fn the_journal_of_another_run_in_which_nothing_has_arrived_begins_anew() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
         let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
         let folder = Folder::new();
@@ -551,14 +568,14 @@ mod tests {
         let first = open(&path).unwrap();
         let error = shown(Journal::open(&path, RUN, false)).unwrap_err();
         assert!(error.ends_with("a.journal is in use by another run at the moment"), "{error}");
-        first.begin("A1", "a.png", held(None)).unwrap();
+        first.begin("A1", "a.png", hash(), held(None)).unwrap();
         drop(first);
         assert_eq!(shown(open(&path)).unwrap(), ["A1: a.png begun None"]);
     }
 
     #[test]
     fn a_dry_run_reads_a_journal_and_leaves_it_as_it_is() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
         let folder = Folder::new();
         let path = folder.path("a.journal");
         let dry = || Journal::<Detail>::open(&path, RUN, true);
@@ -574,7 +591,7 @@ mod tests {
         ] {
             fs::write(&path, &bytes).unwrap();
             assert_eq!(shown(dry()).unwrap(), expected);
-            let error = dry().unwrap().begin("A2", "b.png", held(None)).unwrap_err();
+            let error = dry().unwrap().begin("A2", "b.png", hash(), held(None)).unwrap_err();
             assert_eq!(error, "a dry run writes no journal");
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
@@ -589,7 +606,7 @@ mod tests {
         let folder = Folder::new();
         let path = folder.path("a.journal");
         let running = open(&path).unwrap();
-        running.begin("A1", "a.png", held(None)).unwrap();
+        running.begin("A1", "a.png", hash(), held(None)).unwrap();
         let dry = Journal::open(&path, RUN, true);
         assert_eq!(shown(dry).unwrap(), ["A1: a.png begun None"]);
         running.done("A1").unwrap();
@@ -607,7 +624,7 @@ mod tests {
             &mut *journal.file.lock().unwrap(),
             File::open(&path).map_err(|error| error.to_string()),
         );
-        let first = journal.begin("A1", "a.png", held(None)).unwrap_err();
+        let first = journal.begin("A1", "a.png", hash(), held(None)).unwrap_err();
         assert!(first.contains("a.journal cannot be written: "), "{first}");
         assert_eq!(journal.done("A1"), Err(first.clone()));
         assert_eq!(journal.failed("A1", "a.png", "why", true), Err(first.clone()));
@@ -625,25 +642,47 @@ mod tests {
             ["\"quoted\"", "two\nlines\r\n", "\\", "图片", "\u{fffd}\0\u{7f}", "\u{2028}", ""];
         let journal = open(&path).unwrap();
         for name in names {
-            journal.begin(name, name, held(Some(name))).unwrap();
+            journal.begin(name, name, hash(), held(Some(name))).unwrap();
         }
         drop(journal);
         let journal = open(&path).unwrap();
         for name in names {
-            let Some(State::Begun(detail)) = journal.entry(name, name).unwrap() else {
-                panic!("{name:?}")
-            };
+            let entry = journal.entry(name, name).unwrap().unwrap();
+            assert_eq!(entry.hash, Some(hash()));
+            let State::Begun(detail) = &entry.state else { panic!("{name:?}") };
             assert_eq!(*detail, held(Some(name)));
+        }
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_picture_that_was_begun_last() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
+        let anew = r#"{"record":"begin","item":"A1","file":"a.png","hash":"i","held":null}"#;
+        let done = r#"{"record":"done","item":"A1"}"#;
+        let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
+        let folder = Folder::new();
+        for (lines, hash) in [
+            (&[begin][..], Some("h")),
+            (&[begin, done], Some("h")),
+            (&[begin, done, done], Some("h")),
+            (&[begin, done, anew], Some("i")),
+            (&[begin, anew, done], Some("i")),
+            (&[begin, failed], None),
+            (&[begin, failed, anew], Some("i")),
+        ] {
+            let opened = open(&folder.write("a.journal", journal(lines))).unwrap();
+            let entry = opened.entry("A1", "a.png").unwrap().unwrap();
+            assert_eq!(entry.hash.as_deref(), hash, "{lines:?}");
         }
     }
 
     #[test]
     fn an_item_for_another_picture_is_an_error() {
         let folder = Folder::new();
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
         let path = folder.write("a.journal", journal(&[begin]));
         let journal = open(&path).unwrap();
-        assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(State::Begun(_)))));
+        assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(_))));
         assert!(matches!(journal.entry("A2", "b.png"), Ok(None)));
         let Err(error) = journal.entry("A1", "b.png") else { panic!("it is taken") };
         assert!(

@@ -10,6 +10,9 @@ const EXTENSIONS: [&str; 13] = [
     "png", "jpg", "jpeg", "jfif", "gif", "bmp", "tif", "tiff", "webp", "heic", "heif", "ico", "bpg",
 ];
 
+/// No endpoint takes a larger picture.
+const MAX_BYTES: u64 = WriteSheetImage::DEFAULT_MAX_BYTES;
+
 /// The pictures in a folder, by name: `photo2.png` comes before `Photo10.png`. Folders in it, hidden files and files that
 /// are no pictures by their extension are passed over.
 pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
@@ -54,10 +57,20 @@ pub(crate) fn name(path: &Path) -> String {
     }
 }
 
+/// A hash of a picture's bytes, which is the same in each build of a tool: FNV-1a.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, add))
+}
+
+/// Whether a file holds another picture than the one with this hash. A file that is gone holds none.
+pub(crate) fn has_changed(path: &Path, before: &str) -> bool {
+    read_file(path, MAX_BYTES).map_or_else(|_| path.exists(), |bytes| hash(&bytes) != before)
+}
+
 /// Reads a picture. The error is the reason, without the file's name.
 pub(crate) fn read(path: &Path) -> Result<Image, String> {
-    // No endpoint takes more.
-    let bytes = read_file(path, WriteSheetImage::DEFAULT_MAX_BYTES)?;
+    let bytes = read_file(path, MAX_BYTES)?;
     Image::new(bytes).map_err(|error| error.to_string())
 }
 

@@ -1,5 +1,6 @@
 //! A run over many pictures: its journal, its end, and the summary.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -13,7 +14,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::failure::{Ends, Failure};
-use super::journal::Journal;
+use super::journal::{Entry, Journal, State};
+use super::pictures;
 use super::progress::Progress;
 use super::start::print;
 
@@ -85,6 +87,41 @@ impl Passed {
             print(&format!("{number} failed in earlier runs: {names}. See --retry-failed"));
         }
     }
+
+    /// How a picture is to be sent. It is counted here and is `None` if that is not to be done.
+    pub(crate) fn todo<D>(
+        &mut self,
+        journal: &Journal<D>,
+        item: &str,
+        (path, file): (&Path, &str),
+        retry_failed: bool,
+    ) -> Result<Option<Todo<D>>, String>
+    where
+        D: Clone + Serialize + DeserializeOwned,
+    {
+        let Some(Entry { hash, state, .. }) = journal.entry(item, file)? else {
+            return Ok(Some(Todo::New));
+        };
+        let has_changed = || hash.as_ref().is_some_and(|hash| pictures::has_changed(path, hash));
+        match state {
+            State::Failed if retry_failed => return Ok(Some(Todo::New)),
+            State::Failed => self.refused.push(file.to_owned()),
+            State::Begun(_) | State::Done if has_changed() => return Ok(Some(Todo::Changed)),
+            State::Begun(detail) => return Ok(Some(Todo::Begun(detail.clone()))),
+            State::Done => self.arrived += 1,
+        }
+        Ok(None)
+    }
+}
+
+/// A picture that is to be sent.
+pub(crate) enum Todo<D> {
+    /// No earlier run has sent it.
+    New,
+    /// An earlier run began to send it, and the end is not known.
+    Begun(D),
+    /// An earlier run has sent the picture that the file held before, or began to.
+    Changed,
 }
 
 /// Failures with the same cause.

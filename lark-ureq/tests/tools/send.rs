@@ -55,12 +55,21 @@ fn journal(folder: &Folder) -> String {
 fn begin(server: &FakeServer, folder: &Folder, time: u64) {
     let key = server.with(|lark| lark.add_image(ImageKind::Message, picture(1)));
     let (site, app) = (server.site(), FakeLark::APP_ID);
+    let hash = hash(&picture(1));
     let lines = format!(
         "{{\"record\":\"run\",\"version\":1,\"run\":\"send_images {site} {app} {CHAT}\"}}\n\
-         {{\"record\":\"begin\",\"item\":\"photo1.gif\",\"file\":\"photo1.gif\",\"uuid\":\"earlier\",\
+         {{\"record\":\"begin\",\"item\":\"photo1.gif\",\"file\":\"photo1.gif\",\"hash\":\"{hash}\",\"uuid\":\"earlier\",\
          \"image_key\":\"{key}\",\"time\":{time}}}\n"
     );
     folder.write("photos.send_images.journal", lines);
+}
+
+/// The hash of a picture, as the journal documents it: FNV-1a.
+fn hash(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }
 
 /// Seconds since 1970.
