@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +28,12 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the format. Another version is refused.
 const VERSION: u32 = 1;
+
+/// No larger file is read: it would be the journal of some 200,000 pictures.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// A crash leaves at most this many zeros in place of the first line.
+const MAX_ZEROS: usize = 4096;
 
 /// The journal of a run. `D` is what the tool has to know about an item that was begun.
 pub(crate) struct Journal<D> {
@@ -100,6 +106,10 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         let not_opened = |error: std::io::Error| {
             about(&format_args!("cannot be opened: {error}. Name another place with --journal"))
         };
+        // To read a device or a named pipe might never end.
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(not_opened(std::io::Error::other("it is not a regular file")));
+        }
         // Not opened for appending: some systems let no such file be cut.
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
@@ -114,7 +124,11 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
             }
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(not_opened)?;
+        let mut most = (&file).take(MAX_BYTES + 1);
+        let length = most.read_to_end(&mut bytes).map_err(not_opened)?;
+        if u64::try_from(length).unwrap_or(u64::MAX) > MAX_BYTES {
+            return Err(about(&"has more than 64 MiB. Name another one with --journal"));
+        }
         let (entries, whole) = read(&bytes, run).map_err(|problem| about(&problem))?;
         if whole < bytes.len() {
             let end = u64::try_from(whole).unwrap_or(u64::MAX);
@@ -198,33 +212,40 @@ type Entries<D> = HashMap<String, Entry<D>>;
 fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usize), String> {
     let (mut entries, mut other) = (HashMap::new(), None);
     let mut whole = 0;
+    let of_another = |other: &str| {
+        format!(
+            "is that of another run, `{other}`, and not of `{run}`. Name another one with --journal"
+        )
+    };
     for (at, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
         // A crash leaves a part of the last line, or zeros in its place. All lines before were on the disk.
         let is_last = whole + line.len() == bytes.len();
         let is_torn = is_last && (!line.ends_with(b"\n") || line.contains(&0));
-        match at {
-            0 if is_torn && is_part_of_header(line) => break,
-            0 => other = Some(run_of(line)?).filter(|other| other != run),
-            _ if is_torn => break,
-            _ => {
-                let taken = serde_json::from_slice(line).ok().and_then(|it| take(&mut entries, it));
-                match &other {
-                    Some(other) if taken.is_none() || !entries.is_empty() => {
-                        return Err(format!(
-                            "is that of another run, `{other}`, and not of `{run}`. Name another one with --journal"
-                        ));
-                    }
-                    None if taken.is_none() => {
-                        return Err(format!("is damaged in line {}; it is left as it is", at + 1));
-                    }
-                    _ => {}
-                }
-            }
+        if is_torn && (at > 0 || is_part_of_header(line)) {
+            break;
+        }
+        if at == 0 {
+            other = Some(run_of(line)?).filter(|other| other != run);
+        } else if take(&mut entries, line).is_none() {
+            return Err(other.map_or_else(|| damaged_in(at + 1), |other| of_another(&other)));
         }
         whole += line.len();
     }
-    // In another run nothing has arrived, such as after a wrong site or chat: the journal begins anew.
-    Ok((entries, if other.is_some() { 0 } else { whole }))
+    match other {
+        None => Ok((entries, whole)),
+        Some(other) if entries.values().any(|entry| !matches!(entry.state, State::Failed)) => {
+            Err(of_another(&other))
+        }
+        // In the other run nothing has arrived, such as after a wrong site or chat: the journal begins anew.
+        Some(_) => Ok((HashMap::new(), 0)),
+    }
+}
+
+fn damaged_in(line: usize) -> String {
+    format!(
+        "is damaged in line {line}. Restore it from a backup, or name another one with --journal, which sends all \
+         pictures again"
+    )
 }
 
 /// Whether a file with this single line can be a journal that was cut in its first line. Any other file is not touched.
@@ -233,7 +254,7 @@ fn is_part_of_header(line: &[u8]) -> bool {
     let written = line.iter().take_while(|byte| **byte != 0).count();
     let (text, zeros) = line.split_at(written);
     let is_beginning = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
-    is_beginning && zeros.iter().all(|byte| *byte == 0)
+    is_beginning && zeros.len() <= MAX_ZEROS && zeros.iter().all(|byte| *byte == 0)
 }
 
 /// The run that the first line names.
@@ -250,9 +271,10 @@ fn run_of(line: &[u8]) -> Result<String, String> {
     }
 }
 
-/// Adds a line to the entries. It is `None` for an item that ends and was never begun.
-fn take<D>(entries: &mut Entries<D>, record: Record<D>) -> Option<()> {
-    let (item, file, state) = match record {
+/// Adds a line to the entries. It is `None` for a line that is no record, or about the end of an item that was never
+/// begun.
+fn take<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<()> {
+    let (item, file, state) = match serde_json::from_slice(line).ok()? {
         Record::Begin { item, file, detail } => (item, file, State::Begun(detail)),
         Record::Done { item } => {
             let file = entries.remove(&item)?.file;
@@ -270,8 +292,6 @@ fn take<D>(entries: &mut Entries<D>, record: Record<D>) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::support::Folder;
 
@@ -413,17 +433,22 @@ mod tests {
         let done = r#"{"record":"done","item":"A1"}"#;
         let message =
             r#"{"record":"begin","item":"a","file":"a","uuid":"u","image_key":"k","time":1}"#;
+        let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let header = |name: &str, value: &str| HEADER.replace(name, value).into_bytes();
+        let others = |name: &str, value: &str, lines: &[&str]| {
+            let lines = [&[&*HEADER.replace(name, value)], lines].concat().join("\n");
+            format!("{lines}\n").into_bytes()
+        };
         let folder = Folder::new();
         for (bytes, problem) in [
-            (journal(&["{\"record\":\"done\",\"it", begin]), "is damaged in line 2; "),
-            (journal(&[begin, "\0\0\0", done]), "is damaged in line 3; "),
-            (journal(&[begin, ""]), "is damaged in line 3; "),
+            (journal(&["{\"record\":\"done\",\"it", begin]), "is damaged in line 2. "),
+            (journal(&[begin, "\0\0\0", done]), "is damaged in line 3. "),
+            (journal(&[begin, ""]), "is damaged in line 3. "),
             // A whole last line was on the disk: no crash has left it so.
-            (journal(&[begin, "{\"record\":\"done\""]), "is damaged in line 3; "),
-            (journal(&[begin, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3; "),
-            (journal(&[begin, HEADER]), "is damaged in line 3; "),
-            (journal(&[done]), "is damaged in line 2; "),
+            (journal(&[begin, "{\"record\":\"done\""]), "is damaged in line 3. "),
+            (journal(&[begin, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3. "),
+            (journal(&[begin, HEADER]), "is damaged in line 3. "),
+            (journal(&[done]), "is damaged in line 2. "),
             ([&b"\xef\xbb\xbf"[..], &journal(&[])].concat(), "is no journal; "),
             (b"\n".to_vec(), "is no journal; "),
             (b"spreadsheet,sheet,cell,path\na,b,c,d\n".to_vec(), "is no journal; "),
@@ -432,14 +457,23 @@ mod tests {
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "is no journal; "),
             (b"GIF89a\x01\0\x01\0;".to_vec(), "is no journal; "),
             (b"\0\0\0GIF89a".to_vec(), "is no journal; "),
+            (vec![0; 4097], "is no journal; "),
+            ([&b"{\"record\":"[..], &[0; 4097]].concat(), "is no journal; "),
             ([header(":1", ":2"), b"\n{\"other\":1}\n".to_vec()].concat(), "has version 2, "),
             (b"{\"record\":\"run\",\"version\":3}\n".to_vec(), "has version 3, "),
             (
-                [header("fill_sheet", "send_images"), format!("\n{message}\n").into()].concat(),
+                others("a1b2", "b", &[begin]),
+                "is that of another run, `fill_sheet https://open.feishu.cn cli_b`, ",
+            ),
+            (others("a1b2", "b", &[begin, failed, begin]), "is that of another run, "),
+            (others("open.feishu.cn", "other", &[begin, done]), "is that of another run, "),
+            (others("a1b2", "b", &["{}"]), "is that of another run, "),
+            // Also where the last line is torn.
+            ([&others("a1b2", "b", &[begin])[..], b"{\"rec"].concat(), "is that of another run, "),
+            (
+                others("fill_sheet", "send_images", &[message]),
                 "is that of another run, `send_images https://open.feishu.cn cli_a1b2`, and not of ",
             ),
-            // Also where the last line is torn.
-            ([header("a1b2", "b"), b"\n{\"rec".to_vec()].concat(), "is that of another run, "),
         ] {
             let path = folder.write("a.journal", &bytes);
             let error = shown(open(&path)).unwrap_err();
@@ -449,6 +483,53 @@ mod tests {
             assert!(!error.contains('\n'), "{error}");
             assert_eq!(fs::read(&path).unwrap(), bytes, "{text}");
         }
+    }
+
+    #[test]
+    fn the_journal_of_another_run_in_which_nothing_has_arrived_begins_anew() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
+        let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
+        let folder = Folder::new();
+        for (name, value) in
+            [("open.feishu.cn", "other"), ("a1b2", "b"), ("fill_sheet", "send_images")]
+        {
+            for lines in [
+                &[][..],
+                &[failed],
+                &[left],
+                &[begin, failed],
+                &[begin, left],
+                &["{\"record\":\"begin\",\"item\":\"A2"],
+            ] {
+                let header = HEADER.replace(name, value);
+                let text = [&[&*header], lines].concat().join("\n");
+                // Only a last line that is torn has no end.
+                let end = if text.ends_with('}') { "\n" } else { "" };
+                let path = folder.write("a.journal", format!("{text}{end}"));
+                assert_eq!(shown(open(&path)), Ok(vec![]), "{text}");
+                assert_eq!(fs::read(&path).unwrap(), journal(&[]), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_larger_than_any_journal_is_refused() {
+        let folder = Folder::new();
+        let path = folder.write("a.journal", journal(&[]));
+        for (length, expected) in [
+            (MAX_BYTES + 1, Err(" has more than 64 MiB. Name another one with --journal")),
+            (MAX_BYTES, Ok(vec![])),
+        ] {
+            let file = OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(length).unwrap();
+            let about = format!("the journal {}", path.display());
+            let shown = shown(open(&path));
+            let expected = expected.map_err(|problem| format!("{about}{problem}"));
+            assert_eq!(shown, expected, "{length}");
+        }
+        // The zeros are the rest of a line that a crash has cut.
+        assert_eq!(fs::read(&path).unwrap(), journal(&[]));
     }
 
     #[test]
@@ -512,7 +593,10 @@ mod tests {
         assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(State::Begun(_)))));
         assert!(matches!(journal.entry("A2", "b.png"), Ok(None)));
         let Err(error) = journal.entry("A1", "b.png") else { panic!("it is taken") };
-        assert!(error.contains("A1 was meant for a.png, and is now for b.png: "), "{error}");
+        assert!(
+            error.contains("A1 was for a.png when the run began, and would be for b.png now: "),
+            "{error}"
+        );
     }
 
     #[test]

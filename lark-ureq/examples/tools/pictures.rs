@@ -1,8 +1,9 @@
 //! The pictures of a folder.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use lark_proto::Image;
+use lark_proto::{Image, WriteSheetImage};
 
 /// The extensions of pictures. Other files of a folder are passed over.
 const EXTENSIONS: [&str; 13] = [
@@ -42,11 +43,12 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-/// The name of a file without its folder, in one line. In a name that is no UTF-8 the bytes are escaped, so that each
-/// file of a folder has a name of its own.
+/// The name of a file without its folder, in one line. A name that is no UTF-8 or holds a control character or a
+/// backslash is escaped, so that each file of a folder has a name of its own.
 pub(crate) fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
-    match name.to_str().filter(|name| !name.contains(char::is_control)) {
+    let is_plain = |name: &&str| !name.contains(|c: char| c.is_control() || c == '\\');
+    match name.to_str().filter(is_plain) {
         Some(name) => name.to_owned(),
         None => name.as_encoded_bytes().escape_ascii().to_string(),
     }
@@ -54,6 +56,25 @@ pub(crate) fn name(path: &Path) -> String {
 
 /// Reads a picture. The error is the reason, without the file's name.
 pub(crate) fn read(path: &Path) -> Result<Image, String> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    // No endpoint takes more.
+    let bytes = read_file(path, WriteSheetImage::DEFAULT_MAX_BYTES)?;
     Image::new(bytes).map_err(|error| error.to_string())
+}
+
+/// The bytes of a file that has at most `most` bytes. The error is the reason, without the file's name.
+pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    // A named pipe is not opened, since that would wait for its writer.
+    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
+        return Err("it is not a regular file".into());
+    }
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(path);
+    let read = opened.and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes));
+    match read {
+        Ok(length) if u64::try_from(length).unwrap_or(u64::MAX) > most => {
+            Err(format!("the file has more than {} MiB", most >> 20))
+        }
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(error.to_string()),
+    }
 }

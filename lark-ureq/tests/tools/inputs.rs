@@ -387,7 +387,9 @@ fn a_journal_that_is_not_of_this_run_is_left_as_it_is() {
             ),
             (
                 [&header(1, &this)[..], b"no line\n", &header(1, &this)].concat(),
-                "is damaged in line 2; it is left as it is".to_owned(),
+                "is damaged in line 2. Restore it from a backup, or name another one with --journal, which sends all \
+                 pictures again"
+                    .to_owned(),
             ),
             (
                 picture(1),

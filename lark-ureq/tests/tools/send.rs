@@ -359,26 +359,75 @@ fn ctrl_c_ends_the_run_after_the_message_that_is_in_flight() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn pictures_whose_names_are_not_unicode_are_sent_once_each() {
+fn pictures_with_names_of_any_kind_are_sent_once_each() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
+    let names = [
+        &b"\xfe.gif"[..],
+        b"\xff.gif",
+        b"\\xff.gif",
+        b"a\nb.gif",
+        b"a\\nb.gif",
+        b"a\\\\nb.gif",
+        "图 \"1\"\n.gif".as_bytes(),
+        "图 \"1\"\\n.gif".as_bytes(),
+    ];
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     let photos = folder.path("photos/a").parent().unwrap().to_owned();
-    for (name, number) in
-        [(&b"\xfe.gif"[..], 1), (b"\xff.gif", 2), ("图 \"1\"\n.gif".as_bytes(), 3)]
-    {
+    for (number, name) in (1..).zip(names) {
         fs::write(photos.join(OsStr::from_bytes(name)), picture(number)).unwrap();
     }
     fail_next(&server, Route::Messages, refusal(230001));
-    for (code, count) in [(1, 2), (0, 3), (0, 3)] {
+    for (code, count) in [(1, names.len() - 1), (0, names.len()), (0, names.len())] {
         let output = send(&server, &folder, &["--retry-failed"]);
         assert_eq!(output.code(), Some(code), "{output:?}");
-        assert!(output.stderr.lines().count() <= 1, "{output:?}");
         let mut sent = sent(&server);
         sent.sort_unstable();
         sent.dedup();
         assert_eq!(sent.len(), count);
         assert_eq!(messages(&server).len(), count);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_picture_that_is_a_pipe_a_device_or_too_large_is_not_read() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.pictures(1);
+    make_pipe(&photos.join("a.gif"));
+    std::os::unix::fs::symlink("/dev/zero", photos.join("b.gif")).unwrap();
+    let too_large = fs::File::create(photos.join("c.gif")).unwrap();
+    too_large.set_len(1 << 40).unwrap();
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(1), "{output:?}");
+    for line in [
+        "a.gif: it is not a regular file",
+        "b.gif: it is not a regular file",
+        "c.gif: the file has more than 20 MiB",
+    ] {
+        assert!(output.stderr.lines().any(|found| found == line), "{line} {output:?}");
+    }
+    assert_eq!(sent(&server), [1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_that_is_a_pipe_or_a_device_is_refused() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (photos, pipe) = (folder.pictures(1), folder.path("a.journal"));
+    make_pipe(&pipe);
+    for path in [pipe.to_str().unwrap(), "/dev/zero"] {
+        let output = send_images(&server, CHAT, &photos, &["--journal", path]).run();
+        assert_eq!(output.code(), Some(2), "{output:?}");
+        let line =
+            format!("send_images: the journal {path} cannot be opened: it is not a regular file. ");
+        assert!(output.stderr.starts_with(&line), "{output:?}");
+        assert!(sent(&server).is_empty());
+    }
+}
+
+#[cfg(unix)]
+fn make_pipe(path: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
