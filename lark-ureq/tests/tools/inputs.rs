@@ -375,7 +375,7 @@ fn a_journal_that_is_not_of_this_run_is_left_as_it_is() {
         for (bytes, problem) in [
             (with(&other_tool, &[begin, done]), other(&other_tool)),
             (with(&other_app, &[begin]), other(&other_app)),
-            (with(&other_site, &[failed]), other(&other_site)),
+            (with(&other_site, &[failed, begin]), other(&other_site)),
             (with(&other_chat, &[begin, done, b"{\"record\":\"be"]), other(&other_chat)),
             (with(&other_app, &[b"no line\n"]), other(&other_app)),
             (with(&other_app, &[done]), other(&other_app)),
@@ -410,10 +410,14 @@ fn a_journal_that_is_not_of_this_run_is_left_as_it_is() {
 
 #[test]
 fn a_journal_of_another_run_in_which_nothing_has_arrived_is_taken_over() {
-    let failed =
-        "{\"record\":\"failed\",\"item\":\"a\",\"file\":\"a\",\"why\":\"b\",\"again\":true}\n";
+    let failed = |again: bool| {
+        format!(
+            "{{\"record\":\"failed\",\"item\":\"a\",\"file\":\"a\",\"why\":\"b\",\"again\":{again}}}\n"
+        )
+    };
+    let torn = "{\"record\":\"begin\",\"item\":\"a";
     for name in TOOLS {
-        for lines in ["", failed, "{\"record\":\"begin\",\"item\":\"a"] {
+        for lines in ["", &failed(true), &failed(false), torn, &(failed(true) + torn)] {
             let case = Case::with_pictures(2);
             let header = "{\"record\":\"run\",\"version\":1,\"run\":\"of another site\"}\n";
             let file = format!("photos.{name}.journal");
