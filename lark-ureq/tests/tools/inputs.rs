@@ -287,7 +287,7 @@ fn a_file_that_cannot_be_read_is_passed_over_until_it_can() {
             let case = Case::with_pictures(3);
             let photo = case.folder.path("photos/photo2.gif");
             if kind == "closed" {
-                fs::set_permissions(&photo, PermissionsExt::from_mode(0)).unwrap();
+                fs::set_permissions(&photo, PermissionsExt::from_mode(0o000)).unwrap();
             } else {
                 let target = if kind == "to itself" { &photo } else { &case.folder.path("none") };
                 fs::remove_file(&photo).unwrap();
