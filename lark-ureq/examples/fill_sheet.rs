@@ -24,7 +24,7 @@ use fill::preview;
 use lark_proto::Limits;
 use tools::account::{Account, VARIABLES};
 use tools::journal::{self, Journal};
-use tools::run::{EXIT_CODES, Passed, Run};
+use tools::run::{EXIT_CODES, Run};
 use tools::start::{print, start};
 
 mod fill {
@@ -84,12 +84,8 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
 
     let path = options.journal.clone().unwrap_or_else(|| options.input.journal());
     let name = format!("fill_sheet {} {}", account.site, account.app_id);
-    let journal =
-        if options.dry_run && !path.exists() { None } else { Some(Journal::open(&path, &name)?) };
-    let mut passed = Passed::default();
-    if let Some(journal) = &journal {
-        passed = plan.resume(journal, options.retry_failed)?;
-    }
+    let journal = Journal::open(&path, &name, options.dry_run)?;
+    let passed = plan.resume(&journal, options.retry_failed)?;
     let filling = Filling {
         client,
         encoding: Encoding::new(options.base64),
@@ -97,9 +93,9 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
         skip_filled: options.skip_filled,
         replaced: AtomicUsize::new(0),
     };
-    let Some(journal) = journal.filter(|_| !options.dry_run) else {
+    if options.dry_run {
         return Ok(preview::show(&filling, &plan, &passed));
-    };
+    }
     let run = Run::start(journal, plan.len())?;
     run.pass(passed);
     for (document, failure) in plan.closed {

@@ -69,7 +69,7 @@ fn send(options: &Options) -> Result<ExitCode, String> {
     let beside = || journal::beside(&options.folder, "send_images");
     let path = options.journal.clone().unwrap_or_else(beside);
     let name = format!("send_images {} {} {receiver}", account.site, account.app_id);
-    let journal = Journal::open(&path, &name)?;
+    let journal = Journal::open(&path, &name, false)?;
     let (mut pending, mut passed) = (Vec::new(), Passed::default());
     for path in files {
         let file = pictures::name(&path);

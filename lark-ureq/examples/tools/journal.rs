@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -100,28 +100,31 @@ pub(crate) fn beside(input: &Path, tool: &str) -> PathBuf {
 }
 
 impl<D: Serialize + DeserializeOwned> Journal<D> {
-    /// Opens the journal of the run that `run` names, or begins it. The error says in one line why that cannot be done.
-    pub(crate) fn open(path: &Path, run: &str) -> Result<Self, String> {
+    /// Opens the journal of the run that `run` names, or begins it. A dry run reads the journal as it is, also while
+    /// another run writes it, and cannot append to it. The error says in one line why that cannot be done.
+    pub(crate) fn open(path: &Path, run: &str, is_dry: bool) -> Result<Self, String> {
         let about = |problem: &dyn Display| format!("the journal {} {problem}", path.display());
-        let not_opened = |error: std::io::Error| {
+        let not_opened = |error: io::Error| {
             about(&format_args!("cannot be opened: {error}. Name another place with --journal"))
         };
         // To read a device or a named pipe might never end.
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(not_opened(std::io::Error::other("it is not a regular file")));
+            return Err(not_opened(io::Error::other("it is not a regular file")));
         }
         // Not opened for appending: some systems let no such file be cut.
         let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).map_err(not_opened)?;
-        match FileExt::try_lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(about(&"is in use by another run at the moment"));
+        let options = options.read(true).write(!is_dry).create(!is_dry).truncate(false);
+        let mut file = match options.open(path) {
+            Err(error) if is_dry && error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self::dry(path, HashMap::new()));
             }
-            Err(TryLockError::Error(error)) => {
-                return Err(about(&format_args!("cannot be locked: {error}")));
-            }
+            opened => opened.map_err(not_opened)?,
+        };
+        if !is_dry {
+            FileExt::try_lock(&file).map_err(|error| match error {
+                TryLockError::WouldBlock => about(&"is in use by another run at the moment"),
+                TryLockError::Error(error) => about(&format_args!("cannot be locked: {error}")),
+            })?;
         }
         let mut bytes = Vec::new();
         let mut most = (&file).take(MAX_BYTES + 1);
@@ -130,6 +133,9 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
             return Err(about(&"has more than 64 MiB. Name another one with --journal"));
         }
         let (entries, whole) = read(&bytes, run).map_err(|problem| about(&problem))?;
+        if is_dry {
+            return Ok(Self::dry(path, entries));
+        }
         if whole < bytes.len() {
             let end = u64::try_from(whole).unwrap_or(u64::MAX);
             let cut = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end)));
@@ -142,6 +148,12 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         }
         journal.keep_name();
         Ok(journal)
+    }
+
+    /// A journal that takes no line.
+    fn dry(path: &Path, entries: Entries<D>) -> Self {
+        let file = Mutex::new(Err("a dry run writes no journal".to_owned()));
+        Self { path: path.to_owned(), entries, file }
     }
 
     /// What was known about `item` when the journal was opened. It is an error if another picture than `file` was meant
@@ -311,7 +323,7 @@ mod tests {
     /// until its own code begins.
     fn open(path: &Path) -> Opened {
         for _ in 0..1000 {
-            match Journal::open(path, RUN) {
+            match Journal::open(path, RUN, false) {
                 Err(error) if error.contains("is in use by another run") => {
                     #[expect(clippy::disallowed_methods, reason = "another process has to go on")]
                     std::thread::sleep(std::time::Duration::from_millis(5));
@@ -319,7 +331,7 @@ mod tests {
                 opened => return opened,
             }
         }
-        Journal::open(path, RUN)
+        Journal::open(path, RUN, false)
     }
 
     fn held(held: Option<&str>) -> Detail {
@@ -537,11 +549,52 @@ mod tests {
         let folder = Folder::new();
         let path = folder.path("a.journal");
         let first = open(&path).unwrap();
-        let error = shown(Journal::open(&path, RUN)).unwrap_err();
+        let error = shown(Journal::open(&path, RUN, false)).unwrap_err();
         assert!(error.ends_with("a.journal is in use by another run at the moment"), "{error}");
         first.begin("A1", "a.png", held(None)).unwrap();
         drop(first);
         assert_eq!(shown(open(&path)).unwrap(), ["A1: a.png begun None"]);
+    }
+
+    #[test]
+    fn a_dry_run_reads_a_journal_and_leaves_it_as_it_is() {
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","held":null}"#;
+        let folder = Folder::new();
+        let path = folder.path("a.journal");
+        let dry = || Journal::<Detail>::open(&path, RUN, true);
+        assert_eq!(shown(dry()), Ok(vec![]));
+        assert!(!path.exists());
+        let others = format!("{}\n", HEADER.replace("a1b2", "b")).into_bytes();
+        let torn = [&journal(&[begin])[..], b"{\"record\":\"done"].concat();
+        for (bytes, expected) in [
+            (vec![], &[][..]),
+            (vec![0; 10], &[]),
+            (others, &[]),
+            (torn, &["A1: a.png begun None"]),
+        ] {
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(shown(dry()).unwrap(), expected);
+            let error = dry().unwrap().begin("A2", "b.png", held(None)).unwrap_err();
+            assert_eq!(error, "a dry run writes no journal");
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+        }
+        fs::write(&path, b"no journal\n").unwrap();
+        assert!(shown(dry()).unwrap_err().contains(" is no journal; "));
+        assert!(shown(Journal::open(folder.path("").as_path(), RUN, true)).is_err());
+    }
+
+    #[test]
+    #[cfg_attr(windows, ignore = "a locked file cannot be read there")]
+    fn a_dry_run_reads_the_journal_of_a_run_that_goes_on() {
+        let folder = Folder::new();
+        let path = folder.path("a.journal");
+        let running = open(&path).unwrap();
+        running.begin("A1", "a.png", held(None)).unwrap();
+        let dry = Journal::open(&path, RUN, true);
+        assert_eq!(shown(dry).unwrap(), ["A1: a.png begun None"]);
+        running.done("A1").unwrap();
+        drop(running);
+        assert_eq!(shown(open(&path)).unwrap(), ["A1: a.png done"]);
     }
 
     #[test]
