@@ -101,8 +101,8 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     for (document, failure) in plan.closed {
         run.fail(None, &document, failure);
     }
-    for (item, file, failure) in plan.lost {
-        run.fail(Some(&item), &file, failure);
+    for (file, failure) in plan.lost {
+        run.fail(Some(&file), &file, failure);
     }
     let threads = usize::from(options.threads).min(plan.lanes.len());
     let shared = Arc::new((filling, Mutex::new(VecDeque::from(plan.lanes))));

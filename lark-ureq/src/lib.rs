@@ -21,6 +21,10 @@
 //! This crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The README of the
 //! repository tells how to create an app and give it access to a document.
 //!
+//! Three examples are programs for people without code: `fill_sheet` puts a folder or a table of pictures into
+//! spreadsheets, `send_images` sends a folder to a chat, `doctor` finds out why that fails. They are installed by
+//! `cargo install lark-ureq --example fill_sheet`.
+//!
 //! # Features
 //! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.

@@ -25,6 +25,9 @@ pub(crate) struct Jobs {
 
 const BOT: &str = "add the feature Bot to the app and release a version";
 
+/// The number of characters of the bot's name that are shown.
+const LONGEST_NAME: usize = 60;
+
 /// The app's own bot.
 struct BotInfo;
 
@@ -41,7 +44,7 @@ struct Bot {
     #[serde(default)]
     activate_status: Option<i64>,
     #[serde(default)]
-    app_name: String,
+    app_name: Option<String>,
 }
 
 impl Endpoint for BotInfo {
@@ -74,10 +77,8 @@ pub(crate) fn bot(client: &Client) -> Verdict {
         }
         Err(error) => return Verdict::Failed(error.to_string()),
     };
-    let name = match &*bot.app_name {
-        "" => "the bot".to_owned(),
-        name => format!("the bot `{name}`"),
-    };
+    let name: String = bot.app_name.unwrap_or_default().chars().take(LONGEST_NAME).collect();
+    let name = if name.is_empty() { "the bot".to_owned() } else { format!("the bot `{name}`") };
     let problem = match bot.activate_status {
         None | Some(2) => return Verdict::Passed(format!("{name} is on")),
         Some(0) => "is not in use yet: release a version of the app",

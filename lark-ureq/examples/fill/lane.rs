@@ -97,7 +97,10 @@ impl Filling {
             }
             false
         };
-        jobs.iter().filter(is_pending).collect()
+        let mut pending: Vec<_> = jobs.iter().filter(is_pending).collect();
+        // If the service fails for a picture each time, the others come before it in the next run.
+        pending.sort_by_key(|job| job.begun.is_some());
+        pending
     }
 
     /// Writes a picture into its cell, which holds the image `held`.
@@ -110,6 +113,17 @@ impl Filling {
         run: &Run<Held>,
     ) -> Result<(), Failure> {
         let (write, hash) = request(lane, job)?;
+        let read = ReadCells::cell(lane.spreadsheet.clone(), &job.cell);
+        // Whether an earlier write of the picture may have been carried out, whatever becomes of the next one.
+        let mut is_open = job.begun.is_some();
+        let still_open = |error| Failure { is_open: true, ..Failure::from(error) };
+        if let Some(begun) = &job.begun {
+            let cells = self.client.call(&read).map_err(still_open)?;
+            if has_arrived(begun.held.as_deref(), cells.first()) {
+                run.done(&job.item);
+                return Ok(());
+            }
+        }
         let begun = Held { held: held.map(str::to_owned) };
         if let Err(error) = run.journal.begin(&job.item, &job.file, hash, begun) {
             return Err(Failure { ends: Ends::Run, ..Failure::of_picture(&error) });
@@ -120,19 +134,20 @@ impl Filling {
         {
             // The cell tells what the reply did not. If it is as before, the write may still be running; the same write
             // once more does no harm.
-            let read = ReadCells::cell(lane.spreadsheet.clone(), &job.cell);
-            match self.client.call(&read) {
-                Ok(cells) if has_arrived(held, cells.first()) => {
-                    run.done(&job.item);
-                    return Ok(());
-                }
-                Ok(_) => written = turn.write(&self.client, write),
-                Err(error) => return Err(Failure { is_open: true, ..error.into() }),
+            let cells = self.client.call(&read).map_err(still_open)?;
+            if has_arrived(held, cells.first()) {
+                run.done(&job.item);
+                return Ok(());
             }
+            is_open = true;
+            written = turn.write(&self.client, write);
         }
-        match written? {
-            Shown::RefusesBase64 => run.note(NO_BASE64),
-            Shown::Nothing => {}
+        let shown = written.map_err(|error| {
+            let failure = Failure::from(error);
+            Failure { is_open: failure.is_open || is_open, ..failure }
+        })?;
+        if shown == Shown::RefusesBase64 {
+            run.note(NO_BASE64);
         }
         run.done(&job.item);
         Ok(())
@@ -153,8 +168,8 @@ fn has_arrived(held: Option<&str>, content: &CellContent) -> bool {
     match (held, image_in(content)) {
         (_, None) => false,
         (None, Some(_)) => true,
-        // Without its token an image may be the earlier one.
-        (Some(held), Some(now)) => ![held, ""].contains(&now),
+        // Without a token an image may be the earlier one.
+        (Some(held), Some(now)) => !held.is_empty() && !now.is_empty() && held != now,
     }
 }
 

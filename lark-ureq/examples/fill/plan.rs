@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::tools::failure::{Ends, Failure};
 use crate::tools::journal::Journal;
 use crate::tools::pictures;
-use crate::tools::run::{Passed, Todo};
+use crate::tools::run::{OUTAGE, Passed, Todo};
 
 /// A picture, and its cell as a person named it.
 pub(crate) struct Wanted {
@@ -159,9 +159,10 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
     for row in reader.records() {
         let row = row.map_err(|error| about(&error))?;
         let start = row.position().map_or(0, csv::Position::byte);
-        let line = line_at(bytes, usize::try_from(start).unwrap_or(usize::MAX));
-        let about =
-            |problem: &dyn std::fmt::Display| about(&format_args!("line {line}: {problem}"));
+        let about = |problem: &dyn std::fmt::Display| {
+            let line = line_at(bytes, usize::try_from(start).unwrap_or(usize::MAX));
+            about(&format_args!("line {line}: {problem}"))
+        };
         if row.iter().all(str::is_empty) {
             continue;
         }
@@ -204,8 +205,9 @@ pub(crate) struct Plan {
     pub(crate) closed: Vec<(String, Failure)>,
     /// The number of pictures for these documents.
     unreachable: usize,
-    /// Pictures whose sheet does not exist, with the item and the picture's name.
-    pub(crate) lost: Vec<(String, String, Failure)>,
+    doubtful_in_a_row: u32,
+    /// Pictures whose sheet does not exist.
+    pub(crate) lost: Vec<(String, Failure)>,
 }
 
 impl Plan {
@@ -243,14 +245,13 @@ impl Plan {
                     let titles: Vec<_> =
                         lane.sheets.iter().map(|sheet| format!("`{}`", sheet.title)).collect();
                     let reason = format!("{error}; the sheets are {}", titles.join(", "));
-                    let item = format!("{} {file}", lane.spreadsheet);
-                    plan.lost.push((item, file, Failure::of_picture(&reason)));
+                    plan.lost.push((file, Failure::of_picture(&reason)));
                 }
             }
         }
         match &plan.lost[..] {
             // All pictures of a folder have the same sheet.
-            [(_, _, failure), ..] if plan.len() == plan.lost.len() => Err(failure.text.clone()),
+            [(_, failure), ..] if plan.len() == plan.lost.len() => Err(failure.text.clone()),
             _ => Ok(plan),
         }
     }
@@ -263,10 +264,17 @@ impl Plan {
         let found = match client.resolve(&any.clone().beyond_grid()) {
             Ok(found) => found,
             Err(error) => {
-                self.closed.push((document.to_owned(), error.into()));
+                let mut failure = Failure::from(error);
+                if failure.ends == Ends::Doubtful {
+                    self.doubtful_in_a_row += 1;
+                    let is_outage = self.doubtful_in_a_row >= OUTAGE;
+                    failure.ends = if is_outage { Ends::Run } else { Ends::Lane };
+                }
+                self.closed.push((document.to_owned(), failure));
                 return None;
             }
         };
+        self.doubtful_in_a_row = 0;
         let known = self.lanes.iter().position(|lane| lane.spreadsheet == found.spreadsheet);
         Some(known.unwrap_or_else(|| {
             self.lanes.push(Lane {

@@ -22,7 +22,7 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, passed: &Passed) -> ExitCode 
     for (document, failure) in &plan.closed {
         problems.push((document, failure.text.clone(), failure.ends));
     }
-    for (_, file, failure) in &plan.lost {
+    for (file, failure) in &plan.lost {
         problems.push((file, failure.text.clone(), failure.ends));
     }
     for lane in &plan.lanes {

@@ -22,8 +22,7 @@ pub(crate) enum Ends {
     Picture,
     /// Nothing: the file cannot be sent as it is, and the next run looks at it again.
     File,
-    /// Nothing for the moment. The service or the network is at fault, and several such failures in a row are an
-    /// outage.
+    /// Nothing yet: the service or the network is at fault. Several such failures in a row are an outage.
     Doubtful,
     /// All pictures for the same spreadsheet or chat.
     Lane,
@@ -48,6 +47,8 @@ impl From<CallError> for Failure {
             Concerns::Request if again || is_late || is_open => Ends::Doubtful,
             Concerns::Request => Ends::Picture,
             Concerns::Spreadsheet | Concerns::Receiver => Ends::Lane,
+            // A gateway may break the connection for one large picture.
+            _ if is_open && matches!(error.kind, CallErrorKind::Transport(_)) => Ends::Doubtful,
             _ => Ends::Run,
         };
         let (key, text) = match &error.kind {

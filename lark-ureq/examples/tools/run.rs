@@ -29,7 +29,7 @@ Exit codes:
     130  interrupted by Ctrl-C; the same command goes on where the run stopped";
 
 /// This many failures of the service in a row are an outage.
-const OUTAGE: u32 = 3;
+pub(crate) const OUTAGE: u32 = 3;
 
 /// The time that requests in flight have after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(10);
@@ -52,11 +52,11 @@ pub(crate) struct Run<D> {
 #[derive(Default)]
 struct Tally {
     done: usize,
+    passed: Passed,
     /// Refused by the service.
     refused: usize,
     /// Their files cannot be sent.
     unfit: usize,
-    passed: Passed,
     causes: Vec<Cause>,
     /// What the summary has to say beside numbers and causes.
     notes: Vec<&'static str>,
@@ -70,7 +70,7 @@ struct Tally {
 pub(crate) struct Passed {
     /// How many are left as they are, which the user asked for.
     pub(crate) skipped: usize,
-    /// How many have arrived in an earlier run.
+    /// How many have arrived in an earlier run. These and the refused ones are not in the total.
     pub(crate) arrived: usize,
     /// Those that were refused in an earlier run and are not tried again.
     pub(crate) refused: Vec<String>,
@@ -156,10 +156,18 @@ where
         let mut threads = Vec::new();
         for task in tasks {
             let (run, running) = (self.clone(), running.clone());
-            threads.push(std::thread::spawn(move || {
+            let thread = std::thread::Builder::new().spawn(move || {
                 let _running = running;
                 task(&run);
-            }));
+            });
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(error) if threads.is_empty() => {
+                    self.end(format!("the system gives no thread: {error}"));
+                }
+                // The others do its work.
+                Err(_) => break,
+            }
         }
         drop(running);
         let tick = Duration::from_millis(100);
@@ -176,13 +184,13 @@ where
             }
         }
         for thread in threads {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
+            if thread.join().is_err() {
+                self.end("this tool has a fault, whose message is above".into());
             }
         }
     }
 
-    /// Counts pictures that need no request. Those of earlier runs are not in the total.
+    /// Counts pictures that need no request.
     pub(crate) fn pass(&self, pictures: Passed) {
         for _ in 0..pictures.skipped {
             self.progress.step();
@@ -250,7 +258,9 @@ where
     fn count(&self, subject: &str, failure: Failure) {
         let mut tally = self.tally();
         match failure.ends {
-            Ends::Picture | Ends::File | Ends::Lane => {}
+            // A refusal proves that the service answers.
+            Ends::Picture => tally.doubtful_in_a_row = 0,
+            Ends::File | Ends::Lane => {}
             Ends::Doubtful => {
                 tally.doubtful_in_a_row += 1;
                 if tally.doubtful_in_a_row >= OUTAGE {

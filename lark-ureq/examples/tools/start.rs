@@ -11,15 +11,19 @@ pub(crate) fn start<O>(
     read: impl FnOnce() -> Result<Option<O>, lexopt::Error>,
     work: impl FnOnce(&O) -> Result<ExitCode, String>,
 ) -> ExitCode {
-    let result = match read() {
-        Ok(Some(options)) => work(&options),
+    let options = match read() {
+        Ok(Some(options)) => options,
         Ok(None) => {
-            print(help);
+            help.lines().for_each(print);
             return ExitCode::SUCCESS;
         }
-        Err(error) => Err(format!("{error}\nTry `{tool} --help`.")),
+        Err(error) => {
+            warn(&format!("{tool}: {error}"));
+            warn(&format!("Try `{tool} --help`."));
+            return ExitCode::from(2);
+        }
     };
-    result.unwrap_or_else(|error| {
+    work(&options).unwrap_or_else(|error| {
         warn(&format!("{tool}: {error}"));
         ExitCode::from(2)
     })
@@ -27,10 +31,24 @@ pub(crate) fn start<O>(
 
 /// Writes a line to the standard output. A reader that has gone away, such as `head`, is no reason to end.
 pub(crate) fn print(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(std::io::stdout(), "{}", cleaned(line));
 }
 
 /// Writes a line to the standard error output.
 pub(crate) fn warn(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", cleaned(line));
+}
+
+/// The text with a space for each character that could control the terminal or mislead the reader. Names of files, tables,
+/// journals and replies of the service can hold such characters.
+fn cleaned(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }).collect()
+}
+
+/// Whether a character is invisible, ends a line or changes the direction of the text.
+fn misleads(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e00ff}')
 }

@@ -30,6 +30,8 @@ impl Tool {
     pub(crate) fn without_account(name: &str) -> Self {
         let mut command = Command::new(program(name));
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Windows opens no socket without it.
+        command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
         Self(command)
     }
 
@@ -43,7 +45,7 @@ impl Tool {
         self
     }
 
-    /// The same program, whose files do not grow beyond 512 bytes, as on a full disk.
+    /// The same program, whose files do not grow beyond 512 or 1,024 bytes, as the shell counts, as on a full disk.
     #[cfg(unix)]
     pub(crate) fn on_full_disk(self) -> Self {
         let script = r#"trap "" XFSZ; ulimit -f 1; exec "$0" "$@""#;
@@ -101,7 +103,9 @@ pub(crate) struct Running {
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
+    /// Without the lines of `progress`, whose number depends on the machine's load.
     pub(crate) stderr: String,
+    pub(crate) progress: Vec<String>,
 }
 
 impl Running {
@@ -117,7 +121,12 @@ impl Running {
             std::thread::sleep(Duration::from_millis(2));
         };
         let (stdout, stderr) = self.output.take().unwrap();
-        Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+        let (stdout, all) = (stdout.join().unwrap(), stderr.join().unwrap());
+        let (mut stderr, mut progress) = (String::new(), Vec::new());
+        for line in all.split_inclusive('\n') {
+            if is_progress(line) { progress.push(line.to_owned()) } else { stderr += line }
+        }
+        Output { status, stdout, stderr, progress }
     }
 
     /// Whether the program has ended.
@@ -134,9 +143,22 @@ impl Running {
     /// Sends SIGINT, as Ctrl-C does.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.signal("-INT");
     }
+
+    /// Sends a signal: `-INT` or `-TERM`.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+}
+
+/// Whether a line is one such as `12 of 3,000 pictures, 2.1 a second, 24 minutes left`.
+fn is_progress(line: &str) -> bool {
+    let Some((number, rest)) = line.split_once(" of ") else { return false };
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
+    is_number && rest.split([' ', '\n']).nth(1).is_some_and(|word| word.starts_with("pictures"))
 }
 
 impl Drop for Running {
@@ -164,7 +186,8 @@ impl Folder {
         let name = format!("lark-tools-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).unwrap();
-        Self(path)
+        // Some systems keep temporary files below a symbolic link.
+        Self(path.canonicalize().unwrap())
     }
 
     /// The path of a file in it, whose folder is made if need be.

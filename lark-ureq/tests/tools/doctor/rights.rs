@@ -5,8 +5,10 @@ use serde_json::json;
 
 use super::{BOT, IN_CHAT, LINK, SCOPES, Trial, check};
 
+const SIXTY: &str = "bot `abababababababababababababababababababababababababababababab` is on";
+
 #[test]
-fn a_bot_that_is_off_is_told_by_its_state() {
+fn a_bot_is_named_and_told_by_its_state() {
     check(&[
         (|it| it.code(BOT, 11205), "✗ bot", &["turn on the bot", "version"]),
         (|it| it.code(BOT, 10001), "✗ bot", &["add the feature Bot", "version"]),
@@ -17,6 +19,13 @@ fn a_bot_that_is_off_is_told_by_its_state() {
         (|it| it.bot(&json!({"activate_status": 6})), "✗ bot", &["plan"]),
         (|it| it.bot(&json!({"app_name": "Pictures"})), "✓ bot", &["`Pictures` is on"]),
         (|it| it.bot_in_data(), "✓ bot", &["`Pictures` is on"]),
+        (|it| it.bot(&json!({"app_name": null})), "✓ bot", &["the bot is on"]),
+        (
+            |it| it.bot(&json!({"app_name": "a\u{1b}[31m\u{202e}\nb"})),
+            "✓ bot",
+            &["`a [31m  b` is on"],
+        ),
+        (|it| it.bot(&json!({"app_name": "ab".repeat(500)})), "✓ bot", &[SIXTY]),
     ]);
 }
 
@@ -113,11 +122,16 @@ fn the_right_to_edit_is_tested_only_by_a_write_that_is_asked_for() {
     trial.args.truncate(2);
     trial.run();
     assert_eq!(trial.server.with(|lark| lark.begun(Route::ValuesImage)), 0);
-    // A picture of an earlier run is replaced.
+    // A picture is in the cell after the first run, and is left as it is.
     let trial = Trial::new();
-    for run in 1..=2 {
-        assert_eq!(trial.run().status.code(), Some(0));
-        assert_eq!(trial.server.with(|lark| lark.begun(Route::ValuesImage)), run);
+    for (code, line) in [
+        (0, "✓ edit right  a picture is in Q7PlXT!B2:B2 now, written and read back\n"),
+        (1, "✗ edit right  Q7PlXT!B2:B2 is not empty, and was left as it is: name an empty cell\n"),
+    ] {
+        let output = trial.run();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(output.stdout.contains(line), "{output:?}");
+        assert_eq!(trial.server.with(|lark| lark.begun(Route::ValuesImage)), 1);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `fill_sheet` against the fake: one test for each rule.
 
 mod base64;
+mod blocked;
 mod ends;
 mod existing;
 mod options;

@@ -39,7 +39,14 @@ fn help_goes_to_stdout_and_names_options_variables_and_exit_codes() {
 fn wrong_arguments_are_refused_with_a_line_that_names_them() {
     for (arguments, reason) in [
         (&[][..], "a link and a folder are needed, or a table"),
-        (&["a", "b", "c"], "a link and a folder are needed, or a table"),
+        (
+            &["https://x.feishu.cn/sheets/shtcn1", "my", "photos"],
+            "a link and a folder are needed, not 3 names: a name with blanks and a link need quotes",
+        ),
+        (&[".", LINK], "the link comes first, and the folder after it"),
+        (&[LINK, LINK], "the link comes first, and the folder after it"),
+        (&["."], "the link of a spreadsheet is needed before the folder"),
+        (&[".", "--from", "A1"], "the link of a spreadsheet is needed before the folder"),
         (&[LINK], "a folder is needed beside the link"),
         (&[LINK, ".", "--unknown"], "invalid option '--unknown'"),
         (&[LINK, ".", "-x"], "invalid option '-x'"),
@@ -73,6 +80,34 @@ fn an_account_that_is_not_complete_is_refused_before_anything_is_sent() {
         assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
     }
     assert!(server.with(|lark| lark.requests().is_empty()));
+    assert!(!folder.path("photos.fill_sheet.journal").exists());
+}
+
+#[test]
+fn a_document_of_the_other_site_is_refused_before_anything_is_sent() {
+    let folder = Folder::new();
+    let photos = folder.pictures(1);
+    let table = |link: &str| {
+        folder.write("table.csv", format!("spreadsheet,cell,path\n{link},A1,photos/photo1.gif\n"))
+    };
+    for (site, link, other) in [
+        ("", "https://x.feishu.cn/sheets/shtcn1", "feishu"),
+        ("lark", "https://x.feishu.cn/wiki/wikcn1", "feishu"),
+        ("LARK", "https://x.feishu.cn/sheets/shtcn1", "feishu"),
+        ("feishu", "https://x.larksuite.com/sheets/shtcn1", "lark"),
+        ("Feishu", "x.sg.larksuite.com/sheets/shtcn1", "lark"),
+    ] {
+        for arguments in [vec![link.into(), photos.clone()], vec![table(link)]] {
+            // No request would leave this computer.
+            let tool = Tool::without_account("fill_sheet").env("HTTPS_PROXY", "http://127.0.0.1:9");
+            let tool = tool.env("LARK_SITE", site).env("LARK_APP_ID", "cli_a1b2c3d4e5f6a7b8");
+            let output = tool.env("LARK_APP_SECRET", "x".repeat(32)).args(arguments).run();
+            assert_eq!((output.code(), &*output.stdout), (Some(2), ""), "{link}: {output:?}");
+            let host = link.trim_start_matches("https://").split('/').next().unwrap();
+            let line = format!("{host} is a host of another site: set LARK_SITE={other}");
+            assert_eq!(output.stderr, format!("fill_sheet: {line}\n"));
+        }
+    }
     assert!(!folder.path("photos.fill_sheet.journal").exists());
 }
 

