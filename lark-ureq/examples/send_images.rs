@@ -53,7 +53,7 @@ Options:
 const REMEMBERED: Duration = Duration::from_secs(50 * 60);
 
 /// How often a message is sent in a row. An attempt that the service refuses for its rate does not count.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 3;
 
 /// No attempt begins later than this after the first one.
 const LONGEST: Duration = Duration::from_secs(9 * 60);

@@ -43,6 +43,15 @@ fn fail_next(server: &FakeServer, route: Route, failure: impl Into<Failure>) {
     server.with(|lark| lark.fail_next_on(route, failure));
 }
 
+/// Loses the replies to the messages with these numbers, which are carried out.
+fn lose_replies(server: &FakeServer, is_lost: impl Fn(usize) -> bool + Send + Sync + 'static) {
+    server.with(|lark| {
+        lark.fail_when(move |route, number| {
+            (route == Route::Messages && is_lost(number)).then_some(Fault::TruncatedJson.into())
+        });
+    });
+}
+
 fn refusal(code: i64) -> Fault {
     Fault::code(400, code, "refused by the test")
 }
@@ -173,21 +182,73 @@ fn a_run_that_is_killed_at_any_request_sends_each_picture_once() {
 }
 
 #[test]
-fn a_message_whose_every_reply_is_lost_is_sent_again_with_its_uuid() {
+fn a_message_whose_every_reply_is_lost_is_sent_once_more_in_the_same_run() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     folder.pictures(2);
-    for lost in [Fault::TruncatedJson, Fault::from(http::Response::new("{".into()))] {
-        fail_next(&server, Route::Messages, lost);
-    }
+    // A message has three attempts.
+    lose_replies(&server, |number| number <= 3);
+    let output = send(&server, &folder, &[]);
+    assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
+    assert!(output.stdout.starts_with("2 arrived, in "), "{output:?}");
+    assert_eq!(sent(&server), [1, 2]);
+    assert_eq!((begun(&server, Route::ImV1Images), begun(&server, Route::Messages)), (2, 5));
+}
+
+#[test]
+fn a_message_whose_every_reply_is_lost_twice_is_sent_again_by_the_next_run() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(4);
+    // Those of the first picture, before and after the next two.
+    lose_replies(&server, |number| (1..=3).contains(&number) || (6..=8).contains(&number));
     let output = send(&server, &folder, &[]);
     assert_eq!(output.code(), Some(1), "{output:?}");
-    assert!(output.stdout.starts_with("0 arrived, 2 still to do, in "), "{output:?}");
-    assert_eq!(sent(&server), [1]);
+    assert!(output.stderr.starts_with("photo1.gif: "), "{output:?}");
+    assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+    assert!(output.stdout.starts_with("3 arrived, 1 still to do, in "), "{output:?}");
+    assert_eq!(sent(&server), [1, 2, 3, 4]);
 
     let output = send(&server, &folder, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
-    assert_eq!(sent(&server), [1, 2]);
-    assert_eq!((begun(&server, Route::ImV1Images), begun(&server, Route::Messages)), (2, 4));
+    assert_eq!(sent(&server), [1, 2, 3, 4]);
+    assert_eq!((begun(&server, Route::ImV1Images), begun(&server, Route::Messages)), (4, 10));
+}
+
+#[test]
+fn a_refusal_for_the_rate_costs_no_attempt() {
+    for refusal in [refusal(230020), Fault::rate_limited(1)] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        folder.pictures(1);
+        for _ in 0..3 {
+            fail_next(&server, Route::Messages, refusal.clone());
+        }
+        let output = send(&server, &folder, &[]);
+        assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
+        assert_eq!((sent(&server), begun(&server, Route::Messages)), (vec![1], 4));
+    }
+}
+
+#[test]
+fn a_refused_token_is_fetched_again() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(1);
+    fail_next(&server, Route::Messages, refusal(99991663));
+    let output = send(&server, &folder, &[]);
+    assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
+    assert_eq!((sent(&server), begun(&server, Route::Messages)), (vec![1], 2));
+}
+
+#[test]
+fn a_message_that_grows_too_old_between_two_attempts_is_not_sent_again() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(1);
+    fail_next(&server, Route::Messages, Fault::rate_limited(8));
+    begin(&server, &folder, now() - 50 * 60 + 6);
+    let output = send(&server, &folder, &[]);
+    assert_eq!(output.code(), Some(1), "{output:?}");
+    let line = "photo1.gif: it may have been sent 50 minutes ago";
+    assert!(output.stderr.starts_with(line), "{output:?}");
+    assert!(output.stdout.starts_with("0 arrived, 1 still to do"), "{output:?}");
+    assert_eq!((sent(&server), begun(&server, Route::Messages)), (vec![], 1));
 }
 
 #[test]
@@ -313,8 +374,7 @@ fn an_app_that_is_refused_sends_nothing() {
     let photos = folder.pictures(3);
     let tool = send_images(&server, CHAT, &photos, &[]).env("LARK_APP_SECRET", "wrong");
     let output = tool.run();
-    assert_eq!(output.code(), Some(3), "{output:?}");
-    assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+    assert_eq!((output.code(), &*output.stderr), (Some(3), ""), "{output:?}");
     assert!(output.stdout.contains("\nThe run ended early: "), "{output:?}");
     assert_eq!(begun(&server, Route::ImV1Images) + begun(&server, Route::Messages), 0);
     let tool = send_images(&server, CHAT, &photos, &[]).env("LARK_APP_SECRET", "");
@@ -364,6 +424,138 @@ fn ctrl_c_ends_the_run_after_the_message_that_is_in_flight() {
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(sent(&server), [1, 2, 3]);
     assert_eq!(begun(&server, Route::Messages), 3);
+}
+
+#[test]
+fn a_picture_that_has_replaced_one_that_was_sent_is_not_sent_under_its_name() {
+    for is_done in [true, false] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        folder.pictures(1);
+        begin(&server, &folder, now());
+        if is_done {
+            assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+        }
+        let (before, done) = (journal(&folder), usize::from(is_done));
+        let photo = folder.write("photos/photo1.gif", picture(7));
+        for option in [&[][..], &["--retry-failed"]] {
+            let output = send(&server, &folder, option);
+            assert_eq!(output.code(), Some(1), "{output:?}");
+            let line = "photo1.gif: the file has changed since it was sent, or may have been; to send it as well, give \
+                it another name, else move it out of the folder\n";
+            assert_eq!(output.stderr, line);
+            assert!(output.stdout.starts_with("0 arrived, 1 failed, in "), "{output:?}");
+            assert_eq!((messages(&server).len(), journal(&folder)), (done, before.clone()));
+        }
+        // Its own file back, the message is known again.
+        fs::rename(&photo, photo.with_file_name("photo7.gif")).unwrap();
+        folder.pictures(1);
+        assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+        assert_eq!(sent(&server), [1, 7]);
+    }
+}
+
+#[test]
+fn a_folder_that_was_copied_or_touched_is_the_same() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.pictures(2);
+    assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+    let touched = fs::File::options().write(true).open(photos.join("photo1.gif")).unwrap();
+    touched.set_modified(UNIX_EPOCH).unwrap();
+    let copy = folder.path("copy/photo1.gif").parent().unwrap().to_owned();
+    fs::copy(photos.join("photo2.gif"), copy.join("photo2.gif")).unwrap();
+    let journal = folder.path("photos.send_images.journal");
+    let options = ["--journal", journal.to_str().unwrap()];
+    for (photos, arrived) in [(&photos, 2), (&copy, 1)] {
+        let output = send_images(&server, CHAT, photos, &options).run();
+        assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
+        let line = format!("{arrived} arrived in earlier runs\n");
+        assert!(output.stdout.contains(&line), "{output:?}");
+    }
+    assert_eq!(sent(&server), [1, 2]);
+}
+
+#[test]
+fn a_picture_that_has_replaced_one_in_a_table_or_folder_is_written_into_its_cell() {
+    let cell = |server: &FakeServer, number| {
+        let cell = format!("Q7PlXT!A{number}:A{number}");
+        server.with(|lark| lark.cell(FakeLark::SPREADSHEET, &cell).unwrap().bytes.clone())
+    };
+    let writes = |server: &FakeServer| begun(server, Route::ValuesImage);
+    let link = format!("https://x.feishu.cn/sheets/{}", FakeLark::SPREADSHEET);
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    folder.pictures(2);
+    let table = folder.write(
+        "table.csv",
+        format!(
+            "spreadsheet,cell,path\n{link},A1,photos/photo1.gif\n{link},A2,photos/photo2.gif\n"
+        ),
+    );
+    let fill = || Tool::new("fill_sheet", &server).args([&table]).run();
+    assert_eq!(fill().code(), Some(0));
+    let photo = folder.write("photos/photo1.gif", picture(7));
+    let output = fill();
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert!(output.stdout.starts_with("1 arrived, in "), "{output:?}");
+    assert_eq!((&*cell(&server, 1), &*cell(&server, 2)), (&*picture(7), &*picture(2)));
+    assert_eq!(writes(&server), 3);
+    // A file that is gone has arrived all the same, and the picture of a run that was killed is not taken for it.
+    fs::remove_file(&photo).unwrap();
+    let output = fill();
+    assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
+    assert!(output.stdout.contains("2 arrived in earlier runs"), "{output:?}");
+    folder.write("photos/photo1.gif", picture(8));
+    let journal = folder.path("table.csv.fill_sheet.journal");
+    let text = fs::read_to_string(&journal).unwrap();
+    let whole = text.trim_end().rfind('\n').unwrap();
+    fs::write(&journal, &text[..=whole]).unwrap();
+    let output = fill();
+    assert_eq!(output.code(), Some(0), "{output:?}");
+    assert_eq!((&*cell(&server, 1), writes(&server)), (&*picture(8), 4));
+}
+
+#[test]
+fn a_journal_in_which_nothing_has_arrived_is_used_for_another_chat_or_site() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.pictures(2);
+    // Failed messages only.
+    assert_eq!(send_images(&server, "oc_wrong", &photos, &[]).run().code(), Some(1));
+    assert!(journal(&folder).contains("\"record\":\"failed\""));
+    assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+    assert_eq!(sent(&server), [1, 2]);
+    assert!(!journal(&folder).contains("oc_wrong"));
+
+    // The header only.
+    let path = folder.path("a.journal");
+    let options = ["--journal", path.to_str().unwrap()];
+    fs::write(&path, journal(&folder).split_inclusive('\n').next().unwrap()).unwrap();
+    let other = FakeServer::start().unwrap();
+    assert_eq!(send_images(&other, CHAT, &photos, &options).run().code(), Some(0));
+    assert_eq!(sent(&other), [1, 2]);
+}
+
+#[test]
+fn a_journal_in_which_something_has_arrived_is_for_its_tool_chat_and_site_only() {
+    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let photos = folder.pictures(1);
+    assert_eq!(send(&server, &folder, &[]).code(), Some(0));
+    let (before, path) = (journal(&folder), folder.path("photos.send_images.journal"));
+    let options = ["--journal", path.to_str().unwrap()];
+    let other = FakeServer::start().unwrap();
+    for tool in [
+        send_images(&server, FakeLark::OPEN_ID, &photos, &options),
+        send_images(&other, CHAT, &photos, &options),
+        Tool::new("fill_sheet", &server)
+            .args([FakeLark::SPREADSHEET])
+            .args([&photos])
+            .args(options),
+    ] {
+        let output = tool.run();
+        assert_eq!(output.code(), Some(2), "{output:?}");
+        let run = format!("is that of another run, `send_images {} ", server.site());
+        assert!(output.stderr.contains(&run), "{output:?}");
+        assert_eq!(journal(&folder), before);
+    }
+    assert_eq!((messages(&server).len(), messages(&other).len()), (1, 0));
 }
 
 #[cfg(target_os = "linux")]
