@@ -77,7 +77,7 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     };
     let account = Account::from_env()?;
     wanted.iter().try_for_each(|wanted| wanted.check_site(&account.site))?;
-    // A limit of the service is waited for, since nobody waits for the run.
+    // Nobody watches the run, so it waits for the limits of the service.
     let limits = Limits::default().longest_wait(minutes(10)).total(minutes(20));
     let client = account.builder().limits(limits).build().map_err(|error| error.to_string())?;
     let mut plan = Plan::find(&client, wanted)?;

@@ -8,7 +8,6 @@
 //! uuid within an hour, so that the same command goes on after an interruption, and sends no picture twice. `--help`
 //! lists options and exit codes.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -16,10 +15,9 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::HumanDuration;
-use lark_proto::error::{Advice, CallErrorKind, Outcome};
 use lark_proto::values::{MessageUuid, Receiver};
 use lark_proto::{CreateImage, ImageKey, Limits, SendImage};
-use lark_ureq::{Client, Clock};
+use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 use tools::account::{Account, VARIABLES};
 use tools::failure::{Ends, Failure};
@@ -52,11 +50,8 @@ Options:
 /// A message is sent again for this time, by this computer's clock. The service remembers its uuid for an hour.
 const REMEMBERED: Duration = Duration::from_secs(50 * 60);
 
-/// How often a message is sent in a row. An attempt that the service refuses for its rate does not count.
-const ATTEMPTS: u32 = 3;
-
-/// No attempt begins later than this after the first one.
-const LONGEST: Duration = Duration::from_secs(9 * 60);
+/// The deadline of a message, so that its last attempt is within the hour.
+const DEADLINE: Duration = Duration::from_secs(9 * 60);
 
 /// What the summary says about messages that are too old to be sent again.
 const LOOK: &str = "Messages that may have been sent are not sent again. Look into the chat: if a picture is missing \
@@ -76,7 +71,7 @@ fn send(options: &Options) -> Result<ExitCode, String> {
     let receiver = Receiver::new(&options.receiver).map_err(|error| error.to_string())?;
     let files = pictures::in_folder(&options.folder)?;
     let account = Account::from_env()?;
-    // A limit of the service is waited for, since nobody waits for the run.
+    // Nobody watches the run, so it waits for the limits of the service.
     let limits = Limits::default().longest_wait(Duration::from_secs(8 * 60));
     let client = account.builder().limits(limits).build().map_err(|error| error.to_string())?;
 
@@ -89,15 +84,15 @@ fn send(options: &Options) -> Result<ExitCode, String> {
         let file = pictures::name(&path);
         let picture = (&*path, &*file);
         if let Some(todo) = passed.todo(&journal, &file, picture, options.retry_failed)? {
-            pending.push(Picture { path, file, todo, is_postponed: false });
+            pending.push(Picture { path, file, todo });
         }
     }
-    // The service forgets the uuid of a message that was begun.
+    // Messages that were begun come first, before the service forgets their uuids.
     pending.sort_by_key(|picture| !matches!(picture.todo, Todo::Begun(_)));
     let run = Run::start(journal, pending.len())?;
     run.pass(passed);
-    let sender = Sender { client, receiver };
-    run.work(vec![move |run: &Run<_>| sender.send_all(pending.into(), run)]);
+    let sender = Sender { client, limits: limits.total(DEADLINE), receiver };
+    run.work(vec![move |run: &Run<_>| sender.send_all(&pending, run)]);
     Ok(run.finish())
 }
 
@@ -113,7 +108,7 @@ struct Message {
 impl Message {
     /// A message with a random uuid.
     fn new(image_key: ImageKey) -> Result<Self, Failure> {
-        // Each state has random keys.
+        // The state has random keys.
         let uuid = format!("{:016x}", RandomState::new().hash_one(&image_key));
         let uuid = MessageUuid::new(&uuid).map_err(|error| Failure::of_picture(&error))?;
         Ok(Self { uuid, image_key, time: now().as_secs() })
@@ -134,7 +129,7 @@ impl Message {
     }
 }
 
-/// The time since 1970. It counts across runs, and while the computer sleeps.
+/// The time since 1970, which counts across runs.
 #[expect(
     clippy::disallowed_methods,
     reason = "a run has no other way to know when another one was"
@@ -148,87 +143,65 @@ struct Picture {
     /// Its name, which is also the item of the journal.
     file: String,
     todo: Todo<Message>,
-    /// Its message was sent in this run, and the end is not known.
-    is_postponed: bool,
 }
 
 struct Sender {
     client: Client,
+    /// Those of a call that sends a message.
+    limits: Limits,
     receiver: Receiver,
 }
 
 impl Sender {
     /// Sends one picture after the other. All failures are reported to the run.
-    fn send_all(&self, mut pictures: VecDeque<Picture>, run: &Run<Message>) {
-        while let Some(mut picture) = pictures.pop_front().filter(|_| !run.is_over()) {
-            let Err(failure) = self.send(&mut picture, run) else {
-                run.done(&picture.file);
-                continue;
-            };
-            let ends = failure.ends;
-            if failure.is_open && ends == Ends::Doubtful && !picture.is_postponed {
-                // The message is sent once more while the service knows its uuid, after the next two pictures.
-                picture.is_postponed = true;
-                pictures.insert(pictures.len().min(2), picture);
-                continue;
-            }
-            run.fail(Some(&picture.file), &picture.file, failure);
-            if ends == Ends::Lane {
+    fn send_all(&self, pictures: &[Picture], run: &Run<Message>) {
+        for picture in pictures {
+            if run.is_over() {
                 return;
             }
-        }
-    }
-
-    fn send(&self, picture: &mut Picture, run: &Run<Message>) -> Result<(), Failure> {
-        let Picture { path, file, todo, .. } = picture;
-        if let Todo::Begun(message) = todo {
-            // A refusal does not tell what became of a message that was sent before.
-            let sent = self.send_message(message, run);
-            return sent.map_err(|failure| Failure { is_open: true, ..failure });
-        }
-        let image = pictures::read(path).map_err(|error| Failure::of_picture(&error))?;
-        if let Todo::Changed = todo {
-            return Err(Failure::of_picture(&CHANGED));
-        }
-        let hash = pictures::hash(image.bytes());
-        let upload = CreateImage::message(image).map_err(|error| Failure::of_picture(&error))?;
-        let message = Message::new(self.client.call(&upload)?)?;
-        let begun = run.journal.begin(file, file, hash, message.clone());
-        begun.map_err(|error| Failure { ends: Ends::Run, ..Failure::of_picture(&error) })?;
-        let sent = self.send_message(&message, run);
-        *todo = Todo::Begun(message);
-        sent
-    }
-
-    /// Sends a message, whose age is checked before each attempt: the clock by which a call makes its own attempts may
-    /// stand still while the computer sleeps.
-    fn send_message(&self, message: &Message, run: &Run<Message>) -> Result<(), Failure> {
-        let Message { uuid, image_key, .. } = message.clone();
-        let request = SendImage::new(self.receiver.clone(), image_key, uuid);
-        let limits = Limits::one_attempt().total(Duration::from_secs(60));
-        let client = self.client.clone().with_limits(limits);
-        let (clock, mut backoff) = (Clock::default(), Duration::from_millis(500));
-        let (mut failed, mut is_open) = (0, false);
-        loop {
-            message.check_age().inspect_err(|_| run.note(LOOK))?;
-            let Err(error) = client.call(&request) else { return Ok(()) };
-            let is_unknown = error.outcome() == Outcome::Unknown;
-            is_open |= is_unknown;
-            let (may_pass, is_told_to_wait) = match error.advice() {
-                Some(Advice::Again { .. }) => (true, !is_unknown),
-                Some(Advice::RenewToken) => (true, false),
-                _ => (is_unknown || matches!(error.kind, CallErrorKind::Transport(_)), false),
-            };
-            failed += u32::from(!is_told_to_wait);
-            let wait = error.retry_after().unwrap_or_default().max(backoff);
-            backoff = (2 * backoff).min(Duration::from_secs(8));
-            let is_last = failed == ATTEMPTS || clock.elapsed() + wait > LONGEST || run.is_over();
-            if is_last || !may_pass {
-                let failure = Failure::from(error);
-                return Err(Failure { is_open: is_open || failure.is_open, ..failure });
+            if let Err(failure) = self.send(picture, run) {
+                let ends = failure.ends;
+                run.fail(Some(&picture.file), &picture.file, failure);
+                if ends == Ends::Lane {
+                    return;
+                }
             }
-            clock.sleep(wait);
         }
+    }
+
+    fn send(
+        &self,
+        Picture { path, file, todo }: &Picture,
+        run: &Run<Message>,
+    ) -> Result<(), Failure> {
+        let message = match todo {
+            Todo::Begun(message) => {
+                message.check_age().inspect_err(|_| run.note(LOOK))?;
+                message.clone()
+            }
+            Todo::Changed => return Err(Failure::of_picture(&CHANGED)),
+            Todo::New => {
+                let (image, identity) =
+                    pictures::read(path).map_err(|error| Failure::of_picture(&error))?;
+                let upload = CreateImage::message(image);
+                let upload = upload.map_err(|error| Failure::of_picture(&error))?;
+                let message = Message::new(self.client.call(&upload)?)?;
+                let begun = run.journal.begin(file, file, identity, message.clone());
+                begun
+                    .map_err(|error| Failure { ends: Ends::Run, ..Failure::of_picture(&error) })?;
+                message
+            }
+        };
+        let Message { uuid, image_key, .. } = message;
+        let request = SendImage::new(self.receiver.clone(), image_key, uuid);
+        if let Err(error) = self.client.clone().with_limits(self.limits).call(&request) {
+            let failure = Failure::from(error);
+            // A refusal does not tell what became of the message that an earlier run began.
+            let is_open = failure.is_open || matches!(todo, Todo::Begun(_));
+            return Err(Failure { is_open, ..failure });
+        }
+        run.done(file);
+        Ok(())
     }
 }
 

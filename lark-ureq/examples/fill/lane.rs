@@ -12,6 +12,7 @@ use super::encoding::{Encoding, Shown, Turn};
 use super::grid;
 use super::plan::{Held, Job, Lane};
 use crate::tools::failure::{Ends, Failure};
+use crate::tools::journal::Identity;
 use crate::tools::pictures;
 use crate::tools::run::{Passed, Run};
 
@@ -112,7 +113,7 @@ impl Filling {
         mut turn: Turn<'_>,
         run: &Run<Held>,
     ) -> Result<(), Failure> {
-        let (write, hash) = request(lane, job)?;
+        let (write, identity) = request(lane, job)?;
         let read = ReadCells::cell(lane.spreadsheet.clone(), &job.cell);
         // Whether an earlier write of the picture may have been carried out, whatever becomes of the next one.
         let mut is_open = job.begun.is_some();
@@ -125,7 +126,7 @@ impl Filling {
             }
         }
         let begun = Held { held: held.map(str::to_owned) };
-        if let Err(error) = run.journal.begin(&job.item, &job.file, hash, begun) {
+        if let Err(error) = run.journal.begin(&job.item, &job.file, identity, begun) {
             return Err(Failure { ends: Ends::Run, ..Failure::of_picture(&error) });
         }
         let mut written = turn.write(&self.client, write.clone());
@@ -154,13 +155,13 @@ impl Filling {
     }
 }
 
-/// The write of a picture into its cell, and the picture's hash.
-pub(crate) fn request(lane: &Lane, job: &Job) -> Result<(WriteSheetImage, String), Failure> {
-    let image = pictures::read(&job.path).map_err(|error| Failure::of_picture(&error))?;
-    let hash = pictures::hash(image.bytes());
+/// The write of a picture into its cell.
+pub(crate) fn request(lane: &Lane, job: &Job) -> Result<(WriteSheetImage, Identity), Failure> {
+    let read = pictures::read(&job.path);
+    let (image, identity) = read.map_err(|error| Failure::of_picture(&error))?;
     let write = WriteSheetImage::new(lane.spreadsheet.clone(), job.cell.clone(), image);
     let write = write.map_err(|error| Failure::of_picture(&error))?;
-    Ok((write.with_lossy_name(&pictures::name(&job.path)), hash))
+    Ok((write.with_lossy_name(&pictures::name(&job.path)), identity))
 }
 
 /// Whether a cell holds an image now that is not the one that it held before the write.

@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! {"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}
-//! {"record":"begin","item":"shtcnabc Q7PlXT!A2:A2","file":"a.png","hash":"85944171f73967e8","held":null}
+//! {"record":"begin","item":"shtcnabc Q7PlXT!A2:A2","file":"a.png","bytes":..,"modified":..,"hash":"..","held":null}
 //! {"record":"done","item":"shtcnabc Q7PlXT!A2:A2"}
-//! {"record":"begin","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","hash":"af63dc4c8601ec8c","held":"boxcnabc"}
+//! {"record":"begin","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","bytes":..,"modified":..,"hash":"..","held":"boxcnabc"}
 //! {"record":"failed","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","why":"code 90204 ..","again":false}
 //! ```
 //!
@@ -47,7 +47,7 @@ pub(crate) struct Journal<D> {
 pub(crate) struct Entry<D> {
     file: String,
     /// That of the picture that was sent last. A picture may be refused before it is sent.
-    pub(crate) hash: Option<String>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) state: State<D>,
 }
 
@@ -57,6 +57,17 @@ pub(crate) enum State<D> {
     Done,
     /// It was refused, and is tried again only on demand.
     Failed,
+}
+
+/// By which a picture is known again, since its file may hold another one later.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// The length of the file.
+    pub(crate) bytes: u64,
+    /// When the file was changed, in nanoseconds since 1970.
+    pub(crate) modified: u64,
+    /// FNV-1a of the bytes, 16 hexadecimal digits: it is the same in each build of a tool.
+    pub(crate) hash: String,
 }
 
 /// The first line.
@@ -76,8 +87,8 @@ enum Record<D> {
     Begin {
         item: String,
         file: String,
-        /// The hash of the picture, since a file may hold another one later.
-        hash: String,
+        #[serde(flatten)]
+        identity: Identity,
         #[serde(flatten)]
         detail: D,
     },
@@ -175,16 +186,16 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         }
     }
 
-    /// Records that `item` is about to be sent, which is the picture with this hash.
+    /// Records that `item` is about to be sent, which is the picture of this identity.
     pub(crate) fn begin(
         &self,
         item: &str,
         file: &str,
-        hash: String,
+        identity: Identity,
         detail: D,
     ) -> Result<(), String> {
         let (item, file) = (item.to_owned(), file.to_owned());
-        self.append(&Record::Begin { item, file, hash, detail })
+        self.append(&Record::Begin { item, file, identity, detail })
     }
 
     /// Records that `item` was carried out.
@@ -297,8 +308,8 @@ fn run_of(line: &[u8]) -> Result<String, String> {
 /// begun.
 fn take<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<()> {
     let (item, entry) = match serde_json::from_slice(line).ok()? {
-        Record::Begin { item, file, hash, detail } => {
-            (item, Entry { file, hash: Some(hash), state: State::Begun(detail) })
+        Record::Begin { item, file, identity, detail } => {
+            (item, Entry { file, identity: Some(identity), state: State::Begun(detail) })
         }
         Record::Done { item } => {
             let begun = entries.remove(&item)?;
@@ -309,7 +320,7 @@ fn take<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<()
             return Some(());
         }
         Record::Failed { item, file, .. } => {
-            (item, Entry { file, hash: None, state: State::Failed })
+            (item, Entry { file, identity: None, state: State::Failed })
         }
     };
     entries.insert(item, entry);
@@ -352,8 +363,8 @@ mod tests {
         Detail { held: held.map(str::to_owned) }
     }
 
-    fn hash() -> String {
-        "h".to_owned()
+    fn identity() -> Identity {
+        Identity { bytes: 3, modified: 5, hash: "h".to_owned() }
     }
 
     /// The bytes of a journal with these lines below the header.
@@ -378,11 +389,11 @@ mod tests {
     /// A journal as a run writes it.
     fn written(path: &Path) -> Vec<u8> {
         let journal = open(path).unwrap();
-        journal.begin("A1", "a.png", hash(), held(None)).unwrap();
+        journal.begin("A1", "a.png", identity(), held(None)).unwrap();
         journal.done("A1").unwrap();
-        journal.begin("A2", "图.png", hash(), held(Some("box"))).unwrap();
+        journal.begin("A2", "图.png", identity(), held(Some("box"))).unwrap();
         journal.failed("A2", "图.png", "refused", false).unwrap();
-        journal.begin("A3", "c.png", hash(), held(None)).unwrap();
+        journal.begin("A3", "c.png", identity(), held(None)).unwrap();
         fs::read(path).unwrap()
     }
 
@@ -390,11 +401,11 @@ mod tests {
     fn a_run_writes_the_documented_lines() {
         let folder = Folder::new();
         let lines = [
-            r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#,
+            r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#,
             r#"{"record":"done","item":"A1"}"#,
-            r#"{"record":"begin","item":"A2","file":"图.png","hash":"h","held":"box"}"#,
+            r#"{"record":"begin","item":"A2","file":"图.png","bytes":3,"modified":5,"hash":"h","held":"box"}"#,
             r#"{"record":"failed","item":"A2","file":"图.png","why":"refused","again":false}"#,
-            r#"{"record":"begin","item":"A3","file":"c.png","hash":"h","held":null}"#,
+            r#"{"record":"begin","item":"A3","file":"c.png","bytes":3,"modified":5,"hash":"h","held":null}"#,
         ];
         let bytes = written(&folder.path("a.journal"));
         assert_eq!(String::from_utf8(bytes), String::from_utf8(journal(&lines)));
@@ -415,10 +426,10 @@ mod tests {
                 fs::write(&path, [&whole[..cut], &vec![0; zeros]].concat()).unwrap();
 
                 let opened = open(&path).unwrap();
-                opened.begin("A4", "d.png", hash(), held(None)).unwrap();
+                opened.begin("A4", "d.png", identity(), held(None)).unwrap();
                 assert_eq!(shown(Ok(opened)).unwrap(), expected, "{cut}");
                 let lines = if lines == 0 { journal(&[]) } else { whole[..lines].to_vec() };
-                let last = "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"hash\":\"h\",\"held\":null}\n";
+                let last = "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"bytes\":3,\"modified\":5,\"hash\":\"h\",\"held\":null}\n";
                 assert_eq!(fs::read(&path).unwrap(), [&lines, last.as_bytes()].concat(), "{cut}");
             }
         }
@@ -426,14 +437,13 @@ mod tests {
 
     #[test]
     fn of_several_lines_about_an_item_the_last_one_counts() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":"box"}"#;
-        let begin_anew = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":"box"}"#;
+        let begin_anew = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
         let done = r#"{"record":"done","item":"A1"}"#;
         let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
-        let newer =
-            r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null,"size":[1]}"#;
-        let other = r#"{"record":"begin","item":"A2","file":"b.png","hash":"h","held":null}"#;
+        let newer = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null,"size":[1]}"#;
+        let other = r#"{"record":"begin","item":"A2","file":"b.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
         let folder = Folder::new();
         for (lines, expected) in [
             (&[][..], &[][..]),
@@ -459,9 +469,9 @@ mod tests {
 
     #[test]
     fn a_file_that_is_refused_is_left_as_it_is() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
         let done = r#"{"record":"done","item":"A1"}"#;
-        let message = r#"{"record":"begin","item":"a","file":"a","hash":"h","uuid":"u","image_key":"k","time":1}"#;
+        let message = r#"{"record":"begin","item":"a","file":"a","bytes":3,"modified":5,"hash":"h","uuid":"u","image_key":"k","time":1}"#;
         let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let header = |name: &str, value: &str| HEADER.replace(name, value).into_bytes();
         let others = |name: &str, value: &str, lines: &[&str]| {
@@ -516,7 +526,7 @@ mod tests {
 
     #[test]
     fn the_journal_of_another_run_in_which_nothing_has_arrived_begins_anew() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
         let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
         let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
         let folder = Folder::new();
@@ -568,14 +578,14 @@ mod tests {
         let first = open(&path).unwrap();
         let error = shown(Journal::open(&path, RUN, false)).unwrap_err();
         assert!(error.ends_with("a.journal is in use by another run at the moment"), "{error}");
-        first.begin("A1", "a.png", hash(), held(None)).unwrap();
+        first.begin("A1", "a.png", identity(), held(None)).unwrap();
         drop(first);
         assert_eq!(shown(open(&path)).unwrap(), ["A1: a.png begun None"]);
     }
 
     #[test]
     fn a_dry_run_reads_a_journal_and_leaves_it_as_it_is() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
         let folder = Folder::new();
         let path = folder.path("a.journal");
         let dry = || Journal::<Detail>::open(&path, RUN, true);
@@ -591,7 +601,7 @@ mod tests {
         ] {
             fs::write(&path, &bytes).unwrap();
             assert_eq!(shown(dry()).unwrap(), expected);
-            let error = dry().unwrap().begin("A2", "b.png", hash(), held(None)).unwrap_err();
+            let error = dry().unwrap().begin("A2", "b.png", identity(), held(None)).unwrap_err();
             assert_eq!(error, "a dry run writes no journal");
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
@@ -606,7 +616,7 @@ mod tests {
         let folder = Folder::new();
         let path = folder.path("a.journal");
         let running = open(&path).unwrap();
-        running.begin("A1", "a.png", hash(), held(None)).unwrap();
+        running.begin("A1", "a.png", identity(), held(None)).unwrap();
         let dry = Journal::open(&path, RUN, true);
         assert_eq!(shown(dry).unwrap(), ["A1: a.png begun None"]);
         running.done("A1").unwrap();
@@ -624,7 +634,7 @@ mod tests {
             &mut *journal.file.lock().unwrap(),
             File::open(&path).map_err(|error| error.to_string()),
         );
-        let first = journal.begin("A1", "a.png", hash(), held(None)).unwrap_err();
+        let first = journal.begin("A1", "a.png", identity(), held(None)).unwrap_err();
         assert!(first.contains("a.journal cannot be written: "), "{first}");
         assert_eq!(journal.done("A1"), Err(first.clone()));
         assert_eq!(journal.failed("A1", "a.png", "why", true), Err(first.clone()));
@@ -642,7 +652,7 @@ mod tests {
             ["\"quoted\"", "two\nlines\r\n", "\\", "图片", "\u{fffd}\0\u{7f}", "\u{2028}", ""];
         let journal = open(&path).unwrap();
         for name in names {
-            journal.begin(name, name, hash(), held(Some(name))).unwrap();
+            journal.begin(name, name, identity(), held(Some(name))).unwrap();
         }
         drop(journal);
         let journal = open(&path).unwrap();
@@ -656,7 +666,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_that_of_the_picture_that_was_begun_last() {
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
         let anew = r#"{"record":"begin","item":"A1","file":"a.png","hash":"i","held":null}"#;
         let done = r#"{"record":"done","item":"A1"}"#;
         let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
@@ -679,7 +689,7 @@ mod tests {
     #[test]
     fn an_item_for_another_picture_is_an_error() {
         let folder = Folder::new();
-        let begin = r#"{"record":"begin","item":"A1","file":"a.png","hash":"h","held":null}"#;
+        let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
         let path = folder.write("a.journal", journal(&[begin]));
         let journal = open(&path).unwrap();
         assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(_))));

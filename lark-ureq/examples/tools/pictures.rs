@@ -1,9 +1,13 @@
 //! The pictures of a folder.
 
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use lark_proto::{Image, WriteSheetImage};
+
+use super::journal::Identity;
 
 /// The extensions of pictures. Other files of a folder are passed over.
 const EXTENSIONS: [&str; 13] = [
@@ -57,21 +61,38 @@ pub(crate) fn name(path: &Path) -> String {
     }
 }
 
-/// A hash of a picture's bytes, which is the same in each build of a tool: FNV-1a.
-pub(crate) fn hash(bytes: &[u8]) -> String {
-    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, add))
+impl Identity {
+    fn new(bytes: &[u8], modified: u64) -> Self {
+        let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, add);
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Self { bytes: length, modified, hash: format!("{hash:016x}") }
+    }
+
+    /// Whether a file holds another picture. A file that is gone holds none. A file is read only if it was touched or
+    /// copied.
+    pub(crate) fn is_replaced(&self, path: &Path) -> bool {
+        let Ok(metadata) = std::fs::metadata(path) else { return false };
+        if metadata.len() == self.bytes && modified(&metadata) == self.modified {
+            return false;
+        }
+        let now = read_file(path, MAX_BYTES);
+        now.map_or(true, |bytes| Self::new(&bytes, 0).hash != self.hash)
+    }
 }
 
-/// Whether a file holds another picture than the one with this hash. A file that is gone holds none.
-pub(crate) fn has_changed(path: &Path, before: &str) -> bool {
-    read_file(path, MAX_BYTES).map_or_else(|_| path.exists(), |bytes| hash(&bytes) != before)
+/// When a file was changed. A system that does not tell counts as 1970.
+fn modified(metadata: &Metadata) -> u64 {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Reads a picture. The error is the reason, without the file's name.
-pub(crate) fn read(path: &Path) -> Result<Image, String> {
+pub(crate) fn read(path: &Path) -> Result<(Image, Identity), String> {
+    let before = std::fs::metadata(path).map_err(|error| error.to_string())?;
     let bytes = read_file(path, MAX_BYTES)?;
-    Image::new(bytes).map_err(|error| error.to_string())
+    let identity = Identity::new(&bytes, modified(&before));
+    Ok((Image::new(bytes).map_err(|error| error.to_string())?, identity))
 }
 
 /// The bytes of a file that has at most `most` bytes. The error is the reason, without the file's name.

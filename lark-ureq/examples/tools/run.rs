@@ -15,7 +15,6 @@ use signal_hook::flag;
 
 use super::failure::{Ends, Failure};
 use super::journal::{Entry, Journal, State};
-use super::pictures;
 use super::progress::Progress;
 use super::start::print;
 
@@ -99,14 +98,14 @@ impl Passed {
     where
         D: Clone + Serialize + DeserializeOwned,
     {
-        let Some(Entry { hash, state, .. }) = journal.entry(item, file)? else {
+        let Some(Entry { identity, state, .. }) = journal.entry(item, file)? else {
             return Ok(Some(Todo::New));
         };
-        let has_changed = || hash.as_ref().is_some_and(|hash| pictures::has_changed(path, hash));
+        let is_replaced = || identity.as_ref().is_some_and(|identity| identity.is_replaced(path));
         match state {
             State::Failed if retry_failed => return Ok(Some(Todo::New)),
             State::Failed => self.refused.push(file.to_owned()),
-            State::Begun(_) | State::Done if has_changed() => return Ok(Some(Todo::Changed)),
+            State::Begun(_) | State::Done if is_replaced() => return Ok(Some(Todo::Changed)),
             State::Begun(detail) => return Ok(Some(Todo::Begun(detail.clone()))),
             State::Done => self.arrived += 1,
         }

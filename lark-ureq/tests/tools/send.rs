@@ -67,7 +67,7 @@ fn begin(server: &FakeServer, folder: &Folder, time: u64) {
     let hash = hash(&picture(1));
     let lines = format!(
         "{{\"record\":\"run\",\"version\":1,\"run\":\"send_images {site} {app} {CHAT}\"}}\n\
-         {{\"record\":\"begin\",\"item\":\"photo1.gif\",\"file\":\"photo1.gif\",\"hash\":\"{hash}\",\"uuid\":\"earlier\",\
+         {{\"record\":\"begin\",\"item\":\"photo1.gif\",\"file\":\"photo1.gif\",\"bytes\":0,\"modified\":0,\"hash\":\"{hash}\",\"uuid\":\"earlier\",\
          \"image_key\":\"{key}\",\"time\":{time}}}\n"
     );
     folder.write("photos.send_images.journal", lines);
@@ -182,73 +182,22 @@ fn a_run_that_is_killed_at_any_request_sends_each_picture_once() {
 }
 
 #[test]
-fn a_message_whose_every_reply_is_lost_is_sent_once_more_in_the_same_run() {
+fn a_message_whose_every_reply_is_lost_is_sent_again_by_the_next_run() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     folder.pictures(2);
-    // A message has three attempts.
-    lose_replies(&server, |number| number <= 3);
-    let output = send(&server, &folder, &[]);
-    assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
-    assert!(output.stdout.starts_with("2 arrived, in "), "{output:?}");
-    assert_eq!(sent(&server), [1, 2]);
-    assert_eq!((begun(&server, Route::ImV1Images), begun(&server, Route::Messages)), (2, 5));
-}
-
-#[test]
-fn a_message_whose_every_reply_is_lost_twice_is_sent_again_by_the_next_run() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    folder.pictures(4);
-    // Those of the first picture, before and after the next two.
-    lose_replies(&server, |number| (1..=3).contains(&number) || (6..=8).contains(&number));
+    // A message has four attempts.
+    lose_replies(&server, |number| number <= 4);
     let output = send(&server, &folder, &[]);
     assert_eq!(output.code(), Some(1), "{output:?}");
     assert!(output.stderr.starts_with("photo1.gif: "), "{output:?}");
     assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
-    assert!(output.stdout.starts_with("3 arrived, 1 still to do, in "), "{output:?}");
-    assert_eq!(sent(&server), [1, 2, 3, 4]);
+    assert!(output.stdout.starts_with("1 arrived, 1 still to do, in "), "{output:?}");
+    assert_eq!(sent(&server), [1, 2]);
 
     let output = send(&server, &folder, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
-    assert_eq!(sent(&server), [1, 2, 3, 4]);
-    assert_eq!((begun(&server, Route::ImV1Images), begun(&server, Route::Messages)), (4, 10));
-}
-
-#[test]
-fn a_refusal_for_the_rate_costs_no_attempt() {
-    for refusal in [refusal(230020), Fault::rate_limited(1)] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-        folder.pictures(1);
-        for _ in 0..3 {
-            fail_next(&server, Route::Messages, refusal.clone());
-        }
-        let output = send(&server, &folder, &[]);
-        assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
-        assert_eq!((sent(&server), begun(&server, Route::Messages)), (vec![1], 4));
-    }
-}
-
-#[test]
-fn a_refused_token_is_fetched_again() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    folder.pictures(1);
-    fail_next(&server, Route::Messages, refusal(99991663));
-    let output = send(&server, &folder, &[]);
-    assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
-    assert_eq!((sent(&server), begun(&server, Route::Messages)), (vec![1], 2));
-}
-
-#[test]
-fn a_message_that_grows_too_old_between_two_attempts_is_not_sent_again() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    folder.pictures(1);
-    fail_next(&server, Route::Messages, Fault::rate_limited(8));
-    begin(&server, &folder, now() - 50 * 60 + 6);
-    let output = send(&server, &folder, &[]);
-    assert_eq!(output.code(), Some(1), "{output:?}");
-    let line = "photo1.gif: it may have been sent 50 minutes ago";
-    assert!(output.stderr.starts_with(line), "{output:?}");
-    assert!(output.stdout.starts_with("0 arrived, 1 still to do"), "{output:?}");
-    assert_eq!((sent(&server), begun(&server, Route::Messages)), (vec![], 1));
+    assert_eq!(sent(&server), [1, 2]);
+    assert_eq!((begun(&server, Route::ImV1Images), begun(&server, Route::Messages)), (2, 6));
 }
 
 #[test]
