@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Reads the arguments and does the work, or prints the help text if `read` returns `None`. An error of either is one of
-/// the input: a line, and exit code 2.
+/// Reads the arguments and does the work, or prints the help text if `read` returns `None`. An error of either is one
+/// of the input: a line, and exit code 2.
 pub(crate) fn start<O>(
     tool: &str,
     help: &str,
@@ -39,8 +39,8 @@ pub(crate) fn warn(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", cleaned(line));
 }
 
-/// The text with a space for each character that could control the terminal or mislead the reader. Names of files, tables,
-/// journals and replies of the service can hold such characters.
+/// The text with a space for each character that could control the terminal or mislead the reader. Names of files,
+/// tables, journals and replies of the service can hold such characters.
 fn cleaned(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }).collect()
 }
