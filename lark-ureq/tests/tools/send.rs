@@ -67,8 +67,8 @@ fn begin(server: &FakeServer, folder: &Folder, time: u64) {
     let hash = hash(&picture(1));
     let lines = format!(
         "{{\"record\":\"run\",\"version\":1,\"run\":\"send_images {site} {app} {CHAT}\"}}\n\
-         {{\"record\":\"begin\",\"item\":\"photo1.gif\",\"file\":\"photo1.gif\",\"hash\":\"{hash}\",\"uuid\":\"earlier\",\
-         \"image_key\":\"{key}\",\"time\":{time}}}\n"
+         {{\"record\":\"begin\",\"item\":\"photo1.gif\",\"file\":\"photo1.gif\",\"hash\":\"{hash}\",\
+         \"uuid\":\"earlier\",\"image_key\":\"{key}\",\"time\":{time}}}\n"
     );
     folder.write("photos.send_images.journal", lines);
 }
