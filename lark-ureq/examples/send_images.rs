@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A journal beside the folder records the uuid of each message before it is sent. The service sends one message for a
-//! uuid within an hour, so that the same command goes on after an interruption, and sends no picture twice. The age of a
-//! message is by this computer's clock. `--help` lists options and exit codes.
+//! uuid within an hour, so that the same command goes on after an interruption, and sends no picture twice. The age of
+//! a message is by this computer's clock. `--help` lists options and exit codes.
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};

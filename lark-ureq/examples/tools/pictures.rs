@@ -17,8 +17,8 @@ const EXTENSIONS: [&str; 13] = [
 /// No endpoint takes a larger picture.
 const MAX_BYTES: u64 = WriteSheetImage::DEFAULT_MAX_BYTES;
 
-/// The pictures in a folder, by name: `photo2.png` comes before `Photo10.png`. Folders in it, hidden files and files that
-/// are no pictures by their extension are passed over.
+/// The pictures in a folder, by name: `photo2.png` comes before `Photo10.png`. Folders in it, hidden files and files
+/// that are no pictures by their extension are passed over.
 pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     if folder.is_file() {
         return Err(format!("{} is a file, and a folder is needed", folder.display()));
@@ -36,7 +36,8 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     }
     if found.is_empty() {
         return Err(format!(
-            "{}: no picture in this folder, and {others} other files; a picture is a file with one of the extensions {}",
+            "{}: no picture in this folder, and {others} other files; a picture is a file with one of the extensions \
+             {}",
             folder.display(),
             EXTENSIONS.join(", ")
         ));
