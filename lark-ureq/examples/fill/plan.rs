@@ -127,10 +127,13 @@ struct Row {
 /// The columns that a table needs. The column `sheet` may be left out.
 const COLUMNS: [&str; 3] = ["spreadsheet", "cell", "path"];
 
+/// No larger table is read.
+const MAX_TABLE: u64 = 64 << 20;
+
 /// The pictures of a table in CSV with a line of titles. Paths start from the table's folder.
 pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
     let about = |problem: &dyn std::fmt::Display| format!("{}: {problem}", table.display());
-    let bytes = std::fs::read(table).map_err(|error| about(&error))?;
+    let bytes = pictures::read_file(table, MAX_TABLE).map_err(|error| about(&error))?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = line_at(bytes, error.valid_up_to());
