@@ -110,7 +110,7 @@ impl Message {
     fn new(image_key: ImageKey) -> Result<Self, Failure> {
         // The state has random keys.
         let uuid = format!("{:016x}", RandomState::new().hash_one(&image_key));
-        let uuid = MessageUuid::new(&uuid).map_err(|error| Failure::of_picture(&error))?;
+        let uuid = MessageUuid::new(&uuid).map_err(|error| Failure::new(Ends::Unfit, &error))?;
         Ok(Self { uuid, image_key, time: now().as_secs() })
     }
 
@@ -125,7 +125,7 @@ impl Message {
             }
         };
         let text = format!("{text}; look into the chat, since it is not sent again");
-        Err(Failure { is_open: true, ..Failure::of_picture(&text) })
+        Err(Failure { may_have_arrived: true, ..Failure::new(Ends::Unfit, &text) })
     }
 }
 
@@ -179,16 +179,15 @@ impl Sender {
                 message.check_age().inspect_err(|_| run.note(LOOK))?;
                 message.clone()
             }
-            Todo::Changed => return Err(Failure::of_picture(&CHANGED)),
+            Todo::Changed => return Err(Failure::new(Ends::Unfit, &CHANGED)),
             Todo::New => {
                 let (image, identity) =
-                    pictures::read(path).map_err(|error| Failure::of_picture(&error))?;
+                    pictures::read(path).map_err(|error| Failure::new(Ends::Unfit, &error))?;
                 let upload = CreateImage::message(image);
-                let upload = upload.map_err(|error| Failure::of_picture(&error))?;
+                let upload = upload.map_err(|error| Failure::new(Ends::Unfit, &error))?;
                 let message = Message::new(self.client.call(&upload)?)?;
                 let begun = run.journal.begin(file, file, identity, message.clone());
-                begun
-                    .map_err(|error| Failure { ends: Ends::Run, ..Failure::of_picture(&error) })?;
+                begun.map_err(|error| Failure::new(Ends::Run, &error))?;
                 message
             }
         };
@@ -197,8 +196,8 @@ impl Sender {
         if let Err(error) = self.client.clone().with_limits(self.limits).call(&request) {
             let failure = Failure::from(error);
             // A refusal does not tell what became of the message that an earlier run began.
-            let is_open = failure.is_open || matches!(todo, Todo::Begun(_));
-            return Err(Failure { is_open, ..failure });
+            let may_have_arrived = failure.may_have_arrived || matches!(todo, Todo::Begun(_));
+            return Err(Failure { may_have_arrived, ..failure });
         }
         run.done(file);
         Ok(())

@@ -60,7 +60,7 @@ impl Filling {
             }
             let held = image_in(contents.of(&job.cell));
             if held.is_none() && images >= MAX_IMAGES {
-                return Err(Failure { ends: Ends::Lane, ..Failure::of_picture(&FULL) });
+                return Err(Failure::new(Ends::Lane, &FULL));
             }
             let mut may_have_arrived = true;
             match self.place(lane, job, held, turn, run) {
@@ -70,7 +70,7 @@ impl Filling {
                 Ok(()) => {}
                 Err(failure) => {
                     let ends = failure.ends;
-                    may_have_arrived = failure.is_open;
+                    may_have_arrived = failure.may_have_arrived;
                     run.fail(Some(&job.item), &job.file, failure);
                     if ends == Ends::Lane {
                         return Ok(());
@@ -116,8 +116,8 @@ impl Filling {
         let (write, identity) = request(lane, job)?;
         let read = ReadCells::cell(lane.spreadsheet.clone(), &job.cell);
         // Whether an earlier write of the picture may have been carried out, whatever becomes of the next one.
-        let mut is_open = job.begun.is_some();
-        let still_open = |error| Failure { is_open: true, ..Failure::from(error) };
+        let mut may_have_arrived = job.begun.is_some();
+        let still_open = |error| Failure { may_have_arrived: true, ..Failure::from(error) };
         if let Some(begun) = &job.begun {
             let cells = self.client.call(&read).map_err(still_open)?;
             if has_arrived(begun.held.as_deref(), cells.first()) {
@@ -127,7 +127,7 @@ impl Filling {
         }
         let begun = Held { held: held.map(str::to_owned) };
         if let Err(error) = run.journal.begin(&job.item, &job.file, identity, begun) {
-            return Err(Failure { ends: Ends::Run, ..Failure::of_picture(&error) });
+            return Err(Failure::new(Ends::Run, &error));
         }
         let mut written = turn.write(&self.client, write.clone());
         if written.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown)
@@ -140,12 +140,12 @@ impl Filling {
                 run.done(&job.item);
                 return Ok(());
             }
-            is_open = true;
+            may_have_arrived = true;
             written = turn.write(&self.client, write);
         }
         let shown = written.map_err(|error| {
             let failure = Failure::from(error);
-            Failure { is_open: failure.is_open || is_open, ..failure }
+            Failure { may_have_arrived: failure.may_have_arrived || may_have_arrived, ..failure }
         })?;
         if shown == Shown::RefusesBase64 {
             run.note(NO_BASE64);
@@ -158,9 +158,9 @@ impl Filling {
 /// The write of a picture into its cell.
 pub(crate) fn request(lane: &Lane, job: &Job) -> Result<(WriteSheetImage, Identity), Failure> {
     let read = pictures::read(&job.path);
-    let (image, identity) = read.map_err(|error| Failure::of_picture(&error))?;
+    let (image, identity) = read.map_err(|error| Failure::new(Ends::Unfit, &error))?;
     let write = WriteSheetImage::new(lane.spreadsheet.clone(), job.cell.clone(), image);
-    let write = write.map_err(|error| Failure::of_picture(&error))?;
+    let write = write.map_err(|error| Failure::new(Ends::Unfit, &error))?;
     Ok((write.with_lossy_name(&pictures::name(&job.path)), identity))
 }
 

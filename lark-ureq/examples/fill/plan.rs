@@ -248,7 +248,7 @@ impl Plan {
                     let titles: Vec<_> =
                         lane.sheets.iter().map(|sheet| format!("`{}`", sheet.title)).collect();
                     let reason = format!("{error}; the sheets are {}", titles.join(", "));
-                    plan.lost.push((file, Failure::of_picture(&reason)));
+                    plan.lost.push((file, Failure::new(Ends::Unfit, &reason)));
                 }
             }
         }

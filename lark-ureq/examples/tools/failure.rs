@@ -12,7 +12,7 @@ pub(crate) struct Failure {
     pub(crate) log_id: Option<String>,
     pub(crate) ends: Ends,
     /// The picture may have arrived all the same.
-    pub(crate) is_open: bool,
+    pub(crate) may_have_arrived: bool,
 }
 
 /// What a failure ends.
@@ -20,8 +20,8 @@ pub(crate) struct Failure {
 pub(crate) enum Ends {
     /// Nothing: the service has refused the picture, and the next one may arrive.
     Picture,
-    /// Nothing: the file cannot be sent as it is, and the next run looks at it again.
-    File,
+    /// Nothing: the picture cannot be sent as it is, for its file or its place. The next run looks at it again.
+    Unfit,
     /// Nothing yet: the service or the network is at fault. Several such failures in a row are an outage.
     Doubtful,
     /// All pictures for the same spreadsheet or chat.
@@ -31,10 +31,10 @@ pub(crate) enum Ends {
 }
 
 impl Failure {
-    /// A picture that cannot be sent. No request was made.
-    pub(crate) fn of_picture(reason: &impl ToString) -> Self {
+    /// A failure of this tool's own, without a request to the service.
+    pub(crate) fn new(ends: Ends, reason: &impl ToString) -> Self {
         let text = reason.to_string();
-        Self { key: text.clone(), text, log_id: None, ends: Ends::File, is_open: false }
+        Self { key: text.clone(), text, log_id: None, ends, may_have_arrived: false }
     }
 }
 
@@ -42,13 +42,15 @@ impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         let again = matches!(error.advice(), Some(Advice::Again { .. }));
         let is_late = matches!(error.kind, CallErrorKind::Deadline | CallErrorKind::Queued(_));
-        let is_open = error.outcome() == Outcome::Unknown;
+        let may_have_arrived = error.outcome() == Outcome::Unknown;
         let ends = match error.concerns() {
-            Concerns::Request if again || is_late || is_open => Ends::Doubtful,
+            Concerns::Request if again || is_late || may_have_arrived => Ends::Doubtful,
             Concerns::Request => Ends::Picture,
             Concerns::Spreadsheet | Concerns::Receiver => Ends::Lane,
             // A gateway may break the connection for one large picture.
-            _ if is_open && matches!(error.kind, CallErrorKind::Transport(_)) => Ends::Doubtful,
+            _ if may_have_arrived && matches!(error.kind, CallErrorKind::Transport(_)) => {
+                Ends::Doubtful
+            }
             _ => Ends::Run,
         };
         let (key, text) = match &error.kind {
@@ -73,6 +75,6 @@ impl From<CallError> for Failure {
             }
             kind => (kind.to_string(), kind.to_string()),
         };
-        Self { key, text, log_id: error.log_id().map(str::to_owned), ends, is_open }
+        Self { key, text, log_id: error.log_id().map(str::to_owned), ends, may_have_arrived }
     }
 }

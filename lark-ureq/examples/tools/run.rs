@@ -240,9 +240,9 @@ where
             self.progress.say(&format!("{subject}: {}", failure.text));
         }
         if let Some(item) = item {
-            if failure.ends == Ends::File {
-                self.tally().unfit += usize::from(!failure.is_open);
-            } else if !failure.is_open {
+            if failure.ends == Ends::Unfit {
+                self.tally().unfit += usize::from(!failure.may_have_arrived);
+            } else if !failure.may_have_arrived {
                 let again = failure.ends != Ends::Picture;
                 if let Err(error) = self.journal.failed(item, subject, &failure.text, again) {
                     self.end(error);
@@ -259,7 +259,7 @@ where
         match failure.ends {
             // A refusal proves that the service answers.
             Ends::Picture => tally.doubtful_in_a_row = 0,
-            Ends::File | Ends::Lane => {}
+            Ends::Unfit | Ends::Lane => {}
             Ends::Doubtful => {
                 tally.doubtful_in_a_row += 1;
                 if tally.doubtful_in_a_row >= OUTAGE {
