@@ -77,7 +77,8 @@ fn examine(asked: &Asked, report: &mut Report) {
     } else {
         Verdict::Skipped("only messages need it".into())
     };
-    let has_bot = report.line("bot", bot);
+    let has_no_bot = matches!(bot, Verdict::Failed(_));
+    report.line("bot", bot);
     report.line("scopes", rights::scopes(client, &account, jobs));
     let lacks_scope = report.last_failed("scopes");
 
@@ -96,7 +97,7 @@ fn examine(asked: &Asked, report: &mut Report) {
     };
     report.line("edit right", edit);
     let chat = match &asked.chat {
-        Some(_) if !has_bot => Verdict::after("bot"),
+        Some(_) if has_no_bot => Verdict::after("bot"),
         Some(receiver) => rights::chat(client, receiver),
         None => Verdict::Skipped("no CHAT is given".into()),
     };

@@ -72,10 +72,15 @@ impl Endpoint for BotInfo {
 pub(crate) fn bot(client: &Client) -> Verdict {
     let bot = match client.call(&BotInfo) {
         Ok(bot) => bot,
-        Err(error) if error.class() == Some(Class::Unknown) => {
-            return Verdict::Failed(format!("if the app has no bot, {BOT}: {error}"));
-        }
-        Err(error) => return Verdict::Failed(error.to_string()),
+        Err(error) => match error.lark() {
+            Some(refusal) if refusal.status() == StatusCode::NOT_FOUND => {
+                return Verdict::Skipped(format!("the service cannot tell ({})", shortly(refusal)));
+            }
+            _ if error.class() == Some(Class::Unknown) => {
+                return Verdict::Failed(format!("if the app has no bot, {BOT}: {error}"));
+            }
+            _ => return Verdict::Failed(error.to_string()),
+        },
     };
     let name: String = bot.app_name.unwrap_or_default().chars().take(LONGEST_NAME).collect();
     let name = if name.is_empty() { "the bot".to_owned() } else { format!("the bot `{name}`") };

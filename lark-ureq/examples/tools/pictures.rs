@@ -92,8 +92,19 @@ fn modified(metadata: &Metadata) -> u64 {
 pub(crate) fn read(path: &Path) -> Result<(Image, Identity), String> {
     let before = std::fs::metadata(path).map_err(|error| error.to_string())?;
     let bytes = read_file(path, MAX_BYTES)?;
+    if is_web_page(&bytes) {
+        return Err("the file is a web page, which was saved in place of a picture".into());
+    }
     let identity = Identity::new(&bytes, modified(&before));
     Ok((Image::new(bytes).map_err(|error| error.to_string())?, identity))
+}
+
+/// Whether a file is HTML, by its beginning: what a site sends in place of a picture to a visitor who is not logged in.
+fn is_web_page(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    ["<!doctype html", "<html"].iter().any(|start| {
+        text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start.as_bytes()))
+    })
 }
 
 /// The bytes of a file that has at most `most` bytes. The error is the reason, without the file's name.

@@ -251,7 +251,11 @@ fn a_file_that_is_no_picture_is_passed_over_until_it_is_one() {
     for name in TOOLS {
         for (bytes, problem) in [
             (&b""[..], "the image file is empty"),
-            (b"<!DOCTYPE html><html>", "the file begins with `<!DOCTYPE html><"),
+            (
+                b"<!DOCTYPE html><html>",
+                "the file is a web page, which was saved in place of a picture\n",
+            ),
+            (b"hello", "the file begins with `hello` and is not a PNG"),
             (b"<svg>", "SVG is not accepted"),
         ] {
             let case = Case::with_pictures(3);

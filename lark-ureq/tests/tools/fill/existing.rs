@@ -128,7 +128,7 @@ fn a_dry_run_lists_the_problems_and_has_the_exit_code_of_the_run() {
     assert_eq!(dry.code(), Some(1), "{dry:?}");
     assert!(dry.stdout.starts_with("Sheet1!A1  1.gif\n"), "{dry:?}");
     for problem in [
-        "2.gif: the file begins with `<html>` and is not",
+        "2.gif: the file is a web page",
         "3.gif: ",
         "(os error 2)",
         "\n1.gif: no sheet has the id or the title `Nowhere`; the sheets are `Sheet1`\n",

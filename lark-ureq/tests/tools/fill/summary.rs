@@ -37,8 +37,7 @@ fn the_summary_groups_failures_by_their_cause() {
          such as `.png`, or have one that does not fit the image",
         "          photo1.gif, photo4.gif, photo5.gif and 1 more",
         &format!("          log ids: {a}, {b}, {c} and 1 more"),
-        "      1 x the file begins with `<!DOCTYPE html>` and is not a PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP, HEIC or \
-         ICO image: convert the image to PNG or JPEG",
+        "      1 x the file is a web page, which was saved in place of a picture",
         "          photo2.gif",
         "      1 x code 90213 SHEET_PERMISSION (HTTP 200): refused by the test; scopes are not enough: give the app \
          the right to edit the document (in the document: ... > More > Add document app); an app that is not found \
