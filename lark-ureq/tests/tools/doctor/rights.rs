@@ -12,6 +12,8 @@ fn a_bot_is_named_and_told_by_its_state() {
     check(&[
         (|it| it.code(BOT, 11205), "✗ bot", &["turn on the bot", "version"]),
         (|it| it.code(BOT, 10001), "✗ bot", &["add the feature Bot", "version"]),
+        (|it| it.fail(BOT, Fault::PlainNotFound), "– bot", &["cannot tell", "HTTP 404"]),
+        (|it| it.fail(BOT, Fault::PlainNotFound), "✓ chat", &["the bot is in"]),
         (|it| it.bot(&json!({"activate_status": 0})), "✗ bot", &["release a version"]),
         (|it| it.bot(&json!({"activate_status": 1})), "✗ bot", &["administrator"]),
         (|it| it.bot(&json!({"activate_status": 3})), "✗ bot", &["administrator"]),
