@@ -8,7 +8,7 @@
 //! the app's id and secret, the bot, the scopes, the right to read the document of LINK and, with `--write`, to edit
 //! it, and whether the bot is in CHAT. Each check is a line that begins with `✓` if all is well, with `✗` and the next
 //! step if not, with `!` for a warning, and with `–` if the check was not made. Without LINK and CHAT the bot and the
-//! scopes are checked for both. Only `--write` changes anything.
+//! scopes are checked for spreadsheets and for chats. Only `--write` changes anything.
 //!
 //! The exit code is 0 if no check failed, 1 if one failed, and 2 for wrong usage, in which case nothing was sent.
 
@@ -43,13 +43,14 @@ Checks whether an app can write pictures into a spreadsheet and send them to a
 chat.
 
     LINK            the spreadsheet or its page in a wiki: a link or a token
-    CHAT            the group: `oc_..`
+    CHAT            a group, `oc_..`; for a user or a mail address only the
+                    bot and the scopes are checked
     --write CELL    tests the right to edit: writes a small picture into the
                     cell, which has to be empty: `B2` or `Price list!B2`
 
 Each line is a check: `✓` all is well, `✗` with the next step, `!` a warning,
 `–` not checked. Without LINK and CHAT the bot and the scopes are checked for
-both.
+spreadsheets and for chats.
 
 Exit codes: 0 no check failed, 1 a check failed, 2 wrong usage, nothing was sent
 ";

@@ -1,7 +1,7 @@
 //! Writes pictures into cells of spreadsheets: a folder into a column, or a table of pictures and cells.
 //!
 //! ```text
-//! fill_sheet https://x.feishu.cn/sheets/shtcnabc?sheet=Q7PlXT --from B2 photos/
+//! fill_sheet 'https://x.feishu.cn/sheets/shtcnabc?sheet=Q7PlXT' --from B2 photos/
 //! fill_sheet pictures.csv
 //! ```
 //!
@@ -51,17 +51,17 @@ usage: fill_sheet LINK [--from CELL] FOLDER [options]
 
 The pictures of FOLDER go into a column of the spreadsheet, in the order of their names, from CELL down; without --from,
 from the cell that is selected in LINK, or from A1. TABLE.csv has a line of titles, and the columns
-`spreadsheet` (a link or a token), `sheet` (its title or id; empty for that of the link), `cell` and `path`.
+`spreadsheet` (a link or a token), `sheet` (title or id; if empty, that of the link or the first), `cell` and `path`.
 
 Options:
     --from CELL        `B2`, or `Price list!B2` on the sheet with this title
     --row-height N     sets the height of the rows to N pixels
     --skip-filled      leaves cells that hold something as they are
-    --retry-failed     tries the pictures again that an earlier run could not write
-    --base64           sends a third of the bytes, where the tenant takes it; good for a slow link
+    --retry-failed     also tries the pictures that the service refused in an earlier run
+    --base64           sends images in base64, 37 % of the bytes, if the tenant takes it; for a slow link
     --threads N        how many spreadsheets are written at once, 8 by default
     --dry-run          checks pictures and cells, and writes nothing
-    --journal PATH     in place of the journal beside the folder or the table
+    --journal PATH     keeps the journal at PATH, not beside the folder or the table
     --help             prints this text";
 
 fn main() -> ExitCode {
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     start("fill_sheet", &help, Options::read, fill)
 }
 
-/// The error is one of the input, in one line.
+/// Runs the tool. The error is one line that says why the run could not start.
 fn fill(options: &Options) -> Result<ExitCode, String> {
     let wanted = match &options.input {
         Input::Folder { link, folder } => plan::from_folder(link, options.from.as_deref(), folder)?,
@@ -77,7 +77,7 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     };
     let account = Account::from_env()?;
     wanted.iter().try_for_each(|wanted| wanted.check_site(&account.site))?;
-    // Nobody watches the run, so it waits for the limits of the service.
+    // The run is unattended, so a call waits out rate limits.
     let limits = Limits::default().longest_wait(minutes(10)).total(minutes(20));
     let client = account.builder().limits(limits).build().map_err(|error| error.to_string())?;
     let mut plan = Plan::find(&client, wanted)?;
@@ -98,10 +98,10 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     }
     let run = Run::start(journal, plan.len())?;
     run.pass(passed);
-    for (document, failure) in plan.closed {
+    for (document, failure) in plan.unresolved {
         run.fail(None, &document, failure);
     }
-    for (file, failure) in plan.lost {
+    for (file, failure) in plan.without_sheet {
         run.fail(Some(&file), &file, failure);
     }
     let threads = usize::from(options.threads).min(plan.lanes.len());
@@ -120,7 +120,9 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     let code = run.finish();
     let replaced = shared.0.replaced.load(Ordering::Relaxed);
     if replaced > 0 {
-        print(&format!("{replaced} of the cells held something before. --skip-filled leaves them"));
+        print(&format!(
+            "{replaced} of the cells were not empty and were overwritten. --skip-filled leaves such cells as they are"
+        ));
     }
     Ok(code)
 }

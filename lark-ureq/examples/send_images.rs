@@ -43,22 +43,24 @@ The pictures of FOLDER are sent to CHAT in the order of their names, each as a m
 user: `ou_..`, `on_..`, `user_id:..` or a mail address.
 
 Options:
-    --retry-failed     tries the pictures again that an earlier run could not send
+    --retry-failed     also tries the pictures that the service refused in an earlier run
     --journal PATH     in place of the journal beside the folder; each chat and folder needs one of its own
     --help             prints this text";
 
-/// A message is sent again for this time, by this computer's clock. The service remembers its uuid for an hour.
-const REMEMBERED: Duration = Duration::from_secs(50 * 60);
+/// How long a message of unknown outcome is sent again, by this computer's clock. The service remembers its uuid for an
+/// hour.
+const RESEND_WINDOW: Duration = Duration::from_secs(50 * 60);
 
-/// The deadline of a message, so that its last attempt is within the hour.
+/// The deadline of a message: its last attempt falls within the hour in which the service remembers the uuid.
 const DEADLINE: Duration = Duration::from_secs(9 * 60);
 
 /// What the summary says about messages that are too old to be sent again.
-const LOOK: &str = "Messages that may have been sent are not sent again. Look into the chat: if a picture is missing \
+const TOO_OLD: &str = "Messages that may have been sent are not sent again. Look into the chat: if a picture is missing \
     there, give its file another name; if it is there, move the file out of the folder.";
 
-/// Another picture has replaced one that was sent. Whether the chat is to have both is for the user to say.
-const CHANGED: &str = "the file has changed since it was sent, or may have been; to send it as well, give it another \
+/// Reported for a file that changed after its picture was sent, because only the user knows whether the chat should have
+/// both.
+const CHANGED_FILE: &str = "the file has changed since it was sent, or may have been; to send it as well, give it another \
     name, else move it out of the folder";
 
 fn main() -> ExitCode {
@@ -66,12 +68,12 @@ fn main() -> ExitCode {
     start("send_images", &help, Options::read, send)
 }
 
-/// The error is one of the input, in one line.
+/// Runs the tool. The error is one line that says why the run could not start.
 fn send(options: &Options) -> Result<ExitCode, String> {
     let receiver = Receiver::new(&options.receiver).map_err(|error| error.to_string())?;
     let files = pictures::in_folder(&options.folder)?;
     let account = Account::from_env()?;
-    // Nobody watches the run, so it waits for the limits of the service.
+    // The run is unattended, so a call waits out rate limits.
     let limits = Limits::default().longest_wait(Duration::from_secs(8 * 60));
     let client = account.builder().limits(limits).build().map_err(|error| error.to_string())?;
 
@@ -108,7 +110,7 @@ struct Message {
 impl Message {
     /// A message with a random uuid.
     fn new(image_key: ImageKey) -> Result<Self, Failure> {
-        // The state has random keys.
+        // `RandomState` is seeded at random.
         let uuid = format!("{:016x}", RandomState::new().hash_one(&image_key));
         let uuid = MessageUuid::new(&uuid).map_err(|error| Failure::new(Ends::Unfit, &error))?;
         Ok(Self { uuid, image_key, time: now().as_secs() })
@@ -118,7 +120,7 @@ impl Message {
     /// may have been sent.
     fn check_age(&self) -> Result<(), Failure> {
         let text = match now().checked_sub(Duration::from_secs(self.time)) {
-            Some(age) if age <= REMEMBERED => return Ok(()),
+            Some(age) if age <= RESEND_WINDOW => return Ok(()),
             Some(age) => format!("it may have been sent {} ago", HumanDuration(age)),
             None => {
                 "it may have been sent, at a time that this computer's clock has not reached".into()
@@ -129,7 +131,7 @@ impl Message {
     }
 }
 
-/// The time since 1970, which counts across runs.
+/// The time since 1970.
 #[expect(
     clippy::disallowed_methods,
     reason = "a run has no other way to know when another one was"
@@ -147,7 +149,7 @@ struct Picture {
 
 struct Sender {
     client: Client,
-    /// Those of a call that sends a message.
+    /// The limits of the call that sends a message.
     limits: Limits,
     receiver: Receiver,
 }
@@ -176,10 +178,10 @@ impl Sender {
     ) -> Result<(), Failure> {
         let message = match todo {
             Todo::Begun(message) => {
-                message.check_age().inspect_err(|_| run.note(LOOK))?;
+                message.check_age().inspect_err(|_| run.note(TOO_OLD))?;
                 message.clone()
             }
-            Todo::Changed => return Err(Failure::new(Ends::Unfit, &CHANGED)),
+            Todo::Changed => return Err(Failure::new(Ends::Unfit, &CHANGED_FILE)),
             Todo::New => {
                 let (image, identity) =
                     pictures::read(path).map_err(|error| Failure::new(Ends::Unfit, &error))?;

@@ -27,13 +27,13 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// The check cannot be made, because that of the name `failed` has failed.
+    /// The check was not made, because the check `failed` failed or was not made.
     pub(crate) fn after(failed: &str) -> Self {
         Self::Skipped(format!("needs `{failed}`"))
     }
 }
 
-/// The lines so far.
+/// Prints the lines and counts them.
 #[derive(Default)]
 pub(crate) struct Report {
     secret: String,

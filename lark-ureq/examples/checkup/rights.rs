@@ -60,7 +60,7 @@ impl Endpoint for BotInfo {
     }
 
     fn read(reply: &Reply) -> Result<Bot, Error> {
-        // Before the rest, whose errors are those of a request for a token.
+        // The code is checked first, because `top_level` reports errors like those of a token request.
         reply.ok()?;
         let WithBot { bot, data } = reply.top_level()?;
         let bot = bot.or_else(|| data?.bot);
@@ -116,7 +116,7 @@ struct Scope {
 /// A job, and the scopes of which one suffices. The first one is the narrowest that serves all of the tools.
 type Need = (&'static str, &'static [&'static str]);
 
-// The last one is not on the vendor's page; the vendor's own command-line tool asks for it.
+// `sheets:spreadsheet:write_only` is not on the vendor's page; the vendor's command-line tool asks for it.
 const CELLS: Need =
     ("write into cells", &["sheets:spreadsheet", "drive:drive", "sheets:spreadsheet:write_only"]);
 const WIKI: Need =
@@ -148,10 +148,10 @@ pub(crate) fn scopes(client: &Client, account: &Account, jobs: Jobs) -> Verdict 
         match fitting.clone().find(|scope| scope.grant_status == 1).or(fitting.next()) {
             Some(scope) if scope.grant_status == 1 => found.push(scope.scope_name.as_str()),
             Some(Scope { scope_name, .. }) => {
-                missing.push(format!("`{scope_name}` to {job} is added and not in effect yet"));
+                missing.push(format!("to {job}, `{scope_name}` is added and not in effect yet"));
             }
             None => {
-                missing.push(format!("`{}` is missing to {job}", any_of.join("` or `")));
+                missing.push(format!("to {job}, the app lacks `{}`", any_of.join("` or `")));
                 to_add.extend(any_of.first().copied());
             }
         }
@@ -174,7 +174,7 @@ impl Scope {
     }
 }
 
-/// The code or the status of a refusal that is no failure of a check.
+/// The code or the HTTP status of a refusal, for a check that was not made.
 fn shortly(refusal: &Error) -> String {
     match refusal.api() {
         Some(api) => format!("code {}", api.code),
@@ -213,7 +213,7 @@ pub(crate) fn write(client: &Client, place: &Place, lacks_scope: bool) -> Verdic
     }
 }
 
-/// The cell with the picture.
+/// Writes the picture, reads it back, and returns its cell.
 fn written(
     client: &Client,
     place: &Place,

@@ -7,7 +7,7 @@ use lark_proto::body::ImageEncoding;
 use lark_proto::error::{Concerns, Outcome};
 use lark_ureq::{CallError, Client};
 
-/// The encoding of a run. It is `None` as long as nobody knows whether the tenant takes base64.
+/// The encoding of a run; `None` until a write has shown whether the tenant takes base64.
 pub(crate) struct Encoding(Mutex<Option<ImageEncoding>>);
 
 /// The encoding of one picture.
@@ -64,7 +64,7 @@ impl Turn<'_> {
         if !is_refused {
             return Err(error);
         }
-        // Refused in both forms, the image itself is at fault, and nothing is known about base64.
+        // If the numbers fail too, nothing is known about base64, and the next picture tests it again.
         client.call(&write)?;
         **encoding = Some(ImageEncoding::Numbers);
         Ok(Shown::RefusesBase64)

@@ -37,7 +37,7 @@ impl Filling {
         }
     }
 
-    /// The error is one that concerns no picture alone.
+    /// Writes the pictures. The error is one that concerns the whole spreadsheet.
     fn try_fill(&self, lane: &Lane, run: &Run<Held>) -> Result<(), Failure> {
         let Self { client, row_height, .. } = self;
         let Lane { spreadsheet, sheets, jobs, .. } = lane;
@@ -63,7 +63,7 @@ impl Filling {
                 return Err(Failure::new(Ends::Lane, &FULL));
             }
             let mut may_have_arrived = true;
-            match self.place(lane, job, held, turn, run) {
+            match self.write(lane, job, held, turn, run) {
                 Ok(()) if *contents.of(&job.cell) != CellContent::Empty => {
                     self.replaced.fetch_add(1, Ordering::Relaxed);
                 }
@@ -105,7 +105,7 @@ impl Filling {
     }
 
     /// Writes a picture into its cell, which holds the image `held`.
-    fn place(
+    fn write(
         &self,
         lane: &Lane,
         job: &Job,

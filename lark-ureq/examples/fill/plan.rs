@@ -41,21 +41,21 @@ impl Wanted {
     }
 }
 
-/// A picture, and its cell.
+/// A picture and its resolved cell.
 pub(crate) struct Job {
     pub(crate) path: PathBuf,
     pub(crate) file: String,
     pub(crate) cell: SheetCell,
     /// As the journal names it.
     pub(crate) item: String,
-    /// What the cell held when an earlier run began to write it, if it did and its end is not known.
+    /// The content of the cell before an earlier write whose outcome is unknown.
     pub(crate) begun: Option<Held>,
 }
 
-/// What the journal has to know about a cell that is about to be written.
+/// The state of a cell before a write, as the journal records it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Held {
-    /// The token of the file of the image that the cell held before.
+    /// The file token of the image that the cell held; empty for an image without a token.
     pub(crate) held: Option<String>,
 }
 
@@ -193,7 +193,7 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
     Ok(wanted)
 }
 
-/// The line of a text in which the record at a byte begins. Ends of lines before the record are not part of it.
+/// The number of the line on which the record at byte `start` begins. Line ends before the record are skipped.
 fn line_at(text: &[u8], start: usize) -> usize {
     let is_end = |byte: &u8| [b'\r', b'\n'].contains(byte);
     let ends = text.iter().skip(start).take_while(|byte| is_end(byte)).count();
@@ -204,13 +204,14 @@ fn line_at(text: &[u8], start: usize) -> usize {
 #[derive(Default)]
 pub(crate) struct Plan {
     pub(crate) lanes: Vec<Lane>,
-    /// Documents that were not found, and why.
-    pub(crate) closed: Vec<(String, Failure)>,
+    /// Documents that could not be resolved, and why.
+    pub(crate) unresolved: Vec<(String, Failure)>,
     /// The number of pictures for these documents.
     unreachable: usize,
+    /// Requests in a row that failed because of the service or the network.
     doubtful_in_a_row: u32,
     /// Pictures whose sheet does not exist.
-    pub(crate) lost: Vec<(String, Failure)>,
+    pub(crate) without_sheet: Vec<(String, Failure)>,
 }
 
 impl Plan {
@@ -225,7 +226,7 @@ impl Plan {
             let lane = match known.get(&any) {
                 Some(lane) => *lane,
                 None => {
-                    let lane = plan.open(client, &document, &any);
+                    let lane = plan.lane_of(client, &document, &any);
                     known.insert(any, lane);
                     lane
                 }
@@ -248,20 +249,22 @@ impl Plan {
                     let titles: Vec<_> =
                         lane.sheets.iter().map(|sheet| format!("`{}`", sheet.title)).collect();
                     let reason = format!("{error}; the sheets are {}", titles.join(", "));
-                    plan.lost.push((file, Failure::new(Ends::Unfit, &reason)));
+                    plan.without_sheet.push((file, Failure::new(Ends::Unfit, &reason)));
                 }
             }
         }
-        match &plan.lost[..] {
+        match &plan.without_sheet[..] {
             // All pictures of a folder have the same sheet.
-            [(_, failure), ..] if plan.len() == plan.lost.len() => Err(failure.text.clone()),
+            [(_, failure), ..] if plan.len() == plan.without_sheet.len() => {
+                Err(failure.text.clone())
+            }
             _ => Ok(plan),
         }
     }
 
-    /// The lane of a document, which is `None` if the service does not give it out.
-    fn open(&mut self, client: &Client, document: &str, any: &Place) -> Option<usize> {
-        if self.closed.iter().any(|(_, failure)| failure.ends == Ends::Run) {
+    /// The index of the document's lane; `None` if the document could not be resolved.
+    fn lane_of(&mut self, client: &Client, document: &str, any: &Place) -> Option<usize> {
+        if self.unresolved.iter().any(|(_, failure)| failure.ends == Ends::Run) {
             return None;
         }
         let found = match client.resolve(&any.clone().beyond_grid()) {
@@ -273,7 +276,7 @@ impl Plan {
                     let is_outage = self.doubtful_in_a_row >= OUTAGE;
                     failure.ends = if is_outage { Ends::Run } else { Ends::Lane };
                 }
-                self.closed.push((document.to_owned(), failure));
+                self.unresolved.push((document.to_owned(), failure));
                 return None;
             }
         };
@@ -316,9 +319,9 @@ impl Plan {
         Ok(passed)
     }
 
-    /// How many pictures are to be written, or cannot be.
+    /// The number of pictures that this run has to write or to report as failed.
     pub(crate) fn len(&self) -> usize {
         let jobs: usize = self.lanes.iter().map(|lane| lane.jobs.len()).sum();
-        jobs + self.lost.len() + self.unreachable
+        jobs + self.without_sheet.len() + self.unreachable
     }
 }

@@ -19,10 +19,10 @@ type Problem<'a> = (&'a String, String, Ends);
 /// failures.
 pub(crate) fn show(filling: &Filling, plan: &Plan, passed: &Passed) -> ExitCode {
     let mut problems: Vec<Problem<'_>> = Vec::new();
-    for (document, failure) in &plan.closed {
+    for (document, failure) in &plan.unresolved {
         problems.push((document, failure.text.clone(), failure.ends));
     }
-    for (file, failure) in &plan.lost {
+    for (file, failure) in &plan.without_sheet {
         problems.push((file, failure.text.clone(), failure.ends));
     }
     for lane in &plan.lanes {
@@ -63,13 +63,15 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
             CellContent::Empty => "",
             _ if filling.skip_filled => ", skipped",
             CellContent::Image { .. } => ", over an image",
-            _ => ", over a text",
+            _ => ", over other content",
         };
         print(&format!("{}  {}{what}", lane.place(&job.cell), job.file));
-        to_write.push(&job.cell);
-        filled += usize::from(*content != CellContent::Empty);
-        let is_kept = filling.skip_filled && *content != CellContent::Empty;
-        added += usize::from(!is_kept && image_in(content).is_none());
+        let is_filled = *content != CellContent::Empty;
+        filled += usize::from(is_filled);
+        if !(is_filled && filling.skip_filled) {
+            to_write.push(&job.cell);
+            added += usize::from(image_in(content).is_none());
+        }
     }
     print(&format!(
         "{}: {} to write; {} would be {}; {} would be added; the spreadsheet holds {}",
@@ -82,7 +84,8 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
     ));
     let too_many = (contents.images + added).saturating_sub(MAX_IMAGES);
     if too_many > 0 {
-        let text = format!("{too_many} of them do not fit: a spreadsheet takes 4,000 images");
+        let too_many = counted(too_many, "picture");
+        let text = format!("no room for {too_many}, because a spreadsheet takes 4,000 images");
         problems.push((&lane.document, text, Ends::Lane));
     }
     Ok(problems)

@@ -22,9 +22,9 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The account of the environment's variables; else the reason, in one line.
+    /// Reads the account from the environment. The error is one line.
     pub(crate) fn from_env() -> Result<Self, String> {
-        // The user has chosen the site, so any host is accepted, such as a private deployment.
+        // Any host is accepted, because the user chose it and it may be a private deployment.
         let site = match var("LARK_SITE")? {
             None => Site::LARK,
             Some(text) => {

@@ -69,8 +69,10 @@ impl From<CallError> for Failure {
                 (format!("an answer that is not the service's (HTTP {status})"), reply.to_string())
             }
             CallErrorKind::Transport(_) => {
-                let text =
-                    format!("the service cannot be reached, `doctor` looks why: {}", error.kind);
+                let text = format!(
+                    "the service cannot be reached; `doctor` finds out why: {}",
+                    error.kind
+                );
                 (text.clone(), text)
             }
             kind => (kind.to_string(), kind.to_string()),

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! An item that was begun and did not end may have been carried out. Of several lines about an item the last one
-//! counts. A last line that was cut by a crash is removed when the journal is opened. Members that a reader does not
+//! counts. A last line that was cut by a crash is ignored, and is removed unless a dry run opens the journal. Members that a reader does not
 //! know are passed over, so a change that an earlier reader would misread takes another version.
 
 use std::collections::HashMap;
@@ -39,14 +39,15 @@ const MAX_ZEROS: usize = 4096;
 pub(crate) struct Journal<D> {
     path: PathBuf,
     entries: HashMap<String, Entry<D>>,
-    /// After a write that failed it is the reason: the file may end with half a line, so nothing follows it.
+    /// The open file, or the error of the first failed write. After that error the file may end with a partial line, so
+    /// nothing more is appended.
     file: Mutex<Result<File, String>>,
 }
 
 /// What the journal knew about an item when it was opened, and the picture that is meant for it.
 pub(crate) struct Entry<D> {
     file: String,
-    /// That of the picture that was sent last. A picture may be refused before it is sent.
+    /// Identifies the picture that was begun last. `None` after a failure, because a failed picture is not compared.
     pub(crate) identity: Option<Identity>,
     pub(crate) state: State<D>,
 }
@@ -59,7 +60,7 @@ pub(crate) enum State<D> {
     Failed,
 }
 
-/// By which a picture is known again, since its file may hold another one later.
+/// Identifies a picture, because its file may hold another one later.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Identity {
     /// The length of the file.
@@ -122,11 +123,11 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         let not_opened = |error: io::Error| {
             about(&format_args!("cannot be opened: {error}. Name another place with --journal"))
         };
-        // To read a device or a named pipe might never end.
+        // Reading a device or a named pipe may never end.
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(not_opened(io::Error::other("it is not a regular file")));
         }
-        // Not opened for appending: some systems let no such file be cut.
+        // The file is not opened in append mode, because some systems cannot truncate such a file.
         let mut options = OpenOptions::new();
         let options = options.read(true).write(!is_dry).create(!is_dry).truncate(false);
         let mut file = match options.open(path) {
@@ -161,7 +162,7 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
             let (record, run) = ("run".to_owned(), run.to_owned());
             journal.append(&Header { record, version: VERSION, run })?;
         }
-        journal.keep_name();
+        journal.sync_folder();
         Ok(journal)
     }
 
@@ -230,11 +231,11 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         })
     }
 
-    /// Waits until the name of the journal is on the disk as well, where a folder can be opened as a file.
-    fn keep_name(&self) {
+    /// Syncs the folder, so that the entry of a new journal survives a crash.
+    fn sync_folder(&self) {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let opened = File::open(folder.unwrap_or(Path::new(".")));
-        // A system that cannot do so keeps names without it.
+        // A system that cannot open a folder as a file keeps the entry without this.
         let _ = opened.and_then(|folder| folder.sync_all());
     }
 }
@@ -259,7 +260,7 @@ fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usi
         }
         if at == 0 {
             other = Some(run_of(line)?).filter(|other| other != run);
-        } else if take(&mut entries, line).is_none() {
+        } else if apply(&mut entries, line).is_none() {
             return Err(other.map_or_else(|| damaged_in(at + 1), |other| of_another(&other)));
         }
         whole += line.len();
@@ -304,9 +305,9 @@ fn run_of(line: &[u8]) -> Result<String, String> {
     }
 }
 
-/// Adds a line to the entries. It is `None` for a line that is no record, or about the end of an item that was never
-/// begun.
-fn take<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<()> {
+/// Applies a line to the entries. Returns `None` for a line that is no record, and for a `done` of an item without an
+/// entry.
+fn apply<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<()> {
     let (item, entry) = match serde_json::from_slice(line).ok()? {
         Record::Begin { item, file, identity, detail } => {
             (item, Entry { file, identity: Some(identity), state: State::Begun(detail) })

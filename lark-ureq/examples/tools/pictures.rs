@@ -45,7 +45,7 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     found.sort_by(|a, b| {
         let (small_a, small_b) = (name(a).to_lowercase(), name(b).to_lowercase());
         let by_name = alphanumeric_sort::compare_str(small_a, small_b);
-        // Names that differ in capitals alone have an order too.
+        // `read_dir` has no fixed order, so names that differ only in case are compared as paths.
         by_name.then_with(|| a.cmp(b))
     });
     Ok(found)
@@ -70,8 +70,8 @@ impl Identity {
         Self { bytes: length, modified, hash: format!("{hash:016x}") }
     }
 
-    /// Whether a file holds another picture. A file that is gone holds none. A file is read only if it was touched or
-    /// copied.
+    /// Whether the file holds another picture now. The file is read only if its length or its modification time differs.
+    /// A missing file counts as unchanged, a file that cannot be read as replaced.
     pub(crate) fn is_replaced(&self, path: &Path) -> bool {
         let Ok(metadata) = std::fs::metadata(path) else { return false };
         if metadata.len() == self.bytes && modified(&metadata) == self.modified {
@@ -99,7 +99,7 @@ pub(crate) fn read(path: &Path) -> Result<(Image, Identity), String> {
     Ok((Image::new(bytes).map_err(|error| error.to_string())?, identity))
 }
 
-/// Whether a file is HTML, by its beginning: what a site sends in place of a picture to a visitor who is not logged in.
+/// Whether a file begins like HTML. A site may send a login page in place of a picture.
 fn is_web_page(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
     ["<!doctype html", "<html"].iter().any(|start| {

@@ -1,4 +1,4 @@
-//! How far a run is: a bar on a terminal, else a line now and then.
+//! The progress of a run: a bar on a terminal, otherwise a line from time to time.
 
 use std::fmt::Write;
 use std::sync::Mutex;
@@ -9,7 +9,8 @@ use lark_ureq::Clock;
 
 use super::start::warn;
 
-/// The time between the first lines where there is no terminal, and between later ones. It doubles.
+/// The shortest and the longest pause between progress lines if there is no terminal. The pause doubles from the first
+/// to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 pub(crate) struct Progress {
@@ -35,7 +36,7 @@ impl Progress {
         Self { bar, clock: Clock::default(), said: Mutex::default() }
     }
 
-    /// Another picture has arrived, has failed or was skipped.
+    /// Counts a picture that has arrived, has failed or was skipped.
     pub(crate) fn step(&self) {
         self.bar.inc(1);
         if !self.bar.is_hidden() {

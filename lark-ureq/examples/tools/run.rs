@@ -23,9 +23,9 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0    every picture has arrived, in this run or an earlier one, or was skipped
     1    some pictures have failed, or are still to do, which the same command tries again
-    2    wrong arguments or input; nothing was sent
+    2    wrong arguments or input, or the run could not start: no picture was sent
     3    the run ended before its last picture: the summary says why
-    130  interrupted by Ctrl-C; the same command goes on where the run stopped";
+    130  interrupted by Ctrl-C or SIGTERM; the same command goes on where the run stopped";
 
 /// This many failures of the service in a row are an outage.
 pub(crate) const OUTAGE: u32 = 3;
@@ -33,8 +33,7 @@ pub(crate) const OUTAGE: u32 = 3;
 /// The time that requests in flight have after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(10);
 
-const INTERRUPTED: &str =
-    "Interrupted: what is in flight has ten seconds to end. Ctrl-C once more ends at once.";
+const INTERRUPTED: &str = "Interrupted: requests in flight have ten seconds to finish. Ctrl-C again ends the run at once.";
 
 /// How many files and log ids the summary names for a cause.
 const SHOWN: usize = 3;
@@ -52,9 +51,9 @@ pub(crate) struct Run<D> {
 struct Tally {
     done: usize,
     passed: Passed,
-    /// Refused by the service.
+    /// Pictures that the service refused.
     refused: usize,
-    /// Their files cannot be sent.
+    /// Pictures that cannot be sent as they are, because of the file or its place.
     unfit: usize,
     causes: Vec<Cause>,
     /// What the summary has to say beside numbers and causes.
@@ -64,14 +63,14 @@ struct Tally {
     end: Option<String>,
 }
 
-/// The pictures that need no request in this run.
+/// Pictures that need no request in this run.
 #[derive(Default)]
 pub(crate) struct Passed {
-    /// How many are left as they are, which the user asked for.
+    /// Skipped at the user's request. They count in the total of the run.
     pub(crate) skipped: usize,
-    /// How many have arrived in an earlier run. These and the refused ones are not in the total.
+    /// Arrived in an earlier run. They do not count in the total.
     pub(crate) arrived: usize,
-    /// Those that were refused in an earlier run and are not tried again.
+    /// Refused in an earlier run and not tried again. They do not count in the total.
     pub(crate) refused: Vec<String>,
 }
 
@@ -83,11 +82,13 @@ impl Passed {
         }
         if !self.refused.is_empty() {
             let (number, names) = (count(self.refused.len()), some_of(&self.refused));
-            print(&format!("{number} failed in earlier runs: {names}. See --retry-failed"));
+            print(&format!(
+                "{number} refused in earlier runs: {names}. --retry-failed tries them again"
+            ));
         }
     }
 
-    /// How a picture is to be sent. It is counted here and is `None` if that is not to be done.
+    /// Decides how a picture is sent. A picture that is not sent is counted here, and the result is `None`.
     pub(crate) fn todo<D>(
         &mut self,
         journal: &Journal<D>,
@@ -142,7 +143,8 @@ where
         for signal in [SIGINT, SIGTERM] {
             let flags = flag::register_conditional_shutdown(signal, 130, interrupted.clone())
                 .and_then(|_| flag::register(signal, interrupted.clone()));
-            flags.map_err(|error| format!("the system refuses to announce Ctrl-C: {error}"))?;
+            flags
+                .map_err(|error| format!("the handler for Ctrl-C cannot be installed: {error}"))?;
         }
         let (progress, tally) = (Progress::new(total), Mutex::default());
         Ok(Arc::new(Self { journal, progress, total, interrupted, tally }))
@@ -162,9 +164,9 @@ where
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(error) if threads.is_empty() => {
-                    self.end(format!("the system gives no thread: {error}"));
+                    self.end(format!("no thread could be started: {error}"));
                 }
-                // The others do its work.
+                // The threads share the work, so fewer do as well.
                 Err(_) => break,
             }
         }
@@ -184,7 +186,7 @@ where
         }
         for thread in threads {
             if thread.join().is_err() {
-                self.end("this tool has a fault, whose message is above".into());
+                self.end("a thread of this tool panicked; its message is above".into());
             }
         }
     }
@@ -218,7 +220,7 @@ where
         }
     }
 
-    /// A picture has arrived.
+    /// Records and counts a picture that has arrived.
     pub(crate) fn done(&self, item: &str) {
         if let Err(error) = self.journal.done(item) {
             self.end(error);
@@ -229,13 +231,13 @@ where
         self.progress.step();
     }
 
-    /// The picture of an item has not arrived, or a request has failed that concerns no picture alone, such as one that
-    /// adds rows. `subject` names the picture or the document.
+    /// Counts a failure. `item` is the picture of the journal, or `None` for a request that serves several pictures,
+    /// such as one that adds rows. `subject` names the picture or the document.
     ///
-    /// After a refusal that concerns only this picture it is tried again on demand only, after any other failure in the
-    /// next run. In the journal, a picture that may have arrived stays open.
+    /// A picture that the service refused is recorded as failed, and is tried again only with `--retry-failed`. After
+    /// any other failure the next run tries it. A picture that may have arrived stays open in the journal.
     pub(crate) fn fail(&self, item: Option<&str>, subject: &str, failure: Failure) {
-        // The end of the run says it once more.
+        // The summary shows this failure again.
         if failure.ends != Ends::Run {
             self.progress.say(&format!("{subject}: {}", failure.text));
         }
@@ -308,7 +310,7 @@ where
             }
         }
         if tally.refused > 0 {
-            print("--retry-failed tries the failed pictures again.");
+            print("--retry-failed tries the refused pictures again.");
         }
         for note in &tally.notes {
             print(note);

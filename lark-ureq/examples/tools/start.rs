@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Reads the arguments and does the work, or prints the help text if `read` returns `None`. An error of either is one
-/// of the input: a line, and exit code 2.
+/// Reads the arguments and does the work, or prints the help text if `read` returns `None`. An error of either is
+/// printed as one line, and the exit code is 2.
 pub(crate) fn start<O>(
     tool: &str,
     help: &str,

@@ -38,7 +38,7 @@ fn a_scope_that_is_missing_is_named_with_the_page_that_adds_it() {
             |it| it.scopes(&["wiki:wiki", "im:resource", "im:message"]),
             "✗ scopes",
             &[
-                "`sheets:spreadsheet` or `drive:drive` or `sheets:spreadsheet:write_only` is missing to write into cells",
+                "to write into cells, the app lacks `sheets:spreadsheet` or `drive:drive` or `sheets:spreadsheet:write_only`",
                 "/app/cli_a1b2c3d4e5f6a7b8/auth?q=sheets:spreadsheet&op_from=openapi&token_type=tenant",
                 "release a new version of the app",
             ],
@@ -74,7 +74,7 @@ fn a_scope_that_is_missing_is_named_with_the_page_that_adds_it() {
             },
             "✗ scopes",
             &[
-                "`im:resource` to upload images is added and not in effect yet",
+                "to upload images, `im:resource` is added and not in effect yet",
                 "?q=im:message:send_as_bot&",
             ],
         ),

@@ -163,7 +163,7 @@ fn a_service_that_is_away_ends_the_run() {
     assert_eq!(writes(&server), 0);
     // The line at the end is the only one.
     assert_eq!(output.stderr, "");
-    let reason = "The run ended early: the service cannot be reached, `doctor` looks why: ";
+    let reason = "The run ended early: the service cannot be reached; `doctor` finds out why: ";
     assert!(output.stdout.contains(reason), "{output:?}");
 }
 
@@ -214,7 +214,7 @@ fn a_lane_ends_before_the_four_thousandth_and_first_image() {
 
     let dry = fill_sheet(&server).args(options).args([&photos]).args(["--dry-run"]).run();
     assert_eq!(dry.code(), Some(1), "{dry:?}");
-    assert!(dry.stdout.contains("2 of them do not fit"), "{dry:?}");
+    assert!(dry.stdout.contains("no room for 2 pictures, because"), "{dry:?}");
 }
 
 #[test]

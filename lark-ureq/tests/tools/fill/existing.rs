@@ -25,7 +25,7 @@ fn cells_that_hold_something_are_overwritten() {
     let output = fill(&server, &folder, 3, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(filled(&server, SPREADSHEET), column(3));
-    let line = "2 of the cells held something before. --skip-filled leaves them\n";
+    let line = "2 of the cells were not empty and were overwritten. --skip-filled leaves such cells as they are\n";
     assert_eq!(output.stdout.split_once('\n').unwrap().1, line);
     // A cell that an earlier run has filled is not written again.
     let output = fill(&server, &folder, 3, &[]);
@@ -64,9 +64,9 @@ fn skip_filled_leaves_the_cell_of_a_write_that_was_not_carried_out() {
 #[test]
 fn a_dry_run_writes_nothing_and_keeps_no_journal() {
     let (server, folder) = (with_contents(), Folder::new());
-    for (option, verb, text, image) in [
-        ("--dry-run", "overwritten", "over a text", "over an image"),
-        ("--skip-filled", "skipped", "skipped", "skipped"),
+    for (option, pictures, verb, text, image) in [
+        ("--dry-run", "3 pictures", "overwritten", "over other content", "over an image"),
+        ("--skip-filled", "1 picture", "skipped", "skipped", "skipped"),
     ] {
         let output = fill(&server, &folder, 3, &["--dry-run", "--row-height", "9", option]);
         assert_eq!(output.code(), Some(0), "{output:?}");
@@ -74,8 +74,8 @@ fn a_dry_run_writes_nothing_and_keeps_no_journal() {
             "Sheet1!A1  photo1.gif, {text}\n\
              Sheet1!A2  photo2.gif, {image}\n\
              Sheet1!A3  photo3.gif\n\
-             {LINK}: 3 pictures to write; 2 filled cells would be {verb}; 0 rows would be added; the spreadsheet holds \
-             1 image\n\
+             {LINK}: {pictures} to write; 2 filled cells would be {verb}; 0 rows would be added; the spreadsheet \
+             holds 1 image\n\
              no problem found\n"
         );
         assert_eq!(output.stdout, expected);
@@ -150,7 +150,7 @@ fn a_dry_run_knows_what_earlier_runs_have_done() {
     assert_eq!(output.code(), Some(1), "{output:?}");
     assert_eq!(
         output.stdout,
-        "2 arrived in earlier runs\n1 failed in earlier runs: photo2.gif. See --retry-failed\nno problem found\n"
+        "2 arrived in earlier runs\n1 refused in earlier runs: photo2.gif. --retry-failed tries them again\nno problem found\n"
     );
     let output = fill(&server, &folder, 3, &["--dry-run", "--retry-failed"]);
     assert_eq!(output.code(), Some(0), "{output:?}");
@@ -172,7 +172,7 @@ fn failed_pictures_are_tried_again_on_demand_only() {
     assert_eq!(writes(&server), 3);
     assert_eq!(
         output.stdout.split_once('\n').unwrap().1,
-        "2 arrived in earlier runs\n1 failed in earlier runs: photo2.gif. See --retry-failed\n"
+        "2 arrived in earlier runs\n1 refused in earlier runs: photo2.gif. --retry-failed tries them again\n"
     );
 
     let output = fill(&server, &folder, 3, &["--retry-failed"]);

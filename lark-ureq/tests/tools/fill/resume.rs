@@ -59,7 +59,7 @@ fn ctrl_c_or_sigterm_ends_the_run_after_the_writes_that_are_in_flight() {
         let output = run.wait();
         assert_eq!(output.code(), Some(130), "{signal}: {output:?}");
         assert_eq!(writes(&server), 2);
-        let waits = "Interrupted: what is in flight has ten seconds to end. Ctrl-C once more ends at once.\n";
+        let waits = "Interrupted: requests in flight have ten seconds to finish. Ctrl-C again ends the run at once.\n";
         assert_eq!(output.stderr, waits);
         assert!(output.stdout.starts_with("2 arrived, 4 still to do, in "), "{output:?}");
         let last = "Interrupted. The same command goes on where the run stopped.";

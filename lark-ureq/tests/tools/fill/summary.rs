@@ -44,7 +44,7 @@ fn the_summary_groups_failures_by_their_cause() {
          there gets it through a group that its bot is in, in a wiki also through the members of the space",
         "          photo7.gif",
         &format!("          log ids: {d}"),
-        "--retry-failed tries the failed pictures again.",
+        "--retry-failed tries the refused pictures again.",
     ];
     assert_eq!(summary(&output).lines().collect::<Vec<_>>(), expected);
 }
