@@ -20,6 +20,16 @@ fn start(server: &FakeServer, folder: &Folder, count: usize) -> Running {
     fill_sheet(server).args([LINK]).args([folder.pictures(count)]).start()
 }
 
+/// Puts another picture into the first cell if `held`. Returns the number of writes.
+fn put_before(server: &FakeServer, folder: &Folder, held: bool) -> usize {
+    if held {
+        let photo = folder.write("before/a.gif", picture(99));
+        let output = fill_sheet(server).args([LINK]).args([photo.parent().unwrap()]).run();
+        assert_eq!(output.code(), Some(0), "{output:?}");
+    }
+    usize::from(held)
+}
+
 /// Waits until this many pictures are in their cells. Where replies are slow, the last one of them has no reply yet.
 fn wait_for_pictures(server: &FakeServer, count: usize) {
     wait_until(server, |lark| lark.cells(SPREADSHEET).count() >= count);
@@ -150,13 +160,7 @@ fn a_write_whose_reply_is_damaged_is_read_back_and_not_written_again() {
     // The cell is empty before, or holds an image.
     for held in [false, true] {
         let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-        let mut before = 0;
-        if held {
-            let photo = folder.write("before/a.gif", picture(99));
-            let output = fill_sheet(&server).args([LINK]).args([photo.parent().unwrap()]).run();
-            assert_eq!(output.code(), Some(0), "{output:?}");
-            before = 1;
-        }
+        let before = put_before(&server, &folder, held);
         server.with(|lark| lark.fail_next_on(Route::ValuesImage, Fault::TruncatedJson));
         let output = fill(&server, &folder, 2, &[]);
         assert_eq!(output.code(), Some(0), "{output:?}");
@@ -169,13 +173,7 @@ fn a_write_whose_reply_is_damaged_is_read_back_and_not_written_again() {
 fn a_write_that_is_not_in_its_cell_is_written_again() {
     for held in [false, true] {
         let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-        let mut before = 0;
-        if held {
-            let photo = folder.write("before/a.gif", picture(99));
-            let output = fill_sheet(&server).args([LINK]).args([photo.parent().unwrap()]).run();
-            assert_eq!(output.code(), Some(0), "{output:?}");
-            before = 1;
-        }
+        let before = put_before(&server, &folder, held);
         fail_writes(&server, move |number| (number == before + 1).then(damaged_reply));
         let output = fill(&server, &folder, 2, &[]);
         assert_eq!(output.code(), Some(0), "{output:?}");
