@@ -215,12 +215,7 @@ fn a_write_that_cannot_be_read_back_is_open_and_not_failed() {
 fn a_write_that_a_killed_run_began_is_written_again_if_the_cell_is_as_before() {
     for held in [false, true] {
         let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-        if held {
-            let photo = folder.write("before/a.gif", picture(99));
-            let output = fill_sheet(&server).args([LINK]).args([photo.parent().unwrap()]).run();
-            assert_eq!(output.code(), Some(0), "{output:?}");
-        }
-        let before = writes(&server);
+        let before = put_before(&server, &folder, held);
         fail_writes(&server, |_| Some(Break::BeforeBody.into()));
         let run = start(&server, &folder, 1);
         wait_until(&server, |lark| lark.begun(Route::ValuesImage) > before);
@@ -236,12 +231,7 @@ fn a_write_that_a_killed_run_began_is_written_again_if_the_cell_is_as_before() {
 fn a_write_that_a_killed_run_began_is_not_written_again_if_the_cell_holds_another_image() {
     for held in [false, true] {
         let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-        if held {
-            let photo = folder.write("before/a.gif", picture(99));
-            let output = fill_sheet(&server).args([LINK]).args([photo.parent().unwrap()]).run();
-            assert_eq!(output.code(), Some(0), "{output:?}");
-        }
-        let before = writes(&server);
+        let before = put_before(&server, &folder, held);
         slow_writes(&server, 5000);
         let run = start(&server, &folder, 1);
         wait_until(&server, |lark| lark.count(Route::ValuesImage) > before);
