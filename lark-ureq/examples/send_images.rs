@@ -54,7 +54,7 @@ const RESEND_WINDOW: Duration = Duration::from_secs(50 * 60);
 /// The deadline of a message: its last attempt falls within the hour in which the service remembers the uuid.
 const DEADLINE: Duration = Duration::from_secs(9 * 60);
 
-/// What the summary says about messages that are too old to be sent again.
+/// The sentence of the summary about messages that are too old to be sent again.
 const TOO_OLD: &str = "Messages that may have been sent are not sent again. Look into the chat: if a picture is missing \
     there, give its file another name; if it is there, move the file out of the folder.";
 
@@ -98,7 +98,7 @@ fn send(options: &Options) -> Result<ExitCode, String> {
     Ok(run.finish())
 }
 
-/// What has to be known to send a message again.
+/// The parts of a message that the journal keeps, so that the same message can be sent again.
 #[derive(Clone, Serialize, Deserialize)]
 struct Message {
     uuid: MessageUuid,

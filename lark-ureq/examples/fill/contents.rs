@@ -1,4 +1,4 @@
-//! What the cells of a spreadsheet hold.
+//! The contents of the cells of a spreadsheet.
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,7 +32,8 @@ impl Contents {
             let Some(Grid { rows, columns, .. }) = sheet.grid else { continue };
             let height = (AT_ONCE / columns.max(1)).max(1);
             for first in (1..=rows).step_by(usize::try_from(height).unwrap_or(usize::MAX)) {
-                let block = Block { first, last: rows.min(first + height - 1), columns };
+                let block =
+                    Block { first, last: rows.min(first.saturating_add(height - 1)), columns };
                 contents.read_block(client, spreadsheet, sheet, block, wanted)?;
             }
         }

@@ -17,7 +17,7 @@ pub(crate) enum Turn<'a> {
     Test(MutexGuard<'a, Option<ImageEncoding>>),
 }
 
-/// What a write has shown about the tenant.
+/// The knowledge about the tenant that a write has added.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
     Nothing,

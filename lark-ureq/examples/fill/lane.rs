@@ -19,7 +19,7 @@ use crate::tools::run::{Passed, Run};
 /// The most images that a spreadsheet takes, those that float above the cells included.
 pub(crate) const MAX_IMAGES: usize = 4000;
 
-/// What is the same for all spreadsheets of a run.
+/// The client and the options of a run, which all spreadsheets share.
 pub(crate) struct Filling {
     pub(crate) client: Client,
     pub(crate) encoding: Encoding,

@@ -1,4 +1,4 @@
-//! What a run would do.
+//! The dry run: it lists the writes that a run would make, and makes none.
 
 use std::process::ExitCode;
 

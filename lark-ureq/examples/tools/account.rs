@@ -11,7 +11,7 @@ The account comes from the environment:
     LARK_SITE                       `lark`, which is the default, `feishu` or a URL
     HTTPS_PROXY, ALL_PROXY, NO_PROXY    the proxy, as curl reads them";
 
-/// Where a user finds the app's id and secret.
+/// The place of the app's id and secret, for an error text.
 const WHERE: &str = "see the app's page \"Credentials & Basic Info\" in the developer console";
 
 /// The site and the app.

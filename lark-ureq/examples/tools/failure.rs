@@ -15,14 +15,15 @@ pub(crate) struct Failure {
     pub(crate) may_have_arrived: bool,
 }
 
-/// What a failure ends.
+/// How much of the run a failure ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
     /// Nothing: the service has refused the picture, and the next one may arrive.
     Picture,
     /// Nothing: the picture cannot be sent as it is, for its file or its place. The next run looks at it again.
     Unfit,
-    /// Nothing yet: the service or the network is at fault. Several such failures in a row are an outage.
+    /// Nothing yet: the service or the network has failed, and the next request may succeed. Several such failures in
+    /// a row are an outage, which ends the run.
     Doubtful,
     /// All pictures for the same spreadsheet or chat.
     Lane,

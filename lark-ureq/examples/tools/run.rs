@@ -46,7 +46,7 @@ pub(crate) struct Run<D> {
     tally: Mutex<Tally>,
 }
 
-/// What became of the pictures so far.
+/// The pictures so far, counted by their ends.
 #[derive(Default)]
 struct Tally {
     done: usize,
@@ -56,7 +56,7 @@ struct Tally {
     /// Pictures that cannot be sent as they are, because of the file or its place.
     unfit: usize,
     causes: Vec<Cause>,
-    /// What the summary has to say beside numbers and causes.
+    /// Sentences that the summary adds to numbers and causes.
     notes: Vec<&'static str>,
     doubtful_in_a_row: u32,
     /// Why the run ended before its last picture.
@@ -75,7 +75,7 @@ pub(crate) struct Passed {
 }
 
 impl Passed {
-    /// Prints what became of pictures in earlier runs.
+    /// Prints how many pictures arrived and were refused in earlier runs.
     pub(crate) fn print(&self) {
         if self.arrived > 0 {
             print(&format!("{} arrived in earlier runs", count(self.arrived)));

@@ -77,7 +77,7 @@ impl Case {
     }
 }
 
-/// What has arrived after a run of `name` with `count` pictures that are all there.
+/// The pictures that have arrived after a run of `name` with `count` pictures, all of which are there.
 fn all(name: &str, count: usize) -> Vec<String> {
     let numbers = 1..=count;
     match name {
