@@ -248,6 +248,14 @@ fn a_check_after_one_that_failed_is_not_made() {
 }
 
 #[test]
+fn a_secret_of_one_letter_masks_no_word() {
+    let tool = Tool::without_account("doctor").env("LARK_APP_ID", "cli_a");
+    let output = tool.env("LARK_APP_SECRET", "x").env("HTTPS_PROXY", "ftp://u:pass@h").run();
+    let line = "✗ network     HTTPS_PROXY: `ftp://***@h` is not a proxy: ";
+    assert!(output.stdout.lines().nth(1).unwrap().starts_with(line), "{output:?}");
+}
+
+#[test]
 fn a_secret_that_a_reply_quotes_is_not_shown() {
     let mut trial = Trial::new();
     let quoted = format!("HTTP 500 for {} and {TOKEN}", FakeLark::APP_SECRET);

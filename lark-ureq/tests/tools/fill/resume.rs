@@ -120,13 +120,20 @@ fn ctrl_c_before_the_first_picture_changes_nothing() {
     });
 }
 
+/// Starts a run with two pictures, and returns when the first one is written and its reply is a minute away.
+#[cfg(unix)]
+fn start_without_reply(server: &FakeServer, folder: &Folder) -> Running {
+    slow_writes(server, 60_000);
+    let run = start(server, folder, 2);
+    wait_for_pictures(server, 1);
+    run
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_waits_for_ten_seconds_at_most() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    slow_writes(&server, 60_000);
-    let run = start(&server, &folder, 2);
-    wait_for_pictures(&server, 1);
+    let run = start_without_reply(&server, &folder);
     let since = Instant::now();
     run.interrupt();
     let output = run.wait();
@@ -141,9 +148,7 @@ fn ctrl_c_waits_for_ten_seconds_at_most() {
 #[test]
 fn a_second_ctrl_c_ends_the_run_at_once() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    slow_writes(&server, 60_000);
-    let run = start(&server, &folder, 2);
-    wait_for_pictures(&server, 1);
+    let run = start_without_reply(&server, &folder);
     let since = Instant::now();
     // Two signals that arrive together are one to the program.
     run.interrupt();
