@@ -6,10 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use hyper::rt::Timer;
-use lark_proto::endpoints::Quota;
+use lark_proto::endpoints::{GetWikiNode, QuerySheets, Quota, Sheets, WikiNode};
 use lark_proto::error::CallErrorKind;
 #[cfg(feature = "tokio")]
 use lark_proto::network::ClientBuilder;
@@ -261,16 +260,7 @@ impl<S: Transport> Client<S> {
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
     /// questions to the service.
     pub async fn resolve(&self, place: &Place) -> Result<Located, CallError<S::Error>> {
-        let mut resolve = Resolve::new(place);
-        let start = self.shared.parker.clock.now();
-        loop {
-            let limits = self.limits_since(start);
-            match resolve.next().map_err(CallError::invalid)? {
-                Ask::Node(get) => resolve.node(self.run(limits, self.own(&get)).await?),
-                Ask::Sheets(query) => resolve.sheets(self.run(limits, self.own(&query)).await?),
-                Ask::Done(found) => return Ok(*found),
-            }
-        }
+        self.resolve_by(place, |get| self.own(get), |query| self.own(query)).await
     }
 
     /// The same with a token of the caller's.
@@ -282,28 +272,29 @@ impl<S: Transport> Client<S> {
         token: &impl Authorizes<TenantOrUser>,
         place: &Place,
     ) -> Result<Located, CallError<S::Error>> {
+        let node = |get: &GetWikiNode| Call::with_token(token, get);
+        self.resolve_by(place, node, |query| Call::with_token(token, query)).await
+    }
+
+    /// Finds the cell with the calls that `node` and `sheets` make.
+    async fn resolve_by(
+        &self,
+        place: &Place,
+        node: impl Fn(&GetWikiNode) -> Call<WikiNode, S::Error>,
+        sheets: impl Fn(&QuerySheets) -> Call<Sheets, S::Error>,
+    ) -> Result<Located, CallError<S::Error>> {
+        let clock = &self.shared.parker.clock;
         let mut resolve = Resolve::new(place);
-        let start = self.shared.parker.clock.now();
+        let start = clock.now();
         loop {
-            let limits = self.limits_since(start);
+            let spent = clock.now().duration_since(start).unwrap_or_default();
+            let limits = self.limits.after(spent);
             match resolve.next().map_err(CallError::invalid)? {
-                Ask::Node(get) => {
-                    let call = Call::with_token(token, &get);
-                    resolve.node(self.run(limits, call).await?);
-                }
-                Ask::Sheets(query) => {
-                    let call = Call::with_token(token, &query);
-                    resolve.sheets(self.run(limits, call).await?);
-                }
+                Ask::Node(get) => resolve.node(self.run(limits, node(&get)).await?),
+                Ask::Sheets(query) => resolve.sheets(self.run(limits, sheets(&query)).await?),
                 Ask::Done(found) => return Ok(*found),
             }
         }
-    }
-
-    /// The limits of a call whose deadline began at `start` of the clock.
-    fn limits_since(&self, start: SystemTime) -> Limits {
-        let spent = self.shared.parker.clock.now().duration_since(start).unwrap_or_default();
-        self.limits.after(spent)
     }
 
     /// A call with the app's tenant access token.

@@ -67,7 +67,11 @@ impl FromSettings for Client {
         }
         let agent: Config = config.build();
         let client = Self::over(settings.session(), agent.into(), Clock::default());
-        Ok(Self { limits: settings.limits(), reply_limit: settings.reply_limit(), ..client })
+        let client = client.with_limits(settings.limits());
+        Ok(match settings.reply_limit() {
+            Some(bytes) => client.with_reply_limit(bytes),
+            None => client,
+        })
     }
 }
 
