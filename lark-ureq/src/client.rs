@@ -1,0 +1,354 @@
+//! The client, which carries out the steps of a call.
+
+use std::fmt;
+use std::sync::Arc;
+
+use lark_proto::endpoints::{GetWikiNode, QuerySheets, Quota, Sheets, WikiNode};
+use lark_proto::network::{ClientBuilder, MAX_IDLE_CONNECTIONS};
+use lark_proto::place::{Ask, Located, Place, Resolve};
+use lark_proto::session::{Call, Purpose, Session, Step};
+use lark_proto::token::{Authorizes, TenantOrUser};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
+
+use crate::clock::Clock;
+use crate::exchange::{self, Outcome};
+use crate::parker::Parker;
+use crate::{CallError, builder, trace};
+
+/// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
+/// thread may use them.
+///
+/// [`Client::call`] also does the following around the request:
+/// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One thread does so
+///   for all calls; the others use the older token or wait.
+/// * It sends the request again within [`Limits`], after a broken connection on a new one.
+/// * Writes to one spreadsheet are sent one after the other. When the service tells a call to wait, the other calls to
+///   that route wait too.
+/// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
+///   [`Client::with_reply_limit`].
+/// * It follows no redirect, since the request carries a token.
+/// * A phase for which the agent has no timeout gets that of [`Phases`]. Every phase ends at the deadline of the call.
+/// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
+///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
+///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).
+/// * A permanent error of the transport, such as a certificate that is not trusted, an invalid proxy or a
+///   plain URI where the agent requires https, ends the call at its first attempt.
+///
+/// The code of an endpoint and of a `tracing` subscriber may call the client: neither runs while the client holds a
+/// lock.
+///
+/// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing` crate,
+/// with the route, the code and the log id, and never with a secret. ureq's own output at TRACE has secrets: see
+/// [Logs](crate#logs).
+#[derive(Clone)]
+#[doc(alias = "feishu")]
+pub struct Client {
+    shared: Arc<Shared>,
+    tenant: Option<TenantKey>,
+    limits: Limits,
+    reply_limit: Option<u64>,
+}
+
+struct Shared {
+    agent: ureq::Agent,
+    parker: Parker,
+}
+
+impl Client {
+    /// A client that connects directly, without the environment's proxy. [`Client::builder`] has settings for the
+    /// network; this is the same as its default otherwise.
+    #[must_use]
+    pub fn new(site: Site, app: App) -> Self {
+        let agent = builder::config(site.is_https(), MAX_IDLE_CONNECTIONS).build().into();
+        Self::with_agent(site, app, agent)
+    }
+
+    /// The settings of a client: proxy, certificates, user agent, timeouts, limits. Without a setting for the proxy,
+    /// the environment's is used ([`Proxy::from_env`](lark_proto::network::Proxy::from_env)).
+    ///
+    /// ```no_run
+    /// use lark_proto::{App, Site};
+    /// use lark_ureq::Client;
+    ///
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let authority = std::fs::read("corp.pem")?;
+    /// let client = Client::builder(Site::FEISHU, app).roots(&authority).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn builder(site: Site, app: App) -> ClientBuilder<Self> {
+        ClientBuilder::new(site, app)
+    }
+
+    /// A client over an agent of the caller's, with its proxy, certificates, connector, resolver, middleware and
+    /// timeouts.
+    ///
+    /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
+    /// read too, since its body holds Lark's reason, and no redirect is followed. The other settings are the agent's:
+    /// one that is made without `proxy(None)` takes a proxy from the environment, by ureq's rules.
+    ///
+    /// Here a middleware adds the header that a gateway in front of the site wants:
+    ///
+    /// ```no_run
+    /// use lark_proto::{App, Site};
+    /// use lark_ureq::Client;
+    /// use lark_ureq::ureq::middleware::MiddlewareNext;
+    /// use lark_ureq::ureq::http::{HeaderValue, Request};
+    /// use lark_ureq::ureq::{Agent, SendBody};
+    ///
+    /// let agent = Agent::config_builder()
+    ///     .proxy(None)
+    ///     .middleware(|mut request: Request<SendBody>, next: MiddlewareNext| {
+    ///         let key = HeaderValue::from_static("k");
+    ///         request.headers_mut().insert("x-gateway-key", key);
+    ///         next.handle(request)
+    ///     })
+    ///     .build();
+    /// let site = Site::custom("https://gw.corp.example/feishu")?;
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = Client::with_agent(site, app, agent.into());
+    /// # Ok::<(), lark_proto::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn with_agent(site: Site, app: App, agent: ureq::Agent) -> Self {
+        Self::with_clock(site, app, agent, Clock::default())
+    }
+
+    /// A client over an agent of the caller's. The client's waits and limits go by `clock`, such as a
+    /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in simulated time its transport, or
+    /// a middleware in place of one such as `FakeTransport`, has to wait by [`Clock::sleep`].
+    #[must_use]
+    pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
+        Self::over(Session::new(site, app), agent, clock)
+    }
+
+    pub(crate) fn over(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
+        let parker = Parker::new(session, clock);
+        Self {
+            shared: Arc::new(Shared { agent, parker }),
+            tenant: None,
+            limits: Limits::default(),
+            reply_limit: None,
+        }
+    }
+
+    /// The same client, reading replies of up to `bytes` bytes, whatever the endpoint. The replies to token requests,
+    /// which all clones share, have a limit of their own.
+    #[must_use]
+    pub fn with_reply_limit(self, bytes: u64) -> Self {
+        Self { reply_limit: Some(bytes), ..self }
+    }
+
+    /// The same client, whose calls go on within `limits`. For a single call: `client.clone().with_limits(..)`.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same client of a store app, whose calls are for `tenant`. The clients of all tenants share the app's token.
+    #[must_use]
+    pub fn for_tenant(self, tenant: TenantKey) -> Self {
+        Self { tenant: Some(tenant), ..self }
+    }
+
+    /// Calls `endpoint` with the app's tenant access token.
+    ///
+    /// # Errors
+    /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and
+    /// [`CallErrorKind::NoTicket`] for a store app; [`CallErrorKind::ForeignTenant`] for a custom app and a tenant;
+    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; else as [`Client::call_as`], for the
+    /// token request or for that of `endpoint`: the error's route tells which.
+    pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError>
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        self.run(self.limits, self.own(endpoint))
+    }
+
+    /// Calls `endpoint` with a token of the caller's, which is never renewed.
+    ///
+    /// # Errors
+    /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
+    /// [`CallErrorKind::TooLarge`]; [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and
+    /// [`CallErrorKind::Queued`] if the deadline passes.
+    pub fn call_as<E: Endpoint>(
+        &self,
+        token: &impl Authorizes<E::Auth>,
+        endpoint: &E,
+    ) -> Result<E::Output, CallError> {
+        self.run(self.limits, Call::with_token(token, endpoint))
+    }
+
+    /// Finds the cell that a person named by a link and a title. See [`Place`].
+    ///
+    /// This takes up to two calls, which share one deadline, that of [`Limits::total`]; the other limits are those of
+    /// each call.
+    ///
+    /// ```no_run
+    /// use lark_proto::place::Place;
+    /// use lark_proto::{App, Image, Site, WriteSheetImage};
+    ///
+    /// let app = App::custom("cli_a1b2", "secret")?;
+    /// let client = lark_ureq::Client::new(Site::FEISHU, app);
+    /// let link = "https://x.feishu.cn/wiki/wikcnabc";
+    /// let place = Place::new(link, "Price list!H7")?;
+    /// let found = client.resolve(&place)?;
+    /// let image = Image::new(std::fs::read("photo.png")?)?;
+    /// client.call(&WriteSheetImage::new(found.spreadsheet, found.cell, image)?)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
+    /// questions to the service.
+    pub fn resolve(&self, place: &Place) -> Result<Located, CallError> {
+        self.resolve_by(place, |get| self.own(get), |query| self.own(query))
+    }
+
+    /// The same with a token of the caller's.
+    ///
+    /// # Errors
+    /// The errors of [`Client::resolve`].
+    pub fn resolve_as(
+        &self,
+        token: &impl Authorizes<TenantOrUser>,
+        place: &Place,
+    ) -> Result<Located, CallError> {
+        let node = |get: &GetWikiNode| Call::with_token(token, get);
+        self.resolve_by(place, node, |query| Call::with_token(token, query))
+    }
+
+    /// Finds the cell with the calls that `node` and `sheets` make.
+    fn resolve_by(
+        &self,
+        place: &Place,
+        node: impl Fn(&GetWikiNode) -> Call<WikiNode, ureq::Error>,
+        sheets: impl Fn(&QuerySheets) -> Call<Sheets, ureq::Error>,
+    ) -> Result<Located, CallError> {
+        let clock = &self.shared.parker.clock;
+        let mut resolve = Resolve::new(place);
+        let start = clock.elapsed();
+        loop {
+            let spent = clock.elapsed().saturating_sub(start);
+            let limits = self.limits.after(spent);
+            match resolve.next().map_err(CallError::invalid)? {
+                Ask::Node(get) => resolve.node(self.run(limits, node(&get))?),
+                Ask::Sheets(query) => resolve.sheets(self.run(limits, sheets(&query))?),
+                Ask::Done(found) => return Ok(*found),
+            }
+        }
+    }
+
+    /// A call with the app's tenant access token.
+    fn own<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, ureq::Error>
+    where
+        TenantToken: Authorizes<E::Auth>,
+    {
+        match self.tenant.clone() {
+            Some(tenant) => Call::for_tenant(tenant, endpoint),
+            None => Call::new(endpoint),
+        }
+    }
+
+    /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::endpoints::AppTicketEvent) reads it.
+    pub fn set_app_ticket(&self, ticket: AppTicket) {
+        self.shared.parker.with(|session, _| session.set_app_ticket(ticket));
+    }
+
+    /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
+    /// [`Session::set_quota`].
+    pub fn set_quota(&self, route: &str, quota: Quota) {
+        self.shared.parker.with(|session, _| session.set_quota(route, quota));
+    }
+
+    /// Sets whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
+    pub fn keep_quotas(&self, keep: bool) {
+        self.shared.parker.with(|session, _| session.keep_quotas(keep));
+    }
+
+    /// The current token as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
+    #[must_use]
+    pub fn export_token(&self) -> Option<String> {
+        let Self { shared, tenant, .. } = self;
+        let wall = shared.parker.wall();
+        shared.parker.with(|session, now| session.export_token(now, wall, tenant.as_ref()))
+    }
+
+    /// Takes over a token that was exported.
+    ///
+    /// # Errors
+    /// As [`Session::import_token`]; the client then fetches a token when it needs one.
+    pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
+        let Self { shared, tenant, .. } = self;
+        let wall = shared.parker.wall();
+        shared.parker.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
+    }
+
+    /// Carries out the steps of `call` until it is done or at the end of `limits`.
+    fn run<O>(&self, limits: Limits, call: Call<O, ureq::Error>) -> Result<O, CallError> {
+        let call = call.with_limits(limits).with_jitter(self.shared.parker.clock.jitter());
+        let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
+        loop {
+            match driven.next() {
+                Step::Send(outgoing) => {
+                    let own_limit = self.reply_limit.filter(|_| outgoing.purpose == Purpose::Call);
+                    let limit = own_limit.unwrap_or(outgoing.reply_limit);
+                    let outcome = exchange::send(&self.shared.agent, outgoing, limit);
+                    driven.answered(outcome);
+                }
+                Step::Wait(_) => {}
+                Step::Done(result) => return result,
+            }
+        }
+    }
+}
+
+/// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
+struct CallGuard<'a, O> {
+    call: Call<O, ureq::Error>,
+    parker: &'a Parker,
+}
+
+impl<O> CallGuard<'_, O> {
+    /// Takes the next step. If that is a wait, returns when it is over.
+    fn next(&mut self) -> Step<O, ureq::Error> {
+        let Self { call, parker } = self;
+        let step = parker.step(call);
+        let events = call.events();
+        match step {
+            Step::Wait(time) => parker.park(call.id(), time, &events),
+            Step::Send(_) | Step::Done(_) => trace::emit(&events),
+        }
+        step
+    }
+
+    /// Reports the outcome of the request in flight.
+    fn answered(&mut self, outcome: Outcome) {
+        let Self { call, parker } = self;
+        match outcome {
+            Ok(reply) => {
+                let parsed = call.read(reply);
+                parker.with(|session, now| call.received(session, now, parsed));
+            }
+            Err(broken) => parker.with(|session, now| call.broken(session, now, broken)),
+        }
+        trace::emit(&call.events());
+    }
+}
+
+impl<O> Drop for CallGuard<'_, O> {
+    fn drop(&mut self) {
+        self.parker.cancel(&mut self.call);
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("session", &self.shared.parker.lock().session)
+            .field("tenant", &self.tenant)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! One request through the agent, and the reply to it.
+
+use std::io::Read;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::{Broken, Outgoing, Permanence, Phases};
+use ureq::{Error, SendBody, Timeout};
+
+use crate::permanence::permanence;
+
+/// The outcome of a request.
+pub(crate) type Outcome = Result<Response<Bytes>, Broken<Error>>;
+
+/// Sends a request and receives a reply of up to `reply_limit` bytes, whatever its status.
+pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) -> Outcome {
+    let Outgoing { request, within, phases, fresh_connection, .. } = outgoing;
+    let exchange = Exchange { agent, within, phases, reply_limit, fresh_connection };
+    let (head, body) = request.into_parts();
+    let len = body.len();
+    let mut reader = body.reader();
+    // ureq sends a body without a `content-length` in chunks, also an empty one.
+    let reply = if head.headers.contains_key(http::header::CONTENT_LENGTH) {
+        exchange.run(head, SendBody::from_reader(&mut reader))
+    } else {
+        exchange.run(head, SendBody::none())
+    };
+    match reply {
+        Ok(Some(reply)) => Ok(reply),
+        Ok(None) => {
+            let failure = CallErrorKind::TooLarge { limit: reply_limit };
+            Err(Broken::new(failure, len, Permanence::Transient))
+        }
+        Err(error) => {
+            let failure = exchange.failure(error);
+            let permanence = permanence(&failure);
+            Err(Broken::new(failure, len - reader.get_ref().len(), permanence))
+        }
+    }
+}
+
+/// The settings of one request.
+struct Exchange<'a> {
+    agent: &'a ureq::Agent,
+    within: Duration,
+    phases: Phases,
+    reply_limit: u64,
+    fresh_connection: bool,
+}
+
+impl Exchange<'_> {
+    /// Sends the request and reads its whole reply. `None` stands for a reply that is too long.
+    fn run(
+        &self,
+        head: http::request::Parts,
+        body: SendBody<'_>,
+    ) -> Result<Option<Response<Bytes>>, Error> {
+        let request = self.configure(Request::from_parts(head, body));
+        let reply = self.agent.run(request);
+        let reply = reply.map_err(|error| self.name_phase(error, Timeout::RecvResponse))?;
+        let (head, mut body) = reply.into_parts();
+        let mut reply = Vec::new();
+        let mut limited = body.as_reader().take(self.reply_limit.saturating_add(1));
+        let read = limited.read_to_end(&mut reply);
+        read.map_err(|error| self.name_phase(error.into(), Timeout::RecvBody))?;
+        let fits = reply.len() as u64 <= self.reply_limit;
+        Ok(fits.then(|| Response::from_parts(head, reply.into())))
+    }
+
+    /// The request with the settings of this exchange. The agent's own timeouts, where it has them, replace those of
+    /// the phases.
+    fn configure<'b>(&self, request: Request<SendBody<'b>>) -> Request<SendBody<'b>> {
+        let Self { agent, within, phases, .. } = self;
+        let config = agent.config();
+        let own = config.timeouts();
+        // At most a day, because some clocks overflow on longer times.
+        let day = Duration::from_secs(24 * 60 * 60);
+        let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
+        // A second less than the longest phase, so that ureq sets the socket's timeout once and not for each read or
+        // write.
+        let single = |phase: Duration, own: [Option<Duration>; 2]| {
+            let longest = own.into_iter().flatten().fold(phase, Duration::max);
+            longest.saturating_sub(Duration::from_secs(1))
+        };
+        let write = single(phases.body, [own.send_request, own.send_body]);
+        let read = single(phases.answer, [own.recv_response, own.recv_body]);
+        let global = Some(own.global.map_or(*within, |own| own.min(*within)));
+        let answer = or(own.recv_response, phases.answer);
+        let per_read = or(config.timeout_per_read(), read);
+        let idle = if self.fresh_connection { Duration::ZERO } else { config.max_idle_age() };
+        let request = agent
+            .configure_request(request)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_age(idle)
+            .timeout_global(global)
+            .timeout_resolve(or(own.resolve, phases.resolve))
+            .timeout_connect(or(own.connect, phases.connect))
+            .timeout_send_request(or(own.send_request, phases.head))
+            .timeout_send_body(or(own.send_body, phases.body))
+            .timeout_recv_response(answer)
+            .timeout_recv_body(or(own.recv_body, phases.reply))
+            .timeout_per_write(or(config.timeout_per_write(), write))
+            .timeout_per_read(per_read)
+            .build();
+        // In the order in which they end where they are equal: that of the whole request began first.
+        #[cfg(feature = "fake-server")]
+        let request = crate::fake_transport::answer_within(
+            request,
+            [
+                (global, Timeout::Global),
+                (own.per_call, Timeout::PerCall),
+                (answer, Timeout::RecvResponse),
+                (per_read, Timeout::PerRead),
+            ],
+        );
+        request
+    }
+
+    /// The error with the timeout of its phase in place of that of a single read or write, unless the agent has one of
+    /// its own for these: a single read or write has less time than its phase, so its timeout stands for the phase's.
+    fn name_phase(&self, error: Error, reading: Timeout) -> Error {
+        let config = self.agent.config();
+        match error {
+            Error::Timeout(Timeout::PerRead) if config.timeout_per_read().is_none() => {
+                Error::Timeout(reading)
+            }
+            Error::Timeout(Timeout::PerWrite) if config.timeout_per_write().is_none() => {
+                Error::Timeout(Timeout::SendBody)
+            }
+            error => error,
+        }
+    }
+
+    /// Tells the deadline of the call from the agent's own timeout for a whole request, which ureq reports alike.
+    fn failure(&self, error: Error) -> CallErrorKind<Error> {
+        let own = self.agent.config().timeouts().global;
+        let is_agents = own.is_some_and(|own| own <= self.within);
+        match error {
+            Error::Timeout(Timeout::Global) if !is_agents => CallErrorKind::Deadline,
+            error => CallErrorKind::Transport(error),
+        }
+    }
+}
