@@ -1,17 +1,19 @@
-//! The trait of an endpoint, and the request that is made from it.
+//! The trait of an endpoint, with the types of what it tells about its requests.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 
 use crate::body::Body;
-use crate::error::{Error, Invalid};
+use crate::draft::Draft;
+use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::site::Site;
 use crate::token::{Auth, Authorizes};
+
+pub use crate::body::payload::Payload;
 
 /// One of Lark's endpoints, with the values of one request. Implement it to add an endpoint that this crate
 /// lacks: every adapter takes it. A single call needs no type: see [`Raw`](crate::endpoints::Raw).
@@ -205,39 +207,6 @@ const fn at_least_one(calls: u32) -> u32 {
     if calls == 0 { 1 } else { calls }
 }
 
-/// A body and its media type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Payload {
-    /// The `Content-Type`.
-    pub content_type: HeaderValue,
-    /// The bytes.
-    pub body: Body,
-}
-
-impl Payload {
-    /// A body of any media type.
-    ///
-    /// ```
-    /// use http::HeaderValue;
-    /// use lark_proto::endpoints::Payload;
-    ///
-    /// let form = "application/x-www-form-urlencoded";
-    /// let payload = Payload::new(HeaderValue::from_static(form), "a=b");
-    /// assert_eq!(payload.body.len(), 3);
-    /// ```
-    #[must_use]
-    pub fn new(content_type: HeaderValue, body: impl Into<Body>) -> Self {
-        Self { content_type, body: body.into() }
-    }
-
-    /// JSON text, with the content type that Lark documents as a fixed value.
-    #[must_use]
-    pub fn json(text: impl Into<Body>) -> Self {
-        Self::new(HeaderValue::from_static("application/json; charset=utf-8"), text)
-    }
-}
-
 /// The requests and the results of an [`Endpoint`], for callers.
 pub trait EndpointExt: Endpoint + Sized {
     /// The request with its exact bytes. It cannot fail, because the endpoint's values were checked when they were
@@ -254,7 +223,7 @@ pub trait EndpointExt: Endpoint + Sized {
     /// The same request, with a body that is encoded while it is read. `Content-Length` is exact:
     /// Lark's edge is reported to refuse chunked uploads.
     fn request_streamed(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Body> {
-        Draft::of(self).request(site, token.authorization())
+        draft(self).request(site, token.authorization())
     }
 
     /// The result that a complete reply stands for.
@@ -268,131 +237,15 @@ pub trait EndpointExt: Endpoint + Sized {
 
 impl<E: Endpoint> EndpointExt for E {}
 
-/// Headers that only a [`Draft`] sets.
-const RESERVED: [HeaderName; 5] =
-    [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
-
-/// A request without its site and its token: everything that the code of an endpoint provides. It can be sent several
-/// times, always with the same bytes; the requests that are made from it share the bytes of the image.
-pub(crate) struct Draft {
-    method: Method,
-    path: Path,
-    headers: Option<Box<HeaderMap>>,
-    payload: Option<Payload>,
-}
-
-impl Draft {
-    pub(crate) fn of<E: Endpoint>(endpoint: &E) -> Self {
-        Self {
-            method: endpoint.method(),
-            path: endpoint.path(),
-            headers: own(endpoint.headers()),
-            payload: endpoint.payload(),
-        }
-    }
-
-    /// Refuses an invalid path.
-    pub(crate) fn check(&self) -> Result<(), Invalid> {
-        self.path.check()
-    }
-
-    /// The length of the body in bytes.
-    pub(crate) fn len(&self) -> u64 {
-        self.payload.as_ref().map_or(0, |payload| payload.body.len())
-    }
-
-    /// Whether the method is safe by RFC 9110 (GET, HEAD, OPTIONS, TRACE): the request changes nothing at the service.
-    pub(crate) fn is_read(&self) -> bool {
-        self.method.is_safe()
-    }
-
-    /// Makes the request. Every request of this crate gets its head here.
-    pub(crate) fn request(&self, site: &Site, authorization: Option<HeaderValue>) -> Request<Body> {
-        let body = self.payload.as_ref().map(|payload| payload.body.clone());
-        let mut request = Request::new(body.unwrap_or_default());
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = site.uri(&self.path);
-        let headers = request.headers_mut();
-        if let Some(own) = &self.headers {
-            headers.clone_from(own);
-        }
-        if let Some(authorization) = authorization {
-            headers.insert(AUTHORIZATION, authorization);
-        }
-        if let Some(Payload { content_type, body }) = &self.payload {
-            headers.insert(CONTENT_TYPE, content_type.clone());
-            headers.insert(CONTENT_LENGTH, body.len().into());
-        } else if !self.is_read() && self.method != Method::DELETE {
-            headers.insert(CONTENT_LENGTH, 0.into());
-        }
-        request
-    }
-}
-
-/// The headers of an endpoint without the reserved ones; `None` for an endpoint without headers.
-fn own(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
-    if headers.is_empty() {
-        return None;
-    }
-    for name in &RESERVED {
-        headers.remove(name);
-    }
-    Some(Box::new(headers))
-}
-
-/// The same endpoint with the log id of the reply, which Lark's support asks for, beside its output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WithLogId<'a, E>(pub &'a E);
-
-impl<E: Endpoint> Endpoint for WithLogId<'_, E> {
-    type Auth = E::Auth;
-    type Output = (E::Output, Option<String>);
-
-    fn method(&self) -> Method {
-        self.0.method()
-    }
-
-    fn route(&self) -> &str {
-        self.0.route()
-    }
-
-    fn path(&self) -> Path {
-        self.0.path()
-    }
-
-    fn payload(&self) -> Option<Payload> {
-        self.0.payload()
-    }
-
-    fn headers(&self) -> HeaderMap {
-        self.0.headers()
-    }
-
-    fn resend(&self) -> Resend {
-        self.0.resend()
-    }
-
-    fn serial_key(&self) -> Option<&str> {
-        self.0.serial_key()
-    }
-
-    fn quota(&self) -> Quota {
-        self.0.quota()
-    }
-
-    fn reply_limit(&self) -> u64 {
-        self.0.reply_limit()
-    }
-
-    fn read(reply: &Reply) -> Result<Self::Output, Error> {
-        Ok((E::read(reply)?, reply.log_id()))
-    }
+/// The endpoint's request, without a site and a token.
+pub(crate) fn draft<E: Endpoint>(endpoint: &E) -> Draft {
+    Draft::new(endpoint.method(), endpoint.path(), endpoint.headers(), endpoint.payload())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::{NoAuth, NoToken};
+    use crate::token::NoAuth;
 
     /// An endpoint that overrides nothing.
     struct Plain(Method);
@@ -414,56 +267,6 @@ mod tests {
         }
     }
 
-    /// An endpoint that overrides every method.
-    struct Full;
-
-    impl Endpoint for Full {
-        type Auth = NoAuth;
-        type Output = ();
-
-        fn method(&self) -> Method {
-            Method::PATCH
-        }
-
-        fn route(&self) -> &str {
-            "/full/:id"
-        }
-
-        fn path(&self) -> Path {
-            Path::new(self.route()).segment("7")
-        }
-
-        fn payload(&self) -> Option<Payload> {
-            Some(Payload::json("{}"))
-        }
-
-        fn headers(&self) -> HeaderMap {
-            let reserved = RESERVED.map(|name| (name, HeaderValue::from_static("x")));
-            let own = (HeaderName::from_static("x-own"), HeaderValue::from_static("1"));
-            reserved.into_iter().chain([own]).collect()
-        }
-
-        fn resend(&self) -> Resend {
-            Resend::Safe
-        }
-
-        fn serial_key(&self) -> Option<&str> {
-            Some("key")
-        }
-
-        fn quota(&self) -> Quota {
-            Quota::per_second(5)
-        }
-
-        fn reply_limit(&self) -> u64 {
-            9
-        }
-
-        fn read(reply: &Reply) -> Result<(), Error> {
-            reply.ok()
-        }
-    }
-
     #[test]
     fn a_resend_is_safe_by_default_where_the_method_is_idempotent() {
         let safe = |method| Plain(method).resend() == Resend::Safe;
@@ -472,33 +275,6 @@ mod tests {
                 .map(safe),
             [true, true, true, true, false, false]
         );
-    }
-
-    #[test]
-    fn a_header_cannot_replace_a_reserved_one() {
-        let request = Full.request(&Site::LARK, &NoToken);
-        let headers = request.headers().iter();
-        let mut headers: Vec<_> =
-            headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
-        headers.sort();
-        let sent =
-            ["content-length: 2", "content-type: application/json; charset=utf-8", "x-own: 1"];
-        assert_eq!(headers, sent);
-    }
-
-    #[test]
-    fn a_log_id_changes_nothing_but_the_output() {
-        let (plain, logged) = (Full, WithLogId(&Full));
-        let request = |request: Request<Bytes>| format!("{request:?}");
-        assert_eq!(
-            request(plain.request(&Site::LARK, &NoToken)),
-            request(logged.request(&Site::LARK, &NoToken))
-        );
-        assert_eq!(logged.route(), plain.route());
-        assert_eq!(logged.resend(), plain.resend());
-        assert_eq!(logged.serial_key(), plain.serial_key());
-        assert_eq!(logged.quota(), plain.quota());
-        assert_eq!(logged.reply_limit(), plain.reply_limit());
     }
 
     #[test]

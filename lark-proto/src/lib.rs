@@ -59,6 +59,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod body;
+mod draft;
 mod endpoint;
 pub mod endpoints;
 pub mod error;

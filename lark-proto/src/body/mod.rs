@@ -6,6 +6,7 @@ mod avx2;
 mod boundary;
 mod json_numbers;
 mod multipart;
+pub(crate) mod payload;
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -23,6 +23,7 @@ mod store_tenant_token;
 mod tenant_token;
 mod update_dimension;
 mod upload;
+mod with_log_id;
 mod write_sheet_image;
 
 use std::borrow::Cow;
@@ -32,7 +33,7 @@ use crate::error::{Error, Invalid};
 use crate::reply::lenient;
 use crate::token::TenantToken;
 
-pub use crate::endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
+pub use crate::endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend};
 pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use add_dimension::{AddDimension, DimensionAdded};
@@ -53,6 +54,7 @@ pub use send_image::SendImage;
 pub use store_tenant_token::GetStoreTenantToken;
 pub use tenant_token::GetTenantToken;
 pub use update_dimension::UpdateDimension;
+pub use with_log_id::WithLogId;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
 /// A compact JSON object of strings, in this order.

@@ -8,9 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::advice::{self, Advice};
 use super::code::{CREDENTIALS, Class, Code, FILE_ACCESS};
 use super::scopes::link_for;
-use crate::site::Site;
 use crate::text::Secrets;
-use crate::values::AppId;
 
 /// Why a reply is not the result that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,9 +114,9 @@ impl Error {
         self
     }
 
-    /// The same error of a call at `site`, with the hint and the link that need the site, or the id of the app whose
-    /// token the call uses.
-    pub(crate) fn in_call(mut self, site: &Site, app: Option<&AppId>) -> Self {
+    /// The same error of a call at the base URL `site`, with the hint and the link that need the site, or the id of
+    /// the app whose token the call uses.
+    pub(crate) fn in_call(mut self, site: &str, app: Option<&str>) -> Self {
         match &mut self {
             Self::Api(error) => error.make_grant_link(site, app),
             Self::Unreadable(reply) => {
@@ -271,7 +269,7 @@ impl ApiError {
         }
     }
 
-    fn make_grant_link(&mut self, site: &Site, app: Option<&AppId>) {
+    fn make_grant_link(&mut self, site: &str, app: Option<&str>) {
         let is_scope = matches!(self.code, Code::SCOPE_MISSING | Code::USER_SCOPE_MISSING);
         if let (true, None, Some(app)) = (is_scope, &self.grant_link, app) {
             let scopes = self.permission_violations.iter().map(|missing| &*missing.scope);

@@ -10,7 +10,8 @@ use super::event::{Event, Events};
 use super::slot::Refusal;
 use super::step::{Outgoing, Permanence, Phases, Purpose};
 use super::{CallId, Caller, Credential, Ending, Hold, Limits, Session, WaitFor, backoff};
-use crate::endpoint::{Draft, Endpoint, Quota, Resend};
+use crate::draft::Draft;
+use crate::endpoint::{Endpoint, Quota, Resend, draft};
 use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
 use crate::text::Secrets;
 use crate::values::AppId;
@@ -118,7 +119,7 @@ enum Again {
 impl Flight {
     pub(super) fn new<E: Endpoint>(endpoint: &E, credential: Credential) -> Self {
         Self {
-            draft: Draft::of(endpoint),
+            draft: draft(endpoint),
             route: endpoint.route().into(),
             lane: endpoint.serial_key().map(Into::into),
             resend: endpoint.resend(),

@@ -1,0 +1,124 @@
+//! A request without its site and its token, from which the requests of each send are made.
+
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+
+use crate::body::Body;
+use crate::body::payload::Payload;
+use crate::error::Invalid;
+use crate::path::Path;
+use crate::site::Site;
+
+/// Headers that only a [`Draft`] sets.
+const RESERVED: [HeaderName; 5] =
+    [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
+
+/// A request without its site and its token: everything that the code of an endpoint provides. It can be sent several
+/// times, always with the same bytes; the requests that are made from it share the bytes of the image.
+pub(crate) struct Draft {
+    method: Method,
+    path: Path,
+    headers: Option<Box<HeaderMap>>,
+    payload: Option<Payload>,
+}
+
+impl Draft {
+    /// A request with these `headers` in addition to those that the draft sets itself.
+    pub(crate) fn new(
+        method: Method,
+        path: Path,
+        headers: HeaderMap,
+        payload: Option<Payload>,
+    ) -> Self {
+        Self { method, path, headers: unreserved(headers), payload }
+    }
+
+    /// Refuses an invalid path.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
+        self.path.check()
+    }
+
+    /// The length of the body in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.payload.as_ref().map_or(0, |payload| payload.body.len())
+    }
+
+    /// Whether the method is safe by RFC 9110 (GET, HEAD, OPTIONS, TRACE): the request changes nothing at the service.
+    pub(crate) fn is_read(&self) -> bool {
+        self.method.is_safe()
+    }
+
+    /// Makes the request. Every request of this crate gets its head here.
+    pub(crate) fn request(&self, site: &Site, authorization: Option<HeaderValue>) -> Request<Body> {
+        let body = self.payload.as_ref().map(|payload| payload.body.clone());
+        let mut request = Request::new(body.unwrap_or_default());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = site.uri(&self.path);
+        let headers = request.headers_mut();
+        if let Some(own) = &self.headers {
+            headers.clone_from(own);
+        }
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        if let Some(Payload { content_type, body }) = &self.payload {
+            headers.insert(CONTENT_TYPE, content_type.clone());
+            headers.insert(CONTENT_LENGTH, body.len().into());
+        } else if !self.is_read() && self.method != Method::DELETE {
+            headers.insert(CONTENT_LENGTH, 0.into());
+        }
+        request
+    }
+}
+
+/// The headers of an endpoint without the reserved ones; `None` for an endpoint without headers.
+fn unreserved(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
+    if headers.is_empty() {
+        return None;
+    }
+    for name in &RESERVED {
+        headers.remove(name);
+    }
+    Some(Box::new(headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_cannot_replace_a_reserved_one() {
+        let mut headers: HeaderMap =
+            RESERVED.into_iter().map(|name| (name, HeaderValue::from_static("x"))).collect();
+        headers.insert("x-own", HeaderValue::from_static("1"));
+        let path = Path::new("/x");
+        let draft = Draft::new(Method::PATCH, path, headers, Some(Payload::json("{}")));
+        let request = draft.request(&Site::LARK, None);
+        let headers = request.headers().iter();
+        let mut headers: Vec<_> =
+            headers.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        headers.sort();
+        let sent =
+            ["content-length: 2", "content-type: application/json; charset=utf-8", "x-own: 1"];
+        assert_eq!(headers, sent);
+    }
+
+    #[test]
+    fn an_empty_body_has_a_length_only_where_the_method_may_have_a_body() {
+        for (method, length) in [
+            (Method::GET, None),
+            (Method::HEAD, None),
+            (Method::OPTIONS, None),
+            (Method::TRACE, None),
+            (Method::DELETE, None),
+            (Method::POST, Some("0")),
+            (Method::PUT, Some("0")),
+            (Method::PATCH, Some("0")),
+        ] {
+            let draft = Draft::new(method.clone(), Path::new("/x"), HeaderMap::new(), None);
+            let request = draft.request(&Site::LARK, None);
+            let sent = request.headers().get(CONTENT_LENGTH).map(|value| value.to_str().unwrap());
+            assert_eq!(sent, length, "{method}");
+        }
+    }
+}

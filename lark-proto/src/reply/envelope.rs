@@ -1,0 +1,164 @@
+//! The service's envelope `{"code":0,"msg":"..","data":{..},"error":{..}}`, and the error that it describes.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use serde_json::value::RawValue;
+
+use super::fields::{TEXT, read, string, text};
+use crate::error::{
+    ApiError, Code, FieldViolation, LINK, PermissionViolation, after, link_in, scopes_in,
+};
+use crate::text::Secrets;
+
+/// The most bytes of a log id that are kept.
+const LOG_ID: usize = 128;
+/// The most violations of each kind that are kept.
+const VIOLATIONS: usize = 32;
+
+/// The envelope with its fields as unread JSON. Each field is read where it is needed, so that a field of an unexpected
+/// type does not hide the others.
+#[derive(serde::Deserialize)]
+pub(super) struct Envelope<'a> {
+    #[serde(borrow, default)]
+    pub(super) code: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    msg: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    log_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    logid: Option<&'a RawValue>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the envelope in `body`. The error is the reason why there is none.
+    pub(super) fn new(body: &'a [u8]) -> Result<Self, String> {
+        let body = body.trim_ascii_start();
+        if !body.starts_with(b"{") {
+            return Err("not a JSON object".into());
+        }
+        serde_json::from_slice(body).map_err(|error| error.to_string())
+    }
+
+    /// The fields of `error`.
+    fn error(&self) -> Object<'a> {
+        self.error.map(Object::new).unwrap_or_default()
+    }
+
+    /// The id that Lark's support asks for, from the body alone.
+    fn log_id(&self) -> Option<String> {
+        let error = self.error();
+        let of_error = |name| string(error.0.get(name)?);
+        of_error("log_id")
+            .or_else(|| of_error("logid"))
+            .or_else(|| self.log_id.and_then(string))
+            .or_else(|| self.logid.and_then(string))
+    }
+
+    /// The error of a `response` whose envelope has this `code`.
+    pub(super) fn api_error(
+        &self,
+        code: Code,
+        response: &Response<Bytes>,
+        secrets: &Secrets,
+    ) -> ApiError {
+        let error = self.error();
+        let permission = |item: Object<'_>| {
+            Some(PermissionViolation {
+                scope: item.text("scope", secrets).or_else(|| item.text("subject", secrets))?,
+                kind: item.text("type", secrets),
+                url: item.text("url", secrets),
+            })
+        };
+        let field = |item: Object<'_>| {
+            Some(FieldViolation {
+                field: item.text("field", secrets)?,
+                description: item.text("description", secrets).unwrap_or_default(),
+            })
+        };
+        let permissions = error.list("permission_violations").into_iter();
+        let fields = error.list("field_violations").into_iter();
+        let msg = self.msg.and_then(read::<String>).unwrap_or_default();
+        let mut api_error = ApiError {
+            code,
+            msg: secrets.clear(msg.as_bytes(), TEXT),
+            status: response.status(),
+            log_id: log_id(response.headers(), Some(self), secrets),
+            retry_after: after(response.headers()),
+            detail: error
+                .text("message", secrets)
+                .or_else(|| self.error.and_then(|error| text(error, secrets))),
+            permission_violations: permissions.filter_map(permission).collect(),
+            field_violations: fields.filter_map(field).collect(),
+            troubleshooter: error.text("troubleshooter", secrets),
+            grant_link: None,
+            class: code.class(),
+            is_of_token_request: false,
+        };
+        if matches!(code, Code::SCOPE_MISSING | Code::USER_SCOPE_MISSING) {
+            read_scopes(&msg, &mut api_error, secrets);
+        }
+        api_error
+    }
+}
+
+/// Reads the link that grants the missing scopes, and the scopes themselves if the service does not list them. Both are
+/// read from the whole message `msg`, because the link is at its end and the message in the error is cut.
+fn read_scopes(msg: &str, error: &mut ApiError, secrets: &Secrets) {
+    let clear = |text: &str| secrets.clear(text.as_bytes(), LINK);
+    let is_whole = |url: &&String| url.starts_with("https://") && !url.ends_with('…');
+    let of_violations = || {
+        let mut urls = error.permission_violations.iter().filter_map(|it| it.url.as_ref());
+        urls.find(is_whole).cloned()
+    };
+    let in_msg = link_in(msg);
+    error.grant_link = in_msg.map(clear).or_else(of_violations);
+    if error.permission_violations.is_empty() {
+        let missing =
+            |scope: &str| PermissionViolation { scope: clear(scope), kind: None, url: None };
+        let scopes = scopes_in(msg, in_msg).take(VIOLATIONS);
+        error.permission_violations = scopes.map(missing).collect();
+    }
+}
+
+/// The log id of a reply: the header `X-Tt-Logid`, else the one in the body, else the older header `X-Request-Id`.
+pub(super) fn log_id(
+    headers: &HeaderMap,
+    envelope: Option<&Envelope<'_>>,
+    secrets: &Secrets,
+) -> Option<String> {
+    let clear = |id: &str| secrets.clear(id.as_bytes(), LOG_ID);
+    let in_header = |name| {
+        let id = headers.get(name)?.to_str().ok().filter(|id| !id.is_empty())?;
+        Some(clear(id))
+    };
+    let in_body = || Some(clear(&envelope?.log_id()?));
+    in_header("x-tt-logid").or_else(in_body).or_else(|| in_header("x-request-id"))
+}
+
+/// A JSON object with its fields as unread JSON. Of two fields with the same name the last counts.
+#[derive(Default)]
+pub(super) struct Object<'a>(pub(super) BTreeMap<String, &'a RawValue>);
+
+impl<'a> Object<'a> {
+    /// The fields of `json`; none if it is not an object.
+    pub(super) fn new(json: &'a RawValue) -> Self {
+        Self(read(json).unwrap_or_default())
+    }
+
+    /// A field that is a string and not empty, cut to [`TEXT`] bytes and cleared of `secrets`.
+    fn text(&self, name: &str, secrets: &Secrets) -> Option<String> {
+        text(self.0.get(name)?, secrets)
+    }
+
+    /// The objects in a field that is an array.
+    fn list(&self, name: &str) -> Vec<Object<'a>> {
+        let items: Option<Vec<&RawValue>> = self.0.get(name).and_then(|json| read(json));
+        items.unwrap_or_default().into_iter().take(VIOLATIONS).map(Object::new).collect()
+    }
+}

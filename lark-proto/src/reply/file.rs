@@ -1,0 +1,176 @@
+//! Replies that are a file.
+
+use bytes::Bytes;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use serde_json::value::RawValue;
+
+use super::Reply;
+use super::envelope::Object;
+use super::fields::read;
+use crate::error::Error;
+use crate::values::ImageFormat;
+
+impl Reply {
+    /// The bytes of an endpoint that answers with a file, such as an image's download.
+    ///
+    /// A success is a 2xx status with any bytes but these:
+    ///
+    /// * The service's envelope, a JSON object with an integer `code`. Its code counts here as elsewhere, whatever the
+    ///   status: the service was seen to send errors with HTTP 200. A JSON object without such a code is a file.
+    /// * A web page, which proxies answer with: HTML by its content type or its beginning. A body that begins like a
+    ///   picture is a picture, whatever the content type, and HTML with a `Content-Disposition` is a file.
+    ///
+    /// # Errors
+    /// [`Error::Api`] if the body is an envelope with a code other than 0; [`Error::Unreadable`] if it is one with code
+    /// 0, if it is a page or empty, and for any other status. The service was seen to refuse a download with HTTP 400
+    /// or 403 and no body: [`Unreadable::hint`] then says what the status means.
+    pub fn binary(&self) -> Result<Bytes, Error> {
+        // Not `envelope`, which refuses an object with two codes.
+        let object: Option<&RawValue> = serde_json::from_slice(self.body()).ok();
+        let object = object.map(Object::new).unwrap_or_default();
+        if object.0.get("code").is_some_and(|code| read::<i64>(code).is_some()) {
+            self.success()?;
+            return Err(self.unreadable("code 0 in place of a file"));
+        }
+        if !self.status().is_success() {
+            return Err(self.unreadable("neither a file nor an error of the service").of_file());
+        }
+        if self.body().is_empty() {
+            return Err(self.unreadable("an empty file"));
+        }
+        if self.is_page() {
+            return Err(self.unreadable("a web page in place of a file"));
+        }
+        Ok(self.body().clone())
+    }
+
+    /// Whether the body is HTML, and neither a picture under a wrong content type nor a file that was asked for.
+    fn is_page(&self) -> bool {
+        let body = self.body();
+        if ImageFormat::sniff(body).is_some() || self.headers().contains_key(CONTENT_DISPOSITION) {
+            return false;
+        }
+        let begins = |text: &[u8], start: &str| {
+            text.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start.as_bytes()))
+        };
+        let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body).trim_ascii_start();
+        let content_type = self.headers().get(CONTENT_TYPE);
+        content_type.is_some_and(|value| begins(value.as_bytes(), "text/html"))
+            || begins(text, "<html")
+            || begins(text, "<!doctype html")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+
+    fn reply(status: u16, content_type: &str, body: &[u8]) -> Reply {
+        let response = Response::builder().status(status).header("content-type", content_type);
+        Reply::new(response.body(Bytes::copy_from_slice(body)).unwrap())
+    }
+
+    #[test]
+    fn a_file_is_a_2xx_reply_without_an_envelope() {
+        const IMAGE: &str = "image/png";
+        const JSON: &str = "application/json; charset=utf-8";
+        for (status, content_type, body, found) in [
+            (200, IMAGE, "GIF89a", "file"),
+            (206, IMAGE, "GIF89a", "file"),
+            (200, JSON, "GIF89a", "file"),
+            (200, "text/html", "GIF89a", "file"),
+            (200, "text/plain", "page", "file"),
+            (200, IMAGE, "<svg><html>", "file"),
+            (200, "image/svg+xml", "<!DOCTYPE svg PUBLIC>", "file"),
+            // The body begins like an envelope, but is none.
+            (200, IMAGE, "{", "file"),
+            (200, IMAGE, "{\"code\":42", "file"),
+            (200, IMAGE, "{\"code\":42}}", "file"),
+            (200, JSON, "{}", "file"),
+            (200, JSON, "{\"code\":\"42\"}", "file"),
+            (200, JSON, "[42]", "file"),
+            // An envelope, whatever the status and the content type.
+            (200, JSON, "{\"code\":42}", "code 42"),
+            (200, IMAGE, "{\"code\":42}", "code 42"),
+            (200, IMAGE, " \n{\"msg\":\"m\",\"code\":42} ", "code 42"),
+            (404, JSON, "{\"code\":234005,\"msg\":\"m\"}", "code 234005"),
+            (500, "text/html", "{\"code\":42}", "code 42"),
+            (200, JSON, "{\"code\":0,\"data\":{}}", "unreadable"),
+            (200, IMAGE, "{\"code\":0}", "unreadable"),
+            (404, JSON, "{\"code\":0}", "unreadable"),
+            (200, JSON, "{\"code\":42,\"code\":0}", "unreadable"),
+            (200, JSON, "{\"code\":42,\"msg\":1,\"msg\":2}", "unreadable"),
+            // A page, by its content type or its beginning.
+            (200, "text/html", "<html>", "unreadable"),
+            (200, "Text/HTML; charset=utf-8", "please log in", "unreadable"),
+            (206, IMAGE, "<html>", "unreadable"),
+            (200, IMAGE, "\u{feff} \r\n<!DOCTYPE html>", "unreadable"),
+            (200, JSON, "<HTML lang=en>", "unreadable"),
+            // The body is empty, or the status is no success.
+            (200, IMAGE, "", "unreadable"),
+            (204, IMAGE, "", "unreadable"),
+            (403, IMAGE, "", "unreadable"),
+            (400, IMAGE, "GIF89a", "unreadable"),
+            (302, IMAGE, "GIF89a", "unreadable"),
+            (404, "text/plain", "404 page not found", "unreadable"),
+            (502, "text/html", "<html>", "unreadable"),
+            (500, JSON, "{}", "unreadable"),
+        ] {
+            let told = match reply(status, content_type, body.as_bytes()).binary() {
+                Ok(file) => {
+                    assert_eq!(file, body);
+                    "file".to_owned()
+                }
+                Err(Error::Api(api)) => format!("code {}", api.code.0),
+                Err(Error::Unreadable(reply)) => {
+                    assert_eq!(reply.status, status);
+                    "unreadable".to_owned()
+                }
+            };
+            assert_eq!(told, found, "{status} {content_type} {body}");
+        }
+        let image = b"\x89PNG\r\n\x1a\n\0\xff";
+        assert_eq!(reply(200, IMAGE, image).binary().unwrap(), &image[..]);
+    }
+
+    #[test]
+    fn a_web_page_that_is_sent_as_a_file_is_a_file() {
+        let mut page = reply(200, "text/html", b"<html>");
+        let disposition = http::HeaderValue::from_static("attachment; filename=\"a.html\"");
+        page.response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
+        assert_eq!(page.binary().unwrap(), "<html>");
+    }
+
+    #[test]
+    fn a_refused_download_without_a_body_is_explained_by_its_status() {
+        for (status, body, words) in [
+            (400, "", "`extra`"),
+            (403, "", "right to download"),
+            (403, " \r\n", "right to download"),
+            (404, "", "was deleted"),
+            (404, "404 page not found", "does not know this route"),
+            (403, "<html>", ""),
+            (500, "", ""),
+        ] {
+            let error = reply(status, "text/plain", body.as_bytes()).binary().unwrap_err();
+            let Error::Unreadable(refused) = &error else { panic!("{error}") };
+            let hint = refused.hint().unwrap_or_default();
+            assert!(
+                hint.contains(words) && hint.is_empty() == words.is_empty(),
+                "{status}: {hint}"
+            );
+            assert!(error.to_string().contains(hint), "{error}");
+            let again = matches!(error.advice(), crate::error::Advice::Again { .. });
+            assert_eq!(again, status == 500, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_not_copied() {
+        let body = Bytes::from_static(b"GIF89a");
+        let file = Reply::new(Response::new(body.clone())).binary().unwrap();
+        assert_eq!(file.as_ptr_range(), body.as_ptr_range());
+    }
+}
