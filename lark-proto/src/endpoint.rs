@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
-use crate::body::Body;
+use crate::body::{Body, Payload};
 use crate::error::{Error, Invalid};
 use crate::path::Path;
 use crate::reply::Reply;
@@ -203,39 +203,6 @@ impl Quota {
 /// A quota of 0 would hold a call back forever.
 const fn at_least_one(calls: u32) -> u32 {
     if calls == 0 { 1 } else { calls }
-}
-
-/// A body and its media type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Payload {
-    /// The `Content-Type`.
-    pub content_type: HeaderValue,
-    /// The bytes.
-    pub body: Body,
-}
-
-impl Payload {
-    /// A body of any media type.
-    ///
-    /// ```
-    /// use http::HeaderValue;
-    /// use lark_proto::endpoints::Payload;
-    ///
-    /// let form = "application/x-www-form-urlencoded";
-    /// let payload = Payload::new(HeaderValue::from_static(form), "a=b");
-    /// assert_eq!(payload.body.len(), 3);
-    /// ```
-    #[must_use]
-    pub fn new(content_type: HeaderValue, body: impl Into<Body>) -> Self {
-        Self { content_type, body: body.into() }
-    }
-
-    /// JSON text, with the content type that Lark documents as a fixed value.
-    #[must_use]
-    pub fn json(text: impl Into<Body>) -> Self {
-        Self::new(HeaderValue::from_static("application/json; charset=utf-8"), text)
-    }
 }
 
 /// The requests and the results of an [`Endpoint`], for callers.

@@ -2,7 +2,8 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::json_string;
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use http::Method;
 use serde::Deserialize;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::reply::Reply;
 use crate::token::NoAuth;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth};

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::endpoint::{Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Quota, Resend};
 use crate::endpoints::json_string;
 use crate::error::Error;
 use crate::reply::{Reply, Text, lenient};

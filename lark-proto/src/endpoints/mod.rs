@@ -32,7 +32,8 @@ use crate::error::{Error, Invalid};
 use crate::reply::lenient;
 use crate::token::TenantToken;
 
-pub use crate::endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend, WithLogId};
+pub use crate::body::Payload;
+pub use crate::endpoint::{Endpoint, EndpointExt, Quota, Resend, WithLogId};
 pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use add_dimension::{AddDimension, DimensionAdded};

@@ -2,7 +2,8 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth, TenantToken};

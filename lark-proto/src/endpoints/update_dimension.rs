@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use http::Method;
 
 use super::add_dimension::{AddDimension, Dimension};
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::json_string;
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;

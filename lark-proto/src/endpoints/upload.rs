@@ -1,7 +1,6 @@
 //! The form of both endpoints that take an image and answer with its key.
 
-use crate::body::{Boundary, Multipart};
-use crate::endpoint::Payload;
+use crate::body::{Boundary, Multipart, Payload};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
 use crate::values::{FileName, Image, ImageKey};

@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use crate::body::{Body, ImageEncoding, Segment};
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::{Body, ImageEncoding, Payload, Segment};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::json_string;
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use base64_simd::STANDARD;
 use http::HeaderValue;
 
 use crate::error::{Invalid, InvalidKind};
 use crate::site::{Site, host};
-use crate::text::percent_decoded;
+use crate::text::{base64, percent_decoded};
 
 /// A proxy: `http://[user:password@]host[:port]`, which is asked with `CONNECT` for a tunnel to the site, or
 /// `socks5://..` (or `socks5h://..`), which gets the name of the site's host and resolves it. The port is 80 or 1080
@@ -138,7 +137,7 @@ impl Proxy {
     #[must_use]
     pub fn authorization(&self) -> Option<HeaderValue> {
         let (user, password) = self.credentials()?;
-        let credentials = STANDARD.encode_to_string(format!("{user}:{password}"));
+        let credentials = base64::encoded(format!("{user}:{password}"));
         let mut value = HeaderValue::try_from(format!("Basic {credentials}")).ok()?;
         value.set_sensitive(true);
         Some(value)

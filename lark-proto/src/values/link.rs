@@ -1,9 +1,7 @@
 //! A link to a spreadsheet, as people copy it.
 
-use base64_simd::{STANDARD, STANDARD_NO_PAD};
-
 use crate::error::{Invalid, InvalidKind};
-use crate::text::{percent_decoded, trimmed};
+use crate::text::{base64, percent_decoded, trimmed};
 use crate::values::cell;
 use crate::values::macros::text_traits;
 use crate::values::spreadsheet::{Document, Kind, not_a_spreadsheet};
@@ -231,9 +229,7 @@ fn read_range(escaped: &str) -> Option<String> {
     if cell::read(&plain).is_ok() {
         return Some(plain);
     }
-    let bytes = STANDARD_NO_PAD.decode_to_vec(plain.trim_end_matches('=')).ok();
-    let decoded = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    Some(decoded.filter(|range| range.contains(':')).unwrap_or(plain))
+    Some(base64::decoded(&plain).filter(|range| range.contains(':')).unwrap_or(plain))
 }
 
 /// The link in the vendor's form.
@@ -248,7 +244,7 @@ fn written(
         text += &format!("?sheet={sheet}");
     }
     if let Some(cell) = cell {
-        let range = STANDARD.encode_to_string(format!("{cell}:{cell}", cell = cell.cell()));
+        let range = base64::encoded(format!("{cell}:{cell}", cell = cell.cell()));
         text += &format!("&range={}", range.replace('=', "%3D"));
     }
     text
