@@ -18,6 +18,7 @@ pub use boundary::Boundary;
 pub use encoding::ImageEncoding;
 pub use multipart::Multipart;
 pub use payload::Payload;
+pub(crate) use payload::json_string;
 
 /// A body as a queue of segments. The caller's image is one of them, shared and not copied; as JSON it
 /// is encoded piece by piece while the body is read.

@@ -12,8 +12,6 @@ use crate::reply::Reply;
 use crate::token::NoAuth;
 use crate::values::{AppId, AppSecret, AppTicket};
 
-use super::json_strings;
-
 /// Asks the service to push the `app_ticket` of a store app once more; it arrives as an event.
 ///
 /// * Route: `POST /open-apis/auth/v3/app_ticket/resend`.
@@ -67,7 +65,7 @@ impl Endpoint for ResendAppTicket {
 
     fn payload(&self) -> Option<Payload> {
         let secret = self.secret.expose_secret();
-        Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
+        Some(Payload::json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
     }
 
     fn resend(&self) -> Resend {

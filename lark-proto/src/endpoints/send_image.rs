@@ -2,9 +2,8 @@
 
 use http::Method;
 
-use crate::body::Payload;
+use crate::body::{Payload, json_string};
 use crate::endpoint::{Endpoint, Quota, Resend};
-use crate::endpoints::json_string;
 use crate::endpoints::message::{ImageMessage, MessageSent};
 use crate::error::Error;
 use crate::path::Path;

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use http::HeaderValue;
 
 use crate::error::{Invalid, InvalidKind};
-use crate::site::{Site, host};
+use crate::host::host_and_port;
+use crate::site::Site;
 use crate::text::{base64, percent_decoded};
 
 /// A proxy: `http://[user:password@]host[:port]`, which is asked with `CONNECT` for a tunnel to the site, or
@@ -52,16 +53,8 @@ impl Proxy {
             Some((credentials, authority)) => (Some(credentials), authority),
             None => (None, rest),
         };
-        let (name, port) = match authority.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-            _ => (authority, None),
-        };
-        let port = match port {
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().ok()?,
-            Some(_) => return None,
-            None if is_socks5 => 1080,
-            None => 80,
-        };
+        let (host, port) = host_and_port(authority)?;
+        let default_port = if is_socks5 { 1080 } else { 80 };
         let credentials = match credentials {
             Some(text) => {
                 let (user, password) = text.split_once(':').unwrap_or((text, ""));
@@ -69,7 +62,7 @@ impl Proxy {
             }
             None => None,
         };
-        (port > 0).then_some(Self { is_socks5, host: host(name)?, port, credentials })
+        Some(Self { is_socks5, host, port: port.unwrap_or(default_port), credentials })
     }
 
     /// The proxy that the environment names for `site`, as curl reads it. `variable` gives the value of a variable.
