@@ -4,7 +4,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_E
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use crate::body::Body;
-use crate::body::payload::Payload;
+use crate::body::Payload;
 use crate::error::Invalid;
 use crate::path::Path;
 use crate::site::Site;

@@ -65,6 +65,7 @@ pub mod endpoints;
 pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod host;
 pub mod network;
 mod path;
 pub mod place;

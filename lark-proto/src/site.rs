@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::uri::Uri;
 
 use crate::error::{Invalid, InvalidKind};
+use crate::host::{address, host_and_port};
 use crate::path::Path;
 use crate::values::macros::text_traits;
 
@@ -105,15 +105,7 @@ impl Site {
         else {
             return Err(form());
         };
-        let host = host(authority.host()).ok_or_else(form)?;
-        // Without user info, what follows the host is the port. `Uri` also takes `+80`, and no digits at all.
-        let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") => None,
-            Some(port) if port.bytes().skip(1).all(|byte| byte.is_ascii_digit()) => {
-                Some(authority.port_u16().filter(|port| *port > 0).ok_or_else(form)?)
-            }
-            _ => return Err(form()),
-        };
+        let (host, port) = host_and_port(authority.as_str()).ok_or_else(form)?;
         let default = match scheme {
             "https" => 443,
             "http" => 80,
@@ -201,35 +193,6 @@ impl fmt::Debug for Site {
     }
 }
 
-/// The host in its normal form: an address, or a DNS name of letters, digits, hyphens and `_` in lower case. An
-/// internationalised name is written in its ASCII form.
-pub(crate) fn host(text: &str) -> Option<String> {
-    match address(text) {
-        Some(IpAddr::V6(address)) => return Some(format!("[{address}]")),
-        Some(IpAddr::V4(address)) => return Some(address.to_string()),
-        None => {}
-    }
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    // A name whose last label is a number would be read as an address, as `127.1` is by some.
-    let last = text.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
-        || last.to_ascii_lowercase().starts_with("0x");
-    let is_name = text.len() <= 253 && text.split('.').all(is_label) && !is_number;
-    is_name.then(|| text.to_ascii_lowercase())
-}
-
-fn address(host: &str) -> Option<IpAddr> {
-    match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(Into::into),
-        None => host.parse::<Ipv4Addr>().ok().map(Into::into),
-    }
-}
-
 fn is_larks(host: &str) -> bool {
     ["feishu.cn", "larksuite.com", "larkoffice.com"].iter().any(|domain| {
         host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -247,6 +210,13 @@ fn is_segment(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::trait_checks::assert_text_traits;
+
+    #[test]
+    fn a_site_has_the_traits_of_a_value_that_is_made_from_a_text() {
+        let texts = ["feishu", "https://open.larksuite.com", "https://open.example"];
+        assert_text_traits(Site::new, Site::as_str, texts);
+    }
 
     #[test]
     fn a_site_has_one_form() {

@@ -1,23 +1,24 @@
 //! A request's body: known to the byte before the first one is made, and never held whole unless the
 //! caller asks for that.
 
-#[cfg(all(target_arch = "x86_64", not(lark_portable)))]
-mod avx2;
 mod boundary;
-mod json_numbers;
+mod encoding;
 mod multipart;
-pub(crate) mod payload;
+mod numbers;
+mod payload;
 
 use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 
-use json_numbers::{CHUNK, SMALL_CHUNK};
+use encoding::{CHUNK, SMALL_CHUNK};
 
 pub use boundary::Boundary;
-pub use json_numbers::ImageEncoding;
+pub use encoding::ImageEncoding;
 pub use multipart::Multipart;
+pub use payload::Payload;
+pub(crate) use payload::json_string;
 
 /// A body as a queue of segments. The caller's image is one of them, shared and not copied; as JSON it
 /// is encoded piece by piece while the body is read.

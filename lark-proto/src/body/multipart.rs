@@ -7,8 +7,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::boundary::{Boundary, is_token};
-use super::payload::Payload;
-use super::{Body, Segment};
+use super::{Body, Payload, Segment};
 use crate::error::{Invalid, InvalidKind};
 
 /// A form: text fields and files, in the order in which they are added.

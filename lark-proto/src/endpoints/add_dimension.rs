@@ -2,8 +2,9 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use super::dimension::Dimension;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::{Reply, lenient};
@@ -57,34 +58,9 @@ pub struct AddDimension {
     count: u32,
 }
 
-/// Rows or columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Dimension {
-    Rows,
-    Columns,
-}
-
-impl Dimension {
-    /// The word of the service.
-    pub(super) fn major(self) -> &'static str {
-        match self {
-            Self::Rows => "ROWS",
-            Self::Columns => "COLUMNS",
-        }
-    }
-
-    /// The word for a person.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Columns => "columns",
-        }
-    }
-}
-
 impl AddDimension {
-    /// The most rows or columns that one request adds or changes.
-    pub const MAX_COUNT: u32 = 5000;
+    /// The most rows or columns that one request adds.
+    pub const MAX_COUNT: u32 = Dimension::MAX_COUNT;
 
     /// `count` rows, below the last row of the sheet.
     ///

@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use http::Method;
 use serde::Deserialize;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::reply::Reply;
 use crate::token::NoAuth;
 use crate::values::{AppId, AppSecret, AppTicket};
-
-use super::json_strings;
 
 /// Asks the service to push the `app_ticket` of a store app once more; it arrives as an event.
 ///
@@ -66,7 +65,7 @@ impl Endpoint for ResendAppTicket {
 
     fn payload(&self) -> Option<Payload> {
         let secret = self.secret.expose_secret();
-        Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
+        Some(Payload::json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
     }
 
     fn resend(&self) -> Resend {

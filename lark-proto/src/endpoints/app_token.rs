@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth};
 use crate::values::{AppId, AppSecret, AppTicket};
 
-use super::{Grant, json_strings};
+use super::Grant;
 
 /// Gets the app access token of a store app, in exchange for the `app_ticket` that the service pushes.
 ///
@@ -67,7 +68,7 @@ impl Endpoint for GetAppToken {
     }
 
     fn payload(&self) -> Option<Payload> {
-        Some(json_strings([
+        Some(Payload::json_strings([
             ("app_id", self.id.as_str()),
             ("app_secret", self.secret.expose_secret()),
             ("app_ticket", self.ticket.expose_secret()),

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::endpoint::{Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Quota, Resend};
 use crate::error::Error;
 use crate::reply::{Reply, Text, lenient};
 use crate::values::{ImageKey, MessageId, MessageUuid};

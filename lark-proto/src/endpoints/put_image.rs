@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::upload::Upload;
-use crate::body::Boundary;
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::{Boundary, Payload};
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
 use crate::token::TenantOnly;

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::Reply;

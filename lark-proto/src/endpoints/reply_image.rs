@@ -2,7 +2,8 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::message::{ImageMessage, MessageSent};
 use crate::error::Error;
 use crate::path::Path;

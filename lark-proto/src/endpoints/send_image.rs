@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::message::{ImageMessage, MessageSent};
 use crate::error::Error;
 use crate::path::Path;

@@ -2,13 +2,14 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth, TenantToken};
 use crate::values::TenantKey;
 
-use super::{Grant, json_strings, tenant_grant};
+use super::Grant;
 
 /// Gets a tenant access token for a store app, in one of the tenants that have it installed.
 ///
@@ -70,7 +71,7 @@ impl Endpoint for GetStoreTenantToken {
     }
 
     fn payload(&self) -> Option<Payload> {
-        Some(json_strings([
+        Some(Payload::json_strings([
             ("app_access_token", self.app_token.expose_secret()),
             ("tenant_key", self.tenant.as_str()),
         ]))
@@ -81,6 +82,6 @@ impl Endpoint for GetStoreTenantToken {
     }
 
     fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
-        tenant_grant(reply)
+        Grant::read_tenant(reply)
     }
 }

@@ -2,13 +2,14 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{NoAuth, TenantToken};
 use crate::values::{AppId, AppSecret};
 
-use super::{Grant, json_strings, tenant_grant};
+use super::Grant;
 
 /// Gets a tenant access token for a custom ("self-built") app.
 ///
@@ -71,7 +72,7 @@ impl Endpoint for GetTenantToken {
 
     fn payload(&self) -> Option<Payload> {
         let secret = self.secret.expose_secret();
-        Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
+        Some(Payload::json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
     }
 
     fn resend(&self) -> Resend {
@@ -79,7 +80,7 @@ impl Endpoint for GetTenantToken {
     }
 
     fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
-        tenant_grant(reply)
+        Grant::read_tenant(reply)
     }
 }
 

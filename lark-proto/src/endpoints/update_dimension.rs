@@ -4,14 +4,14 @@ use std::ops::RangeInclusive;
 
 use http::Method;
 
-use super::add_dimension::{AddDimension, Dimension};
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use super::dimension::Dimension;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::token::TenantOrUser;
-use crate::values::{SheetCell, SheetId, SpreadsheetToken};
+use crate::values::{SheetId, SpreadsheetToken};
 
 /// Sets the height of rows or the width of columns, so that the pictures in their cells can be seen.
 ///
@@ -92,10 +92,6 @@ impl UpdateDimension {
         pixels: u16,
     ) -> Result<Self, Invalid> {
         let (first, last) = (*range.start(), *range.end());
-        let largest = match dimension {
-            Dimension::Rows => SheetCell::LAST_ROW,
-            Dimension::Columns => SheetCell::LAST_COLUMN,
-        };
         let part = format!("{} {first} to {last}", dimension.word());
         let refused = |reason: &str| {
             let part = format!("{part}, {reason}");
@@ -107,10 +103,10 @@ impl UpdateDimension {
         if last < first {
             return refused("the last before the first");
         }
-        if last > largest {
+        if last > dimension.largest() {
             return refused("more than a sheet has");
         }
-        if last - first >= AddDimension::MAX_COUNT {
+        if last - first >= Dimension::MAX_COUNT {
             return refused("more than 5,000");
         }
         if pixels == 0 {

@@ -2,14 +2,13 @@
 
 use http::Method;
 
-use crate::body::{Body, ImageEncoding, Segment};
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use crate::body::{Body, ImageEncoding, Payload, Segment, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::{Reply, Text, lenient};
 use crate::token::TenantOrUser;
-use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
+use crate::values::{FileName, Image, ImageFormat, ImageRules, SheetCell, SpreadsheetToken};
 
 /// Writes an image into one cell of a spreadsheet.
 ///
@@ -65,7 +64,7 @@ pub struct WriteSheetImage {
 
 impl WriteSheetImage {
     /// The most bytes that an image may have unless [`Image::with_max_bytes`] says otherwise: 20 MiB.
-    pub const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
+    pub const DEFAULT_MAX_BYTES: u64 = ImageRules::CELL_MAX_BYTES;
 
     /// An image for a cell, named `image` with the image's extension, as an array of numbers.
     ///

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use base64_simd::STANDARD;
 use http::HeaderValue;
 
 use crate::error::{Invalid, InvalidKind};
-use crate::site::{Site, host};
-use crate::text::percent_decoded;
+use crate::host::host_and_port;
+use crate::site::Site;
+use crate::text::{base64, percent_decoded};
 
 /// A proxy: `http://[user:password@]host[:port]`, which is asked with `CONNECT` for a tunnel to the site, or
 /// `socks5://..` (or `socks5h://..`), which gets the name of the site's host and resolves it. The port is 80 or 1080
@@ -53,16 +53,8 @@ impl Proxy {
             Some((credentials, authority)) => (Some(credentials), authority),
             None => (None, rest),
         };
-        let (name, port) = match authority.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-            _ => (authority, None),
-        };
-        let port = match port {
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().ok()?,
-            Some(_) => return None,
-            None if is_socks5 => 1080,
-            None => 80,
-        };
+        let (host, port) = host_and_port(authority)?;
+        let default_port = if is_socks5 { 1080 } else { 80 };
         let credentials = match credentials {
             Some(text) => {
                 let (user, password) = text.split_once(':').unwrap_or((text, ""));
@@ -70,7 +62,7 @@ impl Proxy {
             }
             None => None,
         };
-        (port > 0).then_some(Self { is_socks5, host: host(name)?, port, credentials })
+        Some(Self { is_socks5, host, port: port.unwrap_or(default_port), credentials })
     }
 
     /// The proxy that the environment names for `site`, as curl reads it. `variable` gives the value of a variable.
@@ -138,7 +130,7 @@ impl Proxy {
     #[must_use]
     pub fn authorization(&self) -> Option<HeaderValue> {
         let (user, password) = self.credentials()?;
-        let credentials = STANDARD.encode_to_string(format!("{user}:{password}"));
+        let credentials = base64::encoded(format!("{user}:{password}"));
         let mut value = HeaderValue::try_from(format!("Basic {credentials}")).ok()?;
         value.set_sensitive(true);
         Some(value)

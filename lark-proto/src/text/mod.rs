@@ -1,5 +1,6 @@
 //! Foreign texts, bounded and cleaned for error texts.
 
+pub(crate) mod base64;
 mod redact;
 mod unicode;
 

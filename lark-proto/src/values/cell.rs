@@ -1,9 +1,16 @@
-//! One cell of one sheet.
+//! The id of a sheet, and one cell of it.
 
 use crate::error::{Invalid, InvalidKind};
 use crate::text::trimmed;
-use crate::values::SheetId;
-use crate::values::macros::text_traits;
+use crate::values::macros::{is_id, text, text_traits};
+
+text! {
+    /// The id of a sheet inside a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. It stands in the
+    /// address bar after `?sheet=`, and is the `sheet_id` that
+    /// [Query sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) answers with.
+    /// It is not the title on the sheet's tab.
+    pub struct SheetId: |text| is_id(text, 64), BadSheetId
+}
 
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.
 ///

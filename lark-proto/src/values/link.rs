@@ -1,13 +1,10 @@
 //! A link to a spreadsheet, as people copy it.
 
-use base64_simd::{STANDARD, STANDARD_NO_PAD};
-
-use crate::error::{Invalid, InvalidKind};
-use crate::text::{percent_decoded, trimmed};
-use crate::values::cell;
+use crate::error::Invalid;
+use crate::text::base64;
 use crate::values::macros::text_traits;
-use crate::values::spreadsheet::{Document, Kind, not_a_spreadsheet};
-use crate::values::{SheetCell, SheetId, SpreadsheetToken, WikiToken};
+use crate::values::spreadsheet::Address;
+use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 
 /// A link to a spreadsheet, with the sheet and the cell that it names, or the spreadsheet's token alone.
 ///
@@ -58,10 +55,7 @@ impl SpreadsheetLink {
     /// [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`], [`InvalidKind::SeveralSheets`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let Address { origin, document, sheet, range, .. } = Address::read(text)?;
-        let token = match document {
-            Document::Spreadsheet(token) => token,
-            Document::Wiki(node) => return Err(Invalid::new(InvalidKind::WikiNode, node.as_str())),
-        };
+        let token = document.spreadsheet()?;
         let cell = sheet.clone().and_then(|sheet| SheetCell::in_sheet(sheet, &range).ok());
         Ok(Self {
             text: written(&origin, &token, sheet.as_ref(), cell.as_ref()),
@@ -100,142 +94,6 @@ impl SpreadsheetLink {
 
 text_traits!(SpreadsheetLink);
 
-/// The parts of a link or a token.
-pub(crate) struct Address {
-    /// Empty where there is no host.
-    origin: String,
-    pub(crate) document: Document,
-    pub(crate) sheet: Option<SheetId>,
-    /// The selected range without its sheet, as far as it can be read; empty where there is none.
-    pub(crate) range: String,
-}
-
-impl Address {
-    pub(crate) fn read(text: &str) -> Result<Self, Invalid> {
-        let text = trimmed(text);
-        let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
-        let text = trimmed(inner.unwrap_or(text));
-        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (origin, path_kind, token) = if address.contains('/') {
-            split(address)?
-        } else {
-            (String::new(), Kind::Spreadsheet, address)
-        };
-        let (token, embedded) = token
-            .split_once('_')
-            .filter(|(token, sheet)| is_long(token) && !sheet.is_empty())
-            .map_or((token, None), |(token, sheet)| (token, Some(sheet)));
-        let document = match path_kind {
-            Kind::Wiki => Document::Wiki(WikiToken::of_token(token)?),
-            _ => Document::of_token(token)?,
-        };
-
-        let mut sheet = embedded.map(SheetId::new).transpose()?;
-        let mut range = None;
-        for pair in query.split('&').chain(fragment.split('&')) {
-            // A link that was copied from HTML has `&amp;` for `&`.
-            let pair = pair.strip_prefix("amp;").unwrap_or(pair);
-            match pair.split_once('=') {
-                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
-                    agree(&mut sheet, sheet_id(id)?)?;
-                }
-                Some(("range", value)) => range = read_range(value),
-                _ => {}
-            }
-        }
-        let anchor = fragment.split('&').find(|part| !part.is_empty() && !part.contains('='));
-        if let (None, Some(id)) = (&sheet, anchor) {
-            sheet = Some(sheet_id(id)?);
-        }
-        let range = range.unwrap_or_default();
-        let range = match range.split_once(['!', '！']) {
-            Some((id, cell)) => {
-                let id = id.strip_suffix('\\').unwrap_or(id);
-                agree(&mut sheet, SheetId::new(id)?)?;
-                cell.to_owned()
-            }
-            None => range,
-        };
-        Ok(Self { origin, document, sheet, range })
-    }
-}
-
-/// Whether `token` is as long as the tokens of the service, which have 22 letters and digits or more.
-fn is_long(token: &str) -> bool {
-    token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// The origin of a link, empty where it has no host, the kind that its path names, and the token.
-fn split(address: &str) -> Result<(String, Kind, &str), Invalid> {
-    // The part before an `@` may be a password, so no error quotes it.
-    let shown = address.rsplit('@').next().unwrap_or_default();
-    let refused = |kind| Invalid::new(kind, shown);
-    let no_link = || refused(InvalidKind::BadSpreadsheetLink);
-    let (scheme, rest) = match address.split_once("://") {
-        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
-        None => ("https".to_owned(), address),
-    };
-    let (host, path) = rest.split_once('/').ok_or_else(no_link)?;
-    let origin = if address.starts_with('/') {
-        String::new()
-    } else if matches!(&*scheme, "https" | "http") && is_host(host) {
-        format!("{scheme}://{}", host.to_ascii_lowercase())
-    } else {
-        return Err(no_link());
-    };
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let path = path.strip_prefix("space/").unwrap_or(path);
-    match Kind::of_path(path) {
-        Some((Kind::Other(kind), _)) => Err(not_a_spreadsheet(path, kind)),
-        Some((kind, token)) if !token.contains('/') => Ok((origin, kind, token)),
-        _ => Err(no_link()),
-    }
-}
-
-/// Whether `host` is ASCII, with or without a port. Only the characters are checked, because the link is never
-/// followed.
-fn is_host(host: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Whether a parameter of this name is the sheet's id: `sheet`, and the names that the id has in the service's API.
-fn is_sheet(name: &str) -> bool {
-    ["sheet", "sheetId", "sheet_id"].iter().any(|known| known.eq_ignore_ascii_case(name))
-}
-
-/// Sets `sheet`, which may name no other sheet.
-fn agree(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
-    match sheet {
-        Some(other) if *other != id => {
-            Err(Invalid::new(InvalidKind::SeveralSheets, format!("`{other}` and `{id}`")))
-        }
-        _ => {
-            *sheet = Some(id);
-            Ok(())
-        }
-    }
-}
-
-fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
-    let id =
-        percent_decoded(escaped).ok_or_else(|| Invalid::new(InvalidKind::BadSheetId, escaped))?;
-    SheetId::new(&id)
-}
-
-/// The range in plain text. The service writes it in base64. A decoded range has a `:`, so that a range in plain text
-/// that happens to be base64 is not decoded.
-fn read_range(escaped: &str) -> Option<String> {
-    let plain = percent_decoded(escaped)?;
-    if cell::read(&plain).is_ok() {
-        return Some(plain);
-    }
-    let bytes = STANDARD_NO_PAD.decode_to_vec(plain.trim_end_matches('=')).ok();
-    let decoded = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    Some(decoded.filter(|range| range.contains(':')).unwrap_or(plain))
-}
-
 /// The link in the vendor's form.
 fn written(
     origin: &str,
@@ -248,7 +106,7 @@ fn written(
         text += &format!("?sheet={sheet}");
     }
     if let Some(cell) = cell {
-        let range = STANDARD.encode_to_string(format!("{cell}:{cell}", cell = cell.cell()));
+        let range = base64::encoded(format!("{cell}:{cell}", cell = cell.cell()));
         text += &format!("&range={}", range.replace('=', "%3D"));
     }
     text
@@ -257,6 +115,7 @@ fn written(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::InvalidKind;
 
     /// The link's text, and what it names.
     type Row<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);

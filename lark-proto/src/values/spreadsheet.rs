@@ -1,18 +1,10 @@
-//! The token of a spreadsheet, and the id of a sheet in it.
+//! The tokens of spreadsheets and of pages of a wiki, and the links from which they are read.
 
 use crate::error::{Invalid, InvalidKind};
-use crate::text::excerpt;
-use crate::values::SpreadsheetLink;
-use crate::values::link::Address;
-use crate::values::macros::{is_id, text, text_traits};
-
-text! {
-    /// The id of a sheet inside a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. It stands in the
-    /// address bar after `?sheet=`, and is the `sheet_id` that
-    /// [Query sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) answers with.
-    /// It is not the title on the sheet's tab.
-    pub struct SheetId: |text| is_id(text, 64), BadSheetId
-}
+use crate::text::{base64, percent_decoded, trimmed};
+use crate::values::document_kind::{DocumentKind, not_a_spreadsheet};
+use crate::values::macros::{is_id, text_traits};
+use crate::values::{SheetId, cell};
 
 /// The token of a page of a wiki: 1 to 128 letters, digits, `-` or `_`, such as `wikcnKQ1k3pcuo5uSK4t8Vabcef`.
 ///
@@ -35,7 +27,7 @@ impl WikiToken {
         }
     }
 
-    pub(super) fn of_token(token: &str) -> Result<Self, Invalid> {
+    fn of_token(token: &str) -> Result<Self, Invalid> {
         if is_id(token, 128) {
             Ok(Self(token.to_owned()))
         } else {
@@ -56,7 +48,7 @@ text_traits!(WikiToken);
 ///
 /// It is read from the token itself or from a link to the spreadsheet, as the
 /// [vendor's page](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) shows it. A link that
-/// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`] keeps it.
+/// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`](crate::SpreadsheetLink) keeps it.
 ///
 /// A token that is clearly another kind's is refused by its kind's name. Tokens of both forms in use say their kind:
 /// the older ones by their first letters (`shtcn..` is a spreadsheet, `bascn..` a base), the newer ones by their
@@ -70,7 +62,8 @@ impl SpreadsheetToken {
     /// The spreadsheet that `text`, a token or a link, names.
     ///
     /// # Errors
-    /// [`InvalidKind::UnexpectedSheet`] for a link that names a sheet too, and those of [`SpreadsheetLink::new`].
+    /// [`InvalidKind::UnexpectedSheet`] for a link that names a sheet too, and those of
+    /// [`SpreadsheetLink::new`](crate::SpreadsheetLink::new).
     ///
     /// ```
     /// use lark_proto::values::SpreadsheetToken;
@@ -80,11 +73,12 @@ impl SpreadsheetToken {
     /// assert_eq!(error.to_string(), text);
     /// ```
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let link = SpreadsheetLink::new(text)?;
-        if link.sheet().is_some() {
-            return Err(Invalid::new(InvalidKind::UnexpectedSheet, link.token().as_str()));
+        let address = Address::read(text)?;
+        let token = address.document.spreadsheet()?;
+        if address.sheet.is_some() {
+            return Err(Invalid::new(InvalidKind::UnexpectedSheet, token.as_str()));
         }
-        Ok(link.token().clone())
+        Ok(token)
     }
 
     /// The token `token`, whatever kind it seems to be.
@@ -110,12 +104,6 @@ impl SpreadsheetToken {
 
 text_traits!(SpreadsheetToken);
 
-pub(super) fn not_a_spreadsheet(token: &str, kind: &str) -> Invalid {
-    // Shortened here, so that the kind's name is not cut off.
-    let token = excerpt(token.as_bytes(), 30);
-    Invalid::new(InvalidKind::NotASpreadsheet, format!("`{token}` is {kind}"))
-}
-
 /// The document that a token names, which is not clearly of another kind than a spreadsheet or a page of a wiki.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Document {
@@ -124,66 +112,156 @@ pub(crate) enum Document {
 }
 
 impl Document {
-    pub(super) fn of_token(token: &str) -> Result<Self, Invalid> {
+    fn of_token(token: &str) -> Result<Self, Invalid> {
         let spreadsheet = SpreadsheetToken::any_kind(token)?;
-        match Kind::of_token(token) {
-            None | Some(Kind::Spreadsheet) => Ok(Self::Spreadsheet(spreadsheet)),
-            Some(Kind::Wiki) => Ok(Self::Wiki(WikiToken(spreadsheet.0))),
-            Some(Kind::Other(name)) => Err(not_a_spreadsheet(token, name)),
+        match DocumentKind::of_token(token) {
+            None | Some(DocumentKind::Spreadsheet) => Ok(Self::Spreadsheet(spreadsheet)),
+            Some(DocumentKind::Wiki) => Ok(Self::Wiki(WikiToken(spreadsheet.0))),
+            Some(DocumentKind::Other(name)) => Err(not_a_spreadsheet(token, name)),
+        }
+    }
+
+    /// The spreadsheet, for a caller that does not ask the service for the document behind a page of a wiki.
+    pub(super) fn spreadsheet(self) -> Result<SpreadsheetToken, Invalid> {
+        match self {
+            Self::Spreadsheet(token) => Ok(token),
+            Self::Wiki(page) => Err(Invalid::new(InvalidKind::WikiNode, page.as_str())),
         }
     }
 }
 
-/// The kind of document that a token or a link's path names.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Spreadsheet,
-    Wiki,
-    Other(&'static str),
+/// The parts of a link or a token.
+pub(crate) struct Address {
+    /// `https://host`, or empty if the text has no host.
+    pub(super) origin: String,
+    pub(crate) document: Document,
+    pub(crate) sheet: Option<SheetId>,
+    /// The selected range without its sheet, as far as it can be read; empty where there is none.
+    pub(crate) range: String,
 }
 
-/// Each kind with the three letters that its tokens carry, and the paths of its links.
-const KINDS: [(Kind, &[&str], &[&str]); 8] = [
-    (Kind::Spreadsheet, &["sht"], &["sheets", "sheet", "spreadsheets"]),
-    (Kind::Wiki, &["wik"], &["wiki"]),
-    (Kind::Other("a document"), &["doc", "dox"], &["docx", "docs", "doc"]),
-    (Kind::Other("a base"), &["bas"], &["base", "bitable"]),
-    (Kind::Other("a folder"), &["fld", "nod"], &["drive/folder", "folder"]),
-    (Kind::Other("a file"), &["box"], &["file"]),
-    (Kind::Other("a mind note"), &["bmn"], &["mindnotes", "mindnote"]),
-    (Kind::Other("a presentation"), &["sld", "ppt"], &["slides"]),
-];
+impl Address {
+    pub(crate) fn read(text: &str) -> Result<Self, Invalid> {
+        let text = trimmed(text);
+        let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+        let text = trimmed(inner.unwrap_or(text));
+        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (origin, path_kind, token) = if address.contains('/') {
+            split(address)?
+        } else {
+            (String::new(), DocumentKind::Spreadsheet, address)
+        };
+        let (token, embedded) = token
+            .split_once('_')
+            .filter(|(token, sheet)| is_long(token) && !sheet.is_empty())
+            .map_or((token, None), |(token, sheet)| (token, Some(sheet)));
+        let document = match path_kind {
+            DocumentKind::Wiki => Document::Wiki(WikiToken::of_token(token)?),
+            _ => Document::of_token(token)?,
+        };
 
-/// The two letters after the kind's three, in tokens in use: they stand for the site that issued the token.
-const UNITS: [&str; 4] = ["cn", "us", "lg", "k4"];
-
-impl Kind {
-    /// The kind that a token's letters name, if they name one.
-    fn of_token(token: &str) -> Option<Self> {
-        let first: String = token.chars().take(5).collect();
-        let spread: String = token.chars().skip(4).step_by(5).take(5).collect();
-        if ["fake_office_", "local_office_"].iter().any(|start| token.starts_with(start))
-            || spread == "OFL0X"
-        {
-            return Some(Self::Other("an Office file"));
+        let mut sheet = embedded.map(SheetId::new).transpose()?;
+        let mut range = None;
+        for pair in query.split('&').chain(fragment.split('&')) {
+            // A link that was copied from HTML has `&amp;` for `&`.
+            let pair = pair.strip_prefix("amp;").unwrap_or(pair);
+            match pair.split_once('=') {
+                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
+                    agree(&mut sheet, sheet_id(id)?)?;
+                }
+                Some(("range", value)) => range = read_range(value),
+                _ => {}
+            }
         }
-        // A spreadsheet comes first in the table: a token that is one in either form counts as one.
-        KINDS.into_iter().find_map(|(kind, letters, _)| {
-            let says = |word: &str| {
-                let unit = letters.iter().find_map(|letters| word.strip_prefix(letters));
-                unit.is_some_and(|unit| UNITS.contains(&unit))
-            };
-            (says(&spread) || says(&first)).then_some(kind)
-        })
+        let anchor = fragment.split('&').find(|part| !part.is_empty() && !part.contains('='));
+        if let (None, Some(id)) = (&sheet, anchor) {
+            sheet = Some(sheet_id(id)?);
+        }
+        let range = range.unwrap_or_default();
+        let range = match range.split_once(['!', '！']) {
+            Some((id, cell)) => {
+                let id = id.strip_suffix('\\').unwrap_or(id);
+                agree(&mut sheet, SheetId::new(id)?)?;
+                cell.to_owned()
+            }
+            None => range,
+        };
+        Ok(Self { origin, document, sheet, range })
     }
+}
 
-    /// The kind that a link's path names, and the rest of the path, which is the token.
-    pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
-        KINDS.into_iter().find_map(|(kind, _, paths)| {
-            let token = |start: &&str| path.strip_prefix(start)?.strip_prefix('/');
-            paths.iter().find_map(token).map(|token| (kind, token))
-        })
+/// Whether `token` is as long as the tokens of the service, which have 22 letters and digits or more.
+fn is_long(token: &str) -> bool {
+    token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The origin of a link, empty where it has no host, the kind that its path names, and the token.
+fn split(address: &str) -> Result<(String, DocumentKind, &str), Invalid> {
+    // The part before an `@` may be a password, so no error quotes it.
+    let shown = address.rsplit('@').next().unwrap_or_default();
+    let refused = |kind| Invalid::new(kind, shown);
+    let no_link = || refused(InvalidKind::BadSpreadsheetLink);
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => ("https".to_owned(), address),
+    };
+    let (host, path) = rest.split_once('/').ok_or_else(no_link)?;
+    let origin = if address.starts_with('/') {
+        String::new()
+    } else if matches!(&*scheme, "https" | "http") && is_host(host) {
+        format!("{scheme}://{}", host.to_ascii_lowercase())
+    } else {
+        return Err(no_link());
+    };
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = path.strip_prefix("space/").unwrap_or(path);
+    match DocumentKind::of_path(path) {
+        Some((DocumentKind::Other(kind), _)) => Err(not_a_spreadsheet(path, kind)),
+        Some((kind, token)) if !token.contains('/') => Ok((origin, kind, token)),
+        _ => Err(no_link()),
     }
+}
+
+/// Whether `host` is ASCII, with or without a port. Only the characters are checked, because the link is never
+/// followed.
+fn is_host(host: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a parameter of this name is the sheet's id: `sheet`, and the names that the id has in the service's API.
+fn is_sheet(name: &str) -> bool {
+    ["sheet", "sheetId", "sheet_id"].iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Sets `sheet`, which may name no other sheet.
+fn agree(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
+    match sheet {
+        Some(other) if *other != id => {
+            Err(Invalid::new(InvalidKind::SeveralSheets, format!("`{other}` and `{id}`")))
+        }
+        _ => {
+            *sheet = Some(id);
+            Ok(())
+        }
+    }
+}
+
+fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
+    let id =
+        percent_decoded(escaped).ok_or_else(|| Invalid::new(InvalidKind::BadSheetId, escaped))?;
+    SheetId::new(&id)
+}
+
+/// The range in plain text. The service writes it in base64. A decoded range has a `:`, so that a range in plain text
+/// that happens to be base64 is not decoded.
+fn read_range(escaped: &str) -> Option<String> {
+    let plain = percent_decoded(escaped)?;
+    if cell::read(&plain).is_ok() {
+        return Some(plain);
+    }
+    Some(base64::decoded(&plain).filter(|range| range.contains(':')).unwrap_or(plain))
 }
 
 #[cfg(test)]

@@ -1,0 +1,62 @@
+//! The kinds of documents, which tokens and the paths of links tell.
+
+use crate::error::{Invalid, InvalidKind};
+use crate::text::excerpt;
+
+/// The kind of document that a token or a link's path names.
+#[derive(Clone, Copy)]
+pub(super) enum DocumentKind {
+    Spreadsheet,
+    Wiki,
+    Other(&'static str),
+}
+
+/// Each kind with the three letters that its tokens carry, and the paths of its links.
+const KINDS: [(DocumentKind, &[&str], &[&str]); 8] = [
+    (DocumentKind::Spreadsheet, &["sht"], &["sheets", "sheet", "spreadsheets"]),
+    (DocumentKind::Wiki, &["wik"], &["wiki"]),
+    (DocumentKind::Other("a document"), &["doc", "dox"], &["docx", "docs", "doc"]),
+    (DocumentKind::Other("a base"), &["bas"], &["base", "bitable"]),
+    (DocumentKind::Other("a folder"), &["fld", "nod"], &["drive/folder", "folder"]),
+    (DocumentKind::Other("a file"), &["box"], &["file"]),
+    (DocumentKind::Other("a mind note"), &["bmn"], &["mindnotes", "mindnote"]),
+    (DocumentKind::Other("a presentation"), &["sld", "ppt"], &["slides"]),
+];
+
+/// The two letters after the kind's three, in tokens in use: they stand for the site that issued the token.
+const UNITS: [&str; 4] = ["cn", "us", "lg", "k4"];
+
+impl DocumentKind {
+    /// The kind that a token's letters name, if they name one.
+    pub(super) fn of_token(token: &str) -> Option<Self> {
+        let first: String = token.chars().take(5).collect();
+        let spread: String = token.chars().skip(4).step_by(5).take(5).collect();
+        if ["fake_office_", "local_office_"].iter().any(|start| token.starts_with(start))
+            || spread == "OFL0X"
+        {
+            return Some(Self::Other("an Office file"));
+        }
+        // A spreadsheet comes first in the table: a token that is one in either form counts as one.
+        KINDS.into_iter().find_map(|(kind, letters, _)| {
+            let says = |word: &str| {
+                let unit = letters.iter().find_map(|letters| word.strip_prefix(letters));
+                unit.is_some_and(|unit| UNITS.contains(&unit))
+            };
+            (says(&spread) || says(&first)).then_some(kind)
+        })
+    }
+
+    /// The kind that a link's path names, and the rest of the path, which is the token.
+    pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
+        KINDS.into_iter().find_map(|(kind, _, paths)| {
+            let token = |start: &&str| path.strip_prefix(start)?.strip_prefix('/');
+            paths.iter().find_map(token).map(|token| (kind, token))
+        })
+    }
+}
+
+pub(super) fn not_a_spreadsheet(token: &str, kind: &str) -> Invalid {
+    // Shortened here, so that the kind's name is not cut off.
+    let token = excerpt(token.as_bytes(), 30);
+    Invalid::new(InvalidKind::NotASpreadsheet, format!("`{token}` is {kind}"))
+}
