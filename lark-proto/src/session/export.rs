@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64_simd::URL_SAFE_NO_PAD;
 
-use super::Session;
+use super::shared_state::Session;
 use crate::error::{Invalid, InvalidKind};
 use crate::token::TenantToken;
 use crate::values::{AppId, TenantKey};
