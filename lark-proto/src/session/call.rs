@@ -6,11 +6,14 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Response;
 
+use super::call_policy::{CallPolicy, MAX_TRANSPORT_TIME};
+use super::caller::Credential;
 use super::event::Event;
-use super::flight::{Flight, MAX_TRANSPORT_TIME};
+use super::ids::{CallId, TokenRequestId};
+use super::limits::Limits;
+use super::shared_state::Session;
 use super::step::{Broken, Step};
-use super::untyped::{Next, Untyped};
-use super::{CallId, Credential, Limits, Session, TokenRequestId};
+use super::untyped_call::{Next, UntypedCall};
 use crate::endpoint::Endpoint;
 use crate::error::{CallError, Error};
 use crate::reply::Reply;
@@ -77,7 +80,7 @@ enum Kind<O> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Call<O, T> {
-    untyped: Untyped<T>,
+    untyped: UntypedCall<T>,
     read: fn(&Reply) -> Result<O, Error>,
     output: Option<O>,
 }
@@ -112,7 +115,7 @@ impl<O, T> Call<O, T> {
 
     fn with<E: Endpoint<Output = O>>(endpoint: &E, credential: Credential) -> Self {
         Self {
-            untyped: Untyped::new(Flight::new(endpoint, credential)),
+            untyped: UntypedCall::new(CallPolicy::new(endpoint, credential)),
             read: E::read,
             output: None,
         }
@@ -121,7 +124,7 @@ impl<O, T> Call<O, T> {
     /// The same call within `limits`. Set before the first step.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.untyped.flight.limits = limits;
+        self.untyped.policy.limits = limits;
         self
     }
 
@@ -131,32 +134,32 @@ impl<O, T> Call<O, T> {
     /// first step.
     #[must_use]
     pub fn with_jitter(mut self, jitter: u64) -> Self {
-        self.untyped.flight.jitter = jitter;
+        self.untyped.policy.jitter = jitter;
         self
     }
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
     pub fn keep_events(mut self) -> Self {
-        self.untyped.flight.events.keep();
+        self.untyped.policy.events.keep();
         self
     }
 
     /// Takes the events recorded since the last call of this method. Empty unless [`Call::keep_events`] was called.
     pub fn events(&mut self) -> Vec<Event> {
-        self.untyped.flight.events.take()
+        self.untyped.policy.events.take()
     }
 
     /// The call's id in its session: `None` before its first step and once it is over.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
-        self.untyped.flight.id()
+        self.untyped.policy.id()
     }
 
     /// How many times the call's own request was sent.
     #[must_use]
     pub fn sends(&self) -> u32 {
-        self.untyped.flight.sends()
+        self.untyped.policy.sends()
     }
 
     /// The last failure, while the call goes on.
@@ -178,7 +181,7 @@ impl<O, T> Call<O, T> {
             return Step::Done(Ok(output));
         }
         match self.untyped.next(session, now) {
-            Ok(Next::Send(permit)) => Step::Send(self.untyped.flight.outgoing(session, permit)),
+            Ok(Next::Send(permit)) => Step::Send(self.untyped.policy.outgoing(session, permit)),
             Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
             Ok(Next::Wait(time)) => Step::Wait(time.min(MAX_TRANSPORT_TIME)),
             Err(error) => Step::Done(Err(error)),
@@ -188,8 +191,8 @@ impl<O, T> Call<O, T> {
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
-        ParsedReply(if self.untyped.flight.is_sent() {
-            Kind::Call((self.read)(&Reply::to(self.untyped.flight.secrets(), reply)))
+        ParsedReply(if self.untyped.policy.is_sent() {
+            Kind::Call((self.read)(&Reply::to(self.untyped.policy.secrets(), reply)))
         } else {
             Kind::Token(reply)
         })
@@ -222,7 +225,7 @@ impl<O, T> Call<O, T> {
     /// with [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
-        self.untyped.flight.cancel(session);
+        self.untyped.policy.cancel(session);
         (self.output, self.untyped.error) = (None, None);
     }
 
@@ -236,7 +239,7 @@ impl<O, T> Call<O, T> {
 impl<O, T> fmt::Debug for Call<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &self.untyped.flight.route())
+            .field("route", &self.untyped.policy.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
     }

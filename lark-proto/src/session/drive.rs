@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::Response;
 
 use super::call::{Call, ParsedReply};
-use super::{Broken, CallId, Event, Session, Step, TokenRequestId};
+use super::event::Event;
+use super::ids::{CallId, TokenRequestId};
+use super::shared_state::Session;
+use super::step::{Broken, Step};
 use crate::error::CallError;
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::WaitFor;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, WaitFor};
 use crate::text::excerpt;
 
 /// An event of a call. Routes are those of [`Endpoint::route`](crate::Endpoint::route), without values; no event holds

@@ -12,13 +12,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::queue::{Queue, Waiter};
-use super::{CallId, Ending, Hold, WaitFor, Woken};
-use crate::error::Error;
+use super::hold::{Ending, Hold};
+use super::ids::CallId;
+use super::queue::{Queue, Waiter, Woken};
+use crate::error::{Error, WaitFor};
 
 /// How long a write of unknown outcome may still be running. A large write is reported to be answered with HTTP 502
 /// after 62 s and to go on for a while after that.
-const UNSETTLED_TIME: Duration = Duration::from_secs(60);
+const IN_DOUBT_TIME: Duration = Duration::from_secs(60);
 
 /// The lanes in use, by name.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 struct Lane {
     queue: Queue,
     busy: Option<Busy>,
-    unsettled_until: Duration,
+    in_doubt_until: Duration,
 }
 
 #[derive(Debug)]
@@ -42,14 +43,14 @@ struct Busy {
 
 impl Busy {
     /// When the wait of `waiter` for the document is over.
-    fn up_for(&self, waiter: &Waiter) -> Duration {
+    fn wait_ends(&self, waiter: &Waiter) -> Duration {
         self.since.max(waiter.since).saturating_add(waiter.patience)
     }
 }
 
 impl Lane {
     fn is_idle(&self, now: Duration) -> bool {
-        self.queue.is_empty() && self.unsettled_until <= now
+        self.queue.is_empty() && self.in_doubt_until <= now
     }
 }
 
@@ -69,8 +70,8 @@ impl Lanes {
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, patience });
         match &lane.busy {
-            Some(busy) if busy.up_for(waiter) <= busy.asked => {
-                Err(Hold::End(Ending::Told(busy.error.clone())))
+            Some(busy) if busy.wait_ends(waiter) <= busy.asked => {
+                Err(Hold::End(Ending::Shared(busy.error.clone())))
             }
             _ if first => Ok(()),
             _ => Err(Hold::Wait { until: Duration::MAX, reason: WaitFor::Turn }),
@@ -105,12 +106,12 @@ impl Lanes {
         now: Duration,
         woken: &mut Woken,
     ) -> Duration {
-        let Some(Lane { queue, busy, unsettled_until }) = self.0.get_mut(lane) else { return now };
-        let since = now.max(*unsettled_until);
+        let Some(Lane { queue, busy, in_doubt_until }) = self.0.get_mut(lane) else { return now };
+        let since = now.max(*in_doubt_until);
         let busy = busy.get_or_insert(Busy { since, asked: now, error: error.clone() });
         (busy.asked, busy.error) = (now, error.clone());
         // This looks at the whole queue, but only once for each answer of the document.
-        let is_up = |waiter| busy.up_for(waiter) <= now;
+        let is_up = |waiter| busy.wait_ends(waiter) <= now;
         let up = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_up(waiter));
         woken.extend(up.map(|(waiting, _)| waiting));
         let joined = queue.get(&call).map_or(now, |waiter| waiter.since);
@@ -118,16 +119,16 @@ impl Lanes {
     }
 
     /// The document gave another answer than "busy".
-    pub(super) fn calm(&mut self, lane: &str) {
+    pub(super) fn not_busy(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;
         }
     }
 
     /// A write was sent whole, and its outcome is unknown.
-    pub(super) fn unsettle(&mut self, lane: &str, now: Duration) {
+    pub(super) fn mark_in_doubt(&mut self, lane: &str, now: Duration) {
         if let Some(lane) = self.0.get_mut(lane) {
-            lane.unsettled_until = now.saturating_add(UNSETTLED_TIME);
+            lane.in_doubt_until = now.saturating_add(IN_DOUBT_TIME);
             lane.busy = None;
         }
     }
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn a_lane_outlives_its_calls_while_a_write_may_still_run() {
         let mut lanes = lanes(1);
-        lanes.unsettle("a", secs(10));
+        lanes.mark_in_doubt("a", secs(10));
         lanes.leave("a", CallId(1), secs(10), &mut Woken::default());
         lanes.sweep(secs(69));
         assert_eq!((lanes.len(), lanes.is_empty()), (1, true));
@@ -201,7 +202,7 @@ mod tests {
     #[test]
     fn the_busy_time_begins_when_an_earlier_write_cannot_run_any_longer() {
         let mut lanes = lanes(2);
-        lanes.unsettle("a", Duration::ZERO);
+        lanes.mark_in_doubt("a", Duration::ZERO);
         let mut since = |now| lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::default());
         assert_eq!(since(30), secs(60));
         assert_eq!(since(90), secs(60));
@@ -218,7 +219,7 @@ mod tests {
         let mut lanes = lanes(2);
         let mut woken = Woken::default();
         assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(10), &mut woken), secs(10));
-        lanes.calm("a");
+        lanes.not_busy("a");
         assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(20), &mut woken), secs(20));
         assert!(lanes.enter("a", CallId(2), MINUTE, secs(75)).is_err_and(|hold| is_wait(&hold)));
         assert!(woken.take().is_empty());

@@ -1,11 +1,6 @@
-//! The limits of a call, and the backoff between its attempts.
+//! The limits of a call.
 
 use std::time::Duration;
-
-/// The first backoff, used where the service names no wait; it doubles with each failure.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// The longest backoff.
-const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// How long a call may take, and how often its request may be sent.
 ///
@@ -121,17 +116,6 @@ impl Default for Limits {
     }
 }
 
-/// The exponential backoff after `failures` failures in a row: half a second, doubled with each failure up to eight
-/// seconds. Any value of `jitter`, also 0, shortens it by up to a half.
-pub(super) fn backoff(failures: u32, jitter: u64) -> Duration {
-    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let wait = FIRST_BACKOFF.saturating_mul(doubled).min(MAX_BACKOFF);
-    // Multiplies by the constant of splitmix64, so that each failure has another fraction.
-    let mixed = jitter.wrapping_add(u64::from(failures)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let [high, low, ..] = mixed.to_be_bytes();
-    wait - wait / 2 * u32::from(u16::from_be_bytes([high, low])) / 65_536
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,19 +143,6 @@ mod tests {
         ] {
             let expected = default.total(Duration::from_secs(left));
             assert_eq!(limits.after(Duration::from_secs(spent)), expected, "{limits:?} {spent}");
-        }
-    }
-
-    #[test]
-    fn backoff_doubles_up_to_eight_seconds_and_jitter_takes_off_a_half_at_most() {
-        for (failures, millis) in
-            [(0, 500), (1, 500), (2, 1000), (5, 8000), (6, 8000), (u32::MAX, 8000)]
-        {
-            for jitter in [0, 1, 7, u64::MAX / 3, u64::MAX] {
-                let wait = backoff(failures, jitter);
-                let most = Duration::from_millis(millis);
-                assert!(most / 2 <= wait && wait <= most, "{failures} {jitter}: {wait:?}");
-            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::TokenRequestId;
+use super::ids::TokenRequestId;
 use crate::body::Body;
 use crate::error::{CallError, CallErrorKind};
 

@@ -1,11 +1,9 @@
-//! A token request: what it asks for, and why it brought no token.
+//! A token request: the token that it asks for, and the kind of its failure.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 
-use super::slot::Setback;
 use crate::body::Body;
 use crate::endpoint::EndpointExt;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
@@ -18,41 +16,12 @@ use crate::values::{App, AppTicket, TenantKey};
 /// The token, or the ticket, that a request is sent for.
 #[derive(Clone, Debug)]
 pub(super) enum Wanted {
-    /// A tenant token; for a store app with the app token of this generation.
+    /// A tenant token. For a store app, the request contains the app token of this generation.
     Tenant(u64),
-    /// The app token, in exchange for this ticket.
+    /// The app token. The request contains this ticket.
     App(AppTicket),
-    /// That the service push the ticket again; the ticket itself arrives as an event.
+    /// The ticket. The service is asked to push it again, and it arrives as an event.
     Ticket,
-}
-
-/// Why there is no token. A transport's error is kept as text, because the error itself belongs to the call that met
-/// it.
-#[derive(Clone, Debug)]
-pub(super) struct Cause {
-    pub(super) route: &'static str,
-    pub(super) why: Reason,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Reason {
-    Lark(Error),
-    Transport(Arc<str>),
-    Late,
-    TooLarge(u64),
-    NoTicket,
-}
-
-impl Cause {
-    /// The same cause with the rest of the pause, `wait`, in place of the wait that the service named.
-    pub(super) fn with_retry_after(self, wait: Duration) -> Self {
-        match self.why {
-            Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
-                Self { why: Reason::Lark(error.with_retry_after(wait)), ..self }
-            }
-            _ => self,
-        }
-    }
 }
 
 impl Wanted {
@@ -65,7 +34,7 @@ impl Wanted {
         }
     }
 
-    /// The request at `site`; for a tenant of a store app with `app_token`.
+    /// The request to `site`. For a tenant of a store app it contains `app_token`.
     pub(super) fn request(
         &self,
         app: &App,
@@ -76,7 +45,8 @@ impl Wanted {
         let (App::Custom { id, secret } | App::Store { id, secret }) = app else {
             return Request::new(Body::empty());
         };
-        let (id, secret) = (id.clone(), secret.clone());
+        let id = id.clone();
+        let secret = secret.clone();
         match (self, tenant, app_token) {
             (Self::Tenant(_), Some(tenant), Some(token)) => {
                 let get = GetStoreTenantToken::new(token.clone(), tenant.clone());
@@ -108,11 +78,26 @@ impl Wanted {
     }
 }
 
-/// The outcome of a request whose reply is an error that nothing was dropped for.
-pub(super) fn setback(error: &Error) -> Setback {
-    match (error, error.advice()) {
-        (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Setback::Told(wait),
-        (Error::Api(_), Advice::GiveUp) => Setback::Refused,
-        _ => Setback::Failed,
+/// Why a token request brought no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// Another attempt may succeed. This is any failure that no other variant covers.
+    Transient,
+    /// The service asked to wait for this time, which is not zero.
+    RetryAfter(Duration),
+    /// The same request would fail again: the service's code says so, or the transport's failure is permanent.
+    Permanent,
+    /// The request was for the ticket, and the service agreed to push it.
+    TicketRequested,
+}
+
+impl FailureKind {
+    /// The kind of a reply that is an error, unless the error caused an app token or a ticket to be dropped.
+    pub(super) fn of(error: &Error) -> Self {
+        match (error, error.advice()) {
+            (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Self::RetryAfter(wait),
+            (Error::Api(_), Advice::GiveUp) => Self::Permanent,
+            _ => Self::Transient,
+        }
     }
 }
