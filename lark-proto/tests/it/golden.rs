@@ -1,7 +1,7 @@
 //! Exact bytes of every request, from the vendor's own examples. A change here is a change on the wire:
 //! it goes into the changelog under "Bytes".
 //!
-//! `GOLDEN=write cargo test -p lark-proto --test golden` writes the files anew.
+//! `GOLDEN=write cargo test -p lark-proto --test it golden::` writes the files anew.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use lark_proto::{
 };
 
 /// The body of the vendor's cURL sample for `values_image`.
-const SAMPLE: &str = include_str!("golden/write-sheet-image.sample.json");
+const SAMPLE: &str = include_str!("../golden/write-sheet-image.sample.json");
 
 fn sample_image() -> Image {
     let sample: serde_json::Value = serde_json::from_str(SAMPLE).unwrap();

@@ -6,11 +6,11 @@ use lark_proto::session::{
 };
 use lark_proto::{ImageKey, Limits};
 
-use crate::first_token::{assert_all_succeed, good_from, is_cut};
 use crate::service::{
     BOTH, TOKEN, call, clock, custom, exported, finish, granted, millis, page, refusal, secs,
     simulate,
 };
+use crate::session::first_token::{assert_all_succeed, good_from, is_cut};
 use crate::sim::{Cut, State, after, cut, hangs};
 
 /// A call and its session, with the token request that the call sent.

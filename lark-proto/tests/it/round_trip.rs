@@ -297,7 +297,7 @@ proptest! {
     fn damaged_bytes_are_refused_or_read_as_they_are(
         edits in vec((any::<prop::sample::Index>(), 0_usize..9, vec(any::<u8>(), 0..4)), 1..4),
     ) {
-        let mut bytes = include_bytes!("golden/write-sheet-image-base64.http").to_vec();
+        let mut bytes = include_bytes!("../golden/write-sheet-image-base64.http").to_vec();
         for (at, removed, inserted) in edits {
             let at = at.index(bytes.len());
             let end = bytes.len().min(at + removed);
