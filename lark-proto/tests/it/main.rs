@@ -3,8 +3,6 @@
 
 mod curl;
 mod golden;
-mod hand;
-mod remote;
 mod replies;
 mod round_trip;
 mod scenarios;

@@ -1,138 +1,74 @@
-//! Every scenario without a transport: the session's steps, the fake, and a virtual clock.
+//! The fake's scenarios, on a virtual clock.
 
-use std::io;
-use std::time::{Duration, SystemTime};
+use std::cell::RefCell;
+use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use http::{Request, Response};
-use lark_proto::body::Body;
+use bytes::Bytes;
+use http::Request;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
 use lark_proto::fake::{Break, FakeLark};
-use lark_proto::session::{
-    Broken, Call, Outgoing, Permanence, Purpose, Session, Step, TokenRequestId,
-};
+use lark_proto::session::{Call, Session};
 use lark_proto::{CallError, Site};
 
-/// Everything that a call needs: the session, the fake, and the time.
-struct World {
-    session: Session,
-    lark: FakeLark,
-    now: SystemTime,
-    /// Whether the transport lets a token request run on beside the call that waited for it.
-    keeps: bool,
-    /// The token requests that run on, and when their replies are there.
-    kept: Vec<(SystemTime, TokenRequestId, Response<Bytes>)>,
-}
+use crate::sim::{Cut, Reaction, Sim, after, clock, cut};
 
-/// What the transport brings back, or its failure and the bytes of the body that were taken before it.
-type Answer<T> = Result<T, (CallErrorKind<io::Error>, u64)>;
-
-impl World {
-    fn new(scenario: &Scenario, keeps: bool) -> Self {
-        let session = Session::new(Site::LARK, scenario.app.clone());
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Self { session, lark: FakeLark::new(), now, keeps, kept: Vec::new() }
-    }
-
-    /// Waits for `time`, or for less if a token's reply is there before.
-    fn wait(&mut self, time: Duration) {
-        let first = self.kept.iter().map(|(at, ..)| *at).min();
-        self.now = first.map_or(self.now + time, |at| at.clamp(self.now, self.now + time));
-        let kept = std::mem::take(&mut self.kept);
-        let (there, kept): (Vec<_>, Vec<_>) =
-            kept.into_iter().partition(|(at, ..)| *at <= self.now);
-        self.kept = kept;
-        for (_, id, reply) in there {
-            self.session.token_received(id, self.now, reply);
-        }
-    }
-
-    fn call(&mut self, scenario: &Scenario) -> Result<(), CallError<io::Error>> {
-        let call = match &scenario.tenant {
-            Some(tenant) => Call::for_tenant(tenant.clone(), &scenario.call),
-            None => Call::new(&scenario.call),
-        };
-        let mut call = call.with_limits(scenario.limits);
-        for _ in 0..50 {
-            match call.next(&mut self.session, self.now) {
-                Step::Send(outgoing) => match self.send(outgoing) {
-                    Ok(None) => {}
-                    Ok(Some(reply)) => {
-                        let parsed = call.read(reply);
-                        call.received(&mut self.session, self.now, parsed);
-                    }
-                    Err((failure, pulled)) => {
-                        let broken = Broken::new(failure, pulled, Permanence::Transient);
-                        call.broken(&mut self.session, self.now, broken);
-                    }
-                },
-                Step::Wait(time) => self.wait(time),
-                Step::Done(result) => return result,
-            }
-        }
-        panic!("{}: the call has not ended after fifty steps", scenario.name)
-    }
-
-    /// Carries a request within its time, and a reply within its limit. Nothing if the exchange runs on.
-    fn send(&mut self, outgoing: Outgoing) -> Answer<Option<Response<Bytes>>> {
-        let Outgoing { request, purpose, within, reply_limit, .. } = outgoing;
-        let len = request.body().len();
-        let (reply, time) = self.exchange(request)?;
-        self.now += time.min(within);
-        if time >= within {
-            return match purpose {
-                Purpose::Token(id) if self.keeps => {
-                    self.kept.push((self.now + (time - within), id, reply));
-                    Ok(None)
-                }
-                _ => Err((CallErrorKind::Deadline, len)),
+/// The fake answers over a connection that breaks as the fake asks for.
+fn react(lark: &RefCell<FakeLark>, now: Duration, request: Request<Bytes>) -> Reaction<'static> {
+    let mut lark = lark.borrow_mut();
+    let (head, body) = request.into_parts();
+    let flight = lark.begin(clock(now), &head);
+    let breaks = flight.breaks();
+    let pulled = match breaks {
+        Some(Break::BeforeBody) => 0,
+        Some(Break::DuringBody) => body.len() as u64 / 2,
+        _ => {
+            let reply = lark.finish(clock(now), flight, &body);
+            return match breaks {
+                None => after(Duration::ZERO, reply),
+                Some(Break::SlowReply(time)) => after(time, reply),
+                Some(Break::AfterBody | Break::CutReply) => cut(Duration::ZERO, u64::MAX),
+                Some(other) => panic!("{other:?}"),
             };
         }
-        if reply.body().len() as u64 > reply_limit {
-            return Err((CallErrorKind::TooLarge { limit: reply_limit }, len));
-        }
-        Ok(Some(reply))
-    }
-
-    /// Carries a request over a connection that breaks as the fake asks for: the reply, and the time until it is there.
-    fn exchange(&mut self, request: Request<Body>) -> Answer<(Response<Bytes>, Duration)> {
-        let reset = |pulled| {
-            Err((CallErrorKind::Transport(io::Error::from(io::ErrorKind::ConnectionReset)), pulled))
-        };
-        let (head, mut body) = request.into_parts();
-        let len = body.len();
-        let flight = self.lark.begin(self.now, &head);
-        let how = flight.breaks();
-        if let Some(Break::BeforeBody | Break::DuringBody) = how {
-            if how == Some(Break::DuringBody) {
-                body.advance(usize::try_from(len / 2).unwrap());
-            }
-            self.lark.abandon(flight);
-            return reset(len - body.len());
-        }
-        let reply = self.lark.finish(self.now, flight, &body.into_bytes());
-        match how {
-            None => Ok((reply, Duration::ZERO)),
-            Some(Break::SlowReply(time)) => Ok((reply, time)),
-            Some(Break::AfterBody | Break::CutReply) => reset(len),
-            Some(other) => panic!("{other:?}"),
-        }
-    }
+    };
+    lark.abandon(flight);
+    cut(Duration::ZERO, pulled)
 }
 
+fn simulate<'l>(scenario: &Scenario, lark: &'l RefCell<FakeLark>, keeps: bool) -> Sim<'l, ()> {
+    let session = Session::new(Site::LARK, scenario.app.clone());
+    Sim::new(session, |now, request| react(lark, now, request)).keeping(keeps)
+}
+
+/// The result of a call of the scenario, and the time that it takes.
+fn call(sim: &mut Sim<'_, ()>, scenario: &Scenario) -> (Result<(), CallError<Cut>>, Duration) {
+    let call = match &scenario.tenant {
+        Some(tenant) => Call::for_tenant(tenant.clone(), &scenario.call),
+        None => Call::new(&scenario.call),
+    };
+    let steps = sim.steps;
+    let task = sim.start(call.with_limits(scenario.limits).boxed());
+    sim.run();
+    assert!(sim.steps - steps <= 50, "{}: the call takes too many steps", scenario.name);
+    (sim.take_last_result(), sim.took(task))
+}
+
+/// The differences from the scenario.
 fn run(scenario: &Scenario, keeps: bool) -> Vec<String> {
-    let mut world = World::new(scenario, keeps);
+    let lark = RefCell::new(FakeLark::new());
+    let mut sim = simulate(scenario, &lark, keeps);
     let mut run = Run::new(scenario);
     let mut busy = Vec::new();
     loop {
-        match run.next(&mut world.lark) {
-            Next::Ticket(ticket) => world.session.set_app_ticket(ticket),
+        let next = run.next(&mut lark.borrow_mut());
+        match next {
+            Next::Ticket(ticket) => sim.session.set_app_ticket(ticket),
             Next::Call => {
-                let began = world.now;
-                run.called(&world.call(scenario));
-                run.took(world.now.duration_since(began).unwrap());
-                if world.kept.is_empty() && !world.session.is_idle() {
+                let (result, took) = call(&mut sim, scenario);
+                run.called(&result);
+                run.took(took);
+                if !sim.has_exchanges() && !sim.session.is_idle() {
                     busy.push(format!("{}: the session is not idle after a call", scenario.name));
                 }
             }
@@ -153,7 +89,7 @@ fn every_scenario_ends_as_it_says() {
 }
 
 #[test]
-fn every_scenario_ends_as_it_says_where_a_token_request_outlives_its_call() {
+fn every_scenario_ends_as_it_says_with_a_transport_that_keeps_token_requests() {
     run_all(true);
 }
 
@@ -166,94 +102,137 @@ fn no_two_scenarios_have_one_name() {
     assert_eq!(names.len(), count);
 }
 
-#[test]
-fn every_scenario_is_fit_for_a_client_in_real_time() {
+/// The longest time of the call of each scenario, in milliseconds. Adapters run the scenarios in real time.
+fn longest_times() -> Vec<u128> {
     let all = scenarios::all().unwrap();
-    let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap();
-    let ends: Vec<u64> = all.iter().map(|scenario| millis(scenario.lasts.end())).collect();
-    assert!(ends.iter().all(|end| *end <= 2_100), "{ends:?}");
-    assert!(ends.iter().filter(|end| **end > 500).count() <= 8, "{ends:?}");
+    all.iter().map(|scenario| scenario.lasts.end().as_millis()).collect()
 }
 
 #[test]
-fn a_check_notices_what_differs() {
-    let all = scenarios::all().unwrap();
-    let named = |name| all.iter().find(|scenario| scenario.name == name).unwrap();
-    let told = |scenario: &Scenario, result: &Result<(), CallError<io::Error>>, lark: &FakeLark| {
-        scenario.check(result, lark).unwrap_err()
-    };
+fn no_scenario_takes_longer_than_2_1_seconds() {
+    let times = longest_times();
+    assert!(times.iter().all(|time| *time <= 2_100), "{times:?}");
+}
 
-    let first = named("first token");
-    let mut world = World::new(first, false);
-    assert!(told(first, &Ok(()), &world.lark).contains("the requests"));
-    let result = world.call(first);
-    assert_eq!(first.check(&result, &world.lark), Ok(()));
-    assert!(told(named("no app"), &result, &world.lark).contains("the end"));
+#[test]
+fn at_most_eight_scenarios_take_longer_than_half_a_second() {
+    let times = longest_times();
+    assert!(times.iter().filter(|time| **time > 500).count() <= 8, "{times:?}");
+}
+
+/// The fake after one call of the scenario, and the result of the call.
+fn after_a_call(scenario: &Scenario) -> (RefCell<FakeLark>, Result<(), CallError<Cut>>) {
+    let lark = RefCell::new(FakeLark::new());
+    scenario.prepare(&mut lark.borrow_mut());
+    let (result, _) = call(&mut simulate(scenario, &lark, false), scenario);
+    (lark, result)
+}
+
+fn named<'s>(all: &'s [Scenario], name: &str) -> &'s Scenario {
+    all.iter().find(|scenario| scenario.name == name).unwrap()
+}
+
+/// The text with which a check fails.
+fn differs(
+    scenario: &Scenario,
+    result: &Result<(), CallError<Cut>>,
+    lark: &RefCell<FakeLark>,
+) -> String {
+    scenario.check(result, &lark.borrow()).unwrap_err()
+}
+
+#[test]
+fn a_check_notices_another_end_request_or_image() {
+    let all = scenarios::all().unwrap();
+    let first = named(&all, "first token");
+    let none = RefCell::new(FakeLark::new());
+    assert!(differs(first, &Ok(()), &none).contains("the requests"));
+    let (lark, result) = after_a_call(first);
+    assert_eq!(first.check(&result, &lark.borrow()), Ok(()));
+    assert!(differs(named(&all, "no app"), &result, &lark).contains("the end"));
     let mut upload = first.clone();
     upload.requests.remove(0);
-    assert!(told(&upload, &result, &world.lark).contains("the number of all requests"));
+    assert!(differs(&upload, &result, &lark).contains("the number of all requests"));
     let mut cell = first.clone();
-    cell.call = named("ok, a cell").call.clone();
-    assert!(told(&cell, &result, &world.lark).contains("the image is stored"));
+    cell.call = named(&all, "ok, a cell").call.clone();
+    assert!(differs(&cell, &result, &lark).contains("the image is stored"));
+}
 
-    let twice = named("token refused at each attempt");
-    let mut world = World::new(twice, false);
-    twice.prepare(&mut world.lark);
-    let mut error = world.call(twice).unwrap_err();
+#[test]
+fn a_check_notices_the_log_id_of_an_earlier_reply() {
+    let all = scenarios::all().unwrap();
+    let twice = named(&all, "token refused at each attempt");
+    let (lark, result) = after_a_call(twice);
+    let mut error = result.unwrap_err();
     let CallErrorKind::Lark(lark_proto::Error::Api(api)) = &mut error.kind else {
         panic!("{error:?}")
     };
-    let earlier = world.lark.requests()[1].log_id.clone();
+    let earlier = lark.borrow().requests()[1].log_id.clone();
     assert!(earlier.is_some() && earlier != api.log_id);
     api.log_id = earlier;
-    assert!(told(twice, &Err(error), &world.lark).contains("log id"));
-
-    // Of a refusal the outcome is known, of a break it is not.
-    let cut = named("reset after the body, an unsafe call");
-    let mut world = World::new(cut, false);
-    cut.prepare(&mut world.lark);
-    let error = world.call(cut).unwrap_err();
-    let as_refused = CallError::new(error.route.clone(), CallErrorKind::<io::Error>::NoTicket);
-    assert!(told(cut, &Err(as_refused), &world.lark).contains("NotSent"));
-    assert_eq!(cut.check(&Err(error), &world.lark), Ok(()));
+    assert!(differs(twice, &Err(error), &lark).contains("log id"));
 }
 
 #[test]
-fn a_run_notices_what_differs() {
+fn a_check_notices_a_known_outcome_of_a_call_whose_connection_broke() {
     let all = scenarios::all().unwrap();
-    let named = |name| all.iter().find(|scenario| scenario.name == name).unwrap();
-    let failure = || Err(CallError::new("/", CallErrorKind::<io::Error>::NoApp));
-    // How many calls the run asked for, and what went otherwise if the call at `at` fails in each way.
-    let told = |scenario: &Scenario, at: usize, time: Duration| {
-        let (mut world, mut run, mut calls) = (World::new(scenario, false), Run::new(scenario), 0);
-        loop {
-            match run.next(&mut world.lark) {
-                Next::Ticket(ticket) => world.session.set_app_ticket(ticket),
-                Next::Call => {
-                    let mut result = world.call(scenario);
-                    if calls == at {
-                        result = failure();
-                    }
-                    run.called(&result);
-                    run.took(if calls == at { time } else { Duration::ZERO });
-                    calls += 1;
+    let cut = named(&all, "reset after the body, an unsafe call");
+    let (lark, result) = after_a_call(cut);
+    assert_eq!(cut.check(&result, &lark.borrow()), Ok(()));
+    let route = result.unwrap_err().route;
+    let as_refused = CallError::new(route, CallErrorKind::<Cut>::NoTicket);
+    assert!(differs(cut, &Err(as_refused), &lark).contains("NotSent"));
+}
+
+/// Runs a scenario in which the call at `at` fails and takes `time`. Returns the number of calls that the run asks
+/// for, and the differences that it reports.
+fn run_with_a_failure(scenario: &Scenario, at: usize, time: Duration) -> (usize, Vec<String>) {
+    let lark = RefCell::new(FakeLark::new());
+    let mut sim = simulate(scenario, &lark, false);
+    let mut run = Run::new(scenario);
+    let mut calls = 0;
+    loop {
+        let next = run.next(&mut lark.borrow_mut());
+        match next {
+            Next::Ticket(ticket) => sim.session.set_app_ticket(ticket),
+            Next::Call => {
+                let (mut result, _) = call(&mut sim, scenario);
+                if calls == at {
+                    result = Err(CallError::new("/", CallErrorKind::<Cut>::NoApp));
                 }
-                Next::Done(wrong) => return (calls, wrong),
+                run.called(&result);
+                run.took(if calls == at { time } else { Duration::ZERO });
+                calls += 1;
             }
+            Next::Done(wrong) => return (calls, wrong),
         }
-    };
-    let warm = named("ok");
-    assert_eq!(told(warm, 3, Duration::ZERO), (3, Vec::new()));
+    }
+}
+
+#[test]
+fn a_run_of_a_warm_scenario_makes_three_calls() {
+    let all = scenarios::all().unwrap();
+    // The fake of the second scenario is prepared after the warm call and before the call.
+    for name in ["ok", "token revoked"] {
+        assert_eq!(run_with_a_failure(named(&all, name), 3, Duration::ZERO), (3, Vec::new()));
+    }
+}
+
+#[test]
+fn a_run_notices_a_call_that_fails() {
+    let all = scenarios::all().unwrap();
     for (at, words) in [(0, "the warm call"), (1, "the end"), (2, "the call afterwards")] {
-        let (_, wrong) = told(warm, at, Duration::ZERO);
+        let (_, wrong) = run_with_a_failure(named(&all, "ok"), at, Duration::ZERO);
         assert!(matches!(&*wrong, [wrong] if wrong.contains(words)), "{wrong:?}");
     }
-    let (_, wrong) = told(warm, 1, Duration::from_millis(1));
+}
+
+#[test]
+fn a_run_notices_a_call_that_is_slow() {
+    let all = scenarios::all().unwrap();
+    let (_, wrong) = run_with_a_failure(named(&all, "ok"), 1, Duration::from_millis(1));
     assert!(
         matches!(&*wrong, [slow, end] if slow.contains("1ms") && end.contains("the end")),
         "{wrong:?}"
     );
-    // The fake is prepared after the warm call and before the call.
-    let revoked = named("token revoked");
-    assert_eq!(told(revoked, 3, Duration::ZERO), (3, Vec::new()));
 }

@@ -10,11 +10,11 @@ use lark_proto::error::{CallErrorKind, Outcome, WaitFor};
 use lark_proto::session::Call;
 use serde::de::IgnoredAny;
 
-use crate::remote::{
-    Random, Windows, answer, given, is_fetch, limited, millis, ok, refusal, secs, session, token,
+use crate::service::{
+    RateWindows, custom, given, granted, is_fetch, limited, millis, page, refusal, secs, success,
     upload, with,
 };
-use crate::sim::{Sim, State, after, cut, hangs};
+use crate::sim::{Random, Sim, State, after, cut, hangs};
 
 const RESETS: [&str; 9] = ["0", "0.2", "1", "2.5", "30", "1e300", "-1", "NaN", "1e-300"];
 
@@ -36,31 +36,29 @@ fn every_call_ends_in_its_time_whatever_happens() {
         let below = |bound: u64| random.borrow_mut().below(bound);
         let endpoints = endpoints();
         let given = given();
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
             let takes = millis(below(3000));
             if is_fetch(&request) {
                 return match below(10) {
                     0 => after(takes, limited("3")),
                     1 => cut(takes, 0),
-                    2 => after(takes, answer(500, "<html>")),
-                    _ => after(takes, token(&format!("t-{}", below(1000)))),
+                    2 => after(takes, page(500)),
+                    _ => after(takes, granted(&format!("t-{}", below(1000)), 7200)),
                 };
             }
             let reset = RESETS[usize::try_from(below(9)).unwrap()];
             match below(100) {
                 0..8 => after(millis(20), limited(reset)),
                 8..14 => after(takes, with(refusal(200, 90_235), "retry-after", reset)),
-                14..17 => after(takes, answer(502, "<html>")),
+                14..17 => after(takes, page(502)),
                 17..20 => cut(takes, below(13)),
                 20..23 => after(takes, refusal(400, 99_991_663)),
                 23 => hangs(),
                 24 => after(takes, refusal(400, 230_020)),
-                _ => after(takes, ok()),
+                _ => after(takes, success()),
             }
         });
-        if seed % 2 == 0 {
-            sim = sim.keeping();
-        }
+        sim = sim.keeping(seed % 2 == 0);
         let mut totals = Vec::new();
         for number in 0..600 {
             let endpoint = &endpoints[usize::try_from(below(10)).unwrap()];
@@ -112,12 +110,12 @@ fn every_call_ends_in_its_time_whatever_happens() {
 #[test]
 fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent() {
     let (upload, refused) = (upload().with_quota(Quota::per_minute(100)), Cell::new(0));
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
         if is_fetch(&request) {
-            return after(secs(1), token("t-1"));
+            return after(secs(1), granted("t-1", 7200));
         }
         refused.set(refused.get() + 1);
-        after(millis(50), if refused.get() == 20 { limited("3") } else { ok() })
+        after(millis(50), if refused.get() == 20 { limited("3") } else { success() })
     });
     for at in 0..2000 {
         let limits = Limits::default().total(secs(3000));
@@ -150,9 +148,9 @@ fn a_call_that_takes_no_step_in_its_lane_costs_the_others_no_more_than_their_tot
     let (first, other, token) =
         (upload().with_serial_key("a"), upload().with_serial_key("b"), given());
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
-        if sent == 1 { hangs() } else { after(millis(10), ok()) }
+        if sent == 1 { hangs() } else { after(millis(10), success()) }
     });
     let limits = Limits::default().total(secs(20));
     sim.start(Call::with_token(&token, &first).boxed());
@@ -176,14 +174,14 @@ fn a_call_that_takes_no_step_in_its_lane_costs_the_others_no_more_than_their_tot
 #[test]
 fn a_token_that_is_refused_while_calls_stand_at_a_gate_is_replaced_once() {
     for number in [300, 3000] {
-        let windows = RefCell::new(Windows::new(100, u32::MAX, Duration::ZERO));
+        let windows = RefCell::new(RateWindows::new(100, u32::MAX, Duration::ZERO));
         let upload = upload();
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, request| {
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, request| {
             let is_old =
                 request.headers().get("authorization").is_some_and(|it| it == "Bearer t-1");
             if is_fetch(&request) {
                 let name = if now < secs(1) { "t-1" } else { "t-2" };
-                return after(millis(300), token(name));
+                return after(millis(300), granted(name, 7200));
             }
             if is_old && now > millis(1200) {
                 return after(millis(50), refusal(400, 99_991_663));
@@ -212,8 +210,8 @@ fn thousands_that_are_given_up_in_a_queue_leave_nothing_behind() {
     for lane in [true, false] {
         let upload = if lane { upload().with_serial_key("sheet") } else { upload() };
         let upload = upload.with_quota(Quota::per_second(5));
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
-            after(millis(100), if is_fetch(&request) { token("t-1") } else { ok() })
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
+            after(millis(100), if is_fetch(&request) { granted("t-1", 7200) } else { success() })
         });
         let mut random = Random(1);
         for _ in 0..5000 {
@@ -237,20 +235,18 @@ fn thousands_that_are_given_up_in_a_queue_leave_nothing_behind() {
 #[test]
 fn a_call_that_takes_no_step_does_not_hold_up_the_token() {
     for (frozen, keeps) in [(0, true), (0, false), (1, true), (1, false)] {
-        for (first, latest) in [(answer(500, "<html>"), 2), (limited("5"), 7)] {
+        for (first, latest) in [(page(500), 2), (limited("5"), 7)] {
             let (upload, mut sent) = (upload(), 0);
-            let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
+            let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
                 sent += 1;
                 let reply = match sent {
                     1 => first.clone(),
-                    _ if is_fetch(&request) => token("t-1"),
-                    _ => ok(),
+                    _ if is_fetch(&request) => granted("t-1", 7200),
+                    _ => success(),
                 };
                 after(millis(100), reply)
             });
-            if keeps {
-                sim = sim.keeping();
-            }
+            sim = sim.keeping(keeps);
             for _ in 0..100 {
                 sim.start(Call::new(&upload).boxed());
             }

@@ -6,9 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use lark_proto::{ImageKey, Limits};
 
-use crate::service::{
-    BOTH, TOKEN, call, custom, finish, granted, millis, secs, simulate, told, warm,
-};
+use crate::service::{BOTH, TOKEN, call, custom, granted, limited, millis, secs, simulate, warm};
 use crate::sim::{Sim, after, cut, hangs};
 
 const YEAR: i64 = 365 * 24 * 60 * 60;
@@ -32,11 +30,11 @@ fn a_life_is_at_least_a_minute_and_at_most_two_hours() {
                 1 => after(Duration::ZERO, reply()),
                 _ => cut(Duration::ZERO, 0),
             });
-            assert!(finish(&mut sim, call()).is_ok());
+            assert!(sim.finish(call()).is_ok());
             sim.run_until(secs(seconds) - millis(1));
-            assert!(finish(&mut sim, call()).is_ok(), "{expire}");
+            assert!(sim.finish(call()).is_ok(), "{expire}");
             sim.run_until(secs(seconds));
-            assert!(finish(&mut sim, call()).is_err(), "{expire}");
+            assert!(sim.finish(call()).is_err(), "{expire}");
         }
     }
 }
@@ -48,11 +46,11 @@ fn a_life_counts_from_when_its_request_was_sent() {
             1 => after(secs(50), granted("t-1", 7200)),
             _ => cut(Duration::ZERO, 0),
         });
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         sim.run_until(millis(7_199_999));
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         sim.run_until(secs(7200));
-        assert!(finish(&mut sim, call()).is_err());
+        assert!(sim.finish(call()).is_err());
     }
 }
 
@@ -72,7 +70,7 @@ fn no_step_of_the_clock_makes_a_call_wait_beyond_its_total() {
     for base in [0, -60 * YEAR] {
         for keeps in BOTH {
             for reaction in [
-                || after(millis(700), told(45)),
+                || after(millis(700), limited("45")),
                 hangs,
                 || cut(millis(700), 0),
                 || after(millis(700), granted("t-1", 7200)),
@@ -101,12 +99,12 @@ fn a_clock_that_is_set_back_keeps_the_token_and_one_set_forward_fetches_the_next
         let mut sim = warm(keeps, 7200, again);
         for skew in [-1, -3600, -YEAR, -60 * YEAR] {
             sim.skew = skew;
-            assert!(finish(&mut sim, call()).is_ok());
+            assert!(sim.finish(call()).is_ok());
             assert_eq!(sim.count(TOKEN), 1);
         }
         for (requests, skew) in [(2, -59 * YEAR), (3, 0), (4, 60 * YEAR)] {
             sim.skew = skew;
-            assert!(finish(&mut sim, call()).is_ok());
+            assert!(sim.finish(call()).is_ok());
             assert_eq!(sim.count(TOKEN), requests);
         }
     }

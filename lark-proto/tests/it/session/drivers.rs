@@ -1,28 +1,15 @@
 //! The request for a first token whose driver gives up, passes its deadline or takes no step.
 
+use lark_proto::Limits;
 use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
-use lark_proto::session::{
-    Broken, Call, Event, Permanence, Purpose, Session, Step, TokenRequestId,
-};
-use lark_proto::{ImageKey, Limits};
+use lark_proto::session::{Broken, Event, Permanence};
 
 use crate::service::{
-    BOTH, TOKEN, call, clock, custom, exported, finish, granted, millis, page, refusal, secs,
-    simulate,
+    BOTH, TOKEN, call, custom, exported, granted, millis, page, refusal, secs, simulate,
 };
-use crate::session::first_token::{assert_all_succeed, good_from, is_cut};
-use crate::sim::{Cut, State, after, cut, hangs};
+use crate::sim::{Cut, Sim, State, after, clock, cut, hangs};
 
-/// A call and its session, with the token request that the call sent.
-fn asked(session: &mut Session, call: &mut Call<ImageKey, Cut>) -> TokenRequestId {
-    match call.next(session, clock(secs(0))) {
-        Step::Send(outgoing) => match outgoing.purpose {
-            Purpose::Token(id) => id,
-            purpose => panic!("{purpose:?}"),
-        },
-        step => panic!("{step:?}"),
-    }
-}
+use crate::session::first_token::{assert_all_succeed, good_from, is_cut};
 
 #[test]
 fn a_first_request_outlives_the_callers_that_give_up() {
@@ -41,26 +28,24 @@ fn a_first_request_outlives_the_callers_that_give_up() {
 #[test]
 fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
     for keeps in BOTH {
-        let now = clock(secs(0));
-        let (mut session, mut first, mut second) = (custom(), call(), call());
-        let id = asked(&mut session, &mut first);
-        assert!(matches!(second.next(&mut session, now), Step::Wait(_)));
-        let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
+        let mut sim = Sim::by_hand(custom());
+        let mut first = call();
+        let mut second = call();
+        let id = sim.fetches(&mut first);
+        sim.waits(&mut second);
         if keeps {
-            let event = session.token_broken(id, now, &cut);
+            let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
+            let event = sim.session.token_broken(id, clock(sim.now), &cut);
             let Some(Event::Broken { route, error, .. }) = event else { panic!("{event:?}") };
             assert!(route.ends_with(TOKEN) && error == "connection cut");
         } else {
-            first.broken(&mut session, now, cut);
+            sim.breaks(&mut first, Permanence::Permanent);
         }
         for call in [&mut first, &mut second, &mut call()] {
-            match call.next(&mut session, now) {
-                Step::Done(result) => assert!(is_cut(&result)),
-                step => panic!("{step:?}"),
-            }
+            assert!(is_cut(&Err(sim.ends(call))));
         }
-        let later = now + secs(5);
-        assert!(matches!(call().next(&mut session, later), Step::Send(_)));
+        sim.now = secs(5);
+        sim.fetches(&mut call());
     }
 }
 
@@ -68,31 +53,29 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
 fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
     for keeps in BOTH {
         let now = clock(secs(0));
-        let (mut session, mut calls) = (custom(), [call(), call(), call()]);
-        let id = asked(&mut session, &mut calls[0]);
+        let mut sim = Sim::by_hand(custom());
+        let mut calls = [call(), call(), call()];
+        let id = sim.fetches(&mut calls[0]);
         for call in &mut calls[1..] {
-            assert!(matches!(call.next(&mut session, now), Step::Wait(_)));
+            sim.waits(call);
         }
-        assert_eq!(session.woken().count(), 0);
+        assert!(sim.named().is_empty());
         assert_eq!(calls[0].token_request(), Some(id));
-        calls[0].cancel(&mut session);
+        calls[0].cancel(&mut sim.session);
         if !keeps {
-            session.token_dropped(id, now);
+            sim.session.token_dropped(id, now);
         }
-        let named: Vec<_> = session.woken().collect();
+        let named = sim.named();
         assert!(named.contains(&calls[1].id().unwrap()), "{named:?}");
-        match calls[1].next(&mut session, now) {
-            Step::Wait(_) if keeps => {
-                session.token_received(id, now, granted("t-1", 7200));
-            }
-            Step::Send(_) if !keeps => {
-                let parsed = calls[1].read(granted("t-1", 7200));
-                calls[1].received(&mut session, now, parsed);
-            }
-            step => panic!("keeps {keeps}: {step:?}"),
+        if keeps {
+            sim.waits(&mut calls[1]);
+            sim.session.token_received(id, now, granted("t-1", 7200));
+        } else {
+            sim.fetches(&mut calls[1]);
+            sim.answers(&mut calls[1], granted("t-1", 7200));
         }
         for call in &mut calls[1..] {
-            assert!(matches!(call.next(&mut session, now), Step::Send(_)));
+            sim.sends(call);
         }
     }
 }
@@ -131,7 +114,6 @@ fn a_call_whose_time_is_up_behind_a_token_says_so() {
     }
 }
 
-/// The transport reports a deadline after 60 s; without a report the request counts as failed after 61 s.
 #[test]
 fn a_request_without_an_answer_is_sent_again_after_a_minute() {
     for keeps in BOTH {
@@ -141,42 +123,66 @@ fn a_request_without_an_answer_is_sent_again_after_a_minute() {
         }
         sim.run();
         assert_all_succeed(&sim);
-        assert!(sim.sent[1].0 <= secs(61), "{:?}", sim.sent[1]);
+        assert!(sim.sent[1].at <= secs(61), "{:?}", sim.sent[1]);
         assert_eq!(sim.count(TOKEN), 2);
     }
-    let at = |seconds| clock(secs(seconds));
-    let (mut session, mut silent, mut next) = (custom(), call(), call());
-    let lost = asked(&mut session, &mut silent);
-    assert!(matches!(next.next(&mut session, at(1)), Step::Wait(time) if time == secs(60)));
-    assert!(matches!(next.next(&mut session, at(60)), Step::Wait(time) if time == secs(1)));
-    let Step::Wait(pause) = next.next(&mut session, at(61)) else { panic!() };
-    assert!(pause <= millis(500));
-    let Step::Send(_) = next.next(&mut session, at(62)) else { panic!() };
-    // Its answer comes too late to matter.
+}
+
+#[test]
+fn a_request_without_a_report_counts_as_failed_after_61_seconds() {
+    let mut sim = Sim::by_hand(custom());
+    let mut silent = call();
+    let mut next = call();
+    sim.fetches(&mut silent);
+    for (second, left) in [(1, 60), (60, 1)] {
+        sim.now = secs(second);
+        assert_eq!(sim.waits(&mut next), secs(left));
+    }
+    sim.now = secs(61);
+    assert!(sim.waits(&mut next) <= millis(500));
+    sim.now = secs(62);
+    sim.fetches(&mut next);
+}
+
+#[test]
+fn an_answer_to_a_request_that_counts_as_failed_changes_nothing() {
+    let mut sim = Sim::by_hand(custom());
+    let mut silent = call();
+    let mut next = call();
+    let lost = sim.fetches(&mut silent);
+    sim.waits(&mut next);
+    sim.now = secs(61);
+    sim.waits(&mut next);
+    sim.now = secs(62);
+    sim.fetches(&mut next);
+    let now = clock(sim.now);
     let refusal = refusal(400, Code::APP_SECRET_INVALID.0);
-    assert_eq!(session.token_received(lost, at(62), refusal), None);
+    assert_eq!(sim.session.token_received(lost, now, refusal), None);
     let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
-    assert_eq!(session.token_broken(lost, at(62), &cut), None);
-    session.token_dropped(lost, at(62));
-    assert!(matches!(call().next(&mut session, at(62)), Step::Wait(_)));
-    let parsed = next.read(granted("t-1", 7200));
-    next.received(&mut session, at(63), parsed);
-    assert!(matches!(next.next(&mut session, at(63)), Step::Send(_)));
+    assert_eq!(sim.session.token_broken(lost, now, &cut), None);
+    sim.session.token_dropped(lost, now);
+    sim.waits(&mut call());
+    sim.now = secs(63);
+    sim.answers(&mut next, granted("t-1", 7200));
+    sim.sends(&mut next);
 }
 
 #[test]
 fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
     let now = clock(secs(0));
-    let (mut session, mut first, mut second) = (custom(), call(), call());
-    let dropped = asked(&mut session, &mut first);
-    first.cancel(&mut session);
-    session.token_dropped(dropped, now);
-    let sent = asked(&mut session, &mut second);
-    session.token_received(dropped, now, granted("t-old", 7200));
-    session.token_dropped(dropped, now);
-    assert!(matches!(call().next(&mut session, now), Step::Wait(_)), "the second request is out");
-    session.token_received(sent, now, granted("t-new", 7200));
-    let Step::Send(upload) = second.next(&mut session, now) else { panic!() };
+    let mut sim = Sim::by_hand(custom());
+    let mut first = call();
+    let mut second = call();
+    let dropped = sim.fetches(&mut first);
+    first.cancel(&mut sim.session);
+    sim.session.token_dropped(dropped, now);
+    let sent = sim.fetches(&mut second);
+    sim.session.token_received(dropped, now, granted("t-old", 7200));
+    sim.session.token_dropped(dropped, now);
+    // The second request is still in flight.
+    sim.waits(&mut call());
+    sim.session.token_received(sent, now, granted("t-new", 7200));
+    let upload = sim.sends(&mut second);
     assert_eq!(upload.request.headers()["authorization"], "Bearer t-new");
 }
 
@@ -199,7 +205,7 @@ fn a_call_without_any_time_has_sent_nothing() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(0));
-        let error = finish(&mut sim, call().with_limits(limits)).as_ref().unwrap_err();
+        let error = sim.finish(call().with_limits(limits)).as_ref().unwrap_err();
         assert!(matches!(error.kind, CallErrorKind::Deadline), "{error}");
         assert_eq!(error.outcome(), Outcome::NotSent);
         assert!(sim.sent.is_empty());
@@ -209,17 +215,18 @@ fn a_call_without_any_time_has_sent_nothing() {
 /// The error is that of the call's own request, which is in flight, and not the earlier failure of the token request.
 #[test]
 fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
-    let (mut session, mut call) = (custom(), call().with_limits(Limits::default().total(secs(9))));
-    let at = |seconds| clock(secs(seconds));
-    let _request = call.next(&mut session, at(0));
-    let parsed = call.read(page(500));
-    call.received(&mut session, at(0), parsed);
-    let Step::Wait(_) = call.next(&mut session, at(0)) else { panic!() };
-    let text = exported(custom(), at(1), "t-1", 7200);
-    session.import_token(at(1), at(1), None, &text).unwrap();
-    let Step::Send(upload) = call.next(&mut session, at(1)) else { panic!() };
-    assert_eq!((upload.purpose, upload.within), (Purpose::Call, secs(8)));
-    let Step::Done(Err(error)) = call.next(&mut session, at(9)) else { panic!() };
+    let mut sim = Sim::by_hand(custom());
+    let mut call = call().with_limits(Limits::default().total(secs(9)));
+    sim.fetches(&mut call);
+    sim.answers(&mut call, page(500));
+    sim.waits(&mut call);
+    sim.now = secs(1);
+    let now = clock(sim.now);
+    let text = exported(custom(), now, "t-1", 7200);
+    sim.session.import_token(now, now, None, &text).unwrap();
+    assert_eq!(sim.sends(&mut call).within, secs(8));
+    sim.now = secs(9);
+    let error = sim.ends(&mut call);
     assert!(matches!(error.kind, CallErrorKind::Deadline), "{error}");
     assert_eq!(error.outcome(), Outcome::Unknown);
 }

@@ -7,22 +7,10 @@ use lark_proto::error::Code;
 use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
-    ONE, OTHER, call, call_for, custom, exported, finish, granted, millis, page, refusal, secs,
-    store, tenant, ticket, told, with_ticket,
+    ONE, OTHER, RESET, call, call_for, custom, exported, granted, limited, millis, page, refusal,
+    secs, store, success, tenant, ticket, with_ticket,
 };
-use crate::sim::{Reaction, Sim, State, after, cut, hangs};
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
+use crate::sim::{Random, Reaction, Sim, State, after, cut, hangs};
 
 /// What a custom app's token route holds against the next request.
 #[derive(Default)]
@@ -42,19 +30,19 @@ impl Watch {
 
     /// The same reaction, which says when its answer arrives.
     fn reaction<'w>(&'w self, asked: Duration, reaction: Reaction<'w>) -> Reaction<'w> {
-        let Reaction { after, answer } = reaction;
-        let answer = move |now| {
-            let answer = answer(now);
+        let Reaction { after, outcome } = reaction;
+        let outcome = move |now| {
+            let answer = outcome(now);
             if self.asked.get() == Some(asked) {
                 self.asked.set(None);
                 let reply = answer.as_ref().ok();
-                let named = reply.and_then(|reply| reply.headers().get("x-ogw-ratelimit-reset"));
+                let named = reply.and_then(|reply| reply.headers().get(RESET));
                 let named = named.map_or(0, |wait| wait.to_str().unwrap().parse().unwrap());
                 self.not_before.set(now + secs(named.min(120)));
             }
             answer
         };
-        Reaction { after, answer: Box::new(answer) }
+        Reaction { after, outcome: Box::new(outcome) }
     }
 }
 
@@ -73,8 +61,8 @@ fn answer(random: &mut Random, now: Duration) -> Reaction<'static> {
         0 => hangs(),
         1 => cut(time, 0),
         2 => after(time, page(500)),
-        3 => after(time, told(random.below(50))),
-        4 => after(time, told(1 + random.below(200))),
+        3 => after(time, limited(&random.below(50).to_string())),
+        4 => after(time, limited(&(1 + random.below(200)).to_string())),
         5 => after(time, refusal(400, Code::APP_SECRET_INVALID.0)),
         6 => after(time, refusal(400, Code::APP_TOKEN_INVALID.0)),
         7 => after(time, refusal(200, Code::APP_TOKEN_FAILED.0)),
@@ -122,12 +110,10 @@ fn schedule(seed: u64) {
         match random.below(4) {
             0 if now < GOOD => after(time, refusal(400, Code::TENANT_TOKEN_INVALID.0)),
             1 if now < GOOD => after(time, refusal(400, Code::APP_TOKEN_INVALID.0)),
-            _ => after(time, crate::service::stored()),
+            _ => after(time, success()),
         }
     });
-    if keeps {
-        sim = sim.keeping();
-    }
+    sim = sim.keeping(keeps);
     let start = |sim: &mut Sim<'_, ImageKey>, at: Duration| {
         let key = if below(2) == 0 { ONE } else { OTHER };
         let call = if is_store { call_for(key) } else { call() };
@@ -176,7 +162,7 @@ fn schedule(seed: u64) {
     }
     // One that comes now has nothing in its way.
     let call = if is_store { call_for(ONE) } else { call() };
-    let result = finish(&mut sim, call);
+    let result = sim.finish(call);
     assert!(result.is_ok(), "seed {seed}: {result:?}");
     sim.run_until(sim.now + secs(70));
     assert!(sim.session.is_idle(), "seed {seed}");

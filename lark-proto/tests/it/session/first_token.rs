@@ -10,8 +10,8 @@ use lark_proto::session::Session;
 use lark_proto::{App, Image, ImageKey, Limits, PutImage, Site};
 
 use crate::service::{
-    BOTH, PUT, TOKEN, Uploaded, call, code, custom, exported, finish, granted, millis, page,
-    refusal, secs, simulate, told,
+    BOTH, PUT, TOKEN, Uploaded, call, code, custom, exported, granted, limited, millis, page,
+    refusal, secs, simulate, with_fake,
 };
 use crate::sim::{Cut, Reaction, Sim, after, cut, hangs};
 
@@ -84,14 +84,14 @@ fn a_first_request_that_fails_for_the_moment_is_sent_again() {
 #[test]
 fn a_route_that_was_told_to_wait_is_left_alone_whoever_gave_up() {
     for keeps in BOTH {
-        let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(50), told(30))));
+        let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(50), limited("30"))));
         while sim.now < secs(30) {
             let task = sim.start(call().boxed());
             sim.drop_at(sim.now + secs(2), task);
             sim.run();
         }
         assert_eq!(sim.count(TOKEN), 1);
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         assert_eq!(sim.count(TOKEN), 2);
     }
 }
@@ -117,7 +117,7 @@ fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
 #[test]
 fn waiting_calls_go_on_at_once_with_an_imported_token() {
     for keeps in BOTH {
-        let mut sim = simulate(custom(), keeps, |_, _, _| after(millis(50), told(45)));
+        let mut sim = simulate(custom(), keeps, |_, _, _| after(millis(50), limited("45")));
         for _ in 0..10 {
             sim.start(call().boxed());
         }
@@ -152,7 +152,7 @@ fn waiting_calls_go_on_at_once_with_a_token_that_is_imported_while_a_request_is_
                 assert_eq!(sim.took(task), millis(1100), "call {task}, keeps {keeps}");
             }
             sim.run_until(secs(70));
-            assert!(finish(&mut sim, call()).is_ok());
+            assert!(sim.finish(call()).is_ok());
             assert_eq!(sim.count(TOKEN), 1);
             assert!(sim.session.is_idle());
         }
@@ -162,7 +162,7 @@ fn waiting_calls_go_on_at_once_with_a_token_that_is_imported_while_a_request_is_
 #[test]
 fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() {
     for keeps in BOTH {
-        let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(100), told(45))));
+        let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(100), limited("45"))));
         let hasty = Limits::default().longest_wait(secs(44));
         for limits in [Limits::default(), hasty, Limits::default(), hasty] {
             sim.start(call().with_limits(limits).boxed());
@@ -191,7 +191,8 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
 #[test]
 fn a_route_told_to_wait_for_more_than_two_minutes_is_asked_after_two() {
     for keeps in BOTH {
-        let mut sim = simulate(custom(), keeps, good_from(3, || after(millis(100), told(3600))));
+        let mut sim =
+            simulate(custom(), keeps, good_from(3, || after(millis(100), limited("3600"))));
         let patient = Limits::default().longest_wait(secs(7200));
         for _ in 0..10 {
             sim.start(call().with_limits(patient).boxed());
@@ -265,7 +266,7 @@ fn a_series_has_four_tries_whatever_the_attempts_of_its_callers() {
                 let failure = || after(millis(100), page(500));
                 let mut sim = simulate(custom(), keeps, good_from(good, failure));
                 let limits = Limits::default().attempts(attempts);
-                let result = finish(&mut sim, call().with_limits(limits));
+                let result = sim.finish(call().with_limits(limits));
                 assert_eq!(result.is_ok(), good == 4);
                 assert_eq!(sim.count(TOKEN), tries);
             }
@@ -277,8 +278,8 @@ fn a_series_has_four_tries_whatever_the_attempts_of_its_callers() {
 fn a_call_that_comes_after_a_series_begins_the_next_one() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(5, || cut(millis(100), 0)));
-        assert!(finish(&mut sim, call()).is_err());
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_err());
+        assert!(sim.finish(call()).is_ok());
         assert_eq!(sim.count(TOKEN), 5);
     }
 }
@@ -288,7 +289,7 @@ fn a_failed_token_request_ends_the_call_as_not_sent() {
     let limits = Limits::default().total(secs(1)).attempts(1);
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| after(millis(900), page(502)));
-        let error = finish(&mut sim, call().with_limits(limits)).as_ref().unwrap_err();
+        let error = sim.finish(call().with_limits(limits)).as_ref().unwrap_err();
         assert_eq!(error.outcome(), Outcome::NotSent, "{error}");
     }
 }
@@ -301,7 +302,7 @@ fn a_token_request_with_an_unexpected_answer_is_sent_four_times_at_most() {
         || refusal(400, Code::SHEET_RETRY_LATER.0),
         || refusal(200, i64::MIN),
         || refusal(600, i64::MAX),
-        || told(0),
+        || limited("0"),
         || page(404),
         || page(302),
         || Response::new(Bytes::new()),
@@ -324,12 +325,12 @@ fn a_token_request_with_an_unexpected_answer_is_sent_four_times_at_most() {
 fn wrong_credentials_are_told_in_the_services_words() {
     let app = App::custom(FakeLark::APP_ID, "wrongwrongwrongwrongwrongwrong00").unwrap();
     let lark = std::cell::RefCell::new(FakeLark::new());
-    let mut sim = crate::service::with_fake(Session::new(Site::LARK, app), false, &lark);
-    let error = finish(&mut sim, call()).as_ref().unwrap_err();
+    let mut sim = with_fake(Session::new(Site::LARK, app), false, &lark);
+    let error = sim.finish(call()).as_ref().unwrap_err();
     let text = format!("{error}: {}", error.lark().unwrap());
     assert!(text.contains("10014") && text.contains("app secret invalid"), "{text}");
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
-    let mut sim = crate::service::with_fake(Session::new(Site::LARK, App::None), false, &lark);
-    let error = finish(&mut sim, lark_proto::session::Call::new(&put)).as_ref().unwrap_err();
+    let mut sim = with_fake(Session::new(Site::LARK, App::None), false, &lark);
+    let error = sim.finish(lark_proto::session::Call::new(&put)).as_ref().unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::NoApp), "{error}");
 }

@@ -9,26 +9,26 @@ use lark_proto::session::Call;
 use lark_proto::{Limits, TenantToken};
 use serde::de::IgnoredAny;
 
-use crate::remote::{
-    RESET, Windows, done, given, good, is_fetch, limited, millis, refusal, secs, session, upload,
-    with, write,
+use crate::service::{
+    RESET, RateWindows, custom, given, good, is_fetch, limited, millis, refusal, secs, success,
+    upload, with, write,
 };
 use crate::sim::{Cut, Sim, after};
 
 /// The share of the requests after the first burst that were refused: those sent once an answer was there.
-fn late_refusals<O>(sim: &Sim<'_, O>, windows: &Windows) -> f64 {
+fn late_refusals<O>(sim: &Sim<'_, O>, windows: &RateWindows) -> f64 {
     let late = |at: &&Duration| **at > Duration::ZERO;
     let refused = windows.refused.iter().filter(late).count();
-    let sent = sim.sent.iter().filter(|(at, ..)| *at > Duration::ZERO).count();
+    let sent = sim.sent.iter().filter(|sent| sent.at > Duration::ZERO).count();
     refused as f64 / sent.max(1) as f64
 }
 
 #[test]
 fn a_burst_of_slow_writes_is_done_in_1_3_times_the_ideal_time() {
     for (phase, status) in [(0, 429), (250, 400), (500, 429), (999, 400)] {
-        let windows = Windows::new(50, u32::MAX, millis(phase)).refusing_with(status);
+        let windows = RateWindows::new(50, u32::MAX, millis(phase)).refusing_with(status);
         let windows = RefCell::new(windows);
-        let mut session = session();
+        let mut session = custom();
         session.keep_quotas(false);
         let writes: Vec<_> = (0..300).map(|number| write(number, "")).collect();
         let token = given();
@@ -52,11 +52,11 @@ fn a_burst_of_slow_writes_is_done_in_1_3_times_the_ideal_time() {
 fn a_burst_of_uploads_is_done_in_1_25_times_the_ideal_time_with_few_late_refusals() {
     for takes in [millis(100), secs(5)] {
         for (phase, status) in [(0, 429), (250, 400), (500, 429), (999, 400)] {
-            let windows = Windows::new(50, u32::MAX, millis(phase)).refusing_with(status);
+            let windows = RateWindows::new(50, u32::MAX, millis(phase)).refusing_with(status);
             let windows = RefCell::new(windows);
             let (upload, token) = (upload(), given());
             let mut sim: Sim<'_, IgnoredAny> =
-                Sim::new(session(), |now, _| windows.borrow_mut().react(now, takes));
+                Sim::new(custom(), |now, _| windows.borrow_mut().react(now, takes));
             for number in 0..1000 {
                 sim.start(Call::with_token(&token, &upload).with_jitter(number).boxed());
             }
@@ -95,14 +95,14 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
     ] {
         let (upload, token) = (upload(), given());
         let mut sent = 0;
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
             sent += 1;
             let refusal = limited(reset);
             let refusal = match retry_after {
                 Some(wait) => with(refusal, "retry-after", wait),
                 None => refusal,
             };
-            after(millis(50), if sent == 1 { refusal } else { done() })
+            after(millis(50), if sent == 1 { refusal } else { success() })
         });
         let call = || Call::with_token(&token, &upload);
         let patient = Limits::default().longest_wait(Duration::MAX).total(secs(100_000));
@@ -114,7 +114,7 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
         );
         sim.start_at(millis(100), call().with_limits(patient).boxed());
         sim.run();
-        let asked_again = sim.sent[1].0;
+        let asked_again = sim.sent[1].at;
         assert!(asked_again <= secs(longest) + millis(100), "{reset}: {asked_again:?}");
         sim.result(3).as_ref().unwrap();
         for (at, is_patient) in [(0, longest <= 60), (1, longest <= 60), (2, longest <= 1)] {
@@ -134,15 +134,15 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
 fn the_only_call_asks_a_route_again_after_two_minutes_at_most() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
-        after(millis(50), if sent == 1 { limited("600") } else { done() })
+        after(millis(50), if sent == 1 { limited("600") } else { success() })
     });
     let patient = Limits::default().longest_wait(secs(600));
     sim.start(Call::with_token(&token, &upload).with_limits(patient).boxed());
     sim.run();
     sim.result(0).as_ref().unwrap();
-    assert_eq!(sim.sent[1].0, secs(120) + millis(50));
+    assert_eq!(sim.sent[1].at, secs(120) + millis(50));
 }
 
 #[test]
@@ -150,14 +150,14 @@ fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_
     for is_in_queue in [true, false] {
         let (upload, token) = (upload(), given());
         let mut sent = 0;
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
             sent += 1;
             after(
                 millis(50),
                 match sent {
                     1 if is_in_queue => limited("1"),
                     1 | 2 => limited("90"),
-                    _ => done(),
+                    _ => success(),
                 },
             )
         });
@@ -188,9 +188,9 @@ fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_
 fn a_rate_refusal_of_one_users_token_does_not_hold_up_another() {
     let upload = upload();
     let tokens = ["u-1", "u-2"].map(|token| lark_proto::UserToken::new(token).unwrap());
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, request| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, request| {
         let is_first = request.headers()["authorization"] == "Bearer u-1";
-        after(millis(50), if is_first && now < secs(1) { limited("60") } else { done() })
+        after(millis(50), if is_first && now < secs(1) { limited("60") } else { success() })
     });
     sim.start(Call::with_token(&tokens[0], &upload).boxed());
     for at in 1..=3 {
@@ -210,9 +210,9 @@ fn a_gate_lets_the_next_call_pass_a_second_after_the_first_took_no_step() {
     for frozen in [1, 2, 5] {
         let (upload, token) = (upload(), given());
         let mut sent = 0;
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
             sent += 1;
-            after(millis(50), if sent == 1 { limited("10") } else { done() })
+            after(millis(50), if sent == 1 { limited("10") } else { success() })
         });
         sim.start(Call::with_token(&token, &upload).boxed());
         sim.run_until(secs(1));
@@ -239,9 +239,9 @@ fn a_gate_lets_the_next_call_pass_a_second_after_the_first_took_no_step() {
 fn a_call_that_steps_in_time_is_not_overtaken() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
-        after(millis(50), if sent == 1 { limited("10") } else { done() })
+        after(millis(50), if sent == 1 { limited("10") } else { success() })
     });
     for _ in 0..50 {
         sim.start_at(
@@ -250,7 +250,7 @@ fn a_call_that_steps_in_time_is_not_overtaken() {
         );
     }
     sim.run();
-    let order: Vec<usize> = sim.sent[1..].iter().map(|(.., task)| *task).collect();
+    let order: Vec<usize> = sim.sent[1..].iter().map(|sent| sent.task).collect();
     assert!(order.is_sorted(), "{order:?}");
 }
 
@@ -258,7 +258,7 @@ fn a_call_that_steps_in_time_is_not_overtaken() {
 fn a_rate_refusal_holds_up_every_call_on_its_route_and_no_other() {
     let (upload, write) = (upload(), write(0, ""));
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
         sent += usize::from(!is_fetch(&request));
         after(Duration::ZERO, if sent == 1 { limited("10") } else { good(&request) })
     });
@@ -285,12 +285,12 @@ fn a_rate_refusal_holds_up_every_call_on_its_route_and_no_other() {
 fn a_later_wait_stands_when_a_request_before_it_succeeds() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
         match sent {
-            1 => after(millis(1500), done()),
+            1 => after(millis(1500), success()),
             2 => after(millis(100), limited("20")),
-            _ => after(millis(50), done()),
+            _ => after(millis(50), success()),
         }
     });
     for at in 0..3 {
@@ -298,14 +298,14 @@ fn a_later_wait_stands_when_a_request_before_it_succeeds() {
     }
     sim.run();
     assert_eq!(sim.tasks[0].ended, millis(1500));
-    assert!(sim.sent[2].0 >= secs(21), "{:?}", sim.sent[2].0);
+    assert!(sim.sent[2].at >= secs(21), "{:?}", sim.sent[2].at);
 }
 
 #[test]
 fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
     let (upload, token) = (upload(), given());
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
-        after(millis(50), if is_fetch(&request) { limited("30") } else { done() })
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
+        after(millis(50), if is_fetch(&request) { limited("30") } else { success() })
     });
     sim.start(Call::new(&upload).with_limits(Limits::default().total(secs(20))).boxed());
     sim.start_at(secs(1), Call::with_token(&token, &upload).boxed());
@@ -318,10 +318,10 @@ fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
 fn a_limit_by_user_or_group_holds_up_only_the_refused_call() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
         let message_limit = with(refusal(400, 230_020), RESET, "10");
-        after(millis(50), if sent == 1 { message_limit } else { done() })
+        after(millis(50), if sent == 1 { message_limit } else { success() })
     });
     sim.start(Call::with_token(&token, &upload).boxed());
     sim.start_at(secs(1), Call::<_, Cut>::with_token(&TenantToken::clone(&token), &upload).boxed());
@@ -334,12 +334,12 @@ fn a_limit_by_user_or_group_holds_up_only_the_refused_call() {
 fn a_longer_queue_at_a_gate_costs_no_more_steps_for_each_call() {
     for has_quota in [true, false] {
         let cost = [100, 1000, 10_000].map(|number| {
-            let windows = RefCell::new(Windows::new(50, u32::MAX, Duration::ZERO));
+            let windows = RefCell::new(RateWindows::new(50, u32::MAX, Duration::ZERO));
             let (upload, token) = (upload(), given());
             let quota = if has_quota { Quota::per_second(45) } else { Quota::NONE };
             let upload = upload.with_quota(quota);
             let mut sim: Sim<'_, IgnoredAny> =
-                Sim::new(session(), |now, _| windows.borrow_mut().react(now, millis(100)));
+                Sim::new(custom(), |now, _| windows.borrow_mut().react(now, millis(100)));
             for _ in 0..number {
                 sim.start(Call::with_token(&token, &upload).boxed());
             }

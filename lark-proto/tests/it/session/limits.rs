@@ -9,7 +9,9 @@ use lark_proto::values::TenantKey;
 use lark_proto::{CallError, Limits, UserToken};
 use serde::de::IgnoredAny;
 
-use crate::remote::{given, is_fetch, limited, millis, ok, refusal, secs, session, token, upload};
+use crate::service::{
+    custom, given, granted, is_fetch, limited, millis, refusal, secs, success, upload,
+};
 use crate::sim::{Cut, Sim, after, hangs};
 
 fn error<'a>(sim: &'a Sim<'_, IgnoredAny>, at: usize) -> &'a CallError<Cut> {
@@ -33,7 +35,7 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
             endpoint = endpoint.with_quota(Quota::per_minute(calls));
         }
         let token = given();
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| hangs());
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| hangs());
         for _ in 0..5 {
             sim.start(Call::with_token(&token, &endpoint).with_limits(limits).boxed());
         }
@@ -54,10 +56,8 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
     }
     // For a token, with a transport that keeps its request and with one that does not.
     for keeps in [true, false] {
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| hangs());
-        if keeps {
-            sim = sim.keeping();
-        }
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| hangs());
+        sim = sim.keeping(keeps);
         for _ in 0..5 {
             sim.start(Call::new(&open).with_limits(limits).boxed());
         }
@@ -71,7 +71,7 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
 #[test]
 fn a_call_without_any_time_sends_nothing() {
     let (upload, token) = (upload().with_serial_key("sheet"), given());
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| panic!("a request was sent"));
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| panic!("a request was sent"));
     let limits = Limits::default().total(Duration::ZERO);
     sim.start(Call::with_token(&token, &upload).with_limits(limits).boxed());
     sim.start(Call::new(&upload).with_limits(limits).boxed());
@@ -88,13 +88,13 @@ fn extreme_limits_are_honoured() {
     for attempts in [0, 1, u32::MAX] {
         for time in [Duration::ZERO, Duration::MAX] {
             let (upload, mut sent) = (upload().with_serial_key("sheet"), 0);
-            let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
+            let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
                 sent += u32::from(!is_fetch(&request));
                 after(
                     millis(1),
                     match sent % 4 {
-                        _ if is_fetch(&request) => token("t-1"),
-                        _ if sent > 40 => ok(),
+                        _ if is_fetch(&request) => granted("t-1", 7200),
+                        _ if sent > 40 => success(),
                         1 => refusal(200, 90_235),
                         2 => limited("1e300"),
                         3 => limited("0"),
@@ -121,9 +121,9 @@ fn extreme_limits_are_honoured() {
 fn a_clock_that_is_set_back_only_lengthens_a_wait() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
-        after(millis(1), if sent == 1 { limited("10") } else { ok() })
+        after(millis(1), if sent == 1 { limited("10") } else { success() })
     });
     sim.start(Call::with_token(&token, &upload).boxed());
     sim.start_at(secs(1), Call::with_token(&token, &upload).boxed());
@@ -142,7 +142,7 @@ fn a_clock_that_jumps_by_years_strands_no_call() {
     for skews in [[50 * YEAR, 0], [-50 * YEAR, 0], [YEAR, -100 * YEAR], [-100 * YEAR, YEAR]] {
         let upload = upload().with_serial_key("sheet").with_quota(Quota::per_second(1));
         let mut sent = 0;
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
             sent += 1;
             after(
                 millis(900),
@@ -174,14 +174,14 @@ fn a_clock_that_jumps_by_years_strands_no_call() {
 }
 
 fn good_upload(request: &http::Request<bytes::Bytes>) -> http::Response<bytes::Bytes> {
-    if is_fetch(request) { token("t-1") } else { ok() }
+    if is_fetch(request) { granted("t-1", 7200) } else { success() }
 }
 
 #[test]
 fn a_pause_for_tokens_holds_for_the_patient_and_ends_the_impatient() {
     let upload = upload();
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, request| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
         sent += 1;
         after(Duration::ZERO, if sent == 1 { limited("2") } else { good_upload(&request) })
     });
@@ -202,14 +202,14 @@ fn a_pause_for_tokens_holds_for_the_patient_and_ends_the_impatient() {
 fn a_stray_refusal_does_not_make_a_later_revocation_fatal() {
     let upload = upload();
     let mut stray = true;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, request| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, request| {
         let is_old = request.headers().get("authorization").is_some_and(|it| it == "Bearer t-1");
         let is_revoked = now >= secs(120);
         let reply = match is_fetch(&request) {
-            true if is_revoked => token("t-2"),
-            true => token("t-1"),
+            true if is_revoked => granted("t-2", 7200),
+            true => granted("t-1", 7200),
             false if std::mem::take(&mut stray) || is_revoked && is_old => refusal(400, 99_991_663),
-            false => ok(),
+            false => success(),
         };
         after(millis(10), reply)
     });
@@ -226,7 +226,7 @@ fn a_stray_refusal_does_not_make_a_later_revocation_fatal() {
 #[test]
 fn a_custom_app_has_one_tenant() {
     let upload = upload();
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| panic!("a request was sent"));
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| panic!("a request was sent"));
     sim.start(Call::for_tenant(TenantKey::new("another").unwrap(), &upload).boxed());
     sim.run();
     assert!(matches!(error(&sim, 0).kind, CallErrorKind::ForeignTenant));
@@ -235,7 +235,7 @@ fn a_custom_app_has_one_tenant() {
 #[test]
 fn a_token_of_the_callers_is_never_renewed() {
     let (upload, user) = (upload(), UserToken::new("u-1").unwrap());
-    let session: Session = session();
+    let session: Session = custom();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session, |_, request| {
         assert!(!is_fetch(&request));
         after(millis(1), refusal(400, 99_991_663))
@@ -250,9 +250,9 @@ fn a_token_of_the_callers_is_never_renewed() {
 fn a_wait_beyond_the_deadline_ends_the_refused_call_and_by_longest_wait_the_others() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| {
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
-        after(Duration::ZERO, if sent == 1 { limited("30") } else { ok() })
+        after(Duration::ZERO, if sent == 1 { limited("30") } else { success() })
     });
     let total = Limits::default().total(secs(20));
     for (at, limits) in [(0, total), (1, total), (2, total.longest_wait(secs(20)))] {

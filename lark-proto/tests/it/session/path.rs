@@ -3,10 +3,11 @@
 use http::Method;
 use lark_proto::endpoints::Raw;
 use lark_proto::error::{CallErrorKind, InvalidKind, Outcome};
-use lark_proto::session::{Call, Step};
+use lark_proto::session::Call;
 use serde::de::IgnoredAny;
 
-use crate::hand::{Hand, Upload};
+use crate::service::custom;
+use crate::sim::{Cut, Sim};
 
 #[test]
 fn a_call_without_a_valid_path_ends_before_anything_is_sent() {
@@ -18,9 +19,9 @@ fn a_call_without_a_valid_path_ends_before_anything_is_sent() {
         (raw().segment("shtcn"), "`:range` has no value"),
     ] {
         // Without a token: nor is one fetched.
-        let mut hand = Hand::new();
-        let mut call: Upload = Call::new(&raw);
-        let Step::Done(Err(error)) = hand.step(&mut call) else { panic!("{reason}") };
+        let mut sim = Sim::by_hand(custom());
+        let mut call: Call<IgnoredAny, Cut> = Call::new(&raw);
+        let error = sim.ends(&mut call);
         let CallErrorKind::Invalid(invalid) = &error.kind else { panic!("{error}") };
         assert_eq!(invalid.kind(), InvalidKind::BadPath);
         assert_eq!(error.outcome(), Outcome::NotSent);

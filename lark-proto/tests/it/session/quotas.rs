@@ -6,21 +6,23 @@ use std::time::Duration;
 use lark_proto::endpoints::{Quota, SheetImageWritten};
 use lark_proto::session::{Call, Session};
 use lark_proto::values::TenantKey;
-use lark_proto::{App, Site};
+use lark_proto::{App, Endpoint, Site};
 use serde::de::IgnoredAny;
 
-use crate::remote::{Random, Windows, done, given, good, millis, secs, session, upload, write};
-use crate::sim::{Sim, after};
+use crate::service::{
+    RateWindows, answer, custom, given, good, millis, secs, success, upload, write,
+};
+use crate::sim::{Random, Sim, after};
 
 #[test]
 fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {
     let (mut worst_time, mut worst_share) = (0_f64, 0_f64);
     for phase in [0, 137, 500, 950, 7_000, 20_500, 31_000, 45_250, 59_900] {
-        let windows = RefCell::new(Windows::new(50, 1000, millis(phase)));
+        let windows = RefCell::new(RateWindows::new(50, 1000, millis(phase)));
         let mut random = Random(phase);
         let upload = upload().with_quota(Quota::per_second(50).and_per_minute(1000));
         let token = given();
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |now, _| {
+        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, _| {
             let arrives = now + millis(random.below(101));
             windows.borrow_mut().react(arrives, secs(1))
         });
@@ -49,14 +51,14 @@ fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {
 fn a_quota_is_never_exceeded_in_any_second_or_minute() {
     let upload = upload().with_quota(Quota::per_second(7).and_per_minute(100));
     let token = given();
-    let mut sim: Sim<'_, IgnoredAny> = Sim::new(session(), |_, _| after(millis(10), done()));
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| after(millis(10), success()));
     let mut random = Random(1);
     for _ in 0..400 {
         let at = millis(random.below(200_000));
         sim.start_at(at, Call::with_token(&token, &upload).boxed());
     }
     sim.run();
-    let sent: Vec<Duration> = sim.sent.iter().map(|(at, ..)| *at).collect();
+    let sent: Vec<Duration> = sim.sent.iter().map(|sent| sent.at).collect();
     for (span, limit) in [(millis(1100), 7), (millis(60_100), 100)] {
         for all in sent.windows(limit + 1) {
             assert!(all[limit] - all[0] > span, "{all:?}");
@@ -67,29 +69,29 @@ fn a_quota_is_never_exceeded_in_any_second_or_minute() {
 
 #[test]
 fn a_quota_can_be_changed_and_turned_off() {
-    let write = write(0, "");
-    let route = lark_proto::Endpoint::route(&write);
+    let first = write(0, "");
+    let route = first.route();
     let run = |session: Session| {
-        let writes: Vec<_> = (0..300).map(|number| crate::remote::write(number, "")).collect();
+        let writes: Vec<_> = (0..300).map(|number| write(number, "")).collect();
         let token = given();
         let mut sim: Sim<'_, SheetImageWritten> =
-            Sim::new(session, |_, _| after(millis(1), done()));
+            Sim::new(session, |_, _| after(millis(1), success()));
         for write in &writes {
             sim.start(Call::with_token(&token, write).boxed());
         }
         sim.run();
         sim.now
     };
-    let documented = run(session());
+    let documented = run(custom());
     assert!(secs(2) < documented && documented < millis(2500), "{documented:?}");
-    let mut changed = session();
+    let mut changed = custom();
     changed.set_quota(route, Quota::per_second(10));
     let changed = run(changed);
     assert!(secs(29) < changed && changed < secs(34), "{changed:?}");
-    let mut off = session();
+    let mut off = custom();
     off.keep_quotas(false);
     assert_eq!(run(off), millis(1));
-    let mut off = session();
+    let mut off = custom();
     off.set_quota(route, Quota::NONE);
     assert_eq!(run(off), millis(1));
     let loopback: Site = "http://127.0.0.1:8080".parse().unwrap();
@@ -106,7 +108,7 @@ fn tenants_spreadsheets_and_gates_that_are_not_used_are_forgotten() {
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session, |_, request| {
         let reply = if request.uri().path().contains("/auth/v3/app_access_token") {
             let json = r#"{"code":0,"app_access_token":"a-1","expire":7200}"#;
-            crate::remote::answer(200, json)
+            answer(200, json)
         } else {
             good(&request)
         };

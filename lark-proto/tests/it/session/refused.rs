@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use lark_proto::error::{Code, InvalidKind};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
-use lark_proto::session::{Call, Purpose, Step};
+use lark_proto::session::Call;
 use lark_proto::{Image, ImageKey, Limits, PutImage};
 
 use crate::service::{
-    BOTH, PUT, TOKEN, call, clock, code, custom, exported, finish, granted, millis, refusal, secs,
-    stored, with_fake,
+    BOTH, PUT, TOKEN, call, code, custom, exported, granted, millis, refusal, secs, success,
+    with_fake,
 };
-use crate::sim::{Sim, after};
+use crate::sim::{Sim, State, after, clock};
 
 const INVALID: i64 = Code::TENANT_TOKEN_INVALID.0;
 
@@ -27,11 +27,11 @@ fn refusing<'w>(keeps: bool, uploads: usize) -> Sim<'w, ImageKey> {
             left -= 1;
             refusal(400, INVALID)
         } else {
-            stored()
+            success()
         };
         after(millis(100), reply)
     });
-    if keeps { sim.keeping() } else { sim }
+    sim.keeping(keeps)
 }
 
 #[test]
@@ -84,14 +84,12 @@ fn ten_refusals_of_one_token_cause_one_request() {
                         refused.set(refused.get() + 1);
                         refusal(status, code)
                     } else {
-                        stored()
+                        success()
                     };
                     // So that some refusals arrive when the next token is there.
                     after(millis(100 + 50 * refused.get()), reply)
                 });
-                if keeps {
-                    sim = sim.keeping();
-                }
+                sim = sim.keeping(keeps);
                 let tasks = [(); 10].map(|()| sim.start(call().boxed()));
                 sim.run();
                 assert!(tasks.iter().all(|&task| sim.result(task).is_ok()));
@@ -107,11 +105,11 @@ fn a_refused_token_is_dropped_also_by_a_call_that_must_not_go_on() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(custom(), keeps, &lark);
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
-        let refused = finish(&mut sim, call().with_limits(Limits::one_attempt()));
+        let refused = sim.finish(call().with_limits(Limits::one_attempt()));
         assert_eq!(code(refused), Some(Code::TENANT_TOKEN_INVALID));
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         assert_eq!(lark.borrow().count(Route::TenantAccessToken), 2);
     }
 }
@@ -121,10 +119,10 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(custom(), keeps, &lark);
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         let text = sim.session.export_token(sim.clock(), sim.clock(), None).unwrap();
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
-        assert!(finish(&mut sim, call().with_limits(Limits::one_attempt())).is_err());
+        assert!(sim.finish(call().with_limits(Limits::one_attempt())).is_err());
         // Without a token, and with the next one.
         for _ in 0..2 {
             let error =
@@ -132,7 +130,7 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
             assert_eq!(error.kind(), InvalidKind::RefusedToken);
             assert!(error.to_string().contains("refused"), "{error}");
             let requests = sim.sent.len();
-            assert!(finish(&mut sim, call()).is_ok());
+            assert!(sim.finish(call()).is_ok());
             assert!(sim.sent.len() - requests <= 2);
         }
         assert_eq!(lark.borrow().count(Route::TenantAccessToken), 2);
@@ -142,17 +140,17 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
 /// Two processes that share their tokens may each hold one that was refused before.
 #[test]
 fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
-    let (mut session, now) = (custom(), clock(secs(0)));
+    let mut sim = Sim::by_hand(custom());
+    let now = clock(sim.now);
     let texts = ["t-1", "t-2", "t-3"].map(|token| exported(custom(), now, token, 7200));
     for text in &texts {
-        session.import_token(now, now, None, text).unwrap();
+        sim.session.import_token(now, now, None, text).unwrap();
         let mut call = call().with_limits(Limits::one_attempt());
-        let Step::Send(_) = call.next(&mut session, now) else { panic!() };
-        let parsed = call.read(refusal(400, INVALID));
-        call.received(&mut session, now, parsed);
+        sim.sends(&mut call);
+        sim.answers(&mut call, refusal(400, INVALID));
     }
     for text in &texts {
-        let error = session.import_token(now, now, None, text).unwrap_err();
+        let error = sim.session.import_token(now, now, None, text).unwrap_err();
         assert_eq!(error.kind(), InvalidKind::RefusedToken);
     }
 }
@@ -173,16 +171,14 @@ fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
                 uploads += 1;
                 match uploads {
                     1 => after(secs(answer) - now, refusal(400, INVALID)),
-                    _ => after(millis(100), stored()),
+                    _ => after(millis(100), success()),
                 }
             });
-            if keeps {
-                sim = sim.keeping();
-            }
+            sim = sim.keeping(keeps);
             sim.start(call().boxed());
             sim.run_until(secs(answer) - secs(2));
             // The second token.
-            assert!(matches!(sim.tasks[0].state, crate::sim::State::InFlight(_)));
+            assert!(matches!(sim.tasks[0].state, State::InFlight(_)));
             let second = sim.start(call().boxed());
             sim.run();
             assert!(sim.result(0).is_ok() && sim.result(second).is_ok());
@@ -193,24 +189,25 @@ fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
 
 #[test]
 fn a_call_that_is_refused_during_a_renewal_waits_for_that_renewal() {
-    let at = |seconds| clock(secs(seconds));
-    let mut session = custom();
-    let text = exported(custom(), at(0), "t-1", 600);
-    session.import_token(at(0), at(0), None, &text).unwrap();
-    let [mut renews, mut refused] = [call(), call()];
-    let Step::Send(renewal) = renews.next(&mut session, at(0)) else { panic!() };
-    let Purpose::Token(renewal) = renewal.purpose else { panic!() };
-    let Step::Send(_) = refused.next(&mut session, at(0)) else { panic!() };
-    let parsed = refused.read(refusal(400, INVALID));
-    refused.received(&mut session, at(1), parsed);
-    let Step::Wait(time) = refused.next(&mut session, at(1)) else { panic!() };
-    assert_eq!(time, secs(60), "until the renewal counts as lost");
-    let Step::Wait(_) = renews.next(&mut session, at(2)) else { panic!() };
-    session.token_received(renewal, at(3), granted("t-2", 7200));
-    let named: Vec<_> = session.woken().collect();
+    let mut sim = Sim::by_hand(custom());
+    let now = clock(sim.now);
+    let text = exported(custom(), now, "t-1", 600);
+    sim.session.import_token(now, now, None, &text).unwrap();
+    let mut renews = call();
+    let mut refused = call();
+    let renewal = sim.fetches(&mut renews);
+    sim.sends(&mut refused);
+    sim.now = secs(1);
+    sim.answers(&mut refused, refusal(400, INVALID));
+    assert_eq!(sim.waits(&mut refused), secs(60), "until the renewal counts as lost");
+    sim.now = secs(2);
+    sim.waits(&mut renews);
+    sim.now = secs(3);
+    sim.session.token_received(renewal, clock(sim.now), granted("t-2", 7200));
+    let named = sim.named();
     for mut call in [renews, refused] {
         assert!(named.contains(&call.id().unwrap()));
-        let Step::Send(upload) = call.next(&mut session, at(3)) else { panic!() };
+        let upload = sim.sends(&mut call);
         assert_eq!(upload.request.headers()["authorization"], "Bearer t-2");
     }
 }
@@ -220,11 +217,11 @@ fn a_refused_token_that_the_fake_replaces_costs_one_more_request() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(custom(), keeps, &lark);
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
         let fault = Fault::EdgeHtml(http::StatusCode::BAD_GATEWAY);
         lark.borrow_mut().fail_next_on(Route::TenantAccessToken, fault);
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         assert_eq!(lark.borrow().count(Route::TenantAccessToken), 3);
         assert_eq!(sim.tasks[1].call.sends(), 2);
     }

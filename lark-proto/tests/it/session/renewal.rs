@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use lark_proto::error::Code;
-use lark_proto::session::{Purpose, Step};
+use lark_proto::session::{Call, Purpose, Step};
 use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
-    BOTH, PUT, TOKEN, call, clock, custom, exported, finish, granted, millis, page, refusal, secs,
-    simulate, told, warm,
+    BOTH, PUT, TOKEN, call, custom, exported, granted, limited, millis, page, refusal, secs,
+    simulate, warm,
 };
-use crate::sim::{Reaction, Sim, after, cut, hangs};
+use crate::sim::{ByHand, Cut, Reaction, Sim, after, clock, cut, hangs};
 
 /// When token requests were sent, the first one left out.
 fn renewals(sim: &Sim<'_, ImageKey>) -> Vec<Duration> {
-    let requests = sim.sent.iter().filter(|(_, path, _)| path.ends_with(TOKEN));
-    requests.map(|(at, ..)| *at).skip(1).collect()
+    let requests = sim.sent.iter().filter(|sent| sent.path.ends_with(TOKEN));
+    requests.map(|sent| sent.at).skip(1).collect()
 }
 
 /// A call each second from `from` to `to`; none fails. Returns the longest that one took.
@@ -74,7 +74,7 @@ fn in_the_last_29_minutes_one_call_renews_and_the_others_go_on() {
     for keeps in BOTH {
         let mut sim = warm(keeps, 7200, |_, _, _| after(secs(1), granted("t-2", 7200)));
         sim.run_until(secs(5459));
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         assert_eq!(sim.count(TOKEN), 1, "too early");
         sim.run_until(secs(5460));
         let tasks = [(); 10].map(|()| sim.start(call().boxed()));
@@ -84,7 +84,7 @@ fn in_the_last_29_minutes_one_call_renews_and_the_others_go_on() {
         assert_eq!((took[8], took[9]), (millis(100), millis(1100)));
         // The new token is good for two hours from its request on.
         sim.run_until(secs(5460 + 5459));
-        assert!(finish(&mut sim, call()).is_ok());
+        assert!(sim.finish(call()).is_ok());
         assert_eq!(sim.count(TOKEN), 2);
     }
 }
@@ -95,9 +95,9 @@ fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
         || after(millis(10), page(500)),
         || after(millis(10), refusal(400, Code::APP_SECRET_INVALID.0)),
         || after(millis(10), refusal(200, Code::TENANT_TOKEN_INVALID.0)),
-        || after(millis(10), told(30)),
+        || after(millis(10), limited("30")),
         || cut(millis(10), 0),
-        || after(millis(10), told(0)),
+        || after(millis(10), limited("0")),
     ];
     for keeps in BOTH {
         for failure in failures {
@@ -113,8 +113,8 @@ fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
 #[test]
 fn a_renewal_that_is_told_to_wait_is_not_sent_before() {
     for keeps in BOTH {
-        for (named, seconds) in [(30, 60), (90, 90), (120, 120), (3600, 120)] {
-            let mut sim = warm(keeps, 7200, move |_, _, _| after(millis(10), told(named)));
+        for (named, seconds) in [("30", 60), ("90", 90), ("120", 120), ("3600", 120)] {
+            let mut sim = warm(keeps, 7200, move |_, _, _| after(millis(10), limited(named)));
             run_calls(&mut sim, 5460, 5460 + 130);
             let renewals = renewals(&sim);
             // The calls come a second apart.
@@ -156,7 +156,7 @@ fn a_renewal_takes_no_more_than_half_of_the_time_that_a_call_has() {
         let mut sim = warm(keeps, 7200, |_, _, _| hangs());
         sim.run_until(secs(6000));
         let limits = Limits::default().total(millis(800)).attempts(1);
-        assert!(finish(&mut sim, call().with_limits(limits)).is_ok());
+        assert!(sim.finish(call().with_limits(limits)).is_ok());
         assert_eq!(sim.took(1), millis(500));
         assert_eq!(sim.count(TOKEN), 2);
     }
@@ -191,25 +191,25 @@ fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_answer() {
 
 #[test]
 fn calls_use_the_older_token_while_its_renewal_is_in_flight() {
-    let (mut session, now) = (custom(), clock(secs(0)));
+    let mut sim = Sim::by_hand(custom());
+    let now = clock(sim.now);
     let text = exported(custom(), now, "t-1", 600);
-    session.import_token(now, now, None, &text).unwrap();
+    sim.session.import_token(now, now, None, &text).unwrap();
     let mut renews = call();
-    let Step::Send(renewal) = renews.next(&mut session, now) else { panic!() };
-    assert!(matches!(renewal.purpose, Purpose::Token(_)));
+    let Step::Send(renewal) = sim.next(&mut renews) else { panic!("the call sends no renewal") };
+    let Purpose::Token(id) = renewal.purpose else { panic!("{renewal:?}") };
     assert_eq!((renewal.within, renewal.keep_for), (secs(2), secs(60)));
-    let mut other = call();
-    let Step::Send(upload) = other.next(&mut session, now) else { panic!() };
-    assert_eq!(upload.request.headers()["authorization"], "Bearer t-1");
-    // Its driver goes on by itself when the two seconds are over.
-    assert!(matches!(renews.next(&mut session, now), Step::Wait(time) if time == secs(2)));
-    let Step::Send(upload) = renews.next(&mut session, clock(secs(2))) else { panic!() };
-    assert_eq!(upload.request.headers()["authorization"], "Bearer t-1");
-    if let Purpose::Token(id) = renewal.purpose {
-        session.token_received(id, clock(secs(3)), granted("t-2", 7200));
-    }
-    let Step::Send(upload) = call().next(&mut session, clock(secs(3))) else { panic!() };
-    assert_eq!(upload.request.headers()["authorization"], "Bearer t-2");
+    let with_token = |sim: &mut ByHand, call: &mut Call<_, Cut>, token: &str| {
+        assert_eq!(sim.sends(call).request.headers()["authorization"], token);
+    };
+    with_token(&mut sim, &mut call(), "Bearer t-1");
+    // The call that renews the token goes on by itself after two seconds.
+    assert_eq!(sim.waits(&mut renews), secs(2));
+    sim.now = secs(2);
+    with_token(&mut sim, &mut renews, "Bearer t-1");
+    sim.now = secs(3);
+    sim.session.token_received(id, clock(sim.now), granted("t-2", 7200));
+    with_token(&mut sim, &mut call(), "Bearer t-2");
 }
 
 #[test]

@@ -6,14 +6,13 @@ use std::time::Duration;
 use http::StatusCode;
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
-use lark_proto::session::{Purpose, Session, Step};
 use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
-    APP_TOKEN, BOTH, ONE, OTHER, PUT, TENANT_TOKEN, call, call_for, clock, code, custom, exported,
-    finish, granted, millis, page, refusal, secs, simulate, store, tenant, with_fake, with_ticket,
+    APP_TOKEN, BOTH, ONE, OTHER, PUT, TENANT_TOKEN, call, call_for, code, custom, exported,
+    granted, millis, page, refusal, secs, simulate, store, tenant, with_fake, with_ticket,
 };
-use crate::sim::{Sim, after, cut, hangs};
+use crate::sim::{Reaction, Sim, after, clock, cut, hangs};
 
 /// With two tenants.
 fn lark() -> RefCell<FakeLark> {
@@ -30,7 +29,7 @@ fn asked(sim: &Sim<'_, ImageKey>) -> [usize; 2] {
 /// With the tokens that a call for `ONE` gets.
 fn warm<'l>(keeps: bool, lark: &'l RefCell<FakeLark>) -> Sim<'l, ImageKey> {
     let mut sim = with_fake(with_ticket(), keeps, lark);
-    assert!(finish(&mut sim, call_for(ONE)).is_ok());
+    assert!(sim.finish(call_for(ONE)).is_ok());
     assert_eq!(asked(&sim), [1, 1]);
     sim
 }
@@ -63,7 +62,7 @@ fn a_call_has_to_name_a_tenant_of_a_store_app_and_of_no_other() {
     for (session, call) in [(with_ticket(), call()), (custom(), call_for(ONE))] {
         let is_store = matches!(session.app(), lark_proto::App::Store { .. });
         let mut sim = simulate(session, false, |_, _, _| hangs());
-        let error = finish(&mut sim, call).as_ref().unwrap_err();
+        let error = sim.finish(call).as_ref().unwrap_err();
         match error.kind {
             CallErrorKind::NoTenant => assert!(is_store),
             CallErrorKind::ForeignTenant => assert!(!is_store),
@@ -80,7 +79,7 @@ fn token_requests_cost_no_attempt_of_the_call() {
     for keeps in BOTH {
         let lark = lark();
         let mut sim = with_fake(with_ticket(), keeps, &lark);
-        assert!(finish(&mut sim, call_for(ONE).with_limits(Limits::one_attempt())).is_ok());
+        assert!(sim.finish(call_for(ONE).with_limits(Limits::one_attempt())).is_ok());
         assert_eq!((asked(&sim), sim.count(PUT)), ([1, 1], 1));
     }
 }
@@ -128,11 +127,11 @@ fn a_tenant_that_has_no_such_app_does_not_disturb_the_others() {
         let lark = lark();
         let mut sim = with_fake(with_ticket(), keeps, &lark);
         for _ in 0..3 {
-            let result = finish(&mut sim, call_for("nobody"));
+            let result = sim.finish(call_for("nobody"));
             assert_eq!(code(result), Some(Code::TENANT_TOKEN_FAILED));
         }
         assert_eq!(asked(&sim), [1, 1], "asked once in five seconds");
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         assert_eq!(asked(&sim), [1, 2]);
     }
 }
@@ -143,10 +142,10 @@ fn a_refused_app_token_is_fetched_again_and_the_tenants_request_goes_on() {
         let lark = lark();
         let mut sim = warm(keeps, &lark);
         lark.borrow_mut().revoke_tokens(TokenKind::App);
-        assert!(finish(&mut sim, call_for(OTHER)).is_ok());
+        assert!(sim.finish(call_for(OTHER)).is_ok());
         assert_eq!(asked(&sim), [2, 3]);
         assert_eq!(sim.took(1), millis(400), "at once");
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         assert_eq!(asked(&sim), [2, 3]);
     }
 }
@@ -161,13 +160,13 @@ fn an_app_token_that_is_refused_although_fresh_ends_the_series_and_no_other_tena
             lark.borrow_mut().fail_next_on(Route::StoreTenantAccessToken, invalid);
         }
         for _ in 0..5 {
-            let error = finish(&mut sim, call_for(OTHER)).as_ref().unwrap_err();
+            let error = sim.finish(call_for(OTHER)).as_ref().unwrap_err();
             assert_eq!(error.route, Route::StoreTenantAccessToken.path());
             assert_eq!(error.api().unwrap().code, Code::APP_TOKEN_INVALID);
         }
         // The first of the session, and one after the first refusal.
         assert_eq!(asked(&sim), [2, 1 + 1 + 5 * 4]);
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
     }
 }
 
@@ -177,7 +176,7 @@ fn a_call_refused_for_the_app_token_gets_both_tokens_anew() {
         let lark = lark();
         let mut sim = warm(keeps, &lark);
         lark.borrow_mut().fail_next_on(Route::ImageV4Put, failure(Code::APP_TOKEN_INVALID.0));
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         assert_eq!(asked(&sim), [2, 2]);
     }
 }
@@ -196,19 +195,17 @@ fn an_app_token_that_is_refused_while_a_tenants_request_is_in_flight_is_fetched_
                 let is_app = request.uri().path().ends_with(APP_TOKEN);
                 after(if is_app { millis(100) } else { secs(1) }, reply)
             });
-            assert!(finish(&mut sim, call_for(ONE)).is_ok());
+            assert!(sim.finish(call_for(ONE)).is_ok());
             let others = [(); 3].map(|()| sim.start(call_for(OTHER).boxed()));
             sim.run_until(sim.now + millis(500));
             // A call of `ONE` is refused for the app's token.
             let mut refused = call_for(ONE);
-            let now = sim.clock();
-            let Step::Send(_) = refused.next(&mut sim.session, now) else { panic!() };
-            let parsed = refused.read(refusal(400, Code::APP_TOKEN_INVALID.0));
-            refused.received(&mut sim.session, now, parsed);
+            sim.sends(&mut refused);
+            sim.answers(&mut refused, refusal(400, Code::APP_TOKEN_INVALID.0));
             refused.cancel(&mut sim.session);
             sim.run();
             assert!(others.iter().all(|&task| sim.result(task).is_ok()));
-            assert!(finish(&mut sim, call_for(ONE)).is_ok());
+            assert!(sim.finish(call_for(ONE)).is_ok());
             assert_eq!(asked(&sim), [2, if is_refused { 4 } else { 3 }]);
             assert!(sim.session.is_idle());
         }
@@ -221,7 +218,7 @@ fn in_the_app_tokens_last_29_minutes_one_call_renews_it_and_the_others_go_on() {
         let lark = lark();
         let mut sim = warm(keeps, &lark);
         sim.run_until(secs(3000));
-        assert!(finish(&mut sim, call_for(OTHER)).is_ok());
+        assert!(sim.finish(call_for(OTHER)).is_ok());
         sim.run_until(secs(6000));
         let one = sim.start(call_for(ONE).boxed());
         let other = sim.start(call_for(OTHER).boxed());
@@ -242,9 +239,9 @@ fn a_renewal_of_the_app_token_that_fails_leaves_the_old_one_in_use() {
             for _ in 0..9 {
                 lark.borrow_mut().fail_next_on(Route::AppAccessToken, fault.clone());
             }
-            assert!(finish(&mut sim, call_for(ONE)).is_ok());
+            assert!(sim.finish(call_for(ONE)).is_ok());
             assert_eq!(asked(&sim), [2, 2], "the tenant's token is renewed with the old one");
-            assert!(finish(&mut sim, call_for(OTHER)).is_ok());
+            assert!(sim.finish(call_for(OTHER)).is_ok());
             assert_eq!(asked(&sim), [2, 3], "not at once again");
             assert_eq!(sim.took(2), millis(200), "a first token does not wait for a renewal");
         }
@@ -258,7 +255,7 @@ fn a_renewal_of_the_app_token_that_hangs_holds_up_one_call_for_two_seconds() {
             let is_app = request.uri().path().ends_with(APP_TOKEN);
             if is_app && number > 1 { hangs() } else { after(millis(100), granted("t-1", 7200)) }
         });
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         sim.run_until(secs(6000));
         for number in 0..100 {
             let key = ["a", "b", ONE, OTHER][number % 4];
@@ -272,17 +269,14 @@ fn a_renewal_of_the_app_token_that_hangs_holds_up_one_call_for_two_seconds() {
 }
 
 /// The tenant's token is good and due, and the app's has ended.
-fn half_warm<'w>(
-    keeps: bool,
-    app_token: impl Fn() -> crate::sim::Reaction<'w> + 'w,
-) -> Sim<'w, ImageKey> {
+fn half_warm<'w>(keeps: bool, app_token: impl Fn() -> Reaction<'w> + 'w) -> Sim<'w, ImageKey> {
     let mut sim = simulate(with_ticket(), keeps, move |number, _, request| {
         let is_app = request.uri().path().ends_with(APP_TOKEN);
         if is_app && number > 1 { app_token() } else { after(millis(100), granted("t-1", 7200)) }
     });
-    assert!(finish(&mut sim, call_for("nobody")).is_ok());
+    assert!(sim.finish(call_for("nobody")).is_ok());
     sim.run_until(secs(1500));
-    assert!(finish(&mut sim, call_for(ONE)).is_ok());
+    assert!(sim.finish(call_for(ONE)).is_ok());
     assert_eq!(asked(&sim), [1, 2]);
     sim.run_until(secs(7300));
     sim
@@ -302,8 +296,8 @@ fn a_renewal_that_first_needs_a_new_app_token_fails_no_call_and_is_rare() {
                 assert!(sim.took(task) <= secs(3));
                 sim.run_until(sim.now + secs(1));
             }
-            let requests = sim.sent.iter().filter(|(_, path, _)| path.ends_with(APP_TOKEN));
-            let times: Vec<Duration> = requests.map(|(at, ..)| *at).skip(1).collect();
+            let requests = sim.sent.iter().filter(|sent| sent.path.ends_with(APP_TOKEN));
+            let times: Vec<Duration> = requests.map(|sent| sent.at).skip(1).collect();
             let is_rare = |pair: &[Duration]| pair[1] - pair[0] >= secs(60);
             assert!(times.windows(2).all(is_rare), "{times:?}");
         }
@@ -342,78 +336,58 @@ fn a_call_that_waits_does_not_lose_its_tries_to_anothers_renewal() {
 /// app's token.
 #[test]
 fn a_call_that_leaves_names_the_next_one_also_during_a_renewal_of_the_apps_token() {
-    let at = |seconds| clock(secs(seconds));
-    let mut session = with_ticket();
-    // Takes a step and, if that is a token request of the call's, returns the request's id.
-    let step = |session: &mut Session,
-                call: &mut lark_proto::session::Call<ImageKey, _>,
-                seconds| match call.next(session, at(seconds)) {
-        Step::Send(outgoing) => match outgoing.purpose {
-            Purpose::Token(id) => Some(id),
-            _ => None,
-        },
-        _ => None,
-    };
+    let mut sim = Sim::by_hand(with_ticket());
     let mut first = call_for(ONE);
     for _ in 0..2 {
-        let id = step(&mut session, &mut first, 0).unwrap();
-        session.token_received(id, at(0), granted("t-1", 7200));
+        let id = sim.fetches(&mut first);
+        sim.session.token_received(id, clock(sim.now), granted("t-1", 7200));
     }
-    let mut queue = [(); 3].map(|()| call_for(OTHER));
-    let id = step(&mut session, &mut queue[0], 5459).unwrap();
-    for call in &mut queue[1..] {
-        assert_eq!(step(&mut session, call, 5459), None);
-    }
-    session.token_received(id, at(5459), page(500));
-    for call in &mut queue[..2] {
-        assert_eq!(step(&mut session, call, 5459), None);
-    }
-    // From here on the app's token is due.
-    let mut renews = call_for(ONE);
-    assert!(step(&mut session, &mut renews, 5460).is_some());
-    let [mut one, mut two, three] = queue;
-    let _named = session.woken().count();
-    one.cancel(&mut session);
-    two.cancel(&mut session);
-    assert!(session.woken().any(|id| Some(id) == three.id()));
+    sim.now = secs(5459);
+    let [mut one, mut two, mut three] = [(); 3].map(|()| call_for(OTHER));
+    let id = sim.fetches(&mut one);
+    sim.waits(&mut two);
+    sim.waits(&mut three);
+    sim.session.token_received(id, clock(sim.now), page(500));
+    sim.waits(&mut one);
+    sim.waits(&mut two);
+    // From here on the app's token is due for renewal.
+    sim.now = secs(5460);
+    sim.fetches(&mut call_for(ONE));
+    sim.named();
+    one.cancel(&mut sim.session);
+    two.cancel(&mut sim.session);
+    assert!(sim.named().contains(&three.id().unwrap()));
 }
 
 /// The call renews the app's token, and its adapter lets that go on beside it.
 #[test]
 fn a_call_that_renews_the_apps_token_is_named_when_its_tenants_renewal_is_settled() {
     for settles in ["granted", "failed", "dropped", "imported"] {
-        let mut session = with_ticket();
-        let send = |session: &mut Session,
-                    call: &mut lark_proto::session::Call<ImageKey, _>,
-                    now| match call.next(session, clock(now)) {
-            Step::Send(outgoing) => match outgoing.purpose {
-                Purpose::Token(id) => id,
-                purpose => panic!("{purpose:?}"),
-            },
-            step => panic!("{step:?}"),
-        };
-        let (mut first, mut renews, mut other) = (call_for(ONE), call_for(ONE), call_for(ONE));
+        let mut sim = Sim::by_hand(with_ticket());
+        let mut first = call_for(ONE);
+        let mut renews = call_for(ONE);
+        let mut other = call_for(ONE);
         for _ in 0..2 {
-            let id = send(&mut session, &mut first, secs(0));
-            session.token_received(id, clock(secs(0)), granted("t-1", 7200));
+            let id = sim.fetches(&mut first);
+            sim.session.token_received(id, clock(sim.now), granted("t-1", 7200));
         }
-        let now = clock(secs(5460));
-        let _request = send(&mut session, &mut renews, secs(5460));
-        assert!(matches!(renews.next(&mut session, now), Step::Wait(_)));
-        let id = send(&mut session, &mut other, secs(5460));
-        let _named = session.woken().count();
+        sim.now = secs(5460);
+        let now = clock(sim.now);
+        sim.fetches(&mut renews);
+        sim.waits(&mut renews);
+        let id = sim.fetches(&mut other);
+        sim.named();
         match settles {
-            "granted" => drop(session.token_received(id, now, granted("t-2", 7200))),
-            "failed" => drop(session.token_received(id, now, page(500))),
-            "dropped" => session.token_dropped(id, now),
+            "granted" => drop(sim.session.token_received(id, now, granted("t-2", 7200))),
+            "failed" => drop(sim.session.token_received(id, now, page(500))),
+            "dropped" => sim.session.token_dropped(id, now),
             _ => {
                 let text = exported(with_ticket(), now, "t-2", 7200);
-                session.import_token(now, now, Some(&tenant(ONE)), &text).unwrap();
+                sim.session.import_token(now, now, Some(&tenant(ONE)), &text).unwrap();
             }
         }
-        assert!(session.woken().any(|id| Some(id) == renews.id()), "{settles}");
-        let step = renews.next(&mut session, now);
-        assert!(matches!(step, Step::Send(it) if it.purpose == Purpose::Call), "{settles}");
+        assert!(sim.named().contains(&renews.id().unwrap()), "{settles}");
+        sim.sends(&mut renews);
     }
 }
 

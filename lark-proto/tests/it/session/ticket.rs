@@ -8,8 +8,8 @@ use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::{ImageKey, Limits};
 
 use crate::service::{
-    APP_TOKEN, BOTH, ONE, OTHER, RESEND, TENANT_TOKEN, Uploaded, call_for, code, finish, granted,
-    millis, refusal, secs, simulate, store, ticket, told, with_fake, with_ticket,
+    APP_TOKEN, BOTH, ONE, OTHER, RESEND, TENANT_TOKEN, Uploaded, call_for, code, granted, limited,
+    millis, refusal, secs, simulate, store, ticket, with_fake, with_ticket,
 };
 use crate::sim::{Reaction, Sim, after, cut, hangs};
 
@@ -52,15 +52,15 @@ fn a_missing_ticket_is_asked_for_every_five_minutes() {
         for second in [1, 60, 149, 150, 299, 300] {
             sim.run_until(secs(second));
             for key in [ONE, OTHER] {
-                assert!(lacks_ticket(finish(&mut sim, call_for(key))));
+                assert!(lacks_ticket(sim.finish(call_for(key))));
                 assert_eq!(asked(&sim), [0, 0, 1], "after {second} s");
             }
         }
         sim.run_until(millis(300_100));
-        assert!(lacks_ticket(finish(&mut sim, call_for(ONE))));
+        assert!(lacks_ticket(sim.finish(call_for(ONE))));
         assert_eq!(asked(&sim), [0, 0, 2]);
         push_ticket(&mut sim, &lark);
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
     }
 }
 
@@ -102,7 +102,7 @@ fn waiting_calls_go_on_at_once_with_a_ticket_although_its_route_was_told_to_wait
     for keeps in BOTH {
         let mut sim = simulate(with_ticket(), keeps, |number, _, request| {
             match request.uri().path().ends_with(APP_TOKEN) {
-                true if number == 1 => after(millis(50), told(45)),
+                true if number == 1 => after(millis(50), limited("45")),
                 _ => after(millis(100), granted("t-1", 7200)),
             }
         });
@@ -123,8 +123,8 @@ fn a_ticket_that_arrives_while_it_is_asked_for_is_used_at_once() {
     let reactions: [fn() -> Reaction<'static>; 6] = [
         || after(secs(2), granted("t-1", 7200)),
         || after(secs(2), refusal(200, Code::TICKET_RESEND_FAILED.0)),
-        || after(secs(2), told(45)),
-        || after(secs(2), told(3600)),
+        || after(secs(2), limited("45")),
+        || after(secs(2), limited("3600")),
         || cut(secs(2), 0),
         hangs,
     ];
@@ -179,15 +179,15 @@ fn each_refused_ticket_is_dropped_and_asked_for_once() {
             push_ticket(&mut sim, &lark);
             lark.borrow_mut().renew_app_ticket();
             for _ in 0..3 {
-                assert!(lacks_ticket(finish(&mut sim, call_for(ONE))));
+                assert!(lacks_ticket(sim.finish(call_for(ONE))));
                 assert_eq!(asked(&sim), [round, 0, round]);
             }
         }
         push_ticket(&mut sim, &lark);
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         lark.borrow_mut().renew_app_ticket();
         lark.borrow_mut().add_tenant(OTHER);
-        assert!(finish(&mut sim, call_for(OTHER)).is_ok(), "the app's token outlives its ticket");
+        assert!(sim.finish(call_for(OTHER)).is_ok(), "the app's token outlives its ticket");
     }
 }
 
@@ -196,19 +196,19 @@ fn a_ticket_that_is_refused_in_a_renewal_leaves_the_old_app_token_in_use() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(with_ticket(), keeps, &lark);
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         lark.borrow_mut().renew_app_ticket();
         lark.borrow_mut().add_tenant(OTHER);
         sim.run_until(secs(6000));
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         assert_eq!(asked(&sim), [2, 2, 1]);
         sim.run_until(secs(6061));
-        assert!(finish(&mut sim, call_for(OTHER)).is_ok());
+        assert!(sim.finish(call_for(OTHER)).is_ok());
         assert_eq!(asked(&sim), [2, 3, 1], "asked for once");
         push_ticket(&mut sim, &lark);
         sim.run_until(secs(6122));
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
         assert_eq!(asked(&sim)[0], 3, "renewed with the new ticket");
     }
 }
@@ -222,13 +222,13 @@ fn a_refusal_to_push_the_ticket_is_told_to_all_and_forgotten_when_one_arrives() 
         let fault = Fault::Code { status, code: 10_016, msg: "app resend fail".into() };
         lark.borrow_mut().fail_next_on(Route::ResendAppTicket, fault);
         for _ in 0..2 {
-            let result = finish(&mut sim, call_for(ONE));
+            let result = sim.finish(call_for(ONE));
             assert_eq!(code(result), Some(Code::TICKET_RESEND_FAILED));
             assert_eq!(result.as_ref().unwrap_err().route, Route::ResendAppTicket.path());
         }
         assert_eq!(asked(&sim), [0, 0, 1]);
         push_ticket(&mut sim, &lark);
-        assert!(finish(&mut sim, call_for(ONE)).is_ok());
+        assert!(sim.finish(call_for(ONE)).is_ok());
     }
 }
 
@@ -242,7 +242,7 @@ fn callers_that_give_up_do_not_ask_for_the_ticket_again() {
             sim.drop_at(secs(second) + millis(500), task);
         }
         sim.run_until(secs(300));
-        let resends: Vec<Duration> = sim.sent.iter().map(|(at, ..)| *at).collect();
+        let resends: Vec<Duration> = sim.sent.iter().map(|sent| sent.at).collect();
         assert_eq!(resends, [secs(0)]);
     }
 }
