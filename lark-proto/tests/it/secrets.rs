@@ -1,18 +1,19 @@
-//! No error of a reply shows a secret of its request, however the service quotes it.
+//! No error shows a secret of its request, in whatever form the service quotes it.
 
-use std::io;
-use std::time::UNIX_EPOCH;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
 use lark_proto::endpoints::PutImage;
-use lark_proto::session::{Call, Limits, Session, Step};
+use lark_proto::session::{Call, Limits, Session};
 use lark_proto::values::{AppTicket, TenantKey};
-use lark_proto::{App, CallError, Error, Image, Site, TenantToken};
+use lark_proto::{App, CallError, Error, Image, ImageKey, Site, TenantToken};
 use proptest::prelude::*;
 use serde_json::json;
 
-/// The ways in which a service may write a secret.
+use crate::sim::{Cut, Sim, after};
+
+/// The forms in which a service may quote a secret.
 const FORMS: [fn(&str) -> String; 15] = [
     str::to_owned,
     str::to_uppercase,
@@ -35,7 +36,7 @@ fn each(secret: &str, form: fn(u8) -> String) -> String {
     secret.bytes().map(form).collect()
 }
 
-/// A secret of a call, and the sends until the reply that quotes it.
+/// The secret of a request.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Token,
@@ -45,7 +46,7 @@ enum Kind {
 }
 
 /// The error of a call whose request carries `secret` and gets `reply`.
-fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<io::Error> {
+fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<Cut> {
     let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
     let (app, call) = match kind {
         Kind::Token => (App::None, Call::with_token(&TenantToken::new(secret).unwrap(), &put)),
@@ -55,7 +56,6 @@ fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<io::Erro
             (app, Call::for_tenant(TenantKey::new("tenant").unwrap(), &put))
         }
     };
-    let mut call: Call<_, io::Error> = call.with_limits(Limits::one_attempt());
     let mut session = Session::new(Site::LARK, app);
     let mut granted = None;
     match kind {
@@ -67,20 +67,14 @@ fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<io::Erro
             granted = Some(Response::new(body.to_string().into()));
         }
     }
-    let mut now = UNIX_EPOCH;
-    loop {
-        match call.next(&mut session, now) {
-            Step::Send(_) => {
-                let parsed = call.read(granted.take().unwrap_or(reply.clone()));
-                call.received(&mut session, now, parsed);
-            }
-            Step::Wait(time) => now += time,
-            Step::Done(result) => return result.map(|_| ()).unwrap_err(),
-        }
-    }
+    let mut sim: Sim<'_, ImageKey> =
+        Sim::new(session, |_, _| after(Duration::ZERO, granted.take().unwrap_or(reply.clone())));
+    sim.start(call.with_limits(Limits::one_attempt()).boxed());
+    sim.run();
+    sim.take_last_result().unwrap_err()
 }
 
-/// Replies that quote `text` in each place of an error.
+/// Replies that quote `text` in each place that an error shows.
 fn replies(text: &str) -> Vec<Response<Bytes>> {
     let envelope = json!({
         "code": 10014, "msg": text, "log_id": text,
@@ -145,7 +139,7 @@ fn shown(error: &Error) -> Vec<String> {
     shown
 }
 
-/// In lower case and without spaces.
+/// The text in lower case and without spaces.
 fn dense(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect()
 }
@@ -186,7 +180,7 @@ proptest! {
         form in proptest::sample::select(&FORMS[..]),
     ) {
         check(kind, &secret, &format!("{before}{secret}{after}"), &secret);
-        // Without a space a character of the text could become a part of an escape.
+        // The spaces keep a character of the text from becoming a part of an escape.
         let form = form(&secret);
         check(kind, &secret, &format!("{before} {form} {after}"), &form);
     }

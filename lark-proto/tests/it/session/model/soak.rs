@@ -5,15 +5,16 @@ use std::time::Duration;
 use http::StatusCode;
 use lark_proto::fake::{Fault, Route, TokenKind};
 
+use super::execution::{Execution, Setup, State, fresh};
 use super::work::{Account, Bounds, Kind, Plan, Work};
-use super::world::{Dice, Setup, State, World, fresh};
+use crate::sim::Random;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn failure(dice: &mut Dice, setup: Setup) -> (Route, Fault) {
+fn failure(random: &mut Random, setup: Setup) -> (Route, Fault) {
     let tokens =
         if setup.is_store { Route::StoreTenantAccessToken } else { Route::TenantAccessToken };
-    let route = match dice.below(8) {
+    let route = match random.below(8) {
         0 => tokens,
         1 | 2 => Route::ImageV4Put,
         3 => Route::ImV1Images,
@@ -21,8 +22,8 @@ fn failure(dice: &mut Dice, setup: Setup) -> (Route, Fault) {
         _ => Route::ValuesImage,
     };
     let code = |status, code| Fault::Code { status, code, msg: "no".into() };
-    let reset = (1 + dice.below(20)).to_string();
-    let fault = match dice.below(9) {
+    let reset = (1 + random.below(20)).to_string();
+    let fault = match random.below(9) {
         0 | 1 => code(StatusCode::OK, 90_217),
         2 => code(StatusCode::OK, 90_235),
         3 => code(StatusCode::INTERNAL_SERVER_ERROR, 2200),
@@ -53,68 +54,69 @@ fn soak(setup: Setup, calls: usize) {
         .collect();
     let fresh_calls = fresh(setup, calls);
     let probe = Work::new(2 * calls, Plan { kind: Kind::Put, ..works[0].plan });
-    let mut dice = Dice(setup.seed);
-    let mut world = World::new(setup);
-    let start = world.real;
+    let mut random = Random(setup.seed);
+    let mut execution = Execution::new(setup);
+    let start = execution.real;
     let mut waiting = works.iter();
     while waiting.len() > 0 {
-        let burst = 1 + usize::try_from(dice.below(20)).unwrap();
+        let burst = 1 + usize::try_from(random.below(20)).unwrap();
         for work in waiting.by_ref().take(burst) {
-            world.start(work);
+            execution.start(work);
         }
-        while !world.live.is_empty() {
-            let ready = world.polled(|it| matches!(it, State::Ready));
-            let flying = world.polled(|it| matches!(it, State::InFlight(_)));
+        while !execution.live.is_empty() {
+            let ready = execution.polled(|it| matches!(it, State::Ready));
+            let flying = execution.polled(|it| matches!(it, State::InFlight(_)));
             let mut pick = |of: &[usize]| {
-                let place = usize::try_from(dice.below(u64::try_from(of.len()).unwrap())).unwrap();
+                let place =
+                    usize::try_from(random.below(u64::try_from(of.len()).unwrap())).unwrap();
                 of.get(place).copied()
             };
-            let (ready, flying, live) = (pick(&ready), pick(&flying), pick(&world.live));
-            match (dice.below(100), ready, flying) {
-                (0..=44, Some(at), _) => world.step(at),
-                (0..=84, _, Some(at)) => world.deliver(at),
+            let (ready, flying, live) = (pick(&ready), pick(&flying), pick(&execution.live));
+            match (random.below(100), ready, flying) {
+                (0..=44, Some(at), _) => execution.step(at),
+                (0..=84, _, Some(at)) => execution.deliver(at),
                 (85..=86, _, Some(at)) => {
-                    let eighths = usize::try_from(dice.below(9)).unwrap();
-                    world.cut(at, eighths, dice.below(2) == 0, false);
+                    let eighths = usize::try_from(random.below(9)).unwrap();
+                    execution.cut(at, eighths, random.below(2) == 0, false);
                 }
-                (87, ..) if dice.below(10) == 0 => {
+                (87, ..) if random.below(10) == 0 => {
                     let Some(at) = live else { continue };
-                    world.drop_call(at, dice.below(2) == 0);
+                    execution.drop_call(at, random.below(2) == 0);
                 }
                 (88..=89, ..) => {
-                    let (route, fault) = failure(&mut dice, setup);
-                    world.fail(route, fault);
+                    let (route, fault) = failure(&mut random, setup);
+                    execution.fail(route, fault);
                 }
-                (90, ..) if dice.below(10) == 0 => world.revoke(TokenKind::Tenant),
-                (91, ..) if dice.below(20) == 0 => {
-                    let seconds = i64::try_from(dice.below(7200)).unwrap();
-                    world.set_clock(-seconds);
+                (90, ..) if random.below(10) == 0 => execution.revoke(TokenKind::Tenant),
+                (91, ..) if random.below(20) == 0 => {
+                    let seconds = i64::try_from(random.below(7200)).unwrap();
+                    execution.set_clock(-seconds);
                 }
-                (92, ..) => world.reap(),
-                (93..=94, ..) if !world.kept.is_empty() => world.deliver_kept(0),
-                (95, ..) => world.pass_to_next(),
-                _ => world.pass(Duration::from_millis(dice.below(1500))),
+                (92, ..) => execution.reap(),
+                (93..=94, ..) if !execution.kept.is_empty() => execution.deliver_kept(0),
+                (95, ..) => execution.pass_to_next(),
+                _ => execution.pass(Duration::from_millis(random.below(1500))),
             }
         }
-        while !world.kept.is_empty() {
-            world.deliver_kept(0);
+        while !execution.kept.is_empty() {
+            execution.deliver_kept(0);
         }
-        assert!(world.session.is_idle());
-        world.pass(Duration::from_secs(dice.below(3600)));
+        assert!(execution.session.is_idle());
+        execution.pass(Duration::from_secs(random.below(3600)));
     }
-    let took = world.real.duration_since(start).unwrap();
+    let took = execution.real.duration_since(start).unwrap();
     assert!(took > 3 * DAY, "{took:?}");
     let is_ok = |state: &State| matches!(state, State::Done(Ok(_)));
     let is_dropped = |state: &State| matches!(state, State::Dropped);
-    let count = |is: fn(&State) -> bool| world.tasks.iter().filter(|it| is(&it.state)).count();
+    let count = |is: fn(&State) -> bool| execution.tasks.iter().filter(|it| is(&it.state)).count();
     let (ok, dropped) = (count(is_ok), count(is_dropped));
     // A request that is not idempotent ends with its first unknown outcome; the other calls get through.
     assert!(ok > calls * 9 / 10, "{ok} of {calls} calls succeed, {dropped} are dropped");
     // The token lasts for two hours and is renewed in the last half.
-    let fetches = world.lark.count(Route::TenantAccessToken)
-        + world.lark.count(Route::StoreTenantAccessToken);
+    let fetches = execution.lark.count(Route::TenantAccessToken)
+        + execution.lark.count(Route::StoreTenantAccessToken);
     assert!((40..1000).contains(&fetches), "{fetches} token requests");
-    world.finish(&fresh_calls, &probe);
+    execution.finish(&fresh_calls, &probe);
 }
 
 #[test]

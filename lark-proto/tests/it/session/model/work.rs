@@ -9,12 +9,12 @@ use lark_proto::endpoints::{Payload, Reply, Resend, SheetImageWritten};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::session::{Broken, Call, CallId, Event, Session, Step};
 use lark_proto::token::TenantOnly;
-use lark_proto::values::TenantKey;
 use lark_proto::{
     CallError, Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken,
     WriteSheetImage,
 };
 
+use crate::service::{ONE, tenant};
 use crate::sim::Cut;
 
 /// Uploads an image by a request that is not idempotent.
@@ -153,7 +153,7 @@ impl Work {
             Kind::Once => Job::Once(PostOnce(PutImage::message(image).unwrap())),
             Kind::Write(sheet) => {
                 let cell = format!("{}!A{}", FakeLark::SHEET, number + 1).parse().unwrap();
-                let spreadsheet = spreadsheet(sheet).parse().unwrap();
+                let spreadsheet = SPREADSHEETS[sheet].parse().unwrap();
                 Job::Write(WriteSheetImage::new(spreadsheet, cell, image).unwrap())
             }
         };
@@ -180,7 +180,7 @@ impl Work {
         matches!(self.plan.kind, Kind::Once)
     }
 
-    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn Machine> {
+    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn AnyCall> {
         match &self.job {
             Job::Put(put) => self.own(put, is_store, jitter),
             Job::Once(once) => self.own(once, is_store, jitter),
@@ -194,13 +194,13 @@ impl Work {
         }
     }
 
-    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn Machine>
+    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn AnyCall>
     where
         E: Endpoint<Output: Into<Written> + Debug + 'static>,
         lark_proto::TenantToken: lark_proto::token::Authorizes<E::Auth>,
     {
         let call = match self.plan.account {
-            Account::Own(number) if is_store => Call::for_tenant(tenant(number), endpoint),
+            Account::Own(number) if is_store => Call::for_tenant(tenant(TENANTS[number]), endpoint),
             _ => Call::new(endpoint),
         };
         self.finish(call, jitter)
@@ -210,7 +210,7 @@ impl Work {
         &self,
         call: Call<O, Cut>,
         jitter: u64,
-    ) -> Box<dyn Machine> {
+    ) -> Box<dyn AnyCall> {
         Box::new(call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events())
     }
 
@@ -239,7 +239,7 @@ impl Work {
         match written {
             Written::Image(key) => lark.image(key).is_some_and(|it| it.bytes == self.image),
             Written::Cell(token, range) => {
-                self.sheet().is_some_and(|sheet| spreadsheet(sheet) == token)
+                self.sheet().is_some_and(|sheet| SPREADSHEETS[sheet] == token)
                     && lark.cell(token, range).is_some_and(|it| it.bytes == self.image)
             }
         }
@@ -247,7 +247,7 @@ impl Work {
 }
 
 /// A call, whatever its endpoint.
-pub(crate) trait Machine: Debug {
+pub(crate) trait AnyCall: Debug {
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut>;
     fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>);
     fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>);
@@ -258,7 +258,7 @@ pub(crate) trait Machine: Debug {
     fn events(&mut self) -> Vec<Event>;
 }
 
-impl<O: Into<Written> + Debug> Machine for Call<O, Cut> {
+impl<O: Into<Written> + Debug> AnyCall for Call<O, Cut> {
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut> {
         match self.next(session, now) {
             Step::Send(outgoing) => Step::Send(outgoing),
@@ -299,17 +299,9 @@ impl<O: Into<Written> + Debug> Machine for Call<O, Cut> {
 
 pub(crate) const SPREADSHEETS: [&str; 3] = ["shtcn0", "shtcn1", "shtcn2"];
 
-pub(crate) fn spreadsheet(number: usize) -> &'static str {
-    SPREADSHEETS[number]
-}
-
 pub(crate) fn user_token(number: usize) -> String {
     format!("u-user-{number}")
 }
 
 /// The tenants of the store app.
-pub(crate) fn tenant(number: usize) -> TenantKey {
-    TenantKey::new(TENANTS[number]).unwrap()
-}
-
-pub(crate) const TENANTS: [&str; 2] = [FakeLark::TENANT_KEY, "tenant-1"];
+pub(crate) const TENANTS: [&str; 2] = [ONE, "tenant-1"];

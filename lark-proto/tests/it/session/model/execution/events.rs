@@ -2,19 +2,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::Response;
 use lark_proto::error::InvalidKind;
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
-use lark_proto::session::{Call, Step};
-use lark_proto::values::AppTicket;
-use lark_proto::{Image, PutImage};
+use lark_proto::values::{AppTicket, TenantKey};
 
-use super::super::watch::Key;
-use super::super::work::tenant;
-use super::{State, World, assert_discreet, route, session};
-use crate::sim::Cut;
+use super::super::ledger::Key;
+use super::super::work::TENANTS;
+use super::{Execution, Export, State, assert_discreet};
+use crate::service::{self, custom, with_ticket};
 
-impl World<'_> {
+impl Execution<'_> {
     /// Time passes for everybody.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.real += time;
@@ -80,7 +77,7 @@ impl World<'_> {
 
     /// The service forgets the one token that the session holds.
     pub(crate) fn revoke_held(&mut self, tenant: usize) {
-        if let Some(token) = self.watch.token(Key::Tenant(tenant)) {
+        if let Some(token) = self.ledger.token(Key::Tenant(tenant)) {
             self.lark.add_token(TokenKind::Tenant, token, UNIX_EPOCH);
         }
     }
@@ -88,7 +85,7 @@ impl World<'_> {
     /// The event with the ticket arrives, or one with a ticket that is not the latest.
     pub(crate) fn set_ticket(&mut self, is_latest: bool) {
         let ticket = if is_latest { self.lark.app_ticket() } else { FakeLark::APP_TICKET };
-        self.watch.ticket_set(ticket);
+        self.ledger.ticket_set(ticket);
         self.session.set_app_ticket(AppTicket::new(ticket).unwrap());
         self.wake();
     }
@@ -99,23 +96,23 @@ impl World<'_> {
         if !is_old || self.exports.is_empty() {
             self.export(tenant, life);
         }
-        let place = self.dice.below(u64::try_from(self.exports.len()).unwrap());
+        let place = self.random.below(u64::try_from(self.exports.len()).unwrap());
         let place = if is_old { usize::try_from(place).unwrap() } else { self.exports.len() };
         let export = self.exports.get(place).or(self.exports.last()).cloned();
-        let Some((number, text, token, ends)) = export else { return };
-        let now = self.watch.sees(self.clock);
-        let key = self.setup.is_store.then(|| self::tenant(number));
+        let Some(Export { tenant, text, token, ends }) = export else { return };
+        let now = self.ledger.sees(self.clock);
+        let key = self.key(tenant);
         let left = ends.duration_since(self.clock).unwrap_or_default();
         let ends = now + left.min(Duration::from_secs(7200));
         match self.session.import_token(self.clock, self.clock, key.as_ref(), &text) {
-            Ok(()) => self.watch.imported(number, &token, ends, true),
+            Ok(()) => self.ledger.imported(tenant, &token, ends, true),
             Err(error) if error.kind() == InvalidKind::ExpiredToken => {
                 assert!(left.is_zero(), "{error}");
             }
             Err(error) => {
                 assert_eq!(error.kind(), InvalidKind::RefusedToken);
                 assert_discreet(&error);
-                self.watch.imported(number, &token, ends, false);
+                self.ledger.imported(tenant, &token, ends, false);
             }
         }
         self.wake();
@@ -124,30 +121,19 @@ impl World<'_> {
     /// Has another session of the app get a token and export it.
     fn export(&mut self, tenant: usize, life: u64) {
         let token = format!("t-import-{}", self.exports.len());
-        let mut donor = session(self.setup.is_store);
-        donor.set_app_ticket(AppTicket::new("ticket").unwrap());
-        let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
-        let key = self.setup.is_store.then(|| self::tenant(tenant));
-        let mut call = match &key {
-            Some(key) => Call::<_, Cut>::for_tenant(key.clone(), &put),
-            None => Call::new(&put),
-        };
-        for _ in 0..2 {
-            let Step::Send(outgoing) = call.next(&mut donor, self.clock) else { return };
-            let reply = if route(outgoing.request.uri().path()) == Route::AppAccessToken {
-                r#"{"code":0,"app_access_token":"a-donor","expire":7200}"#.to_owned()
-            } else {
-                format!(r#"{{"code":0,"tenant_access_token":"{token}","expire":{life}}}"#)
-            };
-            let parsed = call.read(Response::new(reply.into()));
-            call.received(&mut donor, self.clock, parsed);
-            if let Some(text) = donor.export_token(self.clock, self.clock, key.as_ref()) {
-                let since = self.clock.duration_since(UNIX_EPOCH).unwrap_or_default();
-                let life = Duration::from_secs(life.clamp(60, 7200));
-                let ends = UNIX_EPOCH + Duration::from_secs((since + life).as_secs());
-                self.lark.add_token(TokenKind::Tenant, &token, self.real + life);
-                return self.exports.push((tenant, text, token, ends));
-            }
-        }
+        let key = self.key(tenant);
+        let donor = if self.setup.is_store { with_ticket() } else { custom() };
+        let text = service::export(donor, self.clock, key.as_ref(), &token, life);
+        let Some(text) = text else { return };
+        let since = self.clock.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let life = Duration::from_secs(life.clamp(60, 7200));
+        let ends = UNIX_EPOCH + Duration::from_secs((since + life).as_secs());
+        self.lark.add_token(TokenKind::Tenant, &token, self.real + life);
+        self.exports.push(Export { tenant, text, token, ends });
+    }
+
+    /// The key of a tenant, if the app is a store app.
+    fn key(&self, tenant: usize) -> Option<TenantKey> {
+        self.setup.is_store.then(|| service::tenant(TENANTS[tenant]))
     }
 }

@@ -1,13 +1,13 @@
 //! Any schedule of calls, replies, broken connections, callers that give up, and clocks: the rules of the session hold
 //! after every step, and every call ends.
 //!
-//! `work` is what the calls do, `world` what happens to them, `watch` the model's account of tokens and gates.
+//! `work` is what the calls do, `execution` what happens to them, `ledger` the model's account of tokens and gates.
 
-mod found;
+mod execution;
+mod ledger;
+mod regressions;
 mod soak;
-mod watch;
 mod work;
-mod world;
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngAlgorithm;
 
-use watch::{ODD_APP, ODD_TENANT};
+use execution::{Execution, Setup, State};
+use ledger::{ODD_APP, ODD_TENANT};
 use work::{Account, Bounds, Kind, Plan, Work};
-use world::{Setup, State, World};
 
 /// What happens next; a number chooses among the calls to which it can happen.
 #[derive(Clone, Debug)]
-enum Happening {
+enum Action {
     Start,
     Step(usize),
     Poke(usize),
@@ -50,8 +50,8 @@ enum Happening {
     Settle,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
-    use Happening::*;
+fn action() -> impl Strategy<Value = Action> {
+    use Action::*;
     let at = 0_usize..8;
     let sheet = 0_usize..3;
     let seconds = prop_oneof![
@@ -235,94 +235,95 @@ fn fit(setup: Setup, plan: Plan) -> Plan {
     Plan { account, ..plan }
 }
 
-fn run(setup: Setup, plans: &[Plan], happenings: &[Happening]) {
+fn run(setup: Setup, plans: &[Plan], actions: &[Action]) {
     let works = plans.iter().enumerate();
     let works: Vec<Work> = works.map(|(at, plan)| Work::new(at, fit(setup, *plan))).collect();
-    let fresh = world::fresh(setup, 100);
+    let fresh = execution::fresh(setup, 100);
     let probe = Work::new(200, fit(setup, Plan { kind: Kind::Put, ..plans[0] }));
     let mut waiting = works.iter();
-    let mut world = World::new(setup);
-    for happening in happenings {
-        happen(&mut world, &mut waiting, happening);
-        world.poke();
+    let mut execution = Execution::new(setup);
+    for action in actions {
+        perform(&mut execution, &mut waiting, action);
+        execution.poke();
     }
     for work in waiting {
-        world.start(work);
+        execution.start(work);
     }
-    world.finish(&fresh, &probe);
+    execution.finish(&fresh, &probe);
 }
 
 fn pick(of: &[usize], at: usize) -> Option<usize> {
     of.get(at % of.len().max(1)).copied()
 }
 
-fn happen<'w>(
-    world: &mut World<'w>,
+fn perform<'w>(
+    execution: &mut Execution<'w>,
     waiting: &mut impl Iterator<Item = &'w Work>,
-    happening: &Happening,
+    action: &Action,
 ) {
-    use Happening::*;
-    let ready = |world: &World<'_>| world.polled(|it| matches!(it, State::Ready));
-    let flying = |world: &World<'_>| world.polled(|it| matches!(it, State::InFlight(_)));
-    let kept = world.kept.len();
-    match happening {
+    use Action::*;
+    let ready = |execution: &Execution<'_>| execution.polled(|it| matches!(it, State::Ready));
+    let flying =
+        |execution: &Execution<'_>| execution.polled(|it| matches!(it, State::InFlight(_)));
+    let kept = execution.kept.len();
+    match action {
         Start => {
             if let Some(work) = waiting.next() {
-                let at = world.start(work);
-                world.step(at);
+                let at = execution.start(work);
+                execution.step(at);
             }
         }
         Step(at) => {
-            if let Some(at) = pick(&ready(world), *at) {
-                world.step(at);
+            if let Some(at) = pick(&ready(execution), *at) {
+                execution.step(at);
             }
         }
         Poke(at) => {
-            if let Some(at) = pick(&world.polled(|it| matches!(it, State::Waiting(_))), *at) {
-                world.poke_call(at);
+            if let Some(at) = pick(&execution.polled(|it| matches!(it, State::Waiting(_))), *at) {
+                execution.poke_call(at);
             }
         }
         Deliver(at) => {
-            if let Some(at) = pick(&flying(world), *at) {
-                world.deliver(at);
+            if let Some(at) = pick(&flying(execution), *at) {
+                execution.deliver(at);
             }
         }
-        DeliverKept(at) if kept > 0 => world.deliver_kept(at % kept),
-        CutKept(at) if kept > 0 => world.cut_kept(at % kept),
+        DeliverKept(at) if kept > 0 => execution.deliver_kept(at % kept),
+        CutKept(at) if kept > 0 => execution.cut_kept(at % kept),
         DeliverKept(_) | CutKept(_) => {}
         Cut(at, eighths, is_later, is_permanent) => {
-            if let Some(at) = pick(&flying(world), *at) {
-                world.cut(at, *eighths, *is_later, *is_permanent);
+            if let Some(at) = pick(&flying(execution), *at) {
+                execution.cut(at, *eighths, *is_later, *is_permanent);
             }
         }
         Drop(at, is_whole) => {
-            if let Some(at) = pick(&world.live, *at) {
-                world.drop_call(at, *is_whole);
+            if let Some(at) = pick(&execution.live, *at) {
+                execution.drop_call(at, *is_whole);
             }
         }
         Freeze(at) => {
-            if let Some(at) = pick(&world.live, *at) {
-                world.tasks[at].is_frozen = true;
+            if let Some(at) = pick(&execution.live, *at) {
+                execution.tasks[at].is_frozen = true;
             }
         }
         Thaw => {
-            for task in &mut world.tasks {
+            for task in &mut execution.tasks {
                 task.is_frozen = false;
             }
-            world.pass(Duration::ZERO);
+            execution.pass(Duration::ZERO);
         }
-        Reap => world.reap(),
-        Pass(time) => world.pass(*time),
-        PassToNext => world.pass_to_next(),
-        SetClock(seconds) => world.set_clock(*seconds),
-        Fail(route, fault) => world.fail(*route, fault.clone()),
-        Busy(sheet, time, code, after) => world.busy(*sheet, *time, *code, *after),
-        Revoke(kind) => world.revoke(*kind),
-        RevokeHeld(tenant) => world.revoke_held(*tenant),
-        RenewTicket => world.lark.renew_app_ticket(),
-        SetTicket(is_latest) => world.set_ticket(*is_latest),
-        Import(tenant, life, is_old) => world.import(*tenant, *life, *is_old),
-        Settle => world.settle(),
+        Reap => execution.reap(),
+        Pass(time) => execution.pass(*time),
+        PassToNext => execution.pass_to_next(),
+        SetClock(seconds) => execution.set_clock(*seconds),
+        Fail(route, fault) => execution.fail(*route, fault.clone()),
+        Busy(sheet, time, code, after) => execution.busy(*sheet, *time, *code, *after),
+        Revoke(kind) => execution.revoke(*kind),
+        RevokeHeld(tenant) => execution.revoke_held(*tenant),
+        RenewTicket => execution.lark.renew_app_ticket(),
+        SetTicket(is_latest) => execution.set_ticket(*is_latest),
+        Import(tenant, life, is_old) => execution.import(*tenant, *life, *is_old),
+        Settle => execution.settle(),
     }
 }
 
@@ -347,8 +348,8 @@ proptest! {
     fn every_schedule_keeps_the_rules(
         setup in setup(),
         plans in plans(),
-        happenings in vec(happening(), 0..120),
+        actions in vec(action(), 0..120),
     ) {
-        run(setup, &plans, &happenings);
+        run(setup, &plans, &actions);
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use lark_proto::fake::TokenKind;
 
-use super::Happening::*;
+use super::Action::*;
+use super::execution::Setup;
 use super::work::{Account, Bounds, Kind, Plan};
-use super::world::Setup;
-use super::{Happening, run};
+use super::{Action, run};
 
 const SETUP: Setup =
     Setup { is_store: false, has_ticket: false, keeps: false, quota: None, pokes: 1, seed: 0 };
@@ -22,14 +22,14 @@ fn put(account: Account) -> Plan {
     Plan { kind: Kind::Put, account, bounds }
 }
 
-const fn pass(seconds: u64) -> Happening {
+const fn pass(seconds: u64) -> Action {
     Pass(Duration::from_secs(seconds))
 }
 
 /// The token ended and was forgotten, and the imported one was renewed before the minute was over.
 #[test]
 fn a_renewal_is_put_off_for_an_imported_token_too() {
-    let happenings = [
+    let actions = [
         Start,
         Import(0, 30, false),
         pass(17),
@@ -40,7 +40,7 @@ fn a_renewal_is_put_off_for_an_imported_token_too() {
         Import(0, 30, false),
     ];
     let plans = [Account::User(0), Account::Own(0), Account::Own(0), Account::Own(0)].map(put);
-    run(SETUP, &plans, &happenings);
+    run(SETUP, &plans, &actions);
 }
 
 /// The app's token was refused while the ticket that its renewal lacks was asked for, and the third call in the queue
@@ -48,7 +48,7 @@ fn a_renewal_is_put_off_for_an_imported_token_too() {
 #[test]
 fn a_refused_app_token_ends_the_calls_that_do_not_wait_for_a_ticket() {
     let setup = Setup { is_store: true, has_ticket: true, ..SETUP };
-    let happenings = [
+    let actions = [
         Start,
         Start,
         Deliver(2),
@@ -78,5 +78,5 @@ fn a_refused_app_token_ends_the_calls_that_do_not_wait_for_a_ticket() {
     let own = put(Account::Own(0));
     let user = Plan { kind: Kind::Write(0), ..put(Account::User(0)) };
     let plans = [own, user, own, own, own, own, put(Account::Own(1))];
-    run(setup, &plans, &happenings);
+    run(setup, &plans, &actions);
 }

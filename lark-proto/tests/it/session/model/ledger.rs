@@ -16,8 +16,8 @@ use lark_proto::{EndpointExt, Error};
 
 use slot::{Fetch, Held, Refused, Setback, Slot};
 
+use super::execution::{LONGEST_PAUSE, is_gates};
 use super::work::{Account, TENANTS};
-use super::world::{LONGEST_PAUSE, is_gates};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ struct Gate {
 pub(crate) type Rate = (usize, usize);
 
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Ledger {
     last: SystemTime,
     now: Duration,
     is_store: bool,
@@ -64,7 +64,7 @@ pub(crate) struct Watch {
     quota: Option<Rate>,
 }
 
-impl Watch {
+impl Ledger {
     pub(crate) fn new(clock: SystemTime, is_store: bool, quota: Option<Rate>) -> Self {
         Self {
             last: clock,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lark_proto::session::TokenRequestId;
 
-use super::super::world::LONGEST_PAUSE;
+use super::super::execution::LONGEST_PAUSE;
 use super::{Kind, MINUTE};
 
 /// The session's knowledge of one token.

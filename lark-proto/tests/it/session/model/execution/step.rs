@@ -10,7 +10,7 @@ use lark_proto::fake::{Fault, Route};
 use lark_proto::session::{Event, Outgoing, Purpose, Step};
 
 use super::super::work::{Account, Work, Written};
-use super::{Exchange, SECOND, State, World, assert_discreet, holds_secret, route};
+use super::{Exchange, Execution, SECOND, State, assert_discreet, holds_secret, route};
 use crate::sim::Cut;
 
 /// What excuses the step of a waiting call that is early.
@@ -24,7 +24,7 @@ struct Excuse {
     of_token: bool,
 }
 
-impl World<'_> {
+impl Execution<'_> {
     /// Steps a call that is ready.
     pub(crate) fn step(&mut self, at: usize) {
         self.look(at, false);
@@ -37,7 +37,7 @@ impl World<'_> {
             return;
         }
         for at in self.polled(|state| matches!(state, State::Waiting(_))) {
-            if self.dice.below(self.setup.pokes) == 0 {
+            if self.random.below(self.setup.pokes) == 0 {
                 self.poke_call(at);
             }
         }
@@ -51,7 +51,7 @@ impl World<'_> {
     }
 
     fn look(&mut self, at: usize, is_poke: bool) {
-        let now = self.watch.sees(self.clock);
+        let now = self.ledger.sees(self.clock);
         let is_early = is_poke && now < self.tasks[at].told;
         let excuse = if is_early { self.excuse(at) } else { Excuse::default() };
         let task = &mut self.tasks[at];
@@ -59,14 +59,14 @@ impl World<'_> {
             task.started = Some(now);
             task.deadline = now + task.work.plan.bounds.total();
         }
-        let step = task.machine.next(&mut self.session, self.clock);
-        if let Some(id) = task.machine.id() {
+        let step = task.call.next(&mut self.session, self.clock);
+        if let Some(id) = task.call.id() {
             self.by_id.insert(id, at);
         }
         assert_discreet(&step);
-        assert_discreet(&task.machine);
+        assert_discreet(&task.call);
         let reason = task.reason.take();
-        for event in task.machine.events() {
+        for event in task.call.events() {
             assert_discreet(&event);
             if let Event::Waits { reason, .. } = event {
                 task.reason = Some(reason);
@@ -105,7 +105,7 @@ impl World<'_> {
 
     /// What would excuse a step of a waiting call that is early.
     fn excuse(&self, at: usize) -> Excuse {
-        let now = self.watch.now();
+        let now = self.ledger.now();
         let work = self.tasks[at].work;
         let lags = |by: Duration, is_ahead: &dyn Fn(&Work) -> bool| {
             self.live.iter().any(|&other| {
@@ -117,12 +117,12 @@ impl World<'_> {
                     _ => None,
                 };
                 let is_late = since.is_some_and(|since| since + by <= now);
-                other != at && is_late && task.machine.id().is_some() && is_ahead(task.work)
+                other != at && is_late && task.call.id().is_some() && is_ahead(task.work)
             })
         };
         let account = work.plan.account;
         let has_token = match account {
-            Account::Own(tenant) => self.watch.has_token(tenant),
+            Account::Own(tenant) => self.ledger.has_token(tenant),
             Account::User(_) => Some(true),
         };
         let of_gate = |other: &Work| other.plan.account == account && other.route() == work.route();
@@ -135,11 +135,11 @@ impl World<'_> {
             let task = &self.tasks[**at];
             let is_lost = match &task.state {
                 State::InFlight(exchange) => {
-                    exchange.fetch.is_some_and(|id| self.watch.is_lost(id))
+                    exchange.fetch.is_some_and(|id| self.ledger.is_lost(id))
                 }
                 _ => false,
             };
-            task.machine.id().is_some() && of_token(task.work) && (task.is_frozen || is_lost)
+            task.call.id().is_some() && of_token(task.work) && (task.is_frozen || is_lost)
         };
         let are_stuck = self.live.iter().filter(is_stuck).count() >= 2;
         Excuse {
@@ -151,7 +151,7 @@ impl World<'_> {
 
     fn send(&mut self, at: usize, outgoing: Outgoing) {
         let Outgoing { request, purpose, within, keep_for, fresh_connection, .. } = outgoing;
-        let now = self.watch.now();
+        let now = self.ledger.now();
         let work = self.tasks[at].work;
         let (head, body) = request.map(Body::into_bytes).into_parts();
         let route = route(head.uri.path());
@@ -159,10 +159,10 @@ impl World<'_> {
         assert!(!within.is_zero() && within <= left, "{at} may take {within:?} of {left:?}");
         let fetch = match (purpose, work.plan.account) {
             (Purpose::Token(id), Account::Own(tenant)) => {
-                if self.watch.has_token(tenant) == Some(true) {
+                if self.ledger.has_token(tenant) == Some(true) {
                     assert!(within <= 2 * SECOND, "{at} is held up by a renewal for {within:?}");
                 }
-                self.watch.fetch_sent(id, at, tenant, route, &body, fresh_connection);
+                self.ledger.fetch_sent(id, at, tenant, route, &body, fresh_connection);
                 Some(id)
             }
             (Purpose::Token(_), Account::User(_)) => panic!("{at} has a token of its own"),
@@ -170,7 +170,7 @@ impl World<'_> {
                 assert_eq!(route, work.route());
                 let header = head.headers.get("authorization").unwrap().to_str().unwrap();
                 let token = header.strip_prefix("Bearer ").unwrap();
-                let generation = self.watch.request_sent(account, route, token);
+                let generation = self.ledger.request_sent(account, route, token);
                 self.assert_turn(at);
                 let task = &mut self.tasks[at];
                 task.credential = (generation, token.to_owned());
@@ -192,13 +192,13 @@ impl World<'_> {
     /// No other write to the spreadsheet is in flight, and no call before this one waits for its turn.
     fn assert_turn(&self, at: usize) {
         let Some(sheet) = self.tasks[at].work.sheet() else { return };
-        let id = self.tasks[at].machine.id();
+        let id = self.tasks[at].call.id();
         for &other in self.live.iter().filter(|&&other| other != at) {
             let task = &self.tasks[other];
-            if task.work.sheet() != Some(sheet) || task.machine.id().is_none() {
+            if task.work.sheet() != Some(sheet) || task.call.id().is_none() {
                 continue;
             }
-            assert!(task.machine.id() > id, "{at} overtakes {other} in its lane");
+            assert!(task.call.id() > id, "{at} overtakes {other} in its lane");
             let is_write = |exchange: &Exchange| exchange.fetch.is_none();
             let overlaps = matches!(&task.state, State::InFlight(it) if is_write(it));
             assert!(!overlaps, "{at} and {other} write to one spreadsheet at once");
@@ -236,7 +236,7 @@ impl World<'_> {
                 assert!(is_sent, "{at} sent nothing: {error:?}");
             }
         }
-        assert!(task.machine.id().is_none(), "{at} is over and has an id");
+        assert!(task.call.id().is_none(), "{at} is over and has an id");
         task.state = State::Done(result);
         self.leave(at);
     }

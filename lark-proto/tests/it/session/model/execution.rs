@@ -12,26 +12,27 @@
 //! `finish` how a schedule ends.
 
 mod answer;
+mod end;
 mod events;
-mod finish;
 mod step;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use lark_proto::CallError;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::WaitFor;
 use lark_proto::fake::{FakeLark, FakeSheet, Fault, InFlight, Route, TokenKind};
 use lark_proto::session::{CallId, Session, TokenRequestId};
-use lark_proto::{App, CallError, Site};
 
-use super::watch::{ODD_APP, ODD_TENANT, Rate, SECRETS, Watch};
-use super::work::{Machine, SPREADSHEETS, TENANTS, Work, Written, user_token};
-use crate::sim::Cut;
+use super::ledger::{Ledger, ODD_APP, ODD_TENANT, Rate, SECRETS};
+use super::work::{AnyCall, SPREADSHEETS, TENANTS, Work, Written, user_token};
+use crate::service::{APP_TOKEN, PUT, RESEND, TENANT_TOKEN, TOKEN, custom, store};
+use crate::sim::{Cut, Random, clock};
 
 pub(crate) use answer::is_gates;
-pub(crate) use finish::fresh;
+pub(crate) use end::fresh;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// A write that was sent whole and not answered may still be running for this time.
@@ -54,11 +55,11 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
 }
 
-pub(crate) struct World<'w> {
+pub(crate) struct Execution<'w> {
     pub(crate) session: Session,
     pub(crate) lark: FakeLark,
     setup: Setup,
-    dice: Dice,
+    random: Random,
     /// The service's clock, by which the adapter waits as well.
     pub(crate) real: SystemTime,
     /// The client's clock, which may be set.
@@ -71,8 +72,8 @@ pub(crate) struct World<'w> {
     orphans: Vec<Exchange>,
     faults: Vec<(Route, Fault)>,
     lanes: [Lane; SPREADSHEETS.len()],
-    exports: Vec<(usize, String, String, SystemTime)>,
-    watch: Watch,
+    exports: Vec<Export>,
+    ledger: Ledger,
 }
 
 /// A call and the model's account of it.
@@ -81,7 +82,7 @@ pub(crate) struct Task<'w> {
     pub(crate) state: State,
     /// The call takes no step and reads no reply, like a future that is not polled.
     pub(crate) is_frozen: bool,
-    machine: Box<dyn Machine>,
+    call: Box<dyn AnyCall>,
     started: Option<Duration>,
     deadline: Duration,
     /// The end of the last wait, and its reason.
@@ -123,6 +124,15 @@ pub(crate) struct Exchange {
     fetch: Option<TokenRequestId>,
 }
 
+/// A token that another session exported.
+#[derive(Clone)]
+struct Export {
+    tenant: usize,
+    text: String,
+    token: String,
+    ends: SystemTime,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
     /// Until when the service answers busy, with this code and header.
@@ -132,21 +142,9 @@ struct Lane {
     unsettled_until: Duration,
 }
 
-/// Splitmix64.
-#[derive(Debug)]
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    pub(crate) fn below(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB) % sides.max(1)
-    }
-}
-
-impl<'w> World<'w> {
+impl<'w> Execution<'w> {
     pub(crate) fn new(setup: Setup) -> Self {
-        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let now = clock(Duration::ZERO);
         let far = now + Duration::from_secs(1_000_000_000);
         let mut lark = FakeLark::new();
         for spreadsheet in SPREADSHEETS {
@@ -159,7 +157,7 @@ impl<'w> World<'w> {
         for user in 0..2 {
             lark.add_token(TokenKind::User, &user_token(user), far);
         }
-        let mut session = session(setup.is_store);
+        let mut session = if setup.is_store { store() } else { custom() };
         if let Some((second, minute)) = setup.quota {
             let count = |count| u32::try_from(count).unwrap();
             let quota = Quota::per_second(count(second)).and_per_minute(count(minute));
@@ -167,11 +165,11 @@ impl<'w> World<'w> {
                 session.set_quota(route.path(), quota);
             }
         }
-        let mut world = Self {
+        let mut execution = Self {
             session,
             lark,
             setup,
-            dice: Dice(setup.seed),
+            random: Random(setup.seed),
             real: now,
             clock: now,
             tasks: Vec::new(),
@@ -182,21 +180,21 @@ impl<'w> World<'w> {
             faults: Vec::new(),
             lanes: [Lane::default(); SPREADSHEETS.len()],
             exports: Vec::new(),
-            watch: Watch::new(now, setup.is_store, setup.quota),
+            ledger: Ledger::new(now, setup.is_store, setup.quota),
         };
         if setup.has_ticket {
-            world.set_ticket(true);
+            execution.set_ticket(true);
         }
-        world
+        execution
     }
 
     pub(crate) fn start(&mut self, work: &'w Work) -> usize {
-        let jitter = self.dice.below(u64::MAX);
+        let jitter = self.random.below(u64::MAX);
         self.tasks.push(Task {
             work,
             state: State::Ready,
             is_frozen: false,
-            machine: work.call(self.setup.is_store, jitter),
+            call: work.call(self.setup.is_store, jitter),
             started: None,
             deadline: Duration::MAX,
             told: Duration::ZERO,
@@ -234,7 +232,7 @@ impl<'w> World<'w> {
         for (sheet, lane) in self.lanes.iter_mut().enumerate() {
             let is_in = |at: &usize| {
                 let task = &self.tasks[*at];
-                task.work.sheet() == Some(sheet) && task.machine.id().is_some()
+                task.work.sheet() == Some(sheet) && task.call.id().is_some()
             };
             if !self.live.iter().any(is_in) {
                 lane.busy_since = None;
@@ -246,11 +244,11 @@ impl<'w> World<'w> {
     fn wake(&mut self) {
         assert_discreet(&self.session);
         let woken: Vec<CallId> = self.session.woken().collect();
-        let now = self.watch.now();
+        let now = self.ledger.now();
         for id in woken {
             let at = self.by_id[&id];
             let task = &mut self.tasks[at];
-            assert_eq!(task.machine.id(), Some(id), "{at} is named and over");
+            assert_eq!(task.call.id(), Some(id), "{at} is named and over");
             match &task.state {
                 State::Waiting(_) => {
                     task.ready_since = now;
@@ -266,24 +264,15 @@ impl<'w> World<'w> {
     }
 }
 
-fn session(is_store: bool) -> Session {
-    let app = if is_store {
-        App::store(FakeLark::STORE_APP_ID, FakeLark::STORE_APP_SECRET)
-    } else {
-        App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)
-    };
-    Session::new(Site::LARK, app.unwrap())
-}
-
 fn route(path: &str) -> Route {
     match path {
         _ if path.ends_with("/values_image") => Route::ValuesImage,
-        _ if path.ends_with("/tenant_access_token/internal") => Route::TenantAccessToken,
-        _ if path.ends_with("/tenant_access_token") => Route::StoreTenantAccessToken,
-        _ if path.ends_with("/app_access_token") => Route::AppAccessToken,
-        _ if path.ends_with("/app_ticket/resend") => Route::ResendAppTicket,
-        _ if path.ends_with("/im/v1/images") => Route::ImV1Images,
-        _ => Route::ImageV4Put,
+        _ if path.ends_with(TOKEN) => Route::TenantAccessToken,
+        _ if path.ends_with(TENANT_TOKEN) => Route::StoreTenantAccessToken,
+        _ if path.ends_with(APP_TOKEN) => Route::AppAccessToken,
+        _ if path.ends_with(RESEND) => Route::ResendAppTicket,
+        _ if path.ends_with(PUT) => Route::ImageV4Put,
+        _ => Route::ImV1Images,
     }
 }
 

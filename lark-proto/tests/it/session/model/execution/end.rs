@@ -5,9 +5,9 @@ use std::time::Duration;
 use lark_proto::error::Outcome;
 
 use super::super::work::{Account, Bounds, Kind, Plan, Work};
-use super::{Setup, State, World};
+use super::{Execution, Setup, State};
 
-impl<'w> World<'w> {
+impl<'w> Execution<'w> {
     /// Steps the ready calls until all wait or have a request in flight.
     pub(crate) fn settle(&mut self) {
         let mut rounds = 0;
@@ -73,7 +73,7 @@ impl<'w> World<'w> {
 
         // Every pause is over, but for the one after a ticket was asked for. The session has to see a clock that was
         // set back, since it counts from there.
-        self.watch.sees(self.clock);
+        self.ledger.sees(self.clock);
         let _token = self.session.export_token(self.clock, self.clock, None);
         self.pass(Duration::from_secs(130));
         if self.setup.is_store {

@@ -9,7 +9,7 @@ use lark_proto::session::{Broken, Permanence};
 
 use super::super::work::{Account, Plan};
 use super::{
-    BACKOFF, Exchange, LONGEST_PAUSE, SECOND, State, Task, UNSETTLED, World, assert_discreet,
+    BACKOFF, Exchange, Execution, LONGEST_PAUSE, SECOND, State, Task, UNSETTLED, assert_discreet,
 };
 use crate::sim::Cut;
 
@@ -28,7 +28,7 @@ enum Verdict {
     Either,
 }
 
-impl World<'_> {
+impl Execution<'_> {
     /// The reply arrives; after the time of its call it is too late for that.
     pub(crate) fn deliver(&mut self, at: usize) {
         let exchange = self.take_exchange(at);
@@ -36,20 +36,20 @@ impl World<'_> {
             let len = exchange.body.len();
             return self.break_off(at, exchange, CallErrorKind::Deadline, len, true, true);
         }
-        self.watch.sees(self.clock);
+        self.ledger.sees(self.clock);
         let Exchange { at_service, body, fetch, .. } = exchange;
         let reply = self.lark.finish(self.real, at_service, &body);
         if let Some(id) = fetch {
-            self.watch.fetch_reply(id, &reply);
+            self.ledger.fetch_reply(id, &reply);
             let task = &mut self.tasks[at];
-            task.machine.received(&mut self.session, self.clock, reply);
+            task.call.received(&mut self.session, self.clock, reply);
             return self.after_answer(at, None);
         }
         let error = self.tasks[at].work.verdict(&reply).err();
         let answer = error.as_ref().map_or(Answer::Success, Answer::Refused);
         let verdict = self.answered(at, &answer);
         let task = &mut self.tasks[at];
-        task.machine.received(&mut self.session, self.clock, reply);
+        task.call.received(&mut self.session, self.clock, reply);
         self.after_answer(at, Some(verdict));
     }
 
@@ -71,14 +71,14 @@ impl World<'_> {
         is_later: bool,
         is_final: bool,
     ) {
-        self.watch.sees(self.clock);
+        self.ledger.sees(self.clock);
         let is_whole = pulled == exchange.body.len();
         let is_deadline = matches!(failure, CallErrorKind::Deadline);
         let is_permanent = is_final && !is_deadline;
         let pulled = u64::try_from(pulled).unwrap();
         let verdict = match exchange.fetch {
             Some(id) => {
-                self.watch.fetch_broken(id, is_deadline, is_permanent);
+                self.ledger.fetch_broken(id, is_deadline, is_permanent);
                 None
             }
             None => Some(self.answered(at, &Answer::Broken { pulled, is_whole, is_final })),
@@ -87,7 +87,7 @@ impl World<'_> {
         let permanence = if is_permanent { Permanence::Permanent } else { Permanence::Transient };
         let task = &mut self.tasks[at];
         let broken = Broken::new(failure, pulled, permanence);
-        task.machine.broken(&mut self.session, self.clock, broken);
+        task.call.broken(&mut self.session, self.clock, broken);
         self.after_answer(at, verdict);
     }
 
@@ -113,7 +113,7 @@ impl World<'_> {
 
     pub(super) fn take_exchange(&mut self, at: usize) -> Exchange {
         let task = &mut self.tasks[at];
-        task.ready_since = self.watch.now();
+        task.ready_since = self.ledger.now();
         match std::mem::replace(&mut task.state, State::Ready) {
             State::InFlight(exchange) => *exchange,
             _ => panic!("{at} is not in flight"),
@@ -122,14 +122,14 @@ impl World<'_> {
 
     fn after_answer(&mut self, at: usize, verdict: Option<Verdict>) {
         let task = &mut self.tasks[at];
-        task.ready_since = self.watch.now();
-        if let Some(trouble) = task.machine.last_failure() {
+        task.ready_since = self.ledger.now();
+        if let Some(trouble) = task.call.last_failure() {
             assert_discreet(trouble);
         }
-        for event in task.machine.events() {
+        for event in task.call.events() {
             assert_discreet(&event);
         }
-        let is_over = task.machine.id().is_none();
+        let is_over = task.call.id().is_none();
         match verdict {
             Some(Verdict::Ends) => assert!(is_over, "{at} goes on after an answer that ends it"),
             Some(Verdict::GoesOn) => assert!(!is_over, "{at} ends and could go on"),
@@ -142,7 +142,7 @@ impl World<'_> {
 
     /// The model's account of an answer to the call's own request.
     fn answered(&mut self, at: usize, answer: &Answer<'_>) -> Verdict {
-        let now = self.watch.now();
+        let now = self.ledger.now();
         let task = &mut self.tasks[at];
         let Plan { account, bounds, .. } = task.work.plan;
         task.took = now - task.sent;
@@ -189,7 +189,7 @@ impl World<'_> {
         };
         let is_unknown = error.outcome() == Outcome::Unknown;
         task.is_unknown |= is_unknown;
-        self.watch.refused(account, task.work.route(), &task.credential, error);
+        self.ledger.refused(account, task.work.route(), &task.credential, error);
         let named = match error.advice() {
             Advice::RenewToken if matches!(account, Account::User(_)) => return Verdict::Ends,
             Advice::RenewToken => None,
@@ -228,20 +228,20 @@ impl World<'_> {
     pub(crate) fn drop_call(&mut self, at: usize, is_whole: bool) {
         let task = &mut self.tasks[at];
         let state = std::mem::replace(&mut task.state, State::Dropped);
-        task.machine.cancel(&mut self.session);
-        assert!(task.machine.id().is_none(), "{at} goes on after it was dropped");
+        task.call.cancel(&mut self.session);
+        assert!(task.call.id().is_none(), "{at} goes on after it was dropped");
         if let State::InFlight(exchange) = state {
             match (exchange.fetch, task.work.sheet()) {
                 (Some(_), _) if self.setup.keeps => self.kept.push(*exchange),
                 (Some(id), _) => {
-                    self.watch.sees(self.clock);
-                    self.watch.fetch_dropped(id);
+                    self.ledger.sees(self.clock);
+                    self.ledger.fetch_dropped(id);
                     self.session.token_dropped(id, self.clock);
                     self.lose(*exchange, false, false);
                 }
                 (None, sheet) => {
                     if let Some(sheet) = sheet {
-                        self.lanes[sheet].unsettled_until = self.watch.now() + UNSETTLED;
+                        self.lanes[sheet].unsettled_until = self.ledger.now() + UNSETTLED;
                         self.lanes[sheet].busy_since = None;
                     }
                     self.lose(*exchange, is_whole, true);
@@ -257,13 +257,13 @@ impl World<'_> {
         let Exchange { at_service, body, keep_until, fetch, .. } = self.kept.remove(at);
         let Some(id) = fetch else { return };
         let reply = self.lark.finish(self.real, at_service, &body);
-        self.watch.sees(self.clock);
+        self.ledger.sees(self.clock);
         if self.real >= keep_until {
-            self.watch.fetch_broken(id, true, false);
+            self.ledger.fetch_broken(id, true, false);
             let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Transient);
             self.session.token_broken(id, self.clock, &late);
         } else {
-            self.watch.fetch_reply(id, &reply);
+            self.ledger.fetch_reply(id, &reply);
             self.session.token_received(id, self.clock, reply);
         }
         self.wake();
@@ -273,8 +273,8 @@ impl World<'_> {
         let exchange = self.kept.remove(at);
         let Some(id) = exchange.fetch else { return };
         self.lose(exchange, false, false);
-        self.watch.sees(self.clock);
-        self.watch.fetch_broken(id, false, false);
+        self.ledger.sees(self.clock);
+        self.ledger.fetch_broken(id, false, false);
         let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Transient);
         self.session.token_broken(id, self.clock, &cut);
         self.wake();
@@ -295,7 +295,7 @@ impl Task<'_> {
         self.sends += 1;
         self.attempts += 1;
         self.sent = now;
-        assert_eq!(self.machine.sends(), self.sends, "{at} miscounts its sends");
+        assert_eq!(self.call.sends(), self.sends, "{at} miscounts its sends");
     }
 
     /// The call ends, or goes on if it has the time until its next attempt is over.
