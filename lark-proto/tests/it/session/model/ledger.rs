@@ -1,0 +1,412 @@
+//! The session's tokens and gates as the requests and replies on the wire imply them, and the rules that each request
+//! has to keep. All times are the session's: how far the client's clock has gone forward.
+
+mod slot;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::Response;
+use lark_proto::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
+use lark_proto::error::{Advice, Class, Code};
+use lark_proto::fake::{FakeLark, Route};
+use lark_proto::session::TokenRequestId;
+use lark_proto::{EndpointExt, Error};
+
+use slot::{Fetch, Held, Refused, Setback, Slot};
+
+use super::execution::{LONGEST_PAUSE, is_gates};
+use super::work::{Account, TENANTS};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// A token is renewed when it has no more than this left.
+const WINDOW: Duration = Duration::from_secs(29 * 60);
+/// The session takes a token request for lost after this time.
+const LAPSES: Duration = Duration::from_secs(61);
+/// A deadline before this time is the call's, and says nothing about the service.
+const PATIENCE: Duration = Duration::from_secs(59);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// The store app's own token.
+    App,
+    Tenant(usize),
+}
+
+/// The kind of a token request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Tenant,
+    App,
+    Ticket,
+}
+
+/// The rate of one route for one token.
+#[derive(Debug, Default)]
+struct Gate {
+    closed_until: Duration,
+    sent: VecDeque<Duration>,
+}
+
+/// The most requests per second and per minute.
+pub(crate) type Rate = (usize, usize);
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    last: SystemTime,
+    now: Duration,
+    is_store: bool,
+    slots: BTreeMap<Key, Slot>,
+    ticket: Option<String>,
+    gates: BTreeMap<(String, &'static str), Gate>,
+    quota: Option<Rate>,
+}
+
+impl Ledger {
+    pub(crate) fn new(clock: SystemTime, is_store: bool, quota: Option<Rate>) -> Self {
+        Self {
+            last: clock,
+            now: Duration::ZERO,
+            is_store,
+            slots: BTreeMap::new(),
+            ticket: None,
+            gates: BTreeMap::new(),
+            quota,
+        }
+    }
+
+    /// The session sees the client's clock.
+    pub(crate) fn sees(&mut self, clock: SystemTime) -> Duration {
+        self.now += clock.duration_since(self.last).unwrap_or_default();
+        self.last = clock;
+        self.now
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn slot(&mut self, key: Key) -> &mut Slot {
+        self.slots.entry(key).or_default()
+    }
+
+    /// Whether the session has a token for the tenant; `None` if the model cannot tell.
+    pub(crate) fn has_token(&self, tenant: usize) -> Option<bool> {
+        let Some(slot) = self.slots.get(&Key::Tenant(tenant)) else { return Some(false) };
+        (!slot.is_unsure).then(|| slot.good(self.now).is_some())
+    }
+
+    /// The token that the session has for the tenant.
+    pub(crate) fn token(&self, key: Key) -> Option<&str> {
+        Some(self.slots.get(&key)?.held.as_ref()?.token.as_str())
+    }
+
+    /// The call `at` of `tenant` sends a token request.
+    pub(crate) fn fetch_sent(
+        &mut self,
+        id: TokenRequestId,
+        call: usize,
+        tenant: usize,
+        route: Route,
+        body: &Bytes,
+        is_fresh: bool,
+    ) {
+        let now = self.now;
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let text = |name: &str| json[name].as_str().unwrap_or_default().to_owned();
+        let (key, kind) = match route {
+            Route::TenantAccessToken => (Key::Tenant(0), Kind::Tenant),
+            Route::StoreTenantAccessToken => {
+                let tenant = TENANTS.iter().position(|key| *key == text("tenant_key"));
+                (Key::Tenant(tenant.unwrap()), Kind::Tenant)
+            }
+            Route::AppAccessToken => (Key::App, Kind::App),
+            _ => (Key::App, Kind::Ticket),
+        };
+        let app = self.slot(Key::App);
+        let generation = app.generation;
+        match route {
+            Route::StoreTenantAccessToken if !app.is_unsure => {
+                let token = app.good(now).map(|held| held.token.clone());
+                assert_eq!(token, Some(text("app_access_token")), "not the app's latest token");
+            }
+            Route::AppAccessToken | Route::ResendAppTicket if app.is_unsure => {
+                self.ticket = Some(text("app_ticket")).filter(|ticket| !ticket.is_empty());
+            }
+            Route::AppAccessToken => {
+                assert_eq!(self.ticket, Some(text("app_ticket")), "not the latest ticket");
+            }
+            Route::ResendAppTicket => {
+                assert_eq!(self.ticket, None, "a ticket asked for while there is one");
+            }
+            _ => {}
+        }
+        if let Key::Tenant(of) = key {
+            assert_eq!(of, tenant, "a call of one tenant asks for another's token");
+        }
+        // A request for the app's token is a renewal too if the tenant's token is good.
+        for key in [key, Key::Tenant(tenant)] {
+            let slot = self.slot(key);
+            if let Some(held) = slot.good(now).filter(|_| !slot.is_unsure) {
+                let left = held.ends - now;
+                assert!(left <= WINDOW, "{key:?} is renewed while it is good for {left:?}");
+                let early = slot.renew_after.saturating_sub(now);
+                assert!(early.is_zero(), "{key:?} is renewed {early:?} early");
+            }
+        }
+        let slot = self.slot(key);
+        // The session may have forgotten this with tokens that have reached their ends.
+        let ends = slot.held.iter().map(|held| held.ends);
+        let ends = ends.chain(slot.refused.iter().map(|refused| refused.ends)).max();
+        let is_past = ends.is_some_and(|ends| ends <= now);
+        let is_known = |other: &usize| key == Key::App || *other == call && !is_past;
+        let broke = slot.broke.take().filter(is_known);
+        assert!(is_fresh || broke.is_none(), "a token request may get a dead connection");
+        if !slot.is_unsure {
+            let in_flight = slot.in_flight.as_ref().filter(|other| now < other.sent + LAPSES);
+            assert!(in_flight.is_none(), "two token requests in flight: {key:?}, {in_flight:?}");
+            if slot.in_flight.is_some() {
+                // The session has taken it for lost.
+                let (renew_after, renewals) = (slot.renew_after, slot.renewals);
+                slot.failed(now, Setback::Failed);
+                (slot.renew_after, slot.renewals) = (renew_after, renewals);
+            } else {
+                let (time, reason) = slot.not_before;
+                assert!(now >= time, "a request for {key:?} is {:?} early: {reason}", time - now);
+            }
+        }
+        slot.not_before = (Duration::ZERO, "");
+        let ticket = text("app_ticket");
+        slot.in_flight = Some(Fetch { id, kind, sent: now, call, tenant, ticket, generation });
+    }
+
+    /// A token request is over. The session may have taken it for lost, if its time is.
+    fn over(&mut self, id: TokenRequestId) -> Option<(Key, Fetch)> {
+        let now = self.now;
+        let is = |slot: &Slot| slot.in_flight.as_ref().is_some_and(|fetch| fetch.id == id);
+        let (key, slot) = self.slots.iter_mut().find(|(_, slot)| is(slot))?;
+        let fetch = slot.in_flight.take()?;
+        slot.is_unsure |= now >= fetch.sent + LAPSES;
+        Some((*key, fetch))
+    }
+
+    /// The session takes a token request for lost, or has done so.
+    pub(crate) fn is_lost(&self, id: TokenRequestId) -> bool {
+        let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
+        !in_flight.any(|fetch| fetch.id == id && self.now < fetch.sent + LAPSES)
+    }
+
+    pub(crate) fn fetch_dropped(&mut self, id: TokenRequestId) {
+        let Some((key, fetch)) = self.over(id) else { return };
+        let now = self.now;
+        let slot = self.slot(key);
+        if slot.good(now).is_some() {
+            slot.renewal_failed(now);
+        }
+        self.renewal_failed(key, &fetch);
+    }
+
+    pub(crate) fn fetch_broken(
+        &mut self,
+        id: TokenRequestId,
+        is_deadline: bool,
+        is_permanent: bool,
+    ) {
+        let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
+        let sent = in_flight.find(|fetch| fetch.id == id).map(|fetch| fetch.sent);
+        if is_deadline && sent.is_some_and(|sent| self.now < sent + PATIENCE) {
+            // The deadline was the call's own.
+            return self.fetch_dropped(id);
+        }
+        let Some((key, fetch)) = self.over(id) else { return };
+        let setback = if is_permanent { Setback::Refused } else { Setback::Failed };
+        let slot = self.slot(key);
+        slot.broke = Some(fetch.call).filter(|_| !slot.is_unsure);
+        self.failed(key, &fetch, setback);
+    }
+
+    pub(crate) fn fetch_reply(&mut self, id: TokenRequestId, reply: &Response<Bytes>) {
+        let Some((key, fetch)) = self.over(id) else { return };
+        let now = self.now;
+        let is_lost = now >= fetch.sent + LAPSES;
+        let granted = match fetch.kind {
+            Kind::Tenant => GetTenantToken::decode(reply.clone())
+                .map(|it| (it.token.expose_secret().to_owned(), it.expires_in)),
+            Kind::App => GetAppToken::decode(reply.clone())
+                .map(|it| (it.token.expose_secret().to_owned(), it.expires_in)),
+            Kind::Ticket => match ResendAppTicket::decode(reply.clone()) {
+                Ok(()) => return self.failed(key, &fetch, Setback::Asked),
+                Err(error) => Err(error),
+            },
+        };
+        let error = match granted {
+            Ok((token, life)) if !is_lost => {
+                return self.slot(key).granted(token, life, fetch.sent, now);
+            }
+            Ok((token, _)) => {
+                let refused = self.slot(key).refused.iter_mut();
+                return refused.filter(|it| it.token == token).for_each(|it| it.is_sure = false);
+            }
+            Err(error) => error,
+        };
+        let code = error.api().map(|api| api.code);
+        let by_app_token = self.is_store && code.map(Code::class) == Some(Class::AppToken);
+        match fetch.kind {
+            Kind::Tenant if by_app_token => {
+                let app = self.slot(Key::App);
+                app.is_unsure |= is_lost;
+                let is_gone = app.refuse(fetch.generation, "", now);
+                if app.is_unsure {
+                    self.slot(key).is_unsure = true;
+                    return;
+                }
+                if is_gone {
+                    return;
+                }
+            }
+            Kind::App if code == Some(Code::APP_TOKEN_FAILED) => {
+                self.ticket = self.ticket.take().filter(|ticket| *ticket != fetch.ticket);
+                return;
+            }
+            _ => {}
+        }
+        let setback = match (&error, error.advice()) {
+            (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Setback::Told(wait),
+            (Error::Api(_), Advice::GiveUp) => Setback::Refused,
+            _ => Setback::Failed,
+        };
+        self.failed(key, &fetch, setback);
+    }
+
+    fn failed(&mut self, key: Key, fetch: &Fetch, setback: Setback) {
+        let now = self.now;
+        self.slot(key).failed(now, setback);
+        self.renewal_failed(key, fetch);
+    }
+
+    /// A failed request for the app's token is a failed renewal of the tenant's token that needs it.
+    fn renewal_failed(&mut self, key: Key, fetch: &Fetch) {
+        let now = self.now;
+        if key != Key::App || self.slot(key).is_unsure || self.slot(key).good(now).is_some() {
+            return;
+        }
+        let slot = self.slot(Key::Tenant(fetch.tenant));
+        if slot.good(now).is_some() {
+            slot.renewal_failed(now);
+        }
+    }
+
+    pub(crate) fn ticket_set(&mut self, ticket: &str) {
+        self.ticket = Some(ticket.to_owned());
+        let app = self.slot(Key::App);
+        app.in_flight.take_if(|fetch| fetch.kind == Kind::Ticket);
+        app.failures = 0;
+        app.not_before = (Duration::ZERO, "");
+    }
+
+    /// A token was imported that is good until `ends`; or the session did not take it, having refused it.
+    pub(crate) fn imported(&mut self, tenant: usize, token: &str, ends: Duration, is_taken: bool) {
+        let now = self.now;
+        let slot = self.slot(Key::Tenant(tenant));
+        let mut refused = slot.refused.iter().rev().enumerate().filter(|(_, it)| it.token == token);
+        if !is_taken {
+            assert!(
+                refused.next().is_some(),
+                "an import is refused, and no call with its token was"
+            );
+            return;
+        }
+        let is_known = |(at, it): (usize, &Refused)| at < 8 && it.is_sure && now < it.ends;
+        assert!(!refused.any(is_known), "a refused token is imported");
+        if slot.good(now).is_none() {
+            slot.broke = None;
+        }
+        if slot.held.as_ref().is_none_or(|held| held.ends < ends) {
+            let token = token.to_owned();
+            slot.hold(Held { token, ends, trusted_until: Duration::ZERO, is_trust_unsure: false });
+            slot.replaces = false;
+        }
+    }
+
+    /// A call sends its own request. Returns the token's generation, if it is the session's.
+    pub(crate) fn request_sent(&mut self, account: Account, route: Route, token: &str) -> u64 {
+        let now = self.now;
+        let quota = self.quota;
+        let gate = self.gates.entry((gate(account), route.path())).or_default();
+        assert!(now >= gate.closed_until, "sent {:?} too early", gate.closed_until - now);
+        gate.sent.push_back(now);
+        while gate.sent.front().is_some_and(|sent| *sent + MINUTE < now) {
+            gate.sent.pop_front();
+        }
+        if let Some((second, minute)) = quota {
+            let last = gate.sent.iter().filter(|sent| **sent + SECOND > now).count();
+            assert!(last <= second, "{last} requests in a second");
+            assert!(gate.sent.len() <= minute, "{} requests in a minute", gate.sent.len());
+        }
+        let Account::Own(tenant) = account else { return 0 };
+        let slot = self.slot(Key::Tenant(tenant));
+        if slot.is_unsure {
+            return slot.generation;
+        }
+        let Some(held) = &slot.held else { panic!("a request with a token that was refused") };
+        assert_eq!(held.token, token, "not the latest token");
+        assert!(now < held.ends, "a token {:?} past its end", now - held.ends);
+        slot.generation
+    }
+
+    /// The service refused a request.
+    pub(crate) fn refused(
+        &mut self,
+        account: Account,
+        route: Route,
+        (generation, token): &(u64, String),
+        error: &Error,
+    ) {
+        let now = self.now;
+        let class = error.api().map(|api| api.code.class());
+        if let (Account::Own(tenant), Advice::RenewToken) = (account, error.advice()) {
+            let slot = self.slot(Key::Tenant(tenant));
+            let held = slot.held.as_ref().filter(|_| slot.generation == *generation);
+            // The session may have forgotten a token that has reached its end.
+            let is_unsure = slot.is_unsure || held.is_some_and(|held| held.ends <= now);
+            if class == Some(Class::AppToken) && (held.is_some() || is_unsure) {
+                let app = self.slot(Key::App);
+                app.is_unsure |= is_unsure;
+                app.refuse(app.generation, "", now);
+            }
+            self.slot(Key::Tenant(tenant)).refuse(*generation, token, now);
+        }
+        let is_rate = is_gates(error) && class != Some(Class::DocumentBusy);
+        if let (true, Advice::Again { after: Some(wait) }) = (is_rate, error.advice()) {
+            // After a shorter wait the gate may only lower its rate.
+            if wait > SECOND {
+                let gate = self.gates.entry((gate(account), route.path())).or_default();
+                let closes = now + wait.min(LONGEST_PAUSE);
+                gate.closed_until = gate.closed_until.max(closes);
+            }
+        }
+    }
+}
+
+fn gate(account: Account) -> String {
+    format!("{account:?}")
+}
+
+/// Secrets, or how they begin.
+pub(crate) const SECRETS: [&str; 9] = [
+    FakeLark::APP_SECRET,
+    FakeLark::STORE_APP_SECRET,
+    FakeLark::APP_TICKET,
+    "t-e346617a4acfc3a11d4ed24d",
+    "a-32bd8551db2f081cbfd26293",
+    ODD_TENANT,
+    ODD_APP,
+    "u-user-",
+    "t-import-",
+];
+
+/// The tokens of odd grants.
+pub(crate) const ODD_TENANT: &str = "t-odd-one";
+pub(crate) const ODD_APP: &str = "a-odd-one";
