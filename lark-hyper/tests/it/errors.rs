@@ -1,4 +1,4 @@
-//! The text of an error by `{}`, anyhow and eyre.
+//! The text of an error as `{}`, anyhow and eyre show it.
 
 use std::error::Error;
 use std::io;
@@ -11,15 +11,9 @@ use hyper_util::rt::TokioTimer;
 use lark_hyper::{FakeServer, Frames};
 use lark_proto::bytes::Bytes;
 use lark_proto::fake::FakeLark;
-use lark_proto::{App, CallError, Image, Limits, PutImage, Site, TenantToken};
+use lark_proto::{App, CallError, Limits, Site};
 
-fn put() -> PutImage {
-    PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
-}
-
-fn token() -> TenantToken {
-    TenantToken::new("t-1").unwrap()
-}
+use crate::support::{peers, put, token};
 
 /// The address of a port of loopback on which no server listens.
 fn closed_port() -> SocketAddr {
@@ -49,8 +43,8 @@ fn assert_no_repetition(text: &str) {
 
 #[test]
 fn the_text_of_a_ureq_error_has_each_cause_once() {
-    let site = Site::custom(&format!("http://{}", closed_port())).unwrap();
-    let client = lark_ureq::Client::new(site, App::None).with_limits(Limits::one_attempt());
+    let client = lark_ureq::Client::new(peers::site(closed_port()), App::None)
+        .with_limits(Limits::one_attempt());
     let text = text(client.call_as(&token(), &put()).unwrap_err());
     assert!(text.starts_with("/open-apis/image/v4/put/: "), "{text}");
     assert_eq!(text.matches("Connection refused").count(), 1, "{text}");
@@ -59,8 +53,8 @@ fn the_text_of_a_ureq_error_has_each_cause_once() {
 
 #[tokio::test]
 async fn the_text_of_a_hyper_error_has_each_cause_once() {
-    let site = Site::custom(&format!("http://{}", closed_port())).unwrap();
-    let client = lark_hyper::Client::new(site, App::None).with_limits(Limits::one_attempt());
+    let client = lark_hyper::Client::new(peers::site(closed_port()), App::None)
+        .with_limits(Limits::one_attempt());
     let text = text(client.call_as(&token(), &put()).await.unwrap_err());
     assert!(text.starts_with("/open-apis/image/v4/put/: "), "{text}");
     assert_eq!(text.matches("Connection refused").count(), 1, "{text}");

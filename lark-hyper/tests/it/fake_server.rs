@@ -1,4 +1,4 @@
-//! The fake server over a bare socket: each break does what it says, and nothing stays occupied.
+//! The fake server over a bare socket: what the client sees of each break, and that the spreadsheet is free after it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lark_hyper::{Client, Connection, FakeServer, Pool};
+use lark_proto::Limits;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
-use lark_proto::{App, Image, Limits, PutImage};
+
+use crate::support::{app, put};
 
 /// A server with the token `t-1`, whose next cell write breaks.
 fn server(how: Break) -> FakeServer {
@@ -26,7 +28,7 @@ fn server(how: Break) -> FakeServer {
 #[expect(clippy::disallowed_methods, reason = "a test of the socket itself")]
 fn connect(server: &FakeServer) -> TcpStream {
     let stream = TcpStream::connect(server.address()).unwrap();
-    // A server that neither answers nor closes is a failure and not a hang.
+    // A server that neither answers nor closes fails the test instead of hanging it.
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
 }
@@ -49,9 +51,10 @@ fn head(length: usize) -> String {
     )
 }
 
-/// Everything until the server closes; a reset is an end as well.
+/// All bytes until the server closes or resets the connection.
 fn rest(stream: &mut TcpStream) -> String {
-    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,
@@ -65,10 +68,11 @@ fn rest(stream: &mut TcpStream) -> String {
     String::from_utf8(all).unwrap()
 }
 
-/// The reply to a request sent whole, up to the end of its body.
+/// Sends a whole request, and returns the reply up to the end of its body.
 fn exchange(stream: &mut TcpStream, body: &str) -> String {
     stream.write_all((head(body.len()) + body).as_bytes()).unwrap();
-    let (mut all, mut buffer) = (String::new(), [0; 4096]);
+    let mut all = String::new();
+    let mut buffer = [0; 4096];
     while !all.ends_with('}') {
         let n = stream.read(&mut buffer).unwrap();
         assert!(n > 0, "closed after {all:?}");
@@ -77,7 +81,7 @@ fn exchange(stream: &mut TcpStream, body: &str) -> String {
     all
 }
 
-/// The spreadsheet takes a write at once, and it is the only one to be seen of `earlier` others.
+/// Asserts that the spreadsheet takes a write, and that the server has seen `earlier` others.
 fn assert_is_free(server: &FakeServer, earlier: usize) {
     let reply = exchange(&mut connect(server), &body(2));
     assert!(reply.contains("\"code\":0"), "{reply}");
@@ -90,16 +94,16 @@ fn cells(server: &FakeServer) -> usize {
 }
 
 #[test]
-fn before_the_body() {
+fn a_break_before_the_body_closes_the_connection_before_the_body_is_read() {
     let server = server(Break::BeforeBody);
     let mut stream = connect(&server);
     stream.write_all(head(1000).as_bytes()).unwrap();
-    assert_eq!(rest(&mut stream), "", "it closes while the body is still to come");
+    assert_eq!(rest(&mut stream), "", "the server closes before the body arrives");
     assert_is_free(&server, 0);
 }
 
 #[test]
-fn during_the_body() {
+fn a_break_during_the_body_closes_the_connection_when_half_of_it_is_read() {
     let server = server(Break::DuringBody);
     let body = body(100_000);
     let (first, second) = body.split_at(body.len() / 3);
@@ -107,7 +111,11 @@ fn during_the_body() {
     stream.write_all((head(body.len()) + first).as_bytes()).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let waiting = stream.read(&mut [0]).unwrap_err().kind();
-    assert_eq!(waiting, std::io::ErrorKind::WouldBlock, "a third is no half");
+    assert_eq!(
+        waiting,
+        std::io::ErrorKind::WouldBlock,
+        "the server waits for the half of the body"
+    );
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(&second.as_bytes()[..second.len() / 2]).unwrap();
     assert_eq!(rest(&mut stream), "");
@@ -115,18 +123,18 @@ fn during_the_body() {
 }
 
 #[test]
-fn after_the_body() {
+fn a_break_after_the_body_carries_the_request_out_and_sends_no_reply() {
     let server = server(Break::AfterBody);
     let mut stream = connect(&server);
     let body = body(3);
     stream.write_all((head(body.len()) + &body).as_bytes()).unwrap();
     assert_eq!(rest(&mut stream), "");
-    assert_eq!(cells(&server), 1, "it was carried out");
+    assert_eq!(cells(&server), 1, "the write is carried out");
     assert_is_free(&server, 1);
 }
 
 #[test]
-fn a_cut_reply() {
+fn a_cut_reply_is_half_of_its_body() {
     let server = server(Break::CutReply);
     let mut stream = connect(&server);
     let request = body(3);
@@ -142,15 +150,16 @@ fn a_cut_reply() {
 }
 
 #[test]
-fn a_slow_reply() {
+fn a_slow_reply_holds_up_no_other_connection() {
     let server = server(Break::SlowReply(Duration::from_millis(300)));
-    let (mut slow, started) = (connect(&server), clock());
+    let mut slow = connect(&server);
+    let started = clock();
     thread::scope(|scope| {
         let reply = scope.spawn(move || (exchange(&mut slow, &body(3)), started.elapsed()));
         while server.with(|lark| lark.count(Route::ValuesImage)) == 0 {
             thread::yield_now();
         }
-        // Another connection is served meanwhile.
+        // The server serves another connection meanwhile.
         let other = exchange(&mut connect(&server), &body(2));
         assert!(other.contains("\"code\":90217"), "{other}");
         let (reply, time) = reply.join().unwrap();
@@ -160,7 +169,7 @@ fn a_slow_reply() {
 }
 
 #[test]
-fn a_request_that_is_being_read_does_not_hold_the_others() {
+fn a_request_that_is_being_read_does_not_hold_up_others() {
     let server = FakeServer::start().unwrap();
     let mut half = connect(&server);
     let upload = "POST /open-apis/image/v4/put/ HTTP/1.1\r\nHost: l\r\nContent-Length: 10\r\n\r\n";
@@ -168,7 +177,7 @@ fn a_request_that_is_being_read_does_not_hold_the_others() {
     half.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     assert_eq!(half.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     let reply = exchange(&mut connect(&server), &body(2));
-    assert!(reply.contains("\"code\":9999"), "it has no such token: {reply}");
+    assert!(reply.contains("\"code\":9999"), "the server does not know the token: {reply}");
     assert_eq!(server.with(|lark| lark.count(Route::ImageV4Put)), 0);
     half.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     half.write_all(b"67890").unwrap();
@@ -177,26 +186,26 @@ fn a_request_that_is_being_read_does_not_hold_the_others() {
 }
 
 #[test]
-fn a_client_that_goes_away_during_its_body() {
+fn a_client_that_disconnects_during_its_body_leaves_the_spreadsheet_free() {
     let server = server(Break::SlowReply(Duration::from_secs(3600)));
     let mut stream = connect(&server);
     stream.write_all((head(1000) + "{").as_bytes()).unwrap();
     drop(stream);
-    // Until the server has noticed, the spreadsheet is occupied.
+    // The spreadsheet is occupied until the server notices the close.
     let mut others = connect(&server);
     let written = (0..1000).any(|_| exchange(&mut others, &body(2)).contains("\"code\":0"));
-    assert!(written, "still occupied");
+    assert!(written, "the spreadsheet is still occupied");
     assert_eq!(cells(&server), 1);
 }
 
 #[test]
-fn it_starts_and_stops_inside_a_callers_runtime() {
+fn a_server_starts_and_stops_inside_a_callers_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let server = FakeServer::start().unwrap();
         let stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
         drop(server);
-        // The thread is gone with everything that it served.
+        // The server's thread has ended, and closed its connections.
         let mut byte = [0];
         stream.readable().await.unwrap();
         assert_eq!(stream.try_read(&mut byte).unwrap_or_default(), 0);
@@ -213,14 +222,14 @@ fn a_panic_of_a_closure_closes_its_connection_and_the_server_goes_on() {
     });
     let mut stream = connect(&server);
     stream.write_all((head(2) + "{}").as_bytes()).unwrap();
-    assert_eq!(rest(&mut stream), "", "it closes without a reply");
+    assert_eq!(rest(&mut stream), "", "the server closes without a reply");
     server.with(|lark| lark.add_open_route(Route::ValuesImage, |_| Ok("fine")));
     let reply = exchange(&mut connect(&server), "{}");
     assert!(reply.contains("\"data\":\"fine\""), "{reply}");
 }
 
 #[tokio::test]
-async fn over_http2_a_panic_of_a_closure_ends_its_call_and_the_server_goes_on() {
+async fn a_panic_of_a_closure_over_http_2_ends_its_call_and_the_server_goes_on() {
     let server = FakeServer::start().unwrap();
     server.with(|lark| {
         lark.fail_when(|route, number| {
@@ -235,12 +244,10 @@ async fn over_http2_a_panic_of_a_closure_ends_its_call_and_the_server_goes_on() 
         let stream = tokio::net::TcpStream::connect(address).await?;
         std::io::Result::Ok(Connection::new(TokioIo::new(stream)).http2(true))
     });
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    let client = Client::with_service(server.site().clone(), app, pool, TokioTimer::new());
+    let client = Client::with_service(server.site().clone(), app(), pool, TokioTimer::new());
     let limits = Limits::one_attempt().total(Duration::from_secs(10));
-    let put = PutImage::message(Image::new("GIF89a..").unwrap()).unwrap();
     let client = client.with_limits(limits);
-    let error = client.call(&put).await.unwrap_err();
+    let error = client.call(&put()).await.unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::Transport(_)), "{error:?}");
-    client.call(&put).await.unwrap();
+    client.call(&put()).await.unwrap();
 }

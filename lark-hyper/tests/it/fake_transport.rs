@@ -1,58 +1,50 @@
-//! The fake as a service, on virtual time.
-
-#[path = "support/time.rs"]
-#[allow(dead_code, reason = "other tests need more of it")]
-mod time;
+//! The fake as a service, in virtual time.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
+use http::Request;
+use hyper::body::{Body, Frame};
 use hyper::rt::Timer;
+use hyper::service::Service;
 use lark_hyper::{Client, FakeTransport, TransportError};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
 use lark_proto::place::Place;
 use lark_proto::session::Phase;
-use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
+use lark_proto::{App, Image, Limits, Site, WriteSheetImage};
 use serde_json::json;
 
-use time::{Executor, RealNow};
-
-const SECONDS: fn(u64) -> Duration = Duration::from_secs;
-
-fn write() -> WriteSheetImage {
-    let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
-    let image = Image::new("GIF89a..").unwrap();
-    WriteSheetImage::new(FakeLark::SPREADSHEET.parse().unwrap(), cell, image).unwrap()
-}
+use crate::support::sim::{RealNow, Sim};
+use crate::support::{app, put, secs, token, write};
 
 /// A fake with the token `t-1`, and a client that sends each request once.
 fn start(
     timer: impl Timer + Clone + Send + Sync + 'static,
 ) -> (FakeTransport, Client<FakeTransport>) {
     let fake = FakeTransport::new(timer.clone());
-    fake.with(|lark| lark.add_token(TokenKind::Tenant, "t-1", fake.now() + SECONDS(3600)));
+    fake.with(|lark| lark.add_token(TokenKind::Tenant, "t-1", fake.now() + secs(3600)));
     let client = Client::with_service(Site::LARK, App::None, fake.clone(), timer);
     (fake, client.with_limits(Limits::one_attempt()))
 }
 
 #[test]
 fn a_break_ends_a_request_at_its_place() {
-    let token = TenantToken::new("t-1").unwrap();
     for (how, end, answered, seconds) in [
         (Break::BeforeBody, Some("before the body"), 0, 0),
         (Break::DuringBody, Some("during the body"), 0, 0),
         (Break::AfterBody, Some("after the body"), 1, 0),
         (Break::CutReply, Some("during the reply"), 1, 0),
-        (Break::SlowReply(SECONDS(20)), None, 1, 20),
+        (Break::SlowReply(secs(20)), None, 1, 20),
     ] {
-        let executor = Executor::new("a break");
-        let (fake, client) = start(executor.time.clone());
+        let sim = Sim::new("a break");
+        let (fake, client) = start(sim.time.clone());
         fake.with(|lark| lark.fail_next(how));
-        let result = executor.run(client.call_as(&token, &write()));
+        let result = sim.run(client.call_as(&token(), &write()));
         match (result.map_err(|error| error.kind), end) {
             (Ok(_), None) => {}
             (Err(CallErrorKind::Transport(TransportError::Failed(error))), Some(end)) => {
@@ -63,124 +55,118 @@ fn a_break_ends_a_request_at_its_place() {
             (result, _) => panic!("{how:?}: {result:?}"),
         }
         assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), answered, "{how:?}");
-        assert_eq!(executor.time.elapsed(), SECONDS(seconds), "{how:?}");
+        assert_eq!(sim.elapsed(), secs(seconds), "{how:?}");
         // The spreadsheet is free again.
-        executor.run(client.call_as(&token, &write())).unwrap();
+        sim.run(client.call_as(&token(), &write())).unwrap();
     }
 }
 
 #[test]
 fn a_reply_that_is_slower_than_the_requests_phases_is_a_timeout() {
-    let executor = Executor::new("a timeout");
-    let (fake, client) = start(executor.time.clone());
+    let sim = Sim::new("a timeout");
+    let (fake, client) = start(sim.time.clone());
     fake.with(|lark| lark.fail_next(Break::SlowReply(Duration::MAX)));
-    let token = TenantToken::new("t-1").unwrap();
-    let error = executor.run(client.call_as(&token, &write())).unwrap_err();
+    let error = sim.run(client.call_as(&token(), &write())).unwrap_err();
     let timeout = TransportError::Timeout(Phase::RecvResponse);
     let CallErrorKind::Transport(found) = error.kind else { panic!("{error:?}") };
     assert_eq!(format!("{found:?}"), format!("{timeout:?}"));
-    assert_eq!(executor.time.elapsed(), SECONDS(120));
+    assert_eq!(sim.elapsed(), secs(120));
 }
 
-/// A body whose bytes never come.
+/// A body that is always pending.
 struct Never;
 
-impl hyper::body::Body for Never {
-    type Data = bytes::Bytes;
+impl Body for Never {
+    type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, io::Error>>> {
-        std::task::Poll::Pending
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Poll::Pending
     }
 }
 
 #[test]
 fn a_request_whose_future_is_dropped_leaves_its_spreadsheet_free() {
-    let executor = Executor::new("a dropped request");
-    let (fake, client) = start(executor.time.clone());
-    let token = TenantToken::new("t-1").unwrap();
+    let sim = Sim::new("a dropped request");
+    let (fake, client) = start(sim.time.clone());
     let path = Route::ValuesImage.path().replace(":spreadsheetToken", FakeLark::SPREADSHEET);
-    let request = http::Request::post(path).header("authorization", "Bearer t-1");
-    let mut begun = Box::pin(hyper::service::Service::call(&fake, request.body(Never).unwrap()));
+    let request = Request::post(path).header("authorization", "Bearer t-1");
+    let mut begun = Box::pin(fake.call(request.body(Never).unwrap()));
     let context = &mut Context::from_waker(Waker::noop());
     assert!(begun.as_mut().poll(context).is_pending());
-    let busy = executor.run(client.call_as(&token, &write())).unwrap_err();
+    let busy = sim.run(client.call_as(&token(), &write())).unwrap_err();
     assert!(busy.to_string().contains("90217"), "{busy}");
     drop(begun);
-    executor.run(client.call_as(&token, &write())).unwrap();
+    sim.run(client.call_as(&token(), &write())).unwrap();
 }
 
 #[test]
 fn the_fakes_time_starts_with_2026_and_moves_with_a_slow_reply() {
-    fn moved(executor: &Executor, timer: impl Timer + Clone + Send + Sync + 'static) -> Duration {
+    fn moved(sim: &Sim, timer: impl Timer + Clone + Send + Sync + 'static) -> Duration {
         let (fake, client) = start(timer);
-        let start = UNIX_EPOCH + SECONDS(1_767_225_600);
-        assert!(fake.now().duration_since(start).unwrap() < SECONDS(10));
-        fake.with(|lark| lark.fail_next(Break::SlowReply(SECONDS(60))));
-        let token = TenantToken::new("t-1").unwrap();
-        executor.run(client.call_as(&token, &write())).unwrap();
+        let start = UNIX_EPOCH + secs(1_767_225_600);
+        assert!(fake.now().duration_since(start).unwrap() < secs(10));
+        fake.with(|lark| lark.fail_next(Break::SlowReply(secs(60))));
+        sim.run(client.call_as(&token(), &write())).unwrap();
         fake.now().duration_since(start).unwrap()
     }
-    let executor = Executor::new("a timer");
-    assert_eq!(moved(&executor, executor.time.clone()), SECONDS(60));
-    let moved = moved(&executor, RealNow(executor.time.clone()));
-    assert!((SECONDS(60)..SECONDS(70)).contains(&moved), "{moved:?}");
+    let sim = Sim::new("a timer");
+    assert_eq!(moved(&sim, sim.time.clone()), secs(60));
+    let moved = moved(&sim, RealNow(sim.time.clone()));
+    assert!((secs(60)..secs(70)).contains(&moved), "{moved:?}");
 }
 
 #[test]
 fn clones_share_the_fake_that_was_prepared() {
-    let executor = Executor::new("clones");
+    let sim = Sim::new("clones");
     let mut lark = FakeLark::new();
     lark.add_spreadsheet("shtcnPrepared", &["s1"]);
-    let fake = FakeTransport::with_lark(executor.time.clone(), lark);
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    let client = Client::with_service(Site::LARK, app, fake.clone(), executor.time.clone());
-    let (spreadsheet, cell) = ("shtcnPrepared".parse().unwrap(), "s1!A1".parse().unwrap());
+    let fake = FakeTransport::with_lark(sim.time.clone(), lark);
+    let client = Client::with_service(Site::LARK, app(), fake.clone(), sim.time.clone());
+    let spreadsheet = "shtcnPrepared".parse().unwrap();
+    let cell = "s1!A1".parse().unwrap();
     let image = Image::new("GIF89a..").unwrap();
-    executor.run(client.call(&WriteSheetImage::new(spreadsheet, cell, image).unwrap())).unwrap();
+    sim.run(client.call(&WriteSheetImage::new(spreadsheet, cell, image).unwrap())).unwrap();
     assert_eq!(fake.with(|lark| lark.cells("shtcnPrepared").count()), 1);
 }
 
 #[test]
 fn a_panic_of_a_closure_passes_on_to_the_caller_and_leaves_the_spreadsheet_free() {
-    let executor = Executor::new("a panic");
-    let (fake, client) = start(executor.time.clone());
-    let token = TenantToken::new("t-1").unwrap();
+    let sim = Sim::new("a panic");
+    let (fake, client) = start(sim.time.clone());
     fake.with(|lark| {
         lark.add_route(Route::ValuesImage, |request| -> Result<usize, _> {
             panic::resume_unwind(Box::new(request.body().len()))
         });
     });
-    let call = AssertUnwindSafe(|| executor.run(client.call_as(&token, &write())));
+    let call = AssertUnwindSafe(|| sim.run(client.call_as(&token(), &write())));
     let payload = panic::catch_unwind(call).unwrap_err();
     assert!(payload.downcast_ref::<usize>().is_some_and(|len| *len > 0));
     fake.with(|lark| {
         lark.add_route(Route::ValuesImage, |_| Ok(json!({"spreadsheetToken": "shtcnabc"})));
     });
-    let written = executor.run(client.call_as(&token, &write())).unwrap();
+    let written = sim.run(client.call_as(&token(), &write())).unwrap();
     assert_eq!(written.spreadsheet_token, "shtcnabc");
 }
 
 #[test]
 fn with_the_same_jitter_a_call_takes_the_same_time_in_every_run() {
     let run = |jitter| {
-        let executor = Executor::new("a backoff");
-        let (fake, client) = start(executor.time.clone());
+        let sim = Sim::new("a backoff");
+        let (fake, client) = start(sim.time.clone());
         let client = client.with_limits(Limits::default()).with_jitter(jitter);
         fake.with(|lark| {
             lark.fail_when(|_, number| (number <= 3).then_some(Break::AfterBody.into()));
         });
-        let token = TenantToken::new("t-1").unwrap();
-        let put = PutImage::message(Image::new("GIF89a..").unwrap()).unwrap();
-        executor.run(client.call_as(&token, &put)).unwrap();
-        executor.time.elapsed()
+        sim.run(client.call_as(&token(), &put())).unwrap();
+        sim.elapsed()
     };
     let runs = [run(0), run(0), run(7), run(7)];
     // The backoff is half a second, one and two, each shortened by up to a half.
-    assert!((SECONDS(1)..SECONDS(4)).contains(&runs[0]), "{runs:?}");
+    assert!((secs(1)..secs(4)).contains(&runs[0]), "{runs:?}");
     assert!(runs[0] == runs[1] && runs[2] == runs[3] && runs[1] != runs[2], "{runs:?}");
 }
 
@@ -188,25 +174,23 @@ fn with_the_same_jitter_a_call_takes_the_same_time_in_every_run() {
 fn the_calls_of_a_resolve_share_one_deadline() {
     let link = format!("https://x.feishu.cn/wiki/{}", FakeLark::WIKI_NODE);
     let place = Place::new(&link, "Sheet1!H7").unwrap();
-    let token = TenantToken::new("t-1").unwrap();
     for (total, seconds, is_found) in [(41, 40, true), (30, 30, false), (10, 10, false)] {
         for is_own in [true, false] {
-            let executor = Executor::new("a deadline");
-            let time = executor.time.clone();
+            let sim = Sim::new("a deadline");
+            let time = sim.time.clone();
             let (fake, _) = start(time.clone());
-            let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-            let client = Client::with_service(Site::LARK, app, fake.clone(), time.clone());
-            let client = client.with_limits(Limits::default().total(SECONDS(total)));
+            let client = Client::with_service(Site::LARK, app(), fake.clone(), time.clone());
+            let client = client.with_limits(Limits::default().total(secs(total)));
             fake.with(|lark| {
-                lark.fail_next_on(Route::WikiNode, Break::SlowReply(SECONDS(20)));
-                lark.fail_next_on(Route::SheetsQuery, Break::SlowReply(SECONDS(20)));
+                lark.fail_next_on(Route::WikiNode, Break::SlowReply(secs(20)));
+                lark.fail_next_on(Route::SheetsQuery, Break::SlowReply(secs(20)));
             });
             let found = if is_own {
-                executor.run(client.resolve(&place))
+                sim.run(client.resolve(&place))
             } else {
-                executor.run(client.resolve_as(&token, &place))
+                sim.run(client.resolve_as(&token(), &place))
             };
-            assert_eq!(time.elapsed(), SECONDS(seconds), "{total} {is_own}");
+            assert_eq!(sim.elapsed(), secs(seconds), "{total} {is_own}");
             match found {
                 Ok(found) => assert!(is_found, "{found:?}"),
                 Err(error) => {

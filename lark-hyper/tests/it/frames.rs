@@ -1,7 +1,5 @@
-//! A body's frames: their sizes, what is said of the rest, and whose memory they are.
+//! The frames of a body: their sizes, their memory, and the progress that they report.
 
-use std::future::ready;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -9,8 +7,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body as _, Frame};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use lark_hyper::{Client, Connection, Frames, Pool};
+use hyper_util::rt::TokioTimer;
+use lark_hyper::{Client, Frames};
 use lark_proto::body::{Body, ImageEncoding};
 use lark_proto::fake::http1::{self, Requests};
 use lark_proto::token::Authorizes;
@@ -18,6 +16,9 @@ use lark_proto::{App, EndpointExt, Image, PutImage, Site, TenantToken, WriteShee
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc::unbounded_channel;
 
+use crate::support::{peers, token};
+
+/// The longest frame.
 const MOST: usize = 64 << 10;
 
 fn noise(len: usize) -> Image {
@@ -39,20 +40,20 @@ fn streamed<E: EndpointExt>(endpoint: &E) -> Body
 where
     TenantToken: Authorizes<E::Auth>,
 {
-    endpoint.request_streamed(&Site::LARK, &TenantToken::new("t-1").unwrap()).into_body()
+    endpoint.request_streamed(&Site::LARK, &token()).into_body()
 }
 
-/// The next frame's data. A body never has to be waited for.
+/// The next frame's data. A body is never pending.
 fn next(frames: &mut Frames) -> Option<Bytes> {
     match Pin::new(frames).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(frame) => {
             frame.map(|frame: Result<Frame<Bytes>, _>| frame.unwrap().into_data().unwrap())
         }
-        Poll::Pending => panic!("a body is at hand"),
+        Poll::Pending => panic!("a body is pending"),
     }
 }
 
-/// The frames of `body`, each of a length that is allowed; what is said of the rest is true before each of them.
+/// The frames of `body`, after checks of their lengths, and of the size hint and the progress before each of them.
 fn frames(body: Body) -> Vec<Bytes> {
     let mut left = body.len();
     let len = left;
@@ -69,14 +70,14 @@ fn frames(body: Body) -> Vec<Bytes> {
         all.push(frame);
     }
     assert_eq!(left, 0);
-    assert!(next(&mut frames).is_none(), "it stays at its end");
+    assert!(next(&mut frames).is_none(), "a body stays at its end");
     drop(frames);
-    assert_eq!(progress.bytes(), len, "it is known when the body is gone");
+    assert_eq!(progress.bytes(), len, "the progress stays when the body is dropped");
     all
 }
 
 #[test]
-fn frames_are_short_and_make_up_the_body() {
+fn a_body_is_the_concatenation_of_its_short_frames() {
     for (name, body, least) in [
         ("numbers", write(noise(100_000), ImageEncoding::Numbers), 2),
         ("base64", write(noise(100_000), ImageEncoding::Base64), 2),
@@ -110,13 +111,14 @@ fn a_stored_image_is_shared_and_not_copied() {
     };
     let frames = frames(put(image.clone()));
     let image_frames: Vec<Bytes> = frames.into_iter().filter(shared).collect();
-    assert!(image_frames.concat() == *image.bytes(), "all of it, and nothing twice");
+    assert!(image_frames.concat() == *image.bytes(), "the whole image, once");
 }
 
 #[test]
-fn each_body_counts_for_itself() {
+fn each_body_has_its_own_progress() {
     let body = put(noise(100_000));
-    let (mut one, other) = (Frames::from(body.clone()), Frames::from(body));
+    let mut one = Frames::from(body.clone());
+    let other = Frames::from(body);
     let taken = next(&mut one).unwrap().len() as u64;
     assert_eq!((one.progress().bytes(), other.progress().bytes()), (taken, 0));
 }
@@ -125,13 +127,12 @@ fn sum(bytes: &[u8]) -> u64 {
     bytes.iter().map(|&byte| u64::from(byte)).sum()
 }
 
-/// The upload of `image` as a server gets it, by way of a layer that sets a header from the body if it `signs`.
+/// The upload of `image` as a server receives it through a layer, which sets a header from the body if it `signs`.
 async fn wired(image: Image, signs: bool) -> Request<Bytes> {
     let (sender, mut ends) = unbounded_channel();
-    let pool = Pool::with_connector(move |_| {
-        let (near, far) = tokio::io::duplex(1 << 16);
+    let pool = peers::pool(1 << 16, move |far| {
         sender.send(far).unwrap();
-        ready(io::Result::Ok(Connection::new(TokioIo::new(near))))
+        async {}
     });
     let service = service_fn(move |mut request: Request<Frames>| {
         if signs {
@@ -144,7 +145,8 @@ async fn wired(image: Image, signs: bool) -> Request<Bytes> {
     });
     let serves = async {
         let mut peer = ends.recv().await.unwrap();
-        let (mut requests, mut part) = (Requests::new(), vec![0; 1 << 16]);
+        let mut requests = Requests::new();
+        let mut part = vec![0; 1 << 16];
         loop {
             let len = peer.read(&mut part).await.unwrap();
             requests.push(&part[..len]);
@@ -155,16 +157,16 @@ async fn wired(image: Image, signs: bool) -> Request<Bytes> {
             }
         }
     };
-    let site = Site::custom("http://127.0.0.1:1").unwrap();
-    let client = Client::with_service(site, App::None, service, TokioTimer::new());
-    let (token, put) = (TenantToken::new("t-1").unwrap(), PutImage::message(image).unwrap());
+    let client = Client::with_service(peers::nowhere(), App::None, service, TokioTimer::new());
+    let token = token();
+    let put = PutImage::message(image).unwrap();
     let (key, request) = tokio::join!(client.call_as(&token, &put), serves);
     assert_eq!(key.unwrap().as_str(), "img_1");
     request
 }
 
 #[tokio::test]
-async fn a_layer_reads_the_body_and_the_same_bytes_go_out() {
+async fn a_layer_that_reads_the_body_changes_no_byte_of_it() {
     let image = noise(1 << 20);
     let plain = wired(image.clone(), false).await;
     let mut signed = wired(image, true).await;
@@ -175,11 +177,10 @@ async fn a_layer_reads_the_body_and_the_same_bytes_go_out() {
 }
 
 #[test]
-fn a_clone_of_the_body_shares_its_memory_and_is_what_is_left() {
+fn a_clone_of_the_body_is_the_rest_of_it_and_makes_no_progress() {
     let image = noise(1 << 20);
-    let memory = image.bytes().as_ptr_range();
     let whole = put(image.clone()).into_bytes();
-    let mut frames = Frames::from(put(image.clone()));
+    let mut frames = Frames::from(put(image));
     let progress = frames.progress();
     let mut taken = 0;
     while let Some(frame) = next(&mut frames) {
@@ -188,8 +189,14 @@ fn a_clone_of_the_body_shares_its_memory_and_is_what_is_left() {
         assert_eq!(left.len(), (whole.len() - taken) as u64);
         assert!(left.into_bytes() == whole[taken..]);
     }
-    assert_eq!(progress.bytes(), taken as u64, "a clone counts for nothing");
-    let mut clone = Frames::from(put(image)).body();
+    assert_eq!(progress.bytes(), taken as u64);
+}
+
+#[test]
+fn a_clone_of_the_body_shares_the_images_memory() {
+    let image = noise(1 << 20);
+    let memory = image.bytes().as_ptr_range();
+    let mut clone = Frames::from(put(image.clone())).body();
     let chunks = std::iter::from_fn(|| clone.next_chunk());
     assert!(chunks.filter(|chunk| memory.contains(&chunk.as_ptr())).count() > 0);
 }

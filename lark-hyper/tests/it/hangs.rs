@@ -1,11 +1,13 @@
-//! A server that hangs, and the phase that both clients report as too long.
+//! Servers that hang, and the phase that both clients report as too long.
 //!
 //! `SendRequest` is not among the phases here: a head fits into the system's buffers, and ureq has no HTTP/2 streams
 //! that wait for their turn. `Resolve` is tested here with ureq only, by a timeout that no lookup meets; a unit test of
 //! lark-hyper's connector covers it there.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+#[cfg(target_os = "linux")]
+use std::net::SocketAddr;
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +17,10 @@ use hyper_util::rt::TokioTimer;
 use lark_hyper::{Frames, Pool};
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::Phases;
-use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken};
+use lark_proto::{App, Image, Limits, PutImage, Site};
+
+use crate::support::peers::{read_all, read_nothing, serve};
+use crate::support::token;
 
 /// The time of each phase.
 const SHORT: Duration = Duration::from_millis(300);
@@ -24,10 +29,6 @@ const LARGE: usize = 10_000_000;
 
 fn put(len: usize) -> PutImage {
     PutImage::message(Image::any_format(vec![7; len], "bin").unwrap()).unwrap()
-}
-
-fn token() -> TenantToken {
-    TenantToken::new("t-1").unwrap()
 }
 
 /// The phase that lark-hyper reports as too long in an upload of `len` bytes.
@@ -82,35 +83,13 @@ fn ureq_says(site: &Site, len: usize, resolve: Duration) -> String {
     }
 }
 
-/// Starts a server that passes each connection to `play`, on threads that end with the process.
-fn serve(play: fn(TcpStream)) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            thread::spawn(move || play(stream.unwrap()));
-        }
-    });
-    address
+fn answer_in_part(mut stream: TcpStream) -> io::Result<()> {
+    stream.read_exact(&mut [0])?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")?;
+    read_all(stream)
 }
 
-/// Reads all bytes and writes none, until the connection is closed.
-fn take(mut stream: TcpStream) {
-    let _ = std::io::copy(&mut stream, &mut std::io::sink());
-}
-
-fn take_nothing(stream: TcpStream) {
-    thread::park();
-    drop(stream);
-}
-
-fn answer_in_part(mut stream: TcpStream) {
-    stream.read_exact(&mut [0]).unwrap();
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{").unwrap();
-    take(stream);
-}
-
-/// A port whose backlog is full: the system lets further connections wait.
+/// A port whose backlog is full, so that the system lets further connections wait.
 #[cfg(target_os = "linux")]
 fn full() -> (SocketAddr, impl Sized) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -135,9 +114,9 @@ fn both_clients_report_the_same_phase_for_a_hang() {
             #[cfg(target_os = "linux")]
             ("Connect", format!("http://{full}"), 9),
             // The TLS handshake.
-            ("Connect", format!("https://{}", serve(take_nothing)), 9),
-            ("SendBody", format!("http://{}", serve(take_nothing)), LARGE),
-            ("RecvResponse", format!("http://{}", serve(take)), 9),
+            ("Connect", format!("https://{}", serve(read_nothing)), 9),
+            ("SendBody", format!("http://{}", serve(read_nothing)), LARGE),
+            ("RecvResponse", format!("http://{}", serve(read_all)), 9),
             ("RecvBody", format!("http://{}", serve(answer_in_part)), 9),
         ] {
             let site = Site::custom(&url).unwrap();

@@ -1,4 +1,4 @@
-//! A cell by a pasted link and a title, with both clients against the same server.
+//! A cell by a pasted link and a title, with both clients and the same server.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,6 +8,8 @@ use lark_proto::fake::{FakeLark, FakeSheet, Route, TokenKind};
 use lark_proto::place::{Located, Place};
 use lark_proto::{App, Image, UserToken, WriteSheetImage};
 use tokio::runtime::Builder;
+
+use crate::support::app;
 
 /// A server whose one spreadsheet has a second sheet, "Price list" with 9 rows and 8 columns, and a base.
 fn server() -> FakeServer {
@@ -21,9 +23,8 @@ fn server() -> FakeServer {
     server
 }
 
-/// The outcome of each client, with the text of its error, and the number of its requests apart from those for tokens.
+/// The outcome of each client, with the text of its error, and the number of its requests without those for tokens.
 fn found(server: &FakeServer, place: &Place) -> [(Result<Located, String>, usize); 2] {
-    let app = || App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     let asked = || server.with(|lark| lark.count(Route::WikiNode) + lark.count(Route::SheetsQuery));
     let counted = |find: &dyn Fn() -> Result<Located, String>| {
         let before = asked();
@@ -39,12 +40,12 @@ fn found(server: &FakeServer, place: &Place) -> [(Result<Located, String>, usize
 }
 
 #[test]
-fn a_place_is_found_with_as_few_questions_as_possible() {
+fn a_place_is_found_with_as_few_requests_as_possible() {
     let server = server();
     let wiki = format!("https://x.feishu.cn/wiki/{}", FakeLark::WIKI_NODE);
     let sheet = format!("https://x.feishu.cn/sheets/{}", FakeLark::SPREADSHEET);
     let with_id = format!("{sheet}?sheet={}", FakeLark::SHEET);
-    for (document, cell, range, questions) in [
+    for (document, cell, range, requests) in [
         (&wiki, "Price list!H7", "pr1ces!H7:H7", 2),
         (&sheet, "pr1ces!H7", "pr1ces!H7:H7", 1),
         (&sheet, "B2", "Q7PlXT!B2:B2", 1),
@@ -53,7 +54,7 @@ fn a_place_is_found_with_as_few_questions_as_possible() {
         for (found, asked) in found(&server, &Place::new(document, cell).unwrap()) {
             let found = found.unwrap();
             assert_eq!(found.spreadsheet.as_str(), FakeLark::SPREADSHEET);
-            assert_eq!((found.cell.as_str(), asked), (range, questions), "{document} {cell}");
+            assert_eq!((found.cell.as_str(), asked), (range, requests), "{document} {cell}");
         }
     }
 }
@@ -84,14 +85,12 @@ fn a_place_that_does_not_exist_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_users_token_asks_too_and_the_list_serves_for_further_cells() {
+fn a_place_is_found_with_a_users_token_and_its_list_of_sheets_serves_further_cells() {
     let server = server();
     let far = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
     server.with(|lark| lark.add_token(TokenKind::User, "u-1", far));
-    let (token, runtime) = (
-        UserToken::new("u-1").unwrap(),
-        Builder::new_current_thread().enable_all().build().unwrap(),
-    );
+    let token = UserToken::new("u-1").unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let blocking = lark_ureq::Client::new(server.site().clone(), App::None);
     let on_hyper = lark_hyper::Client::new(server.site().clone(), App::None);
     let place = Place::new(FakeLark::SPREADSHEET, "Price list!A1").unwrap();

@@ -1,60 +1,31 @@
-//! Code of the caller's that the client runs and that calls the client: an endpoint's `read`, a waker.
+//! Code of the caller's that the client runs and that calls the client: an endpoint's `read`, and a waker.
 
-use std::fmt::Debug;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use http::{Method, Request};
-use http_body_util::{BodyExt, Full};
-use hyper::service::service_fn;
+use http::Method;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, Frames, Transport, TransportError};
+use lark_hyper::{Client, FakeTransport, Transport};
 use lark_proto::endpoints::{Payload, Reply};
-use lark_proto::fake::{FakeLark, Route};
+use lark_proto::fake::Route;
 use lark_proto::token::TenantOnly;
-use lark_proto::{App, Endpoint, Image, ImageKey, PutImage, Site, WriteSheetImage};
+use lark_proto::{Endpoint, Error, ImageKey, PutImage, Site};
 
-/// A client of a fake that answers a request when it is polled for the second time.
-fn client(
-    lark: &Arc<Mutex<FakeLark>>,
-) -> Client<
-    impl Transport<Body: Send, Future: Send, Error: Debug + Send> + Clone + Send + Sync + use<>,
-> {
-    let lark = lark.clone();
-    let service = service_fn(move |request: Request<Frames>| {
-        let lark = lark.clone();
-        async move {
-            let (head, body) = request.into_parts();
-            let body = body.collect().await?.to_bytes();
-            let mut is_over = false;
-            poll_fn(|context| {
-                if std::mem::replace(&mut is_over, true) {
-                    return Poll::Ready(());
-                }
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
-            let reply = lark.lock().unwrap().handle(UNIX_EPOCH, Request::from_parts(head, body));
-            Ok::<_, TransportError>(reply.map(Full::new))
-        }
-    });
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    Client::with_service(Site::LARK, app, Arc::new(service), TokioTimer::new())
-}
+use crate::support::pausing::Pausing;
+use crate::support::{app, put, write};
 
-fn put() -> PutImage {
-    PutImage::message(Image::new("GIF89a..").unwrap()).unwrap()
-}
-
-fn write() -> WriteSheetImage {
-    let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
-    let image = Image::new("GIF89a..").unwrap();
-    WriteSheetImage::new(FakeLark::SPREADSHEET.parse().unwrap(), cell, image).unwrap()
+/// A fake whose requests are pending when they are polled for the first time, and a client of it.
+fn start() -> (
+    FakeTransport,
+    Client<impl Transport<Body: Send, Future: Send, Error: Send> + Clone + Send + Sync>,
+) {
+    let pausing = Pausing::new(TokioTimer::new());
+    let fake = pausing.fake.clone();
+    (fake, Client::with_service(Site::LARK, app(), pausing, TokioTimer::new()))
 }
 
 /// Polls `future` until it is ready.
@@ -66,7 +37,7 @@ fn spin<T>(future: impl Future<Output = T>) -> T {
             return output;
         }
     }
-    panic!("it is never ready");
+    panic!("the future is never ready");
 }
 
 /// An upload whose `read` makes another one.
@@ -91,7 +62,7 @@ impl Endpoint for Nested {
         put().payload()
     }
 
-    fn read(reply: &Reply) -> Result<ImageKey, lark_proto::Error> {
+    fn read(reply: &Reply) -> Result<ImageKey, Error> {
         UPLOAD.get().unwrap()();
         PutImage::read(reply)
     }
@@ -99,15 +70,14 @@ impl Endpoint for Nested {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_may_call_the_client() {
-    let lark = Arc::default();
-    let client = client(&lark);
+    let (fake, client) = start();
     let inner = client.clone();
     assert!(UPLOAD.set(Box::new(move || drop(spin(inner.call(&put())).unwrap()))).is_ok());
     client.call(&Nested).await.unwrap();
-    assert_eq!(lark.lock().unwrap().images().count(), 2);
+    assert_eq!(fake.with(|lark| lark.images().count()), 2);
 }
 
-/// A task whose waker polls it at once, unless it is being polled.
+/// A task that its waker polls at once, unless the task is being polled.
 struct Inline {
     task: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     wakes: AtomicUsize,
@@ -127,8 +97,7 @@ impl Wake for Inline {
 
 #[tokio::test(start_paused = true)]
 async fn a_waker_may_poll_its_task_at_once() {
-    let lark: Arc<Mutex<FakeLark>> = Arc::default();
-    let client = client(&lark);
+    let (fake, client) = start();
     client.call(&put()).await.unwrap();
     let first = write();
     let mut first = Box::pin(client.call(&first));
@@ -139,21 +108,24 @@ async fn a_waker_may_poll_its_task_at_once() {
         wakes: AtomicUsize::new(0),
     });
     second.clone().wake();
-    assert_eq!(lark.lock().unwrap().count(Route::ValuesImage), 0, "the lane is taken");
-    // This frees the lane, and so wakes and polls the second call before it returns.
+    assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), 0, "the lane is taken");
+    // The drop frees the lane, and so wakes and polls the second call before it returns.
     drop(first);
     assert!(second.wakes.load(Ordering::Relaxed) > 1);
-    for _ in 0..10 {
+    for _ in 0..100 {
         second.clone().wake();
     }
     assert!(second.task.lock().unwrap().is_none());
-    assert_eq!(lark.lock().unwrap().count(Route::ValuesImage), 1);
+    assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), 1);
 }
 
-/// An upload whose `read` takes 300 ms.
-struct Slow;
+/// An upload whose `read` waits until four of them are read at the same time.
+struct Together;
 
-impl Endpoint for Slow {
+/// The number of replies to `Together` that are being read; a static, since `Endpoint::read` has no receiver.
+static READING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Endpoint for Together {
     type Auth = TenantOnly;
     type Output = ImageKey;
 
@@ -169,27 +141,29 @@ impl Endpoint for Slow {
         put().payload()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is what takes the time")]
-    fn read(reply: &Reply) -> Result<ImageKey, lark_proto::Error> {
-        std::thread::sleep(Duration::from_millis(300));
+    fn read(reply: &Reply) -> Result<ImageKey, Error> {
+        let (reading, more) = &READING;
+        let mut reading = reading.lock().unwrap();
+        *reading += 1;
+        more.notify_all();
+        let ten = Duration::from_secs(10);
+        let waited = more.wait_timeout_while(reading, ten, |count| *count < 4).unwrap();
+        assert!(!waited.1.timed_out(), "a reply is not read while another one is");
         PutImage::read(reply)
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn replies_are_read_at_the_same_time() {
-    let client = client(&Arc::default());
+    let (_, client) = start();
     client.call(&put()).await.unwrap();
-    let start = tokio::time::Instant::now();
     let calls: Vec<_> = (0..4)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.call(&Slow).await.unwrap() })
+            tokio::spawn(async move { client.call(&Together).await.map(drop) })
         })
         .collect();
     for call in calls {
-        call.await.unwrap();
+        assert!(call.await.unwrap().is_ok());
     }
-    // One after the other they would take 1.2 s.
-    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
 }

@@ -1,9 +1,10 @@
-//! A pool and its requests that outlive the tokio runtime on which they began.
+//! Pools, requests and clients that outlive the tokio runtime on which they began.
 
 use std::future::poll_fn;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::pin::{Pin, pin};
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -13,12 +14,16 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use lark_hyper::{Connection, Frames, Pool, ReplyBody, ReplyFuture, TransportError};
+use lark_hyper::{
+    Client, Connection, FakeServer, Frames, Pool, ReplyBody, ReplyFuture, TransportError,
+};
 use lark_proto::body::Body;
-use lark_proto::fake::http1;
+use lark_proto::fake::{Break, Route, http1};
 use lark_proto::session::{Phase, Phases};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
+
+use crate::support::{app, peers, put};
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -36,10 +41,25 @@ fn short() -> Phases {
     phases
 }
 
+/// A request with the usual timeouts.
 fn request(uri: &str, len: usize) -> Request<Frames> {
     let body = Body::from(vec![7; len]);
-    let request = Request::put(uri).header("content-length", len).extension(short());
-    request.body(Frames::from(body)).unwrap()
+    Request::put(uri).header("content-length", len).body(Frames::from(body)).unwrap()
+}
+
+/// A request with short timeouts.
+fn hasty(uri: &str, len: usize) -> Request<Frames> {
+    let mut request = request(uri, len);
+    request.extensions_mut().insert(short());
+    request
+}
+
+/// A request without a body, with a short timeout of its reply's body.
+fn hasty_for_the_reply(uri: &str) -> Request<Frames> {
+    let mut request = request(uri, 0);
+    let phases = Phases::of(0).with(Phase::RecvBody, Duration::from_millis(200));
+    request.extensions_mut().insert(phases);
+    request
 }
 
 /// How a server treats a connection.
@@ -53,20 +73,14 @@ enum Peer {
     Half,
     /// Answers every request.
     Good,
-    /// Answers a connection's first request, and the others with half of a body.
+    /// Answers the first request of a connection, and each further one with half of a body.
     Tired,
 }
 
-/// Starts a server on threads that end with the process, and returns its authority.
+/// Starts a server, and returns its authority.
 fn serve(peer: Peer) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            thread::spawn(move || play(peer, &stream.unwrap()));
-        }
-    });
-    format!("localhost:{port}")
+    let address = peers::serve(move |stream| play(peer, &stream));
+    format!("localhost:{}", address.port())
 }
 
 fn play(peer: Peer, mut stream: &TcpStream) -> io::Result<()> {
@@ -130,13 +144,13 @@ fn moved(pool: &Pool, request: Request<Frames>, polls: usize) -> Result<Bytes, T
 }
 
 #[test]
-fn a_request_that_hangs_ends_on_another_runtime_with_an_error() {
+fn a_request_that_hangs_ends_with_an_error_on_another_runtime() {
     for peer in [Peer::Silent, Peer::Mute, Peer::Half] {
         let host = serve(peer);
         let scheme = if matches!(peer, Peer::Silent) { "https" } else { "http" };
         for len in [0, 9, 10_000_000] {
             for polls in 0..=6 {
-                let request = request(&format!("{scheme}://{host}/"), len);
+                let request = hasty(&format!("{scheme}://{host}/"), len);
                 let outcome = moved(&Pool::new(), request, polls);
                 assert!(outcome.is_err(), "{peer:?} {len} {polls}: {outcome:?}");
             }
@@ -152,7 +166,7 @@ fn a_connector_with_timers_ends_with_its_runtime() {
         Err::<Connection, _>(io::Error::other("never"))
     });
     for polls in 0..=3 {
-        let outcome = moved(&pool, request("http://127.0.0.1/", 4), polls);
+        let outcome = moved(&pool, hasty("http://127.0.0.1/", 4), polls);
         let is_right = match &outcome {
             Err(TransportError::Timeout(Phase::Connect)) => polls == 0,
             Err(TransportError::Failed(_)) => polls > 0,
@@ -172,7 +186,7 @@ fn a_handshake_that_hangs_ends_on_another_runtime() {
         std::future::ready(io::Result::Ok(Connection::new(TokioIo::new(near)).http2(true)))
     });
     for polls in 0..=4 {
-        let outcome = moved(&pool, request("http://127.0.0.1/", 4), polls);
+        let outcome = moved(&pool, hasty("http://127.0.0.1/", 4), polls);
         let is_right = matches!(outcome, Err(TransportError::Timeout(Phase::Connect)));
         assert!(is_right, "{polls}: {outcome:?}");
     }
@@ -181,7 +195,8 @@ fn a_handshake_that_hangs_ends_on_another_runtime() {
 
 #[test]
 fn a_pool_works_on_the_next_runtime_after_its_first_one_was_dropped() {
-    let (pool, uri) = (Pool::new(), format!("http://{}/", serve(Peer::Good)));
+    let pool = Pool::new();
+    let uri = format!("http://{}/", serve(Peer::Good));
     for round in 0..5 {
         let outcome = runtime().block_on(exchange(pool.call(request(&uri, 1))));
         assert_eq!(outcome.unwrap(), "good", "{round}");
@@ -213,21 +228,44 @@ fn received(reply: Response<ReplyBody>) -> TransportError {
 fn a_replys_body_ends_with_a_timeout_outside_of_a_runtime() {
     let uri = format!("http://{}/", serve(Peer::Half));
     let runtime = Runtime::new().unwrap();
-    let reply = runtime.block_on(Pool::new().call(request(&uri, 0))).unwrap();
+    let reply = runtime.block_on(Pool::new().call(hasty_for_the_reply(&uri))).unwrap();
     let error = received(reply);
     assert!(matches!(error, TransportError::Timeout(Phase::RecvBody)), "{error:?}");
 }
 
 #[test]
 fn a_replys_body_ends_outside_of_a_runtime_that_was_dropped() {
-    let (pool, uri) = (Pool::new(), format!("http://{}/", serve(Peer::Tired)));
+    let pool = Pool::new();
+    let uri = format!("http://{}/", serve(Peer::Tired));
     // The runtime of the connection.
     let connection = Runtime::new().unwrap();
     connection.block_on(exchange(pool.call(request(&uri, 0)))).unwrap();
     // A task of that runtime gives the connection back to the pool.
     connection.block_on(async { sleep(Duration::from_millis(100)).await });
     // The runtime of the request.
-    let reply = runtime().block_on(pool.call(request(&uri, 0))).unwrap();
+    let reply = runtime().block_on(pool.call(hasty_for_the_reply(&uri))).unwrap();
     let error = received(reply);
     assert!(matches!(error, TransportError::Timeout(Phase::RecvBody)), "{error:?}");
+}
+
+/// Begins a call on a runtime that ends after `millis` milliseconds.
+fn begin_on_a_runtime_that_ends(client: &'static Client, millis: u64) {
+    let runtime = runtime();
+    runtime.spawn(async { client.call(&put()).await });
+    runtime.block_on(async { sleep(Duration::from_millis(millis)).await });
+}
+
+/// A client in a static outlives the runtimes of its calls.
+#[test]
+fn a_client_works_on_the_next_runtime_after_one_ended_in_the_middle_of_a_token_request() {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let server = FakeServer::start().unwrap();
+    let client = CLIENT.get_or_init(|| Client::new(server.site().clone(), app()));
+    for millis in [0, 1, 5, 20, 50] {
+        let slow = Break::SlowReply(Duration::from_secs(2));
+        server.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
+        begin_on_a_runtime_that_ends(client, millis);
+    }
+    runtime().block_on(client.call(&put())).unwrap();
+    assert_eq!(server.with(|lark| lark.images().count()), 1);
 }

@@ -1,5 +1,5 @@
 //! One request has the same bytes from `lark-ureq`, from `lark-hyper` and from [`wire`], save for the order of its
-//! headers and for those that the transport owns. Their list is closed: it stands here.
+//! headers and for the headers of the transport's own, which this file lists.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -21,16 +21,16 @@ use lark_proto::{
     WriteSheetImage, wire,
 };
 
-/// What `lark-ureq` adds to a request.
+/// The headers that `lark-ureq` adds to a request.
 const UREQ: &[(&str, &str)] = &[("user-agent", concat!("lark-ureq/", env!("CARGO_PKG_VERSION")))];
 
-/// What `lark-hyper` adds over HTTP/1.1; its version is the workspace's, as is this crate's.
+/// The headers that `lark-hyper` adds over HTTP/1.1.
 const HYPER: &[(&str, &str)] = &[("user-agent", concat!("lark-hyper/", env!("CARGO_PKG_VERSION")))];
 
-/// A success of every endpoint here.
+/// A successful reply of every endpoint in these tests.
 const SUCCESS: &str = r#"{"code":0,"msg":"ok","app_access_token":"a-1","tenant_access_token":"t-1","expire":7200,"data":{"image_key":"img_1","spreadsheetToken":"sht1"}}"#;
 
-/// A server that keeps the request of the first client, and then that of the second.
+/// A server that records one request of each of two clients.
 fn record() -> (Site, thread::JoinHandle<[Request<Bytes>; 2]>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -38,10 +38,11 @@ fn record() -> (Site, thread::JoinHandle<[Request<Bytes>; 2]>) {
     (site, thread::spawn(|| [(); 2].map(next)))
 }
 
-/// The one request that a client sends on a connection whose first reply is its last.
+/// The one request on a connection, which closes after its reply.
 fn receive(mut stream: &TcpStream) -> Request<Bytes> {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let (mut requests, mut buffer) = (Requests::new(), [0; 1 << 16]);
+    let mut requests = Requests::new();
+    let mut buffer = [0; 1 << 16];
     let request = loop {
         let count = stream.read(&mut buffer).unwrap();
         assert_ne!(count, 0, "{:?}", requests.end());
@@ -53,13 +54,13 @@ fn receive(mut stream: &TcpStream) -> Request<Bytes> {
     let reply = Response::builder().header(CONNECTION, "close").body(SUCCESS.into()).unwrap();
     stream.write_all(&http1::reply(&reply)).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
-    // Bytes beyond the length that was announced would come here.
+    // Bytes beyond the announced length would arrive here.
     assert_eq!(stream.read(&mut buffer).unwrap(), 0);
     requests.end().unwrap();
     request
 }
 
-/// `sent` is what `wire` writes, with the headers of the transport's own and no others.
+/// Asserts that `sent` is `wire` with the transport's `own` headers and no others.
 fn assert_same(sent: &Request<Bytes>, wire: &Request<Bytes>, own: &[(&'static str, &str)]) {
     assert_eq!((sent.method(), sent.uri()), (wire.method(), wire.uri()));
     let mut expected = wire.headers().clone();
@@ -68,13 +69,13 @@ fn assert_same(sent: &Request<Bytes>, wire: &Request<Bytes>, own: &[(&'static st
         assert_eq!(shared, None, "{name} is the transport's own");
     }
     assert_eq!(sent.headers(), &expected, "{}", sent.uri());
-    // Bodies of a megabyte are no text for a failure.
+    // The message of a failure does not print bodies of a megabyte.
     let differs = sent.body().iter().zip(wire.body()).position(|(sent, wire)| sent != wire);
     assert_eq!(differs, None, "the first byte that differs: {}", sent.uri());
     assert_eq!(sent.body().len(), wire.body().len(), "{}", sent.uri());
 }
 
-/// Sends the request by both clients and compares what arrives with `wire`; gives the length of its body.
+/// Compares the requests of both clients with `wire`, and returns the length of the body.
 fn check<E: Endpoint>(token: &impl Authorizes<E::Auth>, endpoint: &E) -> usize {
     let (site, server) = record();
     let client = lark_ureq::Client::new(site.clone(), App::None).with_limits(Limits::one_attempt());
@@ -84,7 +85,7 @@ fn check<E: Endpoint>(token: &impl Authorizes<E::Auth>, endpoint: &E) -> usize {
     let client =
         lark_hyper::Client::new(site.clone(), App::None).with_limits(Limits::one_attempt());
     runtime.block_on(client.call_as(token, endpoint)).unwrap();
-    // The connection is a task of the runtime's, and the server reads until it is closed.
+    // The connection is a task of the runtime, and the server reads until it is closed.
     drop((client, runtime));
 
     let [ureq, hyper] = server.join().unwrap();
@@ -99,7 +100,7 @@ fn tenant() -> TenantToken {
     TenantToken::new("t-e346617a4acfc3a11d4ed24dca0d0c0fc8e0067e").unwrap()
 }
 
-/// From one that fits any buffer to some that are sent in several frames, of which the last is not full.
+/// Images of one frame and of several frames, of which the last one is not full.
 fn images() -> [Image; 3] {
     [1, 70_001, 200_003].map(|len: u64| {
         let noise = (0..len).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8);
@@ -108,7 +109,7 @@ fn images() -> [Image; 3] {
 }
 
 #[test]
-fn an_image_in_a_form() {
+fn both_clients_send_an_image_in_a_form_byte_for_byte() {
     let boundary = Boundary::new("a-boundary-of-a-callers").unwrap();
     for image in images() {
         let message = PutImage::message(image.clone()).unwrap();
@@ -120,7 +121,7 @@ fn an_image_in_a_form() {
 }
 
 #[test]
-fn an_image_in_a_cell() {
+fn both_clients_send_an_image_in_a_cell_byte_for_byte() {
     for image in images() {
         let spreadsheet = "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap();
         let cell = "Q7PlXT!H7".parse().unwrap();
@@ -135,9 +136,9 @@ fn an_image_in_a_cell() {
 }
 
 #[test]
-fn tokens_and_tickets() {
+fn both_clients_send_token_requests_byte_for_byte() {
     let id = || AppId::new("cli_slkdjalasdkjasd").unwrap();
-    // What JSON has to escape.
+    // The secret has characters that JSON escapes.
     let secret = || AppSecret::new(r#"dskL"L\dkasdjlasdKK"#).unwrap();
     let ticket = AppTicket::new("dskLLdkasd").unwrap();
     let app_token = AppToken::new("a-32bd8551db2f081cbfd26293f27516390b9feb04").unwrap();
@@ -148,7 +149,7 @@ fn tokens_and_tickets() {
     check(&NoToken, &ResendAppTicket::new(id(), secret()));
 }
 
-/// An endpoint of a caller's, with or without a body, whose path and query need escapes.
+/// Checks an endpoint of a caller's, with and without a body, whose path and query need escapes.
 macro_rules! own {
     ($method:ident) => {{
         struct Own(Option<&'static str>);
@@ -177,7 +178,7 @@ macro_rules! own {
 }
 
 #[test]
-fn endpoints_of_a_callers_own() {
+fn both_clients_send_endpoints_of_a_callers_own_byte_for_byte() {
     assert_eq!(own!(GET), [0, 0, 7]);
     assert_eq!(own!(DELETE), [0, 0, 7]);
     assert_eq!(own!(POST), [0, 0, 7]);

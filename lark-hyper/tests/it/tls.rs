@@ -1,7 +1,4 @@
-//! TLS: who is refused, that a refused server gets nothing, and which HTTP is spoken.
-
-#[path = "support/tls.rs"]
-mod support;
+//! TLS: the certificates that are refused, and the version of HTTP that ALPN chooses.
 
 use std::error::Error;
 use std::io;
@@ -11,18 +8,16 @@ use std::time::Duration;
 use lark_hyper::{Client, FakeServer, Pool};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
+use lark_proto::{App, Image, Limits, PutImage, Site, WriteSheetImage};
 use rcgen::{KeyPair, date_time_ymd};
-use support::{Authority, Front, Identity, Opened, named};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::rustls::{self, CertificateError};
 
-fn app() -> App {
-    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
-}
+use crate::support::tls::{Authority, Front, Identity, Opened, named};
+use crate::support::{app, put, token};
 
 fn image() -> Image {
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
@@ -34,7 +29,7 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
     if let Some(found) = error.downcast_ref() {
         return Some(found);
     }
-    // What an I/O error wraps is not its source: it takes that one's place.
+    // The error that an I/O error wraps is not its source, but takes the place of the I/O error in the chain.
     let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
     match wrapped {
         Some(wrapped) => tls_error(wrapped),
@@ -42,7 +37,8 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
     }
 }
 
-/// Why `client` refuses a server with `identity`, as a type and in words. Nothing is sent to it.
+/// The reason for which `client` refuses a server with `identity`, and the text of its error. Checks that the server
+/// gets no request.
 async fn refusal(
     identity: Identity,
     client: impl FnOnce(&Site) -> Client<Pool>,
@@ -58,17 +54,17 @@ async fn refusal(
         other => panic!("{other:?} in {error:?}"),
     };
 
-    // The handshake was broken off by the client, so that nothing could follow.
+    // The client broke off the handshake, so that no request could follow.
     let broken_off = front.connections.recv().await.unwrap().unwrap_err();
     let alert = tls_error(&broken_off);
     assert!(matches!(alert, Some(rustls::Error::AlertReceived(_))), "{broken_off:?}");
-    assert!(front.connections.try_recv().is_err(), "once is enough");
+    assert!(front.connections.try_recv().is_err(), "the client connects once");
     assert!(server.with(|lark| lark.requests().is_empty()));
     (why, error.to_string())
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name() {
+async fn a_certificate_for_another_name_is_refused() {
     for name in ["open.larksuite.com", "localhost.example", "127.0.0.1"] {
         let authority = Authority::new();
         let identity = authority.signs(&named(name));
@@ -79,7 +75,7 @@ async fn a_certificate_for_another_name() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_expired() {
+async fn an_expired_certificate_is_refused() {
     let authority = Authority::new();
     let mut params = named("localhost");
     params.not_after = date_time_ymd(2020, 1, 1);
@@ -90,7 +86,7 @@ async fn a_certificate_that_has_expired() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_future() {
+async fn a_certificate_that_is_not_valid_yet_is_refused() {
     let authority = Authority::new();
     let mut params = named("localhost");
     params.not_before = date_time_ymd(3000, 1, 1);
@@ -101,7 +97,7 @@ async fn a_certificate_of_the_future() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_signs_itself() {
+async fn a_self_signed_certificate_is_refused() {
     let authority = Authority::new();
     let key = KeyPair::generate().unwrap();
     let certificate = named("localhost").self_signed(&key).unwrap();
@@ -112,7 +108,7 @@ async fn a_certificate_that_signs_itself() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_an_authority_by_the_same_name() {
+async fn a_certificate_of_another_authority_with_the_same_name_is_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
     let identity = other.signs(&named("localhost"));
     let (why, text) = refusal(identity, |site| authority.client(site, app())).await;
@@ -121,18 +117,22 @@ async fn a_certificate_of_an_authority_by_the_same_name() {
 }
 
 #[tokio::test]
-async fn an_authority_that_is_none_of_the_webs() {
+async fn a_certificate_of_a_private_authority_is_refused_by_a_client_without_its_root() {
     let identity = Authority::new().signs(&named("localhost"));
     let (why, text) = refusal(identity, |site| Client::new(site.clone(), app())).await;
     assert_eq!(why, CertificateError::UnknownIssuer);
     assert!(text.contains("invalid peer certificate: UnknownIssuer"), "{text}");
 }
 
-/// Writes an image to a message and to a cell of a server that offers `alpn`; the connections that it took.
-async fn round_trip(alpn: &[&str]) -> Vec<Opened> {
-    let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
+/// Sends an image to a message and to a cell of a server that offers `alpn`. Returns the connections of the server.
+async fn round_trip(
+    alpn: &[&str],
+    client: impl FnOnce(&Authority, &Site) -> Client<Pool>,
+) -> Vec<Opened> {
+    let server = FakeServer::start().unwrap();
+    let authority = Authority::new();
     let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
-    let client = authority.client(&front.site, app()).with_limits(Limits::one_attempt());
+    let client = client(&authority, &front.site).with_limits(Limits::one_attempt());
 
     let key = client.call(&PutImage::message(image()).unwrap()).await.unwrap();
     let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
@@ -148,28 +148,37 @@ async fn round_trip(alpn: &[&str]) -> Vec<Opened> {
     connections.map(Result::unwrap).collect()
 }
 
-#[tokio::test]
-async fn a_server_with_both_speaks_http_2() {
-    assert_eq!(round_trip(&["h2", "http/1.1"]).await, [Opened::http2()]);
+/// The protocols that a server offers, and the one connection to it.
+fn choices() -> [(&'static [&'static str], Opened); 4] {
+    [
+        (&["h2", "http/1.1"], Opened::http2()),
+        (&["h2"], Opened::http2()),
+        (&["http/1.1"], Opened::http1(Some("http/1.1"))),
+        (&[], Opened::http1(None)),
+    ]
 }
 
 #[tokio::test]
-async fn a_server_with_http_2_alone_speaks_it() {
-    assert_eq!(round_trip(&["h2"]).await, [Opened::http2()]);
+async fn alpn_chooses_the_version_of_a_pools_connections() {
+    for (alpn, opened) in choices() {
+        let client = |authority: &Authority, site: &Site| {
+            let builder = Client::builder(site.clone(), app());
+            builder.roots(authority.pem().as_bytes()).build().unwrap()
+        };
+        assert_eq!(round_trip(alpn, client).await, [opened]);
+    }
 }
 
 #[tokio::test]
-async fn a_server_with_http_1_alone_speaks_it() {
-    assert_eq!(round_trip(&["http/1.1"]).await, [Opened::http1(Some("http/1.1"))]);
+async fn alpn_chooses_the_version_of_the_connections_of_a_callers_connector() {
+    for (alpn, opened) in choices() {
+        let client = |authority: &Authority, site: &Site| authority.client(site, app());
+        assert_eq!(round_trip(alpn, client).await, [opened]);
+    }
 }
 
 #[tokio::test]
-async fn a_server_that_offers_nothing_speaks_http_1() {
-    assert_eq!(round_trip(&[]).await, [Opened::http1(None)]);
-}
-
-#[tokio::test]
-async fn a_client_with_the_webs_authorities_offers_both() {
+async fn a_client_offers_http_2_before_http_1_1() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let site = Site::custom(&format!("https://localhost:{port}")).unwrap();
@@ -182,7 +191,8 @@ async fn a_client_with_the_webs_authorities_offers_both() {
         assert_eq!(alpn, [b"h2".as_slice(), b"http/1.1"]);
     };
     let client = Client::new(site, App::None).with_limits(Limits::one_attempt());
-    let (token, put) = (TenantToken::new("t-1").unwrap(), PutImage::message(image()).unwrap());
+    let token = token();
+    let put = put();
     let offers = timeout(Duration::from_secs(10), offers);
     let (outcome, offered) = tokio::join!(client.call_as(&token, &put), offers);
     offered.expect("a connection");

@@ -1,6 +1,6 @@
 //! The compiler's message for a token of the wrong kind.
 //!
-//! Only the first line of each error is compared: the words are those of lark-proto, the rest of the message is the
+//! Only the first line of each error is compared. Its words are from lark-proto. The rest of the message is the
 //! compiler's and changes with it.
 
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ fn line_and_text(error: &str) -> Option<(u32, String)> {
 }
 
 #[test]
-fn a_wrong_kind_of_token_is_refused_in_the_words_of_the_field() {
+fn the_compilers_message_for_a_wrong_kind_of_token_names_the_kind_that_the_endpoint_takes() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let user = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-token");
     std::fs::create_dir_all(user.join("src")).unwrap();
@@ -54,7 +54,7 @@ fn a_wrong_kind_of_token_is_refused_in_the_words_of_the_field() {
     );
     std::fs::write(user.join("Cargo.toml"), manifest).unwrap();
     std::fs::write(user.join("src/main.rs"), MAIN).unwrap();
-    // The versions of this workspace, so that nothing has to be fetched.
+    // With the versions of this workspace cargo downloads nothing.
     std::fs::copy(workspace.join("Cargo.lock"), user.join("Cargo.lock")).unwrap();
 
     let output = Command::new(env!("CARGO"))
@@ -65,7 +65,7 @@ fn a_wrong_kind_of_token_is_refused_in_the_words_of_the_field() {
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "it compiles");
+    assert!(!output.status.success(), "the program compiles");
     // An await may repeat an error of its line.
     let errors: BTreeSet<_> = stderr.lines().filter_map(line_and_text).collect();
     let expected = ERRORS.map(|(line, token)| {

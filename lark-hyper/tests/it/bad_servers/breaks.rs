@@ -1,4 +1,4 @@
-//! Servers that close, answer before they have read, or do not go on.
+//! Servers that close a connection, answer before they have read the request, or stall.
 
 use std::time::Duration;
 
@@ -9,18 +9,19 @@ use lark_proto::{Image, Limits, TenantToken, WriteSheetImage};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::scripted::{Act, End, Server, ok, put, reply, served};
+use super::scripted::{Act, End, Server, ok, put, reply, served};
 
 const SMALL: usize = 9;
-/// More than the system takes for a peer that does not read.
+/// More bytes than a system buffers for a peer that does not read.
 const LARGE: usize = 10_000_000;
 
+/// The client with one attempt and a deadline of `millis`.
 fn within(client: Client<Pool>, millis: u64) -> Client<Pool> {
     let limits = Limits::one_attempt().total(Duration::from_millis(millis));
     client.with_limits(limits)
 }
 
-/// A refusal with the code 1230001 and the log id `log-1`; `more` goes into its head.
+/// A refusal with the code 1230001, the log id `log-1` and the headers `more`.
 fn refusal(more: &str) -> Act {
     let body = r#"{"code":1230001,"msg":"too large"}"#;
     let len = body.len();
@@ -34,7 +35,7 @@ fn refused() -> End {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_breaks_is_the_transports_error() {
+async fn a_connection_that_breaks_is_an_error_of_the_transport() {
     use Act::{Body, Drain, Finish, Head, Read, Reset};
     for (len, script) in [
         (SMALL, vec![]),
@@ -57,7 +58,7 @@ async fn a_connection_that_breaks_is_the_transports_error() {
     }
 }
 
-/// Whether or not the client has noticed, since it may send an upload again.
+/// The client may or may not have noticed the close, since it may send an upload again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_was_closed_after_an_answer_is_no_error() {
     for _ in 0..20 {
@@ -69,7 +70,7 @@ async fn a_connection_that_was_closed_after_an_answer_is_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_early_answer_is_the_answer() {
+async fn a_reply_before_the_end_of_the_request_is_read() {
     use Act::{Body, Drain, Finish, Head, Hold, Read, Serve};
     const CLOSE: &str = "\r\nConnection: close";
     for script in [
@@ -85,7 +86,7 @@ async fn an_early_answer_is_the_answer() {
             let server = Server::start(script.clone()).await;
             let client = server.client();
             assert_eq!(put(&client, LARGE).await, refused(), "{script:?}");
-            // The first connection is as good as new once it has sent the whole body.
+            // The first connection can be used again once it has sent the whole body.
             let next = put(&client, SMALL).await;
             let may_be_first = matches!(script[..], [.., Serve]) && next == served(1);
             assert!(may_be_first || next == served(2), "{next:?} {script:?}");
@@ -93,10 +94,10 @@ async fn an_early_answer_is_the_answer() {
     }
 }
 
-/// Where a system gives what came before a reset. A write of the client may fail before it has looked for an answer.
+/// Linux delivers the bytes that arrived before a reset. A write of the client may fail before it reads the reply.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_early_answer_is_the_answer_also_if_a_reset_follows() {
+async fn a_reply_before_the_end_of_the_request_is_read_even_if_a_reset_follows() {
     for round in 0..100 {
         for read in [0, LARGE / 2] {
             let script =
@@ -110,7 +111,7 @@ async fn an_early_answer_is_the_answer_also_if_a_reset_follows() {
 }
 
 #[tokio::test]
-async fn who_does_not_answer_in_time_is_left() {
+async fn the_connection_to_a_server_that_does_not_answer_in_time_is_closed() {
     let trickle = Act::Trickle(ok("img_late"));
     for script in [
         vec![Act::Head, Act::Body, Act::Drain],
@@ -129,9 +130,9 @@ async fn who_does_not_answer_in_time_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_read_in_time_is_left() {
-    // Two bytes of JSON for each of the image's. The call's own time ends it, or the minute of a connection that stands
-    // still.
+async fn the_connection_to_a_server_that_does_not_read_in_time_is_closed() {
+    // The JSON has two bytes for each byte of the image. The call ends by its deadline, or after the minute that the
+    // pool gives a connection without progress.
     for (len, total, seconds, is_deadline) in
         [(1_400_000, 42_000, 42, true), (20_000_000, 600_000, 60, false)]
     {
@@ -164,7 +165,7 @@ async fn no_redirect_is_followed() {
         let client = server.client();
         let ends = [put(&client, SMALL).await, put(&client, SMALL).await];
         assert_eq!(ends, [End::Unreadable(status), served(1)]);
-        // Only this connection reaches the other server.
+        // The first connection to the other server is this one.
         let probe = tokio::net::TcpStream::connect(location).await.unwrap();
         let (_, first) = elsewhere.accept().await.unwrap();
         assert_eq!(first, probe.local_addr().unwrap());

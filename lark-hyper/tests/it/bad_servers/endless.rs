@@ -1,12 +1,12 @@
-//! Replies that do not end, or end at the limit.
+//! Replies without an end, and replies as long as the limit.
 
 use std::time::Duration;
 
 use lark_proto::Limits;
 
-use crate::scripted::{Act, End, Server, put, reply, served, taken};
+use super::scripted::{Act, End, Server, put, reply, served, taken};
 
-/// The client's own.
+/// The client's default limit.
 const LIMIT: u64 = 1 << 20;
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -14,7 +14,7 @@ fn script(reply: Vec<u8>, then: Act) -> Vec<Act> {
     vec![Act::Head, Act::Body, Act::Write(reply), then]
 }
 
-/// A reply of `len` bytes that says that the image was taken, in each kind of framing.
+/// A successful reply with a body of `len` bytes, in each kind of framing, and the server's next act.
 fn padded(len: usize) -> [(Vec<u8>, Act); 3] {
     let body = taken("img_1");
     let body = format!("{body}{}", " ".repeat(len - body.len()));
@@ -33,21 +33,22 @@ async fn a_reply_is_read_up_to_the_limit() {
             let server = Server::start(script(reply, then)).await;
             let client = server.client().with_reply_limit(1000);
             assert_eq!(put(&client, 9).await, end);
-            // By the first connection where that was read to its end.
+            // The first connection is used again if its reply was read to the end.
             let next = put(&client, 9).await;
             assert!([served(1), served(2)].contains(&next), "{next:?}");
         }
     }
 }
 
-/// The call ends like this, the client closes the connection, and the next call has another.
+/// Checks that a call whose reply is `begin` and then `more` without an end ends with `end`, that the client closes the
+/// connection, and that the next call uses another one.
 async fn ends(begin: &str, more: &str, end: End) {
     let endless = Act::Endless(more.repeat(4096 / more.len() + 1).into_bytes());
     let mut server = Server::start(script(begin.as_bytes().to_vec(), endless)).await;
     let client = server.client();
     assert_eq!(put(&client, 9).await, end, "{begin}{more}");
     let closed = server.closed().await;
-    // What the system has buffered was not read.
+    // The limit is above the client's, since the system buffers some of the bytes.
     assert!(closed.connection == 1 && closed.written < 64 << 20, "{closed:?} {begin}{more}");
     assert_eq!(put(&client, 9).await, served(2), "{begin}{more}");
 }
@@ -69,7 +70,7 @@ async fn an_endless_body_is_too_large() {
 }
 
 #[tokio::test]
-async fn an_endless_head_is_the_transports_error() {
+async fn an_endless_head_is_an_error_of_the_transport() {
     for (begin, more) in [
         ("HTTP/1.1 200 OK\r\n", "A: b\r\n"),
         ("HTTP/1.1 200 OK\r\nA: ", "b"),

@@ -1,15 +1,16 @@
-//! What is left of a call that is over.
+//! The memory of a call that is over.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use lark_proto::{Image, Limits, PutImage, TenantToken};
+use lark_proto::{Image, Limits, PutImage};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::scripted::{Act, Server, ok};
+use super::scripted::{Act, Server, ok};
+use crate::support::token;
 
-/// Memory whose end can be awaited: the sender goes with it.
+/// Memory whose end a receiver can await, because the sender is dropped with it.
 struct Held(Vec<u8>, #[expect(dead_code, reason = "it is dropped")] oneshot::Sender<()>);
 
 impl AsRef<[u8]> for Held {
@@ -18,29 +19,29 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// Whether the image of a call is let go within minutes of its end, however the call ended.
-async fn is_let_go(script: Vec<Act>) -> bool {
+/// Whether the image of a call is freed within ten minutes of the call's end, by success or error.
+async fn is_freed(script: Vec<Act>) -> bool {
     let server = Server::start(script).await;
     let limits = Limits::one_attempt().total(Duration::from_millis(300));
     let client = server.client().with_limits(limits);
     let (sender, held) = oneshot::channel();
     let bytes = Bytes::from_owner(Held(vec![7; 10_000_000], sender));
     let put = PutImage::message(Image::any_format(bytes, "bin").unwrap()).unwrap();
-    let _ = client.call_as(&TenantToken::new("t-1").unwrap(), &put).await;
+    let _ = client.call_as(&token(), &put).await;
     drop((client, put));
     timeout(Duration::from_secs(600), held).await.is_ok()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_was_taken_is_let_go() {
-    assert!(is_let_go(vec![Act::Serve]).await);
-    assert!(is_let_go(vec![Act::Head, Act::Read(5_000_000)]).await);
-    assert!(is_let_go(vec![Act::Head, Act::Body, Act::Hold]).await);
+async fn a_body_that_the_server_read_is_freed() {
+    assert!(is_freed(vec![Act::Serve]).await);
+    assert!(is_freed(vec![Act::Head, Act::Read(5_000_000)]).await);
+    assert!(is_freed(vec![Act::Head, Act::Body, Act::Hold]).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_nobody_takes_is_let_go() {
+async fn a_body_that_the_server_does_not_read_is_freed() {
     for script in [vec![Act::Hold], vec![Act::Head, Act::Write(ok("img_early")), Act::Hold]] {
-        assert!(is_let_go(script.clone()).await, "{script:?}");
+        assert!(is_freed(script.clone()).await, "{script:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The client with its own connections against servers that break off, stall, never end, or send what is no reply.
+//! The client over its own pool, against servers that close, stall, send without end, or send no valid reply.
 
 mod breaks;
 mod endless;

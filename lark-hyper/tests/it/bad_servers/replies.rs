@@ -1,16 +1,16 @@
-//! Replies in every form and out of form.
+//! Replies in every form of HTTP/1, valid and invalid.
 
-use crate::scripted::{Act, End, Server, ok, put, reply, served, taken};
+use super::scripted::{Act, End, Server, ok, put, reply, served, taken};
 
-/// How a call ends that gets this reply, and which connection serves the next one.
+/// A name, a script, the end of the first call, and the connection that serves the next one.
 type Case = (&'static str, Vec<Act>, End, usize);
 
-/// The connection goes on.
+/// The script of a server that keeps the connection after the reply.
 fn stays(reply: Vec<u8>) -> Vec<Act> {
     vec![Act::Head, Act::Body, Act::Write(reply), Act::Serve]
 }
 
-/// The server closes after the reply.
+/// The script of a server that closes the connection after the reply.
 fn closes(reply: Vec<u8>) -> Vec<Act> {
     vec![Act::Head, Act::Body, Act::Write(reply)]
 }
@@ -19,22 +19,22 @@ fn key() -> End {
     End::Key("img_x".into())
 }
 
-/// With this status line and these headers, and a body that says that the image was taken.
+/// A reply with this head and the body of a success.
 fn with(head: &str) -> Vec<u8> {
     reply(head, &taken("img_x"))
 }
 
-/// The same with a fitting length.
+/// The same reply with the right `Content-Length`.
 fn sized(head: &str) -> Vec<u8> {
     with(&format!("{head}\r\nContent-Length: {}", taken("img_x").len()))
 }
 
-/// With this length.
+/// A successful reply with this `Content-Length`.
 fn length(value: &str) -> Vec<u8> {
     with(&format!("HTTP/1.1 200 OK\r\nContent-Length: {value}"))
 }
 
-/// In one chunk, with headers of the test's.
+/// A successful reply of one chunk, with `headers`, and `end` after the chunk's data.
 fn chunked(headers: &str, end: &str) -> Vec<u8> {
     let body = taken("img_x");
     let head = format!("HTTP/1.1 200 OK\r\n{headers}");
@@ -51,7 +51,7 @@ async fn check(cases: impl IntoIterator<Item = Case>) {
 }
 
 #[tokio::test]
-async fn lengths() {
+async fn a_body_ends_at_a_valid_content_length_or_at_the_close() {
     let len = taken("img_x").len();
     let and = |other: usize| length(&format!("{len}\r\nContent-Length: {other}"));
     check([
@@ -74,7 +74,7 @@ async fn lengths() {
 }
 
 #[tokio::test]
-async fn chunks() {
+async fn chunks_are_read_if_they_are_valid_and_complete() {
     const CHUNKED: &str = "Transfer-Encoding: chunked";
     let raw = |chunks: &str| reply(&format!("HTTP/1.1 200 OK\r\n{CHUNKED}"), chunks);
     let end = "\r\n0\r\n\r\n";
@@ -91,7 +91,13 @@ async fn chunks() {
         ("no size", stays(raw("\r\n")), End::Transport, 2),
     ])
     .await;
-    // Of two framings the chunks count, and whether the connection goes on is not said.
+}
+
+/// The client may keep or close the connection after the reply.
+#[tokio::test]
+async fn chunks_override_a_content_length() {
+    const CHUNKED: &str = "Transfer-Encoding: chunked";
+    let end = "\r\n0\r\n\r\n";
     for headers in
         [format!("{CHUNKED}\r\nContent-Length: 5"), format!("Content-Length: 5\r\n{CHUNKED}")]
     {
@@ -104,7 +110,7 @@ async fn chunks() {
 }
 
 #[tokio::test]
-async fn interim_replies() {
+async fn interim_replies_are_passed_over() {
     let after = |interim: &[&str]| {
         let interim = interim.iter().flat_map(|head| reply(&format!("HTTP/1.1 {head}"), ""));
         interim.chain(ok("img_x")).collect::<Vec<u8>>()
@@ -126,7 +132,7 @@ async fn interim_replies() {
 }
 
 #[tokio::test]
-async fn statuses_and_versions() {
+async fn a_status_line_has_a_status_of_three_digits() {
     check([
         ("999", stays(sized("HTTP/1.1 999 Odd")), key(), 1),
         ("000", stays(sized("HTTP/1.1 000 Odd")), End::Transport, 2),
@@ -136,11 +142,6 @@ async fn statuses_and_versions() {
         ("204", stays(reply("HTTP/1.1 204 No Content", "")), End::Unreadable(204), 1),
         ("204 with a body", stays(sized("HTTP/1.1 204 No Content")), End::Unreadable(204), 2),
         ("304", stays(reply("HTTP/1.1 304 Not Modified", "")), End::Unreadable(304), 1),
-        ("1.0 until it closes", closes(with("HTTP/1.0 200 OK")), key(), 2),
-        ("1.0 with a length", stays(sized("HTTP/1.0 200 OK")), key(), 2),
-        ("1.0, kept", stays(sized("HTTP/1.0 200 OK\r\nConnection: keep-alive")), key(), 1),
-        ("1.1, not kept", stays(sized("HTTP/1.1 200 OK\r\nConnection: close")), key(), 2),
-        ("2.0", stays(sized("HTTP/2.0 200 OK")), End::Transport, 2),
         ("status line alone", closes(b"HTTP/1.1 200 OK\r\n".to_vec()), End::Transport, 2),
         ("half of it", closes(b"HTTP/1.1 20".to_vec()), End::Transport, 2),
     ])
@@ -148,12 +149,31 @@ async fn statuses_and_versions() {
 }
 
 #[tokio::test]
-async fn heads() {
+async fn a_connection_is_kept_by_the_rules_of_the_replys_version() {
+    check([
+        ("1.0 until it closes", closes(with("HTTP/1.0 200 OK")), key(), 2),
+        ("1.0 with a length", stays(sized("HTTP/1.0 200 OK")), key(), 2),
+        ("1.0, kept", stays(sized("HTTP/1.0 200 OK\r\nConnection: keep-alive")), key(), 1),
+        ("1.1, not kept", stays(sized("HTTP/1.1 200 OK\r\nConnection: close")), key(), 2),
+        ("2.0", stays(sized("HTTP/2.0 200 OK")), End::Transport, 2),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_has_at_most_a_hundred_headers() {
     let many = |count: usize| sized(&format!("HTTP/1.1 200 OK{}", "\r\nA: b".repeat(count - 1)));
-    let header = |line: &str| stays(sized(&format!("HTTP/1.1 200 OK\r\n{line}")));
     check([
         ("a hundred headers", stays(many(100)), key(), 1),
         ("one more", stays(many(101)), End::Transport, 2),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_not_http_is_an_error_of_the_transport() {
+    let header = |line: &str| stays(sized(&format!("HTTP/1.1 200 OK\r\n{line}")));
+    check([
         ("not of ASCII", header("A: 图"), key(), 1),
         ("no colon", header("what"), End::Transport, 2),
         ("folded", header("A: b\r\n c"), End::Transport, 2),
@@ -166,9 +186,9 @@ async fn heads() {
     .await;
 }
 
-/// Also where two threads race: who hands out the connection, and who reads on.
+/// One thread may hand out the connection while the other one still reads from it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn surplus_is_not_the_next_answer() {
+async fn bytes_after_a_reply_are_not_the_next_reply() {
     for _ in 0..20 {
         check([
             ("a reply", stays([ok("img_x"), ok("img_surplus")].concat()), key(), 2),

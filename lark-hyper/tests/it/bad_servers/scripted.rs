@@ -1,4 +1,4 @@
-//! A server that does to each connection what a script says, and calls whose ends can be compared.
+//! A server that treats its connections by a script, and the ends of calls in a form that can be compared.
 
 use std::future::pending;
 use std::io;
@@ -8,61 +8,63 @@ use http::Response;
 use lark_hyper::{CallError, Client, Pool, TransportError};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::http1;
-use lark_proto::{App, Error, Image, ImageKey, Limits, PutImage, Site, TenantToken};
+use lark_proto::{App, Error, Image, ImageKey, Limits, PutImage, Site};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-/// Longer than any call or connection here lasts: a hang is a failure.
+use crate::support::{peers, token};
+
+/// Longer than any call or connection of these tests. A hang fails its test after this time.
 const HANGS: Duration = Duration::from_secs(10);
 
-/// What a server does next; after its last act it closes.
+/// An act of a server on a connection. After its last act the server closes.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub(super) enum Act {
     /// Reads a request's head.
     Head,
     /// Reads the rest of the request.
     Body,
-    /// Reads so many bytes.
+    /// Reads this number of bytes.
     Read(usize),
     /// Reads until the client has closed.
     Drain,
     Write(Vec<u8>),
-    /// Writes a byte each 20 ms.
+    /// Writes one byte each 20 ms.
     Trickle(Vec<u8>),
-    /// Writes the same again until the client has closed.
+    /// Writes the same bytes again and again until the client has closed.
     Endless(Vec<u8>),
-    /// Writes nothing more, and says so.
+    /// Closes the direction to the client.
     Finish,
-    /// Closes while something is there that it has not read, which is a reset.
+    /// Closes when there are bytes to read, which is a reset.
     Reset,
     /// Neither reads nor closes.
     Hold,
-    /// Answers every request; the key tells the connection's number.
+    /// Answers every request with a key that has the connection's number.
     Serve,
 }
 
-/// A connection that came to its end.
+/// A connection that has ended.
 #[derive(Debug)]
-pub(crate) struct Closed {
-    /// Counted from 1.
-    pub(crate) connection: usize,
-    /// How many bytes the client was sent.
-    pub(crate) written: usize,
+pub(super) struct Closed {
+    /// The connection's number, from 1.
+    pub(super) connection: usize,
+    /// The number of bytes that the server wrote.
+    pub(super) written: usize,
 }
 
 /// A server on loopback, which ends with the test's runtime.
-pub(crate) struct Server {
+pub(super) struct Server {
     site: Site,
     closed: mpsc::UnboundedReceiver<Closed>,
 }
 
 impl Server {
-    /// The first connection goes by `script`, and those after it are served.
-    pub(crate) async fn start(script: Vec<Act>) -> Self {
+    /// Starts a server that treats its first connection by `script`, and serves all others.
+    pub(super) async fn start(script: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let site = peers::site(listener.local_addr().unwrap());
         let (sender, closed) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             let mut script = Some(script);
@@ -80,12 +82,12 @@ impl Server {
     }
 
     /// A client of this server that sends each request once.
-    pub(crate) fn client(&self) -> Client<Pool> {
+    pub(super) fn client(&self) -> Client<Pool> {
         Client::new(self.site.clone(), App::None).with_limits(Limits::one_attempt())
     }
 
     /// The next connection that ends, by its script or by the client.
-    pub(crate) async fn closed(&mut self) -> Closed {
+    pub(super) async fn closed(&mut self) -> Closed {
         timeout(HANGS, self.closed.recv()).await.expect("the connection is closed").unwrap()
     }
 }
@@ -98,20 +100,20 @@ async fn play(mut peer: Peer, script: Vec<Act>, closed: mpsc::UnboundedSender<Cl
     }
     let Peer { connection, written, .. } = peer;
     drop(peer);
-    // A test that is over does not want to know.
+    // A test that is over receives nothing.
     let _ = closed.send(Closed { connection, written });
 }
 
 struct Peer {
     stream: BufReader<TcpStream>,
     connection: usize,
-    /// What is left of the body whose head was read.
+    /// The length of the rest of the request whose head was read.
     unread: usize,
     written: usize,
 }
 
 impl Peer {
-    /// An error ends the script.
+    /// Does one act. An error ends the script.
     async fn act(&mut self, act: Act) -> io::Result<()> {
         match act {
             Act::Head => self.head().await,
@@ -141,7 +143,8 @@ impl Peer {
         }
     }
 
-    /// Without [`http1::Requests`], which refuses HTTP/1.0: the client speaks it after a reply that does.
+    /// Reads a head without [`http1::Requests`], which refuses HTTP/1.0. The client speaks HTTP/1.0 after a reply of
+    /// that version.
     async fn head(&mut self) -> io::Result<()> {
         loop {
             let mut line = String::new();
@@ -178,35 +181,35 @@ impl Peer {
     }
 }
 
-/// A reply of this head and body.
-pub(crate) fn reply(head: &str, body: &str) -> Vec<u8> {
+/// A reply with this head and body.
+pub(super) fn reply(head: &str, body: &str) -> Vec<u8> {
     format!("{head}\r\n\r\n{body}").into_bytes()
 }
 
-/// The body that says that an image was taken.
-pub(crate) fn taken(key: &str) -> String {
+/// The body of the reply to an upload that succeeded.
+pub(super) fn taken(key: &str) -> String {
     format!(r#"{{"code":0,"data":{{"image_key":"{key}"}},"msg":"ok"}}"#)
 }
 
-/// The reply that says so.
-pub(crate) fn ok(key: &str) -> Vec<u8> {
+/// The reply to an upload that succeeded.
+pub(super) fn ok(key: &str) -> Vec<u8> {
     http1::reply(&Response::new(taken(key).into())).into()
 }
 
-/// The end of a call that was answered by [`Act::Serve`].
-pub(crate) fn served(connection: usize) -> End {
+/// The end of a call that a connection answered by [`Act::Serve`].
+pub(super) fn served(connection: usize) -> End {
     End::Key(format!("img_{connection}"))
 }
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(super) enum End {
     Key(String),
-    /// With the code and the log id.
+    /// A refusal, with the code and the log id.
     Refused(i64, Option<String>),
-    /// With the status.
+    /// An unreadable reply, with the status.
     Unreadable(u16),
-    /// With the limit.
+    /// A reply above the limit, with the limit.
     TooLarge(u64),
     Transport,
     Deadline,
@@ -231,8 +234,7 @@ impl From<Result<ImageKey, CallError>> for End {
 }
 
 /// Uploads an image of `len` bytes.
-pub(crate) async fn put(client: &Client<Pool>, len: usize) -> End {
+pub(super) async fn put(client: &Client<Pool>, len: usize) -> End {
     let put = PutImage::message(Image::any_format(vec![7; len], "bin").unwrap()).unwrap();
-    let token = TenantToken::new("t-1").unwrap();
-    timeout(HANGS, client.call_as(&token, &put)).await.expect("the call ends").into()
+    timeout(HANGS, client.call_as(&token(), &put)).await.expect("the call ends").into()
 }

@@ -1,39 +1,30 @@
-//! Redirects, timeouts, early answers and connections: a test for each row of the README's table.
+//! Redirects, timeouts, early answers and connections, which are rows of the README's table.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use lark_hyper::FakeServer;
 use lark_proto::fake::{Break, Route};
 use lark_proto::session::Phase;
-use lark_proto::{Limits, Site, TenantToken};
+use lark_proto::{Limits, Site};
 
-use crate::scripted::{Script, ScriptedProxy};
-use crate::{Setup, uploads, uploads_as};
+use super::scripted::{Script, ScriptedProxy};
+use super::{Setup, uploads, uploads_as};
+use crate::support::peers::{self, read_all, read_nothing};
+use crate::support::token;
 
 /// More than the buffers of two sockets hold.
 const LARGE: usize = 8 << 20;
 
-/// A server on loopback that handles each connection by `serve`.
-fn server(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Site {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let site = Site::custom(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    let serve = Arc::new(serve);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let serve = serve.clone();
-            // A client that gives up closes its connection.
-            thread::spawn(move || drop(serve(stream.unwrap())));
-        }
-    });
-    site
+/// The site of a server that plays `play` on each connection.
+fn server(play: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Site {
+    peers::site(peers::serve(play))
 }
 
-/// Reads a request's head, byte by byte, so that its body stays unread.
+/// Reads a request's head byte by byte, so that the body stays unread.
 fn read_head(stream: &mut TcpStream) -> io::Result<()> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -56,14 +47,9 @@ fn read_request(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Holds the connection until the client closes it.
-fn hold(mut stream: TcpStream) -> io::Result<()> {
-    io::copy(&mut stream, &mut io::sink()).map(|_| ())
-}
-
 /// The outcomes of one request of each client.
 fn one_request(site: &Site, setup: &Setup) -> [(&'static str, Result<(), String>); 2] {
-    uploads_as(site, setup, Some(&TenantToken::new("t-1").unwrap()))
+    uploads_as(site, setup, Some(&token()))
 }
 
 #[test]
@@ -72,7 +58,7 @@ fn no_redirect_is_followed() {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = requests.clone();
         let site = server(move |mut stream| {
-            // To the same host, where a client might send the token again.
+            // The location is on the same host, to which a client might send the token again.
             let location = format!("http://{}/elsewhere", stream.local_addr()?);
             loop {
                 read_request(&mut stream)?;
@@ -85,22 +71,18 @@ fn no_redirect_is_followed() {
             let error = outcome.unwrap_err();
             assert!(error.contains(&format!("HTTP {status}")), "{client}: {error}");
         }
-        assert_eq!(requests.load(Ordering::SeqCst), 2, "one of each client");
+        assert_eq!(requests.load(Ordering::SeqCst), 2, "each client sends one request");
     }
 }
 
 #[test]
 fn each_phase_after_the_connect_ends_with_its_timeout() {
-    let unread = server(|stream| {
-        thread::park();
-        drop(stream);
-        Ok(())
-    });
-    let unanswered = server(hold);
+    let unread = server(read_nothing);
+    let unanswered = server(read_all);
     let half_answered = server(|mut stream| {
         read_request(&mut stream)?;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")?;
-        hold(stream)
+        read_all(stream)
     });
     for (site, phase, padding, words) in [
         (&unread, Phase::SendBody, LARGE, ["send body", "sending the request's body"]),
@@ -108,7 +90,7 @@ fn each_phase_after_the_connect_ends_with_its_timeout() {
         (&half_answered, Phase::RecvBody, 0, ["receive body", "receiving the reply's body"]),
     ] {
         let timeout = Some((phase, Duration::from_millis(300)));
-        // With the default timeout of the phase the deadline would pass first.
+        // The default timeout of each phase is longer than this deadline.
         let limits = Some(Limits::one_attempt().total(Duration::from_secs(20)));
         let setup = Setup { timeout, limits, padding, ..Setup::default() };
         for ((client, outcome), words) in one_request(site, &setup).into_iter().zip(words) {
@@ -120,7 +102,7 @@ fn each_phase_after_the_connect_ends_with_its_timeout() {
 
 #[test]
 fn a_timeout_of_zero_ends_the_call() {
-    let unanswered = server(hold);
+    let unanswered = server(read_all);
     for phase in [
         Phase::Resolve,
         Phase::Connect,
@@ -143,20 +125,20 @@ fn a_timeout_of_zero_ends_the_call() {
 #[test]
 fn a_call_ends_at_the_deadline_of_its_limits() {
     let limits = Some(Limits::one_attempt().total(Duration::from_millis(300)));
-    for (client, outcome) in one_request(&server(hold), &Setup { limits, ..Setup::default() }) {
+    for (client, outcome) in one_request(&server(read_all), &Setup { limits, ..Setup::default() }) {
         let error = outcome.unwrap_err();
         assert!(error.contains("the deadline passed"), "{client}: {error}");
     }
 }
 
 #[test]
-fn an_answer_before_the_end_of_the_body_is_read_where_the_server_goes_on_reading() {
+fn an_answer_before_the_end_of_the_body_is_read_if_the_server_reads_on() {
     let refusal = r#"{"code":99991663,"msg":"no"}"#;
     let site = server(move |mut stream| {
         read_head(&mut stream)?;
         let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\n", refusal.len());
         stream.write_all(format!("{head}Connection: close\r\n\r\n{refusal}").as_bytes())?;
-        hold(stream)
+        read_all(stream)
     });
     let setup = Setup { padding: LARGE, ..Setup::default() };
     for (client, outcome) in one_request(&site, &setup) {
@@ -181,7 +163,7 @@ fn an_answer_before_a_close_in_the_middle_of_the_body_is_read_by_lark_hyper_only
     assert!(!by_ureq.contains("99991663"), "{by_ureq}");
 }
 
-/// How many connections each client opens for the outcome `Ok`.
+/// The number of connections that each client opens for an upload, which succeeds.
 fn connections(lark: &FakeServer, setup: &Setup) -> usize {
     let proxy = ScriptedProxy::start(Script::Http(lark.address()));
     let through = Setup::through(&format!("http://{}", proxy.address));
@@ -199,7 +181,7 @@ fn a_connection_serves_for_the_next_request_unless_none_may_be_idle() {
     let lark = FakeServer::start().unwrap();
     assert_eq!(connections(&lark, &Setup::default()), 1);
     let none = Setup { max_idle_connections: Some(0), ..Setup::default() };
-    assert_eq!(connections(&lark, &none), 2, "one for the token, one for the upload");
+    assert_eq!(connections(&lark, &none), 2, "one connection for the token, one for the upload");
 }
 
 #[test]

@@ -1,16 +1,15 @@
-//! The proxy of the environment, in programs of their own.
-
-use std::process::Command;
+//! The proxy of the environment, which each case gives to a program of its own.
 
 use lark_hyper::FakeServer;
 use lark_proto::{Site, TenantToken};
 
-use crate::scripted::{Script, ScriptedProxy};
-use crate::{Setup, uploads_as};
+use super::scripted::{Script, ScriptedProxy};
+use super::{Setup, uploads_as};
+use crate::support::child;
 
-/// The program that each environment is tried in: it prints what came of an upload to the site in its `SITE`.
+/// Prints the outcomes of uploads to the site in the variable `SITE`.
 #[test]
-#[ignore = "it is the child of another test"]
+#[ignore = "another test runs it as a program"]
 fn child() {
     #[expect(clippy::disallowed_methods, reason = "the parent names the site")]
     let site = Site::insecure(&std::env::var("SITE").unwrap()).unwrap();
@@ -49,24 +48,23 @@ fn the_environments_proxy_is_the_same_for_both_clients() {
         ("http://lark.invalid", "http_proxy=ftp://x:1", "refused"),
         (loopback, "http_proxy=A ALL_PROXY=B", "direct"),
     ] {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["environments::child", "--exact", "--ignored", "--nocapture"]);
-        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
-            command.env_remove(name).env_remove(name.to_uppercase());
-        }
-        command.env_remove("REQUEST_METHOD").env("SITE", site);
-        for variable in variables.split(' ') {
-            let (name, value) = variable.split_once('=').unwrap();
-            let value = value.replace('A', &format!("http://{}", a.address));
-            let value = value.replace('B', &format!("http://{}", b.address));
-            command.env(name, if name == "REQUEST_METHOD" { "GET".into() } else { value });
-        }
-        let output = command.output().unwrap();
-        let printed = String::from_utf8(output.stdout).unwrap();
+        let printed = child::run("network::environments::child", |command| {
+            for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+                command.env_remove(name).env_remove(name.to_uppercase());
+            }
+            command.env_remove("REQUEST_METHOD").env("SITE", site);
+            for variable in variables.split(' ') {
+                let (name, value) = variable.split_once('=').unwrap();
+                let value = value.replace('A', &format!("http://{}", a.address));
+                let value = value.replace('B', &format!("http://{}", b.address));
+                command.env(name, if name == "REQUEST_METHOD" { "GET".into() } else { value });
+            }
+        });
         let outcomes: Vec<&str> =
             printed.lines().filter(|line| line.starts_with("outcome")).collect();
         assert_eq!(outcomes.len(), 2, "{site} {variables}: {printed}");
-        let (by_a, by_b) = (a.asked().len(), b.asked().len());
+        let by_a = a.asked().len();
+        let by_b = b.asked().len();
         for outcome in outcomes {
             let found = if outcome.contains("99991663") {
                 match (by_a, by_b) {

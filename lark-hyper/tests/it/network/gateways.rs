@@ -1,31 +1,24 @@
 //! A gateway in front of a private deployment.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread;
+use std::net::{SocketAddr, TcpStream};
 
 use lark_hyper::FakeServer;
 use lark_proto::Site;
 
-use crate::{Setup, uploads};
+use super::{Setup, uploads};
+use crate::support::peers;
 
-/// A gateway on loopback that passes requests below `/feishu` on to `server`, if their `User-Agent` is a browser's; it
-/// answers any other with 403 and HTML. Each of its connections carries one request.
+/// A gateway on loopback that forwards requests below `/feishu` to `server` if their `User-Agent` is a browser's, and
+/// answers all others with 403 and HTML. Each of its connections carries one request.
 fn gateway(server: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let stream = stream.unwrap();
-            thread::spawn(move || drop(pass_on(stream, server)));
-        }
-    });
-    address
+    peers::serve(move |stream| forward(stream, server))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the gateway connects to its server")]
-fn pass_on(mut client: TcpStream, server: SocketAddr) -> io::Result<()> {
-    let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
+fn forward(mut client: TcpStream, server: SocketAddr) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
     let (head, len) = loop {
         let read = client.read(&mut chunk)?;
         bytes.extend_from_slice(&chunk[..read]);
@@ -58,7 +51,7 @@ fn pass_on(mut client: TcpStream, server: SocketAddr) -> io::Result<()> {
 }
 
 #[test]
-fn a_deployment_at_a_base_path_is_reached_by_a_browsers_user_agent() {
+fn a_deployment_is_reached_by_the_base_path_of_its_site_and_the_user_agent_of_the_builder() {
     let server = FakeServer::start().unwrap();
     let gateway = gateway(server.address());
     let site = Site::custom(&format!("http://{gateway}/feishu")).unwrap();
@@ -70,8 +63,7 @@ fn a_deployment_at_a_base_path_is_reached_by_a_browsers_user_agent() {
         let error = outcome.unwrap_err();
         assert!(error.contains("HTTP 403") && error.contains("forbidden"), "{client}: {error}");
     }
-    let bare = Site::custom(&format!("http://{gateway}")).unwrap();
-    for (client, outcome) in uploads(&bare, &setup) {
+    for (client, outcome) in uploads(&peers::site(gateway), &setup) {
         assert!(outcome.unwrap_err().contains("HTTP 403"), "{client}");
     }
 }

@@ -1,4 +1,4 @@
-//! The network between a client and its site, for both clients: whatever the settings, the outcomes are the same.
+//! The network between a client and its site: with the same settings the outcomes of both clients are the same.
 
 mod alike;
 mod certificates;
@@ -7,17 +7,15 @@ mod gateways;
 mod proxies;
 mod scripted;
 mod settings;
-#[expect(dead_code, reason = "the tests of TLS use the rest")]
-#[path = "../support/tls.rs"]
-mod tls;
 
 use std::fmt::Display;
 use std::time::Duration;
 
-use lark_proto::fake::FakeLark;
 use lark_proto::network::{ClientBuilder, Proxy, Roots};
 use lark_proto::session::Phase;
-use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken};
+use lark_proto::{Image, Limits, PutImage, Site, TenantToken};
+
+use crate::support::app;
 
 /// The settings of a test, for a builder of either client.
 #[derive(Clone, Default)]
@@ -30,7 +28,7 @@ struct Setup {
     reply_limit: Option<u64>,
     /// The limits of the calls, in place of one attempt.
     limits: Option<Limits>,
-    /// How many bytes the image has beside its magic number.
+    /// The length of the image without its magic number.
     padding: usize,
 }
 
@@ -71,13 +69,12 @@ fn uploads(site: &Site, setup: &Setup) -> [(&'static str, Result<(), String>); 2
     uploads_as(site, setup, None)
 }
 
-/// The same with a token of the caller's, if there is one.
+/// The outcomes of an upload with a token of the caller's, if there is one.
 fn uploads_as(
     site: &Site,
     setup: &Setup,
     token: Option<&TenantToken>,
 ) -> [(&'static str, Result<(), String>); 2] {
-    let app = || App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
     let image = [b"GIF89a".to_vec(), vec![0; setup.padding]].concat();
     let put = PutImage::message(Image::new(image).unwrap()).unwrap();
     let blocking = || {

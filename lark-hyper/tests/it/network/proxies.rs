@@ -6,8 +6,8 @@ use lark_hyper::FakeServer;
 use lark_proto::Site;
 use lark_proto::session::Phase;
 
-use crate::scripted::{Script, ScriptedProxy};
-use crate::{Setup, uploads};
+use super::scripted::{Script, ScriptedProxy};
+use super::{Setup, uploads};
 
 /// A site that only a proxy can reach, since no resolver knows its name.
 fn hidden() -> Site {
@@ -15,7 +15,7 @@ fn hidden() -> Site {
 }
 
 #[test]
-fn a_tunnel_is_asked_for_with_the_port_written_out() {
+fn a_connect_request_has_the_port_and_the_credentials() {
     let server = FakeServer::start().unwrap();
     let proxy = ScriptedProxy::start(Script::Http(server.address()));
     for (credentials, asked) in [
@@ -84,7 +84,7 @@ fn a_proxy_that_refuses_is_named_in_the_error() {
 }
 
 #[test]
-fn a_proxy_that_says_nothing_ends_with_the_timeout_of_the_phase_connect() {
+fn a_silent_proxy_ends_the_request_with_the_timeout_of_the_phase_connect() {
     let proxy = ScriptedProxy::start(Script::Silence);
     let mut setup = Setup::through(&format!("http://{}", proxy.address));
     setup.timeout = Some((Phase::Connect, Duration::from_millis(300)));

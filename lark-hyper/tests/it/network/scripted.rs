@@ -1,57 +1,48 @@
-//! A scripted proxy on loopback, which records its requests.
+//! A scripted proxy on loopback, which records the requests to it.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::support::peers;
+
 /// The behaviour of the proxy on each connection.
 #[derive(Clone, Copy)]
-pub(crate) enum Script {
+pub(super) enum Script {
     /// It opens a tunnel to this address, whatever it is asked for.
     Http(SocketAddr),
     /// It speaks SOCKS5, with these credentials, and opens a tunnel to this address.
     Socks5(SocketAddr, Option<(&'static str, &'static str)>),
     /// It answers `CONNECT` with these bytes.
     Refuse(&'static str),
-    /// It reads and says nothing.
+    /// It reads and does not answer.
     Silence,
 }
 
-pub(crate) struct ScriptedProxy {
-    pub(crate) address: SocketAddr,
+pub(super) struct ScriptedProxy {
+    pub(super) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl ScriptedProxy {
-    pub(crate) fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(super) fn start(script: Script) -> Self {
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let kept = asked.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (stream, kept) = (stream.unwrap(), kept.clone());
-                // A client that gives up closes its connection.
-                thread::spawn(move || drop(serve(stream, script, &kept)));
-            }
-        });
+        let address = peers::serve(move |stream| play(stream, script, &kept));
         Self { address, asked }
     }
 
     /// Takes the requests that were recorded since the last call: for HTTP the request line and the line with the
     /// credentials, if it has one; for SOCKS5 the credentials, the host and the port.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }
 
-fn serve(mut stream: TcpStream, script: Script, asked: &Mutex<Vec<String>>) -> io::Result<()> {
+fn play(mut stream: TcpStream, script: Script, asked: &Mutex<Vec<String>>) -> io::Result<()> {
     match script {
-        Script::Silence => {
-            // Until the client closes its connection.
-            io::copy(&mut stream, &mut io::sink()).map(|_| ())
-        }
+        Script::Silence => peers::read_all(stream),
         Script::Refuse(reply) => {
             asked.lock().unwrap().push(head(&mut stream)?);
             stream.write_all(reply.as_bytes())
@@ -127,13 +118,15 @@ fn text(stream: &mut TcpStream) -> io::Result<String> {
 #[expect(clippy::disallowed_methods, reason = "the proxy connects to its target")]
 fn tunnel(client: TcpStream, target: SocketAddr) -> io::Result<()> {
     let server = TcpStream::connect(target)?;
-    let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+    let mut from = client.try_clone()?;
+    let mut to = server.try_clone()?;
     thread::spawn(move || {
         // Either side may break off.
         let _ = io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
     });
-    let (mut from, mut to) = (server, client);
+    let mut from = server;
+    let mut to = client;
     io::copy(&mut from, &mut to)?;
     to.shutdown(Shutdown::Write)
 }

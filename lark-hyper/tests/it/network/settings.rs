@@ -1,10 +1,10 @@
-//! The settings of a builder that concern no proxy and no certificate.
+//! Settings of a builder that are invalid, and the limit of replies.
 
 use lark_hyper::FakeServer;
 use lark_proto::Site;
 use lark_proto::network::Roots;
 
-use crate::{Setup, uploads};
+use super::{Setup, uploads};
 
 #[test]
 fn an_invalid_setting_is_refused_when_the_client_is_built() {

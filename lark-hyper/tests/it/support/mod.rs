@@ -1,30 +1,43 @@
-//! What the tests of the client share.
+//! Helpers that several modules of tests use.
 
-use lark_hyper::{Client, Transport};
-use lark_proto::fake::scenarios::{Next, Run, Scenario};
+pub(crate) mod child;
+pub(crate) mod pausing;
+pub(crate) mod peers;
+pub(crate) mod pipe;
+pub(crate) mod sim;
+pub(crate) mod tls;
 
-/// Runs `scenario`; `next` takes a step of the run with the fake behind `client`. Says what went otherwise.
-pub(crate) async fn run<S: Transport>(
-    scenario: &Scenario,
-    client: Client<S>,
-    next: impl Fn(&mut Run<'_>) -> Next,
-) -> Vec<String> {
-    let client = prepared(scenario, client);
-    let mut run = Run::new(scenario);
-    loop {
-        match next(&mut run) {
-            Next::Ticket(ticket) => client.set_app_ticket(ticket),
-            Next::Call => run.called(&client.call(&scenario.call).await),
-            Next::Done(wrong) => return wrong,
-        }
-    }
+use std::time::Duration;
+
+use lark_proto::fake::FakeLark;
+use lark_proto::{App, Image, PutImage, TenantToken, WriteSheetImage};
+
+pub(crate) const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
 }
 
-/// The client with the scenario's limits and tenant.
-pub(crate) fn prepared<S: Transport>(scenario: &Scenario, client: Client<S>) -> Client<S> {
-    let client = client.with_limits(scenario.limits);
-    match scenario.tenant.clone() {
-        Some(tenant) => client.for_tenant(tenant),
-        None => client,
-    }
+pub(crate) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The custom app that the fake knows.
+pub(crate) fn app() -> App {
+    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
+}
+
+/// A token of the caller's.
+pub(crate) fn token() -> TenantToken {
+    TenantToken::new("t-1").unwrap()
+}
+
+/// An upload of a small image.
+pub(crate) fn put() -> PutImage {
+    PutImage::message(Image::new("GIF89a..").unwrap()).unwrap()
+}
+
+/// A write of a small image to a cell of the fake's spreadsheet.
+pub(crate) fn write() -> WriteSheetImage {
+    let cell = format!("{}!H7", FakeLark::SHEET).parse().unwrap();
+    let image = Image::new("GIF89a..").unwrap();
+    WriteSheetImage::new(FakeLark::SPREADSHEET.parse().unwrap(), cell, image).unwrap()
 }

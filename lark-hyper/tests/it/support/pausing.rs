@@ -1,4 +1,4 @@
-//! The fake as a service that is not ready between the pieces of a request and of its reply.
+//! The fake as a service that is pending between the pieces of a request and of its reply.
 
 use std::mem;
 use std::pin::Pin;
@@ -12,9 +12,9 @@ use hyper::rt::Timer;
 use hyper::service::Service;
 use lark_hyper::{FakeTransport, Transport, TransportError};
 
-use crate::time::turn;
+use super::sim::turn;
 
-/// A fake that keeps the paths of its requests. Clones are the same fake.
+/// A fake that records the paths of its requests. Clones share the fake and its records.
 #[derive(Clone)]
 pub(crate) struct Pausing {
     pub(crate) fake: FakeTransport,
@@ -24,7 +24,8 @@ pub(crate) struct Pausing {
 
 impl Pausing {
     pub(crate) fn new(timer: impl Timer + Send + Sync + 'static) -> Self {
-        let (begun, given_up) = Default::default();
+        let begun = Arc::default();
+        let given_up = Arc::default();
         Self { fake: FakeTransport::new(timer), begun, given_up }
     }
 
@@ -33,7 +34,7 @@ impl Pausing {
         self.begun.lock().unwrap().clone()
     }
 
-    /// The paths of the requests that the client has given up before their replies.
+    /// The paths of the requests that the client gave up before their replies.
     pub(crate) fn given_up(&self) -> Vec<String> {
         self.given_up.lock().unwrap().clone()
     }
@@ -57,8 +58,8 @@ where
             turn().await;
             let reply = pausing.fake.call(request.map(Halves::whole)).await;
             turn().await;
-            // The body of a request fails where the client closes a pipe.
-            if reply.as_ref().map_or_else(is_asked_for, |_| true) {
+            // An error other than the fake's own is that of a client that closed its pipe.
+            if reply.as_ref().map_or_else(is_of_the_fake, |_| true) {
                 arriving.path = None;
             }
             Ok(reply?.map(Halves::split))
@@ -66,11 +67,11 @@ where
     }
 }
 
-fn is_asked_for(error: &TransportError) -> bool {
+fn is_of_the_fake(error: &TransportError) -> bool {
     error.to_string().ends_with("as the test asked")
 }
 
-/// A request that is given up when its service's future is dropped.
+/// A request that is recorded as given up if its service's future is dropped while the path is here.
 struct Arriving<'a> {
     path: Option<String>,
     given_up: &'a Mutex<Vec<String>>,
@@ -82,7 +83,7 @@ impl Drop for Arriving<'_> {
     }
 }
 
-/// A body that is not ready before each frame, and may give each frame in two halves.
+/// A body that is pending before each frame, and may split each frame in two halves.
 pub(crate) struct Halves<B> {
     body: B,
     splits: bool,

@@ -4,6 +4,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use hyper_util::rt::TokioTimer;
@@ -23,10 +25,10 @@ use tower::{BoxError, ServiceExt};
 /// A server's certificate and its key.
 pub(crate) type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
 
-/// An authority that only its own clients trust.
+/// A certificate authority that only its own clients trust.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pub(crate) root: CertificateDer<'static>,
+    root: CertificateDer<'static>,
 }
 
 impl Authority {
@@ -46,8 +48,8 @@ impl Authority {
         (certificate.der().clone(), key.into())
     }
 
-    /// Trusts this authority alone.
-    pub(crate) fn config(&self) -> ClientConfig {
+    /// The TLS settings of a client that trusts this authority alone.
+    fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -57,7 +59,13 @@ impl Authority {
             .with_no_client_auth()
     }
 
-    /// A client that trusts this authority alone, by a connector of its own.
+    /// The root's certificate as text.
+    pub(crate) fn pem(&self) -> String {
+        let base64 = STANDARD.encode(&self.root);
+        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+    }
+
+    /// A client that trusts this authority alone, by a connector of the test's.
     pub(crate) fn client(&self, site: &Site, app: App) -> Client<Pool> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -83,13 +91,13 @@ pub(crate) fn named(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
-/// A connection whose handshake is done and whose first bytes have come.
+/// The protocols of a connection that has carried its first bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
-    /// The protocol that was agreed on.
-    pub(crate) alpn: Option<String>,
-    /// The protocol that is spoken.
-    pub(crate) is_http2: bool,
+    /// The protocol that client and server agreed on by ALPN.
+    alpn: Option<String>,
+    /// Whether the client speaks HTTP/2.
+    is_http2: bool,
 }
 
 impl Opened {
@@ -102,17 +110,17 @@ impl Opened {
     }
 }
 
-/// Takes TLS connections on loopback and passes what they carry on to a fake server, until it is dropped.
+/// A TLS server on loopback that forwards its connections to a fake server, until it is dropped.
 pub(crate) struct Front {
-    /// Its URL, by name.
+    /// The site at the name `localhost`.
     pub(crate) site: Site,
-    /// Each connection that carries something, or why it does not come to that.
+    /// The connections that have carried bytes, and the errors of those that have not.
     pub(crate) connections: UnboundedReceiver<io::Result<Opened>>,
     _accepts: JoinSet<()>,
 }
 
 impl Front {
-    /// With `identity`, offering the protocols `alpn`, the first of them first.
+    /// Starts a front with `identity` that offers the protocols `alpn`, the preferred one first.
     pub(crate) async fn start(server: &FakeServer, identity: Identity, alpn: &[&str]) -> Self {
         let mut tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -140,17 +148,18 @@ async fn accept(
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let (tls, seen) = (tls.clone(), seen.clone());
+        let tls = tls.clone();
+        let seen = seen.clone();
         connections.spawn(async move {
             if let Err(error) = forward(stream, tls, fake, &seen).await {
-                // A test that is over no longer asks.
+                // A test that is over receives nothing.
                 let _ = seen.send(Err(error));
             }
         });
     }
 }
 
-/// Passes one connection on; its error is one from before there was anything to pass on.
+/// Forwards one connection. An error is from before its first bytes.
 async fn forward(
     stream: TcpStream,
     tls: TlsAcceptor,
@@ -159,7 +168,7 @@ async fn forward(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = tls.accept(stream).await?;
-    // HTTP/2 begins with a method of its own.
+    // HTTP/2 begins with the method PRI.
     let mut first = [0; 3];
     stream.read_exact(&mut first).await?;
     let alpn = stream.get_ref().1.alpn_protocol();
@@ -168,7 +177,7 @@ async fn forward(
     fake.set_nodelay(true)?;
     fake.write_all(&first).await?;
     let _ = seen.send(Ok(Opened { alpn, is_http2: &first == b"PRI" }));
-    // The end of one side, by a close or a reset, is passed on to the other.
+    // A close or a reset of one side is forwarded to the other.
     let _ = copy_bidirectional(&mut stream, &mut fake).await;
     Ok(())
 }

@@ -1,13 +1,13 @@
-//! Writes on one spreadsheet, which go one after the other, and on others, which do not wait for them.
-
-use std::time::Duration;
+//! Writes on one spreadsheet, which are sent one after the other, and writes on several, which do not wait for each
+//! other.
 
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeServer, Pool};
 use lark_proto::fake::{Break, FakeLark, Route};
-use lark_proto::{Image, Limits, Site, WriteSheetImage};
+use lark_proto::{Image, Limits, WriteSheetImage};
 
-use crate::services::{Counted, Counts, Slow, all, app, begin};
+use super::services::{Counted, Counts, all, begin, client, slow};
+use crate::support::{app, millis};
 
 fn spreadsheet(number: usize) -> String {
     format!("shtcnTogether{number}")
@@ -24,7 +24,7 @@ fn writes() -> impl Iterator<Item = WriteSheetImage> {
     (1..=3).flat_map(|row| (0..50).map(move |number| write(number, row)))
 }
 
-/// Every write took place, once, none beside another on its spreadsheet, and beside many on others.
+/// Checks that the fake carried out each write once, never two at a time on one spreadsheet, and many at a time in all.
 fn check(lark: &FakeLark, counts: &Counts) {
     assert_eq!(lark.count(Route::ValuesImage), 150);
     // A write that overlaps another is refused.
@@ -45,30 +45,31 @@ fn add_spreadsheets(lark: &mut FakeLark) {
 }
 
 async fn fifty_in_memory() {
-    let (slow, counted) = Slow::counted(20);
+    let fake = slow(millis(20));
+    fake.with(add_spreadsheets);
+    let counted = Counted::new(fake.clone());
     let counts = counted.counts.clone();
-    add_spreadsheets(&mut slow.lark());
-    let client = Client::with_service(Site::LARK, app(), counted, TokioTimer::new());
-    all(begin(&client.with_limits(Limits::one_attempt()), writes())).await;
-    check(&slow.lark(), &counts);
+    let client = client(counted, app()).with_limits(Limits::one_attempt());
+    all(begin(&client, writes())).await;
+    fake.with(|lark| check(lark, &counts));
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_spreadsheets_are_written_side_by_side() {
+async fn writes_on_fifty_spreadsheets_overlap_in_paused_time() {
     fifty_in_memory().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_spreadsheets_are_written_side_by_side_on_two_threads() {
+async fn writes_on_fifty_spreadsheets_overlap_on_two_threads() {
     fifty_in_memory().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_spreadsheets_are_written_side_by_side_over_loopback() {
+async fn writes_on_fifty_spreadsheets_overlap_over_loopback() {
     let server = FakeServer::start().unwrap();
     server.with(add_spreadsheets);
     for _ in writes() {
-        let slow = Break::SlowReply(Duration::from_millis(50));
+        let slow = Break::SlowReply(millis(50));
         server.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     }
     let counted = Counted::new(Pool::new());
@@ -79,11 +80,12 @@ async fn fifty_spreadsheets_are_written_side_by_side_over_loopback() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_on_one_spreadsheet_go_in_the_order_in_which_they_began() {
-    let (slow, counted) = Slow::counted(20);
+async fn writes_on_one_spreadsheet_are_sent_one_by_one_in_the_order_in_which_they_began() {
+    let fake = slow(millis(20));
+    fake.with(add_spreadsheets);
+    let counted = Counted::new(fake);
     let counts = counted.counts.clone();
-    add_spreadsheets(&mut slow.lark());
-    let client = Client::with_service(Site::LARK, app(), counted, TokioTimer::new());
+    let client = client(counted, app());
     let written = all(begin(&client, (1..=100).map(|row| write(7, row)))).await;
     let revisions: Vec<_> = written.into_iter().filter_map(|written| written.revision).collect();
     assert_eq!(revisions, Vec::from_iter(1..=100));

@@ -1,99 +1,59 @@
-//! A slow fake in memory, a count of what is under way, and calls by the crowd.
+//! A slow fake in memory, a count of the requests in flight, and many calls at a time.
 
-use lark_hyper::TransportError;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http::Request;
 use hyper::service::Service;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{CallError, Client, Frames, Transport};
-use lark_proto::fake::{FakeLark, Route};
+use lark_hyper::{CallError, Client, FakeTransport, Frames, Transport};
+use lark_proto::fake::{Break, Route};
 use lark_proto::token::Authorizes;
 use lark_proto::{App, Endpoint, Site, TenantToken};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+
+/// A fake in memory that takes `time` for each reply, and so sees the writes that overlap.
+pub(super) fn slow(time: Duration) -> FakeTransport {
+    let fake = FakeTransport::new(TokioTimer::new());
+    fake.with(|lark| lark.fail_when(move |_, _| Some(Break::SlowReply(time).into())));
+    fake
+}
+
+pub(super) fn client<S: Transport>(service: S, app: App) -> Client<S> {
+    Client::with_service(Site::LARK, app, service, TokioTimer::new())
+}
+
+/// The numbers of requests to `routes` that the fake has answered.
+pub(super) fn counts<const N: usize>(fake: &FakeTransport, routes: [Route; N]) -> [usize; N] {
+    fake.with(|lark| routes.map(|route| lark.count(route)))
+}
 
 type Answer<R, E> = Pin<Box<dyn Future<Output = Result<R, E>> + Send>>;
 
-/// The fake in memory, which takes its time for each request and so sees those that overlap.
-#[derive(Clone)]
-pub(crate) struct Slow {
-    lark: Arc<Mutex<FakeLark>>,
-    takes: Duration,
-}
-
-impl Slow {
-    pub(crate) fn new(millis: u64) -> Self {
-        Self { lark: Arc::default(), takes: Duration::from_millis(millis) }
-    }
-
-    /// One, and the service to be called.
-    pub(crate) fn counted(millis: u64) -> (Self, Counted<Self>) {
-        let slow = Self::new(millis);
-        (slow.clone(), Counted::new(slow))
-    }
-
-    pub(crate) fn lark(&self) -> MutexGuard<'_, FakeLark> {
-        self.lark.lock().unwrap()
-    }
-
-    pub(crate) fn client(&self, app: App) -> Client<Self> {
-        Client::with_service(Site::LARK, app, self.clone(), TokioTimer::new())
-    }
-
-    /// How often each of these was answered.
-    pub(crate) fn counts<const N: usize>(&self, routes: [Route; N]) -> [usize; N] {
-        routes.map(|route| self.lark().count(route))
-    }
-}
-
-/// The fake's time, which stands still.
-fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
-}
-
-impl Service<Request<Frames>> for Slow {
-    type Response = Response<Full<Bytes>>;
-    type Error = TransportError;
-    type Future = Answer<Self::Response, TransportError>;
-
-    fn call(&self, request: Request<Frames>) -> Self::Future {
-        let slow = self.clone();
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let flight = slow.lark().begin(now(), &head);
-            sleep(slow.takes).await;
-            let body = body.collect().await?.to_bytes();
-            Ok(slow.lark().finish(now(), flight, &body).map(Full::new))
-        })
-    }
-}
-
-/// How many requests are under way, and how many there were at most.
+/// The number of requests in flight, and its maximum.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Count {
+pub(super) struct Count {
     now: usize,
-    pub(crate) most: usize,
+    pub(super) most: usize,
 }
 
-/// By path; all of them are counted under "*".
-pub(crate) type Counts = Arc<Mutex<BTreeMap<String, Count>>>;
+/// Counts by path. The count of all requests has the key "*".
+pub(super) type Counts = Arc<Mutex<BTreeMap<String, Count>>>;
 
-/// A service that counts what is under way.
+/// A service that counts its requests in flight.
 #[derive(Clone)]
-pub(crate) struct Counted<S> {
+pub(super) struct Counted<S> {
     service: S,
-    pub(crate) counts: Counts,
+    pub(super) counts: Counts,
 }
 
 impl<S> Counted<S> {
-    pub(crate) fn new(service: S) -> Self {
+    pub(super) fn new(service: S) -> Self {
         Self { service, counts: Counts::default() }
     }
 }
@@ -114,23 +74,23 @@ where
             count.now += 1;
             count.most = count.most.max(count.now);
         }
-        let under_way = UnderWay { paths, counts: self.counts.clone() };
+        let in_flight = InFlight { paths, counts: self.counts.clone() };
         let answer = self.service.call(request);
         Box::pin(async move {
             let answer = answer.await;
-            drop(under_way);
+            drop(in_flight);
             answer
         })
     }
 }
 
-/// A request, which may also end by being dropped.
-struct UnderWay {
+/// A request in flight, which ends with a reply or with a drop of its future.
+struct InFlight {
     paths: [String; 2],
     counts: Counts,
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap();
         for path in &self.paths {
@@ -139,14 +99,10 @@ impl Drop for UnderWay {
     }
 }
 
-pub(crate) fn app() -> App {
-    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
-}
+pub(super) type Outcome<E, T> = Result<<E as Endpoint>::Output, CallError<T>>;
 
-pub(crate) type Outcome<E, T> = Result<<E as Endpoint>::Output, CallError<T>>;
-
-/// Begins a call of each endpoint, in this order, on a task of its own and by a clone of its own.
-pub(crate) fn begin<E, S>(
+/// Begins a call of each endpoint, in this order, each on its own task and by its own clone of the client.
+pub(super) fn begin<E, S>(
     client: &Client<S>,
     endpoints: impl IntoIterator<Item = E>,
 ) -> Vec<JoinHandle<Outcome<E, S::Error>>>
@@ -162,16 +118,16 @@ where
     endpoints.into_iter().map(begin).collect()
 }
 
-/// What the calls came to, and in time: none is left waiting until its limit.
-pub(crate) async fn ends<T>(calls: Vec<JoinHandle<T>>) -> Vec<T> {
+/// The results of the calls, none of which may wait until its deadline.
+pub(super) async fn ends<T>(calls: Vec<JoinHandle<T>>) -> Vec<T> {
     let mut ends = Vec::new();
     for call in calls {
-        ends.push(timeout(Duration::from_secs(60), call).await.expect("it ends").unwrap());
+        ends.push(timeout(Duration::from_secs(60), call).await.expect("the call ends").unwrap());
     }
     ends
 }
 
-/// What the calls gave, none of which failed.
-pub(crate) async fn all<T, E: Debug>(calls: Vec<JoinHandle<Result<T, E>>>) -> Vec<T> {
+/// The outputs of the calls, none of which may fail.
+pub(super) async fn all<T, E: Debug>(calls: Vec<JoinHandle<Result<T, E>>>) -> Vec<T> {
     ends(calls).await.into_iter().map(Result::unwrap).collect()
 }

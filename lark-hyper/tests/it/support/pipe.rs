@@ -1,4 +1,5 @@
-//! HTTP/1.1 over a pipe in memory, without a runtime: hyper's client, hyper's server, and the fake behind it.
+//! HTTP/1.1 over a pipe in memory and without a runtime: hyper's client at one end, and hyper's server at the other,
+//! which passes each request on to the fake.
 
 use std::cell::RefCell;
 use std::io;
@@ -16,29 +17,31 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use lark_hyper::Frames;
 
-use crate::pausing::Pausing;
-use crate::time::Executor;
+use super::pausing::Pausing;
+use super::sim::Sim;
 
-/// So little that a body has to wait for its reader.
+/// The bytes that a pipe buffers: so few that the writer of a body has to wait for its reader.
 const CAPACITY: usize = 4 << 10;
 
-/// The service: one connection at a time is kept, and a new one made where there is none.
+/// A service over one connection, which it keeps. If there is none, or it is in use, the service opens another one.
 pub(crate) fn service(
     fake: &Pausing,
-    executor: &Executor,
+    sim: &Sim,
 ) -> impl Service<Request<Frames>, Response = Response<Incoming>, Error = hyper::Error> + Clone + use<>
 {
-    let (fake, executor, kept) = (fake.clone(), executor.clone(), Rc::default());
-    service_fn(move |request| send(fake.clone(), executor.clone(), Rc::clone(&kept), request))
+    let fake = fake.clone();
+    let sim = sim.clone();
+    let kept = Rc::default();
+    service_fn(move |request| send(fake.clone(), sim.clone(), Rc::clone(&kept), request))
 }
 
 async fn send(
     fake: Pausing,
-    executor: Executor,
+    sim: Sim,
     kept: Rc<RefCell<Option<SendRequest<Frames>>>>,
     mut request: Request<Frames>,
 ) -> Result<Response<Incoming>, hyper::Error> {
-    // The client gives a whole URI; a server is told the host and the path.
+    // The client's request has a whole URI. A server expects the host in a header, and the path alone.
     let host = request.uri().authority().unwrap().as_str().parse().unwrap();
     request.headers_mut().insert(HOST, host);
     *request.uri_mut() = request.uri().path_and_query().unwrap().as_str().parse().unwrap();
@@ -50,15 +53,15 @@ async fn send(
     }
     let mut connection = match connection {
         Some(open) => open,
-        None => connect(fake, &executor).await?,
+        None => connect(fake, &sim).await?,
     };
     let reply = connection.send_request(request).await?;
     *kept.borrow_mut() = Some(connection);
     Ok(reply)
 }
 
-/// Both ends of a new connection are tasks of the executor's.
-async fn connect(fake: Pausing, executor: &Executor) -> Result<SendRequest<Frames>, hyper::Error> {
+/// Opens a connection. Both of its ends are background tasks of `sim`.
+async fn connect(fake: Pausing, sim: &Sim) -> Result<SendRequest<Frames>, hyper::Error> {
     let (near, far) = pipe();
     let service = service_fn(move |request: Request<Incoming>| {
         assert!(request.headers().contains_key(HOST) && request.uri().authority().is_none());
@@ -66,21 +69,21 @@ async fn connect(fake: Pausing, executor: &Executor) -> Result<SendRequest<Frame
     });
     let server = http1::Builder::new().serve_connection(far, service);
     let (sender, client) = handshake(near).await?;
-    // How a connection ended is the call's to tell.
-    executor.spawn(async { drop(server.await) });
-    executor.spawn(async { drop(client.await) });
+    // The call reports the error of its connection.
+    sim.spawn(async { drop(server.await) });
+    sim.spawn(async { drop(client.await) });
     Ok(sender)
 }
 
-/// One end of a pipe; dropped, it closes both ways.
+/// One end of a pipe. Its drop closes both directions.
 struct End {
-    incoming: Rc<RefCell<Way>>,
-    outgoing: Rc<RefCell<Way>>,
+    incoming: Rc<RefCell<Direction>>,
+    outgoing: Rc<RefCell<Direction>>,
 }
 
-/// One way through it.
+/// The bytes on their way in one direction.
 #[derive(Default)]
-struct Way {
+struct Direction {
     bytes: BytesMut,
     is_closed: bool,
     reader: Option<Waker>,
@@ -88,12 +91,13 @@ struct Way {
 }
 
 fn pipe() -> (End, End) {
-    let (one, other) = (Rc::default(), Rc::default());
+    let one = Rc::default();
+    let other = Rc::default();
     let near = End { incoming: Rc::clone(&one), outgoing: Rc::clone(&other) };
     (near, End { incoming: other, outgoing: one })
 }
 
-impl Way {
+impl Direction {
     fn close(&mut self) {
         self.is_closed = true;
         for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
@@ -115,14 +119,14 @@ impl Read for End {
         context: &mut Context<'_>,
         mut into: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut way = self.incoming.borrow_mut();
-        let len = way.bytes.len().min(into.remaining());
-        if len == 0 && !way.is_closed {
-            way.reader = Some(context.waker().clone());
+        let mut direction = self.incoming.borrow_mut();
+        let len = direction.bytes.len().min(into.remaining());
+        if len == 0 && !direction.is_closed {
+            direction.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        into.put_slice(&way.bytes.split_to(len));
-        if let Some(writer) = way.writer.take() {
+        into.put_slice(&direction.bytes.split_to(len));
+        if let Some(writer) = direction.writer.take() {
             writer.wake();
         }
         Poll::Ready(Ok(()))
@@ -135,17 +139,17 @@ impl Write for End {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut way = self.outgoing.borrow_mut();
-        if way.is_closed {
+        let mut direction = self.outgoing.borrow_mut();
+        if direction.is_closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let len = bytes.len().min(CAPACITY - way.bytes.len());
+        let len = bytes.len().min(CAPACITY - direction.bytes.len());
         if len == 0 {
-            way.writer = Some(context.waker().clone());
+            direction.writer = Some(context.waker().clone());
             return Poll::Pending;
         }
-        way.bytes.extend_from_slice(&bytes[..len]);
-        if let Some(reader) = way.reader.take() {
+        direction.bytes.extend_from_slice(&bytes[..len]);
+        if let Some(reader) = direction.reader.take() {
             reader.wake();
         }
         Poll::Ready(Ok(len))

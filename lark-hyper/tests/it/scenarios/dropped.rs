@@ -1,14 +1,4 @@
-//! Every scenario with a call dropped after each of its polls: the other calls of its client go on.
-
-#[path = "support/duplex.rs"]
-mod duplex;
-#[path = "support/pausing.rs"]
-mod pausing;
-#[allow(dead_code, reason = "other tests run a scenario as it is")]
-mod support;
-#[path = "support/time.rs"]
-#[allow(dead_code, reason = "other tests look at the sleeps")]
-mod time;
+//! Every scenario with its call dropped after each of its polls: the other calls of the client end as they should.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
@@ -25,8 +15,10 @@ use lark_proto::fake::scenarios::{self, Expected, Scenario, Target, Trouble};
 use lark_proto::values::AppTicket;
 use lark_proto::{Limits, Site};
 
-use pausing::Pausing;
-use time::{Executor, Task};
+use super::prepared;
+use crate::support::pausing::Pausing;
+use crate::support::pipe;
+use crate::support::sim::{Sim, Task};
 
 /// Those of tokens first.
 const ROUTES: [Route; 11] = [
@@ -83,7 +75,7 @@ impl<F: Future> Future for Dropped<F> {
 }
 
 /// Makes the service that leads to a fake.
-type Connect<S> = fn(&Pausing, &Executor) -> S;
+type Connect<S> = fn(&Pausing, &Sim) -> S;
 
 /// All scenarios, each with what the other calls of its client do and how they end once the trouble is over.
 fn pairs() -> Vec<[Scenario; 2]> {
@@ -111,26 +103,26 @@ fn pairs() -> Vec<[Scenario; 2]> {
 struct World<'a, S: Transport> {
     scenario: &'a Scenario,
     other: &'a Scenario,
-    executor: Executor,
+    sim: Sim,
     pausing: Pausing,
     client: Client<S>,
 }
 
 impl<'a, S: Transport + Clone> World<'a, S> {
     fn new([scenario, other]: &'a [Scenario; 2], connect: Connect<S>, what: impl Debug) -> Self {
-        let executor = Executor::new(&format!("{}, {what:?}", scenario.name));
-        let pausing = Pausing::new(executor.time.clone());
-        let (service, timer) = (connect(&pausing, &executor), executor.time.clone());
+        let sim = Sim::new(&format!("{}, {what:?}", scenario.name));
+        let pausing = Pausing::new(sim.time.clone());
+        let (service, timer) = (connect(&pausing, &sim), sim.time.clone());
         let client = Client::with_service(Site::LARK, scenario.app.clone(), service, timer);
-        let client = support::prepared(scenario, client);
+        let client = prepared(scenario, client);
         if let Some(ticket) = scenario.ticket.clone() {
             client.set_app_ticket(ticket);
         }
         if scenario.is_warm {
-            executor.run(client.call(&scenario.call)).unwrap();
+            sim.run(client.call(&scenario.call)).unwrap();
         }
         pausing.fake.with(|lark| scenario.prepare(lark));
-        Self { scenario, other, executor, pausing, client }
+        Self { scenario, other, sim, pausing, client }
     }
 
     /// The scenario's call; false if it was dropped. The trouble is over then.
@@ -195,7 +187,7 @@ fn is_rate_limit(expected: &Expected) -> bool {
 fn check_next<S: Transport + Clone>(connect: Connect<S>) {
     let next = |world: &World<'_, S>| {
         world.give_ticket();
-        let result = world.executor.run(world.call_other());
+        let result = world.sim.run(world.call_other());
         world.judge(&result)
     };
     let mut wrong = Vec::new();
@@ -204,14 +196,14 @@ fn check_next<S: Transport + Clone>(connect: Connect<S>) {
         healed.heal();
         next(&healed);
         let undisturbed = World::new(&pair, connect, "undisturbed");
-        undisturbed.executor.run(undisturbed.call_dropped(When::After(usize::MAX)));
+        undisturbed.sim.run(undisturbed.call_dropped(When::After(usize::MAX)));
         next(&undisturbed);
         let needed = zip(healed.counts(), undisturbed.counts()).map(|(one, other)| one.max(other));
         let needed: Vec<usize> = needed.take(TOKEN_ROUTES).collect();
         for when in WHENS {
             for when in (1..).map(when) {
                 let world = World::new(&pair, connect, when);
-                if world.executor.run(world.call_dropped(when)) {
+                if world.sim.run(world.call_dropped(when)) {
                     break;
                 }
                 let mut say = |what| wrong.push(format!("{}, {when:?}: {what}", pair[0].name));
@@ -268,7 +260,7 @@ fn check_others<S: Transport + Clone>(connect: Connect<S>, dropped: usize) {
                     wrong.borrow_mut().extend(what);
                 };
                 let calls = (0..3).map(|at| -> Task<'_> { Box::pin(call(at)) });
-                world.executor.run_all(calls.collect());
+                world.sim.run_all(calls.collect());
                 if is_over.get() {
                     break;
                 }
@@ -286,7 +278,7 @@ fn the_next_call_goes_on_over_a_closure() {
 
 #[test]
 fn the_next_call_goes_on_over_a_pipe() {
-    check_next(duplex::service);
+    check_next(pipe::service);
 }
 
 #[test]
@@ -296,7 +288,7 @@ fn calls_behind_it_go_on_over_a_closure() {
 
 #[test]
 fn calls_behind_it_go_on_over_a_pipe() {
-    check_others(duplex::service, 0);
+    check_others(pipe::service, 0);
 }
 
 #[test]
@@ -306,5 +298,5 @@ fn calls_around_it_go_on_over_a_closure() {
 
 #[test]
 fn calls_around_it_go_on_over_a_pipe() {
-    check_others(duplex::service, 1);
+    check_others(pipe::service, 1);
 }

@@ -1,8 +1,4 @@
-//! Every scenario of the fake through the client, over each kind of transport.
-
-mod support;
-#[path = "support/tls.rs"]
-mod tls;
+//! Every scenario over sockets: on loopback, over TLS, and on a runtime other than tokio.
 
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
@@ -14,16 +10,19 @@ use lark_proto::fake::scenarios::{self, Scenario};
 use smol::LocalExecutor;
 use smol::lock::Semaphore;
 use smol_hyper::rt::{FuturesIo, SmolTimer};
-use tls::{Authority, Front, Opened};
 use tokio::runtime::Handle;
 
-/// How many scenarios run at a time: they wait for most of it, and hold up to ten file descriptors each.
+use super::run;
+use crate::support::tls::{Authority, Front, Opened, named};
+
+/// The number of scenarios that run at a time. They spend most of their time waiting, and each holds up to ten file
+/// descriptors.
 const AT_A_TIME: usize = 6;
 
 /// Runs all scenarios by `one`.
 async fn run_all<F: Future<Output = Vec<String>>>(one: impl Fn(Scenario) -> F) {
     let places = Semaphore::new(AT_A_TIME);
-    // Any runtime may be around this executor, or none.
+    // This executor works inside of any runtime, and without one.
     let executor = LocalExecutor::new();
     let start = |scenario| {
         let (places, run) = (&places, one(scenario));
@@ -41,26 +40,26 @@ async fn run_all<F: Future<Output = Vec<String>>>(one: impl Fn(Scenario) -> F) {
 }
 
 #[tokio::test]
-async fn over_loopback() {
+async fn every_scenario_ends_as_it_says_over_loopback() {
     run_all(async |scenario| {
         let server = FakeServer::start().unwrap();
         let client = Client::new(server.site().clone(), scenario.app.clone());
-        support::run(&scenario, client, |run| server.with(|lark| run.next(lark))).await
+        run(&scenario, client, |run| server.with(|lark| run.next(lark))).await
     })
     .await;
 }
 
-/// Runs `scenario` over TLS with the one protocol `alpn`; what went otherwise, and the connections that it took.
+/// Runs `scenario` over TLS with the one protocol `alpn`. Returns the differences, and the connections of the front.
 async fn run_over_tls(
     authority: &Authority,
     scenario: &Scenario,
     alpn: &str,
 ) -> (Vec<String>, Vec<Opened>) {
     let server = FakeServer::start().unwrap();
-    let identity = authority.signs(&tls::named("localhost"));
+    let identity = authority.signs(&named("localhost"));
     let mut front = Front::start(&server, identity, &[alpn]).await;
     let client = authority.client(&front.site, scenario.app.clone());
-    let mut wrong = support::run(scenario, client, |run| server.with(|lark| run.next(lark))).await;
+    let mut wrong = run(scenario, client, |run| server.with(|lark| run.next(lark))).await;
     let mut connections = Vec::new();
     while let Ok(connection) = front.connections.try_recv() {
         connections.push(connection.unwrap());
@@ -72,7 +71,7 @@ async fn run_over_tls(
 }
 
 #[tokio::test]
-async fn over_tls_with_http_1() {
+async fn every_scenario_ends_as_it_says_over_tls_with_http_1() {
     let authority = Authority::new();
     run_all(async |scenario| {
         let (mut wrong, connections) = run_over_tls(&authority, &scenario, "http/1.1").await;
@@ -85,11 +84,11 @@ async fn over_tls_with_http_1() {
 }
 
 #[tokio::test]
-async fn over_tls_with_http_2() {
+async fn every_scenario_ends_as_it_says_over_tls_with_http_2() {
     let authority = Authority::new();
     run_all(async |scenario| {
         let (mut wrong, connections) = run_over_tls(&authority, &scenario, "h2").await;
-        // A break ends a stream, and what is sent again goes over a connection of its own.
+        // A break ends a stream, and the request that is sent again has a connection of its own.
         if connections.iter().any(|connection| *connection != Opened::http2()) {
             wrong.push(format!("{}: {connections:?}", scenario.name));
         }
@@ -99,24 +98,24 @@ async fn over_tls_with_http_2() {
 }
 
 #[test]
-fn under_smol_without_tokio() {
+fn every_scenario_ends_as_it_says_under_smol_without_tokio() {
     let connections = LocalExecutor::new();
     let all = run_all(async |scenario| {
         let server = FakeServer::start().unwrap();
         let service = service_fn(|request| send(&connections, request));
         let (site, app) = (server.site().clone(), scenario.app.clone());
         let client = Client::with_service(site, app, service, SmolTimer::new());
-        support::run(&scenario, client, |run| server.with(|lark| run.next(lark))).await
+        run(&scenario, client, |run| server.with(|lark| run.next(lark))).await
     });
     smol::block_on(connections.run(all));
 }
 
-/// Sends a request over a connection of its own, which `connections` drives.
+/// Sends a request over a new connection, which `connections` drives.
 async fn send(
     connections: &LocalExecutor<'_>,
     mut request: Request<Frames>,
 ) -> Result<Response<Incoming>, TransportError> {
-    assert!(Handle::try_current().is_err(), "a runtime of tokio's is around");
+    assert!(Handle::try_current().is_err(), "this is inside of a tokio runtime");
     let authority = request.uri().authority().unwrap().clone();
     request.headers_mut().insert(HOST, HeaderValue::from_str(authority.as_str()).unwrap());
     *request.uri_mut() = Uri::from(request.uri().path_and_query().unwrap().clone());
