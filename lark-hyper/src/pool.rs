@@ -297,38 +297,3 @@ impl Body for ReplyBody {
         self.incoming.size_hint()
     }
 }
-
-#[cfg(test)]
-#[path = "../tests/support/tls.rs"]
-#[allow(dead_code, reason = "other tests have clients of their own")]
-mod support;
-
-#[cfg(test)]
-mod tests {
-    use lark_hyper::FakeServer;
-
-    use super::support::{Authority, Front, Opened, named};
-    use super::*;
-
-    /// The connection of a pool, which differs from [`Pool::new`] in its roots only, to a server that offers `alpn`.
-    async fn opened(alpn: &[&str]) -> Opened {
-        let (server, authority) = (FakeServer::start().unwrap(), Authority::new());
-        let mut front = Front::start(&server, authority.signs(&named("localhost")), alpn).await;
-        let mut config = authority.config();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let pool = Pool::over(Connector::direct(config), MAX_IDLE_CONNECTIONS);
-        let uri = format!("{}/open-apis/image/v4/put/", front.site.as_str());
-        let request =
-            Request::post(uri).body(Frames::from(lark_proto::body::Body::empty())).unwrap();
-        let reply = pool.call(request).await.unwrap();
-        assert!(reply.status().is_client_error(), "it has no token");
-        front.connections.recv().await.unwrap().unwrap()
-    }
-
-    #[tokio::test]
-    async fn alpn_chooses_the_version() {
-        assert_eq!(opened(&["h2", "http/1.1"]).await, Opened::http2());
-        assert_eq!(opened(&["http/1.1"]).await, Opened::http1(Some("http/1.1")));
-        assert_eq!(opened(&[]).await, Opened::http1(None));
-    }
-}

@@ -1,0 +1,8 @@
+//! The client over its own pool, against servers that close, stall, send without end, or send no valid reply.
+
+mod breaks;
+mod endless;
+mod held;
+mod replies;
+mod reset;
+mod scripted;

@@ -1,0 +1,4 @@
+//! Token requests that the client keeps, and that any of its calls polls.
+
+mod at_random;
+mod by_hand;

@@ -1,0 +1,169 @@
+//! Code of the caller's that the client runs and that calls the client: an endpoint's `read`, and a waker.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use http::Method;
+use hyper_util::rt::TokioTimer;
+use lark_hyper::{Client, FakeTransport, Transport};
+use lark_proto::endpoints::{Payload, Reply};
+use lark_proto::fake::Route;
+use lark_proto::token::TenantOnly;
+use lark_proto::{Endpoint, Error, ImageKey, PutImage, Site};
+
+use crate::support::pausing::Pausing;
+use crate::support::{app, put, write};
+
+/// A fake whose requests are pending when they are polled for the first time, and a client of it.
+fn start() -> (
+    FakeTransport,
+    Client<impl Transport<Body: Send, Future: Send, Error: Send> + Clone + Send + Sync>,
+) {
+    let pausing = Pausing::new(TokioTimer::new());
+    let fake = pausing.fake.clone();
+    (fake, Client::with_service(Site::LARK, app(), pausing, TokioTimer::new()))
+}
+
+/// Polls `future` until it is ready.
+fn spin<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let context = &mut Context::from_waker(Waker::noop());
+    for _ in 0..1000 {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return output;
+        }
+    }
+    panic!("the future is never ready");
+}
+
+/// An upload whose `read` makes another one.
+struct Nested;
+
+/// The upload that `Nested` makes; a static, since `Endpoint::read` has no receiver.
+static UPLOAD: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+
+impl Endpoint for Nested {
+    type Auth = TenantOnly;
+    type Output = ImageKey;
+
+    fn method(&self) -> Method {
+        put().method()
+    }
+
+    fn route(&self) -> &str {
+        Route::ImageV4Put.path()
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        put().payload()
+    }
+
+    fn read(reply: &Reply) -> Result<ImageKey, Error> {
+        UPLOAD.get().unwrap()();
+        PutImage::read(reply)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_may_call_the_client() {
+    let (fake, client) = start();
+    let inner = client.clone();
+    assert!(UPLOAD.set(Box::new(move || drop(spin(inner.call(&put())).unwrap()))).is_ok());
+    client.call(&Nested).await.unwrap();
+    assert_eq!(fake.with(|lark| lark.images().count()), 2);
+}
+
+/// A task that its waker polls at once, unless the task is being polled.
+struct Inline {
+    task: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    wakes: AtomicUsize,
+}
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
+        let waker = Waker::from(self.clone());
+        let Ok(mut task) = self.task.try_lock() else { return };
+        let Some(future) = &mut *task else { return };
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+            *task = None;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_may_poll_its_task_at_once() {
+    let (fake, client) = start();
+    client.call(&put()).await.unwrap();
+    let first = write();
+    let mut first = Box::pin(client.call(&first));
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let task = client.clone();
+    let second = Arc::new(Inline {
+        task: Mutex::new(Some(Box::pin(async move { drop(task.call(&write()).await.unwrap()) }))),
+        wakes: AtomicUsize::new(0),
+    });
+    second.clone().wake();
+    assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), 0, "the lane is taken");
+    // The drop frees the lane, and so wakes and polls the second call before it returns.
+    drop(first);
+    assert!(second.wakes.load(Ordering::Relaxed) > 1);
+    for _ in 0..100 {
+        second.clone().wake();
+    }
+    assert!(second.task.lock().unwrap().is_none());
+    assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), 1);
+}
+
+/// An upload whose `read` waits until four of them are read at the same time.
+struct Together;
+
+/// The number of replies to `Together` that are being read; a static, since `Endpoint::read` has no receiver.
+static READING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Endpoint for Together {
+    type Auth = TenantOnly;
+    type Output = ImageKey;
+
+    fn method(&self) -> Method {
+        put().method()
+    }
+
+    fn route(&self) -> &str {
+        Route::ImageV4Put.path()
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        put().payload()
+    }
+
+    fn read(reply: &Reply) -> Result<ImageKey, Error> {
+        let (reading, more) = &READING;
+        let mut reading = reading.lock().unwrap();
+        *reading += 1;
+        more.notify_all();
+        let ten = Duration::from_secs(10);
+        let waited = more.wait_timeout_while(reading, ten, |count| *count < 4).unwrap();
+        assert!(!waited.1.timed_out(), "a reply is not read while another one is");
+        PutImage::read(reply)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replies_are_read_at_the_same_time() {
+    let (_, client) = start();
+    client.call(&put()).await.unwrap();
+    let calls: Vec<_> = (0..4)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.call(&Together).await.map(drop) })
+        })
+        .collect();
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+}
