@@ -1,6 +1,6 @@
 //! The policy of calls through the client, its threads and ureq, in simulated time.
 
-mod memory;
+
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use lark_proto::{
     App, EndpointExt, Image, ImageKey, Limits, PutImage, Site, TenantToken, WriteSheetImage,
 };
 use lark_ureq::{CallError, Client, Clock};
-use memory::{Memory, Reaction};
+use crate::support::memory::{self, Memory, Reaction};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -1,6 +1,6 @@
 //! ureq's own timeouts and calls of the socket, seen by a transport of the test's.
 
-mod memory;
+
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use lark_proto::fake::{Break, FakeLark, Route};
 use lark_proto::{App, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 use lark_ureq::{Client, Clock, FakeTransport};
-use memory::Memory;
+use crate::support::memory::{self, Memory};
 use ureq::Agent;
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;

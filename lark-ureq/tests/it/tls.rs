@@ -1,5 +1,4 @@
 //! Certificates, over a real handshake.
-#![cfg(feature = "tls")]
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Tests of the journal's format, and of journals that a crash has cut.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::*;
-use crate::support::Folder;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Detail {
@@ -15,19 +16,41 @@ const RUN: &str = "fill_sheet https://open.feishu.cn cli_a1b2";
 const HEADER: &str =
     r#"{"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}"#;
 
-/// Opens a journal. Other tests start programs, and a program keeps each file locked that was open in this process,
-/// until its own code begins.
 fn open(path: &Path) -> Opened {
-    for _ in 0..1000 {
-        match Journal::open(path, RUN, false) {
-            Err(error) if error.contains("is in use by another run") => {
-                #[expect(clippy::disallowed_methods, reason = "another process has to go on")]
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-            opened => return opened,
-        }
-    }
     Journal::open(path, RUN, false)
+}
+
+/// A new folder for the files of a test, which is removed with them.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lark-journal-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        // Some systems keep temporary files below a symbolic link.
+        Self(path.canonicalize().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file.
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The system removes the rest with its other temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn held(held: Option<&str>) -> Detail {
@@ -370,8 +393,9 @@ fn an_item_for_another_picture_is_an_error() {
 #[test]
 fn the_journal_stands_beside_the_input() {
     let folder = Folder::new();
-    let photos = folder.pictures(1);
-    let expected = photos.canonicalize().unwrap().with_file_name("photos.fill_sheet.journal");
+    let photos = folder.path("photos");
+    fs::create_dir(&photos).unwrap();
+    let expected = folder.path("photos.fill_sheet.journal");
     for input in [photos.clone(), photos.join("."), photos.join("../photos/")] {
         assert_eq!(beside(&input, "fill_sheet"), expected, "{}", input.display());
     }

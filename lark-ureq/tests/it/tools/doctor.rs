@@ -11,7 +11,7 @@ use lark_proto::http::Response;
 use lark_ureq::FakeServer;
 use serde_json::{Value, json};
 
-use crate::support::{Output, Tool};
+use crate::tools::support::{Output, Tool};
 
 const BOT: Route = Route::Own { method: "GET", path: "/open-apis/bot/v3/info" };
 const SCOPES: Route = Route::Own { method: "GET", path: "/open-apis/application/v6/scopes" };
@@ -168,7 +168,7 @@ none of 10 checks failed
     assert_eq!(output.status.code(), Some(0));
     trial.server.with(|lark| {
         let cell = lark.cell(FakeLark::SPREADSHEET, "Q7PlXT!B2").unwrap();
-        assert_eq!(cell.bytes, &include_bytes!("../../examples/sample.png")[..]);
+        assert_eq!(cell.bytes, &include_bytes!("../../../examples/sample.png")[..]);
     });
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lark_proto::fake::{Break, FakeLark, Fault, Route, StoredCell};
 use lark_ureq::FakeServer;
 
-use crate::support::{Folder, Output, Tool, picture, wait_until};
+use crate::tools::support::{Folder, Output, Tool, picture, wait_until};
 
 const LINK: &str = "https://x.feishu.cn/sheets/shtcngNygNfuqhxTBf588jwgWbJ";
 

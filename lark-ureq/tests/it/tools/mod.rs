@@ -5,9 +5,6 @@
 mod doctor;
 mod fill;
 mod inputs;
-/// For its own tests: an example that is tested is not built as a program by `cargo test`.
-#[path = "../../examples/tools/journal.rs"]
-mod journal;
 mod proof;
 mod send;
 mod support;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lark_proto::fake::{Break, Failure, FakeLark, Fault, ImageKind, Route, StoredMessage};
 use lark_ureq::FakeServer;
 
-use crate::support::{Folder, Output, Tool, picture, wait_until};
+use crate::tools::support::{Folder, Output, Tool, picture, wait_until};
 
 const CHAT: &str = FakeLark::CHAT;
 

@@ -157,7 +157,7 @@ mod tls {
     use rustls::{ServerConfig, ServerConnection};
 
     use super::{PAGE, answering};
-    use crate::doctor::check;
+    use crate::tools::doctor::check;
 
     /// The URL of a server with a certificate of its own.
     fn server() -> String {

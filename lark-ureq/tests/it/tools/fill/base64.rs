@@ -4,7 +4,7 @@ use lark_proto::fake::{FakeLark, Fault, ImageForm, Route};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, fill, fill_sheet, filled};
-use crate::support::{Folder, picture};
+use crate::tools::support::{Folder, picture};
 
 const NOTE: &str = "refuses images in base64";
 

@@ -4,7 +4,7 @@ use lark_proto::fake::{Break, FakeLark, Fault, Route};
 use lark_ureq::FakeServer;
 
 use super::{column, damaged_reply, fail_writes, fill, filled, refusal, writes};
-use crate::support::Folder;
+use crate::tools::support::Folder;
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 

@@ -7,7 +7,7 @@ use lark_proto::{EndpointExt, Image, TenantToken, WriteSheetImage};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, damaged_reply, fail_writes, fill, fill_sheet, filled, refusal, writes};
-use crate::support::{Folder, Output, picture};
+use crate::tools::support::{Folder, Output, picture};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 

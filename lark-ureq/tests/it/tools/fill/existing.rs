@@ -4,7 +4,7 @@ use lark_proto::fake::{FakeLark, FakeSheet, Fault, Route};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, fail_writes, fill, fill_sheet, filled, refusal, writes};
-use crate::support::{Folder, picture};
+use crate::tools::support::{Folder, picture};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 

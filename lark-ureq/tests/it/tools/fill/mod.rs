@@ -14,7 +14,7 @@ use std::time::Duration;
 use lark_proto::fake::{Break, Failure, Fault, Route, StoredCell};
 use lark_ureq::FakeServer;
 
-use crate::support::{Folder, Output, Tool, picture, wait_until};
+use crate::tools::support::{Folder, Output, Tool, picture, wait_until};
 
 /// The spreadsheet that the fake has from the start.
 const LINK: &str = "https://x.feishu.cn/sheets/shtcngNygNfuqhxTBf588jwgWbJ";

@@ -3,7 +3,7 @@
 use lark_ureq::FakeServer;
 
 use super::{LINK, fill_sheet, writes};
-use crate::support::{Folder, Tool};
+use crate::tools::support::{Folder, Tool};
 
 #[test]
 fn help_goes_to_stdout_and_names_options_variables_and_exit_codes() {

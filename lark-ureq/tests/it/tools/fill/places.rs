@@ -6,7 +6,7 @@ use lark_proto::fake::{Break, FakeLark, FakeSheet, Route};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, fill, fill_sheet, filled, slow_writes, writes};
-use crate::support::{Folder, picture};
+use crate::tools::support::{Folder, picture};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 

@@ -11,7 +11,7 @@ use super::{
     LINK, column, damaged_reply, fail_writes, fill, fill_sheet, filled, slow_writes, wait_until,
     writes,
 };
-use crate::support::{Folder, Running, picture};
+use crate::tools::support::{Folder, Running, picture};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 

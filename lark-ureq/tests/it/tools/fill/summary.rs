@@ -4,7 +4,7 @@ use lark_proto::fake::{FakeLark, Route};
 use lark_ureq::FakeServer;
 
 use super::{LINK, fail_writes, fill, fill_sheet, refusal, slow_writes};
-use crate::support::{Folder, Output};
+use crate::tools::support::{Folder, Output};
 
 /// The summary, without the time in its first line.
 fn summary(output: &Output) -> String {

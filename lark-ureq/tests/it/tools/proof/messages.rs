@@ -11,7 +11,7 @@ use lark_ureq::{CallError, Client, FakeServer};
 
 use super::chance::{Chance, Random};
 use super::{Course, Figures, check_journal, moments, persist};
-use crate::support::{Folder, Tool, picture};
+use crate::tools::support::{Folder, Tool, picture};
 
 /// Pictures for a chat, and a service that takes them.
 #[derive(Clone, Copy)]

@@ -13,7 +13,7 @@ use lark_proto::fake::Route;
 use lark_ureq::FakeServer;
 
 use self::chance::{Chance, Random};
-use crate::support::{Output, Tool};
+use crate::tools::support::{Output, Tool};
 
 /// No proof takes more runs.
 const MOST_RUNS: usize = 200;
@@ -138,7 +138,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// `cargo test --release -p lark-ureq --test tools large -- --ignored --nocapture` prints the figures.
+/// `cargo test --release -p lark-ureq --test it large -- --ignored --nocapture` prints the figures.
 #[test]
 #[ignore = "it takes ten minutes"]
 fn large() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
 use lark_ureq::FakeServer;
 
-use crate::support::{Folder, picture, program};
+use crate::tools::support::{Folder, picture, program};
 
 /// `examples/record.py` says how it is run.
 #[test]

@@ -330,5 +330,4 @@ fn apply<D: DeserializeOwned>(entries: &mut Entries<D>, line: &[u8]) -> Option<(
 }
 
 #[cfg(test)]
-#[path = "journal/tests.rs"]
 mod tests;
