@@ -7,28 +7,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
 use lark_proto::place::Place;
-use lark_proto::{App, EndpointExt, Image, Limits, PutImage, Site, TenantToken, WriteSheetImage};
+use lark_proto::{App, EndpointExt, Limits, Site};
 use lark_ureq::{CallError, Client, Clock, FakeServer, FakeTransport};
 use serde_json::json;
 use ureq::SendBody;
 
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-fn app() -> App {
-    App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap()
-}
-
-fn put() -> PutImage {
-    PutImage::message(Image::new("GIF89a..").unwrap()).unwrap()
-}
-
-fn write() -> WriteSheetImage {
-    let cell = format!("{}!A1", FakeLark::SHEET).parse().unwrap();
-    let spreadsheet = FakeLark::SPREADSHEET.parse().unwrap();
-    WriteSheetImage::new(spreadsheet, cell, Image::new("GIF89a..").unwrap()).unwrap()
-}
+use crate::support::{app, put, secs, token, write};
 
 /// A fake with a token that is valid for `time`.
 fn valid_for(clock: &Clock, time: Duration) -> FakeTransport {
@@ -36,10 +20,6 @@ fn valid_for(clock: &Clock, time: Duration) -> FakeTransport {
     let expires = fake.now() + time;
     fake.with(|lark| lark.add_token(TokenKind::Tenant, "t-1", expires));
     fake
-}
-
-fn token() -> TenantToken {
-    TenantToken::new("t-1").unwrap()
 }
 
 #[test]

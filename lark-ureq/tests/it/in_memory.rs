@@ -1,14 +1,15 @@
-//! The client without a socket.
+//! The client over `FakeTransport`, without a socket.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use lark_proto::endpoints::{Payload, Reply};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::token::TenantOnly;
-use lark_proto::{App, Endpoint, Image, PutImage, Site};
+use lark_proto::{Endpoint, Site};
 use lark_ureq::{Client, Clock, FakeTransport};
+
+use crate::support::{app, put, secs};
 
 fn fake() -> FakeTransport {
     FakeTransport::new(Clock::default())
@@ -19,12 +20,13 @@ fn client(fake: &FakeTransport) -> Client {
 }
 
 fn client_over(agent: ureq::Agent) -> Client {
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    Client::with_agent(Site::LARK, app, agent)
+    Client::with_agent(Site::LARK, app(), agent)
 }
 
-fn put() -> PutImage {
-    PutImage::message(Image::new(&b"GIF89a.."[..]).unwrap()).unwrap()
+#[test]
+fn a_client_is_shared_between_threads() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<Client>();
 }
 
 #[test]
@@ -109,34 +111,36 @@ fn an_endpoints_code_may_use_the_client() {
     assert!(client.call(&Own).unwrap());
 }
 
+/// The replies that are being read, of an endpoint that waits for four of them.
+static READING: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
+
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test takes the time")]
 fn replies_are_read_at_the_same_time() {
-    struct Slow;
-    impl Endpoint for Slow {
+    struct Waits;
+    impl Endpoint for Waits {
         type Auth = TenantOnly;
-        type Output = ();
+        type Output = bool;
         fn method(&self) -> http::Method {
             http::Method::GET
         }
         fn route(&self) -> &str {
             "/open-apis/own"
         }
-        fn read(_: &Reply) -> Result<(), lark_proto::Error> {
-            thread::sleep(Duration::from_millis(300));
-            Ok(())
+        fn read(_: &Reply) -> Result<bool, lark_proto::Error> {
+            let (reading, changed) = &READING;
+            let mut reading = reading.lock().unwrap();
+            *reading += 1;
+            changed.notify_all();
+            let waited = changed.wait_timeout_while(reading, secs(10), |reading| *reading < 4);
+            Ok(!waited.unwrap().1.timed_out())
         }
     }
     let fake = fake();
     let client = client(&fake);
-    client.call(&put()).unwrap();
-    let start = Instant::now();
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| client.call(&Slow).unwrap());
-        }
+    let are_four = || client.call(&Waits).unwrap();
+    let are_four = thread::scope(|scope| {
+        let calls = [(); 4].map(|()| scope.spawn(are_four));
+        calls.map(|call| call.join().unwrap())
     });
-    let took = start.elapsed();
-    // One after the other they take 1.2 s.
-    assert!(Duration::from_millis(300) <= took && took < Duration::from_millis(900), "{took:?}");
+    assert_eq!(are_four, [true; 4]);
 }

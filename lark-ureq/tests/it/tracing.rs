@@ -1,9 +1,8 @@
-//! What the feature `tracing` shows of a client's work, and what it never does.
+//! The events of the feature `tracing`.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
 use lark_proto::values::{AppTicket, TenantKey};
@@ -12,6 +11,8 @@ use lark_ureq::ureq::http::StatusCode;
 use lark_ureq::{Client, Clock, FakeTransport};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::support::{app, secs};
 
 const IMAGE: &str = "GIF89a-these-are-the-images-bytes";
 
@@ -29,11 +30,15 @@ impl io::Write for Log {
     }
 }
 
-/// Held by each test: what the `tracing` crate remembers of who listens is the whole process's.
-static TURN: Mutex<()> = Mutex::new(());
-
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Makes `subscriber` the default of this thread until the result is dropped.
+///
+/// The `tracing` crate keeps for the whole process which events somebody listens to. While there is one subscriber only,
+/// it asks the thread that reaches an event first, which may be one of another test, without a subscriber. A second
+/// subscriber, which listens to nothing, makes it ask all subscribers.
+fn set_default(subscriber: impl SubscriberInitExt) -> (impl Sized, impl Sized) {
+    let silent = tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).set_default();
+    // The first guard is dropped first, as it has to be.
+    (subscriber.set_default(), silent)
 }
 
 /// The events of every level and crate that `work` causes on this thread.
@@ -44,7 +49,7 @@ fn events(work: impl FnOnce()) -> Vec<String> {
         .with_max_level(LevelFilter::TRACE)
         .without_time()
         .with_writer(move || writer.clone());
-    let guard = subscriber.set_default();
+    let guard = set_default(subscriber);
     work();
     drop(guard);
     let bytes = log.0.lock().unwrap();
@@ -66,8 +71,7 @@ fn fake() -> FakeTransport {
 }
 
 fn custom(fake: &FakeTransport) -> Client {
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    Client::with_agent(Site::LARK, app, fake.agent())
+    Client::with_agent(Site::LARK, app(), fake.agent())
 }
 
 /// There is a line for each of `expected`, in this order, and it holds these words.
@@ -98,7 +102,6 @@ const WRITE: &str = "route=/open-apis/sheets/v2/spreadsheets/:spreadsheetToken/v
 
 #[test]
 fn requests_refusals_and_waits_are_events_without_secrets() {
-    let _turn = turn();
     let fake = fake();
     let client = custom(&fake);
     let lines = events(|| {
@@ -154,7 +157,6 @@ fn requests_refusals_and_waits_are_events_without_secrets() {
 
 #[test]
 fn a_refused_token_request_is_an_event_of_its_route() {
-    let _turn = turn();
     let fake = fake();
     let secret = "wrongwrongwrongwrongwrongwrong00";
     let app = App::custom(FakeLark::APP_ID, secret).unwrap();
@@ -173,7 +175,6 @@ fn a_refused_token_request_is_an_event_of_its_route() {
 
 #[test]
 fn a_broken_connection_is_an_event_with_its_cause() {
-    let _turn = turn();
     let fake = fake();
     let client = custom(&fake);
     fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
@@ -198,7 +199,6 @@ fn a_broken_connection_is_an_event_with_its_cause() {
 
 #[test]
 fn a_store_apps_tickets_and_tokens_are_hidden_too() {
-    let _turn = turn();
     let fake = fake();
     let app = App::store(FakeLark::STORE_APP_ID, FakeLark::STORE_APP_SECRET).unwrap();
     let client = Client::with_agent(Site::LARK, app, fake.agent())
@@ -244,7 +244,6 @@ fn a_subscriber_may_use_the_client() {
             Ok(())
         }
     }
-    let _turn = turn();
     let fake = fake();
     let client = custom(&fake);
     fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
@@ -252,9 +251,8 @@ fn a_subscriber_may_use_the_client() {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || Looks(looks.clone()));
-    let guard = subscriber.set_default();
+    let _guard = set_default(subscriber);
     client.call(&put()).unwrap();
-    drop(guard);
 }
 
 /// Runs `on_wait` for the first line that tells of a wait.
@@ -282,7 +280,7 @@ fn with_on_wait(on_wait: impl FnOnce() + Send + 'static, work: impl FnOnce()) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || OnWait(on_wait.clone()));
-    let _guard = subscriber.set_default();
+    let _guard = set_default(subscriber);
     work();
 }
 
@@ -290,38 +288,35 @@ fn with_on_wait(on_wait: impl FnOnce() + Send + 'static, work: impl FnOnce()) {
 fn slow_token() -> (Client, Clock) {
     let clock = Clock::simulated();
     let fake = FakeTransport::new(clock.clone());
-    let slow = Break::SlowReply(Duration::from_secs(5));
+    let slow = Break::SlowReply(secs(5));
     fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
-    let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET).unwrap();
-    (Client::with_clock(Site::LARK, app, fake.agent(), clock.clone()), clock)
+    (Client::with_clock(Site::LARK, app(), fake.agent(), clock.clone()), clock)
 }
 
 #[test]
 fn a_call_is_woken_also_if_a_subscribers_call_waits_on_its_thread() {
-    let _turn = turn();
     let (client, clock) = slow_token();
     clock.run([0, 1].map(|number| {
         let (client, clock, nested) = (client.clone(), clock.clone(), client.clone());
         move || {
-            clock.sleep(Duration::from_secs(number));
+            clock.sleep(secs(number));
             // The second call waits for the token, and so does that of its subscriber.
             with_on_wait(
                 move || drop(nested.call(&put()).unwrap()),
                 || drop(client.call(&put()).unwrap()),
             );
-            assert_eq!(clock.elapsed(), Duration::from_secs(5));
+            assert_eq!(clock.elapsed(), secs(5));
         }
     }));
 }
 
 #[test]
 fn a_panic_in_a_subscriber_leaves_nothing_held() {
-    let _turn = turn();
     let (client, clock) = slow_token();
     clock.run([0, 1, 2].map(|number| {
         let (client, clock) = (client.clone(), clock.clone());
         move || {
-            clock.sleep(Duration::from_secs(number));
+            clock.sleep(secs(number));
             if number != 1 {
                 client.call(&write()).unwrap();
                 return;
@@ -332,5 +327,5 @@ fn a_panic_in_a_subscriber_leaves_nothing_held() {
             panic::catch_unwind(AssertUnwindSafe(call)).unwrap_err();
         }
     }));
-    assert_eq!(clock.elapsed(), Duration::from_secs(5));
+    assert_eq!(clock.elapsed(), secs(5));
 }

@@ -6,6 +6,8 @@ use std::net::{Shutdown, TcpListener};
 use lark_proto::fake::{Fault, Route};
 
 use super::{MINUTE, Trial, check};
+#[cfg(feature = "tls")]
+use crate::support::untrusted_server::UntrustedServer;
 
 /// A port of loopback on which nothing listens.
 fn closed() -> String {
@@ -149,55 +151,20 @@ fn the_proxy_in_use_is_shown_without_its_credentials() {
 }
 
 #[cfg(feature = "tls")]
-mod tls {
-    use std::net::TcpListener;
-    use std::sync::Arc;
-
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::{ServerConfig, ServerConnection};
-
-    use super::{PAGE, answering};
-    use crate::tools::doctor::check;
-
-    /// The URL of a server with a certificate of its own.
-    fn server() -> String {
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key)
-            .unwrap();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut tls = ServerConnection::new(config.clone()).unwrap();
-                // The client ends the handshake.
-                drop(tls.complete_io(&mut stream.unwrap()));
-            }
-        });
-        format!("https://localhost:{port}")
-    }
-
-    #[test]
-    fn a_certificate_that_is_not_trusted_is_told_from_a_port_without_tls() {
-        check(&[
-            (
-                |it| it.set("LARK_SITE", server()),
-                "✗ connection",
-                &["no secure connection", "UnknownIssuer", "its own authority"],
-            ),
-            (
-                |it| it.set("LARK_SITE", format!("https://{}", answering(PAGE))),
-                "✗ connection",
-                &["does not speak TLS", "check the scheme"],
-            ),
-        ]);
-    }
+#[test]
+fn a_certificate_that_is_not_trusted_is_told_from_a_port_without_tls() {
+    check(&[
+        (
+            |it| it.set("LARK_SITE", UntrustedServer::start().url),
+            "✗ connection",
+            &["no secure connection", "UnknownIssuer", "its own authority"],
+        ),
+        (
+            |it| it.set("LARK_SITE", format!("https://{}", answering(PAGE))),
+            "✗ connection",
+            &["does not speak TLS", "check the scheme"],
+        ),
+    ]);
 }
 
 #[test]
