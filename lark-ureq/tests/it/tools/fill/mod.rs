@@ -6,6 +6,7 @@ mod ends;
 mod existing;
 mod options;
 mod places;
+mod replaced;
 mod resume;
 mod summary;
 

@@ -165,13 +165,16 @@ fn a_sheet_that_does_not_exist_is_refused_in_one_line_with_the_titles_of_those_t
 
 #[test]
 fn two_pictures_for_one_cell_are_refused() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    let table =
-        format!("spreadsheet,sheet,cell,path\n{LINK},,B2,1.gif\n{SPREADSHEET},Sheet1,$B$2,2.gif\n");
-    let output = fill_sheet(&server).args([folder.write("table.csv", table)]).run();
-    assert_eq!(output.code(), Some(2), "{output:?}");
-    assert!(output.stderr.contains("2.gif: an earlier picture has the same cell"), "{output:?}");
-    assert_eq!(writes(&server), 0);
+    for (document, sheet, cell) in [(LINK, "Q7PlXT", "B2"), (SPREADSHEET, "Sheet1", "$B$2")] {
+        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let rows = format!("{LINK},,B2,1.gif\n{document},{sheet},{cell},2.gif\n");
+        let table = folder.write("table.csv", format!("spreadsheet,sheet,cell,path\n{rows}"));
+        let output = fill_sheet(&server).args([table]).run();
+        assert_eq!((output.code(), &*output.stdout), (Some(2), ""), "{output:?}");
+        let line = "fill_sheet: 2.gif: an earlier picture has the same cell, Q7PlXT!B2:B2\n";
+        assert_eq!(output.stderr, line);
+        assert_eq!(writes(&server), 0);
+    }
 }
 
 #[test]

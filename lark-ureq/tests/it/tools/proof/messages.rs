@@ -104,7 +104,7 @@ fn each_picture_is_sent_once() {
 }
 
 /// The figures of the tool and of the naive loop.
-pub(crate) fn large() -> Vec<Figures> {
+pub(crate) fn figures() -> Vec<Figures> {
     let chance = Chance { seed: 16, per_mille: 30 };
     let pace = Duration::from_millis(50);
     let messages = Messages { pictures: 500, pace, per_second: 15, chance };

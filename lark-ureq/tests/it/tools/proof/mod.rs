@@ -1,4 +1,4 @@
-//! Many pictures through many failures and several kills: each arrives, and none twice.
+//! Many pictures, many failures and several kills: each picture arrives, and none arrives twice.
 
 mod chance;
 mod messages;
@@ -15,10 +15,10 @@ use lark_ureq::FakeServer;
 use self::chance::{Chance, Random};
 use crate::tools::support::{Output, Tool};
 
-/// No proof takes more runs.
+/// No test takes more runs.
 const MOST_RUNS: usize = 200;
 
-/// How a tool came to its end.
+/// The runs that a tool needed.
 #[derive(Debug)]
 pub(crate) struct Course {
     /// The time of all runs together.
@@ -28,8 +28,8 @@ pub(crate) struct Course {
     kills: usize,
 }
 
-/// Runs a tool until it ends with success. It is killed each time that `begun`, the number of requests, has reached the
-/// next of `kills`, and then after a part of `pause`.
+/// Runs a tool until it succeeds. It is killed each time that `begun`, the number of requests, has reached the next of
+/// `kills`, after a random part of `pause`.
 fn persist(
     tool: impl Fn() -> Tool,
     begun: impl Fn() -> usize,
@@ -65,7 +65,7 @@ fn persist(
     panic!("{MOST_RUNS} runs are not enough");
 }
 
-/// A run ends with an exit code of its own, and says why.
+/// Checks that a run ended with one of its exit codes and a summary.
 fn check_end(output: &Output) {
     assert!(matches!(output.code(), Some(0 | 1 | 3)), "{output:?}");
     assert!(output.stdout.contains(" arrived, "), "{output:?}");
@@ -112,9 +112,9 @@ pub(crate) struct Figures {
     name: String,
     course: Course,
     requests: usize,
-    /// How many of the requests the service failed.
+    /// How many of the requests failed at random.
     failures: usize,
-    /// How many pictures did not arrive, by the word of the client.
+    /// How many pictures did not arrive, as the client reports.
     lost: usize,
 }
 
@@ -138,12 +138,12 @@ impl fmt::Display for Figures {
     }
 }
 
-/// `cargo test --release -p lark-ureq --test it large -- --ignored --nocapture` prints the figures.
+/// `cargo test --release -p lark-ureq --test it thousands -- --ignored --nocapture` prints the figures.
 #[test]
 #[ignore = "it takes ten minutes"]
-fn large() {
-    let mut figures = sheets::large();
-    figures.extend(messages::large());
+fn thousands_of_pictures_arrive_through_failures_and_kills() {
+    let mut figures = sheets::figures();
+    figures.extend(messages::figures());
     println!("| | time | requests | failed requests | runs | lost pictures |");
     println!("|---|---|---|---|---|---|");
     figures.iter().for_each(|figures| println!("{figures}"));

@@ -1,4 +1,4 @@
-//! The recording of `fill_sheet` for its page.
+//! The recording of `fill_sheet` in the README of the tools.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use lark_ureq::FakeServer;
 
 use crate::tools::support::{Folder, picture, program};
 
-/// `examples/record.py` says how it is run.
+/// `examples/record.py` shows the command.
 #[test]
 #[ignore = "it writes `examples/fill_sheet.svg`"]
-fn recording() {
+fn fill_sheet_can_be_recorded() {
     let mut lark = FakeLark::new();
     lark.fail_when(|route, number| match (route, number) {
         (Route::ValuesImage, 101) => {

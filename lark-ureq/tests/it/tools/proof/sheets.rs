@@ -153,7 +153,7 @@ fn every_picture_arrives_and_no_finished_cell_is_written_again() {
 }
 
 /// The figures of the tool without failures, and of the tool and the naive loop with failures.
-pub(crate) fn large() -> Vec<Figures> {
+pub(crate) fn figures() -> Vec<Figures> {
     let ideal = Sheets {
         pictures: 5000,
         spreadsheets: 8,
