@@ -6,7 +6,7 @@
 The recording of fill_sheet, against a fake service:
 
     cargo build --release -p lark-ureq --examples
-    cargo test --release -p lark-ureq --test tools recording -- --ignored
+    cargo test --release -p lark-ureq --test it recorded -- --ignored
 """
 
 import codecs

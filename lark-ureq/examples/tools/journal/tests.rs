@@ -1,7 +1,8 @@
 //! Tests of the journal's format, and of journals that a crash has cut.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::*;
-use crate::support::Folder;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Detail {
@@ -15,19 +16,41 @@ const RUN: &str = "fill_sheet https://open.feishu.cn cli_a1b2";
 const HEADER: &str =
     r#"{"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}"#;
 
-/// Opens a journal. Other tests start programs, and a program keeps each file locked that was open in this process,
-/// until its own code begins.
 fn open(path: &Path) -> Opened {
-    for _ in 0..1000 {
-        match Journal::open(path, RUN, false) {
-            Err(error) if error.contains("is in use by another run") => {
-                #[expect(clippy::disallowed_methods, reason = "another process has to go on")]
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-            opened => return opened,
-        }
-    }
     Journal::open(path, RUN, false)
+}
+
+/// A new folder for the files of a test, which is removed with them.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("lark-journal-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        // Some systems keep temporary files below a symbolic link.
+        Self(path.canonicalize().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file.
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The system removes the rest with its other temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn held(held: Option<&str>) -> Detail {
@@ -86,23 +109,34 @@ fn a_run_writes_the_documented_lines() {
 fn a_journal_that_was_cut_at_any_byte_holds_its_whole_lines() {
     let folder = Folder::new();
     let whole = written(&folder.path("whole.journal"));
-    let path = folder.path("cut.journal");
-    for cut in 0..=whole.len() {
-        // Some file systems leave zeros where the last bytes were to be.
+    // Some file systems leave zeros in place of the last bytes. Each case waits for the disk, so they run side by side.
+    std::thread::scope(|scope| {
         for zeros in [0, 1, 4096] {
-            let lines = whole[..cut].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            fs::write(&path, &whole[..lines]).unwrap();
-            let expected = shown(open(&path)).unwrap();
-            fs::write(&path, [&whole[..cut], &vec![0; zeros]].concat()).unwrap();
-
-            let opened = open(&path).unwrap();
-            opened.begin("A4", "d.png", identity(), held(None)).unwrap();
-            assert_eq!(shown(Ok(opened)).unwrap(), expected, "{cut}");
-            let lines = if lines == 0 { journal(&[]) } else { whole[..lines].to_vec() };
-            let last = "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"bytes\":3,\"modified\":5,\"hash\":\"h\",\"held\":null}\n";
-            assert_eq!(fs::read(&path).unwrap(), [&lines, last.as_bytes()].concat(), "{cut}");
+            let path = folder.path(&format!("cut{zeros}.journal"));
+            let whole = &whole;
+            scope.spawn(move || {
+                for cut in 0..=whole.len() {
+                    check_cut(&path, &whole[..cut], zeros);
+                }
+            });
         }
-    }
+    });
+}
+
+/// Checks that a journal that consists of `start` and these zeros is read as its whole lines, and goes on after them.
+fn check_cut(path: &Path, start: &[u8], zeros: usize) {
+    let cut = start.len();
+    let lines = start.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    fs::write(path, &start[..lines]).unwrap();
+    let expected = shown(Journal::open(path, RUN, true)).unwrap();
+    fs::write(path, [start, &vec![0; zeros]].concat()).unwrap();
+
+    let opened = open(path).unwrap();
+    opened.begin("A4", "d.png", identity(), held(None)).unwrap();
+    assert_eq!(shown(Ok(opened)).unwrap(), expected, "{cut}");
+    let lines = if lines == 0 { journal(&[]) } else { start[..lines].to_vec() };
+    let last = "{\"record\":\"begin\",\"item\":\"A4\",\"file\":\"d.png\",\"bytes\":3,\"modified\":5,\"hash\":\"h\",\"held\":null}\n";
+    assert_eq!(fs::read(path).unwrap(), [&lines, last.as_bytes()].concat(), "{cut}");
 }
 
 #[test]
@@ -370,8 +404,9 @@ fn an_item_for_another_picture_is_an_error() {
 #[test]
 fn the_journal_stands_beside_the_input() {
     let folder = Folder::new();
-    let photos = folder.pictures(1);
-    let expected = photos.canonicalize().unwrap().with_file_name("photos.fill_sheet.journal");
+    let photos = folder.path("photos");
+    fs::create_dir(&photos).unwrap();
+    let expected = folder.path("photos.fill_sheet.journal");
     for input in [photos.clone(), photos.join("."), photos.join("../photos/")] {
         assert_eq!(beside(&input, "fill_sheet"), expected, "{}", input.display());
     }

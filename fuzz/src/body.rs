@@ -1,0 +1,37 @@
+//! The views of a request's body.
+
+use std::io::Read;
+
+use bytes::{Buf, Bytes};
+use http::header::CONTENT_LENGTH;
+use lark_proto::token::Authorizes;
+use lark_proto::{Endpoint, EndpointExt, Site};
+
+/// The body, which is as long as its `Content-Length` and the same in every view: whole, by chunks,
+/// read `step` bytes at a time, and from the middle by a clone.
+pub(crate) fn body<E: Endpoint>(endpoint: &E, token: &impl Authorizes<E::Auth>, step: usize) -> Bytes {
+    let request = endpoint.request_streamed(&Site::LARK, token);
+    let whole = endpoint.request(&Site::LARK, token).into_body();
+    assert_eq!(request.headers()[CONTENT_LENGTH], whole.len().to_string());
+    let mut body = request.into_body();
+    let mut later = body.clone();
+
+    let mut read = Vec::new();
+    let (mut reader, mut buffer) = (body.clone().reader(), vec![0; step]);
+    while let count @ 1.. = reader.read(&mut buffer).unwrap() {
+        read.extend_from_slice(&buffer[..count]);
+    }
+    assert!(read == whole, "read in pieces is not the whole");
+
+    later.advance(step);
+    assert!(later.clone().into_bytes() == whole[step.min(whole.len())..], "a clone goes elsewhere");
+
+    let mut at = 0;
+    while let Some(chunk) = body.next_chunk() {
+        assert!(!chunk.is_empty() && whole[at..].starts_with(&chunk), "a chunk is not the whole's");
+        at += chunk.len();
+        assert_eq!(body.len(), (whole.len() - at) as u64);
+    }
+    assert_eq!(at, whole.len());
+    whole
+}

@@ -1,0 +1,199 @@
+//! The fake Lark in place of a connection.
+
+use std::io::{self, ErrorKind, Read};
+use std::panic::{self, AssertUnwindSafe};
+use std::time::{Duration, UNIX_EPOCH};
+
+use lark_proto::error::{CallErrorKind, Code, Outcome};
+use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::place::Place;
+use lark_proto::{App, EndpointExt, Limits, Site};
+use lark_ureq::{CallError, Client, Clock, FakeServer, FakeTransport};
+use serde_json::json;
+use ureq::SendBody;
+
+use crate::support::{app, put, secs, token, write};
+
+/// A fake with a token that is valid for `time`.
+fn valid_for(clock: &Clock, time: Duration) -> FakeTransport {
+    let fake = FakeTransport::new(clock.clone());
+    let expires = fake.now() + time;
+    fake.with(|lark| lark.add_token(TokenKind::Tenant, "t-1", expires));
+    fake
+}
+
+#[test]
+fn a_break_ends_a_call_as_over_a_socket() {
+    let kind = |error: &CallError| match &error.kind {
+        CallErrorKind::Transport(ureq::Error::Io(error)) => error.kind(),
+        other => panic!("{other:?}"),
+    };
+    // Without a socket the fake takes nothing of the body before it breaks. The kernel takes some.
+    let (unknown, not_sent) = ([Outcome::Unknown; 2], [Outcome::NotSent, Outcome::Unknown]);
+    for (how, expected, outcomes, stored) in [
+        (Break::BeforeBody, ErrorKind::ConnectionReset, not_sent, 0),
+        (Break::DuringBody, ErrorKind::ConnectionReset, unknown, 0),
+        (Break::AfterBody, ErrorKind::UnexpectedEof, unknown, 1),
+        (Break::CutReply, ErrorKind::UnexpectedEof, unknown, 1),
+    ] {
+        let fake = FakeTransport::new(Clock::default());
+        let server = FakeServer::start().unwrap();
+        fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, how));
+        server.with(|lark| lark.fail_next_on(Route::ImageV4Put, how));
+        let without = Client::with_agent(Site::LARK, app(), fake.agent());
+        let over = Client::new(server.site().clone(), app());
+        let [without, over] = [without, over]
+            .map(|client| client.with_limits(Limits::one_attempt()).call(&put()).unwrap_err());
+        assert_eq!(kind(&without), expected, "{how:?}");
+        assert_eq!([without.outcome(), over.outcome()], outcomes, "{how:?}");
+        let stored_by = |lark: &mut FakeLark| lark.images().count();
+        assert_eq!([fake.with(stored_by), server.with(stored_by)], [stored; 2], "{how:?}");
+        // The kernel's error depends on how much of the body has arrived when the server closes.
+        if stored > 0 {
+            assert_eq!(over.to_string(), without.to_string());
+        }
+    }
+}
+
+/// A body that counts the bytes that are read, and fails behind them.
+struct Counted<'a>(&'a [u8], Option<ErrorKind>);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self.1 {
+            Some(kind) if self.0.is_empty() => Err(kind.into()),
+            _ => self.0.read(to),
+        }
+    }
+}
+
+#[test]
+fn a_break_reads_its_part_of_the_body_and_leaves_the_spreadsheet_free() {
+    let (head, body) = write().request(&Site::LARK, &token()).into_parts();
+    let len = body.len();
+    for (how, fails, read, error) in [
+        (Some(Break::BeforeBody), None, 0, "connection reset"),
+        (Some(Break::DuringBody), None, len.div_ceil(2), "connection reset"),
+        (None, Some(ErrorKind::TimedOut), len, "timed out"),
+        (Some(Break::AfterBody), None, len, "Peer disconnected"),
+    ] {
+        let fake = valid_for(&Clock::default(), secs(3600));
+        if let Some(how) = how {
+            fake.with(|lark| lark.fail_next(how));
+        }
+        let mut counted = Counted(&body, fails);
+        let request = http::Request::from_parts(head.clone(), SendBody::from_reader(&mut counted));
+        let result = fake.agent().run(request);
+        assert_eq!(result.unwrap_err().to_string(), format!("io: {error}"), "{how:?}");
+        assert_eq!(len - counted.0.len(), read, "{how:?}");
+        let client = Client::with_agent(Site::LARK, App::None, fake.agent());
+        client.with_limits(Limits::one_attempt()).call_as(&token(), &write()).unwrap();
+    }
+}
+
+#[test]
+fn the_fakes_time_is_that_of_the_clock() {
+    let clock = Clock::simulated();
+    let fake = valid_for(&clock, secs(60));
+    assert_eq!(fake.now(), UNIX_EPOCH + secs(1_767_225_600), "2026-01-01");
+    let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());
+    clock.sleep(secs(59));
+    client.call_as(&token(), &put()).unwrap();
+    clock.sleep(secs(1));
+    let refused = client.call_as(&token(), &put()).unwrap_err();
+    assert_eq!(refused.api().unwrap().code, Code::TENANT_TOKEN_INVALID);
+    // A time that `SystemTime` cannot tell is no panic.
+    clock.sleep(Duration::MAX);
+    client.call_as(&token(), &put()).unwrap();
+}
+
+#[test]
+fn a_panic_of_a_look_at_the_fake_leaves_it_usable() {
+    let fake = FakeTransport::new(Clock::simulated());
+    let clone = fake.clone();
+    let look = AssertUnwindSafe(|| clone.with(|_| panic::resume_unwind(Box::new("as asked for"))));
+    panic::catch_unwind(look).unwrap_err();
+    Client::with_agent(Site::LARK, app(), fake.agent()).call(&put()).unwrap();
+    assert_eq!(clone.with(|lark| lark.images().count()), 1);
+}
+
+#[test]
+fn a_panic_of_a_closure_passes_on_to_the_caller_and_leaves_the_spreadsheet_free() {
+    let fake = valid_for(&Clock::default(), secs(3600));
+    let client = Client::with_agent(Site::LARK, App::None, fake.agent());
+    fake.with(|lark| {
+        lark.add_route(Route::ValuesImage, |request| -> Result<usize, _> {
+            panic::resume_unwind(Box::new(request.body().len()))
+        });
+    });
+    let call = AssertUnwindSafe(|| client.call_as(&token(), &write()));
+    let payload = panic::catch_unwind(call).unwrap_err();
+    assert!(payload.downcast_ref::<usize>().is_some_and(|len| *len > 0));
+    fake.with(|lark| {
+        lark.add_route(Route::ValuesImage, |_| Ok(json!({"spreadsheetToken": "shtcnabc"})));
+    });
+    let once = client.with_limits(Limits::one_attempt());
+    assert_eq!(once.call_as(&token(), &write()).unwrap().spreadsheet_token, "shtcnabc");
+}
+
+#[test]
+fn in_simulated_time_a_call_takes_the_same_time_in_every_run() {
+    let run = || {
+        let clock = Clock::simulated();
+        let fake = valid_for(&clock, secs(3600));
+        let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());
+        fake.with(|lark| {
+            lark.fail_when(|_, number| (number <= 3).then_some(Break::AfterBody.into()));
+        });
+        client.call_as(&token(), &put()).unwrap();
+        clock.elapsed()
+    };
+    let runs = [run(), run(), run()];
+    // The backoff is half a second, one and two, each shortened by up to a half.
+    assert!((secs(1)..secs(4)).contains(&runs[0]), "{runs:?}");
+    assert_eq!(runs, [runs[0]; 3]);
+}
+
+#[test]
+fn the_calls_of_a_resolve_share_one_deadline() {
+    let place =
+        Place::new(&format!("https://x.feishu.cn/wiki/{}", FakeLark::WIKI_NODE), "Sheet1!H7");
+    let place = place.unwrap();
+    for (total, seconds, is_found) in [(41, 40, true), (30, 30, false), (10, 10, false)] {
+        for is_own in [true, false] {
+            let clock = Clock::simulated();
+            let fake = valid_for(&clock, secs(3600));
+            let client = Client::with_clock(Site::LARK, app(), fake.agent(), clock.clone());
+            fake.with(|lark| {
+                lark.fail_next_on(Route::WikiNode, Break::SlowReply(secs(20)));
+                lark.fail_next_on(Route::SheetsQuery, Break::SlowReply(secs(20)));
+            });
+            let client = client.with_limits(Limits::default().total(secs(total)));
+            let found =
+                if is_own { client.resolve(&place) } else { client.resolve_as(&token(), &place) };
+            assert_eq!(clock.elapsed(), secs(seconds), "{total} {is_own}");
+            match found {
+                Ok(found) => assert!(is_found, "{found:?}"),
+                Err(error) => {
+                    assert!(
+                        !is_found && matches!(error.kind, CallErrorKind::Deadline),
+                        "{error:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_site_with_a_base_path_reaches_the_fake_below_that_path() {
+    let site = Site::custom("https://gw.corp.example/feishu").unwrap();
+    let clock = Clock::simulated();
+    let fake = FakeTransport::new(clock.clone());
+    let client = Client::with_clock(site, app(), fake.agent(), clock);
+    let refused = client.call(&put()).unwrap_err();
+    assert_eq!(refused.lark().unwrap().status(), 404);
+    fake.with(|lark| lark.set_base_path("/feishu"));
+    client.call(&put()).unwrap();
+    assert_eq!(fake.with(|lark| lark.count(Route::ImageV4Put)), 1);
+}

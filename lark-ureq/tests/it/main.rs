@@ -1,0 +1,14 @@
+//! The tests of the client, of its fakes, and of the tools among the examples: one program.
+
+mod fake_server;
+mod fake_transport;
+mod in_memory;
+mod loopback;
+mod scenarios;
+mod simulated;
+mod support;
+mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
+mod tools;
+mod tracing;

@@ -1,0 +1,10 @@
+//! The examples `fill_sheet`, `send_images` and `doctor` as programs of their own, against a fake Lark in this process.
+
+#![expect(clippy::disallowed_methods, reason = "the tests wait for programs, in real time")]
+
+mod doctor;
+mod fill;
+mod inputs;
+mod proof;
+mod send;
+mod support;
