@@ -49,6 +49,7 @@
 //! * [`network`]: the settings of a client: proxy, certificates, timeouts.
 //! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
 //! * `fake`, with the feature of that name: a strict Lark in memory to test against. `testing` shows how.
+//! * [`walk`]: the way of an image through the code, for a reader of the sources.
 //!
 //! # Features
 //! None is on by default.
@@ -78,6 +79,8 @@ pub mod testing {}
 mod text;
 pub mod token;
 pub mod values;
+#[doc = include_str!("walk.md")]
+pub mod walk {}
 pub mod wire;
 
 pub use endpoints::{
