@@ -121,8 +121,8 @@ const TENANT_STORAGE: &str =
 const SHEET_ID: &str = "name the sheet by its id, which follows `?sheet=` in the address bar of the browser: \
     the title on the tab is not the id";
 const DOCUMENT_ACCESS: &str = "the app needs the right to edit the document in addition to its scopes: \
-    add it in the document under ... > More > Add document app; if it is not listed there, \
-    share the document with a group that its bot is in, or add it to the members of the space of a wiki";
+    add the app in the document under ... > More > Add document app; if it is not listed there, \
+    share the document with a group that its bot is in, or, in a wiki, add it to the members of the space";
 const DOCUMENT_TOKEN: &str = "check that the token is the spreadsheet's own and not that of a wiki page, \
     that the document is not at the other brand (Lark or Feishu), and that it is shared with the app";
 const DOCUMENT_BUSY: &str = "another write to the spreadsheet is still running: \
@@ -160,7 +160,7 @@ codes! {
     TOKEN_FORM = 99991671, CallerToken;
     /// The app lacks a scope; `permission_violations` names it.
     SCOPE_MISSING = 99991672, Permission,
-        "add one of the missing scopes to the app and publish a version of the app, which puts the scope into effect";
+        "add one of the missing scopes to the app, and publish a version of the app to put the scope into effect";
     /// The app is not available in the tenant.
     APP_UNAVAILABLE = 99991673, App;
     /// The token lacks a permission.
@@ -169,7 +169,7 @@ codes! {
     USER_TOKEN_EXPIRED = 99991677, CallerToken;
     /// The user did not grant the scope.
     USER_SCOPE_MISSING = 99991679, Permission,
-        "add the missing scope to the app, publish a version of the app, and let the user log in again to grant the scope";
+        "add the missing scope to the app, publish a version of the app, and let the user log in again to grant it";
     /// A field failed the gateway's validation; `field_violations` names it.
     FIELD_VALIDATION = 99992402, Request;
     /// The service failed. It sends the code for too many requests, too.
@@ -347,7 +347,7 @@ codes! {
     SHEET_FAILED = 90203, Busy;
     /// A parameter is wrong. The message is "Image format is unknown" for an image's name without an extension.
     SHEET_BODY = 90204, Request,
-        "check the image's name: it needs an extension that fits the image, such as `.png`";
+        "the image's name may lack its extension, such as `.png`, or have one that does not fit the image";
     /// The sheet's id is wrong.
     SHEET_ID_WRONG = 90211, NotFound, SHEET_ID;
     /// The row or column is wrong.

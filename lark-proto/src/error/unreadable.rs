@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{Response, StatusCode};
 
 use super::advice;
 use super::code::{FILE_ACCESS, FILE_PARAM};
@@ -52,15 +53,16 @@ impl Unreadable {
         self.hint.as_deref()
     }
 
+    /// The error of a `response` that cannot be read for this `reason`.
     pub(crate) fn new(
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &[u8],
+        response: &Response<Bytes>,
         log_id: Option<String>,
         reason: &str,
         secrets: &Secrets,
     ) -> Self {
-        let content_type = headers.get(CONTENT_TYPE);
+        let status = response.status();
+        let body = response.body();
+        let content_type = response.headers().get(CONTENT_TYPE);
         // The service's own errors are JSON. Plain text or HTML comes from a gateway, or from another server.
         let is_no_route =
             status == StatusCode::NOT_FOUND && !body.trim_ascii_start().starts_with(b"{");
@@ -70,7 +72,7 @@ impl Unreadable {
             reason: secrets.clear(reason.as_bytes(), 200),
             excerpt: secrets.clear(body, 256),
             log_id,
-            retry_after: advice::after(headers),
+            retry_after: advice::after(response.headers()),
             hint: is_no_route.then(|| format!("the site {NO_ROUTE}")),
             is_about_file: false,
         }

@@ -50,7 +50,7 @@ pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
         }
         if name == TRANSFER_ENCODING {
             return Err(refused(format!(
-                "line {at} is `Transfer-Encoding`, but `Content-Length` is needed"
+                "line {at}: use `Content-Length`, not `Transfer-Encoding`"
             )));
         }
         if name == CONTENT_LENGTH {
@@ -77,9 +77,7 @@ pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
             return Err(refused(format!("line {length_line}: the length of the body is {len}")));
         }
         None if !body.is_empty() => {
-            return Err(refused(format!(
-                "`Content-Length` is missing: the length of the body is {len}"
-            )));
+            return Err(refused(format!("`Content-Length: {len}` is missing")));
         }
         _ => {}
     }
@@ -307,14 +305,14 @@ mod tests {
             ("A: b\nHost: open.larksuite.com\n\n", "line 4 is a second `Host`"),
             (
                 "Transfer-Encoding: chunked\n\n0\n\n",
-                "line 3 is `Transfer-Encoding`, but `Content-Length` is needed",
+                "line 3: use `Content-Length`, not `Transfer-Encoding`",
             ),
             ("Content-Length: 1\nContent-Length: 1\n\nx", "line 4 is a second `Content-Length`"),
             ("Content-Length: 1\nA: b\n\nx\n", "line 3: the length of the body is 2"),
             ("A: b\nContent-Length: 2\n\nx", "line 4: the length of the body is 1"),
             ("Content-Length: 01\n\nx", "line 3: the length of the body is 1"),
             ("Content-Length: \n\n", "line 3: the length of the body is 0"),
-            ("\nx", "`Content-Length` is missing: the length of the body is 1"),
+            ("\nx", "`Content-Length: 1` is missing"),
         ] {
             assert_refused(&format!("GET / HTTP/1.1\nHost: open.larksuite.com\n{rest}"), part);
         }

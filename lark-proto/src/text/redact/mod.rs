@@ -338,10 +338,10 @@ mod tests {
     #[test]
     fn a_quoted_value_goes_on_after_a_quote_that_a_value_character_follows() {
         for (text, shown) in [
-            (r#"app_secret:"a"b" c"#, r#"app_secret:"***" c"#),
-            (r#"app_secret:"a"       b" c"#, r#"app_secret:"***" c"#),
-            (r#"app_secret:"a"        b" c"#, r#"app_secret:"***"        b" c"#),
-            (r#"app_secret:"a", b" c"#, r#"app_secret:"***", b" c"#),
+            (r#"app_secret:"a"b", c"#, r#"app_secret:"***", c"#),
+            (r#"app_secret:"a"       b", c"#, r#"app_secret:"***", c"#),
+            (r#"app_secret:"a"        b", c"#, r#"app_secret:"***"        b", c"#),
+            (r#"app_secret:"a", b", c"#, r#"app_secret:"***", b", c"#),
         ] {
             assert_eq!(clear(text), shown, "{text}");
         }
