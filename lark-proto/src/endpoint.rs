@@ -15,8 +15,8 @@ use crate::token::{Auth, Authorizes};
 
 pub use crate::body::payload::Payload;
 
-/// One of Lark's endpoints, with the values of one request. Implement it to add an endpoint that this crate
-/// lacks: every adapter takes it. A single call needs no type: see [`Raw`](crate::endpoints::Raw).
+/// One of Lark's endpoints, with the values of one request. Implement this trait to add an endpoint that this crate
+/// lacks. Every adapter takes the new type. For a single call, [`Raw`](crate::endpoints::Raw) needs no new type.
 ///
 /// ```
 /// use http::Method;
@@ -80,21 +80,21 @@ pub trait Endpoint {
         None
     }
 
-    /// Additional headers. `Authorization`, `Host`, `Content-Length`, `Content-Type` and `Transfer-Encoding` among them
-    /// are left out of the request, because it sets these headers itself.
+    /// Additional headers. The names `Authorization`, `Host`, `Content-Length`, `Content-Type` and `Transfer-Encoding`
+    /// are reserved: the request sets them itself and ignores the values given here.
     fn headers(&self) -> HeaderMap {
         HeaderMap::new()
     }
 
-    /// Whether the request may be sent again after a send whose outcome is unknown. The default follows the method: GET,
-    /// HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent by RFC 9110.
+    /// Whether the request may be sent again after a send whose outcome is unknown. The default follows the method:
+    /// GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent by RFC 9110.
     #[doc(alias = "idempotent")]
     #[doc(alias = "retry")]
     fn resend(&self) -> Resend {
         Resend::of(&self.method())
     }
 
-    /// The key of the calls that are sent one at a time. A session sends no two calls with the same key at once, whatever
+    /// The key of calls that must not overlap. A session never has two calls with the same key in flight, whatever
     /// their endpoints. A spreadsheet takes only serial writes, so a write has the token of its spreadsheet as its key.
     /// For another document, any text may be the key. Reads have none.
     #[doc(alias = "lane")]
@@ -137,14 +137,14 @@ pub(crate) const REPLY_LIMIT: u64 = 1024 * 1024;
 #[doc(alias = "idempotency")]
 #[doc(alias = "retry")]
 pub enum Resend {
-    /// The request is idempotent, as long as there is a single writer. If two callers write different values to the same
-    /// cell, a second send of either call may overwrite the value of the other.
+    /// The request is idempotent, as long as there is a single writer. If two callers write different values to the
+    /// same cell, a second send of either call may overwrite the value of the other.
     Safe,
     /// The request is idempotent for this time after its first send: the service recognises it by a text of the caller,
     /// such as the uuid of a message. A call whose outcome is still unknown ends when this time is over.
     SafeFor(Duration),
-    /// The request is not idempotent: a second send may have a second effect. After an unknown outcome the request is not
-    /// sent again.
+    /// The request is not idempotent: a second send may have a second effect. After an unknown outcome the request is
+    /// not sent again.
     Unsafe,
 }
 
@@ -216,13 +216,14 @@ pub trait EndpointExt: Endpoint + Sized {
     /// which [`Path::check`] reports.
     ///
     /// `{:?}` of the request masks the token, but [`Bytes`] prints the body. Do not print a token request, because its
-    /// body holds the app's secret. The [`Body`] of [`request_streamed`](Self::request_streamed) prints only its length.
+    /// body holds the app's secret. The [`Body`] of [`request_streamed`](Self::request_streamed) prints only its
+    /// length.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
         self.request_streamed(site, token).map(Body::into_bytes)
     }
 
-    /// The same request, with a body that is encoded while it is read. `Content-Length` is exact, because some firewalls
-    /// are reported to refuse a chunked upload.
+    /// The same request, with a body that is encoded while it is read. `Content-Length` is exact, because some
+    /// firewalls are reported to refuse a chunked upload.
     fn request_streamed(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Body> {
         draft(self).request(site, token.authorization())
     }

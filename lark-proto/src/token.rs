@@ -1,4 +1,4 @@
-//! Tokens, and which of them an endpoint accepts. The compiler refuses the other ones.
+//! Access tokens. The type of an endpoint says which of them it accepts, and the compiler refuses the others.
 
 use http::HeaderValue;
 
@@ -79,8 +79,8 @@ impl Accepts<TenantToken> for TenantOrUser {}
 impl Accepts<UserToken> for TenantOrUser {}
 impl Accepts<NoToken> for NoAuth {}
 
-// Without the bounds on `A`, the compiler would infer the only `A` with an implementation, and its message would call
-// the endpoint wrong in place of the token.
+// Without the bounds on `A`, the compiler would infer the only `A` with an implementation, and its message would report
+// the endpoint as wrong, and not the token.
 impl<A: Accepts<Self>> Authorizes<A> for TenantToken {
     fn authorization(&self) -> Option<HeaderValue> {
         Some(self.0.0.clone())
@@ -136,7 +136,7 @@ struct Bearer(HeaderValue);
 impl Bearer {
     fn new(token: &str) -> Result<Self, Invalid> {
         let refused = |part: String| Invalid::new(InvalidKind::BadToken, part);
-        // Lark's documentation tells to reserve 4 KB for a user token.
+        // Lark's documentation recommends to reserve 4 KB for a user token.
         if token.is_empty() || token.len() > 4096 {
             return Err(refused(format!("{} bytes", token.len())));
         }

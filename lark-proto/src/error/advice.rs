@@ -27,8 +27,8 @@ pub enum Advice {
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait that the service asks for: the smaller of `x-ogw-ratelimit-reset` (documented, in seconds, sometimes
-/// with a fraction) and `Retry-After` (seconds or a date). A header that cannot be read is ignored. The service was seen
-/// to send both headers in one reply, with 120 and 1 seconds.
+/// with a fraction) and `Retry-After` (seconds or a date). A header that cannot be read is ignored. One reply of the
+/// service was seen with 120 seconds in one header and 1 second in the other.
 pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let reset = text(RESET).and_then(seconds);
@@ -54,7 +54,8 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The time from the reply's own `date` to the date `end`, at most [`LONGEST`]; zero if `end` is past. It needs no clock.
+/// The time from the reply's own `date` to the date `end`, at most [`LONGEST`]; zero if `end` is past. It needs no
+/// clock.
 fn until(end: &str, date: &str) -> Option<Duration> {
     let left = date::seconds(end)? - date::seconds(date)?;
     Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(LONGEST))

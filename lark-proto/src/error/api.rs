@@ -9,8 +9,8 @@ use super::advice::{self, Advice};
 use super::code::{CREDENTIALS, Class, Code};
 use super::scopes::link_for;
 
-/// An error that the service described. Its texts are bounded and free of control characters, and of the secrets that
-/// the service may quote from the request.
+/// An error that the service described. Its texts are bounded. They contain no control characters, and `***` in place
+/// of the secrets of the request, which the service may quote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {
@@ -25,8 +25,8 @@ pub struct ApiError {
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
     /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
-    /// latter counts from the reply's `Date`. If a call ends because another call was refused for the rate limit, this
-    /// is the part of the wait that is left.
+    /// latter counts from the reply's `Date`. A call may end because another call reached the rate limit; its error has
+    /// the rest of the wait.
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself if it is a string.
     pub detail: Option<String>,
@@ -36,8 +36,8 @@ pub struct ApiError {
     pub field_violations: Vec<FieldViolation>,
     /// The service's own hint, with a link to its log.
     pub troubleshooter: Option<String>,
-    /// The link to the page where a missing scope is added to the app. If the service's message has no link, a call
-    /// that uses the token of its session's app makes it.
+    /// The link to the page where a missing scope is added to the app. If the service sends no link, a call that uses a
+    /// token of its session's app adds it.
     pub grant_link: Option<String>,
     pub(crate) class: Class,
     pub(crate) is_of_token_request: bool,
@@ -70,9 +70,9 @@ impl ApiError {
         self.class == Class::Permission || !self.permission_violations.is_empty()
     }
 
-    /// Whether there were too many requests for a limit of the gateway or the service. A document that is
-    /// [busy](Class::DocumentBusy) is no rate limit, whatever the status. The [quota of the month](Code::QUOTA_USED_UP)
-    /// is none either, although it comes with HTTP 429.
+    /// Whether the request exceeded a rate limit of the gateway or the service. A [busy](Class::DocumentBusy) document
+    /// is no rate limit, whatever the status. The [quota of the month](Code::QUOTA_USED_UP) is none either, although it
+    /// comes with HTTP 429.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
         match self.class {
@@ -117,7 +117,7 @@ impl ApiError {
     }
 }
 
-/// The most violations of each kind that the text of an error lists. The fields hold more.
+/// The most violations of each kind that the text of an error lists. The fields hold the others, too.
 const SHOWN: usize = 3;
 
 /// Writes how many of `all` violations are not listed.

@@ -15,7 +15,7 @@ use crate::text::excerpt;
 
 /// The error of a whole call, as an adapter returns it. `T` is the transport's own error.
 ///
-/// A call may send more than one request, the token's first. The error names the route of the request that failed.
+/// A call may send a token request before its own request. The error names the route of the request that failed.
 #[derive(Debug)]
 #[non_exhaustive]
 #[doc(alias = "failure")]
@@ -32,8 +32,8 @@ pub struct CallError<T> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallErrorKind<T> {
-    /// The endpoint's [`path`](crate::Endpoint::path) is invalid, or the spreadsheet lacks the
-    /// [`Place`](crate::place::Place).
+    /// The endpoint's [`path`](crate::Endpoint::path) is invalid, or the replies of the service show that the
+    /// [`Place`](crate::place::Place) does not exist.
     Invalid(Invalid),
     /// The call needs the app's credentials, and the client has none.
     NoApp,
@@ -50,8 +50,8 @@ pub enum CallErrorKind<T> {
     Deadline,
     /// The deadline passed while the call stood in a queue: for its [turn](WaitFor::Turn), for a
     /// [token](WaitFor::Token) or for the [rate limit](WaitFor::Rate) of its route. The reason is never
-    /// [`WaitFor::Backoff`], because a call whose earlier send failed ends with that failure, and never
-    /// [`WaitFor::Reply`], because [`Deadline`](Self::Deadline) stands for it.
+    /// [`WaitFor::Backoff`], because a call whose earlier send failed ends with that failure. It is never
+    /// [`WaitFor::Reply`], because a call that waits for its reply ends with [`Deadline`](Self::Deadline).
     Queued(WaitFor),
     /// The transport failed.
     Transport(T),
@@ -130,8 +130,8 @@ impl<T> CallError<T> {
         self.outcome
     }
 
-    /// The failure of an earlier send whose outcome is unknown, if there was one. [`kind`](Self::kind) is the failure of
-    /// the last send, which ended the call.
+    /// The failure of an earlier send whose outcome is unknown, if there was one. [`kind`](Self::kind) is the failure
+    /// of the last send, which ended the call.
     #[must_use]
     pub fn earlier(&self) -> Option<&CallErrorKind<T>> {
         self.unknown.as_deref()

@@ -12,8 +12,8 @@ use super::failed_reply::Error;
 pub enum Concerns {
     /// Only this request, because of its image, cell, name or message. The next request may succeed.
     Request,
-    /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or
-    /// full.
+    /// All requests to the same spreadsheet or document: the document does not exist, is busy or full, or the app has
+    /// no access to it.
     Spreadsheet,
     /// All messages to the same group or user: the receiver does not exist, does not take the app's messages, or has
     /// got too many of them in a short time.
@@ -22,12 +22,12 @@ pub enum Concerns {
     Everything,
 }
 
-/// The beginning of the vendor's routes that hand out tokens and tickets.
+/// The beginning of the routes of token requests.
 const TOKEN_ROUTES: &str = "/open-apis/auth/v3/";
 
 impl<T> CallError<T> {
-    /// The requests that would fail in the same way. A batch decides by them whether to go on. A failure that says
-    /// nothing about other requests, such as an internal failure of the service, concerns only its request.
+    /// The requests that would fail in the same way. A batch can decide by them whether to continue. A failure that
+    /// says nothing about other requests, such as an internal failure of the service, concerns only its request.
     #[must_use]
     pub fn concerns(&self) -> Concerns {
         if self.route.starts_with(TOKEN_ROUTES) {

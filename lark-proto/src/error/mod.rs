@@ -17,8 +17,8 @@
 //! concerns()  Concerns  which other requests would fail in the same way?
 //! ```
 //!
-//! The [`Class`] of a [`Code`] decides on the advice. For an unknown code and for a reply without a code, the HTTP status
-//! decides. Before a call ends with an error, it has followed the advice within its [`Limits`](crate::Limits).
+//! The [`Class`] of a [`Code`] decides on the advice. For an unknown code and for a reply without a code, the HTTP
+//! status decides. Before a call ends with an error, it has followed the advice within its [`Limits`](crate::Limits).
 //!
 //! # Statuses for a web service
 //! A web service that makes calls for its own users can report a failed call to them with these statuses. The example

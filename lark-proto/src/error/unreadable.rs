@@ -11,7 +11,7 @@ use super::advice;
 use super::code::{FILE_ACCESS, FILE_PARAM};
 use crate::text::Secrets;
 
-/// A reply that cannot be read as the endpoint's. Its texts are cleared of secrets.
+/// A reply that the endpoint cannot read. Its texts are cleared of secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreadable {
@@ -28,7 +28,7 @@ pub struct Unreadable {
     /// How long the service asks to wait: see [`ApiError::retry_after`](super::ApiError::retry_after).
     pub retry_after: Option<Duration>,
     hint: Option<String>,
-    /// Whether the status is about the file that was asked for.
+    /// Whether the status tells about the requested file, and not about the route.
     pub(super) is_about_file: bool,
 }
 

@@ -11,18 +11,18 @@ use crate::error::Error;
 use crate::values::ImageFormat;
 
 impl Reply {
-    /// The file in the body, for an endpoint that answers with one, such as a download.
+    /// The file in the body, for an endpoint whose reply is a file, such as a download.
     ///
-    /// A reply is a file if its status is 2xx and its body is not empty and none of these:
+    /// A reply is a file if its status is 2xx, its body is not empty, and its body is neither of these:
     ///
-    /// * The service's envelope, which is a JSON object with an integer `code`. The service was seen to send errors with
-    ///   HTTP 200. A JSON object without an integer `code` is a file.
+    /// * The service's envelope, which is a JSON object with an integer `code`. The service was seen to send errors
+    ///   with HTTP 200. A JSON object without an integer `code` is a file.
     /// * A web page, which a proxy may send. It is HTML by its content type or its beginning. A body that begins as an
     ///   image does is a file, whatever its content type, and so is HTML with a `Content-Disposition`.
     ///
     /// # Errors
-    /// [`Error::Api`] if the body is an envelope with a code other than 0, [`Error::Unreadable`] for any other reply that
-    /// is not a file. The service was seen to refuse a download with HTTP 400 or 403 and no body. In this case
+    /// [`Error::Api`] if the body is an envelope with a code other than 0, [`Error::Unreadable`] for any other reply
+    /// that is not a file. The service was seen to refuse a download with HTTP 400 or 403 and no body. In this case
     /// [`Unreadable::hint`](crate::error::Unreadable::hint) explains the status.
     pub fn binary(&self) -> Result<Bytes, Error> {
         // `envelope` would refuse an object with two codes, and the object would then count as a file.
@@ -46,8 +46,8 @@ impl Reply {
         Ok(self.body().clone())
     }
 
-    /// Whether the body is a web page: HTML that is neither an image under a wrong content type nor a file by its
-    /// `Content-Disposition`.
+    /// Whether the body is a web page: HTML, by its content type or its beginning. A body that begins as an image does
+    /// and a body with a `Content-Disposition` are no web pages.
     fn is_page(&self) -> bool {
         let body = self.body();
         if ImageFormat::sniff(body).is_some() || self.headers().contains_key(CONTENT_DISPOSITION) {

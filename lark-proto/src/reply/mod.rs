@@ -1,4 +1,5 @@
-//! Replies, read as results or errors. The code in the service's envelope decides, whatever the HTTP status.
+//! Reads replies as results or errors. The code in the service's envelope decides between them, whatever the HTTP
+//! status.
 
 mod envelope;
 mod fields;
@@ -57,8 +58,8 @@ impl Reply {
         self.response.body()
     }
 
-    /// The id that Lark's support asks for: the header `X-Tt-Logid`, else `log_id` or `logid` in the body, else the older
-    /// header `X-Request-Id`.
+    /// The id that Lark's support asks for: the header `X-Tt-Logid`, else `log_id` or `logid` in the body, else the
+    /// older header `X-Request-Id`.
     #[must_use]
     pub fn log_id(&self) -> Option<String> {
         envelope::log_id(self.headers(), self.envelope().ok().as_ref(), &self.secrets)
@@ -95,8 +96,8 @@ impl Reply {
         self.whole()
     }
 
-    /// As [`Reply::top_level`], for a `T` that contains a token. A reply with a 2xx status and the token is a success even
-    /// if it has no `code`.
+    /// As [`Reply::top_level`], for a `T` that contains a token. A reply with a 2xx status and the token is a success
+    /// even if it has no `code`.
     pub(crate) fn granted<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         let has_no_code = self.envelope().is_ok_and(|envelope| envelope.code.is_none());
         if has_no_code && self.status().is_success() { self.whole() } else { self.top_level() }
@@ -107,8 +108,8 @@ impl Reply {
         serde_json::from_slice(self.body()).map_err(|error| self.unreadable(error.to_string()))
     }
 
-    /// The result in the envelope's `data`, of any JSON type. Absent `data` counts as `null`. If `T` cannot be read from
-    /// `null`, it is read from `{}`, and the other way round.
+    /// The result in the envelope's `data`, of any JSON type. Absent `data`, `null` and `{}` count as equal: a `T` that
+    /// cannot be read from one of them is read from another.
     pub(crate) fn any_data<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let data = self.success()?.data.map_or("null", RawValue::get);
         let parsed = serde_json::from_str(data).or_else(|error| {

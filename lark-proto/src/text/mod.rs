@@ -19,8 +19,8 @@ pub(crate) fn boundary(text: &[u8], max: usize) -> usize {
     (cut.saturating_sub(3)..=cut).rev().find(is_boundary).unwrap_or(cut)
 }
 
-/// `text` with spaces in place of control characters and of characters that [mislead](misleads), and with `…` at its end
-/// if it is cut.
+/// `text` with spaces in place of control characters and of characters that [mislead](misleads), and with `…` at its
+/// end if it is cut.
 pub(crate) fn cleaned(text: &[u8], is_cut: bool) -> String {
     let text = String::from_utf8_lossy(text);
     let mut out = String::with_capacity(text.len() + if is_cut { '…'.len_utf8() } else { 0 });
@@ -31,8 +31,8 @@ pub(crate) fn cleaned(text: &[u8], is_cut: bool) -> String {
     out
 }
 
-/// `text` without the white space and the invisible characters around it. Programs add these to a copied text: an editor
-/// adds a byte order mark, a file manager marks of direction, a web page a zero-width space.
+/// `text` without the white space and the invisible characters around it. Programs add these to a copied text: an
+/// editor adds a byte order mark, a file manager marks of direction, a web page a zero-width space.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || misleads(c))
 }

@@ -2,12 +2,12 @@
 
 /// The characters that mislead, as ranges in ascending order: the general categories Cf (format), Zl and Zp (separators
 /// of lines and paragraphs), the property `Default_Ignorable_Code_Point` (such as the Hangul fillers), and `BLANK`. The
-/// table lacks the joiners (property `Join_Control`) and the variation selectors (property `Variation_Selector`), because
-/// the spelling of words and emoji needs them.
+/// table lacks the joiners (property `Join_Control`) and the variation selectors (property `Variation_Selector`),
+/// because the spelling of words and emoji needs them.
 ///
 /// The source is Unicode 17.0: `DerivedGeneralCategory.txt`, `DerivedCoreProperties.txt` and `PropList.txt`. A test
-/// computes the table from the crate `icu_properties`. If that crate follows a later Unicode version, the test may fail,
-/// and its message shows the new table.
+/// computes the table from the crate `icu_properties`. If that crate follows a later Unicode version, the test may
+/// fail, and its message shows the new table.
 const HIDDEN: &[(char, char)] = &[
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),

@@ -9,10 +9,10 @@ use http::{HeaderName, HeaderValue, Method, Request};
 use super::{Secrets, headers, host, is_secret, target, title_case};
 use crate::text::misleads;
 
-/// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file, relative
-/// to the folder of the shell, or `-` for standard input (`./-` is a file with that name). For a request without a body,
-/// `body` is ignored. With hidden secrets, `***` stands for the whole value of a header that holds a secret: write
-/// `Bearer t-..` in its place.
+/// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file,
+/// relative to the folder of the shell, or `-` for standard input (`./-` is a file with that name). For a request
+/// without a body, `body` is ignored. With hidden secrets, `***` stands for the whole value of a header that holds a
+/// secret: write `Bearer t-..` in its place.
 ///
 /// curl sends the request that [`http1`](super::http1) writes: the same method, target, headers and body. The command
 /// switches off the headers that curl adds (`Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form), and
@@ -107,8 +107,8 @@ fn origin<B>(request: &Request<B>, headers: &[(HeaderName, HeaderValue)]) -> Str
     }
 }
 
-/// Whether every version of curl writes this `Host` for a URL of this origin. curl leaves out a default port and rewrites
-/// addresses (`127.1`), so only a plain name without a port is left to curl.
+/// Whether every version of curl writes this `Host` for a URL of this origin. curl leaves out a default port and
+/// rewrites addresses (`127.1`), so only a plain name without a port is left to curl.
 fn is_host_of(origin: &str, value: &HeaderValue) -> bool {
     let host = origin.split_once("://").map_or("", |(_, host)| host);
     let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');

@@ -143,7 +143,7 @@ pub fn http1<B: Into<Body>>(request: Request<B>, secrets: Secrets) -> Bytes {
     [head, body].concat().into()
 }
 
-/// Whether the header holds a secret. Some headers do even if their value is not marked as sensitive.
+/// Whether the header holds a secret. Three headers count as secret even if their value is not marked as sensitive.
 fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
     value.is_sensitive() || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
 }

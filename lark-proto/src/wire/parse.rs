@@ -146,7 +146,7 @@ fn check_path(path: &str, site: &Site) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Checks that the `Host` in line `at` is the site's, in any case and with or without the default port.
+/// Checks that the `Host` in line `at` is the site's, in any letter case and with or without the default port.
 fn check_host(host: &HeaderValue, at: usize, site: &Site) -> Result<(), Invalid> {
     let host = host.to_str().ok().filter(|host| !host.contains('/'));
     let named =

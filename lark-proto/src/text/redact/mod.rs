@@ -25,8 +25,8 @@ impl Secrets {
         Self { authorization, in_body }
     }
 
-    /// At most the first `max` bytes of `text`, as by [`excerpt`], with `***` in place of each secret of the request and
-    /// of each part that looks like a secret. The time is linear in `max` and in the length of the secrets.
+    /// At most the first `max` bytes of `text`, as by [`excerpt`], with `***` in place of each secret of the request
+    /// and of each part that looks like a secret. The time is linear in `max` and in the length of the secrets.
     pub(crate) fn clear(&self, text: &[u8], max: usize) -> String {
         if self.is_plain_id(text) {
             return excerpt(text, max);
@@ -86,7 +86,7 @@ impl Secrets {
     }
 }
 
-/// Without the secrets.
+/// Shows no secret.
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(***)")

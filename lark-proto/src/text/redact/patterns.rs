@@ -53,7 +53,8 @@ fn end_of(text: &[u8], at: usize, is_inside: fn(u8) -> bool) -> usize {
     at + rest.iter().position(|byte| !is_inside(*byte)).unwrap_or(rest.len())
 }
 
-/// Whether `run` consists of words and numbers, or ends as a file name does. The parts of a token mix letters and digits.
+/// Whether `run` consists of words and numbers, or ends as a file name does. The parts of a token mix letters and
+/// digits.
 fn is_ordinary(run: &[u8]) -> bool {
     const EXTENSIONS: [&[u8]; 16] = [
         b"png", b"jpg", b"jpeg", b"gif", b"bmp", b"webp", b"tif", b"tiff", b"heic", b"ico", b"bpg",
@@ -87,8 +88,8 @@ fn is_foreign(value: &[u8]) -> bool {
     !value.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// Finds the values of `Bearer` and of a secret's name: after `:` or `=`, as in JSON, a query or a header; after a
-/// space, if the value looks like a secret; and in an element of XML.
+/// Finds the values that follow `Bearer` or the name of a secret: after `:` or `=` (as in JSON, a query or a header),
+/// after a space if the value looks like a secret, and in an element of XML.
 fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let mut done = 0;
     for colon in memchr3_iter(b':', b'=', b' ', text) {
@@ -166,8 +167,8 @@ fn name_at_end(text: &[u8]) -> &[u8] {
     text.get(start..).unwrap_or_default()
 }
 
-/// Whether a value of this name is a secret, such as `app_secret`, `appSecret`, `X-App-Secret` or `tenant_access_token`.
-/// The token of a spreadsheet is no secret.
+/// Whether a value of this name is a secret, such as `app_secret`, `appSecret`, `X-App-Secret` or
+/// `tenant_access_token`. The token of a spreadsheet is no secret.
 fn is_secret_name(name: &[u8]) -> bool {
     const ENDS: [&[u8]; 9] = [
         b"secret",

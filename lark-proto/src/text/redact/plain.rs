@@ -1,4 +1,4 @@
-//! A text in which secrets are searched for, without its escapes, and with the place of each character in the original.
+//! A text prepared for the search of secrets: its escapes are decoded, and each character keeps its original place.
 
 use memchr::memmem;
 
@@ -20,7 +20,7 @@ pub(super) struct Plain {
     spans: Vec<Span>,
 }
 
-/// A character that occurs in no secret.
+/// The byte that stands for a character that occurs in no secret.
 const OTHER: u8 = 0xff;
 
 impl Plain {
@@ -73,8 +73,8 @@ impl Plain {
         Some(Span { start: first.start, end: last.end })
     }
 
-    /// Sets `covered` for each byte of the original text that belongs to a secret: to one of the `known` secrets, in any
-    /// letter case and with any spaces inside, or to a part that [looks like a secret](patterns::find).
+    /// Sets `covered` for each byte of the original text that belongs to a secret: to one of the `known` secrets, in
+    /// any letter case and with any spaces inside, or to a part that [looks like a secret](patterns::find).
     pub(super) fn find(&self, known: &[Vec<u8>], covered: &mut [bool]) {
         let mut find = |start, end| {
             let span = self.span(start, end).and_then(|span| covered.get_mut(span.start..span.end));
@@ -116,8 +116,8 @@ fn byte(c: char) -> u8 {
     }
 }
 
-/// The length of the escape that begins with `first`, and the character that it stands for. The escape is of JSON (`\/`,
-/// `\u002d`), of a server's log (`\x2d`), of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
+/// The length of the escape that begins with `first`, and the character that it stands for. The escape is of JSON
+/// (`\/`, `\u002d`), of a server's log (`\x2d`), of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
 fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
     let code = |code: u32| char::from_u32(code).map_or(OTHER, byte);
     match (first, rest) {
