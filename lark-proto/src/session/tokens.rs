@@ -354,7 +354,7 @@ impl Tokens {
             self.in_flight.remove(id);
             return None;
         };
-        let error = error.in_call(site.as_str(), app.id().map(|id| id.as_str()));
+        let error = error.in_call(site.as_str(), app.id().map(AsRef::as_ref));
         let route = what.route(app);
         if self.recover(app, &what, &error, now, woken) {
             self.in_flight.remove(id);

@@ -89,7 +89,7 @@ impl<T> Untyped<T> {
     }
 
     pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
-        let app = self.flight.app_id(session).map(|id| id.as_str());
+        let app = self.flight.app_id(session).map(AsRef::as_ref);
         let error = error.in_call(session.site.as_str(), app);
         if let Some(verdict) = self.flight.answered(session, Answer::Refused(&error), now) {
             self.failed(CallErrorKind::Lark(error), verdict);
