@@ -13,9 +13,7 @@ use lark_proto::values::{
     AppId, AppSecret, AppTicket, FileToken, ImageFormat, MessageId, MessageUuid, Receiver, SheetId,
     SpreadsheetToken, TenantKey, WikiToken,
 };
-use lark_proto::{
-    App, Endpoint, Image, ImageKey, Invalid, SheetCell, Site, SpreadsheetLink,
-};
+use lark_proto::{App, Endpoint, Image, ImageKey, Invalid, SheetCell, Site, SpreadsheetLink};
 
 use crate::requests::requests;
 

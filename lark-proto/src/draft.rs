@@ -1,4 +1,4 @@
-//! A request without its site and its token, from which the requests of each send are made.
+//! A request without its site and its token. A call makes the request of each send from it.
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -12,8 +12,8 @@ use crate::site::Site;
 const RESERVED: [HeaderName; 5] =
     [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
 
-/// A request without its site and its token: everything that the code of an endpoint provides. It can be sent several
-/// times, always with the same bytes; the requests that are made from it share the bytes of the image.
+/// A request without its site and its token: the parts that an endpoint provides. All requests that are made from it
+/// have the same bytes and share the memory of the image.
 pub(crate) struct Draft {
     method: Method,
     path: Path,
@@ -22,7 +22,7 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// A request with these `headers` in addition to those that the draft sets itself.
+    /// A draft with these parts. Reserved names among the `headers` are left out.
     pub(crate) fn new(
         method: Method,
         path: Path,
@@ -32,7 +32,7 @@ impl Draft {
         Self { method, path, headers: unreserved(headers), payload }
     }
 
-    /// Refuses an invalid path.
+    /// Returns the error of an invalid path.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         self.path.check()
     }
@@ -42,12 +42,12 @@ impl Draft {
         self.payload.as_ref().map_or(0, |payload| payload.body.len())
     }
 
-    /// Whether the method is safe by RFC 9110 (GET, HEAD, OPTIONS, TRACE): the request changes nothing at the service.
+    /// Whether the method is safe by RFC 9110 (GET, HEAD, OPTIONS, TRACE), so that the request changes nothing.
     pub(crate) fn is_read(&self) -> bool {
         self.method.is_safe()
     }
 
-    /// Makes the request. Every request of this crate gets its head here.
+    /// Makes the request. No other function of this crate makes the head of a request.
     pub(crate) fn request(&self, site: &Site, authorization: Option<HeaderValue>) -> Request<Body> {
         let body = self.payload.as_ref().map(|payload| payload.body.clone());
         let mut request = Request::new(body.unwrap_or_default());
@@ -70,7 +70,7 @@ impl Draft {
     }
 }
 
-/// The headers of an endpoint without the reserved ones; `None` for an endpoint without headers.
+/// The headers of an endpoint without the reserved ones. `None` for an endpoint without headers.
 fn unreserved(mut headers: HeaderMap) -> Option<Box<HeaderMap>> {
     if headers.is_empty() {
         return None;

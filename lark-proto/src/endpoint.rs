@@ -1,4 +1,4 @@
-//! The trait of an endpoint, with the types of what it tells about its requests.
+//! The trait of an endpoint, and the types of the properties of its requests.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::reply::Reply;
 use crate::site::Site;
 use crate::token::{Auth, Authorizes};
 
-/// One of Lark's endpoints, with the values of one request. Implement it to add an endpoint that this crate
-/// lacks: every adapter takes it. A single call needs no type: see [`Raw`](crate::endpoints::Raw).
+/// One of Lark's endpoints, with the values of one request. Implement this trait to add an endpoint that this crate
+/// lacks. Every adapter takes the new type. For a single call, [`Raw`](crate::endpoints::Raw) needs no new type.
 ///
 /// ```
 /// use http::Method;
@@ -64,58 +64,59 @@ pub trait Endpoint {
     /// The HTTP method.
     fn method(&self) -> Method;
 
-    /// The path as the vendor documents it, with `:name` in place of each value. It names the endpoint in errors,
+    /// The path as the vendor documents it, with `:name` in place of each value. Errors name the endpoint by its route,
     /// and calls with the same route share a rate limit.
     fn route(&self) -> &str;
 
-    /// The route with its values, and the query. See [`Path`] for values that make it invalid.
+    /// The route with its values, and the query. [`Path`] documents the values that make it invalid.
     fn path(&self) -> Path {
         Path::new(self.route())
     }
 
-    /// The body, for endpoints that have one.
+    /// The body, if the request has one.
     fn payload(&self) -> Option<Payload> {
         None
     }
 
-    /// Further headers. They cannot replace `Authorization`, `Host`, `Content-Length`, `Content-Type` and
-    /// `Transfer-Encoding`: headers with these names are left out of the request.
+    /// Additional headers. The names `Authorization`, `Host`, `Content-Length`, `Content-Type` and `Transfer-Encoding`
+    /// are reserved: the request sets them itself and ignores the values given here.
     fn headers(&self) -> HeaderMap {
         HeaderMap::new()
     }
 
-    /// Whether the request may be sent again when the outcome of the first send is not known. The default follows the
-    /// method: GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent by RFC 9110.
+    /// Whether the request may be sent again after a send whose outcome is unknown. The default follows the method:
+    /// GET, HEAD, OPTIONS, TRACE, PUT and DELETE are idempotent by RFC 9110.
     #[doc(alias = "idempotent")]
     #[doc(alias = "retry")]
     fn resend(&self) -> Resend {
         Resend::of(&self.method())
     }
 
-    /// Calls with the same key are sent one at a time, whatever their endpoints: a spreadsheet takes only serial
-    /// writes, and its key is its token. Any text may be the key of another document. Reads have none.
+    /// The key of calls that must not overlap. A session never has two calls with the same key in flight, whatever
+    /// their endpoints. A spreadsheet takes only serial writes, so a write has the token of its spreadsheet as its key.
+    /// For another document, any text may be the key. Reads have none.
     #[doc(alias = "lane")]
     #[doc(alias = "lock")]
     fn serial_key(&self) -> Option<&str> {
         None
     }
 
-    /// The rate limit that the vendor documents.
+    /// The rate limit that the vendor documents. The default is none.
     fn quota(&self) -> Quota {
         Quota::NONE
     }
 
-    /// The longest reply body that is read, in bytes; by default 1 MiB.
+    /// The longest body of a reply that is read, in bytes. The default is 1 MiB.
     fn reply_limit(&self) -> u64 {
         REPLY_LIMIT
     }
 
-    /// Reads the reply: with [`Reply::data`] at most endpoints, [`Reply::top_level`] at those that hand out tokens,
-    /// [`Reply::binary`] at those that answer with a file.
+    /// Reads the reply. Most endpoints use [`Reply::data`], an endpoint that issues tokens [`Reply::top_level`], an
+    /// endpoint that answers with a file [`Reply::binary`].
     ///
     /// # Errors
     /// [`Error::Api`] with the service's code, or [`Error::Unreadable`]. The error decides whether the call sends the
-    /// request again; [`Error::with_class`] tells what a code of the endpoint's own means.
+    /// request again. [`Error::with_class`] gives a meaning to a code that only this endpoint has.
     fn read(reply: &Reply) -> Result<Self::Output, Error>;
 }
 
@@ -124,34 +125,35 @@ pub(crate) const REPLY_LIMIT: u64 = 1024 * 1024;
 
 /// Whether a request is idempotent: whether sending it twice has the same effect as sending it once.
 ///
-/// It matters only after a request whose outcome is not known: the connection broke, a time-out passed, the reply has
-/// status 408 or 5xx, or a code of [`Class::Busy`](crate::error::Class::Busy). A request that the service refused may
-/// always be sent again. A whole reply that cannot be read, such as damaged JSON with status 200, ends the call,
-/// although its outcome is not known.
+/// This matters only after a send whose outcome is unknown: the connection broke, a timeout passed, or the reply has
+/// status 408 or 5xx or a code of [`Class::Busy`](crate::error::Class::Busy). A request that the service refused may be
+/// sent again in any case. A complete reply that cannot be read, such as damaged JSON with status 200, ends the call,
+/// although its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "idempotent")]
 #[doc(alias = "idempotency")]
 #[doc(alias = "retry")]
 pub enum Resend {
-    /// The request is idempotent. That holds for a single writer: of two callers that write different values to the
-    /// same cell, either one may be overwritten by the other's second send.
+    /// The request is idempotent, as long as there is a single writer. If two callers write different values to the
+    /// same cell, a second send of either call may overwrite the value of the other.
     Safe,
-    /// The request is idempotent for this time after it was first sent: the service remembers it by a text of the
-    /// caller's, such as the uuid of a message. A call whose outcome is not known ends with this time.
+    /// The request is idempotent for this time after its first send: the service recognises it by a text of the caller,
+    /// such as the uuid of a message. A call whose outcome is still unknown ends when this time is over.
     SafeFor(Duration),
-    /// A second send may have a second effect. The request is not sent again after an unknown outcome.
+    /// The request is not idempotent: a second send may have a second effect. After an unknown outcome the request is
+    /// not sent again.
     Unsafe,
 }
 
 impl Resend {
-    /// The default for a method.
+    /// The default for a request with this method.
     pub(crate) fn of(method: &Method) -> Self {
         if method.is_idempotent() { Self::Safe } else { Self::Unsafe }
     }
 }
 
-/// How many calls to an endpoint the vendor documents for one app in one tenant, per second and per minute.
+/// The documented quota of an endpoint: the calls of one app in one tenant, per second and per minute.
 ///
 /// ```
 /// use lark_proto::endpoints::Quota;
@@ -189,42 +191,42 @@ impl Quota {
         Self { minute: Some(at_least_one(calls)), ..self }
     }
 
-    /// The calls per second, where they are documented.
+    /// The calls per second, if the quota limits them.
     pub(crate) const fn calls_per_second(self) -> Option<u32> {
         self.second
     }
 
-    /// The calls per minute, where they are documented.
+    /// The calls per minute, if the quota limits them.
     pub(crate) const fn calls_per_minute(self) -> Option<u32> {
         self.minute
     }
 }
 
-/// A quota of 0 would hold a call back forever.
+/// A quota of 0 would delay a call forever.
 const fn at_least_one(calls: u32) -> u32 {
     if calls == 0 { 1 } else { calls }
 }
 
 /// The requests and the results of an [`Endpoint`], for callers.
 pub trait EndpointExt: Endpoint + Sized {
-    /// The request with its exact bytes. It cannot fail, because the endpoint's values were checked when they were
-    /// built. An endpoint with values that are not checked, such as [`Raw`](crate::endpoints::Raw), can have an invalid
-    /// path: [`Path::check`] tells.
+    /// The request with its exact bytes. The method cannot fail, because the endpoint's values were checked when they
+    /// were built. An endpoint with unchecked values, such as [`Raw`](crate::endpoints::Raw), can have an invalid path,
+    /// which [`Path::check`] reports.
     ///
-    /// `{:?}` of the request masks its token, which is a sensitive header, but [`Bytes`] prints the body. The body of a
-    /// token request holds the app's secret, so do not print such a request; the [`Body`] of
-    /// [`request_streamed`](Self::request_streamed) prints its length only.
+    /// `{:?}` of the request masks the token, but [`Bytes`] prints the body. Do not print a token request, because its
+    /// body holds the app's secret. The [`Body`] of [`request_streamed`](Self::request_streamed) prints only its
+    /// length.
     fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
         self.request_streamed(site, token).map(Body::into_bytes)
     }
 
-    /// The same request, with a body that is encoded while it is read. `Content-Length` is exact:
-    /// Lark's edge is reported to refuse chunked uploads.
+    /// The same request, with a body that is encoded while it is read. `Content-Length` is exact, because some
+    /// firewalls are reported to refuse a chunked upload.
     fn request_streamed(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Body> {
         draft(self).request(site, token.authorization())
     }
 
-    /// The result that a complete reply stands for.
+    /// Reads a complete reply.
     ///
     /// # Errors
     /// As [`Endpoint::read`].

@@ -1,4 +1,4 @@
-//! Tokens, and which of them an endpoint accepts: the compiler refuses the others.
+//! Access tokens. The type of an endpoint says which of them it accepts, and the compiler refuses the others.
 
 use http::HeaderValue;
 
@@ -18,11 +18,11 @@ pub enum TenantOnly {}
 /// The endpoint takes a tenant or a user access token.
 #[derive(Debug)]
 pub enum TenantOrUser {}
-/// The endpoint takes no token, because it hands out tokens.
+/// The endpoint takes no token, because it issues tokens.
 #[derive(Debug)]
 pub enum NoAuth {}
 
-/// An endpoint with this [`Auth`] accepts a token of the type `K`.
+/// An [`Auth`] whose endpoints accept a token of the type `K`.
 #[diagnostic::on_unimplemented(
     message = "`{K}` is not accepted by this endpoint, which takes `{Self}`",
     label = "not a token that the endpoint takes",
@@ -31,8 +31,7 @@ pub enum NoAuth {}
 )]
 pub trait Accepts<K>: Auth {}
 
-/// A token with which a request to an endpoint whose [`Auth`] is `A` is authorized. A token of the wrong kind does not
-/// compile:
+/// A token that authorizes a request to an endpoint whose [`Auth`] is `A`. A token of another kind does not compile:
 ///
 /// ```compile_fail,E0277
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, UserToken};
@@ -41,17 +40,17 @@ pub trait Accepts<K>: Auth {}
 /// # }
 /// ```
 pub trait Authorizes<A: Auth>: sealed::Sealed {
-    /// The `Authorization` header's value, marked as sensitive.
+    /// The value of the `Authorization` header, marked as sensitive; `None` for [`NoToken`].
     fn authorization(&self) -> Option<HeaderValue>;
 }
 
-/// A tenant access token: the app acts as itself, inside one tenant.
+/// A tenant access token, with which the app acts as itself in one tenant.
 #[derive(Clone, PartialEq, Eq)]
 #[doc(alias = "tenant_access_token")]
 #[doc(alias = "access_token")]
 pub struct TenantToken(Bearer);
 
-/// A user access token: the app acts for a user. Lark hands it out by OAuth, which this crate leaves to the caller.
+/// A user access token, with which the app acts for a user. Lark issues it by OAuth, which is left to the caller.
 #[derive(Clone, PartialEq, Eq)]
 #[doc(alias = "user_access_token")]
 pub struct UserToken(Bearer);
@@ -61,7 +60,7 @@ pub struct UserToken(Bearer);
 #[doc(alias = "app_access_token")]
 pub struct AppToken(Bearer);
 
-/// The absence of a token, for the endpoints that hand out tokens.
+/// The absence of a token, for the endpoints that issue tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoToken;
 
@@ -80,8 +79,8 @@ impl Accepts<TenantToken> for TenantOrUser {}
 impl Accepts<UserToken> for TenantOrUser {}
 impl Accepts<NoToken> for NoAuth {}
 
-// Without the bounds on `A`, the compiler would infer the only `A` with an implementation, and its message would call
-// the endpoint wrong in place of the token.
+// Without the bounds on `A`, the compiler would infer the only `A` with an implementation, and its message would report
+// the endpoint as wrong, and not the token.
 impl<A: Accepts<Self>> Authorizes<A> for TenantToken {
     fn authorization(&self) -> Option<HeaderValue> {
         Some(self.0.0.clone())
@@ -101,8 +100,8 @@ impl<A: Accepts<Self>> Authorizes<A> for NoToken {
 macro_rules! bearer_token {
     ($name:ident) => {
         impl $name {
-            /// A token as the service handed it out, without `Bearer`. Its prefix is not checked, because the service
-            /// uses `t-..`, `u-..`, `a-..` and JWTs for tokens of the same kind.
+            /// A token as the service issued it, without `Bearer`. Its prefix is not checked, because the service uses
+            /// `t-..`, `u-..`, `a-..` and JWTs for tokens of the same kind.
             ///
             /// # Errors
             /// [`InvalidKind::BadToken`]; the error does not quote the token.
@@ -130,23 +129,23 @@ bearer_token!(TenantToken);
 bearer_token!(UserToken);
 bearer_token!(AppToken);
 
-/// `Bearer <token>`, sensitive.
+/// The header value `Bearer <token>`, marked as sensitive.
 #[derive(Clone, PartialEq, Eq)]
 struct Bearer(HeaderValue);
 
 impl Bearer {
     fn new(token: &str) -> Result<Self, Invalid> {
         let refused = |part: String| Invalid::new(InvalidKind::BadToken, part);
-        // Lark says to reserve 4 KB for a user token.
+        // Lark's documentation recommends to reserve 4 KB for a user token.
         if token.is_empty() || token.len() > 4096 {
             return Err(refused(format!("{} bytes", token.len())));
         }
         if let Some(at) = token.bytes().position(|byte| !byte.is_ascii_graphic()) {
-            return Err(refused(format!("another character at byte {at}")));
+            return Err(refused(format!("an invalid character at byte {at}")));
         }
-        // `concat` leaves no spare capacity, with which the header would need a second allocation.
+        // `concat` leaves no spare capacity: with spare capacity, the conversion to a header allocates again.
         let mut value = HeaderValue::try_from(["Bearer ", token].concat())
-            .map_err(|_| refused("another character".into()))?;
+            .map_err(|_| refused("an invalid character".into()))?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -171,14 +170,46 @@ mod tests {
     }
 
     #[test]
+    fn a_token_authorizes_a_request_by_its_header_value() {
+        let tenant = TenantToken::new("t-secret").unwrap();
+        let user = UserToken::new("u-secret").unwrap();
+        let header = tenant.header_value();
+        assert_eq!(header.as_bytes(), b"Bearer t-secret");
+        assert_eq!(Authorizes::<TenantOnly>::authorization(&tenant), Some(header.clone()));
+        assert_eq!(Authorizes::<TenantOrUser>::authorization(&tenant), Some(header));
+        assert_eq!(Authorizes::<TenantOrUser>::authorization(&user), Some(user.header_value()));
+        assert_eq!(Authorizes::<NoAuth>::authorization(&NoToken), None);
+    }
+
+    #[test]
+    fn a_token_is_stored_as_it_is() {
+        assert_eq!(AppToken::new("Bearert-1").unwrap().expose_secret(), "Bearert-1");
+    }
+
+    #[test]
     fn a_token_is_never_printed() {
         let token = TenantToken::new("t-secret").unwrap();
-        let header = token.header_value();
-        assert_eq!(Authorizes::<TenantOnly>::authorization(&token), Some(header.clone()));
-        assert_eq!(header.as_bytes(), b"Bearer t-secret");
-        assert_eq!(token.expose_secret(), "t-secret");
-        for shown in [format!("{token:?}"), format!("{header:?}")] {
+        for shown in [format!("{token:?}"), format!("{:?}", token.header_value())] {
             assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_1_to_4096_visible_ascii_characters() {
+        for good in ["!", "~", &"s".repeat(4096)] {
+            assert_eq!(UserToken::new(good).expect(good).expose_secret(), good);
+        }
+        for (bad, part) in [
+            ("", "0 bytes"),
+            (&*"s".repeat(4097), "4097 bytes"),
+            ("ab cd", "an invalid character at byte 2"),
+            ("\x7f", "an invalid character at byte 0"),
+        ] {
+            let text = UserToken::new(bad).expect_err(bad).to_string();
+            assert!(
+                text.starts_with(&format!("the access token is malformed ({part}):")),
+                "{text}"
+            );
         }
     }
 

@@ -194,7 +194,7 @@ mod tests {
             }
         }
         let error = add(AddDimension::columns, 0).unwrap_err().to_string();
-        assert_eq!(error, "0 columns cannot be added: 1 to 5,000 are, in one request");
+        assert_eq!(error, "0 columns cannot be added: one request adds 1 to 5,000");
         assert_ne!(add(AddDimension::rows, 1), add(AddDimension::columns, 1));
     }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;
 
-/// The same endpoint with the log id of the reply, which Lark's support asks for, beside its output.
+/// The same endpoint, with the log id of the reply beside its output. Lark's support asks for this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WithLogId<'a, E>(pub &'a E);
 

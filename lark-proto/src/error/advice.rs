@@ -1,4 +1,4 @@
-//! The retry advice that a failed reply gives. It depends on neither a clock nor a counter.
+//! The retry advice of a failed reply. It depends on the reply alone: no clock and no counter is read.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::date;
 
-/// What to do after a failure, as far as the reply tells.
+/// The next step after a failed reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "retry")]
 pub enum Advice {
-    /// The same request will fail again.
+    /// The same request would fail again: do not send it again.
     GiveUp,
-    /// The token was refused: get a new one and send the request once more.
+    /// The token was refused: fetch a new one and send the request once more.
     RenewToken,
     /// Send the request again later.
     Again {
-        /// How long the service asks to wait; `None` if it does not say.
+        /// How long the service asks to wait, if it names a time.
         after: Option<Duration>,
     },
 }
 
-/// The longest wait that is taken from a header: a day. A longer one is cut to it.
+/// The longest wait that is taken from a header: a day. A longer wait is cut to a day.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait that the service asks for: the smaller of `x-ogw-ratelimit-reset` (documented, in seconds, sometimes
-/// with a fraction) and `Retry-After` (seconds or a date), of those that can be read. The service was seen to send 120
-/// in one and 1 in the other.
+/// with a fraction) and `Retry-After` (seconds or a date). A header that cannot be read is ignored. One reply of the
+/// service was seen with 120 seconds in one header and 1 second in the other.
 pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let reset = text(RESET).and_then(seconds);
@@ -37,15 +37,16 @@ pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
     reset.into_iter().chain(retry_after).min()
 }
 
-/// The gateway's header.
+/// The header in which the gateway names the wait.
 const RESET: HeaderName = HeaderName::from_static("x-ogw-ratelimit-reset");
 
-/// A number of seconds, at most [`LONGEST`]: 1e300 is a long wait. Negative numbers and words (NaN, inf) are not read.
+/// Reads a number of seconds, at most [`LONGEST`]. `None` for a negative number and for words such as `NaN` and `inf`.
 fn seconds(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds).min(LONGEST));
     }
-    // serde_json reads numbers in any case, and std's own reader of them would add 15 kB to a program.
+    // The crate needs serde_json's parser of floats anyway; the one of the standard library would add 15 kB to a
+    // program.
     let seconds: f64 = serde_json::from_str(text).ok()?;
     if seconds > LONGEST.as_secs_f64() {
         return Some(LONGEST);
@@ -53,14 +54,14 @@ fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The time to the date `end` from the reply's own date, so that no clock is needed; zero if it is past, at most
-/// [`LONGEST`].
+/// The time from the reply's own `date` to the date `end`, at most [`LONGEST`]; zero if `end` is past. It needs no
+/// clock.
 fn until(end: &str, date: &str) -> Option<Duration> {
     let left = date::seconds(end)? - date::seconds(date)?;
     Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(LONGEST))
 }
 
-/// The advice on a reply without a code of Lark's, or with a code that is in no table.
+/// The advice on a reply without a code of Lark's, or with a code of [`Class::Unknown`](super::Class::Unknown).
 pub(crate) fn by_status(status: StatusCode, after: Option<Duration>) -> Advice {
     match status.as_u16() {
         408 | 429 | 500..=599 => Advice::Again { after },
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smaller_wait_counts() {
+    fn the_smaller_wait_of_two_headers_counts() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(both("7", "9"), seconds(7));
         assert_eq!(both("120", "1"), seconds(1));
@@ -96,14 +97,25 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_bounded() {
-        assert_eq!(both("1e300", "1e300"), Some(LONGEST));
-        assert_eq!(both("inf", "86401"), Some(LONGEST));
+    fn a_wait_is_at_most_a_day() {
+        for (text, seconds) in [
+            ("86399", 86_399.0),
+            ("86399.5", 86_399.5),
+            ("86400", 86_400.0),
+            ("86400.0", 86_400.0),
+            ("86400.5", 86_400.0),
+            ("86401", 86_400.0),
+            ("18446744073709551616", 86_400.0),
+            ("1e300", 86_400.0),
+        ] {
+            let expected = Some(Duration::from_secs_f64(seconds));
+            assert_eq!(wait(&[("retry-after", text)]), expected, "{text}");
+        }
     }
 
     #[test]
-    fn a_wait_that_cannot_be_read_is_passed_over() {
-        for absurd in ["", "-1", "soon", "1,5", "-inf", "NaN"] {
+    fn a_wait_that_cannot_be_read_is_ignored() {
+        for absurd in ["", "-1", "-0.5", "soon", "1,5", "inf", "-inf", "NaN"] {
             assert_eq!(both(absurd, " 9 "), Some(Duration::from_secs(9)), "{absurd}");
             assert_eq!(both("9", absurd), Some(Duration::from_secs(9)), "{absurd}");
             assert_eq!(both(absurd, absurd), None, "{absurd}");
@@ -134,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_without_a_known_code_decides() {
+    fn a_status_of_408_429_or_5xx_is_worth_another_attempt() {
         for status in 100..=999 {
             let advice = by_status(StatusCode::from_u16(status).unwrap(), None);
             let again = matches!(status, 408 | 429 | 500..600);

@@ -1,191 +1,22 @@
-//! The errors of a reply: the service refused the request, or the reply cannot be read.
+//! An error that the service described in its envelope.
 
 use std::fmt;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::advice::{self, Advice};
-use super::code::{CREDENTIALS, Class, Code, FILE_ACCESS};
+use super::code::{CREDENTIALS, Class, Code};
 use super::scopes::link_for;
-use crate::text::Secrets;
 
-/// Why a reply is not the result that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Error {
-    /// The service answered with a code other than 0.
-    Api(Box<ApiError>),
-    /// The reply is not what the endpoint documents: HTML from the edge, truncated JSON, a missing field. A status 4xx
-    /// other than 408, such as of an HTML page with 400 or a plain 404, is a refusal; with any other status it is not
-    /// known whether the request took effect.
-    Unreadable(Box<Unreadable>),
-}
-
-/// Whether a failed request was carried out, as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The request was not carried out: it was not sent, or the connection broke before a byte of its body was sent.
-    NotSent,
-    /// The service answered that it did not carry out the request.
-    Refused,
-    /// The request may have been carried out.
-    Unknown,
-}
-
-impl Error {
-    /// Whether the request may have been carried out although it failed. This is unknown after an internal failure of
-    /// the service ([`Class::Busy`]) and, with a code of [`Class::Unknown`], after HTTP 408 and 5xx. After a reply that
-    /// cannot be read it is unknown with 408 and every status other than 4xx. All other failures are refusals.
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        let unknown = match self {
-            Self::Api(error) => match error.class {
-                Class::Busy => true,
-                Class::Unknown => {
-                    error.status == StatusCode::REQUEST_TIMEOUT || error.status.is_server_error()
-                }
-                _ => false,
-            },
-            Self::Unreadable(reply) => {
-                reply.status == StatusCode::REQUEST_TIMEOUT || !reply.status.is_client_error()
-            }
-        };
-        if unknown { Outcome::Unknown } else { Outcome::Refused }
-    }
-
-    /// What to do next, from the reply alone. The policy of a whole call (how often, for how long,
-    /// whether a second send is harmless) is the caller's.
-    #[must_use]
-    pub fn advice(&self) -> Advice {
-        match self {
-            Self::Api(error) => error.advice(),
-            Self::Unreadable(reply) => advice::by_status(reply.status, reply.retry_after),
-        }
-    }
-
-    /// The same error with another class if it has this code, for the [`read`](crate::Endpoint::read) of an endpoint
-    /// whose codes this crate does not know. The class decides whether a call waits, sends the request again or ends.
-    ///
-    /// ```
-    /// use lark_proto::Error;
-    /// use lark_proto::endpoints::Reply;
-    /// use lark_proto::error::{Class, Code};
-    ///
-    /// #[derive(serde::Deserialize)]
-    /// struct Created { record_id: String }
-    ///
-    /// fn read(reply: &Reply) -> Result<Created, Error> {
-    ///     let read = reply.data();
-    ///     read.map_err(|error| error.with_class(Code(1254290), Class::RateLimit))
-    /// }
-    ///
-    /// let reply = r#"{"code":1254290,"msg":"TooManyRequest"}"#;
-    /// let reply = Reply::new(http::Response::new(reply.into()));
-    /// let error = read(&reply).err().unwrap();
-    /// assert!(error.api().unwrap().is_rate_limit());
-    /// ```
-    #[must_use]
-    pub fn with_class(mut self, code: Code, class: Class) -> Self {
-        if let Self::Api(error) = &mut self {
-            if error.code == code {
-                error.class = class;
-            }
-        }
-        self
-    }
-
-    /// The HTTP status. It says what went wrong only if there is no known code.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Api(error) => error.status,
-            Self::Unreadable(reply) => reply.status,
-        }
-    }
-
-    /// The same error with `wait`, the rest of the delay that the service asked for, in place of the original delay.
-    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
-        match &mut self {
-            Self::Api(error) => error.retry_after = Some(wait),
-            Self::Unreadable(reply) => reply.retry_after = Some(wait),
-        }
-        self
-    }
-
-    /// The same error of a call at the base URL `site`, with the hint and the link that need the site, or the id of
-    /// the app whose token the call uses.
-    pub(crate) fn in_call(mut self, site: &str, app: Option<&str>) -> Self {
-        match &mut self {
-            Self::Api(error) => error.make_grant_link(site, app),
-            Self::Unreadable(reply) => {
-                if reply.hint.as_ref().is_some_and(|hint| hint.ends_with(NO_ROUTE)) {
-                    reply.hint = Some(format!("{site} {NO_ROUTE}"));
-                }
-            }
-        }
-        self
-    }
-
-    /// The error of a reply that had to be a file. If it has no body, its status alone tells what is wrong.
-    pub(crate) fn of_file(mut self) -> Self {
-        if let Self::Unreadable(reply) = &mut self {
-            if let Some(hint) = file_hint(reply.status).filter(|_| reply.excerpt.trim().is_empty())
-            {
-                reply.hint = Some(hint.to_owned());
-                reply.is_about_file = true;
-            }
-        }
-        self
-    }
-
-    /// The error of a reply to a token request.
-    pub(crate) fn of_token_request(mut self) -> Self {
-        if let Self::Api(error) = &mut self {
-            error.is_of_token_request = true;
-        }
-        self
-    }
-
-    /// The id that Lark's support asks for, if the reply carried one.
-    #[must_use]
-    pub fn log_id(&self) -> Option<&str> {
-        match self {
-            Self::Api(error) => error.log_id.as_deref(),
-            Self::Unreadable(reply) => reply.log_id.as_deref(),
-        }
-    }
-
-    /// The error that the service described, if it did.
-    #[must_use]
-    pub fn api(&self) -> Option<&ApiError> {
-        match self {
-            Self::Api(error) => Some(error),
-            Self::Unreadable(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Api(error) => error.fmt(f),
-            Self::Unreadable(reply) => reply.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// An error that the service described. Its texts are bounded and free of control characters, and of the secrets that
-/// the service may quote from the request.
+/// An error that the service described. Its texts are bounded. They contain no control characters, and `***` in place
+/// of the secrets of the request, which the service may quote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {
-    /// Lark's code. A known code decides what the error means, because the same failure comes with several HTTP
-    /// statuses; the status decides only for a code of [`Class::Unknown`]: with 429 the request is sent again later,
-    /// with 408 and 5xx only if it is idempotent, with any other status not.
+    /// Lark's code. A known code decides what the error means, because the service sends the same failure with several
+    /// HTTP statuses. The status decides only for a code of [`Class::Unknown`]: after 429 a call sends the request
+    /// again, after 408 and 5xx only if the request is idempotent, and after any other status it does not.
     pub code: Code,
     /// The service's text for the error. It may change; compare `code` instead.
     pub msg: String,
@@ -194,19 +25,19 @@ pub struct ApiError {
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
     /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
-    /// latter counts from the reply's `Date`. In the error of a call that ends because of the rate refusal of another
-    /// call, it is the time that is left.
+    /// latter counts from the reply's `Date`. A call may end because another call reached the rate limit; its error has
+    /// the rest of the wait.
     pub retry_after: Option<Duration>,
-    /// `error.message`, or `error` itself where it is a string.
+    /// `error.message`, or `error` itself if it is a string.
     pub detail: Option<String>,
-    /// The permissions that are missing. Where the service does not list them, those that its message names.
+    /// The permissions that are missing. If the service does not list them, they are read from its message.
     pub permission_violations: Vec<PermissionViolation>,
     /// The request's fields that the gateway refused.
     pub field_violations: Vec<FieldViolation>,
     /// The service's own hint, with a link to its log.
     pub troubleshooter: Option<String>,
-    /// The page where a missing scope is added to the app: from the service's message, or made by a call that uses the
-    /// token of its session's app.
+    /// The link to the page where a missing scope is added to the app. If the service sends no link, a call that uses a
+    /// token of its session's app adds it.
     pub grant_link: Option<String>,
     pub(crate) class: Class,
     pub(crate) is_of_token_request: bool,
@@ -214,13 +45,13 @@ pub struct ApiError {
 
 impl ApiError {
     /// The class of the error: [`Code::class`], unless the endpoint has given the code another one by
-    /// [`Error::with_class`].
+    /// [`Error::with_class`](super::Error::with_class).
     #[must_use]
     pub fn class(&self) -> Class {
         self.class
     }
 
-    /// See [`Error::advice`].
+    /// See [`Error::advice`](super::Error::advice).
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self.class {
@@ -233,14 +64,15 @@ impl ApiError {
         }
     }
 
-    /// The app or user lacks a scope, or the app is no collaborator of the document.
+    /// Whether the app or the user lacks a scope, or the app lacks access to the document.
     #[must_use]
     pub fn is_permission(&self) -> bool {
         self.class == Class::Permission || !self.permission_violations.is_empty()
     }
 
-    /// Too many requests, by a limit of the gateway or the service. A document that is [busy](Class::DocumentBusy) is
-    /// no rate limit, whatever the status; nor is the [month's quota](Code::QUOTA_USED_UP), which comes with HTTP 429.
+    /// Whether the request exceeded a rate limit of the gateway or the service. A [busy](Class::DocumentBusy) document
+    /// is no rate limit, whatever the status. The [quota of the month](Code::QUOTA_USED_UP) is none either, although it
+    /// comes with HTTP 429.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
         match self.class {
@@ -250,17 +82,17 @@ impl ApiError {
         }
     }
 
-    /// A hint for the user about the next step, if the service's message does not name it. If the code has two
-    /// meanings, the message decides between them; otherwise the hint is [`Code::hint`].
+    /// A hint for the user about the next step, if one is known. If the code has two meanings, the message decides
+    /// between them; otherwise the hint is [`Code::hint`].
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);
         match self.code {
             Code::USER_TOKEN_INVALID if says("token not support") => {
-                Some("this request takes no user's token: send it with the app's own")
+                Some("this endpoint takes no user token: send the request with a token of the app")
             }
             Code::MESSAGE_FORBIDDEN if says("historical version") => Some(
-                "this old interface does not work across organisations: use the newer `im/v1` one, \
+                "this older endpoint does not work across organisations: use the one under `im/v1`, \
                  for images `im/v1/images`",
             ),
             Code::INTERNAL if self.is_of_token_request => Some(CREDENTIALS),
@@ -269,7 +101,8 @@ impl ApiError {
         }
     }
 
-    fn make_grant_link(&mut self, site: &str, app: Option<&str>) {
+    /// Makes the link to the page where the missing scopes are added to `app`, if the service sent no link.
+    pub(super) fn make_grant_link(&mut self, site: &str, app: Option<&str>) {
         let is_scope = matches!(self.code, Code::SCOPE_MISSING | Code::USER_SCOPE_MISSING);
         if let (true, None, Some(app)) = (is_scope, &self.grant_link, app) {
             let scopes = self.permission_violations.iter().map(|missing| &*missing.scope);
@@ -277,26 +110,26 @@ impl ApiError {
         }
     }
 
-    /// The service refused the tenant or app token; a new one may help.
+    /// Whether the service refused the tenant or app token, so that the call needs a new one.
     #[must_use]
     pub fn is_token_refused(&self) -> bool {
         matches!(self.class, Class::TenantToken | Class::AppToken)
     }
 }
 
-/// How many violations of each kind the text of an error lists; the fields have all of them.
+/// The most violations of each kind that the text of an error lists. The fields hold the others, too.
 const SHOWN: usize = 3;
 
-/// Says how many of `all` are not listed.
-fn more(f: &mut fmt::Formatter<'_>, all: usize, what: &str) -> fmt::Result {
+/// Writes how many of `all` violations are not listed.
+fn more(f: &mut fmt::Formatter<'_>, all: usize, noun: &str) -> fmt::Result {
     match all.saturating_sub(SHOWN) {
         0 => Ok(()),
-        1 => write!(f, "; 1 more {what}"),
-        rest => write!(f, "; {rest} more {what}s"),
+        1 => write!(f, "; 1 more {noun}"),
+        rest => write!(f, "; {rest} more {noun}s"),
     }
 }
 
-/// Whether `text` names `scope` itself, and not only one that begins or ends with it.
+/// Whether `text` contains `scope` as a whole, and not only as a part of a longer scope.
 fn has_word(text: &str, scope: &str) -> bool {
     let is_outside = |c: char| !c.is_ascii_alphanumeric() && !":._-".contains(c);
     text.match_indices(scope).any(|(at, _)| {
@@ -349,192 +182,39 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// A permission that is missing, in either of the forms that Lark sends.
+/// A missing permission. The service sends it in a documented form and in another one that was seen live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PermissionViolation {
     /// The scope, such as `drive:drive`: `scope` in the documented form, `subject` in the form seen live.
     pub scope: String,
-    /// `type` in the form seen live, such as `action_scope_required`.
+    /// `type` in the form seen live, such as `action_scope_required`; the documented form has none.
     pub kind: Option<String>,
-    /// `url` in the documented form: the page where the permission is granted.
+    /// `url` in the documented form: the link to the page where the permission is granted.
     pub url: Option<String>,
 }
 
-/// A field of the request that the gateway refused (code 99992402). Its value is not kept.
+/// A field of the request that the gateway refused (code 99992402). The value of the field is not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldViolation {
     /// The field's name.
     pub field: String,
-    /// What is wrong with it.
+    /// The service's description of the error.
     pub description: String,
 }
 
-/// A reply that could not be read as the endpoint's. Its texts are cleared of secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unreadable {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The `Content-Type`, shortened.
-    pub content_type: Option<String>,
-    /// What was expected and not found.
-    pub reason: String,
-    /// The body's beginning, at most 256 bytes of it, cut between characters.
-    pub excerpt: String,
-    /// The id that Lark's support asks for.
-    pub log_id: Option<String>,
-    /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
-    /// latter counts from the reply's `Date`. In the error of a call that ends because of the rate refusal of another
-    /// call, it is the time that is left.
-    pub retry_after: Option<Duration>,
-    hint: Option<String>,
-    /// The status is about the file that was asked for.
-    pub(crate) is_about_file: bool,
-}
-
-/// The hint for a download that was refused without a word.
-fn file_hint(status: StatusCode) -> Option<&'static str> {
-    match status.as_u16() {
-        400 => Some(
-            "the service does not say why: the key or token may be of something else, \
-             or the file needs `extra`, as in a base with advanced permissions",
-        ),
-        403 => Some(FILE_ACCESS),
-        404 => Some("there is no such file: it was deleted, or its key or token is wrong"),
-        _ => None,
-    }
-}
-
-/// The hint for a reply with a text of a gateway in place of an error of the service.
-const NO_ROUTE: &str = "does not know this route: is it the right host? \
-    An older private deployment lacks newer routes";
-
-impl Unreadable {
-    /// A hint for the user about the next step, if one is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
-    pub(crate) fn new(
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &[u8],
-        log_id: Option<String>,
-        reason: &str,
-        secrets: &Secrets,
-    ) -> Self {
-        let content_type = headers.get(http::header::CONTENT_TYPE);
-        // The service's own errors are JSON; plain text or HTML is of a gateway or of another server.
-        let is_no_route =
-            status == StatusCode::NOT_FOUND && !body.trim_ascii_start().starts_with(b"{");
-        Self {
-            status,
-            content_type: content_type.map(|value| secrets.clear(value.as_bytes(), 60)),
-            reason: secrets.clear(reason.as_bytes(), 200),
-            excerpt: secrets.clear(body, 256),
-            log_id,
-            retry_after: advice::after(headers),
-            hint: is_no_route.then(|| format!("the site {NO_ROUTE}")),
-            is_about_file: false,
-        }
-    }
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let content_type = self.content_type.as_deref().unwrap_or("no content type");
-        write!(f, "unreadable reply (HTTP {}, {content_type}): ", self.status.as_u16())?;
-        match &*self.excerpt {
-            "" => write!(f, "{}; it is empty", self.reason)?,
-            excerpt => write!(f, "{}; it begins `{excerpt}`", self.reason)?,
-        }
-        if let Some(hint) = &self.hint {
-            write!(f, "; {hint}")?;
-        }
-        match &self.log_id {
-            Some(log_id) => write!(f, "; log id {log_id}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Unreadable {}
-
 #[cfg(test)]
 mod tests {
+    use super::super::failed_reply::Error;
     use super::*;
-    use crate::reply::Reply;
 
-    fn error(status: u16, body: &str) -> Error {
-        let mut response = http::Response::new(body.to_owned().into());
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        Reply::new(response).ok().unwrap_err()
+    fn api(status: u16, body: &str) -> ApiError {
+        Error::of_reply(status, body).api().unwrap().clone()
     }
 
     #[test]
-    fn an_endpoint_gives_a_class_to_one_code() {
-        let own = Code(1254290);
-        for (body, class, advice) in [
-            (r#"{"code":1254290}"#, Class::RateLimit, Advice::Again { after: None }),
-            (r#"{"code":1254291}"#, Class::Unknown, Advice::GiveUp),
-            (r#"{"code":99991663}"#, Class::TenantToken, Advice::RenewToken),
-        ] {
-            let error = error(200, body).with_class(own, Class::RateLimit);
-            assert_eq!(error.api().unwrap().class(), class, "{body}");
-            assert_eq!(error.advice(), advice, "{body}");
-        }
-        let error = error(200, r#"{"code":99991663}"#);
-        let error = error.with_class(Code::TENANT_TOKEN_INVALID, Class::Request);
-        assert_eq!(error.advice(), Advice::GiveUp);
-        // A reply without a code keeps the advice of its status.
-        let error = self::error(502, "<html>").with_class(own, Class::Request);
-        assert_eq!(error.advice(), Advice::Again { after: None });
-    }
-
-    #[test]
-    fn an_outcome_is_unknown_where_the_service_does_not_say_that_it_refused() {
-        use Outcome::{Refused, Unknown};
-        for (status, body, outcome) in [
-            // A known code decides, whatever the status.
-            (200, r#"{"code":90202}"#, Refused),
-            (500, r#"{"code":90202}"#, Refused),
-            (500, r#"{"code":90217}"#, Refused),
-            (200, r#"{"code":90235}"#, Refused),
-            (429, r#"{"code":99991400}"#, Refused),
-            (400, r#"{"code":99991663}"#, Refused),
-            (200, r#"{"code":2200}"#, Unknown),
-            (400, r#"{"code":90203}"#, Unknown),
-            (429, r#"{"code":1315201}"#, Unknown),
-            // With another code, the status.
-            (200, r#"{"code":42}"#, Refused),
-            (400, r#"{"code":42}"#, Refused),
-            (408, r#"{"code":42}"#, Unknown),
-            (429, r#"{"code":42}"#, Refused),
-            (500, r#"{"code":42}"#, Unknown),
-            (504, r#"{"code":-1}"#, Unknown),
-            // Without a code, too.
-            (200, "", Unknown),
-            (200, r#"{"code":"0"}"#, Unknown),
-            (302, "", Unknown),
-            (400, "<html>", Refused),
-            (404, "404 page not found", Refused),
-            (408, "", Unknown),
-            (413, "", Refused),
-            (429, "", Refused),
-            (499, "", Refused),
-            (502, "<html>", Unknown),
-            (503, "{}", Unknown),
-            (600, "", Unknown),
-        ] {
-            assert_eq!(error(status, body).outcome(), outcome, "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn a_text_tells_each_thing_once_and_leaves_nothing_out() {
+    fn a_text_holds_each_part_of_the_error_once() {
         for (body, text) in [
             (r#"{"code":42}"#, ""),
             (r#"{"code":42,"msg":"a"}"#, ": a"),
@@ -560,12 +240,12 @@ mod tests {
             ),
         ] {
             let expected = format!("code 42 (HTTP 200){text}");
-            assert_eq!(error(200, body).to_string(), expected, "{body}");
+            assert_eq!(api(200, body).to_string(), expected, "{body}");
         }
     }
 
     #[test]
-    fn a_busy_document_or_a_used_up_quota_is_no_rate_limit() {
+    fn a_rate_limit_is_a_code_of_its_class_or_a_429_without_another_meaning() {
         for (status, body, is) in [
             (400, r#"{"code":99991400}"#, true),
             (429, r#"{"code":42}"#, true),
@@ -576,7 +256,116 @@ mod tests {
             (429, r#"{"code":99991403}"#, false),
             (429, r#"{"code":99991663}"#, false),
         ] {
-            assert_eq!(error(status, body).api().unwrap().is_rate_limit(), is, "{status} {body}");
+            assert_eq!(api(status, body).is_rate_limit(), is, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_missing_permission_is_a_code_of_its_class_or_a_listed_violation() {
+        let violation = r#""error":{"permission_violations":[{"subject":"a:b"}]}"#;
+        let unnamed = r#""error":{"permission_violations":[{"type":"x"}]}"#;
+        for (code, more, is) in [
+            (90213, "", true),
+            (99991672, "", true),
+            (99991663, "", false),
+            (11205, "", false),
+            (42, "", false),
+            (42, violation, true),
+            (90202, violation, true),
+            (42, unnamed, false),
+        ] {
+            let separator = if more.is_empty() { "" } else { "," };
+            let body = format!(r#"{{"code":{code}{separator}{more}}}"#);
+            assert_eq!(api(400, &body).is_permission(), is, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refused_token_is_one_that_a_session_can_fetch_anew() {
+        for (code, is) in [
+            (99991663, true),
+            (99991664, true),
+            (99991665, true),
+            (99991661, false),
+            (99991668, false),
+            (99991672, false),
+            (10014, false),
+            (42, false),
+        ] {
+            assert_eq!(api(401, &format!(r#"{{"code":{code}}}"#)).is_token_refused(), is, "{code}");
+        }
+    }
+
+    #[test]
+    fn the_class_decides_on_the_advice() {
+        let again = Advice::Again { after: None };
+        for (code, advice) in [
+            (90203, again),
+            (99991400, again),
+            (90217, again),
+            (99991663, Advice::RenewToken),
+            (99991664, Advice::RenewToken),
+            (99991661, Advice::GiveUp),
+            (11205, Advice::GiveUp),
+            (90213, Advice::GiveUp),
+            (90215, Advice::GiveUp),
+            (90202, Advice::GiveUp),
+            (99991403, Advice::GiveUp),
+        ] {
+            for status in [200, 400, 429, 503] {
+                let error = api(status, &format!(r#"{{"code":{code}}}"#));
+                assert_eq!(error.advice(), advice, "{code} {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_status_decides_on_the_advice_for_an_unknown_code() {
+        for (status, advice) in [
+            (200, Advice::GiveUp),
+            (400, Advice::GiveUp),
+            (408, Advice::Again { after: None }),
+            (429, Advice::Again { after: None }),
+            (503, Advice::Again { after: None }),
+        ] {
+            assert_eq!(api(status, r#"{"code":42}"#).advice(), advice, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_message_selects_the_hint_of_a_code_with_two_meanings() {
+        let hint =
+            |code: i64, msg: &str| api(400, &format!(r#"{{"code":{code},"msg":"{msg}"}}"#)).hint();
+        let says = |hint: Option<&str>, words: &str| hint.is_some_and(|hint| hint.contains(words));
+        assert!(says(hint(99991668, "Token not support: x"), "takes no user token"));
+        assert!(says(hint(99991668, "x"), "log in again"));
+        assert!(says(hint(230027, "The historical version of x"), "`im/v1/images`"));
+        assert!(says(hint(230027, "x"), "authorise"));
+    }
+
+    #[test]
+    fn the_credentials_are_suspected_only_after_a_token_request() {
+        for code in [2200, 10003] {
+            let error = Error::of_reply(400, &format!(r#"{{"code":{code}}}"#));
+            assert_eq!(error.api().unwrap().hint(), None, "{code}");
+            let error = error.of_token_request();
+            assert_eq!(error.api().unwrap().hint(), Some(CREDENTIALS), "{code}");
+        }
+    }
+
+    #[test]
+    fn only_a_missing_scope_gets_a_link_of_its_app() {
+        let link = |body: &str, app: Option<&str>| {
+            let error = Error::of_reply(400, body).in_call("https://open.feishu.cn", app);
+            error.api().unwrap().grant_link.clone()
+        };
+        let page = Some("https://open.feishu.cn/app/cli_x/auth".to_owned());
+        assert_eq!(link(r#"{"code":99991672}"#, Some("cli_x")), page);
+        assert_eq!(link(r#"{"code":99991679}"#, Some("cli_x")), page);
+        assert_eq!(link(r#"{"code":99991672}"#, None), None);
+        assert_eq!(link(r#"{"code":90213}"#, Some("cli_x")), None);
+        let own = "https://x.example/app/cli_y/auth";
+        let body = format!(r#"{{"code":99991672,"msg":"see {own}"}}"#);
+        assert_eq!(link(&body, Some("cli_x")).as_deref(), Some(own));
     }
 }

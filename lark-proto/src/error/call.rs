@@ -1,4 +1,4 @@
-//! Why a call failed.
+//! The error of a whole call.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -6,13 +6,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::{ApiError, Error, Outcome};
-use super::{Advice, Class, Invalid};
+use super::advice::Advice;
+use super::api::ApiError;
+use super::code::Class;
+use super::failed_reply::{Error, Outcome};
+use super::invalid::Invalid;
 use crate::text::excerpt;
 
-/// Why a whole call failed, as an adapter returns it; `T` is the transport's own error.
+/// The error of a whole call, as an adapter returns it. `T` is the transport's own error.
 ///
-/// A call may make more than one request (the token's comes first), so it names the route that failed.
+/// A call may send a token request before its own request. The error names the route of the request that failed.
 #[derive(Debug)]
 #[non_exhaustive]
 #[doc(alias = "failure")]
@@ -29,34 +32,35 @@ pub struct CallError<T> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CallErrorKind<T> {
-    /// The endpoint's [`path`](crate::Endpoint::path) is invalid, or what the service told shows that there is no such
-    /// [`Place`](crate::place::Place).
+    /// The endpoint's [`path`](crate::Endpoint::path) is invalid, or the replies of the service show that the
+    /// [`Place`](crate::place::Place) does not exist.
     Invalid(Invalid),
-    /// The call needs the app's credentials and the client has none.
+    /// The call needs the app's credentials, and the client has none.
     NoApp,
     /// A store app has one token for each tenant, and the call names no tenant.
     NoTenant,
     /// A custom app belongs to one tenant, and the call names a tenant.
     ForeignTenant,
-    /// A store app needs an `app_ticket` to get a token, and has none, or one that the service refused. The session has
-    /// asked the service to push it: pass it to [`Session::set_app_ticket`](crate::session::Session::set_app_ticket)
-    /// when the event arrives.
+    /// A store app needs an `app_ticket` to get a token, and the session has none, or one that the service refused. The
+    /// session has asked the service to push a new one. When the event arrives, pass the ticket to
+    /// [`Session::set_app_ticket`](crate::session::Session::set_app_ticket).
     NoTicket,
-    /// The deadline passed while the call's own request or the token request that it sent was in flight, or before the
-    /// call had time to send either. [`CallError::outcome`] tells whether its own request may have been carried out.
+    /// The deadline passed while the call's own request, or the token request that it sent, was in flight, or before
+    /// the call sent either. [`CallError::outcome`] tells whether the call's own request may have been carried out.
     Deadline,
     /// The deadline passed while the call stood in a queue: for its [turn](WaitFor::Turn), for a
-    /// [token](WaitFor::Token) or for the [rate limit](WaitFor::Rate) of its route. A call of which an earlier send has
-    /// failed ends with that failure instead, so the reason is never [`WaitFor::Backoff`]; it is never
-    /// [`WaitFor::Reply`] either, for which there is [`Deadline`](Self::Deadline).
+    /// [token](WaitFor::Token) or for the [rate limit](WaitFor::Rate) of its route. The reason is never
+    /// [`WaitFor::Backoff`], because a call whose earlier send failed ends with that failure. It is never
+    /// [`WaitFor::Reply`], because a call that waits for its reply ends with [`Deadline`](Self::Deadline).
     Queued(WaitFor),
     /// The transport failed.
     Transport(T),
-    /// The transport failed during a token request that another call sent. This is the text of the transport's error.
+    /// The transport failed during a token request that another call sent. The value is the text of the transport's
+    /// error.
     TokenRequest(Arc<str>),
-    /// The reply was longer than the client reads.
+    /// The reply is longer than the limit of the client.
     TooLarge {
-        /// The client's limit in bytes.
+        /// The limit in bytes.
         limit: u64,
     },
     /// The service refused the request, or its reply could not be read.
@@ -67,7 +71,7 @@ pub enum CallErrorKind<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitFor {
-    /// The lane: another call writes to the same spreadsheet.
+    /// The call's turn: another call writes to the same spreadsheet.
     Turn,
     /// A token.
     Token,
@@ -120,14 +124,14 @@ impl<T> CallError<T> {
         Self { outcome: Outcome::Unknown, unknown: Some(Box::new(unknown)), ..self }
     }
 
-    /// Whether the call's own request may have been carried out. All of its sends count, not only the last.
+    /// Whether the call's own request may have been carried out. All sends of the request count, not only the last one.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// The failure of an earlier send whose outcome is unknown, if there was one; [`kind`](Self::kind) is the failure
-    /// that ended the call.
+    /// The failure of an earlier send whose outcome is unknown, if there was one. [`kind`](Self::kind) is the failure
+    /// of the last send, which ended the call.
     #[must_use]
     pub fn earlier(&self) -> Option<&CallErrorKind<T>> {
         self.unknown.as_deref()
@@ -148,14 +152,11 @@ impl<T> CallError<T> {
         self.lark().map(Error::advice)
     }
 
-    /// How long the service asked to wait, if the call ended with its reply. The call of another thread may have got
-    /// the reply: then it is the time that is left.
+    /// How long the service asked to wait, if the call ended with a reply of the service. If the reply came to another
+    /// call, this is the part of the wait that is left.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match self.lark()? {
-            Error::Api(error) => error.retry_after,
-            Error::Unreadable(reply) => reply.retry_after,
-        }
+        self.lark()?.retry_after()
     }
 
     /// The id that Lark's support asks for, if the call ended with a reply that carried one.
@@ -170,7 +171,8 @@ impl<T> CallError<T> {
         self.api().map(ApiError::class)
     }
 
-    /// The error that the service described, with its code; [`lark`](Self::lark) also has a reply that cannot be read.
+    /// The error that the service described, with its code. [`lark`](Self::lark) returns a reply that cannot be read,
+    /// too.
     #[must_use]
     pub fn api(&self) -> Option<&ApiError> {
         self.lark()?.api()
@@ -182,15 +184,18 @@ impl<T: StdError> fmt::Display for CallErrorKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(invalid) => invalid.fmt(f),
-            Self::NoApp => {
-                f.write_str("the client has no app id and secret, and the call no token")
-            }
-            Self::NoTenant => f.write_str("the app is a store app, and the call names no tenant"),
-            Self::ForeignTenant => {
-                f.write_str("the app belongs to one tenant, and the call names a tenant")
-            }
+            Self::NoApp => f.write_str(
+                "the client has no app id and secret: configure them, or give the call a token",
+            ),
+            Self::NoTenant => f.write_str(
+                "the call names no tenant: name one, because a store app has a token for each tenant",
+            ),
+            Self::ForeignTenant => f.write_str(
+                "the call names a tenant: leave it out, because a custom app belongs to one tenant",
+            ),
             Self::NoTicket => f.write_str(
-                "the app has no valid app_ticket, which the service pushes to a store app",
+                "the store app has no valid app ticket: pass the client the ticket of the next \
+                 `app_ticket` event of the service",
             ),
             Self::Deadline => f.write_str("the deadline passed before a reply arrived"),
             Self::Queued(reason) => {
@@ -204,7 +209,7 @@ impl<T: StdError> fmt::Display for CallErrorKind<T> {
     }
 }
 
-/// One line: the route, what went wrong, and what to do about it if that is known.
+/// One line: the route, the failure and, if one is known, the next step.
 impl<T: StdError> fmt::Display for CallError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.route.is_empty() {
@@ -218,16 +223,16 @@ impl<T: StdError> fmt::Display for CallError<T> {
     }
 }
 
-/// [`source`](StdError::source) is `None`, because the text holds the causes already; the transport's own error is in
+/// [`source`](StdError::source) is `None`, because the text contains the causes. The transport's own error is in
 /// [`CallError::kind`].
 impl<T: StdError> StdError for CallError<T> {}
 
-/// An error and its causes in one line of at most 1,024 bytes. A cause whose text the line already contains is left
-/// out.
+/// An error and its causes in one line of at most 1,024 bytes. A cause is left out if the line contains its text
+/// already.
 fn chain(error: &dyn StdError) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
-    // The bound is for an error of the transport that is its own cause.
+    // A faulty transport may have an error that is its own cause.
     for _ in 0..16 {
         let Some(error) = cause else { break };
         let text = error.to_string();
@@ -237,4 +242,108 @@ fn chain(error: &dyn StdError) -> String {
         cause = error.source();
     }
     excerpt(line.as_bytes(), 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error of a transport with its causes.
+    #[derive(Debug)]
+    struct Broken(&'static str, Option<Box<Broken>>);
+
+    impl fmt::Display for Broken {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Broken {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    /// An error that is its own cause.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("endless")
+        }
+    }
+
+    impl StdError for Endless {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(self)
+        }
+    }
+
+    fn broken(texts: &[&'static str]) -> Broken {
+        let (first, causes) = texts.split_first().unwrap();
+        let cause = if causes.is_empty() { None } else { Some(Box::new(broken(causes))) };
+        Broken(first, cause)
+    }
+
+    #[test]
+    fn the_outcome_is_unknown_only_after_a_send() {
+        let refused = || Error::of_reply(200, r#"{"code":90202}"#);
+        let failed = || Error::of_reply(200, r#"{"code":90203}"#);
+        for (kind, outcome) in [
+            (CallErrorKind::NoApp, Outcome::NotSent),
+            (CallErrorKind::NoTenant, Outcome::NotSent),
+            (CallErrorKind::ForeignTenant, Outcome::NotSent),
+            (CallErrorKind::NoTicket, Outcome::NotSent),
+            (CallErrorKind::Queued(WaitFor::Turn), Outcome::NotSent),
+            (CallErrorKind::TokenRequest("cut".into()), Outcome::NotSent),
+            (CallErrorKind::Deadline, Outcome::Unknown),
+            (CallErrorKind::Transport(Endless), Outcome::Unknown),
+            (CallErrorKind::TooLarge { limit: 9 }, Outcome::Unknown),
+            (CallErrorKind::Lark(refused()), Outcome::Refused),
+            (CallErrorKind::Lark(failed()), Outcome::Unknown),
+        ] {
+            let error = CallError::new("/x", kind);
+            assert_eq!(error.outcome(), outcome, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_send_makes_the_outcome_unknown() {
+        let refused = CallErrorKind::Lark(Error::of_reply(200, r#"{"code":90202}"#));
+        let error = CallError::new("/x", refused).after(CallErrorKind::Transport(Endless));
+        assert_eq!(error.outcome(), Outcome::Unknown);
+        assert!(matches!(error.earlier(), Some(CallErrorKind::Transport(Endless))));
+        let text = error.to_string();
+        assert!(text.starts_with("/x: code 90202 "), "{text}");
+        assert!(
+            text.ends_with("; an earlier attempt may have been carried out: endless"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        for (texts, line) in [
+            (&["a"][..], "a"),
+            (&["a", "b", "c"], "a: b: c"),
+            (&["reset: b", "b", "c"], "reset: b: c"),
+            (&["a", "a", "a"], "a"),
+        ] {
+            let kind = CallErrorKind::Transport(broken(texts));
+            assert_eq!(kind.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_transport_error_has_at_most_1024_bytes_and_16_causes() {
+        assert_eq!(CallErrorKind::Transport(Endless).to_string(), "endless");
+        let long = |len: usize| Broken("x".repeat(len).leak(), None);
+        assert_eq!(CallErrorKind::Transport(long(1024)).to_string(), "x".repeat(1024));
+        let cut = CallErrorKind::Transport(long(1025)).to_string();
+        assert_eq!(cut, "x".repeat(1024) + "…");
+        let digits: Vec<&str> = (0..20).map(|at| &"abcdefghijklmnopqrst"[at..=at]).collect();
+        let text = CallErrorKind::Transport(broken(&digits)).to_string();
+        assert!(text.ends_with(": q") && text.starts_with("a: b"), "{text}");
+    }
 }

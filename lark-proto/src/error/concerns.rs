@@ -1,33 +1,33 @@
-//! Which other requests a failure concerns, for callers that have more to send.
+//! Which other requests would fail in the same way as a failed call, for callers that have more to send.
 
 use http::StatusCode;
 
-use super::api::Error;
 use super::call::{CallError, CallErrorKind, WaitFor};
 use super::code::{Class, Code};
+use super::failed_reply::Error;
 
 /// The requests that would fail in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Concerns {
-    /// Only this request, for its image, cell, name or message. The next one may succeed.
+    /// Only this request, because of its image, cell, name or message. The next request may succeed.
     Request,
-    /// All requests to the same spreadsheet or document: it does not exist, the app has no access, or it is busy or
-    /// full.
+    /// All requests to the same spreadsheet or document: the document does not exist, is busy or full, or the app has
+    /// no access to it.
     Spreadsheet,
-    /// All messages to the same group or user: it does not exist, does not take the app's messages, or has too many of
-    /// them for the moment.
+    /// All messages to the same group or user: the receiver does not exist, does not take the app's messages, or has
+    /// got too many of them in a short time.
     Receiver,
-    /// All requests of the client: the app, its token, its scopes, the site, the network, a quota.
+    /// All requests of the client, because of the app, its token, its scopes, the site, the network or a quota.
     Everything,
 }
 
-/// The beginning of the vendor's routes that hand out tokens and tickets.
+/// The beginning of the routes of token requests.
 const TOKEN_ROUTES: &str = "/open-apis/auth/v3/";
 
 impl<T> CallError<T> {
-    /// Which requests would fail in the same way, so that a batch knows whether to go on. A failure that tells nothing
-    /// about the others, such as an internal failure of the service, concerns its request.
+    /// The requests that would fail in the same way. A batch can decide by them whether to continue. A failure that
+    /// says nothing about other requests, such as an internal failure of the service, concerns only its request.
     #[must_use]
     pub fn concerns(&self) -> Concerns {
         if self.route.starts_with(TOKEN_ROUTES) {
@@ -52,7 +52,7 @@ impl<T> CallError<T> {
 }
 
 impl Error {
-    /// See [`CallError::concerns`]. Only the call's own request is known here, so this is not for token requests.
+    /// See [`CallError::concerns`]. The error must not be that of a token request.
     fn concerns(&self) -> Concerns {
         match self {
             Self::Api(error) => match error.class {
@@ -64,6 +64,7 @@ impl Error {
                 _ => Concerns::Request,
             },
             Self::Unreadable(reply) => match reply.status.as_u16() {
+                // The service describes a missing object in JSON. Without a description the route is missing.
                 404 | 405 | 410 => Concerns::Everything,
                 _ => by_status(reply.status),
             },
@@ -88,13 +89,13 @@ fn of_code(code: Code, class: Class) -> Concerns {
         | Code::WIKI_FORBIDDEN
         | Code::CROSS_TENANT
         | Code::CROSS_BRAND
-        | Code::DRIVE_FORBIDDEN => return Concerns::Spreadsheet,
+        | Code::DRIVE_FORBIDDEN => Concerns::Spreadsheet,
         // The image, the cell or the message of one request.
         Code::IMAGE_FOREIGN
         | Code::IM_FOREIGN
         | Code::MESSAGE_IMAGE_FOREIGN
         | Code::SHEET_LOCKED_CELL
-        | Code::MESSAGE_INVISIBLE => return Concerns::Request,
+        | Code::MESSAGE_INVISIBLE => Concerns::Request,
         Code::BOT_NOT_IN_GROUP
         | Code::USER_UNAVAILABLE
         | Code::GROUP_SETTINGS
@@ -106,10 +107,13 @@ fn of_code(code: Code, class: Class) -> Concerns {
         | Code::CROSS_TENANT_CHAT
         | Code::BOT_STOPPED_BY_USER
         | Code::SECRET_CHAT
-        | Code::CHAT_DISSOLVED => return Concerns::Receiver,
-        Code::QUOTA_USED_UP | Code::OFFLINE => return Concerns::Everything,
-        _ => {}
+        | Code::CHAT_DISSOLVED => Concerns::Receiver,
+        Code::QUOTA_USED_UP | Code::OFFLINE => Concerns::Everything,
+        _ => of_class(class),
     }
+}
+
+fn of_class(class: Class) -> Concerns {
     match class {
         Class::DocumentBusy => Concerns::Spreadsheet,
         Class::RateLimit
@@ -124,8 +128,8 @@ fn of_code(code: Code, class: Class) -> Concerns {
     }
 }
 
-/// A reply without a known code: a gateway wants a login, or there were too many requests. Where the service describes
-/// the error, 404 is about what the request names; without a description there is no such route.
+/// The requests that a reply without a known code concerns. A gateway refuses all requests with these statuses: it
+/// requires a login, or it received too many requests.
 fn by_status(status: StatusCode) -> Concerns {
     match status.as_u16() {
         401 | 403 | 407 | 429 | 451 => Concerns::Everything,
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_the_client_concerns_everything() {
+    fn a_failure_without_a_reply_concerns_the_requests_that_share_its_cause() {
         let io = || std::io::ErrorKind::ConnectionRefused.into();
         for (kind, expected) in [
             (CallErrorKind::NoApp, Everything),
@@ -165,6 +169,10 @@ mod tests {
             let shown = kind.to_string();
             assert_eq!(concerns(kind), expected, "{shown}");
         }
+    }
+
+    #[test]
+    fn a_failed_token_request_concerns_everything() {
         let token_route = crate::endpoints::GetTenantToken::ROUTE;
         let late: CallError<std::io::Error> = CallError::new(token_route, CallErrorKind::Deadline);
         assert_eq!(late.concerns(), Everything);
@@ -183,6 +191,16 @@ mod tests {
             (200, r#"{"code":90213}"#, Spreadsheet),
             (403, r#"{"code":91403}"#, Spreadsheet),
             (200, r#"{"code":90214}"#, Spreadsheet),
+            (200, r#"{"code":90226}"#, Spreadsheet),
+            (200, r#"{"code":91402}"#, Spreadsheet),
+            (200, r#"{"code":91404}"#, Spreadsheet),
+            (400, r#"{"code":1310213}"#, Spreadsheet),
+            (400, r#"{"code":1310249}"#, Spreadsheet),
+            (200, r#"{"code":30005}"#, Everything),
+            (200, r#"{"code":2200}"#, Request),
+            (400, r#"{"code":99991664}"#, Everything),
+            (400, r#"{"code":10014}"#, Everything),
+            (200, r#"{"code":90222}"#, Request),
             (200, r#"{"code":90217}"#, Spreadsheet),
             (400, r#"{"code":1310247}"#, Spreadsheet),
             (200, r#"{"code":90219}"#, Spreadsheet),
@@ -239,23 +257,29 @@ mod tests {
             (400, r#"{"code":99991401}"#, Everything),
             (400, r#"{"code":11205}"#, Everything),
             (200, r#"{"code":42}"#, Request),
+            (401, r#"{"code":42}"#, Everything),
             (403, r#"{"code":42}"#, Everything),
             (404, r#"{"code":42}"#, Request),
+            (429, r#"{"code":42}"#, Everything),
+            (500, r#"{"code":42}"#, Request),
             (200, "", Request),
             (400, "<html>", Request),
+            (401, "<html>", Everything),
             (403, "<html>", Everything),
             (404, "404 page not found", Everything),
             (405, "", Everything),
+            (407, "", Everything),
+            (410, "", Everything),
+            (451, "", Everything),
             (413, "", Request),
             (429, "", Everything),
             (502, "<html>", Request),
         ] {
-            let mut response = http::Response::new(body.to_owned().into());
-            *response.status_mut() = StatusCode::from_u16(status).unwrap();
-            let error = Reply::new(response).ok().unwrap_err();
+            let error = Error::of_reply(status, body);
             assert_eq!(concerns(CallErrorKind::Lark(error)), expected, "{status} {body}");
         }
     }
+
     #[test]
     fn a_download_refused_without_a_body_concerns_its_file_or_document() {
         for (status, body, expected) in [

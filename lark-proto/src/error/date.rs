@@ -1,6 +1,6 @@
 //! Dates in HTTP headers.
 
-/// The months' English names and lengths, February's in a common year.
+/// The name and the length of each month; February has its length in a common year.
 const MONTHS: [(&str, i64); 12] = [
     ("Jan", 31),
     ("Feb", 28),
@@ -16,8 +16,8 @@ const MONTHS: [(&str, i64); 12] = [
     ("Dec", 31),
 ];
 
-/// Seconds since the year 0 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate of RFC 9110). The older
-/// forms are not read, and neither is a date that does not exist. Whether the weekday fits the date is not checked.
+/// The seconds from the beginning of the year 0 to a date such as `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate of RFC
+/// 9110). `None` for the obsolete forms of that RFC and for a date that does not exist. The weekday need not be right.
 pub(crate) fn seconds(text: &str) -> Option<i64> {
     let (weekday, rest) = text.split_once(", ")?;
     if !["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&weekday) {
@@ -47,7 +47,7 @@ pub(crate) fn seconds(text: &str) -> Option<i64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-/// Exactly `digits` digits.
+/// A number of exactly `digits` digits.
 fn number(text: &str, digits: usize) -> Option<i64> {
     let valid = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     if valid { text.parse().ok() } else { None }
@@ -57,7 +57,7 @@ fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-/// The days of all years from 0 up to `year`, without it.
+/// The number of days from the beginning of the year 0 to the beginning of `year`.
 fn days_before(year: i64) -> i64 {
     let leap_years = (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
     year * 365 + leap_years
@@ -71,7 +71,7 @@ mod tests {
     const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
     #[test]
-    fn a_date_is_a_number_of_seconds() {
+    fn the_difference_of_two_dates_is_a_number_of_seconds() {
         for (text, unix) in [
             (EPOCH, 0),
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),

@@ -1,11 +1,11 @@
-//! Values that are refused before anything is sent.
+//! The error of a value that is refused before anything is sent.
 
 use std::fmt;
 
 use crate::text::{Secrets, without_user_info};
 
-/// A value that was refused when it was built: its [`InvalidKind`], and a text that quotes the part that is wrong,
-/// shortened. Secrets are never quoted.
+/// The error of a value that was refused when it was built. It has a [kind](InvalidKind) and a text that quotes the
+/// wrong part of the value, shortened. It never quotes a secret.
 ///
 /// ```
 /// use lark_proto::SheetCell;
@@ -23,8 +23,8 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// `part` is quoted in the message, so it must not hold a secret. The user and password of a URL are left out, and
-    /// so is what looks like a token, in case it was entered in the wrong place.
+    /// The text of the error quotes `part`, which must not hold a secret. The user info of a URL and every text that
+    /// looks like a token are masked, in case they were entered in the wrong place.
     pub(crate) fn new(kind: InvalidKind, part: impl AsRef<[u8]>) -> Self {
         let part = without_user_info(part.as_ref());
         Self { kind, part: Secrets::default().clear(&part, 60) }
@@ -49,7 +49,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// Each kind with its text, where `{}` stands for the part that is wrong. The text is the kind's documentation too.
+/// Each kind with its text, in which `{}` stands for the wrong part. The text is the documentation of the kind, too.
 macro_rules! kinds {
     ($($name:ident: $text:literal;)+) => {
         /// The kind of an [`Invalid`] error. In its text, `{}` stands for the invalid part of the value.
@@ -79,64 +79,64 @@ kinds! {
     FormatNotAccepted: "{} is not accepted: convert the image to PNG or JPEG";
     TooManyPixels: "the image has too many pixels: {}";
     UnreadableResolution: "the resolution of the {} file cannot be read: write the file again as PNG or JPEG";
-    BadExtension: "`{}` is not a file name's extension: 1 to 16 letters or digits, without the dot";
+    BadExtension: "`{}` is not the extension of a file name: use 1 to 16 letters or digits, without the dot";
     EmptyFileName: "the file name `{}` has nothing before its extension";
     LongFileName: "the file name has {} bytes; at most 255 are allowed";
     BadFileNameCharacter: "a file name cannot contain {}";
-    MissingSheetId: "`{}` does not name the sheet: its id goes in front, as in `Q7PlXT!H7`";
-    BadSheetId: "`{}` is not a sheet's id: the id stands after `?sheet=` in the address bar, it is not the title of the tab";
+    MissingSheetId: "`{}` does not name the sheet: put the id of the sheet in front, as in `Q7PlXT!H7`";
+    BadSheetId: "`{}` is not a sheet's id: use the id after `?sheet=` in the address bar of the browser, not the title of the tab";
     SeveralCells: "an image goes into one cell, but `{}` is a range";
     BadCell: "`{}` is not a cell: a cell is letters and a number, as in `H7`";
     ColumnZero: "column 0 of row {} does not exist: columns are counted from 1";
     RowZero: "`{}` is in row 0: rows are counted from 1";
     OutsideSheet: "`{}` is beyond the last cell that a sheet can have, SEZ5000000";
-    BadSpreadsheetToken: "`{}` is not a spreadsheet's token: 1 to 128 letters, digits, `-` or `_`";
+    BadSpreadsheetToken: "`{}` is not a spreadsheet's token: a token has 1 to 128 letters, digits, `-` or `_`";
     NotASpreadsheet: "{}, which is not a spreadsheet";
     UnexpectedSheet: "only the spreadsheet is needed here, without a sheet: use `{}`";
     SeveralSheets: "the link names two sheets, {}";
-    WikiNode: "`{}` names a page of a wiki, not the spreadsheet behind it, whose token this needs: the service tells it for the page";
-    BadWikiToken: "`{}` is not a page of a wiki: its token has 1 to 128 letters, digits, `-` or `_`, its link is `https://x.feishu.cn/wiki/<token>`";
+    WikiNode: "`{}` names a page of a wiki and not the spreadsheet behind it: ask the service for the token of that spreadsheet";
+    BadWikiToken: "`{}` is not a page of a wiki: use its token (1 to 128 letters, digits, `-` or `_`) or its link, such as `https://x.feishu.cn/wiki/<token>`";
     WikiPageOfAnotherKind: "the page of the wiki shows a `{}`, which is not a spreadsheet";
     NoSuchSheet: "no sheet has the id or the title `{}`";
     EqualTitles: "several sheets have this title ({}): name one by its id";
     NoCells: "the tab `{}` is a base, which has no cells";
     OutsideGrid: "{} is outside of the sheet: add rows or columns first";
     CornersOfTwoSheets: "the corners of a range are on one sheet, but these are on two: {}";
-    BadDimensionCount: "{} cannot be added: 1 to 5,000 are, in one request";
+    BadDimensionCount: "{} cannot be added: one request adds 1 to 5,000";
     BadDimensionRange: "the size cannot be set for {}";
     ZeroPixels: "a size of 0 pixels would hide {}";
-    NoVisibleSheet: "no sheet is named, and the spreadsheet has no visible one";
-    NoCellNamed: "`{}` names no cell, such as `H7`";
+    NoVisibleSheet: "no sheet is named, and the spreadsheet has no visible sheet: name a sheet by its id or title";
+    NoCellNamed: "`{}` names no cell: add one, such as `H7`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
-    BadImageKey: "`{}` is not an image key: 1 to 256 visible ASCII characters, without a path's `.` or `..`";
-    BadFileToken: "`{}` is not the token of a file: 1 to 128 letters, digits, `-` or `_`";
-    BadExtra: "`{}` is not a JSON object of at most 4096 bytes, as `extra` has to be";
-    BadReceiver: "`{}` is not the id of a receiver that is taken here: a group's begins with `oc_`, an open id with `ou_`, a union id with `on_`; a user id is written as `user_id:` and the id";
+    BadImageKey: "`{}` is not an image key: a key has 1 to 256 visible ASCII characters and no part `.` or `..` between slashes";
+    BadFileToken: "`{}` is not the token of a file: a token has 1 to 128 letters, digits, `-` or `_`";
+    BadExtra: "`{}` is not a value of `extra`: use a JSON object of at most 4096 bytes";
+    BadReceiver: "`{}` is not the id of a receiver: a group's id begins with `oc_`, an open id with `ou_`, a union id with `on_`, and a user id needs `user_id:` in front";
     BadMessageId: "`{}` is not a message's id, which begins with `om_`";
-    BadMessageUuid: "`{}` is not a message's uuid: 1 to 50 characters, none of them a control character, without space at either end";
-    BadToken: "the access token is not 1 to 4096 visible ASCII characters without `Bearer`: {}";
-    BadAppId: "`{}` is not an app id: 1 to 128 visible ASCII characters";
-    BadAppSecret: "the app secret is not 1 to 256 visible ASCII characters: {}";
-    BadTenantKey: "`{}` is not a tenant key: 1 to 128 visible ASCII characters";
-    BadAppTicket: "the app ticket is not 1 to 1024 visible ASCII characters: {}";
-    BadTicketEvent: "the event is not an `app_ticket` event ({}): it has `token`, `event.type`, `event.app_id` and `event.app_ticket`";
-    EncryptedEvent: "the event is encrypted ({}): decrypt it with the app's Encrypt Key first, or remove that key";
+    BadMessageUuid: "`{}` is not a message's uuid: use 1 to 50 characters without control characters and without spaces at the ends";
+    BadToken: "the access token is malformed ({}): use 1 to 4096 visible ASCII characters, without `Bearer`";
+    BadAppId: "`{}` is not an app id: an app id has 1 to 128 visible ASCII characters";
+    BadAppSecret: "the app secret is malformed ({}): use 1 to 256 visible ASCII characters";
+    BadTenantKey: "`{}` is not a tenant key: a tenant key has 1 to 128 visible ASCII characters";
+    BadAppTicket: "the app ticket is malformed ({}): use 1 to 1024 visible ASCII characters";
+    BadTicketEvent: "the event is not an `app_ticket` event ({}): it needs the fields `token`, `event.type`, `event.app_id` and `event.app_ticket`";
+    EncryptedEvent: "the event is encrypted ({}): decrypt it with the app's Encrypt Key first, or remove that key from the app's settings";
     WrongVerificationToken: "the event does not carry the app's verification token ({})";
     DamagedToken: "the exported token is damaged ({})";
-    ForeignToken: "the exported token is of another app, site or tenant";
+    ForeignToken: "the exported token belongs to another app, site or tenant";
     ExpiredToken: "the exported token has expired";
     RefusedToken: "the service has refused the exported token: a new one is fetched when a call needs it";
-    BadSite: "`{}` is not a site: `https://host`, with a port or a path if it has one, and nothing more";
-    SiteWithApis: "`{}` is written without `/open-apis`, which each request adds";
+    BadSite: "`{}` is not a site: use `https://host`, with the port and the path of the site if it has them, without a query or fragment";
+    SiteWithApis: "`{}` ends in `/open-apis`: leave that part out, because each request adds it";
     InsecureSite: "`{}` is not on this machine, so its address must begin with `https://`";
-    BadProxy: "`{}` is not a proxy: `http://host:port` or `socks5://host:port`, with `user:password@` if it asks for them";
-    BadUserAgent: "`{}` is not a user agent: visible ASCII characters and spaces";
-    BadRoots: "the certificates to be trusted cannot be read: {}";
-    EmptyProxyVariable: "the environment's variable `{}` is empty: unset it, or let it name a proxy";
-    ForeignSite: "`{}` is not a host of Lark or Feishu: only a custom site has another host";
+    BadProxy: "`{}` is not a proxy: use `http://host:port` or `socks5://host:port`, with `user:password@` before the host if the proxy asks for them";
+    BadUserAgent: "`{}` is not a user agent: use visible ASCII characters and spaces";
+    BadRoots: "the trusted certificates cannot be read: {}";
+    EmptyProxyVariable: "the environment variable `{}` is empty: unset it, or set it to a proxy";
+    ForeignSite: "`{}` is not a host of Lark or Feishu: configure a private deployment as a custom site";
     BadPath: "the request has no valid path: {}";
-    BadBoundary: "`{}` is not a boundary: 1 to 70 characters of RFC 2046's set, the last one no space";
-    BoundaryInPart: "the boundary `{}` occurs in a part of the form";
+    BadBoundary: "`{}` is not a boundary: use 1 to 70 characters of the set in RFC 2046, without a space at the end";
+    BoundaryInPart: "the boundary `{}` occurs in a part of the form: choose another boundary";
     NotARequest: "the bytes are not a complete HTTP/1.1 request: {}";
     ForeignRequest: "the request is for `{}`, which is another site";
     NotJson: "the value cannot be written as JSON: {}";
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_user_info_of_a_url_is_quoted() {
+    fn the_user_info_of_a_url_is_masked() {
         let shown = |part: &str| Invalid::new(InvalidKind::BadSpreadsheetLink, part).part;
         for (part, quoted) in [
             ("https://user:pass@x.feishu.cn/wrong", "https://***@x.feishu.cn/wrong"),

@@ -1,39 +1,38 @@
-//! The errors, by their origin: [`Invalid`] refuses a value of the caller's before anything is sent, [`Error`] is read
-//! from a reply, and [`CallError`] adds the failures of the transport and of the session.
+//! The errors, by their origin: [`Invalid`] is the error of a value, before anything is sent. [`Error`] is the error of
+//! a reply. [`CallError`] is the error of a whole call; it adds the failures of the transport and of the session.
 //!
 //! # How the types relate
 //! ```text
-//! CallError<T>                      of a call; with the route that failed
+//! CallError<T>                      with the route that failed
 //!  +- kind: CallErrorKind<T>
-//!      +- Invalid(Invalid)          the place or the path: nothing is sent
+//!      +- Invalid(Invalid)          the path or the place is wrong
 //!      +- Queued(WaitFor)           the deadline passed in a queue
-//!      +- Deadline, Transport(T)..  no reply
-//!      +- Lark(Error)               a reply
-//!          +- Api(ApiError)         with a Code; class(): its meaning
-//!          +- Unreadable(..)        without a code: the status counts
+//!      +- Deadline, Transport(T)..  no reply arrived
+//!      +- Lark(Error)               a reply arrived
+//!          +- Api(ApiError)         it has a Code, which has a Class
+//!          +- Unreadable(..)        it has no code: its status counts
 //!
 //! outcome()   Outcome   may the call's own request have been carried out?
 //! advice()    Advice    can another send help, from the reply alone?
 //! concerns()  Concerns  which other requests would fail in the same way?
 //! ```
 //!
-//! A [`Class`] is the meaning of a [`Code`] and decides the advice; a code without a known class, and a reply without a
-//! code, are judged by their HTTP status. A call has followed the advice within its [`Limits`](crate::Limits) before it
-//! ends with the error.
+//! The [`Class`] of a [`Code`] decides on the advice. For an unknown code and for a reply without a code, the HTTP
+//! status decides. Before a call ends with an error, it has followed the advice within its [`Limits`](crate::Limits).
 //!
 //! # Statuses for a web service
-//! A service that makes calls for its own users can answer a failed one with these statuses. The example `axum` of
-//! `lark-hyper` has the table as a function.
+//! A web service that makes calls for its own users can report a failed call to them with these statuses. The example
+//! `axum` of `lark-hyper` has the table as a function.
 //!
 //! | what failed | [`CallErrorKind`] | [`Class`] | HTTP status |
 //! |---|---|---|---|
-//! | the picture or the place is invalid | `Invalid` | | 400 |
+//! | the image or the place is invalid | `Invalid` | | 400 |
 //! | the document, the sheet or the image does not exist | `Invalid` ([`NoSuchSheet`](InvalidKind::NoSuchSheet)), `Lark` | `NotFound` | 404 |
 //! | a scope, or the access to the document, is missing ([`ApiError::is_permission`]) | `Lark` | `Permission` | 403 |
-//! | the service refuses this picture, cell or message | `Lark` | `Request`, `Limit` but for the month's quota | 422 |
+//! | the service refuses this image, cell or message | `Lark` | `Request`, `Limit` except the quota of the month | 422 |
 //! | too many requests, or a document that is busy | `Lark`, `Queued` (`Turn`, `Rate`) | `RateLimit`, `DocumentBusy`, `Busy`; HTTP 429 without a known code | 503, with `Retry-After` |
 //! | the deadline passed | `Deadline`, `Queued` (`Token`) | | 504 |
-//! | the app, its token, the month's quota | `NoApp`, `NoTenant`, `ForeignTenant`, `NoTicket`, `Lark` | `App`, `TenantToken`, `AppToken`, `CallerToken`, `Limit` | 502 |
+//! | the app, its token, the quota of the month | `NoApp`, `NoTenant`, `ForeignTenant`, `NoTicket`, `Lark` | `App`, `TenantToken`, `AppToken`, `CallerToken`, `Limit` | 502 |
 //! | the network, a gateway, an unknown code | `Transport`, `TokenRequest`, `TooLarge`, `Lark` | `Unknown` | 502 |
 
 mod advice;
@@ -42,14 +41,18 @@ mod call;
 mod code;
 mod concerns;
 mod date;
+mod failed_reply;
 mod invalid;
 mod scopes;
+mod unreadable;
 
 pub use advice::Advice;
 pub(crate) use advice::after;
-pub use api::{ApiError, Error, FieldViolation, Outcome, PermissionViolation, Unreadable};
+pub use api::{ApiError, FieldViolation, PermissionViolation};
 pub use call::{CallError, CallErrorKind, WaitFor};
 pub use code::{Class, Code};
 pub use concerns::Concerns;
+pub use failed_reply::{Error, Outcome};
 pub use invalid::{Invalid, InvalidKind};
 pub(crate) use scopes::{LINK, link_in, scopes_in};
+pub use unreadable::Unreadable;

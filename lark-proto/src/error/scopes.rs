@@ -1,11 +1,11 @@
-//! The scopes that an app lacks, and the link to the page of the developer console that grants them.
+//! The scopes that an app lacks, and the link to the page of the developer console where they are added to the app.
 
 use memchr::memmem;
 
-/// The longest link, in bytes. A longer one loses its query, with which it would name the scopes.
+/// The longest link, in bytes. A longer one is cut before its query, which names the scopes.
 pub(crate) const LINK: usize = 2048;
 
-/// The link to the page in a message of the service, which is at the end of a long text in two languages.
+/// The link to the page in a message of the service. The message is long, in two languages, and ends with the link.
 pub(crate) fn link_in(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some(start) = memmem::find(rest.as_bytes(), b"https://") {
@@ -22,7 +22,7 @@ pub(crate) fn link_in(text: &str) -> Option<&str> {
     None
 }
 
-/// The scopes that a message names: those of its link, else those of its first list in brackets.
+/// The scopes that a message names: the scopes in the query of its `link`, else those in its first list in brackets.
 pub(crate) fn scopes_in<'a>(text: &'a str, link: Option<&'a str>) -> impl Iterator<Item = &'a str> {
     let query = link.and_then(|link| link.split_once('?')).map_or("", |(_, query)| query);
     let named =
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scopes_of_a_message_are_those_of_its_link_or_list() {
+    fn the_scopes_of_a_message_are_in_its_link_or_its_list() {
         let listed = "One of the following scopes is required: [a:b, c:d.e].需要：[f]";
         for (text, link, scopes) in [
             ("[x]", Some(LINK), "im:resource im:resource:upload"),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_link_names_the_app_and_as_many_scopes_as_fit() {
+    fn a_made_link_names_the_app_and_the_scopes_that_fit() {
         let made = |app: &str, scopes: &[&str]| {
             link_for("https://open.feishu.cn", app, scopes.iter().copied())
         };

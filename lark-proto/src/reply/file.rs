@@ -11,40 +11,43 @@ use crate::error::Error;
 use crate::values::ImageFormat;
 
 impl Reply {
-    /// The bytes of an endpoint that answers with a file, such as an image's download.
+    /// The file in the body, for an endpoint whose reply is a file, such as a download.
     ///
-    /// A success is a 2xx status with any bytes but these:
+    /// A reply is a file if its status is 2xx, its body is not empty, and its body is neither of these:
     ///
-    /// * The service's envelope, a JSON object with an integer `code`. Its code counts here as elsewhere, whatever the
-    ///   status: the service was seen to send errors with HTTP 200. A JSON object without such a code is a file.
-    /// * A web page, which proxies answer with: HTML by its content type or its beginning. A body that begins like a
-    ///   picture is a picture, whatever the content type, and HTML with a `Content-Disposition` is a file.
+    /// * The service's envelope, which is a JSON object with an integer `code`. The service was seen to send errors
+    ///   with HTTP 200. A JSON object without an integer `code` is a file.
+    /// * A web page, which a proxy may send. It is HTML by its content type or its beginning. A body that begins as an
+    ///   image does is a file, whatever its content type, and so is HTML with a `Content-Disposition`.
     ///
     /// # Errors
-    /// [`Error::Api`] if the body is an envelope with a code other than 0; [`Error::Unreadable`] if it is one with code
-    /// 0, if it is a page or empty, and for any other status. The service was seen to refuse a download with HTTP 400
-    /// or 403 and no body: [`Unreadable::hint`] then says what the status means.
+    /// [`Error::Api`] if the body is an envelope with a code other than 0, [`Error::Unreadable`] for any other reply
+    /// that is not a file. The service was seen to refuse a download with HTTP 400 or 403 and no body. In this case
+    /// [`Unreadable::hint`](crate::error::Unreadable::hint) explains the status.
     pub fn binary(&self) -> Result<Bytes, Error> {
-        // Not `envelope`, which refuses an object with two codes.
+        // `envelope` would refuse an object with two codes, and the object would then count as a file.
         let object: Option<&RawValue> = serde_json::from_slice(self.body()).ok();
         let object = object.map(Object::new).unwrap_or_default();
         if object.0.get("code").is_some_and(|code| read::<i64>(code).is_some()) {
             self.success()?;
-            return Err(self.unreadable("code 0 in place of a file"));
+            return Err(self.unreadable("it has code 0 and no file"));
         }
         if !self.status().is_success() {
-            return Err(self.unreadable("neither a file nor an error of the service").of_file());
+            return Err(self
+                .unreadable("it is neither a file nor an error of the service")
+                .of_file());
         }
         if self.body().is_empty() {
-            return Err(self.unreadable("an empty file"));
+            return Err(self.unreadable("the file is missing"));
         }
         if self.is_page() {
-            return Err(self.unreadable("a web page in place of a file"));
+            return Err(self.unreadable("it is a web page and no file"));
         }
         Ok(self.body().clone())
     }
 
-    /// Whether the body is HTML, and neither a picture under a wrong content type nor a file that was asked for.
+    /// Whether the body is a web page: HTML, by its content type or its beginning. A body that begins as an image does
+    /// and a body with a `Content-Disposition` are no web pages.
     fn is_page(&self) -> bool {
         let body = self.body();
         if ImageFormat::sniff(body).is_some() || self.headers().contains_key(CONTENT_DISPOSITION) {
@@ -84,7 +87,7 @@ mod tests {
             (200, "text/plain", "page", "file"),
             (200, IMAGE, "<svg><html>", "file"),
             (200, "image/svg+xml", "<!DOCTYPE svg PUBLIC>", "file"),
-            // The body begins like an envelope, but is none.
+            // The body begins as an envelope does, but is none.
             (200, IMAGE, "{", "file"),
             (200, IMAGE, "{\"code\":42", "file"),
             (200, IMAGE, "{\"code\":42}}", "file"),
@@ -102,7 +105,7 @@ mod tests {
             (404, JSON, "{\"code\":0}", "unreadable"),
             (200, JSON, "{\"code\":42,\"code\":0}", "unreadable"),
             (200, JSON, "{\"code\":42,\"msg\":1,\"msg\":2}", "unreadable"),
-            // A page, by its content type or its beginning.
+            // A web page, by its content type or its beginning.
             (200, "text/html", "<html>", "unreadable"),
             (200, "Text/HTML; charset=utf-8", "please log in", "unreadable"),
             (206, IMAGE, "<html>", "unreadable"),
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_web_page_that_is_sent_as_a_file_is_a_file() {
+    fn a_web_page_with_a_content_disposition_is_a_file() {
         let mut page = reply(200, "text/html", b"<html>");
         let disposition = http::HeaderValue::from_static("attachment; filename=\"a.html\"");
         page.response.headers_mut().insert(CONTENT_DISPOSITION, disposition);

@@ -1,4 +1,5 @@
-//! Replies, read as results or errors. The code in the service's envelope decides, whatever the HTTP status.
+//! Reads replies as results or errors. The code in the service's envelope decides between them, whatever the HTTP
+//! status.
 
 mod envelope;
 mod fields;
@@ -18,17 +19,17 @@ use crate::text::Secrets;
 
 pub(crate) use fields::{TEXT, Text, lenient, read};
 
-/// A reply, received whole.
+/// A complete reply.
 ///
-/// The code in the envelope decides and the HTTP status never does: Lark sends the same failure with 200,
-/// 400 and 429.
+/// Its success depends on the code in the service's envelope and not on the HTTP status: the service sends the same
+/// failure with 200, 400 and 429.
 pub struct Reply {
     response: Response<Bytes>,
     secrets: Secrets,
 }
 
 impl Reply {
-    /// A reply as the transport received it, body and all.
+    /// A reply as the transport received it, with its whole body.
     #[must_use]
     pub fn new(response: Response<Bytes>) -> Self {
         Self::to(Secrets::default(), response)
@@ -39,7 +40,7 @@ impl Reply {
         Self { response, secrets }
     }
 
-    /// The HTTP status. It does not tell success from failure; the code does.
+    /// The HTTP status. The code and not the status distinguishes a success from a failure.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.response.status()
@@ -57,24 +58,23 @@ impl Reply {
         self.response.body()
     }
 
-    /// The id that Lark's support asks for: the header `X-Tt-Logid`, else the body's `log_id` or
-    /// `logid`, else the older header `X-Request-Id`.
+    /// The id that Lark's support asks for: the header `X-Tt-Logid`, else `log_id` or `logid` in the body, else the
+    /// older header `X-Request-Id`.
     #[must_use]
     pub fn log_id(&self) -> Option<String> {
         envelope::log_id(self.headers(), self.envelope().ok().as_ref(), &self.secrets)
     }
 
-    /// The result in the envelope's `data`; its strings may be borrowed from the body.
+    /// The result in the envelope's `data`. Its strings may be borrowed from the body.
     ///
     /// # Errors
-    /// [`Error::Api`] if the code is not 0, [`Error::Unreadable`] if there is no envelope or its
-    /// `data` is not a `T`.
+    /// [`Error::Api`] if the code is not 0, [`Error::Unreadable`] if there is no envelope or `data` is not a `T`.
     pub fn data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         let envelope = self.success()?;
         let data = envelope.data.map_or("", RawValue::get);
         // serde would also read a struct from an array, which Lark never sends.
         if !data.starts_with('{') {
-            return Err(self.unreadable("`data` is not an object"));
+            return Err(self.unreadable("`data` is not a JSON object"));
         }
         serde_json::from_str(data).map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
@@ -87,7 +87,7 @@ impl Reply {
         self.success().map(|_| ())
     }
 
-    /// The result beside the code, at the top level, where the endpoints that hand out tokens put it.
+    /// The result beside the code, at the top level of the envelope. The endpoints that issue tokens put it there.
     ///
     /// # Errors
     /// As [`Reply::data`].
@@ -96,19 +96,20 @@ impl Reply {
         self.whole()
     }
 
-    /// As [`Reply::top_level`], for a `T` with a token in it: a reply with the token is a success also where it has no
-    /// `code`.
+    /// As [`Reply::top_level`], for a `T` that contains a token. A reply with a 2xx status and the token is a success
+    /// even if it has no `code`.
     pub(crate) fn granted<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         let has_no_code = self.envelope().is_ok_and(|envelope| envelope.code.is_none());
         if has_no_code && self.status().is_success() { self.whole() } else { self.top_level() }
     }
 
+    /// The result in the whole body.
     fn whole<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Error> {
         serde_json::from_slice(self.body()).map_err(|error| self.unreadable(error.to_string()))
     }
 
-    /// The result in the envelope's `data`, of any JSON type; `data` that is absent, `null` or `{}` is all the same,
-    /// and is read as the one or the other.
+    /// The result in the envelope's `data`, of any JSON type. Absent `data`, `null` and `{}` count as equal: a `T` that
+    /// cannot be read from one of them is read from another.
     pub(crate) fn any_data<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let data = self.success()?.data.map_or("null", RawValue::get);
         let parsed = serde_json::from_str(data).or_else(|error| {
@@ -122,12 +123,10 @@ impl Reply {
         parsed.map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
 
-    /// The error of a reply that has code 0 and yet not what the endpoint documents.
+    /// The error of a reply that has code 0 but not the documented content.
     #[must_use]
     pub fn unreadable(&self, reason: impl Into<String>) -> Error {
-        let (log_id, reason) = (self.log_id(), reason.into());
-        let (status, headers, body) = (self.status(), self.headers(), self.body());
-        let reply = Unreadable::new(status, headers, body, log_id, &reason, &self.secrets);
+        let reply = Unreadable::new(&self.response, self.log_id(), &reason.into(), &self.secrets);
         Error::Unreadable(Box::new(reply))
     }
 
@@ -135,6 +134,7 @@ impl Reply {
         Envelope::new(self.body())
     }
 
+    /// The envelope of a reply with code 0.
     fn success(&self) -> Result<Envelope<'_>, Error> {
         let envelope = self.envelope().map_err(|reason| self.unreadable(reason))?;
         match envelope.code.and_then(read) {
@@ -148,14 +148,14 @@ impl Reply {
     }
 }
 
-/// Without the body, which may hold a token.
+/// Shows the status and the length of the body. The body itself may hold a token.
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reply({}, {} bytes)", self.status(), self.body().len())
     }
 }
 
-/// `{}`, with any space inside.
+/// Whether `json` is `{}`, with or without white space inside.
 fn is_empty_object(json: &str) -> bool {
     let inner = json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     inner.is_some_and(|inner| inner.trim_ascii().is_empty())

@@ -12,7 +12,6 @@ use super::ids::TokenRequestId;
 use super::shared_state::Session;
 use super::step::{Broken, Outgoing, Permanence, Purpose};
 use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
-use crate::values::AppId;
 
 /// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
 pub(super) struct UntypedCall<T> {
@@ -91,7 +90,7 @@ impl<T> UntypedCall<T> {
     }
 
     pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
-        let app = self.policy.app_id(session).map(AppId::as_str);
+        let app = self.policy.app_id(session).map(AsRef::as_ref);
         let error = error.in_call(session.site.as_str(), app);
         if let Some(verdict) = self.policy.answered(session, Answer::Refused(&error), now) {
             self.failed(CallErrorKind::Lark(error), verdict);

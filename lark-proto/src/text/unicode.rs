@@ -1,13 +1,13 @@
-//! Characters that are not shown, or that change how the text around them is shown.
+//! Characters that are invisible, or that change how the text around them is shown.
 
-/// The characters of the general categories Cf (format), Zl and Zp (separators of lines and paragraphs), those with the
-/// property `Default_Ignorable_Code_Point` (such as the Hangul fillers), and those of `BLANK`, as ranges in ascending
-/// order. It does not have the joiners (property `Join_Control`) and the variation selectors (property
-/// `Variation_Selector`), which the spelling of words and emoji needs.
+/// The characters that mislead, as ranges in ascending order: the general categories Cf (format), Zl and Zp (separators
+/// of lines and paragraphs), the property `Default_Ignorable_Code_Point` (such as the Hangul fillers), and `BLANK`. The
+/// table lacks the joiners (property `Join_Control`) and the variation selectors (property `Variation_Selector`),
+/// because the spelling of words and emoji needs them.
 ///
-/// From `DerivedGeneralCategory.txt`, `DerivedCoreProperties.txt` and `PropList.txt` of Unicode 17.0. A test makes the
-/// table anew from the crate `icu_properties`. After an update of that crate to a later Unicode version the test may
-/// fail; its message then shows the new table.
+/// The source is Unicode 17.0: `DerivedGeneralCategory.txt`, `DerivedCoreProperties.txt` and `PropList.txt`. A test
+/// computes the table from the crate `icu_properties`. If that crate follows a later Unicode version, the test may
+/// fail, and its message shows the new table.
 const HIDDEN: &[(char, char)] = &[
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -41,9 +41,8 @@ const HIDDEN: &[(char, char)] = &[
     ('\u{e01f0}', '\u{e0fff}'),
 ];
 
-/// Characters that look blank, although no property of Unicode says so: the blank pattern of Braille, the place of an
-/// object that is not in the text, the blanks of hieroglyphs, the filler of the Khitan small script, and the null
-/// notehead.
+/// Characters that look blank, although no property of Unicode says so: the blank pattern of Braille, the object
+/// replacement character, the blanks of hieroglyphs, the filler of the Khitan small script, and the null notehead.
 #[cfg(test)]
 const BLANK: [char; 6] =
     ['\u{2800}', '\u{fffc}', '\u{13441}', '\u{13442}', '\u{16fe4}', '\u{1d159}'];
@@ -76,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_the_characters_that_unicode_calls_format_or_ignorable() {
+    fn the_table_lists_the_format_and_ignorable_characters_of_unicode() {
         let category = CodePointMapData::<GeneralCategory>::new();
         let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
         let joiner = CodePointSetData::new::<JoinControl>();

@@ -1,4 +1,4 @@
-//! A request as a curl command.
+//! Shows a request as a curl command.
 
 use bytes::Buf;
 use http::header::{
@@ -9,16 +9,16 @@ use http::{HeaderName, HeaderValue, Method, Request};
 use super::{Secrets, headers, host, is_secret, target, title_case};
 use crate::text::misleads;
 
-/// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file, or `-`
-/// for standard input (`./-` is a file with that name), relative to the folder of the shell. A request without a body
-/// ignores it. With hidden secrets, `***` stands for the whole value of such a header: write `Bearer t-..` in its
-/// place.
+/// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file,
+/// relative to the folder of the shell, or `-` for standard input (`./-` is a file with that name). For a request
+/// without a body, `body` is ignored. With hidden secrets, `***` stands for the whole value of a header that holds a
+/// secret: write `Bearer t-..` in its place.
 ///
-/// curl sends what [`http1`](super::http1) writes: the same method, target, headers and body. It adds no header of its
-/// own: `Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form are switched off, and `Host` and
-/// `Content-Length` are curl's unless they would differ. `--http1.1` keeps the version of the protocol. curl's
-/// configuration file and the environment's proxy still apply. After a HEAD request with a body, which no endpoint
-/// makes, curl waits for the body of the reply.
+/// curl sends the request that [`http1`](super::http1) writes: the same method, target, headers and body. The command
+/// switches off the headers that curl adds (`Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form), and
+/// leaves `Host` and `Content-Length` to curl unless they would differ. `--http1.1` fixes the version of the protocol.
+/// curl's configuration file and the proxy of the environment still apply. After a HEAD request with a body, which no
+/// endpoint makes, curl waits for the body of the reply.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, wire};
@@ -52,7 +52,7 @@ pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: Secrets) -> Strin
     if target.starts_with('/') && target.is_ascii() {
         option(NEXT_LINE, "--url", &quoted(&format!("{origin}{target}")));
     } else {
-        // No URL has the target `*`, and curl escapes what is not ASCII.
+        // No URL has the target `*`, and curl escapes characters that are not ASCII.
         option(NEXT_LINE, "--url", &quoted(&format!("{origin}/")));
         option(" ", "--request-target", &quoted(&target));
     }
@@ -93,10 +93,10 @@ pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: Secrets) -> Strin
     command
 }
 
-/// Goes on with the command on the next line.
+/// Continues the command on the next line.
 const NEXT_LINE: &str = " \\\n  ";
 
-/// `scheme://host[:port]`, from the headers where the URI has no host.
+/// `scheme://host[:port]`, with the host of the `Host` header if the URI has none.
 fn origin<B>(request: &Request<B>, headers: &[(HeaderName, HeaderValue)]) -> String {
     let uri = request.uri();
     let scheme = uri.scheme_str().unwrap_or("https");
@@ -107,8 +107,8 @@ fn origin<B>(request: &Request<B>, headers: &[(HeaderName, HeaderValue)]) -> Str
     }
 }
 
-/// Whether curl writes this `Host` for a URL of this origin, in every version. curl leaves out a default port and
-/// rewrites addresses (`127.1`), so only a plain name is left to it.
+/// Whether every version of curl writes this `Host` for a URL of this origin. curl leaves out a default port and
+/// rewrites addresses (`127.1`), so only a plain name without a port is left to curl.
 fn is_host_of(origin: &str, value: &HeaderValue) -> bool {
     let host = origin.split_once("://").map_or("", |(_, host)| host);
     let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
@@ -118,8 +118,8 @@ fn is_host_of(origin: &str, value: &HeaderValue) -> bool {
         && last_label.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
-/// A header as the word that curl's `--header` takes: `Name: value`, or `Name;` without a value. curl takes `Name:` for
-/// a header that it shall not send.
+/// A header as the word after curl's `--header`: `Name: value`, or `Name;` without a value. With `Name:`, curl does not
+/// send the header.
 fn header(name: &HeaderName, value: &[u8]) -> String {
     let name = title_case(name);
     if value.trim_ascii().is_empty() {
@@ -138,7 +138,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// One word for a POSIX shell, of bytes that cannot be shown as text.
+/// One word for a POSIX shell, of bytes that cannot be shown as text. The shell decodes the escapes.
 fn printed(bytes: &[u8]) -> String {
     let escaped = bytes.iter().map(|byte| match byte {
         b'\\' | b'\'' => format!(r"\0{byte:03o}"),

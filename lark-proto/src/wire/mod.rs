@@ -1,13 +1,13 @@
-//! A request as the bytes of HTTP/1.1 in a fixed order of headers, read back from these bytes, or as a curl command.
+//! Writes a request as the bytes of HTTP/1.1, reads it back from them, and shows it as a curl command.
 //!
-//! The order of a header map depends on its library, and a transport adds headers of its own. This module is the only
-//! place that promises a whole request byte for byte: for golden files, for bug reports, and for a program that has a
-//! socket and no HTTP client.
+//! The order of a header map depends on its library, and a transport adds headers of its own. Only this module fixes
+//! every byte of a request. Use it for golden files, for bug reports, and in a program that has a socket but no HTTP
+//! client.
 //!
 //! # Store a request and send it again
-//! A request is stored without its token, and gets a fresh token when it is read back. A client gets one with
+//! A request is stored without its token and gets a fresh token when it is read back. A client fetches a token with
 //! `client.call_as(&NoToken, &get)`, where `get` is a [`GetTenantToken`](crate::endpoints::GetTenantToken). A program
-//! without a client sends that request itself: see [below](#fetch-a-token-without-a-client).
+//! without a client sends the token request itself: see [below](#fetch-a-token-without-a-client).
 //!
 //! ```
 //! use http::header::AUTHORIZATION;
@@ -32,8 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The body is stored as it is. The bodies of the endpoints that hand out tokens hold the app's secret, so do not store
-//! these requests.
+//! The body is stored as it is. Do not store a token request, because its body holds the app's secret.
 //!
 //! # Fetch a token without a client
 //! ```
@@ -77,15 +76,15 @@ pub use parse::parse;
 /// whose value is marked as [sensitive](HeaderValue::set_sensitive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secrets {
-    /// [`http1`] and [`head`] leave these headers out. [`curl`] writes `***` for their values.
+    /// [`http1`] and [`head`] leave these headers out. [`curl`] writes `***` in place of their values.
     #[default]
     Hidden,
     /// The headers are written as they are. Do not share such a request.
     Shown,
 }
 
-/// The request's head: request line, `Host`, `Authorization`, `Content-Type`, `Content-Length`, any other
-/// header by name, and the empty line.
+/// The head of the request: the request line, `Host`, `Authorization`, `Content-Type`, `Content-Length`, the other
+/// headers in the order of their names, and the empty line.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site, wire};
@@ -116,7 +115,7 @@ pub fn head<B>(request: &Request<B>, secrets: Secrets) -> Bytes {
     head.into()
 }
 
-/// Appends the headers by line, and the empty line that ends a head.
+/// Appends a line for each header, and the empty line that ends a head.
 pub(crate) fn fields<'h>(
     head: &mut Vec<u8>,
     headers: impl IntoIterator<Item = (&'h HeaderName, &'h HeaderValue)>,
@@ -130,7 +129,7 @@ pub(crate) fn fields<'h>(
     head.extend_from_slice(b"\r\n");
 }
 
-/// The whole request: [`head`] and body. `Content-Length` is the length of the body, whatever the request says.
+/// The whole request: the [`head`] and the body. `Content-Length` is the length of the body, whatever the request says.
 #[must_use]
 pub fn http1<B: Into<Body>>(request: Request<B>, secrets: Secrets) -> Bytes {
     let mut request = request.map(Into::into);
@@ -144,23 +143,23 @@ pub fn http1<B: Into<Body>>(request: Request<B>, secrets: Secrets) -> Bytes {
     [head, body].concat().into()
 }
 
-/// Whether the header holds a secret. Some headers always do, even if their value is not marked as sensitive.
+/// Whether the header holds a secret. Three headers count as secret even if their value is not marked as sensitive.
 fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
     value.is_sensitive() || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)
 }
 
-/// The target of the request line. `PathAndQuery::as_str` has no `/` before a query without a path; its `Display` has.
+/// The target of the request line. The `Display` of the path and query writes `/` for an empty path; `as_str` does not.
 fn target(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
 }
 
-/// The host and port, without the user and password that a URI of a caller's may have.
+/// The host and the port, without the user info that a URI of the caller may have.
 fn host(uri: &Uri) -> &str {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     authority.rsplit('@').next().unwrap_or(authority)
 }
 
-/// The headers in their order on the wire, with `Host`.
+/// The headers with `Host`, in their order on the wire.
 fn headers<B>(request: &Request<B>) -> Vec<(HeaderName, HeaderValue)> {
     const FIRST: [HeaderName; 4] = [HOST, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH];
     let mut headers: Vec<_> =
@@ -175,7 +174,7 @@ fn headers<B>(request: &Request<B>) -> Vec<(HeaderName, HeaderValue)> {
     headers
 }
 
-/// `content-type` as `Content-Type`, the way HTTP/1.1 is customarily written.
+/// The name as it is usually written in HTTP/1.1, such as `Content-Type`.
 fn title_case(name: &HeaderName) -> String {
     let mut start = true;
     let upper =
@@ -212,13 +211,17 @@ mod tests {
              Content-Length: 2\r\nCookie: session=secret\r\nProxy-Authorization: Basic secret\r\n\
              X-A: it's\r\nX-B: 2\r\nX-B: 1\r\nX-Key: marked-secret\r\n\r\n{}"
         );
+    }
+
+    #[test]
+    fn a_request_without_a_host_and_a_body_has_no_headers() {
         let mut empty = Request::new(Body::empty());
         *empty.uri_mut() = Uri::from_static("/x");
         assert_eq!(http1(empty, Secrets::Shown), "GET /x HTTP/1.1\r\n\r\n");
     }
 
     #[test]
-    fn hidden_secrets_are_left_out() {
+    fn headers_with_hidden_secrets_are_left_out() {
         assert_eq!(
             http1(request(), Secrets::Hidden),
             "POST /a?b='c HTTP/1.1\r\nHost: open.feishu.cn\r\nContent-Length: 2\r\nX-A: it's\r\n\

@@ -1,4 +1,4 @@
-//! A request read back from its bytes.
+//! Reads a request back from its bytes.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -10,17 +10,17 @@ use crate::error::{Invalid, InvalidKind};
 use crate::path::has_dots;
 use crate::site::Site;
 
-/// Reads a request from the bytes that [`http1`](super::http1) writes: the request that was written, with an absolute
-/// URI. The [module](super) shows how a stored request is sent again.
+/// Reads a request from the bytes that [`http1`](super::http1) writes. The request has an absolute URI. The
+/// [module](super) shows how a stored request is sent again.
 ///
 /// The request goes to `site`: its `Host` must be the site's, and its path must be below the site's base path and have
-/// no segment `.` or `..`, so that a file cannot send a token anywhere else. The head's lines may end in LF alone, as
-/// an editor writes them. The body must have exactly the length that `Content-Length` says. Headers that hold secrets
-/// are marked as sensitive.
+/// no segment `.` or `..`, so that a changed file cannot send a token to another place. The lines of the head may end
+/// in LF alone, as an editor writes them. The body must have exactly the length that `Content-Length` says. The headers
+/// that hold secrets are marked as sensitive.
 ///
 /// # Errors
 /// [`InvalidKind::NotARequest`], whose text names the line, and [`InvalidKind::ForeignRequest`], whose text names the
-/// site. No other value is quoted.
+/// other site. The texts quote no other part of the bytes.
 pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
     let mut lines = Lines { rest: bytes, number: 0 };
     let mut request = Request::new(Bytes::new());
@@ -49,7 +49,9 @@ pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
             continue;
         }
         if name == TRANSFER_ENCODING {
-            return Err(refused(format!("line {at}: `Content-Length` has to give the length")));
+            return Err(refused(format!(
+                "line {at}: use `Content-Length`, not `Transfer-Encoding`"
+            )));
         }
         if name == CONTENT_LENGTH {
             if length_line != 0 {
@@ -65,17 +67,17 @@ pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
             .map_err(|_| refused(format!("line {at} is one header too many")))?;
     }
     if !has_host {
-        return Err(refused("none of its lines is a `Host`".to_owned()));
+        return Err(refused("`Host` is missing".to_owned()));
     }
 
     let body = lines.rest;
     let len = body.len().to_string();
     match headers.get(CONTENT_LENGTH) {
         Some(length) if *length != len => {
-            return Err(refused(format!("line {length_line}: the body has {len} bytes")));
+            return Err(refused(format!("line {length_line}: the length of the body is {len}")));
         }
         None if !body.is_empty() => {
-            return Err(refused(format!("a body of {len} bytes without `Content-Length`")));
+            return Err(refused(format!("`Content-Length: {len}` is missing")));
         }
         _ => {}
     }
@@ -120,14 +122,14 @@ fn request_line(line: &[u8], site: &Site) -> Option<(Method, Uri)> {
 fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_at(memchr(b':', line)?);
     let name = HeaderName::from_bytes(name).ok()?;
-    // A valid value has no carriage return, so that `trim_ascii` trims spaces and tabs only.
+    // A valid value has no carriage return, so that `trim_ascii` removes only spaces and tabs.
     let value = HeaderValue::from_bytes(value.get(1..)?).ok()?;
     let value = HeaderValue::from_bytes(value.as_bytes().trim_ascii()).ok()?;
     Some((name, value))
 }
 
-/// Checks that a path is below the base path of the site, also after a proxy has decoded it and removed the dot
-/// segments.
+/// Checks that a path is below the base path of the site, and that it stays there after a proxy has decoded it and
+/// removed its dot segments.
 fn check_path(path: &str, site: &Site) -> Result<(), Invalid> {
     let below = path.strip_prefix(site.base_path()).filter(|below| below.starts_with('/'));
     if below.is_none() {
@@ -144,7 +146,7 @@ fn check_path(path: &str, site: &Site) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Checks that the `Host` in line `at` is the site's, in any case and with or without the default port.
+/// Checks that the `Host` in line `at` is the site's, in any letter case and with or without the default port.
 fn check_host(host: &HeaderValue, at: usize, site: &Site) -> Result<(), Invalid> {
     let host = host.to_str().ok().filter(|host| !host.contains('/'));
     let named =
@@ -153,7 +155,7 @@ fn check_host(host: &HeaderValue, at: usize, site: &Site) -> Result<(), Invalid>
     if named(scheme).is_some_and(|named| named.authority() == site.authority()) {
         return Ok(());
     }
-    // Only a host is quoted: a damaged line may hold the next line's token.
+    // Only a valid host is quoted, because a damaged line may contain the token of the next line.
     match named("https") {
         Some(other) => Err(Invalid::new(InvalidKind::ForeignRequest, other.as_str())),
         None => Err(refused(format!("line {at} does not name a host"))),
@@ -166,7 +168,7 @@ mod tests {
     use crate::wire::{Secrets, http1};
 
     #[test]
-    fn a_request_is_read_back() {
+    fn a_request_is_read_back_from_its_bytes() {
         let stored = "PUT /a/b?c=%2F&d HTTP/1.1\r\nHost: open.larksuite.com\r\n\
             Authorization: Bearer t-secret\r\nContent-Length: 7\r\nX-A: \r\nX-B: 2\r\nX-B: 1\r\n\r\n\
             {\r\n\n\n }";
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_case_and_spaces_of_the_head_may_differ() {
+    fn the_line_ends_the_case_and_the_spaces_of_the_head_may_differ() {
         let lark = "https://open.larksuite.com";
         for (site, head) in [
             (lark, "Host: open.larksuite.com\nA: b c\nContent-Length: 1\n\n"),
@@ -245,7 +247,11 @@ mod tests {
             let bytes = format!("{line}\nHost: open.larksuite.com\n\n");
             assert_refused(&bytes, "line 1 is not `METHOD /path HTTP/1.1`");
         }
-        assert_refused("GET / HTTP/1.1\n\n", "none of its lines is a `Host`");
+    }
+
+    #[test]
+    fn a_request_without_a_host_is_refused() {
+        assert_refused("GET / HTTP/1.1\n\n", "`Host` is missing");
     }
 
     #[test]
@@ -299,21 +305,21 @@ mod tests {
             ("A: b\nHost: open.larksuite.com\n\n", "line 4 is a second `Host`"),
             (
                 "Transfer-Encoding: chunked\n\n0\n\n",
-                "line 3: `Content-Length` has to give the length",
+                "line 3: use `Content-Length`, not `Transfer-Encoding`",
             ),
             ("Content-Length: 1\nContent-Length: 1\n\nx", "line 4 is a second `Content-Length`"),
-            ("Content-Length: 1\nA: b\n\nx\n", "line 3: the body has 2 bytes"),
-            ("A: b\nContent-Length: 2\n\nx", "line 4: the body has 1 bytes"),
-            ("Content-Length: 01\n\nx", "line 3: the body has 1 bytes"),
-            ("Content-Length: \n\n", "line 3: the body has 0 bytes"),
-            ("\nx", "a body of 1 bytes without `Content-Length`"),
+            ("Content-Length: 1\nA: b\n\nx\n", "line 3: the length of the body is 2"),
+            ("A: b\nContent-Length: 2\n\nx", "line 4: the length of the body is 1"),
+            ("Content-Length: 01\n\nx", "line 3: the length of the body is 1"),
+            ("Content-Length: \n\n", "line 3: the length of the body is 0"),
+            ("\nx", "`Content-Length: 1` is missing"),
         ] {
             assert_refused(&format!("GET / HTTP/1.1\nHost: open.larksuite.com\n{rest}"), part);
         }
     }
 
     #[test]
-    fn more_headers_than_a_map_holds_are_refused() {
+    fn more_headers_than_a_header_map_holds_are_refused() {
         let many: String = (0..40_000).map(|n| format!("A{n}: b\n")).collect();
         let bytes = format!("GET / HTTP/1.1\nHost: open.larksuite.com\n{many}\n");
         let text = parse(bytes.as_bytes(), &Site::LARK).map(drop).unwrap_err().to_string();

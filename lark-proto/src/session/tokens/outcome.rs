@@ -75,7 +75,7 @@ impl Tokens {
             self.in_flight.remove(id);
             return None;
         };
-        let error = error.in_call(site.as_str(), app.id().map(AppId::as_str));
+        let error = error.in_call(site.as_str(), app.id().map(AsRef::as_ref));
         let route = wanted.route(app);
         if self.drop_refused(app, &wanted, &error, now, woken) {
             self.in_flight.remove(id);

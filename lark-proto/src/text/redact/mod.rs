@@ -1,4 +1,4 @@
-//! Redaction: foreign texts with `***` in place of secrets.
+//! Redaction: replaces the secrets in a text of another program by `***`.
 
 mod patterns;
 mod plain;
@@ -25,19 +25,20 @@ impl Secrets {
         Self { authorization, in_body }
     }
 
-    /// The first `max` bytes of `text` at most, as by [`excerpt`], with `***` in place of each secret of the request
-    /// and of whatever looks like a secret. The work is linear in `max` and the length of the secrets.
+    /// At most the first `max` bytes of `text`, as by [`excerpt`], with `***` in place of each secret of the request
+    /// and of each part that looks like a secret. The time is linear in `max` and in the length of the secrets.
     pub(crate) fn clear(&self, text: &[u8], max: usize) -> String {
         if self.is_plain_id(text) {
             return excerpt(text, max);
         }
-        // A secret that begins before the cut is searched for to its end, where each byte may be an escape of six bytes
-        // or more.
+        // A secret may begin before the cut and end after it. In the text, each of its bytes may be an escape of six
+        // bytes or more.
         let longest = self.known().map(<[u8]>::len).max().unwrap_or(0);
         let seen = max.saturating_add(longest.saturating_mul(8)).saturating_add(512);
         let seen = text.get(..seen).unwrap_or(text);
         let known: Vec<Vec<u8>> = self.known().flat_map(needles).collect();
-        let (mut covered, mut plain) = (vec![false; seen.len()], Plain::new(seen));
+        let mut covered = vec![false; seen.len()];
+        let mut plain = Plain::new(seen);
         for _ in 0..=DEPTH {
             plain.find(&known, &mut covered);
             if !plain.unescape() {
@@ -45,7 +46,8 @@ impl Secrets {
             }
         }
         let cut = boundary(text, max);
-        let (mut shown, mut at) = (Vec::with_capacity(cut), 0);
+        let mut shown = Vec::with_capacity(cut);
+        let mut at = 0;
         while at < cut {
             let rest = covered.get(at..).unwrap_or_default();
             let is_covered = rest.first() == Some(&true);
@@ -64,8 +66,8 @@ impl Secrets {
         cleaned(shown.get(..fits).unwrap_or_default(), is_cut)
     }
 
-    /// Whether `text` is short, of letters and digits, and without a secret of the request, as most log ids are. The
-    /// check allocates nothing, so a success with its log id allocates only the log id.
+    /// Whether `text` has at most 128 letters and digits and contains no secret of the request, as most log ids do. The
+    /// check does not allocate, so that reading the log id of a success allocates only the log id.
     fn is_plain_id(&self, text: &[u8]) -> bool {
         let is_in_text = |secret: &[u8]| {
             text.windows(secret.len()).any(|window| window.eq_ignore_ascii_case(secret))
@@ -75,6 +77,7 @@ impl Secrets {
             && !self.known().any(is_in_text)
     }
 
+    /// The secrets of the request that are long enough to be searched for.
     fn known(&self) -> impl Iterator<Item = &[u8]> {
         let header = self.authorization.as_ref().map(HeaderValue::as_bytes);
         let token = header.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value));
@@ -83,18 +86,18 @@ impl Secrets {
     }
 }
 
-/// Without the secrets.
+/// Shows no secret.
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets(***)")
     }
 }
 
-/// Shorter secrets are not searched for, because they would hide parts of words. The service's own secrets have 32
-/// characters or more.
+/// The length of the shortest secret that is searched for. A shorter one could be a part of an ordinary word. The
+/// service's own secrets have 32 characters or more.
 const SHORTEST: usize = 8;
 
-/// The most times that a text is unescaped, because an escape may be escaped itself.
+/// The most times that a text is unescaped. An escape may be escaped itself.
 const DEPTH: usize = 3;
 
 /// The needles with which `secret` is searched for, in lower case: the secret itself and, if it holds escapes, its
@@ -102,7 +105,7 @@ const DEPTH: usize = 3;
 fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut plain = Plain::new(secret);
     let mut needles = vec![plain.dense().0];
-    // A secret that consists of escapes becomes so short that it may occur in any text.
+    // A secret that consists of escapes may become short enough to occur in an ordinary text.
     while plain.unescape() {
         let needle = plain.dense().0;
         if needle.len() < SHORTEST / 2 {
@@ -113,8 +116,8 @@ fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
     needles
 }
 
-/// `part` without the user and password of a URL: everything between the scheme and the last `@` is replaced, because a
-/// password may hold any character.
+/// `part` without the user info of a URL: `***` replaces all characters between the scheme and the last `@`, because a
+/// password may contain any character.
 pub(crate) fn without_user_info(part: &[u8]) -> Vec<u8> {
     let Some(at) = memchr::memrchr(b'@', part) else { return part.to_vec() };
     let (before, after) = part.split_at(at);
@@ -141,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_looks_like_a_secret_is_cleared() {
+    fn a_part_that_looks_like_a_secret_is_cleared() {
         for (text, shown) in [
             // Tokens by their beginning.
             (format!("invalid token {TOKEN}."), "invalid token ***"),
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_texts_stay_as_they_are() {
+    fn an_ordinary_text_is_not_changed() {
         for text in [
             "t-shirt",
             "a u-turn and a t-junction-of-two-streets",
@@ -257,17 +260,95 @@ mod tests {
             let cleared = cleared.split_whitespace().collect::<Vec<_>>().join(" ");
             assert_eq!(cleared, "a *** b ***", "{form}");
         }
-        let header = HeaderValue::from_static("Bearer p1ain-t0ken");
-        let secrets = Secrets::new(Some(header), Vec::new());
-        assert_eq!(secrets.clear(b"<P1AIN-T0KEN>", 60), "<***>");
-        assert_eq!(format!("{secrets:?}"), "Secrets(***)");
-        assert_eq!(clear_of("0123abcd", "0123ABCD"), "***");
-        // A shorter secret cannot be told from a word.
-        assert_eq!(clear_of("secret", "app secret invalid"), "app secret invalid");
     }
 
     #[test]
-    fn a_secret_that_holds_escapes_is_cleared_and_hides_nothing_else() {
+    fn the_token_of_the_request_is_cleared() {
+        let header = HeaderValue::from_static("Bearer p1ain-t0ken");
+        let secrets = Secrets::new(Some(header), Vec::new());
+        assert_eq!(secrets.clear(b"<P1AIN-T0KEN>", 60), "<***>");
+    }
+
+    #[test]
+    fn the_secrets_of_a_request_are_never_printed() {
+        let header = HeaderValue::from_static("Bearer p1ain-t0ken");
+        let secrets = Secrets::new(Some(header), vec!["0123abcd".to_owned()]);
+        assert_eq!(format!("{secrets:?}"), "Secrets(***)");
+    }
+
+    #[test]
+    fn a_secret_of_less_than_8_bytes_is_not_searched_for() {
+        assert_eq!(clear_of("0123abc", "0123abc"), "0123abc");
+        assert_eq!(clear_of("0123abcd", "0123ABCD"), "***");
+        assert_eq!(clear_of("0123abcde", "0123ABCDE"), "***");
+    }
+
+    #[test]
+    fn an_unescaped_secret_of_less_than_4_bytes_is_not_searched_for() {
+        assert_eq!(clear_of("%41%42%43", "x abc"), "x abc");
+        assert_eq!(clear_of("%41%42%43%44", "x abcd"), "x ***");
+    }
+
+    #[test]
+    fn a_text_is_unescaped_three_times() {
+        for (dash, is_found) in
+            [("-", true), ("%2d", true), ("%252d", true), ("%25252d", true), ("%2525252d", false)]
+        {
+            let text = TOKEN.replace('-', dash);
+            let shown = if is_found { "***" } else { &*text };
+            assert_eq!(clear(&text), shown);
+        }
+    }
+
+    #[test]
+    fn an_html_escape_has_at_most_8_digits() {
+        assert_eq!(clear(&TOKEN.replace('-', "&#00000045;")), "***");
+        let longer = TOKEN.replace('-', "&#000000045;");
+        assert_eq!(clear(&longer), longer);
+    }
+
+    #[test]
+    fn a_value_must_have_a_length_to_look_like_a_secret() {
+        let letters = "a".repeat(15);
+        for (ordinary, secret, shown) in [
+            // A token has 16 characters after its prefix.
+            ("t-a1b2c3d4e5f6g7h", "t-a1b2c3d4e5f6g7h8", "***"),
+            ("ur-a1b2c3d4e5f6g7h", "ur-a1b2c3d4e5f6g7h8", "***"),
+            ("(eyJhbGciOiJFUzI1Ni)", "(eyJhbGciOiJFUzI1NiJ)", "(***)"),
+            // A word has at most 15 letters.
+            (&*format!("t-{letters}-1"), &*format!("t-{letters}a-1"), "***"),
+            // After a space, a value has 16 characters.
+            ("app_secret a1b2c3d4e5f6g7h", "app_secret a1b2c3d4e5f6g7h8", "app_secret ***"),
+            // In XML, a value has 4 characters.
+            ("<app_secret>s3c</>", "<app_secret>s3cr</>", "<app_secret>***</>"),
+        ] {
+            assert_eq!(clear(ordinary), ordinary);
+            assert_eq!(clear(secret), shown, "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_at_most_128_letters_and_digits_is_an_id() {
+        let id = "eyJ".to_owned() + &"a1".repeat(62) + "b";
+        assert_eq!(id.len(), 128);
+        assert_eq!(clear(&id), id);
+        assert_eq!(clear(&(id + "2")), "***");
+    }
+
+    #[test]
+    fn a_quoted_value_goes_on_after_a_quote_that_a_value_character_follows() {
+        for (text, shown) in [
+            (r#"app_secret:"a"b", c"#, r#"app_secret:"***", c"#),
+            (r#"app_secret:"a"       b", c"#, r#"app_secret:"***", c"#),
+            (r#"app_secret:"a"        b", c"#, r#"app_secret:"***"        b", c"#),
+            (r#"app_secret:"a", b", c"#, r#"app_secret:"***", b", c"#),
+        ] {
+            assert_eq!(clear(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_contains_escapes_is_cleared_alone() {
         for secret in
             [r"\n\n\n\n\n", "%20%20%20", "%41%42%43", r"\\\\\\\\", "&lt;&lt;", "%41%42%43%44%45"]
         {
@@ -292,16 +373,27 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Secrets::default().clear(b"an ordinary text", 11), "an ordinary…");
-        assert_eq!(Secrets::default().clear(b"an ordinary text", 16), "an ordinary text");
+    }
+
+    #[test]
+    fn a_cleared_text_has_at_most_the_bytes_of_its_bound() {
+        let text = b"an ordinary text";
+        for (max, shown) in [
+            (11, "an ordinary…"),
+            (15, "an ordinary tex…"),
+            (16, "an ordinary text"),
+            (17, "an ordinary text"),
+        ] {
+            assert_eq!(Secrets::default().clear(text, max), shown);
+        }
         let many = "token=a&".repeat(100);
         assert!(clear(&many).len() <= 1027);
         assert_eq!(Secrets::default().clear(many.as_bytes(), 10), "token=***&…");
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "it measures how long the work takes")]
-    fn the_work_is_bounded() {
+    #[expect(clippy::disallowed_methods, reason = "the test measures a duration")]
+    fn the_time_is_linear_in_the_length_of_the_text() {
         let secrets = Secrets::new(None, vec!["a".repeat(4095) + "b", "\\".repeat(64)]);
         for piece in [
             "a",

@@ -2,15 +2,15 @@
 
 use memchr::{memchr_iter, memchr3_iter, memmem};
 
-/// Calls `found` with the place of each part of `text` that looks like a secret: a token by its beginning, and the
-/// value of `Bearer` or of a name such as `app_secret`.
+/// Calls `found` with the start and the end of each part of `text` that looks like a secret: a token, which has a known
+/// prefix, and the value of `Bearer` or of a name such as `app_secret`.
 pub(super) fn find(text: &[u8], found: &mut impl FnMut(usize, usize)) {
     tokens(text, found);
     values(text, found);
 }
 
-/// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` with 16 more of a token's characters, which are not words or a file
-/// name.
+/// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` and at least 16 further characters of a token. After a prefix with a
+/// dash, words and a file name are no token.
 fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let is_start = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
@@ -26,7 +26,7 @@ fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         if start < done || !is_start(start) {
             continue;
         }
-        // The tail of an ordinary run is ordinary too.
+        // A part of a run that is no token is no token either.
         done = end_of(text, dash + 1, is_of_token);
         let run = text.get(dash + 1..done).unwrap_or_default();
         if run.len() >= 16 && !is_ordinary(run) {
@@ -53,7 +53,8 @@ fn end_of(text: &[u8], at: usize, is_inside: fn(u8) -> bool) -> usize {
     at + rest.iter().position(|byte| !is_inside(*byte)).unwrap_or(rest.len())
 }
 
-/// Whether `run` consists of words and numbers, or ends as a file name does. A token mixes letters and digits.
+/// Whether `run` consists of words and numbers, or ends as a file name does. The parts of a token mix letters and
+/// digits.
 fn is_ordinary(run: &[u8]) -> bool {
     const EXTENSIONS: [&[u8]; 16] = [
         b"png", b"jpg", b"jpeg", b"gif", b"bmp", b"webp", b"tif", b"tiff", b"heic", b"ico", b"bpg",
@@ -67,7 +68,7 @@ fn is_ordinary(run: &[u8]) -> bool {
     parts.all(is_ordinary) || extension.is_some_and(is_extension)
 }
 
-/// Whether `text` could be a word: a few letters in lower case, in upper case, or with a capital first.
+/// Whether `text` could be a word: at most 15 letters in lower case, in upper case, or with a capital first.
 fn is_word(text: &[u8]) -> bool {
     let rest = text.get(1..).unwrap_or_default();
     let is_in_one_case =
@@ -75,7 +76,7 @@ fn is_word(text: &[u8]) -> bool {
     text.len() < 16 && is_in_one_case && text.iter().all(u8::is_ascii_alphabetic)
 }
 
-/// Whether `value` is a word, with the punctuation behind it, or not of ASCII, as no secret is.
+/// Whether `value` is no secret: a word with punctuation at its end, or a text without letters and digits of ASCII.
 fn is_prose(value: &[u8]) -> bool {
     let is_mark = |byte: &u8| matches!(byte, b':' | b'.' | b'!' | b'?');
     let end = value.iter().rposition(|byte| !is_mark(byte)).map_or(0, |last| last + 1);
@@ -87,8 +88,8 @@ fn is_foreign(value: &[u8]) -> bool {
     !value.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// Finds the values of `Bearer` and of a secret's name: after `:` or `=`, as in JSON, a query or a header; after a
-/// space, if the value looks like a secret; and in an element of XML.
+/// Finds the values that follow `Bearer` or the name of a secret: after `:` or `=` (as in JSON, a query or a header),
+/// after a space if the value looks like a secret, and in an element of XML.
 fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let mut done = 0;
     for colon in memchr3_iter(b':', b'=', b' ', text) {
@@ -112,7 +113,7 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         let start = end_of(text, colon + 1, |byte| matches!(byte, b' ' | b'>'));
         let (start, end) = match text.get(start) {
             Some(quote @ (b'"' | b'\'')) => (start + 1, end_of_quoted(text, start + 1, *quote)),
-            // The end of nested JSON is not searched for: the rest of the text is cleared.
+            // The end of nested JSON is not searched for. The rest of the text is cleared.
             Some(b'[' | b'{') => (start, text.len()),
             _ => {
                 let end = end_of(text, start, is_of_value);
@@ -130,7 +131,8 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         let tag = text.get(..end_of_tag).unwrap_or_default();
         let name = name_at_end(tag);
         let is_tag = tag.strip_suffix(name).is_some_and(|before| before.ends_with(b"<"));
-        let (start, end) = (end_of_tag + 1, end_of(text, end_of_tag + 1, is_of_value));
+        let start = end_of_tag + 1;
+        let end = end_of(text, start, is_of_value);
         let is_long = |value: &[u8]| value.len() >= 4 && !is_prose(value);
         if is_tag && is_secret_name(name) && text.get(start..end).is_some_and(is_long) {
             find(start, end);
@@ -154,7 +156,7 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     }
 }
 
-/// The name that `text` ends with, in quotes or not.
+/// The name at the end of `text`, without the quotes and spaces around it.
 fn name_at_end(text: &[u8]) -> &[u8] {
     const LONGEST: usize = 64;
     let text = text.get(text.len().saturating_sub(LONGEST)..).unwrap_or(text);
@@ -165,8 +167,8 @@ fn name_at_end(text: &[u8]) -> &[u8] {
     text.get(start..).unwrap_or_default()
 }
 
-/// Whether a value of this name is a secret: `app_secret`, `appSecret`, `X-App-Secret`, `tenant_access_token` and the
-/// like, but not the token of a spreadsheet.
+/// Whether a value of this name is a secret, such as `app_secret`, `appSecret`, `X-App-Secret` or
+/// `tenant_access_token`. The token of a spreadsheet is no secret.
 fn is_secret_name(name: &[u8]) -> bool {
     const ENDS: [&[u8]; 9] = [
         b"secret",
@@ -184,7 +186,7 @@ fn is_secret_name(name: &[u8]) -> bool {
     is_any_token(&name) || name == b"idtoken" || ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether the name says a token, but not of what.
+/// Whether the name is `token` or `ticket` alone, without its kind.
 fn is_any_token(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"token") || name.eq_ignore_ascii_case(b"ticket")
 }
@@ -209,8 +211,8 @@ fn is_of_value(byte: u8) -> bool {
     )
 }
 
-/// The end of the value that begins at `at`, after `quote`: the next quote that is followed by a character that can
-/// follow a value, or the end of the text.
+/// The end of the value that begins at `at`, after `quote`: the next quote after which no character of a value follows,
+/// or the end of the text.
 fn end_of_quoted(text: &[u8], at: usize, quote: u8) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let is_end = |end: &usize| {

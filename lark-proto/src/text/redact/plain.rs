@@ -1,4 +1,4 @@
-//! A text in which secrets are searched for: without its escapes, but with the place of each character.
+//! A text prepared for the search of secrets: its escapes are decoded, and each character keeps its original place.
 
 use memchr::memmem;
 
@@ -12,14 +12,15 @@ struct Span {
     end: usize,
 }
 
-/// A text in which secrets are searched for: one byte per character, and a space for each invisible character.
+/// A text in which secrets are searched for. It has one byte for each character, and a space in place of each invisible
+/// character.
 pub(super) struct Plain {
     bytes: Vec<u8>,
-    /// Where each byte comes from.
+    /// The part of the original text that each byte stands for.
     spans: Vec<Span>,
 }
 
-/// A character that occurs in no secret.
+/// The byte that stands for a character that occurs in no secret.
 const OTHER: u8 = 0xff;
 
 impl Plain {
@@ -67,14 +68,13 @@ impl Plain {
 
     /// The part of the original text that these bytes stand for.
     fn span(&self, start: usize, end: usize) -> Option<Span> {
-        let (first, last) = (self.spans.get(start)?, self.spans.get(end.checked_sub(1)?)?);
+        let first = self.spans.get(start)?;
+        let last = self.spans.get(end.checked_sub(1)?)?;
         Some(Span { start: first.start, end: last.end })
     }
 
-    /// Finds the `known` secrets in any letter case and with any spaces inside; and what looks like a secret: tokens by
-    /// their beginning, and the values of `Bearer` and of keys such as `app_secret`.
-    ///
-    /// Sets `covered` for each byte of the original text that belongs to a secret.
+    /// Sets `covered` for each byte of the original text that belongs to a secret: to one of the `known` secrets, in
+    /// any letter case and with any spaces inside, or to a part that [looks like a secret](patterns::find).
     pub(super) fn find(&self, known: &[Vec<u8>], covered: &mut [bool]) {
         let mut find = |start, end| {
             let span = self.span(start, end).and_then(|span| covered.get_mut(span.start..span.end));
@@ -97,13 +97,14 @@ impl Plain {
         }
     }
 
-    /// The bytes in lower case without the spaces, and the place of each among all bytes.
+    /// The bytes in lower case without the spaces, and the index of each in `bytes`.
     pub(super) fn dense(&self) -> (Vec<u8>, Vec<usize>) {
         let all = self.bytes.iter().enumerate().filter(|(_, byte)| **byte != b' ');
         all.map(|(at, byte)| (byte.to_ascii_lowercase(), at)).unzip()
     }
 }
 
+/// The byte that stands for `c`.
 fn byte(c: char) -> u8 {
     if c.is_whitespace() || c.is_control() || misleads(c) {
         return b' ';
@@ -115,8 +116,8 @@ fn byte(c: char) -> u8 {
     }
 }
 
-/// The length of the escape that begins with `first`, and the character that it stands for: of JSON (`\/`, `\u002d`),
-/// of a server's log (`\x2d`), of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
+/// The length of the escape that begins with `first`, and the character that it stands for. The escape is of JSON
+/// (`\/`, `\u002d`), of a server's log (`\x2d`), of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
 fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
     let code = |code: u32| char::from_u32(code).map_or(OTHER, byte);
     match (first, rest) {

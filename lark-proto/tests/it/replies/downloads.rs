@@ -31,10 +31,10 @@ const DOWNLOADS: &str = r#"
 200 | | <!DOCTYPE html><title>Log in => unreadable, -, GiveUp, `<!DOCTYPE html><title>Log in`
 502 | content-type: text/html | <html>502 => unreadable, text/html, Again, `<html>502`
 # The status alone.
-400 | cache-control: max-age=0, no-cache, no-store | => unreadable, -, GiveUp, ``: the service does not say why: the key or token may be of something else, or the file needs `extra`, as in a base with advanced permissions
-403 | | => unreadable, -, GiveUp, ``: give the app, or the user, the right to download in the document (in the document: ... > More > Add document app; and its setting of who may copy, print and download)
-404 | | => unreadable, -, GiveUp, ``: there is no such file: it was deleted, or its key or token is wrong
-404 | | 404 page not found => unreadable, -, GiveUp, `404 page not found`: the site does not know this route: is it the right host? An older private deployment lacks newer routes
+400 | cache-control: max-age=0, no-cache, no-store | => unreadable, -, GiveUp, ``: check that the key or token is that of a file; a file in a base with advanced permissions also needs `extra`
+403 | | => unreadable, -, GiveUp, ``: give the app, or the user, the right to download from the document: add the app in the document under ... > More > Add document app, and check the setting for who may copy, print and download
+404 | | => unreadable, -, GiveUp, ``: the file does not exist: it was deleted, or its key or token is wrong
+404 | | 404 page not found => unreadable, -, GiveUp, `404 page not found`: the site does not know this route: check the host of the site; an older private deployment lacks newer routes
 500 | | => unreadable, -, Again, ``
 429 | retry-after: 3 | => unreadable, -, Again, ``, after 3s
 200 | | => unreadable, -, GiveUp, ``

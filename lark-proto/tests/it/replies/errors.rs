@@ -107,17 +107,17 @@ const SHOWN: &str = r#"
 {"code":42,"msg":"m","error":{"field_violations":[{"field":"f\n","description":"d\u009b2J"}]}} => code 42 (HTTP 400): m; field `f `: d 2J; log id L L
 {"code":42,"msg":"m","error":{"permission_violations":[{"subject":"s\u0000\u007f"}]}} => code 42 (HTTP 400): m; missing permission `s  `; log id L L
 # What a person can do: by the code, and by the message where the code has two meanings.
-{"code":234011,"msg":"m"} => code 234011 IM_FORMAT (HTTP 400): m; the service does not know the image's format: save it as PNG or JPEG; log id L L
+{"code":234011,"msg":"m"} => code 234011 IM_FORMAT (HTTP 400): m; the service does not know the image's format: save the image as PNG or JPEG; log id L L
 {"code":99991668,"msg":"Invalid access token"} => code 99991668 USER_TOKEN_INVALID (HTTP 400): Invalid access token; the user's token is wrong or has expired: the user has to log in again; log id L L
-{"code":99991668,"msg":"user access token not support"} => code 99991668 USER_TOKEN_INVALID (HTTP 400): user access token not support; this request takes no user's token: send it with the app's own; log id L L
-{"code":230027,"msg":"Lack of necessary permissions"} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): Lack of necessary permissions; the user has to authorise the app first, or the app lacks a right in the group; log id L L
-{"code":230027,"msg":"The historical version of the APIs does not support cross-tenant scenarios."} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): The historical version of the APIs does not support cross-tenant scenarios.; this old interface does not work across organisations: use the newer `im/v1` one, for images `im/v1/images`; log id L L
+{"code":99991668,"msg":"user access token not support"} => code 99991668 USER_TOKEN_INVALID (HTTP 400): user access token not support; this endpoint takes no user token: send the request with a token of the app; log id L L
+{"code":230027,"msg":"Lack of necessary permissions"} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): Lack of necessary permissions; ask the user to authorise the app, or check the app's rights in the group; log id L L
+{"code":230027,"msg":"The historical version of the APIs does not support cross-tenant scenarios."} => code 230027 MESSAGE_FORBIDDEN (HTTP 400): The historical version of the APIs does not support cross-tenant scenarios.; this older endpoint does not work across organisations: use the one under `im/v1`, for images `im/v1/images`; log id L L
 # The scopes that are missing, and the link: once.
-{"code":99991672,"msg":"m","error":{"permission_violations":[{"scope":"a:b","url":"https://x/app/cli_x/auth"}]}} => code 99991672 SCOPE_MISSING (HTTP 400): m; missing permission `a:b`; add one of the missing scopes to the app and publish a version of it, with which they take effect: https://x/app/cli_x/auth; log id L L
-{"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; add one of the missing scopes to the app and publish a version of it, with which they take effect; log id L L
+{"code":99991672,"msg":"m","error":{"permission_violations":[{"scope":"a:b","url":"https://x/app/cli_x/auth"}]}} => code 99991672 SCOPE_MISSING (HTTP 400): m; missing permission `a:b`; add one of the missing scopes to the app, and publish a version of the app to put the scope into effect: https://x/app/cli_x/auth; log id L L
+{"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; add one of the missing scopes to the app, and publish a version of the app to put the scope into effect; log id L L
 {"code":42,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 42 (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; log id L L
- => unreadable reply (HTTP 400, no content type): not a JSON object; it is empty; log id L L
-<p>502 => unreadable reply (HTTP 400, no content type): not a JSON object; it begins `<p>502`; log id L L
+ => unreadable reply (HTTP 400, no content type): it is not a JSON object; the body is empty; log id L L
+<p>502 => unreadable reply (HTTP 400, no content type): it is not a JSON object; the body begins with `<p>502`; log id L L
 # What ends a line or turns the reading direction without being a control character.
 {"code":42,"msg":"a\u2028b\u2029c\u202ed\u2066e"} => code 42 (HTTP 400): a b c d e; log id L L
 "#;
