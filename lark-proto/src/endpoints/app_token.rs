@@ -20,7 +20,7 @@ use super::Grant;
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_access_token>.
 ///
 /// # Errors
-/// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED): the ticket is not the latest.
+/// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED), if the ticket is not the latest one.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site};

@@ -15,7 +15,7 @@ text! {
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.
 ///
 /// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, in upper or lower case. Three other spellings are read too: the
-/// full-width `！` and `：` of Chinese input methods, the `\!` of a shell's history expansion, and the `$H$7` of formulas.
+/// full-width `！` and `：` of Chinese input methods, the `\!` that a shell needs in quotes, and the `$H$7` of formulas.
 /// The title of a column or of a sheet's tab is refused, because the service takes ids only.
 ///
 /// Cells are ordered by sheet, row and column, so that `H10` comes after `H9`.
