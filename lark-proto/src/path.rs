@@ -17,7 +17,7 @@ use crate::error::{Invalid, InvalidKind};
 ///
 /// * A call with an invalid path ends before anything is sent, and its error has the reason.
 /// * [`Path::check`] returns the reason, for a request that is made without a call.
-/// * The request target of an invalid path is `/open-apis/-invalid-path-`. There is no such resource, so the service
+/// * The request target of an invalid path is `/open-apis/-invalid-path-`. No resource has this path, so the service
 ///   answers with 404.
 ///
 /// ```

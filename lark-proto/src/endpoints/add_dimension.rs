@@ -126,7 +126,8 @@ impl Endpoint for AddDimension {
 
     fn payload(&self) -> Option<Payload> {
         let sheet = json_string(self.sheet.as_str());
-        let (major, count) = (self.dimension.major(), self.count);
+        let major = self.dimension.major();
+        let count = self.count;
         Some(Payload::json(format!(
             r#"{{"dimension":{{"sheetId":{sheet},"majorDimension":"{major}","length":{count}}}}}"#
         )))

@@ -28,7 +28,8 @@ use super::Grant;
 /// use lark_proto::token::NoToken;
 /// use lark_proto::values::{AppId, AppSecret, AppTicket};
 ///
-/// let (id, secret) = (AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let id = AppId::new("cli_x")?;
+/// let secret = AppSecret::new("s")?;
 /// let get = GetAppToken::new(id, secret, AppTicket::new("ticket")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(

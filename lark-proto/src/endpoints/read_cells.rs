@@ -372,24 +372,23 @@ mod tests {
     #[test]
     fn a_range_has_its_first_and_last_cell_whichever_corners_are_given() {
         let range = |from: &str, to: &str| {
-            let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
-            ReadCells::range("sht".parse().unwrap(), &from, &to).map(|read| read.range)
+            let spreadsheet = "sht".parse().unwrap();
+            let read = ReadCells::range(spreadsheet, &from.parse().unwrap(), &to.parse().unwrap());
+            read.unwrap().range
         };
         for (from, to) in
             [("s!H7", "s!AA9"), ("s!AA9", "s!H7"), ("s!H9", "s!AA7"), ("s!AA7", "s!H9")]
         {
-            assert_eq!(range(from, to).as_deref(), Ok("s!H7:AA9"), "{from} {to}");
+            assert_eq!(range(from, to), "s!H7:AA9", "{from} {to}");
         }
-        assert_eq!(range("s!H7", "s!H7").as_deref(), Ok("s!H7:H7"));
+        assert_eq!(range("s!H7", "s!H7"), "s!H7:H7");
     }
 
     #[test]
     fn corners_on_two_sheets_are_refused() {
-        let range = |from: &str, to: &str| {
-            let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
-            ReadCells::range("sht".parse().unwrap(), &from, &to)
-        };
-        let error = range("s!A1", "t!A1").unwrap_err();
+        let from = "s!A1".parse().unwrap();
+        let to = "t!A1".parse().unwrap();
+        let error = ReadCells::range("sht".parse().unwrap(), &from, &to).unwrap_err();
         assert_eq!(error.kind(), InvalidKind::CornersOfTwoSheets);
         let text = "the corners of a range are on one sheet, but these are on two: `s!A1:A1` and `t!A1:A1`";
         assert_eq!(error.to_string(), text);

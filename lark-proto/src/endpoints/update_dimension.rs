@@ -35,8 +35,9 @@ use crate::values::{SheetId, SpreadsheetToken};
 /// use lark_proto::{SheetCell, Site, UserToken};
 ///
 /// let cell: SheetCell = "Q7PlXT!H7".parse()?;
-/// let (sheet, row) = (cell.sheet().clone(), cell.row());
 /// let spreadsheet = "shtcnabc".parse()?;
+/// let sheet = cell.sheet().clone();
+/// let row = cell.row();
 /// let set = UpdateDimension::row_height(spreadsheet, sheet, row..=row, 120)?;
 /// let request = set.request(&Site::FEISHU, &UserToken::new("u-7f1b")?);
 /// assert_eq!(request.method(), "PUT");
@@ -200,9 +201,8 @@ mod tests {
             (COLUMNS, 8..=8),
             (COLUMNS, 8001..=13_000),
         ] {
-            let (first, last) = (*range.start(), *range.end());
-            let update = update(new, range, 1).unwrap();
-            assert_eq!((update.first, update.last), (first, last));
+            let update = update(new, range.clone(), 1).unwrap();
+            assert_eq!(update.first..=update.last, range);
         }
     }
 

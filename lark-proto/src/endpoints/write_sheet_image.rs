@@ -37,7 +37,8 @@ use crate::values::{FileName, Image, ImageFormat, ImageRules, SheetCell, Spreads
 /// use lark_proto::{EndpointExt, Image, Site, UserToken, WriteSheetImage};
 ///
 /// let image = Image::new("GIF89a..")?;
-/// let (spreadsheet, cell) = ("shtcnabc".parse()?, "Q7PlXT!H7".parse()?);
+/// let spreadsheet = "shtcnabc".parse()?;
+/// let cell = "Q7PlXT!H7".parse()?;
 /// let write = WriteSheetImage::new(spreadsheet, cell, image)?;
 /// let request = write.request(&Site::LARK, &UserToken::new("u-7f1b")?);
 /// assert_eq!(

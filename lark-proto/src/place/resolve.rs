@@ -211,7 +211,8 @@ mod tests {
                 .iter()
                 .map(|add| {
                     let (word, count) = add.split_once(' ').unwrap();
-                    let (sheet, count) = (found.cell.sheet().clone(), count.parse().unwrap());
+                    let sheet = found.cell.sheet().clone();
+                    let count = count.parse().unwrap();
                     match word {
                         "rows" => AddDimension::rows(found.spreadsheet.clone(), sheet, count),
                         _ => AddDimension::columns(found.spreadsheet.clone(), sheet, count),
