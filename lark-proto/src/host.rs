@@ -20,8 +20,8 @@ pub(crate) fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     Some((host(name)?, port))
 }
 
-/// The host in its normal form: an address, or a DNS name of letters, digits, hyphens and `_` in lower case. An
-/// internationalised name is written in its ASCII form.
+/// The host in its normal form: an address, or a DNS name of letters, digits, hyphens and `_` in lower case. The ASCII
+/// form of an internationalised name is accepted, the name itself is not.
 fn host(text: &str) -> Option<String> {
     match address(text) {
         Some(IpAddr::V6(address)) => return Some(format!("[{address}]")),
@@ -34,7 +34,7 @@ fn host(text: &str) -> Option<String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    // A name whose last label is a number would be read as an address, as `127.1` is by some.
+    // Some resolvers read a name whose last label is a number as an address, such as `127.1`.
     let last = text.rsplit('.').next().unwrap_or_default();
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
         || last.to_ascii_lowercase().starts_with("0x");

@@ -5,10 +5,10 @@ use bytes::BufMut;
 use super::numbers;
 use crate::text::base64;
 
-/// How an image is written into JSON.
+/// How an image is encoded in JSON.
 ///
-/// The vendor's page types the field as `array<byte>` and its samples send numbers. The same page's
-/// Python sample and the vendor's own command-line tool send base64. Both are known to work.
+/// The vendor's page gives the field the type `array<byte>`, and its samples send numbers. The Python sample on the same
+/// page and the vendor's command-line tool send base64. The service was seen to accept both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImageEncoding {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_4648_test_vectors() {
+    fn base64_is_that_of_rfc_4648() {
         for (bytes, text) in
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
         {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn any_length_of_any_byte_at_any_address() {
+    fn an_image_of_any_length_at_any_address_is_encoded() {
         for byte in [0, 9, 10, 99, 100, 255] {
             let bytes = [byte; 2 * CHUNK];
             for len in [0, 1, 3, 15, 16, 17, 95, 96, 97, CHUNK, CHUNK + 1] {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_join_without_a_seam() {
+    fn the_pieces_of_an_image_are_one_array_or_one_base64_text() {
         for len in [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 7] {
             let bytes: Vec<u8> = (0..len).map(|n| (n % 251).to_le_bytes()[0]).collect();
             let array = format!("[{}]", encoded(ImageEncoding::Numbers, &bytes));

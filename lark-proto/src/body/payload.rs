@@ -45,6 +45,6 @@ impl Payload {
 
 /// `text` in the quotes and escapes of JSON.
 pub(crate) fn json_string(text: &str) -> String {
-    // Serialising a string cannot fail.
+    // Serialising a string never fails.
     serde_json::to_string(text).unwrap_or_default()
 }

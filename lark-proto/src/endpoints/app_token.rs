@@ -20,7 +20,7 @@ use super::Grant;
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_access_token>.
 ///
 /// # Errors
-/// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED): the ticket is not the latest.
+/// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED), if the ticket is not the latest one.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site};
@@ -28,7 +28,8 @@ use super::Grant;
 /// use lark_proto::token::NoToken;
 /// use lark_proto::values::{AppId, AppSecret, AppTicket};
 ///
-/// let (id, secret) = (AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let id = AppId::new("cli_x")?;
+/// let secret = AppSecret::new("s")?;
 /// let get = GetAppToken::new(id, secret, AppTicket::new("ticket")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(

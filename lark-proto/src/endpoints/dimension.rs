@@ -21,7 +21,7 @@ impl Dimension {
         }
     }
 
-    /// The word of the service.
+    /// The name in requests.
     pub(super) fn major(self) -> &'static str {
         match self {
             Self::Rows => "ROWS",
@@ -29,7 +29,7 @@ impl Dimension {
         }
     }
 
-    /// The word for a person.
+    /// The name in error texts.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Rows => "rows",

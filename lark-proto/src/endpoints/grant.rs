@@ -13,8 +13,8 @@ use crate::token::TenantToken;
 pub struct Grant<K> {
     /// The token.
     pub token: K,
-    /// How long the token is valid, from the time when the request was sent: at most two hours, which is the longest
-    /// life that Lark documents; zero if the service does not say.
+    /// The remaining life of the token from the time when the request was sent: at most two hours, which is the longest
+    /// life that Lark documents; zero if the reply does not say it.
     pub expires_in: Duration,
 }
 
@@ -22,7 +22,7 @@ impl<K> Grant<K> {
     /// The longest life of a token that Lark documents, in seconds.
     const LONGEST_LIFE: f64 = 7200.0;
 
-    /// `token` with the `expire` beside it: its remaining seconds, clamped to 0 to 7,200.
+    /// A grant of `token`, with the seconds in the reply's `expire`, clamped to 0 to 7,200.
     pub(super) fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct TopLevel {

@@ -14,7 +14,7 @@ use super::Grant;
 /// Gets a tenant access token for a store app, in one of the tenants that have it installed.
 ///
 /// * Route: `POST /open-apis/auth/v3/tenant_access_token`.
-/// * Token: the app access token, inside the body.
+/// * Token: the app access token, in the body.
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token>.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub struct GetStoreTenantToken {
 impl GetStoreTenantToken {
     pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token";
 
-    /// The request for the tenant `tenant`.
+    /// The request for a token for `tenant`.
     #[must_use]
     pub fn new(app_token: AppToken, tenant: TenantKey) -> Self {
         Self { app_token, tenant }

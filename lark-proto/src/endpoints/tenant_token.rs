@@ -15,8 +15,8 @@ use super::Grant;
 ///
 /// * Route: `POST /open-apis/auth/v3/tenant_access_token/internal`.
 /// * Token: none.
-/// * Limits: the service hands out the same token until 30 minutes before its end, then a new one, and both
-///   stay valid.
+/// * Limits: the service returns the same token until 30 minutes before it expires. Then it returns a new token, and both
+///   are valid.
 /// * Document:
 ///   <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
 ///
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_life_of_a_token_is_bounded() {
+    fn a_token_lives_0_to_7200_seconds() {
         for (expire, seconds) in [
             (r#","expire":0"#, 0),
             (r#","expire":-1"#, 0),

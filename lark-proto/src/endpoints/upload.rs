@@ -1,11 +1,11 @@
-//! The form of both endpoints that take an image and answer with its key.
+//! The form of both endpoints that take an image and return its key.
 
 use crate::body::{Boundary, Multipart, Payload};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
 use crate::values::{FileName, Image, ImageKey, ImageRules};
 
-/// `image_type`, then `image` with a file name and a content type after the image's format.
+/// A form with the field `image_type` and the file `image`, whose name and content type are those of the image's format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Upload {
     form: Multipart,

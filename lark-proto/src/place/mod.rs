@@ -1,14 +1,14 @@
-//! A cell as a person names it, and the machine that finds it.
+//! A cell that a user names by a link and the title of a sheet, and the state machine that finds it.
 //!
-//! A person has a link from the address bar and the title on a tab; the requests take a spreadsheet's token and a
-//! sheet's id. [`Place`] reads what the person has, and [`Resolve`] asks the service for what is missing: for the
-//! spreadsheet behind a page of a wiki, and for the sheets where one is named by its title or not at all. The clients
-//! run it: `client.resolve(&place)`.
+//! A user has a link from the address bar and sees the title on a tab, but a request takes a spreadsheet's token and a
+//! sheet's id. [`Place`] is the cell as the user names it. [`Resolve`] asks the service for the rest: for the spreadsheet
+//! on a page of a wiki, and for the list of sheets if the sheet is named by its title or not at all. The clients run it
+//! with `client.resolve(&place)`.
 //!
 //! ```
 //! use lark_proto::place::{Ask, Place, Resolve};
 //!
-//! // Everything is named by its id, so nothing is asked and checked.
+//! // The link has both ids, so no request is needed, and nothing is checked.
 //! let link = "https://x.feishu.cn/sheets/shtcnabc?sheet=Q7PlXT";
 //! let place = Place::new(link, "H7")?;
 //! let Ask::Done(found) = Resolve::new(&place).next()? else { panic!() };
@@ -30,7 +30,7 @@ use crate::values::{Address, Document, SheetCell, SheetId, cell};
 
 pub use resolve::{Ask, Located, Resolve};
 
-/// A cell as a person names it: a link or a token, and a cell that may be written with the title of its sheet.
+/// A cell that a user names: a link or a token, and a cell that may have the title of its sheet before it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "title")]
 #[doc(alias = "wiki")]
@@ -42,16 +42,16 @@ pub struct Place {
     beyond_grid: bool,
 }
 
-/// How the sheet of a [`Place`] is named.
+/// The sheet of a [`Place`], as the user names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Tab {
-    /// Not at all.
+    /// No sheet is named, so it is the first visible one.
     FirstVisible,
-    /// By an id, from a link.
+    /// The id in a link.
     Id(SheetId),
-    /// By a text that is an id or a title.
+    /// A text that is an id or a title.
     IdOrTitle(String),
-    /// By a title in quotes.
+    /// A title in quotes.
     Title(String),
 }
 
@@ -59,17 +59,17 @@ impl Place {
     /// The place in the document that `document` names, at `cell`.
     ///
     /// `document` is a link as [`SpreadsheetLink`](crate::SpreadsheetLink) reads it, the link of a page of a wiki, or a
-    /// token. `cell` is one of
-    /// * `H7`: on the sheet of the link, or on the first visible sheet if the link names none;
-    /// * `Q7PlXT!H7` or `Price list!H7`: on the sheet with this id or, if there is none, with this title;
-    /// * `'Q7PlXT'!H7`: on the sheet with this title. As in a formula, `''` stands for a quote;
-    /// * nothing: the cell that is selected in the link.
+    /// token. `cell` has one of these forms:
+    /// * `H7`: the cell is on the sheet of the link, or on the first visible sheet if the link names none.
+    /// * `Q7PlXT!H7` or `Price list!H7`: it is on the sheet with this id or, if there is none, with this title.
+    /// * `'Q7PlXT'!H7`: it is on the sheet with this title. As in a formula, `''` stands for a quote.
+    /// * The empty text: it is the cell that is selected in the link.
     ///
-    /// The last `!` separates the sheet from the cell. A sheet that `cell` names counts, and not that of the link.
+    /// The last `!` separates the sheet from the cell. If `cell` names a sheet, the sheet of the link is ignored.
     ///
     /// # Errors
-    /// The errors of [`SpreadsheetLink::new`](crate::SpreadsheetLink::new) but for
-    /// [`WikiNode`](InvalidKind::WikiNode); those of [`SheetCell::in_sheet`];
+    /// The errors of [`SpreadsheetLink::new`](crate::SpreadsheetLink::new) except
+    /// [`WikiNode`](InvalidKind::WikiNode); the errors of [`SheetCell::in_sheet`];
     /// [`InvalidKind::MissingSheetId`] for an empty title; [`InvalidKind::NoCellNamed`].
     pub fn new(document: &str, cell: &str) -> Result<Self, Invalid> {
         let Address { document: named, sheet, range, .. } = Address::read(document)?;
@@ -87,13 +87,13 @@ impl Place {
             text => text,
         };
         let (column, row) = cell::read(text).map_err(|kind| Invalid::new(kind, text))?;
-        // A cell beyond the largest sheet is refused before anything is asked.
+        // A cell beyond the largest sheet is refused here, before a request is made.
         SheetCell::at(SheetId::new("0")?, column, row)?;
         let tab = tab.unwrap_or_else(|| sheet.map_or(Tab::FirstVisible, Tab::Id));
         Ok(Self { document: named, tab, column, row, beyond_grid: false })
     }
 
-    /// The same column, `rows` rows further down, for a list of places.
+    /// The place `rows` rows below this one.
     ///
     /// # Errors
     /// [`InvalidKind::OutsideSheet`].
@@ -103,8 +103,8 @@ impl Place {
         Ok(Self { row, ..self.clone() })
     }
 
-    /// The same place, whose cell may be outside of the sheet's present grid. The service is asked for the sheets in
-    /// any case, and [`Located::growth`] adds the rows and columns that are missing:
+    /// The same place, but its cell may be outside of the sheet's present grid. The list of sheets is then always
+    /// requested, and [`Located::growth`] returns the requests that add the missing rows and columns:
     ///
     /// ```
     /// # use lark_proto::place::{Ask, Place, Resolve};
@@ -127,10 +127,10 @@ impl Place {
         Self { beyond_grid: true, ..self }
     }
 
-    /// The place in a spreadsheet whose sheets are known, without a question.
+    /// The sheet and the cell in a spreadsheet whose sheets are known.
     ///
     /// # Errors
-    /// [`InvalidKind::NoSuchSheet`], [`InvalidKind::EqualTitles`], [`InvalidKind::NoVisibleSheet`], and those of
+    /// [`InvalidKind::NoSuchSheet`], [`InvalidKind::EqualTitles`], [`InvalidKind::NoVisibleSheet`], and the errors of
     /// [`Sheet::cell`].
     pub fn among(&self, sheets: &Sheets) -> Result<(Sheet, SheetCell), Invalid> {
         let sheet = match &self.tab {
@@ -155,9 +155,9 @@ impl Place {
     }
 }
 
-/// The sheet's name before the `!`; `text` is quoted in the error.
+/// Reads the name of a sheet before the `!`. An error quotes `text`.
 fn read_name(name: &str, text: &str) -> Result<Tab, Invalid> {
-    // Shells leave the backslash of `\!`.
+    // In double quotes, a shell passes `\!` with the backslash.
     let name = name.strip_suffix('\\').unwrap_or(name);
     let quoted = name.strip_prefix('\'').and_then(|name| name.strip_suffix('\''));
     match quoted {

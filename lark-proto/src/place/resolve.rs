@@ -1,4 +1,4 @@
-//! The machine that finds a [`Place`].
+//! The state machine that finds a [`Place`].
 
 use super::{Document, Place, Tab};
 use crate::endpoints::{AddDimension, GetWikiNode, Grid, QuerySheets, Sheet, Sheets, WikiNode};
@@ -13,19 +13,18 @@ pub struct Located {
     pub spreadsheet: SpreadsheetToken,
     /// The cell.
     pub cell: SheetCell,
-    /// The page of the wiki that led to the spreadsheet.
+    /// The page of the wiki, if the link was one to a wiki.
     pub node: Option<WikiNode>,
-    /// The sheet that the cell is on, where the service was asked for the sheets.
+    /// The sheet of the cell, if the list of sheets was requested.
     pub sheet: Option<Sheet>,
-    /// All sheets of the spreadsheet, where the service was asked for them: [`Place::among`] finds further places in
-    /// them.
+    /// All sheets of the spreadsheet, if the list was requested. [`Place::among`] finds further places in it.
     pub sheets: Option<Sheets>,
 }
 
 impl Located {
-    /// The requests that add the rows and columns up to the cell, if it is outside of the sheet's grid; none if it is
-    /// inside, or if the grid is not known. A request that fails with an unknown outcome is not repeated: resolve the
-    /// place again.
+    /// The requests that add the rows and columns up to the cell. There are none if the cell is in the sheet's grid, or
+    /// if the grid is not known. A call with one of them is not repeated after an unknown outcome; resolve the place
+    /// again to learn the new grid.
     #[must_use]
     pub fn growth(&self) -> Vec<AddDimension> {
         let grid = self.sheet.as_ref().and_then(|sheet| sheet.grid);
@@ -35,7 +34,8 @@ impl Located {
             let requests = 0..missing.div_ceil(at_once);
             requests.map(move |number| (missing - number * at_once).min(at_once))
         };
-        let (spreadsheet, sheet) = (&self.spreadsheet, self.cell.sheet());
+        let spreadsheet = &self.spreadsheet;
+        let sheet = self.cell.sheet();
         let rows = counts(self.cell.row().saturating_sub(rows))
             .map(|count| AddDimension::rows(spreadsheet.clone(), sheet.clone(), count));
         let columns = counts(self.cell.column().saturating_sub(columns))
@@ -44,10 +44,10 @@ impl Located {
     }
 }
 
-/// Finds a [`Place`], with two questions to the service at most.
+/// Finds a [`Place`] with at most two requests.
 ///
-/// Take the [`next`](Self::next) question, answer it with [`node`](Self::node) or [`sheets`](Self::sheets), and so on
-/// until it is done.
+/// [`next`](Self::next) returns the next request, whose result the caller passes to [`node`](Self::node) or
+/// [`sheets`](Self::sheets), until `next` returns the place.
 #[derive(Clone, Debug)]
 pub struct Resolve<'a> {
     place: &'a Place,
@@ -58,25 +58,25 @@ pub struct Resolve<'a> {
 /// The next step of a [`Resolve`].
 #[derive(Clone, Debug)]
 pub enum Ask {
-    /// Which document is behind a page of a wiki.
+    /// Call this endpoint and pass its result to [`Resolve::node`].
     Node(GetWikiNode),
-    /// Which sheets the spreadsheet has.
+    /// Call this endpoint and pass its result to [`Resolve::sheets`].
     Sheets(QuerySheets),
-    /// Nothing: the place is found.
+    /// The place is found.
     Done(Box<Located>),
 }
 
 impl<'a> Resolve<'a> {
-    /// A machine that has not asked yet.
+    /// Starts to look for `place`.
     #[must_use]
     pub fn new(place: &'a Place) -> Self {
         Self { place, node: None, sheets: None }
     }
 
-    /// The next question, or the place.
+    /// The next request, or the place.
     ///
     /// # Errors
-    /// [`InvalidKind::WikiPageOfAnotherKind`], and those of [`Place::among`].
+    /// [`WikiPageOfAnotherKind`](crate::error::InvalidKind::WikiPageOfAnotherKind), and the errors of [`Place::among`].
     pub fn next(&self) -> Result<Ask, Invalid> {
         let spreadsheet = match (&self.place.document, &self.node) {
             (Document::Spreadsheet(token), _) => token.clone(),
@@ -93,16 +93,21 @@ impl<'a> Resolve<'a> {
             }
             (_, None) => return Ok(Ask::Sheets(QuerySheets::new(spreadsheet))),
         };
-        let (node, sheets) = (self.node.clone(), self.sheets.clone());
-        Ok(Ask::Done(Box::new(Located { spreadsheet, cell, node, sheet, sheets })))
+        Ok(Ask::Done(Box::new(Located {
+            spreadsheet,
+            cell,
+            node: self.node.clone(),
+            sheet,
+            sheets: self.sheets.clone(),
+        })))
     }
 
-    /// Answers [`Ask::Node`].
+    /// Takes the result of [`Ask::Node`].
     pub fn node(&mut self, node: WikiNode) {
         self.node = Some(node);
     }
 
-    /// Answers [`Ask::Sheets`].
+    /// Takes the result of [`Ask::Sheets`].
     pub fn sheets(&mut self, sheets: Sheets) {
         self.sheets = Some(sheets);
     }
@@ -134,7 +139,7 @@ mod tests {
         GetWikiNode::decode(http::Response::new(body.into())).unwrap()
     }
 
-    /// The questions that are asked for a place, and the place or the kind of the error.
+    /// The requests for a place, and the place or the kind of the error.
     fn resolved(document: &str, cell: &str) -> (String, Result<String, InvalidKind>) {
         let mut asked = String::new();
         let found = Place::new(document, cell).and_then(|place| {
@@ -160,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_not_known_is_asked() {
+    fn a_request_is_made_only_for_an_id_that_is_not_known() {
         let sheet = format!("{LINK}?sheet=Q7PlXT");
         let cell = format!("{LINK}?sheet=Q7PlXT&range=SDc6SDc%3D");
         let wiki = "https://x.feishu.cn/wiki/wikcnA";
@@ -206,7 +211,8 @@ mod tests {
                 .iter()
                 .map(|add| {
                     let (word, count) = add.split_once(' ').unwrap();
-                    let (sheet, count) = (found.cell.sheet().clone(), count.parse().unwrap());
+                    let sheet = found.cell.sheet().clone();
+                    let count = count.parse().unwrap();
                     match word {
                         "rows" => AddDimension::rows(found.spreadsheet.clone(), sheet, count),
                         _ => AddDimension::columns(found.spreadsheet.clone(), sheet, count),
@@ -216,7 +222,10 @@ mod tests {
                 .collect();
             assert_eq!(found.growth(), expected, "{cell}");
         }
-        // The sheets are asked for also where the link has the sheet's id.
+    }
+
+    #[test]
+    fn the_sheets_are_requested_for_a_cell_beyond_the_grid_even_if_the_link_has_the_id() {
         let place = Place::new(&format!("{LINK}?sheet=b00001"), "A1").unwrap().beyond_grid();
         assert!(matches!(Resolve::new(&place).next(), Ok(Ask::Sheets(_))));
     }
@@ -238,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_found_is_refused_as_early_as_possible() {
+    fn a_place_that_cannot_be_found_is_refused_before_the_next_request() {
         let wiki = "https://x.feishu.cn/wiki/wikcnA";
         for (document, text, asked, kind) in [
             (LINK, "", "", InvalidKind::NoCellNamed),
@@ -267,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_a_wiki_has_to_show_a_spreadsheet() {
+    fn a_page_of_a_wiki_without_a_spreadsheet_is_refused() {
         let place = Place::new("https://x.feishu.cn/wiki/wikcnA?sheet=Q7PlXT", "A1").unwrap();
         let mut resolve = Resolve::new(&place);
         resolve.node(node("docx"));
@@ -281,12 +290,18 @@ mod tests {
         let none = QuerySheets::decode(http::Response::new(body.into())).unwrap();
         let kind = Place::new(LINK, "A1").unwrap().among(&none).unwrap_err().kind();
         assert_eq!(kind, InvalidKind::NoVisibleSheet);
+    }
+
+    #[test]
+    fn an_empty_list_has_no_sheet_with_an_id() {
+        let body = r#"{"code":0,"msg":"","data":{"sheets":[]}}"#;
+        let none = QuerySheets::decode(http::Response::new(body.into())).unwrap();
         let sheet = Place::new("shtcnA?sheet=x", "A1").unwrap().among(&none).unwrap_err().kind();
         assert_eq!(sheet, InvalidKind::NoSuchSheet);
     }
 
     #[test]
-    fn a_kept_list_serves_for_further_places() {
+    fn further_places_are_found_in_the_same_list() {
         let place = Place::new(LINK, "Sheet1!A1").unwrap();
         let cells = [0, 199, 200].map(|rows| {
             let cell = place.below(rows).unwrap().among(&sheets());

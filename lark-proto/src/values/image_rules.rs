@@ -1,4 +1,4 @@
-//! The formats, sizes and resolutions that an endpoint accepts of an image, and the check against them.
+//! The formats, sizes and resolutions of images that an endpoint accepts, and the check against them.
 
 use crate::error::{Invalid, InvalidKind};
 use crate::values::ImageFormat::{self, Bmp, Bpg, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
@@ -6,8 +6,8 @@ use crate::values::ImageFormat::{self, Bmp, Bpg, Gif, Heic, Ico, Jpeg, Png, Tiff
 use crate::values::resolution;
 use crate::values::{Image, image};
 
-/// The formats, the size and the resolution that an image may have: what the vendor documents for a kind of image, or
-/// the caller's own rules. [`Image::check`] applies them; no constructor of a request does.
+/// The formats, the size and the resolution that an image may have: the documented ones for a kind of image, or those
+/// that the caller chooses. Only [`Image::check`] applies them; the constructors of requests do not.
 ///
 /// The resolution is checked with the feature `imagesize` only. Without that feature every resolution is accepted.
 ///
@@ -30,7 +30,7 @@ use crate::values::{Image, image};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ImageRules {
-    /// `None`: every format, those included that this crate does not know.
+    /// `None` accepts every format, including those that this crate does not know.
     formats: Option<&'static [ImageFormat]>,
     max_bytes: MaxBytes,
     max_pixels: (u32, u32),
@@ -40,8 +40,9 @@ pub struct ImageRules {
 /// The most bytes that an image may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum MaxBytes {
+    /// A limit that nothing raises.
     Fixed(u64),
-    /// A default of this crate, in place of which [`Image::with_max_bytes`] sets another one.
+    /// A default of this crate, which [`Image::with_max_bytes`] replaces.
     Default(u64),
 }
 
@@ -53,7 +54,7 @@ impl ImageRules {
     /// This crate's default for the most bytes of an image for a cell.
     pub(crate) const CELL_MAX_BYTES: u64 = 20 * 1024 * 1024;
 
-    /// An image of any format, size and resolution, from which the caller's own rules are made.
+    /// Any format, size and resolution: the start for rules that the caller chooses.
     pub const ANY: Self = Self {
         formats: None,
         max_bytes: MaxBytes::Fixed(u64::MAX),
@@ -61,8 +62,8 @@ impl ImageRules {
         max_gif_pixels: UNLIMITED,
     };
 
-    /// An image for messages: JPEG, PNG, WEBP, GIF, BMP, ICO, TIFF or HEIC of 10 MiB at most; a GIF of 2000 x 2000
-    /// pixels at most, any other image of 12000 x 12000.
+    /// An image for messages: JPEG, PNG, WEBP, GIF, BMP, ICO, TIFF or HEIC with at most 10 MiB. A GIF has at most
+    /// 2000 x 2000 pixels, any other image at most 12000 x 12000.
     ///
     /// Document: <https://open.feishu.cn/document/server-docs/im-v1/image/create>. Lark's edition of it does not list
     /// HEIC. They are the rules of [`CreateImage`](crate::CreateImage); the document of the older [`PutImage`](crate::PutImage) names the
@@ -74,7 +75,7 @@ impl ImageRules {
         max_gif_pixels: (2_000, 2_000),
     };
 
-    /// An image as an avatar: as for [messages](Self::MESSAGE), but of 4096 x 4096 pixels at most, and 2000 x 2000 for
+    /// An image as an avatar: as for [messages](Self::MESSAGE), but with at most 4096 x 4096 pixels, and 2000 x 2000 for
     /// a GIF.
     ///
     /// The document does not say which of the two limits a GIF as an avatar has; this crate takes the lower one.
@@ -100,8 +101,8 @@ impl ImageRules {
         self
     }
 
-    /// Lowers the most bytes that an image may have. A lower limit that is there already stays, but
-    /// [`Image::with_max_bytes`] has no effect any more.
+    /// Lowers the most bytes that an image may have. A limit that is lower already stays. [`Image::with_max_bytes`] has no
+    /// effect on these rules any more.
     #[must_use]
     pub const fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         let (MaxBytes::Fixed(limit) | MaxBytes::Default(limit)) = self.max_bytes;
@@ -109,8 +110,8 @@ impl ImageRules {
         self
     }
 
-    /// Lowers the width and the height that an image may have, for all formats. A lower limit that is there already
-    /// stays, such as that of a GIF for messages.
+    /// Lowers the width and the height that an image may have, for all formats. A limit that is lower already stays, such
+    /// as that of a GIF for messages.
     #[must_use]
     pub const fn with_max_pixels(mut self, width: u32, height: u32) -> Self {
         self.max_pixels = lower(self.max_pixels, (width, height));
@@ -125,12 +126,12 @@ const fn lower(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
 
 impl Image {
     /// Checks this image before it is sent: its format, its size and, with the feature `imagesize`, its resolution,
-    /// which the header of the file names. The pixels are not decoded, an orientation in Exif data is not applied, and
-    /// the padding of a HEIC file counts.
+    /// which is read from the header of the file. The pixels are not decoded, an orientation in Exif data is not applied,
+    /// and the padding of a HEIC file counts.
     ///
-    /// If the rules limit the resolution and it cannot be read, the image is refused: its header is damaged, or of a
-    /// variant that the crate imagesize does not know. The resolution of a BPG file, and of a format that this crate
-    /// does not know, is not checked.
+    /// If the rules limit the resolution and it cannot be read, the image is refused: its header is damaged, or is a
+    /// variant that the crate imagesize does not know. The resolution is not checked for BPG and for formats that this
+    /// crate does not know.
     ///
     /// # Errors
     /// [`InvalidKind::UnknownImageFormat`], [`InvalidKind::FormatNotAccepted`], [`InvalidKind::ImageTooLarge`],
@@ -287,11 +288,16 @@ mod tests {
             let expected = if accepted { Ok(()) } else { Err(InvalidKind::ImageTooLarge) };
             assert_eq!(found, expected, "{image:?} {rules:?}");
         }
+        let error = image(101).check(&lower).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the image is too large: 100 bytes at most, this has 101 bytes"
+        );
     }
 
     #[cfg(feature = "imagesize")]
     #[test]
-    fn rules_of_the_callers_own_only_lower_a_limit() {
+    fn the_caller_can_only_lower_a_limit() {
         let few = &[Png, Gif];
         let banner = ImageRules::MESSAGE.with_formats(few).with_max_pixels(3_000, 100);
         for (file, rules, expected) in [

@@ -1,4 +1,4 @@
-//! A link to a spreadsheet, as people copy it.
+//! A link to a spreadsheet, in the forms in which people copy it.
 
 use crate::error::Invalid;
 use crate::text::base64;
@@ -9,21 +9,21 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// A link to a spreadsheet, with the sheet and the cell that it names, or the spreadsheet's token alone.
 ///
 /// The vendor's [pages](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) show
-/// `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`. These forms are seen in use as well, and are read:
-/// * the paths `/sheet/..`, `/spreadsheets/..` and, with an older `/space` in front, `/space/sheet/..`;
+/// `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`. Other forms are in use and are read too:
+/// * the paths `/sheet/..`, `/spreadsheets/..` and, in older links, `/space/sheet/..`;
 /// * the sheet in the fragment, as `#sheet=<sheet id>` or `#<sheet id>`;
-/// * the selected cell in `range=`, plain or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
-/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space and invisible characters
-///   around it;
-/// * `<token>_<sheet id>`, a sheet that is embedded in a document; it is told from a token by at least 20 letters and
-///   digits before the `_`.
+/// * the selected cell in `range=`, in plain text or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
+/// * a link without a scheme or without a host (`/sheets/<token>`), and a link in `<` and `>`, white space or invisible
+///   characters;
+/// * `<token>_<sheet id>`, which names a sheet that is embedded in a document. A text counts as this form if it has at
+///   least 20 letters and digits before the `_`.
 ///
-/// The host may be any: a link is read here and never followed. A link that names a sheet is never read without it: a
-/// sheet that cannot be read is an error, and so are two that differ. A fragment without `sheet=` is a sheet only where
-/// there is no `sheet=`.
+/// Any host is accepted, because no request is sent to it. A sheet in the link is never ignored: a sheet that cannot be
+/// read is an error, and so are two different sheets. A fragment without `sheet=` counts as a sheet only if there is no
+/// `sheet=`.
 ///
-/// The value's text is the link in the vendor's form, with the rest of the query left out. Links with different hosts
-/// are different values, even if they lead to the same spreadsheet.
+/// The value's text is the link in the vendor's form, without the rest of the query. Links with different hosts are
+/// different values, even if they lead to the same spreadsheet.
 ///
 /// ```
 /// use lark_proto::SpreadsheetLink;
@@ -47,12 +47,14 @@ pub struct SpreadsheetLink {
 }
 
 impl SpreadsheetLink {
-    /// Reads `text`: a link, or a token.
+    /// Reads `text`, which is a link or a token.
     ///
     /// # Errors
-    /// [`InvalidKind::WikiNode`] for `/wiki/<node>` and a node's token, which is not the spreadsheet's;
-    /// [`InvalidKind::NotASpreadsheet`] for another kind's link or token; [`InvalidKind::BadSpreadsheetLink`],
-    /// [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`], [`InvalidKind::SeveralSheets`].
+    /// [`WikiNode`](crate::error::InvalidKind::WikiNode) for the link or the token of a page of a wiki, which is not the token of the
+    /// spreadsheet on that page; [`NotASpreadsheet`](crate::error::InvalidKind::NotASpreadsheet) for the link or the token of a
+    /// document of another kind; [`BadSpreadsheetLink`](crate::error::InvalidKind::BadSpreadsheetLink),
+    /// [`BadSpreadsheetToken`](crate::error::InvalidKind::BadSpreadsheetToken), [`BadSheetId`](crate::error::InvalidKind::BadSheetId),
+    /// [`SeveralSheets`](crate::error::InvalidKind::SeveralSheets).
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let Address { origin, document, sheet, range, .. } = Address::read(text)?;
         let token = document.spreadsheet()?;
@@ -77,15 +79,15 @@ impl SpreadsheetLink {
         self.sheet.as_ref()
     }
 
-    /// The cell, if the link names a sheet and one cell of it. A range of several cells, of whole rows or of whole
-    /// columns is what was selected when the link was copied, and no cell.
+    /// The cell, if the link names a sheet and one cell of it. A range of several cells, whole rows or whole columns,
+    /// which were selected when the link was copied, is ignored.
     #[must_use]
     pub fn cell(&self) -> Option<&SheetCell> {
         self.cell.as_ref()
     }
 
-    /// The link in the vendor's form, such as `https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k`; `/sheets/shtcnabc`
-    /// where the host is not known.
+    /// The link in the vendor's form, such as `https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k`, or `/sheets/shtcnabc`
+    /// without a host.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
     use crate::error::InvalidKind;
 
-    /// The link's text, and what it names.
+    /// A text, the link in the vendor's form, its sheet and its cell.
     type Row<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
 
     fn check(rows: &[Row<'_>]) {
@@ -137,7 +139,7 @@ mod tests {
     const CELL: &str = "https://x.feishu.cn/sheets/shtcnA?sheet=giDk9k&range=SDc6SDc%3D";
 
     #[test]
-    fn every_path_and_host_in_use_is_read() {
+    fn every_path_in_use_is_read() {
         check(&[
             ("https://x.feishu.cn/sheets/shtcnA", PLAIN, None, None),
             ("https://x.feishu.cn/sheets/shtcnA/", PLAIN, None, None),
@@ -160,6 +162,10 @@ mod tests {
             ("shtcnA", "/sheets/shtcnA", None, None),
             ("shtcnA?sheet=giDk9k", "/sheets/shtcnA?sheet=giDk9k", Some("giDk9k"), None),
         ]);
+    }
+
+    #[test]
+    fn every_host_is_read() {
         for host in [
             "http://lark.example:80",
             "https://cgfscmkep8m.sg.larksuite.com",
@@ -168,6 +174,9 @@ mod tests {
             "https://10.0.0.1:8443",
             "https://[::1]:8443",
             "https://sheets",
+            "https://a-b.feishu.cn",
+            "https://a_b.feishu.cn",
+            "https://xn--fsqu00a.cn",
         ] {
             let text = format!("{host}/sheets/shtcnA");
             check(&[(&text, &text, None, None)]);
@@ -175,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_sheet_is_read() {
+    fn a_sheet_is_read_in_every_form_in_use() {
         for end in [
             "?sheet=giDk9k",
             "#sheet=giDk9k",
@@ -200,6 +209,20 @@ mod tests {
             let text = format!("x.feishu.cn/sheets/shtcnA{end}");
             check(&[(&text, SHEET, Some("giDk9k"), None)]);
         }
+        check(&[
+            (
+                "https://x.feishu.cn/space/sheet/shtcnVYCBeYWNam9sQZaNO#295957",
+                "https://x.feishu.cn/sheets/shtcnVYCBeYWNam9sQZaNO?sheet=295957",
+                Some("295957"),
+                None,
+            ),
+            ("https://x.feishu.cn/sheets/shtcnA?sheet=", PLAIN, None, None),
+            ("https://x.feishu.cn/sheets/shtcnA?sheets=a#b=c", PLAIN, None, None),
+        ]);
+    }
+
+    #[test]
+    fn an_embedded_sheet_is_told_from_a_token_by_the_length_before_the_underscore() {
         let embedded = "shtcngNygNfuqhxTBf588jwgWbJ_giDk9k";
         let written = "/sheets/shtcngNygNfuqhxTBf588jwgWbJ?sheet=giDk9k";
         check(&[
@@ -210,20 +233,16 @@ mod tests {
                 Some("giDk9k"),
                 None,
             ),
-            (
-                "https://x.feishu.cn/space/sheet/shtcnVYCBeYWNam9sQZaNO#295957",
-                "https://x.feishu.cn/sheets/shtcnVYCBeYWNam9sQZaNO?sheet=295957",
-                Some("295957"),
-                None,
-            ),
             ("shtcn_test", "/sheets/shtcn_test", None, None),
-            ("https://x.feishu.cn/sheets/shtcnA?sheet=", PLAIN, None, None),
-            ("https://x.feishu.cn/sheets/shtcnA?sheets=a#b=c", PLAIN, None, None),
+            ("shtcn45678901234567_a", "/sheets/shtcn45678901234567_a", None, None),
+            ("shtcn456789012345678_a", "/sheets/shtcn456789012345678?sheet=a", Some("a"), None),
+            ("shtcn456789-12345678_a", "/sheets/shtcn456789-12345678_a", None, None),
+            ("shtcn456789012345678_", "/sheets/shtcn456789012345678_", None, None),
         ]);
     }
 
     #[test]
-    fn one_cell_of_a_range_is_read_and_several_are_no_cell() {
+    fn a_range_of_one_cell_is_read_in_every_form_in_use() {
         for range in [
             "SDc6SDc%3D",
             "SDc6SDc=",
@@ -253,7 +272,11 @@ mod tests {
         }
         let text = "https://x.feishu.cn/sheets/shtcnA?range=giDk9k!H7";
         check(&[(text, CELL, Some("giDk9k"), Some("H7"))]);
-        // `H7:I8`, `3:3` and `A:A`, then texts that are no range.
+    }
+
+    #[test]
+    fn a_range_of_several_cells_or_that_cannot_be_read_is_ignored() {
+        // In base64 `H7:I8`, `3:3` and `A:A`, then the same in plain text, then texts that are no range.
         for range in [
             "SDc6STg=", "Mzoz", "QTpB", "H7:I8", "H:H", "3:3", "", "%", "%zz", "%ff", "A0", "SFA1",
             "SDc=",
@@ -276,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_link_to_a_spreadsheet_is_refused() {
+    fn a_text_that_is_no_link_to_a_spreadsheet_is_refused_and_no_password_is_quoted() {
         for (text, kind) in [
             ("", InvalidKind::BadSpreadsheetToken),
             ("<>", InvalidKind::BadSpreadsheetToken),
@@ -287,6 +310,8 @@ mod tests {
             ("sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https:///sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://x y/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://x~y/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://-/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://飞书.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://user:pass@x.feishu.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://user:pass@x.feishu.cn/wiki/wikcn", InvalidKind::BadSpreadsheetLink),
@@ -323,6 +348,10 @@ mod tests {
             assert_eq!(error.kind(), kind, "{text}");
             assert!(!error.to_string().contains("pass"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_names_the_kind_of_the_document_or_both_sheets() {
         for (text, shown) in [
             ("x.cn/docx/UXEA", "`docx/UXEA` is a document, which is not a spreadsheet"),
             ("x.cn/sheets/a?sheet=b#sheet=c", "the link names two sheets, `b` and `c`"),

@@ -1,4 +1,4 @@
-//! Macros for the values that are made from a text: one constructor that checks the rule, and the traits that call it.
+//! Macros for the types that are made from a text: a constructor that checks a rule, and the traits that call it.
 
 use std::fmt;
 
@@ -50,8 +50,8 @@ macro_rules! shown_traits {
     };
 }
 
-/// The traits of a type that has `new(&str) -> Result<Self, Invalid>` and `as_str(&self) -> &str`, where `new` takes
-/// what `as_str` gives.
+/// The traits of a type that has `new(&str) -> Result<Self, Invalid>` and `as_str(&self) -> &str`, where `new` accepts
+/// the text of `as_str`.
 macro_rules! text_traits {
     ($name:ident) => {
         $crate::values::macros::parse_traits!($name);
@@ -66,7 +66,7 @@ macro_rules! text_traits {
     };
 }
 
-/// A text for which `$rule` holds. The error quotes the text.
+/// A type for the texts for which `$rule` holds. The error quotes the text.
 macro_rules! text {
     ($(#[$doc:meta])+ pub struct $name:ident: $rule:expr, $kind:ident) => {
         $(#[$doc])+
@@ -74,7 +74,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// The value that `text` writes.
+            /// The value with this text.
             ///
             /// # Errors
             #[doc = concat!("[`InvalidKind::", stringify!($kind), "`](crate::error::InvalidKind::", stringify!($kind), ").")]
@@ -98,7 +98,8 @@ macro_rules! text {
     };
 }
 
-/// A text for which `$rule` holds and which is never printed: it has no `Display`, and an error says its length only.
+/// A type for the secrets for which `$rule` holds. They are never printed: the type has no `Display`, and the error only
+/// says the length.
 macro_rules! secret {
     ($(#[$doc:meta])+ pub struct $name:ident: $rule:expr, $kind:ident) => {
         $(#[$doc])+
@@ -106,7 +107,7 @@ macro_rules! secret {
         pub struct $name(String);
 
         impl $name {
-            /// The value that `secret` writes.
+            /// The value with this secret.
             ///
             /// # Errors
             #[doc = concat!("[`InvalidKind::", stringify!($kind), "`](crate::error::InvalidKind::", stringify!($kind), "). The error does not quote the secret.")]
@@ -144,7 +145,7 @@ macro_rules! secret_traits {
     };
 }
 
-/// Reads a value from a string in any format, without a copy of the string.
+/// Reads a value from a string of any serde format, without a copy of the string.
 pub(crate) struct TextVisitor<T>(pub(crate) fn(&str) -> Result<T, Invalid>);
 
 impl<T> Visitor<'_> for TextVisitor<T> {
@@ -161,8 +162,8 @@ impl<T> Visitor<'_> for TextVisitor<T> {
 
 pub(crate) use {parse_traits, secret, secret_traits, shown_traits, text, text_traits};
 
-/// Whether `text` is 1 to `max` visible ASCII characters, so that it cannot break out of a header, a path or a log
-/// line.
+/// Whether `text` is 1 to `max` visible ASCII characters. It then has no line break or space that could end a header or a
+/// line of a log.
 pub(crate) fn is_visible(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -8,7 +8,7 @@ use crate::values::{SheetId, cell};
 
 /// The token of a page of a wiki: 1 to 128 letters, digits, `-` or `_`, such as `wikcnKQ1k3pcuo5uSK4t8Vabcef`.
 ///
-/// It is read from the token itself or from a link `https://<host>/wiki/<token>`.
+/// It is read from the token itself, or from a link `https://<host>/wiki/<token>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WikiToken(String);
 
@@ -21,7 +21,7 @@ impl WikiToken {
         let refused = || Invalid::new(InvalidKind::BadWikiToken, text);
         match Address::read(text).map(|address| address.document) {
             Ok(Document::Wiki(token)) => Ok(token),
-            // A token tells its kind in its letters only by custom.
+            // The service documents no letters of kinds, so a token is accepted whatever its letters are.
             _ if is_id(text, 128) => Ok(Self(text.to_owned())),
             _ => Err(refused()),
         }
@@ -50,11 +50,10 @@ text_traits!(WikiToken);
 /// [vendor's page](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) shows it. A link that
 /// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`](crate::SpreadsheetLink) keeps it.
 ///
-/// A token that is clearly another kind's is refused by its kind's name. Tokens of both forms in use say their kind:
-/// the older ones by their first letters (`shtcn..` is a spreadsheet, `bascn..` a base), the newer ones by their
-/// letters at the positions 4, 9, 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The
-/// service documents neither, so a token without a known kind is taken, and [`any_kind`](Self::any_kind) takes every
-/// token.
+/// The token of a document of another kind is refused, and the error names the kind. Five letters of a token tell it: in
+/// older tokens the first five (`shtcn..` is a spreadsheet, `bascn..` a base), in newer ones those at the positions 4, 9,
+/// 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The service documents neither form, so
+/// a token of no known kind is accepted here, and [`any_kind`](Self::any_kind) accepts every token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpreadsheetToken(String);
 
@@ -62,7 +61,7 @@ impl SpreadsheetToken {
     /// The spreadsheet that `text`, a token or a link, names.
     ///
     /// # Errors
-    /// [`InvalidKind::UnexpectedSheet`] for a link that names a sheet too, and those of
+    /// [`InvalidKind::UnexpectedSheet`] for a link that names a sheet too, and the errors of
     /// [`SpreadsheetLink::new`](crate::SpreadsheetLink::new).
     ///
     /// ```
@@ -81,9 +80,10 @@ impl SpreadsheetToken {
         Ok(token)
     }
 
-    /// The token `token`, whatever kind it seems to be.
+    /// The token `token`, whatever its letters say about the kind of the document.
     ///
-    /// Reading the value's text back, from JSON for instance, refuses it again where [`SpreadsheetToken::new`] does.
+    /// The value may not be readable from its own text, for example from JSON, because that calls
+    /// [`SpreadsheetToken::new`].
     ///
     /// # Errors
     /// [`InvalidKind::BadSpreadsheetToken`].
@@ -104,7 +104,7 @@ impl SpreadsheetToken {
 
 text_traits!(SpreadsheetToken);
 
-/// The document that a token names, which is not clearly of another kind than a spreadsheet or a page of a wiki.
+/// A document that is a spreadsheet or a page of a wiki, as far as its token tells.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Document {
     Spreadsheet(SpreadsheetToken),
@@ -136,7 +136,7 @@ pub(crate) struct Address {
     pub(super) origin: String,
     pub(crate) document: Document,
     pub(crate) sheet: Option<SheetId>,
-    /// The selected range without its sheet, as far as it can be read; empty where there is none.
+    /// The selected range without its sheet; empty if the text has none, or none that can be read.
     pub(crate) range: String,
 }
 
@@ -168,7 +168,7 @@ impl Address {
             let pair = pair.strip_prefix("amp;").unwrap_or(pair);
             match pair.split_once('=') {
                 Some((name, id)) if is_sheet(name) && !id.is_empty() => {
-                    agree(&mut sheet, sheet_id(id)?)?;
+                    set_sheet(&mut sheet, sheet_id(id)?)?;
                 }
                 Some(("range", value)) => range = read_range(value),
                 _ => {}
@@ -182,7 +182,7 @@ impl Address {
         let range = match range.split_once(['!', '！']) {
             Some((id, cell)) => {
                 let id = id.strip_suffix('\\').unwrap_or(id);
-                agree(&mut sheet, SheetId::new(id)?)?;
+                set_sheet(&mut sheet, SheetId::new(id)?)?;
                 cell.to_owned()
             }
             None => range,
@@ -191,14 +191,14 @@ impl Address {
     }
 }
 
-/// Whether `token` is as long as the tokens of the service, which have 22 letters and digits or more.
+/// Whether `token` is long enough for a token of the service, which has at least 22 letters and digits.
 fn is_long(token: &str) -> bool {
     token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The origin of a link, empty where it has no host, the kind that its path names, and the token.
+/// Splits a link into its origin, which is empty if it has no host, the kind of the document, and the token.
 fn split(address: &str) -> Result<(String, DocumentKind, &str), Invalid> {
-    // The part before an `@` may be a password, so no error quotes it.
+    // The part before an `@` may be a password, so errors do not quote it.
     let shown = address.rsplit('@').next().unwrap_or_default();
     let refused = |kind| Invalid::new(kind, shown);
     let no_link = || refused(InvalidKind::BadSpreadsheetLink);
@@ -223,8 +223,8 @@ fn split(address: &str) -> Result<(String, DocumentKind, &str), Invalid> {
     }
 }
 
-/// Whether `host` is ASCII, with or without a port. Only the characters are checked, because the link is never
-/// followed.
+/// Whether `host`, with or without a port, has only characters of a host. They are checked here and not the host itself,
+/// because no request is sent to it.
 fn is_host(host: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
@@ -235,8 +235,8 @@ fn is_sheet(name: &str) -> bool {
     ["sheet", "sheetId", "sheet_id"].iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Sets `sheet`, which may name no other sheet.
-fn agree(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
+/// Sets `sheet`, and refuses a link that names two sheets.
+fn set_sheet(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
     match sheet {
         Some(other) if *other != id => {
             Err(Invalid::new(InvalidKind::SeveralSheets, format!("`{other}` and `{id}`")))
@@ -254,8 +254,8 @@ fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
     SheetId::new(&id)
 }
 
-/// The range in plain text. The service writes it in base64. A decoded range has a `:`, so that a range in plain text
-/// that happens to be base64 is not decoded.
+/// The range in plain text. The service writes it in base64, but links with plain text exist too. Plain text may be valid
+/// base64 by chance, so the decoded text counts only if it contains a `:`.
 fn read_range(escaped: &str) -> Option<String> {
     let plain = percent_decoded(escaped)?;
     if cell::read(&plain).is_ok() {
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_from_itself_or_from_a_link_without_a_sheet() {
+    fn a_token_is_read_from_its_text_or_from_a_link() {
         for text in [
             "shtcngNyg",
             "shtcngNyg\n",
@@ -283,6 +283,10 @@ mod tests {
         ] {
             assert_eq!(SpreadsheetToken::new(text).unwrap().as_str(), "shtcngNyg", "{text}");
         }
+    }
+
+    #[test]
+    fn a_link_with_a_sheet_is_no_token() {
         for text in [
             "https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k",
             "https://x.feishu.cn/space/sheet/shtcngNyg#giDk9k",
@@ -305,11 +309,10 @@ mod tests {
         ] {
             assert_eq!(SpreadsheetToken::new(text).unwrap_err().kind(), kind, "{text}");
         }
-        assert_eq!("工作表1".parse::<SheetId>().unwrap_err().kind(), InvalidKind::BadSheetId);
     }
 
     #[test]
-    fn a_token_that_is_clearly_another_kinds_is_refused_by_the_kinds_name() {
+    fn a_token_of_another_kind_is_refused_with_the_name_of_the_kind() {
         for (token, kind) in [
             ("doccnwQPpbd02NPH7gikvHKIxEc", "a document"),
             ("docusQPpbd02NPH7gikvHK", "a document"),
@@ -337,17 +340,32 @@ mod tests {
             assert_eq!(error.to_string(), text);
             assert_eq!(SpreadsheetToken::any_kind(token).unwrap().as_str(), token);
         }
-        for wiki in ["wikcnKQ1k3p", "wikusKQ1k3p", "EBkYwuVYbivkJUkOtZVcMjXPnYe"] {
-            let error = SpreadsheetToken::new(wiki).expect_err(wiki);
-            assert_eq!(error.kind(), InvalidKind::WikiNode, "{wiki}");
-        }
         let long = format!("local_office_{}", "x".repeat(100));
         let error = SpreadsheetToken::new(&long).unwrap_err().to_string();
         assert!(error.ends_with("…` is an Office file, which is not a spreadsheet"), "{error}");
     }
 
     #[test]
-    fn a_token_that_may_be_a_spreadsheets_is_taken() {
+    fn the_token_of_a_page_of_a_wiki_is_no_spreadsheets() {
+        for wiki in ["wikcnKQ1k3p", "wikusKQ1k3p", "EBkYwuVYbivkJUkOtZVcMjXPnYe"] {
+            let error = SpreadsheetToken::new(wiki).expect_err(wiki);
+            assert_eq!(error.kind(), InvalidKind::WikiNode, "{wiki}");
+            assert_eq!(WikiToken::new(wiki).unwrap().as_str(), wiki);
+        }
+    }
+
+    #[test]
+    fn a_wiki_token_has_1_to_128_letters_digits_hyphens_and_underscores() {
+        for good in ["w", "a-_9", "shtcnabc", &"w".repeat(128)] {
+            assert_eq!(WikiToken::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "w w", "图", "https://x.feishu.cn/sheets/shtcnA", &"w".repeat(129)] {
+            assert_eq!(WikiToken::new(bad).unwrap_err().kind(), InvalidKind::BadWikiToken, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_no_other_kind_claims_is_accepted() {
         for token in [
             "shtcngNygNfuqhxTBf588jwgWbJ",
             "shtcnVYCBeYWNam9sQZaNO",
@@ -360,12 +378,12 @@ mod tests {
             "Qd5JsUX0ehhqO9thXcGlyAIYg9g",
             "abcdsefghhijkltmnopcqrstnuv",
             "abcdsefghhijkltmnopkqrst4uv",
-            // A spreadsheet's in the newer form, whatever its first letters are.
+            // The newer form counts, whatever the first letters are.
             "bascsefghhijkltmnopcqrstnuv",
             // From the vendor's pages, without the letters of a kind.
             "MRLOWBf6J47ZUjmwYRsN8utLEoY",
             "Iow7sNNEphp3WbtnbCscPqabcef",
-            // With unknown letters after the kind's, or a word that begins like a kind's letters.
+            // Other letters after the three of a kind.
             "basxxabc",
             "documents",
             "box-1",
@@ -375,6 +393,13 @@ mod tests {
             "shtcn_test",
         ] {
             assert_eq!(SpreadsheetToken::new(token).expect(token).as_str(), token);
+        }
+    }
+
+    #[test]
+    fn a_spreadsheet_token_has_1_to_128_letters_digits_hyphens_and_underscores() {
+        for good in ["s", "a-_9", &"x".repeat(128)] {
+            assert_eq!(SpreadsheetToken::any_kind(good).unwrap().as_str(), good);
         }
         for bad in ["", "sht cn", "https://x.feishu.cn/sheets/shtcn", &"x".repeat(129)] {
             let error = SpreadsheetToken::any_kind(bad).expect_err(bad);
