@@ -1,13 +1,13 @@
-//! Lanes: the calls of one lane are sent one at a time, in the order of their first steps.
+//! Lanes: the calls in one lane send their requests one at a time, in the order of their first steps.
 //!
-//! A spreadsheet takes one write at a time. The first call in a lane may send; it stays in the lane until it is over.
+//! A spreadsheet takes one write at a time. The first call in a lane may send, and stays in the lane until it is over.
 //! The lane keeps two facts about the document:
 //!
-//! * *Busy since*: the document has answered "busy" to every request since then, the last time at *asked*. A call that
-//!   stood in the lane for all of that time has used up as much of its `Limits::busy` as the call that sent the
-//!   requests, so both end at the same time.
-//! * *Unsettled until*: a write was sent whole, and its outcome is unknown, so the service may still be working on it.
-//!   An answer "busy" is then caused by that write, and does not count against `Limits::busy`.
+//! * *Busy since*: the time from which on the document has answered "busy" to every request. It counts against
+//!   `Limits::busy` of every call that has been in the lane since then, not only of the call that sent the requests, so
+//!   that calls with the same limits end together.
+//! * *In doubt until*: a write was sent in full, and its outcome is unknown, so the service may still be working on it
+//!   until then. That write may be the cause of an answer "busy", so *busy since* is not before the end of that time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use super::ids::CallId;
 use super::queue::{Queue, Waiter, Woken};
 use crate::error::{Error, WaitFor};
 
-/// How long a write of unknown outcome may still be running. A large write is reported to be answered with HTTP 502
-/// after 62 s and to go on for a while after that.
+/// The time for which a write of unknown outcome may still be running. A large write is reported to be answered with
+/// HTTP 502 after 62 s, and to run for a while after that.
 const IN_DOUBT_TIME: Duration = Duration::from_secs(60);
 
 /// The lanes in use, by name.
@@ -29,20 +29,21 @@ pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 struct Lane {
     queue: Queue,
     busy: Option<Busy>,
+    /// The time until which a write of unknown outcome may still be running.
     in_doubt_until: Duration,
 }
 
 #[derive(Debug)]
 struct Busy {
     since: Duration,
-    /// When the last "busy" answer arrived.
-    asked: Duration,
+    /// The time of the last "busy" answer.
+    last: Duration,
     /// The last "busy" answer.
     error: Error,
 }
 
 impl Busy {
-    /// When the wait of `waiter` for the document is over.
+    /// The time at which `waiter` has waited for the document for as long as its limits allow.
     fn wait_ends(&self, waiter: &Waiter) -> Duration {
         self.since.max(waiter.since).saturating_add(waiter.patience)
     }
@@ -55,7 +56,7 @@ impl Lane {
 }
 
 impl Lanes {
-    /// Adds `call` to the queue, if it is not in it, and lets it pass if it is the first.
+    /// Adds `call` to the queue, if it is not in it, and lets the call pass if it is the first.
     pub(super) fn enter(
         &mut self,
         lane: &str,
@@ -70,7 +71,7 @@ impl Lanes {
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, patience });
         match &lane.busy {
-            Some(busy) if busy.wait_ends(waiter) <= busy.asked => {
+            Some(busy) if busy.wait_ends(waiter) <= busy.last => {
                 Err(Hold::End(Ending::Shared(busy.error.clone())))
             }
             _ if first => Ok(()),
@@ -96,8 +97,8 @@ impl Lanes {
         }
     }
 
-    /// The document answered `call` that it is busy. Wakes the other calls whose wait is over, and returns when that of
-    /// `call` began.
+    /// Notes that the document answered `call` that it is busy. Wakes the other calls whose wait for the document is
+    /// over. Returns the time since which `call` has waited for the document.
     pub(super) fn busy(
         &mut self,
         lane: &str,
@@ -108,24 +109,25 @@ impl Lanes {
     ) -> Duration {
         let Some(Lane { queue, busy, in_doubt_until }) = self.0.get_mut(lane) else { return now };
         let since = now.max(*in_doubt_until);
-        let busy = busy.get_or_insert(Busy { since, asked: now, error: error.clone() });
-        (busy.asked, busy.error) = (now, error.clone());
-        // This looks at the whole queue, but only once for each answer of the document.
-        let is_up = |waiter| busy.wait_ends(waiter) <= now;
-        let up = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_up(waiter));
-        woken.extend(up.map(|(waiting, _)| waiting));
+        let busy = busy.get_or_insert(Busy { since, last: now, error: error.clone() });
+        busy.last = now;
+        busy.error = error.clone();
+        // The loop over the whole queue is affordable, because it runs once for each answer of the document.
+        let is_over = |waiter| busy.wait_ends(waiter) <= now;
+        let over = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_over(waiter));
+        woken.extend(over.map(|(waiting, _)| waiting));
         let joined = queue.get(&call).map_or(now, |waiter| waiter.since);
         busy.since.max(joined)
     }
 
-    /// The document gave another answer than "busy".
+    /// Notes that the document gave another answer than "busy".
     pub(super) fn not_busy(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;
         }
     }
 
-    /// A write was sent whole, and its outcome is unknown.
+    /// Notes that a write was sent in full, and that its outcome is unknown.
     pub(super) fn mark_in_doubt(&mut self, lane: &str, now: Duration) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.in_doubt_until = now.saturating_add(IN_DOUBT_TIME);

@@ -22,16 +22,18 @@
 //! fetches or renews it for all) and its *gate* (the rate limit of the route). A call that leaves a queue wakes the
 //! next one: [`Session::woken`] returns the calls that are to take a step.
 //!
+//! The code uses these words:
+//!
 //! | word | meaning |
 //! |---|---|
-//! | lane | the queue of the calls that write to one document; only its first call may send |
-//! | gate | the rate limit of one route for one credential, and the queue of the calls that wait for it |
-//! | slot | one token of the session, the request for the next one, and the pause before that request |
-//! | driver | the call that sends a token request and takes its outcome; the other calls wait |
-//! | generation | the number of a token in its session, so that a late refusal of an old token leaves the new one |
-//! | series | token requests that fail one after the other; the fourth failure ends the series and the calls that wait |
-//! | patience | the longest wait that a call's [`Limits`] allow in a queue |
-//! | hold | the reason why a call does not send its own request at a step: it sends a token request, waits or ends |
+//! | lane | the queue of the calls that write to one document; only the first of them may send |
+//! | gate | the rate limit of one route for one token or tenant, and the queue of the calls that wait for it |
+//! | slot | one token of the session, the request for the next token, and the pause before that request |
+//! | driver | the call that sends a token request and reports its outcome, while other calls wait for the token |
+//! | generation | the number of a token in its session; a late refusal of an old generation does not drop a new token |
+//! | series | the consecutive failures to get a token; the fourth one ends the series and the calls that wait |
+//! | patience | the longest time that a call's [`Limits`] allow it to wait in a queue |
+//! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]
 
 // The files, from the top down: `drive` is a trait object for calls of several endpoints, `call` the public state

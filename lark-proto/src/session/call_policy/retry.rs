@@ -31,8 +31,8 @@ pub(super) enum Retry {
 }
 
 impl CallPolicy {
-    /// Updates the session's tokens, lanes and gates by the answer. Returns why the request may be sent again, or `None`
-    /// after a success, a deadline, or a failure that would repeat itself.
+    /// Updates the session's tokens, lanes and gates by the answer. Returns why the request may be sent again, or
+    /// `None` after a success, a deadline, or a failure that would repeat itself.
     pub(super) fn update_session(
         &mut self,
         session: &mut Session,
