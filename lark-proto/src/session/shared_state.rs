@@ -220,3 +220,115 @@ impl fmt::Debug for Session {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+    use crate::endpoints::Raw;
+    use crate::session::{Call, Purpose, Step};
+    use crate::token::TenantToken;
+
+    const NANO: Duration = Duration::from_nanos(1);
+    const START: SystemTime = SystemTime::UNIX_EPOCH;
+
+    type TestCall = Call<IgnoredAny, std::io::Error>;
+
+    fn session() -> Session {
+        Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
+    }
+
+    fn write() -> Raw<IgnoredAny> {
+        Raw::new(Method::POST, "/open-apis/im/v1/images").with_serial_key("shtcn")
+    }
+
+    fn given() -> TestCall {
+        Call::with_token(&TenantToken::new("t-1").unwrap(), &write())
+    }
+
+    #[test]
+    fn a_new_session_is_idle() {
+        assert!(session().is_idle());
+    }
+
+    #[test]
+    fn a_session_with_a_token_request_in_flight_is_not_idle() {
+        let mut session = session();
+        let mut call: TestCall = Call::new(&write());
+        let Step::Send(request) = call.next(&mut session, START) else { panic!() };
+        call.cancel(&mut session);
+        assert!(!session.is_idle());
+        let Purpose::Token(id) = request.purpose else { panic!() };
+        session.token_dropped(id, START);
+        assert!(session.is_idle());
+    }
+
+    #[test]
+    fn a_session_with_a_call_that_waits_for_a_token_is_not_idle() {
+        let mut session = session();
+        let raw: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
+        let mut call: TestCall = Call::new(&raw);
+        let Step::Send(request) = call.next(&mut session, START) else { panic!() };
+        let Purpose::Token(id) = request.purpose else { panic!() };
+        session.token_dropped(id, START);
+        assert!(!session.is_idle());
+        call.cancel(&mut session);
+        assert!(session.is_idle());
+    }
+
+    #[test]
+    fn a_session_with_a_call_in_a_lane_is_not_idle() {
+        let mut session = session();
+        let mut call = given();
+        assert!(matches!(call.next(&mut session, START), Step::Send(_)));
+        assert!(!session.is_idle());
+        call.cancel(&mut session);
+        assert!(session.is_idle());
+    }
+
+    #[test]
+    fn the_entries_of_a_session_are_its_tokens_requests_lanes_and_gates() {
+        let mut session = session();
+        assert_eq!(session.entries(), 0);
+        assert!(matches!(given().next(&mut session, START), Step::Send(_)));
+        assert_eq!(session.entries(), 2, "a lane and a gate");
+        let raw: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
+        let mut call: TestCall = Call::new(&raw);
+        assert!(matches!(call.next(&mut session, START), Step::Send(_)));
+        assert_eq!(session.entries(), 4, "also a token and its request");
+    }
+
+    #[test]
+    fn a_sweep_drops_entries_once_a_minute() {
+        let mut session = session();
+        let minute = START + SWEEP_INTERVAL;
+        session.tick(START);
+        let import = |session: &mut Session, at| {
+            let now = session.tick(at);
+            let token = TenantToken::new("t-1").unwrap();
+            session.tokens.import(&None, token, NANO, now, &mut Woken::default());
+        };
+        for (at, entries) in [(minute - NANO, 1), (minute, 0)] {
+            import(&mut session, START);
+            session.tick(at);
+            assert_eq!(session.entries(), entries, "{at:?}");
+        }
+        for (at, entries) in [(minute + SWEEP_INTERVAL - NANO, 1), (minute + SWEEP_INTERVAL, 0)] {
+            import(&mut session, minute);
+            session.tick(at);
+            assert_eq!(session.entries(), entries, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_counts_only_its_forward_steps() {
+        let mut clock = Clock::default();
+        let seconds = [100, 103, 50, 51].map(|second| {
+            let now = START + Duration::from_secs(second);
+            clock.tick(now).as_secs()
+        });
+        assert_eq!(seconds, [0, 3, 3, 4]);
+    }
+}

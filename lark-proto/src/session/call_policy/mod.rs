@@ -407,3 +407,6 @@ fn caller<'a>(
 ) -> Caller<'a> {
     Caller { id: started.id, deadline: started.deadline, limits, jitter, renewal_deadline }
 }
+
+#[cfg(test)]
+mod tests;

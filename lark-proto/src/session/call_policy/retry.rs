@@ -179,3 +179,6 @@ fn is_route_limit(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS
 }
+
+#[cfg(test)]
+mod tests;

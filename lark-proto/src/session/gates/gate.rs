@@ -231,3 +231,6 @@ impl Gate {
         self.second.count() == 0 && self.minute.count() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

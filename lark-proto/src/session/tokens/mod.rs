@@ -343,3 +343,6 @@ fn check(app: &App, tenant: &Option<TenantKey>) -> Result<(), Hold> {
         _ => return Ok(()),
     }))
 }
+
+#[cfg(test)]
+mod tests;
