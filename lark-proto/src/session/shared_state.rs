@@ -301,24 +301,19 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_drops_entries_once_a_minute() {
-        let mut session = session();
-        let minute = START + SWEEP_INTERVAL;
-        session.tick(START);
-        let import = |session: &mut Session, at| {
-            let now = session.tick(at);
-            let token = TenantToken::new("t-1").unwrap();
-            session.tokens.import(&None, token, NANO, now, &mut Woken::default());
-        };
-        for (at, entries) in [(minute - NANO, 1), (minute, 0)] {
-            import(&mut session, START);
-            session.tick(at);
-            assert_eq!(session.entries(), entries, "{at:?}");
-        }
-        for (at, entries) in [(minute + SWEEP_INTERVAL - NANO, 1), (minute + SWEEP_INTERVAL, 0)] {
-            import(&mut session, minute);
-            session.tick(at);
-            assert_eq!(session.entries(), entries, "{at:?}");
+    fn a_sweep_drops_entries_a_minute_after_the_last_sweep() {
+        let minute = Duration::from_secs(60);
+        for last_sweep in [Duration::ZERO, minute] {
+            for (time, entries) in [(minute - NANO, 1), (minute, 0), (minute + NANO, 0)] {
+                let mut session = session();
+                session.tick(START);
+                session.tick(START + last_sweep);
+                let token = TenantToken::new("t-1").unwrap();
+                let Session { tokens, woken, .. } = &mut session;
+                tokens.import(&None, token, NANO, last_sweep, woken);
+                session.tick(START + last_sweep + time);
+                assert_eq!(session.entries(), entries, "{last_sweep:?} {time:?}");
+            }
         }
     }
 

@@ -335,3 +335,62 @@ fn an_app_gets_tokens_only_for_its_own_kind_of_tenant() {
     assert_eq!(ending(&App::None, &None), "no app");
     assert_eq!(ending(&App::None, &tenant), "no app");
 }
+
+#[test]
+fn one_of_the_first_two_calls_that_leaves_wakes_the_next_two() {
+    for leaver in [1, 2] {
+        let mut fixture = Fixture::custom();
+        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+        for call in 2..=4 {
+            fixture.step(&mut Call::new(call), Duration::ZERO);
+        }
+        fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+        fixture.tokens.leave(&None, CallId(leaver), &mut fixture.woken);
+        let next: Vec<u64> = (1..=4).filter(|call| *call != leaver).take(2).collect();
+        assert_eq!(fixture.woken(), next);
+    }
+}
+
+#[test]
+fn a_later_call_that_leaves_wakes_none() {
+    let mut fixture = Fixture::custom();
+    let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+    for call in 2..=4 {
+        fixture.step(&mut Call::new(call), Duration::ZERO);
+    }
+    fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+    fixture.tokens.leave(&None, CallId(3), &mut fixture.woken);
+    assert_eq!(fixture.woken(), NONE);
+}
+
+/// A store app without a ticket, whose call 1 drives the request for it, and call 2 of `other` waits for it.
+fn two_tenants(other: &Option<TenantKey>) -> Fixture {
+    let mut fixture = Fixture::store();
+    fixture.send(&mut Call::new(1), Duration::ZERO);
+    let first = std::mem::replace(&mut fixture.tenant, other.clone());
+    assert!(matches!(fixture.step(&mut Call::new(2), Duration::ZERO), Step::Waits(_)));
+    fixture.tenant = first;
+    fixture
+}
+
+#[test]
+fn a_driver_of_the_apps_request_that_ends_hands_it_over_to_a_call_of_another_tenant() {
+    let other = Some(TenantKey::new("other").unwrap());
+    let mut fixture = two_tenants(&other);
+    let Fixture { tokens, tenant, woken, .. } = &mut fixture;
+    assert_eq!(tokens.app_driver(tenant), Some(CallId(1)));
+    tokens.leave(tenant, CallId(1), woken);
+    assert_eq!(tokens.app_driver(tenant), None);
+    assert_eq!(tokens.app_driver(&other), Some(CallId(2)));
+    assert_eq!(fixture.woken(), [2]);
+}
+
+#[test]
+fn another_call_that_ends_leaves_the_apps_request_with_its_driver() {
+    let other = Some(TenantKey::new("other").unwrap());
+    let mut fixture = two_tenants(&other);
+    let Fixture { tokens, tenant, woken, .. } = &mut fixture;
+    tokens.leave(&other, CallId(2), woken);
+    assert_eq!(tokens.app_driver(tenant), Some(CallId(1)));
+    assert_eq!(fixture.woken(), NONE);
+}

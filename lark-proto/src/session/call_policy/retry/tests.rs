@@ -287,3 +287,14 @@ fn only_the_gateways_refusal_for_the_rate_closes_the_route() {
         assert_eq!(session.entries() == 1, closes, "{body}");
     }
 }
+
+#[test]
+fn a_wait_of_zero_counts_as_none() {
+    for (wait, expected) in [(None, None), (Some(0), None), (Some(1), Some(secs(1)))] {
+        let error = reply(503, "<html>", wait);
+        let answer = Answer::Refused(&error);
+        let retry = write().update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let Some(Retry::Failure { named, .. }) = retry else { panic!("{wait:?}") };
+        assert_eq!(named, expected, "{wait:?}");
+    }
+}

@@ -258,3 +258,30 @@ fn a_gate_with_a_waiting_call_is_not_idle() {
     fixture.leave(2, secs(1000));
     assert!(fixture.gate.is_idle(secs(1000)));
 }
+
+#[test]
+fn the_second_call_waits_until_it_may_overtake_once_the_gate_has_opened() {
+    let (mut fixture, opens) = Fixture::full(2);
+    let waits = around(opens).map(|now| fixture.wait(3, now));
+    assert_eq!(waits, [opens, opens + SECOND, opens + SECOND]);
+}
+
+#[test]
+fn a_call_that_joins_before_the_first_becomes_the_first() {
+    let mut fixture = Fixture::closed(secs(50));
+    fixture.wait(5, secs(1));
+    assert_eq!(fixture.gate.first_since, secs(1));
+    fixture.wait(6, secs(2));
+    fixture.wait(5, secs(3));
+    assert_eq!(fixture.gate.first_since, secs(1));
+    fixture.wait(4, secs(4));
+    assert_eq!(fixture.gate.first_since, secs(4));
+}
+
+#[test]
+fn a_call_that_overtakes_the_first_takes_it_out_of_the_queue() {
+    let (mut fixture, opens) = Fixture::full(3);
+    assert!(fixture.passes(3, opens + SECOND));
+    assert_eq!(fixture.gate.queue.keys().collect::<Vec<_>>(), [&CallId(4)]);
+    assert_eq!(fixture.gate.left, 2);
+}
