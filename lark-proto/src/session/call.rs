@@ -31,10 +31,10 @@ enum Kind<O> {
     Token(Response<Bytes>),
 }
 
-/// One call: of an endpoint whose output is `O`, over a transport whose error is `T`.
+/// A call of an endpoint whose output is `O`, over a transport whose error is `T`.
 ///
 /// Each step takes the session and the present time. If the session is behind a lock, read the clock while you hold the
-/// lock. After each step, let the calls that [`Session::woken`] names take their next step. Take steps until
+/// lock. After each step, let the calls that [`Session::woken`] returns take their next step. Take steps until
 /// [`Step::Done`], or give the call up with [`Call::cancel`]. If a call can be dropped before it is over, cancel it in
 /// a drop guard, because other calls may wait behind it.
 ///
@@ -86,8 +86,8 @@ pub struct Call<O, T> {
 }
 
 impl<O, T> Call<O, T> {
-    /// A call with the session's own token, for a custom app. The payload is built now, so that the steps, which hold
-    /// the session, do not build it.
+    /// A call with the session's own token, for a custom app. The payload is built here, and not in a step, because a
+    /// step holds the session.
     #[must_use]
     pub fn new<E: Endpoint<Output = O>>(endpoint: &E) -> Self
     where

@@ -36,7 +36,7 @@ pub enum Event {
         /// Whether the call continues.
         goes_on: bool,
     },
-    /// No reply came: the transport failed, the deadline passed, or the reply was too long.
+    /// A request got no reply: the transport failed, the deadline passed, or the reply was too long.
     Broken {
         /// The route of the request.
         route: Box<str>,
@@ -104,7 +104,7 @@ impl Event {
         }
     }
 
-    /// Emits the event through the `tracing` crate: requests, waits and ends at level debug, failures at level warn.
+    /// Emits the event through the `tracing` crate: a failure at level warn, every other event at level debug.
     #[cfg(feature = "tracing")]
     pub fn trace(&self) {
         match self {

@@ -3,11 +3,11 @@
 //! A spreadsheet takes one write at a time. The first call in a lane may send, and stays in the lane until it is over.
 //! The lane keeps two facts about the document:
 //!
-//! * *Busy since*: the time from which on the document has answered "busy" to every request. It counts against
-//!   `Limits::busy` of every call that has been in the lane since then, not only of the call that sent the requests, so
-//!   that calls with the same limits end together.
-//! * *In doubt until*: a write was sent in full, and its outcome is unknown, so the service may still be working on it
-//!   until then. That write may be the cause of an answer "busy", so *busy since* is not before the end of that time.
+//! * *Busy since*: since this time, the document has answered "busy" to every request. A call that has been in the lane
+//!   for that long has used up as much of its `Limits::busy` as the call that sent the requests, so that calls with the
+//!   same limits end together.
+//! * *In doubt until*: a write was sent in full, and its outcome is unknown. Until this time the service may still be
+//!   working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

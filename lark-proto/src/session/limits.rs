@@ -62,8 +62,8 @@ impl Limits {
     ///
     /// If `total` is less than [`longest_wait`](Self::longest_wait), a call whose route was closed by the refusal of
     /// another call waits until its deadline and ends with [`Queued`](crate::error::CallErrorKind::Queued), even if the
-    /// route opens after that. If both are the same time, the call ends at once, with that refusal, when the route
-    /// stays closed for longer than that.
+    /// route opens after that. If the two are equal, and the route stays closed for longer, the call ends at once with
+    /// that refusal.
     #[must_use]
     #[doc(alias = "timeout")]
     #[doc(alias = "deadline")]
@@ -84,9 +84,9 @@ impl Limits {
     /// which takes up to 150 s, is limited in the same way.
     ///
     /// If the gateway refuses a request for its rate (code 99991400 or HTTP 429), the route closes for all calls of the
-    /// client, for the wait that the service asks for but two minutes at most. It then reopens with slow start: at
-    /// first, calls pass at intervals of at most 200 ms, and the rate grows until it is unlimited after a minute
-    /// without a refusal.
+    /// client, for the wait that the service asks for, up to two minutes. It then reopens with slow start: at first,
+    /// calls pass at intervals of at most 200 ms; the rate then grows, and is unlimited after a minute without a
+    /// refusal.
     ///
     /// The time that a call spends in queues (in a spreadsheet's lane, for a quota, or in slow start) counts against
     /// [`total`](Self::total) only.

@@ -90,8 +90,8 @@ impl Session {
         &self.app
     }
 
-    /// Takes the ids of the calls that other calls have woken since this method was last called: each of them is to
-    /// take a step. Every method that takes the session by `&mut` can wake calls: [`Call::next`](super::Call::next),
+    /// Takes the ids of the calls that have been woken since this method was last called. Each of them is to take a
+    /// step. Every method that takes the session by `&mut` can wake calls: [`Call::next`](super::Call::next),
     /// [`Call::received`](super::Call::received), [`Call::broken`](super::Call::broken),
     /// [`Call::cancel`](super::Call::cancel), and the session's own methods for tokens and tickets. An adapter calls
     /// `woken` after each of them while it holds the session, releases the session, and then wakes these calls. A loop
@@ -110,9 +110,9 @@ impl Session {
         self.tokens.set_ticket(ticket, &mut self.woken);
     }
 
-    /// Limits the requests to `route` to `quota`, in place of the documented quota; [`Quota::NONE`] removes the limit.
-    /// For a limit per minute, only the requests that are sent under a quota with that limit are counted. A refusal for
-    /// the rate closes the route's gate whatever the quota is.
+    /// Sets the quota of `route` in place of the documented one; [`Quota::NONE`] removes the limit. The requests of the
+    /// last minute are counted only while the quota of the route has a limit per minute. If the service refuses a
+    /// request for its rate, the route's gate closes whatever the quota is.
     pub fn set_quota(&mut self, route: &str, quota: Quota) {
         self.gates.set_quota(route, quota);
     }
@@ -138,7 +138,8 @@ impl Session {
         Some(Event::refused(route, &error, true))
     }
 
-    /// Reports that the transport failed during a token request, in the cases of [`Session::token_received`].
+    /// Reports that the transport failed during a token request, if that cannot be reported through the call that sent
+    /// it: see [`Session::token_received`].
     pub fn token_broken<T>(
         &mut self,
         request: TokenRequestId,
@@ -150,8 +151,8 @@ impl Session {
         Some(Event::broken(route, &broken.text, true))
     }
 
-    /// Reports that the adapter has given up a token request, in the cases of [`Session::token_received`]. The session
-    /// does not count this as a failure of the service.
+    /// Reports that the adapter has given up a token request whose call has ended or has sent its own request. The
+    /// session does not count this as a failure of the service.
     pub fn token_dropped(&mut self, request: TokenRequestId, now: SystemTime) {
         let now = self.tick(now);
         self.tokens.dropped(request, now, &mut self.woken);

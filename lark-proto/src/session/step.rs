@@ -20,7 +20,7 @@ pub enum Step<O, T> {
     /// [`Call::broken`](super::Call::broken).
     Send(Outgoing),
     /// Take the next step after this time, which is a day at most, or as soon as
-    /// [`Session::woken`](super::Session::woken) names the call.
+    /// [`Session::woken`](super::Session::woken) returns the call.
     Wait(Duration),
     /// The call is over.
     Done(Result<O, CallError<T>>),

@@ -119,8 +119,8 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    /// Notes that a token request failed that the call has sent. This is no failure of the call if the request was a
-    /// renewal for which the call no longer waits.
+    /// Notes that a token request of this call failed. If it was a renewal for which the call no longer waits, this is
+    /// no failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
         if self.policy.waits_for_token() {
             self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));

@@ -1,8 +1,8 @@
 //! Gates: each one limits the rate of the requests to one route, for one tenant or one token of the caller's.
 //!
 //! The service counts requests in windows of a second and of a minute. A gate keeps a documented [`Quota`] by counting
-//! the requests in a sliding window, so that the service does not have to refuse one. After a refusal it throttles the
-//! route: the service then usually names a wait.
+//! the requests in a sliding window, so that the service does not have to refuse a request. If the service refuses one
+//! nevertheless, the gate closes for a while and then reopens at a lower rate.
 
 mod gate;
 mod sliding_window;
@@ -20,7 +20,7 @@ use super::queue::Woken;
 use crate::endpoint::Quota;
 use crate::error::Error;
 
-/// The longest time for which one refusal closes a gate, whatever wait the service named.
+/// The longest time for which one refusal closes a gate, whatever wait the service asked for.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
 
 /// The gates in use.
@@ -86,8 +86,8 @@ impl Gates {
         }
     }
 
-    /// Notes that the service refused a request for its rate. `wait` is the wait that the service named, or a backoff
-    /// if it named none. Returns `wait`, or two minutes if that is less.
+    /// Notes that the service refused a request for its rate. `wait` is the wait that the service asked for, or a
+    /// backoff if it asked for none. Returns `wait`, or two minutes if that is less.
     pub(super) fn refused(
         &mut self,
         credential: &Credential,

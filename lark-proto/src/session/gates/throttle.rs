@@ -4,17 +4,18 @@
 //!         refused for its rate      the wait is over
 //!  (open) --------------------> closed -----------> slow start --+
 //!    ^                            ^                   | |   ^    |
-//!    |                            | refused, and told | |   |    |
-//!    |                            | to wait over 1 s  | |   +----+
+//!    |                            | refused, with a   | |   |    |
+//!    |                            | wait of over 1 s  | |   +----+
 //!    |                            +-------------------+ |  refused:
 //!    +--------- a minute without a refusal -------------+  0.85 of
 //!                                                          the rate
 //! ```
 //!
-//! The gate closes for the wait that the service named, or for a backoff if it named none. It reopens at 0.9 of the
-//! rate that the service admitted in the last second before it closed, but at five requests a second at least. From
-//! then on the rate grows by 5 % a second until the next refusal, which lowers it once a second at most. The rate
-//! depends on time and not on successes, because a write that takes a minute would otherwise hold up the other calls.
+//! The gate closes for the wait that the service asked for, or for a backoff if it asked for none. It reopens at 0.9 of
+//! the rate that the service admitted in the last second before it closed, but at five requests a second at least. From
+//! then on the rate grows by 5 % a second. A refusal lowers it to 0.85 of its value, but not more than once a second.
+//! The rate grows with time and not with successes, because a write that takes a minute would otherwise hold up the
+//! other calls.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::error::Error;
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// Slow start ends after this time without a refusal. The rate has grown by a factor of 18.7 by then.
 const SLOW_START_TIME: Duration = Duration::from_secs(60);
-/// The part of the rate that the service admitted before the gate closed, at which the gate reopens.
+/// A gate reopens at this fraction of the rate that the service admitted before the gate closed.
 const REOPENING_FACTOR: f64 = 0.9;
 /// The least rate at which a gate reopens, in requests a second. The rate that the service admits cannot be estimated
 /// from fewer requests.

@@ -92,7 +92,7 @@ pub(super) enum FailureKind {
 }
 
 impl FailureKind {
-    /// The kind of a reply that is an error, unless the error caused an app token or a ticket to be dropped.
+    /// The kind of a request that the service refused. Not used if the refusal drops an app token or a ticket.
     pub(super) fn of(error: &Error) -> Self {
         match (error, error.advice()) {
             (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Self::RetryAfter(wait),

@@ -55,8 +55,8 @@ fn started() -> Started {
     Started { id: CallId(1), at: Duration::ZERO, deadline: secs(600) }
 }
 
-fn failure(named: Option<Duration>) -> Retry {
-    Retry::Failure { named, at_least: Duration::ZERO }
+fn failure(retry_after: Option<Duration>) -> Retry {
+    Retry::Failure { retry_after, at_least: Duration::ZERO }
 }
 
 fn broken(pulled: u64) -> Answer<'static> {
@@ -102,10 +102,12 @@ fn a_write_whose_outcome_is_unknown_is_not_sent_again_if_that_is_unsafe() {
 #[test]
 fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
     for (wait, waits) in around(60).into_iter().zip([true, true, false]) {
-        let named = Some(wait);
-        for retry in
-            [failure(named), Retry::Rate { named, wait }, Retry::Busy { named, since: secs(0) }]
-        {
+        let retry_after = Some(wait);
+        for retry in [
+            failure(retry_after),
+            Retry::Rate { retry_after, wait },
+            Retry::Busy { retry_after, since: secs(0) },
+        ] {
             let mut policy = write();
             policy.used.attempts = 1;
             let expected = waits.then_some(wait);
@@ -117,9 +119,9 @@ fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
 #[test]
 fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_least_wait() {
     let at_least = secs(2);
-    for (named, wait) in around(2).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
+    for (retry_after, wait) in around(2).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
         let mut policy = write();
-        let retry = Retry::Failure { named: Some(named), at_least };
+        let retry = Retry::Failure { retry_after: Some(retry_after), at_least };
         assert_eq!(retry_at(&mut policy, retry, Duration::ZERO), Some(wait));
     }
 }
@@ -128,7 +130,7 @@ fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_least_wait(
 fn a_refusal_for_the_rate_costs_no_attempt() {
     let mut policy = write();
     policy.used.attempts = 4;
-    let retry = Retry::Rate { named: None, wait: secs(5) };
+    let retry = Retry::Rate { retry_after: None, wait: secs(5) };
     assert_eq!(retry_at(&mut policy, retry, secs(1)), Some(secs(6)));
     assert_eq!(policy.used.attempts, 3);
 }
@@ -138,7 +140,7 @@ fn a_refusal_for_the_rate_ends_a_call_of_one_attempt() {
     for (attempts, is_retried) in [(0, false), (1, false), (2, true)] {
         let mut policy = write();
         policy.limits = Limits::default().attempts(attempts);
-        let retry = Retry::Rate { named: None, wait: secs(5) };
+        let retry = Retry::Rate { retry_after: None, wait: secs(5) };
         let retry = retry_at(&mut policy, retry, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{attempts}");
     }
@@ -149,7 +151,7 @@ fn a_busy_document_ends_a_call_of_one_attempt_unless_an_earlier_write_may_still_
     for (now, is_retried) in around(60).into_iter().zip([true, false, false]) {
         let mut policy = write();
         policy.limits = Limits::one_attempt();
-        let retry = Retry::Busy { named: None, since: secs(60) };
+        let retry = Retry::Busy { retry_after: None, since: secs(60) };
         assert_eq!(retry_at(&mut policy, retry, now).is_some(), is_retried, "{now:?}");
     }
 }
@@ -158,7 +160,7 @@ fn a_busy_document_ends_a_call_of_one_attempt_unless_an_earlier_write_may_still_
 fn a_call_waits_for_a_busy_document_until_the_end_of_its_busy_limit() {
     for (now, is_retried) in around(120).into_iter().zip([true, false, false]) {
         let mut policy = write();
-        let retry = Retry::Busy { named: None, since: Duration::ZERO };
+        let retry = Retry::Busy { retry_after: None, since: Duration::ZERO };
         let expected = is_retried.then_some(secs(120));
         assert_eq!(retry_at(&mut policy, retry, now), expected, "{now:?}");
     }
@@ -294,7 +296,7 @@ fn a_wait_of_zero_counts_as_none() {
         let error = reply(503, "<html>", wait);
         let answer = Answer::Refused(&error);
         let retry = write().update_session(&mut session(), started(), 0, answer, Duration::ZERO);
-        let Some(Retry::Failure { named, .. }) = retry else { panic!("{wait:?}") };
-        assert_eq!(named, expected, "{wait:?}");
+        let Some(Retry::Failure { retry_after, .. }) = retry else { panic!("{wait:?}") };
+        assert_eq!(retry_after, expected, "{wait:?}");
     }
 }
