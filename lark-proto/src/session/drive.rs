@@ -45,9 +45,9 @@ pub trait Drive<O, T> {
     fn events(&mut self) -> Vec<Event>;
     /// See [`Call::next`].
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T>;
-    /// See [`Call::read`]; the parsed reply is kept for [`Drive::received`].
+    /// See [`Call::read`]. The parsed reply is kept for [`Drive::received`].
     fn read(&mut self, reply: Response<Bytes>);
-    /// See [`Call::received`]. Without effect if [`Drive::read`] was not called.
+    /// See [`Call::received`]. Has no effect if [`Drive::read`] was not called before.
     fn received(&mut self, session: &mut Session, now: SystemTime);
     /// See [`Call::broken`].
     fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>);

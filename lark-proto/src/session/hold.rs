@@ -28,12 +28,15 @@ pub(super) enum Ending {
     Shared(Error),
     /// The session cannot get a token.
     NoToken(TokenFailure),
+    /// The session has no app, and the call has no token of the caller's.
     NoApp,
+    /// The session's app is a store app, and the call is for no tenant.
     NoTenant,
+    /// The session's app is a custom app, and the call is for a tenant.
     ForeignTenant,
 }
 
-/// The reason of the last failure to get a token.
+/// Why the session could not get a token.
 #[derive(Clone, Debug)]
 pub(super) struct TokenFailure {
     /// The route of the token request.
@@ -52,7 +55,7 @@ pub(super) enum Reason {
 }
 
 impl TokenFailure {
-    /// Replaces the wait that the service named by `wait`, the rest of the pause.
+    /// Replaces the wait that the service asked for by `wait`, which is the rest of the pause.
     pub(super) fn with_retry_after(self, wait: Duration) -> Self {
         match self.reason {
             Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {

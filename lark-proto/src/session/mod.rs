@@ -15,30 +15,33 @@
 //!                       which this call drives
 //! ```
 //!
-//! The first step can lead from New to Sent at once. A call goes from Pending to Over at its deadline, if it would have
-//! to wait for longer than its limits allow, or if the session cannot get a token.
+//! The first step can lead from New to Sent at once. A call goes from Pending to Over if its deadline has passed, if it
+//! would have to wait for longer than its limits allow, or if the session cannot get a token.
 //!
 //! A request passes, in this order, its *lane* (writes to one document are sent one at a time), its *token* (one call
 //! fetches or renews it for all) and its *gate* (the rate limit of the route). A call that leaves a queue wakes the
 //! next one: [`Session::woken`] returns the calls that are to take a step.
 //!
+//! The code uses these words:
+//!
 //! | word | meaning |
 //! |---|---|
-//! | lane | the queue of the calls that write to one document; only its first call may send |
-//! | gate | the rate limit of one route for one credential, and the queue of the calls that wait for it |
-//! | slot | one token of the session, the request for the next one, and the pause before that request |
-//! | driver | the call that sends a token request and takes its outcome; the other calls wait |
-//! | generation | the number of a token in its session, so that a late refusal of an old token leaves the new one |
-//! | series | token requests that fail one after the other; the fourth failure ends the series and the calls that wait |
-//! | patience | the longest wait that a call's [`Limits`] allow in a queue |
-//! | hold | the reason why a call does not send its own request at a step: it sends a token request, waits or ends |
+//! | lane | the queue of the calls that write to one document; only the first of them may send |
+//! | gate | the rate limit of one route for one token or tenant, and the queue of the calls that wait for it |
+//! | slot | one token of the session, the request for the next token, and the pause before that request |
+//! | driver | the call that sends a token request and reports its outcome, while other calls wait for the token |
+//! | generation | the number of a token in its session; a refusal that concerns an older number drops no token |
+//! | series | consecutive failures to get one token; the fourth failure ends the series, and with it the waiting calls |
+//! | patience | the longest time that a call's [`Limits`] allow it to wait in a queue |
+//! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]
 
 // The files, from the top down: `drive` is a trait object for calls of several endpoints, `call` the public state
-// machine, `untyped_call` the errors that a call meets, `call_policy` the policy of one call. `shared_state` is the
+// machine, `untyped_call` keeps the failures of a call, `call_policy` decides what a call does. `shared_state` is the
 // session; its parts are `tokens`, `lanes` and `gates`, and `export` writes a token as text. `queue` is the queue of
-// all three parts, `hold` the reason why a call does not send, `caller` the call that takes a step. `step` is the
-// result of a step, `event` the log of a call, `limits` the limits that a caller sets.
+// all three parts, `hold` the reason why a call does not send, `caller` the call that takes a step, `ids` has the ids
+// of calls and token requests. `step` is the result of a step, `event` an entry of a call's log, `limits` are the
+// limits that a caller sets, `backoff` is the wait after a failure.
 
 mod backoff;
 mod call;

@@ -90,8 +90,8 @@ impl Session {
         &self.app
     }
 
-    /// Takes the ids of the calls that other calls have woken since this method was last called: each of them is to
-    /// take a step. Every method that takes the session by `&mut` can wake calls: [`Call::next`](super::Call::next),
+    /// Takes the ids of the calls that have been woken since this method was last called. Each of them is to take a
+    /// step. Every method that takes the session by `&mut` can wake calls: [`Call::next`](super::Call::next),
     /// [`Call::received`](super::Call::received), [`Call::broken`](super::Call::broken),
     /// [`Call::cancel`](super::Call::cancel), and the session's own methods for tokens and tickets. An adapter calls
     /// `woken` after each of them while it holds the session, releases the session, and then wakes these calls. A loop
@@ -110,9 +110,9 @@ impl Session {
         self.tokens.set_ticket(ticket, &mut self.woken);
     }
 
-    /// Limits the requests to `route` to `quota`, in place of the documented quota; [`Quota::NONE`] removes the limit.
-    /// For a limit per minute, only the requests that are sent under a quota with that limit are counted. A refusal for
-    /// the rate closes the route's gate whatever the quota is.
+    /// Sets the quota of `route` in place of the documented one; [`Quota::NONE`] removes the limit. The requests of the
+    /// last minute are counted only while the quota of the route has a limit per minute. If the service refuses a
+    /// request for its rate, the route's gate closes whatever the quota is.
     pub fn set_quota(&mut self, route: &str, quota: Quota) {
         self.gates.set_quota(route, quota);
     }
@@ -138,7 +138,8 @@ impl Session {
         Some(Event::refused(route, &error, true))
     }
 
-    /// Reports that the transport failed during a token request, in the cases of [`Session::token_received`].
+    /// Reports that the transport failed during a token request, if that cannot be reported through the call that sent
+    /// it: see [`Session::token_received`].
     pub fn token_broken<T>(
         &mut self,
         request: TokenRequestId,
@@ -150,8 +151,8 @@ impl Session {
         Some(Event::broken(route, &broken.text, true))
     }
 
-    /// Reports that the adapter has given up a token request, in the cases of [`Session::token_received`]. The session
-    /// does not count this as a failure of the service.
+    /// Reports that the adapter has given up a token request whose call has ended or has sent its own request. The
+    /// session does not count this as a failure of the service.
     pub fn token_dropped(&mut self, request: TokenRequestId, now: SystemTime) {
         let now = self.tick(now);
         self.tokens.dropped(request, now, &mut self.woken);
@@ -218,5 +219,112 @@ impl fmt::Debug for Session {
             .field("app", &self.app)
             .field("entries", &self.entries())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+    use crate::endpoints::Raw;
+    use crate::session::{Call, Purpose, Step};
+    use crate::token::TenantToken;
+
+    const NANO: Duration = Duration::from_nanos(1);
+    const START: SystemTime = SystemTime::UNIX_EPOCH;
+
+    type TestCall = Call<IgnoredAny, std::io::Error>;
+
+    fn session() -> Session {
+        Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
+    }
+
+    fn write() -> Raw<IgnoredAny> {
+        Raw::new(Method::POST, "/open-apis/im/v1/images").with_serial_key("shtcn")
+    }
+
+    fn given() -> TestCall {
+        Call::with_token(&TenantToken::new("t-1").unwrap(), &write())
+    }
+
+    #[test]
+    fn a_new_session_is_idle() {
+        assert!(session().is_idle());
+    }
+
+    #[test]
+    fn a_session_with_a_token_request_in_flight_is_not_idle() {
+        let mut session = session();
+        let mut call: TestCall = Call::new(&write());
+        let Step::Send(request) = call.next(&mut session, START) else { panic!() };
+        call.cancel(&mut session);
+        assert!(!session.is_idle());
+        let Purpose::Token(id) = request.purpose else { panic!() };
+        session.token_dropped(id, START);
+        assert!(session.is_idle());
+    }
+
+    #[test]
+    fn a_session_with_a_call_that_waits_for_a_token_is_not_idle() {
+        let mut session = session();
+        let raw: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
+        let mut call: TestCall = Call::new(&raw);
+        let Step::Send(request) = call.next(&mut session, START) else { panic!() };
+        let Purpose::Token(id) = request.purpose else { panic!() };
+        session.token_dropped(id, START);
+        assert!(!session.is_idle());
+        call.cancel(&mut session);
+        assert!(session.is_idle());
+    }
+
+    #[test]
+    fn a_session_with_a_call_in_a_lane_is_not_idle() {
+        let mut session = session();
+        let mut call = given();
+        assert!(matches!(call.next(&mut session, START), Step::Send(_)));
+        assert!(!session.is_idle());
+        call.cancel(&mut session);
+        assert!(session.is_idle());
+    }
+
+    #[test]
+    fn the_entries_of_a_session_are_its_tokens_requests_lanes_and_gates() {
+        let mut session = session();
+        assert_eq!(session.entries(), 0);
+        assert!(matches!(given().next(&mut session, START), Step::Send(_)));
+        assert_eq!(session.entries(), 2, "a lane and a gate");
+        let raw: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
+        let mut call: TestCall = Call::new(&raw);
+        assert!(matches!(call.next(&mut session, START), Step::Send(_)));
+        assert_eq!(session.entries(), 4, "also a token and its request");
+    }
+
+    #[test]
+    fn a_sweep_drops_entries_a_minute_after_the_last_sweep() {
+        let minute = Duration::from_secs(60);
+        for last_sweep in [Duration::ZERO, minute] {
+            for (time, entries) in [(minute - NANO, 1), (minute, 0), (minute + NANO, 0)] {
+                let mut session = session();
+                session.tick(START);
+                session.tick(START + last_sweep);
+                let token = TenantToken::new("t-1").unwrap();
+                let Session { tokens, woken, .. } = &mut session;
+                tokens.import(&None, token, NANO, last_sweep, woken);
+                session.tick(START + last_sweep + time);
+                assert_eq!(session.entries(), entries, "{last_sweep:?} {time:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_counts_only_its_forward_steps() {
+        let mut clock = Clock::default();
+        let seconds = [100, 103, 50, 51].map(|second| {
+            let now = START + Duration::from_secs(second);
+            clock.tick(now).as_secs()
+        });
+        assert_eq!(seconds, [0, 3, 3, 4]);
     }
 }

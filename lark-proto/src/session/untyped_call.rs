@@ -1,4 +1,4 @@
-//! A call without the type of its output: its policy, and the errors that it has met.
+//! A call without the type of its output: its policy, and its failures so far.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::shared_state::Session;
 use super::step::{Broken, Outgoing, Permanence, Purpose};
 use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
 
-/// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
+/// A call without the type of its output. It is compiled once per transport, and not once per endpoint.
 pub(super) struct UntypedCall<T> {
     pub(super) policy: CallPolicy,
     /// The token request that the call has sent, until its outcome is reported.
     pub(super) drives: Option<TokenRequestId>,
-    /// The last failure, while the call goes on.
+    /// The last failure, while the call continues.
     pub(super) last: Option<CallError<T>>,
-    /// The first failure after which the request may have been carried out, while the call goes on.
+    /// The first failure after which the request may have been carried out, while the call continues.
     unknown: Option<CallErrorKind<T>>,
     /// The error that the call has ended with.
     pub(super) error: Option<CallError<T>>,
@@ -84,7 +84,7 @@ impl<T> UntypedCall<T> {
         self.remove_from_woken(session);
     }
 
-    /// Reports a success. Returns whether the call was waiting for the reply.
+    /// Takes a success. Returns whether the call was waiting for the reply.
     pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
         self.policy.answered(session, Answer::Success, now).is_some()
     }
@@ -108,7 +108,7 @@ impl<T> UntypedCall<T> {
             return self.remove_from_woken(session);
         }
         let Broken { kind, text, pulled, permanence } = broken;
-        // Another send would be answered with a reply of the same length.
+        // Another send would get a reply of the same length.
         let permanence = match kind {
             CallErrorKind::TooLarge { .. } => Permanence::Permanent,
             _ => permanence,
@@ -120,15 +120,15 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    /// A token request that the call has sent failed. The failure of a renewal that the call no longer waits for is not
-    /// its own.
+    /// Notes that a token request of this call failed. If it was a renewal for which the call no longer waits, this is
+    /// no failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
         if self.policy.waits_for_token() {
             self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));
         }
     }
 
-    /// Keeps the last failure only if it is that of the call's own request.
+    /// Forgets the last failure if it was that of a token request.
     fn forget_token_request(&mut self) {
         let own = self.policy.route();
         self.last = self.last.take().filter(|last| last.route == own);
@@ -140,20 +140,21 @@ impl<T> UntypedCall<T> {
             let error = CallError::new(route, failure).with_outcome(verdict.outcome);
             self.error = Some(self.complete(error));
         } else if verdict.outcome == Outcome::Unknown && self.unknown.is_none() {
-            (self.unknown, self.last) = (Some(failure), None);
+            self.unknown = Some(failure);
+            self.last = None;
         } else {
             self.last = Some(CallError::new(route, failure).with_outcome(verdict.outcome));
         }
     }
 
-    /// The error of a call that ends without an answer to its own request; `driven` is the route of the token request
-    /// that it has in policy.
+    /// The error of a call that ends without an answer to its own request. `driven` is the route of the token request
+    /// that the call has in flight.
     fn end(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
-            // The last failure is that of an earlier send, and another send is in policy.
+            // The last failure belongs to an earlier send, but another send is in flight.
             Ending::Late(WaitFor::Reply) => false,
             Ending::NoTimeLeft | Ending::Late(_) => true,
-            // The call met this failure, or another one of the same series, itself: its error is not only a text.
+            // The call sent one of the requests that failed, so it has the transport's error and not only its text.
             Ending::NoToken(TokenFailure { route, reason: Reason::Transport(_) }) => {
                 last.route == *route
             }
@@ -192,7 +193,7 @@ impl<T> UntypedCall<T> {
         self.complete(error.with_outcome(outcome))
     }
 
-    /// The outcome of the call's own sends, without those whose outcome is unknown (see `unknown`).
+    /// The outcome of the call's own sends, except for a send whose outcome is unknown (see `unknown`).
     fn outcome(&self) -> Outcome {
         if self.policy.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }
@@ -205,7 +206,7 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    /// Takes the call out of the calls to be woken: its adapter takes the next step anyway.
+    /// Removes the call from the calls that are to be woken, because its adapter takes the next step anyway.
     fn remove_from_woken(&self, session: &mut Session) {
         if let Some(id) = self.policy.id() {
             session.woken.remove(id);

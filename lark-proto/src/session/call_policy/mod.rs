@@ -408,3 +408,6 @@ fn caller<'a>(
 ) -> Caller<'a> {
     Caller { id: started.id, deadline: started.deadline, limits, jitter, renewal_deadline }
 }
+
+#[cfg(test)]
+mod tests;

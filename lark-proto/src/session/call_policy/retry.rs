@@ -16,23 +16,23 @@ use crate::session::tokens::Refusal;
 /// first send.
 const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 
-/// Why a request is sent again. `named` is the wait that the service asked for.
+/// Why a request is sent again. `retry_after` is the wait that the service asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Retry {
     /// The service refused the token.
     Token(Refusal),
     /// The service refused the request for its rate. `wait` is the time for which the route's gate closes, or the wait
     /// of this call alone.
-    Rate { named: Option<Duration>, wait: Duration },
+    Rate { retry_after: Option<Duration>, wait: Duration },
     /// The document has been busy since `since`.
-    Busy { named: Option<Duration>, since: Duration },
+    Busy { retry_after: Option<Duration>, since: Duration },
     /// The service or the connection failed. The wait is `at_least` this long.
-    Failure { named: Option<Duration>, at_least: Duration },
+    Failure { retry_after: Option<Duration>, at_least: Duration },
 }
 
 impl CallPolicy {
-    /// Updates the session's tokens, lanes and gates by the answer. Returns why the request may be sent again, or `None`
-    /// after a success, a deadline, or a failure that would repeat itself.
+    /// Updates the session's tokens, lanes and gates by the answer. Returns why the request may be sent again, or
+    /// `None` after a success, a deadline, or a failure that would repeat itself.
     pub(super) fn update_session(
         &mut self,
         session: &mut Session,
@@ -48,12 +48,12 @@ impl CallPolicy {
                 self.used.fresh_connection = true;
                 let is_transient = permanence == Permanence::Transient && !is_late;
                 return is_transient
-                    .then_some(Retry::Failure { named: None, at_least: Duration::ZERO });
+                    .then_some(Retry::Failure { retry_after: None, at_least: Duration::ZERO });
             }
             Answer::Refused(error) => error,
         };
         let class = error.api().map(ApiError::class);
-        let named = match error.advice() {
+        let retry_after = match error.advice() {
             Advice::GiveUp => return None,
             Advice::Again { after } => after.filter(|after| !after.is_zero()),
             Advice::RenewToken => {
@@ -69,19 +69,20 @@ impl CallPolicy {
                 Some(lane) => session.lanes.busy(lane, started.id, error, now, &mut session.woken),
                 None => *self.used.busy_since.get_or_insert(now),
             };
-            return Some(Retry::Busy { named, since });
+            return Some(Retry::Busy { retry_after, since });
         }
         if !is_rate_refusal(error) {
             let is_write = is_gateway(error) && !self.draft.is_read();
             let at_least = if is_write { MIN_GATEWAY_PAUSE } else { Duration::ZERO };
-            return Some(Retry::Failure { named, at_least });
+            return Some(Retry::Failure { retry_after, at_least });
         }
-        let mut wait = named.unwrap_or_else(|| backoff(self.used.free_retries + 1, self.jitter));
+        let mut wait =
+            retry_after.unwrap_or_else(|| backoff(self.used.free_retries + 1, self.jitter));
         if is_route_limit(error) {
             let Session { gates, woken, .. } = session;
             wait = gates.refused(&self.credential, &self.route, wait, error, now, woken);
         }
-        Some(Retry::Rate { named, wait })
+        Some(Retry::Rate { retry_after, wait })
     }
 
     /// Notes in the lane whether a write may still be running, and whether the document is no longer busy.
@@ -111,31 +112,34 @@ impl CallPolicy {
             return None;
         }
         let Limits { longest_wait, busy, attempts, .. } = self.limits;
-        let is_patient = |named: Option<Duration>| named.is_none_or(|wait| wait <= longest_wait);
+        let is_patient =
+            |retry_after: Option<Duration>| retry_after.is_none_or(|wait| wait <= longest_wait);
         let not_before = match retry {
-            Retry::Rate { named, .. } | Retry::Busy { named, .. } if !is_patient(named) => {
+            Retry::Rate { retry_after, .. } | Retry::Busy { retry_after, .. }
+                if !is_patient(retry_after) =>
+            {
                 return None;
             }
             Retry::Rate { .. } if attempts <= 1 => return None,
             Retry::Rate { wait, .. } => now.saturating_add(self.wait_without_attempt(Some(wait))),
             Retry::Busy { since, .. } if now >= since && attempts <= 1 => return None,
-            Retry::Busy { since, named } => {
+            Retry::Busy { since, retry_after } => {
                 let ends = since.saturating_add(busy);
                 if now >= ends {
                     return None;
                 }
-                now.saturating_add(self.wait_without_attempt(named)).min(ends)
+                now.saturating_add(self.wait_without_attempt(retry_after)).min(ends)
             }
             _ if self.used.attempts >= attempts => return None,
             Retry::Token(Refusal::Dropped) => now,
             Retry::Token(Refusal::Kept) => {
                 now.saturating_add(backoff(self.used.attempts, self.jitter))
             }
-            Retry::Failure { named, .. } if !is_patient(named) => return None,
-            Retry::Failure { named, at_least } => {
+            Retry::Failure { retry_after, .. } if !is_patient(retry_after) => return None,
+            Retry::Failure { retry_after, at_least } => {
                 self.used.free_retries = 0;
                 let backoff = || backoff(self.used.attempts, self.jitter);
-                now.saturating_add(named.unwrap_or_else(backoff).max(at_least))
+                now.saturating_add(retry_after.unwrap_or_else(backoff).max(at_least))
             }
         };
         // The next request is assumed to take as long as the last one.
@@ -144,10 +148,10 @@ impl CallPolicy {
     }
 
     /// Counts the last send as a retry that costs no attempt, and returns the wait before the next one.
-    fn wait_without_attempt(&mut self, named: Option<Duration>) -> Duration {
+    fn wait_without_attempt(&mut self, retry_after: Option<Duration>) -> Duration {
         self.used.attempts = self.used.attempts.saturating_sub(1);
         self.used.free_retries = self.used.free_retries.saturating_add(1);
-        named.unwrap_or_else(|| backoff(self.used.free_retries, self.jitter))
+        retry_after.unwrap_or_else(|| backoff(self.used.free_retries, self.jitter))
     }
 }
 
@@ -179,3 +183,6 @@ fn is_route_limit(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,9 @@
 //!
 //! Calls pass in the order of their first steps. The first call in the queue waits until it may pass, and the second
 //! until it may pass after the first; the others are woken when they become the second. If the first call takes no step
-//! within a second after it could have passed, the next call that takes a step passes in its place. Because both of the
-//! first two calls may fail to take a step, each of the others also takes one unwoken: a second after the calls before
-//! it would have passed at the average pace.
+//! within a second after it could have passed, the next call that takes a step passes in its place. The first two calls
+//! may both fail to take a step. Each of the others therefore takes a step even if it is not woken: a second after the
+//! calls before it would have passed at the average pace.
 
 use std::time::Duration;
 
@@ -193,8 +193,8 @@ impl Gate {
         self.throttle.sent(now);
     }
 
-    /// Notes that the service refused a request for its rate. `wait` is the wait that the service named, or a backoff
-    /// if it named none.
+    /// Notes that the service refused a request for its rate. `wait` is the wait that the service asked for, or a
+    /// backoff if it asked for none.
     pub(super) fn refused(
         &mut self,
         wait: Duration,
@@ -231,3 +231,6 @@ impl Gate {
         self.second.count() == 0 && self.minute.count() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,12 +115,12 @@ mod tests {
             self.now += Duration::from_micros(random(seed, self.longest_gap));
         }
 
-        /// When a list of all times says that the window opens.
+        /// The time when the window opens, by a list of all events.
         fn opens(&self) -> Duration {
             let Some(at) = self.sent.len().checked_sub(self.limit as usize) else {
                 return Duration::ZERO;
             };
-            // An event counts until its sixtieth of the span is older than the span.
+            // An event counts until its whole bucket is older than the span.
             let bucket = micros(self.sent[at]) / self.window.width;
             Duration::from_micros((bucket + 61) * self.window.width)
         }

@@ -7,7 +7,7 @@ use crate::session::ids::TokenRequestId;
 use crate::text::Secrets;
 use crate::values::TenantKey;
 
-/// A token request in flight, without what its slot knows of it.
+/// A token request in flight. Its slot keeps the rest, [`Sent`](super::slot::Sent).
 #[derive(Debug)]
 pub(super) struct TokenRequest {
     pub(super) wanted: Wanted,

@@ -269,8 +269,8 @@ impl Tokens {
         }
     }
 
-    /// Notes that the service refused the tenant token of `generation`; with `by_app_token`, because it refuses the app
-    /// token with which that token was requested.
+    /// Notes that the service refused the tenant token of `generation`. If `by_app_token`, the reason is the app token
+    /// with which that token was requested.
     pub(in crate::session) fn refused(
         &mut self,
         tenant: &Option<TenantKey>,

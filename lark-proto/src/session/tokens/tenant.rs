@@ -53,3 +53,29 @@ impl Tenant {
         self.failure = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::ids::{CallId, TokenRequestId};
+    use crate::session::queue::Waiter;
+
+    #[test]
+    fn a_tenant_with_a_call_that_waits_for_its_token_is_not_idle() {
+        let mut tenant = Tenant::default();
+        assert!(tenant.is_idle(Duration::ZERO));
+        let waiter = Waiter { since: Duration::ZERO, number: 0, patience: Duration::ZERO };
+        tenant.queue.insert(CallId(1), waiter);
+        assert!(!tenant.is_idle(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_tenant_with_a_token_is_not_idle() {
+        let mut tenant = Tenant::default();
+        let token = TenantToken::new("t-1").unwrap();
+        let expires = Duration::from_secs(10);
+        tenant.slot.import(token, expires, TokenRequestId(1));
+        assert!(!tenant.is_idle(Duration::ZERO));
+        assert!(tenant.is_idle(expires));
+    }
+}
