@@ -183,20 +183,23 @@ fn a_check_notices_what_differs() {
         scenario.check(result, lark).unwrap_err()
     };
 
-    let first = named("first token");
+    let first = named("a call without a token fetches one");
     let mut world = World::new(first, false);
     assert!(told(first, &Ok(()), &world.lark).contains("the requests"));
     let result = world.call(first);
     assert_eq!(first.check(&result, &world.lark), Ok(()));
-    assert!(told(named("no app"), &result, &world.lark).contains("the end"));
+    assert!(
+        told(named("a client without an app sends no request"), &result, &world.lark)
+            .contains("the end")
+    );
     let mut upload = first.clone();
     upload.requests.remove(0);
     assert!(told(&upload, &result, &world.lark).contains("the number of all requests"));
     let mut cell = first.clone();
-    cell.call = named("ok, a cell").call.clone();
+    cell.call = named("the second cell write uses the token of the first").call.clone();
     assert!(told(&cell, &result, &world.lark).contains("the image is stored"));
 
-    let twice = named("token refused at each attempt");
+    let twice = named("a token refused at both of two attempts fails the call");
     let mut world = World::new(twice, false);
     twice.prepare(&mut world.lark);
     let mut error = world.call(twice).unwrap_err();
@@ -209,7 +212,7 @@ fn a_check_notices_what_differs() {
     assert!(told(twice, &Err(error), &world.lark).contains("log id"));
 
     // Of a refusal the outcome is known, of a break it is not.
-    let cut = named("reset after the body, an unsafe call");
+    let cut = named("an unsafe call is not sent again after a reset connection");
     let mut world = World::new(cut, false);
     cut.prepare(&mut world.lark);
     let error = world.call(cut).unwrap_err();
@@ -242,7 +245,7 @@ fn a_run_notices_what_differs() {
             }
         }
     };
-    let warm = named("ok");
+    let warm = named("the second call uses the token of the first");
     assert_eq!(told(warm, 3, Duration::ZERO), (3, Vec::new()));
     for (at, words) in [(0, "the warm call"), (1, "the end"), (2, "the call afterwards")] {
         let (_, wrong) = told(warm, at, Duration::ZERO);
@@ -254,6 +257,6 @@ fn a_run_notices_what_differs() {
         "{wrong:?}"
     );
     // The fake is prepared after the warm call and before the call.
-    let revoked = named("token revoked");
+    let revoked = named("a revoked token is fetched again");
     assert_eq!(told(revoked, 3, Duration::ZERO), (3, Vec::new()));
 }

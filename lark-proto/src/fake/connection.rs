@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
 
-use super::http1::{self, Requests};
-use super::{Break, FakeLark, InFlight};
+use super::failures::Break;
+use super::lark::{FakeLark, InFlight};
+use super::readers::http1::{self, Requests};
 
 /// One HTTP/1.1 connection to a [`FakeLark`]: bytes in, bytes out. It obeys the breaks that a test has asked for.
 ///

@@ -9,7 +9,8 @@ use http::header::{AUTHORIZATION, Entry, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use memchr::memmem;
 
-use super::{Route, auth};
+use super::readers::header::bearer;
+use super::route::Route;
 
 /// One answered request, as [`FakeLark::requests`](super::FakeLark::requests) remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub enum ImageForm {
 impl ImageForm {
     /// The form of the image in the body of a request to `route`. A JSON body is searched for the key, since the
     /// request may have been refused before anything read it; in a JSON string the quotes of the key would be escaped.
-    pub(super) fn of(route: Route, body: &[u8]) -> Option<Self> {
+    pub(crate) fn of(route: Route, body: &[u8]) -> Option<Self> {
         match route {
             Route::ImageV4Put | Route::ImV1Images => Some(Self::Multipart),
             Route::ValuesImage => memmem::find_iter(body, KEY).find_map(|at| {
@@ -92,29 +93,29 @@ impl RecordedRequest {
 
 /// A request's head, and when it arrived.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) time: SystemTime,
-    pub(super) number: usize,
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) time: SystemTime,
+    pub(crate) number: usize,
 }
 
 /// The answered requests, in the order of the answers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     seen: Vec<RecordedRequest>,
     /// How often each request was answered, by the hash of its method, target and body.
     attempts: HashMap<u64, u32>,
 }
 
 impl Records {
-    pub(super) fn all(&self) -> &[RecordedRequest] {
+    pub(crate) fn all(&self) -> &[RecordedRequest] {
         &self.seen
     }
 
     /// Records an answered request.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         route: Option<Route>,
         head: Head,
@@ -122,7 +123,7 @@ impl Records {
         (status, code, log_id): (StatusCode, Option<i64>, Option<String>),
     ) {
         let Head { method, uri, mut headers, time, number } = head;
-        let token = auth::bearer(&headers).map(str::to_owned);
+        let token = bearer(&headers).map(str::to_owned);
         if let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
             values.iter_mut().for_each(|value| *value = HeaderValue::from_static("Bearer ***"));
         }

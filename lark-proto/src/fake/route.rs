@@ -13,7 +13,7 @@ macro_rules! routes {
         #[non_exhaustive]
         pub enum Route {
             $($(#[$doc])* #[doc = concat!("`", stringify!($method), " ", $path, "`")] $name,)*
-            /// An endpoint that a test adds with [`FakeLark::add_route`](super::FakeLark::add_route).
+            /// An endpoint that a test adds with [`FakeLark::add_route`](crate::fake::FakeLark::add_route).
             Own {
                 /// The method, such as `POST`, in any case.
                 method: &'static str,
@@ -71,24 +71,23 @@ routes! {
 
 /// The endpoint of a request, with the values in its path and its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) route: Route,
+pub(crate) struct Target {
+    pub(crate) route: Route,
     values: Vec<String>,
     query: Vec<(String, String)>,
 }
 
 impl Target {
-    /// The endpoint with this method and path below `base`. One that a test has added, in `own`, comes before the
-    /// others.
-    pub(super) fn of(
+    /// The endpoint with this method and path below `base`. The endpoints in `added` come before the fake's own.
+    pub(crate) fn of(
         base: &str,
-        own: impl Iterator<Item = Route>,
+        added: impl Iterator<Item = Route>,
         method: &Method,
         uri: &Uri,
     ) -> Option<Self> {
         let path = uri.path().strip_prefix(base)?;
         let path = path.strip_suffix('/').unwrap_or(path);
-        let routes = own.chain(Route::ALL.iter().copied());
+        let routes = added.chain(Route::ALL.iter().copied());
         let mut routes =
             routes.filter(|route| method.as_str().eq_ignore_ascii_case(route.method()));
         let (route, values) = routes.find_map(|route| Some((route, route.values(path)?)))?;
@@ -96,12 +95,12 @@ impl Target {
     }
 
     /// The value at this place of the path; empty where the path has none.
-    pub(super) fn value(&self, at: usize) -> &str {
+    pub(crate) fn value(&self, at: usize) -> &str {
         self.values.get(at).map_or("", String::as_str)
     }
 
     /// The first value of this name in the query.
-    pub(super) fn query(&self, name: &str) -> Option<&str> {
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
@@ -134,7 +133,7 @@ impl Route {
     }
 
     /// It hands out what others take, so that it takes no token itself.
-    pub(super) fn is_auth(self) -> bool {
+    pub(crate) fn is_auth(self) -> bool {
         matches!(
             self,
             Self::TenantAccessToken
@@ -145,12 +144,12 @@ impl Route {
     }
 
     /// It takes tenant access tokens only.
-    pub(super) fn is_tenant_only(self) -> bool {
+    pub(crate) fn is_tenant_only(self) -> bool {
         matches!(self, Self::ImageV4Put | Self::ImV1Image)
     }
 
     /// It changes a spreadsheet, which takes one change at a time.
-    pub(super) fn is_sheet_write(self) -> bool {
+    pub(crate) fn is_sheet_write(self) -> bool {
         matches!(self, Self::ValuesImage | Self::AddDimension | Self::UpdateDimension)
     }
 }

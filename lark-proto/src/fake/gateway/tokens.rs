@@ -1,0 +1,205 @@
+//! Tokens: handing them out, and judging the ones that come.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+
+use crate::fake::readers::header::bearer;
+use crate::fake::reply::Refusal;
+
+/// Whose token it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenKind {
+    /// A tenant access token, in production `t-..`.
+    Tenant,
+    /// A user access token, in production `u-..` or a JWT, `eyJ..`.
+    User,
+    /// A store app's app access token, in production `a-..`.
+    App,
+}
+
+/// Whose token of the hour it is that the fake hands out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Holder {
+    /// The custom app, in its one tenant.
+    CustomApp,
+    /// The store app itself.
+    StoreApp,
+    /// The store app in the tenant of this key.
+    Tenant(String),
+}
+
+/// A token's whole life, as documented.
+const LIFE: Duration = Duration::from_secs(7200);
+/// With less than this left, the service issues a new token beside the old one, as documented.
+const OVERLAP: Duration = Duration::from_secs(1800);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    known: BTreeMap<String, (TokenKind, SystemTime)>,
+    current: BTreeMap<Holder, String>,
+    /// The app of each token that was handed out.
+    apps: BTreeMap<String, &'static str>,
+    issued: u64,
+    /// The life of the tokens that are handed out.
+    life: Duration,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        let (known, current, apps) = Default::default();
+        Self { known, current, apps, issued: 0, life: LIFE }
+    }
+}
+
+impl Tokens {
+    /// Hands out new tokens from now on, with this life.
+    pub(crate) fn expire_in(&mut self, life: Duration) {
+        self.life = life;
+        self.current.clear();
+    }
+
+    pub(crate) fn add(&mut self, kind: TokenKind, token: &str, expires: SystemTime) {
+        self.known.insert(token.to_owned(), (kind, expires));
+    }
+
+    pub(crate) fn revoke(&mut self, kind: TokenKind) {
+        for (known, expires) in self.known.values_mut() {
+            if *known == kind {
+                *expires = SystemTime::UNIX_EPOCH;
+            }
+        }
+    }
+
+    /// The present token of `holder`, which is `app` or a tenant of it, and the whole seconds until it expires.
+    pub(crate) fn grant(
+        &mut self,
+        holder: Holder,
+        app: &'static str,
+        now: SystemTime,
+    ) -> (String, u64) {
+        let current = self.current.get(&holder).and_then(|token| {
+            let (_, expires) = self.known.get(token)?;
+            let left = expires.duration_since(now).ok().filter(|left| *left >= OVERLAP)?;
+            // A clock that went back must not promise more than a whole life.
+            Some((token.clone(), left.min(self.life).as_secs()))
+        });
+        current.unwrap_or_else(|| {
+            self.issued = self.issued.saturating_add(1);
+            let (kind, start) = match holder {
+                Holder::StoreApp => (TokenKind::App, "a-32bd8551db2f081cbfd26293"),
+                Holder::CustomApp | Holder::Tenant(_) => {
+                    (TokenKind::Tenant, "t-e346617a4acfc3a11d4ed24d")
+                }
+            };
+            let token = format!("{start}{:016x}", self.issued);
+            let expires =
+                now.checked_add(self.life).or_else(|| now.checked_add(LIFE)).unwrap_or(now);
+            self.add(kind, &token, expires);
+            self.apps.insert(token.clone(), app);
+            self.current.insert(holder, token.clone());
+            (token, expires.duration_since(now).unwrap_or_default().as_secs())
+        })
+    }
+
+    /// The app whose token the request has; `None` for a token that a test added.
+    pub(crate) fn app(&self, headers: &HeaderMap) -> Option<&'static str> {
+        self.apps.get(bearer(headers)?).copied()
+    }
+
+    /// Whose token the request has, if it is known.
+    pub(crate) fn kind(&self, headers: &HeaderMap) -> Option<TokenKind> {
+        self.known.get(bearer(headers)?).map(|(kind, _)| *kind)
+    }
+
+    /// Judges an app access token, which comes in the body.
+    pub(crate) fn admit_app(&self, now: SystemTime, token: &str) -> Result<(), Refusal> {
+        match self.known.get(token) {
+            Some((TokenKind::App, expires)) if now < *expires => Ok(()),
+            _ => Err(Refusal::with_400(99991664, "Invalid app access token")),
+        }
+    }
+
+    /// Judges the request's token; each refusal's status and code is as seen live or documented.
+    pub(crate) fn admit(
+        &self,
+        now: SystemTime,
+        headers: &HeaderMap,
+        tenant_only: bool,
+    ) -> Result<(), Refusal> {
+        let token = bearer(headers)
+            .ok_or_else(|| Refusal::with_400(99991661, "Missing access token for authorization"))?;
+        // An app token opens no endpoint by itself, so that it is as good as unknown.
+        let known = self.known.get(token).filter(|(kind, _)| *kind != TokenKind::App);
+        let looks_like_user = token.starts_with("u-") || token.starts_with("eyJ");
+        let kind = match known {
+            Some((kind, _)) => *kind,
+            None if token.starts_with("t-") => TokenKind::Tenant,
+            None if looks_like_user => TokenKind::User,
+            None => {
+                let msg = "Invalid access token: it must start with t- or u-";
+                return Err(Refusal::with_400(99991671, msg));
+            }
+        };
+        let is_live = known.map(|(_, expires)| now < *expires);
+        match (kind, is_live) {
+            (TokenKind::User, _) if tenant_only => {
+                Err(Refusal::with_400(99991668, "user access token not support"))
+            }
+            (_, Some(true)) => Ok(()),
+            (TokenKind::Tenant, _) => {
+                Err(Refusal::with_400(99991663, "Invalid access token for authorization"))
+            }
+            (_, None) => Err(Refusal::with_400(99991668, "Invalid access token for authorization")),
+            (_, Some(false)) => Err(Refusal::with_400(99991677, "Authentication token expired")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_in_its_last_half_hour() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let at = |seconds: u64| start + Duration::from_millis(seconds * 1000 + 300);
+        let mut tokens = Tokens::default();
+        let (first, left) = tokens.grant(Holder::CustomApp, "cli_a", at(0));
+        assert_eq!((first.len(), left), (42, 7200));
+        assert_eq!(tokens.grant(Holder::CustomApp, "cli_a", at(5400)), (first.clone(), 1800));
+        assert_eq!(
+            tokens.grant(Holder::CustomApp, "cli_a", start),
+            (first.clone(), 7200),
+            "a clock gone back"
+        );
+        assert_eq!(
+            tokens.grant(Holder::CustomApp, "cli_a", at(5000) + Duration::from_nanos(1)),
+            (first.clone(), 2199),
+            "whole seconds"
+        );
+        let (second, left) =
+            tokens.grant(Holder::CustomApp, "cli_a", at(5400) + Duration::from_nanos(1));
+        assert!(second != first && left == 7200);
+        let is_live = |token: &str, now| tokens.known.get(token).is_some_and(|(_, end)| now < *end);
+        assert!(is_live(&first, at(7199)) && is_live(&second, at(7199)));
+        assert!(!is_live(&first, at(7200)) && is_live(&second, at(12599)));
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_panic() {
+        let mut last = SystemTime::UNIX_EPOCH;
+        let mut step = Duration::MAX;
+        while step > Duration::ZERO {
+            match last.checked_add(step) {
+                Some(later) => last = later,
+                None => step /= 2,
+            }
+        }
+        let mut tokens = Tokens::default();
+        assert_eq!(tokens.grant(Holder::CustomApp, "cli_a", last).1, 0);
+        assert_eq!(tokens.grant(Holder::CustomApp, "cli_a", SystemTime::UNIX_EPOCH).1, 7200);
+    }
+}

@@ -1,0 +1,100 @@
+//! The call that a scenario makes.
+
+use http::{HeaderMap, Method};
+use serde::de::IgnoredAny;
+
+use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::endpoints::{
+    AddDimension, GetImage, PutImage, Raw, ReadCells, SendImage, WriteSheetImage,
+};
+use crate::error::Error;
+use crate::path::Path;
+use crate::reply::Reply;
+use crate::token::TenantOnly;
+use crate::values::ImageFormat;
+
+/// The endpoint that a [`Scenario`](super::Scenario) calls. It is an [`Endpoint`] itself, with the output `()`, so that a client can
+/// call it without a `match`.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a scenario has one, and the list is short")]
+#[non_exhaustive]
+pub enum Target {
+    /// An upload, which may be sent again.
+    PutImage(PutImage),
+    /// A cell write, which has a lane and may be sent again.
+    WriteSheetImage(WriteSheetImage),
+    /// A download, which may be sent again and has a limit of its own for the reply.
+    GetImage(GetImage),
+    /// A message, which may be sent again because it has a uuid.
+    SendImage(SendImage),
+    /// A read of cells, whose path is percent-encoded.
+    ReadCells(ReadCells),
+    /// Added rows, which have a lane and must not be sent again once they may have been added.
+    AddDimension(AddDimension),
+    /// An upload that must not be sent again once it may have been carried out.
+    Unsafe(Raw<IgnoredAny>),
+}
+
+/// Asks the endpoint in a target for one of its properties.
+macro_rules! ask {
+    ($target:ident, $property:ident) => {
+        match $target {
+            Target::PutImage(call) => Endpoint::$property(call),
+            Target::WriteSheetImage(call) => Endpoint::$property(call),
+            Target::GetImage(call) => Endpoint::$property(call),
+            Target::SendImage(call) => Endpoint::$property(call),
+            Target::ReadCells(call) => Endpoint::$property(call),
+            Target::AddDimension(call) => Endpoint::$property(call),
+            Target::Unsafe(call) => Endpoint::$property(call),
+        }
+    };
+}
+
+impl Endpoint for Target {
+    type Auth = TenantOnly;
+    type Output = ();
+
+    fn method(&self) -> Method {
+        ask!(self, method)
+    }
+
+    fn route(&self) -> &str {
+        ask!(self, route)
+    }
+
+    fn path(&self) -> Path {
+        ask!(self, path)
+    }
+
+    fn payload(&self) -> Option<Payload> {
+        ask!(self, payload)
+    }
+
+    fn headers(&self) -> HeaderMap {
+        ask!(self, headers)
+    }
+
+    fn resend(&self) -> Resend {
+        ask!(self, resend)
+    }
+
+    fn serial_key(&self) -> Option<&str> {
+        ask!(self, serial_key)
+    }
+
+    fn quota(&self) -> Quota {
+        ask!(self, quota)
+    }
+
+    fn reply_limit(&self) -> u64 {
+        ask!(self, reply_limit)
+    }
+
+    /// Accepts a picture, and any success whose reply has `data`.
+    fn read(reply: &Reply) -> Result<(), Error> {
+        if ImageFormat::sniff(reply.body()).is_some() {
+            return GetImage::read(reply).map(drop);
+        }
+        reply.data::<IgnoredAny>().map(drop)
+    }
+}
