@@ -1,5 +1,5 @@
-//! A strict Lark in memory, without I/O, to test clients against: the endpoints of this crate, and the [`scenarios`]
-//! that every client has to get through.
+//! A strict fake of Lark in memory, without I/O, to test clients against. It serves the endpoints of this crate.
+//! [`scenarios`] has tests that every client of Lark should pass.
 //!
 //! ```text
 //!  head arrives        body complete
@@ -9,71 +9,84 @@
 //!                              the connection broke: nothing is carried out
 //!
 //!  handle(now, request) = begin + finish
-//!  exchange(now, request) = the same, but for a break that a test asked for
+//!  exchange(now, request) = begin + finish, and it obeys a break that a
+//!                           test asked for
 //! ```
 //!
-//! It reads requests with parsers of its own, so that it does not share a mistake with the encoders, and its
-//! refusals say in `msg` what is wrong and where. It knows no clock, randomness, socket or lock:
-//! the same calls get the same replies, byte for byte. A server that has bytes and no HTTP library reads
-//! requests and writes replies with [`http1`].
+//! The fake reads requests with parsers of its own, so that it does not share a mistake with the encoders of this
+//! crate. The `msg` of a refusal names the mistake and its place. The fake uses no clock, randomness, socket or lock:
+//! equal calls get equal replies, byte for byte. A server without an HTTP library reads requests and writes replies
+//! with [`http1`].
 //!
 //! # Guesses
 //!
-//! The fake answers as the vendor documents, as the vendor's own clients expect or as users report. The list below is
-//! everything else: the service may answer otherwise, and a test should not rely on it.
+//! The fake answers as the vendor documents, as the vendor's own clients expect, or as users report. The replies in
+//! the list below are guesses. The service may answer otherwise, so a test should not rely on them. The edge is the
+//! proxy in front of the service, and the gateway checks the tokens and the rate limits.
 //!
 //! Requests in general:
-//! * A body with `Transfer-Encoding` gets the edge's HTML page with HTTP 400. Users report that such uploads fail; the
-//!   cause is inferred. [`http1`] is stricter than HTTP/1.1 because a proxy in front of the service may be as strict.
+//! * A body with `Transfer-Encoding` gets the edge's HTML page with HTTP 400. Users report that uploads with this
+//!   header fail, but not why. [`http1`] is stricter than HTTP/1.1 because a proxy in front of the service may be as
+//!   strict.
 //! * Every path is served with and without a trailing slash. The service is known to do so for `image/v4/put` and for
-//!   the requests for tokens.
-//! * The token is judged before the path's values and the body, and before a rate limit. All apps and tenants share the
-//!   windows of a [`rate_limit`](FakeLark::rate_limit).
-//! * The HTTP status is 200 with the codes of spreadsheets (902xx), 10005, 10012, 10013 and 10016, and 400 with 10014
+//!   the token requests.
+//! * The token is checked before the values in the path and before the body, and before a rate limit. All apps and
+//!   tenants share the windows of a [`rate_limit`](FakeLark::rate_limit).
+//! * The HTTP status is 200 with the codes of spreadsheets (902xx), 10005, 10012, 10013 and 10016. It is 400 with 10014
 //!   for a wrong secret, 99991664, 99991671 and 99991677.
 //!
 //! Tokens:
 //! * A store app that asks for a custom app's token gets 10005; a custom app that asks for an app access token of a
 //!   store app gets 10012; an unknown tenant gets 10013.
-//! * A request for a token with a `Content-Type` other than JSON gets 10003. The code is observed for a malformed body.
-//! * An app access token opens no endpoint: 99991671.
+//! * A token request with a `Content-Type` other than JSON gets 10003. The code is observed for a malformed body.
+//! * Every endpoint refuses an app access token with 99991671.
 //!
 //! Uploads:
-//! * The documented 10 MB are 10 MiB.
+//! * The documented limit of 10 MB is 10 MiB.
 //! * `im/v1/images`: a malformed form, and a missing or wrong `image_type`, get 234001. The description of the field
-//!   `image` with 99992402, and the order in which an upload with several mistakes is judged.
-//! * `im/v1/images`: the format is judged by the signature alone, so that a truncated image is accepted, and so is an
-//!   image whose width and height cannot be read. The service may refuse both. HEIC, which Lark's edition of the
-//!   document does not list, is accepted. A GIF as an avatar has the limit of a GIF, 2000 x 2000 pixels.
+//!   `image` that comes with 99992402 is a guess, and so is the order in which several mistakes are looked for.
+//! * `im/v1/images`: the format is read from the signature alone, so that a truncated image is accepted. An image whose
+//!   width and height cannot be read is accepted too. The service may refuse both. HEIC, which Lark's edition of the
+//!   document does not list, is accepted. A GIF may have 2000 x 2000 pixels, even as an avatar.
 //! * `image/v4/put`: a missing or empty file, and a file without a file name, get 11214; any other mistake gets 18033.
-//!   The document gives the codes, but not for which mistake. Neither the format nor the resolution is judged.
+//!   The document lists the codes, but not the mistakes that they stand for. Neither the format nor the resolution is
+//!   checked.
 //!
 //! Downloads:
-//! * A download hands out exactly the bytes that were written. The service may compress an image or convert it.
-//! * An unknown key of an image gets 234001, and so does the key of an avatar.
-//! * `extra` of a media download is a JSON object: 1061002 if not.
+//! * A download returns exactly the bytes that were written. The service may compress an image or convert it.
+//! * An unknown image key gets 234001, and so does the key of an avatar.
+//! * A media download whose `extra` is not a JSON object gets 1061002.
 //!
 //! Messages:
-//! * The answer to a request with the uuid of an earlier one is that of the earlier one, and all chats share the uuids.
-//! * An unknown key of an image gets 230017, as that of another app or of an avatar does; a group that does not exist
-//!   gets 230002, as one that the bot is not in does; a body that is not JSON gets 9499.
+//! * A request with the uuid of an earlier message gets the reply that the earlier request got. All chats share the
+//!   uuids.
+//! * An unknown image key gets 230017, like the key of another app's image and that of an avatar. A group that does not
+//!   exist gets 230002, like a group without the bot. A body that is not JSON gets 9499.
 //!
 //! Spreadsheets and wiki:
-//! * A write occupies its spreadsheet from its head on, and another write gets 90217 meanwhile. The vendor documents
-//!   that one document takes one call at a time, but not the code.
-//! * A cell's image has 20 MiB at most, the limit of the vendor's command-line tool, and a larger one gets 90227. Its
-//!   bytes are not judged, but an empty image gets 90204.
+//! * A write occupies its spreadsheet from the arrival of its head until it is answered, and another write in that time
+//!   gets 90217. The vendor documents that one document takes one call at a time, but not the code.
+//! * A cell's image has 20 MiB at most, the limit of the vendor's command-line tool, and a larger one gets 90227. The
+//!   format is not checked. An empty image gets 90204.
 //! * A name may end in `.webp`, which the newer edition of the document does not list.
 //! * More than 4000 images, or more columns than a sheet may have, get 90226; more cells than a sheet may have get
 //!   90219.
 //! * A write to more than one cell, and a range whose first cell is not its upper left one, get 90202; a range of a
 //!   base gets 90215; an unknown `valueRenderOption` gets 90229.
-//! * A tenant that takes no base64 answers it with 90204. Reports name HTTP 400, but no code.
+//! * A tenant that does not accept base64 answers with 90204. Reports name HTTP 400, but no code.
 //! * JSON with a missing field or a field of the wrong type gets 90204.
-//! * A change of the rows or columns counts in the revision.
+//! * A change of rows or columns increases the revision.
 //! * A request for a page of a wiki with an unknown `obj_type`, or with a token of more than the documented 999
 //!   characters, gets 131002.
 
+// A request goes through these modules:
+//
+//  connection  bytes; `readers::http1` makes a request of them
+//  lark        `begin` has the head admitted by `gateway` and takes a failure
+//              of the test's from `failures`; `finish` has the request carried
+//              out by one of `services`, which reads it with `readers`
+//  reply       the response
+//  record      the request and its reply, for the test to read
 mod connection;
 mod failures;
 mod gateway;

@@ -1,4 +1,4 @@
-//! Replies as the service writes them.
+//! The replies of the service.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-/// A request refused with a code.
+/// A refusal with a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -16,7 +16,7 @@ pub(crate) struct Refusal {
     pub(crate) detail: Detail,
 }
 
-/// The part of a refusal beside its code.
+/// The part of a refusal that only some codes have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
     None,
@@ -55,7 +55,7 @@ impl Refusal {
 pub(crate) enum Answer {
     /// A JSON document with code 0.
     Json(Value),
-    /// A file, as the endpoints answer that hand one out.
+    /// A file, which a download returns.
     File { bytes: Bytes, content_type: String, name: String },
     /// A complete reply: that of an endpoint that a test has added and that answers with a fault.
     Ready(Reply),
@@ -67,7 +67,7 @@ impl From<Value> for Answer {
     }
 }
 
-/// A response, and the code in it if the fake put one there.
+/// A response, and the code in its body if the fake wrote one.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) code: Option<i64>,
@@ -81,7 +81,7 @@ impl Reply {
             Ok(Answer::File { bytes, content_type, name }) => {
                 let mut response = Response::new(bytes);
                 insert(&mut response, CONTENT_TYPE.as_str(), &content_type);
-                // The name as it is, in UTF-8: the official client for Python fails without `filename`.
+                // The name is sent as UTF-8, because the official client for Python fails without `filename`.
                 let name = name.replace('\\', r"\\").replace('"', "\\\"");
                 let disposition = format!("attachment; filename=\"{name}\"");
                 insert(&mut response, CONTENT_DISPOSITION.as_str(), &disposition);
@@ -108,7 +108,7 @@ impl Reply {
         reply
     }
 
-    /// The gateway's refusal for lack of every one of `scopes`.
+    /// The gateway's refusal of an app that has none of `scopes`.
     pub(crate) fn permission(scopes: &[Cow<'static, str>], log_id: &str) -> Self {
         let code = 99991672;
         let list = scopes.join(", ");
@@ -130,7 +130,7 @@ impl Reply {
         Self { code: Some(code), response }
     }
 
-    /// The page of the edge in front of the API, which knows no codes and no log id.
+    /// The HTML page of the edge, without a code and a log id.
     pub(crate) fn edge(status: StatusCode) -> Self {
         let page = format!(
             "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n\
@@ -140,11 +140,13 @@ impl Reply {
         Self { code: None, response: respond(status, "text/html", page.into()) }
     }
 
+    /// The reply to a request without a route.
     pub(crate) fn not_found() -> Self {
         let body = Bytes::from_static(b"404 page not found");
         Self { code: None, response: respond(StatusCode::NOT_FOUND, "text/plain", body) }
     }
 
+    /// The reply with the first half of its body.
     pub(crate) fn truncated(mut self) -> Self {
         let body = self.response.body_mut();
         body.truncate(body.len() / 2);
@@ -157,7 +159,7 @@ pub(crate) fn log_id(answered: usize) -> String {
     format!("20260101000000{:018X}", answered.saturating_add(1))
 }
 
-/// Sets a header, or leaves it out where no HTTP message can carry `value`.
+/// Sets a header, unless `value` cannot be the value of a header.
 pub(crate) fn insert(response: &mut Response<Bytes>, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
         response.headers_mut().insert(name, value);
@@ -171,11 +173,12 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Respo
     response
 }
 
+/// The body of a refusal.
 fn failed(code: i64, msg: &str, log_id: &str) -> Value {
     match code {
-        // Recorded live with an empty `data`.
+        // This reply was recorded live, with an empty `data`.
         10003 => json!({"code": code, "data": {}, "msg": msg}),
-        // The gateway's own codes bring the log id in the body as well.
+        // The gateway's codes come with the log id in the body as well.
         99_990_000..=99_999_999 => json!({
             "code": code,
             "error": {

@@ -1,4 +1,4 @@
-//! The failures that a test asks for.
+//! The failures that a test asks for, and the queue from which requests take them.
 
 mod fault;
 
@@ -15,7 +15,7 @@ use super::route::Route;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The service answers something else.
+    /// The request gets another reply.
     Fault(Fault),
     /// The connection fails.
     Break(Break),
@@ -33,23 +33,23 @@ impl From<Break> for Failure {
     }
 }
 
-/// How the connection that carries a request fails.
+/// How the connection of a request fails.
 ///
-/// The fake has no connections: the server or the transport around it asks
+/// The fake has no connections. The server or the transport around it calls
 /// [`InFlight::breaks`](crate::fake::InFlight::breaks) when the head has arrived, and obeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Break {
-    /// It closes when the head has arrived. Nothing of the body is read or carried out.
+    /// The connection closes when the head has arrived. The body is not read, and the request is not carried out.
     BeforeBody,
-    /// It closes when about half of the body has arrived. Nothing is carried out.
+    /// The connection closes when about half of the body has arrived. The request is not carried out.
     DuringBody,
-    /// The request is carried out, and it closes without a byte of the reply.
+    /// The request is carried out, and the connection closes before the reply.
     AfterBody,
-    /// The request is carried out, and it closes after half of the reply's body.
+    /// The request is carried out, and the connection closes after half of the reply's body.
     CutReply,
-    /// The request is carried out, and its reply is held back for this time, during which a write occupies its
-    /// spreadsheet.
+    /// The request is carried out, and its reply is held back for this time. A write occupies its spreadsheet until
+    /// then.
     SlowReply(Duration),
 }
 
@@ -57,7 +57,7 @@ pub enum Break {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Meant {
     Any,
-    /// Any but the requests that fetch a token.
+    /// Any request but a token request.
     Calls,
     Route(Route),
 }
@@ -65,10 +65,10 @@ pub(crate) enum Meant {
 /// Chooses the failure of a request from its route and its number on the route.
 type Choose = dyn Fn(Route, usize) -> Option<Failure> + Send + Sync;
 
-/// The failures that a test asks for.
+/// The failures that a test has asked for.
 #[derive(Clone, Default)]
 pub(crate) struct Failures {
-    /// The failures that no request has taken so far, the oldest first.
+    /// The failures that no request has taken yet, the oldest first.
     queue: VecDeque<(Meant, Failure)>,
     choose: Option<Arc<Choose>>,
 }
@@ -85,8 +85,8 @@ impl Failures {
         self.choose = Some(Arc::new(choose));
     }
 
-    /// Takes the oldest failure that is meant for `route`. Without one, the failure is chosen from the request's
-    /// `number` on the route.
+    /// Takes the oldest failure that is meant for `route`. If there is none, the test's closure chooses, from the route
+    /// and the `number` of the request.
     pub(crate) fn take(&mut self, route: Route, number: usize) -> Option<Failure> {
         let is_meant = |meant: &Meant| match meant {
             Meant::Any => true,

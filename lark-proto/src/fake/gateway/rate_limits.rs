@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::fake::reply::{Detail, Refusal};
 use crate::fake::route::Route;
 
-/// The rate limits, one for a route.
+/// The rate limit of each route that has one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RateLimits(HashMap<Route, RateLimit>);
 
@@ -18,7 +18,7 @@ struct RateLimit {
     per_second: u32,
     /// The second of the latest request, counted from 1970.
     window: Option<u64>,
-    /// How many requests came in that second.
+    /// How many requests were admitted in that second.
     used: u32,
 }
 
@@ -27,7 +27,7 @@ impl RateLimits {
         self.0.insert(route, RateLimit { per_second, window: None, used: 0 });
     }
 
-    /// Counts a request, and refuses it if its second has no room.
+    /// Counts a request, and refuses it if its second already has `per_second` requests.
     pub(crate) fn admit(&mut self, now: SystemTime, route: Route) -> Result<(), Refusal> {
         let Some(limit) = self.0.get_mut(&route) else { return Ok(()) };
         let window = now.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
@@ -35,7 +35,7 @@ impl RateLimits {
             (limit.window, limit.used) = (window, 0);
         }
         if limit.used >= limit.per_second {
-            // The header counts whole seconds, and the next window is at most one away.
+            // The header has whole seconds, and the next window begins within one second.
             let detail = Detail::RateLimit { limit: limit.per_second, reset: "1".to_owned() };
             return Err(Refusal::rate_limited(StatusCode::TOO_MANY_REQUESTS, detail));
         }

@@ -1,4 +1,4 @@
-//! Tokens: handing them out, and judging the ones that come.
+//! The tokens that the fake issues and checks.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use http::HeaderMap;
 use crate::fake::readers::header::bearer;
 use crate::fake::reply::Refusal;
 
-/// Whose token it is.
+/// The kind of an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenKind {
@@ -20,7 +20,7 @@ pub enum TokenKind {
     App,
 }
 
-/// Whose token of the hour it is that the fake hands out.
+/// The holder of a token that the fake issues.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Holder {
     /// The custom app, in its one tenant.
@@ -31,31 +31,40 @@ pub(crate) enum Holder {
     Tenant(String),
 }
 
-/// A token's whole life, as documented.
+/// The documented lifetime of a token.
 const LIFE: Duration = Duration::from_secs(7200);
-/// With less than this left, the service issues a new token beside the old one, as documented.
+/// In the last half hour of a token's life the service issues a new one, as documented. Both are valid until the old
+/// one expires.
 const OVERLAP: Duration = Duration::from_secs(1800);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
+    /// The kind and the expiry time of each token.
     known: BTreeMap<String, (TokenKind, SystemTime)>,
+    /// The token that each holder was given last.
     current: BTreeMap<Holder, String>,
-    /// The app of each token that was handed out.
+    /// The app of each token that was issued.
     apps: BTreeMap<String, &'static str>,
+    /// How many tokens were issued.
     issued: u64,
-    /// The life of the tokens that are handed out.
+    /// The lifetime of the tokens that are issued from now on.
     life: Duration,
 }
 
 impl Default for Tokens {
     fn default() -> Self {
-        let (known, current, apps) = Default::default();
-        Self { known, current, apps, issued: 0, life: LIFE }
+        Self {
+            known: BTreeMap::new(),
+            current: BTreeMap::new(),
+            apps: BTreeMap::new(),
+            issued: 0,
+            life: LIFE,
+        }
     }
 }
 
 impl Tokens {
-    /// Hands out new tokens from now on, with this life.
+    /// Issues new tokens from now on, with this lifetime.
     pub(crate) fn expire_in(&mut self, life: Duration) {
         self.life = life;
         self.current.clear();
@@ -83,7 +92,7 @@ impl Tokens {
         let current = self.current.get(&holder).and_then(|token| {
             let (_, expires) = self.known.get(token)?;
             let left = expires.duration_since(now).ok().filter(|left| *left >= OVERLAP)?;
-            // A clock that went back must not promise more than a whole life.
+            // If the clock went back, more than a lifetime would be left.
             Some((token.clone(), left.min(self.life).as_secs()))
         });
         current.unwrap_or_else(|| {
@@ -104,17 +113,17 @@ impl Tokens {
         })
     }
 
-    /// The app whose token the request has; `None` for a token that a test added.
+    /// The app whose token the request has. It is `None` for a token that a test added.
     pub(crate) fn app(&self, headers: &HeaderMap) -> Option<&'static str> {
         self.apps.get(bearer(headers)?).copied()
     }
 
-    /// Whose token the request has, if it is known.
+    /// The kind of the request's token, if the token is known.
     pub(crate) fn kind(&self, headers: &HeaderMap) -> Option<TokenKind> {
         self.known.get(bearer(headers)?).map(|(kind, _)| *kind)
     }
 
-    /// Judges an app access token, which comes in the body.
+    /// Checks an app access token, which comes in the body.
     pub(crate) fn admit_app(&self, now: SystemTime, token: &str) -> Result<(), Refusal> {
         match self.known.get(token) {
             Some((TokenKind::App, expires)) if now < *expires => Ok(()),
@@ -122,7 +131,7 @@ impl Tokens {
         }
     }
 
-    /// Judges the request's token; each refusal's status and code is as seen live or documented.
+    /// Checks the request's token. The status and the code of each refusal were seen live or are documented.
     pub(crate) fn admit(
         &self,
         now: SystemTime,
@@ -131,7 +140,7 @@ impl Tokens {
     ) -> Result<(), Refusal> {
         let token = bearer(headers)
             .ok_or_else(|| Refusal::with_400(99991661, "Missing access token for authorization"))?;
-        // An app token opens no endpoint by itself, so that it is as good as unknown.
+        // No endpoint takes an app access token, so that it counts as unknown.
         let known = self.known.get(token).filter(|(kind, _)| *kind != TokenKind::App);
         let looks_like_user = token.starts_with("u-") || token.starts_with("eyJ");
         let kind = match known {
@@ -173,7 +182,7 @@ mod tests {
         assert_eq!(
             tokens.grant(Holder::CustomApp, "cli_a", start),
             (first.clone(), 7200),
-            "a clock gone back"
+            "the clock went back"
         );
         assert_eq!(
             tokens.grant(Holder::CustomApp, "cli_a", at(5000) + Duration::from_nanos(1)),
@@ -189,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_is_no_panic() {
+    fn a_token_that_is_issued_at_the_end_of_time_expires_at_once() {
         let mut last = SystemTime::UNIX_EPOCH;
         let mut step = Duration::MAX;
         while step > Duration::ZERO {

@@ -1,4 +1,4 @@
-//! The test's side of the fake: what it sets up, makes fail and looks at.
+//! The methods by which a test sets up the fake, asks for failures, and reads the stored state.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,38 +16,38 @@ use crate::fake::services::{
 };
 
 impl FakeLark {
-    /// Adds a spreadsheet with these ids of sheets, or the sheets that a spreadsheet lacks, as [`FakeSheet::new`] makes
-    /// them.
+    /// Adds sheets with these ids, as [`FakeSheet::new`] makes them, to a spreadsheet, which is made if it does not
+    /// exist. A sheet that exists is left as it is.
     pub fn add_spreadsheet(&mut self, token: &str, sheets: &[&str]) {
         self.spreadsheets.entry(token.to_owned()).or_default().add_sheets(sheets);
     }
 
-    /// Adds a sheet behind the others of a spreadsheet, which is made if need be. A sheet with the same id is replaced
-    /// and keeps its place and its cells.
+    /// Adds a sheet after the others of a spreadsheet, which is made if it does not exist. A sheet with the same id is
+    /// replaced, and its place and its cells are kept.
     pub fn add_sheet(&mut self, spreadsheet: &str, sheet: FakeSheet) {
         self.spreadsheets.entry(spreadsheet.to_owned()).or_default().add_sheet(sheet);
     }
 
-    /// Puts text into a cell, such as `Q7PlXT!A1`, in place of what is there. A cell that the spreadsheet does not have
-    /// is passed over.
+    /// Puts text into a cell, for example `Q7PlXT!A1`, in place of its content. Nothing happens if the spreadsheet does
+    /// not have that cell.
     pub fn set_text(&mut self, spreadsheet: &str, cell: &str, text: &str) {
         if let Some(spreadsheet) = self.spreadsheets.get_mut(spreadsheet) {
             spreadsheet.set_text(cell, text);
         }
     }
 
-    /// Adds a page of a wiki: `node` is its token, and the other two are the kind (such as `sheet`) and the token of
-    /// the document behind it.
+    /// Adds a page of a wiki with the token `node`. It shows the document of the kind `obj_type`, for example `sheet`,
+    /// and with the token `obj_token`.
     pub fn add_wiki_node(&mut self, node: &str, obj_type: &str, obj_token: &str) {
         self.wiki.add(node, obj_type, obj_token);
     }
 
-    /// Adds a group that the bot is in. To the bot, any other group does not exist.
+    /// Adds a group with the bot as a member. A message to any other group is refused.
     pub fn add_chat(&mut self, id: &str) {
         self.messages.add_chat(id);
     }
 
-    /// Adds an image as if it had been uploaded, by any app, and returns its key.
+    /// Adds an image as an upload would, and returns its key. Every app may use the image.
     pub fn add_image(&mut self, kind: ImageKind, bytes: impl Into<Bytes>) -> String {
         let (key, _) = upload::key(Route::ImV1Images, self.images.len());
         let file_name = "image.png".to_owned();
@@ -57,46 +57,46 @@ impl FakeLark {
         key
     }
 
-    /// Makes `token` valid until `expires`.
-    ///
-    /// For a token that exists this moves its end: a time that has passed revokes it.
+    /// Makes `token` valid until `expires`. For a token that exists, this sets a new expiry time.
     pub fn add_token(&mut self, kind: TokenKind, token: &str, expires: SystemTime) {
         self.tokens.add(kind, token, expires);
     }
 
-    /// Revokes every token of `kind`, those handed out by the fake among them.
+    /// Revokes every token of `kind`, whether the fake issued it or a test added it.
     pub fn revoke_tokens(&mut self, kind: TokenKind) {
         self.tokens.revoke(kind);
     }
 
-    /// Revokes every tenant access token, so that the next call of a client that has one is refused with 99991663.
+    /// Revokes every tenant access token. The next request with one of them is refused with 99991663.
     pub fn revoke_token(&mut self) {
         self.revoke_tokens(TokenKind::Tenant);
     }
 
-    /// Hands out new tokens from now on, which expire in `life` in place of two hours, and says so to the client.
+    /// Issues new tokens from now on, which expire after `life` in place of two hours. Their replies name that time.
     pub fn expire_in(&mut self, life: Duration) {
         self.tokens.expire_in(life);
     }
 
-    /// Refuses images in base64 from now on, as some tenants are reported to: a cell write gets HTTP 400.
+    /// Refuses cell writes in base64 with HTTP 400 from now on, as some tenants are reported to do.
     pub fn refuse_base64(&mut self) {
         self.refuses_base64 = true;
     }
 
-    /// Allows this many requests to `route` in each second, and refuses the others as the gateway does: 99991400 with
-    /// HTTP 429, `x-ogw-ratelimit-limit` and `x-ogw-ratelimit-reset`.
+    /// Allows `per_second` requests to `route` in each second. The gateway refuses the others: 99991400 with HTTP 429,
+    /// `x-ogw-ratelimit-limit` and `x-ogw-ratelimit-reset`.
     ///
-    /// The seconds are windows that begin with each full second of the fake's time. All apps and tenants share them.
+    /// The windows begin at the full seconds of the fake's time. All apps and tenants share them.
     pub fn rate_limit(&mut self, route: Route, per_second: u32) {
         self.rate_limits.set(route, per_second);
     }
 
-    /// Adds an endpoint, whose requests need a tenant or user access token that the fake has handed out or was given.
-    /// Of several with the same path, the one that was added last answers, and before the fake's own. A
-    /// [`Route`] of the fake's, such as [`Route::WikiNode`], replaces its answer.
+    /// Adds an endpoint. Its requests need a valid tenant or user access token.
     ///
-    /// The closure gets each request that is admitted and returns the `data` of the reply, or a [`Fault`]. It keeps its
+    /// If several endpoints match a request, the last one that was added answers. An added endpoint comes before the
+    /// fake's own endpoints. With a route of the fake's own, for example [`Route::WikiNode`], the closure replaces the
+    /// fake's answer.
+    ///
+    /// The closure gets each admitted request, and returns the `data` of the reply or a [`Fault`]. It can keep its
     /// state in an `Arc<Mutex<..>>`, which clones of the fake share. Failures, counts and rate limits name the endpoint
     /// by the same [`Route`]:
     ///
@@ -141,7 +141,7 @@ impl FakeLark {
         self.set_route(AddedRoute::new(route, true, answer));
     }
 
-    /// Adds an endpoint whose requests need no token, as [`add_route`](Self::add_route) does otherwise.
+    /// Adds an endpoint whose requests need no token. All else is as with [`add_route`](Self::add_route).
     pub fn add_open_route<R: Serialize>(
         &mut self,
         route: Route,
@@ -160,21 +160,21 @@ impl FakeLark {
         self.apps.tenants.insert(key.to_owned());
     }
 
-    /// The ticket that the store app's token takes at present. The service pushes it in an event each hour, and after a
-    /// resend.
+    /// The present ticket of the store app, which a request for its app access token needs. The service pushes the
+    /// ticket in an event each hour, and when the app asks for it.
     #[must_use]
     pub fn app_ticket(&self) -> &str {
         &self.apps.ticket
     }
 
-    /// Makes another ticket the valid one. The one before is answered with 10012.
+    /// Replaces the ticket of the store app. The old one is refused with 10012 from now on.
     pub fn renew_app_ticket(&mut self) {
         self.apps.renew_ticket();
     }
 
     /// Queues a failure, a [`Fault`] or a [`Break`](crate::fake::Break), for the next request to any endpoint.
     ///
-    /// Each request takes the oldest failure in the queue that is meant for it, when its head arrives.
+    /// A request takes its failure when its head arrives: the oldest one in the queue that is meant for it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -182,16 +182,17 @@ impl FakeLark {
     /// use lark_proto::fake::{Break, FakeLark, Fault, Route};
     ///
     /// let mut lark = FakeLark::new();
-    /// // The first write, the second write, and the next call.
+    /// // A fault for the first cell write, and a break for the second one.
     /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound);
     /// lark.fail_next_on(Route::ValuesImage, Break::AfterBody);
+    /// // The next request that is not a token request gets a slow reply.
     /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20)));
     /// ```
     pub fn fail_next(&mut self, failure: impl Into<Failure>) {
         self.failures.push(Meant::Any, failure.into());
     }
 
-    /// Queues a failure for the next request that does not ask for a token.
+    /// Queues a failure for the next request that is not a token request.
     pub fn fail_next_call(&mut self, failure: impl Into<Failure>) {
         self.failures.push(Meant::Calls, failure.into());
     }
@@ -201,10 +202,10 @@ impl FakeLark {
         self.failures.push(Meant::Route(route), failure.into());
     }
 
-    /// Chooses the failure of each request that takes none from the queue, in place of the closure of an earlier call.
+    /// Has a closure choose the failure of each request that takes none from the queue. It replaces an earlier closure.
     ///
-    /// `choose` is called when the head of a request arrives, with its route and its number on the route, counted from
-    /// 1, which is then what [`begun`](Self::begun) returns. Here every third write to a cell is lost:
+    /// `choose` is called when the head of a request arrives, with the route and the number of the request on that
+    /// route, counted from 1 as [`begun`](Self::begun) does. Here every third cell write is lost:
     ///
     /// ```
     /// use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
@@ -237,8 +238,9 @@ impl FakeLark {
         self.failures.choose(choose);
     }
 
-    /// Serves the endpoints below `path`, such as `/feishu`, as a gateway does, and answers any other path with 404.
-    /// The client has a [`Site::custom`](crate::Site::custom) with the same path.
+    /// Serves the endpoints below `path`, for example `/feishu`, as a reverse proxy does, and answers any other path
+    /// with
+    /// 404. The client needs a [`Site::custom`](crate::Site::custom) with the same path.
     pub fn set_base_path(&mut self, path: &str) {
         let path = path.trim_matches('/');
         self.base_path = if path.is_empty() { String::new() } else { format!("/{path}") };
@@ -263,13 +265,13 @@ impl FakeLark {
 
     /// Every message that was sent, in the order of sending.
     ///
-    /// Of the requests with the same uuid, to send or to reply, the fake carries out one within an hour; the others are
-    /// answered as the first was; see the [guesses](crate::fake#guesses).
+    /// Of several requests with the same uuid within an hour, the fake carries out the first. The others get the same
+    /// reply; see the [guesses](crate::fake#guesses).
     pub fn messages(&self) -> impl Iterator<Item = &StoredMessage> {
         self.messages.sent()
     }
 
-    /// The image in a cell such as `Q7PlXT!H7`, which is also its range, `Q7PlXT!H7:H7`.
+    /// The image in a cell, which is named by its address, `Q7PlXT!H7`, or by its range, `Q7PlXT!H7:H7`.
     #[must_use]
     pub fn cell(&self, spreadsheet: &str, cell: &str) -> Option<&StoredCell> {
         self.spreadsheets.get(spreadsheet)?.cell(cell)
@@ -281,18 +283,18 @@ impl FakeLark {
         cells.into_iter().flatten().map(|(range, cell)| (range.as_str(), cell))
     }
 
-    /// Every request answered so far, in the order of the answers.
+    /// The requests that were answered so far, in the order of the replies.
     #[must_use]
     pub fn requests(&self) -> &[RecordedRequest] {
         self.records.all()
     }
 
-    /// Every request to `route` answered so far.
+    /// The requests to `route` that were answered so far.
     pub fn requests_to(&self, route: Route) -> impl Iterator<Item = &RecordedRequest> {
         self.requests().iter().filter(move |seen| seen.route == Some(route))
     }
 
-    /// How many requests to `route` have begun so far, including those whose connection broke before an answer.
+    /// How many requests to `route` have begun so far. A request whose connection broke before its reply counts too.
     #[must_use]
     pub fn begun(&self, route: Route) -> usize {
         self.begun.get(&route).copied().unwrap_or_default()

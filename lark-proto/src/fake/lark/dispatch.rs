@@ -1,4 +1,4 @@
-//! Carries out a request that was admitted: one arm for each route.
+//! Carries out an admitted request by its route.
 
 use serde_json::json;
 
@@ -79,7 +79,7 @@ impl FakeLark {
                 found.query()
             }
             Route::WikiNode => self.wiki.node(target)?,
-            // Answered above.
+            // An added endpoint is answered above.
             Route::Own { .. } => return Err(Refusal::with_400(9499, "Bad Request")),
             Route::Messages | Route::MessageReply => {
                 let app = self.tokens.app(headers);

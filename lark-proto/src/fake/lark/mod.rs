@@ -1,4 +1,4 @@
-//! The fake itself: takes a request's head, then its body, and answers.
+//! [`FakeLark`], which takes the head of a request, then its body, and answers.
 
 mod controls;
 mod dispatch;
@@ -19,13 +19,14 @@ use super::services::{
     AddedRoute, Apps, Credentials, Messages, Names, RouteRequest, Spreadsheet, StoredImage, Wiki,
 };
 
-/// A Lark in memory, with a custom app, a store app in one tenant, one spreadsheet and one page of a wiki to begin
-/// with.
+/// A fake of Lark in memory.
 ///
-/// Requests go in through [`handle`](Self::handle), or through [`begin`](Self::begin) and
-/// [`finish`](Self::finish) where they may overlap in time. A test reads back what they wrote with
-/// [`image`](Self::image) and [`cell`](Self::cell). All apps and tenants share the same spreadsheets; an image is
-/// downloaded by the app that uploaded it.
+/// A new fake has a custom app, a store app in one tenant, one spreadsheet and one page of a wiki.
+///
+/// [`handle`](Self::handle) answers a request. Requests that overlap in time go through [`begin`](Self::begin) and
+/// [`finish`](Self::finish). A test reads the images that were written with [`image`](Self::image) and
+/// [`cell`](Self::cell). All apps and tenants share the spreadsheets. An image can be downloaded only by the app that
+/// uploaded it.
 #[derive(Clone, Debug)]
 pub struct FakeLark {
     apps: Apps,
@@ -35,7 +36,7 @@ pub struct FakeLark {
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
     added_routes: Vec<AddedRoute>,
-    /// Empty, or with a slash at its start and none at its end.
+    /// The path before that of each endpoint: empty, or with a slash at its start and none at its end.
     base_path: String,
     failures: Failures,
     rate_limits: RateLimits,
@@ -45,7 +46,8 @@ pub struct FakeLark {
     records: Records,
 }
 
-/// A request whose head has arrived and whose body has not. A cell write occupies its spreadsheet.
+/// A request whose head has arrived, and whose body has not. A cell write occupies its spreadsheet as long as it is in
+/// flight.
 #[derive(Debug)]
 #[must_use = "give it to `finish` or `abandon`, or its spreadsheet stays occupied"]
 pub struct InFlight {
@@ -56,8 +58,8 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// How the connection is to fail, if a test asked for it. The fake has no connections: the server or transport
-    /// around it has to obey.
+    /// How the connection has to fail, if a test asked for it. The fake has no connections, so that the server or the
+    /// transport around it has to obey.
     #[must_use]
     pub fn breaks(&self) -> Option<Break> {
         match self.failure {
@@ -68,7 +70,7 @@ impl InFlight {
 }
 
 impl FakeLark {
-    /// The `app_id` that gets a tenant access token.
+    /// The `app_id` of the custom app.
     pub const APP_ID: &str = "cli_a1b2c3d4e5f6a7b8";
     /// The `app_secret` that belongs to [`APP_ID`](Self::APP_ID): 32 characters.
     pub const APP_SECRET: &str = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4";
@@ -76,15 +78,15 @@ impl FakeLark {
     pub const STORE_APP_ID: &str = "cli_9f8e7d6c5b4a3f2e";
     /// The `app_secret` that belongs to [`STORE_APP_ID`](Self::STORE_APP_ID).
     pub const STORE_APP_SECRET: &str = "c3RvcmVzdG9yZXN0b3Jlc3RvcmVzdG9y";
-    /// The ticket that the store app was pushed first; see [`app_ticket`](Self::app_ticket).
+    /// The first ticket of the store app; see [`app_ticket`](Self::app_ticket).
     pub const APP_TICKET: &str = "ticket-9f8e7d6c5b4a3f2e";
-    /// The tenant that has the store app installed from the start.
+    /// The tenant that has installed the store app from the start.
     pub const TENANT_KEY: &str = "736588c9260f175d";
     /// The token of the spreadsheet that exists from the start.
     pub const SPREADSHEET: &str = "shtcngNygNfuqhxTBf588jwgWbJ";
-    /// The id of that spreadsheet's one sheet.
+    /// The id of the one sheet in [`SPREADSHEET`](Self::SPREADSHEET).
     pub const SHEET: &str = "Q7PlXT";
-    /// The token of the wiki's page that shows [`SPREADSHEET`](Self::SPREADSHEET).
+    /// The token of the wiki page that shows [`SPREADSHEET`](Self::SPREADSHEET).
     pub const WIKI_NODE: &str = "wikcnKQ1k3pcuo5uSK4t8Vabcef";
 
     /// The group that the bot is in from the start.
@@ -98,7 +100,7 @@ impl FakeLark {
     /// The mail address of the user.
     pub const EMAIL: &str = "tom@example.com";
 
-    /// A Lark with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
+    /// A fake with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
     /// [`SPREADSHEET`](Self::SPREADSHEET), [`SHEET`](Self::SHEET) and [`WIKI_NODE`](Self::WIKI_NODE), no token issued
     /// and nothing written.
     #[must_use]
@@ -133,8 +135,8 @@ impl FakeLark {
         fake
     }
 
-    /// Answers a request that arrived whole, over a connection that does not break: a [`Break`] that is meant for the
-    /// request is used up without effect. [`exchange`](Self::exchange) obeys it.
+    /// Answers a request that has arrived completely, over a connection that does not break. A [`Break`] for the
+    /// request is taken from the queue and ignored; [`exchange`](Self::exchange) obeys it.
     pub fn handle(
         &mut self,
         now: SystemTime,
@@ -146,12 +148,12 @@ impl FakeLark {
         self.finish(now, flight, &body)
     }
 
-    /// Carries a request and its reply over a connection that obeys a [`Break`]. Returns the reply, with the time for
-    /// which it is held back, or the break that left the client without a whole reply.
+    /// Answers a request over a connection that obeys a [`Break`]. Returns the reply and the time for which it is held
+    /// back, or the break because of which the client gets no complete reply.
     ///
     /// # Errors
-    /// Any break but [`Break::SlowReply`]. With [`Break::BeforeBody`] and [`Break::DuringBody`] nothing was carried
-    /// out.
+    /// Any break but [`Break::SlowReply`]. The request was carried out, except with [`Break::BeforeBody`] and
+    /// [`Break::DuringBody`].
     pub fn exchange(
         &mut self,
         now: SystemTime,
@@ -172,11 +174,11 @@ impl FakeLark {
         }
     }
 
-    /// Takes a request's head: its token is checked now, and a cell write occupies its spreadsheet.
+    /// Takes the head of a request. The token is checked now, and a write occupies its spreadsheet.
     ///
-    /// A cell write that begins while another occupies the spreadsheet will be answered with 90217,
-    /// because one document takes only serial calls. A write that will be answered with a [`Fault`] of the test's
-    /// occupies it too; one whose token is refused does not.
+    /// A write that begins while another one occupies the spreadsheet will be answered with 90217, because a document
+    /// takes one call at a time. A write that a [`Fault`](crate::fake::Fault) of the test's answers occupies the
+    /// spreadsheet too. A write whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let added = self.added_routes.iter().rev().map(|added| added.route);
         let target = Target::of(&self.base_path, added, &head.method, &head.uri);
@@ -201,8 +203,8 @@ impl FakeLark {
         InFlight { target, head, admitted, failure }
     }
 
-    /// Takes the body, releases the spreadsheet and answers. A reply that is held back occupies the spreadsheet until
-    /// it is sent.
+    /// Takes the body, carries the request out, and frees the spreadsheet. If the reply is held back, the spreadsheet
+    /// stays occupied until the reply is sent.
     pub fn finish(
         &mut self,
         now: SystemTime,
@@ -218,7 +220,7 @@ impl FakeLark {
         let route = target.as_ref().map(|target| target.route);
         let log_id = reply::log_id(self.records.all().len());
         let reply = match (target, failure) {
-            // The edge judges the framing before anything behind it sees the request.
+            // The edge checks the framing before the gateway or a service gets the request.
             _ if !header::is_framed(&head.headers, body.len()) => {
                 Reply::edge(StatusCode::BAD_REQUEST)
             }
@@ -244,15 +246,14 @@ impl FakeLark {
         reply.response
     }
 
-    /// Gives up a request whose connection broke before its body was complete: its spreadsheet is
-    /// free again, nothing is written, and [`requests`](Self::requests) does not show it.
+    /// Drops a request whose connection broke before its body was complete. Its spreadsheet is free again, nothing is
+    /// written, and [`requests`](Self::requests) does not list the request.
     pub fn abandon(&mut self, flight: InFlight) {
         let InFlight { target, admitted, .. } = flight;
         self.release(target.as_ref(), &admitted, None);
     }
 
-    /// The verdict on the head alone; `Ok` for a write to a spreadsheet means that it now holds its
-    /// spreadsheet.
+    /// Checks the token and the rate limit. A write that is admitted occupies its spreadsheet.
     fn admit(
         &mut self,
         now: SystemTime,
@@ -276,6 +277,7 @@ impl FakeLark {
         found.ok_or_else(|| Refusal::with_200(90214, "SpreadSheetNotFound"))
     }
 
+    /// Frees the spreadsheet of a write, at `end` if there is one.
     fn release(
         &mut self,
         target: Option<&Target>,

@@ -1,4 +1,4 @@
-//! Header values of the shape `kind; name=value; name="value"` (RFC 2045, RFC 7578).
+//! Readers of header values: `kind; name=value; name="value"` (RFC 2045, RFC 7578), the token, and the framing.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 
-/// A parsed value; names and the kind in lower case.
+/// A parsed value. The kind and the names are in lower case.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Structured {
     pub(crate) kind: String,
@@ -18,15 +18,15 @@ impl Structured {
         let (kind, mut rest) = text.split_at(text.find(';').unwrap_or(text.len()));
         let kind = kind.trim_matches(BLANK);
         if !kind.split('/').all(is_token) {
-            return Err(format!("{kind:?} is no token or media type"));
+            return Err(format!("{kind:?} is not a token or media type"));
         }
         let mut params = BTreeMap::new();
         while !rest.is_empty() {
-            rest = rest.strip_prefix(';').ok_or("a parameter without ; before it")?;
+            rest = rest.strip_prefix(';').ok_or("a parameter has no ; before it")?;
             rest = rest.trim_start_matches(BLANK);
-            let (name, tail) = rest.split_once('=').ok_or("a parameter without =")?;
+            let (name, tail) = rest.split_once('=').ok_or("a parameter has no =")?;
             if !is_token(name) {
-                return Err(format!("{name:?} is no parameter name"));
+                return Err(format!("{name:?} is not a parameter name"));
             }
             let (value, tail) = match tail.strip_prefix('"') {
                 Some(quoted) => unquote(quoted)?,
@@ -34,7 +34,9 @@ impl Structured {
             };
             match params.entry(name.to_ascii_lowercase()) {
                 Entry::Vacant(entry) => entry.insert(value),
-                Entry::Occupied(entry) => return Err(format!("parameter {} twice", entry.key())),
+                Entry::Occupied(entry) => {
+                    return Err(format!("the parameter {} comes twice", entry.key()));
+                }
             };
             rest = tail.trim_start_matches(BLANK);
         }
@@ -46,7 +48,7 @@ impl Structured {
     }
 }
 
-/// The request's one Content-Type.
+/// The `Content-Type` of a request that has exactly one.
 pub(crate) fn content_type(headers: &HeaderMap) -> Result<Structured, String> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -56,7 +58,7 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Result<Structured, String> {
     Structured::parse(text).map_err(|error| format!("Content-Type: {error}"))
 }
 
-/// Checks for `application/json`, alone or with the charset that the vendor's page gives.
+/// Checks that the `Content-Type` is `application/json`, alone or with the charset that the vendor documents.
 pub(crate) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     let found = content_type(headers)?;
     let is_utf8 = |(name, value): (&String, &String)| {
@@ -69,7 +71,7 @@ pub(crate) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     }
 }
 
-/// The token of the request's one `Authorization: Bearer ..`.
+/// The token of a request that has exactly one `Authorization`, of the form `Bearer ..`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -79,7 +81,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Whether the request states no length of its body, or the correct one, once. A body in chunks is not accepted.
+/// Whether the request has the correct `Content-Length` once, or none. A body in chunks is not accepted.
 pub(crate) fn is_framed(headers: &HeaderMap, length: usize) -> bool {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let stated = match (lengths.next(), lengths.next()) {
@@ -107,11 +109,11 @@ fn bare(text: &str) -> Result<(String, &str), String> {
     if is_token(value) {
         Ok((value.to_owned(), tail))
     } else {
-        Err(format!("{value:?} must stand in quotes"))
+        Err(format!("{value:?} must be in quotes"))
     }
 }
 
-/// Reads up to the closing quote; `text` begins behind the opening one.
+/// Reads up to the closing quote. `text` begins after the opening quote.
 fn unquote(text: &str) -> Result<(String, &str), String> {
     let mut value = String::new();
     let mut chars = text.chars();
@@ -122,11 +124,11 @@ fn unquote(text: &str) -> Result<(String, &str), String> {
             other => other,
         };
         if literal.is_control() && literal != '\t' {
-            return Err("a control character in a quoted string".to_owned());
+            return Err("a quoted string has a control character".to_owned());
         }
         value.push(literal);
     }
-    Err("a quoted string without its closing quote".to_owned())
+    Err("a quoted string has no closing quote".to_owned())
 }
 
 #[cfg(test)]
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_its_kind_and_its_parameters() {
+    fn a_value_is_read_into_its_kind_and_its_parameters() {
         let ok = |kind: &str, params: &[(&str, &str)]| {
             let params = params.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect();
             Ok(Structured { kind: kind.to_owned(), params })
@@ -149,20 +151,24 @@ mod tests {
         ] {
             assert_eq!(Structured::parse(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_that_breaks_the_grammar_is_refused_with_the_mistake() {
         for (text, error) in [
-            ("", "no token"),
-            ("a b", "no token"),
-            ("text/", "no token"),
-            ("form-data; name=\"image\";", "without ="),
-            ("form-data; name", "without ="),
-            ("form-data; name =x", "no parameter name"),
-            ("form-data; name=\"x\"y", "without ;"),
+            ("", "not a token"),
+            ("a b", "not a token"),
+            ("text/", "not a token"),
+            ("form-data; name=\"image\";", "has no ="),
+            ("form-data; name", "has no ="),
+            ("form-data; name =x", "not a parameter name"),
+            ("form-data; name=\"x\"y", "has no ;"),
             ("form-data; name=a/b", "in quotes"),
             ("form-data; name=", "in quotes"),
             ("form-data; name=\"x", "closing quote"),
             ("form-data; name=\"x\\", "backslash"),
             ("form-data; name=\"a\nb\"", "control character"),
-            ("form-data; name=a; Name=b", "name twice"),
+            ("form-data; name=a; Name=b", "name comes twice"),
         ] {
             let found = Structured::parse(text).err().unwrap_or_default();
             assert!(found.contains(error), "{text}: {found}");

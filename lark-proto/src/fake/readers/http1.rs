@@ -1,4 +1,5 @@
-//! HTTP/1.1 for a server around the fake: reads the requests that [`wire::http1`] writes, and writes replies.
+//! HTTP/1.1 for a server around the fake: a reader of the requests that [`wire::http1`] writes, and a writer of
+//! replies.
 //!
 //! ```text
 //!  bytes --push--> Requests --head-----> &Parts         --> FakeLark::begin
@@ -7,7 +8,7 @@
 //!                           bytes <--reply-- Response<Bytes> <--+
 //! ```
 //!
-//! It is stricter than HTTP/1.1 requires of a server, because a proxy in front of the real service may be as strict.
+//! The reader is stricter than HTTP/1.1 requires, because a proxy in front of the real service may be as strict.
 //! [`request`] reads bytes that are exactly one request.
 
 use std::fmt;
@@ -21,9 +22,10 @@ use memchr::memchr_iter;
 
 use crate::wire;
 
-/// The longest head that is read, in bytes, with its empty line.
+/// The longest head that is accepted, in bytes, with its empty line.
 pub const HEAD_LIMIT: usize = 64 << 10;
-/// The longest body that is read, in bytes: twice what a cell image of 20 MiB takes as JSON numbers of four bytes each.
+/// The longest body that is accepted, in bytes. A cell image of 20 MiB takes half of it as JSON numbers of four bytes
+/// each.
 pub const BODY_LIMIT: usize = 160 << 20;
 /// The most headers that one request may have.
 const HEADER_LIMIT: usize = 100;
@@ -31,7 +33,7 @@ const HEADER_LIMIT: usize = 100;
 /// Reads requests from the bytes of one connection, which may arrive in pieces of any length.
 ///
 /// A caller that takes each request as soon as it is complete holds one body at a time, of at most [`BODY_LIMIT`].
-/// After an error nothing more is read: every method gives the same error again, and further bytes are dropped.
+/// After an error nothing more is read: every method returns the same error again, and further bytes are dropped.
 ///
 /// ```
 /// use lark_proto::fake::http1::Requests;
@@ -49,12 +51,12 @@ const HEADER_LIMIT: usize = 100;
 #[derive(Debug, Default)]
 pub struct Requests {
     buffer: BytesMut,
-    /// Bytes at the start of `buffer` in which no head ends.
+    /// How many bytes at the start of `buffer` were searched for the end of the head.
     searched: usize,
     arriving: Option<Arriving>,
-    /// How many requests were taken.
+    /// How many requests were returned.
     taken: usize,
-    /// Whether the last request that was taken has `Connection: close`.
+    /// Whether the last request that was returned has `Connection: close`.
     is_closing: bool,
     /// The error after which nothing more is read.
     refused: Option<Malformed>,
@@ -67,7 +69,7 @@ struct Arriving {
     body_len: usize,
 }
 
-/// The bytes of a connection break a rule of HTTP/1.1, or one that the service's edge is reported to have.
+/// The bytes of a connection break a rule of HTTP/1.1, or a rule that the service's edge is reported to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// The number of the request on its connection, counted from 1.
@@ -84,13 +86,13 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 impl Requests {
-    /// The requests of a connection that was just opened.
+    /// A reader for a new connection.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes bytes as they arrive.
+    /// Adds bytes that have arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.refused.is_none() {
             self.buffer.extend_from_slice(bytes);
@@ -98,7 +100,7 @@ impl Requests {
         }
     }
 
-    /// The head of the request that is next to be taken, once the head is complete.
+    /// The head of the next request, once it is complete.
     ///
     /// # Errors
     /// The bytes are not a request.
@@ -107,7 +109,7 @@ impl Requests {
         Ok(self.arriving.as_ref().map(|arriving| &arriving.head))
     }
 
-    /// Takes the next request, once its body is complete.
+    /// Returns the next request, once its body is complete.
     ///
     /// # Errors
     /// The bytes are not a request.
@@ -123,19 +125,19 @@ impl Requests {
         Ok(Some(Request::from_parts(head, body)))
     }
 
-    /// How many bytes have arrived of the body that belongs to [`head`](Self::head); 0 without a head.
+    /// How many bytes of the body of [`head`](Self::head) have arrived. It is 0 without a head.
     #[must_use]
     pub fn arrived(&self) -> usize {
         self.arriving.as_ref().map_or(0, |arriving| arriving.body_len.min(self.buffer.len()))
     }
 
-    /// How many bytes are missing of the body that belongs to [`head`](Self::head); 0 without a head.
+    /// How many bytes of the body of [`head`](Self::head) are missing. It is 0 without a head.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.arriving.as_ref().map_or(0, |arriving| arriving.body_len - self.arrived())
     }
 
-    /// Checks that the client may close the connection now: every request was taken, and no byte of another has
+    /// Checks that the client may close the connection now: every request was returned, and no byte of another one has
     /// arrived.
     ///
     /// # Errors
@@ -165,7 +167,7 @@ impl Requests {
         Malformed { request: self.taken + 1, text }
     }
 
-    /// Reads the next head, if it is complete and the request before was taken.
+    /// Reads the next head, if it is complete and the request before it was returned.
     fn advance(&mut self) {
         if self.arriving.is_some() {
             return;
@@ -182,7 +184,7 @@ impl Requests {
     fn next_head(&mut self) -> Result<Option<Arriving>, String> {
         let Some(&first) = self.buffer.first() else { return Ok(None) };
         if self.is_closing {
-            return Err("bytes after a request with `Connection: close`".to_owned());
+            return Err("bytes follow a request with `Connection: close`".to_owned());
         }
         if Method::from_bytes(&[first]).is_err() {
             let first = [first].escape_ascii().to_string();
@@ -215,7 +217,7 @@ impl Requests {
 }
 
 impl Arriving {
-    /// Parses a head of whole lines, each ending in CRLF and the last one empty.
+    /// Parses a complete head: its lines end in CRLF, and the last one is empty.
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let mut fields = [httparse::EMPTY_HEADER; HEADER_LIMIT];
         let mut parsed = httparse::Request::new(&mut fields);
@@ -247,8 +249,8 @@ impl Arriving {
         }
         match head.headers.get_all(HOST).iter().count() {
             1 => {}
-            0 => return Err("no Host header".to_owned()),
-            hosts => return Err(format!("{hosts} Host headers; send one")),
+            0 => return Err("the Host header is missing".to_owned()),
+            hosts => return Err(format!("there are {hosts} Host headers; send one")),
         }
         let body_len = body_len(&head.headers)?;
         Ok(Self { head, body_len })
@@ -257,19 +259,21 @@ impl Arriving {
 
 fn body_len(headers: &HeaderMap) -> Result<usize, String> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let (first, others) = (lengths.next(), lengths.count());
+    let first = lengths.next();
+    let others = lengths.count();
     match (headers.get(TRANSFER_ENCODING), first) {
         (Some(_), Some(_)) => {
-            Err("both Transfer-Encoding and Content-Length; send Content-Length alone".to_owned())
+            Err("the request has Transfer-Encoding and Content-Length; send Content-Length alone"
+                .to_owned())
         }
         (Some(encoding), None) => Err(format!(
-            "`Transfer-Encoding: {}`, but the service's edge refuses a body of unknown length; \
-             send Content-Length",
+            "the request has `Transfer-Encoding: {}`, but the service's edge refuses a body of \
+             unknown length; send Content-Length",
             excerpt(encoding.as_bytes())
         )),
         (None, None) => Ok(0),
         (None, Some(_)) if others > 0 => {
-            Err(format!("{} Content-Length headers; send one", 1 + others))
+            Err(format!("there are {} Content-Length headers; send one", 1 + others))
         }
         (None, Some(length)) => {
             let shown = excerpt(length.as_bytes());
@@ -283,7 +287,7 @@ fn body_len(headers: &HeaderMap) -> Result<usize, String> {
     }
 }
 
-/// Whether the client says that this request is its last.
+/// Whether the client announces that this request is its last one.
 fn is_closing(headers: &HeaderMap) -> bool {
     headers
         .get_all(CONNECTION)
@@ -292,11 +296,11 @@ fn is_closing(headers: &HeaderMap) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// The text of `error` with the line that caused it. httparse does not tell the line: it is the first one at which
-/// parsing the lines so far fails.
+/// The text of `error`, with the line that caused it. httparse does not report the line. It is the first line for which
+/// parsing fails when the head is cut after it.
 fn located(head: &[u8], error: httparse::Error) -> String {
     if error == httparse::Error::TooManyHeaders {
-        return format!("more than {HEADER_LIMIT} headers");
+        return format!("the head has more than {HEADER_LIMIT} headers");
     }
     let mut start = 0;
     for (line, end) in memchr_iter(b'\n', head).enumerate() {
@@ -305,7 +309,9 @@ fn located(head: &[u8], error: httparse::Error) -> String {
         if httparse::Request::new(&mut fields).parse(lines).is_err() {
             let text = lines.get(start..).unwrap_or_default().trim_ascii_end();
             let why = match text.first() {
-                Some(b' ' | b'\t') => "a folded header; write each on one line".to_owned(),
+                Some(b' ' | b'\t') => {
+                    "a header is folded; write each header on one line".to_owned()
+                }
                 _ => error.to_string(),
             };
             return format!("line {} `{}`: {why}", line + 1, excerpt(text));
@@ -315,7 +321,7 @@ fn located(head: &[u8], error: httparse::Error) -> String {
     error.to_string()
 }
 
-/// The first 60 of `bytes`, escaped, as text of one line.
+/// The first 60 bytes as text of one line, in which other than printable ASCII is escaped.
 fn excerpt(bytes: &[u8]) -> String {
     match bytes.get(..60) {
         Some(start) => format!("{}..", start.escape_ascii()),
@@ -342,26 +348,27 @@ fn excerpt(bytes: &[u8]) -> String {
 /// ```
 ///
 /// # Errors
-/// The bytes are not a request, or they are less or more than one.
+/// The bytes are not a request, or they are less or more than one request.
 pub fn request(bytes: &[u8]) -> Result<Request<Bytes>, Malformed> {
     let mut requests = Requests::new();
     requests.push(bytes);
     match requests.request()? {
         Some(request) => requests.end().map(|()| request),
         None => Err(match requests.end() {
-            Ok(()) => requests.malformed("no bytes".to_owned()),
+            Ok(()) => requests.malformed("there are no bytes".to_owned()),
             Err(malformed) => malformed,
         }),
     }
 }
 
-/// The reply as bytes: status line, headers by name, empty line, body.
+/// The bytes of a reply: the status line, the headers sorted by name, an empty line, and the body.
 ///
-/// `Content-Length` is set to the length of the body, and `Transfer-Encoding` is left out, whatever the headers of
-/// `reply` are.
+/// `Content-Length` is set to the length of the body, and `Transfer-Encoding` is left out, also if the headers of
+/// `reply` differ.
 #[must_use]
 pub fn reply(reply: &Response<Bytes>) -> Bytes {
-    let (status, body) = (reply.status(), reply.body());
+    let status = reply.status();
+    let body = reply.body();
     let mut headers = reply.headers().clone();
     headers.insert(CONTENT_LENGTH, body.len().into());
     headers.remove(TRANSFER_ENCODING);

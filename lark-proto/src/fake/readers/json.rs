@@ -4,9 +4,9 @@ use serde::de::{self, DeserializeOwned};
 
 /// Reads one JSON object and nothing after it.
 pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
-    // A derived struct would take an array of its fields as well.
+    // serde reads a derived struct from an array of its fields as well.
     match body.iter().find(|byte| !b" \t\r\n".contains(byte)) {
         Some(b'{') => serde_json::from_slice(body),
-        _ => Err(de::Error::custom("the body is no object")),
+        _ => Err(de::Error::custom("the body is not an object")),
     }
 }

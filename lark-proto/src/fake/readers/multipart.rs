@@ -1,7 +1,7 @@
-//! A strict reader of multipart/form-data, from RFC 7578 and RFC 2046.
+//! A strict reader of multipart/form-data (RFC 7578, RFC 2046).
 //!
-//! Stricter than the grammar in three places, where no client has a use for the freedom: no preamble
-//! and no epilogue but line ends, and no boundary inside a line. The whole is read once, front to back.
+//! It is stricter than the grammar in three ways that no client needs: a body has no preamble, no epilogue except line
+//! ends, and no boundary inside a line. Each byte is read once.
 
 use http::HeaderMap;
 
@@ -25,7 +25,7 @@ const CRLF: &[u8] = b"\r\n";
 const MAX_PARTS: usize = 32;
 const MAX_HEAD: usize = 4096;
 
-/// The boundary that the request's Content-Type gives.
+/// The boundary in the request's `Content-Type`.
 pub(crate) fn boundary(headers: &HeaderMap) -> Result<String, String> {
     let found = header::content_type(headers)?;
     if found.kind != "multipart/form-data" {
@@ -46,7 +46,7 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Result<String, String> {
 pub(crate) fn read<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<FormPart<'a>>, String> {
     let delimiter = [b"--", boundary.as_bytes()].concat();
     let mut reader = Reader { body, at: 0 };
-    // Some generators begin every boundary with its CRLF, the first one too.
+    // Some clients send the CRLF of a boundary before the first boundary too.
     reader.eat(CRLF);
     if !reader.eat(&delimiter) {
         return Err("the body does not start with the boundary".to_owned());
@@ -56,10 +56,10 @@ pub(crate) fn read<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<FormPart<'a
         while reader.eat(b" ") || reader.eat(b"\t") {}
         if !reader.eat(CRLF) {
             let at = reader.at;
-            return Err(format!("neither CRLF nor -- after the boundary at byte {at}"));
+            return Err(format!("the boundary is followed by neither CRLF nor -- at byte {at}"));
         }
         if parts.len() == MAX_PARTS {
-            return Err(format!("more than {MAX_PARTS} parts"));
+            return Err(format!("the form has more than {MAX_PARTS} parts"));
         }
         parts.push(reader.part(&delimiter)?);
     }
@@ -67,7 +67,7 @@ pub(crate) fn read<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<FormPart<'a
     if reader.rest().is_empty() {
         Ok(parts)
     } else {
-        Err(format!("bytes after the last boundary at byte {}", reader.at))
+        Err(format!("the last boundary is followed by other bytes at byte {}", reader.at))
     }
 }
 
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         is_next
     }
 
-    /// Reads a part, from its first header line up to and with the next boundary.
+    /// Reads a part, from its first header line to the end of the next boundary.
     fn part(&mut self, delimiter: &[u8]) -> Result<FormPart<'a>, String> {
         let start = self.at;
         let mut disposition = None;
@@ -109,22 +109,23 @@ impl<'a> Reader<'a> {
                 "content-type" => {
                     let parsed = Structured::parse(value).map_err(located)?;
                     if parsed.kind.split('/').count() != 2 {
-                        return Err(located(format!("{value:?} is no media type")));
+                        return Err(located(format!("{value:?} is not a media type")));
                     }
                     content_type.replace(value.to_owned()).is_some()
                 }
-                // RFC 7578 wants other fields ignored, but this one would change the content.
+                // RFC 7578 has other fields ignored, but this one would change the content.
                 "content-transfer-encoding" if !is_identity(value) => {
-                    return Err(located(format!("transfer encoding {value:?}")));
+                    return Err(located(format!("{value:?} is not an accepted transfer encoding")));
                 }
                 _ => false,
             };
             if is_second {
-                return Err(located(format!("a second {name}")));
+                return Err(located(format!("there is a second {name}")));
             }
         }
-        let disposition = disposition
-            .ok_or_else(|| format!("no Content-Disposition in the part at byte {start}"))?;
+        let disposition = disposition.ok_or_else(|| {
+            format!("there is no Content-Disposition in the part at byte {start}")
+        })?;
         let (name, file_name) = form_data(&disposition)
             .map_err(|error| format!("{error} in the part at byte {start}"))?;
         Ok(FormPart { name, file_name, content_type, content: self.content(delimiter)? })
@@ -147,7 +148,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads up to and with the next boundary; the CRLF before it is the boundary's.
+    /// Reads to the end of the next boundary. The CRLF before a boundary belongs to the boundary.
     fn content(&mut self, delimiter: &[u8]) -> Result<&'a [u8], String> {
         let start = self.at;
         let rest = self.rest();
@@ -155,9 +156,9 @@ impl<'a> Reader<'a> {
         let mut dashes = rest.iter().enumerate().filter(|(_, b)| **b == b'-').map(|(at, _)| at);
         let length = dashes
             .find(is_delimiter)
-            .ok_or_else(|| format!("no boundary after the content at byte {start}"))?;
+            .ok_or_else(|| format!("the content at byte {start} has no boundary after it"))?;
         self.at += length + delimiter.len();
-        // Inside a line a boundary would be data, but a lost CRLF is what really happens.
+        // By the grammar, a boundary inside a line is content. A client that sends one has forgotten the CRLF.
         let content = rest.get(..length).and_then(|content| content.strip_suffix(CRLF));
         content
             .ok_or_else(|| format!("missing CRLF before the boundary at byte {}", start + length))
@@ -166,13 +167,13 @@ impl<'a> Reader<'a> {
 
 /// Splits a header line into its name in lower case and its value.
 fn field(line: &[u8]) -> Result<(String, &str), String> {
-    let text = std::str::from_utf8(line).map_err(|_| "no UTF-8")?;
+    let text = std::str::from_utf8(line).map_err(|_| "a field that is not UTF-8")?;
     if text.chars().any(|c| c.is_control() && c != '\t') {
         return Err("a control character".to_owned());
     }
-    let (name, value) = text.split_once(':').ok_or("no colon")?;
+    let (name, value) = text.split_once(':').ok_or("a field without a colon")?;
     if !header::is_token(name) {
-        return Err(format!("{name:?} is no field name"));
+        return Err(format!("{name:?} is not a field name"));
     }
     Ok((name.to_ascii_lowercase(), value.trim_matches([' ', '\t'])))
 }
@@ -183,12 +184,12 @@ fn is_identity(encoding: &str) -> bool {
 
 fn form_data(disposition: &Structured) -> Result<(String, Option<String>), String> {
     if disposition.kind != "form-data" {
-        return Err(format!("Content-Disposition {}, not form-data,", disposition.kind));
+        return Err(format!("Content-Disposition is {}, not form-data,", disposition.kind));
     }
-    // RFC 7578 forbids the encoded form, and readers are reported not to understand it; beside the plain
-    // one, as .NET sends it, it does no harm.
+    // RFC 7578 forbids `filename*`, and servers are reported not to understand it. Together with `filename`, as .NET
+    // sends it, it does no harm.
     if disposition.param("filename*").is_some() && disposition.param("filename").is_none() {
-        return Err("filename* alone".to_owned());
+        return Err("filename* without filename".to_owned());
     }
     let name = disposition.param("name").ok_or("Content-Disposition without a name")?;
     Ok((name.to_owned(), disposition.param("filename").map(str::to_owned)))
@@ -200,21 +201,28 @@ mod tests {
 
     use http::header::{CONTENT_TYPE, HeaderValue};
 
+    /// The boundary in this `Content-Type`.
+    fn boundary_in(text: &str) -> Result<String, String> {
+        let mut headers = HeaderMap::new();
+        headers.extend(HeaderValue::from_str(text).ok().map(|value| (CONTENT_TYPE, value)));
+        boundary(&headers)
+    }
+
     #[test]
-    fn boundaries() {
+    fn a_boundary_is_read_from_the_content_type() {
         let long = "b".repeat(70);
-        let found = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.extend(HeaderValue::from_str(text).ok().map(|value| (CONTENT_TYPE, value)));
-            boundary(&headers)
-        };
         for (text, expected) in [
             ("multipart/form-data; boundary=-x", "-x"),
             ("Multipart/Form-Data; charset=utf-8; Boundary=\"a b?=:/(),\"", "a b?=:/(),"),
             (&format!("multipart/form-data; boundary={long}"), &long),
         ] {
-            assert_eq!(found(text).as_deref(), Ok(expected));
+            assert_eq!(boundary_in(text).as_deref(), Ok(expected));
         }
+    }
+
+    #[test]
+    fn a_content_type_without_a_valid_boundary_is_refused_with_the_mistake() {
+        let long = "b".repeat(70);
         for (text, error) in [
             ("multipart/form-data", "no boundary"),
             ("multipart/mixed; boundary=x", "not multipart/form-data"),
@@ -223,16 +231,16 @@ mod tests {
             ("multipart/form-data; boundary=a:b", "in quotes"),
             ("multipart/form-data; boundary=\"a \"", "does not allow"),
             ("multipart/form-data; boundary=a*b", "does not allow"),
-            ("multipart/form-data; boundary=a; boundary=b", "twice"),
+            ("multipart/form-data; boundary=a; boundary=b", "comes twice"),
         ] {
-            let refusal = found(text).err().unwrap_or_default();
+            let refusal = boundary_in(text).err().unwrap_or_default();
             assert!(refusal.contains(error), "{text}: {refusal}");
         }
         assert_eq!(boundary(&HeaderMap::new()).ok(), None);
     }
 
     #[test]
-    fn forms() {
+    fn a_form_is_read_into_its_parts() {
         let field = |name: &str, content| FormPart {
             name: name.to_owned(),
             file_name: None,
@@ -267,58 +275,65 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_and_where() {
+    fn a_malformed_form_is_refused_with_the_mistake_and_its_place() {
         let part = |head: &str| format!("--b\r\n{head}\r\n\r\nx\r\n--b--\r\n");
         let t = "Content-Disposition: form-data; name=t";
         let cases: Vec<(String, &str)> = vec![
             (String::new(), "does not start"),
             (format!("preamble\r\n{}", part(t)), "does not start"),
             (format!("\n{}", part(t)), "does not start"),
-            (
-                part(t).replace("--b\r\n", "--bx\r\n"),
-                "neither CRLF nor -- after the boundary at byte 3",
-            ),
+            (part(t).replace("--b\r\n", "--bx\r\n"), "neither CRLF nor -- at byte 3"),
             (part(t).replace("--b\r\n", "--b\n"), "byte 3"),
             (part(t).replace("--b--", "--bc"), "neither CRLF nor --"),
             (part(t).replace("--b--", "--b"), "does not end"),
-            (part(t).replace("--b--", "--c--"), "no boundary after the content at byte 47"),
+            (part(t).replace("--b--", "--c--"), "the content at byte 47 has no boundary after it"),
             (part(t).replace("x\r\n", "x"), "missing CRLF before the boundary at byte 48"),
             (part(t).replace("x\r\n", "x\n"), "missing CRLF before the boundary at byte 49"),
             (part(t).replace("x\r\n", ""), "missing CRLF before the boundary at byte 47"),
-            (part(t) + "x", "bytes after the last boundary"),
-            (part(t) + "\n", "bytes after the last boundary"),
+            (part(t) + "x", "the last boundary is followed by other bytes"),
+            (part(t) + "\n", "the last boundary is followed by other bytes"),
             (part(t).replace("\r\n\r\n", "\n\n"), "without CRLF at byte 43"),
             (part(t).replace("\r\n\r\n", "\r\r"), "without CRLF at byte 43"),
-            (part(t).replace("\r\n\r\n", "\r\n"), "no colon"),
-            (part("X: y"), "no Content-Disposition in the part at byte 5"),
+            (part(t).replace("\r\n\r\n", "\r\n"), "without a colon"),
+            (part("X: y"), "there is no Content-Disposition in the part at byte 5"),
             (part("Content-Disposition: attachment; name=t"), "attachment"),
             (part("Content-Disposition: form-data"), "without a name"),
-            (part("Content-Disposition: form-data; name=\"t\";"), "without ="),
-            (part("Content-Disposition : form-data; name=t"), "no field name"),
-            (part(&format!("{t}\r\n {t}")), "no field name"),
-            (part(&format!("{t}; filename*=UTF-8''x")), "filename* alone"),
-            (part(&format!("{t}\r\n{t}")), "a second content-disposition"),
+            (part("Content-Disposition: form-data; name=\"t\";"), "has no ="),
+            (part("Content-Disposition : form-data; name=t"), "not a field name"),
+            (part(&format!("{t}\r\n {t}")), "not a field name"),
+            (part(&format!("{t}; filename*=UTF-8''x")), "filename* without filename"),
+            (part(&format!("{t}\r\n{t}")), "there is a second content-disposition"),
             (
                 part(&format!("{t}\r\nContent-Type: a/b\r\nContent-Type: a/b")),
-                "a second content-type",
+                "there is a second content-type",
             ),
-            (part(&format!("{t}\r\nContent-Type: png")), "no media type"),
-            (part(&format!("{t}\r\nContent-Transfer-Encoding: base64")), "transfer encoding"),
+            (part(&format!("{t}\r\nContent-Type: png")), "not a media type"),
+            (
+                part(&format!("{t}\r\nContent-Transfer-Encoding: base64")),
+                "not an accepted transfer encoding",
+            ),
             (part(&format!("{t}\r\nX: \u{7}")), "a control character"),
             (part(&format!("{t}\r\nX: {}", "x".repeat(MAX_HEAD))), "within 4096 bytes"),
             (part(&format!("{t}{}", "\r\nX:".repeat(MAX_HEAD / 4))), "within 4096 bytes"),
-            (format!("--b\r\n{t}\r\n\r\nx\r\n").repeat(33) + "--b--", "more than 32 parts"),
+            (
+                format!("--b\r\n{t}\r\n\r\nx\r\n").repeat(33) + "--b--",
+                "the form has more than 32 parts",
+            ),
         ];
         for (body, error) in cases {
             let refusal = read(body.as_bytes(), "b").err().unwrap_or_default();
             assert!(refusal.contains(error), "{body:?}: {refusal}");
         }
-        let refusal = read(b"--b\r\nX: \xff\r\n\r\n\r\n--b--", "b").err().unwrap_or_default();
-        assert!(refusal.contains("no UTF-8"), "{refusal}");
     }
 
     #[test]
-    fn every_cut_is_refused() {
+    fn a_part_header_that_is_not_utf_8_is_refused() {
+        let refusal = read(b"--b\r\nX: \xff\r\n\r\n\r\n--b--", "b").err().unwrap_or_default();
+        assert!(refusal.contains("not UTF-8"), "{refusal}");
+    }
+
+    #[test]
+    fn a_form_that_is_cut_anywhere_is_refused() {
         let whole = b"--b\r\nContent-Disposition: form-data; name=t\r\n\r\nx\r\n--b--";
         for end in 0..whole.len() {
             assert!(read(whole.get(..end).unwrap_or_default(), "b").is_err(), "{end}");

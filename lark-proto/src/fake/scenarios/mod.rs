@@ -1,17 +1,17 @@
-//! Tests for every client: each [`Scenario`] says how the service or the connection fails, how the call ends, how long
-//! it takes, and how many requests are sent.
+//! Tests that every client should pass. Each [`Scenario`] describes how the service or the connection fails, how the
+//! call ends, how long it takes, and how many requests are sent.
 //!
-//! A scenario is the same for every transport. A client runs it in six steps:
+//! A scenario does not depend on the transport. A client runs it in six steps:
 //!
-//! 1. A client of a store app gets the scenario's [`ticket`](Scenario::ticket).
+//! 1. The client of a store app gets the scenario's [`ticket`](Scenario::ticket).
 //! 2. If the scenario [`is_warm`](Scenario::is_warm), its [`call`](Scenario::call) is made once, and succeeds.
 //! 3. The fake is [prepared](Scenario::prepare).
 //! 4. The call is made.
-//! 5. Its result, and the requests that the fake has seen, are [checked](Scenario::check).
-//! 6. A client of a store app gets the fake's latest [ticket](FakeLark::app_ticket), and the call is made once more: it
-//!    succeeds if the client [`recovers`](Scenario::recovers).
+//! 5. Its result and the requests that the fake has answered are [checked](Scenario::check).
+//! 6. The client of a store app gets the fake's latest [ticket](super::FakeLark::app_ticket), and the call is made once
+//!    more. It succeeds if the scenario [`recovers`](Scenario::recovers).
 //!
-//! [`Run`] does all this but the call itself, so that a test of a client, blocking or async, is one loop:
+//! [`Run`] does everything but the call, so that a test of a client, blocking or async, is one loop:
 //!
 //! ```
 //! use lark_proto::fake::FakeLark;
@@ -52,17 +52,17 @@
 //! #     }
 //! # }
 //!
-//! /// The differences between the run and the scenario; none if the client
-//! /// is correct.
+//! /// The differences between the run and the scenario. A correct client has
+//! /// none.
 //! fn run(scenario: &Scenario) -> Vec<String> {
 //!     let lark = Arc::new(Mutex::new(FakeLark::new()));
-//!     // With the scenario's app, limits and tenant. Its transport obeys
-//!     // `InFlight::breaks`.
+//!     // The client has the scenario's app, limits and tenant, and its
+//!     // transport obeys `InFlight::breaks`.
 //!     let client = Client::new(scenario, &lark);
 //!     let mut run = Run::new(scenario);
 //!     loop {
-//!         // Not in the head of the `match`, where the fake would stay locked
-//!         // during the call.
+//!         // In the head of the `match`, this would lock the fake during the
+//!         // call.
 //!         let next = run.next(&mut lark.lock().unwrap());
 //!         match next {
 //!             Next::Ticket(ticket) => client.set_app_ticket(ticket),

@@ -1,4 +1,4 @@
-//! The runner of a scenario, without the client.
+//! The runner of a scenario, which asks its caller for each call.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use crate::error::CallError;
 use crate::fake::lark::FakeLark;
 use crate::values::{App, AppTicket};
 
-/// A run of one scenario: it says what to do with the client, and collects what went otherwise.
+/// A run of one scenario. It returns the next action for the client, and collects the differences from the scenario.
 ///
-/// The module's documentation has the loop around it.
+/// The [module](super)'s documentation shows the loop around it.
 ///
 /// ```text
 ///                           called
@@ -28,17 +28,17 @@ pub struct Run<'s> {
 
 /// The next action that a [`Run`] asks its caller for.
 #[derive(Debug)]
-#[must_use = "the run goes on when it is done"]
+#[must_use = "the run goes on only after this action"]
 pub enum Next {
     /// Give the client this ticket.
     Ticket(AppTicket),
     /// Make the [call](Scenario::call), and tell [`Run::called`] how it ended.
     Call,
-    /// The run is over. What went otherwise than the scenario says, in words; nothing if all is well.
+    /// The run is over. The texts name the differences from the scenario. A correct client has none.
     Done(Vec<String>),
 }
 
-/// Where a run stands. Those before a call have it made until [`Run::called`] is told.
+/// The stage of a run. `WarmCall`, `TheCall` and `Again` ask for the call until [`Run::called`] is called.
 #[derive(Debug)]
 enum Stage {
     Start,
@@ -51,8 +51,8 @@ enum Stage {
 }
 
 impl<'s> Run<'s> {
-    /// A run with a new fake, and with a new client of the scenario's [`app`](Scenario::app), in its
-    /// [`limits`](Scenario::limits) and for its [`tenant`](Scenario::tenant).
+    /// A run, which needs a new fake and a new client. The client has the scenario's [`app`](Scenario::app),
+    /// [`limits`](Scenario::limits) and [`tenant`](Scenario::tenant).
     #[must_use]
     pub fn new(scenario: &'s Scenario) -> Self {
         Self { scenario, stage: Stage::Start, wrong: Vec::new() }
@@ -73,7 +73,7 @@ impl<'s> Run<'s> {
         if let Stage::Check(ended) = &self.stage {
             self.wrong.extend(self.scenario.compare(ended, lark).err());
             self.stage = Stage::Again;
-            // The second call stands for one that is made later.
+            // The second call stands for a later one, when no reply is held back any more.
             lark.end_writes();
             if let (App::Store { .. }, Ok(ticket)) =
                 (&self.scenario.app, AppTicket::new(lark.app_ticket()))
@@ -87,7 +87,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// How the call ended.
+    /// Takes the result of the call.
     pub fn called<T>(&mut self, result: &Result<(), CallError<T>>) {
         let ended = Ended::of(result);
         let succeeded = ended.how == Expected::Success;
@@ -105,8 +105,8 @@ impl<'s> Run<'s> {
         };
     }
 
-    /// How long the call took, on a virtual clock; compared with [`lasts`](field@Scenario::lasts). Told after
-    /// [`called`](Self::called), for any of the calls, and not at all by a client in real time.
+    /// Takes the time of the call on a virtual clock, and compares it with [`lasts`](field@Scenario::lasts). It is
+    /// called after [`called`](Self::called). A client in real time does not call it.
     pub fn took(&mut self, time: Duration) {
         let Scenario { name, lasts, .. } = self.scenario;
         if matches!(self.stage, Stage::Check(_)) && !lasts.contains(&time) {

@@ -14,15 +14,15 @@ use crate::fake::route::Route;
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};
 
-/// One scenario.
+/// A test that every client should pass.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// The name of the scenario: a few words that say what happens. No other scenario in the list has it.
+    /// The name of the scenario, which is the rule that it tests. No two scenarios have the same name.
     pub name: &'static str,
     /// The client's app.
     pub app: App,
-    /// The ticket that a client of a store app is given first.
+    /// The ticket that the client of a store app gets first.
     pub ticket: Option<AppTicket>,
     /// The tenant that the call is made for, with a store app.
     pub tenant: Option<TenantKey>,
@@ -30,18 +30,19 @@ pub struct Scenario {
     pub limits: Limits,
     /// The endpoint that is called.
     pub call: Target,
-    /// The call is made once before the fake is prepared, so that the client has a token.
+    /// Whether the call is made once before the fake is prepared, so that the client has a token.
     pub is_warm: bool,
-    /// How long the call lasts where only waits and [`SlowReply`](crate::fake::Break::SlowReply) take time, as on a virtual
-    /// clock. It is a range where the client's own backoff has jitter. The recovery (step 6) may take some time too.
+    /// How long the call lasts on a virtual clock, on which only waits and [`SlowReply`](crate::fake::Break::SlowReply)
+    /// take time. It is a range because the client's backoff has jitter. The second call (step 6) is not included.
     pub lasts: RangeInclusive<Duration>,
     /// How the call ends.
     pub expected: Expected,
-    /// How many requests the fake has answered on each route when the call ends, including those of a warm call. Routes
-    /// that are not listed have none.
+    /// How many requests the fake has answered on each route when the call ends, including those of the warm call. A
+    /// route that is not listed has none.
     pub requests: Vec<(Route, usize)>,
     /// Whether the same call succeeds afterwards.
     pub recovers: bool,
+    /// The image that the call writes or reads.
     pub(super) image: Image,
     pub(super) prepare: fn(&mut FakeLark),
 }
@@ -50,9 +51,9 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {
-    /// It succeeds, and the fake has the image, the one message with the image, or the rows that were added.
+    /// The call succeeds, and the fake has the image, exactly one message with the image, or the added rows.
     Success,
-    /// It fails.
+    /// The call fails.
     Failure {
         /// The [path](Route::path) of the route that the error names.
         route: Cow<'static, str>,
@@ -105,16 +106,16 @@ pub(super) struct Ended {
 }
 
 impl Scenario {
-    /// Queues the scenario's faults and breaks in the fake, and revokes what the scenario revokes.
+    /// Prepares the fake: adds images, queues faults and breaks, and revokes tokens.
     pub fn prepare(&self, lark: &mut FakeLark) {
         (self.prepare)(lark);
     }
 
     /// Compares the `result` of the call and the requests that `lark` has answered with the scenario. An error of the
-    /// service has to carry the status and the log id of the last reply on its route.
+    /// service must have the HTTP status and the log id of the last reply on its route.
     ///
     /// # Errors
-    /// A text that names the first difference.
+    /// The text names the first difference.
     pub fn check<T>(
         &self,
         result: &Result<(), CallError<T>>,

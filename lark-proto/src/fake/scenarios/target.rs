@@ -13,29 +13,29 @@ use crate::reply::Reply;
 use crate::token::TenantOnly;
 use crate::values::ImageFormat;
 
-/// The endpoint that a [`Scenario`](super::Scenario) calls. It is an [`Endpoint`] itself, with the output `()`, so that a client can
-/// call it without a `match`.
+/// The endpoint that a [`Scenario`](super::Scenario) calls. It is an [`Endpoint`] itself, with the output `()`, so that
+/// a client can call it without a `match`.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a scenario has one, and the list is short")]
 #[non_exhaustive]
 pub enum Target {
-    /// An upload, which may be sent again.
+    /// An upload, which is idempotent.
     PutImage(PutImage),
-    /// A cell write, which has a lane and may be sent again.
+    /// A cell write, which is idempotent, and which waits for other writes to its spreadsheet.
     WriteSheetImage(WriteSheetImage),
-    /// A download, which may be sent again and has a limit of its own for the reply.
+    /// A download, which is idempotent, and whose reply has a limit of its own.
     GetImage(GetImage),
-    /// A message, which may be sent again because it has a uuid.
+    /// A message, which is idempotent because it has a uuid.
     SendImage(SendImage),
     /// A read of cells, whose path is percent-encoded.
     ReadCells(ReadCells),
-    /// Added rows, which have a lane and must not be sent again once they may have been added.
+    /// A request to add rows, which is not idempotent, and which waits for other writes to its spreadsheet.
     AddDimension(AddDimension),
-    /// An upload that must not be sent again once it may have been carried out.
+    /// An upload that is not idempotent.
     Unsafe(Raw<IgnoredAny>),
 }
 
-/// Asks the endpoint in a target for one of its properties.
+/// Calls a method of the endpoint in a target.
 macro_rules! ask {
     ($target:ident, $property:ident) => {
         match $target {
@@ -90,7 +90,7 @@ impl Endpoint for Target {
         ask!(self, reply_limit)
     }
 
-    /// Accepts a picture, and any success whose reply has `data`.
+    /// Accepts an image, and any success with `data`.
     fn read(reply: &Reply) -> Result<(), Error> {
         if ImageFormat::sniff(reply.body()).is_some() {
             return GetImage::read(reply).map(drop);

@@ -17,7 +17,7 @@ use crate::fake::readers::multipart::{self, FormPart};
 use crate::fake::reply::Answer;
 use crate::fake::route::{Route, Target};
 
-/// A request to an endpoint that a test has added with [`FakeLark::add_route`](crate::fake::FakeLark::add_route).
+/// A request to an endpoint that a test has added; see [`FakeLark::add_route`](crate::fake::FakeLark::add_route).
 #[derive(Clone, Copy, Debug)]
 pub struct RouteRequest<'a> {
     pub(crate) now: SystemTime,
@@ -28,7 +28,7 @@ pub struct RouteRequest<'a> {
 }
 
 impl<'a> RouteRequest<'a> {
-    /// The value in the path where the pattern has `:name`, decoded.
+    /// The value in the path in place of `:name` in the pattern, decoded.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&'a str> {
         let segments = self.target.route.path().split('/');
@@ -57,29 +57,30 @@ impl<'a> RouteRequest<'a> {
     /// The body as JSON.
     ///
     /// # Errors
-    /// The media type is not JSON, or the body is not an object that `T` can be read from: the fault is the refusal
-    /// that the service gives a body that it cannot read, code 9499, with the reason.
+    /// The media type is not JSON, or `T` cannot be read from the body as one object. The fault has the code that the
+    /// service gives an unreadable body, 9499, and the reason.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         header::expect_json(self.headers).map_err(unreadable)?;
         object(self.body).map_err(unreadable)
     }
 
-    /// The parts of a `multipart/form-data` body, in their order.
+    /// The parts of a `multipart/form-data` body, in the order of the body.
     ///
     /// # Errors
-    /// The media type is another one, or the body breaks a rule of RFC 7578: the fault is code 9499, with the reason.
+    /// The media type is another one, or the body breaks a rule of RFC 7578. The fault has the code 9499 and the
+    /// reason.
     pub fn form(&self) -> Result<Vec<FormPart<'a>>, Fault> {
         let boundary = multipart::boundary(self.headers).map_err(unreadable)?;
         multipart::read(self.body, &boundary).map_err(unreadable)
     }
 
-    /// Whose token the request has, if the fake knows the token.
+    /// The kind of the request's token, if the fake knows the token.
     #[must_use]
     pub fn token_kind(&self) -> Option<TokenKind> {
         self.token_kind
     }
 
-    /// The time at which the body was complete.
+    /// The time at which the body was complete, by the clock of the test.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.now
@@ -91,7 +92,7 @@ fn unreadable(error: impl fmt::Display) -> Fault {
     Fault::code(400, 9499, format!("Bad Request: {error}"))
 }
 
-/// The answer of an endpoint that a test has added.
+/// The closure of an endpoint, whose output is the whole JSON document.
 type Handler = dyn Fn(&RouteRequest<'_>) -> Result<Value, Fault> + Send + Sync;
 
 /// An endpoint that a test has added.
@@ -116,6 +117,7 @@ impl AddedRoute {
         Self { route, needs_token, handler: Arc::new(handler) }
     }
 
+    /// Has the closure answer a request. `log_id` is that of the reply.
     pub(crate) fn answer(&self, request: &RouteRequest<'_>, log_id: &str) -> Answer {
         match (self.handler)(request) {
             Ok(document) => Answer::Json(document),

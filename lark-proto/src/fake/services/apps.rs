@@ -1,4 +1,4 @@
-//! The two apps and what they get their tokens with: credentials, the ticket, a tenant's key.
+//! The custom app and the store app, and their token requests.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -36,7 +36,7 @@ pub(crate) struct Apps {
 }
 
 impl Apps {
-    /// A custom app, and a store app with its first ticket, which one tenant has installed.
+    /// A custom app, and a store app with its first ticket, which `tenant` has installed.
     pub(crate) fn new(
         custom: Credentials,
         store: Credentials,
@@ -52,7 +52,7 @@ impl Apps {
         self.ticket = format!("{}-{}", self.first_ticket, self.tickets);
     }
 
-    /// Answers a request to one of the endpoints that take no token.
+    /// Answers a request for a token or a ticket.
     pub(crate) fn perform(
         &self,
         now: SystemTime,
@@ -125,6 +125,7 @@ impl Apps {
     }
 }
 
+/// The body of a request that only names the app.
 #[derive(Deserialize)]
 struct OfApp {
     app_id: String,
@@ -150,15 +151,17 @@ enum App {
     Store,
 }
 
+/// Reads the body of a request for a token or a ticket.
 fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
     let invalid = || Refusal::with_200(10003, "invalid param");
-    // The vendor's client for Python names no media type in these requests.
+    // The vendor's client for Python sends these requests without a media type.
     if headers.contains_key(CONTENT_TYPE) {
         header::expect_json(headers).map_err(|_| invalid())?;
     }
     object(body).map_err(|_| invalid())
 }
 
+/// The reply with a tenant access token, and the seconds until it expires.
 fn tenant_token((token, expire): (String, u64), msg: &str) -> Value {
     json!({"code": 0, "expire": expire, "msg": msg, "tenant_access_token": token})
 }

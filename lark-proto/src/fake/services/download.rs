@@ -1,4 +1,4 @@
-//! The downloads: an uploaded image by its key, and a cell's image by its file token.
+//! Downloads of an uploaded image by its key, and of a cell's image by its file token.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::fake::reply::{Answer, Refusal};
 use crate::fake::route::Target;
 use crate::values::ImageFormat;
 
-/// The image under `key` for the app whose token was sent, where the fake knows the app.
+/// The image with this key. `app` is the app whose token was sent, if the fake knows it.
 pub(crate) fn image(
     images: &BTreeMap<String, StoredImage>,
     key: &str,
@@ -33,7 +33,7 @@ pub(crate) fn image(
     Ok(file(&image.bytes, &image.file_name))
 }
 
-/// The image in a cell that has the file token of the path.
+/// The image of the cell that has the file token in the path.
 pub(crate) fn media(
     spreadsheets: &BTreeMap<String, Spreadsheet>,
     target: &Target,

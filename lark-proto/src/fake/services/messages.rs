@@ -1,4 +1,4 @@
-//! Messages that are images: the chats and the user that take them, and what was sent.
+//! Messages with an image, and the chats that they are sent to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -20,23 +20,23 @@ pub struct StoredMessage {
     pub message_id: String,
     /// The chat that it is in, `oc_..`.
     pub chat_id: String,
-    /// The receiver's id as sent; `None` for a reply.
+    /// The receiver's id in the request. It is `None` for a reply.
     pub receive_id: Option<String>,
     /// The key of the image.
     pub image_key: String,
-    /// The uuid, if one came.
+    /// The uuid, if the request had one.
     pub uuid: Option<String>,
     /// The id of the message that it replies to.
     pub reply_to: Option<String>,
-    /// The id of the first message of its replies, if it is a reply.
+    /// The id of the message at the root of the replies, if it is a reply.
     pub root_id: Option<String>,
-    /// The thread that it is in, `omt_..`. The message that a thread begins with is in it too.
+    /// The id of its thread, `omt_..`. The first message of a thread belongs to the thread too.
     pub thread_id: Option<String>,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub time: SystemTime,
 }
 
-/// The bot and the one user, by the ids that requests and replies name.
+/// The ids of the bot and of the one user, which requests and replies name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Names {
     pub(crate) app_id: &'static str,
@@ -47,7 +47,7 @@ pub(crate) struct Names {
     pub(crate) email: &'static str,
 }
 
-/// The chat with the user that exists.
+/// The chat of the bot with the user.
 const USER_CHAT: &str = "oc_84983ff6516d731e5b5f68d4ea2e1da5";
 /// The documented number of characters of a uuid.
 const MAX_UUID: usize = 50;
@@ -58,13 +58,13 @@ const MEMORY: Duration = Duration::from_secs(60 * 60);
 pub(crate) struct Messages {
     names: Names,
     chats: BTreeSet<String>,
-    /// By id.
+    /// The messages by their ids.
     sent: BTreeMap<String, StoredMessage>,
     /// The id of the latest message with each uuid.
     uuids: BTreeMap<String, String>,
 }
 
-/// A body; each field is judged by itself.
+/// A body. Each field is checked by itself, because each has a refusal of its own.
 #[derive(Deserialize)]
 struct Body {
     receive_id: Option<Value>,
@@ -74,13 +74,13 @@ struct Body {
     uuid: Option<Value>,
 }
 
-/// A request to send or to reply, and what it is judged by.
+/// A request to send or to reply, and the state that it is checked against.
 pub(crate) struct Request<'a> {
     pub(crate) now: SystemTime,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
     pub(crate) images: &'a BTreeMap<String, StoredImage>,
-    /// The app whose token was sent, where the fake knows the app.
+    /// The app whose token was sent, if the fake knows it.
     pub(crate) app: Option<&'static str>,
 }
 
@@ -91,7 +91,7 @@ impl Request<'_> {
         object(self.body).map_err(|error| malformed(error.to_string()))
     }
 
-    /// Whether the app may send the image of this key.
+    /// Whether the app may send the image with this key.
     fn owns(&self, key: &str) -> bool {
         self.images.get(key).is_some_and(|image| {
             let is_own = image.app_id.is_none() || self.app.is_none() || image.app_id == self.app;
@@ -101,7 +101,7 @@ impl Request<'_> {
 }
 
 impl Body {
-    /// The key in the content of a message that is an image, and the uuid; an empty one counts as none.
+    /// The key of the image in the message, and the uuid. An empty uuid counts as none.
     fn image_and_uuid(&self, request: &Request<'_>) -> Result<(String, Option<String>), Refusal> {
         #[derive(Deserialize)]
         struct Content {
@@ -232,7 +232,7 @@ impl Messages {
         Ok(self.store(message))
     }
 
-    /// The id of the next message. Ids count up, so that their order is that of sending.
+    /// The id of the next message. The ids count up, so that they are sorted by the order of sending.
     fn next_id(&self) -> String {
         format!("om_{:032x}", self.sent.len().saturating_add(1))
     }
@@ -240,11 +240,12 @@ impl Messages {
     /// The message with this uuid, if it was sent within the last hour.
     fn earlier(&self, now: SystemTime, uuid: Option<&String>) -> Option<&StoredMessage> {
         let message = self.sent.get(self.uuids.get(uuid?)?)?;
-        // A clock that went back does not make the service forget.
+        // If the clock went back, the service still knows the uuid.
         let age = now.duration_since(message.time).unwrap_or_default();
         (age < MEMORY).then_some(message)
     }
 
+    /// Stores a message, and returns its reply.
     fn store(&mut self, message: StoredMessage) -> Value {
         let reply = self.answer(&message);
         if let Some(uuid) = &message.uuid {
@@ -254,7 +255,7 @@ impl Messages {
         reply
     }
 
-    /// The reply, with the members of the vendor's sample that an image has.
+    /// The reply, with the members of the vendor's sample that a message with an image has.
     fn answer(&self, message: &StoredMessage) -> Value {
         let since = message.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let time = since.as_millis().to_string();
@@ -274,7 +275,7 @@ impl Messages {
             "update_time": time,
             "updated": false,
         });
-        // In a thread, the parent is always the first message.
+        // In a thread, the parent is the first message of the thread.
         let in_thread = message.reply_to.is_some() && message.thread_id.is_some();
         let parent = if in_thread { &message.root_id } else { &message.reply_to };
         if let Some(data) = data.as_object_mut() {
@@ -290,7 +291,7 @@ impl Messages {
     }
 }
 
-/// A field that has to be there.
+/// The text of a required field.
 fn text<'v>(name: &'static str, value: Option<&'v Value>) -> Result<&'v str, Refusal> {
     match value {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
@@ -299,7 +300,7 @@ fn text<'v>(name: &'static str, value: Option<&'v Value>) -> Result<&'v str, Ref
     }
 }
 
-/// A parameter that the service refuses, named as it names it.
+/// The service's refusal of a parameter.
 fn invalid(ext: &str) -> Refusal {
     let msg = format!("Your request contains an invalid request parameter, ext={ext}.");
     Refusal::with_400(230001, msg)

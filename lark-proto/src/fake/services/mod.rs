@@ -1,4 +1,4 @@
-//! The services behind the gateway. Each keeps its state, and answers the requests to its routes.
+//! The services behind the gateway. Each keeps its state and answers the requests to its routes.
 
 mod added_route;
 mod apps;

@@ -1,4 +1,4 @@
-//! The two image uploads: one form, two families of codes.
+//! The uploads to `image/v4/put` and `im/v1/images`, which have the same form and different codes.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -9,13 +9,13 @@ use crate::fake::route::Route;
 use crate::values::ImageFormat::{self, Bmp, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
 use crate::values::resolution;
 
-/// What an uploaded image is for.
+/// The use of an uploaded image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImageKind {
-    /// `image_type` was `message`.
+    /// For messages; `image_type` was `message`.
     Message,
-    /// `image_type` was `avatar`.
+    /// For avatars; `image_type` was `avatar`.
     Avatar,
 }
 
@@ -23,28 +23,28 @@ pub enum ImageKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredImage {
-    /// What it is for.
+    /// The use of the image.
     pub kind: ImageKind,
-    /// The image.
+    /// The bytes of the image.
     pub bytes: Bytes,
     /// The `filename` of its part.
     pub file_name: String,
-    /// The `Content-Type` of its part; only the older endpoint accepts a part without one.
+    /// The `Content-Type` of its part. Only `image/v4/put` accepts a part without one.
     pub content_type: Option<String>,
-    /// The app that uploaded it, where its token is one that the fake has handed out.
+    /// The app that uploaded it, if the fake issued the token of the upload.
     pub app_id: Option<&'static str>,
 }
 
-/// The documented 10 MB.
+/// The documented limit of 10 MB.
 const MAX_IMAGE: usize = 10 * 1024 * 1024;
 /// The documented formats of `im/v1/images`.
 const FORMATS: [ImageFormat; 8] = [Png, Jpeg, Gif, Webp, Bmp, Ico, Tiff, Heic];
-/// The documented width and height in pixels: of a GIF, of an avatar, and of any other image.
+/// The documented limits of the width and the height in pixels: of a GIF, of an avatar, and of any other image.
 const MAX_GIF_SIDE: u32 = 2000;
 const MAX_AVATAR_SIDE: u32 = 4096;
 const MAX_SIDE: u32 = 12_000;
 
-/// What each kind of mistake is answered with.
+/// The code of each kind of mistake.
 struct Codes {
     absent: i64,
     empty: i64,
@@ -73,9 +73,9 @@ pub(crate) fn read(
     let Some(image) = image else {
         return Err(Refusal::with_400(codes.absent, "image is missing"));
     };
-    // Form readers take a part for a field unless it has a file name.
+    // Servers take a part without a file name for a field.
     let Some(file_name) = image.file_name.as_ref().filter(|name| !name.is_empty()) else {
-        return Err(Refusal::with_400(codes.absent, "image has no filename, so it is no file"));
+        return Err(Refusal::with_400(codes.absent, "image has no filename, so it is not a file"));
     };
     if route == Route::ImV1Images && image.content_type.is_none() {
         return Err(Refusal::field("image", "the part has no Content-Type"));
@@ -128,7 +128,7 @@ fn check(kind: ImageKind, image: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// The key of the image that follows `stored` others, and the `msg` that comes with it.
+/// The key of the next image after `stored` others, and the `msg` of its reply.
 pub(crate) fn key(route: Route, stored: usize) -> (String, &'static str) {
     let number = stored.saturating_add(1);
     let uuid = format!("fd3a475a-0c27-4071-a9a6-{number:012x}");
@@ -139,7 +139,7 @@ pub(crate) fn key(route: Route, stored: usize) -> (String, &'static str) {
     }
 }
 
-/// The part of this name, which must not come twice.
+/// The part with this name, if there is one. Two are an error.
 fn only<'p, 'b>(parts: &'p [FormPart<'b>], name: &str) -> Result<Option<&'p FormPart<'b>>, String> {
     let mut named = parts.iter().filter(|part| part.name == name);
     match (named.next(), named.next()) {

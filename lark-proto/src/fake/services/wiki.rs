@@ -1,4 +1,4 @@
-//! Pages of a wiki, each with a document behind it.
+//! The pages of a wiki, each of which shows a document.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::fake::reply::Refusal;
 use crate::fake::route::Target;
 
-/// The documents behind the pages: by the token of the page, the kind and the token of its document.
+/// The kind and the token of each page's document, by the token of the page.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wiki(BTreeMap<String, (String, String)>);
 
-/// The documented kinds that a request can name.
+/// The documented values of `obj_type`.
 const KINDS: [&str; 8] = ["doc", "docx", "sheet", "mindnote", "bitable", "file", "slides", "wiki"];
 
 impl Wiki {
@@ -19,7 +19,7 @@ impl Wiki {
         self.0.insert(node.to_owned(), (obj_type.to_owned(), obj_token.to_owned()));
     }
 
-    /// Finds the page by its own token, or by that of its document where the request names the document's kind.
+    /// Finds a page by its token, or by the token of its document if the request names the kind of the document.
     pub(crate) fn node(&self, target: &Target) -> Result<Value, Refusal> {
         let token = target.query("token").unwrap_or_default();
         let kind = target.query("obj_type").unwrap_or("wiki");

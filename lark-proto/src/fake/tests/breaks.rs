@@ -56,11 +56,13 @@ fn a_break_leaves_the_spreadsheet_free() {
     }
 }
 
-/// A fake in which a closure answers every second request to a route with 91403, and the requests that it was asked
-/// about.
-fn with_closure() -> (FakeLark, Arc<Mutex<Vec<(Route, usize)>>>) {
+/// The routes and numbers of the requests for which a closure was called.
+type Asked = Arc<Mutex<Vec<(Route, usize)>>>;
+
+/// A fake in which a closure answers every second request to a route with 91403.
+fn with_closure() -> (FakeLark, Asked) {
     let mut fake = fake();
-    let asked: Arc<Mutex<Vec<_>>> = Arc::default();
+    let asked = Asked::default();
     let asks = asked.clone();
     fake.fail_when(move |route, number| {
         asks.lock().unwrap().push((route, number));

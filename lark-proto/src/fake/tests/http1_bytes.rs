@@ -93,13 +93,13 @@ fn a_head_that_breaks_a_rule_is_refused_with_the_rule() {
         ("GET / HTTP/1.1\nA: b", "A: b", "line 1 ends in LF alone; end it in CRLF"),
         ("GET / HTTP/1.1", "A: b\nC: d", "line 3 ends in LF alone"),
         ("GET / HTTP/1.1", "A: b\rC: d", "line 3 `A: b\\rC: d`: invalid header value"),
-        ("GET / HTTP/1.1", "A: b\r\n c", "line 4 ` c`: a folded header"),
+        ("GET / HTTP/1.1", "A: b\r\n c", "line 4 ` c`: a header is folded"),
         ("GET / HTTP/1.1", "A : b", "line 3 `A : b`: invalid header name"),
         ("GET / HTTP/1.1", "A", "line 3 `A`: invalid header name"),
         ("GET / HTTP/1.1", "A: \0", "line 3 `A: \\x00`: invalid header value"),
-        ("GET / HTTP/1.1", "host: b", "2 Host headers; send one"),
+        ("GET / HTTP/1.1", "host: b", "there are 2 Host headers; send one"),
         ("GET / HTTP/1.1", &long, "the head is longer than 65536 bytes"),
-        ("GET / HTTP/1.1", &many, "more than 100 headers"),
+        ("GET / HTTP/1.1", &many, "the head has more than 100 headers"),
         ("GET / HTTP/1.1", "Content-Length: +5", "`Content-Length: +5` is not a number in digits"),
         ("GET / HTTP/1.1", "Content-Length:", "`Content-Length: ` is not a number"),
         ("GET / HTTP/1.1", "Content-Length: 5, 5", "`Content-Length: 5, 5` is not a number"),
@@ -112,17 +112,17 @@ fn a_head_that_breaks_a_rule_is_refused_with_the_rule() {
         (
             "GET / HTTP/1.1",
             "Content-Length: 5\r\nContent-Length: 5",
-            "2 Content-Length headers; send one",
+            "there are 2 Content-Length headers; send one",
         ),
         (
             "POST / HTTP/1.1",
             "Transfer-Encoding: chunked",
-            "`Transfer-Encoding: chunked`, but the service's edge refuses a body of unknown length",
+            "the request has `Transfer-Encoding: chunked`, but the service's edge refuses a body",
         ),
         (
             "POST / HTTP/1.1",
             "Transfer-Encoding: chunked\r\nContent-Length: 5",
-            "both Transfer-Encoding and Content-Length; send Content-Length alone",
+            "the request has Transfer-Encoding and Content-Length; send Content-Length alone",
         ),
     ] {
         let head = format!("{line}\r\nHost: a\r\n{field}\r\n\r\n");
@@ -137,7 +137,7 @@ fn a_head_that_breaks_a_rule_is_refused_with_the_rule() {
 #[test]
 fn a_head_without_a_host_is_refused() {
     let no_host = http1::request(b"GET / HTTP/1.1\r\n\r\n").unwrap_err();
-    assert_eq!(no_host.to_string(), "request 1: no Host header");
+    assert_eq!(no_host.to_string(), "request 1: the Host header is missing");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_connection_may_end_between_requests_alone() {
         (vec![get, get, close], 3, None),
         (vec![get, b"GE"], 1, Some("request 2: the connection ends in the head, at byte 2")),
         (vec![post], 0, Some("request 1: the connection ends after 2 of 3 bytes of the body")),
-        (vec![close, b"G"], 1, Some("request 2: bytes after a request with `Connection: close`")),
+        (vec![close, b"G"], 1, Some("request 2: bytes follow a request with `Connection: close`")),
     ] {
         for pieces in [pieces.clone(), vec![&pieces.concat()[..]]] {
             let (read, end) = read(&pieces);
@@ -179,7 +179,7 @@ fn a_connection_may_end_between_requests_alone() {
 
 #[test]
 fn no_bytes_are_no_request() {
-    assert_eq!(http1::request(b"").unwrap_err().to_string(), "request 1: no bytes");
+    assert_eq!(http1::request(b"").unwrap_err().to_string(), "request 1: there are no bytes");
 }
 
 #[test]

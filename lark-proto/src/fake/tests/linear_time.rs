@@ -41,9 +41,9 @@ fn a_form_with_many_parts_is_refused_in_linear_time() {
     let parts: Vec<_> = (0..MANY).map(part).collect();
     let parts: Vec<_> = parts.iter().map(|(name, content)| (&**name, &**content)).collect();
     for (body, text) in [
-        (form(&parts), "more than 32 parts"),
-        ("--b\r\n".repeat(MANY), "no colon in the part header"),
-        (format!("--b\r\n{}", "\r\n".repeat(MANY)), "no Content-Disposition in the part"),
+        (form(&parts), "the form has more than 32 parts"),
+        ("--b\r\n".repeat(MANY), "a field without a colon in the part header"),
+        (format!("--b\r\n{}", "\r\n".repeat(MANY)), "there is no Content-Disposition in the part"),
         (format!("--b--{}", "\r\n".repeat(MANY)), "image is missing"),
     ] {
         let msg = upload(body);
@@ -149,7 +149,7 @@ fn a_head_that_arrives_byte_by_byte_is_read_in_linear_time() {
     for (lines, text) in [
         (many(|n| format!("x{n}:\r\n")), "the head is longer than 65536 bytes"),
         ("a:\r\n".repeat(MANY), "the head is longer than 65536 bytes"),
-        ("a:\r\n".repeat(10_000) + "\r\n", "more than 100 headers"),
+        ("a:\r\n".repeat(10_000) + "\r\n", "the head has more than 100 headers"),
         ("a:\r\n".repeat(99) + &"\u{7}\r\n".repeat(10_000) + "\r\n", "line 101 `\\x07`"),
         (format!("a:{}\r\n", "x".repeat(100_000)), "the head is longer than 65536 bytes"),
     ] {

@@ -248,8 +248,11 @@ fn three_requests() -> [Request<Bytes>; 3] {
     ]
 }
 
+/// A status and a code.
+type Verdict = (u16, Option<i64>);
+
 /// Values of `Authorization`, and the verdicts on [`three_requests`] with each.
-fn verdicts() -> [(&'static str, [(u16, Option<i64>); 3]); 13] {
+fn verdicts() -> [(&'static str, [Verdict; 3]); 13] {
     let refused = |code| (400, Some(code));
     let ok = (200, Some(0));
     [

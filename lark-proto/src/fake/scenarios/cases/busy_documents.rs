@@ -30,7 +30,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Cell, code(200, 90242)))
             .takes(&twice)
             .lasts(BACKOFF),
-        // The time bounds it, not the attempts.
+        // A busy document is limited by time alone.
         write("a busy document costs no attempt")?
             .within(TWO)
             .by(|lark| {

@@ -13,7 +13,7 @@ use crate::fake::scenarios::scenario::{Scenario, Trouble};
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let once = [(Token, 1), (Cell, 1)];
     let twice = [(Token, 1), (Cell, 2)];
-    // Long enough to come in many pieces: a short one would have arrived before it breaks.
+    // This image arrives in many pieces. A short one would have arrived completely before the connection breaks.
     let long = [200; 300_000];
     Ok(vec![
         write("a write whose connection is reset before the body is sent again")?

@@ -43,7 +43,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             })
             .takes(&[(Token, 1), (Message, 1)])
             .fails(refused(Message, 230002)),
-        // Without the upload, the key is nobody's.
+        // No image was added to the fake, so that the key is not one of the app's.
         send("a message with the key of another app's image is refused")?
             .takes(&[(Token, 1), (Message, 1)])
             .fails_for_good(refused(Message, 230017)),

@@ -42,7 +42,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Put, page(429)))
             .takes(&twice)
             .lasts(BACKOFF),
-        // A rate refusal costs no attempt. After the first one the route takes five requests a second.
+        // After the first refusal the client sends at most five requests a second to the route.
         put("a rate limit costs no attempt")?
             .within(TWO)
             .by(|lark| fail(lark, Put, &[limit(429, Some("0.05")), limit(429, Some("0.05"))]))

@@ -35,7 +35,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .takes(&twice)
             .lasts(BACKOFF)
             .fails(failed(Outcome::Unknown, Cell, unreadable(500))),
-        // The write may still be running: it is given two seconds, and what it makes of the document costs no attempt.
+        // The first request may still be carried out. The client waits two seconds for it, and then for the document.
         write("a document that is busy with the call's own earlier request costs no attempt")?
             .within(TWO)
             .by(|lark| fail(lark, Cell, &[page(502), code_with_waits(200, 90217, "0.05", "0.05")]))
@@ -49,7 +49,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Cell, code(400, 42)))
             .takes(&once)
             .fails(refused(Cell, 42)),
-        // Whether the first send was carried out is not known, and the refusal of the second does not tell.
+        // The first request may have been carried out. The refusal of the second one does not show whether it was.
         write("a refusal of the second request leaves the outcome of the first unknown")?
             .by(|lark| fail(lark, Cell, &[code(500, 42), code(400, 42)]))
             .takes(&twice)

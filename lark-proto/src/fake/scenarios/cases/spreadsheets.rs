@@ -30,7 +30,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Rows, code(200, 90217)))
             .takes(&[(Token, 1), (Rows, 2)])
             .lasts(BACKOFF),
-        // They may have been added, and a second send would add as many again.
+        // The rows may have been added, and a second request would add as many again.
         add_rows("a request to add rows is not sent again after its reply was lost")?
             .by(|lark| lark.fail_next_on(Rows, Break::AfterBody))
             .takes(&[(Token, 1), (Rows, 1)])

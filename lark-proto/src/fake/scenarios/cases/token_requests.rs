@@ -33,7 +33,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Token, Break::AfterBody))
             .takes(&twice)
             .lasts(BACKOFF),
-        // A caller's limits are about its own request.
+        // The limits of the caller hold for its own request.
         put("a token request is sent again even for a call with one attempt")?
             .within(Limits::one_attempt())
             .by(|lark| lark.fail_next_on(Token, Break::AfterBody))

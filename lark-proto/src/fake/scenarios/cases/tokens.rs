@@ -41,7 +41,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             })
             .takes(&[(Token, 2), (Put, 4)])
             .lasts(SECOND_BACKOFF),
-        // The service hands out the same token again, and refuses it again.
+        // The token is still valid for the fake, so that the second token request gets the same one.
         put("a refused token that is handed out again is sent again after a backoff")?
             .by(|lark| fail(lark, Put, &[code(200, 99991663), code(200, 99991663)]))
             .takes(&[(Token, 2), (Put, 3)])

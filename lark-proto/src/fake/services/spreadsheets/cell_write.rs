@@ -1,4 +1,4 @@
-//! Reads the JSON bodies of writes to a spreadsheet, that of a cell write byte by byte into the image.
+//! A reader of the JSON bodies of writes to a spreadsheet.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::fake::readers::header;
 use crate::fake::readers::json::object;
 use crate::fake::reply::Refusal;
 
-/// The three fields of a cell write; keys that the service does not know are passed over.
+/// The body of a cell write. Other keys are ignored.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CellWrite {
     pub(crate) range: String,
@@ -20,7 +20,8 @@ pub(crate) struct CellWrite {
     pub(crate) name: String,
 }
 
-/// Reads a write to a spreadsheet: 90201 for what is no JSON, 90204 for JSON of the wrong shape.
+/// Reads the body of a write to a spreadsheet. A body that is not JSON is refused with 90201, and JSON without the
+/// members of `T` with 90204.
 pub(crate) fn sheet_body<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: &[u8],
@@ -36,11 +37,12 @@ pub(crate) fn sheet_body<T: DeserializeOwned>(
     })
 }
 
+/// Reads the numbers of an image one by one into its bytes.
 fn image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     deserializer.deserialize_any(Image)
 }
 
-/// An array of numbers, as documented, or base64, as the vendor's own command-line tool sends it.
+/// An image: an array of numbers, as documented, or base64, as the vendor's command-line tool sends it.
 struct Image;
 
 impl<'de> Visitor<'de> for Image {
@@ -64,7 +66,7 @@ impl<'de> Visitor<'de> for Image {
     }
 }
 
-/// The number at this place of the image.
+/// The number at this index of the image.
 struct Item(usize);
 
 impl<'de> DeserializeSeed<'de> for Item {
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_of_an_image() {
+    fn an_image_is_read_from_numbers_or_base64() {
         for (image, bytes) in [
             ("[]", &[][..]),
             (" [ 0 ,\t255\r\n, 1 ] ", &[0, 255, 1]),
@@ -116,6 +118,10 @@ mod tests {
             let found = read("application/json", &with_image(image));
             assert_eq!(found.map(|write| write.image).as_deref(), Ok(bytes), "{image}");
         }
+    }
+
+    #[test]
+    fn the_members_are_read_in_any_order_and_with_any_json_media_type() {
         let any_order = " {\"name\":\"n\", \"x\":[{}], \"image\":[7],\r\n\"range\":\"r\"}\n";
         for content_type in [
             "application/json",
@@ -128,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_and_where() {
+    fn a_malformed_body_is_refused_with_the_mistake_and_its_place() {
         let json = "application/json; charset=utf-8";
         let cases = [
             (json, with_image("[1,256]"), 90204, "image[1]"),
@@ -150,7 +156,7 @@ mod tests {
             (json, r#"{"range":"r","range":"r","image":[1],"name":"n"}"#.into(), 90204, "`range`"),
             (json, r#"{"range":"r","image":[1]}"#.into(), 90204, "`name`"),
             (json, r#"{"range":7,"image":[1],"name":"n"}"#.into(), 90204, "line 1 column 10"),
-            (json, r#"["r",[1],"n"]"#.into(), 90204, "no object"),
+            (json, r#"["r",[1],"n"]"#.into(), 90204, "not an object"),
             (json, with_image("[1]") + " x", 90204, "trailing"),
             (json, with_image("[1]") + "{}", 90204, "trailing"),
             (json, with_image("[1,]"), 90201, "column"),

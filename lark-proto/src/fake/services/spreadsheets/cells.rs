@@ -1,14 +1,14 @@
-//! Cells, as the ranges of a spreadsheet name them.
+//! The addresses of cells.
 
-/// A column and a row, which both count from 1.
+/// A column and a row, both counted from 1.
 pub(crate) type Cell = (u32, u32);
 
-/// The documented number of columns of a sheet.
+/// The documented limit of columns in a sheet.
 pub(crate) const MAX_COLUMN: u32 = 13_000;
-/// The documented number of cells of a sheet, so of rows as well.
+/// The documented limit of cells in a sheet, and so of rows.
 pub(crate) const MAX_ROW: u32 = 5_000_000;
 
-/// Reads a cell: letters, then a row number without leading zeros, within the largest documented sheet.
+/// Reads an address: letters, then the number of a row without leading zeros, within the largest documented sheet.
 pub(crate) fn cell(text: &str) -> Option<Cell> {
     let letters = text.trim_end_matches(|c: char| c.is_ascii_digit());
     let column = letters.chars().try_fold(0_u32, |column, letter| {
@@ -20,7 +20,7 @@ pub(crate) fn cell(text: &str) -> Option<Cell> {
     (column > 0 && row <= MAX_ROW).then_some((column, row))
 }
 
-/// A cell in its normal form, `Q7PlXT!H7:H7`.
+/// The normal form of a cell: its range, `Q7PlXT!H7:H7`.
 pub(crate) fn normal(sheet: &str, (column, row): Cell) -> String {
     let mut letters = String::new();
     let mut rest = column;
@@ -33,7 +33,7 @@ pub(crate) fn normal(sheet: &str, (column, row): Cell) -> String {
     format!("{sheet}!{letters}{row}:{letters}{row}")
 }
 
-/// The cell of a sheet that the normal form names; `None` for a cell of another sheet.
+/// The cell that a normal form names. It is `None` for a cell of another sheet.
 pub(crate) fn of_normal(sheet: &str, text: &str) -> Option<Cell> {
     let (_, text) = text.strip_prefix(sheet)?.strip_prefix('!')?.split_once(':')?;
     cell(text)
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_read_and_written_the_same() {
+    fn an_address_within_the_limits_is_read_and_written_as_it_is() {
         for (text, expected) in [
             ("A1", Some((1, 1))),
             ("h7", Some((8, 7))),

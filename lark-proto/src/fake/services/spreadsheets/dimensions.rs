@@ -1,4 +1,4 @@
-//! Changes of a sheet's rows and columns.
+//! Added rows and columns, and their heights and widths.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::cells::{MAX_COLUMN, MAX_ROW};
 use super::sheet::FakeSheet;
 use crate::fake::reply::Refusal;
 
-/// Rows or columns that are added.
+/// A request to add rows or columns.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Add {
     pub(crate) dimension: Added,
@@ -21,7 +21,7 @@ pub(crate) struct Added {
     length: u32,
 }
 
-/// Rows or columns that are changed.
+/// A request to change the size of rows or columns.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Update {
@@ -38,7 +38,7 @@ pub(crate) struct Updated {
     end_index: u32,
 }
 
-/// Whether rows or columns are shown is read, but not kept.
+/// The new properties. The fake reads `visible` and does not store it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Properties {
@@ -53,7 +53,7 @@ enum Major {
     Columns,
 }
 
-/// The documented number of rows or columns in one request.
+/// The documented limit of rows or columns in one request.
 const AT_ONCE: u32 = 5000;
 
 fn wrong_body(what: &str) -> Refusal {
@@ -61,7 +61,7 @@ fn wrong_body(what: &str) -> Refusal {
 }
 
 impl FakeSheet {
-    /// Adds rows or columns behind the last one.
+    /// Adds rows or columns after the last one.
     pub(crate) fn add(
         &mut self,
         Added { major_dimension, length, .. }: &Added,

@@ -1,4 +1,4 @@
-//! A spreadsheet with images in its cells.
+//! Spreadsheets with images in their cells.
 
 pub(crate) mod cell_write;
 mod cells;
@@ -21,25 +21,25 @@ use crate::fake::reply::Refusal;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredCell {
-    /// The image.
+    /// The bytes of the image.
     pub bytes: Bytes,
-    /// Its name, as sent.
+    /// The name of the image in the request.
     pub name: String,
-    /// The spreadsheet's revision that this write made.
+    /// The revision of the spreadsheet after this write.
     pub revision: u64,
-    /// The token of its file, by which it can be downloaded.
+    /// The token of the image's file, by which it can be downloaded.
     pub file_token: String,
 }
 
-/// The size at which the vendor's own command-line tool stops.
+/// The limit of the vendor's command-line tool.
 const MAX_IMAGE: usize = 20 * 1024 * 1024;
-/// The documented 10 MB of a reply with cells.
+/// The documented limit of 10 MB for a reply with cells.
 const MAX_REPLY: u64 = 10_000_000;
 /// The documented number of images in one spreadsheet.
 const MAX_IMAGES: usize = 4000;
 
 impl StoredCell {
-    /// The image as the service tells a cell's; the fake does not look for its width and height.
+    /// The cell's value in a reply. The fake does not read the width and the height of the image, and answers 1.
     fn json(&self, spreadsheet: &str, is_stub: bool) -> Value {
         if is_stub {
             return json!([{"id": self.revision, "type": "embed-image"}]);
@@ -60,6 +60,7 @@ impl StoredCell {
     }
 }
 
+/// The documented extensions of names.
 const EXTENSIONS: [&str; 11] =
     ["PNG", "JPEG", "JPG", "GIF", "BMP", "JFIF", "EXIF", "TIFF", "BPG", "WEBP", "HEIC"];
 
@@ -70,12 +71,12 @@ pub(crate) struct Spreadsheet {
     texts: BTreeMap<String, String>,
     revision: u64,
     is_busy: bool,
-    /// The end of a write that was carried out and whose reply is held back.
+    /// The time at which the reply to the last write is sent, if it is held back.
     busy_until: Option<SystemTime>,
 }
 
 impl Spreadsheet {
-    /// Adds the sheets that are not there yet.
+    /// Adds the sheets that do not exist.
     pub(crate) fn add_sheets(&mut self, ids: &[&str]) {
         for id in ids {
             if self.sheet(id).is_none() {
@@ -84,7 +85,7 @@ impl Spreadsheet {
         }
     }
 
-    /// Adds a sheet behind the others, or in place of the one with the same id.
+    /// Adds a sheet after the others, or in place of the sheet with the same id.
     pub(crate) fn add_sheet(&mut self, mut sheet: FakeSheet) {
         let known = self.sheets.iter().position(|known| known.id == sheet.id);
         let index = known.unwrap_or(self.sheets.len());
@@ -111,6 +112,7 @@ impl Spreadsheet {
         &self.cells
     }
 
+    /// Occupies the spreadsheet for a write, unless another write occupies it.
     pub(crate) fn occupy(&mut self, now: SystemTime) -> Result<(), Refusal> {
         if self.is_busy || self.busy_until.is_some_and(|end| now < end) {
             let msg = "TooManyRequest: another write to this spreadsheet is not finished";
@@ -126,6 +128,7 @@ impl Spreadsheet {
         self.busy_until = end;
     }
 
+    /// Writes an image into a cell.
     pub(crate) fn write(&mut self, token: &str, write: CellWrite) -> Result<Value, Refusal> {
         let range = self.normal_range(&write.range)?;
         if write.image.is_empty() {
@@ -157,7 +160,7 @@ impl Spreadsheet {
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
     }
 
-    /// Changes a sheet, which makes a revision of the spreadsheet.
+    /// Changes a sheet, and increases the revision of the spreadsheet.
     pub(crate) fn change(
         &mut self,
         id: &str,
@@ -170,19 +173,19 @@ impl Spreadsheet {
         Ok(reply)
     }
 
-    /// The image in a cell, which may be named without the second half of its range.
+    /// The image in a cell, which is named by its address or by its range.
     pub(crate) fn cell(&self, cell: &str) -> Option<&StoredCell> {
         self.cells.get(cell).or_else(|| self.cells.get(&self.normal_cell(cell)?))
     }
 
-    /// The normal form of a range of one cell, or of a cell such as `Q7PlXT!A1`.
+    /// The normal form of a range of one cell, or of an address like `Q7PlXT!A1`.
     fn normal_cell(&self, cell: &str) -> Option<String> {
         let whole = |(sheet, cell): (&str, &str)| format!("{sheet}!{cell}:{cell}");
         let range = cell.split_once('!').filter(|_| !cell.contains(':')).map(whole);
         self.normal_range(range.as_deref().unwrap_or(cell)).ok()
     }
 
-    /// Puts text into a cell, in place of what is there.
+    /// Puts text into a cell, in place of its content.
     pub(crate) fn set_text(&mut self, cell: &str, text: &str) {
         if let Some(range) = self.normal_cell(cell) {
             self.cells.remove(&range);
@@ -190,7 +193,7 @@ impl Spreadsheet {
         }
     }
 
-    /// The cells between two corners, row by row. With `stubs`, images come without the tokens of their files.
+    /// The cells of a range, row by row. With `stubs`, images come without the tokens of their files.
     pub(crate) fn values(&self, token: &str, range: &str, stubs: bool) -> Result<Value, Refusal> {
         let (sheet, first, last) = self.corners(range)?;
         if first.0 > last.0 || first.1 > last.1 {
@@ -198,7 +201,7 @@ impl Spreadsheet {
         }
         let cells = u64::from(last.0 - first.0 + 1) * u64::from(last.1 - first.1 + 1);
         let too_large = || Refusal::with_200(90221, "TooLargeResponse: above 10 MB");
-        // Each cell takes the bytes of `null,` at least.
+        // Each cell takes at least the five bytes of `null,`.
         if cells > MAX_REPLY / 5 {
             return Err(too_large());
         }
@@ -236,7 +239,7 @@ impl Spreadsheet {
         Ok(json!({"code": 0, "data": data, "msg": "success"}))
     }
 
-    /// `<sheetId>!<cell>:<cell>` with both cells the same, columns in upper case.
+    /// The normal form of a range of one cell: `<sheetId>!<cell>:<cell>`, with the column in upper case.
     fn normal_range(&self, range: &str) -> Result<String, Refusal> {
         let (sheet, first, last) = self.corners(range)?;
         if first != last {
@@ -245,7 +248,7 @@ impl Spreadsheet {
         Ok(cells::normal(&sheet.id, first))
     }
 
-    /// The sheet and the corners of a range, which are cells of its grid.
+    /// The sheet of a range, and its two corners, which are in the grid of the sheet.
     fn corners(&self, range: &str) -> Result<(&FakeSheet, Cell, Cell), Refusal> {
         let found = range.split_once('!').and_then(|(id, cells)| Some((self.sheet(id)?, cells)));
         let Some((sheet, cells)) = found else {
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn a_range_of_one_cell_in_the_grid_has_a_normal_form() {
         let mut spreadsheet = Spreadsheet::default();
         spreadsheet.add_sheet(FakeSheet::new("s1").rows(5_000_000).columns(13_000));
         spreadsheet.add_sheets(&["s1", "s2"]);
@@ -314,33 +317,61 @@ mod tests {
             let found = spreadsheet.normal_range(range).map_err(|refusal| refusal.code);
             assert_eq!(found.as_deref(), normal.as_deref(), "{range}");
         }
-        let refusal = spreadsheet.normal_range("s1!P60").err();
+    }
+
+    #[test]
+    fn the_refusal_of_a_range_names_the_range() {
+        let refusal = with_sheet().normal_range("s1!P60").err();
         assert_eq!(refusal, Some(Refusal::with_200(90202, "wrong range=s1!P60")));
     }
 
-    #[test]
-    fn names_and_sizes() {
+    /// The code of the reply to a write to `s1!A1`; 0 for success.
+    fn code(spreadsheet: &mut Spreadsheet, image: &[u8], name: &str) -> i64 {
+        let reply = spreadsheet.write("t", write("s1!A1:A1", image, name));
+        reply.map_or_else(|refusal| refusal.code, |_| 0)
+    }
+
+    /// A spreadsheet with one sheet, `s1`.
+    fn with_sheet() -> Spreadsheet {
         let mut spreadsheet = Spreadsheet::default();
         spreadsheet.add_sheets(&["s1"]);
-        let large = vec![0; MAX_IMAGE + 1];
-        for (image, name, code) in [
-            (&b"x"[..], "a.png", 0),
-            (b"x", "a.b.HeIc", 0),
-            (large.get(1..).unwrap_or_default(), "a.webp", 0),
-            (&large, "a.webp", 90227),
-            (b"", "a.png", 90204),
-            (b"x", "png", 90204),
-            (b"x", "a.png ", 90204),
-            (b"x", "a.svg", 90204),
-        ] {
-            let reply = spreadsheet.write("t", write("s1!A1:A1", image, name));
-            assert_eq!(reply.map_or_else(|refusal| refusal.code, |_| 0), code, "{name}");
-        }
-        assert_eq!(spreadsheet.revision, 3);
+        spreadsheet
     }
 
     #[test]
-    fn four_thousand_images_and_no_more() {
+    fn a_name_ends_in_a_documented_extension() {
+        for (name, expected) in [
+            ("a.png", 0),
+            ("a.b.HeIc", 0),
+            ("a.webp", 0),
+            ("png", 90204),
+            ("a.png ", 90204),
+            ("a.svg", 90204),
+        ] {
+            assert_eq!(code(&mut with_sheet(), b"x", name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_image_has_a_byte_at_least_and_twenty_mebibytes_at_most() {
+        let largest = vec![0; MAX_IMAGE];
+        let larger = vec![0; MAX_IMAGE + 1];
+        for (image, expected) in [(&b""[..], 90204), (b"x", 0), (&largest, 0), (&larger, 90227)] {
+            assert_eq!(code(&mut with_sheet(), image, "a.png"), expected, "{}", image.len());
+        }
+    }
+
+    #[test]
+    fn each_write_that_is_carried_out_makes_a_revision() {
+        let mut spreadsheet = with_sheet();
+        for (name, revision) in [("a.png", 1), ("a.svg", 1), ("a.gif", 2)] {
+            code(&mut spreadsheet, b"x", name);
+            assert_eq!(spreadsheet.revision, revision, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_spreadsheet_has_four_thousand_images_at_most() {
         let mut spreadsheet = Spreadsheet::default();
         spreadsheet.add_sheet(FakeSheet::new("s1").rows(5000));
         let mut put = |row: usize| {

@@ -1,4 +1,4 @@
-//! A sheet of a spreadsheet, as its tab and its grid.
+//! A sheet of a spreadsheet: its tab and its grid.
 
 use std::collections::BTreeMap;
 
@@ -20,20 +20,21 @@ use super::cells::Cell;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FakeSheet {
     pub(crate) id: String,
-    /// `None` for the title that the service gives: `Sheet1`, `Sheet2` and so on.
+    /// The title. `None` stands for the service's own: `Sheet1`, `Sheet2` and so on.
     pub(crate) title: Option<String>,
+    /// Whether it is a base, which has no cells.
     pub(crate) is_base: bool,
     is_hidden: bool,
     rows: u32,
     columns: u32,
-    /// The heights of rows and the widths of columns that were set, in pixels.
+    /// The heights in pixels of the rows for which one was set.
     pub(crate) heights: BTreeMap<u32, u32>,
+    /// The widths in pixels of the columns for which one was set.
     pub(crate) widths: BTreeMap<u32, u32>,
 }
 
 impl FakeSheet {
-    /// A visible sheet of the default size, 200 rows and 20 columns. Its title is `Sheet1`, or with the number of its
-    /// tab.
+    /// A visible sheet of the default size, 200 rows and 20 columns. Its title is `Sheet` and the number of its tab.
     #[must_use]
     pub fn new(id: &str) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl FakeSheet {
         Self { is_base: true, ..self }
     }
 
-    /// The present numbers of rows and columns.
+    /// The number of rows, and the number of columns.
     #[must_use]
     pub fn grid(&self) -> (u32, u32) {
         (self.rows, self.columns)
@@ -97,14 +98,16 @@ impl FakeSheet {
     }
 
     pub(crate) fn set_grid(&mut self, rows: u32, columns: u32) {
-        (self.rows, self.columns) = (rows, columns);
+        self.rows = rows;
+        self.columns = columns;
     }
 
+    /// Whether the cell is in the grid.
     pub(crate) fn has(&self, (column, row): Cell) -> bool {
         (1..=self.columns).contains(&column) && (1..=self.rows).contains(&row)
     }
 
-    /// The sheet as Query sheets answers it.
+    /// The sheet in the reply of Query sheets.
     pub(crate) fn json(&self, index: usize) -> Value {
         let mut tab = json!({
             "sheet_id": self.id,
