@@ -50,9 +50,13 @@ impl FakeLark {
     /// Adds an image as an upload would, and returns its key. Every app may use the image.
     pub fn add_image(&mut self, kind: ImageKind, bytes: impl Into<Bytes>) -> String {
         let (key, _) = upload::key(Route::ImV1Images, self.images.len());
-        let file_name = "image.png".to_owned();
-        let (bytes, content_type, app_id) = (bytes.into(), None, None);
-        let image = StoredImage { kind, bytes, file_name, content_type, app_id };
+        let image = StoredImage {
+            kind,
+            bytes: bytes.into(),
+            file_name: "image.png".to_owned(),
+            content_type: None,
+            app_id: None,
+        };
         self.images.insert(key.clone(), image);
         key
     }
@@ -222,7 +226,8 @@ impl FakeLark {
     /// # let now = UNIX_EPOCH;
     /// # lark.add_token(TokenKind::Tenant, "t-7f1b", now + Duration::from_secs(60));
     /// let token = TenantToken::new("t-7f1b")?;
-    /// let (sheet, cell) = (FakeLark::SPREADSHEET.parse()?, "Q7PlXT!C3".parse()?);
+    /// let sheet = FakeLark::SPREADSHEET.parse()?;
+    /// let cell = "Q7PlXT!C3".parse()?;
     /// let write = WriteSheetImage::new(sheet, cell, Image::new("GIF89a..")?)?;
     /// let lost = [1, 2, 3, 4, 5, 6].map(|_| {
     ///     let request = write.request(&Site::LARK, &token);
