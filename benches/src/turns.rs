@@ -92,7 +92,7 @@ impl Asked {
             turn.sort_by_cached_key(|_| RandomState::new().hash_one(()));
             for (way, costs) in turn {
                 if !self.is_test {
-                    // This fills caches, connections and memory, which the way before has used.
+                    // This run fills the caches, which other ways have used in the meantime.
                     (way.run)(1);
                 }
                 let (wall, cpu) = cost(batch, &mut way.run);
@@ -104,7 +104,7 @@ impl Asked {
     }
 
     /// Measures several times, each time with new ways. The speed of a connection depends on how its windows have
-    /// grown, and that of a copy on the place of its memory, which differ by chance.
+    /// grown, and the speed of a copy depends on the address of its memory. Both differ by chance.
     #[must_use]
     pub fn measure_anew<'a>(
         &self,

@@ -65,7 +65,7 @@ struct Job {
     write: WriteSheetImage,
 }
 
-/// Makes the requests, and so checks all images before the first one is sent. Each further image goes into the next
+/// Makes the requests. All images are checked before the first request is sent. Each further image goes into the next
 /// row.
 fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();

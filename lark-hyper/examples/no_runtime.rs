@@ -74,7 +74,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 type Connections<'a> = Vec<Pin<Box<dyn Future<Output = hyper::Result<()>> + 'a>>>;
 
-/// The time between two polls of the loop, by which a sleep may end late.
+/// The longest time between two polls of the loop. A sleep may end late by this time.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Polls the call and the connections until `call` is ready. Between two polls, the thread sleeps until a waker is

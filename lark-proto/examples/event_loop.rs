@@ -337,7 +337,7 @@ fn say(step: &str, what: &str) {
     println!("{step:>9}  {what}");
 }
 
-/// The time of a monotonic clock. The session uses differences alone, so that it need not be the date.
+/// The time of a monotonic clock. The session uses only differences, so that it need not be the date.
 fn now() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "the loop is where the time comes from")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);

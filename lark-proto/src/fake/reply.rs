@@ -57,7 +57,7 @@ pub(crate) enum Answer {
     Json(Value),
     /// A file, which a download returns.
     File { bytes: Bytes, content_type: String, name: String },
-    /// A complete reply: that of an endpoint that a test has added and that answers with a fault.
+    /// The reply of an added endpoint whose closure returned a fault.
     Ready(Reply),
 }
 

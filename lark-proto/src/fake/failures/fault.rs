@@ -66,7 +66,7 @@ impl Fault {
         Self::RateLimited { status: StatusCode::TOO_MANY_REQUESTS, reset }
     }
 
-    /// The reply. `outcome` carries the request out, and is called for [`TruncatedJson`](Self::TruncatedJson) alone.
+    /// The reply. `outcome` carries the request out. It is called only for [`TruncatedJson`](Self::TruncatedJson).
     pub(crate) fn reply(
         self,
         outcome: impl FnOnce() -> Result<Answer, Refusal>,

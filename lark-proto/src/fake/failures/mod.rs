@@ -11,7 +11,7 @@ pub use self::fault::Fault;
 
 use super::route::Route;
 
-/// A failure of one request, as [`FakeLark::fail_next`](crate::fake::FakeLark::fail_next) takes it.
+/// A failure of one request; see [`FakeLark::fail_next`](crate::fake::FakeLark::fail_next).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Failure {

@@ -1,5 +1,5 @@
-//! The gateway in front of the services: it judges a request by its token and by the rate limit of its route, before
-//! anything reads the body.
+//! The gateway in front of the services. It checks the token of a request and the rate limit of its route before a
+//! service reads the body.
 
 mod rate_limits;
 mod tokens;

@@ -82,7 +82,7 @@ impl Tokens {
         }
     }
 
-    /// The present token of `holder`, which is `app` or a tenant of it, and the whole seconds until it expires.
+    /// The token of `holder`, and the whole seconds until it expires. `app` is the app that asks for it.
     pub(crate) fn grant(
         &mut self,
         holder: Holder,
@@ -92,7 +92,7 @@ impl Tokens {
         let current = self.current.get(&holder).and_then(|token| {
             let (_, expires) = self.known.get(token)?;
             let left = expires.duration_since(now).ok().filter(|left| *left >= OVERLAP)?;
-            // If the clock went back, more than a lifetime would be left.
+            // If the clock was set back, the token would seem to have more than a lifetime left.
             Some((token.clone(), left.min(self.life).as_secs()))
         });
         current.unwrap_or_else(|| {

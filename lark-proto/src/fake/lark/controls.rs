@@ -16,8 +16,8 @@ use crate::fake::services::{
 };
 
 impl FakeLark {
-    /// Adds sheets with these ids, as [`FakeSheet::new`] makes them, to a spreadsheet, which is made if it does not
-    /// exist. A sheet that exists is left as it is.
+    /// Adds sheets with these ids to a spreadsheet, as [`FakeSheet::new`] makes them. A spreadsheet that does not exist
+    /// is made, and a sheet that exists is left as it is.
     pub fn add_spreadsheet(&mut self, token: &str, sheets: &[&str]) {
         self.spreadsheets.entry(token.to_owned()).or_default().add_sheets(sheets);
     }
@@ -36,8 +36,8 @@ impl FakeLark {
         }
     }
 
-    /// Adds a page of a wiki with the token `node`. It shows the document of the kind `obj_type`, for example `sheet`,
-    /// and with the token `obj_token`.
+    /// Adds a page of a wiki. Its token is `node`, and it shows the document with the token `obj_token`. The kind of
+    /// the document is `obj_type`, for example `sheet`.
     pub fn add_wiki_node(&mut self, node: &str, obj_type: &str, obj_token: &str) {
         self.wiki.add(node, obj_type, obj_token);
     }

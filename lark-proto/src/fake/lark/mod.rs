@@ -16,7 +16,7 @@ use super::record::{Head, Records};
 use super::reply::{self, Refusal, Reply};
 use super::route::{Route, Target};
 use super::services::{
-    AddedRoute, Apps, Credentials, Messages, Names, RouteRequest, Spreadsheet, StoredImage, Wiki,
+    AddedRoute, Apps, Credentials, Ids, Messages, RouteRequest, Spreadsheet, StoredImage, Wiki,
 };
 
 /// A fake of Lark in memory.
@@ -101,13 +101,13 @@ impl FakeLark {
     pub const EMAIL: &str = "tom@example.com";
 
     /// A fake with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
-    /// [`SPREADSHEET`](Self::SPREADSHEET), [`SHEET`](Self::SHEET) and [`WIKI_NODE`](Self::WIKI_NODE), no token issued
-    /// and nothing written.
+    /// [`SPREADSHEET`](Self::SPREADSHEET), [`SHEET`](Self::SHEET) and [`WIKI_NODE`](Self::WIKI_NODE), in which no token
+    /// was issued and nothing was written.
     #[must_use]
     pub fn new() -> Self {
         let custom = Credentials { id: Self::APP_ID, secret: Self::APP_SECRET };
         let store = Credentials { id: Self::STORE_APP_ID, secret: Self::STORE_APP_SECRET };
-        let names = Names {
+        let ids = Ids {
             app_id: Self::APP_ID,
             tenant_key: Self::TENANT_KEY,
             open_id: Self::OPEN_ID,
@@ -119,7 +119,7 @@ impl FakeLark {
             apps: Apps::new(custom, store, Self::APP_TICKET, Self::TENANT_KEY),
             tokens: Tokens::default(),
             images: BTreeMap::new(),
-            messages: Messages::new(names, Self::CHAT),
+            messages: Messages::new(ids, Self::CHAT),
             spreadsheets: BTreeMap::new(),
             wiki: Wiki::default(),
             added_routes: Vec::new(),
@@ -148,12 +148,12 @@ impl FakeLark {
         self.finish(now, flight, &body)
     }
 
-    /// Answers a request over a connection that obeys a [`Break`]. Returns the reply and the time for which it is held
-    /// back, or the break because of which the client gets no complete reply.
+    /// Answers a request over a connection that obeys a [`Break`]. Returns the reply, and the time for which it is held
+    /// back.
     ///
     /// # Errors
-    /// Any break but [`Break::SlowReply`]. The request was carried out, except with [`Break::BeforeBody`] and
-    /// [`Break::DuringBody`].
+    /// The client gets no complete reply, because of this break. The request was carried out, except with
+    /// [`Break::BeforeBody`] and [`Break::DuringBody`].
     pub fn exchange(
         &mut self,
         now: SystemTime,
@@ -177,7 +177,7 @@ impl FakeLark {
     /// Takes the head of a request. The token is checked now, and a write occupies its spreadsheet.
     ///
     /// A write that begins while another one occupies the spreadsheet will be answered with 90217, because a document
-    /// takes one call at a time. A write that a [`Fault`](crate::fake::Fault) of the test's answers occupies the
+    /// takes one call at a time. A write that a test answers with a [`Fault`](crate::fake::Fault) occupies the
     /// spreadsheet too. A write whose token is refused does not.
     pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
         let added = self.added_routes.iter().rev().map(|added| added.route);

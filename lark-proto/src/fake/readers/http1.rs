@@ -296,8 +296,8 @@ fn is_closing(headers: &HeaderMap) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// The text of `error`, with the line that caused it. httparse does not report the line. It is the first line for which
-/// parsing fails when the head is cut after it.
+/// The text of `error`, with the line that caused it. httparse does not report the line. Here it is found by parsing
+/// the first line, the first two lines and so on, until that fails.
 fn located(head: &[u8], error: httparse::Error) -> String {
     if error == httparse::Error::TooManyHeaders {
         return format!("the head has more than {HEADER_LIMIT} headers");
@@ -321,7 +321,7 @@ fn located(head: &[u8], error: httparse::Error) -> String {
     error.to_string()
 }
 
-/// The first 60 bytes as text of one line, in which other than printable ASCII is escaped.
+/// The first 60 bytes as one line of text. Each byte that is not printable ASCII is escaped.
 fn excerpt(bytes: &[u8]) -> String {
     match bytes.get(..60) {
         Some(start) => format!("{}..", start.escape_ascii()),
@@ -363,8 +363,8 @@ pub fn request(bytes: &[u8]) -> Result<Request<Bytes>, Malformed> {
 
 /// The bytes of a reply: the status line, the headers sorted by name, an empty line, and the body.
 ///
-/// `Content-Length` is set to the length of the body, and `Transfer-Encoding` is left out, also if the headers of
-/// `reply` differ.
+/// `Content-Length` is always the length of the body, and there is never a `Transfer-Encoding`. If `reply` has these
+/// headers, they are ignored.
 #[must_use]
 pub fn reply(reply: &Response<Bytes>) -> Bytes {
     let status = reply.status();

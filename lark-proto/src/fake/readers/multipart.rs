@@ -1,9 +1,10 @@
 //! A strict reader of multipart/form-data (RFC 7578, RFC 2046).
 //!
-//! It is stricter than the grammar in three ways that no client needs: a body has no preamble, no epilogue except line
-//! ends, and no boundary inside a line. Each byte is read once.
+//! It refuses three things that the grammar allows and that no client sends: a preamble, an epilogue other than line
+//! ends, and a boundary inside a line. Each byte is read once.
 
 use http::HeaderMap;
+use memchr::memmem;
 
 use super::header::{self, Structured};
 
@@ -46,7 +47,7 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Result<String, String> {
 pub(crate) fn read<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<FormPart<'a>>, String> {
     let delimiter = [b"--", boundary.as_bytes()].concat();
     let mut reader = Reader { body, at: 0 };
-    // Some clients send the CRLF of a boundary before the first boundary too.
+    // Some clients send a CRLF before the first boundary, as before every other boundary.
     reader.eat(CRLF);
     if !reader.eat(&delimiter) {
         return Err("the body does not start with the boundary".to_owned());
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
                     }
                     content_type.replace(value.to_owned()).is_some()
                 }
-                // RFC 7578 has other fields ignored, but this one would change the content.
+                // RFC 7578 says to ignore other fields. This one is refused, because it would change the content.
                 "content-transfer-encoding" if !is_identity(value) => {
                     return Err(located(format!("{value:?} is not an accepted transfer encoding")));
                 }
@@ -152,10 +153,7 @@ impl<'a> Reader<'a> {
     fn content(&mut self, delimiter: &[u8]) -> Result<&'a [u8], String> {
         let start = self.at;
         let rest = self.rest();
-        let is_delimiter = |at: &usize| rest.get(*at..).is_some_and(|r| r.starts_with(delimiter));
-        let mut dashes = rest.iter().enumerate().filter(|(_, b)| **b == b'-').map(|(at, _)| at);
-        let length = dashes
-            .find(is_delimiter)
+        let length = memmem::find(rest, delimiter)
             .ok_or_else(|| format!("the content at byte {start} has no boundary after it"))?;
         self.at += length + delimiter.len();
         // By the grammar, a boundary inside a line is content. A client that sends one has forgotten the CRLF.

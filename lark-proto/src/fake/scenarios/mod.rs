@@ -37,7 +37,8 @@
 //! #             Some(tenant) => Call::for_tenant(tenant.clone(), target),
 //! #             None => Call::new(target),
 //! #         };
-//! #         let (mut call, mut now) = (call.with_limits(self.1), std::time::UNIX_EPOCH);
+//! #         let mut call = call.with_limits(self.1);
+//! #         let mut now = std::time::UNIX_EPOCH;
 //! #         loop {
 //! #             match call.next(&mut session, now) {
 //! #                 Step::Send(outgoing) => {
@@ -74,7 +75,7 @@
 //! # for name in [
 //! #     "a call without a token fetches one",
 //! #     "a rate limit as HTTP 429 waits as long as its header asks",
-//! #     "a refused ticket fails the call and is asked for again",
+//! #     "a refused ticket fails the call, and the client asks for a new one",
 //! #     "a client without an app sends no request",
 //! # ] {
 //! #     let all = scenarios::all().unwrap();

@@ -38,7 +38,8 @@ pub enum Next {
     Done(Vec<String>),
 }
 
-/// The stage of a run. `WarmCall`, `TheCall` and `Again` ask for the call until [`Run::called`] is called.
+/// The stage of a run. In `WarmCall`, `TheCall` and `Again`, the next action is the call, until [`Run::called`] gets
+/// its result.
 #[derive(Debug)]
 enum Stage {
     Start,
@@ -73,7 +74,7 @@ impl<'s> Run<'s> {
         if let Stage::Check(ended) = &self.stage {
             self.wrong.extend(self.scenario.compare(ended, lark).err());
             self.stage = Stage::Again;
-            // The second call stands for a later one, when no reply is held back any more.
+            // The second call stands for a call at a later time, when the replies that were held back have been sent.
             lark.end_writes();
             if let (App::Store { .. }, Ok(ticket)) =
                 (&self.scenario.app, AppTicket::new(lark.app_ticket()))

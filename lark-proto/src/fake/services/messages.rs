@@ -28,7 +28,7 @@ pub struct StoredMessage {
     pub uuid: Option<String>,
     /// The id of the message that it replies to.
     pub reply_to: Option<String>,
-    /// The id of the message at the root of the replies, if it is a reply.
+    /// The id of the message that its chain of replies begins with, if it is a reply.
     pub root_id: Option<String>,
     /// The id of its thread, `omt_..`. The first message of a thread belongs to the thread too.
     pub thread_id: Option<String>,
@@ -38,7 +38,7 @@ pub struct StoredMessage {
 
 /// The ids of the bot and of the one user, which requests and replies name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Names {
+pub(crate) struct Ids {
     pub(crate) app_id: &'static str,
     pub(crate) tenant_key: &'static str,
     pub(crate) open_id: &'static str,
@@ -56,7 +56,7 @@ const MEMORY: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
-    names: Names,
+    ids: Ids,
     chats: BTreeSet<String>,
     /// The messages by their ids.
     sent: BTreeMap<String, StoredMessage>,
@@ -131,9 +131,9 @@ impl Body {
 
 impl Messages {
     /// No messages yet. The bot is in the group `chat`, and has a chat with the user.
-    pub(crate) fn new(names: Names, chat: &str) -> Self {
+    pub(crate) fn new(ids: Ids, chat: &str) -> Self {
         let chats = BTreeSet::from([chat, USER_CHAT].map(str::to_owned));
-        Self { names, chats, sent: BTreeMap::new(), uuids: BTreeMap::new() }
+        Self { ids, chats, sent: BTreeMap::new(), uuids: BTreeMap::new() }
     }
 
     pub(crate) fn add_chat(&mut self, id: &str) {
@@ -154,10 +154,10 @@ impl Messages {
         let id_type = id_type.filter(|id_type| !id_type.is_empty()).ok_or_else(required)?;
         // The values of `receive_id_type`, and for each the prefix of its ids and the id of the user.
         let receivers = [
-            ("open_id", "ou_", Some(self.names.open_id)),
-            ("union_id", "on_", Some(self.names.union_id)),
-            ("user_id", "", Some(self.names.user_id)),
-            ("email", "", Some(self.names.email)),
+            ("open_id", "ou_", Some(self.ids.open_id)),
+            ("union_id", "on_", Some(self.ids.union_id)),
+            ("user_id", "", Some(self.ids.user_id)),
+            ("email", "", Some(self.ids.email)),
             ("chat_id", "oc_", None),
         ];
         let Some((_, prefix, user)) = receivers.iter().find(|(name, ..)| *name == id_type) else {
@@ -232,7 +232,7 @@ impl Messages {
         Ok(self.store(message))
     }
 
-    /// The id of the next message. The ids count up, so that they are sorted by the order of sending.
+    /// The id of the next message. The ids count up, so that their order is the order of sending.
     fn next_id(&self) -> String {
         format!("om_{:032x}", self.sent.len().saturating_add(1))
     }
@@ -240,7 +240,7 @@ impl Messages {
     /// The message with this uuid, if it was sent within the last hour.
     fn earlier(&self, now: SystemTime, uuid: Option<&String>) -> Option<&StoredMessage> {
         let message = self.sent.get(self.uuids.get(uuid?)?)?;
-        // If the clock went back, the service still knows the uuid.
+        // If the clock was set back, the service still knows the uuid.
         let age = now.duration_since(message.time).unwrap_or_default();
         (age < MEMORY).then_some(message)
     }
@@ -267,10 +267,10 @@ impl Messages {
             "message_id": message.message_id,
             "msg_type": "image",
             "sender": {
-                "id": self.names.app_id,
+                "id": self.ids.app_id,
                 "id_type": "app_id",
                 "sender_type": "app",
-                "tenant_key": self.names.tenant_key,
+                "tenant_key": self.ids.tenant_key,
             },
             "update_time": time,
             "updated": false,

@@ -15,6 +15,6 @@ pub use self::upload::{ImageKind, StoredImage};
 
 pub(crate) use self::added_route::AddedRoute;
 pub(crate) use self::apps::{Apps, Credentials};
-pub(crate) use self::messages::{Messages, Names};
+pub(crate) use self::messages::{Ids, Messages};
 pub(crate) use self::spreadsheets::Spreadsheet;
 pub(crate) use self::wiki::Wiki;

@@ -151,7 +151,7 @@ fn a_break_is_for_one_request() {
 }
 
 #[test]
-fn handle_uses_a_break_up_without_effect() {
+fn handle_takes_a_break_from_the_queue_and_ignores_it() {
     let mut fake = fake();
     fake.fail_next(Break::AfterBody);
     assert_eq!(verdict(&fake.handle(now(), write())), (200, Some(0)));

@@ -53,7 +53,7 @@ fn a_rate_limit_counts_each_full_second_anew() {
 }
 
 #[test]
-fn a_rate_limit_holds_for_its_route_alone() {
+fn a_rate_limit_holds_only_for_its_route() {
     let mut fake = fake();
     fake.rate_limit(Route::ValuesImage, 0);
     assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, CELL))).0, 429);
@@ -97,7 +97,7 @@ fn a_cell_is_found_by_its_name_or_by_its_range() {
 }
 
 #[test]
-fn endpoints_are_found_below_the_base_path_alone() {
+fn endpoints_are_found_only_below_the_base_path() {
     for (base, path, is_found) in [
         ("", IM_PATH.to_owned(), true),
         ("/", IM_PATH.to_owned(), true),

@@ -96,7 +96,7 @@ fn a_download_is_refused_with_the_code_of_its_mistake() {
 }
 
 #[test]
-fn an_image_is_downloaded_by_the_app_that_uploaded_it_alone() {
+fn only_the_app_that_uploaded_an_image_downloads_it() {
     let mut fake = fake();
     let [custom, store] = app_tokens(&mut fake);
     let key = uploaded(&mut fake, &custom, "message", PNG);

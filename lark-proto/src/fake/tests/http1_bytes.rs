@@ -158,7 +158,7 @@ fn a_head_may_have_a_hundred_headers() {
 }
 
 #[test]
-fn a_connection_may_end_between_requests_alone() {
+fn a_connection_may_end_only_between_requests() {
     let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice();
     let close = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive, Close\r\n\r\n".as_slice();
     let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n12".as_slice();
@@ -178,7 +178,7 @@ fn a_connection_may_end_between_requests_alone() {
 }
 
 #[test]
-fn no_bytes_are_no_request() {
+fn an_empty_input_is_not_a_request() {
     assert_eq!(http1::request(b"").unwrap_err().to_string(), "request 1: there are no bytes");
 }
 

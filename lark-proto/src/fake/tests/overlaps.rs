@@ -87,7 +87,7 @@ fn a_write_whose_reply_is_held_back_occupies_its_spreadsheet() {
 }
 
 #[test]
-fn handle_holds_no_reply_back() {
+fn handle_does_not_hold_a_reply_back() {
     let mut fake = fake();
     fake.fail_next(Break::SlowReply(Duration::from_secs(20)));
     for _ in 0..2 {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_requests_of_other_clients_are_accepted_with_one_exception() {
+fn recorded_requests_are_accepted_unless_an_image_part_has_no_content_type() {
     let noise = [
         197, 236, 196, 4, 75, 13, 180, 149, 166, 3, 11, 214, 145, 107, 181, 233, 128, 41, 170, 45,
         37, 60, 56, 175, 53, 67, 175, 60, 92, 28, 128, 48,

@@ -28,7 +28,7 @@ fn a_request_is_recorded_with_its_head_and_the_form_of_its_image() {
 }
 
 #[test]
-fn a_token_is_recorded_outside_of_the_headers_alone() {
+fn a_recorded_token_is_masked_in_the_headers() {
     let fake = with_three_uploads();
     assert_eq!(fake.requests()[0].token.as_deref(), Some("t-x"));
     for seen in fake.requests() {

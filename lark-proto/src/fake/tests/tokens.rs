@@ -292,7 +292,7 @@ fn a_token_opens_the_endpoints_that_take_its_kind() {
 }
 
 #[test]
-fn a_token_is_judged_before_the_body() {
+fn a_token_is_checked_before_the_body() {
     for (authorization, expected) in verdicts() {
         for (request, expected) in three_requests().into_iter().zip(expected) {
             if expected == (200, Some(0)) {

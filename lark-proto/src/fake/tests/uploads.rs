@@ -188,7 +188,7 @@ fn both_endpoints_take_the_documented_formats() {
 }
 
 #[test]
-fn the_newer_endpoint_alone_refuses_any_other_format() {
+fn only_the_newer_endpoint_refuses_any_other_format() {
     for file in [
         &b"<svg xmlns='http://www.w3.org/2000/svg'/>"[..],
         b"<!doctype html><html></html>",
@@ -206,7 +206,7 @@ fn the_newer_endpoint_alone_refuses_any_other_format() {
 }
 
 #[test]
-fn the_newer_endpoint_alone_refuses_a_resolution_above_the_documented_one() {
+fn only_the_newer_endpoint_refuses_a_resolution_above_the_documented_one() {
     for (kind, image, code) in [
         ("message", gif(2000, 2000), 0),
         ("message", gif(2001, 1), 234039),

@@ -30,7 +30,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Cell, code(200, 90242)))
             .takes(&twice)
             .lasts(BACKOFF),
-        // A busy document is limited by time alone.
+        // The wait for a busy document is limited by time, not by attempts.
         write("a busy document costs no attempt")?
             .within(TWO)
             .by(|lark| {

@@ -28,14 +28,14 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             })
             .takes(&twice)
             .lasts(BACKOFF),
-        get("a code as HTTP 200 refuses a download", b"..")?
+        get("a download answered with HTTP 200 and a code is refused", b"..")?
             .by(|lark| {
                 add_image_of(lark, b"..");
                 lark.fail_next_on(Download, code(200, 234008));
             })
             .takes(&once)
             .fails(refused(Download, 234008)),
-        get("HTTP 403 without a body refuses a download", b"..")?
+        get("a download answered with HTTP 403 and no body is refused", b"..")?
             .by(|lark| {
                 add_image_of(lark, b"..");
                 let mut empty = Response::default();

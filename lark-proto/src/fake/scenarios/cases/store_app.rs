@@ -41,7 +41,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(AppToken, page(500)))
             .takes(&[(AppToken, 2), (InTenant, 1), (Put, 1)])
             .lasts(BACKOFF),
-        put("a refused ticket fails the call and is asked for again")?
+        put("a refused ticket fails the call, and the client asks for a new one")?
             .store()?
             .by(FakeLark::renew_app_ticket)
             .takes(&[(AppToken, 1), (Resend, 1)])

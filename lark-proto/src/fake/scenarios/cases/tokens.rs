@@ -33,7 +33,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         write("a token refused with HTTP 401 is fetched again")?
             .by(|lark| lark.fail_next_on(Cell, code(401, 99991663)))
             .takes(&[(Token, 2), (Cell, 2)]),
-        put("a renewed token that is refused is sent again after a backoff")?
+        put("an upload whose renewed token is refused is sent again after a backoff")?
             .warm()
             .by(|lark| {
                 lark.revoke_tokens(TokenKind::Tenant);
@@ -42,7 +42,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .takes(&[(Token, 2), (Put, 4)])
             .lasts(SECOND_BACKOFF),
         // The token is still valid for the fake, so that the second token request gets the same one.
-        put("a refused token that is handed out again is sent again after a backoff")?
+        put("an upload whose refused token is issued again is sent again after a backoff")?
             .by(|lark| fail(lark, Put, &[code(200, 99991663), code(200, 99991663)]))
             .takes(&[(Token, 2), (Put, 3)])
             .lasts(SECOND_BACKOFF),
