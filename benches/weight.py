@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What a small program that uploads one image weighs with each client: its crates, its build and its size.
+"""Weighs a small program that uploads one image, with each client: its crates, its build time and its size.
 
-`benches/weight.py` prints a table and the budgets, `benches/weight.py --budgets` the budgets alone; both fail when a
-budget is missed. The programs are in `benches/weight`; cargo downloads their crates and builds them in TMPDIR, each
-from nothing. A program with a site to choose has to upload an image to a server on loopback before it is weighed.
+`benches/weight.py` prints a table and the budgets. `benches/weight.py --budgets` prints the budgets alone. Both fail if
+a budget is exceeded. The programs are in `benches/weight`. Cargo downloads their crates and builds each of them in
+TMPDIR from scratch. A program whose site can be chosen uploads an image to a server on loopback before it is weighed.
 """
 import os, resource, subprocess, sys, tempfile, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
     name: str
     program: str
     dependencies: str
-    runs: bool = True  # since it takes any site
+    runs: bool = True  # whether its site can be chosen, so that it can be run
 
 
 OURS = ["lark-proto", "lark-ureq", "lark-hyper"]
@@ -68,7 +68,7 @@ SMALL = Candidate("`lark-ureq`, plain http", "lark_ureq", ours("lark-ureq", BARE
 SMALL_TLS = Candidate("`lark-ureq`", "lark_ureq", ours("lark-ureq"))
 RAW = Candidate("`ureq` by hand, plain http", "raw_ureq", UREQ)
 RAW_TLS = Candidate("`ureq` by hand", "raw_ureq", UREQ_TLS)
-CORE = Candidate("`lark-proto`", "lark_ureq", ours("lark-proto"))  # for its tree only
+CORE = Candidate("`lark-proto`", "lark_ureq", ours("lark-proto"))  # for its dependencies alone
 TABLE = [
     SMALL, RAW,
     Candidate("`lark-hyper` without features, plain http over a socket of std", "lark_hyper_socket",
@@ -86,7 +86,7 @@ TABLE = [
 
 
 class Lark(BaseHTTPRequestHandler):
-    """Just enough of the service to see that a program does its job."""
+    """The part of the service that a program needs to upload an image."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -107,7 +107,7 @@ class Lark(BaseHTTPRequestHandler):
 
 
 class Crate:
-    """A candidate as a crate of its own; what this workspace's lock file has a version of is taken from there."""
+    """A candidate as a crate of its own. It uses the versions in the lock file of this workspace."""
 
     def __init__(self, directory, candidate):
         directory.mkdir()
@@ -119,7 +119,7 @@ class Crate:
         self.cargo("fetch")
 
     def cargo(self, *arguments):
-        # What would make a build warm, or another one, stays outside.
+        # These variables would change the build, or reuse an earlier one.
         mine = ("CARGO_BUILD", "CARGO_PROFILE", "CARGO_TARGET", "RUSTC_", "RUSTFLAGS")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
         environment["CARGO_TARGET_DIR"] = "target"
@@ -127,7 +127,7 @@ class Crate:
                               stdout=subprocess.PIPE, text=True).stdout
 
     def crates(self):
-        """All that is compiled for the program on this machine, macros and build scripts too: name and version."""
+        """The name and version of each crate that is compiled for the program, with macros and build scripts."""
         tree = self.cargo("tree", "-e", "normal,build", "--prefix", "none", "--format", "{p}")
         return {" ".join(line.split()[:2]) for line in tree.splitlines()[1:]}
 
@@ -135,7 +135,7 @@ class Crate:
         return {crate for crate in self.crates() if crate.split()[0] not in OURS}
 
     def build(self, profile, site):
-        """The size of the program, and the seconds that its build took on the clock and on the processors."""
+        """The size of the program, and the elapsed and processor seconds of its build."""
         start, used = time.monotonic(), processors()
         self.cargo("build", "--frozen", "-j2", "--profile", profile)
         seconds = time.monotonic() - start, processors() - used
@@ -153,7 +153,7 @@ def processors():
 
 
 def table(directory, site):
-    """Prints it, and returns the tuned sizes by name."""
+    """Prints the table, and returns the tuned sizes by name."""
     print("| the program on | crates | clean release build: processors (clock) | size | tuned for size |")
     print("|---|---:|---:|---:|---:|", flush=True)
     tuned = {}
@@ -169,7 +169,7 @@ def table(directory, site):
 
 
 def budgets(directory, site, tuned):
-    """What the program on lark-ureq may weigh, by what it is: the value and the most it may be."""
+    """Each budget: its name, the value and the limit."""
     def crate(candidate):
         return Crate(Path(tempfile.mkdtemp(dir=directory)) / "uploader", candidate)
 

@@ -1,6 +1,6 @@
-//! What is wanted of the encoders, on 10 MB, beside what is measured, in turns. Times are those on the processor.
+//! The required and the measured speed of the encoders, with 10 MB, in turns. Processor time is compared.
 //!
-//! With `RUSTFLAGS="--cfg lark_portable"` the numbers are those of a processor without AVX2.
+//! With `RUSTFLAGS="--cfg lark_portable"` the encoder of numbers runs without AVX2.
 
 use std::hint::black_box;
 
@@ -31,7 +31,7 @@ fn line(what: &str, ours: &[f64], theirs: &[f64], bar: Bar) -> Line {
     Line { what: what.into(), ours: ours.into(), theirs: theirs.into(), bar }
 }
 
-/// Measures, prints the times, and returns those on the processor.
+/// Measures the ways, prints their times, and returns their processor times.
 fn seconds<const N: usize>(
     asked: &Asked,
     title: &str,
@@ -41,17 +41,18 @@ fn seconds<const N: usize>(
     let costs = asked.measure(ROUNDS, batch, ways.into());
     asked.print_costs(title, &costs);
     let cpu: Vec<Vec<f64>> = costs.into_iter().map(|Costs { cpu, .. }| cpu).collect();
-    cpu.try_into().expect("as many as there are ways")
+    cpu.try_into().expect("each way has its costs")
 }
 
-/// The physical limit: `source` from one warm buffer to another.
+/// A copy of `source` from one warm buffer to another, which is the physical limit.
 fn memcpy<'a>(name: &str, source: &'a [u8]) -> Way<'a> {
     let mut target = source.to_vec();
     Way::once(name, move || black_box(&mut target).copy_from_slice(black_box(source)))
 }
 
 fn numbers(asked: &Asked, image: &Image) -> Vec<Line> {
-    let (token, mut buffer) = (token(), vec![0; 64 * 1024]);
+    let token = token();
+    let mut buffer = vec![0; 64 * 1024];
     let write = write(image, ImageEncoding::Numbers);
     let streamed = || write.request_streamed(&Site::LARK, &token).into_body();
     let slice = &image.bytes()[..];
@@ -108,7 +109,8 @@ fn multipart(asked: &Asked, image: &Image) -> Vec<Line> {
             memcpy("`memcpy` of the image", image.bytes()),
         ],
     );
-    let (small, large) = (boundaries(MAIN / 10), boundaries(MAIN));
+    let small = boundaries(MAIN / 10);
+    let large = boundaries(MAIN);
     let [hostile, tenth] = seconds(
         asked,
         "multipart, 10 MB of boundaries",

@@ -1,14 +1,12 @@
-//! Replies to results, beside `serde_json` reading the same bytes into a `Value`.
+//! Reading a reply into a result, compared with `serde_json` reading the same bytes into a `Value`.
 #![expect(missing_docs, reason = "criterion's macros write items without a comment")]
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::Response;
-use lark_benches::criterion;
+use lark_benches::{UPLOADED, criterion};
 use lark_proto::{Endpoint, EndpointExt, PutImage, WriteSheetImage};
 
-const PUT: &str =
-    r#"{"code":0,"data":{"image_key":"fd3a475a-0c27-4071-a9a6-8712b84b0cb6"},"msg":"ok"}"#;
 const WRITTEN: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"shtcngNygNfuqhxTBf588jwgWbJ","updateRange":"Q7PlXT!H7:H7"},"msg":"success"}"#;
 const ERROR: &str = r#"{"code":99991672,"msg":"Access denied. One of the following scopes is required: [drive:drive, sheets:spreadsheet].","error":{"message":"Refer to the documentation","log_id":"202403051133570100540152060F0CAB8D","troubleshooter":"https://open.larksuite.com/search?log_id=202403051133570100540152060F0CAB8D","permission_violations":[{"type":"action_scope_required","subject":"drive:drive"},{"type":"action_scope_required","subject":"sheets:spreadsheet"}]}}"#;
 
@@ -24,7 +22,7 @@ fn group<E: Endpoint>(c: &mut Criterion, name: &str, json: &'static str, is_succ
 }
 
 fn decode(c: &mut Criterion) {
-    group::<PutImage>(c, "decode an upload's reply", PUT, true);
+    group::<PutImage>(c, "decode an upload's reply", UPLOADED, true);
     group::<WriteSheetImage>(c, "decode a cell write's reply", WRITTEN, true);
     group::<WriteSheetImage>(c, "decode an error", ERROR, false);
 }

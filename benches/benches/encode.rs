@@ -1,5 +1,5 @@
-//! Each encoder on images of random bytes, from small to large, beside the naive way and a copy of the same output,
-//! which is as fast as an encoder could be. Throughput counts the image's bytes.
+//! Each encoder with images of random bytes, from small to large. It is compared with the naive way, and with a copy of
+//! its output, which is the physical limit. Throughput counts the bytes of the image.
 #![expect(missing_docs, reason = "criterion's macros write items without a comment")]
 
 use std::hint::black_box;
@@ -24,7 +24,7 @@ const SIZES: [(&str, usize); 5] = [
     ("20 MB", 20_000_000),
 ];
 
-/// The ways to do one thing, at one size.
+/// The ways to do one thing with an image of one size.
 struct Ways<'g, 'c> {
     group: &'g mut BenchmarkGroup<'c, WallTime>,
     size: &'static str,
@@ -36,7 +36,7 @@ impl Ways<'_, '_> {
         self.group.bench_function(id, |b| b.iter(&mut run));
     }
 
-    /// The physical limit: `source` from one warm buffer to another.
+    /// Adds a copy of `source` from one warm buffer to another, which is the physical limit.
     fn add_memcpy(&mut self, what: &str, source: &[u8]) {
         let mut target = source.to_vec();
         self.add(&format!("memcpy of the {what}"), || {
@@ -45,12 +45,12 @@ impl Ways<'_, '_> {
     }
 }
 
-/// A group with everything that `ways` has, at every size.
+/// Measures the ways that `ways` adds, at every size.
 fn group(c: &mut Criterion, name: &str, mut ways: impl FnMut(&Image, &mut Ways<'_, '_>)) {
     let mut group = c.benchmark_group(name);
     for (size, len) in SIZES {
         group.throughput(Throughput::Bytes(len as u64));
-        // As often in each sample: a growing number of large ones takes minutes.
+        // Flat sampling repeats as often in each sample. Linear sampling would take minutes with large images.
         let is_large = len >= 1_000_000;
         group.sampling_mode(if is_large { SamplingMode::Flat } else { SamplingMode::Linear });
         ways(&image(len), &mut Ways { group: &mut group, size });
@@ -77,7 +77,7 @@ fn numbers(c: &mut Criterion) {
         assert_eq!(image_in(&streamed().into_bytes()), expected);
         let mut kept = Vec::with_capacity(flat().len());
 
-        // Into memory that is there.
+        // These ways write into memory that the process already has.
         ways.add("serde_json to a kept Vec", || {
             kept.clear();
             serde_json::to_writer(&mut kept, slice).unwrap();
@@ -89,7 +89,7 @@ fn numbers(c: &mut Criterion) {
         ways.add("lark-proto read by 64 KiB", || read(streamed(), &mut buffer));
         ways.add("lark-proto streamed", || drain(streamed()));
         ways.add_memcpy("output", &expected);
-        // Into fresh memory: the kernel hands it out page by page, and that is most of the time.
+        // These ways write into fresh memory. The kernel maps it page by page, which takes most of the time.
         ways.add("lark-proto flat", flat);
         if image.bytes().len() == MAIN {
             ways.add("copy of the output to a fresh Vec", || expected.clone());
@@ -108,7 +108,7 @@ fn numbers(c: &mut Criterion) {
     });
 }
 
-/// What the exact `Content-Length` of numbers costs: a request whose body is not read.
+/// The cost of the exact `Content-Length` of numbers, measured by a request whose body is not read.
 fn length(c: &mut Criterion) {
     let token = token();
     group(c, "length of numbers", |image, ways| {
@@ -145,7 +145,7 @@ fn multipart(c: &mut Criterion) {
         assert_eq!(rest, [image.bytes(), &tail[..]].concat());
         let hostile = boundaries(image.bytes().len());
 
-        // Without a look for the boundary in the image.
+        // This way does not search the image for the boundary.
         ways.add("one Vec", || [head, image.bytes(), &tail].concat());
         ways.add("lark-proto flat", || streamed().into_bytes());
         ways.add("lark-proto streamed", || drain(streamed()));

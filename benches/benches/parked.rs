@@ -1,6 +1,6 @@
-//! Calls that are parked in one lane: the time from the first answer to the end of the last call, beside as many
-//! threads that just unpark each other in turn, and futures in a long lane beside those in a short one. The service
-//! answers at once.
+//! Calls that wait in one lane, which is the queue of the writes to one spreadsheet. The time from the first reply to
+//! the end of the last call is compared. Blocking calls are compared with as many threads that unpark each other in
+//! turn, and futures in a long lane with futures in a short one. The service answers at once.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::rt::TokioTimer;
-use lark_benches::turns::{Asked, Bar, Line};
+use lark_benches::turns::{Asked, Bar, Line, quartiles};
 use lark_benches::{image, token, write_to};
 use lark_hyper::TransportError;
 use lark_hyper::hyper::service::service_fn;
@@ -40,7 +40,7 @@ fn main() {
     }
 }
 
-/// Measures both, in turns, and prints the bar.
+/// Measures both in turns, and prints the bar.
 fn compare(
     asked: &Asked,
     what: String,
@@ -54,17 +54,12 @@ fn compare(
     if asked.is_test() {
         return println!("Testing {what}\nSuccess");
     }
-    println!("{what}: {:.1} µs beside {:.1} µs", median(&ours) * 1e6, median(&theirs) * 1e6);
+    let [our_median, their_median] = [&ours, &theirs].map(|times| quartiles(times)[1] * 1e6);
+    println!("{what}: {our_median:.1} µs beside {their_median:.1} µs");
     asked.print_bars(&[Line { what, ours, theirs, bar }]);
 }
 
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[sorted.len() / 2]
-}
-
-/// The service: it holds back its first answer until it is opened.
+/// The service, which holds back its replies until it is opened.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -90,13 +85,14 @@ impl Middleware for Gate {
     }
 }
 
-/// Starts so many threads, waits until all of them are parked, and then takes the time from `release` to the end of the
-/// last one.
+/// Starts [`THREADS`] threads, waits until all of them are parked, and measures the time from `release` to the end of
+/// the last thread.
 fn timed<'s>(task: impl Fn(usize) + Sync + 's, release: impl FnOnce()) -> Duration {
     let started = AtomicUsize::new(0);
     thread::scope(|scope| {
         for number in 0..THREADS {
-            let (task, started) = (&task, &started);
+            let task = &task;
+            let started = &started;
             spawn(scope, move || {
                 started.fetch_add(1, Ordering::Relaxed);
                 task(number);
@@ -128,7 +124,7 @@ fn start(release: impl FnOnce()) -> Instant {
     start
 }
 
-/// On loopback no quota holds the calls up.
+/// A site on loopback, for which the client keeps no quotas.
 fn site() -> Site {
     Site::custom("http://127.0.0.1:1").expect("a loopback site")
 }
@@ -137,17 +133,18 @@ fn limits() -> Limits {
     Limits::default().total(Duration::from_secs(3600))
 }
 
-/// Writes to one spreadsheet.
+/// The time of writes to one spreadsheet, each in a thread.
 fn lane_of_threads() -> Duration {
     let gate = Gate::default();
     let config = Agent::config_builder().proxy(None).middleware(gate.clone()).build();
     let client = Client::with_agent(site(), App::None, config.into()).with_limits(limits());
-    let (token, write) = (token(), write_to("shtcnabc", &image(100)));
+    let token = token();
+    let write = write_to("shtcnabc", &image(100));
     let call = |_| drop(client.call_as(&token, &write).expect("a result"));
     timed(call, || gate.open())
 }
 
-/// Each thread parks until the one before unparks it.
+/// The time of threads, each of which parks until the thread before unparks it.
 fn unparks() -> Duration {
     let turns: Vec<AtomicBool> = (0..=THREADS).map(|_| AtomicBool::new(false)).collect();
     let threads: Vec<Mutex<Option<thread::Thread>>> =
@@ -168,7 +165,7 @@ fn unparks() -> Duration {
     timed(task, || hand_over(0))
 }
 
-/// Writes to one spreadsheet, each a task of one runtime.
+/// The time of writes to one spreadsheet, each in a task of one runtime.
 fn lane_of_futures(count: u32) -> Duration {
     let open = Arc::new(tokio::sync::Semaphore::new(0));
     let gate = open.clone();
@@ -188,13 +185,15 @@ fn lane_of_futures(count: u32) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(async {
         let call = |_| {
-            let (client, write, token) = (client.clone(), write.clone(), token());
+            let client = client.clone();
+            let write = write.clone();
+            let token = token();
             tokio::spawn(
                 async move { drop(client.call_as(&token, &*write).await.expect("a result")) },
             )
         };
         let calls: Vec<_> = (0..count).map(call).collect();
-        // Each task runs once, and is parked then.
+        // Each task runs once, and then waits.
         tokio::task::yield_now().await;
         let start = start(|| open.add_permits(1));
         for call in calls {

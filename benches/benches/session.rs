@@ -1,5 +1,5 @@
-//! The cost of the machine without a network: all steps of a single call of a tiny image in a session that has its
-//! token, and many calls that wait for the same thing. Requests are made, and nothing is sent.
+//! The cost of the policy machine without a network: all steps of a single call with a tiny image in a session that has
+//! its token, and of many calls that wait for the same thing. Requests are made, and nothing is sent.
 #![expect(missing_docs, reason = "criterion's macros write items without a comment")]
 
 use std::cmp::Reverse;
@@ -10,21 +10,18 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use http::Response;
-use lark_benches::{criterion, image, write_to};
+use lark_benches::{UPLOADED, WRITTEN, criterion, image, write_to};
 use lark_proto::session::{Call, CallId, Purpose, Session, Step};
 use lark_proto::token::Authorizes;
 use lark_proto::{App, Endpoint, Limits, PutImage, Site, TenantToken, WriteSheetImage};
 
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-7f1b","expire":7200}"#;
-const PUT: &str =
-    r#"{"code":0,"data":{"image_key":"fd3a475a-0c27-4071-a9a6-8712b84b0cb6"},"msg":"ok"}"#;
-const WRITTEN: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"shtcnabc","updateRange":"Q7PlXT!H7:H7"},"msg":"success"}"#;
 const REFUSED: &str = r#"{"code":99991400,"msg":"request trigger frequency limit"}"#;
 
 const ALIVE: [usize; 2] = [1, 1000];
 const WAITING: [usize; 3] = [1_000, 10_000, 100_000];
 
-/// The time of a reply.
+/// The time between a request and its reply.
 const REPLY: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -49,7 +46,7 @@ fn warm() -> Session {
     send(&mut session, &mut call);
     receive(&mut session, &mut call, TOKEN);
     send(&mut session, &mut call);
-    finish(&mut session, &mut call, PUT);
+    finish(&mut session, &mut call, UPLOADED);
     session
 }
 
@@ -63,10 +60,10 @@ fn writes(spreadsheets: usize) -> Vec<WriteSheetImage> {
     (0..spreadsheets).map(|n| write_to(&format!("shtcn{n:06}"), &image)).collect()
 }
 
-/// Takes a step that sends.
+/// Takes a step of the call, which has to send a request.
 fn send<O>(session: &mut Session, call: &mut Running<O>) {
     let step = call.next(session, SystemTime::UNIX_EPOCH);
-    assert!(matches!(step, Step::Send(_)), "a request goes out");
+    assert!(matches!(step, Step::Send(_)), "a request is sent");
 }
 
 fn receive<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) {
@@ -74,14 +71,14 @@ fn receive<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) 
     call.received(session, SystemTime::UNIX_EPOCH, parsed);
 }
 
-/// Takes the last steps.
+/// Receives the reply, and takes the last step of the call.
 fn finish<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) {
     receive(session, call, json);
     let step = call.next(session, SystemTime::UNIX_EPOCH);
     assert!(matches!(step, Step::Done(Ok(_))), "the call succeeds");
 }
 
-/// All steps of `call`, while `others` are in flight.
+/// Measures all steps of a call, while `others` are in flight.
 fn single<E: Endpoint>(
     c: &mut Criterion,
     name: &str,
@@ -109,13 +106,13 @@ fn single<E: Endpoint>(
 
 fn single_calls(c: &mut Criterion) {
     let put = put();
-    single(c, "session, upload", &put, &vec![&put; ALIVE[1]], PUT);
+    single(c, "session, upload", &put, &vec![&put; ALIVE[1]], UPLOADED);
     let writes = writes(ALIVE[1]);
     let others: Vec<&WriteSheetImage> = writes.iter().skip(1).collect();
     single(c, "session, cell write", &writes[0], &others, WRITTEN);
 }
 
-/// A single-threaded adapter on a virtual clock: every request is answered after [`REPLY`], in the order of the
+/// A single-threaded adapter on a virtual clock. Every request is answered after [`REPLY`], in the order of the
 /// requests.
 struct Adapter<O> {
     session: Session,
@@ -124,11 +121,11 @@ struct Adapter<O> {
     by_id: HashMap<CallId, usize>,
     ready: VecDeque<usize>,
     waits: BinaryHeap<Reverse<(Duration, usize)>>,
-    /// Until when each call waits: an earlier wait of a call that was woken is out of date.
+    /// The time until which each call waits. An entry of `waits` with another time is out of date.
     until: Vec<Duration>,
     in_flight: VecDeque<(Duration, usize, &'static str)>,
     json: &'static str,
-    /// Which of the calls' own requests is refused for its rate, counted from the last one.
+    /// How many of the calls' own requests are answered before one is refused by a rate limit.
     refuses: Option<usize>,
 }
 
@@ -158,7 +155,7 @@ impl<O> Adapter<O> {
         self.calls.push(Call::new(endpoint).with_limits(Limits::default().total(DAY)));
     }
 
-    /// Drives all calls to their ends.
+    /// Drives all calls until they are over.
     fn run(&mut self) {
         let mut left = self.calls.len();
         while left > 0 {
@@ -180,7 +177,7 @@ impl<O> Adapter<O> {
         }
     }
 
-    /// Whether the call is over.
+    /// Takes a step of a call, and returns whether the call is over.
     fn step(&mut self, call: usize) -> bool {
         self.until[call] = Duration::MAX;
         let step = self.calls[call].next(&mut self.session, SystemTime::UNIX_EPOCH + self.now);
@@ -197,7 +194,7 @@ impl<O> Adapter<O> {
                 false
             }
             Step::Wait(time) => {
-                // A call that waits for as long as it can is woken first.
+                // A call that waits until its deadline is woken before.
                 if time < DAY / 2 {
                     self.until[call] = self.now + time;
                     self.waits.push(Reverse((self.now + time, call)));
@@ -247,16 +244,17 @@ fn in_lanes(calls: usize, writes: &[WriteSheetImage]) {
 }
 
 fn behind_a_first_token(calls: usize, put: &PutImage) {
-    let mut adapter = Adapter::new(session(), PUT);
+    let mut adapter = Adapter::new(session(), UPLOADED);
     for _ in 0..calls {
         adapter.start(Duration::ZERO, put);
     }
     adapter.run();
 }
 
-/// A twentieth of the calls is admitted within a second, then one is told to wait a second; the others are metered.
+/// A twentieth of the calls succeeds, and the next one is refused by a rate limit of one second. The other calls start
+/// half a second later, and wait at the gate of the rate limit.
 fn at_a_gate(calls: usize, put: &PutImage) {
-    let mut adapter = Adapter::new(warm(), PUT);
+    let mut adapter = Adapter::new(warm(), UPLOADED);
     adapter.refuses = Some(calls / 20);
     for call in 0..calls {
         adapter.start(if call <= calls / 20 { Duration::ZERO } else { SECOND / 2 }, put);
@@ -264,9 +262,10 @@ fn at_a_gate(calls: usize, put: &PutImage) {
     adapter.run();
 }
 
-/// All of a call's steps among so many that wait: from one that is made to one that is over.
+/// Measures all steps of many calls that wait for the same thing, from their start to their end.
 fn waiting_calls(c: &mut Criterion) {
-    let (put, writes) = (put(), writes(50));
+    let put = put();
+    let writes = writes(50);
     let mut group = |name: &str, run: &dyn Fn(usize)| {
         let mut group = c.benchmark_group(format!("session, waiting {name}"));
         for calls in WAITING {

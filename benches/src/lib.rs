@@ -1,4 +1,4 @@
-//! What the benchmarks share: images, the ways in which a transport reads a body, and measurements in turns.
+//! The parts that the benchmarks share: images, requests, replies, readers of bodies, and measurements in turns.
 
 pub mod server;
 pub mod turns;
@@ -13,10 +13,16 @@ use lark_proto::body::{Body, ImageEncoding, Multipart};
 use lark_proto::values::SpreadsheetToken;
 use lark_proto::{Image, SheetCell, TenantToken, WriteSheetImage};
 
-/// The size of the main tables.
+/// The size of the image in the main tables, in bytes.
 pub const MAIN: usize = 10_000_000;
 
-/// Pseudo-random bytes, the same in every run (xorshift64), that begin as a GIF does.
+/// The reply to an upload.
+pub const UPLOADED: &str =
+    r#"{"code":0,"data":{"image_key":"fd3a475a-0c27-4071-a9a6-8712b84b0cb6"},"msg":"ok"}"#;
+/// The reply to a cell write.
+pub const WRITTEN: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"shtcnabc","updateRange":"Q7PlXT!H7:H7"},"msg":"success"}"#;
+
+/// Pseudo-random bytes with the signature of a GIF. They are the same in every run (xorshift64).
 #[must_use]
 pub fn random_bytes(len: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
@@ -29,10 +35,10 @@ pub fn random_bytes(len: usize) -> Vec<u8> {
     b"GIF89a".iter().copied().chain(std::iter::repeat_with(&mut next)).take(len).collect()
 }
 
-/// An image that is nothing but boundaries of the series that forms choose from.
+/// An image that consists of the boundaries that a form tries one after the other.
 ///
 /// # Panics
-/// Never, as long as `len` is that of at least one boundary.
+/// `len` is 0.
 #[must_use]
 pub fn boundaries(len: usize) -> Image {
     let series = (0..).flat_map(|n| format!("--lark_{n:064x}").into_bytes());
@@ -42,13 +48,13 @@ pub fn boundaries(len: usize) -> Image {
 /// An image of [`random_bytes`].
 ///
 /// # Panics
-/// `len` is less than a GIF's head.
+/// `len` is less than the length of a GIF's signature.
 #[must_use]
 pub fn image(len: usize) -> Image {
     Image::new(random_bytes(len)).expect("it begins as a GIF does")
 }
 
-/// Some token.
+/// A tenant access token.
 ///
 /// # Panics
 /// Never.
@@ -60,7 +66,7 @@ pub fn token() -> TenantToken {
 /// A cell write of `image`, to `spreadsheet`.
 ///
 /// # Panics
-/// `spreadsheet` is no token, or `image` too large.
+/// `spreadsheet` is not a token, or `image` is too large.
 #[must_use]
 pub fn write_to(spreadsheet: &str, image: &Image) -> WriteSheetImage {
     let spreadsheet: SpreadsheetToken = spreadsheet.parse().expect("a spreadsheet's token");
@@ -68,27 +74,27 @@ pub fn write_to(spreadsheet: &str, image: &Image) -> WriteSheetImage {
     WriteSheetImage::new(spreadsheet, cell, image.clone()).expect("an image for cells")
 }
 
-/// A cell write of `image` in an encoding.
+/// A cell write of `image` in this encoding.
 #[must_use]
 pub fn write(image: &Image, encoding: ImageEncoding) -> WriteSheetImage {
     write_to("shtcnabc", image).with_encoding(encoding)
 }
 
-/// The form of an upload, of any size: [`PutImage`](lark_proto::PutImage) stops at 10 MiB.
+/// The form of an upload of any size. [`PutImage`](lark_proto::PutImage) has a limit of 10 MiB.
 #[must_use]
 pub fn form(image: &Image) -> Multipart {
     let form = Multipart::new().text("image_type", "message");
     form.file("image", "image.gif", "image/gif", image.bytes().clone())
 }
 
-/// Reads a body as a transport does that takes [`bytes::Bytes`].
+/// Reads a body like a transport that takes [`bytes::Bytes`].
 pub fn drain(mut body: Body) {
     while let Some(chunk) = body.next_chunk() {
         black_box(chunk);
     }
 }
 
-/// Reads a body as a transport does that has a buffer of its own.
+/// Reads a body like a transport that has a buffer of its own.
 pub fn read(body: Body, buffer: &mut [u8]) {
     let mut reader = body.reader();
     // Reading from memory does not fail.
@@ -97,7 +103,7 @@ pub fn read(body: Body, buffer: &mut [u8]) {
     }
 }
 
-/// Criterion, with times that keep the whole of it to minutes.
+/// Criterion, with measuring times that keep all benchmarks within minutes.
 #[must_use]
 pub fn criterion() -> Criterion {
     Criterion::default()

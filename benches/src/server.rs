@@ -1,4 +1,4 @@
-//! A server in a process of its own that reads requests as cheaply as it can and says that all went well.
+//! A server in a process of its own that reads requests as cheaply as it can, and answers with success.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,32 +10,31 @@ use http::Response;
 use http::header::CONTENT_TYPE;
 use lark_proto::fake::http1::{self, Requests};
 
-/// The argument that makes a bench's binary this server.
+use crate::{UPLOADED, WRITTEN};
+
+/// The argument with which a benchmark's program is this server.
 const SERVE: &str = "serve";
-/// What is read at once.
+/// The most bytes that are read at once.
 const BUFFER: usize = 256 * 1024;
-/// The most that is read at once until the head is complete. What comes after the head is copied.
+/// The most bytes that are read at once before the head is complete. Bytes of the body among them are copied.
 const FIRST: usize = 4 * 1024;
 
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98","expire":7200}"#;
-const PUT: &str =
-    r#"{"code":0,"data":{"image_key":"fd3a475a-0c27-4071-a9a6-8712b84b0cb6"},"msg":"ok"}"#;
-const WRITE: &str = r#"{"code":0,"data":{"revision":80,"spreadsheetToken":"shtcnabc","updateRange":"Q7PlXT!H7:H7"},"msg":"success"}"#;
 
-/// The server, until it is dropped.
+/// The running server, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// Runs this program once more, as the server. Its `main` has to call [`serve_if_asked`] first. From here on the
-    /// calling thread, and what it starts, keeps to another processor than the server.
+    /// Starts this program again as the server. Its `main` has to call [`serve_if_asked`] first. From now on, the
+    /// calling thread and the threads that it starts run on another processor than the server.
     ///
     /// # Errors
-    /// The system has no process or no port to give.
+    /// The process cannot be started, or it has no port to listen on.
     pub fn start() -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(SERVE)
@@ -54,13 +53,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already, which is as good.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Serves, and never returns, in a process that was started by [`Server::start`].
+/// Serves in a process that was started by [`Server::start`], and does not return there.
 pub fn serve_if_asked() {
     if std::env::args().nth(1).as_deref() == Some(SERVE) {
         let outcome = serve();
@@ -69,15 +68,15 @@ pub fn serve_if_asked() {
     }
 }
 
-/// An end of the list of processors.
+/// The processor to run on: the first or the last one of the system's list.
 #[derive(Clone, Copy)]
 enum End {
     First,
     Last,
 }
 
-/// Keeps this thread, and those that it starts, to one processor, where there are two and the system can: whether
-/// client and server are on the same one is chance otherwise, and makes a call take half the time or twice.
+/// Keeps this thread and the threads that it starts on one processor, if there are at least two and the system allows
+/// it. Otherwise it is chance whether client and server share a processor, which halves or doubles the time of a call.
 fn keep_to(end: End) {
     #[cfg(target_os = "linux")]
     if let Ok(all) = rustix::thread::sched_getaffinity(None) {
@@ -85,7 +84,7 @@ fn keep_to(end: End) {
         if let [first, .., last] = all.collect::<Vec<_>>()[..] {
             let mut one = rustix::thread::CpuSet::new();
             one.set(if let End::First = end { first } else { last });
-            // Where it is not allowed, the figures only vary more.
+            // If this is not allowed, the figures only vary more.
             let _ = rustix::thread::sched_setaffinity(None, &one);
         }
     }
@@ -97,14 +96,14 @@ fn serve() -> io::Result<()> {
     keep_to(End::Last);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("{}", listener.local_addr()?);
-    // Also gone when the bench is: its end of the pipe closes with it.
+    // The benchmark's end of this pipe closes when the benchmark ends, and then the server ends too.
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
     for stream in listener.incoming() {
         let stream = stream?;
-        // How a connection ended is the client's to tell.
+        // The client reports the errors of a connection.
         thread::spawn(|| answer(stream));
     }
     Ok(())
@@ -114,7 +113,7 @@ fn serve() -> io::Result<()> {
 fn answer(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = vec![0; BUFFER];
-    // None of these clients sends a request before it has the last one's reply.
+    // None of these clients sends a request before it has the reply to the last one.
     loop {
         let mut requests = Requests::new();
         let reply = loop {
@@ -128,8 +127,8 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
             requests.push(buffer.get(..count).unwrap_or_default());
         };
         if requests.missing() > 0 {
-            // Awake until the body is there: else it is the client that pays to wake the server, some of them after
-            // each write and others, by chance, never.
+            // The server polls until the body has arrived. In a blocking read, the client would pay for waking the
+            // server, and how often depends on the client and on chance.
             stream.set_nonblocking(true)?;
             skip(&mut stream, &mut buffer, requests.missing())?;
             stream.set_nonblocking(false)?;
@@ -156,8 +155,8 @@ fn skip(stream: &mut TcpStream, buffer: &mut [u8], mut missing: usize) -> io::Re
 fn success(path: &str) -> Bytes {
     let body = match path {
         path if path.contains("/open-apis/auth/") => TOKEN,
-        path if path.contains("/open-apis/image/") => PUT,
-        _ => WRITE,
+        path if path.contains("/open-apis/image/") => UPLOADED,
+        _ => WRITTEN,
     };
     let reply = Response::builder().header(CONTENT_TYPE, "application/json; charset=utf-8");
     http1::reply(&reply.body(body.into()).unwrap_or_default())

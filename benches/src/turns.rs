@@ -1,5 +1,6 @@
-//! Measurements in turns: on a machine that others use too, what is measured one after the other does not compare.
-//! Each way to do the same does a small batch, round after round, and it is the rounds that are compared.
+//! Measurements in turns. On a shared machine, two measurements that are taken one after the other cannot be compared,
+//! because the load changes between them. Here the ways to do the same thing take turns in small batches, and each
+//! round has a batch of every way.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What the command line asks for, as criterion has it.
+/// The options of the command line, which are those of criterion.
 #[derive(Debug)]
 pub struct Asked {
     is_test: bool,
@@ -20,66 +21,66 @@ pub struct Way<'a> {
     run: Box<dyn FnMut(usize) + 'a>,
 }
 
-/// What one time of it took, in seconds, round by round.
+/// The seconds that a way took for one repetition, in each round.
 #[derive(Debug)]
 pub struct Costs {
-    /// The way.
+    /// The name of the way.
     pub name: String,
-    /// By the clock on the wall.
+    /// Elapsed time.
     pub wall: Vec<f64>,
-    /// Of this process on all processors, in the kernel too.
+    /// Processor time of this process, in user mode and in the kernel.
     pub cpu: Vec<f64>,
 }
 
-/// What is wanted of ours beside another.
+/// The required ratio of our time to another's.
 #[derive(Clone, Copy, Debug)]
 pub enum Bar {
-    /// Ours takes at most so many times as long.
+    /// Our time is at most this multiple of the other time.
     AtMost(f64),
-    /// Ours is at least so many times as fast.
+    /// Our speed is at least this multiple of the other speed.
     AtLeast(f64),
-    /// Shown only.
+    /// Nothing is required, and the ratio is only printed.
     None,
 }
 
-/// A bar, with the seconds of ours and of theirs.
+/// A row of the table of bars.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// What is compared.
+    /// The name of the comparison.
     pub what: String,
-    /// Ours, round by round.
+    /// Our seconds, in each round.
     pub ours: Vec<f64>,
-    /// Theirs, in the same rounds.
+    /// The other's seconds, in the same rounds.
     pub theirs: Vec<f64>,
-    /// What is wanted.
+    /// The required ratio.
     pub bar: Bar,
 }
 
 impl Asked {
-    /// What this program was started with.
+    /// The options with which this program was started.
     #[must_use]
     pub fn from_args() -> Self {
         let args: Vec<String> = std::env::args().skip(1).collect();
         let has = |flag: &str| args.iter().any(|arg| arg == flag);
-        // cargo passes `--bench` where it is to measure.
+        // `cargo bench` passes `--bench`, and `cargo test` does not.
         let is_test = has("--test") || !has("--bench");
         Self { is_test, filter: args.into_iter().find(|arg| !arg.starts_with('-')) }
     }
 
-    /// Whether anything called `name` is asked for.
+    /// Whether the filter selects `name`.
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         self.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
     }
 
-    /// Whether each bench is to run once, unmeasured.
+    /// Whether each benchmark runs once without a measurement.
     #[must_use]
     pub fn is_test(&self) -> bool {
         self.is_test
     }
 
-    /// Measures `ways` in turns: in each of `rounds`, every one does one unmeasured and
-    /// then `batch` of it. Once each if this is a test.
+    /// Measures `ways` in turns. In each of `rounds`, every way does one repetition unmeasured, and then a batch of
+    /// `batch` repetitions. In a test, every way does one repetition.
     #[must_use]
     pub fn measure(&self, rounds: usize, batch: usize, mut ways: Vec<Way<'_>>) -> Vec<Costs> {
         let (rounds, batch) = if self.is_test { (1, 1) } else { (rounds, batch) };
@@ -87,11 +88,11 @@ impl Asked {
         let mut costs: Vec<Costs> = ways.iter().map(costs).collect();
         for _ in 0..rounds {
             let mut turn: Vec<_> = ways.iter_mut().zip(&mut costs).collect();
-            // Nobody always comes after the same one.
+            // The order is random, so that no way always follows the same other one.
             turn.sort_by_cached_key(|_| RandomState::new().hash_one(()));
             for (way, costs) in turn {
                 if !self.is_test {
-                    // Connections, caches and memory are its own again.
+                    // This run fills the caches, which other ways have used in the meantime.
                     (way.run)(1);
                 }
                 let (wall, cpu) = cost(batch, &mut way.run);
@@ -102,8 +103,8 @@ impl Asked {
         costs
     }
 
-    /// The same, several times with new ways: how fast a connection is depends on how its windows happened to grow,
-    /// and a copy on where its memory happens to be.
+    /// Measures several times, each time with new ways. The speed of a connection depends on how its windows have
+    /// grown, and the speed of a copy depends on the address of its memory. Both differ by chance.
     #[must_use]
     pub fn measure_anew<'a>(
         &self,
@@ -122,7 +123,7 @@ impl Asked {
         costs
     }
 
-    /// Prints what each way took, unless this is a test.
+    /// Prints the times of each way, unless this is a test.
     pub fn print_costs(&self, title: &str, costs: &[Costs]) {
         if self.is_test {
             return println!("Testing {title}\nSuccess");
@@ -132,14 +133,15 @@ impl Asked {
         );
         for Costs { name, wall, cpu } in costs {
             let [low, median, high] = quartiles(wall);
-            let (rate, [_, cpu, _]) = (1.0 / median, quartiles(cpu).map(time));
+            let rate = 1.0 / median;
+            let [_, cpu, _] = quartiles(cpu).map(time);
             let [low, median, high] = [low, median, high].map(time);
             println!("| {name} | {median} ({low} to {high}) | {rate:.0} | {cpu} |");
         }
     }
 
-    /// Prints each bar beside the ratio of medians, unless this is a test; and beside that of the fastest quarters,
-    /// which others on the machine disturb less.
+    /// Prints each bar with the ratio of the medians, unless this is a test. It also prints the ratio of the lower
+    /// quartiles, which other load on the machine disturbs less.
     pub fn print_bars(&self, lines: &[Line]) {
         if self.is_test || lines.is_empty() {
             return;
@@ -149,14 +151,17 @@ impl Asked {
         );
         println!("|---|---:|---:|---:|---|");
         for Line { what, ours, theirs, bar } in lines {
-            let (top, bottom) =
-                if let Bar::AtLeast(_) = bar { (theirs, ours) } else { (ours, theirs) };
+            let (top, bottom) = match bar {
+                Bar::AtLeast(_) => (theirs, ours),
+                Bar::AtMost(_) | Bar::None => (ours, theirs),
+            };
             let rounds: Vec<f64> =
                 top.iter().zip(bottom).map(|(top, bottom)| top / bottom).collect();
-            let ([fast_top, top, _], [fast_bottom, bottom, _]) =
-                (quartiles(top), quartiles(bottom));
-            let (ratio, fast, [low, _, high]) =
-                (top / bottom, fast_top / fast_bottom, quartiles(&rounds));
+            let [fast_top, top, _] = quartiles(top);
+            let [fast_bottom, bottom, _] = quartiles(bottom);
+            let [low, _, high] = quartiles(&rounds);
+            let ratio = top / bottom;
+            let fast = fast_top / fast_bottom;
             let (wanted, holds) = match bar {
                 Bar::AtMost(limit) => (format!("at most {limit}"), yes_or_no(ratio <= *limit)),
                 Bar::AtLeast(limit) => (format!("at least {limit}"), yes_or_no(ratio >= *limit)),
@@ -170,12 +175,12 @@ impl Asked {
 }
 
 impl<'a> Way<'a> {
-    /// A way that does it as often as it is told.
+    /// A way whose closure does the given number of repetitions.
     pub fn new(name: impl Into<String>, run: impl FnMut(usize) + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
 
-    /// A way that does it once.
+    /// A way whose closure does one repetition.
     pub fn once<T>(name: impl Into<String>, mut run: impl FnMut() -> T + 'a) -> Self {
         Self::new(name, move |times| (0..times).for_each(|_| drop(run())))
     }
@@ -187,13 +192,15 @@ impl fmt::Debug for Way<'_> {
     }
 }
 
-/// Seconds on the wall and on the processors for one of `batch`.
+/// The elapsed time and the processor time of one repetition in `batch`, in seconds.
 #[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
 fn cost(batch: usize, run: &mut dyn FnMut(usize)) -> (f64, f64) {
     let cpu = || Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default();
-    let (wall, before) = (Instant::now(), cpu());
+    let wall = Instant::now();
+    let before = cpu();
     run(batch);
-    let (wall, cpu) = (wall.elapsed(), cpu().saturating_sub(before));
+    let wall = wall.elapsed();
+    let cpu = cpu().saturating_sub(before);
     let of_one = |time: Duration| time.div_f64(f64::from(u32::try_from(batch).unwrap_or(1)));
     (of_one(wall).as_secs_f64(), of_one(cpu).as_secs_f64())
 }
@@ -202,8 +209,9 @@ fn yes_or_no(holds: bool) -> &'static str {
     if holds { "yes" } else { "**no**" }
 }
 
-/// The three values that cut `values` into four parts.
-fn quartiles(values: &[f64]) -> [f64; 3] {
+/// The lower quartile, the median and the upper quartile of `values`.
+#[must_use]
+pub fn quartiles(values: &[f64]) -> [f64; 3] {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |quarter: usize| sorted.get(sorted.len() * quarter / 4).copied().unwrap_or(f64::NAN);

@@ -8,7 +8,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let (site, file) = args.next().zip(args.next()).ok_or("uploader SITE FILE")?;
     let client = Client::new(Config::builder("cli_a1b2", "secret").base_url(site).build())?;
-    let (body, image) = (ImImageUploadBody::new("message", "image.png"), std::fs::read(file)?);
+    let body = ImImageUploadBody::new("message", "image.png");
+    let image = std::fs::read(file)?;
     let images = client.im_v1_image();
     let put = images.upload_image(&body, image, RequestOptions::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

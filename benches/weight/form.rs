@@ -1,4 +1,4 @@
-//! What the raw uploaders do by hand: a form that is not checked, and a reply that is searched for a value.
+//! The parts of the raw uploaders: a form that is not checked, and a search for a value in the reply.
 
 pub const APP: &str = r#"{"app_id":"cli_a1b2","app_secret":"secret"}"#;
 pub const FORM: &str = "multipart/form-data; boundary=b0und";

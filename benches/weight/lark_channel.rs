@@ -1,4 +1,4 @@
-//! The uploader on lark-channel, which knows the two real sites and no other.
+//! The uploader on lark-channel, which supports only the two real sites.
 
 use lark_channel::lark_openapi::{OpenApiClient, ReqwestOpenApiTransport};
 use lark_channel::{ChannelConfig, MediaUpload, MediaUploader};

@@ -1,4 +1,4 @@
-//! What the two uploaders on hyper alone have in common.
+//! The upload that the two uploaders on hyper alone share.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};

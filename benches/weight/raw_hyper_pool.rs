@@ -1,4 +1,4 @@
-//! The uploader on hyper alone, with hyper-util's pool, tokio and rustls as lark-hyper has them.
+//! The uploader on hyper alone, with hyper-util's pool, tokio and rustls, which lark-hyper has too.
 
 mod form;
 mod raw_hyper;

@@ -1,4 +1,5 @@
-//! The least that hyper takes: a connection for each request, over a socket of std that is asked every millisecond.
+//! The smallest transport for hyper: a connection for each request, over a socket of std that is polled every
+//! millisecond.
 
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read as _, Result, Write as _};
@@ -19,12 +20,13 @@ type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
 thread_local!(static CONNECTIONS: RefCell<Vec<Connection>> = RefCell::default());
 
 pub fn block_on<T>(call: impl Future<Output = T>) -> T {
-    let (mut call, context) = (pin!(call), &mut Context::from_waker(Waker::noop()));
+    let mut call = pin!(call);
+    let context = &mut Context::from_waker(Waker::noop());
     loop {
         if let Poll::Ready(output) = call.as_mut().poll(context) {
             return output;
         }
-        // What a connection ends with, the call hears of.
+        // If a connection ends with an error, the call gets the error.
         CONNECTIONS
             .with_borrow_mut(|all| all.retain_mut(|each| each.as_mut().poll(context).is_pending()));
         std::thread::sleep(Duration::from_millis(1));

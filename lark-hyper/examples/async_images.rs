@@ -1,8 +1,8 @@
-//! The whole job, async, on tokio: images uploaded for messages and written into a spreadsheet's cells, all at once.
+//! Uploads images for messages and writes them into the cells of a spreadsheet, all at the same time, on tokio.
 //!
-//! `cargo run -p lark-hyper --example async_images -- [PATH ..]` plays against a fake Lark on loopback and reads the
-//! images back from it. With `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` and `LARK_CELL` it does the same on
-//! the real service; `LARK_SITE` is `lark` unless it says `feishu` or a URL.
+//! `cargo run -p lark-hyper --example async_images -- [PATH ..]` uses a fake Lark on loopback, and reads the images
+//! back from it. With `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` and `LARK_CELL` it uses the real service.
+//! `LARK_SITE` is `lark` (the default), `feishu` or a URL.
 
 use std::error::Error;
 use std::path::Path;
@@ -27,7 +27,7 @@ async fn run() -> Result<()> {
     let is_real = std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("LARK_"));
     let server = if is_real { None } else { Some(FakeServer::start()?) };
     let [site, id, secret, spreadsheet, cell] = settings(server.as_ref())?;
-    // Whoever sets the environment may have a deployment of their own.
+    // The site may be a deployment of the user's own.
     let site = site.parse().or_else(|_| Site::custom(&site))?;
     let jobs = jobs(&spreadsheet.parse()?, &cell.parse()?)?;
     println!("     site  {site}");
@@ -41,10 +41,11 @@ async fn run() -> Result<()> {
     server.map_or(Ok(()), |server| server.with(|lark| read_back(lark, &done)))
 }
 
-/// Site, app id, app secret, spreadsheet and first cell: the fake's or the environment's.
+/// The site, the app id, the app secret, the spreadsheet and the first cell, of the fake or from the environment.
 fn settings(fake: Option<&FakeServer>) -> Result<[String; 5]> {
     if let Some(server) = fake {
-        let (site, cell) = (server.site().to_string(), format!("{}!H7", FakeLark::SHEET));
+        let site = server.site().to_string();
+        let cell = format!("{}!H7", FakeLark::SHEET);
         let [id, secret] = [FakeLark::APP_ID, FakeLark::APP_SECRET].map(str::to_owned);
         return Ok([site, id, secret, FakeLark::SPREADSHEET.into(), cell]);
     }
@@ -55,7 +56,7 @@ fn settings(fake: Option<&FakeServer>) -> Result<[String; 5]> {
     Ok([site, id, secret, var("LARK_SPREADSHEET")?, var("LARK_CELL")?])
 }
 
-/// One image on its two ways.
+/// An image, with its upload and its cell write.
 struct Job {
     name: String,
     image: Image,
@@ -64,7 +65,8 @@ struct Job {
     write: WriteSheetImage,
 }
 
-/// All are checked before the first one is sent. Each further image goes into the row below.
+/// Makes the requests. All images are checked before the first request is sent. Each further image goes into the next
+/// row.
 fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for (rows, (name, image)) in (0..).zip(images()?) {
@@ -76,13 +78,13 @@ fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// The images of the paths given, with their names; without any, the sample three times.
+/// The images in the arguments, with their names. Without arguments, it is the sample three times.
 fn images() -> Result<Vec<(String, Image)>> {
     if std::env::args_os().len() > 1 {
         return std::env::args_os().skip(1).map(|path| image(path.as_ref())).collect();
     }
     let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
-    // A byte behind a PNG's end is not shown; here it tells them apart.
+    // A byte after the end of a PNG is not shown. Here it makes the images differ.
     let copy = |n: u8| Ok((format!("sample{n}.png"), Image::new([sample, &[n]].concat())?));
     (1..=3).map(copy).collect()
 }
@@ -95,7 +97,8 @@ fn image(path: &Path) -> Result<(String, Image)> {
 }
 
 impl Job {
-    /// Goes both ways at once; of the writes to one spreadsheet the client sends one after the other.
+    /// Uploads and writes the image at the same time. The client sends the writes to one spreadsheet one after the
+    /// other.
     async fn run(self, client: Client<Pool>) -> Result<(Self, ImageKey), CallError> {
         let upload = async {
             let key = client.call(&self.put).await?;
@@ -120,8 +123,9 @@ fn read_back(lark: &FakeLark, done: &[(Job, ImageKey)]) -> Result<()> {
             return Err(format!("the fake holds other bytes than those of {}", job.name).into());
         }
     }
-    // The fake refuses a write that arrives during another, and the client would send it again.
-    let (number, sent) = (done.len(), lark.count(Route::ValuesImage));
+    // The fake refuses a write that arrives during another one. Then there would be more requests than images.
+    let number = done.len();
+    let sent = lark.count(Route::ValuesImage);
     println!("   writes  {number} in {sent} requests: none met another");
     println!("read back  {number} images and {number} cells, byte for byte what was sent");
     Ok(())

@@ -1,9 +1,9 @@
-//! A web service on axum: a form takes a link, a cell and a picture, and the picture goes into that cell.
+//! A web service on axum. A form takes a link, a cell and a picture, and the service writes the picture into the cell.
 //!
-//! `cargo run -p lark-hyper --example axum` serves it on loopback over a fake Lark, posts pictures to it and checks the
-//! answers. With `-- --listen 127.0.0.1:8080`, `LARK_APP_ID` and `LARK_APP_SECRET` it uses the real service;
-//! `LARK_SITE` is `lark` unless it says `feishu` or a URL. Everyone who can reach the form writes with the app's
-//! rights, so it needs a login in front of it.
+//! `cargo run -p lark-hyper --example axum` serves the form on loopback with a fake Lark behind it, posts pictures and
+//! checks the answers. With `-- --listen 127.0.0.1:8080`, `LARK_APP_ID` and `LARK_APP_SECRET` it uses the real service.
+//! `LARK_SITE` is `lark` (the default), `feishu` or a URL. Everyone who can reach the form writes with the permissions
+//! of the app, so that a real service needs a login in front of the form.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout_at};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// The largest form: a picture of 20 MiB, the most that goes into a cell, and its place.
+/// The size of the largest form: a picture of 20 MiB, the limit of a cell, and its place.
 const FORM_BYTES: usize = (20 << 20) + (64 << 10);
 
 const FORM: &str = r#"<!doctype html><form method="post" enctype="multipart/form-data">
@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     let outcome = match args[..] {
         [] => check().await,
         ["--listen", address] => listen(address).await,
-        _ => Err("the arguments are none, or --listen and an address".into()),
+        _ => Err("usage: axum [--listen ADDRESS]".into()),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     eprintln!("axum: {error}");
@@ -57,15 +57,15 @@ async fn listen(address: &str) -> Result<()> {
     let client = Client::new(site, App::custom(&var("LARK_APP_ID")?, &var("LARK_APP_SECRET")?)?);
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    // Gateways often give up after a minute.
+    // Reverse proxies often have a timeout of a minute.
     Ok(axum::serve(listener, router(client, Duration::from_secs(45))).await?)
 }
 
-/// The state that all handlers share. Clones of the client share its token, its lanes and its rate limits.
+/// The state that all handlers share. Clones of the client share its token, its queues and its rate limits.
 #[derive(Clone)]
 struct Shared {
     client: Client,
-    /// The time for a whole request, from its head to the answer.
+    /// The time limit for a whole request, from its head to the answer.
     within: Duration,
 }
 
@@ -76,13 +76,13 @@ fn router(client: Client, within: Duration) -> Router {
         .with_state(Shared { client, within })
 }
 
-/// If the connection closes, axum drops this future, and the call leaves its queue.
+/// Answers a posted form. If the connection closes, axum drops this future, and the call leaves its queue.
 async fn write_picture(
     State(Shared { client, within }): State<Shared>,
     form: Multipart,
 ) -> Result<Response, Failure> {
     let deadline = Instant::now() + within;
-    // The calls get the time that is left. A rate limit that lasts for longer is an error at once.
+    // The calls get the time that is left. A rate limit that lasts longer is an error at once.
     let in_time = |client: Client| {
         let left = deadline.saturating_duration_since(Instant::now());
         client.with_limits(Limits::default().total(left).longest_wait(left))
@@ -97,7 +97,8 @@ async fn write_picture(
     Ok(json_text(&json!({"range": written.range})).into_response())
 }
 
-/// The link, the cell, the picture's name and the picture. A missing field is empty, which is refused further on.
+/// The link, the cell, the picture's name and the picture. A missing field is read as an empty one, which is refused
+/// later.
 async fn read(mut form: Multipart) -> Result<(String, String, String, Bytes), MultipartError> {
     let (mut link, mut cell, mut name, mut picture) = Default::default();
     while let Some(field) = form.next_field().await? {
@@ -114,7 +115,7 @@ async fn read(mut form: Multipart) -> Result<(String, String, String, Bytes), Mu
     Ok((link, cell, name, picture))
 }
 
-/// The answer to a request that failed: its status, `Retry-After` and body.
+/// The answer to a request that failed: the HTTP status, `Retry-After` and the body.
 struct Failure(StatusCode, Option<Duration>, Value);
 
 impl Failure {
@@ -123,7 +124,7 @@ impl Failure {
     }
 }
 
-/// The status by which a client of this service tells what to do.
+/// The HTTP status, from which a client of this service decides what to do.
 fn status(error: &CallError) -> StatusCode {
     if error.api().is_some_and(ApiError::is_permission) {
         return StatusCode::FORBIDDEN;
@@ -142,7 +143,7 @@ fn status(error: &CallError) -> StatusCode {
         (_, Some(Class::Busy | Class::DocumentBusy | Class::RateLimit)) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        // Lark refuses the picture or the cell; but not if the month's quota is used up.
+        // Lark refuses the picture or the cell. A monthly quota that is used up concerns everything, and gets another status.
         (_, Some(Class::Request | Class::Limit)) if error.concerns() != Concerns::Everything => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
@@ -151,18 +152,19 @@ fn status(error: &CallError) -> StatusCode {
     }
 }
 
-/// The message is the error's line, which names a missing scope and the page where it is added.
+/// The message is the text of the error, which names a missing scope and the page where it can be added.
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         if error.concerns() == Concerns::Everything {
-            // The app, its scopes or the network: the operator can mend it, and the person cannot.
+            // The operator has to repair the app, its scopes or the network.
             eprintln!("axum: {error}");
         }
         let mut message = error.to_string();
         if error.outcome() == Outcome::Unknown {
             message += "; the cell may hold the picture all the same";
         }
-        let (status, code) = (status(&error), error.api().map(|api| api.code));
+        let status = status(&error);
+        let code = error.api().map(|api| api.code);
         let wait = error.retry_after().unwrap_or(Duration::from_secs(10));
         let wait = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(wait);
         Self(status, wait, json!({"code": code, "message": message, "log_id": error.log_id()}))
@@ -209,7 +211,7 @@ async fn check() -> Result<()> {
     let wiki =
         format!("https://x.feishu.cn/wiki/{}?sheet={}", FakeLark::WIKI_NODE, FakeLark::SHEET);
     let selected = format!("{sheet}&range=SDc6SDc%3D"); // H7:H7, as a copied link has it
-    // A byte behind a PNG's end is not shown; here it tells the pictures apart.
+    // A byte after the end of a PNG is not shown. Here it makes the pictures differ.
     let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
     let pictures = [7, 8, 9].map(|row| [sample, &[row]].concat());
     let places = [(&*selected, ""), (&*sheet, "H8"), (&*wiki, "H9")];
@@ -227,7 +229,7 @@ async fn check() -> Result<()> {
             return Err("the fake holds other bytes than were sent".into());
         }
     }
-    // The fake refuses a write that arrives during another, and the client would send it again.
+    // The fake refuses a write that arrives during another one. Then there would be more than three requests.
     let routes = [Route::TenantAccessToken, Route::ValuesImage];
     let counts = fake.with(|lark| routes.map(|route| lark.count(route)));
     if counts != [1, 3] {
@@ -247,7 +249,8 @@ async fn check() -> Result<()> {
     refuse(Fault::code(200, 90204, "Wrong Parameter"));
     show("refused", &post_to(0).await?, StatusCode::UNPROCESSABLE_ENTITY, "90204")?;
 
-    // The service does not answer a write; then it does not answer a longer one, and the next one waits for its turn.
+    // First, the fake does not answer a posted write. Then it does not answer a write with a later deadline, and a posted
+    // write has to wait for its turn.
     let slow = || {
         let slow = Break::SlowReply(Duration::from_secs(60));
         fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
@@ -269,7 +272,7 @@ async fn check() -> Result<()> {
     if took > within + Duration::from_secs(1) {
         return Err("the answer came after its deadline".into());
     }
-    // A longer rate limit than the deadline allows; the second request is not sent.
+    // This rate limit lasts longer than the deadline allows. The second request is not sent.
     refuse(Fault::rate_limited(7));
     for _ in 0..2 {
         let limited = post_to(0).await?;
@@ -295,11 +298,12 @@ async fn post(url: &str, (link, cell): (&str, &str), picture: &[u8]) -> Result<A
     let browser = reqwest::Client::builder().no_proxy().build()?;
     let reply = browser.post(url).multipart(form.part("picture", file)).send().await?;
     let wait = reply.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok());
-    let (status, retry_after) = (reply.status(), wait.map(str::to_owned));
+    let status = reply.status();
+    let retry_after = wait.map(str::to_owned);
     Ok(Answer { status, retry_after, text: reply.text().await? })
 }
 
-/// Prints an answer, which has to have this status and this word.
+/// Prints an answer, and checks that it has this status and this word.
 fn show(what: &str, answer: &Answer, status: StatusCode, word: &str) -> Result<()> {
     println!("{what:10} {} {}", answer.status.as_u16(), answer.text);
     let is_expected = answer.status == status && answer.text.contains(word);

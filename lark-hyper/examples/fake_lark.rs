@@ -1,6 +1,6 @@
-//! A fake Lark on loopback, for trying a client in any language against it.
+//! Serves a fake Lark on loopback, to try a client in any language against it.
 //!
-//! `cargo run -p lark-hyper --example fake_lark -- --port 0`
+//! `cargo run -p lark-hyper --example fake_lark -- --port 0` chooses a free port and prints it.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -25,7 +25,7 @@ fn serve() -> Result<Infallible, Box<dyn Error>> {
     let args: Vec<String> = args.collect();
     let port = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => 0,
-        ["--port", port] => port.parse().map_err(|_| format!("`{port}` is no port"))?,
+        ["--port", port] => port.parse().map_err(|_| format!("`{port}` is not a port"))?,
         _ => return Err("usage: fake_lark [--port PORT], where 0 is a free port".into()),
     };
     let server = FakeServer::start_on(port, FakeLark::new())

@@ -1,8 +1,8 @@
-//! No runtime and no socket: a call, both ends of its connection and a timer, polled by hand in one loop.
+//! The client without a runtime and without a socket. One loop polls the call, both ends of its connection and a timer.
 //!
-//! `cargo run -p lark-hyper --example no_runtime` uploads an image over a pipe in memory, at whose other end a hyper
-//! server asks the fake Lark. It is for those whose event loop is their own: what the client wants of it is a service,
-//! here [`exchange`], and a timer, here [`Ticks`].
+//! `cargo run -p lark-hyper --example no_runtime` uploads an image over a pipe in memory. At the other end of the pipe,
+//! a hyper server passes the requests to a fake Lark. A program with an event loop of its own has to give the client a
+//! service, here [`exchange`], and a timer, here [`Ticks`].
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -51,8 +51,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
     let client = Client::with_service(Site::LARK, app, service, Ticks);
 
-    // Refused once, so that the client has to wait: a quarter of a second on `Ticks`.
-    let (status, reset) = (StatusCode::TOO_MANY_REQUESTS, Some("0.25".into()));
+    // The first upload is refused, so that the client waits a quarter of a second on `Ticks`.
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    let reset = Some("0.25".into());
     let refusal = Fault::RateLimited { status, reset };
     lark.borrow_mut().fail_next_on(Route::ImageV4Put, refusal);
     let image = Image::new(&include_bytes!("../../lark-ureq/examples/sample.png")[..])?;
@@ -73,10 +74,11 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 type Connections<'a> = Vec<Pin<Box<dyn Future<Output = hyper::Result<()>> + 'a>>>;
 
-/// How late a sleep may end.
+/// The longest time between two polls of the loop. A sleep may end late by this time.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Polls all there is, until `call` is ready. In between it sleeps until something is woken, or for a tick.
+/// Polls the call and the connections until `call` is ready. Between two polls, the thread sleeps until a waker is
+/// called, for one tick at most.
 fn poll_until<T>(call: impl Future<Output = T>, connections: &mut Connections<'_>) -> T {
     let mut call = pin!(call);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -85,9 +87,9 @@ fn poll_until<T>(call: impl Future<Output = T>, connections: &mut Connections<'_
         if let Poll::Ready(output) = call.as_mut().poll(context) {
             return output;
         }
-        // What a connection ends with, the call hears of.
+        // If a connection ends with an error, the call gets the error.
         connections.retain_mut(|connection| connection.as_mut().poll(context).is_pending());
-        // This returns at once when something was woken since it last did.
+        // This returns at once if a waker was called since it last returned.
         thread::park_timeout(TICK);
     }
 }
@@ -100,7 +102,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The timer: a sleep is over at the first poll after its time, and the loop polls it at every [`TICK`].
+/// The timer. A sleep is over at the first poll after its time, and the loop polls it at every [`TICK`].
 struct Ticks;
 
 impl Timer for Ticks {
@@ -125,25 +127,25 @@ impl Future for Until {
     }
 }
 
-/// The service: sends a request when the connection is through with the one before. Once the connection has ended, as
-/// it does when a call is dropped under way, every request fails: a service to be kept opens another one.
+/// The service, which sends a request once the connection has finished the one before. The connection ends when a call
+/// is dropped in flight, and then every request fails. A real service would open another connection.
 async fn exchange(
     sender: &RefCell<SendRequest<Frames>>,
     mut request: Request<Frames>,
 ) -> Result<Response<Incoming>, Box<dyn Error + Send + Sync>> {
-    // hyper adds no header and sends the URI as it is: HTTP/1 has the host in a header and the path alone.
+    // hyper adds no header and sends the URI as it is. HTTP/1 needs the host in a header, and the path alone.
     let host = request.uri().authority().ok_or("no host")?.as_str().parse::<HeaderValue>()?;
     request.headers_mut().insert(header::HOST, host);
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
 
-    // It remembers one waker, as there is only one; where calls are tasks of their own, take an async mutex.
+    // The sender keeps one waker, and this program has only one. With several tasks, use an async mutex.
     poll_fn(|context| sender.borrow_mut().poll_ready(context)).await?;
     let reply = sender.borrow_mut().send_request(request);
     Ok(reply.await?)
 }
 
-/// The other side's service.
+/// The service of the server.
 async fn answer(
     lark: &RefCell<FakeLark>,
     request: Request<Incoming>,
@@ -155,19 +157,22 @@ async fn answer(
     Ok(reply.map(Full::new))
 }
 
-/// One end of a pipe, for hyper to read from and write to. Whoever moves bytes wakes the other end by its own waker,
-/// since there is one for all; between tasks, each end would keep the waker of who waits there. That an end is gone is
-/// seen at the next tick.
+/// One end of a pipe, which hyper reads from and writes to.
+///
+/// An end that moves bytes calls its own waker to wake the other end, because the program has only one waker. With
+/// several tasks, each end would keep the waker of the task that waits for it. A dropped end is noticed at the next
+/// tick.
 struct End {
     coming: Rc<RefCell<VecDeque<u8>>>,
     going: Rc<RefCell<VecDeque<u8>>>,
 }
 
-/// How many bytes are on the way at most: so few that even the sample has to wait for room.
+/// The capacity of the pipe in each direction, in bytes. It is less than the sample has, so that writes have to wait.
 const ROOM: usize = 256;
 
 fn pipe() -> (End, End) {
-    let (there, back) = (Rc::<RefCell<_>>::default(), Rc::<RefCell<_>>::default());
+    let there = Rc::<RefCell<_>>::default();
+    let back = Rc::<RefCell<_>>::default();
     (End { coming: Rc::clone(&back), going: Rc::clone(&there) }, End { coming: there, going: back })
 }
 
@@ -182,7 +187,7 @@ impl Read for End {
         if coming.is_empty() && is_open {
             return Poll::Pending;
         }
-        // Of an end that is gone no byte comes, which is how hyper is told.
+        // A read without a byte tells hyper that the other end is gone.
         let len = coming.len().min(buffer.remaining());
         coming.drain(..len).for_each(|byte| buffer.put_slice(&[byte]));
         context.waker().wake_by_ref();
@@ -213,7 +218,7 @@ impl Write for End {
         Poll::Ready(Ok(()))
     }
 
-    /// hyper drops a connection's end after this, and that is what the other end sees.
+    /// hyper drops its end after this, and the other end notices that.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

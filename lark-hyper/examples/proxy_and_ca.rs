@@ -1,9 +1,11 @@
 //! A client behind a company's proxy, whose certificates come from the company's own authority.
 //!
-//! Without environment it reaches a fake Lark through a proxy, both on loopback. With `LARK_SITE` (`lark`, `feishu` or
-//! a URL), `LARK_APP_ID` and `LARK_APP_SECRET` it gets a token from the real service, through the proxy in
-//! `LARK_PROXY`, trusting the certificates in the file `LARK_CA` beside the default ones. Both are optional: without
-//! `LARK_PROXY` the client takes the proxy of `HTTPS_PROXY` and its relatives.
+//! Without the variables below, it reaches a fake Lark through a proxy, both on loopback. With `LARK_SITE` (`lark`,
+//! `feishu` or a URL), `LARK_APP_ID` and `LARK_APP_SECRET` it gets a token from the real service.
+//!
+//! `LARK_PROXY` names the proxy, and `LARK_CA` a file with certificates that are trusted in addition to the default
+//! ones. Both are optional. Without `LARK_PROXY` the client uses the proxy of the environment, for example
+//! `HTTPS_PROXY`.
 
 use std::error::Error;
 use std::io;
@@ -51,7 +53,7 @@ async fn on_loopback() -> Result<(), Box<dyn Error>> {
     let own = rcgen::generate_simple_self_signed(["lark.corp.example".to_owned()])?;
     let gateway = gateway(&own, server.address()).await?;
     let proxy = proxy(gateway).await?;
-    // No resolver knows the host: only the proxy leads there.
+    // No resolver knows this host, so that it can be reached through the proxy alone.
     let client = Client::builder(Site::custom("https://lark.corp.example")?, App::None)
         .proxy(Proxy::new(&format!("http://{proxy}"))?)
         .roots(own.cert.pem().as_bytes())
@@ -67,7 +69,7 @@ async fn get_token(client: &Client, id: &str, secret: &str) -> Result<(), Box<dy
     Ok(())
 }
 
-/// Starts a gateway on loopback, which has the certificate `own` and passes what it receives over TLS on to `server`.
+/// Starts a gateway on loopback, which has the certificate `own`, ends TLS, and forwards the bytes to `server`.
 async fn gateway(
     own: &rcgen::CertifiedKey<rcgen::KeyPair>,
     server: SocketAddr,
@@ -90,7 +92,7 @@ async fn gateway(
     Ok(address.await?)
 }
 
-/// Starts a proxy on loopback, which opens a tunnel to `server`, whatever host it is asked for.
+/// Starts a proxy on loopback, which opens a tunnel to `server` for any host.
 async fn proxy(server: SocketAddr) -> io::Result<SocketAddr> {
     listen(move |stream| async move {
         let mut stream = BufReader::new(stream);
@@ -108,7 +110,7 @@ async fn proxy(server: SocketAddr) -> io::Result<SocketAddr> {
     .await
 }
 
-/// Handles each connection by `handle`, in a task of its own.
+/// Listens on loopback, and calls `handle` for each connection in a task of its own.
 async fn listen<H, F>(handle: H) -> io::Result<SocketAddr>
 where
     H: Fn(TcpStream) -> F + Send + 'static,

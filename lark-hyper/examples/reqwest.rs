@@ -1,8 +1,8 @@
-//! reqwest as the service: a closure that hands each request to a `reqwest::Client` is all that it takes.
+//! reqwest as the service. The client needs a closure that passes each request to a `reqwest::Client`.
 //!
-//! `cargo run -p lark-hyper --example reqwest` uploads an image and writes it into a cell, both at once, against a fake
-//! Lark on loopback; the first upload's connection breaks. For the real service reqwest needs one of its features for
-//! TLS.
+//! `cargo run -p lark-hyper --example reqwest` uploads an image and writes it into a cell at the same time, against a
+//! fake Lark on loopback. The connection of the first upload breaks. For the real service, reqwest needs one of its
+//! features for TLS.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -27,7 +27,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let server = FakeServer::start()?;
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
-    let (keeping, fresh) = (http_client(32)?, http_client(0)?);
+    let keeping = http_client(32)?;
+    let fresh = http_client(0)?;
     let service = service_fn(move |request: Request<Frames>| {
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let http = if is_fresh { &fresh } else { &keeping };
@@ -45,7 +46,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("upload     image key {key}");
     println!("cell       {range}");
 
-    // The fake refuses a chunked body: these came with their exact length.
+    // The fake refuses a chunked body, so that both requests had their exact length.
     let stored = server.with(|lark| lark.image(key.as_str()).cloned());
     let in_cell = server.with(|lark| lark.cell(FakeLark::SPREADSHEET, &range).cloned());
     let stored = stored.ok_or("the fake has no such image")?;
@@ -67,18 +68,18 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A client of reqwest that keeps up to `idle` connections, and adds nothing that the call does itself.
+/// A client of reqwest that keeps up to `idle` connections. It leaves retries and redirects to the call.
 fn http_client(idle: usize) -> reqwest::Result<reqwest::Client> {
     let phases = Phases::of(0);
     reqwest::Client::builder()
         .connect_timeout(phases.resolve + phases.connect)
         .pool_max_idle_per_host(idle)
         .pool_idle_timeout(Duration::from_secs(15))
-        // A redirect could lead the token to another host.
+        // A redirect could send the token to another host.
         .redirect(reqwest::redirect::Policy::none())
-        // A call sends its request again by rules of its own.
+        // The call decides whether its request is sent again.
         .retry(reqwest::retry::never())
-        // Without this line the proxy of the environment is used.
+        // Without this line reqwest would use the proxy of the environment.
         .no_proxy()
         .build()
 }
@@ -90,7 +91,7 @@ async fn send(
 ) -> reqwest::Result<Response<reqwest::Body>> {
     let phases = request.extensions().get::<Phases>().copied();
     let mut request = reqwest::Request::try_from(request.map(reqwest::Body::wrap))?;
-    // Of a single request reqwest bounds only the whole time, so an upload that stalls ends later than in a `Pool`.
+    // reqwest has one timeout for a whole request, so that an upload that stalls ends later than with a `Pool`.
     *request.timeout_mut() =
         phases.map(|p| p.resolve + p.connect + p.head + p.body + p.answer + p.reply);
     Ok(http.execute(request).await?.into())

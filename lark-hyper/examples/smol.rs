@@ -1,7 +1,7 @@
-//! The same client on smol: a closure that opens a connection for each request is all that it takes.
+//! The client on the runtime smol. It needs a closure that opens a connection for each request.
 //!
-//! `cargo run -p lark-hyper --example smol` uploads an image and writes it into a cell, both at once, against a fake
-//! Lark on loopback. Nothing here runs inside of tokio.
+//! `cargo run -p lark-hyper --example smol` uploads an image and writes it into a cell at the same time, against a fake
+//! Lark on loopback. The client does not use tokio.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -50,7 +50,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends a request on a connection of its own, which ends with the reply, or when this future is dropped.
+/// Sends a request on a connection of its own. The connection ends with the reply, or when this future is dropped.
 async fn send(
     mut request: Request<Frames>,
 ) -> Result<Response<Incoming>, Box<dyn Error + Send + Sync>> {
@@ -60,7 +60,7 @@ async fn send(
         return Err("this example has no TLS".into());
     }
     let host = uri.authority.ok_or("the URI names no host")?;
-    // hyper sends the URI as it is and adds no header: HTTP/1 wants the path alone, and the host beside it.
+    // hyper sends the URI as it is and adds no header. HTTP/1 needs the path alone, and the host in a header.
     *request.uri_mut() = Uri::from(uri.path_and_query.unwrap_or(PathAndQuery::from_static("/")));
     request.headers_mut().insert(HOST, HeaderValue::from_str(host.as_str())?);
 
@@ -68,7 +68,7 @@ async fn send(
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(FuturesIo::new(stream)).await?;
-    // What goes wrong on the connection is the error of the request as well.
+    // An error of the connection is the error of the request as well.
     smol::spawn(connection).detach();
     Ok(sender.send_request(request).await?)
 }

@@ -1,7 +1,7 @@
-//! A tower stack as the service: hyper-util's client under a timeout and a limit of requests at once.
+//! A tower stack as the service: hyper-util's client with a timeout and a limit of requests in flight.
 //!
-//! `cargo run -p lark-hyper --example tower` uploads five images at once, of which two are on their way at any time,
-//! and shows a call that runs into the timeout, all against a fake Lark on loopback.
+//! `cargo run -p lark-hyper --example tower` uploads five images against a fake Lark on loopback, with two requests in
+//! flight at most. Then it shows a call that runs into the timeout.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let counted = flights.clone();
     let stack = ServiceBuilder::new()
         .map_err(TransportError::Failed)
-        // What waits here has not begun: its timeout, further in, does not run yet.
+        // The timeout is an inner layer, so that it does not run while a request waits here.
         .concurrency_limit(2)
         .map_future(move |reply| counted.clone().count(reply))
         .timeout(Duration::from_secs(1))
@@ -45,9 +45,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
     let mut uploads = JoinSet::new();
     for number in 1..=5 {
-        // A byte behind a PNG's end is not shown; here it tells them apart.
+        // A byte after the end of a PNG is not shown. Here it makes the images differ.
         let image = Image::new([sample, &[number]].concat())?;
-        let (client, put) = (client.clone(), PutImage::message(image.clone())?);
+        let client = client.clone();
+        let put = PutImage::message(image.clone())?;
         uploads.spawn(async move { (client.call(&put).await, image) });
     }
     for (key, image) in uploads.join_all().await {
@@ -65,11 +66,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let slow = Break::SlowReply(Duration::from_secs(60));
     server.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
     let put = PutImage::message(Image::new(sample)?)?;
-    // By default it would be sent again.
+    // By default the client would send the request again.
     let outcome = client.with_limits(Limits::one_attempt()).call(&put).await;
     let error = outcome.err().ok_or("the timeout did not come")?;
     match &error.kind {
-        // The error is in the box that tower made of it.
+        // tower has boxed the error.
         CallErrorKind::Transport(TransportError::Failed(cause)) if cause.is::<Elapsed>() => {
             println!("timeout    {error}");
             Ok(())
@@ -78,7 +79,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// How many requests are on their way, and how many were at most.
+/// How many requests are in flight, and the most that were.
 #[derive(Default)]
 struct Flights {
     now: AtomicUsize,

@@ -39,10 +39,10 @@ use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImag
 use ureq_proto::client::{self, RecvResponseResult, SendRequestResult};
 use ureq_proto::{BodyMode, Error as HttpError};
 
-/// How often the sockets are tried. A real program waits with epoll or kqueue in place of a sleep.
+/// The time between two polls of the sockets. A real program waits with epoll or kqueue instead of a sleep.
 const TICK: Duration = Duration::from_millis(1);
-/// How long the loop waits for an answer, so that the example ends soon. [`Phases`] has two minutes, because a cell
-/// write can take the service one.
+/// How long the loop waits for an answer. It is short so that the example ends soon. The default in [`Phases`] is two
+/// minutes, because a cell write can take the service one minute.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -64,7 +64,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let cell = SheetCell::in_sheet(FakeLark::SHEET.parse()?, "H7")?;
     let below = cell.below(1)?;
     let write = |cell| WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone());
-    let (first, second) = (write(cell)?, write(below)?);
+    let first = write(cell)?;
+    let second = write(below)?;
 
     let mut session = Session::new(site, App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?);
     let mut tasks = [
@@ -118,7 +119,7 @@ impl From<SheetImageWritten> for Written {
     }
 }
 
-/// A call, and what it does at present.
+/// A call and its state.
 struct Task {
     name: &'static str,
     call: Box<dyn Drive<Written, io::Error>>,
@@ -139,7 +140,7 @@ impl Task {
         Self { name, call, state: State::Waiting(now()), events: Vec::new() }
     }
 
-    /// Does what can be done without waiting.
+    /// Takes the steps and moves the bytes that need no waiting.
     fn turn(&mut self, session: &mut Session, server: SocketAddr) -> Result<(), Box<dyn Error>> {
         match &mut self.state {
             State::Waiting(until) if *until <= now() => match self.call.next(session, now()) {
@@ -174,7 +175,7 @@ impl Task {
         Ok(())
     }
 
-    /// Reports that no reply came, and closes the connection. The next step tells whether the call goes on.
+    /// Reports that no reply came, and closes the connection. The next step shows whether the call goes on.
     fn broken(&mut self, session: &mut Session, failure: CallErrorKind<io::Error>, taken: u64) {
         self.call.broken(session, now(), Broken::new(failure, taken, Permanence::Transient));
         self.state = State::Waiting(now());
@@ -186,7 +187,7 @@ impl Task {
         }
     }
 
-    /// How long the call can do without a turn; `None` if it is over.
+    /// The time until the next turn of the call. It is `None` if the call is over.
     fn rest(&self) -> Option<Duration> {
         match &self.state {
             State::Waiting(until) => Some(until.duration_since(now()).unwrap_or_default()),
@@ -196,10 +197,10 @@ impl Task {
     }
 }
 
-/// A request and its reply, over a connection of their own.
+/// A request and its reply on a connection of their own.
 struct Exchange {
     stream: TcpStream,
-    /// The head, of which the bytes that were sent are dropped.
+    /// The bytes of the head that are not sent yet.
     head: Bytes,
     body: Body,
     body_len: u64,
@@ -216,11 +217,11 @@ impl Exchange {
     fn open(server: SocketAddr, outgoing: Outgoing) -> io::Result<Self> {
         let Outgoing { mut request, mut phases, within, reply_limit, .. } = outgoing;
         phases.answer = phases.answer.min(LONGEST_ANSWER);
-        // This blocks the loop, because std has no other way to connect. A real program makes a non-blocking socket by
+        // This blocks the loop, because std cannot connect otherwise. A real program makes a non-blocking socket with
         // the system's own call, and resolves the host's name in a thread.
         let stream = TcpStream::connect_timeout(&server, phases.connect)?;
         stream.set_nonblocking(true)?;
-        // Each request has a connection of its own, so `fresh_connection` asks for nothing more.
+        // Each request has a connection of its own, so that `fresh_connection` needs nothing more.
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         let head = wire::head(&request, Secrets::Shown);
         let body = request.into_body();
@@ -242,7 +243,7 @@ impl Exchange {
     fn turn(&mut self) -> Result<Option<Response<Bytes>>, CallErrorKind<io::Error>> {
         loop {
             match self.advance() {
-                // The limit is that of the body; the head, which counts here too, is short.
+                // The limit is meant for the body. The head counts here too, but it is short.
                 Ok(None) if self.received.len() as u64 > self.reply_limit => {
                     return Err(CallErrorKind::TooLarge { limit: self.reply_limit });
                 }
@@ -262,7 +263,7 @@ impl Exchange {
         Ok(None)
     }
 
-    /// The table of the phases: one read or write, or the step to the next phase.
+    /// Does one read or write, or enters the next phase.
     fn advance(&mut self) -> io::Result<Option<Response<Bytes>>> {
         match self.phase {
             Phase::SendRequest if self.head.is_empty() => {
@@ -305,11 +306,11 @@ impl Exchange {
     }
 }
 
-/// The reply, if all of it was received. A reply is short and rarely arrives in pieces, so it is parsed from its start
-/// after each read; the states of `ureq-proto` could be kept in between.
+/// The reply, if it was received completely. It is parsed from its start after each read, because it is short and
+/// rarely arrives in pieces. A program with longer replies keeps the state of `ureq-proto` between the reads.
 fn parse(mut received: &[u8], is_closed: bool) -> Result<Option<Response<Bytes>>, HttpError> {
-    // `ureq-proto` reads the reply to a request that it has written. Here this is a GET without a body, which is not
-    // sent: the replies to GET and POST have the same form.
+    // `ureq-proto` parses the reply to a request that it has written. Here it writes a GET without a body, which is not
+    // sent. The replies to GET and POST have the same form.
     let mut http = client::Call::new(Request::new(()))?.proceed();
     http.write(&mut [0; 64])?;
     let Some(SendRequestResult::RecvResponse(mut http)) = http.proceed()? else { return Ok(None) };
@@ -336,7 +337,7 @@ fn say(step: &str, what: &str) {
     println!("{step:>9}  {what}");
 }
 
-/// The time by a monotonic clock. The session counts only how far it goes forward, so it need not be the date.
+/// The time of a monotonic clock. The session uses only differences, so that it need not be the date.
 fn now() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "the loop is where the time comes from")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -359,9 +360,10 @@ fn serve(lark: Arc<Mutex<FakeLark>>) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Serves one connection. [`Connection`] says what to do with the socket.
+/// Serves one connection. [`Connection`] returns the next step for the socket.
 fn answer(mut stream: TcpStream, lark: &Mutex<FakeLark>) -> Result<(), Box<dyn Error>> {
-    let (mut connection, mut piece) = (Connection::new(), [0; 16 << 10]);
+    let mut connection = Connection::new();
+    let mut piece = [0; 16 << 10];
     loop {
         let mut held = lark.lock().map_err(|_| "another thread panicked")?;
         let step = connection.next(&mut held, now());
@@ -372,7 +374,7 @@ fn answer(mut stream: TcpStream, lark: &Mutex<FakeLark>) -> Result<(), Box<dyn E
                 len => connection.push(&piece[..len]),
             },
             fake::Step::Write(reply) => stream.write_all(&reply)?,
-            // The reply that never comes: this read ends when the client closes the connection.
+            // The reply is held back for ever. This read ends when the client closes the connection.
             fake::Step::Wait(_) => {
                 let _ = stream.read(&mut piece)?;
                 break;

@@ -1,4 +1,5 @@
-//! Writes the exact bytes of a request to standard output, for a socket, a diff or a bug report; or its curl command.
+//! Writes the exact bytes of a request to standard output, for a socket, a diff or a bug report. It can write a curl
+//! command instead.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,9 +16,9 @@ usage: exact_bytes put-image [--avatar] FILE
        exact_bytes write-sheet-image --spreadsheet TOKEN --cell 'Q7PlXT!H7' [--name NAME] [--base64] FILE
        exact_bytes tenant-token --app-id ID --app-secret SECRET
 
-  --site lark|feishu|URL  where the request goes; lark unless given
-  --token T               the tenant access token, which is written as it is; without it the bytes have no
-                          `Authorization`, and the curl command has `***` for it
+  --site lark|feishu|URL  the host of the request; lark by default
+  --token T               the tenant access token, which is written in plain text; without it the bytes have
+                          no `Authorization`, and the curl command has `***` in its place
   --body                  write only the body
   --curl                  write a curl command that reads the body from standard input
 
@@ -28,7 +29,7 @@ To send a request with curl:
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    // A name that is no Unicode will not be found, and is shown as well as it can be.
+    // A file name that is not Unicode is not found. The error shows it with replacement characters.
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match run(Args(args.collect())) {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,14 +44,15 @@ fn run(mut args: Args) -> Result<()> {
     if args.flag("--help") || args.0.is_empty() {
         return Ok(std::io::stdout().write_all(USAGE.as_bytes())?);
     }
-    let (body_only, curl) = (args.flag("--body"), args.flag("--curl"));
+    let body_only = args.flag("--body");
+    let curl = args.flag("--curl");
     let token = args.option("--token")?;
     let secrets = if token.is_some() { Secrets::Shown } else { Secrets::Hidden };
-    // A token that is hidden may be any.
+    // Any token will do if it is hidden.
     let token = TenantToken::new(token.as_deref().unwrap_or("hidden"))?;
     let site = match args.option("--site")? {
         None => Site::LARK,
-        // Nothing is sent from here, so any host will do.
+        // This program sends nothing, so that any host will do.
         Some(site) => site.parse().or_else(|_| Site::custom(&site))?,
     };
     let request = request(&mut args, &site, &token)?;
@@ -97,7 +99,7 @@ fn request(args: &mut Args, site: &Site, token: &TenantToken) -> Result<http::Re
             args.end()?;
             Ok(GetTenantToken::new(id, secret).request_streamed(site, &NoToken))
         }
-        other => Err(format!("there is no `{other}`; see --help").into()),
+        other => Err(format!("there is no command `{other}`; see --help").into()),
     }
 }
 
@@ -106,7 +108,7 @@ fn image(path: &str) -> Result<Image> {
     Ok(Image::new(bytes).map_err(|error| format!("{path}: {error}"))?)
 }
 
-/// The arguments that were not taken yet.
+/// The arguments that no method has taken yet.
 struct Args(Vec<String>);
 
 impl Args {
@@ -144,7 +146,7 @@ impl Args {
 
     fn end(&self) -> Result<()> {
         match self.0.first() {
-            Some(arg) => Err(format!("`{arg}` is one too many; see --help").into()),
+            Some(arg) => Err(format!("the argument `{arg}` is not expected; see --help").into()),
             None => Ok(()),
         }
     }

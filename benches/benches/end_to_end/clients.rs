@@ -1,4 +1,4 @@
-//! The clients: ours, and raw ones that post a request made beforehand and read the reply.
+//! The clients of this workspace, and raw clients that post a prepared request and read the reply.
 
 use std::time::Duration;
 
@@ -23,10 +23,11 @@ pub(crate) fn lark_hyper(site: &Site) -> lark_hyper::Client<lark_hyper::Pool> {
     lark_hyper::Client::new(site.clone(), app())
 }
 
-/// Without timeouts, as it is by default, or with those of lark-ureq: ureq then looks up the host on a thread of its
-/// own, and tells the kernel of them before reads and writes.
+/// ureq without timeouts, which is the default, or with the timeouts of lark-ureq. With timeouts, ureq resolves the
+/// host in a thread of its own, and sets the timeouts of the socket before reads and writes.
 pub(crate) fn ureq(request: &Request<Bytes>, has_timeouts: bool) -> impl FnMut() + 'static {
-    let (request, mut config) = (request.clone(), Config::builder());
+    let request = request.clone();
+    let mut config = Config::builder();
     if has_timeouts {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         config = config
@@ -49,7 +50,7 @@ pub(crate) fn ureq(request: &Request<Bytes>, has_timeouts: bool) -> impl FnMut()
     }
 }
 
-/// Without a timeout, as it is by default, or with one around each request.
+/// hyper without a timeout, which is the default, or with a timeout around each request.
 pub(crate) fn hyper(request: &Request<Bytes>, has_timeout: bool) -> impl AsyncFn() + 'static {
     let request = request.clone().map(Full::new);
     let mut connector = HttpConnector::new();
@@ -62,16 +63,18 @@ pub(crate) fn hyper(request: &Request<Bytes>, has_timeout: bool) -> impl AsyncFn
             assert_eq!(reply.status(), StatusCode::OK);
             reply.into_body().collect().await.expect("a reply's body");
         };
-        match has_timeout {
-            true => timeout(Duration::from_secs(60), exchange).await.expect("in time"),
-            false => exchange.await,
+        if has_timeout {
+            timeout(Duration::from_secs(60), exchange).await.expect("in time");
+        } else {
+            exchange.await;
         }
     }
 }
 
 #[cfg(feature = "rivals")]
 pub(crate) fn reqwest(request: &Request<Bytes>) -> impl AsyncFn() + 'static {
-    let (client, request) = (reqwest::Client::new(), request.clone());
+    let client = reqwest::Client::new();
+    let request = request.clone();
     async move || {
         let request = request.clone().try_into().expect("a request");
         let reply = client.execute(request).await.expect("a reply");

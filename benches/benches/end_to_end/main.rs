@@ -1,5 +1,5 @@
-//! Whole calls over loopback, beside raw clients that post the same bytes, made beforehand. The server is a process of
-//! its own, and the ways take turns.
+//! Whole calls over loopback, compared with raw clients that post the same prepared bytes. The server runs in a process
+//! of its own, and the clients take turns.
 
 mod clients;
 
@@ -15,12 +15,12 @@ use tokio::runtime::{Builder, Runtime};
 
 const SPREADSHEET: &str = "shtcnabc";
 
-/// Which of the seconds are compared.
+/// The kind of time that is compared.
 type Which = fn(&Costs) -> &[f64];
 const WALL: Which = |costs| &costs.wall;
 const CPU: Which = |costs| &costs.cpu;
 
-/// What ours is compared with.
+/// Our clients, each with the client that it is compared with.
 const PAIRS: [(&str, &str); 2] =
     [("lark-ureq", "ureq with timeouts"), ("lark-hyper", "hyper with a timeout")];
 
@@ -35,7 +35,8 @@ fn main() {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let world = World { site, runtime };
 
-    let (tiny, image) = (image(1024), image(MAIN));
+    let tiny = image(1024);
+    let image = image(MAIN);
     let small = asked.measure_anew(20, 16, 100, || world.uploads(&tiny));
     asked.print_costs("upload of 1 KiB", &small);
     let large = asked.measure_anew(10, 10, 2, || world.uploads(&image));
@@ -56,12 +57,13 @@ fn main() {
     );
 }
 
-/// A bar for each of the pairs.
+/// A bar for each of [`PAIRS`].
 fn lines(what: &str, costs: &[Costs], which: Which, bars: [Bar; 2]) -> Vec<Line> {
     let find = |name: &str| costs.iter().find(|costs| costs.name == name);
     let pairs = PAIRS.iter().zip(bars).filter_map(|((ours, theirs), bar)| {
         let what = format!("{what}: {ours} beside {theirs}");
-        let (ours, theirs) = (which(find(ours)?).into(), which(find(theirs)?).into());
+        let ours = which(find(ours)?).into();
+        let theirs = which(find(theirs)?).into();
         Some(Line { what, ours, theirs, bar })
     });
     pairs.collect()
@@ -73,23 +75,24 @@ struct World {
 }
 
 impl World {
-    /// Ours make the form, with the search for a boundary that is not in the image.
+    /// Uploads. Our clients make the form, and search the image for its boundary.
     fn uploads<'a>(&'a self, image: &'a Image) -> Vec<Way<'a>> {
         self.ways(|| PutImage::message(image.clone()).expect("not too large"))
     }
 
-    /// Ours read the file and encode it.
+    /// Cell writes. Our clients read the file and encode it.
     fn writes<'a>(&'a self, file: &'a File) -> Vec<Way<'a>> {
         self.ways(|| write_to(SPREADSHEET, &file.image()))
     }
 
-    /// What `make` makes, made anew and sent by ours; the others have the request in memory.
+    /// Our clients, which call `make` for each call, and the raw clients, which have the request in memory.
     fn ways<'a, E: Endpoint>(&'a self, make: impl Fn() -> E + Copy + 'a) -> Vec<Way<'a>>
     where
         TenantToken: Authorizes<E::Auth>,
     {
         let bytes = make().request(&self.site, &token());
-        let (blocking, client) = (lark_ureq(&self.site), lark_hyper(&self.site));
+        let blocking = lark_ureq(&self.site);
+        let client = lark_hyper(&self.site);
         vec![
             Way::once("lark-ureq", move || drop(blocking.call(&make()).expect("a result"))),
             self.tasks("lark-hyper", async move || {
@@ -104,7 +107,7 @@ impl World {
         ]
     }
 
-    /// A batch of tasks, one after the other, inside of the runtime.
+    /// A way that runs its repetitions one after the other in the runtime.
     fn tasks<'a>(&'a self, name: &str, task: impl AsyncFn() + 'a) -> Way<'a> {
         Way::new(name, move |times| {
             self.runtime.block_on(async {
@@ -116,7 +119,7 @@ impl World {
     }
 }
 
-/// An image's file, until it is dropped.
+/// The file of an image, which is removed when this is dropped.
 struct File(PathBuf);
 
 impl File {
@@ -134,7 +137,7 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        // What is left behind is in the directory for that.
+        // The system cleans the temporary directory if this fails.
         let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -1,17 +1,19 @@
-//! A connection to the fake, for a server over any kind of socket.
+//! An HTTP/1.1 connection to the fake, for a server over any kind of socket.
 
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
 
-use super::http1::{self, Requests};
-use super::{Break, FakeLark, InFlight};
+use super::failures::Break;
+use super::lark::{FakeLark, InFlight};
+use super::readers::http1::{self, Requests};
 
-/// One HTTP/1.1 connection to a [`FakeLark`]: bytes in, bytes out. It obeys the breaks that a test has asked for.
+/// One HTTP/1.1 connection to a [`FakeLark`]. It turns the bytes that a server reads into the bytes that it writes, and
+/// obeys the breaks that a test has asked for.
 ///
-/// A server takes the [`next`](Self::next) step, does it and so on, and needs the fake only during a step: while one
-/// connection reads or waits, the others go on.
+/// A server asks for the [`next`](Self::next) step, does it, and asks again. It needs the fake only to ask, so that
+/// other connections can go on while one of them reads or waits.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -19,7 +21,8 @@ use super::{Break, FakeLark, InFlight};
 /// use lark_proto::fake::{Connection, FakeLark, Step};
 ///
 /// let mut lark = FakeLark::new();
-/// let (mut connection, now) = (Connection::new(), SystemTime::UNIX_EPOCH);
+/// let mut connection = Connection::new();
+/// let now = SystemTime::UNIX_EPOCH;
 /// assert!(matches!(connection.next(&mut lark, now), Step::Read));
 /// connection.push(b"GET /open-apis/x HTTP/1.1\r\nHost: a\r\n\r\n");
 /// let Step::Write(reply) = connection.next(&mut lark, now) else { panic!() };
@@ -37,33 +40,38 @@ enum State {
     /// No request has begun.
     #[default]
     Idle,
-    /// The body of this request arrives.
+    /// The head of this request has arrived, and its body has not.
     Arriving(Box<InFlight>),
-    /// This reply is held back, or is to be written. The connection closes after it if that is said.
-    Replying(Bytes, bool),
+    /// This reply is held back, or is the next to be written.
+    Replying {
+        bytes: Bytes,
+        /// Whether the connection closes after the reply.
+        is_last: bool,
+    },
     Closed,
 }
 
-/// The next thing that a server does with its socket.
+/// The next action of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Read some bytes and [`push`](Connection::push) them; at their end, [`end`](Connection::end) the connection.
+    /// Read some bytes and [`push`](Connection::push) them. If the client has closed its side,
+    /// [`end`](Connection::end) the connection.
     Read,
     /// Write these bytes.
     Write(Bytes),
-    /// Do nothing for this time.
+    /// Wait for this time.
     Wait(Duration),
     /// Close the connection.
     Close,
 }
 
 impl Connection {
-    /// A connection that was just opened.
+    /// A new connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes bytes that were read.
+    /// Adds bytes that were read.
     pub fn push(&mut self, bytes: &[u8]) {
         self.requests.push(bytes);
     }
@@ -85,18 +93,18 @@ impl Connection {
                         return step;
                     }
                 }
-                State::Replying(reply, is_last) => {
+                State::Replying { bytes, is_last } => {
                     if !is_last {
                         self.state = State::Idle;
                     }
-                    return Step::Write(reply);
+                    return Step::Write(bytes);
                 }
                 State::Closed => return Step::Close,
             }
         }
     }
 
-    /// The step while the body of a request arrives, unless that was the last of it.
+    /// The step while the body of a request arrives. `None` means that the reply is the next to be written.
     fn arriving(
         &mut self,
         flight: Box<InFlight>,
@@ -123,7 +131,8 @@ impl Connection {
         let close = HeaderValue::from_static("close");
         let is_last = request.headers().get(CONNECTION) == Some(&close);
         let reply = lark.finish(now, *flight, request.body());
-        let (len, mut bytes) = (reply.body().len(), http1::reply(&reply));
+        let len = reply.body().len();
+        let mut bytes = http1::reply(&reply);
         let (is_last, wait) = match how {
             Some(Break::AfterBody) => return Some(Step::Close),
             Some(Break::CutReply) => {
@@ -133,11 +142,11 @@ impl Connection {
             Some(Break::SlowReply(time)) => (is_last, Some(time)),
             _ => (is_last, None),
         };
-        self.state = State::Replying(bytes, is_last);
+        self.state = State::Replying { bytes, is_last };
         wait.map(Step::Wait)
     }
 
-    /// Ends the connection, which the client has closed or which broke.
+    /// Ends a connection that the client has closed, or that broke.
     pub fn end(self, lark: &mut FakeLark) {
         if let State::Arriving(flight) = self.state {
             lark.abandon(*flight);
@@ -163,7 +172,7 @@ mod tests {
         wire::http1(GetTenantToken::new(id, secret).request(&Site::LARK, &NoToken), Secrets::Shown)
     }
 
-    /// The steps after all of `bytes` are there, until it reads or closes.
+    /// The steps after these bytes have arrived, until the connection reads or closes.
     fn steps(connection: &mut Connection, lark: &mut FakeLark, bytes: &[u8]) -> Vec<Step> {
         connection.push(bytes);
         let mut steps = Vec::new();
@@ -177,8 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_answered_one_after_the_other_however_their_bytes_arrive() {
-        let (mut lark, request) = (FakeLark::new(), token_request());
+    fn requests_that_arrive_in_any_pieces_are_answered_in_order() {
+        let mut lark = FakeLark::new();
+        let request = token_request();
         let mut connection = Connection::new();
         for byte in &request[..request.len() - 1] {
             assert_eq!(steps(&mut connection, &mut lark, &[*byte]), [Step::Read]);
@@ -193,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_break_closes_the_connection_at_its_place() {
+    fn a_break_closes_the_connection_at_the_byte_that_it_names() {
         let request = token_request();
         let head_len = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let half = head_len + (request.len() - head_len) / 2;
@@ -202,7 +212,8 @@ mod tests {
             (Break::DuringBody, half + 1, 0),
             (Break::AfterBody, request.len(), 1),
         ] {
-            let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+            let mut lark = FakeLark::new();
+            let mut connection = Connection::new();
             lark.fail_next(how);
             let first = steps(&mut connection, &mut lark, &request[..enough - 2]);
             assert_eq!(first, [Step::Read], "{how:?}");
@@ -212,43 +223,54 @@ mod tests {
         }
     }
 
+    /// The steps of a token request with this break.
+    fn steps_with(how: Option<Break>) -> Vec<Step> {
+        let mut lark = FakeLark::new();
+        if let Some(how) = how {
+            lark.fail_next(how);
+        }
+        steps(&mut Connection::new(), &mut lark, &token_request())
+    }
+
     #[test]
-    fn a_reply_is_cut_in_the_middle_of_its_body_or_held_back() {
-        let whole = |break_of: Option<Break>| {
-            let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
-            if let Some(how) = break_of {
-                lark.fail_next(how);
-            }
-            steps(&mut connection, &mut lark, &token_request())
-        };
-        let [Step::Write(reply), Step::Read] = &whole(None)[..] else { panic!() };
-        let [Step::Write(cut), Step::Close] = &whole(Some(Break::CutReply))[..] else { panic!() };
+    fn a_cut_reply_has_half_of_its_body() {
+        let [Step::Write(reply), Step::Read] = &steps_with(None)[..] else { panic!() };
+        let cut = steps_with(Some(Break::CutReply));
+        let [Step::Write(cut), Step::Close] = &cut[..] else { panic!() };
         let body = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         assert_eq!(cut.len(), body + (reply.len() - body) / 2);
         assert_eq!(reply[..cut.len()], cut[..]);
+    }
+
+    #[test]
+    fn a_slow_reply_is_written_after_a_wait() {
+        let [Step::Write(reply), Step::Read] = &steps_with(None)[..] else { panic!() };
         let time = Duration::from_secs(9);
-        let slow = whole(Some(Break::SlowReply(time)));
+        let slow = steps_with(Some(Break::SlowReply(time)));
         assert_eq!(slow, [Step::Wait(time), Step::Write(reply.clone()), Step::Read]);
     }
 
     #[test]
-    fn a_client_that_wants_the_connection_closed_gets_its_reply_first() {
-        let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+    fn a_connection_closes_after_the_reply_if_the_client_asked_for_it() {
+        let mut lark = FakeLark::new();
+        let mut connection = Connection::new();
         let request = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         let steps = steps(&mut connection, &mut lark, request);
         assert!(matches!(&steps[..], [Step::Write(_), Step::Close]), "{steps:?}");
     }
 
     #[test]
-    fn bytes_that_are_no_request_close_the_connection() {
-        let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+    fn bytes_that_are_not_a_request_close_the_connection() {
+        let mut lark = FakeLark::new();
+        let mut connection = Connection::new();
         assert_eq!(steps(&mut connection, &mut lark, b"\0\r\n\r\n"), [Step::Close]);
         assert_eq!(steps(&mut connection, &mut lark, b"more"), [Step::Close]);
     }
 
     #[test]
-    fn a_write_whose_connection_ends_leaves_its_spreadsheet_free() {
-        let (mut lark, mut connection) = (FakeLark::new(), Connection::new());
+    fn a_connection_that_ends_within_a_write_frees_the_spreadsheet() {
+        let mut lark = FakeLark::new();
+        let mut connection = Connection::new();
         let expires = UNIX_EPOCH + Duration::from_secs(1);
         lark.add_token(crate::fake::TokenKind::Tenant, "t-1", expires);
         let cell = format!("{}!A1", FakeLark::SHEET).parse().unwrap();

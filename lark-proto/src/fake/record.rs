@@ -1,4 +1,4 @@
-//! The requests that the fake has answered, as a test looks at them.
+//! The records of the requests that the fake has answered.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -9,46 +9,47 @@ use http::header::{AUTHORIZATION, Entry, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use memchr::memmem;
 
-use super::{Route, auth};
+use super::readers::header::bearer;
+use super::route::Route;
 
-/// One answered request, as [`FakeLark::requests`](super::FakeLark::requests) remembers it.
+/// An answered request; see [`FakeLark::requests`](super::FakeLark::requests).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedRequest {
-    /// The endpoint, or `None` where method or path were wrong.
+    /// The endpoint. It is `None` if the fake has no endpoint with this method and path.
     pub route: Option<Route>,
     /// The method.
     pub method: Method,
-    /// The request target, such as `/open-apis/im/v1/messages?receive_id_type=chat_id`.
+    /// The request target, for example `/open-apis/im/v1/messages?receive_id_type=chat_id`.
     pub uri: Uri,
     /// The headers, with `***` in place of each token.
     pub headers: HeaderMap,
-    /// The token that came as `Authorization: Bearer ..`.
+    /// The token in `Authorization: Bearer ..`.
     pub token: Option<String>,
     /// The length of the body in bytes.
     pub body_len: usize,
-    /// A hash of the body: equal bodies have equal hashes within one build of a program. See
+    /// A hash of the body. Equal bodies have equal hashes within one build of a program; see
     /// [`has_body`](Self::has_body).
     pub body_hash: u64,
-    /// How the image was encoded, if the request had one, whatever the answer.
+    /// The encoding of the image, if the request had one. The request may have been refused.
     pub image_form: Option<ImageForm>,
     /// The time at which the head arrived.
     pub time: SystemTime,
-    /// Its number among the requests to its route that have begun, as [`fail_when`](super::FakeLark::fail_when) counts
-    /// them; 0 without a route.
+    /// The number of the request on its route, counted from 1 as [`fail_when`](super::FakeLark::fail_when) does. It is
+    /// 0 without a route.
     pub number: usize,
-    /// How many requests with this method, target and body were answered so far, including this one: 1 for the first. A
-    /// request whose connection broke before its body was complete is not among them.
+    /// The number of this request among those with the same method, target and body, counted from 1. A request whose
+    /// connection broke before its body was complete does not count.
     pub attempt: u32,
     /// The status of the reply.
     pub status: StatusCode,
-    /// The `code` of the reply, 0 for success; `None` where the reply is no JSON of the fake's own.
+    /// The `code` of the reply, which is 0 for success. It is `None` if the reply is not JSON that the fake wrote.
     pub code: Option<i64>,
     /// The log id of the reply.
     pub log_id: Option<String>,
 }
 
-/// How an image was encoded in a request.
+/// The encoding of an image in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImageForm {
@@ -61,9 +62,9 @@ pub enum ImageForm {
 }
 
 impl ImageForm {
-    /// The form of the image in the body of a request to `route`. A JSON body is searched for the key, since the
-    /// request may have been refused before anything read it; in a JSON string the quotes of the key would be escaped.
-    pub(super) fn of(route: Route, body: &[u8]) -> Option<Self> {
+    /// The encoding of the image in the body of a request to `route`. A JSON body is searched for the key of the image,
+    /// because it may be malformed. The key cannot be found within a JSON string, where its quotes are escaped.
+    pub(crate) fn of(route: Route, body: &[u8]) -> Option<Self> {
         match route {
             Route::ImageV4Put | Route::ImV1Images => Some(Self::Multipart),
             Route::ValuesImage => memmem::find_iter(body, KEY).find_map(|at| {
@@ -83,38 +84,38 @@ impl ImageForm {
 const KEY: &[u8] = b"\"image\"";
 
 impl RecordedRequest {
-    /// Whether the request had this body, by length and hash. A record does not keep the body itself.
+    /// Whether the request had this body, judged by its length and hash. A record does not keep the body.
     #[must_use]
     pub fn has_body(&self, body: &[u8]) -> bool {
         self.body_len == body.len() && self.body_hash == hash(body)
     }
 }
 
-/// A request's head, and when it arrived.
+/// The head of a request, the time at which it arrived, and its number on its route.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) time: SystemTime,
-    pub(super) number: usize,
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) time: SystemTime,
+    pub(crate) number: usize,
 }
 
 /// The answered requests, in the order of the answers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Records {
+pub(crate) struct Records {
     seen: Vec<RecordedRequest>,
     /// How often each request was answered, by the hash of its method, target and body.
     attempts: HashMap<u64, u32>,
 }
 
 impl Records {
-    pub(super) fn all(&self) -> &[RecordedRequest] {
+    pub(crate) fn all(&self) -> &[RecordedRequest] {
         &self.seen
     }
 
     /// Records an answered request.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         route: Option<Route>,
         head: Head,
@@ -122,7 +123,7 @@ impl Records {
         (status, code, log_id): (StatusCode, Option<i64>, Option<String>),
     ) {
         let Head { method, uri, mut headers, time, number } = head;
-        let token = auth::bearer(&headers).map(str::to_owned);
+        let token = bearer(&headers).map(str::to_owned);
         if let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
             values.iter_mut().for_each(|value| *value = HeaderValue::from_static("Bearer ***"));
         }

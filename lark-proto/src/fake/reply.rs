@@ -1,4 +1,4 @@
-//! Replies as the service writes them.
+//! The replies of the service.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,18 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::Fault;
-
-/// A request refused with a code.
+/// A refusal with a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) code: i64,
-    pub(super) msg: Cow<'static, str>,
-    pub(super) detail: Detail,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) code: i64,
+    pub(crate) msg: Cow<'static, str>,
+    pub(crate) detail: Detail,
 }
 
-/// The part of a refusal beside its code.
+/// The part of a refusal that only some codes have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
+pub(crate) enum Detail {
     None,
     /// The field that the gateway refused, and what is wrong with it.
     Field(&'static str, Cow<'static, str>),
@@ -32,35 +30,35 @@ pub(super) enum Detail {
 }
 
 impl Refusal {
-    pub(super) fn with_200(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_200(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::OK, code, msg: msg.into(), detail: Detail::None }
     }
 
-    pub(super) fn with_400(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_400(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code, msg: msg.into(), detail: Detail::None }
     }
 
     /// The gateway's refusal of one field.
-    pub(super) fn field(name: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn field(name: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
         let detail = Detail::Field(name, description.into());
         Self { detail, ..Self::with_400(99992402, "field validation failed") }
     }
 
     /// The gateway's refusal of a request above its rate limit.
-    pub(super) fn rate_limited(status: StatusCode, detail: Detail) -> Self {
+    pub(crate) fn rate_limited(status: StatusCode, detail: Detail) -> Self {
         Self { status, code: 99991400, msg: "request trigger frequency limit".into(), detail }
     }
 }
 
 /// The answer to a request that was carried out.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A JSON document with code 0.
     Json(Value),
-    /// A file, as the endpoints answer that hand one out.
+    /// A file, which a download returns.
     File { bytes: Bytes, content_type: String, name: String },
-    /// The answer of an endpoint that a test has added.
-    Fault(Fault),
+    /// The reply of an added endpoint whose closure returned a fault.
+    Ready(Reply),
 }
 
 impl From<Value> for Answer {
@@ -69,35 +67,33 @@ impl From<Value> for Answer {
     }
 }
 
-/// A response, and the code in it if the fake put one there.
+/// A response, and the code in its body if the fake wrote one.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) code: Option<i64>,
-    pub(super) response: Response<Bytes>,
+pub(crate) struct Reply {
+    pub(crate) code: Option<i64>,
+    pub(crate) response: Response<Bytes>,
 }
 
 impl Reply {
-    pub(super) fn of(outcome: Result<Answer, Refusal>, log_id: &str) -> Self {
+    pub(crate) fn of(outcome: Result<Answer, Refusal>, log_id: &str) -> Self {
         match outcome {
             Ok(Answer::Json(body)) => Self::enveloped(StatusCode::OK, 0, &body, log_id),
             Ok(Answer::File { bytes, content_type, name }) => {
                 let mut response = Response::new(bytes);
                 insert(&mut response, CONTENT_TYPE.as_str(), &content_type);
-                // The name as it is, in UTF-8: the official client for Python fails without `filename`.
+                // The name is sent as UTF-8, because the official client for Python fails without `filename`.
                 let name = name.replace('\\', r"\\").replace('"', "\\\"");
                 let disposition = format!("attachment; filename=\"{name}\"");
                 insert(&mut response, CONTENT_DISPOSITION.as_str(), &disposition);
                 insert(&mut response, "x-tt-logid", log_id);
                 Self { code: Some(0), response }
             }
-            Ok(Answer::Fault(fault)) => {
-                fault.reply(|| Ok(json!({"code": 0, "data": {}, "msg": "success"}).into()), log_id)
-            }
+            Ok(Answer::Ready(reply)) => reply,
             Err(refusal) => Self::refused(refusal, log_id),
         }
     }
 
-    pub(super) fn refused(Refusal { status, code, msg, detail }: Refusal, log_id: &str) -> Self {
+    pub(crate) fn refused(Refusal { status, code, msg, detail }: Refusal, log_id: &str) -> Self {
         let mut body = failed(code, &msg, log_id);
         let error = body.get_mut("error").and_then(Value::as_object_mut);
         if let (Some(error), Detail::Field(field, description)) = (error, &detail) {
@@ -112,8 +108,8 @@ impl Reply {
         reply
     }
 
-    /// The gateway's refusal for lack of every one of `scopes`.
-    pub(super) fn permission(scopes: &[Cow<'static, str>], log_id: &str) -> Self {
+    /// The gateway's refusal of an app that has none of `scopes`.
+    pub(crate) fn permission(scopes: &[Cow<'static, str>], log_id: &str) -> Self {
         let code = 99991672;
         let list = scopes.join(", ");
         let msg = format!("Access denied. One of the following scopes is required: [{list}].");
@@ -134,8 +130,8 @@ impl Reply {
         Self { code: Some(code), response }
     }
 
-    /// The page of the edge in front of the API, which knows no codes and no log id.
-    pub(super) fn edge(status: StatusCode) -> Self {
+    /// The HTML page of the edge, without a code and a log id.
+    pub(crate) fn edge(status: StatusCode) -> Self {
         let page = format!(
             "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n\
              <center><h1>{status}</h1></center>\r\n\
@@ -144,12 +140,14 @@ impl Reply {
         Self { code: None, response: respond(status, "text/html", page.into()) }
     }
 
-    pub(super) fn not_found() -> Self {
+    /// The reply to a request without a route.
+    pub(crate) fn not_found() -> Self {
         let body = Bytes::from_static(b"404 page not found");
         Self { code: None, response: respond(StatusCode::NOT_FOUND, "text/plain", body) }
     }
 
-    pub(super) fn truncated(mut self) -> Self {
+    /// The reply with the first half of its body.
+    pub(crate) fn truncated(mut self) -> Self {
         let body = self.response.body_mut();
         body.truncate(body.len() / 2);
         self
@@ -157,12 +155,12 @@ impl Reply {
 }
 
 /// The log id of the reply that follows `answered` others.
-pub(super) fn log_id(answered: usize) -> String {
+pub(crate) fn log_id(answered: usize) -> String {
     format!("20260101000000{:018X}", answered.saturating_add(1))
 }
 
-/// Sets a header, or leaves it out where no HTTP message can carry `value`.
-pub(super) fn insert(response: &mut Response<Bytes>, name: &'static str, value: &str) {
+/// Sets a header, unless `value` cannot be the value of a header.
+pub(crate) fn insert(response: &mut Response<Bytes>, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
         response.headers_mut().insert(name, value);
     }
@@ -175,11 +173,12 @@ fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Respo
     response
 }
 
+/// The body of a refusal.
 fn failed(code: i64, msg: &str, log_id: &str) -> Value {
     match code {
-        // Recorded live with an empty `data`.
+        // This reply was recorded live, with an empty `data`.
         10003 => json!({"code": code, "data": {}, "msg": msg}),
-        // The gateway's own codes bring the log id in the body as well.
+        // The gateway's codes come with the log id in the body as well.
         99_990_000..=99_999_999 => json!({
             "code": code,
             "error": {

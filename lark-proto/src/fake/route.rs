@@ -1,23 +1,23 @@
-//! The endpoints and their paths.
+//! The routes of the endpoints: their methods and paths.
 
 use http::{Method, Uri};
 
-/// Defines the endpoints from their table.
+/// Defines [`Route`] from the table of the endpoints.
 macro_rules! routes {
     ($($(#[$doc:meta])* $name:ident = $method:ident $path:literal,)*) => {
         /// An endpoint of the fake.
         ///
-        /// Each is served with and without a trailing slash; any other path or method gets HTTP 404 in plain text, as
-        /// seen live.
+        /// Each path is served with and without a trailing slash. Any other path or method gets HTTP 404 in plain text,
+        /// as seen live.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Route {
             $($(#[$doc])* #[doc = concat!("`", stringify!($method), " ", $path, "`")] $name,)*
-            /// An endpoint that a test adds with [`FakeLark::add_route`](super::FakeLark::add_route).
+            /// An endpoint that a test adds with [`FakeLark::add_route`](crate::fake::FakeLark::add_route).
             Own {
-                /// The method, such as `POST`, in any case.
+                /// The method, for example `POST`, in upper or lower case.
                 method: &'static str,
-                /// The path, with `:name` where a value goes.
+                /// The path, with `:name` in place of each value.
                 path: &'static str,
             },
         }
@@ -25,7 +25,7 @@ macro_rules! routes {
         impl Route {
             const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The path as the vendor documents it, with `:name` where a value goes.
+            /// The path as the vendor documents it, with `:name` in place of each value.
             #[must_use]
             pub fn path(self) -> &'static str {
                 match self {
@@ -49,11 +49,11 @@ macro_rules! routes {
 routes! {
     /// A custom app's token:
     TenantAccessToken = POST "/open-apis/auth/v3/tenant_access_token/internal",
-    /// A store app's token of its own:
+    /// A store app's app access token:
     AppAccessToken = POST "/open-apis/auth/v3/app_access_token",
-    /// A store app's token for a tenant:
+    /// A store app's tenant access token:
     StoreTenantAccessToken = POST "/open-apis/auth/v3/tenant_access_token",
-    /// A store app's ticket, pushed once more:
+    /// A request to push a store app's ticket again:
     ResendAppTicket = POST "/open-apis/auth/v3/app_ticket/resend",
     ImageV4Put = POST "/open-apis/image/v4/put/",
     ImV1Images = POST "/open-apis/im/v1/images",
@@ -69,44 +69,43 @@ routes! {
     MediaDownload = GET "/open-apis/drive/v1/medias/:file_token/download",
 }
 
-/// The endpoint of a request, with the values in its path and its query.
+/// The endpoint of a request, with the values in its path and in its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) route: Route,
+pub(crate) struct Target {
+    pub(crate) route: Route,
     values: Vec<String>,
     query: Vec<(String, String)>,
 }
 
 impl Target {
-    /// The endpoint with this method and path below `base`. One that a test has added, in `own`, comes before the
-    /// others.
-    pub(super) fn of(
+    /// The endpoint with this method and path below `base`. The endpoints in `added` come before the fake's own.
+    pub(crate) fn of(
         base: &str,
-        own: impl Iterator<Item = Route>,
+        added: impl Iterator<Item = Route>,
         method: &Method,
         uri: &Uri,
     ) -> Option<Self> {
         let path = uri.path().strip_prefix(base)?;
         let path = path.strip_suffix('/').unwrap_or(path);
-        let routes = own.chain(Route::ALL.iter().copied());
+        let routes = added.chain(Route::ALL.iter().copied());
         let mut routes =
             routes.filter(|route| method.as_str().eq_ignore_ascii_case(route.method()));
         let (route, values) = routes.find_map(|route| Some((route, route.values(path)?)))?;
         Some(Self { route, values, query: query(uri.query().unwrap_or_default()) })
     }
 
-    /// The value at this place of the path; empty where the path has none.
-    pub(super) fn value(&self, at: usize) -> &str {
+    /// The value at this position of the path. It is empty if the path has fewer values.
+    pub(crate) fn value(&self, at: usize) -> &str {
         self.values.get(at).map_or("", String::as_str)
     }
 
     /// The first value of this name in the query.
-    pub(super) fn query(&self, name: &str) -> Option<&str> {
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// The pairs of a query. One that is not percent-encoded as UTF-8 is passed over.
+/// The pairs of a query. A pair that is not percent-encoded UTF-8 is left out.
 fn query(text: &str) -> Vec<(String, String)> {
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -116,7 +115,7 @@ fn query(text: &str) -> Vec<(String, String)> {
 }
 
 impl Route {
-    /// The values in `path`, if it is this endpoint's.
+    /// The values in `path`, if `path` is that of this endpoint.
     fn values(self, path: &str) -> Option<Vec<String>> {
         let mut values = Vec::new();
         // A test may write the path of its own endpoint without the first slash.
@@ -133,8 +132,8 @@ impl Route {
         segments.next().is_none().then_some(values)
     }
 
-    /// It hands out what others take, so that it takes no token itself.
-    pub(super) fn is_auth(self) -> bool {
+    /// Whether the requests ask for a token or a ticket, and need no token themselves.
+    pub(crate) fn is_auth(self) -> bool {
         matches!(
             self,
             Self::TenantAccessToken
@@ -144,13 +143,13 @@ impl Route {
         )
     }
 
-    /// It takes tenant access tokens only.
-    pub(super) fn is_tenant_only(self) -> bool {
+    /// Whether a user access token is refused.
+    pub(crate) fn is_tenant_only(self) -> bool {
         matches!(self, Self::ImageV4Put | Self::ImV1Image)
     }
 
-    /// It changes a spreadsheet, which takes one change at a time.
-    pub(super) fn is_sheet_write(self) -> bool {
+    /// Whether a request changes a spreadsheet, which takes one change at a time.
+    pub(crate) fn is_sheet_write(self) -> bool {
         matches!(self, Self::ValuesImage | Self::AddDimension | Self::UpdateDimension)
     }
 }
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn paths() {
+    fn a_path_with_or_without_a_slash_chooses_the_route_and_its_values() {
         let sheet = "/open-apis/sheets/v2/spreadsheets";
         let cell = |token: &str| Some((Route::ValuesImage, vec![token.to_owned()]));
         let plain = |route| Some((route, Vec::new()));
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_method_and_the_path_choose_the_route() {
+    fn a_route_is_chosen_by_method_and_path() {
         let route = |method: Method, path: &str| {
             find(&method, &path.parse().unwrap()).map(|target| target.route)
         };
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_query_are_decoded() {
+    fn the_values_and_the_query_are_decoded() {
         let uri =
             "/open-apis/sheets/v2/spreadsheets/x/values/Q7PlXT%21A1%3AB2?a=%E5%9B%BE&b&c=%FF&a=2";
         let target = find(&Method::GET, &uri.parse().unwrap()).unwrap();

@@ -144,24 +144,27 @@ fn differs(
 #[test]
 fn a_check_notices_another_end_request_or_image() {
     let all = scenarios::all().unwrap();
-    let first = named(&all, "first token");
+    let first = named(&all, "a call without a token fetches one");
     let none = RefCell::new(FakeLark::new());
     assert!(differs(first, &Ok(()), &none).contains("the requests"));
     let (lark, result) = after_a_call(first);
     assert_eq!(first.check(&result, &lark.borrow()), Ok(()));
-    assert!(differs(named(&all, "no app"), &result, &lark).contains("the end"));
+    assert!(
+        differs(named(&all, "a client without an app sends no request"), &result, &lark)
+            .contains("the end")
+    );
     let mut upload = first.clone();
     upload.requests.remove(0);
     assert!(differs(&upload, &result, &lark).contains("the number of all requests"));
     let mut cell = first.clone();
-    cell.call = named(&all, "ok, a cell").call.clone();
+    cell.call = named(&all, "the second cell write uses the token of the first").call.clone();
     assert!(differs(&cell, &result, &lark).contains("the image is stored"));
 }
 
 #[test]
 fn a_check_notices_the_log_id_of_an_earlier_reply() {
     let all = scenarios::all().unwrap();
-    let twice = named(&all, "token refused at each attempt");
+    let twice = named(&all, "a token refused at both of two attempts fails the call");
     let (lark, result) = after_a_call(twice);
     let mut error = result.unwrap_err();
     let CallErrorKind::Lark(lark_proto::Error::Api(api)) = &mut error.kind else {
@@ -176,7 +179,7 @@ fn a_check_notices_the_log_id_of_an_earlier_reply() {
 #[test]
 fn a_check_notices_a_known_outcome_of_a_call_whose_connection_broke() {
     let all = scenarios::all().unwrap();
-    let cut = named(&all, "reset after the body, an unsafe call");
+    let cut = named(&all, "an unsafe call is not sent again after a reset connection");
     let (lark, result) = after_a_call(cut);
     assert_eq!(cut.check(&result, &lark.borrow()), Ok(()));
     let route = result.unwrap_err().route;
@@ -222,7 +225,11 @@ fn a_run_of_a_warm_scenario_makes_three_calls() {
 fn a_run_notices_a_call_that_fails() {
     let all = scenarios::all().unwrap();
     for (at, words) in [(0, "the warm call"), (1, "the end"), (2, "the call afterwards")] {
-        let (_, wrong) = run_with_a_failure(named(&all, "ok"), at, Duration::ZERO);
+        let (_, wrong) = run_with_a_failure(
+            named(&all, "the second call uses the token of the first"),
+            at,
+            Duration::ZERO,
+        );
         assert!(matches!(&*wrong, [wrong] if wrong.contains(words)), "{wrong:?}");
     }
 }
@@ -230,7 +237,11 @@ fn a_run_notices_a_call_that_fails() {
 #[test]
 fn a_run_notices_a_call_that_is_slow() {
     let all = scenarios::all().unwrap();
-    let (_, wrong) = run_with_a_failure(named(&all, "ok"), 1, Duration::from_millis(1));
+    let (_, wrong) = run_with_a_failure(
+        named(&all, "the second call uses the token of the first"),
+        1,
+        Duration::from_millis(1),
+    );
     assert!(
         matches!(&*wrong, [slow, end] if slow.contains("1ms") && end.contains("the end")),
         "{wrong:?}"

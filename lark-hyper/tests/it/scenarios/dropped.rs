@@ -80,7 +80,10 @@ type Connect<S> = fn(&Pausing, &Sim) -> S;
 /// All scenarios, each with what the other calls of its client do and how they end once the trouble is over.
 fn pairs() -> Vec<[Scenario; 2]> {
     let all = scenarios::all().unwrap();
-    let short = all.iter().find(|scenario| scenario.name == "ok, a cell").unwrap();
+    let short = all
+        .iter()
+        .find(|scenario| scenario.name == "the second cell write uses the token of the first")
+        .unwrap();
     let pair = |scenario: &Scenario| {
         let mut other = match scenario.call {
             // On the same spreadsheet.

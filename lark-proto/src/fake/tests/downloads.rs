@@ -1,4 +1,4 @@
-//! The files that the fake hands out.
+//! Downloads.
 
 use super::*;
 
@@ -20,35 +20,41 @@ fn upload(fake: &mut FakeLark, token: &str, kind: &str, content: &[u8]) -> Respo
          filename=\"图 \\\"1\\\".png\"\r\nContent-Type: image/png\r\n\r\n"
     );
     let form = [head.as_bytes(), content, b"\r\n--b--\r\n"].concat();
-    let mut request = post(IM_PATH, FORM, form);
-    request.headers_mut().remove(AUTHORIZATION);
-    set(&mut request, AUTHORIZATION, &format!("Bearer {token}"));
+    let request = with_token(post(IM_PATH, FORM, form), Some(token));
     fake.handle(now(), request)
 }
 
+/// The key of an image after its upload.
 fn uploaded(fake: &mut FakeLark, token: &str, kind: &str, content: &[u8]) -> String {
     let response = upload(fake, token, kind, content);
     at(&response, "/data/image_key").as_str().unwrap().to_owned()
 }
 
-/// The headers of a file, as text.
-fn file<'r>(response: &'r Response<Bytes>, name: &str) -> &'r str {
+/// A header of a downloaded file, which may have non-ASCII text.
+fn file_header<'r>(response: &'r Response<Bytes>, name: &str) -> &'r str {
     std::str::from_utf8(response.headers()[name].as_bytes()).unwrap()
 }
 
 #[test]
-fn an_image_is_downloaded_by_its_key_with_its_name() {
+fn an_image_is_downloaded_by_its_key_with_its_media_type_and_name() {
     let mut fake = fake();
     for (content, content_type) in [(PNG, "image/png"), (b"GIF89a", "image/gif")] {
         let key = uploaded(&mut fake, "t-x", "message", content);
         let response = fake.handle(now(), get(&format!("{IM_PATH}/{key}"), "t-x"));
         assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, content));
-        assert_eq!(file(&response, "content-type"), content_type);
+        assert_eq!(file_header(&response, "content-type"), content_type);
         let disposition = r#"attachment; filename="图 \"1\".png""#;
-        assert_eq!(file(&response, "content-disposition"), disposition);
-        let seen = fake.requests().last().unwrap();
-        assert_eq!((seen.route, seen.code), (Some(Route::ImV1Image), Some(0)));
+        assert_eq!(file_header(&response, "content-disposition"), disposition);
     }
+}
+
+#[test]
+fn a_download_is_recorded_with_code_0() {
+    let mut fake = fake();
+    let key = uploaded(&mut fake, "t-x", "message", PNG);
+    fake.handle(now(), get(&format!("{IM_PATH}/{key}"), "t-x"));
+    let seen = fake.requests().last().unwrap();
+    assert_eq!((seen.route, seen.code), (Some(Route::ImV1Image), Some(0)));
 }
 
 #[test]
@@ -64,7 +70,7 @@ fn a_download_may_have_a_body() {
 }
 
 #[test]
-fn a_download_that_is_not_allowed_is_refused_with_its_code() {
+fn a_download_is_refused_with_the_code_of_its_mistake() {
     let mut fake = fake();
     let avatar = uploaded(&mut fake, "t-x", "avatar", PNG);
     let message = uploaded(&mut fake, "t-x", "message", PNG);
@@ -90,22 +96,9 @@ fn a_download_that_is_not_allowed_is_refused_with_its_code() {
 }
 
 #[test]
-fn an_image_of_another_app_is_refused() {
+fn only_the_app_that_uploaded_an_image_downloads_it() {
     let mut fake = fake();
-    let token = |fake: &mut FakeLark, path: &str, body: Value| {
-        let response = fake.handle(now(), post(path, JSON, body.to_string()));
-        let body = self::body(&response);
-        let token = body.get("tenant_access_token").or_else(|| body.get("app_access_token"));
-        token.and_then(Value::as_str).unwrap().to_owned()
-    };
-    let app = json!({"app_id": FakeLark::APP_ID, "app_secret": FakeLark::APP_SECRET});
-    let custom = token(&mut fake, TOKEN_PATH, app);
-    let app = json!({"app_id": FakeLark::STORE_APP_ID, "app_secret": FakeLark::STORE_APP_SECRET,
-        "app_ticket": FakeLark::APP_TICKET});
-    let app = token(&mut fake, Route::AppAccessToken.path(), app);
-    let tenant = json!({"app_access_token": app, "tenant_key": FakeLark::TENANT_KEY});
-    let store = token(&mut fake, Route::StoreTenantAccessToken.path(), tenant);
-
+    let [custom, store] = app_tokens(&mut fake);
     let key = uploaded(&mut fake, &custom, "message", PNG);
     assert_eq!(fake.image(&key).unwrap().app_id, Some(FakeLark::APP_ID));
     let mut code = |token: &str| {
@@ -114,7 +107,7 @@ fn an_image_of_another_app_is_refused() {
     };
     assert_eq!(code(&custom), (200, None));
     assert_eq!(code(&store), (400, Some(234008)));
-    assert_eq!(code("t-x"), (200, None), "a token that a test added is of no known app");
+    assert_eq!(code("t-x"), (200, None), "the app of a token that a test added is not known");
 }
 
 #[test]
@@ -129,8 +122,8 @@ fn a_cells_image_is_downloaded_by_its_file_token_until_it_is_replaced() {
     for query in ["", "?extra=%7B%7D"] {
         let response = fake.handle(now(), get(&format!("{path}{query}"), "u-x"));
         assert_eq!((response.status(), &response.body()[..]), (StatusCode::OK, &[1, 2][..]));
-        assert_eq!(file(&response, "content-type"), "application/octet-stream");
-        assert_eq!(file(&response, "content-disposition"), "attachment; filename=\"a.png\"");
+        assert_eq!(file_header(&response, "content-type"), "application/octet-stream");
+        assert_eq!(file_header(&response, "content-disposition"), "attachment; filename=\"a.png\"");
     }
     assert_ne!(written(&mut fake), first);
     assert_eq!(verdict(&fake.handle(now(), get(&path, "u-x"))), (404, Some(1061003)));

@@ -1,16 +1,15 @@
-//! Messages: what is refused, what a uuid prevents, and threads.
+//! Messages: refusals, uuids and threads.
 
 use super::*;
 use crate::endpoint::EndpointExt;
 use crate::endpoints::{MessageSent, ReplyImage, SendImage};
-use crate::fake::auth::Holder;
 use crate::site::Site;
 use crate::token::{TenantToken, UserToken};
 use crate::values::{MessageId, MessageUuid, Receiver};
 
 const PATH: &str = "/open-apis/im/v1/messages";
 
-/// A fake with two images: their keys are that of the message's and that of the avatar's.
+/// A fake with an image for messages and an avatar, and their keys.
 fn with_images() -> (FakeLark, [String; 2]) {
     let mut fake = fake();
     fake.add_token(TokenKind::Tenant, "t-x", now() + Duration::from_secs(7200));
@@ -22,52 +21,76 @@ fn uuid(text: &str) -> MessageUuid {
     MessageUuid::new(text).unwrap()
 }
 
+/// Sends an image `after` so many seconds, with `text` as the uuid.
 fn send(fake: &mut FakeLark, after: u64, key: &str, to: &str, text: &str) -> MessageSent {
     let send = SendImage::new(Receiver::new(to).unwrap(), key.parse().unwrap(), uuid(text));
     let request = send.request(&Site::LARK, &TenantToken::new("t-x").unwrap());
     SendImage::decode(fake.handle(now() + Duration::from_secs(after), request)).unwrap()
 }
 
+/// Replies to a message, with `text` as the uuid.
 fn reply(fake: &mut FakeLark, key: &str, to: &MessageId, text: &str, thread: bool) -> MessageSent {
     let reply = ReplyImage::new(to.clone(), key.parse().unwrap(), uuid(text)).in_thread(thread);
     let request = reply.request(&Site::LARK, &UserToken::new("u-x").unwrap());
     ReplyImage::decode(fake.handle(now(), request)).unwrap()
 }
 
+/// Receivers in each form, and their ids.
+fn receivers() -> [(String, &'static str); 6] {
+    let id_as_it_is = |id: &'static str| (id.to_owned(), id);
+    [
+        id_as_it_is(FakeLark::CHAT),
+        id_as_it_is("oc_new"),
+        id_as_it_is(FakeLark::OPEN_ID),
+        id_as_it_is(FakeLark::UNION_ID),
+        (format!("user_id:{}", FakeLark::USER_ID), FakeLark::USER_ID),
+        id_as_it_is(FakeLark::EMAIL),
+    ]
+}
+
 #[test]
-fn a_message_is_stored_with_its_receiver_and_answered_with_its_id() {
+fn a_message_is_stored_with_its_receiver_its_image_and_its_uuid() {
     let (mut fake, [key, _]) = with_images();
     fake.add_chat("oc_new");
-    let user_id = format!("user_id:{}", FakeLark::USER_ID);
-    for (number, (to, id)) in [
-        (FakeLark::CHAT, FakeLark::CHAT),
-        ("oc_new", "oc_new"),
-        (FakeLark::OPEN_ID, FakeLark::OPEN_ID),
-        (FakeLark::UNION_ID, FakeLark::UNION_ID),
-        (&user_id, FakeLark::USER_ID),
-        (FakeLark::EMAIL, FakeLark::EMAIL),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let sent = send(&mut fake, 0, &key, to, to);
+    for (number, (to, id)) in receivers().into_iter().enumerate() {
+        send(&mut fake, 0, &key, &to, &to);
         let stored = fake.messages().last().unwrap();
-        assert_eq!(sent.message_id.as_str(), stored.message_id);
-        assert_eq!(sent.chat_id.as_ref(), Some(&stored.chat_id));
-        assert_eq!((sent.create_time, stored.time), (Some(now()), now()));
-        assert_eq!((sent.root_id, sent.parent_id, sent.thread_id), (None, None, None));
+        assert_eq!(stored.time, now());
         assert_eq!((stored.receive_id.as_deref(), &stored.image_key), (Some(id), &key));
-        assert_eq!((stored.uuid.as_deref(), stored.reply_to.as_ref()), (Some(to), None));
+        assert_eq!((stored.uuid.as_ref(), stored.reply_to.as_ref()), (Some(&to), None));
         assert_eq!(fake.messages().count(), number + 1);
     }
-    let chats: Vec<_> = fake.messages().map(|message| message.chat_id.as_str()).collect();
-    assert_eq!(chats[..2], [FakeLark::CHAT, "oc_new"]);
-    assert!(chats[2..].iter().all(|chat| *chat == chats[2]), "{chats:?}");
     assert_eq!(fake.count(Route::Messages), 6);
 }
 
 #[test]
-fn what_stands_in_the_way_of_a_message() {
+fn a_message_is_answered_with_its_id_its_chat_and_its_time() {
+    let (mut fake, [key, _]) = with_images();
+    fake.add_chat("oc_new");
+    for (to, _) in receivers() {
+        let sent = send(&mut fake, 0, &key, &to, &to);
+        let stored = fake.messages().last().unwrap();
+        assert_eq!(sent.message_id.as_str(), stored.message_id);
+        assert_eq!(sent.chat_id.as_ref(), Some(&stored.chat_id));
+        assert_eq!(sent.create_time, Some(now()));
+        assert_eq!((sent.root_id, sent.parent_id, sent.thread_id), (None, None, None));
+    }
+}
+
+#[test]
+fn every_id_of_the_user_leads_to_the_same_chat() {
+    let (mut fake, [key, _]) = with_images();
+    fake.add_chat("oc_new");
+    for (to, _) in receivers() {
+        send(&mut fake, 0, &key, &to, &to);
+    }
+    let chats: Vec<_> = fake.messages().map(|message| message.chat_id.as_str()).collect();
+    assert_eq!(chats[..2], [FakeLark::CHAT, "oc_new"]);
+    assert!(chats[2..].iter().all(|chat| *chat == chats[2]), "{chats:?}");
+}
+
+#[test]
+fn a_message_is_refused_with_the_description_of_its_mistake() {
     let (mut fake, [key, avatar]) = with_images();
     let chat = FakeLark::CHAT;
     let good = json!({"receive_id": chat, "msg_type": "image",
@@ -146,7 +169,21 @@ fn what_stands_in_the_way_of_a_message() {
         }
         assert_eq!(found, expected, "{query} {body}");
     }
-    let path = format!("{PATH}?receive_id_type=chat_id");
+    assert_eq!(fake.messages().count(), 0);
+}
+
+/// The path and the body of a message to the chat, with the image of this key.
+fn message(key: &str) -> (String, Value) {
+    let content = format!(r#"{{"image_key": "{key}"}}"#);
+    let body = json!({"receive_id": FakeLark::CHAT, "msg_type": "image", "content": content,
+        "uuid": "u"});
+    (format!("{PATH}?receive_id_type=chat_id"), body)
+}
+
+#[test]
+fn a_message_that_is_not_one_json_object_is_refused() {
+    let (mut fake, [key, _]) = with_images();
+    let (path, good) = message(&key);
     for (content_type, body) in [
         ("text/plain", good.to_string()),
         (JSON, String::new()),
@@ -158,9 +195,24 @@ fn what_stands_in_the_way_of_a_message() {
         assert_eq!(verdict(&response), (400, Some(9499)), "{body}");
     }
     assert_eq!(fake.messages().count(), 0);
-    // In any order and with other fields, as other clients send it.
-    let other = with("uuid", "图".repeat(50).into()).replacen('{', r#"{"x":[], "#, 1);
+}
+
+#[test]
+fn a_message_may_have_fields_that_the_fake_does_not_know() {
+    let (mut fake, [key, _]) = with_images();
+    let (path, body) = message(&key);
+    let other = body.to_string().replacen('{', r#"{"x":[], "#, 1);
     assert_eq!(verdict(&fake.handle(now(), post(&path, JSON, other))), (200, Some(0)));
+    assert_eq!(fake.messages().count(), 1);
+}
+
+#[test]
+fn a_uuid_has_fifty_characters_at_most() {
+    let (mut fake, [key, _]) = with_images();
+    let (path, mut body) = message(&key);
+    body["uuid"] = "图".repeat(50).into();
+    let reply = fake.handle(now(), post(&path, JSON, body.to_string()));
+    assert_eq!(verdict(&reply), (200, Some(0)));
     assert_eq!(fake.messages().count(), 1);
 }
 
@@ -172,55 +224,74 @@ fn body_violation(response: &Response<Bytes>) -> Option<String> {
     Some(format!("{}: {}", text("field"), text("description")))
 }
 
+/// The key of a message's image that was uploaded with this token.
+fn upload(fake: &mut FakeLark, token: &str) -> String {
+    let form = good_form().replace("avatar", "message");
+    let reply = fake.handle(now(), with_token(post(IM_PATH, FORM, form), Some(token)));
+    at(&reply, "/data/image_key").as_str().unwrap().to_owned()
+}
+
 #[test]
-fn an_app_sends_the_images_that_it_uploaded() {
-    let (mut fake, [key, _]) = with_images();
-    let (own, _) = fake.tokens.grant(Holder::CustomApp, now());
-    for (owner, token, expected) in [
-        (Some(FakeLark::APP_ID), &*own, (200, Some(0))),
-        (Some(FakeLark::STORE_APP_ID), &*own, (400, Some(230017))),
-        // It is not known who uploaded the image, or whose the token is.
-        (None, &*own, (200, Some(0))),
-        (Some(FakeLark::STORE_APP_ID), "t-x", (200, Some(0))),
+fn an_app_sends_only_images_that_it_uploaded() {
+    let (mut fake, [of_nobody, _]) = with_images();
+    let [custom, store] = app_tokens(&mut fake);
+    let [of_custom, of_store] = [&custom, &store].map(|token| upload(&mut fake, token));
+    for (key, token, expected) in [
+        (&of_custom, &*custom, (200, Some(0))),
+        (&of_store, &*custom, (400, Some(230017))),
+        // The fake does not know the app that uploaded the image, or the app of the token.
+        (&of_nobody, &*custom, (200, Some(0))),
+        (&of_store, "t-x", (200, Some(0))),
     ] {
-        fake.images.get_mut(&key).unwrap().app_id = owner;
         let chat = Receiver::chat(FakeLark::CHAT).unwrap();
-        let send =
-            SendImage::new(chat, key.parse().unwrap(), uuid(&format!("{owner:?} {token:.4}")));
+        let uuid = uuid(&format!("{} {token:.4}", &key[key.len() - 4..]));
+        let send = SendImage::new(chat, key.parse().unwrap(), uuid);
         let request = send.request(&Site::LARK, &TenantToken::new(token).unwrap());
-        assert_eq!(verdict(&fake.handle(now(), request)), expected, "{owner:?} {token}");
+        assert_eq!(verdict(&fake.handle(now(), request)), expected, "{key} {token}");
     }
 }
 
 #[test]
-fn a_uuid_sends_one_message_within_an_hour() {
+fn a_uuid_is_sent_once_within_an_hour() {
     let (mut fake, [key, _]) = with_images();
     let other = fake.add_image(ImageKind::Message, "3");
     let first = send(&mut fake, 0, &key, FakeLark::CHAT, "u");
     for (after, key, to) in [
         (0, &key, FakeLark::CHAT),
         (3599, &key, FakeLark::CHAT),
-        // Whatever else is in the request.
+        // The rest of the request may differ.
         (1, &other, FakeLark::EMAIL),
     ] {
         assert_eq!(send(&mut fake, after, key, to, "u"), first, "{after} {to}");
     }
-    // Replies have the same uuids.
+    // The uuid of a message is known to replies too.
     assert_eq!(reply(&mut fake, &key, &first.message_id, "u", true), first);
     assert_eq!(fake.messages().count(), 1);
+}
 
+#[test]
+fn a_uuid_is_sent_again_after_an_hour() {
+    let (mut fake, [key, _]) = with_images();
+    let first = send(&mut fake, 0, &key, FakeLark::CHAT, "u");
     let second = send(&mut fake, 3599, &key, FakeLark::CHAT, "v");
     let late = send(&mut fake, 3600, &key, FakeLark::CHAT, "u");
     let ids = [&first, &second, &late].map(|sent| sent.message_id.as_str());
     assert!(fake.messages().map(|message| message.message_id.as_str()).eq(ids));
-    // From then on it is the later message that counts, also for a clock that goes back.
+}
+
+#[test]
+fn the_latest_message_with_a_uuid_is_the_answer_to_the_next_one() {
+    let (mut fake, [key, _]) = with_images();
+    send(&mut fake, 0, &key, FakeLark::CHAT, "u");
+    let late = send(&mut fake, 3600, &key, FakeLark::CHAT, "u");
+    // This holds for a clock that goes back as well.
     for after in [0, 3600, 7199] {
         assert_eq!(send(&mut fake, after, &key, FakeLark::CHAT, "u"), late, "{after}");
     }
 }
 
 #[test]
-fn without_a_uuid_each_request_is_a_message() {
+fn each_request_without_a_uuid_is_a_message() {
     let (mut fake, [key, _]) = with_images();
     let content = format!(r#"{{"image_key":"{key}"}}"#);
     let mut body = json!({"receive_id": FakeLark::CHAT, "msg_type": "image", "content": content});
@@ -235,16 +306,28 @@ fn without_a_uuid_each_request_is_a_message() {
 }
 
 #[test]
-fn a_reply_is_in_the_chat_and_the_thread_of_its_message() {
+fn a_reply_is_in_the_chat_of_its_message() {
     let (mut fake, [key, _]) = with_images();
     let root = send(&mut fake, 0, &key, FakeLark::CHAT, "root").message_id;
     let plain = reply(&mut fake, &key, &root, "plain", false);
     assert_eq!(plain.chat_id.as_deref(), Some(FakeLark::CHAT));
     assert_eq!((plain.root_id.as_ref(), plain.parent_id.as_ref()), (Some(&root), Some(&root)));
     assert_eq!(plain.thread_id, None);
+}
+
+#[test]
+fn a_reply_to_a_reply_has_the_first_message_as_its_root() {
+    let (mut fake, [key, _]) = with_images();
+    let root = send(&mut fake, 0, &key, FakeLark::CHAT, "root").message_id;
+    let plain = reply(&mut fake, &key, &root, "plain", false);
     let nested = reply(&mut fake, &key, &plain.message_id, "nested", false);
     assert_eq!((nested.root_id.as_ref(), nested.parent_id), (Some(&root), Some(plain.message_id)));
+}
 
+#[test]
+fn a_reply_is_in_the_thread_of_its_message() {
+    let (mut fake, [key, _]) = with_images();
+    let root = send(&mut fake, 0, &key, FakeLark::CHAT, "root").message_id;
     let begins = reply(&mut fake, &key, &root, "begins", true);
     assert!(begins.thread_id.as_ref().unwrap().starts_with("omt_"), "{begins:?}");
     for (to, thread) in [(&root, false), (&root, true), (&begins.message_id, false)] {
@@ -258,7 +341,7 @@ fn a_reply_is_in_the_chat_and_the_thread_of_its_message() {
 }
 
 #[test]
-fn what_stands_in_the_way_of_a_reply() {
+fn a_reply_is_refused_with_the_code_of_its_mistake() {
     let (mut fake, [key, avatar]) = with_images();
     let root = send(&mut fake, 0, &key, FakeLark::CHAT, "root").message_id;
     let content = |key: &str| json!({"image_key": key}).to_string();

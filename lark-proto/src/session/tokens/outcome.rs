@@ -19,7 +19,7 @@ use crate::session::ids::{CallId, TokenRequestId};
 use crate::session::queue::Woken;
 use crate::session::step::{Broken, Permanence};
 use crate::site::Site;
-use crate::values::{App, AppId, TenantKey};
+use crate::values::{App, TenantKey};
 
 impl Tokens {
     /// Counts each request that `tenant` waits for as failed if the adapter has not reported its outcome in time.

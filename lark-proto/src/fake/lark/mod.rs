@@ -1,0 +1,303 @@
+//! [`FakeLark`], which takes the head of a request, then its body, and answers.
+
+mod controls;
+mod dispatch;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, request};
+
+use super::failures::{Break, Failure, Failures};
+use super::gateway::{RateLimits, Tokens};
+use super::readers::header;
+use super::record::{Head, Records};
+use super::reply::{self, Refusal, Reply};
+use super::route::{Route, Target};
+use super::services::{
+    AddedRoute, Apps, Credentials, Ids, Messages, RouteRequest, Spreadsheet, StoredImage, Wiki,
+};
+
+/// A fake of Lark in memory.
+///
+/// A new fake has a custom app, a store app in one tenant, one spreadsheet and one page of a wiki.
+///
+/// [`handle`](Self::handle) answers a request. Requests that overlap in time go through [`begin`](Self::begin) and
+/// [`finish`](Self::finish). A test reads the images that were written with [`image`](Self::image) and
+/// [`cell`](Self::cell). All apps and tenants share the spreadsheets. An image can be downloaded only by the app that
+/// uploaded it.
+#[derive(Clone, Debug)]
+pub struct FakeLark {
+    apps: Apps,
+    tokens: Tokens,
+    images: BTreeMap<String, StoredImage>,
+    messages: Messages,
+    spreadsheets: BTreeMap<String, Spreadsheet>,
+    wiki: Wiki,
+    added_routes: Vec<AddedRoute>,
+    /// The path before that of each endpoint: empty, or with a slash at its start and none at its end.
+    base_path: String,
+    failures: Failures,
+    rate_limits: RateLimits,
+    refuses_base64: bool,
+    /// How many requests to each route have begun.
+    begun: HashMap<Route, usize>,
+    records: Records,
+}
+
+/// A request whose head has arrived, and whose body has not. A cell write occupies its spreadsheet as long as it is in
+/// flight.
+#[derive(Debug)]
+#[must_use = "give it to `finish` or `abandon`, or its spreadsheet stays occupied"]
+pub struct InFlight {
+    target: Option<Target>,
+    head: Head,
+    admitted: Result<(), Refusal>,
+    failure: Option<Failure>,
+}
+
+impl InFlight {
+    /// How the connection has to fail, if a test asked for it. The fake has no connections, so that the server or the
+    /// transport around it has to obey.
+    #[must_use]
+    pub fn breaks(&self) -> Option<Break> {
+        match self.failure {
+            Some(Failure::Break(how)) => Some(how),
+            _ => None,
+        }
+    }
+}
+
+impl FakeLark {
+    /// The `app_id` of the custom app.
+    pub const APP_ID: &str = "cli_a1b2c3d4e5f6a7b8";
+    /// The `app_secret` that belongs to [`APP_ID`](Self::APP_ID): 32 characters.
+    pub const APP_SECRET: &str = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4";
+    /// The `app_id` of the store app.
+    pub const STORE_APP_ID: &str = "cli_9f8e7d6c5b4a3f2e";
+    /// The `app_secret` that belongs to [`STORE_APP_ID`](Self::STORE_APP_ID).
+    pub const STORE_APP_SECRET: &str = "c3RvcmVzdG9yZXN0b3Jlc3RvcmVzdG9y";
+    /// The first ticket of the store app; see [`app_ticket`](Self::app_ticket).
+    pub const APP_TICKET: &str = "ticket-9f8e7d6c5b4a3f2e";
+    /// The tenant that has installed the store app from the start.
+    pub const TENANT_KEY: &str = "736588c9260f175d";
+    /// The token of the spreadsheet that exists from the start.
+    pub const SPREADSHEET: &str = "shtcngNygNfuqhxTBf588jwgWbJ";
+    /// The id of the one sheet in [`SPREADSHEET`](Self::SPREADSHEET).
+    pub const SHEET: &str = "Q7PlXT";
+    /// The token of the wiki page that shows [`SPREADSHEET`](Self::SPREADSHEET).
+    pub const WIKI_NODE: &str = "wikcnKQ1k3pcuo5uSK4t8Vabcef";
+
+    /// The group that the bot is in from the start.
+    pub const CHAT: &str = "oc_5ad11d72b830411d72b836c20";
+    /// The open id of the one user.
+    pub const OPEN_ID: &str = "ou_7d8a6e6df7621556ce0d21922b676706ccs";
+    /// The union id of the user.
+    pub const UNION_ID: &str = "on_94a1ee5551019f18cd73d9f111898cf2";
+    /// The user id of the user.
+    pub const USER_ID: &str = "4c87bec3";
+    /// The mail address of the user.
+    pub const EMAIL: &str = "tom@example.com";
+
+    /// A fake with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
+    /// [`SPREADSHEET`](Self::SPREADSHEET), [`SHEET`](Self::SHEET) and [`WIKI_NODE`](Self::WIKI_NODE), in which no token
+    /// was issued and nothing was written.
+    #[must_use]
+    pub fn new() -> Self {
+        let custom = Credentials { id: Self::APP_ID, secret: Self::APP_SECRET };
+        let store = Credentials { id: Self::STORE_APP_ID, secret: Self::STORE_APP_SECRET };
+        let ids = Ids {
+            app_id: Self::APP_ID,
+            tenant_key: Self::TENANT_KEY,
+            open_id: Self::OPEN_ID,
+            union_id: Self::UNION_ID,
+            user_id: Self::USER_ID,
+            email: Self::EMAIL,
+        };
+        let mut fake = Self {
+            apps: Apps::new(custom, store, Self::APP_TICKET, Self::TENANT_KEY),
+            tokens: Tokens::default(),
+            images: BTreeMap::new(),
+            messages: Messages::new(ids, Self::CHAT),
+            spreadsheets: BTreeMap::new(),
+            wiki: Wiki::default(),
+            added_routes: Vec::new(),
+            base_path: String::new(),
+            failures: Failures::default(),
+            rate_limits: RateLimits::default(),
+            refuses_base64: false,
+            begun: HashMap::new(),
+            records: Records::default(),
+        };
+        fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
+        fake.add_wiki_node(Self::WIKI_NODE, "sheet", Self::SPREADSHEET);
+        fake
+    }
+
+    /// Answers a request that has arrived completely, over a connection that does not break. A [`Break`] for the
+    /// request is taken from the queue and ignored; [`exchange`](Self::exchange) obeys it.
+    pub fn handle(
+        &mut self,
+        now: SystemTime,
+        request: http::Request<Bytes>,
+    ) -> http::Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let mut flight = self.begin(now, &head);
+        flight.failure.take_if(|failure| matches!(failure, Failure::Break(_)));
+        self.finish(now, flight, &body)
+    }
+
+    /// Answers a request over a connection that obeys a [`Break`]. Returns the reply, and the time for which it is held
+    /// back.
+    ///
+    /// # Errors
+    /// The client gets no complete reply, because of this break. The request was carried out, except with
+    /// [`Break::BeforeBody`] and [`Break::DuringBody`].
+    pub fn exchange(
+        &mut self,
+        now: SystemTime,
+        request: http::Request<Bytes>,
+    ) -> Result<(http::Response<Bytes>, Duration), Break> {
+        let (head, body) = request.into_parts();
+        let flight = self.begin(now, &head);
+        let how = flight.breaks();
+        if let Some(how @ (Break::BeforeBody | Break::DuringBody)) = how {
+            self.abandon(flight);
+            return Err(how);
+        }
+        let reply = self.finish(now, flight, &body);
+        match how {
+            None => Ok((reply, Duration::ZERO)),
+            Some(Break::SlowReply(time)) => Ok((reply, time)),
+            Some(how) => Err(how),
+        }
+    }
+
+    /// Takes the head of a request. The token is checked now, and a write occupies its spreadsheet.
+    ///
+    /// A write that begins while another one occupies the spreadsheet will be answered with 90217, because a document
+    /// takes one call at a time. A write that a test answers with a [`Fault`](crate::fake::Fault) occupies the
+    /// spreadsheet too. A write whose token is refused does not.
+    pub fn begin(&mut self, now: SystemTime, head: &request::Parts) -> InFlight {
+        let added = self.added_routes.iter().rev().map(|added| added.route);
+        let target = Target::of(&self.base_path, added, &head.method, &head.uri);
+        let mut number = 0;
+        let (admitted, failure) = match &target {
+            None => (Ok(()), None),
+            Some(target) => {
+                let begun = self.begun.entry(target.route).or_default();
+                *begun += 1;
+                number = *begun;
+                let failure = self.failures.take(target.route, number);
+                (self.admit(now, target, &head.headers), failure)
+            }
+        };
+        let head = Head {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+            time: now,
+            number,
+        };
+        InFlight { target, head, admitted, failure }
+    }
+
+    /// Takes the body, carries the request out, and frees the spreadsheet. If the reply is held back, the spreadsheet
+    /// stays occupied until the reply is sent.
+    pub fn finish(
+        &mut self,
+        now: SystemTime,
+        flight: InFlight,
+        body: &[u8],
+    ) -> http::Response<Bytes> {
+        let InFlight { target, head, admitted, failure } = flight;
+        let end = match failure {
+            Some(Failure::Break(Break::SlowReply(time))) => now.checked_add(time),
+            _ => None,
+        };
+        self.release(target.as_ref(), &admitted, end);
+        let route = target.as_ref().map(|target| target.route);
+        let log_id = reply::log_id(self.records.all().len());
+        let reply = match (target, failure) {
+            // The edge checks the framing before the gateway or a service gets the request.
+            _ if !header::is_framed(&head.headers, body.len()) => {
+                Reply::edge(StatusCode::BAD_REQUEST)
+            }
+            (None, _) => Reply::not_found(),
+            (Some(target), failure) => {
+                let outcome = || {
+                    admitted?;
+                    let headers = &head.headers;
+                    let token_kind = self.tokens.kind(headers);
+                    let request = RouteRequest { now, target: &target, headers, body, token_kind };
+                    self.perform(&request, &log_id)
+                };
+                match failure {
+                    Some(Failure::Fault(fault)) => fault.reply(outcome, &log_id),
+                    _ => Reply::of(outcome(), &log_id),
+                }
+            }
+        };
+        let log_id = reply.response.headers().get("x-tt-logid");
+        let log_id = log_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let answered = (reply.response.status(), reply.code, log_id);
+        self.records.push(route, head, body, answered);
+        reply.response
+    }
+
+    /// Drops a request whose connection broke before its body was complete. Its spreadsheet is free again, nothing is
+    /// written, and [`requests`](Self::requests) does not list the request.
+    pub fn abandon(&mut self, flight: InFlight) {
+        let InFlight { target, admitted, .. } = flight;
+        self.release(target.as_ref(), &admitted, None);
+    }
+
+    /// Checks the token and the rate limit. A write that is admitted occupies its spreadsheet.
+    fn admit(
+        &mut self,
+        now: SystemTime,
+        target: &Target,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        let route = target.route;
+        let added = self.added_routes.iter().find(|added| added.route == route);
+        if added.map_or(!route.is_auth(), |added| added.needs_token) {
+            self.tokens.admit(now, headers, route.is_tenant_only())?;
+        }
+        self.rate_limits.admit(now, route)?;
+        if route.is_sheet_write() {
+            self.spreadsheet(target.value(0))?.occupy(now)?;
+        }
+        Ok(())
+    }
+
+    fn spreadsheet(&mut self, token: &str) -> Result<&mut Spreadsheet, Refusal> {
+        let found = self.spreadsheets.get_mut(token);
+        found.ok_or_else(|| Refusal::with_200(90214, "SpreadSheetNotFound"))
+    }
+
+    /// Frees the spreadsheet of a write, at `end` if there is one.
+    fn release(
+        &mut self,
+        target: Option<&Target>,
+        admitted: &Result<(), Refusal>,
+        end: Option<SystemTime>,
+    ) {
+        let Some(target) = target.filter(|target| target.route.is_sheet_write()) else { return };
+        if let (Ok(()), Ok(spreadsheet)) = (admitted, self.spreadsheet(target.value(0))) {
+            spreadsheet.release(end);
+        }
+    }
+
+    /// Frees the spreadsheets that are occupied because a reply is held back.
+    pub(crate) fn end_writes(&mut self) {
+        self.spreadsheets.values_mut().for_each(|spreadsheet| spreadsheet.release(None));
+    }
+}
+
+impl Default for FakeLark {
+    fn default() -> Self {
+        Self::new()
+    }
+}

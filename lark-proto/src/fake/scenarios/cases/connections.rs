@@ -1,0 +1,65 @@
+//! A cell write is idempotent, so that it is sent again after any failure of the connection.
+
+use std::time::Duration;
+
+use super::builder::failed;
+use super::calls::{write, write_of};
+use super::limits::{BACKOFF, SECOND, TWO};
+use crate::error::{Invalid, Outcome};
+use crate::fake::failures::Break;
+use crate::fake::route::Route::{TenantAccessToken as Token, ValuesImage as Cell};
+use crate::fake::scenarios::scenario::{Scenario, Trouble};
+
+pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
+    let once = [(Token, 1), (Cell, 1)];
+    let twice = [(Token, 1), (Cell, 2)];
+    // This image arrives in many pieces. A short one would have arrived completely before the connection breaks.
+    let long = [200; 300_000];
+    Ok(vec![
+        write("a write whose connection is reset before the body is sent again")?
+            .by(|lark| lark.fail_next_on(Cell, Break::BeforeBody))
+            .takes(&once)
+            .lasts(BACKOFF),
+        write_of("a write whose connection is reset during the body is sent again", &long)?
+            .by(|lark| lark.fail_next_on(Cell, Break::DuringBody))
+            .takes(&once)
+            .lasts(BACKOFF),
+        write_of(
+            "a write whose connection is reset twice during the body is sent a third time",
+            &long,
+        )?
+        .by(|lark| {
+            lark.fail_next_on(Cell, Break::DuringBody);
+            lark.fail_next_on(Cell, Break::DuringBody);
+        })
+        .takes(&once)
+        .lasts(750..=1500),
+        write("a write whose connection is reset after the body is sent again")?
+            .by(|lark| lark.fail_next_on(Cell, Break::AfterBody))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("a connection reset at both of two attempts leaves the outcome unknown")?
+            .within(TWO)
+            .by(|lark| {
+                lark.fail_next_on(Cell, Break::AfterBody);
+                lark.fail_next_on(Cell, Break::AfterBody);
+            })
+            .takes(&twice)
+            .lasts(BACKOFF)
+            .fails(failed(Outcome::Unknown, Cell, Trouble::Transport)),
+        write("a write whose reply is cut short is sent again")?
+            .by(|lark| lark.fail_next_on(Cell, Break::CutReply))
+            .takes(&twice)
+            .lasts(BACKOFF),
+        write("a slow reply is waited for")?
+            .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_millis(50))))
+            .takes(&once)
+            .lasts(50..=50),
+        write("a reply that comes after the deadline leaves the outcome unknown")?
+            .within(SECOND)
+            .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_secs(30))))
+            .takes(&once)
+            .lasts(1000..=1000)
+            .fails(failed(Outcome::Unknown, Cell, Trouble::Deadline)),
+    ])
+}

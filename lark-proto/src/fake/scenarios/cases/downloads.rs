@@ -1,0 +1,55 @@
+//! A download is an image, or a refusal.
+
+use http::{Response, StatusCode};
+
+use super::builder::{failed, refused, unreadable};
+use super::calls::{add_image_of, get};
+use super::faults::{code, page};
+use super::limits::BACKOFF;
+use crate::error::{Invalid, Outcome};
+use crate::fake::failures::{Break, Fault};
+use crate::fake::route::Route::{ImV1Image as Download, TenantAccessToken as Token};
+use crate::fake::scenarios::scenario::Scenario;
+
+/// More bytes than the default limit of a reply.
+const LONG: usize = (1 << 20) + 1;
+
+pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
+    let once = [(Token, 1), (Download, 1)];
+    let twice = [(Token, 1), (Download, 2)];
+    Ok(vec![
+        get("a download may be larger than 1 MiB", &[b'.'; LONG])?
+            .by(|lark| add_image_of(lark, &[b'.'; LONG]))
+            .takes(&once),
+        get("a download whose reply is cut short is sent again", b"..")?
+            .by(|lark| {
+                add_image_of(lark, b"..");
+                lark.fail_next_on(Download, Break::CutReply);
+            })
+            .takes(&twice)
+            .lasts(BACKOFF),
+        get("a download answered with HTTP 200 and a code is refused", b"..")?
+            .by(|lark| {
+                add_image_of(lark, b"..");
+                lark.fail_next_on(Download, code(200, 234008));
+            })
+            .takes(&once)
+            .fails(refused(Download, 234008)),
+        get("a download answered with HTTP 403 and no body is refused", b"..")?
+            .by(|lark| {
+                add_image_of(lark, b"..");
+                let mut empty = Response::default();
+                *empty.status_mut() = StatusCode::FORBIDDEN;
+                lark.fail_next_on(Download, Fault::from(empty));
+            })
+            .takes(&once)
+            .fails(failed(Outcome::Refused, Download, unreadable(403))),
+        get("an HTML page as HTTP 200 is not taken for an image", b"..")?
+            .by(|lark| {
+                add_image_of(lark, b"..");
+                lark.fail_next_on(Download, page(200));
+            })
+            .takes(&once)
+            .fails(failed(Outcome::Unknown, Download, unreadable(200))),
+    ])
+}

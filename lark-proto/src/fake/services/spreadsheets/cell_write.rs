@@ -1,0 +1,179 @@
+//! A reader of the JSON bodies of writes to a spreadsheet.
+
+use std::fmt;
+
+use base64_simd::STANDARD;
+use http::HeaderMap;
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::fake::readers::header;
+use crate::fake::readers::json::object;
+use crate::fake::reply::Refusal;
+
+/// The body of a cell write. Other keys are ignored.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CellWrite {
+    pub(crate) range: String,
+    #[serde(deserialize_with = "image")]
+    pub(crate) image: Vec<u8>,
+    pub(crate) name: String,
+}
+
+/// Reads the body of a write to a spreadsheet. A body that is not JSON is refused with 90201, and JSON without the
+/// members of `T` with 90204.
+pub(crate) fn sheet_body<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<T, Refusal> {
+    header::expect_json(headers)
+        .map_err(|error| Refusal::with_200(90201, format!("WrongRequestJson: {error}")))?;
+    object(body).map_err(|error| {
+        let mut prefix = serde_json::Deserializer::from_slice(body);
+        match IgnoredAny::deserialize(&mut prefix) {
+            Ok(IgnoredAny) => Refusal::with_200(90204, format!("WrongRequestBody: {error}")),
+            Err(error) => Refusal::with_200(90201, format!("WrongRequestJson: {error}")),
+        }
+    })
+}
+
+/// Reads the numbers of an image one by one into its bytes.
+fn image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    deserializer.deserialize_any(Image)
+}
+
+/// An image: an array of numbers, as documented, or base64, as the vendor's command-line tool sends it.
+struct Image;
+
+impl<'de> Visitor<'de> for Image {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("image to be an array of numbers or a base64 string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
+        let refused = |_| E::custom("image is not base64 (standard alphabet, padded)");
+        STANDARD.decode_to_vec(text).map_err(refused)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<u8>, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = items.next_element_seed(Item(bytes.len()))? {
+            bytes.push(byte);
+        }
+        Ok(bytes)
+    }
+}
+
+/// The number at this index of the image.
+struct Item(usize);
+
+impl<'de> DeserializeSeed<'de> for Item {
+    type Value = u8;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<u8, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Visitor<'_> for Item {
+    type Value = u8;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "image[{}] to be a whole number 0..=255", self.0)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<u8, E> {
+        let found = de::Unexpected::Unsigned(number);
+        u8::try_from(number).map_err(|_| E::invalid_value(found, &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use http::header::{CONTENT_TYPE, HeaderValue};
+
+    fn read(content_type: &'static str, body: &str) -> Result<CellWrite, Refusal> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        sheet_body(&headers, body.as_bytes())
+    }
+
+    fn with_image(image: &str) -> String {
+        format!(r#"{{"range":"r","image":{image},"name":"n"}}"#)
+    }
+
+    #[test]
+    fn an_image_is_read_from_numbers_or_base64() {
+        for (image, bytes) in [
+            ("[]", &[][..]),
+            (" [ 0 ,\t255\r\n, 1 ] ", &[0, 255, 1]),
+            (r#""""#, &[]),
+            (r#""+/8=""#, &[0xfb, 0xff]),
+            (r#""\u002b\/8=""#, &[0xfb, 0xff]),
+        ] {
+            let found = read("application/json", &with_image(image));
+            assert_eq!(found.map(|write| write.image).as_deref(), Ok(bytes), "{image}");
+        }
+    }
+
+    #[test]
+    fn the_members_are_read_in_any_order_and_with_any_json_media_type() {
+        let any_order = " {\"name\":\"n\", \"x\":[{}], \"image\":[7],\r\n\"range\":\"r\"}\n";
+        for content_type in [
+            "application/json",
+            "Application/JSON; Charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+        ] {
+            let found = read(content_type, any_order).map(|w| (w.range, w.image, w.name));
+            assert_eq!(found, Ok(("r".to_owned(), vec![7], "n".to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_malformed_body_is_refused_with_the_mistake_and_its_place() {
+        let json = "application/json; charset=utf-8";
+        let cases = [
+            (json, with_image("[1,256]"), 90204, "image[1]"),
+            (json, with_image("[-1]"), 90204, "image[0]"),
+            (json, with_image("[1.0]"), 90204, "image[0]"),
+            (json, with_image("[1e2]"), 90204, "image[0]"),
+            (json, with_image("[99999999999999999999]"), 90204, "image[0]"),
+            (json, with_image("[1e999]"), 90204, "line 1 column"),
+            (json, with_image("[\"1\"]"), 90204, "image[0]"),
+            (json, with_image("[null]"), 90204, "image[0]"),
+            (json, with_image("[[1]]"), 90204, "image[0]"),
+            (json, with_image("null"), 90204, "expected image to be an array"),
+            (json, with_image(r#"{"type":"Buffer","data":[1]}"#), 90204, "expected image to be"),
+            (json, with_image(r#""data:image/png;base64,AAAA""#), 90204, "base64"),
+            (json, with_image(r#""-_8=""#), 90204, "standard alphabet"),
+            (json, with_image(r#""+/8""#), 90204, "padded"),
+            (json, with_image(r#""+/9=""#), 90204, "base64"),
+            (json, with_image(r#""+/8=\n""#), 90204, "base64"),
+            (json, r#"{"range":"r","range":"r","image":[1],"name":"n"}"#.into(), 90204, "`range`"),
+            (json, r#"{"range":"r","image":[1]}"#.into(), 90204, "`name`"),
+            (json, r#"{"range":7,"image":[1],"name":"n"}"#.into(), 90204, "line 1 column 10"),
+            (json, r#"["r",[1],"n"]"#.into(), 90204, "not an object"),
+            (json, with_image("[1]") + " x", 90204, "trailing"),
+            (json, with_image("[1]") + "{}", 90204, "trailing"),
+            (json, with_image("[1,]"), 90201, "column"),
+            (json, with_image("[01]"), 90201, "column"),
+            (json, "{\"range\":".into(), 90201, "EOF"),
+            (json, String::new(), 90201, "EOF"),
+            (json, format!("\u{feff}{}", with_image("[1]")), 90201, "column 1"),
+            (json, "range=r".into(), 90201, "column 1"),
+            ("text/plain", with_image("[1]"), 90201, "Content-Type"),
+            ("application/json; charset=gbk", with_image("[1]"), 90201, "Content-Type"),
+        ];
+        for (content_type, body, code, detail) in cases {
+            let refusal = read(content_type, &body).err();
+            assert!(
+                refusal.as_ref().is_some_and(|r| r.code == code && r.msg.contains(detail)),
+                "{body}: {refusal:?}"
+            );
+        }
+    }
+}
