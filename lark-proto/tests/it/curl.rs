@@ -166,7 +166,7 @@ fn curl_sends_the_requests_of_the_endpoints() {
 }
 
 #[test]
-fn curl_sends_the_same_request_in_every_corner() {
+fn curl_sends_odd_requests_unchanged() {
     if !has_curl() {
         return;
     }
@@ -265,7 +265,7 @@ fn curl_reads_a_body_from_a_file_of_any_name() {
 }
 
 #[test]
-fn a_header_that_is_not_utf8_is_sent_as_it_is() {
+fn curl_sends_a_header_that_is_not_utf_8_unchanged() {
     if !has_curl() {
         return;
     }

@@ -115,7 +115,7 @@ fn parts_by_multer(content_type: &str, body: Bytes) -> Vec<(String, Option<Strin
 
 proptest! {
     #[test]
-    fn an_upload(bytes in content(), avatar: bool, sizes in sizes()) {
+    fn an_upload_is_read_back_by_multer_and_the_fake(bytes in content(), avatar: bool, sizes in sizes()) {
         let image = Image::any_format(bytes.clone(), "bin").unwrap();
         let (put, kind, word) = match avatar {
             true => (PutImage::avatar(image).unwrap(), ImageKind::Avatar, "avatar"),
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cell(
+    fn a_cell_is_read_back_as_json_and_by_the_fake(
         bytes in content(),
         name in "[^/\\\\]{1,30}",
         column in "[A-Za-z]|[A-Ra-r][A-Za-z]{2}",
@@ -218,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn a_message(
+    fn a_message_is_read_back_as_json_and_by_the_fake(
         key in "[0-9a-z\"\\\\_-]{1,60}",
         uuid in "[^\\s\\p{Cc}]{1,50}",
         receiver in "oc_[0-9a-z_-]{1,40}|user_id:[!-~]{1,64}",
@@ -317,7 +317,7 @@ proptest! {
     }
 
     #[test]
-    fn a_form_with_any_parts(parts in vec((content(), any::<String>()), 0..6), given in "[a-z]{1,4}") {
+    fn a_form_with_any_parts_is_read_back_by_multer(parts in vec((content(), any::<String>()), 0..6), given in "[a-z]{1,4}") {
         let form = parts.iter().fold(Multipart::new(), |form, (bytes, name)| {
             form.file("f", name, "image/png", bytes.clone().into())
         });
@@ -337,7 +337,7 @@ proptest! {
 /// Ten megabytes of nothing but boundaries. A search that tries one number after the other would read
 /// them 140,000 times over and not end in an hour; this one is told by the test ending.
 #[test]
-fn ten_megabytes_of_boundaries() {
+fn ten_megabytes_of_boundaries_are_searched_in_linear_time() {
     let count = 10_000_000 / 71;
     let bytes: Vec<u8> = (0..count).flat_map(|n| format!("--lark_{n:064x}").into_bytes()).collect();
     let put = PutImage::message(Image::any_format(bytes.clone(), "bin").unwrap()).unwrap();

@@ -81,7 +81,7 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
 }
 
 #[test]
-fn callers_without_time_do_not_use_up_the_tries_of_the_others() {
+fn callers_without_time_do_not_use_up_the_requests_of_a_series() {
     for keeps in BOTH {
         let slow = |_, _, _| after(secs(3), granted("t-1", 7200));
         let mut sim = simulate(custom(), keeps, slow);
@@ -96,7 +96,7 @@ fn callers_without_time_do_not_use_up_the_tries_of_the_others() {
 }
 
 #[test]
-fn a_call_whose_time_is_up_behind_a_token_says_so() {
+fn the_error_of_a_call_that_waited_for_a_token_names_that_wait() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(5));
@@ -188,7 +188,7 @@ fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
 
 /// A call that takes no step is like a future that is kept and not polled.
 #[test]
-fn a_call_that_was_named_and_takes_no_step_does_not_hold_up_the_others() {
+fn a_woken_call_that_takes_no_step_does_not_hold_up_the_others() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || cut(secs(1), 0)));
         let tasks: Vec<usize> = (0..6).map(|_| sim.start(call().boxed())).collect();
@@ -201,7 +201,7 @@ fn a_call_that_was_named_and_takes_no_step_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_call_without_any_time_has_sent_nothing() {
+fn a_call_without_any_time_sends_no_token_request() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(0));
@@ -214,7 +214,7 @@ fn a_call_without_any_time_has_sent_nothing() {
 
 /// The error is that of the call's own request, which is in flight, and not the earlier failure of the token request.
 #[test]
-fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
+fn the_outcome_of_a_request_in_flight_at_the_deadline_is_unknown() {
     let mut sim = Sim::by_hand(custom());
     let mut call = call().with_limits(Limits::default().total(secs(9)));
     sim.fetches(&mut call);
@@ -233,7 +233,7 @@ fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
 
 /// Only the first two calls in the queue are woken; the others take a step when the request would count as failed.
 #[test]
-fn calls_behind_several_that_take_no_step_go_on_within_a_minute() {
+fn calls_behind_several_that_take_no_step_go_on_after_a_minute() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || cut(secs(1), 0)));
         let tasks: Vec<usize> = (0..9).map(|_| sim.start(call().boxed())).collect();

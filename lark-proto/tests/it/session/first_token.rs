@@ -1,5 +1,6 @@
 //! The first token: which call requests it, which calls wait, and what a failure means for them.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use http::Response;
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::session::Session;
-use lark_proto::{App, Image, ImageKey, Limits, PutImage, Site};
+use lark_proto::{App, ImageKey, Limits, Site};
 
 use crate::service::{
     BOTH, PUT, TOKEN, Uploaded, call, code, custom, exported, granted, limited, millis, page,
@@ -58,7 +59,7 @@ fn one_call_asks_for_the_token_and_the_others_wait_for_it() {
 }
 
 #[test]
-fn a_first_request_that_fails_for_the_moment_is_sent_again() {
+fn a_first_request_with_a_transient_failure_is_sent_again() {
     type Failing = fn() -> Reaction<'static>;
     let failures: [(&str, Failing); 5] = [
         ("page", || after(millis(100), page(500))),
@@ -82,7 +83,7 @@ fn a_first_request_that_fails_for_the_moment_is_sent_again() {
 }
 
 #[test]
-fn a_route_that_was_told_to_wait_is_left_alone_whoever_gave_up() {
+fn no_request_is_sent_during_a_named_wait_although_callers_give_up() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(50), limited("30"))));
         while sim.now < secs(30) {
@@ -189,7 +190,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
 }
 
 #[test]
-fn a_route_told_to_wait_for_more_than_two_minutes_is_asked_after_two() {
+fn a_named_wait_of_more_than_two_minutes_is_kept_for_two() {
     for keeps in BOTH {
         let mut sim =
             simulate(custom(), keeps, good_from(3, || after(millis(100), limited("3600"))));
@@ -215,7 +216,7 @@ fn a_route_told_to_wait_for_more_than_two_minutes_is_asked_after_two() {
 }
 
 #[test]
-fn a_refusal_for_good_costs_one_request_in_five_seconds() {
+fn a_permanent_refusal_costs_one_request_in_five_seconds() {
     for keeps in BOTH {
         let refused = || after(millis(100), refusal(400, Code::APP_SECRET_INVALID.0));
         let mut sim = simulate(custom(), keeps, good_from(2, refused));
@@ -259,7 +260,7 @@ fn the_call_that_met_the_transports_error_keeps_it_and_the_others_get_its_text()
 }
 
 #[test]
-fn a_series_has_four_tries_whatever_the_attempts_of_its_callers() {
+fn a_series_has_four_requests_whatever_the_attempts_of_its_callers() {
     for keeps in BOTH {
         for attempts in [0, 1, 2, 9] {
             for (good, tries) in [(4, 4), (5, 4)] {
@@ -322,15 +323,19 @@ fn a_token_request_with_an_unexpected_answer_is_sent_four_times_at_most() {
 }
 
 #[test]
-fn wrong_credentials_are_told_in_the_services_words() {
+fn the_error_of_wrong_credentials_quotes_the_service() {
     let app = App::custom(FakeLark::APP_ID, "wrongwrongwrongwrongwrongwrong00").unwrap();
-    let lark = std::cell::RefCell::new(FakeLark::new());
+    let lark = RefCell::new(FakeLark::new());
     let mut sim = with_fake(Session::new(Site::LARK, app), false, &lark);
     let error = sim.finish(call()).as_ref().unwrap_err();
     let text = format!("{error}: {}", error.lark().unwrap());
     assert!(text.contains("10014") && text.contains("app secret invalid"), "{text}");
-    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
-    let mut sim = with_fake(Session::new(Site::LARK, App::None), false, &lark);
-    let error = sim.finish(lark_proto::session::Call::new(&put)).as_ref().unwrap_err();
+}
+
+#[test]
+fn a_session_without_an_app_fetches_no_token() {
+    let mut sim = simulate(Session::new(Site::LARK, App::None), false, |_, _, _| hangs());
+    let error = sim.finish(call()).as_ref().unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::NoApp), "{error}");
+    assert!(sim.sent.is_empty());
 }

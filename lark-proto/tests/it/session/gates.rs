@@ -146,7 +146,7 @@ fn the_only_call_asks_a_route_again_after_two_minutes_at_most() {
 }
 
 #[test]
-fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_error() {
+fn a_call_whose_longest_wait_is_shorter_than_the_named_one_ends_at_once_with_the_services_error() {
     for is_in_queue in [true, false] {
         let (upload, token) = (upload(), given());
         let mut sent = 0;
@@ -255,8 +255,8 @@ fn a_call_that_steps_in_time_is_not_overtaken() {
 }
 
 #[test]
-fn a_rate_refusal_holds_up_every_call_on_its_route_and_no_other() {
-    let (upload, write) = (upload(), write(0, ""));
+fn a_rate_refusal_holds_up_every_call_on_its_route() {
+    let upload = upload();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
         sent += usize::from(!is_fetch(&request));
@@ -273,16 +273,25 @@ fn a_rate_refusal_holds_up_every_call_on_its_route_and_no_other() {
         sim.result(at).as_ref().unwrap();
         assert_eq!(sim.tasks[at].call.sends(), if at == 0 { 2 } else { 1 });
     }
-    // Another route of the same session is not held up.
+}
+
+#[test]
+fn a_rate_refusal_does_not_hold_up_another_route() {
+    let upload = upload();
+    let write = write(0, "");
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
+        after(Duration::ZERO, if is_fetch(&request) { good(&request) } else { limited("10") })
+    });
+    let refused = sim.finish(Call::new(&upload).with_limits(Limits::one_attempt()));
+    assert!(refused.is_err());
     let mut sim: Sim<'_, SheetImageWritten> =
         Sim::new(sim.session, |_, request| after(Duration::ZERO, good(&request)));
-    sim.start(Call::new(&write).boxed());
-    sim.run();
+    sim.finish(Call::new(&write)).as_ref().unwrap();
     assert_eq!(sim.took(0), Duration::ZERO);
 }
 
 #[test]
-fn a_later_wait_stands_when_a_request_before_it_succeeds() {
+fn a_named_wait_is_kept_when_an_earlier_request_succeeds() {
     let (upload, token) = (upload(), given());
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {

@@ -111,7 +111,7 @@ fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
 }
 
 #[test]
-fn a_renewal_that_is_told_to_wait_is_not_sent_before() {
+fn a_renewal_is_not_sent_during_a_named_wait() {
     for keeps in BOTH {
         for (named, seconds) in [("30", 60), ("90", 90), ("120", 120), ("3600", 120)] {
             let mut sim = warm(keeps, 7200, move |_, _, _| after(millis(10), limited(named)));
@@ -125,7 +125,7 @@ fn a_renewal_that_is_told_to_wait_is_not_sent_before() {
 }
 
 #[test]
-fn a_renewal_that_was_dropped_counts_as_tried() {
+fn a_dropped_renewal_is_not_retried_for_a_minute() {
     for keeps in BOTH {
         let mut sim = warm(keeps, 7200, |_, _, _| hangs());
         sim.run_until(secs(5460));

@@ -146,13 +146,13 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
 }
 
 #[test]
-fn a_permanent_failure_after_the_body_leaves_the_outcome_open() {
+fn the_outcome_of_a_permanent_failure_after_the_body_is_unknown() {
     let run = run(&upload(), Limits::default(), |_| permanent(12));
     assert_eq!((run.sends.len(), run.result.unwrap_err().outcome()), (1, Outcome::Unknown));
 }
 
 #[test]
-fn an_earlier_failure_that_left_the_outcome_open_is_named_beside_the_last_one() {
+fn an_earlier_failure_with_an_unknown_outcome_is_named_beside_the_last_one() {
     for (first, earlier) in [
         (cut_at as fn(u64) -> Reaction<'static>, "connection cut"),
         (|_| reply(page(502)), "unreadable reply (HTTP 502"),
@@ -175,7 +175,7 @@ fn an_earlier_failure_that_left_the_outcome_open_is_named_beside_the_last_one() 
 }
 
 #[test]
-fn an_earlier_failure_that_left_nothing_open_is_not_named() {
+fn an_earlier_failure_with_a_known_outcome_is_not_named() {
     let run = run(&upload(), Limits::default(), |send| match send {
         1 => cut_at(0),
         _ => reply(refusal(403, 90_213)),
@@ -269,24 +269,38 @@ fn a_refusal_for_the_rate_costs_no_attempt() {
     assert_eq!(run.sends.len(), 10);
 }
 
+/// A request that may be sent again for a minute, and limits that end no call before.
+fn safe_for_a_minute() -> (Raw<IgnoredAny>, Limits) {
+    let endpoint = unsafe_upload().with_resend(Resend::SafeFor(secs(60)));
+    (endpoint, Limits::default().total(secs(3600)).attempts(1000))
+}
+
 #[test]
 fn a_request_that_is_idempotent_for_a_time_is_not_sent_again_after_it() {
-    let endpoint = unsafe_upload().with_resend(Resend::SafeFor(secs(60)));
-    let limits = || Limits::default().total(secs(3600)).attempts(1000);
-    let whole = run(&endpoint, limits(), |_| cut_at(12));
+    let (endpoint, limits) = safe_for_a_minute();
+    let whole = run(&endpoint, limits, |_| cut_at(12));
     let [(first, _), .., (last, _)] = whole.sends[..] else { panic!() };
     assert!((secs(30)..secs(60)).contains(&(last - first)), "{:?}", whole.sends);
     assert_eq!(whole.result.unwrap_err().outcome(), Outcome::Unknown);
-    // A refusal after it changes nothing: the first send may have been carried out.
-    let then_refused = run(&endpoint, limits(), |send| match send {
+}
+
+#[test]
+fn the_time_of_idempotence_is_kept_after_a_refusal() {
+    let (endpoint, limits) = safe_for_a_minute();
+    // The first send may have been carried out.
+    let then_refused = run(&endpoint, limits, |send| match send {
         1 => cut_at(12),
         _ => reply(limited("25")),
     });
     let [_, _, _, (last, _)] = then_refused.sends[..] else { panic!("{:?}", then_refused.sends) };
     assert!(last < secs(60), "the next one would come after 75 s: {last:?}");
     assert_eq!(then_refused.result.unwrap_err().outcome(), Outcome::Unknown);
-    // The time does not run while nothing can have been carried out.
-    let unsent = run(&endpoint, limits(), |send| match send {
+}
+
+#[test]
+fn the_time_of_idempotence_begins_with_the_first_request_that_may_have_been_carried_out() {
+    let (endpoint, limits) = safe_for_a_minute();
+    let unsent = run(&endpoint, limits, |send| match send {
         1..=20 => cut_at(0),
         _ => reply(success()),
     });
@@ -295,7 +309,7 @@ fn a_request_that_is_idempotent_for_a_time_is_not_sent_again_after_it() {
 }
 
 #[test]
-fn a_wait_that_is_too_long_ends_the_call_with_what_it_was_told() {
+fn a_named_wait_beyond_longest_wait_ends_the_call_with_the_services_error() {
     for told in [
         || limited("61"),
         || with(page(503), "retry-after", "61"),

@@ -35,7 +35,7 @@ fn refusing<'w>(keeps: bool, uploads: usize) -> Sim<'w, ImageKey> {
 }
 
 #[test]
-fn a_token_that_comes_again_although_refused_is_kept_and_tried_again_later() {
+fn a_refused_token_that_is_granted_again_is_used_again() {
     let odd = PutImage::message(Image::new("GIF89a odd").unwrap()).unwrap();
     for keeps in BOTH {
         let mut sim = refusing(keeps, 2);
@@ -101,7 +101,7 @@ fn ten_refusals_of_one_token_cause_one_request() {
 }
 
 #[test]
-fn a_refused_token_is_dropped_also_by_a_call_that_must_not_go_on() {
+fn a_call_of_one_attempt_discards_a_refused_token() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(custom(), keeps, &lark);
@@ -139,7 +139,7 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
 
 /// Two processes that share their tokens may each hold one that was refused before.
 #[test]
-fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
+fn none_of_several_refused_tokens_can_be_imported_again() {
     let mut sim = Sim::by_hand(custom());
     let now = clock(sim.now);
     let texts = ["t-1", "t-2", "t-3"].map(|token| exported(custom(), now, token, 7200));
