@@ -1,7 +1,7 @@
-//! Exact bytes of every request, from the vendor's own examples. A change here is a change on the wire:
-//! it goes into the changelog under "Bytes".
+//! The bytes of every request, for the values of the vendor's examples. A changed golden file is a change on the wire,
+//! and the changelog has an entry for it under "Bytes".
 //!
-//! `GOLDEN=write cargo test -p lark-proto --test it golden::` writes the files anew.
+//! `GOLDEN=write cargo test -p lark-proto --test it golden::` writes the golden files.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ fn write() -> WriteSheetImage {
         .unwrap()
 }
 
-/// Checks a request to one of the vendor's sites.
+/// Compares a request to one of the vendor's sites with its golden file.
 fn check(name: &str, request: http::Request<Bytes>) {
     let site = format!("https://{}", request.uri().host().unwrap()).parse().unwrap();
     check_at(&site, name, request);
@@ -53,7 +53,7 @@ fn check(name: &str, request: http::Request<Bytes>) {
 fn check_at(site: &Site, name: &str, request: http::Request<Bytes>) {
     let bytes = wire::http1(request.clone(), wire::Secrets::Shown);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    #[expect(clippy::disallowed_methods, reason = "the way to write the files anew")]
+    #[expect(clippy::disallowed_methods, reason = "the variable asks for new golden files")]
     if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {
         std::fs::write(&path, &bytes).unwrap();
     }
@@ -78,7 +78,7 @@ fn an_upload_by_im_v1_is_its_golden_request() {
     check("create-image.http", create.request(&Site::LARK, &token()));
 }
 
-/// The key and the token of the vendor's pages.
+/// The key and the file token are those of the vendor's pages.
 #[test]
 fn a_download_is_its_golden_request() {
     let key = "img_8d5181ca-0aed-40f0-b0d1-b1452132afbg".parse().unwrap();
@@ -99,7 +99,7 @@ fn a_write_in_either_encoding_is_its_golden_request() {
     check("write-sheet-image-base64.http", base64);
 }
 
-/// The tokens and ids of the vendor's pages.
+/// The tokens and ids are those of the vendor's pages.
 #[test]
 fn a_request_about_a_spreadsheet_is_its_golden_request() {
     let sheet = || "2jm6f6".parse().unwrap();
@@ -137,7 +137,7 @@ fn json(text: &[u8]) -> serde_json::Value {
     serde_json::from_slice(text).unwrap()
 }
 
-/// The placeholders of the vendor's pages.
+/// The id and secret of the vendor's pages.
 fn app() -> (AppId, AppSecret) {
     (AppId::new("cli_slkdjalasdkjasd").unwrap(), AppSecret::new("dskLLdkasdjlasdKK").unwrap())
 }
@@ -186,12 +186,12 @@ fn the_json_of_a_write_is_that_of_the_sample() {
     assert_eq!(json(&ours), json(SAMPLE.as_bytes()));
 }
 
-/// The sample of both pages.
+/// The sample on the pages of both endpoints.
 fn uuid() -> MessageUuid {
     MessageUuid::new("选填，每次调用前请更换，如a0d69e20-1dd1-458b-k525-dfeca4015204").unwrap()
 }
 
-/// The sample of an image on the page of the contents.
+/// The sample on the vendor's page about the content of messages.
 fn key() -> ImageKey {
     ImageKey::new("img_v2_xxx").unwrap()
 }
@@ -217,7 +217,7 @@ fn a_reply_is_its_golden_request() {
     check("reply-image-thread.http", reply.request(&Site::FEISHU, &token()));
 }
 
-/// The vendor's sample of an image on the page of the contents, and ours.
+/// The sample is on the vendor's page about the content of messages.
 #[test]
 fn the_content_of_a_message_is_that_of_the_sample() {
     let sample = r#"{

@@ -1,5 +1,4 @@
-//! Whatever is encoded is read back the same: by the fake's readers, by third parties, and through every
-//! view of a body.
+//! Requests are read back unchanged: by the fake, by parsers of other crates, and through every view of a body.
 
 use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,8 +29,7 @@ fn token() -> TenantToken {
     TenantToken::new("t-1").unwrap()
 }
 
-/// Image bytes: random ones, runs of one byte, ones around the size of an encoded piece, and ones made
-/// of boundaries.
+/// Image bytes: random bytes, runs of one byte, lengths around that of an encoded piece, and parts of boundaries.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let boundary = (0_u64..20, 0_usize..3, 0_usize..20).prop_map(|(number, front, back)| {
         let text = format!("--lark_{number:064x}");
@@ -47,12 +45,12 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// How much is read at a time: less than an encoded piece, and more.
+/// The number of bytes of each read, smaller or larger than an encoded piece.
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![1_usize..5000, 40_000_usize..70_000], 1..6)
 }
 
-/// All bytes of `body`, read in a way that `sizes` choose.
+/// All bytes of `body`, read in steps of these sizes through each view in turn.
 fn read_in_steps(mut body: Body, sizes: &[usize]) -> Vec<u8> {
     let mut out = Vec::new();
     for (turn, size) in sizes.iter().cycle().enumerate() {
@@ -97,7 +95,7 @@ fn assert_views_agree(body: &Body, sizes: &[usize]) -> Result<Bytes, TestCaseErr
     Ok(flat)
 }
 
-/// multer, a reader of forms by others.
+/// The parts that the crate multer reads from a form.
 fn parts_by_multer(content_type: &str, body: Bytes) -> Vec<(String, Option<String>, Bytes)> {
     let boundary = multer::parse_boundary(content_type).unwrap();
     let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(body)]);
@@ -147,7 +145,7 @@ proptest! {
 
     #[test]
     fn an_upload_is_downloaded_again(bytes in content()) {
-        // The fake takes images only: the beginning of a GIF.
+        // The fake takes images only, so that the bytes begin like a GIF.
         let bytes = [&b"GIF89a\0\0\0\0"[..], &bytes].concat();
         let image = Image::any_format(bytes.clone(), "bin").unwrap();
         let create = CreateImage::message(image).unwrap().request(&Site::LARK, &token());
@@ -239,7 +237,7 @@ proptest! {
         prop_assert_eq!(body["receive_id"].as_str(), Some(to.id()));
         prop_assert_eq!(body.as_object().unwrap().len(), 4);
 
-        // The fake knows its own keys and chats.
+        // The fake takes only keys and chats that it has created.
         let mut fake = fake();
         let key = fake.add_image(ImageKind::Message, "12");
         let chat = Receiver::chat(FakeLark::CHAT).unwrap();
@@ -268,7 +266,7 @@ proptest! {
     ) {
         let mut raw = Raw::<()>::new(method.parse().unwrap(), "/open-apis/:a").segment(&value).query(&value, &value);
         for (name, value) in headers {
-            // Spaces around a value do not belong to it.
+            // Spaces around a value are no part of it.
             if let Ok(value) = HeaderValue::from_bytes(value.trim_ascii()) {
                 raw = raw.with_header(name.parse().unwrap(), value);
             }
@@ -334,8 +332,8 @@ proptest! {
     }
 }
 
-/// Ten megabytes of nothing but boundaries. A search that tries one number after the other would read
-/// them 140,000 times over and not end in an hour; this one is told by the test ending.
+/// A search that tries one number after the other would read the ten megabytes 140,000 times, and would not end within
+/// an hour. The test has no assertion about the time: it ends.
 #[test]
 fn ten_megabytes_of_boundaries_are_searched_in_linear_time() {
     let count = 10_000_000 / 71;

@@ -1,4 +1,4 @@
-//! Lives that no token has, and clocks that are set.
+//! Token lives out of the documented range, and clocks that are set.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ fn a_token_is_used_for_at_least_a_minute_and_at_most_two_hours() {
         ] {
             let body = format!(r#"{{"code":0,"tenant_access_token":"t-1"{expire}}}"#);
             let reply = move || Response::new(Bytes::from(body.clone()));
-            // The second request shows what the session does without a new token.
+            // The second request fails, so that a call without a good token ends with an error.
             let mut sim = simulate(custom(), keeps, move |number, _, _| match number {
                 1 => after(Duration::ZERO, reply()),
                 _ => cut(Duration::ZERO, 0),
@@ -54,7 +54,7 @@ fn the_life_of_a_token_begins_when_its_request_is_sent() {
     }
 }
 
-/// Sets the clock back and forward by up to thirty years, a step each second.
+/// Sets the clock back or forward by up to thirty years each second.
 fn unsteady(sim: &mut Sim<'_, ImageKey>, seconds: usize) {
     let base = sim.skew;
     let steps = [0, YEAR, -YEAR, 30 * YEAR, -30 * YEAR, 1, -1].into_iter().cycle();
@@ -66,7 +66,7 @@ fn unsteady(sim: &mut Sim<'_, ImageKey>, seconds: usize) {
 
 #[test]
 fn no_call_waits_beyond_its_total_although_the_clock_is_set() {
-    // The simulation starts in 2027.
+    // The simulation starts in 2027, or before 1970.
     for base in [0, -60 * YEAR] {
         for keeps in BOTH {
             for reaction in [

@@ -1,5 +1,5 @@
-//! The cost of a call does not depend on how many calls wait: each of ten thousand takes as many steps, and is woken as
-//! often, as each of a thousand.
+//! The cost of a call does not depend on the number of waiting calls: each of ten thousand calls takes as many steps,
+//! and is woken as often, as each of a thousand.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ const PUT: &str = r#"{"code":0,"data":{"image_key":"img_1"}}"#;
 const WRITTEN: &str = r#"{"code":0,"data":{"spreadsheetToken":"s","revision":1}}"#;
 const REFUSED: &str = r#"{"code":99991400,"msg":"request trigger frequency limit"}"#;
 
-/// The first and the last calls of a queue take fewer steps, since they wait less: fifty calls pass a gate at once, and
-/// are not woken twice each.
+/// The steps that the first and the last calls of a queue save, since they wait less: fifty calls pass a gate at once,
+/// and are not woken twice each.
 const ENDS: u64 = 128;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -34,7 +34,7 @@ fn session() -> Session {
     session
 }
 
-/// A token, or `json`.
+/// A token for a token request, and `json` for any other request.
 fn answer(request: &Request<Bytes>, json: &'static str) -> Response<Bytes> {
     let is_token = request.uri().path().contains("/auth/");
     Response::new(Bytes::from_static(if is_token { TOKEN } else { json }.as_bytes()))
@@ -90,7 +90,8 @@ fn behind_a_first_token(calls: usize) -> [u64; 2] {
     cost(sim)
 }
 
-/// A twentieth of the calls is admitted within a second, then one is told to wait a second; the others are metered.
+/// A twentieth of the calls passes within a second. Then one call is refused for a second, and the gate limits the rate
+/// of the others.
 fn at_a_gate(calls: usize) -> [u64; 2] {
     let put = put();
     let mut requests = 0;
@@ -124,7 +125,8 @@ fn behind_a_quota(calls: usize) -> [u64; 2] {
 /// wakes.
 fn costs_the_same(cost: fn(usize) -> [u64; 2], calls: u64) {
     let of = |calls: u64| cost(usize::try_from(calls).unwrap());
-    let (few, many) = (of(calls), of(10 * calls));
+    let few = of(calls);
+    let many = of(10 * calls);
     println!("[steps, wakes] of {calls} calls: {few:?}, of ten times as many: {many:?}");
     for (few, many) in few.into_iter().zip(many) {
         assert!(

@@ -1,4 +1,4 @@
-//! The request for a first token whose driver gives up, passes its deadline or takes no step.
+//! A request for the first token whose driver, the call that sent it, is dropped, passes its deadline or takes no step.
 
 use lark_proto::Limits;
 use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
@@ -186,7 +186,7 @@ fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
     assert_eq!(upload.request.headers()["authorization"], "Bearer t-new");
 }
 
-/// A call that takes no step is like a future that is kept and not polled.
+/// A future that is kept and not polled is a call that takes no step.
 #[test]
 fn a_woken_call_that_takes_no_step_does_not_hold_up_the_others() {
     for keeps in BOTH {
@@ -212,7 +212,7 @@ fn a_call_without_any_time_sends_no_token_request() {
     }
 }
 
-/// The error is that of the call's own request, which is in flight, and not the earlier failure of the token request.
+/// The error describes the call's own request, which is in flight, and not the earlier failure of the token request.
 #[test]
 fn the_outcome_of_a_request_in_flight_at_the_deadline_is_unknown() {
     let mut sim = Sim::by_hand(custom());
@@ -231,7 +231,7 @@ fn the_outcome_of_a_request_in_flight_at_the_deadline_is_unknown() {
     assert_eq!(error.outcome(), Outcome::Unknown);
 }
 
-/// Only the first two calls in the queue are woken; the others take a step when the request would count as failed.
+/// The session wakes only the first two calls of the queue. The others take a step when the request counts as failed.
 #[test]
 fn calls_behind_several_that_take_no_step_go_on_after_a_minute() {
     for keeps in BOTH {

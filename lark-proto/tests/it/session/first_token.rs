@@ -1,4 +1,4 @@
-//! The first token: which call requests it, which calls wait, and what a failure means for them.
+//! The first token: the call that requests it, the calls that wait for it, and their results after a failure.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::service::{
 };
 use crate::sim::{Cut, Reaction, Sim, after, cut, hangs};
 
-/// A service that gives a token from the request of this number on, and fails before.
+/// A service that grants a token from the token request with the number `good` on, and fails before.
 pub(crate) fn good_from(
     good: usize,
     failure: impl Fn() -> Reaction<'static>,
@@ -32,7 +32,8 @@ pub(crate) fn assert_all_succeed(sim: &Sim<'_, ImageKey>) {
     }
 }
 
-/// The cause of a transport's failure, as whoever waited or the call that met it is told.
+/// Whether a call ended with the failure of a token request's connection. The call that sent the request has the error
+/// itself, and a call that waited has its text.
 pub(crate) fn is_cut(result: &Uploaded) -> bool {
     match result {
         Err(error) if error.route.ends_with(TOKEN) => match &error.kind {
@@ -110,7 +111,7 @@ fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
             sim.run();
             assert!((0..1000).all(|task| is_cut(sim.result(task))));
             assert!((0..1000).all(|task| sim.took(task) <= secs(100)));
-            assert_eq!(sim.count(TOKEN), 4, "one series");
+            assert_eq!(sim.count(TOKEN), 4, "the calls begin no second series");
         }
     }
 }
@@ -147,7 +148,7 @@ fn waiting_calls_go_on_at_once_with_a_token_that_is_imported_while_a_request_is_
             sim.wake();
             sim.run();
             assert_all_succeed(&sim);
-            // A call whose adapter waits for the exchange is not woken.
+            // Without a kept exchange, the call that sent the request waits for the answer.
             let first = if keeps { 0 } else { 1 };
             for task in first..10 {
                 assert_eq!(sim.took(task), millis(1100), "call {task}, keeps {keeps}");
@@ -168,7 +169,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
         for limits in [Limits::default(), hasty, Limits::default(), hasty] {
             sim.start(call().with_limits(limits).boxed());
         }
-        // By then 15 s are left.
+        // By then 15 of the named 45 seconds are left.
         let late =
             sim.start_at(millis(30_100), call().with_limits(hasty.longest_wait(secs(14))).boxed());
         let in_time = sim.start_at(millis(30_100), call().with_limits(hasty).boxed());
@@ -203,7 +204,7 @@ fn a_named_wait_of_more_than_two_minutes_is_kept_for_two() {
         }
         sim.run();
         for task in 0..sim.tasks.len() {
-            // The probes are at 120.5 s and, since the second answer counts, at 241.5 s.
+            // The next requests are sent at 120.5 s and, as the second refusal names the same wait, at 241.5 s.
             let is_good = sim.tasks[task].started >= millis(241_500);
             assert_eq!(sim.result(task).is_ok(), is_good, "{:?}", sim.tasks[task].started);
             if !is_good {
@@ -254,7 +255,7 @@ fn the_call_that_met_the_transports_error_keeps_it_and_the_others_get_its_text()
         };
         let owners = (0..10).filter(own).count();
         assert!((0..10).all(|task| is_cut(sim.result(task))));
-        // A transport that keeps exchanges tells the session.
+        // A transport that keeps exchanges reports the error to the session and to no call.
         assert!(if keeps { owners == 0 } else { (1..=4).contains(&owners) }, "{owners}");
     }
 }

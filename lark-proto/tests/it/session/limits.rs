@@ -1,4 +1,4 @@
-//! What a caller allows is kept to, however absurd, whatever the clock does.
+//! The limits of a call, extreme ones and clocks that are set among them.
 
 use std::time::Duration;
 
@@ -74,7 +74,8 @@ fn a_call_that_waits_for_a_token_ends_as_not_sent_when_its_total_is_over() {
 
 #[test]
 fn a_call_without_any_time_sends_nothing() {
-    let (upload, token) = (upload().with_serial_key("sheet"), given());
+    let upload = upload().with_serial_key("sheet");
+    let token = given();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| panic!("a request was sent"));
     let limits = Limits::default().total(Duration::ZERO);
     sim.start(Call::with_token(&token, &upload).with_limits(limits).boxed());
@@ -91,7 +92,8 @@ fn a_call_without_any_time_sends_nothing() {
 fn extreme_limits_are_honoured() {
     for attempts in [0, 1, u32::MAX] {
         for time in [Duration::ZERO, Duration::MAX] {
-            let (upload, mut sent) = (upload().with_serial_key("sheet"), 0);
+            let upload = upload().with_serial_key("sheet");
+            let mut sent = 0;
             let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
                 sent += u32::from(!is_fetch(&request));
                 after(
@@ -123,7 +125,8 @@ fn extreme_limits_are_honoured() {
 
 #[test]
 fn a_clock_that_is_set_back_only_lengthens_a_wait() {
-    let (upload, token) = (upload(), given());
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -167,7 +170,7 @@ fn every_call_ends_although_the_clock_jumps_by_years() {
         }
         sim.run();
         assert!(sim.now < secs(700), "{:?}", sim.now);
-        // A jump forward ends the calls whose time is up by it; the later ones succeed.
+        // A jump forward ends the calls whose deadline it passes; the later calls succeed.
         for at in 16..40 {
             sim.result(at)
                 .as_ref()
@@ -240,7 +243,8 @@ fn a_custom_app_has_one_tenant() {
 
 #[test]
 fn a_token_of_the_callers_is_never_renewed() {
-    let (upload, user) = (upload(), UserToken::new("u-1").unwrap());
+    let upload = upload();
+    let user = UserToken::new("u-1").unwrap();
     let session: Session = custom();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session, |_, request| {
         assert!(!is_fetch(&request));
@@ -254,7 +258,8 @@ fn a_token_of_the_callers_is_never_renewed() {
 
 #[test]
 fn a_named_wait_ends_the_refused_call_by_its_deadline_and_later_calls_by_their_longest_wait() {
-    let (upload, token) = (upload(), given());
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -267,7 +272,8 @@ fn a_named_wait_ends_the_refused_call_by_its_deadline_and_later_calls_by_their_l
     }
     sim.start_at(secs(3), Call::with_token(&token, &upload).boxed());
     sim.run();
-    // The first is refused, the second waits at the closed route, the third is told, and the last is patient.
+    // The first call is refused. The second waits at the closed gate until its deadline, the third ends at once because
+    // of `longest_wait`, and the last waits until the gate opens.
     for (at, took, left) in [(0, 0, Some(30)), (1, 20, None), (2, 0, Some(28))] {
         let error = error(&sim, at);
         let told = (sim.took(at), error.retry_after());

@@ -1,4 +1,4 @@
-//! Documented quotas: counted before a request is sent, so that the service has nothing to refuse.
+//! Quotas, which the session counts before it sends a request, so that the service has no reason to refuse it.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::sim::{Random, Sim, after};
 
 #[test]
 fn with_a_quota_the_service_refuses_at_most_one_request_in_a_thousand() {
-    let (mut worst_time, mut worst_share) = (0_f64, 0_f64);
+    let mut worst_time = 0_f64;
+    let mut worst_share = 0_f64;
     for phase in [0, 137, 500, 950, 7_000, 20_500, 31_000, 45_250, 59_900] {
         let windows = RefCell::new(RateWindows::new(50, 1000, millis(phase)));
         let mut random = Random(phase);
@@ -34,8 +35,8 @@ fn with_a_quota_the_service_refuses_at_most_one_request_in_a_thousand() {
             sim.result(at).as_ref().unwrap();
         }
         let refused = windows.borrow().refused.len();
-        // 3,000 in three minutes' windows, whatever their phase: the last 1,000 begin after two minutes and take 19 s
-        // and the time of a request.
+        // The 3,000 requests take three windows of a minute. The last 1,000 begin after two minutes, and take 19 s and
+        // the time of a request.
         let time = sim.now.as_secs_f64() / 140.0;
         let share = refused as f64 / sim.sent.len() as f64;
         println!("3,000 uploads, phase {phase} ms: {time:.3}, refused {share:.4}");
@@ -119,7 +120,8 @@ fn unused_tenants_spreadsheets_and_gates_are_forgotten() {
     let app = App::store("cli_x", "s").unwrap();
     let mut session = Session::new(Site::LARK, app);
     session.set_app_ticket(lark_proto::values::AppTicket::new("ticket").unwrap());
-    let (number, token) = (100_000, given());
+    let number = 100_000;
+    let token = given();
     let writes: Vec<_> = (0..number).map(|number| write(number, "")).collect();
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session, |_, request| {
         let reply = if request.uri().path().contains("/auth/v3/app_access_token") {

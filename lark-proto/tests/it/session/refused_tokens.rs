@@ -1,4 +1,4 @@
-//! Tokens that the service refuses although they should be good.
+//! Tokens that the service refuses before their end.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::sim::{Sim, State, after, clock};
 
 const INVALID: i64 = Code::TENANT_TOKEN_INVALID.0;
 
-/// A service that refuses the first uploads of the image `GIF89a odd`, and always gives the same token.
+/// A service that refuses the first `uploads` uploads of the image `GIF89a odd`, and always grants the same token.
 fn refusing<'w>(keeps: bool, uploads: usize) -> Sim<'w, ImageKey> {
     let mut left = uploads;
     let sim = Sim::new(custom(), move |_, request| {
@@ -86,7 +86,7 @@ fn ten_refusals_of_one_token_cause_one_request() {
                     } else {
                         success()
                     };
-                    // So that some refusals arrive when the next token is there.
+                    // Some of the refusals arrive after the grant of the next token.
                     after(millis(100 + 50 * refused.get()), reply)
                 });
                 sim = sim.keeping(keeps);
@@ -123,7 +123,7 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
         let text = sim.session.export_token(sim.clock(), sim.clock(), None).unwrap();
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
         assert!(sim.finish(call().with_limits(Limits::one_attempt())).is_err());
-        // Without a token, and with the next one.
+        // The session has no token the first time, and the next one the second time.
         for _ in 0..2 {
             let error =
                 sim.session.import_token(sim.clock(), sim.clock(), None, &text).unwrap_err();
@@ -137,7 +137,7 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
     }
 }
 
-/// Two processes that share their tokens may each hold one that was refused before.
+/// Two processes that share their tokens may each hold a token that was refused before.
 #[test]
 fn none_of_several_refused_tokens_can_be_imported_again() {
     let mut sim = Sim::by_hand(custom());
@@ -155,11 +155,11 @@ fn none_of_several_refused_tokens_can_be_imported_again() {
     }
 }
 
-/// The token's life ends while an upload is in flight, and long before its answer there is another one.
+/// The token ends while an upload is in flight, and the session has another one long before the answer.
 #[test]
 fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
     for keeps in BOTH {
-        // The session forgets in between what it does not need.
+        // After 200 s the session has forgotten the old token.
         for answer in [65, 200] {
             let mut tokens = 0;
             let mut uploads = 0;
@@ -177,7 +177,7 @@ fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
             sim = sim.keeping(keeps);
             sim.start(call().boxed());
             sim.run_until(secs(answer) - secs(2));
-            // The second token.
+            // This call fetches the second token.
             assert!(matches!(sim.tasks[0].state, State::InFlight(_)));
             let second = sim.start(call().boxed());
             sim.run();

@@ -1,4 +1,4 @@
-//! Which answers have a request sent again, how often, after which wait, and what the error says in the end.
+//! The answers after which a request is sent again, the number of sends, the waits between them, and the last error.
 
 use std::time::Duration;
 
@@ -75,14 +75,14 @@ fn run(
 #[test]
 fn the_answer_decides_whether_a_request_is_sent_again() {
     use Outcome::{NotSent, Refused, Unknown};
-    // The requests within four attempts, of an endpoint that is safe to send again and of one that is not; the outcome
-    // of the last error; the wait before the second send, in milliseconds, from and to.
+    // Name; answer; sends within four attempts of an endpoint that is safe to send again and of one that is not;
+    // outcome of the last error; bounds of the wait before the second send, in milliseconds.
     type Row = (&'static str, fn() -> Reaction<'static>, [usize; 2], Outcome, [u64; 2]);
     const BACKOFF: [u64; 2] = [250, 500];
     const NONE: [u64; 2] = [0, 0];
     const MANY: usize = usize::MAX;
     let rows: [Row; 36] = [
-        // The service did nothing: again at every endpoint.
+        // The service has not carried out the request: it is sent again at every endpoint.
         ("refused token", || reply(refusal(400, 99_991_663)), [4, 4], Refused, [0, 0]),
         ("429", || reply(refusal(429, 99_991_400)), [MANY, MANY], Refused, BACKOFF),
         ("400", || reply(refusal(400, 99_991_400)), [MANY, MANY], Refused, BACKOFF),
@@ -95,7 +95,7 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
         ("document", || reply(refusal(200, 90_217)), [MANY, MANY], Refused, BACKOFF),
         ("document 429", || reply(refusal(429, 90_235)), [MANY, MANY], Refused, BACKOFF),
         ("document v3", || reply(refusal(400, 1_310_242)), [MANY, MANY], Refused, BACKOFF),
-        // Perhaps it did something: again where that does no harm.
+        // The service may have carried out the request: it is sent again if the endpoint is safe.
         ("busy", || reply(refusal(200, 2200)), [4, 1], Unknown, BACKOFF),
         ("busy 429", || reply(refusal(429, 2200)), [MANY, 1], Unknown, BACKOFF),
         ("408", || reply(page(408)), [4, 1], Unknown, BACKOFF),
@@ -113,7 +113,7 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
         ("cut before the body", || cut_at(0), [4, 4], NotSent, BACKOFF),
         ("cut in the body", || cut_at(1), [4, 1], Unknown, BACKOFF),
         ("cut after the body", || cut_at(12), [4, 1], Unknown, BACKOFF),
-        // Sending it again would change nothing.
+        // Another attempt would have the same result.
         ("quota", || reply(refusal(429, 99_991_403)), [1, 1], Refused, NONE),
         ("request", || reply(refusal(500, 90_202)), [1, 1], Refused, NONE),
         ("unknown code", || reply(refusal(200, 42)), [1, 1], Refused, NONE),
@@ -125,7 +125,7 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
     let endpoints = [upload(), unsafe_upload()];
     for (name, told, sends, outcome, [from, to]) in rows {
         for (endpoint, sends) in endpoints.iter().zip(sends) {
-            // Refusals for a rate and of a busy document are bounded by time.
+            // Refusals for the rate and for a busy document are limited by time, not by attempts.
             let limits = Limits::default().total(secs(60));
             let run = run(endpoint, limits, |_| told());
             let found = run.sends.len();
@@ -188,7 +188,7 @@ fn an_earlier_failure_with_a_known_outcome_is_not_named() {
 
 #[test]
 fn the_only_failure_of_a_call_is_not_named_twice() {
-    // The time is up in the wait before the second send.
+    // The deadline passes during the wait before the second send.
     let run = run(&upload(), Limits::default().total(millis(300)), |_| cut_at(12));
     let error = run.result.unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::Transport(Cut)), "{error}");
@@ -204,7 +204,7 @@ fn a_fresh_connection_is_asked_for_after_a_break_and_only_then() {
         3 => cut_at(12),
         4 => reply(limited("1")),
         5 => cut_at(3),
-        // The token request between these two uses any connection.
+        // The token request after this refusal does not ask for a fresh connection.
         6 => reply(refusal(400, 99_991_663)),
         _ => reply(success()),
     });

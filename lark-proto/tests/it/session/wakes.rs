@@ -1,5 +1,6 @@
-//! A call that leaves a queue names the calls that may go on because of it, in that very step. The calls are stepped by
-//! hand, since a simulator would hide a name that comes a step late.
+//! The session wakes calls by naming them. A call that leaves a queue has the calls named that can go on because of it,
+//! in the same step. The calls are stepped by hand, because a run of the simulator would hide a name that is one step
+//! late.
 
 use lark_proto::Limits;
 use lark_proto::endpoints::{Quota, Raw};
@@ -111,12 +112,13 @@ fn a_call_that_leaves_its_lane_names_the_next_one_and_no_other() {
         }),
     ];
     for (case, leaves) in cases {
-        let (upload, given) = (upload().with_serial_key("sheet"), given());
+        let upload = upload().with_serial_key("sheet");
+        let given = given();
         let mut sim = Sim::by_hand(custom());
         let call = || Upload::with_token(&given, &upload);
         let mut first = call().with_limits(total(10));
         if case == "given up before its request" {
-            // It drives a token request.
+            // The first call has a token request in flight.
             first = Call::new(&upload);
             sim.fetches(&mut first);
         } else {
@@ -135,7 +137,8 @@ fn a_call_that_leaves_its_lane_names_the_next_one_and_no_other() {
 
 #[test]
 fn a_call_that_leaves_a_lane_from_behind_names_none() {
-    let (upload, given) = (upload().with_serial_key("sheet"), given());
+    let upload = upload().with_serial_key("sheet");
+    let given = given();
     let mut sim = Sim::by_hand(custom());
     let mut first = Call::with_token(&given, &upload);
     sim.sends(&mut first);
@@ -151,7 +154,8 @@ fn a_call_that_leaves_a_lane_from_behind_names_none() {
 
 #[test]
 fn an_answer_that_ends_the_busy_time_of_others_names_them() {
-    let (upload, given) = (upload().with_serial_key("sheet"), given());
+    let upload = upload().with_serial_key("sheet");
+    let given = given();
     let mut sim = Sim::by_hand(custom());
     let call =
         |busy| Call::with_token(&given, &upload).with_limits(Limits::default().busy(secs(busy)));
@@ -172,7 +176,7 @@ fn an_answer_that_ends_the_busy_time_of_others_names_them() {
     assert_eq!(answers(&mut sim, 0), []);
     assert_eq!(answers(&mut sim, 59), []);
     assert_eq!(answers(&mut sim, 60), [id(&calls[1])]);
-    // It may still go on, and has taken no step.
+    // That call has taken no step, and is named again.
     assert_eq!(answers(&mut sim, 100), [id(&calls[1])]);
     let named = answers(&mut sim, 120);
     let late: Vec<_> = [0, 1, 3].map(|at| id(&calls[at])).into();
@@ -202,7 +206,8 @@ fn a_call_that_leaves_a_gate_names_the_calls_that_take_its_place() {
         }),
     ];
     for (case, leaves) in cases {
-        let (upload, given) = (upload(), given());
+        let upload = upload();
+        let given = given();
         let mut sim = Sim::by_hand(custom());
         let call = || Upload::with_token(&given, &upload);
         let first = match case {
@@ -231,7 +236,8 @@ fn a_call_that_leaves_a_gate_names_the_calls_that_take_its_place() {
 
 #[test]
 fn a_call_that_passes_a_quota_names_the_next_one_that_may_pass() {
-    let (upload, given) = (upload().with_quota(Quota::per_second(2)), given());
+    let upload = upload().with_quota(Quota::per_second(2));
+    let given = given();
     let mut sim = Sim::by_hand(custom());
     let mut calls: [Upload; 6] = std::array::from_fn(|_| Call::with_token(&given, &upload));
     for call in &mut calls[..2] {
@@ -262,7 +268,7 @@ fn a_call_that_leaves_a_gate_to_renew_the_token_names_the_calls_behind_it() {
     sim.fetches(&mut first);
     assert_eq!(sim.named(), [id(&second), id(&third)]);
     sim.sends(&mut second);
-    // The renewal is over, and the call that drove it goes on.
+    // After the renewal, the call that sent it goes on.
     sim.answers(&mut first, granted("t-2", 7200));
     sim.waits(&mut first);
     sim.waits(&mut third.with_limits(Limits::default()));
@@ -277,7 +283,7 @@ fn a_call_that_leaves_a_gate_to_replace_a_refused_token_names_the_calls_behind_i
     let calls = std::array::from_fn(|_| Call::new(&upload));
     let [mut first, mut second, mut third] = close(&mut sim, "10", Call::new(&upload), calls);
     sim.answers(&mut other, refusal(400, 99_991_663));
-    assert!(sim.named().is_empty(), "nobody can go on at the gate");
+    assert!(sim.named().is_empty(), "no call can pass the gate");
     sim.now += secs(10);
     sim.fetches(&mut first);
     assert_eq!(sim.named(), [id(&second), id(&third)]);

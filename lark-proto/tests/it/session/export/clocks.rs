@@ -68,7 +68,8 @@ fn a_clock_that_is_set_does_not_lengthen_a_life() {
 #[test]
 fn the_end_in_the_text_is_by_the_wall_clock_and_the_life_by_the_sessions_clock() {
     let mut lark = FakeLark::new();
-    let (early, hour) = (UNIX_EPOCH + Duration::from_secs(5), Duration::from_secs(3600));
+    let early = UNIX_EPOCH + Duration::from_secs(5);
+    let hour = Duration::from_secs(3600);
     let mut one = custom();
     call(&mut one, &mut lark, early);
     // The token is good for 7,200 seconds by any wall clock, and an hour later for 3,600.

@@ -65,7 +65,8 @@ fn a_damaged_text_is_refused() {
     let replacements: Vec<char> = ('\0'..='\u{80}').chain("é\u{2028}图\u{1f600}".chars()).collect();
     for (place, was) in text.char_indices() {
         for &replacement in replacements.iter().filter(|&&c| c != was) {
-            let (before, after) = (&text[..place], &text[place + 1..]);
+            let before = &text[..place];
+            let after = &text[place + 1..];
             refuse(&format!("{before}{replacement}{after}"));
         }
         refuse(&text[..place]);

@@ -1,4 +1,4 @@
-//! The work of a call, and calls of all endpoints behind one trait.
+//! The request of a call, and one trait for the calls of all endpoints.
 
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
@@ -51,7 +51,7 @@ pub(crate) struct Posted {
     image_key: String,
 }
 
-/// Where a call reports to have written.
+/// The place of the image that a call reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     Image(String),
@@ -79,9 +79,9 @@ impl From<SheetImageWritten> for Written {
 /// The token that a call uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Account {
-    /// The session's, for this tenant; a custom app has tenant 0 alone.
+    /// The session's token for this tenant; a custom app has only tenant 0.
     Own(usize),
-    /// One of the users'.
+    /// The token of this user.
     User(usize),
 }
 
@@ -89,11 +89,11 @@ pub(crate) enum Account {
 pub(crate) enum Kind {
     Put,
     Once,
-    /// To one of the spreadsheets.
+    /// A write to this spreadsheet.
     Write(usize),
 }
 
-/// The limits of a call; the fields of [`Limits`] cannot be read.
+/// The limits of a call. The fields of [`Limits`] are private.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) attempts: u32,
@@ -111,7 +111,7 @@ impl Bounds {
     };
 
     pub(crate) fn total(&self) -> Duration {
-        // The bodies of this test are small.
+        // The default for the small bodies of these tests.
         self.total.unwrap_or(Duration::from_secs(600))
     }
 
@@ -168,7 +168,7 @@ impl Work {
         }
     }
 
-    /// The spreadsheet that it writes to.
+    /// The spreadsheet of a write.
     pub(crate) fn sheet(&self) -> Option<usize> {
         match self.plan.kind {
             Kind::Write(sheet) => Some(sheet),
@@ -214,7 +214,7 @@ impl Work {
         Box::new(call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events())
     }
 
-    /// The service's error in a reply, if it is one.
+    /// The error that the endpoint reads from a reply, if there is one.
     pub(crate) fn verdict(&self, reply: &Response<Bytes>) -> Result<(), Error> {
         match self.job {
             Job::Put(_) => PutImage::decode(reply.clone()).map(|_| ()),
@@ -223,7 +223,7 @@ impl Work {
         }
     }
 
-    /// How many times the fake stored the image.
+    /// The number of times that the fake has stored the image.
     pub(crate) fn stored(&self, lark: &FakeLark) -> usize {
         match self.sheet() {
             Some(sheet) => {
@@ -234,7 +234,7 @@ impl Work {
         }
     }
 
-    /// Whether the image is where the call reports it to be.
+    /// Whether the fake has stored the image at the reported place.
     pub(crate) fn is_stored(&self, written: &Written, lark: &FakeLark) -> bool {
         match written {
             Written::Image(key) => lark.image(key).is_some_and(|it| it.bytes == self.image),
@@ -246,7 +246,7 @@ impl Work {
     }
 }
 
-/// A call, whatever its endpoint.
+/// A call of any endpoint. In contrast to `Drive`, it can be shown, so that the model finds secrets in its text.
 pub(crate) trait AnyCall: Debug {
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut>;
     fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>);
