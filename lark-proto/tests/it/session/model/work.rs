@@ -1,17 +1,15 @@
-//! The request of a call, and one trait for the calls of all endpoints.
+//! The request of a call.
 
-use std::fmt::Debug;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response};
 use lark_proto::endpoints::{Payload, Reply, Resend, SheetImageWritten};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::session::{Broken, Call, CallId, Event, Session, Step};
+use lark_proto::session::{Call, Drive};
 use lark_proto::token::TenantOnly;
 use lark_proto::{
-    CallError, Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken,
-    WriteSheetImage,
+    Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken, WriteSheetImage,
 };
 
 use crate::service::{ONE, tenant};
@@ -180,7 +178,7 @@ impl Work {
         matches!(self.plan.kind, Kind::Once)
     }
 
-    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn AnyCall> {
+    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn Drive<Written, Cut>> {
         match &self.job {
             Job::Put(put) => self.own(put, is_store, jitter),
             Job::Once(once) => self.own(once, is_store, jitter),
@@ -194,9 +192,9 @@ impl Work {
         }
     }
 
-    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn AnyCall>
+    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn Drive<Written, Cut>>
     where
-        E: Endpoint<Output: Into<Written> + Debug + 'static>,
+        E: Endpoint<Output: Into<Written> + 'static>,
         lark_proto::TenantToken: lark_proto::token::Authorizes<E::Auth>,
     {
         let call = match self.plan.account {
@@ -206,12 +204,12 @@ impl Work {
         self.finish(call, jitter)
     }
 
-    fn finish<O: Into<Written> + Debug + 'static>(
+    fn finish<O: Into<Written> + 'static>(
         &self,
         call: Call<O, Cut>,
         jitter: u64,
-    ) -> Box<dyn AnyCall> {
-        Box::new(call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events())
+    ) -> Box<dyn Drive<Written, Cut>> {
+        call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events().boxed()
     }
 
     /// The error that the endpoint reads from a reply, if there is one.
@@ -243,57 +241,6 @@ impl Work {
                     && lark.cell(token, range).is_some_and(|it| it.bytes == self.image)
             }
         }
-    }
-}
-
-/// A call of any endpoint. In contrast to `Drive`, it can be shown, so that the model finds secrets in its text.
-pub(crate) trait AnyCall: Debug {
-    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut>;
-    fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>);
-    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>);
-    fn cancel(&mut self, session: &mut Session);
-    fn id(&self) -> Option<CallId>;
-    fn sends(&self) -> u32;
-    fn last_failure(&self) -> Option<&CallError<Cut>>;
-    fn events(&mut self) -> Vec<Event>;
-}
-
-impl<O: Into<Written> + Debug> AnyCall for Call<O, Cut> {
-    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut> {
-        match self.next(session, now) {
-            Step::Send(outgoing) => Step::Send(outgoing),
-            Step::Wait(time) => Step::Wait(time),
-            Step::Done(result) => Step::Done(result.map(Into::into)),
-        }
-    }
-
-    fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>) {
-        let parsed = self.read(reply);
-        self.received(session, now, parsed);
-    }
-
-    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>) {
-        self.broken(session, now, broken);
-    }
-
-    fn cancel(&mut self, session: &mut Session) {
-        self.cancel(session);
-    }
-
-    fn id(&self) -> Option<CallId> {
-        self.id()
-    }
-
-    fn sends(&self) -> u32 {
-        self.sends()
-    }
-
-    fn last_failure(&self) -> Option<&CallError<Cut>> {
-        self.last_failure()
-    }
-
-    fn events(&mut self) -> Vec<Event> {
-        self.events()
     }
 }
 

@@ -42,14 +42,16 @@ impl Execution<'_> {
         if let Some(id) = fetch {
             self.ledger.fetch_reply(id, &reply);
             let task = &mut self.tasks[at];
-            task.call.received(&mut self.session, self.clock, reply);
+            task.call.read(reply);
+            task.call.received(&mut self.session, self.clock);
             return self.after_answer(at, None);
         }
         let error = self.tasks[at].work.verdict(&reply).err();
         let answer = error.as_ref().map_or(Answer::Success, Answer::Refused);
         let verdict = self.answered(at, &answer);
         let task = &mut self.tasks[at];
-        task.call.received(&mut self.session, self.clock, reply);
+        task.call.read(reply);
+        task.call.received(&mut self.session, self.clock);
         self.after_answer(at, Some(verdict));
     }
 

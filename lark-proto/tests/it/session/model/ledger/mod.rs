@@ -2,9 +2,10 @@
 //! that each request has to keep. All times are the sum of the forward movements of the client's clock, as the session
 //! counts them.
 
+mod gate;
 mod slot;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use lark_proto::fake::{FakeLark, Route};
 use lark_proto::session::TokenRequestId;
 use lark_proto::{EndpointExt, Error};
 
+use gate::Gate;
+pub(crate) use gate::Rate;
 use slot::{Fetch, Held, Refused, Setback, Slot};
 
 use super::execution::{LONGEST_PAUSE, is_gates};
@@ -43,16 +46,6 @@ pub(crate) enum Kind {
     App,
     Ticket,
 }
-
-/// The rate of one route for one token.
-#[derive(Debug, Default)]
-struct Gate {
-    closed_until: Duration,
-    sent: VecDeque<Duration>,
-}
-
-/// The number of requests allowed per second and per minute.
-pub(crate) type Rate = (usize, usize);
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -87,6 +80,10 @@ impl Ledger {
 
     pub(crate) fn now(&self) -> Duration {
         self.now
+    }
+
+    fn gate(&mut self, account: Account, route: Route) -> &mut Gate {
+        self.gates.entry((format!("{account:?}"), route.path())).or_default()
     }
 
     fn slot(&mut self, key: Key) -> &mut Slot {
@@ -336,17 +333,7 @@ impl Ledger {
     pub(crate) fn request_sent(&mut self, account: Account, route: Route, token: &str) -> u64 {
         let now = self.now;
         let quota = self.quota;
-        let gate = self.gates.entry((gate(account), route.path())).or_default();
-        assert!(now >= gate.closed_until, "sent {:?} too early", gate.closed_until - now);
-        gate.sent.push_back(now);
-        while gate.sent.front().is_some_and(|sent| *sent + MINUTE < now) {
-            gate.sent.pop_front();
-        }
-        if let Some((second, minute)) = quota {
-            let last = gate.sent.iter().filter(|sent| **sent + SECOND > now).count();
-            assert!(last <= second, "{last} requests in a second");
-            assert!(gate.sent.len() <= minute, "{} requests in a minute", gate.sent.len());
-        }
+        self.gate(account, route).pass(now, quota);
         let Account::Own(tenant) = account else { return 0 };
         let slot = self.slot(Key::Tenant(tenant));
         if slot.is_unsure {
@@ -384,16 +371,10 @@ impl Ledger {
         if let (true, Advice::Again { after: Some(wait) }) = (is_rate, error.advice()) {
             // A gate may answer a shorter wait by a lower rate only.
             if wait > SECOND {
-                let gate = self.gates.entry((gate(account), route.path())).or_default();
-                let closes = now + wait.min(LONGEST_PAUSE);
-                gate.closed_until = gate.closed_until.max(closes);
+                self.gate(account, route).close_until(now + wait.min(LONGEST_PAUSE));
             }
         }
     }
-}
-
-fn gate(account: Account) -> String {
-    format!("{account:?}")
 }
 
 /// The secrets, or their first characters.

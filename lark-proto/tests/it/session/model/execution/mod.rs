@@ -26,10 +26,10 @@ use lark_proto::CallError;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::WaitFor;
 use lark_proto::fake::{FakeLark, FakeSheet, Fault, InFlight, Route, TokenKind};
-use lark_proto::session::{CallId, Session, TokenRequestId};
+use lark_proto::session::{CallId, Drive, Session, TokenRequestId};
 
 use super::ledger::{Ledger, ODD_APP, ODD_TENANT, Rate, SECRETS};
-use super::work::{AnyCall, SPREADSHEETS, TENANTS, Work, Written, user_token};
+use super::work::{SPREADSHEETS, TENANTS, Work, Written, user_token};
 use crate::service::{APP_TOKEN, PUT, RESEND, TENANT_TOKEN, TOKEN, custom, store};
 use crate::sim::{Cut, Random, clock};
 
@@ -84,7 +84,7 @@ pub(crate) struct Task<'w> {
     pub(crate) state: State,
     /// The call takes no step, like a future that is kept and not polled.
     pub(crate) is_frozen: bool,
-    call: Box<dyn AnyCall>,
+    call: Box<dyn Drive<Written, Cut>>,
     started: Option<Duration>,
     deadline: Duration,
     /// The end of the last wait by the session's clock.
