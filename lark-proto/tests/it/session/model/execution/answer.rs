@@ -134,7 +134,7 @@ impl Execution<'_> {
         let is_over = task.call.id().is_none();
         match verdict {
             Some(Verdict::Ends) => {
-                assert!(is_over, "call {at} goes on after an answer that ends it")
+                assert!(is_over, "call {at} goes on after an answer that ends it");
             }
             Some(Verdict::GoesOn) => assert!(!is_over, "call {at} ends and could go on"),
             Some(Verdict::Either) => {}
