@@ -59,14 +59,14 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
         for call in &mut calls[1..] {
             sim.waits(call);
         }
-        assert!(sim.named().is_empty());
+        assert!(sim.woken().is_empty());
         assert_eq!(calls[0].token_request(), Some(id));
         calls[0].cancel(&mut sim.session);
         if !keeps {
             sim.session.token_dropped(id, now);
         }
-        let named = sim.named();
-        assert!(named.contains(&calls[1].id().unwrap()), "{named:?}");
+        let woken = sim.woken();
+        assert!(woken.contains(&calls[1].id().unwrap()), "{woken:?}");
         if keeps {
             sim.waits(&mut calls[1]);
             sim.session.token_received(id, now, granted("t-1", 7200));

@@ -23,8 +23,11 @@ struct Conditions {
 
 impl Conditions {
     fn request(&self, now: Duration) {
-        assert!(self.asked.get().is_none_or(|at| now >= at + secs(60)), "two requests at {now:?}");
-        assert!(now >= self.not_before.get(), "a request at {now:?}");
+        assert!(
+            self.asked.get().is_none_or(|at| now >= at + secs(60)),
+            "a second request is sent at {now:?}"
+        );
+        assert!(now >= self.not_before.get(), "a request is sent too early, at {now:?}");
         self.asked.set(Some(now));
     }
 
@@ -81,7 +84,11 @@ fn assert_no_call_is_forgotten(sim: &mut Sim<'_, ImageKey>, seed: u64) {
         }
         let sent = sim.sent.len();
         sim.step(task);
-        assert!(sim.sent.len() == sent, "seed {seed}: call {task} at {:?}", sim.now);
+        assert!(
+            sim.sent.len() == sent,
+            "seed {seed}: call {task} sends at {:?} and was not woken",
+            sim.now
+        );
     }
 }
 
@@ -160,7 +167,7 @@ fn schedule(seed: u64) {
     sim.run_until(DONE.max(now));
     for (at, task) in sim.tasks.iter().enumerate() {
         let is_over = matches!(task.state, State::Done(_) | State::Dropped);
-        assert!(is_over, "seed {seed}: call {at} of {:?} waits", task.started);
+        assert!(is_over, "seed {seed}: call {at}, started at {:?}, has not ended", task.started);
     }
     // A call that is started now succeeds.
     let call = if is_store { call_for(ONE) } else { call() };

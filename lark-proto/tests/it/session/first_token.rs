@@ -209,7 +209,7 @@ fn a_named_wait_of_more_than_two_minutes_is_kept_for_two() {
             assert_eq!(sim.result(task).is_ok(), is_good, "{:?}", sim.tasks[task].started);
             if !is_good {
                 assert_eq!(code(sim.result(task)), Some(Code::RATE_LIMITED));
-                assert!(sim.took(task) <= millis(100), "at once");
+                assert!(sim.took(task) <= millis(100), "the call ends at once");
             }
         }
         assert_eq!(sim.count(TOKEN), 3);

@@ -231,7 +231,7 @@ fn the_calls_that_waited_for_their_busy_limit_end_together() {
         assert_eq!(code(&sim, late), Code::SHEET_RETRY_LATER);
         let waited = sim.took(late);
         assert!(secs(120) <= waited && waited <= secs(121), "{waited:?}");
-        assert_eq!(sim.session.entries(), 1, "the gate");
+        assert_eq!(sim.session.entries(), 1, "only the gate is left");
     }
 }
 

@@ -109,7 +109,7 @@ fn the_quota_of_one_route_can_be_turned_off() {
 }
 
 #[test]
-fn no_quota_is_kept_for_a_site_on_this_machine() {
+fn no_quota_is_kept_for_a_loopback_site() {
     let loopback: Site = "http://127.0.0.1:8080".parse().unwrap();
     let session = Session::new(loopback, App::custom("cli_x", "s").unwrap());
     assert_eq!(time_of_300_writes(session), millis(1));

@@ -204,9 +204,9 @@ fn a_call_that_is_refused_during_a_renewal_waits_for_that_renewal() {
     sim.waits(&mut renews);
     sim.now = secs(3);
     sim.session.token_received(renewal, clock(sim.now), granted("t-2", 7200));
-    let named = sim.named();
+    let woken = sim.woken();
     for mut call in [renews, refused] {
-        assert!(named.contains(&call.id().unwrap()));
+        assert!(woken.contains(&call.id().unwrap()));
         let upload = sim.sends(&mut call);
         assert_eq!(upload.request.headers()["authorization"], "Bearer t-2");
     }

@@ -48,7 +48,7 @@ fn a_missing_ticket_is_asked_for_every_five_minutes() {
         let tasks = [ONE, ONE, OTHER].map(|key| sim.start(call_for(key).boxed()));
         sim.run();
         assert!(tasks.iter().all(|&task| lacks_ticket(sim.result(task))));
-        assert!(tasks.iter().all(|&task| sim.took(task) == millis(100)), "at once");
+        assert!(tasks.iter().all(|&task| sim.took(task) == millis(100)), "the calls end at once");
         for second in [1, 60, 149, 150, 299, 300] {
             sim.run_until(secs(second));
             for key in [ONE, OTHER] {
@@ -214,12 +214,12 @@ fn a_ticket_that_is_refused_in_a_renewal_leaves_the_old_app_token_in_use() {
         assert_eq!(asked(&sim), [2, 2, 1]);
         sim.run_until(secs(6061));
         assert!(sim.finish(call_for(OTHER)).is_ok());
-        assert_eq!(asked(&sim), [2, 3, 1], "asked for once");
+        assert_eq!(asked(&sim), [2, 3, 1], "the ticket is requested once");
         push_ticket(&mut sim, &lark);
         sim.run_until(secs(6122));
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
         assert!(sim.finish(call_for(ONE)).is_ok());
-        assert_eq!(asked(&sim)[0], 3, "renewed with the new ticket");
+        assert_eq!(asked(&sim)[0], 3, "the app's token is renewed with the new ticket");
     }
 }
 

@@ -38,7 +38,7 @@ fn finish(
             step => panic!("{step:?}"),
         }
     }
-    panic!("no end after nine steps")
+    panic!("the call has not ended after nine steps")
 }
 
 fn call(session: &mut Session, lark: &mut FakeLark, now: SystemTime) {

@@ -147,7 +147,7 @@ fn a_tenant_without_the_app_does_not_hold_up_the_others() {
             let result = sim.finish(call_for("nobody"));
             assert_eq!(code(result), Some(Code::TENANT_TOKEN_FAILED));
         }
-        assert_eq!(asked(&sim), [1, 1], "asked once in five seconds");
+        assert_eq!(asked(&sim), [1, 1], "one request is sent in five seconds");
         assert!(sim.finish(call_for(ONE)).is_ok());
         assert_eq!(asked(&sim), [1, 2]);
     }
@@ -161,7 +161,7 @@ fn a_refused_app_token_is_fetched_again_and_the_tenants_request_goes_on() {
         lark.borrow_mut().revoke_tokens(TokenKind::App);
         assert!(sim.finish(call_for(OTHER)).is_ok());
         assert_eq!(asked(&sim), [2, 3]);
-        assert_eq!(sim.took(1), millis(400), "at once");
+        assert_eq!(sim.took(1), millis(400), "the request is sent again at once");
         assert!(sim.finish(call_for(ONE)).is_ok());
         assert_eq!(asked(&sim), [2, 3]);
     }

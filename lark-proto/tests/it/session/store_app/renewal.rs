@@ -43,7 +43,7 @@ fn a_renewal_of_the_app_token_that_fails_leaves_the_old_one_in_use() {
             assert!(sim.finish(call_for(ONE)).is_ok());
             assert_eq!(asked(&sim), [2, 2], "the tenant's token is renewed with the old one");
             assert!(sim.finish(call_for(OTHER)).is_ok());
-            assert_eq!(asked(&sim), [2, 3], "not at once again");
+            assert_eq!(asked(&sim), [2, 3], "the renewal is not tried again at once");
             assert_eq!(sim.took(2), millis(200), "a first token does not wait for a renewal");
         }
     }
@@ -158,10 +158,10 @@ fn a_dropped_call_wakes_the_next_one_during_a_renewal_of_the_apps_token() {
     // From here on the app's token is due for renewal.
     sim.now = secs(5460);
     sim.fetches(&mut call_for(ONE));
-    sim.named();
+    sim.woken();
     one.cancel(&mut sim.session);
     two.cancel(&mut sim.session);
-    assert!(sim.named().contains(&three.id().unwrap()));
+    assert!(sim.woken().contains(&three.id().unwrap()));
 }
 
 /// The adapter keeps the call's request for the app's token in flight, and the call goes on.
@@ -181,7 +181,7 @@ fn a_call_that_renews_the_apps_token_is_woken_at_the_end_of_its_tenants_renewal(
         sim.fetches(&mut renews);
         sim.waits(&mut renews);
         let id = sim.fetches(&mut other);
-        sim.named();
+        sim.woken();
         match settles {
             "granted" => drop(sim.session.token_received(id, now, granted("t-2", 7200))),
             "failed" => drop(sim.session.token_received(id, now, page(500))),
@@ -191,7 +191,7 @@ fn a_call_that_renews_the_apps_token_is_woken_at_the_end_of_its_tenants_renewal(
                 sim.session.import_token(now, now, Some(&tenant(ONE)), &text).unwrap();
             }
         }
-        assert!(sim.named().contains(&renews.id().unwrap()), "{settles}");
+        assert!(sim.woken().contains(&renews.id().unwrap()), "{settles}");
         sim.sends(&mut renews);
     }
 }

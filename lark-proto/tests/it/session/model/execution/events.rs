@@ -22,7 +22,7 @@ impl Execution<'_> {
             let task = &mut self.tasks[at];
             match &task.state {
                 State::Waiting(until) if *until <= real => {
-                    task.ready_since = task.told;
+                    task.ready_since = task.wait_ends;
                     task.state = State::Ready;
                 }
                 State::InFlight(exchange)

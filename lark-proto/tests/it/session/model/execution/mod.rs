@@ -3,7 +3,7 @@
 //! arrives, where a connection breaks, and how the clocks go.
 //!
 //! ```text
-//!  start --> Ready --step--> Waiting --(its wait is over | named)--> Ready      drop_call: from any state
+//!  start --> Ready --step--> Waiting --(its wait is over | woken)--> Ready      drop_call: from any state
 //!              ^             InFlight --deliver | cut--> Ready                  Done
 //! ```
 //!
@@ -88,7 +88,7 @@ pub(crate) struct Task<'w> {
     started: Option<Duration>,
     deadline: Duration,
     /// The end of the last wait by the session's clock.
-    told: Duration,
+    wait_ends: Duration,
     reason: Option<WaitFor>,
     /// The time from which on the call could have taken its next step.
     ready_since: Duration,
@@ -199,7 +199,7 @@ impl<'w> Execution<'w> {
             call: work.call(self.setup.is_store, jitter),
             started: None,
             deadline: Duration::MAX,
-            told: Duration::ZERO,
+            wait_ends: Duration::ZERO,
             reason: None,
             ready_since: Duration::ZERO,
             sends: 0,
@@ -242,7 +242,7 @@ impl<'w> Execution<'w> {
         }
     }
 
-    /// Makes the calls ready that the session names.
+    /// Makes the calls ready that the session wakes.
     fn wake(&mut self) {
         assert_discreet(&self.session);
         let woken: Vec<CallId> = self.session.woken().collect();
@@ -250,7 +250,7 @@ impl<'w> Execution<'w> {
         for id in woken {
             let at = self.by_id[&id];
             let task = &mut self.tasks[at];
-            assert_eq!(task.call.id(), Some(id), "call {at} is named and over");
+            assert_eq!(task.call.id(), Some(id), "call {at} is woken after its end");
             match &task.state {
                 State::Waiting(_) => {
                     task.ready_since = now;

@@ -30,7 +30,7 @@ impl Execution<'_> {
         self.look(at, false);
     }
 
-    /// Steps some of the waiting calls. A call that the session has not named has to wait until its wait is over.
+    /// Steps some of the waiting calls. A call that the session has not woken has to wait until its wait is over.
     pub(crate) fn poke(&mut self) {
         if self.setup.pokes == 0 {
             return;
@@ -51,7 +51,7 @@ impl Execution<'_> {
 
     fn look(&mut self, at: usize, is_poke: bool) {
         let now = self.ledger.sees(self.clock);
-        let is_early = is_poke && now < self.tasks[at].told;
+        let is_early = is_poke && now < self.tasks[at].wait_ends;
         let excuse = if is_early { self.excuse(at) } else { Excuse::default() };
         let task = &mut self.tasks[at];
         if task.started.is_none() {
@@ -84,7 +84,7 @@ impl Execution<'_> {
                     !(is_hopeless || reason == Some(WaitFor::Rate) && excuse.lacks_token)
                 }
             };
-            let left = task.told.saturating_sub(now);
+            let left = task.wait_ends.saturating_sub(now);
             assert!(
                 !is_free,
                 "call {at} waits for {reason:?}, {left:?} more, and is free: {step:?}"
@@ -96,7 +96,7 @@ impl Execution<'_> {
             Step::Wait(time) => {
                 assert!(!time.is_zero(), "call {at} waits for no time");
                 assert!(now + time <= task.deadline, "call {at} waits beyond its total");
-                task.told = now + time;
+                task.wait_ends = now + time;
                 task.state = State::Waiting(self.real + time);
             }
             Step::Send(outgoing) => self.send(at, outgoing),
@@ -115,7 +115,7 @@ impl Execution<'_> {
                 let since = match task.state {
                     // The wait may have ended by the adapter's clock and not yet by the client's.
                     State::Ready => Some(task.ready_since.min(now)),
-                    State::Waiting(_) => Some(task.told),
+                    State::Waiting(_) => Some(task.wait_ends),
                     _ => None,
                 };
                 let is_late = since.is_some_and(|since| since + by <= now);
