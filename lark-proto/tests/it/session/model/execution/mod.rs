@@ -217,7 +217,7 @@ impl<'w> Execution<'w> {
         at
     }
 
-    /// The live tasks that take steps and are in such a state.
+    /// The live tasks that take steps and whose state matches.
     pub(crate) fn polled(&self, state: impl Fn(&State) -> bool) -> Vec<usize> {
         let is = |at: &usize| !self.tasks[*at].is_frozen && state(&self.tasks[*at].state);
         self.live.iter().copied().filter(is).collect()
