@@ -1,5 +1,5 @@
-//! The curl command of a request, run by a shell with the real curl: what arrives at a server is what `wire::http1`
-//! writes, save for the order of the headers.
+//! The curl command of a request, run by a shell with the real curl. The server receives the bytes that `wire::http1`
+//! writes, except for the order of the headers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -19,8 +19,8 @@ use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImag
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Whether curl is there. Otherwise a line on standard error that the test harness does not capture says that the test
-/// is skipped.
+/// Whether curl is installed. If not, a line on the standard error, which the test harness does not capture here, says
+/// that the test is skipped.
 fn has_curl() -> bool {
     let version = Command::new("sh").args(["-c", "curl --version"]).stdout(Stdio::null()).status();
     let found = version.is_ok_and(|status| status.success());
@@ -31,17 +31,17 @@ fn has_curl() -> bool {
     found
 }
 
-/// A request as it arrived, or as it should arrive.
+/// A request that the server received, or that it is expected to receive.
 #[derive(Debug, PartialEq)]
 struct Arrived {
     request_line: String,
-    /// In lower case, sorted; values of one name keep their order.
+    /// Sorted by the names in lower case; the values of one name keep their order.
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 
 impl Arrived {
-    /// Reads as much of the connection as one request takes.
+    /// Reads one request from the connection.
     fn read(connection: &mut impl BufRead) -> Self {
         let mut line = || {
             let mut line = Vec::new();
@@ -68,7 +68,7 @@ impl Arrived {
     }
 }
 
-/// Runs the commands of requests in a folder of its own.
+/// Runs curl commands in a folder that no other test uses.
 struct Curl {
     folder: PathBuf,
     body: &'static str,
@@ -89,7 +89,7 @@ impl Curl {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let command = wire::curl(request, self.body, Secrets::Shown);
-        // The server has no TLS. The options send the requests to any host to it, and end a curl that waits.
+        // The server has no TLS. The options connect to it for any host, and end a curl that waits.
         let command = command.replacen("--url 'https:", "--url 'http:", 1);
         let options = format!("--silent --max-time 10 --connect-to ::127.0.0.1:{port}");
         let command = format!("{} \\\n  {options}", command.trim_end());
@@ -133,7 +133,7 @@ impl Curl {
     }
 }
 
-/// A request to `http://localhost`, with `headers`, one a line.
+/// A request to `http://localhost`. Each line of `headers` is a header.
 fn request(method: &str, target: &str, headers: &str, body: impl Into<Bytes>) -> Request<Bytes> {
     let uri = format!("http://localhost{target}");
     let mut request = Request::builder().method(method).uri(uri);
@@ -166,7 +166,7 @@ fn curl_sends_the_requests_of_the_endpoints() {
 }
 
 #[test]
-fn curl_sends_the_same_request_in_every_corner() {
+fn curl_sends_odd_requests_unchanged() {
     if !has_curl() {
         return;
     }
@@ -245,7 +245,7 @@ fn curl_sends_a_request_with_any_host() {
         let request = Request::get(uri).body(Bytes::new()).unwrap();
         Curl::new("-").assert_sends(request);
     }
-    // A server reads a request without the host in its URI.
+    // The URI of a request that a server has read has no host.
     for target in ["/x?y", "*"] {
         let mut request = request("OPTIONS", "", "Host: localhost:81", "");
         *request.uri_mut() = Uri::from_static(target);
@@ -265,7 +265,7 @@ fn curl_reads_a_body_from_a_file_of_any_name() {
 }
 
 #[test]
-fn a_header_that_is_not_utf8_is_sent_as_it_is() {
+fn curl_sends_a_header_that_is_not_utf_8_unchanged() {
     if !has_curl() {
         return;
     }
@@ -276,14 +276,14 @@ fn a_header_that_is_not_utf8_is_sent_as_it_is() {
     }
 }
 
-/// Characters of a header's name or a method.
+/// The name of a header, or a method.
 const TOKEN: &str = "[-!#$%&'*+.^_`|~0-9A-Za-z]{1,9}";
 
 fn any_headers() -> impl Strategy<Value = HeaderMap> {
     let value = prop_oneof![vec(0x20_u8..0x7f, 0..20), vec(any::<u8>(), 0..20)];
     vec((TOKEN, value), 0..5).prop_map(|headers| {
         let pairs = headers.into_iter().filter_map(|(name, value)| {
-            // The prefix keeps the names apart from those that mean something to curl and to the server.
+            // With the prefix, no name has a meaning for curl or for the server.
             let name = HeaderName::from_bytes(format!("x{name}").as_bytes()).unwrap();
             Some((name, HeaderValue::from_bytes(&value).ok()?))
         });

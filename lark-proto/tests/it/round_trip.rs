@@ -1,5 +1,4 @@
-//! Whatever is encoded is read back the same: by the fake's readers, by third parties, and through every
-//! view of a body.
+//! Requests are read back unchanged: by the fake, by parsers of other crates, and through every view of a body.
 
 use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,8 +29,7 @@ fn token() -> TenantToken {
     TenantToken::new("t-1").unwrap()
 }
 
-/// Image bytes: random ones, runs of one byte, ones around the size of an encoded piece, and ones made
-/// of boundaries.
+/// Image bytes: random bytes, runs of one byte, lengths around that of an encoded piece, and parts of boundaries.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let boundary = (0_u64..20, 0_usize..3, 0_usize..20).prop_map(|(number, front, back)| {
         let text = format!("--lark_{number:064x}");
@@ -47,12 +45,12 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// How much is read at a time: less than an encoded piece, and more.
+/// The number of bytes of each read, smaller or larger than an encoded piece.
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![1_usize..5000, 40_000_usize..70_000], 1..6)
 }
 
-/// All bytes of `body`, read in a way that `sizes` choose.
+/// All bytes of `body`, read in steps of these sizes through each view in turn.
 fn read_in_steps(mut body: Body, sizes: &[usize]) -> Vec<u8> {
     let mut out = Vec::new();
     for (turn, size) in sizes.iter().cycle().enumerate() {
@@ -97,7 +95,7 @@ fn assert_views_agree(body: &Body, sizes: &[usize]) -> Result<Bytes, TestCaseErr
     Ok(flat)
 }
 
-/// multer, a reader of forms by others.
+/// The parts that the crate multer reads from a form.
 fn parts_by_multer(content_type: &str, body: Bytes) -> Vec<(String, Option<String>, Bytes)> {
     let boundary = multer::parse_boundary(content_type).unwrap();
     let stream = futures_util::stream::iter([Ok::<_, std::io::Error>(body)]);
@@ -115,7 +113,7 @@ fn parts_by_multer(content_type: &str, body: Bytes) -> Vec<(String, Option<Strin
 
 proptest! {
     #[test]
-    fn an_upload(bytes in content(), avatar: bool, sizes in sizes()) {
+    fn an_upload_is_read_back_by_multer_and_the_fake(bytes in content(), avatar: bool, sizes in sizes()) {
         let image = Image::any_format(bytes.clone(), "bin").unwrap();
         let (put, kind, word) = match avatar {
             true => (PutImage::avatar(image).unwrap(), ImageKind::Avatar, "avatar"),
@@ -147,7 +145,7 @@ proptest! {
 
     #[test]
     fn an_upload_is_downloaded_again(bytes in content()) {
-        // The fake takes images only: the beginning of a GIF.
+        // The fake takes images only, so that the bytes begin like a GIF.
         let bytes = [&b"GIF89a\0\0\0\0"[..], &bytes].concat();
         let image = Image::any_format(bytes.clone(), "bin").unwrap();
         let create = CreateImage::message(image).unwrap().request(&Site::LARK, &token());
@@ -166,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cell(
+    fn a_cell_is_read_back_as_json_and_by_the_fake(
         bytes in content(),
         name in "[^/\\\\]{1,30}",
         column in "[A-Za-z]|[A-Ra-r][A-Za-z]{2}",
@@ -218,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn a_message(
+    fn a_message_is_read_back_as_json_and_by_the_fake(
         key in "[0-9a-z\"\\\\_-]{1,60}",
         uuid in "[^\\s\\p{Cc}]{1,50}",
         receiver in "oc_[0-9a-z_-]{1,40}|user_id:[!-~]{1,64}",
@@ -239,7 +237,7 @@ proptest! {
         prop_assert_eq!(body["receive_id"].as_str(), Some(to.id()));
         prop_assert_eq!(body.as_object().unwrap().len(), 4);
 
-        // The fake knows its own keys and chats.
+        // The fake takes only keys and chats that it has created.
         let mut fake = fake();
         let key = fake.add_image(ImageKind::Message, "12");
         let chat = Receiver::chat(FakeLark::CHAT).unwrap();
@@ -268,7 +266,7 @@ proptest! {
     ) {
         let mut raw = Raw::<()>::new(method.parse().unwrap(), "/open-apis/:a").segment(&value).query(&value, &value);
         for (name, value) in headers {
-            // Spaces around a value do not belong to it.
+            // Spaces around a value are no part of it.
             if let Ok(value) = HeaderValue::from_bytes(value.trim_ascii()) {
                 raw = raw.with_header(name.parse().unwrap(), value);
             }
@@ -317,7 +315,7 @@ proptest! {
     }
 
     #[test]
-    fn a_form_with_any_parts(parts in vec((content(), any::<String>()), 0..6), given in "[a-z]{1,4}") {
+    fn a_form_with_any_parts_is_read_back_by_multer(parts in vec((content(), any::<String>()), 0..6), given in "[a-z]{1,4}") {
         let form = parts.iter().fold(Multipart::new(), |form, (bytes, name)| {
             form.file("f", name, "image/png", bytes.clone().into())
         });
@@ -334,10 +332,10 @@ proptest! {
     }
 }
 
-/// Ten megabytes of nothing but boundaries. A search that tries one number after the other would read
-/// them 140,000 times over and not end in an hour; this one is told by the test ending.
+/// A search that tries one number after the other would read the ten megabytes 140,000 times, and would not end within
+/// an hour. The test has no assertion about the time: it ends.
 #[test]
-fn ten_megabytes_of_boundaries() {
+fn ten_megabytes_of_boundaries_are_searched_in_linear_time() {
     let count = 10_000_000 / 71;
     let bytes: Vec<u8> = (0..count).flat_map(|n| format!("--lark_{n:064x}").into_bytes()).collect();
     let put = PutImage::message(Image::any_format(bytes.clone(), "bin").unwrap()).unwrap();

@@ -3,7 +3,7 @@
 use lark_proto::endpoints::{Download, DownloadMedia, GetImage};
 use lark_proto::{EndpointExt, Error};
 
-use super::{check, reply, told};
+use super::{check, in_words, reply};
 
 /// Status | headers | body => the length, content type and name of the file, or the error in words, with the hint of a
 /// reply without a code.
@@ -53,7 +53,7 @@ fn a_download_is_a_file_or_an_error() {
             None => body.trim().as_bytes().to_vec(),
         };
         let reply = reply(status.trim().parse().unwrap(), &headers, body.clone());
-        let told = |result: Result<Download, Error>| match result {
+        let file_in_words = |result: Result<Download, Error>| match result {
             Ok(file) => {
                 assert_eq!(file.bytes, body);
                 let or = |text: Option<String>| text.unwrap_or("-".into());
@@ -61,12 +61,12 @@ fn a_download_is_a_file_or_an_error() {
             }
             Err(Error::Unreadable(reply)) => {
                 let hint = reply.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
-                told(&Error::Unreadable(reply)) + &hint
+                in_words(&Error::Unreadable(reply)) + &hint
             }
-            Err(error) => told(&error),
+            Err(error) => in_words(&error),
         };
-        let image = told(GetImage::decode(reply.clone()));
-        assert_eq!(told(DownloadMedia::decode(reply)), image);
+        let image = file_in_words(GetImage::decode(reply.clone()));
+        assert_eq!(file_in_words(DownloadMedia::decode(reply)), image);
         image
     });
 }

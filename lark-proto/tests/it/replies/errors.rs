@@ -2,7 +2,7 @@
 
 use lark_proto::error::Advice;
 
-use super::{check, error, reply, told, unreadable};
+use super::{check, error, in_words, reply, unreadable};
 
 /// Status | headers | body => the error in words.
 const ERRORS: &str = r#"
@@ -130,7 +130,7 @@ fn every_endpoint_reads_an_error_in_the_same_way() {
         };
         let headers = headers.split(';').filter_map(|header| header.split_once(": "));
         let headers: Vec<_> = headers.map(|(name, value)| (name.trim(), value.trim())).collect();
-        told(&error(&reply(status.trim().parse().unwrap(), &headers, body.trim().to_owned())))
+        in_words(&error(&reply(status.trim().parse().unwrap(), &headers, body.trim().to_owned())))
     });
 }
 

@@ -14,7 +14,7 @@ use crate::sim::{Cut, Sim, after};
 #[test]
 fn a_plain_404_names_the_route_and_the_site() {
     let plain = reply(404, &[("content-type", "text/plain")], "404 page not found\n");
-    let told = |error: CallError<Cut>| format!("{}: {}", error.route, error.lark().unwrap());
+    let text = |error: CallError<Cut>| format!("{}: {}", error.route, error.lark().unwrap());
     let hint = "https://open.feishu.cn does not know this route";
     let token = TenantToken::new("t-1").unwrap();
     for (error, route) in [
@@ -22,8 +22,8 @@ fn a_plain_404_names_the_route_and_the_site() {
         (call_error(None, &[&plain]), "/open-apis/auth/v3/tenant_access_token/internal: "),
     ] {
         assert!(error.api().is_none(), "{error}");
-        let told = told(error);
-        assert!(told.starts_with(route) && told.contains(hint), "{told}");
+        let text = text(error);
+        assert!(text.starts_with(route) && text.contains(hint), "{text}");
     }
 }
 

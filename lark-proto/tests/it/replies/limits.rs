@@ -3,7 +3,7 @@
 use lark_proto::endpoints::{CellContent, ReadCells};
 use lark_proto::{EndpointExt, WriteSheetImage};
 
-use super::{DATA, TOKEN, error, reply, told, unreadable};
+use super::{DATA, TOKEN, error, in_words, reply, unreadable};
 
 #[test]
 fn a_reply_that_breaks_off_is_unreadable_at_every_byte() {
@@ -33,7 +33,7 @@ fn nesting_does_not_exhaust_the_stack() {
         let reply = |body: &str| reply(200, &[], body.replace('D', &deep));
         for (body, want) in [(r#"{"code":90202,"error":D}"#, ""), (every, ", hint h")] {
             let want = format!("90202 Request, GiveUp, ``{want}");
-            assert_eq!(told(&error(&reply(body))) == want, closed, "{body}");
+            assert_eq!(in_words(&error(&reply(body))) == want, closed, "{body}");
         }
         for body in
             [r#"{"code":D}"#, r#"{"code":0,"data":D}"#, r#"{"code":0,"data":{"image_key":D}}"#, "D"]
@@ -72,7 +72,7 @@ fn the_texts_of_an_error_are_cut() {
         "1 Unknown, GiveUp, `{short}`, log {}…, detail {short}, scope {short} {short} {short}, field {short}: {short}, hint {short}",
         &huge[..126]
     );
-    assert_eq!(told(&error(&reply(400, &[], one))), want);
+    assert_eq!(in_words(&error(&reply(400, &[], one))), want);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn error(reply: &Response<Bytes>) -> Error {
     let node = GetWikiNode::decode(reply.clone()).unwrap_err();
     let cells = ReadCells::decode(reply.clone()).unwrap_err();
     for other in [image, token, message, sheets, node, cells] {
-        assert_eq!(told(&other), told(&sheet));
+        assert_eq!(in_words(&other), in_words(&sheet));
     }
     let shown = sheet.to_string();
     let status = reply.status().as_u16();
@@ -70,7 +70,7 @@ fn unreadable(error: &Error) -> &Unreadable {
 
 /// An error in words: the code and its class, or the content type; the advice; the message or the excerpt; the other
 /// details.
-fn told(error: &Error) -> String {
+fn in_words(error: &Error) -> String {
     let (advice, again) = match error.advice() {
         Advice::Again { after } => ("Again", Some(after)),
         Advice::RenewToken => ("Renew", None),

@@ -5,7 +5,7 @@ use lark_proto::endpoints::{
 };
 use lark_proto::{EndpointExt, WriteSheetImage};
 
-use super::{check, data, reply, told};
+use super::{check, data, in_words, reply};
 
 /// Endpoint | status | body => the success or the error in words.
 const SHEETS: &str = r#"
@@ -90,7 +90,7 @@ fn each_endpoint_for_spreadsheets_reads_its_replies() {
             "set" => UpdateDimension::decode(reply).map(|()| "set".into()),
             other => panic!("{other}"),
         };
-        success.unwrap_or_else(|error| told(&error))
+        success.unwrap_or_else(|error| in_words(&error))
     });
 }
 

@@ -1,4 +1,4 @@
-//! Lives that no token has, and clocks that are set.
+//! Token lives out of the documented range, and clocks that are set.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::sim::{Sim, after, cut, hangs};
 const YEAR: i64 = 365 * 24 * 60 * 60;
 
 #[test]
-fn a_life_is_at_least_a_minute_and_at_most_two_hours() {
+fn a_token_is_used_for_at_least_a_minute_and_at_most_two_hours() {
     for keeps in BOTH {
         for (expire, seconds) in [
             (r#","expire":0"#, 60),
@@ -25,7 +25,7 @@ fn a_life_is_at_least_a_minute_and_at_most_two_hours() {
         ] {
             let body = format!(r#"{{"code":0,"tenant_access_token":"t-1"{expire}}}"#);
             let reply = move || Response::new(Bytes::from(body.clone()));
-            // The second request shows what the session does without a new token.
+            // The second request fails, so that a call without a good token ends with an error.
             let mut sim = simulate(custom(), keeps, move |number, _, _| match number {
                 1 => after(Duration::ZERO, reply()),
                 _ => cut(Duration::ZERO, 0),
@@ -40,7 +40,7 @@ fn a_life_is_at_least_a_minute_and_at_most_two_hours() {
 }
 
 #[test]
-fn a_life_counts_from_when_its_request_was_sent() {
+fn the_life_of_a_token_begins_when_its_request_is_sent() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |number, _, _| match number {
             1 => after(secs(50), granted("t-1", 7200)),
@@ -54,7 +54,7 @@ fn a_life_counts_from_when_its_request_was_sent() {
     }
 }
 
-/// Sets the clock back and forward by up to thirty years, a step each second.
+/// Sets the clock back or forward by up to thirty years each second.
 fn unsteady(sim: &mut Sim<'_, ImageKey>, seconds: usize) {
     let base = sim.skew;
     let steps = [0, YEAR, -YEAR, 30 * YEAR, -30 * YEAR, 1, -1].into_iter().cycle();
@@ -65,8 +65,8 @@ fn unsteady(sim: &mut Sim<'_, ImageKey>, seconds: usize) {
 }
 
 #[test]
-fn no_step_of_the_clock_makes_a_call_wait_beyond_its_total() {
-    // The simulation starts in 2027.
+fn no_call_waits_beyond_its_total_although_the_clock_is_set() {
+    // The simulation starts in 2027, or before 1970.
     for base in [0, -60 * YEAR] {
         for keeps in BOTH {
             for reaction in [
@@ -92,17 +92,28 @@ fn no_step_of_the_clock_makes_a_call_wait_beyond_its_total() {
     }
 }
 
+/// A session with a token of two hours, whose service grants another one to each request.
+fn granting(keeps: bool) -> Sim<'static, ImageKey> {
+    warm(keeps, 7200, |number, _, _| after(millis(100), granted(&format!("t-{number}"), 7200)))
+}
+
 #[test]
-fn a_clock_that_is_set_back_keeps_the_token_and_one_set_forward_fetches_the_next() {
+fn a_clock_that_is_set_back_keeps_the_token() {
     for keeps in BOTH {
-        let again = |number: usize, _, _| after(millis(100), granted(&format!("t-{number}"), 7200));
-        let mut sim = warm(keeps, 7200, again);
+        let mut sim = granting(keeps);
         for skew in [-1, -3600, -YEAR, -60 * YEAR] {
             sim.skew = skew;
             assert!(sim.finish(call()).is_ok());
             assert_eq!(sim.count(TOKEN), 1);
         }
-        for (requests, skew) in [(2, -59 * YEAR), (3, 0), (4, 60 * YEAR)] {
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_forward_beyond_the_end_of_the_token_fetches_the_next_one() {
+    for keeps in BOTH {
+        let mut sim = granting(keeps);
+        for (requests, skew) in [(1, -60 * YEAR), (2, -59 * YEAR), (3, 0), (4, 60 * YEAR)] {
             sim.skew = skew;
             assert!(sim.finish(call()).is_ok());
             assert_eq!(sim.count(TOKEN), requests);

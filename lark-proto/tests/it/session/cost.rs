@@ -1,56 +1,32 @@
-//! The cost of a call does not depend on how many calls wait: each of ten thousand takes as many steps, and is woken as
-//! often, as each of a thousand.
+//! The cost of a call does not depend on the number of waiting calls: each of ten thousand calls takes as many steps,
+//! and is woken as often, as each of a thousand.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
 use lark_proto::endpoints::{Quota, SheetImageWritten};
+use lark_proto::error::Code;
+use lark_proto::fake::Route;
 use lark_proto::session::{Call, Session};
-use lark_proto::{App, Endpoint, Image, ImageKey, Limits, PutImage, Site, WriteSheetImage};
+use lark_proto::{ImageKey, Limits};
 
+use crate::service::{RESET, call, custom, good, millis, refusal, secs, with, write};
 use crate::sim::{Sim, after};
 
-const TOKEN: &str = r#"{"code":0,"tenant_access_token":"t-1","expire":7200}"#;
-const PUT: &str = r#"{"code":0,"data":{"image_key":"img_1"}}"#;
-const WRITTEN: &str = r#"{"code":0,"data":{"spreadsheetToken":"s","revision":1}}"#;
-const REFUSED: &str = r#"{"code":99991400,"msg":"request trigger frequency limit"}"#;
-
-/// The first and the last calls of a queue take fewer steps, since they wait less: fifty calls pass a gate at once, and
-/// are not woken twice each.
+/// The steps that the first and the last calls of a queue save, since they wait less: fifty calls pass a gate at once,
+/// and are not woken twice each.
 const ENDS: u64 = 128;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const DAYS: Duration = Duration::from_secs(10 * 24 * 60 * 60);
+const DAYS: Duration = secs(10 * 24 * 60 * 60);
 
 fn limits() -> Limits {
     Limits::default().total(DAYS)
 }
 
+/// A session without quotas.
 fn session() -> Session {
-    let mut session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
+    let mut session = custom();
     session.keep_quotas(false);
     session
-}
-
-/// A token, or `json`.
-fn answer(request: &Request<Bytes>, json: &'static str) -> Response<Bytes> {
-    let is_token = request.uri().path().contains("/auth/");
-    Response::new(Bytes::from_static(if is_token { TOKEN } else { json }.as_bytes()))
-}
-
-fn put() -> PutImage {
-    PutImage::message(Image::new("GIF89a").unwrap()).unwrap()
-}
-
-fn writes(spreadsheets: usize) -> Vec<WriteSheetImage> {
-    let image = Image::new("GIF89a").unwrap();
-    let write = |at| {
-        let spreadsheet = format!("s{at}").parse().unwrap();
-        WriteSheetImage::new(spreadsheet, "a!A1".parse().unwrap(), image.clone()).unwrap()
-    };
-    (0..spreadsheets).map(write).collect()
 }
 
 /// The steps and the wakes of all calls until the last one has succeeded.
@@ -71,9 +47,9 @@ fn in_fifty_lanes(calls: usize) -> [u64; 2] {
 }
 
 fn in_lanes(calls: usize, lanes: usize) -> [u64; 2] {
-    let writes = writes(lanes);
-    let service = |_, request: Request<Bytes>| after(MILLISECOND, answer(&request, WRITTEN));
-    let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session(), service);
+    let writes: Vec<_> = (0..lanes).map(|number| write(number, "")).collect();
+    let mut sim: Sim<'_, SheetImageWritten> =
+        Sim::new(session(), |_, request| after(millis(1), good(&request)));
     for write in writes.iter().cycle().take(calls) {
         sim.start(Call::new(write).with_limits(limits()).boxed());
     }
@@ -81,41 +57,38 @@ fn in_lanes(calls: usize, lanes: usize) -> [u64; 2] {
 }
 
 fn behind_a_first_token(calls: usize) -> [u64; 2] {
-    let put = put();
     let mut sim: Sim<'_, ImageKey> =
-        Sim::new(session(), |_, request| after(SECOND, answer(&request, PUT)));
+        Sim::new(session(), |_, request| after(secs(1), good(&request)));
     for _ in 0..calls {
-        sim.start(Call::new(&put).with_limits(limits()).boxed());
+        sim.start(call().with_limits(limits()).boxed());
     }
     cost(sim)
 }
 
-/// A twentieth of the calls is admitted within a second, then one is told to wait a second; the others are metered.
+/// A twentieth of the calls passes within a second. Then one call is refused for a second, and the gate limits the rate
+/// of the others.
 fn at_a_gate(calls: usize) -> [u64; 2] {
-    let put = put();
     let mut requests = 0;
     let mut sim: Sim<'_, ImageKey> = Sim::new(session(), move |_, request| {
         requests += 1;
-        let mut reply = answer(&request, if requests == 2 + calls / 20 { REFUSED } else { PUT });
-        reply.headers_mut().insert("x-ogw-ratelimit-reset", 1.into());
-        after(MILLISECOND, reply)
+        let is_refused = requests == 2 + calls / 20;
+        let reply = if is_refused { refusal(200, Code::RATE_LIMITED.0) } else { good(&request) };
+        after(millis(1), with(reply, RESET, "1"))
     });
-    for call in 0..calls {
-        let at = if call <= calls / 20 { Duration::ZERO } else { SECOND / 2 };
-        sim.start_at(at, Call::new(&put).with_limits(limits()).boxed());
+    for number in 0..calls {
+        let at = if number <= calls / 20 { Duration::ZERO } else { millis(500) };
+        sim.start_at(at, call().with_limits(limits()).boxed());
     }
     cost(sim)
 }
 
 fn behind_a_quota(calls: usize) -> [u64; 2] {
-    let put = put();
-    let mut session = session();
-    session.keep_quotas(true);
-    session.set_quota(put.route(), Quota::per_second(50).and_per_minute(1_000));
+    let mut session = custom();
+    session.set_quota(Route::ImageV4Put.path(), Quota::per_second(50).and_per_minute(1_000));
     let mut sim: Sim<'_, ImageKey> =
-        Sim::new(session, |_, request| after(MILLISECOND, answer(&request, PUT)));
+        Sim::new(session, |_, request| after(millis(1), good(&request)));
     for _ in 0..calls {
-        sim.start(Call::new(&put).with_limits(limits()).boxed());
+        sim.start(call().with_limits(limits()).boxed());
     }
     cost(sim)
 }
@@ -124,7 +97,8 @@ fn behind_a_quota(calls: usize) -> [u64; 2] {
 /// wakes.
 fn costs_the_same(cost: fn(usize) -> [u64; 2], calls: u64) {
     let of = |calls: u64| cost(usize::try_from(calls).unwrap());
-    let (few, many) = (of(calls), of(10 * calls));
+    let few = of(calls);
+    let many = of(10 * calls);
     println!("[steps, wakes] of {calls} calls: {few:?}, of ten times as many: {many:?}");
     for (few, many) in few.into_iter().zip(many) {
         assert!(

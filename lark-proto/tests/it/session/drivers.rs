@@ -1,4 +1,4 @@
-//! The request for a first token whose driver gives up, passes its deadline or takes no step.
+//! A request for the first token whose driver, the call that sent it, is dropped, passes its deadline or takes no step.
 
 use lark_proto::Limits;
 use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
@@ -59,14 +59,14 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
         for call in &mut calls[1..] {
             sim.waits(call);
         }
-        assert!(sim.named().is_empty());
+        assert!(sim.woken().is_empty());
         assert_eq!(calls[0].token_request(), Some(id));
         calls[0].cancel(&mut sim.session);
         if !keeps {
             sim.session.token_dropped(id, now);
         }
-        let named = sim.named();
-        assert!(named.contains(&calls[1].id().unwrap()), "{named:?}");
+        let woken = sim.woken();
+        assert!(woken.contains(&calls[1].id().unwrap()), "{woken:?}");
         if keeps {
             sim.waits(&mut calls[1]);
             sim.session.token_received(id, now, granted("t-1", 7200));
@@ -81,7 +81,7 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
 }
 
 #[test]
-fn callers_without_time_do_not_use_up_the_tries_of_the_others() {
+fn callers_without_time_do_not_use_up_the_requests_of_a_series() {
     for keeps in BOTH {
         let slow = |_, _, _| after(secs(3), granted("t-1", 7200));
         let mut sim = simulate(custom(), keeps, slow);
@@ -96,7 +96,7 @@ fn callers_without_time_do_not_use_up_the_tries_of_the_others() {
 }
 
 #[test]
-fn a_call_whose_time_is_up_behind_a_token_says_so() {
+fn the_error_of_a_call_that_waited_for_a_token_names_that_wait() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(5));
@@ -186,9 +186,9 @@ fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
     assert_eq!(upload.request.headers()["authorization"], "Bearer t-new");
 }
 
-/// A call that takes no step is like a future that is kept and not polled.
+/// A future that is kept and not polled is a call that takes no step.
 #[test]
-fn a_call_that_was_named_and_takes_no_step_does_not_hold_up_the_others() {
+fn a_woken_call_that_takes_no_step_does_not_hold_up_the_others() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || cut(secs(1), 0)));
         let tasks: Vec<usize> = (0..6).map(|_| sim.start(call().boxed())).collect();
@@ -201,7 +201,7 @@ fn a_call_that_was_named_and_takes_no_step_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_call_without_any_time_has_sent_nothing() {
+fn a_call_without_any_time_sends_no_token_request() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |_, _, _| hangs());
         let limits = Limits::default().total(secs(0));
@@ -212,9 +212,9 @@ fn a_call_without_any_time_has_sent_nothing() {
     }
 }
 
-/// The error is that of the call's own request, which is in flight, and not the earlier failure of the token request.
+/// The error describes the call's own request, which is in flight, and not the earlier failure of the token request.
 #[test]
-fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
+fn the_outcome_of_a_request_in_flight_at_the_deadline_is_unknown() {
     let mut sim = Sim::by_hand(custom());
     let mut call = call().with_limits(Limits::default().total(secs(9)));
     sim.fetches(&mut call);
@@ -231,9 +231,9 @@ fn a_request_in_flight_at_the_end_of_the_time_may_have_been_carried_out() {
     assert_eq!(error.outcome(), Outcome::Unknown);
 }
 
-/// Only the first two calls in the queue are woken; the others take a step when the request would count as failed.
+/// The session wakes only the first two calls of the queue. The others take a step when the request counts as failed.
 #[test]
-fn calls_behind_several_that_take_no_step_go_on_within_a_minute() {
+fn calls_behind_several_that_take_no_step_go_on_after_a_minute() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || cut(secs(1), 0)));
         let tasks: Vec<usize> = (0..9).map(|_| sim.start(call().boxed())).collect();

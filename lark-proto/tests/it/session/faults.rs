@@ -1,4 +1,4 @@
-//! Token requests under random faults: nothing is lost, and every call ends in time.
+//! Token requests with random faults: the session forgets no waiting call, and every call ends in time.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -12,23 +12,26 @@ use crate::service::{
 };
 use crate::sim::{Random, Reaction, Sim, State, after, cut, hangs};
 
-/// What a custom app's token route holds against the next request.
+/// The conditions that the next request for a custom app's token has to keep.
 #[derive(Default)]
-struct Watch {
-    /// Since when a request has been without an answer.
+struct Conditions {
+    /// The time of the request that has no answer yet.
     asked: Cell<Option<Duration>>,
-    /// The time that the service named.
+    /// The end of the wait that the service named.
     not_before: Cell<Duration>,
 }
 
-impl Watch {
+impl Conditions {
     fn request(&self, now: Duration) {
-        assert!(self.asked.get().is_none_or(|at| now >= at + secs(60)), "two requests at {now:?}");
-        assert!(now >= self.not_before.get(), "a request at {now:?}");
+        assert!(
+            self.asked.get().is_none_or(|at| now >= at + secs(60)),
+            "a second request is sent at {now:?}"
+        );
+        assert!(now >= self.not_before.get(), "a request is sent too early, at {now:?}");
         self.asked.set(Some(now));
     }
 
-    /// The same reaction, which says when its answer arrives.
+    /// The same reaction, which updates these conditions when its answer arrives.
     fn reaction<'w>(&'w self, asked: Duration, reaction: Reaction<'w>) -> Reaction<'w> {
         let Reaction { after, outcome } = reaction;
         let outcome = move |now| {
@@ -46,9 +49,10 @@ impl Watch {
     }
 }
 
-/// From then on the service works.
+/// The service works from this time on.
 const GOOD: Duration = secs(60);
-/// A minute for a request that hangs, two for what the service said, and a little for the rest.
+/// Every call has ended by this time: a minute after the faults for a request that hangs, two minutes for a named wait,
+/// and twenty seconds for the other steps.
 const DONE: Duration = secs(60 + 61 + 120 + 20);
 
 fn answer(random: &mut Random, now: Duration) -> Reaction<'static> {
@@ -66,35 +70,40 @@ fn answer(random: &mut Random, now: Duration) -> Reaction<'static> {
         5 => after(time, refusal(400, Code::APP_SECRET_INVALID.0)),
         6 => after(time, refusal(400, Code::APP_TOKEN_INVALID.0)),
         7 => after(time, refusal(200, Code::APP_TOKEN_FAILED.0)),
-        // It is due from its first minute on, or ends soon.
+        // The token is due for renewal after its first minute, or ends soon.
         8 => after(time, granted(&token, random.below(80))),
         _ => after(time, granted(&token, 7200)),
     }
 }
 
-/// A call that waits has nothing to send, unless it is named or its time has come.
-fn assert_nobody_is_forgotten(sim: &mut Sim<'_, ImageKey>, seed: u64) {
+/// Steps the waiting calls that are not woken: none has a request to send before its wait is over.
+fn assert_no_call_is_forgotten(sim: &mut Sim<'_, ImageKey>, seed: u64) {
     for task in 0..sim.tasks.len() {
         if !matches!(sim.tasks[task].state, State::Waiting(until) if until > sim.now) {
             continue;
         }
         let sent = sim.sent.len();
         sim.step(task);
-        assert!(sim.sent.len() == sent, "seed {seed}: call {task} at {:?}", sim.now);
+        assert!(
+            sim.sent.len() == sent,
+            "seed {seed}: call {task} sends at {:?} and was not woken",
+            sim.now
+        );
     }
 }
 
 fn schedule(seed: u64) {
     let random = RefCell::new(Random(seed));
     let below = |limit| random.borrow_mut().below(limit);
-    let (is_store, keeps) = (below(2) == 0, below(2) == 0);
+    let is_store = below(2) == 0;
+    let keeps = below(2) == 0;
     let session = match (is_store, below(2)) {
         (false, _) => custom(),
         (true, 0) => store(),
         (true, _) => with_ticket(),
     };
-    // A transport that does not keep exchanges does not tell what the service answered.
-    let watch = Watch::default();
+    // A transport that does not keep exchanges reports no answer to a dropped request.
+    let conditions = Conditions::default();
     let is_watched = keeps && !is_store;
     let mut sim: Sim<'_, ImageKey> = Sim::new(session, |now, request| {
         let random = &mut random.borrow_mut();
@@ -103,8 +112,8 @@ fn schedule(seed: u64) {
             if !is_watched {
                 return reaction;
             }
-            watch.request(now);
-            return watch.reaction(now, reaction);
+            conditions.request(now);
+            return conditions.reaction(now, reaction);
         }
         let time = millis(random.below(3000));
         match random.below(4) {
@@ -133,16 +142,16 @@ fn schedule(seed: u64) {
             start(&mut sim, now + millis(below(1000)));
         }
         now += millis(below(3000));
-        // Between the events, which are at whole milliseconds.
+        // The events are at whole milliseconds, and this time is between two of them.
         sim.run_until(now + Duration::from_micros(500));
-        assert_nobody_is_forgotten(&mut sim, seed);
+        assert_no_call_is_forgotten(&mut sim, seed);
         match below(30) {
             0 if is_store => sim.session.set_app_ticket(ticket("another")),
             1 => {
                 let session = if is_store { with_ticket() } else { custom() };
                 let text = exported(session, sim.clock(), "t-9", 60 + below(200));
                 let key = is_store.then(|| tenant(ONE));
-                watch.not_before.set(Duration::ZERO);
+                conditions.not_before.set(Duration::ZERO);
                 let _refused =
                     sim.session.import_token(sim.clock(), sim.clock(), key.as_ref(), &text);
             }
@@ -158,9 +167,9 @@ fn schedule(seed: u64) {
     sim.run_until(DONE.max(now));
     for (at, task) in sim.tasks.iter().enumerate() {
         let is_over = matches!(task.state, State::Done(_) | State::Dropped);
-        assert!(is_over, "seed {seed}: call {at} of {:?} waits", task.started);
+        assert!(is_over, "seed {seed}: call {at}, started at {:?}, has not ended", task.started);
     }
-    // One that comes now has nothing in its way.
+    // A call that is started now succeeds.
     let call = if is_store { call_for(ONE) } else { call() };
     let result = sim.finish(call);
     assert!(result.is_ok(), "seed {seed}: {result:?}");

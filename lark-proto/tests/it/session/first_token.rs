@@ -1,5 +1,6 @@
-//! The first token: which call requests it, which calls wait, and what a failure means for them.
+//! The first token: the call that requests it, the calls that wait for it, and their results after a failure.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use http::Response;
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::session::Session;
-use lark_proto::{App, Image, ImageKey, Limits, PutImage, Site};
+use lark_proto::{App, ImageKey, Limits, Site};
 
 use crate::service::{
     BOTH, PUT, TOKEN, Uploaded, call, code, custom, exported, granted, limited, millis, page,
@@ -15,7 +16,7 @@ use crate::service::{
 };
 use crate::sim::{Cut, Reaction, Sim, after, cut, hangs};
 
-/// A service that gives a token from the request of this number on, and fails before.
+/// A service that grants a token from the token request with the number `good` on, and fails before.
 pub(crate) fn good_from(
     good: usize,
     failure: impl Fn() -> Reaction<'static>,
@@ -31,7 +32,8 @@ pub(crate) fn assert_all_succeed(sim: &Sim<'_, ImageKey>) {
     }
 }
 
-/// The cause of a transport's failure, as whoever waited or the call that met it is told.
+/// Whether a call ended with the failure of a token request's connection. The call that sent the request has the error
+/// itself, and a call that waited has its text.
 pub(crate) fn is_cut(result: &Uploaded) -> bool {
     match result {
         Err(error) if error.route.ends_with(TOKEN) => match &error.kind {
@@ -58,7 +60,7 @@ fn one_call_asks_for_the_token_and_the_others_wait_for_it() {
 }
 
 #[test]
-fn a_first_request_that_fails_for_the_moment_is_sent_again() {
+fn a_first_request_with_a_transient_failure_is_sent_again() {
     type Failing = fn() -> Reaction<'static>;
     let failures: [(&str, Failing); 5] = [
         ("page", || after(millis(100), page(500))),
@@ -82,7 +84,7 @@ fn a_first_request_that_fails_for_the_moment_is_sent_again() {
 }
 
 #[test]
-fn a_route_that_was_told_to_wait_is_left_alone_whoever_gave_up() {
+fn no_request_is_sent_during_a_named_wait_although_callers_give_up() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(50), limited("30"))));
         while sim.now < secs(30) {
@@ -109,7 +111,7 @@ fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
             sim.run();
             assert!((0..1000).all(|task| is_cut(sim.result(task))));
             assert!((0..1000).all(|task| sim.took(task) <= secs(100)));
-            assert_eq!(sim.count(TOKEN), 4, "one series");
+            assert_eq!(sim.count(TOKEN), 4, "the calls begin no second series");
         }
     }
 }
@@ -146,7 +148,7 @@ fn waiting_calls_go_on_at_once_with_a_token_that_is_imported_while_a_request_is_
             sim.wake();
             sim.run();
             assert_all_succeed(&sim);
-            // A call whose adapter waits for the exchange is not woken.
+            // Without a kept exchange, the call that sent the request waits for the answer.
             let first = if keeps { 0 } else { 1 };
             for task in first..10 {
                 assert_eq!(sim.took(task), millis(1100), "call {task}, keeps {keeps}");
@@ -167,7 +169,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
         for limits in [Limits::default(), hasty, Limits::default(), hasty] {
             sim.start(call().with_limits(limits).boxed());
         }
-        // By then 15 s are left.
+        // By then 15 of the named 45 seconds are left.
         let late =
             sim.start_at(millis(30_100), call().with_limits(hasty.longest_wait(secs(14))).boxed());
         let in_time = sim.start_at(millis(30_100), call().with_limits(hasty).boxed());
@@ -189,7 +191,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
 }
 
 #[test]
-fn a_route_told_to_wait_for_more_than_two_minutes_is_asked_after_two() {
+fn a_named_wait_of_more_than_two_minutes_is_kept_for_two() {
     for keeps in BOTH {
         let mut sim =
             simulate(custom(), keeps, good_from(3, || after(millis(100), limited("3600"))));
@@ -202,12 +204,12 @@ fn a_route_told_to_wait_for_more_than_two_minutes_is_asked_after_two() {
         }
         sim.run();
         for task in 0..sim.tasks.len() {
-            // The probes are at 120.5 s and, since the second answer counts, at 241.5 s.
+            // The next requests are sent at 120.5 s and, as the second refusal names the same wait, at 241.5 s.
             let is_good = sim.tasks[task].started >= millis(241_500);
             assert_eq!(sim.result(task).is_ok(), is_good, "{:?}", sim.tasks[task].started);
             if !is_good {
                 assert_eq!(code(sim.result(task)), Some(Code::RATE_LIMITED));
-                assert!(sim.took(task) <= millis(100), "at once");
+                assert!(sim.took(task) <= millis(100), "the call ends at once");
             }
         }
         assert_eq!(sim.count(TOKEN), 3);
@@ -215,7 +217,7 @@ fn a_route_told_to_wait_for_more_than_two_minutes_is_asked_after_two() {
 }
 
 #[test]
-fn a_refusal_for_good_costs_one_request_in_five_seconds() {
+fn a_permanent_refusal_costs_one_request_in_five_seconds() {
     for keeps in BOTH {
         let refused = || after(millis(100), refusal(400, Code::APP_SECRET_INVALID.0));
         let mut sim = simulate(custom(), keeps, good_from(2, refused));
@@ -253,13 +255,13 @@ fn the_call_that_met_the_transports_error_keeps_it_and_the_others_get_its_text()
         };
         let owners = (0..10).filter(own).count();
         assert!((0..10).all(|task| is_cut(sim.result(task))));
-        // A transport that keeps exchanges tells the session.
+        // A transport that keeps exchanges reports the error to the session and to no call.
         assert!(if keeps { owners == 0 } else { (1..=4).contains(&owners) }, "{owners}");
     }
 }
 
 #[test]
-fn a_series_has_four_tries_whatever_the_attempts_of_its_callers() {
+fn a_series_has_four_requests_whatever_the_attempts_of_its_callers() {
     for keeps in BOTH {
         for attempts in [0, 1, 2, 9] {
             for (good, tries) in [(4, 4), (5, 4)] {
@@ -322,15 +324,19 @@ fn a_token_request_with_an_unexpected_answer_is_sent_four_times_at_most() {
 }
 
 #[test]
-fn wrong_credentials_are_told_in_the_services_words() {
+fn the_error_of_wrong_credentials_quotes_the_service() {
     let app = App::custom(FakeLark::APP_ID, "wrongwrongwrongwrongwrongwrong00").unwrap();
-    let lark = std::cell::RefCell::new(FakeLark::new());
+    let lark = RefCell::new(FakeLark::new());
     let mut sim = with_fake(Session::new(Site::LARK, app), false, &lark);
     let error = sim.finish(call()).as_ref().unwrap_err();
     let text = format!("{error}: {}", error.lark().unwrap());
     assert!(text.contains("10014") && text.contains("app secret invalid"), "{text}");
-    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
-    let mut sim = with_fake(Session::new(Site::LARK, App::None), false, &lark);
-    let error = sim.finish(lark_proto::session::Call::new(&put)).as_ref().unwrap_err();
+}
+
+#[test]
+fn a_session_without_an_app_fetches_no_token() {
+    let mut sim = simulate(Session::new(Site::LARK, App::None), false, |_, _, _| hangs());
+    let error = sim.finish(call()).as_ref().unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::NoApp), "{error}");
+    assert!(sim.sent.is_empty());
 }

@@ -1,4 +1,4 @@
-//! The rate of a route after the service has refused a request.
+//! The gate of a route, which limits the rate of requests after the service has refused one.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::service::{
 };
 use crate::sim::{Cut, Sim, after};
 
-/// The share of the requests after the first burst that were refused: those sent once an answer was there.
+/// The share of refused requests among those sent after time zero. The requests at time zero were sent before any
+/// answer had arrived.
 fn late_refusals<O>(sim: &Sim<'_, O>, windows: &RateWindows) -> f64 {
     let late = |at: &&Duration| **at > Duration::ZERO;
     let refused = windows.refused.iter().filter(late).count();
@@ -54,19 +55,21 @@ fn a_burst_of_uploads_is_done_in_1_25_times_the_ideal_time_with_few_late_refusal
         for (phase, status) in [(0, 429), (250, 400), (500, 429), (999, 400)] {
             let windows = RateWindows::new(50, u32::MAX, millis(phase)).refusing_with(status);
             let windows = RefCell::new(windows);
-            let (upload, token) = (upload(), given());
+            let upload = upload();
+            let token = given();
             let mut sim: Sim<'_, IgnoredAny> =
                 Sim::new(custom(), |now, _| windows.borrow_mut().react(now, takes));
             for number in 0..1000 {
                 sim.start(Call::with_token(&token, &upload).with_jitter(number).boxed());
             }
             sim.run();
-            // Twenty windows of a second, of which the last need not come to its end.
+            // The requests take twenty windows of a second; the last window does not have to end.
             let ideal = 19.0 + takes.as_secs_f64();
             let ended = sim.now.as_secs_f64();
             let late = late_refusals(&sim, &windows.borrow());
             println!("1,000 of {takes:?}, phase {phase} ms: {:.2}, late {late:.3}", ended / ideal);
-            let (steps, wakes) = (sim.steps as f64 / 1000.0, sim.wakes as f64 / 1000.0);
+            let steps = sim.steps as f64 / 1000.0;
+            let wakes = sim.wakes as f64 / 1000.0;
             assert!(steps < 7.0 && wakes < 1.5, "{steps} steps and {wakes} wakes per call");
             for at in 0..1000 {
                 sim.result(at).as_ref().unwrap();
@@ -93,7 +96,8 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
         ("soon", None, 1),
         ("", None, 1),
     ] {
-        let (upload, token) = (upload(), given());
+        let upload = upload();
+        let token = given();
         let mut sent = 0;
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
             sent += 1;
@@ -132,7 +136,8 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
 
 #[test]
 fn the_only_call_asks_a_route_again_after_two_minutes_at_most() {
-    let (upload, token) = (upload(), given());
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -146,9 +151,10 @@ fn the_only_call_asks_a_route_again_after_two_minutes_at_most() {
 }
 
 #[test]
-fn a_call_with_less_patience_than_the_named_wait_ends_at_once_with_the_services_error() {
+fn a_call_whose_longest_wait_is_shorter_than_the_named_one_ends_at_once_with_the_services_error() {
     for is_in_queue in [true, false] {
-        let (upload, token) = (upload(), given());
+        let upload = upload();
+        let token = given();
         let mut sent = 0;
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
             sent += 1;
@@ -208,7 +214,8 @@ fn a_rate_refusal_of_one_users_token_does_not_hold_up_another() {
 #[test]
 fn a_gate_lets_the_next_call_pass_a_second_after_the_first_took_no_step() {
     for frozen in [1, 2, 5] {
-        let (upload, token) = (upload(), given());
+        let upload = upload();
+        let token = given();
         let mut sent = 0;
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
             sent += 1;
@@ -223,13 +230,13 @@ fn a_gate_lets_the_next_call_pass_a_second_after_the_first_took_no_step() {
         for at in 1..=frozen {
             sim.freeze(at);
         }
-        // The one that was refused comes back first, at 10.05 s.
+        // The refused call is the first to send again, at 10.05 s.
         sim.run();
         for at in frozen + 1..=10 {
             sim.result(at).as_ref().unwrap();
         }
         let took = sim.tasks[frozen + 1].ended;
-        // A second for each pair of calls that take no step, beside the pace of the gate.
+        // Each pair of calls without a step costs a second, in addition to the pace of the gate.
         let most = secs(10 + 2 + 2 * frozen as u64);
         assert!(took <= most, "{frozen} take no step: {took:?}");
     }
@@ -237,7 +244,8 @@ fn a_gate_lets_the_next_call_pass_a_second_after_the_first_took_no_step() {
 
 #[test]
 fn a_call_that_steps_in_time_is_not_overtaken() {
-    let (upload, token) = (upload(), given());
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -255,8 +263,8 @@ fn a_call_that_steps_in_time_is_not_overtaken() {
 }
 
 #[test]
-fn a_rate_refusal_holds_up_every_call_on_its_route_and_no_other() {
-    let (upload, write) = (upload(), write(0, ""));
+fn a_rate_refusal_holds_up_every_call_on_its_route() {
+    let upload = upload();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
         sent += usize::from(!is_fetch(&request));
@@ -273,17 +281,27 @@ fn a_rate_refusal_holds_up_every_call_on_its_route_and_no_other() {
         sim.result(at).as_ref().unwrap();
         assert_eq!(sim.tasks[at].call.sends(), if at == 0 { 2 } else { 1 });
     }
-    // Another route of the same session is not held up.
+}
+
+#[test]
+fn a_rate_refusal_does_not_hold_up_another_route() {
+    let upload = upload();
+    let write = write(0, "");
+    let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
+        after(Duration::ZERO, if is_fetch(&request) { good(&request) } else { limited("10") })
+    });
+    let refused = sim.finish(Call::new(&upload).with_limits(Limits::one_attempt()));
+    assert!(refused.is_err());
     let mut sim: Sim<'_, SheetImageWritten> =
         Sim::new(sim.session, |_, request| after(Duration::ZERO, good(&request)));
-    sim.start(Call::new(&write).boxed());
-    sim.run();
+    sim.finish(Call::new(&write)).as_ref().unwrap();
     assert_eq!(sim.took(0), Duration::ZERO);
 }
 
 #[test]
-fn a_later_wait_stands_when_a_request_before_it_succeeds() {
-    let (upload, token) = (upload(), given());
+fn a_named_wait_is_kept_when_an_earlier_request_succeeds() {
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -303,7 +321,8 @@ fn a_later_wait_stands_when_a_request_before_it_succeeds() {
 
 #[test]
 fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
-    let (upload, token) = (upload(), given());
+    let upload = upload();
+    let token = given();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
         after(millis(50), if is_fetch(&request) { limited("30") } else { success() })
     });
@@ -316,7 +335,8 @@ fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
 
 #[test]
 fn a_limit_by_user_or_group_holds_up_only_the_refused_call() {
-    let (upload, token) = (upload(), given());
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -335,7 +355,8 @@ fn a_longer_queue_at_a_gate_costs_no_more_steps_for_each_call() {
     for has_quota in [true, false] {
         let cost = [100, 1000, 10_000].map(|number| {
             let windows = RefCell::new(RateWindows::new(50, u32::MAX, Duration::ZERO));
-            let (upload, token) = (upload(), given());
+            let upload = upload();
+            let token = given();
             let quota = if has_quota { Quota::per_second(45) } else { Quota::NONE };
             let upload = upload.with_quota(quota);
             let mut sim: Sim<'_, IgnoredAny> =

@@ -1,4 +1,5 @@
-//! Writes that must not overlap, documents that are busy, and writes whose fate is not known.
+//! The lane of a spreadsheet: its writes do not overlap, wait while the document is busy, and may have an unknown
+//! outcome.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,19 +19,18 @@ use crate::service::{
 };
 use crate::sim::{Cut, Reaction, Sim, after, cut};
 
-/// A service whose documents take one write at a time. A write that has begun goes on whatever becomes of its
-/// connection.
+/// A service whose documents take one write at a time. A write that has begun goes on when its connection breaks.
 #[derive(Default)]
 struct Documents(RefCell<BTreeMap<String, Vec<Written>>>);
 
-/// A write: until when it occupies its document, and its request.
+/// A write: the time at which it ends, and its body.
 struct Written {
     ends: Duration,
     body: Bytes,
 }
 
 impl Documents {
-    /// Begins a write that takes `takes`. False if the document is occupied.
+    /// Begins a write that takes `takes`. Returns false if the document is occupied.
     fn begin(&self, now: Duration, request: &Request<Bytes>, takes: Duration) -> bool {
         let mut documents = self.0.borrow_mut();
         let writes = documents.entry(request.uri().path().to_owned()).or_default();
@@ -41,7 +41,7 @@ impl Documents {
         true
     }
 
-    /// A write that takes `takes`, or a refusal with `code`.
+    /// Begins a write that takes `takes`, or refuses it with `code`.
     fn react<'w>(
         &self,
         now: Duration,
@@ -56,7 +56,7 @@ impl Documents {
         }
     }
 
-    /// The body of the last write that has completed, of the only document.
+    /// The body of the last write of the only document that has ended by `now`.
     fn cell(&self, now: Duration) -> Option<Bytes> {
         let documents = self.0.borrow();
         let writes = documents.values().next()?;
@@ -76,7 +76,9 @@ fn a_write_behind_one_that_was_given_up_succeeds_and_stands() {
     for takes in [10, 60] {
         for code in [90_217, 90_235] {
             let documents = Documents::default();
-            let (first, second, token) = (write(0, "A"), write(0, "B"), given());
+            let first = write(0, "A");
+            let second = write(0, "B");
+            let token = given();
             let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), |now, request| {
                 documents.react(now, &request, secs(takes), code)
             });
@@ -97,7 +99,8 @@ fn a_write_behind_one_that_was_given_up_succeeds_and_stands() {
 fn a_resent_write_waits_while_its_first_send_still_runs() {
     for code in [90_217, 90_235] {
         let documents = Documents::default();
-        let (write, token) = (write(0, "A"), given());
+        let write = write(0, "A");
+        let token = given();
         let mut sent = 0;
         let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), |now, request| {
             sent += 1;
@@ -116,7 +119,8 @@ fn a_resent_write_waits_while_its_first_send_still_runs() {
 
 #[test]
 fn a_write_that_may_have_been_carried_out_ends_as_unknown() {
-    let (write, token) = (write(0, "A"), given());
+    let write = write(0, "A");
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -134,7 +138,8 @@ fn a_write_that_may_have_been_carried_out_ends_as_unknown() {
 #[test]
 fn a_write_goes_on_after_a_gateways_502_and_a_busy_document() {
     for attempts in [2, 4] {
-        let (write, token) = (write(0, "A"), given());
+        let write = write(0, "A");
+        let token = given();
         let mut sent = 0;
         let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), |now, _| {
             sent += 1;
@@ -152,7 +157,7 @@ fn a_write_goes_on_after_a_gateways_502_and_a_busy_document() {
     }
 }
 
-/// A document that is busy until `ends`; every other one takes writes.
+/// A service with one document that is busy until `ends`; the others take writes.
 fn busy_until<'w>(
     ends: Duration,
     code: i64,
@@ -180,7 +185,9 @@ fn a_busy_document_is_waited_for_and_holds_up_no_other() {
         for (status, retry_after) in
             [(200, None), (429, None), (429, Some("1")), (400, Some("0")), (429, Some("60"))]
         {
-            let (busy, others, token) = (write(0, "A"), write(1, "B"), given());
+            let busy = write(0, "A");
+            let others = write(1, "B");
+            let token = given();
             let service = busy_until(secs(60), code, status, retry_after);
             let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), service);
             for _ in 0..51 {
@@ -202,34 +209,37 @@ fn a_busy_document_is_waited_for_and_holds_up_no_other() {
 }
 
 #[test]
-fn the_calls_that_waited_through_the_busy_time_end_together() {
+fn the_calls_that_waited_for_their_busy_limit_end_together() {
     for (status, retry_after) in [(200, None), (429, Some("1"))] {
-        let (busy, token) = (write(0, "A"), given());
+        let busy = write(0, "A");
+        let token = given();
         let service = busy_until(Duration::MAX, 90_235, status, retry_after);
         let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), service);
         for _ in 0..51 {
             sim.start(Call::with_token(&token, &busy).boxed());
         }
-        // It comes later, and waits for as long.
+        // This call is started later, and waits for as long.
         let late = sim.start_at(secs(50), Call::with_token(&token, &busy).boxed());
         sim.run();
         for at in 0..51 {
             assert_eq!(code(&sim, at), Code::SHEET_RETRY_LATER);
             assert_eq!(sim.tasks[at].ended, sim.tasks[0].ended);
-            let (least, most) = (secs(120), secs(121));
+            let least = secs(120);
+            let most = secs(121);
             assert!(least <= sim.took(at) && sim.took(at) <= most, "{:?}", sim.took(at));
         }
         assert_eq!(code(&sim, late), Code::SHEET_RETRY_LATER);
         let waited = sim.took(late);
         assert!(secs(120) <= waited && waited <= secs(121), "{waited:?}");
-        assert_eq!(sim.session.entries(), 1, "the gate");
+        assert_eq!(sim.session.entries(), 1, "only the gate is left");
     }
 }
 
 #[test]
-fn a_document_that_is_free_just_before_the_busy_time_ends_is_written_to() {
+fn a_document_that_is_free_just_before_the_busy_limit_is_written_to() {
     for with_lane in [true, false] {
-        let (upload, token) = (upload(), given());
+        let upload = upload();
+        let token = given();
         let upload = if with_lane { upload.with_serial_key("shtcn") } else { upload };
         let ends = millis(119_900);
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, _| {
@@ -244,7 +254,8 @@ fn a_document_that_is_free_just_before_the_busy_time_ends_is_written_to() {
 
 #[test]
 fn each_call_waits_for_a_busy_document_for_as_long_as_its_own_limits_say() {
-    let (busy, token) = (write(0, "A"), given());
+    let busy = write(0, "A");
+    let token = given();
     let service = busy_until(Duration::MAX, 90_235, 200, None);
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), service);
     let patience = [120, 30, 60, 10, 0, 300, 10];
@@ -257,14 +268,15 @@ fn each_call_waits_for_a_busy_document_for_as_long_as_its_own_limits_say() {
         assert_eq!(code(&sim, at), Code::SHEET_RETRY_LATER);
         let took = sim.took(at);
         assert!(secs(seconds) <= took, "{seconds} s: {took:?}");
-        // The document is asked every eight seconds.
+        // A write is tried every eight seconds.
         assert!(took <= secs(seconds) + secs(9), "{seconds} s: {took:?}");
     }
 }
 
 #[test]
-fn an_answer_that_says_nothing_of_the_document_does_not_prolong_the_wait_for_it() {
-    let (busy, token) = (write(0, "A"), given());
+fn an_answer_for_another_reason_does_not_prolong_the_wait_for_a_busy_document() {
+    let busy = write(0, "A");
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -284,7 +296,9 @@ fn an_answer_that_says_nothing_of_the_document_does_not_prolong_the_wait_for_it(
 #[test]
 fn a_write_of_one_attempt_is_sent_again_only_while_an_earlier_write_may_still_run() {
     for (broke, sends) in [(true, 3), (false, 1)] {
-        let (first, second, token) = (write(0, "A"), write(0, "B"), given());
+        let first = write(0, "A");
+        let second = write(0, "B");
+        let token = given();
         let mut sent = 0;
         let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), |_, _| {
             sent += 1;
@@ -309,7 +323,8 @@ fn a_write_of_one_attempt_is_sent_again_only_while_an_earlier_write_may_still_ru
 #[test]
 fn no_attempt_is_begun_that_would_pass_the_deadline() {
     let payload = Payload::json(vec![b' '; 36_000_000]);
-    let (write, token) = (upload().with_payload(payload).with_serial_key("shtcn"), given());
+    let write = upload().with_payload(payload).with_serial_key("shtcn");
+    let token = given();
     for total in [9, 10, 60, 61, 62, 65, 69, 70, 75, 600] {
         let total = secs(total);
         let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, request| {
@@ -322,7 +337,7 @@ fn no_attempt_is_begun_that_would_pass_the_deadline() {
         sim.run();
         let error = sim.result(0).as_ref().unwrap_err();
         if total < secs(10) {
-            // The first attempt is begun in any case.
+            // The first attempt is always begun.
             assert!(
                 matches!(error.kind, CallErrorKind::Deadline) && sim.sent.len() == 1,
                 "{error}"
@@ -339,7 +354,7 @@ fn no_attempt_is_begun_that_would_pass_the_deadline() {
 }
 
 #[test]
-fn writes_to_one_spreadsheet_go_in_the_order_they_came() {
+fn writes_to_one_spreadsheet_are_sent_in_the_order_of_their_calls() {
     let writes: Vec<_> = (0..8).map(|number| write(0, &number.to_string())).collect();
     let token = given();
     let mut order = Vec::new();

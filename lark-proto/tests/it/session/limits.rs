@@ -1,4 +1,4 @@
-//! What a caller allows is kept to, however absurd, whatever the clock does.
+//! The limits of a call, extreme ones and clocks that are set among them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use lark_proto::{CallError, Limits, UserToken};
 use serde::de::IgnoredAny;
 
 use crate::service::{
-    custom, given, granted, is_fetch, limited, millis, refusal, secs, success, upload,
+    BOTH, custom, given, granted, is_fetch, limited, millis, refusal, secs, success, upload,
 };
 use crate::sim::{Cut, Sim, after, hangs};
 
@@ -19,9 +19,8 @@ fn error<'a>(sim: &'a Sim<'_, IgnoredAny>, at: usize) -> &'a CallError<Cut> {
 }
 
 #[test]
-fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
+fn a_call_ends_when_its_total_is_over_and_names_its_wait() {
     let limits = Limits::default().total(secs(30));
-    let open = upload();
     for (name, lane, quota, expected) in [
         ("reply", None, None, CallErrorKind::Deadline),
         ("turn", Some("sheet"), None, CallErrorKind::Queued(WaitFor::Turn)),
@@ -54,12 +53,17 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
             assert_eq!(error.outcome(), outcome, "{name} {at}");
         }
     }
-    // For a token, with a transport that keeps its request and with one that does not.
-    for keeps in [true, false] {
-        let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| hangs());
-        sim = sim.keeping(keeps);
+}
+
+#[test]
+fn a_call_that_waits_for_a_token_ends_as_not_sent_when_its_total_is_over() {
+    let limits = Limits::default().total(secs(30));
+    let upload = upload();
+    for keeps in BOTH {
+        let sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| hangs());
+        let mut sim = sim.keeping(keeps);
         for _ in 0..5 {
-            sim.start(Call::new(&open).with_limits(limits).boxed());
+            sim.start(Call::new(&upload).with_limits(limits).boxed());
         }
         sim.run();
         for at in 0..5 {
@@ -70,7 +74,8 @@ fn every_call_ends_when_its_total_is_over_and_says_what_it_waited_for() {
 
 #[test]
 fn a_call_without_any_time_sends_nothing() {
-    let (upload, token) = (upload().with_serial_key("sheet"), given());
+    let upload = upload().with_serial_key("sheet");
+    let token = given();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| panic!("a request was sent"));
     let limits = Limits::default().total(Duration::ZERO);
     sim.start(Call::with_token(&token, &upload).with_limits(limits).boxed());
@@ -87,7 +92,8 @@ fn a_call_without_any_time_sends_nothing() {
 fn extreme_limits_are_honoured() {
     for attempts in [0, 1, u32::MAX] {
         for time in [Duration::ZERO, Duration::MAX] {
-            let (upload, mut sent) = (upload().with_serial_key("sheet"), 0);
+            let upload = upload().with_serial_key("sheet");
+            let mut sent = 0;
             let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
                 sent += u32::from(!is_fetch(&request));
                 after(
@@ -119,7 +125,8 @@ fn extreme_limits_are_honoured() {
 
 #[test]
 fn a_clock_that_is_set_back_only_lengthens_a_wait() {
-    let (upload, token) = (upload(), given());
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -137,7 +144,7 @@ fn a_clock_that_is_set_back_only_lengthens_a_wait() {
 }
 
 #[test]
-fn a_clock_that_jumps_by_years_strands_no_call() {
+fn every_call_ends_although_the_clock_jumps_by_years() {
     const YEAR: i64 = 365 * 24 * 60 * 60;
     for skews in [[50 * YEAR, 0], [-50 * YEAR, 0], [YEAR, -100 * YEAR], [-100 * YEAR, YEAR]] {
         let upload = upload().with_serial_key("sheet").with_quota(Quota::per_second(1));
@@ -163,7 +170,7 @@ fn a_clock_that_jumps_by_years_strands_no_call() {
         }
         sim.run();
         assert!(sim.now < secs(700), "{:?}", sim.now);
-        // A jump forward ends the calls whose time is up by it; the later ones succeed.
+        // A jump forward ends the calls whose deadline it passes; the later calls succeed.
         for at in 16..40 {
             sim.result(at)
                 .as_ref()
@@ -178,7 +185,7 @@ fn good_upload(request: &http::Request<bytes::Bytes>) -> http::Response<bytes::B
 }
 
 #[test]
-fn a_pause_for_tokens_holds_for_the_patient_and_ends_the_impatient() {
+fn a_wait_for_the_token_route_ends_only_the_calls_whose_longest_wait_is_shorter() {
     let upload = upload();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
@@ -199,16 +206,18 @@ fn a_pause_for_tokens_holds_for_the_patient_and_ends_the_impatient() {
 }
 
 #[test]
-fn a_stray_refusal_does_not_make_a_later_revocation_fatal() {
+fn an_unfounded_refusal_does_not_make_a_later_revocation_fatal() {
     let upload = upload();
-    let mut stray = true;
+    let mut is_first = true;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, request| {
         let is_old = request.headers().get("authorization").is_some_and(|it| it == "Bearer t-1");
         let is_revoked = now >= secs(120);
         let reply = match is_fetch(&request) {
             true if is_revoked => granted("t-2", 7200),
             true => granted("t-1", 7200),
-            false if std::mem::take(&mut stray) || is_revoked && is_old => refusal(400, 99_991_663),
+            false if std::mem::take(&mut is_first) || is_revoked && is_old => {
+                refusal(400, 99_991_663)
+            }
             false => success(),
         };
         after(millis(10), reply)
@@ -234,7 +243,8 @@ fn a_custom_app_has_one_tenant() {
 
 #[test]
 fn a_token_of_the_callers_is_never_renewed() {
-    let (upload, user) = (upload(), UserToken::new("u-1").unwrap());
+    let upload = upload();
+    let user = UserToken::new("u-1").unwrap();
     let session: Session = custom();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(session, |_, request| {
         assert!(!is_fetch(&request));
@@ -247,8 +257,9 @@ fn a_token_of_the_callers_is_never_renewed() {
 }
 
 #[test]
-fn a_wait_beyond_the_deadline_ends_the_refused_call_and_by_longest_wait_the_others() {
-    let (upload, token) = (upload(), given());
+fn a_named_wait_ends_the_refused_call_by_its_deadline_and_later_calls_by_their_longest_wait() {
+    let upload = upload();
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -261,7 +272,8 @@ fn a_wait_beyond_the_deadline_ends_the_refused_call_and_by_longest_wait_the_othe
     }
     sim.start_at(secs(3), Call::with_token(&token, &upload).boxed());
     sim.run();
-    // The first is refused, the second waits at the closed route, the third is told, and the last is patient.
+    // The first call is refused. The second waits at the closed gate until its deadline, the third ends at once because
+    // of `longest_wait`, and the last waits until the gate opens.
     for (at, took, left) in [(0, 0, Some(30)), (1, 20, None), (2, 0, Some(28))] {
         let error = error(&sim, at);
         let told = (sim.took(at), error.retry_after());

@@ -1,6 +1,5 @@
 //! A session and its calls on a virtual clock.
 
-mod attack;
 mod clock;
 mod cost;
 mod drivers;
@@ -8,14 +7,15 @@ mod export;
 mod faults;
 mod first_token;
 mod gates;
+mod invalid_path;
 mod lanes;
 mod limits;
 mod model;
-mod path;
 mod quotas;
-mod refused;
+mod refused_tokens;
 mod renewal;
 mod resend;
 mod store_app;
+mod stress;
 mod ticket;
 mod wakes;

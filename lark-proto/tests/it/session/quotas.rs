@@ -1,4 +1,4 @@
-//! Documented quotas: counted before a request is sent, so that the service has nothing to refuse.
+//! Quotas, which the session counts before it sends a request, so that the service has no reason to refuse it.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -15,8 +15,9 @@ use crate::service::{
 use crate::sim::{Random, Sim, after};
 
 #[test]
-fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {
-    let (mut worst_time, mut worst_share) = (0_f64, 0_f64);
+fn with_a_quota_the_service_refuses_at_most_one_request_in_a_thousand() {
+    let mut worst_time = 0_f64;
+    let mut worst_share = 0_f64;
     for phase in [0, 137, 500, 950, 7_000, 20_500, 31_000, 45_250, 59_900] {
         let windows = RefCell::new(RateWindows::new(50, 1000, millis(phase)));
         let mut random = Random(phase);
@@ -34,8 +35,8 @@ fn a_kept_quota_is_refused_one_request_in_a_thousand_at_most() {
             sim.result(at).as_ref().unwrap();
         }
         let refused = windows.borrow().refused.len();
-        // 3,000 in three minutes' windows, whatever their phase: the last 1,000 begin after two minutes and take 19 s
-        // and the time of a request.
+        // The 3,000 requests take three windows of a minute. The last 1,000 begin after two minutes, and take 19 s and
+        // the time of a request.
         let time = sim.now.as_secs_f64() / 140.0;
         let share = refused as f64 / sim.sent.len() as f64;
         println!("3,000 uploads, phase {phase} ms: {time:.3}, refused {share:.4}");
@@ -67,43 +68,60 @@ fn a_quota_is_never_exceeded_in_any_second_or_minute() {
     assert!(sim.now < secs(260), "{:?}", sim.now);
 }
 
-#[test]
-fn a_quota_can_be_changed_and_turned_off() {
-    let first = write(0, "");
-    let route = first.route();
-    let run = |session: Session| {
-        let writes: Vec<_> = (0..300).map(|number| write(number, "")).collect();
-        let token = given();
-        let mut sim: Sim<'_, SheetImageWritten> =
-            Sim::new(session, |_, _| after(millis(1), success()));
-        for write in &writes {
-            sim.start(Call::with_token(&token, write).boxed());
-        }
-        sim.run();
-        sim.now
-    };
-    let documented = run(custom());
-    assert!(secs(2) < documented && documented < millis(2500), "{documented:?}");
-    let mut changed = custom();
-    changed.set_quota(route, Quota::per_second(10));
-    let changed = run(changed);
-    assert!(secs(29) < changed && changed < secs(34), "{changed:?}");
-    let mut off = custom();
-    off.keep_quotas(false);
-    assert_eq!(run(off), millis(1));
-    let mut off = custom();
-    off.set_quota(route, Quota::NONE);
-    assert_eq!(run(off), millis(1));
-    let loopback: Site = "http://127.0.0.1:8080".parse().unwrap();
-    assert_eq!(run(Session::new(loopback, App::custom("cli_x", "s").unwrap())), millis(1));
+/// The time of 300 writes that take a millisecond each.
+fn time_of_300_writes(session: Session) -> Duration {
+    let writes: Vec<_> = (0..300).map(|number| write(number, "")).collect();
+    let token = given();
+    let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session, |_, _| after(millis(1), success()));
+    for write in &writes {
+        sim.start(Call::with_token(&token, write).boxed());
+    }
+    sim.run();
+    sim.now
 }
 
 #[test]
-fn tenants_spreadsheets_and_gates_that_are_not_used_are_forgotten() {
+fn the_documented_quota_of_a_route_is_kept() {
+    let time = time_of_300_writes(custom());
+    assert!(secs(2) < time && time < millis(2500), "{time:?}");
+}
+
+#[test]
+fn a_quota_can_be_changed() {
+    let mut session = custom();
+    session.set_quota(write(0, "").route(), Quota::per_second(10));
+    let time = time_of_300_writes(session);
+    assert!(secs(29) < time && time < secs(34), "{time:?}");
+}
+
+#[test]
+fn quotas_can_be_turned_off() {
+    let mut session = custom();
+    session.keep_quotas(false);
+    assert_eq!(time_of_300_writes(session), millis(1));
+}
+
+#[test]
+fn the_quota_of_one_route_can_be_turned_off() {
+    let mut session = custom();
+    session.set_quota(write(0, "").route(), Quota::NONE);
+    assert_eq!(time_of_300_writes(session), millis(1));
+}
+
+#[test]
+fn no_quota_is_kept_for_a_loopback_site() {
+    let loopback: Site = "http://127.0.0.1:8080".parse().unwrap();
+    let session = Session::new(loopback, App::custom("cli_x", "s").unwrap());
+    assert_eq!(time_of_300_writes(session), millis(1));
+}
+
+#[test]
+fn unused_tenants_spreadsheets_and_gates_are_forgotten() {
     let app = App::store("cli_x", "s").unwrap();
     let mut session = Session::new(Site::LARK, app);
     session.set_app_ticket(lark_proto::values::AppTicket::new("ticket").unwrap());
-    let (number, token) = (100_000, given());
+    let number = 100_000;
+    let token = given();
     let writes: Vec<_> = (0..number).map(|number| write(number, "")).collect();
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(session, |_, request| {
         let reply = if request.uri().path().contains("/auth/v3/app_access_token") {

@@ -1,4 +1,4 @@
-//! Renewals while the old token is valid: each holds up one call, for two seconds at most, and fails none.
+//! Renewals while the old token is valid. Each holds up one call, for two seconds at most, and fails none.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::service::{
 };
 use crate::sim::{ByHand, Cut, Reaction, Sim, after, clock, cut, hangs};
 
-/// When token requests were sent, the first one left out.
+/// The times of the token requests after the first one.
 fn renewals(sim: &Sim<'_, ImageKey>) -> Vec<Duration> {
     let requests = sim.sent.iter().filter(|sent| sent.path.ends_with(TOKEN));
     requests.map(|sent| sent.at).skip(1).collect()
 }
 
-/// A call each second from `from` to `to`; none fails. Returns the longest that one took.
+/// Starts a call each second from `from` to `to`, and checks that all succeed. Returns the longest time of a call.
 fn run_calls(sim: &mut Sim<'_, ImageKey>, from: u64, to: u64) -> Duration {
     let tasks: Vec<usize> =
         (from..to).map(|second| sim.start_at(secs(second), call().boxed())).collect();
@@ -33,10 +33,10 @@ fn run_calls(sim: &mut Sim<'_, ImageKey>, from: u64, to: u64) -> Duration {
 #[test]
 fn a_renewal_that_hangs_fails_no_call_and_holds_up_few() {
     for keeps in BOTH {
-        // One after another, and with ten seconds between them.
+        // The calls follow each other at once, or after ten seconds.
         for gap in [0, 10] {
             let mut sim = warm(keeps, 7200, |_, _, _| hangs());
-            // Good for 28 minutes.
+            // The token is good for 28 more minutes.
             sim.run_until(secs(7200 - 28 * 60));
             for _ in 0..100 {
                 let task = sim.start(call().boxed());
@@ -65,7 +65,7 @@ fn a_token_host_that_takes_four_seconds_fails_no_call_in_two_hours() {
         assert!(tasks.iter().all(|&task| sim.result(task).is_ok()));
         let held_up = |task: &&usize| **task >= 4 && sim.took(**task) > millis(100);
         let held_up = tasks.iter().filter(held_up).count();
-        assert!(held_up <= 12, "{held_up} calls stood at a renewal");
+        assert!(held_up <= 12, "{held_up} calls waited for a renewal");
     }
 }
 
@@ -75,14 +75,14 @@ fn in_the_last_29_minutes_one_call_renews_and_the_others_go_on() {
         let mut sim = warm(keeps, 7200, |_, _, _| after(secs(1), granted("t-2", 7200)));
         sim.run_until(secs(5459));
         assert!(sim.finish(call()).is_ok());
-        assert_eq!(sim.count(TOKEN), 1, "too early");
+        assert_eq!(sim.count(TOKEN), 1, "no renewal is due before 5,460 s");
         sim.run_until(secs(5460));
         let tasks = [(); 10].map(|()| sim.start(call().boxed()));
         sim.run();
         let mut took = tasks.map(|task| sim.took(task));
         took.sort();
         assert_eq!((took[8], took[9]), (millis(100), millis(1100)));
-        // The new token is good for two hours from its request on.
+        // The life of the new token begins with its request.
         sim.run_until(secs(5460 + 5459));
         assert!(sim.finish(call()).is_ok());
         assert_eq!(sim.count(TOKEN), 2);
@@ -111,13 +111,13 @@ fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
 }
 
 #[test]
-fn a_renewal_that_is_told_to_wait_is_not_sent_before() {
+fn a_renewal_is_not_sent_during_a_named_wait() {
     for keeps in BOTH {
         for (named, seconds) in [("30", 60), ("90", 90), ("120", 120), ("3600", 120)] {
             let mut sim = warm(keeps, 7200, move |_, _, _| after(millis(10), limited(named)));
             run_calls(&mut sim, 5460, 5460 + 130);
             let renewals = renewals(&sim);
-            // The calls come a second apart.
+            // The calls are started a second apart.
             let gap = renewals[1] - renewals[0];
             assert!(secs(seconds) < gap && gap <= secs(seconds + 1), "{gap:?}");
         }
@@ -125,7 +125,7 @@ fn a_renewal_that_is_told_to_wait_is_not_sent_before() {
 }
 
 #[test]
-fn a_renewal_that_was_dropped_counts_as_tried() {
+fn a_dropped_renewal_is_not_retried_for_a_minute() {
     for keeps in BOTH {
         let mut sim = warm(keeps, 7200, |_, _, _| hangs());
         sim.run_until(secs(5460));

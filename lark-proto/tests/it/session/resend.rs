@@ -1,4 +1,4 @@
-//! Which answers have a request sent again, how often, after which wait, and what the error says in the end.
+//! The answers after which a request is sent again, the number of sends, the waits between them, and the last error.
 
 use std::time::Duration;
 
@@ -75,14 +75,14 @@ fn run(
 #[test]
 fn the_answer_decides_whether_a_request_is_sent_again() {
     use Outcome::{NotSent, Refused, Unknown};
-    // The requests within four attempts, of an endpoint that is safe to send again and of one that is not; the outcome
-    // of the last error; the wait before the second send, in milliseconds, from and to.
+    // Name; answer; sends within four attempts of an endpoint that is safe to send again and of one that is not;
+    // outcome of the last error; bounds of the wait before the second send, in milliseconds.
     type Row = (&'static str, fn() -> Reaction<'static>, [usize; 2], Outcome, [u64; 2]);
     const BACKOFF: [u64; 2] = [250, 500];
     const NONE: [u64; 2] = [0, 0];
     const MANY: usize = usize::MAX;
     let rows: [Row; 36] = [
-        // The service did nothing: again at every endpoint.
+        // The service has not carried out the request: it is sent again at every endpoint.
         ("refused token", || reply(refusal(400, 99_991_663)), [4, 4], Refused, [0, 0]),
         ("429", || reply(refusal(429, 99_991_400)), [MANY, MANY], Refused, BACKOFF),
         ("400", || reply(refusal(400, 99_991_400)), [MANY, MANY], Refused, BACKOFF),
@@ -95,7 +95,7 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
         ("document", || reply(refusal(200, 90_217)), [MANY, MANY], Refused, BACKOFF),
         ("document 429", || reply(refusal(429, 90_235)), [MANY, MANY], Refused, BACKOFF),
         ("document v3", || reply(refusal(400, 1_310_242)), [MANY, MANY], Refused, BACKOFF),
-        // Perhaps it did something: again where that does no harm.
+        // The service may have carried out the request: it is sent again if the endpoint is safe.
         ("busy", || reply(refusal(200, 2200)), [4, 1], Unknown, BACKOFF),
         ("busy 429", || reply(refusal(429, 2200)), [MANY, 1], Unknown, BACKOFF),
         ("408", || reply(page(408)), [4, 1], Unknown, BACKOFF),
@@ -113,7 +113,7 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
         ("cut before the body", || cut_at(0), [4, 4], NotSent, BACKOFF),
         ("cut in the body", || cut_at(1), [4, 1], Unknown, BACKOFF),
         ("cut after the body", || cut_at(12), [4, 1], Unknown, BACKOFF),
-        // Sending it again would change nothing.
+        // Another attempt would have the same result.
         ("quota", || reply(refusal(429, 99_991_403)), [1, 1], Refused, NONE),
         ("request", || reply(refusal(500, 90_202)), [1, 1], Refused, NONE),
         ("unknown code", || reply(refusal(200, 42)), [1, 1], Refused, NONE),
@@ -125,7 +125,7 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
     let endpoints = [upload(), unsafe_upload()];
     for (name, told, sends, outcome, [from, to]) in rows {
         for (endpoint, sends) in endpoints.iter().zip(sends) {
-            // Refusals for a rate and of a busy document are bounded by time.
+            // Refusals for the rate and for a busy document are limited by time, not by attempts.
             let limits = Limits::default().total(secs(60));
             let run = run(endpoint, limits, |_| told());
             let found = run.sends.len();
@@ -146,13 +146,13 @@ fn the_answer_decides_whether_a_request_is_sent_again() {
 }
 
 #[test]
-fn a_permanent_failure_after_the_body_leaves_the_outcome_open() {
+fn the_outcome_of_a_permanent_failure_after_the_body_is_unknown() {
     let run = run(&upload(), Limits::default(), |_| permanent(12));
     assert_eq!((run.sends.len(), run.result.unwrap_err().outcome()), (1, Outcome::Unknown));
 }
 
 #[test]
-fn an_earlier_failure_that_left_the_outcome_open_is_named_beside_the_last_one() {
+fn an_earlier_failure_with_an_unknown_outcome_is_named_beside_the_last_one() {
     for (first, earlier) in [
         (cut_at as fn(u64) -> Reaction<'static>, "connection cut"),
         (|_| reply(page(502)), "unreadable reply (HTTP 502"),
@@ -175,7 +175,7 @@ fn an_earlier_failure_that_left_the_outcome_open_is_named_beside_the_last_one() 
 }
 
 #[test]
-fn an_earlier_failure_that_left_nothing_open_is_not_named() {
+fn an_earlier_failure_with_a_known_outcome_is_not_named() {
     let run = run(&upload(), Limits::default(), |send| match send {
         1 => cut_at(0),
         _ => reply(refusal(403, 90_213)),
@@ -188,7 +188,7 @@ fn an_earlier_failure_that_left_nothing_open_is_not_named() {
 
 #[test]
 fn the_only_failure_of_a_call_is_not_named_twice() {
-    // The time is up in the wait before the second send.
+    // The deadline passes during the wait before the second send.
     let run = run(&upload(), Limits::default().total(millis(300)), |_| cut_at(12));
     let error = run.result.unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::Transport(Cut)), "{error}");
@@ -204,7 +204,7 @@ fn a_fresh_connection_is_asked_for_after_a_break_and_only_then() {
         3 => cut_at(12),
         4 => reply(limited("1")),
         5 => cut_at(3),
-        // The token request between these two uses any connection.
+        // The token request after this refusal does not ask for a fresh connection.
         6 => reply(refusal(400, 99_991_663)),
         _ => reply(success()),
     });
@@ -269,24 +269,38 @@ fn a_refusal_for_the_rate_costs_no_attempt() {
     assert_eq!(run.sends.len(), 10);
 }
 
+/// A request that may be sent again for a minute, and limits that end no call before.
+fn safe_for_a_minute() -> (Raw<IgnoredAny>, Limits) {
+    let endpoint = unsafe_upload().with_resend(Resend::SafeFor(secs(60)));
+    (endpoint, Limits::default().total(secs(3600)).attempts(1000))
+}
+
 #[test]
 fn a_request_that_is_idempotent_for_a_time_is_not_sent_again_after_it() {
-    let endpoint = unsafe_upload().with_resend(Resend::SafeFor(secs(60)));
-    let limits = || Limits::default().total(secs(3600)).attempts(1000);
-    let whole = run(&endpoint, limits(), |_| cut_at(12));
+    let (endpoint, limits) = safe_for_a_minute();
+    let whole = run(&endpoint, limits, |_| cut_at(12));
     let [(first, _), .., (last, _)] = whole.sends[..] else { panic!() };
     assert!((secs(30)..secs(60)).contains(&(last - first)), "{:?}", whole.sends);
     assert_eq!(whole.result.unwrap_err().outcome(), Outcome::Unknown);
-    // A refusal after it changes nothing: the first send may have been carried out.
-    let then_refused = run(&endpoint, limits(), |send| match send {
+}
+
+#[test]
+fn the_time_of_idempotence_is_kept_after_a_refusal() {
+    let (endpoint, limits) = safe_for_a_minute();
+    // The first send may have been carried out.
+    let then_refused = run(&endpoint, limits, |send| match send {
         1 => cut_at(12),
         _ => reply(limited("25")),
     });
     let [_, _, _, (last, _)] = then_refused.sends[..] else { panic!("{:?}", then_refused.sends) };
     assert!(last < secs(60), "the next one would come after 75 s: {last:?}");
     assert_eq!(then_refused.result.unwrap_err().outcome(), Outcome::Unknown);
-    // The time does not run while nothing can have been carried out.
-    let unsent = run(&endpoint, limits(), |send| match send {
+}
+
+#[test]
+fn the_time_of_idempotence_begins_with_the_first_request_that_may_have_been_carried_out() {
+    let (endpoint, limits) = safe_for_a_minute();
+    let unsent = run(&endpoint, limits, |send| match send {
         1..=20 => cut_at(0),
         _ => reply(success()),
     });
@@ -295,7 +309,7 @@ fn a_request_that_is_idempotent_for_a_time_is_not_sent_again_after_it() {
 }
 
 #[test]
-fn a_wait_that_is_too_long_ends_the_call_with_what_it_was_told() {
+fn a_named_wait_beyond_longest_wait_ends_the_call_with_the_services_error() {
     for told in [
         || limited("61"),
         || with(page(503), "retry-after", "61"),

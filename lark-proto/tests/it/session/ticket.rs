@@ -1,4 +1,4 @@
-//! A store app's ticket: what the session does without one, and when one arrives.
+//! The ticket of a store app: requests for it, and its arrival.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn lacks_ticket(result: &Uploaded) -> bool {
     }
 }
 
-/// How often the app's token, a tenant's, and the ticket were asked for.
+/// The number of requests for the app's token, for a tenant's token, and for the ticket.
 fn asked(sim: &Sim<'_, ImageKey>) -> [usize; 3] {
     [APP_TOKEN, TENANT_TOKEN, RESEND].map(|path| sim.count(path))
 }
@@ -44,11 +44,11 @@ fn a_missing_ticket_is_asked_for_every_five_minutes() {
         let lark = RefCell::new(FakeLark::new());
         lark.borrow_mut().add_tenant(OTHER);
         let mut sim = with_fake(store(), keeps, &lark);
-        // Those that wait for the one that asks end with it.
+        // The calls that wait for the request of the first one end with it.
         let tasks = [ONE, ONE, OTHER].map(|key| sim.start(call_for(key).boxed()));
         sim.run();
         assert!(tasks.iter().all(|&task| lacks_ticket(sim.result(task))));
-        assert!(tasks.iter().all(|&task| sim.took(task) == millis(100)), "at once");
+        assert!(tasks.iter().all(|&task| sim.took(task) == millis(100)), "the calls end at once");
         for second in [1, 60, 149, 150, 299, 300] {
             sim.run_until(secs(second));
             for key in [ONE, OTHER] {
@@ -65,7 +65,7 @@ fn a_missing_ticket_is_asked_for_every_five_minutes() {
 }
 
 #[test]
-fn a_call_with_the_patience_waits_for_the_ticket() {
+fn a_call_waits_for_the_ticket_if_its_longest_wait_allows_it() {
     for keeps in BOTH {
         for arrives in [true, false] {
             let lark = RefCell::new(FakeLark::new());
@@ -83,7 +83,8 @@ fn a_call_with_the_patience_waits_for_the_ticket() {
                 assert_eq!(sim.took(tasks[hasty]), millis(100));
             }
             for task in [tasks[0], tasks[2], tasks[4], late] {
-                let (result, ended) = (sim.result(task), sim.tasks[task].ended);
+                let result = sim.result(task);
+                let ended = sim.tasks[task].ended;
                 if arrives {
                     assert!(result.is_ok(), "{result:?}");
                     assert_eq!(ended, millis(120_300));
@@ -98,7 +99,7 @@ fn a_call_with_the_patience_waits_for_the_ticket() {
 }
 
 #[test]
-fn waiting_calls_go_on_at_once_with_a_ticket_although_its_route_was_told_to_wait() {
+fn waiting_calls_go_on_at_once_with_a_new_ticket_although_the_service_named_a_wait() {
     for keeps in BOTH {
         let mut sim = simulate(with_ticket(), keeps, |number, _, request| {
             match request.uri().path().ends_with(APP_TOKEN) {
@@ -117,7 +118,7 @@ fn waiting_calls_go_on_at_once_with_a_ticket_although_its_route_was_told_to_wait
     }
 }
 
-/// The ticket's event may come before the answer to the request for it.
+/// The event with the ticket may arrive before the answer to the request for it.
 #[test]
 fn a_ticket_that_arrives_while_it_is_asked_for_is_used_at_once() {
     let reactions: [fn() -> Reaction<'static>; 6] = [
@@ -143,7 +144,7 @@ fn a_ticket_that_arrives_while_it_is_asked_for_is_used_at_once() {
             sim.run();
             for &task in &tasks {
                 assert!(sim.result(task).is_ok(), "{:?}", sim.result(task));
-                // Without the keeping of exchanges its driver has to wait for the answer.
+                // Without a kept exchange, the call that sent the request waits for the answer.
                 let is_driver = !keeps && task == 0;
                 assert!(is_driver || sim.took(task) == millis(1300), "{:?}", sim.took(task));
             }
@@ -185,9 +186,18 @@ fn each_refused_ticket_is_dropped_and_asked_for_once() {
         }
         push_ticket(&mut sim, &lark);
         assert!(sim.finish(call_for(ONE)).is_ok());
+    }
+}
+
+#[test]
+fn the_apps_token_is_used_although_its_ticket_was_renewed() {
+    for keeps in BOTH {
+        let lark = RefCell::new(FakeLark::new());
+        let mut sim = with_fake(with_ticket(), keeps, &lark);
+        assert!(sim.finish(call_for(ONE)).is_ok());
         lark.borrow_mut().renew_app_ticket();
         lark.borrow_mut().add_tenant(OTHER);
-        assert!(sim.finish(call_for(OTHER)).is_ok(), "the app's token outlives its ticket");
+        assert!(sim.finish(call_for(OTHER)).is_ok());
     }
 }
 
@@ -204,17 +214,17 @@ fn a_ticket_that_is_refused_in_a_renewal_leaves_the_old_app_token_in_use() {
         assert_eq!(asked(&sim), [2, 2, 1]);
         sim.run_until(secs(6061));
         assert!(sim.finish(call_for(OTHER)).is_ok());
-        assert_eq!(asked(&sim), [2, 3, 1], "asked for once");
+        assert_eq!(asked(&sim), [2, 3, 1], "the ticket is requested once");
         push_ticket(&mut sim, &lark);
         sim.run_until(secs(6122));
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
         assert!(sim.finish(call_for(ONE)).is_ok());
-        assert_eq!(asked(&sim)[0], 3, "renewed with the new ticket");
+        assert_eq!(asked(&sim)[0], 3, "the app's token is renewed with the new ticket");
     }
 }
 
 #[test]
-fn a_refusal_to_push_the_ticket_is_told_to_all_and_forgotten_when_one_arrives() {
+fn a_refusal_to_push_the_ticket_ends_every_call_until_a_ticket_arrives() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(store(), keeps, &lark);
@@ -232,9 +242,9 @@ fn a_refusal_to_push_the_ticket_is_told_to_all_and_forgotten_when_one_arrives() 
     }
 }
 
-/// A call a second, each given up after half a second: a ticket is asked for once in five minutes.
+/// A call is started each second and dropped after half a second. A ticket is requested once in five minutes.
 #[test]
-fn callers_that_give_up_do_not_ask_for_the_ticket_again() {
+fn the_calls_after_a_dropped_one_do_not_ask_for_the_ticket_again() {
     for keeps in BOTH {
         let mut sim = simulate(store(), keeps, |_, _, _| after(millis(100), granted("t-1", 1)));
         for second in 0..290 {

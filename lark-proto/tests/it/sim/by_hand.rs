@@ -83,8 +83,8 @@ impl<O> Sim<'_, O> {
         call.broken(&mut self.session, now, broken);
     }
 
-    /// The calls that the session has named since this was asked last.
-    pub(crate) fn named(&mut self) -> Vec<CallId> {
+    /// The calls that the session has woken since this was asked last.
+    pub(crate) fn woken(&mut self) -> Vec<CallId> {
         self.session.woken().collect()
     }
 }

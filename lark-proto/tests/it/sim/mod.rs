@@ -1,8 +1,8 @@
 //! A session, its adapter, the network and a virtual clock. A closure is the service. A call takes its next step when
-//! the session names it or when its wait is over; `by_hand` is for the calls that a test steps itself.
+//! the session wakes it or when its wait is over; `by_hand` is for the calls that a test steps itself.
 //!
 //! ```text
-//!  start --> Ready --step--> Waiting --(its wait is over | named)--> Ready      drop_at: from any state
+//!  start --> Ready --step--> Waiting --(its wait is over | woken)--> Ready      drop_at: from any state
 //!              ^             InFlight --reply | failure | deadline --> Ready    Done
 //! ```
 
@@ -284,9 +284,9 @@ impl<'w, O> Sim<'w, O> {
         self.schedule(until, Due::WaitOver(task, changes));
     }
 
-    /// Makes the waiting calls ready that the session names.
+    /// Makes the waiting calls ready that the session wakes.
     pub(crate) fn wake(&mut self) {
-        for id in self.named() {
+        for id in self.woken() {
             self.wakes += 1;
             let task = self.by_id[&id];
             if matches!(self.tasks[task].state, State::Waiting(_)) {

@@ -1,7 +1,8 @@
-//! Any schedule of calls, replies, broken connections, callers that give up, and clocks: the rules of the session hold
-//! after every step, and every call ends.
+//! A model of the session, which checks its rules after every step of random schedules of calls, replies, broken
+//! connections, dropped calls and set clocks.
 //!
-//! `work` is what the calls do, `execution` what happens to them, `ledger` the model's account of tokens and gates.
+//! `work` has the requests of the calls, `execution` executes a schedule, and `ledger` is the model's account of the
+//! session's tokens and gates. `regressions` has schedules in which the model found a fault, `soak` long ones.
 
 mod execution;
 mod ledger;
@@ -22,7 +23,7 @@ use execution::{Execution, Setup, State};
 use ledger::{ODD_APP, ODD_TENANT};
 use work::{Account, Bounds, Kind, Plan, Work};
 
-/// What happens next; a number chooses among the calls to which it can happen.
+/// The next action of a schedule. A number chooses one of the calls for which the action is possible.
 #[derive(Clone, Debug)]
 enum Action {
     Start,
@@ -31,7 +32,7 @@ enum Action {
     Deliver(usize),
     DeliverKept(usize),
     CutKept(usize),
-    /// With so many of 8 parts of the body sent.
+    /// After this number of eighths of the body.
     Cut(usize, usize, bool, bool),
     Drop(usize, bool),
     Freeze(usize),
@@ -146,7 +147,7 @@ fn failure() -> impl Strategy<Value = (Route, Fault)> {
     ]
 }
 
-/// What any route may answer.
+/// A fault that is possible on any route.
 fn any_fault() -> impl Strategy<Value = Fault> {
     let status = |status: u16| StatusCode::from_u16(status).unwrap();
     let reset =
@@ -225,7 +226,7 @@ fn plans() -> impl Strategy<Value = Vec<Plan>> {
     )
 }
 
-/// The plan as far as the setup allows it.
+/// The plan with an account that the setup has.
 fn fit(setup: Setup, plan: Plan) -> Plan {
     let account = match (plan.account, plan.kind) {
         (Account::User(user), Kind::Write(_)) => Account::User(user),
@@ -327,7 +328,7 @@ fn perform<'w>(
     }
 }
 
-/// 1,024 schedules, or as many as the environment variable `PROPTEST_CASES` says.
+/// 1,024 schedules, or the number in the environment variable `PROPTEST_CASES`.
 fn config() -> ProptestConfig {
     let config = ProptestConfig::default();
     let cases = if config.cases == 256 { 1024 } else { config.cases };
@@ -335,7 +336,7 @@ fn config() -> ProptestConfig {
         cases,
         failure_persistence: None,
         max_shrink_iters: 20_000,
-        // The default takes a third of the time of a test that is not optimised.
+        // The default generator takes a third of the time of a test that is not optimised.
         rng_algorithm: RngAlgorithm::XorShift,
         ..config
     }

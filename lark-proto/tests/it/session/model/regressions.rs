@@ -1,4 +1,4 @@
-//! Schedules in which the model found a fault.
+//! Schedules in which the model found a fault of the session.
 
 use std::time::Duration;
 
@@ -26,9 +26,9 @@ const fn pass(seconds: u64) -> Action {
     Pass(Duration::from_secs(seconds))
 }
 
-/// The token ended and was forgotten, and the imported one was renewed before the minute was over.
+/// The session had forgotten the ended token, and renewed the imported one before a minute was over.
 #[test]
-fn a_renewal_is_put_off_for_an_imported_token_too() {
+fn an_imported_token_is_not_renewed_within_a_minute_of_a_failed_renewal() {
     let actions = [
         Start,
         Import(0, 30, false),
@@ -43,8 +43,8 @@ fn a_renewal_is_put_off_for_an_imported_token_too() {
     run(SETUP, &plans, &actions);
 }
 
-/// The app's token was refused while the ticket that its renewal lacks was asked for, and the third call in the queue
-/// was not woken to end.
+/// The app's token was refused while the session requested the ticket for its renewal, and the session did not wake the
+/// third call of the queue.
 #[test]
 fn a_refused_app_token_ends_the_calls_that_do_not_wait_for_a_ticket() {
     let setup = Setup { is_store: true, has_ticket: true, ..SETUP };

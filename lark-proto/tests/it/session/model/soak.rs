@@ -1,4 +1,5 @@
-//! Days of calls in a second: nothing is lost, nothing is written twice, and nothing is forgotten or kept for ever.
+//! Days of calls on the virtual clock: no call is lost, no image is written twice, and the session keeps no entry for
+//! ever.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ fn failure(random: &mut Random, setup: Setup) -> (Route, Fault) {
     (route, fault)
 }
 
-/// Bursts of calls, in which everything happens in any order, with pauses between them.
+/// Bursts of calls with random actions in random order, and pauses between the bursts.
 fn soak(setup: Setup, calls: usize) {
     let works: Vec<Work> = (0..calls)
         .map(|number| {
@@ -71,7 +72,9 @@ fn soak(setup: Setup, calls: usize) {
                     usize::try_from(random.below(u64::try_from(of.len()).unwrap())).unwrap();
                 of.get(place).copied()
             };
-            let (ready, flying, live) = (pick(&ready), pick(&flying), pick(&execution.live));
+            let ready = pick(&ready);
+            let flying = pick(&flying);
+            let live = pick(&execution.live);
             match (random.below(100), ready, flying) {
                 (0..=44, Some(at), _) => execution.step(at),
                 (0..=84, _, Some(at)) => execution.deliver(at),
@@ -109,8 +112,9 @@ fn soak(setup: Setup, calls: usize) {
     let is_ok = |state: &State| matches!(state, State::Done(Ok(_)));
     let is_dropped = |state: &State| matches!(state, State::Dropped);
     let count = |is: fn(&State) -> bool| execution.tasks.iter().filter(|it| is(&it.state)).count();
-    let (ok, dropped) = (count(is_ok), count(is_dropped));
-    // A request that is not idempotent ends with its first unknown outcome; the other calls get through.
+    let ok = count(is_ok);
+    let dropped = count(is_dropped);
+    // A request that is not idempotent ends with its first unknown outcome; the other calls succeed.
     assert!(ok > calls * 9 / 10, "{ok} of {calls} calls succeed, {dropped} are dropped");
     // The token lasts for two hours and is renewed in the last half.
     let fetches = execution.lark.count(Route::TenantAccessToken)

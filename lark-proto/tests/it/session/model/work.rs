@@ -1,17 +1,15 @@
-//! The work of a call, and calls of all endpoints behind one trait.
+//! The request of a call.
 
-use std::fmt::Debug;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response};
 use lark_proto::endpoints::{Payload, Reply, Resend, SheetImageWritten};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::session::{Broken, Call, CallId, Event, Session, Step};
+use lark_proto::session::{Call, Drive};
 use lark_proto::token::TenantOnly;
 use lark_proto::{
-    CallError, Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken,
-    WriteSheetImage,
+    Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken, WriteSheetImage,
 };
 
 use crate::service::{ONE, tenant};
@@ -51,7 +49,7 @@ pub(crate) struct Posted {
     image_key: String,
 }
 
-/// Where a call reports to have written.
+/// The place of the image that a call reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     Image(String),
@@ -79,9 +77,9 @@ impl From<SheetImageWritten> for Written {
 /// The token that a call uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Account {
-    /// The session's, for this tenant; a custom app has tenant 0 alone.
+    /// The session's token for this tenant; a custom app has only tenant 0.
     Own(usize),
-    /// One of the users'.
+    /// The token of this user.
     User(usize),
 }
 
@@ -89,11 +87,11 @@ pub(crate) enum Account {
 pub(crate) enum Kind {
     Put,
     Once,
-    /// To one of the spreadsheets.
+    /// A write to this spreadsheet.
     Write(usize),
 }
 
-/// The limits of a call; the fields of [`Limits`] cannot be read.
+/// The limits of a call. The fields of [`Limits`] are private.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) attempts: u32,
@@ -111,7 +109,7 @@ impl Bounds {
     };
 
     pub(crate) fn total(&self) -> Duration {
-        // The bodies of this test are small.
+        // The default for the small bodies of these tests.
         self.total.unwrap_or(Duration::from_secs(600))
     }
 
@@ -168,7 +166,7 @@ impl Work {
         }
     }
 
-    /// The spreadsheet that it writes to.
+    /// The spreadsheet of a write.
     pub(crate) fn sheet(&self) -> Option<usize> {
         match self.plan.kind {
             Kind::Write(sheet) => Some(sheet),
@@ -180,7 +178,7 @@ impl Work {
         matches!(self.plan.kind, Kind::Once)
     }
 
-    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn AnyCall> {
+    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn Drive<Written, Cut>> {
         match &self.job {
             Job::Put(put) => self.own(put, is_store, jitter),
             Job::Once(once) => self.own(once, is_store, jitter),
@@ -194,9 +192,9 @@ impl Work {
         }
     }
 
-    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn AnyCall>
+    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn Drive<Written, Cut>>
     where
-        E: Endpoint<Output: Into<Written> + Debug + 'static>,
+        E: Endpoint<Output: Into<Written> + 'static>,
         lark_proto::TenantToken: lark_proto::token::Authorizes<E::Auth>,
     {
         let call = match self.plan.account {
@@ -206,15 +204,15 @@ impl Work {
         self.finish(call, jitter)
     }
 
-    fn finish<O: Into<Written> + Debug + 'static>(
+    fn finish<O: Into<Written> + 'static>(
         &self,
         call: Call<O, Cut>,
         jitter: u64,
-    ) -> Box<dyn AnyCall> {
-        Box::new(call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events())
+    ) -> Box<dyn Drive<Written, Cut>> {
+        call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events().boxed()
     }
 
-    /// The service's error in a reply, if it is one.
+    /// The error that the endpoint reads from a reply, if there is one.
     pub(crate) fn verdict(&self, reply: &Response<Bytes>) -> Result<(), Error> {
         match self.job {
             Job::Put(_) => PutImage::decode(reply.clone()).map(|_| ()),
@@ -223,7 +221,7 @@ impl Work {
         }
     }
 
-    /// How many times the fake stored the image.
+    /// The number of times that the fake has stored the image.
     pub(crate) fn stored(&self, lark: &FakeLark) -> usize {
         match self.sheet() {
             Some(sheet) => {
@@ -234,7 +232,7 @@ impl Work {
         }
     }
 
-    /// Whether the image is where the call reports it to be.
+    /// Whether the fake has stored the image at the reported place.
     pub(crate) fn is_stored(&self, written: &Written, lark: &FakeLark) -> bool {
         match written {
             Written::Image(key) => lark.image(key).is_some_and(|it| it.bytes == self.image),
@@ -243,57 +241,6 @@ impl Work {
                     && lark.cell(token, range).is_some_and(|it| it.bytes == self.image)
             }
         }
-    }
-}
-
-/// A call, whatever its endpoint.
-pub(crate) trait AnyCall: Debug {
-    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut>;
-    fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>);
-    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>);
-    fn cancel(&mut self, session: &mut Session);
-    fn id(&self) -> Option<CallId>;
-    fn sends(&self) -> u32;
-    fn last_failure(&self) -> Option<&CallError<Cut>>;
-    fn events(&mut self) -> Vec<Event>;
-}
-
-impl<O: Into<Written> + Debug> AnyCall for Call<O, Cut> {
-    fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<Written, Cut> {
-        match self.next(session, now) {
-            Step::Send(outgoing) => Step::Send(outgoing),
-            Step::Wait(time) => Step::Wait(time),
-            Step::Done(result) => Step::Done(result.map(Into::into)),
-        }
-    }
-
-    fn received(&mut self, session: &mut Session, now: SystemTime, reply: Response<Bytes>) {
-        let parsed = self.read(reply);
-        self.received(session, now, parsed);
-    }
-
-    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<Cut>) {
-        self.broken(session, now, broken);
-    }
-
-    fn cancel(&mut self, session: &mut Session) {
-        self.cancel(session);
-    }
-
-    fn id(&self) -> Option<CallId> {
-        self.id()
-    }
-
-    fn sends(&self) -> u32 {
-        self.sends()
-    }
-
-    fn last_failure(&self) -> Option<&CallError<Cut>> {
-        self.last_failure()
-    }
-
-    fn events(&mut self) -> Vec<Event> {
-        self.events()
     }
 }
 

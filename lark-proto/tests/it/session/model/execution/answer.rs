@@ -1,4 +1,4 @@
-//! The outcomes of requests, and the step that a call has to take after each of them.
+//! The outcomes of requests, and the effect that each of them has to have on its call.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::{
 };
 use crate::sim::Cut;
 
-/// The outcome of a request, as the model reads it.
+/// The outcome of a request.
 enum Answer<'a> {
     Success,
     Refused(&'a Error),
     Broken { pulled: u64, is_whole: bool, is_final: bool },
 }
 
-/// The step that the call has to take after an answer.
+/// The effect of an outcome on the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Ends,
@@ -29,7 +29,7 @@ enum Verdict {
 }
 
 impl Execution<'_> {
-    /// The reply arrives; after the time of its call it is too late for that.
+    /// Delivers the reply, or the end of the call's wait for it if that is over.
     pub(crate) fn deliver(&mut self, at: usize) {
         let exchange = self.take_exchange(at);
         if self.real >= exchange.until {
@@ -42,19 +42,21 @@ impl Execution<'_> {
         if let Some(id) = fetch {
             self.ledger.fetch_reply(id, &reply);
             let task = &mut self.tasks[at];
-            task.call.received(&mut self.session, self.clock, reply);
+            task.call.read(reply);
+            task.call.received(&mut self.session, self.clock);
             return self.after_answer(at, None);
         }
         let error = self.tasks[at].work.verdict(&reply).err();
         let answer = error.as_ref().map_or(Answer::Success, Answer::Refused);
         let verdict = self.answered(at, &answer);
         let task = &mut self.tasks[at];
-        task.call.received(&mut self.session, self.clock, reply);
+        task.call.read(reply);
+        task.call.received(&mut self.session, self.clock);
         self.after_answer(at, Some(verdict));
     }
 
-    /// The connection breaks after `pulled` bytes of the body. The service carries out a request that it has whole, now
-    /// or later.
+    /// Breaks the connection after this number of eighths of the body. The service carries out a whole request, now or
+    /// later.
     pub(crate) fn cut(&mut self, at: usize, eighths: usize, is_later: bool, is_permanent: bool) {
         let exchange = self.take_exchange(at);
         let pulled = exchange.body.len() * eighths / 8;
@@ -91,7 +93,7 @@ impl Execution<'_> {
         self.after_answer(at, verdict);
     }
 
-    /// Nobody waits for the reply any longer.
+    /// The connection is gone. The service carries out a whole request, now or later.
     fn lose(&mut self, exchange: Exchange, is_whole: bool, is_later: bool) {
         if !is_whole {
             self.lark.abandon(exchange.at_service);
@@ -103,7 +105,7 @@ impl Execution<'_> {
         }
     }
 
-    /// The service carries out the oldest request that lost its connection.
+    /// Has the service carry out the oldest request whose connection is gone.
     pub(crate) fn reap(&mut self) {
         if !self.orphans.is_empty() {
             let exchange = self.orphans.remove(0);
@@ -116,7 +118,7 @@ impl Execution<'_> {
         task.ready_since = self.ledger.now();
         match std::mem::replace(&mut task.state, State::Ready) {
             State::InFlight(exchange) => *exchange,
-            _ => panic!("{at} is not in flight"),
+            _ => panic!("call {at} is not in flight"),
         }
     }
 
@@ -131,16 +133,18 @@ impl Execution<'_> {
         }
         let is_over = task.call.id().is_none();
         match verdict {
-            Some(Verdict::Ends) => assert!(is_over, "{at} goes on after an answer that ends it"),
-            Some(Verdict::GoesOn) => assert!(!is_over, "{at} ends and could go on"),
+            Some(Verdict::Ends) => {
+                assert!(is_over, "call {at} goes on after an answer that ends it");
+            }
+            Some(Verdict::GoesOn) => assert!(!is_over, "call {at} ends and could go on"),
             Some(Verdict::Either) => {}
-            None => assert!(!is_over, "{at} ends with a token request"),
+            None => assert!(!is_over, "call {at} ends with a token request"),
         }
         self.empty_lanes();
         self.wake();
     }
 
-    /// The model's account of an answer to the call's own request.
+    /// Accounts for the outcome of the call's own request.
     fn answered(&mut self, at: usize, answer: &Answer<'_>) -> Verdict {
         let now = self.ledger.now();
         let task = &mut self.tasks[at];
@@ -224,12 +228,12 @@ impl Execution<'_> {
         task.verdict(ends, now + named.unwrap_or(BACKOFF).max(rests))
     }
 
-    /// The caller gives up. `is_whole`: the service has the whole request, and carries it out later.
+    /// Drops a call. If `is_whole`, the service has the whole request and carries it out later.
     pub(crate) fn drop_call(&mut self, at: usize, is_whole: bool) {
         let task = &mut self.tasks[at];
         let state = std::mem::replace(&mut task.state, State::Dropped);
         task.call.cancel(&mut self.session);
-        assert!(task.call.id().is_none(), "{at} goes on after it was dropped");
+        assert!(task.call.id().is_none(), "call {at} goes on after it was dropped");
         if let State::InFlight(exchange) = state {
             match (exchange.fetch, task.work.sheet()) {
                 (Some(_), _) if self.setup.keeps => self.kept.push(*exchange),
@@ -252,7 +256,7 @@ impl Execution<'_> {
         self.wake();
     }
 
-    /// The reply to a token request that is no call's any longer.
+    /// Delivers the reply to a kept token request.
     pub(crate) fn deliver_kept(&mut self, at: usize) {
         let Exchange { at_service, body, keep_until, fetch, .. } = self.kept.remove(at);
         let Some(id) = fetch else { return };
@@ -282,23 +286,26 @@ impl Execution<'_> {
 }
 
 impl Task<'_> {
-    /// The call sends its own request.
+    /// Accounts for a send of the call's own request.
     pub(super) fn begin(&mut self, at: usize, now: Duration) {
         let bounds = self.work.plan.bounds;
-        assert!(self.attempts < bounds.attempts.max(1), "{at} sends beyond its attempts");
+        assert!(self.attempts < bounds.attempts.max(1), "call {at} sends beyond its attempts");
         if self.sends > 0 {
-            assert!(now + self.took <= self.deadline, "{at} begins an attempt that cannot end");
-            assert!(now >= self.rests_until, "{at} sends too early");
+            assert!(
+                now + self.took <= self.deadline,
+                "call {at} begins an attempt that cannot end"
+            );
+            assert!(now >= self.rests_until, "call {at} sends too early");
             let is_forbidden = self.work.is_unsafe() && self.is_unknown;
-            assert!(!is_forbidden, "{at} is not idempotent, and is sent again");
+            assert!(!is_forbidden, "call {at} is not idempotent, and is sent again");
         }
         self.sends += 1;
         self.attempts += 1;
         self.sent = now;
-        assert_eq!(self.call.sends(), self.sends, "{at} miscounts its sends");
+        assert_eq!(self.call.sends(), self.sends, "call {at} miscounts its sends");
     }
 
-    /// The call ends, or goes on if it has the time until its next attempt is over.
+    /// Whether the call ends: it goes on if its deadline leaves the time for the next attempt.
     fn verdict(&self, ends: bool, latest: Duration) -> Verdict {
         if ends {
             Verdict::Ends
@@ -314,13 +321,13 @@ fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
 }
 
-/// The gateway counts requests by route, other limits go by user or group.
+/// Whether the gateway refused the request for the rate of its route. Other limits are those of a user or a group.
 pub(crate) fn is_gates(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == StatusCode::TOO_MANY_REQUESTS
 }
 
-/// The document's own answer, and another one than that it is busy.
+/// Whether the document itself answered, and not that it is busy.
 fn is_documents(answer: &Answer<'_>) -> bool {
     match answer {
         Answer::Success => true,

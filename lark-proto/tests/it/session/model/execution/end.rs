@@ -1,4 +1,4 @@
-//! The end of a schedule: every call ends, new ones succeed, and the session forgets.
+//! The end of a schedule: every call ends, new calls succeed, and the session forgets the old ones.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::super::work::{Account, Bounds, Kind, Plan, Work};
 use super::{Execution, Setup, State};
 
 impl<'w> Execution<'w> {
-    /// Steps the ready calls until all wait or have a request in flight.
+    /// Steps the ready calls until every call waits or has a request in flight.
     pub(crate) fn settle(&mut self) {
         let mut rounds = 0;
         loop {
@@ -26,7 +26,7 @@ impl<'w> Execution<'w> {
         }
     }
 
-    /// Steps and delivers until every call has ended; time passes when all wait.
+    /// Steps the calls and delivers the replies until every call has ended. Time passes only while all calls wait.
     pub(crate) fn run(&mut self) {
         let mut rounds = 0;
         while !self.live.is_empty() {
@@ -48,7 +48,8 @@ impl<'w> Execution<'w> {
         }
     }
 
-    /// No more faults: every call ends, and new ones succeed. Then the session forgets what it does not need.
+    /// Ends the schedule without further faults: every call ends, new ones succeed, and after hours the session has
+    /// forgotten all but a few entries.
     pub(crate) fn finish(&mut self, fresh: &'w [Work], probe: &'w Work) {
         self.faults.clear();
         for lane in &mut self.lanes {
@@ -71,8 +72,8 @@ impl<'w> Execution<'w> {
         assert!(self.session.is_idle(), "the session waits for a call that is over");
         self.assert_stored();
 
-        // Every pause is over, but for the one after a ticket was asked for. The session has to see a clock that was
-        // set back, since it counts from there.
+        // After this time every wait is over, except the one after a request for the ticket. The session has to see a
+        // clock that was set back before, since it counts from there.
         self.ledger.sees(self.clock);
         let _token = self.session.export_token(self.clock, self.clock, None);
         self.pass(Duration::from_secs(130));
@@ -102,15 +103,15 @@ impl<'w> Execution<'w> {
         assert!(self.session.is_idle(), "the session waits for a call that is over");
     }
 
-    /// The outcomes that calls report agree with what the service stored.
+    /// Checks the outcomes of the calls against the images that the service has stored.
     pub(crate) fn assert_stored(&self) {
         for (at, task) in self.tasks.iter().enumerate() {
             let stored = task.work.stored(&self.lark);
-            assert!(!task.work.is_unsafe() || stored <= 1, "{at} is stored {stored} times");
+            assert!(!task.work.is_unsafe() || stored <= 1, "call {at} is stored {stored} times");
             match &task.state {
-                State::Done(Ok(_)) => assert!(stored > 0, "{at} succeeds and is not stored"),
+                State::Done(Ok(_)) => assert!(stored > 0, "call {at} succeeds and is not stored"),
                 State::Done(Err(error)) if error.outcome() != Outcome::Unknown => {
-                    assert_eq!(stored, 0, "{at} is stored all the same: {error:?}");
+                    assert_eq!(stored, 0, "call {at} is stored all the same: {error:?}");
                 }
                 _ => {}
             }
@@ -118,7 +119,7 @@ impl<'w> Execution<'w> {
     }
 }
 
-/// Calls of each kind that this setup allows, from `number` on.
+/// The work of a call of each kind and account that the setup has, with numbers from `number` on.
 pub(crate) fn fresh(setup: Setup, number: usize) -> Vec<Work> {
     let tenants = if setup.is_store { 2 } else { 1 };
     let own = (0..tenants).map(Account::Own);

@@ -1,4 +1,4 @@
-//! What happens beside the calls: time, clocks, the service's whims, tickets and imported tokens.
+//! The events beside the steps of the calls: time, clocks, faults, tickets and imported tokens.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,16 +12,17 @@ use super::{Execution, Export, State, assert_discreet};
 use crate::service::{self, custom, with_ticket};
 
 impl Execution<'_> {
-    /// Time passes for everybody.
+    /// Lets time pass by both clocks.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.real += time;
         self.clock += time;
         for at in self.live.clone() {
-            let (keeps, real) = (self.setup.keeps, self.real);
+            let keeps = self.setup.keeps;
+            let real = self.real;
             let task = &mut self.tasks[at];
             match &task.state {
                 State::Waiting(until) if *until <= real => {
-                    task.ready_since = task.told;
+                    task.ready_since = task.wait_ends;
                     task.state = State::Ready;
                 }
                 State::InFlight(exchange)
@@ -38,7 +39,7 @@ impl Execution<'_> {
         }
     }
 
-    /// The time of the next step that a waiting call takes by itself.
+    /// The time of the next end of a wait.
     pub(crate) fn next_due(&self) -> Option<SystemTime> {
         let due = self.live.iter().filter_map(|&at| match &self.tasks[at].state {
             State::Waiting(until) => Some(*until),
@@ -47,14 +48,14 @@ impl Execution<'_> {
         due.min()
     }
 
-    /// Time passes until a waiting call takes a step by itself.
+    /// Lets time pass until the next end of a wait.
     pub(crate) fn pass_to_next(&mut self) {
         if let Some(due) = self.next_due() {
             self.pass(due.duration_since(self.real).unwrap_or_default());
         }
     }
 
-    /// The client's clock is set.
+    /// Sets the client's clock forward or back.
     pub(crate) fn set_clock(&mut self, seconds: i64) {
         let by = Duration::from_secs(seconds.unsigned_abs());
         let set = if seconds < 0 { self.clock.checked_sub(by) } else { self.clock.checked_add(by) };
@@ -65,24 +66,24 @@ impl Execution<'_> {
         self.faults.push((route, fault));
     }
 
-    /// The spreadsheet answers busy for this time.
+    /// Has the spreadsheet answer as busy for this time.
     pub(crate) fn busy(&mut self, sheet: usize, time: Duration, code: i64, after: Option<u64>) {
         self.lanes[sheet].busy = Some((self.real + time, code, after));
     }
 
-    /// The service forgets the tokens of a kind.
+    /// Has the service forget the tokens of a kind.
     pub(crate) fn revoke(&mut self, kind: TokenKind) {
         self.lark.revoke_tokens(kind);
     }
 
-    /// The service forgets the one token that the session holds.
+    /// Has the service forget only the token that the session holds.
     pub(crate) fn revoke_held(&mut self, tenant: usize) {
         if let Some(token) = self.ledger.token(Key::Tenant(tenant)) {
             self.lark.add_token(TokenKind::Tenant, token, UNIX_EPOCH);
         }
     }
 
-    /// The event with the ticket arrives, or one with a ticket that is not the latest.
+    /// The event with the latest ticket arrives, or one with an old ticket.
     pub(crate) fn set_ticket(&mut self, is_latest: bool) {
         let ticket = if is_latest { self.lark.app_ticket() } else { FakeLark::APP_TICKET };
         self.ledger.ticket_set(ticket);
@@ -90,7 +91,7 @@ impl Execution<'_> {
         self.wake();
     }
 
-    /// A token that another process got, good for `life`, or one from before.
+    /// Imports a token that another process has fetched for `life` seconds, or one of the tokens imported before.
     pub(crate) fn import(&mut self, tenant: usize, life: u64, is_old: bool) {
         let tenant = if self.setup.is_store { tenant } else { 0 };
         if !is_old || self.exports.is_empty() {

@@ -1,4 +1,4 @@
-//! A step of a call, and the request that it sends.
+//! The steps of a call, and the requests that it sends.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::super::work::{Account, Work, Written};
 use super::{Exchange, Execution, SECOND, State, assert_discreet, holds_secret, route};
 use crate::sim::Cut;
 
-/// What excuses the step of a waiting call that is early.
+/// The reasons for which a waiting call may go on before its wait is over.
 #[derive(Clone, Copy, Debug, Default)]
 struct Excuse {
     lacks_token: bool,
-    /// Another call at the gate has not taken a step for a second.
+    /// Another call at the gate has taken no step for a second.
     of_gate: bool,
-    /// Another call may ask for the token, or the token is good and its renewal is due, or two calls that wait for the
-    /// token take no steps: the session names two.
+    /// Another call has not yet taken the step that sends a token request; or the token is good and due for renewal; or
+    /// the two calls that the session wakes take no steps.
     of_token: bool,
 }
 
@@ -30,8 +30,7 @@ impl Execution<'_> {
         self.look(at, false);
     }
 
-    /// Steps some of the calls that wait: if their time has not come and the session has not named them, they have to
-    /// wait on.
+    /// Steps some of the waiting calls. A call that the session has not woken has to wait until its wait is over.
     pub(crate) fn poke(&mut self) {
         if self.setup.pokes == 0 {
             return;
@@ -43,7 +42,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Steps a call that waits, if it does.
+    /// Steps a call if it waits.
     pub(crate) fn poke_call(&mut self, at: usize) {
         if matches!(self.tasks[at].state, State::Waiting(_)) {
             self.look(at, true);
@@ -52,7 +51,7 @@ impl Execution<'_> {
 
     fn look(&mut self, at: usize, is_poke: bool) {
         let now = self.ledger.sees(self.clock);
-        let is_early = is_poke && now < self.tasks[at].told;
+        let is_early = is_poke && now < self.tasks[at].wait_ends;
         let excuse = if is_early { self.excuse(at) } else { Excuse::default() };
         let task = &mut self.tasks[at];
         if task.started.is_none() {
@@ -85,16 +84,19 @@ impl Execution<'_> {
                     !(is_hopeless || reason == Some(WaitFor::Rate) && excuse.lacks_token)
                 }
             };
-            let left = task.told.saturating_sub(now);
-            assert!(!is_free, "{at} waits for {reason:?}, {left:?} more, and is free: {step:?}");
+            let left = task.wait_ends.saturating_sub(now);
+            assert!(
+                !is_free,
+                "call {at} waits for {reason:?}, {left:?} more, and is free: {step:?}"
+            );
         }
         let is_over = matches!(step, Step::Done(_));
-        assert!(is_over || now < task.deadline, "{at} goes on beyond its total");
+        assert!(is_over || now < task.deadline, "call {at} goes on beyond its total");
         match step {
             Step::Wait(time) => {
-                assert!(!time.is_zero(), "{at} waits for no time");
-                assert!(now + time <= task.deadline, "{at} waits beyond its total");
-                task.told = now + time;
+                assert!(!time.is_zero(), "call {at} waits for no time");
+                assert!(now + time <= task.deadline, "call {at} waits beyond its total");
+                task.wait_ends = now + time;
                 task.state = State::Waiting(self.real + time);
             }
             Step::Send(outgoing) => self.send(at, outgoing),
@@ -103,7 +105,7 @@ impl Execution<'_> {
         self.wake();
     }
 
-    /// What would excuse a step of a waiting call that is early.
+    /// The reasons for which this call may go on before its wait is over.
     fn excuse(&self, at: usize) -> Excuse {
         let now = self.ledger.now();
         let work = self.tasks[at].work;
@@ -111,9 +113,9 @@ impl Execution<'_> {
             self.live.iter().any(|&other| {
                 let task = &self.tasks[other];
                 let since = match task.state {
-                    // By the adapter's clock its time may have come before it has by the client's.
+                    // The wait may have ended by the adapter's clock and not yet by the client's.
                     State::Ready => Some(task.ready_since.min(now)),
-                    State::Waiting(_) => Some(task.told),
+                    State::Waiting(_) => Some(task.wait_ends),
                     _ => None,
                 };
                 let is_late = since.is_some_and(|since| since + by <= now);
@@ -126,7 +128,7 @@ impl Execution<'_> {
             Account::User(_) => Some(true),
         };
         let of_gate = |other: &Work| other.plan.account == account && other.route() == work.route();
-        // The tenants of a store app wait for the app's token together.
+        // All tenants of a store app wait for the app's token.
         let of_token = |other: &Work| match other.plan.account {
             Account::Own(_) if self.setup.is_store => true,
             other => other == account,
@@ -156,16 +158,19 @@ impl Execution<'_> {
         let (head, body) = request.map(Body::into_bytes).into_parts();
         let route = route(head.uri.path());
         let left = self.tasks[at].deadline - now;
-        assert!(!within.is_zero() && within <= left, "{at} may take {within:?} of {left:?}");
+        assert!(!within.is_zero() && within <= left, "call {at} may take {within:?} of {left:?}");
         let fetch = match (purpose, work.plan.account) {
             (Purpose::Token(id), Account::Own(tenant)) => {
                 if self.ledger.has_token(tenant) == Some(true) {
-                    assert!(within <= 2 * SECOND, "{at} is held up by a renewal for {within:?}");
+                    assert!(
+                        within <= 2 * SECOND,
+                        "call {at} is held up by a renewal for {within:?}"
+                    );
                 }
                 self.ledger.fetch_sent(id, at, tenant, route, &body, fresh_connection);
                 Some(id)
             }
-            (Purpose::Token(_), Account::User(_)) => panic!("{at} has a token of its own"),
+            (Purpose::Token(_), Account::User(_)) => panic!("call {at} has a token of its own"),
             (_, account) => {
                 assert_eq!(route, work.route());
                 let header = head.headers.get("authorization").unwrap().to_str().unwrap();
@@ -174,7 +179,7 @@ impl Execution<'_> {
                 self.assert_turn(at);
                 let task = &mut self.tasks[at];
                 task.credential = (generation, token.to_owned());
-                assert!(fresh_connection || !task.broke, "{at} may get a dead connection");
+                assert!(fresh_connection || !task.broke, "call {at} may get a dead connection");
                 task.broke = false;
                 task.begin(at, now);
                 None
@@ -184,12 +189,13 @@ impl Execution<'_> {
             self.lark.fail_next_on(route, fault);
         }
         let at_service = self.lark.begin(self.real, &head);
-        let (until, keep_until) = (self.real + within, self.real + keep_for);
+        let until = self.real + within;
+        let keep_until = self.real + keep_for;
         let exchange = Exchange { at_service, body, until, keep_until, fetch };
         self.tasks[at].state = State::InFlight(Box::new(exchange));
     }
 
-    /// No other write to the spreadsheet is in flight, and no call before this one waits for its turn.
+    /// Checks that no other write to the spreadsheet is in flight, and that no earlier call waits for its turn.
     fn assert_turn(&self, at: usize) {
         let Some(sheet) = self.tasks[at].work.sheet() else { return };
         let id = self.tasks[at].call.id();
@@ -198,10 +204,10 @@ impl Execution<'_> {
             if task.work.sheet() != Some(sheet) || task.call.id().is_none() {
                 continue;
             }
-            assert!(task.call.id() > id, "{at} overtakes {other} in its lane");
+            assert!(task.call.id() > id, "call {at} overtakes call {other} in its lane");
             let is_write = |exchange: &Exchange| exchange.fetch.is_none();
             let overlaps = matches!(&task.state, State::InFlight(it) if is_write(it));
-            assert!(!overlaps, "{at} and {other} write to one spreadsheet at once");
+            assert!(!overlaps, "calls {at} and {other} write to one spreadsheet at once");
         }
     }
 
@@ -225,18 +231,21 @@ impl Execution<'_> {
         let task = &mut self.tasks[at];
         match &result {
             Ok(written) => {
-                assert!(task.work.is_stored(written, &self.lark), "{at} reports {written:?}");
+                assert!(task.work.is_stored(written, &self.lark), "call {at} reports {written:?}");
             }
             Err(error) => {
                 assert_discreet(error);
                 assert!(!holds_secret(&error.to_string()), "{error}");
                 let is_unknown = error.outcome() == Outcome::Unknown;
-                assert_eq!(is_unknown, task.is_unknown, "{at} has the wrong outcome: {error:?}");
+                assert_eq!(
+                    is_unknown, task.is_unknown,
+                    "call {at} has the wrong outcome: {error:?}"
+                );
                 let is_sent = error.outcome() == Outcome::NotSent || task.sends > 0;
-                assert!(is_sent, "{at} sent nothing: {error:?}");
+                assert!(is_sent, "call {at} sent nothing: {error:?}");
             }
         }
-        assert!(task.call.id().is_none(), "{at} is over and has an id");
+        assert!(task.call.id().is_none(), "call {at} is over and has an id");
         task.state = State::Done(result);
         self.leave(at);
     }

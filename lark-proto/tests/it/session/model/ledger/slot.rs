@@ -7,26 +7,26 @@ use lark_proto::session::TokenRequestId;
 use super::super::execution::LONGEST_PAUSE;
 use super::{Kind, MINUTE};
 
-/// The session's knowledge of one token.
+/// The account of one token.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) held: Option<Held>,
     pub(super) generation: u64,
     /// The tokens that the service refused.
     pub(super) refused: Vec<Refused>,
-    /// The next grant replaces a refused token, and is trusted for a minute.
+    /// Whether the next grant replaces a refused token. The session keeps it for a minute even if it is refused.
     pub(super) replaces: bool,
     pub(super) in_flight: Option<Fetch>,
-    /// The call whose request broke last, if no request was sent since.
+    /// The call whose token request broke, if no token request was sent since.
     pub(super) broke: Option<usize>,
-    /// No request before this time, and the reason.
+    /// The time before which no request may be sent, and the reason.
     pub(super) not_before: (Duration, &'static str),
-    /// No renewal before this time, and how many have failed in a row.
+    /// The time before which no renewal may be sent; `renewals` have failed in a row.
     pub(super) renew_after: Duration,
     pub(super) renewals: u32,
-    /// The failed requests since there was a token.
+    /// The number of failed requests since the session had a token.
     pub(super) failures: u32,
-    /// Something happened that the session may have seen in another way; ends with the next grant.
+    /// Whether the session may have seen an event in another order than the model. The next grant ends this.
     pub(super) is_unsure: bool,
 }
 
@@ -34,9 +34,9 @@ pub(super) struct Slot {
 pub(super) struct Held {
     pub(super) token: String,
     pub(super) ends: Duration,
-    /// A refusal before this time is the service's fault.
+    /// A refusal before this time does not count.
     pub(super) trusted_until: Duration,
-    /// The session may not trust it, having forgotten the refused token that it replaces.
+    /// Whether the session may have forgotten the refused token that this one replaces, so that a refusal counts.
     pub(super) is_trust_unsure: bool,
 }
 
@@ -52,10 +52,11 @@ pub(super) struct Fetch {
     pub(super) id: TokenRequestId,
     pub(super) kind: Kind,
     pub(super) sent: Duration,
-    /// The call that sent it, and its tenant.
+    /// The call that sent the request; `tenant` is its tenant.
     pub(super) call: usize,
     pub(super) tenant: usize,
-    /// The ticket of a request for the app's token, and the generation of the app's token in a request for a tenant's.
+    /// The ticket in a request for the app's token; `generation` is that of the app's token in a request for a tenant's
+    /// token.
     pub(super) ticket: String,
     pub(super) generation: u64,
 }
@@ -84,13 +85,15 @@ impl Slot {
         self.is_unsure = false;
     }
 
-    /// The service refused `token`, which is of `generation`. False if it is so new that the service is wrong.
+    /// Accounts for a refusal of `token`, which has this generation. Returns false if the refusal does not count.
     pub(super) fn refuse(&mut self, generation: u64, token: &str, now: Duration) -> bool {
         let Some(held) = self.held.take_if(|_| generation == self.generation) else { return true };
         let is_trusted = now < held.trusted_until;
         self.is_unsure |= is_trusted && held.is_trust_unsure;
         if !is_trusted || self.is_unsure {
-            let (token, ends, is_sure) = (token.to_owned(), held.ends, !self.is_unsure);
+            let token = token.to_owned();
+            let ends = held.ends;
+            let is_sure = !self.is_unsure;
             self.refused.push(Refused { token, ends, is_sure });
         }
         if is_trusted {
@@ -107,13 +110,15 @@ impl Slot {
             self.renewal_failed(now);
         }
         self.not_before = match setback {
-            Setback::Told(wait) => (now + wait.min(LONGEST_PAUSE), "the route was told to wait"),
+            Setback::Told(wait) => {
+                (now + wait.min(LONGEST_PAUSE), "the route was wait_ends to wait")
+            }
             Setback::Asked => (now + Duration::from_secs(300), "the ticket was asked for"),
             Setback::Refused if !is_good => {
                 (now + Duration::from_secs(5), "the request was refused for good")
             }
             Setback::Failed if !is_good => {
-                // The next series begins at once; the session may have begun one earlier, with a slot that was idle.
+                // The next series begins at once. The session may have begun one earlier, if its slot was idle.
                 self.failures += 1;
                 let wait = Duration::from_millis(if self.failures >= 4 { 0 } else { 250 });
                 (now + wait, "the last request failed")
@@ -122,7 +127,7 @@ impl Slot {
         };
     }
 
-    /// The next renewal comes after 1, 2, 4, 8 minutes.
+    /// Puts off the next renewal by 1, 2, 4 or 8 minutes.
     pub(super) fn renewal_failed(&mut self, now: Duration) {
         self.renew_after = now + MINUTE * (1 << self.renewals.min(3));
         self.renewals += 1;

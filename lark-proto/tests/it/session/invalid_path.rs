@@ -1,4 +1,4 @@
-//! A call whose path is invalid.
+//! A call whose request has no valid path.
 
 use http::Method;
 use lark_proto::endpoints::Raw;
@@ -18,7 +18,7 @@ fn a_call_without_a_valid_path_ends_before_anything_is_sent() {
         (raw().segment("..").segment("a!A1"), "`:spreadsheetToken` is `..`"),
         (raw().segment("shtcn"), "`:range` has no value"),
     ] {
-        // Without a token: nor is one fetched.
+        // The session has no token and fetches none.
         let mut sim = Sim::by_hand(custom());
         let mut call: Call<IgnoredAny, Cut> = Call::new(&raw);
         let error = sim.ends(&mut call);

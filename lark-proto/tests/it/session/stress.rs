@@ -1,5 +1,5 @@
-//! Many calls in every state at once, given up, not stepped, refused and cut. All that is asked for is progress: each
-//! call ends in its time, the others are not held up, and none is named much more often than it moves.
+//! Many calls in all states at once: dropped, not stepped, refused and cut. The tests check progress: each call ends
+//! within its total, no call holds up the others, and no call is woken much more often than it makes progress.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::sim::{Random, Sim, State, after, cut, hangs};
 
 const RESETS: [&str; 9] = ["0", "0.2", "1", "2.5", "30", "1e300", "-1", "NaN", "1e-300"];
 
-/// Endpoints with few lanes and different quotas, on two routes.
+/// Endpoints on two routes, with few lanes and with different quotas.
 fn endpoints() -> Vec<Raw<IgnoredAny>> {
     let lanes = (0..8).map(|lane| {
         upload().with_serial_key(format!("sheet{lane}")).with_quota(Quota::per_second(40))
@@ -29,7 +29,7 @@ fn endpoints() -> Vec<Raw<IgnoredAny>> {
 }
 
 #[test]
-fn every_call_ends_in_its_time_whatever_happens() {
+fn every_call_ends_within_its_total() {
     let mut worst = [0_f64; 2];
     for seed in 0..60 {
         let random = RefCell::new(Random(seed));
@@ -95,7 +95,7 @@ fn every_call_ends_in_its_time_whatever_happens() {
         }
         let ended = 600.0;
         worst = [worst[0].max(sim.steps as f64 / ended), worst[1].max(sim.wakes as f64 / ended)];
-        // What was not stepped is given up at last, and nothing is left behind.
+        // The calls that took no step are dropped at the end, and the session keeps nothing of them.
         for at in 0..600 {
             sim.drop_at(sim.now, at);
         }
@@ -109,7 +109,8 @@ fn every_call_ends_in_its_time_whatever_happens() {
 
 #[test]
 fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent() {
-    let (upload, refused) = (upload().with_quota(Quota::per_minute(100)), Cell::new(0));
+    let upload = upload().with_quota(Quota::per_minute(100));
+    let refused = Cell::new(0);
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
         if is_fetch(&request) {
             return after(secs(1), granted("t-1", 7200));
@@ -137,7 +138,7 @@ fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent()
     for at in (0..2000).filter(|at| !frozen.contains(at)) {
         sim.result(at).as_ref().unwrap();
     }
-    // All of them at a hundred a minute, and a minute.
+    // All calls at a hundred per minute, and one more minute.
     let most = secs(60 * 20 + 60);
     println!("{} frozen: {:?}", frozen.len(), sim.now);
     assert!(sim.now <= most, "{:?} of {most:?}", sim.now);
@@ -145,8 +146,9 @@ fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent()
 
 #[test]
 fn a_call_that_takes_no_step_in_its_lane_costs_the_others_no_more_than_their_total() {
-    let (first, other, token) =
-        (upload().with_serial_key("a"), upload().with_serial_key("b"), given());
+    let first = upload().with_serial_key("a");
+    let other = upload().with_serial_key("b");
+    let token = given();
     let mut sent = 0;
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| {
         sent += 1;
@@ -196,7 +198,8 @@ fn a_token_that_is_refused_while_calls_stand_at_a_gate_is_replaced_once() {
             sim.result(at).as_ref().unwrap();
         }
         assert_eq!(sim.count("/internal"), 2);
-        let (steps, wakes) = (sim.steps as f64, sim.wakes as f64);
+        let steps = sim.steps as f64;
+        let wakes = sim.wakes as f64;
         let ended = number as f64;
         println!("{number}: {:.1} steps, {:.1} wakes, {:?}", steps / ended, wakes / ended, sim.now);
         assert!(steps / ended < 12.0 && wakes / ended < 6.0, "{steps} {wakes}");
@@ -236,7 +239,8 @@ fn thousands_that_are_given_up_in_a_queue_leave_nothing_behind() {
 fn a_call_that_takes_no_step_does_not_hold_up_the_token() {
     for (frozen, keeps) in [(0, true), (0, false), (1, true), (1, false)] {
         for (first, latest) in [(page(500), 2), (limited("5"), 7)] {
-            let (upload, mut sent) = (upload(), 0);
+            let upload = upload();
+            let mut sent = 0;
             let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {
                 sent += 1;
                 let reply = match sent {

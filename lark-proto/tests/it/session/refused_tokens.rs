@@ -1,4 +1,4 @@
-//! Tokens that the service refuses although they should be good.
+//! Tokens that the service refuses before their end.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::sim::{Sim, State, after, clock};
 
 const INVALID: i64 = Code::TENANT_TOKEN_INVALID.0;
 
-/// A service that refuses the first uploads of the image `GIF89a odd`, and always gives the same token.
+/// A service that refuses the first `uploads` uploads of the image `GIF89a odd`, and always grants the same token.
 fn refusing<'w>(keeps: bool, uploads: usize) -> Sim<'w, ImageKey> {
     let mut left = uploads;
     let sim = Sim::new(custom(), move |_, request| {
@@ -35,7 +35,7 @@ fn refusing<'w>(keeps: bool, uploads: usize) -> Sim<'w, ImageKey> {
 }
 
 #[test]
-fn a_token_that_comes_again_although_refused_is_kept_and_tried_again_later() {
+fn a_refused_token_that_is_granted_again_is_used_again() {
     let odd = PutImage::message(Image::new("GIF89a odd").unwrap()).unwrap();
     for keeps in BOTH {
         let mut sim = refusing(keeps, 2);
@@ -86,7 +86,7 @@ fn ten_refusals_of_one_token_cause_one_request() {
                     } else {
                         success()
                     };
-                    // So that some refusals arrive when the next token is there.
+                    // Some of the refusals arrive after the grant of the next token.
                     after(millis(100 + 50 * refused.get()), reply)
                 });
                 sim = sim.keeping(keeps);
@@ -101,7 +101,7 @@ fn ten_refusals_of_one_token_cause_one_request() {
 }
 
 #[test]
-fn a_refused_token_is_dropped_also_by_a_call_that_must_not_go_on() {
+fn a_call_of_one_attempt_discards_a_refused_token() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(custom(), keeps, &lark);
@@ -123,7 +123,7 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
         let text = sim.session.export_token(sim.clock(), sim.clock(), None).unwrap();
         lark.borrow_mut().revoke_tokens(TokenKind::Tenant);
         assert!(sim.finish(call().with_limits(Limits::one_attempt())).is_err());
-        // Without a token, and with the next one.
+        // The session has no token the first time, and the next one the second time.
         for _ in 0..2 {
             let error =
                 sim.session.import_token(sim.clock(), sim.clock(), None, &text).unwrap_err();
@@ -137,9 +137,9 @@ fn a_token_that_was_refused_cannot_be_imported_again() {
     }
 }
 
-/// Two processes that share their tokens may each hold one that was refused before.
+/// Two processes that share their tokens may each hold a token that was refused before.
 #[test]
-fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
+fn none_of_several_refused_tokens_can_be_imported_again() {
     let mut sim = Sim::by_hand(custom());
     let now = clock(sim.now);
     let texts = ["t-1", "t-2", "t-3"].map(|token| exported(custom(), now, token, 7200));
@@ -155,11 +155,11 @@ fn none_of_the_refused_tokens_can_be_imported_while_it_would_be_good() {
     }
 }
 
-/// The token's life ends while an upload is in flight, and long before its answer there is another one.
+/// The token ends while an upload is in flight, and the session has another one long before the answer.
 #[test]
 fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
     for keeps in BOTH {
-        // The session forgets in between what it does not need.
+        // After 200 s the session has forgotten the old token.
         for answer in [65, 200] {
             let mut tokens = 0;
             let mut uploads = 0;
@@ -177,7 +177,7 @@ fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
             sim = sim.keeping(keeps);
             sim.start(call().boxed());
             sim.run_until(secs(answer) - secs(2));
-            // The second token.
+            // This call fetches the second token.
             assert!(matches!(sim.tasks[0].state, State::InFlight(_)));
             let second = sim.start(call().boxed());
             sim.run();
@@ -204,9 +204,9 @@ fn a_call_that_is_refused_during_a_renewal_waits_for_that_renewal() {
     sim.waits(&mut renews);
     sim.now = secs(3);
     sim.session.token_received(renewal, clock(sim.now), granted("t-2", 7200));
-    let named = sim.named();
+    let woken = sim.woken();
     for mut call in [renews, refused] {
-        assert!(named.contains(&call.id().unwrap()));
+        assert!(woken.contains(&call.id().unwrap()));
         let upload = sim.sends(&mut call);
         assert_eq!(upload.request.headers()["authorization"], "Bearer t-2");
     }

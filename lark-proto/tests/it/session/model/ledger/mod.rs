@@ -1,9 +1,11 @@
-//! The session's tokens and gates as the requests and replies on the wire imply them, and the rules that each request
-//! has to keep. All times are the session's: how far the client's clock has gone forward.
+//! The model's account of the session's tokens and gates, made from the requests and replies on the wire, and the rules
+//! that each request has to keep. All times are the sum of the forward movements of the client's clock, as the session
+//! counts them.
 
+mod gate;
 mod slot;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -14,6 +16,8 @@ use lark_proto::fake::{FakeLark, Route};
 use lark_proto::session::TokenRequestId;
 use lark_proto::{EndpointExt, Error};
 
+use gate::Gate;
+pub(crate) use gate::Rate;
 use slot::{Fetch, Held, Refused, Setback, Slot};
 
 use super::execution::{LONGEST_PAUSE, is_gates};
@@ -21,16 +25,16 @@ use super::work::{Account, TENANTS};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// A token is renewed when it has no more than this left.
+/// A token is due for renewal this time before its end.
 const WINDOW: Duration = Duration::from_secs(29 * 60);
-/// The session takes a token request for lost after this time.
+/// A token request without a report counts as failed after this time.
 const LAPSES: Duration = Duration::from_secs(61);
-/// A deadline before this time is the call's, and says nothing about the service.
+/// A deadline before this time is that of the call, and no failure of the service.
 const PATIENCE: Duration = Duration::from_secs(59);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
-    /// The store app's own token.
+    /// The token of the store app itself.
     App,
     Tenant(usize),
 }
@@ -42,16 +46,6 @@ pub(crate) enum Kind {
     App,
     Ticket,
 }
-
-/// The rate of one route for one token.
-#[derive(Debug, Default)]
-struct Gate {
-    closed_until: Duration,
-    sent: VecDeque<Duration>,
-}
-
-/// The most requests per second and per minute.
-pub(crate) type Rate = (usize, usize);
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -77,7 +71,7 @@ impl Ledger {
         }
     }
 
-    /// The session sees the client's clock.
+    /// Accounts for the time that the client's clock shows to the session.
     pub(crate) fn sees(&mut self, clock: SystemTime) -> Duration {
         self.now += clock.duration_since(self.last).unwrap_or_default();
         self.last = clock;
@@ -88,11 +82,15 @@ impl Ledger {
         self.now
     }
 
+    fn gate(&mut self, account: Account, route: Route) -> &mut Gate {
+        self.gates.entry((format!("{account:?}"), route.path())).or_default()
+    }
+
     fn slot(&mut self, key: Key) -> &mut Slot {
         self.slots.entry(key).or_default()
     }
 
-    /// Whether the session has a token for the tenant; `None` if the model cannot tell.
+    /// Whether the session has a token for the tenant; `None` if the model does not know.
     pub(crate) fn has_token(&self, tenant: usize) -> Option<bool> {
         let Some(slot) = self.slots.get(&Key::Tenant(tenant)) else { return Some(false) };
         (!slot.is_unsure).then(|| slot.good(self.now).is_some())
@@ -103,7 +101,7 @@ impl Ledger {
         Some(self.slots.get(&key)?.held.as_ref()?.token.as_str())
     }
 
-    /// The call `at` of `tenant` sends a token request.
+    /// Accounts for a token request that a call of `tenant` sends.
     pub(crate) fn fetch_sent(
         &mut self,
         id: TokenRequestId,
@@ -146,7 +144,7 @@ impl Ledger {
         if let Key::Tenant(of) = key {
             assert_eq!(of, tenant, "a call of one tenant asks for another's token");
         }
-        // A request for the app's token is a renewal too if the tenant's token is good.
+        // A request for the app's token is a renewal of the tenant's token too, if that is good.
         for key in [key, Key::Tenant(tenant)] {
             let slot = self.slot(key);
             if let Some(held) = slot.good(now).filter(|_| !slot.is_unsure) {
@@ -157,7 +155,7 @@ impl Ledger {
             }
         }
         let slot = self.slot(key);
-        // The session may have forgotten this with tokens that have reached their ends.
+        // The session may have forgotten the broken connection together with tokens that have ended.
         let ends = slot.held.iter().map(|held| held.ends);
         let ends = ends.chain(slot.refused.iter().map(|refused| refused.ends)).max();
         let is_past = ends.is_some_and(|ends| ends <= now);
@@ -168,8 +166,9 @@ impl Ledger {
             let in_flight = slot.in_flight.as_ref().filter(|other| now < other.sent + LAPSES);
             assert!(in_flight.is_none(), "two token requests in flight: {key:?}, {in_flight:?}");
             if slot.in_flight.is_some() {
-                // The session has taken it for lost.
-                let (renew_after, renewals) = (slot.renew_after, slot.renewals);
+                // The request in flight counts as failed.
+                let renew_after = slot.renew_after;
+                let renewals = slot.renewals;
                 slot.failed(now, Setback::Failed);
                 (slot.renew_after, slot.renewals) = (renew_after, renewals);
             } else {
@@ -182,7 +181,7 @@ impl Ledger {
         slot.in_flight = Some(Fetch { id, kind, sent: now, call, tenant, ticket, generation });
     }
 
-    /// A token request is over. The session may have taken it for lost, if its time is.
+    /// Ends a token request. The session may have counted it as failed before.
     fn over(&mut self, id: TokenRequestId) -> Option<(Key, Fetch)> {
         let now = self.now;
         let is = |slot: &Slot| slot.in_flight.as_ref().is_some_and(|fetch| fetch.id == id);
@@ -192,7 +191,7 @@ impl Ledger {
         Some((*key, fetch))
     }
 
-    /// The session takes a token request for lost, or has done so.
+    /// Whether the token request counts as failed.
     pub(crate) fn is_lost(&self, id: TokenRequestId) -> bool {
         let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
         !in_flight.any(|fetch| fetch.id == id && self.now < fetch.sent + LAPSES)
@@ -217,7 +216,7 @@ impl Ledger {
         let mut in_flight = self.slots.values().filter_map(|slot| slot.in_flight.as_ref());
         let sent = in_flight.find(|fetch| fetch.id == id).map(|fetch| fetch.sent);
         if is_deadline && sent.is_some_and(|sent| self.now < sent + PATIENCE) {
-            // The deadline was the call's own.
+            // The deadline was that of the call.
             return self.fetch_dropped(id);
         }
         let Some((key, fetch)) = self.over(id) else { return };
@@ -286,7 +285,7 @@ impl Ledger {
         self.renewal_failed(key, fetch);
     }
 
-    /// A failed request for the app's token is a failed renewal of the tenant's token that needs it.
+    /// A failed request for the app's token is a failed renewal of the tenant's token, which needs it.
     fn renewal_failed(&mut self, key: Key, fetch: &Fetch) {
         let now = self.now;
         if key != Key::App || self.slot(key).is_unsure || self.slot(key).good(now).is_some() {
@@ -306,7 +305,7 @@ impl Ledger {
         app.not_before = (Duration::ZERO, "");
     }
 
-    /// A token was imported that is good until `ends`; or the session did not take it, having refused it.
+    /// Accounts for the import of a token that ends at `ends`, or for an import that the session refused.
     pub(crate) fn imported(&mut self, tenant: usize, token: &str, ends: Duration, is_taken: bool) {
         let now = self.now;
         let slot = self.slot(Key::Tenant(tenant));
@@ -330,21 +329,11 @@ impl Ledger {
         }
     }
 
-    /// A call sends its own request. Returns the token's generation, if it is the session's.
+    /// Accounts for a call's own request. Returns the generation of the session's token, or 0 for a user's token.
     pub(crate) fn request_sent(&mut self, account: Account, route: Route, token: &str) -> u64 {
         let now = self.now;
         let quota = self.quota;
-        let gate = self.gates.entry((gate(account), route.path())).or_default();
-        assert!(now >= gate.closed_until, "sent {:?} too early", gate.closed_until - now);
-        gate.sent.push_back(now);
-        while gate.sent.front().is_some_and(|sent| *sent + MINUTE < now) {
-            gate.sent.pop_front();
-        }
-        if let Some((second, minute)) = quota {
-            let last = gate.sent.iter().filter(|sent| **sent + SECOND > now).count();
-            assert!(last <= second, "{last} requests in a second");
-            assert!(gate.sent.len() <= minute, "{} requests in a minute", gate.sent.len());
-        }
+        self.gate(account, route).pass(now, quota);
         let Account::Own(tenant) = account else { return 0 };
         let slot = self.slot(Key::Tenant(tenant));
         if slot.is_unsure {
@@ -356,7 +345,7 @@ impl Ledger {
         slot.generation
     }
 
-    /// The service refused a request.
+    /// Accounts for a refusal of a call's own request.
     pub(crate) fn refused(
         &mut self,
         account: Account,
@@ -369,7 +358,7 @@ impl Ledger {
         if let (Account::Own(tenant), Advice::RenewToken) = (account, error.advice()) {
             let slot = self.slot(Key::Tenant(tenant));
             let held = slot.held.as_ref().filter(|_| slot.generation == *generation);
-            // The session may have forgotten a token that has reached its end.
+            // The session may have forgotten a token that has ended.
             let is_unsure = slot.is_unsure || held.is_some_and(|held| held.ends <= now);
             if class == Some(Class::AppToken) && (held.is_some() || is_unsure) {
                 let app = self.slot(Key::App);
@@ -380,21 +369,15 @@ impl Ledger {
         }
         let is_rate = is_gates(error) && class != Some(Class::DocumentBusy);
         if let (true, Advice::Again { after: Some(wait) }) = (is_rate, error.advice()) {
-            // After a shorter wait the gate may only lower its rate.
+            // A gate may answer a shorter wait by a lower rate only.
             if wait > SECOND {
-                let gate = self.gates.entry((gate(account), route.path())).or_default();
-                let closes = now + wait.min(LONGEST_PAUSE);
-                gate.closed_until = gate.closed_until.max(closes);
+                self.gate(account, route).close_until(now + wait.min(LONGEST_PAUSE));
             }
         }
     }
 }
 
-fn gate(account: Account) -> String {
-    format!("{account:?}")
-}
-
-/// Secrets, or how they begin.
+/// The secrets, or their first characters.
 pub(crate) const SECRETS: [&str; 9] = [
     FakeLark::APP_SECRET,
     FakeLark::STORE_APP_SECRET,
@@ -407,6 +390,6 @@ pub(crate) const SECRETS: [&str; 9] = [
     "t-import-",
 ];
 
-/// The tokens of odd grants.
+/// The tokens of grants with an odd life.
 pub(crate) const ODD_TENANT: &str = "t-odd-one";
 pub(crate) const ODD_APP: &str = "a-odd-one";

@@ -1,15 +1,17 @@
-//! Adapter, network, service and clocks in one, where a schedule decides what happens next.
+//! The execution of a schedule: the session, its adapter, the network, the fake, the clock of the service and that of
+//! the client. In contrast to the simulator, the schedule chooses every event: which call takes a step, which reply
+//! arrives, where a connection breaks, and how the clocks go.
 //!
 //! ```text
-//!  start --> Ready --step--> Waiting --(its time, or named)--> Ready        drop_call: from any state
-//!              ^             InFlight --deliver | cut--> Ready      Over
+//!  start --> Ready --step--> Waiting --(its wait is over | woken)--> Ready      drop_call: from any state
+//!              ^             InFlight --deliver | cut--> Ready                  Done
 //! ```
 //!
-//! A token request may be detached from its call, which then goes on beside it (`kept`); a request that was sent whole
-//! and lost its connection is carried out later (`orphans`).
+//! `kept` are the token requests whose calls go on without them. `orphans` are the requests that were sent whole before
+//! their connection broke; the service carries them out later.
 //!
-//! `step` is what a call does next, `answer` what becomes of its request, `events` what happens beside the calls, and
-//! `finish` how a schedule ends.
+//! `step` has the steps of a call, `answer` the outcomes of its requests, `events` the events beside the calls, and
+//! `end` the end of a schedule.
 
 mod answer;
 mod end;
@@ -24,10 +26,10 @@ use lark_proto::CallError;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::WaitFor;
 use lark_proto::fake::{FakeLark, FakeSheet, Fault, InFlight, Route, TokenKind};
-use lark_proto::session::{CallId, Session, TokenRequestId};
+use lark_proto::session::{CallId, Drive, Session, TokenRequestId};
 
 use super::ledger::{Ledger, ODD_APP, ODD_TENANT, Rate, SECRETS};
-use super::work::{AnyCall, SPREADSHEETS, TENANTS, Work, Written, user_token};
+use super::work::{SPREADSHEETS, TENANTS, Work, Written, user_token};
 use crate::service::{APP_TOKEN, PUT, RESEND, TENANT_TOKEN, TOKEN, custom, store};
 use crate::sim::{Cut, Random, clock};
 
@@ -35,22 +37,22 @@ pub(crate) use answer::is_gates;
 pub(crate) use end::fresh;
 
 const SECOND: Duration = Duration::from_secs(1);
-/// A write that was sent whole and not answered may still be running for this time.
+/// The time for which a write that was sent whole and not answered may still run.
 const UNSETTLED: Duration = Duration::from_secs(60);
-/// The longest wait between two attempts that the service did not name.
+/// The longest backoff between two attempts.
 const BACKOFF: Duration = Duration::from_secs(8);
-/// The longest that a named time between two requests is kept.
+/// The longest time for which a wait that the service named is kept.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
     pub(crate) is_store: bool,
     pub(crate) has_ticket: bool,
-    /// The adapter keeps token requests when their call goes on or is dropped.
+    /// Whether the adapter keeps a token request in flight when its call goes on or is dropped.
     pub(crate) keeps: bool,
     /// The quota of each route.
     pub(crate) quota: Option<Rate>,
-    /// After each event one waiting call in so many is stepped; none if this is 0.
+    /// After each action one of this number of waiting calls is stepped; none if this is 0.
     pub(crate) pokes: u64,
     pub(crate) seed: u64,
 }
@@ -60,12 +62,12 @@ pub(crate) struct Execution<'w> {
     pub(crate) lark: FakeLark,
     setup: Setup,
     random: Random,
-    /// The service's clock, by which the adapter waits as well.
+    /// The clock of the service, by which the adapter waits too.
     pub(crate) real: SystemTime,
-    /// The client's clock, which may be set.
+    /// The clock of the client, which may be set.
     pub(crate) clock: SystemTime,
     pub(crate) tasks: Vec<Task<'w>>,
-    /// The tasks that are not over.
+    /// The tasks that have not ended.
     pub(crate) live: Vec<usize>,
     by_id: BTreeMap<CallId, usize>,
     pub(crate) kept: Vec<Exchange>,
@@ -80,29 +82,29 @@ pub(crate) struct Execution<'w> {
 pub(crate) struct Task<'w> {
     pub(crate) work: &'w Work,
     pub(crate) state: State,
-    /// The call takes no step and reads no reply, like a future that is not polled.
+    /// The call takes no step, like a future that is kept and not polled.
     pub(crate) is_frozen: bool,
-    call: Box<dyn AnyCall>,
+    call: Box<dyn Drive<Written, Cut>>,
     started: Option<Duration>,
     deadline: Duration,
-    /// The end of the last wait, and its reason.
-    told: Duration,
+    /// The end of the last wait by the session's clock.
+    wait_ends: Duration,
     reason: Option<WaitFor>,
-    /// Since when the call could have taken a step.
+    /// The time from which on the call could have taken its next step.
     ready_since: Duration,
     sends: u32,
     attempts: u32,
     sent: Duration,
     took: Duration,
-    /// The generation of its token, and the token.
+    /// The generation of the token in flight, and the token.
     credential: (u64, String),
-    /// Its last connection broke.
+    /// Whether its last connection broke.
     broke: bool,
-    /// No send before this time.
+    /// The call must not send before this time.
     rests_until: Duration,
-    /// Since when a call without a lane has been answered busy.
+    /// The time since which a call without a lane has been answered as busy.
     busy_since: Option<Duration>,
-    /// A request may have been carried out.
+    /// Whether a request may have been carried out.
     is_unknown: bool,
 }
 
@@ -114,11 +116,11 @@ pub(crate) enum State {
     Dropped,
 }
 
-/// A request on its way.
+/// A request in flight.
 pub(crate) struct Exchange {
     at_service: InFlight,
     body: Bytes,
-    /// How long the call waits for it, and how long the adapter does.
+    /// The time until which the call waits for the reply; `keep_until` is that of the adapter.
     until: SystemTime,
     keep_until: SystemTime,
     fetch: Option<TokenRequestId>,
@@ -135,9 +137,9 @@ struct Export {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
-    /// Until when the service answers busy, with this code and header.
+    /// The end of the time in which the service answers as busy, the code of the answer, and its `retry-after`.
     busy: Option<(SystemTime, i64, Option<u64>)>,
-    /// Since when the session knows the document to be busy.
+    /// The time since which the session has known that the document is busy.
     busy_since: Option<Duration>,
     unsettled_until: Duration,
 }
@@ -148,7 +150,7 @@ impl<'w> Execution<'w> {
         let far = now + Duration::from_secs(1_000_000_000);
         let mut lark = FakeLark::new();
         for spreadsheet in SPREADSHEETS {
-            // The calls write into a row each.
+            // Each call writes to a row of its own.
             lark.add_sheet(spreadsheet, FakeSheet::new(FakeLark::SHEET).rows(100_000));
         }
         lark.add_tenant(TENANTS[1]);
@@ -197,7 +199,7 @@ impl<'w> Execution<'w> {
             call: work.call(self.setup.is_store, jitter),
             started: None,
             deadline: Duration::MAX,
-            told: Duration::ZERO,
+            wait_ends: Duration::ZERO,
             reason: None,
             ready_since: Duration::ZERO,
             sends: 0,
@@ -215,19 +217,19 @@ impl<'w> Execution<'w> {
         at
     }
 
-    /// The live tasks in such a state that are polled.
+    /// The live tasks that take steps and whose state matches.
     pub(crate) fn polled(&self, state: impl Fn(&State) -> bool) -> Vec<usize> {
         let is = |at: &usize| !self.tasks[*at].is_frozen && state(&self.tasks[*at].state);
         self.live.iter().copied().filter(is).collect()
     }
 
-    /// The task is over.
+    /// Removes an ended task.
     fn leave(&mut self, at: usize) {
         self.live.retain(|other| *other != at);
         self.empty_lanes();
     }
 
-    /// A lane without a call forgets that its document was busy.
+    /// Forgets that the document of a lane was busy, if no call is left in the lane.
     fn empty_lanes(&mut self) {
         for (sheet, lane) in self.lanes.iter_mut().enumerate() {
             let is_in = |at: &usize| {
@@ -240,7 +242,7 @@ impl<'w> Execution<'w> {
         }
     }
 
-    /// The calls that the session names are ready.
+    /// Makes the calls ready that the session wakes.
     fn wake(&mut self) {
         assert_discreet(&self.session);
         let woken: Vec<CallId> = self.session.woken().collect();
@@ -248,7 +250,7 @@ impl<'w> Execution<'w> {
         for id in woken {
             let at = self.by_id[&id];
             let task = &mut self.tasks[at];
-            assert_eq!(task.call.id(), Some(id), "{at} is named and over");
+            assert_eq!(task.call.id(), Some(id), "call {at} is woken after its end");
             match &task.state {
                 State::Waiting(_) => {
                     task.ready_since = now;
