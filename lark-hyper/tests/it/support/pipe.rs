@@ -21,7 +21,7 @@ use super::pausing::Pausing;
 use super::sim::Sim;
 
 /// The bytes that a pipe buffers: so few that the writer of a body has to wait for its reader.
-const CAPACITY: usize = 4 << 10;
+const CAPACITY: usize = 16 << 10;
 
 /// A service over one connection, which it keeps. If there is none, or it is in use, the service opens another one.
 pub(crate) fn service(
