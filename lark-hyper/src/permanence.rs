@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::{Connection, Frames, Pool, TransportError};
 
-    fn is_passing<T: Error + 'static>(error: T) -> bool {
+    fn is_transient<T: Error + 'static>(error: T) -> bool {
         permanence(&CallErrorKind::Transport(error)) == Permanence::Transient
     }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_of_the_request_or_the_settings_does_not_pass() {
+    async fn an_error_of_the_request_or_the_settings_is_permanent() {
         let host = serve("").await;
         let good = format!("http://{host}/");
         let https_only = HttpsConnectorBuilder::new()
@@ -165,23 +165,23 @@ mod tests {
         ] {
             let error = pool.call(request).await.unwrap_err();
             let text = format!("{error:?}");
-            assert!(!is_passing(error), "{name}: {text}");
+            assert!(!is_transient(error), "{name}: {text}");
         }
     }
 
     #[test]
-    fn a_certificate_that_is_not_trusted_does_not_pass() {
+    fn the_refusal_of_a_certificate_is_permanent() {
         use rustls::Error as Tls;
         let handshake = |error| io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error));
         let expired = Tls::InvalidCertificate(CertificateError::Expired);
-        assert!(!is_passing(TransportError::from(handshake(expired.clone()))));
-        assert!(!is_passing(handshake(expired)));
-        assert!(!is_passing(Tls::UnsupportedNameType));
-        assert!(is_passing(handshake(Tls::DecryptError)));
+        assert!(!is_transient(TransportError::from(handshake(expired.clone()))));
+        assert!(!is_transient(handshake(expired)));
+        assert!(!is_transient(Tls::UnsupportedNameType));
+        assert!(is_transient(handshake(Tls::DecryptError)));
     }
 
     #[tokio::test]
-    async fn an_error_of_the_connection_passes() {
+    async fn an_error_of_the_connection_is_transient() {
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let garbage = serve("garbage\r\n\r\n").await;
         let busy = serve("HTTP/1.1 503 Busy\r\n\r\n").await;
@@ -193,15 +193,15 @@ mod tests {
             ("a proxy", over(Tunnel::new(proxy, HttpConnector::new())), format!("http://{busy}/")),
         ] {
             let error = pool.call(request(&uri)).await.unwrap_err();
-            assert!(is_passing(error), "{name}");
+            assert!(is_transient(error), "{name}");
         }
-        assert!(is_passing(TransportError::Timeout(Phase::Connect)));
-        assert!(is_passing(TransportError::Failed("unsupported scheme, a service says".into())));
+        assert!(is_transient(TransportError::Timeout(Phase::Connect)));
+        assert!(is_transient(TransportError::Failed("unsupported scheme, a service says".into())));
     }
 
-    /// hyper counts it as an error of its user.
+    /// hyper counts this error as one of its user.
     #[test]
-    fn the_error_of_a_dropped_runtime_passes() {
+    fn the_error_of_a_dropped_runtime_is_transient() {
         let (pool, first) = (Pool::new(), Runtime::new().unwrap());
         let uri = first.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -219,11 +219,11 @@ mod tests {
         drop(first);
         let error = Runtime::new().unwrap().block_on(reply).unwrap_err();
         assert!(format!("{error:?}").contains("DispatchGone"), "{error:?}");
-        assert!(is_passing(error));
+        assert!(is_transient(error));
     }
 
     #[test]
-    fn an_error_of_a_foreign_service_passes_unless_its_cause_does_not() {
+    fn an_error_of_a_foreign_service_is_transient_unless_its_cause_is_permanent() {
         #[derive(Debug)]
         struct Foreign(Option<http::Error>);
         impl fmt::Display for Foreign {
@@ -236,8 +236,8 @@ mod tests {
                 self.0.as_ref().map(|cause| cause as _)
             }
         }
-        assert!(is_passing(Foreign(None)));
-        assert!(!is_passing(Foreign(Request::get("http://[").body(()).err())));
+        assert!(is_transient(Foreign(None)));
+        assert!(!is_transient(Foreign(Request::get("http://[").body(()).err())));
         assert_eq!(permanence::<Foreign>(&CallErrorKind::Deadline), Permanence::Transient);
     }
 }

@@ -1,5 +1,5 @@
-//! The most memory that a program holds at a time, from its start, while it reads an image from a file and sends it by
-//! either client: the image and 1 MiB. Each job is a process of its own, so that what the server holds is not counted.
+//! The peak of a program's memory, from its start, while it reads an image from a file and sends it by either client:
+//! the image and 1 MiB. Each job is a process of its own, so that the server's memory is not counted.
 
 use std::alloc::System;
 use std::path::Path;
@@ -18,20 +18,21 @@ use tokio::runtime::Builder;
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 const IMAGE: usize = 10_000_000;
+/// The highest peak that a job may have.
 const BAR: usize = IMAGE + (1 << 20);
 
-/// Where a job finds its client, what to do, the server's site and the image's file.
+/// The variable with a job's client, its request, the server's site and the image's file.
 const JOB: &str = "LARK_PEAK_JOB";
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "this test tells itself what to do")]
+#[expect(clippy::disallowed_methods, reason = "the parent names the job")]
 fn a_program_holds_the_image_and_a_mebibyte() {
     if let Ok(job) = env::var(JOB) {
         return run(&job);
     }
     let server = FakeServer::start().unwrap();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lark-peak.png");
-    // Zeros: the shortest numbers leave the most of a piece's memory unused.
+    // Zeros are the shortest numbers, which leave most of the memory of a piece unused.
     let mut image = b"\x89PNG\r\n\x1a\n".to_vec();
     image.resize(IMAGE, 0);
     fs::write(&file, image).unwrap();
@@ -52,11 +53,14 @@ fn a_program_holds_the_image_and_a_mebibyte() {
             assert!((IMAGE..=BAR).contains(&peak(&job)), "{job}");
         }
     }
-    assert!(peak("no flat") > IMAGE * 3, "the measurement sees what is held");
+    assert!(
+        peak("no flat") > IMAGE * 3,
+        "the measurement counts the memory of a request in one piece"
+    );
     fs::remove_file(file).unwrap();
 }
 
-/// Does a job as a program would, and tells the peak.
+/// Does a job as a program would, and prints the peak.
 fn run(job: &str) {
     let [client, job, site, file] = job.splitn(4, ' ').collect::<Vec<_>>()[..] else {
         panic!("{job}")

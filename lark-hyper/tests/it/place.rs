@@ -85,7 +85,7 @@ fn a_place_that_does_not_exist_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_place_is_found_with_a_users_token_and_its_list_of_sheets_serves_further_cells() {
+fn the_sheets_that_a_users_token_finds_serve_further_cells() {
     let server = server();
     let far = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
     server.with(|lark| lark.add_token(TokenKind::User, "u-1", far));

@@ -216,7 +216,8 @@ fn run_with_a_failure(scenario: &Scenario, at: usize, time: Duration) -> (usize,
 fn a_run_of_a_warm_scenario_makes_three_calls() {
     let all = scenarios::all().unwrap();
     // The fake of the second scenario is prepared after the warm call and before the call.
-    for name in ["ok", "token revoked"] {
+    for name in ["the second call uses the token of the first", "a revoked token is fetched again"]
+    {
         assert_eq!(run_with_a_failure(named(&all, name), 3, Duration::ZERO), (3, Vec::new()));
     }
 }

@@ -129,7 +129,7 @@ async fn a_ticket_that_is_set_during_the_request_for_one_serves_the_calls_that_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_without_a_ticket_fail_after_one_request_for_it_and_succeed_with_one() {
+async fn calls_without_a_ticket_fail_after_one_request_for_it() {
     let fake = slow(millis(10));
     let client = store(&fake).for_tenant(TenantKey::new(FakeLark::TENANT_KEY).unwrap());
     for end in ends(begin(&client, puts(10))).await {
@@ -137,6 +137,13 @@ async fn calls_without_a_ticket_fail_after_one_request_for_it_and_succeed_with_o
         assert!(matches!(error.kind, CallErrorKind::NoTicket), "{error}");
     }
     assert_eq!(counts(&fake, STORE), [0, 0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_succeed_with_a_ticket_that_comes_after_others_failed_without_one() {
+    let fake = slow(millis(10));
+    let client = store(&fake).for_tenant(TenantKey::new(FakeLark::TENANT_KEY).unwrap());
+    ends(begin(&client, puts(10))).await;
     give_ticket(&fake, &client);
     all(begin(&client, puts(10))).await;
     assert_eq!(counts(&fake, STORE), [1, 1, 1]);
