@@ -7,9 +7,13 @@ use http::header::CONTENT_LENGTH;
 use lark_proto::token::Authorizes;
 use lark_proto::{Endpoint, EndpointExt, Site};
 
-/// The body, which is as long as its `Content-Length` and the same in every view: whole, by chunks,
-/// read `step` bytes at a time, and from the middle by a clone.
-pub(crate) fn body<E: Endpoint>(endpoint: &E, token: &impl Authorizes<E::Auth>, step: usize) -> Bytes {
+/// Makes the body of a request, and checks that it is as long as its `Content-Length` and the same in every view: as a
+/// whole, in chunks, read `step` bytes at a time, and from the byte `step` on by a clone.
+pub(crate) fn body<E: Endpoint>(
+    endpoint: &E,
+    token: &impl Authorizes<E::Auth>,
+    step: usize,
+) -> Bytes {
     let request = endpoint.request_streamed(&Site::LARK, token);
     let whole = endpoint.request(&Site::LARK, token).into_body();
     assert_eq!(request.headers()[CONTENT_LENGTH], whole.len().to_string());

@@ -7,8 +7,8 @@ use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
 
 use crate::body::body;
 
-/// Any image in a form, with the derived boundary and with a given one: two parts, the boundary in
-/// neither of them, and the image as it was.
+/// Uploads any image in a form, with the derived boundary and with a given one. The form has two parts, the boundary is
+/// in neither of them, and the image is unchanged.
 ///
 /// The input is a boundary, a line break and the image.
 pub fn form(data: &[u8]) {
@@ -29,7 +29,7 @@ pub fn form(data: &[u8]) {
     }
 }
 
-/// The two parts of the form, each with its headers.
+/// The two parts of the form, each with its headers. `step` is that of [`body`].
 fn parts(put: &PutImage, image: &Image, step: usize) -> [Vec<u8>; 2] {
     let token = TenantToken::new("t").unwrap();
     let request = put.request(&Site::LARK, &token);
@@ -55,7 +55,7 @@ fn parts(put: &PutImage, image: &Image, step: usize) -> [Vec<u8>; 2] {
     [kind.to_vec(), file.to_vec()]
 }
 
-/// What stands between the occurrences of `separator`.
+/// The pieces of the text between the occurrences of `separator`.
 fn split<'a>(mut text: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     while let Some(at) = text.windows(separator.len()).position(|window| window == separator) {
