@@ -133,7 +133,7 @@ fn slow_upload(set: Set, limits: Limits, len: usize, is_fake: bool) -> (String, 
 }
 
 #[test]
-fn a_slow_reply_of_the_fake_ends_as_by_ureqs_own_timeouts() {
+fn a_slow_reply_of_the_fake_ends_as_the_timeouts_of_ureq_end_it() {
     let once = Limits::one_attempt();
     let of = |limits: Limits, seconds| limits.total(secs(seconds));
     let cases: [(Set, Limits, usize, &str, u64); 13] = [

@@ -233,9 +233,9 @@ fn a_store_apps_tickets_and_tokens_are_hidden_too() {
 
 #[test]
 fn a_subscriber_may_use_the_client() {
-    /// Looks into the client for each line.
-    struct Looks(Client);
-    impl io::Write for Looks {
+    /// Calls the client for each line.
+    struct Calls(Client);
+    impl io::Write for Calls {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             drop(self.0.export_token());
             Ok(bytes.len())
@@ -247,10 +247,10 @@ fn a_subscriber_may_use_the_client() {
     let fake = fake();
     let client = custom(&fake);
     fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
-    let looks = client.clone();
+    let calls = client.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
-        .with_writer(move || Looks(looks.clone()));
+        .with_writer(move || Calls(calls.clone()));
     let _guard = set_default(subscriber);
     client.call(&put()).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Images in base64, where the tenant takes it.
+//! Images in base64, which not every tenant accepts.
 
 use lark_proto::fake::{FakeLark, Fault, ImageForm, Route};
 use lark_ureq::FakeServer;
@@ -54,7 +54,7 @@ fn documents_overlap_after_the_first_picture_in_base64() {
     times.sort_unstable();
     let pauses = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap().as_millis());
     let pauses: Vec<_> = pauses.collect();
-    // One after the other, no two of them are closer.
+    // If all pictures went one after the other, no pause would be shorter than 300 ms.
     assert!(pauses[0] >= 300 && pauses[1..].iter().any(|pause| *pause < 300), "{pauses:?}");
 }
 
@@ -80,9 +80,9 @@ fn base64_that_is_refused_is_tried_once_for_all_spreadsheets() {
 }
 
 #[test]
-fn a_picture_that_is_refused_in_both_forms_leaves_the_question_to_the_next() {
+fn a_picture_that_is_refused_in_both_encodings_does_not_settle_the_encoding() {
     for (is_refused, expected) in [
-        // The first picture in both forms, and the second as the tenant takes it.
+        // The first picture goes in both encodings, and the others in the one that the tenant accepts.
         (false, &[ImageForm::Base64, ImageForm::Numbers, ImageForm::Base64, ImageForm::Base64][..]),
         (
             true,
@@ -109,7 +109,7 @@ fn a_picture_that_is_refused_in_both_forms_leaves_the_question_to_the_next() {
 }
 
 #[test]
-fn a_first_write_of_unknown_outcome_leaves_the_question_open() {
+fn a_first_write_of_unknown_outcome_does_not_settle_the_encoding() {
     const BASE64: ImageForm = ImageForm::Base64;
     let (lost, carried_out) = (super::damaged_reply(), Fault::TruncatedJson.into());
     for (failure, is_refused, expected) in [

@@ -1,4 +1,4 @@
-//! Pictures for which the service fails each time, beside others that it takes.
+//! Pictures for which the service fails each time, among others that it accepts.
 
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
 use lark_ureq::FakeServer;

@@ -1,4 +1,4 @@
-//! The command line, and the exit codes that no other test has.
+//! The command line and the environment.
 
 use lark_ureq::FakeServer;
 

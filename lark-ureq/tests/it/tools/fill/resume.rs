@@ -30,7 +30,7 @@ fn put_before(server: &FakeServer, folder: &Folder, held: bool) -> usize {
     usize::from(held)
 }
 
-/// Waits until this many pictures are in their cells. Where replies are slow, the last one of them has no reply yet.
+/// Waits until this many pictures are in their cells. If replies are slow, the last picture has no reply yet.
 fn wait_for_pictures(server: &FakeServer, count: usize) {
     wait_until(server, |lark| lark.cells(SPREADSHEET).count() >= count);
 }
@@ -49,7 +49,7 @@ fn a_killed_run_goes_on_and_writes_no_picture_twice() {
     let output = fill(&server, &folder, 6, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(filled(&server, SPREADSHEET), column(6));
-    // The last picture of each run had arrived without the run's knowledge.
+    // The last picture of each run had arrived, and the run was killed before the reply.
     let is_write = |seen: &&RecordedRequest| seen.code == Some(0);
     let written = server.with(|lark| lark.requests_to(Route::ValuesImage).filter(is_write).count());
     assert_eq!(written, 6);
@@ -84,7 +84,7 @@ fn ctrl_c_or_sigterm_ends_the_run_after_the_writes_that_are_in_flight() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_begins_no_write_that_waits_for_the_answer_about_base64() {
+fn ctrl_c_begins_no_write_that_waits_for_the_test_of_base64() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     folder.write("1.gif", picture(1));

@@ -1,4 +1,4 @@
-//! The texts of a run: its summary, and its progress where stderr is no terminal.
+//! The texts of a run: its summary, and its progress if stderr is no terminal.
 
 use lark_proto::fake::{FakeLark, Route};
 use lark_ureq::FakeServer;
@@ -59,7 +59,7 @@ fn a_run_without_a_terminal_writes_lines_of_progress() {
     for text in [" of 5 pictures, ", " a second, ", " left"] {
         assert!(line.contains(text), "{output:?}");
     }
-    // Not one for each picture.
+    // The lines are fewer than the pictures.
     assert!((1..5).contains(&output.progress.len()), "{output:?}");
     assert_eq!(output.stderr, "");
 }

@@ -11,7 +11,7 @@ use crate::tools::support::{Folder, Output, picture};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
-/// Runs it on one column of three pictures in each of these spreadsheets.
+/// Runs the tool on a column of three pictures in each of these spreadsheets.
 fn fill_all(server: &FakeServer, folder: &Folder, spreadsheets: &[&str]) -> Output {
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for number in 1..=3 {
@@ -155,13 +155,13 @@ fn an_outage_ends_the_run_and_the_same_command_finishes() {
 }
 
 #[test]
-fn a_service_that_is_away_ends_the_run() {
+fn a_service_that_cannot_be_reached_ends_the_run() {
     let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
     server.with(|lark| lark.fail_when(|_, _| Some(Break::BeforeBody.into())));
     let output = fill(&server, &folder, 2, &[]);
     assert_eq!(output.code(), Some(3), "{output:?}");
     assert_eq!(writes(&server), 0);
-    // The line at the end is the only one.
+    // The summary reports it, and no other line does.
     assert_eq!(output.stderr, "");
     let reason = "The run ended early: the service cannot be reached; `doctor` finds out why: ";
     assert!(output.stdout.contains(reason), "{output:?}");
