@@ -21,7 +21,8 @@ pub(crate) fn body<E: Endpoint>(
     let mut later = body.clone();
 
     let mut read = Vec::new();
-    let (mut reader, mut buffer) = (body.clone().reader(), vec![0; step]);
+    let mut reader = body.clone().reader();
+    let mut buffer = vec![0; step];
     while let count @ 1.. = reader.read(&mut buffer).unwrap() {
         read.extend_from_slice(&buffer[..count]);
     }

@@ -9,8 +9,8 @@ use lark_proto::{PutImage, WriteSheetImage};
 
 use crate::reply::{decode, download, spreadsheets};
 
-/// Sends any requests to the fake, one after the other. The fake never panics, a second fake gives the same replies, and
-/// no reply makes a decoder panic.
+/// Sends any requests to the fake, one after the other. The fake never panics, a second fake gives the same replies,
+/// and no reply makes a decoder panic.
 ///
 /// The input is requests as HTTP/1.1 writes them, up to the first one that [`Requests`] refuses.
 pub fn fake(data: &[u8]) {

@@ -13,7 +13,8 @@ use crate::body::body;
 /// The input is a boundary, a line break and the image.
 pub fn form(data: &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == b'\n');
-    let (given, bytes) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+    let given = halves.next().unwrap_or_default();
+    let bytes = halves.next().unwrap_or_default();
     let Ok(image) = Image::any_format(bytes.to_vec(), "bin") else { return };
     let put = PutImage::message(image.clone()).unwrap();
     let parts = parts(&put, &image, data.len());

@@ -7,8 +7,8 @@ use lark_proto::Site;
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
 use lark_proto::wire::{self, Secrets};
 
-/// Reads any bytes of a connection. They give the same requests and the same error in pieces as in one, and each request
-/// is the same after it is written and read again. The same bytes are also read as one stored request.
+/// Reads any bytes of a connection. They give the same requests and the same error in pieces as in one, and each
+/// request is the same after it is written and read again. The same bytes are also read as one stored request.
 ///
 /// The input is the bytes.
 pub fn http1(data: &[u8]) {
@@ -23,8 +23,8 @@ pub fn http1(data: &[u8]) {
     whole.0.into_iter().for_each(reads_back);
 }
 
-/// Reads any bytes as one stored request. `wire::parse` reads every request to Lark that `fake::http1` reads, as the same
-/// request, and reads its own output. An error is short and shows no control character.
+/// Reads any bytes as one stored request. `wire::parse` reads every request to Lark that `fake::http1` reads, as the
+/// same request, and reads its own output. An error is short and shows no control character.
 fn stored(data: &[u8]) {
     let read = match wire::parse(data, &Site::LARK) {
         Ok(read) => read,
@@ -50,7 +50,8 @@ fn stored(data: &[u8]) {
 
 /// The requests that arrive `step` bytes at a time, and how the connection ends.
 fn connection(data: &[u8], step: usize) -> (Vec<Request<Bytes>>, Result<(), Malformed>) {
-    let (mut requests, mut read) = (Requests::new(), Vec::new());
+    let mut requests = Requests::new();
+    let mut read = Vec::new();
     for piece in data.chunks(step) {
         requests.push(piece);
         let has_head = requests.head().is_ok_and(|head| head.is_some());

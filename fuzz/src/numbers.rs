@@ -14,7 +14,8 @@ pub fn numbers(data: &[u8]) {
     let Some((times, image)) = data.split_first() else { return };
     let image = image.repeat(1 + usize::from(times % 16));
     let Ok(value) = Image::any_format(image.clone(), "bin") else { return };
-    let (spreadsheet, cell) = ("sht".parse().unwrap(), "a!A1".parse().unwrap());
+    let spreadsheet = "sht".parse().unwrap();
+    let cell = "a!A1".parse().unwrap();
     let Ok(write) = WriteSheetImage::new(spreadsheet, cell, value) else { return };
     let token = UserToken::new("u").unwrap();
 

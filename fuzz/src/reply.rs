@@ -17,8 +17,8 @@ use lark_proto::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Decodes a reply with any status, headers and body. Decoding never panics. It succeeds only if the body's code is 0, or
-/// if the body has a token and no code. An error has a bounded text without control characters. It does not show the
+/// Decodes a reply with any status, headers and body. Decoding never panics. It succeeds only if the body's code is 0,
+/// or if the body has a token and no code. An error has a bounded text without control characters. It does not show the
 /// token of the request, even if the body quotes it.
 ///
 /// The input is a line with the status, a line for each header, an empty line, and the body.

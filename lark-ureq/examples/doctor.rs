@@ -129,7 +129,9 @@ impl Asked {
     /// The arguments of the command line; `None` if they ask for help.
     fn from_args() -> Result<Option<Self>, lexopt::Error> {
         let mut parser = lexopt::Parser::from_env();
-        let (mut link, mut cell, mut chat) = (None, None, None);
+        let mut link = None;
+        let mut cell = None;
+        let mut chat = None;
         while let Some(arg) = parser.next()? {
             let (kept, value) = match arg {
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),

@@ -58,8 +58,8 @@ const DEADLINE: Duration = Duration::from_secs(9 * 60);
 const TOO_OLD: &str = "Messages that may have been sent are not sent again. Look into the chat: if a picture is missing \
     there, give its file another name; if it is there, move the file out of the folder.";
 
-/// Reported for a file that changed after its picture was sent, because only the user knows whether the chat should have
-/// both.
+/// Reported for a file that changed after its picture was sent, because only the user knows whether the chat should
+/// have both.
 const CHANGED_FILE: &str = "the file has changed since it was sent, or may have been; to send it as well, give it another \
     name, else move it out of the folder";
 
@@ -218,7 +218,8 @@ impl Options {
     fn read() -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-        let (mut journal, mut retry_failed) = (None, false);
+        let mut journal = None;
+        let mut retry_failed = false;
         let mut operands = Vec::new();
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
@@ -233,7 +234,8 @@ impl Options {
         let Ok([receiver, folder]) = <[OsString; 2]>::try_from(operands) else {
             return Err("a chat and a folder are needed".into());
         };
-        let (receiver, folder) = (receiver.string()?, folder.into());
+        let receiver = receiver.string()?;
+        let folder = folder.into();
         Ok(Some(Self { receiver, folder, journal, retry_failed }))
     }
 }

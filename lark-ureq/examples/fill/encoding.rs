@@ -33,8 +33,8 @@ impl Encoding {
 }
 
 impl Choice<'_> {
-    /// Writes the picture. Returns whether the write has shown that the tenant refuses base64: the image went as numbers
-    /// then, and so do all others.
+    /// Writes the picture. Returns whether the write has shown that the tenant refuses base64: the image went as
+    /// numbers then, and so do all others.
     pub(crate) fn write(
         &mut self,
         client: &Client,

@@ -169,7 +169,8 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
         if row.iter().all(str::is_empty) {
             continue;
         }
-        let (fields, columns) = (row.len(), titles.len());
+        let fields = row.len();
+        let columns = titles.len();
         if fields != columns {
             return Err(about(&format_args!("{fields} fields, and the first line has {columns}")));
         }

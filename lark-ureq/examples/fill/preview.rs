@@ -15,8 +15,8 @@ use crate::tools::start::print;
 /// A picture or a document, the reason why it cannot be written, and how far that reaches.
 type Problem<'a> = (&'a String, String, Reach);
 
-/// Checks the pictures and their cells, and prints the writes that a run would make. The exit code is that of a run with
-/// the same failures.
+/// Checks the pictures and their cells, and prints the writes that a run would make. The exit code is that of a run
+/// with the same failures.
 pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &EarlierRuns) -> ExitCode {
     let mut problems: Vec<Problem<'_>> = Vec::new();
     for (document, failure) in &plan.unresolved {
@@ -47,11 +47,15 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &EarlierRuns) -> Exi
     ExitCode::from(if ends_run { 3 } else { u8::from(!is_whole) })
 }
 
-/// Prints a line for each picture that would be written into a spreadsheet, and one for all of them. Returns the problems.
+/// Prints a line for each picture that would be written into a spreadsheet, and one for all of them. Returns the
+/// problems.
 fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, CallError> {
     let cells = lane.jobs.iter().map(|job| &job.cell).collect();
     let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, &cells)?;
-    let (mut problems, mut to_write, mut filled, mut added) = (Vec::new(), Vec::new(), 0, 0);
+    let mut problems = Vec::new();
+    let mut to_write = Vec::new();
+    let mut filled = 0;
+    let mut added = 0;
     for job in &lane.jobs {
         if let Err(failure) = request(lane, job) {
             problems.push((&job.file, failure.text, failure.reach));

@@ -49,9 +49,11 @@ impl Progress {
             return;
         }
         *said = now;
-        let (position, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let position = self.bar.position();
+        let total = self.bar.length().unwrap_or_default();
         let pace = pace(position, total, now);
-        let (position, total) = (HumanCount(position), HumanCount(total));
+        let position = HumanCount(position);
+        let total = HumanCount(total);
         eprint(&format!("{position} of {total} pictures{pace}"));
     }
 

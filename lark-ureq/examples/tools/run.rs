@@ -78,7 +78,8 @@ impl EarlierRuns {
             print(&format!("{} arrived in earlier runs", count(self.arrived)));
         }
         if !self.refused.is_empty() {
-            let (number, names) = (count(self.refused.len()), some_of(&self.refused));
+            let number = count(self.refused.len());
+            let names = some_of(&self.refused);
             print(&format!(
                 "{number} refused in earlier runs: {names}. --retry-failed tries them again"
             ));
@@ -158,7 +159,8 @@ where
         let (running, all) = mpsc::channel::<()>();
         let mut threads = Vec::new();
         for task in tasks {
-            let (run, running) = (self.clone(), running.clone());
+            let run = self.clone();
+            let running = running.clone();
             let thread = std::thread::Builder::new().spawn(move || {
                 let _running = running;
                 task(&run);

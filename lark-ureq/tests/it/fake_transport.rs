@@ -30,7 +30,8 @@ fn a_break_ends_a_call_as_a_break_over_a_socket_does() {
         other => panic!("{other:?}"),
     };
     // Without a socket the fake takes nothing of the body before it breaks. The kernel takes some.
-    let (unknown, not_sent) = ([Outcome::Unknown; 2], [Outcome::NotSent, Outcome::Unknown]);
+    let unknown = [Outcome::Unknown; 2];
+    let not_sent = [Outcome::NotSent, Outcome::Unknown];
     for (how, expected, outcomes, stored) in [
         (Break::BeforeBody, ErrorKind::ConnectionReset, not_sent, 0),
         (Break::DuringBody, ErrorKind::ConnectionReset, unknown, 0),

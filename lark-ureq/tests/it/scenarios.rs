@@ -25,7 +25,8 @@ fn run(scenario: &Scenario, client: Client, next: impl Fn(&mut Run<'_>) -> Next)
 
 /// Runs each scenario by `one`, side by side, because they mostly wait.
 fn run_all(one: impl Fn(&Scenario) -> Vec<String> + Sync) {
-    let (all, one) = (scenarios::all().unwrap(), &one);
+    let all = scenarios::all().unwrap();
+    let one = &one;
     let wrong: Vec<String> = thread::scope(|scope| {
         let runs: Vec<_> = all.iter().map(|scenario| scope.spawn(move || one(scenario))).collect();
         runs.into_iter().flat_map(|run| run.join().unwrap()).collect()

@@ -111,8 +111,8 @@ fn an_agent_whose_timeouts_never_end_overflows_none() {
 /// Sets the settings of an agent.
 type Set = fn(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>;
 
-/// The end of an upload of `len` bytes whose reply takes 200 seconds, and the time until then. The timeouts are those of
-/// `FakeTransport` if `is_fake`, else ureq's own.
+/// The end of an upload of `len` bytes whose reply takes 200 seconds, and the time until then. The timeouts are those
+/// of `FakeTransport` if `is_fake`, else ureq's own.
 fn slow_upload(set: Set, limits: Limits, len: usize, is_fake: bool) -> (String, Duration) {
     let clock = Clock::simulated();
     let config = set(Agent::config_builder().proxy(None));

@@ -18,11 +18,13 @@ use crate::support::{millis, token};
 /// number of connections so far.
 fn serve(serve: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> (Site, Arc<AtomicUsize>) {
     let (listener, site) = listen();
-    let (serve, accepted) = (Arc::new(serve), Arc::new(AtomicUsize::new(0)));
+    let serve = Arc::new(serve);
+    let accepted = Arc::new(AtomicUsize::new(0));
     let counts = accepted.clone();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (serve, number) = (serve.clone(), counts.fetch_add(1, Ordering::SeqCst));
+            let serve = serve.clone();
+            let number = counts.fetch_add(1, Ordering::SeqCst);
             thread::spawn(move || serve(number, stream.unwrap()));
         }
     });

@@ -121,8 +121,10 @@ impl Running {
             std::thread::sleep(Duration::from_millis(2));
         };
         let (stdout, stderr) = self.output.take().unwrap();
-        let (stdout, all) = (stdout.join().unwrap(), stderr.join().unwrap());
-        let (mut stderr, mut progress) = (String::new(), Vec::new());
+        let stdout = stdout.join().unwrap();
+        let all = stderr.join().unwrap();
+        let mut stderr = String::new();
+        let mut progress = Vec::new();
         for line in all.split_inclusive('\n') {
             if is_progress(line) { progress.push(line.to_owned()) } else { stderr += line }
         }
@@ -218,6 +220,11 @@ impl Drop for Folder {
         // The system removes the rest with its other temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A fake Lark, and a folder for the pictures that go to it.
+pub(crate) fn setup() -> (FakeServer, Folder) {
+    (FakeServer::start().unwrap(), Folder::new())
 }
 
 /// A GIF of one pixel, with bytes that no other number has.
