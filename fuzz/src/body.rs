@@ -7,8 +7,8 @@ use http::header::CONTENT_LENGTH;
 use lark_proto::token::Authorizes;
 use lark_proto::{Endpoint, EndpointExt, Site};
 
-/// The body, which is as long as its `Content-Length` and the same in every view: whole, by chunks,
-/// read `step` bytes at a time, and from the middle by a clone.
+/// Makes the body of a request, and checks that it is as long as its `Content-Length` and the same in every view: as a
+/// whole, in chunks, read `step` bytes at a time, and from the byte `step` on by a clone.
 pub(crate) fn body<E: Endpoint>(
     endpoint: &E,
     token: &impl Authorizes<E::Auth>,
@@ -21,7 +21,8 @@ pub(crate) fn body<E: Endpoint>(
     let mut later = body.clone();
 
     let mut read = Vec::new();
-    let (mut reader, mut buffer) = (body.clone().reader(), vec![0; step]);
+    let mut reader = body.clone().reader();
+    let mut buffer = vec![0; step];
     while let count @ 1.. = reader.read(&mut buffer).unwrap() {
         read.extend_from_slice(&buffer[..count]);
     }

@@ -9,10 +9,10 @@ use lark_proto::{PutImage, WriteSheetImage};
 
 use crate::reply::{decode, download, spreadsheets};
 
-/// Any requests to the fake, one after the other: it never panics, gives the same replies again, and none of
-/// its replies makes a decoder panic.
+/// Sends any requests to the fake, one after the other. The fake never panics, a second fake gives the same replies,
+/// and no reply makes a decoder panic.
 ///
-/// The input is requests as HTTP/1.1 writes them, up to the first that [`Requests`] refuses.
+/// The input is requests as HTTP/1.1 writes them, up to the first one that [`Requests`] refuses.
 pub fn fake(data: &[u8]) {
     let mut fakes = [FakeLark::new(), FakeLark::new()];
     for fake in &mut fakes {
@@ -20,7 +20,7 @@ pub fn fake(data: &[u8]) {
     }
     let mut requests = Requests::new();
     requests.push(data);
-    // The limit on parts of a request keeps an input of separators alone from taking a second.
+    // The fake limits the parts of a form, so that an input of separators alone does not take a second.
     for second in 0..20 {
         let Ok(Some(request)) = requests.request() else { return };
         let now = UNIX_EPOCH + Duration::from_secs(second);

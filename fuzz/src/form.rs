@@ -7,13 +7,14 @@ use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
 
 use crate::body::body;
 
-/// Any image in a form, with the derived boundary and with a given one: two parts, the boundary in
-/// neither of them, and the image as it was.
+/// Uploads any image in a form, with the derived boundary and with a given one. The form has two parts, the boundary is
+/// in neither of them, and the image is unchanged.
 ///
 /// The input is a boundary, a line break and the image.
 pub fn form(data: &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == b'\n');
-    let (given, bytes) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+    let given = halves.next().unwrap_or_default();
+    let bytes = halves.next().unwrap_or_default();
     let Ok(image) = Image::any_format(bytes.to_vec(), "bin") else { return };
     let put = PutImage::message(image.clone()).unwrap();
     let parts = parts(&put, &image, data.len());
@@ -29,7 +30,7 @@ pub fn form(data: &[u8]) {
     }
 }
 
-/// The two parts of the form, each with its headers.
+/// The two parts of the form, each with its headers. `step` is that of [`body`].
 fn parts(put: &PutImage, image: &Image, step: usize) -> [Vec<u8>; 2] {
     let token = TenantToken::new("t").unwrap();
     let request = put.request(&Site::LARK, &token);
@@ -55,7 +56,7 @@ fn parts(put: &PutImage, image: &Image, step: usize) -> [Vec<u8>; 2] {
     [kind.to_vec(), file.to_vec()]
 }
 
-/// What stands between the occurrences of `separator`.
+/// The pieces of the text between the occurrences of `separator`.
 fn split<'a>(mut text: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     while let Some(at) = text.windows(separator.len()).position(|window| window == separator) {

@@ -7,8 +7,8 @@ use lark_proto::Site;
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
 use lark_proto::wire::{self, Secrets};
 
-/// Any bytes of a connection: pieces give the same requests and the same error as the whole, and each request is the
-/// same after it is written and read again. The same bytes as a stored request are read or refused likewise.
+/// Reads any bytes of a connection. They give the same requests and the same error in pieces as in one, and each
+/// request is the same after it is written and read again. The same bytes are also read as one stored request.
 ///
 /// The input is the bytes.
 pub fn http1(data: &[u8]) {
@@ -23,8 +23,8 @@ pub fn http1(data: &[u8]) {
     whole.0.into_iter().for_each(reads_back);
 }
 
-/// Any bytes as one stored request: `wire::parse` reads every request to Lark that `fake::http1` reads, as the same
-/// request, and reads what it wrote again. An error is short and shows no control character.
+/// Reads any bytes as one stored request. `wire::parse` reads every request to Lark that `fake::http1` reads, as the
+/// same request, and reads its own output. An error is short and shows no control character.
 fn stored(data: &[u8]) {
     let read = match wire::parse(data, &Site::LARK) {
         Ok(read) => read,
@@ -32,7 +32,7 @@ fn stored(data: &[u8]) {
             let text = error.to_string();
             assert!(text.len() < 256 && !text.contains(char::is_control), "{text:?}");
             let Ok(request) = http1::request(data) else { return };
-            // `wire::parse` wants the length as it is written, without zeros before it.
+            // `wire::parse` refuses a length with zeros before it.
             let length = request.headers().get(CONTENT_LENGTH);
             let is_odd = length.is_some_and(|length| *length != request.body().len().to_string());
             assert!(request.headers()[HOST] != "open.larksuite.com" || is_odd, "{text}");
@@ -50,7 +50,8 @@ fn stored(data: &[u8]) {
 
 /// The requests that arrive `step` bytes at a time, and how the connection ends.
 fn connection(data: &[u8], step: usize) -> (Vec<Request<Bytes>>, Result<(), Malformed>) {
-    let (mut requests, mut read) = (Requests::new(), Vec::new());
+    let mut requests = Requests::new();
+    let mut read = Vec::new();
     for piece in data.chunks(step) {
         requests.push(piece);
         let has_head = requests.head().is_ok_and(|head| head.is_some());
@@ -71,14 +72,14 @@ fn connection(data: &[u8], step: usize) -> (Vec<Request<Bytes>>, Result<(), Malf
 pub(crate) fn reads_back(request: Request<Bytes>) {
     let bytes = wire::http1(request.clone(), Secrets::Shown);
     let (mut head, body) = request.into_parts();
-    // `wire` adds spaces to a head, which may make it too long.
+    // `wire` adds spaces to a head, which may make the head too long.
     if bytes.len() - body.len() > HEAD_LIMIT {
         return;
     }
     if let Some(host) = head.uri.authority() {
         head.headers.insert(HOST, host.as_str().parse().unwrap());
     }
-    // `007` is a length too, and `wire` writes 7.
+    // A length may have zeros before it, which `wire` does not write.
     if let Some(length) = head.headers.get_mut(CONTENT_LENGTH) {
         *length = body.len().into();
     }
@@ -86,6 +87,7 @@ pub(crate) fn reads_back(request: Request<Bytes>) {
     assert_same(&http1::request(&bytes).unwrap(), &Request::from_parts(head, body));
 }
 
+/// Checks that two requests are equal.
 pub(crate) fn assert_same(one: &Request<Bytes>, other: &Request<Bytes>) {
     assert_eq!((one.method(), one.uri()), (other.method(), other.uri()));
     assert_eq!(one.headers(), other.headers());

@@ -17,7 +17,7 @@ pub use numbers::numbers;
 pub use reply::reply;
 pub use values::values;
 
-/// What a target does with the fuzzer's bytes.
+/// The body of a target, which gets the bytes of the fuzzer.
 pub type Target = fn(&[u8]);
 
 /// Every target, under the name of its folder of seeds.

@@ -6,14 +6,16 @@ use lark_proto::{Image, UserToken, WriteSheetImage};
 use crate::body::body;
 use crate::requests::SheetBody;
 
-/// Any image in a cell, in both encodings: JSON that reads as the image.
+/// Writes any image into a cell, in both encodings. The JSON of the body reads as the image.
 ///
-/// The input is how often the image is repeated, so that it is encoded in several pieces, and the image.
+/// The input is a byte and the image. The image is repeated once more than the last four bits of the byte tell, so that
+/// it is encoded in several pieces.
 pub fn numbers(data: &[u8]) {
     let Some((times, image)) = data.split_first() else { return };
     let image = image.repeat(1 + usize::from(times % 16));
     let Ok(value) = Image::any_format(image.clone(), "bin") else { return };
-    let (spreadsheet, cell) = ("sht".parse().unwrap(), "a!A1".parse().unwrap());
+    let spreadsheet = "sht".parse().unwrap();
+    let cell = "a!A1".parse().unwrap();
     let Ok(write) = WriteSheetImage::new(spreadsheet, cell, value) else { return };
     let token = UserToken::new("u").unwrap();
 
@@ -25,7 +27,7 @@ pub fn numbers(data: &[u8]) {
     assert!(text.image == base64(&image), "not the image's base64");
 }
 
-/// Base64 (RFC 4648, section 4), written bit by bit to be independent of the library's.
+/// Base64 (RFC 4648, section 4), made bit by bit so that it is independent of the library.
 fn base64(bytes: &[u8]) -> String {
     let text = bytes.chunks(3).flat_map(|three| {
         let bits = (0..3).fold(0_u32, |bits, at| {

@@ -11,16 +11,17 @@ use lark_proto::endpoints::{
 use lark_proto::error::Advice;
 use lark_proto::session::{Call, Session, Step};
 use lark_proto::{
-    App, CreateImage, Endpoint, Error, Image, PutImage, Site, TenantToken, WriteSheetImage,
+    App, CreateImage, Endpoint, EndpointExt, Error, Image, PutImage, Site, TenantToken,
+    WriteSheetImage,
 };
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A reply of any status, headers and body: decoding never panics, succeeds only where the body's code is 0 or a token
-/// comes without one, and fails in bounded text without control characters and without the token of the request, also
-/// where the body quotes it.
+/// Decodes a reply with any status, headers and body. Decoding never panics. It succeeds only if the body's code is 0,
+/// or if the body has a token and no code. An error has a bounded text without control characters. It does not show the
+/// token of the request, even if the body quotes it.
 ///
-/// The input is a status and headers by line, an empty line, and the body.
+/// The input is a line with the status, a line for each header, an empty line, and the body.
 pub fn reply(mut data: &[u8]) {
     let mut response = Response::new(Bytes::new());
     while let Some(end) = data.iter().position(|byte| *byte == b'\n') {
@@ -49,11 +50,11 @@ pub fn reply(mut data: &[u8]) {
     download::<GetImage>(&response);
     download::<DownloadMedia>(&response);
     spreadsheets(&response);
-    quoted(response);
+    token_is_hidden(response);
 }
 
-/// The reply with the request's token in the middle of its body.
-fn quoted(mut response: Response<Bytes>) {
+/// Reads the reply with the token of the request in the middle of its body. The result does not show the token.
+fn token_is_hidden(mut response: Response<Bytes>) {
     const TOKEN: &str = "0aB1cD2eF3";
     let body = response.body();
     let (before, after) = body.split_at(body.len() / 2);
@@ -64,12 +65,13 @@ fn quoted(mut response: Response<Bytes>) {
     let mut call: Call<_, std::fmt::Error> = Call::with_token(&token, &put);
     let Step::Send(_) = call.next(&mut session, UNIX_EPOCH) else { panic!("nothing is sent") };
     let parsed = call.read(response);
-    // A key may hold anything, and is the caller's.
+    // An image key may hold anything, and the caller needs all of it.
     if !format!("{parsed:?}").contains("Ok(ImageKey") {
         assert!(!format!("{parsed:?}").contains(TOKEN), "{parsed:?}");
     }
 }
 
+/// Decodes the reply of an endpoint, and checks the result.
 pub(crate) fn decode<E: Endpoint>(response: &Response<Bytes>) {
     #[derive(Deserialize)]
     struct Envelope {
@@ -84,10 +86,10 @@ pub(crate) fn decode<E: Endpoint>(response: &Response<Bytes>) {
         }
         return;
     };
-    failed(&error);
+    check_error(&error);
 }
 
-/// The replies of the endpoints of spreadsheets.
+/// Decodes the replies of the endpoints of spreadsheets, and checks the results.
 pub(crate) fn spreadsheets(response: &Response<Bytes>) {
     decode::<QuerySheets>(response);
     decode::<GetWikiNode>(response);
@@ -105,11 +107,11 @@ pub(crate) fn spreadsheets(response: &Response<Bytes>) {
     }
 }
 
-/// A download: the body as it is, with a name that is no path, or an error.
+/// Decodes a download, which is an error, or the body as it is with a name that is no path.
 pub(crate) fn download<E: Endpoint<Output = Download>>(response: &Response<Bytes>) {
     let file = match E::decode(response.clone()) {
         Ok(file) => file,
-        Err(error) => return failed(&error),
+        Err(error) => return check_error(&error),
     };
     assert!(file.bytes == response.body() && !file.bytes.is_empty());
     let json: Option<Value> = serde_json::from_slice(response.body()).ok();
@@ -121,7 +123,8 @@ pub(crate) fn download<E: Endpoint<Output = Download>>(response: &Response<Bytes
     assert!(file.content_type.is_none_or(|text| !text.contains(char::is_control)));
 }
 
-fn failed(error: &Error) {
+/// Checks the text and the advice of an error.
+fn check_error(error: &Error) {
     let text = error.to_string();
     assert!(!text.contains(char::is_control), "control characters in {text:?}");
     // The longest are 32 violations of each kind, with up to three texts of 1 KiB each.

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::http1::{assert_same, reads_back};
 
-/// Requests with `text` for each value that it can be, and a plain one for the others.
+/// Makes every request with `text` as each value that it can be, and with a plain value otherwise.
 pub(crate) fn requests(text: &str) {
     let site = Site::custom(text).unwrap_or(Site::LARK);
     let tenant = TenantToken::new(text).unwrap_or_else(|_| TenantToken::new("t").unwrap());
@@ -75,7 +75,7 @@ pub(crate) fn requests(text: &str) {
     }
 }
 
-/// A message and a reply with `text` for each value that it can be.
+/// Makes a message and a reply with `text` as each value that it can be.
 fn messages(text: &str, site: &Site, token: &UserToken) {
     let key = ImageKey::new(text).unwrap_or_else(|_| ImageKey::new("img").unwrap());
     let uuid = MessageUuid::new(text).unwrap_or_else(|_| MessageUuid::new("u").unwrap());
@@ -93,7 +93,7 @@ fn messages(text: &str, site: &Site, token: &UserToken) {
     }
 }
 
-/// The request, after a look at its head: the site's, with a header by line and no line of a value's.
+/// Makes the request of an endpoint, and checks that no value adds a line to its head or leads to another site.
 fn request<E: Endpoint>(
     endpoint: &E,
     site: &Site,
@@ -114,6 +114,7 @@ fn request<E: Endpoint>(
     request
 }
 
+/// The body of a cell write.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SheetBody<T = Value> {

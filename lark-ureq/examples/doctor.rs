@@ -30,7 +30,7 @@ use lark_proto::place::{Ask, Place, Resolve};
 use lark_proto::values::Receiver;
 use lexopt::Arg;
 
-use checkup::connection::{self, Probe, Way};
+use checkup::connection::{self, Network, Probe};
 use checkup::report::{Report, Verdict};
 use checkup::rights::{self, Jobs};
 use tools::account::{Account, VARIABLES};
@@ -67,12 +67,13 @@ fn main() -> ExitCode {
 fn examine(asked: &Asked, report: &mut Report) {
     let Some((account, probe)) = report.step("environment", environment()) else { return };
     report.hide(probe.secret());
-    let Some(way) = report.step("network", Way::of(&account)) else { return };
-    let Some(seen) = report.step("connection", way.connect(&probe)) else { return };
-    report.line("clock", connection::clock(seen.date.as_deref(), now()));
-    let Some(()) = report.step("app", connection::token(&account, seen.token)) else { return };
+    let Some(network) = report.step("network", Network::of(&account)) else { return };
+    let Some(answer) = report.step("connection", network.connect(&probe)) else { return };
+    report.line("clock", connection::clock(answer.date.as_deref(), now()));
+    let Some(()) = report.step("app", connection::token(&account, answer.token)) else { return };
 
-    let (client, jobs) = (&way.client, asked.jobs());
+    let client = &network.client;
+    let jobs = asked.jobs();
     let bot = if jobs.messages {
         rights::bot(client)
     } else {
@@ -128,7 +129,9 @@ impl Asked {
     /// The arguments of the command line; `None` if they ask for help.
     fn from_args() -> Result<Option<Self>, lexopt::Error> {
         let mut parser = lexopt::Parser::from_env();
-        let (mut link, mut cell, mut chat) = (None, None, None);
+        let mut link = None;
+        let mut cell = None;
+        let mut chat = None;
         while let Some(arg) = parser.next()? {
             let (kept, value) = match arg {
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),

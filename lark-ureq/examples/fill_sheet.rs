@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     start("fill_sheet", &help, Options::read, fill)
 }
 
-/// Runs the tool. The error is one line that says why the run could not start.
+/// Runs the tool. The error is one line, the reason why the run could not start.
 fn fill(options: &Options) -> Result<ExitCode, String> {
     let wanted = match &options.input {
         Input::Folder { link, folder } => plan::from_folder(link, options.from.as_deref(), folder)?,
@@ -85,19 +85,19 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     let path = options.journal.clone().unwrap_or_else(|| options.input.journal());
     let name = format!("fill_sheet {} {}", account.site, account.app_id);
     let journal = Journal::open(&path, &name, options.dry_run)?;
-    let passed = plan.resume(&journal, options.retry_failed)?;
+    let earlier = plan.resume(&journal, options.retry_failed)?;
     let filling = Filling {
         client,
         encoding: Encoding::new(options.base64),
         row_height: options.row_height,
         skip_filled: options.skip_filled,
+        skipped: AtomicUsize::new(0),
         replaced: AtomicUsize::new(0),
     };
     if options.dry_run {
-        return Ok(preview::show(&filling, &plan, &passed));
+        return Ok(preview::show(&filling, &plan, &earlier));
     }
-    let run = Run::start(journal, plan.len())?;
-    run.pass(passed);
+    let run = Run::start(journal, plan.len(), earlier)?;
     for (document, failure) in plan.unresolved {
         run.fail(None, &document, failure);
     }
@@ -117,8 +117,9 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
         }
     });
     run.work(tasks.collect());
-    let code = run.finish();
-    let replaced = shared.0.replaced.load(Ordering::Relaxed);
+    let (filling, _) = &*shared;
+    let code = run.finish(filling.skipped.load(Ordering::Relaxed));
+    let replaced = filling.replaced.load(Ordering::Relaxed);
     if replaced > 0 {
         print(&format!(
             "{replaced} of the cells were not empty and were overwritten. --skip-filled leaves such cells as they are"
@@ -160,7 +161,7 @@ impl Input {
 }
 
 impl Options {
-    /// The options of the command line, or `None` where only the help text is asked for.
+    /// The options of the command line, or `None` if only the help text is asked for.
     fn read() -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::{Long, Short, Value, ValueExt};
 

@@ -20,10 +20,10 @@ use lark_proto::{CreateImage, ImageKey, Limits, SendImage};
 use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 use tools::account::{Account, VARIABLES};
-use tools::failure::{Ends, Failure};
+use tools::failure::{Failure, Reach};
 use tools::journal::{self, Journal};
 use tools::pictures;
-use tools::run::{EXIT_CODES, Passed, Run, Todo};
+use tools::run::{EXIT_CODES, EarlierRuns, Run, Todo};
 use tools::start::start;
 
 mod tools {
@@ -58,8 +58,8 @@ const DEADLINE: Duration = Duration::from_secs(9 * 60);
 const TOO_OLD: &str = "Messages that may have been sent are not sent again. Look into the chat: if a picture is missing \
     there, give its file another name; if it is there, move the file out of the folder.";
 
-/// Reported for a file that changed after its picture was sent, because only the user knows whether the chat should have
-/// both.
+/// Reported for a file that changed after its picture was sent, because only the user knows whether the chat should
+/// have both.
 const CHANGED_FILE: &str = "the file has changed since it was sent, or may have been; to send it as well, give it another \
     name, else move it out of the folder";
 
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     start("send_images", &help, Options::read, send)
 }
 
-/// Runs the tool. The error is one line that says why the run could not start.
+/// Runs the tool. The error is one line, the reason why the run could not start.
 fn send(options: &Options) -> Result<ExitCode, String> {
     let receiver = Receiver::new(&options.receiver).map_err(|error| error.to_string())?;
     let files = pictures::in_folder(&options.folder)?;
@@ -81,21 +81,21 @@ fn send(options: &Options) -> Result<ExitCode, String> {
     let path = options.journal.clone().unwrap_or_else(beside);
     let name = format!("send_images {} {} {receiver}", account.site, account.app_id);
     let journal = Journal::open(&path, &name, false)?;
-    let (mut pending, mut passed) = (Vec::new(), Passed::default());
+    let mut pending = Vec::new();
+    let mut earlier = EarlierRuns::default();
     for path in files {
         let file = pictures::name(&path);
         let picture = (&*path, &*file);
-        if let Some(todo) = passed.todo(&journal, &file, picture, options.retry_failed)? {
+        if let Some(todo) = earlier.todo(&journal, &file, picture, options.retry_failed)? {
             pending.push(Picture { path, file, todo });
         }
     }
     // Messages that were begun come first, before the service forgets their uuids.
     pending.sort_by_key(|picture| !matches!(picture.todo, Todo::Begun(_)));
-    let run = Run::start(journal, pending.len())?;
-    run.pass(passed);
+    let run = Run::start(journal, pending.len(), earlier)?;
     let sender = Sender { client, limits: limits.total(DEADLINE), receiver };
     run.work(vec![move |run: &Run<_>| sender.send_all(&pending, run)]);
-    Ok(run.finish())
+    Ok(run.finish(0))
 }
 
 /// The parts of a message that the journal keeps, so that the same message can be sent again.
@@ -112,7 +112,7 @@ impl Message {
     fn new(image_key: ImageKey) -> Result<Self, Failure> {
         // `RandomState` is seeded at random.
         let uuid = format!("{:016x}", RandomState::new().hash_one(&image_key));
-        let uuid = MessageUuid::new(&uuid).map_err(|error| Failure::new(Ends::Unfit, &error))?;
+        let uuid = MessageUuid::new(&uuid).map_err(|error| Failure::new(Reach::Unfit, &error))?;
         Ok(Self { uuid, image_key, time: now().as_secs() })
     }
 
@@ -127,7 +127,7 @@ impl Message {
             }
         };
         let text = format!("{text}; look into the chat, since it is not sent again");
-        Err(Failure { may_have_arrived: true, ..Failure::new(Ends::Unfit, &text) })
+        Err(Failure { may_have_arrived: true, ..Failure::new(Reach::Unfit, &text) })
     }
 }
 
@@ -162,9 +162,9 @@ impl Sender {
                 return;
             }
             if let Err(failure) = self.send(picture, run) {
-                let ends = failure.ends;
+                let reach = failure.reach;
                 run.fail(Some(&picture.file), &picture.file, failure);
-                if ends == Ends::Lane {
+                if reach == Reach::Lane {
                     return;
                 }
             }
@@ -181,15 +181,15 @@ impl Sender {
                 message.check_age().inspect_err(|_| run.note(TOO_OLD))?;
                 message.clone()
             }
-            Todo::Changed => return Err(Failure::new(Ends::Unfit, &CHANGED_FILE)),
+            Todo::Changed => return Err(Failure::new(Reach::Unfit, &CHANGED_FILE)),
             Todo::New => {
                 let (image, identity) =
-                    pictures::read(path).map_err(|error| Failure::new(Ends::Unfit, &error))?;
+                    pictures::read(path).map_err(|error| Failure::new(Reach::Unfit, &error))?;
                 let upload = CreateImage::message(image);
-                let upload = upload.map_err(|error| Failure::new(Ends::Unfit, &error))?;
+                let upload = upload.map_err(|error| Failure::new(Reach::Unfit, &error))?;
                 let message = Message::new(self.client.call(&upload)?)?;
                 let begun = run.journal.begin(file, file, identity, message.clone());
-                begun.map_err(|error| Failure::new(Ends::Run, &error))?;
+                begun.map_err(|error| Failure::new(Reach::Run, &error))?;
                 message
             }
         };
@@ -197,7 +197,7 @@ impl Sender {
         let request = SendImage::new(self.receiver.clone(), image_key, uuid);
         if let Err(error) = self.client.clone().with_limits(self.limits).call(&request) {
             let failure = Failure::from(error);
-            // A refusal does not tell what became of the message that an earlier run began.
+            // A refusal does not tell whether the message that an earlier run began has arrived.
             let may_have_arrived = failure.may_have_arrived || matches!(todo, Todo::Begun(_));
             return Err(Failure { may_have_arrived, ..failure });
         }
@@ -214,11 +214,12 @@ struct Options {
 }
 
 impl Options {
-    /// The options of the command line, or `None` where only the help text is asked for.
+    /// The options of the command line, or `None` if only the help text is asked for.
     fn read() -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::{Long, Short, Value, ValueExt};
 
-        let (mut journal, mut retry_failed) = (None, false);
+        let mut journal = None;
+        let mut retry_failed = false;
         let mut operands = Vec::new();
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
@@ -233,7 +234,8 @@ impl Options {
         let Ok([receiver, folder]) = <[OsString; 2]>::try_from(operands) else {
             return Err("a chat and a folder are needed".into());
         };
-        let (receiver, folder) = (receiver.string()?, folder.into());
+        let receiver = receiver.string()?;
+        let folder = folder.into();
         Ok(Some(Self { receiver, folder, journal, retry_failed }))
     }
 }

@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_steps_or_is_given_up_leaves_the_table() {
+    fn a_call_that_steps_or_is_cancelled_leaves_the_table() {
         let put = put();
         let (parker, _, mut calls) = waiting(&put);
-        let [driver, steps, given_up] = &mut calls;
+        let [driver, steps, cancelled] = &mut calls;
         assert!(matches!(parker.step(steps), Step::Wait(_)));
         assert_eq!(parker.lock().threads.len(), 2, "it waits again");
-        parker.cancel(given_up);
+        parker.cancel(cancelled);
         assert_eq!(parker.lock().threads.len(), 1);
         parker.cancel(driver);
         assert!(parker.lock().threads.is_empty(), "the next in line was named");
@@ -154,7 +154,8 @@ mod tests {
     fn a_call_that_was_named_since_its_step_does_not_park() {
         let put = put();
         let (parker, clock, mut calls) = waiting(&put);
-        let (hour, wait) = (Duration::from_secs(3600), Duration::from_secs(5));
+        let hour = Duration::from_secs(3600);
+        let wait = Duration::from_secs(5);
         let events = [Event::Waits { reason: lark_proto::error::WaitFor::Token, time: hour }];
         parker.park(calls[2].id(), wait, &events);
         assert_eq!(clock.elapsed(), wait, "it was not named");

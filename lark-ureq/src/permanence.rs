@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_connection_may_pass() {
+    fn an_error_of_the_connection_is_transient() {
         for error in [
             Error::Io(io::ErrorKind::ConnectionRefused.into()),
             Error::Io(io::Error::new(io::ErrorKind::InvalidData, "not of TLS")),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_the_request_or_the_settings_does_not_pass() {
+    fn an_error_of_the_request_or_the_settings_is_permanent() {
         for error in [
             Error::BadUri("a".into()),
             Error::RequireHttpsOnly("http://a".into()),
@@ -99,7 +99,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn a_certificate_that_is_not_trusted_does_not_pass() {
+    fn a_certificate_that_is_not_trusted_is_a_permanent_error() {
         use rustls::{CertificateError, Error as Tls};
         let handshake = |error| Error::Io(io::Error::new(io::ErrorKind::InvalidData, error));
         assert!(is_permanent(handshake(Tls::InvalidCertificate(CertificateError::Expired))));

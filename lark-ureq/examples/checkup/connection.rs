@@ -1,4 +1,5 @@
-//! The way to the service: the proxy, the connection, the certificate, the clock, the token.
+//! The network between this machine and the service: the proxy, the connection with its certificate, the clock, the
+//! token.
 
 use std::cell::RefCell;
 use std::io;
@@ -27,19 +28,19 @@ const LIMITS: Limits = Limits::one_attempt()
     .longest_wait(Duration::from_secs(5));
 
 /// The client, and the host that it connects to.
-pub(crate) struct Way {
+pub(crate) struct Network {
     pub(crate) client: Client,
     site: Site,
-    proxy: Option<ByProxy>,
+    proxy: Option<EnvProxy>,
 }
 
 /// The proxy, and the environment's variable that names it.
-struct ByProxy {
+struct EnvProxy {
     proxy: Proxy,
     variable: String,
 }
 
-impl ByProxy {
+impl EnvProxy {
     /// The proxy that the environment names for `site`, by the same rules as the client's, and the last variable that
     /// was found, which is the one that counts. The variable `NO_PROXY` is left out if `heeds_list` is false.
     fn of(site: &Site, heeds_list: bool) -> Result<Option<Self>, String> {
@@ -67,10 +68,10 @@ impl ByProxy {
     }
 }
 
-impl Way {
+impl Network {
     /// The client for the account, with the proxy of the environment.
     pub(crate) fn of(account: &Account) -> Result<(Self, String), String> {
-        let proxy = ByProxy::of(&account.site, true)?;
+        let proxy = EnvProxy::of(&account.site, true)?;
         let time = Duration::from_secs(4);
         let builder = account.builder().limits(LIMITS);
         let builder = builder.timeout(Phase::Resolve, time).timeout(Phase::Connect, time);
@@ -78,7 +79,7 @@ impl Way {
         let text = match &proxy {
             Some(by) => format!("through the proxy {} of {}", by.shown(), by.variable),
             // An invalid variable does not matter, because it is not used.
-            None if matches!(ByProxy::of(&account.site, false), Ok(Some(_))) => {
+            None if matches!(EnvProxy::of(&account.site, false), Ok(Some(_))) => {
                 "no proxy, because NO_PROXY lists the host".to_owned()
             }
             None => "no proxy".to_owned(),
@@ -86,18 +87,18 @@ impl Way {
         Ok((Self { client, site: account.site.clone(), proxy }, text))
     }
 
-    /// Asks for a token, whatever the service answers.
-    pub(crate) fn connect(&self, probe: &Probe) -> Result<(Seen, String), String> {
-        let seen = match self.client.call_as(&NoToken, probe) {
-            Ok(seen) => seen,
+    /// Asks for a token. Any answer of the service shows that the connection works.
+    pub(crate) fn connect(&self, probe: &Probe) -> Result<(Answer, String), String> {
+        let answer = match self.client.call_as(&NoToken, probe) {
+            Ok(answer) => answer,
             // A refusal that may pass, such as for the rate, comes from the service too.
             Err(CallError { kind: CallErrorKind::Lark(error @ Error::Api(_)), .. }) => {
-                Seen { date: None, token: Err(error) }
+                Answer { date: None, token: Err(error) }
             }
             Err(error) => return Err(self.cause(&error)),
         };
         let secured = if self.site.is_https() { ", with a trusted certificate" } else { "" };
-        Ok((seen, format!("{} answers{secured}", self.site)))
+        Ok((answer, format!("{} answers{secured}", self.site)))
     }
 
     /// Why there is no answer, and the next step.
@@ -116,7 +117,7 @@ impl Way {
             }
             CallErrorKind::Transport(ureq::Error::HostNotFound) => self.unknown_name(),
             CallErrorKind::Transport(ureq::Error::Io(error)) => self.failed_connection(error),
-            CallErrorKind::Lark(Error::Unreadable(reply)) => self.stranger(reply),
+            CallErrorKind::Lark(Error::Unreadable(reply)) => self.foreign_reply(reply),
             other => format!("no connection to {}: {other}", self.site),
         }
     }
@@ -165,8 +166,8 @@ impl Way {
         format!("no secure connection to {}: {error}: {advice}", self.site)
     }
 
-    /// Something else than the service has answered.
-    fn stranger(&self, reply: &Unreadable) -> String {
+    /// The reply does not come from the service.
+    fn foreign_reply(&self, reply: &Unreadable) -> String {
         format!(
             "{} does not answer as the service does: open it in a browser, because the page of a proxy or of a \
              network's login may be in the way; LARK_SITE is `lark`, `feishu` or the URL of a private deployment: \
@@ -226,14 +227,14 @@ impl Probe {
 }
 
 /// The answer of the service.
-pub(crate) struct Seen {
+pub(crate) struct Answer {
     pub(crate) date: Option<String>,
     pub(crate) token: Result<Grant<TenantToken>, Error>,
 }
 
 impl Endpoint for Probe {
     type Auth = NoAuth;
-    type Output = Seen;
+    type Output = Answer;
 
     fn method(&self) -> Method {
         self.get.method()
@@ -251,14 +252,14 @@ impl Endpoint for Probe {
         self.get.resend()
     }
 
-    fn read(reply: &Reply) -> Result<Seen, Error> {
+    fn read(reply: &Reply) -> Result<Answer, Error> {
         let token = GetTenantToken::read(reply);
         match token {
             // Another attempt may help, or the service has not answered.
             Err(error) if error.api().is_none() || error.advice() != Advice::GiveUp => Err(error),
             token => {
                 let date = reply.headers().get(DATE).and_then(|date| date.to_str().ok());
-                Ok(Seen { date: date.map(str::to_owned), token })
+                Ok(Answer { date: date.map(str::to_owned), token })
             }
         }
     }

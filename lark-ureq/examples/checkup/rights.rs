@@ -142,7 +142,9 @@ pub(crate) fn scopes(client: &Client, account: &Account, jobs: Jobs) -> Verdict 
     needs.extend(jobs.cells.then_some(CELLS));
     needs.extend(jobs.wiki.then_some(WIKI));
     needs.extend(jobs.messages.then_some([UPLOAD, SEND]).into_iter().flatten());
-    let (mut found, mut missing, mut to_add) = (Vec::new(), Vec::new(), Vec::new());
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    let mut to_add = Vec::new();
     for (job, any_of) in needs {
         let mut fitting = listed.iter().filter(|scope| scope.is_one_of(any_of));
         match fitting.clone().find(|scope| scope.grant_status == 1).or(fitting.next()) {
@@ -159,7 +161,9 @@ pub(crate) fn scopes(client: &Client, account: &Account, jobs: Jobs) -> Verdict 
     if missing.is_empty() {
         return Verdict::Passed(found.join(", "));
     }
-    let (site, app, to_add) = (&account.site, &account.app_id, to_add.join(","));
+    let site = &account.site;
+    let app = &account.app_id;
+    let to_add = to_add.join(",");
     let page = format!("{site}/app/{app}/auth?q={to_add}&op_from=openapi&token_type=tenant");
     let add = if to_add.is_empty() { String::new() } else { format!("add it at {page} and ") };
     let release = "release a new version of the app, with which it takes effect";
@@ -221,7 +225,8 @@ fn written(
 ) -> Result<SheetCell, Verdict> {
     let invalid = |error: Invalid| Verdict::Failed(error.to_string());
     let found = client.resolve(place).map_err(failed)?;
-    let (spreadsheet, cell) = (found.spreadsheet, found.cell);
+    let spreadsheet = found.spreadsheet;
+    let cell = found.cell;
     let read = ReadCells::cell(spreadsheet.clone(), &cell);
     match client.call(&read).map_err(failed)?.first() {
         CellContent::Empty => {}

@@ -11,18 +11,10 @@ use lark_ureq::{CallError, Client};
 pub(crate) struct Encoding(Mutex<Option<ImageEncoding>>);
 
 /// The encoding of one picture.
-pub(crate) enum Turn<'a> {
+pub(crate) enum Choice<'a> {
     Known(ImageEncoding),
     /// The picture tests base64, and the others wait for it.
     Test(MutexGuard<'a, Option<ImageEncoding>>),
-}
-
-/// The knowledge about the tenant that a write has added.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    Nothing,
-    /// It refuses base64: the image went as numbers, and so do all others.
-    RefusesBase64,
 }
 
 impl Encoding {
@@ -31,31 +23,33 @@ impl Encoding {
     }
 
     /// The encoding of the next picture. It waits while another picture tests base64.
-    pub(crate) fn turn(&self) -> Turn<'_> {
+    pub(crate) fn choose(&self) -> Choice<'_> {
         let encoding = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *encoding {
-            Some(known) => Turn::Known(known),
-            None => Turn::Test(encoding),
+            Some(known) => Choice::Known(known),
+            None => Choice::Test(encoding),
         }
     }
 }
 
-impl Turn<'_> {
+impl Choice<'_> {
+    /// Writes the picture. Returns whether the write has shown that the tenant refuses base64: the image went as
+    /// numbers then, and so do all others.
     pub(crate) fn write(
         &mut self,
         client: &Client,
         write: WriteSheetImage,
-    ) -> Result<Shown, CallError> {
+    ) -> Result<bool, CallError> {
         let encoding = match self {
             Self::Known(known) => {
-                return client.call(&write.with_encoding(*known)).map(|_| Shown::Nothing);
+                return client.call(&write.with_encoding(*known)).map(|_| false);
             }
             Self::Test(encoding) => encoding,
         };
         let error = match client.call(&write.clone().with_encoding(ImageEncoding::Base64)) {
             Ok(_) => {
                 **encoding = Some(ImageEncoding::Base64);
-                return Ok(Shown::Nothing);
+                return Ok(false);
             }
             Err(error) => error,
         };
@@ -67,6 +61,6 @@ impl Turn<'_> {
         // If the numbers fail too, nothing is known about base64, and the next picture tests it again.
         client.call(&write)?;
         **encoding = Some(ImageEncoding::Numbers);
-        Ok(Shown::RefusesBase64)
+        Ok(true)
     }
 }

@@ -58,7 +58,8 @@ pub(crate) fn set_height(
     for rows in rows.chunk_by(follows).flat_map(|rows| rows.chunks(at_once)) {
         let [(sheet, first), ..] = rows else { continue };
         let [.., (_, last)] = rows else { continue };
-        let (spreadsheet, sheet) = (spreadsheet.clone(), (*sheet).clone());
+        let spreadsheet = spreadsheet.clone();
+        let sheet = (*sheet).clone();
         let set = UpdateDimension::row_height(spreadsheet, sheet, *first..=*last, pixels);
         client.call(&set.map_err(CallError::invalid)?)?;
     }

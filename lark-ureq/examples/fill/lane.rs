@@ -8,13 +8,13 @@ use lark_proto::{SheetCell, WriteSheetImage};
 use lark_ureq::Client;
 
 use super::contents::{Contents, image_in};
-use super::encoding::{Encoding, Shown, Turn};
+use super::encoding::{Choice, Encoding};
 use super::grid;
 use super::plan::{Held, Job, Lane};
-use crate::tools::failure::{Ends, Failure};
+use crate::tools::failure::{Failure, Reach};
 use crate::tools::journal::Identity;
 use crate::tools::pictures;
-use crate::tools::run::{Passed, Run};
+use crate::tools::run::Run;
 
 /// The most images that a spreadsheet takes, those that float above the cells included.
 pub(crate) const MAX_IMAGES: usize = 4000;
@@ -25,7 +25,9 @@ pub(crate) struct Filling {
     pub(crate) encoding: Encoding,
     pub(crate) row_height: Option<u16>,
     pub(crate) skip_filled: bool,
-    /// How many pictures have arrived in cells that held something.
+    /// The number of pictures that were left out because their cells hold something.
+    pub(crate) skipped: AtomicUsize,
+    /// The number of pictures that have arrived in cells that held something.
     pub(crate) replaced: AtomicUsize,
 }
 
@@ -54,25 +56,25 @@ impl Filling {
         }
         let mut images = contents.images;
         for job in jobs {
-            let turn = self.encoding.turn();
+            let encoding = self.encoding.choose();
             if run.is_over() {
                 return Ok(());
             }
             let held = image_in(contents.of(&job.cell));
             if held.is_none() && images >= MAX_IMAGES {
-                return Err(Failure::new(Ends::Lane, &FULL));
+                return Err(Failure::new(Reach::Lane, &FULL));
             }
             let mut may_have_arrived = true;
-            match self.write(lane, job, held, turn, run) {
+            match self.write(lane, job, held, encoding, run) {
                 Ok(()) if *contents.of(&job.cell) != CellContent::Empty => {
                     self.replaced.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(()) => {}
                 Err(failure) => {
-                    let ends = failure.ends;
+                    let reach = failure.reach;
                     may_have_arrived = failure.may_have_arrived;
                     run.fail(Some(&job.item), &job.file, failure);
-                    if ends == Ends::Lane {
+                    if reach == Reach::Lane {
                         return Ok(());
                     }
                 }
@@ -92,7 +94,8 @@ impl Filling {
             match &job.begun {
                 Some(begun) if has_arrived(begun.held.as_deref(), content) => run.done(&job.item),
                 _ if self.skip_filled && *content != CellContent::Empty => {
-                    run.pass(Passed { skipped: 1, ..Passed::default() });
+                    self.skipped.fetch_add(1, Ordering::Relaxed);
+                    run.progress.step();
                 }
                 _ => return true,
             }
@@ -110,12 +113,12 @@ impl Filling {
         lane: &Lane,
         job: &Job,
         held: Option<&str>,
-        mut turn: Turn<'_>,
+        mut encoding: Choice<'_>,
         run: &Run<Held>,
     ) -> Result<(), Failure> {
         let (write, identity) = request(lane, job)?;
         let read = ReadCells::cell(lane.spreadsheet.clone(), &job.cell);
-        // Whether an earlier write of the picture may have been carried out, whatever becomes of the next one.
+        // Whether an earlier write of the picture may have been carried out, even if the next one is refused.
         let mut may_have_arrived = job.begun.is_some();
         let still_open = |error| Failure { may_have_arrived: true, ..Failure::from(error) };
         if let Some(begun) = &job.begun {
@@ -127,27 +130,27 @@ impl Filling {
         }
         let begun = Held { held: held.map(str::to_owned) };
         if let Err(error) = run.journal.begin(&job.item, &job.file, identity, begun) {
-            return Err(Failure::new(Ends::Run, &error));
+            return Err(Failure::new(Reach::Run, &error));
         }
-        let mut written = turn.write(&self.client, write.clone());
+        let mut written = encoding.write(&self.client, write.clone());
         if written.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown)
             && !run.is_over()
         {
-            // The cell tells what the reply did not. If it is as before, the write may still be running; the same write
-            // once more does no harm.
+            // The cell tells whether the picture has arrived. If the cell is as before, the write may still be running;
+            // the same write once more does no harm.
             let cells = self.client.call(&read).map_err(still_open)?;
             if has_arrived(held, cells.first()) {
                 run.done(&job.item);
                 return Ok(());
             }
             may_have_arrived = true;
-            written = turn.write(&self.client, write);
+            written = encoding.write(&self.client, write);
         }
-        let shown = written.map_err(|error| {
+        let refuses_base64 = written.map_err(|error| {
             let failure = Failure::from(error);
             Failure { may_have_arrived: failure.may_have_arrived || may_have_arrived, ..failure }
         })?;
-        if shown == Shown::RefusesBase64 {
+        if refuses_base64 {
             run.note(NO_BASE64);
         }
         run.done(&job.item);
@@ -158,9 +161,9 @@ impl Filling {
 /// The write of a picture into its cell.
 pub(crate) fn request(lane: &Lane, job: &Job) -> Result<(WriteSheetImage, Identity), Failure> {
     let read = pictures::read(&job.path);
-    let (image, identity) = read.map_err(|error| Failure::new(Ends::Unfit, &error))?;
+    let (image, identity) = read.map_err(|error| Failure::new(Reach::Unfit, &error))?;
     let write = WriteSheetImage::new(lane.spreadsheet.clone(), job.cell.clone(), image);
-    let write = write.map_err(|error| Failure::new(Ends::Unfit, &error))?;
+    let write = write.map_err(|error| Failure::new(Reach::Unfit, &error))?;
     Ok((write.with_lossy_name(&pictures::name(&job.path)), identity))
 }
 

@@ -11,17 +11,17 @@ use lark_proto::{SheetCell, Site};
 use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 
-use crate::tools::failure::{Ends, Failure};
+use crate::tools::failure::{Failure, Reach};
 use crate::tools::journal::Journal;
 use crate::tools::pictures;
-use crate::tools::run::{OUTAGE, Passed, Todo};
+use crate::tools::run::{EarlierRuns, OUTAGE_FAILURES, Todo};
 
 /// A picture, and its cell as a person named it.
 pub(crate) struct Wanted {
     document: String,
     place: Place,
     path: PathBuf,
-    /// The text that names the picture to the user.
+    /// The name of the picture in the output.
     file: String,
 }
 
@@ -169,7 +169,8 @@ pub(crate) fn from_table(table: &Path) -> Result<Vec<Wanted>, String> {
         if row.iter().all(str::is_empty) {
             continue;
         }
-        let (fields, columns) = (row.len(), titles.len());
+        let fields = row.len();
+        let columns = titles.len();
         if fields != columns {
             return Err(about(&format_args!("{fields} fields, and the first line has {columns}")));
         }
@@ -249,7 +250,7 @@ impl Plan {
                     let titles: Vec<_> =
                         lane.sheets.iter().map(|sheet| format!("`{}`", sheet.title)).collect();
                     let reason = format!("{error}; the sheets are {}", titles.join(", "));
-                    plan.without_sheet.push((file, Failure::new(Ends::Unfit, &reason)));
+                    plan.without_sheet.push((file, Failure::new(Reach::Unfit, &reason)));
                 }
             }
         }
@@ -264,17 +265,17 @@ impl Plan {
 
     /// The index of the document's lane; `None` if the document could not be resolved.
     fn lane_of(&mut self, client: &Client, document: &str, any: &Place) -> Option<usize> {
-        if self.unresolved.iter().any(|(_, failure)| failure.ends == Ends::Run) {
+        if self.unresolved.iter().any(|(_, failure)| failure.reach == Reach::Run) {
             return None;
         }
         let found = match client.resolve(&any.clone().beyond_grid()) {
             Ok(found) => found,
             Err(error) => {
                 let mut failure = Failure::from(error);
-                if failure.ends == Ends::Doubtful {
+                if failure.reach == Reach::Doubtful {
                     self.doubtful_in_a_row += 1;
-                    let is_outage = self.doubtful_in_a_row >= OUTAGE;
-                    failure.ends = if is_outage { Ends::Run } else { Ends::Lane };
+                    let is_outage = self.doubtful_in_a_row >= OUTAGE_FAILURES;
+                    failure.reach = if is_outage { Reach::Run } else { Reach::Lane };
                 }
                 self.unresolved.push((document.to_owned(), failure));
                 return None;
@@ -298,13 +299,13 @@ impl Plan {
         &mut self,
         journal: &Journal<Held>,
         retry_failed: bool,
-    ) -> Result<Passed, String> {
-        let mut passed = Passed::default();
+    ) -> Result<EarlierRuns, String> {
+        let mut earlier = EarlierRuns::default();
         for lane in &mut self.lanes {
             let mut pending = Vec::new();
             for mut job in lane.jobs.drain(..) {
                 let picture = (&*job.path, &*job.file);
-                let Some(todo) = passed.todo(journal, &job.item, picture, retry_failed)? else {
+                let Some(todo) = earlier.todo(journal, &job.item, picture, retry_failed)? else {
                     continue;
                 };
                 // A cell takes the picture that its file holds now.
@@ -316,7 +317,7 @@ impl Plan {
             lane.jobs = pending;
         }
         self.lanes.retain(|lane| !lane.jobs.is_empty());
-        Ok(passed)
+        Ok(earlier)
     }
 
     /// The number of pictures that this run has to write or to report as failed.

@@ -8,64 +8,67 @@ use lark_ureq::CallError;
 use super::contents::{Contents, image_in};
 use super::lane::{Filling, MAX_IMAGES, request};
 use super::plan::{Lane, Plan};
-use crate::tools::failure::{Ends, Failure};
-use crate::tools::run::Passed;
+use crate::tools::failure::{Failure, Reach};
+use crate::tools::run::EarlierRuns;
 use crate::tools::start::print;
 
-/// A picture or a document, the reason why it cannot be written, and what that ends.
-type Problem<'a> = (&'a String, String, Ends);
+/// A picture or a document, the reason why it cannot be written, and how far that reaches.
+type Problem<'a> = (&'a String, String, Reach);
 
-/// Checks the pictures and their cells, and prints what a run would do. The exit code is that of a run with the same
-/// failures.
-pub(crate) fn show(filling: &Filling, plan: &Plan, passed: &Passed) -> ExitCode {
+/// Checks the pictures and their cells, and prints the writes that a run would make. The exit code is that of a run
+/// with the same failures.
+pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &EarlierRuns) -> ExitCode {
     let mut problems: Vec<Problem<'_>> = Vec::new();
     for (document, failure) in &plan.unresolved {
-        problems.push((document, failure.text.clone(), failure.ends));
+        problems.push((document, failure.text.clone(), failure.reach));
     }
     for (file, failure) in &plan.without_sheet {
-        problems.push((file, failure.text.clone(), failure.ends));
+        problems.push((file, failure.text.clone(), failure.reach));
     }
     for lane in &plan.lanes {
         match describe(filling, lane) {
             Ok(found) => problems.extend(found),
             Err(error) => {
                 let failure = Failure::from(error);
-                problems.push((&lane.document, failure.text, failure.ends));
+                problems.push((&lane.document, failure.text, failure.reach));
             }
         }
     }
     for (subject, text, _) in &problems {
         print(&format!("{subject}: {text}"));
     }
-    passed.print();
+    earlier.print();
     match problems.len() {
         0 => print("no problem found"),
         count => print(&format!("{} found", counted(count, "problem"))),
     }
-    let ends_run = problems.iter().any(|(_, _, ends)| *ends == Ends::Run);
-    let is_whole = problems.is_empty() && passed.refused.is_empty();
+    let ends_run = problems.iter().any(|(_, _, reach)| *reach == Reach::Run);
+    let is_whole = problems.is_empty() && earlier.refused.is_empty();
     ExitCode::from(if ends_run { 3 } else { u8::from(!is_whole) })
 }
 
-/// Prints what would be written into a spreadsheet: a line for each picture, and one for all. Returns what cannot be
-/// written.
+/// Prints a line for each picture that would be written into a spreadsheet, and one for all of them. Returns the
+/// problems.
 fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, CallError> {
     let cells = lane.jobs.iter().map(|job| &job.cell).collect();
     let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, &cells)?;
-    let (mut problems, mut to_write, mut filled, mut added) = (Vec::new(), Vec::new(), 0, 0);
+    let mut problems = Vec::new();
+    let mut to_write = Vec::new();
+    let mut filled = 0;
+    let mut added = 0;
     for job in &lane.jobs {
         if let Err(failure) = request(lane, job) {
-            problems.push((&job.file, failure.text, failure.ends));
+            problems.push((&job.file, failure.text, failure.reach));
             continue;
         }
         let content = contents.of(&job.cell);
-        let what = match content {
+        let note = match content {
             CellContent::Empty => "",
             _ if filling.skip_filled => ", skipped",
             CellContent::Image { .. } => ", over an image",
             _ => ", over other content",
         };
-        print(&format!("{}  {}{what}", lane.place(&job.cell), job.file));
+        print(&format!("{}  {}{note}", lane.place(&job.cell), job.file));
         let is_filled = *content != CellContent::Empty;
         filled += usize::from(is_filled);
         if !(is_filled && filling.skip_filled) {
@@ -86,7 +89,7 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
     if too_many > 0 {
         let too_many = counted(too_many, "picture");
         let text = format!("no room for {too_many}, because a spreadsheet takes 4,000 images");
-        problems.push((&lane.document, text, Ends::Lane));
+        problems.push((&lane.document, text, Reach::Lane));
     }
     Ok(problems)
 }

@@ -30,7 +30,8 @@ impl CorporateNetwork {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![own.cert.der().clone()], key)?;
-        let (tls, lark) = (Arc::new(tls), Arc::new(Mutex::new(FakeLark::new())));
+        let tls = Arc::new(tls);
+        let lark = Arc::new(Mutex::new(FakeLark::new()));
         let server = listen(move |stream| serve(stream, tls.clone(), &lark))?;
         let (sender, asked) = channel();
         let proxy = listen(move |stream| tunnel(stream, server, &sender))?;
@@ -61,7 +62,8 @@ fn listen(
 fn serve(stream: TcpStream, tls: Arc<ServerConfig>, lark: &Mutex<FakeLark>) -> io::Result<()> {
     let connection = ServerConnection::new(tls).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
-    let (mut requests, mut chunk) = (Requests::new(), [0; 8 << 10]);
+    let mut requests = Requests::new();
+    let mut chunk = [0; 8 << 10];
     loop {
         // A client that closes the connection without TLS's notice ends it as well.
         let Ok(len @ 1..) = stream.read(&mut chunk) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Why a picture did not arrive, and what that means for the others.
+//! Why a picture did not arrive, and how far that failure reaches.
 
 use lark_proto::error::{Advice, CallErrorKind, Concerns, Error, Outcome};
 use lark_ureq::CallError;
@@ -7,23 +7,23 @@ use lark_ureq::CallError;
 pub(crate) struct Failure {
     /// Equal for failures with the same cause.
     pub(crate) key: String,
-    /// One line, without what differs between pictures with the same cause.
+    /// One line, without the parts that differ between pictures with the same cause.
     pub(crate) text: String,
     pub(crate) log_id: Option<String>,
-    pub(crate) ends: Ends,
-    /// The picture may have arrived all the same.
+    pub(crate) reach: Reach,
+    /// The picture may have arrived despite the failure.
     pub(crate) may_have_arrived: bool,
 }
 
-/// How much of the run a failure ends.
+/// How far a failure reaches: the part of the run that it ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ends {
-    /// Nothing: the service has refused the picture, and the next one may arrive.
+pub(crate) enum Reach {
+    /// The picture: the service has refused it, and the next one may arrive.
     Picture,
-    /// Nothing: the picture cannot be sent as it is, for its file or its place. The next run looks at it again.
+    /// The picture: it cannot be sent as it is, because of its file or its place. The next run looks at it again.
     Unfit,
-    /// Nothing yet: the service or the network has failed, and the next request may succeed. Several such failures in
-    /// a row are an outage, which ends the run.
+    /// The picture, at first: the service or the network has failed, and the next request may succeed. Several of these
+    /// failures in a row are an outage, which ends the run.
     Doubtful,
     /// All pictures for the same spreadsheet or chat.
     Lane,
@@ -32,10 +32,10 @@ pub(crate) enum Ends {
 }
 
 impl Failure {
-    /// A failure of this tool's own, without a request to the service.
-    pub(crate) fn new(ends: Ends, reason: &impl ToString) -> Self {
+    /// A failure that this tool has found without a request to the service.
+    pub(crate) fn new(reach: Reach, reason: &impl ToString) -> Self {
         let text = reason.to_string();
-        Self { key: text.clone(), text, log_id: None, ends, may_have_arrived: false }
+        Self { key: text.clone(), text, log_id: None, reach, may_have_arrived: false }
     }
 }
 
@@ -44,15 +44,15 @@ impl From<CallError> for Failure {
         let again = matches!(error.advice(), Some(Advice::Again { .. }));
         let is_late = matches!(error.kind, CallErrorKind::Deadline | CallErrorKind::Queued(_));
         let may_have_arrived = error.outcome() == Outcome::Unknown;
-        let ends = match error.concerns() {
-            Concerns::Request if again || is_late || may_have_arrived => Ends::Doubtful,
-            Concerns::Request => Ends::Picture,
-            Concerns::Spreadsheet | Concerns::Receiver => Ends::Lane,
+        let reach = match error.concerns() {
+            Concerns::Request if again || is_late || may_have_arrived => Reach::Doubtful,
+            Concerns::Request => Reach::Picture,
+            Concerns::Spreadsheet | Concerns::Receiver => Reach::Lane,
             // A gateway may break the connection for one large picture.
             _ if may_have_arrived && matches!(error.kind, CallErrorKind::Transport(_)) => {
-                Ends::Doubtful
+                Reach::Doubtful
             }
-            _ => Ends::Run,
+            _ => Reach::Run,
         };
         let (key, text) = match &error.kind {
             CallErrorKind::Lark(Error::Api(api)) => {
@@ -78,6 +78,6 @@ impl From<CallError> for Failure {
             }
             kind => (kind.to_string(), kind.to_string()),
         };
-        Self { key, text, log_id: error.log_id().map(str::to_owned), ends, may_have_arrived }
+        Self { key, text, log_id: error.log_id().map(str::to_owned), reach, may_have_arrived }
     }
 }

@@ -43,7 +43,8 @@ pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
         ));
     }
     found.sort_by(|a, b| {
-        let (small_a, small_b) = (name(a).to_lowercase(), name(b).to_lowercase());
+        let small_a = name(a).to_lowercase();
+        let small_b = name(b).to_lowercase();
         let by_name = alphanumeric_sort::compare_str(small_a, small_b);
         // `read_dir` has no fixed order, so names that differ only in case are compared as paths.
         by_name.then_with(|| a.cmp(b))
@@ -70,8 +71,8 @@ impl Identity {
         Self { bytes: length, modified, hash: format!("{hash:016x}") }
     }
 
-    /// Whether the file holds another picture now. The file is read only if its length or its modification time differs.
-    /// A missing file counts as unchanged, a file that cannot be read as replaced.
+    /// Whether the file holds another picture now. The file is read only if its length or its modification time
+    /// differs. A missing file counts as unchanged, a file that cannot be read as replaced.
     pub(crate) fn is_replaced(&self, path: &Path) -> bool {
         let Ok(metadata) = std::fs::metadata(path) else { return false };
         if metadata.len() == self.bytes && modified(&metadata) == self.modified {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use lark_ureq::Clock;
 
-use super::start::warn;
+use super::start::eprint;
 
 /// The shortest and the longest pause between progress lines if there is no terminal. The pause doubles from the first
 /// to the second.
@@ -49,15 +49,17 @@ impl Progress {
             return;
         }
         *said = now;
-        let (position, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let position = self.bar.position();
+        let total = self.bar.length().unwrap_or_default();
         let pace = pace(position, total, now);
-        let (position, total) = (HumanCount(position), HumanCount(total));
-        warn(&format!("{position} of {total} pictures{pace}"));
+        let position = HumanCount(position);
+        let total = HumanCount(total);
+        eprint(&format!("{position} of {total} pictures{pace}"));
     }
 
     /// Writes a line, above the bar where there is one.
     pub(crate) fn say(&self, line: &str) {
-        self.bar.suspend(|| warn(line));
+        self.bar.suspend(|| eprint(line));
     }
 
     /// Removes the bar.

@@ -1,4 +1,4 @@
-//! A run over many pictures: its journal, its end, and the summary.
+//! A run over many pictures: its journal, its progress, its end and its summary.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::failure::{Ends, Failure};
+use super::failure::{Failure, Reach};
 use super::journal::{Entry, Journal, State};
 use super::progress::Progress;
 use super::start::print;
@@ -27,16 +27,16 @@ Exit codes:
     3    the run ended before its last picture: the summary says why
     130  interrupted by Ctrl-C or SIGTERM; the same command goes on where the run stopped";
 
-/// This many failures of the service in a row are an outage.
-pub(crate) const OUTAGE: u32 = 3;
+/// The number of failures of the service in a row that are an outage.
+pub(crate) const OUTAGE_FAILURES: u32 = 3;
 
 /// The time that requests in flight have after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(10);
 
 const INTERRUPTED: &str = "Interrupted: requests in flight have ten seconds to finish. Ctrl-C again ends the run at once.";
 
-/// How many files and log ids the summary names for a cause.
-const SHOWN: usize = 3;
+/// The number of files and of log ids that the summary names for a cause.
+const MAX_NAMES: usize = 3;
 
 pub(crate) struct Run<D> {
     pub(crate) journal: Journal<D>,
@@ -50,38 +50,36 @@ pub(crate) struct Run<D> {
 #[derive(Default)]
 struct Tally {
     done: usize,
-    passed: Passed,
+    earlier: EarlierRuns,
     /// Pictures that the service refused.
     refused: usize,
     /// Pictures that cannot be sent as they are, because of the file or its place.
     unfit: usize,
     causes: Vec<Cause>,
-    /// Sentences that the summary adds to numbers and causes.
+    /// Sentences at the end of the summary.
     notes: Vec<&'static str>,
     doubtful_in_a_row: u32,
     /// Why the run ended before its last picture.
     end: Option<String>,
 }
 
-/// Pictures that need no request in this run.
+/// The pictures that this run does not send because of earlier runs. They do not count in its total.
 #[derive(Default)]
-pub(crate) struct Passed {
-    /// Skipped at the user's request. They count in the total of the run.
-    pub(crate) skipped: usize,
-    /// Arrived in an earlier run. They do not count in the total.
-    pub(crate) arrived: usize,
-    /// Refused in an earlier run and not tried again. They do not count in the total.
+pub(crate) struct EarlierRuns {
+    arrived: usize,
+    /// Refused, and not tried again.
     pub(crate) refused: Vec<String>,
 }
 
-impl Passed {
+impl EarlierRuns {
     /// Prints how many pictures arrived and were refused in earlier runs.
     pub(crate) fn print(&self) {
         if self.arrived > 0 {
             print(&format!("{} arrived in earlier runs", count(self.arrived)));
         }
         if !self.refused.is_empty() {
-            let (number, names) = (count(self.refused.len()), some_of(&self.refused));
+            let number = count(self.refused.len());
+            let names = some_of(&self.refused);
             print(&format!(
                 "{number} refused in earlier runs: {names}. --retry-failed tries them again"
             ));
@@ -138,7 +136,11 @@ where
     D: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     /// A run over `total` pictures. From now on Ctrl-C ends the run in order, and a second one at once.
-    pub(crate) fn start(journal: Journal<D>, total: usize) -> Result<Arc<Self>, String> {
+    pub(crate) fn start(
+        journal: Journal<D>,
+        total: usize,
+        earlier: EarlierRuns,
+    ) -> Result<Arc<Self>, String> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             let flags = flag::register_conditional_shutdown(signal, 130, interrupted.clone())
@@ -146,17 +148,19 @@ where
             flags
                 .map_err(|error| format!("the handler for Ctrl-C cannot be installed: {error}"))?;
         }
-        let (progress, tally) = (Progress::new(total), Mutex::default());
+        let progress = Progress::new(total);
+        let tally = Mutex::new(Tally { earlier, ..Tally::default() });
         Ok(Arc::new(Self { journal, progress, total, interrupted, tally }))
     }
 
-    /// Runs each task on a thread of its own until all have ended. After Ctrl-C it waits for ten seconds at most:
-    /// whatever is in flight then is open in the journal.
+    /// Runs each task on a thread of its own until all have ended. After Ctrl-C it waits for ten seconds at most. A
+    /// picture that is still in flight then stays open in the journal.
     pub(crate) fn work(self: &Arc<Self>, tasks: Vec<impl FnOnce(&Self) + Send + 'static>) {
         let (running, all) = mpsc::channel::<()>();
         let mut threads = Vec::new();
         for task in tasks {
-            let (run, running) = (self.clone(), running.clone());
+            let run = self.clone();
+            let running = running.clone();
             let thread = std::thread::Builder::new().spawn(move || {
                 let _running = running;
                 task(&run);
@@ -191,23 +195,12 @@ where
         }
     }
 
-    /// Counts pictures that need no request.
-    pub(crate) fn pass(&self, pictures: Passed) {
-        for _ in 0..pictures.skipped {
-            self.progress.step();
-        }
-        let passed = &mut self.tally().passed;
-        passed.skipped += pictures.skipped;
-        passed.arrived += pictures.arrived;
-        passed.refused.extend(pictures.refused);
-    }
-
     /// Whether no further picture is to be begun.
     pub(crate) fn is_over(&self) -> bool {
         self.is_interrupted() || self.tally().end.is_some()
     }
 
-    /// Ends the run before its last picture.
+    /// Reach the run before its last picture.
     pub(crate) fn end(&self, reason: String) {
         self.tally().end.get_or_insert(reason);
     }
@@ -238,14 +231,14 @@ where
     /// any other failure the next run tries it. A picture that may have arrived stays open in the journal.
     pub(crate) fn fail(&self, item: Option<&str>, subject: &str, failure: Failure) {
         // The summary shows this failure again.
-        if failure.ends != Ends::Run {
+        if failure.reach != Reach::Run {
             self.progress.say(&format!("{subject}: {}", failure.text));
         }
         if let Some(item) = item {
-            if failure.ends == Ends::Unfit {
+            if failure.reach == Reach::Unfit {
                 self.tally().unfit += usize::from(!failure.may_have_arrived);
             } else if !failure.may_have_arrived {
-                let again = failure.ends != Ends::Picture;
+                let again = failure.reach != Reach::Picture;
                 if let Err(error) = self.journal.failed(item, subject, &failure.text, again) {
                     self.end(error);
                 }
@@ -258,20 +251,21 @@ where
 
     fn count(&self, subject: &str, failure: Failure) {
         let mut tally = self.tally();
-        match failure.ends {
+        match failure.reach {
             // A refusal proves that the service answers.
-            Ends::Picture => tally.doubtful_in_a_row = 0,
-            Ends::Unfit | Ends::Lane => {}
-            Ends::Doubtful => {
+            Reach::Picture => tally.doubtful_in_a_row = 0,
+            Reach::Unfit | Reach::Lane => {}
+            Reach::Doubtful => {
                 tally.doubtful_in_a_row += 1;
-                if tally.doubtful_in_a_row >= OUTAGE {
+                if tally.doubtful_in_a_row >= OUTAGE_FAILURES {
                     let key = &failure.key;
-                    let reason =
-                        format!("{OUTAGE} failures of the service in a row, the last: {key}");
+                    let reason = format!(
+                        "{OUTAGE_FAILURES} failures of the service in a row, the last: {key}"
+                    );
                     tally.end.get_or_insert(reason);
                 }
             }
-            Ends::Run => {
+            Reach::Run => {
                 tally.end.get_or_insert(failure.key.clone());
             }
         }
@@ -287,11 +281,10 @@ where
         }
     }
 
-    /// Writes the summary, and returns the exit code.
-    pub(crate) fn finish(&self) -> ExitCode {
+    /// Writes the summary, and returns the exit code. `skipped` is the number of pictures that an option left out.
+    pub(crate) fn finish(&self, skipped: usize) -> ExitCode {
         self.progress.end();
         let tally = self.tally();
-        let skipped = tally.passed.skipped;
         let failed = tally.refused + tally.unfit;
         let left = self.total.saturating_sub(tally.done + skipped + failed);
         let mut line = format!("{} arrived", count(tally.done));
@@ -301,7 +294,7 @@ where
             }
         }
         print(&format!("{line}, in {}", HumanDuration(self.progress.elapsed())));
-        tally.passed.print();
+        tally.earlier.print();
         for cause in &tally.causes {
             print(&format!("{:>7} x {}", cause.subjects.len(), cause.text));
             print(&format!("{:>9} {}", "", some_of(&cause.subjects)));
@@ -325,7 +318,7 @@ where
                 print("Interrupted. The same command goes on where the run stopped.");
                 130
             }
-            None if failed + tally.passed.refused.len() + left > 0 => 1,
+            None if failed + tally.earlier.refused.len() + left > 0 => 1,
             None => 0,
         };
         ExitCode::from(code)
@@ -344,10 +337,10 @@ fn count(number: usize) -> HumanCount {
     HumanCount(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-/// The first texts, and how many there are beside them.
+/// The first texts, and the number of the others.
 fn some_of(texts: &[String]) -> String {
-    let shown = texts.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match texts.len().saturating_sub(SHOWN) {
+    let shown = texts.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match texts.len().saturating_sub(MAX_NAMES) {
         0 => shown,
         others => format!("{shown} and {others} more"),
     }

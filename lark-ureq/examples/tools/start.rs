@@ -18,13 +18,13 @@ pub(crate) fn start<O>(
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            warn(&format!("{tool}: {error}"));
-            warn(&format!("Try `{tool} --help`."));
+            eprint(&format!("{tool}: {error}"));
+            eprint(&format!("Try `{tool} --help`."));
             return ExitCode::from(2);
         }
     };
     work(&options).unwrap_or_else(|error| {
-        warn(&format!("{tool}: {error}"));
+        eprint(&format!("{tool}: {error}"));
         ExitCode::from(2)
     })
 }
@@ -35,7 +35,7 @@ pub(crate) fn print(line: &str) {
 }
 
 /// Writes a line to the standard error output.
-pub(crate) fn warn(line: &str) {
+pub(crate) fn eprint(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", cleaned(line));
 }
 

@@ -1,5 +1,6 @@
-//! The fake Lark in place of a connection.
+//! `FakeTransport`, the fake Lark in place of a connection.
 
+use std::any::Any;
 use std::io::{self, ErrorKind, Read};
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,13 +24,14 @@ fn valid_for(clock: &Clock, time: Duration) -> FakeTransport {
 }
 
 #[test]
-fn a_break_ends_a_call_as_over_a_socket() {
+fn a_break_ends_a_call_as_a_break_over_a_socket_does() {
     let kind = |error: &CallError| match &error.kind {
         CallErrorKind::Transport(ureq::Error::Io(error)) => error.kind(),
         other => panic!("{other:?}"),
     };
     // Without a socket the fake takes nothing of the body before it breaks. The kernel takes some.
-    let (unknown, not_sent) = ([Outcome::Unknown; 2], [Outcome::NotSent, Outcome::Unknown]);
+    let unknown = [Outcome::Unknown; 2];
+    let not_sent = [Outcome::NotSent, Outcome::Unknown];
     for (how, expected, outcomes, stored) in [
         (Break::BeforeBody, ErrorKind::ConnectionReset, not_sent, 0),
         (Break::DuringBody, ErrorKind::ConnectionReset, unknown, 0),
@@ -55,7 +57,7 @@ fn a_break_ends_a_call_as_over_a_socket() {
     }
 }
 
-/// A body that counts the bytes that are read, and fails behind them.
+/// A body that fails after its last byte, if there is an error. The bytes that were not read are left.
 struct Counted<'a>(&'a [u8], Option<ErrorKind>);
 
 impl Read for Counted<'_> {
@@ -67,25 +69,53 @@ impl Read for Counted<'_> {
     }
 }
 
-#[test]
-fn a_break_reads_its_part_of_the_body_and_leaves_the_spreadsheet_free() {
-    let (head, body) = write().request(&Site::LARK, &token()).into_parts();
-    let len = body.len();
-    for (how, fails, read, error) in [
+/// A write of which a part is read: a failure of the fake or of the body, the number of bytes that the fake reads, and
+/// the error.
+type Broken = (Option<Break>, Option<ErrorKind>, usize, &'static str);
+
+fn broken_writes(len: usize) -> [Broken; 4] {
+    [
         (Some(Break::BeforeBody), None, 0, "connection reset"),
         (Some(Break::DuringBody), None, len.div_ceil(2), "connection reset"),
         (None, Some(ErrorKind::TimedOut), len, "timed out"),
         (Some(Break::AfterBody), None, len, "Peer disconnected"),
-    ] {
+    ]
+}
+
+/// Sends a write with these failures to the fake. Returns the error and the number of bytes that were read.
+fn send_broken(
+    fake: &FakeTransport,
+    how: Option<Break>,
+    fails: Option<ErrorKind>,
+) -> (String, usize) {
+    if let Some(how) = how {
+        fake.with(|lark| lark.fail_next(how));
+    }
+    let (head, body) = write().request(&Site::LARK, &token()).into_parts();
+    let mut counted = Counted(&body, fails);
+    let request = http::Request::from_parts(head, SendBody::from_reader(&mut counted));
+    let error = fake.agent().run(request).unwrap_err();
+    (error.to_string(), body.len() - counted.0.len())
+}
+
+fn body_len() -> usize {
+    write().request(&Site::LARK, &token()).body().len()
+}
+
+#[test]
+fn a_break_reads_its_part_of_the_body() {
+    for (how, fails, read, error) in broken_writes(body_len()) {
         let fake = valid_for(&Clock::default(), secs(3600));
-        if let Some(how) = how {
-            fake.with(|lark| lark.fail_next(how));
-        }
-        let mut counted = Counted(&body, fails);
-        let request = http::Request::from_parts(head.clone(), SendBody::from_reader(&mut counted));
-        let result = fake.agent().run(request);
-        assert_eq!(result.unwrap_err().to_string(), format!("io: {error}"), "{how:?}");
-        assert_eq!(len - counted.0.len(), read, "{how:?}");
+        let found = send_broken(&fake, how, fails);
+        assert_eq!(found, (format!("io: {error}"), read), "{how:?}");
+    }
+}
+
+#[test]
+fn a_broken_write_leaves_the_spreadsheet_free() {
+    for (how, fails, ..) in broken_writes(body_len()) {
+        let fake = valid_for(&Clock::default(), secs(3600));
+        send_broken(&fake, how, fails);
         let client = Client::with_agent(Site::LARK, App::None, fake.agent());
         client.with_limits(Limits::one_attempt()).call_as(&token(), &write()).unwrap();
     }
@@ -102,23 +132,30 @@ fn the_fakes_time_is_that_of_the_clock() {
     clock.sleep(secs(1));
     let refused = client.call_as(&token(), &put()).unwrap_err();
     assert_eq!(refused.api().unwrap().code, Code::TENANT_TOKEN_INVALID);
-    // A time that `SystemTime` cannot tell is no panic.
+}
+
+#[test]
+fn a_time_that_system_time_cannot_hold_is_no_panic() {
+    let clock = Clock::simulated();
+    let fake = valid_for(&clock, secs(60));
+    let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());
+    clock.sleep(secs(60));
     clock.sleep(Duration::MAX);
     client.call_as(&token(), &put()).unwrap();
 }
 
 #[test]
-fn a_panic_of_a_look_at_the_fake_leaves_it_usable() {
+fn a_panic_in_with_leaves_the_fake_usable() {
     let fake = FakeTransport::new(Clock::simulated());
     let clone = fake.clone();
-    let look = AssertUnwindSafe(|| clone.with(|_| panic::resume_unwind(Box::new("as asked for"))));
-    panic::catch_unwind(look).unwrap_err();
+    let with = AssertUnwindSafe(|| clone.with(|_| panic::resume_unwind(Box::new("as asked for"))));
+    panic::catch_unwind(with).unwrap_err();
     Client::with_agent(Site::LARK, app(), fake.agent()).call(&put()).unwrap();
     assert_eq!(clone.with(|lark| lark.images().count()), 1);
 }
 
-#[test]
-fn a_panic_of_a_closure_passes_on_to_the_caller_and_leaves_the_spreadsheet_free() {
+/// A client of a fake whose write of an image panicked with the length of the request, and the payload of that panic.
+fn after_a_panic() -> (FakeTransport, Client, Box<dyn Any + Send>) {
     let fake = valid_for(&Clock::default(), secs(3600));
     let client = Client::with_agent(Site::LARK, App::None, fake.agent());
     fake.with(|lark| {
@@ -128,7 +165,18 @@ fn a_panic_of_a_closure_passes_on_to_the_caller_and_leaves_the_spreadsheet_free(
     });
     let call = AssertUnwindSafe(|| client.call_as(&token(), &write()));
     let payload = panic::catch_unwind(call).unwrap_err();
+    (fake, client, payload)
+}
+
+#[test]
+fn a_panic_of_a_closure_reaches_the_caller() {
+    let (_, _, payload) = after_a_panic();
     assert!(payload.downcast_ref::<usize>().is_some_and(|len| *len > 0));
+}
+
+#[test]
+fn a_panic_of_a_closure_leaves_the_spreadsheet_free() {
+    let (fake, client, _) = after_a_panic();
     fake.with(|lark| {
         lark.add_route(Route::ValuesImage, |_| Ok(json!({"spreadsheetToken": "shtcnabc"})));
     });

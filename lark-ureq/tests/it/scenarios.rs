@@ -6,7 +6,7 @@ use lark_proto::Site;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
 use lark_ureq::{Client, Clock, FakeServer, FakeTransport};
 
-/// Runs `scenario`; `next` takes a step of the run with the fake behind `client`. Says what went otherwise.
+/// Runs `scenario`; `next` takes a step of the run with the fake behind `client`. Returns the deviations.
 fn run(scenario: &Scenario, client: Client, next: impl Fn(&mut Run<'_>) -> Next) -> Vec<String> {
     let client = client.with_limits(scenario.limits);
     let client = match scenario.tenant.clone() {
@@ -23,9 +23,10 @@ fn run(scenario: &Scenario, client: Client, next: impl Fn(&mut Run<'_>) -> Next)
     }
 }
 
-/// Runs all scenarios by `one`, side by side, since they mostly wait.
+/// Runs each scenario by `one`, side by side, because they mostly wait.
 fn run_all(one: impl Fn(&Scenario) -> Vec<String> + Sync) {
-    let (all, one) = (scenarios::all().unwrap(), &one);
+    let all = scenarios::all().unwrap();
+    let one = &one;
     let wrong: Vec<String> = thread::scope(|scope| {
         let runs: Vec<_> = all.iter().map(|scenario| scope.spawn(move || one(scenario))).collect();
         runs.into_iter().flat_map(|run| run.join().unwrap()).collect()

@@ -111,8 +111,8 @@ fn an_agent_whose_timeouts_never_end_overflows_none() {
 /// Sets the settings of an agent.
 type Set = fn(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>;
 
-/// The end of an upload of `len` bytes whose reply takes 200 seconds, and the time until then. The timeouts are those of
-/// `FakeTransport` if `is_fake`, else ureq's own.
+/// The end of an upload of `len` bytes whose reply takes 200 seconds, and the time until then. The timeouts are those
+/// of `FakeTransport` if `is_fake`, else ureq's own.
 fn slow_upload(set: Set, limits: Limits, len: usize, is_fake: bool) -> (String, Duration) {
     let clock = Clock::simulated();
     let config = set(Agent::config_builder().proxy(None));
@@ -133,7 +133,7 @@ fn slow_upload(set: Set, limits: Limits, len: usize, is_fake: bool) -> (String, 
 }
 
 #[test]
-fn a_slow_reply_of_the_fake_ends_as_by_ureqs_own_timeouts() {
+fn a_slow_reply_of_the_fake_ends_as_the_timeouts_of_ureq_end_it() {
     let once = Limits::one_attempt();
     let of = |limits: Limits, seconds| limits.total(secs(seconds));
     let cases: [(Set, Limits, usize, &str, u64); 13] = [

@@ -32,9 +32,9 @@ impl io::Write for Log {
 
 /// Makes `subscriber` the default of this thread until the result is dropped.
 ///
-/// The `tracing` crate keeps for the whole process which events somebody listens to. While there is one subscriber only,
-/// it asks the thread that reaches an event first, which may be one of another test, without a subscriber. A second
-/// subscriber, which listens to nothing, makes it ask all subscribers.
+/// The `tracing` crate keeps for the whole process which events somebody listens to. While there is one subscriber
+/// only, it asks the thread that reaches an event first, which may be one of another test, without a subscriber. A
+/// second subscriber, which listens to nothing, makes it ask all subscribers.
 fn set_default(subscriber: impl SubscriberInitExt) -> (impl Sized, impl Sized) {
     let silent = tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).set_default();
     // The first guard is dropped first, as it has to be.
@@ -233,9 +233,9 @@ fn a_store_apps_tickets_and_tokens_are_hidden_too() {
 
 #[test]
 fn a_subscriber_may_use_the_client() {
-    /// Looks into the client for each line.
-    struct Looks(Client);
-    impl io::Write for Looks {
+    /// Calls the client for each line.
+    struct Calls(Client);
+    impl io::Write for Calls {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             drop(self.0.export_token());
             Ok(bytes.len())
@@ -247,10 +247,10 @@ fn a_subscriber_may_use_the_client() {
     let fake = fake();
     let client = custom(&fake);
     fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
-    let looks = client.clone();
+    let calls = client.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
-        .with_writer(move || Looks(looks.clone()));
+        .with_writer(move || Calls(calls.clone()));
     let _guard = set_default(subscriber);
     client.call(&put()).unwrap();
 }
@@ -314,7 +314,8 @@ fn a_call_is_woken_also_if_a_subscribers_call_waits_on_its_thread() {
 fn a_panic_in_a_subscriber_leaves_nothing_held() {
     let (client, clock) = slow_token();
     clock.run([0, 1, 2].map(|number| {
-        let (client, clock) = (client.clone(), clock.clone());
+        let client = client.clone();
+        let clock = clock.clone();
         move || {
             clock.sleep(secs(number));
             if number != 1 {

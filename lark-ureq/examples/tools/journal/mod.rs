@@ -7,13 +7,13 @@
 //! {"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}
 //! {"record":"begin","item":"shtcnabc Q7PlXT!A2:A2","file":"a.png","bytes":..,"modified":..,"hash":"..","held":null}
 //! {"record":"done","item":"shtcnabc Q7PlXT!A2:A2"}
-//! {"record":"begin","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","bytes":..,"modified":..,"hash":"..","held":"boxcnabc"}
+//! {"record":"begin","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","bytes":..,"modified":..,"hash":"..","held":"boxc.."}
 //! {"record":"failed","item":"shtcnabc Q7PlXT!A3:A3","file":"b.png","why":"code 90204 ..","again":false}
 //! ```
 //!
 //! An item that was begun and did not end may have been carried out. Of several lines about an item the last one
-//! counts. A last line that was cut by a crash is ignored, and is removed unless a dry run opens the journal. Members that a reader does not
-//! know are passed over, so a change that an earlier reader would misread takes another version.
+//! counts. A last line that was cut by a crash is ignored, and is removed unless a dry run opens the journal. Members
+//! that a reader does not know are passed over, so a change that an earlier reader would misread takes another version.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -160,7 +160,8 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         }
         let journal = Self { path: path.to_owned(), entries, file: Mutex::new(Ok(file)) };
         if whole == 0 {
-            let (record, run) = ("run".to_owned(), run.to_owned());
+            let record = "run".to_owned();
+            let run = run.to_owned();
             journal.append(&Header { record, version: VERSION, run })?;
         }
         journal.sync_folder();
@@ -196,7 +197,8 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         identity: Identity,
         detail: D,
     ) -> Result<(), String> {
-        let (item, file) = (item.to_owned(), file.to_owned());
+        let item = item.to_owned();
+        let file = file.to_owned();
         self.append(&Record::Begin { item, file, identity, detail })
     }
 
@@ -213,7 +215,9 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         why: &str,
         again: bool,
     ) -> Result<(), String> {
-        let (item, file, why) = (item.to_owned(), file.to_owned(), why.to_owned());
+        let item = item.to_owned();
+        let file = file.to_owned();
+        let why = why.to_owned();
         self.append(&Record::<D>::Failed { item, file, why, again })
     }
 
@@ -245,7 +249,8 @@ type Entries<D> = HashMap<String, Entry<D>>;
 
 /// The entries of a journal, and the length of its whole lines. The error goes on after the journal's name.
 fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usize), String> {
-    let (mut entries, mut other) = (HashMap::new(), None);
+    let mut entries = HashMap::new();
+    let mut other = None;
     let mut whole = 0;
     let of_another = |other: &str| {
         format!(

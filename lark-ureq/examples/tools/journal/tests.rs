@@ -16,6 +16,13 @@ const RUN: &str = "fill_sheet https://open.feishu.cn cli_a1b2";
 const HEADER: &str =
     r#"{"record":"run","version":1,"run":"fill_sheet https://open.feishu.cn cli_a1b2"}"#;
 
+/// The lines about the picture `a.png` in the cell A1.
+const BEGIN: &str = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
+const DONE: &str = r#"{"record":"done","item":"A1"}"#;
+const FAILED: &str = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
+const FAILED_AGAIN: &str =
+    r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
+
 fn open(path: &Path) -> Opened {
     Journal::open(path, RUN, false)
 }
@@ -142,28 +149,24 @@ fn check_cut(path: &Path, start: &[u8], zeros: usize) {
 #[test]
 fn of_several_lines_about_an_item_the_last_one_counts() {
     let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":"box"}"#;
-    let begin_anew = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
-    let done = r#"{"record":"done","item":"A1"}"#;
-    let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
-    let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
     let newer = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null,"size":[1]}"#;
     let other = r#"{"record":"begin","item":"A2","file":"b.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
     let folder = Folder::new();
     for (lines, expected) in [
         (&[][..], &[][..]),
         (&[begin], &[r#"A1: a.png begun Some("box")"#]),
-        (&[begin, begin_anew], &["A1: a.png begun None"]),
-        (&[begin, done], &["A1: a.png done"]),
-        (&[begin, done, done], &["A1: a.png done"]),
-        (&[begin, failed], &["A1: a.png failed"]),
-        (&[failed], &["A1: a.png failed"]),
-        (&[failed, begin_anew], &["A1: a.png begun None"]),
-        (&[failed, begin, done], &["A1: a.png done"]),
-        (&[begin, left], &[]),
-        (&[left], &[]),
-        (&[begin, left, begin_anew], &["A1: a.png begun None"]),
+        (&[begin, BEGIN], &["A1: a.png begun None"]),
+        (&[begin, DONE], &["A1: a.png done"]),
+        (&[begin, DONE, DONE], &["A1: a.png done"]),
+        (&[begin, FAILED], &["A1: a.png failed"]),
+        (&[FAILED], &["A1: a.png failed"]),
+        (&[FAILED, BEGIN], &["A1: a.png begun None"]),
+        (&[FAILED, begin, DONE], &["A1: a.png done"]),
+        (&[begin, FAILED_AGAIN], &[]),
+        (&[FAILED_AGAIN], &[]),
+        (&[begin, FAILED_AGAIN, BEGIN], &["A1: a.png begun None"]),
         (&[newer], &["A1: a.png begun None"]),
-        (&[begin, other, done], &["A1: a.png done", "A2: b.png begun None"]),
+        (&[begin, other, DONE], &["A1: a.png done", "A2: b.png begun None"]),
     ] {
         let path = folder.write("a.journal", journal(lines));
         assert_eq!(shown(open(&path)).unwrap(), expected, "{lines:?}");
@@ -173,10 +176,7 @@ fn of_several_lines_about_an_item_the_last_one_counts() {
 
 #[test]
 fn a_file_that_is_refused_is_left_as_it_is() {
-    let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
-    let done = r#"{"record":"done","item":"A1"}"#;
     let message = r#"{"record":"begin","item":"a","file":"a","bytes":3,"modified":5,"hash":"h","uuid":"u","image_key":"k","time":1}"#;
-    let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
     let header = |name: &str, value: &str| HEADER.replace(name, value).into_bytes();
     let others = |name: &str, value: &str, lines: &[&str]| {
         let lines = [&[&*HEADER.replace(name, value)], lines].concat().join("\n");
@@ -184,14 +184,14 @@ fn a_file_that_is_refused_is_left_as_it_is() {
     };
     let folder = Folder::new();
     for (bytes, problem) in [
-        (journal(&["{\"record\":\"done\",\"it", begin]), "is damaged in line 2. "),
-        (journal(&[begin, "\0\0\0", done]), "is damaged in line 3. "),
-        (journal(&[begin, ""]), "is damaged in line 3. "),
+        (journal(&["{\"record\":\"done\",\"it", BEGIN]), "is damaged in line 2. "),
+        (journal(&[BEGIN, "\0\0\0", DONE]), "is damaged in line 3. "),
+        (journal(&[BEGIN, ""]), "is damaged in line 3. "),
         // A whole last line was on the disk: no crash has left it so.
-        (journal(&[begin, "{\"record\":\"done\""]), "is damaged in line 3. "),
-        (journal(&[begin, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3. "),
-        (journal(&[begin, HEADER]), "is damaged in line 3. "),
-        (journal(&[done]), "is damaged in line 2. "),
+        (journal(&[BEGIN, "{\"record\":\"done\""]), "is damaged in line 3. "),
+        (journal(&[BEGIN, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3. "),
+        (journal(&[BEGIN, HEADER]), "is damaged in line 3. "),
+        (journal(&[DONE]), "is damaged in line 2. "),
         ([&b"\xef\xbb\xbf"[..], &journal(&[])].concat(), "is no journal; "),
         (b"\n".to_vec(), "is no journal; "),
         (b"spreadsheet,sheet,cell,path\na,b,c,d\n".to_vec(), "is no journal; "),
@@ -205,14 +205,14 @@ fn a_file_that_is_refused_is_left_as_it_is() {
         ([header(":1", ":2"), b"\n{\"other\":1}\n".to_vec()].concat(), "has version 2, "),
         (b"{\"record\":\"run\",\"version\":3}\n".to_vec(), "has version 3, "),
         (
-            others("a1b2", "b", &[begin]),
+            others("a1b2", "b", &[BEGIN]),
             "is that of another run, `fill_sheet https://open.feishu.cn cli_b`, ",
         ),
-        (others("a1b2", "b", &[begin, failed, begin]), "is that of another run, "),
-        (others("open.feishu.cn", "other", &[begin, done]), "is that of another run, "),
+        (others("a1b2", "b", &[BEGIN, FAILED, BEGIN]), "is that of another run, "),
+        (others("open.feishu.cn", "other", &[BEGIN, DONE]), "is that of another run, "),
         (others("a1b2", "b", &["{}"]), "is that of another run, "),
         // Also where the last line is torn.
-        ([&others("a1b2", "b", &[begin])[..], b"{\"rec"].concat(), "is that of another run, "),
+        ([&others("a1b2", "b", &[BEGIN])[..], b"{\"rec"].concat(), "is that of another run, "),
         (
             others("fill_sheet", "send_images", &[message]),
             "is that of another run, `send_images https://open.feishu.cn cli_a1b2`, and not of ",
@@ -230,18 +230,15 @@ fn a_file_that_is_refused_is_left_as_it_is() {
 
 #[test]
 fn the_journal_of_another_run_in_which_nothing_has_arrived_begins_anew() {
-    let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
-    let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
-    let left = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":true}"#;
     let folder = Folder::new();
     for (name, value) in [("open.feishu.cn", "other"), ("a1b2", "b"), ("fill_sheet", "send_images")]
     {
         for lines in [
             &[][..],
-            &[failed],
-            &[left],
-            &[begin, failed],
-            &[begin, left],
+            &[FAILED],
+            &[FAILED_AGAIN],
+            &[BEGIN, FAILED],
+            &[BEGIN, FAILED_AGAIN],
             &["{\"record\":\"begin\",\"item\":\"A2"],
         ] {
             let header = HEADER.replace(name, value);
@@ -288,14 +285,13 @@ fn two_runs_do_not_share_a_journal() {
 
 #[test]
 fn a_dry_run_reads_a_journal_and_leaves_it_as_it_is() {
-    let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
     let folder = Folder::new();
     let path = folder.path("a.journal");
     let dry = || Journal::<Detail>::open(&path, RUN, true);
     assert_eq!(shown(dry()), Ok(vec![]));
     assert!(!path.exists());
     let others = format!("{}\n", HEADER.replace("a1b2", "b")).into_bytes();
-    let torn = [&journal(&[begin])[..], b"{\"record\":\"done"].concat();
+    let torn = [&journal(&[BEGIN])[..], b"{\"record\":\"done"].concat();
     for (bytes, expected) in
         [(vec![], &[][..]), (vec![0; 10], &[]), (others, &[]), (torn, &["A1: a.png begun None"])]
     {
@@ -365,19 +361,16 @@ fn names_of_any_kind_are_read_as_they_were_written() {
 
 #[test]
 fn the_hash_is_that_of_the_picture_that_was_begun_last() {
-    let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
     let anew = r#"{"record":"begin","item":"A1","file":"a.png","bytes":4,"modified":6,"hash":"i","held":null}"#;
-    let done = r#"{"record":"done","item":"A1"}"#;
-    let failed = r#"{"record":"failed","item":"A1","file":"a.png","why":"w","again":false}"#;
     let folder = Folder::new();
     for (lines, hash) in [
-        (&[begin][..], Some("h")),
-        (&[begin, done], Some("h")),
-        (&[begin, done, done], Some("h")),
-        (&[begin, done, anew], Some("i")),
-        (&[begin, anew, done], Some("i")),
-        (&[begin, failed], None),
-        (&[begin, failed, anew], Some("i")),
+        (&[BEGIN][..], Some("h")),
+        (&[BEGIN, DONE], Some("h")),
+        (&[BEGIN, DONE, DONE], Some("h")),
+        (&[BEGIN, DONE, anew], Some("i")),
+        (&[BEGIN, anew, DONE], Some("i")),
+        (&[BEGIN, FAILED], None),
+        (&[BEGIN, FAILED, anew], Some("i")),
     ] {
         let opened = open(&folder.write("a.journal", journal(lines))).unwrap();
         let entry = opened.entry("A1", "a.png").unwrap().unwrap();
@@ -389,8 +382,7 @@ fn the_hash_is_that_of_the_picture_that_was_begun_last() {
 #[test]
 fn an_item_for_another_picture_is_an_error() {
     let folder = Folder::new();
-    let begin = r#"{"record":"begin","item":"A1","file":"a.png","bytes":3,"modified":5,"hash":"h","held":null}"#;
-    let path = folder.write("a.journal", journal(&[begin]));
+    let path = folder.write("a.journal", journal(&[BEGIN]));
     let journal = open(&path).unwrap();
     assert!(matches!(journal.entry("A1", "a.png"), Ok(Some(_))));
     assert!(matches!(journal.entry("A2", "b.png"), Ok(None)));

@@ -14,15 +14,17 @@ use lark_ureq::Client;
 use super::{json, listen, put, receive};
 use crate::support::{millis, token};
 
-/// A server that runs `serve` on a thread of its own for each connection, with the connection's number. Returns the
-/// number of connections so far, too.
+/// A server that runs `serve` on a thread of its own for each connection, given its number. Returns its site, and the
+/// number of connections so far.
 fn serve(serve: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> (Site, Arc<AtomicUsize>) {
     let (listener, site) = listen();
-    let (serve, accepted) = (Arc::new(serve), Arc::new(AtomicUsize::new(0)));
+    let serve = Arc::new(serve);
+    let accepted = Arc::new(AtomicUsize::new(0));
     let counts = accepted.clone();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let (serve, number) = (serve.clone(), counts.fetch_add(1, Ordering::SeqCst));
+            let serve = serve.clone();
+            let number = counts.fetch_add(1, Ordering::SeqCst);
             thread::spawn(move || serve(number, stream.unwrap()));
         }
     });
@@ -43,7 +45,7 @@ fn any_number_of_connections_that_reset_costs_one_attempt() {
                 together.wait();
             }
             stream.write_all(&json(STORED)).unwrap();
-            // To close a connection with bytes that were not read resets it.
+            // A connection is reset if it is closed before all bytes are read.
             let _unread = stream.peek(&mut [0]);
         });
         let client = Client::new(site, App::None);

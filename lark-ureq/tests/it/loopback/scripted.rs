@@ -29,7 +29,8 @@ fn scripted(replies: Vec<Bytes>) -> (Site, thread::JoinHandle<Received>) {
         let mut replies = replies.into_iter().peekable();
         let mut received = Vec::new();
         for (connection, stream) in listener.incoming().enumerate() {
-            let (mut stream, mut requests) = (stream.unwrap(), Requests::new());
+            let mut stream = stream.unwrap();
+            let mut requests = Requests::new();
             while replies.peek().is_some() {
                 let Some(request) = receive(&mut stream, &mut requests) else { break };
                 received.push((connection, request));

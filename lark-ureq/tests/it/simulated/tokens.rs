@@ -15,8 +15,8 @@ use crate::support::{app, millis, put, secs};
 
 const TOKEN: &str = "/tenant_access_token/internal";
 
-/// A hundred uploads while the first token is about to expire and each renewal hangs: how long each upload took, and the
-/// times of the token requests.
+/// A hundred uploads while the first token is about to expire and each renewal hangs: how long each upload took, and
+/// the times of the token requests.
 fn hanging_renewals() -> (Vec<Duration>, Vec<Duration>) {
     let sim = Sim::with_token_service(|number| match number {
         1 => (millis(100), Some(granted("t-1", 7200))),

@@ -55,7 +55,8 @@ fn a_write_after_one_that_timed_out_succeeds_and_stays_in_the_cell() {
             let sim = Sim::new(App::None, move |now, request| {
                 service.lock().unwrap().react(now, request, secs(takes), code)
             });
-            let (first, second) = (write_to("shtcn0", "GIF89aA"), write_to("shtcn0", "GIF89aB"));
+            let first = write_to("shtcn0", "GIF89aA");
+            let second = write_to("shtcn0", "GIF89aB");
             let results = sim.run(2, |number| {
                 if number == 0 {
                     return sim.write(&first, Limits::default().total(secs(1))).0;
@@ -136,7 +137,8 @@ fn calls_wait_for_a_busy_document_and_delay_no_call_to_another() {
                 }
                 (millis(50), Some(refusal))
             });
-            let (busy, other) = (write_to("shtcn0", "GIF89aA"), write_to("shtcn1", "GIF89aB"));
+            let busy = write_to("shtcn0", "GIF89aA");
+            let other = write_to("shtcn1", "GIF89aB");
             sim.run(81, |number| {
                 if number < 51 {
                     sim.write(&busy, Limits::default()).0.unwrap();

@@ -1,4 +1,4 @@
-//! `doctor` against a fake Lark, with each thing wrong in turn.
+//! `doctor` against a fake Lark, with one fault at a time.
 
 mod connection;
 mod rights;
@@ -23,7 +23,7 @@ const LINK: &str = "https://x.feishu.cn/sheets/shtcnUnknown";
 const TOKEN: &str = "t-hidden17a4acfc3a11d4ed24d";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A run of the tool in which all is well, until a test changes something.
+/// A run of the tool in which every check passes, unless a test changes something.
 struct Trial {
     server: FakeServer,
     variables: Vec<(&'static str, String)>,
@@ -67,7 +67,7 @@ impl Trial {
         self.fail(route, Fault::code(400, code, "the service's own text"));
     }
 
-    /// The bot stands beside the code.
+    /// The reply about the bot, with `bot` beside the code.
     fn bot(&mut self, bot: &Value) {
         let reply = json_reply(&json!({"code": 0, "msg": "ok", "bot": bot}));
         self.server.with(|lark| {
@@ -75,6 +75,7 @@ impl Trial {
         });
     }
 
+    /// The reply about the bot, with `bot` in `data`.
     fn bot_in_data(&mut self) {
         let data = json!({"bot": {"activate_status": 2, "app_name": "Pictures"}});
         self.server.with(|lark| lark.add_route(BOT, move |_| Ok(data.clone())));
@@ -121,7 +122,7 @@ impl Trial {
         });
     }
 
-    /// Runs the tool. It shows no secret, whatever happens.
+    /// Runs the tool, and checks that it shows no secret.
     fn run(&self) -> Output {
         let variables = self.variables.iter();
         let tool = variables
@@ -145,7 +146,7 @@ fn now() -> SystemTime {
 }
 
 #[test]
-fn every_check_passes_if_all_is_well() {
+fn every_check_passes_without_a_fault() {
     let trial = Trial::new();
     let output = trial.run();
     let expected = format!(
@@ -172,11 +173,11 @@ none of 10 checks failed
     });
 }
 
-/// A change, the beginning of the one line that shows it, and the words in that line.
-type Wrong = (fn(&mut Trial), &'static str, &'static [&'static str]);
+/// A change, the beginning of the one line that shows its effect, and words in that line.
+type Row = (fn(&mut Trial), &'static str, &'static [&'static str]);
 
-/// The output of each trial has this line, and no line fails but one that is expected to.
-fn check(table: &[Wrong]) {
+/// Checks that the output after each change has this line, and that no other line reports a failure.
+fn check(table: &[Row]) {
     for (change, line, words) in table {
         let mut trial = Trial::new();
         change(&mut trial);

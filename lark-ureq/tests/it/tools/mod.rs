@@ -1,4 +1,4 @@
-//! The examples `fill_sheet`, `send_images` and `doctor` as programs of their own, against a fake Lark in this process.
+//! The examples `fill_sheet`, `send_images` and `doctor`, run as programs against a fake Lark in this process.
 
 #![expect(clippy::disallowed_methods, reason = "the tests wait for programs, in real time")]
 

@@ -1,4 +1,4 @@
-//! An example as a program of its own, and a folder for its files.
+//! Runs an example as a program, and makes a folder for its files.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -45,7 +45,7 @@ impl Tool {
         self
     }
 
-    /// The same program, whose files do not grow beyond 512 or 1,024 bytes, as the shell counts, as on a full disk.
+    /// The same program on a full disk: its files do not grow beyond 512 or 1,024 bytes, depending on the shell.
     #[cfg(unix)]
     pub(crate) fn on_full_disk(self) -> Self {
         let script = r#"trap "" XFSZ; ulimit -f 1; exec "$0" "$@""#;
@@ -103,7 +103,7 @@ pub(crate) struct Running {
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
-    /// Without the lines of `progress`, whose number depends on the machine's load.
+    /// Without the lines of `progress`, whose number depends on the load of the machine.
     pub(crate) stderr: String,
     pub(crate) progress: Vec<String>,
 }
@@ -121,8 +121,10 @@ impl Running {
             std::thread::sleep(Duration::from_millis(2));
         };
         let (stdout, stderr) = self.output.take().unwrap();
-        let (stdout, all) = (stdout.join().unwrap(), stderr.join().unwrap());
-        let (mut stderr, mut progress) = (String::new(), Vec::new());
+        let stdout = stdout.join().unwrap();
+        let all = stderr.join().unwrap();
+        let mut stderr = String::new();
+        let mut progress = Vec::new();
         for line in all.split_inclusive('\n') {
             if is_progress(line) { progress.push(line.to_owned()) } else { stderr += line }
         }
@@ -154,7 +156,7 @@ impl Running {
     }
 }
 
-/// Whether a line is one such as `12 of 3,000 pictures, 2.1 a second, 24 minutes left`.
+/// Whether a line shows progress, as in `12 of 3,000 pictures, 2.1 a second, 24 minutes left`.
 fn is_progress(line: &str) -> bool {
     let Some((number, rest)) = line.split_once(" of ") else { return false };
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
@@ -163,7 +165,7 @@ fn is_progress(line: &str) -> bool {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended.
+        // The program may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -190,7 +192,7 @@ impl Folder {
         Self(path.canonicalize().unwrap())
     }
 
-    /// The path of a file in it, whose folder is made if need be.
+    /// The path of a file in the folder. The folders between them are created.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -204,7 +206,7 @@ impl Folder {
         path
     }
 
-    /// A folder `photos` with pictures, each with bytes of its own: those of `picture`.
+    /// A folder `photos` with the pictures from `picture(1)` on.
     pub(crate) fn pictures(&self, count: usize) -> PathBuf {
         for number in 1..=count {
             self.write(&format!("photos/photo{number}.gif"), picture(number));
@@ -215,9 +217,14 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left is in the system's folder for temporary files.
+        // The system removes the rest with its other temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A fake Lark, and a folder for the pictures that go to it.
+pub(crate) fn setup() -> (FakeServer, Folder) {
+    (FakeServer::start().unwrap(), Folder::new())
 }
 
 /// A GIF of one pixel, with bytes that no other number has.
@@ -233,7 +240,10 @@ pub(crate) fn picture(number: usize) -> Vec<u8> {
 pub(crate) fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
     let start = Instant::now();
     while !server.with(|lark| condition(lark)) {
-        assert!(start.elapsed() < Duration::from_secs(30), "it does not happen");
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "the condition does not hold after 30 seconds"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -1,4 +1,4 @@
-//! The environment, the way to the service, the clock, and the token.
+//! The environment, the network, the connection, the clock, and the token.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -9,12 +9,12 @@ use super::{MINUTE, Trial, check};
 #[cfg(feature = "tls")]
 use crate::support::untrusted_server::UntrustedServer;
 
-/// A port of loopback on which nothing listens.
+/// An address on loopback on which nothing listens.
 fn closed() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-/// Answers each connection with these bytes; with none it answers nothing.
+/// The address of a server that answers each connection with these bytes, or not at all if there are none.
 fn answering(reply: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -52,13 +52,13 @@ fn a_variable_that_is_missing_or_wrong_is_named() {
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n\
     <html>Please log in.</html>";
-const ELSEWHERE: &str =
+const REDIRECT: &str =
     "HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\nContent-Length: 0\r\n\r\n";
-const FOUR_OH_SEVEN: &str = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+const PROXY_AUTHENTICATION: &str = "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
 const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\n\r\n";
 
 #[test]
-fn a_connection_that_fails_is_told_by_its_cause() {
+fn a_failed_connection_is_reported_with_its_cause() {
     check(&[
         (
             |it| it.set("LARK_SITE", "https://lark.invalid"),
@@ -76,7 +76,7 @@ fn a_connection_that_fails_is_told_by_its_cause() {
             &["does not answer as the service does", "open it in a browser", "Please log in"],
         ),
         (
-            |it| it.set("LARK_SITE", format!("http://{}", answering(ELSEWHERE))),
+            |it| it.set("LARK_SITE", format!("http://{}", answering(REDIRECT))),
             "✗ connection",
             &["does not answer as the service does", "HTTP 302"],
         ),
@@ -93,14 +93,14 @@ fn a_connection_that_fails_is_told_by_its_cause() {
     ]);
 }
 
-/// A site that only a proxy can reach.
+/// Sets a site that only the proxy can reach.
 fn through(it: &mut Trial, proxy: impl Into<String>) {
     it.set("LARK_SITE", "https://lark.invalid");
     it.set("HTTPS_PROXY", proxy);
 }
 
 #[test]
-fn a_proxy_that_fails_is_told_by_its_variable() {
+fn a_failed_proxy_is_reported_with_its_variable() {
     check(&[
         (
             |it| through(it, "http://a:1http://b:2"),
@@ -119,7 +119,7 @@ fn a_proxy_that_fails_is_told_by_its_variable() {
             &["the name proxy.invalid is not found", "check HTTPS_PROXY"],
         ),
         (
-            |it| through(it, answering(FOUR_OH_SEVEN)),
+            |it| through(it, answering(PROXY_AUTHENTICATION)),
             "✗ connection",
             &["407", "`http://user:password@host:port`", "HTTPS_PROXY"],
         ),
@@ -152,7 +152,7 @@ fn the_proxy_in_use_is_shown_without_its_credentials() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn a_certificate_that_is_not_trusted_is_told_from_a_port_without_tls() {
+fn a_certificate_that_is_not_trusted_is_distinguished_from_a_port_without_tls() {
     check(&[
         (
             |it| it.set("LARK_SITE", UntrustedServer::start().url),
@@ -168,7 +168,7 @@ fn a_certificate_that_is_not_trusted_is_told_from_a_port_without_tls() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_a_warning() {
+fn a_clock_that_is_off_by_five_minutes_is_a_warning() {
     check(&[
         (|it| it.date(|now| now - 12 * MINUTE), "! clock", &["12 minutes ahead of", "set"]),
         (|it| it.date(|now| now + 121 * MINUTE), "! clock", &["minutes behind"]),
@@ -177,7 +177,7 @@ fn a_clock_that_is_off_is_a_warning() {
 }
 
 #[test]
-fn an_app_that_gets_no_token_is_told_by_the_reason() {
+fn an_app_that_gets_no_token_is_reported_with_the_reason() {
     check(&[
         (
             |it| it.set("LARK_APP_ID", "cli_other"),

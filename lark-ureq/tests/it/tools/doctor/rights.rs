@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::{BOT, IN_CHAT, LINK, SCOPES, Trial, check};
 
-const SIXTY: &str = "bot `abababababababababababababababababababababababababababababab` is on";
+const LONG_NAME: &str = "bot `abababababababababababababababababababababababababababababab` is on";
 
 #[test]
-fn a_bot_is_named_and_told_by_its_state() {
+fn the_state_of_the_bot_is_reported() {
     check(&[
         (|it| it.code(BOT, 11205), "✗ bot", &["turn on the bot", "version"]),
         (|it| it.code(BOT, 10001), "✗ bot", &["add the feature Bot", "version"]),
@@ -27,7 +27,7 @@ fn a_bot_is_named_and_told_by_its_state() {
             "✓ bot",
             &["`a [31m  b` is on"],
         ),
-        (|it| it.bot(&json!({"app_name": "ab".repeat(500)})), "✓ bot", &[SIXTY]),
+        (|it| it.bot(&json!({"app_name": "ab".repeat(500)})), "✓ bot", &[LONG_NAME]),
     ]);
 }
 
@@ -88,7 +88,7 @@ fn a_scope_that_is_missing_is_named_with_the_page_that_adds_it() {
 }
 
 #[test]
-fn a_document_that_cannot_be_read_is_told_by_the_reason() {
+fn a_document_that_cannot_be_read_is_reported_with_the_reason() {
     check(&[
         (|it| it.args(&[LINK]), "✗ document", &["wiki page", "the other brand"]),
         (
@@ -110,7 +110,7 @@ fn a_document_that_cannot_be_read_is_told_by_the_reason() {
 }
 
 #[test]
-fn the_right_to_edit_is_tested_only_by_a_write_that_is_asked_for() {
+fn a_right_to_edit_that_is_missing_or_not_tested_is_reported_with_the_reason() {
     check(&[
         (|it| it.code(Route::ValuesImage, 91403), "✗ edit right", &["Add document app"]),
         (
@@ -120,11 +120,19 @@ fn the_right_to_edit_is_tested_only_by_a_write_that_is_asked_for() {
         ),
         (|it| it.args.truncate(2), "– edit right", &["`--write CELL`"]),
     ]);
+}
+
+#[test]
+fn nothing_is_written_without_the_option_write() {
     let mut trial = Trial::new();
     trial.args.truncate(2);
     trial.run();
     assert_eq!(trial.server.with(|lark| lark.begun(Route::ValuesImage)), 0);
-    // A picture is in the cell after the first run, and is left as it is.
+}
+
+#[test]
+fn a_cell_with_a_picture_is_left_as_it_is() {
+    // The first run writes the picture.
     let trial = Trial::new();
     for (code, line) in [
         (0, "✓ edit right  a picture is in Q7PlXT!B2:B2 now, written and read back\n"),
@@ -138,7 +146,7 @@ fn the_right_to_edit_is_tested_only_by_a_write_that_is_asked_for() {
 }
 
 #[test]
-fn a_chat_that_gets_no_message_is_told_by_the_reason() {
+fn a_chat_that_gets_no_message_is_reported_with_the_reason() {
     check(&[
         (|it| it.in_chat(false), "✗ chat", &["the bot is not in the group", "add it"]),
         (|it| it.args(&["oc_other"]), "✗ chat", &["232006", "no group has this id"]),
@@ -169,14 +177,19 @@ fn no_picture_is_written_into_a_document_that_cannot_be_read() {
 }
 
 #[test]
-fn a_missing_scope_is_the_failure_of_one_check() {
+fn a_missing_scope_fails_one_check_only() {
     let mut trial = Trial::new();
     trial.scopes(&["wiki:wiki", "im:resource", "im:message"]);
     trial.fail(Route::ValuesImage, Fault::Permission(vec!["sheets:spreadsheet".into()]));
     let text = trial.run().stdout;
     assert!(text.contains("– edit right  not checked: needs `scopes`"), "{text}");
     assert!(text.ends_with("1 of 10 checks failed, 1 was not made\n"), "{text}");
-    // It is that of the request if the scopes cannot be listed.
+}
+
+#[test]
+fn a_request_that_lacks_a_scope_fails_its_check_if_the_list_has_the_scope() {
+    let mut trial = Trial::new();
+    trial.fail(Route::ValuesImage, Fault::Permission(vec!["sheets:spreadsheet".into()]));
     trial.scopes(&["sheets:spreadsheet", "wiki:wiki", "im:resource", "im:message"]);
     let text = trial.run().stdout;
     assert!(text.contains("✗ edit right  /open-apis/sheets/v2"), "{text}");

@@ -1,10 +1,10 @@
-//! Images in base64, where the tenant takes it.
+//! Images in base64, which not every tenant accepts.
 
 use lark_proto::fake::{FakeLark, Fault, ImageForm, Route};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, fill, fill_sheet, filled};
-use crate::tools::support::{Folder, picture};
+use crate::tools::support::{picture, setup};
 
 const NOTE: &str = "refuses images in base64";
 
@@ -17,14 +17,14 @@ fn forms(server: &FakeServer) -> Vec<ImageForm> {
 
 #[test]
 fn images_go_as_numbers_without_the_option() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     assert_eq!(fill(&server, &folder, 2, &[]).code(), Some(0));
     assert_eq!(forms(&server), [ImageForm::Numbers; 2]);
 }
 
 #[test]
 fn base64_that_is_accepted_is_the_form_of_all_images() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let output = fill(&server, &folder, 4, &["--base64"]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert!(!output.stdout.contains(NOTE), "{output:?}");
@@ -34,7 +34,7 @@ fn base64_that_is_accepted_is_the_form_of_all_images() {
 
 #[test]
 fn documents_overlap_after_the_first_picture_in_base64() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     folder.write("1.gif", picture(1));
     for document in ["shtcn1", "shtcn2"] {
@@ -54,13 +54,13 @@ fn documents_overlap_after_the_first_picture_in_base64() {
     times.sort_unstable();
     let pauses = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).unwrap().as_millis());
     let pauses: Vec<_> = pauses.collect();
-    // One after the other, no two of them are closer.
+    // If all pictures went one after the other, no pause would be shorter than 300 ms.
     assert!(pauses[0] >= 300 && pauses[1..].iter().any(|pause| *pause < 300), "{pauses:?}");
 }
 
 #[test]
 fn base64_that_is_refused_is_tried_once_for_all_spreadsheets() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     folder.write("1.gif", picture(1));
     server.with(|lark| {
@@ -80,9 +80,9 @@ fn base64_that_is_refused_is_tried_once_for_all_spreadsheets() {
 }
 
 #[test]
-fn a_picture_that_is_refused_in_both_forms_leaves_the_question_to_the_next() {
+fn a_picture_that_is_refused_in_both_encodings_does_not_settle_the_encoding() {
     for (is_refused, expected) in [
-        // The first picture in both forms, and the second as the tenant takes it.
+        // The first picture goes in both encodings, and the others in the one that the tenant accepts.
         (false, &[ImageForm::Base64, ImageForm::Numbers, ImageForm::Base64, ImageForm::Base64][..]),
         (
             true,
@@ -95,7 +95,7 @@ fn a_picture_that_is_refused_in_both_forms_leaves_the_question_to_the_next() {
             ],
         ),
     ] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         if is_refused {
             server.with(FakeLark::refuse_base64);
         }
@@ -109,9 +109,10 @@ fn a_picture_that_is_refused_in_both_forms_leaves_the_question_to_the_next() {
 }
 
 #[test]
-fn a_first_write_of_unknown_outcome_leaves_the_question_open() {
+fn a_first_write_of_unknown_outcome_does_not_settle_the_encoding() {
     const BASE64: ImageForm = ImageForm::Base64;
-    let (lost, carried_out) = (super::damaged_reply(), Fault::TruncatedJson.into());
+    let lost = super::damaged_reply();
+    let carried_out = Fault::TruncatedJson.into();
     for (failure, is_refused, expected) in [
         // It is not in its cell, and is written again.
         (&lost, false, &[BASE64, BASE64, BASE64][..]),
@@ -119,7 +120,7 @@ fn a_first_write_of_unknown_outcome_leaves_the_question_open() {
         // It is in its cell, and the next picture tests base64.
         (&carried_out, false, &[BASE64, BASE64]),
     ] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         if is_refused {
             server.with(FakeLark::refuse_base64);
         }

@@ -1,16 +1,15 @@
-//! Pictures for which the service fails each time, beside others that it takes.
+//! Pictures for which the service fails each time, among others that it accepts.
 
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
-use lark_ureq::FakeServer;
 
 use super::{column, damaged_reply, fail_writes, fill, filled, refusal, writes};
-use crate::tools::support::Folder;
+use crate::tools::support::setup;
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
 #[test]
 fn a_picture_that_breaks_its_connection_each_time_blocks_no_other() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     // Four attempts, and four more because the cell is empty.
     fail_writes(&server, |number| (number <= 8).then(|| Break::DuringBody.into()));
     let output = fill(&server, &folder, 3, &[]);
@@ -21,7 +20,7 @@ fn a_picture_that_breaks_its_connection_each_time_blocks_no_other() {
 
 #[test]
 fn pictures_of_an_outage_are_tried_after_the_others() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     // Two writes for each of the first three pictures.
     fail_writes(&server, |number| (number <= 6).then(damaged_reply));
     let output = fill(&server, &folder, 5, &[]);
@@ -35,7 +34,7 @@ fn pictures_of_an_outage_are_tried_after_the_others() {
 
 #[test]
 fn failures_with_a_refusal_between_them_are_no_outage() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |number| match number {
         1..=4 | 6..=9 => Some(damaged_reply()),
         5 => Some(refusal(90204)),
@@ -48,7 +47,7 @@ fn failures_with_a_refusal_between_them_are_no_outage() {
 
 #[test]
 fn a_picture_that_may_have_arrived_stays_open_if_it_is_refused_then() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let empty = r#"{"code":0,"msg":"success","data":{"valueRange":{"values":[[null]]}}}"#;
     let mut empty = http::Response::new(empty.into());
     empty.headers_mut().insert("content-type", "application/json".parse().unwrap());

@@ -4,13 +4,13 @@ use lark_proto::fake::{FakeLark, FakeSheet, Fault, Route};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, fail_writes, fill, fill_sheet, filled, refusal, writes};
-use crate::tools::support::{Folder, picture};
+use crate::tools::support::{Folder, picture, setup};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
 /// A text in A1, and an image in A2: `picture(99)`.
 fn with_contents() -> FakeServer {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.write("photos/a.gif", picture(99));
     let photos = photos.parent().unwrap();
     let output = fill_sheet(&server).args([LINK, "--from", "A2"]).args([photos]).run();
@@ -21,7 +21,8 @@ fn with_contents() -> FakeServer {
 
 #[test]
 fn cells_that_hold_something_are_overwritten() {
-    let (server, folder) = (with_contents(), Folder::new());
+    let server = with_contents();
+    let folder = Folder::new();
     let output = fill(&server, &folder, 3, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(filled(&server, SPREADSHEET), column(3));
@@ -34,7 +35,8 @@ fn cells_that_hold_something_are_overwritten() {
 
 #[test]
 fn skip_filled_leaves_texts_and_images_until_a_run_without_it() {
-    let (server, folder) = (with_contents(), Folder::new());
+    let server = with_contents();
+    let folder = Folder::new();
     let output = fill(&server, &folder, 3, &["--skip-filled"]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert!(output.stdout.starts_with("1 arrived, 2 skipped, in "), "{output:?}");
@@ -48,7 +50,8 @@ fn skip_filled_leaves_texts_and_images_until_a_run_without_it() {
 
 #[test]
 fn skip_filled_leaves_the_cell_of_a_write_that_was_not_carried_out() {
-    let (server, folder) = (with_contents(), Folder::new());
+    let server = with_contents();
+    let folder = Folder::new();
     // The overwriting of A2 is begun, and remains of unknown outcome.
     let page = super::damaged_reply();
     fail_writes(&server, move |number| (number > 2).then(|| page.clone()));
@@ -63,7 +66,8 @@ fn skip_filled_leaves_the_cell_of_a_write_that_was_not_carried_out() {
 
 #[test]
 fn a_dry_run_writes_nothing_and_keeps_no_journal() {
-    let (server, folder) = (with_contents(), Folder::new());
+    let server = with_contents();
+    let folder = Folder::new();
     for (option, pictures, verb, text, image) in [
         ("--dry-run", "3 pictures", "overwritten", "over other content", "over an image"),
         ("--skip-filled", "1 picture", "skipped", "skipped", "skipped"),
@@ -91,7 +95,7 @@ fn a_dry_run_writes_nothing_and_keeps_no_journal() {
 
 #[test]
 fn a_dry_run_counts_the_rows_that_the_sheets_lack() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let prices = FakeSheet::new("0bdf12").title("Price list").rows(2);
     server.with(|lark| lark.add_sheet(SPREADSHEET, prices));
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
@@ -116,7 +120,7 @@ fn a_dry_run_counts_the_rows_that_the_sheets_lack() {
 
 #[test]
 fn a_dry_run_lists_the_problems_and_has_the_exit_code_of_the_run() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.write("1.gif", picture(1));
     folder.write("2.gif", "<html>");
     let table = format!(
@@ -143,7 +147,7 @@ fn a_dry_run_lists_the_problems_and_has_the_exit_code_of_the_run() {
 
 #[test]
 fn a_dry_run_knows_what_earlier_runs_have_done() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |number| (number == 2).then(|| refusal(90204)));
     assert_eq!(fill(&server, &folder, 3, &[]).code(), Some(1));
     let output = fill(&server, &folder, 3, &["--dry-run"]);
@@ -161,7 +165,7 @@ fn a_dry_run_knows_what_earlier_runs_have_done() {
 
 #[test]
 fn failed_pictures_are_tried_again_on_demand_only() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |number| (number == 2).then(|| refusal(90204)));
     let output = fill(&server, &folder, 3, &[]);
     assert_eq!(output.code(), Some(1), "{output:?}");
@@ -190,7 +194,7 @@ fn a_block_that_is_too_large_is_read_in_halves() {
     // Longer than the reply to any read of cells may be.
     let long = Fault::from(http::Response::new(vec![b' '; 40 << 20].into()));
     for (fault, count) in [(&refused, 1), (&refused, 2), (&refused, 3), (&long, 1)] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         server.with(|lark| {
             // The halves of the 200 rows meet at rows 100 and 101, and two quarters at rows 50 and 51.
             for row in [50, 51, 100, 101, 200] {

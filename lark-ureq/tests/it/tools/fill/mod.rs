@@ -2,8 +2,8 @@
 
 mod base64;
 mod blocked;
-mod ends;
 mod existing;
+mod failures;
 mod options;
 mod places;
 mod replaced;
@@ -24,12 +24,12 @@ fn fill_sheet(server: &FakeServer) -> Tool {
     Tool::new("fill_sheet", server)
 }
 
-/// Runs it with `options` on `count` pictures, from A1 down.
+/// Runs the tool with `options` on `count` pictures, from A1 down.
 fn fill(server: &FakeServer, folder: &Folder, count: usize, options: &[&str]) -> Output {
     fill_sheet(server).args([LINK]).args([folder.pictures(count)]).args(options).run()
 }
 
-/// The cells that hold pictures, in the order in which they were last written: `Q7PlXT!A1 photo3` holds `picture(3)`.
+/// The cells that hold pictures, in the order of their last writes: `Q7PlXT!A1 photo3` holds `picture(3)`.
 fn filled(server: &FakeServer, spreadsheet: &str) -> Vec<String> {
     server.with(|lark| {
         let mut cells: Vec<(&str, &StoredCell)> = lark.cells(spreadsheet).collect();
@@ -65,7 +65,7 @@ fn fail_writes(
     server.with(|lark| lark.fail_when(writes_only));
 }
 
-/// Holds the reply to each write of a picture back.
+/// Delays the reply to each write of a picture.
 fn slow_writes(server: &FakeServer, millis: u64) {
     let slow = Break::SlowReply(Duration::from_millis(millis));
     fail_writes(server, move |_| Some(slow.into()));
@@ -76,7 +76,7 @@ fn refusal(code: i64) -> Failure {
     Fault::code(200, code, "refused by the test").into()
 }
 
-/// A reply that tells nothing: the write is not carried out, and its outcome is unknown to the client.
+/// A reply that is no JSON. The write is not carried out, and the client does not learn its outcome.
 fn damaged_reply() -> Failure {
     Fault::from(http::Response::new("{".into())).into()
 }

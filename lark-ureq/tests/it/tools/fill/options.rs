@@ -1,9 +1,7 @@
-//! The command line, and the exit codes that no other test has.
-
-use lark_ureq::FakeServer;
+//! The command line and the environment.
 
 use super::{LINK, fill_sheet, writes};
-use crate::tools::support::{Folder, Tool};
+use crate::tools::support::{Folder, Tool, setup};
 
 #[test]
 fn help_goes_to_stdout_and_names_options_variables_and_exit_codes() {
@@ -67,7 +65,7 @@ fn wrong_arguments_are_refused_with_a_line_that_names_them() {
 
 #[test]
 fn an_account_that_is_not_complete_is_refused_before_anything_is_sent() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     for (name, value, reason) in [
         ("LARK_APP_ID", "", "LARK_APP_ID is not set: see the app's page \"Credentials"),
         ("LARK_APP_SECRET", "", "LARK_APP_SECRET is not set: see the app's page"),
@@ -113,7 +111,7 @@ fn a_document_of_the_other_site_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_journal_can_be_anywhere() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let journal = folder.path("elsewhere/run.journal");
     for _ in 0..2 {
         let tool = fill_sheet(&server).args([LINK]).args([folder.pictures(2)]);

@@ -3,16 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use lark_proto::fake::{Break, FakeLark, FakeSheet, Route};
-use lark_ureq::FakeServer;
 
 use super::{LINK, column, fill, fill_sheet, filled, slow_writes, writes};
-use crate::tools::support::{Folder, picture};
+use crate::tools::support::{picture, setup};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
 #[test]
 fn pictures_of_a_folder_go_down_by_their_numbers_and_without_regard_to_capitals() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     for (name, number) in [
         ("photo10.gif", 10),
         ("photo2.GIF", 2),
@@ -61,7 +60,7 @@ fn the_first_cell_is_that_of_from_or_the_selected_one_of_the_link_or_a1() {
         (&wiki, None, "Q7PlXT!A1"),
         (&wiki, Some("Price list!B2"), "0bdf12!B2"),
     ] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let prices = FakeSheet::new("0bdf12").title("Price list");
         server.with(|lark| lark.add_sheet(SPREADSHEET, prices));
         let from = from.into_iter().flat_map(|from| ["--from", from]);
@@ -83,7 +82,7 @@ fn a_place_that_is_no_single_cell_is_refused_before_anything_is_sent() {
         (LINK, Some("A5000000"), "photo2.gif: `A5000001` is beyond the last cell"),
         ("https://x.feishu.cn/docx/doxcnabc", None, "which is not a spreadsheet"),
     ] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let from = from.into_iter().flat_map(|from| ["--from", from]);
         let photos = folder.pictures(2);
         let output = fill_sheet(&server).args([link]).args(from).args([photos]).run();
@@ -96,7 +95,7 @@ fn a_place_that_is_no_single_cell_is_refused_before_anything_is_sent() {
 
 #[test]
 fn a_table_names_spreadsheets_and_sheets_by_any_of_their_names() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| {
         lark.add_sheet(SPREADSHEET, FakeSheet::new("0bdf12").title("Price list"));
         lark.add_spreadsheet("shtcnother", &["s1", "s2"]);
@@ -135,7 +134,7 @@ fn a_table_names_spreadsheets_and_sheets_by_any_of_their_names() {
 
 #[test]
 fn a_sheet_that_does_not_exist_is_refused_in_one_line_with_the_titles_of_those_that_do() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| lark.add_sheet(SPREADSHEET, FakeSheet::new("0bdf12").title("Price list")));
     let photos = folder.pictures(2);
     let rows = [1, 2].map(|row| format!("{LINK},Nowhere,A{row},photos/photo{row}.gif\n"));
@@ -166,7 +165,7 @@ fn a_sheet_that_does_not_exist_is_refused_in_one_line_with_the_titles_of_those_t
 #[test]
 fn two_pictures_for_one_cell_are_refused() {
     for (document, sheet, cell) in [(LINK, "Q7PlXT", "B2"), (SPREADSHEET, "Sheet1", "$B$2")] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let rows = format!("{LINK},,B2,1.gif\n{document},{sheet},{cell},2.gif\n");
         let table = folder.write("table.csv", format!("spreadsheet,sheet,cell,path\n{rows}"));
         let output = fill_sheet(&server).args([table]).run();
@@ -179,7 +178,7 @@ fn two_pictures_for_one_cell_are_refused() {
 
 #[test]
 fn the_sheets_of_a_document_are_asked_for_once() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for number in 1..=5 {
         folder.write(&format!("{number}.gif"), picture(number));
@@ -195,7 +194,7 @@ fn the_sheets_of_a_document_are_asked_for_once() {
 #[test]
 fn writes_to_a_document_go_one_after_the_other_and_documents_overlap() {
     const SLOW: Duration = Duration::from_millis(150);
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| lark.add_spreadsheet("shtcnother", &["s1"]));
     slow_writes(&server, 150);
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
@@ -231,7 +230,7 @@ fn writes_to_a_document_go_one_after_the_other_and_documents_overlap() {
 
 #[test]
 fn threads_limit_the_documents_that_are_written_at_once() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| lark.add_spreadsheet("shtcnother", &["s1"]));
     slow_writes(&server, 20);
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
@@ -254,7 +253,7 @@ fn threads_limit_the_documents_that_are_written_at_once() {
 
 #[test]
 fn missing_rows_are_added_once_although_the_reply_is_lost() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| {
         lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(2));
         lark.fail_next_on(Route::AddDimension, Break::AfterBody);
@@ -270,7 +269,7 @@ fn missing_rows_are_added_once_although_the_reply_is_lost() {
 
 #[test]
 fn missing_rows_are_added_again_if_the_lost_request_was_not_carried_out() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| {
         lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(2));
         lark.fail_next_on(Route::AddDimension, Break::DuringBody);
@@ -285,7 +284,7 @@ fn missing_rows_are_added_again_if_the_lost_request_was_not_carried_out() {
 
 #[test]
 fn missing_columns_are_added_and_rows_that_exist_are_not() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let output = fill(&server, &folder, 2, &["--from", "Z199"]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(filled(&server, SPREADSHEET), ["Q7PlXT!Z199 photo1", "Q7PlXT!Z200 photo2"]);
@@ -295,7 +294,7 @@ fn missing_columns_are_added_and_rows_that_exist_are_not() {
 
 #[test]
 fn row_height_is_that_of_the_rows_with_pictures() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for (number, cell) in [(1, "A2"), (2, "B2"), (3, "A3"), (4, "A201")] {
         folder.write(&format!("{number}.gif"), picture(number));

@@ -7,7 +7,7 @@ use lark_proto::fake::FakeLark;
 use lark_ureq::FakeServer;
 
 use super::{LINK, fill_sheet, writes};
-use crate::tools::support::{Folder, Output, picture};
+use crate::tools::support::{Folder, Output, picture, setup};
 
 /// Two pictures, and a table that puts them into A1 and A2.
 fn table(folder: &Folder) -> PathBuf {
@@ -31,7 +31,7 @@ fn in_row(server: &FakeServer, row: usize) -> Vec<u8> {
 
 #[test]
 fn a_picture_that_has_replaced_one_of_a_table_is_written_into_its_cell() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let table = table(&folder);
     fill(&server, &table);
     folder.write("photos/photo1.gif", picture(7));
@@ -43,7 +43,7 @@ fn a_picture_that_has_replaced_one_of_a_table_is_written_into_its_cell() {
 
 #[test]
 fn a_picture_whose_file_is_gone_has_arrived() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let table = table(&folder);
     fill(&server, &table);
     fs::remove_file(folder.path("photos/photo1.gif")).unwrap();
@@ -54,7 +54,7 @@ fn a_picture_whose_file_is_gone_has_arrived() {
 
 #[test]
 fn a_picture_that_has_replaced_one_of_unknown_outcome_is_written_into_its_cell() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let table = table(&folder);
     fill(&server, &table);
     folder.write("photos/photo1.gif", picture(7));

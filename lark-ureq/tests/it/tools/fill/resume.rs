@@ -11,7 +11,7 @@ use super::{
     LINK, column, damaged_reply, fail_writes, fill, fill_sheet, filled, slow_writes, wait_until,
     writes,
 };
-use crate::tools::support::{Folder, Running, picture};
+use crate::tools::support::{Folder, Running, picture, setup};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
@@ -30,14 +30,14 @@ fn put_before(server: &FakeServer, folder: &Folder, held: bool) -> usize {
     usize::from(held)
 }
 
-/// Waits until this many pictures are in their cells. Where replies are slow, the last one of them has no reply yet.
+/// Waits until this many pictures are in their cells. If replies are slow, the last picture has no reply yet.
 fn wait_for_pictures(server: &FakeServer, count: usize) {
     wait_until(server, |lark| lark.cells(SPREADSHEET).count() >= count);
 }
 
 #[test]
 fn a_killed_run_goes_on_and_writes_no_picture_twice() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     slow_writes(&server, 1500);
     for pictures in [2, 4] {
         let run = start(&server, &folder, 6);
@@ -49,7 +49,7 @@ fn a_killed_run_goes_on_and_writes_no_picture_twice() {
     let output = fill(&server, &folder, 6, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert_eq!(filled(&server, SPREADSHEET), column(6));
-    // The last picture of each run had arrived without the run's knowledge.
+    // The last picture of each run had arrived, and the run was killed before the reply.
     let is_write = |seen: &&RecordedRequest| seen.code == Some(0);
     let written = server.with(|lark| lark.requests_to(Route::ValuesImage).filter(is_write).count());
     assert_eq!(written, 6);
@@ -60,7 +60,7 @@ fn a_killed_run_goes_on_and_writes_no_picture_twice() {
 #[test]
 fn ctrl_c_or_sigterm_ends_the_run_after_the_writes_that_are_in_flight() {
     for signal in ["-INT", "-TERM"] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let slow = Break::SlowReply(Duration::from_secs(3));
         fail_writes(&server, move |number| (number == 2).then(|| slow.into()));
         let run = start(&server, &folder, 6);
@@ -84,8 +84,8 @@ fn ctrl_c_or_sigterm_ends_the_run_after_the_writes_that_are_in_flight() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_begins_no_write_that_waits_for_the_answer_about_base64() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+fn ctrl_c_begins_no_write_that_waits_for_the_test_of_base64() {
+    let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     folder.write("1.gif", picture(1));
     for document in [SPREADSHEET, "shtcnother"] {
@@ -105,7 +105,7 @@ fn ctrl_c_begins_no_write_that_waits_for_the_answer_about_base64() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_before_the_first_picture_changes_nothing() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let slow = Break::SlowReply(Duration::from_secs(3));
     server.with(|lark| lark.fail_next_on(Route::Values, slow));
     let photos = folder.pictures(2);
@@ -132,7 +132,7 @@ fn start_without_reply(server: &FakeServer, folder: &Folder) -> Running {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_waits_for_ten_seconds_at_most() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let run = start_without_reply(&server, &folder);
     let since = Instant::now();
     run.interrupt();
@@ -147,7 +147,7 @@ fn ctrl_c_waits_for_ten_seconds_at_most() {
 #[cfg(unix)]
 #[test]
 fn a_second_ctrl_c_ends_the_run_at_once() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let run = start_without_reply(&server, &folder);
     let since = Instant::now();
     // Two signals that arrive together are one to the program.
@@ -164,7 +164,7 @@ fn a_second_ctrl_c_ends_the_run_at_once() {
 fn a_write_whose_reply_is_damaged_is_read_back_and_not_written_again() {
     // The cell is empty before, or holds an image.
     for held in [false, true] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let before = put_before(&server, &folder, held);
         server.with(|lark| lark.fail_next_on(Route::ValuesImage, Fault::TruncatedJson));
         let output = fill(&server, &folder, 2, &[]);
@@ -177,7 +177,7 @@ fn a_write_whose_reply_is_damaged_is_read_back_and_not_written_again() {
 #[test]
 fn a_write_that_is_not_in_its_cell_is_written_again() {
     for held in [false, true] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let before = put_before(&server, &folder, held);
         fail_writes(&server, move |number| (number == before + 1).then(damaged_reply));
         let output = fill(&server, &folder, 2, &[]);
@@ -189,7 +189,7 @@ fn a_write_that_is_not_in_its_cell_is_written_again() {
 
 #[test]
 fn a_write_whose_every_reply_is_lost_is_read_back() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |number| (number <= 4).then_some(Break::AfterBody.into()));
     let output = fill(&server, &folder, 2, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
@@ -199,7 +199,7 @@ fn a_write_whose_every_reply_is_lost_is_read_back() {
 
 #[test]
 fn a_write_that_cannot_be_read_back_is_open_and_not_failed() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| {
         // The reading of the sheet before the first write goes through.
         lark.fail_when(|route, number| match (route, number) {
@@ -219,7 +219,7 @@ fn a_write_that_cannot_be_read_back_is_open_and_not_failed() {
 #[test]
 fn a_write_that_a_killed_run_began_is_written_again_if_the_cell_is_as_before() {
     for held in [false, true] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let before = put_before(&server, &folder, held);
         fail_writes(&server, |_| Some(Break::BeforeBody.into()));
         let run = start(&server, &folder, 1);
@@ -235,7 +235,7 @@ fn a_write_that_a_killed_run_began_is_written_again_if_the_cell_is_as_before() {
 #[test]
 fn a_write_that_a_killed_run_began_is_not_written_again_if_the_cell_holds_another_image() {
     for held in [false, true] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let before = put_before(&server, &folder, held);
         slow_writes(&server, 5000);
         let run = start(&server, &folder, 1);

@@ -1,10 +1,9 @@
-//! The texts of a run: its summary, and its progress where stderr is no terminal.
+//! The texts of a run: its summary, and its progress if stderr is no terminal.
 
 use lark_proto::fake::{FakeLark, Route};
-use lark_ureq::FakeServer;
 
 use super::{LINK, fail_writes, fill, fill_sheet, refusal, slow_writes};
-use crate::tools::support::{Folder, Output};
+use crate::tools::support::{Output, setup};
 
 /// The summary, without the time in its first line.
 fn summary(output: &Output) -> String {
@@ -16,7 +15,7 @@ fn summary(output: &Output) -> String {
 
 #[test]
 fn the_summary_groups_failures_by_their_cause() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |number| match number {
         1 | 3 | 4 | 5 => Some(refusal(90204)),
         6 => Some(refusal(90213)),
@@ -52,7 +51,7 @@ fn the_summary_groups_failures_by_their_cause() {
 
 #[test]
 fn a_run_without_a_terminal_writes_lines_of_progress() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     slow_writes(&server, 400);
     let output = fill(&server, &folder, 5, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
@@ -60,14 +59,14 @@ fn a_run_without_a_terminal_writes_lines_of_progress() {
     for text in [" of 5 pictures, ", " a second, ", " left"] {
         assert!(line.contains(text), "{output:?}");
     }
-    // Not one for each picture.
+    // The lines are fewer than the pictures.
     assert!((1..5).contains(&output.progress.len()), "{output:?}");
     assert_eq!(output.stderr, "");
 }
 
 #[test]
 fn a_run_without_failures_says_nothing_on_stderr() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let output = fill(&server, &folder, 3, &[]);
     assert_eq!((output.code(), &*output.stderr), (Some(0), ""));
     assert_eq!(summary(&output), "3 arrived\n");
@@ -76,7 +75,7 @@ fn a_run_without_failures_says_nothing_on_stderr() {
 #[test]
 fn secrets_are_in_no_output_and_in_no_journal() {
     let secret = FakeLark::APP_SECRET;
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |number| match number {
         2 => Some(refusal(90204)),
         4 => Some(refusal(99991663)),

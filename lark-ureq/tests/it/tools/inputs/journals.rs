@@ -13,7 +13,8 @@ fn a_journal_that_is_not_of_this_run_is_left_as_it_is() {
     for name in TOOLS {
         let case = Case::with_pictures(2);
         let journal = case.folder.path("a.journal");
-        let (site, app) = (case.server.site(), FakeLark::APP_ID);
+        let site = case.server.site();
+        let app = FakeLark::APP_ID;
         let run = |tool: &str, site: &str, app: &str| match tool {
             "fill_sheet" => format!("fill_sheet {site} {app}"),
             _ => format!("send_images {site} {app} {}", FakeLark::CHAT),

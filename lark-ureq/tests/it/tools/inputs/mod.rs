@@ -1,4 +1,5 @@
-//! Bad input of `fill_sheet` and `send_images`: one line names the cause, and the exit code tells that nothing was lost.
+//! Bad input of `fill_sheet` and `send_images`: one line names the cause, and the exit code tells that nothing was
+//! lost.
 
 mod files;
 mod journals;

@@ -80,7 +80,8 @@ fn a_table_that_cannot_be_read_is_refused_with_its_line() {
         let case = Case::new();
         case.folder.write("1.gif", picture(1));
         let output = case.fill_table(&bytes);
-        let (line, text) = (case.stderr(&output), String::from_utf8_lossy(&bytes));
+        let line = case.stderr(&output);
+        let text = String::from_utf8_lossy(&bytes);
         assert_eq!(output.code(), Some(2), "{line}{text}");
         assert!(line.starts_with(&format!("fill_sheet: DIR/table.csv: {problem}")), "{line}{text}");
         assert_eq!(line.lines().count(), 1, "{line}");

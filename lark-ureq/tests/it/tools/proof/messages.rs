@@ -83,7 +83,8 @@ impl Messages {
 }
 
 fn prove(messages: Messages) -> (FakeServer, Course) {
-    let (server, folder) = (messages.serve(), Folder::new());
+    let server = messages.serve();
+    let folder = Folder::new();
     let photos = folder.pictures(messages.pictures);
     let course = messages.send(&server, &photos, 3);
     assert_eq!(course.kills, 3);

@@ -133,7 +133,8 @@ impl Figures {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, course, requests, failures, lost } = self;
-        let (seconds, runs) = (course.time.as_secs_f64(), course.runs);
+        let seconds = course.time.as_secs_f64();
+        let runs = course.runs;
         write!(f, "| {name} | {seconds:.1} s | {requests} | {failures} | {runs} | {lost} |")
     }
 }

@@ -20,7 +20,8 @@ fn fill_sheet_can_be_recorded() {
         (Route::ValuesImage, _) => Some(Break::SlowReply(Duration::from_millis(40)).into()),
         _ => None,
     });
-    let (server, folder) = (FakeServer::start_on(0, lark).unwrap(), Folder::new());
+    let server = FakeServer::start_on(0, lark).unwrap();
+    let folder = Folder::new();
     for number in 1..=180 {
         folder.write(&format!("photos/photo{number}.jpg"), picture(number));
     }

@@ -128,7 +128,8 @@ fn spreadsheet(number: usize) -> String {
 
 /// Fills the spreadsheets and checks everything.
 fn prove(sheets: Sheets, kills: usize) -> (FakeServer, Course) {
-    let (server, folder) = (sheets.serve(20), Folder::new());
+    let server = sheets.serve(20);
+    let folder = Folder::new();
     let table = sheets.table(&folder);
     let course = sheets.fill(&server, &table, kills);
     assert_eq!(course.kills, kills);

@@ -3,15 +3,14 @@
 use std::fs;
 
 use lark_proto::fake::{Fault, Route};
-use lark_ureq::FakeServer;
 
 use super::{CHAT, begun, fail_next, journal, refusal, send, send_images, sent};
-use crate::tools::support::Folder;
+use crate::tools::support::setup;
 
 #[test]
 fn a_refused_picture_is_tried_again_on_demand_only() {
     for (route, code) in [(Route::ImV1Images, 234011), (Route::Messages, 230001)] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         folder.pictures(2);
         fail_next(&server, route, refusal(code));
         let output = send(&server, &folder, &[]);
@@ -32,8 +31,9 @@ fn a_refused_picture_is_tried_again_on_demand_only() {
 
 #[test]
 fn a_chat_that_refuses_ends_the_run_and_the_same_command_finishes_at_any_time() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    let (photos, chat) = (folder.pictures(3), "oc_another");
+    let (server, folder) = setup();
+    let photos = folder.pictures(3);
+    let chat = "oc_another";
     let output = send_images(&server, chat, &photos, &[]).run();
     assert_eq!(output.code(), Some(1), "{output:?}");
     assert!(output.stdout.starts_with("0 arrived, 3 still to do, in "), "{output:?}");
@@ -41,7 +41,8 @@ fn a_chat_that_refuses_ends_the_run_and_the_same_command_finishes_at_any_time() 
     assert_eq!(begun(&server, Route::Messages), 1);
     // A refused message was not sent, so its age does not matter.
     let path = folder.path("photos.send_images.journal");
-    let (before, time) = (journal(&folder), "\"time\":");
+    let before = journal(&folder);
+    let time = "\"time\":";
     let start = before.find(time).unwrap() + time.len();
     let end = start + before[start..].find('}').unwrap();
     fs::write(&path, format!("{}1{}", &before[..start], &before[end..])).unwrap();
@@ -53,7 +54,7 @@ fn a_chat_that_refuses_ends_the_run_and_the_same_command_finishes_at_any_time() 
 
 #[test]
 fn a_refused_app_ends_the_run_and_the_same_command_finishes() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(3);
     let tool = send_images(&server, CHAT, &photos, &[]).env("LARK_APP_SECRET", "wrong");
     let output = tool.run();
@@ -66,7 +67,7 @@ fn a_refused_app_ends_the_run_and_the_same_command_finishes() {
 
 #[test]
 fn an_account_without_a_secret_is_refused_before_anything_is_sent() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(1);
     let tool = send_images(&server, CHAT, &photos, &[]).env("LARK_APP_SECRET", "");
     let output = tool.run();
@@ -77,7 +78,7 @@ fn an_account_without_a_secret_is_refused_before_anything_is_sent() {
 
 #[test]
 fn an_outage_ends_the_run_and_the_same_command_finishes() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(5);
     server.with(|lark| {
         lark.fail_when(|route, _| {

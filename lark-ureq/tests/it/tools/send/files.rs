@@ -4,18 +4,17 @@ use std::fs;
 use std::time::UNIX_EPOCH;
 
 use lark_proto::fake::Route;
-use lark_ureq::FakeServer;
 
 #[cfg(unix)]
 use super::make_pipe;
 use super::{
     CHAT, begin, begun, fail_next, journal, messages, now, refusal, send, send_images, sent,
 };
-use crate::tools::support::{Folder, picture};
+use crate::tools::support::{picture, setup};
 
 #[test]
 fn each_picture_is_a_message_in_the_order_of_a_file_manager() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(11);
     let output = send(&server, &folder, &[]);
     assert_eq!((output.code(), &*output.stderr), (Some(0), ""), "{output:?}");
@@ -25,7 +24,7 @@ fn each_picture_is_a_message_in_the_order_of_a_file_manager() {
 
 #[test]
 fn each_message_has_a_uuid_of_its_own() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(11);
     assert_eq!(send(&server, &folder, &[]).code(), Some(0));
     let mut uuids: Vec<_> = messages(&server).into_iter().filter_map(|sent| sent.uuid).collect();
@@ -37,7 +36,7 @@ fn each_message_has_a_uuid_of_its_own() {
 
 #[test]
 fn a_picture_that_has_arrived_is_neither_uploaded_nor_sent_again() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(3);
     assert_eq!(send(&server, &folder, &[]).code(), Some(0));
     let output = send(&server, &folder, &[]);
@@ -49,13 +48,14 @@ fn a_picture_that_has_arrived_is_neither_uploaded_nor_sent_again() {
 #[test]
 fn a_picture_that_has_replaced_one_that_was_sent_is_not_sent_under_its_name() {
     for is_done in [true, false] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         folder.pictures(1);
         begin(&server, &folder, now());
         if is_done {
             assert_eq!(send(&server, &folder, &[]).code(), Some(0));
         }
-        let (before, done) = (journal(&folder), usize::from(is_done));
+        let before = journal(&folder);
+        let done = usize::from(is_done);
         let photo = folder.write("photos/photo1.gif", picture(7));
         for option in [&[][..], &["--retry-failed"]] {
             let output = send(&server, &folder, option);
@@ -76,7 +76,7 @@ fn a_picture_that_has_replaced_one_that_was_sent_is_not_sent_under_its_name() {
 
 #[test]
 fn a_folder_that_was_copied_or_touched_is_the_same() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(2);
     assert_eq!(send(&server, &folder, &[]).code(), Some(0));
     let touched = fs::File::options().write(true).open(photos.join("photo1.gif")).unwrap();
@@ -110,7 +110,7 @@ fn pictures_with_names_of_any_kind_are_sent_once_each() {
         "图 \"1\"\n.gif".as_bytes(),
         "图 \"1\"\\n.gif".as_bytes(),
     ];
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.path("photos/a").parent().unwrap().to_owned();
     for (number, name) in (1..).zip(names) {
         fs::write(photos.join(OsStr::from_bytes(name)), picture(number)).unwrap();
@@ -130,7 +130,7 @@ fn pictures_with_names_of_any_kind_are_sent_once_each() {
 #[cfg(unix)]
 #[test]
 fn a_picture_that_is_a_pipe_a_device_or_too_large_is_not_read() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(1);
     make_pipe(&photos.join("a.gif"));
     std::os::unix::fs::symlink("/dev/zero", photos.join("b.gif")).unwrap();

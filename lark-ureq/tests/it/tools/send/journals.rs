@@ -8,11 +8,11 @@ use lark_ureq::FakeServer;
 #[cfg(unix)]
 use super::make_pipe;
 use super::{CHAT, journal, messages, send, send_images, sent};
-use crate::tools::support::{Folder, Tool};
+use crate::tools::support::{Tool, setup};
 
 #[test]
 fn a_journal_in_which_nothing_has_arrived_is_used_for_another_chat_or_site() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(2);
     // Failed messages only.
     assert_eq!(send_images(&server, "oc_wrong", &photos, &[]).run().code(), Some(1));
@@ -32,10 +32,11 @@ fn a_journal_in_which_nothing_has_arrived_is_used_for_another_chat_or_site() {
 
 #[test]
 fn a_journal_in_which_something_has_arrived_is_for_its_tool_chat_and_site_only() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(1);
     assert_eq!(send(&server, &folder, &[]).code(), Some(0));
-    let (before, path) = (journal(&folder), folder.path("photos.send_images.journal"));
+    let before = journal(&folder);
+    let path = folder.path("photos.send_images.journal");
     let options = ["--journal", path.to_str().unwrap()];
     let other = FakeServer::start().unwrap();
     for tool in [
@@ -58,8 +59,9 @@ fn a_journal_in_which_something_has_arrived_is_for_its_tool_chat_and_site_only()
 #[cfg(unix)]
 #[test]
 fn a_journal_that_is_a_pipe_or_a_device_is_refused() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
-    let (photos, pipe) = (folder.pictures(1), folder.path("a.journal"));
+    let (server, folder) = setup();
+    let photos = folder.pictures(1);
+    let pipe = folder.path("a.journal");
     make_pipe(&pipe);
     for path in [pipe.to_str().unwrap(), "/dev/zero"] {
         let output = send_images(&server, CHAT, &photos, &["--journal", path]).run();

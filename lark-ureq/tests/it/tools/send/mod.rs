@@ -66,7 +66,8 @@ fn journal(folder: &Folder) -> String {
 /// Writes the journal of a run to the chat that began to send `photo1.gif` at `time`, and was killed.
 fn begin(server: &FakeServer, folder: &Folder, time: u64) {
     let key = server.with(|lark| lark.add_image(ImageKind::Message, picture(1)));
-    let (site, app) = (server.site(), FakeLark::APP_ID);
+    let site = server.site();
+    let app = FakeLark::APP_ID;
     let hash = hash(&picture(1));
     let lines = format!(
         "{{\"record\":\"run\",\"version\":1,\"run\":\"send_images {site} {app} {CHAT}\"}}\n\

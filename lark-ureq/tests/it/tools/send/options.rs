@@ -1,10 +1,9 @@
 //! The command line.
 
 use lark_proto::fake::FakeLark;
-use lark_ureq::FakeServer;
 
 use super::{CHAT, messages, send_images};
-use crate::tools::support::{Folder, Tool};
+use crate::tools::support::{Tool, setup};
 
 #[test]
 fn a_receiver_is_named_by_each_kind_of_id() {
@@ -15,7 +14,7 @@ fn a_receiver_is_named_by_each_kind_of_id() {
         FakeLark::EMAIL,
         &format!("user_id:{}", FakeLark::USER_ID),
     ] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let output = send_images(&server, receiver, &folder.pictures(1), &[]).run();
         assert_eq!(output.code(), Some(0), "{receiver} {output:?}");
         let id = messages(&server).pop().unwrap().receive_id.unwrap();
@@ -25,7 +24,7 @@ fn a_receiver_is_named_by_each_kind_of_id() {
 
 #[test]
 fn wrong_arguments_are_refused_and_nothing_is_sent() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(1);
     let photos = photos.to_str().unwrap();
     let hint = "\nTry `send_images --help`.";

@@ -4,17 +4,16 @@ use std::fs;
 use std::time::Duration;
 
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
-use lark_ureq::FakeServer;
 
 use super::{
     CHAT, begin, begun, fail_next, journal, messages, now, refusal, send, send_images, sent,
 };
-use crate::tools::support::{Folder, picture, wait_until};
+use crate::tools::support::{picture, setup, wait_until};
 
 #[test]
 fn a_run_that_is_killed_at_any_request_sends_each_picture_once() {
     for (route, uploads) in [(Route::ImV1Images, 4), (Route::Messages, 3)] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let photos = folder.pictures(3);
         // The request is carried out, and the program is killed before it has the reply.
         server.with(|lark| {
@@ -37,7 +36,7 @@ fn a_run_that_is_killed_at_any_request_sends_each_picture_once() {
 
 #[test]
 fn a_message_whose_reply_is_damaged_is_sent_again_by_the_next_run() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(2);
     fail_next(&server, Route::Messages, Fault::TruncatedJson);
     let output = send(&server, &folder, &[]);
@@ -58,7 +57,7 @@ const MINUTE: u64 = 60;
 #[test]
 fn a_message_of_unknown_outcome_is_sent_again_for_fifty_minutes() {
     for time in [now(), now() - 50 * MINUTE + 20] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         folder.pictures(2);
         begin(&server, &folder, time);
         let output = send(&server, &folder, &[]);
@@ -78,7 +77,7 @@ fn a_message_of_unknown_outcome_is_reported_and_not_sent_again_after_fifty_minut
         (now() + 60 * MINUTE, ", at a time that this computer's clock has not reached"),
         (u64::MAX, ", at a time that this computer's clock has not reached"),
     ] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         folder.pictures(2);
         begin(&server, &folder, time);
         let output = send(&server, &folder, &[]);
@@ -94,7 +93,7 @@ fn a_message_of_unknown_outcome_is_reported_and_not_sent_again_after_fifty_minut
 
 #[test]
 fn a_message_that_is_too_old_to_be_sent_again_is_sent_under_another_name_only() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(2);
     begin(&server, &folder, now() - 180 * MINUTE);
     for options in [&[][..], &["--retry-failed"]] {
@@ -109,7 +108,7 @@ fn a_message_that_is_too_old_to_be_sent_again_is_sent_under_another_name_only() 
 
 #[test]
 fn a_message_that_was_begun_is_sent_before_the_service_forgets_it() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(2);
     folder.write("photos/photo0.gif", picture(9));
     begin(&server, &folder, now());
@@ -119,7 +118,7 @@ fn a_message_that_was_begun_is_sent_before_the_service_forgets_it() {
 
 #[test]
 fn a_refusal_does_not_end_a_message_that_an_earlier_run_began() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     folder.pictures(1);
     begin(&server, &folder, now());
     let before = journal(&folder);
@@ -137,7 +136,7 @@ fn a_refusal_does_not_end_a_message_that_an_earlier_run_began() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_the_run_after_the_message_that_is_in_flight() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let photos = folder.pictures(3);
     fail_next(&server, Route::Messages, Break::SlowReply(Duration::from_millis(500)));
     let running = send_images(&server, CHAT, &photos, &[]).start();

@@ -7,11 +7,11 @@ use lark_proto::{EndpointExt, Image, TenantToken, WriteSheetImage};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, damaged_reply, fail_writes, fill, fill_sheet, filled, refusal, writes};
-use crate::tools::support::{Folder, Output, picture};
+use crate::tools::support::{Folder, Output, picture, setup};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
-/// Runs it on one column of three pictures in each of these spreadsheets.
+/// Runs the tool on a column of three pictures in each of these spreadsheets.
 fn fill_all(server: &FakeServer, folder: &Folder, spreadsheets: &[&str]) -> Output {
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for number in 1..=3 {
@@ -27,7 +27,7 @@ fn fill_all(server: &FakeServer, folder: &Folder, spreadsheets: &[&str]) -> Outp
 #[test]
 fn a_refused_picture_is_passed_over() {
     for code in [90204, 90202, 90227] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         fail_writes(&server, move |number| (number == 2).then(|| refusal(code)));
         let output = fill(&server, &folder, 3, &[]);
         assert_eq!(output.code(), Some(1), "{output:?}");
@@ -39,7 +39,7 @@ fn a_refused_picture_is_passed_over() {
 #[test]
 fn a_refused_spreadsheet_ends_its_lane_and_no_other() {
     for (status, code) in [(200, 90213), (403, 91403), (200, 90219)] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         fail_writes(&server, move |number| {
             (number == 1).then(|| Fault::code(status, code, "refused by the test").into())
         });
@@ -59,7 +59,7 @@ fn a_refused_spreadsheet_ends_its_lane_and_no_other() {
 
 #[test]
 fn a_spreadsheet_that_is_not_found_leaves_its_pictures_and_the_others_are_filled() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| {
         lark.add_spreadsheet("shtcn1", &["Q7PlXT"]);
         let missing = Fault::code(400, 1310214, "Path param :spreadsheet_token is not exist");
@@ -74,7 +74,7 @@ fn a_spreadsheet_that_is_not_found_leaves_its_pictures_and_the_others_are_filled
 #[test]
 fn a_refused_app_ends_the_run_and_the_same_command_finishes() {
     for (on_write, code) in [(99991663, "code 10014"), (99991401, "code 99991401")] {
-        let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+        let (server, folder) = setup();
         let choose = move |route, number| match (route, number) {
             (Route::ValuesImage, 3..) => Some(Fault::code(400, on_write, "denied").into()),
             // The token is refused in the middle of the run, and then the secret.
@@ -101,7 +101,7 @@ fn a_refused_app_ends_the_run_and_the_same_command_finishes() {
 
 #[test]
 fn a_refused_app_is_asked_about_one_document_only() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for number in 1..=4 {
         folder.write(&format!("{number}.gif"), picture(number));
@@ -128,7 +128,7 @@ fn a_refused_app_is_asked_about_one_document_only() {
 
 #[test]
 fn an_outage_ends_the_run_and_the_same_command_finishes() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     let bad_gateway = http::StatusCode::BAD_GATEWAY;
     fail_writes(&server, move |number| (number > 3).then(|| Fault::EdgeHtml(bad_gateway).into()));
     let spreadsheets = ["shtcn1", "shtcn2", "shtcn3"];
@@ -155,13 +155,13 @@ fn an_outage_ends_the_run_and_the_same_command_finishes() {
 }
 
 #[test]
-fn a_service_that_is_away_ends_the_run() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+fn a_service_that_cannot_be_reached_ends_the_run() {
+    let (server, folder) = setup();
     server.with(|lark| lark.fail_when(|_, _| Some(Break::BeforeBody.into())));
     let output = fill(&server, &folder, 2, &[]);
     assert_eq!(output.code(), Some(3), "{output:?}");
     assert_eq!(writes(&server), 0);
-    // The line at the end is the only one.
+    // The summary reports it, and no other line does.
     assert_eq!(output.stderr, "");
     let reason = "The run ended early: the service cannot be reached; `doctor` finds out why: ";
     assert!(output.stdout.contains(reason), "{output:?}");
@@ -169,7 +169,7 @@ fn a_service_that_is_away_ends_the_run() {
 
 #[test]
 fn replies_that_cannot_be_read_end_the_run() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |_| Some(damaged_reply()));
     let output = fill(&server, &folder, 9, &[]);
     assert_eq!(output.code(), Some(3), "{output:?}");
@@ -179,7 +179,7 @@ fn replies_that_cannot_be_read_end_the_run() {
 
 #[test]
 fn a_lane_ends_before_the_four_thousandth_and_first_image() {
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     server.with(|lark| {
         lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(3999).columns(1));
         let now = std::time::UNIX_EPOCH;
@@ -220,7 +220,7 @@ fn a_lane_ends_before_the_four_thousandth_and_first_image() {
 #[test]
 fn a_spreadsheet_that_says_it_is_full_ends_its_lane() {
     // Images that float above the cells count too, and no request tells how many there are.
-    let (server, folder) = (FakeServer::start().unwrap(), Folder::new());
+    let (server, folder) = setup();
     fail_writes(&server, |number| (number == 2).then(|| refusal(1310247)));
     let output = fill(&server, &folder, 4, &[]);
     assert_eq!(output.code(), Some(1), "{output:?}");
