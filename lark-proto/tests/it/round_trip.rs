@@ -115,9 +115,10 @@ proptest! {
     #[test]
     fn an_upload_is_read_back_by_multer_and_the_fake(bytes in content(), avatar: bool, sizes in sizes()) {
         let image = Image::any_format(bytes.clone(), "bin").unwrap();
-        let (put, kind, word) = match avatar {
-            true => (PutImage::avatar(image).unwrap(), ImageKind::Avatar, "avatar"),
-            false => (PutImage::message(image).unwrap(), ImageKind::Message, "message"),
+        let (put, kind, word) = if avatar {
+            (PutImage::avatar(image).unwrap(), ImageKind::Avatar, "avatar")
+        } else {
+            (PutImage::message(image).unwrap(), ImageKind::Message, "message")
         };
         let streamed = put.request_streamed(&Site::LARK, &token());
         let request = put.request(&Site::LARK, &token());

@@ -212,13 +212,12 @@ fn an_unfounded_refusal_does_not_make_a_later_revocation_fatal() {
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |now, request| {
         let is_old = request.headers().get("authorization").is_some_and(|it| it == "Bearer t-1");
         let is_revoked = now >= secs(120);
-        let reply = match is_fetch(&request) {
-            true if is_revoked => granted("t-2", 7200),
-            true => granted("t-1", 7200),
-            false if std::mem::take(&mut is_first) || is_revoked && is_old => {
-                refusal(400, 99_991_663)
-            }
-            false => success(),
+        let reply = if is_fetch(&request) {
+            granted(if is_revoked { "t-2" } else { "t-1" }, 7200)
+        } else if std::mem::take(&mut is_first) || is_revoked && is_old {
+            refusal(400, 99_991_663)
+        } else {
+            success()
         };
         after(millis(10), reply)
     });

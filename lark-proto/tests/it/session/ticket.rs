@@ -102,9 +102,10 @@ fn a_call_waits_for_the_ticket_if_its_longest_wait_allows_it() {
 fn waiting_calls_go_on_at_once_with_a_new_ticket_although_the_service_named_a_wait() {
     for keeps in BOTH {
         let mut sim = simulate(with_ticket(), keeps, |number, _, request| {
-            match request.uri().path().ends_with(APP_TOKEN) {
-                true if number == 1 => after(millis(50), limited("45")),
-                _ => after(millis(100), granted("t-1", 7200)),
+            if request.uri().path().ends_with(APP_TOKEN) && number == 1 {
+                after(millis(50), limited("45"))
+            } else {
+                after(millis(100), granted("t-1", 7200))
             }
         });
         let tasks = [ONE, OTHER, ONE, OTHER].map(|key| sim.start(call_for(key).boxed()));
@@ -132,9 +133,10 @@ fn a_ticket_that_arrives_while_it_is_asked_for_is_used_at_once() {
     for keeps in BOTH {
         for reaction in reactions {
             let mut sim = simulate(store(), keeps, move |_, _, request| {
-                match request.uri().path().ends_with(RESEND) {
-                    true => reaction(),
-                    false => after(millis(100), granted("t-1", 7200)),
+                if request.uri().path().ends_with(RESEND) {
+                    reaction()
+                } else {
+                    after(millis(100), granted("t-1", 7200))
                 }
             });
             let tasks = [ONE, OTHER, ONE, OTHER].map(|key| sim.start(call_for(key).boxed()));
