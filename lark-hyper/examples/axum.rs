@@ -143,7 +143,8 @@ fn status(error: &CallError) -> StatusCode {
         (_, Some(Class::Busy | Class::DocumentBusy | Class::RateLimit)) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        // Lark refuses the picture or the cell. A monthly quota that is used up concerns everything, and gets another status.
+        // Lark refuses the picture or the cell. A monthly quota that is used up concerns everything, and gets another
+        // status.
         (_, Some(Class::Request | Class::Limit)) if error.concerns() != Concerns::Everything => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
@@ -249,8 +250,8 @@ async fn check() -> Result<()> {
     refuse(Fault::code(200, 90204, "Wrong Parameter"));
     show("refused", &post_to(0).await?, StatusCode::UNPROCESSABLE_ENTITY, "90204")?;
 
-    // First, the fake does not answer a posted write. Then it does not answer a write with a later deadline, and a posted
-    // write has to wait for its turn.
+    // First, the fake does not answer a posted write. Then it does not answer a write with a later deadline, and a
+    // posted write has to wait for its turn.
     let slow = || {
         let slow = Break::SlowReply(Duration::from_secs(60));
         fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));

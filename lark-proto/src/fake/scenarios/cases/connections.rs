@@ -55,7 +55,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_millis(50))))
             .takes(&once)
             .lasts(50..=50),
-        write("a reply that comes after the deadline leaves the outcome unknown")?
+        write("the outcome is unknown if the reply comes past the deadline")?
             .within(SECOND)
             .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_secs(30))))
             .takes(&once)

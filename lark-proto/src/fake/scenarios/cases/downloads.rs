@@ -18,7 +18,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let once = [(Token, 1), (Download, 1)];
     let twice = [(Token, 1), (Download, 2)];
     Ok(vec![
-        get("a download may be larger than 1 MiB", &[b'.'; LONG])?
+        get("a download above 1 MiB is read", &[b'.'; LONG])?
             .by(|lark| add_image_of(lark, &[b'.'; LONG]))
             .takes(&once),
         get("a download whose reply is cut short is sent again", b"..")?

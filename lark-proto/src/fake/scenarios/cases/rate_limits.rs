@@ -58,7 +58,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("3600"))))
             .takes(&[(Token, 1), (Put, 1)])
             .fails_for_good(refused(Put, 99991400)),
-        put("a rate limit beyond the deadline fails the call at once")?
+        put("a call fails at once on a rate limit past the deadline")?
             .within(SECOND.total(Duration::from_secs(10)).attempts(2))
             .by(|lark| lark.fail_next_on(Put, limit(429, Some("30"))))
             .takes(&[(Token, 1), (Put, 1)])

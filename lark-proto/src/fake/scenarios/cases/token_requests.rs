@@ -47,7 +47,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Token, limit(429, Some("3600"))))
             .takes(&[(Token, 1)])
             .fails_for_good(not_sent(Token, api(99991400))),
-        put("a token that comes after the deadline fails the call")?
+        put("a call fails if its token comes past the deadline")?
             .within(SECOND)
             .by(|lark| lark.fail_next_on(Token, Break::SlowReply(Duration::from_millis(1500))))
             .takes(&[(Token, 1)])
