@@ -225,3 +225,47 @@ impl<T> From<Reason> for CallErrorKind<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+    use crate::endpoints::Raw;
+    use crate::session::caller::Credential;
+
+    const ROUTE: &str = "/open-apis/im/v1/images";
+    const TOKEN_ROUTE: &str = "/token";
+
+    fn call() -> UntypedCall<std::io::Error> {
+        let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, ROUTE);
+        UntypedCall::new(CallPolicy::new(&endpoint, Credential::Own(None)))
+    }
+
+    #[test]
+    fn a_call_whose_token_request_is_in_flight_at_the_deadline_ends_with_its_route() {
+        let error = call().end(Ending::Late(WaitFor::Token), Some(TOKEN_ROUTE));
+        assert_eq!(error.route, TOKEN_ROUTE);
+        assert!(matches!(error.kind, CallErrorKind::Deadline));
+    }
+
+    #[test]
+    fn a_call_that_waits_in_a_queue_at_the_deadline_ends_with_its_own_route() {
+        for (reason, driven) in [(WaitFor::Token, None), (WaitFor::Rate, Some(TOKEN_ROUTE))] {
+            let error = call().end(Ending::Late(reason), driven);
+            assert_eq!(error.route, ROUTE);
+            assert!(matches!(error.kind, CallErrorKind::Queued(queued) if queued == reason));
+        }
+    }
+
+    #[test]
+    fn a_token_ends_only_the_memory_of_a_failed_token_request() {
+        for (route, is_kept) in [(ROUTE, true), (TOKEN_ROUTE, false)] {
+            let mut call = call();
+            call.last = Some(CallError::new(route, CallErrorKind::Deadline));
+            call.forget_token_request();
+            assert_eq!(call.last.is_some(), is_kept, "{route}");
+        }
+    }
+}
