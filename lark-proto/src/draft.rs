@@ -3,8 +3,7 @@
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
-use crate::body::Body;
-use crate::body::payload::Payload;
+use crate::body::{Body, Payload};
 use crate::error::Invalid;
 use crate::path::Path;
 use crate::site::Site;

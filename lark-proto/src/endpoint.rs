@@ -5,15 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 
-use crate::body::Body;
+use crate::body::{Body, Payload};
 use crate::draft::Draft;
 use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::site::Site;
 use crate::token::{Auth, Authorizes};
-
-pub use crate::body::payload::Payload;
 
 /// One of Lark's endpoints, with the values of one request. Implement this trait to add an endpoint that this crate
 /// lacks. Every adapter takes the new type. For a single call, [`Raw`](crate::endpoints::Raw) needs no new type.

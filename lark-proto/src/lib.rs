@@ -1,19 +1,21 @@
-//! Lark's and Feishu's image endpoints without I/O: an image into a cell of a spreadsheet, an image into a chat. Typed
-//! requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed results or errors.
+//! Lark's and Feishu's image endpoints without I/O: writing an image into a cell of a spreadsheet, and sending an image to
+//! a chat. Typed requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed results or
+//! errors.
 //!
 //! Most programs use a client on top of this crate: [lark-ureq](https://docs.rs/lark-ureq), which is blocking, or
-//! [lark-hyper](https://docs.rs/lark-hyper), which is async. Alone, it is for a program that has a transport of its
-//! own: another HTTP client, an event loop, WebAssembly.
+//! [lark-hyper](https://docs.rs/lark-hyper), which is async. A program with its own transport, such as another HTTP
+//! client, an event loop or WebAssembly, uses this crate alone.
 //!
 //! ```
 //! use lark_proto::{EndpointExt, Image, Site, TenantToken, WriteSheetImage};
 //!
-//! let (spreadsheet, cell) = ("shtcnabc".parse()?, "Q7PlXT!H7".parse()?);
+//! let spreadsheet = "shtcnabc".parse()?;
+//! let cell = "Q7PlXT!H7".parse()?;
 //! let image = Image::new("GIF89a..")?;
 //! let write = WriteSheetImage::new(spreadsheet, cell, image)?;
 //! let request = write.request(&Site::LARK, &TenantToken::new("t-7f1b")?);
 //! assert_eq!(request.uri().host(), Some("open.larksuite.com"));
-//! // .. any HTTP client sends it, and receives a response like this one:
+//! // Any HTTP client sends the request and receives a response like this one:
 //! let reply = r#"{"code":0,"data":{"spreadsheetToken":"sht","revision":80}}"#;
 //! let written = WriteSheetImage::decode(http::Response::new(reply.into()))?;
 //! assert_eq!(written.revision, Some(80));
@@ -32,29 +34,30 @@
 //!                      http::Response<Bytes> <- any transport
 //! ```
 //!
-//! * A wrong value is refused when it is built, as [`Invalid`]. A request that is made of these values cannot fail.
-//! * A known code in a reply decides, whatever the HTTP status: the service sends the same failure with 200, 400 and
-//!   429.
+//! * An invalid value is refused with [`Invalid`] when it is built. To build a request from valid values cannot fail.
+//! * The code in a reply decides between success and failure, whatever the HTTP status, because the service sends the same
+//!   failure with 200, 400 and 429.
 //! * The crate uses no network, no clock and no random numbers. The same values give the same bytes.
 //!
 //! # Modules
 //! * [`values`]: the values of a request. Each type documents the rule that it checks.
 //! * [`endpoints`]: the requests, and the trait for adding an endpoint.
-//! * [`token`]: access tokens, and which endpoint takes which.
+//! * [`token`]: access tokens, and the kinds of token that an endpoint accepts.
 //! * [`body`]: the encoders of JSON numbers, base64 and multipart forms.
 //! * [`error`]: the errors, by their origin: a value of the caller's, a reply, or the transport.
-//! * [`session`]: a whole call, from its token to its result, as a state machine for any transport: token renewal,
-//!   retries, rate limits and the order of writes.
-//! * [`place`]: a cell by a pasted link and the title of its sheet, and how it is found.
-//! * [`network`]: the settings of a client: proxy, certificates, timeouts.
-//! * [`wire`]: a request as the bytes of HTTP/1.1, to be stored and read back, or as a curl command.
-//! * `fake`, with the feature of that name: a strict Lark in memory to test against. `testing` shows how.
+//! * [`session`]: a state machine that carries out a whole call over any transport: token renewal, retries, rate limits
+//!   and the order of writes.
+//! * [`place`]: a cell that a user names by a link and the title of a sheet, and the state machine that finds it.
+//! * [`network`]: the settings of a client, such as the proxy, certificates and timeouts.
+//! * [`wire`]: a request as the bytes of HTTP/1.1, which can be stored and read back, or as a curl command.
+//! * `fake`, with the feature of that name: a strict fake of the service in memory, for tests. `testing` shows how to use
+//!   it.
 //!
 //! # Features
-//! None is on by default.
+//! No feature is on by default.
 //! * `fake`: the module `fake`.
 //! * `imagesize`: [`Image::check`] also checks the resolution of an image.
-//! * `tracing`: `session::Event::trace`, which emits an event of a call through the `tracing` crate.
+//! * `tracing`: `session::Event::trace` emits an event of a call through the crate `tracing`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -65,6 +68,7 @@ pub mod endpoints;
 pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod host;
 pub mod network;
 mod path;
 pub mod place;

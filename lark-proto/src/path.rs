@@ -1,4 +1,4 @@
-//! A route with its values: the request target for exactly these values, or an invalid path.
+//! The path and query of a request, which are made from a route and values.
 
 use std::fmt;
 
@@ -6,15 +6,19 @@ use crate::error::{Invalid, InvalidKind};
 
 /// The path and query of a request: a route whose `:name` placeholders are replaced by values.
 ///
-/// Each value is percent-encoded, so that it stays one segment, whatever its characters. Some values have no form that
-/// every server and proxy on the way reads as a segment of its own: an empty one, `.` and `..`, and one with such a dot
-/// segment between slashes, which some proxies remove after they have decoded the slashes. A path with such a value is
-/// invalid; so is one with fewer or more values than placeholders, or with more than 15,000 bytes before or after the
-/// `?`. An invalid path never becomes the path of another resource:
+/// Each value is percent-encoded, so it is one segment of the path, whatever its characters. A path is invalid if
 ///
-/// * A call with it ends before anything is sent, with the reason.
-/// * [`Path::check`] tells the reason, for a request that is made without a call.
-/// * As a request target it is `/open-apis/-invalid-path-`, which is no resource: the service answers it with 404.
+/// * a value is empty, `.` or `..`, or has `.` or `..` between slashes: servers and proxies do not agree on how to read
+///   these, and some proxies remove dot segments after they have decoded the slashes;
+/// * it has fewer or more values than placeholders;
+/// * it has more than 15,000 bytes before or after the `?`.
+///
+/// An invalid path is never sent as the path of another resource:
+///
+/// * A call with an invalid path ends before anything is sent, and its error has the reason.
+/// * [`Path::check`] returns the reason, for a request that is made without a call.
+/// * The request target of an invalid path is `/open-apis/-invalid-path-`. No resource has this path, so the service
+///   answers with 404.
 ///
 /// ```
 /// use lark_proto::endpoints::Path;
@@ -36,18 +40,18 @@ pub struct Path {
     /// No placeholder begins before this byte of `path`.
     filled: usize,
     query: String,
-    /// Why the path is invalid, apart from a placeholder without a value.
+    /// The reason why the path is invalid. A placeholder without a value is not in it.
     invalid: Option<Invalid>,
 }
 
-/// The most bytes of the path, and of the query: `http::Uri` holds 65,534 bytes, and few servers read more than 8,000.
+/// The most bytes of the path, and of the query. `http::Uri` holds 65,534 bytes; few servers accept more than 8,000.
 const MAX_BYTES: usize = 15_000;
 
 /// The request target of each invalid path.
 const INVALID: &str = "/open-apis/-invalid-path-";
 
 impl Path {
-    /// A route such as `/open-apis/sheets/v2/spreadsheets/:spreadsheet_token/values_image`.
+    /// The path of a route such as `/open-apis/sheets/v2/spreadsheets/:spreadsheet_token/values_image`.
     #[must_use]
     pub fn new(route: &str) -> Self {
         let mut path = Self {
@@ -127,13 +131,13 @@ impl Path {
         Err(Invalid::new(InvalidKind::BadPath, reason))
     }
 
-    /// The absolute URI behind an origin.
-    pub(crate) fn behind(&self, origin: &str) -> String {
+    /// The absolute URI of this path at a site with the URL `base`.
+    pub(crate) fn at(&self, base: &str) -> String {
         let (path, query) = self.target();
-        [origin, path, query].concat()
+        [base, path, query].concat()
     }
 
-    /// Where the next placeholder begins.
+    /// The place of the next placeholder in `path`.
     fn placeholder(&self) -> Option<usize> {
         let slash = self.path.get(self.filled..)?.find("/:")?;
         Some(self.filled + slash + 1)
@@ -144,7 +148,7 @@ impl Path {
         Self { invalid: Some(Invalid::new(InvalidKind::BadPath, reason)), ..self }
     }
 
-    /// The path and the query, as they are sent.
+    /// The path and the query that are sent.
     fn target(&self) -> (&str, &str) {
         if self.invalid.is_none() && self.placeholder().is_none() {
             (&self.path, &self.query)
@@ -163,7 +167,7 @@ impl fmt::Display for Path {
     }
 }
 
-/// The dot segment that makes `value` invalid.
+/// The first dot segment in `value`, for which a path with the value is invalid.
 fn dots_in(value: &str) -> Option<&str> {
     value.split(['/', '\\']).find(|part| is_dots(part))
 }
@@ -173,17 +177,19 @@ pub(crate) fn has_dots(value: &str) -> bool {
     dots_in(value).is_some()
 }
 
-/// Whether `segment` is a dot segment of RFC 3986. Parsers of URLs remove such a segment, also if it is
-/// percent-encoded.
+/// Whether `segment` is a dot segment of RFC 3986. URL parsers remove dot segments, even percent-encoded ones.
 fn is_dots(segment: &str) -> bool {
     segment == "." || segment == ".."
 }
 
-/// Which bytes are not escaped.
+/// For each byte, whether it is sent without an escape.
 type Kept = [bool; 256];
 
-/// Letters, digits, `-`, `_`, `~`, and `further`.
-#[expect(clippy::indexing_slicing, reason = "the compiler runs it")]
+/// Keeps letters, digits, `-`, `_`, `~` and the bytes in `further`.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the index is below 256, and the compiler runs the function"
+)]
 const fn kept(further: &[u8]) -> Kept {
     let mut kept = [false; 256];
     let mut byte = 0_u8;
@@ -202,8 +208,8 @@ const fn kept(further: &[u8]) -> Kept {
 static ROUTE: Kept = kept(b"./:!$&'()*+,;=@");
 static VALUE: Kept = kept(b".");
 
-/// Appends `text`, percent-encoded but for the characters to `keep`. If it does not fit, appends nothing and returns
-/// `false`.
+/// Appends `text`, percent-encoded except for the bytes to `keep`. If the result would be too long, appends nothing and
+/// returns `false`.
 fn push_escaped(out: &mut String, text: &str, keep: &Kept) -> bool {
     const HEX: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
@@ -238,17 +244,22 @@ fn escaped_len(text: &str, keep: &Kept) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use http::Uri;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::site::Site;
+
+    /// The URI of a request.
+    fn uri(path: &Path) -> Uri {
+        path.at("https://open.larksuite.com").parse().unwrap()
+    }
 
     fn filled(route: &str, values: &[&str]) -> Path {
         values.iter().fold(Path::new(route), |path, value| path.segment(value))
     }
 
     #[test]
-    fn a_value_is_one_segment() {
+    fn a_value_is_one_segment_whatever_its_characters() {
         for (route, values, target) in [
             ("/a/:x/b/:y", &["v", "w"][..], "/a/v/b/w"),
             ("/a/:x/b", &["a../:y?#%"], "/a/a..%2F%3Ay%3F%23%25/b"),
@@ -260,17 +271,23 @@ mod tests {
             ("/", &[], "/"),
             ("", &[], "/"),
             ("a b?c", &[], "/a%20b%3Fc"),
+            ("/a.:!$&'()*+,;=@-_~", &[], "/a.:!$&'()*+,;=@-_~"),
+            ("/a/:x", &["-_~.:!$&'()*+,;=@"], "/a/-_~.%3A%21%24%26%27%28%29%2A%2B%2C%3B%3D%40"),
         ] {
             let path = filled(route, values);
             assert_eq!(path.check(), Ok(()), "{route}");
             assert_eq!(path.to_string(), target);
         }
+    }
+
+    #[test]
+    fn a_name_and_a_value_of_the_query_may_be_empty_and_are_escaped() {
         let path = Path::new("/a").query("d", "").query("", "e").query("图&", "=");
         assert_eq!(path.to_string(), "/a?d=&=e&%E5%9B%BE%26=%3D");
     }
 
     #[test]
-    fn an_invalid_path_says_its_first_reason_and_is_no_resource() {
+    fn an_invalid_path_has_a_reason_and_the_target_of_no_resource() {
         let long = "图".repeat(1667);
         let fits = "图".repeat(1666);
         assert_eq!(filled("/:x", &[&fits]).check(), Ok(()));
@@ -299,21 +316,21 @@ mod tests {
             assert_eq!(error.kind(), InvalidKind::BadPath);
             assert_eq!(error.to_string(), format!("the request has no valid path: {reason}"));
             assert_eq!(path.to_string(), "/open-apis/-invalid-path-");
-            assert_eq!(Site::LARK.uri(&path).path(), "/open-apis/-invalid-path-");
+            assert_eq!(uri(&path).path(), "/open-apis/-invalid-path-");
         }
     }
 
     #[test]
-    fn any_number_of_values_is_a_uri() {
+    fn a_path_with_any_number_of_values_is_a_uri() {
         let many = (0..70_000).fold(Path::new("/"), |path, _| path.query("", ""));
-        assert_eq!(Site::LARK.uri(&many).path(), "/open-apis/-invalid-path-");
+        assert_eq!(uri(&many).path(), "/open-apis/-invalid-path-");
         assert_eq!(many.query.len(), MAX_BYTES + 1, "an invalid path does not grow");
         let route = "/:x".repeat(5000);
         let many = (0..5000).fold(Path::new(&route), |path, _| path.segment("v"));
-        assert_eq!(Site::LARK.uri(&many).path(), "/v".repeat(5000));
+        assert_eq!(uri(&many).path(), "/v".repeat(5000));
     }
 
-    /// The bytes that `text` stands for, by a decoder of its own.
+    /// The bytes of a percent-encoded text, by a decoder that shares no code with the crate's.
     fn decoded(text: &str) -> Vec<u8> {
         let mut bytes = text.bytes();
         let mut out = Vec::new();
@@ -342,7 +359,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_target_has_exactly_the_values_or_is_the_invalid_one(
+        fn a_target_has_exactly_the_values_unless_the_path_is_invalid(
             literals in proptest::collection::vec("[a-z]{1,3}", 0..3),
             placeholders in 0_usize..4,
             segments in values(4),

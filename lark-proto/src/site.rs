@@ -1,19 +1,19 @@
-//! Where requests go: a base URL that was checked once.
+//! The base URL of the service, to which requests are sent.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::uri::Uri;
 
 use crate::error::{Invalid, InvalidKind};
+use crate::host::{address, host_and_port};
 use crate::path::Path;
 use crate::values::macros::text_traits;
 
 /// The service's base URL: `https://host[:port][/base/path]`, without a query, fragment or user info. Plain `http` is
-/// for loopback, and for a host that [`Site::insecure`] names.
+/// accepted for loopback only; [`Site::insecure`] accepts it for any host.
 ///
-/// An app belongs to one site; at the other its credentials are refused.
+/// An app belongs to one site. Every other site refuses its credentials.
 ///
 /// ```
 /// use lark_proto::Site;
@@ -37,7 +37,7 @@ use crate::values::macros::text_traits;
 #[doc(alias = "base_url")]
 #[doc(alias = "domain")]
 pub struct Site {
-    /// `scheme://host[:port][/base/path]`; scheme and host in lower case, and without the scheme's own port.
+    /// `scheme://host[:port][/base/path]`, with scheme and host in lower case, and without the default port.
     url: Cow<'static, str>,
 }
 
@@ -50,8 +50,8 @@ impl Site {
     /// Feishu, in China: `https://open.feishu.cn`.
     pub const FEISHU: Self = Self { url: Cow::Borrowed("https://open.feishu.cn") };
 
-    /// One of the service's own sites, or one on this machine: `lark`, `feishu`, or the URL of a host of Lark or
-    /// Feishu or of loopback.
+    /// A site of Lark or Feishu, or one on this machine: `lark`, `feishu`, or a URL whose host belongs to Lark or Feishu
+    /// or is loopback.
     ///
     /// # Errors
     /// The errors of [`Site::custom`], and [`InvalidKind::ForeignSite`] for any other host.
@@ -69,11 +69,11 @@ impl Site {
         }
     }
 
-    /// Any host, such as a private deployment's, over `https`; on loopback over `http` too. A base path is kept,
-    /// without a slash at its end: a gateway may have the service behind one.
+    /// A site at any host, such as a private deployment, over `https`; on loopback also over `http`. The URL may have a
+    /// base path, because a gateway may serve the service under one. A slash at its end is removed.
     ///
-    /// The host gets the app's secret and every token, so a caller has to choose this constructor explicitly:
-    /// [`Site::new`], `parse` and the reading of JSON take Lark's own hosts and loopback only.
+    /// The host receives the app's secret and every token, so a caller has to choose this constructor explicitly:
+    /// [`Site::new`], `parse` and deserialization accept only hosts of Lark and Feishu, and loopback.
     ///
     /// # Errors
     /// [`InvalidKind::BadSite`], [`InvalidKind::SiteWithApis`] for a URL that ends in `/open-apis`, and
@@ -87,8 +87,8 @@ impl Site {
         }
     }
 
-    /// As [`Site::custom`], with plain `http` to any host: whoever can read the traffic on the way gets the app's
-    /// secret, the tokens and the images. It is for a deployment in a network of one's own that has no TLS.
+    /// As [`Site::custom`], but accepts plain `http` for any host. Everybody who can read the traffic then gets the app's
+    /// secret, the tokens and the images. It is meant for a deployment without TLS in a private network.
     ///
     /// # Errors
     /// [`InvalidKind::BadSite`], [`InvalidKind::SiteWithApis`].
@@ -98,22 +98,14 @@ impl Site {
 
     fn checked(url: &str) -> Result<Self, Invalid> {
         let form = || Invalid::new(InvalidKind::BadSite, url);
-        // `Uri` drops a fragment without a word.
+        // `Uri` silently drops a fragment.
         let uri: Uri = url.parse().ok().filter(|_| !url.contains('#')).ok_or_else(form)?;
         let (Some(scheme), Some(authority), None) =
             (uri.scheme_str(), uri.authority(), uri.query())
         else {
             return Err(form());
         };
-        let host = host(authority.host()).ok_or_else(form)?;
-        // Without user info, what follows the host is the port. `Uri` also takes `+80`, and no digits at all.
-        let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") => None,
-            Some(port) if port.bytes().skip(1).all(|byte| byte.is_ascii_digit()) => {
-                Some(authority.port_u16().filter(|port| *port > 0).ok_or_else(form)?)
-            }
-            _ => return Err(form()),
-        };
+        let (host, port) = host_and_port(authority.as_str()).ok_or_else(form)?;
         let default = match scheme {
             "https" => 443,
             "http" => 80,
@@ -134,7 +126,7 @@ impl Site {
         Ok(Self { url: url.into() })
     }
 
-    /// `scheme://host[:port][/base/path]`, without the scheme's own port.
+    /// `scheme://host[:port][/base/path]`, without the default port of the scheme.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.url
@@ -163,7 +155,7 @@ impl Site {
         port.unwrap_or(if self.is_https() { 443 } else { 80 })
     }
 
-    /// The path in front of `/open-apis`, such as `/feishu`; mostly empty.
+    /// The path before `/open-apis`, such as `/feishu`; empty at Lark's and Feishu's own sites.
     #[must_use]
     pub fn base_path(&self) -> &str {
         self.url.get(self.origin().len()..).unwrap_or_default()
@@ -181,7 +173,7 @@ impl Site {
         self.url.get(..path.map_or(self.url.len(), |path| authority + path)).unwrap_or_default()
     }
 
-    /// The service is on this machine.
+    /// Whether the service is on this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = self.host();
         host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
@@ -189,7 +181,7 @@ impl Site {
 
     pub(crate) fn uri(&self, path: &Path) -> Uri {
         #[expect(clippy::expect_used, reason = "both halves are checked when they are built")]
-        Uri::try_from(path.behind(&self.url)).expect("a site and a path are a URI")
+        Uri::try_from(path.at(&self.url)).expect("a site and a path are a URI")
     }
 }
 
@@ -201,43 +193,14 @@ impl fmt::Debug for Site {
     }
 }
 
-/// The host in its normal form: an address, or a DNS name of letters, digits, hyphens and `_` in lower case. An
-/// internationalised name is written in its ASCII form.
-pub(crate) fn host(text: &str) -> Option<String> {
-    match address(text) {
-        Some(IpAddr::V6(address)) => return Some(format!("[{address}]")),
-        Some(IpAddr::V4(address)) => return Some(address.to_string()),
-        None => {}
-    }
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    // A name whose last label is a number would be read as an address, as `127.1` is by some.
-    let last = text.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
-        || last.to_ascii_lowercase().starts_with("0x");
-    let is_name = text.len() <= 253 && text.split('.').all(is_label) && !is_number;
-    is_name.then(|| text.to_ascii_lowercase())
-}
-
-fn address(host: &str) -> Option<IpAddr> {
-    match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(Into::into),
-        None => host.parse::<Ipv4Addr>().ok().map(Into::into),
-    }
-}
-
 fn is_larks(host: &str) -> bool {
     ["feishu.cn", "larksuite.com", "larkoffice.com"].iter().any(|domain| {
         host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     })
 }
 
-/// Whether `text` is a segment of a base path that every server and proxy reads alike: not empty, no dots alone, and
-/// without escapes.
+/// Whether `text` is a segment of a base path that all servers and proxies read in the same way: it is not empty, is no
+/// dot segment, and has no escapes.
 fn is_segment(text: &str) -> bool {
     let is_allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
@@ -247,9 +210,16 @@ fn is_segment(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::trait_checks::assert_text_traits;
 
     #[test]
-    fn a_site_has_one_form() {
+    fn a_site_has_the_traits_of_a_value_that_is_made_from_a_text() {
+        let texts = ["feishu", "https://open.larksuite.com", "https://open.example"];
+        assert_text_traits(Site::new, Site::as_str, texts);
+    }
+
+    #[test]
+    fn a_site_has_one_normal_form() {
         for (url, form, host, port, base_path) in [
             ("https://open.feishu.cn", "https://open.feishu.cn", "open.feishu.cn", 443, ""),
             ("HTTPS://Open.Feishu.CN:443/", "https://open.feishu.cn", "open.feishu.cn", 443, ""),
@@ -278,7 +248,13 @@ mod tests {
                 443,
                 "/Feishu/v-1",
             ),
-            ("http://[::1]:8/a:b@c", "http://[::1]:8/a:b@c", "[::1]", 8, "/a:b@c"),
+            (
+                "http://[::1]:8/a:b@c/-._~!$&'()*+,;=",
+                "http://[::1]:8/a:b@c/-._~!$&'()*+,;=",
+                "[::1]",
+                8,
+                "/a:b@c/-._~!$&'()*+,;=",
+            ),
             (
                 "https://gw.example/open-apis/x",
                 "https://gw.example/open-apis/x",
@@ -305,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_to_another_machine_is_asked_for_by_name() {
+    fn only_the_insecure_constructor_accepts_plain_http_to_another_machine() {
         for url in
             ["http://lark.corp.example", "http://10.1.2.3:8080/feishu", "http://[2001:db8::1]"]
         {
@@ -320,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_site_is_refused_by_its_kind() {
+    fn a_url_that_is_no_site_is_refused_and_no_password_is_quoted() {
         for (url, kind) in [
             ("http://open.feishu.cn", InvalidKind::InsecureSite),
             ("http://localhost.evil.example", InvalidKind::InsecureSite),
@@ -372,9 +348,15 @@ mod tests {
     }
 
     #[test]
-    fn parsing_takes_no_foreign_host() {
-        for url in ["https://open.feishu.cn", "https://x.larkoffice.com", "http://[::1]:1"] {
-            assert!(url.parse::<Site>().is_ok(), "{url}");
+    fn parsing_accepts_only_hosts_of_the_service_and_loopback() {
+        for url in [
+            "https://open.feishu.cn",
+            "https://feishu.cn",
+            "https://open.larksuite.com",
+            "https://x.larkoffice.com",
+            "http://[::1]:1",
+        ] {
+            assert_eq!(url.parse::<Site>().unwrap().as_str(), url);
         }
         for url in
             ["https://open.feishu.cn.evil.example", "https://evilfeishu.cn", "https://10.0.0.1"]

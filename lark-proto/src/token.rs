@@ -159,6 +159,15 @@ impl Bearer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::trait_checks::{assert_not_shown, assert_secret_traits};
+
+    #[test]
+    fn tokens_have_the_traits_of_secrets() {
+        assert_secret_traits(TenantToken::new, TenantToken::expose_secret, InvalidKind::BadToken);
+        assert_secret_traits(UserToken::new, UserToken::expose_secret, InvalidKind::BadToken);
+        assert_secret_traits(AppToken::new, AppToken::expose_secret, InvalidKind::BadToken);
+        assert_not_shown!(TenantToken, UserToken, AppToken);
+    }
 
     #[test]
     fn a_token_authorizes_a_request_by_its_header_value() {

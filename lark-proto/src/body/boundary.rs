@@ -1,4 +1,16 @@
-//! The boundary of a form: derived, and proven to be absent from the form's parts.
+//! The boundary of a form, which must not occur in the form's parts.
+//!
+//! The boundaries of a series are `lark_` and a number of 64 hexadecimal digits. A form gets the first one that occurs in
+//! none of its parts. The search goes through the parts once, and once more if they contain many zeros. With a part in
+//! which the boundaries 0 and 2 occur:
+//!
+//! ```text
+//! part                   ..--lark_00..00..--lark_00..02..
+//! may_hold_zeros         true, so the occurrences are looked up
+//! numbers that occur     0, 2
+//! taken                  [true, false, true, ..]
+//! boundary of the form   lark_00..01
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,20 +24,21 @@ use crate::error::{Invalid, InvalidKind};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boundary(Cow<'static, str>);
 
-/// Each derived boundary is this prefix and [`DIGITS`] hexadecimal digits. Their number is fixed, so no boundary is a
-/// prefix of another. No suffix of the prefix is also its beginning, so two occurrences never overlap, and one pass
-/// finds all of them.
+/// The beginning of each boundary of the series. [`DIGITS`] hexadecimal digits follow it. All boundaries have the same
+/// length, so none is a prefix of another. Two occurrences of `--lark_` never overlap, so one pass finds all of them.
 const PREFIX: &str = "lark_";
-/// The number of digits. With 64, any occurrence of the first boundary, whose digits are all zeros, covers a byte at a
-/// multiple of 64, so that the search reads one byte per cache line. RFC 2046 allows a boundary of 70 characters.
+/// The number of digits. With 64, each occurrence of the first boundary, whose digits are all zeros, has a zero at a
+/// multiple of 64, so the first pass reads one byte per cache line. RFC 2046 limits a boundary to 70 characters.
 pub(super) const DIGITS: usize = 64;
-/// The first derived boundary, which nearly all forms have, and the content type with it.
+/// The first boundary of the series, which nearly all forms have.
 const FIRST: &str = "lark_0000000000000000000000000000000000000000000000000000000000000000";
+/// The content type of a form with the first boundary.
 const FIRST_TYPE: &str = "multipart/form-data; \
     boundary=lark_0000000000000000000000000000000000000000000000000000000000000000";
 
 impl Boundary {
-    /// A boundary of the caller's.
+    /// A boundary that the caller chooses: 1 to 70 letters, digits and characters of `'()+_,-./:=?` or space, as RFC
+    /// 2046 allows them. The last one is not a space.
     ///
     /// # Errors
     /// [`InvalidKind::BadBoundary`].
@@ -41,18 +54,18 @@ impl Boundary {
         }
     }
 
-    /// The first of the series that is in none of the parts.
+    /// The first boundary of the series that occurs in none of the parts.
     ///
-    /// One byte of each 64 tells whether that may not be the first of all. Then, trying one after the other would read
-    /// hostile parts once for each boundary in them; this notes in one pass which numbers occur, and takes the smallest
-    /// that does not.
+    /// If no part has as many zeros as the first boundary, that one is free. Otherwise a second pass collects the numbers
+    /// of all boundaries that occur, and the smallest other number is free. A search for one boundary after the other
+    /// would read a hostile part once for each boundary in it.
     pub(super) fn absent_from<'a, I: Iterator<Item = &'a [u8]>>(parts: impl Fn() -> I) -> Self {
         if !parts().any(may_hold_zeros) {
             return Self(FIRST.into());
         }
         let prefix = format!("--{PREFIX}");
         let finder = memmem::Finder::new(&prefix);
-        // Nor do whole boundaries overlap, so that as many numbers as fit the parts, and one more, suffice.
+        // Boundaries do not overlap, so at most this many occur, and one of the numbers from 0 to `fit` is free.
         let fit = parts().map(|part| part.len() / (prefix.len() + DIGITS)).sum::<usize>();
         let mut taken: Vec<bool> = Vec::new();
         for part in parts() {
@@ -69,7 +82,7 @@ impl Boundary {
         Self(format!("{PREFIX}{free:0DIGITS$x}").into())
     }
 
-    /// The boundary, without the hyphens around it in a form.
+    /// The boundary, without the hyphens before and after it in a form.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -79,7 +92,7 @@ impl Boundary {
         if self.0 == FIRST {
             return HeaderValue::from_static(FIRST_TYPE);
         }
-        // RFC 2045 wants quotes around all but token characters.
+        // RFC 2045 requires quotes if there is a character that is not a token character.
         let quote = if self.0.bytes().all(is_token) { "" } else { "\"" };
         let value = ["multipart/form-data; boundary=", quote, &self.0, quote].concat();
         #[expect(clippy::expect_used, reason = "a boundary is printable ASCII")]
@@ -87,24 +100,24 @@ impl Boundary {
     }
 }
 
-/// A character of a token, in RFC 2045 and RFC 9110 alike.
+/// Whether `byte` is a token character, by RFC 2045 and RFC 9110 alike.
 pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `part` may hold as many zeros as a boundary has digits. Some byte at a multiple of that number is one of
-/// them, and so are those for half of it before or behind.
+/// Whether `part` may contain [`DIGITS`] zeros in a row. One of them is then at a multiple of [`DIGITS`], and either the
+/// half of [`DIGITS`] bytes before it or the half from it on are zeros.
 fn may_hold_zeros(part: &[u8]) -> bool {
     let half = [b'0'; DIGITS / 2];
     (0..part.len()).step_by(DIGITS).any(|at| {
         part.get(at) == Some(&b'0') && {
-            let (before, behind) = part.split_at(at);
-            before.ends_with(&half) || behind.starts_with(&half)
+            let (before, after) = part.split_at(at);
+            before.ends_with(&half) || after.starts_with(&half)
         }
     })
 }
 
-/// The number that lower-case hexadecimal digits write, where it is one of the first.
+/// The number with these lower-case hexadecimal digits; `None` if it does not fit `usize`.
 fn number(digits: &[u8]) -> Option<usize> {
     digits.iter().try_fold(0_usize, |number, digit| {
         let digit = match digit {
@@ -119,5 +132,32 @@ fn number(digits: &[u8]) -> Option<usize> {
 impl fmt::Display for Boundary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boundary_has_1_to_70_characters_of_rfc_2046() {
+        for good in ["b", "azAZ09", "'()+_,-./:=?", "a b", &"b".repeat(70)] {
+            assert_eq!(Boundary::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", " ", "a ", "a\r\nb", "ü", "a\"b", "a;b", "a&b", &"b".repeat(71)] {
+            assert_eq!(Boundary::new(bad).unwrap_err().kind(), InvalidKind::BadBoundary, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_with_other_characters_than_those_of_a_token_is_quoted() {
+        let content_type = |boundary| Boundary::new(boundary).unwrap().content_type();
+        let start = "multipart/form-data; boundary=";
+        for token in ["azAZ09", "'+_-.", FIRST] {
+            assert_eq!(content_type(token), format!("{start}{token}"));
+        }
+        for quoted in ["(", ")", ",", "/", ":", "=", "?", "a b"] {
+            assert_eq!(content_type(quoted), format!("{start}\"{quoted}\""));
+        }
     }
 }

@@ -1,46 +1,47 @@
-//! A request's body: known to the byte before the first one is made, and never held whole unless the
-//! caller asks for that.
+//! The body of a request. Its exact length is known before its bytes are encoded, and the whole body is in memory only
+//! if the caller asks for it.
 
-#[cfg(all(target_arch = "x86_64", not(lark_portable)))]
-mod avx2;
 mod boundary;
-mod json_numbers;
+mod encoding;
 mod multipart;
-pub(crate) mod payload;
+mod numbers;
+mod payload;
 
 use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 
-use json_numbers::{CHUNK, SMALL_CHUNK};
+use encoding::{CHUNK, SMALL_CHUNK};
 
 pub use boundary::Boundary;
-pub use json_numbers::ImageEncoding;
+pub use encoding::ImageEncoding;
 pub use multipart::Multipart;
+pub use payload::Payload;
+pub(crate) use payload::json_string;
 
-/// A body as a queue of segments. The caller's image is one of them, shared and not copied; as JSON it
-/// is encoded piece by piece while the body is read.
+/// A body as a queue of segments. One of them is the caller's image, which is shared and not copied. In a JSON body it is
+/// encoded piece by piece while the body is read.
 ///
-/// One encoder has four views, which agree byte for byte: [`Body::into_bytes`] for everything at once,
-/// [`Body::next_chunk`] for a transport that takes [`Bytes`], [`Buf`] for one that takes slices, and
-/// [`Buf::reader`] for one that takes [`std::io::Read`].
+/// The same bytes can be read in four ways: all at once by [`Body::into_bytes`], as chunks of [`Bytes`] by
+/// [`Body::next_chunk`], as slices by [`Buf`], and as [`std::io::Read`] by [`Buf::reader`].
 ///
-/// A clone costs a few reference counts, so a request can be kept to be sent again. Reading past the end gives nothing
-/// more; only [`Buf`]'s own `get_..` and `copy_to_slice` panic there, as its contract has it.
+/// A clone only increments reference counts, so a caller can keep a request and send it again. Reads past the end return
+/// nothing. Only the methods `get_..` and `copy_to_slice` of [`Buf`] panic there, as [`Buf`] documents.
 #[derive(Clone, Default)]
 pub struct Body {
-    /// What [`Buf::chunk`] shows: not empty while anything is left.
+    /// The result of [`Buf::chunk`]. It is empty only at the end of the body.
     shown: Bytes,
+    /// The segments after `shown`.
     rest: VecDeque<Segment>,
-    /// Bytes that are left, `shown` among them.
+    /// The number of bytes in `shown` and `rest`.
     len: u64,
-    /// The memory that pieces are encoded in, by turns: the next piece is made while the transport still holds the
-    /// last one, and is made in place once it has dropped the one before.
+    /// The memory in which pieces are encoded by turns. The transport may still hold the piece before when the next one
+    /// is encoded. Memory is used again without an allocation once the transport has dropped its piece.
     scratch: [BytesMut; 2],
 }
 
-/// A part of a body: bytes as they are, or an image that is still to be encoded.
+/// A part of a body: bytes that are sent unchanged, or an image that is encoded when the body is read.
 #[derive(Clone)]
 pub(crate) enum Segment {
     Stored(Bytes),
@@ -48,7 +49,7 @@ pub(crate) enum Segment {
 }
 
 impl Body {
-    /// A body without a byte.
+    /// A body of 0 bytes.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
@@ -71,14 +72,14 @@ impl Body {
         self.len
     }
 
-    /// Nothing is left.
+    /// Whether no bytes are left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The next bytes; none of the chunks is empty. A chunk is at most 48 KiB of encoded image, or one
-    /// segment that was stored whole, such as the image inside a form.
+    /// The next chunk, which is never empty; `None` at the end. A chunk is at most 48 KiB of an encoded image, or a whole
+    /// segment that is sent unchanged, such as the image in a form.
     pub fn next_chunk(&mut self) -> Option<Bytes> {
         let chunk = std::mem::take(&mut self.shown);
         self.len -= chunk.len() as u64;
@@ -86,7 +87,7 @@ impl Body {
         (!chunk.is_empty()).then_some(chunk)
     }
 
-    /// All that is left, in one piece; without a copy if it is stored in one piece.
+    /// The bytes that are left. They are not copied if they are stored in one piece.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
         if self.shown.len() as u64 == self.len {
@@ -99,10 +100,10 @@ impl Body {
         whole.into()
     }
 
-    /// Has something to show again, if anything is left: of an image as much as `most` bytes make.
+    /// Sets `shown` to the next bytes if it is empty. Of an image it encodes at most `most` bytes.
     fn refill(&mut self, most: usize) {
         while self.shown.is_empty() {
-            // An empty `Bytes` may still hold the scratch memory.
+            // An empty `Bytes` may still hold a reference to the scratch memory.
             self.shown = Bytes::new();
             let Some(segment) = self.rest.front_mut() else { return };
             let rest = match segment {
@@ -114,7 +115,7 @@ impl Body {
                     let piece = image.split_to(image.len().min(most));
                     self.scratch.reverse();
                     let [scratch, _] = &mut self.scratch;
-                    // At once: a second growth would double it.
+                    // One reservation for the whole piece; if the memory grew a second time, it would double.
                     scratch.reserve(encoding.max_encoded_len(piece.len()));
                     encoding.encode(&piece, image.is_empty(), scratch);
                     self.shown = scratch.split().freeze();
@@ -137,7 +138,7 @@ impl Buf for Body {
         &self.shown
     }
 
-    /// Past the end there is nothing to skip, so that a count too large is no panic.
+    /// A `count` past the end skips to the end and does not panic.
     fn advance(&mut self, mut count: usize) {
         while count > 0 && !self.is_empty() {
             let step = count.min(self.shown.len());
@@ -148,9 +149,10 @@ impl Buf for Body {
         }
     }
 
-    /// What is still to be encoded goes straight into `target`, but for small pieces between.
+    /// Encodes an image directly into `target`, except for small pieces at the end of `target` and of the image.
     fn try_copy_to_slice(&mut self, mut target: &mut [u8]) -> Result<(), TryGetError> {
-        let (requested, available) = (target.len(), self.remaining());
+        let requested = target.len();
+        let available = self.remaining();
         if requested > available {
             return Err(TryGetError { requested, available });
         }
@@ -163,7 +165,7 @@ impl Buf for Body {
                 break;
             }
             if let Some(Segment::Encoded(encoding, image)) = self.rest.front_mut() {
-                // Threes, so that base64 pads only at the end, which is left to `refill`.
+                // A multiple of 3 bytes, without the last one, so that base64 adds no padding. `refill` encodes the end.
                 let fit = target.len() / encoding.max_encoded_len(3);
                 let piece = image.split_to(fit.min(image.len().saturating_sub(1) / 3) * 3);
                 let room = target.len();
@@ -175,7 +177,7 @@ impl Buf for Body {
         Ok(())
     }
 
-    /// Shares what is stored, and gives what is left where that is less.
+    /// Shares bytes that are stored, and copies others. Returns fewer than `len` bytes at the end of the body.
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
         if len > self.shown.len() {
             let mut copy = BytesMut::with_capacity(len.min(self.remaining()));
@@ -219,7 +221,8 @@ impl From<&'static str> for Body {
 /// Compares the bytes that are left, however they are stored.
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
-        let (mut one, mut other) = (self.clone(), other.clone());
+        let mut one = self.clone();
+        let mut other = other.clone();
         while one.len == other.len && !one.is_empty() {
             let step = one.shown.len().min(other.shown.len());
             if one.shown.get(..step) != other.shown.get(..step) {
@@ -234,7 +237,7 @@ impl PartialEq for Body {
 
 impl Eq for Body {}
 
-/// Shows the length only: a body may hold a secret, and is rarely short.
+/// Shows the length only, because a body may contain a secret and may be long.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Body({} bytes)", self.len)
@@ -246,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_of_any_length_are_filled_with_what_comes_next() {
+    fn reads_into_slices_of_any_length_return_all_bytes_in_order() {
         let whole: Bytes = (0..40_001_u32).map(|n| ((n * n) >> 7).to_le_bytes()[0]).collect();
         let encodings = [ImageEncoding::Numbers, ImageEncoding::Base64];
         for (len, encoding) in
@@ -266,12 +269,28 @@ mod tests {
                 }
                 assert!(body.is_empty());
             }
-            let mut body = body;
-            let (mut slice, available) = (vec![0; flat.len() + 1], flat.len());
-            let error = TryGetError { requested: available + 1, available };
-            assert_eq!(body.try_copy_to_slice(&mut slice), Err(error));
-            assert_eq!(body.into_bytes(), flat, "nothing was taken");
         }
+    }
+
+    #[test]
+    fn a_read_of_more_than_is_left_fails_and_takes_nothing() {
+        for encoding in [ImageEncoding::Numbers, ImageEncoding::Base64] {
+            let stored = Segment::Stored("<".into());
+            let mut body = Body::of([stored, Segment::Encoded(encoding, vec![7; 40_000].into())]);
+            let flat = body.clone().into_bytes();
+            let available = flat.len();
+            let error = TryGetError { requested: available + 1, available };
+            assert_eq!(body.try_copy_to_slice(&mut vec![0; available + 1]), Err(error));
+            assert_eq!(body.into_bytes(), flat);
+        }
+    }
+
+    #[test]
+    fn a_body_shows_its_length_and_no_byte() {
+        let mut body = Body::from("t-secret");
+        assert_eq!(format!("{body:?}"), "Body(8 bytes)");
+        body.advance(3);
+        assert_eq!(format!("{body:?}"), "Body(5 bytes)");
     }
 
     #[test]
@@ -304,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_4_gib_is_counted_on_paper() {
+    fn the_length_of_a_body_above_4_gib_is_exact() {
         let segment = Bytes::from(vec![9; 16 << 20]);
         let base64 = Segment::Encoded(ImageEncoding::Base64, segment.clone());
         let stored = std::iter::repeat_n(Segment::Stored(segment), 600);

@@ -1,5 +1,5 @@
-//! `multipart/form-data` (RFC 7578) with a boundary that is derived, not drawn: the same form always
-//! has the same bytes.
+//! `multipart/form-data` (RFC 7578). The boundary is derived from the parts and not random, so the same form always has
+//! the same bytes.
 
 use std::fmt;
 
@@ -7,15 +7,13 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::boundary::{Boundary, is_token};
-use super::payload::Payload;
-use super::{Body, Segment};
+use super::{Body, Payload, Segment};
 use crate::error::{Invalid, InvalidKind};
 
-/// A form: text fields and files, in the order in which they are added.
+/// A form: text fields and files, in the order in which they are added. The bytes of a file are shared, the value of a
+/// text field is copied.
 ///
-/// Files are shared and not copied; the values of fields, which are short, are.
-///
-/// An endpoint of one's own that uploads a file:
+/// This endpoint uploads a file:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -46,11 +44,11 @@ use crate::error::{Invalid, InvalidKind};
 ///         "/open-apis/im/v1/files"
 ///     }
 ///     fn payload(&self) -> Option<Payload> {
-///         let (name, content) = (&self.name, self.content.clone());
+///         let pdf = self.content.clone();
 ///         let form = Multipart::new()
 ///             .text("file_type", "pdf")
-///             .text("file_name", name)
-///             .file("file", name, "application/pdf", content);
+///             .text("file_name", &self.name)
+///             .file("file", &self.name, "application/pdf", pdf);
 ///         Some(form.payload())
 ///     }
 ///     fn read(reply: &Reply) -> Result<String, Error> {
@@ -73,14 +71,14 @@ pub struct Multipart {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Part {
-    /// The headers, the empty line behind them and, of a field, the value.
+    /// The headers, the empty line after them and, in a text field, the value.
     text: Vec<u8>,
-    /// Of a file, the content.
+    /// The content of a file; empty in a text field.
     file: Bytes,
 }
 
 impl Multipart {
-    /// A form without a part.
+    /// A form without parts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -96,9 +94,9 @@ impl Multipart {
         self
     }
 
-    /// Adds a file. It always gets a file name and a content type, since senders without them were refused by
-    /// `im/v1` with 234001 and 99992402: an empty name becomes `file`, and what is no media type
-    /// `application/octet-stream`.
+    /// Adds a file. An empty file name becomes `file`, and a content type that is not a media type becomes
+    /// `application/octet-stream`, because `im/v1` was seen to refuse forms without a file name or a content type, with
+    /// the codes 234001 and 99992402.
     #[must_use]
     pub fn file(mut self, name: &str, file_name: &str, content_type: &str, content: Bytes) -> Self {
         let file_name = if file_name.is_empty() { "file" } else { file_name };
@@ -107,9 +105,10 @@ impl Multipart {
             [kind, rest].iter().all(|word| !word.is_empty() && word.bytes().all(is_token))
                 && content_type.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
         };
-        let content_type = match content_type.split_once('/').is_some_and(is_type) {
-            true => content_type,
-            false => "application/octet-stream",
+        let content_type = if content_type.split_once('/').is_some_and(is_type) {
+            content_type
+        } else {
+            "application/octet-stream"
         };
         let mut text = disposition(name);
         text.push_str("; filename=\"");
@@ -121,10 +120,10 @@ impl Multipart {
         self
     }
 
-    /// The form's bytes, with the first boundary of the series `lark_00..00`, `lark_00..01`, .. that occurs in no part,
-    /// each with 64 hexadecimal digits.
+    /// The form's bytes, with the first boundary of the series `lark_00..00`, `lark_00..01`, .. that occurs in no part.
+    /// Each boundary has 64 hexadecimal digits.
     ///
-    /// In time that grows with the parts' length only, whatever is in them.
+    /// The search takes time linear in the length of the parts, whatever they contain.
     #[must_use]
     pub fn payload(&self) -> Payload {
         self.encode(&self.free_boundary())
@@ -135,7 +134,7 @@ impl Multipart {
         Boundary::absent_from(|| self.contents())
     }
 
-    /// The form's bytes with a boundary of the caller's.
+    /// The form's bytes, with this boundary.
     ///
     /// # Errors
     /// [`InvalidKind::BoundaryInPart`].
@@ -144,13 +143,14 @@ impl Multipart {
         Ok(self.encode(boundary))
     }
 
-    /// Refuses a boundary that is in a part.
+    /// Refuses a boundary that occurs in a part.
     pub(crate) fn check(&self, boundary: &Boundary) -> Result<(), Invalid> {
         let delimiter = format!("--{boundary}");
         let finder = memmem::Finder::new(&delimiter);
-        match self.contents().any(|content| finder.find(content).is_some()) {
-            true => Err(Invalid::new(InvalidKind::BoundaryInPart, boundary.as_str())),
-            false => Ok(()),
+        if self.contents().any(|content| finder.find(content).is_some()) {
+            Err(Invalid::new(InvalidKind::BoundaryInPart, boundary.as_str()))
+        } else {
+            Ok(())
         }
     }
 
@@ -158,7 +158,7 @@ impl Multipart {
         self.parts.iter().flat_map(|part| [&part.text[..], &part.file])
     }
 
-    /// The form's bytes, if `boundary` is in no part.
+    /// The form's bytes, for a boundary that occurs in no part.
     pub(crate) fn encode(&self, boundary: &Boundary) -> Payload {
         let name = boundary.as_str().as_bytes();
         let room = |part: &Part| part.text.len() + name.len() + 8;
@@ -184,7 +184,7 @@ impl Multipart {
     }
 }
 
-/// Shows the lengths: a file is rarely short and a field may be a secret.
+/// Shows the lengths only, because a field may be a secret and a file may be long.
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Part({} + {} bytes)", self.text.len(), self.file.len())
@@ -199,8 +199,8 @@ fn disposition(name: &str) -> String {
     head
 }
 
-/// Appends a header parameter without the characters that could end it. Names outside of ASCII go as UTF-8,
-/// which is what Lark reads.
+/// Appends a header parameter with `_` for the characters that could end it. A name is not escaped but written in UTF-8,
+/// as the service reads it.
 fn push_quoted(text: &mut String, name: &str) {
     let mut pieces = name.split(|char: char| char.is_control() || "\"\\".contains(char));
     text.push_str(pieces.next().unwrap_or_default());
@@ -251,16 +251,15 @@ mod tests {
         assert_eq!(boundary(series([3, 0, 1, 4, 0])), lark(2));
         assert_eq!(boundary(format!("--lark---lark_{}", series([0]))), lark(1));
         assert_eq!(boundary(series(0..300)), lark(300));
-        // Upper case is another boundary; one cut short at the end of a part is none.
+        // Upper case is another boundary, and a boundary that the end of a part cuts off is none.
         let others = [series([10]).to_uppercase(), "0".repeat(1000), "--lark_00".into()];
         assert_eq!(boundary(others.concat()), lark(0));
-        let (begin, end) = ("--lark_00000", "0".repeat(59));
-        let split = Multipart::new().text("a", begin).text("b", end);
-        assert!(split.payload_with(&Boundary::new(&lark(0)).unwrap()).is_ok());
+        let split = Multipart::new().text("a", "--lark_00000").text("b", "0".repeat(59));
+        assert_eq!(split.check(&Boundary::new(&lark(0)).unwrap()), Ok(()));
     }
 
     #[test]
-    fn the_first_boundary_is_seen_anywhere() {
+    fn the_first_boundary_is_found_at_every_offset() {
         for around in ["0", "-", "\0"] {
             for before in 0..2 * DIGITS {
                 let content = [around.repeat(before), series([0]), around.repeat(5)].concat();
@@ -270,17 +269,48 @@ mod tests {
     }
 
     #[test]
-    fn a_given_boundary_is_checked() {
-        for bad in ["", "a ", "a\r\nb", "ü", "a\"b", &"b".repeat(71)] {
-            assert_eq!(Boundary::new(bad).unwrap_err().kind(), InvalidKind::BadBoundary, "{bad}");
-        }
+    fn a_given_boundary_that_occurs_in_a_part_is_refused() {
         let boundary = Boundary::new(&"b".repeat(70)).unwrap();
         let inside = form(format!("x--{boundary}y")).payload_with(&boundary);
         assert_eq!(inside.unwrap_err().kind(), InvalidKind::BoundaryInPart);
+        let without_hyphens = form(format!("x-{boundary}y")).payload_with(&boundary).unwrap();
+        assert_eq!(
+            without_hyphens.content_type,
+            format!("multipart/form-data; boundary={boundary}")
+        );
     }
 
     #[test]
-    fn nothing_ends_a_quoted_name() {
+    fn a_form_shows_lengths_and_no_content() {
+        let form = Multipart::new().text("password", "hidden").file("f", "", "", "hidden".into());
+        let shown = format!("{form:?}");
+        assert!(shown.starts_with("Multipart { parts: [Part("), "{shown}");
+        assert!(shown.ends_with(" + 6 bytes)] }") && !shown.contains("hidden"), "{shown}");
+    }
+
+    #[test]
+    fn a_content_type_that_is_no_media_type_is_replaced() {
+        let sent = |content_type: &str| {
+            let form = Multipart::new().file("f", "a", content_type, Bytes::new());
+            let body = form.payload().body.into_bytes();
+            let text = std::str::from_utf8(&body).unwrap();
+            let (_, rest) = text.split_once("Content-Type: ").unwrap();
+            rest.split_once("\r\n").unwrap().0.to_owned()
+        };
+        for good in
+            ["image/svg+xml", "a/b", "x-a/b.c_d-e", "text/plain; charset=utf-8", "a/b ; c=d"]
+        {
+            assert_eq!(sent(good), good);
+        }
+        for bad in
+            ["", "a", "/", "a/", "/b", "a b/c", "a/b c", "a/b/c", "a/b;\tc=d", "a/图", "a/b; c=图"]
+        {
+            assert_eq!(sent(bad), "application/octet-stream", "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_character_of_a_name_ends_its_quotes() {
         let form = Multipart::new().file("a\"b", "图\r\n\\.png", "x/y\r\nZ: 1", Bytes::new());
         let body = form.payload().body.into_bytes();
         let text = std::str::from_utf8(&body).unwrap();

@@ -1,4 +1,4 @@
-//! A body with its media type.
+//! A request's body with its media type.
 
 use http::HeaderValue;
 
@@ -35,4 +35,16 @@ impl Payload {
     pub fn json(text: impl Into<Body>) -> Self {
         Self::new(HeaderValue::from_static("application/json; charset=utf-8"), text)
     }
+
+    /// A compact JSON object of strings, in this order.
+    pub(crate) fn json_strings<const N: usize>(fields: [(&str, &str); N]) -> Self {
+        let field = |(name, value): (&str, &str)| format!("\"{name}\":{}", json_string(value));
+        Self::json(format!("{{{}}}", fields.map(field).join(",")))
+    }
+}
+
+/// `text` in the quotes and escapes of JSON.
+pub(crate) fn json_string(text: &str) -> String {
+    // Serialising a string never fails.
+    serde_json::to_string(text).unwrap_or_default()
 }

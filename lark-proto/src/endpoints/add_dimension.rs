@@ -2,8 +2,9 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use super::dimension::Dimension;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::{Reply, lenient};
@@ -19,8 +20,8 @@ use crate::values::{SheetId, SpreadsheetToken};
 ///   requests a second, and only one write to a spreadsheet at a time.
 /// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/uUjMzUjL1IzM14SNyMTN>.
 ///
-/// A second send adds as many again, so the request is not sent again after an unknown outcome: the size of the sheet
-/// tells whether it was carried out ([`QuerySheets`](crate::endpoints::QuerySheets)).
+/// A second send would add rows or columns again, so the request is not sent again after an unknown outcome. The size of
+/// the sheet tells whether the request was carried out: see [`QuerySheets`](crate::endpoints::QuerySheets).
 ///
 /// # Errors
 /// [`Code::SHEET_NOT_FOUND`](crate::error::Code::SHEET_NOT_FOUND),
@@ -57,36 +58,11 @@ pub struct AddDimension {
     count: u32,
 }
 
-/// Rows or columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Dimension {
-    Rows,
-    Columns,
-}
-
-impl Dimension {
-    /// The word of the service.
-    pub(super) fn major(self) -> &'static str {
-        match self {
-            Self::Rows => "ROWS",
-            Self::Columns => "COLUMNS",
-        }
-    }
-
-    /// The word for a person.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Columns => "columns",
-        }
-    }
-}
-
 impl AddDimension {
-    /// The most rows or columns that one request adds or changes.
-    pub const MAX_COUNT: u32 = 5000;
+    /// The most rows or columns that one request adds.
+    pub const MAX_COUNT: u32 = Dimension::MAX_COUNT;
 
-    /// `count` rows, below the last row of the sheet.
+    /// Adds `count` rows below the last row of the sheet.
     ///
     /// # Errors
     /// [`InvalidKind::BadDimensionCount`].
@@ -98,7 +74,7 @@ impl AddDimension {
         Self::new(spreadsheet, sheet, Dimension::Rows, count)
     }
 
-    /// `count` columns, to the right of the last column of the sheet.
+    /// Adds `count` columns to the right of the last column of the sheet.
     ///
     /// # Errors
     /// [`InvalidKind::BadDimensionCount`].
@@ -128,7 +104,7 @@ impl AddDimension {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DimensionAdded {
-    /// The number of rows or columns that were added, where the service tells it.
+    /// The number of rows or columns that were added, if the reply says it.
     pub count: Option<u32>,
 }
 
@@ -150,7 +126,8 @@ impl Endpoint for AddDimension {
 
     fn payload(&self) -> Option<Payload> {
         let sheet = json_string(self.sheet.as_str());
-        let (major, count) = (self.dimension.major(), self.count);
+        let major = self.dimension.major();
+        let count = self.count;
         Some(Payload::json(format!(
             r#"{{"dimension":{{"sheetId":{sheet},"majorDimension":"{major}","length":{count}}}}}"#
         )))
@@ -207,23 +184,30 @@ mod tests {
     }
 
     #[test]
-    fn one_to_five_thousand_rows_or_columns_are_added() {
+    fn a_request_adds_1_to_5000_rows_or_columns() {
         for new in [AddDimension::rows as New, AddDimension::columns] {
-            for (count, is_taken) in
-                [(0, false), (1, true), (5000, true), (5001, false), (u32::MAX, false)]
-            {
-                let kind = add(new, count).map(|_| ()).map_err(|error| error.kind());
-                let expected = is_taken.then_some(()).ok_or(InvalidKind::BadDimensionCount);
-                assert_eq!(kind, expected, "{count}");
+            let refused = |count| add(new, count).err().map(|error| error.kind());
+            for count in [1, 5000] {
+                assert_eq!(refused(count), None, "{count}");
+            }
+            for count in [0, 5001, u32::MAX] {
+                assert_eq!(refused(count), Some(InvalidKind::BadDimensionCount), "{count}");
             }
         }
         let error = add(AddDimension::columns, 0).unwrap_err().to_string();
         assert_eq!(error, "0 columns cannot be added: one request adds 1 to 5,000");
-        assert_ne!(add(AddDimension::rows, 1), add(AddDimension::columns, 1));
     }
 
     #[test]
-    fn a_lost_reply_is_not_followed_by_a_second_send() {
+    fn the_body_names_rows_or_columns() {
+        let body = |new: New| add(new, 8).unwrap().payload().unwrap().body.into_bytes();
+        let rows = r#"{"dimension":{"sheetId":"s","majorDimension":"ROWS","length":8}}"#;
+        assert_eq!(body(AddDimension::rows), rows);
+        assert_eq!(body(AddDimension::columns), rows.replace("ROWS", "COLUMNS"));
+    }
+
+    #[test]
+    fn an_addition_is_not_sent_again_after_an_unknown_outcome() {
         let add = add(AddDimension::rows, 1).unwrap();
         assert_eq!((add.resend(), add.serial_key()), (Resend::Unsafe, Some("shtcn")));
     }

@@ -5,22 +5,22 @@ use std::borrow::Cow;
 use http::Method;
 use serde::Deserialize;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::reply::Reply;
 use crate::token::NoAuth;
 use crate::values::{AppId, AppSecret, AppTicket};
 
-use super::json_strings;
-
-/// Asks the service to push the `app_ticket` of a store app once more; it arrives as an event.
+/// Requests the `app_ticket` of a store app once more. The service pushes it as an event.
 ///
 /// * Route: `POST /open-apis/auth/v3/app_ticket/resend`.
 /// * Token: none.
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_ticket_resend>.
 ///
 /// # Errors
-/// [`Code::TICKET_RESEND_FAILED`](crate::error::Code::TICKET_RESEND_FAILED): a custom app has no ticket.
+/// [`Code::TICKET_RESEND_FAILED`](crate::error::Code::TICKET_RESEND_FAILED), for example for a custom app, which has no
+/// ticket.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site};
@@ -66,7 +66,7 @@ impl Endpoint for ResendAppTicket {
 
     fn payload(&self) -> Option<Payload> {
         let secret = self.secret.expose_secret();
-        Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
+        Some(Payload::json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
     }
 
     fn resend(&self) -> Resend {
@@ -97,9 +97,9 @@ impl Endpoint for ResendAppTicket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AppTicketEvent {
-    /// The app that the ticket is for.
+    /// The app of the ticket.
     pub app_id: AppId,
-    /// The ticket.
+    /// The ticket, for which the app gets its token.
     pub ticket: AppTicket,
 }
 
@@ -146,7 +146,7 @@ impl AppTicketEvent {
     }
 }
 
-/// Compares every byte, so that the time taken does not tell how much of a guess is right.
+/// Compares every byte, so that the time of the comparison does not reveal how many bytes of a guess are right.
 fn same(one: &[u8], other: &[u8]) -> bool {
     let differ = one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b));
     one.len() == other.len() && differ == 0
@@ -157,12 +157,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_is_no_ticket_is_refused_and_not_quoted() {
+    fn an_event_without_a_ticket_for_the_app_is_refused_and_not_quoted() {
         let event = |inner: &str| format!(r#"{{"token":"v","event":{inner}}}"#);
         let good = r#"{"app_id":"cli_x","app_ticket":"SECRET","type":"app_ticket"}"#;
         for (json, kind) in [
             (event(good).replace("\"v\"", "\"w\""), InvalidKind::WrongVerificationToken),
             (event(good).replace("\"v\"", "\"\""), InvalidKind::WrongVerificationToken),
+            (event(good).replace("\"v\"", "\"vw\""), InvalidKind::WrongVerificationToken),
             (event(good).replace("\"token\"", "\"t\""), InvalidKind::WrongVerificationToken),
             (event(&good.replace("\"app_ticket\"}", "\"message\"}")), InvalidKind::BadTicketEvent),
             (r#"{"token":"v"}"#.into(), InvalidKind::BadTicketEvent),
@@ -176,7 +177,11 @@ mod tests {
             assert_eq!(error.kind(), kind, "{json}");
             assert!(!error.to_string().contains("SEC"), "{error}");
         }
+        let empty = event(good).replace("\"v\"", "\"\"");
+        let error = AppTicketEvent::parse(empty.as_bytes(), "").unwrap_err();
+        assert_eq!(error.kind(), InvalidKind::WrongVerificationToken);
         let read = AppTicketEvent::parse(event(good).as_bytes(), "v").unwrap();
+        assert_eq!(read.ticket.expose_secret(), "SECRET");
         assert!(!format!("{read:?}").contains("SECRET"));
     }
 }

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth};
 use crate::values::{AppId, AppSecret, AppTicket};
 
-use super::{Grant, json_strings};
+use super::Grant;
 
 /// Gets the app access token of a store app, in exchange for the `app_ticket` that the service pushes.
 ///
@@ -19,7 +20,7 @@ use super::{Grant, json_strings};
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_access_token>.
 ///
 /// # Errors
-/// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED): the ticket is not the latest.
+/// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED), if the ticket is not the latest one.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site};
@@ -27,7 +28,8 @@ use super::{Grant, json_strings};
 /// use lark_proto::token::NoToken;
 /// use lark_proto::values::{AppId, AppSecret, AppTicket};
 ///
-/// let (id, secret) = (AppId::new("cli_x")?, AppSecret::new("s")?);
+/// let id = AppId::new("cli_x")?;
+/// let secret = AppSecret::new("s")?;
 /// let get = GetAppToken::new(id, secret, AppTicket::new("ticket")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(
@@ -67,7 +69,7 @@ impl Endpoint for GetAppToken {
     }
 
     fn payload(&self) -> Option<Payload> {
-        Some(json_strings([
+        Some(Payload::json_strings([
             ("app_id", self.id.as_str()),
             ("app_secret", self.secret.expose_secret()),
             ("app_ticket", self.ticket.expose_secret()),

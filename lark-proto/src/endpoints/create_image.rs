@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::upload::Upload;
-use crate::body::Boundary;
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::{Boundary, Payload};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
 use crate::token::TenantOrUser;
@@ -14,15 +14,16 @@ use crate::values::{Image, ImageKey};
 ///
 /// * Route: `POST /open-apis/im/v1/images`.
 /// * Token: tenant or user access token, with the scope `im:resource` or `im:resource:upload`. The app's bot must be
-///   enabled. The document names the tenant access token only, and older deployments refuse a user's with 99991668.
+///   enabled. The document lists the tenant access token only, and older deployments refuse a user access token with
+///   99991668.
 /// * Limits: 1 byte to 10 MiB ("10 MB" in the document); 12,000 by 12,000 pixels, a GIF 2,000 by 2,000, an avatar
 ///   4,096 by 4,096. 50 requests a second, 1,000 a minute.
-/// * Formats: PNG, JPEG, GIF, WEBP, BMP, ICO, TIFF and HEIC, as Feishu's document lists them; Lark's has no HEIC. A
-///   TIFF or HEIC becomes a JPEG.
+/// * Formats: PNG, JPEG, GIF, WEBP, BMP, ICO, TIFF and HEIC, as Feishu's document lists them. Lark's document does not
+///   list HEIC. The service converts TIFF and HEIC to JPEG.
 /// * Document: <https://open.larksuite.com/document/server-docs/im-v1/image/create>.
 ///
-/// The form is `image_type`, then `image` with a file name and a content type after the image's format.
-/// Its boundary is chosen once, when this value is built, so a second send does not search the image again.
+/// The form has the field `image_type` and the file `image`, whose name and content type are those of the image's format.
+/// The boundary is chosen when this value is built, so a second send does not search the image again.
 ///
 /// # Errors
 /// [`Code::IM_INVALID_PARAM`](crate::error::Code::IM_INVALID_PARAM),
@@ -69,7 +70,7 @@ impl CreateImage {
         Upload::avatar(image).map(Self)
     }
 
-    /// The same upload with a boundary of the caller's.
+    /// The same upload, with this boundary.
     ///
     /// # Errors
     /// [`InvalidKind::BoundaryInPart`](crate::error::InvalidKind::BoundaryInPart).
@@ -94,7 +95,7 @@ impl Endpoint for CreateImage {
         Some(self.0.payload())
     }
 
-    /// A second upload stores the image under another key; the first key is unused.
+    /// A second upload stores the image again, under another key. The first key is then unused.
     fn resend(&self) -> Resend {
         Resend::Safe
     }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_that_of_the_older_endpoint() {
+    fn both_upload_endpoints_send_the_same_form() {
         let body = |payload: Option<Payload>| payload.map(|it| it.body).map(Body::into_bytes);
         for (new, old) in [
             (CreateImage::message(image(1)).unwrap(), PutImage::message(image(1)).unwrap()),
@@ -140,7 +141,8 @@ mod tests {
 
     #[test]
     fn an_image_has_at_most_ten_mebibytes() {
-        let kind = |result: Result<CreateImage, Invalid>| result.map(drop).map_err(|e| e.kind());
+        let kind =
+            |result: Result<CreateImage, Invalid>| result.map(drop).map_err(|error| error.kind());
         let most = CreateImage::MAX_BYTES;
         for new in [CreateImage::message, CreateImage::avatar] {
             assert_eq!(kind(new(image(most))), Ok(()));

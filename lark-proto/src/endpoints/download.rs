@@ -1,4 +1,4 @@
-//! The file that the endpoints answer with that hand one out.
+//! The result of the endpoints that return a file.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,12 +18,12 @@ pub struct Download {
     /// The bytes of the file, at least one.
     pub bytes: Bytes,
     /// The `Content-Type`, such as `image/png`: at most 128 bytes of it, without control characters. The service does
-    /// not always send the right one; [`ImageFormat::sniff`](crate::values::ImageFormat::sniff) tells the format from
+    /// not always send the right one; [`ImageFormat::sniff`](crate::values::ImageFormat::sniff) reads the format from
     /// the bytes.
     pub content_type: Option<String>,
-    /// The name from the `Content-Disposition`, which the service does not always send. It has 1 to 255 bytes and can
-    /// be stored on any system: it is no path and no device, it begins with neither a dot nor a space, and `_` stands
-    /// for characters such as `:`.
+    /// The name from the `Content-Disposition`, which the service does not always send. It has 1 to 255 bytes, and a file
+    /// can be stored under it on any system: it is neither a path nor the name of a device, it does not begin with a dot
+    /// or a space, and it has `_` for characters such as `:`.
     pub file_name: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl Download {
     }
 }
 
-/// Without the bytes.
+/// Shows the number of bytes, and no byte.
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bytes, content_type, file_name } = self;
@@ -55,10 +55,11 @@ impl fmt::Debug for Download {
     }
 }
 
-/// The file name in a `Content-Disposition`: that of `filename*` (RFC 8187), else that of `filename`, into which the
-/// service writes UTF-8 as it is.
+/// The file name in a `Content-Disposition`: that of `filename*` (RFC 8187), else that of `filename`, in which the service
+/// sends UTF-8 without an escape.
 fn file_name(disposition: &str) -> Option<String> {
-    let (mut plain, mut extended) = (None, None);
+    let mut plain = None;
+    let mut extended = None;
     let mut rest = disposition;
     while let Some((name, value)) = parameter(&mut rest) {
         if name.eq_ignore_ascii_case("filename") {
@@ -70,14 +71,14 @@ fn file_name(disposition: &str) -> Option<String> {
     extended.or(plain)
 }
 
-/// The text that `UTF-8'language'percent-encoded` stands for.
+/// The text of a value `UTF-8'language'percent-encoded`.
 fn decoded(value: &str) -> Option<String> {
     let (charset, rest) = value.split_once('\'')?;
     let (_language, escaped) = rest.split_once('\'')?;
     if charset.eq_ignore_ascii_case("utf-8") { percent_decoded(escaped) } else { None }
 }
 
-/// Takes the next `name=value` off `rest`, and drops what is no parameter before it.
+/// Removes the next `name=value` from `rest`, with the text before it that is no parameter.
 fn parameter<'a>(rest: &mut &'a str) -> Option<(&'a str, Cow<'a, str>)> {
     let (before, tail) = rest.split_once('=')?;
     let name = before.rsplit(';').next().unwrap_or(before).trim();
@@ -92,7 +93,7 @@ fn parameter<'a>(rest: &mut &'a str) -> Option<(&'a str, Cow<'a, str>)> {
     Some((name, value.trim().into()))
 }
 
-/// The text up to the closing quote, and what follows the quote.
+/// The text before the closing quote, and the text after it.
 fn unquoted(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.chars();
@@ -148,12 +149,16 @@ mod tests {
             let found = download(b"image/gif", disposition.as_bytes()).file_name;
             assert_eq!(found.as_deref(), name, "{disposition}");
         }
+    }
+
+    #[test]
+    fn a_file_name_that_is_not_utf_8_is_ignored() {
         let gbk = download(b"image/gif", b"attachment; filename=\"\xcd\xff.png\"");
         assert_eq!(gbk.file_name, None);
     }
 
     #[test]
-    fn the_content_type_is_bounded_and_clean() {
+    fn the_content_type_has_at_most_128_bytes_and_no_control_character() {
         for (sent, kept) in [
             (&b"image/png"[..], Some("image/png".to_owned())),
             (b" image/png; a=\tb ", Some("image/png; a= b".to_owned())),

@@ -17,18 +17,18 @@ use crate::values::FileToken;
 ///   `docs:document.media:download`, `sheets:spreadsheet`, `drive:drive`, `docs:doc:readonly`, `docs:doc`,
 ///   `bitable:app:readonly` and `bitable:app`. The app, or the user, must also have the right to download in the
 ///   document.
-/// * Limits: the document names none for the size. 20 MiB are read here, which is the default limit of
-///   [`WriteSheetImage`](crate::WriteSheetImage), unless [`with_max_bytes`](Self::with_max_bytes) says otherwise.
-///   5 requests a second, 10,000 a day; the limit of the day is not kept here.
+/// * Limits: 5 requests a second, 10,000 a day. This crate does not keep the limit per day. The document names no limit for
+///   the size. At most 20 MiB are read, which is the default limit of [`WriteSheetImage`](crate::WriteSheetImage);
+///   [`with_max_bytes`](Self::with_max_bytes) sets another limit.
 /// * Document: <https://open.larksuite.com/document/server-docs/docs/drive-v1/media/download>.
 ///
 /// # Errors
-/// The document names none but HTTP statuses: 400 for a wrong `extra`, 403 without the right to download, 404 for a
-/// token that is unknown or of a file that was deleted. Replies of these statuses without a body were seen.
 /// [`Code::DRIVE_PARAM`](crate::error::Code::DRIVE_PARAM),
 /// [`Code::DRIVE_NOT_FOUND`](crate::error::Code::DRIVE_NOT_FOUND),
 /// [`Code::DRIVE_FORBIDDEN`](crate::error::Code::DRIVE_FORBIDDEN),
-/// [`Code::DRIVE_DELETED`](crate::error::Code::DRIVE_DELETED). See [`Reply::binary`] for what is a file.
+/// [`Code::DRIVE_DELETED`](crate::error::Code::DRIVE_DELETED). The document has only HTTP statuses: 400 for a wrong
+/// `extra`, 403 without the right to download, 404 for an unknown token and for a deleted file. The service was seen to
+/// send them without a body. [`Reply::binary`] tells a file from an error.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site, UserToken};
@@ -57,21 +57,21 @@ pub struct DownloadMedia {
 }
 
 impl DownloadMedia {
-    /// The most bytes of a file that are read unless [`with_max_bytes`](Self::with_max_bytes) says otherwise: 20 MiB.
+    /// The most bytes of a file that are read by default: 20 MiB.
     pub const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
 
     /// The longest `extra`, in bytes.
     const MAX_EXTRA: usize = 4096;
 
-    /// The file of this token.
+    /// Downloads the file with this token.
     #[must_use]
     pub fn new(file: FileToken) -> Self {
         Self { file, extra: None, max_bytes: Self::DEFAULT_MAX_BYTES }
     }
 
-    /// The JSON object of at most 4,096 bytes that the service asks for in documents with special permissions, such as
-    /// a base with advanced permissions: `{"bitablePerm":{"tableId":"tbl..","attachments":{..}}}`. It is sent as it is.
-    /// A cell's image needs none.
+    /// Sets the parameter `extra`, a JSON object of at most 4,096 bytes. The service requires it for documents with special
+    /// permissions, such as a base with advanced permissions:
+    /// `{"bitablePerm":{"tableId":"tbl..","attachments":{..}}}`. The image in a cell needs none.
     ///
     /// # Errors
     /// [`InvalidKind::BadExtra`].
@@ -84,7 +84,7 @@ impl DownloadMedia {
         Ok(self)
     }
 
-    /// Sets how many bytes a file may have. Less than 1 MiB counts as 1 MiB, since an error of the service has to fit.
+    /// Sets the most bytes of a file. Less than 1 MiB counts as 1 MiB, so that an error of the service can be read.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = max_bytes.max(REPLY_LIMIT);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_can_set_the_size_limit_down_to_a_mebibyte() {
+    fn the_caller_can_set_a_size_limit_of_at_least_1_mebibyte() {
         assert_eq!(media().reply_limit(), 20 << 20);
         for (max, limit) in [(0, 1 << 20), (1 << 21, 1 << 21), (u64::MAX, u64::MAX)] {
             assert_eq!(media().with_max_bytes(max).reply_limit(), limit);

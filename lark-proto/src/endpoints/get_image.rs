@@ -14,17 +14,16 @@ use crate::values::ImageKey;
 /// Downloads an image that the same app uploaded for messages.
 ///
 /// * Route: `GET /open-apis/im/v1/images/:image_key`.
-/// * Token: tenant access token only; no scope. The app's bot must be enabled.
-/// * Limits: only images for messages; an avatar cannot be downloaded, nor can a picture that a user sent.
-///   An upload has at most 10 MiB. 20 MiB are read here, because the service turns a TIFF or HEIC into a JPEG, which
-///   can be larger. 50 requests a second, 1,000 a minute.
+/// * Token: tenant access token only, without a scope. The app's bot must be enabled.
+/// * Limits: 50 requests a second, 1,000 a minute. Avatars and images that a user sent cannot be downloaded. An upload has
+///   at most 10 MiB, but at most 20 MiB are read, because the service converts TIFF and HEIC to JPEG, which can be larger.
 /// * Document: <https://open.larksuite.com/document/server-docs/im-v1/image/get>.
 ///
 /// # Errors
 /// [`Code::IM_INVALID_PARAM`](crate::error::Code::IM_INVALID_PARAM),
 /// [`Code::IM_IMAGE_DELETED`](crate::error::Code::IM_IMAGE_DELETED),
-/// [`Code::IM_FOREIGN`](crate::error::Code::IM_FOREIGN), [`Code::IM_NO_BOT`](crate::error::Code::IM_NO_BOT). See
-/// [`Reply::binary`] for what is a file, and what is an error of the service or of a proxy.
+/// [`Code::IM_FOREIGN`](crate::error::Code::IM_FOREIGN), [`Code::IM_NO_BOT`](crate::error::Code::IM_NO_BOT).
+/// [`Reply::binary`] tells a file from an error of the service or of a proxy.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site, TenantToken};
@@ -50,7 +49,7 @@ pub struct GetImage {
 }
 
 impl GetImage {
-    /// The image of this key.
+    /// Downloads the image with this key.
     #[must_use]
     pub fn new(key: ImageKey) -> Self {
         Self { key }
@@ -94,7 +93,7 @@ mod tests {
     use crate::endpoint::EndpointExt;
 
     #[test]
-    fn the_refusals_that_were_seen_are_errors_whatever_the_status() {
+    fn a_refusal_is_an_error_whatever_its_http_status() {
         for (status, body, code) in [
             (400, r#"{"code":234008,"msg":"The app is not the resource sender."}"#, 234008),
             (400, r#"{"code":234005,"msg":"Image has been deleted"}"#, 234005),

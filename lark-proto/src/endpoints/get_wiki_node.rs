@@ -1,4 +1,4 @@
-//! Ask for the document behind a page of a wiki.
+//! Get the document on a page of a wiki.
 
 use http::Method;
 
@@ -9,7 +9,7 @@ use crate::reply::{Reply, Text, lenient};
 use crate::token::TenantOrUser;
 use crate::values::{SpreadsheetToken, WikiToken};
 
-/// Asks for the document behind a page of a wiki, such as the spreadsheet that the page shows.
+/// Gets the document on a page of a wiki, such as a spreadsheet.
 ///
 /// * Route: `GET /open-apis/wiki/v2/spaces/get_node?token=..`.
 /// * Token: tenant or user access token, with one of the scopes `wiki:node:read`, `wiki:wiki` and
@@ -39,7 +39,7 @@ pub struct GetWikiNode {
 }
 
 impl GetWikiNode {
-    /// The question for the document behind `node`.
+    /// Gets the document on the page `node`.
     #[must_use]
     pub fn new(node: WikiToken) -> Self {
         Self { node }
@@ -50,21 +50,22 @@ impl GetWikiNode {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct WikiNode {
-    /// The token of the document behind the page.
+    /// The token of the document on the page.
     pub obj_token: String,
-    /// The kind of that document, such as `sheet`, `docx`, `bitable`, `mindnote`, `file`, `slides`.
+    /// The kind of the document, such as `sheet`, `docx`, `bitable`, `mindnote`, `file` or `slides`.
     pub obj_type: String,
     /// The title of the page.
     pub title: Option<String>,
-    /// The wiki that the page is in.
+    /// The id of the wiki.
     pub space_id: Option<String>,
 }
 
 impl WikiNode {
-    /// The spreadsheet behind the page.
+    /// The spreadsheet on the page.
     ///
     /// # Errors
-    /// [`InvalidKind::WikiPageOfAnotherKind`] for a page that shows something else.
+    /// [`InvalidKind::WikiPageOfAnotherKind`] for a page with a document of another kind,
+    /// [`InvalidKind::BadSpreadsheetToken`].
     pub fn spreadsheet(&self) -> Result<SpreadsheetToken, Invalid> {
         if self.obj_type == "sheet" {
             SpreadsheetToken::any_kind(&self.obj_token)
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_vendors_sample_reply_is_read() {
-        // Without the comments and the trailing comma of the page.
+        // The sample on the page has comments and a trailing comma too.
         let sample = r#"{"space_id":"6946843325487912356","node_token":"wikcnKQ1k3p******8Vabcef",
             "obj_token":"doccnzAaOD******Wabcdef","obj_type":"doc",
             "parent_node_token":"wikcnKQ1k3p******8Vabcef","node_type":"origin",
@@ -145,11 +146,13 @@ mod tests {
         );
         assert_eq!(node.title.as_deref(), Some("标题"));
         assert_eq!(node.space_id.as_deref(), Some("6946843325487912356"));
-        let error = node.spreadsheet().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the page of the wiki shows a `doc`, which is not a spreadsheet"
-        );
+    }
+
+    #[test]
+    fn a_page_with_another_document_has_no_spreadsheet() {
+        let page = node(r#"{"obj_token":"doccnzAaOD","obj_type":"doc"}"#).unwrap();
+        let text = "the page of the wiki shows a `doc`, which is not a spreadsheet";
+        assert_eq!(page.spreadsheet().unwrap_err().to_string(), text);
     }
 
     #[test]
@@ -167,7 +170,11 @@ mod tests {
         {
             assert!(matches!(node(json), Err(Error::Unreadable(_))), "{json}");
         }
-        let odd = node(r#"{"obj_token":"a b","obj_type":"sheet"}"#).unwrap();
-        assert_eq!(odd.spreadsheet().unwrap_err().kind(), InvalidKind::BadSpreadsheetToken);
+    }
+
+    #[test]
+    fn a_page_with_a_bad_token_has_no_spreadsheet() {
+        let page = node(r#"{"obj_token":"a b","obj_type":"sheet"}"#).unwrap();
+        assert_eq!(page.spreadsheet().unwrap_err().kind(), InvalidKind::BadSpreadsheetToken);
     }
 }

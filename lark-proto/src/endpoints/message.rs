@@ -1,14 +1,14 @@
-//! The message that is an image, as it is sent and as a reply: its body, its quota and the result.
+//! A message with an image: the body, the quota and the result of the endpoints that send it.
 
 use std::time::{Duration, SystemTime};
 
-use crate::endpoint::{Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Quota, Resend};
 use crate::error::Error;
 use crate::reply::{Reply, Text, lenient};
 use crate::values::{ImageKey, MessageId, MessageUuid};
 
-/// A message that is an image.
+/// A message with an image.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ImageMessage {
     pub(super) image: ImageKey,
@@ -16,16 +16,16 @@ pub(super) struct ImageMessage {
 }
 
 impl ImageMessage {
-    /// From the pages of both endpoints. The 5 messages per second to one user or group are not in it.
+    /// The quota on the pages of both endpoints, without the limit of 5 messages a second to one user or group.
     pub(super) const QUOTA: Quota = Quota::per_second(50).and_per_minute(1000);
 
-    /// The service remembers a uuid for an hour.
+    /// A message is idempotent for an hour, for which the service remembers its uuid.
     pub(super) const RESEND: Resend = Resend::SafeFor(Duration::from_secs(60 * 60));
 
-    /// Compact JSON: the members `first`, `msg_type`, `content`, the members `then`, `uuid`.
+    /// Compact JSON with these members: those in `first`, `msg_type`, `content`, those in `then`, `uuid`.
     pub(super) fn payload(&self, first: &str, then: &str) -> Payload {
         let key = json_string(self.image.as_str());
-        // JSON in a string.
+        // The content is JSON in a string.
         let content = json_string(&format!(r#"{{"image_key":{key}}}"#));
         let uuid = json_string(self.uuid.as_str());
         Payload::json(format!(
@@ -34,26 +34,26 @@ impl ImageMessage {
     }
 }
 
-/// The reply to a message that was sent. Its texts are bounded and free of control characters.
+/// The reply to a message that was sent. The texts are bounded and free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MessageSent {
-    /// The message.
+    /// The id of the message.
     pub message_id: MessageId,
-    /// The chat that the message is in, `oc_..`. A message to a user has one too.
+    /// The chat of the message, `oc_..`. A message to a user has one too.
     pub chat_id: Option<String>,
-    /// When the service made the message.
+    /// The time at which the service created the message.
     pub create_time: Option<SystemTime>,
-    /// The message that this one answers; in a thread it is always the thread's first one.
+    /// The message to which this one is a reply. In a thread it is always the first message of the thread.
     pub parent_id: Option<MessageId>,
-    /// The first message of the replies that this one belongs to.
+    /// The first message in the chain of replies.
     pub root_id: Option<MessageId>,
-    /// The thread that the message is in, `omt_..`.
+    /// The thread of the message, `omt_..`.
     pub thread_id: Option<String>,
 }
 
 impl MessageSent {
-    /// A success has the message's id.
+    /// Reads the reply. A success without the id of the message is unreadable.
     pub(super) fn read(reply: &Reply) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct Data {
@@ -71,7 +71,7 @@ impl MessageSent {
         }
         let data: Data = reply.data()?;
         let some = |text: Option<Text>| text.map(|text| text.0).filter(|text| !text.is_empty());
-        // Milliseconds since 1970, in a string.
+        // The time is in milliseconds since 1970, in a string.
         let time = |text: String| {
             let since = Duration::from_millis(text.parse().ok()?);
             SystemTime::UNIX_EPOCH.checked_add(since)

@@ -1,17 +1,20 @@
-//! The trait of an [`Endpoint`], and the endpoints.
+//! The trait [`Endpoint`], and the endpoints.
 //!
-//! To add an endpoint, implement [`Endpoint`]; for a single call without a type, use [`Raw`].
+//! To add an endpoint, implement [`Endpoint`]. A single call needs no type of its own: see [`Raw`].
 
-// One file per endpoint, all of the same five parts: its documentation with the vendor's page, the struct, its
-// constructor, `impl Endpoint`, and tests from the vendor's own example.
+// Each endpoint has one file with the same five parts: the documentation with a link to the vendor's page, the struct,
+// its constructors, `impl Endpoint`, and tests with the vendor's sample replies. The files `dimension`, `download`,
+// `grant`, `message` and `upload` hold the code that several endpoints share.
 mod add_dimension;
 mod app_ticket;
 mod app_token;
 mod create_image;
+mod dimension;
 mod download;
 mod download_media;
 mod get_image;
 mod get_wiki_node;
+mod grant;
 mod message;
 mod put_image;
 mod query_sheets;
@@ -26,14 +29,8 @@ mod upload;
 mod with_log_id;
 mod write_sheet_image;
 
-use std::borrow::Cow;
-use std::time::Duration;
-
-use crate::error::{Error, Invalid};
-use crate::reply::lenient;
-use crate::token::TenantToken;
-
-pub use crate::endpoint::{Endpoint, EndpointExt, Payload, Quota, Resend};
+pub use crate::body::Payload;
+pub use crate::endpoint::{Endpoint, EndpointExt, Quota, Resend};
 pub use crate::path::Path;
 pub use crate::reply::Reply;
 pub use add_dimension::{AddDimension, DimensionAdded};
@@ -44,6 +41,7 @@ pub use download::Download;
 pub use download_media::DownloadMedia;
 pub use get_image::GetImage;
 pub use get_wiki_node::{GetWikiNode, WikiNode};
+pub use grant::Grant;
 pub use message::MessageSent;
 pub use put_image::PutImage;
 pub use query_sheets::{Grid, QuerySheets, Sheet, SheetKind, Sheets};
@@ -57,54 +55,77 @@ pub use update_dimension::UpdateDimension;
 pub use with_log_id::WithLogId;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
-/// A compact JSON object of strings, in this order.
-fn json_strings<const N: usize>(fields: [(&str, &str); N]) -> Payload {
-    let field = |(name, value): (&str, &str)| format!("\"{name}\":{}", json_string(value));
-    Payload::json(format!("{{{}}}", fields.map(field).join(",")))
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-/// `text` in the quotes and escapes of JSON.
-fn json_string(text: &str) -> String {
-    // Serialising a string cannot fail.
-    serde_json::to_string(text).unwrap_or_default()
-}
+    use super::*;
+    use crate::Image;
+    use crate::token::AppToken;
+    use crate::values::{AppId, AppSecret, AppTicket, ImageKey, MessageUuid, TenantKey};
 
-/// A token of the type `K`, and its remaining life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Grant<K> {
-    /// The token.
-    pub token: K,
-    /// How long the token is valid, from the time when the request was sent: at most two hours, which is the longest
-    /// life that Lark documents; zero if the service does not say.
-    pub expires_in: Duration,
-}
-
-impl<K> Grant<K> {
-    /// The longest life of a token that Lark documents, in seconds.
-    const LONGEST_LIFE: f64 = 7200.0;
-
-    /// `token` with the `expire` beside it: its remaining seconds, clamped to 0 to 7,200.
-    fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
-        #[derive(serde::Deserialize)]
-        struct TopLevel {
-            #[serde(default, deserialize_with = "lenient")]
-            expire: Option<f64>,
-        }
-        let token = token.map_err(|invalid| reply.unreadable(invalid.to_string()))?;
-        let seconds = reply.granted::<TopLevel>()?.expire.unwrap_or(0.0);
-        let seconds = seconds.clamp(0.0, Self::LONGEST_LIFE);
-        Ok(Self { token, expires_in: Duration::try_from_secs_f64(seconds).unwrap_or_default() })
+    fn properties(endpoint: &impl Endpoint) -> (Resend, Option<&str>, Quota, u64) {
+        (endpoint.resend(), endpoint.serial_key(), endpoint.quota(), endpoint.reply_limit())
     }
-}
 
-/// The reply of either endpoint that hands out tenant access tokens.
-fn tenant_grant(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
-    #[derive(serde::Deserialize)]
-    struct TopLevel<'a> {
-        #[serde(borrow)]
-        tenant_access_token: Cow<'a, str>,
+    #[test]
+    fn an_endpoint_that_hands_out_a_token_is_idempotent_and_has_no_quota() {
+        let id = || AppId::new("cli_a").unwrap();
+        let secret = || AppSecret::new("s").unwrap();
+        let ticket = AppTicket::new("t").unwrap();
+        let tenant = TenantKey::new("k").unwrap();
+        let app_token = AppToken::new("a-1").unwrap();
+        let expected = (Resend::Safe, None, Quota::NONE, 1 << 20);
+        assert_eq!(properties(&GetTenantToken::new(id(), secret())), expected);
+        assert_eq!(properties(&GetAppToken::new(id(), secret(), ticket)), expected);
+        assert_eq!(properties(&GetStoreTenantToken::new(app_token, tenant)), expected);
+        assert_eq!(properties(&ResendAppTicket::new(id(), secret())), expected);
     }
-    let token = reply.granted::<TopLevel<'_>>()?.tenant_access_token;
-    Grant::read(reply, TenantToken::new(&token))
+
+    #[test]
+    fn a_write_to_a_spreadsheet_has_its_serial_key_and_100_requests_a_second() {
+        let quota = Quota::per_second(100);
+        let sheet = || "s".parse().unwrap();
+        let spreadsheet = || "sht".parse().unwrap();
+        let image = Image::new("GIF89a").unwrap();
+        let write = WriteSheetImage::new(spreadsheet(), "s!A1".parse().unwrap(), image).unwrap();
+        assert_eq!(properties(&write), (Resend::Safe, Some("sht"), quota, 1 << 20));
+        let add = AddDimension::rows(spreadsheet(), sheet(), 1).unwrap();
+        assert_eq!(properties(&add), (Resend::Unsafe, Some("sht"), quota, 1 << 20));
+        let update = UpdateDimension::row_height(spreadsheet(), sheet(), 1..=1, 1).unwrap();
+        assert_eq!(properties(&update), (Resend::Safe, Some("sht"), quota, 1 << 20));
+    }
+
+    #[test]
+    fn a_read_has_the_quota_and_the_reply_limit_of_its_document() {
+        let sheets = QuerySheets::new("sht".parse().unwrap());
+        assert_eq!(properties(&sheets), (Resend::Safe, None, Quota::per_minute(100), 16 << 20));
+        let cells = ReadCells::cell("sht".parse().unwrap(), &"s!A1".parse().unwrap());
+        assert_eq!(properties(&cells), (Resend::Safe, None, Quota::per_second(100), 12 << 20));
+        let node = GetWikiNode::new("wik".parse().unwrap());
+        assert_eq!(properties(&node), (Resend::Safe, None, Quota::per_minute(100), 1 << 20));
+        let image = GetImage::new("img".parse().unwrap());
+        let quota = Quota::per_second(50).and_per_minute(1000);
+        assert_eq!(properties(&image), (Resend::Safe, None, quota, 20 << 20));
+        let media = DownloadMedia::new("box".parse().unwrap());
+        assert_eq!(properties(&media), (Resend::Safe, None, Quota::per_second(5), 20 << 20));
+    }
+
+    #[test]
+    fn an_upload_is_idempotent_and_a_message_is_for_an_hour() {
+        let quota = Quota::per_second(50).and_per_minute(1000);
+        let image = || Image::new("GIF89a").unwrap();
+        let create = CreateImage::message(image()).unwrap();
+        assert_eq!(properties(&create), (Resend::Safe, None, quota, 1 << 20));
+        let put = PutImage::message(image()).unwrap();
+        assert_eq!(properties(&put), (Resend::Safe, None, Quota::NONE, 1 << 20));
+
+        let key = || ImageKey::new("img").unwrap();
+        let uuid = || MessageUuid::new("u").unwrap();
+        let for_an_hour = Resend::SafeFor(Duration::from_secs(3600));
+        let send = SendImage::new("oc_a".parse().unwrap(), key(), uuid());
+        assert_eq!(properties(&send), (for_an_hour, None, quota, 1 << 20));
+        let reply = ReplyImage::new("om_a".parse().unwrap(), key(), uuid());
+        assert_eq!(properties(&reply), (for_an_hour, None, quota, 1 << 20));
+    }
 }

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::upload::Upload;
-use crate::body::Boundary;
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::{Boundary, Payload};
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
 use crate::token::TenantOnly;
@@ -12,17 +12,17 @@ use crate::values::{Image, ImageKey};
 
 /// Uploads an image for messages or as an avatar; the result is its [`ImageKey`].
 ///
-/// The successor of this endpoint is [`CreateImage`](crate::CreateImage), which has the same form and keys of its own.
-/// Prefer it, unless the deployment is too old for it.
+/// Prefer the successor of this endpoint, [`CreateImage`](crate::CreateImage), unless the deployment is too old for it. It
+/// takes the same form, but its keys are different.
 ///
 /// * Route: `POST /open-apis/image/v4/put/`, with the trailing slash, as documented.
 /// * Token: tenant access token only. The app's bot must be enabled.
 /// * Limits: 1 byte to 10 MiB ("10MB" in the document).
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/uEDO04SM4QjLxgDN>, where Lark lists it as
-///   a historic version; its errors are those of the generic table.
+/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/uEDO04SM4QjLxgDN>, which Lark lists as a historic
+///   version. The error codes are those of the generic table.
 ///
-/// The form is `image_type`, then `image` with a file name and a content type after the image's format.
-/// Its boundary is chosen once, when this value is built, so a second send does not search the image again.
+/// The form has the field `image_type` and the file `image`, whose name and content type are those of the image's format.
+/// The boundary is chosen when this value is built, so a second send does not search the image again.
 ///
 /// # Errors
 /// [`Code::IMAGE_MISSING`](crate::error::Code::IMAGE_MISSING),
@@ -68,7 +68,7 @@ impl PutImage {
         Upload::avatar(image).map(Self)
     }
 
-    /// The same upload with a boundary of the caller's.
+    /// The same upload, with this boundary.
     ///
     /// # Errors
     /// [`InvalidKind::BoundaryInPart`](crate::error::InvalidKind::BoundaryInPart).
@@ -93,7 +93,7 @@ impl Endpoint for PutImage {
         Some(self.0.payload())
     }
 
-    /// A second upload stores the image under another key; the first key is unused.
+    /// A second upload stores the image again, under another key. The first key is then unused.
     fn resend(&self) -> Resend {
         Resend::Safe
     }
@@ -123,10 +123,15 @@ mod tests {
     fn an_image_has_at_most_ten_mebibytes() {
         let image =
             |len: u64| Image::any_format(vec![0; usize::try_from(len).unwrap()], "bin").unwrap();
-        assert!(PutImage::message(image(1)).is_ok());
-        assert!(PutImage::avatar(image(PutImage::MAX_BYTES)).is_ok());
+        let kind =
+            |result: Result<PutImage, Invalid>| result.map(drop).map_err(|error| error.kind());
+        for new in [PutImage::message, PutImage::avatar] {
+            assert_eq!(kind(new(image(1))), Ok(()));
+            assert_eq!(kind(new(image(PutImage::MAX_BYTES))), Ok(()));
+            let too_large = new(image(PutImage::MAX_BYTES + 1));
+            assert_eq!(kind(too_large), Err(InvalidKind::ImageTooLarge));
+        }
         let error = PutImage::message(image(PutImage::MAX_BYTES + 1)).unwrap_err();
-        assert_eq!(error.kind(), InvalidKind::ImageTooLarge);
         assert_eq!(error.to_string(), "the image is too large: 10 MiB at most, this has 10.1 MiB");
     }
 

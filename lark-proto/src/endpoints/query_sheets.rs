@@ -1,4 +1,4 @@
-//! Ask for the sheets of a spreadsheet.
+//! List the sheets of a spreadsheet.
 
 use http::Method;
 use serde::Deserialize;
@@ -11,12 +11,12 @@ use crate::text::excerpt;
 use crate::token::TenantOrUser;
 use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 
-/// Asks for the sheets of a spreadsheet: their ids, titles and sizes.
+/// Lists the sheets of a spreadsheet with their ids, titles and sizes.
 ///
 /// * Route: `GET /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/query`.
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
-/// * Limits: 100 requests a minute. The reply has all sheets, 300 at most.
+/// * Limits: 100 requests a minute. A spreadsheet has at most 300 sheets, and the reply has all of them.
 /// * Document: <https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query>.
 ///
 /// # Errors
@@ -43,7 +43,7 @@ pub struct QuerySheets {
 }
 
 impl QuerySheets {
-    /// The question for the sheets of `spreadsheet`.
+    /// Lists the sheets of `spreadsheet`.
     #[must_use]
     pub fn new(spreadsheet: SpreadsheetToken) -> Self {
         Self { spreadsheet }
@@ -58,7 +58,7 @@ pub struct Sheets(Vec<Sheet>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Sheet {
-    /// The id by which requests name the sheet.
+    /// The id of the sheet in requests.
     pub id: SheetId,
     /// The title on the sheet's tab, free of control characters.
     pub title: String,
@@ -66,7 +66,7 @@ pub struct Sheet {
     pub is_hidden: bool,
     /// The kind of the tab.
     pub kind: SheetKind,
-    /// The size of the sheet, where the service tells it: for a base it does not.
+    /// The size of the sheet, if the reply has it. That of a base is not in the reply.
     pub grid: Option<Grid>,
 }
 
@@ -82,7 +82,7 @@ pub enum SheetKind {
     Other,
 }
 
-/// The present size of a sheet. A new one has 200 rows and 20 columns.
+/// The present size of a sheet. A new sheet has 200 rows and 20 columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Grid {
@@ -92,11 +92,11 @@ pub struct Grid {
     pub columns: u32,
 }
 
-/// The most ids that an error lists.
+/// The most ids of sheets in an error.
 const SHOWN: usize = 5;
 
 impl Sheets {
-    /// Each sheet, in the order of the tabs.
+    /// The sheets in the order of their tabs.
     pub fn iter(&self) -> impl Iterator<Item = &Sheet> {
         self.0.iter()
     }
@@ -112,7 +112,7 @@ impl Sheets {
     /// # Errors
     /// [`InvalidKind::NoSuchSheet`]; [`InvalidKind::EqualTitles`], with the ids, if several sheets have the title.
     pub fn by_title(&self, title: &str) -> Result<&Sheet, Invalid> {
-        // As the titles of a reply.
+        // Titles in the reply are shortened and cleaned in the same way.
         let cleaned = excerpt(title.as_bytes(), TEXT);
         let equal: Vec<_> = self.iter().filter(|sheet| sheet.title == cleaned).collect();
         match equal[..] {
@@ -120,10 +120,12 @@ impl Sheets {
             [only] => Ok(only),
             [..] => {
                 let ids: Vec<_> = equal.iter().take(SHOWN).map(|sheet| sheet.id.as_str()).collect();
+                let mut part = ids.join(", ");
                 let further = equal.len() - ids.len();
-                let further =
-                    if further == 0 { String::new() } else { format!(" and {further} more") };
-                Err(Invalid::new(InvalidKind::EqualTitles, ids.join(", ") + &further))
+                if further > 0 {
+                    part += &format!(" and {further} more");
+                }
+                Err(Invalid::new(InvalidKind::EqualTitles, part))
             }
         }
     }
@@ -136,11 +138,11 @@ impl Sheets {
 }
 
 impl Sheet {
-    /// The cell in a column and a row, which both count from 1.
+    /// The cell in a column and a row, which are counted from 1.
     ///
     /// # Errors
-    /// [`InvalidKind::NoCells`] for a tab that is no sheet; [`InvalidKind::OutsideGrid`], with the size of the sheet;
-    /// those of [`SheetCell::at`].
+    /// [`InvalidKind::NoCells`] for a base; [`InvalidKind::OutsideGrid`], with the size of the sheet; the errors of
+    /// [`SheetCell::at`].
     pub fn cell(&self, column: u32, row: u32) -> Result<SheetCell, Invalid> {
         let cell = self.cell_beyond_grid(column, row)?;
         match self.grid {
@@ -181,7 +183,7 @@ impl Endpoint for QuerySheets {
         Quota::per_minute(100)
     }
 
-    /// Each range of merged cells takes about 100 bytes of the reply.
+    /// The reply has about 100 bytes for each range of merged cells, which a sheet may have many of.
     fn reply_limit(&self) -> u64 {
         16 * 1024 * 1024
     }
@@ -211,7 +213,7 @@ impl Endpoint for QuerySheets {
             column_count: u32,
         }
         let mut tabs = reply.data::<Data>()?.sheets;
-        // The document does not say in which order the sheets come.
+        // The document does not specify the order of the sheets.
         tabs.sort_by_key(|tab| tab.index.unwrap_or(u32::MAX));
         let sheet = |tab: Tab| Sheet {
             id: tab.sheet_id,
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn sheets_come_in_the_order_of_their_tabs() {
+    fn sheets_are_sorted_by_the_index_of_their_tabs() {
         let tabs = r#"[{"sheet_id":"c"},{"sheet_id":"b","index":1},{"sheet_id":"a","index":0}]"#;
         let sheets = sheets(tabs).unwrap();
         let ids: Vec<_> = sheets.iter().map(|sheet| sheet.id.as_str()).collect();
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_read_all_the_same() {
+    fn a_sheet_with_missing_or_odd_fields_is_read() {
         let tabs = r##"[{"sheet_id":"a","title":7,"index":-1,"hidden":"x","resource_type":"bitable"},
             {"sheet_id":"b","title":"x\u0000y","resource_type":"#UNSUPPORTED_TYPE","grid_properties":{}},
             {"sheet_id":"c","hidden":true,"resource_type":null,"grid_properties":null}]"##;
@@ -283,11 +285,15 @@ mod tests {
         for tabs in [r#"[{"title":"a"}]"#, r#"[{"sheet_id":""}]"#, "{}", "null"] {
             assert!(matches!(sheets(tabs), Err(Error::Unreadable(_))), "{tabs}");
         }
-        assert_eq!(sheets("[]").unwrap().iter().count(), 0);
     }
 
     #[test]
-    fn a_title_names_one_sheet() {
+    fn an_empty_list_of_sheets_is_read() {
+        assert_eq!(sheets("[]").unwrap(), Sheets::default());
+    }
+
+    #[test]
+    fn a_title_finds_the_only_sheet_with_it() {
         let long = "图".repeat(100);
         let tabs = format!(
             r#"[{{"sheet_id":"a","title":"One"}},{{"sheet_id":"b","title":"It's 50%!"}},
@@ -309,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn three_hundred_equal_titles_are_one_short_error() {
+    fn an_error_lists_at_most_5_ids() {
         let tab = |at| format!(r#"{{"sheet_id":"s{at}","title":"Same"}}"#);
         let tabs: Vec<_> = (0..300).map(tab).collect();
         let sheets = sheets(&format!("[{}]", tabs.join(","))).unwrap();
@@ -320,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_has_to_be_inside_the_grid_where_that_is_known() {
+    fn a_cell_outside_of_a_known_grid_is_refused() {
         let tabs = r#"[{"sheet_id":"a","grid_properties":{"row_count":9,"column_count":8}},
             {"sheet_id":"b","grid_properties":{"row_count":0,"column_count":0}},
             {"sheet_id":"c"},{"sheet_id":"d","title":"Tasks","resource_type":"bitable"}]"#;

@@ -8,25 +8,26 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::token::TenantOrUser;
 
-/// A call to any endpoint that answers with the usual JSON envelope, whose `data` is read as a `T`. The request has a
+/// A call to any endpoint whose reply is the usual JSON envelope. The envelope's `data` is read as a `T`. The request has a
 /// JSON body, a multipart form or no body.
 ///
-/// * Route: given by the caller as the vendor documents it, with `:name` in place of each value.
+/// * Route: the caller passes it as the vendor documents it, with `:name` for each value.
 /// * Token: tenant or user access token.
 /// * Limits: no quota, unless [`with_quota`](Self::with_quota) sets one. A reply has at most 1 MiB.
 ///
-/// `data` may be any JSON. If it is missing, `null` or `{}`, the reply is read where `T` can be read from `null` or
-/// from `{}`: as `()`, an [`Option`], a struct without required fields, or a [`serde_json::Value`]. Any other `data` is
-/// an error for `()`, and is ignored by [`serde::de::IgnoredAny`].
+/// `data` may be any JSON. If it is missing, `null` or `{}`, it is read as a `T` from `null` or from `{}`, whichever `T`
+/// accepts. `()`, an [`Option`], a struct without required fields and a [`serde_json::Value`] accept one of them. Any other
+/// `data` is an error for `()`, and is ignored by [`serde::de::IgnoredAny`].
 ///
 /// # Errors
-/// The service answers with the codes of the endpoint, which its page of the vendor's documentation lists.
+/// The codes of the endpoint, which its page of the vendor's documentation lists;
 /// [`CallErrorKind::Invalid`](crate::error::CallErrorKind::Invalid) for a call whose [`Path`] is invalid.
 ///
 /// ```
@@ -76,7 +77,7 @@ pub struct Raw<T> {
 }
 
 impl<T> Raw<T> {
-    /// A call without values, query or body.
+    /// A call without values, query and body.
     #[must_use]
     pub fn new(method: Method, route: impl Into<Cow<'static, str>>) -> Self {
         let route = route.into();
@@ -93,8 +94,8 @@ impl<T> Raw<T> {
         }
     }
 
-    /// Fills in the next `:name` of the route, as [`Path::segment`]. An empty value, `.` and `..` make the path
-    /// invalid, as a placeholder without a value does: a call then ends before it is sent.
+    /// Fills in the next `:name` of the route, as [`Path::segment`]. If a value is empty, `.` or `..`, or a placeholder has
+    /// no value, the path is invalid, and a call ends before anything is sent.
     #[must_use]
     pub fn segment(mut self, value: &str) -> Self {
         self.path = self.path.segment(value);
@@ -111,7 +112,7 @@ impl<T> Raw<T> {
     /// Sets the body: `value` as compact JSON.
     ///
     /// # Errors
-    /// [`InvalidKind::NotJson`], such as for a map whose keys are not strings.
+    /// [`InvalidKind::NotJson`], for example for a map whose keys are not strings.
     pub fn with_json(self, value: &(impl Serialize + ?Sized)) -> Result<Self, Invalid> {
         let text = serde_json::to_vec(value)
             .map_err(|error| Invalid::new(InvalidKind::NotJson, error.to_string()))?;
@@ -126,7 +127,7 @@ impl<T> Raw<T> {
         self
     }
 
-    /// Adds a header. See [`Endpoint::headers`] for those that are left out; the same goes for a header beyond the
+    /// Adds a header. Headers that [`Endpoint::headers`] lists as reserved are not sent, and neither is a header beyond the
     /// 32,768 that a [`HeaderMap`] holds.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -134,14 +135,14 @@ impl<T> Raw<T> {
         self
     }
 
-    /// Sets [`Endpoint::resend`] in place of the method's default.
+    /// Sets [`Endpoint::resend`] instead of the default for the method.
     #[must_use]
     pub fn with_resend(mut self, resend: Resend) -> Self {
         self.resend = Some(resend);
         self
     }
 
-    /// The value that was set, or the method's default.
+    /// The value that was set, or the default for the method.
     fn resends(&self) -> Resend {
         self.resend.unwrap_or(Resend::of(&self.method))
     }
@@ -202,7 +203,7 @@ impl<T: DeserializeOwned> Endpoint for Raw<T> {
     }
 }
 
-/// The copy shares the body.
+/// The clone shares the bytes of the body.
 impl<T> Clone for Raw<T> {
     fn clone(&self) -> Self {
         Self {
@@ -219,7 +220,8 @@ impl<T> Clone for Raw<T> {
     }
 }
 
-/// Two calls are equal if they send the same request, in the same order with other calls, and under the same quota.
+/// Two calls are equal if they send the same request, may be sent again in the same cases, and have the same serial key
+/// and quota.
 impl<T> PartialEq for Raw<T> {
     fn eq(&self, other: &Self) -> bool {
         self.method == other.method
@@ -235,7 +237,7 @@ impl<T> PartialEq for Raw<T> {
 
 impl<T> Eq for Raw<T> {}
 
-/// Without the values, which may be secret.
+/// Shows the method and the route. The values may be secret and are not shown.
 impl<T> fmt::Debug for Raw<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Raw({} {})", self.method, self.route)
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_body_has_a_content_length_only_where_the_method_may_have_a_body() {
+    fn a_request_without_a_body_has_a_content_length_if_its_method_may_have_a_body() {
         let head = " /open-apis/x/a%2Fb/y/%E5%9B%BE HTTP/1.1\r\nHost: open.larksuite.com\r\n\
             Authorization: Bearer t-1\r\n";
         assert_eq!(bytes(&raw(Method::GET)), format!("GET{head}\r\n"));
@@ -299,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_cannot_replace_the_crates_own() {
+    fn a_header_cannot_replace_a_reserved_one() {
         let plain = || raw(Method::POST).with_payload(Payload::json("{}"));
         let own = [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE];
         let forged = own
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resend_follows_the_method_unless_it_is_set() {
+    fn a_call_is_idempotent_if_its_method_is_unless_the_caller_says_otherwise() {
         for (raw, resend) in [
             (raw(Method::POST), Resend::Unsafe),
             (raw(Method::PATCH), Resend::Unsafe),
@@ -364,13 +366,13 @@ mod tests {
     }
 
     #[test]
-    fn a_value_without_a_form_in_json_is_refused() {
+    fn a_value_that_json_cannot_hold_is_refused() {
         let error = raw(Method::POST).with_json(&BTreeMap::from([((1, 2), 3)])).unwrap_err();
         assert_eq!(error.kind(), InvalidKind::NotJson);
         assert_eq!(error.to_string(), "the value cannot be written as JSON: key must be a string");
     }
 
-    /// The output of a reply with this text after its code, or `None` if it cannot be read as a `T`.
+    /// The output of a reply with this text after its code; `None` if it cannot be read as a `T`.
     fn read<T: DeserializeOwned>(data: &str) -> Option<T> {
         let reply = format!(r#"{{"code":0{data}}}"#);
         Raw::<T>::decode(http::Response::new(reply.into())).ok()

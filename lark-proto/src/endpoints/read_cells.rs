@@ -1,4 +1,4 @@
-//! Read what cells of a sheet hold.
+//! Read the contents of cells of a sheet.
 
 use std::collections::BTreeMap;
 
@@ -14,18 +14,17 @@ use crate::text::excerpt;
 use crate::token::TenantOrUser;
 use crate::values::{FileToken, SheetCell, SpreadsheetToken};
 
-/// Reads what cells of a sheet hold: an image, text, or nothing.
+/// Reads the contents of cells of a sheet: images and texts.
 ///
 /// * Route: `GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range`.
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
-/// * Limits: 100 requests a second; the reply has 10 MB at most, of which this crate takes up to 250,000 cells that are
-///   not empty.
-/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>; for a cell with an image, question
-///   8 of <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq>.
+/// * Limits: 100 requests a second. A reply has at most 10 MB. This crate reads at most 250,000 cells that are not empty.
+/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>. Question 8 of
+///   <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq> documents a cell with an image.
 ///
-/// The service is asked for the cells as they are, without `valueRenderOption`: with some of its values an image comes
-/// without the token of its file. Images that float over the sheet are in no cell.
+/// The request has no parameter `valueRenderOption`, because with some of its values the service leaves out the token of
+/// an image's file. An image that floats over the sheet is in no cell.
 ///
 /// # Errors
 /// [`Code::SHEET_RANGE`](crate::error::Code::SHEET_RANGE),
@@ -54,13 +53,13 @@ pub struct ReadCells {
 }
 
 impl ReadCells {
-    /// One cell, which is the reply's [first](Cells::first).
+    /// Reads one cell, which is the [first](Cells::first) one in the reply.
     #[must_use]
     pub fn cell(spreadsheet: SpreadsheetToken, cell: &SheetCell) -> Self {
         Self { spreadsheet, range: cell.as_str().to_owned() }
     }
 
-    /// The rectangle between two cells of one sheet, which are any opposite corners of it.
+    /// Reads the rectangle between two cells of one sheet, which may be any two opposite corners.
     ///
     /// # Errors
     /// [`InvalidKind::CornersOfTwoSheets`].
@@ -77,19 +76,21 @@ impl ReadCells {
             let column = pick(from.column(), to.column());
             SheetCell::at(from.sheet().clone(), column, pick(from.row(), to.row()))
         };
-        let (first, last) = (corner(u32::min)?, corner(u32::max)?);
+        let first = corner(u32::min)?;
+        let last = corner(u32::max)?;
         let range = format!("{}!{}:{}", first.sheet(), first.cell(), last.cell());
         Ok(Self { spreadsheet, range })
     }
 }
 
-/// The most cells that are kept: a reply of 10 MB can have millions, each of which takes twenty times its text.
+/// The most cells that are read. A reply of 10 MB can have millions of them, and each needs twenty times the memory of its
+/// text.
 const MAX_FILLED: usize = 250_000;
 
-/// The contents of the cells of a rectangle. Cells that the reply leaves out are empty.
+/// The contents of the cells of a rectangle. Cells that are missing in the reply are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Cells {
-    /// By row and column, both from 0; without the empty cells.
+    /// The cells that are not empty, by row and column, which are counted from 0.
     filled: BTreeMap<(u32, u32), CellContent>,
 }
 
@@ -97,36 +98,35 @@ pub struct Cells {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CellContent {
-    /// Nothing.
+    /// The cell is empty.
     Empty,
-    /// Text, a number, a date as the number of its days, `true` or `false`, or a formula: the first 1,024 bytes, free
-    /// of control characters.
+    /// Text, a number, a date as a number of days, `true` or `false`, or a formula: the first 1,024 bytes, free of control
+    /// characters.
     Text(String),
-    /// An image, or several, with or without text.
+    /// One or more images, with or without text.
     #[non_exhaustive]
     Image {
-        /// The token of the first image's file, unless the service leaves it out.
+        /// The token of the file of the first image that has one.
         file_token: Option<FileToken>,
     },
-    /// Something else, such as an attachment.
+    /// Any other content, such as an attachment.
     Other,
 }
 
 impl Cells {
-    /// The content of the cell so many rows below the rectangle's first cell and so many columns to the right of it.
-    /// Outside of the rectangle it is [`CellContent::Empty`].
+    /// The content of the cell that is `rows_below` rows below the rectangle's first cell and `columns_right` columns to
+    /// the right of it. A cell outside of the rectangle is [`CellContent::Empty`].
     #[must_use]
     pub fn get(&self, rows_below: u32, columns_right: u32) -> &CellContent {
         self.filled.get(&(rows_below, columns_right)).unwrap_or(&CellContent::Empty)
     }
 
-    /// Each cell that is not empty, with the number of rows below the rectangle's first cell and of columns to the right
-    /// of it, row by row.
+    /// The cells that are not empty, row by row. Each has the two numbers with which [`get`](Self::get) finds it.
     pub fn iter(&self) -> impl Iterator<Item = ((u32, u32), &CellContent)> {
         self.filled.iter().map(|(&place, content)| (place, content))
     }
 
-    /// The content of the rectangle's first cell: that of the cell, where only one is read.
+    /// The content of the rectangle's first cell, which is the only one after [`ReadCells::cell`].
     #[must_use]
     pub fn first(&self) -> &CellContent {
         self.get(0, 0)
@@ -138,7 +138,7 @@ impl CellContent {
         if text.is_empty() { Self::Empty } else { Self::Text(text) }
     }
 
-    /// The content that a cell's JSON stands for: an object is one segment of a cell, an array several.
+    /// Reads a cell. In JSON, an object is one segment of the content, and an array is several.
     fn read(cell: &RawValue) -> Self {
         let json = cell.get();
         match json.as_bytes().first() {
@@ -174,9 +174,9 @@ struct Segment {
 }
 
 impl Segment {
-    /// Without a type for what is no object.
+    /// Reads a segment. JSON that is not an object is a segment without a type.
     fn read(json: &RawValue) -> Self {
-        // serde would also read a struct from an array.
+        // serde also reads a struct from an array.
         let object = Some(json).filter(|json| json.get().starts_with('{'));
         object.and_then(read).unwrap_or_default()
     }
@@ -185,7 +185,7 @@ impl Segment {
         self.kind.as_ref().is_some_and(|kind| kind.0 == "embed-image")
     }
 
-    /// The text of a segment that is nothing but text.
+    /// The text of a segment that has text only.
     fn into_text(self) -> Option<String> {
         let kind = self.kind.as_ref().map_or("text", |kind| kind.0.as_str());
         let is_text = matches!(kind, "text" | "url" | "mention" | "formula");
@@ -213,7 +213,7 @@ impl Endpoint for ReadCells {
         Quota::per_second(100)
     }
 
-    /// The documented 10 MB, and what surrounds them.
+    /// The documented 10 MB of cells, with room for the envelope.
     fn reply_limit(&self) -> u64 {
         12 * 1024 * 1024
     }
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_an_image_a_text_something_else_or_empty() {
+    fn the_json_of_a_cell_is_read_as_its_content() {
         let long = "图".repeat(1000);
         for (json, content) in [
             ("null", CellContent::Empty),
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_the_reply_leaves_out_is_empty() {
+    fn a_cell_that_is_missing_in_the_reply_is_empty() {
         for range in [
             r#"{"range":"","values":[]}"#,
             r#"{"range":"","values":null}"#,
@@ -370,18 +370,25 @@ mod tests {
     }
 
     #[test]
-    fn a_range_lies_between_any_two_corners_of_one_sheet() {
+    fn a_range_has_its_first_and_last_cell_whichever_corners_are_given() {
         let range = |from: &str, to: &str| {
-            let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
-            ReadCells::range("sht".parse().unwrap(), &from, &to).map(|read| read.range)
+            let spreadsheet = "sht".parse().unwrap();
+            let read = ReadCells::range(spreadsheet, &from.parse().unwrap(), &to.parse().unwrap());
+            read.unwrap().range
         };
         for (from, to) in
             [("s!H7", "s!AA9"), ("s!AA9", "s!H7"), ("s!H9", "s!AA7"), ("s!AA7", "s!H9")]
         {
-            assert_eq!(range(from, to).as_deref(), Ok("s!H7:AA9"), "{from} {to}");
+            assert_eq!(range(from, to), "s!H7:AA9", "{from} {to}");
         }
-        assert_eq!(range("s!H7", "s!H7").as_deref(), Ok("s!H7:H7"));
-        let error = range("s!A1", "t!A1").unwrap_err();
+        assert_eq!(range("s!H7", "s!H7"), "s!H7:H7");
+    }
+
+    #[test]
+    fn corners_on_two_sheets_are_refused() {
+        let from = "s!A1".parse().unwrap();
+        let to = "t!A1".parse().unwrap();
+        let error = ReadCells::range("sht".parse().unwrap(), &from, &to).unwrap_err();
         assert_eq!(error.kind(), InvalidKind::CornersOfTwoSheets);
         let text = "the corners of a range are on one sheet, but these are on two: `s!A1:A1` and `t!A1:A1`";
         assert_eq!(error.to_string(), text);

@@ -2,7 +2,8 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::message::{ImageMessage, MessageSent};
 use crate::error::Error;
 use crate::path::Path;
@@ -19,11 +20,11 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 /// * Limits: those of [`SendImage`](crate::endpoints::SendImage).
 /// * Document: <https://open.feishu.cn/document/server-docs/im-v1/message/reply>.
 ///
-/// The image is one that the same app uploaded for messages. The body is compact JSON with the keys `msg_type`,
-/// `content`, `reply_in_thread` where it is asked for, and `uuid`, in this order; `content` is JSON in a string.
+/// The same app must have uploaded the image for messages. The body is compact JSON with the keys `msg_type`, `content`,
+/// `reply_in_thread` for a reply in a thread, and `uuid`, in this order. `content` is JSON in a string.
 ///
 /// # Errors
-/// The errors of [`SendImage`](crate::endpoints::SendImage) but
+/// The errors of [`SendImage`](crate::endpoints::SendImage) except
 /// [`Code::RECEIVER_INVALID`](crate::error::Code::RECEIVER_INVALID), and
 /// [`Code::MESSAGE_RECALLED`](crate::error::Code::MESSAGE_RECALLED),
 /// [`Code::MESSAGE_NOT_FOUND`](crate::error::Code::MESSAGE_NOT_FOUND),
@@ -58,14 +59,14 @@ pub struct ReplyImage {
 }
 
 impl ReplyImage {
-    /// The image as a reply to the message `to`. The [`uuid`](MessageUuid) is that of this one reply.
+    /// Replies with the image to the message `to`. Each reply needs a [`uuid`](MessageUuid) that no other message has.
     #[must_use]
     pub fn new(to: MessageId, image: ImageKey, uuid: MessageUuid) -> Self {
         Self { to, message: ImageMessage { image, uuid }, in_thread: false }
     }
 
-    /// Whether the reply begins a thread. By default it does not; to a message that is in a thread, every reply is part
-    /// of the thread.
+    /// Sets whether the reply starts a thread. By default it does not. Each reply to a message in a thread is in that
+    /// thread.
     #[must_use]
     #[doc(alias = "reply_in_thread")]
     #[doc(alias = "topic")]
@@ -96,8 +97,8 @@ impl Endpoint for ReplyImage {
         Some(self.message.payload("", thread))
     }
 
-    /// As at [`SendImage`](crate::endpoints::SendImage): of the replies with one uuid, the service carries out at most
-    /// one within an hour.
+    /// As for [`SendImage`](crate::endpoints::SendImage): within an hour, the service carries out at most one of the
+    /// requests with the same uuid.
     fn resend(&self) -> Resend {
         ImageMessage::RESEND
     }

@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::message::{ImageMessage, MessageSent};
 use crate::error::Error;
 use crate::path::Path;
@@ -13,19 +13,18 @@ use crate::values::{ImageKey, MessageUuid, Receiver};
 
 /// Sends an uploaded image as a message to a group or a user.
 ///
-/// * Route: `POST /open-apis/im/v1/messages`, with the kind of the receiver's id as `receive_id_type`.
+/// * Route: `POST /open-apis/im/v1/messages`, with the kind of the receiver's id in `receive_id_type`.
 /// * Token: tenant access token with one of the scopes `im:message` and `im:message:send_as_bot`, or user access token
 ///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled.
 ///   To a group, the bot must be in it and be allowed to speak; a user must be within the app's availability.
-/// * Limits: 50 requests a second and 1,000 a minute. One user takes 5 messages a second, one group takes 5 a second of
-///   all its bots together; the service answers with
-///   [`Code::MESSAGE_RATE_LIMITED`](crate::error::Code::MESSAGE_RATE_LIMITED) above that, and the request is sent again
-///   later.
-/// * Document: <https://open.feishu.cn/document/server-docs/im-v1/message/create>; the content's form is on
+/// * Limits: 50 requests a second and 1,000 a minute. One user receives at most 5 messages a second, and one group 5 a
+///   second from all its bots together. Above that the service answers with
+///   [`Code::MESSAGE_RATE_LIMITED`](crate::error::Code::MESSAGE_RATE_LIMITED), and the request is sent again later.
+/// * Document: <https://open.feishu.cn/document/server-docs/im-v1/message/create>, and for the content
 ///   <https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json>.
 ///
-/// The image is one that the same app uploaded for messages. The body is compact JSON with the keys `receive_id`,
-/// `msg_type`, `content` and `uuid`, in this order; `content` is JSON in a string.
+/// The same app must have uploaded the image for messages. The body is compact JSON with the keys `receive_id`,
+/// `msg_type`, `content` and `uuid`, in this order. `content` is JSON in a string.
 ///
 /// # Errors
 /// [`Code::BOT_NOT_IN_GROUP`](crate::error::Code::BOT_NOT_IN_GROUP),
@@ -69,11 +68,12 @@ pub struct SendImage {
 }
 
 impl SendImage {
-    /// The image to `receiver`. The [`uuid`](MessageUuid) is that of this one message: within an hour the service sends
-    /// at most one message for it, and after the hour a repeat sends another one.
+    /// Sends the image to `receiver`. Each message needs a [`uuid`](MessageUuid) that no other message has. Within an hour
+    /// the service sends at most one message for a uuid; after the hour a second request with it sends another one.
     ///
-    /// A program that repeats a call of unknown outcome has to use the same uuid. The answer to such a repeat is
-    /// expected to be the first message, even if the receiver or the image differs; the vendor's page does not say so.
+    /// A program that repeats a call with an unknown outcome has to use the same uuid. The service is reported to answer
+    /// the second request with the first message, even if the receiver or the image differs. The vendor's page does not
+    /// say so.
     #[must_use]
     pub fn new(receiver: Receiver, image: ImageKey, uuid: MessageUuid) -> Self {
         Self { receiver, message: ImageMessage { image, uuid } }
@@ -101,8 +101,8 @@ impl Endpoint for SendImage {
         Some(self.message.payload(&format!(r#""receive_id":{receiver},"#), ""))
     }
 
-    /// Of the requests with one uuid, the service carries out at most one within an hour, so that a second send makes
-    /// no second message. What it answers to the second is not documented; it is reported to answer as to the first.
+    /// Within an hour, the service carries out at most one of the requests with the same uuid, so a second send creates no
+    /// second message.
     fn resend(&self) -> Resend {
         ImageMessage::RESEND
     }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_receiver_is_named_in_the_query() {
+    fn the_query_has_the_kind_of_the_receivers_id() {
         for (receiver, query, id) in [
             ("oc_a", "chat_id", "oc_a"),
             ("ou_a", "open_id", "ou_a"),

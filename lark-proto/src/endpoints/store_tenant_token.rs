@@ -2,18 +2,19 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth, TenantToken};
 use crate::values::TenantKey;
 
-use super::{Grant, json_strings, tenant_grant};
+use super::Grant;
 
 /// Gets a tenant access token for a store app, in one of the tenants that have it installed.
 ///
 /// * Route: `POST /open-apis/auth/v3/tenant_access_token`.
-/// * Token: the app access token, inside the body.
+/// * Token: the app access token, in the body.
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token>.
 ///
 /// # Errors
@@ -50,7 +51,7 @@ pub struct GetStoreTenantToken {
 impl GetStoreTenantToken {
     pub(crate) const ROUTE: &'static str = "/open-apis/auth/v3/tenant_access_token";
 
-    /// The request for the tenant `tenant`.
+    /// The request for a token for `tenant`.
     #[must_use]
     pub fn new(app_token: AppToken, tenant: TenantKey) -> Self {
         Self { app_token, tenant }
@@ -70,7 +71,7 @@ impl Endpoint for GetStoreTenantToken {
     }
 
     fn payload(&self) -> Option<Payload> {
-        Some(json_strings([
+        Some(Payload::json_strings([
             ("app_access_token", self.app_token.expose_secret()),
             ("tenant_key", self.tenant.as_str()),
         ]))
@@ -81,6 +82,6 @@ impl Endpoint for GetStoreTenantToken {
     }
 
     fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
-        tenant_grant(reply)
+        Grant::read_tenant(reply)
     }
 }

@@ -2,20 +2,21 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Payload, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Resend};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::token::{NoAuth, TenantToken};
 use crate::values::{AppId, AppSecret};
 
-use super::{Grant, json_strings, tenant_grant};
+use super::Grant;
 
 /// Gets a tenant access token for a custom ("self-built") app.
 ///
 /// * Route: `POST /open-apis/auth/v3/tenant_access_token/internal`.
 /// * Token: none.
-/// * Limits: the service hands out the same token until 30 minutes before its end, then a new one, and both
-///   stay valid.
+/// * Limits: the service returns the same token until 30 minutes before it expires. Then it returns a new token, and both
+///   are valid.
 /// * Document:
 ///   <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
 ///
@@ -71,7 +72,7 @@ impl Endpoint for GetTenantToken {
 
     fn payload(&self) -> Option<Payload> {
         let secret = self.secret.expose_secret();
-        Some(json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
+        Some(Payload::json_strings([("app_id", self.id.as_str()), ("app_secret", secret)]))
     }
 
     fn resend(&self) -> Resend {
@@ -79,7 +80,7 @@ impl Endpoint for GetTenantToken {
     }
 
     fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
-        tenant_grant(reply)
+        Grant::read_tenant(reply)
     }
 }
 
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_life_of_a_token_is_bounded() {
+    fn a_token_lives_0_to_7200_seconds() {
         for (expire, seconds) in [
             (r#","expire":0"#, 0),
             (r#","expire":-1"#, 0),

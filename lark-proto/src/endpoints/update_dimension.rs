@@ -4,16 +4,16 @@ use std::ops::RangeInclusive;
 
 use http::Method;
 
-use super::add_dimension::{AddDimension, Dimension};
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use super::dimension::Dimension;
+use crate::body::{Payload, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::Reply;
 use crate::token::TenantOrUser;
-use crate::values::{SheetCell, SheetId, SpreadsheetToken};
+use crate::values::{SheetId, SpreadsheetToken};
 
-/// Sets the height of rows or the width of columns, so that the pictures in their cells can be seen.
+/// Sets the height of rows or the width of columns, for example so that the images in their cells can be seen.
 ///
 /// * Route: `PUT /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/dimension_range`.
 /// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`, and the right to edit
@@ -35,8 +35,9 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// use lark_proto::{SheetCell, Site, UserToken};
 ///
 /// let cell: SheetCell = "Q7PlXT!H7".parse()?;
-/// let (sheet, row) = (cell.sheet().clone(), cell.row());
 /// let spreadsheet = "shtcnabc".parse()?;
+/// let sheet = cell.sheet().clone();
+/// let row = cell.row();
 /// let set = UpdateDimension::row_height(spreadsheet, sheet, row..=row, 120)?;
 /// let request = set.request(&Site::FEISHU, &UserToken::new("u-7f1b")?);
 /// assert_eq!(request.method(), "PUT");
@@ -58,7 +59,7 @@ pub struct UpdateDimension {
 }
 
 impl UpdateDimension {
-    /// The height of `rows`, which count from 1, in pixels.
+    /// Sets the height of `rows`, which are counted from 1, in pixels.
     ///
     /// # Errors
     /// [`InvalidKind::BadDimensionRange`], [`InvalidKind::ZeroPixels`].
@@ -71,7 +72,7 @@ impl UpdateDimension {
         Self::new(spreadsheet, sheet, Dimension::Rows, &rows, pixels)
     }
 
-    /// The width of `columns`, which count from 1 (`H` is 8), in pixels.
+    /// Sets the width of `columns`, which are counted from 1 (`H` is 8), in pixels.
     ///
     /// # Errors
     /// [`InvalidKind::BadDimensionRange`], [`InvalidKind::ZeroPixels`].
@@ -91,11 +92,8 @@ impl UpdateDimension {
         range: &RangeInclusive<u32>,
         pixels: u16,
     ) -> Result<Self, Invalid> {
-        let (first, last) = (*range.start(), *range.end());
-        let largest = match dimension {
-            Dimension::Rows => SheetCell::LAST_ROW,
-            Dimension::Columns => SheetCell::LAST_COLUMN,
-        };
+        let first = *range.start();
+        let last = *range.end();
         let part = format!("{} {first} to {last}", dimension.word());
         let refused = |reason: &str| {
             let part = format!("{part}, {reason}");
@@ -107,10 +105,10 @@ impl UpdateDimension {
         if last < first {
             return refused("the last before the first");
         }
-        if last > largest {
+        if last > dimension.largest() {
             return refused("more than a sheet has");
         }
-        if last - first >= AddDimension::MAX_COUNT {
+        if last - first >= Dimension::MAX_COUNT {
             return refused("more than 5,000");
         }
         if pixels == 0 {
@@ -185,13 +183,17 @@ mod tests {
     fn the_vendors_sample_reply_is_read() {
         let sample = r#"{"code":0,"data":{},"msg":"Success"}"#;
         UpdateDimension::decode(http::Response::new(sample.into())).unwrap();
+    }
+
+    #[test]
+    fn the_refusal_of_a_row_is_an_error_with_its_code() {
         let refused = r#"{"code":90212,"data":{},"msg":"WrongRowOrCol"}"#;
         let error = UpdateDimension::decode(http::Response::new(refused.into())).unwrap_err();
         assert_eq!(error.api().unwrap().code, crate::error::Code::SHEET_ROW_OR_COLUMN);
     }
 
     #[test]
-    fn the_range_has_up_to_five_thousand_rows_or_columns_that_a_sheet_can_have() {
+    fn a_request_resizes_1_to_5000_rows_or_columns() {
         for (new, range) in [
             (ROWS, 1..=1),
             (ROWS, 1..=5000),
@@ -199,10 +201,13 @@ mod tests {
             (COLUMNS, 8..=8),
             (COLUMNS, 8001..=13_000),
         ] {
-            let (first, last) = (*range.start(), *range.end());
-            let update = update(new, range, 1).unwrap();
-            assert_eq!((update.first, update.last), (first, last));
+            let update = update(new, range.clone(), 1).unwrap();
+            assert_eq!(update.first..=update.last, range);
         }
+    }
+
+    #[test]
+    fn a_range_that_no_request_can_resize_is_refused_with_the_reason() {
         let reversed = |first: u32, last: u32| first..=last;
         for (new, range, part) in [
             (ROWS, 0..=3, "rows 0 to 3, which count from 1"),
@@ -224,14 +229,25 @@ mod tests {
     }
 
     #[test]
-    fn a_size_of_zero_is_refused_since_it_hides() {
+    fn a_size_of_zero_pixels_is_refused() {
         let error = update(ROWS, 1..=3, 0).unwrap_err();
         assert_eq!(error.kind(), InvalidKind::ZeroPixels);
         assert_eq!(error.to_string(), "a size of 0 pixels would hide rows 1 to 3");
     }
 
     #[test]
-    fn a_size_may_be_set_again_and_waits_for_other_writes() {
+    fn the_body_names_the_rows_or_columns_and_their_size() {
+        let body = |new| update(new, 2..=7, 120).unwrap().payload().unwrap().body.into_bytes();
+        let rows = concat!(
+            r#"{"dimension":{"sheetId":"s","majorDimension":"ROWS","startIndex":2,"endIndex":7},"#,
+            r#""dimensionProperties":{"fixedSize":120}}"#,
+        );
+        assert_eq!(body(ROWS), rows);
+        assert_eq!(body(COLUMNS), rows.replace("ROWS", "COLUMNS"));
+    }
+
+    #[test]
+    fn a_resize_is_idempotent_and_shares_the_lane_of_its_spreadsheet() {
         let update = update(COLUMNS, 8..=8, 120).unwrap();
         assert_eq!((update.resend(), update.serial_key()), (Resend::Safe, Some("shtcn")));
     }

@@ -1,12 +1,11 @@
-//! The form of both endpoints that take an image and answer with its key.
+//! The form of both endpoints that take an image and return its key.
 
-use crate::body::{Boundary, Multipart};
-use crate::endpoint::Payload;
+use crate::body::{Boundary, Multipart, Payload};
 use crate::error::{Error, Invalid};
 use crate::reply::Reply;
-use crate::values::{FileName, Image, ImageKey};
+use crate::values::{FileName, Image, ImageKey, ImageRules};
 
-/// `image_type`, then `image` with a file name and a content type after the image's format.
+/// A form with the field `image_type` and the file `image`, whose name and content type are those of the image's format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Upload {
     form: Multipart,
@@ -14,7 +13,7 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) const MAX_BYTES: u64 = 10 * 1024 * 1024;
+    pub(super) const MAX_BYTES: u64 = ImageRules::UPLOAD_MAX_BYTES;
 
     pub(super) fn message(image: Image) -> Result<Self, Invalid> {
         Self::new("message", image)

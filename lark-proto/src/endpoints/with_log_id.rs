@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, Method};
 
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;

@@ -2,29 +2,28 @@
 
 use http::Method;
 
-use crate::body::{Body, ImageEncoding, Segment};
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
-use crate::endpoints::json_string;
+use crate::body::{Body, ImageEncoding, Payload, Segment, json_string};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;
 use crate::reply::{Reply, Text, lenient};
 use crate::token::TenantOrUser;
-use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
+use crate::values::{FileName, Image, ImageFormat, ImageRules, SheetCell, SpreadsheetToken};
 
 /// Writes an image into one cell of a spreadsheet.
 ///
 /// * Route: `POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image`.
 /// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`. The app must
 ///   also be added to the document (in the document: ... > More > Add document app).
-/// * Limits: the document names none for the size. The default limit here is 20 MiB, which is that of the vendor's
-///   command-line tool and of the sibling endpoint `drive/v1/medias/upload_all`. One spreadsheet takes 4,000 images,
-///   100 requests a second, and only one write at a time. A write may take a minute.
-/// * Formats: PNG, JPEG (JPG, JFIF, EXIF), GIF, BMP, TIFF, BPG, WEBP and HEIC, as the document lists them.
-///   Its newer edition drops WEBP, and the service was seen to refuse BMP, TIFF and WEBP at times: prefer PNG or JPEG.
-///   ICO is in neither list and is refused here.
+/// * Limits: 100 requests a second, and only one write to a spreadsheet at a time. A spreadsheet has at most 4,000 images.
+///   A write may take a minute. The document names no limit for the size. The default limit of this crate is 20 MiB, as
+///   in the vendor's command-line tool and at the endpoint `drive/v1/medias/upload_all`.
+/// * Formats: PNG, JPEG (JPG, JFIF, EXIF), GIF, BMP, TIFF, BPG, WEBP and HEIC, as the document lists them. Its newer
+///   edition does not list WEBP, and the service was seen to refuse BMP, TIFF and WEBP at times, so prefer PNG or JPEG.
+///   Neither edition lists ICO, which this crate refuses.
 /// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>.
 ///
-/// Writing the same image again replaces the cell's content with itself.
+/// A second write of the same image does not change the cell.
 ///
 /// # Errors
 /// [`Code::SHEET_RANGE`](crate::error::Code::SHEET_RANGE), [`Code::SHEET_BODY`](crate::error::Code::SHEET_BODY),
@@ -38,7 +37,8 @@ use crate::values::{FileName, Image, ImageFormat, SheetCell, SpreadsheetToken};
 /// use lark_proto::{EndpointExt, Image, Site, UserToken, WriteSheetImage};
 ///
 /// let image = Image::new("GIF89a..")?;
-/// let (spreadsheet, cell) = ("shtcnabc".parse()?, "Q7PlXT!H7".parse()?);
+/// let spreadsheet = "shtcnabc".parse()?;
+/// let cell = "Q7PlXT!H7".parse()?;
 /// let write = WriteSheetImage::new(spreadsheet, cell, image)?;
 /// let request = write.request(&Site::LARK, &UserToken::new("u-7f1b")?);
 /// assert_eq!(
@@ -64,20 +64,21 @@ pub struct WriteSheetImage {
 }
 
 impl WriteSheetImage {
-    /// The most bytes that an image may have unless [`Image::with_max_bytes`] says otherwise: 20 MiB.
-    pub const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
+    /// The most bytes that an image may have by default: 20 MiB. [`Image::with_max_bytes`] sets another limit.
+    pub const DEFAULT_MAX_BYTES: u64 = ImageRules::CELL_MAX_BYTES;
 
-    /// An image for a cell, named `image` with the image's extension, as an array of numbers.
+    /// Writes `image` into `cell`. Its file name is `image` with the image's extension, and it is sent as an array of
+    /// numbers.
     ///
     /// # Errors
-    /// [`InvalidKind::ImageTooLarge`] above [`DEFAULT_MAX_BYTES`](Self::DEFAULT_MAX_BYTES) or, if it is set,
-    /// [`Image::with_max_bytes`]; [`InvalidKind::FormatNotAccepted`].
+    /// [`InvalidKind::ImageTooLarge`] for more bytes than [`Image::with_max_bytes`] allows or, if it is not set, than
+    /// [`DEFAULT_MAX_BYTES`](Self::DEFAULT_MAX_BYTES); [`InvalidKind::FormatNotAccepted`].
     pub fn new(
         spreadsheet: SpreadsheetToken,
         cell: SheetCell,
         image: Image,
     ) -> Result<Self, Invalid> {
-        // As numbers an image grows fourfold at most, and a body is counted in `isize`.
+        // Numbers are at most four times as long as the image, and the length of a body must fit `isize`.
         const ENCODABLE: u64 = isize::MAX as u64 / 4 - 4096;
         let max = image.max_bytes().unwrap_or(Self::DEFAULT_MAX_BYTES);
         let image = image.at_most(max.min(ENCODABLE))?;
@@ -88,23 +89,23 @@ impl WriteSheetImage {
         Ok(Self { spreadsheet, cell, image, name, encoding: ImageEncoding::default() })
     }
 
-    /// The name that the image gets.
+    /// Sets the file name, as [`FileName::new`] makes it.
     ///
     /// # Errors
-    /// Those of [`FileName::new`].
+    /// The errors of [`FileName::new`].
     pub fn with_name(mut self, name: &str) -> Result<Self, Invalid> {
         self.name = FileName::new(name, &self.image)?;
         Ok(self)
     }
 
-    /// The name that [`FileName::lossy`] makes of `text`: of a path, or of whatever a browser sends.
+    /// Sets the file name, as [`FileName::lossy`] makes it of any text.
     #[must_use]
     pub fn with_lossy_name(mut self, text: &str) -> Self {
         self.name = FileName::lossy(text, &self.image);
         self
     }
 
-    /// How the image is written into the JSON.
+    /// Sets the encoding of the image in JSON.
     #[must_use]
     pub fn with_encoding(mut self, encoding: ImageEncoding) -> Self {
         self.encoding = encoding;
@@ -112,16 +113,16 @@ impl WriteSheetImage {
     }
 }
 
-/// The reply to a write. Its texts are bounded and free of control characters.
+/// The reply to a write. The texts are bounded and free of control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SheetImageWritten {
-    /// The spreadsheet, as the service names it.
+    /// The token of the spreadsheet.
     pub spreadsheet_token: String,
-    /// The cell, such as `Q7PlXT!H7:H7`. The document's table calls the field `updatedRange`, its example
-    /// and the service `updateRange`; either is read, the latter first.
+    /// The cell, such as `Q7PlXT!H7:H7`. The table of the document calls the field `updatedRange`; the example and the
+    /// service call it `updateRange`. Both are read, and the latter counts.
     pub range: Option<String>,
-    /// The sheet's version: counts from 0, one more with each write.
+    /// The version of the sheet. It starts at 0, and each write adds 1.
     pub revision: Option<i64>,
 }
 
@@ -152,7 +153,7 @@ impl Endpoint for WriteSheetImage {
         ])))
     }
 
-    /// A second write puts the same image into the same cell.
+    /// A second send writes the same image into the same cell.
     fn resend(&self) -> Resend {
         Resend::Safe
     }
@@ -161,7 +162,7 @@ impl Endpoint for WriteSheetImage {
         Some(self.spreadsheet.as_str())
     }
 
-    /// From the overview of the sheets API: 100 requests a second per app per tenant.
+    /// The overview of the sheets API documents 100 requests a second for one app in one tenant.
     fn quota(&self) -> Quota {
         Quota::per_second(100)
     }
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_can_set_the_size_limit() {
+    fn an_image_has_at_most_20_mebibytes_unless_the_caller_sets_another_limit() {
         let image = |len: usize| Image::any_format(vec![0; len], "bin").unwrap();
         let max = usize::try_from(WriteSheetImage::DEFAULT_MAX_BYTES).unwrap();
         let kind = |image| write(image).map(|_| ()).map_err(|error| error.kind());
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_any_format_is_sent_with_its_extension() {
+    fn the_file_name_of_an_image_of_any_format_has_its_extension() {
         let avif = || Image::any_format("....ftypavif", "avif").unwrap();
         let named = |write: WriteSheetImage| {
             let body = write.payload().unwrap().body.into_bytes();

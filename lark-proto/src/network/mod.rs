@@ -1,4 +1,4 @@
-//! How a client reaches its site: the settings that the blocking and the async client have in common.
+//! The settings that the blocking and the async client have in common, such as the proxy, certificates and timeouts.
 
 mod proxy;
 
@@ -50,7 +50,7 @@ pub trait FromSettings: Sized {
     /// The client.
     ///
     /// # Errors
-    /// That of the first setting which is invalid.
+    /// The error of the first setting that is invalid.
     fn from_settings(settings: Settings) -> Result<Self, Invalid>;
 }
 
@@ -77,28 +77,29 @@ impl<C: FromSettings> ClientBuilder<C> {
     /// Builds the client.
     ///
     /// # Errors
-    /// That of the first setting which is invalid; a proxy that is not usable never leads to a direct connection.
+    /// The error of the first setting that is invalid. If the proxy is not usable, the client does not connect directly
+    /// instead.
     pub fn build(self) -> Result<C, Invalid> {
         C::from_settings(self.settings)
     }
 }
 
 impl<C> ClientBuilder<C> {
-    /// Connects through `proxy`, in place of the environment's. Loopback is reached through it too.
+    /// Connects through `proxy` instead of the proxy of the environment, to loopback too.
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.settings.proxy = ProxyChoice::Given(proxy);
         self
     }
 
-    /// Connects without a proxy, whatever the environment says.
+    /// Connects without a proxy, even if the environment names one.
     #[must_use]
     pub fn no_proxy(mut self) -> Self {
         self.settings.proxy = ProxyChoice::None;
         self
     }
 
-    /// Trusts the certificates in `pem`, in place of the default roots.
+    /// Trusts the certificates in `pem` instead of the default roots.
     #[must_use]
     pub fn roots(mut self, pem: &[u8]) -> Self {
         self.settings.roots = Roots::Own(pem.to_vec());
@@ -112,8 +113,9 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Trusts what the operating system trusts: on Linux the certificates of its store, or those in the file that the
-    /// variable `SSL_CERT_FILE` names. The client crate has to be built with its feature `platform-verifier`.
+    /// Trusts the certificates that the operating system trusts. On Linux they are those of its store, or those in the
+    /// file that the variable `SSL_CERT_FILE` names. The client crate has to be built with its feature
+    /// `platform-verifier`.
     #[must_use]
     pub fn platform_verifier(mut self) -> Self {
         self.settings.roots = Roots::Platform;
@@ -127,35 +129,35 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Gives a phase of each exchange this time, in place of the time of [`Phases::of`](crate::session::Phases::of).
+    /// Sets the timeout of a phase of each exchange, instead of that of [`Phases::of`](crate::session::Phases::of).
     #[must_use]
     pub fn timeout(mut self, phase: Phase, time: Duration) -> Self {
         self.settings.timeouts.push((phase, time));
         self
     }
 
-    /// Keeps up to this many idle connections, for 15 s each, in place of [`MAX_IDLE_CONNECTIONS`]. 0 keeps none.
+    /// Keeps at most this many idle connections, for 15 s each, instead of [`MAX_IDLE_CONNECTIONS`]. 0 keeps none.
     #[must_use]
     pub fn max_idle_connections(mut self, connections: usize) -> Self {
         self.settings.max_idle_connections = connections;
         self
     }
 
-    /// Reads replies of up to this many bytes, whatever the endpoint.
+    /// Reads replies of at most this many bytes, instead of the limit of each endpoint.
     #[must_use]
     pub fn reply_limit(mut self, bytes: u64) -> Self {
         self.settings.reply_limit = Some(bytes);
         self
     }
 
-    /// The limits of each call.
+    /// Sets the limits of each call.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
         self
     }
 
-    /// Keeps `quota` on `route` in place of the documented one. See [`Session::set_quota`].
+    /// Keeps `quota` on `route` instead of the documented quota. See [`Session::set_quota`].
     #[must_use]
     pub fn quota(mut self, route: &str, quota: Quota) -> Self {
         self.settings.quotas.push((route.to_owned(), quota));
@@ -189,14 +191,14 @@ pub struct Settings {
 /// The certificates of authorities that a client trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Roots {
-    /// Mozilla's, as the crate `webpki-roots` has them.
+    /// Mozilla's root certificates, from the crate `webpki-roots`.
     #[default]
     Default,
     /// The certificates that the operating system trusts.
     Platform,
-    /// These, in PEM.
+    /// Only these certificates, in PEM.
     Own(Vec<u8>),
-    /// The default ones and these, in PEM.
+    /// The default certificates and these, in PEM.
     DefaultAndOwn(Vec<u8>),
 }
 
@@ -227,8 +229,8 @@ impl Settings {
         session
     }
 
-    /// The proxy, if there is one: that of the caller, or that of the environment, where `variable` gives the value of
-    /// a variable.
+    /// The proxy of the caller or of the environment, if there is one. `variable` returns the value of a variable of the
+    /// environment.
     ///
     /// # Errors
     /// The errors of [`Proxy::from_env`].
@@ -243,7 +245,7 @@ impl Settings {
         }
     }
 
-    /// The certificates to be trusted.
+    /// The certificates that the client trusts.
     #[must_use]
     pub fn roots(&self) -> &Roots {
         &self.roots
@@ -269,19 +271,19 @@ impl Settings {
         }
     }
 
-    /// The times that replace those of [`Phases::of`](crate::session::Phases::of), in the order in which they were set.
+    /// The timeouts that replace those of [`Phases::of`](crate::session::Phases::of), in the order in which they were set.
     #[must_use]
     pub fn timeouts(&self) -> &[(Phase, Duration)] {
         &self.timeouts
     }
 
-    /// The most idle connections that are kept.
+    /// The most idle connections that the client keeps.
     #[must_use]
     pub fn max_idle_connections(&self) -> usize {
         self.max_idle_connections
     }
 
-    /// The most bytes of a reply, where it is not the endpoint's limit.
+    /// The most bytes of a reply, if it is not the limit of the endpoint.
     #[must_use]
     pub fn reply_limit(&self) -> Option<u64> {
         self.reply_limit
@@ -329,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_gets_every_setting() {
+    fn the_client_gets_every_setting_that_is_made() {
         let Kept(settings) = builder()
             .proxy(Proxy::new("own.example:1").unwrap())
             .roots(b"pem")
@@ -359,8 +361,28 @@ mod tests {
         assert_eq!(settings.user_agent("default").unwrap(), "default");
         assert_eq!((settings.max_idle_connections(), settings.reply_limit()), (32, None));
         assert_eq!(settings.limits(), Limits::default());
+    }
+
+    #[test]
+    fn a_client_without_a_proxy_ignores_the_environment() {
         let Kept(settings) = builder().no_proxy().build().unwrap();
         assert_eq!(proxy(&settings), None);
+    }
+
+    #[test]
+    fn a_user_agent_that_no_header_can_hold_is_refused() {
+        for bad in ["", "a\nb", "a\0"] {
+            let Kept(settings) = builder().user_agent(bad).build().unwrap();
+            let error = settings.user_agent("default").unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::BadUserAgent, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_error_for_certificates_has_the_reason() {
+        let error = Settings::bad_roots("no certificate in it");
+        assert_eq!(error.kind(), InvalidKind::BadRoots);
+        assert!(error.to_string().ends_with(": no certificate in it"), "{error}");
     }
 
     #[test]
@@ -372,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_is_printed_but_the_site() {
+    fn only_the_site_is_printed() {
         let builder = builder().proxy(Proxy::new("http://u:hidden@a:1").unwrap()).roots(b"hidden");
         assert_eq!(
             format!("{builder:?}"),

@@ -1,18 +1,18 @@
-//! The proxy between a client and its site: one that the caller names, or the one of the environment.
+//! The proxy between a client and its site, which the caller or the environment names.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use base64_simd::STANDARD;
 use http::HeaderValue;
 
 use crate::error::{Invalid, InvalidKind};
-use crate::site::{Site, host};
-use crate::text::percent_decoded;
+use crate::host::host_and_port;
+use crate::site::Site;
+use crate::text::{base64, percent_decoded};
 
-/// A proxy: `http://[user:password@]host[:port]`, which is asked with `CONNECT` for a tunnel to the site, or
-/// `socks5://..` (or `socks5h://..`), which gets the name of the site's host and resolves it. The port is 80 or 1080
-/// where the URL has none, and the scheme `http`.
+/// A proxy. `http://[user:password@]host[:port]` is an HTTP proxy, from which the client requests a tunnel to the site
+/// with `CONNECT`. `socks5://..` or `socks5h://..` is a SOCKS5 proxy, which also resolves the name of the site's host. The
+/// default scheme is `http`, and the default port is 80 for HTTP and 1080 for SOCKS5.
 ///
 /// ```
 /// use lark_proto::network::Proxy;
@@ -53,16 +53,8 @@ impl Proxy {
             Some((credentials, authority)) => (Some(credentials), authority),
             None => (None, rest),
         };
-        let (name, port) = match authority.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-            _ => (authority, None),
-        };
-        let port = match port {
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => port.parse().ok()?,
-            Some(_) => return None,
-            None if is_socks5 => 1080,
-            None => 80,
-        };
+        let (host, port) = host_and_port(authority)?;
+        let default_port = if is_socks5 { 1080 } else { 80 };
         let credentials = match credentials {
             Some(text) => {
                 let (user, password) = text.split_once(':').unwrap_or((text, ""));
@@ -70,16 +62,17 @@ impl Proxy {
             }
             None => None,
         };
-        (port > 0).then_some(Self { is_socks5, host: host(name)?, port, credentials })
+        Some(Self { is_socks5, host, port: port.unwrap_or(default_port), credentials })
     }
 
-    /// The proxy that the environment names for `site`, as curl reads it. `variable` gives the value of a variable.
+    /// The proxy that the environment names for `site`, by the rules of curl. `variable` returns the value of a variable
+    /// of the environment.
     ///
-    /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set counts; for a plain `http`
-    /// site `http_proxy` and `HTTP_PROXY` take the place of the first two. `HTTP_PROXY` is not read in a CGI program
-    /// (where `REQUEST_METHOD` is set), because there a client sets it by a header. No proxy is used for a site on
-    /// loopback, and for one that `no_proxy` or `NO_PROXY` lists: as `*`, as a name (with all names below it), as an
-    /// address, or as a range of addresses such as `10.0.0.0/8`.
+    /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set is the proxy. For a plain `http`
+    /// site the first two are `http_proxy` and `HTTP_PROXY`. `HTTP_PROXY` is ignored in a CGI program, in which
+    /// `REQUEST_METHOD` is set, because there the client sets `HTTP_PROXY` by a header. No proxy is used for a site on
+    /// loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which includes its subdomains,
+    /// as an address, or as a range of addresses such as `10.0.0.0/8`.
     ///
     /// # Errors
     /// [`InvalidKind::BadProxy`], and [`InvalidKind::EmptyProxyVariable`] for a variable that is set and empty.
@@ -110,7 +103,7 @@ impl Proxy {
         Self::new(url.trim()).map(Some)
     }
 
-    /// Whether the proxy speaks SOCKS5 and not HTTP.
+    /// Whether this is a SOCKS5 proxy and not an HTTP proxy.
     #[must_use]
     pub fn is_socks5(&self) -> bool {
         self.is_socks5
@@ -128,17 +121,17 @@ impl Proxy {
         self.port
     }
 
-    /// The error for a proxy that the transport does not take.
+    /// The error for a proxy that the transport does not support.
     #[must_use]
     pub fn refused(&self) -> Invalid {
         Invalid::new(InvalidKind::BadProxy, format!("{}:{}", self.host, self.port))
     }
 
-    /// The value of `Proxy-Authorization` for an HTTP proxy that wants credentials.
+    /// The value of `Proxy-Authorization`, marked as sensitive; `None` without credentials.
     #[must_use]
     pub fn authorization(&self) -> Option<HeaderValue> {
         let (user, password) = self.credentials()?;
-        let credentials = STANDARD.encode_to_string(format!("{user}:{password}"));
+        let credentials = base64::encoded(format!("{user}:{password}"));
         let mut value = HeaderValue::try_from(format!("Basic {credentials}")).ok()?;
         value.set_sensitive(true);
         Some(value)
@@ -151,7 +144,7 @@ impl Proxy {
     }
 }
 
-/// Without the credentials.
+/// Shows `***` for the credentials.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_socks5 { "socks5" } else { "http" };
@@ -160,7 +153,8 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// A user or a password. Control characters are refused, because no protocol of a proxy can carry them.
+/// A percent-decoded user or password. Control characters are refused, because the protocols of proxies cannot carry
+/// them.
 fn credential(escaped: &str) -> Option<String> {
     percent_decoded(escaped).filter(|text| !text.contains(char::is_control))
 }
@@ -179,7 +173,7 @@ fn is_listed(host: &str, list: &str) -> bool {
     })
 }
 
-/// Whether `address` is the address or in the range that `entry` names.
+/// Whether `entry` is `address`, or a range that contains it.
 fn is_in_range(address: IpAddr, entry: &str) -> bool {
     let (first, bits) = match entry.split_once('/') {
         Some((first, bits)) => (first, bits.parse::<u32>().ok()),
@@ -195,7 +189,7 @@ fn is_in_range(address: IpAddr, entry: &str) -> bool {
     address.checked_shr(rest).unwrap_or(0) == first.checked_shr(rest).unwrap_or(0)
 }
 
-/// Whether `host` is the name `entry` or below it. A dot before or after the entry counts for nothing.
+/// Whether `host` is the domain `entry` or a subdomain of it. Dots before and after the entry are ignored.
 fn is_below(host: &str, entry: &str) -> bool {
     let entry = entry.trim_matches('.').to_ascii_lowercase();
     let above = host.strip_suffix(&*entry).filter(|_| !entry.is_empty());
@@ -218,9 +212,16 @@ mod tests {
             ("socks5://proxy", "socks5://proxy:1080"),
             ("socks5h://u:p@proxy:9", "socks5://***@proxy:9"),
             ("http://u@proxy:1", "http://***@proxy:1"),
+            ("http://my-proxy.a_b:1", "http://my-proxy.a_b:1"),
         ] {
-            assert_eq!(format!("{:?}", Proxy::new(url).unwrap()), format!("Proxy({shown})"));
+            let proxy = Proxy::new(url).unwrap();
+            assert_eq!(format!("{proxy:?}"), format!("Proxy({shown})"));
+            assert_eq!(proxy.is_socks5(), shown.starts_with("socks5:"), "{url}");
         }
+    }
+
+    #[test]
+    fn the_user_and_the_password_are_percent_decoded() {
         for (url, credentials) in [
             ("http://proxy:1", None),
             ("http://u@proxy:1", Some(("u", ""))),
@@ -233,7 +234,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_without_its_credentials() {
+    fn the_header_of_a_proxy_has_its_credentials_in_base64_and_is_sensitive() {
+        let header =
+            Proxy::new("http://Aladdin:open%20sesame@proxy").unwrap().authorization().unwrap();
+        assert_eq!(header, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(header.is_sensitive());
+        assert_eq!(Proxy::new("http://proxy").unwrap().authorization(), None);
+    }
+
+    #[test]
+    fn the_error_for_a_proxy_that_is_not_supported_names_its_host_and_port() {
+        let error = Proxy::new("socks5://u:hidden@proxy").unwrap().refused();
+        assert_eq!(error.kind(), InvalidKind::BadProxy);
+        assert!(error.to_string().starts_with("`proxy:1080` is not a proxy"), "{error}");
+    }
+
+    #[test]
+    fn a_text_that_is_no_proxy_is_refused_and_no_password_is_quoted() {
         for url in [
             "",
             "http://",
@@ -247,6 +264,8 @@ mod tests {
             "http://proxy:1,http://proxy:2",
             "http://proxy:1/path",
             "http://pro xy:1",
+            "http://-proxy:1",
+            "http://proxy-:1",
             "http://999.1.1.1:1",
             "http://u:hidden%zz@proxy:1",
             "http://u:hidden%0d@proxy:1",
@@ -341,6 +360,10 @@ mod tests {
             let chosen = choice(&site, &format!("NO_PROXY={list}; HTTPS_PROXY=a:1"));
             assert_eq!(chosen, if is_listed { "none" } else { "a" }, "{host} {list}");
         }
+    }
+
+    #[test]
+    fn the_first_list_that_is_not_blank_counts() {
         assert_eq!(choice("https://a.b", "no_proxy=c; NO_PROXY=*; HTTPS_PROXY=a:1"), "a");
         assert_eq!(choice("https://a.b", "no_proxy= ; NO_PROXY=*; HTTPS_PROXY=a:1"), "none");
     }

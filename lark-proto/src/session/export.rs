@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64_simd::URL_SAFE_NO_PAD;
-
 use super::Session;
 use crate::error::{Invalid, InvalidKind};
+use crate::text::base64;
 use crate::token::TenantToken;
 use crate::values::{AppId, TenantKey};
 
@@ -52,7 +51,7 @@ impl Session {
             ends: wall.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
         };
         let json = serde_json::to_string(&exported).ok()?;
-        Some(format!("{FORM}.{:016x}.{}", checksum(&json), URL_SAFE_NO_PAD.encode_to_string(&json)))
+        Some(format!("{FORM}.{:016x}.{}", checksum(&json), base64::url_safe(&json)))
     }
 
     /// Takes a token that a session of the same app, site and tenant exported, unless the present one lasts longer, and
@@ -98,8 +97,8 @@ impl Session {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let (sum, base64) = text.strip_prefix(FORM)?.strip_prefix('.')?.split_once('.')?;
-    let json = String::from_utf8(URL_SAFE_NO_PAD.decode_to_vec(base64).ok()?).ok()?;
+    let (sum, json) = text.strip_prefix(FORM)?.strip_prefix('.')?.split_once('.')?;
+    let json = base64::url_safe_decoded(json)?;
     (sum == format!("{:016x}", checksum(&json))).then_some(json)
 }
 

@@ -1,5 +1,6 @@
 //! Texts of other programs, bounded and cleaned so that an error text can quote them.
 
+pub(crate) mod base64;
 mod redact;
 mod unicode;
 

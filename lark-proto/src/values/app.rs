@@ -14,24 +14,25 @@ secret! {
 }
 
 text! {
-    /// A tenant that has a store app installed: 1 to 128 visible ASCII characters, such as `736588c9260f175d`.
+    /// The key of a tenant that has installed a store app: 1 to 128 visible ASCII characters, such as
+    /// `736588c9260f175d`.
     pub struct TenantKey: |text| is_visible(text, 128), BadTenantKey
 }
 
 secret! {
-    /// The ticket that the service pushes to a store app every hour, and with which the app gets its token: 1 to 1,024
+    /// The ticket that the service pushes to a store app every hour, and for which the app gets its token: 1 to 1,024
     /// visible ASCII characters. It is never printed. [`AppTicketEvent`](crate::endpoints::AppTicketEvent) reads it
     /// from the event.
     pub struct AppTicket: |text| is_visible(text, 1024), BadAppTicket
 }
 
-/// The app for which a client fetches tokens, if any.
+/// The app for which a client fetches tokens, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "credentials")]
 #[doc(alias = "tenant_access_token")]
 pub enum App {
-    /// No app: every call brings its token.
+    /// No app: the caller passes a token to every call.
     None,
     /// A custom ("self-built") app, which belongs to one tenant.
     Custom {
@@ -40,7 +41,7 @@ pub enum App {
         /// The app's secret.
         secret: AppSecret,
     },
-    /// A store app, which many tenants have installed.
+    /// A store app, which any tenant can install.
     Store {
         /// The app's id.
         id: AppId,
@@ -80,18 +81,37 @@ mod tests {
     use crate::error::InvalidKind;
 
     #[test]
-    fn a_secret_is_never_printed() {
+    fn an_app_is_printed_without_its_secret() {
         let app = App::custom("cli_a", "hidden").unwrap();
         assert_eq!(format!("{app:?}"), r#"Custom { id: AppId("cli_a"), secret: AppSecret(***) }"#);
+    }
+
+    #[test]
+    fn an_invalid_id_or_secret_is_refused_and_no_secret_is_quoted() {
         for (id, secret, kind) in [
             ("", "s", InvalidKind::BadAppId),
             ("cli a", "s", InvalidKind::BadAppId),
             ("cli", "", InvalidKind::BadAppSecret),
             ("cli", "hidden\r\n", InvalidKind::BadAppSecret),
         ] {
-            let error = App::custom(id, secret).unwrap_err();
-            assert_eq!(error.kind(), kind);
-            assert!(!error.to_string().contains("hidden"), "{error}");
+            for error in [App::custom(id, secret), App::store(id, secret)].map(Result::unwrap_err) {
+                assert_eq!(error.kind(), kind);
+                assert!(!error.to_string().contains("hidden"), "{error}");
+            }
         }
+    }
+
+    #[test]
+    fn each_value_has_a_greatest_length() {
+        let refused = |result: Result<(), Invalid>| result.err().map(|error| error.kind());
+        let text = "x".repeat(1025);
+        let id = |len: usize| refused(AppId::new(&text[..len]).map(drop));
+        assert_eq!((id(128), id(129)), (None, Some(InvalidKind::BadAppId)));
+        let key = |len: usize| refused(TenantKey::new(&text[..len]).map(drop));
+        assert_eq!((key(128), key(129)), (None, Some(InvalidKind::BadTenantKey)));
+        let secret = |len: usize| refused(AppSecret::new(&text[..len]).map(drop));
+        assert_eq!((secret(256), secret(257)), (None, Some(InvalidKind::BadAppSecret)));
+        let ticket = |len: usize| refused(AppTicket::new(&text[..len]).map(drop));
+        assert_eq!((ticket(1024), ticket(1025)), (None, Some(InvalidKind::BadAppTicket)));
     }
 }

@@ -1,15 +1,22 @@
-//! One cell of one sheet.
+//! The id of a sheet, and one cell of it.
 
 use crate::error::{Invalid, InvalidKind};
 use crate::text::trimmed;
-use crate::values::SheetId;
-use crate::values::macros::text_traits;
+use crate::values::macros::{is_id, text, text_traits};
+
+text! {
+    /// The id of a sheet in a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. The address bar shows it
+    /// after `?sheet=`, and
+    /// [Query sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) returns it as
+    /// `sheet_id`. It is not the title on the sheet's tab.
+    pub struct SheetId: |text| is_id(text, 64), BadSheetId
+}
 
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.
 ///
-/// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, where letters may be lower case. These are seen in use as well: the
-/// full-width `！` and `：` of Chinese input methods, the `\!` that shells leave, and the `$H$7` of formulas. A column's
-/// title and the title on a sheet's tab are not read: the service takes ids only.
+/// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, in upper or lower case. Three other spellings are read too: the
+/// full-width `！` and `：` of Chinese input methods, the `\!` that a shell needs in quotes, and the `$H$7` of formulas.
+/// The title of a column or of a sheet's tab is refused, because the service takes ids only.
 ///
 /// Cells are ordered by sheet, row and column, so that `H10` comes after `H9`.
 ///
@@ -36,10 +43,10 @@ impl SheetCell {
     /// The last row that a sheet can have.
     pub(crate) const LAST_ROW: u32 = 5_000_000;
 
-    /// The cell that `text` writes, such as `Q7PlXT!H7`.
+    /// The cell that `text`, such as `Q7PlXT!H7`, names.
     ///
     /// # Errors
-    /// [`InvalidKind::MissingSheetId`], [`InvalidKind::BadSheetId`], and those of [`SheetCell::in_sheet`].
+    /// [`InvalidKind::MissingSheetId`], [`InvalidKind::BadSheetId`], and the errors of [`SheetCell::in_sheet`].
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let text = trimmed(text);
         match text.split_once(['!', '！']) {
@@ -61,7 +68,7 @@ impl SheetCell {
         Self::at(sheet, column, row)
     }
 
-    /// The cell of `sheet` in a column and a row, which both count from 1: `H7` is column 8, row 7.
+    /// The cell of `sheet` in a column and a row, which are counted from 1: `H7` is column 8, row 7.
     ///
     /// # Errors
     /// [`InvalidKind::ColumnZero`], [`InvalidKind::RowZero`], [`InvalidKind::OutsideSheet`].
@@ -109,13 +116,13 @@ impl SheetCell {
         self.column
     }
 
-    /// The row's number, from 1.
+    /// The row's number, counted from 1.
     #[must_use]
     pub fn row(&self) -> u32 {
         self.row
     }
 
-    /// Column and row, such as `H7`.
+    /// The column and the row, such as `H7`.
     #[must_use]
     pub fn cell(&self) -> &str {
         self.text.rsplit_once(':').map_or("", |(_, cell)| cell)
@@ -132,8 +139,9 @@ text_traits!(SheetCell);
 
 /// The column and the row of `H7`, `$H$7` or `H7:H7`.
 pub(crate) fn read(cell: &str) -> Result<(u32, u32), InvalidKind> {
-    let (start, end) = cell.split_once([':', '：']).unwrap_or((cell, cell));
-    let [start, end] = [start, end].map(str::to_ascii_uppercase);
+    let corners = cell.split_once([':', '：']).unwrap_or((cell, cell));
+    let start = corners.0.to_ascii_uppercase();
+    let end = corners.1.to_ascii_uppercase();
     let is_all = |corner: &str, is_of: fn(&u8) -> bool| {
         let corner = corner.strip_prefix('$').unwrap_or(corner);
         !corner.is_empty() && corner.bytes().all(|byte| is_of(&byte))
@@ -162,7 +170,7 @@ fn read_corner(corner: &str) -> Result<(u32, u32), InvalidKind> {
         number if number.len() < row.len() => return Err(InvalidKind::BadCell),
         _ => {}
     }
-    // A..Z, AA..: a number to the base 26 whose digits are 1 to 26.
+    // The letters are a number in base 26 with the digits 1 to 26: after Z comes AA.
     let column = column.bytes().try_fold(0_u32, |number, letter| {
         number.checked_mul(26)?.checked_add(u32::from(letter - b'A') + 1)
     });
@@ -186,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_has_one_normal_form() {
+    fn all_spellings_of_a_cell_are_read_as_one_form() {
         for text in [
             "Q7PlXT!H7",
             "Q7PlXT!H7:H7",
@@ -206,6 +214,16 @@ mod tests {
         }
         let last: SheetCell = "a!SEZ5000000".parse().unwrap();
         assert_eq!((last.sheet().as_str(), last.cell()), ("a", "SEZ5000000"));
+    }
+
+    #[test]
+    fn a_sheet_id_has_1_to_64_letters_digits_hyphens_and_underscores() {
+        for good in ["a", "Q7PlXT", "a-_9", &"s".repeat(64)] {
+            assert_eq!(SheetId::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a!", "工作表1", &"s".repeat(65)] {
+            assert_eq!(SheetId::new(bad).unwrap_err().kind(), InvalidKind::BadSheetId, "{bad}");
+        }
     }
 
     #[test]
@@ -258,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_its_column_and_row() {
+    fn a_column_and_a_row_name_one_cell() {
         let sheet = SheetId::new("s").unwrap();
         for (column, row, cell) in [
             (1, 1, "A1"),
@@ -277,6 +295,11 @@ mod tests {
             let at = SheetCell::at(sheet.clone(), column, 1).unwrap();
             assert_eq!(at.as_str().parse::<SheetCell>(), Ok(at), "column {column}");
         }
+    }
+
+    #[test]
+    fn a_column_or_row_that_no_sheet_has_is_refused() {
+        let sheet = SheetId::new("s").unwrap();
         for (column, row, kind, text) in [
             (0, 7, InvalidKind::ColumnZero, "column 0 of row 7 does not exist"),
             (8, 0, InvalidKind::RowZero, "`H0`"),

@@ -1,4 +1,4 @@
-//! An image, and its format, which its first bytes tell.
+//! An image, and its format, which is read from its first bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,11 +9,10 @@ use crate::error::{Invalid, InvalidKind};
 
 /// The bytes of an image file, at least one, and its format.
 ///
-/// The format comes from the first bytes, not from a file name: [`Image::new`] takes the formats that Lark lists, and
-/// [`Image::any_format`] takes every other one with the extension of its files. Each image therefore has an
-/// [extension](Image::extension), and is sent with a file name that ends in this one or in another spelling of it, such
-/// as `jpeg` for `jpg`. The rest of the file is not read, so a file that is damaged after its first bytes is accepted
-/// here.
+/// The format is read from the first bytes and not from a file name. [`Image::new`] accepts the formats that Lark lists.
+/// [`Image::any_format`] accepts every other format, with the extension of its files. Each image therefore has an
+/// [extension](Image::extension), and the file name in a request ends in it or in another spelling of it, such as `jpeg`
+/// for `jpg`. The rest of the file is not read, so a file that is damaged after its first bytes is accepted.
 ///
 /// A clone shares the bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -50,11 +49,12 @@ impl Image {
         })
     }
 
-    /// An image of any format, such as one that the service accepts and this crate does not know.
+    /// An image of any format, for a format that this crate does not know.
     ///
-    /// The `extension` is the one that files of this format have, such as `avif`, without the dot; its letters become
-    /// lower case. The service reads the format from the file name's extension, so the image is never sent without one:
-    /// its default name is `image` with the extension. An extension that contradicts the first bytes is ignored.
+    /// `extension` is the extension of files of this format without the dot, such as `avif`. It is converted to lower
+    /// case. The service reads the format from the extension of the file name, so an image is never sent without one: the
+    /// default name is `image` with the extension. If the first bytes are those of a known format, that format's
+    /// extension is used instead.
     ///
     /// # Errors
     /// [`InvalidKind::EmptyImage`], [`InvalidKind::BadExtension`].
@@ -86,7 +86,7 @@ impl Image {
         &self.bytes
     }
 
-    /// The format; `None` for an image of [any format](Self::any_format) whose first bytes are not known here.
+    /// The format; `None` for an image of [any format](Self::any_format) whose first bytes this crate does not know.
     #[must_use]
     pub fn format(&self) -> Option<ImageFormat> {
         self.format
@@ -98,9 +98,9 @@ impl Image {
         &self.extension
     }
 
-    /// Sets how many bytes this image may have at an endpoint for which the vendor documents no limit, in place of this
-    /// crate's default: [`WriteSheetImage`](crate::WriteSheetImage) refuses a larger image. A documented limit, such as
-    /// that of [`PutImage`](crate::PutImage), stays as it is.
+    /// Sets the most bytes that this image may have, instead of this crate's default, at an endpoint for which the vendor
+    /// documents no limit: [`WriteSheetImage`](crate::WriteSheetImage) refuses a larger image. It does not change a
+    /// documented limit, such as that of [`PutImage`](crate::PutImage).
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
@@ -111,12 +111,13 @@ impl Image {
         self.max_bytes
     }
 
-    /// The format's media type; `application/octet-stream` where the format is not known.
+    /// The format's media type; `application/octet-stream` if the format is not known.
     pub(crate) fn media_type(&self) -> &'static str {
         self.format.map_or("application/octet-stream", ImageFormat::media_type)
     }
 
-    /// This image if it has at most `limit` bytes, without its own limit, so that equal requests are equal.
+    /// This image, if it has at most `limit` bytes. Its own limit is removed, so that two values that send the same
+    /// request are equal.
     pub(crate) fn at_most(self, limit: u64) -> Result<Self, Invalid> {
         self.is_at_most(limit)?;
         Ok(Self { max_bytes: None, ..self })
@@ -140,7 +141,8 @@ fn not_empty(bytes: Bytes) -> Result<Bytes, Invalid> {
     Ok(bytes)
 }
 
-/// The error for a file in none of the formats that Lark lists: by name where its first bytes tell the name.
+/// The error for a file in none of the formats that Lark lists. It names SVG and AVIF, and quotes the first bytes of any
+/// other file.
 pub(super) fn unknown_format(bytes: &[u8]) -> Invalid {
     let avif = |brand: &[u8]| brand == b"avif" || brand == b"avis";
     if is_svg(bytes) {
@@ -153,7 +155,7 @@ pub(super) fn unknown_format(bytes: &[u8]) -> Invalid {
     }
 }
 
-/// Whether a text begins with the element `svg`, or is XML with such an element near its beginning.
+/// Whether a file begins with the element `svg`, or is XML with this element in its first 1,024 bytes.
 fn is_svg(bytes: &[u8]) -> bool {
     let text = bytes.get(..1024).unwrap_or(bytes);
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
@@ -161,8 +163,8 @@ fn is_svg(bytes: &[u8]) -> bool {
     text.starts_with(b"<svg") || is_xml
 }
 
-/// A number of bytes for a person to read: `20 MiB`, `23.4 MiB`, or in bytes below 1 MiB. Tenths are rounded up, so
-/// that a size above a limit is also shown above it.
+/// A size for an error text: `20 MiB`, `23.4 MiB`, or in bytes below 1 MiB. Tenths are rounded up, so that a size above
+/// the limit is also shown as a larger number.
 fn mebibytes(bytes: u64) -> String {
     const MEBIBYTE: u64 = 1024 * 1024;
     if bytes < MEBIBYTE {
@@ -185,21 +187,21 @@ impl fmt::Debug for Image {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImageFormat {
-    /// PNG.
+    /// Portable Network Graphics.
     Png,
     /// JPEG, with a JFIF, an Exif or no header.
     Jpeg,
-    /// GIF.
+    /// Graphics Interchange Format.
     Gif,
     /// Windows bitmap.
     Bmp,
-    /// TIFF, of either byte order.
+    /// TIFF, in either byte order.
     Tiff,
     /// Better Portable Graphics.
     Bpg,
-    /// WebP.
+    /// WebP, lossy or lossless.
     Webp,
-    /// HEIC: HEIF with HEVC inside.
+    /// HEIC: an image in HEVC in a HEIF container.
     Heic,
     /// Windows icon.
     Ico,
@@ -213,7 +215,7 @@ impl ImageFormat {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Self::Png,
             [0xff, 0xd8, 0xff, ..] => Self::Jpeg,
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Self::Gif,
-            // The two letters are too common, so the size of the header has to be one of those in use.
+            // A text may begin with `BM` too, so the size of the header must be one of those in use.
             [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, header, 0, 0, 0, ..]
                 if [12, 16, 40, 52, 56, 64, 108, 124].contains(header) =>
             {
@@ -223,7 +225,7 @@ impl ImageFormat {
             [b'B', b'P', b'G', 0xfb, ..] => Self::Bpg,
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::Webp,
             [_, _, _, _, b'f', b't', b'y', b'p', ..] if has_brand(bytes, is_hevc) => Self::Heic,
-            // Reserved, type 1 (a cursor is 2), at least one image.
+            // Two reserved bytes, the type 1 (a cursor has 2), and at least one image.
             [0, 0, 1, 0, low, high, ..] if (*low, *high) != (0, 0) => Self::Ico,
             _ => return None,
         })
@@ -253,7 +255,7 @@ impl ImageFormat {
         }
     }
 
-    /// The format that an extension stands for, and whether the service lists this spelling of it.
+    /// The format of files with this extension, and whether the vendor's documents list this spelling.
     pub(crate) fn of_extension(extension: &str) -> Option<(Self, bool)> {
         Some(match extension.to_ascii_lowercase().as_str() {
             "png" => (Self::Png, true),
@@ -290,8 +292,8 @@ impl ImageFormat {
     }
 }
 
-/// Whether a file begins with a `ftyp` box of a brand that `is_wanted`. The box has the major brand, its version, then
-/// the compatible brands. The major brand `mif1` is used for HEIC and for AVIF, so one of the compatible brands
+/// Whether a file begins with a `ftyp` box of a brand for which `is_wanted` holds. The box has the major brand, a version
+/// and the compatible brands. The major brand `mif1` stands for HEIC and for AVIF, so with it one of the compatible brands
 /// decides.
 fn has_brand(bytes: &[u8], is_wanted: fn(&[u8]) -> bool) -> bool {
     let [a, b, c, d, b'f', b't', b'y', b'p', rest @ ..] = bytes else {
@@ -307,7 +309,7 @@ fn has_brand(bytes: &[u8], is_wanted: fn(&[u8]) -> bool) -> bool {
     }
 }
 
-/// Whether a brand is that of HEIF with HEVC inside.
+/// Whether a brand is one of those for HEVC in a HEIF container.
 fn is_hevc(brand: &[u8]) -> bool {
     [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"]
         .iter()
@@ -319,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_tell_the_format() {
+    fn the_format_is_read_from_the_first_bytes() {
         let bmp =
             |header: u8| [b"BM4\0\0\0\0\0\0\0\x36\0\0\0".as_slice(), &[header, 0, 0, 0]].concat();
         for (bytes, format) in [
@@ -330,7 +332,6 @@ mod tests {
             (b"\xff\xd8".to_vec(), None),
             (b"GIF87a".to_vec(), Some(ImageFormat::Gif)),
             (b"GIF88a".to_vec(), None),
-            (bmp(40), Some(ImageFormat::Bmp)),
             (bmp(41), None),
             (b"BMW is a car, not a bitmap".to_vec(), None),
             (b"II*\0".to_vec(), Some(ImageFormat::Tiff)),
@@ -357,13 +358,83 @@ mod tests {
             );
             assert_eq!(Image::any_format(bytes, "avif").unwrap().format(), format);
         }
+        for header in [12, 16, 40, 52, 56, 64, 108, 124] {
+            assert_eq!(ImageFormat::sniff(&bmp(header)), Some(ImageFormat::Bmp), "{header}");
+        }
+        for brand in ["heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs"] {
+            let file = format!("\0\0\0\x18ftyp{brand}\0\0\0\0mif1heic");
+            assert_eq!(ImageFormat::sniff(file.as_bytes()), Some(ImageFormat::Heic), "{brand}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_refused() {
         for empty in [Image::new(""), Image::any_format("", "png")] {
             assert_eq!(empty.unwrap_err().kind(), InvalidKind::EmptyImage);
         }
     }
 
     #[test]
-    fn a_file_of_no_listed_format_is_refused_with_what_to_do() {
+    fn a_format_has_an_extension_a_name_and_a_media_type() {
+        for (format, extension, name, media_type) in [
+            (ImageFormat::Png, "png", "PNG", "image/png"),
+            (ImageFormat::Jpeg, "jpg", "JPEG", "image/jpeg"),
+            (ImageFormat::Gif, "gif", "GIF", "image/gif"),
+            (ImageFormat::Bmp, "bmp", "BMP", "image/bmp"),
+            (ImageFormat::Tiff, "tiff", "TIFF", "image/tiff"),
+            (ImageFormat::Bpg, "bpg", "BPG", "image/bpg"),
+            (ImageFormat::Webp, "webp", "WEBP", "image/webp"),
+            (ImageFormat::Heic, "heic", "HEIC", "image/heic"),
+            (ImageFormat::Ico, "ico", "ICO", "image/x-icon"),
+        ] {
+            assert_eq!((format.extension(), &*format.name()), (extension, name));
+            assert_eq!(format.media_type(), media_type);
+            assert_eq!(ImageFormat::of_extension(extension), Some((format, true)));
+        }
+    }
+
+    #[test]
+    fn a_format_is_known_by_every_spelling_of_its_extension() {
+        for (extension, format, is_listed) in [
+            ("JPEG", ImageFormat::Jpeg, true),
+            ("jfif", ImageFormat::Jpeg, true),
+            ("exif", ImageFormat::Jpeg, true),
+            ("jpe", ImageFormat::Jpeg, false),
+            ("tif", ImageFormat::Tiff, false),
+            ("heif", ImageFormat::Heic, false),
+            ("dib", ImageFormat::Bmp, false),
+        ] {
+            assert_eq!(ImageFormat::of_extension(extension), Some((format, is_listed)));
+        }
+        for other in ["", "svg", "avif", "pn", ".png"] {
+            assert_eq!(ImageFormat::of_extension(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_image_shows_its_format_and_length_and_no_byte() {
+        let image = Image::new("GIF89a..").unwrap();
+        assert_eq!(format!("{image:?}"), "Image(Some(Gif), 8 bytes)");
+    }
+
+    #[test]
+    fn a_size_is_shown_in_bytes_or_in_tenths_of_a_mebibyte_rounded_up() {
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            ((1 << 20) - 1, "1048575 bytes"),
+            (1 << 20, "1 MiB"),
+            ((1 << 20) + 1, "1.1 MiB"),
+            (10 << 20, "10 MiB"),
+            (24_536_678, "23.4 MiB"),
+            ((20 << 20) - 1, "20 MiB"),
+            (u64::MAX, "17592186044416 MiB"),
+        ] {
+            assert_eq!(mebibytes(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn the_error_for_a_file_of_another_format_says_what_to_do() {
         let texts = [
             (&b"<svg xmlns='http://www.w3.org/2000/svg'/>"[..], "SVG is not accepted"),
             (b"\xef\xbb\xbf\r\n <svg/>", "SVG is not accepted"),

@@ -1,12 +1,13 @@
-//! The formats, sizes and resolutions that an endpoint accepts of an image, and the check against them.
+//! The formats, sizes and resolutions of images that an endpoint accepts, and the check against them.
 
-use crate::endpoints::{CreateImage, WriteSheetImage};
 use crate::error::{Invalid, InvalidKind};
 use crate::values::ImageFormat::{self, Bmp, Bpg, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
+#[cfg(feature = "imagesize")]
+use crate::values::resolution;
 use crate::values::{Image, image};
 
-/// The formats, the size and the resolution that an image may have: what the vendor documents for a kind of image, or
-/// the caller's own rules. [`Image::check`] applies them; no constructor of a request does.
+/// The formats, the size and the resolution that an image may have: the documented ones for a kind of image, or those
+/// that the caller chooses. Only [`Image::check`] applies them; the constructors of requests do not.
 ///
 /// The resolution is checked with the feature `imagesize` only. Without that feature every resolution is accepted.
 ///
@@ -29,7 +30,7 @@ use crate::values::{Image, image};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ImageRules {
-    /// `None`: every format, those included that this crate does not know.
+    /// `None` accepts every format, including those that this crate does not know.
     formats: Option<&'static [ImageFormat]>,
     max_bytes: MaxBytes,
     max_pixels: (u32, u32),
@@ -39,15 +40,21 @@ pub struct ImageRules {
 /// The most bytes that an image may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum MaxBytes {
+    /// A limit that nothing raises.
     Fixed(u64),
-    /// A default of this crate, in place of which [`Image::with_max_bytes`] sets another one.
+    /// A default of this crate, which [`Image::with_max_bytes`] replaces.
     Default(u64),
 }
 
 const UNLIMITED: (u32, u32) = (u32::MAX, u32::MAX);
 
 impl ImageRules {
-    /// An image of any format, size and resolution, from which the caller's own rules are made.
+    /// The most bytes of an upload, for messages and avatars alike.
+    pub(crate) const UPLOAD_MAX_BYTES: u64 = 10 * 1024 * 1024;
+    /// This crate's default for the most bytes of an image for a cell.
+    pub(crate) const CELL_MAX_BYTES: u64 = 20 * 1024 * 1024;
+
+    /// Any format, size and resolution: the start for rules that the caller chooses.
     pub const ANY: Self = Self {
         formats: None,
         max_bytes: MaxBytes::Fixed(u64::MAX),
@@ -55,35 +62,35 @@ impl ImageRules {
         max_gif_pixels: UNLIMITED,
     };
 
-    /// An image for messages: JPEG, PNG, WEBP, GIF, BMP, ICO, TIFF or HEIC of 10 MiB at most; a GIF of 2000 x 2000
-    /// pixels at most, any other image of 12000 x 12000.
+    /// An image for messages: JPEG, PNG, WEBP, GIF, BMP, ICO, TIFF or HEIC with at most 10 MiB. A GIF has at most
+    /// 2000 x 2000 pixels, any other image at most 12000 x 12000.
     ///
     /// Document: <https://open.feishu.cn/document/server-docs/im-v1/image/create>. Lark's edition of it does not list
-    /// HEIC. They are the rules of [`CreateImage`]; the document of the older [`PutImage`](crate::PutImage) names the
+    /// HEIC. They are the rules of [`CreateImage`](crate::CreateImage); the document of the older [`PutImage`](crate::PutImage) names the
     /// size only.
     pub const MESSAGE: Self = Self {
         formats: Some(&[Jpeg, Png, Webp, Gif, Bmp, Ico, Tiff, Heic]),
-        max_bytes: MaxBytes::Fixed(CreateImage::MAX_BYTES),
+        max_bytes: MaxBytes::Fixed(Self::UPLOAD_MAX_BYTES),
         max_pixels: (12_000, 12_000),
         max_gif_pixels: (2_000, 2_000),
     };
 
-    /// An image as an avatar: as for [messages](Self::MESSAGE), but of 4096 x 4096 pixels at most, and 2000 x 2000 for
+    /// An image as an avatar: as for [messages](Self::MESSAGE), but with at most 4096 x 4096 pixels, and 2000 x 2000 for
     /// a GIF.
     ///
     /// The document does not say which of the two limits a GIF as an avatar has; this crate takes the lower one.
     pub const AVATAR: Self = Self::MESSAGE.with_max_pixels(4_096, 4_096);
 
     /// An image in a spreadsheet's cell: PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP or HEIC. The vendor documents neither a
-    /// resolution nor a size, so every resolution is accepted, and the size is that of [`WriteSheetImage`]:
-    /// [`DEFAULT_MAX_BYTES`](WriteSheetImage::DEFAULT_MAX_BYTES) or the image's own
+    /// resolution nor a size, so every resolution is accepted, and the size is that of [`WriteSheetImage`](crate::WriteSheetImage):
+    /// [`DEFAULT_MAX_BYTES`](crate::WriteSheetImage::DEFAULT_MAX_BYTES) or the image's own
     /// [`with_max_bytes`](Image::with_max_bytes).
     ///
     /// Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>. Its newer edition does not
     /// list WEBP.
     pub const CELL: Self = Self {
         formats: Some(&[Png, Jpeg, Gif, Bmp, Tiff, Bpg, Webp, Heic]),
-        max_bytes: MaxBytes::Default(WriteSheetImage::DEFAULT_MAX_BYTES),
+        max_bytes: MaxBytes::Default(Self::CELL_MAX_BYTES),
         ..Self::ANY
     };
 
@@ -94,8 +101,8 @@ impl ImageRules {
         self
     }
 
-    /// Lowers the most bytes that an image may have. A lower limit that is there already stays, but
-    /// [`Image::with_max_bytes`] has no effect any more.
+    /// Lowers the most bytes that an image may have. A limit that is lower already stays. [`Image::with_max_bytes`] has no
+    /// effect on these rules any more.
     #[must_use]
     pub const fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         let (MaxBytes::Fixed(limit) | MaxBytes::Default(limit)) = self.max_bytes;
@@ -103,8 +110,8 @@ impl ImageRules {
         self
     }
 
-    /// Lowers the width and the height that an image may have, for all formats. A lower limit that is there already
-    /// stays, such as that of a GIF for messages.
+    /// Lowers the width and the height that an image may have, for all formats. A limit that is lower already stays, such
+    /// as that of a GIF for messages.
     #[must_use]
     pub const fn with_max_pixels(mut self, width: u32, height: u32) -> Self {
         self.max_pixels = lower(self.max_pixels, (width, height));
@@ -119,12 +126,12 @@ const fn lower(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
 
 impl Image {
     /// Checks this image before it is sent: its format, its size and, with the feature `imagesize`, its resolution,
-    /// which the header of the file names. The pixels are not decoded, an orientation in Exif data is not applied, and
-    /// the padding of a HEIC file counts.
+    /// which is read from the header of the file. The pixels are not decoded, an orientation in Exif data is not applied,
+    /// and the padding of a HEIC file counts.
     ///
-    /// If the rules limit the resolution and it cannot be read, the image is refused: its header is damaged, or of a
-    /// variant that the crate imagesize does not know. The resolution of a BPG file, and of a format that this crate
-    /// does not know, is not checked.
+    /// If the rules limit the resolution and it cannot be read, the image is refused: its header is damaged, or is a
+    /// variant that the crate imagesize does not know. The resolution is not checked for BPG and for formats that this
+    /// crate does not know.
     ///
     /// # Errors
     /// [`InvalidKind::UnknownImageFormat`], [`InvalidKind::FormatNotAccepted`], [`InvalidKind::ImageTooLarge`],
@@ -143,148 +150,37 @@ impl Image {
         self.is_at_most(limit)?;
         #[cfg(feature = "imagesize")]
         if let Some(format) = self.format() {
-            resolution::check(format, self.bytes(), rules)?;
+            rules.check_resolution(format, self.bytes())?;
         }
         Ok(())
     }
 }
 
-/// The check with the feature `imagesize`; the feature `fake` reads the width and the height alone.
-#[cfg(any(feature = "fake", feature = "imagesize"))]
-pub(crate) mod resolution {
-    use super::{Bmp, ImageFormat};
-    #[cfg(feature = "imagesize")]
-    use super::{Bpg, Gif, ImageRules, Invalid, InvalidKind, UNLIMITED};
-
-    #[cfg(feature = "imagesize")]
-    pub(super) fn check(
-        format: ImageFormat,
-        bytes: &[u8],
-        rules: &ImageRules,
-    ) -> Result<(), Invalid> {
-        let max = if format == Gif { rules.max_gif_pixels } else { rules.max_pixels };
+#[cfg(feature = "imagesize")]
+impl ImageRules {
+    fn check_resolution(&self, format: ImageFormat, bytes: &[u8]) -> Result<(), Invalid> {
+        let max = if format == Gif { self.max_gif_pixels } else { self.max_pixels };
         if max == UNLIMITED || format == Bpg {
             return Ok(());
         }
-        let Some((width, height)) = read(format, bytes) else {
+        let Some((width, height)) = resolution::read(format, bytes) else {
             return Err(Invalid::new(InvalidKind::UnreadableResolution, format.name()));
         };
-        if width > max.0 || height > max.1 {
+        let (max_width, max_height) = max;
+        if width > max_width || height > max_height {
             let name = format.name();
-            let part = format!("{} x {} at most, this {name} has {width} x {height}", max.0, max.1);
+            let limit = format!("{max_width} x {max_height} at most");
+            let part = format!("{limit}, this {name} has {width} x {height}");
             return Err(Invalid::new(InvalidKind::TooManyPixels, part));
         }
         Ok(())
-    }
-
-    /// Width and height. An image without pixels has none.
-    pub(crate) fn read(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
-        let (width, height) = if format == Bmp {
-            bitmap(bytes)?
-        } else {
-            let size = imagesize::blob_size(bytes).ok()?;
-            (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
-        };
-        (width > 0 && height > 0).then_some((width, height))
-    }
-
-    /// The sides of a Windows bitmap. imagesize knows neither the header of 12 bytes, which has sides of 16 bits, nor
-    /// the negative height of an image that is stored from top to bottom.
-    fn bitmap(bytes: &[u8]) -> Option<(u32, u32)> {
-        let [a, b, c, d, e, f, g, h] = *bytes.get(18..)?.first_chunk::<8>()?;
-        Some(if bytes.get(14) == Some(&12) {
-            (u16::from_le_bytes([a, b]).into(), u16::from_le_bytes([c, d]).into())
-        } else {
-            let sides = [[a, b, c, d], [e, f, g, h]];
-            sides.map(|side| i32::from_le_bytes(side).unsigned_abs()).into()
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn short(side: u32) -> u16 {
-        side.try_into().unwrap()
-    }
-
-    fn png(width: u32, height: u32) -> Vec<u8> {
-        let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
-        [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &sides, b"\x08\x06\0\0\0"].concat()
-    }
-
-    fn gif(width: u16, height: u16) -> Vec<u8> {
-        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
-        [&b"GIF89a"[..], &sides, b"\0\0\0;"].concat()
-    }
-
-    /// A JPEG with a JFIF header and an embedded preview in Exif data, whose sides do not count.
-    fn jpeg(width: u16, height: u16) -> Vec<u8> {
-        let sides = [height.to_be_bytes(), width.to_be_bytes()].concat();
-        let start = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
-        let exif = b"\xff\xe1\0\x15Exif\0\0\xff\xd8\xff\xc0\0\x0b\x08\0\x01\0\x01\xff\xd9";
-        [&start[..], exif, b"\xff\xc2\0\x11\x08", &sides, b"\x03\x01\x22\0"].concat()
-    }
-
-    fn webp(chunk: &[u8]) -> Vec<u8> {
-        [&b"RIFF\x24\0\0\0WEBP"[..], chunk, &[0; 8]].concat()
-    }
-
-    fn webp_lossy(width: u16, height: u16) -> Vec<u8> {
-        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
-        webp(&[&b"VP8 \x18\0\0\0\x30\x01\0\x9d\x01\x2a"[..], &sides].concat())
-    }
-
-    fn webp_lossless(width: u32, height: u32) -> Vec<u8> {
-        let sides = (width - 1) | (height - 1) << 14;
-        webp(&[&b"VP8L\x0d\0\0\0\x2f"[..], &sides.to_le_bytes()].concat())
-    }
-
-    fn webp_extended(width: u32, height: u32) -> Vec<u8> {
-        let [width, height] = [width - 1, height - 1].map(u32::to_le_bytes);
-        webp(&[&b"VP8X\x0a\0\0\0\x10\0\0\0"[..], &width[..3], &height[..3]].concat())
-    }
-
-    fn bmp(width: i32, height: i32) -> Vec<u8> {
-        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
-        [&b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..], &sides, b"\x01\0\x18\0"].concat()
-    }
-
-    fn old_bmp(width: u16, height: u16) -> Vec<u8> {
-        let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
-        [&b"BM\x1e\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0"[..], &sides, b"\x01\0\x18\0"].concat()
-    }
-
-    /// One directory: width as SHORT and height as LONG, as both occur.
-    fn tiff(big: bool, width: u16, height: u32) -> Vec<u8> {
-        let u16 = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
-        let u32 = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
-        let mut file = if big { b"MM".to_vec() } else { b"II".to_vec() };
-        file.extend([&u16(42)[..], &u32(8), &u16(2)].concat());
-        file.extend([&u16(256)[..], &u16(3), &u32(1), &u16(width), &[0, 0]].concat());
-        file.extend([&u16(257)[..], &u16(4), &u32(1), &u32(height), &u32(0)].concat());
-        file
-    }
-
-    fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
-        let len = u32::try_from(8 + content.len()).unwrap();
-        [&len.to_be_bytes()[..], name, content].concat()
-    }
-
-    /// The sides of a preview come before those of the image itself.
-    fn heic(width: u32, height: u32) -> Vec<u8> {
-        let sides = |width: u32, height: u32| {
-            boxed(b"ispe", &[[0; 4], width.to_be_bytes(), height.to_be_bytes()].concat())
-        };
-        let properties = boxed(b"ipco", &[sides(1, 1), sides(width, height)].concat());
-        let meta = [&[0; 4], &boxed(b"iprp", &properties)[..]].concat();
-        [boxed(b"ftyp", b"heic\0\0\0\0mif1heic"), boxed(b"meta", &meta)].concat()
-    }
-
-    fn ico(side: u8) -> Vec<u8> {
-        [&b"\0\0\x01\0\x01\0"[..], &[side, side], &[0; 14]].concat()
-    }
+    use crate::values::image_files::*;
 
     fn check(bytes: impl Into<bytes::Bytes>, rules: &ImageRules) -> Result<(), Invalid> {
         Image::any_format(bytes, "bin").unwrap().check(rules)
@@ -369,7 +265,8 @@ mod tests {
         file.resize(21 << 20, 0);
         let file = bytes::Bytes::from(file);
         let image = |len: u64| Image::new(file.slice(..usize::try_from(len).unwrap())).unwrap();
-        let (message, cell) = (CreateImage::MAX_BYTES, WriteSheetImage::DEFAULT_MAX_BYTES);
+        let message = 10 << 20;
+        let cell = 20 << 20;
         let lower = ImageRules::CELL.with_max_bytes(100);
         for (image, rules, accepted) in [
             (image(message), ImageRules::MESSAGE, true),
@@ -391,11 +288,16 @@ mod tests {
             let expected = if accepted { Ok(()) } else { Err(InvalidKind::ImageTooLarge) };
             assert_eq!(found, expected, "{image:?} {rules:?}");
         }
+        let error = image(101).check(&lower).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the image is too large: 100 bytes at most, this has 101 bytes"
+        );
     }
 
     #[cfg(feature = "imagesize")]
     #[test]
-    fn rules_of_the_callers_own_only_lower_a_limit() {
+    fn the_caller_can_only_lower_a_limit() {
         let few = &[Png, Gif];
         let banner = ImageRules::MESSAGE.with_formats(few).with_max_pixels(3_000, 100);
         for (file, rules, expected) in [

@@ -4,14 +4,14 @@ use crate::path::has_dots;
 use crate::values::macros::{is_id, is_visible, text};
 
 text! {
-    /// The key by which messages name an uploaded image: 1 to 256 visible ASCII characters, such as
-    /// `fd3a475a-0c27-4071-a9a6-8712b84b0cb6` (on the upload's page) or `img_v3_..` (seen in use). Only the app that
-    /// uploaded the image can use it. A dot segment of a path, such as `..`, is not a key.
+    /// The key by which messages name an uploaded image: 1 to 256 visible ASCII characters without a dot segment such as
+    /// `..`. The vendor's page shows `fd3a475a-0c27-4071-a9a6-8712b84b0cb6`, and the service was seen to send
+    /// `img_v3_..`. Only the app that uploaded the image can use the key.
     pub struct ImageKey: |text| is_visible(text, 256) && !has_dots(text), BadImageKey
 }
 
 text! {
-    /// The token of a file in a document, such as that of a cell's image: 1 to 128 ASCII letters, digits, `-` or `_`.
+    /// The token of a file in a document, such as the image in a cell: 1 to 128 ASCII letters, digits, `-` or `_`.
     pub struct FileToken: |text| is_id(text, 128), BadFileToken
 }
 
@@ -21,21 +21,23 @@ mod tests {
     use crate::error::InvalidKind;
 
     #[test]
-    fn a_key_is_visible_ascii() {
-        let key: ImageKey = "img_v3_02ab".parse().unwrap();
-        assert_eq!(serde_json::to_string(&key).unwrap(), "\"img_v3_02ab\"");
+    fn a_key_has_1_to_256_visible_ascii_characters_and_no_dot_segment() {
+        for good in ["img_v3_02ab", "a/b", "...", "a..b", &"k".repeat(256)] {
+            assert_eq!(ImageKey::new(good).unwrap().as_str(), good);
+        }
         for bad in ["", "a b", "a\n", "图", ".", "..", "a/../b", "a\\..", &"k".repeat(257)] {
             assert_eq!(
                 bad.parse::<ImageKey>().unwrap_err().kind(),
                 InvalidKind::BadImageKey,
                 "{bad}"
             );
-            assert!(serde_json::from_value::<ImageKey>(bad.into()).is_err(), "{bad}");
+            let from_json = serde_json::from_value::<ImageKey>(bad.into()).unwrap_err();
+            assert!(from_json.to_string().contains("is not an image key"), "{from_json}");
         }
     }
 
     #[test]
-    fn a_file_token_is_letters_digits_and_dashes() {
+    fn a_file_token_has_1_to_128_letters_digits_hyphens_and_underscores() {
         for good in ["UeZNbAxAIojSuRxarT1ccsabcef", "a-_9", &"k".repeat(128)] {
             assert_eq!(FileToken::new(good).unwrap().as_str(), good);
         }

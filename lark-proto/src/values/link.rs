@@ -1,32 +1,29 @@
-//! A link to a spreadsheet, as people copy it.
+//! A link to a spreadsheet, in the forms in which people copy it.
 
-use base64_simd::{STANDARD, STANDARD_NO_PAD};
-
-use crate::error::{Invalid, InvalidKind};
-use crate::text::{percent_decoded, trimmed};
-use crate::values::cell;
+use crate::error::Invalid;
+use crate::text::base64;
 use crate::values::macros::text_traits;
-use crate::values::spreadsheet::{Document, Kind, not_a_spreadsheet};
-use crate::values::{SheetCell, SheetId, SpreadsheetToken, WikiToken};
+use crate::values::spreadsheet::Address;
+use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 
 /// A link to a spreadsheet, with the sheet and the cell that it names, or the spreadsheet's token alone.
 ///
 /// The vendor's [pages](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) show
-/// `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`. These forms are seen in use as well, and are read:
-/// * the paths `/sheet/..`, `/spreadsheets/..` and, with an older `/space` in front, `/space/sheet/..`;
+/// `https://<tenant>.feishu.cn/sheets/<token>?sheet=<sheet id>`. Other forms are in use and are read too:
+/// * the paths `/sheet/..`, `/spreadsheets/..` and, in older links, `/space/sheet/..`;
 /// * the sheet in the fragment, as `#sheet=<sheet id>` or `#<sheet id>`;
-/// * the selected cell in `range=`, plain or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
-/// * no scheme, no host (`/sheets/<token>`), `<` and `>` around the link, and white space and invisible characters
-///   around it;
-/// * `<token>_<sheet id>`, a sheet that is embedded in a document; it is told from a token by at least 20 letters and
-///   digits before the `_`.
+/// * the selected cell in `range=`, in plain text or, as the service writes it, in base64 (`SDc6SDc%3D` is `H7:H7`);
+/// * a link without a scheme or without a host (`/sheets/<token>`), and a link in `<` and `>`, white space or invisible
+///   characters;
+/// * `<token>_<sheet id>`, which names a sheet that is embedded in a document. A text counts as this form if it has at
+///   least 20 letters and digits before the `_`.
 ///
-/// The host may be any: a link is read here and never followed. A link that names a sheet is never read without it: a
-/// sheet that cannot be read is an error, and so are two that differ. A fragment without `sheet=` is a sheet only where
-/// there is no `sheet=`.
+/// Any host is accepted, because no request is sent to it. A sheet in the link is never ignored: a sheet that cannot be
+/// read is an error, and so are two different sheets. A fragment without `sheet=` counts as a sheet only if there is no
+/// `sheet=`.
 ///
-/// The value's text is the link in the vendor's form, with the rest of the query left out. Links with different hosts
-/// are different values, even if they lead to the same spreadsheet.
+/// The value's text is the link in the vendor's form, without the rest of the query. Links with different hosts are
+/// different values, even if they lead to the same spreadsheet.
 ///
 /// ```
 /// use lark_proto::SpreadsheetLink;
@@ -50,18 +47,17 @@ pub struct SpreadsheetLink {
 }
 
 impl SpreadsheetLink {
-    /// Reads `text`: a link, or a token.
+    /// Reads `text`, which is a link or a token.
     ///
     /// # Errors
-    /// [`InvalidKind::WikiNode`] for `/wiki/<node>` and a node's token, which is not the spreadsheet's;
-    /// [`InvalidKind::NotASpreadsheet`] for another kind's link or token; [`InvalidKind::BadSpreadsheetLink`],
-    /// [`InvalidKind::BadSpreadsheetToken`], [`InvalidKind::BadSheetId`], [`InvalidKind::SeveralSheets`].
+    /// [`WikiNode`](crate::error::InvalidKind::WikiNode) for the link or the token of a page of a wiki, which is not the token of the
+    /// spreadsheet on that page; [`NotASpreadsheet`](crate::error::InvalidKind::NotASpreadsheet) for the link or the token of a
+    /// document of another kind; [`BadSpreadsheetLink`](crate::error::InvalidKind::BadSpreadsheetLink),
+    /// [`BadSpreadsheetToken`](crate::error::InvalidKind::BadSpreadsheetToken), [`BadSheetId`](crate::error::InvalidKind::BadSheetId),
+    /// [`SeveralSheets`](crate::error::InvalidKind::SeveralSheets).
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let Address { origin, document, sheet, range, .. } = Address::read(text)?;
-        let token = match document {
-            Document::Spreadsheet(token) => token,
-            Document::Wiki(node) => return Err(Invalid::new(InvalidKind::WikiNode, node.as_str())),
-        };
+        let token = document.spreadsheet()?;
         let cell = sheet.clone().and_then(|sheet| SheetCell::in_sheet(sheet, &range).ok());
         Ok(Self {
             text: written(&origin, &token, sheet.as_ref(), cell.as_ref()),
@@ -83,15 +79,15 @@ impl SpreadsheetLink {
         self.sheet.as_ref()
     }
 
-    /// The cell, if the link names a sheet and one cell of it. A range of several cells, of whole rows or of whole
-    /// columns is what was selected when the link was copied, and no cell.
+    /// The cell, if the link names a sheet and one cell of it. A range of several cells, whole rows or whole columns,
+    /// which were selected when the link was copied, is ignored.
     #[must_use]
     pub fn cell(&self) -> Option<&SheetCell> {
         self.cell.as_ref()
     }
 
-    /// The link in the vendor's form, such as `https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k`; `/sheets/shtcnabc`
-    /// where the host is not known.
+    /// The link in the vendor's form, such as `https://x.feishu.cn/sheets/shtcnabc?sheet=giDk9k`, or `/sheets/shtcnabc`
+    /// without a host.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -99,142 +95,6 @@ impl SpreadsheetLink {
 }
 
 text_traits!(SpreadsheetLink);
-
-/// The parts of a link or a token.
-pub(crate) struct Address {
-    /// Empty where there is no host.
-    origin: String,
-    pub(crate) document: Document,
-    pub(crate) sheet: Option<SheetId>,
-    /// The selected range without its sheet, as far as it can be read; empty where there is none.
-    pub(crate) range: String,
-}
-
-impl Address {
-    pub(crate) fn read(text: &str) -> Result<Self, Invalid> {
-        let text = trimmed(text);
-        let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
-        let text = trimmed(inner.unwrap_or(text));
-        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (origin, path_kind, token) = if address.contains('/') {
-            split(address)?
-        } else {
-            (String::new(), Kind::Spreadsheet, address)
-        };
-        let (token, embedded) = token
-            .split_once('_')
-            .filter(|(token, sheet)| is_long(token) && !sheet.is_empty())
-            .map_or((token, None), |(token, sheet)| (token, Some(sheet)));
-        let document = match path_kind {
-            Kind::Wiki => Document::Wiki(WikiToken::of_token(token)?),
-            _ => Document::of_token(token)?,
-        };
-
-        let mut sheet = embedded.map(SheetId::new).transpose()?;
-        let mut range = None;
-        for pair in query.split('&').chain(fragment.split('&')) {
-            // A link that was copied from HTML has `&amp;` for `&`.
-            let pair = pair.strip_prefix("amp;").unwrap_or(pair);
-            match pair.split_once('=') {
-                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
-                    agree(&mut sheet, sheet_id(id)?)?;
-                }
-                Some(("range", value)) => range = read_range(value),
-                _ => {}
-            }
-        }
-        let anchor = fragment.split('&').find(|part| !part.is_empty() && !part.contains('='));
-        if let (None, Some(id)) = (&sheet, anchor) {
-            sheet = Some(sheet_id(id)?);
-        }
-        let range = range.unwrap_or_default();
-        let range = match range.split_once(['!', '！']) {
-            Some((id, cell)) => {
-                let id = id.strip_suffix('\\').unwrap_or(id);
-                agree(&mut sheet, SheetId::new(id)?)?;
-                cell.to_owned()
-            }
-            None => range,
-        };
-        Ok(Self { origin, document, sheet, range })
-    }
-}
-
-/// Whether `token` is as long as the tokens of the service, which have 22 letters and digits or more.
-fn is_long(token: &str) -> bool {
-    token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// The origin of a link, empty where it has no host, the kind that its path names, and the token.
-fn split(address: &str) -> Result<(String, Kind, &str), Invalid> {
-    // The part before an `@` may be a password, so no error quotes it.
-    let shown = address.rsplit('@').next().unwrap_or_default();
-    let refused = |kind| Invalid::new(kind, shown);
-    let no_link = || refused(InvalidKind::BadSpreadsheetLink);
-    let (scheme, rest) = match address.split_once("://") {
-        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
-        None => ("https".to_owned(), address),
-    };
-    let (host, path) = rest.split_once('/').ok_or_else(no_link)?;
-    let origin = if address.starts_with('/') {
-        String::new()
-    } else if matches!(&*scheme, "https" | "http") && is_host(host) {
-        format!("{scheme}://{}", host.to_ascii_lowercase())
-    } else {
-        return Err(no_link());
-    };
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let path = path.strip_prefix("space/").unwrap_or(path);
-    match Kind::of_path(path) {
-        Some((Kind::Other(kind), _)) => Err(not_a_spreadsheet(path, kind)),
-        Some((kind, token)) if !token.contains('/') => Ok((origin, kind, token)),
-        _ => Err(no_link()),
-    }
-}
-
-/// Whether `host` is ASCII, with or without a port. Only the characters are checked, because the link is never
-/// followed.
-fn is_host(host: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Whether a parameter of this name is the sheet's id: `sheet`, and the names that the id has in the service's API.
-fn is_sheet(name: &str) -> bool {
-    ["sheet", "sheetId", "sheet_id"].iter().any(|known| known.eq_ignore_ascii_case(name))
-}
-
-/// Sets `sheet`, which may name no other sheet.
-fn agree(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
-    match sheet {
-        Some(other) if *other != id => {
-            Err(Invalid::new(InvalidKind::SeveralSheets, format!("`{other}` and `{id}`")))
-        }
-        _ => {
-            *sheet = Some(id);
-            Ok(())
-        }
-    }
-}
-
-fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
-    let id =
-        percent_decoded(escaped).ok_or_else(|| Invalid::new(InvalidKind::BadSheetId, escaped))?;
-    SheetId::new(&id)
-}
-
-/// The range in plain text. The service writes it in base64. A decoded range has a `:`, so that a range in plain text
-/// that happens to be base64 is not decoded.
-fn read_range(escaped: &str) -> Option<String> {
-    let plain = percent_decoded(escaped)?;
-    if cell::read(&plain).is_ok() {
-        return Some(plain);
-    }
-    let bytes = STANDARD_NO_PAD.decode_to_vec(plain.trim_end_matches('=')).ok();
-    let decoded = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    Some(decoded.filter(|range| range.contains(':')).unwrap_or(plain))
-}
 
 /// The link in the vendor's form.
 fn written(
@@ -248,7 +108,7 @@ fn written(
         text += &format!("?sheet={sheet}");
     }
     if let Some(cell) = cell {
-        let range = STANDARD.encode_to_string(format!("{cell}:{cell}", cell = cell.cell()));
+        let range = base64::encoded(format!("{cell}:{cell}", cell = cell.cell()));
         text += &format!("&range={}", range.replace('=', "%3D"));
     }
     text
@@ -257,8 +117,9 @@ fn written(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::InvalidKind;
 
-    /// The link's text, and what it names.
+    /// A text, the link in the vendor's form, its sheet and its cell.
     type Row<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
 
     fn check(rows: &[Row<'_>]) {
@@ -278,7 +139,7 @@ mod tests {
     const CELL: &str = "https://x.feishu.cn/sheets/shtcnA?sheet=giDk9k&range=SDc6SDc%3D";
 
     #[test]
-    fn every_path_and_host_in_use_is_read() {
+    fn every_path_in_use_is_read() {
         check(&[
             ("https://x.feishu.cn/sheets/shtcnA", PLAIN, None, None),
             ("https://x.feishu.cn/sheets/shtcnA/", PLAIN, None, None),
@@ -301,6 +162,10 @@ mod tests {
             ("shtcnA", "/sheets/shtcnA", None, None),
             ("shtcnA?sheet=giDk9k", "/sheets/shtcnA?sheet=giDk9k", Some("giDk9k"), None),
         ]);
+    }
+
+    #[test]
+    fn every_host_is_read() {
         for host in [
             "http://lark.example:80",
             "https://cgfscmkep8m.sg.larksuite.com",
@@ -309,6 +174,9 @@ mod tests {
             "https://10.0.0.1:8443",
             "https://[::1]:8443",
             "https://sheets",
+            "https://a-b.feishu.cn",
+            "https://a_b.feishu.cn",
+            "https://xn--fsqu00a.cn",
         ] {
             let text = format!("{host}/sheets/shtcnA");
             check(&[(&text, &text, None, None)]);
@@ -316,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_sheet_is_read() {
+    fn a_sheet_is_read_in_every_form_in_use() {
         for end in [
             "?sheet=giDk9k",
             "#sheet=giDk9k",
@@ -341,6 +209,20 @@ mod tests {
             let text = format!("x.feishu.cn/sheets/shtcnA{end}");
             check(&[(&text, SHEET, Some("giDk9k"), None)]);
         }
+        check(&[
+            (
+                "https://x.feishu.cn/space/sheet/shtcnVYCBeYWNam9sQZaNO#295957",
+                "https://x.feishu.cn/sheets/shtcnVYCBeYWNam9sQZaNO?sheet=295957",
+                Some("295957"),
+                None,
+            ),
+            ("https://x.feishu.cn/sheets/shtcnA?sheet=", PLAIN, None, None),
+            ("https://x.feishu.cn/sheets/shtcnA?sheets=a#b=c", PLAIN, None, None),
+        ]);
+    }
+
+    #[test]
+    fn an_embedded_sheet_is_told_from_a_token_by_the_length_before_the_underscore() {
         let embedded = "shtcngNygNfuqhxTBf588jwgWbJ_giDk9k";
         let written = "/sheets/shtcngNygNfuqhxTBf588jwgWbJ?sheet=giDk9k";
         check(&[
@@ -351,20 +233,16 @@ mod tests {
                 Some("giDk9k"),
                 None,
             ),
-            (
-                "https://x.feishu.cn/space/sheet/shtcnVYCBeYWNam9sQZaNO#295957",
-                "https://x.feishu.cn/sheets/shtcnVYCBeYWNam9sQZaNO?sheet=295957",
-                Some("295957"),
-                None,
-            ),
             ("shtcn_test", "/sheets/shtcn_test", None, None),
-            ("https://x.feishu.cn/sheets/shtcnA?sheet=", PLAIN, None, None),
-            ("https://x.feishu.cn/sheets/shtcnA?sheets=a#b=c", PLAIN, None, None),
+            ("shtcn45678901234567_a", "/sheets/shtcn45678901234567_a", None, None),
+            ("shtcn456789012345678_a", "/sheets/shtcn456789012345678?sheet=a", Some("a"), None),
+            ("shtcn456789-12345678_a", "/sheets/shtcn456789-12345678_a", None, None),
+            ("shtcn456789012345678_", "/sheets/shtcn456789012345678_", None, None),
         ]);
     }
 
     #[test]
-    fn one_cell_of_a_range_is_read_and_several_are_no_cell() {
+    fn a_range_of_one_cell_is_read_in_every_form_in_use() {
         for range in [
             "SDc6SDc%3D",
             "SDc6SDc=",
@@ -394,7 +272,11 @@ mod tests {
         }
         let text = "https://x.feishu.cn/sheets/shtcnA?range=giDk9k!H7";
         check(&[(text, CELL, Some("giDk9k"), Some("H7"))]);
-        // `H7:I8`, `3:3` and `A:A`, then texts that are no range.
+    }
+
+    #[test]
+    fn a_range_of_several_cells_or_that_cannot_be_read_is_ignored() {
+        // In base64 `H7:I8`, `3:3` and `A:A`, then the same in plain text, then texts that are no range.
         for range in [
             "SDc6STg=", "Mzoz", "QTpB", "H7:I8", "H:H", "3:3", "", "%", "%zz", "%ff", "A0", "SFA1",
             "SDc=",
@@ -417,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_link_to_a_spreadsheet_is_refused() {
+    fn a_text_that_is_no_link_to_a_spreadsheet_is_refused_and_no_password_is_quoted() {
         for (text, kind) in [
             ("", InvalidKind::BadSpreadsheetToken),
             ("<>", InvalidKind::BadSpreadsheetToken),
@@ -428,6 +310,8 @@ mod tests {
             ("sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https:///sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://x y/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://x~y/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
+            ("https://-/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://飞书.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://user:pass@x.feishu.cn/sheets/shtcn", InvalidKind::BadSpreadsheetLink),
             ("https://user:pass@x.feishu.cn/wiki/wikcn", InvalidKind::BadSpreadsheetLink),
@@ -464,6 +348,10 @@ mod tests {
             assert_eq!(error.kind(), kind, "{text}");
             assert!(!error.to_string().contains("pass"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_names_the_kind_of_the_document_or_both_sheets() {
         for (text, shown) in [
             ("x.cn/docx/UXEA", "`docx/UXEA` is a document, which is not a spreadsheet"),
             ("x.cn/sheets/a?sheet=b#sheet=c", "the link names two sheets, `b` and `c`"),

@@ -5,20 +5,20 @@ use crate::values::macros::{is_id, is_visible, text, text_traits};
 
 text! {
     /// The id of a message, such as `om_dc13264520392913993dd051dba21dcf`: `om_`, then letters, digits, `-` or `_`, at
-    /// most 128 characters. It comes with the reply to a send, and with the event of a message that was received.
+    /// most 128 characters. The reply to a sent message has it, and so has the event of a received message.
     pub struct MessageId: |text| is_id_after("om_", text), BadMessageId
 }
 
 text! {
-    /// A text of the caller's own by which the service tells a message from a second send of the same one: 1 to 50
-    /// characters, none of them a control character, without space at either end.
+    /// The idempotency key of a message, which the caller chooses: 1 to 50 characters, without control characters and
+    /// without space at either end.
     ///
-    /// Of the requests with the same uuid, the service carries out at most one within an hour. A request with a uuid
-    /// that was used in this hour sends nothing, whatever its content. Each message therefore needs a uuid of its own:
-    /// a random UUID, or a text that names the message, such as `order-1234 shipped`, by which a program that was
-    /// restarted does not send the message again.
+    /// Within an hour, the service carries out at most one of the requests with the same uuid. Another request with this
+    /// uuid sends nothing, whatever its content. Each message therefore needs a uuid that no other message has: a random
+    /// UUID, or a text that names the message, such as `order-1234 shipped`. With the latter, a program that was restarted
+    /// does not send the message twice.
     ///
-    /// The limit is that of the vendor's page, which counts characters and shows a text that is no UUID.
+    /// The vendor's page documents the limit in characters, and shows a text that is not a UUID.
     pub struct MessageUuid: is_uuid, BadMessageUuid
 }
 
@@ -33,13 +33,13 @@ fn is_uuid(text: &str) -> bool {
 /// | text | [`id_type`](Self::id_type) | constructor |
 /// |---|---|---|
 /// | `oc_..`, a group, or a chat with a user | `chat_id` | [`chat`](Self::chat) |
-/// | `ou_..`, a user as one app knows it | `open_id` | [`open_id`](Self::open_id) |
-/// | `on_..`, a user as all apps of one developer know it | `union_id` | [`union_id`](Self::union_id) |
+/// | `ou_..`, a user's id in one app | `open_id` | [`open_id`](Self::open_id) |
+/// | `on_..`, a user's id in all apps of one developer | `union_id` | [`union_id`](Self::union_id) |
 /// | `tom@example.com`, a user's mail address | `email` | [`email`](Self::email) |
-/// | `user_id:4c87bec3`, a user as the organisation knows it | `user_id` | [`user_id`](Self::user_id) |
+/// | `user_id:4c87bec3`, a user's id in the organisation | `user_id` | [`user_id`](Self::user_id) |
 ///
-/// [`new`](Self::new) reads each of these texts. A user id has no form of its own, so its text begins with `user_id:`,
-/// which is not sent. To send to a user id the app needs the scope `contact:user.employee_id:readonly`.
+/// [`new`](Self::new) reads each of these texts. A user id may have any form, so its text begins with `user_id:`, which is
+/// not sent. The app needs the scope `contact:user.employee_id:readonly` to send to a user id.
 ///
 /// ```
 /// use lark_proto::values::Receiver;
@@ -56,11 +56,11 @@ fn is_uuid(text: &str) -> bool {
 #[doc(alias = "receive_id")]
 pub struct Receiver(String);
 
-/// The beginning of the text of a user id.
+/// The prefix of a user id in a text.
 const USER_ID: &str = "user_id:";
 
 impl Receiver {
-    /// The receiver that `text` names. Space around it is left out.
+    /// The receiver that `text` names. White space around it is ignored.
     ///
     /// # Errors
     /// [`InvalidKind::BadReceiver`].
@@ -72,7 +72,7 @@ impl Receiver {
         }
     }
 
-    /// The group or chat of this id, `oc_..`.
+    /// The group or chat with this id, `oc_..`.
     ///
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
@@ -80,7 +80,7 @@ impl Receiver {
         Self::of("chat_id", id)
     }
 
-    /// The user of this open id, `ou_..`. The same user has another open id in each app.
+    /// The user with this open id, `ou_..`. The same user has another open id in each app.
     ///
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
@@ -88,7 +88,7 @@ impl Receiver {
         Self::of("open_id", id)
     }
 
-    /// The user of this union id, `on_..`.
+    /// The user with this union id, `on_..`.
     ///
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
@@ -96,7 +96,7 @@ impl Receiver {
         Self::of("union_id", id)
     }
 
-    /// The user of this user id, without `user_id:`: 1 to 64 visible ASCII characters.
+    /// The user with this user id, which is given without `user_id:`: 1 to 64 visible ASCII characters.
     ///
     /// # Errors
     /// [`InvalidKind::BadReceiver`].
@@ -104,7 +104,7 @@ impl Receiver {
         Self::of("user_id", &format!("{USER_ID}{id}"))
     }
 
-    /// The user of this mail address.
+    /// The user with this mail address.
     ///
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
@@ -119,7 +119,7 @@ impl Receiver {
         }
     }
 
-    /// The receiver as a text from which [`new`](Self::new) makes it again.
+    /// The receiver as a text that [`new`](Self::new) reads.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -134,14 +134,14 @@ impl Receiver {
     /// The kind of the id, as the service names it: `chat_id`, `open_id`, `union_id`, `user_id` or `email`.
     #[must_use]
     pub fn id_type(&self) -> &'static str {
-        // The constructors take no other text.
+        // Every text that the constructors accept has a kind.
         id_type(&self.0).unwrap_or("chat_id")
     }
 }
 
 text_traits!(Receiver);
 
-/// The kind of the id that `text` is, if it is one.
+/// The kind of the id `text`; `None` if it is no id of a receiver.
 fn id_type(text: &str) -> Option<&'static str> {
     if let Some(id) = text.strip_prefix(USER_ID) {
         return is_visible(id, 64).then_some("user_id");
@@ -158,7 +158,7 @@ fn is_id_after(prefix: &str, text: &str) -> bool {
     is_id(text, 128) && text.starts_with(prefix) && text.len() > prefix.len()
 }
 
-/// Whether `text` is a mail address without comments, quotes and literals: at most 254 characters of ASCII.
+/// Whether `text` is a mail address of at most 254 ASCII characters, without comments, quotes and address literals.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
     let is_local =
@@ -173,7 +173,7 @@ fn is_email(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Text | kind | id as sent.
+    /// In each line a text, the kind of its id, and the id that is sent; `-` for a text that is refused.
     const RECEIVERS: &str = "
 oc_5ad11d72b830411d72b836c20 | chat_id | oc_5ad11d72b830411d72b836c20
 ou_7d8a6e6df7621556ce0d21922b676706ccs | open_id | ou_7d8a6e6df7621556ce0d21922b676706ccs
@@ -197,6 +197,10 @@ User_id:a | - | -
 tom@example.com | email | tom@example.com
 oc_a@example.com | email | oc_a@example.com
 t.o-m+a@mail-1 | email | t.o-m+a@mail-1
+!#$%&'*+-/=?^_`{|}~@example.com | email | !#$%&'*+-/=?^_`{|}~@example.com
+tom@exa_mple.com | - | -
+tom.@example.com | - | -
+tom@example.com. | - | -
 @example.com | - | -
 tom@ | - | -
 tom@@example.com | - | -
@@ -210,7 +214,7 @@ tom@example.com,ann@example.com | - | -
 ";
 
     #[test]
-    fn a_text_says_what_kind_of_receiver_it_names() {
+    fn the_form_of_a_text_tells_the_kind_of_the_receiver() {
         for row in RECEIVERS.lines().filter(|row| !row.is_empty()) {
             let [text, kind, id] = row.split(" | ").collect::<Vec<_>>()[..] else {
                 panic!("{row}")
@@ -232,7 +236,7 @@ tom@example.com,ann@example.com | - | -
     }
 
     #[test]
-    fn a_constructor_takes_the_ids_of_its_kind_only() {
+    fn a_constructor_accepts_only_ids_of_its_kind() {
         type New = fn(&str) -> Result<Receiver, Invalid>;
         let constructors: [(New, &str); 4] = [
             (Receiver::chat, "chat_id"),
@@ -248,37 +252,56 @@ tom@example.com,ann@example.com | - | -
                 let made = new(text).map(|made| (made.id_type(), made.id().to_owned()));
                 let expected = (of == kind).then(|| (kind, id.to_owned()));
                 assert_eq!(made.ok(), expected, "{kind} {row}");
-                assert!(new(&format!("{text} ")).is_err(), "{kind} {row}");
+                let error = new(&format!("{text} ")).unwrap_err();
+                assert_eq!(error.kind(), InvalidKind::BadReceiver, "{kind} {row}");
             }
-        }
-        let long = "x".repeat(64);
-        assert_eq!(Receiver::user_id(&long).unwrap().id(), long);
-        assert_eq!(Receiver::user_id("user_id:a").unwrap().id(), "user_id:a");
-        for bad in ["", "a b", "a\n", "图", &"x".repeat(65)] {
-            assert!(Receiver::user_id(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn ids_and_addresses_have_a_length() {
-        for (text, is_taken) in [
+    fn a_user_id_has_1_to_64_visible_ascii_characters() {
+        let long = "x".repeat(64);
+        assert_eq!(Receiver::user_id(&long).unwrap().id(), long);
+        assert_eq!(Receiver::user_id("user_id:a").unwrap().id(), "user_id:a");
+        for bad in ["", "a b", "a\n", "图", &"x".repeat(65)] {
+            let error = Receiver::user_id(bad).unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::BadReceiver, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_id_has_at_most_128_characters_and_an_address_254() {
+        for (text, is_accepted) in [
             (format!("oc_{}", "a".repeat(125)), true),
             (format!("oc_{}", "a".repeat(126)), false),
             (format!("{}@example.com", "a".repeat(242)), true),
             (format!("{}@example.com", "a".repeat(243)), false),
         ] {
-            assert_eq!(Receiver::new(&text).is_ok(), is_taken, "{text}");
+            assert_eq!(Receiver::new(&text).is_ok(), is_accepted, "{text}");
         }
     }
 
     #[test]
     fn a_message_id_begins_with_om() {
-        for text in ["om_dc13264520392913993dd051dba21dcf", "om_x100b58f374b97c94b321d7479c50509"] {
+        let longest = format!("om_{}", "a".repeat(125));
+        for text in
+            ["om_dc13264520392913993dd051dba21dcf", "om_x100b58f374b97c94b321d7479c50509", &longest]
+        {
             assert_eq!(MessageId::new(text).unwrap().as_str(), text);
         }
-        for bad in
-            ["", "om_", "om", "omt_d4be107c616a", "oc_a", "om_a/b", "om_..", " om_a", "om_图"]
-        {
+        let too_long = format!("{longest}a");
+        for bad in [
+            "",
+            "om_",
+            "om",
+            "omt_d4be107c616a",
+            "oc_a",
+            "om_a/b",
+            "om_..",
+            " om_a",
+            "om_图",
+            &too_long,
+        ] {
             let error = MessageId::new(bad).expect_err(bad);
             assert_eq!(error.kind(), InvalidKind::BadMessageId, "{bad}");
         }

@@ -1,22 +1,22 @@
-//! The name that an image gets in a cell.
+//! The file name of an image.
 
 use crate::error::{Invalid, InvalidKind};
 use crate::text::{is_joiner, is_variation_selector, misleads};
 use crate::values::macros::shown_traits;
 use crate::values::{Image, ImageFormat};
 
-/// A file name whose extension says the image's real format: the service reads the format from the name,
-/// and answers one without an extension with 90204 "Image format is unknown".
+/// A file name with the extension of the image's format. The service reads the format from the name, and refuses a name
+/// without an extension with the code 90204, "Image format is unknown".
 ///
-/// A missing extension is added and a wrong one is corrected, silently: `photo` and `photo.jpg` with a PNG
-/// inside both become `photo.png`. An extension that is no image format's is part of the name:
-/// `v1.2` becomes `v1.2.png`.
+/// A missing extension is added and a wrong one is replaced, without an error: for a PNG, `photo` and `photo.jpg` both
+/// become `photo.png`. An extension that belongs to no image format is part of the name: `v1.2` becomes `v1.2.png`.
 ///
 /// A name has 1 to 255 bytes. It has no `/`, no `\`, no control character, and no character that is invisible, looks
-/// blank or changes the direction of the text: those of Unicode's general categories Cf, Zl and Zp, those with the
-/// property `Default_Ignorable_Code_Point`, and a few more, such as the blank pattern of Braille. Two groups of these
-/// characters are allowed inside a name because words are spelled with them: the joiners U+200C and U+200D (Persian,
-/// Indic scripts, joined emoji) and the variation selectors (emoji in colour, ideographs in Japanese names, Mongolian).
+/// blank or changes the direction of the text. The last three are the characters of Unicode's general categories Cf, Zl
+/// and Zp, the characters with the property `Default_Ignorable_Code_Point`, and a few more, such as the blank pattern of
+/// Braille. Words are spelled with two kinds of these characters, so they are allowed inside a name: the joiners U+200C
+/// and U+200D (Persian, Indic scripts, joined emoji), and the variation selectors (emoji in colour, ideographs in
+/// Japanese names, Mongolian).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 
@@ -26,9 +26,9 @@ const MAX_BYTES: usize = 255;
 const LONGEST_EXTENSION: usize = 16;
 
 impl FileName {
-    /// The name `name` for `image`, with the right extension. White space around it is dropped.
+    /// `name` with the extension for `image`. White space around it is removed.
     ///
-    /// For a name that no person has typed, such as that of an uploaded file, see [`FileName::lossy`].
+    /// [`FileName::lossy`] is for a name that must not cause an error, such as the name of an uploaded file.
     ///
     /// # Errors
     /// [`InvalidKind::EmptyFileName`], [`InvalidKind::LongFileName`], [`InvalidKind::BadFileNameCharacter`].
@@ -65,13 +65,13 @@ impl FileName {
         Ok(Self(name))
     }
 
-    /// A good name for `image` from any text, such as the file name that a browser sends with an upload, or a path.
-    /// A text that [`FileName::new`] accepts is not changed, unless Windows reserves it for a device (`CON`, `NUL`,
+    /// A name for `image` from any text, such as a path or the file name that a browser sends with an upload. The result
+    /// is that of [`FileName::new`] if it accepts the text, unless Windows reserves the name for a device (`CON`, `NUL`,
     /// `COM1`).
     ///
-    /// Only the last part of a path is kept. Control characters become spaces, and the other characters that no name
-    /// may have are left out. A long name is cut between characters, in front of its extension. If nothing is left, the
-    /// name is `image` with the image's extension.
+    /// Only the last part of a path is used. Control characters become spaces, and the other characters that are not
+    /// allowed are removed. A name of more than 255 bytes is cut between characters before its extension. If nothing is
+    /// left, or the name of a device, the name is `image` with the image's extension.
     ///
     /// ```
     /// use lark_proto::Image;
@@ -102,9 +102,10 @@ impl FileName {
         Self(format!("{stem}.{extension}"))
     }
 
-    /// A name of at most 255 bytes under which a file can be stored on any system, from the name that a server gives
-    /// it: the last part of a path, without the characters that no name may have, with `_` for those that Windows does
-    /// not allow, and without dots and spaces around it. `None` if nothing is left, or a device of Windows.
+    /// A name of at most 255 bytes under which a file can be stored on any system, from a name that a server sends. It is
+    /// the last part of a path, without the characters that are not allowed in a name, with `_` for the characters that
+    /// Windows does not allow, and without dots and spaces around it. `None` if nothing is left, or the name of a device
+    /// of Windows.
     pub(crate) fn storable(text: &str) -> Option<String> {
         let is_edge = |c: char| c == '.' || c.is_whitespace() || is_joiner(c);
         let name = last_part(text).replace([':', '*', '?', '"', '<', '>', '|'], "_");
@@ -136,7 +137,7 @@ impl FileName {
 
 shown_traits!(FileName);
 
-/// The last part of a path, with spaces for control characters, and without the other characters that no name may have.
+/// The last part of a path, with spaces for control characters, and without the other characters that are not allowed.
 fn last_part(text: &str) -> String {
     let last = text.rsplit(['/', '\\']).find(|part| !part.trim().is_empty());
     let replaced = |c: char| match c {
@@ -148,7 +149,7 @@ fn last_part(text: &str) -> String {
     last.unwrap_or_default().chars().filter_map(replaced).collect()
 }
 
-/// The name without its extension, and the right extension: the name's own if it fits the image's format.
+/// The name without its extension, and the extension for `image`: that of the name if it is one of the image's format.
 fn split<'a>(name: &'a str, image: &'a Image) -> (&'a str, &'a str) {
     let right = image.extension();
     let Some((stem, extension)) = name.rsplit_once('.') else { return (name, right) };
@@ -161,7 +162,7 @@ fn split<'a>(name: &'a str, image: &'a Image) -> (&'a str, &'a str) {
     }
 }
 
-/// Whether no name may contain `c`.
+/// Whether `c` is not allowed in a name.
 fn is_refused(c: char) -> bool {
     c == '/' || c == '\\' || c.is_control() || misleads(c)
 }
@@ -176,27 +177,27 @@ fn describe(c: char) -> String {
     format!("U+{:04X} ({kind})", u32::from(c))
 }
 
-/// Whether no character of `stem` is visible: it has only dots, spaces, joiners and variation selectors.
+/// Whether `stem` has only dots, spaces, joiners and variation selectors, which are not visible alone.
 fn is_blank(stem: &str) -> bool {
     let is_seen =
         |c: char| c != '.' && !c.is_whitespace() && !is_joiner(c) && !is_variation_selector(c);
     !stem.contains(is_seen)
 }
 
-/// Whether Windows takes a file with this name, whatever its extension, for a device.
+/// Whether Windows reserves the name for a device. The extension does not matter.
 fn is_device(stem: &str) -> bool {
     let name = stem.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let port = name.strip_prefix("COM").or_else(|| name.strip_prefix("LPT"));
     ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&name.as_str())
         || port.is_some_and(|port| {
             let mut digits = port.chars();
-            // Superscript digits count too.
+            // Windows also reserves the names with a superscript digit.
             matches!((digits.next(), digits.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
         })
 }
 
-/// The beginning of `stem` with at most `max` bytes. Characters that ZWJ joins, and a variation selector and the
-/// character before it, are kept or left out together.
+/// The beginning of `stem` with at most `max` bytes. The cut is neither between characters that ZWJ joins nor before a
+/// variation selector.
 fn cut(stem: &str, max: usize) -> &str {
     const ZWJ: char = '\u{200d}';
     if stem.len() <= max {
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_says_the_format() {
+    fn a_name_gets_the_extension_of_the_images_format() {
         let png = png();
         let jpeg = Image::new(&b"\xff\xd8\xff"[..]).unwrap();
         for (name, image, expected) in [
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_character() {
+    fn an_error_names_the_character_or_the_length() {
         for (name, text) in [
             ("a/b", "a file name cannot contain `/`"),
             ("a\\b", "a file name cannot contain `\\`"),
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lossy_name_is_the_good_part_of_any_text() {
+    fn a_lossy_name_keeps_the_allowed_part_of_any_text() {
         let long = "图".repeat(10_000);
         let family = "👩\u{200d}👧".repeat(30);
         let flags = "❤\u{fe0f}".repeat(60);
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storable_name_is_no_path_no_device_and_not_hidden() {
+    fn a_storable_name_is_neither_a_path_nor_a_device_nor_hidden() {
         for (text, name) in [
             ("image.png", Some("image.png")),
             ("图 1.png", Some("图 1.png")),
@@ -386,7 +387,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_lossy_name_is_a_name(text in texts()) {
+        fn a_lossy_name_is_accepted_and_not_changed_again(text in texts()) {
             for image in [png(), Image::any_format("....ftypavif", "avif").unwrap()] {
                 let lossy = FileName::lossy(&text, &image);
                 prop_assert_eq!(FileName::new(lossy.as_str(), &image), Ok(lossy.clone()));
@@ -395,7 +396,7 @@ mod tests {
         }
 
         #[test]
-        fn a_storable_name_is_not_changed(text in texts()) {
+        fn a_storable_name_is_allowed_and_not_changed_again(text in texts()) {
             if let Some(name) = FileName::storable(&text) {
                 prop_assert!((1..=MAX_BYTES).contains(&name.len()) && !name.contains(is_refused));
                 prop_assert_eq!(FileName::storable(&name), Some(name));
@@ -403,9 +404,9 @@ mod tests {
         }
 
         #[test]
-        fn a_good_name_is_not_changed(text in texts()) {
-            let good = FileName::new(&text, &png()).ok();
-            if let Some(name) = good.filter(|name| !is_device(name.as_str())) {
+        fn a_lossy_name_is_the_name_of_an_accepted_text(text in texts()) {
+            let accepted = FileName::new(&text, &png()).ok();
+            if let Some(name) = accepted.filter(|name| !is_device(name.as_str())) {
                 prop_assert_eq!(FileName::lossy(&text, &png()), name);
             }
         }
@@ -425,6 +426,13 @@ mod tests {
             assert_eq!(FileName::new(name, &avif).unwrap().as_str(), expected);
         }
         assert_eq!(FileName::default_for(&avif).as_str(), "image.avif");
+    }
+
+    #[test]
+    fn an_extension_has_1_to_16_letters_or_digits() {
+        let longest = "x".repeat(16);
+        let image = Image::any_format("....", &longest).unwrap();
+        assert_eq!(image.extension(), longest);
         for bad in ["", ".png", "p ng", "图", &"x".repeat(17)] {
             let error = Image::any_format("....", bad).unwrap_err();
             assert_eq!(error.kind(), InvalidKind::BadExtension, "{bad}");

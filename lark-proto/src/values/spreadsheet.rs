@@ -1,22 +1,14 @@
-//! The token of a spreadsheet, and the id of a sheet in it.
+//! The tokens of spreadsheets and of pages of a wiki, and the links from which they are read.
 
 use crate::error::{Invalid, InvalidKind};
-use crate::text::excerpt;
-use crate::values::SpreadsheetLink;
-use crate::values::link::Address;
-use crate::values::macros::{is_id, text, text_traits};
-
-text! {
-    /// The id of a sheet inside a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. It stands in the
-    /// address bar after `?sheet=`, and is the `sheet_id` that
-    /// [Query sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) answers with.
-    /// It is not the title on the sheet's tab.
-    pub struct SheetId: |text| is_id(text, 64), BadSheetId
-}
+use crate::text::{base64, percent_decoded, trimmed};
+use crate::values::document_kind::{DocumentKind, not_a_spreadsheet};
+use crate::values::macros::{is_id, text_traits};
+use crate::values::{SheetId, cell};
 
 /// The token of a page of a wiki: 1 to 128 letters, digits, `-` or `_`, such as `wikcnKQ1k3pcuo5uSK4t8Vabcef`.
 ///
-/// It is read from the token itself or from a link `https://<host>/wiki/<token>`.
+/// It is read from the token itself, or from a link `https://<host>/wiki/<token>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WikiToken(String);
 
@@ -29,13 +21,13 @@ impl WikiToken {
         let refused = || Invalid::new(InvalidKind::BadWikiToken, text);
         match Address::read(text).map(|address| address.document) {
             Ok(Document::Wiki(token)) => Ok(token),
-            // A token tells its kind in its letters only by custom.
+            // The service documents no letters of kinds, so a token is accepted whatever its letters are.
             _ if is_id(text, 128) => Ok(Self(text.to_owned())),
             _ => Err(refused()),
         }
     }
 
-    pub(super) fn of_token(token: &str) -> Result<Self, Invalid> {
+    fn of_token(token: &str) -> Result<Self, Invalid> {
         if is_id(token, 128) {
             Ok(Self(token.to_owned()))
         } else {
@@ -56,13 +48,12 @@ text_traits!(WikiToken);
 ///
 /// It is read from the token itself or from a link to the spreadsheet, as the
 /// [vendor's page](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) shows it. A link that
-/// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`] keeps it.
+/// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`](crate::SpreadsheetLink) keeps it.
 ///
-/// A token that is clearly another kind's is refused by its kind's name. Tokens of both forms in use say their kind:
-/// the older ones by their first letters (`shtcn..` is a spreadsheet, `bascn..` a base), the newer ones by their
-/// letters at the positions 4, 9, 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The
-/// service documents neither, so a token without a known kind is taken, and [`any_kind`](Self::any_kind) takes every
-/// token.
+/// The token of a document of another kind is refused, and the error names the kind. Five letters of a token tell it: in
+/// older tokens the first five (`shtcn..` is a spreadsheet, `bascn..` a base), in newer ones those at the positions 4, 9,
+/// 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The service documents neither form, so
+/// a token of no known kind is accepted here, and [`any_kind`](Self::any_kind) accepts every token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpreadsheetToken(String);
 
@@ -70,7 +61,8 @@ impl SpreadsheetToken {
     /// The spreadsheet that `text`, a token or a link, names.
     ///
     /// # Errors
-    /// [`InvalidKind::UnexpectedSheet`] for a link that names a sheet too, and those of [`SpreadsheetLink::new`].
+    /// [`InvalidKind::UnexpectedSheet`] for a link that names a sheet too, and the errors of
+    /// [`SpreadsheetLink::new`](crate::SpreadsheetLink::new).
     ///
     /// ```
     /// use lark_proto::values::SpreadsheetToken;
@@ -80,16 +72,18 @@ impl SpreadsheetToken {
     /// assert_eq!(error.to_string(), text);
     /// ```
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let link = SpreadsheetLink::new(text)?;
-        if link.sheet().is_some() {
-            return Err(Invalid::new(InvalidKind::UnexpectedSheet, link.token().as_str()));
+        let address = Address::read(text)?;
+        let token = address.document.spreadsheet()?;
+        if address.sheet.is_some() {
+            return Err(Invalid::new(InvalidKind::UnexpectedSheet, token.as_str()));
         }
-        Ok(link.token().clone())
+        Ok(token)
     }
 
-    /// The token `token`, whatever kind it seems to be.
+    /// The token `token`, whatever its letters say about the kind of the document.
     ///
-    /// Reading the value's text back, from JSON for instance, refuses it again where [`SpreadsheetToken::new`] does.
+    /// The value may not be readable from its own text, for example from JSON, because that calls
+    /// [`SpreadsheetToken::new`].
     ///
     /// # Errors
     /// [`InvalidKind::BadSpreadsheetToken`].
@@ -110,13 +104,7 @@ impl SpreadsheetToken {
 
 text_traits!(SpreadsheetToken);
 
-pub(super) fn not_a_spreadsheet(token: &str, kind: &str) -> Invalid {
-    // Shortened here, so that the kind's name is not cut off.
-    let token = excerpt(token.as_bytes(), 30);
-    Invalid::new(InvalidKind::NotASpreadsheet, format!("`{token}` is {kind}"))
-}
-
-/// The document that a token names, which is not clearly of another kind than a spreadsheet or a page of a wiki.
+/// A document that is a spreadsheet or a page of a wiki, as far as its token tells.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Document {
     Spreadsheet(SpreadsheetToken),
@@ -124,66 +112,156 @@ pub(crate) enum Document {
 }
 
 impl Document {
-    pub(super) fn of_token(token: &str) -> Result<Self, Invalid> {
+    fn of_token(token: &str) -> Result<Self, Invalid> {
         let spreadsheet = SpreadsheetToken::any_kind(token)?;
-        match Kind::of_token(token) {
-            None | Some(Kind::Spreadsheet) => Ok(Self::Spreadsheet(spreadsheet)),
-            Some(Kind::Wiki) => Ok(Self::Wiki(WikiToken(spreadsheet.0))),
-            Some(Kind::Other(name)) => Err(not_a_spreadsheet(token, name)),
+        match DocumentKind::of_token(token) {
+            None | Some(DocumentKind::Spreadsheet) => Ok(Self::Spreadsheet(spreadsheet)),
+            Some(DocumentKind::Wiki) => Ok(Self::Wiki(WikiToken(spreadsheet.0))),
+            Some(DocumentKind::Other(name)) => Err(not_a_spreadsheet(token, name)),
+        }
+    }
+
+    /// The spreadsheet, for a caller that does not ask the service for the document behind a page of a wiki.
+    pub(super) fn spreadsheet(self) -> Result<SpreadsheetToken, Invalid> {
+        match self {
+            Self::Spreadsheet(token) => Ok(token),
+            Self::Wiki(page) => Err(Invalid::new(InvalidKind::WikiNode, page.as_str())),
         }
     }
 }
 
-/// The kind of document that a token or a link's path names.
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Spreadsheet,
-    Wiki,
-    Other(&'static str),
+/// The parts of a link or a token.
+pub(crate) struct Address {
+    /// `https://host`, or empty if the text has no host.
+    pub(super) origin: String,
+    pub(crate) document: Document,
+    pub(crate) sheet: Option<SheetId>,
+    /// The selected range without its sheet; empty if the text has none, or none that can be read.
+    pub(crate) range: String,
 }
 
-/// Each kind with the three letters that its tokens carry, and the paths of its links.
-const KINDS: [(Kind, &[&str], &[&str]); 8] = [
-    (Kind::Spreadsheet, &["sht"], &["sheets", "sheet", "spreadsheets"]),
-    (Kind::Wiki, &["wik"], &["wiki"]),
-    (Kind::Other("a document"), &["doc", "dox"], &["docx", "docs", "doc"]),
-    (Kind::Other("a base"), &["bas"], &["base", "bitable"]),
-    (Kind::Other("a folder"), &["fld", "nod"], &["drive/folder", "folder"]),
-    (Kind::Other("a file"), &["box"], &["file"]),
-    (Kind::Other("a mind note"), &["bmn"], &["mindnotes", "mindnote"]),
-    (Kind::Other("a presentation"), &["sld", "ppt"], &["slides"]),
-];
+impl Address {
+    pub(crate) fn read(text: &str) -> Result<Self, Invalid> {
+        let text = trimmed(text);
+        let inner = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+        let text = trimmed(inner.unwrap_or(text));
+        let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (origin, path_kind, token) = if address.contains('/') {
+            split(address)?
+        } else {
+            (String::new(), DocumentKind::Spreadsheet, address)
+        };
+        let (token, embedded) = token
+            .split_once('_')
+            .filter(|(token, sheet)| is_long(token) && !sheet.is_empty())
+            .map_or((token, None), |(token, sheet)| (token, Some(sheet)));
+        let document = match path_kind {
+            DocumentKind::Wiki => Document::Wiki(WikiToken::of_token(token)?),
+            _ => Document::of_token(token)?,
+        };
 
-/// The two letters after the kind's three, in tokens in use: they stand for the site that issued the token.
-const UNITS: [&str; 4] = ["cn", "us", "lg", "k4"];
-
-impl Kind {
-    /// The kind that a token's letters name, if they name one.
-    fn of_token(token: &str) -> Option<Self> {
-        let first: String = token.chars().take(5).collect();
-        let spread: String = token.chars().skip(4).step_by(5).take(5).collect();
-        if ["fake_office_", "local_office_"].iter().any(|start| token.starts_with(start))
-            || spread == "OFL0X"
-        {
-            return Some(Self::Other("an Office file"));
+        let mut sheet = embedded.map(SheetId::new).transpose()?;
+        let mut range = None;
+        for pair in query.split('&').chain(fragment.split('&')) {
+            // A link that was copied from HTML has `&amp;` for `&`.
+            let pair = pair.strip_prefix("amp;").unwrap_or(pair);
+            match pair.split_once('=') {
+                Some((name, id)) if is_sheet(name) && !id.is_empty() => {
+                    set_sheet(&mut sheet, sheet_id(id)?)?;
+                }
+                Some(("range", value)) => range = read_range(value),
+                _ => {}
+            }
         }
-        // A spreadsheet comes first in the table: a token that is one in either form counts as one.
-        KINDS.into_iter().find_map(|(kind, letters, _)| {
-            let says = |word: &str| {
-                let unit = letters.iter().find_map(|letters| word.strip_prefix(letters));
-                unit.is_some_and(|unit| UNITS.contains(&unit))
-            };
-            (says(&spread) || says(&first)).then_some(kind)
-        })
+        let anchor = fragment.split('&').find(|part| !part.is_empty() && !part.contains('='));
+        if let (None, Some(id)) = (&sheet, anchor) {
+            sheet = Some(sheet_id(id)?);
+        }
+        let range = range.unwrap_or_default();
+        let range = match range.split_once(['!', '！']) {
+            Some((id, cell)) => {
+                let id = id.strip_suffix('\\').unwrap_or(id);
+                set_sheet(&mut sheet, SheetId::new(id)?)?;
+                cell.to_owned()
+            }
+            None => range,
+        };
+        Ok(Self { origin, document, sheet, range })
     }
+}
 
-    /// The kind that a link's path names, and the rest of the path, which is the token.
-    pub(super) fn of_path(path: &str) -> Option<(Self, &str)> {
-        KINDS.into_iter().find_map(|(kind, _, paths)| {
-            let token = |start: &&str| path.strip_prefix(start)?.strip_prefix('/');
-            paths.iter().find_map(token).map(|token| (kind, token))
-        })
+/// Whether `token` is long enough for a token of the service, which has at least 22 letters and digits.
+fn is_long(token: &str) -> bool {
+    token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Splits a link into its origin, which is empty if it has no host, the kind of the document, and the token.
+fn split(address: &str) -> Result<(String, DocumentKind, &str), Invalid> {
+    // The part before an `@` may be a password, so errors do not quote it.
+    let shown = address.rsplit('@').next().unwrap_or_default();
+    let refused = |kind| Invalid::new(kind, shown);
+    let no_link = || refused(InvalidKind::BadSpreadsheetLink);
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => ("https".to_owned(), address),
+    };
+    let (host, path) = rest.split_once('/').ok_or_else(no_link)?;
+    let origin = if address.starts_with('/') {
+        String::new()
+    } else if matches!(&*scheme, "https" | "http") && is_host(host) {
+        format!("{scheme}://{}", host.to_ascii_lowercase())
+    } else {
+        return Err(no_link());
+    };
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let path = path.strip_prefix("space/").unwrap_or(path);
+    match DocumentKind::of_path(path) {
+        Some((DocumentKind::Other(kind), _)) => Err(not_a_spreadsheet(path, kind)),
+        Some((kind, token)) if !token.contains('/') => Ok((origin, kind, token)),
+        _ => Err(no_link()),
     }
+}
+
+/// Whether `host`, with or without a port, has only characters of a host. They are checked here and not the host itself,
+/// because no request is sent to it.
+fn is_host(host: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    host.bytes().all(is_allowed) && host.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a parameter of this name is the sheet's id: `sheet`, and the names that the id has in the service's API.
+fn is_sheet(name: &str) -> bool {
+    ["sheet", "sheetId", "sheet_id"].iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Sets `sheet`, and refuses a link that names two sheets.
+fn set_sheet(sheet: &mut Option<SheetId>, id: SheetId) -> Result<(), Invalid> {
+    match sheet {
+        Some(other) if *other != id => {
+            Err(Invalid::new(InvalidKind::SeveralSheets, format!("`{other}` and `{id}`")))
+        }
+        _ => {
+            *sheet = Some(id);
+            Ok(())
+        }
+    }
+}
+
+fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
+    let id =
+        percent_decoded(escaped).ok_or_else(|| Invalid::new(InvalidKind::BadSheetId, escaped))?;
+    SheetId::new(&id)
+}
+
+/// The range in plain text. The service writes it in base64, but links with plain text exist too. Plain text may be valid
+/// base64 by chance, so the decoded text counts only if it contains a `:`.
+fn read_range(escaped: &str) -> Option<String> {
+    let plain = percent_decoded(escaped)?;
+    if cell::read(&plain).is_ok() {
+        return Some(plain);
+    }
+    Some(base64::decoded(&plain).filter(|range| range.contains(':')).unwrap_or(plain))
 }
 
 #[cfg(test)]
@@ -191,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_from_itself_or_from_a_link_without_a_sheet() {
+    fn a_token_is_read_from_its_text_or_from_a_link() {
         for text in [
             "shtcngNyg",
             "shtcngNyg\n",
@@ -205,6 +283,10 @@ mod tests {
         ] {
             assert_eq!(SpreadsheetToken::new(text).unwrap().as_str(), "shtcngNyg", "{text}");
         }
+    }
+
+    #[test]
+    fn a_link_with_a_sheet_is_no_token() {
         for text in [
             "https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k",
             "https://x.feishu.cn/space/sheet/shtcngNyg#giDk9k",
@@ -227,11 +309,10 @@ mod tests {
         ] {
             assert_eq!(SpreadsheetToken::new(text).unwrap_err().kind(), kind, "{text}");
         }
-        assert_eq!("工作表1".parse::<SheetId>().unwrap_err().kind(), InvalidKind::BadSheetId);
     }
 
     #[test]
-    fn a_token_that_is_clearly_another_kinds_is_refused_by_the_kinds_name() {
+    fn a_token_of_another_kind_is_refused_with_the_name_of_the_kind() {
         for (token, kind) in [
             ("doccnwQPpbd02NPH7gikvHKIxEc", "a document"),
             ("docusQPpbd02NPH7gikvHK", "a document"),
@@ -259,17 +340,32 @@ mod tests {
             assert_eq!(error.to_string(), text);
             assert_eq!(SpreadsheetToken::any_kind(token).unwrap().as_str(), token);
         }
-        for wiki in ["wikcnKQ1k3p", "wikusKQ1k3p", "EBkYwuVYbivkJUkOtZVcMjXPnYe"] {
-            let error = SpreadsheetToken::new(wiki).expect_err(wiki);
-            assert_eq!(error.kind(), InvalidKind::WikiNode, "{wiki}");
-        }
         let long = format!("local_office_{}", "x".repeat(100));
         let error = SpreadsheetToken::new(&long).unwrap_err().to_string();
         assert!(error.ends_with("…` is an Office file, which is not a spreadsheet"), "{error}");
     }
 
     #[test]
-    fn a_token_that_may_be_a_spreadsheets_is_taken() {
+    fn the_token_of_a_page_of_a_wiki_is_no_spreadsheets() {
+        for wiki in ["wikcnKQ1k3p", "wikusKQ1k3p", "EBkYwuVYbivkJUkOtZVcMjXPnYe"] {
+            let error = SpreadsheetToken::new(wiki).expect_err(wiki);
+            assert_eq!(error.kind(), InvalidKind::WikiNode, "{wiki}");
+            assert_eq!(WikiToken::new(wiki).unwrap().as_str(), wiki);
+        }
+    }
+
+    #[test]
+    fn a_wiki_token_has_1_to_128_letters_digits_hyphens_and_underscores() {
+        for good in ["w", "a-_9", "shtcnabc", &"w".repeat(128)] {
+            assert_eq!(WikiToken::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "w w", "图", "https://x.feishu.cn/sheets/shtcnA", &"w".repeat(129)] {
+            assert_eq!(WikiToken::new(bad).unwrap_err().kind(), InvalidKind::BadWikiToken, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_no_other_kind_claims_is_accepted() {
         for token in [
             "shtcngNygNfuqhxTBf588jwgWbJ",
             "shtcnVYCBeYWNam9sQZaNO",
@@ -282,12 +378,12 @@ mod tests {
             "Qd5JsUX0ehhqO9thXcGlyAIYg9g",
             "abcdsefghhijkltmnopcqrstnuv",
             "abcdsefghhijkltmnopkqrst4uv",
-            // A spreadsheet's in the newer form, whatever its first letters are.
+            // The newer form counts, whatever the first letters are.
             "bascsefghhijkltmnopcqrstnuv",
             // From the vendor's pages, without the letters of a kind.
             "MRLOWBf6J47ZUjmwYRsN8utLEoY",
             "Iow7sNNEphp3WbtnbCscPqabcef",
-            // With unknown letters after the kind's, or a word that begins like a kind's letters.
+            // Other letters after the three of a kind.
             "basxxabc",
             "documents",
             "box-1",
@@ -297,6 +393,13 @@ mod tests {
             "shtcn_test",
         ] {
             assert_eq!(SpreadsheetToken::new(token).expect(token).as_str(), token);
+        }
+    }
+
+    #[test]
+    fn a_spreadsheet_token_has_1_to_128_letters_digits_hyphens_and_underscores() {
+        for good in ["s", "a-_9", &"x".repeat(128)] {
+            assert_eq!(SpreadsheetToken::any_kind(good).unwrap().as_str(), good);
         }
         for bad in ["", "sht cn", "https://x.feishu.cn/sheets/shtcn", &"x".repeat(129)] {
             let error = SpreadsheetToken::any_kind(bad).expect_err(bad);

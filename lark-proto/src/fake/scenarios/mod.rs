@@ -89,7 +89,8 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::de::IgnoredAny;
 
 use super::{FakeLark, Route};
-use crate::endpoint::{Endpoint, Payload, Quota, Resend};
+use crate::body::Payload;
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::endpoints::{
     AddDimension, GetImage, PutImage, Raw, ReadCells, SendImage, WriteSheetImage,
 };

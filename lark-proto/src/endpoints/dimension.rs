@@ -1,0 +1,39 @@
+//! The dimensions of a sheet, rows and columns, as the endpoints that add and resize them name them.
+
+use crate::values::SheetCell;
+
+/// Rows or columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Dimension {
+    Rows,
+    Columns,
+}
+
+impl Dimension {
+    /// The most rows or columns that one request adds or changes.
+    pub(super) const MAX_COUNT: u32 = 5000;
+
+    /// The most rows or columns that a sheet can have.
+    pub(super) fn largest(self) -> u32 {
+        match self {
+            Self::Rows => SheetCell::LAST_ROW,
+            Self::Columns => SheetCell::LAST_COLUMN,
+        }
+    }
+
+    /// The name in requests.
+    pub(super) fn major(self) -> &'static str {
+        match self {
+            Self::Rows => "ROWS",
+            Self::Columns => "COLUMNS",
+        }
+    }
+
+    /// The name in error texts.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Columns => "columns",
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The reply of the endpoints that hand out tokens.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::error::{Error, Invalid};
+use crate::reply::{Reply, lenient};
+use crate::token::TenantToken;
+
+/// A token of the type `K`, and its remaining life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Grant<K> {
+    /// The token.
+    pub token: K,
+    /// The remaining life of the token from the time when the request was sent: at most two hours, which is the longest
+    /// life that Lark documents; zero if the reply does not say it.
+    pub expires_in: Duration,
+}
+
+impl<K> Grant<K> {
+    /// The longest life of a token that Lark documents, in seconds.
+    const LONGEST_LIFE: f64 = 7200.0;
+
+    /// A grant of `token`, with the seconds in the reply's `expire`, clamped to 0 to 7,200.
+    pub(super) fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
+        #[derive(serde::Deserialize)]
+        struct TopLevel {
+            #[serde(default, deserialize_with = "lenient")]
+            expire: Option<f64>,
+        }
+        let token = token.map_err(|invalid| reply.unreadable(invalid.to_string()))?;
+        let seconds = reply.granted::<TopLevel>()?.expire.unwrap_or(0.0);
+        let seconds = seconds.clamp(0.0, Self::LONGEST_LIFE);
+        Ok(Self { token, expires_in: Duration::try_from_secs_f64(seconds).unwrap_or_default() })
+    }
+}
+
+impl Grant<TenantToken> {
+    /// Reads the reply of either endpoint that hands out tenant access tokens.
+    pub(super) fn read_tenant(reply: &Reply) -> Result<Self, Error> {
+        #[derive(serde::Deserialize)]
+        struct TopLevel<'a> {
+            #[serde(borrow)]
+            tenant_access_token: Cow<'a, str>,
+        }
+        let token = reply.granted::<TopLevel<'_>>()?.tenant_access_token;
+        Self::read(reply, TenantToken::new(&token))
+    }
+}
