@@ -6,11 +6,14 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Response;
 
+use super::call_policy::{CallPolicy, MAX_TRANSPORT_TIME};
+use super::caller::Credential;
 use super::event::Event;
-use super::flight::{Flight, MAX_TRANSPORT_TIME};
+use super::ids::{CallId, TokenRequestId};
+use super::limits::Limits;
+use super::shared_state::Session;
 use super::step::{Broken, Step};
-use super::untyped::{Next, Untyped};
-use super::{CallId, Credential, Limits, Session, TokenRequestId};
+use super::untyped_call::{Next, UntypedCall};
 use crate::endpoint::Endpoint;
 use crate::error::{CallError, Error};
 use crate::reply::Reply;
@@ -28,14 +31,14 @@ enum Kind<O> {
     Token(Response<Bytes>),
 }
 
-/// One call: of an endpoint whose output is `O`, over a transport whose error is `T`.
+/// A call of an endpoint whose output is `O`, over a transport whose error is `T`.
 ///
-/// Each step takes the session and the present time; where the session is behind a lock, read the clock while holding
-/// it. After each step, let the calls that [`Session::woken`] names take their next step. Take steps until
-/// [`Step::Done`], or give the call up with [`Call::cancel`]; where a call can be dropped, do so in a drop guard,
-/// because other calls may wait behind it.
+/// Each step takes the session and the present time. If the session is behind a lock, read the clock while you hold the
+/// lock. After each step, let the calls that [`Session::woken`] returns take their next step. Take steps until
+/// [`Step::Done`], or give the call up with [`Call::cancel`]. If a call can be dropped before it is over, cancel it in
+/// a drop guard, because other calls may wait behind it.
 ///
-/// A transport that makes one call at a time is a loop:
+/// An adapter that makes one call at a time is a loop:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -77,13 +80,14 @@ enum Kind<O> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Call<O, T> {
-    untyped: Untyped<T>,
+    untyped: UntypedCall<T>,
     read: fn(&Reply) -> Result<O, Error>,
     output: Option<O>,
 }
 
 impl<O, T> Call<O, T> {
-    /// A call with the session's own token, for a custom app. The payload is built here, before the session is held.
+    /// A call with the session's own token, for a custom app. The payload is built here, and not in a step, because a
+    /// step holds the session.
     #[must_use]
     pub fn new<E: Endpoint<Output = O>>(endpoint: &E) -> Self
     where
@@ -112,63 +116,65 @@ impl<O, T> Call<O, T> {
 
     fn with<E: Endpoint<Output = O>>(endpoint: &E, credential: Credential) -> Self {
         Self {
-            untyped: Untyped::new(Flight::new(endpoint, credential)),
+            untyped: UntypedCall::new(CallPolicy::new(endpoint, credential)),
             read: E::read,
             output: None,
         }
     }
 
-    /// The same call within `limits`. Set before the first step.
+    /// The same call within `limits`. Set them before the first step.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.untyped.flight.limits = limits;
+        self.untyped.policy.limits = limits;
         self
     }
 
-    /// The same call with a random number, of any value, so that clients that fail together do not retry together. The
-    /// backoff is half a second, doubled with each failure up to eight seconds, and each value of `jitter`, also the
-    /// default 0, shortens it by another fraction of up to a half: the same value gives the same waits. Set before the
-    /// first step.
+    /// The same call with a random number for the jitter of its backoff, so that clients that fail together do not
+    /// retry together. The backoff is half a second, doubled with each failure up to eight seconds. Every value of
+    /// `jitter`, including the default 0, shortens it by a fraction of up to a half; the same value gives the same
+    /// waits. Set it before the first step.
     #[must_use]
     pub fn with_jitter(mut self, jitter: u64) -> Self {
-        self.untyped.flight.jitter = jitter;
+        self.untyped.policy.jitter = jitter;
         self
     }
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
     pub fn keep_events(mut self) -> Self {
-        self.untyped.flight.events.keep();
+        self.untyped.policy.events.keep();
         self
     }
 
     /// Takes the events recorded since the last call of this method. Empty unless [`Call::keep_events`] was called.
     pub fn events(&mut self) -> Vec<Event> {
-        self.untyped.flight.events.take()
+        self.untyped.policy.events.take()
     }
 
-    /// The call's id in its session: `None` before its first step and once it is over.
+    /// The call's id in its session. `None` before the call's first step and after its end.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
-        self.untyped.flight.id()
+        self.untyped.policy.id()
     }
 
-    /// How many times the call's own request was sent.
+    /// The number of times that the call's own request was sent.
     #[must_use]
     pub fn sends(&self) -> u32 {
-        self.untyped.flight.sends()
+        self.untyped.policy.sends()
     }
 
-    /// The last failure, while the call goes on.
+    /// The last failure, while the call continues.
     #[must_use]
     pub fn last_failure(&self) -> Option<&CallError<T>> {
         self.untyped.last.as_ref()
     }
 
-    /// Returns the next step. While the call's own request is in flight, that is a [`Step::Wait`] until the deadline
-    /// and, from the deadline on, the end with [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline): an
-    /// early step is harmless. While the token request that the call drives is in flight, it is a [`Step::Wait`] for
-    /// the token until [`Outgoing::within`](super::Outgoing::within) is over.
+    /// Returns the next step.
+    ///
+    /// A step that is taken while a request of the call is in flight is harmless. While the call's own request is in
+    /// flight, the step is a [`Step::Wait`] until the deadline; from the deadline on, the call ends with
+    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline). While a token request that the call drives
+    /// is in flight, the step is a [`Step::Wait`] until [`Outgoing::within`](super::Outgoing::within) is over.
     ///
     /// Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), whatever the result of the call was.
@@ -178,7 +184,7 @@ impl<O, T> Call<O, T> {
             return Step::Done(Ok(output));
         }
         match self.untyped.next(session, now) {
-            Ok(Next::Send(permit)) => Step::Send(self.untyped.flight.outgoing(session, permit)),
+            Ok(Next::Send(permit)) => Step::Send(self.untyped.policy.outgoing(session, permit)),
             Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
             Ok(Next::Wait(time)) => Step::Wait(time.min(MAX_TRANSPORT_TIME)),
             Err(error) => Step::Done(Err(error)),
@@ -188,14 +194,14 @@ impl<O, T> Call<O, T> {
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
-        ParsedReply(if self.untyped.flight.is_sent() {
-            Kind::Call((self.read)(&Reply::to(self.untyped.flight.secrets(), reply)))
+        ParsedReply(if self.untyped.policy.is_sent() {
+            Kind::Call((self.read)(&Reply::to(self.untyped.policy.secrets(), reply)))
         } else {
             Kind::Token(reply)
         })
     }
 
-    /// Reports the reply to the request that was sent. Without effect if none is in flight.
+    /// Reports the reply to the request that was sent. Has no effect if none is in flight.
     pub fn received(&mut self, session: &mut Session, now: SystemTime, parsed: ParsedReply<O>) {
         let now = session.tick(now);
         match parsed.0 {
@@ -209,21 +215,22 @@ impl<O, T> Call<O, T> {
         }
     }
 
-    /// Reports that no reply came. Without effect if no request is in flight.
+    /// Reports that the request got no reply. Has no effect if no request is in flight.
     pub fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>) {
         let now = session.tick(now);
         self.untyped.broken(session, now, broken);
     }
 
-    /// Gives up the call, which leaves every queue. Without effect when the call is over. If its own request is in
-    /// flight, a write may still be carried out, which the next call in the lane takes into account.
+    /// Gives up the call, which leaves every queue. Has no effect if the call is over. If the call's own request is in
+    /// flight and is a write, it may still be carried out, and the next call in the lane takes that into account.
     ///
     /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome
     /// with [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
-        self.untyped.flight.cancel(session);
-        (self.output, self.untyped.error) = (None, None);
+        self.untyped.policy.cancel(session);
+        self.output = None;
+        self.untyped.error = None;
     }
 
     /// The token request that the call has sent, until its outcome is reported.
@@ -236,7 +243,7 @@ impl<O, T> Call<O, T> {
 impl<O, T> fmt::Debug for Call<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &self.untyped.flight.route())
+            .field("route", &self.untyped.policy.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
     }

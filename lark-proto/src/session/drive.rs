@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::Response;
 
 use super::call::{Call, ParsedReply};
-use super::{Broken, CallId, Event, Session, Step, TokenRequestId};
+use super::event::Event;
+use super::ids::{CallId, TokenRequestId};
+use super::shared_state::Session;
+use super::step::{Broken, Step};
 use crate::error::CallError;
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
@@ -42,9 +45,9 @@ pub trait Drive<O, T> {
     fn events(&mut self) -> Vec<Event>;
     /// See [`Call::next`].
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T>;
-    /// See [`Call::read`]; the parsed reply is kept for [`Drive::received`].
+    /// See [`Call::read`]. The parsed reply is kept for [`Drive::received`].
     fn read(&mut self, reply: Response<Bytes>);
-    /// See [`Call::received`]. Without effect if [`Drive::read`] was not called.
+    /// See [`Call::received`]. Has no effect if [`Drive::read`] was not called before.
     fn received(&mut self, session: &mut Session, now: SystemTime);
     /// See [`Call::broken`].
     fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>);

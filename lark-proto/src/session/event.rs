@@ -6,27 +6,26 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::WaitFor;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, WaitFor};
 use crate::text::excerpt;
 
-/// An event of a call. Routes are those of [`Endpoint::route`](crate::Endpoint::route), without values; no event holds
-/// a secret.
+/// An event of a call. A route is that of [`Endpoint::route`](crate::Endpoint::route), without values. No event
+/// contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A request is sent.
     Sent {
-        /// Its route.
+        /// The route of the request.
         route: Box<str>,
-        /// Which send of the call's own request this is, counted from 1; 0 for a token request.
+        /// The number of this send of the call's own request, counted from 1; 0 for a token request.
         send: u32,
-        /// The length of its body in bytes.
+        /// The length of the body in bytes.
         len: u64,
     },
     /// The service refused a request, or its reply could not be read.
     Refused {
-        /// Its route.
+        /// The route of the request.
         route: Box<str>,
         /// The HTTP status.
         status: StatusCode,
@@ -34,32 +33,32 @@ pub enum Event {
         code: Option<Code>,
         /// The id that Lark's support asks for.
         log_id: Option<String>,
-        /// The call goes on.
+        /// Whether the call continues.
         goes_on: bool,
     },
-    /// No reply came: the transport failed, the deadline passed, or the reply was too long.
+    /// A request got no reply: the transport failed, the deadline passed, or the reply was too long.
     Broken {
         /// The route of the request.
         route: Box<str>,
-        /// The error in one line, with the causes of a transport's error.
+        /// The error in one line. For a transport's error, the line includes its causes.
         error: String,
-        /// The call goes on.
+        /// Whether the call continues.
         goes_on: bool,
     },
     /// A step of the call ended in a wait.
     Waits {
         /// The reason of the wait.
         reason: WaitFor,
-        /// The longest time until its next step.
+        /// The longest time until the next step.
         time: Duration,
     },
     /// The call is over.
     Done {
-        /// Its route.
+        /// The route of the call's own request.
         route: Box<str>,
-        /// The time since its first step.
+        /// The time since the call's first step.
         took: Duration,
-        /// How many times its own request was sent.
+        /// The number of times that the call's own request was sent.
         sends: u32,
     },
 }
@@ -105,14 +104,15 @@ impl Event {
         }
     }
 
-    /// Emits the event through the `tracing` crate: requests, waits and ends at level debug, failures at level warn.
+    /// Emits the event through the `tracing` crate: a failure at level warn, every other event at level debug.
     #[cfg(feature = "tracing")]
     pub fn trace(&self) {
         match self {
             Self::Sent { route, send: 0, .. } => tracing::debug!(%route, "token request"),
             Self::Sent { route, send, len } => tracing::debug!(%route, send, len, "request"),
             Self::Refused { route, status, code, log_id, goes_on } => {
-                let (status, code) = (status.as_u16(), code.map(|code| code.0));
+                let status = status.as_u16();
+                let code = code.map(|code| code.0);
                 tracing::warn!(%route, status, code, log_id, goes_on, "refused");
             }
             Self::Broken { route, error, goes_on } => {
@@ -124,7 +124,8 @@ impl Event {
     }
 }
 
-/// One line of at most 1,024 bytes, such as `refused /open-apis/im/v1/images: HTTP 400, code 99991400 RATE_LIMITED`.
+/// One line, cut after 1,024 bytes, for example
+/// `refused /open-apis/im/v1/images: HTTP 400, code 99991400 RATE_LIMITED`.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
@@ -133,7 +134,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// The events since they were last taken; `None` if the call keeps none.
+/// The events since they were last taken. `None` if the call keeps no events.
 #[derive(Debug, Default)]
 pub(super) struct Events(Option<Vec<Event>>);
 

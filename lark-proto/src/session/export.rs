@@ -1,9 +1,9 @@
-//! A session's token as text, so that a caller can keep it over a restart or share it between processes.
+//! A session's token as text, so that a caller can keep it across a restart or share it between processes.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Session;
+use super::shared_state::Session;
 use crate::error::{Invalid, InvalidKind};
 use crate::text::base64;
 use crate::token::TenantToken;
@@ -12,7 +12,10 @@ use crate::values::{AppId, TenantKey};
 /// The name and version of the format.
 const FORM: &str = "lark-token-1";
 
-/// The content of the text, as JSON with the fields in this order.
+/// The longest time for which an imported token is used. The service grants no token for longer.
+const MAX_IMPORTED_LIFE: Duration = Duration::from_secs(7200);
+
+/// The content of the text. It is JSON with the fields in this order.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Exported<'a> {
     #[serde(borrow)]
@@ -28,11 +31,11 @@ struct Exported<'a> {
 }
 
 impl Session {
-    /// The token for `tenant` (`None` for a custom app) as a line of ASCII letters, digits, `.`, `-` and `_`. It is a
-    /// secret. `None` if the session has no valid token for `tenant`, or if `wall` is before 1970.
+    /// The token for `tenant` (`None` for a custom app) as one line of ASCII letters, digits, `.`, `-` and `_`. The
+    /// text is a secret. Returns `None` if the session has no valid token for `tenant`, or if `wall` is before 1970.
     ///
-    /// The text says when the token expires by the wall clock, whose time is `wall`; `now` is the time that the
-    /// session's other methods are given, which can be that of a monotonic clock.
+    /// `now` is the time of the clock that the session's other methods use, which may be a monotonic clock. `wall` is
+    /// the time of the wall clock, by which the text says when the token expires.
     #[must_use]
     pub fn export_token(
         &mut self,
@@ -54,15 +57,15 @@ impl Session {
         Some(format!("{FORM}.{:016x}.{}", checksum(&json), base64::url_safe(&json)))
     }
 
-    /// Takes a token that a session of the same app, site and tenant exported, unless the present one lasts longer, and
-    /// wakes the calls that wait for a token. White space around `text` is ignored, and the token is used for two hours
-    /// at most. `now` and `wall` are as for [`Session::export_token`].
+    /// Takes a token that a session of the same app, site and tenant has exported, and wakes the calls that wait for a
+    /// token. If the session has a token that expires later, it keeps that one. White space around `text` is ignored,
+    /// and the token is used for two hours at most. `now` and `wall` are as for [`Session::export_token`].
     ///
     /// # Errors
-    /// [`InvalidKind::DamagedToken`] for a text that is not as exported, [`InvalidKind::ForeignToken`] for another app,
-    /// site or tenant, [`InvalidKind::ExpiredToken`] for an expired token, and [`InvalidKind::RefusedToken`] for one
-    /// that the service has refused. No error quotes the token. The session is unchanged, and requests a token when it
-    /// needs one.
+    /// [`InvalidKind::DamagedToken`] if the text differs from what was exported, [`InvalidKind::ForeignToken`] if it is
+    /// of another app, site or tenant, [`InvalidKind::ExpiredToken`] if the token has expired, and
+    /// [`InvalidKind::RefusedToken`] if the service has refused it. No error quotes the token. After an error the
+    /// session is unchanged, and requests a token when it needs one.
     pub fn import_token(
         &mut self,
         now: SystemTime,
@@ -88,8 +91,8 @@ impl Session {
         if left.is_zero() {
             return Err(refused(InvalidKind::ExpiredToken));
         }
-        let (tenant, life) = (tenant.cloned(), left.min(Duration::from_secs(7200)));
-        if !self.tokens.import(&tenant, token, life, elapsed, &mut self.woken) {
+        let life = left.min(MAX_IMPORTED_LIFE);
+        if !self.tokens.import(&tenant.cloned(), token, life, elapsed, &mut self.woken) {
             return Err(refused(InvalidKind::RefusedToken));
         }
         Ok(())
@@ -102,7 +105,7 @@ fn decode(text: &str) -> Option<String> {
     (sum == format!("{:016x}", checksum(&json))).then_some(json)
 }
 
-/// FNV-1a. It detects a text that was cut or mistyped; it does not authenticate the text.
+/// The FNV-1a hash. It detects a text that was cut or mistyped. It does not authenticate the text.
 fn checksum(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,24 +1,25 @@
-//! Lanes: the calls of one lane are sent one at a time, in the order of their first steps.
+//! Lanes: the calls in one lane send their requests one at a time, in the order of their first steps.
 //!
-//! A spreadsheet takes one write at a time. The first call in a lane may send; it stays in the lane until it is over.
+//! A spreadsheet takes one write at a time. The first call in a lane may send, and stays in the lane until it is over.
 //! The lane keeps two facts about the document:
 //!
-//! * *Busy since*: the document has answered "busy" to every request since then, the last time at *asked*. A call that
-//!   stood in the lane for all of that time has used up as much of its `Limits::busy` as the call that sent the
-//!   requests, so both end at the same time.
-//! * *Unsettled until*: a write was sent whole, and its outcome is unknown, so the service may still be working on it.
-//!   An answer "busy" is then caused by that write, and does not count against `Limits::busy`.
+//! * *Busy since*: since this time, the document has answered "busy" to every request. A call that has been in the lane
+//!   for that long has used up as much of its `Limits::busy` as the call that sent the requests, so that calls with the
+//!   same limits end together.
+//! * *In doubt until*: a write was sent in full, and its outcome is unknown. Until this time the service may still be
+//!   working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::queue::{Queue, Waiter};
-use super::{CallId, Ending, Hold, WaitFor, Woken};
-use crate::error::Error;
+use super::hold::{Ending, Hold};
+use super::ids::CallId;
+use super::queue::{Queue, Waiter, Woken};
+use crate::error::{Error, WaitFor};
 
-/// How long a write of unknown outcome may still be running. A large write is reported to be answered with HTTP 502
-/// after 62 s and to go on for a while after that.
-const UNSETTLED_TIME: Duration = Duration::from_secs(60);
+/// The time for which a write of unknown outcome may still be running. A large write is reported to be answered with
+/// HTTP 502 after 62 s, and to run for a while after that.
+const IN_DOUBT_TIME: Duration = Duration::from_secs(60);
 
 /// The lanes in use, by name.
 #[derive(Debug, Default)]
@@ -28,33 +29,34 @@ pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
 struct Lane {
     queue: Queue,
     busy: Option<Busy>,
-    unsettled_until: Duration,
+    /// The time until which a write of unknown outcome may still be running.
+    in_doubt_until: Duration,
 }
 
 #[derive(Debug)]
 struct Busy {
     since: Duration,
-    /// When the last "busy" answer arrived.
-    asked: Duration,
+    /// The time of the last "busy" answer.
+    last: Duration,
     /// The last "busy" answer.
     error: Error,
 }
 
 impl Busy {
-    /// When the wait of `waiter` for the document is over.
-    fn up_for(&self, waiter: &Waiter) -> Duration {
+    /// The time at which `waiter` has waited for the document for as long as its limits allow.
+    fn wait_ends(&self, waiter: &Waiter) -> Duration {
         self.since.max(waiter.since).saturating_add(waiter.patience)
     }
 }
 
 impl Lane {
     fn is_idle(&self, now: Duration) -> bool {
-        self.queue.is_empty() && self.unsettled_until <= now
+        self.queue.is_empty() && self.in_doubt_until <= now
     }
 }
 
 impl Lanes {
-    /// Adds `call` to the queue, if it is not in it, and lets it pass if it is the first.
+    /// Adds `call` to the queue, if it is not in it, and lets the call pass if it is the first.
     pub(super) fn enter(
         &mut self,
         lane: &str,
@@ -69,8 +71,8 @@ impl Lanes {
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
         let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, patience });
         match &lane.busy {
-            Some(busy) if busy.up_for(waiter) <= busy.asked => {
-                Err(Hold::End(Ending::Told(busy.error.clone())))
+            Some(busy) if busy.wait_ends(waiter) <= busy.last => {
+                Err(Hold::End(Ending::Shared(busy.error.clone())))
             }
             _ if first => Ok(()),
             _ => Err(Hold::Wait { until: Duration::MAX, reason: WaitFor::Turn }),
@@ -95,8 +97,8 @@ impl Lanes {
         }
     }
 
-    /// The document answered `call` that it is busy. Wakes the other calls whose wait is over, and returns when that of
-    /// `call` began.
+    /// Notes that the document answered `call` that it is busy. Wakes the other calls whose wait for the document is
+    /// over. Returns the time since which `call` has waited for the document.
     pub(super) fn busy(
         &mut self,
         lane: &str,
@@ -105,29 +107,30 @@ impl Lanes {
         now: Duration,
         woken: &mut Woken,
     ) -> Duration {
-        let Some(Lane { queue, busy, unsettled_until }) = self.0.get_mut(lane) else { return now };
-        let since = now.max(*unsettled_until);
-        let busy = busy.get_or_insert(Busy { since, asked: now, error: error.clone() });
-        (busy.asked, busy.error) = (now, error.clone());
-        // This looks at the whole queue, but only once for each answer of the document.
-        let is_up = |waiter| busy.up_for(waiter) <= now;
-        let up = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_up(waiter));
-        woken.extend(up.map(|(waiting, _)| waiting));
+        let Some(Lane { queue, busy, in_doubt_until }) = self.0.get_mut(lane) else { return now };
+        let since = now.max(*in_doubt_until);
+        let busy = busy.get_or_insert(Busy { since, last: now, error: error.clone() });
+        busy.last = now;
+        busy.error = error.clone();
+        // The loop over the whole queue is affordable, because it runs once for each answer of the document.
+        let is_over = |waiter| busy.wait_ends(waiter) <= now;
+        let over = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_over(waiter));
+        woken.extend(over.map(|(waiting, _)| waiting));
         let joined = queue.get(&call).map_or(now, |waiter| waiter.since);
         busy.since.max(joined)
     }
 
-    /// The document gave another answer than "busy".
-    pub(super) fn calm(&mut self, lane: &str) {
+    /// Notes that the document gave another answer than "busy".
+    pub(super) fn not_busy(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;
         }
     }
 
-    /// A write was sent whole, and its outcome is unknown.
-    pub(super) fn unsettle(&mut self, lane: &str, now: Duration) {
+    /// Notes that a write was sent in full, and that its outcome is unknown.
+    pub(super) fn mark_in_doubt(&mut self, lane: &str, now: Duration) {
         if let Some(lane) = self.0.get_mut(lane) {
-            lane.unsettled_until = now.saturating_add(UNSETTLED_TIME);
+            lane.in_doubt_until = now.saturating_add(IN_DOUBT_TIME);
             lane.busy = None;
         }
     }
@@ -152,16 +155,24 @@ mod tests {
     use crate::reply::Reply;
 
     const MINUTE: Duration = Duration::from_secs(60);
+    /// No calls.
+    const NONE: [u64; 0] = [];
+    const NANO: Duration = Duration::from_nanos(1);
 
     fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
+    }
+
+    /// The instants just before a time, at it, and just after it.
+    fn around(seconds: u64) -> [Duration; 3] {
+        [secs(seconds) - NANO, secs(seconds), secs(seconds) + NANO]
     }
 
     fn busy() -> Error {
         Reply::new(http::Response::new(r#"{"code":90235}"#.into())).ok().unwrap_err()
     }
 
-    /// A lane in which the calls 1 to `calls` stand, each with the patience of a minute.
+    /// A lane with the calls 1 to `calls`, each with the patience of a minute.
     fn lanes(calls: u64) -> Lanes {
         let mut lanes = Lanes::default();
         for call in 1..=calls {
@@ -171,63 +182,142 @@ mod tests {
         lanes
     }
 
-    fn named(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
+    fn woken(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
         let mut woken = Woken::default();
         act(&mut woken);
         woken.take().into_iter().map(|call| call.0).collect()
     }
 
-    #[test]
-    fn a_call_that_leaves_as_the_first_wakes_the_next_one() {
-        let mut lanes = lanes(4);
-        for (call, next) in [(3, &[][..]), (1, &[2]), (1, &[]), (2, &[4]), (4, &[])] {
-            let named = named(|woken| lanes.leave("a", CallId(call), Duration::ZERO, woken));
-            assert_eq!(named, next, "{call}");
-        }
-        assert_eq!(lanes.len(), 0);
+    fn leave(lanes: &mut Lanes, call: u64) -> Vec<u64> {
+        woken(|woken| lanes.leave("a", CallId(call), Duration::ZERO, woken))
+    }
+
+    /// Notes that call 1 got the answer "busy". Returns the calls that are woken.
+    fn answer_busy(lanes: &mut Lanes, now: Duration) -> Vec<u64> {
+        woken(|woken| {
+            lanes.busy("a", CallId(1), &busy(), now, woken);
+        })
+    }
+
+    /// The time since which call 1 has waited, if the document answers "busy" now.
+    fn busy_since(lanes: &mut Lanes, now: u64) -> Duration {
+        lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::default())
+    }
+
+    fn ends(lanes: &mut Lanes, call: u64, now: Duration) -> bool {
+        matches!(lanes.enter("a", CallId(call), MINUTE, now), Err(Hold::End(Ending::Shared(_))))
     }
 
     #[test]
-    fn a_lane_outlives_its_calls_while_a_write_may_still_run() {
-        let mut lanes = lanes(1);
-        lanes.unsettle("a", secs(10));
-        lanes.leave("a", CallId(1), secs(10), &mut Woken::default());
-        lanes.sweep(secs(69));
-        assert_eq!((lanes.len(), lanes.is_empty()), (1, true));
-        lanes.sweep(secs(70));
-        assert_eq!(lanes.len(), 0);
+    fn only_the_first_call_in_a_lane_may_send() {
+        let mut lanes = lanes(3);
+        let enters = [1, 2, 3].map(|call| {
+            let hold = lanes.enter("a", CallId(call), MINUTE, Duration::ZERO).err();
+            hold.is_none_or(|hold| !matches!(hold, Hold::Wait { .. }))
+        });
+        assert_eq!(enters, [true, false, false]);
     }
 
     #[test]
-    fn the_busy_time_begins_when_an_earlier_write_cannot_run_any_longer() {
+    fn the_first_call_that_leaves_a_lane_wakes_the_next_one() {
+        let mut lanes = lanes(3);
+        assert_eq!(leave(&mut lanes, 1), [2]);
+        assert_eq!(leave(&mut lanes, 1), NONE);
+        assert_eq!(leave(&mut lanes, 2), [3]);
+    }
+
+    #[test]
+    fn a_later_call_that_leaves_a_lane_wakes_none() {
+        let mut lanes = lanes(3);
+        assert_eq!(leave(&mut lanes, 2), NONE);
+        assert_eq!(leave(&mut lanes, 1), [3]);
+    }
+
+    #[test]
+    fn the_last_call_that_leaves_a_lane_removes_it() {
         let mut lanes = lanes(2);
-        lanes.unsettle("a", Duration::ZERO);
-        let mut since = |now| lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::default());
-        assert_eq!(since(30), secs(60));
-        assert_eq!(since(90), secs(60));
-        for (now, expected) in [(119, &[][..]), (120, &[2])] {
-            let named = named(|woken| {
-                lanes.busy("a", CallId(1), &busy(), secs(now), woken);
-            });
-            assert_eq!(named, expected, "{now}");
+        leave(&mut lanes, 1);
+        assert_eq!(lanes.len(), 1);
+        leave(&mut lanes, 2);
+        assert_eq!(lanes.len(), 0);
+    }
+
+    #[test]
+    fn a_lane_outlives_its_calls_while_a_write_may_still_be_running() {
+        for (now, len) in around(70).into_iter().zip([1, 0, 0]) {
+            let mut lanes = lanes(1);
+            lanes.mark_in_doubt("a", secs(10));
+            leave(&mut lanes, 1);
+            assert!(lanes.is_empty());
+            lanes.sweep(now);
+            assert_eq!(lanes.len(), len, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_with_a_call_is_kept_and_not_empty() {
+        let mut lanes = lanes(1);
+        lanes.sweep(secs(1000));
+        assert_eq!(lanes.len(), 1);
+        assert!(!lanes.is_empty());
+    }
+
+    #[test]
+    fn the_busy_time_begins_when_an_earlier_write_must_have_ended() {
+        let mut lanes = lanes(2);
+        lanes.mark_in_doubt("a", Duration::ZERO);
+        assert_eq!(busy_since(&mut lanes, 30), secs(60));
+        assert_eq!(busy_since(&mut lanes, 90), secs(60));
+    }
+
+    #[test]
+    fn the_busy_time_begins_for_a_call_when_it_joins_the_lane() {
+        let mut lanes = lanes(1);
+        assert_eq!(busy_since(&mut lanes, 10), secs(10));
+        assert!(lanes.enter("a", CallId(2), MINUTE, secs(20)).is_err());
+        let since = lanes.busy("a", CallId(2), &busy(), secs(30), &mut Woken::default());
+        assert_eq!(since, secs(20));
+    }
+
+    #[test]
+    fn a_busy_answer_wakes_the_other_calls_that_have_waited_for_long_enough() {
+        for (now, expected) in around(70).into_iter().zip([&[][..], &[2, 3], &[2, 3]]) {
+            let mut lanes = lanes(3);
+            assert_eq!(answer_busy(&mut lanes, secs(10)), NONE);
+            assert_eq!(answer_busy(&mut lanes, now), expected, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_ends_if_the_document_was_busy_for_as_long_as_the_call_waits() {
+        for (last, is_over) in around(70).into_iter().zip([false, true, true]) {
+            let mut lanes = lanes(2);
+            answer_busy(&mut lanes, secs(10));
+            answer_busy(&mut lanes, last);
+            // The time of the last answer counts, and not that of the step.
+            assert_eq!(ends(&mut lanes, 2, secs(100)), is_over, "{last:?}");
         }
     }
 
     #[test]
     fn another_answer_of_the_document_ends_the_busy_time() {
         let mut lanes = lanes(2);
-        let mut woken = Woken::default();
-        assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(10), &mut woken), secs(10));
-        lanes.calm("a");
-        assert_eq!(lanes.busy("a", CallId(1), &busy(), secs(20), &mut woken), secs(20));
-        assert!(lanes.enter("a", CallId(2), MINUTE, secs(75)).is_err_and(|hold| is_wait(&hold)));
-        assert!(woken.take().is_empty());
-        lanes.busy("a", CallId(1), &busy(), secs(80), &mut woken);
-        assert!(woken.take().contains(&CallId(2)));
-        assert!(lanes.enter("a", CallId(2), MINUTE, secs(81)).is_err_and(|hold| !is_wait(&hold)));
+        assert_eq!(busy_since(&mut lanes, 10), secs(10));
+        lanes.not_busy("a");
+        assert_eq!(busy_since(&mut lanes, 20), secs(20));
+        assert_eq!(answer_busy(&mut lanes, secs(75)), NONE);
+        assert!(!ends(&mut lanes, 2, secs(75)));
+        assert_eq!(answer_busy(&mut lanes, secs(80)), [2]);
+        assert!(ends(&mut lanes, 2, secs(81)));
     }
 
-    fn is_wait(hold: &Hold) -> bool {
-        matches!(hold, Hold::Wait { .. })
+    #[test]
+    fn an_empty_lane_forgets_that_the_document_was_busy() {
+        let mut lanes = lanes(1);
+        lanes.mark_in_doubt("a", Duration::ZERO);
+        answer_busy(&mut lanes, secs(1));
+        leave(&mut lanes, 1);
+        assert!(lanes.enter("a", CallId(1), MINUTE, secs(100)).is_ok());
+        assert_eq!(busy_since(&mut lanes, 100), secs(100));
     }
 }

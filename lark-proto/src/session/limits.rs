@@ -1,11 +1,6 @@
-//! The limits of a call, and the backoff between its attempts.
+//! The limits of a call.
 
 use std::time::Duration;
-
-/// The first backoff, used where the service names no wait; it doubles with each failure.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// The longest backoff.
-const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// How long a call may take, and how often its request may be sent.
 ///
@@ -22,7 +17,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 #[doc(alias = "deadline")]
 pub struct Limits {
     pub(super) attempts: u32,
-    /// `None` is the default, which grows with the body.
+    /// `None` stands for the default, which grows with the body.
     pub(super) total: Option<Duration>,
     pub(super) longest_wait: Duration,
     pub(super) busy: Duration,
@@ -36,38 +31,39 @@ impl Limits {
         busy: Duration::from_secs(120),
     };
 
-    /// Sends the call's own request once, whatever comes back. A token is still fetched where there is none, and the
-    /// call still waits for its turn.
+    /// The limits of a call that sends its own request once, whatever the answer is. The call still fetches a token if
+    /// the session has none, and still waits in queues.
     ///
-    /// The one exception is a spreadsheet on which an earlier write may still be running: the answer "busy" is then
-    /// about that write, and the request is sent again.
+    /// There is one exception: if an earlier write to the spreadsheet may still be running, that write may be the cause
+    /// of an answer "busy", and the request is sent again.
     #[must_use]
     pub const fn one_attempt() -> Self {
         Self::DEFAULT.attempts(1)
     }
 
-    /// How many times the call's own request may be sent; 4 by default, and 0 counts as 1.
+    /// The number of times that the call's own request may be sent: 4 by default. 0 counts as 1.
     ///
-    /// A request that the service refuses for its rate, or because the document is busy, costs no attempt: the other
-    /// limits bound these waits. With `attempts` of 1 such a refusal ends the call, except as
-    /// [`one_attempt`](Self::one_attempt) says. Token requests are the session's and have four attempts of their own.
+    /// A request that the service refuses for its rate, or because the document is busy, costs no attempt, because the
+    /// other limits bound the wait. With one attempt, however, this refusal ends the call; see
+    /// [`one_attempt`](Self::one_attempt) for an exception. Token requests belong to the session and have four attempts
+    /// of their own.
     #[must_use]
     #[doc(alias = "retries")]
     pub const fn attempts(self, attempts: u32) -> Self {
         Self { attempts, ..self }
     }
 
-    /// The deadline of the call, counted from its first step. By default ten minutes, and a second more for each 64 KiB
-    /// of the body; a value that is set here is not extended.
+    /// The time from the first step of the call to its deadline. The default is ten minutes, and a second more for each
+    /// 64 KiB of the body. A time that is set here does not grow with the body.
     ///
-    /// A call ends before its deadline, with its last failure, if the wait before its next send would be over too late:
-    /// it has to end before the deadline, with as much time left as the last send took until its answer. A refusal that
-    /// names a wait beyond the deadline therefore ends the call at once.
+    /// A call ends before its deadline, with its last failure, if another send could not be answered in time: a send is
+    /// assumed to take as long as the last one. If the service asks to wait beyond the deadline, the call therefore
+    /// ends at once.
     ///
-    /// If `total` is less than [`longest_wait`](Self::longest_wait), a call that finds its route closed by the refusal
-    /// of another call waits until its deadline and ends with [`Queued`](crate::error::CallErrorKind::Queued), even if
-    /// the route opens later than that. With both set to the same time it ends at once, with that refusal, if the route
-    /// stays closed for longer.
+    /// If `total` is less than [`longest_wait`](Self::longest_wait), a call whose route was closed by the refusal of
+    /// another call waits until its deadline and ends with [`Queued`](crate::error::CallErrorKind::Queued), even if the
+    /// route opens after that. If the two are equal, and the route stays closed for longer, the call ends at once with
+    /// that refusal.
     #[must_use]
     #[doc(alias = "timeout")]
     #[doc(alias = "deadline")]
@@ -75,33 +71,35 @@ impl Limits {
         Self { total: Some(total), ..self }
     }
 
-    /// The limits of a further call that shares its deadline with calls that have taken `time`. A deadline that was
-    /// never set counts as ten minutes.
+    /// The limits of another call that shares the deadline of calls which have taken `time` so far. The default of
+    /// [`total`](Self::total) counts as ten minutes.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         self.total(self.time(0).saturating_sub(time))
     }
 
-    /// The longest wait that the service may ask for, 60 s by default. A call that would have to wait for longer,
-    /// because the service said so to it or to another call, ends at once with the service's error, whose
-    /// [`retry_after`](crate::CallError::retry_after) is the wait, or what is left of it. The wait for the ticket of a
-    /// store app counts too: it takes up to 150 s.
+    /// The longest wait that the service may ask for: 60 s by default. A call that would have to wait for longer,
+    /// because the service asked this call or another one to wait, ends at once with the service's error. Its
+    /// [`retry_after`](crate::CallError::retry_after) is the rest of the wait. The wait for the ticket of a store app,
+    /// which takes up to 150 s, is limited in the same way.
     ///
-    /// The gateway's rate refusal (code 99991400 or HTTP 429) closes the route for all calls of the client, for the
-    /// named wait but for two minutes at most. When it opens again, it lets the calls pass one by one, at first with at
-    /// most 200 ms between them and faster with time; after a minute without a refusal they pass freely.
+    /// If the gateway refuses a request for its rate (code 99991400 or HTTP 429), the route closes for all calls of the
+    /// client, for the wait that the service asks for, up to two minutes. It then reopens with slow start: at first,
+    /// calls pass at intervals of at most 200 ms; the rate then grows, and is unlimited after a minute without a
+    /// refusal.
     ///
-    /// Time spent in queues (a spreadsheet's lane, a quota, a route that lets calls pass one by one) counts against
-    /// [`total`](Self::total) alone.
+    /// The time that a call spends in queues (in a spreadsheet's lane, for a quota, or in slow start) counts against
+    /// [`total`](Self::total) only.
     #[must_use]
     pub const fn longest_wait(self, longest_wait: Duration) -> Self {
         Self { longest_wait, ..self }
     }
 
-    /// How long a call waits for a busy document, two minutes by default, counted from when the document became busy or
-    /// the call joined its lane, whichever is later, and not while an earlier write may still be running. The service
-    /// answers "busy" ([`Class::DocumentBusy`](crate::error::Class::DocumentBusy)) while a document is being loaded or
-    /// imported, or while another write runs.
+    /// The longest time that a call waits for a busy document: two minutes by default. It counts from when the document
+    /// became busy or the call joined its lane, whichever is later; the time in which an earlier write may still be
+    /// running does not count. The service answers "busy"
+    /// ([`Class::DocumentBusy`](crate::error::Class::DocumentBusy)) while a document is being loaded or imported, or
+    /// while another write runs.
     #[must_use]
     pub const fn busy(self, busy: Duration) -> Self {
         Self { busy, ..self }
@@ -121,32 +119,36 @@ impl Default for Limits {
     }
 }
 
-/// The exponential backoff after `failures` failures in a row: half a second, doubled with each failure up to eight
-/// seconds. Any value of `jitter`, also 0, shortens it by up to a half.
-pub(super) fn backoff(failures: u32, jitter: u64) -> Duration {
-    let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    let wait = FIRST_BACKOFF.saturating_mul(doubled).min(MAX_BACKOFF);
-    // Multiplies by the constant of splitmix64, so that each failure has another fraction.
-    let mixed = jitter.wrapping_add(u64::from(failures)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let [high, low, ..] = mixed.to_be_bytes();
-    wait - wait / 2 * u32::from(u16::from_be_bytes([high, low])) / 65_536
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_total_that_is_set_is_exact_and_the_default_grows_with_the_body() {
-        let seconds = |limits: Limits, len| limits.time(len).as_secs();
-        assert_eq!(seconds(Limits::default(), 0), 600);
-        assert_eq!(seconds(Limits::default(), 10 << 20), 760);
-        assert_eq!(seconds(Limits::default(), u64::MAX), 600 + (u64::MAX >> 16));
-        assert_eq!(seconds(Limits::default().total(Duration::from_secs(5)), 10 << 20), 5);
+    fn the_default_total_grows_by_a_second_with_each_64_kib_of_the_body() {
+        for (len, seconds) in [
+            (0, 600),
+            (65_535, 600),
+            (65_536, 601),
+            (65_537, 601),
+            (131_071, 601),
+            (131_072, 602),
+            (10 << 20, 760),
+            (u64::MAX, 600 + (u64::MAX >> 16)),
+        ] {
+            assert_eq!(Limits::default().time(len), Duration::from_secs(seconds), "{len}");
+        }
     }
 
     #[test]
-    fn a_further_call_has_the_rest_of_the_deadline() {
+    fn a_total_that_is_set_does_not_grow_with_the_body() {
+        let limits = Limits::default().total(Duration::from_secs(5));
+        for len in [0, 65_536, 10 << 20, u64::MAX] {
+            assert_eq!(limits.time(len), Duration::from_secs(5), "{len}");
+        }
+    }
+
+    #[test]
+    fn another_call_has_the_rest_of_the_deadline() {
         let default = Limits::default().attempts(2);
         let set = default.total(Duration::from_secs(30));
         for (limits, spent, left) in [
@@ -159,19 +161,6 @@ mod tests {
         ] {
             let expected = default.total(Duration::from_secs(left));
             assert_eq!(limits.after(Duration::from_secs(spent)), expected, "{limits:?} {spent}");
-        }
-    }
-
-    #[test]
-    fn backoff_doubles_up_to_eight_seconds_and_jitter_takes_off_a_half_at_most() {
-        for (failures, millis) in
-            [(0, 500), (1, 500), (2, 1000), (5, 8000), (6, 8000), (u32::MAX, 8000)]
-        {
-            for jitter in [0, 1, 7, u64::MAX / 3, u64::MAX] {
-                let wait = backoff(failures, jitter);
-                let most = Duration::from_millis(millis);
-                assert!(most / 2 <= wait && wait <= most, "{failures} {jitter}: {wait:?}");
-            }
         }
     }
 }

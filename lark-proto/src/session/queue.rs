@@ -1,11 +1,11 @@
 //! Queues of calls, and the set of the calls that are to be woken.
 //!
-//! All queues have one type, because the code of a map takes four kilobytes of a program for each type.
+//! All queues have one type, because the compiled code of a map takes four kilobytes for each type of its entries.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::CallId;
+use super::ids::CallId;
 
 /// The calls that wait, in the order of their first steps.
 pub(super) type Queue = BTreeMap<CallId, Waiter>;
@@ -13,12 +13,12 @@ pub(super) type Queue = BTreeMap<CallId, Waiter>;
 /// A call in a queue.
 #[derive(Debug)]
 pub(super) struct Waiter {
-    /// When the call joined.
+    /// The time when the call joined.
     pub(super) since: Duration,
-    /// At a gate the number of calls that had joined before, and at a token the number of series of token requests that
-    /// had failed. Zero in a lane.
+    /// At a gate, the number of calls that had joined before. At a token, the number of series of token requests that
+    /// had failed before. Zero in a lane.
     pub(super) number: u64,
-    /// The longest wait by the limits of the call: `Limits::busy` in a lane, `Limits::longest_wait` elsewhere.
+    /// The longest wait that the limits of the call allow: `Limits::busy` in a lane, `Limits::longest_wait` elsewhere.
     pub(super) patience: Duration,
 }
 
@@ -52,5 +52,27 @@ impl Extend<CallId> for Woken {
 impl<'a> Extend<&'a CallId> for Woken {
     fn extend<I: IntoIterator<Item = &'a CallId>>(&mut self, calls: I) {
         self.extend(calls.into_iter().copied());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_woken_once_and_in_the_order_of_the_first_steps() {
+        let mut woken = Woken::default();
+        woken.extend([3, 1, 3, 2, 1].map(CallId));
+        assert_eq!(woken.take(), [1, 2, 3].map(CallId));
+        assert_eq!(woken.take(), []);
+    }
+
+    #[test]
+    fn a_removed_call_is_not_woken() {
+        let mut woken = Woken::default();
+        woken.extend([1, 2, 3].map(CallId));
+        woken.remove(CallId(2));
+        woken.remove(CallId(4));
+        assert_eq!(woken.take(), [1, 3].map(CallId));
     }
 }

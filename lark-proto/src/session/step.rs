@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::TokenRequestId;
+use super::ids::TokenRequestId;
 use crate::body::Body;
 use crate::error::{CallError, CallErrorKind};
 
@@ -19,8 +19,8 @@ pub enum Step<O, T> {
     /// Send the request, then report its outcome with [`Call::received`](super::Call::received) or
     /// [`Call::broken`](super::Call::broken).
     Send(Outgoing),
-    /// Take the next step after this time, a day at most, or as soon as
-    /// [`Session::woken`](super::Session::woken) names the call.
+    /// Take the next step after this time, which is a day at most, or as soon as
+    /// [`Session::woken`](super::Session::woken) returns the call.
     Wait(Duration),
     /// The call is over.
     Done(Result<O, CallError<T>>),
@@ -34,22 +34,23 @@ pub struct Outgoing {
     pub request: Request<Body>,
     /// Whether it is the call's own request or a token request.
     pub purpose: Purpose,
-    /// How long the call waits for the reply. When this time is over, end the exchange and report
-    /// [`CallErrorKind::Deadline`]. A token request may be kept in flight instead: see `keep_for`.
+    /// The longest time that the call waits for the reply. After this time, end the exchange and report
+    /// [`CallErrorKind::Deadline`], or keep a token request in flight: see `keep_for`.
     pub within: Duration,
-    /// How long the whole exchange may take. For the call's own request it is `within`. For a token request it is a
-    /// minute, which is longer than `within` if the call's deadline comes sooner, or if the call only renews a token
-    /// that is still good: it then waits for two seconds at most.
+    /// The longest time that the whole exchange may take. For the call's own request it is `within`. For a token
+    /// request it is a minute. `within` is less than that if the call's deadline is sooner, or if the call renews a
+    /// token that is still valid, for which it waits for two seconds at most.
     ///
-    /// An adapter that can run an exchange beside its call does not end a token request after `within`, because other
-    /// calls wait for the token too. It takes the call's next step, keeps the request in flight until `keep_for` is
-    /// over, and then reports [`CallErrorKind::Deadline`]. [`Purpose::Token`] says how the outcome is reported.
+    /// An adapter that can run an exchange independently of its call does not end a token request after `within`,
+    /// because other calls wait for the token too. It takes the call's next step, keeps the request in flight until
+    /// `keep_for` is over, and then reports [`CallErrorKind::Deadline`]. [`Purpose::Token`] says how to report the
+    /// outcome.
     pub keep_for: Duration,
     /// The timeout of each phase of the exchange.
     pub phases: Phases,
-    /// The longest reply body in bytes. Report a longer one as [`CallErrorKind::TooLarge`].
+    /// The greatest length of the reply's body in bytes. Report a longer reply as [`CallErrorKind::TooLarge`].
     pub reply_limit: u64,
-    /// Whether to open a new connection, because the last one broke and idle ones in the pool may be broken too.
+    /// Whether to open a new connection. The last connection broke, and idle connections in the pool may be broken too.
     pub fresh_connection: bool,
 }
 
@@ -59,9 +60,9 @@ pub struct Outgoing {
 pub enum Purpose {
     /// The call's own request.
     Call,
-    /// A token request of the session. Report its outcome with [`Call::received`](super::Call::received) or
-    /// [`Call::broken`](super::Call::broken), as for the call's own request; if the call has ended or gone on
-    /// to its own request, with
+    /// A token request of the session. Report its outcome as that of the call's own request, with
+    /// [`Call::received`](super::Call::received) or [`Call::broken`](super::Call::broken). If the call has ended or has
+    /// sent its own request in the meantime, report the outcome with
     /// [`Session::token_received`](super::Session::token_received),
     /// [`Session::token_broken`](super::Session::token_broken) or
     /// [`Session::token_dropped`](super::Session::token_dropped).
@@ -71,37 +72,37 @@ pub enum Purpose {
 /// The timeout of each phase of an exchange.
 ///
 /// A phase that takes longer is a failure of the transport: report [`CallErrorKind::Transport`] with the transport's
-/// time-out error, and [`Permanence::Transient`]. [`CallErrorKind::Deadline`] is only for the end of
-/// [`Outgoing::within`], which ends every phase too.
+/// timeout error, and [`Permanence::Transient`]. [`CallErrorKind::Deadline`] is only for the end of
+/// [`Outgoing::within`], whatever the phase is.
 ///
 /// | field | [`Phase`] | the exchange |
 /// |---|---|---|
 /// | `resolve` | [`Phase::Resolve`] | resolves the host's name |
-/// | `connect` | [`Phase::Connect`] | connects, with the tunnel of a proxy and TLS |
+/// | `connect` | [`Phase::Connect`] | connects, including the tunnel of a proxy and TLS |
 /// | `head` | [`Phase::SendRequest`] | sends the head |
 /// | `body` | [`Phase::SendBody`] | sends the body |
-/// | `answer` | [`Phase::RecvResponse`] | waits for the answer: the head of the reply |
-/// | `reply` | [`Phase::RecvBody`] | receives the answer: the body of the reply |
+/// | `answer` | [`Phase::RecvResponse`] | waits for the head of the reply |
+/// | `reply` | [`Phase::RecvBody`] | receives the body of the reply |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Phases {
-    /// To resolve the host name: 10 s.
+    /// The timeout for resolving the host name: 10 s.
     pub resolve: Duration,
-    /// To connect, TLS included: 10 s.
+    /// The timeout for connecting, including TLS: 10 s.
     pub connect: Duration,
-    /// To send the request's head: 30 s.
+    /// The timeout for sending the request's head: 30 s.
     pub head: Duration,
-    /// To send the body: 30 s, and a second for each 64 KiB of it.
+    /// The timeout for sending the body: 30 s, and a second for each 64 KiB of the body.
     pub body: Duration,
-    /// To wait for the head of the reply: two minutes, and a second for each 64 KiB of the body. A cell write can take
-    /// the service a minute.
+    /// The timeout for the head of the reply: two minutes, and a second for each 64 KiB of the request's body. The
+    /// service can take a minute to write a cell.
     pub answer: Duration,
-    /// To receive the reply's body: 30 s.
+    /// The timeout for receiving the reply's body: 30 s.
     pub reply: Duration,
 }
 
 impl Phases {
-    /// The phases of a request whose body has `len` bytes.
+    /// The timeouts of a request whose body has `len` bytes.
     #[must_use]
     pub fn of(len: u64) -> Self {
         // 64 KiB a second is the slowest upload that has to succeed.
@@ -116,7 +117,7 @@ impl Phases {
         }
     }
 
-    /// The same phases with another time for `phase`.
+    /// The same timeouts, except that of `phase`, which is `time`.
     #[must_use]
     pub fn with(mut self, phase: Phase, time: Duration) -> Self {
         *match phase {
@@ -130,7 +131,7 @@ impl Phases {
         self
     }
 
-    /// The time of `phase`.
+    /// The timeout of `phase`.
     #[must_use]
     pub fn get(&self, phase: Phase) -> Duration {
         match phase {
@@ -144,7 +145,7 @@ impl Phases {
     }
 }
 
-/// A part of an exchange that has a time of its own, by the names of ureq's timeouts.
+/// A part of an exchange that has its own timeout. The names are those of ureq's timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -175,8 +176,8 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Why a request got no reply: the transport failed, the deadline passed, or the reply was too long. The text of the
-/// failure is made here, so that no code of the transport runs while the session is locked.
+/// Why a request got no reply: the transport failed, the deadline passed, or the reply was too long. The failure is
+/// formatted as text when this value is made, so that no code of the transport runs while the session is locked.
 #[derive(Debug)]
 pub struct Broken<T> {
     pub(super) kind: CallErrorKind<T>,
@@ -187,11 +188,14 @@ pub struct Broken<T> {
 }
 
 impl<T: Error> Broken<T> {
-    /// `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
-    /// [`TooLarge`](CallErrorKind::TooLarge). `pulled` is the number of bytes that the transport had taken from the
-    /// body, whether they were sent or not. A request of which no byte of the body was taken counts as not sent; for
-    /// one without a body report 0, and it counts as carried out unless its method changes nothing. `permanence` is
-    /// that of the transport's error; pass [`Permanence::Transient`] with any other failure.
+    /// Makes the report of a failure.
+    ///
+    /// * `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or
+    ///   [`TooLarge`](CallErrorKind::TooLarge).
+    /// * `pulled` is the number of bytes that the transport has taken from the body, whether it sent them or not. If it
+    ///   is 0, the request counts as not sent. The exception is a write without a body, for which 0 is the only
+    ///   possible value: it counts as possibly carried out.
+    /// * `permanence` is that of the transport's error. With any other failure, pass [`Permanence::Transient`].
     #[must_use]
     pub fn new(kind: CallErrorKind<T>, pulled: u64, permanence: Permanence) -> Self {
         let text = kind.to_string().into();
@@ -199,7 +203,7 @@ impl<T: Error> Broken<T> {
     }
 }
 
-/// Whether an error of the transport is transient. The adapter decides it by the type of the error.
+/// Whether an error of the transport is transient. The adapter decides that by the type of the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permanence {
     /// Another attempt may succeed: the connection failed or broke, or there was a timeout.

@@ -1,25 +1,26 @@
-//! A call without the type of its output: its policy, and the errors that it has met.
+//! A call without the type of its output: its policy, and its failures so far.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 
+use super::call_policy::{Answer, CallPolicy, Permit, Verdict};
 use super::event::Event;
-use super::flight::{Answer, Flight, Permit, Verdict};
+use super::hold::{Ending, Hold, Reason, TokenFailure};
+use super::ids::TokenRequestId;
+use super::shared_state::Session;
 use super::step::{Broken, Outgoing, Permanence, Purpose};
-use super::token_request::{Cause, Reason};
-use super::{Ending, Hold, Session, TokenRequestId, WaitFor};
-use crate::error::{CallError, CallErrorKind, Error, Outcome};
+use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
 
-/// A call without the type of its output, so that it is compiled once per transport and not once per endpoint.
-pub(super) struct Untyped<T> {
-    pub(super) flight: Flight,
+/// A call without the type of its output. It is compiled once per transport, and not once per endpoint.
+pub(super) struct UntypedCall<T> {
+    pub(super) policy: CallPolicy,
     /// The token request that the call has sent, until its outcome is reported.
     pub(super) drives: Option<TokenRequestId>,
-    /// The last failure, while the call goes on.
+    /// The last failure, while the call continues.
     pub(super) last: Option<CallError<T>>,
-    /// The first failure after which the request may have been carried out, while the call goes on.
+    /// The first failure after which the request may have been carried out, while the call continues.
     unknown: Option<CallErrorKind<T>>,
     /// The error that the call has ended with.
     pub(super) error: Option<CallError<T>>,
@@ -32,9 +33,9 @@ pub(super) enum Next {
     Wait(Duration),
 }
 
-impl<T> Untyped<T> {
-    pub(super) fn new(flight: Flight) -> Self {
-        Self { flight, drives: None, last: None, unknown: None, error: None }
+impl<T> UntypedCall<T> {
+    pub(super) fn new(policy: CallPolicy) -> Self {
+        Self { policy, drives: None, last: None, unknown: None, error: None }
     }
 
     pub(super) fn next(
@@ -45,16 +46,16 @@ impl<T> Untyped<T> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        match self.flight.next(session, now) {
+        match self.policy.next(session, now) {
             Ok(permit) => Ok(Next::Send(permit)),
             Err(Hold::Send(outgoing, _)) => {
-                if let Purpose::Token(fetch) = outgoing.purpose {
-                    self.drives = Some(fetch);
+                if let Purpose::Token(request) = outgoing.purpose {
+                    self.drives = Some(request);
                 }
                 Ok(Next::SendToken(outgoing))
             }
             Err(Hold::Wait { until, .. }) => {
-                if !self.flight.waits_for_token() {
+                if !self.policy.waits_for_token() {
                     self.forget_token_request();
                 }
                 Ok(Next::Wait(until.saturating_sub(now)))
@@ -72,95 +73,98 @@ impl<T> Untyped<T> {
         now: Duration,
         reply: Response<Bytes>,
     ) {
-        let Some(fetch) = self.drives.take() else { return };
-        match session.token_reply(fetch, now, reply) {
+        let Some(request) = self.drives.take() else { return };
+        match session.token_reply(request, now, reply) {
             Some((route, error)) => {
-                self.flight.events.push(|| Event::refused(route, &error, true));
+                self.policy.events.push(|| Event::refused(route, &error, true));
                 self.token_failed(route, CallErrorKind::Lark(error));
             }
             None => self.forget_token_request(),
         }
-        self.unname(session);
+        self.remove_from_woken(session);
     }
 
-    /// Reports a success. Returns whether the call was waiting for the reply.
+    /// Takes a success. Returns whether the call was waiting for the reply.
     pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
-        self.flight.answered(session, Answer::Success, now).is_some()
+        self.policy.answered(session, Answer::Success, now).is_some()
     }
 
     pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
-        let app = self.flight.app_id(session).map(AsRef::as_ref);
+        let app = self.policy.app_id(session).map(AsRef::as_ref);
         let error = error.in_call(session.site.as_str(), app);
-        if let Some(verdict) = self.flight.answered(session, Answer::Refused(&error), now) {
+        if let Some(verdict) = self.policy.answered(session, Answer::Refused(&error), now) {
             self.failed(CallErrorKind::Lark(error), verdict);
         }
     }
 
     pub(super) fn broken(&mut self, session: &mut Session, now: Duration, broken: Broken<T>) {
-        if !self.flight.is_sent() {
-            let Some(fetch) = self.drives.take() else { return };
-            let route = session.token_failure(fetch, now, &broken);
+        if !self.policy.is_sent() {
+            let Some(request) = self.drives.take() else { return };
+            let route = session.token_failure(request, now, &broken);
             if let Some(route) = route {
-                self.flight.events.push(|| Event::broken(route, &broken.text, true));
+                self.policy.events.push(|| Event::broken(route, &broken.text, true));
                 self.token_failed(route, broken.kind);
             }
-            return self.unname(session);
+            return self.remove_from_woken(session);
         }
         let Broken { kind, text, pulled, permanence } = broken;
-        // Another send would be answered with a reply of the same length.
+        // Another send would get a reply of the same length.
         let permanence = match kind {
             CallErrorKind::TooLarge { .. } => Permanence::Permanent,
             _ => permanence,
         };
         let is_late = matches!(kind, CallErrorKind::Deadline);
         let answer = Answer::Broken { pulled, permanence, is_late, text: &text };
-        if let Some(verdict) = self.flight.answered(session, answer, now) {
+        if let Some(verdict) = self.policy.answered(session, answer, now) {
             self.failed(kind, verdict);
         }
     }
 
-    /// A token request that the call has sent failed. The failure of a renewal that the call no longer waits for is not
-    /// its own.
+    /// Notes that a token request of this call failed. If it was a renewal for which the call no longer waits, this is
+    /// no failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
-        if self.flight.waits_for_token() {
+        if self.policy.waits_for_token() {
             self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));
         }
     }
 
-    /// Keeps the last failure only if it is that of the call's own request.
+    /// Forgets the last failure if it was that of a token request.
     fn forget_token_request(&mut self) {
-        let own = self.flight.route();
+        let own = self.policy.route();
         self.last = self.last.take().filter(|last| last.route == own);
     }
 
     fn failed(&mut self, failure: CallErrorKind<T>, verdict: Verdict) {
-        let route = self.flight.route().to_owned();
+        let route = self.policy.route().to_owned();
         if !verdict.goes_on {
             let error = CallError::new(route, failure).with_outcome(verdict.outcome);
             self.error = Some(self.complete(error));
         } else if verdict.outcome == Outcome::Unknown && self.unknown.is_none() {
-            (self.unknown, self.last) = (Some(failure), None);
+            self.unknown = Some(failure);
+            self.last = None;
         } else {
             self.last = Some(CallError::new(route, failure).with_outcome(verdict.outcome));
         }
     }
 
-    /// The error of a call that ends without an answer to its own request; `driven` is the route of the token request
-    /// that it has in flight.
+    /// The error of a call that ends without an answer to its own request. `driven` is the route of the token request
+    /// that the call has in flight.
     fn end(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
-            // The last failure is that of an earlier send, and another send is in flight.
+            // The last failure belongs to an earlier send, but another send is in flight.
             Ending::Late(WaitFor::Reply) => false,
-            Ending::Last | Ending::Late(_) => true,
-            // The call met this failure, or another one of the same series, itself: its error is not only a text.
-            Ending::NoToken(Cause { route, why: Reason::Transport(_) }) => last.route == *route,
+            Ending::NoTimeLeft | Ending::Late(_) => true,
+            // The call sent one of the requests that failed, so it has the transport's error and not only its text.
+            Ending::NoToken(TokenFailure { route, reason: Reason::Transport(_) }) => {
+                last.route == *route
+            }
             _ => false,
         };
         if let Some(last) = self.last.take_if(|last| is_own(last)) {
             return self.complete(last);
         }
-        let own = || self.flight.route().to_owned();
-        if matches!(ending, Ending::Last | Ending::Late(_)) {
+        let own = || self.policy.route().to_owned();
+        if matches!(ending, Ending::NoTimeLeft | Ending::Late(_)) {
             if let Some(unknown) = self.unknown.take() {
                 return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
             }
@@ -170,7 +174,7 @@ impl<T> Untyped<T> {
             _ => self.outcome(),
         };
         let error = match ending {
-            Ending::Last | Ending::Late(WaitFor::Reply) => {
+            Ending::NoTimeLeft | Ending::Late(WaitFor::Reply) => {
                 CallError::new(own(), CallErrorKind::Deadline)
             }
             Ending::Late(reason) => match driven {
@@ -180,8 +184,8 @@ impl<T> Untyped<T> {
                 _ => CallError::new(own(), CallErrorKind::Queued(reason)),
             },
             Ending::Invalid(invalid) => CallError::new(own(), CallErrorKind::Invalid(invalid)),
-            Ending::Told(error) => CallError::new(own(), CallErrorKind::Lark(error)),
-            Ending::NoToken(Cause { route, why }) => CallError::new(route, why.into()),
+            Ending::Shared(error) => CallError::new(own(), CallErrorKind::Lark(error)),
+            Ending::NoToken(TokenFailure { route, reason }) => CallError::new(route, reason.into()),
             Ending::NoApp => CallError::new(own(), CallErrorKind::NoApp),
             Ending::NoTenant => CallError::new(own(), CallErrorKind::NoTenant),
             Ending::ForeignTenant => CallError::new(own(), CallErrorKind::ForeignTenant),
@@ -189,9 +193,9 @@ impl<T> Untyped<T> {
         self.complete(error.with_outcome(outcome))
     }
 
-    /// The outcome of the call's own sends, without those whose outcome is unknown (see `unknown`).
+    /// The outcome of the call's own sends, except for a send whose outcome is unknown (see `unknown`).
     fn outcome(&self) -> Outcome {
-        if self.flight.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
+        if self.policy.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }
 
     /// Adds to `error` the earlier failure after which the request may have been carried out.
@@ -202,20 +206,20 @@ impl<T> Untyped<T> {
         }
     }
 
-    /// Takes the call out of the calls to be woken: its adapter takes the next step anyway.
-    fn unname(&self, session: &mut Session) {
-        if let Some(id) = self.flight.id() {
+    /// Removes the call from the calls that are to be woken, because its adapter takes the next step anyway.
+    fn remove_from_woken(&self, session: &mut Session) {
+        if let Some(id) = self.policy.id() {
             session.woken.remove(id);
         }
     }
 }
 
 impl<T> From<Reason> for CallErrorKind<T> {
-    fn from(why: Reason) -> Self {
-        match why {
+    fn from(reason: Reason) -> Self {
+        match reason {
             Reason::Lark(error) => Self::Lark(error),
             Reason::Transport(text) => Self::TokenRequest(text),
-            Reason::Late => Self::Queued(WaitFor::Token),
+            Reason::TimedOut => Self::Queued(WaitFor::Token),
             Reason::TooLarge(limit) => Self::TooLarge { limit },
             Reason::NoTicket => Self::NoTicket,
         }

@@ -1,0 +1,413 @@
+//! The policy of one call, without its types: which request it sends next, and what the outcome of a request means.
+//!
+//! The code is compiled once for all endpoints. [`Call`](super::Call) adds the endpoint's output and the transport's
+//! error.
+
+mod retry;
+
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::caller::{Caller, Credential};
+use super::event::{Event, Events};
+use super::hold::{Ending, Hold};
+use super::ids::CallId;
+use super::limits::Limits;
+use super::shared_state::Session;
+use super::step::{Outgoing, Permanence, Phases, Purpose};
+use crate::draft::Draft;
+use crate::endpoint::{Endpoint, Quota, Resend, draft};
+use crate::error::{Error, Outcome, WaitFor};
+use crate::text::Secrets;
+use crate::values::AppId;
+
+/// The longest time that an adapter is told to wait for. Adding a longer time overflows some clocks.
+pub(super) const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A call without the types of its output and of the transport's error.
+pub(super) struct CallPolicy {
+    draft: Draft,
+    route: Box<str>,
+    lane: Option<Box<str>>,
+    resend: Resend,
+    quota: Quota,
+    reply_limit: u64,
+    pub(super) credential: Credential,
+    /// The `Authorization` header of the last request.
+    authorization: Option<HeaderValue>,
+    pub(super) limits: Limits,
+    pub(super) jitter: u64,
+    used: Used,
+    state: State,
+    pub(super) events: Events,
+}
+
+/// The state of a call. The doc of the `session` module has the diagram.
+enum State {
+    /// The call has taken no step.
+    New,
+    /// The call waits in a queue, or until `not_before`, the end of a backoff.
+    Pending { started: Started, not_before: Duration },
+    /// The call's request is in flight. It was sent with the session's token of `generation`.
+    Sent { started: Started, sent_at: Duration, generation: u64 },
+    /// The call has its result, or was given up.
+    Over,
+}
+
+/// The id and the times of a call that has taken its first step.
+#[derive(Clone, Copy)]
+struct Started {
+    id: CallId,
+    at: Duration,
+    deadline: Duration,
+}
+
+/// What a call has used of its limits so far, and what it remembers for its next step.
+#[derive(Default)]
+struct Used {
+    /// The number of times the request was sent.
+    sends: u32,
+    /// The number of sends that count as attempts.
+    attempts: u32,
+    /// The number of refusals that cost no attempt, since the last failure that cost one.
+    free_retries: u32,
+    /// The time for which the last request was in flight.
+    took: Duration,
+    /// The time since which the document has been busy, for a call without a lane.
+    busy_since: Option<Duration>,
+    /// See [`Caller::renewal_deadline`].
+    renewal_deadline: Option<Duration>,
+    /// The reason of the last wait.
+    waited_for: Option<WaitFor>,
+    /// Whether the next request needs a fresh connection, because the last connection broke.
+    fresh_connection: bool,
+}
+
+/// The permission to send the call's own request. The request itself is large, so it is made only when it is handed to
+/// the transport.
+#[derive(Clone, Copy)]
+pub(super) struct Permit {
+    within: Duration,
+    fresh_connection: bool,
+}
+
+/// The outcome of a request.
+#[derive(Clone, Copy)]
+pub(super) enum Answer<'a> {
+    Success,
+    Refused(&'a Error),
+    Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a str },
+}
+
+/// Whether the call is sent again after an answer, and whether the request may have been carried out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict {
+    pub(super) goes_on: bool,
+    pub(super) outcome: Outcome,
+}
+
+impl CallPolicy {
+    pub(super) fn new<E: Endpoint>(endpoint: &E, credential: Credential) -> Self {
+        Self {
+            draft: draft(endpoint),
+            route: endpoint.route().into(),
+            lane: endpoint.serial_key().map(Into::into),
+            resend: endpoint.resend(),
+            quota: endpoint.quota(),
+            reply_limit: endpoint.reply_limit(),
+            credential,
+            authorization: None,
+            limits: Limits::default(),
+            jitter: 0,
+            used: Used::default(),
+            state: State::New,
+            events: Events::default(),
+        }
+    }
+
+    pub(super) fn route(&self) -> &str {
+        &self.route
+    }
+
+    pub(super) fn sends(&self) -> u32 {
+        self.used.sends
+    }
+
+    pub(super) fn id(&self) -> Option<CallId> {
+        match self.state {
+            State::Pending { started, .. } | State::Sent { started, .. } => Some(started.id),
+            State::New | State::Over => None,
+        }
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.state, State::Sent { .. })
+    }
+
+    /// Whether the last wait of the call was for a token.
+    pub(super) fn waits_for_token(&self) -> bool {
+        self.used.waited_for == Some(WaitFor::Token)
+    }
+
+    /// Takes a step: permits the call's own request, or returns why it is not sent now.
+    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Permit, Hold> {
+        let (started, not_before) = match self.state {
+            State::New => {
+                let time = self.limits.time(self.draft.len());
+                let deadline = now.saturating_add(time);
+                (Started { id: session.next_call(), at: now, deadline }, now)
+            }
+            State::Pending { started, not_before } => (started, not_before),
+            State::Sent { started, .. } if now < started.deadline => {
+                return Err(Hold::Wait { until: started.deadline, reason: WaitFor::Reply });
+            }
+            State::Sent { .. } | State::Over => {
+                self.cancel(session);
+                return Err(Hold::End(Ending::Late(WaitFor::Reply)));
+            }
+        };
+        session.woken.remove(started.id);
+        let mut step = self.proceed(session, started, not_before, now);
+        match &mut step {
+            Ok(_) => {
+                let send = self.used.sends;
+                let len = self.draft.len();
+                self.events.push(|| Event::Sent { route: self.route.clone(), send, len });
+            }
+            Err(Hold::Send(outgoing, route)) => {
+                self.state = State::Pending { started, not_before };
+                self.used.waited_for = Some(WaitFor::Token);
+                let route = *route;
+                let len = outgoing.request.body().len();
+                self.events.push(|| Event::Sent { route: route.into(), send: 0, len });
+            }
+            Err(Hold::Wait { until, reason }) => {
+                self.state = State::Pending { started, not_before };
+                self.used.waited_for = Some(*reason);
+                *until = started.deadline.min(*until);
+                let reason = *reason;
+                let time = until.saturating_sub(now);
+                self.events.push(|| Event::Waits { reason, time });
+            }
+            Err(Hold::End(_)) => self.end(session, started, now),
+        }
+        step
+    }
+
+    /// Makes the checks before a send, in this order: path, deadline, backoff, lane, token, gate.
+    fn proceed(
+        &mut self,
+        session: &mut Session,
+        started: Started,
+        not_before: Duration,
+        now: Duration,
+    ) -> Result<Permit, Hold> {
+        self.draft.check().map_err(|invalid| Hold::End(Ending::Invalid(invalid)))?;
+        self.check_deadline(started, now)?;
+        wait_until(not_before, now)?;
+        self.enter_lane(session, started, now)?;
+        let generation = self.take_token(session, started, now)?;
+        self.pass_gate(session, started, now)?;
+        Ok(self.send(started, generation, now))
+    }
+
+    /// Ends the call at its deadline, or earlier if less time is left than the last request took, because the next one
+    /// would not be answered in time.
+    fn check_deadline(&self, started: Started, now: Duration) -> Result<(), Hold> {
+        if now >= started.deadline {
+            return Err(Hold::End(self.used.waited_for.map_or(Ending::NoTimeLeft, Ending::Late)));
+        }
+        if now.saturating_add(self.used.took) > started.deadline {
+            return Err(Hold::End(Ending::NoTimeLeft));
+        }
+        Ok(())
+    }
+
+    fn enter_lane(
+        &self,
+        session: &mut Session,
+        started: Started,
+        now: Duration,
+    ) -> Result<(), Hold> {
+        let Some(lane) = &self.lane else { return Ok(()) };
+        session.lanes.enter(lane, started.id, self.limits.busy, now)
+    }
+
+    /// Returns the generation of the session's token, or zero for a token of the caller's.
+    fn take_token(
+        &mut self,
+        session: &mut Session,
+        started: Started,
+        now: Duration,
+    ) -> Result<u64, Hold> {
+        let Credential::Own(tenant) = &self.credential else { return Ok(0) };
+        let Session { app, site, tokens, woken, gates, .. } = session;
+        let caller =
+            &mut caller(started, &self.limits, self.jitter, &mut self.used.renewal_deadline);
+        tokens.take(app, site, tenant, caller, now, woken).inspect_err(|_| {
+            // A call that waits for its token must not hold up the calls behind it at the gate.
+            gates.leave(&self.credential, &self.route, self.quota, started.id, now, woken);
+        })
+    }
+
+    fn pass_gate(
+        &mut self,
+        session: &mut Session,
+        started: Started,
+        now: Duration,
+    ) -> Result<(), Hold> {
+        let Session { gates, woken, .. } = session;
+        let caller = caller(started, &self.limits, self.jitter, &mut self.used.renewal_deadline);
+        gates.pass(&self.credential, &self.route, self.quota, &caller, now, woken)
+    }
+
+    fn send(&mut self, started: Started, generation: u64, now: Duration) -> Permit {
+        self.used.sends += 1;
+        self.used.attempts += 1;
+        self.state = State::Sent { started, sent_at: now, generation };
+        let within = started.deadline.saturating_sub(now).min(MAX_TRANSPORT_TIME);
+        let fresh_connection = std::mem::take(&mut self.used.fresh_connection);
+        Permit { within, fresh_connection }
+    }
+
+    /// Makes the call's own request.
+    pub(super) fn outgoing(&mut self, session: &Session, permit: Permit) -> Outgoing {
+        let Permit { within, fresh_connection } = permit;
+        self.authorization = match &self.credential {
+            Credential::Given(authorization) => authorization.clone(),
+            Credential::Own(tenant) => {
+                session.tokens.held(tenant).map(|(token, _)| token.header_value())
+            }
+        };
+        Outgoing {
+            request: self.draft.request(&session.site, self.authorization.clone()),
+            purpose: Purpose::Call,
+            within,
+            keep_for: within,
+            phases: Phases::of(self.draft.len()),
+            reply_limit: self.reply_limit,
+            fresh_connection,
+        }
+    }
+
+    /// The secrets of the call's own request.
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::new(self.authorization.clone(), Vec::new())
+    }
+
+    /// The app whose token the call uses; `None` for a token of the caller's.
+    pub(super) fn app_id<'s>(&self, session: &'s Session) -> Option<&'s AppId> {
+        match self.credential {
+            Credential::Own(_) => session.app.id(),
+            Credential::Given(_) => None,
+        }
+    }
+
+    /// Takes the answer to the request in flight. Returns `None` if none is in flight.
+    pub(super) fn answered(
+        &mut self,
+        session: &mut Session,
+        answer: Answer<'_>,
+        now: Duration,
+    ) -> Option<Verdict> {
+        let State::Sent { started, sent_at, generation } = self.state else { return None };
+        self.used.took = now.saturating_sub(sent_at);
+        let outcome = self.outcome(answer);
+        let started = self.within_idempotency(started, sent_at, outcome);
+        // The answer may concern other calls, so the session is updated even if this call ends.
+        let retry = self.update_session(session, started, generation, answer, now);
+        let not_before = retry.and_then(|retry| self.retry_at(retry, outcome, started, now));
+        let verdict = Verdict { goes_on: not_before.is_some(), outcome };
+        match answer {
+            Answer::Success => {}
+            Answer::Refused(error) => {
+                self.events.push(|| Event::refused(&self.route, error, verdict.goes_on));
+            }
+            Answer::Broken { text, .. } => {
+                self.events.push(|| Event::broken(&self.route, text, verdict.goes_on));
+            }
+        }
+        match not_before {
+            Some(not_before) => self.state = State::Pending { started, not_before },
+            None => self.end(session, started, now),
+        }
+        Some(verdict)
+    }
+
+    /// Moves the deadline to the end of the time for which a second send is idempotent, if that is earlier: a call that
+    /// waits in a queue may be sent at any time before its deadline.
+    fn within_idempotency(&self, started: Started, sent_at: Duration, outcome: Outcome) -> Started {
+        match self.resend {
+            Resend::SafeFor(time) if outcome == Outcome::Unknown => {
+                Started { deadline: started.deadline.min(sent_at.saturating_add(time)), ..started }
+            }
+            _ => started,
+        }
+    }
+
+    /// Whether the request may have been carried out. The result has no meaning for a success.
+    fn outcome(&self, answer: Answer<'_>) -> Outcome {
+        match answer {
+            Answer::Success => Outcome::Unknown,
+            Answer::Refused(error) => error.outcome(),
+            // The head alone may have reached the service, so a write without a body may have been carried out.
+            Answer::Broken { pulled: 0, .. } if self.draft.len() > 0 || self.draft.is_read() => {
+                Outcome::NotSent
+            }
+            Answer::Broken { .. } => Outcome::Unknown,
+        }
+    }
+
+    /// Ends the call because its caller gave it up.
+    pub(super) fn cancel(&mut self, session: &mut Session) {
+        let now = session.now();
+        let (State::Pending { started, .. } | State::Sent { started, .. }) = self.state else {
+            self.state = State::Over;
+            return;
+        };
+        if let (State::Sent { .. }, Some(lane)) = (&self.state, &self.lane) {
+            session.lanes.mark_in_doubt(lane, now);
+        }
+        self.end(session, started, now);
+    }
+
+    /// Ends the call: takes it out of every queue, and wakes the next call in each of them.
+    fn end(&mut self, session: &mut Session, started: Started, now: Duration) {
+        let Session { lanes, tokens, gates, woken, .. } = session;
+        if let Some(lane) = &self.lane {
+            lanes.leave(lane, started.id, now, woken);
+        }
+        if let Credential::Own(tenant) = &self.credential {
+            tokens.leave(tenant, started.id, woken);
+        }
+        // A call whose request was sent has left the queue of its gate.
+        if !self.is_sent() {
+            gates.leave(&self.credential, &self.route, self.quota, started.id, now, woken);
+        }
+        woken.remove(started.id);
+        self.state = State::Over;
+        let sends = self.used.sends;
+        let took = now.saturating_sub(started.at);
+        self.events.push(|| Event::Done { route: self.route.clone(), took, sends });
+    }
+}
+
+fn wait_until(not_before: Duration, now: Duration) -> Result<(), Hold> {
+    if now < not_before {
+        return Err(Hold::Wait { until: not_before, reason: WaitFor::Backoff });
+    }
+    Ok(())
+}
+
+fn caller<'a>(
+    started: Started,
+    limits: &'a Limits,
+    jitter: u64,
+    renewal_deadline: &'a mut Option<Duration>,
+) -> Caller<'a> {
+    Caller { id: started.id, deadline: started.deadline, limits, jitter, renewal_deadline }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Whether and when a request is sent again, and the effect of its answer on the session.
+
+use std::time::Duration;
+
+use super::{Answer, CallPolicy, Started};
+use crate::endpoint::Resend;
+use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
+use crate::session::backoff::backoff;
+use crate::session::caller::Credential;
+use crate::session::limits::Limits;
+use crate::session::shared_state::Session;
+use crate::session::step::Permanence;
+use crate::session::tokens::Refusal;
+
+/// The least wait before a write is sent again after HTTP 502 or 504, because the service may still be working on the
+/// first send.
+const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Why a request is sent again. `retry_after` is the wait that the service asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Retry {
+    /// The service refused the token.
+    Token(Refusal),
+    /// The service refused the request for its rate. `wait` is the time for which the route's gate closes, or the wait
+    /// of this call alone.
+    Rate { retry_after: Option<Duration>, wait: Duration },
+    /// The document has been busy since `since`.
+    Busy { retry_after: Option<Duration>, since: Duration },
+    /// The service or the connection failed. The wait is `at_least` this long.
+    Failure { retry_after: Option<Duration>, at_least: Duration },
+}
+
+impl CallPolicy {
+    /// Updates the session's tokens, lanes and gates by the answer. Returns why the request may be sent again, or
+    /// `None` after a success, a deadline, or a failure that would repeat itself.
+    pub(super) fn update_session(
+        &mut self,
+        session: &mut Session,
+        started: Started,
+        generation: u64,
+        answer: Answer<'_>,
+        now: Duration,
+    ) -> Option<Retry> {
+        self.update_lane(session, answer, now);
+        let error = match answer {
+            Answer::Success => return None,
+            Answer::Broken { permanence, is_late, .. } => {
+                self.used.fresh_connection = true;
+                let is_transient = permanence == Permanence::Transient && !is_late;
+                return is_transient
+                    .then_some(Retry::Failure { retry_after: None, at_least: Duration::ZERO });
+            }
+            Answer::Refused(error) => error,
+        };
+        let class = error.api().map(ApiError::class);
+        let retry_after = match error.advice() {
+            Advice::GiveUp => return None,
+            Advice::Again { after } => after.filter(|after| !after.is_zero()),
+            Advice::RenewToken => {
+                let Credential::Own(tenant) = &self.credential else { return None };
+                let by_app_token = class == Some(Class::AppToken);
+                let Session { tokens, woken, .. } = session;
+                let refusal = tokens.refused(tenant, generation, by_app_token, now, woken);
+                return Some(Retry::Token(refusal));
+            }
+        };
+        if class == Some(Class::DocumentBusy) {
+            let since = match &self.lane {
+                Some(lane) => session.lanes.busy(lane, started.id, error, now, &mut session.woken),
+                None => *self.used.busy_since.get_or_insert(now),
+            };
+            return Some(Retry::Busy { retry_after, since });
+        }
+        if !is_rate_refusal(error) {
+            let is_write = is_gateway(error) && !self.draft.is_read();
+            let at_least = if is_write { MIN_GATEWAY_PAUSE } else { Duration::ZERO };
+            return Some(Retry::Failure { retry_after, at_least });
+        }
+        let mut wait =
+            retry_after.unwrap_or_else(|| backoff(self.used.free_retries + 1, self.jitter));
+        if is_route_limit(error) {
+            let Session { gates, woken, .. } = session;
+            wait = gates.refused(&self.credential, &self.route, wait, error, now, woken);
+        }
+        Some(Retry::Rate { retry_after, wait })
+    }
+
+    /// Notes in the lane whether a write may still be running, and whether the document is no longer busy.
+    fn update_lane(&mut self, session: &mut Session, answer: Answer<'_>, now: Duration) {
+        let may_run = match answer {
+            Answer::Success => false,
+            Answer::Broken { pulled, .. } => pulled >= self.draft.len(),
+            Answer::Refused(error) => is_gateway(error),
+        };
+        match &self.lane {
+            Some(lane) if may_run => session.lanes.mark_in_doubt(lane, now),
+            Some(lane) if is_document_answer(answer) => session.lanes.not_busy(lane),
+            None if is_document_answer(answer) => self.used.busy_since = None,
+            _ => {}
+        }
+    }
+
+    /// The time when the request is sent again, or `None` if the limits of the call do not allow that.
+    pub(super) fn retry_at(
+        &mut self,
+        retry: Retry,
+        outcome: Outcome,
+        started: Started,
+        now: Duration,
+    ) -> Option<Duration> {
+        if outcome == Outcome::Unknown && self.resend == Resend::Unsafe {
+            return None;
+        }
+        let Limits { longest_wait, busy, attempts, .. } = self.limits;
+        let is_patient =
+            |retry_after: Option<Duration>| retry_after.is_none_or(|wait| wait <= longest_wait);
+        let not_before = match retry {
+            Retry::Rate { retry_after, .. } | Retry::Busy { retry_after, .. }
+                if !is_patient(retry_after) =>
+            {
+                return None;
+            }
+            Retry::Rate { .. } if attempts <= 1 => return None,
+            Retry::Rate { wait, .. } => now.saturating_add(self.wait_without_attempt(Some(wait))),
+            Retry::Busy { since, .. } if now >= since && attempts <= 1 => return None,
+            Retry::Busy { since, retry_after } => {
+                let ends = since.saturating_add(busy);
+                if now >= ends {
+                    return None;
+                }
+                now.saturating_add(self.wait_without_attempt(retry_after)).min(ends)
+            }
+            _ if self.used.attempts >= attempts => return None,
+            Retry::Token(Refusal::Dropped) => now,
+            Retry::Token(Refusal::Kept) => {
+                now.saturating_add(backoff(self.used.attempts, self.jitter))
+            }
+            Retry::Failure { retry_after, .. } if !is_patient(retry_after) => return None,
+            Retry::Failure { retry_after, at_least } => {
+                self.used.free_retries = 0;
+                let backoff = || backoff(self.used.attempts, self.jitter);
+                now.saturating_add(retry_after.unwrap_or_else(backoff).max(at_least))
+            }
+        };
+        // The next request is assumed to take as long as the last one.
+        let ends = not_before.saturating_add(self.used.took);
+        (ends <= started.deadline && not_before < started.deadline).then_some(not_before)
+    }
+
+    /// Counts the last send as a retry that costs no attempt, and returns the wait before the next one.
+    fn wait_without_attempt(&mut self, retry_after: Option<Duration>) -> Duration {
+        self.used.attempts = self.used.attempts.saturating_sub(1);
+        self.used.free_retries = self.used.free_retries.saturating_add(1);
+        retry_after.unwrap_or_else(|| backoff(self.used.free_retries, self.jitter))
+    }
+}
+
+/// Whether a gateway answered (HTTP 502 or 504) in place of the service, which may still be working on the request.
+fn is_gateway(error: &Error) -> bool {
+    matches!(error.status().as_u16(), 502 | 504)
+}
+
+/// Whether the answer shows that the document is not busy.
+fn is_document_answer(answer: Answer<'_>) -> bool {
+    match answer {
+        Answer::Success => true,
+        Answer::Refused(Error::Api(api)) => !matches!(
+            api.class(),
+            Class::DocumentBusy | Class::RateLimit | Class::TenantToken | Class::AppToken
+        ),
+        Answer::Refused(_) | Answer::Broken { .. } => false,
+    }
+}
+
+/// Whether the service refused the request because there were too many requests.
+fn is_rate_refusal(error: &Error) -> bool {
+    let is_status = error.status() == http::StatusCode::TOO_MANY_REQUESTS;
+    error.api().map_or(is_status, ApiError::is_rate_limit)
+}
+
+/// Whether the gateway refused the request for the rate of its route. The other rate limits apply to a user or a group.
+fn is_route_limit(error: &Error) -> bool {
+    let code = error.api().map(|api| api.code);
+    code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use serde::de::IgnoredAny;
+
+use super::*;
+use crate::endpoints::{Payload, Raw};
+use crate::reply::Reply;
+use crate::session::ids::CallId;
+use crate::site::Site;
+use crate::values::App;
+
+const NANO: Duration = Duration::from_nanos(1);
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The instants just before a time, at it, and just after it.
+fn around(seconds: u64) -> [Duration; 3] {
+    [secs(seconds) - NANO, secs(seconds), secs(seconds) + NANO]
+}
+
+/// The error of a reply with this status and body, which asks to wait.
+fn reply(status: u16, body: &str, wait: Option<u32>) -> Error {
+    let mut response = Response::new(Bytes::from(body.to_owned()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    if let Some(wait) = wait {
+        response.headers_mut().insert("retry-after", wait.into());
+    }
+    Reply::new(response).ok().unwrap_err()
+}
+
+/// The policy of a request with a body of ten bytes, without a lane.
+fn request(method: Method, resend: Resend) -> CallPolicy {
+    let endpoint: Raw<IgnoredAny> = Raw::new(method, "/open-apis/im/v1/images");
+    let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
+    CallPolicy::new(&endpoint, Credential::Given(None))
+}
+
+fn write() -> CallPolicy {
+    request(Method::POST, Resend::Safe)
+}
+
+fn write_in_lane() -> CallPolicy {
+    let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
+    let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_serial_key("shtcn");
+    CallPolicy::new(&endpoint, Credential::Given(None))
+}
+
+fn session() -> Session {
+    Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
+}
+
+fn started() -> Started {
+    Started { id: CallId(1), at: Duration::ZERO, deadline: secs(600) }
+}
+
+fn failure(retry_after: Option<Duration>) -> Retry {
+    Retry::Failure { retry_after, at_least: Duration::ZERO }
+}
+
+fn broken(pulled: u64) -> Answer<'static> {
+    Answer::Broken { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
+}
+
+/// When a write whose outcome is a refusal is sent again.
+fn retry_at(policy: &mut CallPolicy, retry: Retry, now: Duration) -> Option<Duration> {
+    policy.retry_at(retry, Outcome::Refused, started(), now)
+}
+
+#[test]
+fn a_failure_is_retried_until_the_attempts_are_used_up() {
+    for (attempts, is_retried) in [(3, true), (4, false), (5, false)] {
+        let mut policy = write();
+        policy.used.attempts = attempts;
+        let retry = retry_at(&mut policy, failure(None), Duration::ZERO);
+        assert_eq!(retry.is_some(), is_retried, "{attempts}");
+    }
+}
+
+#[test]
+fn the_backoff_of_a_failure_grows_with_the_attempts() {
+    for attempts in 1..4 {
+        let mut policy = write();
+        policy.used.attempts = attempts;
+        let retry = retry_at(&mut policy, failure(None), secs(10));
+        assert_eq!(retry, Some(secs(10) + backoff(attempts, 0)));
+    }
+}
+
+#[test]
+fn a_write_whose_outcome_is_unknown_is_not_sent_again_if_that_is_unsafe() {
+    let mut policy = request(Method::POST, Resend::Unsafe);
+    for (outcome, is_retried) in
+        [(Outcome::Unknown, false), (Outcome::Refused, true), (Outcome::NotSent, true)]
+    {
+        let retry = policy.retry_at(failure(None), outcome, started(), Duration::ZERO);
+        assert_eq!(retry.is_some(), is_retried, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
+    for (wait, waits) in around(60).into_iter().zip([true, true, false]) {
+        let retry_after = Some(wait);
+        for retry in [
+            failure(retry_after),
+            Retry::Rate { retry_after, wait },
+            Retry::Busy { retry_after, since: secs(0) },
+        ] {
+            let mut policy = write();
+            policy.used.attempts = 1;
+            let expected = waits.then_some(wait);
+            assert_eq!(retry_at(&mut policy, retry, Duration::ZERO), expected, "{wait:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_least_wait() {
+    let at_least = secs(2);
+    for (retry_after, wait) in around(2).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
+        let mut policy = write();
+        let retry = Retry::Failure { retry_after: Some(retry_after), at_least };
+        assert_eq!(retry_at(&mut policy, retry, Duration::ZERO), Some(wait));
+    }
+}
+
+#[test]
+fn a_refusal_for_the_rate_costs_no_attempt() {
+    let mut policy = write();
+    policy.used.attempts = 4;
+    let retry = Retry::Rate { retry_after: None, wait: secs(5) };
+    assert_eq!(retry_at(&mut policy, retry, secs(1)), Some(secs(6)));
+    assert_eq!(policy.used.attempts, 3);
+}
+
+#[test]
+fn a_refusal_for_the_rate_ends_a_call_of_one_attempt() {
+    for (attempts, is_retried) in [(0, false), (1, false), (2, true)] {
+        let mut policy = write();
+        policy.limits = Limits::default().attempts(attempts);
+        let retry = Retry::Rate { retry_after: None, wait: secs(5) };
+        let retry = retry_at(&mut policy, retry, Duration::ZERO);
+        assert_eq!(retry.is_some(), is_retried, "{attempts}");
+    }
+}
+
+#[test]
+fn a_busy_document_ends_a_call_of_one_attempt_unless_an_earlier_write_may_still_be_running() {
+    for (now, is_retried) in around(60).into_iter().zip([true, false, false]) {
+        let mut policy = write();
+        policy.limits = Limits::one_attempt();
+        let retry = Retry::Busy { retry_after: None, since: secs(60) };
+        assert_eq!(retry_at(&mut policy, retry, now).is_some(), is_retried, "{now:?}");
+    }
+}
+
+#[test]
+fn a_call_waits_for_a_busy_document_until_the_end_of_its_busy_limit() {
+    for (now, is_retried) in around(120).into_iter().zip([true, false, false]) {
+        let mut policy = write();
+        let retry = Retry::Busy { retry_after: None, since: Duration::ZERO };
+        let expected = is_retried.then_some(secs(120));
+        assert_eq!(retry_at(&mut policy, retry, now), expected, "{now:?}");
+    }
+}
+
+#[test]
+fn a_failure_ends_the_count_of_retries_that_cost_no_attempt() {
+    let mut policy = write();
+    policy.used.free_retries = 3;
+    retry_at(&mut policy, failure(None), Duration::ZERO);
+    assert_eq!(policy.used.free_retries, 0);
+}
+
+#[test]
+fn no_retry_begins_that_would_end_after_the_deadline() {
+    for (wait, is_retried) in around(10).into_iter().zip([true, true, false]) {
+        let mut policy = write();
+        policy.used.took = secs(90);
+        let started = Started { deadline: secs(100), ..started() };
+        let retry = failure(Some(wait));
+        let retry = policy.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
+        assert_eq!(retry.is_some(), is_retried, "{wait:?}");
+    }
+}
+
+#[test]
+fn no_retry_begins_at_the_deadline() {
+    for (wait, is_retried) in around(10).into_iter().zip([true, false, false]) {
+        let mut policy = write();
+        let started = Started { deadline: secs(10), ..started() };
+        let retry = failure(Some(wait));
+        let retry = policy.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
+        assert_eq!(retry.is_some(), is_retried, "{wait:?}");
+    }
+}
+
+#[test]
+fn a_call_whose_token_was_kept_is_retried_after_a_backoff() {
+    let mut policy = write();
+    policy.used.attempts = 1;
+    let kept = retry_at(&mut policy, Retry::Token(Refusal::Kept), secs(1));
+    assert_eq!(kept, Some(secs(1) + backoff(1, 0)));
+    let dropped = retry_at(&mut policy, Retry::Token(Refusal::Dropped), secs(1));
+    assert_eq!(dropped, Some(secs(1)));
+}
+
+#[test]
+fn a_write_waits_for_two_seconds_after_a_gateway_has_answered() {
+    for (status, method, expected) in [
+        (501, Method::POST, Duration::ZERO),
+        (502, Method::POST, secs(2)),
+        (503, Method::POST, Duration::ZERO),
+        (504, Method::POST, secs(2)),
+        (505, Method::POST, Duration::ZERO),
+        (502, Method::GET, Duration::ZERO),
+    ] {
+        let mut policy = request(method, Resend::Safe);
+        let error = reply(status, "<html>", None);
+        let answer = Answer::Refused(&error);
+        let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        match retry {
+            Some(Retry::Failure { at_least, .. }) => assert_eq!(at_least, expected, "{status}"),
+            _ => assert_eq!(status, 501, "only this one is permanent"),
+        }
+    }
+}
+
+#[test]
+fn a_failure_is_retried_if_it_is_transient_and_not_the_deadline() {
+    for (permanence, is_late, is_retried) in [
+        (Permanence::Transient, false, true),
+        (Permanence::Transient, true, false),
+        (Permanence::Permanent, false, false),
+    ] {
+        let mut policy = write();
+        let answer = Answer::Broken { pulled: 1, permanence, is_late, text: "" };
+        let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        assert_eq!(retry.is_some(), is_retried, "{permanence:?} {is_late}");
+    }
+}
+
+#[test]
+fn a_write_is_in_doubt_after_its_whole_body_was_pulled() {
+    for (pulled, is_in_doubt) in [(9, false), (10, true), (11, true)] {
+        let mut session = session();
+        let mut policy = write_in_lane();
+        assert!(policy.next(&mut session, Duration::ZERO).is_ok());
+        policy.answered(&mut session, broken(pulled), Duration::ZERO);
+        let busy = reply(400, r#"{"code":90235}"#, None);
+        let since = session.lanes.busy("shtcn", CallId(1), &busy, secs(1), &mut session.woken);
+        assert_eq!(since, if is_in_doubt { secs(60) } else { secs(1) }, "{pulled}");
+    }
+}
+
+#[test]
+fn an_answer_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
+    let not_found = reply(400, r#"{"code":90202}"#, None);
+    let rate = reply(400, r#"{"code":99991400}"#, None);
+    let html = reply(503, "<html>", None);
+    for (answer, is_over) in [
+        (Answer::Success, true),
+        (Answer::Refused(&not_found), true),
+        (Answer::Refused(&rate), false),
+        (Answer::Refused(&html), false),
+        (broken(1), false),
+    ] {
+        let mut policy = write();
+        policy.used.busy_since = Some(Duration::ZERO);
+        policy.update_lane(&mut session(), answer, secs(1));
+        assert_eq!(policy.used.busy_since.is_none(), is_over);
+    }
+}
+
+#[test]
+fn only_the_gateways_refusal_for_the_rate_closes_the_route() {
+    for (status, body, closes) in [
+        (400, r#"{"code":99991400}"#, true),
+        (429, "<html>", true),
+        (400, r#"{"code":230020}"#, false),
+    ] {
+        let mut session = session();
+        let error = reply(status, body, Some(5));
+        let answer = Answer::Refused(&error);
+        let retry = write().update_session(&mut session, started(), 0, answer, Duration::ZERO);
+        assert!(matches!(retry, Some(Retry::Rate { wait, .. }) if wait == secs(5)), "{body}");
+        assert_eq!(session.entries() == 1, closes, "{body}");
+    }
+}
+
+#[test]
+fn a_wait_of_zero_counts_as_none() {
+    for (wait, expected) in [(None, None), (Some(0), None), (Some(1), Some(secs(1)))] {
+        let error = reply(503, "<html>", wait);
+        let answer = Answer::Refused(&error);
+        let retry = write().update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let Some(Retry::Failure { retry_after, .. }) = retry else { panic!("{wait:?}") };
+        assert_eq!(retry_after, expected, "{wait:?}");
+    }
+}

@@ -1,0 +1,108 @@
+//! The call that takes a step, and whose token it uses.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::ids::CallId;
+use super::limits::Limits;
+use crate::values::TenantKey;
+
+/// The longest time for which renewals hold up one call, all of them together.
+const MAX_RENEWAL_TIME: Duration = Duration::from_secs(2);
+
+/// Whose token a call uses.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Credential {
+    /// The session's token; for a store app, that of the tenant.
+    Own(Option<TenantKey>),
+    /// A token that the caller supplied.
+    Given(Option<HeaderValue>),
+}
+
+/// Shows no token.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(tenant) => f.debug_tuple("Own").field(tenant).finish(),
+            Self::Given(_) => f.write_str("Given(***)"),
+        }
+    }
+}
+
+/// The call that takes a step.
+pub(super) struct Caller<'a> {
+    pub(super) id: CallId,
+    pub(super) deadline: Duration,
+    pub(super) limits: &'a Limits,
+    pub(super) jitter: u64,
+    /// The time until which renewals may hold up the call. It is set when the call first finds a token that is due for
+    /// renewal, also if another call drives that renewal.
+    pub(super) renewal_deadline: &'a mut Option<Duration>,
+}
+
+impl Caller<'_> {
+    /// Whether the call may still drive a renewal.
+    pub(super) fn may_renew(&self, now: Duration) -> bool {
+        self.renewal_deadline.is_none_or(|deadline| now < deadline)
+    }
+
+    /// The time until which renewals may hold up the call: [`MAX_RENEWAL_TIME`] after the first call of this method, or
+    /// half of the time to the call's deadline if that is less.
+    pub(super) fn renewal_deadline(&mut self, now: Duration) -> Duration {
+        let longest = MAX_RENEWAL_TIME.min(self.deadline.saturating_sub(now) / 2);
+        *self.renewal_deadline.get_or_insert(now.saturating_add(longest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NANO: Duration = Duration::from_nanos(1);
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn renewals_hold_up_a_call_for_two_seconds_or_half_of_the_time_to_its_deadline() {
+        let four = secs(4);
+        for (left, expected) in [
+            (Duration::ZERO, Duration::ZERO),
+            (secs(1), secs(1) / 2),
+            (four - NANO, (four - NANO) / 2),
+            (four, secs(2)),
+            (four + NANO, secs(2)),
+            (Duration::MAX, secs(2)),
+        ] {
+            let now = secs(100);
+            let mut caller = Caller {
+                id: CallId(1),
+                deadline: now.saturating_add(left),
+                limits: &Limits::default(),
+                jitter: 0,
+                renewal_deadline: &mut None,
+            };
+            assert_eq!(caller.renewal_deadline(now), now + expected, "{left:?}");
+            // The deadline of the first renewal holds for later ones too.
+            assert_eq!(caller.renewal_deadline(now + secs(1)), now + expected, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn a_call_may_drive_a_renewal_until_its_renewal_deadline() {
+        let mut caller = Caller {
+            id: CallId(1),
+            deadline: secs(600),
+            limits: &Limits::default(),
+            jitter: 0,
+            renewal_deadline: &mut None,
+        };
+        assert!(caller.may_renew(secs(599)));
+        let deadline = caller.renewal_deadline(secs(10));
+        let times = [deadline - NANO, deadline, deadline + NANO];
+        assert_eq!(times.map(|now| caller.may_renew(now)), [true, false, false]);
+    }
+}

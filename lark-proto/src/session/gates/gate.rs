@@ -1,0 +1,236 @@
+//! One gate: the queue of the calls that wait for one route, with its quota and its throttle.
+//!
+//! Calls pass in the order of their first steps. The first call in the queue waits until it may pass, and the second
+//! until it may pass after the first; the others are woken when they become the second. If the first call takes no step
+//! within a second after it could have passed, the next call that takes a step passes in its place. The first two calls
+//! may both fail to take a step. Each of the others therefore takes a step even if it is not woken: a second after the
+//! calls before it would have passed at the average pace.
+
+use std::time::Duration;
+
+use super::sliding_window::SlidingWindow;
+use super::throttle::{SECOND, Throttle};
+use crate::endpoint::Quota;
+use crate::error::{Error, WaitFor};
+use crate::session::hold::{Ending, Hold};
+use crate::session::ids::CallId;
+use crate::session::queue::{Queue, Waiter, Woken};
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// The calls that wait.
+    queue: Queue,
+    /// The number of calls that have joined the queue so far.
+    joined: u64,
+    /// The number of calls that have left the queue so far.
+    left: u64,
+    /// The time since which the first call in the queue has been the first.
+    first_since: Duration,
+    /// The time until which the second call in the queue waits. It is woken if it may pass earlier.
+    second_until: Duration,
+    /// The least patience of the waiting calls, without the calls that were woken to end because of it.
+    least_patience: Duration,
+    throttle: Throttle,
+    /// The requests sent in the last second.
+    second: SlidingWindow,
+    /// The requests sent in the last minute, if the quota has a limit per minute.
+    minute: SlidingWindow,
+    /// The requests refused in the last second.
+    refused: SlidingWindow,
+}
+
+impl Gate {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            queue: Queue::new(),
+            joined: 0,
+            left: 0,
+            first_since: now,
+            second_until: Duration::MAX,
+            least_patience: Duration::MAX,
+            throttle: Throttle::Open,
+            second: SlidingWindow::new(SECOND),
+            minute: SlidingWindow::new(60 * SECOND),
+            refused: SlidingWindow::new(SECOND),
+        }
+    }
+
+    /// The average time between the requests of a long queue.
+    fn pace(&self, quota: Quota, now: Duration) -> Duration {
+        let pace = |window: &SlidingWindow, limit: Option<u32>| {
+            limit.map_or(Duration::ZERO, |limit| window.longest_life() / limit)
+        };
+        let second = pace(&self.second, quota.calls_per_second());
+        let minute = pace(&self.minute, quota.calls_per_minute());
+        self.throttle.interval(now).max(second).max(minute)
+    }
+
+    /// The earliest time of the next request. For an open gate it is the past time at which the gate opened, so the
+    /// windows must not be advanced while calls wait: they would lose that time.
+    fn opens(&self, quota: Quota) -> Duration {
+        let opens = |window: &SlidingWindow, limit: Option<u32>| {
+            limit.map_or(Duration::ZERO, |limit| window.opens(limit))
+        };
+        let second = opens(&self.second, quota.calls_per_second());
+        let minute = opens(&self.minute, quota.calls_per_minute());
+        self.throttle.opens().max(second).max(minute)
+    }
+
+    /// Lets `call` pass, which then sends its request at once, or says how long it has to wait.
+    pub(super) fn pass(
+        &mut self,
+        call: CallId,
+        patience: Duration,
+        quota: Quota,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Result<(), Hold> {
+        self.throttle.advance(now);
+        let opens = self.opens(quota);
+        if self.queue.is_empty() && opens <= now {
+            self.count(quota, now);
+            return Ok(());
+        }
+        self.join(call, patience, now);
+        let place = self.queue.keys().take_while(|other| **other < call).take(2).count();
+        let overdue = opens.max(self.first_since).saturating_add(SECOND);
+        if opens <= now && (place == 0 || overdue <= now) {
+            // The calls before this one took no step in time. They join again when they take one.
+            while self.queue.first_key_value().is_some_and(|(first, _)| *first < call) {
+                self.queue.pop_first();
+                self.left += 1;
+            }
+            self.count(quota, now);
+            self.remove(call, quota, now, woken);
+            return Ok(());
+        }
+        if let Throttle::Closed { until, error, .. } = &self.throttle {
+            let left = until.saturating_sub(now);
+            if left > patience {
+                let error = error.clone().with_retry_after(left);
+                self.remove(call, quota, now, woken);
+                return Err(Hold::End(Ending::Shared(error)));
+            }
+        }
+        let until = match place {
+            0 => opens,
+            _ if opens <= now => overdue,
+            1 => opens.saturating_add(self.throttle.interval(now)),
+            _ => {
+                let number = self.queue.get(&call).map_or(0, |waiter| waiter.number);
+                let ahead = number.saturating_sub(self.left);
+                let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+                let passed = opens.saturating_add(self.pace(quota, now).saturating_mul(ahead));
+                passed.saturating_add(SECOND)
+            }
+        };
+        if place == 1 {
+            self.second_until = until;
+        }
+        Err(Hold::Wait { until, reason: WaitFor::Rate })
+    }
+
+    fn join(&mut self, call: CallId, patience: Duration, now: Duration) {
+        self.least_patience = self.least_patience.min(patience);
+        if self.queue.contains_key(&call) {
+            return;
+        }
+        let before = self.queue.keys().take(2).filter(|other| **other < call).count();
+        if before == 0 {
+            self.first_since = now;
+        }
+        if before < 2 {
+            self.second_until = Duration::MAX;
+        }
+        self.queue.insert(call, Waiter { since: now, number: self.joined, patience });
+        self.joined += 1;
+    }
+
+    /// Takes `call` out of the queue, because it has ended or no longer waits here.
+    pub(super) fn leave(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
+        self.throttle.advance(now);
+        self.remove(call, quota, now, woken);
+    }
+
+    /// Takes `call` out of the queue and wakes the calls that may now pass or wait until another time.
+    fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
+        let place = self.queue.keys().take(2).position(|other| *other == call);
+        if self.queue.remove(&call).is_none() {
+            return;
+        }
+        self.left += 1;
+        let mut first_two = self.queue.keys().take(2).copied();
+        let first = first_two.next();
+        let second = first_two.next();
+        match place {
+            Some(0) => {
+                self.first_since = now;
+                if self.second_until > self.opens(quota) {
+                    woken.extend(first);
+                }
+                woken.extend(second);
+                self.second_until = Duration::MAX;
+            }
+            Some(1) => {
+                woken.extend(second);
+                self.second_until = Duration::MAX;
+            }
+            _ => {}
+        }
+        if self.queue.is_empty() {
+            self.least_patience = Duration::MAX;
+        }
+    }
+
+    /// Counts a request that is sent now.
+    fn count(&mut self, quota: Quota, now: Duration) {
+        self.second.advance(now);
+        self.second.add(now);
+        if quota.calls_per_minute().is_some() {
+            self.minute.advance(now);
+            self.minute.add(now);
+        }
+        self.throttle.sent(now);
+    }
+
+    /// Notes that the service refused a request for its rate. `wait` is the wait that the service asked for, or a
+    /// backoff if it asked for none.
+    pub(super) fn refused(
+        &mut self,
+        wait: Duration,
+        error: &Error,
+        now: Duration,
+        woken: &mut Woken,
+    ) {
+        self.throttle.advance(now);
+        self.second.advance(now);
+        self.refused.advance(now);
+        self.refused.add(now);
+        self.throttle.refused(wait, error, self.second.count(), self.refused.count(), now);
+        let Throttle::Closed { until, .. } = self.throttle else { return };
+        let left = until.saturating_sub(now);
+        if left > self.least_patience {
+            let is_patient = |waiter: &Waiter| waiter.patience >= left;
+            let impatient = self.queue.iter().filter(|(_, waiter)| !is_patient(waiter));
+            woken.extend(impatient.map(|(call, _)| call));
+            let patient = self.queue.values().filter(|waiter| is_patient(waiter));
+            self.least_patience =
+                patient.map(|waiter| waiter.patience).min().unwrap_or(Duration::MAX);
+        }
+    }
+
+    /// Whether the gate holds nothing that a new gate would not hold: no call waits, the throttle is open, and no
+    /// request counts against the quota.
+    pub(super) fn is_idle(&mut self, now: Duration) -> bool {
+        self.throttle.advance(now);
+        if !self.queue.is_empty() || !matches!(self.throttle, Throttle::Open) {
+            return false;
+        }
+        self.second.advance(now);
+        self.minute.advance(now);
+        self.second.count() == 0 && self.minute.count() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

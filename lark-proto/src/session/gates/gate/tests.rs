@@ -1,0 +1,287 @@
+use super::*;
+use crate::reply::Reply;
+
+const NANO: Duration = Duration::from_nanos(1);
+/// No calls.
+const NONE: [u64; 0] = [];
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The instants just before a time, at it, and just after it.
+fn around(time: Duration) -> [Duration; 3] {
+    [time - NANO, time, time + NANO]
+}
+
+fn rate_limited() -> Error {
+    Reply::new(http::Response::new(r#"{"code":99991400}"#.into())).ok().unwrap_err()
+}
+
+fn woken(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
+    let mut woken = Woken::default();
+    act(&mut woken);
+    woken.take().into_iter().map(|call| call.0).collect()
+}
+
+/// A gate with a quota, without regard to the calls that are woken.
+struct Fixture {
+    gate: Gate,
+    quota: Quota,
+}
+
+impl Fixture {
+    fn new(quota: Quota) -> Self {
+        Self { gate: Gate::new(Duration::ZERO), quota }
+    }
+
+    /// A gate that is closed for `wait` from the time zero.
+    fn closed(wait: Duration) -> Self {
+        let mut fixture = Self::new(Quota::NONE);
+        fixture.gate.refused(wait, &rate_limited(), Duration::ZERO, &mut Woken::default());
+        fixture
+    }
+
+    fn pass(&mut self, call: u64, patience: Duration, now: Duration) -> Result<(), Hold> {
+        self.gate.pass(CallId(call), patience, self.quota, now, &mut Woken::default())
+    }
+
+    fn passes(&mut self, call: u64, now: Duration) -> bool {
+        self.pass(call, PATIENCE, now).is_ok()
+    }
+
+    /// The time until which `call` waits.
+    fn wait(&mut self, call: u64, now: Duration) -> Duration {
+        match self.pass(call, PATIENCE, now) {
+            Err(Hold::Wait { until, reason: WaitFor::Rate }) => until,
+            _ => panic!("call {call} does not wait for the rate"),
+        }
+    }
+
+    fn ends(&mut self, call: u64, patience: Duration, now: Duration) -> bool {
+        matches!(self.pass(call, patience, now), Err(Hold::End(Ending::Shared(_))))
+    }
+
+    fn leave(&mut self, call: u64, now: Duration) -> Vec<u64> {
+        woken(|woken| self.gate.leave(CallId(call), self.quota, now, woken))
+    }
+
+    /// A gate for one request a second that has admitted one at the time zero, with `calls` calls in its queue. Returns
+    /// the time when it opens, too.
+    fn full(calls: u64) -> (Self, Duration) {
+        let mut fixture = Self::new(Quota::per_second(1));
+        assert!(fixture.passes(1, Duration::ZERO));
+        let opens = fixture.gate.opens(fixture.quota);
+        for call in 2..2 + calls {
+            fixture.wait(call, Duration::ZERO);
+        }
+        (fixture, opens)
+    }
+}
+
+#[test]
+fn the_first_call_passes_when_the_gate_opens() {
+    for (at, passes) in [0, 1, 2].into_iter().zip([false, true, true]) {
+        let (mut fixture, opens) = Fixture::full(1);
+        assert_eq!(fixture.passes(2, around(opens)[at]), passes);
+    }
+}
+
+#[test]
+fn a_call_that_arrives_passes_an_open_gate_without_a_queue() {
+    for (at, passes) in [0, 1, 2].into_iter().zip([false, true, true]) {
+        let (mut fixture, opens) = Fixture::full(0);
+        assert_eq!(fixture.passes(2, around(opens)[at]), passes);
+    }
+}
+
+#[test]
+fn the_second_call_passes_a_second_after_the_first_took_no_step() {
+    for (at, passes) in [0, 1, 2].into_iter().zip([false, true, true]) {
+        let (mut fixture, opens) = Fixture::full(2);
+        assert_eq!(fixture.passes(3, around(opens + SECOND)[at]), passes);
+    }
+}
+
+#[test]
+fn a_call_is_overtaken_a_second_after_it_became_the_first_at_the_earliest() {
+    let first_since = secs(10);
+    for (at, passes) in [0, 1, 2].into_iter().zip([false, true, true]) {
+        let (mut fixture, _) = Fixture::full(3);
+        fixture.leave(2, first_since);
+        assert_eq!(fixture.passes(4, around(first_since + SECOND)[at]), passes);
+    }
+}
+
+#[test]
+fn a_sweep_does_not_change_when_a_call_may_be_overtaken() {
+    let (mut fixture, opens) = Fixture::full(2);
+    assert!(!fixture.gate.is_idle(opens + SECOND / 2));
+    assert!(!fixture.passes(3, opens + SECOND - NANO));
+    assert!(fixture.passes(3, opens + SECOND));
+}
+
+#[test]
+fn the_second_call_waits_for_an_interval_more_than_the_first() {
+    let mut fixture = Fixture::closed(secs(10));
+    assert_eq!(fixture.wait(1, Duration::ZERO), secs(10));
+    assert_eq!(fixture.wait(2, Duration::ZERO), secs(10) + SECOND / 5);
+}
+
+#[test]
+fn a_later_call_takes_a_step_a_second_after_the_calls_before_it_would_have_passed() {
+    let mut fixture = Fixture::closed(secs(10));
+    for call in 1..=3 {
+        fixture.wait(call, Duration::ZERO);
+    }
+    assert_eq!(fixture.wait(3, Duration::ZERO), secs(10) + SECOND / 5 * 2 + SECOND);
+    assert_eq!(fixture.wait(4, Duration::ZERO), secs(10) + SECOND / 5 * 3 + SECOND);
+    fixture.leave(1, Duration::ZERO);
+    assert_eq!(fixture.wait(4, Duration::ZERO), secs(10) + SECOND / 5 * 2 + SECOND);
+}
+
+#[test]
+fn the_pace_of_a_queue_is_that_of_its_slowest_limit() {
+    let gate = Gate::new(Duration::ZERO);
+    let pace = |quota| gate.pace(quota, Duration::ZERO);
+    assert_eq!(pace(Quota::NONE), Duration::ZERO);
+    assert_eq!(pace(Quota::per_second(10)), gate.second.longest_life() / 10);
+    assert_eq!(pace(Quota::per_minute(10)), gate.minute.longest_life() / 10);
+    let both = Quota::per_second(1).and_per_minute(1000);
+    assert_eq!(pace(both), gate.second.longest_life());
+}
+
+#[test]
+fn a_call_ends_if_the_gate_is_closed_for_longer_than_its_patience() {
+    for (patience, ends) in around(secs(10)).into_iter().zip([true, false, false]) {
+        let mut fixture = Fixture::closed(secs(10));
+        assert_eq!(fixture.ends(1, patience, Duration::ZERO), ends, "{patience:?}");
+    }
+}
+
+#[test]
+fn a_call_that_ends_leaves_the_queue() {
+    let mut fixture = Fixture::closed(secs(10));
+    assert!(fixture.ends(1, secs(9), Duration::ZERO));
+    assert!(fixture.gate.queue.is_empty());
+}
+
+#[test]
+fn a_refusal_wakes_the_calls_whose_patience_is_less_than_the_wait() {
+    let mut fixture = Fixture::closed(SECOND);
+    for (call, patience) in (1..).zip([secs(20), secs(10) - NANO, secs(10), secs(10) + NANO]) {
+        assert!(fixture.pass(call, patience, Duration::ZERO).is_err());
+    }
+    let wait = |fixture: &mut Fixture, wait| {
+        woken(|woken| fixture.gate.refused(wait, &rate_limited(), Duration::ZERO, woken))
+    };
+    assert_eq!(wait(&mut fixture, secs(10) - NANO), NONE);
+    assert_eq!(wait(&mut fixture, secs(10)), [2]);
+    assert_eq!(wait(&mut fixture, secs(10)), NONE);
+    assert_eq!(wait(&mut fixture, secs(10) + NANO), [2, 3]);
+}
+
+#[test]
+fn the_least_patience_is_forgotten_when_the_queue_is_empty() {
+    let mut fixture = Fixture::closed(SECOND);
+    assert!(fixture.pass(1, secs(2), Duration::ZERO).is_err());
+    fixture.leave(1, Duration::ZERO);
+    assert_eq!(fixture.gate.least_patience, Duration::MAX);
+}
+
+#[test]
+fn a_first_call_that_leaves_wakes_the_next_two() {
+    let mut fixture = Fixture::closed(secs(10));
+    for call in 1..=4 {
+        fixture.wait(call, Duration::ZERO);
+    }
+    assert_eq!(fixture.leave(1, Duration::ZERO), [2, 3]);
+}
+
+#[test]
+fn a_second_call_that_already_waits_until_the_gate_opens_is_not_woken() {
+    let (mut fixture, opens) = Fixture::full(3);
+    assert_eq!(fixture.gate.second_until, opens);
+    assert_eq!(fixture.leave(2, Duration::ZERO), [4]);
+}
+
+#[test]
+fn a_second_call_that_leaves_wakes_the_third() {
+    let mut fixture = Fixture::closed(secs(10));
+    for call in 1..=4 {
+        fixture.wait(call, Duration::ZERO);
+    }
+    assert_eq!(fixture.leave(2, Duration::ZERO), [3]);
+}
+
+#[test]
+fn a_later_call_that_leaves_wakes_none() {
+    let mut fixture = Fixture::closed(secs(10));
+    for call in 1..=4 {
+        fixture.wait(call, Duration::ZERO);
+    }
+    assert_eq!(fixture.leave(3, Duration::ZERO), NONE);
+    assert_eq!(fixture.leave(3, Duration::ZERO), NONE);
+}
+
+#[test]
+fn a_gate_is_idle_when_no_request_counts_any_longer() {
+    let mut fixture = Fixture::new(Quota::NONE);
+    assert!(fixture.gate.is_idle(Duration::ZERO));
+    assert!(fixture.passes(1, Duration::ZERO));
+    let expires = fixture.gate.second.longest_life();
+    assert!(!fixture.gate.is_idle(expires - NANO));
+    assert!(fixture.gate.is_idle(expires));
+}
+
+#[test]
+fn a_gate_with_a_limit_per_minute_is_idle_after_a_minute() {
+    let mut fixture = Fixture::new(Quota::per_minute(10));
+    assert!(fixture.passes(1, Duration::ZERO));
+    let expires = fixture.gate.minute.longest_life();
+    assert!(!fixture.gate.is_idle(expires - NANO));
+    assert!(fixture.gate.is_idle(expires));
+}
+
+#[test]
+fn a_gate_is_idle_when_slow_start_has_ended() {
+    let mut fixture = Fixture::closed(secs(10));
+    assert_eq!(around(secs(10)).map(|now| fixture.gate.is_idle(now)), [false; 3]);
+    assert_eq!(around(secs(70)).map(|now| fixture.gate.is_idle(now)), [false, true, true]);
+}
+
+#[test]
+fn a_gate_with_a_waiting_call_is_not_idle() {
+    let (mut fixture, _) = Fixture::full(1);
+    assert!(!fixture.gate.is_idle(secs(1000)));
+    fixture.leave(2, secs(1000));
+    assert!(fixture.gate.is_idle(secs(1000)));
+}
+
+#[test]
+fn the_second_call_waits_until_it_may_overtake_once_the_gate_has_opened() {
+    let (mut fixture, opens) = Fixture::full(2);
+    let waits = around(opens).map(|now| fixture.wait(3, now));
+    assert_eq!(waits, [opens, opens + SECOND, opens + SECOND]);
+}
+
+#[test]
+fn a_call_that_joins_before_the_first_becomes_the_first() {
+    let mut fixture = Fixture::closed(secs(50));
+    fixture.wait(5, secs(1));
+    assert_eq!(fixture.gate.first_since, secs(1));
+    fixture.wait(6, secs(2));
+    fixture.wait(5, secs(3));
+    assert_eq!(fixture.gate.first_since, secs(1));
+    fixture.wait(4, secs(4));
+    assert_eq!(fixture.gate.first_since, secs(4));
+}
+
+#[test]
+fn a_call_that_overtakes_the_first_takes_it_out_of_the_queue() {
+    let (mut fixture, opens) = Fixture::full(3);
+    assert!(fixture.passes(3, opens + SECOND));
+    assert_eq!(fixture.gate.queue.keys().collect::<Vec<_>>(), [&CallId(4)]);
+    assert_eq!(fixture.gate.left, 2);
+}

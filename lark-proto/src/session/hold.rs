@@ -1,0 +1,67 @@
+//! Why a call does not send its request now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::step::Outgoing;
+use crate::error::{Advice, Error, Invalid, WaitFor};
+
+/// Why a call does not send its request now.
+pub(super) enum Hold {
+    /// The call sends a token request, to this route.
+    Send(Box<Outgoing>, &'static str),
+    /// The call waits until this time, or until it is woken.
+    Wait { until: Duration, reason: WaitFor },
+    /// The call ends.
+    End(Ending),
+}
+
+/// Why a call ends without an answer to its own request.
+pub(super) enum Ending {
+    /// The request has no valid path.
+    Invalid(Invalid),
+    /// The deadline passed while the call waited.
+    Late(WaitFor),
+    /// The time to the deadline is too short for another attempt.
+    NoTimeLeft,
+    /// The service's answer to another call applies to this call too.
+    Shared(Error),
+    /// The session cannot get a token.
+    NoToken(TokenFailure),
+    /// The session has no app, and the call has no token of the caller's.
+    NoApp,
+    /// The session's app is a store app, and the call is for no tenant.
+    NoTenant,
+    /// The session's app is a custom app, and the call is for a tenant.
+    ForeignTenant,
+}
+
+/// Why the session could not get a token.
+#[derive(Clone, Debug)]
+pub(super) struct TokenFailure {
+    /// The route of the token request.
+    pub(super) route: &'static str,
+    pub(super) reason: Reason,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Reason {
+    Lark(Error),
+    /// The transport's error as text. The error itself belongs to the call that sent the request.
+    Transport(Arc<str>),
+    TimedOut,
+    TooLarge(u64),
+    NoTicket,
+}
+
+impl TokenFailure {
+    /// Replaces the wait that the service asked for by `wait`, which is the rest of the pause.
+    pub(super) fn with_retry_after(self, wait: Duration) -> Self {
+        match self.reason {
+            Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
+                Self { reason: Reason::Lark(error.with_retry_after(wait)), ..self }
+            }
+            _ => self,
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The session's tokens: which token a call uses, and which call sends the request for the next one.
+//!
+//! A token request belongs to the session. One call, its driver, sends it; the other calls wait for it. If the adapter
+//! keeps the request in flight, it outlives its driver. Its outcome decides what the session and the waiting calls do:
+//!
+//! | the outcome | the session | the calls that wait for the token |
+//! |---|---|---|
+//! | a transient failure: the connection breaks, no reply comes within 60 s (61 s if the adapter reports nothing), the reply is too long or unreadable, or another outcome that no row below names | sends the request again after a backoff; the fourth failure ends the series, and the next call begins another series | wait; when the series ends, all of them end with the last failure |
+//! | the service asks to wait for up to two minutes | sends no request before that time | wait; a call whose patience is less ends at once with the service's error |
+//! | the service asks to wait for longer | sends no request for two minutes | end at once with the service's error, as do calls that begin within the two minutes |
+//! | the service refuses the app token or the ticket in the request | drops that token or ticket and requests the next one at once; an app token that was requested less than a minute ago in place of a refused one is kept, and the refusal counts as a transient failure | wait |
+//! | the service agrees to push the ticket | asks for it again after 5 minutes | wait for up to 2.5 minutes; a call whose patience is less ends at once with `NoTicket` |
+//! | a permanent failure: the service's advice is `GiveUp` (wrong secret, app disabled), or the transport's failure is permanent | sends no request for 5 s | end at once with that error, as do calls that begin within the 5 s |
+//! | any failure above while the older token is valid, unless it drops an app token or a ticket | renews 1, 2, 4, and then every 8 minutes after the failure, but not before the end of a wait that the service asked for (2 minutes at most), and not within 5 minutes after the session asked for the ticket | use the older token |
+//! | the adapter drops the request, or the driver reports a deadline before 59 s have passed | counts a renewal as failed; the request for a first token is sent again by the next call | wait; the first two in the queue are woken |
+//! | the driver ends while the adapter keeps the request in flight | waits for the outcome as before | wait; the first in the queue becomes the driver |
+//!
+//! A wait that the service asks for does not count as a failure of the series. A new ticket ends a pause of the app's
+//! token at once, and an imported token that the session takes ends a pause of its tenant's token.
+//!
+//! A renewal is optional while the token is valid. It holds up the call that drives it for two seconds at most, or for
+//! half of the time to the call's deadline if that is less, and its failure ends no call. If the service refuses a
+//! token within a minute after it was requested in place of a refused one, the session keeps the token, and the call is
+//! retried after a backoff, because the service would refuse another token too.
+//!
+//! The tenants of a store app share the app's token, which the request for a tenant's token contains. [`Slot`] is the
+//! state of one token; [`Tenant`] adds the queue of the calls that wait for it.
+
+mod in_flight;
+mod outcome;
+mod request;
+mod slot;
+mod tenant;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use in_flight::{InFlight, TokenRequest};
+use request::Wanted;
+use slot::{Pause, Sent, Slot};
+use tenant::Tenant;
+
+pub(super) use slot::Refusal;
+
+use super::caller::Caller;
+use super::hold::{Ending, Hold, TokenFailure};
+use super::ids::{CallId, TokenRequestId};
+use super::queue::{Waiter, Woken};
+use super::step::{Outgoing, Phases, Purpose};
+use crate::endpoint::REPLY_LIMIT;
+use crate::error::WaitFor;
+use crate::site::Site;
+use crate::token::{AppToken, TenantToken};
+use crate::values::{App, AppTicket, TenantKey};
+
+/// The longest time that a token request may take.
+const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
+/// The tolerance around [`MAX_REQUEST_TIME`]. A deadline that is reported up to a second earlier still counts as a
+/// failure of the service. A request whose outcome is not reported within a second after it counts as failed.
+const REQUEST_TIME_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// The tokens of one session, the token requests in flight, and the calls that wait for them.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    /// The app token of a store app.
+    app: Slot<AppToken>,
+    ticket: Option<AppTicket>,
+    /// The tenant tokens. A custom app has one, under `None`.
+    tenants: BTreeMap<Option<TenantKey>, Tenant>,
+    in_flight: InFlight,
+    /// The number of the last request or import. The generation of a token is the number of its request or import.
+    last: u64,
+}
+
+/// Why no request can be sent now.
+enum Blocked {
+    /// A request is in flight, and times out at this time.
+    InFlight(Duration),
+    /// See [`Pause`].
+    Paused { until: Duration, failure: Option<TokenFailure>, patient_until: Duration },
+}
+
+impl From<&Pause> for Blocked {
+    fn from(pause: &Pause) -> Self {
+        let Pause { until, patient_until, ref failure } = *pause;
+        Self::Paused { until, failure: failure.clone(), patient_until }
+    }
+}
+
+impl Tokens {
+    /// Returns the generation of the valid token for `tenant`, which [`held`](Self::held) returns, or why `caller` has
+    /// to do something else first.
+    pub(super) fn take(
+        &mut self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        caller: &mut Caller<'_>,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Result<u64, Hold> {
+        check(app, tenant)?;
+        self.time_out(app, tenant, now, woken);
+        // Calling `entry` first would copy the tenant's key at each step.
+        let entry = match self.tenants.get_mut(tenant) {
+            Some(entry) => entry,
+            None => self.tenants.entry(tenant.clone()).or_default(),
+        };
+        if let Some((_, generation)) = entry.slot.valid(now) {
+            if entry.slot.is_due(now) {
+                self.renew(app, site, tenant, caller, now)?;
+            }
+            return Ok(generation);
+        }
+        let series = entry.series;
+        let waiter = Waiter { since: now, number: series, patience: caller.limits.longest_wait };
+        let joined = entry.queue.entry(caller.id).or_insert(waiter).number;
+        if let Some(failure) = entry.failure.as_ref().filter(|_| joined < series) {
+            return Err(Hold::End(Ending::NoToken(failure.clone())));
+        }
+        let wait = |until| Hold::Wait { until, reason: WaitFor::Token };
+        Err(match self.next_request(app, tenant, caller, now) {
+            Ok(wanted) => self.send(app, site, tenant, wanted, caller, now),
+            Err(Blocked::InFlight(until)) => wait(until),
+            Err(Blocked::Paused { until, failure: None, .. }) => wait(until),
+            Err(Blocked::Paused { failure: Some(failure), until, patient_until }) => {
+                let left = patient_until.saturating_sub(now);
+                if left.is_zero() || left > caller.limits.longest_wait {
+                    Hold::End(Ending::NoToken(failure.with_retry_after(until.saturating_sub(now))))
+                } else {
+                    wait(patient_until)
+                }
+            }
+        })
+    }
+
+    /// Lets `caller` renew a valid token, or wait for the renewal that it drives. Returns `Ok` if the call uses the
+    /// present token.
+    fn renew(
+        &mut self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        caller: &mut Caller<'_>,
+        now: Duration,
+    ) -> Result<(), Hold> {
+        let until = caller.renewal_deadline(now);
+        if now >= until {
+            return Ok(());
+        }
+        let driven = |sent: &&Sent| sent.driver == Some(caller.id);
+        let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
+        if let Some(sent) = of_tenant.into_iter().chain(self.app.request()).find(driven) {
+            return Err(Hold::Wait { until: until.min(sent.times_out), reason: WaitFor::Token });
+        }
+        match self.next_request(app, tenant, caller, now) {
+            Ok(wanted) => Err(self.send(app, site, tenant, wanted, caller, now)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The request that has to be sent next so that `tenant` gets a token, or why it cannot be sent now.
+    fn next_request(
+        &self,
+        app: &App,
+        tenant: &Option<TenantKey>,
+        caller: &Caller<'_>,
+        now: Duration,
+    ) -> Result<Wanted, Blocked> {
+        let slot = self.tenants.get(tenant).map(|entry| &entry.slot);
+        if let Some(request) = slot.and_then(Slot::request) {
+            return Err(Blocked::InFlight(request.times_out));
+        }
+        if let Some(pause) = slot.and_then(|slot| slot.pause(now)) {
+            return Err(pause.into());
+        }
+        if !matches!(app, App::Store { .. }) {
+            return Ok(Wanted::Tenant(0));
+        }
+        let renews = caller.may_renew(now) && self.app.is_due(now) && self.app.request().is_none();
+        if let Some((_, generation)) = self.app.valid(now).filter(|_| !renews) {
+            return Ok(Wanted::Tenant(generation));
+        }
+        if let Some(request) = self.app.request() {
+            return Err(Blocked::InFlight(request.times_out));
+        }
+        if let Some(pause) = self.app.pause(now) {
+            return Err(pause.into());
+        }
+        Ok(self.ticket.clone().map_or(Wanted::Ticket, Wanted::App))
+    }
+
+    /// Makes the request for `wanted`, driven by `caller`.
+    fn send(
+        &mut self,
+        app: &App,
+        site: &Site,
+        tenant: &Option<TenantKey>,
+        wanted: Wanted,
+        caller: &mut Caller<'_>,
+        now: Duration,
+    ) -> Hold {
+        let id = self.next_id();
+        let times_out = now.saturating_add(MAX_REQUEST_TIME + REQUEST_TIME_TOLERANCE);
+        let jitter = caller.jitter;
+        let sent = Sent { id, driver: Some(caller.id), sent_at: now, times_out, jitter };
+        // A request for the app's token may belong to the renewal of a tenant token that is still valid.
+        let has_token = self.tenants.get(tenant).is_some_and(|it| it.slot.valid(now).is_some());
+        let is_of_app = !matches!(wanted, Wanted::Tenant(_));
+        let renews = has_token || is_of_app && self.app.valid(now).is_some();
+        let until = if renews { caller.renewal_deadline(now) } else { caller.deadline };
+        let route = wanted.route(app);
+        let app_token = self.app.held().map(|(token, _)| token);
+        let request = wanted.request(app, site, tenant, app_token);
+        let secrets = wanted.secrets(app, app_token);
+        let fresh_connection = match wanted {
+            Wanted::Tenant(_) => {
+                self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(sent))
+            }
+            Wanted::App(_) | Wanted::Ticket => self.app.begin(sent),
+        };
+        let earliest_timeout = now.saturating_add(MAX_REQUEST_TIME - REQUEST_TIME_TOLERANCE);
+        let token_request = TokenRequest {
+            wanted,
+            tenant: tenant.clone(),
+            tenant_of_driver: tenant.clone(),
+            earliest_timeout,
+            secrets,
+        };
+        self.in_flight.push(id, token_request);
+        let phases = Phases::of(request.body().len());
+        let outgoing = Outgoing {
+            request,
+            purpose: Purpose::Token(id),
+            within: until.saturating_sub(now).min(MAX_REQUEST_TIME),
+            keep_for: MAX_REQUEST_TIME,
+            phases,
+            reply_limit: REPLY_LIMIT,
+            fresh_connection,
+        };
+        Hold::Send(Box::new(outgoing), route)
+    }
+
+    fn next_id(&mut self) -> TokenRequestId {
+        self.last += 1;
+        TokenRequestId(self.last)
+    }
+
+    /// Takes `call` out of the queue. If it is the driver of a request, the next call in the queue becomes the driver.
+    pub(super) fn leave(&mut self, tenant: &Option<TenantKey>, call: CallId, woken: &mut Woken) {
+        if let Some(entry) = self.tenants.get_mut(tenant) {
+            let was_woken = entry.queue.keys().take(2).any(|other| *other == call);
+            entry.queue.remove(&call);
+            let next = entry.queue.keys().next().copied();
+            match entry.slot.request_mut() {
+                Some(sent) => sent.hand_over(call, next, woken),
+                // The call may have been woken to send the next request, so another call has to be woken for it.
+                None if was_woken => entry.wake_first_two(woken),
+                None => {}
+            }
+            if next.is_none() {
+                entry.failure = None;
+            }
+        }
+        let Some(sent) = self.app.request_mut().filter(|sent| sent.driver == Some(call)) else {
+            return;
+        };
+        let first = |(tenant, entry): (_, &Tenant)| Some((*entry.queue.keys().next()?, tenant));
+        let next = self.tenants.iter().filter_map(first).min();
+        sent.hand_over(call, next.map(|(next, _)| next), woken);
+        if let (Some(request), Some((_, tenant))) = (self.in_flight.get_mut(sent.id), next) {
+            request.tenant_of_driver.clone_from(tenant);
+        }
+    }
+
+    /// Sets the ticket of a store app and wakes the calls that wait for the app's token. Forgets a request for the
+    /// ticket that is in flight, because its outcome no longer matters.
+    pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
+        self.ticket = Some(ticket);
+        if let Some(Sent { id, driver, .. }) = self.app.request() {
+            if matches!(self.in_flight.get(*id), Some(TokenRequest { wanted: Wanted::Ticket, .. }))
+            {
+                woken.extend(*driver);
+                self.in_flight.remove(*id);
+                self.app.end_request();
+            }
+        }
+        self.app.begin_series();
+        self.wake_first_two_of_each(woken);
+    }
+
+    /// Takes a token that another session has exported. Returns false if the service has refused that token.
+    pub(super) fn import(
+        &mut self,
+        tenant: &Option<TenantKey>,
+        token: TenantToken,
+        life: Duration,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> bool {
+        let id = self.next_id();
+        let entry = self.tenants.entry(tenant.clone()).or_default();
+        let is_taken = entry.slot.import(token, now.saturating_add(life), id);
+        if entry.slot.valid(now).is_some() {
+            entry.wake_all(woken);
+            // A call that waits for the renewal that it drives is in no queue.
+            woken.extend(entry.slot.request().and_then(|sent| sent.driver));
+            woken.extend(self.app_driver(tenant));
+        }
+        is_taken
+    }
+
+    /// The token for `tenant`, and when it expires.
+    pub(super) fn held(&self, tenant: &Option<TenantKey>) -> Option<(&TenantToken, Duration)> {
+        self.tenants.get(tenant)?.slot.held()
+    }
+
+    /// The route of a request, while it is in flight.
+    pub(super) fn route(&self, app: &App, id: TokenRequestId) -> Option<&'static str> {
+        self.in_flight.get(id).map(|request| request.wanted.route(app))
+    }
+
+    /// Whether no request is in flight, and no call waits for a token.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.tenants.values().all(|entry| entry.queue.is_empty())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tenants.len() + self.in_flight.len()
+    }
+
+    pub(super) fn sweep(&mut self, now: Duration) {
+        self.tenants.retain(|_, entry| !entry.is_idle(now));
+    }
+}
+
+/// Checks that the session's app can have a token for `tenant`.
+fn check(app: &App, tenant: &Option<TenantKey>) -> Result<(), Hold> {
+    Err(Hold::End(match (app, tenant) {
+        (App::None, _) => Ending::NoApp,
+        (App::Store { .. }, None) => Ending::NoTenant,
+        (App::Custom { .. }, Some(_)) => Ending::ForeignTenant,
+        _ => return Ok(()),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! The outcomes of token requests, and of calls whose token the service refused.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::Tokens;
+use super::in_flight::TokenRequest;
+use super::request::{FailureKind, Wanted};
+use super::slot::{Pause, Refusal, Sent};
+use super::tenant::Tenant;
+use crate::endpoint::Endpoint;
+use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
+use crate::error::{CallErrorKind, Class, Code, Error};
+use crate::reply::Reply;
+use crate::session::hold::{Reason, TokenFailure};
+use crate::session::ids::{CallId, TokenRequestId};
+use crate::session::queue::Woken;
+use crate::session::step::{Broken, Permanence};
+use crate::site::Site;
+use crate::values::{App, TenantKey};
+
+impl Tokens {
+    /// Counts each request that `tenant` waits for as failed if the adapter has not reported its outcome in time.
+    pub(super) fn time_out(
+        &mut self,
+        app: &App,
+        tenant: &Option<TenantKey>,
+        now: Duration,
+        woken: &mut Woken,
+    ) {
+        if self.in_flight.is_empty() {
+            return;
+        }
+        let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
+        let timed_out = |sent: &&Sent| sent.times_out <= now;
+        let ids =
+            [of_tenant, self.app.request()].map(|sent| sent.filter(timed_out).map(|sent| sent.id));
+        for id in ids.into_iter().flatten() {
+            self.failed(app, id, FailureKind::Transient, Reason::TimedOut, now, woken);
+        }
+    }
+
+    /// Takes the reply to a request. Returns the route and the error if the service refused the request.
+    pub(in crate::session) fn received(
+        &mut self,
+        app: &App,
+        site: &Site,
+        id: TokenRequestId,
+        reply: Response<Bytes>,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Option<(&'static str, Error)> {
+        let TokenRequest { wanted, tenant, secrets, .. } = self.in_flight.get(id)?;
+        let wanted = wanted.clone();
+        let tenant = tenant.clone();
+        let reply = Reply::to(secrets.clone(), reply);
+        let granted = match wanted {
+            Wanted::Tenant(_) => GetTenantToken::read(&reply).map(|grant| {
+                let Some(entry) = self.tenants.get_mut(&tenant) else { return };
+                woken.extend(entry.slot.granted(grant.token, grant.expires_in));
+                entry.wake_all(woken);
+                woken.extend(self.app_driver(&tenant));
+            }),
+            Wanted::App(_) => GetAppToken::read(&reply).map(|grant| {
+                woken.extend(self.app.granted(grant.token, grant.expires_in));
+                self.wake_first_two_of_each(woken);
+            }),
+            Wanted::Ticket => ResendAppTicket::read(&reply).map(|()| {
+                self.failed(app, id, FailureKind::TicketRequested, Reason::NoTicket, now, woken);
+            }),
+        };
+        let Err(error) = granted else {
+            self.in_flight.remove(id);
+            return None;
+        };
+        let error = error.in_call(site.as_str(), app.id().map(AsRef::as_ref));
+        let route = wanted.route(app);
+        if self.drop_refused(app, &wanted, &error, now, woken) {
+            self.in_flight.remove(id);
+            self.end_request(&wanted, &tenant, woken);
+        } else {
+            let kind = FailureKind::of(&error);
+            self.failed(app, id, kind, Reason::Lark(error.clone()), now, woken);
+        }
+        Some((route, error))
+    }
+
+    /// Notes that the transport failed during a request. Returns the route of the request.
+    pub(in crate::session) fn broken<T>(
+        &mut self,
+        app: &App,
+        id: TokenRequestId,
+        broken: &Broken<T>,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Option<&'static str> {
+        let TokenRequest { wanted, earliest_timeout, tenant, .. } = self.in_flight.get(id)?;
+        let route = wanted.route(app);
+        if matches!(broken.kind, CallErrorKind::Deadline) && now < *earliest_timeout {
+            self.dropped(id, now, woken);
+            return Some(route);
+        }
+        match (wanted, self.tenants.get_mut(tenant)) {
+            (Wanted::Tenant(_), Some(entry)) => entry.slot.connection_broke(),
+            _ => self.app.connection_broke(),
+        }
+        let reason = match broken.kind {
+            CallErrorKind::Transport(_) => Reason::Transport(broken.text.clone()),
+            CallErrorKind::TooLarge { limit } => Reason::TooLarge(limit),
+            _ => Reason::TimedOut,
+        };
+        let kind = match broken.permanence {
+            Permanence::Permanent => FailureKind::Permanent,
+            Permanence::Transient => FailureKind::Transient,
+        };
+        self.failed(app, id, kind, reason, now, woken);
+        Some(route)
+    }
+
+    /// Notes that the adapter gave up the request and will not report its outcome.
+    pub(in crate::session) fn dropped(
+        &mut self,
+        id: TokenRequestId,
+        now: Duration,
+        woken: &mut Woken,
+    ) {
+        let Some(TokenRequest { wanted, tenant, .. }) = self.in_flight.remove(id) else { return };
+        match wanted {
+            Wanted::Tenant(_) => {
+                if let Some(entry) = self.tenants.get_mut(&tenant) {
+                    woken.extend(entry.slot.dropped(now));
+                    entry.wake_first_two(woken);
+                    woken.extend(self.app_driver(&tenant));
+                }
+            }
+            Wanted::App(_) | Wanted::Ticket => {
+                woken.extend(self.app.dropped(now));
+                self.renewal_failed(&tenant, now);
+                self.wake_first_two_of_each(woken);
+            }
+        }
+    }
+
+    /// Puts off the renewal of the token of `tenant`, because the app's token, which it needs, could not be fetched.
+    fn renewal_failed(&mut self, tenant: &Option<TenantKey>, now: Duration) {
+        let lacks_app = self.app.valid(now).is_none();
+        let entry = self.tenants.get_mut(tenant).filter(|entry| entry.slot.valid(now).is_some());
+        if let Some(entry) = entry.filter(|_| lacks_app) {
+            entry.slot.renewal_failed(now);
+        }
+    }
+
+    /// Notes that a request brought no token, and wakes the calls that wait for that token.
+    fn failed(
+        &mut self,
+        app: &App,
+        id: TokenRequestId,
+        kind: FailureKind,
+        reason: Reason,
+        now: Duration,
+        woken: &mut Woken,
+    ) {
+        let Some(TokenRequest { wanted, tenant, .. }) = self.in_flight.remove(id) else { return };
+        let route = match reason {
+            // The service agreed to push the ticket; it is the request for the app's token that cannot be sent yet.
+            Reason::NoTicket => GetAppToken::ROUTE,
+            _ => wanted.route(app),
+        };
+        let failure = TokenFailure { route, reason };
+        let mut wake = |entry: &mut Tenant, is_over: bool, pause: Option<&Pause>| {
+            if is_over {
+                entry.end_series(failure.clone(), woken);
+            } else {
+                entry.wake_first_two(woken);
+            }
+            if let Some(pause) = pause {
+                entry.wake_impatient(pause, now, woken);
+            }
+        };
+        match wanted {
+            Wanted::Tenant(_) => {
+                let Some(entry) = self.tenants.get_mut(&tenant) else { return };
+                let driver = entry.slot.request().and_then(|sent| sent.driver);
+                let is_over = entry.slot.failed(kind, failure.clone(), now);
+                let pause = entry.slot.pause(now).cloned();
+                wake(entry, is_over, pause.as_ref());
+                woken.extend(driver);
+                woken.extend(self.app_driver(&tenant));
+            }
+            Wanted::App(_) | Wanted::Ticket => {
+                let driver = self.app.request().and_then(|sent| sent.driver);
+                let is_over = self.app.failed(kind, failure.clone(), now);
+                self.renewal_failed(&tenant, now);
+                let pause = self.app.pause(now);
+                for entry in self.tenants.values_mut().filter(|entry| !entry.queue.is_empty()) {
+                    wake(entry, is_over, pause);
+                }
+                woken.extend(driver);
+            }
+        }
+    }
+
+    /// Drops the app token or the ticket that the service refused. Returns whether the next request may be sent at
+    /// once.
+    fn drop_refused(
+        &mut self,
+        app: &App,
+        wanted: &Wanted,
+        error: &Error,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> bool {
+        let Some(code) = error.api().map(|api| api.code) else { return false };
+        match wanted {
+            Wanted::Tenant(generation) if matches!(app, App::Store { .. }) => {
+                if code.class() != Class::AppToken {
+                    return false;
+                }
+                self.refuse_app(*generation, now, woken) == Refusal::Dropped
+            }
+            Wanted::App(ticket) if code == Code::APP_TOKEN_FAILED => {
+                // The caller may have set a newer ticket in the meantime.
+                self.ticket = self.ticket.take().filter(|latest| latest != ticket);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that the service refused the app token of `generation`. Once that token is dropped, all calls that wait
+    /// for a token are subject to the pause of its requests.
+    fn refuse_app(&mut self, generation: u64, now: Duration, woken: &mut Woken) -> Refusal {
+        let refusal = self.app.refuse(generation, now);
+        if let (Refusal::Dropped, Some(pause)) = (refusal, self.app.pause(now)) {
+            self.tenants.values().for_each(|entry| entry.wake_impatient(pause, now, woken));
+        }
+        refusal
+    }
+
+    /// The call that drives the request for the app's token, if it is a call of `tenant`. It waits for that request in
+    /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
+    pub(super) fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
+        let sent = self.app.request()?;
+        let is_its = self.in_flight.get(sent.id).is_some_and(|it| it.tenant_of_driver == *tenant);
+        sent.driver.filter(|_| is_its)
+    }
+
+    /// Wakes the first two calls of each tenant that waits for the app's token.
+    pub(super) fn wake_first_two_of_each(&self, woken: &mut Woken) {
+        self.tenants.values().for_each(|entry| entry.wake_first_two(woken));
+    }
+
+    /// Ends the request and the pause of the slot that `wanted` is for, and wakes the calls that can send the next
+    /// request.
+    fn end_request(&mut self, wanted: &Wanted, tenant: &Option<TenantKey>, woken: &mut Woken) {
+        match (wanted, self.tenants.get_mut(tenant)) {
+            (Wanted::Tenant(_), Some(entry)) => {
+                woken.extend(entry.slot.request().and_then(|sent| sent.driver));
+                entry.slot.end_request();
+                entry.wake_first_two(woken);
+            }
+            _ => {
+                woken.extend(self.app.request().and_then(|sent| sent.driver));
+                self.app.end_request();
+                self.wake_first_two_of_each(woken);
+            }
+        }
+    }
+
+    /// Notes that the service refused the tenant token of `generation`. If `by_app_token`, the reason is the app token
+    /// with which that token was requested.
+    pub(in crate::session) fn refused(
+        &mut self,
+        tenant: &Option<TenantKey>,
+        generation: u64,
+        by_app_token: bool,
+        now: Duration,
+        woken: &mut Woken,
+    ) -> Refusal {
+        let is_current = |entry: &Tenant| entry.slot.is_current(generation);
+        if by_app_token && self.tenants.get(tenant).is_some_and(is_current) {
+            self.refuse_app(self.app.generation(), now, woken);
+        }
+        match self.tenants.get_mut(tenant) {
+            Some(entry) => entry.slot.refuse(generation, now),
+            None => Refusal::Dropped,
+        }
+    }
+}

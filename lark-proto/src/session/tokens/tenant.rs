@@ -1,0 +1,81 @@
+//! The token of one tenant, and the calls that wait for it.
+
+use std::time::Duration;
+
+use super::slot::{Pause, Slot};
+use crate::session::hold::TokenFailure;
+use crate::session::queue::{Queue, Woken};
+use crate::token::TenantToken;
+
+#[derive(Debug, Default)]
+pub(super) struct Tenant {
+    pub(super) slot: Slot<TenantToken>,
+    /// The calls that wait for the token.
+    pub(super) queue: Queue,
+    /// The number of series of requests that have failed. A call ends when it exceeds the number at which the call
+    /// joined the queue.
+    pub(super) series: u64,
+    /// The failure that ended the last series, while calls wait.
+    pub(super) failure: Option<TokenFailure>,
+}
+
+impl Tenant {
+    /// Whether there is nothing to keep.
+    pub(super) fn is_idle(&self, now: Duration) -> bool {
+        self.queue.is_empty() && self.slot.is_idle(now)
+    }
+
+    /// Wakes the first two calls, because a request may be sent now, or at another time than the one they wait for. The
+    /// second is woken in case the first takes no step.
+    pub(super) fn wake_first_two(&self, woken: &mut Woken) {
+        woken.extend(self.queue.keys().take(2));
+    }
+
+    /// Wakes the calls whose patience is less than the pause, so that they end.
+    pub(super) fn wake_impatient(&self, pause: &Pause, now: Duration, woken: &mut Woken) {
+        let wait = pause.patient_until.saturating_sub(now);
+        if pause.failure.is_some() {
+            let impatient = self.queue.iter().filter(|(_, waiter)| waiter.patience < wait);
+            woken.extend(impatient.map(|(call, _)| call));
+        }
+    }
+
+    /// Ends the series and wakes all calls, which end with `failure`.
+    pub(super) fn end_series(&mut self, failure: TokenFailure, woken: &mut Woken) {
+        self.series += 1;
+        self.failure = Some(failure);
+        woken.extend(self.queue.keys());
+    }
+
+    /// Empties the queue and wakes all of its calls, because there is a token.
+    pub(super) fn wake_all(&mut self, woken: &mut Woken) {
+        woken.extend(std::mem::take(&mut self.queue).into_keys());
+        self.failure = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::ids::{CallId, TokenRequestId};
+    use crate::session::queue::Waiter;
+
+    #[test]
+    fn a_tenant_with_a_call_that_waits_for_its_token_is_not_idle() {
+        let mut tenant = Tenant::default();
+        assert!(tenant.is_idle(Duration::ZERO));
+        let waiter = Waiter { since: Duration::ZERO, number: 0, patience: Duration::ZERO };
+        tenant.queue.insert(CallId(1), waiter);
+        assert!(!tenant.is_idle(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_tenant_with_a_token_is_not_idle() {
+        let mut tenant = Tenant::default();
+        let token = TenantToken::new("t-1").unwrap();
+        let expires = Duration::from_secs(10);
+        tenant.slot.import(token, expires, TokenRequestId(1));
+        assert!(!tenant.is_idle(Duration::ZERO));
+        assert!(tenant.is_idle(expires));
+    }
+}
