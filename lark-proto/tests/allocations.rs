@@ -1,5 +1,5 @@
-//! How often memory is asked for, and for how much: as little for a large image as for a small one, and for a reply
-//! no more than it gives. Counted on the thread that asks.
+//! The number and the bytes of allocations, counted on the thread that makes them: building a request allocates as much
+//! for a large image as for a small one, and reading a reply allocates what its result holds.
 
 use std::any::type_name;
 use std::{io, iter};
@@ -13,14 +13,14 @@ use lark_proto::endpoints::{
 };
 use lark_proto::{Endpoint, EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
-/// What `work` gives, and what it asked for.
+/// The result of `work`, and its allocations.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, AllocationInfo) {
     let mut given = None;
     let asked = measure(|| given = Some(work()));
     (given.unwrap(), asked)
 }
 
-/// An image with the longest text as numbers.
+/// An image whose bytes have the longest text as numbers.
 fn image(len: usize) -> Image {
     Image::any_format(vec![255; len], "bin").unwrap()
 }
@@ -37,7 +37,7 @@ fn write(image: Image, encoding: ImageEncoding) -> Request<Body> {
 }
 
 #[test]
-fn a_request_is_built_alike_for_any_image() {
+fn building_a_request_allocates_the_same_for_any_image() {
     let builds: [fn(Image) -> Request<Body>; 3] = [
         put,
         |image| write(image, ImageEncoding::Numbers),
@@ -54,7 +54,7 @@ fn a_request_is_built_alike_for_any_image() {
 }
 
 #[test]
-fn a_form_holds_the_callers_own_image() {
+fn the_body_of_a_form_holds_the_callers_image_without_a_copy() {
     let image = image(10_000_000);
     let mut body = put(image.clone()).into_body();
     let mut chunks = iter::from_fn(|| body.next_chunk());
@@ -62,7 +62,7 @@ fn a_form_holds_the_callers_own_image() {
 }
 
 #[test]
-fn an_image_is_encoded_in_the_same_memory_all_along() {
+fn encoding_an_image_allocates_two_pieces() {
     let drains: [fn(Body); 3] = [
         |mut body| while body.next_chunk().is_some() {},
         |mut body| while !body.copy_to_bytes(body.chunk().len()).is_empty() {},
@@ -74,7 +74,7 @@ fn an_image_is_encoded_in_the_same_memory_all_along() {
         for drain in drains {
             let body = write(image.clone(), encoding).into_body();
             let ((), asked) = counted(|| drain(body));
-            // Room for two pieces, and a count of references for each.
+            // Two pieces, and a reference count for each.
             assert_eq!(asked.count_total, 4, "{encoding:?}");
             assert!(asked.bytes_total < 2 * piece + 512, "{encoding:?}: {asked:?}");
         }
@@ -82,7 +82,7 @@ fn an_image_is_encoded_in_the_same_memory_all_along() {
 }
 
 #[test]
-fn a_success_takes_memory_for_what_it_gives() {
+fn reading_a_success_allocates_only_its_texts() {
     const LOG_ID: &str = "20260203112233010198076042A1B2C3D4";
     fn check<E: Endpoint>(reply: &'static str, given: &[&str]) {
         let mut reply = Response::new(reply.into());
@@ -100,7 +100,7 @@ fn a_success_takes_memory_for_what_it_gives() {
     let app = r#"{"code":0,"msg":"ok","app_access_token":"a-32bd","expire":7200}"#;
     check::<PutImage>(put, &["img_v3"]);
     check::<WriteSheetImage>(written, &["sht", "Q!A1:A1"]);
-    // A token is kept as the header's value that it becomes.
+    // A token is kept as the value of its header.
     check::<GetTenantToken>(tenant, &["Bearer t-7f1b"]);
     check::<GetStoreTenantToken>(tenant, &["Bearer t-7f1b"]);
     check::<GetAppToken>(app, &["Bearer a-32bd"]);

@@ -1,5 +1,5 @@
-//! How much is held while a body is streamed, told by an allocator that counts. One test: the count is of
-//! the whole process.
+//! The memory that is held while a body is streamed, counted by the allocator. The count is of the whole process, so
+//! that this program has one test.
 
 use std::alloc::System;
 use std::io::Read;
@@ -29,12 +29,16 @@ fn streaming_holds_the_image_and_little_more() {
         }
     };
     let read = |body: Body| {
-        let (mut reader, mut buffer) = (body.reader(), [0; 16 * 1024]);
+        let mut reader = body.reader();
+        let mut buffer = [0; 16 * 1024];
         while reader.read(&mut buffer).unwrap() > 0 {}
     };
 
     let before = HEAP.allocated();
-    assert!(before >= 10_000_000 && HEAP.max_allocated() - before < 64 * 1024, "the image is held");
+    assert!(
+        before >= 10_000_000 && HEAP.max_allocated() - before < 64 * 1024,
+        "only the image is held before the bodies"
+    );
     for encoding in [ImageEncoding::Numbers, ImageEncoding::Base64] {
         chunked(write(encoding));
         read(write(encoding));
@@ -44,8 +48,8 @@ fn streaming_holds_the_image_and_little_more() {
         PutImage::message(image.clone()).unwrap().request_streamed(&Site::LARK, &token).into_body(),
     );
     let beyond = HEAP.max_allocated() - before;
-    assert!(beyond <= 256 * 1024, "{beyond} bytes beyond the image");
+    assert!(beyond <= 256 * 1024, "{beyond} bytes more than the image are held");
 
     drop(write(ImageEncoding::Numbers).into_bytes());
-    assert!(HEAP.max_allocated() - before > 30_000_000, "the count sees what is held");
+    assert!(HEAP.max_allocated() - before > 30_000_000, "the allocator counts a whole body");
 }

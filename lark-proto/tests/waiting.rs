@@ -1,4 +1,5 @@
-//! How many bytes a waiting call takes, told by an allocator that counts. One test: the count is of the whole process.
+//! The memory of a waiting call, counted by the allocator. The count is of the whole process, so that this program has
+//! one test.
 
 use std::alloc::System;
 use std::io;
@@ -24,7 +25,7 @@ fn session() -> Session {
     session
 }
 
-/// Takes a step that sends, and hears of `json`.
+/// Takes a step that sends a request, which is answered with `json`.
 fn exchange<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) {
     assert!(matches!(call.next(session, NOW), Step::Send(_)));
     let mut reply = Response::new(Bytes::from_static(json.as_bytes()));
@@ -33,7 +34,7 @@ fn exchange<O>(session: &mut Session, call: &mut Running<O>, json: &'static str)
     call.received(session, NOW, parsed);
 }
 
-/// A session that has its token.
+/// A session with a token.
 fn warm(put: &PutImage) -> Session {
     let mut session = session();
     let mut call = Running::new(put);
@@ -42,7 +43,7 @@ fn warm(put: &PutImage) -> Session {
     session
 }
 
-/// Has `count` calls wait, prints what each of them takes, and returns what the session holds of it.
+/// Has `count` calls wait, prints the bytes of each call, and returns the bytes that the session holds for it.
 fn held<'e, E: Endpoint + 'e>(
     name: &str,
     count: usize,
@@ -57,11 +58,12 @@ where
     calls.extend((0..count).map(|at| Call::new(endpoint(at))));
     let made = HEAP.allocated();
     for call in &mut calls {
-        // The first in each queue sends.
+        // The first call of each queue sends a request.
         let _ = call.next(&mut session, NOW);
     }
     let waiting = HEAP.allocated();
-    let (own, held) = ((made - before) / count, (waiting - made) / count);
+    let own = (made - before) / count;
+    let held = (waiting - made) / count;
     let size = size_of::<Running<E::Output>>();
     println!(
         "{count} calls {name}: {size} bytes each, {own} of its request, {held} of the session"
@@ -70,7 +72,7 @@ where
 }
 
 #[test]
-fn a_session_holds_little_of_a_waiting_call() {
+fn a_session_holds_at_most_128_bytes_for_a_waiting_call() {
     let image = Image::new("GIF89a").unwrap();
     let put = &PutImage::message(image.clone()).unwrap();
     let write = |at| {

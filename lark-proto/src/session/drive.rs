@@ -1,5 +1,6 @@
 //! A trait object for calls of different endpoints.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -34,7 +35,7 @@ use crate::error::CallError;
 ///     vec![Call::new(put).boxed(), Call::new(write).boxed()]
 /// }
 /// ```
-pub trait Drive<O, T> {
+pub trait Drive<O, T>: fmt::Debug {
     /// See [`Call::id`].
     fn id(&self) -> Option<CallId>;
     /// See [`Call::sends`].
@@ -71,6 +72,12 @@ impl<P: 'static, T: 'static> Call<P, T> {
         P: Into<O>,
     {
         Box::new(Driven { call: self, parsed: None })
+    }
+}
+
+impl<O, T> fmt::Debug for Driven<O, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.call.fmt(f)
     }
 }
 

@@ -1,0 +1,206 @@
+//! No error shows a secret of its request, in whatever form the service quotes it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response};
+use lark_proto::endpoints::PutImage;
+use lark_proto::session::{Call, Limits, Session};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, CallError, Error, Image, ImageKey, Site, TenantToken};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::sim::{Cut, Sim, after};
+
+/// The forms in which a service may quote a secret.
+const FORMS: [fn(&str) -> String; 15] = [
+    str::to_owned,
+    str::to_uppercase,
+    str::to_lowercase,
+    |secret| each(secret, |c| format!("{} ", char::from(c))),
+    |secret| each(secret, |c| format!("{}\r\n", char::from(c))),
+    |secret| each(secret, |c| format!("\\u{c:04x}")),
+    |secret| each(secret, |c| format!("\\\\u{c:04X}")),
+    |secret| each(secret, |c| format!("%{c:02x}")),
+    |secret| each(secret, |c| format!("%25{c:02X}")),
+    |secret| each(secret, |c| format!("\\x{c:02x}")),
+    |secret| each(secret, |c| format!("&#{c};")),
+    |secret| each(secret, |c| format!("&#x{c:x};")),
+    |secret| json!(secret).to_string(),
+    |secret| secret.replace('\\', "\\\\").replace('/', "\\/").replace('"', "\\\""),
+    |secret| secret.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;"),
+];
+
+fn each(secret: &str, form: fn(u8) -> String) -> String {
+    secret.bytes().map(form).collect()
+}
+
+/// The secret of a request.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Token,
+    AppSecret,
+    AppTicket,
+    AppToken,
+}
+
+/// The error of a call whose request carries `secret` and gets `reply`.
+fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<Cut> {
+    let put = PutImage::message(Image::new("GIF89a").unwrap()).unwrap();
+    let (app, call) = match kind {
+        Kind::Token => (App::None, Call::with_token(&TenantToken::new(secret).unwrap(), &put)),
+        Kind::AppSecret => (App::custom("cli_x", secret).unwrap(), Call::new(&put)),
+        Kind::AppTicket | Kind::AppToken => {
+            let app = App::store("cli_x", "-").unwrap();
+            (app, Call::for_tenant(TenantKey::new("tenant").unwrap(), &put))
+        }
+    };
+    let mut session = Session::new(Site::LARK, app);
+    let mut granted = None;
+    match kind {
+        Kind::Token | Kind::AppSecret => {}
+        Kind::AppTicket => session.set_app_ticket(AppTicket::new(secret).unwrap()),
+        Kind::AppToken => {
+            session.set_app_ticket(AppTicket::new("-").unwrap());
+            let body = json!({"code": 0, "app_access_token": secret, "expire": 7200});
+            granted = Some(Response::new(body.to_string().into()));
+        }
+    }
+    let mut sim: Sim<'_, ImageKey> =
+        Sim::new(session, |_, _| after(Duration::ZERO, granted.take().unwrap_or(reply.clone())));
+    sim.start(call.with_limits(Limits::one_attempt()).boxed());
+    sim.run();
+    sim.take_last_result().unwrap_err()
+}
+
+/// Replies that quote `text` in each place that an error shows.
+fn replies(text: &str) -> Vec<Response<Bytes>> {
+    let envelope = json!({
+        "code": 10014, "msg": text, "log_id": text,
+        "error": {
+            "message": text, "log_id": text, "troubleshooter": text,
+            "permission_violations": [{"scope": text, "type": text, "url": text}],
+            "field_violations": [{"field": text, "description": text}],
+        },
+    });
+    let grant = json!({"code": 99991672, "msg": format!("[{text}] https://x/app/{text}/auth?q={text}"), "error": text});
+    let bodies = [
+        envelope.to_string(),
+        grant.to_string(),
+        json!({"code": 0, "data": {"image_key": [text]}}).to_string(),
+        json!({"code": text}).to_string(),
+        format!("{{\"code\":0,\"x\":{}", json!(text)),
+        format!("<p>{text}"),
+        format!("{}{text}", "x".repeat(230)),
+    ];
+    let reply = |body: String| {
+        let mut reply = Response::new(Bytes::from(body));
+        *reply.status_mut() = http::StatusCode::BAD_REQUEST;
+        for name in ["content-type", "x-tt-logid", "x-request-id"] {
+            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+                reply.headers_mut().insert(name, value);
+            }
+        }
+        reply
+    };
+    bodies.map(reply).into()
+}
+
+/// Every text that the error shows.
+fn shown(error: &Error) -> Vec<String> {
+    let mut shown = vec![error.to_string(), format!("{error:?}")];
+    match error {
+        Error::Api(api) => {
+            shown.extend([api.msg.clone()]);
+            shown.extend(
+                [&api.log_id, &api.detail, &api.troubleshooter, &api.grant_link]
+                    .map(|it| it.clone().unwrap_or_default()),
+            );
+            for it in &api.permission_violations {
+                shown.extend([
+                    it.scope.clone(),
+                    it.kind.clone().unwrap_or_default(),
+                    it.url.clone().unwrap_or_default(),
+                ]);
+            }
+            for it in &api.field_violations {
+                shown.extend([it.field.clone(), it.description.clone()]);
+            }
+        }
+        Error::Unreadable(reply) => {
+            shown.extend([reply.reason.clone(), reply.excerpt.clone()]);
+            shown.extend(
+                [&reply.content_type, &reply.log_id].map(|it| it.clone().unwrap_or_default()),
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    shown
+}
+
+/// The text in lower case and without spaces.
+fn dense(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect()
+}
+
+fn check(kind: Kind, secret: &str, text: &str, form: &str) {
+    for reply in replies(text) {
+        let error = call(kind, secret, &reply);
+        let error = error.lark().unwrap_or_else(|| panic!("{error:?}"));
+        for shown in shown(error) {
+            // `{:?}` escapes a text once more.
+            for secret in
+                [secret, &secret.escape_debug().to_string(), form, &form.escape_debug().to_string()]
+            {
+                assert!(!dense(&shown).contains(&dense(secret)), "{kind:?} {secret} in {shown}");
+            }
+        }
+    }
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(Kind::Token),
+        Just(Kind::AppSecret),
+        Just(Kind::AppTicket),
+        Just(Kind::AppToken)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn no_error_shows_a_secret_of_its_request(
+        kind in kinds(),
+        secret in prop_oneof!["[!-~]{8,48}", "[A-Za-z0-9_.-]{8,48}"],
+        before in ".{0,20}",
+        after in ".{0,20}",
+        form in proptest::sample::select(&FORMS[..]),
+    ) {
+        check(kind, &secret, &format!("{before}{secret}{after}"), &secret);
+        // The spaces keep a character of the text from becoming a part of an escape.
+        let form = form(&secret);
+        check(kind, &secret, &format!("{before} {form} {after}"), &form);
+    }
+}
+
+#[test]
+fn a_long_secret_is_cleared_where_a_text_is_cut() {
+    let secret = "0aB9".repeat(64);
+    for form in FORMS {
+        for before in [0, 100, 250, 255, 1000, 1023] {
+            let text = format!("{} {}", "-".repeat(before), form(&secret));
+            for reply in replies(&text) {
+                let error = call(Kind::AppSecret, &secret, &reply);
+                for shown in shown(error.lark().unwrap()) {
+                    let shown = dense(&shown);
+                    let parts = ["0ab90a", "ab90ab", "b90ab9", "90ab90"];
+                    let is_part = parts.iter().any(|part| shown.contains(part));
+                    assert!(!is_part, "{shown}");
+                }
+            }
+        }
+    }
+}

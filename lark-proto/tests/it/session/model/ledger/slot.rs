@@ -1,0 +1,143 @@
+//! The model's account of one token.
+
+use std::time::Duration;
+
+use lark_proto::session::TokenRequestId;
+
+use super::super::execution::LONGEST_PAUSE;
+use super::{Kind, MINUTE};
+
+/// The account of one token.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    pub(super) held: Option<Held>,
+    pub(super) generation: u64,
+    /// The tokens that the service refused.
+    pub(super) refused: Vec<Refused>,
+    /// Whether the next grant replaces a refused token. The session keeps it for a minute even if it is refused.
+    pub(super) replaces: bool,
+    pub(super) in_flight: Option<Fetch>,
+    /// The call whose token request broke, if no token request was sent since.
+    pub(super) broke: Option<usize>,
+    /// The time before which no request may be sent, and the reason.
+    pub(super) not_before: (Duration, &'static str),
+    /// The time before which no renewal may be sent; `renewals` have failed in a row.
+    pub(super) renew_after: Duration,
+    pub(super) renewals: u32,
+    /// The number of failed requests since the session had a token.
+    pub(super) failures: u32,
+    /// Whether the session may have seen an event in another order than the model. The next grant ends this.
+    pub(super) is_unsure: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) token: String,
+    pub(super) ends: Duration,
+    /// A refusal before this time does not count.
+    pub(super) trusted_until: Duration,
+    /// Whether the session may have forgotten the refused token that this one replaces, so that a refusal counts.
+    pub(super) is_trust_unsure: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) token: String,
+    pub(super) ends: Duration,
+    pub(super) is_sure: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Fetch {
+    pub(super) id: TokenRequestId,
+    pub(super) kind: Kind,
+    pub(super) sent: Duration,
+    /// The call that sent the request; `tenant` is its tenant.
+    pub(super) call: usize,
+    pub(super) tenant: usize,
+    /// The ticket in a request for the app's token; `generation` is that of the app's token in a request for a tenant's
+    /// token.
+    pub(super) ticket: String,
+    pub(super) generation: u64,
+}
+
+impl Slot {
+    pub(super) fn good(&self, now: Duration) -> Option<&Held> {
+        self.held.as_ref().filter(|held| now < held.ends)
+    }
+
+    pub(super) fn hold(&mut self, held: Held) {
+        self.held = Some(held);
+        self.generation += 1;
+        (self.failures, self.renewals) = (0, 0);
+        self.not_before = (Duration::ZERO, "");
+    }
+
+    pub(super) fn granted(&mut self, token: String, life: Duration, sent: Duration, now: Duration) {
+        let in_a_minute = sent + MINUTE;
+        let is_old = self.refused.last().is_some_and(|refused| refused.ends <= now);
+        let is_trust_unsure = self.is_unsure || self.replaces && is_old;
+        let replaces = std::mem::take(&mut self.replaces) || self.is_unsure;
+        let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
+        self.refused.retain(|refused| refused.token != token);
+        self.hold(Held { token, ends: sent + life.max(MINUTE), trusted_until, is_trust_unsure });
+        self.renew_after = in_a_minute;
+        self.is_unsure = false;
+    }
+
+    /// Accounts for a refusal of `token`, which has this generation. Returns false if the refusal does not count.
+    pub(super) fn refuse(&mut self, generation: u64, token: &str, now: Duration) -> bool {
+        let Some(held) = self.held.take_if(|_| generation == self.generation) else { return true };
+        let is_trusted = now < held.trusted_until;
+        self.is_unsure |= is_trusted && held.is_trust_unsure;
+        if !is_trusted || self.is_unsure {
+            let token = token.to_owned();
+            let ends = held.ends;
+            let is_sure = !self.is_unsure;
+            self.refused.push(Refused { token, ends, is_sure });
+        }
+        if is_trusted {
+            self.held = Some(held);
+        } else {
+            self.replaces = true;
+        }
+        !is_trusted
+    }
+
+    pub(super) fn failed(&mut self, now: Duration, setback: Setback) {
+        let is_good = self.good(now).is_some();
+        if is_good {
+            self.renewal_failed(now);
+        }
+        self.not_before = match setback {
+            Setback::Told(wait) => {
+                (now + wait.min(LONGEST_PAUSE), "the route was wait_ends to wait")
+            }
+            Setback::Asked => (now + Duration::from_secs(300), "the ticket was asked for"),
+            Setback::Refused if !is_good => {
+                (now + Duration::from_secs(5), "the request was refused for good")
+            }
+            Setback::Failed if !is_good => {
+                // The next series begins at once. The session may have begun one earlier, if its slot was idle.
+                self.failures += 1;
+                let wait = Duration::from_millis(if self.failures >= 4 { 0 } else { 250 });
+                (now + wait, "the last request failed")
+            }
+            Setback::Refused | Setback::Failed => (Duration::ZERO, ""),
+        };
+    }
+
+    /// Puts off the next renewal by 1, 2, 4 or 8 minutes.
+    pub(super) fn renewal_failed(&mut self, now: Duration) {
+        self.renew_after = now + MINUTE * (1 << self.renewals.min(3));
+        self.renewals += 1;
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Setback {
+    Failed,
+    Told(Duration),
+    Refused,
+    Asked,
+}
