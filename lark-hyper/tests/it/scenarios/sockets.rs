@@ -31,10 +31,17 @@ async fn run_all<F: Future<Output = Vec<String>>>(one: impl Fn(Scenario) -> F) {
             run.await
         })
     };
-    let started: Vec<_> = scenarios::all().unwrap().into_iter().map(start).collect();
+    // On a busy machine a call that shares its thread with others may miss a deadline of a second.
+    let is_hasty = |scenario: &Scenario| scenario.name.ends_with("past the deadline");
+    let (hasty, patient): (Vec<_>, Vec<_>) =
+        scenarios::all().unwrap().into_iter().partition(is_hasty);
+    let started: Vec<_> = patient.into_iter().map(start).collect();
     let mut wrong = Vec::new();
     for run in started {
         wrong.extend(executor.run(run).await);
+    }
+    for scenario in hasty {
+        wrong.extend(one(scenario).await);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
