@@ -121,7 +121,8 @@ impl Cells {
         self.filled.get(&(rows_below, columns_right)).unwrap_or(&CellContent::Empty)
     }
 
-    /// The cells that are not empty, row by row. Each has the two numbers with which [`get`](Self::get) finds it.
+    /// Each cell that is not empty, with the number of rows below the rectangle's first cell and of columns to the right
+    /// of it, row by row.
     pub fn iter(&self) -> impl Iterator<Item = ((u32, u32), &CellContent)> {
         self.filled.iter().map(|(&place, content)| (place, content))
     }
