@@ -8,7 +8,7 @@ use std::fmt;
 use http::HeaderValue;
 use memchr::memmem;
 
-use plain::Plain;
+use plain::{ESCAPES, Plain};
 
 use super::{boundary, cleaned, excerpt};
 
@@ -38,11 +38,11 @@ impl Secrets {
         let seen = text.get(..seen).unwrap_or(text);
         let known: Vec<Vec<u8>> = self.known().flat_map(needles).collect();
         let mut covered = vec![false; seen.len()];
-        let mut plain = Plain::new(seen);
-        for _ in 0..=DEPTH {
-            plain.find(&known, &mut covered);
-            if !plain.unescape() {
-                break;
+        let mut forms = vec![(Plain::new(seen), DEPTH)];
+        while let Some((form, depth)) = forms.pop() {
+            form.find(&known, &mut covered);
+            if let Some(depth) = depth.checked_sub(1) {
+                forms.extend(form.unescaped_forms().into_iter().map(|form| (form, depth)));
             }
         }
         let cut = boundary(text, max);
@@ -106,7 +106,8 @@ fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut plain = Plain::new(secret);
     let mut needles = vec![plain.dense().0];
     // A secret that consists of escapes may become short enough to occur in an ordinary text.
-    while plain.unescape() {
+    while let Some(unescaped) = plain.unescaped(&ESCAPES) {
+        plain = unescaped;
         let needle = plain.dense().0;
         if needle.len() < SHORTEST / 2 {
             break;
@@ -357,6 +358,17 @@ mod tests {
             let escaped: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
             assert_eq!(clear_of(secret, &escaped), "***", "{secret}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_begins_an_escape_of_another_kind_is_cleared() {
+        let secret = r#"!!"a!A%a"#;
+        for text in [r#"!!\"a!A%aA"#, "!!%22a!A%25aA", "!!&quot;a!A%aA", r#"\!!"a!A%aA"#] {
+            let shown = clear_of(secret, text);
+            assert!(shown.ends_with("***A"), "{text}: {shown}");
+        }
+        // The escapes of three kinds, one inside the other.
+        assert_eq!(clear_of("secret-secret", r"secret\u0026#37;2Dsecret"), "***");
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(super) struct Plain {
     spans: Vec<Span>,
 }
 
+/// The first bytes of the three kinds of escapes: of JSON and logs, of URLs, and of HTML.
+pub(super) const ESCAPES: [u8; 3] = [b'\\', b'%', b'&'];
+
 /// The byte that stands for a character that occurs in no secret.
 const OTHER: u8 = 0xff;
 
@@ -50,20 +53,31 @@ impl Plain {
         self.spans.push(span);
     }
 
-    /// Replaces each escape by the character that it stands for. Returns whether there was one.
-    pub(super) fn unescape(&mut self) -> bool {
+    /// The text with the escapes of all kinds undone and, if it has escapes of several kinds, also with those of each
+    /// kind alone: in a text of JSON, `%2d` may be a part of a secret. Empty if the text has no escape.
+    pub(super) fn unescaped_forms(&self) -> Vec<Self> {
+        let alone = ESCAPES.iter().filter_map(|first| self.unescaped(&[*first]));
+        let mut forms: Vec<Self> = alone.collect();
+        if forms.len() > 1 {
+            forms.extend(self.unescaped(&ESCAPES));
+        }
+        forms
+    }
+
+    /// Replaces each escape that begins with one of `first` by the character that it stands for. `None` if there is
+    /// no such escape.
+    pub(super) fn unescaped(&self, first: &[u8]) -> Option<Self> {
         let mut unescaped = Self::with_room(self.bytes.len());
         let mut at = 0;
         while let Some((byte, rest)) = self.bytes.get(at..).and_then(<[u8]>::split_first) {
-            let (len, byte) = escape(*byte, rest).unwrap_or((1, *byte));
+            let escape = if first.contains(byte) { escape(*byte, rest) } else { None };
+            let (len, byte) = escape.unwrap_or((1, *byte));
             if let Some(span) = self.span(at, at + len) {
                 unescaped.push(byte, span);
             }
             at += len;
         }
-        let was_escaped = unescaped.bytes.len() < self.bytes.len();
-        *self = unescaped;
-        was_escaped
+        (unescaped.bytes.len() < self.bytes.len()).then_some(unescaped)
     }
 
     /// The part of the original text that these bytes stand for.
