@@ -99,6 +99,8 @@ impl Gate {
             while self.queue.first_key_value().is_some_and(|(first, _)| *first < call) {
                 self.queue.pop_first();
                 self.left += 1;
+                // The next call in the queue has not waited as the second.
+                self.second_until = Duration::MAX;
             }
             self.count(quota, now);
             self.remove(call, quota, now, woken);

@@ -285,3 +285,13 @@ fn a_call_that_overtakes_the_first_takes_it_out_of_the_queue() {
     assert_eq!(fixture.gate.queue.keys().collect::<Vec<_>>(), [&CallId(4)]);
     assert_eq!(fixture.gate.left, 2);
 }
+
+#[test]
+fn a_call_that_overtakes_the_first_wakes_the_next_two() {
+    let (mut fixture, opens) = Fixture::full(4);
+    let Fixture { gate, quota } = &mut fixture;
+    let woken = woken(|woken| {
+        assert!(gate.pass(CallId(3), PATIENCE, *quota, opens + SECOND, woken).is_ok());
+    });
+    assert_eq!(woken, [4, 5]);
+}
