@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::ids::CallId;
 use super::limits::Limits;
+use super::queue::CallId;
 use crate::values::TenantKey;
 
 /// The longest time for which renewals hold up one call, all of them together.

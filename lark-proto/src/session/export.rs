@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::shared_state::Session;
+use super::session::Session;
 use crate::error::{Invalid, InvalidKind};
 use crate::text::base64;
 use crate::token::TenantToken;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::hold::{Ending, Hold};
-use super::ids::CallId;
+use super::queue::CallId;
 use super::queue::{Queue, Waiter, Woken};
 use crate::error::{Error, WaitFor};
 

@@ -36,35 +36,29 @@
 //! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]
 
-// The files, from the top down: `drive` is a trait object for calls of several endpoints, `call` the public state
-// machine, `untyped_call` keeps the failures of a call, `call_policy` decides what a call does. `shared_state` is the
-// session; its parts are `tokens`, `lanes` and `gates`, and `export` writes a token as text. `queue` is the queue of
-// all three parts, `hold` the reason why a call does not send, `caller` the call that takes a step, `ids` has the ids
-// of calls and token requests. `step` is the result of a step, `event` an entry of a call's log, `limits` are the
-// limits that a caller sets, `backoff` is the wait after a failure.
+// From the top down: `call` is the public state machine. `session` is what the calls of one client share; its parts are
+// `tokens`, `lanes` and `gates`, and `export` writes a token as text. `queue` is the queue of all three parts, `caller`
+// the call that takes a step, `hold` the reason why it does not send. `step` is the result of a step, `event` an entry
+// of a call's log, `limits` are the limits that a caller sets, `backoff` is the wait after a failure.
 
 mod backoff;
 mod call;
-mod call_policy;
 mod caller;
-mod drive;
 mod event;
 mod export;
 mod gates;
 mod hold;
-mod ids;
 mod lanes;
 mod limits;
 mod queue;
-mod shared_state;
+#[expect(clippy::module_inception, reason = "the file is named for its type")]
+mod session;
 mod step;
 mod tokens;
-mod untyped_call;
 
-pub use call::{Call, ParsedReply};
-pub use drive::Drive;
+pub use call::{Call, Drive, ParsedReply};
 pub use event::Event;
-pub use ids::{CallId, TokenRequestId};
 pub use limits::Limits;
-pub use shared_state::Session;
-pub use step::{Broken, Outgoing, Permanence, Phase, Phases, Purpose, Step};
+pub use queue::CallId;
+pub use session::Session;
+pub use step::{Broken, Outgoing, Permanence, Phase, Phases, Purpose, Step, TokenRequestId};

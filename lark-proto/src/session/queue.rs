@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::ids::CallId;
+/// The id of a call in its session. Ids count up in the order of the calls' first steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(super) u64);
 
 /// The calls that wait, in the order of their first steps.
 pub(super) type Queue = BTreeMap<CallId, Waiter>;

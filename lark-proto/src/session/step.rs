@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::ids::TokenRequestId;
 use crate::body::Body;
 use crate::error::{CallError, CallErrorKind};
 
@@ -68,6 +67,10 @@ pub enum Purpose {
     /// [`Session::token_dropped`](super::Session::token_dropped).
     Token(TokenRequestId),
 }
+
+/// The id of a token request in its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenRequestId(pub(super) u64);
 
 /// The timeout of each phase of an exchange.
 ///

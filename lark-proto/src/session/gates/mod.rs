@@ -15,7 +15,7 @@ use gate::Gate;
 
 use super::caller::{Caller, Credential};
 use super::hold::Hold;
-use super::ids::CallId;
+use super::queue::CallId;
 use super::queue::Woken;
 use crate::endpoint::Quota;
 use crate::error::Error;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::request::Wanted;
-use crate::session::ids::TokenRequestId;
+use crate::session::step::TokenRequestId;
 use crate::text::Secrets;
 use crate::values::TenantKey;
 

@@ -44,8 +44,9 @@ pub(super) use slot::Refusal;
 
 use super::caller::Caller;
 use super::hold::{Ending, Hold, TokenFailure};
-use super::ids::{CallId, TokenRequestId};
+use super::queue::CallId;
 use super::queue::{Waiter, Woken};
+use super::step::TokenRequestId;
 use super::step::{Outgoing, Phases, Purpose};
 use crate::endpoint::REPLY_LIMIT;
 use crate::error::WaitFor;

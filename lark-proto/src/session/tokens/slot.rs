@@ -20,8 +20,9 @@ use std::time::Duration;
 use super::request::FailureKind;
 use crate::session::backoff::backoff;
 use crate::session::hold::TokenFailure;
-use crate::session::ids::{CallId, TokenRequestId};
+use crate::session::queue::CallId;
 use crate::session::queue::Woken;
+use crate::session::step::TokenRequestId;
 
 /// A token is due for renewal when it expires in this time or less. More than 30 minutes before, the service would
 /// grant the same token again. The minute less is a margin for the time that the grant itself took.

@@ -57,8 +57,9 @@ impl Tenant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::ids::{CallId, TokenRequestId};
+    use crate::session::queue::CallId;
     use crate::session::queue::Waiter;
+    use crate::session::step::TokenRequestId;
 
     #[test]
     fn a_tenant_with_a_call_that_waits_for_its_token_is_not_idle() {

@@ -8,10 +8,11 @@ use http::Response;
 
 use super::event::Event;
 use super::gates::Gates;
-use super::ids::{CallId, TokenRequestId};
 use super::lanes::Lanes;
+use super::queue::CallId;
 use super::queue::Woken;
 use super::step::Broken;
+use super::step::TokenRequestId;
 use super::tokens::Tokens;
 use crate::endpoint::Quota;
 use crate::error::Error;

@@ -1,24 +1,31 @@
 //! One call, from its token to its result: the state machine that an adapter drives.
 
+mod drive;
+mod policy;
+mod untyped;
+
+pub use drive::Drive;
+
 use std::fmt;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Response;
 
-use super::call_policy::{CallPolicy, MAX_TRANSPORT_TIME};
-use super::caller::Credential;
-use super::event::Event;
-use super::ids::{CallId, TokenRequestId};
-use super::limits::Limits;
-use super::shared_state::Session;
-use super::step::{Broken, Step};
-use super::untyped_call::{Next, UntypedCall};
 use crate::endpoint::Endpoint;
 use crate::error::{CallError, Error};
 use crate::reply::Reply;
+use crate::session::caller::Credential;
+use crate::session::event::Event;
+use crate::session::limits::Limits;
+use crate::session::queue::CallId;
+use crate::session::session::Session;
+use crate::session::step::TokenRequestId;
+use crate::session::step::{Broken, Step};
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
+use policy::{CallPolicy, MAX_TRANSPORT_TIME};
+use untyped::{Next, UntypedCall};
 
 /// A reply that [`Call::read`] has parsed, for [`Call::received`].
 #[derive(Debug)]

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::caller::{Caller, Credential};
-use super::event::{Event, Events};
-use super::hold::{Ending, Hold};
-use super::ids::CallId;
-use super::limits::Limits;
-use super::shared_state::Session;
-use super::step::{Outgoing, Permanence, Phases, Purpose};
 use crate::draft::Draft;
 use crate::endpoint::{Endpoint, Quota, Resend, draft};
 use crate::error::{Error, Outcome, WaitFor};
+use crate::session::caller::{Caller, Credential};
+use crate::session::event::{Event, Events};
+use crate::session::hold::{Ending, Hold};
+use crate::session::limits::Limits;
+use crate::session::queue::CallId;
+use crate::session::session::Session;
+use crate::session::step::{Outgoing, Permanence, Phases, Purpose};
 use crate::text::Secrets;
 use crate::values::AppId;
 

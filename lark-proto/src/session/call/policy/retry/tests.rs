@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use super::*;
 use crate::endpoints::{Payload, Raw};
 use crate::reply::Reply;
-use crate::session::ids::CallId;
+use crate::session::queue::CallId;
 use crate::site::Site;
 use crate::values::App;
 

@@ -6,12 +6,13 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Response;
 
-use super::call::{Call, ParsedReply};
-use super::event::Event;
-use super::ids::{CallId, TokenRequestId};
-use super::shared_state::Session;
-use super::step::{Broken, Step};
+use super::{Call, ParsedReply};
 use crate::error::CallError;
+use crate::session::event::Event;
+use crate::session::queue::CallId;
+use crate::session::session::Session;
+use crate::session::step::TokenRequestId;
+use crate::session::step::{Broken, Step};
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
 /// Limits, jitter and [`Call::keep_events`] are set on the call before [`Call::boxed`].

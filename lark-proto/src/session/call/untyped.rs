@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
-use super::call_policy::{Answer, CallPolicy, Permit, Verdict};
-use super::event::Event;
-use super::hold::{Ending, Hold, Reason, TokenFailure};
-use super::ids::TokenRequestId;
-use super::shared_state::Session;
-use super::step::{Broken, Outgoing, Permanence, Purpose};
+use super::policy::{Answer, CallPolicy, Permit, Verdict};
 use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
+use crate::session::event::Event;
+use crate::session::hold::{Ending, Hold, Reason, TokenFailure};
+use crate::session::session::Session;
+use crate::session::step::TokenRequestId;
+use crate::session::step::{Broken, Outgoing, Permanence, Purpose};
 
 /// A call without the type of its output. It is compiled once per transport, and not once per endpoint.
 pub(super) struct UntypedCall<T> {

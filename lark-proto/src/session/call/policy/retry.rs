@@ -8,7 +8,7 @@ use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
 use crate::session::backoff::backoff;
 use crate::session::caller::Credential;
 use crate::session::limits::Limits;
-use crate::session::shared_state::Session;
+use crate::session::session::Session;
 use crate::session::step::Permanence;
 use crate::session::tokens::Refusal;
 
