@@ -1,4 +1,4 @@
-//! A request without its site and its token. A call makes the request of each send from it.
+//! A request without its site and its token. A call makes a request from it for each send.
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};

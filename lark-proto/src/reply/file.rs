@@ -1,4 +1,4 @@
-//! Replies that are a file.
+//! Replies whose body is a file.
 
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};

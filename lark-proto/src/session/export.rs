@@ -35,7 +35,7 @@ impl Session {
     /// text is a secret. Returns `None` if the session has no valid token for `tenant`, or if `wall` is before 1970.
     ///
     /// `now` is the time of the clock that the session's other methods use, which may be a monotonic clock. `wall` is
-    /// the time of the wall clock, by which the text says when the token expires.
+    /// the time of the wall clock, on which the text states when the token expires.
     #[must_use]
     pub fn export_token(
         &mut self,

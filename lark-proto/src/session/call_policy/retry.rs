@@ -21,8 +21,8 @@ const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 pub(super) enum Retry {
     /// The service refused the token.
     Token(Refusal),
-    /// The service refused the request for its rate. `wait` is the time for which the route's gate closes, or the wait
-    /// of this call alone.
+    /// The service refused the request for its rate. `wait` is the time for which the route's gate closes or, if the
+    /// limit is not that of the route, the wait of this call alone.
     Rate { retry_after: Option<Duration>, wait: Duration },
     /// The document has been busy since `since`.
     Busy { retry_after: Option<Duration>, since: Duration },
@@ -31,7 +31,7 @@ pub(super) enum Retry {
 }
 
 impl CallPolicy {
-    /// Updates the session's tokens, lanes and gates by the answer. Returns why the request may be sent again, or
+    /// Updates the session's tokens, lanes and gates from the answer. Returns why the request may be sent again, or
     /// `None` after a success, a deadline, or a failure that would repeat itself.
     pub(super) fn update_session(
         &mut self,
@@ -85,7 +85,7 @@ impl CallPolicy {
         Some(Retry::Rate { retry_after, wait })
     }
 
-    /// Notes in the lane whether a write may still be running, and whether the document is no longer busy.
+    /// Notes in the lane that a write may still be running, or that the document is no longer busy.
     fn update_lane(&mut self, session: &mut Session, answer: Answer<'_>, now: Duration) {
         let may_run = match answer {
             Answer::Success => false,

@@ -135,7 +135,7 @@ impl Tokens {
     }
 
     /// Lets `caller` renew a valid token, or wait for the renewal that it drives. Returns `Ok` if the call uses the
-    /// present token.
+    /// valid token.
     fn renew(
         &mut self,
         app: &App,

@@ -229,8 +229,8 @@ impl Tokens {
         }
     }
 
-    /// Notes that the service refused the app token of `generation`. Once that token is dropped, all calls that wait
-    /// for a token are subject to the pause of its requests.
+    /// Notes that the service refused the app token of `generation`. If the token is dropped, all calls that wait for a
+    /// token need the next app token, so a pause of its requests applies to them.
     fn refuse_app(&mut self, generation: u64, now: Duration, woken: &mut Woken) -> Refusal {
         let refusal = self.app.refuse(generation, now);
         if let (Refusal::Dropped, Some(pause)) = (refusal, self.app.pause(now)) {
@@ -269,8 +269,8 @@ impl Tokens {
         }
     }
 
-    /// Notes that the service refused the tenant token of `generation`. If `by_app_token`, the reason is the app token
-    /// with which that token was requested.
+    /// Notes that the service refused the tenant token of `generation`. `by_app_token` says whether the service refused
+    /// it because of the app token that it was requested with.
     pub(in crate::session) fn refused(
         &mut self,
         tenant: &Option<TenantKey>,

@@ -24,7 +24,7 @@ use crate::session::ids::{CallId, TokenRequestId};
 use crate::session::queue::Woken;
 
 /// A token is due for renewal when it expires in this time or less. More than 30 minutes before, the service would
-/// grant the same token again. The minute less is a margin for the time that the grant itself took.
+/// grant the same token again. The window is a minute shorter, as a margin for the time that the grant itself took.
 const RENEWAL_WINDOW: Duration = Duration::from_secs(29 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The longest pause between two token requests, whatever wait the service asked for.
@@ -102,7 +102,7 @@ pub(super) struct Pause {
     /// The time until which a call waits, if its patience is not less than that. In a backoff every call waits until
     /// `until`.
     pub(super) patient_until: Duration,
-    /// The failure with which a call ends that does not wait. `None` for a backoff.
+    /// The failure of a call that ends because it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
 }
 

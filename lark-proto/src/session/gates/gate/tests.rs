@@ -25,7 +25,7 @@ fn woken(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
     woken.take().into_iter().map(|call| call.0).collect()
 }
 
-/// A gate with a quota, without regard to the calls that are woken.
+/// A gate and its quota.
 struct Fixture {
     gate: Gate,
     quota: Quota,
@@ -67,8 +67,8 @@ impl Fixture {
         woken(|woken| self.gate.leave(CallId(call), self.quota, now, woken))
     }
 
-    /// A gate for one request a second that has admitted one at the time zero, with `calls` calls in its queue. Returns
-    /// the time when it opens, too.
+    /// A gate with a quota of one request per second, which has admitted a request at the time zero, and with `calls`
+    /// calls in its queue. Also returns the time when the gate opens.
     fn full(calls: u64) -> (Self, Duration) {
         let mut fixture = Self::new(Quota::per_second(1));
         assert!(fixture.passes(1, Duration::ZERO));
