@@ -112,8 +112,8 @@ pub(super) const FILE_PARAM: &str = "check that the key or token is that of a fi
 const NO_FILE: &str =
     "no file has this token: read the cell again, because each new image in a cell has a new token";
 const NO_BOT: &str = "turn on the bot in the app's settings and publish a version of the app";
-const FOREIGN_IMAGE: &str = "an image can be sent and fetched only by the app that uploaded it, and an avatar by none: \
-    upload the image again with this app, for messages";
+const FOREIGN_IMAGE: &str = "only the app that uploaded an image can send or fetch it, \
+    and no app can send or fetch an avatar: upload the image again with this app, as an image for messages";
 const ENCRYPTION_KEY: &str =
     "ask an administrator of the organisation to restore its encryption key";
 const TENANT_STORAGE: &str =

@@ -92,7 +92,7 @@ fn of_code(code: Code, class: Class) -> Concerns {
         | Code::CROSS_TENANT
         | Code::CROSS_BRAND
         | Code::DRIVE_FORBIDDEN => Concerns::Spreadsheet,
-        // The image, the cell or the message of one request.
+        // These codes concern the image, the cell or the message of one request.
         Code::IMAGE_FOREIGN
         | Code::IM_FOREIGN
         | Code::MESSAGE_IMAGE_FOREIGN
@@ -130,8 +130,8 @@ fn of_class(class: Class) -> Concerns {
     }
 }
 
-/// The requests that a reply without a known code concerns. With the statuses in the first arm, a gateway refuses every
-/// request, because it requires a login or received too many requests.
+/// The requests that a reply without a known code concerns. With any of the statuses listed here, a gateway refuses
+/// every request, because it requires a login or received too many requests.
 fn by_status(status: StatusCode) -> Concerns {
     match status.as_u16() {
         401 | 403 | 407 | 429 | 451 => Concerns::Everything,

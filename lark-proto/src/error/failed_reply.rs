@@ -124,8 +124,9 @@ impl Error {
         self
     }
 
-    /// Adds to the error what the call knows. The hint on a missing route names the base URL `site`. The error of a
-    /// missing scope gets the link to the page of `app`, the id of the app whose token the call uses.
+    /// The same error, completed with what the call knows. The hint on a missing route names the base URL `site`. The
+    /// error of a missing scope gets the link to the page of `app`, which is the id of the app whose token the call
+    /// uses.
     pub(crate) fn in_call(mut self, site: &str, app: Option<&str>) -> Self {
         match &mut self {
             Self::Api(error) => error.make_grant_link(site, app),

@@ -1,5 +1,5 @@
-//! The errors, by their origin: [`Invalid`] is the error of a value, before anything is sent. [`Error`] is the error of
-//! a reply. [`CallError`] is the error of a whole call; it adds the failures of the transport and of the session.
+//! The errors, by their origin: [`Invalid`] is the error of a value, before anything is sent, [`Error`] the error of a
+//! reply, and [`CallError`] the error of a whole call, which adds the failures of the transport and of the session.
 //!
 //! # How the types relate
 //! ```text
@@ -13,7 +13,7 @@
 //!          +- Unreadable(..)        its status decides, for lack of a code
 //!
 //! outcome()   Outcome   can the call's own request have been carried out?
-//! advice()    Advice    does the reply suggest to send it again?
+//! advice()    Advice    does the reply suggest sending it again?
 //! concerns()  Concerns  which other requests would fail in the same way?
 //! ```
 //!

@@ -120,6 +120,6 @@ mod tests {
         );
         assert_eq!(made("cli/../x", &["a:b"]), None);
         let many = made("cli_x", &["scope:number:one"; 1000]).unwrap();
-        assert!((1000..=super::MAX_LINK_LEN).contains(&many.len()), "{}", many.len());
+        assert!((1000..=MAX_LINK_LEN).contains(&many.len()), "{}", many.len());
     }
 }

@@ -123,7 +123,7 @@ impl Reply {
         parsed.map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
 
-    /// The error of a reply that does not have the documented content, for this reason.
+    /// The error of a reply that does not have the documented content. `reason` says what is wrong.
     #[must_use]
     pub fn unreadable(&self, reason: impl Into<String>) -> Error {
         let reply = Unreadable::new(&self.response, self.log_id(), &reason.into(), &self.secrets);

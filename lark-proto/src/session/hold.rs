@@ -8,7 +8,7 @@ use crate::error::{Advice, Error, Invalid, WaitFor};
 
 /// Why a call does not send its request now.
 pub(super) enum Hold {
-    /// The call sends a token request, to this route.
+    /// The call sends this token request first, to this route.
     Send(Box<Outgoing>, &'static str),
     /// The call waits until this time, or until it is woken.
     Wait { until: Duration, reason: WaitFor },

@@ -4,8 +4,8 @@
 //! The lane keeps two facts about the document:
 //!
 //! * *Busy since*: since this time, the document has answered "busy" to every request. For each call in the lane,
-//!   `Limits::busy` counts from this time or from when the call joined, whichever is later. It counts for a call that
-//!   has not sent a request too, so that calls with the same limits end together.
+//!   `Limits::busy` counts from this time or from when the call joined, whichever is later. It also counts for a call
+//!   that has not sent a request, so that calls with the same limits end together.
 //! * *In doubt until*: a write was sent in full, and its outcome is unknown. Until this time the service may still be
 //!   working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
 
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_busy_time_begins_when_an_earlier_write_must_have_ended() {
+    fn the_busy_time_begins_after_the_time_in_which_an_earlier_write_may_run() {
         let mut lanes = lanes(2);
         lanes.mark_in_doubt("a", Duration::ZERO);
         assert_eq!(busy_since(&mut lanes, 30), secs(60));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_ends_once_the_document_was_busy_for_as_long_as_its_limits_allow() {
+    fn a_call_ends_once_the_document_has_been_busy_for_the_calls_busy_limit() {
         for (last, is_over) in around(70).into_iter().zip([false, true, true]) {
             let mut lanes = lanes(2);
             answer_busy(&mut lanes, secs(10));

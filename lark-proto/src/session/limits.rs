@@ -60,10 +60,10 @@ impl Limits {
     /// assumed to take as long as the last one. If the service asks to wait beyond the deadline, the call therefore
     /// ends at once.
     ///
-    /// If the service refuses a call for its rate, the route closes for other calls too. If `total` is less than
-    /// [`longest_wait`](Self::longest_wait), another call waits until its deadline and ends with
-    /// [`Queued`](crate::error::CallErrorKind::Queued), even if the route is known to stay closed until after the
-    /// deadline. If the two limits are equal, such a call ends at once, with the refusal.
+    /// A call may find its route closed until after its deadline, because the service refused another call for its
+    /// rate. If `total` is less than [`longest_wait`](Self::longest_wait), the call waits until its deadline and ends
+    /// with [`Queued`](crate::error::CallErrorKind::Queued). If the two limits are equal, the call ends at once with
+    /// that refusal.
     #[must_use]
     #[doc(alias = "timeout")]
     #[doc(alias = "deadline")]

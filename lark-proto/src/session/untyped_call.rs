@@ -84,7 +84,7 @@ impl<T> UntypedCall<T> {
         self.remove_from_woken(session);
     }
 
-    /// Takes a success. Returns whether the call was waiting for the reply.
+    /// Reports a success to the policy. Returns whether the call was waiting for the reply.
     pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
         self.policy.answered(session, Answer::Success, now).is_some()
     }
@@ -154,8 +154,8 @@ impl<T> UntypedCall<T> {
             // The last failure belongs to an earlier send, but another send is in flight.
             Ending::Late(WaitFor::Reply) => false,
             Ending::NoTimeLeft | Ending::Late(_) => true,
-            // `last` is the failure of the same token request. It holds the transport's error, and `reason` only the
-            // error's text.
+            // `last` is the failure of a token request that this call sent to the same route. It has the transport's
+            // error, and `reason` only a text.
             Ending::NoToken(TokenFailure { route, reason: Reason::Transport(_) }) => {
                 last.route == *route
             }
@@ -194,8 +194,7 @@ impl<T> UntypedCall<T> {
         self.complete(error.with_outcome(outcome))
     }
 
-    /// The outcome of the call's own sends. It ignores a send whose outcome is unknown: `unknown` holds the failure of
-    /// that send.
+    /// The outcome of the call's own sends, apart from a send whose outcome is unknown, whose failure is in `unknown`.
     fn outcome(&self) -> Outcome {
         if self.policy.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }

@@ -24,16 +24,16 @@ pub(crate) fn append(bytes: &[u8], out: &mut impl BufMut) {
     }
 }
 
-/// Decodes a text in the standard alphabet, with or without the padding. `None` if it is no base64 or not UTF-8.
+/// Decodes a text in the standard alphabet, with or without the padding. `None` if it is not base64 of UTF-8.
 pub(crate) fn decoded(base64: &str) -> Option<String> {
     text(&STANDARD_NO_PAD, base64.trim_end_matches('='))
 }
 
-/// Decodes a text in the alphabet for URLs, without padding. `None` if it is no base64 or not UTF-8.
+/// Decodes a text in the alphabet for URLs, without padding. `None` if it is not base64 of UTF-8.
 pub(crate) fn url_safe_decoded(base64: &str) -> Option<String> {
     text(&URL_SAFE_NO_PAD, base64)
 }
 
-fn text(form: &Base64, base64: &str) -> Option<String> {
-    String::from_utf8(form.decode_to_vec(base64).ok()?).ok()
+fn text(alphabet: &Base64, base64: &str) -> Option<String> {
+    String::from_utf8(alphabet.decode_to_vec(base64).ok()?).ok()
 }

@@ -63,7 +63,7 @@ struct Started {
     deadline: Duration,
 }
 
-/// What a call has used of its limits so far, and what it remembers for its next step.
+/// The parts of its limits that a call has used so far, and the state that it keeps for its next step.
 #[derive(Default)]
 struct Used {
     /// The number of times the request was sent.
@@ -97,7 +97,13 @@ pub(super) struct Permit {
 pub(super) enum Answer<'a> {
     Success,
     Refused(&'a Error),
-    Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a str },
+    /// The request got no reply. `is_late` means that its deadline passed. `text` is the failure in one line.
+    Broken {
+        pulled: u64,
+        permanence: Permanence,
+        is_late: bool,
+        text: &'a str,
+    },
 }
 
 /// Whether the request is sent again after an answer, and whether it may have been carried out.
@@ -195,7 +201,8 @@ impl CallPolicy {
         step
     }
 
-    /// Makes the checks before a send, in this order: path, deadline, backoff, lane, token, gate.
+    /// Makes the checks before a send, in this order: path, deadline, backoff, lane, token, gate. The first one that
+    /// fails ends the step.
     fn proceed(
         &mut self,
         session: &mut Session,

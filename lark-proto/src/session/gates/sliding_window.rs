@@ -6,12 +6,11 @@ use std::time::Duration;
 /// The assumed network jitter: the time between two requests may shrink by this much between sending and arrival.
 const NETWORK_JITTER: Duration = Duration::from_millis(100);
 
-/// Counts the events of the last span, in buckets of a sixtieth of the span. An event counts until its whole bucket is
-/// older than the span plus [`NETWORK_JITTER`], so that the count is never less than the number of events that the
-/// service may still count.
+/// Counts the events of the last span, in buckets. An event counts until its whole bucket is older than the span plus
+/// [`NETWORK_JITTER`], so that the count is never less than the number of events that the service may still count.
 #[derive(Debug)]
 pub(super) struct SlidingWindow {
-    /// The width of a bucket in microseconds: a sixtieth of the span plus [`NETWORK_JITTER`].
+    /// The width of a bucket in microseconds: a sixtieth of the sum of the span and [`NETWORK_JITTER`].
     width: u64,
     /// The number of each bucket that has events, and the number of its events. The oldest bucket is the first.
     buckets: VecDeque<(u64, u32)>,

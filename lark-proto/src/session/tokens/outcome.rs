@@ -243,8 +243,9 @@ impl Tokens {
     /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
     pub(super) fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
         let sent = self.app.request()?;
-        let is_its = self.in_flight.get(sent.id).is_some_and(|it| it.tenant_of_driver == *tenant);
-        sent.driver.filter(|_| is_its)
+        let is_of_tenant =
+            self.in_flight.get(sent.id).is_some_and(|it| it.tenant_of_driver == *tenant);
+        sent.driver.filter(|_| is_of_tenant)
     }
 
     /// Wakes the first two calls of each tenant that waits for the app's token.

@@ -11,9 +11,9 @@
 //!                  refused or expired
 //! ```
 //!
-//! The service documents (see [`GetTenantToken`](crate::endpoints::GetTenantToken)) that it grants the same token again
-//! until 30 minutes before the token expires, and then a new one; both are valid. A refusal names the generation of
-//! the token, so that ten refusals of one token cause one request.
+//! The vendor documents (see [`GetTenantToken`](crate::endpoints::GetTenantToken)) that the service grants the same
+//! token again until 30 minutes before the token expires, and then a new one; both are valid. A refusal is reported
+//! with the generation of the token, so that ten refusals of one token lead to one request.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub(super) struct Slot<K> {
     request: Option<Sent>,
     /// Whether the connection of the last request broke.
     connection_broke: bool,
-    /// The failed requests of this series, while there is no token.
+    /// The number of failed requests in this series. It counts only while there is no valid token.
     failures: u32,
     pause: Option<Pause>,
     /// The earliest time of the next renewal.
@@ -95,12 +95,12 @@ impl Sent {
     }
 }
 
-/// A time in which no token request is sent.
+/// A period in which no token request is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     pub(super) until: Duration,
-    /// The time until which a call waits, if its patience is not less than that. In a backoff every call waits until
-    /// `until`.
+    /// The time until which a call waits if its patience is long enough; another call ends at once. After a failure for
+    /// which no call waits, it is the time of that failure. In a backoff every call waits until `until`.
     pub(super) patient_until: Duration,
     /// The failure of a call that ends because it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,

@@ -29,7 +29,7 @@ enum Step {
     Ends,
 }
 
-/// The parts of a [`Caller`] that stay the same or are kept between its steps.
+/// The parts of a [`Caller`] that a test keeps from one step to the next.
 struct Call {
     id: CallId,
     deadline: Duration,

@@ -186,7 +186,7 @@ fn is_secret_name(name: &[u8]) -> bool {
     is_name_without_kind(&name) || name == b"idtoken" || ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether the name is `token` or `ticket` alone, without its kind.
+/// Whether the name is `token` or `ticket`, which does not say of what kind the token is.
 fn is_name_without_kind(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"token") || name.eq_ignore_ascii_case(b"ticket")
 }
