@@ -14,7 +14,8 @@ use crate::site::Site;
 use crate::token::{Auth, Authorizes};
 
 /// One of Lark's endpoints, with the values of one request. Implement this trait to add an endpoint that this crate
-/// lacks. Every adapter takes the new type. For a single call, [`Raw`](crate::endpoints::Raw) needs no new type.
+/// lacks. Every adapter accepts the new type. For a single call, use [`Raw`](crate::endpoints::Raw), which needs no new
+/// type.
 ///
 /// ```
 /// use http::Method;

@@ -172,7 +172,7 @@ codes! {
         "add the missing scope to the app, publish a version of the app, and let the user log in again to grant it";
     /// A field failed the gateway's validation; `field_violations` names it.
     FIELD_VALIDATION = 99992402, Request;
-    /// The service failed. It sends the code for too many requests, too.
+    /// The service failed, or there were too many requests.
     INTERNAL = 2200, Busy;
     /// The request is malformed.
     BAD_REQUEST = 9499, Request;

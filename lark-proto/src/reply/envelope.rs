@@ -141,7 +141,7 @@ pub(super) fn log_id(
     in_header("x-tt-logid").or_else(in_body).or_else(|| in_header("x-request-id"))
 }
 
-/// A JSON object with its fields as unread JSON. Of two fields with the same name the last counts.
+/// A JSON object with its fields as unread JSON. If two fields have the same name, the last one counts.
 #[derive(Default)]
 pub(super) struct Object<'a>(pub(super) BTreeMap<String, &'a RawValue>);
 

@@ -152,7 +152,7 @@ impl Tokens {
         }
     }
 
-    /// Notes that a request brought no token, and wakes the calls that wait for that token.
+    /// Notes that a request returned no token, and wakes the calls that wait for that token.
     fn failed(
         &mut self,
         app: &App,

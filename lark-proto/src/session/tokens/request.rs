@@ -78,7 +78,7 @@ impl Wanted {
     }
 }
 
-/// Why a token request brought no token.
+/// Why a token request returned no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
     /// Another attempt may succeed. This is any failure that no other variant covers.

@@ -193,7 +193,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.pause = None;
     }
 
-    /// Notes that the request in flight brought no token. Returns whether this ends the series, so that all calls that
+    /// Notes that the request in flight returned no token. Returns whether this ends the series, so that all calls that
     /// wait for the token end with `failure`.
     pub(super) fn failed(
         &mut self,

@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_text_has_at_most_the_bytes_of_its_bound() {
+    fn a_cleared_text_has_at_most_the_bytes_of_its_bound_and_an_ellipsis() {
         let text = b"an ordinary text";
         for (max, shown) in [
             (11, "an ordinary…"),

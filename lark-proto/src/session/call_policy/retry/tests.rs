@@ -117,7 +117,7 @@ fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
 }
 
 #[test]
-fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_least_wait() {
+fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_minimum_wait() {
     let at_least = secs(2);
     for (retry_after, wait) in around(2).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
         let mut policy = write();

@@ -219,7 +219,7 @@ fn a_token_resets_the_count_of_failed_renewals() {
 }
 
 #[test]
-fn a_renewal_keeps_the_wait_that_the_service_asked_for_up_to_two_minutes() {
+fn a_renewal_respects_the_wait_that_the_service_asked_for_up_to_two_minutes() {
     for (kind, wait) in [
         (FailureKind::RetryAfter(secs(100)), 100),
         (FailureKind::RetryAfter(secs(120)), 120),
@@ -283,7 +283,7 @@ fn a_late_refusal_of_an_older_token_drops_none() {
 }
 
 #[test]
-fn a_token_that_replaced_a_refused_one_is_kept_for_a_minute() {
+fn a_token_that_replaced_a_refused_one_is_kept_if_it_is_refused_within_a_minute() {
     let refusals = around(61).map(|at| {
         let mut fixture = Fixture::new();
         fixture.refuse("t-1", secs(1));
@@ -294,7 +294,7 @@ fn a_token_that_replaced_a_refused_one_is_kept_for_a_minute() {
 }
 
 #[test]
-fn a_token_that_replaced_an_imported_one_is_not_kept() {
+fn a_token_that_replaced_an_imported_one_is_dropped_when_it_is_refused() {
     let mut fixture = Fixture::new();
     fixture.refuse("t-1", secs(1));
     assert!(fixture.import("t-2", LIFE));
