@@ -61,9 +61,10 @@ impl Limits {
     /// ends at once.
     ///
     /// A call may find its route closed until after its deadline, because the service refused another call for its
-    /// rate. If `total` is less than [`longest_wait`](Self::longest_wait), the call waits until its deadline and ends
-    /// with [`Queued`](crate::error::CallErrorKind::Queued). If the two limits are equal, the call ends at once with
-    /// that refusal.
+    /// rate. If the route stays closed for longer than [`longest_wait`](Self::longest_wait), the call ends at once with
+    /// that refusal. Otherwise the call waits until its deadline and ends with
+    /// [`Queued`](crate::error::CallErrorKind::Queued). To end a new call at once in both cases, set `longest_wait` to
+    /// at most `total`.
     #[must_use]
     #[doc(alias = "timeout")]
     #[doc(alias = "deadline")]
