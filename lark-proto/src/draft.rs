@@ -1,4 +1,4 @@
-//! A request without its site and its token. A call makes the request of each send from it.
+//! A request without its site and its token. A call makes a request from it for each send.
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
@@ -13,7 +13,7 @@ const RESERVED: [HeaderName; 5] =
     [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
 
 /// A request without its site and its token: the parts that an endpoint provides. All requests that are made from it
-/// have the same bytes and share the memory of the image.
+/// have the same body and share the memory of the image.
 pub(crate) struct Draft {
     method: Method,
     path: Path,

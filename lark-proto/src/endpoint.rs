@@ -1,4 +1,4 @@
-//! The trait of an endpoint, and the types of the properties of its requests.
+//! The trait [`Endpoint`], and the types [`Resend`] and [`Quota`] of its properties.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::site::Site;
 use crate::token::{Auth, Authorizes};
 
 /// One of Lark's endpoints, with the values of one request. Implement this trait to add an endpoint that this crate
-/// lacks. Every adapter takes the new type. For a single call, [`Raw`](crate::endpoints::Raw) needs no new type.
+/// lacks. Every adapter accepts the new type. For a single call, use [`Raw`](crate::endpoints::Raw), which needs no new
+/// type.
 ///
 /// ```
 /// use http::Method;
@@ -106,7 +107,7 @@ pub trait Endpoint {
         Quota::NONE
     }
 
-    /// The longest body of a reply that is read, in bytes. The default is 1 MiB.
+    /// The maximum length of the reply's body in bytes. The default is 1 MiB.
     fn reply_limit(&self) -> u64 {
         REPLY_LIMIT
     }
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_counts_seconds_and_minutes_apart() {
+    fn a_quota_limits_the_calls_per_second_and_per_minute_separately() {
         let calls = |quota: Quota| (quota.calls_per_second(), quota.calls_per_minute());
         assert_eq!(calls(Quota::NONE), (None, None));
         assert_eq!(calls(Quota::per_second(50)), (Some(50), None));

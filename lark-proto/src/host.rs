@@ -42,7 +42,7 @@ fn host(text: &str) -> Option<String> {
     is_name.then(|| text.to_ascii_lowercase())
 }
 
-/// The address that `host` is, an IPv6 address in brackets.
+/// The address that `host` is written as, an IPv6 address in brackets; `None` for a name.
 pub(crate) fn address(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
         Some(inner) => inner.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(Into::into),

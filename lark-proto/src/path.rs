@@ -40,11 +40,12 @@ pub struct Path {
     /// No placeholder begins before this byte of `path`.
     filled: usize,
     query: String,
-    /// The reason why the path is invalid. A placeholder without a value is not in it.
+    /// The reason why the path is invalid, except for a placeholder without a value, which [`Path::check`] finds.
     invalid: Option<Invalid>,
 }
 
-/// The most bytes of the path, and of the query. `http::Uri` holds 65,534 bytes; few servers accept more than 8,000.
+/// The maximum length of the path and of the query, each in bytes. `http::Uri` holds 65,534 bytes; few servers accept
+/// more than 8,000.
 const MAX_BYTES: usize = 15_000;
 
 /// The request target of each invalid path.
@@ -167,12 +168,12 @@ impl fmt::Display for Path {
     }
 }
 
-/// The first dot segment in `value`, for which a path with the value is invalid.
+/// The first dot segment in `value`. A path with such a value is invalid.
 fn dots_in(value: &str) -> Option<&str> {
     value.split(['/', '\\']).find(|part| is_dots(part))
 }
 
-/// Whether [`Path::segment`] refuses `value` for a dot segment.
+/// Whether [`Path::segment`] refuses `value` because of a dot segment.
 pub(crate) fn has_dots(value: &str) -> bool {
     dots_in(value).is_some()
 }
@@ -182,7 +183,7 @@ fn is_dots(segment: &str) -> bool {
     segment == "." || segment == ".."
 }
 
-/// For each byte, whether it is sent without an escape.
+/// For each byte, whether it is sent unescaped.
 type Kept = [bool; 256];
 
 /// Keeps letters, digits, `-`, `_`, `~` and the bytes in `further`.
@@ -205,7 +206,9 @@ const fn kept(further: &[u8]) -> Kept {
     kept
 }
 
+/// The bytes of a route that are sent unescaped.
 static ROUTE: Kept = kept(b"./:!$&'()*+,;=@");
+/// The bytes of a value that are sent unescaped.
 static VALUE: Kept = kept(b".");
 
 /// Appends `text`, percent-encoded except for the bytes to `keep`. If the result would be too long, appends nothing and
@@ -378,12 +381,12 @@ mod tests {
             let target = path.to_string();
             prop_assert_eq!(path.check().is_err(), target == INVALID);
             if target == INVALID {
-                let has_no_form =
+                let is_refused =
                     |value: &String| value.is_empty() || value.split(['/', '\\']).any(is_dots);
                 let len: usize = segments.iter().chain(&pairs).map(|value| value.len() * 3).sum();
                 prop_assert!(
                     segments.len() != placeholders
-                        || segments.iter().any(has_no_form)
+                        || segments.iter().any(is_refused)
                         || len > MAX_BYTES - 100
                 );
                 return Ok(());

@@ -41,7 +41,7 @@ pub struct Site {
     url: Cow<'static, str>,
 }
 
-/// The most bytes of a base path.
+/// The maximum length of a base path in bytes.
 const MAX_BASE_PATH: usize = 1000;
 
 impl Site {
@@ -97,19 +97,19 @@ impl Site {
     }
 
     fn checked(url: &str) -> Result<Self, Invalid> {
-        let form = || Invalid::new(InvalidKind::BadSite, url);
+        let malformed = || Invalid::new(InvalidKind::BadSite, url);
         // `Uri` silently drops a fragment.
-        let uri: Uri = url.parse().ok().filter(|_| !url.contains('#')).ok_or_else(form)?;
+        let uri: Uri = url.parse().ok().filter(|_| !url.contains('#')).ok_or_else(malformed)?;
         let (Some(scheme), Some(authority), None) =
             (uri.scheme_str(), uri.authority(), uri.query())
         else {
-            return Err(form());
+            return Err(malformed());
         };
-        let (host, port) = host_and_port(authority.as_str()).ok_or_else(form)?;
+        let (host, port) = host_and_port(authority.as_str()).ok_or_else(malformed)?;
         let default = match scheme {
             "https" => 443,
             "http" => 80,
-            _ => return Err(form()),
+            _ => return Err(malformed()),
         };
         let path = uri.path().trim_end_matches('/');
         if path == "/open-apis" || path.ends_with("/open-apis") {
@@ -117,7 +117,7 @@ impl Site {
         }
         let is_plain = uri.path().len() - path.len() <= 1 && path.len() <= MAX_BASE_PATH;
         if !is_plain || !path.split('/').skip(1).all(is_segment) {
-            return Err(form());
+            return Err(malformed());
         }
         let url = match port.filter(|port| *port != default) {
             Some(port) => format!("{scheme}://{host}:{port}{path}"),

@@ -1,4 +1,5 @@
-//! Access tokens. The type of an endpoint says which of them it accepts, and the compiler refuses the others.
+//! Access tokens. The type [`Endpoint::Auth`](crate::Endpoint::Auth) says which of them an endpoint accepts, and the
+//! compiler rejects the others.
 
 use http::HeaderValue;
 

@@ -24,7 +24,7 @@ pub enum Advice {
 }
 
 /// The longest wait that is taken from a header: a day. A longer wait is cut to a day.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait that the service asks for: the smaller of `x-ogw-ratelimit-reset` (documented, in seconds, sometimes
 /// with a fraction) and `Retry-After` (seconds or a date). A header that cannot be read is ignored. One reply of the
@@ -40,25 +40,25 @@ pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
 /// The header in which the gateway names the wait.
 const RESET: HeaderName = HeaderName::from_static("x-ogw-ratelimit-reset");
 
-/// Reads a number of seconds, at most [`LONGEST`]. `None` for a negative number and for words such as `NaN` and `inf`.
+/// Reads a number of seconds, at most [`MAX_WAIT`]. `None` for a negative number and for words such as `NaN` and `inf`.
 fn seconds(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds).min(LONGEST));
+        return Some(Duration::from_secs(seconds).min(MAX_WAIT));
     }
     // The crate needs serde_json's parser of floats anyway; the one of the standard library would add 15 kB to a
     // program.
     let seconds: f64 = serde_json::from_str(text).ok()?;
-    if seconds > LONGEST.as_secs_f64() {
-        return Some(LONGEST);
+    if seconds > MAX_WAIT.as_secs_f64() {
+        return Some(MAX_WAIT);
     }
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The time from the reply's own `date` to the date `end`, at most [`LONGEST`]; zero if `end` is past. It needs no
+/// The time from the reply's own `date` to the date `end`, at most [`MAX_WAIT`]; zero if `end` is past. It needs no
 /// clock.
 fn until(end: &str, date: &str) -> Option<Duration> {
     let left = date::seconds(end)? - date::seconds(date)?;
-    Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(LONGEST))
+    Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(MAX_WAIT))
 }
 
 /// The advice on a reply without a code of Lark's, or with a code of [`Class::Unknown`](super::Class::Unknown).

@@ -25,8 +25,8 @@ pub struct ApiError {
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
     /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
-    /// latter counts from the reply's `Date`. A call may end because another call reached the rate limit; its error has
-    /// the rest of the wait.
+    /// latter counts from the reply's `Date`. If a call ends because the service refused another call for its rate,
+    /// this is the rest of the wait.
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself if it is a string.
     pub detail: Option<String>,
@@ -71,8 +71,8 @@ impl ApiError {
     }
 
     /// Whether the request exceeded a rate limit of the gateway or the service. A [busy](Class::DocumentBusy) document
-    /// is no rate limit, whatever the status. The [quota of the month](Code::QUOTA_USED_UP) is none either, although it
-    /// comes with HTTP 429.
+    /// does not count as a rate limit, whatever the status, and neither does the [monthly quota](Code::QUOTA_USED_UP),
+    /// although the service sends it with HTTP 429.
     #[must_use]
     pub fn is_rate_limit(&self) -> bool {
         match self.class {
@@ -117,12 +117,13 @@ impl ApiError {
     }
 }
 
-/// The most violations of each kind that the text of an error lists. The fields hold the others, too.
-const SHOWN: usize = 3;
+/// The maximum number of violations of each kind that the text of an error lists. The fields of the error have the
+/// others too.
+const MAX_LISTED: usize = 3;
 
 /// Writes how many of `all` violations are not listed.
 fn more(f: &mut fmt::Formatter<'_>, all: usize, noun: &str) -> fmt::Result {
-    match all.saturating_sub(SHOWN) {
+    match all.saturating_sub(MAX_LISTED) {
         0 => Ok(()),
         1 => write!(f, "; 1 more {noun}"),
         rest => write!(f, "; {rest} more {noun}s"),
@@ -153,7 +154,7 @@ impl fmt::Display for ApiError {
         for text in texts.into_iter().filter(|text| !text.is_empty()) {
             write!(f, ": {text}")?;
         }
-        for violation in self.field_violations.iter().take(SHOWN) {
+        for violation in self.field_violations.iter().take(MAX_LISTED) {
             write!(f, "; field `{}`", violation.field)?;
             if !violation.description.is_empty() {
                 write!(f, ": {}", violation.description)?;
@@ -163,7 +164,7 @@ impl fmt::Display for ApiError {
         let is_told = |scope: &str| has_word(&self.msg, scope) || has_word(detail, scope);
         let scopes = self.permission_violations.iter().map(|violation| &*violation.scope);
         let scopes: Vec<_> = scopes.filter(|scope| !is_told(scope)).collect();
-        for scope in scopes.iter().take(SHOWN) {
+        for scope in scopes.iter().take(MAX_LISTED) {
             write!(f, "; missing permission `{scope}`")?;
         }
         more(f, scopes.len(), "permission")?;
@@ -182,7 +183,7 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// A missing permission. The service sends it in a documented form and in another one that was seen live.
+/// A missing permission. The service sends it in the documented form or in another one, which was seen live.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PermissionViolation {

@@ -171,8 +171,8 @@ impl<T> CallError<T> {
         self.api().map(ApiError::class)
     }
 
-    /// The error that the service described, with its code. [`lark`](Self::lark) returns a reply that cannot be read,
-    /// too.
+    /// The error that the service described, with its code. `None` for a reply that cannot be read, which
+    /// [`lark`](Self::lark) returns.
     #[must_use]
     pub fn api(&self) -> Option<&ApiError> {
         self.lark()?.api()
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn the_text_of_a_transport_error_has_each_cause_once() {
         for (texts, line) in [
             (&["a"][..], "a"),
             (&["a", "b", "c"], "a: b: c"),

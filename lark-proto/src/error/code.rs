@@ -40,7 +40,7 @@ pub enum Class {
     NotFound,
     /// The request itself is wrong.
     Request,
-    /// The request exceeds a size, a count or the quota of the month, so that a later attempt would fail, too.
+    /// The request exceeds a size, a count or the monthly quota, so a retry would fail too.
     Limit,
     /// The table of codes lacks the code.
     Unknown,
@@ -58,7 +58,7 @@ macro_rules! codes {
                 match self.0 {
                     $($code => Class::$class,)+
                     95203..=95209 => Class::Busy,
-                    // The user does not exist; seen to be temporary.
+                    // "The user does not exist", which was seen to be temporary.
                     20008 => Class::Busy,
                     600 | 1500 | 1642 | 1663 | 5000 | 10101 | 10105 | 10200 | 10500 | 18121
                     | 20050 | 20072 | 45500 | 55001 | 65001 | 91201 | 95001 | 95003 | 95005
@@ -67,7 +67,7 @@ macro_rules! codes {
                     11232 | 11233 | 11247 | 1000004 | 1000005 | 1061045 => Class::RateLimit,
                     // The content of a card is invalid; the text of 230099 quotes this code.
                     11310 => Class::Request,
-                    // A policy of the organisation.
+                    // A policy of the organisation refuses the request.
                     21000 | 21001 => Class::Permission,
                     // The id of a user, a group or a message is unknown, or belongs to another app or organisation.
                     99992351..=99992356 | 99992360 | 99992361 | 99992363 | 99992364
@@ -102,7 +102,7 @@ macro_rules! codes {
 /// The hint on a refused token request.
 pub(super) const CREDENTIALS: &str = "check the app id, the app secret and the site: \
     an app of Feishu does not exist at Lark, and an app of Lark does not exist at Feishu";
-/// The hint on a download without the right to it.
+/// The hint on a download that the app or the user has no right to.
 pub(super) const FILE_ACCESS: &str = "give the app, or the user, the right to download from the document: \
     add the app in the document under ... > More > Add document app, \
     and check the setting for who may copy, print and download";
@@ -112,8 +112,8 @@ pub(super) const FILE_PARAM: &str = "check that the key or token is that of a fi
 const NO_FILE: &str =
     "no file has this token: read the cell again, because each new image in a cell has a new token";
 const NO_BOT: &str = "turn on the bot in the app's settings and publish a version of the app";
-const FOREIGN_IMAGE: &str = "an image can be sent and fetched only by the app that uploaded it, and an avatar by none: \
-    upload the image again with this app, for messages";
+const FOREIGN_IMAGE: &str = "only the app that uploaded an image can send or fetch it, \
+    and no app can send or fetch an avatar: upload the image again with this app, as an image for messages";
 const ENCRYPTION_KEY: &str =
     "ask an administrator of the organisation to restore its encryption key";
 const TENANT_STORAGE: &str =
@@ -136,7 +136,7 @@ codes! {
     /// The caller's address is not on the app's allow-list.
     ADDRESS_NOT_ALLOWED = 99991401, Permission,
         "the app accepts requests only from certain IP addresses: add the address of this machine, or of its proxy, to the allow-list in the app's security settings";
-    /// The month's quota of calls is used up.
+    /// The monthly quota of calls is used up.
     QUOTA_USED_UP = 99991403, Limit,
         "the organisation has used up its quota of calls for this month: wait for the next month, or ask an administrator to extend the plan";
     /// The app id or the app secret is wrong.
@@ -172,7 +172,7 @@ codes! {
         "add the missing scope to the app, publish a version of the app, and let the user log in again to grant it";
     /// A field failed the gateway's validation; `field_violations` names it.
     FIELD_VALIDATION = 99992402, Request;
-    /// The service failed. It sends the code for too many requests, too.
+    /// The service failed, or there were too many requests.
     INTERNAL = 2200, Busy;
     /// The request is malformed.
     BAD_REQUEST = 9499, Request;
@@ -262,7 +262,7 @@ codes! {
         "the user is outside of the app's availability: extend the availability in the app's settings and publish a version of the app";
     /// The image or file was uploaded by another app.
     MESSAGE_IMAGE_FOREIGN = 230017, Permission, FOREIGN_IMAGE;
-    /// The group's settings do not allow it.
+    /// The group's settings do not allow the message.
     GROUP_SETTINGS = 230018, Permission,
         "only certain members may speak in the group: ask its owner or an administrator to add the bot to these members";
     /// The topic does not exist.
@@ -274,7 +274,7 @@ codes! {
     /// The user has not authorised the app, or an old API was called across tenants.
     MESSAGE_FORBIDDEN = 230027, Permission,
         "ask the user to authorise the app, or check the app's rights in the group";
-    /// The check against data leaks refused the message.
+    /// The organisation's data loss prevention refused the message.
     MESSAGE_AUDIT = 230028, Request;
     /// The user has left the organisation.
     USER_RESIGNED = 230029, NotFound;

@@ -26,8 +26,9 @@ pub enum Concerns {
 const TOKEN_ROUTES: &str = "/open-apis/auth/v3/";
 
 impl<T> CallError<T> {
-    /// The requests that would fail in the same way. A batch can decide by them whether to continue. A failure that
-    /// says nothing about other requests, such as an internal failure of the service, concerns only its request.
+    /// The requests that would fail in the same way. A batch can use the result to decide whether to continue. A
+    /// failure that says nothing about other requests, such as an internal failure of the service, concerns only its
+    /// request.
     #[must_use]
     pub fn concerns(&self) -> Concerns {
         if self.route.starts_with(TOKEN_ROUTES) {
@@ -64,7 +65,8 @@ impl Error {
                 _ => Concerns::Request,
             },
             Self::Unreadable(reply) => match reply.status.as_u16() {
-                // The service describes a missing object in JSON. Without a description the route is missing.
+                // For a missing object, the service sends an error in JSON. A reply without one means that the route
+                // does not exist.
                 404 | 405 | 410 => Concerns::Everything,
                 _ => by_status(reply.status),
             },
@@ -90,7 +92,7 @@ fn of_code(code: Code, class: Class) -> Concerns {
         | Code::CROSS_TENANT
         | Code::CROSS_BRAND
         | Code::DRIVE_FORBIDDEN => Concerns::Spreadsheet,
-        // The image, the cell or the message of one request.
+        // These codes concern the image, the cell or the message of one request.
         Code::IMAGE_FOREIGN
         | Code::IM_FOREIGN
         | Code::MESSAGE_IMAGE_FOREIGN
@@ -128,8 +130,8 @@ fn of_class(class: Class) -> Concerns {
     }
 }
 
-/// The requests that a reply without a known code concerns. A gateway refuses all requests with these statuses: it
-/// requires a login, or it received too many requests.
+/// The requests that a reply without a known code concerns. With any of the statuses listed here, a gateway refuses
+/// every request, because it requires a login or received too many requests.
 fn by_status(status: StatusCode) -> Concerns {
     match status.as_u16() {
         401 | 403 | 407 | 429 | 451 => Concerns::Everything,

@@ -17,7 +17,8 @@ const MONTHS: [(&str, i64); 12] = [
 ];
 
 /// The seconds from the beginning of the year 0 to a date such as `Sun, 06 Nov 1994 08:49:37 GMT` (IMF-fixdate of RFC
-/// 9110). `None` for the obsolete forms of that RFC and for a date that does not exist. The weekday need not be right.
+/// 9110). `None` for the obsolete forms of that RFC and for a date that does not exist. The weekday is not compared
+/// with the date.
 pub(crate) fn seconds(text: &str) -> Option<i64> {
     let (weekday, rest) = text.split_once(", ")?;
     if !["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&weekday) {
@@ -67,7 +68,7 @@ fn days_before(year: i64) -> i64 {
 mod tests {
     use super::*;
 
-    /// The seconds of 1 January 1970.
+    /// The start of Unix time.
     const EPOCH: &str = "Thu, 01 Jan 1970 00:00:00 GMT";
 
     #[test]
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_follows_the_day_before_in_every_year() {
+    fn two_days_in_a_row_are_86400_seconds_apart_in_every_year() {
         let mut days = 0;
         for year in 0..=9999 {
             for (month, (name, _)) in MONTHS.iter().enumerate() {

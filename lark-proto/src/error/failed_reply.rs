@@ -124,8 +124,9 @@ impl Error {
         self
     }
 
-    /// The same error of a call to the base URL `site`. The hint on a missing route then names the site, and a missing
-    /// scope has the link to the page of `app`, the id of the app whose token the call uses.
+    /// The same error, completed with what the call knows. The hint on a missing route names the base URL `site`. The
+    /// error of a missing scope gets the link to the page of `app`, which is the id of the app whose token the call
+    /// uses.
     pub(crate) fn in_call(mut self, site: &str, app: Option<&str>) -> Self {
         match &mut self {
             Self::Api(error) => error.make_grant_link(site, app),
@@ -134,7 +135,8 @@ impl Error {
         self
     }
 
-    /// The error of a reply that had to be a file. If the reply has no body, the status alone decides on the hint.
+    /// The same error, for a reply that should have been a file. If the reply has no body, the status alone decides on
+    /// the hint.
     pub(crate) fn of_file(mut self) -> Self {
         if let Self::Unreadable(reply) = &mut self {
             reply.explain_for_file();
@@ -142,7 +144,7 @@ impl Error {
         self
     }
 
-    /// The error of a reply to a token request.
+    /// The same error, for a reply to a token request.
     pub(crate) fn of_token_request(mut self) -> Self {
         if let Self::Api(error) = &mut self {
             error.is_of_token_request = true;

@@ -49,7 +49,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// Each kind with its text, in which `{}` stands for the wrong part. The text is the documentation of the kind, too.
+/// Each kind with its text, in which `{}` stands for the wrong part. The text is also the documentation of the kind.
 macro_rules! kinds {
     ($($name:ident: $text:literal;)+) => {
         /// The kind of an [`Invalid`] error. In its text, `{}` stands for the invalid part of the value.
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_one_line_without_names_of_code() {
+    fn a_text_is_one_line_without_rust_identifiers() {
         for kind in InvalidKind::ALL {
             let text = kind.text();
             assert!(!text.contains("::") && !text.contains("()"), "{text}");

@@ -1,5 +1,5 @@
-//! The errors, by their origin: [`Invalid`] is the error of a value, before anything is sent. [`Error`] is the error of
-//! a reply. [`CallError`] is the error of a whole call; it adds the failures of the transport and of the session.
+//! The errors, by their origin: [`Invalid`] is the error of a value, before anything is sent, [`Error`] the error of a
+//! reply, and [`CallError`] the error of a whole call, which adds the failures of the transport and of the session.
 //!
 //! # How the types relate
 //! ```text
@@ -10,10 +10,10 @@
 //!      +- Deadline, Transport(T)..  no reply arrived
 //!      +- Lark(Error)               a reply arrived
 //!          +- Api(ApiError)         it has a Code, which has a Class
-//!          +- Unreadable(..)        it has no code: its status counts
+//!          +- Unreadable(..)        its status decides, for lack of a code
 //!
-//! outcome()   Outcome   may the call's own request have been carried out?
-//! advice()    Advice    can another send help, from the reply alone?
+//! outcome()   Outcome   can the call's own request have been carried out?
+//! advice()    Advice    does the reply suggest sending it again?
 //! concerns()  Concerns  which other requests would fail in the same way?
 //! ```
 //!
@@ -22,17 +22,17 @@
 //!
 //! # Statuses for a web service
 //! A web service that makes calls for its own users can report a failed call to them with these statuses. The example
-//! `axum` of `lark-hyper` has the table as a function.
+//! `axum` of `lark-hyper` implements the table as a function.
 //!
 //! | what failed | [`CallErrorKind`] | [`Class`] | HTTP status |
 //! |---|---|---|---|
 //! | the image or the place is invalid | `Invalid` | | 400 |
 //! | the document, the sheet or the image does not exist | `Invalid` ([`NoSuchSheet`](InvalidKind::NoSuchSheet)), `Lark` | `NotFound` | 404 |
 //! | a scope, or the access to the document, is missing ([`ApiError::is_permission`]) | `Lark` | `Permission` | 403 |
-//! | the service refuses this image, cell or message | `Lark` | `Request`, `Limit` except the quota of the month | 422 |
+//! | the service refuses this image, cell or message | `Lark` | `Request`, `Limit` except the monthly quota | 422 |
 //! | too many requests, or a document that is busy | `Lark`, `Queued` (`Turn`, `Rate`) | `RateLimit`, `DocumentBusy`, `Busy`; HTTP 429 without a known code | 503, with `Retry-After` |
 //! | the deadline passed | `Deadline`, `Queued` (`Token`) | | 504 |
-//! | the app, its token, the quota of the month | `NoApp`, `NoTenant`, `ForeignTenant`, `NoTicket`, `Lark` | `App`, `TenantToken`, `AppToken`, `CallerToken`, `Limit` | 502 |
+//! | the app, its token, the monthly quota | `NoApp`, `NoTenant`, `ForeignTenant`, `NoTicket`, `Lark` | `App`, `TenantToken`, `AppToken`, `CallerToken`, `Limit` | 502 |
 //! | the network, a gateway, an unknown code | `Transport`, `TokenRequest`, `TooLarge`, `Lark` | `Unknown` | 502 |
 
 mod advice;
@@ -54,5 +54,5 @@ pub use code::{Class, Code};
 pub use concerns::Concerns;
 pub use failed_reply::{Error, Outcome};
 pub use invalid::{Invalid, InvalidKind};
-pub(crate) use scopes::{LINK, link_in, scopes_in};
+pub(crate) use scopes::{MAX_LINK_LEN, link_in, scopes_in};
 pub use unreadable::Unreadable;

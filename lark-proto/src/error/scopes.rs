@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 /// The longest link, in bytes. A longer one is cut before its query, which names the scopes.
-pub(crate) const LINK: usize = 2048;
+pub(crate) const MAX_LINK_LEN: usize = 2048;
 
 /// The link to the page in a message of the service. The message is long, in two languages, and ends with the link.
 pub(crate) fn link_in(text: &str) -> Option<&str> {
@@ -15,7 +15,7 @@ pub(crate) fn link_in(text: &str) -> Option<&str> {
         let (page, _) = link.split_once('?').unwrap_or((link, ""));
         if (page.contains("/app/") && page.ends_with("/auth")) || page.ends_with("/scope-apply") {
             let link = link.trim_end_matches(['.', ',', ';']);
-            return Some(if link.len() > LINK { page } else { link });
+            return Some(if link.len() > MAX_LINK_LEN { page } else { link });
         }
         rest = behind;
     }
@@ -45,7 +45,7 @@ pub(super) fn link_for<'a>(
     }
     let mut query = String::new();
     for scope in scopes.filter(|scope| is_scope(scope)) {
-        if query.len() + scope.len() > LINK - 512 {
+        if query.len() + scope.len() > MAX_LINK_LEN - 512 {
             break;
         }
         let separator = if query.is_empty() { "?q=" } else { "," };
@@ -120,6 +120,6 @@ mod tests {
         );
         assert_eq!(made("cli/../x", &["a:b"]), None);
         let many = made("cli_x", &["scope:number:one"; 1000]).unwrap();
-        assert!((1000..=super::LINK).contains(&many.len()), "{}", many.len());
+        assert!((1000..=MAX_LINK_LEN).contains(&many.len()), "{}", many.len());
     }
 }

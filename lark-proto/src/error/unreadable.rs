@@ -11,7 +11,7 @@ use super::advice;
 use super::code::{FILE_ACCESS, FILE_PARAM};
 use crate::text::Secrets;
 
-/// A reply that the endpoint cannot read. Its texts are cleared of secrets.
+/// A reply that the endpoint cannot read. Its texts have `***` in place of secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreadable {
@@ -28,7 +28,7 @@ pub struct Unreadable {
     /// How long the service asks to wait: see [`ApiError::retry_after`](super::ApiError::retry_after).
     pub retry_after: Option<Duration>,
     hint: Option<String>,
-    /// Whether the status tells about the requested file, and not about the route.
+    /// Whether the status refers to the requested file, and not to the route.
     pub(super) is_about_file: bool,
 }
 
@@ -85,7 +85,7 @@ impl Unreadable {
         }
     }
 
-    /// Explains the status of a reply without a body that had to be a file.
+    /// Explains the status of a reply without a body that should have been a file.
     pub(super) fn explain_for_file(&mut self) {
         if !self.excerpt.trim().is_empty() {
             return;

@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 
 use super::fields::{TEXT, read, string, text};
 use crate::error::{
-    ApiError, Code, FieldViolation, LINK, PermissionViolation, after, link_in, scopes_in,
+    ApiError, Code, FieldViolation, MAX_LINK_LEN, PermissionViolation, after, link_in, scopes_in,
 };
 use crate::text::Secrets;
 
-/// The most bytes of a log id that are kept.
-const LOG_ID: usize = 128;
-/// The most violations of each kind that are kept.
-const VIOLATIONS: usize = 32;
+/// The maximum length of a log id in bytes. A longer one is cut.
+const MAX_LOG_ID_LEN: usize = 128;
+/// The maximum number of violations of each kind that are read.
+const MAX_VIOLATIONS: usize = 32;
 
 /// The envelope with its fields as unread JSON. Each field is read where it is needed, so that a field of an unexpected
 /// type does not hide the others.
@@ -110,7 +110,7 @@ impl<'a> Envelope<'a> {
 /// Reads the link that grants the missing scopes, and the scopes themselves if the service does not list them. Both are
 /// read from the whole message `msg`, because the link is at its end and the message in the error is cut.
 fn read_scopes(msg: &str, error: &mut ApiError, secrets: &Secrets) {
-    let clear = |text: &str| secrets.clear(text.as_bytes(), LINK);
+    let clear = |text: &str| secrets.clear(text.as_bytes(), MAX_LINK_LEN);
     let is_whole = |url: &&String| url.starts_with("https://") && !url.ends_with('…');
     let of_violations = || {
         let mut urls = error.permission_violations.iter().filter_map(|it| it.url.as_ref());
@@ -121,7 +121,7 @@ fn read_scopes(msg: &str, error: &mut ApiError, secrets: &Secrets) {
     if error.permission_violations.is_empty() {
         let missing =
             |scope: &str| PermissionViolation { scope: clear(scope), kind: None, url: None };
-        let scopes = scopes_in(msg, in_msg).take(VIOLATIONS);
+        let scopes = scopes_in(msg, in_msg).take(MAX_VIOLATIONS);
         error.permission_violations = scopes.map(missing).collect();
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn log_id(
     envelope: Option<&Envelope<'_>>,
     secrets: &Secrets,
 ) -> Option<String> {
-    let clear = |id: &str| secrets.clear(id.as_bytes(), LOG_ID);
+    let clear = |id: &str| secrets.clear(id.as_bytes(), MAX_LOG_ID_LEN);
     let in_header = |name| {
         let id = headers.get(name)?.to_str().ok().filter(|id| !id.is_empty())?;
         Some(clear(id))
@@ -141,7 +141,7 @@ pub(super) fn log_id(
     in_header("x-tt-logid").or_else(in_body).or_else(|| in_header("x-request-id"))
 }
 
-/// A JSON object with its fields as unread JSON. Of two fields with the same name the last counts.
+/// A JSON object with its fields as unread JSON. If two fields have the same name, the last one counts.
 #[derive(Default)]
 pub(super) struct Object<'a>(pub(super) BTreeMap<String, &'a RawValue>);
 
@@ -159,6 +159,6 @@ impl<'a> Object<'a> {
     /// The objects in a field that is an array.
     fn list(&self, name: &str) -> Vec<Object<'a>> {
         let items: Option<Vec<&RawValue>> = self.0.get(name).and_then(|json| read(json));
-        items.unwrap_or_default().into_iter().take(VIOLATIONS).map(Object::new).collect()
+        items.unwrap_or_default().into_iter().take(MAX_VIOLATIONS).map(Object::new).collect()
     }
 }

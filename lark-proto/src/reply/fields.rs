@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::text::{Secrets, excerpt};
 use crate::values::macros::TextVisitor;
 
-/// The most bytes of a text that are kept, in an error or in a success.
+/// The maximum length of a text in bytes, in an error or in a success. A longer one is cut.
 pub(crate) const TEXT: usize = 1024;
 
 /// The value if it has the expected type.

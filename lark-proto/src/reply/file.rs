@@ -1,4 +1,4 @@
-//! Replies that are a file.
+//! Replies whose body is a file.
 
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -87,7 +87,7 @@ mod tests {
             (200, "text/plain", "page", "file"),
             (200, IMAGE, "<svg><html>", "file"),
             (200, "image/svg+xml", "<!DOCTYPE svg PUBLIC>", "file"),
-            // The body begins as an envelope does, but is none.
+            // The body begins like an envelope, but is not one.
             (200, IMAGE, "{", "file"),
             (200, IMAGE, "{\"code\":42", "file"),
             (200, IMAGE, "{\"code\":42}}", "file"),
@@ -111,7 +111,7 @@ mod tests {
             (206, IMAGE, "<html>", "unreadable"),
             (200, IMAGE, "\u{feff} \r\n<!DOCTYPE html>", "unreadable"),
             (200, JSON, "<HTML lang=en>", "unreadable"),
-            // The body is empty, or the status is no success.
+            // The body is empty, or the status is not 2xx.
             (200, IMAGE, "", "unreadable"),
             (204, IMAGE, "", "unreadable"),
             (403, IMAGE, "", "unreadable"),

@@ -79,7 +79,7 @@ impl Reply {
         serde_json::from_str(data).map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
 
-    /// A success without a result.
+    /// Checks that the reply is a success, and does not read its `data`.
     ///
     /// # Errors
     /// As [`Reply::data`].
@@ -123,7 +123,7 @@ impl Reply {
         parsed.map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
 
-    /// The error of a reply that has code 0 but not the documented content.
+    /// The error of a reply that does not have the documented content. `reason` says what is wrong.
     #[must_use]
     pub fn unreadable(&self, reason: impl Into<String>) -> Error {
         let reply = Unreadable::new(&self.response, self.log_id(), &reason.into(), &self.secrets);

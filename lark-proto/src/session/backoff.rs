@@ -8,11 +8,11 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// The exponential backoff after `failures` failures in a row: half a second, doubled with each failure up to eight
-/// seconds. Any value of `jitter`, also 0, shortens it by up to a half.
+/// seconds. Any value of `jitter`, including 0, shortens it by up to a half.
 pub(super) fn backoff(failures: u32, jitter: u64) -> Duration {
     let doubled = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
     let wait = FIRST_BACKOFF.saturating_mul(doubled).min(MAX_BACKOFF);
-    // Multiplying by the constant of splitmix64 gives each failure another fraction.
+    // Multiplying by the constant of splitmix64 gives each failure a different fraction.
     let mixed = jitter.wrapping_add(u64::from(failures)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let [high, low, ..] = mixed.to_be_bytes();
     wait - wait / 2 * u32::from(u16::from_be_bytes([high, low])) / 65_536
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_shortens_its_backoff_by_another_fraction() {
+    fn each_failure_shortens_its_backoff_by_a_different_fraction() {
         for jitter in JITTERS {
             let fractions = [5, 6, 7, 8].map(|failures| backoff(failures, jitter));
             for (at, fraction) in fractions.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The call that takes a step, and whose token it uses.
+//! The call that takes a step, and the credential that it uses.
 
 use std::fmt;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(super) struct Caller<'a> {
     pub(super) limits: &'a Limits,
     pub(super) jitter: u64,
     /// The time until which renewals may hold up the call. It is set when the call first finds a token that is due for
-    /// renewal, also if another call drives that renewal.
+    /// renewal, even if another call drives that renewal.
     pub(super) renewal_deadline: &'a mut Option<Duration>,
 }
 

@@ -45,7 +45,7 @@ pub enum Event {
         /// Whether the call continues.
         goes_on: bool,
     },
-    /// A step of the call ended in a wait.
+    /// The call waits.
     Waits {
         /// The reason of the wait.
         reason: WaitFor,

@@ -10,7 +10,7 @@ use crate::token::TenantToken;
 use crate::values::{AppId, TenantKey};
 
 /// The name and version of the format.
-const FORM: &str = "lark-token-1";
+const FORMAT: &str = "lark-token-1";
 
 /// The longest time for which an imported token is used. The service grants no token for longer.
 const MAX_IMPORTED_LIFE: Duration = Duration::from_secs(7200);
@@ -35,7 +35,7 @@ impl Session {
     /// text is a secret. Returns `None` if the session has no valid token for `tenant`, or if `wall` is before 1970.
     ///
     /// `now` is the time of the clock that the session's other methods use, which may be a monotonic clock. `wall` is
-    /// the time of the wall clock, by which the text says when the token expires.
+    /// the time of the wall clock, on which the text states when the token expires.
     #[must_use]
     pub fn export_token(
         &mut self,
@@ -54,7 +54,7 @@ impl Session {
             ends: wall.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
         };
         let json = serde_json::to_string(&exported).ok()?;
-        Some(format!("{FORM}.{:016x}.{}", checksum(&json), base64::url_safe(&json)))
+        Some(format!("{FORMAT}.{:016x}.{}", checksum(&json), base64::url_safe(&json)))
     }
 
     /// Takes a token that a session of the same app, site and tenant has exported, and wakes the calls that wait for a
@@ -100,7 +100,7 @@ impl Session {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let (sum, json) = text.strip_prefix(FORM)?.strip_prefix('.')?.split_once('.')?;
+    let (sum, json) = text.strip_prefix(FORMAT)?.strip_prefix('.')?.split_once('.')?;
     let json = base64::url_safe_decoded(json)?;
     (sum == format!("{:016x}", checksum(&json))).then_some(json)
 }

@@ -8,7 +8,7 @@ use crate::error::{Advice, Error, Invalid, WaitFor};
 
 /// Why a call does not send its request now.
 pub(super) enum Hold {
-    /// The call sends a token request, to this route.
+    /// The call sends this token request first, to this route.
     Send(Box<Outgoing>, &'static str),
     /// The call waits until this time, or until it is woken.
     Wait { until: Duration, reason: WaitFor },
@@ -28,11 +28,11 @@ pub(super) enum Ending {
     Shared(Error),
     /// The session cannot get a token.
     NoToken(TokenFailure),
-    /// The session has no app, and the call has no token of the caller's.
+    /// The session has no app, and the caller supplied no token.
     NoApp,
-    /// The session's app is a store app, and the call is for no tenant.
+    /// The session's app is a store app, and the call names no tenant.
     NoTenant,
-    /// The session's app is a custom app, and the call is for a tenant.
+    /// The session's app is a custom app, and the call names a tenant.
     ForeignTenant,
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Reason {
 }
 
 impl TokenFailure {
-    /// Replaces the wait that the service asked for by `wait`, which is the rest of the pause.
+    /// Sets the wait that the service asked for to `wait`, the rest of the pause.
     pub(super) fn with_retry_after(self, wait: Duration) -> Self {
         match self.reason {
             Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {

@@ -3,9 +3,9 @@
 //! A spreadsheet takes one write at a time. The first call in a lane may send, and stays in the lane until it is over.
 //! The lane keeps two facts about the document:
 //!
-//! * *Busy since*: since this time, the document has answered "busy" to every request. A call that has been in the lane
-//!   for that long has used up as much of its `Limits::busy` as the call that sent the requests, so that calls with the
-//!   same limits end together.
+//! * *Busy since*: since this time, the document has answered "busy" to every request. For each call in the lane,
+//!   `Limits::busy` counts from this time or from when the call joined, whichever is later. It also counts for a call
+//!   that has not sent a request, so that calls with the same limits end together.
 //! * *In doubt until*: a write was sent in full, and its outcome is unknown. Until this time the service may still be
 //!   working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
 
@@ -56,7 +56,7 @@ impl Lane {
 }
 
 impl Lanes {
-    /// Adds `call` to the queue, if it is not in it, and lets the call pass if it is the first.
+    /// Adds `call` to the queue, if it is not there yet, and lets the call pass if it is the first.
     pub(super) fn enter(
         &mut self,
         lane: &str,
@@ -79,7 +79,7 @@ impl Lanes {
         }
     }
 
-    /// Takes `call` out of the queue, if it is in it. If it was the first, wakes the next one.
+    /// Takes `call` out of the queue, if it is there. If it was the first call, wakes the next one.
     pub(super) fn leave(&mut self, name: &str, call: CallId, now: Duration, woken: &mut Woken) {
         let Some(lane) = self.0.get_mut(name) else { return };
         let was_first = lane.queue.first_key_value().is_some_and(|(first, _)| *first == call);
@@ -120,7 +120,7 @@ impl Lanes {
         busy.since.max(joined)
     }
 
-    /// Notes that the document gave another answer than "busy".
+    /// Notes that the document gave an answer other than "busy".
     pub(super) fn not_busy(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_busy_time_begins_when_an_earlier_write_must_have_ended() {
+    fn the_busy_time_begins_after_the_time_in_which_an_earlier_write_may_run() {
         let mut lanes = lanes(2);
         lanes.mark_in_doubt("a", Duration::ZERO);
         assert_eq!(busy_since(&mut lanes, 30), secs(60));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_ends_if_the_document_was_busy_for_as_long_as_the_call_waits() {
+    fn a_call_ends_once_the_document_has_been_busy_for_the_calls_busy_limit() {
         for (last, is_over) in around(70).into_iter().zip([false, true, true]) {
             let mut lanes = lanes(2);
             answer_busy(&mut lanes, secs(10));

@@ -44,7 +44,7 @@ impl Limits {
     /// The number of times that the call's own request may be sent: 4 by default. 0 counts as 1.
     ///
     /// A request that the service refuses for its rate, or because the document is busy, costs no attempt, because the
-    /// other limits bound the wait. With one attempt, however, this refusal ends the call; see
+    /// other limits bound the wait. With a limit of one attempt, however, such a refusal ends the call; see
     /// [`one_attempt`](Self::one_attempt) for an exception. Token requests belong to the session and have four attempts
     /// of their own.
     #[must_use]
@@ -60,10 +60,11 @@ impl Limits {
     /// assumed to take as long as the last one. If the service asks to wait beyond the deadline, the call therefore
     /// ends at once.
     ///
-    /// If `total` is less than [`longest_wait`](Self::longest_wait), a call whose route was closed by the refusal of
-    /// another call waits until its deadline and ends with [`Queued`](crate::error::CallErrorKind::Queued), even if the
-    /// route opens after that. If the two are equal, and the route stays closed for longer, the call ends at once with
-    /// that refusal.
+    /// A call may find its route closed until after its deadline, because the service refused another call for its
+    /// rate. If the route stays closed for longer than [`longest_wait`](Self::longest_wait), the call ends at once with
+    /// that refusal. Otherwise the call waits until its deadline and ends with
+    /// [`Queued`](crate::error::CallErrorKind::Queued). To end a new call at once in both cases, set `longest_wait` to
+    /// at most `total`.
     #[must_use]
     #[doc(alias = "timeout")]
     #[doc(alias = "deadline")]
@@ -107,7 +108,7 @@ impl Limits {
 
     /// The time from the first step to the deadline of a call with a body of `len` bytes.
     pub(super) fn time(&self, len: u64) -> Duration {
-        // 64 KiB a second is the slowest upload that has to succeed.
+        // The slowest supported upload has a rate of 64 KiB per second.
         let default = || Duration::from_secs(600_u64.saturating_add(len >> 16));
         self.total.unwrap_or_else(default)
     }

@@ -26,7 +26,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | lane | the queue of the calls that write to one document; only the first of them may send |
+//! | lane | the queue of the calls that write to one document; only the first of them may send its request |
 //! | gate | the rate limit of one route for one token or tenant, and the queue of the calls that wait for it |
 //! | slot | one token of the session, the request for the next token, and the pause before that request |
 //! | driver | the call that sends a token request and reports its outcome, while other calls wait for the token |

@@ -1,6 +1,6 @@
 //! Queues of calls, and the set of the calls that are to be woken.
 //!
-//! All queues have one type, because the compiled code of a map takes four kilobytes for each type of its entries.
+//! All queues share one type, because each instantiation of `BTreeMap` adds four kilobytes of code.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,8 +17,8 @@ pub(super) type Queue = BTreeMap<CallId, Waiter>;
 pub(super) struct Waiter {
     /// The time when the call joined.
     pub(super) since: Duration,
-    /// At a gate, the number of calls that had joined before. At a token, the number of series of token requests that
-    /// had failed before. Zero in a lane.
+    /// In the queue of a gate, the number of calls that had joined before this one. In the queue for a token, the
+    /// number of series of token requests that had failed before the call joined. In a lane, zero.
     pub(super) number: u64,
     /// The longest wait that the limits of the call allow: `Limits::busy` in a lane, `Limits::longest_wait` elsewhere.
     pub(super) patience: Duration,

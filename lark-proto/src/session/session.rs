@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entries_of_a_session_are_its_tokens_requests_lanes_and_gates() {
+    fn the_entries_of_a_session_are_its_tokens_token_requests_lanes_and_gates() {
         let mut session = session();
         assert_eq!(session.entries(), 0);
         assert!(matches!(given().next(&mut session, START), Step::Send(_)));

@@ -47,9 +47,10 @@ pub struct Outgoing {
     pub keep_for: Duration,
     /// The timeout of each phase of the exchange.
     pub phases: Phases,
-    /// The greatest length of the reply's body in bytes. Report a longer reply as [`CallErrorKind::TooLarge`].
+    /// The maximum length of the reply's body in bytes. Report a longer reply as [`CallErrorKind::TooLarge`].
     pub reply_limit: u64,
-    /// Whether to open a new connection. The last connection broke, and idle connections in the pool may be broken too.
+    /// Whether to open a new connection. This is set after the last connection broke, because idle connections in the
+    /// pool may be broken too.
     pub fresh_connection: bool,
 }
 
@@ -108,7 +109,7 @@ impl Phases {
     /// The timeouts of a request whose body has `len` bytes.
     #[must_use]
     pub fn of(len: u64) -> Self {
-        // 64 KiB a second is the slowest upload that has to succeed.
+        // The slowest supported upload has a rate of 64 KiB per second.
         let upload = Duration::from_secs(len >> 16);
         Self {
             resolve: Duration::from_secs(10),

@@ -3,7 +3,7 @@
 use base64_simd::{AsOut, Base64, STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::BufMut;
 
-/// The text that [`append`] makes on the stack, before it is copied to memory that may not be initialized.
+/// The length of the buffer on the stack in which [`append`] encodes, because the memory of `out` may be uninitialized.
 const STACK_TEXT_LEN: usize = 1024;
 
 /// `bytes` in the standard alphabet, padded.
@@ -24,16 +24,16 @@ pub(crate) fn append(bytes: &[u8], out: &mut impl BufMut) {
     }
 }
 
-/// The text that [`encoded`] was made of, with or without the padding.
+/// Decodes a text in the standard alphabet, with or without the padding. `None` if it is not base64 of UTF-8.
 pub(crate) fn decoded(base64: &str) -> Option<String> {
     text(&STANDARD_NO_PAD, base64.trim_end_matches('='))
 }
 
-/// The text that [`url_safe`] was made of.
+/// Decodes a text in the alphabet for URLs, without padding. `None` if it is not base64 of UTF-8.
 pub(crate) fn url_safe_decoded(base64: &str) -> Option<String> {
     text(&URL_SAFE_NO_PAD, base64)
 }
 
-fn text(form: &Base64, base64: &str) -> Option<String> {
-    String::from_utf8(form.decode_to_vec(base64).ok()?).ok()
+fn text(alphabet: &Base64, base64: &str) -> Option<String> {
+    String::from_utf8(alphabet.decode_to_vec(base64).ok()?).ok()
 }

@@ -33,7 +33,7 @@ pub(crate) fn cleaned(text: &[u8], is_cut: bool) -> String {
 }
 
 /// `text` without the white space and the invisible characters around it. Programs add these to a copied text: an
-/// editor adds a byte order mark, a file manager marks of direction, a web page a zero-width space.
+/// editor adds a byte order mark, a file manager adds direction marks, and a web page adds a zero-width space.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || misleads(c))
 }

@@ -25,7 +25,7 @@
 //! // Later, with a fresh token:
 //! let mut request = wire::parse(&stored, &Site::LARK)?;
 //! request.headers_mut().insert(AUTHORIZATION, fresh.header_value());
-//! let response = send(request); // by any HTTP client
+//! let response = send(request); // with any HTTP client
 //! let key = PutImage::decode(response)?;
 //! # assert!(lark.image(key.as_str()).is_some());
 //! # assert!(!stored.windows(5).any(|bytes| bytes == b"t-old"));
@@ -51,7 +51,7 @@
 //!
 //! let get = GetTenantToken::new(id, secret);
 //! let request = get.request(&Site::LARK, &NoToken);
-//! let reply = send(wire::http1(request, Secrets::Shown))?; // by a socket
+//! let reply = send(wire::http1(request, Secrets::Shown))?; // over a socket
 //! let token = GetTenantToken::decode(reply)?.token;
 //! # assert!(token.expose_secret().starts_with("t-"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

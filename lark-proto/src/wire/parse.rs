@@ -89,7 +89,7 @@ fn refused(text: String) -> Invalid {
     Invalid::new(InvalidKind::NotARequest, text)
 }
 
-/// The lines of the head, each without its end.
+/// The lines of the head, each without its line ending.
 struct Lines<'b> {
     rest: &'b [u8],
     /// The number of the last line, counted from 1.
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_ends_the_case_and_the_spaces_of_the_head_may_differ() {
+    fn a_head_is_read_with_any_line_endings_letter_case_and_spaces() {
         let lark = "https://open.larksuite.com";
         for (site, head) in [
             (lark, "Host: open.larksuite.com\nA: b c\nContent-Length: 1\n\n"),

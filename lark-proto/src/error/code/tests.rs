@@ -214,7 +214,7 @@ fn a_code_has_its_class_its_name_and_its_hint() {
 }
 
 #[test]
-fn a_hint_is_one_line_without_names_of_code() {
+fn a_hint_is_one_line_without_rust_identifiers() {
     let codes = (0..1_400_000).chain(99_990_000..100_000_000).map(Code);
     let hints: Vec<_> = codes.filter_map(|code| Some((code, code.hint()?))).collect();
     assert!(hints.len() > 30, "{}", hints.len());

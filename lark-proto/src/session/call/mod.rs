@@ -40,10 +40,10 @@ enum Kind<O> {
 
 /// A call of an endpoint whose output is `O`, over a transport whose error is `T`.
 ///
-/// Each step takes the session and the present time. If the session is behind a lock, read the clock while you hold the
+/// Each step takes the session and the current time. If the session is behind a lock, read the clock while you hold the
 /// lock. After each step, let the calls that [`Session::woken`] returns take their next step. Take steps until
-/// [`Step::Done`], or give the call up with [`Call::cancel`]. If a call can be dropped before it is over, cancel it in
-/// a drop guard, because other calls may wait behind it.
+/// [`Step::Done`], or cancel the call with [`Call::cancel`]. If a call can be dropped before it is over, cancel it in a
+/// drop guard, because other calls may wait behind it.
 ///
 /// An adapter that makes one call at a time is a loop:
 ///
@@ -228,8 +228,8 @@ impl<O, T> Call<O, T> {
         self.untyped.broken(session, now, broken);
     }
 
-    /// Gives up the call, which leaves every queue. Has no effect if the call is over. If the call's own request is in
-    /// flight and is a write, it may still be carried out, and the next call in the lane takes that into account.
+    /// Cancels the call and takes it out of every queue. Has no effect if the call is over. If the call's own request
+    /// is in flight and is a write, it may still be carried out, and the next call in the lane takes that into account.
     ///
     /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome
     /// with [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
@@ -240,7 +240,7 @@ impl<O, T> Call<O, T> {
         self.untyped.error = None;
     }
 
-    /// The token request that the call has sent, until its outcome is reported.
+    /// The token request that the call has sent and whose outcome has not been reported.
     #[must_use]
     pub fn token_request(&self) -> Option<TokenRequestId> {
         self.untyped.drives

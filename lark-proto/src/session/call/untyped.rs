@@ -16,7 +16,7 @@ use crate::session::step::{Broken, Outgoing, Permanence, Purpose};
 /// A call without the type of its output. It is compiled once per transport, and not once per endpoint.
 pub(super) struct UntypedCall<T> {
     pub(super) policy: CallPolicy,
-    /// The token request that the call has sent, until its outcome is reported.
+    /// The token request that the call has sent and whose outcome has not been reported.
     pub(super) drives: Option<TokenRequestId>,
     /// The last failure, while the call continues.
     pub(super) last: Option<CallError<T>>,
@@ -56,7 +56,7 @@ impl<T> UntypedCall<T> {
             }
             Err(Hold::Wait { until, .. }) => {
                 if !self.policy.waits_for_token() {
-                    self.forget_token_request();
+                    self.forget_token_failure();
                 }
                 Ok(Next::Wait(until.saturating_sub(now)))
             }
@@ -79,12 +79,12 @@ impl<T> UntypedCall<T> {
                 self.policy.events.push(|| Event::refused(route, &error, true));
                 self.token_failed(route, CallErrorKind::Lark(error));
             }
-            None => self.forget_token_request(),
+            None => self.forget_token_failure(),
         }
         self.remove_from_woken(session);
     }
 
-    /// Takes a success. Returns whether the call was waiting for the reply.
+    /// Reports a success to the policy. Returns whether the call was waiting for the reply.
     pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
         self.policy.answered(session, Answer::Success, now).is_some()
     }
@@ -120,8 +120,8 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    /// Notes that a token request of this call failed. If it was a renewal for which the call no longer waits, this is
-    /// no failure of the call.
+    /// Notes that a token request of this call failed. The failed renewal of a valid token, for which the call no
+    /// longer waits, is not a failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
         if self.policy.waits_for_token() {
             self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));
@@ -129,7 +129,7 @@ impl<T> UntypedCall<T> {
     }
 
     /// Forgets the last failure if it was that of a token request.
-    fn forget_token_request(&mut self) {
+    fn forget_token_failure(&mut self) {
         let own = self.policy.route();
         self.last = self.last.take().filter(|last| last.route == own);
     }
@@ -154,7 +154,8 @@ impl<T> UntypedCall<T> {
             // The last failure belongs to an earlier send, but another send is in flight.
             Ending::Late(WaitFor::Reply) => false,
             Ending::NoTimeLeft | Ending::Late(_) => true,
-            // The call sent one of the requests that failed, so it has the transport's error and not only its text.
+            // `last` is the failure of a token request that this call sent to the same route. It has the transport's
+            // error, and `reason` only a text.
             Ending::NoToken(TokenFailure { route, reason: Reason::Transport(_) }) => {
                 last.route == *route
             }
@@ -193,7 +194,7 @@ impl<T> UntypedCall<T> {
         self.complete(error.with_outcome(outcome))
     }
 
-    /// The outcome of the call's own sends, except for a send whose outcome is unknown (see `unknown`).
+    /// The outcome of the call's own sends, apart from a send whose outcome is unknown, whose failure is in `unknown`.
     fn outcome(&self) -> Outcome {
         if self.policy.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }
@@ -260,11 +261,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_only_the_memory_of_a_failed_token_request() {
+    fn a_token_clears_only_the_failure_of_a_token_request() {
         for (route, is_kept) in [(ROUTE, true), (TOKEN_ROUTE, false)] {
             let mut call = call();
             call.last = Some(CallError::new(route, CallErrorKind::Deadline));
-            call.forget_token_request();
+            call.forget_token_failure();
             assert_eq!(call.last.is_some(), is_kept, "{route}");
         }
     }

@@ -28,7 +28,8 @@ pub(super) struct Gate {
     first_since: Duration,
     /// The time until which the second call in the queue waits. It is woken if it may pass earlier.
     second_until: Duration,
-    /// The least patience of the waiting calls, without the calls that were woken to end because of it.
+    /// The least patience of the waiting calls, except for the calls that were already woken because a wait exceeded
+    /// their patience.
     least_patience: Duration,
     throttle: Throttle,
     /// The requests sent in the last second.
@@ -154,7 +155,7 @@ impl Gate {
         self.remove(call, quota, now, woken);
     }
 
-    /// Takes `call` out of the queue and wakes the calls that may now pass or wait until another time.
+    /// Takes `call` out of the queue and wakes the calls that may now pass or whose wait has changed.
     fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
         let place = self.queue.keys().take(2).position(|other| *other == call);
         if self.queue.remove(&call).is_none() {

@@ -49,7 +49,7 @@ impl Gates {
         self.unlimited = unlimited;
     }
 
-    /// The quota that is kept on a route whose documented quota is `documented`.
+    /// The quota that applies to a route whose documented quota is `documented`.
     fn quota(&self, route: &str, documented: Quota) -> Quota {
         match self.quotas.iter().find(|(of, _)| **of == *route) {
             Some((_, quota)) => *quota,
@@ -103,7 +103,7 @@ impl Gates {
         wait
     }
 
-    /// Takes `call` out of the queue, if it is in it.
+    /// Takes `call` out of the queue, if it is there.
     pub(super) fn leave(
         &mut self,
         credential: &Credential,

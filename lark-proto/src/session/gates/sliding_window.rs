@@ -6,13 +6,13 @@ use std::time::Duration;
 /// The assumed network jitter: the time between two requests may shrink by this much between sending and arrival.
 const NETWORK_JITTER: Duration = Duration::from_millis(100);
 
-/// Counts the events of the last span in 60 buckets. An event counts until its whole bucket is older than the span and
+/// Counts the events of the last span, in buckets. An event counts until its whole bucket is older than the span plus
 /// [`NETWORK_JITTER`], so that the count is never less than the number of events that the service may still count.
 #[derive(Debug)]
 pub(super) struct SlidingWindow {
-    /// The width of a bucket in microseconds: a sixtieth of the span.
+    /// The width of a bucket in microseconds: a sixtieth of the sum of the span and [`NETWORK_JITTER`].
     width: u64,
-    /// The number of each bucket that has events, and how many it has; the oldest first.
+    /// The number of each bucket that has events, and the number of its events. The oldest bucket is the first.
     buckets: VecDeque<(u64, u32)>,
     count: u32,
 }
@@ -115,7 +115,7 @@ mod tests {
             self.now += Duration::from_micros(random(seed, self.longest_gap));
         }
 
-        /// The time when the window opens, by a list of all events.
+        /// The time when the window opens, computed from the list of all events.
         fn opens(&self) -> Duration {
             let Some(at) = self.sent.len().checked_sub(self.limit as usize) else {
                 return Duration::ZERO;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_opens_when_a_list_of_all_times_does() {
+    fn a_window_opens_at_the_time_computed_from_a_list_of_all_events() {
         for mut seed in 0..200 {
             let mut run = Run::new(&mut seed);
             for _ in 0..1000 {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_takes_the_longest_times() {
+    fn a_window_accepts_the_largest_times() {
         let mut window = SlidingWindow::new(60 * SECOND);
         for now in [Duration::ZERO, Duration::from_secs(1 << 40), Duration::MAX, Duration::MAX] {
             window.advance(now);

@@ -72,7 +72,7 @@ impl Throttle {
         }
     }
 
-    /// The time between two requests at the present rate.
+    /// The time between two requests at the current rate.
     pub(super) fn interval(&self, now: Duration) -> Duration {
         match *self {
             Self::Open => Duration::ZERO,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_wait_closes_the_throttle() {
+    fn the_refusal_with_the_longest_wait_decides_when_the_throttle_reopens() {
         for (wait, until, last) in [
             (secs(5) - NANO, secs(5), 1),
             (secs(5), secs(5), 1),

@@ -7,15 +7,15 @@ use crate::session::step::TokenRequestId;
 use crate::text::Secrets;
 use crate::values::TenantKey;
 
-/// A token request in flight. Its slot keeps the rest, [`Sent`](super::slot::Sent).
+/// A token request in flight. Its slot keeps its id, driver and times in [`Sent`](super::slot::Sent).
 #[derive(Debug)]
 pub(super) struct TokenRequest {
     pub(super) wanted: Wanted,
     /// The tenant that the request was sent for.
     pub(super) tenant: Option<TenantKey>,
-    /// The tenant of the present driver.
+    /// The tenant of the current driver.
     pub(super) tenant_of_driver: Option<TenantKey>,
-    /// A deadline that is reported before this time is that of the driver, and no failure of the service.
+    /// A deadline that is reported before this time is the driver's own deadline, and not a failure of the service.
     pub(super) earliest_timeout: Duration,
     /// The secrets in the request's body.
     pub(super) secrets: Secrets,

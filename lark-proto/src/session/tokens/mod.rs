@@ -136,7 +136,7 @@ impl Tokens {
     }
 
     /// Lets `caller` renew a valid token, or wait for the renewal that it drives. Returns `Ok` if the call uses the
-    /// present token.
+    /// valid token.
     fn renew(
         &mut self,
         app: &App,
@@ -205,7 +205,8 @@ impl Tokens {
         let times_out = now.saturating_add(MAX_REQUEST_TIME + REQUEST_TIME_TOLERANCE);
         let jitter = caller.jitter;
         let sent = Sent { id, driver: Some(caller.id), sent_at: now, times_out, jitter };
-        // A request for the app's token may belong to the renewal of a tenant token that is still valid.
+        // The request may be for the app's token, and the call may need that to renew a tenant token that is still
+        // valid.
         let has_token = self.tenants.get(tenant).is_some_and(|it| it.slot.valid(now).is_some());
         let is_of_app = !matches!(wanted, Wanted::Tenant(_));
         let renews = has_token || is_of_app && self.app.valid(now).is_some();

@@ -153,7 +153,7 @@ impl Tokens {
         }
     }
 
-    /// Notes that a request brought no token, and wakes the calls that wait for that token.
+    /// Notes that a request returned no token, and wakes the calls that wait for that token.
     fn failed(
         &mut self,
         app: &App,
@@ -230,8 +230,8 @@ impl Tokens {
         }
     }
 
-    /// Notes that the service refused the app token of `generation`. Once that token is dropped, all calls that wait
-    /// for a token are subject to the pause of its requests.
+    /// Notes that the service refused the app token of `generation`. If the token is dropped, all calls that wait for a
+    /// token need the next app token, so a pause of its requests applies to them.
     fn refuse_app(&mut self, generation: u64, now: Duration, woken: &mut Woken) -> Refusal {
         let refusal = self.app.refuse(generation, now);
         if let (Refusal::Dropped, Some(pause)) = (refusal, self.app.pause(now)) {
@@ -244,8 +244,9 @@ impl Tokens {
     /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
     pub(super) fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
         let sent = self.app.request()?;
-        let is_its = self.in_flight.get(sent.id).is_some_and(|it| it.tenant_of_driver == *tenant);
-        sent.driver.filter(|_| is_its)
+        let is_of_tenant =
+            self.in_flight.get(sent.id).is_some_and(|it| it.tenant_of_driver == *tenant);
+        sent.driver.filter(|_| is_of_tenant)
     }
 
     /// Wakes the first two calls of each tenant that waits for the app's token.
@@ -270,8 +271,8 @@ impl Tokens {
         }
     }
 
-    /// Notes that the service refused the tenant token of `generation`. If `by_app_token`, the reason is the app token
-    /// with which that token was requested.
+    /// Notes that the service refused the tenant token of `generation`. `by_app_token` says whether the service refused
+    /// it because of the app token that it was requested with.
     pub(in crate::session) fn refused(
         &mut self,
         tenant: &Option<TenantKey>,

@@ -78,7 +78,7 @@ impl Wanted {
     }
 }
 
-/// Why a token request brought no token.
+/// Why a token request returned no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
     /// Another attempt may succeed. This is any failure that no other variant covers.
@@ -92,7 +92,8 @@ pub(super) enum FailureKind {
 }
 
 impl FailureKind {
-    /// The kind of a request that the service refused. Not used if the refusal drops an app token or a ticket.
+    /// The kind of the failure of a request that the service refused with `error`. Not used if the refusal drops an app
+    /// token or a ticket.
     pub(super) fn of(error: &Error) -> Self {
         match (error, error.advice()) {
             (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Self::RetryAfter(wait),

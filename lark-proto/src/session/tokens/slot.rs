@@ -11,9 +11,9 @@
 //!                  refused or expired
 //! ```
 //!
-//! The service documents (see [`GetTenantToken`](crate::endpoints::GetTenantToken)) that it grants the same token again
-//! until 30 minutes before the token expires, and then a new one; both are valid. A refusal names the generation of
-//! the token, so that ten refusals of one token cause one request.
+//! The vendor documents (see [`GetTenantToken`](crate::endpoints::GetTenantToken)) that the service grants the same
+//! token again until 30 minutes before the token expires, and then a new one; both are valid. A refusal is reported
+//! with the generation of the token, so that ten refusals of one token lead to one request.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::session::queue::Woken;
 use crate::session::step::TokenRequestId;
 
 /// A token is due for renewal when it expires in this time or less. More than 30 minutes before, the service would
-/// grant the same token again. The minute less is a margin for the time that the grant itself took.
+/// grant the same token again. The window is a minute shorter, as a margin for the time that the grant itself took.
 const RENEWAL_WINDOW: Duration = Duration::from_secs(29 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The longest pause between two token requests, whatever wait the service asked for.
@@ -56,7 +56,7 @@ pub(super) struct Slot<K> {
     request: Option<Sent>,
     /// Whether the connection of the last request broke.
     connection_broke: bool,
-    /// The failed requests of this series, while there is no token.
+    /// The number of failed requests in this series. It counts only while there is no valid token.
     failures: u32,
     pause: Option<Pause>,
     /// The earliest time of the next renewal.
@@ -96,14 +96,14 @@ impl Sent {
     }
 }
 
-/// A time in which no token request is sent.
+/// A period in which no token request is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     pub(super) until: Duration,
-    /// The time until which a call waits, if its patience is not less than that. In a backoff every call waits until
-    /// `until`.
+    /// The time until which a call waits if its patience is long enough; another call ends at once. After a failure for
+    /// which no call waits, it is the time of that failure. In a backoff every call waits until `until`.
     pub(super) patient_until: Duration,
-    /// The failure with which a call ends that does not wait. `None` for a backoff.
+    /// The failure of a call that ends because it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
 }
 
@@ -194,7 +194,7 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.pause = None;
     }
 
-    /// Notes that the request in flight brought no token. Returns whether this ends the series, so that all calls that
+    /// Notes that the request in flight returned no token. Returns whether this ends the series, so that all calls that
     /// wait for the token end with `failure`.
     pub(super) fn failed(
         &mut self,

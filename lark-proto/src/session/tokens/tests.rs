@@ -29,7 +29,7 @@ enum Step {
     Ends,
 }
 
-/// A caller's number, limits, and time until which renewals may hold it up.
+/// The parts of a [`Caller`] that a test keeps from one step to the next.
 struct Call {
     id: CallId,
     deadline: Duration,
@@ -272,7 +272,7 @@ fn the_end_of_a_series_ends_the_calls_that_waited_and_no_later_one() {
 }
 
 #[test]
-fn a_token_request_in_flight_makes_the_tokens_busy() {
+fn tokens_with_a_request_in_flight_are_not_idle() {
     let mut fixture = Fixture::custom();
     assert!(fixture.tokens.is_idle());
     let id = fixture.send(&mut Call::new(1), Duration::ZERO);
@@ -283,7 +283,7 @@ fn a_token_request_in_flight_makes_the_tokens_busy() {
 }
 
 #[test]
-fn a_call_that_waits_for_a_token_makes_the_tokens_busy() {
+fn tokens_that_a_call_waits_for_are_not_idle() {
     let mut fixture = Fixture::custom();
     let id = fixture.send(&mut Call::new(1), Duration::ZERO);
     fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
@@ -337,7 +337,7 @@ fn an_app_gets_tokens_only_for_its_own_kind_of_tenant() {
 }
 
 #[test]
-fn one_of_the_first_two_calls_that_leaves_wakes_the_next_two() {
+fn when_one_of_the_first_two_calls_leaves_the_new_first_two_are_woken() {
     for leaver in [1, 2] {
         let mut fixture = Fixture::custom();
         let id = fixture.send(&mut Call::new(1), Duration::ZERO);

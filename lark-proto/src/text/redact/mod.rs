@@ -31,14 +31,14 @@ impl Secrets {
         if self.is_plain_id(text) {
             return excerpt(text, max);
         }
-        // A secret may begin before the cut and end after it. In the text, each of its bytes may be an escape of six
-        // bytes or more.
+        // A secret may begin before the cut and end after it, so the search goes beyond the cut. Each byte of the
+        // secret may occur there as an escape of six bytes or more.
         let longest = self.known().map(<[u8]>::len).max().unwrap_or(0);
         let seen = max.saturating_add(longest.saturating_mul(8)).saturating_add(512);
         let seen = text.get(..seen).unwrap_or(text);
         let known: Vec<Vec<u8>> = self.known().flat_map(needles).collect();
         let mut covered = vec![false; seen.len()];
-        let mut forms = vec![(Plain::new(seen), DEPTH)];
+        let mut forms = vec![(Plain::new(seen), MAX_DEPTH)];
         while let Some((form, depth)) = forms.pop() {
             form.find(&known, &mut covered);
             if let Some(depth) = depth.checked_sub(1) {
@@ -82,7 +82,7 @@ impl Secrets {
         let header = self.authorization.as_ref().map(HeaderValue::as_bytes);
         let token = header.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value));
         let in_body = self.in_body.iter().map(String::as_bytes);
-        token.into_iter().chain(in_body).filter(|secret| secret.len() >= SHORTEST)
+        token.into_iter().chain(in_body).filter(|secret| secret.len() >= MIN_SECRET_LEN)
     }
 }
 
@@ -95,21 +95,21 @@ impl fmt::Debug for Secrets {
 
 /// The length of the shortest secret that is searched for. A shorter one could be a part of an ordinary word. The
 /// service's own secrets have 32 characters or more.
-const SHORTEST: usize = 8;
+const MIN_SECRET_LEN: usize = 8;
 
-/// The most times that a text is unescaped. An escape may be escaped itself.
-const DEPTH: usize = 3;
+/// The maximum number of times that a text is unescaped, because an escape may itself be escaped.
+const MAX_DEPTH: usize = 3;
 
 /// The needles with which `secret` is searched for, in lower case: the secret itself and, if it holds escapes, its
 /// unescaped forms, because the text is unescaped too.
 fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut plain = Plain::new(secret);
     let mut needles = vec![plain.dense().0];
-    // A secret that consists of escapes may become short enough to occur in an ordinary text.
+    // A secret that consists of escapes may become so short that it occurs in ordinary texts.
     while let Some(unescaped) = plain.unescaped(&ESCAPES) {
         plain = unescaped;
         let needle = plain.dense().0;
-        if needle.len() < SHORTEST / 2 {
+        if needle.len() < MIN_SECRET_LEN / 2 {
             break;
         }
         needles.push(needle);
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_must_have_a_length_to_look_like_a_secret() {
+    fn a_value_looks_like_a_secret_only_from_a_minimum_length_on() {
         let letters = "a".repeat(15);
         for (ordinary, secret, shown) in [
             // A token has 16 characters after its prefix.
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_contains_escapes_is_cleared_alone() {
+    fn a_secret_that_contains_escapes_is_cleared_and_an_ordinary_text_is_not() {
         for secret in
             [r"\n\n\n\n\n", "%20%20%20", "%41%42%43", r"\\\\\\\\", "&lt;&lt;", "%41%42%43%44%45"]
         {
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cleared_text_has_at_most_the_bytes_of_its_bound() {
+    fn a_cleared_text_has_at_most_the_bytes_of_its_bound_and_an_ellipsis() {
         let text = b"an ordinary text";
         for (max, shown) in [
             (11, "an ordinary…"),

@@ -10,7 +10,7 @@ pub(super) fn find(text: &[u8], found: &mut impl FnMut(usize, usize)) {
 }
 
 /// Finds tokens: `t-`, `u-`, `a-`, `ur-` or `eyJ` and at least 16 further characters of a token. After a prefix with a
-/// dash, words and a file name are no token.
+/// dash, text that consists of words, or that ends as a file name does, is not a token.
 fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let is_start = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| text.get(before));
@@ -26,7 +26,7 @@ fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         if start < done || !is_start(start) {
             continue;
         }
-        // A part of a run that is no token is no token either.
+        // If the run is not a token, no part of it is one, so the search continues after the run.
         done = end_of(text, dash + 1, is_of_token);
         let run = text.get(dash + 1..done).unwrap_or_default();
         if run.len() >= 16 && !is_ordinary(run) {
@@ -104,7 +104,7 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
             let start = end_of(text, colon, |byte| byte == b' ');
             let end = end_of(text, start, is_of_token);
             let run = text.get(start..end).unwrap_or_default();
-            if !is_any_token(name) && run.len() >= 16 && !is_ordinary(run) {
+            if !is_name_without_kind(name) && run.len() >= 16 && !is_ordinary(run) {
                 find(start, end);
                 done = end;
             }
@@ -158,8 +158,8 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
 
 /// The name at the end of `text`, without the quotes and spaces around it.
 fn name_at_end(text: &[u8]) -> &[u8] {
-    const LONGEST: usize = 64;
-    let text = text.get(text.len().saturating_sub(LONGEST)..).unwrap_or(text);
+    const MAX_NAME_LEN: usize = 64;
+    let text = text.get(text.len().saturating_sub(MAX_NAME_LEN)..).unwrap_or(text);
     let text = text.trim_ascii_end();
     let text = text.strip_suffix(b"\"").or(text.strip_suffix(b"'")).unwrap_or(text);
     let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -183,11 +183,11 @@ fn is_secret_name(name: &[u8]) -> bool {
     ];
     let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
     let name: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
-    is_any_token(&name) || name == b"idtoken" || ENDS.iter().any(|end| name.ends_with(end))
+    is_name_without_kind(&name) || name == b"idtoken" || ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether the name is `token` or `ticket` alone, without its kind.
-fn is_any_token(name: &[u8]) -> bool {
+/// Whether the name is `token` or `ticket`, which does not say of what kind the token is.
+fn is_name_without_kind(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"token") || name.eq_ignore_ascii_case(b"ticket")
 }
 

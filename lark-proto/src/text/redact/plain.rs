@@ -1,4 +1,5 @@
-//! A text prepared for the search of secrets: its escapes are decoded, and each character keeps its original place.
+//! A text prepared for the search for secrets: its escapes are decoded, and each byte has its place in the original
+//! text.
 
 use memchr::memmem;
 
@@ -53,8 +54,9 @@ impl Plain {
         self.spans.push(span);
     }
 
-    /// The text with the escapes of all kinds undone and, if it has escapes of several kinds, also with those of each
-    /// kind alone: in a text of JSON, `%2d` may be a part of a secret. Empty if the text has no escape.
+    /// The text with the escapes of each kind decoded alone and, if it has escapes of several kinds, with all of them
+    /// decoded. The kinds are also decoded alone, because in JSON, for example, `%2d` may be a part of a secret. Empty
+    /// if the text has no escape.
     pub(super) fn unescaped_forms(&self) -> Vec<Self> {
         let alone = ESCAPES.iter().filter_map(|first| self.unescaped(&[*first]));
         let mut forms: Vec<Self> = alone.collect();

@@ -51,7 +51,7 @@ enum State {
     Pending { started: Started, not_before: Duration },
     /// The call's request is in flight. It was sent with the session's token of `generation`.
     Sent { started: Started, sent_at: Duration, generation: u64 },
-    /// The call has its result, or was given up.
+    /// The call has its result, or was cancelled.
     Over,
 }
 
@@ -63,7 +63,7 @@ struct Started {
     deadline: Duration,
 }
 
-/// What a call has used of its limits so far, and what it remembers for its next step.
+/// The parts of its limits that a call has used so far, and the state that it keeps for its next step.
 #[derive(Default)]
 struct Used {
     /// The number of times the request was sent.
@@ -97,10 +97,16 @@ pub(super) struct Permit {
 pub(super) enum Answer<'a> {
     Success,
     Refused(&'a Error),
-    Broken { pulled: u64, permanence: Permanence, is_late: bool, text: &'a str },
+    /// The request got no reply. `is_late` means that its deadline passed. `text` is the failure in one line.
+    Broken {
+        pulled: u64,
+        permanence: Permanence,
+        is_late: bool,
+        text: &'a str,
+    },
 }
 
-/// Whether the call is sent again after an answer, and whether the request may have been carried out.
+/// Whether the request is sent again after an answer, and whether it may have been carried out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verdict {
     pub(super) goes_on: bool,
@@ -195,7 +201,8 @@ impl CallPolicy {
         step
     }
 
-    /// Makes the checks before a send, in this order: path, deadline, backoff, lane, token, gate.
+    /// Makes the checks before a send, in this order: path, deadline, backoff, lane, token, gate. The first one that
+    /// fails ends the step.
     fn proceed(
         &mut self,
         session: &mut Session,
@@ -234,7 +241,7 @@ impl CallPolicy {
         session.lanes.enter(lane, started.id, self.limits.busy, now)
     }
 
-    /// Returns the generation of the session's token, or zero for a token of the caller's.
+    /// Returns the generation of the session's token, or zero if the caller supplied the token.
     fn take_token(
         &mut self,
         session: &mut Session,
@@ -296,7 +303,7 @@ impl CallPolicy {
         Secrets::new(self.authorization.clone(), Vec::new())
     }
 
-    /// The app whose token the call uses; `None` for a token of the caller's.
+    /// The app whose token the call uses, or `None` if the caller supplied the token.
     pub(super) fn app_id<'s>(&self, session: &'s Session) -> Option<&'s AppId> {
         match self.credential {
             Credential::Own(_) => session.app.id(),
@@ -335,8 +342,8 @@ impl CallPolicy {
         Some(verdict)
     }
 
-    /// Moves the deadline to the end of the time for which a second send is idempotent, if that is earlier: a call that
-    /// waits in a queue may be sent at any time before its deadline.
+    /// Moves the deadline to the end of the time for which a second send is idempotent, if that is earlier. A call that
+    /// waits in a queue could otherwise send its request later than that.
     fn within_idempotency(&self, started: Started, sent_at: Duration, outcome: Outcome) -> Started {
         match self.resend {
             Resend::SafeFor(time) if outcome == Outcome::Unknown => {
@@ -359,7 +366,7 @@ impl CallPolicy {
         }
     }
 
-    /// Ends the call because its caller gave it up.
+    /// Ends the call because the caller cancelled it.
     pub(super) fn cancel(&mut self, session: &mut Session) {
         let now = session.now();
         let (State::Pending { started, .. } | State::Sent { started, .. }) = self.state else {

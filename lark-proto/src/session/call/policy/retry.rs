@@ -21,8 +21,8 @@ const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 pub(super) enum Retry {
     /// The service refused the token.
     Token(Refusal),
-    /// The service refused the request for its rate. `wait` is the time for which the route's gate closes, or the wait
-    /// of this call alone.
+    /// The service refused the request for its rate. `wait` is the time for which the route's gate closes or, if the
+    /// limit is not that of the route, the wait of this call alone.
     Rate { retry_after: Option<Duration>, wait: Duration },
     /// The document has been busy since `since`.
     Busy { retry_after: Option<Duration>, since: Duration },
@@ -31,7 +31,7 @@ pub(super) enum Retry {
 }
 
 impl CallPolicy {
-    /// Updates the session's tokens, lanes and gates by the answer. Returns why the request may be sent again, or
+    /// Updates the session's tokens, lanes and gates from the answer. Returns why the request may be sent again, or
     /// `None` after a success, a deadline, or a failure that would repeat itself.
     pub(super) fn update_session(
         &mut self,
@@ -85,7 +85,8 @@ impl CallPolicy {
         Some(Retry::Rate { retry_after, wait })
     }
 
-    /// Notes in the lane whether a write may still be running, and whether the document is no longer busy.
+    /// Notes in the lane that a write may still be running, or that the document is no longer busy. A call without a
+    /// lane keeps the latter itself.
     fn update_lane(&mut self, session: &mut Session, answer: Answer<'_>, now: Duration) {
         let may_run = match answer {
             Answer::Success => false,
@@ -94,8 +95,8 @@ impl CallPolicy {
         };
         match &self.lane {
             Some(lane) if may_run => session.lanes.mark_in_doubt(lane, now),
-            Some(lane) if is_document_answer(answer) => session.lanes.not_busy(lane),
-            None if is_document_answer(answer) => self.used.busy_since = None,
+            Some(lane) if shows_not_busy(answer) => session.lanes.not_busy(lane),
+            None if shows_not_busy(answer) => self.used.busy_since = None,
             _ => {}
         }
     }
@@ -161,7 +162,7 @@ fn is_gateway(error: &Error) -> bool {
 }
 
 /// Whether the answer shows that the document is not busy.
-fn is_document_answer(answer: Answer<'_>) -> bool {
+fn shows_not_busy(answer: Answer<'_>) -> bool {
     match answer {
         Answer::Success => true,
         Answer::Refused(Error::Api(api)) => !matches!(
@@ -178,7 +179,8 @@ fn is_rate_refusal(error: &Error) -> bool {
     error.api().map_or(is_status, ApiError::is_rate_limit)
 }
 
-/// Whether the gateway refused the request for the rate of its route. The other rate limits apply to a user or a group.
+/// Whether the gateway refused the request for the rate of its route. Such a refusal closes the gate. The other rate
+/// limits apply to one user or group only.
 fn is_route_limit(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS

@@ -59,7 +59,7 @@ fn a_call_ends_at_its_deadline() {
 }
 
 #[test]
-fn a_call_that_waited_ends_with_the_reason_of_the_wait() {
+fn a_call_that_waits_at_its_deadline_ends_with_the_reason_of_the_wait() {
     let mut policy = write(Resend::Safe);
     policy.used.waited_for = Some(WaitFor::Turn);
     let step = policy.check_deadline(started(10), secs(10));
@@ -115,7 +115,7 @@ fn a_call_waits_for_its_reply_until_the_deadline() {
 }
 
 #[test]
-fn a_transport_is_given_a_day_at_most() {
+fn a_request_may_take_a_day_at_most() {
     let day = 24 * 60 * 60;
     for (total, within) in around(day).into_iter().zip([secs(day) - NANO, secs(day), secs(day)]) {
         let mut policy = write(Resend::Safe);
@@ -176,7 +176,7 @@ fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
 }
 
 #[test]
-fn a_call_has_an_id_while_it_is_under_way() {
+fn a_call_has_an_id_from_its_first_step_to_its_end() {
     let mut session = session();
     let mut policy = write(Resend::Safe);
     assert_eq!(policy.id(), None);

@@ -25,7 +25,7 @@ fn woken(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
     woken.take().into_iter().map(|call| call.0).collect()
 }
 
-/// A gate with a quota, without regard to the calls that are woken.
+/// A gate and its quota.
 struct Fixture {
     gate: Gate,
     quota: Quota,
@@ -67,8 +67,8 @@ impl Fixture {
         woken(|woken| self.gate.leave(CallId(call), self.quota, now, woken))
     }
 
-    /// A gate for one request a second that has admitted one at the time zero, with `calls` calls in its queue. Returns
-    /// the time when it opens, too.
+    /// A gate with a quota of one request per second, which has admitted a request at the time zero, and with `calls`
+    /// calls in its queue. Also returns the time when the gate opens.
     fn full(calls: u64) -> (Self, Duration) {
         let mut fixture = Self::new(Quota::per_second(1));
         assert!(fixture.passes(1, Duration::ZERO));
@@ -97,7 +97,7 @@ fn a_call_that_arrives_passes_an_open_gate_without_a_queue() {
 }
 
 #[test]
-fn the_second_call_passes_a_second_after_the_first_took_no_step() {
+fn the_second_call_passes_a_second_after_the_first_could_have_passed() {
     for (at, passes) in [0, 1, 2].into_iter().zip([false, true, true]) {
         let (mut fixture, opens) = Fixture::full(2);
         assert_eq!(fixture.passes(3, around(opens + SECOND)[at]), passes);

@@ -17,7 +17,7 @@ fn failure() -> TokenFailure {
     TokenFailure { route: "/token", reason: Reason::NoTicket }
 }
 
-/// A slot whose requests are sent and end at the same time.
+/// A slot, and the number of requests and imports so far. Each request ends at the time at which it was sent.
 struct Fixture {
     slot: Slot<&'static str>,
     requests: u64,
@@ -35,7 +35,7 @@ impl Fixture {
         self.slot.begin(Sent { id, driver, sent_at: at, times_out: at + secs(61), jitter: 0 })
     }
 
-    /// Returns the generation of the token.
+    /// Grants a token and returns its generation.
     fn grant(&mut self, at: Duration, token: &'static str, life: Duration) -> u64 {
         self.send(at);
         assert_eq!(self.slot.granted(token, life), Some(CallId(1)));
@@ -58,7 +58,7 @@ impl Fixture {
         self.slot.import(token, expires, TokenRequestId(self.requests))
     }
 
-    /// The time until which no request is sent, and the time until which a patient call waits for that.
+    /// The time until which no request is sent, and the time until which a patient call waits.
     fn pause(&self, at: Duration) -> Option<(Duration, Duration)> {
         self.slot.pause(at).map(|pause| (pause.until, pause.patient_until))
     }
@@ -95,7 +95,7 @@ fn a_token_lives_for_a_minute_at_least() {
 }
 
 #[test]
-fn no_renewal_comes_in_the_first_minute_of_a_token() {
+fn no_renewal_is_due_in_the_first_minute_of_a_token() {
     let mut fixture = Fixture::new();
     fixture.grant(secs(10), "t-1", secs(600));
     assert_eq!(around(70).map(|at| fixture.slot.is_due(at)), [false, true, true]);
@@ -163,7 +163,7 @@ fn each_kind_of_failure_pauses_the_requests_for_its_own_time() {
 }
 
 #[test]
-fn a_token_ends_the_count_of_failures() {
+fn a_token_resets_the_count_of_failures() {
     let mut fixture = Fixture::new();
     for _ in 0..3 {
         fixture.fail(Duration::ZERO, FailureKind::Transient);
@@ -207,7 +207,7 @@ fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
 }
 
 #[test]
-fn a_token_ends_the_count_of_failed_renewals() {
+fn a_token_resets_the_count_of_failed_renewals() {
     let mut fixture = Fixture::new();
     fixture.grant(Duration::ZERO, "t-1", LIFE);
     fixture.fail(secs(5460), FailureKind::Transient);
@@ -219,7 +219,7 @@ fn a_token_ends_the_count_of_failed_renewals() {
 }
 
 #[test]
-fn a_renewal_keeps_the_wait_that_the_service_asked_for_up_to_two_minutes() {
+fn a_renewal_respects_the_wait_that_the_service_asked_for_up_to_two_minutes() {
     for (kind, wait) in [
         (FailureKind::RetryAfter(secs(100)), 100),
         (FailureKind::RetryAfter(secs(120)), 120),
@@ -235,7 +235,7 @@ fn a_renewal_keeps_the_wait_that_the_service_asked_for_up_to_two_minutes() {
 }
 
 #[test]
-fn the_last_failure_before_a_token_expires_is_that_of_a_renewal() {
+fn a_failure_before_the_token_expires_is_that_of_a_renewal() {
     for (at, is_renewal) in around(7200).into_iter().zip([true, false, false]) {
         let mut fixture = Fixture::new();
         fixture.grant(Duration::ZERO, "t-1", LIFE);
@@ -283,7 +283,7 @@ fn a_late_refusal_of_an_older_token_drops_none() {
 }
 
 #[test]
-fn a_token_that_replaced_a_refused_one_is_kept_for_a_minute() {
+fn a_token_that_replaced_a_refused_one_is_kept_if_it_is_refused_within_a_minute() {
     let refusals = around(61).map(|at| {
         let mut fixture = Fixture::new();
         fixture.refuse("t-1", secs(1));
@@ -294,7 +294,7 @@ fn a_token_that_replaced_a_refused_one_is_kept_for_a_minute() {
 }
 
 #[test]
-fn a_token_that_replaced_an_imported_one_is_not_kept() {
+fn a_token_that_replaced_an_imported_one_is_dropped_when_it_is_refused() {
     let mut fixture = Fixture::new();
     fixture.refuse("t-1", secs(1));
     assert!(fixture.import("t-2", LIFE));
@@ -354,7 +354,7 @@ fn the_last_eight_refused_tokens_are_remembered() {
 }
 
 #[test]
-fn a_renewal_that_is_put_off_stays_so_after_the_token_has_expired() {
+fn a_postponed_renewal_stays_postponed_after_the_token_has_expired() {
     let mut fixture = Fixture::new();
     assert!(fixture.import("t-1", secs(30)));
     fixture.fail(secs(17), FailureKind::Transient);

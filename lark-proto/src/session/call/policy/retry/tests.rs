@@ -20,7 +20,7 @@ fn around(seconds: u64) -> [Duration; 3] {
     [secs(seconds) - NANO, secs(seconds), secs(seconds) + NANO]
 }
 
-/// The error of a reply with this status and body, which asks to wait.
+/// The error of a reply with this status and body and, if `wait` is given, with the header `retry-after`.
 fn reply(status: u16, body: &str, wait: Option<u32>) -> Error {
     let mut response = Response::new(Bytes::from(body.to_owned()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -63,7 +63,7 @@ fn broken(pulled: u64) -> Answer<'static> {
     Answer::Broken { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
 }
 
-/// When a write whose outcome is a refusal is sent again.
+/// The time at which a refused write is sent again, if it is.
 fn retry_at(policy: &mut CallPolicy, retry: Retry, now: Duration) -> Option<Duration> {
     policy.retry_at(retry, Outcome::Refused, started(), now)
 }
@@ -117,7 +117,7 @@ fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
 }
 
 #[test]
-fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_least_wait() {
+fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_minimum_wait() {
     let at_least = secs(2);
     for (retry_after, wait) in around(2).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
         let mut policy = write();
@@ -167,7 +167,7 @@ fn a_call_waits_for_a_busy_document_until_the_end_of_its_busy_limit() {
 }
 
 #[test]
-fn a_failure_ends_the_count_of_retries_that_cost_no_attempt() {
+fn a_failure_resets_the_count_of_retries_that_cost_no_attempt() {
     let mut policy = write();
     policy.used.free_retries = 3;
     retry_at(&mut policy, failure(None), Duration::ZERO);
@@ -223,7 +223,7 @@ fn a_write_waits_for_two_seconds_after_a_gateway_has_answered() {
         let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
         match retry {
             Some(Retry::Failure { at_least, .. }) => assert_eq!(at_least, expected, "{status}"),
-            _ => assert_eq!(status, 501, "only this one is permanent"),
+            _ => assert_eq!(status, 501, "only HTTP 501 is permanent"),
         }
     }
 }
