@@ -22,7 +22,8 @@ pub enum ImageEncoding {
 /// Bytes of an image that are encoded at a time: a multiple of 3, so that base64 pads only at the end. They make 48 KiB
 /// of numbers at most.
 pub(super) const CHUNK: usize = 12 * 1024;
-/// The same for a reader that takes the text into its own memory, which leaves little for the scratch memory.
+/// The same for a read into the caller's memory, where most of the image is encoded directly and only the ends go
+/// through the scratch memory.
 pub(super) const SMALL_CHUNK: usize = CHUNK / 16;
 
 impl ImageEncoding {
@@ -34,7 +35,7 @@ impl ImageEncoding {
         }
     }
 
-    /// The exact length of all pieces of `bytes` together.
+    /// The exact length of the encoded `bytes`, without the brackets.
     pub(super) fn encoded_len(self, bytes: &[u8]) -> u64 {
         match self {
             Self::Numbers => numbers::encoded_len(bytes),
@@ -50,8 +51,8 @@ impl ImageEncoding {
         }
     }
 
-    /// Appends one piece, for which `out` has room of [`max_encoded_len`](Self::max_encoded_len). The length of each
-    /// piece but the last is a multiple of 3.
+    /// Appends one encoded piece. `out` must have room for [`max_encoded_len`](Self::max_encoded_len) bytes, and the
+    /// length of each piece but the last must be a multiple of 3.
     pub(super) fn encode(self, piece: &[u8], is_last: bool, out: &mut impl BufMut) {
         match self {
             Self::Numbers => numbers::encode(piece, is_last, out),
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_that_of_rfc_4648() {
+    fn base64_has_the_standard_alphabet_and_padding_of_rfc_4648() {
         for (bytes, text) in
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
         {

@@ -66,7 +66,7 @@ pub struct Sheet {
     pub is_hidden: bool,
     /// The kind of the tab.
     pub kind: SheetKind,
-    /// The size of the sheet, if the reply has it. That of a base is not in the reply.
+    /// The size of the sheet, if the reply contains it. The reply does not contain the size of a base.
     pub grid: Option<Grid>,
 }
 
@@ -92,7 +92,7 @@ pub struct Grid {
     pub columns: u32,
 }
 
-/// The most ids of sheets in an error.
+/// The maximum number of sheet ids in an error.
 const SHOWN: usize = 5;
 
 impl Sheets {
@@ -183,7 +183,7 @@ impl Endpoint for QuerySheets {
         Quota::per_minute(100)
     }
 
-    /// The reply has about 100 bytes for each range of merged cells, which a sheet may have many of.
+    /// The reply has about 100 bytes for each range of merged cells, and a sheet may have many such ranges.
     fn reply_limit(&self) -> u64 {
         16 * 1024 * 1024
     }

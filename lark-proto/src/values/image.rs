@@ -98,9 +98,9 @@ impl Image {
         &self.extension
     }
 
-    /// Sets the most bytes that this image may have, instead of this crate's default, at an endpoint for which the vendor
-    /// documents no limit: [`WriteSheetImage`](crate::WriteSheetImage) refuses a larger image. It does not change a
-    /// documented limit, such as that of [`PutImage`](crate::PutImage).
+    /// Sets the maximum size of this image in bytes, instead of this crate's default.
+    /// [`WriteSheetImage`](crate::WriteSheetImage), for which the vendor documents no limit, refuses a larger image. A
+    /// documented limit, such as that of [`PutImage`](crate::PutImage), does not change.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);

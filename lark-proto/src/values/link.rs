@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_several_cells_or_that_cannot_be_read_is_ignored() {
+    fn a_range_of_several_cells_or_an_unreadable_range_is_ignored() {
         // In base64 `H7:I8`, `3:3` and `A:A`, then the same in plain text, then texts that are no range.
         for range in [
             "SDc6STg=", "Mzoz", "QTpB", "H7:I8", "H:H", "3:3", "", "%", "%zz", "%ff", "A0", "SFA1",

@@ -5,13 +5,13 @@ use crate::values::macros::{is_id, is_visible, text, text_traits};
 
 text! {
     /// The id of a message, such as `om_dc13264520392913993dd051dba21dcf`: `om_`, then letters, digits, `-` or `_`, at
-    /// most 128 characters. The reply to a sent message has it, and so has the event of a received message.
+    /// most 128 characters. The reply to a sent message contains it, and so does the event of a received message.
     pub struct MessageId: |text| is_id_after("om_", text), BadMessageId
 }
 
 text! {
-    /// The idempotency key of a message, which the caller chooses: 1 to 50 characters, without control characters and
-    /// without space at either end.
+    /// The idempotency key of a message, which the caller chooses: 1 to 50 characters, without control characters, and
+    /// without white space at the start or the end.
     ///
     /// Within an hour, the service carries out at most one of the requests with the same uuid. Another request with this
     /// uuid sends nothing, whatever its content. Each message therefore needs a uuid that no other message has: a random

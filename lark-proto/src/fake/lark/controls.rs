@@ -164,7 +164,7 @@ impl FakeLark {
         self.apps.tenants.insert(key.to_owned());
     }
 
-    /// The present ticket of the store app, which a request for its app access token needs. The service pushes the
+    /// The current ticket of the store app, which a request for its app access token needs. The service pushes the
     /// ticket in an event each hour, and when the app asks for it.
     #[must_use]
     pub fn app_ticket(&self) -> &str {
@@ -244,8 +244,7 @@ impl FakeLark {
     }
 
     /// Serves the endpoints below `path`, for example `/feishu`, as a reverse proxy does, and answers any other path
-    /// with
-    /// 404. The client needs a [`Site::custom`](crate::Site::custom) with the same path.
+    /// with 404. The client needs a [`Site::custom`](crate::Site::custom) with the same path.
     pub fn set_base_path(&mut self, path: &str) {
         let path = path.trim_matches('/');
         self.base_path = if path.is_empty() { String::new() } else { format!("/{path}") };

@@ -58,8 +58,8 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// How the connection has to fail, if a test asked for it. The fake has no connections, so that the server or the
-    /// transport around it has to obey.
+    /// How the connection has to fail, if a test asked for it. The fake has no connections, so the server or the
+    /// transport around it has to make the connection fail.
     #[must_use]
     pub fn breaks(&self) -> Option<Break> {
         match self.failure {

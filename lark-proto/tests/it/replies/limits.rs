@@ -60,7 +60,7 @@ fn at_most_32_violations_of_each_kind_are_kept() {
 }
 
 #[test]
-fn the_texts_of_an_error_are_cut() {
+fn the_texts_of_an_error_are_truncated() {
     let huge = "图".repeat(350_000);
     let short = format!("{}…", &huge[..1023]);
     let one = format!(
@@ -76,7 +76,7 @@ fn the_texts_of_an_error_are_cut() {
 }
 
 #[test]
-fn the_texts_of_an_unreadable_reply_are_cut() {
+fn the_texts_of_an_unreadable_reply_are_truncated() {
     let huge = "图".repeat(350_000);
     let code = format!(r#"{{"code":"{huge}"}}"#);
     let x = "x".repeat(1000);

@@ -320,7 +320,7 @@ fn a_named_wait_is_kept_when_an_earlier_request_succeeds() {
 }
 
 #[test]
-fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
+fn a_call_with_another_token_is_not_held_up_by_one_that_waits_for_the_sessions_token() {
     let upload = upload();
     let token = given();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {

@@ -72,7 +72,7 @@ fn code(sim: &Sim<'_, SheetImageWritten>, at: usize) -> Code {
 }
 
 #[test]
-fn a_write_behind_one_that_was_given_up_succeeds_and_stands() {
+fn a_write_behind_a_dropped_one_succeeds_and_is_not_overwritten() {
     for takes in [10, 60] {
         for code in [90_217, 90_235] {
             let documents = Documents::default();

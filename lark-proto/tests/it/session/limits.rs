@@ -1,4 +1,4 @@
-//! The limits of a call, extreme ones and clocks that are set among them.
+//! The limits of a call, including extreme limits and clocks that are set forward or back.
 
 use std::time::Duration;
 

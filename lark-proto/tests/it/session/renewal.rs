@@ -1,4 +1,4 @@
-//! Renewals while the old token is valid. Each holds up one call, for two seconds at most, and fails none.
+//! Renewals while the old token is valid. A renewal delays one call by at most two seconds, and makes no call fail.
 
 use std::time::Duration;
 

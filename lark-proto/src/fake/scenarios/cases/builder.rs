@@ -1,4 +1,4 @@
-//! The words in which a scenario is written: what prepares it, and what it expects.
+//! The builder of a scenario: methods that set the app and the limits, prepare the fake, and state the expected result.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

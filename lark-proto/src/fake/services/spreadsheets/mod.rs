@@ -35,7 +35,7 @@ pub struct StoredCell {
 const MAX_IMAGE: usize = 20 * 1024 * 1024;
 /// The documented limit of 10 MB for a reply with cells.
 const MAX_REPLY: u64 = 10_000_000;
-/// The documented number of images in one spreadsheet.
+/// The documented maximum number of images in one spreadsheet.
 const MAX_IMAGES: usize = 4000;
 
 impl StoredCell {

@@ -26,7 +26,7 @@ fn fractions_of_a_second_do_not_lengthen_a_life() {
 }
 
 #[test]
-fn a_clock_before_1970_exports_nothing() {
+fn no_token_is_exported_by_a_clock_before_1970() {
     let mut lark = FakeLark::new();
     let early = UNIX_EPOCH - Duration::from_secs(86_400);
     let mut session = custom();
@@ -36,7 +36,7 @@ fn a_clock_before_1970_exports_nothing() {
 }
 
 #[test]
-fn a_clock_before_1970_imports_a_token_for_two_hours() {
+fn a_token_imported_by_a_clock_before_1970_is_used_for_two_hours() {
     let text = exported(&mut FakeLark::new());
     let early = UNIX_EPOCH - Duration::from_secs(86_400);
     let mut other = custom();

@@ -87,7 +87,7 @@ impl Execution<'_> {
             let left = task.wait_ends.saturating_sub(now);
             assert!(
                 !is_free,
-                "call {at} waits for {reason:?}, {left:?} more, and is free: {step:?}"
+                "call {at} has to wait for {reason:?} for {left:?} more, and takes the step {step:?}"
             );
         }
         let is_over = matches!(step, Step::Done(_));
