@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_its_decimal_number() {
+    fn every_byte_is_encoded_as_its_decimal_number() {
         let all: Vec<u8> = (0..=255).collect();
         let numbers: Vec<String> = all.iter().map(u8::to_string).collect();
         assert_eq!(encoded(ImageEncoding::Numbers, &all), numbers.join(","));
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pieces_of_an_image_are_one_array_or_one_base64_text() {
+    fn the_pieces_of_an_image_are_encoded_as_one_array_or_one_base64_text() {
         for len in [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 7] {
             let bytes: Vec<u8> = (0..len).map(|n| (n % 251).to_le_bytes()[0]).collect();
             let array = format!("[{}]", encoded(ImageEncoding::Numbers, &bytes));

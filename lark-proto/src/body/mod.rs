@@ -88,7 +88,7 @@ impl Body {
         (!chunk.is_empty()).then_some(chunk)
     }
 
-    /// The bytes that are left. They are not copied if they are stored in one piece.
+    /// The bytes that are left. They are not copied if they are stored in one segment.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
         if self.shown.len() as u64 == self.len {

@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_with_missing_or_odd_fields_is_read() {
+    fn a_sheet_with_missing_or_malformed_fields_is_read() {
         let tabs = r##"[{"sheet_id":"a","title":7,"index":-1,"hidden":"x","resource_type":"bitable"},
             {"sheet_id":"b","title":"x\u0000y","resource_type":"#UNSUPPORTED_TYPE","grid_properties":{}},
             {"sheet_id":"c","hidden":true,"resource_type":null,"grid_properties":null}]"##;

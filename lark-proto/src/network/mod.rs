@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_gets_every_setting_that_is_made() {
+    fn the_client_gets_every_setting_that_is_set() {
         let Kept(settings) = builder()
             .proxy(Proxy::new("own.example:1").unwrap())
             .roots(b"pem")
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_is_not_made_has_its_default() {
+    fn a_setting_that_is_not_set_has_its_default() {
         let Kept(settings) = builder().build().unwrap();
         assert_eq!(proxy(&settings).as_deref(), Some("env.example"));
         assert_eq!((settings.roots(), settings.timeouts()), (&Roots::Default, &[][..]));
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_choice_of_roots_counts() {
+    fn the_last_choice_of_roots_replaces_the_earlier_ones() {
         let roots = |builder: ClientBuilder<Kept>| builder.build().unwrap().0.roots().clone();
         let pem = b"pem".to_vec();
         assert_eq!(roots(builder().roots(b"x").extra_roots(&pem)), Roots::DefaultAndOwn(pem));

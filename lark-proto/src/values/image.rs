@@ -225,7 +225,7 @@ impl ImageFormat {
             [b'B', b'P', b'G', 0xfb, ..] => Self::Bpg,
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::Webp,
             [_, _, _, _, b'f', b't', b'y', b'p', ..] if has_brand(bytes, is_hevc) => Self::Heic,
-            // Two reserved bytes, the type 1 (a cursor has 2), and at least one image.
+            // The header has two reserved bytes, the type (1 for an icon, 2 for a cursor), and the number of images.
             [0, 0, 1, 0, low, high, ..] if (*low, *high) != (0, 0) => Self::Ico,
             _ => return None,
         })

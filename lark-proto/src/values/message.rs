@@ -141,7 +141,7 @@ impl Receiver {
 
 text_traits!(Receiver);
 
-/// The kind of the id `text`; `None` if it is no id of a receiver.
+/// The kind of the id `text`; `None` if it is not the id of a receiver.
 fn id_type(text: &str) -> Option<&'static str> {
     if let Some(id) = text.strip_prefix(USER_ID) {
         return is_visible(id, 64).then_some("user_id");
@@ -214,7 +214,7 @@ tom@example.com,ann@example.com | - | -
 ";
 
     #[test]
-    fn the_form_of_a_text_tells_the_kind_of_the_receiver() {
+    fn the_form_of_a_text_determines_the_kind_of_the_receiver() {
         for row in RECEIVERS.lines().filter(|row| !row.is_empty()) {
             let [text, kind, id] = row.split(" | ").collect::<Vec<_>>()[..] else {
                 panic!("{row}")

@@ -136,7 +136,7 @@ pub(crate) struct Address {
     pub(super) origin: String,
     pub(crate) document: Document,
     pub(crate) sheet: Option<SheetId>,
-    /// The selected range without its sheet; empty if the text has none, or none that can be read.
+    /// The selected range without its sheet; empty if the text has no range, or a range that cannot be read.
     pub(crate) range: String,
 }
 
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_with_a_sheet_is_no_token() {
+    fn a_link_with_a_sheet_is_not_a_token() {
         for text in [
             "https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k",
             "https://x.feishu.cn/space/sheet/shtcngNyg#giDk9k",
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_other_kind_claims_is_accepted() {
+    fn a_token_that_names_no_other_kind_is_accepted() {
         for token in [
             "shtcngNygNfuqhxTBf588jwgWbJ",
             "shtcnVYCBeYWNam9sQZaNO",
@@ -378,7 +378,7 @@ mod tests {
             "Qd5JsUX0ehhqO9thXcGlyAIYg9g",
             "abcdsefghhijkltmnopcqrstnuv",
             "abcdsefghhijkltmnopkqrst4uv",
-            // The newer form counts, whatever the first letters are.
+            // The newer form decides, whatever the first letters are.
             "bascsefghhijkltmnopcqrstnuv",
             // From the vendor's pages, without the letters of a kind.
             "MRLOWBf6J47ZUjmwYRsN8utLEoY",

@@ -166,7 +166,7 @@ fn curl_sends_the_requests_of_the_endpoints() {
 }
 
 #[test]
-fn curl_sends_odd_requests_unchanged() {
+fn curl_sends_unusual_requests_unchanged() {
     if !has_curl() {
         return;
     }

@@ -36,7 +36,7 @@ pub struct FakeLark {
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
     added_routes: Vec<AddedRoute>,
-    /// The path before that of each endpoint: empty, or with a slash at its start and none at its end.
+    /// The prefix of each endpoint's path. It is empty, or has a slash at its start and no slash at its end.
     base_path: String,
     failures: Failures,
     rate_limits: RateLimits,

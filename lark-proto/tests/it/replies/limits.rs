@@ -6,7 +6,7 @@ use lark_proto::{EndpointExt, WriteSheetImage};
 use super::{DATA, TOKEN, error, in_words, reply, unreadable};
 
 #[test]
-fn a_reply_that_breaks_off_is_unreadable_at_every_byte() {
+fn a_reply_that_is_truncated_at_any_byte_is_unreadable() {
     let sheet = format!(r#"{{"code":0,"data":{DATA},"msg":"成功"}}"#);
     for body in [&sheet, r#"{"code":0,"data":{"image_key":"img_1"},"msg":"ok"}"#, TOKEN] {
         for end in 0..body.len() {

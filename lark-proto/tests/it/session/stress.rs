@@ -95,7 +95,7 @@ fn every_call_ends_within_its_total() {
         }
         let ended = 600.0;
         worst = [worst[0].max(sim.steps as f64 / ended), worst[1].max(sim.wakes as f64 / ended)];
-        // The calls that took no step are dropped at the end, and the session keeps nothing of them.
+        // The calls that took no step are dropped at the end, and the session keeps no entry for them.
         for at in 0..600 {
             sim.drop_at(sim.now, at);
         }

@@ -351,7 +351,7 @@ fn a_call_that_waits_for_its_renewal_is_woken_when_that_is_dropped_or_a_token_is
 }
 
 #[test]
-fn the_first_in_a_token_queue_wakes_the_next_call_when_it_ends() {
+fn the_first_call_in_a_token_queue_wakes_the_next_one_when_it_ends() {
     let cases: [(&str, Leaves); 3] = [
         ("dropped", |sim, call| {
             sim.now = secs(30);

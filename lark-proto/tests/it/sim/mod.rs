@@ -148,7 +148,7 @@ impl<'w, O> Sim<'w, O> {
         self.result(task)
     }
 
-    /// Has the caller give up at `at`, if the call is not over by then.
+    /// Has the caller drop the call at `at`, if the call is not over by then.
     pub(crate) fn drop_at(&mut self, at: Duration, task: usize) {
         self.schedule(at, Due::Drop(task));
     }

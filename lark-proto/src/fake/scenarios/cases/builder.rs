@@ -105,7 +105,7 @@ pub(super) fn api(code: i64) -> Trouble {
     Trouble::Refused { code: Code(code), scopes: Vec::new() }
 }
 
-/// A reply with this HTTP status that is not JSON of the service.
+/// A reply with this HTTP status that is not JSON from the service.
 pub(super) fn unreadable(http: u16) -> Trouble {
     Trouble::Unreadable(StatusCode::from_u16(http).unwrap_or(StatusCode::OK))
 }

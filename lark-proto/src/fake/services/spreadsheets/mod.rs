@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn each_write_that_is_carried_out_makes_a_revision() {
+    fn each_write_that_is_carried_out_increases_the_revision() {
         let mut spreadsheet = with_sheet();
         for (name, revision) in [("a.png", 1), ("a.svg", 1), ("a.gif", 2)] {
             code(&mut spreadsheet, b"x", name);

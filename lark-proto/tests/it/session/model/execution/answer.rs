@@ -322,7 +322,8 @@ fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
 }
 
-/// Whether the gateway refused the request for the rate of its route. Other limits are those of a user or a group.
+/// Whether the gateway refused the request because of the rate limit of its route, and not because of the limit of a
+/// user or a group.
 pub(crate) fn is_gates(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == StatusCode::TOO_MANY_REQUESTS

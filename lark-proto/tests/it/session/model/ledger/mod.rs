@@ -402,6 +402,6 @@ pub(crate) const SECRETS: [&str; 9] = [
     "t-import-",
 ];
 
-/// The tokens of grants with an odd life.
+/// The tokens of grants with a lifetime outside the documented range.
 pub(crate) const ODD_TENANT: &str = "t-odd-one";
 pub(crate) const ODD_APP: &str = "a-odd-one";
