@@ -97,7 +97,7 @@ impl Ledger {
         (!slot.is_unsure).then(|| slot.good(self.now).is_some())
     }
 
-    /// The token that the session has for the tenant.
+    /// The token that the session has for this key.
     pub(crate) fn token(&self, key: Key) -> Option<&str> {
         Some(self.slots.get(&key)?.held.as_ref()?.token.as_str())
     }
