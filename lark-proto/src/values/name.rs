@@ -104,8 +104,8 @@ impl FileName {
 
     /// A name of at most 255 bytes under which a file can be stored on any system, from a name that a server sends. It
     /// is the last part of a path, without the characters that are not allowed in a name, with `_` for the characters
-    /// that Windows does not allow, and without dots and spaces around it. The result is `None` if nothing is left or the
-    /// name is that of a Windows device.
+    /// that Windows does not allow, and without dots and spaces around it. The result is `None` if nothing is left or
+    /// the name is that of a Windows device.
     pub(crate) fn storable(text: &str) -> Option<String> {
         let is_edge = |c: char| c == '.' || c.is_whitespace() || is_joiner(c);
         let name = last_part(text).replace([':', '*', '?', '"', '<', '>', '|'], "_");
