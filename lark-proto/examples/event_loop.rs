@@ -140,7 +140,7 @@ impl Task {
         Self { name, call, state: State::Waiting(now()), events: Vec::new() }
     }
 
-    /// Takes the steps and moves the bytes that need no waiting.
+    /// Takes the steps that the call can take now, and moves bytes until the socket blocks.
     fn turn(&mut self, session: &mut Session, server: SocketAddr) -> Result<(), Box<dyn Error>> {
         match &mut self.state {
             State::Waiting(until) if *until <= now() => match self.call.next(session, now()) {
@@ -221,7 +221,7 @@ impl Exchange {
         // the system's own call, and resolves the host's name in a thread.
         let stream = TcpStream::connect_timeout(&server, phases.connect)?;
         stream.set_nonblocking(true)?;
-        // Each request has a connection of its own, so that `fresh_connection` needs nothing more.
+        // Each request has a connection of its own, so `fresh_connection` needs no further handling.
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         let head = wire::head(&request, Secrets::Shown);
         let body = request.into_body();
@@ -243,7 +243,7 @@ impl Exchange {
     fn turn(&mut self) -> Result<Option<Response<Bytes>>, CallErrorKind<io::Error>> {
         loop {
             match self.advance() {
-                // The limit is meant for the body. The head counts here too, but it is short.
+                // The limit applies to the body. This check also counts the head, which is short.
                 Ok(None) if self.received.len() as u64 > self.reply_limit => {
                     return Err(CallErrorKind::TooLarge { limit: self.reply_limit });
                 }
@@ -337,7 +337,7 @@ fn say(step: &str, what: &str) {
     println!("{step:>9}  {what}");
 }
 
-/// The time of a monotonic clock. The session uses only differences, so that it need not be the date.
+/// The time of a monotonic clock. The session uses only differences between times, so the clock need not show the date.
 fn now() -> SystemTime {
     #[expect(clippy::disallowed_methods, reason = "the loop is where the time comes from")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);

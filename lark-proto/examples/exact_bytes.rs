@@ -48,11 +48,11 @@ fn run(mut args: Args) -> Result<()> {
     let curl = args.flag("--curl");
     let token = args.option("--token")?;
     let secrets = if token.is_some() { Secrets::Shown } else { Secrets::Hidden };
-    // Any token will do if it is hidden.
+    // Any token is accepted if the output hides it.
     let token = TenantToken::new(token.as_deref().unwrap_or("hidden"))?;
     let site = match args.option("--site")? {
         None => Site::LARK,
-        // This program sends nothing, so that any host will do.
+        // This program sends nothing, so any host is accepted.
         Some(site) => site.parse().or_else(|_| Site::custom(&site))?,
     };
     let request = request(&mut args, &site, &token)?;

@@ -34,7 +34,7 @@
 //!                      http::Response<Bytes> <- any transport
 //! ```
 //!
-//! * An invalid value is refused with [`Invalid`] when it is built. To build a request from valid values cannot fail.
+//! * An invalid value is refused with [`Invalid`] when it is built. Building a request from valid values cannot fail.
 //! * The code in a reply decides between success and failure, whatever the HTTP status, because the service sends the same
 //!   failure with 200, 400 and 429.
 //! * The crate uses no network, no clock and no random numbers. The same values give the same bytes.
@@ -52,7 +52,7 @@
 //! * [`wire`]: a request as the bytes of HTTP/1.1, which can be stored and read back, or as a curl command.
 //! * `fake`, with the feature of that name: a strict fake of the service in memory, for tests. `testing` shows how to use
 //!   it.
-//! * [`walk`]: the way of an image through the code, for a reader of the sources.
+//! * [`walk`]: the path of an image through the code, for readers of the sources.
 //!
 //! # Features
 //! No feature is on by default.

@@ -1,8 +1,8 @@
 //! The boundary of a form, which must not occur in the form's parts.
 //!
-//! The boundaries of a series are `lark_` and a number of 64 hexadecimal digits. A form gets the first one that occurs in
-//! none of its parts. The search goes through the parts once, and once more if they contain many zeros. With a part in
-//! which the boundaries 0 and 2 occur:
+//! Each boundary of the series is `lark_` followed by a number of 64 hexadecimal digits. A form gets the first one that
+//! occurs in none of its parts. The search goes through the parts once, and once more if they contain many zeros. With
+//! a part in which the boundaries 0 and 2 occur:
 //!
 //! ```text
 //! part                   ..--lark_00..00..--lark_00..02..
@@ -105,8 +105,8 @@ pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Whether `part` may contain [`DIGITS`] zeros in a row. One of them is then at a multiple of [`DIGITS`], and either the
-/// half of [`DIGITS`] bytes before it or the half from it on are zeros.
+/// Whether `part` may contain [`DIGITS`] zeros in a row. One of the zeros is then at an offset that is a multiple of
+/// [`DIGITS`], and either the `DIGITS / 2` bytes before that offset or the `DIGITS / 2` bytes from it on are all zeros.
 fn may_hold_zeros(part: &[u8]) -> bool {
     let half = [b'0'; DIGITS / 2];
     (0..part.len()).step_by(DIGITS).any(|at| {

@@ -22,7 +22,8 @@ pub enum ImageEncoding {
 /// Bytes of an image that are encoded at a time: a multiple of 3, so that base64 pads only at the end. They make 48 KiB
 /// of numbers at most.
 pub(super) const CHUNK: usize = 12 * 1024;
-/// The same for a reader that takes the text into its own memory, which leaves little for the scratch memory.
+/// The same for a read into the caller's memory, where most of the image is encoded directly and only the ends go
+/// through the scratch memory.
 pub(super) const SMALL_CHUNK: usize = CHUNK / 16;
 
 impl ImageEncoding {
@@ -34,7 +35,7 @@ impl ImageEncoding {
         }
     }
 
-    /// The exact length of all pieces of `bytes` together.
+    /// The exact length of the encoded `bytes`, without the brackets.
     pub(super) fn encoded_len(self, bytes: &[u8]) -> u64 {
         match self {
             Self::Numbers => numbers::encoded_len(bytes),
@@ -50,8 +51,8 @@ impl ImageEncoding {
         }
     }
 
-    /// Appends one piece, for which `out` has room of [`max_encoded_len`](Self::max_encoded_len). The length of each
-    /// piece but the last is a multiple of 3.
+    /// Appends one encoded piece. `out` must have room for [`max_encoded_len`](Self::max_encoded_len) bytes, and the
+    /// length of each piece but the last must be a multiple of 3.
     pub(super) fn encode(self, piece: &[u8], is_last: bool, out: &mut impl BufMut) {
         match self {
             Self::Numbers => numbers::encode(piece, is_last, out),
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_its_decimal_number() {
+    fn every_byte_is_encoded_as_its_decimal_number() {
         let all: Vec<u8> = (0..=255).collect();
         let numbers: Vec<String> = all.iter().map(u8::to_string).collect();
         assert_eq!(encoded(ImageEncoding::Numbers, &all), numbers.join(","));
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_that_of_rfc_4648() {
+    fn base64_has_the_standard_alphabet_and_padding_of_rfc_4648() {
         for (bytes, text) in
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
         {
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pieces_of_an_image_are_one_array_or_one_base64_text() {
+    fn the_pieces_of_an_image_are_encoded_as_one_array_or_one_base64_text() {
         for len in [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 7] {
             let bytes: Vec<u8> = (0..len).map(|n| (n % 251).to_le_bytes()[0]).collect();
             let array = format!("[{}]", encoded(ImageEncoding::Numbers, &bytes));

@@ -36,8 +36,9 @@ pub struct Body {
     rest: VecDeque<Segment>,
     /// The number of bytes in `shown` and `rest`.
     len: u64,
-    /// The memory in which pieces are encoded by turns. The transport may still hold the piece before when the next one
-    /// is encoded. Memory is used again without an allocation once the transport has dropped its piece.
+    /// Two buffers, which are used in turn for the encoded pieces, because the transport may still hold the previous
+    /// piece while the next one is encoded. A buffer is reused without an allocation once the transport has dropped its
+    /// piece.
     scratch: [BytesMut; 2],
 }
 
@@ -87,7 +88,7 @@ impl Body {
         (!chunk.is_empty()).then_some(chunk)
     }
 
-    /// The bytes that are left. They are not copied if they are stored in one piece.
+    /// The bytes that are left. They are not copied if they are stored in one segment.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
         if self.shown.len() as u64 == self.len {
@@ -100,7 +101,7 @@ impl Body {
         whole.into()
     }
 
-    /// Sets `shown` to the next bytes if it is empty. Of an image it encodes at most `most` bytes.
+    /// Sets `shown` to the next bytes if it is empty. It encodes at most `most` bytes of an image.
     fn refill(&mut self, most: usize) {
         while self.shown.is_empty() {
             // An empty `Bytes` may still hold a reference to the scratch memory.
@@ -115,7 +116,8 @@ impl Body {
                     let piece = image.split_to(image.len().min(most));
                     self.scratch.reverse();
                     let [scratch, _] = &mut self.scratch;
-                    // One reservation for the whole piece; if the memory grew a second time, it would double.
+                    // The memory for the whole piece is reserved at once, because growing it a second time would double
+                    // it.
                     scratch.reserve(encoding.max_encoded_len(piece.len()));
                     encoding.encode(&piece, image.is_empty(), scratch);
                     self.shown = scratch.split().freeze();
@@ -165,7 +167,8 @@ impl Buf for Body {
                 break;
             }
             if let Some(Segment::Encoded(encoding, image)) = self.rest.front_mut() {
-                // A multiple of 3 bytes, without the last one, so that base64 adds no padding. `refill` encodes the end.
+                // The piece is a multiple of 3 bytes, so that base64 adds no padding, and does not include the image's
+                // last byte, which `refill` encodes.
                 let fit = target.len() / encoding.max_encoded_len(3);
                 let piece = image.split_to(fit.min(image.len().saturating_sub(1) / 3) * 3);
                 let room = target.len();
@@ -177,7 +180,8 @@ impl Buf for Body {
         Ok(())
     }
 
-    /// Shares bytes that are stored, and copies others. Returns fewer than `len` bytes at the end of the body.
+    /// Shares the memory if `chunk` has all `len` bytes, and copies them otherwise. Returns fewer than `len` bytes at
+    /// the end of the body.
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
         if len > self.shown.len() {
             let mut copy = BytesMut::with_capacity(len.min(self.remaining()));

@@ -199,8 +199,8 @@ fn disposition(name: &str) -> String {
     head
 }
 
-/// Appends a header parameter with `_` for the characters that could end it. A name is not escaped but written in UTF-8,
-/// as the service reads it.
+/// Appends a quoted header parameter, with `_` in place of the characters that could end the quotes. Other characters
+/// are written in UTF-8 without an escape, as the service reads them.
 fn push_quoted(text: &mut String, name: &str) {
     let mut pieces = name.split(|char: char| char.is_control() || "\"\\".contains(char));
     text.push_str(pieces.next().unwrap_or_default());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_has_these_bytes() {
+    fn a_form_has_a_delimiter_before_each_part_and_one_at_its_end() {
         let expected = "--b?\r\nContent-Disposition: form-data; name=\"kind\"\r\n\r\nx\r\n\
             --b?\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.png\"\r\n\
             Content-Type: image/png\r\n\r\n\0\r\n\r\n--b?--\r\n";
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(boundary(series([3, 0, 1, 4, 0])), lark(2));
         assert_eq!(boundary(format!("--lark---lark_{}", series([0]))), lark(1));
         assert_eq!(boundary(series(0..300)), lark(300));
-        // Upper case is another boundary, and a boundary that the end of a part cuts off is none.
+        // A boundary in upper case is a different one, and a boundary that the end of a part truncates does not count.
         let others = [series([10]).to_uppercase(), "0".repeat(1000), "--lark_00".into()];
         assert_eq!(boundary(others.concat()), lark(0));
         let split = Multipart::new().text("a", "--lark_00000").text("b", "0".repeat(59));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_type_that_is_no_media_type_is_replaced() {
+    fn a_content_type_that_is_not_a_media_type_is_replaced() {
         let sent = |content_type: &str| {
             let form = Multipart::new().file("f", "a", content_type, Bytes::new());
             let body = form.payload().body.into_bytes();

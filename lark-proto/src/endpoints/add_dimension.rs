@@ -59,7 +59,7 @@ pub struct AddDimension {
 }
 
 impl AddDimension {
-    /// The most rows or columns that one request adds.
+    /// The maximum number of rows or columns that one request adds.
     pub const MAX_COUNT: u32 = Dimension::MAX_COUNT;
 
     /// Adds `count` rows below the last row of the sheet.
@@ -104,7 +104,7 @@ impl AddDimension {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct DimensionAdded {
-    /// The number of rows or columns that were added, if the reply says it.
+    /// The number of rows or columns that were added, if the reply contains it.
     pub count: Option<u32>,
 }
 

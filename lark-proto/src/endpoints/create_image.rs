@@ -51,7 +51,7 @@ use crate::values::{Image, ImageKey};
 pub struct CreateImage(Upload);
 
 impl CreateImage {
-    /// The most bytes that an image may have.
+    /// The maximum size of an image in bytes.
     pub const MAX_BYTES: u64 = Upload::MAX_BYTES;
 
     /// An image for messages.

@@ -1,4 +1,4 @@
-//! The dimensions of a sheet, rows and columns, as the endpoints that add and resize them name them.
+//! The dimensions of a sheet: rows and columns, with the limits and the names that their endpoints share.
 
 use crate::values::SheetCell;
 
@@ -10,10 +10,10 @@ pub(super) enum Dimension {
 }
 
 impl Dimension {
-    /// The most rows or columns that one request adds or changes.
+    /// The maximum number of rows or columns that one request adds or changes.
     pub(super) const MAX_COUNT: u32 = 5000;
 
-    /// The most rows or columns that a sheet can have.
+    /// The maximum number of rows or columns in a sheet.
     pub(super) fn largest(self) -> u32 {
         match self {
             Self::Rows => SheetCell::LAST_ROW,

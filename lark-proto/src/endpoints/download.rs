@@ -78,7 +78,7 @@ fn decoded(value: &str) -> Option<String> {
     if charset.eq_ignore_ascii_case("utf-8") { percent_decoded(escaped) } else { None }
 }
 
-/// Removes the next `name=value` from `rest`, with the text before it that is no parameter.
+/// Removes the next `name=value` from `rest`, and the text before it that is not a parameter.
 fn parameter<'a>(rest: &mut &'a str) -> Option<(&'a str, Cow<'a, str>)> {
     let (before, tail) = rest.split_once('=')?;
     let name = before.rsplit(';').next().unwrap_or(before).trim();

@@ -57,7 +57,7 @@ pub struct DownloadMedia {
 }
 
 impl DownloadMedia {
-    /// The most bytes of a file that are read by default: 20 MiB.
+    /// The default maximum size of a file in bytes: 20 MiB.
     pub const DEFAULT_MAX_BYTES: u64 = 20 * 1024 * 1024;
 
     /// The longest `extra`, in bytes.
@@ -84,7 +84,8 @@ impl DownloadMedia {
         Ok(self)
     }
 
-    /// Sets the most bytes of a file. Less than 1 MiB counts as 1 MiB, so that an error of the service can be read.
+    /// Sets the maximum size of a file in bytes. A value below 1 MiB counts as 1 MiB, so that an error of the service
+    /// can be read.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = max_bytes.max(REPLY_LIMIT);

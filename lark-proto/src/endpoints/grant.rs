@@ -14,7 +14,7 @@ pub struct Grant<K> {
     /// The token.
     pub token: K,
     /// The remaining life of the token from the time when the request was sent: at most two hours, which is the longest
-    /// life that Lark documents; zero if the reply does not say it.
+    /// life that Lark documents; zero if the reply does not contain it.
     pub expires_in: Duration,
 }
 

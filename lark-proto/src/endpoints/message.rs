@@ -19,7 +19,7 @@ impl ImageMessage {
     /// The quota on the pages of both endpoints, without the limit of 5 messages a second to one user or group.
     pub(super) const QUOTA: Quota = Quota::per_second(50).and_per_minute(1000);
 
-    /// A message is idempotent for an hour, for which the service remembers its uuid.
+    /// A message is idempotent for an hour, because the service remembers its uuid for that time.
     pub(super) const RESEND: Resend = Resend::SafeFor(Duration::from_secs(60 * 60));
 
     /// Compact JSON with these members: those in `first`, `msg_type`, `content`, those in `then`, `uuid`.

@@ -66,7 +66,7 @@ pub struct Sheet {
     pub is_hidden: bool,
     /// The kind of the tab.
     pub kind: SheetKind,
-    /// The size of the sheet, if the reply has it. That of a base is not in the reply.
+    /// The size of the sheet, if the reply contains it. The reply does not contain the size of a base.
     pub grid: Option<Grid>,
 }
 
@@ -92,7 +92,7 @@ pub struct Grid {
     pub columns: u32,
 }
 
-/// The most ids of sheets in an error.
+/// The maximum number of sheet ids in an error.
 const SHOWN: usize = 5;
 
 impl Sheets {
@@ -183,7 +183,7 @@ impl Endpoint for QuerySheets {
         Quota::per_minute(100)
     }
 
-    /// The reply has about 100 bytes for each range of merged cells, which a sheet may have many of.
+    /// The reply has about 100 bytes for each range of merged cells, and a sheet may have many such ranges.
     fn reply_limit(&self) -> u64 {
         16 * 1024 * 1024
     }
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_with_missing_or_odd_fields_is_read() {
+    fn a_sheet_with_missing_or_malformed_fields_is_read() {
         let tabs = r##"[{"sheet_id":"a","title":7,"index":-1,"hidden":"x","resource_type":"bitable"},
             {"sheet_id":"b","title":"x\u0000y","resource_type":"#UNSUPPORTED_TYPE","grid_properties":{}},
             {"sheet_id":"c","hidden":true,"resource_type":null,"grid_properties":null}]"##;

@@ -22,9 +22,9 @@ use crate::token::TenantOrUser;
 /// * Token: tenant or user access token.
 /// * Limits: no quota, unless [`with_quota`](Self::with_quota) sets one. A reply has at most 1 MiB.
 ///
-/// `data` may be any JSON. If it is missing, `null` or `{}`, it is read as a `T` from `null` or from `{}`, whichever `T`
-/// accepts. `()`, an [`Option`], a struct without required fields and a [`serde_json::Value`] accept one of them. Any other
-/// `data` is an error for `()`, and is ignored by [`serde::de::IgnoredAny`].
+/// `data` may be any JSON. If it is missing, `null` or `{}`, the `T` is read from `null` or from `{}`, whichever it
+/// accepts. `()`, an [`Option`], a struct without required fields and a [`serde_json::Value`] accept one of them. Any
+/// other `data` is an error for `()`, and is ignored by [`serde::de::IgnoredAny`].
 ///
 /// # Errors
 /// The codes of the endpoint, which its page of the vendor's documentation lists;
@@ -94,8 +94,8 @@ impl<T> Raw<T> {
         }
     }
 
-    /// Fills in the next `:name` of the route, as [`Path::segment`]. If a value is empty, `.` or `..`, or a placeholder has
-    /// no value, the path is invalid, and a call ends before anything is sent.
+    /// Fills in the next `:name` of the route, as [`Path::segment`]. If a value is empty, `.` or `..`, or a placeholder
+    /// has no value, the path is invalid, and a call fails before it sends a request.
     #[must_use]
     pub fn segment(mut self, value: &str) -> Self {
         self.path = self.path.segment(value);

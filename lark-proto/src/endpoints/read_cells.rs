@@ -83,8 +83,8 @@ impl ReadCells {
     }
 }
 
-/// The most cells that are read. A reply of 10 MB can have millions of them, and each needs twenty times the memory of its
-/// text.
+/// The maximum number of cells that are read. A reply of 10 MB can have millions of cells, and each needs twenty times
+/// the memory of its text.
 const MAX_FILLED: usize = 250_000;
 
 /// The contents of the cells of a rectangle. Cells that are missing in the reply are empty.

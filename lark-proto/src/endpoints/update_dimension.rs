@@ -96,20 +96,20 @@ impl UpdateDimension {
         let last = *range.end();
         let part = format!("{} {first} to {last}", dimension.word());
         let refused = |reason: &str| {
-            let part = format!("{part}, {reason}");
+            let part = format!("{part}: {reason}");
             Err(Invalid::new(InvalidKind::BadDimensionRange, part))
         };
         if first == 0 {
-            return refused("which count from 1");
+            return refused("they are counted from 1");
         }
         if last < first {
-            return refused("the last before the first");
+            return refused("they are in reverse order");
         }
         if last > dimension.largest() {
-            return refused("more than a sheet has");
+            return refused("a sheet has fewer");
         }
         if last - first >= Dimension::MAX_COUNT {
-            return refused("more than 5,000");
+            return refused("one request changes at most 5,000");
         }
         if pixels == 0 {
             return Err(Invalid::new(InvalidKind::ZeroPixels, part));
@@ -210,16 +210,16 @@ mod tests {
     fn a_range_that_no_request_can_resize_is_refused_with_the_reason() {
         let reversed = |first: u32, last: u32| first..=last;
         for (new, range, part) in [
-            (ROWS, 0..=3, "rows 0 to 3, which count from 1"),
-            (ROWS, reversed(3, 1), "rows 3 to 1, the last before the first"),
-            (ROWS, 1..=5001, "rows 1 to 5001, more than 5,000"),
-            (ROWS, 1..=u32::MAX, "rows 1 to 4294967295, more than a sheet has"),
-            (ROWS, 5_000_000..=5_000_001, "rows 5000000 to 5000001, more than a sheet has"),
-            (COLUMNS, 13_001..=13_001, "columns 13001 to 13001, more than a sheet has"),
+            (ROWS, 0..=3, "rows 0 to 3: they are counted from 1"),
+            (ROWS, reversed(3, 1), "rows 3 to 1: they are in reverse order"),
+            (ROWS, 1..=5001, "rows 1 to 5001: one request changes at most 5,000"),
+            (ROWS, 1..=u32::MAX, "rows 1 to 4294967295: a sheet has fewer"),
+            (ROWS, 5_000_000..=5_000_001, "rows 5000000 to 5000001: a sheet has fewer"),
+            (COLUMNS, 13_001..=13_001, "columns 13001 to 13001: a sheet has fewer"),
             (
                 COLUMNS,
                 reversed(u32::MAX, 1_000_000_000),
-                "columns 4294967295 to 1000000000, the last before the first",
+                "columns 4294967295 to 1000000000: they are in reverse order",
             ),
         ] {
             let error = update(new, range, 1).unwrap_err();

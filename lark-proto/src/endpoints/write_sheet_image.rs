@@ -64,7 +64,7 @@ pub struct WriteSheetImage {
 }
 
 impl WriteSheetImage {
-    /// The most bytes that an image may have by default: 20 MiB. [`Image::with_max_bytes`] sets another limit.
+    /// The default maximum size of an image in bytes: 20 MiB. [`Image::with_max_bytes`] sets another limit.
     pub const DEFAULT_MAX_BYTES: u64 = ImageRules::CELL_MAX_BYTES;
 
     /// Writes `image` into `cell`. Its file name is `image` with the image's extension, and it is sent as an array of
@@ -120,7 +120,7 @@ pub struct SheetImageWritten {
     /// The token of the spreadsheet.
     pub spreadsheet_token: String,
     /// The cell, such as `Q7PlXT!H7:H7`. The table of the document calls the field `updatedRange`; the example and the
-    /// service call it `updateRange`. Both are read, and the latter counts.
+    /// service call it `updateRange`. Both are read; if a reply has both, `updateRange` is used.
     pub range: Option<String>,
     /// The version of the sheet. It starts at 0, and each write adds 1.
     pub revision: Option<i64>,

@@ -12,8 +12,8 @@ use super::readers::http1::{self, Requests};
 /// One HTTP/1.1 connection to a [`FakeLark`]. It turns the bytes that a server reads into the bytes that it writes, and
 /// obeys the breaks that a test has asked for.
 ///
-/// A server asks for the [`next`](Self::next) step, does it, and asks again. It needs the fake only to ask, so that
-/// other connections can go on while one of them reads or waits.
+/// A server asks for the [`next`](Self::next) step, takes it, and asks again. It holds the fake only while it asks, so
+/// other connections can proceed while one of them reads or waits.
 ///
 /// ```
 /// use std::time::SystemTime;

@@ -44,8 +44,8 @@
 //! Uploads:
 //! * The documented limit of 10 MB is 10 MiB.
 //! * `im/v1/images`: a malformed form, and a missing or wrong `image_type`, get 234001. The description of the field
-//!   `image` that comes with 99992402 is a guess, and so is the order in which several mistakes are looked for.
-//! * `im/v1/images`: the format is read from the signature alone, so that a truncated image is accepted. An image whose
+//!   `image` in a refusal with 99992402 is a guess, and so is the order in which a form is checked for mistakes.
+//! * `im/v1/images`: the format is read from the signature alone, so a truncated image is accepted. An image whose
 //!   width and height cannot be read is accepted too. The service may refuse both. HEIC, which Lark's edition of the
 //!   document does not list, is accepted. A GIF may have 2000 x 2000 pixels, even as an avatar.
 //! * `image/v4/put`: a missing or empty file, and a file without a file name, get 11214; any other mistake gets 18033.
@@ -82,9 +82,9 @@
 // A request goes through these modules:
 //
 //  connection  bytes; `readers::http1` makes a request of them
-//  lark        `begin` has the head admitted by `gateway` and takes a failure
-//              of the test's from `failures`; `finish` has the request carried
-//              out by one of `services`, which reads it with `readers`
+//  lark        `begin` has `gateway` admit the head, and takes a failure that
+//              the test queued from `failures`; `finish` has one of `services`
+//              carry the request out, which reads it with `readers`
 //  reply       the response
 //  record      the request and its reply, for the test to read
 mod connection;

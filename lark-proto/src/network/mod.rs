@@ -16,7 +16,7 @@ use crate::values::App;
 
 pub use proxy::Proxy;
 
-/// The most idle connections that a client keeps by default.
+/// The default maximum number of idle connections that a client keeps.
 pub const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// The settings of a client, for `Client::builder` of either client crate.
@@ -77,8 +77,8 @@ impl<C: FromSettings> ClientBuilder<C> {
     /// Builds the client.
     ///
     /// # Errors
-    /// The error of the first setting that is invalid. If the proxy is not usable, the client does not connect directly
-    /// instead.
+    /// The error of the first setting that is invalid. An unusable proxy is an error, and the client does
+    /// not fall back to a direct connection.
     pub fn build(self) -> Result<C, Invalid> {
         C::from_settings(self.settings)
     }
@@ -122,7 +122,8 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Sends this `User-Agent`. Some firewalls admit browsers only, by a text that begins with `Mozilla/5.0`.
+    /// Sends this `User-Agent`. Some firewalls admit only browsers, which they recognise by a text that begins with
+    /// `Mozilla/5.0`.
     #[must_use]
     pub fn user_agent(mut self, user_agent: &str) -> Self {
         self.settings.user_agent = Some(user_agent.to_owned());
@@ -277,13 +278,13 @@ impl Settings {
         &self.timeouts
     }
 
-    /// The most idle connections that the client keeps.
+    /// The maximum number of idle connections that the client keeps.
     #[must_use]
     pub fn max_idle_connections(&self) -> usize {
         self.max_idle_connections
     }
 
-    /// The most bytes of a reply, if it is not the limit of the endpoint.
+    /// The maximum size of a reply in bytes, if it replaces the limit of each endpoint.
     #[must_use]
     pub fn reply_limit(&self) -> Option<u64> {
         self.reply_limit
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_gets_every_setting_that_is_made() {
+    fn the_client_gets_every_setting_that_is_set() {
         let Kept(settings) = builder()
             .proxy(Proxy::new("own.example:1").unwrap())
             .roots(b"pem")
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_is_not_made_has_its_default() {
+    fn a_setting_that_is_not_set_has_its_default() {
         let Kept(settings) = builder().build().unwrap();
         assert_eq!(proxy(&settings).as_deref(), Some("env.example"));
         assert_eq!((settings.roots(), settings.timeouts()), (&Roots::Default, &[][..]));
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_choice_of_roots_counts() {
+    fn the_last_choice_of_roots_replaces_the_earlier_ones() {
         let roots = |builder: ClientBuilder<Kept>| builder.build().unwrap().0.roots().clone();
         let pem = b"pem".to_vec();
         assert_eq!(roots(builder().roots(b"x").extra_roots(&pem)), Roots::DefaultAndOwn(pem));

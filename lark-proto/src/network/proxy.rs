@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_list_that_is_not_blank_counts() {
+    fn the_first_list_that_is_not_blank_is_used() {
         assert_eq!(choice("https://a.b", "no_proxy=c; NO_PROXY=*; HTTPS_PROXY=a:1"), "a");
         assert_eq!(choice("https://a.b", "no_proxy= ; NO_PROXY=*; HTTPS_PROXY=a:1"), "none");
     }

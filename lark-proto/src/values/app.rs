@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn each_value_has_a_greatest_length() {
+    fn each_value_has_a_maximum_length() {
         let refused = |result: Result<(), Invalid>| result.err().map(|error| error.kind());
         let text = "x".repeat(1025);
         let id = |len: usize| refused(AppId::new(&text[..len]).map(drop));

@@ -146,7 +146,7 @@ pub(crate) fn read(cell: &str) -> Result<(u32, u32), InvalidKind> {
         let corner = corner.strip_prefix('$').unwrap_or(corner);
         !corner.is_empty() && corner.bytes().all(|byte| is_of(&byte))
     };
-    // `H:H` is a whole column, `7:7` a whole row.
+    // `H:H` is a whole column, and `7:7` is a whole row.
     let is_line = is_all(&end, u8::is_ascii_uppercase) || is_all(&end, u8::is_ascii_digit);
     let is_range = cell.contains([':', '：']) && !start.is_empty() && !end.is_empty();
     if is_range && (is_line || start.replace('$', "") != end.replace('$', "")) {

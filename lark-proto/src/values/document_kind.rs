@@ -36,7 +36,8 @@ impl DocumentKind {
         {
             return Some(Self::Other("an Office file"));
         }
-        // Spreadsheets are first in the table: a token counts as a spreadsheet if either form says so.
+        // Spreadsheets are first in the table, so a token counts as a spreadsheet if either form of its letters names
+        // that kind.
         KINDS.into_iter().find_map(|(kind, letters, _)| {
             let says = |word: &str| {
                 let unit = letters.iter().find_map(|letters| word.strip_prefix(letters));
@@ -56,7 +57,7 @@ impl DocumentKind {
 }
 
 pub(super) fn not_a_spreadsheet(token: &str, kind: &str) -> Invalid {
-    // Shortened here, so that the kind's name is not cut off.
+    // The token is shortened here, so that the limit of an error text does not cut off the kind's name.
     let token = excerpt(token.as_bytes(), 30);
     Invalid::new(InvalidKind::NotASpreadsheet, format!("`{token}` is {kind}"))
 }

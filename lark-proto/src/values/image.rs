@@ -98,9 +98,9 @@ impl Image {
         &self.extension
     }
 
-    /// Sets the most bytes that this image may have, instead of this crate's default, at an endpoint for which the vendor
-    /// documents no limit: [`WriteSheetImage`](crate::WriteSheetImage) refuses a larger image. It does not change a
-    /// documented limit, such as that of [`PutImage`](crate::PutImage).
+    /// Sets the maximum size of this image in bytes, instead of this crate's default.
+    /// [`WriteSheetImage`](crate::WriteSheetImage), for which the vendor documents no limit, refuses a larger image. A
+    /// documented limit, such as that of [`PutImage`](crate::PutImage), does not change.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
@@ -225,7 +225,7 @@ impl ImageFormat {
             [b'B', b'P', b'G', 0xfb, ..] => Self::Bpg,
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Self::Webp,
             [_, _, _, _, b'f', b't', b'y', b'p', ..] if has_brand(bytes, is_hevc) => Self::Heic,
-            // Two reserved bytes, the type 1 (a cursor has 2), and at least one image.
+            // The header has two reserved bytes, the type (1 for an icon, 2 for a cursor), and the number of images.
             [0, 0, 1, 0, low, high, ..] if (*low, *high) != (0, 0) => Self::Ico,
             _ => return None,
         })

@@ -14,7 +14,7 @@ pub(super) fn gif(width: u16, height: u16) -> Vec<u8> {
     [&b"GIF89a"[..], &sides, b"\0\0\0;"].concat()
 }
 
-/// A JPEG with a JFIF header and an embedded preview in Exif data, whose sides do not count.
+/// A JPEG with a JFIF header and an embedded preview in Exif data, whose dimensions the check must ignore.
 pub(super) fn jpeg(width: u16, height: u16) -> Vec<u8> {
     let sides = [height.to_be_bytes(), width.to_be_bytes()].concat();
     let start = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
@@ -51,7 +51,8 @@ pub(super) fn old_bmp(width: u16, height: u16) -> Vec<u8> {
     [&b"BM\x1e\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0"[..], &sides, b"\x01\0\x18\0"].concat()
 }
 
-/// One directory: width as SHORT and height as LONG, as both occur.
+/// A file with one directory, which has the width as SHORT and the height as LONG, because both types occur in TIFF
+/// files.
 pub(super) fn tiff(big: bool, width: u16, height: u32) -> Vec<u8> {
     let u16 = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
     let u32 = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };

@@ -37,10 +37,10 @@ pub struct ImageRules {
     max_gif_pixels: (u32, u32),
 }
 
-/// The most bytes that an image may have.
+/// The maximum size of an image in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum MaxBytes {
-    /// A limit that nothing raises.
+    /// A limit that [`Image::with_max_bytes`] does not change.
     Fixed(u64),
     /// A default of this crate, which [`Image::with_max_bytes`] replaces.
     Default(u64),
@@ -49,12 +49,12 @@ enum MaxBytes {
 const UNLIMITED: (u32, u32) = (u32::MAX, u32::MAX);
 
 impl ImageRules {
-    /// The most bytes of an upload, for messages and avatars alike.
+    /// The maximum size of an upload in bytes, for messages and avatars alike.
     pub(crate) const UPLOAD_MAX_BYTES: u64 = 10 * 1024 * 1024;
-    /// This crate's default for the most bytes of an image for a cell.
+    /// This crate's default for the maximum size of a cell's image in bytes.
     pub(crate) const CELL_MAX_BYTES: u64 = 20 * 1024 * 1024;
 
-    /// Any format, size and resolution: the start for rules that the caller chooses.
+    /// Any format, size and resolution: the starting point for rules that the caller chooses.
     pub const ANY: Self = Self {
         formats: None,
         max_bytes: MaxBytes::Fixed(u64::MAX),
@@ -82,9 +82,9 @@ impl ImageRules {
     pub const AVATAR: Self = Self::MESSAGE.with_max_pixels(4_096, 4_096);
 
     /// An image in a spreadsheet's cell: PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP or HEIC. The vendor documents neither a
-    /// resolution nor a size, so every resolution is accepted, and the size is that of [`WriteSheetImage`](crate::WriteSheetImage):
-    /// [`DEFAULT_MAX_BYTES`](crate::WriteSheetImage::DEFAULT_MAX_BYTES) or the image's own
-    /// [`with_max_bytes`](Image::with_max_bytes).
+    /// resolution nor a size, so every resolution is accepted, and the maximum size is that of
+    /// [`WriteSheetImage`](crate::WriteSheetImage): [`DEFAULT_MAX_BYTES`](crate::WriteSheetImage::DEFAULT_MAX_BYTES) or
+    /// the image's own [`with_max_bytes`](Image::with_max_bytes).
     ///
     /// Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>. Its newer edition does not
     /// list WEBP.
@@ -101,8 +101,8 @@ impl ImageRules {
         self
     }
 
-    /// Lowers the most bytes that an image may have. A limit that is lower already stays. [`Image::with_max_bytes`] has no
-    /// effect on these rules any more.
+    /// Lowers the maximum size of an image to `max_bytes`; a lower limit is kept. [`Image::with_max_bytes`] has no
+    /// effect on the resulting rules.
     #[must_use]
     pub const fn with_max_bytes(mut self, max_bytes: u64) -> Self {
         let (MaxBytes::Fixed(limit) | MaxBytes::Default(limit)) = self.max_bytes;
@@ -110,8 +110,8 @@ impl ImageRules {
         self
     }
 
-    /// Lowers the width and the height that an image may have, for all formats. A limit that is lower already stays, such
-    /// as that of a GIF for messages.
+    /// Lowers the maximum width and height of an image, for all formats; a lower limit, such as that of a GIF for
+    /// messages, is kept.
     #[must_use]
     pub const fn with_max_pixels(mut self, width: u32, height: u32) -> Self {
         self.max_pixels = lower(self.max_pixels, (width, height));
@@ -126,8 +126,8 @@ const fn lower(a: (u32, u32), b: (u32, u32)) -> (u32, u32) {
 
 impl Image {
     /// Checks this image before it is sent: its format, its size and, with the feature `imagesize`, its resolution,
-    /// which is read from the header of the file. The pixels are not decoded, an orientation in Exif data is not applied,
-    /// and the padding of a HEIC file counts.
+    /// which is read from the header of the file. The pixels are not decoded, an orientation in Exif data is not
+    /// applied, and the padding of a HEIC file is included.
     ///
     /// If the rules limit the resolution and it cannot be read, the image is refused: its header is damaged, or is a
     /// variant that the crate imagesize does not know. The resolution is not checked for BPG and for formats that this

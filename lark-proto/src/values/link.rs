@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_embedded_sheet_is_told_from_a_token_by_the_length_before_the_underscore() {
+    fn an_embedded_sheet_is_distinguished_from_a_token_by_the_length_before_the_underscore() {
         let embedded = "shtcngNygNfuqhxTBf588jwgWbJ_giDk9k";
         let written = "/sheets/shtcngNygNfuqhxTBf588jwgWbJ?sheet=giDk9k";
         check(&[
@@ -275,8 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_several_cells_or_that_cannot_be_read_is_ignored() {
-        // In base64 `H7:I8`, `3:3` and `A:A`, then the same in plain text, then texts that are no range.
+    fn a_range_of_several_cells_or_an_unreadable_range_is_ignored() {
+        // These are `H7:I8`, `3:3` and `A:A` in base64, the same ranges in plain text, and texts that are not ranges.
         for range in [
             "SDc6STg=", "Mzoz", "QTpB", "H7:I8", "H:H", "3:3", "", "%", "%zz", "%ff", "A0", "SFA1",
             "SDc=",

@@ -5,13 +5,13 @@ use crate::values::macros::{is_id, is_visible, text, text_traits};
 
 text! {
     /// The id of a message, such as `om_dc13264520392913993dd051dba21dcf`: `om_`, then letters, digits, `-` or `_`, at
-    /// most 128 characters. The reply to a sent message has it, and so has the event of a received message.
+    /// most 128 characters. The reply to a sent message contains it, and so does the event of a received message.
     pub struct MessageId: |text| is_id_after("om_", text), BadMessageId
 }
 
 text! {
-    /// The idempotency key of a message, which the caller chooses: 1 to 50 characters, without control characters and
-    /// without space at either end.
+    /// The idempotency key of a message, which the caller chooses: 1 to 50 characters, without control characters, and
+    /// without white space at the start or the end.
     ///
     /// Within an hour, the service carries out at most one of the requests with the same uuid. Another request with this
     /// uuid sends nothing, whatever its content. Each message therefore needs a uuid that no other message has: a random
@@ -141,7 +141,7 @@ impl Receiver {
 
 text_traits!(Receiver);
 
-/// The kind of the id `text`; `None` if it is no id of a receiver.
+/// The kind of the id `text`; `None` if it is not the id of a receiver.
 fn id_type(text: &str) -> Option<&'static str> {
     if let Some(id) = text.strip_prefix(USER_ID) {
         return is_visible(id, 64).then_some("user_id");
@@ -214,7 +214,7 @@ tom@example.com,ann@example.com | - | -
 ";
 
     #[test]
-    fn the_form_of_a_text_tells_the_kind_of_the_receiver() {
+    fn the_form_of_a_text_determines_the_kind_of_the_receiver() {
         for row in RECEIVERS.lines().filter(|row| !row.is_empty()) {
             let [text, kind, id] = row.split(" | ").collect::<Vec<_>>()[..] else {
                 panic!("{row}")

@@ -13,14 +13,14 @@ use crate::values::{Image, ImageFormat};
 ///
 /// A name has 1 to 255 bytes. It has no `/`, no `\`, no control character, and no character that is invisible, looks
 /// blank or changes the direction of the text. The last three are the characters of Unicode's general categories Cf, Zl
-/// and Zp, the characters with the property `Default_Ignorable_Code_Point`, and a few more, such as the blank pattern of
-/// Braille. Words are spelled with two kinds of these characters, so they are allowed inside a name: the joiners U+200C
-/// and U+200D (Persian, Indic scripts, joined emoji), and the variation selectors (emoji in colour, ideographs in
-/// Japanese names, Mongolian).
+/// and Zp, the characters with the property `Default_Ignorable_Code_Point`, and a few more, such as the blank pattern
+/// of Braille. Two kinds of these characters occur in ordinary words, so they are allowed inside a name: the joiners
+/// U+200C and U+200D (Persian, Indic scripts, joined emoji), and the variation selectors (emoji in colour, ideographs
+/// in Japanese names, Mongolian).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 
-/// The most bytes of a name, as in most file systems.
+/// The maximum length of a name in bytes, which is that of most file systems.
 const MAX_BYTES: usize = 255;
 /// The longest extension that a name keeps when it is cut, in bytes.
 const LONGEST_EXTENSION: usize = 16;
@@ -70,8 +70,8 @@ impl FileName {
     /// `COM1`).
     ///
     /// Only the last part of a path is used. Control characters become spaces, and the other characters that are not
-    /// allowed are removed. A name of more than 255 bytes is cut between characters before its extension. If nothing is
-    /// left, or the name of a device, the name is `image` with the image's extension.
+    /// allowed are removed. A name of more than 255 bytes is cut between characters before its extension. If the result
+    /// is empty or the name of a device, the name is `image` with the image's extension.
     ///
     /// ```
     /// use lark_proto::Image;
@@ -102,10 +102,10 @@ impl FileName {
         Self(format!("{stem}.{extension}"))
     }
 
-    /// A name of at most 255 bytes under which a file can be stored on any system, from a name that a server sends. It is
-    /// the last part of a path, without the characters that are not allowed in a name, with `_` for the characters that
-    /// Windows does not allow, and without dots and spaces around it. `None` if nothing is left, or the name of a device
-    /// of Windows.
+    /// A name of at most 255 bytes under which a file can be stored on any system, from a name that a server sends. It
+    /// is the last part of a path, without the characters that are not allowed in a name, with `_` for the characters
+    /// that Windows does not allow, and without dots and spaces around it. The result is `None` if nothing is left or
+    /// the name is that of a Windows device.
     pub(crate) fn storable(text: &str) -> Option<String> {
         let is_edge = |c: char| c == '.' || c.is_whitespace() || is_joiner(c);
         let name = last_part(text).replace([':', '*', '?', '"', '<', '>', '|'], "_");
@@ -374,7 +374,7 @@ mod tests {
         }
     }
 
-    /// Texts of characters that have a meaning in a name, and of any characters.
+    /// Texts made of characters that have a special meaning in a name, and of arbitrary characters.
     fn texts() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             4 => "[./\\\\ \u{200c}\u{200d}\u{fe0f}\u{202e}\u{3164}\r\u{2028}]",
@@ -387,7 +387,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_lossy_name_is_accepted_and_not_changed_again(text in texts()) {
+        fn a_lossy_name_is_accepted_and_lossy_is_idempotent(text in texts()) {
             for image in [png(), Image::any_format("....ftypavif", "avif").unwrap()] {
                 let lossy = FileName::lossy(&text, &image);
                 prop_assert_eq!(FileName::new(lossy.as_str(), &image), Ok(lossy.clone()));
@@ -396,7 +396,7 @@ mod tests {
         }
 
         #[test]
-        fn a_storable_name_is_allowed_and_not_changed_again(text in texts()) {
+        fn a_storable_name_is_allowed_and_storable_is_idempotent(text in texts()) {
             if let Some(name) = FileName::storable(&text) {
                 prop_assert!((1..=MAX_BYTES).contains(&name.len()) && !name.contains(is_refused));
                 prop_assert_eq!(FileName::storable(&name), Some(name));
@@ -404,7 +404,7 @@ mod tests {
         }
 
         #[test]
-        fn a_lossy_name_is_the_name_of_an_accepted_text(text in texts()) {
+        fn an_accepted_text_has_the_same_name_by_new_and_by_lossy(text in texts()) {
             let accepted = FileName::new(&text, &png()).ok();
             if let Some(name) = accepted.filter(|name| !is_device(name.as_str())) {
                 prop_assert_eq!(FileName::lossy(&text, &png()), name);

@@ -21,7 +21,7 @@ impl WikiToken {
         let refused = || Invalid::new(InvalidKind::BadWikiToken, text);
         match Address::read(text).map(|address| address.document) {
             Ok(Document::Wiki(token)) => Ok(token),
-            // The service documents no letters of kinds, so a token is accepted whatever its letters are.
+            // The vendor does not document the letters of the kinds, so a token with any letters is accepted.
             _ if is_id(text, 128) => Ok(Self(text.to_owned())),
             _ => Err(refused()),
         }
@@ -50,10 +50,10 @@ text_traits!(WikiToken);
 /// [vendor's page](https://open.feishu.cn/document/faq/trouble-shooting/how-to-get-docs-tokens) shows it. A link that
 /// names a sheet too is refused, because the sheet would be lost: [`SpreadsheetLink`](crate::SpreadsheetLink) keeps it.
 ///
-/// The token of a document of another kind is refused, and the error names the kind. Five letters of a token tell it: in
-/// older tokens the first five (`shtcn..` is a spreadsheet, `bascn..` a base), in newer ones those at the positions 4, 9,
-/// 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The service documents neither form, so
-/// a token of no known kind is accepted here, and [`any_kind`](Self::any_kind) accepts every token.
+/// The token of a document of another kind is refused, and the error names the kind. Five letters of a token spell the
+/// kind: in older tokens the first five (`shtcn..` is a spreadsheet, `bascn..` a base), in newer ones those at the
+/// positions 4, 9, 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The vendor documents
+/// neither form, so a token of no known kind is accepted here, and [`any_kind`](Self::any_kind) accepts every token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpreadsheetToken(String);
 
@@ -136,7 +136,7 @@ pub(crate) struct Address {
     pub(super) origin: String,
     pub(crate) document: Document,
     pub(crate) sheet: Option<SheetId>,
-    /// The selected range without its sheet; empty if the text has none, or none that can be read.
+    /// The selected range without its sheet; empty if the text has no range, or a range that cannot be read.
     pub(crate) range: String,
 }
 
@@ -223,7 +223,7 @@ fn split(address: &str) -> Result<(String, DocumentKind, &str), Invalid> {
     }
 }
 
-/// Whether `host`, with or without a port, has only characters of a host. They are checked here and not the host itself,
+/// Whether `host`, with or without a port, consists of characters that a host may have. The host itself is not checked,
 /// because no request is sent to it.
 fn is_host(host: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_with_a_sheet_is_no_token() {
+    fn a_link_with_a_sheet_is_not_a_token() {
         for text in [
             "https://x.feishu.cn/sheets/shtcngNyg?sheet=giDk9k",
             "https://x.feishu.cn/space/sheet/shtcngNyg#giDk9k",
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_a_page_of_a_wiki_is_no_spreadsheets() {
+    fn the_token_of_a_wiki_page_is_not_that_of_a_spreadsheet() {
         for wiki in ["wikcnKQ1k3p", "wikusKQ1k3p", "EBkYwuVYbivkJUkOtZVcMjXPnYe"] {
             let error = SpreadsheetToken::new(wiki).expect_err(wiki);
             assert_eq!(error.kind(), InvalidKind::WikiNode, "{wiki}");
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_other_kind_claims_is_accepted() {
+    fn a_token_that_names_no_other_kind_is_accepted() {
         for token in [
             "shtcngNygNfuqhxTBf588jwgWbJ",
             "shtcnVYCBeYWNam9sQZaNO",
@@ -378,7 +378,7 @@ mod tests {
             "Qd5JsUX0ehhqO9thXcGlyAIYg9g",
             "abcdsefghhijkltmnopcqrstnuv",
             "abcdsefghhijkltmnopkqrst4uv",
-            // The newer form counts, whatever the first letters are.
+            // The newer form decides, whatever the first letters are.
             "bascsefghhijkltmnopcqrstnuv",
             // From the vendor's pages, without the letters of a kind.
             "MRLOWBf6J47ZUjmwYRsN8utLEoY",

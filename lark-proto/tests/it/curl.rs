@@ -19,8 +19,8 @@ use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImag
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Whether curl is installed. If not, a line on the standard error, which the test harness does not capture here, says
-/// that the test is skipped.
+/// Whether curl is installed. If it is not, this function reports on standard error that the test is skipped. The test
+/// harness does not capture that line.
 fn has_curl() -> bool {
     let version = Command::new("sh").args(["-c", "curl --version"]).stdout(Stdio::null()).status();
     let found = version.is_ok_and(|status| status.success());
@@ -166,7 +166,7 @@ fn curl_sends_the_requests_of_the_endpoints() {
 }
 
 #[test]
-fn curl_sends_odd_requests_unchanged() {
+fn curl_sends_unusual_requests_unchanged() {
     if !has_curl() {
         return;
     }

@@ -66,21 +66,21 @@ fn check_at(site: &Site, name: &str, request: http::Request<Bytes>) {
 }
 
 #[test]
-fn an_upload_for_a_message_or_an_avatar_is_its_golden_request() {
+fn an_upload_for_a_message_or_an_avatar_matches_its_golden_file() {
     let request = |put: PutImage| put.request(&Site::LARK, &token());
     check("put-image-message.http", request(PutImage::message(sample_image()).unwrap()));
     check("put-image-avatar.http", request(PutImage::avatar(sample_image()).unwrap()));
 }
 
 #[test]
-fn an_upload_by_im_v1_is_its_golden_request() {
+fn an_upload_by_im_v1_matches_its_golden_file() {
     let create = CreateImage::message(sample_image()).unwrap();
     check("create-image.http", create.request(&Site::LARK, &token()));
 }
 
 /// The key and the file token are those of the vendor's pages.
 #[test]
-fn a_download_is_its_golden_request() {
+fn a_download_matches_its_golden_file() {
     let key = "img_8d5181ca-0aed-40f0-b0d1-b1452132afbg".parse().unwrap();
     check("get-image.http", GetImage::new(key).request(&Site::LARK, &token()));
 
@@ -93,7 +93,7 @@ fn a_download_is_its_golden_request() {
 }
 
 #[test]
-fn a_write_in_either_encoding_is_its_golden_request() {
+fn a_write_in_either_encoding_matches_its_golden_file() {
     check("write-sheet-image.http", write().request(&Site::LARK, &token()));
     let base64 = write().with_encoding(ImageEncoding::Base64).request(&Site::LARK, &token());
     check("write-sheet-image-base64.http", base64);
@@ -101,7 +101,7 @@ fn a_write_in_either_encoding_is_its_golden_request() {
 
 /// The tokens and ids are those of the vendor's pages.
 #[test]
-fn a_request_about_a_spreadsheet_is_its_golden_request() {
+fn a_request_about_a_spreadsheet_matches_its_golden_file() {
     let sheet = || "2jm6f6".parse().unwrap();
     let query = QuerySheets::new(spreadsheet());
     check("query-sheets.http", query.request(&Site::FEISHU, &token()));
@@ -143,7 +143,7 @@ fn app() -> (AppId, AppSecret) {
 }
 
 #[test]
-fn a_request_for_a_tenant_token_is_its_golden_request() {
+fn a_request_for_a_tenant_token_matches_its_golden_file() {
     let (id, secret) = app();
     let get = GetTenantToken::new(id, secret);
     check("tenant-token.http", get.request(&Site::FEISHU, &NoToken));
@@ -160,21 +160,21 @@ fn a_base_path_comes_before_the_route() {
 }
 
 #[test]
-fn a_request_for_an_app_token_is_its_golden_request() {
+fn a_request_for_an_app_token_matches_its_golden_file() {
     let (id, secret) = app();
     let get = GetAppToken::new(id, secret, AppTicket::new("dskLLdkasd").unwrap());
     check("app-token.http", get.request(&Site::LARK, &NoToken));
 }
 
 #[test]
-fn a_request_for_a_tenant_token_of_a_store_app_is_its_golden_request() {
+fn a_request_for_a_tenant_token_of_a_store_app_matches_its_golden_file() {
     let token = AppToken::new("a-32bd8551db2f081cbfd26293f27516390b9feb04").unwrap();
     let get = GetStoreTenantToken::new(token, TenantKey::new("73658811060f175d").unwrap());
     check("store-tenant-token.http", get.request(&Site::LARK, &NoToken));
 }
 
 #[test]
-fn a_request_for_the_ticket_is_its_golden_request() {
+fn a_request_for_the_ticket_matches_its_golden_file() {
     let (id, secret) = app();
     let ask = ResendAppTicket::new(id, secret);
     check("app-ticket-resend.http", ask.request(&Site::LARK, &NoToken));
@@ -197,7 +197,7 @@ fn key() -> ImageKey {
 }
 
 #[test]
-fn a_message_to_each_kind_of_receiver_is_its_golden_request() {
+fn a_message_to_each_kind_of_receiver_matches_its_golden_file() {
     for (name, receiver) in [
         ("send-image-chat.http", Receiver::chat("oc_84983ff6516d731e5b5f68d4ea2e1da5")),
         ("send-image-user.http", Receiver::open_id("ou_7d8a6e6df7621556ce0d21922b676706ccs")),
@@ -209,7 +209,7 @@ fn a_message_to_each_kind_of_receiver_is_its_golden_request() {
 }
 
 #[test]
-fn a_reply_is_its_golden_request() {
+fn a_reply_matches_its_golden_file() {
     let message = MessageId::new("om_xxxxxx").unwrap();
     let reply = ReplyImage::new(message, key(), uuid());
     check("reply-image.http", reply.request(&Site::FEISHU, &token()));

@@ -1,5 +1,5 @@
-//! The tests of the public API: one program, because each test program takes a link of its own. The programs that
-//! count the allocations of the whole process stand alone beside it.
+//! The tests of the public API. They form one program, because each test program is linked separately. The tests that
+//! count the allocations of the whole process are programs of their own.
 
 mod curl;
 mod golden;

@@ -145,8 +145,8 @@ proptest! {
     }
 
     #[test]
-    fn an_upload_is_downloaded_again(bytes in content()) {
-        // The fake takes images only, so that the bytes begin like a GIF.
+    fn an_uploaded_image_is_downloaded_unchanged(bytes in content()) {
+        // The fake accepts only images, so the bytes begin with the signature of a GIF.
         let bytes = [&b"GIF89a\0\0\0\0"[..], &bytes].concat();
         let image = Image::any_format(bytes.clone(), "bin").unwrap();
         let create = CreateImage::message(image).unwrap().request(&Site::LARK, &token());
@@ -267,7 +267,7 @@ proptest! {
     ) {
         let mut raw = Raw::<()>::new(method.parse().unwrap(), "/open-apis/:a").segment(&value).query(&value, &value);
         for (name, value) in headers {
-            // Spaces around a value are no part of it.
+            // Spaces around a value are not part of it.
             if let Ok(value) = HeaderValue::from_bytes(value.trim_ascii()) {
                 raw = raw.with_header(name.parse().unwrap(), value);
             }
@@ -334,7 +334,7 @@ proptest! {
 }
 
 /// A search that tries one number after the other would read the ten megabytes 140,000 times, and would not end within
-/// an hour. The test has no assertion about the time: it ends.
+/// an hour. The test asserts no duration; it passes if it ends.
 #[test]
 fn ten_megabytes_of_boundaries_are_searched_in_linear_time() {
     let count = 10_000_000 / 71;

@@ -94,7 +94,7 @@ fn every_scenario_ends_as_it_says_with_a_transport_that_keeps_token_requests() {
 }
 
 #[test]
-fn no_two_scenarios_have_one_name() {
+fn no_two_scenarios_have_the_same_name() {
     let mut names: Vec<&str> = scenarios::all().unwrap().iter().map(|s| s.name).collect();
     let count = names.len();
     names.sort_unstable();
@@ -142,7 +142,7 @@ fn differs(
 }
 
 #[test]
-fn a_check_notices_another_end_request_or_image() {
+fn a_check_notices_a_wrong_end_a_wrong_request_or_a_missing_image() {
     let all = scenarios::all().unwrap();
     let first = named(&all, "a call without a token fetches one");
     let none = RefCell::new(FakeLark::new());

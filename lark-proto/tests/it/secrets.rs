@@ -187,7 +187,7 @@ proptest! {
 }
 
 #[test]
-fn a_long_secret_is_cleared_where_a_text_is_cut() {
+fn a_long_secret_is_masked_where_a_text_is_truncated() {
     let secret = "0aB9".repeat(64);
     for form in FORMS {
         for before in [0, 100, 250, 255, 1000, 1023] {

@@ -26,7 +26,8 @@ use bytes::BufMut;
 
 use super::{MAX_NUMBER_LEN, portable};
 
-/// Bytes of a group, and characters of each of its quarters before their leading zeros are dropped.
+/// The number of bytes in a group. A quarter of a group has the same number of characters before their leading zeros
+/// are dropped.
 const GROUP_LEN: usize = 16;
 /// How far ahead of a group the memory is prefetched, in bytes.
 const PREFETCH_DISTANCE: usize = 1024;
@@ -157,8 +158,8 @@ unsafe fn shuffle_indexes(bytes: __m128i) -> [u32; 2] {
 unsafe fn store(quarters: [__m128i; 4], indexes: [u32; 2], to: *mut u8) -> usize {
     let [low, high] = indexes;
     let indexes = [low as u8, (low >> 8) as u8, high as u8, (high >> 8) as u8];
-    // Each number has a digit, a comma, and one more digit for each of its bits. The starts come from the bits and not
-    // from the start before, so that the processor computes them at the same time.
+    // Each number has a digit, a comma, and one more digit for each of its bits. Each start is computed from the bits
+    // and not from the previous start, so that the processor can compute all of them in parallel.
     let half = 16 + low.count_ones() as usize;
     let starts = [
         0,
@@ -220,8 +221,8 @@ mod tests {
 
     use super::*;
 
-    /// Encodes `bytes` by this module, and by the portable one the bytes that this module leaves: less than a group, or a
-    /// whole group that includes the last byte.
+    /// Encodes `bytes` with this module, and the bytes that it leaves with the portable one. They are less than a
+    /// group, or a whole group that includes the last byte.
     fn fast(bytes: &[u8], is_last: bool) -> BytesMut {
         let mut out = BytesMut::with_capacity(1 + bytes.len() * MAX_NUMBER_LEN);
         // The text that is there before is not overwritten.
@@ -234,7 +235,7 @@ mod tests {
         out
     }
 
-    /// A byte that is often one on which the length of the number changes.
+    /// A byte that is often close to 10 or 100, where the length of its number changes.
     fn byte(random: u16) -> u8 {
         let [kind, byte] = random.to_le_bytes();
         match kind % 4 {

@@ -36,7 +36,8 @@ static NUMBERS: [u64; 256] = {
     table
 };
 
-/// The length of the text that is made on the stack, before it is copied to memory that may not be initialized.
+/// The length of the text that is encoded on the stack before it is copied to the target, whose memory may be
+/// uninitialized.
 const STACK_TEXT_LEN: usize = 1024;
 /// Bytes encoded per bounds check.
 const GROUP_LEN: usize = 16;
@@ -44,13 +45,13 @@ const GROUP_LEN: usize = 16;
 const MAX_NUMBER_START: usize = GROUP_LEN * MAX_NUMBER_LEN - 1;
 /// The memory that a group needs: a number is written with all four bytes of its entry.
 const GROUP_ROOM: usize = MAX_NUMBER_START + MAX_NUMBER_LEN;
-/// The memory on the stack: the last group of the text needs its room too.
+/// The size of the memory on the stack, in which the last group of the text needs [`GROUP_ROOM`] too.
 const STACK_LEN: usize = STACK_TEXT_LEN + GROUP_ROOM;
 
 /// Appends each number with its comma; the last number of the last piece has none.
 pub(super) fn encode(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
     if piece.is_empty() {
-        // The other encoder has left nothing, and zeroing the text would cost time.
+        // The AVX2 encoder may have left no bytes, and zeroing the text on the stack would cost time.
         return;
     }
     let mut text = [0; STACK_LEN];

@@ -51,7 +51,7 @@ impl From<Response<Bytes>> for Fault {
 }
 
 impl Fault {
-    /// A JSON refusal with this HTTP status. The service sends most codes with 200 or 400. A number that is no HTTP
+    /// A JSON refusal with this HTTP status. The service sends most codes with 200 or 400. A number that is not an HTTP
     /// status is replaced by 500.
     #[must_use]
     pub fn code(status: u16, code: i64, msg: impl Into<Cow<'static, str>>) -> Self {

@@ -36,7 +36,7 @@ impl From<Break> for Failure {
 /// How the connection of a request fails.
 ///
 /// The fake has no connections. The server or the transport around it calls
-/// [`InFlight::breaks`](crate::fake::InFlight::breaks) when the head has arrived, and obeys.
+/// [`InFlight::breaks`](crate::fake::InFlight::breaks) when the head has arrived, and then makes the connection fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Break {

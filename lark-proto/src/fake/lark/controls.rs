@@ -16,14 +16,14 @@ use crate::fake::services::{
 };
 
 impl FakeLark {
-    /// Adds sheets with these ids to a spreadsheet, as [`FakeSheet::new`] makes them. A spreadsheet that does not exist
-    /// is made, and a sheet that exists is left as it is.
+    /// Adds sheets with these ids to a spreadsheet, as [`FakeSheet::new`] creates them. A spreadsheet that does not
+    /// exist is created, and a sheet that exists is not changed.
     pub fn add_spreadsheet(&mut self, token: &str, sheets: &[&str]) {
         self.spreadsheets.entry(token.to_owned()).or_default().add_sheets(sheets);
     }
 
-    /// Adds a sheet after the others of a spreadsheet, which is made if it does not exist. A sheet with the same id is
-    /// replaced, and its place and its cells are kept.
+    /// Adds a sheet after the others of a spreadsheet, which is created if it does not exist. A sheet with the same id
+    /// is replaced, and its place and its cells are kept.
     pub fn add_sheet(&mut self, spreadsheet: &str, sheet: FakeSheet) {
         self.spreadsheets.entry(spreadsheet.to_owned()).or_default().add_sheet(sheet);
     }
@@ -145,7 +145,8 @@ impl FakeLark {
         self.set_route(AddedRoute::new(route, true, answer));
     }
 
-    /// Adds an endpoint whose requests need no token. All else is as with [`add_route`](Self::add_route).
+    /// Adds an endpoint whose requests need no token. Otherwise this method is the same as
+    /// [`add_route`](Self::add_route).
     pub fn add_open_route<R: Serialize>(
         &mut self,
         route: Route,
@@ -164,7 +165,7 @@ impl FakeLark {
         self.apps.tenants.insert(key.to_owned());
     }
 
-    /// The present ticket of the store app, which a request for its app access token needs. The service pushes the
+    /// The current ticket of the store app, which a request for its app access token needs. The service pushes the
     /// ticket in an event each hour, and when the app asks for it.
     #[must_use]
     pub fn app_ticket(&self) -> &str {
@@ -244,8 +245,7 @@ impl FakeLark {
     }
 
     /// Serves the endpoints below `path`, for example `/feishu`, as a reverse proxy does, and answers any other path
-    /// with
-    /// 404. The client needs a [`Site::custom`](crate::Site::custom) with the same path.
+    /// with 404. The client needs a [`Site::custom`](crate::Site::custom) with the same path.
     pub fn set_base_path(&mut self, path: &str) {
         let path = path.trim_matches('/');
         self.base_path = if path.is_empty() { String::new() } else { format!("/{path}") };

@@ -36,7 +36,7 @@ pub struct FakeLark {
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
     added_routes: Vec<AddedRoute>,
-    /// The path before that of each endpoint: empty, or with a slash at its start and none at its end.
+    /// The prefix of each endpoint's path. It is empty, or has a slash at its start and no slash at its end.
     base_path: String,
     failures: Failures,
     rate_limits: RateLimits,
@@ -58,8 +58,8 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// How the connection has to fail, if a test asked for it. The fake has no connections, so that the server or the
-    /// transport around it has to obey.
+    /// How the connection has to fail, if a test asked for it. The fake has no connections, so the server or the
+    /// transport around it has to make the connection fail.
     #[must_use]
     pub fn breaks(&self) -> Option<Break> {
         match self.failure {

@@ -27,7 +27,7 @@ pub const HEAD_LIMIT: usize = 64 << 10;
 /// The longest body that is accepted, in bytes. A cell image of 20 MiB takes half of it as JSON numbers of four bytes
 /// each.
 pub const BODY_LIMIT: usize = 160 << 20;
-/// The most headers that one request may have.
+/// The maximum number of headers in one request.
 const HEADER_LIMIT: usize = 100;
 
 /// Reads requests from the bytes of one connection, which may arrive in pieces of any length.
@@ -296,8 +296,8 @@ fn is_closing(headers: &HeaderMap) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// The text of `error`, with the line that caused it. httparse does not report the line. Here it is found by parsing
-/// the first line, the first two lines and so on, until that fails.
+/// The text of `error`, with the line that caused it. httparse does not report the line, so this function parses the
+/// first line, the first two lines and so on, until the parser fails.
 fn located(head: &[u8], error: httparse::Error) -> String {
     if error == httparse::Error::TooManyHeaders {
         return format!("the head has more than {HEADER_LIMIT} headers");

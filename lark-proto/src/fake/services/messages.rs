@@ -49,7 +49,7 @@ pub(crate) struct Ids {
 
 /// The chat of the bot with the user.
 const USER_CHAT: &str = "oc_84983ff6516d731e5b5f68d4ea2e1da5";
-/// The documented number of characters of a uuid.
+/// The documented maximum number of characters in a uuid.
 const MAX_UUID: usize = 50;
 /// How long the service remembers a uuid, as documented.
 const MEMORY: Duration = Duration::from_secs(60 * 60);
@@ -232,7 +232,7 @@ impl Messages {
         Ok(self.store(message))
     }
 
-    /// The id of the next message. The ids count up, so that their order is the order of sending.
+    /// The id of the next message. The ids are numbered in ascending order, so their order is the order of sending.
     fn next_id(&self) -> String {
         format!("om_{:032x}", self.sent.len().saturating_add(1))
     }

@@ -36,7 +36,7 @@ fn a_failure_is_taken_by_the_first_request_that_it_is_meant_for() {
 }
 
 #[test]
-fn a_rate_limit_counts_each_full_second_anew() {
+fn a_rate_limit_starts_again_at_each_full_second() {
     let mut fake = fake();
     fake.rate_limit(Route::ValuesImage, 2);
     let at = |millis| now() + Duration::from_millis(millis);
@@ -72,7 +72,7 @@ fn a_write_above_the_rate_limit_does_not_occupy_its_spreadsheet() {
 }
 
 #[test]
-fn base64_is_refused_once_the_test_asks_for_it() {
+fn base64_is_refused_after_the_test_asks_for_it() {
     let mut fake = fake();
     assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, BASE64))), (200, Some(0)));
     fake.refuse_base64();

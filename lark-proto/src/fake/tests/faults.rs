@@ -49,7 +49,7 @@ fn a_fault_is_for_one_request() {
 }
 
 #[test]
-fn a_fault_for_another_route_is_passed_over() {
+fn a_fault_for_another_route_stays_in_the_queue() {
     let mut fake = fake();
     fake.fail_next_on(Route::ValuesImage, Fault::PlainNotFound);
     fake.fail_next(Fault::code(500, 2200, "m"));

@@ -96,7 +96,7 @@ fn a_body_with_many_keys_is_read_in_linear_time() {
             (CELL_PATH, format!("{{{keys}"), 90201),
             (CELL_PATH, format!(r#"{{{keys}"name":""}}"#), 90204),
             (TOKEN_PATH, format!(r#"{{{keys}"app_id":""}}"#), 10003),
-            // The service judges this field by itself, so that its value is read first.
+            // The service checks this field on its own, so its value is read as JSON of any type first.
             (messages, format!(r#"{{{keys}"receive_id":{{{keys}"":0}}}}"#), 99992402),
         ] {
             let reply = fake.handle(now(), post(path, JSON, body));

@@ -252,7 +252,7 @@ fn an_app_sends_only_images_that_it_uploaded() {
 }
 
 #[test]
-fn a_uuid_is_sent_once_within_an_hour() {
+fn requests_with_one_uuid_send_one_message_within_an_hour() {
     let (mut fake, [key, _]) = with_images();
     let other = fake.add_image(ImageKind::Message, "3");
     let first = send(&mut fake, 0, &key, FakeLark::CHAT, "u");
@@ -270,7 +270,7 @@ fn a_uuid_is_sent_once_within_an_hour() {
 }
 
 #[test]
-fn a_uuid_is_sent_again_after_an_hour() {
+fn a_uuid_sends_another_message_after_an_hour() {
     let (mut fake, [key, _]) = with_images();
     let first = send(&mut fake, 0, &key, FakeLark::CHAT, "u");
     let second = send(&mut fake, 3599, &key, FakeLark::CHAT, "v");
@@ -280,7 +280,7 @@ fn a_uuid_is_sent_again_after_an_hour() {
 }
 
 #[test]
-fn the_latest_message_with_a_uuid_is_the_answer_to_the_next_one() {
+fn a_request_with_a_used_uuid_gets_the_reply_of_the_latest_message_with_it() {
     let (mut fake, [key, _]) = with_images();
     send(&mut fake, 0, &key, FakeLark::CHAT, "u");
     let late = send(&mut fake, 3600, &key, FakeLark::CHAT, "u");

@@ -46,7 +46,7 @@ fn the_attempts_of_requests_with_the_same_body_are_counted() {
 }
 
 #[test]
-fn a_record_knows_the_body_of_its_request() {
+fn a_record_recognises_the_body_of_its_request() {
     let fake = with_three_uploads();
     let has_body = fake.requests().iter().map(|seen| seen.has_body(good_form().as_bytes()));
     assert!(has_body.eq([true, true, false]));

@@ -99,7 +99,7 @@ fn a_cell_write_is_refused_with_the_code_of_its_mistake() {
 }
 
 #[test]
-fn a_refused_cell_write_makes_no_revision() {
+fn a_refused_cell_write_does_not_increase_the_revision() {
     let mut fake = fake();
     assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, CELL))), (200, Some(0)));
     for (path, content, _) in refused_writes() {
@@ -301,7 +301,7 @@ fn a_cell_in_a_row_or_column_that_was_added_can_be_written() {
 }
 
 #[test]
-fn added_rows_make_a_revision() {
+fn added_rows_increase_the_revision() {
     let mut fake = fake();
     add_row(&mut fake);
     assert_eq!(send(&mut fake, &write("A201")).unwrap().revision, Some(2));

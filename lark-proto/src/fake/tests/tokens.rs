@@ -1,4 +1,4 @@
-//! Token requests, and the judgement on the token of a request.
+//! Token requests, and the check of the token in a request.
 
 use std::time::UNIX_EPOCH;
 
@@ -65,7 +65,7 @@ fn a_custom_apps_token_is_answered_as_documented() {
 }
 
 #[test]
-fn a_token_that_was_handed_out_opens_an_endpoint() {
+fn an_issued_token_is_accepted_by_an_endpoint() {
     let mut fake = FakeLark::new();
     let response = fake.handle(now(), post(TOKEN_PATH, JSON, custom_app().to_string()));
     let token = at(&response, "/tenant_access_token").as_str().unwrap().to_owned();
@@ -76,7 +76,7 @@ fn a_token_that_was_handed_out_opens_an_endpoint() {
 }
 
 #[test]
-fn a_token_is_asked_for_in_json_or_without_a_media_type() {
+fn a_token_request_has_the_media_type_of_json_or_none() {
     for (media_type, code) in [
         (None, 0),
         (Some("application/json; charset=utf-8"), 0),
@@ -156,7 +156,7 @@ fn a_tenants_token_is_renewed_in_its_last_half_hour() {
 }
 
 #[test]
-fn an_app_token_takes_the_credentials_of_the_store_app_and_its_ticket() {
+fn an_app_token_request_needs_the_credentials_of_the_store_app_and_its_ticket() {
     for (body, expected) in [
         (store_app(), (200, 0)),
         (with(store_app(), "app_ticket", "old"), (200, 10012)),
@@ -188,7 +188,7 @@ fn only_the_latest_ticket_is_valid() {
 }
 
 #[test]
-fn a_tenants_token_takes_a_valid_app_token_and_a_tenant_with_the_app() {
+fn a_tenant_token_request_needs_a_valid_app_token_and_a_tenant_with_the_app() {
     let mut lark = FakeLark::new();
     lark.add_token(TokenKind::App, "a-1", UNIX_EPOCH + Duration::from_secs(60));
     lark.add_token(TokenKind::Tenant, "t-1", UNIX_EPOCH + Duration::from_secs(60));
@@ -281,7 +281,7 @@ fn authorized(mut request: Request<Bytes>, authorization: &str) -> Request<Bytes
 }
 
 #[test]
-fn a_token_opens_the_endpoints_that_take_its_kind() {
+fn a_token_is_accepted_by_the_endpoints_that_take_its_kind() {
     for (authorization, expected) in verdicts() {
         for (request, expected) in three_requests().into_iter().zip(expected) {
             let path = request.uri().path().to_owned();

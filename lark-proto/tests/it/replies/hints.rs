@@ -53,7 +53,7 @@ fn only_an_internal_error_of_a_token_request_hints_at_the_credentials() {
 }
 
 #[test]
-fn a_used_up_quota_is_not_tried_again() {
+fn a_refusal_for_a_used_up_quota_is_not_retried() {
     let quota = reply(429, &[("retry-after", "1")], r#"{"code":99991403,"msg":"m"}"#);
     let error = PutImage::decode(quota.clone()).unwrap_err();
     assert_eq!(error.advice(), Advice::GiveUp);
@@ -68,7 +68,7 @@ fn a_used_up_quota_is_not_tried_again() {
 }
 
 #[test]
-fn a_user_that_does_not_exist_is_looked_for_again_if_the_request_is_safe() {
+fn a_refusal_for_an_unknown_user_is_retried_if_the_request_is_idempotent() {
     for (method, sends) in [(Method::GET, 4), (Method::POST, 1)] {
         let find = Raw::<()>::new(method, "/x");
         let token = TenantToken::new("t-1").unwrap();

@@ -6,7 +6,7 @@ use lark_proto::{EndpointExt, WriteSheetImage};
 use super::{DATA, TOKEN, error, in_words, reply, unreadable};
 
 #[test]
-fn a_reply_that_breaks_off_is_unreadable_at_every_byte() {
+fn a_reply_that_is_truncated_at_any_byte_is_unreadable() {
     let sheet = format!(r#"{{"code":0,"data":{DATA},"msg":"成功"}}"#);
     for body in [&sheet, r#"{"code":0,"data":{"image_key":"img_1"},"msg":"ok"}"#, TOKEN] {
         for end in 0..body.len() {
@@ -60,7 +60,7 @@ fn at_most_32_violations_of_each_kind_are_kept() {
 }
 
 #[test]
-fn the_texts_of_an_error_are_cut() {
+fn the_texts_of_an_error_are_truncated() {
     let huge = "图".repeat(350_000);
     let short = format!("{}…", &huge[..1023]);
     let one = format!(
@@ -76,7 +76,7 @@ fn the_texts_of_an_error_are_cut() {
 }
 
 #[test]
-fn the_texts_of_an_unreadable_reply_are_cut() {
+fn the_texts_of_an_unreadable_reply_are_truncated() {
     let huge = "图".repeat(350_000);
     let code = format!(r#"{{"code":"{huge}"}}"#);
     let x = "x".repeat(1000);

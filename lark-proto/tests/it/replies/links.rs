@@ -30,7 +30,7 @@ fn the_link_that_grants_a_scope_survives_a_long_message() {
 }
 
 #[test]
-fn a_link_of_a_violation_is_the_grant_link_if_it_is_whole() {
+fn a_link_of_a_violation_is_the_grant_link_if_it_is_a_url_within_the_limit() {
     let long = format!("https://open.feishu.cn/app/cli_x/auth?q={}", "a:b,".repeat(300));
     for (url, link) in [
         ("https://open.feishu.cn/app/cli_x", Some("https://open.feishu.cn/app/cli_x")),

@@ -62,7 +62,7 @@ fn a_token_without_a_code_is_a_success_of_a_token_request_only() {
 }
 
 #[test]
-fn the_texts_of_a_success_are_cut() {
+fn the_texts_of_a_success_are_truncated() {
     let long = "x".repeat(2000);
     let fields = format!(r#"{{"spreadsheetToken":"{long}","updateRange":"{long}"}}"#);
     let (sheet, log_id) = written(&long, &fields);

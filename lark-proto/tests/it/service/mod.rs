@@ -117,7 +117,7 @@ pub(crate) fn page(status: u16) -> Response<Bytes> {
     answer(status, "<html>")
 }
 
-/// A token of either kind.
+/// The reply that grants a tenant access token or an app access token.
 pub(crate) fn granted(token: &str, expire: u64) -> Response<Bytes> {
     let tokens = format!(r#""tenant_access_token":"{token}","app_access_token":"{token}""#);
     answer(200, format!(r#"{{"code":0,{tokens},"expire":{expire}}}"#))
@@ -141,7 +141,7 @@ pub(crate) fn refusal(status: u16, code: i64) -> Response<Bytes> {
     answer(status, format!(r#"{{"code":{code},"msg":"no"}}"#))
 }
 
-/// A refusal for the rate of the route, with the seconds to wait.
+/// A rate-limit refusal of the route, with the seconds to wait.
 pub(crate) fn limited(reset: &str) -> Response<Bytes> {
     with(refusal(429, Code::RATE_LIMITED.0), RESET, reset)
 }
@@ -204,7 +204,7 @@ pub(crate) fn exported(session: Session, now: SystemTime, token: &str, expire: u
     export(session, now, key.as_ref(), token, expire).unwrap()
 }
 
-/// The text of a token, unless the session exports none by a clock that shows `now`.
+/// The text of a token that is fetched and exported at `now`; `None` if the session exports no token.
 pub(crate) fn export(
     mut session: Session,
     now: SystemTime,

@@ -1,4 +1,4 @@
-//! Token lives out of the documented range, and clocks that are set.
+//! Token lifetimes outside the documented range, and clocks that are set forward or back.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -98,7 +98,7 @@ fn granting(keeps: bool) -> Sim<'static, ImageKey> {
 }
 
 #[test]
-fn a_clock_that_is_set_back_keeps_the_token() {
+fn the_token_is_kept_when_the_clock_is_set_back() {
     for keeps in BOTH {
         let mut sim = granting(keeps);
         for skew in [-1, -3600, -YEAR, -60 * YEAR] {
@@ -110,7 +110,7 @@ fn a_clock_that_is_set_back_keeps_the_token() {
 }
 
 #[test]
-fn a_clock_that_is_set_forward_beyond_the_end_of_the_token_fetches_the_next_one() {
+fn the_next_token_is_fetched_when_the_clock_is_set_beyond_the_end_of_the_token() {
     for keeps in BOTH {
         let mut sim = granting(keeps);
         for (requests, skew) in [(1, -60 * YEAR), (2, -59 * YEAR), (3, 0), (4, 60 * YEAR)] {

@@ -12,8 +12,8 @@ use lark_proto::{ImageKey, Limits};
 use crate::service::{RESET, call, custom, good, millis, refusal, secs, with, write};
 use crate::sim::{Sim, after};
 
-/// The steps that the first and the last calls of a queue save, since they wait less: fifty calls pass a gate at once,
-/// and are not woken twice each.
+/// The steps that the calls at both ends of a queue save because they wait less. For example, the first fifty calls
+/// pass a gate at once, and none of them is woken twice.
 const ENDS: u64 = 128;
 
 const DAYS: Duration = secs(10 * 24 * 60 * 60);
@@ -124,7 +124,7 @@ fn a_call_in_one_of_many_lanes_costs_the_same_at_any_length_of_the_lanes() {
 }
 
 #[test]
-fn a_call_behind_a_first_token_costs_the_same_among_any_number() {
+fn a_call_that_waits_for_the_first_token_costs_the_same_among_any_number_of_calls() {
     costs_the_same(behind_a_first_token, A_THOUSAND);
 }
 

@@ -81,7 +81,7 @@ fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
 }
 
 #[test]
-fn callers_without_time_do_not_use_up_the_requests_of_a_series() {
+fn calls_with_little_time_do_not_use_up_the_requests_of_a_series() {
     for keeps in BOTH {
         let slow = |_, _, _| after(secs(3), granted("t-1", 7200));
         let mut sim = simulate(custom(), keeps, slow);

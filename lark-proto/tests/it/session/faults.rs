@@ -76,7 +76,7 @@ fn answer(random: &mut Random, now: Duration) -> Reaction<'static> {
     }
 }
 
-/// Steps the waiting calls that are not woken: none has a request to send before its wait is over.
+/// Steps the waiting calls that were not woken, and checks that none of them sends a request before its wait is over.
 fn assert_no_call_is_forgotten(sim: &mut Sim<'_, ImageKey>, seed: u64) {
     for task in 0..sim.tasks.len() {
         if !matches!(sim.tasks[task].state, State::Waiting(until) if until > sim.now) {

@@ -99,7 +99,7 @@ fn no_request_is_sent_during_a_named_wait_although_callers_give_up() {
 }
 
 #[test]
-fn a_dead_token_host_ends_all_calls_with_its_cause_after_one_series() {
+fn an_unreachable_token_host_ends_all_calls_with_the_connection_error_after_one_series() {
     for keeps in BOTH {
         for hasty in [0, 1, 500] {
             let mut sim = simulate(custom(), keeps, |_, _, _| cut(secs(20), 0));
@@ -191,7 +191,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
 }
 
 #[test]
-fn a_named_wait_of_more_than_two_minutes_is_kept_for_two() {
+fn a_named_wait_is_capped_at_two_minutes() {
     for keeps in BOTH {
         let mut sim =
             simulate(custom(), keeps, good_from(3, || after(millis(100), limited("3600"))));
@@ -277,7 +277,7 @@ fn a_series_has_four_requests_whatever_the_attempts_of_its_callers() {
 }
 
 #[test]
-fn a_call_that_comes_after_a_series_begins_the_next_one() {
+fn a_call_after_a_failed_series_begins_the_next_one() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(5, || cut(millis(100), 0)));
         assert!(sim.finish(call()).is_err());

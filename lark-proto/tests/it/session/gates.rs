@@ -81,7 +81,7 @@ fn a_burst_of_uploads_is_done_in_1_25_times_the_ideal_time_with_few_late_refusal
 }
 
 #[test]
-fn a_route_is_asked_again_after_two_minutes_at_most() {
+fn a_rate_limited_route_is_retried_after_two_minutes_at_most() {
     for (reset, retry_after, longest) in [
         ("86400", None, 120),
         ("1e300", None, 120),
@@ -135,7 +135,7 @@ fn a_route_is_asked_again_after_two_minutes_at_most() {
 }
 
 #[test]
-fn the_only_call_asks_a_route_again_after_two_minutes_at_most() {
+fn the_only_call_on_a_rate_limited_route_is_retried_after_two_minutes_at_most() {
     let upload = upload();
     let token = given();
     let mut sent = 0;
@@ -212,7 +212,7 @@ fn a_rate_refusal_of_one_users_token_does_not_hold_up_another() {
 }
 
 #[test]
-fn a_gate_lets_the_next_call_pass_a_second_after_the_first_took_no_step() {
+fn a_gate_lets_the_next_call_pass_if_the_first_takes_no_step_for_a_second() {
     for frozen in [1, 2, 5] {
         let upload = upload();
         let token = given();
@@ -320,7 +320,7 @@ fn a_named_wait_is_kept_when_an_earlier_request_succeeds() {
 }
 
 #[test]
-fn another_token_is_not_held_up_by_a_call_that_waits_for_the_sessions() {
+fn a_call_with_another_token_is_not_held_up_by_one_that_waits_for_the_sessions_token() {
     let upload = upload();
     let token = given();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, request| {

@@ -72,7 +72,7 @@ fn code(sim: &Sim<'_, SheetImageWritten>, at: usize) -> Code {
 }
 
 #[test]
-fn a_write_behind_one_that_was_given_up_succeeds_and_stands() {
+fn a_write_behind_a_dropped_one_succeeds_and_is_not_overwritten() {
     for takes in [10, 60] {
         for code in [90_217, 90_235] {
             let documents = Documents::default();
@@ -136,7 +136,7 @@ fn a_write_that_may_have_been_carried_out_ends_as_unknown() {
 }
 
 #[test]
-fn a_write_goes_on_after_a_gateways_502_and_a_busy_document() {
+fn a_write_is_sent_again_after_a_gateways_502_and_a_busy_document() {
     for attempts in [2, 4] {
         let write = write(0, "A");
         let token = given();
@@ -180,7 +180,7 @@ fn busy_until<'w>(
 }
 
 #[test]
-fn a_busy_document_is_waited_for_and_holds_up_no_other() {
+fn a_write_waits_for_its_busy_document_and_holds_up_no_write_to_another() {
     for code in BUSY {
         for (status, retry_after) in
             [(200, None), (429, None), (429, Some("1")), (400, Some("0")), (429, Some("60"))]

@@ -1,4 +1,4 @@
-//! The limits of a call, extreme ones and clocks that are set among them.
+//! The limits of a call, including extreme limits and clocks that are set forward or back.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn error<'a>(sim: &'a Sim<'_, IgnoredAny>, at: usize) -> &'a CallError<Cut> {
 }
 
 #[test]
-fn a_call_ends_when_its_total_is_over_and_names_its_wait() {
+fn a_call_ends_at_its_deadline_with_an_error_that_names_its_wait() {
     let limits = Limits::default().total(secs(30));
     for (name, lane, quota, expected) in [
         ("reply", None, None, CallErrorKind::Deadline),
@@ -56,7 +56,7 @@ fn a_call_ends_when_its_total_is_over_and_names_its_wait() {
 }
 
 #[test]
-fn a_call_that_waits_for_a_token_ends_as_not_sent_when_its_total_is_over() {
+fn a_call_that_waits_for_a_token_ends_as_not_sent_at_its_deadline() {
     let limits = Limits::default().total(secs(30));
     let upload = upload();
     for keeps in BOTH {
@@ -124,7 +124,7 @@ fn extreme_limits_are_honoured() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_only_lengthens_a_wait() {
+fn setting_the_clock_back_only_lengthens_a_wait() {
     let upload = upload();
     let token = given();
     let mut sent = 0;

@@ -1,4 +1,5 @@
-//! Quotas, which the session counts before it sends a request, so that the service has no reason to refuse it.
+//! Quotas. The session counts each request against its quota before it sends the request, so that the service does not
+//! refuse it.
 
 use std::cell::RefCell;
 use std::time::Duration;

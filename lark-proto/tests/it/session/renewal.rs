@@ -1,4 +1,4 @@
-//! Renewals while the old token is valid. Each holds up one call, for two seconds at most, and fails none.
+//! Renewals while the old token is valid. A renewal delays one call by at most two seconds, and makes no call fail.
 
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ fn calls_use_the_older_token_while_its_renewal_is_in_flight() {
         assert_eq!(sim.sends(call).request.headers()["authorization"], token);
     };
     with_token(&mut sim, &mut call(), "Bearer t-1");
-    // The call that renews the token goes on by itself after two seconds.
+    // The call that renews the token goes on after two seconds, without a wake.
     assert_eq!(sim.waits(&mut renews), secs(2));
     sim.now = secs(2);
     with_token(&mut sim, &mut renews, "Bearer t-1");

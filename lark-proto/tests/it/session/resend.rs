@@ -258,7 +258,7 @@ fn one_attempt_is_one_request_whatever_the_answer() {
 }
 
 #[test]
-fn a_refusal_for_the_rate_costs_no_attempt() {
+fn a_rate_limit_refusal_costs_no_attempt() {
     let run = run(&upload(), Limits::default().attempts(2), |send| match send {
         1..=5 => reply(limited("1")),
         6 => cut_at(0),

@@ -95,7 +95,7 @@ fn every_call_ends_within_its_total() {
         }
         let ended = 600.0;
         worst = [worst[0].max(sim.steps as f64 / ended), worst[1].max(sim.wakes as f64 / ended)];
-        // The calls that took no step are dropped at the end, and the session keeps nothing of them.
+        // The calls that took no step are dropped at the end, and the session keeps no entry for them.
         for at in 0..600 {
             sim.drop_at(sim.now, at);
         }
@@ -138,7 +138,7 @@ fn calls_that_take_no_step_hold_up_the_others_no_longer_than_if_they_were_sent()
     for at in (0..2000).filter(|at| !frozen.contains(at)) {
         sim.result(at).as_ref().unwrap();
     }
-    // All calls at a hundred per minute, and one more minute.
+    // The bound is the time of all 2,000 calls at 100 per minute, plus one minute.
     let most = secs(60 * 20 + 60);
     println!("{} frozen: {:?}", frozen.len(), sim.now);
     assert!(sim.now <= most, "{:?} of {most:?}", sim.now);
@@ -209,7 +209,7 @@ fn a_token_that_is_refused_while_calls_stand_at_a_gate_is_replaced_once() {
 }
 
 #[test]
-fn thousands_that_are_given_up_in_a_queue_leave_nothing_behind() {
+fn thousands_of_calls_that_are_dropped_in_a_queue_leave_no_entry() {
     for lane in [true, false] {
         let upload = if lane { upload().with_serial_key("sheet") } else { upload() };
         let upload = upload.with_quota(Quota::per_second(5));

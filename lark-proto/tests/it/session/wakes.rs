@@ -1,5 +1,5 @@
-//! The calls that the session wakes when another call leaves a queue, in the same step. The calls are stepped by hand,
-//! because a run of the simulator would hide a wake that is one step late.
+//! Tests that the session wakes the right calls, in the same step in which another call leaves a queue. The calls are
+//! stepped by hand, because a run of the simulator would hide a wake that is one step late.
 
 use lark_proto::Limits;
 use lark_proto::endpoints::{Quota, Raw};
@@ -135,7 +135,7 @@ fn a_call_that_leaves_its_lane_wakes_the_next_one_and_no_other() {
 }
 
 #[test]
-fn a_call_that_leaves_a_lane_from_behind_wakes_none() {
+fn a_call_that_leaves_a_lane_from_behind_its_head_wakes_no_call() {
     let upload = upload().with_serial_key("sheet");
     let given = given();
     let mut sim = Sim::by_hand(custom());
@@ -351,7 +351,7 @@ fn a_call_that_waits_for_its_renewal_is_woken_when_that_is_dropped_or_a_token_is
 }
 
 #[test]
-fn the_first_in_a_token_queue_wakes_the_next_call_when_it_ends() {
+fn the_first_call_in_a_token_queue_wakes_the_next_one_when_it_ends() {
     let cases: [(&str, Leaves); 3] = [
         ("dropped", |sim, call| {
             sim.now = secs(30);
@@ -383,7 +383,7 @@ fn the_first_in_a_token_queue_wakes_the_next_call_when_it_ends() {
 }
 
 #[test]
-fn a_token_that_comes_wakes_every_call_that_waits_for_it() {
+fn a_granted_token_wakes_every_call_that_waits_for_it() {
     let upload = upload();
     let mut sim = Sim::by_hand(custom());
     let mut first: Upload = Call::new(&upload);

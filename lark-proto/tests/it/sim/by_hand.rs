@@ -1,5 +1,5 @@
-//! Calls that a test holds and steps itself, on the session and the clock of a simulation. Each method takes one
-//! step, and says which step that has to be.
+//! Calls that a test holds and steps itself, on the session and the clock of a simulation. Each method takes one step,
+//! and panics if it is not the step that the method is named after.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl<O> Sim<'_, O> {
         }
     }
 
-    /// The reply to the request that the call has in flight.
+    /// The request that the call has in flight gets this reply.
     pub(crate) fn answers<P>(&mut self, call: &mut Call<P, Cut>, reply: Response<Bytes>) {
         let parsed = call.read(reply);
         let now = self.clock();
@@ -83,7 +83,7 @@ impl<O> Sim<'_, O> {
         call.broken(&mut self.session, now, broken);
     }
 
-    /// The calls that the session has woken since this was asked last.
+    /// The calls that the session has woken since this method was last called.
     pub(crate) fn woken(&mut self) -> Vec<CallId> {
         self.session.woken().collect()
     }

@@ -29,7 +29,7 @@ type Service<'w> = Box<dyn FnMut(Duration, Request<Bytes>) -> Reaction<'w> + 'w>
 
 pub(crate) struct Sim<'w, O> {
     pub(crate) session: Session,
-    /// The time since the start of the simulation, by which the network and all waits go.
+    /// The time since the start of the simulation, which the network and all waits follow.
     pub(crate) now: Duration,
     /// The seconds by which the client's clock is ahead of that time.
     pub(crate) skew: i64,
@@ -73,7 +73,7 @@ pub(crate) enum State<O> {
     Fresh,
     Ready,
     Waiting(Duration),
-    /// With the serial number of the exchange.
+    /// A request is in flight, in the exchange with this serial number.
     InFlight(u64),
     Done(Result<O, CallError<Cut>>),
     Dropped,
@@ -148,7 +148,7 @@ impl<'w, O> Sim<'w, O> {
         self.result(task)
     }
 
-    /// Has the caller give up at `at`, if the call is not over by then.
+    /// Has the caller drop the call at `at`, if the call is not over by then.
     pub(crate) fn drop_at(&mut self, at: Duration, task: usize) {
         self.schedule(at, Due::Drop(task));
     }
@@ -284,7 +284,7 @@ impl<'w, O> Sim<'w, O> {
         self.schedule(until, Due::WaitOver(task, changes));
     }
 
-    /// Makes the waiting calls ready that the session wakes.
+    /// Moves the waiting calls that the session wakes to the state `Ready`.
     pub(crate) fn wake(&mut self) {
         for id in self.woken() {
             self.wakes += 1;

@@ -22,7 +22,7 @@ pub(super) struct Exchange {
 pub(super) enum Due<'w> {
     Start(usize),
     Drop(usize),
-    /// With the number of the task's changes when the wait began.
+    /// The wait of a task is over. The second number is that of the task's changes when the wait began.
     WaitOver(usize, u64),
     /// The exchange has lasted for as long as it may.
     Late(u64),

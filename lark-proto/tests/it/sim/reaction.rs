@@ -20,8 +20,8 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// The outcome of a request, and the time after which it is known. The closure that makes the outcome runs even if
-/// the call has ended by then, because the service then acts on the request all the same.
+/// The outcome of a request, and the time after which it is known. The closure that makes the outcome runs even if the
+/// call has ended by then, because the service still acts on the request.
 pub(crate) struct Reaction<'w> {
     pub(crate) after: Duration,
     pub(crate) outcome: MakeOutcome<'w>,
@@ -39,7 +39,8 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A connection that broke after `pulled` bytes of the body, where the next one may hold.
+    /// A connection that broke after `pulled` bytes of the body. The failure is transient, so the next connection may
+    /// succeed.
     pub(crate) fn cut(pulled: u64) -> Self {
         let kind = CallErrorKind::Transport(Cut);
         Self { kind, pulled, permanence: Permanence::Transient }

@@ -1,4 +1,4 @@
-//! The words in which a scenario is written: what prepares it, and what it expects.
+//! The builder of a scenario: methods that set the app and the limits, prepare the fake, and state the expected result.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -105,7 +105,7 @@ pub(super) fn api(code: i64) -> Trouble {
     Trouble::Refused { code: Code(code), scopes: Vec::new() }
 }
 
-/// A reply with this HTTP status that is not JSON of the service.
+/// A reply with this HTTP status that is not JSON from the service.
 pub(super) fn unreadable(http: u16) -> Trouble {
     Trouble::Unreadable(StatusCode::from_u16(http).unwrap_or(StatusCode::OK))
 }

@@ -1,4 +1,4 @@
-//! A cell write is idempotent, so that it is sent again after any failure of the connection.
+//! A cell write is idempotent, so it is sent again after any failure of the connection.
 
 use std::time::Duration;
 

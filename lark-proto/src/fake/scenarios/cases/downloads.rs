@@ -1,4 +1,4 @@
-//! A download is an image, or a refusal.
+//! A download returns an image or is refused.
 
 use http::{Response, StatusCode};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::session::Limits;
 
-/// The backoff after a first failure, in milliseconds. Jitter takes off up to a half.
+/// The backoff after a first failure, in milliseconds. Jitter shortens it by up to a half.
 pub(super) const BACKOFF: RangeInclusive<u64> = 250..=500;
 /// The backoff after a second failure, in milliseconds.
 pub(super) const SECOND_BACKOFF: RangeInclusive<u64> = 500..=1000;

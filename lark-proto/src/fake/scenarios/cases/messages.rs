@@ -1,4 +1,4 @@
-//! A message is idempotent because of its uuid, so that it is sent once whatever becomes of the replies.
+//! A message is idempotent because of its uuid, so exactly one message is sent even if replies are lost.
 
 use super::builder::refused;
 use super::calls::{add_image, send};
@@ -43,7 +43,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             })
             .takes(&[(Token, 1), (Message, 1)])
             .fails(refused(Message, 230002)),
-        // No image was added to the fake, so that the key is not one of the app's.
+        // No image was added to the fake, so the key is not one of the app's.
         send("a message with the key of another app's image is refused")?
             .takes(&[(Token, 1), (Message, 1)])
             .fails_for_good(refused(Message, 230017)),

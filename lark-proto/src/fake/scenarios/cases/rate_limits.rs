@@ -1,4 +1,4 @@
-//! A rate limit is waited out: for the time that the service names, or else for a backoff.
+//! After a rate-limit refusal, a call waits for the time that the service names or, if it names none, for a backoff.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Cells are read like any idempotent request. Rows that may have been added are not added again.
+//! A read of cells is retried as any idempotent request is. A request to add rows is not sent again if the rows may
+//! have been added.
 
 use super::builder::{failed, refused};
 use super::calls::{add_rows, read, write_to};

@@ -1,4 +1,5 @@
-//! A token request is retried as any idempotent request is. If it fails for good, the call's own request is not sent.
+//! A token request is retried as any idempotent request is. If it fails permanently, the call's own request is not
+//! sent.
 
 use std::time::Duration;
 

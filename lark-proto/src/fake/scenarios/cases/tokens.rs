@@ -41,7 +41,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             })
             .takes(&[(Token, 2), (Put, 4)])
             .lasts(SECOND_BACKOFF),
-        // The token is still valid for the fake, so that the second token request gets the same one.
+        // The token is still valid for the fake, so the second token request gets the same one.
         put("an upload whose refused token is issued again is sent again after a backoff")?
             .by(|lark| fail(lark, Put, &[code(200, 99991663), code(200, 99991663)]))
             .takes(&[(Token, 2), (Put, 3)])

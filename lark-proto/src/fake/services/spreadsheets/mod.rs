@@ -35,7 +35,7 @@ pub struct StoredCell {
 const MAX_IMAGE: usize = 20 * 1024 * 1024;
 /// The documented limit of 10 MB for a reply with cells.
 const MAX_REPLY: u64 = 10_000_000;
-/// The documented number of images in one spreadsheet.
+/// The documented maximum number of images in one spreadsheet.
 const MAX_IMAGES: usize = 4000;
 
 impl StoredCell {
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn each_write_that_is_carried_out_makes_a_revision() {
+    fn each_write_that_is_carried_out_increases_the_revision() {
         let mut spreadsheet = with_sheet();
         for (name, revision) in [("a.png", 1), ("a.svg", 1), ("a.gif", 2)] {
             code(&mut spreadsheet, b"x", name);

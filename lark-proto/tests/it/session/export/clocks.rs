@@ -9,7 +9,7 @@ use super::{First, at, call, exported, first, first_of};
 use crate::service::{call as upload, custom};
 
 #[test]
-fn fractions_of_a_second_do_not_lengthen_a_life() {
+fn fractions_of_a_second_do_not_lengthen_the_life_of_a_token() {
     let mut lark = FakeLark::new();
     let half = Duration::from_millis(500);
     let mut one = custom();
@@ -26,7 +26,7 @@ fn fractions_of_a_second_do_not_lengthen_a_life() {
 }
 
 #[test]
-fn a_clock_before_1970_exports_nothing() {
+fn no_token_is_exported_by_a_clock_before_1970() {
     let mut lark = FakeLark::new();
     let early = UNIX_EPOCH - Duration::from_secs(86_400);
     let mut session = custom();
@@ -36,7 +36,7 @@ fn a_clock_before_1970_exports_nothing() {
 }
 
 #[test]
-fn a_clock_before_1970_imports_a_token_for_two_hours() {
+fn a_token_imported_by_a_clock_before_1970_is_used_for_two_hours() {
     let text = exported(&mut FakeLark::new());
     let early = UNIX_EPOCH - Duration::from_secs(86_400);
     let mut other = custom();
@@ -48,7 +48,7 @@ fn a_clock_before_1970_imports_a_token_for_two_hours() {
 }
 
 #[test]
-fn a_clock_that_is_set_does_not_lengthen_a_life() {
+fn setting_the_clock_does_not_lengthen_the_life_of_a_token() {
     let mut lark = FakeLark::new();
     let mut one = custom();
     call(&mut one, &mut lark, at(0));
@@ -66,7 +66,7 @@ fn a_clock_that_is_set_does_not_lengthen_a_life() {
 }
 
 #[test]
-fn the_end_in_the_text_is_by_the_wall_clock_and_the_life_by_the_sessions_clock() {
+fn the_text_has_the_end_by_the_wall_clock_and_the_life_runs_by_the_sessions_clock() {
     let mut lark = FakeLark::new();
     let early = UNIX_EPOCH + Duration::from_secs(5);
     let hour = Duration::from_secs(3600);

@@ -20,7 +20,7 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
 }
 
-/// Runs a call that waits for no other one, at one time.
+/// Runs a call, which does not have to wait, to its end at `now`.
 fn finish(
     call: &mut Call<ImageKey, Cut>,
     session: &mut Session,
@@ -104,7 +104,7 @@ fn an_imported_token_needs_no_token_request() {
 }
 
 #[test]
-fn the_text_has_less_than_1024_letters_digits_dots_dashes_and_underscores() {
+fn the_text_has_fewer_than_1024_letters_digits_dots_dashes_and_underscores() {
     let text = exported(&mut FakeLark::new());
     let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     assert!(text.chars().all(fits) && text.len() < 1024, "{text}");
@@ -146,7 +146,7 @@ fn a_call_with_an_imported_token_needs_neither_a_ticket_nor_an_app_token() {
 }
 
 #[test]
-fn no_token_is_exported_without_a_good_one() {
+fn a_session_without_a_good_token_exports_none() {
     let mut lark = FakeLark::new();
     assert_eq!(custom().export_token(at(0), at(0), None), None);
     assert_eq!(Session::new(Site::LARK, App::None).export_token(at(0), at(0), None), None);

@@ -32,7 +32,7 @@ enum Action {
     Deliver(usize),
     DeliverKept(usize),
     CutKept(usize),
-    /// After this number of eighths of the body.
+    /// Breaks the connection of a call after a number of eighths of the body.
     Cut(usize, usize, bool, bool),
     Drop(usize, bool),
     Freeze(usize),

@@ -108,7 +108,7 @@ fn drop_the_request_for_the_apps_token(keeps: bool, time: Duration) -> [usize; 2
 }
 
 #[test]
-fn a_dropped_request_for_the_apps_token_is_sent_anew_by_the_other_tenant() {
+fn a_dropped_request_for_the_apps_token_is_sent_again_by_a_call_of_the_other_tenant() {
     assert_eq!(drop_the_request_for_the_apps_token(false, millis(2600)), [2, 1]);
 }
 
@@ -168,7 +168,7 @@ fn a_refused_app_token_is_fetched_again_and_the_tenants_request_goes_on() {
 }
 
 #[test]
-fn an_app_token_that_is_refused_although_fresh_ends_the_series_and_no_other_tenants_calls() {
+fn a_refusal_of_a_fresh_app_token_ends_the_series_but_no_other_tenants_calls() {
     for keeps in BOTH {
         let lark = lark();
         let mut sim = warm(keeps, &lark);
@@ -188,7 +188,7 @@ fn an_app_token_that_is_refused_although_fresh_ends_the_series_and_no_other_tena
 }
 
 #[test]
-fn a_call_refused_for_the_app_token_gets_both_tokens_anew() {
+fn a_call_refused_for_the_app_token_fetches_both_tokens_again() {
     for keeps in BOTH {
         let lark = lark();
         let mut sim = warm(keeps, &lark);

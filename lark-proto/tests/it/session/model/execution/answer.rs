@@ -29,7 +29,7 @@ enum Verdict {
 }
 
 impl Execution<'_> {
-    /// Delivers the reply, or the end of the call's wait for it if that is over.
+    /// Delivers the reply, or reports the deadline if the call no longer waits for the reply.
     pub(crate) fn deliver(&mut self, at: usize) {
         let exchange = self.take_exchange(at);
         if self.real >= exchange.until {
@@ -55,8 +55,8 @@ impl Execution<'_> {
         self.after_answer(at, Some(verdict));
     }
 
-    /// Breaks the connection after this number of eighths of the body. The service carries out a whole request, now or
-    /// later.
+    /// Breaks the connection after this number of eighths of the body. If the service has received the whole request,
+    /// it carries the request out, now or later.
     pub(crate) fn cut(&mut self, at: usize, eighths: usize, is_later: bool, is_permanent: bool) {
         let exchange = self.take_exchange(at);
         let pulled = exchange.body.len() * eighths / 8;
@@ -93,7 +93,8 @@ impl Execution<'_> {
         self.after_answer(at, verdict);
     }
 
-    /// The connection is gone. The service carries out a whole request, now or later.
+    /// Drops an exchange whose connection broke. If the service has received the whole request, it carries the request
+    /// out, now or later.
     fn lose(&mut self, exchange: Exchange, is_whole: bool, is_later: bool) {
         if !is_whole {
             self.lark.abandon(exchange.at_service);
@@ -134,9 +135,9 @@ impl Execution<'_> {
         let is_over = task.call.id().is_none();
         match verdict {
             Some(Verdict::Ends) => {
-                assert!(is_over, "call {at} goes on after an answer that ends it");
+                assert!(is_over, "call {at} goes on after an answer that should end it");
             }
-            Some(Verdict::GoesOn) => assert!(!is_over, "call {at} ends and could go on"),
+            Some(Verdict::GoesOn) => assert!(!is_over, "call {at} ends although it could go on"),
             Some(Verdict::Either) => {}
             None => assert!(!is_over, "call {at} ends with a token request"),
         }
@@ -297,7 +298,7 @@ impl Task<'_> {
             );
             assert!(now >= self.rests_until, "call {at} sends too early");
             let is_forbidden = self.work.is_unsafe() && self.is_unknown;
-            assert!(!is_forbidden, "call {at} is not idempotent, and is sent again");
+            assert!(!is_forbidden, "call {at} is not idempotent and must not be sent again");
         }
         self.sends += 1;
         self.attempts += 1;
@@ -321,13 +322,14 @@ fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
 }
 
-/// Whether the gateway refused the request for the rate of its route. Other limits are those of a user or a group.
+/// Whether the gateway refused the request because of the rate limit of its route, and not because of the limit of a
+/// user or a group.
 pub(crate) fn is_gates(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == StatusCode::TOO_MANY_REQUESTS
 }
 
-/// Whether the document itself answered, and not that it is busy.
+/// Whether the document itself answered, other than that it is busy.
 fn is_documents(answer: &Answer<'_>) -> bool {
     match answer {
         Answer::Success => true,

@@ -72,8 +72,8 @@ impl<'w> Execution<'w> {
         assert!(self.session.is_idle(), "the session waits for a call that is over");
         self.assert_stored();
 
-        // After this time every wait is over, except the one after a request for the ticket. The session has to see a
-        // clock that was set back before, since it counts from there.
+        // After this time every wait is over, except the one after a request for the ticket. If the clock was set back,
+        // the session must see the new time first, because it counts from the time that it saw last.
         self.ledger.sees(self.clock);
         let _token = self.session.export_token(self.clock, self.clock, None);
         self.pass(Duration::from_secs(130));
@@ -107,11 +107,14 @@ impl<'w> Execution<'w> {
     pub(crate) fn assert_stored(&self) {
         for (at, task) in self.tasks.iter().enumerate() {
             let stored = task.work.stored(&self.lark);
-            assert!(!task.work.is_unsafe() || stored <= 1, "call {at} is stored {stored} times");
+            assert!(
+                !task.work.is_unsafe() || stored <= 1,
+                "the image of call {at} is stored {stored} times"
+            );
             match &task.state {
-                State::Done(Ok(_)) => assert!(stored > 0, "call {at} succeeds and is not stored"),
+                State::Done(Ok(_)) => assert!(stored > 0, "the image of call {at} is not stored"),
                 State::Done(Err(error)) if error.outcome() != Outcome::Unknown => {
-                    assert_eq!(stored, 0, "call {at} is stored all the same: {error:?}");
+                    assert_eq!(stored, 0, "the image of call {at} is stored: {error:?}");
                 }
                 _ => {}
             }

@@ -39,7 +39,7 @@ impl Execution<'_> {
         }
     }
 
-    /// The time of the next end of a wait.
+    /// The time at which the next wait ends.
     pub(crate) fn next_due(&self) -> Option<SystemTime> {
         let due = self.live.iter().filter_map(|&at| match &self.tasks[at].state {
             State::Waiting(until) => Some(*until),
@@ -48,7 +48,7 @@ impl Execution<'_> {
         due.min()
     }
 
-    /// Lets time pass until the next end of a wait.
+    /// Lets time pass until the next wait ends.
     pub(crate) fn pass_to_next(&mut self) {
         if let Some(due) = self.next_due() {
             self.pass(due.duration_since(self.real).unwrap_or_default());

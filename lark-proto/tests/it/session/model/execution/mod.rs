@@ -1,6 +1,6 @@
 //! The execution of a schedule: the session, its adapter, the network, the fake, the clock of the service and that of
 //! the client. In contrast to the simulator, the schedule chooses every event: which call takes a step, which reply
-//! arrives, where a connection breaks, and how the clocks go.
+//! arrives, where a connection breaks, and how the clocks advance.
 //!
 //! ```text
 //!  start --> Ready --step--> Waiting --(its wait is over | woken)--> Ready      drop_call: from any state
@@ -52,7 +52,7 @@ pub(crate) struct Setup {
     pub(crate) keeps: bool,
     /// The quota of each route.
     pub(crate) quota: Option<Rate>,
-    /// After each action one of this number of waiting calls is stepped; none if this is 0.
+    /// After each action, each waiting call is stepped with a probability of one in `pokes`, or never if this is 0.
     pub(crate) pokes: u64,
     pub(crate) seed: u64,
 }
@@ -90,7 +90,7 @@ pub(crate) struct Task<'w> {
     /// The end of the last wait by the session's clock.
     wait_ends: Duration,
     reason: Option<WaitFor>,
-    /// The time from which on the call could have taken its next step.
+    /// The time since which the call has been able to take its next step.
     ready_since: Duration,
     sends: u32,
     attempts: u32,
@@ -242,7 +242,7 @@ impl<'w> Execution<'w> {
         }
     }
 
-    /// Makes the calls ready that the session wakes.
+    /// Moves the calls that the session wakes to the state `Ready`.
     fn wake(&mut self) {
         assert_discreet(&self.session);
         let woken: Vec<CallId> = self.session.woken().collect();

@@ -87,14 +87,14 @@ impl Execution<'_> {
             let left = task.wait_ends.saturating_sub(now);
             assert!(
                 !is_free,
-                "call {at} waits for {reason:?}, {left:?} more, and is free: {step:?}"
+                "call {at} has to wait for {reason:?} for {left:?} more, and takes the step {step:?}"
             );
         }
         let is_over = matches!(step, Step::Done(_));
         assert!(is_over || now < task.deadline, "call {at} goes on beyond its total");
         match step {
             Step::Wait(time) => {
-                assert!(!time.is_zero(), "call {at} waits for no time");
+                assert!(!time.is_zero(), "call {at} has a wait of zero");
                 assert!(now + time <= task.deadline, "call {at} waits beyond its total");
                 task.wait_ends = now + time;
                 task.state = State::Waiting(self.real + time);
@@ -158,7 +158,10 @@ impl Execution<'_> {
         let (head, body) = request.map(Body::into_bytes).into_parts();
         let route = route(head.uri.path());
         let left = self.tasks[at].deadline - now;
-        assert!(!within.is_zero() && within <= left, "call {at} may take {within:?} of {left:?}");
+        assert!(
+            !within.is_zero() && within <= left,
+            "call {at} gets {within:?} for its request, and {left:?} are left"
+        );
         let fetch = match (purpose, work.plan.account) {
             (Purpose::Token(id), Account::Own(tenant)) => {
                 if self.ledger.has_token(tenant) == Some(true) {
@@ -170,7 +173,9 @@ impl Execution<'_> {
                 self.ledger.fetch_sent(id, at, tenant, route, &body, fresh_connection);
                 Some(id)
             }
-            (Purpose::Token(_), Account::User(_)) => panic!("call {at} has a token of its own"),
+            (Purpose::Token(_), Account::User(_)) => {
+                panic!("call {at} has a user's token and sends a token request")
+            }
             (_, account) => {
                 assert_eq!(route, work.route());
                 let header = head.headers.get("authorization").unwrap().to_str().unwrap();

@@ -17,7 +17,11 @@ pub(super) struct Gate {
 impl Gate {
     /// Accounts for a request, which must not be sent while the gate is closed or beyond the quota.
     pub(super) fn pass(&mut self, now: Duration, quota: Option<Rate>) {
-        assert!(now >= self.closed_until, "sent {:?} too early", self.closed_until - now);
+        assert!(
+            now >= self.closed_until,
+            "a request is sent {:?} too early",
+            self.closed_until - now
+        );
         self.sent.push_back(now);
         while self.sent.front().is_some_and(|sent| *sent + MINUTE < now) {
             self.sent.pop_front();

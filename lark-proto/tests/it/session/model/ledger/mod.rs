@@ -29,7 +29,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const WINDOW: Duration = Duration::from_secs(29 * 60);
 /// A token request without a report counts as failed after this time.
 const LAPSES: Duration = Duration::from_secs(61);
-/// A deadline before this time is that of the call, and no failure of the service.
+/// If a token request ends at a deadline before this time, the deadline is that of its call, and the service has not
+/// failed.
 const PATIENCE: Duration = Duration::from_secs(59);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +97,7 @@ impl Ledger {
         (!slot.is_unsure).then(|| slot.good(self.now).is_some())
     }
 
-    /// The token that the session has for the tenant.
+    /// The token that the session has for this key.
     pub(crate) fn token(&self, key: Key) -> Option<&str> {
         Some(self.slots.get(&key)?.held.as_ref()?.token.as_str())
     }
@@ -128,16 +129,27 @@ impl Ledger {
         match route {
             Route::StoreTenantAccessToken if !app.is_unsure => {
                 let token = app.good(now).map(|held| held.token.clone());
-                assert_eq!(token, Some(text("app_access_token")), "not the app's latest token");
+                assert_eq!(
+                    token,
+                    Some(text("app_access_token")),
+                    "the request does not have the app's latest token"
+                );
             }
             Route::AppAccessToken | Route::ResendAppTicket if app.is_unsure => {
                 self.ticket = Some(text("app_ticket")).filter(|ticket| !ticket.is_empty());
             }
             Route::AppAccessToken => {
-                assert_eq!(self.ticket, Some(text("app_ticket")), "not the latest ticket");
+                assert_eq!(
+                    self.ticket,
+                    Some(text("app_ticket")),
+                    "the request does not have the latest ticket"
+                );
             }
             Route::ResendAppTicket => {
-                assert_eq!(self.ticket, None, "a ticket asked for while there is one");
+                assert_eq!(
+                    self.ticket, None,
+                    "the ticket is requested although the session has it"
+                );
             }
             _ => {}
         }
@@ -313,7 +325,7 @@ impl Ledger {
         if !is_taken {
             assert!(
                 refused.next().is_some(),
-                "an import is refused, and no call with its token was"
+                "an import is refused although no call with its token was refused"
             );
             return;
         }
@@ -339,9 +351,9 @@ impl Ledger {
         if slot.is_unsure {
             return slot.generation;
         }
-        let Some(held) = &slot.held else { panic!("a request with a token that was refused") };
-        assert_eq!(held.token, token, "not the latest token");
-        assert!(now < held.ends, "a token {:?} past its end", now - held.ends);
+        let Some(held) = &slot.held else { panic!("a request has a token that was refused") };
+        assert_eq!(held.token, token, "the request does not have the latest token");
+        assert!(now < held.ends, "the request has a token {:?} past its end", now - held.ends);
         slot.generation
     }
 
@@ -369,7 +381,7 @@ impl Ledger {
         }
         let is_rate = is_gates(error) && class != Some(Class::DocumentBusy);
         if let (true, Advice::Again { after: Some(wait) }) = (is_rate, error.advice()) {
-            // A gate may answer a shorter wait by a lower rate only.
+            // After a shorter wait, a gate may lower its rate without closing.
             if wait > SECOND {
                 self.gate(account, route).close_until(now + wait.min(LONGEST_PAUSE));
             }
@@ -390,6 +402,6 @@ pub(crate) const SECRETS: [&str; 9] = [
     "t-import-",
 ];
 
-/// The tokens of grants with an odd life.
+/// The tokens of grants with a lifetime outside the documented range.
 pub(crate) const ODD_TENANT: &str = "t-odd-one";
 pub(crate) const ODD_APP: &str = "a-odd-one";

@@ -110,9 +110,7 @@ impl Slot {
             self.renewal_failed(now);
         }
         self.not_before = match setback {
-            Setback::Told(wait) => {
-                (now + wait.min(LONGEST_PAUSE), "the route was wait_ends to wait")
-            }
+            Setback::Told(wait) => (now + wait.min(LONGEST_PAUSE), "the service named a wait"),
             Setback::Asked => (now + Duration::from_secs(300), "the ticket was asked for"),
             Setback::Refused if !is_good => {
                 (now + Duration::from_secs(5), "the request was refused for good")
