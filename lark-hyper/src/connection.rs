@@ -415,8 +415,9 @@ impl Write for Wire {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{pending, poll_fn};
 
+    use hyper_util::rt::TokioIo;
     use rustls::RootCertStore;
     use rustls::crypto::ring;
 
@@ -436,5 +437,26 @@ mod tests {
         let timeout = error.downcast_ref();
         assert!(matches!(timeout, Some(TransportError::Timeout(Phase::Resolve))), "{error:?}");
         assert_eq!(start.elapsed().as_secs(), 10);
+    }
+
+    /// The seconds until a write to a peer that has closed the connection fails.
+    async fn failed_write(is_http2: bool) -> u64 {
+        let (near, far) = tokio::io::duplex(1);
+        drop(far);
+        let mut wire = Wire::new(Connection::new(TokioIo::new(near)).http2(is_http2));
+        let start = tokio::time::Instant::now();
+        let write = poll_fn(|context| Pin::new(&mut wire).poll_write(context, b"a"));
+        assert_eq!(write.await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        start.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_write_ends_an_http2_connection_at_once() {
+        assert_eq!(failed_write(true).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_write_leaves_an_http1_connection_a_second_for_the_answer() {
+        assert_eq!(failed_write(false).await, 1);
     }
 }

@@ -78,3 +78,38 @@ impl<T> Drop for Task<T> {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_ends_when_it_is_dropped() {
+        let metrics = Handle::current().metrics();
+        let task = Task(tokio::spawn(pending::<()>()));
+        yield_now().await;
+        assert_eq!(metrics.num_alive_tasks(), 1);
+        drop(task);
+        yield_now().await;
+        assert_eq!(metrics.num_alive_tasks(), 0);
+    }
+
+    #[test]
+    fn a_deadline_that_is_dropped_outside_of_a_runtime_leaves_no_task() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut deadline = {
+            let _inside = runtime.enter();
+            Deadline::after(MAX_TIMER)
+        };
+        let poll = deadline.poll(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(poll.is_pending());
+        assert_eq!(runtime.metrics().num_alive_tasks(), 1);
+        drop(deadline);
+        runtime.block_on(yield_now());
+        assert_eq!(runtime.metrics().num_alive_tasks(), 0);
+    }
+}

@@ -352,3 +352,68 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lark_proto::session::Phase;
+
+    use super::*;
+
+    fn builder() -> ClientBuilder<Client> {
+        Client::builder(Site::LARK, App::None).no_proxy()
+    }
+
+    #[test]
+    fn a_timeout_that_is_set_is_that_of_its_phase() {
+        let seconds = [1, 2, 3, 4, 5, 6].map(Duration::from_secs);
+        let phases = [
+            Phase::Resolve,
+            Phase::Connect,
+            Phase::SendRequest,
+            Phase::SendBody,
+            Phase::RecvResponse,
+            Phase::RecvBody,
+        ];
+        let set = |builder: ClientBuilder<Client>, (phase, time)| builder.timeout(phase, time);
+        let client = phases.into_iter().zip(seconds).fold(builder(), set).build().unwrap();
+        let set = client.shared.agent.config().timeouts();
+        let in_order = [
+            set.resolve,
+            set.connect,
+            set.send_request,
+            set.send_body,
+            set.recv_response,
+            set.recv_body,
+        ];
+        assert_eq!(in_order, seconds.map(Some));
+    }
+
+    #[test]
+    fn a_client_has_the_limits_that_are_set() {
+        let client = builder().limits(Limits::one_attempt()).reply_limit(10).build().unwrap();
+        assert_eq!((client.limits, client.reply_limit), (Limits::one_attempt(), Some(10)));
+    }
+
+    #[test]
+    fn a_limit_that_is_not_set_has_its_default() {
+        let client = builder().build().unwrap();
+        assert_eq!((client.limits, client.reply_limit), (Limits::default(), None));
+    }
+
+    #[test]
+    fn a_client_shows_its_session_its_tenant_and_its_limits() {
+        let app = App::store("cli_x", "hidden").unwrap();
+        let session = Session::new(Site::LARK, app.clone());
+        let tenant = TenantKey::new("k").unwrap();
+        let client = Client::new(Site::LARK, app).for_tenant(tenant.clone());
+        let limits = Limits::default();
+        let tenant = Some(tenant);
+        let expected = format!(
+            "Client {{ session: {session:?}, tenant: {tenant:?}, limits: {limits:?}, .. }}"
+        );
+        assert_eq!(format!("{client:?}"), expected);
+        assert!(!expected.contains("hidden"));
+    }
+}

@@ -145,3 +145,31 @@ impl Exchange<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shorter_of_the_deadline_and_the_agents_own_timeout_is_reported() {
+        let within = Duration::from_secs(50);
+        let nano = Duration::from_nanos(1);
+        for (own, is_deadline) in [
+            (None, true),
+            (Some(within - nano), false),
+            (Some(within), false),
+            (Some(within + nano), true),
+        ] {
+            let agent = ureq::Agent::config_builder().timeout_global(own).build().into();
+            let exchange = Exchange {
+                agent: &agent,
+                within,
+                phases: Phases::of(0),
+                reply_limit: 0,
+                fresh_connection: false,
+            };
+            let failure = exchange.failure(Error::Timeout(Timeout::Global));
+            assert_eq!(matches!(failure, CallErrorKind::Deadline), is_deadline, "{own:?}");
+        }
+    }
+}

@@ -207,3 +207,15 @@ impl fmt::Debug for FakeTransport {
         f.debug_struct("FakeTransport").field("clock", &self.clock).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fake_shows_its_clock() {
+        let clock = Clock::simulated();
+        let fake = FakeTransport::new(clock.clone());
+        assert_eq!(format!("{fake:?}"), format!("FakeTransport {{ clock: {clock:?}, .. }}"));
+    }
+}

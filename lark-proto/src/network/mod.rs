@@ -401,7 +401,8 @@ mod tests {
             format!("{builder:?}"),
             r"ClientBuilder { site: Site(https://open.feishu.cn), .. }"
         );
-        assert!(!format!("{:?}", builder.build().unwrap().0).contains("hidden"));
+        let Kept(settings) = builder.build().unwrap();
+        assert_eq!(format!("{settings:?}"), r"Settings { site: Site(https://open.feishu.cn), .. }");
     }
 
     /// Whether the second of two calls at the same time has to wait.

@@ -160,3 +160,14 @@ fn is_empty_object(json: &str) -> bool {
     let inner = json.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     inner.is_some_and(|inner| inner.trim_ascii().is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_shows_its_status_and_length_and_no_byte() {
+        let reply = Reply::new(Response::new(Bytes::from("t-secret")));
+        assert_eq!(format!("{reply:?}"), "Reply(200 OK, 8 bytes)");
+    }
+}

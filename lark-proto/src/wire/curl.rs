@@ -147,3 +147,22 @@ fn printed(bytes: &[u8]) -> String {
     });
     format!("\"$(printf %b '{}')\"", escaped.collect::<String>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: &str) -> String {
+        header(&HeaderName::from_static("x-a"), value.as_bytes())
+    }
+
+    #[test]
+    fn a_tab_in_a_header_is_shown_as_it_is() {
+        assert_eq!(shown("a\tb"), "'X-A: a\tb'");
+    }
+
+    #[test]
+    fn a_control_character_in_a_header_is_escaped() {
+        assert_eq!(shown("a\u{85}b"), r#""$(printf %b 'X-A: a\0302\0205b')""#);
+    }
+}

@@ -221,6 +221,8 @@ mod tests {
             "invalid token shtcngNygNfuqhxTBf588jwgWbJ",
             "put <token> into the header, <token>. <token>now",
             "access_token: expired, app_ticket: ",
+            "<msg>t8s9d7f6g5</msg>",
+            "app_secret>t8s9d7f6g5",
             "app_secret=",
             r#"{"app_secret":"","code":10003,"access_token":null}"#,
             r#"{"code":0,"data":{"spreadsheetToken":"sht1","file_token":"box7","token_type":"tenant"}}"#,
