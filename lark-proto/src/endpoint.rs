@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method};
 
-use crate::body::{Body, Payload};
-use crate::draft::Draft;
+use crate::body::Payload;
 use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;
-use crate::site::Site;
-use crate::token::{Auth, Authorizes};
+use crate::token::Auth;
 
 /// One of Lark's endpoints, with the values of one request. Implement this trait to add an endpoint that this crate
 /// lacks. Every adapter accepts the new type. For a single call, use [`Raw`](crate::endpoints::Raw), which needs no new
@@ -206,41 +203,6 @@ impl Quota {
 /// A quota of 0 would delay a call forever.
 const fn at_least_one(calls: u32) -> u32 {
     if calls == 0 { 1 } else { calls }
-}
-
-/// The requests and the results of an [`Endpoint`], for callers.
-pub trait EndpointExt: Endpoint + Sized {
-    /// The request with its exact bytes. The method cannot fail, because the endpoint's values were checked when they
-    /// were built. An endpoint with unchecked values, such as [`Raw`](crate::endpoints::Raw), can have an invalid path,
-    /// which [`Path::check`] reports.
-    ///
-    /// `{:?}` of the request masks the token, but [`Bytes`] prints the body. Do not print a token request, because its
-    /// body holds the app's secret. The [`Body`] of [`request_streamed`](Self::request_streamed) prints only its
-    /// length.
-    fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
-        self.request_streamed(site, token).map(Body::into_bytes)
-    }
-
-    /// The same request, with a body that is encoded while it is read. `Content-Length` is exact, because some
-    /// firewalls are reported to refuse a chunked upload.
-    fn request_streamed(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Body> {
-        draft(self).request(site, token.authorization())
-    }
-
-    /// Reads a complete reply.
-    ///
-    /// # Errors
-    /// As [`Endpoint::read`].
-    fn decode(response: Response<Bytes>) -> Result<Self::Output, Error> {
-        Self::read(&Reply::new(response))
-    }
-}
-
-impl<E: Endpoint> EndpointExt for E {}
-
-/// The endpoint's request, without a site and a token.
-pub(crate) fn draft<E: Endpoint>(endpoint: &E) -> Draft {
-    Draft::new(endpoint.method(), endpoint.path(), endpoint.headers(), endpoint.payload())
 }
 
 #[cfg(test)]

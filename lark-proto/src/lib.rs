@@ -63,7 +63,6 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod body;
-mod draft;
 mod endpoint;
 pub mod endpoints;
 pub mod error;
@@ -74,6 +73,7 @@ pub mod network;
 mod path;
 pub mod place;
 mod reply;
+mod request;
 pub mod session;
 mod site;
 #[cfg(feature = "fake")]

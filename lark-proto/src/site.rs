@@ -210,7 +210,7 @@ fn is_segment(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::trait_checks::assert_text_traits;
+    use crate::values::tests::trait_checks::assert_text_traits;
 
     #[test]
     fn a_site_has_the_traits_of_a_value_that_is_made_from_a_text() {

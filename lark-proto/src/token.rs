@@ -160,7 +160,7 @@ impl Bearer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::trait_checks::{assert_not_shown, assert_secret_traits};
+    use crate::values::tests::trait_checks::{assert_not_shown, assert_secret_traits};
 
     #[test]
     fn tokens_have_the_traits_of_secrets() {

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::dimension::Dimension;
+use super::shared::dimension::Dimension;
 use crate::body::{Payload, json_string};
 use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
@@ -159,7 +159,7 @@ impl Endpoint for AddDimension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     type New = fn(SpreadsheetToken, SheetId, u32) -> Result<AddDimension, Invalid>;
 

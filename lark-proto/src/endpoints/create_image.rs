@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::upload::Upload;
+use super::shared::upload::Upload;
 use crate::body::{Boundary, Payload};
 use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid};
@@ -113,9 +113,9 @@ impl Endpoint for CreateImage {
 mod tests {
     use super::*;
     use crate::body::Body;
-    use crate::endpoint::EndpointExt;
     use crate::endpoints::PutImage;
     use crate::error::InvalidKind;
+    use crate::request::EndpointExt;
 
     fn image(len: u64) -> Image {
         Image::any_format(vec![0; usize::try_from(len).unwrap()], "bin").unwrap()

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::Download;
+use super::shared::download::Download;
 use crate::endpoint::{Endpoint, Quota, REPLY_LIMIT};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::path::Path;

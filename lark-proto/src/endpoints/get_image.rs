@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use super::Download;
-use super::upload::Upload;
+use super::shared::download::Download;
+use super::shared::upload::Upload;
 use crate::endpoint::{Endpoint, Quota};
 use crate::error::Error;
 use crate::path::Path;
@@ -90,7 +90,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     #[test]
     fn a_refusal_is_an_error_whatever_its_http_status() {

@@ -122,7 +122,7 @@ impl Endpoint for GetWikiNode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     fn node(json: &str) -> Result<WikiNode, Error> {
         let body = format!(r#"{{"code":0,"msg":"success","data":{{"node":{json}}}}}"#);

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::upload::Upload;
+use super::shared::upload::Upload;
 use crate::body::{Boundary, Payload};
 use crate::endpoint::{Endpoint, Resend};
 use crate::error::{Error, Invalid};
@@ -108,8 +108,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::endpoint::EndpointExt;
     use crate::error::InvalidKind;
+    use crate::request::EndpointExt;
 
     #[test]
     fn the_vendors_sample_reply_is_read() {

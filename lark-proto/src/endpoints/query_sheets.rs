@@ -235,7 +235,7 @@ impl Endpoint for QuerySheets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     fn sheets(tabs: &str) -> Result<Sheets, Error> {
         let body = format!(r#"{{"code":0,"msg":"success","data":{{"sheets":{tabs}}}}}"#);

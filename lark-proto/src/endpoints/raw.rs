@@ -253,7 +253,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
     use crate::site::Site;
     use crate::token::TenantToken;
     use crate::wire;

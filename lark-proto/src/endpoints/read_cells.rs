@@ -252,7 +252,7 @@ impl Endpoint for ReadCells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     fn cells(range: &str) -> Result<Cells, Error> {
         let body = format!(r#"{{"code":0,"msg":"success","data":{{"valueRange":{range}}}}}"#);

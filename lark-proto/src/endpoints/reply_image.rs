@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::body::Payload;
 use crate::endpoint::{Endpoint, Quota, Resend};
-use crate::endpoints::message::{ImageMessage, MessageSent};
+use crate::endpoints::shared::message::{ImageMessage, MessageSent};
 use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;

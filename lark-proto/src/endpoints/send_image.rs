@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::body::{Payload, json_string};
 use crate::endpoint::{Endpoint, Quota, Resend};
-use crate::endpoints::message::{ImageMessage, MessageSent};
+use crate::endpoints::shared::message::{ImageMessage, MessageSent};
 use crate::error::Error;
 use crate::path::Path;
 use crate::reply::Reply;
@@ -121,8 +121,8 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::endpoint::EndpointExt;
     use crate::endpoints::ReplyImage;
+    use crate::request::EndpointExt;
 
     /// The sample of both pages.
     const SAMPLE: &str = r#"{

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use http::Method;
 
-use super::dimension::Dimension;
+use super::shared::dimension::Dimension;
 use crate::body::{Payload, json_string};
 use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
@@ -164,7 +164,7 @@ impl Endpoint for UpdateDimension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     type New =
         fn(SpreadsheetToken, SheetId, RangeInclusive<u32>, u16) -> Result<UpdateDimension, Invalid>;

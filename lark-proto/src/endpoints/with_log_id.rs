@@ -62,7 +62,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
     use crate::site::Site;
     use crate::token::{NoAuth, NoToken};
 

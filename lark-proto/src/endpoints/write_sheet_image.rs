@@ -191,7 +191,7 @@ impl Endpoint for WriteSheetImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     fn write(image: Image) -> Result<WriteSheetImage, Invalid> {
         let spreadsheet = "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap();

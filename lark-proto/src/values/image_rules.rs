@@ -180,7 +180,7 @@ impl ImageRules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::image_files::*;
+    use crate::values::tests::image_files::*;
 
     fn check(bytes: impl Into<bytes::Bytes>, rules: &ImageRules) -> Result<(), Invalid> {
         Image::any_format(bytes, "bin").unwrap().check(rules)

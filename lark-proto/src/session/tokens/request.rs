@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Request;
 
 use crate::body::Body;
-use crate::endpoint::EndpointExt;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
 use crate::error::{Advice, Error};
+use crate::request::EndpointExt;
 use crate::site::Site;
 use crate::text::Secrets;
 use crate::token::{AppToken, NoToken};

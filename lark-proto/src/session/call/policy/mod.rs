@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::draft::Draft;
-use crate::endpoint::{Endpoint, Quota, Resend, draft};
+use crate::endpoint::{Endpoint, Quota, Resend};
 use crate::error::{Error, Outcome, WaitFor};
+use crate::request::Draft;
 use crate::session::caller::{Caller, Credential};
 use crate::session::event::{Event, Events};
 use crate::session::hold::{Ending, Hold};
@@ -116,7 +116,7 @@ pub(super) struct Verdict {
 impl CallPolicy {
     pub(super) fn new<E: Endpoint>(endpoint: &E, credential: Credential) -> Self {
         Self {
-            draft: draft(endpoint),
+            draft: Draft::of(endpoint),
             route: endpoint.route().into(),
             lane: endpoint.serial_key().map(Into::into),
             resend: endpoint.resend(),

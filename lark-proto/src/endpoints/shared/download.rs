@@ -31,7 +31,7 @@ pub struct Download {
 const CONTENT_TYPE_LEN: usize = 128;
 
 impl Download {
-    pub(super) fn read(reply: &Reply) -> Result<Self, Error> {
+    pub(crate) fn read(reply: &Reply) -> Result<Self, Error> {
         let bytes = reply.binary()?;
         let header = |name| reply.headers().get(name).map(|value| value.as_bytes().trim_ascii());
         let content_type = header(CONTENT_TYPE).filter(|value| !value.is_empty());

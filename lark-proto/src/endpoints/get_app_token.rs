@@ -11,7 +11,7 @@ use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth};
 use crate::values::{AppId, AppSecret, AppTicket};
 
-use super::Grant;
+use super::shared::grant::Grant;
 
 /// Gets the app access token of a store app, in exchange for the `app_ticket` that the service pushes.
 ///
@@ -96,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     #[test]
     fn the_vendors_sample_reply_is_read() {

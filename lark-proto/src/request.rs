@@ -1,12 +1,46 @@
-//! A request without its site and its token. A call makes a request from it for each send.
+//! The request of an endpoint: made at once by [`EndpointExt`], or for each send of a call from its [`Draft`].
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
 use crate::body::{Body, Payload};
-use crate::error::Invalid;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Invalid};
 use crate::path::Path;
+use crate::reply::Reply;
 use crate::site::Site;
+use crate::token::Authorizes;
+
+/// The requests and the results of an [`Endpoint`], for callers.
+pub trait EndpointExt: Endpoint + Sized {
+    /// The request with its exact bytes. The method cannot fail, because the endpoint's values were checked when they
+    /// were built. An endpoint with unchecked values, such as [`Raw`](crate::endpoints::Raw), can have an invalid path,
+    /// which [`Path::check`] reports.
+    ///
+    /// `{:?}` of the request masks the token, but [`Bytes`] prints the body. Do not print a token request, because its
+    /// body holds the app's secret. The [`Body`] of [`request_streamed`](Self::request_streamed) prints only its
+    /// length.
+    fn request(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Bytes> {
+        self.request_streamed(site, token).map(Body::into_bytes)
+    }
+
+    /// The same request, with a body that is encoded while it is read. `Content-Length` is exact, because some
+    /// firewalls are reported to refuse a chunked upload.
+    fn request_streamed(&self, site: &Site, token: &impl Authorizes<Self::Auth>) -> Request<Body> {
+        Draft::of(self).request(site, token.authorization())
+    }
+
+    /// Reads a complete reply.
+    ///
+    /// # Errors
+    /// As [`Endpoint::read`].
+    fn decode(response: Response<Bytes>) -> Result<Self::Output, Error> {
+        Self::read(&Reply::new(response))
+    }
+}
+
+impl<E: Endpoint> EndpointExt for E {}
 
 /// Headers that only a [`Draft`] sets.
 const RESERVED: [HeaderName; 5] =
@@ -22,13 +56,13 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// The draft of an endpoint's request.
+    pub(crate) fn of<E: Endpoint>(endpoint: &E) -> Self {
+        Self::new(endpoint.method(), endpoint.path(), endpoint.headers(), endpoint.payload())
+    }
+
     /// A draft with these parts. Reserved names among the `headers` are left out.
-    pub(crate) fn new(
-        method: Method,
-        path: Path,
-        headers: HeaderMap,
-        payload: Option<Payload>,
-    ) -> Self {
+    fn new(method: Method, path: Path, headers: HeaderMap, payload: Option<Payload>) -> Self {
         Self { method, path, headers: unreserved(headers), payload }
     }
 

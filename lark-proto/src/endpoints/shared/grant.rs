@@ -23,7 +23,7 @@ impl<K> Grant<K> {
     const LONGEST_LIFE: f64 = 7200.0;
 
     /// A grant of `token`, with the seconds in the reply's `expire`, clamped to 0 to 7,200.
-    pub(super) fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
+    pub(crate) fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct TopLevel {
             #[serde(default, deserialize_with = "lenient")]
@@ -38,7 +38,7 @@ impl<K> Grant<K> {
 
 impl Grant<TenantToken> {
     /// Reads the reply of either endpoint that hands out tenant access tokens.
-    pub(super) fn read_tenant(reply: &Reply) -> Result<Self, Error> {
+    pub(crate) fn read_tenant(reply: &Reply) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct TopLevel<'a> {
             #[serde(borrow)]

@@ -1,21 +1,21 @@
 //! The beginnings of image files in each format, with a width and a height, for tests.
 
-pub(super) fn short(side: u32) -> u16 {
+pub(crate) fn short(side: u32) -> u16 {
     side.try_into().unwrap()
 }
 
-pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
     [&b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], &sides, b"\x08\x06\0\0\0"].concat()
 }
 
-pub(super) fn gif(width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn gif(width: u16, height: u16) -> Vec<u8> {
     let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
     [&b"GIF89a"[..], &sides, b"\0\0\0;"].concat()
 }
 
 /// A JPEG with a JFIF header and an embedded preview in Exif data, whose dimensions the check must ignore.
-pub(super) fn jpeg(width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn jpeg(width: u16, height: u16) -> Vec<u8> {
     let sides = [height.to_be_bytes(), width.to_be_bytes()].concat();
     let start = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
     let exif = b"\xff\xe1\0\x15Exif\0\0\xff\xd8\xff\xc0\0\x0b\x08\0\x01\0\x01\xff\xd9";
@@ -26,34 +26,34 @@ fn webp(chunk: &[u8]) -> Vec<u8> {
     [&b"RIFF\x24\0\0\0WEBP"[..], chunk, &[0; 8]].concat()
 }
 
-pub(super) fn webp_lossy(width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn webp_lossy(width: u16, height: u16) -> Vec<u8> {
     let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
     webp(&[&b"VP8 \x18\0\0\0\x30\x01\0\x9d\x01\x2a"[..], &sides].concat())
 }
 
-pub(super) fn webp_lossless(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn webp_lossless(width: u32, height: u32) -> Vec<u8> {
     let sides = (width - 1) | (height - 1) << 14;
     webp(&[&b"VP8L\x0d\0\0\0\x2f"[..], &sides.to_le_bytes()].concat())
 }
 
-pub(super) fn webp_extended(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn webp_extended(width: u32, height: u32) -> Vec<u8> {
     let [width, height] = [width - 1, height - 1].map(u32::to_le_bytes);
     webp(&[&b"VP8X\x0a\0\0\0\x10\0\0\0"[..], &width[..3], &height[..3]].concat())
 }
 
-pub(super) fn bmp(width: i32, height: i32) -> Vec<u8> {
+pub(crate) fn bmp(width: i32, height: i32) -> Vec<u8> {
     let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
     [&b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..], &sides, b"\x01\0\x18\0"].concat()
 }
 
-pub(super) fn old_bmp(width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn old_bmp(width: u16, height: u16) -> Vec<u8> {
     let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
     [&b"BM\x1e\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0"[..], &sides, b"\x01\0\x18\0"].concat()
 }
 
 /// A file with one directory, which has the width as SHORT and the height as LONG, because both types occur in TIFF
 /// files.
-pub(super) fn tiff(big: bool, width: u16, height: u32) -> Vec<u8> {
+pub(crate) fn tiff(big: bool, width: u16, height: u32) -> Vec<u8> {
     let u16 = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
     let u32 = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
     let mut file = if big { b"MM".to_vec() } else { b"II".to_vec() };
@@ -63,13 +63,13 @@ pub(super) fn tiff(big: bool, width: u16, height: u32) -> Vec<u8> {
     file
 }
 
-pub(super) fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+pub(crate) fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
     let len = u32::try_from(8 + content.len()).unwrap();
     [&len.to_be_bytes()[..], name, content].concat()
 }
 
 /// The sides of a preview come before those of the image itself.
-pub(super) fn heic(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn heic(width: u32, height: u32) -> Vec<u8> {
     let sides = |width: u32, height: u32| {
         boxed(b"ispe", &[[0; 4], width.to_be_bytes(), height.to_be_bytes()].concat())
     };
@@ -78,6 +78,6 @@ pub(super) fn heic(width: u32, height: u32) -> Vec<u8> {
     [boxed(b"ftyp", b"heic\0\0\0\0mif1heic"), boxed(b"meta", &meta)].concat()
 }
 
-pub(super) fn ico(side: u8) -> Vec<u8> {
+pub(crate) fn ico(side: u8) -> Vec<u8> {
     [&b"\0\0\x01\0\x01\0"[..], &[side, side], &[0; 14]].concat()
 }

@@ -74,7 +74,7 @@ pub(crate) fn assert_secret_traits<T>(
 /// Does not compile if one of the types has a trait that prints it or writes it to a file.
 macro_rules! assert_not_shown {
     ($($type:ty),+) => {
-        $($crate::values::trait_checks::assert_has_none_of!(
+        $($crate::values::tests::trait_checks::assert_has_none_of!(
             $type: std::fmt::Display, serde::Serialize, serde::de::DeserializeOwned, AsRef<str>,
             AsRef<[u8]>, std::ops::Deref
         );)+

@@ -4,17 +4,17 @@ use crate::values::SheetCell;
 
 /// Rows or columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Dimension {
+pub(crate) enum Dimension {
     Rows,
     Columns,
 }
 
 impl Dimension {
     /// The maximum number of rows or columns that one request adds or changes.
-    pub(super) const MAX_COUNT: u32 = 5000;
+    pub(crate) const MAX_COUNT: u32 = 5000;
 
     /// The maximum number of rows or columns in a sheet.
-    pub(super) fn largest(self) -> u32 {
+    pub(crate) fn largest(self) -> u32 {
         match self {
             Self::Rows => SheetCell::LAST_ROW,
             Self::Columns => SheetCell::LAST_COLUMN,
@@ -22,7 +22,7 @@ impl Dimension {
     }
 
     /// The name in requests.
-    pub(super) fn major(self) -> &'static str {
+    pub(crate) fn major(self) -> &'static str {
         match self {
             Self::Rows => "ROWS",
             Self::Columns => "COLUMNS",
@@ -30,7 +30,7 @@ impl Dimension {
     }
 
     /// The name in error texts.
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Rows => "rows",
             Self::Columns => "columns",

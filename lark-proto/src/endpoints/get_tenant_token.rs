@@ -9,7 +9,7 @@ use crate::reply::Reply;
 use crate::token::{NoAuth, TenantToken};
 use crate::values::{AppId, AppSecret};
 
-use super::Grant;
+use super::shared::grant::Grant;
 
 /// Gets a tenant access token for a custom ("self-built") app.
 ///
@@ -89,7 +89,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::endpoint::EndpointExt;
+    use crate::request::EndpointExt;
 
     fn grant(reply: &str) -> Result<Grant<TenantToken>, Error> {
         GetTenantToken::decode(http::Response::new(reply.to_owned().into()))

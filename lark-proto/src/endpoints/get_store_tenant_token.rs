@@ -9,7 +9,7 @@ use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth, TenantToken};
 use crate::values::TenantKey;
 
-use super::Grant;
+use super::shared::grant::Grant;
 
 /// Gets a tenant access token for a store app, in one of the tenants that have it installed.
 ///

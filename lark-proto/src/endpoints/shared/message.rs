@@ -10,20 +10,20 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 
 /// A message with an image.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ImageMessage {
-    pub(super) image: ImageKey,
-    pub(super) uuid: MessageUuid,
+pub(crate) struct ImageMessage {
+    pub(crate) image: ImageKey,
+    pub(crate) uuid: MessageUuid,
 }
 
 impl ImageMessage {
     /// The quota on the pages of both endpoints, without the limit of 5 messages a second to one user or group.
-    pub(super) const QUOTA: Quota = Quota::per_second(50).and_per_minute(1000);
+    pub(crate) const QUOTA: Quota = Quota::per_second(50).and_per_minute(1000);
 
     /// A message is idempotent for an hour, because the service remembers its uuid for that time.
-    pub(super) const RESEND: Resend = Resend::SafeFor(Duration::from_secs(60 * 60));
+    pub(crate) const RESEND: Resend = Resend::SafeFor(Duration::from_secs(60 * 60));
 
     /// Compact JSON with these members: those in `first`, `msg_type`, `content`, those in `then`, `uuid`.
-    pub(super) fn payload(&self, first: &str, then: &str) -> Payload {
+    pub(crate) fn payload(&self, first: &str, then: &str) -> Payload {
         let key = json_string(self.image.as_str());
         // The content is JSON in a string.
         let content = json_string(&format!(r#"{{"image_key":{key}}}"#));
@@ -54,7 +54,7 @@ pub struct MessageSent {
 
 impl MessageSent {
     /// Reads the reply. A success without the id of the message is unreadable.
-    pub(super) fn read(reply: &Reply) -> Result<Self, Error> {
+    pub(crate) fn read(reply: &Reply) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct Data {
             message_id: MessageId,

@@ -7,19 +7,19 @@ use crate::values::{FileName, Image, ImageKey, ImageRules};
 
 /// A form with the field `image_type` and the file `image`, whose name and content type are those of the image's format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     form: Multipart,
     boundary: Boundary,
 }
 
 impl Upload {
-    pub(super) const MAX_BYTES: u64 = ImageRules::UPLOAD_MAX_BYTES;
+    pub(crate) const MAX_BYTES: u64 = ImageRules::UPLOAD_MAX_BYTES;
 
-    pub(super) fn message(image: Image) -> Result<Self, Invalid> {
+    pub(crate) fn message(image: Image) -> Result<Self, Invalid> {
         Self::new("message", image)
     }
 
-    pub(super) fn avatar(image: Image) -> Result<Self, Invalid> {
+    pub(crate) fn avatar(image: Image) -> Result<Self, Invalid> {
         Self::new("avatar", image)
     }
 
@@ -36,16 +36,16 @@ impl Upload {
         Ok(Self { boundary: form.free_boundary(), form })
     }
 
-    pub(super) fn with_boundary(self, boundary: &Boundary) -> Result<Self, Invalid> {
+    pub(crate) fn with_boundary(self, boundary: &Boundary) -> Result<Self, Invalid> {
         self.form.check(boundary)?;
         Ok(Self { boundary: boundary.clone(), ..self })
     }
 
-    pub(super) fn payload(&self) -> Payload {
+    pub(crate) fn payload(&self) -> Payload {
         self.form.encode(&self.boundary)
     }
 
-    pub(super) fn read(reply: &Reply) -> Result<ImageKey, Error> {
+    pub(crate) fn read(reply: &Reply) -> Result<ImageKey, Error> {
         #[derive(serde::Deserialize)]
         struct Data {
             image_key: ImageKey,
