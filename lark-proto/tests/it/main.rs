@@ -1,12 +1,21 @@
 //! The tests of the public API. They form one program, because each test program is linked separately. The tests that
-//! count the allocations of the whole process are programs of their own.
+//! count the allocations or the memory of the whole process are programs of their own.
+//!
+//! A new test has its place by its rule:
+//! * a rule of one function, or a value at, below and above a limit: the unit tests of its file in `src`;
+//! * the bytes of a request: `golden`, `round_trip`, `curl`;
+//! * a reply and its error: a table in `replies`;
+//! * a rule of the session, on a virtual clock: `session`, in the file of its subject;
+//! * a rule for every order of events: the check of the rule in `session/model`;
+//! * a rule that every client keeps: a scenario in `src/fake/scenarios/cases`, which all clients run;
+//! * what only threads, wakers or sockets can break: the tests of the client.
 
 mod curl;
+mod fixtures;
 mod golden;
 mod replies;
 mod round_trip;
 mod scenarios;
 mod secrets;
-mod service;
 mod session;
 mod sim;

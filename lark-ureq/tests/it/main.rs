@@ -1,4 +1,5 @@
-//! The tests of the client, of its fakes, and of the tools among the examples: one program.
+//! The tests of the client, of its fakes, and of the tools among the examples: one program. The rules that both clients
+//! keep alike (proxies, certificates, timeouts of phases) are tested in `lark-hyper/tests/it/both_clients`.
 
 mod fake_server;
 mod fake_transport;

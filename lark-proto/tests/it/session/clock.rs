@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use lark_proto::{ImageKey, Limits};
 
-use crate::service::{BOTH, TOKEN, call, custom, granted, limited, millis, secs, simulate, warm};
+use crate::fixtures::{BOTH, TOKEN, call, custom, granted, limited, millis, secs, simulate, warm};
 use crate::sim::{Sim, after, cut, hangs};
 
 const YEAR: i64 = 365 * 24 * 60 * 60;

@@ -9,7 +9,7 @@ use lark_proto::fake::Route;
 use lark_proto::session::{Call, Session};
 use lark_proto::{ImageKey, Limits};
 
-use crate::service::{RESET, call, custom, good, millis, refusal, secs, with, write};
+use crate::fixtures::{RESET, call, custom, good, millis, refusal, secs, with, write};
 use crate::sim::{Sim, after};
 
 /// The steps that the calls at both ends of a queue save because they wait less. For example, the first fifty calls

@@ -4,7 +4,7 @@ use lark_proto::Limits;
 use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
 use lark_proto::session::{Broken, Event, Permanence};
 
-use crate::service::{
+use crate::fixtures::{
     BOTH, TOKEN, call, custom, exported, granted, millis, page, refusal, secs, simulate,
 };
 use crate::sim::{Cut, Sim, State, after, clock, cut, hangs};

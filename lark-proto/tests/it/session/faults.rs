@@ -6,7 +6,7 @@ use std::time::Duration;
 use lark_proto::error::Code;
 use lark_proto::{ImageKey, Limits};
 
-use crate::service::{
+use crate::fixtures::{
     ONE, OTHER, RESET, call, call_for, custom, exported, granted, limited, millis, page, refusal,
     secs, store, success, tenant, ticket, with_ticket,
 };

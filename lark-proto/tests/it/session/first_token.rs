@@ -10,7 +10,7 @@ use lark_proto::fake::{FakeLark, Route};
 use lark_proto::session::Session;
 use lark_proto::{App, ImageKey, Limits, Site};
 
-use crate::service::{
+use crate::fixtures::{
     BOTH, PUT, TOKEN, Uploaded, call, code, custom, exported, granted, limited, millis, page,
     refusal, secs, simulate, with_fake,
 };

@@ -9,7 +9,7 @@ use lark_proto::session::Call;
 use lark_proto::{Limits, TenantToken};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::fixtures::{
     RESET, RateWindows, custom, given, good, is_fetch, limited, millis, refusal, secs, success,
     upload, with, write,
 };

@@ -6,7 +6,7 @@ use lark_proto::error::{CallErrorKind, InvalidKind, Outcome};
 use lark_proto::session::Call;
 use serde::de::IgnoredAny;
 
-use crate::service::custom;
+use crate::fixtures::custom;
 use crate::sim::{Cut, Sim};
 
 #[test]

@@ -13,7 +13,7 @@ use lark_proto::session::Call;
 use lark_proto::{EndpointExt, Limits, Site};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::fixtures::{
     REFUSAL, answer, custom, given, limited, millis, page, refusal, secs, success, upload, with,
     write,
 };

@@ -9,7 +9,7 @@ use lark_proto::values::TenantKey;
 use lark_proto::{CallError, Limits, UserToken};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::fixtures::{
     BOTH, custom, given, granted, is_fetch, limited, millis, refusal, secs, success, upload,
 };
 use crate::sim::{Cut, Sim, after, hangs};

@@ -10,7 +10,7 @@ use lark_proto::values::TenantKey;
 use lark_proto::{App, Endpoint, Site};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::fixtures::{
     RateWindows, answer, custom, given, good, millis, secs, success, upload, write,
 };
 use crate::sim::{Random, Sim, after};

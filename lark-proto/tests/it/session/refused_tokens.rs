@@ -8,7 +8,7 @@ use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::session::Call;
 use lark_proto::{Image, ImageKey, Limits, PutImage};
 
-use crate::service::{
+use crate::fixtures::{
     BOTH, PUT, TOKEN, call, code, custom, exported, granted, millis, refusal, secs, success,
     with_fake,
 };

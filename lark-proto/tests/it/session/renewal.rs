@@ -6,7 +6,7 @@ use lark_proto::error::Code;
 use lark_proto::session::{Call, Purpose, Step};
 use lark_proto::{ImageKey, Limits};
 
-use crate::service::{
+use crate::fixtures::{
     BOTH, PUT, TOKEN, call, custom, exported, granted, limited, millis, page, refusal, secs,
     simulate, warm,
 };

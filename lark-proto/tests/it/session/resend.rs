@@ -10,7 +10,7 @@ use lark_proto::session::{Call, Permanence};
 use lark_proto::{CallError, Limits};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::fixtures::{
     TOKEN, answer, custom, granted, is_fetch, limited, millis, page, refusal, secs, success,
     unsafe_upload, upload, with,
 };

@@ -10,7 +10,7 @@ use lark_proto::error::{CallErrorKind, Outcome, WaitFor};
 use lark_proto::session::Call;
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::fixtures::{
     RateWindows, custom, given, granted, is_fetch, limited, millis, page, refusal, secs, success,
     upload, with,
 };

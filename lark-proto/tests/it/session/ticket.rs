@@ -7,7 +7,7 @@ use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::{ImageKey, Limits};
 
-use crate::service::{
+use crate::fixtures::{
     APP_TOKEN, BOTH, ONE, OTHER, RESEND, TENANT_TOKEN, Uploaded, call_for, code, granted, limited,
     millis, refusal, secs, simulate, store, ticket, with_fake, with_ticket,
 };

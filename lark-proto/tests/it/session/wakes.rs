@@ -6,7 +6,7 @@ use lark_proto::endpoints::{Quota, Raw};
 use lark_proto::session::{Call, CallId, Permanence, Step};
 use serde::de::IgnoredAny;
 
-use crate::service::{
+use crate::fixtures::{
     custom, exported, given, granted, limited, millis, refusal, secs, success, upload,
 };
 use crate::sim::{ByHand, Cut, Sim};

@@ -6,7 +6,7 @@ use lark_proto::error::InvalidKind;
 use lark_proto::fake::FakeLark;
 
 use super::{First, at, call, exported, first, first_of};
-use crate::service::{call as upload, custom};
+use crate::fixtures::{call as upload, custom};
 
 #[test]
 fn fractions_of_a_second_do_not_lengthen_the_life_of_a_token() {

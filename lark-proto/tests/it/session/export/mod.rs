@@ -11,7 +11,7 @@ use lark_proto::fake::{FakeLark, Route};
 use lark_proto::session::{Call, Session, Step};
 use lark_proto::{App, ImageKey, Site};
 
-use crate::service::{
+use crate::fixtures::{
     ONE, Uploaded, call as upload, call_for, custom, granted, store, tenant, with_ticket,
 };
 use crate::sim::Cut;

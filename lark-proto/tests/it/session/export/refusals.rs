@@ -6,7 +6,7 @@ use lark_proto::session::Session;
 use lark_proto::{App, Invalid, Site};
 
 use super::{First, at, call, exported, first, last_token};
-use crate::service::{ONE, custom, store, tenant};
+use crate::fixtures::{ONE, custom, store, tenant};
 
 /// The error shows neither the token nor the beginning of the text's data.
 fn assert_quotes_nothing(error: &Invalid, given: &str, token: &str) {

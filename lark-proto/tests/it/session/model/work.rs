@@ -12,7 +12,7 @@ use lark_proto::{
     Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken, WriteSheetImage,
 };
 
-use crate::service::{ONE, tenant};
+use crate::fixtures::{ONE, tenant};
 use crate::sim::Cut;
 
 /// Uploads an image by a request that is not idempotent.

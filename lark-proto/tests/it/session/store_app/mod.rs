@@ -11,7 +11,7 @@ use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::session::{Call, Session};
 use lark_proto::{CallError, ImageKey, Limits};
 
-use crate::service::{
+use crate::fixtures::{
     APP_TOKEN, BOTH, ONE, OTHER, PUT, TENANT_TOKEN, call, call_for, code, custom, exported,
     granted, millis, refusal, secs, simulate, store, tenant, with_fake, with_ticket,
 };

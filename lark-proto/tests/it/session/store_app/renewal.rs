@@ -7,7 +7,7 @@ use lark_proto::ImageKey;
 use lark_proto::fake::{Fault, Route};
 
 use super::{asked, failure, lark, warm};
-use crate::service::{
+use crate::fixtures::{
     APP_TOKEN, BOTH, ONE, OTHER, call_for, exported, granted, millis, page, secs, simulate, tenant,
     with_ticket,
 };

@@ -9,7 +9,7 @@ use lark_proto::values::{AppTicket, TenantKey};
 use super::super::ledger::Key;
 use super::super::work::TENANTS;
 use super::{Execution, Export, State, assert_discreet};
-use crate::service::{self, custom, with_ticket};
+use crate::fixtures::{self, custom, with_ticket};
 
 impl Execution<'_> {
     /// Lets time pass by both clocks.
@@ -124,7 +124,7 @@ impl Execution<'_> {
         let token = format!("t-import-{}", self.exports.len());
         let key = self.key(tenant);
         let donor = if self.setup.is_store { with_ticket() } else { custom() };
-        let text = service::export(donor, self.clock, key.as_ref(), &token, life);
+        let text = fixtures::export(donor, self.clock, key.as_ref(), &token, life);
         let Some(text) = text else { return };
         let since = self.clock.duration_since(UNIX_EPOCH).unwrap_or_default();
         let life = Duration::from_secs(life.clamp(60, 7200));
@@ -135,6 +135,6 @@ impl Execution<'_> {
 
     /// The key of a tenant, if the app is a store app.
     fn key(&self, tenant: usize) -> Option<TenantKey> {
-        self.setup.is_store.then(|| service::tenant(TENANTS[tenant]))
+        self.setup.is_store.then(|| fixtures::tenant(TENANTS[tenant]))
     }
 }

@@ -30,7 +30,7 @@ use lark_proto::session::{CallId, Drive, Session, TokenRequestId};
 
 use super::ledger::{Ledger, ODD_APP, ODD_TENANT, Rate, SECRETS};
 use super::work::{SPREADSHEETS, TENANTS, Work, Written, user_token};
-use crate::service::{APP_TOKEN, PUT, RESEND, TENANT_TOKEN, TOKEN, custom, store};
+use crate::fixtures::{APP_TOKEN, PUT, RESEND, TENANT_TOKEN, TOKEN, custom, store};
 use crate::sim::{Cut, Random, clock};
 
 pub(crate) use answer::is_gates;

@@ -48,7 +48,7 @@ fn the_environments_proxy_is_the_same_for_both_clients() {
         ("http://lark.invalid", "http_proxy=ftp://x:1", "refused"),
         (loopback, "http_proxy=A ALL_PROXY=B", "direct"),
     ] {
-        let printed = child::run("network::environments::child", |command| {
+        let printed = child::run("both_clients::network::environments::child", |command| {
             for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
                 command.env_remove(name).env_remove(name.to_uppercase());
             }

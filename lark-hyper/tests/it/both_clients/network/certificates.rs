@@ -76,7 +76,7 @@ fn the_platform_verifier_trusts_the_systems_store() {
         (String::new(), "No CA certificates were loaded"),
     ] {
         std::fs::write(store, certificates).unwrap();
-        let printed = child::run("network::certificates::child", |command| {
+        let printed = child::run("both_clients::network::certificates::child", |command| {
             command.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", store);
             command.env("SITE", front.site.as_str());
         });
