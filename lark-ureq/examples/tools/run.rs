@@ -170,7 +170,7 @@ where
                 Err(error) if threads.is_empty() => {
                     self.end(format!("no thread could be started: {error}"));
                 }
-                // The threads share the work, so fewer threads do all of it too.
+                // The threads share the work, so fewer threads can do all of it.
                 Err(_) => break,
             }
         }

@@ -100,7 +100,7 @@ fn a_refused_app_ends_the_run_and_the_same_command_finishes() {
 }
 
 #[test]
-fn after_a_refusal_of_the_app_no_other_document_is_asked_for() {
+fn after_a_refusal_of_the_app_no_further_document_is_read() {
     let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for number in 1..=4 {
