@@ -10,6 +10,8 @@ use lark_proto::session::{Call, Purpose, Session, Step};
 use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
+#[cfg(doc)]
+use lark_proto::{error::CallErrorKind, session::Phases};
 
 use crate::clock::Clock;
 use crate::exchange::{self, Outcome};
