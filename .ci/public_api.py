@@ -15,7 +15,7 @@ LIBRARIES = ["lark-proto", "lark-ureq", "lark-hyper"]
 
 
 def run(*command):
-    # The JSON form of the documentation is behind a switch that a stable compiler has too.
+    # JSON documentation is unstable; this variable allows it with a stable compiler.
     env = dict(os.environ, RUSTC_BOOTSTRAP="1")
     return subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -53,7 +53,7 @@ def items(docs, item_id, path):
             if target is not None and next(iter(target["inner"])) != "module":
                 yield from items(docs, inner["id"], path)
         return
-    # Those that the compiler or another crate gives to every type are not the library's.
+    # An impl that the compiler or another crate gives to every type is not the library's.
     if kind == "impl" and (inner["is_synthetic"] or inner["blanket_impl"] is not None):
         return
     name = item["name"] or ""
@@ -88,7 +88,7 @@ def main():
         assert len(listed) > 20, f"{crate}: the form of the documentation has changed"
         lines = set()
         for path, name, kind, inner, source in listed:
-            # What a signature names; the children are items of their own.
+            # The signature alone: the children are items of their own.
             shape = {key: value for key, value in inner.items() if key not in ("items", "impls", "variants")}
             for reference in references(shape):
                 crate_id = docs["paths"].get(reference, {}).get("crate_id", 0)

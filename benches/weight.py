@@ -68,7 +68,7 @@ SMALL = Candidate("`lark-ureq`, plain http", "lark_ureq", ours("lark-ureq", BARE
 SMALL_TLS = Candidate("`lark-ureq`", "lark_ureq", ours("lark-ureq"))
 RAW = Candidate("`ureq` by hand, plain http", "raw_ureq", UREQ)
 RAW_TLS = Candidate("`ureq` by hand", "raw_ureq", UREQ_TLS)
-CORE = Candidate("`lark-proto`", "lark_ureq", ours("lark-proto"))  # for its dependencies alone
+CORE = Candidate("`lark-proto`", "lark_ureq", ours("lark-proto"))  # only its dependencies are counted
 TABLE = [
     SMALL, RAW,
     Candidate("`lark-hyper` without features, plain http over a socket of std", "lark_hyper_socket",

@@ -1,4 +1,5 @@
-//! The required and the measured speed of the encoders, with 10 MB, in turns. Processor time is compared.
+//! Compares the speed of the encoders with the required speed, with images of 10 MB. The encoders take turns, and their
+//! processor times are compared.
 //!
 //! With `RUSTFLAGS="--cfg lark_portable"` the encoder of numbers runs without AVX2.
 
@@ -73,12 +74,12 @@ fn numbers(asked: &Asked, image: &Image) -> Vec<Line> {
     let lines = ours.iter().flat_map(|(how, ours)| {
         let text = |rest: &str| format!("numbers {how}{rest}");
         if cfg!(lark_portable) {
-            let what = text(", without AVX2: as fast as `serde_json`");
+            let what = text(", without AVX2: speed relative to `serde_json`");
             return vec![line(&what, ours, &naive, Bar::AtLeast(6.0))];
         }
         vec![
-            line(&text(": as fast as `serde_json`"), ours, &naive, Bar::AtLeast(15.0)),
-            line(&text(": the time of `memcpy`"), ours, &memcpy, Bar::AtMost(1.6)),
+            line(&text(": speed relative to `serde_json`"), ours, &naive, Bar::AtLeast(15.0)),
+            line(&text(": time relative to `memcpy`"), ours, &memcpy, Bar::AtMost(1.6)),
         ]
     });
     lines.collect()
@@ -96,7 +97,12 @@ fn length(asked: &Asked, image: &Image) -> Vec<Line> {
             memcpy("`memcpy` of the image", image.bytes()),
         ],
     );
-    vec![line("exact length: the time of `memcpy` of the image", &ours, &memcpy, Bar::AtMost(2.0))]
+    vec![line(
+        "exact length: time relative to `memcpy` of the image",
+        &ours,
+        &memcpy,
+        Bar::AtMost(2.0),
+    )]
 }
 
 fn multipart(asked: &Asked, image: &Image) -> Vec<Line> {
@@ -122,9 +128,14 @@ fn multipart(asked: &Asked, image: &Image) -> Vec<Line> {
             }),
         ],
     );
-    let search = "boundary search: the time of `memcpy` of the image";
+    let search = "boundary search: time relative to `memcpy` of the image";
     vec![
         line(search, &random, &memcpy, Bar::AtMost(1.0)),
-        line("all boundaries: the time of ten of 1 MB", &hostile, &tenth, Bar::AtMost(1.5)),
+        line(
+            "all boundaries: time relative to ten images of 1 MB",
+            &hostile,
+            &tenth,
+            Bar::AtMost(1.5),
+        ),
     ]
 }

@@ -94,7 +94,7 @@ fn single<E: Endpoint>(
         let others = others.iter().take(alive - 1);
         let mut others: Vec<Running<_>> = others.map(|other| Call::new(*other)).collect();
         others.iter_mut().for_each(|call| send(&mut session, call));
-        group.bench_function(BenchmarkId::new("calls alive", alive), |b| {
+        group.bench_function(BenchmarkId::new("calls in flight", alive), |b| {
             b.iter(|| {
                 let mut call = Call::new(endpoint);
                 send(&mut session, &mut call);
@@ -194,7 +194,7 @@ impl<O> Adapter<O> {
                 false
             }
             Step::Wait(time) => {
-                // A call that waits until its deadline is woken before.
+                // A call that would wait until its deadline is woken earlier.
                 if time < DAY / 2 {
                     self.until[call] = self.now + time;
                     self.waits.push(Reverse((self.now + time, call)));

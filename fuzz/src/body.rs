@@ -26,14 +26,20 @@ pub(crate) fn body<E: Endpoint>(
     while let count @ 1.. = reader.read(&mut buffer).unwrap() {
         read.extend_from_slice(&buffer[..count]);
     }
-    assert!(read == whole, "read in pieces is not the whole");
+    assert!(read == whole, "the body that is read in pieces differs");
 
     later.advance(step);
-    assert!(later.clone().into_bytes() == whole[step.min(whole.len())..], "a clone goes elsewhere");
+    assert!(
+        later.clone().into_bytes() == whole[step.min(whole.len())..],
+        "a clone reads other bytes"
+    );
 
     let mut at = 0;
     while let Some(chunk) = body.next_chunk() {
-        assert!(!chunk.is_empty() && whole[at..].starts_with(&chunk), "a chunk is not the whole's");
+        assert!(
+            !chunk.is_empty() && whole[at..].starts_with(&chunk),
+            "a chunk is not a part of the body"
+        );
         at += chunk.len();
         assert_eq!(body.len(), (whole.len() - at) as u64);
     }

@@ -7,8 +7,9 @@ use lark_proto::Site;
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
 use lark_proto::wire::{self, Secrets};
 
-/// Reads any bytes of a connection. They give the same requests and the same error in pieces as in one, and each
-/// request is the same after it is written and read again. The same bytes are also read as one stored request.
+/// Reads any bytes of a connection. They give the same requests and the same error whether they arrive at once or in
+/// pieces, and each request is the same after it is written and read again. The same bytes are also read as one stored
+/// request.
 ///
 /// The input is the bytes.
 pub fn http1(data: &[u8]) {

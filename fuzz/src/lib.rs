@@ -1,5 +1,5 @@
-//! The bodies of the fuzz targets: plain functions that panic on a finding. The fuzzer calls them with its inputs,
-//! `tests/replay.rs` with the seeds.
+//! The bodies of the fuzz targets: plain functions that panic on a finding. The fuzzer calls them with its inputs, and
+//! `tests/replay.rs` calls them with the seeds.
 
 mod body;
 mod fake;

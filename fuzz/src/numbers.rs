@@ -8,8 +8,8 @@ use crate::requests::SheetBody;
 
 /// Writes any image into a cell, in both encodings. The JSON of the body reads as the image.
 ///
-/// The input is a byte and the image. The image is repeated once more than the last four bits of the byte tell, so that
-/// it is encoded in several pieces.
+/// The input is a byte and the image. The last four bits of the byte are a number, and the image is repeated that many
+/// times plus one, so that it is encoded in several pieces.
 pub fn numbers(data: &[u8]) {
     let Some((times, image)) = data.split_first() else { return };
     let image = image.repeat(1 + usize::from(times % 16));

@@ -115,7 +115,10 @@ pub(crate) fn download<E: Endpoint<Output = Download>>(response: &Response<Bytes
     };
     assert!(file.bytes == response.body() && !file.bytes.is_empty());
     let json: Option<Value> = serde_json::from_slice(response.body()).ok();
-    assert!(json.is_none_or(|json| json["code"].as_i64().is_none()), "an envelope is no file");
+    assert!(
+        json.is_none_or(|json| json["code"].as_i64().is_none()),
+        "a JSON envelope is returned as a file"
+    );
     if let Some(name) = &file.file_name {
         assert!((1..=255).contains(&name.len()) && !name.starts_with('.'), "{name:?}");
         assert!(!name.contains(['/', '\\', ':']) && !name.contains(char::is_control), "{name:?}");

@@ -1,4 +1,4 @@
-//! Replays the seeds, and every beginning of each, through the targets; on stable, without the fuzzer.
+//! Replays the seeds, and every prefix of each seed, through the targets. This needs neither nightly nor the fuzzer.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::thread;
 use lark_fuzz::Target;
 
 #[test]
-fn no_beginning_of_a_seed_makes_its_target_panic() {
+fn no_prefix_of_a_seed_makes_its_target_panic() {
     // The targets take seconds, so they run side by side.
     thread::scope(|scope| {
         for (name, target) in lark_fuzz::TARGETS {
@@ -22,7 +22,7 @@ fn replay(name: &str, target: Target) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
     let seeds: Vec<_> = fs::read_dir(seeds).unwrap().map(|seed| seed.unwrap().path()).collect();
     assert!(!seeds.is_empty(), "{name} has no seeds");
-    // Seeds share beginnings.
+    // Several seeds have the same prefixes.
     let mut replayed = HashSet::new();
     for path in seeds {
         let seed = fs::read(&path).unwrap();

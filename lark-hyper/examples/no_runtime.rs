@@ -187,7 +187,7 @@ impl Read for End {
         if coming.is_empty() && is_open {
             return Poll::Pending;
         }
-        // A read without a byte tells hyper that the other end is gone.
+        // A read of zero bytes tells hyper that the other end is closed.
         let len = coming.len().min(buffer.remaining());
         coming.drain(..len).for_each(|byte| buffer.put_slice(&[byte]));
         context.waker().wake_by_ref();

@@ -68,7 +68,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let put = PutImage::message(Image::new(sample)?)?;
     // By default the client would send the request again.
     let outcome = client.with_limits(Limits::one_attempt()).call(&put).await;
-    let error = outcome.err().ok_or("the timeout did not come")?;
+    let error = outcome.err().ok_or("the call did not time out")?;
     match &error.kind {
         // tower has boxed the error.
         CallErrorKind::Transport(TransportError::Failed(cause)) if cause.is::<Elapsed>() => {

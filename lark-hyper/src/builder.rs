@@ -1,4 +1,4 @@
-//! The client of a builder's settings.
+//! Makes a client from the settings of its builder.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub(crate) fn default_tls() -> ClientConfig {
 }
 
 fn versions() -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    // Named, since rustls has no default provider if a build enables several.
+    // The provider is named, since rustls has no default one if a build enables several.
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     #[expect(clippy::expect_used, reason = "ring has what TLS 1.2 and 1.3 need")]
     ClientConfig::builder_with_provider(ring)

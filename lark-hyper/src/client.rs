@@ -77,8 +77,8 @@ struct Shared<S: Transport> {
 
 #[cfg(feature = "tokio")]
 impl Client {
-    /// A client that connects directly, without the environment's proxy, on tokio. [`Client::builder`] has settings for
-    /// the network; this is the same as its default otherwise.
+    /// A client that connects directly, without the environment's proxy, on tokio. Otherwise it has the default
+    /// settings of [`Client::builder`].
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         Self::with_service(site, app, crate::Pool::new(), hyper_util::rt::TokioTimer::new())
@@ -110,11 +110,11 @@ impl<S: Transport> Client<S> {
     /// service that cannot be cloned in an [`Arc`].
     ///
     /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::session::Phases) in a request's
-    /// extensions; the limits of a call bound all of its requests. Waits and limits go by `timer`. The wall clock is
-    /// read once, in this function: where the timer's time is paused or virtual, so is the client's.
+    /// extensions; the limits of a call bound all of its requests. The client uses `timer` for its waits and limits.
+    /// The wall clock is read once, in this function: where the timer's time is paused or virtual, so is the client's.
     ///
-    /// Here a service around the pool adds the header that a gateway in front of the site wants. For connections of the
-    /// caller's own there is [`Pool::with_connector`](crate::Pool::with_connector).
+    /// Here a service around the pool adds the header that a gateway in front of the site requires. For your own
+    /// connections, use [`Pool::with_connector`](crate::Pool::with_connector).
     ///
     /// ```no_run
     /// # #[cfg(feature = "tokio")] {
@@ -170,7 +170,7 @@ impl<S: Transport> Client<S> {
         Self { reply_limit: Some(bytes), ..self }
     }
 
-    /// The same client, whose calls go on within `limits`. For a single call: `client.clone().with_limits(..)`.
+    /// The same client, with `limits` for its calls. For a single call, use `client.clone().with_limits(..)`.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
@@ -194,24 +194,25 @@ impl<S: Transport> Client<S> {
         self.shared.parker.step(|session, _| session.set_app_ticket(ticket));
     }
 
-    /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
+    /// Sets the quota of `route`, in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
         self.shared.parker.step(|session, _| session.set_quota(route, quota));
     }
 
-    /// Sets whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
+    /// Sets whether the client stays within the documented quotas, for all clones of the client. See
+    /// [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
         self.shared.parker.step(|session, _| session.keep_quotas(keep));
     }
 
-    /// The current token as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
+    /// The current token as text, to be kept across a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
         self.shared.parker.step(|session, now| session.export_token(now, now, self.tenant.as_ref()))
     }
 
-    /// Takes over a token that was exported.
+    /// Imports a token that was exported.
     ///
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
@@ -258,7 +259,7 @@ impl<S: Transport> Client<S> {
     ///
     /// # Errors
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
-    /// questions to the service.
+    /// requests to the service.
     pub async fn resolve(&self, place: &Place) -> Result<Located, CallError<S::Error>> {
         self.resolve_by(place, |get| self.own(get), |query| self.own(query)).await
     }
@@ -308,7 +309,7 @@ impl<S: Transport> Client<S> {
         }
     }
 
-    /// Carries out the steps of `call` until it is done or at the end of `limits`.
+    /// Carries out the steps of `call` until it is done, which is at the end of `limits` at the latest.
     async fn run<O>(
         &self,
         limits: Limits,
@@ -397,9 +398,9 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Polls the token requests while the call's own request is in flight, because the service may answer that one
-    /// only after a token request. The call is parked for later wakes too, since another call may hold a token request
-    /// at present or send one later.
+    /// Polls the token requests while the call's own request is in flight, because the service may answer the call's
+    /// own request only after a token request. The call is also parked, to be woken later: another call may be polling
+    /// a token request now, or send one later.
     fn poll_kept_beside(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
         self.shared.parker.park(id, context.waker());
@@ -433,7 +434,8 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             self.in_hand = None;
         }
         if kept.is_woken() {
-            // It was woken while this call had taken it out, so the calls that were woken with it did not find it.
+            // The request was woken while this call had taken it out, so the calls that were woken to poll it did not
+            // find it.
             context.waker().wake_by_ref();
             parker.wake_two();
         }

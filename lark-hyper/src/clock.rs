@@ -1,4 +1,4 @@
-//! The client's clock, which goes by the caller's timer.
+//! The client's clock, which uses the caller's timer.
 
 use std::fmt;
 use std::future::{Future, poll_fn};

@@ -29,7 +29,7 @@ use crate::error::{TransportError, causes};
 
 /// A connection whose peer takes no bytes for this time is closed.
 const MAX_STALL: Duration = Duration::from_secs(60);
-/// How long a connection whose write failed is read, where nothing becomes readable.
+/// How long a connection is still read after a failed write, if no bytes arrive.
 const MAX_READ_OUT: Duration = Duration::from_secs(1);
 
 /// A connection that a connector of the caller's has opened, for [`Pool::with_connector`](crate::Pool::with_connector).
@@ -134,7 +134,8 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Opened {
         let phases = PHASES.try_with(|phases| *phases).unwrap_or(Phases::of(0));
-        // In a task, since its timers end with its runtime and the request's future can be polled on another one.
+        // The connection is opened in a task: its timers belong to this runtime, and the request's future may be polled
+        // on another one.
         Opened(Task(tokio::spawn((self.0)(uri, phases))))
     }
 }
@@ -202,9 +203,10 @@ async fn open(
     let addresses = timed(phases.resolve, Phase::Resolve, lookup).await??;
     let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
     http.enforce_http(false);
-    // Without Nagle's algorithm, which delays a head until earlier bytes are acknowledged.
+    // This disables Nagle's algorithm, which would delay a head until earlier bytes are acknowledged.
     http.set_nodelay(true);
-    // hyper-util divides it among the addresses of a family, so that a dead address leaves time for the next one.
+    // hyper-util divides this timeout among the addresses of a family, so that a dead address leaves time for the next
+    // one.
     http.set_connect_timeout(Some(phases.connect));
     let proxy = way.proxy().map(Uri::to_string);
     let opening = async {
@@ -245,7 +247,7 @@ struct ThroughProxy {
 impl fmt::Display for ThroughProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "through the proxy {}", self.proxy)?;
-        // hyper-util tells this status only, and in words.
+        // hyper-util reports only this status, and only in the text of its error.
         if causes(&*self.error).any(|cause| cause.to_string().contains("proxy authorization")) {
             f.write_str(" (HTTP 407)")?;
         }
@@ -318,7 +320,7 @@ impl Service<Name> for Addresses {
 /// buffer even after the call ended, so the deadline of the call does not bound that.
 pub(crate) struct Wire {
     connection: Connection,
-    /// Since when no write went through, and for how long that may go on.
+    /// The deadline for the next successful write. It is set by the first write that is pending or fails.
     stuck: Option<Deadline>,
     /// Why a write failed.
     broken: Option<io::Error>,
@@ -329,11 +331,11 @@ impl Wire {
         Self { connection, stuck: None, broken: None }
     }
 
-    /// Writes by `write`, in time.
+    /// Writes by `write`, and fails if the peer takes no bytes in time.
     ///
     /// A server may answer and close the connection while the body is still being sent. A write then fails, and HTTP/1
-    /// in hyper drops what it has not read yet. So a failed write stays pending while hyper reads: the answer, or the
-    /// end of the connection, which becomes readable at once or very soon.
+    /// in hyper drops what it has not read yet. So a failed write stays pending while hyper reads the answer or the end
+    /// of the connection, which arrives at once or very soon.
     fn write<T>(
         &mut self,
         context: &mut Context<'_>,

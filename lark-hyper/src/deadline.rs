@@ -24,7 +24,7 @@ pub(crate) struct Deadline {
 
 enum Alarm {
     Sleep(Pin<Box<Sleep>>),
-    /// A task that sleeps on [`Deadline::runtime`]. It ends at once if that was dropped.
+    /// A task that sleeps on [`Deadline::runtime`]. It ends at once if that runtime was dropped.
     Task(Task<()>),
 }
 

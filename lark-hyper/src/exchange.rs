@@ -113,8 +113,8 @@ pin_project! {
     }
 }
 
-/// The count of a request's body. Its drop stops the body: hyper opens an HTTP/2 stream that had to wait for its turn
-/// even if the request's future was dropped, and would send the body then.
+/// The progress of a request's body, which ends the body when it is dropped. Otherwise hyper would still open an HTTP/2
+/// stream that had to wait for its turn, and send the body, after the request's future was dropped.
 struct CloseOnDrop(BodyProgress);
 
 impl Drop for CloseOnDrop {

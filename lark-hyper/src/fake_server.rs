@@ -1,4 +1,4 @@
-//! The fake Lark on loopback: one thread, one port, gone when it is dropped.
+//! The fake Lark on loopback. It runs on a thread of its own, and stops when it is dropped.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,7 +16,7 @@ use crate::FakeTransport;
 use crate::clock::Clock;
 
 /// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1 or HTTP/2 by prior knowledge, served until it is dropped. Its
-/// connections obey [`FakeLark::fail_next`]; of an HTTP/2 connection it is the request's stream that is reset.
+/// connections obey [`FakeLark::fail_next`]; over HTTP/2, a break resets the stream of the request.
 ///
 /// ```
 /// use lark_hyper::FakeServer;
@@ -28,7 +28,7 @@ use crate::clock::Clock;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "it is gone when it is dropped"]
+#[must_use = "the server stops when it is dropped"]
 pub struct FakeServer {
     address: SocketAddr,
     site: Site,
@@ -41,7 +41,7 @@ impl FakeServer {
     /// Serves a new [`FakeLark`] on a free port.
     ///
     /// # Errors
-    /// The system has no port or no thread to give.
+    /// The system has no free port, or cannot start a thread.
     pub fn start() -> io::Result<Self> {
         Self::start_on(0, FakeLark::new())
     }
@@ -49,10 +49,10 @@ impl FakeServer {
     /// Serves `lark` on `port`; 0 is a free one.
     ///
     /// # Errors
-    /// The port is taken, or the system has no thread to give.
+    /// The port is taken, or the system cannot start a thread.
     pub fn start_on(port: u16, lark: FakeLark) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // Not by `block_on`, which a caller inside a runtime of its own must not use.
+        // The listener is not bound inside `block_on`, which panics if the caller is inside a runtime.
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -85,7 +85,7 @@ impl FakeServer {
         &self.site
     }
 
-    /// Runs `work` on the fake behind it, to look at what arrived or to make it fail. Requests wait meanwhile, so
+    /// Runs `work` on the fake behind the server, to check what arrived or to make it fail. Requests wait meanwhile, so
     /// `work` must not call a client of this server.
     pub fn with<R>(&self, work: impl FnOnce(&mut FakeLark) -> R) -> R {
         self.fake.with(work)
@@ -96,7 +96,7 @@ impl Drop for FakeServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // The thread has nothing to say that its requests have not.
+            // The client has the error of a request, so the panic of the thread is not reported again.
             let _ = thread.join();
         }
     }
@@ -105,13 +105,13 @@ impl Drop for FakeServer {
 async fn accept(listener: TcpListener, fake: FakeTransport) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // The system is out of descriptors, most likely: other connections have to end first.
+            // The system has probably run out of file descriptors, so other connections have to end first.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let fake = fake.clone();
         tokio::spawn(async move {
-            // How a connection ended is the client's to tell.
+            // The client reports the error of a connection.
             let http = auto::Builder::new(TokioExecutor::new());
             let _ = http.serve_connection(TokioIo::new(stream), fake).await;
         });

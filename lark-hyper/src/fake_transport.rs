@@ -58,8 +58,8 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// }
 /// ```
 ///
-/// A [`FakeServer`](crate::FakeServer) does not go with paused time, because paused time moves on while the tasks wait
-/// for a socket, so a timeout can pass before the reply arrives.
+/// A [`FakeServer`](crate::FakeServer) does not work with paused time, because paused time moves on while the tasks
+/// wait for a socket, so a timeout can pass before the reply arrives.
 ///
 /// The fake obeys [`FakeLark::fail_next`]: the error of a closed connection is an [`io::Error`] of the kind
 /// [`ConnectionReset`](io::ErrorKind::ConnectionReset) in [`TransportError::Failed`], and a reply that takes longer
@@ -95,10 +95,10 @@ impl FakeTransport {
         Self(Arc::new(Shared { lark: Mutex::new(lark), clock }))
     }
 
-    /// Runs `work` on the fake behind it, to look at what arrived or to make it fail. Requests wait meanwhile, so
-    /// `work` must not call a client of this fake.
+    /// Runs `work` on the fake behind the transport, to check what arrived or to make it fail. Requests wait meanwhile,
+    /// so `work` must not call a client of this fake.
     pub fn with<R>(&self, work: impl FnOnce(&mut FakeLark) -> R) -> R {
-        // The fake has no broken states, so a panic of another thread does not matter.
+        // A panic of another thread does not leave the fake in an inconsistent state.
         work(&mut self.0.lark.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -160,7 +160,7 @@ where
     }
 }
 
-/// Gives a request up when it ends before its body is complete.
+/// Tells the fake that a request was abandoned, if it is dropped before the body is complete.
 struct Arriving<'a> {
     fake: &'a FakeTransport,
     flight: Option<InFlight>,
@@ -179,7 +179,7 @@ fn closed(place: &str) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, text)
 }
 
-/// A reply's body. Of one that is cut only the first half comes, and then an error.
+/// A reply's body. A body that is cut gives its first half and then an error.
 #[derive(Debug)]
 pub struct FakeReply {
     rest: Bytes,

@@ -1,6 +1,6 @@
 //! An async client for Lark's and Feishu's image endpoints, on [hyper](https://hyper.rs)'s traits and any runtime: it
-//! writes an image into a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps
-//! the rate limits, and retries what is safe to retry.
+//! writes an image into a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, stays
+//! within the rate limits, and retries what is safe to retry.
 //!
 //! With tokio:
 //!
@@ -24,7 +24,7 @@
 //!
 //! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests.
 //! This crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The README of the
-//! repository tells how to create an app and give it access to a document.
+//! repository explains how to create an app and give it access to a document.
 //!
 //! # Any runtime
 //! With `default-features = false` there is no runtime, no socket and no TLS in the build:
@@ -69,8 +69,8 @@
 //! * `tokio` (on by default): `Client::new`, `Client::builder` and `Pool`, HTTP/1.1 and HTTP/2 over TLS.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
-//! * `fake-server`: `FakeServer`, a Lark of your own on loopback for tests of any client in any language, and
-//!   `FakeTransport`, the same without a socket for tests on virtual time. The module `testing` shows both.
+//! * `fake-server`: `FakeServer`, a fake Lark on loopback for tests of any client in any language, and `FakeTransport`,
+//!   the same fake without a socket for tests in virtual time. The module `testing` shows both.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate, with the target
 //!   `lark_proto` and never with a secret.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -101,7 +101,7 @@ impl Parker {
         result
     }
 
-    /// A panic elsewhere leaves the state whole: no method of the session panics half-way.
+    /// A panic of another thread leaves the state consistent, because no method of the session panics.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -28,12 +28,14 @@ use crate::error::{TransportError, causes};
 use crate::frames::{BodyProgress, Frames, FreshConnection};
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
-/// runtime with I/O and time. A connection ends with its runtime; the pool and its requests may go on on another one.
+/// runtime with I/O and time. A connection ends with its runtime; the pool and its requests can go on with another
+/// runtime.
 ///
-/// A request has the [`Phases`] in its extensions, where a client puts them, or else those of its body's length. The
-/// end of a phase's time is noticed within that time, so a phase takes up to twice its time before the request fails. A
-/// connection whose peer takes no bytes for a minute is closed. The pool does not limit the number of requests in
-/// flight. On a slow link the caller has to, because the requests share its bandwidth and each has its own deadlines.
+/// The timeouts of a request are the [`Phases`] in its extensions, where a client puts them, or otherwise those for the
+/// length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
+/// before the request fails. A connection whose peer takes no bytes for a minute is closed. The pool does not limit the
+/// number of requests in flight. On a slow link the caller has to, because the requests share its bandwidth and each
+/// has its own deadlines.
 ///
 /// A request with [`FreshConnection`] in its extensions goes over a new connection, which is not kept afterwards.
 ///
@@ -44,7 +46,7 @@ pub struct Pool {
     /// The client for requests with [`FreshConnection`], which keeps no idle connection.
     fresh: legacy::Client<Connector, Frames>,
     user_agent: HeaderValue,
-    /// The times that replace those of a request's phases.
+    /// The timeouts that replace those in a request's [`Phases`].
     timeouts: Arc<[(Phase, Duration)]>,
 }
 
@@ -56,7 +58,8 @@ impl Pool {
     }
 
     /// A pool of connections that `connect` opens: through a proxy, with certificates or to addresses of the caller's
-    /// choice. It gets a URI's scheme and authority, and has the time of the phases `resolve` and `connect` together.
+    /// choice. `connect` gets a URI's scheme and authority, and has the time of the phases `resolve` and `connect`
+    /// together.
     ///
     /// ```
     /// use hyper_rustls::HttpsConnector;
@@ -90,11 +93,12 @@ impl Pool {
         builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            // Shorter than the idle timeout of servers, since a request on a connection that they close is lost.
+            // This is shorter than the idle timeout of servers, since a request on a connection that they close is
+            // lost.
             .pool_idle_timeout(Duration::from_secs(15))
             .pool_max_idle_per_host(idle)
-            // Without pings a dead HTTP/2 connection would be used for as long as there are calls. Their timeout is
-            // long because a ping waits behind the data in flight on a slow link.
+            // Without pings a dead HTTP/2 connection would be used for as long as there are calls. The timeout of a
+            // ping is long because a ping waits behind the data in flight on a slow link.
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(60));
         let client = builder.build(connector.clone());
@@ -180,7 +184,7 @@ impl Future for ReplyFuture {
             let reply = reply.map_err(failed)?;
             return Poll::Ready(Ok(reply.map(|body| ReplyBody::new(body, phases.reply))));
         }
-        // From the connection to the head of the reply. A request without a body passes over the phases of sending.
+        // The present phase. A request without a body goes from `Connect` to `RecvResponse`.
         let phase = || match progress.bytes() {
             _ if captured.connection_metadata().is_none() => Phase::Connect,
             taken if taken == *len => Phase::RecvResponse,
@@ -202,11 +206,12 @@ impl Future for ReplyFuture {
     }
 }
 
-/// The shortest time between two looks. A timeout of zero would make the poll of a request spin.
+/// The shortest time between two checks of a phase. Without it, a timeout of zero would make the poll of a request
+/// spin.
 const MIN_LOOK: Duration = Duration::from_millis(5);
 
-/// The watch over a phase. hyper tells nobody when the next phase begins, so the watch looks from time to time: within
-/// the time of each later phase, so that none takes more than twice its time.
+/// Watches the time of a phase. hyper does not report when the next phase begins, so the watch checks at intervals that
+/// are not longer than the time of any later phase. A phase therefore takes at most twice its time.
 #[derive(Debug)]
 struct Watch {
     phase: Phase,
@@ -241,7 +246,7 @@ fn failed(error: legacy::Error) -> TransportError {
         Some(TransportError::Timeout(timeout)) => Some(*timeout),
         _ => None,
     });
-    // The system's own timeout of connecting.
+    // The operating system has a timeout of its own for connecting.
     let is_late = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
     };

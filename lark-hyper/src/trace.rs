@@ -2,7 +2,7 @@
 
 use lark_proto::session::{Call, Event};
 
-/// The call, keeping its events if they are emitted at all.
+/// The call, which keeps its events only if this crate emits them.
 pub(crate) fn keep<O, T>(call: Call<O, T>) -> Call<O, T> {
     if cfg!(feature = "tracing") { call.keep_events() } else { call }
 }

@@ -1,5 +1,5 @@
 //! The peak of a program's memory, from its start, while it reads an image from a file and sends it by either client:
-//! the image and 1 MiB. Each job is a process of its own, so that the server's memory is not counted.
+//! at most the image and 1 MiB. Each job is a process of its own, so that the server's memory is not counted.
 
 use std::alloc::System;
 use std::path::Path;
@@ -18,7 +18,7 @@ use tokio::runtime::Builder;
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 const IMAGE: usize = 10_000_000;
-/// The highest peak that a job may have.
+/// The highest peak that a job may have, in bytes.
 const BAR: usize = IMAGE + (1 << 20);
 
 /// The variable with a job's client, its request, the server's site and the image's file.
@@ -26,7 +26,7 @@ const JOB: &str = "LARK_PEAK_JOB";
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the parent names the job")]
-fn a_program_holds_the_image_and_a_mebibyte() {
+fn a_program_holds_at_most_the_image_and_one_mebibyte() {
     if let Ok(job) = env::var(JOB) {
         return run(&job);
     }
@@ -38,7 +38,7 @@ fn a_program_holds_the_image_and_a_mebibyte() {
     fs::write(&file, image).unwrap();
     let peak = |job: &str| {
         let output = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "a_program_holds_the_image_and_a_mebibyte", "--nocapture"])
+            .args(["--exact", "a_program_holds_at_most_the_image_and_one_mebibyte", "--nocapture"])
             .env(JOB, format!("{job} {} {}", server.site(), file.display()))
             .output()
             .unwrap();

@@ -48,7 +48,7 @@ chat.
     --write CELL    tests the right to edit: writes a small picture into the
                     cell, which has to be empty: `B2` or `Price list!B2`
 
-Each line is a check: `✓` all is well, `✗` with the next step, `!` a warning,
+Each line is a check: `✓` passed, `✗` failed, with the next step, `!` a warning,
 `–` not checked. Without LINK and CHAT the bot and the scopes are checked for
 spreadsheets and for chats.
 
@@ -63,7 +63,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// Makes the checks in the order in which one depends on the other, up to one without which no other can be made.
+/// Makes the checks in an order in which each one depends only on earlier ones, and stops at a failed check on which
+/// all others depend.
 fn examine(asked: &Asked, report: &mut Report) {
     let Some((account, probe)) = report.step("environment", environment()) else { return };
     report.hide(probe.secret());

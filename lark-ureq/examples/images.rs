@@ -1,10 +1,10 @@
-//! The whole job: images uploaded for messages, and written into a spreadsheet's cells.
+//! Uploads images for messages, and writes them into the cells of a spreadsheet.
 //!
-//! Without environment it runs against a fake Lark on loopback and reads the images back from it. With `LARK_APP_ID`,
-//! `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`, or `H7` where the link
-//! names the sheet; not needed where it names the cell) it does the same on the real service. `LARK_SITE` is `lark`,
-//! which is the default, `feishu` or a URL.
-//! Images are given as paths; the first one goes into the cell, each further one into the row below.
+//! Without the variables below, it runs against a fake Lark on loopback and reads the images back from it. With
+//! `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` (token or link) and `LARK_CELL` (such as `Q7PlXT!H7`, or `H7`
+//! if the link names the sheet; not needed if the link names the cell) it does the same on the real service.
+//! `LARK_SITE` is `lark`, which is the default, `feishu` or a URL. Images are given as paths; the first one goes into
+//! the cell, each further one into the row below.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -43,8 +43,7 @@ fn run() -> Result<()> {
         None => say("site", place.site.as_str())?,
     }
 
-    // The client would get the token without this call, which only shows it: the service hands out the same token
-    // again.
+    // This call only shows the token. The client fetches one by itself, and the service grants the same token again.
     let get = GetTenantToken::new(AppId::new(&place.app_id)?, AppSecret::new(&place.app_secret)?);
     let (grant, time) = timed(|| client.call_as(&NoToken, &get))?;
     let minutes = grant.expires_in.as_secs() / 60;

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A journal beside the folder records the uuid of each message before it is sent. The service sends one message for a
-//! uuid within an hour, so that the same command goes on after an interruption, and sends no picture twice. The age of
-//! a message is by this computer's clock. `--help` lists options and exit codes.
+//! uuid within an hour, so that the same command goes on after an interruption, and sends no picture twice. The tool
+//! measures the age of a message by this computer's clock. `--help` lists options and exit codes.
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
@@ -44,11 +44,11 @@ user: `ou_..`, `on_..`, `user_id:..` or a mail address.
 
 Options:
     --retry-failed     also tries the pictures that the service refused in an earlier run
-    --journal PATH     in place of the journal beside the folder; each chat and folder needs one of its own
+    --journal PATH     keeps the journal at PATH, not beside the folder; each chat and folder needs its own journal
     --help             prints this text";
 
-/// How long a message of unknown outcome is sent again, by this computer's clock. The service remembers its uuid for an
-/// hour.
+/// A message of unknown outcome is sent again until it has this age, by this computer's clock. The service remembers
+/// its uuid for an hour.
 const RESEND_WINDOW: Duration = Duration::from_secs(50 * 60);
 
 /// The deadline of a message: its last attempt falls within the hour in which the service remembers the uuid.

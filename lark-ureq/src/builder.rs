@@ -1,4 +1,4 @@
-//! The client of a builder's settings.
+//! Makes a client from the settings of its builder.
 
 use std::time::Duration;
 
@@ -29,14 +29,14 @@ pub(crate) fn config(is_https: bool, idle: usize) -> ConfigBuilder<AgentScope> {
         // The bytes must not depend on the features of ureq that the rest of a build enables.
         .accept("")
         .accept_encoding("")
-        // ureq would take one from the environment, by rules of its own.
+        // Otherwise ureq would take a proxy from the environment, by rules of its own.
         .proxy(None)
-        // More than 64 KiB, the longest head that ureq accepts, so that ureq can tell that a head is longer.
+        // This is more than 64 KiB, the longest head that ureq accepts, so that ureq detects a longer head.
         .input_buffer_size(65 << 10)
         // A larger buffer gains nothing over TLS, which writes record by record. Without TLS it saves system calls, and
         // still fits into the cache of a core.
         .output_buffer_size(if is_https { 32 << 10 } else { 320 << 10 })
-        // Shorter than the idle timeout of servers, since a request on a connection that they close is lost.
+        // This is shorter than the idle timeout of servers, since a request on a connection that they close is lost.
         .max_idle_age(Duration::from_secs(15))
         // The client has only one host.
         .max_idle_connections(idle)

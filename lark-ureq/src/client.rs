@@ -10,6 +10,8 @@ use lark_proto::session::{Call, Purpose, Session, Step};
 use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
+#[cfg(doc)]
+use lark_proto::{error::CallErrorKind, session::Phases};
 
 use crate::clock::Clock;
 use crate::exchange::{self, Outcome};
@@ -56,8 +58,8 @@ struct Shared {
 }
 
 impl Client {
-    /// A client that connects directly, without the environment's proxy. [`Client::builder`] has settings for the
-    /// network; this is the same as its default otherwise.
+    /// A client that connects directly, without the environment's proxy. Otherwise it has the default settings of
+    /// [`Client::builder`].
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let agent = builder::config(site.is_https(), MAX_IDLE_CONNECTIONS).build().into();
@@ -86,9 +88,9 @@ impl Client {
     ///
     /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
     /// read too, since its body holds Lark's reason, and no redirect is followed. The other settings are the agent's:
-    /// one that is made without `proxy(None)` takes a proxy from the environment, by ureq's rules.
+    /// an agent that is made without `proxy(None)` takes a proxy from the environment, by ureq's rules.
     ///
-    /// Here a middleware adds the header that a gateway in front of the site wants:
+    /// Here a middleware adds the header that a gateway in front of the site requires:
     ///
     /// ```no_run
     /// use lark_proto::{App, Site};
@@ -115,7 +117,7 @@ impl Client {
         Self::with_clock(site, app, agent, Clock::default())
     }
 
-    /// A client over an agent of the caller's. The client's waits and limits go by `clock`, such as a
+    /// A client over an agent of the caller's. The client uses `clock` for its waits and limits, for example a
     /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in simulated time its transport, or
     /// a middleware in place of one such as `FakeTransport`, has to wait by [`Clock::sleep`].
     #[must_use]
@@ -140,7 +142,7 @@ impl Client {
         Self { reply_limit: Some(bytes), ..self }
     }
 
-    /// The same client, whose calls go on within `limits`. For a single call: `client.clone().with_limits(..)`.
+    /// The same client, with `limits` for its calls. For a single call, use `client.clone().with_limits(..)`.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
@@ -201,7 +203,7 @@ impl Client {
     ///
     /// # Errors
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
-    /// questions to the service.
+    /// requests to the service.
     pub fn resolve(&self, place: &Place) -> Result<Located, CallError> {
         self.resolve_by(place, |get| self.own(get), |query| self.own(query))
     }
@@ -256,18 +258,19 @@ impl Client {
         self.shared.parker.with(|session, _| session.set_app_ticket(ticket));
     }
 
-    /// Keeps `quota` on `route` in place of the documented one, for all clones of the client. See
+    /// Sets the quota of `route`, in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
         self.shared.parker.with(|session, _| session.set_quota(route, quota));
     }
 
-    /// Sets whether the documented quotas are kept, for all clones of the client. See [`Session::keep_quotas`].
+    /// Sets whether the client stays within the documented quotas, for all clones of the client. See
+    /// [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
         self.shared.parker.with(|session, _| session.keep_quotas(keep));
     }
 
-    /// The current token as text, to be kept over a restart; it is a secret. See [`Session::export_token`].
+    /// The current token as text, to be kept across a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
         let Self { shared, tenant, .. } = self;
@@ -275,7 +278,7 @@ impl Client {
         shared.parker.with(|session, now| session.export_token(now, wall, tenant.as_ref()))
     }
 
-    /// Takes over a token that was exported.
+    /// Imports a token that was exported.
     ///
     /// # Errors
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
@@ -285,7 +288,7 @@ impl Client {
         shared.parker.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
     }
 
-    /// Carries out the steps of `call` until it is done or at the end of `limits`.
+    /// Carries out the steps of `call` until it is done, which is at the end of `limits` at the latest.
     fn run<O>(&self, limits: Limits, call: Call<O, ureq::Error>) -> Result<O, CallError> {
         let call = call.with_limits(limits).with_jitter(self.shared.parker.clock.jitter());
         let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };

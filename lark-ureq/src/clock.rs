@@ -1,4 +1,4 @@
-//! The clock that a client goes by.
+//! The clock of a client.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::simulated::Simulated;
 
-/// The clock of a [`Client`](crate::Client). Clones are the same clock.
+/// The clock of a [`Client`](crate::Client). Clones share its time.
 ///
 /// By default it is monotonic: setting the wall clock changes no wait and no token's lifetime. The wall clock is read
 /// for [`Client::export_token`](crate::Client::export_token) and
@@ -107,8 +107,8 @@ impl Clock {
         }
     }
 
-    /// Sets the wall clock of a simulated clock, which changes no wait. Without effect on a monotonic clock, whose wall
-    /// clock is the system's.
+    /// Sets the wall clock of a simulated clock, which changes no wait. It has no effect on a monotonic clock, whose
+    /// wall clock is the system's.
     pub fn set_wall(&self, wall: SystemTime) {
         if let Some(simulated) = &self.simulated {
             simulated.set_wall(wall);

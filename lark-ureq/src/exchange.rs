@@ -75,11 +75,11 @@ impl Exchange<'_> {
         let Self { agent, within, phases, .. } = self;
         let config = agent.config();
         let own = config.timeouts();
-        // At most a day, because some clocks overflow on longer times.
+        // A timeout is at most a day, because some clocks overflow on longer times.
         let day = Duration::from_secs(24 * 60 * 60);
         let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
-        // A second less than the longest phase, so that ureq sets the socket's timeout once and not for each read or
-        // write.
+        // The time of a single read or write is a second less than the longest phase, so that ureq sets the socket's
+        // timeout once, and not for each read or write.
         let single = |phase: Duration, own: [Option<Duration>; 2]| {
             let longest = own.into_iter().flatten().fold(phase, Duration::max);
             longest.saturating_sub(Duration::from_secs(1))
@@ -106,7 +106,7 @@ impl Exchange<'_> {
             .timeout_per_write(or(config.timeout_per_write(), write))
             .timeout_per_read(per_read)
             .build();
-        // In the order in which they end where they are equal: that of the whole request began first.
+        // Of equal timeouts, the first one ends the request, as in ureq: the timeout of the whole request began first.
         #[cfg(feature = "fake-server")]
         let request = crate::fake_transport::answer_within(
             request,
@@ -120,8 +120,9 @@ impl Exchange<'_> {
         request
     }
 
-    /// The error with the timeout of its phase in place of that of a single read or write, unless the agent has one of
-    /// its own for these: a single read or write has less time than its phase, so its timeout stands for the phase's.
+    /// Replaces the timeout of a single read or write by the timeout of its phase. [`Self::configure`] sets the timeout
+    /// of a single one to less than that of the phase, so it passes first. A timeout of the agent's own for reads or
+    /// writes is reported as it is.
     fn name_phase(&self, error: Error, reading: Timeout) -> Error {
         let config = self.agent.config();
         match error {
@@ -135,7 +136,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Tells the deadline of the call from the agent's own timeout for a whole request, which ureq reports alike.
+    /// Distinguishes the deadline of the call from the agent's own timeout for a whole request. ureq reports both by
+    /// the same error.
     fn failure(&self, error: Error) -> CallErrorKind<Error> {
         let own = self.agent.config().timeouts().global;
         let is_agents = own.is_some_and(|own| own <= self.within);

@@ -1,4 +1,4 @@
-//! The fake Lark on loopback, on threads of its own, gone when it is dropped.
+//! The fake Lark on loopback. It runs on threads of its own, and stops when it is dropped.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +28,7 @@ use lark_proto::fake::{Connection, FakeLark, Step};
 /// });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "it is gone when it is dropped"]
+#[must_use = "the server stops when it is dropped"]
 pub struct FakeServer {
     address: SocketAddr,
     site: Site,
@@ -56,7 +56,7 @@ impl FakeServer {
     /// Serves a new [`FakeLark`] on a free port.
     ///
     /// # Errors
-    /// The system has no port or no thread to give.
+    /// The system has no free port, or cannot start a thread.
     pub fn start() -> io::Result<Self> {
         Self::start_on(0, FakeLark::new())
     }
@@ -64,7 +64,7 @@ impl FakeServer {
     /// Serves `lark` on `port`; 0 is a free one.
     ///
     /// # Errors
-    /// The port is taken, or the system has no thread to give.
+    /// The port is taken, or the system cannot start a thread.
     pub fn start_on(port: u16, lark: FakeLark) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
@@ -91,7 +91,7 @@ impl FakeServer {
         &self.site
     }
 
-    /// Runs `work` on the fake behind it, to look at what arrived or to make it fail. Requests wait meanwhile, so
+    /// Runs `work` on the fake behind the server, to check what arrived or to make it fail. Requests wait meanwhile, so
     /// `work` must not call a client of this server.
     pub fn with<R>(&self, work: impl FnOnce(&mut FakeLark) -> R) -> R {
         work(&mut lock(&self.shared.lark))
@@ -110,18 +110,18 @@ impl Drop for FakeServer {
             std::mem::take(&mut open.threads)
         };
         self.shared.stopped.notify_all();
-        // The listener waits for a connection, and finds then that the server has stopped.
+        // The listener blocks until the next connection, and then finds that the server has stopped.
         #[expect(clippy::disallowed_methods, reason = "to its own listener")]
         let woken = TcpStream::connect(self.address).is_ok();
         let accepts = self.accepts.take().filter(|_| woken);
         for thread in threads.into_iter().chain(accepts) {
-            // A thread has nothing to say that its requests have not.
+            // The client has the error of a request, so the panic of a thread is not reported again.
             let _ = thread.join();
         }
     }
 }
 
-/// Neither the fake nor the list of connections has broken states, so a panic of another thread does not matter.
+/// A panic of another thread leaves neither the fake nor the list of connections in an inconsistent state.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -135,7 +135,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         open.threads.retain(|thread| !thread.is_finished());
         let kept = stream.and_then(|stream| Ok((stream.try_clone()?, stream)));
         let Ok((kept, stream)) = kept else {
-            // The system is out of descriptors, most likely: other connections have to end first.
+            // The system has probably run out of file descriptors, so other connections have to end first.
             drop(open);
             shared.wait(Duration::from_millis(50));
             continue;
@@ -152,7 +152,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         });
         match thread {
             Ok(thread) => open.threads.push(thread),
-            // Without a thread the connection closes.
+            // If the system cannot start a thread, the connection closes.
             Err(_) => drop(open.streams.remove(&number)),
         }
     }
@@ -170,7 +170,7 @@ impl Served {
     fn serve(&mut self) {
         let Self { stream, connection, shared, .. } = self;
         let mut piece = [0; 16 << 10];
-        // Without Nagle's algorithm, which delays a reply until earlier bytes are acknowledged.
+        // This disables Nagle's algorithm, which would delay a reply until earlier bytes are acknowledged.
         let _ = stream.set_nodelay(true);
         loop {
             let step = connection.next(&mut lock(&shared.lark), now());

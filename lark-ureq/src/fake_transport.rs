@@ -55,14 +55,14 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// let agent: Agent = config.build().into();
 /// ```
 ///
-/// Clones share the fake. The fake's time is 2026-01-01 00:00 UTC and what has [elapsed](Clock::elapsed) on the clock,
-/// so that the same calls get the same replies in every run.
+/// Clones share the fake. The fake's time is 2026-01-01 00:00 UTC plus the time that has [elapsed](Clock::elapsed) on
+/// the clock, so that the same calls get the same replies in every run.
 ///
 /// Its connections obey [`FakeLark::fail_next`]. A [`Break`] gives the error that ureq reports for it over a socket. A
 /// [`Break::SlowReply`] that is longer than the request's time for the answer, or than its deadline, ends then with
-/// ureq's error for that timeout. The phases of a request before the answer take no time. A [`Break::BeforeBody`]
-/// takes nothing of the body, so its outcome is [`NotSent`](lark_proto::error::Outcome::NotSent); a socket takes the
-/// first bytes before it breaks.
+/// ureq's error for that timeout. The phases of a request before the answer take no time. At a [`Break::BeforeBody`]
+/// the fake reads nothing of the body, so the outcome is [`NotSent`](lark_proto::error::Outcome::NotSent). Over a
+/// socket, the system takes the first bytes before the connection breaks.
 #[derive(Clone)]
 pub struct FakeTransport {
     clock: Clock,
@@ -76,7 +76,7 @@ impl FakeTransport {
         Self::with_lark(clock, FakeLark::new())
     }
 
-    /// The same with a fake that was prepared.
+    /// The transport of `lark`, which the test has prepared.
     #[must_use]
     pub fn with_lark(clock: Clock, lark: FakeLark) -> Self {
         Self { clock, lark: Arc::new(Mutex::new(lark)) }
@@ -88,8 +88,8 @@ impl FakeTransport {
         ureq::Agent::config_builder().proxy(None).middleware(self.clone()).build().into()
     }
 
-    /// Runs `work` on the fake behind it, to look at what arrived or to make it fail. Requests wait meanwhile, so
-    /// `work` must not call a client over this transport.
+    /// Runs `work` on the fake behind the transport, to check what arrived or to make it fail. Requests wait meanwhile,
+    /// so `work` must not call a client over this transport.
     pub fn with<R>(&self, work: impl FnOnce(&mut FakeLark) -> R) -> R {
         work(&mut lock(&self.lark))
     }
@@ -132,7 +132,7 @@ impl Middleware for FakeTransport {
             _ => None,
         };
         let mut bytes = Vec::new();
-        // The fake is not locked while the body is read: that of another user of the agent may take any time.
+        // The fake is not locked while the body is read, which can take any time if the agent has other users.
         let mut arriving = body.into_reader().take(breaks_off_after.unwrap_or(u64::MAX));
         let read = arriving.read_to_end(&mut bytes);
         let broken = breaks_off_after.map(|_| io::ErrorKind::ConnectionReset.into());
@@ -189,8 +189,8 @@ fn disconnected() -> io::Error {
 #[derive(Clone, Copy)]
 struct AnswerWithin(Duration, Timeout);
 
-/// Attaches the shortest of the timeouts for the answer, and of several equal ones the first. A middleware cannot read
-/// the timeouts that ureq keeps with a request.
+/// Attaches the shortest of the timeouts for the answer to the request, or the first of several equal ones. A
+/// middleware cannot read the timeouts that ureq keeps with a request.
 pub(crate) fn answer_within<B>(
     mut request: Request<B>,
     timeouts: [(Option<Duration>, Timeout); 4],

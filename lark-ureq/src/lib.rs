@@ -1,6 +1,6 @@
 //! A blocking client for Lark's and Feishu's image endpoints, on [ureq](https://docs.rs/ureq): it writes an image into
-//! a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, keeps the rate limits, and
-//! retries what is safe to retry.
+//! a cell of a spreadsheet and sends an image to a chat. It fetches and renews the token, stays within the rate limits,
+//! and retries what is safe to retry.
 //!
 //! ```no_run
 //! use lark_ureq::Client;
@@ -19,18 +19,18 @@
 //!
 //! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests.
 //! This crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The README of the
-//! repository tells how to create an app and give it access to a document.
+//! repository explains how to create an app and give it access to a document.
 //!
-//! Three examples are programs for people without code: `fill_sheet` puts a folder or a table of pictures into
-//! spreadsheets, `send_images` sends a folder to a chat, `doctor` finds out why that fails. They are installed by
-//! `cargo install lark-ureq --example fill_sheet`.
+//! Three examples are programs for people who do not write code: `fill_sheet` puts a folder or a table of pictures into
+//! spreadsheets, `send_images` sends a folder to a chat, and `doctor` finds out why that fails. `cargo install
+//! lark-ureq --example fill_sheet` installs one of them.
 //!
 //! # Features
 //! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
-//! * `fake-server`: `FakeTransport`, a Lark of your own without a socket for tests in virtual time, and `FakeServer`,
-//!   the same on loopback for tests of any client in any language.
+//! * `fake-server`: `FakeTransport`, a fake Lark without a socket for tests in virtual time, and `FakeServer`, the same
+//!   fake on loopback for tests of any client in any language.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
 //!
 //! # Logs

@@ -26,7 +26,7 @@ impl Parker {
         Self { clock, held: Mutex::new(Held { session, threads: Vec::new() }) }
     }
 
-    /// A panic elsewhere leaves the session whole: none of its methods panics half-way.
+    /// A panic of another thread leaves the session consistent, because no method of the session panics.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -27,7 +27,7 @@ pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
         Error::Pem(_) => true,
         #[cfg(feature = "tls")]
         Error::Rustls(error) => tls::is_permanent(error),
-        // ureq reports an error of the TLS handshake inside of an I/O error.
+        // ureq reports an error of the TLS handshake inside an I/O error.
         #[cfg(feature = "tls")]
         Error::Io(error) => tls::of_handshake(error).is_some_and(tls::is_permanent),
         _ => false,

@@ -154,7 +154,7 @@ mod tests {
     type Task<'a> = Box<dyn FnOnce() + Send + 'a>;
 
     #[test]
-    fn time_goes_to_the_end_of_the_earliest_wait() {
+    fn time_moves_to_the_end_of_the_earliest_wait() {
         let clock = Clock::simulated();
         let order = Mutex::new(Vec::new());
         clock.run([30, 10, 20, 10].map(|seconds| {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_is_unparked_runs_before_time_goes_on() {
+    fn a_thread_that_is_unparked_runs_before_time_moves_on() {
         let clock = Clock::simulated();
         let parked = OnceLock::new();
         let parks = || {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_task_hands_over_to_the_caller_without_a_jump() {
+    fn time_does_not_move_when_the_last_task_of_a_run_ends() {
         let clock = Clock::simulated();
         let together = Barrier::new(2);
         let sleeps = || {

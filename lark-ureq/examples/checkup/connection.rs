@@ -91,7 +91,7 @@ impl Network {
     pub(crate) fn connect(&self, probe: &Probe) -> Result<(Answer, String), String> {
         let answer = match self.client.call_as(&NoToken, probe) {
             Ok(answer) => answer,
-            // A refusal that may pass, such as for the rate, comes from the service too.
+            // A transient refusal, such as for a rate limit, comes from the service too.
             Err(CallError { kind: CallErrorKind::Lark(error @ Error::Api(_)), .. }) => {
                 Answer { date: None, token: Err(error) }
             }
@@ -147,7 +147,7 @@ impl Network {
                 | Reason::NotValidYet
                 | Reason::NotValidYetContext { .. } => "check the date of this machine's clock",
                 Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
-                    "it is another host's: check LARK_SITE, or log in to the network by a browser"
+                    "the certificate is for another host: check LARK_SITE, or log in to the network by a browser"
                 }
                 _ if cfg!(feature = "platform-verifier") => {
                     "a company's proxy may have its own authority: add its certificate to those that this system \
@@ -283,7 +283,7 @@ pub(crate) fn clock(date: Option<&str>, now: SystemTime) -> Verdict {
     }
 }
 
-/// Whether the service has handed out a token.
+/// Whether the service has granted a token.
 pub(crate) fn token(
     account: &Account,
     token: Result<Grant<TenantToken>, Error>,

@@ -89,7 +89,7 @@ impl Report {
     }
 
     fn cleared(&self, text: &str) -> String {
-        // A shorter one is no secret of the service's, and would mask words of this report.
+        // A shorter text is no secret of the service's, and masking it would garble words of this report.
         if self.secret.len() < 8 { text.to_owned() } else { text.replace(&self.secret, "***") }
     }
 

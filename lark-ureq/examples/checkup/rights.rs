@@ -31,7 +31,7 @@ const LONGEST_NAME: usize = 60;
 /// The app's own bot.
 struct BotInfo;
 
-/// The bot stands beside the code. Some clients read it from `data`.
+/// The reply has the bot beside the code. Some clients read it from `data`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct WithBot {
@@ -132,7 +132,7 @@ pub(crate) fn scopes(client: &Client, account: &Account, jobs: Jobs) -> Verdict 
         Err(error) => match error.lark() {
             // The service does not tell, or a private deployment lacks the route.
             Some(refusal) => {
-                let text = "the service does not list them, and a request tells which it needs";
+                let text = "the service does not list them; if a scope is missing, the error of a request names it";
                 return Verdict::Skipped(format!("{text} ({})", shortly(refusal)));
             }
             None => return Verdict::Failed(error.to_string()),

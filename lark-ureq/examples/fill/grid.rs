@@ -1,4 +1,4 @@
-//! The rows of a spreadsheet: enough of them, and of the height that was asked for.
+//! Adds missing rows and columns to a spreadsheet, and sets the height of rows.
 
 use std::collections::BTreeMap;
 

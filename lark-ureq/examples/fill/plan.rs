@@ -114,7 +114,7 @@ pub(crate) fn from_folder(
     wanted.collect()
 }
 
-/// A row of a table. The other columns are passed over.
+/// A row of a table. The other columns are ignored.
 #[derive(Deserialize)]
 struct Row {
     spreadsheet: String,
@@ -127,7 +127,7 @@ struct Row {
 /// The columns that a table needs. The column `sheet` may be left out.
 const COLUMNS: [&str; 3] = ["spreadsheet", "cell", "path"];
 
-/// No larger table is read.
+/// The size of the largest table that is read, in bytes.
 const MAX_TABLE: u64 = 64 << 20;
 
 /// The pictures of a table in CSV with a line of titles. Paths start from the table's folder.

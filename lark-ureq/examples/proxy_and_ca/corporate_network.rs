@@ -65,7 +65,7 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, lark: &Mutex<FakeLark>) -> i
     let mut requests = Requests::new();
     let mut chunk = [0; 8 << 10];
     loop {
-        // A client that closes the connection without TLS's notice ends it as well.
+        // A client may also close the connection without a `close_notify` of TLS.
         let Ok(len @ 1..) = stream.read(&mut chunk) else { return Ok(()) };
         requests.push(&chunk[..len]);
         while let Some(mut request) = requests.request().map_err(io::Error::other)? {
@@ -89,7 +89,7 @@ fn tunnel(client: TcpStream, server: SocketAddr, asked: &Sender<String>) -> io::
         line.clear();
     }
     let host = first.split(' ').nth(1).unwrap_or_default();
-    // Nobody may be left to hear of it.
+    // The receiver may have been dropped.
     drop(asked.send(host.to_owned()));
     let mut client = client;
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
@@ -97,7 +97,7 @@ fn tunnel(client: TcpStream, server: SocketAddr, asked: &Sender<String>) -> io::
     let mut server = TcpStream::connect(server)?;
     let mut upstream = server.try_clone()?;
     thread::spawn(move || {
-        // Either side may break off.
+        // Either side may close its connection at any time.
         drop(io::copy(&mut reader, &mut upstream));
         drop(upstream.shutdown(Shutdown::Write));
     });

@@ -1,9 +1,9 @@
 //! A client behind a company's proxy, whose certificates come from the company's own authority.
 //!
-//! Without environment it reaches a fake Lark through a proxy, both on loopback. With `LARK_SITE` (`lark`, `feishu` or
-//! a URL), `LARK_APP_ID` and `LARK_APP_SECRET` it gets a token from the real service, through the proxy in
+//! Without the variables below, it reaches a fake Lark through a proxy, both on loopback. With `LARK_SITE` (`lark`,
+//! `feishu` or a URL), `LARK_APP_ID` and `LARK_APP_SECRET` it gets a token from the real service, through the proxy in
 //! `LARK_PROXY`, trusting the certificates in the file `LARK_CA` beside the default ones. Both are optional: without
-//! `LARK_PROXY` the client takes the proxy of `HTTPS_PROXY` and its relatives.
+//! `LARK_PROXY` the client uses the proxy of the environment, for example `HTTPS_PROXY`.
 
 mod corporate_network;
 

@@ -20,7 +20,7 @@ pub(crate) struct Failure {
 pub(crate) enum Reach {
     /// The picture: the service has refused it, and the next one may arrive.
     Picture,
-    /// The picture: it cannot be sent as it is, because of its file or its place. The next run looks at it again.
+    /// The picture: it cannot be sent as it is, because of its file or its place. The next run tries it again.
     Unfit,
     /// The picture, at first: the service or the network has failed, and the next request may succeed. Several of these
     /// failures in a row are an outage, which ends the run.

@@ -9,7 +9,7 @@ use lark_proto::{Image, WriteSheetImage};
 
 use super::journal::Identity;
 
-/// The extensions of pictures. Other files of a folder are passed over.
+/// The extensions of pictures. Other files of a folder are ignored.
 const EXTENSIONS: [&str; 13] = [
     "png", "jpg", "jpeg", "jfif", "gif", "bmp", "tif", "tiff", "webp", "heic", "heif", "ico", "bpg",
 ];
@@ -18,7 +18,7 @@ const EXTENSIONS: [&str; 13] = [
 const MAX_BYTES: u64 = WriteSheetImage::DEFAULT_MAX_BYTES;
 
 /// The pictures in a folder, by name: `photo2.png` comes before `Photo10.png`. Folders in it, hidden files and files
-/// that are no pictures by their extension are passed over.
+/// with another extension are ignored.
 pub(crate) fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, String> {
     if folder.is_file() {
         return Err(format!("{} is a file, and a folder is needed", folder.display()));
@@ -83,7 +83,7 @@ impl Identity {
     }
 }
 
-/// When a file was changed. A system that does not tell counts as 1970.
+/// When a file was changed, or 1970 if the system does not know.
 fn modified(metadata: &Metadata) -> u64 {
     let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     u64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)

@@ -170,7 +170,7 @@ where
                 Err(error) if threads.is_empty() => {
                     self.end(format!("no thread could be started: {error}"));
                 }
-                // The threads share the work, so fewer do as well.
+                // The threads share the work, so fewer threads can do all of it.
                 Err(_) => break,
             }
         }
@@ -200,7 +200,7 @@ where
         self.is_interrupted() || self.tally().end.is_some()
     }
 
-    /// Reach the run before its last picture.
+    /// Ends the run before its last picture. The first reason is kept.
     pub(crate) fn end(&self, reason: String) {
         self.tally().end.get_or_insert(reason);
     }

@@ -29,7 +29,7 @@ pub(crate) fn start<O>(
     })
 }
 
-/// Writes a line to the standard output. A reader that has gone away, such as `head`, is no reason to end.
+/// Writes a line to the standard output. The tool goes on even if the reader, such as `head`, has closed the pipe.
 pub(crate) fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{}", cleaned(line));
 }

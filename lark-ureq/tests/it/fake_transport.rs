@@ -135,7 +135,7 @@ fn the_fakes_time_is_that_of_the_clock() {
 }
 
 #[test]
-fn a_time_that_system_time_cannot_hold_is_no_panic() {
+fn a_time_that_system_time_cannot_hold_causes_no_panic() {
     let clock = Clock::simulated();
     let fake = valid_for(&clock, secs(60));
     let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());

@@ -30,7 +30,7 @@ fn a_client_is_shared_between_threads() {
 }
 
 #[test]
-fn first_calls_of_a_thousand_threads_get_one_token() {
+fn first_calls_of_a_thousand_threads_share_one_token() {
     let fake = fake();
     let client = client(&fake);
     thread::scope(|scope| {
@@ -45,7 +45,7 @@ fn first_calls_of_a_thousand_threads_get_one_token() {
 }
 
 #[test]
-fn an_exported_token_spares_the_next_client_a_fetch() {
+fn a_client_with_an_imported_token_fetches_none() {
     let fake = fake();
     let one = client(&fake);
     assert_eq!(one.export_token(), None);
@@ -72,7 +72,7 @@ fn a_damaged_token_is_not_imported() {
 }
 
 #[test]
-fn a_panic_in_a_middleware_leaves_nothing_held() {
+fn a_panic_in_a_middleware_does_not_block_the_next_call() {
     struct Panics(Mutex<bool>);
     impl ureq::middleware::Middleware for Panics {
         fn handle(
@@ -88,7 +88,7 @@ fn a_panic_in_a_middleware_leaves_nothing_held() {
     }
     let config = ureq::Agent::config_builder().proxy(None).middleware(Panics(Mutex::new(true)));
     let client = client_over(config.middleware(fake()).build().into());
-    // It panics while it fetches the token; the next call fetches it instead of waiting for ever.
+    // The first call panics while it fetches the token. The next call fetches it, instead of waiting forever.
     thread::scope(|scope| scope.spawn(|| client.call(&put())).join().unwrap_err());
     client.call(&put()).unwrap();
 }

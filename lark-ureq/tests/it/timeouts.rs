@@ -44,7 +44,7 @@ fn put_of(len: usize) -> PutImage {
 }
 
 #[test]
-fn an_agents_own_transport_carries_the_whole_job() {
+fn a_client_uploads_and_writes_over_an_agents_own_transport() {
     let client = client(&prompt_server());
     client.call(&put()).unwrap();
     let written = client.call(&write()).unwrap();

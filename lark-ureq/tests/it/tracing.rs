@@ -32,9 +32,9 @@ impl io::Write for Log {
 
 /// Makes `subscriber` the default of this thread until the result is dropped.
 ///
-/// The `tracing` crate keeps for the whole process which events somebody listens to. While there is one subscriber
-/// only, it asks the thread that reaches an event first, which may be one of another test, without a subscriber. A
-/// second subscriber, which listens to nothing, makes it ask all subscribers.
+/// The `tracing` crate caches for the whole process whether a subscriber takes an event. With only one subscriber, the
+/// thread that reaches the event first decides, and that may be a thread of another test without a subscriber. A second
+/// subscriber, which takes no event, makes the crate ask all subscribers.
 fn set_default(subscriber: impl SubscriberInitExt) -> (impl Sized, impl Sized) {
     let silent = tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).set_default();
     // The first guard is dropped first, as it has to be.
@@ -311,7 +311,7 @@ fn a_call_is_woken_also_if_a_subscribers_call_waits_on_its_thread() {
 }
 
 #[test]
-fn a_panic_in_a_subscriber_leaves_nothing_held() {
+fn a_panic_in_a_subscriber_does_not_block_the_next_call() {
     let (client, clock) = slow_token();
     clock.run([0, 1, 2].map(|number| {
         let client = client.clone();

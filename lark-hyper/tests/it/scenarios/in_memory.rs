@@ -93,7 +93,7 @@ async fn every_scenario_ends_as_it_says_and_in_its_time_under_tokios_paused_time
             assert!(polls < 1000, "{}: the call spins", scenario.name);
             run.as_mut().poll(context)
         });
-        // The timeout is the only waker of a call that is parked for ever.
+        // The timeout is the only waker of a call that is parked forever.
         let run = tokio::time::timeout(Duration::from_secs(60 * 60), run);
         wrong.extend(run.await.expect(scenario.name));
     }
@@ -125,7 +125,7 @@ fn with_a_timer_whose_clock_is_the_real_one_a_call_sleeps_no_more_often() {
 }
 
 #[test]
-fn a_service_may_stay_on_its_thread() {
+fn a_service_need_not_be_send() {
     let sim = Sim::new("a service of one thread");
     let lark = Rc::new(RefCell::new(FakeLark::new()));
     let service = service_fn(async |request: Request<Frames>| {
@@ -144,7 +144,7 @@ fn a_service_may_stay_on_its_thread() {
 
 /// The bound `Send` is checked by the compiler.
 #[test]
-fn a_call_may_change_threads_where_its_service_may() {
+fn a_call_is_send_if_its_service_is() {
     fn assert_send<T: Send>(future: T) -> T {
         future
     }

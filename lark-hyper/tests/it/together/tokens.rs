@@ -40,7 +40,7 @@ async fn a_thousand_first_calls_wait_for_one_token_and_then_upload_at_the_same_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_first_calls_on_two_threads_get_one_token() {
+async fn a_thousand_first_calls_on_two_threads_share_one_token() {
     a_thousand_in_memory().await;
 }
 
@@ -54,12 +54,12 @@ async fn a_hundred_over_loopback() {
 }
 
 #[tokio::test]
-async fn a_hundred_first_calls_over_loopback_get_one_token() {
+async fn a_hundred_first_calls_over_loopback_share_one_token() {
     a_hundred_over_loopback().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_first_calls_over_loopback_on_two_threads_get_one_token() {
+async fn a_hundred_first_calls_over_loopback_on_two_threads_share_one_token() {
     a_hundred_over_loopback().await;
 }
 

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! An item that was begun and did not end may have been carried out. Of several lines about an item the last one
-//! counts. A last line that was cut by a crash is ignored, and is removed unless a dry run opens the journal. Members
-//! that a reader does not know are passed over, so a change that an earlier reader would misread takes another version.
+//! counts. A last line that was cut by a crash is ignored, and is removed unless a dry run opens the journal. Readers
+//! ignore members that they do not know, so a change that an earlier reader would misread needs another version.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 /// The version of the format. Another version is refused.
 const VERSION: u32 = 1;
 
-/// No larger file is read: it would be the journal of some 200,000 pictures.
+/// The size of the largest journal that is read, in bytes. It has room for some 200,000 pictures.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// A crash leaves at most this many zeros in place of the first line.
@@ -57,7 +57,7 @@ pub(crate) enum State<D> {
     /// It was begun, and its end is not known.
     Begun(D),
     Done,
-    /// It was refused, and is tried again only on demand.
+    /// It was refused, and is tried again only with `--retry-failed`.
     Failed,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Identity {
 struct Header {
     record: String,
     version: u32,
-    /// Another version may do without it.
+    /// Another version of the format may lack it.
     #[serde(default)]
     run: String,
 }
@@ -207,7 +207,7 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         self.append(&Record::<D>::Done { item: item.to_owned() })
     }
 
-    /// Records that `item` was not carried out, and whether the next run tries it `again` without being told to.
+    /// Records that `item` was not carried out, and whether the next run tries it `again` without `--retry-failed`.
     pub(crate) fn failed(
         &self,
         item: &str,
@@ -276,7 +276,8 @@ fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usi
         Some(other) if entries.values().any(|entry| !matches!(entry.state, State::Failed)) => {
             Err(of_another(&other))
         }
-        // In the other run nothing has arrived, such as after a wrong site or chat: the journal begins anew.
+        // Nothing has arrived in the other run, for example because of a wrong site or chat, so the journal begins
+        // anew.
         Some(_) => Ok((HashMap::new(), 0)),
     }
 }

@@ -187,7 +187,7 @@ fn a_file_that_is_refused_is_left_as_it_is() {
         (journal(&["{\"record\":\"done\",\"it", BEGIN]), "is damaged in line 2. "),
         (journal(&[BEGIN, "\0\0\0", DONE]), "is damaged in line 3. "),
         (journal(&[BEGIN, ""]), "is damaged in line 3. "),
-        // A whole last line was on the disk: no crash has left it so.
+        // The last line is complete, so a crash cannot have damaged it.
         (journal(&[BEGIN, "{\"record\":\"done\""]), "is damaged in line 3. "),
         (journal(&[BEGIN, r#"{"record":"paused","item":"A1"}"#]), "is damaged in line 3. "),
         (journal(&[BEGIN, HEADER]), "is damaged in line 3. "),
@@ -211,7 +211,7 @@ fn a_file_that_is_refused_is_left_as_it_is() {
         (others("a1b2", "b", &[BEGIN, FAILED, BEGIN]), "is that of another run, "),
         (others("open.feishu.cn", "other", &[BEGIN, DONE]), "is that of another run, "),
         (others("a1b2", "b", &["{}"]), "is that of another run, "),
-        // Also where the last line is torn.
+        // The run is also compared if the last line is cut.
         ([&others("a1b2", "b", &[BEGIN])[..], b"{\"rec"].concat(), "is that of another run, "),
         (
             others("fill_sheet", "send_images", &[message]),
@@ -243,7 +243,7 @@ fn the_journal_of_another_run_in_which_nothing_has_arrived_begins_anew() {
         ] {
             let header = HEADER.replace(name, value);
             let text = [&[&*header], lines].concat().join("\n");
-            // Only a last line that is torn has no end.
+            // Only a last line that was cut has no line end.
             let end = if text.ends_with('}') { "\n" } else { "" };
             let path = folder.write("a.journal", format!("{text}{end}"));
             assert_eq!(shown(open(&path)), Ok(vec![]), "{text}");
@@ -394,7 +394,7 @@ fn an_item_for_another_picture_is_an_error() {
 }
 
 #[test]
-fn the_journal_stands_beside_the_input() {
+fn the_journal_is_beside_the_input() {
     let folder = Folder::new();
     let photos = folder.path("photos");
     fs::create_dir(&photos).unwrap();

@@ -32,7 +32,7 @@ fn images_arrive_as_they_were_sent() {
 }
 
 #[test]
-fn a_reply_comes_with_its_log_id_on_demand() {
+fn with_log_id_returns_the_log_id_of_the_reply() {
     let server = FakeServer::start().unwrap();
     let client = Client::new(server.site().clone(), app());
     let (_, log_id) = client.call(&WithLogId(&write(1))).unwrap();
@@ -40,7 +40,7 @@ fn a_reply_comes_with_its_log_id_on_demand() {
 }
 
 #[test]
-fn calls_in_a_row_get_one_token() {
+fn calls_in_a_row_share_one_token() {
     let server = FakeServer::start().unwrap();
     let client = Client::new(server.site().clone(), app());
     for _ in 0..3 {
@@ -50,7 +50,7 @@ fn calls_in_a_row_get_one_token() {
 }
 
 #[test]
-fn first_calls_of_many_threads_get_one_token() {
+fn first_calls_of_many_threads_share_one_token() {
     let server = FakeServer::start().unwrap();
     let client = Client::new(server.site().clone(), app());
     thread::scope(|scope| {

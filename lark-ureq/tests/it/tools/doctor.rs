@@ -140,7 +140,7 @@ fn json_reply(body: &Value) -> Response<Bytes> {
     reply.body(body.to_string().into()).unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the tool goes by it too")]
+#[expect(clippy::disallowed_methods, reason = "the tool uses this clock too")]
 fn now() -> SystemTime {
     SystemTime::now()
 }

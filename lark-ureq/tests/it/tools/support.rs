@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lark_proto::fake::FakeLark;
 use lark_ureq::FakeServer;
 
-/// No run of a tool takes longer in these tests.
+/// The longest time that a run of a tool may take in these tests.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// An example that is to be run.
@@ -110,7 +110,7 @@ pub(crate) struct Output {
 
 impl Running {
     /// Waits for the end of the program.
-    #[expect(clippy::disallowed_methods, reason = "the programs under test go by the clock")]
+    #[expect(clippy::disallowed_methods, reason = "the programs under test use the real clock")]
     pub(crate) fn wait(mut self) -> Output {
         let start = Instant::now();
         let status = loop {
@@ -236,7 +236,7 @@ pub(crate) fn picture(number: usize) -> Vec<u8> {
 }
 
 /// Waits until `condition` holds.
-#[expect(clippy::disallowed_methods, reason = "the programs under test go by the clock")]
+#[expect(clippy::disallowed_methods, reason = "the programs under test use the real clock")]
 pub(crate) fn wait_until(server: &FakeServer, condition: impl Fn(&FakeLark) -> bool) {
     let start = Instant::now();
     while !server.with(|lark| condition(lark)) {

@@ -177,7 +177,7 @@ fn connections(lark: &FakeServer, setup: &Setup) -> usize {
 }
 
 #[test]
-fn a_connection_serves_for_the_next_request_unless_none_may_be_idle() {
+fn a_connection_is_reused_for_the_next_request_unless_none_may_be_idle() {
     let lark = FakeServer::start().unwrap();
     assert_eq!(connections(&lark, &Setup::default()), 1);
     let none = Setup { max_idle_connections: Some(0), ..Setup::default() };

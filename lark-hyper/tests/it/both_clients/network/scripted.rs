@@ -60,7 +60,7 @@ fn play(mut stream: TcpStream, script: Script, asked: &Mutex<Vec<String>>) -> io
     }
 }
 
-/// Reads a head, and returns the lines that the tests look at.
+/// Reads a head, and returns the lines that the tests compare.
 fn head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -121,7 +121,7 @@ fn tunnel(client: TcpStream, target: SocketAddr) -> io::Result<()> {
     let mut from = client.try_clone()?;
     let mut to = server.try_clone()?;
     thread::spawn(move || {
-        // Either side may break off.
+        // Either side may close its connection at any time.
         let _ = io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
     });

@@ -46,7 +46,7 @@ fn failures_with_a_refusal_between_them_are_no_outage() {
 }
 
 #[test]
-fn a_picture_that_may_have_arrived_stays_open_if_it_is_refused_then() {
+fn a_picture_that_may_have_arrived_stays_open_if_it_is_refused_later() {
     let (server, folder) = setup();
     let empty = r#"{"code":0,"msg":"success","data":{"valueRange":{"values":[[null]]}}}"#;
     let mut empty = http::Response::new(empty.into());

@@ -146,7 +146,7 @@ fn a_dry_run_lists_the_problems_and_has_the_exit_code_of_the_run() {
 }
 
 #[test]
-fn a_dry_run_knows_what_earlier_runs_have_done() {
+fn a_dry_run_leaves_out_what_earlier_runs_have_done() {
     let (server, folder) = setup();
     fail_writes(&server, |number| (number == 2).then(|| refusal(90204)));
     assert_eq!(fill(&server, &folder, 3, &[]).code(), Some(1));

@@ -58,7 +58,7 @@ fn a_refused_spreadsheet_ends_its_lane_and_no_other() {
 }
 
 #[test]
-fn a_spreadsheet_that_is_not_found_leaves_its_pictures_and_the_others_are_filled() {
+fn a_spreadsheet_that_is_not_found_ends_its_lane_and_no_other() {
     let (server, folder) = setup();
     server.with(|lark| {
         lark.add_spreadsheet("shtcn1", &["Q7PlXT"]);
@@ -100,7 +100,7 @@ fn a_refused_app_ends_the_run_and_the_same_command_finishes() {
 }
 
 #[test]
-fn a_refused_app_is_asked_about_one_document_only() {
+fn after_a_refusal_of_the_app_no_further_document_is_read() {
     let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for number in 1..=4 {
@@ -178,7 +178,7 @@ fn replies_that_cannot_be_read_end_the_run() {
 }
 
 #[test]
-fn a_lane_ends_before_the_four_thousandth_and_first_image() {
+fn a_lane_ends_when_its_spreadsheet_holds_4000_images() {
     let (server, folder) = setup();
     server.with(|lark| {
         lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(3999).columns(1));
@@ -193,7 +193,7 @@ fn a_lane_ends_before_the_four_thousandth_and_first_image() {
         }
         assert_eq!(lark.cells(SPREADSHEET).count(), 3998);
     });
-    // The first picture goes into a cell that holds an image, and the second one is none.
+    // The first picture goes into a cell that holds an image, and the second file is not a picture.
     folder.write("photos/photo2.gif", "<html>");
     let photos = folder.pictures(6);
     folder.write("photos/photo2.gif", "<html>");

@@ -293,7 +293,7 @@ fn missing_columns_are_added_and_rows_that_exist_are_not() {
 }
 
 #[test]
-fn row_height_is_that_of_the_rows_with_pictures() {
+fn row_height_is_set_for_rows_with_pictures_only() {
     let (server, folder) = setup();
     let mut table = "spreadsheet,sheet,cell,path\n".to_owned();
     for (number, cell) in [(1, "A2"), (2, "B2"), (3, "A3"), (4, "A201")] {

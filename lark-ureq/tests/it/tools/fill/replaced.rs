@@ -42,7 +42,7 @@ fn a_picture_that_has_replaced_one_of_a_table_is_written_into_its_cell() {
 }
 
 #[test]
-fn a_picture_whose_file_is_gone_has_arrived() {
+fn a_picture_that_has_arrived_stays_arrived_without_its_file() {
     let (server, folder) = setup();
     let table = table(&folder);
     fill(&server, &table);

@@ -1,6 +1,6 @@
 //! Runs that were interrupted, and writes of unknown outcome.
 
-#![expect(clippy::disallowed_methods, reason = "the program under test goes by the clock")]
+#![expect(clippy::disallowed_methods, reason = "the program under test uses the real clock")]
 
 use std::time::{Duration, Instant};
 

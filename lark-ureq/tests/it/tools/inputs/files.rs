@@ -50,7 +50,7 @@ fn a_file_that_is_no_picture_is_passed_over_until_it_is_one() {
         ] {
             let case = Case::with_pictures(3);
             case.folder.write("photos/photo2.gif", bytes);
-            // The journal does not keep the failure, since another look at the file costs nothing.
+            // The journal does not keep the failure, since reading the file again costs nothing.
             for line in ["2 arrived, 1 failed, in ", "0 arrived, 1 failed, in "] {
                 let output = case.tool(name, &[]).run();
                 assert_eq!(output.code(), Some(1), "{output:?}");

@@ -125,7 +125,7 @@ fn a_journal_is_used_by_one_run_at_a_time() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_journal_in_a_place_that_takes_none_is_refused() {
+fn a_journal_that_cannot_be_created_is_refused() {
     use std::os::unix::fs::PermissionsExt;
 
     for name in TOOLS {

@@ -15,7 +15,7 @@ use lark_ureq::FakeServer;
 use self::chance::{Chance, Random};
 use crate::tools::support::{Output, Tool};
 
-/// No test takes more runs.
+/// The most runs that a tool may need in a test.
 const MOST_RUNS: usize = 200;
 
 /// The runs that a tool needed.

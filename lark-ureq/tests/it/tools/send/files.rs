@@ -75,7 +75,7 @@ fn a_picture_that_has_replaced_one_that_was_sent_is_not_sent_under_its_name() {
 }
 
 #[test]
-fn a_folder_that_was_copied_or_touched_is_the_same() {
+fn pictures_of_a_copied_or_touched_folder_are_not_sent_again() {
     let (server, folder) = setup();
     let photos = folder.pictures(2);
     assert_eq!(send(&server, &folder, &[]).code(), Some(0));

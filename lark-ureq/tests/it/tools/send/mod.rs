@@ -87,7 +87,7 @@ fn hash(bytes: &[u8]) -> String {
 
 /// Seconds since 1970.
 fn now() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "the program under test goes by it")]
+    #[expect(clippy::disallowed_methods, reason = "the program under test uses the real clock")]
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
