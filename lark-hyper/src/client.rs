@@ -21,8 +21,8 @@ use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::exchange::{Exchange, Outcome, Transport};
-use crate::kept::{Kept, TokenRequest};
 use crate::parker::Parker;
+use crate::token_requests::{TokenRequest, TokenRequests};
 use crate::trace;
 
 /// Defines the client, whose default service exists only with the feature `tokio`.
@@ -72,7 +72,7 @@ client!();
 
 struct Shared<S: Transport> {
     parker: Arc<Parker>,
-    kept: Kept<S>,
+    token_requests: TokenRequests<S>,
 }
 
 #[cfg(feature = "tokio")]
@@ -152,7 +152,7 @@ impl<S: Transport> Client<S> {
         timer: impl Timer + Send + Sync + 'static,
     ) -> Self {
         let parker = Arc::new(Parker::new(session, Clock::new(timer)));
-        let shared = Shared { parker, kept: Kept::new() };
+        let shared = Shared { parker, token_requests: TokenRequests::new() };
         Self {
             service,
             shared: Arc::new(shared),
@@ -315,7 +315,7 @@ impl<S: Transport> Client<S> {
         limits: Limits,
         call: Call<O, S::Error>,
     ) -> Result<O, CallError<S::Error>> {
-        let Shared { parker, kept } = &*self.shared;
+        let Shared { parker, token_requests } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
         let call = call.with_limits(limits).with_jitter(jitter);
@@ -326,14 +326,14 @@ impl<S: Transport> Client<S> {
                     let Outgoing { purpose, within, keep_for, reply_limit, .. } = outgoing;
                     if let Purpose::Token(id) = purpose {
                         let exchange = Exchange::new(&self.service, outgoing, reply_limit);
-                        kept.put(TokenRequest::new(id, exchange, keep_for, parker));
+                        token_requests.put(TokenRequest::new(id, exchange, keep_for, parker));
                         driven.in_hand = None;
                         continue;
                     }
                     let limit = self.reply_limit.unwrap_or(reply_limit);
                     let mut exchange = pin!(Exchange::new(&self.service, outgoing, limit));
                     let reply = poll_fn(|context| {
-                        driven.poll_kept_beside(context);
+                        driven.poll_token_requests_beside(context);
                         exchange.as_mut().poll(context)
                     });
                     let outcome = parker.clock.timeout(within, reply).await;
@@ -394,30 +394,34 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             return Poll::Ready(());
         }
         let own = self.call.token_request();
-        let is_over = self.poll_kept(context, own);
+        let is_over = self.poll_token_requests(context, own);
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Polls the token requests while the call's own request is in flight, because the service may answer the call's
     /// own request only after a token request. The call is also parked, to be woken later: another call may be polling
     /// a token request now, or send one later.
-    fn poll_kept_beside(&mut self, context: &mut Context<'_>) {
+    fn poll_token_requests_beside(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
         self.shared.parker.park(id, context.waker());
-        self.poll_kept(context, None);
+        self.poll_token_requests(context, None);
     }
 
     /// Polls the token requests that were woken, and returns whether `own`, which the call drives, is over.
-    fn poll_kept(&mut self, context: &mut Context<'_>, own: Option<TokenRequestId>) -> bool {
-        let Shared { parker, kept } = self.shared;
+    fn poll_token_requests(
+        &mut self,
+        context: &mut Context<'_>,
+        own: Option<TokenRequestId>,
+    ) -> bool {
+        let Shared { parker, token_requests } = self.shared;
         let mut is_over = false;
-        for _ in 0..kept.len() {
+        for _ in 0..token_requests.len() {
             let now = parker.clock.now();
-            let Some(mut request) = kept.take(now) else { break };
+            let Some(mut request) = token_requests.take(now) else { break };
             let id = request.id;
             self.in_hand = Some(id);
             match request.poll(now) {
-                Poll::Pending => kept.put(request),
+                Poll::Pending => token_requests.put(request),
                 Poll::Ready(outcome) if own == Some(id) => {
                     self.answered(outcome);
                     is_over = true;
@@ -433,7 +437,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             }
             self.in_hand = None;
         }
-        if kept.is_woken() {
+        if token_requests.is_woken() {
             // The request was woken while this call had taken it out, so the calls that were woken to poll it did not
             // find it.
             context.waker().wake_by_ref();
@@ -445,7 +449,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
 
 impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
     fn drop(&mut self) {
-        let Shared { parker, kept } = self.shared;
+        let Shared { parker, token_requests } = self.shared;
         let lost = self.in_hand;
         if self.call.id().is_some() || lost.is_some() {
             parker.report(&mut self.call, |call, session, now| {
@@ -455,7 +459,7 @@ impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
                 }
             });
         }
-        if kept.is_woken() {
+        if token_requests.is_woken() {
             parker.wake_two();
         }
     }

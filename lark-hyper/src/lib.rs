@@ -84,9 +84,9 @@ mod collect;
 mod error;
 mod exchange;
 mod frames;
-mod kept;
 mod parker;
 mod permanence;
+mod token_requests;
 #[cfg(feature = "fake-server")]
 #[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
 pub mod testing {}

@@ -19,3 +19,19 @@ mod scenarios;
 mod secrets;
 mod session;
 mod sim;
+
+/// The page `walk` leads a reader through the sources.
+#[test]
+fn the_files_that_the_walk_names_exist() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let walk = include_str!("../../src/walk.md");
+    let named = walk.split('`').skip(1).step_by(2);
+    let own = named
+        .filter(|it| it.contains('/') || it.ends_with(".rs"))
+        .filter(|it| !it.starts_with("lark-"));
+    let files: Vec<&str> = own.collect();
+    assert!(files.len() > 20, "{files:?}");
+    for file in files {
+        assert!(sources.join(file).exists(), "{file}");
+    }
+}

@@ -46,7 +46,11 @@ fn a_variable_that_is_missing_or_wrong_is_named() {
         (|it| it.set("LARK_APP_SECRET", "hidden hidden"), "✗ environment", &["LARK_APP_SECRET"]),
         (|it| it.set("LARK_SITE", "lrak"), "✗ environment", &["LARK_SITE is `lark`, `feishu`"]),
         (|it| it.set("LARK_SITE", "http://lark.example"), "✗ environment", &["https://"]),
-        (|it| it.set("LARK_SITE", "https://a.example/open-apis"), "✗ environment", &["without"]),
+        (
+            |it| it.set("LARK_SITE", "https://a.example/open-apis"),
+            "✗ environment",
+            &["leave that part out"],
+        ),
     ]);
 }
 

@@ -14,7 +14,7 @@ use crate::parker::Parker;
 
 /// The token requests in flight. Any call of the client polls them, after it has taken one out: no lock is held while
 /// a service's code runs.
-pub(crate) struct Kept<S: Transport>(Mutex<Vec<TokenRequest<S>>>);
+pub(crate) struct TokenRequests<S: Transport>(Mutex<Vec<TokenRequest<S>>>);
 
 pub(crate) struct TokenRequest<S: Transport> {
     pub(crate) id: TokenRequestId,
@@ -37,7 +37,7 @@ impl Wake for Signal {
     }
 }
 
-impl<S: Transport> Kept<S> {
+impl<S: Transport> TokenRequests<S> {
     pub(crate) fn new() -> Self {
         Self(Mutex::default())
     }
