@@ -39,7 +39,7 @@ pub enum Bar {
     AtMost(f64),
     /// Our speed is at least this multiple of the other speed.
     AtLeast(f64),
-    /// Nothing is required, and the ratio is only printed.
+    /// The ratio has no required value. The bench only prints it.
     None,
 }
 

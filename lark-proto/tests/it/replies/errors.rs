@@ -106,7 +106,7 @@ const SHOWN: &str = r#"
 {"code":42,"error":"why"} => code 42 (HTTP 400): why; log id L L
 {"code":42,"msg":"m","error":{"field_violations":[{"field":"f\n","description":"d\u009b2J"}]}} => code 42 (HTTP 400): m; field `f `: d 2J; log id L L
 {"code":42,"msg":"m","error":{"permission_violations":[{"subject":"s\u0000\u007f"}]}} => code 42 (HTTP 400): m; missing permission `s  `; log id L L
-# What a person can do: by the code, and by the message where the code has two meanings.
+# The hint depends on the code, and also on the message if the code has two meanings.
 {"code":234011,"msg":"m"} => code 234011 IM_FORMAT (HTTP 400): m; the service does not know the image's format: save the image as PNG or JPEG; log id L L
 {"code":99991668,"msg":"Invalid access token"} => code 99991668 USER_TOKEN_INVALID (HTTP 400): Invalid access token; the user's token is wrong or has expired: the user has to log in again; log id L L
 {"code":99991668,"msg":"user access token not support"} => code 99991668 USER_TOKEN_INVALID (HTTP 400): user access token not support; this endpoint takes no user token: send the request with a token of the app; log id L L
@@ -118,7 +118,7 @@ const SHOWN: &str = r#"
 {"code":42,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 42 (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; log id L L
  => unreadable reply (HTTP 400, no content type): it is not a JSON object; the body is empty; log id L L
 <p>502 => unreadable reply (HTTP 400, no content type): it is not a JSON object; the body begins with `<p>502`; log id L L
-# What ends a line or turns the reading direction without being a control character.
+# Some characters end a line or turn the reading direction, although they are not control characters.
 {"code":42,"msg":"a\u2028b\u2029c\u202ed\u2066e"} => code 42 (HTTP 400): a b c d e; log id L L
 "#;
 

@@ -276,8 +276,8 @@ fn read<D: DeserializeOwned>(bytes: &[u8], run: &str) -> Result<(Entries<D>, usi
         Some(other) if entries.values().any(|entry| !matches!(entry.state, State::Failed)) => {
             Err(of_another(&other))
         }
-        // Nothing has arrived in the other run, for example because of a wrong site or chat, so the journal begins
-        // anew.
+        // No picture of the other run has arrived, for example because of a wrong site or chat, so the journal is
+        // started again.
         Some(_) => Ok((HashMap::new(), 0)),
     }
 }
