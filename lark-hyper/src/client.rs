@@ -109,7 +109,7 @@ impl<S: Transport> Client<S> {
     /// [`TransportError`](crate::TransportError) serves for most services, also for those with boxed errors. Wrap a
     /// service that cannot be cloned in an [`Arc`].
     ///
-    /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::session::Phases) in a request's
+    /// The service sets its own timeouts, for example by the [`Timeouts`](lark_proto::session::Timeouts) in a request's
     /// extensions; the limits of a call bound all of its requests. The client uses `timer` for its waits and limits.
     /// The wall clock is read once, in this function: where the timer's time is paused or virtual, so is the client's.
     ///

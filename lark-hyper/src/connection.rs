@@ -19,7 +19,7 @@ use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{self, Connected, HttpConnector};
 use lark_proto::Invalid;
 use lark_proto::network::Proxy;
-use lark_proto::session::{Phase, Phases};
+use lark_proto::session::{Phase, Timeouts};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tower_service::Service;
@@ -75,7 +75,7 @@ impl fmt::Debug for Connection {
 
 tokio::task_local! {
     /// The phases of the request whose future is polled, because hyper-util passes only the URI to a connector.
-    pub(crate) static PHASES: Phases;
+    pub(crate) static PHASES: Timeouts;
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -83,14 +83,14 @@ type Opening = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>
 
 /// Opens connections, within the phases of the request that needs one.
 #[derive(Clone)]
-pub(crate) struct Connector(Arc<dyn Fn(Uri, Phases) -> Opening + Send + Sync>);
+pub(crate) struct Connector(Arc<dyn Fn(Uri, Timeouts) -> Opening + Send + Sync>);
 
 impl Connector {
     /// TCP, and TLS by `config` for `https`.
     pub(crate) fn direct(config: ClientConfig) -> Self {
         let config = Arc::new(config);
-        Self(Arc::new(move |uri, phases| {
-            Box::pin(open(lookup(uri.clone()), Way::Direct, config.clone(), uri, phases))
+        Self(Arc::new(move |uri, timeouts| {
+            Box::pin(open(lookup(uri.clone()), Way::Direct, config.clone(), uri, timeouts))
         }))
     }
 
@@ -99,9 +99,9 @@ impl Connector {
         let Some(proxy) = proxy else { return Ok(Self::direct(config)) };
         let (way, address) = Way::through(proxy).ok_or_else(|| proxy.refused())?;
         let config = Arc::new(config);
-        Ok(Self(Arc::new(move |uri, phases| {
+        Ok(Self(Arc::new(move |uri, timeouts| {
             let (lookup, way) = (lookup(address.clone()), way.clone());
-            Box::pin(open(lookup, way, config.clone(), with_port(uri), phases))
+            Box::pin(open(lookup, way, config.clone(), with_port(uri), timeouts))
         })))
     }
 
@@ -112,9 +112,9 @@ impl Connector {
         R: Future<Output = Result<Connection, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        Self(Arc::new(move |uri, phases| {
+        Self(Arc::new(move |uri, timeouts| {
             let opening = connect(uri);
-            let time = phases.resolve.saturating_add(phases.connect);
+            let time = timeouts.resolve.saturating_add(timeouts.connect);
             Box::pin(async move {
                 let connection = timed(time, Phase::Connect, opening).await?;
                 connection.map_err(Into::into)
@@ -133,10 +133,10 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Opened {
-        let phases = PHASES.try_with(|phases| *phases).unwrap_or(Phases::of(0));
+        let timeouts = PHASES.try_with(|timeouts| *timeouts).unwrap_or(Timeouts::of(0));
         // The connection is opened in a task: its timers belong to this runtime, and the request's future may be polled
         // on another one.
-        Opened(Task(tokio::spawn((self.0)(uri, phases))))
+        Opened(Task(tokio::spawn((self.0)(uri, timeouts))))
     }
 }
 
@@ -198,16 +198,16 @@ async fn open(
     way: Way,
     config: Arc<ClientConfig>,
     uri: Uri,
-    phases: Phases,
+    timeouts: Timeouts,
 ) -> Result<Connection, BoxError> {
-    let addresses = timed(phases.resolve, Phase::Resolve, lookup).await??;
+    let addresses = timed(timeouts.resolve, Phase::Resolve, lookup).await??;
     let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
     http.enforce_http(false);
     // This disables Nagle's algorithm, which would delay a head until earlier bytes are acknowledged.
     http.set_nodelay(true);
     // hyper-util divides this timeout among the addresses of a family, so that a dead address leaves time for the next
     // one.
-    http.set_connect_timeout(Some(phases.connect));
+    http.set_connect_timeout(Some(timeouts.connect));
     let proxy = way.proxy().map(Uri::to_string);
     let opening = async {
         match way {
@@ -230,7 +230,7 @@ async fn open(
             }
         }
     };
-    let opened = timed(phases.connect, Phase::Connect, opening).await?;
+    let opened = timed(timeouts.connect, Phase::Connect, opening).await?;
     match proxy {
         Some(proxy) => opened.map_err(|error| ThroughProxy { proxy, error }.into()),
         None => opened,
@@ -435,7 +435,7 @@ mod tests {
         let uri = Uri::from_static("https://localhost/");
         let start = tokio::time::Instant::now();
         let error =
-            open(pending(), Way::Direct, config.into(), uri, Phases::of(0)).await.unwrap_err();
+            open(pending(), Way::Direct, config.into(), uri, Timeouts::of(0)).await.unwrap_err();
         let timeout = error.downcast_ref();
         assert!(matches!(timeout, Some(TransportError::Timeout(Phase::Resolve))), "{error:?}");
         assert_eq!(start.elapsed().as_secs(), 10);

@@ -127,7 +127,7 @@ impl<S: Transport> Exchange<S> {
     pub(crate) fn new(service: &S, outgoing: Outgoing, limit: u64) -> Self {
         let progress = CloseOnDrop(BodyProgress::default());
         let mut request = outgoing.request.map(|body| Frames::counted(body, &progress.0));
-        request.extensions_mut().insert(outgoing.phases);
+        request.extensions_mut().insert(outgoing.timeouts);
         if outgoing.fresh_connection {
             request.extensions_mut().insert(FreshConnection);
         }

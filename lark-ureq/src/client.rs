@@ -11,7 +11,7 @@ use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 #[cfg(doc)]
-use lark_proto::{error::CallErrorKind, session::Phases};
+use lark_proto::{error::CallErrorKind, session::Timeouts};
 
 use crate::clock::Clock;
 use crate::exchange::{self, Outcome};
@@ -30,7 +30,7 @@ use crate::{CallError, builder, trace};
 /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
 ///   [`Client::with_reply_limit`].
 /// * It follows no redirect, since the request carries a token.
-/// * A phase for which the agent has no timeout gets that of [`Phases`]. Every phase ends at the deadline of the call.
+/// * A phase for which the agent has no timeout gets that of [`Timeouts`]. Every phase ends at the deadline of the call.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn a_timeout_that_is_set_is_that_of_its_phase() {
         let seconds = [1, 2, 3, 4, 5, 6].map(Duration::from_secs);
-        let phases = [
+        let timeouts = [
             Phase::Resolve,
             Phase::Connect,
             Phase::SendRequest,
@@ -380,7 +380,7 @@ mod tests {
             Phase::RecvBody,
         ];
         let set = |builder: ClientBuilder<Client>, (phase, time)| builder.timeout(phase, time);
-        let client = phases.into_iter().zip(seconds).fold(builder(), set).build().unwrap();
+        let client = timeouts.into_iter().zip(seconds).fold(builder(), set).build().unwrap();
         let set = client.shared.agent.config().timeouts();
         let in_order = [
             set.resolve,

@@ -61,4 +61,4 @@ pub use event::Event;
 pub use limits::Limits;
 pub use queue::CallId;
 pub use session::Session;
-pub use step::{Broken, Outgoing, Permanence, Phase, Phases, Purpose, Step, TokenRequestId};
+pub use step::{Broken, Outgoing, Permanence, Phase, Timeouts, Purpose, Step, TokenRequestId};
