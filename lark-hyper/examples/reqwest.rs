@@ -92,7 +92,8 @@ async fn send(
     let timeouts = request.extensions().get::<Timeouts>().copied();
     let mut request = reqwest::Request::try_from(request.map(reqwest::Body::wrap))?;
     // reqwest has one timeout for a whole request, so that an upload that stalls ends later than with a `Pool`.
-    *request.timeout_mut() =
-        timeouts.map(|p| p.resolve + p.connect + p.send_request + p.send_body + p.recv_response + p.recv_body);
+    *request.timeout_mut() = timeouts.map(|p| {
+        p.resolve + p.connect + p.send_request + p.send_body + p.recv_response + p.recv_body
+    });
     Ok(http.execute(request).await?.into())
 }

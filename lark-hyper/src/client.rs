@@ -380,7 +380,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             }
             Err(broken) => {
                 parker.report(&mut self.call, |call, session, now| {
-                    call.broken(session, now, broken);
+                    call.failed(session, now, broken);
                 });
             }
         }
@@ -431,7 +431,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     trace::emit(event.as_slice());
                 }
                 Poll::Ready(Err(broken)) => {
-                    let event = parker.step(|session, now| session.token_broken(id, now, &broken));
+                    let event = parker.step(|session, now| session.token_failed(id, now, &broken));
                     trace::emit(event.as_slice());
                 }
             }

@@ -10,7 +10,7 @@ use http::{Request, Response, response};
 use hyper::body::Body;
 use hyper::service::Service;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Broken, Outgoing};
+use lark_proto::session::{Outgoing, TransportFailure};
 use pin_project_lite::pin_project;
 
 use crate::collect::Collect;
@@ -93,7 +93,7 @@ impl<S> SendTransport for S where
 }
 
 /// The outcome of a request: the whole reply, or why there is none.
-pub(crate) type Outcome<T> = Result<Response<Bytes>, Broken<T>>;
+pub(crate) type Outcome<T> = Result<Response<Bytes>, TransportFailure<T>>;
 
 pin_project! {
     /// A request in flight, until its whole reply has been received.
@@ -137,7 +137,7 @@ impl<S: Transport> Exchange<S> {
     /// Ends the exchange with `failure`: no more of its request is sent.
     pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Outcome<S::Error> {
         let permanence = permanence(&failure);
-        Err(Broken::new(failure, self.progress.0.close(), permanence))
+        Err(TransportFailure::new(failure, self.progress.0.close(), permanence))
     }
 }
 

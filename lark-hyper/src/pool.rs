@@ -142,8 +142,10 @@ impl Service<Request<Frames>> for Pool {
         let progress = request.body().progress();
         let given = request.extensions().get::<Timeouts>();
         let timeouts = given.copied().unwrap_or(Timeouts::of(len));
-        let timeouts =
-            self.timeouts.iter().fold(timeouts, |timeouts, (phase, time)| timeouts.with(*phase, *time));
+        let timeouts = self
+            .timeouts
+            .iter()
+            .fold(timeouts, |timeouts, (phase, time)| timeouts.with(*phase, *time));
         request.extensions_mut().insert(timeouts);
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let captured = capture_connection(&mut request);

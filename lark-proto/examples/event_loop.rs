@@ -32,7 +32,7 @@ use lark_proto::endpoints::SheetImageWritten;
 use lark_proto::error::{CallErrorKind, WaitFor};
 use lark_proto::fake::{self, Break, Connection, FakeLark, Route};
 use lark_proto::session::{
-    Broken, Call, Drive, Event, Outgoing, Permanence, Phase, Timeouts, Session, Step,
+    Call, Drive, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
 };
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
@@ -177,7 +177,11 @@ impl Task {
 
     /// Reports that no reply came, and closes the connection. The next step shows whether the call goes on.
     fn broken(&mut self, session: &mut Session, failure: CallErrorKind<io::Error>, taken: u64) {
-        self.call.broken(session, now(), Broken::new(failure, taken, Permanence::Transient));
+        self.call.failed(
+            session,
+            now(),
+            TransportFailure::new(failure, taken, Permanence::Transient),
+        );
         self.state = State::Waiting(now());
     }
 

@@ -334,7 +334,7 @@ impl<O> CallGuard<'_, O> {
                 let parsed = call.read(reply);
                 parker.with(|session, now| call.received(session, now, parsed));
             }
-            Err(broken) => parker.with(|session, now| call.broken(session, now, broken)),
+            Err(broken) => parker.with(|session, now| call.failed(session, now, broken)),
         }
         trace::emit(&call.events());
     }

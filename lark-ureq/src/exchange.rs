@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Broken, Outgoing, Permanence, Timeouts};
+use lark_proto::session::{Outgoing, Permanence, Timeouts, TransportFailure};
 use ureq::{Error, SendBody, Timeout};
 
 use crate::permanence::permanence;
 
 /// The outcome of a request.
-pub(crate) type Outcome = Result<Response<Bytes>, Broken<Error>>;
+pub(crate) type Outcome = Result<Response<Bytes>, TransportFailure<Error>>;
 
 /// Sends a request and receives a reply of up to `reply_limit` bytes, whatever its status.
 pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) -> Outcome {
@@ -31,12 +31,12 @@ pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) ->
         Ok(Some(reply)) => Ok(reply),
         Ok(None) => {
             let failure = CallErrorKind::TooLarge { limit: reply_limit };
-            Err(Broken::new(failure, len, Permanence::Transient))
+            Err(TransportFailure::new(failure, len, Permanence::Transient))
         }
         Err(error) => {
             let failure = exchange.failure(error);
             let permanence = permanence(&failure);
-            Err(Broken::new(failure, len - reader.get_ref().len(), permanence))
+            Err(TransportFailure::new(failure, len - reader.get_ref().len(), permanence))
         }
     }
 }

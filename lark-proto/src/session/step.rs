@@ -16,7 +16,7 @@ use crate::error::{CallError, CallErrorKind};
 #[must_use = "a call makes no progress if its step is ignored"]
 pub enum Step<O, T> {
     /// Send the request, then report its outcome with [`Call::received`](super::Call::received) or
-    /// [`Call::broken`](super::Call::broken).
+    /// [`Call::failed`](super::Call::failed).
     Send(Outgoing),
     /// Take the next step after this time, which is a day at most, or as soon as
     /// [`Session::woken`](super::Session::woken) returns the call.
@@ -61,10 +61,10 @@ pub enum Purpose {
     /// The call's own request.
     Call,
     /// A token request of the session. Report its outcome as that of the call's own request, with
-    /// [`Call::received`](super::Call::received) or [`Call::broken`](super::Call::broken). If the call has ended or has
+    /// [`Call::received`](super::Call::received) or [`Call::failed`](super::Call::failed). If the call has ended or has
     /// sent its own request in the meantime, report the outcome with
     /// [`Session::token_received`](super::Session::token_received),
-    /// [`Session::token_broken`](super::Session::token_broken) or
+    /// [`Session::token_failed`](super::Session::token_failed) or
     /// [`Session::token_dropped`](super::Session::token_dropped).
     Token(TokenRequestId),
 }
@@ -174,7 +174,7 @@ impl fmt::Display for Phase {
 /// Why a request got no reply: the transport failed, the deadline passed, or the reply was too long. The failure is
 /// formatted as text when this value is made, so that no code of the transport runs while the session is locked.
 #[derive(Debug)]
-pub struct Broken<T> {
+pub struct TransportFailure<T> {
     pub(super) kind: CallErrorKind<T>,
     /// The failure in one line.
     pub(super) text: Arc<str>,
@@ -182,7 +182,7 @@ pub struct Broken<T> {
     pub(super) permanence: Permanence,
 }
 
-impl<T: Error> Broken<T> {
+impl<T: Error> TransportFailure<T> {
     /// Makes the report of a failure.
     ///
     /// * `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or

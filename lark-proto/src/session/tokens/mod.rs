@@ -47,7 +47,7 @@ use super::hold::{Ending, Hold, TokenFailure};
 use super::queue::CallId;
 use super::queue::{Waiter, Woken};
 use super::step::TokenRequestId;
-use super::step::{Outgoing, Timeouts, Purpose};
+use super::step::{Outgoing, Purpose, Timeouts};
 use crate::endpoint::REPLY_LIMIT;
 use crate::error::WaitFor;
 use crate::site::Site;

@@ -18,7 +18,7 @@ use crate::session::hold::{Ending, Hold};
 use crate::session::limits::Limits;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
-use crate::session::step::{Outgoing, Permanence, Timeouts, Purpose};
+use crate::session::step::{Outgoing, Permanence, Purpose, Timeouts};
 use crate::text::Secrets;
 use crate::values::AppId;
 

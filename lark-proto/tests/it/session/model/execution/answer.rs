@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use lark_proto::Error;
 use lark_proto::error::{Advice, CallErrorKind, Class, Code, Outcome};
-use lark_proto::session::{Broken, Permanence};
+use lark_proto::session::{Permanence, TransportFailure};
 
 use super::super::work::{Account, Plan};
 use super::{
@@ -88,8 +88,8 @@ impl Execution<'_> {
         self.lose(exchange, is_whole, is_later);
         let permanence = if is_permanent { Permanence::Permanent } else { Permanence::Transient };
         let task = &mut self.tasks[at];
-        let broken = Broken::new(failure, pulled, permanence);
-        task.call.broken(&mut self.session, self.clock, broken);
+        let broken = TransportFailure::new(failure, pulled, permanence);
+        task.call.failed(&mut self.session, self.clock, broken);
         self.after_answer(at, verdict);
     }
 
@@ -265,8 +265,9 @@ impl Execution<'_> {
         self.ledger.sees(self.clock);
         if self.real >= keep_until {
             self.ledger.fetch_broken(id, true, false);
-            let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Transient);
-            self.session.token_broken(id, self.clock, &late);
+            let late =
+                TransportFailure::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Transient);
+            self.session.token_failed(id, self.clock, &late);
         } else {
             self.ledger.fetch_reply(id, &reply);
             self.session.token_received(id, self.clock, reply);
@@ -280,8 +281,8 @@ impl Execution<'_> {
         self.lose(exchange, false, false);
         self.ledger.sees(self.clock);
         self.ledger.fetch_broken(id, false, false);
-        let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Transient);
-        self.session.token_broken(id, self.clock, &cut);
+        let cut = TransportFailure::new(CallErrorKind::Transport(Cut), 0, Permanence::Transient);
+        self.session.token_failed(id, self.clock, &cut);
         self.wake();
     }
 }
