@@ -21,7 +21,7 @@ use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 use crate::clock::Clock;
 use crate::error::CallError;
 use crate::exchange::{Exchange, Outcome, Transport};
-use crate::parker::Parker;
+use crate::shared_session::SharedSession;
 use crate::token_requests::{TokenRequest, TokenRequests};
 use crate::trace;
 
@@ -71,7 +71,7 @@ client!(= crate::Pool);
 client!();
 
 struct Shared<S: Transport> {
-    parker: Arc<Parker>,
+    session: Arc<SharedSession>,
     token_requests: TokenRequests<S>,
 }
 
@@ -151,8 +151,8 @@ impl<S: Transport> Client<S> {
         service: S,
         timer: impl Timer + Send + Sync + 'static,
     ) -> Self {
-        let parker = Arc::new(Parker::new(session, Clock::new(timer)));
-        let shared = Shared { parker, token_requests: TokenRequests::new() };
+        let session = Arc::new(SharedSession::new(session, Clock::new(timer)));
+        let shared = Shared { session, token_requests: TokenRequests::new() };
         Self {
             service,
             shared: Arc::new(shared),
@@ -191,25 +191,27 @@ impl<S: Transport> Client<S> {
 
     /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::endpoints::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
-        self.shared.parker.step(|session, _| session.set_app_ticket(ticket));
+        self.shared.session.with(|session, _| session.set_app_ticket(ticket));
     }
 
     /// Sets the quota of `route`, in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
-        self.shared.parker.step(|session, _| session.set_quota(route, quota));
+        self.shared.session.with(|session, _| session.set_quota(route, quota));
     }
 
     /// Sets whether the client stays within the documented quotas, for all clones of the client. See
     /// [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
-        self.shared.parker.step(|session, _| session.keep_quotas(keep));
+        self.shared.session.with(|session, _| session.keep_quotas(keep));
     }
 
     /// The current token as text, to be kept across a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.parker.step(|session, now| session.export_token(now, now, self.tenant.as_ref()))
+        self.shared
+            .session
+            .with(|session, now| session.export_token(now, now, self.tenant.as_ref()))
     }
 
     /// Imports a token that was exported.
@@ -218,8 +220,8 @@ impl<S: Transport> Client<S> {
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
         self.shared
-            .parker
-            .step(|session, now| session.import_token(now, now, self.tenant.as_ref(), text))
+            .session
+            .with(|session, now| session.import_token(now, now, self.tenant.as_ref(), text))
     }
 }
 
@@ -284,7 +286,7 @@ impl<S: Transport> Client<S> {
         node: impl Fn(&GetWikiNode) -> Call<WikiNode, S::Error>,
         sheets: impl Fn(&QuerySheets) -> Call<Sheets, S::Error>,
     ) -> Result<Located, CallError<S::Error>> {
-        let clock = &self.shared.parker.clock;
+        let clock = &self.shared.session.clock;
         let mut resolve = Resolve::new(place);
         let start = clock.now();
         loop {
@@ -315,7 +317,7 @@ impl<S: Transport> Client<S> {
         limits: Limits,
         call: Call<O, S::Error>,
     ) -> Result<O, CallError<S::Error>> {
-        let Shared { parker, token_requests } = &*self.shared;
+        let Shared { session, token_requests } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
         let call = call.with_limits(limits).with_jitter(jitter);
@@ -326,7 +328,7 @@ impl<S: Transport> Client<S> {
                     let Outgoing { purpose, within, keep_for, reply_limit, .. } = outgoing;
                     if let Purpose::Token(id) = purpose {
                         let exchange = Exchange::new(&self.service, outgoing, reply_limit);
-                        token_requests.put(TokenRequest::new(id, exchange, keep_for, parker));
+                        token_requests.put(TokenRequest::new(id, exchange, keep_for, session));
                         driven.in_hand = None;
                         continue;
                     }
@@ -336,13 +338,13 @@ impl<S: Transport> Client<S> {
                         driven.poll_token_requests_beside(context);
                         exchange.as_mut().poll(context)
                     });
-                    let outcome = parker.clock.timeout(within, reply).await;
+                    let outcome = session.clock.timeout(within, reply).await;
                     driven
                         .answered(outcome.unwrap_or_else(|| exchange.end(CallErrorKind::Deadline)));
                 }
                 Step::Wait(time) => {
                     let woken = poll_fn(|context| driven.poll_woken(context));
-                    parker.clock.timeout(time, woken).await;
+                    session.clock.timeout(time, woken).await;
                 }
                 Step::Done(result) => return result,
             }
@@ -360,7 +362,7 @@ struct CallGuard<'a, O, S: Transport> {
 
 impl<O, S: Transport> CallGuard<'_, O, S> {
     fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
-        let step = self.shared.parker.next(&mut self.call, context.waker());
+        let step = self.shared.session.next(&mut self.call, context.waker());
         if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
             self.in_hand = Some(id);
         }
@@ -370,16 +372,16 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
 
     /// Reports the outcome of the request in flight.
     fn answered(&mut self, outcome: Outcome<S::Error>) {
-        let parker = &self.shared.parker;
+        let session = &self.shared.session;
         match outcome {
             Ok(reply) => {
                 let parsed = self.call.read(reply);
-                parker.report(&mut self.call, |call, session, now| {
+                session.report(&mut self.call, |call, session, now| {
                     call.received(session, now, parsed);
                 });
             }
             Err(broken) => {
-                parker.report(&mut self.call, |call, session, now| {
+                session.report(&mut self.call, |call, session, now| {
                     call.failed(session, now, broken);
                 });
             }
@@ -390,7 +392,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
     /// Ready when the session has woken the waiting call, or when the token request that it drives is over.
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(id) = self.call.id() else { return Poll::Ready(()) };
-        if !self.shared.parker.is_parked(id, context.waker()) {
+        if !self.shared.session.is_parked(id, context.waker()) {
             return Poll::Ready(());
         }
         let own = self.call.token_request();
@@ -403,7 +405,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
     /// a token request now, or send one later.
     fn poll_token_requests_beside(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
-        self.shared.parker.park(id, context.waker());
+        self.shared.session.park(id, context.waker());
         self.poll_token_requests(context, None);
     }
 
@@ -413,10 +415,10 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         context: &mut Context<'_>,
         own: Option<TokenRequestId>,
     ) -> bool {
-        let Shared { parker, token_requests } = self.shared;
+        let Shared { session, token_requests } = self.shared;
         let mut is_over = false;
         for _ in 0..token_requests.len() {
-            let now = parker.clock.now();
+            let now = session.clock.now();
             let Some(mut request) = token_requests.take(now) else { break };
             let id = request.id;
             self.in_hand = Some(id);
@@ -427,11 +429,11 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     is_over = true;
                 }
                 Poll::Ready(Ok(reply)) => {
-                    let event = parker.step(|session, now| session.token_received(id, now, reply));
+                    let event = session.with(|session, now| session.token_received(id, now, reply));
                     trace::emit(event.as_slice());
                 }
                 Poll::Ready(Err(broken)) => {
-                    let event = parker.step(|session, now| session.token_failed(id, now, &broken));
+                    let event = session.with(|session, now| session.token_failed(id, now, &broken));
                     trace::emit(event.as_slice());
                 }
             }
@@ -441,7 +443,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             // The request was woken while this call had taken it out, so the calls that were woken to poll it did not
             // find it.
             context.waker().wake_by_ref();
-            parker.wake_two();
+            session.wake_two();
         }
         is_over
     }
@@ -449,10 +451,10 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
 
 impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
     fn drop(&mut self) {
-        let Shared { parker, token_requests } = self.shared;
+        let Shared { session, token_requests } = self.shared;
         let lost = self.in_hand;
         if self.call.id().is_some() || lost.is_some() {
-            parker.report(&mut self.call, |call, session, now| {
+            session.report(&mut self.call, |call, session, now| {
                 call.cancel(session);
                 if let Some(request) = lost {
                     session.token_dropped(request, now);
@@ -460,7 +462,7 @@ impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
             });
         }
         if token_requests.is_woken() {
-            parker.wake_two();
+            session.wake_two();
         }
     }
 }
@@ -468,7 +470,7 @@ impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
 impl<S: Transport> fmt::Debug for Client<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("parker", &self.shared.parker)
+            .field("session", &self.shared.session)
             .field("tenant", &self.tenant)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

@@ -84,8 +84,8 @@ mod collect;
 mod error;
 mod exchange;
 mod frames;
-mod parker;
 mod permanence;
+mod shared_session;
 mod token_requests;
 #[cfg(feature = "fake-server")]
 #[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
