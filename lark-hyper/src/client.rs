@@ -20,7 +20,7 @@ use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 
 use crate::clock::Clock;
 use crate::error::CallError;
-use crate::exchange::{Exchange, Outcome, Transport};
+use crate::exchange::{Exchange, Received, Transport};
 use crate::shared_session::SharedSession;
 use crate::token_requests::{TokenRequest, TokenRequests};
 use crate::trace;
@@ -371,7 +371,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
     }
 
     /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Outcome<S::Error>) {
+    fn answered(&mut self, outcome: Received<S::Error>) {
         let session = &self.shared.session;
         match outcome {
             Ok(reply) => {

@@ -93,7 +93,7 @@ impl<S> SendTransport for S where
 }
 
 /// The outcome of a request: the whole reply, or why there is none.
-pub(crate) type Outcome<T> = Result<Response<Bytes>, TransportFailure<T>>;
+pub(crate) type Received<T> = Result<Response<Bytes>, TransportFailure<T>>;
 
 pin_project! {
     /// A request in flight, until its whole reply has been received.
@@ -135,16 +135,16 @@ impl<S: Transport> Exchange<S> {
     }
 
     /// Ends the exchange with `failure`: no more of its request is sent.
-    pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Outcome<S::Error> {
+    pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Received<S::Error> {
         let permanence = permanence(&failure);
         Err(TransportFailure::new(failure, self.progress.0.close(), permanence))
     }
 }
 
 impl<S: Transport> Future for Exchange<S> {
-    type Output = Outcome<S::Error>;
+    type Output = Received<S::Error>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<S::Error>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Received<S::Error>> {
         let mut this = self.as_mut().project();
         let failure = loop {
             match this.state.as_mut().project() {

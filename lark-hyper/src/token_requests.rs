@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::TokenRequestId;
 
-use crate::exchange::{Exchange, Outcome, Transport};
+use crate::exchange::{Exchange, Received, Transport};
 use crate::shared_session::SharedSession;
 
 /// The token requests in flight. Any call of the client polls them, after it has taken one out: no lock is held while
@@ -85,7 +85,7 @@ impl<S: Transport> TokenRequest<S> {
         self.signal.is_woken.load(Ordering::Acquire)
     }
 
-    pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Outcome<S::Error>> {
+    pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Received<S::Error>> {
         // A swap, not a store: it acquires the writes before the wake that it clears, so that the poll sees them.
         self.signal.is_woken.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.signal.clone());

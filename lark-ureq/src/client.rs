@@ -14,7 +14,7 @@ use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 use lark_proto::{error::CallErrorKind, session::Timeouts};
 
 use crate::clock::Clock;
-use crate::exchange::{self, Outcome};
+use crate::exchange::{self, Received};
 use crate::shared_session::SharedSession;
 use crate::{CallError, builder, trace};
 
@@ -327,7 +327,7 @@ impl<O> CallGuard<'_, O> {
     }
 
     /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Outcome) {
+    fn answered(&mut self, outcome: Received) {
         let Self { call, session } = self;
         match outcome {
             Ok(reply) => {
