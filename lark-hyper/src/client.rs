@@ -1,28 +1,27 @@
 //! The client, which carries out the steps of a call.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, RandomState};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use hyper::rt::Timer;
 use lark_proto::endpoints::{GetWikiNode, QuerySheets, Quota, Sheets, WikiNode};
+#[cfg(doc)]
 use lark_proto::error::CallErrorKind;
 #[cfg(feature = "tokio")]
 use lark_proto::network::ClientBuilder;
 use lark_proto::place::{Ask, Located, Place, Resolve};
-use lark_proto::session::{Call, Outgoing, Purpose, Session, Step, TokenRequestId};
+use lark_proto::session::{Call, Session};
 use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 
+use crate::call::{self, Shared};
 use crate::clock::Clock;
 use crate::error::CallError;
-use crate::exchange::{Exchange, Received, Transport};
+use crate::exchange::Transport;
 use crate::shared_session::SharedSession;
-use crate::token_requests::{TokenRequest, TokenRequests};
+use crate::token_requests::TokenRequests;
 use crate::trace;
 
 /// Defines the client, whose default service exists only with the feature `tokio`.
@@ -69,11 +68,6 @@ macro_rules! client {
 client!(= crate::Pool);
 #[cfg(not(feature = "tokio"))]
 client!();
-
-struct Shared<S: Transport> {
-    session: Arc<SharedSession>,
-    token_requests: TokenRequests<S>,
-}
 
 #[cfg(feature = "tokio")]
 impl Client {
@@ -317,153 +311,10 @@ impl<S: Transport> Client<S> {
         limits: Limits,
         call: Call<O, S::Error>,
     ) -> Result<O, CallError<S::Error>> {
-        let Shared { session, token_requests } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
-        let call = call.with_limits(limits).with_jitter(jitter);
-        let mut driven = CallGuard { call: trace::keep(call), shared: &self.shared, in_hand: None };
-        loop {
-            match poll_fn(|context| Poll::Ready(driven.next(context))).await {
-                Step::Send(outgoing) => {
-                    let Outgoing { purpose, within, keep_for, reply_limit, .. } = outgoing;
-                    if let Purpose::Token(id) = purpose {
-                        let exchange = Exchange::new(&self.service, outgoing, reply_limit);
-                        token_requests.put(TokenRequest::new(id, exchange, keep_for, session));
-                        driven.in_hand = None;
-                        continue;
-                    }
-                    let limit = self.reply_limit.unwrap_or(reply_limit);
-                    let mut exchange = pin!(Exchange::new(&self.service, outgoing, limit));
-                    let reply = poll_fn(|context| {
-                        driven.poll_token_requests_beside(context);
-                        exchange.as_mut().poll(context)
-                    });
-                    let outcome = session.clock.timeout(within, reply).await;
-                    driven
-                        .answered(outcome.unwrap_or_else(|| exchange.end(CallErrorKind::Deadline)));
-                }
-                Step::Wait(time) => {
-                    let woken = poll_fn(|context| driven.poll_woken(context));
-                    session.clock.timeout(time, woken).await;
-                }
-                Step::Done(result) => return result,
-            }
-        }
-    }
-}
-
-/// A call in progress. It leaves every queue when it is dropped, with its future or by a panic of the service.
-struct CallGuard<'a, O, S: Transport> {
-    call: Call<O, S::Error>,
-    shared: &'a Shared<S>,
-    /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
-    in_hand: Option<TokenRequestId>,
-}
-
-impl<O, S: Transport> CallGuard<'_, O, S> {
-    fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
-        let step = self.shared.session.next(&mut self.call, context.waker());
-        if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
-            self.in_hand = Some(id);
-        }
-        trace::emit(&self.call.events());
-        step
-    }
-
-    /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Received<S::Error>) {
-        let session = &self.shared.session;
-        match outcome {
-            Ok(reply) => {
-                let parsed = self.call.read(reply);
-                session.report(&mut self.call, |call, session, now| {
-                    call.received(session, now, parsed);
-                });
-            }
-            Err(broken) => {
-                session.report(&mut self.call, |call, session, now| {
-                    call.failed(session, now, broken);
-                });
-            }
-        }
-        trace::emit(&self.call.events());
-    }
-
-    /// Ready when the session has woken the waiting call, or when the token request that it drives is over.
-    fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(id) = self.call.id() else { return Poll::Ready(()) };
-        if !self.shared.session.is_parked(id, context.waker()) {
-            return Poll::Ready(());
-        }
-        let own = self.call.token_request();
-        let is_over = self.poll_token_requests(context, own);
-        if is_over { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Polls the token requests while the call's own request is in flight, because the service may answer the call's
-    /// own request only after a token request. The call is also parked, to be woken later: another call may be polling
-    /// a token request now, or send one later.
-    fn poll_token_requests_beside(&mut self, context: &mut Context<'_>) {
-        let Some(id) = self.call.id() else { return };
-        self.shared.session.park(id, context.waker());
-        self.poll_token_requests(context, None);
-    }
-
-    /// Polls the token requests that were woken, and returns whether `own`, which the call drives, is over.
-    fn poll_token_requests(
-        &mut self,
-        context: &mut Context<'_>,
-        own: Option<TokenRequestId>,
-    ) -> bool {
-        let Shared { session, token_requests } = self.shared;
-        let mut is_over = false;
-        for _ in 0..token_requests.len() {
-            let now = session.clock.now();
-            let Some(mut request) = token_requests.take(now) else { break };
-            let id = request.id;
-            self.in_hand = Some(id);
-            match request.poll(now) {
-                Poll::Pending => token_requests.put(request),
-                Poll::Ready(outcome) if own == Some(id) => {
-                    self.answered(outcome);
-                    is_over = true;
-                }
-                Poll::Ready(Ok(reply)) => {
-                    let event = session.with(|session, now| session.token_received(id, now, reply));
-                    trace::emit(event.as_slice());
-                }
-                Poll::Ready(Err(broken)) => {
-                    let event = session.with(|session, now| session.token_failed(id, now, &broken));
-                    trace::emit(event.as_slice());
-                }
-            }
-            self.in_hand = None;
-        }
-        if token_requests.is_woken() {
-            // The request was woken while this call had taken it out, so the calls that were woken to poll it did not
-            // find it.
-            context.waker().wake_by_ref();
-            session.wake_two();
-        }
-        is_over
-    }
-}
-
-impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
-    fn drop(&mut self) {
-        let Shared { session, token_requests } = self.shared;
-        let lost = self.in_hand;
-        if self.call.id().is_some() || lost.is_some() {
-            session.report(&mut self.call, |call, session, now| {
-                call.cancel(session);
-                if let Some(request) = lost {
-                    session.token_dropped(request, now);
-                }
-            });
-        }
-        if token_requests.is_woken() {
-            session.wake_two();
-        }
+        let call = trace::keep(call.with_limits(limits).with_jitter(jitter));
+        call::run(&self.service, &self.shared, self.reply_limit, call).await
     }
 }
 

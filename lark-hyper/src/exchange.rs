@@ -135,7 +135,10 @@ impl<S: Transport> Exchange<S> {
     }
 
     /// Ends the exchange with `failure`: no more of its request is sent.
-    pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Received<S::Error> {
+    pub(crate) fn end(
+        self: Pin<&mut Self>,
+        failure: CallErrorKind<S::Error>,
+    ) -> Received<S::Error> {
         let permanence = permanence(&failure);
         Err(TransportFailure::new(failure, self.progress.0.close(), permanence))
     }

@@ -78,6 +78,7 @@
 
 #[cfg(feature = "tokio")]
 mod builder;
+mod call;
 mod client;
 mod clock;
 mod collect;
@@ -94,6 +95,8 @@ mod trace;
 
 #[cfg(feature = "tokio")]
 mod connection;
+#[cfg(feature = "tokio")]
+mod connector;
 #[cfg(feature = "tokio")]
 mod deadline;
 #[cfg(feature = "fake-server")]

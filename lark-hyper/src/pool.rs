@@ -22,7 +22,8 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::builder::{USER_AGENT, default_tls};
-use crate::connection::{Connection, Connector, PHASES};
+use crate::connection::Connection;
+use crate::connector::{Connector, TIMEOUTS};
 use crate::deadline::{Deadline, MAX_TIMER};
 use crate::error::{TransportError, causes};
 use crate::frames::{BodyProgress, Frames, FreshConnection};
@@ -181,7 +182,7 @@ impl Future for ReplyFuture {
             // Each connection is a task of the runtime.
             return Poll::Ready(Err(TransportError::Failed(error.into())));
         }
-        let polled = PHASES.sync_scope(*timeouts, || Pin::new(reply).poll(context));
+        let polled = TIMEOUTS.sync_scope(*timeouts, || Pin::new(reply).poll(context));
         if let Poll::Ready(reply) = polled {
             let reply = reply.map_err(failed)?;
             return Poll::Ready(Ok(reply.map(|body| ReplyBody::new(body, timeouts.recv_body))));

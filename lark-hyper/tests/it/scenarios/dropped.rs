@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use lark_hyper::{CallError, Client, Transport};
 use lark_proto::error::{CallErrorKind, Code};
-use lark_proto::fake::scenarios::{self, Expected, Scenario, Target, ExpectedError};
+use lark_proto::fake::scenarios::{self, Expected, ExpectedError, Scenario, Target};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::values::AppTicket;
 use lark_proto::{Image, Limits, Site, WriteSheetImage};

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::error::{Code, Invalid, Outcome};
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route;
-use crate::fake::scenarios::scenario::{Expected, Scenario, ExpectedError};
+use crate::fake::scenarios::scenario::{Expected, ExpectedError, Scenario};
 use crate::fake::scenarios::target::Target;
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};

@@ -8,7 +8,7 @@ use super::limits::{BACKOFF, SECOND, TWO};
 use crate::error::{Invalid, Outcome};
 use crate::fake::failures::Break;
 use crate::fake::route::Route::{TenantAccessToken as Token, ValuesImage as Cell};
-use crate::fake::scenarios::scenario::{Scenario, ExpectedError};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let once = [(Token, 1), (Cell, 1)];

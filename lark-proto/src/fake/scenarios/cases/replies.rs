@@ -10,7 +10,7 @@ use super::limits::{BACKOFF, TWO};
 use crate::error::{Code, Invalid, Outcome};
 use crate::fake::failures::Fault;
 use crate::fake::route::Route::{TenantAccessToken as Token, ValuesImage as Cell};
-use crate::fake::scenarios::scenario::{Scenario, ExpectedError};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let once = [(Token, 1), (Cell, 1)];

@@ -10,7 +10,7 @@ use crate::fake::failures::Break;
 use crate::fake::route::Route::{
     AddDimension as Rows, TenantAccessToken as Token, Values, ValuesImage as Cell,
 };
-use crate::fake::scenarios::scenario::{Scenario, ExpectedError};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     Ok(vec![

@@ -11,7 +11,7 @@ use crate::fake::route::Route::{
     AppAccessToken as AppToken, ImageV4Put as Put, ResendAppTicket as Resend,
     StoreTenantAccessToken as InTenant,
 };
-use crate::fake::scenarios::scenario::{Scenario, ExpectedError};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 use crate::values::{App, TenantKey};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {

@@ -11,7 +11,7 @@ use crate::error::Invalid;
 use crate::fake::failures::{Break, Fault};
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route::{ImageV4Put as Put, TenantAccessToken as Token};
-use crate::fake::scenarios::scenario::{Scenario, ExpectedError};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 use crate::session::Limits;
 use crate::values::App;
 

@@ -7,7 +7,7 @@ use super::limits::{BACKOFF, NAMED};
 use crate::error::{Invalid, Outcome};
 use crate::fake::failures::Break;
 use crate::fake::route::Route::{ImV1Images as Unsafe, TenantAccessToken as Token};
-use crate::fake::scenarios::scenario::{Scenario, ExpectedError};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let single = [(Token, 1), (Unsafe, 1)];
