@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use lark_proto::Error;
-use lark_proto::error::{Advice, CallErrorKind, Class, Code, Outcome};
+use lark_proto::error::{Advice, CallErrorKind, Class, Outcome};
 use lark_proto::session::{Permanence, TransportFailure};
 
+use super::super::ledger::{LONGEST_PAUSE, is_route_limit};
 use super::super::work::{Account, Plan};
 use super::{
-    BACKOFF, Exchange, Execution, LONGEST_PAUSE, SECOND, State, Task, UNSETTLED, assert_discreet,
+    BACKOFF, Exchange, Execution, SECOND, State, Task, UNSETTLED, assert_discreet,
 };
 use crate::sim::Cut;
 
@@ -216,7 +216,7 @@ impl Execution<'_> {
         } else if is_rate {
             ends |= bounds.attempts <= 1;
             task.attempts -= 1;
-            if is_gates(error) {
+            if is_route_limit(error) {
                 rests = rests.min(LONGEST_PAUSE);
             }
         } else {
@@ -321,13 +321,6 @@ impl Task<'_> {
 
 fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
-}
-
-/// Whether the gateway refused the request because of the rate limit of its route, and not because of the limit of a
-/// user or a group.
-pub(crate) fn is_gates(error: &Error) -> bool {
-    let code = error.api().map(|api| api.code);
-    code == Some(Code::RATE_LIMITED) || error.status() == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// Whether the document itself answered, other than that it is busy.
