@@ -92,7 +92,7 @@ pub(super) fn failed(outcome: Outcome, route: Route, error: ExpectedError) -> Ex
 
 /// The call ends before its own request was sent.
 pub(super) fn not_sent(route: Route, error: ExpectedError) -> Expected {
-    failed(Outcome::NotSent, route, trouble)
+    failed(Outcome::NotSent, route, error)
 }
 
 /// The service refuses the call's own request.

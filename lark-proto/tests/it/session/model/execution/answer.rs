@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use lark_proto::Error;
 use lark_proto::error::{Advice, CallErrorKind, Class, Outcome};
 use lark_proto::session::{Permanence, TransportFailure};
 
 use super::super::ledger::{LONGEST_PAUSE, is_route_limit};
 use super::super::work::{Account, Plan};
-use super::{
-    BACKOFF, Exchange, Execution, SECOND, State, Task, UNSETTLED, assert_discreet,
-};
+use super::{BACKOFF, Exchange, Execution, SECOND, State, Task, UNSETTLED, assert_discreet};
 use crate::sim::Cut;
 
 /// The outcome of a request.

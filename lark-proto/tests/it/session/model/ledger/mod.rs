@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use lark_proto::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use lark_proto::error::{Advice, Class, Code};
 use lark_proto::fake::{FakeLark, Route};
