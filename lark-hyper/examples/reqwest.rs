@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeServer, Frames, FreshConnection};
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
-use lark_proto::session::Phases;
+use lark_proto::session::Timeouts;
 use lark_proto::{App, Image, PutImage, WriteSheetImage};
 
 #[tokio::main]
@@ -70,9 +70,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 /// A client of reqwest that keeps up to `idle` connections. It leaves retries and redirects to the call.
 fn http_client(idle: usize) -> reqwest::Result<reqwest::Client> {
-    let phases = Phases::of(0);
+    let timeouts = Timeouts::of(0);
     reqwest::Client::builder()
-        .connect_timeout(phases.resolve + phases.connect)
+        .connect_timeout(timeouts.resolve + timeouts.connect)
         .pool_max_idle_per_host(idle)
         .pool_idle_timeout(Duration::from_secs(15))
         // A redirect could send the token to another host.
@@ -89,10 +89,11 @@ async fn send(
     http: reqwest::Client,
     request: Request<Frames>,
 ) -> reqwest::Result<Response<reqwest::Body>> {
-    let phases = request.extensions().get::<Phases>().copied();
+    let timeouts = request.extensions().get::<Timeouts>().copied();
     let mut request = reqwest::Request::try_from(request.map(reqwest::Body::wrap))?;
     // reqwest has one timeout for a whole request, so that an upload that stalls ends later than with a `Pool`.
-    *request.timeout_mut() =
-        phases.map(|p| p.resolve + p.connect + p.head + p.body + p.answer + p.reply);
+    *request.timeout_mut() = timeouts.map(|p| {
+        p.resolve + p.connect + p.send_request + p.send_body + p.recv_response + p.recv_body
+    });
     Ok(http.execute(request).await?.into())
 }

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
-use crate::connection::Connector;
+use crate::connector::Connector;
 use crate::{Client, Pool};
 
 /// The name and version that the pool sends as its `User-Agent` unless a request has one.

@@ -1,28 +1,27 @@
 //! The client, which carries out the steps of a call.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, RandomState};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use hyper::rt::Timer;
 use lark_proto::endpoints::{GetWikiNode, QuerySheets, Quota, Sheets, WikiNode};
+#[cfg(doc)]
 use lark_proto::error::CallErrorKind;
 #[cfg(feature = "tokio")]
 use lark_proto::network::ClientBuilder;
 use lark_proto::place::{Ask, Located, Place, Resolve};
-use lark_proto::session::{Call, Outgoing, Purpose, Session, Step, TokenRequestId};
+use lark_proto::session::{Call, Session};
 use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 
+use crate::call::{self, Shared};
 use crate::clock::Clock;
 use crate::error::CallError;
-use crate::exchange::{Exchange, Outcome, Transport};
-use crate::parker::Parker;
-use crate::token_requests::{TokenRequest, TokenRequests};
+use crate::exchange::Transport;
+use crate::shared_session::SharedSession;
+use crate::token_requests::TokenRequests;
 use crate::trace;
 
 /// Defines the client, whose default service exists only with the feature `tokio`.
@@ -70,11 +69,6 @@ client!(= crate::Pool);
 #[cfg(not(feature = "tokio"))]
 client!();
 
-struct Shared<S: Transport> {
-    parker: Arc<Parker>,
-    token_requests: TokenRequests<S>,
-}
-
 #[cfg(feature = "tokio")]
 impl Client {
     /// A client that connects directly, without the environment's proxy, on tokio. Otherwise it has the default
@@ -109,7 +103,7 @@ impl<S: Transport> Client<S> {
     /// [`TransportError`](crate::TransportError) serves for most services, also for those with boxed errors. Wrap a
     /// service that cannot be cloned in an [`Arc`].
     ///
-    /// The service sets its own timeouts, for example by the [`Phases`](lark_proto::session::Phases) in a request's
+    /// The service sets its own timeouts, for example by the [`Timeouts`](lark_proto::session::Timeouts) in a request's
     /// extensions; the limits of a call bound all of its requests. The client uses `timer` for its waits and limits.
     /// The wall clock is read once, in this function: where the timer's time is paused or virtual, so is the client's.
     ///
@@ -151,8 +145,8 @@ impl<S: Transport> Client<S> {
         service: S,
         timer: impl Timer + Send + Sync + 'static,
     ) -> Self {
-        let parker = Arc::new(Parker::new(session, Clock::new(timer)));
-        let shared = Shared { parker, token_requests: TokenRequests::new() };
+        let session = Arc::new(SharedSession::new(session, Clock::new(timer)));
+        let shared = Shared { session, token_requests: TokenRequests::new() };
         Self {
             service,
             shared: Arc::new(shared),
@@ -191,25 +185,27 @@ impl<S: Transport> Client<S> {
 
     /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::endpoints::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
-        self.shared.parker.step(|session, _| session.set_app_ticket(ticket));
+        self.shared.session.with(|session, _| session.set_app_ticket(ticket));
     }
 
     /// Sets the quota of `route`, in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
-        self.shared.parker.step(|session, _| session.set_quota(route, quota));
+        self.shared.session.with(|session, _| session.set_quota(route, quota));
     }
 
     /// Sets whether the client stays within the documented quotas, for all clones of the client. See
     /// [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
-        self.shared.parker.step(|session, _| session.keep_quotas(keep));
+        self.shared.session.with(|session, _| session.keep_quotas(keep));
     }
 
     /// The current token as text, to be kept across a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
-        self.shared.parker.step(|session, now| session.export_token(now, now, self.tenant.as_ref()))
+        self.shared
+            .session
+            .with(|session, now| session.export_token(now, now, self.tenant.as_ref()))
     }
 
     /// Imports a token that was exported.
@@ -218,8 +214,8 @@ impl<S: Transport> Client<S> {
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
         self.shared
-            .parker
-            .step(|session, now| session.import_token(now, now, self.tenant.as_ref(), text))
+            .session
+            .with(|session, now| session.import_token(now, now, self.tenant.as_ref(), text))
     }
 }
 
@@ -284,7 +280,7 @@ impl<S: Transport> Client<S> {
         node: impl Fn(&GetWikiNode) -> Call<WikiNode, S::Error>,
         sheets: impl Fn(&QuerySheets) -> Call<Sheets, S::Error>,
     ) -> Result<Located, CallError<S::Error>> {
-        let clock = &self.shared.parker.clock;
+        let clock = &self.shared.session.clock;
         let mut resolve = Resolve::new(place);
         let start = clock.now();
         loop {
@@ -315,160 +311,17 @@ impl<S: Transport> Client<S> {
         limits: Limits,
         call: Call<O, S::Error>,
     ) -> Result<O, CallError<S::Error>> {
-        let Shared { parker, token_requests } = &*self.shared;
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
-        let call = call.with_limits(limits).with_jitter(jitter);
-        let mut driven = CallGuard { call: trace::keep(call), shared: &self.shared, in_hand: None };
-        loop {
-            match poll_fn(|context| Poll::Ready(driven.next(context))).await {
-                Step::Send(outgoing) => {
-                    let Outgoing { purpose, within, keep_for, reply_limit, .. } = outgoing;
-                    if let Purpose::Token(id) = purpose {
-                        let exchange = Exchange::new(&self.service, outgoing, reply_limit);
-                        token_requests.put(TokenRequest::new(id, exchange, keep_for, parker));
-                        driven.in_hand = None;
-                        continue;
-                    }
-                    let limit = self.reply_limit.unwrap_or(reply_limit);
-                    let mut exchange = pin!(Exchange::new(&self.service, outgoing, limit));
-                    let reply = poll_fn(|context| {
-                        driven.poll_token_requests_beside(context);
-                        exchange.as_mut().poll(context)
-                    });
-                    let outcome = parker.clock.timeout(within, reply).await;
-                    driven
-                        .answered(outcome.unwrap_or_else(|| exchange.end(CallErrorKind::Deadline)));
-                }
-                Step::Wait(time) => {
-                    let woken = poll_fn(|context| driven.poll_woken(context));
-                    parker.clock.timeout(time, woken).await;
-                }
-                Step::Done(result) => return result,
-            }
-        }
-    }
-}
-
-/// A call in progress. It leaves every queue when it is dropped, with its future or by a panic of the service.
-struct CallGuard<'a, O, S: Transport> {
-    call: Call<O, S::Error>,
-    shared: &'a Shared<S>,
-    /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
-    in_hand: Option<TokenRequestId>,
-}
-
-impl<O, S: Transport> CallGuard<'_, O, S> {
-    fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
-        let step = self.shared.parker.next(&mut self.call, context.waker());
-        if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
-            self.in_hand = Some(id);
-        }
-        trace::emit(&self.call.events());
-        step
-    }
-
-    /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Outcome<S::Error>) {
-        let parker = &self.shared.parker;
-        match outcome {
-            Ok(reply) => {
-                let parsed = self.call.read(reply);
-                parker.report(&mut self.call, |call, session, now| {
-                    call.received(session, now, parsed);
-                });
-            }
-            Err(broken) => {
-                parker.report(&mut self.call, |call, session, now| {
-                    call.broken(session, now, broken);
-                });
-            }
-        }
-        trace::emit(&self.call.events());
-    }
-
-    /// Ready when the session has woken the waiting call, or when the token request that it drives is over.
-    fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(id) = self.call.id() else { return Poll::Ready(()) };
-        if !self.shared.parker.is_parked(id, context.waker()) {
-            return Poll::Ready(());
-        }
-        let own = self.call.token_request();
-        let is_over = self.poll_token_requests(context, own);
-        if is_over { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Polls the token requests while the call's own request is in flight, because the service may answer the call's
-    /// own request only after a token request. The call is also parked, to be woken later: another call may be polling
-    /// a token request now, or send one later.
-    fn poll_token_requests_beside(&mut self, context: &mut Context<'_>) {
-        let Some(id) = self.call.id() else { return };
-        self.shared.parker.park(id, context.waker());
-        self.poll_token_requests(context, None);
-    }
-
-    /// Polls the token requests that were woken, and returns whether `own`, which the call drives, is over.
-    fn poll_token_requests(
-        &mut self,
-        context: &mut Context<'_>,
-        own: Option<TokenRequestId>,
-    ) -> bool {
-        let Shared { parker, token_requests } = self.shared;
-        let mut is_over = false;
-        for _ in 0..token_requests.len() {
-            let now = parker.clock.now();
-            let Some(mut request) = token_requests.take(now) else { break };
-            let id = request.id;
-            self.in_hand = Some(id);
-            match request.poll(now) {
-                Poll::Pending => token_requests.put(request),
-                Poll::Ready(outcome) if own == Some(id) => {
-                    self.answered(outcome);
-                    is_over = true;
-                }
-                Poll::Ready(Ok(reply)) => {
-                    let event = parker.step(|session, now| session.token_received(id, now, reply));
-                    trace::emit(event.as_slice());
-                }
-                Poll::Ready(Err(broken)) => {
-                    let event = parker.step(|session, now| session.token_broken(id, now, &broken));
-                    trace::emit(event.as_slice());
-                }
-            }
-            self.in_hand = None;
-        }
-        if token_requests.is_woken() {
-            // The request was woken while this call had taken it out, so the calls that were woken to poll it did not
-            // find it.
-            context.waker().wake_by_ref();
-            parker.wake_two();
-        }
-        is_over
-    }
-}
-
-impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
-    fn drop(&mut self) {
-        let Shared { parker, token_requests } = self.shared;
-        let lost = self.in_hand;
-        if self.call.id().is_some() || lost.is_some() {
-            parker.report(&mut self.call, |call, session, now| {
-                call.cancel(session);
-                if let Some(request) = lost {
-                    session.token_dropped(request, now);
-                }
-            });
-        }
-        if token_requests.is_woken() {
-            parker.wake_two();
-        }
+        let call = trace::keep(call.with_limits(limits).with_jitter(jitter));
+        call::run(&self.service, &self.shared, self.reply_limit, call).await
     }
 }
 
 impl<S: Transport> fmt::Debug for Client<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("parker", &self.shared.parker)
+            .field("session", &self.shared.session)
             .field("tenant", &self.tenant)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

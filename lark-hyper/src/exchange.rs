@@ -10,7 +10,7 @@ use http::{Request, Response, response};
 use hyper::body::Body;
 use hyper::service::Service;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Broken, Outgoing};
+use lark_proto::session::{Outgoing, TransportFailure};
 use pin_project_lite::pin_project;
 
 use crate::collect::Collect;
@@ -93,7 +93,7 @@ impl<S> SendTransport for S where
 }
 
 /// The outcome of a request: the whole reply, or why there is none.
-pub(crate) type Outcome<T> = Result<Response<Bytes>, Broken<T>>;
+pub(crate) type Received<T> = Result<Response<Bytes>, TransportFailure<T>>;
 
 pin_project! {
     /// A request in flight, until its whole reply has been received.
@@ -127,7 +127,7 @@ impl<S: Transport> Exchange<S> {
     pub(crate) fn new(service: &S, outgoing: Outgoing, limit: u64) -> Self {
         let progress = CloseOnDrop(BodyProgress::default());
         let mut request = outgoing.request.map(|body| Frames::counted(body, &progress.0));
-        request.extensions_mut().insert(outgoing.phases);
+        request.extensions_mut().insert(outgoing.timeouts);
         if outgoing.fresh_connection {
             request.extensions_mut().insert(FreshConnection);
         }
@@ -135,16 +135,19 @@ impl<S: Transport> Exchange<S> {
     }
 
     /// Ends the exchange with `failure`: no more of its request is sent.
-    pub(crate) fn end(self: Pin<&mut Self>, failure: CallErrorKind<S::Error>) -> Outcome<S::Error> {
+    pub(crate) fn end(
+        self: Pin<&mut Self>,
+        failure: CallErrorKind<S::Error>,
+    ) -> Received<S::Error> {
         let permanence = permanence(&failure);
-        Err(Broken::new(failure, self.progress.0.close(), permanence))
+        Err(TransportFailure::new(failure, self.progress.0.close(), permanence))
     }
 }
 
 impl<S: Transport> Future for Exchange<S> {
-    type Output = Outcome<S::Error>;
+    type Output = Received<S::Error>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<S::Error>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Received<S::Error>> {
         let mut this = self.as_mut().project();
         let failure = loop {
             match this.state.as_mut().project() {

@@ -17,7 +17,7 @@ use hyper::rt::Timer;
 use hyper::service::Service;
 use lark_proto::fake::http1::BODY_LIMIT;
 use lark_proto::fake::{Break, FakeLark, InFlight};
-use lark_proto::session::{Phase, Phases};
+use lark_proto::session::{Phase, Timeouts};
 
 use crate::TransportError;
 use crate::clock::Clock;
@@ -63,7 +63,7 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 ///
 /// The fake obeys [`FakeLark::fail_next`]: the error of a closed connection is an [`io::Error`] of the kind
 /// [`ConnectionReset`](io::ErrorKind::ConnectionReset) in [`TransportError::Failed`], and a reply that takes longer
-/// than the request's [`Phases`] allow is a [`TransportError::Timeout`]. When the future of a request is dropped before
+/// than the request's [`Timeouts`] allow is a [`TransportError::Timeout`]. When the future of a request is dropped before
 /// the body is complete, the fake gives up the request.
 ///
 /// The fake's time starts at 2026-01-01 00:00 UTC, so that the same calls get the same bytes. A timer with virtual time
@@ -134,8 +134,8 @@ impl FakeTransport {
         match how {
             Some(Break::AfterBody) => return Err(closed("after the body").into()),
             Some(Break::SlowReply(time)) => {
-                let phases = head.extensions.get::<Phases>();
-                let longest = phases.map_or(Duration::MAX, |phases| phases.answer);
+                let timeouts = head.extensions.get::<Timeouts>();
+                let longest = timeouts.map_or(Duration::MAX, |timeouts| timeouts.recv_response);
                 self.0.clock.sleep(time.min(longest)).await;
                 if time > longest {
                     return Err(TransportError::Timeout(Phase::RecvResponse));

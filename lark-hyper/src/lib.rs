@@ -78,14 +78,15 @@
 
 #[cfg(feature = "tokio")]
 mod builder;
+mod call;
 mod client;
 mod clock;
 mod collect;
 mod error;
 mod exchange;
 mod frames;
-mod parker;
 mod permanence;
+mod shared_session;
 mod token_requests;
 #[cfg(feature = "fake-server")]
 #[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
@@ -94,6 +95,8 @@ mod trace;
 
 #[cfg(feature = "tokio")]
 mod connection;
+#[cfg(feature = "tokio")]
+mod connector;
 #[cfg(feature = "tokio")]
 mod deadline;
 #[cfg(feature = "fake-server")]

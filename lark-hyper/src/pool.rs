@@ -17,12 +17,13 @@ use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection}
 use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lark_proto::network::MAX_IDLE_CONNECTIONS;
-use lark_proto::session::{Phase, Phases};
+use lark_proto::session::{Phase, Timeouts};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::builder::{USER_AGENT, default_tls};
-use crate::connection::{Connection, Connector, PHASES};
+use crate::connection::Connection;
+use crate::connector::{Connector, TIMEOUTS};
 use crate::deadline::{Deadline, MAX_TIMER};
 use crate::error::{TransportError, causes};
 use crate::frames::{BodyProgress, Frames, FreshConnection};
@@ -31,7 +32,7 @@ use crate::frames::{BodyProgress, Frames, FreshConnection};
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests can go on with another
 /// runtime.
 ///
-/// The timeouts of a request are the [`Phases`] in its extensions, where a client puts them, or otherwise those for the
+/// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for the
 /// length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
 /// before the request fails. A connection whose peer takes no bytes for a minute is closed. The pool does not limit the
 /// number of requests in flight. On a slow link the caller has to, because the requests share its bandwidth and each
@@ -46,7 +47,7 @@ pub struct Pool {
     /// The client for requests with [`FreshConnection`], which keeps no idle connection.
     fresh: legacy::Client<Connector, Frames>,
     user_agent: HeaderValue,
-    /// The timeouts that replace those in a request's [`Phases`].
+    /// The timeouts that replace those in a request's [`Timeouts`].
     timeouts: Arc<[(Phase, Duration)]>,
 }
 
@@ -140,16 +141,18 @@ impl Service<Request<Frames>> for Pool {
         request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
         let len = request.body().size_hint().lower();
         let progress = request.body().progress();
-        let given = request.extensions().get::<Phases>();
-        let phases = given.copied().unwrap_or(Phases::of(len));
-        let phases =
-            self.timeouts.iter().fold(phases, |phases, (phase, time)| phases.with(*phase, *time));
-        request.extensions_mut().insert(phases);
+        let given = request.extensions().get::<Timeouts>();
+        let timeouts = given.copied().unwrap_or(Timeouts::of(len));
+        let timeouts = self
+            .timeouts
+            .iter()
+            .fold(timeouts, |timeouts, (phase, time)| timeouts.with(*phase, *time));
+        request.extensions_mut().insert(timeouts);
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let captured = capture_connection(&mut request);
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);
-        ReplyFuture { reply, captured, len, progress, phases, watch: None }
+        ReplyFuture { reply, captured, len, progress, timeouts, watch: None }
     }
 }
 
@@ -165,7 +168,7 @@ pub struct ReplyFuture {
     /// The length of the request's body.
     len: u64,
     progress: BodyProgress,
-    phases: Phases,
+    timeouts: Timeouts,
     /// Set by the first poll that is pending.
     watch: Option<Watch>,
 }
@@ -174,15 +177,15 @@ impl Future for ReplyFuture {
     type Output = Result<Response<ReplyBody>, TransportError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reply, captured, len, progress, phases, watch } = &mut *self;
+        let Self { reply, captured, len, progress, timeouts, watch } = &mut *self;
         if let Err(error) = Handle::try_current() {
             // Each connection is a task of the runtime.
             return Poll::Ready(Err(TransportError::Failed(error.into())));
         }
-        let polled = PHASES.sync_scope(*phases, || Pin::new(reply).poll(context));
+        let polled = TIMEOUTS.sync_scope(*timeouts, || Pin::new(reply).poll(context));
         if let Poll::Ready(reply) = polled {
             let reply = reply.map_err(failed)?;
-            return Poll::Ready(Ok(reply.map(|body| ReplyBody::new(body, phases.reply))));
+            return Poll::Ready(Ok(reply.map(|body| ReplyBody::new(body, timeouts.recv_body))));
         }
         // The present phase. A request without a body goes from `Connect` to `RecvResponse`.
         let phase = || match progress.bytes() {
@@ -191,12 +194,12 @@ impl Future for ReplyFuture {
             0 => Phase::SendRequest,
             _ => Phase::SendBody,
         };
-        let watch = watch.get_or_insert_with(|| Watch::over(phase(), phases));
+        let watch = watch.get_or_insert_with(|| Watch::over(phase(), timeouts));
         loop {
             ready!(watch.look.poll(context));
             let phase = phase();
             if phase != watch.phase {
-                *watch = Watch::over(phase, phases);
+                *watch = Watch::over(phase, timeouts);
             } else if watch.ends <= Instant::now() {
                 return Poll::Ready(Err(TransportError::Timeout(phase)));
             } else {
@@ -222,13 +225,14 @@ struct Watch {
 
 impl Watch {
     /// A watch over `phase`, which begins now.
-    fn over(phase: Phase, phases: &Phases) -> Self {
-        let Phases { resolve, connect, head, body, answer, .. } = *phases;
+    fn over(phase: Phase, timeouts: &Timeouts) -> Self {
+        let Timeouts { resolve, connect, send_request, send_body, recv_response, .. } = *timeouts;
+        let after_head = send_body.min(recv_response);
         let (time, later) = match phase {
-            Phase::Connect => (resolve.saturating_add(connect), head.min(body).min(answer)),
-            Phase::SendRequest => (head, body.min(answer)),
-            Phase::SendBody => (body, answer),
-            _ => (answer, answer),
+            Phase::Connect => (resolve.saturating_add(connect), send_request.min(after_head)),
+            Phase::SendRequest => (send_request, after_head),
+            Phase::SendBody => (send_body, recv_response),
+            _ => (recv_response, recv_response),
         };
         let every = time.min(later).max(MIN_LOOK);
         Self {

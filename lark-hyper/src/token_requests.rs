@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::TokenRequestId;
 
-use crate::exchange::{Exchange, Outcome, Transport};
-use crate::parker::Parker;
+use crate::exchange::{Exchange, Received, Transport};
+use crate::shared_session::SharedSession;
 
 /// The token requests in flight. Any call of the client polls them, after it has taken one out: no lock is held while
 /// a service's code runs.
@@ -26,13 +26,13 @@ pub(crate) struct TokenRequest<S: Transport> {
 /// The waker of a token request, which wakes two of the parked calls to poll it.
 struct Signal {
     is_woken: AtomicBool,
-    parker: Arc<Parker>,
+    session: Arc<SharedSession>,
 }
 
 impl Wake for Signal {
     fn wake(self: Arc<Self>) {
         if !self.is_woken.swap(true, Ordering::AcqRel) {
-            self.parker.wake_two();
+            self.session.wake_two();
         }
     }
 }
@@ -73,11 +73,11 @@ impl<S: Transport> TokenRequest<S> {
         id: TokenRequestId,
         exchange: Exchange<S>,
         keep_for: Duration,
-        parker: &Arc<Parker>,
+        session: &Arc<SharedSession>,
     ) -> Self {
-        let now = parker.clock.now();
+        let now = session.clock.now();
         let until = now.checked_add(keep_for).unwrap_or(now);
-        let signal = Signal { is_woken: AtomicBool::new(true), parker: parker.clone() };
+        let signal = Signal { is_woken: AtomicBool::new(true), session: session.clone() };
         Self { id, exchange: Box::pin(exchange), until, signal: Arc::new(signal) }
     }
 
@@ -85,7 +85,7 @@ impl<S: Transport> TokenRequest<S> {
         self.signal.is_woken.load(Ordering::Acquire)
     }
 
-    pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Outcome<S::Error>> {
+    pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Received<S::Error>> {
         // A swap, not a store: it acquires the writes before the wake that it clears, so that the poll sees them.
         self.signal.is_woken.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.signal.clone());

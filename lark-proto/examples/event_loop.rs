@@ -9,11 +9,11 @@
 //!
 //! ```text
 //!  phase         the loop  until                                          timeout
-//!  Connect       waits     the connection is open                         Phases::connect
-//!  SendRequest   writes    the head is sent                               Phases::head
-//!  SendBody      writes    the body is sent, or the server answers early  Phases::body
-//!  RecvResponse  reads     the first bytes of the reply have arrived      Phases::answer
-//!  RecvBody      reads     the reply is complete                          Phases::reply
+//!  Connect       waits     the connection is open                         Timeouts::connect
+//!  SendRequest   writes    the head is sent                               Timeouts::head
+//!  SendBody      writes    the body is sent, or the server answers early  Timeouts::body
+//!  RecvResponse  reads     the first bytes of the reply have arrived      Timeouts::answer
+//!  RecvBody      reads     the reply is complete                          Timeouts::reply
 //! ```
 
 use std::error::Error;
@@ -32,7 +32,7 @@ use lark_proto::endpoints::SheetImageWritten;
 use lark_proto::error::{CallErrorKind, WaitFor};
 use lark_proto::fake::{self, Break, Connection, FakeLark, Route};
 use lark_proto::session::{
-    Broken, Call, Drive, Event, Outgoing, Permanence, Phase, Phases, Session, Step,
+    Call, Drive, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
 };
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
@@ -41,7 +41,7 @@ use ureq_proto::{BodyMode, Error as HttpError};
 
 /// The time between two polls of the sockets. A real program waits with epoll or kqueue instead of a sleep.
 const TICK: Duration = Duration::from_millis(1);
-/// How long the loop waits for an answer. It is short so that the example ends soon. The default in [`Phases`] is two
+/// How long the loop waits for an answer. It is short so that the example ends soon. The default in [`Timeouts`] is two
 /// minutes, because a cell write can take the service one minute.
 const LONGEST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -177,7 +177,11 @@ impl Task {
 
     /// Reports that no reply came, and closes the connection. The next step shows whether the call goes on.
     fn broken(&mut self, session: &mut Session, failure: CallErrorKind<io::Error>, taken: u64) {
-        self.call.broken(session, now(), Broken::new(failure, taken, Permanence::Transient));
+        self.call.failed(
+            session,
+            now(),
+            TransportFailure::new(failure, taken, Permanence::Transient),
+        );
         self.state = State::Waiting(now());
     }
 
@@ -207,7 +211,7 @@ struct Exchange {
     /// The bytes of the reply that have arrived.
     received: Vec<u8>,
     reply_limit: u64,
-    phases: Phases,
+    timeouts: Timeouts,
     phase: Phase,
     phase_ends: SystemTime,
     call_ends: SystemTime,
@@ -215,11 +219,11 @@ struct Exchange {
 
 impl Exchange {
     fn open(server: SocketAddr, outgoing: Outgoing) -> io::Result<Self> {
-        let Outgoing { mut request, mut phases, within, reply_limit, .. } = outgoing;
-        phases.answer = phases.answer.min(LONGEST_ANSWER);
+        let Outgoing { mut request, mut timeouts, within, reply_limit, .. } = outgoing;
+        timeouts.recv_response = timeouts.recv_response.min(LONGEST_ANSWER);
         // This blocks the loop, because std cannot connect otherwise. A real program makes a non-blocking socket with
         // the system's own call, and resolves the host's name in a thread.
-        let stream = TcpStream::connect_timeout(&server, phases.connect)?;
+        let stream = TcpStream::connect_timeout(&server, timeouts.connect)?;
         stream.set_nonblocking(true)?;
         // Each request has a connection of its own, so `fresh_connection` needs no further handling.
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -232,9 +236,9 @@ impl Exchange {
             body,
             received: Vec::new(),
             reply_limit,
-            phases,
+            timeouts,
             phase: Phase::SendRequest,
-            phase_ends: now() + phases.head,
+            phase_ends: now() + timeouts.send_request,
             call_ends: now() + within,
         })
     }
@@ -302,7 +306,7 @@ impl Exchange {
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        self.phase_ends = now() + self.phases.get(phase);
+        self.phase_ends = now() + self.timeouts.get(phase);
     }
 }
 

@@ -2,21 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use http::uri::{Authority, Port};
+
 /// The host in its [normal form](host), and the port, if `authority` is `host[:port]` without user info. Port 0 is
 /// refused.
 pub(crate) fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
-    let (name, port) = match authority.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-        _ => (authority, None),
-    };
-    let port = match port {
-        // `parse` alone would also accept a sign.
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse().ok().filter(|port| *port > 0)?)
-        }
-        Some(_) => return None,
-        None => None,
-    };
+    let authority: Authority = authority.parse().ok()?;
+    let name = authority.host();
+    let port = authority.port();
+    let digits = port.as_ref().map_or("", |port| port.as_str());
+    // `http` accepts a sign before the digits, and leaves out user info and a port that is not a number of 16 bits.
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let len = name.len() + port.as_ref().map_or(0, |_| 1 + digits.len());
+    let port = port.as_ref().map(Port::as_u16);
+    if !is_number || len != authority.as_str().len() || port == Some(0) {
+        return None;
+    }
     Some((host(name)?, port))
 }
 

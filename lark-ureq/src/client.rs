@@ -11,11 +11,11 @@ use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 #[cfg(doc)]
-use lark_proto::{error::CallErrorKind, session::Phases};
+use lark_proto::{error::CallErrorKind, session::Timeouts};
 
 use crate::clock::Clock;
-use crate::exchange::{self, Outcome};
-use crate::parker::Parker;
+use crate::exchange::{self, Received};
+use crate::shared_session::SharedSession;
 use crate::{CallError, builder, trace};
 
 /// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
@@ -30,7 +30,7 @@ use crate::{CallError, builder, trace};
 /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
 ///   [`Client::with_reply_limit`].
 /// * It follows no redirect, since the request carries a token.
-/// * A phase for which the agent has no timeout gets that of [`Phases`]. Every phase ends at the deadline of the call.
+/// * A phase for which the agent has no timeout gets that of [`Timeouts`]. Every phase ends at the deadline of the call.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).
@@ -54,7 +54,7 @@ pub struct Client {
 
 struct Shared {
     agent: ureq::Agent,
-    parker: Parker,
+    session: SharedSession,
 }
 
 impl Client {
@@ -126,9 +126,9 @@ impl Client {
     }
 
     pub(crate) fn over(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
-        let parker = Parker::new(session, clock);
+        let session = SharedSession::new(session, clock);
         Self {
-            shared: Arc::new(Shared { agent, parker }),
+            shared: Arc::new(Shared { agent, session }),
             tenant: None,
             limits: Limits::default(),
             reply_limit: None,
@@ -228,7 +228,7 @@ impl Client {
         node: impl Fn(&GetWikiNode) -> Call<WikiNode, ureq::Error>,
         sheets: impl Fn(&QuerySheets) -> Call<Sheets, ureq::Error>,
     ) -> Result<Located, CallError> {
-        let clock = &self.shared.parker.clock;
+        let clock = &self.shared.session.clock;
         let mut resolve = Resolve::new(place);
         let start = clock.elapsed();
         loop {
@@ -255,27 +255,27 @@ impl Client {
 
     /// Sets the latest ticket of a store app, as [`AppTicketEvent`](lark_proto::endpoints::AppTicketEvent) reads it.
     pub fn set_app_ticket(&self, ticket: AppTicket) {
-        self.shared.parker.with(|session, _| session.set_app_ticket(ticket));
+        self.shared.session.with(|session, _| session.set_app_ticket(ticket));
     }
 
     /// Sets the quota of `route`, in place of the documented one, for all clones of the client. See
     /// [`Session::set_quota`].
     pub fn set_quota(&self, route: &str, quota: Quota) {
-        self.shared.parker.with(|session, _| session.set_quota(route, quota));
+        self.shared.session.with(|session, _| session.set_quota(route, quota));
     }
 
     /// Sets whether the client stays within the documented quotas, for all clones of the client. See
     /// [`Session::keep_quotas`].
     pub fn keep_quotas(&self, keep: bool) {
-        self.shared.parker.with(|session, _| session.keep_quotas(keep));
+        self.shared.session.with(|session, _| session.keep_quotas(keep));
     }
 
     /// The current token as text, to be kept across a restart; it is a secret. See [`Session::export_token`].
     #[must_use]
     pub fn export_token(&self) -> Option<String> {
         let Self { shared, tenant, .. } = self;
-        let wall = shared.parker.wall();
-        shared.parker.with(|session, now| session.export_token(now, wall, tenant.as_ref()))
+        let wall = shared.session.wall();
+        shared.session.with(|session, now| session.export_token(now, wall, tenant.as_ref()))
     }
 
     /// Imports a token that was exported.
@@ -284,14 +284,14 @@ impl Client {
     /// As [`Session::import_token`]; the client then fetches a token when it needs one.
     pub fn import_token(&self, text: &str) -> Result<(), Invalid> {
         let Self { shared, tenant, .. } = self;
-        let wall = shared.parker.wall();
-        shared.parker.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
+        let wall = shared.session.wall();
+        shared.session.with(|session, now| session.import_token(now, wall, tenant.as_ref(), text))
     }
 
     /// Carries out the steps of `call` until it is done, which is at the end of `limits` at the latest.
     fn run<O>(&self, limits: Limits, call: Call<O, ureq::Error>) -> Result<O, CallError> {
-        let call = call.with_limits(limits).with_jitter(self.shared.parker.clock.jitter());
-        let mut driven = CallGuard { call: trace::keep(call), parker: &self.shared.parker };
+        let call = call.with_limits(limits).with_jitter(self.shared.session.clock.jitter());
+        let mut driven = CallGuard { call: trace::keep(call), session: &self.shared.session };
         loop {
             match driven.next() {
                 Step::Send(outgoing) => {
@@ -310,31 +310,31 @@ impl Client {
 /// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
 struct CallGuard<'a, O> {
     call: Call<O, ureq::Error>,
-    parker: &'a Parker,
+    session: &'a SharedSession,
 }
 
 impl<O> CallGuard<'_, O> {
     /// Takes the next step. If that is a wait, returns when it is over.
     fn next(&mut self) -> Step<O, ureq::Error> {
-        let Self { call, parker } = self;
-        let step = parker.step(call);
+        let Self { call, session } = self;
+        let step = session.next(call);
         let events = call.events();
         match step {
-            Step::Wait(time) => parker.park(call.id(), time, &events),
+            Step::Wait(time) => session.park(call.id(), time, &events),
             Step::Send(_) | Step::Done(_) => trace::emit(&events),
         }
         step
     }
 
     /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Outcome) {
-        let Self { call, parker } = self;
+    fn answered(&mut self, outcome: Received) {
+        let Self { call, session } = self;
         match outcome {
             Ok(reply) => {
                 let parsed = call.read(reply);
-                parker.with(|session, now| call.received(session, now, parsed));
+                session.with(|session, now| call.received(session, now, parsed));
             }
-            Err(broken) => parker.with(|session, now| call.broken(session, now, broken)),
+            Err(broken) => session.with(|session, now| call.failed(session, now, broken)),
         }
         trace::emit(&call.events());
     }
@@ -342,14 +342,14 @@ impl<O> CallGuard<'_, O> {
 
 impl<O> Drop for CallGuard<'_, O> {
     fn drop(&mut self) {
-        self.parker.cancel(&mut self.call);
+        self.session.cancel(&mut self.call);
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("session", &self.shared.parker.lock().session)
+            .field("session", &self.shared.session.lock().session)
             .field("tenant", &self.tenant)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn a_timeout_that_is_set_is_that_of_its_phase() {
         let seconds = [1, 2, 3, 4, 5, 6].map(Duration::from_secs);
-        let phases = [
+        let timeouts = [
             Phase::Resolve,
             Phase::Connect,
             Phase::SendRequest,
@@ -380,7 +380,7 @@ mod tests {
             Phase::RecvBody,
         ];
         let set = |builder: ClientBuilder<Client>, (phase, time)| builder.timeout(phase, time);
-        let client = phases.into_iter().zip(seconds).fold(builder(), set).build().unwrap();
+        let client = timeouts.into_iter().zip(seconds).fold(builder(), set).build().unwrap();
         let set = client.shared.agent.config().timeouts();
         let in_order = [
             set.resolve,

@@ -6,18 +6,18 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Broken, Outgoing, Permanence, Phases};
+use lark_proto::session::{Outgoing, Permanence, Timeouts, TransportFailure};
 use ureq::{Error, SendBody, Timeout};
 
 use crate::permanence::permanence;
 
 /// The outcome of a request.
-pub(crate) type Outcome = Result<Response<Bytes>, Broken<Error>>;
+pub(crate) type Received = Result<Response<Bytes>, TransportFailure<Error>>;
 
 /// Sends a request and receives a reply of up to `reply_limit` bytes, whatever its status.
-pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) -> Outcome {
-    let Outgoing { request, within, phases, fresh_connection, .. } = outgoing;
-    let exchange = Exchange { agent, within, phases, reply_limit, fresh_connection };
+pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) -> Received {
+    let Outgoing { request, within, timeouts, fresh_connection, .. } = outgoing;
+    let exchange = Exchange { agent, within, timeouts, reply_limit, fresh_connection };
     let (head, body) = request.into_parts();
     let len = body.len();
     let mut reader = body.reader();
@@ -31,12 +31,12 @@ pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) ->
         Ok(Some(reply)) => Ok(reply),
         Ok(None) => {
             let failure = CallErrorKind::TooLarge { limit: reply_limit };
-            Err(Broken::new(failure, len, Permanence::Transient))
+            Err(TransportFailure::new(failure, len, Permanence::Transient))
         }
         Err(error) => {
             let failure = exchange.failure(error);
             let permanence = permanence(&failure);
-            Err(Broken::new(failure, len - reader.get_ref().len(), permanence))
+            Err(TransportFailure::new(failure, len - reader.get_ref().len(), permanence))
         }
     }
 }
@@ -45,7 +45,7 @@ pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) ->
 struct Exchange<'a> {
     agent: &'a ureq::Agent,
     within: Duration,
-    phases: Phases,
+    timeouts: Timeouts,
     reply_limit: u64,
     fresh_connection: bool,
 }
@@ -72,7 +72,7 @@ impl Exchange<'_> {
     /// The request with the settings of this exchange. The agent's own timeouts, where it has them, replace those of
     /// the phases.
     fn configure<'b>(&self, request: Request<SendBody<'b>>) -> Request<SendBody<'b>> {
-        let Self { agent, within, phases, .. } = self;
+        let Self { agent, within, timeouts, .. } = self;
         let config = agent.config();
         let own = config.timeouts();
         // A timeout is at most a day, because some clocks overflow on longer times.
@@ -84,10 +84,10 @@ impl Exchange<'_> {
             let longest = own.into_iter().flatten().fold(phase, Duration::max);
             longest.saturating_sub(Duration::from_secs(1))
         };
-        let write = single(phases.body, [own.send_request, own.send_body]);
-        let read = single(phases.answer, [own.recv_response, own.recv_body]);
+        let write = single(timeouts.send_body, [own.send_request, own.send_body]);
+        let read = single(timeouts.recv_response, [own.recv_response, own.recv_body]);
         let global = Some(own.global.map_or(*within, |own| own.min(*within)));
-        let answer = or(own.recv_response, phases.answer);
+        let answer = or(own.recv_response, timeouts.recv_response);
         let per_read = or(config.timeout_per_read(), read);
         let idle = if self.fresh_connection { Duration::ZERO } else { config.max_idle_age() };
         let request = agent
@@ -97,12 +97,12 @@ impl Exchange<'_> {
             .max_redirects_will_error(false)
             .max_idle_age(idle)
             .timeout_global(global)
-            .timeout_resolve(or(own.resolve, phases.resolve))
-            .timeout_connect(or(own.connect, phases.connect))
-            .timeout_send_request(or(own.send_request, phases.head))
-            .timeout_send_body(or(own.send_body, phases.body))
+            .timeout_resolve(or(own.resolve, timeouts.resolve))
+            .timeout_connect(or(own.connect, timeouts.connect))
+            .timeout_send_request(or(own.send_request, timeouts.send_request))
+            .timeout_send_body(or(own.send_body, timeouts.send_body))
             .timeout_recv_response(answer)
-            .timeout_recv_body(or(own.recv_body, phases.reply))
+            .timeout_recv_body(or(own.recv_body, timeouts.recv_body))
             .timeout_per_write(or(config.timeout_per_write(), write))
             .timeout_per_read(per_read)
             .build();
@@ -166,7 +166,7 @@ mod tests {
             let exchange = Exchange {
                 agent: &agent,
                 within,
-                phases: Phases::of(0),
+                timeouts: Timeouts::of(0),
                 reply_limit: 0,
                 fresh_connection: false,
             };

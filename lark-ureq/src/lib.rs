@@ -54,8 +54,8 @@ mod exchange;
 mod fake_server;
 #[cfg(feature = "fake-server")]
 mod fake_transport;
-mod parker;
 mod permanence;
+mod shared_session;
 mod simulated;
 #[cfg(feature = "fake-server")]
 #[doc = include_str!("testing.md")]

@@ -19,7 +19,7 @@ use lark_hyper::{
 };
 use lark_proto::body::Body;
 use lark_proto::fake::{Break, Route, http1};
-use lark_proto::session::{Phase, Phases};
+use lark_proto::session::{Phase, Timeouts};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 
@@ -30,15 +30,15 @@ fn runtime() -> Runtime {
 }
 
 /// Short timeouts of all phases.
-fn short() -> Phases {
-    let mut phases = Phases::of(0);
-    phases.resolve = Duration::from_millis(100);
-    phases.connect = Duration::from_millis(100);
-    phases.head = Duration::from_millis(20);
-    phases.body = Duration::from_millis(20);
-    phases.answer = Duration::from_millis(20);
-    phases.reply = Duration::from_millis(200);
-    phases
+fn short() -> Timeouts {
+    let mut timeouts = Timeouts::of(0);
+    timeouts.resolve = Duration::from_millis(100);
+    timeouts.connect = Duration::from_millis(100);
+    timeouts.send_request = Duration::from_millis(20);
+    timeouts.send_body = Duration::from_millis(20);
+    timeouts.recv_response = Duration::from_millis(20);
+    timeouts.recv_body = Duration::from_millis(200);
+    timeouts
 }
 
 /// A request with the usual timeouts.
@@ -57,8 +57,8 @@ fn hasty(uri: &str, len: usize) -> Request<Frames> {
 /// A request without a body, with a short timeout of its reply's body.
 fn hasty_for_the_reply(uri: &str) -> Request<Frames> {
     let mut request = request(uri, 0);
-    let phases = Phases::of(0).with(Phase::RecvBody, Duration::from_millis(200));
-    request.extensions_mut().insert(phases);
+    let timeouts = Timeouts::of(0).with(Phase::RecvBody, Duration::from_millis(200));
+    request.extensions_mut().insert(timeouts);
     request
 }
 

@@ -4,7 +4,7 @@
 //! calls of one client share a [`Session`]: plain data without a lock or a clock, which each step takes by `&mut`.
 //!
 //! ```text
-//!         next             next                received, broken
+//!         next             next                received, failed
 //!  (New) ------> (Pending) --------------> (Sent) -----> (Over) --next--> Done
 //!                 |  ^  ^    lane, token,    |
 //!                 |  |  |    gate            |
@@ -61,4 +61,6 @@ pub use event::Event;
 pub use limits::Limits;
 pub use queue::CallId;
 pub use session::Session;
-pub use step::{Broken, Outgoing, Permanence, Phase, Phases, Purpose, Step, TokenRequestId};
+pub use step::{
+    Outgoing, Permanence, Phase, Purpose, Step, Timeouts, TokenRequestId, TransportFailure,
+};

@@ -11,8 +11,8 @@ use super::gates::Gates;
 use super::lanes::Lanes;
 use super::queue::CallId;
 use super::queue::Woken;
-use super::step::Broken;
 use super::step::TokenRequestId;
+use super::step::TransportFailure;
 use super::tokens::Tokens;
 use crate::endpoint::Quota;
 use crate::error::Error;
@@ -93,7 +93,7 @@ impl Session {
 
     /// Takes the ids of the calls that have been woken since this method was last called. Each of them is to take a
     /// step. Every method that takes the session by `&mut` can wake calls: [`Call::next`](super::Call::next),
-    /// [`Call::received`](super::Call::received), [`Call::broken`](super::Call::broken),
+    /// [`Call::received`](super::Call::received), [`Call::failed`](super::Call::failed),
     /// [`Call::cancel`](super::Call::cancel), and the session's own methods for tokens and tickets. An adapter calls
     /// `woken` after each of them while it holds the session, releases the session, and then wakes these calls. A loop
     /// that steps all of its calls in turn does not need it.
@@ -141,15 +141,15 @@ impl Session {
 
     /// Reports that the transport failed during a token request, if that cannot be reported through the call that sent
     /// it: see [`Session::token_received`].
-    pub fn token_broken<T>(
+    pub fn token_failed<T>(
         &mut self,
         request: TokenRequestId,
         now: SystemTime,
-        broken: &Broken<T>,
+        failure: &TransportFailure<T>,
     ) -> Option<Event> {
         let now = self.tick(now);
-        let route = self.token_failure(request, now, broken)?;
-        Some(Event::broken(route, &broken.text, true))
+        let route = self.token_failure(request, now, failure)?;
+        Some(Event::broken(route, &failure.text, true))
     }
 
     /// Reports that the adapter has given up a token request whose call has ended or has sent its own request. The
@@ -186,9 +186,9 @@ impl Session {
         &mut self,
         request: TokenRequestId,
         now: Duration,
-        broken: &Broken<T>,
+        failure: &TransportFailure<T>,
     ) -> Option<&'static str> {
-        self.tokens.broken(&self.app, request, broken, now, &mut self.woken)
+        self.tokens.transport_failed(&self.app, request, failure, now, &mut self.woken)
     }
 
     pub(super) fn tick(&mut self, now: SystemTime) -> Duration {

@@ -16,7 +16,7 @@ use crate::error::{CallError, CallErrorKind};
 #[must_use = "a call makes no progress if its step is ignored"]
 pub enum Step<O, T> {
     /// Send the request, then report its outcome with [`Call::received`](super::Call::received) or
-    /// [`Call::broken`](super::Call::broken).
+    /// [`Call::failed`](super::Call::failed).
     Send(Outgoing),
     /// Take the next step after this time, which is a day at most, or as soon as
     /// [`Session::woken`](super::Session::woken) returns the call.
@@ -46,7 +46,7 @@ pub struct Outgoing {
     /// outcome.
     pub keep_for: Duration,
     /// The timeout of each phase of the exchange.
-    pub phases: Phases,
+    pub timeouts: Timeouts,
     /// The maximum length of the reply's body in bytes. Report a longer reply as [`CallErrorKind::TooLarge`].
     pub reply_limit: u64,
     /// Whether to open a new connection. This is set after the last connection broke, because idle connections in the
@@ -61,10 +61,10 @@ pub enum Purpose {
     /// The call's own request.
     Call,
     /// A token request of the session. Report its outcome as that of the call's own request, with
-    /// [`Call::received`](super::Call::received) or [`Call::broken`](super::Call::broken). If the call has ended or has
+    /// [`Call::received`](super::Call::received) or [`Call::failed`](super::Call::failed). If the call has ended or has
     /// sent its own request in the meantime, report the outcome with
     /// [`Session::token_received`](super::Session::token_received),
-    /// [`Session::token_broken`](super::Session::token_broken) or
+    /// [`Session::token_failed`](super::Session::token_failed) or
     /// [`Session::token_dropped`](super::Session::token_dropped).
     Token(TokenRequestId),
 }
@@ -73,39 +73,30 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenRequestId(pub(super) u64);
 
-/// The timeout of each phase of an exchange.
+/// The timeout of each [`Phase`] of an exchange.
 ///
 /// A phase that takes longer is a failure of the transport: report [`CallErrorKind::Transport`] with the transport's
 /// timeout error, and [`Permanence::Transient`]. [`CallErrorKind::Deadline`] is only for the end of
 /// [`Outgoing::within`], whatever the phase is.
-///
-/// | field | [`Phase`] | the exchange |
-/// |---|---|---|
-/// | `resolve` | [`Phase::Resolve`] | resolves the host's name |
-/// | `connect` | [`Phase::Connect`] | connects, including the tunnel of a proxy and TLS |
-/// | `head` | [`Phase::SendRequest`] | sends the head |
-/// | `body` | [`Phase::SendBody`] | sends the body |
-/// | `answer` | [`Phase::RecvResponse`] | waits for the head of the reply |
-/// | `reply` | [`Phase::RecvBody`] | receives the body of the reply |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Phases {
+pub struct Timeouts {
     /// The timeout for resolving the host name: 10 s.
     pub resolve: Duration,
-    /// The timeout for connecting, including TLS: 10 s.
+    /// The timeout for connecting, including the tunnel of a proxy and TLS: 10 s.
     pub connect: Duration,
     /// The timeout for sending the request's head: 30 s.
-    pub head: Duration,
+    pub send_request: Duration,
     /// The timeout for sending the body: 30 s, and a second for each 64 KiB of the body.
-    pub body: Duration,
+    pub send_body: Duration,
     /// The timeout for the head of the reply: two minutes, and a second for each 64 KiB of the request's body. The
     /// service can take a minute to write a cell.
-    pub answer: Duration,
+    pub recv_response: Duration,
     /// The timeout for receiving the reply's body: 30 s.
-    pub reply: Duration,
+    pub recv_body: Duration,
 }
 
-impl Phases {
+impl Timeouts {
     /// The timeouts of a request whose body has `len` bytes.
     #[must_use]
     pub fn of(len: u64) -> Self {
@@ -114,10 +105,10 @@ impl Phases {
         Self {
             resolve: Duration::from_secs(10),
             connect: Duration::from_secs(10),
-            head: Duration::from_secs(30),
-            body: Duration::from_secs(30) + upload,
-            answer: Duration::from_secs(120) + upload,
-            reply: Duration::from_secs(30),
+            send_request: Duration::from_secs(30),
+            send_body: Duration::from_secs(30) + upload,
+            recv_response: Duration::from_secs(120) + upload,
+            recv_body: Duration::from_secs(30),
         }
     }
 
@@ -127,10 +118,10 @@ impl Phases {
         *match phase {
             Phase::Resolve => &mut self.resolve,
             Phase::Connect => &mut self.connect,
-            Phase::SendRequest => &mut self.head,
-            Phase::SendBody => &mut self.body,
-            Phase::RecvResponse => &mut self.answer,
-            Phase::RecvBody => &mut self.reply,
+            Phase::SendRequest => &mut self.send_request,
+            Phase::SendBody => &mut self.send_body,
+            Phase::RecvResponse => &mut self.recv_response,
+            Phase::RecvBody => &mut self.recv_body,
         } = time;
         self
     }
@@ -141,10 +132,10 @@ impl Phases {
         match phase {
             Phase::Resolve => self.resolve,
             Phase::Connect => self.connect,
-            Phase::SendRequest => self.head,
-            Phase::SendBody => self.body,
-            Phase::RecvResponse => self.answer,
-            Phase::RecvBody => self.reply,
+            Phase::SendRequest => self.send_request,
+            Phase::SendBody => self.send_body,
+            Phase::RecvResponse => self.recv_response,
+            Phase::RecvBody => self.recv_body,
         }
     }
 }
@@ -183,7 +174,7 @@ impl fmt::Display for Phase {
 /// Why a request got no reply: the transport failed, the deadline passed, or the reply was too long. The failure is
 /// formatted as text when this value is made, so that no code of the transport runs while the session is locked.
 #[derive(Debug)]
-pub struct Broken<T> {
+pub struct TransportFailure<T> {
     pub(super) kind: CallErrorKind<T>,
     /// The failure in one line.
     pub(super) text: Arc<str>,
@@ -191,7 +182,7 @@ pub struct Broken<T> {
     pub(super) permanence: Permanence,
 }
 
-impl<T: Error> Broken<T> {
+impl<T: Error> TransportFailure<T> {
     /// Makes the report of a failure.
     ///
     /// * `kind` is [`Transport`](CallErrorKind::Transport), [`Deadline`](CallErrorKind::Deadline) or

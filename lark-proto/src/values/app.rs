@@ -1,7 +1,8 @@
 //! The app that a client acts as.
 
 use crate::error::Invalid;
-use crate::values::macros::{is_visible, secret, text};
+use crate::values::macros::{secret, text};
+use crate::values::rules::is_visible;
 
 text! {
     /// An app's id, such as `cli_a1b2c3`: 1 to 128 visible ASCII characters.

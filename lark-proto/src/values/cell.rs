@@ -2,7 +2,8 @@
 
 use crate::error::{Invalid, InvalidKind};
 use crate::text::trimmed;
-use crate::values::macros::{is_id, text, text_traits};
+use crate::values::macros::{text, text_traits};
+use crate::values::rules::is_id;
 
 text! {
     /// The id of a sheet in a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. The address bar shows it

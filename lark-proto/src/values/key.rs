@@ -1,7 +1,8 @@
 //! The key of an uploaded image, and the token of a document's file.
 
 use crate::path::has_dots;
-use crate::values::macros::{is_id, is_visible, text};
+use crate::values::macros::text;
+use crate::values::rules::{is_id, is_visible};
 
 text! {
     /// The key by which messages name an uploaded image: 1 to 256 visible ASCII characters without a dot segment such as

@@ -1,7 +1,8 @@
 //! The values of a message: its receiver, its uuid, and its id.
 
 use crate::error::{Invalid, InvalidKind};
-use crate::values::macros::{is_id, is_visible, text, text_traits};
+use crate::values::macros::{text, text_traits};
+use crate::values::rules::{is_id, is_visible};
 
 text! {
     /// The id of a message, such as `om_dc13264520392913993dd051dba21dcf`: `om_`, then letters, digits, `-` or `_`, at

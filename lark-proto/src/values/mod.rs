@@ -13,6 +13,7 @@ pub(crate) mod macros;
 mod message;
 #[cfg(any(feature = "fake", feature = "imagesize"))]
 pub(crate) mod resolution;
+mod rules;
 mod spreadsheet;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -3,7 +3,8 @@
 use crate::error::{Invalid, InvalidKind};
 use crate::text::{base64, percent_decoded, trimmed};
 use crate::values::document_kind::{DocumentKind, not_a_spreadsheet};
-use crate::values::macros::{is_id, text_traits};
+use crate::values::macros::text_traits;
+use crate::values::rules::is_id;
 use crate::values::{SheetId, cell};
 
 /// The token of a page of a wiki: 1 to 128 letters, digits, `-` or `_`, such as `wikcnKQ1k3pcuo5uSK4t8Vabcef`.

@@ -16,7 +16,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Frames, Pool};
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::Phases;
+use lark_proto::session::Timeouts;
 use lark_proto::{App, Image, Limits, PutImage, Site};
 
 use crate::support::peers::{read_all, read_nothing, serve};
@@ -36,18 +36,18 @@ fn hyper_says(site: &Site, len: usize) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pool = Pool::new();
     let service = service_fn(move |mut request: Request<Frames>| {
-        let mut phases = Phases::of(0);
+        let mut timeouts = Timeouts::of(0);
         for phase in [
-            &mut phases.resolve,
-            &mut phases.connect,
-            &mut phases.head,
-            &mut phases.body,
-            &mut phases.answer,
-            &mut phases.reply,
+            &mut timeouts.resolve,
+            &mut timeouts.connect,
+            &mut timeouts.send_request,
+            &mut timeouts.send_body,
+            &mut timeouts.recv_response,
+            &mut timeouts.recv_body,
         ] {
             *phase = SHORT;
         }
-        request.extensions_mut().insert(phases);
+        request.extensions_mut().insert(timeouts);
         pool.call(request)
     });
     let client =

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use lark_hyper::{CallError, Client, Transport};
 use lark_proto::error::{CallErrorKind, Code};
-use lark_proto::fake::scenarios::{self, Expected, Scenario, Target, Trouble};
+use lark_proto::fake::scenarios::{self, Expected, ExpectedError, Scenario, Target};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::values::AppTicket;
 use lark_proto::{Image, Limits, Site, WriteSheetImage};
@@ -207,7 +207,7 @@ impl<'a, S: Transport + Clone> Trial<'a, S> {
 }
 
 fn is_rate_limit(expected: &Expected) -> bool {
-    let Expected::Failure { trouble: Trouble::Refused { code, .. }, .. } = expected else {
+    let Expected::Failure { error: ExpectedError::Refused { code, .. }, .. } = expected else {
         return false;
     };
     *code == Code::RATE_LIMITED
@@ -262,9 +262,9 @@ fn check_others<S: Transport + Clone>(connect: Connect<S>, dropped: usize) {
     let wrong = RefCell::new(Vec::new());
     for case in cases() {
         let scenario = &case.scenario;
-        // The calls ahead of the dropped one meet its trouble, and the test sets no further ticket.
+        // The calls ahead of the dropped one meet its failure, and the test sets no further ticket.
         let waits_for_ticket =
-            matches!(scenario.expected, Expected::Failure { trouble: Trouble::NoTicket, .. });
+            matches!(scenario.expected, Expected::Failure { error: ExpectedError::NoTicket, .. });
         let may_fail = dropped > 0 || waits_for_ticket;
         let is_upload = |path: &String| !is_of_token(path);
         for when in WHENS {

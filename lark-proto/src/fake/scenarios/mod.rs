@@ -91,5 +91,5 @@ mod target;
 
 pub use self::cases::all;
 pub use self::runner::{Next, Run};
-pub use self::scenario::{Expected, Scenario, Trouble};
+pub use self::scenario::{Expected, ExpectedError, Scenario};
 pub use self::target::Target;

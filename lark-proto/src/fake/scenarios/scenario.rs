@@ -58,7 +58,7 @@ pub enum Expected {
         /// The [path](Route::path) of the route that the error names.
         route: Cow<'static, str>,
         /// The kind of the error.
-        trouble: Trouble,
+        error: ExpectedError,
         /// Whether the call's own request may have been carried out.
         outcome: Outcome,
     },
@@ -67,7 +67,7 @@ pub enum Expected {
 /// The kind of a [`CallErrorKind`], without the error of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum ExpectedError {
     /// [`CallErrorKind::Invalid`].
     Invalid(InvalidKind),
     /// [`CallErrorKind::NoApp`].
@@ -182,7 +182,7 @@ impl Ended {
             Err(error) => Self {
                 how: Expected::Failure {
                     route: error.route.clone(),
-                    trouble: Trouble::of(&error.kind),
+                    error: ExpectedError::of(&error.kind),
                     outcome: error.outcome(),
                 },
                 reply: error.lark().map(|e| (e.status(), e.log_id().map(str::to_owned))),
@@ -191,7 +191,7 @@ impl Ended {
     }
 }
 
-impl Trouble {
+impl ExpectedError {
     fn of<T>(failure: &CallErrorKind<T>) -> Self {
         match failure {
             CallErrorKind::Invalid(invalid) => Self::Invalid(invalid.kind()),

@@ -12,7 +12,7 @@ use crate::session::event::Event;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
 use crate::session::step::TokenRequestId;
-use crate::session::step::{Broken, Step};
+use crate::session::step::{Step, TransportFailure};
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
 /// Limits, jitter and [`Call::keep_events`] are set on the call before [`Call::boxed`].
@@ -51,8 +51,8 @@ pub trait Drive<O, T>: fmt::Debug {
     fn read(&mut self, reply: Response<Bytes>);
     /// See [`Call::received`]. Has no effect if [`Drive::read`] was not called before.
     fn received(&mut self, session: &mut Session, now: SystemTime);
-    /// See [`Call::broken`].
-    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>);
+    /// See [`Call::failed`].
+    fn failed(&mut self, session: &mut Session, now: SystemTime, failure: TransportFailure<T>);
     /// See [`Call::cancel`].
     fn cancel(&mut self, session: &mut Session);
     /// See [`Call::token_request`].
@@ -117,8 +117,8 @@ impl<P: Into<O>, O, T> Drive<O, T> for Driven<P, T> {
         }
     }
 
-    fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>) {
-        self.call.broken(session, now, broken);
+    fn failed(&mut self, session: &mut Session, now: SystemTime, failure: TransportFailure<T>) {
+        self.call.failed(session, now, failure);
     }
 
     fn cancel(&mut self, session: &mut Session) {

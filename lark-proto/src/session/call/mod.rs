@@ -21,7 +21,7 @@ use crate::session::limits::Limits;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
 use crate::session::step::TokenRequestId;
-use crate::session::step::{Broken, Step};
+use crate::session::step::{Step, TransportFailure};
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
 use policy::{CallPolicy, MAX_TRANSPORT_TIME};
@@ -223,16 +223,16 @@ impl<O, T> Call<O, T> {
     }
 
     /// Reports that the request got no reply. Has no effect if no request is in flight.
-    pub fn broken(&mut self, session: &mut Session, now: SystemTime, broken: Broken<T>) {
+    pub fn failed(&mut self, session: &mut Session, now: SystemTime, failure: TransportFailure<T>) {
         let now = session.tick(now);
-        self.untyped.broken(session, now, broken);
+        self.untyped.transport_failed(session, now, failure);
     }
 
     /// Cancels the call and takes it out of every queue. Has no effect if the call is over. If the call's own request
     /// is in flight and is a write, it may still be carried out, and the next call in the lane takes that into account.
     ///
     /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome
-    /// with [`Session::token_received`] or [`Session::token_broken`], or that it was given up with
+    /// with [`Session::token_received`] or [`Session::token_failed`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
         self.untyped.policy.cancel(session);

@@ -11,7 +11,7 @@ use crate::session::event::Event;
 use crate::session::hold::{Ending, Hold, Reason, TokenFailure};
 use crate::session::session::Session;
 use crate::session::step::TokenRequestId;
-use crate::session::step::{Broken, Outgoing, Permanence, Purpose};
+use crate::session::step::{Outgoing, Permanence, Purpose, TransportFailure};
 
 /// A call without the type of its output. It is compiled once per transport, and not once per endpoint.
 pub(super) struct UntypedCall<T> {
@@ -97,17 +97,22 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    pub(super) fn broken(&mut self, session: &mut Session, now: Duration, broken: Broken<T>) {
+    pub(super) fn transport_failed(
+        &mut self,
+        session: &mut Session,
+        now: Duration,
+        failure: TransportFailure<T>,
+    ) {
         if !self.policy.is_sent() {
             let Some(request) = self.drives.take() else { return };
-            let route = session.token_failure(request, now, &broken);
+            let route = session.token_failure(request, now, &failure);
             if let Some(route) = route {
-                self.policy.events.push(|| Event::broken(route, &broken.text, true));
-                self.token_failed(route, broken.kind);
+                self.policy.events.push(|| Event::broken(route, &failure.text, true));
+                self.token_failed(route, failure.kind);
             }
             return self.remove_from_woken(session);
         }
-        let Broken { kind, text, pulled, permanence } = broken;
+        let TransportFailure { kind, text, pulled, permanence } = failure;
         // Another send would get a reply of the same length.
         let permanence = match kind {
             CallErrorKind::TooLarge { .. } => Permanence::Permanent,

@@ -47,7 +47,7 @@ use super::hold::{Ending, Hold, TokenFailure};
 use super::queue::CallId;
 use super::queue::{Waiter, Woken};
 use super::step::TokenRequestId;
-use super::step::{Outgoing, Phases, Purpose};
+use super::step::{Outgoing, Purpose, Timeouts};
 use crate::endpoint::REPLY_LIMIT;
 use crate::error::WaitFor;
 use crate::site::Site;
@@ -230,13 +230,13 @@ impl Tokens {
             secrets,
         };
         self.in_flight.push(id, token_request);
-        let phases = Phases::of(request.body().len());
+        let timeouts = Timeouts::of(request.body().len());
         let outgoing = Outgoing {
             request,
             purpose: Purpose::Token(id),
             within: until.saturating_sub(now).min(MAX_REQUEST_TIME),
             keep_for: MAX_REQUEST_TIME,
-            phases,
+            timeouts,
             reply_limit: REPLY_LIMIT,
             fresh_connection,
         };

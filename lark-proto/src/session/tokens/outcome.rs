@@ -18,7 +18,7 @@ use crate::session::hold::{Reason, TokenFailure};
 use crate::session::queue::CallId;
 use crate::session::queue::Woken;
 use crate::session::step::TokenRequestId;
-use crate::session::step::{Broken, Permanence};
+use crate::session::step::{Permanence, TransportFailure};
 use crate::site::Site;
 use crate::values::{App, TenantKey};
 
@@ -89,17 +89,17 @@ impl Tokens {
     }
 
     /// Notes that the transport failed during a request. Returns the route of the request.
-    pub(in crate::session) fn broken<T>(
+    pub(in crate::session) fn transport_failed<T>(
         &mut self,
         app: &App,
         id: TokenRequestId,
-        broken: &Broken<T>,
+        failure: &TransportFailure<T>,
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
         let TokenRequest { wanted, earliest_timeout, tenant, .. } = self.in_flight.get(id)?;
         let route = wanted.route(app);
-        if matches!(broken.kind, CallErrorKind::Deadline) && now < *earliest_timeout {
+        if matches!(failure.kind, CallErrorKind::Deadline) && now < *earliest_timeout {
             self.dropped(id, now, woken);
             return Some(route);
         }
@@ -107,12 +107,12 @@ impl Tokens {
             (Wanted::Tenant(_), Some(entry)) => entry.slot.connection_broke(),
             _ => self.app.connection_broke(),
         }
-        let reason = match broken.kind {
-            CallErrorKind::Transport(_) => Reason::Transport(broken.text.clone()),
+        let reason = match failure.kind {
+            CallErrorKind::Transport(_) => Reason::Transport(failure.text.clone()),
             CallErrorKind::TooLarge { limit } => Reason::TooLarge(limit),
             _ => Reason::TimedOut,
         };
-        let kind = match broken.permanence {
+        let kind = match failure.permanence {
             Permanence::Permanent => FailureKind::Permanent,
             Permanence::Transient => FailureKind::Transient,
         };

@@ -4,7 +4,7 @@ use http::Response;
 use super::*;
 use crate::error::CallErrorKind;
 use crate::session::limits::Limits;
-use crate::session::step::{Broken, Permanence};
+use crate::session::step::{Permanence, TransportFailure};
 
 const LIFE: Duration = Duration::from_secs(7200);
 /// No calls.
@@ -121,9 +121,9 @@ impl Fixture {
         kind: CallErrorKind<std::io::Error>,
         permanence: Permanence,
     ) {
-        let broken = Broken::new(kind, 0, permanence);
+        let failure = TransportFailure::new(kind, 0, permanence);
         let Self { tokens, app, woken, .. } = self;
-        tokens.broken(app, id, &broken, now, woken);
+        tokens.transport_failed(app, id, &failure, now, woken);
     }
 
     fn deadline(&mut self, id: TokenRequestId, now: Duration) {

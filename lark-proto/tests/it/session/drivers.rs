@@ -2,7 +2,7 @@
 
 use lark_proto::Limits;
 use lark_proto::error::{CallErrorKind, Code, Outcome, WaitFor};
-use lark_proto::session::{Broken, Event, Permanence};
+use lark_proto::session::{Event, Permanence, TransportFailure};
 
 use crate::fixtures::{
     BOTH, TOKEN, call, custom, exported, granted, millis, page, refusal, secs, simulate,
@@ -34,8 +34,9 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
         let id = sim.fetches(&mut first);
         sim.waits(&mut second);
         if keeps {
-            let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
-            let event = sim.session.token_broken(id, clock(sim.now), &cut);
+            let cut =
+                TransportFailure::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
+            let event = sim.session.token_failed(id, clock(sim.now), &cut);
             let Some(Event::Broken { route, error, .. }) = event else { panic!("{event:?}") };
             assert!(route.ends_with(TOKEN) && error == "connection cut");
         } else {
@@ -158,8 +159,8 @@ fn an_answer_to_a_request_that_counts_as_failed_changes_nothing() {
     let now = clock(sim.now);
     let refusal = refusal(400, Code::APP_SECRET_INVALID.0);
     assert_eq!(sim.session.token_received(lost, now, refusal), None);
-    let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
-    assert_eq!(sim.session.token_broken(lost, now, &cut), None);
+    let cut = TransportFailure::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
+    assert_eq!(sim.session.token_failed(lost, now, &cut), None);
     sim.session.token_dropped(lost, now);
     sim.waits(&mut call());
     sim.now = secs(63);

@@ -8,7 +8,7 @@ use http::Response;
 use lark_proto::CallError;
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::{
-    Broken, Call, CallId, Outgoing, Permanence, Purpose, Session, Step, TokenRequestId,
+    Call, CallId, Outgoing, Permanence, Purpose, Session, Step, TokenRequestId, TransportFailure,
 };
 
 use super::{Cut, Sim};
@@ -79,8 +79,8 @@ impl<O> Sim<'_, O> {
     /// The connection of the request that the call has in flight breaks before its body.
     pub(crate) fn breaks<P>(&mut self, call: &mut Call<P, Cut>, permanence: Permanence) {
         let now = self.clock();
-        let broken = Broken::new(CallErrorKind::Transport(Cut), 0, permanence);
-        call.broken(&mut self.session, now, broken);
+        let broken = TransportFailure::new(CallErrorKind::Transport(Cut), 0, permanence);
+        call.failed(&mut self.session, now, broken);
     }
 
     /// The calls that the session has woken since this method was last called.

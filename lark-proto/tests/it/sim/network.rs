@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use lark_proto::body::Body;
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Broken, Outgoing, Permanence, Purpose, TokenRequestId};
+use lark_proto::session::{Outgoing, Permanence, Purpose, TokenRequestId, TransportFailure};
 
 use super::{Failure, Reaction, Sent, Sim, State};
 
@@ -76,7 +76,7 @@ impl<O> Sim<'_, O> {
             Ok(reply)
         });
         let outcome = outcome.map_err(|Failure { kind, pulled, permanence }| {
-            Broken::new(kind, pulled.min(len), permanence)
+            TransportFailure::new(kind, pulled.min(len), permanence)
         });
         let now = self.clock();
         let call = &mut self.tasks[task].call;
@@ -85,13 +85,13 @@ impl<O> Sim<'_, O> {
                 let _event = self.session.token_received(id, now, reply);
             }
             (Some(id), Err(broken)) => {
-                let _event = self.session.token_broken(id, now, &broken);
+                let _event = self.session.token_failed(id, now, &broken);
             }
             (None, Ok(reply)) => {
                 call.read(reply);
                 call.received(&mut self.session, now);
             }
-            (None, Err(broken)) => call.broken(&mut self.session, now, broken),
+            (None, Err(broken)) => call.failed(&mut self.session, now, broken),
         }
         if kept.is_none() {
             self.set(task, State::Ready);

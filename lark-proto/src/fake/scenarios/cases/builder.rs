@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::error::{Code, Invalid, Outcome};
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route;
-use crate::fake::scenarios::scenario::{Expected, Scenario, Trouble};
+use crate::fake::scenarios::scenario::{Expected, ExpectedError, Scenario};
 use crate::fake::scenarios::target::Target;
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};
@@ -86,13 +86,13 @@ impl Scenario {
 }
 
 /// The call fails at a request to `route`.
-pub(super) fn failed(outcome: Outcome, route: Route, trouble: Trouble) -> Expected {
-    Expected::Failure { route: route.path().into(), trouble, outcome }
+pub(super) fn failed(outcome: Outcome, route: Route, error: ExpectedError) -> Expected {
+    Expected::Failure { route: route.path().into(), error, outcome }
 }
 
 /// The call ends before its own request was sent.
-pub(super) fn not_sent(route: Route, trouble: Trouble) -> Expected {
-    failed(Outcome::NotSent, route, trouble)
+pub(super) fn not_sent(route: Route, error: ExpectedError) -> Expected {
+    failed(Outcome::NotSent, route, error)
 }
 
 /// The service refuses the call's own request.
@@ -101,11 +101,11 @@ pub(super) fn refused(route: Route, code: i64) -> Expected {
 }
 
 /// A refusal with this code.
-pub(super) fn api(code: i64) -> Trouble {
-    Trouble::Refused { code: Code(code), scopes: Vec::new() }
+pub(super) fn api(code: i64) -> ExpectedError {
+    ExpectedError::Refused { code: Code(code), scopes: Vec::new() }
 }
 
 /// A reply with this HTTP status that is not JSON from the service.
-pub(super) fn unreadable(http: u16) -> Trouble {
-    Trouble::Unreadable(StatusCode::from_u16(http).unwrap_or(StatusCode::OK))
+pub(super) fn unreadable(http: u16) -> ExpectedError {
+    ExpectedError::Unreadable(StatusCode::from_u16(http).unwrap_or(StatusCode::OK))
 }

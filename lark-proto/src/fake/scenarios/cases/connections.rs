@@ -8,7 +8,7 @@ use super::limits::{BACKOFF, SECOND, TWO};
 use crate::error::{Invalid, Outcome};
 use crate::fake::failures::Break;
 use crate::fake::route::Route::{TenantAccessToken as Token, ValuesImage as Cell};
-use crate::fake::scenarios::scenario::{Scenario, Trouble};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let once = [(Token, 1), (Cell, 1)];
@@ -46,7 +46,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             })
             .takes(&twice)
             .lasts(BACKOFF)
-            .fails(failed(Outcome::Unknown, Cell, Trouble::Transport)),
+            .fails(failed(Outcome::Unknown, Cell, ExpectedError::Transport)),
         write("a write whose reply is cut short is sent again")?
             .by(|lark| lark.fail_next_on(Cell, Break::CutReply))
             .takes(&twice)
@@ -60,6 +60,6 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_secs(30))))
             .takes(&once)
             .lasts(1000..=1000)
-            .fails(failed(Outcome::Unknown, Cell, Trouble::Deadline)),
+            .fails(failed(Outcome::Unknown, Cell, ExpectedError::Deadline)),
     ])
 }

@@ -10,7 +10,7 @@ use super::limits::{BACKOFF, TWO};
 use crate::error::{Code, Invalid, Outcome};
 use crate::fake::failures::Fault;
 use crate::fake::route::Route::{TenantAccessToken as Token, ValuesImage as Cell};
-use crate::fake::scenarios::scenario::{Scenario, Trouble};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let once = [(Token, 1), (Cell, 1)];
@@ -69,7 +69,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
                 lark.fail_next_on(Cell, Fault::from(Response::new(huge)));
             })
             .takes(&once)
-            .fails(failed(Outcome::Unknown, Cell, Trouble::TooLarge)),
+            .fails(failed(Outcome::Unknown, Cell, ExpectedError::TooLarge)),
         write("a missing permission is a refusal that names the scopes")?
             .by(|lark| {
                 let scopes = ["drive:drive", "sheets:spreadsheet"].map(Into::into).to_vec();
@@ -79,7 +79,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .fails(failed(
                 Outcome::Refused,
                 Cell,
-                Trouble::Refused { code: Code::SCOPE_MISSING, scopes },
+                ExpectedError::Refused { code: Code::SCOPE_MISSING, scopes },
             )),
     ])
 }

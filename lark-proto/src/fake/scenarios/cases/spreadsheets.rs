@@ -10,7 +10,7 @@ use crate::fake::failures::Break;
 use crate::fake::route::Route::{
     AddDimension as Rows, TenantAccessToken as Token, Values, ValuesImage as Cell,
 };
-use crate::fake::scenarios::scenario::{Scenario, Trouble};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     Ok(vec![
@@ -35,6 +35,6 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         add_rows("a request to add rows is not sent again after its reply was lost")?
             .by(|lark| lark.fail_next_on(Rows, Break::AfterBody))
             .takes(&[(Token, 1), (Rows, 1)])
-            .fails(failed(Outcome::Unknown, Rows, Trouble::Transport)),
+            .fails(failed(Outcome::Unknown, Rows, ExpectedError::Transport)),
     ])
 }

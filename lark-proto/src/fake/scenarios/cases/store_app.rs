@@ -11,12 +11,12 @@ use crate::fake::route::Route::{
     AppAccessToken as AppToken, ImageV4Put as Put, ResendAppTicket as Resend,
     StoreTenantAccessToken as InTenant,
 };
-use crate::fake::scenarios::scenario::{Scenario, Trouble};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 use crate::values::{App, TenantKey};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let custom = App::store(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
-    let no_ticket = || not_sent(AppToken, Trouble::NoTicket);
+    let no_ticket = || not_sent(AppToken, ExpectedError::NoTicket);
     Ok(vec![
         put("a store app fetches an app token and a tenant token")?.store()?.takes(&[
             (AppToken, 1),
@@ -63,7 +63,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             tenant: None,
             ..put("a store app's call without a tenant sends no request")?.store()?
         }
-        .fails_for_good(not_sent(Put, Trouble::NoTenant)),
+        .fails_for_good(not_sent(Put, ExpectedError::NoTenant)),
         Scenario {
             tenant: Some(TenantKey::new("0")?),
             ..put("a tenant that has not installed the app fails the call")?.store()?
@@ -74,6 +74,6 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             tenant: Some(TenantKey::new("0")?),
             ..put("a custom app's call for a tenant sends no request")?
         }
-        .fails_for_good(not_sent(Put, Trouble::ForeignTenant)),
+        .fails_for_good(not_sent(Put, ExpectedError::ForeignTenant)),
     ])
 }

@@ -11,7 +11,7 @@ use crate::error::Invalid;
 use crate::fake::failures::{Break, Fault};
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route::{ImageV4Put as Put, TenantAccessToken as Token};
-use crate::fake::scenarios::scenario::{Scenario, Trouble};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 use crate::session::Limits;
 use crate::values::App;
 
@@ -53,7 +53,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .by(|lark| lark.fail_next_on(Token, Break::SlowReply(Duration::from_millis(1500))))
             .takes(&[(Token, 1)])
             .lasts(1000..=1000)
-            .fails(not_sent(Token, Trouble::Deadline)),
+            .fails(not_sent(Token, ExpectedError::Deadline)),
         put("a wrong app secret fails the call")?
             .of(App::custom(FakeLark::APP_ID, "wrong")?)
             .takes(&[(Token, 1)])
@@ -64,6 +64,6 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .fails_for_good(not_sent(Token, api(10014))),
         put("a client without an app sends no request")?
             .of(App::None)
-            .fails_for_good(not_sent(Put, Trouble::NoApp)),
+            .fails_for_good(not_sent(Put, ExpectedError::NoApp)),
     ])
 }

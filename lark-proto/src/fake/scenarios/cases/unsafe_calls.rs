@@ -7,7 +7,7 @@ use super::limits::{BACKOFF, NAMED};
 use crate::error::{Invalid, Outcome};
 use crate::fake::failures::Break;
 use crate::fake::route::Route::{ImV1Images as Unsafe, TenantAccessToken as Token};
-use crate::fake::scenarios::scenario::{Scenario, Trouble};
+use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let single = [(Token, 1), (Unsafe, 1)];
@@ -35,10 +35,10 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         put_unsafe("an unsafe call is not sent again after a reset connection")?
             .by(|lark| lark.fail_next_on(Unsafe, Break::AfterBody))
             .takes(&single)
-            .fails(failed(Outcome::Unknown, Unsafe, Trouble::Transport)),
+            .fails(failed(Outcome::Unknown, Unsafe, ExpectedError::Transport)),
         put_unsafe("an unsafe call is not sent again after a reply that is cut short")?
             .by(|lark| lark.fail_next_on(Unsafe, Break::CutReply))
             .takes(&single)
-            .fails(failed(Outcome::Unknown, Unsafe, Trouble::Transport)),
+            .fails(failed(Outcome::Unknown, Unsafe, ExpectedError::Transport)),
     ])
 }

@@ -18,7 +18,7 @@ use crate::session::hold::{Ending, Hold};
 use crate::session::limits::Limits;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
-use crate::session::step::{Outgoing, Permanence, Phases, Purpose};
+use crate::session::step::{Outgoing, Permanence, Purpose, Timeouts};
 use crate::text::Secrets;
 use crate::values::AppId;
 
@@ -292,7 +292,7 @@ impl CallPolicy {
             purpose: Purpose::Call,
             within,
             keep_for: within,
-            phases: Phases::of(self.draft.len()),
+            timeouts: Timeouts::of(self.draft.len()),
             reply_limit: self.reply_limit,
             fresh_connection,
         }

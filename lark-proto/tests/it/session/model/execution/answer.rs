@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lark_proto::Error;
-use lark_proto::error::{Advice, CallErrorKind, Class, Code, Outcome};
-use lark_proto::session::{Broken, Permanence};
+use lark_proto::error::{Advice, CallErrorKind, Class, Outcome};
+use lark_proto::session::{Permanence, TransportFailure};
 
+use super::super::ledger::{LONGEST_PAUSE, is_route_limit};
 use super::super::work::{Account, Plan};
-use super::{
-    BACKOFF, Exchange, Execution, LONGEST_PAUSE, SECOND, State, Task, UNSETTLED, assert_discreet,
-};
+use super::{BACKOFF, Exchange, Execution, SECOND, State, Task, UNSETTLED, assert_discreet};
 use crate::sim::Cut;
 
 /// The outcome of a request.
@@ -88,8 +87,8 @@ impl Execution<'_> {
         self.lose(exchange, is_whole, is_later);
         let permanence = if is_permanent { Permanence::Permanent } else { Permanence::Transient };
         let task = &mut self.tasks[at];
-        let broken = Broken::new(failure, pulled, permanence);
-        task.call.broken(&mut self.session, self.clock, broken);
+        let broken = TransportFailure::new(failure, pulled, permanence);
+        task.call.failed(&mut self.session, self.clock, broken);
         self.after_answer(at, verdict);
     }
 
@@ -216,7 +215,7 @@ impl Execution<'_> {
         } else if is_rate {
             ends |= bounds.attempts <= 1;
             task.attempts -= 1;
-            if is_gates(error) {
+            if is_route_limit(error) {
                 rests = rests.min(LONGEST_PAUSE);
             }
         } else {
@@ -265,8 +264,9 @@ impl Execution<'_> {
         self.ledger.sees(self.clock);
         if self.real >= keep_until {
             self.ledger.fetch_broken(id, true, false);
-            let late = Broken::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Transient);
-            self.session.token_broken(id, self.clock, &late);
+            let late =
+                TransportFailure::<Cut>::new(CallErrorKind::Deadline, 0, Permanence::Transient);
+            self.session.token_failed(id, self.clock, &late);
         } else {
             self.ledger.fetch_reply(id, &reply);
             self.session.token_received(id, self.clock, reply);
@@ -280,8 +280,8 @@ impl Execution<'_> {
         self.lose(exchange, false, false);
         self.ledger.sees(self.clock);
         self.ledger.fetch_broken(id, false, false);
-        let cut = Broken::new(CallErrorKind::Transport(Cut), 0, Permanence::Transient);
-        self.session.token_broken(id, self.clock, &cut);
+        let cut = TransportFailure::new(CallErrorKind::Transport(Cut), 0, Permanence::Transient);
+        self.session.token_failed(id, self.clock, &cut);
         self.wake();
     }
 }
@@ -320,13 +320,6 @@ impl Task<'_> {
 
 fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
-}
-
-/// Whether the gateway refused the request because of the rate limit of its route, and not because of the limit of a
-/// user or a group.
-pub(crate) fn is_gates(error: &Error) -> bool {
-    let code = error.api().map(|api| api.code);
-    code == Some(Code::RATE_LIMITED) || error.status() == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// Whether the document itself answered, other than that it is busy.

@@ -33,7 +33,6 @@ use super::work::{SPREADSHEETS, TENANTS, Work, Written, user_token};
 use crate::fixtures::{APP_TOKEN, PUT, RESEND, TENANT_TOKEN, TOKEN, custom, store};
 use crate::sim::{Cut, Random, clock};
 
-pub(crate) use answer::is_gates;
 pub(crate) use end::fresh;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -41,8 +40,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const UNSETTLED: Duration = Duration::from_secs(60);
 /// The longest backoff between two attempts.
 const BACKOFF: Duration = Duration::from_secs(8);
-/// The longest time for which a wait that the service named is kept.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use lark_proto::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use lark_proto::error::{Advice, Class, Code};
 use lark_proto::fake::{FakeLark, Route};
@@ -20,11 +20,12 @@ use gate::Gate;
 pub(crate) use gate::Rate;
 use slot::{Fetch, Held, Refused, Setback, Slot};
 
-use super::execution::{LONGEST_PAUSE, is_gates};
 use super::work::{Account, TENANTS};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+/// The longest time for which a wait that the service named is kept.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// A token is due for renewal this time before its end.
 const WINDOW: Duration = Duration::from_secs(29 * 60);
 /// A token request without a report counts as failed after this time.
@@ -379,7 +380,7 @@ impl Ledger {
             }
             self.slot(Key::Tenant(tenant)).refuse(*generation, token, now);
         }
-        let is_rate = is_gates(error) && class != Some(Class::DocumentBusy);
+        let is_rate = is_route_limit(error) && class != Some(Class::DocumentBusy);
         if let (true, Advice::Again { after: Some(wait) }) = (is_rate, error.advice()) {
             // After a shorter wait, a gate may lower its rate without closing.
             if wait > SECOND {
@@ -405,3 +406,10 @@ pub(crate) const SECRETS: [&str; 9] = [
 /// The tokens of grants with a lifetime outside the documented range.
 pub(crate) const ODD_TENANT: &str = "t-odd-one";
 pub(crate) const ODD_APP: &str = "a-odd-one";
+
+/// Whether the gateway refused the request because of the rate limit of its route, and not because of the limit of a
+/// user or a group.
+pub(crate) fn is_route_limit(error: &Error) -> bool {
+    let code = error.api().map(|api| api.code);
+    code == Some(Code::RATE_LIMITED) || error.status() == StatusCode::TOO_MANY_REQUESTS
+}

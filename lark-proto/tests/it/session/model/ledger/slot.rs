@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use lark_proto::session::TokenRequestId;
 
-use super::super::execution::LONGEST_PAUSE;
-use super::{Kind, MINUTE};
+use super::{Kind, LONGEST_PAUSE, MINUTE};
 
 /// The account of one token.
 #[derive(Debug, Default)]

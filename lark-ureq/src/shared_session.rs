@@ -9,7 +9,7 @@ use lark_proto::session::{Call, CallId, Event, Session, Step};
 
 use crate::{Clock, trace};
 
-pub(crate) struct Parker {
+pub(crate) struct SharedSession {
     pub(crate) clock: Clock,
     held: Mutex<Held>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Held {
     threads: Vec<(CallId, Thread)>,
 }
 
-impl Parker {
+impl SharedSession {
     pub(crate) fn new(session: Session, clock: Clock) -> Self {
         Self { clock, held: Mutex::new(Held { session, threads: Vec::new() }) }
     }
@@ -52,8 +52,8 @@ impl Parker {
         self.clock.wall()
     }
 
-    /// The next step of `call`, which this thread drives. After a wait the call has to be [parked](Parker::park).
-    pub(crate) fn step<O, T>(&self, call: &mut Call<O, T>) -> Step<O, T> {
+    /// The next step of `call`, which this thread drives. After a wait the call has to be [parked](SharedSession::park).
+    pub(crate) fn next<O, T>(&self, call: &mut Call<O, T>) -> Step<O, T> {
         let mut held = self.lock();
         held.forget(call.id());
         let step = call.next(&mut held.session, self.clock.now());
@@ -123,46 +123,46 @@ mod tests {
     }
 
     /// Three calls: the first has sent a token request, and the others wait for it.
-    fn waiting(put: &PutImage) -> (Parker, Clock, [Upload; 3]) {
+    fn waiting(put: &PutImage) -> (SharedSession, Clock, [Upload; 3]) {
         let clock = Clock::simulated();
         let session = Session::new(Site::LARK, App::custom("cli_x", "secret").unwrap());
-        let parker = Parker::new(session, clock.clone());
+        let session = SharedSession::new(session, clock.clone());
         let mut calls = [(); 3].map(|()| Call::new(put));
         for (number, call) in calls.iter_mut().enumerate() {
-            let is_wait = matches!(parker.step(call), Step::Wait(_));
+            let is_wait = matches!(session.next(call), Step::Wait(_));
             assert_eq!(is_wait, number > 0);
         }
-        assert_eq!(parker.lock().threads.len(), 2);
-        (parker, clock, calls)
+        assert_eq!(session.lock().threads.len(), 2);
+        (session, clock, calls)
     }
 
     #[test]
     fn a_call_that_steps_or_is_cancelled_leaves_the_table() {
         let put = put();
-        let (parker, _, mut calls) = waiting(&put);
+        let (session, _, mut calls) = waiting(&put);
         let [driver, steps, cancelled] = &mut calls;
-        assert!(matches!(parker.step(steps), Step::Wait(_)));
-        assert_eq!(parker.lock().threads.len(), 2, "it waits again");
-        parker.cancel(cancelled);
-        assert_eq!(parker.lock().threads.len(), 1);
-        parker.cancel(driver);
-        assert!(parker.lock().threads.is_empty(), "the next in line was named");
-        assert!(matches!(parker.step(steps), Step::Send(_)));
+        assert!(matches!(session.next(steps), Step::Wait(_)));
+        assert_eq!(session.lock().threads.len(), 2, "it waits again");
+        session.cancel(cancelled);
+        assert_eq!(session.lock().threads.len(), 1);
+        session.cancel(driver);
+        assert!(session.lock().threads.is_empty(), "the next in line was named");
+        assert!(matches!(session.next(steps), Step::Send(_)));
     }
 
     #[test]
     fn a_call_that_was_named_since_its_step_does_not_park() {
         let put = put();
-        let (parker, clock, mut calls) = waiting(&put);
+        let (session, clock, mut calls) = waiting(&put);
         let hour = Duration::from_secs(3600);
         let wait = Duration::from_secs(5);
         let events = [Event::Waits { reason: lark_proto::error::WaitFor::Token, time: hour }];
-        parker.park(calls[2].id(), wait, &events);
+        session.park(calls[2].id(), wait, &events);
         assert_eq!(clock.elapsed(), wait, "it was not named");
         // The session names the first waiting call, and another park consumes the unpark.
-        parker.cancel(&mut calls[0]);
+        session.cancel(&mut calls[0]);
         clock.park(hour);
-        parker.park(calls[1].id(), hour, &events);
+        session.park(calls[1].id(), hour, &events);
         assert_eq!(clock.elapsed(), wait);
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 /// The session and the wakers of its calls, behind one lock.
 ///
 /// A waker runs code of its executor, so it is cloned, woken and dropped while the lock is not held.
-pub(crate) struct Parker {
+pub(crate) struct SharedSession {
     state: Mutex<State>,
     pub(crate) clock: Clock,
 }
@@ -25,20 +25,20 @@ struct State {
     parked: BTreeMap<CallId, Option<Waker>>,
 }
 
-impl Parker {
+impl SharedSession {
     pub(crate) fn new(session: Session, clock: Clock) -> Self {
         Self { state: Mutex::new(State { session, parked: BTreeMap::new() }), clock }
     }
 
     /// Uses the session, and then wakes the calls that the session names. The clock is read while the lock is held.
-    pub(crate) fn step<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
-        self.with(|state, now| work(&mut state.session, now))
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
+        self.with_state(|state, now| work(&mut state.session, now))
     }
 
     /// Takes the next step of `call`, which is parked with `waker` if it has to wait.
     pub(crate) fn next<O, T>(&self, call: &mut Call<O, T>, waker: &Waker) -> Step<O, T> {
         let waker = waker.clone();
-        let (step, _unlocked) = self.with(|State { session, parked }, now| {
+        let (step, _unlocked) = self.with_state(|State { session, parked }, now| {
             let stale = call.id().and_then(|id| parked.remove(&id));
             let step = call.next(session, now);
             let unused = match (&step, call.id()) {
@@ -71,7 +71,7 @@ impl Parker {
         call: &mut Call<O, T>,
         work: impl FnOnce(&mut Call<O, T>, &mut Session, SystemTime),
     ) {
-        let _stale = self.with(|State { session, parked }, now| {
+        let _stale = self.with_state(|State { session, parked }, now| {
             let stale = call.id().and_then(|id| parked.remove(&id));
             work(call, session, now);
             stale.flatten()
@@ -89,7 +89,7 @@ impl Parker {
         [oldest, newest].into_iter().flatten().for_each(Waker::wake);
     }
 
-    fn with<R>(&self, work: impl FnOnce(&mut State, SystemTime) -> R) -> R {
+    fn with_state<R>(&self, work: impl FnOnce(&mut State, SystemTime) -> R) -> R {
         let mut state = self.lock();
         let now = self.clock.now();
         let result = work(&mut state, now);
@@ -107,10 +107,10 @@ impl Parker {
     }
 }
 
-impl std::fmt::Debug for Parker {
+impl std::fmt::Debug for SharedSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.lock();
-        f.debug_struct("Parker")
+        f.debug_struct("SharedSession")
             .field("session", &state.session)
             .field("parked", &state.parked.len())
             .field("clock", &self.clock)

@@ -1,0 +1,175 @@
+//! A call in progress: its steps, its place among the parked calls, and the token requests that it polls.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::{Call, Outgoing, Purpose, Step, TokenRequestId};
+
+use crate::error::CallError;
+use crate::exchange::{Exchange, Received, Transport};
+use crate::shared_session::SharedSession;
+use crate::token_requests::{TokenRequest, TokenRequests};
+use crate::trace;
+
+/// The state that the clones of a client share.
+pub(crate) struct Shared<S: Transport> {
+    pub(crate) session: Arc<SharedSession>,
+    pub(crate) token_requests: TokenRequests<S>,
+}
+
+/// Carries out the steps of `call` until it is done.
+pub(crate) async fn run<O, S: Transport>(
+    service: &S,
+    shared: &Shared<S>,
+    reply_limit: Option<u64>,
+    call: Call<O, S::Error>,
+) -> Result<O, CallError<S::Error>> {
+    let Shared { session, token_requests } = shared;
+    let mut driven = CallGuard { call, shared, in_hand: None };
+    loop {
+        match poll_fn(|context| Poll::Ready(driven.next(context))).await {
+            Step::Send(outgoing) => {
+                let Outgoing { purpose, within, keep_for, .. } = outgoing;
+                let limit = outgoing.reply_limit;
+                if let Purpose::Token(id) = purpose {
+                    let exchange = Exchange::new(service, outgoing, limit);
+                    token_requests.put(TokenRequest::new(id, exchange, keep_for, session));
+                    driven.in_hand = None;
+                    continue;
+                }
+                let limit = reply_limit.unwrap_or(limit);
+                let mut exchange = pin!(Exchange::new(service, outgoing, limit));
+                let reply = poll_fn(|context| {
+                    driven.poll_token_requests_beside(context);
+                    exchange.as_mut().poll(context)
+                });
+                let received = session.clock.timeout(within, reply).await;
+                let late = || exchange.end(CallErrorKind::Deadline);
+                driven.answered(received.unwrap_or_else(late));
+            }
+            Step::Wait(time) => {
+                let woken = poll_fn(|context| driven.poll_woken(context));
+                session.clock.timeout(time, woken).await;
+            }
+            Step::Done(result) => return result,
+        }
+    }
+}
+
+/// A call in progress. It leaves every queue when it is dropped, with its future or by a panic of the service.
+struct CallGuard<'a, O, S: Transport> {
+    call: Call<O, S::Error>,
+    shared: &'a Shared<S>,
+    /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
+    in_hand: Option<TokenRequestId>,
+}
+
+impl<O, S: Transport> CallGuard<'_, O, S> {
+    fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
+        let step = self.shared.session.next(&mut self.call, context.waker());
+        if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
+            self.in_hand = Some(id);
+        }
+        trace::emit(&self.call.events());
+        step
+    }
+
+    /// Reports the outcome of the request in flight.
+    fn answered(&mut self, outcome: Received<S::Error>) {
+        let session = &self.shared.session;
+        match outcome {
+            Ok(reply) => {
+                let parsed = self.call.read(reply);
+                session.report(&mut self.call, |call, session, now| {
+                    call.received(session, now, parsed);
+                });
+            }
+            Err(broken) => {
+                session.report(&mut self.call, |call, session, now| {
+                    call.failed(session, now, broken);
+                });
+            }
+        }
+        trace::emit(&self.call.events());
+    }
+
+    /// Ready when the session has woken the waiting call, or when the token request that it drives is over.
+    fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(id) = self.call.id() else { return Poll::Ready(()) };
+        if !self.shared.session.is_parked(id, context.waker()) {
+            return Poll::Ready(());
+        }
+        let own = self.call.token_request();
+        let is_over = self.poll_token_requests(context, own);
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Polls the token requests while the call's own request is in flight, because the service may answer the call's
+    /// own request only after a token request. The call is also parked, to be woken later: another call may be polling
+    /// a token request now, or send one later.
+    fn poll_token_requests_beside(&mut self, context: &mut Context<'_>) {
+        let Some(id) = self.call.id() else { return };
+        self.shared.session.park(id, context.waker());
+        self.poll_token_requests(context, None);
+    }
+
+    /// Polls the token requests that were woken, and returns whether `own`, which the call drives, is over.
+    fn poll_token_requests(
+        &mut self,
+        context: &mut Context<'_>,
+        own: Option<TokenRequestId>,
+    ) -> bool {
+        let Shared { session, token_requests } = self.shared;
+        let mut is_over = false;
+        for _ in 0..token_requests.len() {
+            let now = session.clock.now();
+            let Some(mut request) = token_requests.take(now) else { break };
+            let id = request.id;
+            self.in_hand = Some(id);
+            match request.poll(now) {
+                Poll::Pending => token_requests.put(request),
+                Poll::Ready(outcome) if own == Some(id) => {
+                    self.answered(outcome);
+                    is_over = true;
+                }
+                Poll::Ready(Ok(reply)) => {
+                    let event = session.with(|session, now| session.token_received(id, now, reply));
+                    trace::emit(event.as_slice());
+                }
+                Poll::Ready(Err(broken)) => {
+                    let event = session.with(|session, now| session.token_failed(id, now, &broken));
+                    trace::emit(event.as_slice());
+                }
+            }
+            self.in_hand = None;
+        }
+        if token_requests.is_woken() {
+            // The request was woken while this call had taken it out, so the calls that were woken to poll it did not
+            // find it.
+            context.waker().wake_by_ref();
+            session.wake_two();
+        }
+        is_over
+    }
+}
+
+impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
+    fn drop(&mut self) {
+        let Shared { session, token_requests } = self.shared;
+        let lost = self.in_hand;
+        if self.call.id().is_some() || lost.is_some() {
+            session.report(&mut self.call, |call, session, now| {
+                call.cancel(session);
+                if let Some(request) = lost {
+                    session.token_dropped(request, now);
+                }
+            });
+        }
+        if token_requests.is_woken() {
+            session.wake_two();
+        }
+    }
+}

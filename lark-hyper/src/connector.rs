@@ -1,0 +1,298 @@
+//! The pool's connector: how a connection to a host is opened, directly or through a proxy.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use std::vec;
+
+use http::{HeaderValue, Uri};
+use hyper::rt::{Read, Write};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::{self, HttpConnector};
+use lark_proto::Invalid;
+use lark_proto::network::Proxy;
+use lark_proto::session::{Phase, Timeouts};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tower_service::Service;
+
+use crate::connection::{Connection, PooledConnection};
+use crate::deadline::Task;
+use crate::error::{TransportError, causes};
+
+tokio::task_local! {
+    /// The timeouts of the request whose future is polled, because hyper-util passes only the URI to a connector.
+    pub(crate) static TIMEOUTS: Timeouts;
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Opening = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>>;
+
+/// Opens connections, within the timeouts of the request that needs one.
+#[derive(Clone)]
+pub(crate) struct Connector(Arc<dyn Fn(Uri, Timeouts) -> Opening + Send + Sync>);
+
+impl Connector {
+    /// TCP, and TLS by `config` for `https`.
+    pub(crate) fn direct(config: ClientConfig) -> Self {
+        let config = Arc::new(config);
+        Self(Arc::new(move |uri, timeouts| {
+            Box::pin(open(lookup(uri.clone()), Route::Direct, config.clone(), uri, timeouts))
+        }))
+    }
+
+    /// The same through `proxy`, if there is one.
+    pub(crate) fn tls(config: ClientConfig, proxy: Option<&Proxy>) -> Result<Self, Invalid> {
+        let Some(proxy) = proxy else { return Ok(Self::direct(config)) };
+        let (route, address) = Route::through(proxy).ok_or_else(|| proxy.refused())?;
+        let config = Arc::new(config);
+        Ok(Self(Arc::new(move |uri, timeouts| {
+            let (lookup, route) = (lookup(address.clone()), route.clone());
+            Box::pin(open(lookup, route, config.clone(), with_port(uri), timeouts))
+        })))
+    }
+
+    /// By a function of the caller's, which has the time of both phases because it may look up the host too.
+    pub(crate) fn given<F, R, E>(connect: F) -> Self
+    where
+        F: Fn(Uri) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Connection, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        Self(Arc::new(move |uri, timeouts| {
+            let opening = connect(uri);
+            let time = timeouts.resolve.saturating_add(timeouts.connect);
+            Box::pin(async move {
+                let connection = timed(time, Phase::Connect, opening).await?;
+                connection.map_err(Into::into)
+            })
+        }))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = PooledConnection;
+    type Error = BoxError;
+    type Future = Opened;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Opened {
+        let timeouts = TIMEOUTS.try_with(|timeouts| *timeouts).unwrap_or(Timeouts::of(0));
+        // The connection is opened in a task: its timers belong to this runtime, and the request's future may be polled
+        // on another one.
+        Opened(Task(tokio::spawn((self.0)(uri, timeouts))))
+    }
+}
+
+/// A connection that is being opened.
+pub(crate) struct Opened(Task<Result<Connection, BoxError>>);
+
+impl Future for Opened {
+    type Output = Result<PooledConnection, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(Pin::new(&mut self.0).poll(context));
+        Poll::Ready(outcome?.map(PooledConnection::new))
+    }
+}
+
+/// The route to a host.
+#[derive(Clone)]
+enum Route {
+    Direct,
+    /// A proxy that opens a tunnel on `CONNECT`, with its credentials.
+    Tunnel(Uri, Option<HeaderValue>),
+    /// A SOCKS5 proxy, which resolves the host's name, with its credentials.
+    Socks5(Uri, Option<(String, String)>),
+}
+
+impl Route {
+    fn proxy(&self) -> Option<&Uri> {
+        match self {
+            Self::Direct => None,
+            Self::Tunnel(proxy, _) | Self::Socks5(proxy, _) => Some(proxy),
+        }
+    }
+
+    /// The route through `proxy`, and its address. `None` if its credentials cannot be sent.
+    fn through(proxy: &Proxy) -> Option<(Self, Uri)> {
+        let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
+        let route = match (proxy.is_socks5(), proxy.credentials()) {
+            (false, _) => Self::Tunnel(address.clone(), proxy.authorization()),
+            (true, credentials) => {
+                let owned = credentials.map(|(user, password)| (user.into(), password.into()));
+                Self::Socks5(address.clone(), owned)
+            }
+        };
+        Some((route, address))
+    }
+}
+
+/// The URI with its port written out, without which a tunnel would lead to port 443.
+fn with_port(uri: Uri) -> Uri {
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+    let host = uri.host().unwrap_or_default();
+    Uri::try_from(format!("{scheme}://{host}:{port}")).unwrap_or(uri)
+}
+
+/// Opens a connection over the addresses that `lookup` finds: those of the host, or of the proxy on the route to it.
+async fn open(
+    lookup: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+    route: Route,
+    config: Arc<ClientConfig>,
+    uri: Uri,
+    timeouts: Timeouts,
+) -> Result<Connection, BoxError> {
+    let addresses = timed(timeouts.resolve, Phase::Resolve, lookup).await??;
+    let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
+    http.enforce_http(false);
+    // This disables Nagle's algorithm, which would delay a head until earlier bytes are acknowledged.
+    http.set_nodelay(true);
+    // hyper-util divides this timeout among the addresses of a family, so that a dead address leaves time for the next
+    // one.
+    http.set_connect_timeout(Some(timeouts.connect));
+    let proxy = route.proxy().map(Uri::to_string);
+    let opening = async {
+        match route {
+            Route::Direct => secure(http, config, uri).await,
+            Route::Tunnel(proxy, credentials) => {
+                let tunnel = Tunnel::new(proxy, http);
+                let tunnel = match credentials {
+                    Some(value) => tunnel.with_auth(value),
+                    None => tunnel,
+                };
+                secure(tunnel, config, uri).await
+            }
+            Route::Socks5(proxy, credentials) => {
+                let socks = SocksV5::new(proxy, http);
+                let socks = match credentials {
+                    Some((user, password)) => socks.with_auth(user, password),
+                    None => socks,
+                };
+                secure(socks, config, uri).await
+            }
+        }
+    };
+    let opened = timed(timeouts.connect, Phase::Connect, opening).await?;
+    match proxy {
+        Some(proxy) => opened.map_err(|error| ThroughProxy { proxy, error }.into()),
+        None => opened,
+    }
+}
+
+/// Why no connection could be opened through a proxy.
+#[derive(Debug)]
+struct ThroughProxy {
+    proxy: String,
+    error: BoxError,
+}
+
+impl fmt::Display for ThroughProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "through the proxy {}", self.proxy)?;
+        // hyper-util reports only this status, and only in the text of its error.
+        if causes(&*self.error).any(|cause| cause.to_string().contains("proxy authorization")) {
+            f.write_str(" (HTTP 407)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ThroughProxy {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.error)
+    }
+}
+
+/// Opens a connection by `connector`, with TLS for `https`.
+async fn secure<C>(
+    connector: C,
+    config: Arc<ClientConfig>,
+    uri: Uri,
+) -> Result<Connection, BoxError>
+where
+    C: Service<Uri, Error: Into<BoxError>, Future: Send> + 'static,
+    C::Response: connect::Connection + Read + Write + Send + Unpin + 'static,
+{
+    let stream = HttpsConnector::from((connector, config)).call(uri).await?;
+    let is_http2 = connect::Connection::connected(&stream).is_negotiated_h2();
+    Ok(Connection::new(stream).http2(is_http2))
+}
+
+/// The addresses of the URI's host, or none if the host is an address itself.
+async fn lookup(uri: Uri) -> io::Result<Vec<SocketAddr>> {
+    let host = uri.host().unwrap_or_default();
+    // An invalid name is a permanent error, and an unknown one is not.
+    match ServerName::try_from(host.trim_matches(['[', ']'])) {
+        Ok(ServerName::IpAddress(_)) => return Ok(Vec::new()),
+        Ok(_) => {}
+        Err(error) => return Err(io::Error::other(error)),
+    }
+    let name: Name = host.parse().map_err(io::Error::other)?;
+    Ok(GaiResolver::new().call(name).await?.collect())
+}
+
+async fn timed<F: Future>(
+    time: Duration,
+    phase: Phase,
+    work: F,
+) -> Result<F::Output, TransportError> {
+    let outcome = tokio::time::timeout(time, work).await;
+    outcome.map_err(|_| TransportError::Timeout(phase))
+}
+
+/// A resolver that returns addresses found before.
+#[derive(Clone)]
+struct Addresses(Vec<SocketAddr>);
+
+impl Service<Name> for Addresses {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Name) -> Self::Future {
+        std::future::ready(Ok(self.0.clone().into_iter()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use rustls::RootCertStore;
+    use rustls::crypto::ring;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_hangs_ends_with_the_timeout_resolve() {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let uri = Uri::from_static("https://localhost/");
+        let start = tokio::time::Instant::now();
+        let error =
+            open(pending(), Route::Direct, config.into(), uri, Timeouts::of(0)).await.unwrap_err();
+        let timeout = error.downcast_ref();
+        assert!(matches!(timeout, Some(TransportError::Timeout(Phase::Resolve))), "{error:?}");
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
+}
