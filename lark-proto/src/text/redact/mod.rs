@@ -8,7 +8,7 @@ use std::fmt;
 use http::HeaderValue;
 use memchr::memmem;
 
-use plain::{ESCAPES, Plain};
+use plain::{ESCAPES, Forms, Plain};
 
 use super::{boundary, cleaned, excerpt};
 
@@ -38,12 +38,11 @@ impl Secrets {
         let seen = text.get(..seen).unwrap_or(text);
         let known: Vec<Vec<u8>> = self.known().flat_map(needles).collect();
         let mut covered = vec![false; seen.len()];
-        let mut forms = vec![(Plain::new(seen), MAX_DEPTH)];
-        while let Some((form, depth)) = forms.pop() {
-            form.find(&known, &mut covered);
-            if let Some(depth) = depth.checked_sub(1) {
-                forms.extend(form.unescaped_forms().into_iter().map(|form| (form, depth)));
+        for form in Forms::of(seen) {
+            if form.is_whole {
+                form.plain.find_patterns(&mut covered);
             }
+            form.plain.find_known(&known, &mut covered);
         }
         let cut = boundary(text, max);
         let mut shown = Vec::with_capacity(cut);
@@ -96,9 +95,6 @@ impl fmt::Debug for Secrets {
 /// The length of the shortest secret that is searched for. A shorter one could be a part of an ordinary word. The
 /// service's own secrets have 32 characters or more.
 const MIN_SECRET_LEN: usize = 8;
-
-/// The maximum number of times that a text is unescaped, because an escape may itself be escaped.
-const MAX_DEPTH: usize = 3;
 
 /// The needles with which `secret` is searched for, in lower case: the secret itself and, if it holds escapes, its
 /// unescaped forms, because the text is unescaped too.

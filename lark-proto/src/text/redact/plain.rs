@@ -54,18 +54,6 @@ impl Plain {
         self.spans.push(span);
     }
 
-    /// The text with the escapes of each kind decoded alone and, if it has escapes of several kinds, with all of them
-    /// decoded. The kinds are also decoded alone, because in JSON, for example, `%2d` may be a part of a secret. Empty
-    /// if the text has no escape.
-    pub(super) fn unescaped_forms(&self) -> Vec<Self> {
-        let alone = ESCAPES.iter().filter_map(|first| self.unescaped(&[*first]));
-        let mut forms: Vec<Self> = alone.collect();
-        if forms.len() > 1 {
-            forms.extend(self.unescaped(&ESCAPES));
-        }
-        forms
-    }
-
     /// Replaces each escape that begins with one of `first` by the character that it stands for. `None` if there is
     /// no such escape.
     pub(super) fn unescaped(&self, first: &[u8]) -> Option<Self> {
@@ -89,16 +77,15 @@ impl Plain {
         Some(Span { start: first.start, end: last.end })
     }
 
-    /// Sets `covered` for each byte of the original text that belongs to a secret: to one of the `known` secrets, in
-    /// any letter case and with any spaces inside, or to a part that [looks like a secret](patterns::find).
-    pub(super) fn find(&self, known: &[Vec<u8>], covered: &mut [bool]) {
-        let mut find = |start, end| {
-            let span = self.span(start, end).and_then(|span| covered.get_mut(span.start..span.end));
-            if let Some(part) = span {
-                part.fill(true);
-            }
-        };
-        patterns::find(&self.bytes, &mut find);
+    /// Sets `covered` for each byte of the original text that belongs to a part that
+    /// [looks like a secret](patterns::find).
+    pub(super) fn find_patterns(&self, covered: &mut [bool]) {
+        patterns::find(&self.bytes, &mut |start, end| self.cover(start, end, covered));
+    }
+
+    /// Sets `covered` for each byte of the original text that belongs to one of the `known` secrets, in any letter case
+    /// and with any spaces inside.
+    pub(super) fn find_known(&self, known: &[Vec<u8>], covered: &mut [bool]) {
         if known.is_empty() {
             return;
         }
@@ -107,9 +94,17 @@ impl Plain {
         for secret in known {
             for found in memmem::find_iter(&text, secret) {
                 if let (Some(first), Some(last)) = (place(found), place(found + secret.len() - 1)) {
-                    find(first, last + 1);
+                    self.cover(first, last + 1, covered);
                 }
             }
+        }
+    }
+
+    /// Sets `covered` for the part of the original text that these bytes stand for.
+    fn cover(&self, start: usize, end: usize, covered: &mut [bool]) {
+        let span = self.span(start, end).and_then(|span| covered.get_mut(span.start..span.end));
+        if let Some(part) = span {
+            part.fill(true);
         }
     }
 
@@ -117,6 +112,50 @@ impl Plain {
     pub(super) fn dense(&self) -> (Vec<u8>, Vec<usize>) {
         let all = self.bytes.iter().enumerate().filter(|(_, byte)| **byte != b' ');
         all.map(|(at, byte)| (byte.to_ascii_lowercase(), at)).unzip()
+    }
+}
+
+/// The maximum number of times that a text is unescaped, because an escape may itself be escaped.
+const MAX_DEPTH: usize = 3;
+
+/// The forms of a text in which secrets are searched for: the text as it is, and each form that it has when it is
+/// unescaped up to [`MAX_DEPTH`] times. Each time, the escapes of all kinds are decoded or, if there are several kinds,
+/// those of one kind. The kinds are also decoded alone, because in JSON, for example, `%2d` may be a part of a secret.
+pub(super) struct Forms(Vec<Form>);
+
+/// A form of a text.
+pub(super) struct Form {
+    pub(super) plain: Plain,
+    /// Whether the escapes of all kinds were decoded each time.
+    pub(super) is_whole: bool,
+    /// The number of times that this form may still be unescaped.
+    depth: usize,
+}
+
+impl Forms {
+    pub(super) fn of(text: &[u8]) -> Self {
+        Self(vec![Form { plain: Plain::new(text), is_whole: true, depth: MAX_DEPTH }])
+    }
+}
+
+impl Iterator for Forms {
+    type Item = Form;
+
+    fn next(&mut self) -> Option<Form> {
+        let form = self.0.pop()?;
+        if let Some(depth) = form.depth.checked_sub(1) {
+            let unescaped = |kinds: &[u8], is_whole| {
+                form.plain.unescaped(kinds).map(|plain| Form { plain, is_whole, depth })
+            };
+            let alone = ESCAPES.iter().filter_map(|kind| unescaped(&[*kind], false));
+            let mut alone: Vec<Form> = alone.collect();
+            if alone.len() == 1 {
+                alone.clear();
+            }
+            self.0.append(&mut alone);
+            self.0.extend(unescaped(&ESCAPES, form.is_whole));
+        }
+        Some(form)
     }
 }
 
@@ -167,4 +206,29 @@ fn hex(digits: &[u8]) -> Option<u32> {
         .iter()
         .map(digit)
         .try_fold(0_u32, |code, digit| code.checked_mul(16)?.checked_add(digit?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of forms of `text`, and of those in which all kinds of escapes were decoded each time.
+    fn forms(text: &str) -> (usize, usize) {
+        let whole: Vec<bool> = Forms::of(text.as_bytes()).map(|form| form.is_whole).collect();
+        (whole.len(), whole.iter().filter(|is_whole| **is_whole).count())
+    }
+
+    #[test]
+    fn the_number_of_forms_is_bounded_and_patterns_are_searched_for_in_four_of_them() {
+        for (text, number) in [
+            ("no escape", (1, 1)),
+            ("%2d", (2, 2)),
+            ("%25252d and %41", (4, 4)),
+            ("%2d and &lt;", (6, 2)),
+            (r"%2d and &lt; and \n", (20, 2)),
+            (r"%2525252d and &amp;amp;amp;lt; and \\\\\\\\n", (85, 4)),
+        ] {
+            assert_eq!(forms(text), number, "{text}");
+        }
+    }
 }
