@@ -87,9 +87,9 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     call.received(session, now, parsed);
                 });
             }
-            Err(broken) => {
+            Err(failure) => {
                 session.report(&mut self.call, |call, session, now| {
-                    call.failed(session, now, broken);
+                    call.failed(session, now, failure);
                 });
             }
         }
@@ -139,8 +139,9 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     let event = session.with(|session, now| session.token_received(id, now, reply));
                     trace::emit(event.as_slice());
                 }
-                Poll::Ready(Err(broken)) => {
-                    let event = session.with(|session, now| session.token_failed(id, now, &broken));
+                Poll::Ready(Err(failure)) => {
+                    let event =
+                        session.with(|session, now| session.token_failed(id, now, &failure));
                     trace::emit(event.as_slice());
                 }
             }

@@ -86,7 +86,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     let [_, first, second] = &tasks;
     let is_stall =
-        |event: &Event| matches!(event, Event::Broken { error, .. } if error.contains("stalled"));
+        |event: &Event| matches!(event, Event::Failed { error, .. } if error.contains("stalled"));
     if !first.events.iter().any(is_stall) {
         return Err("no stalled socket was noticed".into());
     }
@@ -147,7 +147,7 @@ impl Task {
                 Step::Wait(time) => self.state = State::Waiting(now() + time),
                 Step::Send(outgoing) => match Exchange::open(server, outgoing) {
                     Ok(exchange) => self.state = State::Sent(Box::new(exchange)),
-                    Err(error) => self.broken(session, CallErrorKind::Transport(error), 0),
+                    Err(error) => self.failed(session, CallErrorKind::Transport(error), 0),
                 },
                 Step::Done(result) => {
                     say(self.name, &result?.0);
@@ -163,7 +163,7 @@ impl Task {
                 }
                 Err(failure) => {
                     let taken = exchange.body_len - exchange.body.len();
-                    self.broken(session, failure, taken);
+                    self.failed(session, failure, taken);
                 }
             },
             State::Waiting(_) | State::Over => {}
@@ -176,7 +176,7 @@ impl Task {
     }
 
     /// Reports that no reply came, and closes the connection. The next step shows whether the call goes on.
-    fn broken(&mut self, session: &mut Session, failure: CallErrorKind<io::Error>, taken: u64) {
+    fn failed(&mut self, session: &mut Session, failure: CallErrorKind<io::Error>, taken: u64) {
         self.call.failed(
             session,
             now(),

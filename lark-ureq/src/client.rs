@@ -334,7 +334,7 @@ impl<O> CallGuard<'_, O> {
                 let parsed = call.read(reply);
                 session.with(|session, now| call.received(session, now, parsed));
             }
-            Err(broken) => session.with(|session, now| call.failed(session, now, broken)),
+            Err(failure) => session.with(|session, now| call.failed(session, now, failure)),
         }
         trace::emit(&call.events());
     }

@@ -37,7 +37,7 @@ pub enum Event {
         goes_on: bool,
     },
     /// A request got no reply: the transport failed, the deadline passed, or the reply was too long.
-    Broken {
+    Failed {
         /// The route of the request.
         route: Box<str>,
         /// The error in one line. For a transport's error, the line includes its causes.
@@ -74,8 +74,8 @@ impl Event {
         }
     }
 
-    pub(super) fn broken(route: &str, error: &str, goes_on: bool) -> Self {
-        Self::Broken { route: route.into(), error: error.to_owned(), goes_on }
+    pub(super) fn failed(route: &str, error: &str, goes_on: bool) -> Self {
+        Self::Failed { route: route.into(), error: error.to_owned(), goes_on }
     }
 
     fn write_to(&self, line: &mut String) -> fmt::Result {
@@ -94,8 +94,8 @@ impl Event {
                 }
                 line.write_str(ending(*goes_on))
             }
-            Self::Broken { route, error, goes_on } => {
-                write!(line, "broken {route}: {error}{}", ending(*goes_on))
+            Self::Failed { route, error, goes_on } => {
+                write!(line, "failed {route}: {error}{}", ending(*goes_on))
             }
             Self::Waits { reason, time } => write!(line, "wait for {reason}, {time:?} at most"),
             Self::Done { route, took, sends } => {
@@ -115,8 +115,8 @@ impl Event {
                 let code = code.map(|code| code.0);
                 tracing::warn!(%route, status, code, log_id, goes_on, "refused");
             }
-            Self::Broken { route, error, goes_on } => {
-                tracing::warn!(%route, error, goes_on, "broken");
+            Self::Failed { route, error, goes_on } => {
+                tracing::warn!(%route, error, goes_on, "failed");
             }
             Self::Waits { reason, time } => tracing::debug!(%reason, ?time, "wait"),
             Self::Done { route, took, sends } => tracing::debug!(%route, ?took, sends, "done"),
@@ -181,14 +181,14 @@ mod tests {
                 "refused {}: HTTP 400, code 99991400 RATE_LIMITED, log id L1; the call goes on",
             ),
             (refused(None, None, false), "refused {}: HTTP 400"),
-            (Event::broken(&route(), "reset\nby peer", false), "broken {}: reset by peer"),
+            (Event::failed(&route(), "reset\nby peer", false), "failed {}: reset by peer"),
             (Event::Waits { reason: WaitFor::Token, time: second }, "wait for a token, 1s at most"),
             (Event::Done { route: route(), took: second, sends: 2 }, "done {}: 2 sends in 1s"),
         ];
         for (event, line) in lines {
             assert_eq!(event.to_string(), line.replace("{}", &route()));
         }
-        let long = Event::broken(&route(), &"x".repeat(5000), true).to_string();
+        let long = Event::failed(&route(), &"x".repeat(5000), true).to_string();
         assert!((900..=1030).contains(&long.len()), "{} bytes", long.len());
     }
 }

@@ -149,7 +149,7 @@ impl Session {
     ) -> Option<Event> {
         let now = self.tick(now);
         let route = self.token_failure(request, now, failure)?;
-        Some(Event::broken(route, &failure.text, true))
+        Some(Event::failed(route, &failure.text, true))
     }
 
     /// Reports that the adapter has given up a token request whose call has ended or has sent its own request. The

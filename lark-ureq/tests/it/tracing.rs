@@ -184,11 +184,11 @@ fn a_broken_connection_is_an_event_with_its_cause() {
         &lines,
         &[
             &["DEBUG", ": token request", TOKEN],
-            &["WARN", ": broken", TOKEN, "error=\"io: Peer disconnected\"", "goes_on=true"],
+            &["WARN", ": failed", TOKEN, "error=\"io: Peer disconnected\"", "goes_on=true"],
             &["DEBUG", ": wait", "reason=a token", "time="],
             &["DEBUG", ": token request", TOKEN],
             &["DEBUG", ": request", PUT, "send=1"],
-            &["WARN", ": broken", PUT, "error=\"io: connection reset\"", "goes_on=true"],
+            &["WARN", ": failed", PUT, "error=\"io: connection reset\"", "goes_on=true"],
             &["DEBUG", ": wait", "reason=the next attempt", "time="],
             &["DEBUG", ": request", PUT, "send=2"],
             &["DEBUG", ": done", PUT, "sends=2"],

@@ -107,7 +107,7 @@ impl<T> UntypedCall<T> {
             let Some(request) = self.drives.take() else { return };
             let route = session.token_failure(request, now, &failure);
             if let Some(route) = route {
-                self.policy.events.push(|| Event::broken(route, &failure.text, true));
+                self.policy.events.push(|| Event::failed(route, &failure.text, true));
                 self.token_failed(route, failure.kind);
             }
             return self.remove_from_woken(session);
@@ -119,7 +119,7 @@ impl<T> UntypedCall<T> {
             _ => permanence,
         };
         let is_late = matches!(kind, CallErrorKind::Deadline);
-        let answer = Answer::Broken { pulled, permanence, is_late, text: &text };
+        let answer = Answer::Failed { pulled, permanence, is_late, text: &text };
         if let Some(verdict) = self.policy.answered(session, answer, now) {
             self.failed(kind, verdict);
         }

@@ -37,7 +37,7 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
             let cut =
                 TransportFailure::new(CallErrorKind::Transport(Cut), 0, Permanence::Permanent);
             let event = sim.session.token_failed(id, clock(sim.now), &cut);
-            let Some(Event::Broken { route, error, .. }) = event else { panic!("{event:?}") };
+            let Some(Event::Failed { route, error, .. }) = event else { panic!("{event:?}") };
             assert!(route.ends_with(TOKEN) && error == "connection cut");
         } else {
             sim.breaks(&mut first, Permanence::Permanent);

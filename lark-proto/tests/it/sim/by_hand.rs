@@ -79,8 +79,8 @@ impl<O> Sim<'_, O> {
     /// The connection of the request that the call has in flight breaks before its body.
     pub(crate) fn breaks<P>(&mut self, call: &mut Call<P, Cut>, permanence: Permanence) {
         let now = self.clock();
-        let broken = TransportFailure::new(CallErrorKind::Transport(Cut), 0, permanence);
-        call.failed(&mut self.session, now, broken);
+        let failure = TransportFailure::new(CallErrorKind::Transport(Cut), 0, permanence);
+        call.failed(&mut self.session, now, failure);
     }
 
     /// The calls that the session has woken since this method was last called.

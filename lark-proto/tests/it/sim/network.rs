@@ -84,14 +84,14 @@ impl<O> Sim<'_, O> {
             (Some(id), Ok(reply)) => {
                 let _event = self.session.token_received(id, now, reply);
             }
-            (Some(id), Err(broken)) => {
-                let _event = self.session.token_failed(id, now, &broken);
+            (Some(id), Err(failure)) => {
+                let _event = self.session.token_failed(id, now, &failure);
             }
             (None, Ok(reply)) => {
                 call.read(reply);
                 call.received(&mut self.session, now);
             }
-            (None, Err(broken)) => call.failed(&mut self.session, now, broken),
+            (None, Err(failure)) => call.failed(&mut self.session, now, failure),
         }
         if kept.is_none() {
             self.set(task, State::Ready);

@@ -98,7 +98,7 @@ pub(super) enum Answer<'a> {
     Success,
     Refused(&'a Error),
     /// The request got no reply. `is_late` means that its deadline passed. `text` is the failure in one line.
-    Broken {
+    Failed {
         pulled: u64,
         permanence: Permanence,
         is_late: bool,
@@ -331,8 +331,8 @@ impl CallPolicy {
             Answer::Refused(error) => {
                 self.events.push(|| Event::refused(&self.route, error, verdict.goes_on));
             }
-            Answer::Broken { text, .. } => {
-                self.events.push(|| Event::broken(&self.route, text, verdict.goes_on));
+            Answer::Failed { text, .. } => {
+                self.events.push(|| Event::failed(&self.route, text, verdict.goes_on));
             }
         }
         match not_before {
@@ -359,10 +359,10 @@ impl CallPolicy {
             Answer::Success => Outcome::Unknown,
             Answer::Refused(error) => error.outcome(),
             // The head alone may have reached the service, so a write without a body may have been carried out.
-            Answer::Broken { pulled: 0, .. } if self.draft.len() > 0 || self.draft.is_read() => {
+            Answer::Failed { pulled: 0, .. } if self.draft.len() > 0 || self.draft.is_read() => {
                 Outcome::NotSent
             }
-            Answer::Broken { .. } => Outcome::Unknown,
+            Answer::Failed { .. } => Outcome::Unknown,
         }
     }
 

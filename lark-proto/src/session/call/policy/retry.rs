@@ -44,7 +44,7 @@ impl CallPolicy {
         self.update_lane(session, answer, now);
         let error = match answer {
             Answer::Success => return None,
-            Answer::Broken { permanence, is_late, .. } => {
+            Answer::Failed { permanence, is_late, .. } => {
                 self.used.fresh_connection = true;
                 let is_transient = permanence == Permanence::Transient && !is_late;
                 return is_transient
@@ -90,7 +90,7 @@ impl CallPolicy {
     fn update_lane(&mut self, session: &mut Session, answer: Answer<'_>, now: Duration) {
         let may_run = match answer {
             Answer::Success => false,
-            Answer::Broken { pulled, .. } => pulled >= self.draft.len(),
+            Answer::Failed { pulled, .. } => pulled >= self.draft.len(),
             Answer::Refused(error) => is_gateway(error),
         };
         match &self.lane {
@@ -169,7 +169,7 @@ fn shows_not_busy(answer: Answer<'_>) -> bool {
             api.class(),
             Class::DocumentBusy | Class::RateLimit | Class::TenantToken | Class::AppToken
         ),
-        Answer::Refused(_) | Answer::Broken { .. } => false,
+        Answer::Refused(_) | Answer::Failed { .. } => false,
     }
 }
 

@@ -36,8 +36,8 @@ fn without_body(method: Method) -> CallPolicy {
     CallPolicy::new(&endpoint, Credential::Given(None))
 }
 
-fn broken(pulled: u64) -> Answer<'static> {
-    Answer::Broken { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
+fn failed(pulled: u64) -> Answer<'static> {
+    Answer::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
 }
 
 /// A call with the id 1 that has taken its first step at the time zero.
@@ -147,14 +147,14 @@ fn only_an_unknown_outcome_moves_the_deadline() {
 
 #[test]
 fn a_request_of_which_no_byte_was_pulled_was_not_sent() {
-    let outcomes = [0, 1, 10].map(|pulled| write(Resend::Safe).outcome(broken(pulled)));
+    let outcomes = [0, 1, 10].map(|pulled| write(Resend::Safe).outcome(failed(pulled)));
     assert_eq!(outcomes, [Outcome::NotSent, Outcome::Unknown, Outcome::Unknown]);
 }
 
 #[test]
 fn a_request_without_a_body_may_have_been_carried_out_if_it_is_a_write() {
-    assert_eq!(without_body(Method::POST).outcome(broken(0)), Outcome::Unknown);
-    assert_eq!(without_body(Method::GET).outcome(broken(0)), Outcome::NotSent);
+    assert_eq!(without_body(Method::POST).outcome(failed(0)), Outcome::Unknown);
+    assert_eq!(without_body(Method::GET).outcome(failed(0)), Outcome::NotSent);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
     let mut reply = Response::new(Bytes::new());
     *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let error = Reply::new(reply).ok().unwrap_err();
-    for answer in [broken(0), Answer::Refused(&error), Answer::Success] {
+    for answer in [failed(0), Answer::Refused(&error), Answer::Success] {
         let permit = policy.next(&mut session, now).ok().unwrap();
         fresh.push(permit.fresh_connection);
         policy.answered(&mut session, answer, now);

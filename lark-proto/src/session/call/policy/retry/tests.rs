@@ -59,8 +59,8 @@ fn failure(retry_after: Option<Duration>) -> Retry {
     Retry::Failure { retry_after, at_least: Duration::ZERO }
 }
 
-fn broken(pulled: u64) -> Answer<'static> {
-    Answer::Broken { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
+fn failed(pulled: u64) -> Answer<'static> {
+    Answer::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
 }
 
 /// The time at which a refused write is sent again, if it is.
@@ -236,7 +236,7 @@ fn a_failure_is_retried_if_it_is_transient_and_not_the_deadline() {
         (Permanence::Permanent, false, false),
     ] {
         let mut policy = write();
-        let answer = Answer::Broken { pulled: 1, permanence, is_late, text: "" };
+        let answer = Answer::Failed { pulled: 1, permanence, is_late, text: "" };
         let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{permanence:?} {is_late}");
     }
@@ -248,7 +248,7 @@ fn a_write_is_in_doubt_after_its_whole_body_was_pulled() {
         let mut session = session();
         let mut policy = write_in_lane();
         assert!(policy.next(&mut session, Duration::ZERO).is_ok());
-        policy.answered(&mut session, broken(pulled), Duration::ZERO);
+        policy.answered(&mut session, failed(pulled), Duration::ZERO);
         let busy = reply(400, r#"{"code":90235}"#, None);
         let since = session.lanes.busy("shtcn", CallId(1), &busy, secs(1), &mut session.woken);
         assert_eq!(since, if is_in_doubt { secs(60) } else { secs(1) }, "{pulled}");
@@ -265,7 +265,7 @@ fn an_answer_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
         (Answer::Refused(&not_found), true),
         (Answer::Refused(&rate), false),
         (Answer::Refused(&html), false),
-        (broken(1), false),
+        (failed(1), false),
     ] {
         let mut policy = write();
         policy.used.busy_since = Some(Duration::ZERO);

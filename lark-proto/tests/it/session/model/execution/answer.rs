@@ -87,8 +87,8 @@ impl Execution<'_> {
         self.lose(exchange, is_whole, is_later);
         let permanence = if is_permanent { Permanence::Permanent } else { Permanence::Transient };
         let task = &mut self.tasks[at];
-        let broken = TransportFailure::new(failure, pulled, permanence);
-        task.call.failed(&mut self.session, self.clock, broken);
+        let failed = TransportFailure::new(failure, pulled, permanence);
+        task.call.failed(&mut self.session, self.clock, failed);
         self.after_answer(at, verdict);
     }
 
