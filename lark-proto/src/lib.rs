@@ -62,18 +62,15 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod api;
 pub mod body;
-mod endpoint;
 pub mod endpoints;
 pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod host;
 pub mod network;
-mod path;
 pub mod place;
-mod reply;
-mod request;
 pub mod session;
 mod site;
 #[cfg(feature = "fake")]

@@ -5,7 +5,6 @@ mod boundary;
 mod encoding;
 mod multipart;
 mod numbers;
-mod payload;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,8 +16,6 @@ use encoding::{CHUNK, SMALL_CHUNK};
 pub use boundary::Boundary;
 pub use encoding::ImageEncoding;
 pub use multipart::Multipart;
-pub use payload::Payload;
-pub(crate) use payload::json_string;
 
 /// A body as a queue of segments. One of them is the caller's image, which is shared and not copied. In a JSON body it is
 /// encoded piece by piece while the body is read.

@@ -3,11 +3,9 @@
 use http::Method;
 
 use super::shared::dimension::Dimension;
-use crate::body::{Payload, json_string};
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend, lenient};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::{Reply, lenient};
+use crate::text::json_string;
 use crate::token::TenantOrUser;
 use crate::values::{SheetId, SpreadsheetToken};
 
@@ -159,7 +157,7 @@ impl Endpoint for AddDimension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     type New = fn(SpreadsheetToken, SheetId, u32) -> Result<AddDimension, Invalid>;
 

@@ -5,10 +5,8 @@ use std::borrow::Cow;
 use http::Method;
 use serde::Deserialize;
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Resend};
+use crate::api::{Endpoint, Payload, Reply, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::reply::Reply;
 use crate::token::NoAuth;
 use crate::values::{AppId, AppSecret, AppTicket};
 

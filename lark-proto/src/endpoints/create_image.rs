@@ -3,10 +3,9 @@
 use http::Method;
 
 use super::shared::upload::Upload;
-use crate::body::{Boundary, Payload};
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Payload, Quota, Reply, Resend};
+use crate::body::Boundary;
 use crate::error::{Error, Invalid};
-use crate::reply::Reply;
 use crate::token::TenantOrUser;
 use crate::values::{Image, ImageKey};
 
@@ -112,10 +111,10 @@ impl Endpoint for CreateImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::EndpointExt;
     use crate::body::Body;
     use crate::endpoints::PutImage;
     use crate::error::InvalidKind;
-    use crate::request::EndpointExt;
 
     fn image(len: u64) -> Image {
         Image::any_format(vec![0; usize::try_from(len).unwrap()], "bin").unwrap()

@@ -3,10 +3,8 @@
 use http::Method;
 
 use super::shared::download::Download;
-use crate::endpoint::{Endpoint, Quota, REPLY_LIMIT};
+use crate::api::{Endpoint, Path, Quota, REPLY_LIMIT, Reply};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::Reply;
 use crate::token::TenantOrUser;
 use crate::values::FileToken;
 

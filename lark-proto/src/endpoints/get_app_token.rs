@@ -4,10 +4,8 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Resend};
+use crate::api::{Endpoint, Payload, Reply, Resend};
 use crate::error::Error;
-use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth};
 use crate::values::{AppId, AppSecret, AppTicket};
 
@@ -96,7 +94,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     #[test]
     fn the_vendors_sample_reply_is_read() {

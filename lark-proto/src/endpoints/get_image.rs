@@ -4,10 +4,8 @@ use http::Method;
 
 use super::shared::download::Download;
 use super::shared::upload::Upload;
-use crate::endpoint::{Endpoint, Quota};
+use crate::api::{Endpoint, Path, Quota, Reply};
 use crate::error::Error;
-use crate::path::Path;
-use crate::reply::Reply;
 use crate::token::TenantOnly;
 use crate::values::ImageKey;
 
@@ -90,7 +88,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     #[test]
     fn a_refusal_is_an_error_whatever_its_http_status() {

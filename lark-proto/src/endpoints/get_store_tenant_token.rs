@@ -2,10 +2,8 @@
 
 use http::Method;
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Resend};
+use crate::api::{Endpoint, Payload, Reply, Resend};
 use crate::error::Error;
-use crate::reply::Reply;
 use crate::token::{AppToken, NoAuth, TenantToken};
 use crate::values::TenantKey;
 

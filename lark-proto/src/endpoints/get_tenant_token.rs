@@ -2,10 +2,8 @@
 
 use http::Method;
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Resend};
+use crate::api::{Endpoint, Payload, Reply, Resend};
 use crate::error::Error;
-use crate::reply::Reply;
 use crate::token::{NoAuth, TenantToken};
 use crate::values::{AppId, AppSecret};
 
@@ -89,7 +87,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     fn grant(reply: &str) -> Result<Grant<TenantToken>, Error> {
         GetTenantToken::decode(http::Response::new(reply.to_owned().into()))

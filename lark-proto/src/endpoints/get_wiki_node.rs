@@ -2,10 +2,8 @@
 
 use http::Method;
 
-use crate::endpoint::{Endpoint, Quota};
+use crate::api::{Endpoint, Path, Quota, Reply, Text, lenient};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::{Reply, Text, lenient};
 use crate::token::TenantOrUser;
 use crate::values::{SpreadsheetToken, WikiToken};
 
@@ -122,7 +120,7 @@ impl Endpoint for GetWikiNode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     fn node(json: &str) -> Result<WikiNode, Error> {
         let body = format!(r#"{{"code":0,"msg":"success","data":{{"node":{json}}}}}"#);

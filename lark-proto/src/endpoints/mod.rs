@@ -15,20 +15,14 @@ mod get_tenant_token;
 mod get_wiki_node;
 mod put_image;
 mod query_sheets;
-mod raw;
 mod read_cells;
 mod reply_image;
 mod send_image;
 mod shared;
 mod update_dimension;
-mod with_log_id;
 mod write_sheet_image;
 
-pub use crate::body::Payload;
-pub use crate::endpoint::{Endpoint, Quota, Resend};
-pub use crate::path::Path;
-pub use crate::reply::Reply;
-pub use crate::request::EndpointExt;
+pub use crate::api::{Endpoint, EndpointExt, Path, Payload, Quota, Raw, Reply, Resend, WithLogId};
 pub use add_dimension::{AddDimension, DimensionAdded};
 pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use create_image::CreateImage;
@@ -40,7 +34,6 @@ pub use get_tenant_token::GetTenantToken;
 pub use get_wiki_node::{GetWikiNode, WikiNode};
 pub use put_image::PutImage;
 pub use query_sheets::{Grid, QuerySheets, Sheet, SheetKind, Sheets};
-pub use raw::Raw;
 pub use read_cells::{CellContent, Cells, ReadCells};
 pub use reply_image::ReplyImage;
 pub use send_image::SendImage;
@@ -48,7 +41,6 @@ pub use shared::download::Download;
 pub use shared::grant::Grant;
 pub use shared::message::MessageSent;
 pub use update_dimension::UpdateDimension;
-pub use with_log_id::WithLogId;
 pub use write_sheet_image::{SheetImageWritten, WriteSheetImage};
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use http::Method;
 
 use super::shared::upload::Upload;
-use crate::body::{Boundary, Payload};
-use crate::endpoint::{Endpoint, Resend};
+use crate::api::{Endpoint, Payload, Reply, Resend};
+use crate::body::Boundary;
 use crate::error::{Error, Invalid};
-use crate::reply::Reply;
 use crate::token::TenantOnly;
 use crate::values::{Image, ImageKey};
 
@@ -108,8 +107,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::api::EndpointExt;
     use crate::error::InvalidKind;
-    use crate::request::EndpointExt;
 
     #[test]
     fn the_vendors_sample_reply_is_read() {

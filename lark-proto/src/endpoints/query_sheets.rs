@@ -3,10 +3,8 @@
 use http::Method;
 use serde::Deserialize;
 
-use crate::endpoint::{Endpoint, Quota};
+use crate::api::{Endpoint, Path, Quota, Reply, TEXT, Text, lenient};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::{Reply, TEXT, Text, lenient};
 use crate::text::excerpt;
 use crate::token::TenantOrUser;
 use crate::values::{SheetCell, SheetId, SpreadsheetToken};
@@ -235,7 +233,7 @@ impl Endpoint for QuerySheets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     fn sheets(tabs: &str) -> Result<Sheets, Error> {
         let body = format!(r#"{{"code":0,"msg":"success","data":{{"sheets":{tabs}}}}}"#);

@@ -6,10 +6,8 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::endpoint::{Endpoint, Quota};
+use crate::api::{Endpoint, Path, Quota, Reply, TEXT, Text, lenient, read};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::{Reply, TEXT, Text, lenient, read};
 use crate::text::excerpt;
 use crate::token::TenantOrUser;
 use crate::values::{FileToken, SheetCell, SpreadsheetToken};
@@ -252,7 +250,7 @@ impl Endpoint for ReadCells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     fn cells(range: &str) -> Result<Cells, Error> {
         let body = format!(r#"{{"code":0,"msg":"success","data":{{"valueRange":{range}}}}}"#);

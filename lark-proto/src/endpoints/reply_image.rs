@@ -2,12 +2,9 @@
 
 use http::Method;
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::endpoints::shared::message::{ImageMessage, MessageSent};
 use crate::error::Error;
-use crate::path::Path;
-use crate::reply::Reply;
 use crate::token::TenantOrUser;
 use crate::values::{ImageKey, MessageId, MessageUuid};
 

@@ -2,12 +2,10 @@
 
 use http::Method;
 
-use crate::body::{Payload, json_string};
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::endpoints::shared::message::{ImageMessage, MessageSent};
 use crate::error::Error;
-use crate::path::Path;
-use crate::reply::Reply;
+use crate::text::json_string;
 use crate::token::TenantOrUser;
 use crate::values::{ImageKey, MessageUuid, Receiver};
 
@@ -121,8 +119,8 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+    use crate::api::EndpointExt;
     use crate::endpoints::ReplyImage;
-    use crate::request::EndpointExt;
 
     /// The sample of both pages.
     const SAMPLE: &str = r#"{

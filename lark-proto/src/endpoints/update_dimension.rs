@@ -5,11 +5,9 @@ use std::ops::RangeInclusive;
 use http::Method;
 
 use super::shared::dimension::Dimension;
-use crate::body::{Payload, json_string};
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::Reply;
+use crate::text::json_string;
 use crate::token::TenantOrUser;
 use crate::values::{SheetId, SpreadsheetToken};
 
@@ -164,7 +162,7 @@ impl Endpoint for UpdateDimension {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     type New =
         fn(SpreadsheetToken, SheetId, RangeInclusive<u32>, u16) -> Result<UpdateDimension, Invalid>;

@@ -2,11 +2,10 @@
 
 use http::Method;
 
-use crate::body::{Body, ImageEncoding, Payload, Segment, json_string};
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend, Text, lenient};
+use crate::body::{Body, ImageEncoding, Segment};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::{Reply, Text, lenient};
+use crate::text::json_string;
 use crate::token::TenantOrUser;
 use crate::values::{FileName, Image, ImageFormat, ImageRules, SheetCell, SpreadsheetToken};
 
@@ -191,7 +190,7 @@ impl Endpoint for WriteSheetImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
 
     fn write(image: Image) -> Result<WriteSheetImage, Invalid> {
         let spreadsheet = "shtcngNygNfuqhxTBf588jwgWbJ".parse().unwrap();

@@ -143,7 +143,7 @@ fn by_status(status: StatusCode) -> Concerns {
 mod tests {
     use super::Concerns::{Everything, Receiver, Request, Spreadsheet};
     use super::*;
-    use crate::reply::Reply;
+    use crate::api::Reply;
 
     const ROUTE: &str = "/open-apis/image/v4/put/";
 

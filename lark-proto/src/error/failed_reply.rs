@@ -175,7 +175,7 @@ impl Error {
     pub(super) fn of_reply(status: u16, body: &str) -> Self {
         let mut response = http::Response::new(body.to_owned().into());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        crate::reply::Reply::new(response).ok().unwrap_err()
+        crate::api::Reply::new(response).ok().unwrap_err()
     }
 }
 

@@ -145,7 +145,7 @@ mod tests {
         let content_type = "y".repeat(100).parse().unwrap();
         response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
         let reason = "z".repeat(300);
-        let Error::Unreadable(reply) = crate::reply::Reply::new(response).unreadable(reason) else {
+        let Error::Unreadable(reply) = crate::api::Reply::new(response).unreadable(reason) else {
             panic!()
         };
         for (text, max) in [

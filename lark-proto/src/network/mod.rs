@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::endpoint::Quota;
+use crate::api::Quota;
 use crate::error::{Invalid, InvalidKind};
 use crate::session::{Limits, Phase, Session};
 use crate::site::Site;

@@ -152,7 +152,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Reply;
+    use crate::api::Reply;
 
     const MINUTE: Duration = Duration::from_secs(60);
     /// No calls.

@@ -14,7 +14,7 @@ use super::queue::Woken;
 use super::step::TokenRequestId;
 use super::step::TransportFailure;
 use super::tokens::Tokens;
-use crate::endpoint::Quota;
+use crate::api::Quota;
 use crate::error::Error;
 use crate::site::Site;
 use crate::values::{App, AppTicket};

@@ -54,6 +54,12 @@ pub(crate) fn percent_decoded(escaped: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// `text` in the quotes and escapes of JSON.
+pub(crate) fn json_string(text: &str) -> String {
+    // Serialising a string never fails.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The key of an uploaded image, and the token of a document's file.
 
-use crate::path::has_dots;
+use crate::api::has_dots;
 use crate::values::macros::text;
 use crate::values::rules::{is_id, is_visible};
 

@@ -6,8 +6,8 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 
+use crate::api::Reply;
 use crate::error::Error;
-use crate::reply::Reply;
 use crate::text::{excerpt, percent_decoded};
 use crate::values::FileName;
 

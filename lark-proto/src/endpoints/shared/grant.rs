@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::api::{Reply, lenient};
 use crate::error::{Error, Invalid};
-use crate::reply::{Reply, lenient};
 use crate::token::TenantToken;
 
 /// A token of the type `K`, and its remaining life.

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::body::{Payload, json_string};
-use crate::endpoint::{Quota, Resend};
+use crate::api::{Payload, Quota, Reply, Resend, Text, lenient};
 use crate::error::Error;
-use crate::reply::{Reply, Text, lenient};
+use crate::text::json_string;
 use crate::values::{ImageKey, MessageId, MessageUuid};
 
 /// A message with an image.

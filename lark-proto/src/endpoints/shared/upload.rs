@@ -1,8 +1,8 @@
 //! The form of both endpoints that take an image and return its key.
 
-use crate::body::{Boundary, Multipart, Payload};
+use crate::api::{Payload, Reply};
+use crate::body::{Boundary, Multipart};
 use crate::error::{Error, Invalid};
-use crate::reply::Reply;
 use crate::values::{FileName, Image, ImageKey, ImageRules};
 
 /// A form with the field `image_type` and the file `image`, whose name and content type are those of the image's format.

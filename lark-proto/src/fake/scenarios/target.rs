@@ -3,14 +3,11 @@
 use http::{HeaderMap, Method};
 use serde::de::IgnoredAny;
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::endpoints::{
     AddDimension, GetImage, PutImage, Raw, ReadCells, SendImage, WriteSheetImage,
 };
 use crate::error::Error;
-use crate::path::Path;
-use crate::reply::Reply;
 use crate::token::TenantOnly;
 use crate::values::ImageFormat;
 

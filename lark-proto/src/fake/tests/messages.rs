@@ -1,8 +1,8 @@
 //! Messages: refusals, uuids and threads.
 
 use super::*;
+use crate::api::EndpointExt;
 use crate::endpoints::{MessageSent, ReplyImage, SendImage};
-use crate::request::EndpointExt;
 use crate::site::Site;
 use crate::token::{TenantToken, UserToken};
 use crate::values::{MessageId, MessageUuid, Receiver};

@@ -1,13 +1,12 @@
 //! Spreadsheets and wikis.
 
 use super::*;
-use crate::endpoint::Endpoint;
+use crate::api::{Endpoint, EndpointExt};
 use crate::endpoints::{
     AddDimension, CellContent, GetWikiNode, QuerySheets, ReadCells, SheetKind, UpdateDimension,
     WriteSheetImage,
 };
 use crate::error::Error;
-use crate::request::EndpointExt;
 use crate::site::Site;
 use crate::token::{TenantOrUser, TenantToken};
 use crate::values::{Image, SheetCell, SheetId, SpreadsheetToken};

@@ -12,9 +12,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::Response;
 
-use crate::endpoint::Endpoint;
+use crate::api::{Endpoint, Reply};
 use crate::error::{CallError, Error};
-use crate::reply::Reply;
 use crate::session::caller::Credential;
 use crate::session::event::Event;
 use crate::session::limits::Limits;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::sliding_window::SlidingWindow;
 use super::throttle::{SECOND, Throttle};
-use crate::endpoint::Quota;
+use crate::api::Quota;
 use crate::error::{Error, WaitFor};
 use crate::session::hold::{Ending, Hold};
 use crate::session::queue::CallId;

@@ -17,7 +17,7 @@ use super::caller::{Caller, Credential};
 use super::hold::Hold;
 use super::queue::CallId;
 use super::queue::Woken;
-use crate::endpoint::Quota;
+use crate::api::Quota;
 use crate::error::Error;
 
 /// The longest time for which one refusal closes a gate, whatever wait the service asked for.
@@ -134,7 +134,7 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Reply;
+    use crate::api::Reply;
     use crate::session::limits::Limits;
 
     fn own() -> Credential {

@@ -148,7 +148,7 @@ fn reopening_rate(sent: u32, refused: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Reply;
+    use crate::api::Reply;
 
     const NANO: Duration = Duration::from_nanos(1);
 

@@ -48,7 +48,7 @@ use super::queue::CallId;
 use super::queue::{Waiter, Woken};
 use super::step::TokenRequestId;
 use super::step::{Outgoing, Purpose, Timeouts};
-use crate::endpoint::REPLY_LIMIT;
+use crate::api::REPLY_LIMIT;
 use crate::error::WaitFor;
 use crate::site::Site;
 use crate::token::{AppToken, TenantToken};

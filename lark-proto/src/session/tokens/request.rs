@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::Request;
 
+use crate::api::EndpointExt;
 use crate::body::Body;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
 use crate::error::{Advice, Error};
-use crate::request::EndpointExt;
 use crate::site::Site;
 use crate::text::Secrets;
 use crate::token::{AppToken, NoToken};
@@ -109,7 +109,7 @@ mod tests {
     use http::Response;
 
     use super::*;
-    use crate::reply::Reply;
+    use crate::api::Reply;
 
     fn kind(code: u32, wait: Option<u32>) -> FailureKind {
         let mut reply = Response::new(Bytes::from(format!(r#"{{"code":{code}}}"#)));

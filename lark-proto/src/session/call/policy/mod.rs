@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Draft, Endpoint, Quota, Resend};
 use crate::error::{Error, Outcome, WaitFor};
-use crate::request::Draft;
 use crate::session::caller::{Caller, Credential};
 use crate::session::event::{Event, Events};
 use crate::session::hold::{Ending, Hold};

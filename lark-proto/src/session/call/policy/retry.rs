@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Answer, CallPolicy, Started};
-use crate::endpoint::Resend;
+use crate::api::Resend;
 use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
 use crate::session::backoff::backoff;
 use crate::session::caller::Credential;

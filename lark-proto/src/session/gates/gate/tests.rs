@@ -1,5 +1,5 @@
 use super::*;
-use crate::reply::Reply;
+use crate::api::Reply;
 
 const NANO: Duration = Duration::from_nanos(1);
 /// No calls.

@@ -3,8 +3,8 @@ use http::{Method, Response, StatusCode};
 use serde::de::IgnoredAny;
 
 use super::*;
+use crate::api::Reply;
 use crate::endpoints::{Payload, Raw};
-use crate::reply::Reply;
 use crate::session::queue::CallId;
 use crate::site::Site;
 use crate::values::App;

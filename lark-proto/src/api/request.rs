@@ -4,11 +4,9 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 
-use crate::body::{Body, Payload};
-use crate::endpoint::Endpoint;
+use crate::api::{Endpoint, Path, Payload, Reply};
+use crate::body::Body;
 use crate::error::{Error, Invalid};
-use crate::path::Path;
-use crate::reply::Reply;
 use crate::site::Site;
 use crate::token::Authorizes;
 

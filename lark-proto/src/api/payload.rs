@@ -2,7 +2,8 @@
 
 use http::HeaderValue;
 
-use super::Body;
+use crate::body::Body;
+use crate::text::json_string;
 
 /// A body and its media type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +42,4 @@ impl Payload {
         let field = |(name, value): (&str, &str)| format!("\"{name}\":{}", json_string(value));
         Self::json(format!("{{{}}}", fields.map(field).join(",")))
     }
-}
-
-/// `text` in the quotes and escapes of JSON.
-pub(crate) fn json_string(text: &str) -> String {
-    // Serialising a string never fails.
-    serde_json::to_string(text).unwrap_or_default()
 }

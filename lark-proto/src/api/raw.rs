@@ -8,11 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
-use crate::path::Path;
-use crate::reply::Reply;
 use crate::token::TenantOrUser;
 
 /// A call to any endpoint whose reply is the usual JSON envelope. The envelope's `data` is read as a `T`. The request has a
@@ -253,7 +250,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
     use crate::site::Site;
     use crate::token::TenantToken;
     use crate::wire;

@@ -2,11 +2,8 @@
 
 use http::{HeaderMap, Method};
 
-use crate::body::Payload;
-use crate::endpoint::{Endpoint, Quota, Resend};
+use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::error::Error;
-use crate::path::Path;
-use crate::reply::Reply;
 
 /// The same endpoint, with the log id of the reply beside its output. Lark's support asks for this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +59,7 @@ mod tests {
     use http::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::request::EndpointExt;
+    use crate::api::EndpointExt;
     use crate::site::Site;
     use crate::token::{NoAuth, NoToken};
 
