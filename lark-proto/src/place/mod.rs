@@ -72,7 +72,7 @@ impl Place {
     /// [`WikiNode`](InvalidKind::WikiNode); the errors of [`SheetCell::in_sheet`];
     /// [`InvalidKind::MissingSheetId`] for an empty title; [`InvalidKind::NoCellNamed`].
     pub fn new(document: &str, cell: &str) -> Result<Self, Invalid> {
-        let Address { document: named, sheet, range, .. } = Address::read(document)?;
+        let Address { document: named, sheet, range, .. } = Address::parse(document)?;
         let text = trimmed(cell);
         let (tab, text) = match text.rsplit_once(['!', '！']) {
             Some((name, cell)) => (Some(read_name(name, text)?), cell),
@@ -86,7 +86,7 @@ impl Place {
             "" => &range,
             text => text,
         };
-        let (column, row) = cell::read(text).map_err(|kind| Invalid::new(kind, text))?;
+        let (column, row) = cell::parse_a1(text).map_err(|kind| Invalid::new(kind, text))?;
         // A cell beyond the largest sheet is refused here, before a request is made.
         SheetCell::at(SheetId::new("0")?, column, row)?;
         let tab = tab.unwrap_or_else(|| sheet.map_or(Tab::FirstVisible, Tab::Id));

@@ -1,30 +1,30 @@
 //! The app that a client acts as.
 
 use crate::error::Invalid;
+use crate::values::charset::is_visible_ascii;
 use crate::values::macros::{secret, text};
-use crate::values::rules::is_visible;
 
 text! {
     /// An app's id, such as `cli_a1b2c3`: 1 to 128 visible ASCII characters.
-    pub struct AppId: |text| is_visible(text, 128), BadAppId
+    pub struct AppId: |text| is_visible_ascii(text, 128), BadAppId
 }
 
 secret! {
     /// An app's secret: 1 to 256 visible ASCII characters. It is never printed.
-    pub struct AppSecret: |text| is_visible(text, 256), BadAppSecret
+    pub struct AppSecret: |text| is_visible_ascii(text, 256), BadAppSecret
 }
 
 text! {
     /// The key of a tenant that has installed a store app: 1 to 128 visible ASCII characters, such as
     /// `736588c9260f175d`.
-    pub struct TenantKey: |text| is_visible(text, 128), BadTenantKey
+    pub struct TenantKey: |text| is_visible_ascii(text, 128), BadTenantKey
 }
 
 secret! {
     /// The ticket that the service pushes to a store app every hour, and for which the app gets its token: 1 to 1,024
     /// visible ASCII characters. It is never printed. [`AppTicketEvent`](crate::endpoints::AppTicketEvent) reads it
     /// from the event.
-    pub struct AppTicket: |text| is_visible(text, 1024), BadAppTicket
+    pub struct AppTicket: |text| is_visible_ascii(text, 1024), BadAppTicket
 }
 
 /// The app for which a client fetches tokens, or none.

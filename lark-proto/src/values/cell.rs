@@ -2,8 +2,8 @@
 
 use crate::error::{Invalid, InvalidKind};
 use crate::text::trimmed;
+use crate::values::charset::is_id;
 use crate::values::macros::{text, text_traits};
-use crate::values::rules::is_id;
 
 text! {
     /// The id of a sheet in a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. The address bar shows it
@@ -65,7 +65,7 @@ impl SheetCell {
     /// [`InvalidKind::SeveralCells`], [`InvalidKind::BadCell`], [`InvalidKind::RowZero`],
     /// [`InvalidKind::OutsideSheet`].
     pub fn in_sheet(sheet: SheetId, cell: &str) -> Result<Self, Invalid> {
-        let (column, row) = read(cell).map_err(|kind| Invalid::new(kind, cell))?;
+        let (column, row) = parse_a1(cell).map_err(|kind| Invalid::new(kind, cell))?;
         Self::at(sheet, column, row)
     }
 
@@ -139,7 +139,7 @@ impl SheetCell {
 text_traits!(SheetCell);
 
 /// The column and the row of `H7`, `$H$7` or `H7:H7`.
-pub(crate) fn read(cell: &str) -> Result<(u32, u32), InvalidKind> {
+pub(crate) fn parse_a1(cell: &str) -> Result<(u32, u32), InvalidKind> {
     let corners = cell.split_once([':', '：']).unwrap_or((cell, cell));
     let start = corners.0.to_ascii_uppercase();
     let end = corners.1.to_ascii_uppercase();

@@ -1,8 +1,8 @@
 //! The values of a message: its receiver, its uuid, and its id.
 
 use crate::error::{Invalid, InvalidKind};
+use crate::values::charset::{is_id, is_visible_ascii};
 use crate::values::macros::{text, text_traits};
-use crate::values::rules::{is_id, is_visible};
 
 text! {
     /// The id of a message, such as `om_dc13264520392913993dd051dba21dcf`: `om_`, then letters, digits, `-` or `_`, at
@@ -145,7 +145,7 @@ text_traits!(Receiver);
 /// The kind of the id `text`; `None` if it is not the id of a receiver.
 fn id_type(text: &str) -> Option<&'static str> {
     if let Some(id) = text.strip_prefix(USER_ID) {
-        return is_visible(id, 64).then_some("user_id");
+        return is_visible_ascii(id, 64).then_some("user_id");
     }
     if text.contains('@') {
         return is_email(text).then_some("email");

@@ -3,28 +3,27 @@
 
 mod app;
 pub(crate) mod cell;
-mod document_kind;
+mod charset;
 mod file_name;
-mod image;
-mod image_rules;
-mod key;
+mod file_token;
+pub(crate) mod image;
+mod image_key;
 mod link;
 pub(crate) mod macros;
 mod message;
-#[cfg(any(feature = "fake", feature = "imagesize"))]
-pub(crate) mod resolution;
-mod rules;
-mod spreadsheet;
+mod spreadsheet_token;
 #[cfg(test)]
 pub(crate) mod tests;
+mod wiki_token;
 
 pub use app::{App, AppId, AppSecret, AppTicket, TenantKey};
 pub use cell::{SheetCell, SheetId};
 pub use file_name::FileName;
-pub use image::{Image, ImageFormat};
-pub use image_rules::ImageRules;
-pub use key::{FileToken, ImageKey};
+pub use file_token::FileToken;
+pub use image::{Image, ImageFormat, ImageRules};
+pub use image_key::ImageKey;
 pub use link::SpreadsheetLink;
+pub(crate) use link::{Address, Document};
 pub use message::{MessageId, MessageUuid, Receiver};
-pub(crate) use spreadsheet::{Address, Document};
-pub use spreadsheet::{SpreadsheetToken, WikiToken};
+pub use spreadsheet_token::SpreadsheetToken;
+pub use wiki_token::WikiToken;

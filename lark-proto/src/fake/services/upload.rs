@@ -7,7 +7,7 @@ use crate::fake::readers::multipart::{self, FormPart};
 use crate::fake::reply::Refusal;
 use crate::fake::route::Route;
 use crate::values::ImageFormat::{self, Bmp, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
-use crate::values::resolution;
+use crate::values::image::resolution;
 
 /// The use of an uploaded image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,19 +1,14 @@
-//! The key of an uploaded image, and the token of a document's file.
+//! The key of an uploaded image.
 
 use crate::api::has_dots;
+use crate::values::charset::is_visible_ascii;
 use crate::values::macros::text;
-use crate::values::rules::{is_id, is_visible};
 
 text! {
     /// The key by which messages name an uploaded image: 1 to 256 visible ASCII characters without a dot segment such as
     /// `..`. The vendor's page shows `fd3a475a-0c27-4071-a9a6-8712b84b0cb6`, and the service was seen to send
     /// `img_v3_..`. Only the app that uploaded the image can use the key.
-    pub struct ImageKey: |text| is_visible(text, 256) && !has_dots(text), BadImageKey
-}
-
-text! {
-    /// The token of a file in a document, such as the image in a cell: 1 to 128 ASCII letters, digits, `-` or `_`.
-    pub struct FileToken: |text| is_id(text, 128), BadFileToken
+    pub struct ImageKey: |text| is_visible_ascii(text, 256) && !has_dots(text), BadImageKey
 }
 
 #[cfg(test)]
@@ -34,17 +29,6 @@ mod tests {
             );
             let from_json = serde_json::from_value::<ImageKey>(bad.into()).unwrap_err();
             assert!(from_json.to_string().contains("is not an image key"), "{from_json}");
-        }
-    }
-
-    #[test]
-    fn a_file_token_has_1_to_128_letters_digits_hyphens_and_underscores() {
-        for good in ["UeZNbAxAIojSuRxarT1ccsabcef", "a-_9", &"k".repeat(128)] {
-            assert_eq!(FileToken::new(good).unwrap().as_str(), good);
-        }
-        for bad in ["", "a b", "..", "a/b", "图", "https://x", &"k".repeat(129)] {
-            let error = FileToken::new(bad).unwrap_err();
-            assert_eq!(error.kind(), InvalidKind::BadFileToken, "{bad}");
         }
     }
 }

@@ -1,10 +1,14 @@
 //! A link to a spreadsheet, in the forms in which people copy it.
 
+mod address;
+mod document_kind;
+
 use crate::error::Invalid;
 use crate::text::base64;
 use crate::values::macros::text_traits;
-use crate::values::spreadsheet::Address;
 use crate::values::{SheetCell, SheetId, SpreadsheetToken};
+
+pub(crate) use address::{Address, Document};
 
 /// A link to a spreadsheet, with the sheet and the cell that it names, or the spreadsheet's token alone.
 ///
@@ -56,7 +60,7 @@ impl SpreadsheetLink {
     /// [`BadSpreadsheetToken`](crate::error::InvalidKind::BadSpreadsheetToken), [`BadSheetId`](crate::error::InvalidKind::BadSheetId),
     /// [`SeveralSheets`](crate::error::InvalidKind::SeveralSheets).
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        let Address { origin, document, sheet, range, .. } = Address::read(text)?;
+        let Address { origin, document, sheet, range, .. } = Address::parse(text)?;
         let token = document.spreadsheet()?;
         let cell = sheet.clone().and_then(|sheet| SheetCell::in_sheet(sheet, &range).ok());
         Ok(Self {

@@ -1,10 +1,11 @@
 //! The formats, sizes and resolutions of images that an endpoint accepts, and the check against them.
 
-use crate::error::{Invalid, InvalidKind};
-use crate::values::ImageFormat::{self, Bmp, Bpg, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
+use super::Image;
+use super::format::ImageFormat::{self, Bmp, Bpg, Gif, Heic, Ico, Jpeg, Png, Tiff, Webp};
+use super::format::unknown_format;
 #[cfg(feature = "imagesize")]
-use crate::values::resolution;
-use crate::values::{Image, image};
+use super::resolution;
+use crate::error::{Invalid, InvalidKind};
 
 /// The formats, the size and the resolution that an image may have: the documented ones for a kind of image, or those
 /// that the caller chooses. Only [`Image::check`] applies them; the constructors of requests do not.
@@ -138,7 +139,7 @@ impl Image {
     /// [`InvalidKind::TooManyPixels`], [`InvalidKind::UnreadableResolution`].
     pub fn check(&self, rules: &ImageRules) -> Result<(), Invalid> {
         if let Some(formats) = rules.formats {
-            let format = self.format().ok_or_else(|| image::unknown_format(self.bytes()))?;
+            let format = self.format().ok_or_else(|| unknown_format(self.bytes()))?;
             if !formats.contains(&format) {
                 return Err(Invalid::new(InvalidKind::FormatNotAccepted, format.name()));
             }
