@@ -63,6 +63,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod api;
+mod app_ticket_event;
 pub mod body;
 pub mod endpoints;
 pub mod error;

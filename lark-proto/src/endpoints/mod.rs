@@ -5,7 +5,6 @@
 // Each endpoint has one file with the same five parts: the documentation with a link to the vendor's page, the struct,
 // its constructors, `impl Endpoint`, and tests with the vendor's sample replies.
 mod add_dimension;
-mod app_ticket;
 mod create_image;
 mod download_media;
 mod get_app_token;
@@ -17,14 +16,15 @@ mod put_image;
 mod query_sheets;
 mod read_cells;
 mod reply_image;
+mod resend_app_ticket;
 mod send_image;
 mod shared;
 mod update_dimension;
 mod write_sheet_image;
 
 pub use crate::api::{Endpoint, EndpointExt, Path, Payload, Quota, Raw, Reply, Resend, WithLogId};
+pub use crate::app_ticket_event::AppTicketEvent;
 pub use add_dimension::{AddDimension, DimensionAdded};
-pub use app_ticket::{AppTicketEvent, ResendAppTicket};
 pub use create_image::CreateImage;
 pub use download_media::DownloadMedia;
 pub use get_app_token::GetAppToken;
@@ -36,6 +36,7 @@ pub use put_image::PutImage;
 pub use query_sheets::{Grid, QuerySheets, Sheet, SheetKind, Sheets};
 pub use read_cells::{CellContent, Cells, ReadCells};
 pub use reply_image::ReplyImage;
+pub use resend_app_ticket::ResendAppTicket;
 pub use send_image::SendImage;
 pub use shared::download::Download;
 pub use shared::grant::Grant;
