@@ -140,7 +140,7 @@ fn status(error: &CallError) -> StatusCode {
         }
         (CallErrorKind::Deadline | CallErrorKind::Queued(_), _) => StatusCode::GATEWAY_TIMEOUT,
         (_, Some(Class::NotFound)) => StatusCode::NOT_FOUND,
-        (_, Some(Class::Busy | Class::DocumentBusy | Class::RateLimit)) => {
+        (_, Some(Class::ServiceFailure | Class::DocumentBusy | Class::RateLimit)) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         // Lark refuses the picture or the cell. A monthly quota that is used up concerns everything, and gets another

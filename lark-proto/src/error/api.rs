@@ -55,7 +55,7 @@ impl ApiError {
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self.class {
-            Class::Busy | Class::RateLimit | Class::DocumentBusy => {
+            Class::ServiceFailure | Class::RateLimit | Class::DocumentBusy => {
                 Advice::Again { after: self.retry_after }
             }
             Class::TenantToken | Class::AppToken => Advice::RenewToken,
@@ -77,7 +77,7 @@ impl ApiError {
     pub fn is_rate_limit(&self) -> bool {
         match self.class {
             Class::RateLimit => true,
-            Class::Busy | Class::Unknown => self.status == StatusCode::TOO_MANY_REQUESTS,
+            Class::ServiceFailure | Class::Unknown => self.status == StatusCode::TOO_MANY_REQUESTS,
             _ => false,
         }
     }

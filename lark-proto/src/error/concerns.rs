@@ -124,9 +124,11 @@ fn of_class(class: Class) -> Concerns {
         | Class::CallerToken
         | Class::App
         | Class::Permission => Concerns::Everything,
-        Class::Busy | Class::NotFound | Class::Request | Class::Limit | Class::Unknown => {
-            Concerns::Request
-        }
+        Class::ServiceFailure
+        | Class::NotFound
+        | Class::Request
+        | Class::Limit
+        | Class::Unknown => Concerns::Request,
     }
 }
 

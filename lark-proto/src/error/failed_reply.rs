@@ -35,7 +35,7 @@ pub enum Outcome {
 impl Error {
     /// Whether the request may have been carried out although it failed. The outcome is [`Outcome::Unknown`]
     ///
-    /// * after an internal failure of the service ([`Class::Busy`]),
+    /// * after an internal failure of the service ([`Class::ServiceFailure`]),
     /// * after HTTP 408 or 5xx with a code of [`Class::Unknown`],
     /// * after a reply that cannot be read, unless its status is 4xx other than 408.
     ///
@@ -44,7 +44,7 @@ impl Error {
     pub fn outcome(&self) -> Outcome {
         let is_unknown = match self {
             Self::Api(error) => match error.class {
-                Class::Busy => true,
+                Class::ServiceFailure => true,
                 Class::Unknown => {
                     error.status == StatusCode::REQUEST_TIMEOUT || error.status.is_server_error()
                 }

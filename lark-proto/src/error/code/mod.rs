@@ -18,8 +18,9 @@ pub struct Code(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {
-    /// The service is temporarily busy, locked or broken: send the request again after a backoff.
-    Busy,
+    /// The service failed temporarily, because it is busy, locked or broken: send the request again after a backoff. The
+    /// request may have been carried out.
+    ServiceFailure,
     /// Too many requests: send the request again after the delay that the service names, or with exponential backoff.
     RateLimit,
     /// The document is busy with another operation or is being loaded: send the same write again later.
@@ -57,13 +58,13 @@ macro_rules! codes {
             pub fn class(self) -> Class {
                 match self.0 {
                     $($code => Class::$class,)+
-                    95203..=95209 => Class::Busy,
+                    95203..=95209 => Class::ServiceFailure,
                     // "The user does not exist", which was seen to be temporary.
-                    20008 => Class::Busy,
+                    20008 => Class::ServiceFailure,
                     600 | 1500 | 1642 | 1663 | 5000 | 10101 | 10105 | 10200 | 10500 | 18121
                     | 20050 | 20072 | 45500 | 55001 | 65001 | 91201 | 95001 | 95003 | 95005
                     | 95010 | 95011 | 96001 | 96002 | 96402 | 96403 | 105001 | 131001 | 131009
-                    | 1315201 | 1315203 | 1315210 => Class::Busy,
+                    | 1315201 | 1315203 | 1315210 => Class::ServiceFailure,
                     11232 | 11233 | 11247 | 1000004 | 1000005 | 1061045 => Class::RateLimit,
                     // The content of a card is invalid; the text of 230099 quotes this code.
                     11310 => Class::Request,
@@ -173,7 +174,7 @@ codes! {
     /// A field failed the gateway's validation; `field_violations` names it.
     FIELD_VALIDATION = 99992402, Request;
     /// The service failed, or there were too many requests.
-    INTERNAL = 2200, Busy;
+    INTERNAL = 2200, ServiceFailure;
     /// The request is malformed.
     BAD_REQUEST = 9499, Request;
     /// The endpoint is retired.
@@ -215,7 +216,7 @@ codes! {
     /// Too many messages to one user or group.
     MESSAGE_RATE_LIMITED = 230020, RateLimit;
     /// Writes are suspended for some time.
-    META_WRITING_STOPPED = 232096, Busy;
+    META_WRITING_STOPPED = 232096, ServiceFailure;
     /// A parameter is wrong, or the image has no file name.
     IM_INVALID_PARAM = 234001, Request,
         "check the parameters: an upload needs a file name with an extension, and the type `message` or `avatar`; a download needs the key of an image for messages";
@@ -289,7 +290,7 @@ codes! {
     /// The chat with a user of another organisation takes no messages in this organisation.
     CROSS_TENANT_CHAT = 230038, Permission;
     /// A request with the same uuid is being carried out.
-    MESSAGE_BEING_SENT = 230049, Busy,
+    MESSAGE_BEING_SENT = 230049, ServiceFailure,
         "an earlier request with the same uuid is still running: send this one again later, with the same uuid";
     /// The app cannot see the message to reply to.
     MESSAGE_INVISIBLE = 230050, Permission;
@@ -319,7 +320,7 @@ codes! {
 
     // drive/v1: files of documents, with HTTP 200 or the status that the line names.
     /// The service failed; HTTP 200 or 500.
-    DRIVE_FAILED = 1061001, Busy;
+    DRIVE_FAILED = 1061001, ServiceFailure;
     /// A parameter is wrong; HTTP 400.
     DRIVE_PARAM = 1061002, Request,
         FILE_PARAM;
@@ -330,7 +331,7 @@ codes! {
     /// The request is not authorized; HTTP 401.
     DRIVE_UNAUTHORIZED = 1061005, Permission;
     /// The service timed out.
-    DRIVE_TIMEOUT = 1061006, Busy;
+    DRIVE_TIMEOUT = 1061006, ServiceFailure;
     /// The file was deleted; HTTP 404.
     DRIVE_DELETED = 1061007, NotFound, NO_FILE;
     /// The app lacks a scope; HTTP 403.
@@ -344,7 +345,7 @@ codes! {
     SHEET_RANGE = 90202, Request,
         "the cell may lie outside the sheet's present grid (a new sheet has 200 rows and 20 columns): add rows or columns first; the range has the form `<sheet id>!H7:H7`";
     /// The service failed.
-    SHEET_FAILED = 90203, Busy;
+    SHEET_FAILED = 90203, ServiceFailure;
     /// A parameter is wrong. The message is "Image format is unknown" for an image's name without an extension.
     SHEET_BODY = 90204, Request,
         "the image's name may lack its extension, such as `.png`, or have one that does not fit the image";

@@ -6,12 +6,12 @@ use super::*;
 
 /// Every known code | its class | its name | words of its hint; `-` for none.
 const CODES: &str = "
-600 | Busy | - | -
-1500 | Busy | - | -
-1642 | Busy | - | -
-1663 | Busy | - | -
-2200 | Busy | INTERNAL | -
-5000 | Busy | - | -
+600 | ServiceFailure | - | -
+1500 | ServiceFailure | - | -
+1642 | ServiceFailure | - | -
+1663 | ServiceFailure | - | -
+2200 | ServiceFailure | INTERNAL | -
+5000 | ServiceFailure | - | -
 9499 | Request | BAD_REQUEST | -
 10003 | Request | INVALID_PARAM | app id; app secret; Feishu; Lark
 10005 | App | APP_UNAUTHORIZED | -
@@ -20,10 +20,10 @@ const CODES: &str = "
 10014 | App | APP_SECRET_INVALID | app id; app secret; Feishu; Lark
 10015 | App | APP_SECRET_WRONG | app id; app secret; Feishu; Lark
 10016 | App | TICKET_RESEND_FAILED | -
-10101 | Busy | - | -
-10105 | Busy | - | -
-10200 | Busy | - | -
-10500 | Busy | - | -
+10101 | ServiceFailure | - | -
+10105 | ServiceFailure | - | -
+10200 | ServiceFailure | - | -
+10500 | ServiceFailure | - | -
 11205 | App | NO_BOT | bot; publish a version
 11214 | Request | IMAGE_MISSING | -
 11221 | Permission | IMAGE_FOREIGN | uploaded
@@ -35,19 +35,19 @@ const CODES: &str = "
 11310 | Request | - | -
 18033 | Request | IMAGE_UPLOAD_FAILED | -
 18035 | Request | IMAGE_KEY_MISSING | -
-18121 | Busy | - | -
-20008 | Busy | - | -
-20050 | Busy | - | -
-20072 | Busy | - | -
+18121 | ServiceFailure | - | -
+20008 | ServiceFailure | - | -
+20050 | ServiceFailure | - | -
+20072 | ServiceFailure | - | -
 21000 | Permission | - | -
 21001 | Permission | - | -
 30005 | NotFound | OFFLINE | -
-45500 | Busy | - | -
-55001 | Busy | - | -
-65001 | Busy | - | -
+45500 | ServiceFailure | - | -
+55001 | ServiceFailure | - | -
+65001 | ServiceFailure | - | -
 90201 | Request | SHEET_JSON | -
 90202 | Request | SHEET_RANGE | present grid; `<sheet id>!H7:H7`
-90203 | Busy | SHEET_FAILED | -
+90203 | ServiceFailure | SHEET_FAILED | -
 90204 | Request | SHEET_BODY | name; extension
 90211 | NotFound | SHEET_ID_WRONG | by its id; not the id
 90212 | Request | SHEET_ROW_OR_COLUMN | present grid; add rows
@@ -66,33 +66,33 @@ const CODES: &str = "
 90229 | Request | SHEET_URL | -
 90235 | DocumentBusy | SHEET_RETRY_LATER | still running
 90242 | DocumentBusy | SHEET_LOADING | -
-91201 | Busy | - | -
+91201 | ServiceFailure | - | -
 91402 | NotFound | DOCUMENT_NOT_FOUND | wiki page; other brand; shared with the app
 91403 | Permission | DOCUMENT_FORBIDDEN | right to edit; group; members of the space
 91404 | Permission | DOCUMENT_LOGIN | -
-95001 | Busy | - | -
-95003 | Busy | - | -
-95005 | Busy | - | -
-95010 | Busy | - | -
-95011 | Busy | - | -
-95203 | Busy | - | -
-95204 | Busy | - | -
-95205 | Busy | - | -
-95206 | Busy | - | -
-95207 | Busy | - | -
-95208 | Busy | - | -
-95209 | Busy | - | -
-96001 | Busy | - | -
-96002 | Busy | - | -
-96402 | Busy | - | -
-96403 | Busy | - | -
-105001 | Busy | - | -
-131001 | Busy | - | -
+95001 | ServiceFailure | - | -
+95003 | ServiceFailure | - | -
+95005 | ServiceFailure | - | -
+95010 | ServiceFailure | - | -
+95011 | ServiceFailure | - | -
+95203 | ServiceFailure | - | -
+95204 | ServiceFailure | - | -
+95205 | ServiceFailure | - | -
+95206 | ServiceFailure | - | -
+95207 | ServiceFailure | - | -
+95208 | ServiceFailure | - | -
+95209 | ServiceFailure | - | -
+96001 | ServiceFailure | - | -
+96002 | ServiceFailure | - | -
+96402 | ServiceFailure | - | -
+96403 | ServiceFailure | - | -
+105001 | ServiceFailure | - | -
+131001 | ServiceFailure | - | -
 131002 | Request | WIKI_PARAMETER | -
 131004 | Permission | WIKI_USER | -
 131005 | NotFound | WIKI_NODE_NOT_FOUND | wiki; link; site
 131006 | Permission | WIKI_FORBIDDEN | members of the space; group
-131009 | Busy | - | -
+131009 | ServiceFailure | - | -
 200570 | Request | CARD_IMAGE_KEYS | -
 230001 | Request | MESSAGE_PARAM | ext=; receiver; image key
 230002 | Permission | BOT_NOT_IN_GROUP | bot to the group
@@ -112,7 +112,7 @@ const CODES: &str = "
 230035 | Permission | MESSAGE_DENIED | muted; blocked; owner
 230036 | Permission | TENANT_CRYPT_KEY_DELETED | administrator
 230038 | Permission | CROSS_TENANT_CHAT | -
-230049 | Busy | MESSAGE_BEING_SENT | later; same uuid
+230049 | ServiceFailure | MESSAGE_BEING_SENT | later; same uuid
 230050 | Permission | MESSAGE_INVISIBLE | -
 230053 | Permission | BOT_STOPPED_BY_USER | only the user; reply
 230054 | Request | MESSAGE_TYPE_DENIED | -
@@ -125,7 +125,7 @@ const CODES: &str = "
 230111 | Request | MESSAGE_SELF_DESTRUCTS | -
 231003 | NotFound | MESSAGE_NOT_FOUND | -
 232009 | NotFound | CHAT_DISSOLVED | -
-232096 | Busy | META_WRITING_STOPPED | -
+232096 | ServiceFailure | META_WRITING_STOPPED | -
 234001 | Request | IM_INVALID_PARAM | file name; extension; download; key
 234002 | Permission | IM_UNAUTHORIZED | -
 234005 | NotFound | IM_IMAGE_DELETED | again
@@ -139,12 +139,12 @@ const CODES: &str = "
 234042 | Permission | IM_TENANT_STORAGE | administrator
 1000004 | RateLimit | - | -
 1000005 | RateLimit | - | -
-1061001 | Busy | DRIVE_FAILED | -
+1061001 | ServiceFailure | DRIVE_FAILED | -
 1061002 | Request | DRIVE_PARAM | token; `extra`
 1061003 | NotFound | DRIVE_NOT_FOUND | token; read the cell again
 1061004 | Permission | DRIVE_FORBIDDEN | right to download; Add document app
 1061005 | Permission | DRIVE_UNAUTHORIZED | -
-1061006 | Busy | DRIVE_TIMEOUT | -
+1061006 | ServiceFailure | DRIVE_TIMEOUT | -
 1061007 | NotFound | DRIVE_DELETED | token; read the cell again
 1061045 | RateLimit | - | -
 1061073 | Permission | DRIVE_SCOPE_MISSING | scope; publish a version
@@ -158,9 +158,9 @@ const CODES: &str = "
 1310247 | Limit | SHEET_V3_IMAGE_EXCESS | 4,000 images
 1310249 | NotFound | SHEET_V3_DELETED | -
 1310251 | Request | SHEET_V3_PARAMETER | -
-1315201 | Busy | - | -
-1315203 | Busy | - | -
-1315210 | Busy | - | -
+1315201 | ServiceFailure | - | -
+1315203 | ServiceFailure | - | -
+1315210 | ServiceFailure | - | -
 99991400 | RateLimit | RATE_LIMITED | -
 99991401 | Permission | ADDRESS_NOT_ALLOWED | allow-list; proxy
 99991403 | Limit | QUOTA_USED_UP | next month

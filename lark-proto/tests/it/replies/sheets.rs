@@ -16,7 +16,7 @@ query | 400 | {"code":1310214,"msg":"Path param :spreadsheet_token is not exist"
 query | 400 | {"code":1310213,"msg":"Permission Fail"} => 1310213 Permission, GiveUp, `Permission Fail`
 query | 400 | {"code":1310249,"msg":"Spreadsheet Deleted"} => 1310249 NotFound, GiveUp, `Spreadsheet Deleted`
 query | 400 | {"code":1310251,"msg":"Invalid Parameter"} => 1310251 Request, GiveUp, `Invalid Parameter`
-query | 500 | {"code":1315201,"msg":"m"} => 1315201 Busy, Again, `m`
+query | 500 | {"code":1315201,"msg":"m"} => 1315201 ServiceFailure, Again, `m`
 query | 403 | {"code":91403,"msg":"FORBIDDEN","data":{}} => 91403 Permission, GiveUp, `FORBIDDEN`
 query | 200 | {"code":0,"data":{}} => unreadable, -, GiveUp, `{"code":0,"data":{}}`
 query | 200 | {"code":0,"data":{"sheets":{}}} => unreadable, -, GiveUp, `{"code":0,"data":{"sheets":{}}}`
@@ -26,7 +26,7 @@ node | 200 | {"code":0,"data":{"node":{"obj_type":"a\nb","obj_token":"\u0000c"}}
 node | 400 | {"code":131005,"msg":"not found: document not found by token xxx"} => 131005 NotFound, GiveUp, `not found: document not found by token xxx`
 node | 400 | {"code":131006,"msg":"permission denied: node permission denied"} => 131006 Permission, GiveUp, `permission denied: node permission denied`
 node | 400 | {"code":131002,"msg":"param err"} => 131002 Request, GiveUp, `param err`
-node | 400 | {"code":131001,"msg":"rpc fail"} => 131001 Busy, Again, `rpc fail`
+node | 400 | {"code":131001,"msg":"rpc fail"} => 131001 ServiceFailure, Again, `rpc fail`
 node | 400 | {"code":131007,"msg":"internal err"} => 131007 Unknown, GiveUp, `internal err`
 node | 200 | {"code":0,"data":{"node":{"obj_type":"sheet"}}} => unreadable, -, GiveUp, `{"code":0,"data":{"node":{"obj_type":"sheet"}}}`
 cells | 200 | {"code":0,"data":{"valueRange":{"values":[["a",null,7],[],[{"type":"embed-image"}]]}}} => (0, 0) Text("a"), (0, 2) Text("7"), (2, 0) Image { file_token: None }
