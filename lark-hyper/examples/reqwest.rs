@@ -70,7 +70,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 /// A client of reqwest that keeps up to `idle` connections. It leaves retries and redirects to the call.
 fn http_client(idle: usize) -> reqwest::Result<reqwest::Client> {
-    let timeouts = Timeouts::of(0);
+    let timeouts = Timeouts::for_body_len(0);
     reqwest::Client::builder()
         .connect_timeout(timeouts.resolve + timeouts.connect)
         .pool_max_idle_per_host(idle)

@@ -88,7 +88,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Opened {
-        let timeouts = TIMEOUTS.try_with(|timeouts| *timeouts).unwrap_or(Timeouts::of(0));
+        let timeouts = TIMEOUTS.try_with(|timeouts| *timeouts).unwrap_or(Timeouts::for_body_len(0));
         // The connection is opened in a task: its timers belong to this runtime, and the request's future may be polled
         // on another one.
         Opened(Task(tokio::spawn((self.0)(uri, timeouts))))
@@ -289,8 +289,9 @@ mod tests {
             .with_no_client_auth();
         let uri = Uri::from_static("https://localhost/");
         let start = tokio::time::Instant::now();
-        let error =
-            open(pending(), Route::Direct, config.into(), uri, Timeouts::of(0)).await.unwrap_err();
+        let error = open(pending(), Route::Direct, config.into(), uri, Timeouts::for_body_len(0))
+            .await
+            .unwrap_err();
         let timeout = error.downcast_ref();
         assert!(matches!(timeout, Some(TransportError::Timeout(Phase::Resolve))), "{error:?}");
         assert_eq!(start.elapsed().as_secs(), 10);

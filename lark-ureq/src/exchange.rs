@@ -166,7 +166,7 @@ mod tests {
             let exchange = Exchange {
                 agent: &agent,
                 within,
-                timeouts: Timeouts::of(0),
+                timeouts: Timeouts::for_body_len(0),
                 reply_limit: 0,
                 fresh_connection: false,
             };

@@ -31,7 +31,7 @@ fn runtime() -> Runtime {
 
 /// Short timeouts of all phases.
 fn short() -> Timeouts {
-    let mut timeouts = Timeouts::of(0);
+    let mut timeouts = Timeouts::for_body_len(0);
     timeouts.resolve = Duration::from_millis(100);
     timeouts.connect = Duration::from_millis(100);
     timeouts.send_request = Duration::from_millis(20);
@@ -57,7 +57,7 @@ fn hasty(uri: &str, len: usize) -> Request<Frames> {
 /// A request without a body, with a short timeout of its reply's body.
 fn hasty_for_the_reply(uri: &str) -> Request<Frames> {
     let mut request = request(uri, 0);
-    let timeouts = Timeouts::of(0).with(Phase::RecvBody, Duration::from_millis(200));
+    let timeouts = Timeouts::for_body_len(0).with(Phase::RecvBody, Duration::from_millis(200));
     request.extensions_mut().insert(timeouts);
     request
 }

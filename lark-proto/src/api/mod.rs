@@ -104,7 +104,7 @@ pub trait Endpoint {
     #[doc(alias = "idempotent")]
     #[doc(alias = "retry")]
     fn resend(&self) -> Resend {
-        Resend::of(&self.method())
+        Resend::for_method(&self.method())
     }
 
     /// The key of calls that must not overlap. A session never has two calls with the same key in flight, whatever

@@ -12,8 +12,8 @@ use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::token::TenantOrUser;
 
-/// A call to any endpoint whose reply is the usual JSON envelope. The envelope's `data` is read as a `T`. The request has a
-/// JSON body, a multipart form or no body.
+/// A call to any endpoint whose reply is the usual JSON envelope. The envelope's `data` is read as a `T`. The request
+/// has a JSON body, a multipart form or no body.
 ///
 /// * Route: the caller passes it as the vendor documents it, with `:name` for each value.
 /// * Token: tenant or user access token.
@@ -124,8 +124,8 @@ impl<T> Raw<T> {
         self
     }
 
-    /// Adds a header. Headers that [`Endpoint::headers`] lists as reserved are not sent, and neither is a header beyond the
-    /// 32,768 that a [`HeaderMap`] holds.
+    /// Adds a header. Headers that [`Endpoint::headers`] lists as reserved are not sent, and neither is a header beyond
+    /// the 32,768 that a [`HeaderMap`] holds.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         let _ = self.headers.try_append(name, value);
@@ -141,7 +141,7 @@ impl<T> Raw<T> {
 
     /// The value that was set, or the default for the method.
     fn resends(&self) -> Resend {
-        self.resend.unwrap_or(Resend::of(&self.method))
+        self.resend.unwrap_or(Resend::for_method(&self.method))
     }
 
     /// Sets [`Endpoint::serial_key`]: a spreadsheet's token, for a write to it.

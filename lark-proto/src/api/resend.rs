@@ -29,7 +29,7 @@ pub enum Resend {
 
 impl Resend {
     /// The default for a request with this method.
-    pub(crate) fn of(method: &Method) -> Self {
+    pub(crate) fn for_method(method: &Method) -> Self {
         if method.is_idempotent() { Self::Safe } else { Self::Unsafe }
     }
 }

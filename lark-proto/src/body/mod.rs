@@ -53,7 +53,7 @@ impl Body {
         Self::default()
     }
 
-    pub(crate) fn of(segments: impl IntoIterator<Item = Segment>) -> Self {
+    pub(crate) fn from_segments(segments: impl IntoIterator<Item = Segment>) -> Self {
         let rest: VecDeque<Segment> = segments.into_iter().collect();
         let len = rest.iter().map(|segment| match segment {
             Segment::Stored(bytes) => bytes.len() as u64,
@@ -259,7 +259,13 @@ mod tests {
             let image = whole.slice(..len);
             let stored = |text: &'static str| Segment::Stored(text.into());
             let encoded = Segment::Encoded(encoding, image.clone());
-            let body = Body::of([stored("<"), encoded.clone(), stored("|"), encoded, stored(">")]);
+            let body = Body::from_segments([
+                stored("<"),
+                encoded.clone(),
+                stored("|"),
+                encoded,
+                stored(">"),
+            ]);
             let flat = body.clone().into_bytes();
             for size in [1, 2, 3, 13, 3071, 3072, 3073, 49_152, 100_000, flat.len()] {
                 let mut body = body.clone();
@@ -277,7 +283,8 @@ mod tests {
     fn a_read_of_more_than_is_left_fails_and_takes_nothing() {
         for encoding in [ImageEncoding::Numbers, ImageEncoding::Base64] {
             let stored = Segment::Stored("<".into());
-            let mut body = Body::of([stored, Segment::Encoded(encoding, vec![7; 40_000].into())]);
+            let mut body =
+                Body::from_segments([stored, Segment::Encoded(encoding, vec![7; 40_000].into())]);
             let flat = body.clone().into_bytes();
             let available = flat.len();
             let error = TryGetError { requested: available + 1, available };
@@ -299,24 +306,29 @@ mod tests {
         let image = Bytes::from(vec![200; 40_000]);
         let encoded = |encoding| Segment::Encoded(encoding, image.clone());
         let stored = |text: &'static str| Segment::Stored(text.into());
-        let numbers = || Body::of([stored("["), encoded(ImageEncoding::Numbers), stored("]")]);
+        let numbers =
+            || Body::from_segments([stored("["), encoded(ImageEncoding::Numbers), stored("]")]);
         let whole = numbers().into_bytes();
         let mut last = whole.to_vec();
         *last.last_mut().unwrap() = b'}';
-        let mut begun =
-            Body::of([stored("x"), stored("["), encoded(ImageEncoding::Numbers), stored("]")]);
+        let mut begun = Body::from_segments([
+            stored("x"),
+            stored("["),
+            encoded(ImageEncoding::Numbers),
+            stored("]"),
+        ]);
         begun.advance(1);
         for (one, other, equal) in [
             (Body::empty(), Body::empty(), true),
             (Body::empty(), "".into(), true),
             ("a".into(), "b".into(), false),
             ("a".into(), "ab".into(), false),
-            ("ab".into(), Body::of([stored("a"), stored("b")]), true),
+            ("ab".into(), Body::from_segments([stored("a"), stored("b")]), true),
             (numbers(), numbers(), true),
             (numbers(), whole.clone().into(), true),
             (numbers(), begun, true),
             (numbers(), last.into(), false),
-            (numbers(), Body::of([stored("["), encoded(ImageEncoding::Base64)]), false),
+            (numbers(), Body::from_segments([stored("["), encoded(ImageEncoding::Base64)]), false),
         ] {
             assert_eq!(one == other, equal, "{one:?} {other:?}");
             assert_eq!(other == one, equal, "{one:?} {other:?}");
@@ -328,7 +340,7 @@ mod tests {
         let segment = Bytes::from(vec![9; 16 << 20]);
         let base64 = Segment::Encoded(ImageEncoding::Base64, segment.clone());
         let stored = std::iter::repeat_n(Segment::Stored(segment), 600);
-        let mut body = Body::of(stored.chain([base64]));
+        let mut body = Body::from_segments(stored.chain([base64]));
         let len = (600 << 24) + (1_u64 << 24).div_ceil(3) * 4;
         assert_eq!((body.len(), body.remaining() as u64), (len, len.min(usize::MAX as u64)));
         body.advance((600 << 24) - 1);

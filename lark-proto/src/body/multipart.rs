@@ -181,7 +181,7 @@ impl Multipart {
             text.extend_from_slice(piece);
         }
         segments.push(Segment::Stored(text.freeze()));
-        Payload { content_type: boundary.content_type(), body: Body::of(segments) }
+        Payload { content_type: boundary.content_type(), body: Body::from_segments(segments) }
     }
 }
 

@@ -145,7 +145,7 @@ impl Endpoint for WriteSheetImage {
         let range = json_string(self.cell.as_str());
         let name = json_string(self.name.as_str());
         let (open, close) = self.encoding.brackets();
-        Some(Payload::json(Body::of([
+        Some(Payload::json(Body::from_segments([
             Segment::Stored(format!(r#"{{"range":{range},"image":{open}"#).into()),
             Segment::Encoded(self.encoding, self.image.bytes().clone()),
             Segment::Stored(format!(r#"{close},"name":{name}}}"#).into()),

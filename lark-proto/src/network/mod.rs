@@ -130,7 +130,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Sets the timeout of a phase of each exchange, instead of that of [`Timeouts::of`](crate::session::Timeouts::of).
+    /// Sets the timeout of a phase of each exchange, instead of that of [`Timeouts::for_body_len`](crate::session::Timeouts::for_body_len).
     #[must_use]
     pub fn timeout(mut self, phase: Phase, time: Duration) -> Self {
         self.settings.timeouts.push((phase, time));
@@ -272,7 +272,7 @@ impl Settings {
         }
     }
 
-    /// The timeouts that replace those of [`Timeouts::of`](crate::session::Timeouts::of), in the order in which they were set.
+    /// The timeouts that replace those of [`Timeouts::for_body_len`](crate::session::Timeouts::for_body_len), in the order in which they were set.
     #[must_use]
     pub fn timeouts(&self) -> &[(Phase, Duration)] {
         &self.timeouts

@@ -99,7 +99,7 @@ pub struct Timeouts {
 impl Timeouts {
     /// The timeouts of a request whose body has `len` bytes.
     #[must_use]
-    pub fn of(len: u64) -> Self {
+    pub fn for_body_len(len: u64) -> Self {
         // The slowest supported upload has a rate of 64 KiB per second.
         let upload = Duration::from_secs(len >> 16);
         Self {

@@ -78,7 +78,7 @@ impl Receiver {
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
     pub fn chat(id: &str) -> Result<Self, Invalid> {
-        Self::of("chat_id", id)
+        Self::with_type("chat_id", id)
     }
 
     /// The user with this open id, `ou_..`. The same user has another open id in each app.
@@ -86,7 +86,7 @@ impl Receiver {
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
     pub fn open_id(id: &str) -> Result<Self, Invalid> {
-        Self::of("open_id", id)
+        Self::with_type("open_id", id)
     }
 
     /// The user with this union id, `on_..`.
@@ -94,7 +94,7 @@ impl Receiver {
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
     pub fn union_id(id: &str) -> Result<Self, Invalid> {
-        Self::of("union_id", id)
+        Self::with_type("union_id", id)
     }
 
     /// The user with this user id, which is given without `user_id:`: 1 to 64 visible ASCII characters.
@@ -102,7 +102,7 @@ impl Receiver {
     /// # Errors
     /// [`InvalidKind::BadReceiver`].
     pub fn user_id(id: &str) -> Result<Self, Invalid> {
-        Self::of("user_id", &format!("{USER_ID}{id}"))
+        Self::with_type("user_id", &format!("{USER_ID}{id}"))
     }
 
     /// The user with this mail address.
@@ -110,10 +110,10 @@ impl Receiver {
     /// # Errors
     /// [`InvalidKind::BadReceiver`], also for the id of another kind.
     pub fn email(address: &str) -> Result<Self, Invalid> {
-        Self::of("email", address)
+        Self::with_type("email", address)
     }
 
-    fn of(kind: &str, text: &str) -> Result<Self, Invalid> {
+    fn with_type(kind: &str, text: &str) -> Result<Self, Invalid> {
         match id_type(text) {
             Some(found) if found == kind => Ok(Self(text.to_owned())),
             _ => Err(Invalid::new(InvalidKind::BadReceiver, text)),

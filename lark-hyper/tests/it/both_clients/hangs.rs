@@ -36,7 +36,7 @@ fn hyper_says(site: &Site, len: usize) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pool = Pool::new();
     let service = service_fn(move |mut request: Request<Frames>| {
-        let mut timeouts = Timeouts::of(0);
+        let mut timeouts = Timeouts::for_body_len(0);
         for phase in [
             &mut timeouts.resolve,
             &mut timeouts.connect,

@@ -32,11 +32,11 @@ impl Reply {
     /// A reply as the transport received it, with its whole body.
     #[must_use]
     pub fn new(response: Response<Bytes>) -> Self {
-        Self::to(Secrets::default(), response)
+        Self::with_secrets(response, Secrets::default())
     }
 
     /// The reply to a request that carried `secrets`, which no error of the reply shows.
-    pub(crate) fn to(secrets: Secrets, response: Response<Bytes>) -> Self {
+    pub(crate) fn with_secrets(response: Response<Bytes>, secrets: Secrets) -> Self {
         Self { response, secrets }
     }
 

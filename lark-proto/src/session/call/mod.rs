@@ -201,7 +201,7 @@ impl<O, T> Call<O, T> {
     /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
         ParsedReply(if self.untyped.policy.is_sent() {
-            Kind::Call((self.read)(&Reply::to(self.untyped.policy.secrets(), reply)))
+            Kind::Call((self.read)(&Reply::with_secrets(reply, self.untyped.policy.secrets())))
         } else {
             Kind::Token(reply)
         })

@@ -230,7 +230,7 @@ impl Tokens {
             secrets,
         };
         self.in_flight.push(id, token_request);
-        let timeouts = Timeouts::of(request.body().len());
+        let timeouts = Timeouts::for_body_len(request.body().len());
         let outgoing = Outgoing {
             request,
             purpose: Purpose::Token(id),

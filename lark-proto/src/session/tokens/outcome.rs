@@ -55,7 +55,7 @@ impl Tokens {
         let TokenRequest { wanted, tenant, secrets, .. } = self.in_flight.get(id)?;
         let wanted = wanted.clone();
         let tenant = tenant.clone();
-        let reply = Reply::to(secrets.clone(), reply);
+        let reply = Reply::with_secrets(reply, secrets.clone());
         let granted = match wanted {
             Wanted::Tenant(_) => GetTenantToken::read(&reply).map(|grant| {
                 let Some(entry) = self.tenants.get_mut(&tenant) else { return };

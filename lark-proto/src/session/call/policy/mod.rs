@@ -291,7 +291,7 @@ impl CallPolicy {
             purpose: Purpose::Call,
             within,
             keep_for: within,
-            timeouts: Timeouts::of(self.draft.len()),
+            timeouts: Timeouts::for_body_len(self.draft.len()),
             reply_limit: self.reply_limit,
             fresh_connection,
         }
