@@ -5,7 +5,7 @@ use http::Request;
 use http::header::{CONTENT_LENGTH, HOST};
 use lark_proto::Site;
 use lark_proto::fake::http1::{self, HEAD_LIMIT, Malformed, Requests};
-use lark_proto::wire::{self, Secrets};
+use lark_proto::wire::{self, HeaderSecrets};
 
 /// Reads any bytes of a connection. They give the same requests and the same error whether they arrive at once or in
 /// pieces, and each request is the same after it is written and read again. The same bytes are also read as one stored
@@ -45,7 +45,7 @@ fn stored(data: &[u8]) {
         *request.uri_mut() = format!("{}{}", Site::LARK, request.uri()).parse().unwrap();
         assert_same(&read, &request);
     }
-    let again = wire::http1(read.clone(), Secrets::Shown);
+    let again = wire::http1(read.clone(), HeaderSecrets::Shown);
     assert_same(&wire::parse(&again, &Site::LARK).unwrap(), &read);
 }
 
@@ -71,7 +71,7 @@ fn connection(data: &[u8], step: usize) -> (Vec<Request<Bytes>>, Result<(), Malf
 
 /// Checks that `fake::http1` reads the bytes that `wire::http1` writes as the same request, with its host in `Host`.
 pub(crate) fn reads_back(request: Request<Bytes>) {
-    let bytes = wire::http1(request.clone(), Secrets::Shown);
+    let bytes = wire::http1(request.clone(), HeaderSecrets::Shown);
     let (mut head, body) = request.into_parts();
     // `wire` adds spaces to a head, which may make the head too long.
     if bytes.len() - body.len() > HEAD_LIMIT {

@@ -11,7 +11,7 @@ use lark_proto::values::{
     AppId, AppSecret, AppTicket, FileName, MessageId, MessageUuid, Receiver, SpreadsheetToken,
     TenantKey, WikiToken,
 };
-use lark_proto::wire::{self, Secrets};
+use lark_proto::wire::{self, HeaderSecrets};
 use lark_proto::{
     Endpoint, EndpointExt, Image, ImageKey, PutImage, SheetCell, Site, TenantToken, UserToken,
     WriteSheetImage,
@@ -102,14 +102,14 @@ fn request<E: Endpoint>(
     let request = endpoint.request(site, token);
     let path = request.uri().to_string().strip_prefix(site.as_str()).map(str::to_owned);
     assert!(path.is_some_and(|path| path.starts_with("/open-apis/")), "{}", request.uri());
-    let head = wire::head(&request, Secrets::Shown);
+    let head = wire::head(&request, HeaderSecrets::Shown);
     let lines = head.split(|byte| *byte == b'\n').count();
     // The request line, `Host`, the headers, the empty line and what follows it.
     assert_eq!(lines, request.headers().len() + 4);
-    let curl = wire::curl(&request, "-", Secrets::default());
+    let curl = wire::curl(&request, "-", HeaderSecrets::default());
     assert_eq!(curl.ends_with("--data-binary '@-'\n"), !request.body().is_empty());
     reads_back(request.clone());
-    let stored = wire::http1(request.clone(), Secrets::Shown);
+    let stored = wire::http1(request.clone(), HeaderSecrets::Shown);
     assert_same(&wire::parse(&stored, site).unwrap(), &request);
     request
 }

@@ -32,8 +32,8 @@ use crate::frames::{BodyProgress, Frames, FreshConnection};
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests can go on with another
 /// runtime.
 ///
-/// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for
-/// the length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
+/// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for the
+/// length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
 /// before the request fails. A connection whose peer takes no bytes for a minute is closed. The pool does not limit the
 /// number of requests in flight. On a slow link the caller has to, because the requests share its bandwidth and each
 /// has its own deadlines.

@@ -34,7 +34,7 @@ use lark_proto::fake::{self, Break, Connection, FakeLark, Route};
 use lark_proto::session::{
     Call, Drive, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
 };
-use lark_proto::wire::{self, Secrets};
+use lark_proto::wire::{self, HeaderSecrets};
 use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
 use ureq_proto::client::{self, RecvResponseResult, SendRequestResult};
 use ureq_proto::{BodyMode, Error as HttpError};
@@ -227,7 +227,7 @@ impl Exchange {
         stream.set_nonblocking(true)?;
         // Each request has a connection of its own, so `fresh_connection` needs no further handling.
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        let head = wire::head(&request, Secrets::Shown);
+        let head = wire::head(&request, HeaderSecrets::Shown);
         let body = request.into_body();
         Ok(Self {
             stream,

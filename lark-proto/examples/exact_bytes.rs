@@ -8,7 +8,7 @@ use lark_proto::body::{Body, ImageEncoding};
 use lark_proto::endpoints::GetTenantToken;
 use lark_proto::token::NoToken;
 use lark_proto::values::{AppId, AppSecret};
-use lark_proto::wire::{self, Secrets};
+use lark_proto::wire::{self, HeaderSecrets};
 use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
 const USAGE: &str = "\
@@ -47,7 +47,7 @@ fn run(mut args: Args) -> Result<()> {
     let body_only = args.flag("--body");
     let curl = args.flag("--curl");
     let token = args.option("--token")?;
-    let secrets = if token.is_some() { Secrets::Shown } else { Secrets::Hidden };
+    let secrets = if token.is_some() { HeaderSecrets::Shown } else { HeaderSecrets::Hidden };
     // Any token is accepted if the output hides it.
     let token = TenantToken::new(token.as_deref().unwrap_or("hidden"))?;
     let site = match args.option("--site")? {

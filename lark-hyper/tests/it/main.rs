@@ -1,5 +1,4 @@
-//! The tests of the client, in one program. `peak.rs` is a program of its own, since it measures the memory of
-//! processes.
+//! The tests of the client, in one program. `peak.rs` is a program of its own, since it measures the memory of processes.
 
 mod bad_servers;
 mod both_clients;

@@ -263,7 +263,7 @@ mod tests {
 
     fn bytes(raw: &Raw<IgnoredAny>) -> String {
         let request = raw.request(&Site::LARK, &TenantToken::new("t-1").unwrap());
-        String::from_utf8(wire::http1(request, wire::Secrets::Shown).into()).unwrap()
+        String::from_utf8(wire::http1(request, wire::HeaderSecrets::Shown).into()).unwrap()
     }
 
     #[test]

@@ -163,13 +163,16 @@ mod tests {
     use crate::fake::Route;
     use crate::token::NoToken;
     use crate::values::{AppId, AppSecret};
-    use crate::wire::{self, Secrets};
+    use crate::wire::{self, HeaderSecrets};
     use crate::{Image, Site, TenantToken, WriteSheetImage};
 
     fn token_request() -> Bytes {
         let id = AppId::new(FakeLark::APP_ID).unwrap();
         let secret = AppSecret::new(FakeLark::APP_SECRET).unwrap();
-        wire::http1(GetTenantToken::new(id, secret).request(&Site::LARK, &NoToken), Secrets::Shown)
+        wire::http1(
+            GetTenantToken::new(id, secret).request(&Site::LARK, &NoToken),
+            HeaderSecrets::Shown,
+        )
     }
 
     /// The steps after these bytes have arrived, until the connection reads or closes.
@@ -277,7 +280,7 @@ mod tests {
         let spreadsheet = FakeLark::SPREADSHEET.parse().unwrap();
         let write = WriteSheetImage::new(spreadsheet, cell, Image::new("GIF89a").unwrap()).unwrap();
         let request = write.request(&Site::LARK, &TenantToken::new("t-1").unwrap());
-        let bytes = wire::http1(request.clone(), Secrets::Shown);
+        let bytes = wire::http1(request.clone(), HeaderSecrets::Shown);
         let begun = steps(&mut connection, &mut lark, &bytes[..bytes.len() - 1]);
         assert_eq!(begun, [Step::Read]);
         let busy = WriteSheetImage::decode(lark.handle(UNIX_EPOCH, request.clone())).unwrap_err();

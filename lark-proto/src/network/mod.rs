@@ -130,7 +130,8 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Sets the timeout of a phase of each exchange, instead of that of [`Timeouts::for_body_len`](crate::session::Timeouts::for_body_len).
+    /// Sets the timeout of a phase of each exchange, instead of that of
+    /// [`Timeouts::for_body_len`](crate::session::Timeouts::for_body_len).
     #[must_use]
     pub fn timeout(mut self, phase: Phase, time: Duration) -> Self {
         self.settings.timeouts.push((phase, time));
@@ -272,7 +273,8 @@ impl Settings {
         }
     }
 
-    /// The timeouts that replace those of [`Timeouts::for_body_len`](crate::session::Timeouts::for_body_len), in the order in which they were set.
+    /// The timeouts that replace those of [`Timeouts::for_body_len`](crate::session::Timeouts::for_body_len), in the
+    /// order in which they were set.
     #[must_use]
     pub fn timeouts(&self) -> &[(Phase, Duration)] {
         &self.timeouts

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Method, Request};
 
-use super::{Secrets, headers, host, is_secret, target, title_case};
+use super::{HeaderSecrets, headers, host, is_secret, target, title_case};
 use crate::text::misleads;
 
 /// The request as a curl command for a POSIX shell. The command reads the body from `body`: the name of a file,
@@ -25,13 +25,13 @@ use crate::text::misleads;
 ///
 /// let put = PutImage::message(Image::new("GIF89a..")?)?;
 /// let request = put.request(&Site::LARK, &TenantToken::new("t-secret")?);
-/// let command = wire::curl(&request, "body.bin", wire::Secrets::Hidden);
+/// let command = wire::curl(&request, "body.bin", wire::HeaderSecrets::Hidden);
 /// assert!(command.contains("--header 'Authorization: ***'"));
 /// assert!(command.ends_with("--data-binary '@body.bin'\n"));
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[must_use]
-pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: Secrets) -> String {
+pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: HeaderSecrets) -> String {
     // Without these options curl expands `[` and `{` in a URL, and removes `..` from its path.
     let mut command = "curl --http1.1 --globoff --path-as-is".to_owned();
     let has_body = request.body().has_remaining();
@@ -77,7 +77,7 @@ pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: Secrets) -> Strin
         if is_left_to_curl {
             continue;
         }
-        if secrets == Secrets::Hidden && is_secret(name, value) {
+        if secrets == HeaderSecrets::Hidden && is_secret(name, value) {
             option(NEXT_LINE, "--header", &header(name, b"***"));
         } else {
             option(NEXT_LINE, "--header", &header(name, value.as_bytes()));

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use http::header::AUTHORIZATION;
-//! use lark_proto::wire::{self, Secrets};
+//! use lark_proto::wire::{self, HeaderSecrets};
 //! use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
 //! # use lark_proto::fake::{FakeLark, TokenKind};
 //! # let now = std::time::UNIX_EPOCH;
@@ -21,7 +21,7 @@
 //! # let (old, fresh) = (TenantToken::new("t-old")?, TenantToken::new("t-fresh")?);
 //! # let put = PutImage::message(Image::new("GIF89a..")?)?;
 //!
-//! let stored = wire::http1(put.request(&Site::LARK, &old), Secrets::Hidden);
+//! let stored = wire::http1(put.request(&Site::LARK, &old), HeaderSecrets::Hidden);
 //! // Later, with a fresh token:
 //! let mut request = wire::parse(&stored, &Site::LARK)?;
 //! request.headers_mut().insert(AUTHORIZATION, fresh.header_value());
@@ -41,7 +41,7 @@
 //! use lark_proto::endpoints::GetTenantToken;
 //! use lark_proto::token::NoToken;
 //! use lark_proto::values::{AppId, AppSecret};
-//! use lark_proto::wire::{self, Secrets};
+//! use lark_proto::wire::{self, HeaderSecrets};
 //! use lark_proto::{EndpointExt, Site};
 //! # let mut lark = FakeLark::new();
 //! # let mut send = |bytes: bytes::Bytes| -> Result<_, Box<dyn std::error::Error>> {
@@ -51,7 +51,7 @@
 //!
 //! let get = GetTenantToken::new(id, secret);
 //! let request = get.request(&Site::LARK, &NoToken);
-//! let reply = send(wire::http1(request, Secrets::Shown))?; // over a socket
+//! let reply = send(wire::http1(request, HeaderSecrets::Shown))?; // over a socket
 //! let token = GetTenantToken::decode(reply)?.token;
 //! # assert!(token.expose_secret().starts_with("t-"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,7 +75,7 @@ pub use parse::parse;
 /// Whether the headers that hold secrets are written: `Authorization`, `Proxy-Authorization`, `Cookie` and every header
 /// whose value is marked as [sensitive](HeaderValue::set_sensitive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Secrets {
+pub enum HeaderSecrets {
     /// [`http1`] and [`head`] leave these headers out. [`curl`] writes `***` in place of their values.
     #[default]
     Hidden,
@@ -95,7 +95,7 @@ pub enum Secrets {
 /// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
 /// let request = get.request(&Site::LARK, &NoToken);
 /// assert_eq!(
-///     wire::head(&request, wire::Secrets::Shown),
+///     wire::head(&request, wire::HeaderSecrets::Shown),
 ///     "POST /open-apis/auth/v3/tenant_access_token/internal HTTP/1.1\r\n\
 ///      Host: open.larksuite.com\r\n\
 ///      Content-Type: application/json; charset=utf-8\r\n\
@@ -104,11 +104,11 @@ pub enum Secrets {
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[must_use]
-pub fn head<B>(request: &Request<B>, secrets: Secrets) -> Bytes {
+pub fn head<B>(request: &Request<B>, secrets: HeaderSecrets) -> Bytes {
     let mut head =
         format!("{} {} HTTP/1.1\r\n", request.method(), target(request.uri())).into_bytes();
     let mut headers = headers(request);
-    if secrets == Secrets::Hidden {
+    if secrets == HeaderSecrets::Hidden {
         headers.retain(|(name, value)| !is_secret(name, value));
     }
     fields(&mut head, headers.iter().map(|(name, value)| (name, value)));
@@ -131,7 +131,7 @@ pub(crate) fn fields<'h>(
 
 /// The whole request: the [`head`] and the body. `Content-Length` is the length of the body, whatever the request says.
 #[must_use]
-pub fn http1<B: Into<Body>>(request: Request<B>, secrets: Secrets) -> Bytes {
+pub fn http1<B: Into<Body>>(request: Request<B>, secrets: HeaderSecrets) -> Bytes {
     let mut request = request.map(Into::into);
     if !request.body().is_empty() || request.headers().contains_key(CONTENT_LENGTH) {
         let len = request.body().len();
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn the_order_of_headers_is_fixed() {
         assert_eq!(
-            http1(request(), Secrets::Shown),
+            http1(request(), HeaderSecrets::Shown),
             "POST /a?b='c HTTP/1.1\r\nHost: open.feishu.cn\r\nAuthorization: Bearer t-secret\r\n\
              Content-Length: 2\r\nCookie: session=secret\r\nProxy-Authorization: Basic secret\r\n\
              X-A: it's\r\nX-B: 2\r\nX-B: 1\r\nX-Key: marked-secret\r\n\r\n{}"
@@ -217,13 +217,13 @@ mod tests {
     fn a_request_without_a_host_and_a_body_has_no_headers() {
         let mut empty = Request::new(Body::empty());
         *empty.uri_mut() = Uri::from_static("/x");
-        assert_eq!(http1(empty, Secrets::Shown), "GET /x HTTP/1.1\r\n\r\n");
+        assert_eq!(http1(empty, HeaderSecrets::Shown), "GET /x HTTP/1.1\r\n\r\n");
     }
 
     #[test]
     fn headers_with_hidden_secrets_are_left_out() {
         assert_eq!(
-            http1(request(), Secrets::Hidden),
+            http1(request(), HeaderSecrets::Hidden),
             "POST /a?b='c HTTP/1.1\r\nHost: open.feishu.cn\r\nContent-Length: 2\r\nX-A: it's\r\n\
              X-B: 2\r\nX-B: 1\r\n\r\n{}"
         );

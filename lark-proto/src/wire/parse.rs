@@ -165,7 +165,7 @@ fn check_host(host: &HeaderValue, at: usize, site: &Site) -> Result<(), Invalid>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Secrets, http1};
+    use crate::wire::{HeaderSecrets, http1};
 
     #[test]
     fn a_request_is_read_back_from_its_bytes() {
@@ -189,7 +189,7 @@ mod tests {
         let are_sensitive = ["authorization", "x-b"].map(|name| headers[name].is_sensitive());
         assert_eq!(are_sensitive, [true, false]);
         assert_eq!(request.body(), "{\r\n\n\n }");
-        assert_eq!(http1(request, Secrets::Shown), stored);
+        assert_eq!(http1(request, HeaderSecrets::Shown), stored);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use lark_proto::body::Body;
 use lark_proto::endpoints::GetTenantToken;
 use lark_proto::token::NoToken;
 use lark_proto::values::{AppId, AppSecret};
-use lark_proto::wire::{self, Secrets};
+use lark_proto::wire::{self, HeaderSecrets};
 use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -88,7 +88,7 @@ impl Curl {
     fn sent(&self, request: &Request<Bytes>) -> Arrived {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let command = wire::curl(request, self.body, Secrets::Shown);
+        let command = wire::curl(request, self.body, HeaderSecrets::Shown);
         // The server has no TLS. The options connect to it for any host, and end a curl that waits.
         let command = command.replacen("--url 'https:", "--url 'http:", 1);
         let options = format!("--silent --max-time 10 --connect-to ::127.0.0.1:{port}");
@@ -128,7 +128,7 @@ impl Curl {
 
     fn assert_sends(&self, request: Request<Bytes>) {
         let sent = self.sent(&request);
-        let bytes = wire::http1(request, Secrets::Shown);
+        let bytes = wire::http1(request, HeaderSecrets::Shown);
         assert_eq!(sent, Arrived::read(&mut &*bytes), "{}", self.body);
     }
 }
@@ -328,7 +328,7 @@ fn a_command_shows_secrets_only_when_asked() {
     );
     request.headers_mut().insert("x-key", marked);
     *request.uri_mut() = "https://user:secret@open.feishu.cn/a?b='c".parse().unwrap();
-    let masked = wire::curl(&request, "it's.json", Secrets::default());
+    let masked = wire::curl(&request, "it's.json", HeaderSecrets::default());
     assert_eq!(
         masked,
         r"curl --http1.1 --globoff --path-as-is --request 'POST' \
@@ -343,7 +343,7 @@ fn a_command_shows_secrets_only_when_asked() {
   --data-binary '@it'\''s.json'
 "
     );
-    let shown = wire::curl(&request.map(Body::from), "-", Secrets::Shown);
+    let shown = wire::curl(&request.map(Body::from), "-", HeaderSecrets::Shown);
     for secret in ["Bearer t-secret", "a=secret", "Proxy-Authorization: secret", "marked-secret"] {
         assert!(shown.contains(secret), "{shown}");
     }

@@ -51,7 +51,7 @@ fn check(name: &str, request: http::Request<Bytes>) {
 }
 
 fn check_at(site: &Site, name: &str, request: http::Request<Bytes>) {
-    let bytes = wire::http1(request.clone(), wire::Secrets::Shown);
+    let bytes = wire::http1(request.clone(), wire::HeaderSecrets::Shown);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     #[expect(clippy::disallowed_methods, reason = "the variable asks for new golden files")]
     if std::env::var("GOLDEN").is_ok_and(|value| value == "write") {

@@ -9,7 +9,7 @@ use lark_proto::body::{Body, Boundary, ImageEncoding, Multipart};
 use lark_proto::endpoints::{DownloadMedia, GetImage, Payload, Raw};
 use lark_proto::fake::{FakeLark, FakeSheet, ImageKind, TokenKind};
 use lark_proto::values::{FileName, MessageUuid, Receiver};
-use lark_proto::wire::{self, Secrets};
+use lark_proto::wire::{self, HeaderSecrets};
 use lark_proto::{
     CreateImage, EndpointExt, Image, ImageKey, PutImage, ReplyImage, SendImage, Site, TenantToken,
     UserToken, WriteSheetImage,
@@ -263,7 +263,7 @@ proptest! {
         headers in vec(("[!#$%&'*+.^_`|~0-9a-z-]{1,9}", vec(any::<u8>(), 0..9)), 0..9),
         body in proptest::option::of(content()),
         site in "https://([a-z][a-z0-9-]{0,9}[a-z]\\.){0,3}[a-z]{1,5}(:[1-9][0-9]{0,3})?(/[a-z]{1,3}){0,2}|http://(127\\.0\\.0\\.1|\\[::1\\]):81",
-        secrets in prop_oneof![Just(Secrets::Hidden), Just(Secrets::Shown)],
+        secrets in prop_oneof![Just(HeaderSecrets::Hidden), Just(HeaderSecrets::Shown)],
     ) {
         let mut raw = Raw::<()>::new(method.parse().unwrap(), "/open-apis/:a").segment(&value).query(&value, &value);
         for (name, value) in headers {
@@ -279,7 +279,7 @@ proptest! {
         let site = Site::custom(&site).unwrap();
         let mut request = raw.request(&site, &token());
         let stored = wire::http1(request.clone(), secrets);
-        if secrets == Secrets::Hidden {
+        if secrets == HeaderSecrets::Hidden {
             for name in ["authorization", "proxy-authorization", "cookie"] {
                 request.headers_mut().remove(name);
             }
@@ -304,7 +304,7 @@ proptest! {
         }
         match wire::parse(&bytes, &Site::LARK) {
             Ok(request) => {
-                let again = wire::parse(&wire::http1(request.clone(), Secrets::Shown), &Site::LARK).unwrap();
+                let again = wire::parse(&wire::http1(request.clone(), HeaderSecrets::Shown), &Site::LARK).unwrap();
                 prop_assert_eq!((again.method(), again.uri()), (request.method(), request.uri()));
                 prop_assert_eq!((again.headers(), again.body()), (request.headers(), request.body()));
             }

@@ -89,7 +89,7 @@ fn check<E: Endpoint>(token: &impl Authorizes<E::Auth>, endpoint: &E) -> usize {
     drop((client, runtime));
 
     let [ureq, hyper] = server.join().unwrap();
-    let bytes = wire::http1(endpoint.request(&site, token), wire::Secrets::Shown);
+    let bytes = wire::http1(endpoint.request(&site, token), wire::HeaderSecrets::Shown);
     let wire = http1::request(&bytes).unwrap();
     assert_same(&ureq, &wire, UREQ);
     assert_same(&hyper, &wire, HYPER);

@@ -339,7 +339,7 @@ fn excerpt(bytes: &[u8]) -> String {
 ///
 /// let get = GetTenantToken::new(AppId::new("cli_x")?, AppSecret::new("s")?);
 /// let request = get.request(&Site::LARK, &NoToken);
-/// let bytes = wire::http1(request, wire::Secrets::Shown);
+/// let bytes = wire::http1(request, wire::HeaderSecrets::Shown);
 /// let request = http1::request(&bytes)?;
 /// assert_eq!(request.headers()["host"], "open.larksuite.com");
 /// let path = "/open-apis/auth/v3/tenant_access_token/internal";

@@ -41,7 +41,7 @@ fn a_request_that_arrives_in_two_pieces_is_read_as_one() {
 fn the_bytes_that_wire_writes_are_read_as_the_same_request() {
     for (name, bytes) in files("golden") {
         let request = http1::request(&bytes).unwrap();
-        assert_eq!(wire::http1(request, wire::Secrets::Shown), bytes, "{name}");
+        assert_eq!(wire::http1(request, wire::HeaderSecrets::Shown), bytes, "{name}");
     }
 }
 

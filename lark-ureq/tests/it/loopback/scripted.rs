@@ -59,7 +59,7 @@ fn requests_go_out_on_one_connection_as_wire_writes_them() {
         AppSecret::new(FakeLark::APP_SECRET).unwrap(),
     );
     let cell = write(50).request(&site, &token());
-    let bytes = |request| wire::http1(request, wire::Secrets::Shown);
+    let bytes = |request| wire::http1(request, wire::HeaderSecrets::Shown);
     let expected = [bytes(get.request(&site, &NoToken)), bytes(cell.clone()), bytes(cell)];
     let received = server.join().unwrap();
     assert_eq!(received.len(), 3);
