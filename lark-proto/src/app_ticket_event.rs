@@ -9,7 +9,7 @@ use crate::values::{AppId, AppTicket};
 
 /// The event `app_ticket`, which the service pushes to a store app every hour.
 ///
-/// Document: <https://open.larksuite.com/document/ukTMukTMukTM/uQjNuQjN4YjL0YTN>.
+/// Documentation: <https://open.larksuite.com/document/ukTMukTMukTM/uQjNuQjN4YjL0YTN>.
 ///
 /// ```
 /// use lark_proto::endpoints::AppTicketEvent;

@@ -1,6 +1,6 @@
-//! Lark's and Feishu's image endpoints without I/O: writing an image into a cell of a spreadsheet, and sending an image to
-//! a chat. Typed requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed results or
-//! errors.
+//! Lark's and Feishu's image endpoints without I/O: writing an image into a cell of a spreadsheet, and sending an image
+//! to a chat. Typed requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed results
+//! or errors.
 //!
 //! Most programs use a client on top of this crate: [lark-ureq](https://docs.rs/lark-ureq), which is blocking, or
 //! [lark-hyper](https://docs.rs/lark-hyper), which is async. A program with its own transport, such as another HTTP
@@ -35,8 +35,8 @@
 //! ```
 //!
 //! * An invalid value is refused with [`Invalid`] when it is built. Building a request from valid values cannot fail.
-//! * The code in a reply decides between success and failure, whatever the HTTP status, because the service sends the same
-//!   failure with 200, 400 and 429.
+//! * The code in a reply decides between success and failure, whatever the HTTP status, because the service sends the
+//!   same failure with 200, 400 and 429.
 //! * The crate uses no network, no clock and no random numbers. The same values give the same bytes.
 //!
 //! # Modules
@@ -50,8 +50,8 @@
 //! * [`place`]: a cell that a user names by a link and the title of a sheet, and the state machine that finds it.
 //! * [`network`]: the settings of a client, such as the proxy, certificates and timeouts.
 //! * [`wire`]: a request as the bytes of HTTP/1.1, which can be stored and read back, or as a curl command.
-//! * `fake`, with the feature of that name: a strict fake of the service in memory, for tests. `testing` shows how to use
-//!   it.
+//! * `fake`, with the feature of that name: a strict fake of the service in memory, for tests. `testing` shows how to
+//!   use it.
 //! * [`walk`]: the path of an image through the code, for readers of the sources.
 //!
 //! # Features

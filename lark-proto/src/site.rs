@@ -50,8 +50,8 @@ impl Site {
     /// Feishu, in China: `https://open.feishu.cn`.
     pub const FEISHU: Self = Self { url: Cow::Borrowed("https://open.feishu.cn") };
 
-    /// A site of Lark or Feishu, or one on this machine: `lark`, `feishu`, or a URL whose host belongs to Lark or Feishu
-    /// or is loopback.
+    /// A site of Lark or Feishu, or one on this machine: `lark`, `feishu`, or a URL whose host belongs to Lark or
+    /// Feishu or is loopback.
     ///
     /// # Errors
     /// The errors of [`Site::custom`], and [`InvalidKind::ForeignSite`] for any other host.
@@ -62,7 +62,7 @@ impl Site {
             _ => {}
         }
         let site = Self::custom(text)?;
-        if is_larks(site.host()) || site.is_loopback() {
+        if is_vendor_host(site.host()) || site.is_loopback() {
             Ok(site)
         } else {
             Err(Invalid::new(InvalidKind::ForeignSite, site.as_str()))
@@ -87,8 +87,8 @@ impl Site {
         }
     }
 
-    /// As [`Site::custom`], but accepts plain `http` for any host. Everybody who can read the traffic then gets the app's
-    /// secret, the tokens and the images. It is meant for a deployment without TLS in a private network.
+    /// As [`Site::custom`], but accepts plain `http` for any host. Everybody who can read the traffic then gets the
+    /// app's secret, the tokens and the images. It is meant for a deployment without TLS in a private network.
     ///
     /// # Errors
     /// [`InvalidKind::BadSite`], [`InvalidKind::SiteWithApis`].
@@ -181,7 +181,7 @@ impl Site {
 
     pub(crate) fn uri(&self, path: &Path) -> Uri {
         #[expect(clippy::expect_used, reason = "both halves are checked when they are built")]
-        Uri::try_from(path.at(&self.url)).expect("a site and a path are a URI")
+        Uri::try_from(path.uri(&self.url)).expect("a site and a path are a URI")
     }
 }
 
@@ -193,7 +193,8 @@ impl fmt::Debug for Site {
     }
 }
 
-fn is_larks(host: &str) -> bool {
+/// Whether `host` belongs to Lark or Feishu.
+fn is_vendor_host(host: &str) -> bool {
     ["feishu.cn", "larksuite.com", "larkoffice.com"].iter().any(|domain| {
         host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     })

@@ -23,14 +23,14 @@ pub enum TenantOrUser {}
 #[derive(Debug)]
 pub enum NoAuth {}
 
-/// An [`Auth`] whose endpoints accept a token of the type `K`.
+/// An [`Auth`] whose endpoints accept a token of the type `T`.
 #[diagnostic::on_unimplemented(
-    message = "`{K}` is not accepted by this endpoint, which takes `{Self}`",
+    message = "`{T}` is not accepted by this endpoint, which takes `{Self}`",
     label = "not a token that the endpoint takes",
     note = "`TenantOnly` takes a `TenantToken`; `TenantOrUser` a `TenantToken` or a `UserToken`; \
             `NoAuth` takes `NoToken`"
 )]
-pub trait Accepts<K>: Auth {}
+pub trait Accepts<T>: Auth {}
 
 /// A token that authorizes a request to an endpoint whose [`Auth`] is `A`. A token of another kind does not compile:
 ///

@@ -133,7 +133,7 @@ impl Path {
     }
 
     /// The absolute URI of this path at a site with the URL `base`.
-    pub(crate) fn at(&self, base: &str) -> String {
+    pub(crate) fn uri(&self, base: &str) -> String {
         let (path, query) = self.target();
         [base, path, query].concat()
     }
@@ -254,7 +254,7 @@ mod tests {
 
     /// The URI of a request.
     fn uri(path: &Path) -> Uri {
-        path.at("https://open.larksuite.com").parse().unwrap()
+        path.uri("https://open.larksuite.com").parse().unwrap()
     }
 
     fn filled(route: &str, values: &[&str]) -> Path {

@@ -8,8 +8,8 @@ use http::Method;
 ///
 /// This matters only after a send whose outcome is unknown: the connection broke, a timeout passed, or the reply has
 /// status 408 or 5xx or a code of [`Class::ServiceFailure`](crate::error::Class::ServiceFailure). A request that the
-/// service refused may be sent again in any case. A complete reply that cannot be read, such as damaged JSON with status
-/// 200, ends the call, although its outcome is unknown.
+/// service refused may be sent again in any case. A complete reply that cannot be read, such as damaged JSON with
+/// status 200, ends the call, although its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "idempotent")]

@@ -56,9 +56,9 @@ impl Boundary {
 
     /// The first boundary of the series that occurs in none of the parts.
     ///
-    /// If no part has as many zeros as the first boundary, that one is free. Otherwise a second pass collects the numbers
-    /// of all boundaries that occur, and the smallest other number is free. A search for one boundary after the other
-    /// would read a hostile part once for each boundary in it.
+    /// If no part has as many zeros as the first boundary, that one is free. Otherwise a second pass collects the
+    /// numbers of all boundaries that occur, and the smallest other number is free. A search for one boundary after the
+    /// other would read a hostile part once for each boundary in it.
     pub(super) fn absent_from<'a, I: Iterator<Item = &'a [u8]>>(parts: impl Fn() -> I) -> Self {
         if !parts().any(may_hold_zeros) {
             return Self(FIRST.into());

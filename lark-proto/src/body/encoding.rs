@@ -7,8 +7,8 @@ use crate::text::base64;
 
 /// How an image is encoded in JSON.
 ///
-/// The vendor's page gives the field the type `array<byte>`, and its samples send numbers. The Python sample on the same
-/// page and the vendor's command-line tool send base64. The service was seen to accept both.
+/// The vendor's page gives the field the type `array<byte>`, and its samples send numbers. The Python sample on the
+/// same page and the vendor's command-line tool send base64. The service was seen to accept both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImageEncoding {

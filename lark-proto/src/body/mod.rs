@@ -17,14 +17,14 @@ pub use boundary::Boundary;
 pub use encoding::ImageEncoding;
 pub use multipart::Multipart;
 
-/// A body as a queue of segments. One of them is the caller's image, which is shared and not copied. In a JSON body it is
-/// encoded piece by piece while the body is read.
+/// A body as a queue of segments. One of them is the caller's image, which is shared and not copied. In a JSON body it
+/// is encoded piece by piece while the body is read.
 ///
 /// The same bytes can be read in four ways: all at once by [`Body::into_bytes`], as chunks of [`Bytes`] by
 /// [`Body::next_chunk`], as slices by [`Buf`], and as [`std::io::Read`] by [`Buf::reader`].
 ///
-/// A clone only increments reference counts, so a caller can keep a request and send it again. Reads past the end return
-/// nothing. Only the methods `get_..` and `copy_to_slice` of [`Buf`] panic there, as [`Buf`] documents.
+/// A clone only increments reference counts, so a caller can keep a request and send it again. Reads past the end
+/// return nothing. Only the methods `get_..` and `copy_to_slice` of [`Buf`] panic there, as [`Buf`] documents.
 #[derive(Clone, Default)]
 pub struct Body {
     /// The result of [`Buf::chunk`]. It is empty only at the end of the body.
@@ -76,8 +76,8 @@ impl Body {
         self.len == 0
     }
 
-    /// The next chunk, which is never empty; `None` at the end. A chunk is at most 48 KiB of an encoded image, or a whole
-    /// segment that is sent unchanged, such as the image in a form.
+    /// The next chunk, which is never empty; `None` at the end. A chunk is at most 48 KiB of an encoded image, or a
+    /// whole segment that is sent unchanged, such as the image in a form.
     pub fn next_chunk(&mut self) -> Option<Bytes> {
         let chunk = std::mem::take(&mut self.shown);
         self.len -= chunk.len() as u64;

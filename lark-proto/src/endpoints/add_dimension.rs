@@ -16,10 +16,10 @@ use crate::values::{SheetId, SpreadsheetToken};
 ///   the document.
 /// * Limits: 1 to 5,000 rows or columns in a request; a sheet has 13,000 columns and 5,000,000 cells at most. 100
 ///   requests a second, and only one write to a spreadsheet at a time.
-/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/uUjMzUjL1IzM14SNyMTN>.
+/// * Documentation: <https://open.feishu.cn/document/ukTMukTMukTM/uUjMzUjL1IzM14SNyMTN>.
 ///
-/// A second send would add rows or columns again, so the request is not sent again after an unknown outcome. The size of
-/// the sheet tells whether the request was carried out: see [`QuerySheets`](crate::endpoints::QuerySheets).
+/// A second send would add rows or columns again, so the request is not sent again after an unknown outcome. The size
+/// of the sheet tells whether the request was carried out: see [`QuerySheets`](crate::endpoints::QuerySheets).
 ///
 /// # Errors
 /// [`Code::SHEET_NOT_FOUND`](crate::error::Code::SHEET_NOT_FOUND),

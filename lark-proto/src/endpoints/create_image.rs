@@ -13,16 +13,16 @@ use crate::values::{Image, ImageKey};
 ///
 /// * Route: `POST /open-apis/im/v1/images`.
 /// * Token: tenant or user access token, with the scope `im:resource` or `im:resource:upload`. The app's bot must be
-///   enabled. The document lists the tenant access token only, and older deployments refuse a user access token with
-///   99991668.
-/// * Limits: 1 byte to 10 MiB ("10 MB" in the document); 12,000 by 12,000 pixels, a GIF 2,000 by 2,000, an avatar
+///   enabled. The vendor's page lists the tenant access token only, and older deployments refuse a user access token
+///   with 99991668.
+/// * Limits: 1 byte to 10 MiB ("10 MB" on the vendor's page); 12,000 by 12,000 pixels, a GIF 2,000 by 2,000, an avatar
 ///   4,096 by 4,096. 50 requests a second, 1,000 a minute.
-/// * Formats: PNG, JPEG, GIF, WEBP, BMP, ICO, TIFF and HEIC, as Feishu's document lists them. Lark's document does not
-///   list HEIC. The service converts TIFF and HEIC to JPEG.
-/// * Document: <https://open.larksuite.com/document/server-docs/im-v1/image/create>.
+/// * Formats: PNG, JPEG, GIF, WEBP, BMP, ICO, TIFF and HEIC, as Feishu's page lists them. Lark's page does not list
+///   HEIC. The service converts TIFF and HEIC to JPEG.
+/// * Documentation: <https://open.larksuite.com/document/server-docs/im-v1/image/create>.
 ///
-/// The form has the field `image_type` and the file `image`, whose name and content type are those of the image's format.
-/// The boundary is chosen when this value is built, so a second send does not search the image again.
+/// The form has the field `image_type` and the file `image`, whose name and content type are those of the image's
+/// format. The boundary is chosen when this value is built, so a second send does not search the image again.
 ///
 /// # Errors
 /// [`Code::IM_INVALID_PARAM`](crate::error::Code::IM_INVALID_PARAM),

@@ -15,18 +15,18 @@ use crate::values::FileToken;
 ///   `docs:document.media:download`, `sheets:spreadsheet`, `drive:drive`, `docs:doc:readonly`, `docs:doc`,
 ///   `bitable:app:readonly` and `bitable:app`. The app, or the user, must also have the right to download in the
 ///   document.
-/// * Limits: 5 requests a second, 10,000 a day. This crate does not keep the limit per day. The document names no limit for
-///   the size. At most 20 MiB are read, which is the default limit of [`WriteSheetImage`](crate::WriteSheetImage);
-///   [`with_max_bytes`](Self::with_max_bytes) sets another limit.
-/// * Document: <https://open.larksuite.com/document/server-docs/docs/drive-v1/media/download>.
+/// * Limits: 5 requests a second, 10,000 a day. This crate does not keep the limit per day. The vendor's page names no
+///   limit for the size. At most 20 MiB are read, which is the default limit of
+///   [`WriteSheetImage`](crate::WriteSheetImage); [`with_max_bytes`](Self::with_max_bytes) sets another limit.
+/// * Documentation: <https://open.larksuite.com/document/server-docs/docs/drive-v1/media/download>.
 ///
 /// # Errors
 /// [`Code::DRIVE_PARAM`](crate::error::Code::DRIVE_PARAM),
 /// [`Code::DRIVE_NOT_FOUND`](crate::error::Code::DRIVE_NOT_FOUND),
 /// [`Code::DRIVE_FORBIDDEN`](crate::error::Code::DRIVE_FORBIDDEN),
-/// [`Code::DRIVE_DELETED`](crate::error::Code::DRIVE_DELETED). The document has only HTTP statuses: 400 for a wrong
-/// `extra`, 403 without the right to download, 404 for an unknown token and for a deleted file. The service was seen to
-/// send them without a body. [`Reply::binary`] tells a file from an error.
+/// [`Code::DRIVE_DELETED`](crate::error::Code::DRIVE_DELETED). The vendor's page has only HTTP statuses: 400 for a
+/// wrong `extra`, 403 without the right to download, 404 for an unknown token and for a deleted file. The service was
+/// seen to send them without a body. [`Reply::binary`] tells a file from an error.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Site, UserToken};
@@ -67,8 +67,8 @@ impl DownloadMedia {
         Self { file, extra: None, max_bytes: Self::DEFAULT_MAX_BYTES }
     }
 
-    /// Sets the parameter `extra`, a JSON object of at most 4,096 bytes. The service requires it for documents with special
-    /// permissions, such as a base with advanced permissions:
+    /// Sets the parameter `extra`, a JSON object of at most 4,096 bytes. The service requires it for documents with
+    /// special permissions, such as a base with advanced permissions:
     /// `{"bitablePerm":{"tableId":"tbl..","attachments":{..}}}`. The image in a cell needs none.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use super::shared::grant::Grant;
 ///
 /// * Route: `POST /open-apis/auth/v3/app_access_token`.
 /// * Token: none.
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_access_token>.
+/// * Documentation: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_access_token>.
 ///
 /// # Errors
 /// [`Code::APP_TOKEN_FAILED`](crate::error::Code::APP_TOKEN_FAILED), if the ticket is not the latest one.

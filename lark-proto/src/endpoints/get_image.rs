@@ -13,9 +13,10 @@ use crate::values::ImageKey;
 ///
 /// * Route: `GET /open-apis/im/v1/images/:image_key`.
 /// * Token: tenant access token only, without a scope. The app's bot must be enabled.
-/// * Limits: 50 requests a second, 1,000 a minute. Avatars and images that a user sent cannot be downloaded. An upload has
-///   at most 10 MiB, but at most 20 MiB are read, because the service converts TIFF and HEIC to JPEG, which can be larger.
-/// * Document: <https://open.larksuite.com/document/server-docs/im-v1/image/get>.
+/// * Limits: 50 requests a second, 1,000 a minute. Avatars and images that a user sent cannot be downloaded. An upload
+///   has at most 10 MiB, but at most 20 MiB are read, because the service converts TIFF and HEIC to JPEG, which can be
+///   larger.
+/// * Documentation: <https://open.larksuite.com/document/server-docs/im-v1/image/get>.
 ///
 /// # Errors
 /// [`Code::IM_INVALID_PARAM`](crate::error::Code::IM_INVALID_PARAM),

@@ -13,7 +13,8 @@ use super::shared::grant::Grant;
 ///
 /// * Route: `POST /open-apis/auth/v3/tenant_access_token`.
 /// * Token: the app access token, in the body.
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token>.
+/// * Documentation:
+///   <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token>.
 ///
 /// # Errors
 /// [`Code::APP_TOKEN_INVALID`](crate::error::Code::APP_TOKEN_INVALID),

@@ -13,9 +13,9 @@ use super::shared::grant::Grant;
 ///
 /// * Route: `POST /open-apis/auth/v3/tenant_access_token/internal`.
 /// * Token: none.
-/// * Limits: the service returns the same token until 30 minutes before it expires. Then it returns a new token, and both
-///   are valid.
-/// * Document:
+/// * Limits: the service returns the same token until 30 minutes before it expires. Then it returns a new token, and
+///   both are valid.
+/// * Documentation:
 ///   <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/tenant_access_token_internal>.
 ///
 /// # Errors

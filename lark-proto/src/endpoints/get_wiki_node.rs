@@ -13,7 +13,7 @@ use crate::values::{SpreadsheetToken, WikiToken};
 /// * Token: tenant or user access token, with one of the scopes `wiki:node:read`, `wiki:wiki` and
 ///   `wiki:wiki:readonly`, and the right to read the page.
 /// * Limits: 100 requests a minute.
-/// * Document: <https://open.feishu.cn/document/server-docs/docs/wiki-v2/space-node/get_node>.
+/// * Documentation: <https://open.feishu.cn/document/server-docs/docs/wiki-v2/space-node/get_node>.
 ///
 /// # Errors
 /// [`Code::WIKI_NODE_NOT_FOUND`](crate::error::Code::WIKI_NODE_NOT_FOUND),

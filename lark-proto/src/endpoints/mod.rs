@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_has_the_quota_and_the_reply_limit_of_its_document() {
+    fn a_read_has_the_quota_and_the_reply_limit_of_its_page() {
         let sheets = QuerySheets::new("sht".parse().unwrap());
         assert_eq!(properties(&sheets), (Resend::Safe, None, Quota::per_minute(100), 16 << 20));
         let cells = ReadCells::cell("sht".parse().unwrap(), &"s!A1".parse().unwrap());

@@ -11,17 +11,17 @@ use crate::values::{Image, ImageKey};
 
 /// Uploads an image for messages or as an avatar; the result is its [`ImageKey`].
 ///
-/// Prefer the successor of this endpoint, [`CreateImage`](crate::CreateImage), unless the deployment is too old for it. It
-/// takes the same form, but its keys are different.
+/// Prefer the successor of this endpoint, [`CreateImage`](crate::CreateImage), unless the deployment is too old for it.
+/// It takes the same form, but its keys are different.
 ///
 /// * Route: `POST /open-apis/image/v4/put/`, with the trailing slash, as documented.
 /// * Token: tenant access token only. The app's bot must be enabled.
-/// * Limits: 1 byte to 10 MiB ("10MB" in the document).
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/uEDO04SM4QjLxgDN>, which Lark lists as a historic
+/// * Limits: 1 byte to 10 MiB ("10MB" on the vendor's page).
+/// * Documentation: <https://open.larksuite.com/document/ukTMukTMukTM/uEDO04SM4QjLxgDN>, which Lark lists as a historic
 ///   version. The error codes are those of the generic table.
 ///
-/// The form has the field `image_type` and the file `image`, whose name and content type are those of the image's format.
-/// The boundary is chosen when this value is built, so a second send does not search the image again.
+/// The form has the field `image_type` and the file `image`, whose name and content type are those of the image's
+/// format. The boundary is chosen when this value is built, so a second send does not search the image again.
 ///
 /// # Errors
 /// [`Code::IMAGE_MISSING`](crate::error::Code::IMAGE_MISSING),

@@ -15,7 +15,7 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
 /// * Limits: 100 requests a minute. A spreadsheet has at most 300 sheets, and the reply has all of them.
-/// * Document: <https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query>.
+/// * Documentation: <https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query>.
 ///
 /// # Errors
 /// [`Code::SHEET_V3_PERMISSION`](crate::error::Code::SHEET_V3_PERMISSION),
@@ -211,7 +211,7 @@ impl Endpoint for QuerySheets {
             column_count: u32,
         }
         let mut tabs = reply.data::<Data>()?.sheets;
-        // The document does not specify the order of the sheets.
+        // The vendor's page does not specify the order of the sheets.
         tabs.sort_by_key(|tab| tab.index.unwrap_or(u32::MAX));
         let sheet = |tab: Tab| Sheet {
             id: tab.sheet_id,

@@ -17,12 +17,14 @@ use crate::values::{FileToken, SheetCell, SpreadsheetToken};
 /// * Route: `GET /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values/:range`.
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
-/// * Limits: 100 requests a second. A reply has at most 10 MB. This crate reads at most 250,000 cells that are not empty.
-/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>. Question 8 of
-///   <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq> documents a cell with an image.
+/// * Limits: 100 requests a second. A reply has at most 10 MB. This crate reads at most 250,000 cells that are not
+///   empty.
+/// * Documentation: <https://open.feishu.cn/document/ukTMukTMukTM/ugTMzUjL4EzM14COxMTN>. Question 8 of
+///   <https://open.feishu.cn/document/ukTMukTMukTM/uATMzUjLwEzM14CMxMTN/guide/sheets-faq> documents a cell with an
+///   image.
 ///
-/// The request has no parameter `valueRenderOption`, because with some of its values the service leaves out the token of
-/// an image's file. An image that floats over the sheet is in no cell.
+/// The request has no parameter `valueRenderOption`, because with some of its values the service leaves out the token
+/// of an image's file. An image that floats over the sheet is in no cell.
 ///
 /// # Errors
 /// [`Code::SHEET_RANGE`](crate::error::Code::SHEET_RANGE),
@@ -98,8 +100,8 @@ pub struct Cells {
 pub enum CellContent {
     /// The cell is empty.
     Empty,
-    /// Text, a number, a date as a number of days, `true` or `false`, or a formula: the first 1,024 bytes, free of control
-    /// characters.
+    /// Text, a number, a date as a number of days, `true` or `false`, or a formula: the first 1,024 bytes, free of
+    /// control characters.
     Text(String),
     /// One or more images, with or without text.
     #[non_exhaustive]
@@ -112,15 +114,15 @@ pub enum CellContent {
 }
 
 impl Cells {
-    /// The content of the cell that is `rows_below` rows below the rectangle's first cell and `columns_right` columns to
-    /// the right of it. A cell outside of the rectangle is [`CellContent::Empty`].
+    /// The content of the cell that is `rows_below` rows below the rectangle's first cell and `columns_right` columns
+    /// to the right of it. A cell outside of the rectangle is [`CellContent::Empty`].
     #[must_use]
     pub fn get(&self, rows_below: u32, columns_right: u32) -> &CellContent {
         self.filled.get(&(rows_below, columns_right)).unwrap_or(&CellContent::Empty)
     }
 
-    /// Each cell that is not empty, with the number of rows below the rectangle's first cell and of columns to the right
-    /// of it, row by row.
+    /// Each cell that is not empty, with the number of rows below the rectangle's first cell and of columns to the
+    /// right of it, row by row.
     pub fn iter(&self) -> impl Iterator<Item = ((u32, u32), &CellContent)> {
         self.filled.iter().map(|(&place, content)| (place, content))
     }

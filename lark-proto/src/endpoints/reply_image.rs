@@ -15,10 +15,10 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 ///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled.
 ///   In a group, the bot must be in it and be allowed to speak; a user must be within the app's availability.
 /// * Limits: those of [`SendImage`](crate::endpoints::SendImage).
-/// * Document: <https://open.feishu.cn/document/server-docs/im-v1/message/reply>.
+/// * Documentation: <https://open.feishu.cn/document/server-docs/im-v1/message/reply>.
 ///
-/// The same app must have uploaded the image for messages. The body is compact JSON with the keys `msg_type`, `content`,
-/// `reply_in_thread` for a reply in a thread, and `uuid`, in this order. `content` is JSON in a string.
+/// The same app must have uploaded the image for messages. The body is compact JSON with the keys `msg_type`,
+/// `content`, `reply_in_thread` for a reply in a thread, and `uuid`, in this order. `content` is JSON in a string.
 ///
 /// # Errors
 /// The errors of [`SendImage`](crate::endpoints::SendImage) except

@@ -11,7 +11,7 @@ use crate::values::{AppId, AppSecret};
 ///
 /// * Route: `POST /open-apis/auth/v3/app_ticket/resend`.
 /// * Token: none.
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_ticket_resend>.
+/// * Documentation: <https://open.larksuite.com/document/ukTMukTMukTM/ukDNz4SO0MjL5QzM/auth-v3/auth/app_ticket_resend>.
 ///
 /// # Errors
 /// [`Code::TICKET_RESEND_FAILED`](crate::error::Code::TICKET_RESEND_FAILED), for example for a custom app, which has no

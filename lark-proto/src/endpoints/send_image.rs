@@ -18,7 +18,7 @@ use crate::values::{ImageKey, MessageUuid, Receiver};
 /// * Limits: 50 requests a second and 1,000 a minute. One user receives at most 5 messages a second, and one group 5 a
 ///   second from all its bots together. Above that the service answers with
 ///   [`Code::MESSAGE_RATE_LIMITED`](crate::error::Code::MESSAGE_RATE_LIMITED), and the request is sent again later.
-/// * Document: <https://open.feishu.cn/document/server-docs/im-v1/message/create>, and for the content
+/// * Documentation: <https://open.feishu.cn/document/server-docs/im-v1/message/create>, and for the content
 ///   <https://open.feishu.cn/document/server-docs/im-v1/message-content-description/create_json>.
 ///
 /// The same app must have uploaded the image for messages. The body is compact JSON with the keys `receive_id`,
@@ -66,12 +66,13 @@ pub struct SendImage {
 }
 
 impl SendImage {
-    /// Sends the image to `receiver`. Each message needs a [`uuid`](MessageUuid) that no other message has. Within an hour
-    /// the service sends at most one message for a uuid; after the hour a second request with it sends another one.
+    /// Sends the image to `receiver`. Each message needs a [`uuid`](MessageUuid) that no other message has. Within an
+    /// hour the service sends at most one message for a uuid; after the hour a second request with it sends another
+    /// one.
     ///
-    /// A program that repeats a call with an unknown outcome has to use the same uuid. The service is reported to answer
-    /// the second request with the first message, even if the receiver or the image differs. The vendor's page does not
-    /// say so.
+    /// A program that repeats a call with an unknown outcome has to use the same uuid. The service is reported to
+    /// answer the second request with the first message, even if the receiver or the image differs. The vendor's page
+    /// does not say so.
     #[must_use]
     pub fn new(receiver: Receiver, image: ImageKey, uuid: MessageUuid) -> Self {
         Self { receiver, message: ImageMessage { image, uuid } }
@@ -99,8 +100,8 @@ impl Endpoint for SendImage {
         Some(self.message.payload(&format!(r#""receive_id":{receiver},"#), ""))
     }
 
-    /// Within an hour, the service carries out at most one of the requests with the same uuid, so a second send creates no
-    /// second message.
+    /// Within an hour, the service carries out at most one of the requests with the same uuid, so a second send creates
+    /// no second message.
     fn resend(&self) -> Resend {
         ImageMessage::RESEND
     }

@@ -17,7 +17,7 @@ use crate::values::{SheetId, SpreadsheetToken};
 /// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`, and the right to edit
 ///   the document.
 /// * Limits: 5,000 rows or columns in a request. 100 requests a second, and only one write to a spreadsheet at a time.
-/// * Document: <https://open.feishu.cn/document/ukTMukTMukTM/uYjMzUjL2IzM14iNyMTN>.
+/// * Documentation: <https://open.feishu.cn/document/ukTMukTMukTM/uYjMzUjL2IzM14iNyMTN>.
 ///
 /// # Errors
 /// [`Code::SHEET_ROW_OR_COLUMN`](crate::error::Code::SHEET_ROW_OR_COLUMN),

@@ -12,15 +12,15 @@ use crate::values::{FileName, Image, ImageFormat, ImageRules, SheetCell, Spreads
 /// Writes an image into one cell of a spreadsheet.
 ///
 /// * Route: `POST /open-apis/sheets/v2/spreadsheets/:spreadsheetToken/values_image`.
-/// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`. The app must
-///   also be added to the document (in the document: ... > More > Add document app).
-/// * Limits: 100 requests a second, and only one write to a spreadsheet at a time. A spreadsheet has at most 4,000 images.
-///   A write may take a minute. The document names no limit for the size. The default limit of this crate is 20 MiB, as
-///   in the vendor's command-line tool and at the endpoint `drive/v1/medias/upload_all`.
-/// * Formats: PNG, JPEG (JPG, JFIF, EXIF), GIF, BMP, TIFF, BPG, WEBP and HEIC, as the document lists them. Its newer
-///   edition does not list WEBP, and the service was seen to refuse BMP, TIFF and WEBP at times, so prefer PNG or JPEG.
-///   Neither edition lists ICO, which this crate refuses.
-/// * Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>.
+/// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`. The app must also be
+///   added to the spreadsheet (in the spreadsheet: ... > More > Add document app).
+/// * Limits: 100 requests a second, and only one write to a spreadsheet at a time. A spreadsheet has at most 4,000
+///   images. A write may take a minute. The vendor's page names no limit for the size. The default limit of this crate
+///   is 20 MiB, as in the vendor's command-line tool and at the endpoint `drive/v1/medias/upload_all`.
+/// * Formats: PNG, JPEG (JPG, JFIF, EXIF), GIF, BMP, TIFF, BPG, WEBP and HEIC, as the vendor's page lists them. Its
+///   newer edition does not list WEBP, and the service was seen to refuse BMP, TIFF and WEBP at times, so prefer PNG or
+///   JPEG. Neither edition lists ICO, which this crate refuses.
+/// * Documentation: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>.
 ///
 /// A second write of the same image does not change the cell.
 ///
@@ -118,8 +118,8 @@ impl WriteSheetImage {
 pub struct SheetImageWritten {
     /// The token of the spreadsheet.
     pub spreadsheet_token: String,
-    /// The cell, such as `Q7PlXT!H7:H7`. The table of the document calls the field `updatedRange`; the example and the
-    /// service call it `updateRange`. Both are read; if a reply has both, `updateRange` is used.
+    /// The cell, such as `Q7PlXT!H7:H7`. The table on the vendor's page calls the field `updatedRange`; the example
+    /// there and the service call it `updateRange`. Both are read; if a reply has both, `updateRange` is used.
     pub range: Option<String>,
     /// The version of the sheet. It starts at 0, and each write adds 1.
     pub revision: Option<i64>,

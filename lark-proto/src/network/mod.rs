@@ -231,8 +231,8 @@ impl Settings {
         session
     }
 
-    /// The proxy of the caller or of the environment, if there is one. `variable` returns the value of a variable of the
-    /// environment.
+    /// The proxy of the caller or of the environment, if there is one. `variable` returns the value of a variable of
+    /// the environment.
     ///
     /// # Errors
     /// The errors of [`Proxy::from_env`].

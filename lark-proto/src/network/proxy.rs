@@ -11,8 +11,8 @@ use crate::site::Site;
 use crate::text::{base64, percent_decoded};
 
 /// A proxy. `http://[user:password@]host[:port]` is an HTTP proxy, from which the client requests a tunnel to the site
-/// with `CONNECT`. `socks5://..` or `socks5h://..` is a SOCKS5 proxy, which also resolves the name of the site's host. The
-/// default scheme is `http`, and the default port is 80 for HTTP and 1080 for SOCKS5.
+/// with `CONNECT`. `socks5://..` or `socks5h://..` is a SOCKS5 proxy, which also resolves the name of the site's host.
+/// The default scheme is `http`, and the default port is 80 for HTTP and 1080 for SOCKS5.
 ///
 /// ```
 /// use lark_proto::network::Proxy;
@@ -65,14 +65,14 @@ impl Proxy {
         Some(Self { is_socks5, host, port: port.unwrap_or(default_port), credentials })
     }
 
-    /// The proxy that the environment names for `site`, by the rules of curl. `variable` returns the value of a variable
-    /// of the environment.
+    /// The proxy that the environment names for `site`, by the rules of curl. `variable` returns the value of a
+    /// variable of the environment.
     ///
-    /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set is the proxy. For a plain `http`
-    /// site the first two are `http_proxy` and `HTTP_PROXY`. `HTTP_PROXY` is ignored in a CGI program, in which
+    /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set is the proxy. For a plain
+    /// `http` site the first two are `http_proxy` and `HTTP_PROXY`. `HTTP_PROXY` is ignored in a CGI program, in which
     /// `REQUEST_METHOD` is set, because there the client sets `HTTP_PROXY` by a header. No proxy is used for a site on
-    /// loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which includes its subdomains,
-    /// as an address, or as a range of addresses such as `10.0.0.0/8`.
+    /// loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which includes its
+    /// subdomains, as an address, or as a range of addresses such as `10.0.0.0/8`.
     ///
     /// # Errors
     /// [`InvalidKind::BadProxy`], and [`InvalidKind::EmptyProxyVariable`] for a variable that is set and empty.

@@ -6,9 +6,9 @@ use crate::values::charset::is_id;
 use crate::values::macros::{text, text_traits};
 
 text! {
-    /// The id of a sheet in a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. The address bar shows it
-    /// after `?sheet=`, and
-    /// [Query sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) returns it as
+    /// The id of a sheet in a spreadsheet, such as `Q7PlXT`: 1 to 64 letters, digits, `-` or `_`. The address bar shows
+    /// it after `?sheet=`, and [Query
+    /// sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) returns it as
     /// `sheet_id`. It is not the title on the sheet's tab.
     pub struct SheetId: |text| is_id(text, 64), BadSheetId
 }

@@ -65,9 +65,9 @@ impl FileName {
         Ok(Self(name))
     }
 
-    /// A name for `image` from any text, such as a path or the file name that a browser sends with an upload. The result
-    /// is that of [`FileName::new`] if it accepts the text, unless Windows reserves the name for a device (`CON`, `NUL`,
-    /// `COM1`).
+    /// A name for `image` from any text, such as a path or the file name that a browser sends with an upload. The
+    /// result is that of [`FileName::new`] if it accepts the text, unless Windows reserves the name for a device
+    /// (`CON`, `NUL`, `COM1`).
     ///
     /// Only the last part of a path is used. Control characters become spaces, and the other characters that are not
     /// allowed are removed. A name of more than 255 bytes is cut between characters before its extension. If the result

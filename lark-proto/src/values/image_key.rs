@@ -5,8 +5,8 @@ use crate::values::charset::is_visible_ascii;
 use crate::values::macros::text;
 
 text! {
-    /// The key by which messages name an uploaded image: 1 to 256 visible ASCII characters without a dot segment such as
-    /// `..`. The vendor's page shows `fd3a475a-0c27-4071-a9a6-8712b84b0cb6`, and the service was seen to send
+    /// The key by which messages name an uploaded image: 1 to 256 visible ASCII characters without a dot segment such
+    /// as `..`. The vendor's page shows `fd3a475a-0c27-4071-a9a6-8712b84b0cb6`, and the service was seen to send
     /// `img_v3_..`. Only the app that uploaded the image can use the key.
     pub struct ImageKey: |text| is_visible_ascii(text, 256) && !has_dots(text), BadImageKey
 }

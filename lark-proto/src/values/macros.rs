@@ -98,8 +98,8 @@ macro_rules! text {
     };
 }
 
-/// A type for the secrets for which `$rule` holds. They are never printed: the type has no `Display`, and the error only
-/// says the length.
+/// A type for the secrets for which `$rule` holds. They are never printed: the type has no `Display`, and the error
+/// only says the length.
 macro_rules! secret {
     ($(#[$doc:meta])+ pub struct $name:ident: $rule:expr, $kind:ident) => {
         $(#[$doc])+

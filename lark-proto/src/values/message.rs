@@ -14,10 +14,10 @@ text! {
     /// The idempotency key of a message, which the caller chooses: 1 to 50 characters, without control characters, and
     /// without white space at the start or the end.
     ///
-    /// Within an hour, the service carries out at most one of the requests with the same uuid. Another request with this
-    /// uuid sends nothing, whatever its content. Each message therefore needs a uuid that no other message has: a random
-    /// UUID, or a text that names the message, such as `order-1234 shipped`. With the latter, a program that was restarted
-    /// does not send the message twice.
+    /// Within an hour, the service carries out at most one of the requests with the same uuid. Another request with
+    /// this uuid sends nothing, whatever its content. Each message therefore needs a uuid that no other message has: a
+    /// random UUID, or a text that names the message, such as `order-1234 shipped`. With the latter, a program that was
+    /// restarted does not send the message twice.
     ///
     /// The vendor's page documents the limit in characters, and shows a text that is not a UUID.
     pub struct MessageUuid: is_uuid, BadMessageUuid
@@ -39,8 +39,8 @@ fn is_uuid(text: &str) -> bool {
 /// | `tom@example.com`, a user's mail address | `email` | [`email`](Self::email) |
 /// | `user_id:4c87bec3`, a user's id in the organisation | `user_id` | [`user_id`](Self::user_id) |
 ///
-/// [`new`](Self::new) reads each of these texts. A user id may have any form, so its text begins with `user_id:`, which is
-/// not sent. The app needs the scope `contact:user.employee_id:readonly` to send to a user id.
+/// [`new`](Self::new) reads each of these texts. A user id may have any form, so its text begins with `user_id:`, which
+/// is not sent. The app needs the scope `contact:user.employee_id:readonly` to send to a user id.
 ///
 /// ```
 /// use lark_proto::values::Receiver;

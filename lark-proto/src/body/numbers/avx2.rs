@@ -1,8 +1,8 @@
 //! The encoder of numbers on x86-64 with AVX2, 16 bytes at a time. This is the only module with `unsafe` code.
 //!
 //! Each byte becomes the four characters `hto,` (hundreds, tens, ones, comma). A shuffle of four numbers at a time then
-//! drops their leading zeros. Only two facts about each of the four bytes decide which characters are dropped: whether it
-//! is at least 10, and whether it is at least 100. These eight bits are the index of the shuffle in a table.
+//! drops their leading zeros. Only two facts about each of the four bytes decide which characters are dropped: whether
+//! it is at least 10, and whether it is at least 100. These eight bits are the index of the shuffle in a table.
 //!
 //! ```text
 //! four bytes              7     42    255     0
@@ -125,8 +125,8 @@ unsafe fn characters(bytes: __m128i) -> [__m128i; 4] {
     }
 }
 
-/// The indexes into [`SHUFFLES`] for the four quarters, each of eight bits: those of the first two quarters in one number,
-/// and those of the last two in the other. The earlier quarter has the low byte.
+/// The indexes into [`SHUFFLES`] for the four quarters, each of eight bits: those of the first two quarters in one
+/// number, and those of the last two in the other. The earlier quarter has the low byte.
 ///
 /// # Safety
 /// The processor has AVX2.

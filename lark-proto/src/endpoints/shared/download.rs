@@ -21,9 +21,9 @@ pub struct Download {
     /// not always send the right one; [`ImageFormat::sniff`](crate::values::ImageFormat::sniff) reads the format from
     /// the bytes.
     pub content_type: Option<String>,
-    /// The name from the `Content-Disposition`, which the service does not always send. It has 1 to 255 bytes, and a file
-    /// can be stored under it on any system: it is neither a path nor the name of a device, it does not begin with a dot
-    /// or a space, and it has `_` for characters such as `:`.
+    /// The name from the `Content-Disposition`, which the service does not always send. It has 1 to 255 bytes, and a
+    /// file can be stored under it on any system: it is neither a path nor the name of a device, it does not begin with
+    /// a dot or a space, and it has `_` for characters such as `:`.
     pub file_name: Option<String>,
 }
 
@@ -55,8 +55,8 @@ impl fmt::Debug for Download {
     }
 }
 
-/// The file name in a `Content-Disposition`: that of `filename*` (RFC 8187), else that of `filename`, in which the service
-/// sends UTF-8 without an escape.
+/// The file name in a `Content-Disposition`: that of `filename*` (RFC 8187), else that of `filename`, in which the
+/// service sends UTF-8 without an escape.
 fn file_name(disposition: &str) -> Option<String> {
     let mut plain = None;
     let mut extended = None;

@@ -7,23 +7,23 @@ use crate::api::{Reply, lenient};
 use crate::error::{Error, Invalid};
 use crate::token::TenantToken;
 
-/// A token of the type `K`, and its remaining life.
+/// A token of the type `T`, and its remaining life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Grant<K> {
+pub struct Grant<T> {
     /// The token.
-    pub token: K,
+    pub token: T,
     /// The remaining life of the token from the time when the request was sent: at most two hours, which is the longest
     /// life that Lark documents; zero if the reply does not contain it.
     pub expires_in: Duration,
 }
 
-impl<K> Grant<K> {
+impl<T> Grant<T> {
     /// The longest life of a token that Lark documents, in seconds.
     const LONGEST_LIFE: f64 = 7200.0;
 
     /// A grant of `token`, with the seconds in the reply's `expire`, clamped to 0 to 7,200.
-    pub(crate) fn read(reply: &Reply, token: Result<K, Invalid>) -> Result<Self, Error> {
+    pub(crate) fn read(reply: &Reply, token: Result<T, Invalid>) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct TopLevel {
             #[serde(default, deserialize_with = "lenient")]

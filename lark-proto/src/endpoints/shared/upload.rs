@@ -5,7 +5,8 @@ use crate::body::{Boundary, Multipart};
 use crate::error::{Error, Invalid};
 use crate::values::{FileName, Image, ImageKey, ImageRules};
 
-/// A form with the field `image_type` and the file `image`, whose name and content type are those of the image's format.
+/// A form with the field `image_type` and the file `image`, whose name and content type are those of the image's
+/// format.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Upload {
     form: Multipart,

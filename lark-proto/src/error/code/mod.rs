@@ -18,8 +18,8 @@ pub struct Code(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {
-    /// The service failed temporarily, because it is busy, locked or broken: send the request again after a backoff. The
-    /// request may have been carried out.
+    /// The service failed temporarily, because it is busy, locked or broken: send the request again after a backoff.
+    /// The request may have been carried out.
     ServiceFailure,
     /// Too many requests: send the request again after the delay that the service names, or with exponential backoff.
     RateLimit,

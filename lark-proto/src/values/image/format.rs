@@ -111,9 +111,9 @@ impl ImageFormat {
     }
 }
 
-/// Whether a file begins with a `ftyp` box of a brand for which `is_wanted` holds. The box has the major brand, a version
-/// and the compatible brands. The major brand `mif1` stands for HEIC and for AVIF, so with it one of the compatible brands
-/// decides.
+/// Whether a file begins with a `ftyp` box of a brand for which `is_wanted` holds. The box has the major brand, a
+/// version and the compatible brands. The major brand `mif1` stands for HEIC and for AVIF, so with it one of the
+/// compatible brands decides.
 fn has_brand(bytes: &[u8], is_wanted: fn(&[u8]) -> bool) -> bool {
     let [a, b, c, d, b'f', b't', b'y', b'p', rest @ ..] = bytes else {
         return false;
@@ -135,8 +135,8 @@ fn is_hevc(brand: &[u8]) -> bool {
         .any(|known| *known == brand)
 }
 
-/// The error for a file in none of the formats that Lark lists. It names SVG and AVIF, and quotes the first bytes of any
-/// other file.
+/// The error for a file in none of the formats that Lark lists. It names SVG and AVIF, and quotes the first bytes of
+/// any other file.
 pub(super) fn unknown_format(bytes: &[u8]) -> Invalid {
     let avif = |brand: &[u8]| brand == b"avif" || brand == b"avis";
     if is_svg(bytes) {

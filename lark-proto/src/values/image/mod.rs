@@ -19,10 +19,10 @@ pub use rules::ImageRules;
 
 /// The bytes of an image file, at least one, and its format.
 ///
-/// The format is read from the first bytes and not from a file name. [`Image::new`] accepts the formats that Lark lists.
-/// [`Image::any_format`] accepts every other format, with the extension of its files. Each image therefore has an
-/// [extension](Image::extension), and the file name in a request ends in it or in another spelling of it, such as `jpeg`
-/// for `jpg`. The rest of the file is not read, so a file that is damaged after its first bytes is accepted.
+/// The format is read from the first bytes and not from a file name. [`Image::new`] accepts the formats that Lark
+/// lists. [`Image::any_format`] accepts every other format, with the extension of its files. Each image therefore has
+/// an [extension](Image::extension), and the file name in a request ends in it or in another spelling of it, such as
+/// `jpeg` for `jpg`. The rest of the file is not read, so a file that is damaged after its first bytes is accepted.
 ///
 /// A clone shares the bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -62,8 +62,8 @@ impl Image {
     /// An image of any format, for a format that this crate does not know.
     ///
     /// `extension` is the extension of files of this format without the dot, such as `avif`. It is converted to lower
-    /// case. The service reads the format from the extension of the file name, so an image is never sent without one: the
-    /// default name is `image` with the extension. If the first bytes are those of a known format, that format's
+    /// case. The service reads the format from the extension of the file name, so an image is never sent without one:
+    /// the default name is `image` with the extension. If the first bytes are those of a known format, that format's
     /// extension is used instead.
     ///
     /// # Errors

@@ -66,9 +66,9 @@ impl ImageRules {
     /// An image for messages: JPEG, PNG, WEBP, GIF, BMP, ICO, TIFF or HEIC with at most 10 MiB. A GIF has at most
     /// 2000 x 2000 pixels, any other image at most 12000 x 12000.
     ///
-    /// Document: <https://open.feishu.cn/document/server-docs/im-v1/image/create>. Lark's edition of it does not list
-    /// HEIC. They are the rules of [`CreateImage`](crate::CreateImage); the document of the older [`PutImage`](crate::PutImage) names the
-    /// size only.
+    /// Documentation: <https://open.feishu.cn/document/server-docs/im-v1/image/create>. Lark's edition of this page
+    /// does not list HEIC. These are the rules of [`CreateImage`](crate::CreateImage); the page of the older
+    /// [`PutImage`](crate::PutImage) names the size only.
     pub const MESSAGE: Self = Self {
         formats: Some(&[Jpeg, Png, Webp, Gif, Bmp, Ico, Tiff, Heic]),
         max_bytes: MaxBytes::Fixed(Self::UPLOAD_MAX_BYTES),
@@ -76,10 +76,10 @@ impl ImageRules {
         max_gif_pixels: (2_000, 2_000),
     };
 
-    /// An image as an avatar: as for [messages](Self::MESSAGE), but with at most 4096 x 4096 pixels, and 2000 x 2000 for
-    /// a GIF.
+    /// An image as an avatar: as for [messages](Self::MESSAGE), but with at most 4096 x 4096 pixels, and 2000 x 2000
+    /// for a GIF.
     ///
-    /// The document does not say which of the two limits a GIF as an avatar has; this crate takes the lower one.
+    /// The vendor's page does not say which of the two limits a GIF as an avatar has; this crate takes the lower one.
     pub const AVATAR: Self = Self::MESSAGE.with_max_pixels(4_096, 4_096);
 
     /// An image in a spreadsheet's cell: PNG, JPEG, GIF, BMP, TIFF, BPG, WEBP or HEIC. The vendor documents neither a
@@ -87,8 +87,8 @@ impl ImageRules {
     /// [`WriteSheetImage`](crate::WriteSheetImage): [`DEFAULT_MAX_BYTES`](crate::WriteSheetImage::DEFAULT_MAX_BYTES) or
     /// the image's own [`with_max_bytes`](Image::with_max_bytes).
     ///
-    /// Document: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>. Its newer edition does not
-    /// list WEBP.
+    /// Documentation: <https://open.larksuite.com/document/ukTMukTMukTM/uUDNxYjL1QTM24SN0EjN>. Its newer edition does
+    /// not list WEBP.
     pub const CELL: Self = Self {
         formats: Some(&[Png, Jpeg, Gif, Bmp, Tiff, Bpg, Webp, Heic]),
         max_bytes: MaxBytes::Default(Self::CELL_MAX_BYTES),
@@ -189,7 +189,7 @@ mod tests {
 
     #[cfg(feature = "imagesize")]
     #[test]
-    fn the_resolution_of_every_format_has_the_limits_of_the_document() {
+    fn the_resolution_of_every_format_has_the_limits_of_the_page() {
         type Side = fn(u32) -> Vec<u8>;
         let formats: [(&str, Side); 20] = [
             ("PNG", |side| png(side, 1)),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_image_has_the_formats_of_its_document() {
+    fn each_kind_of_image_has_the_formats_of_its_page() {
         use InvalidKind::{FormatNotAccepted, UnknownImageFormat};
         let bpg = || b"BPG\xfb\0\0\0\0\0\0\0\0".to_vec();
         let svg = || b"<?xml version='1.0'?>\n<svg width='1' height='1'/>".to_vec();

@@ -155,8 +155,8 @@ fn sheet_id(escaped: &str) -> Result<SheetId, Invalid> {
     SheetId::new(&id)
 }
 
-/// The range in plain text. The service writes it in base64, but links with plain text exist too. Plain text may be valid
-/// base64 by chance, so the decoded text counts only if it contains a `:`.
+/// The range in plain text. The service writes it in base64, but links with plain text exist too. Plain text may be
+/// valid base64 by chance, so the decoded text counts only if it contains a `:`.
 fn read_range(escaped: &str) -> Option<String> {
     let plain = percent_decoded(escaped)?;
     if cell::parse_a1(&plain).is_ok() {

@@ -54,10 +54,12 @@ impl SpreadsheetLink {
     /// Reads `text`, which is a link or a token.
     ///
     /// # Errors
-    /// [`WikiNode`](crate::error::InvalidKind::WikiNode) for the link or the token of a page of a wiki, which is not the token of the
-    /// spreadsheet on that page; [`NotASpreadsheet`](crate::error::InvalidKind::NotASpreadsheet) for the link or the token of a
-    /// document of another kind; [`BadSpreadsheetLink`](crate::error::InvalidKind::BadSpreadsheetLink),
-    /// [`BadSpreadsheetToken`](crate::error::InvalidKind::BadSpreadsheetToken), [`BadSheetId`](crate::error::InvalidKind::BadSheetId),
+    /// [`WikiNode`](crate::error::InvalidKind::WikiNode) for the link or the token of a page of a wiki, which is not
+    /// the token of the spreadsheet on that page; [`NotASpreadsheet`](crate::error::InvalidKind::NotASpreadsheet) for
+    /// the link or the token of a document of another kind;
+    /// [`BadSpreadsheetLink`](crate::error::InvalidKind::BadSpreadsheetLink),
+    /// [`BadSpreadsheetToken`](crate::error::InvalidKind::BadSpreadsheetToken),
+    /// [`BadSheetId`](crate::error::InvalidKind::BadSheetId),
     /// [`SeveralSheets`](crate::error::InvalidKind::SeveralSheets).
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let Address { origin, document, sheet, range, .. } = Address::parse(text)?;
