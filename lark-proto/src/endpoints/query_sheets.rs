@@ -354,7 +354,7 @@ mod tests {
                 1,
                 "`A1` (rows: 0, columns: 0) is outside of the sheet: add rows or columns first",
             ),
-            ("d", 1, 1, "the tab `Tasks` is a base, which has no cells"),
+            ("d", 1, 1, "the tab `Tasks` is a base, which has no cells: name another sheet"),
         ] {
             assert_eq!(cell(id, column, row), Err(text.to_owned()));
         }

@@ -391,7 +391,8 @@ mod tests {
         let to = "t!A1".parse().unwrap();
         let error = ReadCells::range("sht".parse().unwrap(), &from, &to).unwrap_err();
         assert_eq!(error.kind(), InvalidKind::CornersOfTwoSheets);
-        let text = "the corners of a range are on one sheet, but these are on two: `s!A1:A1` and `t!A1:A1`";
+        let text =
+            "the corners of a range must be on one sheet, but `s!A1:A1` and `t!A1:A1` are on two";
         assert_eq!(error.to_string(), text);
     }
 }

@@ -93,15 +93,15 @@ kinds! {
     BadSpreadsheetToken: "`{}` is not a spreadsheet's token: a token has 1 to 128 letters, digits, `-` or `_`";
     NotASpreadsheet: "{}, which is not a spreadsheet";
     UnexpectedSheet: "only the spreadsheet is needed here, without a sheet: use `{}`";
-    SeveralSheets: "the link names two sheets, {}";
-    WikiNode: "`{}` names a page of a wiki and not the spreadsheet behind it: ask the service for the token of that spreadsheet";
+    SeveralSheets: "the link names two sheets, {}: leave one out";
+    WikiNode: "`{}` names a page of a wiki and not the spreadsheet behind it: resolve the page with a `Place`";
     BadWikiToken: "`{}` is not a page of a wiki: use its token (1 to 128 letters, digits, `-` or `_`) or its link, such as `https://x.feishu.cn/wiki/<token>`";
     WikiPageOfAnotherKind: "the page of the wiki shows a `{}`, which is not a spreadsheet";
     NoSuchSheet: "no sheet has the id or the title `{}`";
     EqualTitles: "several sheets have this title ({}): name one by its id";
-    NoCells: "the tab `{}` is a base, which has no cells";
+    NoCells: "the tab `{}` is a base, which has no cells: name another sheet";
     OutsideGrid: "{} is outside of the sheet: add rows or columns first";
-    CornersOfTwoSheets: "the corners of a range are on one sheet, but these are on two: {}";
+    CornersOfTwoSheets: "the corners of a range must be on one sheet, but {} are on two";
     BadDimensionCount: "{} cannot be added: one request adds 1 to 5,000";
     BadDimensionRange: "the size cannot be set for {}";
     ZeroPixels: "a size of 0 pixels would hide {}";
@@ -121,11 +121,11 @@ kinds! {
     BadAppTicket: "the app ticket is malformed ({}): use 1 to 1024 visible ASCII characters";
     BadTicketEvent: "the event is not an `app_ticket` event ({}): it needs the fields `token`, `event.type`, `event.app_id` and `event.app_ticket`";
     EncryptedEvent: "the event is encrypted ({}): decrypt it with the app's Encrypt Key first, or remove that key from the app's settings";
-    WrongVerificationToken: "the event does not carry the app's verification token ({})";
-    DamagedToken: "the exported token is damaged ({})";
-    ForeignToken: "the exported token belongs to another app, site or tenant";
-    ExpiredToken: "the exported token has expired";
-    RefusedToken: "the service has refused the exported token: a new one is fetched when a call needs it";
+    WrongVerificationToken: "the event does not carry the app's verification token: compare the configured token with the Verification Token in the developer console";
+    DamagedToken: "the exported token is damaged ({}): the client fetches a new one when a call needs it";
+    ForeignToken: "the exported token belongs to another app, site or tenant: the client fetches a new one when a call needs it";
+    ExpiredToken: "the exported token has expired: the client fetches a new one when a call needs it";
+    RefusedToken: "the service has refused the exported token: the client fetches a new one when a call needs it";
     BadSite: "`{}` is not a site: use `https://host`, with the port and the path of the site if it has them, without a query or fragment";
     SiteWithApis: "`{}` ends in `/open-apis`: leave that part out, because each request adds it";
     InsecureSite: "`{}` is not on this machine, so its address must begin with `https://`";
@@ -191,7 +191,7 @@ mod tests {
         let text = |kind, part: &str| Invalid::new(kind, part).to_string();
         assert_eq!(
             text(InvalidKind::DamagedToken, "134 bytes"),
-            "the exported token is damaged (134 bytes)"
+            "the exported token is damaged (134 bytes): the client fetches a new one when a call needs it"
         );
         assert_eq!(text(InvalidKind::EmptyImage, ""), "the image file is empty");
         assert_eq!(text(InvalidKind::RowZero, "{}"), "`{}` is in row 0: rows are counted from 1");

@@ -66,7 +66,7 @@ fn a_place_that_does_not_exist_is_refused_before_anything_is_written() {
     let document = "https://x.feishu.cn/wiki/wikcnDocument".to_owned();
     for (link, cell, text) in [
         (&wiki, "Prices!H7", "no sheet has the id or the title `Prices`"),
-        (&wiki, "Tasks!A1", "the tab `Tasks` is a base, which has no cells"),
+        (&wiki, "Tasks!A1", "the tab `Tasks` is a base, which has no cells: name another sheet"),
         (
             &wiki,
             "Price list!H10",

@@ -360,7 +360,10 @@ mod tests {
     fn an_error_names_the_kind_of_the_document_or_both_sheets() {
         for (text, shown) in [
             ("x.cn/docx/UXEA", "`docx/UXEA` is a document, which is not a spreadsheet"),
-            ("x.cn/sheets/a?sheet=b#sheet=c", "the link names two sheets, `b` and `c`"),
+            (
+                "x.cn/sheets/a?sheet=b#sheet=c",
+                "the link names two sheets, `b` and `c`: leave one out",
+            ),
         ] {
             assert_eq!(SpreadsheetLink::new(text).unwrap_err().to_string(), shown);
         }
