@@ -41,10 +41,10 @@
 //!
 //! # Modules
 //! * [`values`]: the values of a request. Each type documents the rule that it checks.
-//! * [`endpoints`]: the requests, and the trait for adding an endpoint.
+//! * [`endpoints`]: the endpoints, in a table with their scopes, and the trait for adding an endpoint.
 //! * [`token`]: access tokens, and the kinds of token that an endpoint accepts.
 //! * [`body`]: the encoders of JSON numbers, base64 and multipart forms.
-//! * [`error`]: the errors, by their origin: a value of the caller's, a reply, or the transport.
+//! * [`error`]: the errors, by their origin: an invalid value, a reply, or the transport.
 //! * [`session`]: a state machine that carries out a whole call over any transport: token renewal, retries, rate limits
 //!   and the order of writes.
 //! * [`place`]: a cell that a user names by a link and the title of a sheet, and the state machine that finds it.

@@ -1,6 +1,6 @@
 //! The boundary of a form, which must not occur in the form's parts.
 //!
-//! Each boundary of the series is `lark_` followed by a number of 64 hexadecimal digits. A form gets the first one that
+//! Each boundary of the sequence is `lark_` followed by a number of 64 hexadecimal digits. A form gets the first one that
 //! occurs in none of its parts. The search goes through the parts once, and once more if they contain many zeros. With
 //! a part in which the boundaries 0 and 2 occur:
 //!
@@ -24,13 +24,13 @@ use crate::error::{Invalid, InvalidKind};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boundary(Cow<'static, str>);
 
-/// The beginning of each boundary of the series. [`DIGITS`] hexadecimal digits follow it. All boundaries have the same
+/// The beginning of each boundary of the sequence. [`DIGITS`] hexadecimal digits follow it. All boundaries have the same
 /// length, so none is a prefix of another. Two occurrences of `--lark_` never overlap, so one pass finds all of them.
 const PREFIX: &str = "lark_";
 /// The number of digits. With 64, each occurrence of the first boundary, whose digits are all zeros, has a zero at a
 /// multiple of 64, so the first pass reads one byte per cache line. RFC 2046 limits a boundary to 70 characters.
 pub(super) const DIGITS: usize = 64;
-/// The first boundary of the series, which nearly all forms have.
+/// The first boundary of the sequence, which nearly all forms have.
 const FIRST: &str = "lark_0000000000000000000000000000000000000000000000000000000000000000";
 /// The content type of a form with the first boundary.
 const FIRST_TYPE: &str = "multipart/form-data; \
@@ -54,7 +54,7 @@ impl Boundary {
         }
     }
 
-    /// The first boundary of the series that occurs in none of the parts.
+    /// The first boundary of the sequence that occurs in none of the parts.
     ///
     /// If no part has as many zeros as the first boundary, that one is free. Otherwise a second pass collects the
     /// numbers of all boundaries that occur, and the smallest other number is free. A search for one boundary after the

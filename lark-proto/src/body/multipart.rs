@@ -121,7 +121,7 @@ impl Multipart {
         self
     }
 
-    /// The form's bytes, with the first boundary of the series `lark_00..00`, `lark_00..01`, .. that occurs in no part.
+    /// The form's bytes, with the first boundary of the sequence `lark_00..00`, `lark_00..01`, .. that occurs in no part.
     /// Each boundary has 64 hexadecimal digits.
     ///
     /// The search takes time linear in the length of the parts, whatever they contain.
@@ -225,7 +225,7 @@ mod tests {
         payload.content_type.to_str().unwrap().split_once("boundary=").unwrap().1.to_owned()
     }
 
-    fn series(numbers: impl IntoIterator<Item = u64>) -> String {
+    fn sequence(numbers: impl IntoIterator<Item = u64>) -> String {
         numbers.into_iter().map(|n| format!("--{}", lark(n))).collect()
     }
 
@@ -241,19 +241,22 @@ mod tests {
         let payload = form("\0\r\n").payload_with(&Boundary::new("b?").unwrap()).unwrap();
         assert_eq!(payload.content_type, "multipart/form-data; boundary=\"b?\"");
         assert_eq!(payload.body.into_bytes(), expected);
-        assert_eq!(Multipart::new().payload().body.into_bytes(), format!("{}--\r\n", series([0])));
+        assert_eq!(
+            Multipart::new().payload().body.into_bytes(),
+            format!("{}--\r\n", sequence([0]))
+        );
     }
 
     #[test]
     fn the_boundary_is_the_first_that_is_absent() {
         assert_eq!(boundary("plain"), lark(0));
-        assert_eq!(boundary(series([0])), lark(1));
-        assert_eq!(boundary(series([1, 2])), lark(0));
-        assert_eq!(boundary(series([3, 0, 1, 4, 0])), lark(2));
-        assert_eq!(boundary(format!("--lark---lark_{}", series([0]))), lark(1));
-        assert_eq!(boundary(series(0..300)), lark(300));
+        assert_eq!(boundary(sequence([0])), lark(1));
+        assert_eq!(boundary(sequence([1, 2])), lark(0));
+        assert_eq!(boundary(sequence([3, 0, 1, 4, 0])), lark(2));
+        assert_eq!(boundary(format!("--lark---lark_{}", sequence([0]))), lark(1));
+        assert_eq!(boundary(sequence(0..300)), lark(300));
         // A boundary in upper case is a different one, and a boundary that the end of a part truncates does not count.
-        let others = [series([10]).to_uppercase(), "0".repeat(1000), "--lark_00".into()];
+        let others = [sequence([10]).to_uppercase(), "0".repeat(1000), "--lark_00".into()];
         assert_eq!(boundary(others.concat()), lark(0));
         let split = Multipart::new().text("a", "--lark_00000").text("b", "0".repeat(59));
         assert_eq!(split.check(&Boundary::new(&lark(0)).unwrap()), Ok(()));
@@ -263,7 +266,7 @@ mod tests {
     fn the_first_boundary_is_found_at_every_offset() {
         for around in ["0", "-", "\0"] {
             for before in 0..2 * DIGITS {
-                let content = [around.repeat(before), series([0]), around.repeat(5)].concat();
+                let content = [around.repeat(before), sequence([0]), around.repeat(5)].concat();
                 assert_eq!(boundary(content), lark(1), "behind {before} of {around:?}");
             }
         }

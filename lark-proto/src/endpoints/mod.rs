@@ -1,9 +1,31 @@
-//! The trait [`Endpoint`], and the endpoints.
+//! The endpoints, and the trait [`Endpoint`].
+//!
+//! | endpoint | what it does | one of these scopes |
+//! |---|---|---|
+//! | [`WriteSheetImage`] | writes an image into a cell | `sheets:spreadsheet`, `drive:drive` |
+//! | [`QuerySheets`] | lists the sheets of a spreadsheet | `sheets:spreadsheet`, `sheets:spreadsheet:readonly`, `drive:drive`, `drive:drive:readonly` |
+//! | [`ReadCells`] | tells whether a cell holds an image, a text or nothing | as [`QuerySheets`] |
+//! | [`AddDimension`] | adds rows or columns to a sheet | as [`WriteSheetImage`] |
+//! | [`UpdateDimension`] | sets the height of rows or the width of columns | as [`WriteSheetImage`] |
+//! | [`DownloadMedia`] | downloads a file of a document, such as a cell's image | as [`QuerySheets`], `docs:document.media:download` and others |
+//! | [`GetWikiNode`] | gets the document on a page of a wiki | `wiki:node:read`, `wiki:wiki`, `wiki:wiki:readonly` |
+//! | [`CreateImage`] | uploads an image for messages or as an avatar | `im:resource`, `im:resource:upload`; bot |
+//! | [`PutImage`] | uploads an image to the older endpoint | the vendor's page names none; bot |
+//! | [`GetImage`] | downloads an uploaded image | none; bot |
+//! | [`SendImage`] | sends an uploaded image to a group or a user | `im:message`, `im:message:send_as_bot`; bot |
+//! | [`ReplyImage`] | replies to a message with an uploaded image | as [`SendImage`] |
+//! | [`GetTenantToken`] | issues a tenant access token of a custom app | none |
+//! | [`GetAppToken`] | issues an app access token of a store app | none |
+//! | [`GetStoreTenantToken`] | issues a tenant access token of a store app | none |
+//! | [`ResendAppTicket`] | makes the service push the ticket of a store app again | none |
+//!
+//! "Bot" means that the app needs the feature "Bot". The clients fetch and renew the tokens themselves.
 //!
 //! To add an endpoint, implement [`Endpoint`]. A single call needs no type of its own: see [`Raw`].
 
-// Each endpoint has one file with the same five parts: the documentation with a link to the vendor's page, the struct,
-// its constructors, `impl Endpoint`, and tests with the vendor's sample replies.
+// Each file is an endpoint with the same five parts: the documentation with a link to the vendor's page, the struct, its
+// constructors, `impl Endpoint`, and tests with the vendor's sample replies. `shared` has the parts that several
+// endpoints have in common. The trait and the types of its methods are in `crate::api`.
 mod add_dimension;
 mod create_image;
 mod download_media;

@@ -188,7 +188,8 @@ impl<T: StdError> fmt::Display for CallErrorKind<T> {
                 "the client has no app id and secret: configure them, or give the call a token",
             ),
             Self::NoTenant => f.write_str(
-                "the call names no tenant: name it with `for_tenant`, because a store app has a token for each tenant",
+                "the call names no tenant: name it with `for_tenant`, because a store app has a \
+                 token for each tenant",
             ),
             Self::ForeignTenant => f.write_str(
                 "the call names a tenant: leave it out, because a custom app belongs to one tenant",

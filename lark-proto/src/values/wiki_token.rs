@@ -20,7 +20,7 @@ impl WikiToken {
         let refused = || Invalid::new(InvalidKind::BadWikiToken, text);
         match Address::parse(text).map(|address| address.document) {
             Ok(Document::Wiki(token)) => Ok(token),
-            // The vendor does not document the letters of the kinds, so a token with any letters is accepted.
+            // The vendor does not document how a token encodes the kind of its document, so every token is accepted.
             _ if is_id(text, 128) => Ok(Self(text.to_owned())),
             _ => Err(refused()),
         }

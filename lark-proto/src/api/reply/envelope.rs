@@ -40,7 +40,7 @@ impl<'a> Envelope<'a> {
     pub(super) fn new(body: &'a [u8]) -> Result<Self, String> {
         let body = body.trim_ascii_start();
         if !body.starts_with(b"{") {
-            return Err("it is not a JSON object".into());
+            return Err("not a JSON object".into());
         }
         serde_json::from_slice(body).map_err(|error| error.to_string())
     }

@@ -30,24 +30,22 @@ impl Reply {
         let object = object.map(Object::new).unwrap_or_default();
         if object.0.get("code").is_some_and(|code| read::<i64>(code).is_some()) {
             self.success()?;
-            return Err(self.unreadable("it has code 0 and no file"));
+            return Err(self.unreadable("code 0 without a file"));
         }
         if !self.status().is_success() {
-            return Err(self
-                .unreadable("it is neither a file nor an error of the service")
-                .of_file());
+            return Err(self.unreadable("neither a file nor the service's JSON").of_file());
         }
         if self.body().is_empty() {
             return Err(self.unreadable("the file is missing"));
         }
         if self.is_page() {
-            return Err(self.unreadable("it is a web page and no file"));
+            return Err(self.unreadable("a web page instead of the file"));
         }
         Ok(self.body().clone())
     }
 
     /// Whether the body is a web page: HTML, by its content type or its beginning. A body that begins as an image does
-    /// and a body with a `Content-Disposition` are no web pages.
+    /// and a body with a `Content-Disposition` are not web pages.
     fn is_page(&self) -> bool {
         let body = self.body();
         if ImageFormat::sniff(body).is_some() || self.headers().contains_key(CONTENT_DISPOSITION) {

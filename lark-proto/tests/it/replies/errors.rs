@@ -116,8 +116,8 @@ const SHOWN: &str = r#"
 {"code":99991672,"msg":"m","error":{"permission_violations":[{"scope":"a:b","url":"https://x/app/cli_x/auth"}]}} => code 99991672 SCOPE_MISSING (HTTP 400): m; missing permission `a:b`; add one of the missing scopes to the app, and publish a version of the app to put the scope into effect: https://x/app/cli_x/auth; log id L L
 {"code":99991672,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 99991672 SCOPE_MISSING (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; add one of the missing scopes to the app, and publish a version of the app to put the scope into effect; log id L L
 {"code":42,"msg":"[a:b] https://x/app/cli_x/auth?q=a:b"} => code 42 (HTTP 400): [a:b] https://x/app/cli_x/auth?q=a:b; log id L L
- => unreadable reply (HTTP 400, no content type): it is not a JSON object; the body is empty; log id L L
-<p>502 => unreadable reply (HTTP 400, no content type): it is not a JSON object; the body begins with `<p>502`; log id L L
+ => unreadable reply (HTTP 400, no content type): not a JSON object; the body is empty; log id L L
+<p>502 => unreadable reply (HTTP 400, no content type): not a JSON object; the body begins with `<p>502`; log id L L
 # Some characters end a line or turn the reading direction, although they are not control characters.
 {"code":42,"msg":"a\u2028b\u2029c\u202ed\u2066e"} => code 42 (HTTP 400): a b c d e; log id L L
 "#;
