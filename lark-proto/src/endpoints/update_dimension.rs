@@ -101,7 +101,7 @@ impl UpdateDimension {
             return refused("they are counted from 1");
         }
         if last < first {
-            return refused("the last is before the first");
+            return refused("the end precedes the start");
         }
         if last > dimension.largest() {
             return refused("a sheet has fewer");
@@ -209,7 +209,7 @@ mod tests {
         let reversed = |first: u32, last: u32| first..=last;
         for (new, range, part) in [
             (ROWS, 0..=3, "rows 0 to 3: they are counted from 1"),
-            (ROWS, reversed(3, 1), "rows 3 to 1: the last is before the first"),
+            (ROWS, reversed(3, 1), "rows 3 to 1: the end precedes the start"),
             (ROWS, 1..=5001, "rows 1 to 5001: one request changes at most 5,000"),
             (ROWS, 1..=u32::MAX, "rows 1 to 4294967295: a sheet has fewer"),
             (ROWS, 5_000_000..=5_000_001, "rows 5000000 to 5000001: a sheet has fewer"),
@@ -217,7 +217,7 @@ mod tests {
             (
                 COLUMNS,
                 reversed(u32::MAX, 1_000_000_000),
-                "columns 4294967295 to 1000000000: the last is before the first",
+                "columns 4294967295 to 1000000000: the end precedes the start",
             ),
         ] {
             let error = update(new, range, 1).unwrap_err();
