@@ -52,7 +52,7 @@ impl Connector {
     /// The same through `proxy`, if there is one.
     pub(crate) fn tls(config: ClientConfig, proxy: Option<&Proxy>) -> Result<Self, Invalid> {
         let Some(proxy) = proxy else { return Ok(Self::direct(config)) };
-        let (route, address) = Route::through(proxy).ok_or_else(|| proxy.refused())?;
+        let (route, address) = Route::through(proxy).ok_or_else(|| proxy.unsupported())?;
         let config = Arc::new(config);
         Ok(Self(Arc::new(move |uri, timeouts| {
             let (lookup, route) = (lookup(address.clone()), route.clone());
@@ -125,7 +125,7 @@ impl Route {
         }
     }
 
-    /// The route through `proxy`, and its address. `None` if its credentials cannot be sent.
+    /// The route through `proxy`, and its address. `None` if the proxy's address is not a URI.
     fn through(proxy: &Proxy) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
         let route = match (proxy.is_socks5(), proxy.credentials()) {

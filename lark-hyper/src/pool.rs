@@ -263,7 +263,7 @@ fn failed(error: legacy::Error) -> TransportError {
     }
 }
 
-/// The body of a [`Pool`]'s reply. It has to arrive within the phase `reply`, which begins with the head.
+/// The body of a [`Pool`]'s reply. It has to arrive within [`Timeouts::recv_body`], counted from the arrival of the head.
 ///
 /// It may be polled on another runtime, as [`ReplyFuture`], and also outside of any.
 #[derive(Debug)]

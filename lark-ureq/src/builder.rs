@@ -85,7 +85,7 @@ fn of_ureq(proxy: &Proxy) -> Result<ureq::Proxy, Invalid> {
     if let Some((user, password)) = proxy.credentials() {
         built = built.username(user).password(password);
     }
-    built.build().map_err(|_| proxy.refused())
+    built.build().map_err(|_| proxy.unsupported())
 }
 
 /// `config` with trust in `roots`.

@@ -252,7 +252,7 @@ impl Settings {
         &self.roots
     }
 
-    /// The error for certificates that cannot be read, for this `reason`.
+    /// The error for certificates that cannot be used, for this `reason`.
     #[must_use]
     pub fn bad_roots(reason: &str) -> Invalid {
         Invalid::new(InvalidKind::BadRoots, reason)
