@@ -22,7 +22,6 @@ use crate::error::CallError;
 use crate::exchange::Transport;
 use crate::shared_session::SharedSession;
 use crate::token_requests::TokenRequests;
-use crate::trace;
 
 /// Defines the client, whose default service exists only with the feature `tokio`.
 macro_rules! client {
@@ -313,7 +312,8 @@ impl<S: Transport> Client<S> {
     ) -> Result<O, CallError<S::Error>> {
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
-        let call = trace::keep(call.with_limits(limits).with_jitter(jitter));
+        let call = call.with_limits(limits).with_jitter(jitter);
+        let call = if cfg!(feature = "tracing") { call.keep_events() } else { call };
         call::run(&self.service, &self.shared, self.reply_limit, call).await
     }
 }

@@ -91,7 +91,6 @@ mod token_requests;
 #[cfg(feature = "fake-server")]
 #[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
 pub mod testing {}
-mod trace;
 
 #[cfg(feature = "tokio")]
 mod connection;

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use lark_proto::endpoints::{GetWikiNode, QuerySheets, Quota, Sheets, WikiNode};
 use lark_proto::network::{ClientBuilder, MAX_IDLE_CONNECTIONS};
 use lark_proto::place::{Ask, Located, Place, Resolve};
-use lark_proto::session::{Call, Purpose, Session, Step};
+use lark_proto::session::{Call, Session};
 use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 #[cfg(doc)]
 use lark_proto::{error::CallErrorKind, session::Timeouts};
 
+use crate::call::{self, Shared};
 use crate::clock::Clock;
-use crate::exchange::{self, Received};
 use crate::shared_session::SharedSession;
-use crate::{CallError, builder, trace};
+use crate::{CallError, builder};
 
 /// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
 /// thread may use them.
@@ -50,11 +50,6 @@ pub struct Client {
     tenant: Option<TenantKey>,
     limits: Limits,
     reply_limit: Option<u64>,
-}
-
-struct Shared {
-    agent: ureq::Agent,
-    session: SharedSession,
 }
 
 impl Client {
@@ -291,58 +286,8 @@ impl Client {
     /// Carries out the steps of `call` until it is done, which is at the end of `limits` at the latest.
     fn run<O>(&self, limits: Limits, call: Call<O, ureq::Error>) -> Result<O, CallError> {
         let call = call.with_limits(limits).with_jitter(self.shared.session.clock.jitter());
-        let mut driven = CallGuard { call: trace::keep(call), session: &self.shared.session };
-        loop {
-            match driven.next() {
-                Step::Send(outgoing) => {
-                    let own_limit = self.reply_limit.filter(|_| outgoing.purpose == Purpose::Call);
-                    let limit = own_limit.unwrap_or(outgoing.reply_limit);
-                    let outcome = exchange::send(&self.shared.agent, outgoing, limit);
-                    driven.answered(outcome);
-                }
-                Step::Wait(_) => {}
-                Step::Done(result) => return result,
-            }
-        }
-    }
-}
-
-/// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
-struct CallGuard<'a, O> {
-    call: Call<O, ureq::Error>,
-    session: &'a SharedSession,
-}
-
-impl<O> CallGuard<'_, O> {
-    /// Takes the next step. If that is a wait, returns when it is over.
-    fn next(&mut self) -> Step<O, ureq::Error> {
-        let Self { call, session } = self;
-        let step = session.next(call);
-        let events = call.events();
-        match step {
-            Step::Wait(time) => session.park(call.id(), time, &events),
-            Step::Send(_) | Step::Done(_) => trace::emit(&events),
-        }
-        step
-    }
-
-    /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Received) {
-        let Self { call, session } = self;
-        match outcome {
-            Ok(reply) => {
-                let parsed = call.read(reply);
-                session.with(|session, now| call.received(session, now, parsed));
-            }
-            Err(failure) => session.with(|session, now| call.failed(session, now, failure)),
-        }
-        trace::emit(&call.events());
-    }
-}
-
-impl<O> Drop for CallGuard<'_, O> {
-    fn drop(&mut self) {
-        self.session.cancel(&mut self.call);
+        let call = if cfg!(feature = "tracing") { call.keep_events() } else { call };
+        call::run(&self.shared, self.reply_limit, call)
     }
 }
 

@@ -47,6 +47,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod builder;
+mod call;
 mod client;
 mod clock;
 mod exchange;
@@ -60,7 +61,6 @@ mod simulated;
 #[cfg(feature = "fake-server")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}
-mod trace;
 
 pub use client::Client;
 pub use clock::Clock;
