@@ -39,8 +39,8 @@ fn tls(roots: &Roots) -> Result<ClientConfig, Invalid> {
     Ok(match roots {
         Roots::Default => default_tls(),
         Roots::Platform => with_protocols(platform_verifier(versions())?),
-        Roots::Own(pem) => with_protocols(versions().with_root_certificates(read_roots(pem)?)),
-        Roots::DefaultAndOwn(pem) => {
+        Roots::Custom(pem) => with_protocols(versions().with_root_certificates(read_roots(pem)?)),
+        Roots::DefaultAndCustom(pem) => {
             let roots = with_default_roots(read_roots(pem)?);
             with_protocols(versions().with_root_certificates(roots))
         }

@@ -114,11 +114,11 @@ impl<S: Transport> Client<S> {
     /// use http::{HeaderValue, Request};
     /// use hyper::service::{Service, service_fn};
     /// use hyper_util::rt::TokioTimer;
-    /// use lark_hyper::{Client, Frames, Pool};
+    /// use lark_hyper::{Client, RequestBody, Pool};
     /// use lark_proto::{App, Site};
     ///
     /// let pool = Pool::new();
-    /// let service = service_fn(move |mut request: Request<Frames>| {
+    /// let service = service_fn(move |mut request: Request<RequestBody>| {
     ///     let key = HeaderValue::from_static("k");
     ///     request.headers_mut().insert("x-gateway-key", key);
     ///     pool.call(request)
@@ -230,7 +230,7 @@ impl<S: Transport> Client<S> {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        self.run(self.limits, self.own(endpoint)).await
+        self.run(self.limits, self.app_call(endpoint)).await
     }
 
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
@@ -256,7 +256,7 @@ impl<S: Transport> Client<S> {
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
     /// requests to the service.
     pub async fn resolve(&self, place: &Place) -> Result<Located, CallError<S::Error>> {
-        self.resolve_by(place, |get| self.own(get), |query| self.own(query)).await
+        self.resolve_by(place, |get| self.app_call(get), |query| self.app_call(query)).await
     }
 
     /// The same with a token of the caller's.
@@ -294,7 +294,7 @@ impl<S: Transport> Client<S> {
     }
 
     /// A call with the app's tenant access token.
-    fn own<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, S::Error>
+    fn app_call<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, S::Error>
     where
         TenantToken: Authorizes<E::Auth>,
     {

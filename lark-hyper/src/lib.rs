@@ -29,7 +29,7 @@
 //! # Any runtime
 //! With `default-features = false` there is no runtime, no socket and no TLS in the build:
 //! [`Client::with_service`] takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. A
-//! request's body is a [`Frames`] of known length; a reply is read up to a limit. Here the service is the fake Lark,
+//! request's body is a [`RequestBody`] of known length; a reply is read up to a limit. Here the service is the fake Lark,
 //! called as a function:
 //!
 //! ```
@@ -39,12 +39,12 @@
 //!
 //! use http_body_util::{BodyExt, Full};
 //! use hyper::service::service_fn;
-//! use lark_hyper::{Client, Frames, TransportError};
+//! use lark_hyper::{Client, RequestBody, TransportError};
 //! use lark_proto::fake::FakeLark;
 //! use lark_proto::{App, Image, PutImage, Site};
 //!
 //! let lark = Mutex::new(FakeLark::new());
-//! let service = service_fn(async |request: http::Request<Frames>| {
+//! let service = service_fn(async |request: http::Request<RequestBody>| {
 //!     let (head, body) = request.into_parts();
 //!     let body = body.collect().await?.to_bytes();
 //!     let request = http::Request::from_parts(head, body);
@@ -84,8 +84,8 @@ mod clock;
 mod collect;
 mod error;
 mod exchange;
-mod frames;
 mod permanence;
+mod request_body;
 mod shared_session;
 mod token_requests;
 #[cfg(feature = "fake-server")]
@@ -108,7 +108,7 @@ mod pool;
 pub use client::Client;
 pub use error::{CallError, TransportError};
 pub use exchange::{SendTransport, Transport};
-pub use frames::{BodyProgress, Frames, FreshConnection};
+pub use request_body::{BodyProgress, FreshConnection, RequestBody};
 pub use {hyper, lark_proto};
 
 #[cfg(feature = "tokio")]

@@ -26,7 +26,7 @@ use crate::connection::Connection;
 use crate::connector::{Connector, TIMEOUTS};
 use crate::deadline::{Deadline, MAX_TIMER};
 use crate::error::{TransportError, causes};
-use crate::frames::{BodyProgress, Frames, FreshConnection};
+use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests can go on with another
@@ -43,9 +43,9 @@ use crate::frames::{BodyProgress, Frames, FreshConnection};
 /// No redirect is followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
 #[derive(Clone)]
 pub struct Pool {
-    client: legacy::Client<Connector, Frames>,
+    client: legacy::Client<Connector, RequestBody>,
     /// The client for requests with [`FreshConnection`], which keeps no idle connection.
-    fresh: legacy::Client<Connector, Frames>,
+    fresh: legacy::Client<Connector, RequestBody>,
     user_agent: HeaderValue,
     /// The timeouts that replace those in a request's [`Timeouts`].
     timeouts: Arc<[(Phase, Duration)]>,
@@ -132,12 +132,12 @@ impl fmt::Debug for Pool {
     }
 }
 
-impl Service<Request<Frames>> for Pool {
+impl Service<Request<RequestBody>> for Pool {
     type Response = Response<ReplyBody>;
     type Error = TransportError;
     type Future = ReplyFuture;
 
-    fn call(&self, mut request: Request<Frames>) -> ReplyFuture {
+    fn call(&self, mut request: Request<RequestBody>) -> ReplyFuture {
         request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
         let len = request.body().size_hint().lower();
         let progress = request.body().progress();

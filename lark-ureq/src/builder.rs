@@ -102,8 +102,8 @@ fn with_roots(
             let platform = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
             return Ok(config.tls_config(platform.build()));
         }
-        Roots::Own(pem) => read_roots(pem)?.iter().map(of_der).collect(),
-        Roots::DefaultAndOwn(pem) => {
+        Roots::Custom(pem) => read_roots(pem)?.iter().map(of_der).collect(),
+        Roots::DefaultAndCustom(pem) => {
             let own = read_roots(pem)?;
             own.iter().chain(webpki_root_certs::TLS_SERVER_ROOT_CERTS).map(of_der).collect()
         }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn extra_roots_leave_the_default_ones_in_place() {
         let own = rcgen::generate_simple_self_signed(["corp.example".to_owned()]).unwrap().cert;
-        let roots = Roots::DefaultAndOwn(own.pem().into_bytes());
+        let roots = Roots::DefaultAndCustom(own.pem().into_bytes());
         let config: Config = with_roots(config(true, 1), &roots).unwrap().build();
         let RootCerts::Specific(all) = config.tls_config().root_certs() else { panic!() };
         assert_eq!(all[0].der(), &**own.der());

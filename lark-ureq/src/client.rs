@@ -160,7 +160,7 @@ impl Client {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        self.run(self.limits, self.own(endpoint))
+        self.run(self.limits, self.app_call(endpoint))
     }
 
     /// Calls `endpoint` with a token of the caller's, which is never renewed.
@@ -200,7 +200,7 @@ impl Client {
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
     /// requests to the service.
     pub fn resolve(&self, place: &Place) -> Result<Located, CallError> {
-        self.resolve_by(place, |get| self.own(get), |query| self.own(query))
+        self.resolve_by(place, |get| self.app_call(get), |query| self.app_call(query))
     }
 
     /// The same with a token of the caller's.
@@ -238,7 +238,7 @@ impl Client {
     }
 
     /// A call with the app's tenant access token.
-    fn own<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, ureq::Error>
+    fn app_call<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, ureq::Error>
     where
         TenantToken: Authorizes<E::Auth>,
     {
