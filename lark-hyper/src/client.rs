@@ -136,10 +136,10 @@ impl<S: Transport> Client<S> {
         service: S,
         timer: impl Timer + Send + Sync + 'static,
     ) -> Self {
-        Self::over(Session::new(site, app), service, timer)
+        Self::from_session(Session::new(site, app), service, timer)
     }
 
-    pub(crate) fn over(
+    pub(crate) fn from_session(
         session: Session,
         service: S,
         timer: impl Timer + Send + Sync + 'static,

@@ -88,10 +88,10 @@ impl FakeTransport {
     /// The fake `lark` in the time of `timer`.
     #[must_use]
     pub fn with_lark(timer: impl Timer + Send + Sync + 'static, lark: FakeLark) -> Self {
-        Self::over(Clock::starting_at(SystemTime::UNIX_EPOCH + START, timer), lark)
+        Self::with_clock(Clock::starting_at(SystemTime::UNIX_EPOCH + START, timer), lark)
     }
 
-    pub(crate) fn over(clock: Clock, lark: FakeLark) -> Self {
+    pub(crate) fn with_clock(clock: Clock, lark: FakeLark) -> Self {
         Self(Arc::new(Shared { lark: Mutex::new(lark), clock }))
     }
 

@@ -33,7 +33,7 @@ const MAX_FRAME_LEN: usize = 64 << 10;
 /// ```
 #[derive(Debug)]
 pub struct RequestBody {
-    /// Boxed: hyper moves a request several times, and a [`Body`] is large.
+    /// The body is boxed because hyper moves a request several times, and a [`Body`] is large.
     body: Box<Body>,
     progress: BodyProgress,
 }

@@ -50,7 +50,7 @@ impl FromSettings for Client {
         let mut config = config(settings.site().is_https(), settings.max_idle_connections())
             .user_agent(user_agent.to_str().unwrap_or(USER_AGENT));
         if let Some(proxy) = proxy {
-            config = config.proxy(Some(of_ureq(&proxy)?));
+            config = config.proxy(Some(ureq_proxy(&proxy)?));
         }
         config = with_roots(config, settings.roots())?;
         for (phase, time) in settings.timeouts() {
@@ -66,7 +66,7 @@ impl FromSettings for Client {
             };
         }
         let agent: Config = config.build();
-        let client = Self::over(settings.session(), agent.into(), Clock::default());
+        let client = Self::from_session(settings.session(), agent.into(), Clock::default());
         let client = client.with_limits(settings.limits());
         Ok(match settings.reply_limit() {
             Some(bytes) => client.with_reply_limit(bytes),
@@ -79,7 +79,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-fn of_ureq(proxy: &Proxy) -> Result<ureq::Proxy, Invalid> {
+fn ureq_proxy(proxy: &Proxy) -> Result<ureq::Proxy, Invalid> {
     let protocol = if proxy.is_socks5() { ProxyProtocol::Socks5h } else { ProxyProtocol::Http };
     let mut built = ureq::Proxy::builder(protocol).host(proxy.host()).port(proxy.port());
     if let Some((user, password)) = proxy.credentials() {

@@ -117,10 +117,10 @@ impl Client {
     /// a middleware in place of one such as `FakeTransport`, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
-        Self::over(Session::new(site, app), agent, clock)
+        Self::from_session(Session::new(site, app), agent, clock)
     }
 
-    pub(crate) fn over(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
+    pub(crate) fn from_session(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
         let session = SharedSession::new(session, clock);
         Self {
             shared: Arc::new(Shared { agent, session }),
