@@ -27,13 +27,13 @@
 //! repository explains how to create an app and give it access to a document.
 //!
 //! # Any runtime
-//! With `default-features = false` there is no runtime, no socket and no TLS in the build:
-//! [`Client::with_service`] takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. A
-//! request's body is a [`RequestBody`] of known length; a reply is read up to a limit. Here the service is the fake Lark,
-//! called as a function:
+//! With `default-features = false` there is no runtime, no socket and no TLS in the build: [`Client::with_service`]
+//! takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. A request's body is a
+//! [`RequestBody`] of known length; a reply is read up to a limit. Here the service is the fake Lark, called as a
+//! function:
 //!
 //! ```
-//! # #[cfg(all(feature = "tokio", feature = "fake-server"))] {
+//! # #[cfg(all(feature = "tokio", feature = "fake"))] {
 //! use std::sync::Mutex;
 //! use std::time::SystemTime;
 //!
@@ -69,7 +69,7 @@
 //! * `tokio` (on by default): `Client::new`, `Client::builder` and `Pool`, HTTP/1.1 and HTTP/2 over TLS.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
-//! * `fake-server`: `FakeServer`, a fake Lark on loopback for tests of any client in any language, and `FakeTransport`,
+//! * `fake`: `FakeServer`, a fake Lark on loopback for tests of any client in any language, and `FakeTransport`,
 //!   the same fake without a socket for tests in virtual time. The module `testing` shows both.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate, with the target
 //!   `lark_proto` and never with a secret.
@@ -82,43 +82,41 @@ mod call;
 mod client;
 mod clock;
 mod collect;
-mod error;
-mod exchange;
-mod permanence;
-mod request_body;
-mod shared_session;
-mod token_requests;
-#[cfg(feature = "fake-server")]
-#[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
-pub mod testing {}
-
 #[cfg(feature = "tokio")]
 mod connection;
 #[cfg(feature = "tokio")]
 mod connector;
 #[cfg(feature = "tokio")]
 mod deadline;
-#[cfg(feature = "fake-server")]
+mod error;
+mod exchange;
+#[cfg(feature = "fake")]
 mod fake_server;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 mod fake_transport;
+mod permanence;
 #[cfg(feature = "tokio")]
 mod pool;
+mod request_body;
+mod shared_session;
+#[cfg(feature = "fake")]
+#[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
+pub mod testing {}
+mod token_requests;
 
 pub use client::Client;
-pub use error::{CallError, TransportError};
-pub use exchange::{SendTransport, Transport};
-pub use request_body::{BodyProgress, FreshConnection, RequestBody};
-pub use {hyper, lark_proto};
-
 #[cfg(feature = "tokio")]
 pub use connection::Connection;
-#[cfg(feature = "fake-server")]
+pub use error::{CallError, TransportError};
+pub use exchange::{SendTransport, Transport};
+#[cfg(feature = "fake")]
 pub use fake_server::FakeServer;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 pub use fake_transport::FakeTransport;
 #[cfg(feature = "tokio")]
 pub use pool::{Pool, ReplyBody, ReplyFuture};
+pub use request_body::{BodyProgress, FreshConnection, RequestBody};
+pub use {hyper, lark_proto};
 
 /// The README's code, compiled and run.
 #[cfg(doctest)]

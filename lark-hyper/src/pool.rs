@@ -32,8 +32,8 @@ use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests can go on with another
 /// runtime.
 ///
-/// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for the
-/// length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
+/// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for
+/// the length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
 /// before the request fails. A connection whose peer takes no bytes for a minute is closed. The pool does not limit the
 /// number of requests in flight. On a slow link the caller has to, because the requests share its bandwidth and each
 /// has its own deadlines.
@@ -213,8 +213,8 @@ impl Future for ReplyFuture {
 /// spin.
 const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Measures the time of a phase. hyper does not report when the next phase begins, so the timer checks at intervals that
-/// are not longer than the time of any later phase. A phase therefore takes at most twice its time.
+/// Measures the time of a phase. hyper does not report when the next phase begins, so the timer checks at intervals
+/// that are not longer than the time of any later phase. A phase therefore takes at most twice its time.
 #[derive(Debug)]
 struct PhaseTimer {
     phase: Phase,
@@ -263,7 +263,8 @@ fn failed(error: legacy::Error) -> TransportError {
     }
 }
 
-/// The body of a [`Pool`]'s reply. It has to arrive within [`Timeouts::recv_body`], counted from the arrival of the head.
+/// The body of a [`Pool`]'s reply. It has to arrive within [`Timeouts::recv_body`], counted from the arrival of the
+/// head.
 ///
 /// It may be polled on another runtime, as [`ReplyFuture`], and also outside of a runtime.
 #[derive(Debug)]

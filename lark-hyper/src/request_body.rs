@@ -38,8 +38,8 @@ pub struct RequestBody {
     progress: BodyProgress,
 }
 
-/// The number of bytes of a [`RequestBody`] that the transport has taken so far. If it has taken none of a body that is not
-/// empty, the request cannot have been carried out: once the call is over, no more bytes are given out.
+/// The number of bytes of a [`RequestBody`] that the transport has taken so far. If it has taken none of a body that is
+/// not empty, the request cannot have been carried out: once the call is over, no more bytes are given out.
 #[derive(Clone, Debug, Default)]
 pub struct BodyProgress(Arc<AtomicUsize>);
 

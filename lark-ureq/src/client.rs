@@ -30,7 +30,8 @@ use crate::{CallError, builder};
 /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
 ///   [`Client::with_reply_limit`].
 /// * It follows no redirect, since the request carries a token.
-/// * A phase for which the agent has no timeout gets that of [`Timeouts`]. Every phase ends at the deadline of the call.
+/// * A phase for which the agent has no timeout gets that of [`Timeouts`]. Every phase ends at the deadline of the
+///   call.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).

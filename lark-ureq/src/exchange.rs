@@ -107,7 +107,7 @@ impl Exchange<'_> {
             .timeout_per_read(per_read)
             .build();
         // Of equal timeouts, the first one ends the request, as in ureq: the timeout of the whole request began first.
-        #[cfg(feature = "fake-server")]
+        #[cfg(feature = "fake")]
         let request = crate::fake_transport::answer_within(
             request,
             [

@@ -52,7 +52,8 @@ impl SharedSession {
         self.clock.wall()
     }
 
-    /// The next step of `call`, which this thread drives. After a wait the call has to be [parked](SharedSession::park).
+    /// The next step of `call`, which this thread drives. After a wait the call has to be
+    /// [parked](SharedSession::park).
     pub(crate) fn next<O, T>(&self, call: &mut Call<O, T>) -> Step<O, T> {
         let mut state = self.lock();
         state.forget(call.id());
