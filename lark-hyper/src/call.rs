@@ -76,10 +76,10 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         step
     }
 
-    /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Received<S::Error>) {
+    /// Reports the result of the request in flight.
+    fn answered(&mut self, result: Received<S::Error>) {
         let session = &self.shared.session;
-        match outcome {
+        match result {
             Ok(reply) => {
                 let parsed = self.call.read(reply);
                 session.report(&mut self.call, |call, session, now| {
@@ -130,8 +130,8 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             self.taken_out = Some(id);
             match request.poll(now) {
                 Poll::Pending => token_requests.put(request),
-                Poll::Ready(outcome) if own == Some(id) => {
-                    self.answered(outcome);
+                Poll::Ready(result) if own == Some(id) => {
+                    self.answered(result);
                     is_over = true;
                 }
                 Poll::Ready(Ok(reply)) => {

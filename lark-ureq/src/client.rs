@@ -18,15 +18,12 @@ use crate::clock::Clock;
 use crate::shared_session::SharedSession;
 use crate::{CallError, builder};
 
-/// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
-/// thread may use them.
+/// A client of one site, acting as one app. Clones share the connections and the session, with its tokens, lanes and
+/// rate limits, and any thread may use them.
 ///
-/// [`Client::call`] also does the following around the request:
-/// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One thread does so
-///   for all calls; the others use the older token or wait.
-/// * It sends the request again within [`Limits`], after a broken connection on a new one.
-/// * Writes to one spreadsheet are sent one after the other. When the service tells a call to wait, the other calls to
-///   that route wait too.
+/// [`Client::call`] does everything around the request that [`Call`] lists: it gets the token, waits, and sends the
+/// request again within [`Limits`]. In addition, this client behaves as follows:
+/// * One thread sends the token request for all calls. The others use the older token or wait.
 /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
 ///   [`Client::with_reply_limit`].
 /// * It follows no redirect, since the request carries a token.
@@ -79,7 +76,7 @@ impl Client {
         ClientBuilder::new(site, app)
     }
 
-    /// A client over an agent of the caller's, with its proxy, certificates, connector, resolver, middleware and
+    /// A client over the caller's agent, with its proxy, certificates, connector, resolver, middleware and
     /// timeouts.
     ///
     /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
@@ -113,8 +110,8 @@ impl Client {
         Self::with_clock(site, app, agent, Clock::default())
     }
 
-    /// A client over an agent of the caller's. The client uses `clock` for its waits and limits, for example a
-    /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in simulated time its transport, or
+    /// A client over the caller's agent. The client uses `clock` for its waits and limits, for example a
+    /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in virtual time its transport, or
     /// a middleware in place of one such as `FakeTransport`, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
@@ -164,7 +161,7 @@ impl Client {
         self.run(self.limits, self.app_call(endpoint))
     }
 
-    /// Calls `endpoint` with a token of the caller's, which is never renewed.
+    /// Calls `endpoint` with a token that the caller supplies, which is never renewed.
     ///
     /// # Errors
     /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
@@ -204,7 +201,7 @@ impl Client {
         self.resolve_by(place, |get| self.app_call(get), |query| self.app_call(query))
     }
 
-    /// The same with a token of the caller's.
+    /// As [`Client::resolve`], with a token that the caller supplies.
     ///
     /// # Errors
     /// The errors of [`Client::resolve`].

@@ -21,7 +21,7 @@ pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) ->
     let (head, body) = request.into_parts();
     let len = body.len();
     let mut reader = body.reader();
-    // ureq sends a body without a `content-length` in chunks, also an empty one.
+    // ureq sends a body without a `content-length` in chunks, even an empty one.
     let reply = if head.headers.contains_key(http::header::CONTENT_LENGTH) {
         exchange.run(head, SendBody::from_reader(&mut reader))
     } else {

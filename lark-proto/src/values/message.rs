@@ -76,7 +76,7 @@ impl Receiver {
     /// The group or chat with this id, `oc_..`.
     ///
     /// # Errors
-    /// [`InvalidKind::BadReceiver`], also for the id of another kind.
+    /// [`InvalidKind::BadReceiver`] for a malformed id or one of another kind.
     pub fn chat(id: &str) -> Result<Self, Invalid> {
         Self::of("chat_id", id)
     }
@@ -84,7 +84,7 @@ impl Receiver {
     /// The user with this open id, `ou_..`. The same user has another open id in each app.
     ///
     /// # Errors
-    /// [`InvalidKind::BadReceiver`], also for the id of another kind.
+    /// [`InvalidKind::BadReceiver`] for a malformed id or one of another kind.
     pub fn open_id(id: &str) -> Result<Self, Invalid> {
         Self::of("open_id", id)
     }
@@ -92,7 +92,7 @@ impl Receiver {
     /// The user with this union id, `on_..`.
     ///
     /// # Errors
-    /// [`InvalidKind::BadReceiver`], also for the id of another kind.
+    /// [`InvalidKind::BadReceiver`] for a malformed id or one of another kind.
     pub fn union_id(id: &str) -> Result<Self, Invalid> {
         Self::of("union_id", id)
     }
@@ -108,7 +108,7 @@ impl Receiver {
     /// The user with this mail address.
     ///
     /// # Errors
-    /// [`InvalidKind::BadReceiver`], also for the id of another kind.
+    /// [`InvalidKind::BadReceiver`] for a malformed address or the id of another kind.
     pub fn email(address: &str) -> Result<Self, Invalid> {
         Self::of("email", address)
     }
