@@ -26,7 +26,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::rt::{Read, ReadBufCursor, Sleep, Timer, Write};
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
-use lark_hyper::{Client, Frames, TransportError};
+use lark_hyper::{Client, RequestBody, TransportError};
 use lark_proto::fake::{FakeLark, Fault, Route};
 use lark_proto::{App, Image, PutImage, Site};
 
@@ -130,8 +130,8 @@ impl Future for Until {
 /// The service, which sends a request once the connection has finished the one before. The connection ends when a call
 /// is dropped in flight, and then every request fails. A real service would open another connection.
 async fn exchange(
-    sender: &RefCell<SendRequest<Frames>>,
-    mut request: Request<Frames>,
+    sender: &RefCell<SendRequest<RequestBody>>,
+    mut request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, Box<dyn Error + Send + Sync>> {
     // hyper adds no header and sends the URI as it is. HTTP/1 needs the host in a header, and the path alone.
     let host = request.uri().authority().ok_or("no host")?.as_str().parse::<HeaderValue>()?;

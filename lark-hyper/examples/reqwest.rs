@@ -12,7 +12,7 @@ use http::header::LOCATION;
 use http::{Request, Response, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, FakeServer, Frames, FreshConnection};
+use lark_hyper::{Client, FakeServer, FreshConnection, RequestBody};
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
 use lark_proto::session::Timeouts;
 use lark_proto::{App, Image, PutImage, WriteSheetImage};
@@ -29,7 +29,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
     let keeping = http_client(32)?;
     let fresh = http_client(0)?;
-    let service = service_fn(move |request: Request<Frames>| {
+    let service = service_fn(move |request: Request<RequestBody>| {
         let is_fresh = request.extensions().get::<FreshConnection>().is_some();
         let http = if is_fresh { &fresh } else { &keeping };
         send(http.clone(), request)
@@ -87,7 +87,7 @@ fn http_client(idle: usize) -> reqwest::Result<reqwest::Client> {
 /// Sends a request. Its body is encoded while it is sent, and its length is known.
 async fn send(
     http: reqwest::Client,
-    request: Request<Frames>,
+    request: Request<RequestBody>,
 ) -> reqwest::Result<Response<reqwest::Body>> {
     let timeouts = request.extensions().get::<Timeouts>().copied();
     let mut request = reqwest::Request::try_from(request.map(reqwest::Body::wrap))?;

@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::service::service_fn;
-use lark_hyper::{Client, FakeServer, Frames, TransportError};
+use lark_hyper::{Client, FakeServer, RequestBody, TransportError};
 use lark_proto::fake::FakeLark;
 use lark_proto::{App, Image, PutImage, WriteSheetImage};
 use smol::net::TcpStream;
@@ -52,7 +52,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
 /// Sends a request on a connection of its own. The connection ends with the reply, or when this future is dropped.
 async fn send(
-    mut request: Request<Frames>,
+    mut request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, Box<dyn Error + Send + Sync>> {
     let uri = std::mem::take(request.uri_mut()).into_parts();
     // For the real service, TLS goes between the stream and the connection.

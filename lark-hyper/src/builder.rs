@@ -20,12 +20,15 @@ pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("C
 impl FromSettings for Client {
     fn from_settings(settings: Settings) -> Result<Self, Invalid> {
         let user_agent = settings.user_agent(USER_AGENT)?;
-        let proxy = settings.proxy(variable)?;
-        let connector = Connector::tls(tls(settings.roots())?, proxy.as_ref())?;
-        let pool = Pool::over(connector, settings.max_idle_connections())
+        let tls = tls(settings.roots())?;
+        let connector = match settings.proxy(variable)? {
+            Some(proxy) => Connector::through(&proxy, tls)?,
+            None => Connector::direct(tls),
+        };
+        let pool = Pool::from_connector(connector, settings.max_idle_connections())
             .with_user_agent(user_agent)
             .with_timeouts(settings.timeouts());
-        let client = Self::over(settings.session(), pool, TokioTimer::new());
+        let client = Self::from_session(settings.session(), pool, TokioTimer::new());
         let client = client.with_limits(settings.limits());
         Ok(match settings.reply_limit() {
             Some(bytes) => client.with_reply_limit(bytes),
@@ -39,8 +42,8 @@ fn tls(roots: &Roots) -> Result<ClientConfig, Invalid> {
     Ok(match roots {
         Roots::Default => default_tls(),
         Roots::Platform => with_protocols(platform_verifier(versions())?),
-        Roots::Own(pem) => with_protocols(versions().with_root_certificates(read_roots(pem)?)),
-        Roots::DefaultAndOwn(pem) => {
+        Roots::Custom(pem) => with_protocols(versions().with_root_certificates(read_roots(pem)?)),
+        Roots::DefaultAndCustom(pem) => {
             let roots = with_default_roots(read_roots(pem)?);
             with_protocols(versions().with_root_certificates(roots))
         }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use lark_proto::error::CallErrorKind;
-use lark_proto::session::{Call, Outgoing, Purpose, Step, TokenRequestId};
+use lark_proto::session::{Call, Event, Outgoing, Purpose, Step, TokenRequestId};
 
 use crate::error::CallError;
 use crate::exchange::{Exchange, Received, Transport};
 use crate::shared_session::SharedSession;
 use crate::token_requests::{TokenRequest, TokenRequests};
-use crate::trace;
 
 /// The state that the clones of a client share.
 pub(crate) struct Shared<S: Transport> {
@@ -28,30 +27,30 @@ pub(crate) async fn run<O, S: Transport>(
     call: Call<O, S::Error>,
 ) -> Result<O, CallError<S::Error>> {
     let Shared { session, token_requests } = shared;
-    let mut driven = CallGuard { call, shared, in_hand: None };
+    let mut guard = CallGuard { call, shared, taken_out: None };
     loop {
-        match poll_fn(|context| Poll::Ready(driven.next(context))).await {
+        match poll_fn(|context| Poll::Ready(guard.next(context))).await {
             Step::Send(outgoing) => {
                 let Outgoing { purpose, within, keep_for, .. } = outgoing;
                 let limit = outgoing.reply_limit;
                 if let Purpose::Token(id) = purpose {
                     let exchange = Exchange::new(service, outgoing, limit);
                     token_requests.put(TokenRequest::new(id, exchange, keep_for, session));
-                    driven.in_hand = None;
+                    guard.taken_out = None;
                     continue;
                 }
                 let limit = reply_limit.unwrap_or(limit);
                 let mut exchange = pin!(Exchange::new(service, outgoing, limit));
                 let reply = poll_fn(|context| {
-                    driven.poll_token_requests_beside(context);
+                    guard.poll_token_requests_during_exchange(context);
                     exchange.as_mut().poll(context)
                 });
                 let received = session.clock.timeout(within, reply).await;
                 let late = || exchange.end(CallErrorKind::Deadline);
-                driven.answered(received.unwrap_or_else(late));
+                guard.answered(received.unwrap_or_else(late));
             }
             Step::Wait(time) => {
-                let woken = poll_fn(|context| driven.poll_woken(context));
+                let woken = poll_fn(|context| guard.poll_woken(context));
                 session.clock.timeout(time, woken).await;
             }
             Step::Done(result) => return result,
@@ -64,23 +63,23 @@ struct CallGuard<'a, O, S: Transport> {
     call: Call<O, S::Error>,
     shared: &'a Shared<S>,
     /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
-    in_hand: Option<TokenRequestId>,
+    taken_out: Option<TokenRequestId>,
 }
 
 impl<O, S: Transport> CallGuard<'_, O, S> {
     fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
         let step = self.shared.session.next(&mut self.call, context.waker());
         if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
-            self.in_hand = Some(id);
+            self.taken_out = Some(id);
         }
-        trace::emit(&self.call.events());
+        self.call.events().iter().for_each(Event::trace);
         step
     }
 
-    /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Received<S::Error>) {
+    /// Reports the result of the request in flight.
+    fn answered(&mut self, result: Received<S::Error>) {
         let session = &self.shared.session;
-        match outcome {
+        match result {
             Ok(reply) => {
                 let parsed = self.call.read(reply);
                 session.report(&mut self.call, |call, session, now| {
@@ -93,7 +92,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                 });
             }
         }
-        trace::emit(&self.call.events());
+        self.call.events().iter().for_each(Event::trace);
     }
 
     /// Ready when the session has woken the waiting call, or when the token request that it drives is over.
@@ -110,7 +109,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
     /// Polls the token requests while the call's own request is in flight, because the service may answer the call's
     /// own request only after a token request. The call is also parked, to be woken later: another call may be polling
     /// a token request now, or send one later.
-    fn poll_token_requests_beside(&mut self, context: &mut Context<'_>) {
+    fn poll_token_requests_during_exchange(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
         self.shared.session.park(id, context.waker());
         self.poll_token_requests(context, None);
@@ -128,24 +127,24 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             let now = session.clock.now();
             let Some(mut request) = token_requests.take(now) else { break };
             let id = request.id;
-            self.in_hand = Some(id);
+            self.taken_out = Some(id);
             match request.poll(now) {
                 Poll::Pending => token_requests.put(request),
-                Poll::Ready(outcome) if own == Some(id) => {
-                    self.answered(outcome);
+                Poll::Ready(result) if own == Some(id) => {
+                    self.answered(result);
                     is_over = true;
                 }
                 Poll::Ready(Ok(reply)) => {
                     let event = session.with(|session, now| session.token_received(id, now, reply));
-                    trace::emit(event.as_slice());
+                    event.iter().for_each(Event::trace);
                 }
                 Poll::Ready(Err(failure)) => {
                     let event =
                         session.with(|session, now| session.token_failed(id, now, &failure));
-                    trace::emit(event.as_slice());
+                    event.iter().for_each(Event::trace);
                 }
             }
-            self.in_hand = None;
+            self.taken_out = None;
         }
         if token_requests.is_woken() {
             // The request was woken while this call had taken it out, so the calls that were woken to poll it did not
@@ -160,11 +159,11 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
 impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
     fn drop(&mut self) {
         let Shared { session, token_requests } = self.shared;
-        let lost = self.in_hand;
-        if self.call.id().is_some() || lost.is_some() {
+        let abandoned = self.taken_out;
+        if self.call.id().is_some() || abandoned.is_some() {
             session.report(&mut self.call, |call, session, now| {
                 call.cancel(session);
-                if let Some(request) = lost {
+                if let Some(request) = abandoned {
                     session.token_dropped(request, now);
                 }
             });

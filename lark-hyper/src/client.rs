@@ -22,25 +22,21 @@ use crate::error::CallError;
 use crate::exchange::Transport;
 use crate::shared_session::SharedSession;
 use crate::token_requests::TokenRequests;
-use crate::trace;
 
 /// Defines the client, whose default service exists only with the feature `tokio`.
 macro_rules! client {
     ($($default:tt)*) => {
         /// A client of one site, acting as one app, over a service that sends a request and returns its reply. Clones
-        /// share its tokens, its lanes and its rate limits.
+        /// share the session, with its tokens, lanes and rate limits.
         ///
-        /// [`Client::call`] also does the following around the request:
-        /// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One request
-        ///   does so for all calls. The client keeps that request when the call that sent it is dropped or goes on with
-        ///   the older token: any later call of the client polls it further, for at most a minute. Nothing is spawned.
-        /// * It sends the request again within [`Limits`], after a broken connection with
-        ///   [`FreshConnection`](crate::FreshConnection) in its extensions.
-        /// * Writes to one spreadsheet are sent one after the other. When the service tells a call to wait, the other
-        ///   calls to that route wait too.
+        /// [`Client::call`] does everything around the request that [`Call`] lists: it gets the token, waits, and sends
+        /// the request again within [`Limits`]. In addition, this client behaves as follows:
+        /// * It keeps a token request when the call that sent it is dropped or goes on with the older token: any later
+        ///   call of the client polls the request further, for at most a minute. Nothing is spawned.
+        /// * A request that is sent again after a broken connection has [`FreshConnection`](crate::FreshConnection) in
+        ///   its extensions.
         /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
         ///   [`Client::with_reply_limit`].
-        /// * It ends at the deadline of its limits, however long the service takes.
         ///
         /// The future of a call may be dropped at any time: the call leaves every queue, and the rest of its body is
         /// not sent. A future that is kept without being polled keeps its place in its lane. Futures are `Send` if the
@@ -97,10 +93,10 @@ impl Client {
 }
 
 impl<S: Transport> Client<S> {
-    /// A client over a service of the caller's. A request has an absolute URI, no `host` header, and a body as long as
+    /// A client over the caller's service. A request has an absolute URI, no `host` header, and a body as long as
     /// its `content-length` says. The service's error is the `T` of [`CallErrorKind::Transport`]: it has to be an
     /// [`Error`](std::error::Error), and the error of a reply's body has to convert into it.
-    /// [`TransportError`](crate::TransportError) serves for most services, also for those with boxed errors. Wrap a
+    /// [`TransportError`](crate::TransportError) serves for most services, including those with boxed errors. Wrap a
     /// service that cannot be cloned in an [`Arc`].
     ///
     /// The service sets its own timeouts, for example by the [`Timeouts`](lark_proto::session::Timeouts) in a request's
@@ -115,11 +111,11 @@ impl<S: Transport> Client<S> {
     /// use http::{HeaderValue, Request};
     /// use hyper::service::{Service, service_fn};
     /// use hyper_util::rt::TokioTimer;
-    /// use lark_hyper::{Client, Frames, Pool};
+    /// use lark_hyper::{Client, RequestBody, Pool};
     /// use lark_proto::{App, Site};
     ///
     /// let pool = Pool::new();
-    /// let service = service_fn(move |mut request: Request<Frames>| {
+    /// let service = service_fn(move |mut request: Request<RequestBody>| {
     ///     let key = HeaderValue::from_static("k");
     ///     request.headers_mut().insert("x-gateway-key", key);
     ///     pool.call(request)
@@ -137,10 +133,10 @@ impl<S: Transport> Client<S> {
         service: S,
         timer: impl Timer + Send + Sync + 'static,
     ) -> Self {
-        Self::over(Session::new(site, app), service, timer)
+        Self::from_session(Session::new(site, app), service, timer)
     }
 
-    pub(crate) fn over(
+    pub(crate) fn from_session(
         session: Session,
         service: S,
         timer: impl Timer + Send + Sync + 'static,
@@ -231,10 +227,10 @@ impl<S: Transport> Client<S> {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        self.run(self.limits, self.own(endpoint)).await
+        self.run(self.limits, self.app_call(endpoint)).await
     }
 
-    /// Calls `endpoint` with a token of the caller's, which is never renewed.
+    /// Calls `endpoint` with a token that the caller supplies, which is never renewed.
     ///
     /// # Errors
     /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
@@ -257,10 +253,10 @@ impl<S: Transport> Client<S> {
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
     /// requests to the service.
     pub async fn resolve(&self, place: &Place) -> Result<Located, CallError<S::Error>> {
-        self.resolve_by(place, |get| self.own(get), |query| self.own(query)).await
+        self.resolve_by(place, |get| self.app_call(get), |query| self.app_call(query)).await
     }
 
-    /// The same with a token of the caller's.
+    /// As [`Client::resolve`], with a token that the caller supplies.
     ///
     /// # Errors
     /// The errors of [`Client::resolve`].
@@ -295,7 +291,7 @@ impl<S: Transport> Client<S> {
     }
 
     /// A call with the app's tenant access token.
-    fn own<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, S::Error>
+    fn app_call<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, S::Error>
     where
         TenantToken: Authorizes<E::Auth>,
     {
@@ -313,7 +309,8 @@ impl<S: Transport> Client<S> {
     ) -> Result<O, CallError<S::Error>> {
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
-        let call = trace::keep(call.with_limits(limits).with_jitter(jitter));
+        let call = call.with_limits(limits).with_jitter(jitter);
+        let call = if cfg!(feature = "tracing") { call.keep_events() } else { call };
         call::run(&self.service, &self.shared, self.reply_limit, call).await
     }
 }

@@ -16,9 +16,9 @@ use crate::error::TransportError;
 /// A connection whose peer takes no bytes for this time is closed.
 const MAX_STALL: Duration = Duration::from_secs(60);
 /// How long a connection is still read after a failed write, if no bytes arrive.
-const MAX_READ_OUT: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that a connector of the caller's has opened, for [`Pool::with_connector`](crate::Pool::with_connector).
+/// A connection that the caller's connector has opened, for [`Pool::with_connector`](crate::Pool::with_connector).
 pub struct Connection {
     io: Box<dyn Io>,
     is_http2: bool,
@@ -64,14 +64,14 @@ impl fmt::Debug for Connection {
 pub(crate) struct PooledConnection {
     connection: Connection,
     /// The deadline for the next successful write. It is set by the first write that is pending or fails.
-    stuck: Option<Deadline>,
+    write_deadline: Option<Deadline>,
     /// Why a write failed.
-    broken: Option<io::Error>,
+    write_error: Option<io::Error>,
 }
 
 impl PooledConnection {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, stuck: None, broken: None }
+        Self { connection, write_deadline: None, write_error: None }
     }
 
     /// Writes by `write`, and fails if the peer takes no bytes in time.
@@ -84,26 +84,26 @@ impl PooledConnection {
         context: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut Box<dyn Io>>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if self.broken.is_none() {
+        if self.write_error.is_none() {
             match write(Pin::new(&mut self.connection.io), context) {
                 Poll::Ready(Err(error)) if !self.connection.is_http2 => {
-                    self.broken = Some(error);
-                    self.stuck = Some(Deadline::after(MAX_READ_OUT));
+                    self.write_error = Some(error);
+                    self.write_deadline = Some(Deadline::after(DRAIN_TIMEOUT));
                     // The next poll of the connection begins with a read.
                     context.waker().wake_by_ref();
                 }
                 Poll::Ready(result) => {
-                    self.stuck = None;
+                    self.write_deadline = None;
                     return Poll::Ready(result);
                 }
                 Poll::Pending => {}
             }
         }
-        let stuck = self.stuck.get_or_insert_with(|| Deadline::after(MAX_STALL));
-        ready!(stuck.poll(context));
+        let write_deadline = self.write_deadline.get_or_insert_with(|| Deadline::after(MAX_STALL));
+        ready!(write_deadline.poll(context));
         let late =
             || io::Error::new(io::ErrorKind::TimedOut, TransportError::Timeout(Phase::SendBody));
-        Poll::Ready(Err(self.broken.take().unwrap_or_else(late)))
+        Poll::Ready(Err(self.write_error.take().unwrap_or_else(late)))
     }
 }
 
@@ -150,7 +150,7 @@ impl Write for PooledConnection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.broken.take() {
+        match self.write_error.take() {
             // hyper reads no more from a connection that it shuts down.
             Some(error) => Poll::Ready(Err(error)),
             None => self.write(context, Write::poll_shutdown),

@@ -41,7 +41,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<Connection, BoxError>> + Send>
 pub(crate) struct Connector(Arc<dyn Fn(Uri, Timeouts) -> Opening + Send + Sync>);
 
 impl Connector {
-    /// TCP, and TLS by `config` for `https`.
+    /// A connector that uses TCP, and TLS by `config` for `https`.
     pub(crate) fn direct(config: ClientConfig) -> Self {
         let config = Arc::new(config);
         Self(Arc::new(move |uri, timeouts| {
@@ -49,10 +49,9 @@ impl Connector {
         }))
     }
 
-    /// The same through `proxy`, if there is one.
-    pub(crate) fn tls(config: ClientConfig, proxy: Option<&Proxy>) -> Result<Self, Invalid> {
-        let Some(proxy) = proxy else { return Ok(Self::direct(config)) };
-        let (route, address) = Route::through(proxy).ok_or_else(|| proxy.refused())?;
+    /// A connector that reaches the host through `proxy`, and uses TLS by `config` for `https`.
+    pub(crate) fn through(proxy: &Proxy, config: ClientConfig) -> Result<Self, Invalid> {
+        let (route, address) = Route::through(proxy).ok_or_else(|| proxy.unsupported())?;
         let config = Arc::new(config);
         Ok(Self(Arc::new(move |uri, timeouts| {
             let (lookup, route) = (lookup(address.clone()), route.clone());
@@ -60,8 +59,9 @@ impl Connector {
         })))
     }
 
-    /// By a function of the caller's, which has the time of both phases because it may look up the host too.
-    pub(crate) fn given<F, R, E>(connect: F) -> Self
+    /// A connector that calls the caller's function `connect`, which has the time of both phases because it may look up
+    /// the host too.
+    pub(crate) fn custom<F, R, E>(connect: F) -> Self
     where
         F: Fn(Uri) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Connection, E>> + Send + 'static,
@@ -71,7 +71,7 @@ impl Connector {
             let opening = connect(uri);
             let time = timeouts.resolve.saturating_add(timeouts.connect);
             Box::pin(async move {
-                let connection = timed(time, Phase::Connect, opening).await?;
+                let connection = within_timeout(time, Phase::Connect, opening).await?;
                 connection.map_err(Into::into)
             })
         }))
@@ -81,24 +81,24 @@ impl Connector {
 impl Service<Uri> for Connector {
     type Response = PooledConnection;
     type Error = BoxError;
-    type Future = Opened;
+    type Future = Connecting;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: Uri) -> Opened {
+    fn call(&mut self, uri: Uri) -> Connecting {
         let timeouts = TIMEOUTS.try_with(|timeouts| *timeouts).unwrap_or(Timeouts::for_body_len(0));
         // The connection is opened in a task: its timers belong to this runtime, and the request's future may be polled
         // on another one.
-        Opened(Task(tokio::spawn((self.0)(uri, timeouts))))
+        Connecting(Task(tokio::spawn((self.0)(uri, timeouts))))
     }
 }
 
 /// A connection that is being opened.
-pub(crate) struct Opened(Task<Result<Connection, BoxError>>);
+pub(crate) struct Connecting(Task<Result<Connection, BoxError>>);
 
-impl Future for Opened {
+impl Future for Connecting {
     type Output = Result<PooledConnection, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -125,7 +125,7 @@ impl Route {
         }
     }
 
-    /// The route through `proxy`, and its address. `None` if its credentials cannot be sent.
+    /// The route through `proxy`, and its address. `None` if the proxy's address is not a URI.
     fn through(proxy: &Proxy) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
         let route = match (proxy.is_socks5(), proxy.credentials()) {
@@ -155,7 +155,7 @@ async fn open(
     uri: Uri,
     timeouts: Timeouts,
 ) -> Result<Connection, BoxError> {
-    let addresses = timed(timeouts.resolve, Phase::Resolve, lookup).await??;
+    let addresses = within_timeout(timeouts.resolve, Phase::Resolve, lookup).await??;
     let mut http = HttpConnector::new_with_resolver(Addresses(addresses));
     http.enforce_http(false);
     // This disables Nagle's algorithm, which would delay a head until earlier bytes are acknowledged.
@@ -166,14 +166,14 @@ async fn open(
     let proxy = route.proxy().map(Uri::to_string);
     let opening = async {
         match route {
-            Route::Direct => secure(http, config, uri).await,
+            Route::Direct => connect_tls(http, config, uri).await,
             Route::Tunnel(proxy, credentials) => {
                 let tunnel = Tunnel::new(proxy, http);
                 let tunnel = match credentials {
                     Some(value) => tunnel.with_auth(value),
                     None => tunnel,
                 };
-                secure(tunnel, config, uri).await
+                connect_tls(tunnel, config, uri).await
             }
             Route::Socks5(proxy, credentials) => {
                 let socks = SocksV5::new(proxy, http);
@@ -181,25 +181,25 @@ async fn open(
                     Some((user, password)) => socks.with_auth(user, password),
                     None => socks,
                 };
-                secure(socks, config, uri).await
+                connect_tls(socks, config, uri).await
             }
         }
     };
-    let opened = timed(timeouts.connect, Phase::Connect, opening).await?;
+    let opened = within_timeout(timeouts.connect, Phase::Connect, opening).await?;
     match proxy {
-        Some(proxy) => opened.map_err(|error| ThroughProxy { proxy, error }.into()),
+        Some(proxy) => opened.map_err(|error| ProxyError { proxy, error }.into()),
         None => opened,
     }
 }
 
 /// Why no connection could be opened through a proxy.
 #[derive(Debug)]
-struct ThroughProxy {
+struct ProxyError {
     proxy: String,
     error: BoxError,
 }
 
-impl fmt::Display for ThroughProxy {
+impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "through the proxy {}", self.proxy)?;
         // hyper-util reports only this status, and only in the text of its error.
@@ -210,14 +210,14 @@ impl fmt::Display for ThroughProxy {
     }
 }
 
-impl Error for ThroughProxy {
+impl Error for ProxyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.error)
     }
 }
 
 /// Opens a connection by `connector`, with TLS for `https`.
-async fn secure<C>(
+async fn connect_tls<C>(
     connector: C,
     config: Arc<ClientConfig>,
     uri: Uri,
@@ -244,7 +244,7 @@ async fn lookup(uri: Uri) -> io::Result<Vec<SocketAddr>> {
     Ok(GaiResolver::new().call(name).await?.collect())
 }
 
-async fn timed<F: Future>(
+async fn within_timeout<F: Future>(
     time: Duration,
     phase: Phase,
     work: F,

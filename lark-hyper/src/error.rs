@@ -11,7 +11,7 @@ use lark_proto::session::Phase;
 /// Why a call failed; `T` is the error of its client's service.
 pub type CallError<T = TransportError> = lark_proto::CallError<T>;
 
-/// Why a service has no reply: the error of [`Pool`](crate::Pool), which services of a caller's own can use too.
+/// Why a service has no reply: the error of [`Pool`](crate::Pool), which your own services can use too.
 /// Boxed errors convert into it by `?` or by a stack's `.map_err(TransportError::Failed)`. Unlike a box it is an
 /// [`Error`], and so is the [`CallError`] around it.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl From<io::Error> for TransportError {
     }
 }
 
-/// For bodies that cannot fail.
+/// The conversion that the error of a body needs, for bodies that cannot fail.
 impl From<Infallible> for TransportError {
     fn from(never: Infallible) -> Self {
         match never {}
@@ -67,11 +67,11 @@ impl From<hyper::Error> for TransportError {
     }
 }
 
-/// An error and its causes, also the causes that `source` skips because the error shows their text as its own.
+/// An error and its causes, including those that `source` skips because the error shows their text as its own.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    // Bounded, since the causes of a faulty service's error may have no end.
+    // The number is bounded, because the causes of a faulty service's error may have no end.
     successors(Some(error), |&error| cause(error)).take(16)
 }
 

@@ -14,8 +14,8 @@ use lark_proto::session::{Outgoing, TransportFailure};
 use pin_project_lite::pin_project;
 
 use crate::collect::Collect;
-use crate::frames::{BodyProgress, Frames, FreshConnection};
 use crate::permanence::permanence;
+use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 
 /// A service that a [`Client`](crate::Client) can use: any [`Service`] of requests whose reply is a [`Response`], with
 /// a body whose error converts into the service's.
@@ -34,7 +34,7 @@ use crate::permanence::permanence;
 /// }
 /// ```
 pub trait Transport:
-    Service<Request<Frames>, Response = Response<Self::Body>, Error: Error + 'static>
+    Service<Request<RequestBody>, Response = Response<Self::Body>, Error: Error + 'static>
 {
     /// The body of a reply.
     type Body: Body<Error: Into<Self::Error>>;
@@ -42,7 +42,7 @@ pub trait Transport:
 
 impl<S, B> Transport for S
 where
-    S: Service<Request<Frames>, Response = Response<B>>,
+    S: Service<Request<RequestBody>, Response = Response<B>>,
     S::Error: Error + 'static,
     B: Body,
     B::Error: Into<S::Error>,
@@ -126,7 +126,7 @@ impl Drop for CloseOnDrop {
 impl<S: Transport> Exchange<S> {
     pub(crate) fn new(service: &S, outgoing: Outgoing, limit: u64) -> Self {
         let progress = CloseOnDrop(BodyProgress::default());
-        let mut request = outgoing.request.map(|body| Frames::counted(body, &progress.0));
+        let mut request = outgoing.request.map(|body| RequestBody::counted(body, &progress.0));
         request.extensions_mut().insert(outgoing.timeouts);
         if outgoing.fresh_connection {
             request.extensions_mut().insert(FreshConnection);

@@ -63,7 +63,7 @@ impl FakeServer {
             let _inside = runtime.enter();
             (TcpListener::from_std(listener)?, Clock::new(TokioTimer::new()))
         };
-        let fake = FakeTransport::over(clock, lark);
+        let fake = FakeTransport::with_clock(clock, lark);
         let accept = accept(listener, fake.clone());
         let thread = std::thread::Builder::new().name("fake-lark".into()).spawn(move || {
             runtime.spawn(accept);

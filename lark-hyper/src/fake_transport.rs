@@ -63,8 +63,8 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 ///
 /// The fake obeys [`FakeLark::fail_next`]: the error of a closed connection is an [`io::Error`] of the kind
 /// [`ConnectionReset`](io::ErrorKind::ConnectionReset) in [`TransportError::Failed`], and a reply that takes longer
-/// than the request's [`Timeouts`] allow is a [`TransportError::Timeout`]. When the future of a request is dropped before
-/// the body is complete, the fake gives up the request.
+/// than the request's [`Timeouts`] allow is a [`TransportError::Timeout`]. When the future of a request is dropped
+/// before the body is complete, the fake gives up the request.
 ///
 /// The fake's time starts at 2026-01-01 00:00 UTC, so that the same calls get the same bytes. A timer with virtual time
 /// has to implement [`Timer::now`]. If it keeps the default, only the fake's own slow replies move the fake's time; the
@@ -88,10 +88,10 @@ impl FakeTransport {
     /// The fake `lark` in the time of `timer`.
     #[must_use]
     pub fn with_lark(timer: impl Timer + Send + Sync + 'static, lark: FakeLark) -> Self {
-        Self::over(Clock::starting_at(SystemTime::UNIX_EPOCH + START, timer), lark)
+        Self::with_clock(Clock::starting_at(SystemTime::UNIX_EPOCH + START, timer), lark)
     }
 
-    pub(crate) fn over(clock: Clock, lark: FakeLark) -> Self {
+    pub(crate) fn with_clock(clock: Clock, lark: FakeLark) -> Self {
         Self(Arc::new(Shared { lark: Mutex::new(lark), clock }))
     }
 
@@ -129,7 +129,8 @@ impl FakeTransport {
             return Err(closed("during the body").into());
         }
         let body = body.collect().await?.to_bytes();
-        let flight = arriving.flight.take().ok_or_else(|| closed("twice"))?;
+        let flight = arriving.flight.take();
+        let flight = flight.ok_or_else(|| io::Error::other("the fake has answered the request"))?;
         let reply = self.with(|lark| lark.finish(self.now(), flight, &body));
         match how {
             Some(Break::AfterBody) => return Err(closed("after the body").into()),

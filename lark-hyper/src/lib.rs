@@ -27,24 +27,24 @@
 //! repository explains how to create an app and give it access to a document.
 //!
 //! # Any runtime
-//! With `default-features = false` there is no runtime, no socket and no TLS in the build:
-//! [`Client::with_service`] takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. A
-//! request's body is a [`Frames`] of known length; a reply is read up to a limit. Here the service is the fake Lark,
-//! called as a function:
+//! With `default-features = false` there is no runtime, no socket and no TLS in the build: [`Client::with_service`]
+//! takes any [`hyper::service::Service`] of requests and any [`hyper::rt::Timer`]. A request's body is a
+//! [`RequestBody`] of known length; a reply is read up to a limit. Here the service is the fake Lark, called as a
+//! function:
 //!
 //! ```
-//! # #[cfg(all(feature = "tokio", feature = "fake-server"))] {
+//! # #[cfg(all(feature = "tokio", feature = "fake"))] {
 //! use std::sync::Mutex;
 //! use std::time::SystemTime;
 //!
 //! use http_body_util::{BodyExt, Full};
 //! use hyper::service::service_fn;
-//! use lark_hyper::{Client, Frames, TransportError};
+//! use lark_hyper::{Client, RequestBody, TransportError};
 //! use lark_proto::fake::FakeLark;
 //! use lark_proto::{App, Image, PutImage, Site};
 //!
 //! let lark = Mutex::new(FakeLark::new());
-//! let service = service_fn(async |request: http::Request<Frames>| {
+//! let service = service_fn(async |request: http::Request<RequestBody>| {
 //!     let (head, body) = request.into_parts();
 //!     let body = body.collect().await?.to_bytes();
 //!     let request = http::Request::from_parts(head, body);
@@ -69,7 +69,7 @@
 //! * `tokio` (on by default): `Client::new`, `Client::builder` and `Pool`, HTTP/1.1 and HTTP/2 over TLS.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
-//! * `fake-server`: `FakeServer`, a fake Lark on loopback for tests of any client in any language, and `FakeTransport`,
+//! * `fake`: `FakeServer`, a fake Lark on loopback for tests of any client in any language, and `FakeTransport`,
 //!   the same fake without a socket for tests in virtual time. The module `testing` shows both.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate, with the target
 //!   `lark_proto` and never with a secret.
@@ -82,44 +82,41 @@ mod call;
 mod client;
 mod clock;
 mod collect;
-mod error;
-mod exchange;
-mod frames;
-mod permanence;
-mod shared_session;
-mod token_requests;
-#[cfg(feature = "fake-server")]
-#[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
-pub mod testing {}
-mod trace;
-
 #[cfg(feature = "tokio")]
 mod connection;
 #[cfg(feature = "tokio")]
 mod connector;
 #[cfg(feature = "tokio")]
 mod deadline;
-#[cfg(feature = "fake-server")]
+mod error;
+mod exchange;
+#[cfg(feature = "fake")]
 mod fake_server;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 mod fake_transport;
+mod permanence;
 #[cfg(feature = "tokio")]
 mod pool;
+mod request_body;
+mod shared_session;
+#[cfg(feature = "fake")]
+#[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
+pub mod testing {}
+mod token_requests;
 
 pub use client::Client;
-pub use error::{CallError, TransportError};
-pub use exchange::{SendTransport, Transport};
-pub use frames::{BodyProgress, Frames, FreshConnection};
-pub use {hyper, lark_proto};
-
 #[cfg(feature = "tokio")]
 pub use connection::Connection;
-#[cfg(feature = "fake-server")]
+pub use error::{CallError, TransportError};
+pub use exchange::{SendTransport, Transport};
+#[cfg(feature = "fake")]
 pub use fake_server::FakeServer;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 pub use fake_transport::FakeTransport;
 #[cfg(feature = "tokio")]
 pub use pool::{Pool, ReplyBody, ReplyFuture};
+pub use request_body::{BodyProgress, FreshConnection, RequestBody};
+pub use {hyper, lark_proto};
 
 /// The README's code, compiled and run.
 #[cfg(doctest)]

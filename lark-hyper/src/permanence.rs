@@ -96,15 +96,15 @@ mod tests {
     use tower::{BoxError, ServiceExt};
 
     use super::*;
-    use crate::{Connection, Frames, Pool, TransportError};
+    use crate::{Connection, Pool, RequestBody, TransportError};
 
     fn is_transient<T: Error + 'static>(error: T) -> bool {
         permanence(&CallErrorKind::Transport(error)) == Permanence::Transient
     }
 
-    fn request(uri: &str) -> Request<Frames> {
+    fn request(uri: &str) -> Request<RequestBody> {
         let request = Request::put(uri.parse::<Uri>().unwrap());
-        request.body(Frames::from(Body::from(vec![7; 9]))).unwrap()
+        request.body(RequestBody::from(Body::from(vec![7; 9]))).unwrap()
     }
 
     /// A pool whose connections are opened by `connector`, a type of another crate.

@@ -26,14 +26,14 @@ use crate::connection::Connection;
 use crate::connector::{Connector, TIMEOUTS};
 use crate::deadline::{Deadline, MAX_TIMER};
 use crate::error::{TransportError, causes};
-use crate::frames::{BodyProgress, Frames, FreshConnection};
+use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests can go on with another
 /// runtime.
 ///
-/// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for the
-/// length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
+/// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for
+/// the length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
 /// before the request fails. A connection whose peer takes no bytes for a minute is closed. The pool does not limit the
 /// number of requests in flight. On a slow link the caller has to, because the requests share its bandwidth and each
 /// has its own deadlines.
@@ -43,9 +43,9 @@ use crate::frames::{BodyProgress, Frames, FreshConnection};
 /// No redirect is followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
 #[derive(Clone)]
 pub struct Pool {
-    client: legacy::Client<Connector, Frames>,
+    client: legacy::Client<Connector, RequestBody>,
     /// The client for requests with [`FreshConnection`], which keeps no idle connection.
-    fresh: legacy::Client<Connector, Frames>,
+    fresh: legacy::Client<Connector, RequestBody>,
     user_agent: HeaderValue,
     /// The timeouts that replace those in a request's [`Timeouts`].
     timeouts: Arc<[(Phase, Duration)]>,
@@ -55,7 +55,7 @@ impl Pool {
     /// A pool whose TLS is by rustls with ring and trusts the roots of webpki-roots.
     #[must_use]
     pub fn new() -> Self {
-        Self::over(Connector::direct(default_tls()), MAX_IDLE_CONNECTIONS)
+        Self::from_connector(Connector::direct(default_tls()), MAX_IDLE_CONNECTIONS)
     }
 
     /// A pool of connections that `connect` opens: through a proxy, with certificates or to addresses of the caller's
@@ -86,10 +86,10 @@ impl Pool {
         R: Future<Output = Result<Connection, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        Self::over(Connector::given(connect), MAX_IDLE_CONNECTIONS)
+        Self::from_connector(Connector::custom(connect), MAX_IDLE_CONNECTIONS)
     }
 
-    pub(crate) fn over(connector: Connector, idle: usize) -> Self {
+    pub(crate) fn from_connector(connector: Connector, idle: usize) -> Self {
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
@@ -132,12 +132,12 @@ impl fmt::Debug for Pool {
     }
 }
 
-impl Service<Request<Frames>> for Pool {
+impl Service<Request<RequestBody>> for Pool {
     type Response = Response<ReplyBody>;
     type Error = TransportError;
     type Future = ReplyFuture;
 
-    fn call(&self, mut request: Request<Frames>) -> ReplyFuture {
+    fn call(&self, mut request: Request<RequestBody>) -> ReplyFuture {
         request.headers_mut().entry(header::USER_AGENT).or_insert_with(|| self.user_agent.clone());
         let len = request.body().size_hint().lower();
         let progress = request.body().progress();
@@ -152,13 +152,13 @@ impl Service<Request<Frames>> for Pool {
         let captured = capture_connection(&mut request);
         let client = if is_fresh { &self.fresh } else { &self.client };
         let reply = client.request(request);
-        ReplyFuture { reply, captured, len, progress, timeouts, watch: None }
+        ReplyFuture { reply, captured, len, progress, timeouts, timer: None }
     }
 }
 
 /// The reply of a [`Pool`]'s request.
 ///
-/// It may be polled on another runtime than before, also after the earlier one was dropped: a request in flight on a
+/// It may be polled on another runtime than before, even after the earlier one was dropped: a request in flight on a
 /// connection of the dropped runtime then ends with an error.
 #[derive(Debug)]
 #[must_use = "a request is sent when its future is polled"]
@@ -169,15 +169,15 @@ pub struct ReplyFuture {
     len: u64,
     progress: BodyProgress,
     timeouts: Timeouts,
-    /// Set by the first poll that is pending.
-    watch: Option<Watch>,
+    /// The timer of the present phase. The first poll that is pending sets it.
+    timer: Option<PhaseTimer>,
 }
 
 impl Future for ReplyFuture {
     type Output = Result<Response<ReplyBody>, TransportError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reply, captured, len, progress, timeouts, watch } = &mut *self;
+        let Self { reply, captured, len, progress, timeouts, timer } = &mut *self;
         if let Err(error) = Handle::try_current() {
             // Each connection is a task of the runtime.
             return Poll::Ready(Err(TransportError::Failed(error.into())));
@@ -194,16 +194,16 @@ impl Future for ReplyFuture {
             0 => Phase::SendRequest,
             _ => Phase::SendBody,
         };
-        let watch = watch.get_or_insert_with(|| Watch::over(phase(), timeouts));
+        let timer = timer.get_or_insert_with(|| PhaseTimer::new(phase(), timeouts));
         loop {
-            ready!(watch.look.poll(context));
+            ready!(timer.next_check.poll(context));
             let phase = phase();
-            if phase != watch.phase {
-                *watch = Watch::over(phase, timeouts);
-            } else if watch.ends <= Instant::now() {
+            if phase != timer.phase {
+                *timer = PhaseTimer::new(phase, timeouts);
+            } else if timer.deadline <= Instant::now() {
                 return Poll::Ready(Err(TransportError::Timeout(phase)));
             } else {
-                watch.look = Deadline::after(watch.every);
+                timer.next_check = Deadline::after(timer.check_interval);
             }
         }
     }
@@ -211,21 +211,21 @@ impl Future for ReplyFuture {
 
 /// The shortest time between two checks of a phase. Without it, a timeout of zero would make the poll of a request
 /// spin.
-const MIN_LOOK: Duration = Duration::from_millis(5);
+const MIN_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Watches the time of a phase. hyper does not report when the next phase begins, so the watch checks at intervals that
-/// are not longer than the time of any later phase. A phase therefore takes at most twice its time.
+/// Measures the time of a phase. hyper does not report when the next phase begins, so the timer checks at intervals
+/// that are not longer than the time of any later phase. A phase therefore takes at most twice its time.
 #[derive(Debug)]
-struct Watch {
+struct PhaseTimer {
     phase: Phase,
-    ends: Instant,
-    every: Duration,
-    look: Deadline,
+    deadline: Instant,
+    check_interval: Duration,
+    next_check: Deadline,
 }
 
-impl Watch {
-    /// A watch over `phase`, which begins now.
-    fn over(phase: Phase, timeouts: &Timeouts) -> Self {
+impl PhaseTimer {
+    /// A timer for `phase`, which begins now.
+    fn new(phase: Phase, timeouts: &Timeouts) -> Self {
         let Timeouts { resolve, connect, send_request, send_body, recv_response, .. } = *timeouts;
         let after_head = send_body.min(recv_response);
         let (time, later) = match phase {
@@ -234,28 +234,28 @@ impl Watch {
             Phase::SendBody => (send_body, recv_response),
             _ => (recv_response, recv_response),
         };
-        let every = time.min(later).max(MIN_LOOK);
+        let check_interval = time.min(later).max(MIN_CHECK_INTERVAL);
         Self {
             phase,
-            ends: Instant::now() + time.min(MAX_TIMER),
-            every,
-            look: Deadline::after(every),
+            deadline: Instant::now() + time.min(MAX_TIMER),
+            check_interval,
+            next_check: Deadline::after(check_interval),
         }
     }
 }
 
 /// The error of a request; a timeout if one was its cause.
 fn failed(error: legacy::Error) -> TransportError {
-    let timeout = causes(&error).find_map(|cause| match cause.downcast_ref() {
-        Some(TransportError::Timeout(timeout)) => Some(*timeout),
+    let phase = causes(&error).find_map(|cause| match cause.downcast_ref() {
+        Some(TransportError::Timeout(phase)) => Some(*phase),
         _ => None,
     });
     // The operating system has a timeout of its own for connecting.
     let is_late = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
     };
-    match timeout {
-        Some(timeout) => TransportError::Timeout(timeout),
+    match phase {
+        Some(phase) => TransportError::Timeout(phase),
         None if error.is_connect() && causes(&error).any(is_late) => {
             TransportError::Timeout(Phase::Connect)
         }
@@ -263,9 +263,10 @@ fn failed(error: legacy::Error) -> TransportError {
     }
 }
 
-/// The body of a [`Pool`]'s reply. It has to arrive within the phase `reply`, which begins with the head.
+/// The body of a [`Pool`]'s reply. It has to arrive within [`Timeouts::recv_body`], counted from the arrival of the
+/// head.
 ///
-/// It may be polled on another runtime, as [`ReplyFuture`], and also outside of any.
+/// It may be polled on another runtime, as [`ReplyFuture`], and also outside of a runtime.
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,

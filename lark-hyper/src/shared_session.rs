@@ -30,7 +30,8 @@ impl SharedSession {
         Self { state: Mutex::new(State { session, parked: BTreeMap::new() }), clock }
     }
 
-    /// Uses the session, and then wakes the calls that the session names. The clock is read while the lock is held.
+    /// Uses the session, and then wakes the calls that the session returns as woken. The clock is read while the lock
+    /// is held.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
         self.with_state(|state, now| work(&mut state.session, now))
     }

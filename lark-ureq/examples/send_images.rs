@@ -8,25 +8,7 @@
 //! uuid within an hour, so that the same command goes on after an interruption, and sends no picture twice. The tool
 //! measures the age of a message by this computer's clock. `--help` lists options and exit codes.
 
-use std::ffi::OsString;
-use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use indicatif::HumanDuration;
-use lark_proto::values::{MessageUuid, Receiver};
-use lark_proto::{CreateImage, ImageKey, Limits, SendImage};
-use lark_ureq::Client;
-use serde::{Deserialize, Serialize};
-use tools::account::{Account, VARIABLES};
-use tools::failure::{Failure, Reach};
-use tools::journal::{self, Journal};
-use tools::pictures;
-use tools::run::{EXIT_CODES, EarlierRuns, Run, Todo};
-use tools::start::start;
-
-mod tools {
+mod common {
     pub(crate) mod account;
     pub(crate) mod failure;
     pub(crate) mod journal;
@@ -35,6 +17,24 @@ mod tools {
     pub(crate) mod run;
     pub(crate) mod start;
 }
+
+use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use common::account::{Account, VARIABLES};
+use common::failure::{Failure, Reach};
+use common::journal::{self, Journal};
+use common::pictures;
+use common::run::{EXIT_CODES, EarlierRuns, Run, Todo};
+use common::start::start;
+use indicatif::HumanDuration;
+use lark_proto::values::{MessageUuid, Receiver};
+use lark_proto::{CreateImage, ImageKey, Limits, SendImage};
+use lark_ureq::Client;
+use serde::{Deserialize, Serialize};
 
 const USAGE: &str = "\
 usage: send_images CHAT FOLDER [options]

@@ -50,7 +50,7 @@ impl FromSettings for Client {
         let mut config = config(settings.site().is_https(), settings.max_idle_connections())
             .user_agent(user_agent.to_str().unwrap_or(USER_AGENT));
         if let Some(proxy) = proxy {
-            config = config.proxy(Some(of_ureq(&proxy)?));
+            config = config.proxy(Some(ureq_proxy(&proxy)?));
         }
         config = with_roots(config, settings.roots())?;
         for (phase, time) in settings.timeouts() {
@@ -66,7 +66,7 @@ impl FromSettings for Client {
             };
         }
         let agent: Config = config.build();
-        let client = Self::over(settings.session(), agent.into(), Clock::default());
+        let client = Self::from_session(settings.session(), agent.into(), Clock::default());
         let client = client.with_limits(settings.limits());
         Ok(match settings.reply_limit() {
             Some(bytes) => client.with_reply_limit(bytes),
@@ -79,13 +79,13 @@ fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-fn of_ureq(proxy: &Proxy) -> Result<ureq::Proxy, Invalid> {
+fn ureq_proxy(proxy: &Proxy) -> Result<ureq::Proxy, Invalid> {
     let protocol = if proxy.is_socks5() { ProxyProtocol::Socks5h } else { ProxyProtocol::Http };
     let mut built = ureq::Proxy::builder(protocol).host(proxy.host()).port(proxy.port());
     if let Some((user, password)) = proxy.credentials() {
         built = built.username(user).password(password);
     }
-    built.build().map_err(|_| proxy.refused())
+    built.build().map_err(|_| proxy.unsupported())
 }
 
 /// `config` with trust in `roots`.
@@ -102,8 +102,8 @@ fn with_roots(
             let platform = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
             return Ok(config.tls_config(platform.build()));
         }
-        Roots::Own(pem) => read_roots(pem)?.iter().map(of_der).collect(),
-        Roots::DefaultAndOwn(pem) => {
+        Roots::Custom(pem) => read_roots(pem)?.iter().map(of_der).collect(),
+        Roots::DefaultAndCustom(pem) => {
             let own = read_roots(pem)?;
             own.iter().chain(webpki_root_certs::TLS_SERVER_ROOT_CERTS).map(of_der).collect()
         }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn extra_roots_leave_the_default_ones_in_place() {
         let own = rcgen::generate_simple_self_signed(["corp.example".to_owned()]).unwrap().cert;
-        let roots = Roots::DefaultAndOwn(own.pem().into_bytes());
+        let roots = Roots::DefaultAndCustom(own.pem().into_bytes());
         let config: Config = with_roots(config(true, 1), &roots).unwrap().build();
         let RootCerts::Specific(all) = config.tls_config().root_certs() else { panic!() };
         assert_eq!(all[0].der(), &**own.der());

@@ -6,31 +6,29 @@ use std::sync::Arc;
 use lark_proto::endpoints::{GetWikiNode, QuerySheets, Quota, Sheets, WikiNode};
 use lark_proto::network::{ClientBuilder, MAX_IDLE_CONNECTIONS};
 use lark_proto::place::{Ask, Located, Place, Resolve};
-use lark_proto::session::{Call, Purpose, Session, Step};
+use lark_proto::session::{Call, Session};
 use lark_proto::token::{Authorizes, TenantOrUser};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Endpoint, Invalid, Limits, Site, TenantToken};
 #[cfg(doc)]
 use lark_proto::{error::CallErrorKind, session::Timeouts};
 
+use crate::call::{self, Shared};
 use crate::clock::Clock;
-use crate::exchange::{self, Received};
 use crate::shared_session::SharedSession;
-use crate::{CallError, builder, trace};
+use crate::{CallError, builder};
 
-/// A client of one site, acting as one app. Clones share its connections, its tokens and its lanes, and any
-/// thread may use them.
+/// A client of one site, acting as one app. Clones share the connections and the session, with its tokens, lanes and
+/// rate limits, and any thread may use them.
 ///
-/// [`Client::call`] also does the following around the request:
-/// * It fetches a token, renews it before it expires and replaces it when the service refuses it. One thread does so
-///   for all calls; the others use the older token or wait.
-/// * It sends the request again within [`Limits`], after a broken connection on a new one.
-/// * Writes to one spreadsheet are sent one after the other. When the service tells a call to wait, the other calls to
-///   that route wait too.
+/// [`Client::call`] does everything around the request that [`Call`] lists: it gets the token, waits, and sends the
+/// request again within [`Limits`]. In addition, this client behaves as follows:
+/// * One thread sends the token request for all calls. The others use the older token or wait.
 /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of
 ///   [`Client::with_reply_limit`].
 /// * It follows no redirect, since the request carries a token.
-/// * A phase for which the agent has no timeout gets that of [`Timeouts`]. Every phase ends at the deadline of the call.
+/// * A phase for which the agent has no timeout gets that of [`Timeouts`]. Every phase ends at the deadline of the
+///   call.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).
@@ -50,11 +48,6 @@ pub struct Client {
     tenant: Option<TenantKey>,
     limits: Limits,
     reply_limit: Option<u64>,
-}
-
-struct Shared {
-    agent: ureq::Agent,
-    session: SharedSession,
 }
 
 impl Client {
@@ -83,7 +76,7 @@ impl Client {
         ClientBuilder::new(site, app)
     }
 
-    /// A client over an agent of the caller's, with its proxy, certificates, connector, resolver, middleware and
+    /// A client over the caller's agent, with its proxy, certificates, connector, resolver, middleware and
     /// timeouts.
     ///
     /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
@@ -117,15 +110,15 @@ impl Client {
         Self::with_clock(site, app, agent, Clock::default())
     }
 
-    /// A client over an agent of the caller's. The client uses `clock` for its waits and limits, for example a
-    /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in simulated time its transport, or
+    /// A client over the caller's agent. The client uses `clock` for its waits and limits, for example a
+    /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in virtual time its transport, or
     /// a middleware in place of one such as `FakeTransport`, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
-        Self::over(Session::new(site, app), agent, clock)
+        Self::from_session(Session::new(site, app), agent, clock)
     }
 
-    pub(crate) fn over(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
+    pub(crate) fn from_session(session: Session, agent: ureq::Agent, clock: Clock) -> Self {
         let session = SharedSession::new(session, clock);
         Self {
             shared: Arc::new(Shared { agent, session }),
@@ -165,10 +158,10 @@ impl Client {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        self.run(self.limits, self.own(endpoint))
+        self.run(self.limits, self.app_call(endpoint))
     }
 
-    /// Calls `endpoint` with a token of the caller's, which is never renewed.
+    /// Calls `endpoint` with a token that the caller supplies, which is never renewed.
     ///
     /// # Errors
     /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
@@ -205,10 +198,10 @@ impl Client {
     /// [`CallErrorKind::Invalid`] with the reason why there is no such place, and those of [`Client::call`] for the
     /// requests to the service.
     pub fn resolve(&self, place: &Place) -> Result<Located, CallError> {
-        self.resolve_by(place, |get| self.own(get), |query| self.own(query))
+        self.resolve_by(place, |get| self.app_call(get), |query| self.app_call(query))
     }
 
-    /// The same with a token of the caller's.
+    /// As [`Client::resolve`], with a token that the caller supplies.
     ///
     /// # Errors
     /// The errors of [`Client::resolve`].
@@ -243,7 +236,7 @@ impl Client {
     }
 
     /// A call with the app's tenant access token.
-    fn own<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, ureq::Error>
+    fn app_call<E: Endpoint>(&self, endpoint: &E) -> Call<E::Output, ureq::Error>
     where
         TenantToken: Authorizes<E::Auth>,
     {
@@ -291,58 +284,8 @@ impl Client {
     /// Carries out the steps of `call` until it is done, which is at the end of `limits` at the latest.
     fn run<O>(&self, limits: Limits, call: Call<O, ureq::Error>) -> Result<O, CallError> {
         let call = call.with_limits(limits).with_jitter(self.shared.session.clock.jitter());
-        let mut driven = CallGuard { call: trace::keep(call), session: &self.shared.session };
-        loop {
-            match driven.next() {
-                Step::Send(outgoing) => {
-                    let own_limit = self.reply_limit.filter(|_| outgoing.purpose == Purpose::Call);
-                    let limit = own_limit.unwrap_or(outgoing.reply_limit);
-                    let outcome = exchange::send(&self.shared.agent, outgoing, limit);
-                    driven.answered(outcome);
-                }
-                Step::Wait(_) => {}
-                Step::Done(result) => return result,
-            }
-        }
-    }
-}
-
-/// A call in progress. It leaves every queue when it is dropped, also by a panic of a middleware or a subscriber.
-struct CallGuard<'a, O> {
-    call: Call<O, ureq::Error>,
-    session: &'a SharedSession,
-}
-
-impl<O> CallGuard<'_, O> {
-    /// Takes the next step. If that is a wait, returns when it is over.
-    fn next(&mut self) -> Step<O, ureq::Error> {
-        let Self { call, session } = self;
-        let step = session.next(call);
-        let events = call.events();
-        match step {
-            Step::Wait(time) => session.park(call.id(), time, &events),
-            Step::Send(_) | Step::Done(_) => trace::emit(&events),
-        }
-        step
-    }
-
-    /// Reports the outcome of the request in flight.
-    fn answered(&mut self, outcome: Received) {
-        let Self { call, session } = self;
-        match outcome {
-            Ok(reply) => {
-                let parsed = call.read(reply);
-                session.with(|session, now| call.received(session, now, parsed));
-            }
-            Err(failure) => session.with(|session, now| call.failed(session, now, failure)),
-        }
-        trace::emit(&call.events());
-    }
-}
-
-impl<O> Drop for CallGuard<'_, O> {
-    fn drop(&mut self) {
-        self.session.cancel(&mut self.call);
+        let call = if cfg!(feature = "tracing") { call.keep_events() } else { call };
+        call::run(&self.shared, self.reply_limit, call)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::simulated::Simulated;
 /// [`Client::import_token`](crate::Client::import_token) only. Where the monotonic clock stands still while the machine
 /// sleeps, the client may use an expired token; the service refuses it, and the client fetches another one.
 ///
-/// A [simulated](Clock::simulated) clock is for tests: an hour of waiting passes at once.
+/// A [simulated](Clock::simulated) clock has virtual time, for tests: an hour of waiting passes at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,8 +38,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock whose time stands still while one of its threads runs. When all of them wait, its time moves to the end
-    /// of the earliest wait.
+    /// A clock of virtual time, which stands still while one of its threads runs. When all of them wait, its time moves
+    /// to the end of the earliest wait.
     ///
     /// Its threads are the calling thread and the threads that [`Clock::run`] starts. They may wait in [`Clock::sleep`]
     /// and in calls of a client with this clock; a thread that waits for anything else, such as a reply from a socket,
@@ -128,7 +128,7 @@ impl Clock {
         UNIX_EPOCH.checked_add(self.elapsed()).unwrap_or(UNIX_EPOCH)
     }
 
-    /// The random part of a call's backoff, which is the same for every call in simulated time.
+    /// The random part of a call's backoff, which is the same for every call in virtual time.
     pub(crate) fn jitter(&self) -> u64 {
         match &self.simulated {
             Some(_) => 0,
@@ -154,7 +154,7 @@ impl Clock {
     }
 }
 
-/// A monotonic clock.
+/// The default clock is monotonic.
 impl Default for Clock {
     #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
     fn default() -> Self {

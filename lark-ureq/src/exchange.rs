@@ -21,7 +21,7 @@ pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) ->
     let (head, body) = request.into_parts();
     let len = body.len();
     let mut reader = body.reader();
-    // ureq sends a body without a `content-length` in chunks, also an empty one.
+    // ureq sends a body without a `content-length` in chunks, even an empty one.
     let reply = if head.headers.contains_key(http::header::CONTENT_LENGTH) {
         exchange.run(head, SendBody::from_reader(&mut reader))
     } else {
@@ -107,7 +107,7 @@ impl Exchange<'_> {
             .timeout_per_read(per_read)
             .build();
         // Of equal timeouts, the first one ends the request, as in ureq: the timeout of the whole request began first.
-        #[cfg(feature = "fake-server")]
+        #[cfg(feature = "fake")]
         let request = crate::fake_transport::answer_within(
             request,
             [

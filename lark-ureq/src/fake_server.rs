@@ -158,7 +158,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-/// A connection that is being served. It is closed when this is dropped, also by a panic of a closure in the fake.
+/// A connection that is being served. It is closed when this is dropped, even by a panic of a closure in the fake.
 struct Served {
     stream: TcpStream,
     number: u64,

@@ -18,7 +18,7 @@ use crate::fake_server::lock;
 /// 2026-01-01 00:00 UTC, the fake's time when its clock starts.
 const START: Duration = Duration::from_secs(1_767_225_600);
 
-/// A [`FakeLark`] without a socket or a thread, in the time of a [`Clock`]: with a simulated one, a test of an hour of
+/// A [`FakeLark`] without a socket or a thread, in the time of a [`Clock`]: in virtual time, a test of an hour of
 /// waits takes a moment.
 ///
 /// ```
@@ -43,7 +43,7 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// ```
 ///
 /// It is a [`Middleware`] that answers every request of a [`Client`](crate::Client) in place of the site: ureq finds no
-/// address, opens no connection and needs no TLS. An agent of one's own takes a clone of it as its last middleware, and
+/// address, opens no connection and needs no TLS. Your own agent takes a clone of it as its last middleware, and
 /// keeps its other middleware and its timeouts:
 ///
 /// ```

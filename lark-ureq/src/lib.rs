@@ -29,7 +29,7 @@
 //! * `tls` (on by default): TLS by rustls with ring, and Mozilla's root certificates.
 //! * `platform-verifier`: the root certificates of the operating system, for a client whose builder asks for them.
 //! * `imagesize`: [`Image::check`](lark_proto::Image::check) also checks the resolution of an image.
-//! * `fake-server`: `FakeTransport`, a fake Lark without a socket for tests in virtual time, and `FakeServer`, the same
+//! * `fake`: `FakeTransport`, a fake Lark without a socket for tests in virtual time, and `FakeServer`, the same
 //!   fake on loopback for tests of any client in any language.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
 //!
@@ -47,26 +47,26 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod builder;
+mod call;
 mod client;
 mod clock;
 mod exchange;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 mod fake_server;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 mod fake_transport;
 mod permanence;
 mod shared_session;
 mod simulated;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}
-mod trace;
 
 pub use client::Client;
 pub use clock::Clock;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 pub use fake_server::FakeServer;
-#[cfg(feature = "fake-server")]
+#[cfg(feature = "fake")]
 pub use fake_transport::FakeTransport;
 pub use {lark_proto, ureq};
 

@@ -1,5 +1,5 @@
-//! The session and the threads whose calls wait, behind one lock. The threads of the calls that the session names are
-//! taken out while the lock is held and unparked after it is released.
+//! The session and the parked threads, behind one lock. The threads to wake are collected under the lock and unparked
+//! after its release.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -7,43 +7,43 @@ use std::time::{Duration, SystemTime};
 
 use lark_proto::session::{Call, CallId, Event, Session, Step};
 
-use crate::{Clock, trace};
+use crate::Clock;
 
 pub(crate) struct SharedSession {
     pub(crate) clock: Clock,
-    held: Mutex<Held>,
+    state: Mutex<State>,
 }
 
-pub(crate) struct Held {
+pub(crate) struct State {
     pub(crate) session: Session,
-    /// The threads of the calls whose last step was a wait and that the session has not named since. They are unsorted,
-    /// because there are about as many as threads.
-    threads: Vec<(CallId, Thread)>,
+    /// The threads of the calls whose last step was a wait and that the session has not woken since. The list is not
+    /// sorted, because it is no longer than the number of threads.
+    parked: Vec<(CallId, Thread)>,
 }
 
 impl SharedSession {
     pub(crate) fn new(session: Session, clock: Clock) -> Self {
-        Self { clock, held: Mutex::new(Held { session, threads: Vec::new() }) }
+        Self { clock, state: Mutex::new(State { session, parked: Vec::new() }) }
     }
 
     /// A panic of another thread leaves the session consistent, because no method of the session panics.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Releases the session and unparks the threads of the calls that it names.
-    fn release(&self, mut held: MutexGuard<'_, Held>) {
-        let named = held.session.woken();
-        let threads: Vec<Thread> = named.filter_map(|id| held.take(id)).collect();
-        drop(held);
+    /// Releases the session and unparks the threads of the calls that it wakes.
+    fn release(&self, mut state: MutexGuard<'_, State>) {
+        let woken = state.session.woken();
+        let threads: Vec<Thread> = woken.filter_map(|id| state.take(id)).collect();
+        drop(state);
         threads.iter().for_each(|thread| self.clock.unpark(thread));
     }
 
-    /// Uses the session, and then unparks the threads of the calls that it names.
+    /// Uses the session, and then unparks the threads of the calls that it wakes.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Session, SystemTime) -> R) -> R {
-        let mut held = self.lock();
-        let result = work(&mut held.session, self.clock.now());
-        self.release(held);
+        let mut state = self.lock();
+        let result = work(&mut state.session, self.clock.now());
+        self.release(state);
         result
     }
 
@@ -52,29 +52,30 @@ impl SharedSession {
         self.clock.wall()
     }
 
-    /// The next step of `call`, which this thread drives. After a wait the call has to be [parked](SharedSession::park).
+    /// The next step of `call`, which this thread drives. After a wait the call has to be
+    /// [parked](SharedSession::park).
     pub(crate) fn next<O, T>(&self, call: &mut Call<O, T>) -> Step<O, T> {
-        let mut held = self.lock();
-        held.forget(call.id());
-        let step = call.next(&mut held.session, self.clock.now());
+        let mut state = self.lock();
+        state.forget(call.id());
+        let step = call.next(&mut state.session, self.clock.now());
         if let (Step::Wait(_), Some(id)) = (&step, call.id()) {
-            held.threads.push((id, thread::current()));
+            state.parked.push((id, thread::current()));
         }
-        self.release(held);
+        self.release(state);
         step
     }
 
-    /// Emits the events of a step that was a wait for `time`, and then parks this thread until the session names the
+    /// Emits the events of a step that was a wait for `time`, and then parks this thread until the session wakes the
     /// call, for the rest of the time at most.
     pub(crate) fn park(&self, call: Option<CallId>, time: Duration, events: &[Event]) {
         let Some(call) = call else { return };
         let mut left = time;
         if !events.is_empty() {
             let start = self.clock.elapsed();
-            trace::emit(events);
+            events.iter().for_each(Event::trace);
             // A subscriber may have used the client on this thread, and its call may have parked and taken the unpark
             // that was meant for this one.
-            if !self.lock().threads.iter().any(|(id, _)| *id == call) {
+            if !self.lock().parked.iter().any(|(id, _)| *id == call) {
                 return;
             }
             left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
@@ -87,20 +88,20 @@ impl SharedSession {
         if call.id().is_none() && call.token_request().is_none() {
             return;
         }
-        let mut held = self.lock();
-        held.forget(call.id());
-        call.cancel(&mut held.session);
+        let mut state = self.lock();
+        state.forget(call.id());
+        call.cancel(&mut state.session);
         if let Some(request) = call.token_request() {
-            held.session.token_dropped(request, self.clock.now());
+            state.session.token_dropped(request, self.clock.now());
         }
-        self.release(held);
+        self.release(state);
     }
 }
 
-impl Held {
+impl State {
     fn take(&mut self, call: CallId) -> Option<Thread> {
-        let place = self.threads.iter().position(|(id, _)| *id == call)?;
-        Some(self.threads.swap_remove(place).1)
+        let place = self.parked.iter().position(|(id, _)| *id == call)?;
+        Some(self.parked.swap_remove(place).1)
     }
 
     fn forget(&mut self, call: Option<CallId>) {
@@ -132,7 +133,7 @@ mod tests {
             let is_wait = matches!(session.next(call), Step::Wait(_));
             assert_eq!(is_wait, number > 0);
         }
-        assert_eq!(session.lock().threads.len(), 2);
+        assert_eq!(session.lock().parked.len(), 2);
         (session, clock, calls)
     }
 
@@ -142,24 +143,24 @@ mod tests {
         let (session, _, mut calls) = waiting(&put);
         let [driver, steps, cancelled] = &mut calls;
         assert!(matches!(session.next(steps), Step::Wait(_)));
-        assert_eq!(session.lock().threads.len(), 2, "it waits again");
+        assert_eq!(session.lock().parked.len(), 2, "it waits again");
         session.cancel(cancelled);
-        assert_eq!(session.lock().threads.len(), 1);
+        assert_eq!(session.lock().parked.len(), 1);
         session.cancel(driver);
-        assert!(session.lock().threads.is_empty(), "the next in line was named");
+        assert!(session.lock().parked.is_empty(), "the next in line was woken");
         assert!(matches!(session.next(steps), Step::Send(_)));
     }
 
     #[test]
-    fn a_call_that_was_named_since_its_step_does_not_park() {
+    fn a_call_that_was_woken_since_its_step_does_not_park() {
         let put = put();
         let (session, clock, mut calls) = waiting(&put);
         let hour = Duration::from_secs(3600);
         let wait = Duration::from_secs(5);
         let events = [Event::Waits { reason: lark_proto::error::WaitFor::Token, time: hour }];
         session.park(calls[2].id(), wait, &events);
-        assert_eq!(clock.elapsed(), wait, "it was not named");
-        // The session names the first waiting call, and another park consumes the unpark.
+        assert_eq!(clock.elapsed(), wait, "it was not woken");
+        // The session wakes the first waiting call, and another park consumes the unpark.
         session.cancel(&mut calls[0]);
         clock.park(hour);
         session.park(calls[1].id(), hour, &events);

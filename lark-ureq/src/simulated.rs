@@ -1,4 +1,4 @@
-//! Simulated time, which moves on when all threads wait.
+//! Virtual time, which moves on when all threads wait.
 //!
 //! ```text
 //!            park                      time is t, or unpark
@@ -25,7 +25,7 @@ struct State {
     unparked: Vec<ThreadId>,
 }
 
-/// A thread of a [`run`](crate::Clock::run). It counts as running until this is dropped, also by a panic.
+/// A thread of a [`run`](crate::Clock::run). It counts as running until this is dropped, even by a panic.
 pub(crate) struct Running {
     clock: Arc<Simulated>,
     /// How many threads of the same run have not ended.

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{FakeServer, Frames};
+use lark_hyper::{FakeServer, RequestBody};
 use lark_proto::bytes::Bytes;
 use lark_proto::fake::FakeLark;
 use lark_proto::{App, CallError, Limits, Site};
@@ -63,7 +63,7 @@ async fn the_text_of_a_hyper_error_has_each_cause_once() {
 
 #[tokio::test]
 async fn the_text_of_an_io_error_has_each_cause_once() {
-    let service = service_fn(async |_: Request<Frames>| {
+    let service = service_fn(async |_: Request<RequestBody>| {
         let cause = io::Error::from(io::ErrorKind::BrokenPipe);
         let error = io::Error::other(lark_hyper::TransportError::from(cause));
         Err::<Response<Full<Bytes>>, lark_hyper::TransportError>(error.into())

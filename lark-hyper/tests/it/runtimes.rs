@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use lark_hyper::{
-    Client, Connection, FakeServer, Frames, Pool, ReplyBody, ReplyFuture, TransportError,
+    Client, Connection, FakeServer, Pool, ReplyBody, ReplyFuture, RequestBody, TransportError,
 };
 use lark_proto::body::Body;
 use lark_proto::fake::{Break, Route, http1};
@@ -42,20 +42,20 @@ fn short() -> Timeouts {
 }
 
 /// A request with the usual timeouts.
-fn request(uri: &str, len: usize) -> Request<Frames> {
+fn request(uri: &str, len: usize) -> Request<RequestBody> {
     let body = Body::from(vec![7; len]);
-    Request::put(uri).header("content-length", len).body(Frames::from(body)).unwrap()
+    Request::put(uri).header("content-length", len).body(RequestBody::from(body)).unwrap()
 }
 
 /// A request with short timeouts.
-fn hasty(uri: &str, len: usize) -> Request<Frames> {
+fn hasty(uri: &str, len: usize) -> Request<RequestBody> {
     let mut request = request(uri, len);
     request.extensions_mut().insert(short());
     request
 }
 
 /// A request without a body, with a short timeout of its reply's body.
-fn hasty_for_the_reply(uri: &str) -> Request<Frames> {
+fn hasty_for_the_reply(uri: &str) -> Request<RequestBody> {
     let mut request = request(uri, 0);
     let timeouts = Timeouts::for_body_len(0).with(Phase::RecvBody, Duration::from_millis(200));
     request.extensions_mut().insert(timeouts);
@@ -131,7 +131,11 @@ async fn exchange(reply: ReplyFuture) -> Result<Bytes, TransportError> {
 }
 
 /// Polls an exchange at most `polls` times on one runtime, drops the runtime, and finishes the exchange on another one.
-fn moved(pool: &Pool, request: Request<Frames>, polls: usize) -> Result<Bytes, TransportError> {
+fn moved(
+    pool: &Pool,
+    request: Request<RequestBody>,
+    polls: usize,
+) -> Result<Bytes, TransportError> {
     let mut exchange = pin!(exchange(pool.call(request)));
     let first = runtime();
     if let Some(outcome) = first.block_on(polled(exchange.as_mut(), polls)) {

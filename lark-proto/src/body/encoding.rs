@@ -22,8 +22,8 @@ pub enum ImageEncoding {
 /// Bytes of an image that are encoded at a time: a multiple of 3, so that base64 pads only at the end. They make 48 KiB
 /// of numbers at most.
 pub(super) const CHUNK: usize = 12 * 1024;
-/// The same for a read into the caller's memory, where most of the image is encoded directly and only the ends go
-/// through the scratch memory.
+/// Bytes of an image that are encoded at a time during a read into the caller's memory, where most of the image is
+/// encoded directly and only the ends go through the scratch memory.
 pub(super) const SMALL_CHUNK: usize = CHUNK / 16;
 
 impl ImageEncoding {

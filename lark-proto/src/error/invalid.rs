@@ -130,8 +130,9 @@ kinds! {
     SiteWithApis: "`{}` ends in `/open-apis`: leave that part out, because each request adds it";
     InsecureSite: "`{}` is not on this machine, so its address must begin with `https://`";
     BadProxy: "`{}` is not a proxy: use `http://host:port` or `socks5://host:port`, with `user:password@` before the host if the proxy asks for them";
+    UnsupportedProxy: "the client does not support the proxy `{}`: use another proxy";
     BadUserAgent: "`{}` is not a user agent: use visible ASCII characters and spaces";
-    BadRoots: "the trusted certificates cannot be read: {}";
+    BadRoots: "the trusted certificates cannot be used: {}";
     EmptyProxyVariable: "the environment variable `{}` is empty: unset it, or set it to a proxy";
     ForeignSite: "`{}` is not a host of Lark or Feishu: configure a private deployment as a custom site";
     BadPath: "the request has no valid path: {}";

@@ -102,14 +102,14 @@ impl<C> ClientBuilder<C> {
     /// Trusts the certificates in `pem` instead of the default roots.
     #[must_use]
     pub fn roots(mut self, pem: &[u8]) -> Self {
-        self.settings.roots = Roots::Own(pem.to_vec());
+        self.settings.roots = Roots::Custom(pem.to_vec());
         self
     }
 
     /// Trusts the certificates in `pem` and the default roots.
     #[must_use]
     pub fn extra_roots(mut self, pem: &[u8]) -> Self {
-        self.settings.roots = Roots::DefaultAndOwn(pem.to_vec());
+        self.settings.roots = Roots::DefaultAndCustom(pem.to_vec());
         self
     }
 
@@ -199,9 +199,9 @@ pub enum Roots {
     /// The certificates that the operating system trusts.
     Platform,
     /// Only these certificates, in PEM.
-    Own(Vec<u8>),
+    Custom(Vec<u8>),
     /// The default certificates and these, in PEM.
-    DefaultAndOwn(Vec<u8>),
+    DefaultAndCustom(Vec<u8>),
 }
 
 #[derive(Clone)]
@@ -253,7 +253,7 @@ impl Settings {
         &self.roots
     }
 
-    /// The error for certificates that cannot be read, for this `reason`.
+    /// The error for certificates that cannot be used, for this `reason`.
     #[must_use]
     pub fn bad_roots(reason: &str) -> Invalid {
         Invalid::new(InvalidKind::BadRoots, reason)
@@ -348,7 +348,7 @@ mod tests {
             .unwrap();
         assert_eq!(settings.site(), &Site::FEISHU);
         assert_eq!(proxy(&settings).as_deref(), Some("own.example"));
-        assert_eq!(settings.roots(), &Roots::Own(b"pem".to_vec()));
+        assert_eq!(settings.roots(), &Roots::Custom(b"pem".to_vec()));
         assert_eq!(settings.user_agent("default").unwrap(), "agent");
         let timeouts = [(Phase::Connect, 1), (Phase::RecvBody, 2)];
         assert_eq!(settings.timeouts(), timeouts.map(|(phase, s)| (phase, Duration::from_secs(s))));
@@ -392,7 +392,7 @@ mod tests {
     fn the_last_choice_of_roots_replaces_the_earlier_ones() {
         let roots = |builder: ClientBuilder<Kept>| builder.build().unwrap().0.roots().clone();
         let pem = b"pem".to_vec();
-        assert_eq!(roots(builder().roots(b"x").extra_roots(&pem)), Roots::DefaultAndOwn(pem));
+        assert_eq!(roots(builder().roots(b"x").extra_roots(&pem)), Roots::DefaultAndCustom(pem));
         assert_eq!(roots(builder().roots(b"x").platform_verifier()), Roots::Platform);
     }
 

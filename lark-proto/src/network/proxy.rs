@@ -123,8 +123,8 @@ impl Proxy {
 
     /// The error for a proxy that the transport does not support.
     #[must_use]
-    pub fn refused(&self) -> Invalid {
-        Invalid::new(InvalidKind::BadProxy, format!("{}:{}", self.host, self.port))
+    pub fn unsupported(&self) -> Invalid {
+        Invalid::new(InvalidKind::UnsupportedProxy, format!("{}:{}", self.host, self.port))
     }
 
     /// The value of `Proxy-Authorization`, marked as sensitive; `None` without credentials.
@@ -244,9 +244,10 @@ mod tests {
 
     #[test]
     fn the_error_for_a_proxy_that_is_not_supported_names_its_host_and_port() {
-        let error = Proxy::new("socks5://u:hidden@proxy").unwrap().refused();
-        assert_eq!(error.kind(), InvalidKind::BadProxy);
-        assert!(error.to_string().starts_with("`proxy:1080` is not a proxy"), "{error}");
+        let error = Proxy::new("socks5://u:hidden@proxy").unwrap().unsupported();
+        assert_eq!(error.kind(), InvalidKind::UnsupportedProxy);
+        let text = "the client does not support the proxy `proxy:1080`: use another proxy";
+        assert_eq!(error.to_string(), text);
     }
 
     #[test]

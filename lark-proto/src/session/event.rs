@@ -104,9 +104,11 @@ impl Event {
         }
     }
 
-    /// Emits the event through the `tracing` crate: a failure at level warn, every other event at level debug.
-    #[cfg(feature = "tracing")]
+    /// With the feature `tracing`, emits the event through the `tracing` crate: a failure at level warn, every other
+    /// event at level debug. A subscriber is the program's own code and may use the session, so call this after you
+    /// have released the session's lock.
     pub fn trace(&self) {
+        #[cfg(feature = "tracing")]
         match self {
             Self::Sent { route, send: 0, .. } => tracing::debug!(%route, "token request"),
             Self::Sent { route, send, len } => tracing::debug!(%route, send, len, "request"),

@@ -185,7 +185,7 @@ fn a_panic_of_a_closure_leaves_the_spreadsheet_free() {
 }
 
 #[test]
-fn in_simulated_time_a_call_takes_the_same_time_in_every_run() {
+fn in_virtual_time_a_call_takes_the_same_time_in_every_run() {
     let run = || {
         let clock = Clock::simulated();
         let fake = valid_for(&clock, secs(3600));

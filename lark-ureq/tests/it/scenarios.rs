@@ -1,4 +1,4 @@
-//! Every scenario through ureq: without a socket in simulated time, and over a real socket.
+//! Every scenario through ureq: without a socket in virtual time, and over a real socket.
 
 use std::sync::Mutex;
 use std::thread;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Frames, Pool};
+use lark_hyper::{Pool, RequestBody};
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::Timeouts;
 use lark_proto::{App, Image, Limits, PutImage, Site};
@@ -35,7 +35,7 @@ fn put(len: usize) -> PutImage {
 fn hyper_says(site: &Site, len: usize) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pool = Pool::new();
-    let service = service_fn(move |mut request: Request<Frames>| {
+    let service = service_fn(move |mut request: Request<RequestBody>| {
         let mut timeouts = Timeouts::for_body_len(0);
         for phase in [
             &mut timeouts.resolve,

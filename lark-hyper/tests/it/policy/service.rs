@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
-use lark_hyper::{Client, Frames, Transport, TransportError};
+use lark_hyper::{Client, RequestBody, Transport, TransportError};
 use lark_proto::{App, Image, Site, WriteSheetImage};
 
 use crate::support::millis;
@@ -52,7 +52,7 @@ impl Service {
         let timer = self.sim.time.clone();
         let service = self.clone();
         let react = Rc::new(RefCell::new(react));
-        let service = service_fn(move |request: Request<Frames>| {
+        let service = service_fn(move |request: Request<RequestBody>| {
             let Self { sim, sent, hanging } = service.clone();
             let react = Rc::clone(&react);
             async move {

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::rt::{Sleep, Timer};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, FakeTransport, Frames, FreshConnection, Transport};
+use lark_hyper::{Client, FakeTransport, FreshConnection, RequestBody, Transport};
 use lark_proto::Site;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Run, Scenario};
@@ -128,7 +128,7 @@ fn with_a_timer_whose_clock_is_the_real_one_a_call_sleeps_no_more_often() {
 fn a_service_need_not_be_send() {
     let sim = Sim::new("a service of one thread");
     let lark = Rc::new(RefCell::new(FakeLark::new()));
-    let service = service_fn(async |request: Request<Frames>| {
+    let service = service_fn(async |request: Request<RequestBody>| {
         let lark = Rc::clone(&lark);
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
@@ -170,7 +170,7 @@ fn a_resend_after_a_broken_connection_asks_for_a_fresh_one() {
     let fake = FakeTransport::new(sim.time.clone());
     fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::AfterBody));
     let fresh = RefCell::new(Vec::new());
-    let service = service_fn(|request: Request<Frames>| {
+    let service = service_fn(|request: Request<RequestBody>| {
         fresh.borrow_mut().push(request.extensions().get::<FreshConnection>().is_some());
         fake.call(request)
     });

@@ -5,7 +5,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::service::service_fn;
-use lark_hyper::{Client, FakeServer, Frames, TransportError};
+use lark_hyper::{Client, FakeServer, RequestBody, TransportError};
 use lark_proto::fake::scenarios::{self, Scenario};
 use smol::LocalExecutor;
 use smol::lock::Semaphore;
@@ -120,7 +120,7 @@ fn every_scenario_ends_as_it_says_under_smol_without_tokio() {
 /// Sends a request over a new connection, which `connections` drives.
 async fn send(
     connections: &LocalExecutor<'_>,
-    mut request: Request<Frames>,
+    mut request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, TransportError> {
     assert!(Handle::try_current().is_err(), "this is inside of a tokio runtime");
     let authority = request.uri().authority().unwrap().clone();

@@ -11,7 +11,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use lark_hyper::Frames;
+use lark_hyper::RequestBody;
 
 use super::pausing::Pausing;
 use super::sim::Sim;
@@ -23,8 +23,9 @@ const CAPACITY: usize = 16 << 10;
 pub(crate) fn service(
     fake: &Pausing,
     sim: &Sim,
-) -> impl Service<Request<Frames>, Response = Response<Incoming>, Error = hyper::Error> + Clone + use<>
-{
+) -> impl Service<Request<RequestBody>, Response = Response<Incoming>, Error = hyper::Error>
++ Clone
++ use<> {
     let fake = fake.clone();
     let sim = sim.clone();
     let kept = Rc::default();
@@ -34,8 +35,8 @@ pub(crate) fn service(
 async fn send(
     fake: Pausing,
     sim: Sim,
-    kept: Rc<RefCell<Option<SendRequest<Frames>>>>,
-    mut request: Request<Frames>,
+    kept: Rc<RefCell<Option<SendRequest<RequestBody>>>>,
+    mut request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, hyper::Error> {
     // The client's request has a whole URI. A server expects the host in a header, and the path alone.
     let host = request.uri().authority().unwrap().as_str().parse().unwrap();
@@ -57,7 +58,7 @@ async fn send(
 }
 
 /// Opens a connection. Both of its ends are background tasks of `sim`.
-async fn connect(fake: Pausing, sim: &Sim) -> Result<SendRequest<Frames>, hyper::Error> {
+async fn connect(fake: Pausing, sim: &Sim) -> Result<SendRequest<RequestBody>, hyper::Error> {
     // These pipes of tokio need no runtime.
     let (near, far) = tokio::io::duplex(CAPACITY);
     let service = service_fn(move |request: Request<Incoming>| {

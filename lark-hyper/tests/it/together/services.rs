@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::service::Service;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{CallError, Client, FakeTransport, Frames, Transport};
+use lark_hyper::{CallError, Client, FakeTransport, RequestBody, Transport};
 use lark_proto::fake::{Break, Route};
 use lark_proto::token::Authorizes;
 use lark_proto::{App, Endpoint, Site, TenantToken};
@@ -58,15 +58,15 @@ impl<S> Counted<S> {
     }
 }
 
-impl<S> Service<Request<Frames>> for Counted<S>
+impl<S> Service<Request<RequestBody>> for Counted<S>
 where
-    S: Service<Request<Frames>, Future: Send + 'static>,
+    S: Service<Request<RequestBody>, Future: Send + 'static>,
 {
     type Response = S::Response;
     type Error = S::Error;
     type Future = Answer<S::Response, S::Error>;
 
-    fn call(&self, request: Request<Frames>) -> Self::Future {
+    fn call(&self, request: Request<RequestBody>) -> Self::Future {
         let paths = ["*".to_owned(), request.uri().path().to_owned()];
         for path in paths.clone() {
             let mut counts = self.counts.lock().unwrap();

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, Frames, Transport, TransportError};
+use lark_hyper::{Client, RequestBody, Transport, TransportError};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Limits, Site};
 use tokio::task::JoinSet;
@@ -56,7 +56,7 @@ fn busy(
     let dice = dice.clone();
     let alive = Arc::new(());
     let there = alive.clone();
-    let service = service_fn(move |request: Request<Frames>| {
+    let service = service_fn(move |request: Request<RequestBody>| {
         let is_token = request.uri().path().contains("/auth/");
         let there = is_token.then(|| there.clone());
         let dice = dice.clone();

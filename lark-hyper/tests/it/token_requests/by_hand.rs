@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::service::service_fn;
-use lark_hyper::{Client, Frames, Transport};
+use lark_hyper::{Client, RequestBody, Transport};
 use lark_proto::Site;
 
 use crate::support::sim::Time;
@@ -53,7 +53,7 @@ impl Service {
         impl Transport<Body: Send, Future: Send, Error = Infallible> + Clone + Send + Sync + use<>,
     > {
         let service = self.clone();
-        let service = service_fn(move |request: Request<Frames>| {
+        let service = service_fn(move |request: Request<RequestBody>| {
             let is_token = request.uri().path().contains("/auth/");
             let script = if is_token { service.token.clone() } else { service.upload.clone() };
             service.token_requests.fetch_add(is_token.into(), Ordering::SeqCst);

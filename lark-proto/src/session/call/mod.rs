@@ -39,6 +39,22 @@ enum Kind<O> {
 
 /// A call of an endpoint whose output is `O`, over a transport whose error is `T`.
 ///
+/// Around its own request, a call does the following:
+/// * **It gets a token.** One token request serves all calls of the session. The token is renewed before it expires, and
+///   replaced when the service refuses it. A renewal while the old token is still valid delays a call by two seconds at
+///   most and never fails it. A failed token request is sent again, whatever the [attempts](Limits::attempts) of the
+///   calls that wait for it.
+/// * **It waits for its turn.** Writes to one document are sent one after the other, in the order in which the calls
+///   began. The session keeps the documented [quotas](Session::keep_quotas), so that the service need not refuse a
+///   request.
+/// * **It waits when the service asks for it.** A refusal for a rate limit, or because a document is busy, costs time but
+///   no attempt, unless the call has only one attempt. A rate limit delays the other calls to that route too, and a busy
+///   document the other writes to that document.
+/// * **It sends the request again** within its [`Limits`], if the service refused the request without carrying it out.
+///   After a broken connection it uses [a new one](super::Outgoing::fresh_connection). If the outcome is unknown, it
+///   sends only an idempotent request again ([`Endpoint::resend`]).
+/// * **It ends at its deadline**, that of its limits, whatever it waits for.
+///
 /// Each step takes the session and the current time. If the session is behind a lock, read the clock while you hold the
 /// lock. After each step, let the calls that [`Session::woken`] returns take their next step. Take steps until
 /// [`Step::Done`], or cancel the call with [`Call::cancel`]. If a call can be dropped before it is over, cancel it in a

@@ -27,14 +27,14 @@ fn a_private_root_is_trusted_if_it_is_given_directly_and_through_a_tunnel() {
     let target = format!("127.0.0.1:{}", front.site.port()).parse().unwrap();
     let proxy = ScriptedProxy::start(Script::Http(target));
     let with = |roots: Roots| Setup { roots, ..Setup::default() };
-    let own = |pem: String| with(Roots::Own(pem.into_bytes()));
+    let own = |pem: String| with(Roots::Custom(pem.into_bytes()));
     let through = Setup::through(&format!("http://{}", proxy.address));
     // The text may have further certificates and comments.
     let several = format!("{}\n# a comment\n{}", other.pem(), authority.pem());
     for setup in [
         own(authority.pem()),
         own(several),
-        with(Roots::DefaultAndOwn(authority.pem().into_bytes())),
+        with(Roots::DefaultAndCustom(authority.pem().into_bytes())),
         Setup { proxy: through.proxy.clone(), ..own(authority.pem()) },
     ] {
         for (client, outcome) in uploads(&front.site, &setup) {

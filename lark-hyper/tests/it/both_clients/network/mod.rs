@@ -45,8 +45,8 @@ impl Setup {
         builder = match &self.roots {
             Roots::Default => builder,
             Roots::Platform => builder.platform_verifier(),
-            Roots::Own(pem) => builder.roots(pem),
-            Roots::DefaultAndOwn(pem) => builder.extra_roots(pem),
+            Roots::Custom(pem) => builder.roots(pem),
+            Roots::DefaultAndCustom(pem) => builder.extra_roots(pem),
         };
         if let Some((phase, time)) = self.timeout {
             builder = builder.timeout(phase, time);

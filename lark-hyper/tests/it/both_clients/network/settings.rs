@@ -8,8 +8,8 @@ use super::{Setup, uploads};
 
 #[test]
 fn an_invalid_setting_is_refused_when_the_client_is_built() {
-    let pem = |text: &str| Setup { roots: Roots::Own(text.into()), ..Setup::default() };
-    let extra = Setup { roots: Roots::DefaultAndOwn(Vec::new()), ..Setup::default() };
+    let pem = |text: &str| Setup { roots: Roots::Custom(text.into()), ..Setup::default() };
+    let extra = Setup { roots: Roots::DefaultAndCustom(Vec::new()), ..Setup::default() };
     let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
     for (setup, words) in [
         (pem(""), "no certificate"),

@@ -9,33 +9,15 @@
 //! the folder or the table records what was begun and what has arrived, so that the same command goes on after an
 //! interruption, and writes no picture again that has arrived. `--help` lists options and exit codes.
 
-use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod contents;
+mod encoding;
+mod grid;
+mod lane;
+mod plan;
+mod preview;
 
-use fill::encoding::Encoding;
-use fill::lane::Filling;
-use fill::plan::{self, Plan};
-use fill::preview;
-use lark_proto::Limits;
-use tools::account::{Account, VARIABLES};
-use tools::journal::{self, Journal};
-use tools::run::{EXIT_CODES, Run};
-use tools::start::{print, start};
-
-mod fill {
-    pub(crate) mod contents;
-    pub(crate) mod encoding;
-    pub(crate) mod grid;
-    pub(crate) mod lane;
-    pub(crate) mod plan;
-    pub(crate) mod preview;
-}
-mod tools {
+#[path = "../common"]
+mod common {
     pub(crate) mod account;
     pub(crate) mod failure;
     pub(crate) mod journal;
@@ -44,6 +26,23 @@ mod tools {
     pub(crate) mod run;
     pub(crate) mod start;
 }
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use common::account::{Account, VARIABLES};
+use common::journal::{self, Journal};
+use common::run::{EXIT_CODES, Run};
+use common::start::{print, start};
+use encoding::Encoding;
+use lane::Filling;
+use lark_proto::Limits;
+use plan::Plan;
 
 const USAGE: &str = "\
 usage: fill_sheet LINK [--from CELL] FOLDER [options]

@@ -7,14 +7,14 @@ use lark_proto::error::Outcome;
 use lark_proto::{SheetCell, WriteSheetImage};
 use lark_ureq::Client;
 
-use super::contents::{Contents, image_in};
-use super::encoding::{Choice, Encoding};
-use super::grid;
-use super::plan::{Held, Job, Lane};
-use crate::tools::failure::{Failure, Reach};
-use crate::tools::journal::Identity;
-use crate::tools::pictures;
-use crate::tools::run::Run;
+use crate::common::failure::{Failure, Reach};
+use crate::common::journal::Identity;
+use crate::common::pictures;
+use crate::common::run::Run;
+use crate::contents::{Contents, image_in};
+use crate::encoding::{Choice, Encoding};
+use crate::grid;
+use crate::plan::{Held, Job, Lane};
 
 /// The most images that a spreadsheet takes, those that float above the cells included.
 pub(crate) const MAX_IMAGES: usize = 4000;

@@ -11,10 +11,10 @@ use lark_proto::{SheetCell, Site};
 use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 
-use crate::tools::failure::{Failure, Reach};
-use crate::tools::journal::Journal;
-use crate::tools::pictures;
-use crate::tools::run::{EarlierRuns, OUTAGE_FAILURES, Todo};
+use crate::common::failure::{Failure, Reach};
+use crate::common::journal::Journal;
+use crate::common::pictures;
+use crate::common::run::{EarlierRuns, OUTAGE_FAILURES, Todo};
 
 /// A picture, and its cell as a person named it.
 pub(crate) struct Wanted {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::tools::start::print;
+use crate::common::start::print;
 
 /// The checks, in the order in which they are made. Each one has a line in every report.
 const NAMES: [&str; 10] = [

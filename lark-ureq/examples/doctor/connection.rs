@@ -18,8 +18,8 @@ use lark_proto::{App, Error, Limits, Site, TenantToken};
 use lark_ureq::ureq;
 use lark_ureq::{CallError, Client};
 
-use super::report::Verdict;
-use crate::tools::account::Account;
+use crate::common::account::Account;
+use crate::report::Verdict;
 
 /// The limits of each call: a person waits for the result.
 const LIMITS: Limits = Limits::one_attempt()

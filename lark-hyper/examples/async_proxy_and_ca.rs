@@ -29,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Err(error) = run().await else { return ExitCode::SUCCESS };
-    eprintln!("proxy_and_ca: {error}");
+    eprintln!("async_proxy_and_ca: {error}");
     ExitCode::FAILURE
 }
 
@@ -123,7 +123,7 @@ where
             let handling = handle(stream);
             tokio::spawn(async move {
                 if let Err(error) = handling.await {
-                    eprintln!("proxy_and_ca: a connection broke: {error}");
+                    eprintln!("async_proxy_and_ca: a connection broke: {error}");
                 }
             });
         }

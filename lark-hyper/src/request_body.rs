@@ -19,12 +19,12 @@ const MAX_FRAME_LEN: usize = 64 << 10;
 /// request or the call was dropped, the body gives an error instead of the remaining bytes.
 ///
 /// ```
-/// use lark_hyper::Frames;
+/// use lark_hyper::RequestBody;
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken};
 ///
 /// let put = PutImage::message(Image::new("GIF89a..")?)?;
 /// let token = TenantToken::new("t-7f1b")?;
-/// let request = put.request_streamed(&Site::LARK, &token).map(Frames::from);
+/// let request = put.request_streamed(&Site::LARK, &token).map(RequestBody::from);
 /// // .. any client that takes a `hyper::body::Body` sends it ..
 /// # use hyper::body::Body;
 /// let len = request.body().size_hint().exact().unwrap();
@@ -32,14 +32,14 @@ const MAX_FRAME_LEN: usize = 64 << 10;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Frames {
-    /// Boxed: hyper moves a request several times, and a [`Body`] is large.
+pub struct RequestBody {
+    /// The body is boxed because hyper moves a request several times, and a [`Body`] is large.
     body: Box<Body>,
     progress: BodyProgress,
 }
 
-/// The number of bytes of a [`Frames`] that the transport has taken so far. If it has taken none of a body that is not
-/// empty, the request cannot have been carried out: once the call is over, no more bytes are given out.
+/// The number of bytes of a [`RequestBody`] that the transport has taken so far. If it has taken none of a body that is
+/// not empty, the request cannot have been carried out: once the call is over, no more bytes are given out.
 #[derive(Clone, Debug, Default)]
 pub struct BodyProgress(Arc<AtomicUsize>);
 
@@ -64,7 +64,7 @@ impl BodyProgress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreshConnection;
 
-impl Frames {
+impl RequestBody {
     pub(crate) fn counted(body: Body, progress: &BodyProgress) -> Self {
         Self { body: Box::new(body), progress: progress.clone() }
     }
@@ -76,9 +76,9 @@ impl Frames {
     /// use std::hash::{DefaultHasher, Hasher};
     ///
     /// use http::Request;
-    /// use lark_hyper::Frames;
+    /// use lark_hyper::RequestBody;
     ///
-    /// fn signed(mut request: Request<Frames>) -> Request<Frames> {
+    /// fn signed(mut request: Request<RequestBody>) -> Request<RequestBody> {
     ///     let mut hasher = DefaultHasher::new();
     ///     let mut body = request.body().body();
     ///     while let Some(chunk) = body.next_chunk() {
@@ -100,13 +100,13 @@ impl Frames {
     }
 }
 
-impl From<Body> for Frames {
+impl From<Body> for RequestBody {
     fn from(body: Body) -> Self {
         Self::counted(body, &BodyProgress::default())
     }
 }
 
-impl hyper::body::Body for Frames {
+impl hyper::body::Body for RequestBody {
     type Data = Bytes;
     type Error = io::Error;
 

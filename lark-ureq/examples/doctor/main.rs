@@ -12,12 +12,12 @@
 //!
 //! The exit code is 0 if no check failed, 1 if one failed, and 2 for wrong usage, in which case nothing was sent.
 
-mod checkup {
-    pub(crate) mod connection;
-    pub(crate) mod report;
-    pub(crate) mod rights;
-}
-mod tools {
+mod connection;
+mod report;
+mod rights;
+
+#[path = "../common"]
+mod common {
     pub(crate) mod account;
     pub(crate) mod start;
 }
@@ -30,11 +30,11 @@ use lark_proto::place::{Ask, Place, Resolve};
 use lark_proto::values::Receiver;
 use lexopt::Arg;
 
-use checkup::connection::{self, Network, Probe};
-use checkup::report::{Report, Verdict};
-use checkup::rights::{self, Jobs};
-use tools::account::{Account, VARIABLES};
-use tools::start::start;
+use common::account::{Account, VARIABLES};
+use common::start::start;
+use connection::{Network, Probe};
+use report::{Report, Verdict};
+use rights::Jobs;
 
 const USAGE: &str = "usage: doctor [--write CELL] [LINK] [CHAT]";
 

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use lark_proto::endpoints::CellContent;
 use lark_ureq::CallError;
 
-use super::contents::{Contents, image_in};
-use super::lane::{Filling, MAX_IMAGES, request};
-use super::plan::{Lane, Plan};
-use crate::tools::failure::{Failure, Reach};
-use crate::tools::run::EarlierRuns;
-use crate::tools::start::print;
+use crate::common::failure::{Failure, Reach};
+use crate::common::run::EarlierRuns;
+use crate::common::start::print;
+use crate::contents::{Contents, image_in};
+use crate::lane::{Filling, MAX_IMAGES, request};
+use crate::plan::{Lane, Plan};
 
 /// A picture or a document, the reason why it cannot be written, and how far that reaches.
 type Problem<'a> = (&'a String, String, Reach);

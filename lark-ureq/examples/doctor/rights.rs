@@ -12,8 +12,8 @@ use lark_proto::{Error, Image, Invalid, Limits, SheetCell, WriteSheetImage};
 use lark_ureq::{CallError, Client};
 use serde::Deserialize;
 
-use super::report::Verdict;
-use crate::tools::account::Account;
+use crate::common::account::Account;
+use crate::report::Verdict;
 
 /// The jobs that the app has to be able to do.
 #[derive(Clone, Copy)]

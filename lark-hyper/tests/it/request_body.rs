@@ -8,7 +8,7 @@ use http::{Request, Response};
 use hyper::body::{Body as _, Frame};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, Frames};
+use lark_hyper::{Client, RequestBody};
 use lark_proto::body::{Body, ImageEncoding};
 use lark_proto::fake::http1::{self, Requests};
 use lark_proto::token::Authorizes;
@@ -44,7 +44,7 @@ where
 }
 
 /// The next frame's data. A body is never pending.
-fn next(frames: &mut Frames) -> Option<Bytes> {
+fn next(frames: &mut RequestBody) -> Option<Bytes> {
     match Pin::new(frames).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(frame) => {
             frame.map(|frame: Result<Frame<Bytes>, _>| frame.unwrap().into_data().unwrap())
@@ -57,7 +57,7 @@ fn next(frames: &mut Frames) -> Option<Bytes> {
 fn frames(body: Body) -> Vec<Bytes> {
     let mut left = body.len();
     let len = left;
-    let mut frames = Frames::from(body);
+    let mut frames = RequestBody::from(body);
     let progress = frames.progress();
     let mut all = Vec::new();
     loop {
@@ -117,8 +117,8 @@ fn a_stored_image_is_shared_and_not_copied() {
 #[test]
 fn each_body_has_its_own_progress() {
     let body = put(noise(100_000));
-    let mut one = Frames::from(body.clone());
-    let other = Frames::from(body);
+    let mut one = RequestBody::from(body.clone());
+    let other = RequestBody::from(body);
     let taken = next(&mut one).unwrap().len() as u64;
     assert_eq!((one.progress().bytes(), other.progress().bytes()), (taken, 0));
 }
@@ -134,7 +134,7 @@ async fn wired(image: Image, signs: bool) -> Request<Bytes> {
         sender.send(far).unwrap();
         async {}
     });
-    let service = service_fn(move |mut request: Request<Frames>| {
+    let service = service_fn(move |mut request: Request<RequestBody>| {
         if signs {
             let mut body = request.body().body();
             let chunks = std::iter::from_fn(|| body.next_chunk());
@@ -180,7 +180,7 @@ async fn a_layer_that_reads_the_body_changes_no_byte_of_it() {
 fn a_clone_of_the_body_is_the_rest_of_it_and_makes_no_progress() {
     let image = noise(1 << 20);
     let whole = put(image.clone()).into_bytes();
-    let mut frames = Frames::from(put(image));
+    let mut frames = RequestBody::from(put(image));
     let progress = frames.progress();
     let mut taken = 0;
     while let Some(frame) = next(&mut frames) {
@@ -196,7 +196,7 @@ fn a_clone_of_the_body_is_the_rest_of_it_and_makes_no_progress() {
 fn a_clone_of_the_body_shares_the_images_memory() {
     let image = noise(1 << 20);
     let memory = image.bytes().as_ptr_range();
-    let mut clone = Frames::from(put(image.clone())).body();
+    let mut clone = RequestBody::from(put(image.clone())).body();
     let chunks = std::iter::from_fn(|| clone.next_chunk());
     assert!(chunks.filter(|chunk| memory.contains(&chunk.as_ptr())).count() > 0);
 }
