@@ -348,7 +348,7 @@ fn excerpt(bytes: &[u8]) -> String {
 /// ```
 ///
 /// # Errors
-/// The bytes are not a request, or they are less or more than one request.
+/// The bytes are not a request, or bytes are missing or left over.
 pub fn request(bytes: &[u8]) -> Result<Request<Bytes>, Malformed> {
     let mut requests = Requests::new();
     requests.push(bytes);
