@@ -5,53 +5,53 @@
 
 use std::hint::black_box;
 
-use lark_benches::turns::{Asked, Bar, Costs, Line, Way};
-use lark_benches::{MAIN, boundaries, drain, form, image, read, token, write};
+use lark_benches::interleaved::{Comparison, Contender, Costs, Options, Threshold};
+use lark_benches::{MAIN_IMAGE_LEN, boundaries, drain, form, image, read, token, write};
 use lark_proto::body::ImageEncoding;
 use lark_proto::{EndpointExt, Image, Site};
 
 const ROUNDS: usize = 31;
 
 fn main() {
-    let asked = Asked::from_args();
-    let image = image(MAIN);
-    let mut bars = Vec::new();
-    if asked.wants("numbers") {
-        bars.extend(numbers(&asked, &image));
+    let options = Options::from_args();
+    let image = image(MAIN_IMAGE_LEN);
+    let mut comparisons = Vec::new();
+    if options.wants("numbers") {
+        comparisons.extend(numbers(&options, &image));
     }
-    if asked.wants("length of numbers") {
-        bars.extend(length(&asked, &image));
+    if options.wants("length of numbers") {
+        comparisons.extend(length(&options, &image));
     }
-    if asked.wants("multipart") {
-        bars.extend(multipart(&asked, &image));
+    if options.wants("multipart") {
+        comparisons.extend(multipart(&options, &image));
     }
-    asked.print_bars(&bars);
+    options.print_comparisons(&comparisons);
 }
 
-fn line(what: &str, ours: &[f64], theirs: &[f64], bar: Bar) -> Line {
-    Line { what: what.into(), ours: ours.into(), theirs: theirs.into(), bar }
+fn comparison(what: &str, ours: &[f64], theirs: &[f64], threshold: Threshold) -> Comparison {
+    Comparison { what: what.into(), ours: ours.into(), theirs: theirs.into(), threshold }
 }
 
-/// Measures the ways, prints their times, and returns their processor times.
+/// Measures the contenders, prints their times, and returns their processor times.
 fn seconds<const N: usize>(
-    asked: &Asked,
+    options: &Options,
     title: &str,
     batch: usize,
-    ways: [Way<'_>; N],
+    contenders: [Contender<'_>; N],
 ) -> [Vec<f64>; N] {
-    let costs = asked.measure(ROUNDS, batch, ways.into());
-    asked.print_costs(title, &costs);
+    let costs = options.measure(ROUNDS, batch, contenders.into());
+    options.print_costs(title, &costs);
     let cpu: Vec<Vec<f64>> = costs.into_iter().map(|Costs { cpu, .. }| cpu).collect();
     cpu.try_into().expect("each way has its costs")
 }
 
 /// A copy of `source` from one warm buffer to another, which is the physical limit.
-fn memcpy<'a>(name: &str, source: &'a [u8]) -> Way<'a> {
+fn memcpy<'a>(name: &str, source: &'a [u8]) -> Contender<'a> {
     let mut target = source.to_vec();
-    Way::once(name, move || black_box(&mut target).copy_from_slice(black_box(source)))
+    Contender::once(name, move || black_box(&mut target).copy_from_slice(black_box(source)))
 }
 
-fn numbers(asked: &Asked, image: &Image) -> Vec<Line> {
+fn numbers(options: &Options, image: &Image) -> Vec<Comparison> {
     let token = token();
     let mut buffer = vec![0; 64 * 1024];
     let write = write(image, ImageEncoding::Numbers);
@@ -60,82 +60,87 @@ fn numbers(asked: &Asked, image: &Image) -> Vec<Line> {
     let naive = || serde_json::to_vec(slice).expect("a slice is JSON");
     let output = naive();
     let [by_chunks, by_reads, naive, memcpy] = seconds(
-        asked,
+        options,
         "numbers, 10 MB",
         1,
         [
-            Way::once("lark-proto, by chunks", || drain(streamed())),
-            Way::once("lark-proto, read by 64 KiB", || read(streamed(), &mut buffer)),
-            Way::once("`serde_json::to_vec`", naive),
+            Contender::once("lark-proto, by chunks", || drain(streamed())),
+            Contender::once("lark-proto, read by 64 KiB", || read(streamed(), &mut buffer)),
+            Contender::once("`serde_json::to_vec`", naive),
             memcpy("`memcpy` of the output", &output),
         ],
     );
     let ours = [("by chunks", by_chunks), ("read by 64 KiB", by_reads)];
-    let lines = ours.iter().flat_map(|(how, ours)| {
+    let comparisons = ours.iter().flat_map(|(how, ours)| {
         let text = |rest: &str| format!("numbers {how}{rest}");
         if cfg!(lark_portable) {
             let what = text(", without AVX2: speed relative to `serde_json`");
-            return vec![line(&what, ours, &naive, Bar::AtLeast(6.0))];
+            return vec![comparison(&what, ours, &naive, Threshold::AtLeast(6.0))];
         }
         vec![
-            line(&text(": speed relative to `serde_json`"), ours, &naive, Bar::AtLeast(15.0)),
-            line(&text(": time relative to `memcpy`"), ours, &memcpy, Bar::AtMost(1.6)),
+            comparison(
+                &text(": speed relative to `serde_json`"),
+                ours,
+                &naive,
+                Threshold::AtLeast(15.0),
+            ),
+            comparison(&text(": time relative to `memcpy`"), ours, &memcpy, Threshold::AtMost(1.6)),
         ]
     });
-    lines.collect()
+    comparisons.collect()
 }
 
-fn length(asked: &Asked, image: &Image) -> Vec<Line> {
+fn length(options: &Options, image: &Image) -> Vec<Comparison> {
     let token = token();
     let write = write(image, ImageEncoding::Numbers);
     let [ours, memcpy] = seconds(
-        asked,
+        options,
         "length of numbers, 10 MB",
         10,
         [
-            Way::once("lark-proto", || write.request_streamed(&Site::LARK, &token)),
+            Contender::once("lark-proto", || write.request_streamed(&Site::LARK, &token)),
             memcpy("`memcpy` of the image", image.bytes()),
         ],
     );
-    vec![line(
+    vec![comparison(
         "exact length: time relative to `memcpy` of the image",
         &ours,
         &memcpy,
-        Bar::AtMost(2.0),
+        Threshold::AtMost(2.0),
     )]
 }
 
-fn multipart(asked: &Asked, image: &Image) -> Vec<Line> {
+fn multipart(options: &Options, image: &Image) -> Vec<Comparison> {
     let [random, memcpy] = seconds(
-        asked,
+        options,
         "multipart, 10 MB",
         10,
         [
-            Way::once("lark-proto", || form(image).payload()),
+            Contender::once("lark-proto", || form(image).payload()),
             memcpy("`memcpy` of the image", image.bytes()),
         ],
     );
-    let small = boundaries(MAIN / 10);
-    let large = boundaries(MAIN);
+    let small = boundaries(MAIN_IMAGE_LEN / 10);
+    let large = boundaries(MAIN_IMAGE_LEN);
     let [hostile, tenth] = seconds(
-        asked,
+        options,
         "multipart, 10 MB of boundaries",
         1,
         [
-            Way::once("lark-proto", || form(&large).payload()),
-            Way::once("lark-proto, 1 MB ten times", || {
+            Contender::once("lark-proto", || form(&large).payload()),
+            Contender::once("lark-proto, 1 MB ten times", || {
                 (0..10).for_each(|_| drop(black_box(form(&small).payload())));
             }),
         ],
     );
     let search = "boundary search: time relative to `memcpy` of the image";
     vec![
-        line(search, &random, &memcpy, Bar::AtMost(1.0)),
-        line(
+        comparison(search, &random, &memcpy, Threshold::AtMost(1.0)),
+        comparison(
             "all boundaries: time relative to ten images of 1 MB",
             &hostile,
             &tenth,
-            Bar::AtMost(1.5),
+            Threshold::AtMost(1.5),
         ),
     ]
 }

@@ -53,14 +53,14 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .lasts(BACKOFF),
         write("a slow reply is waited for")?
             .prepared(|lark| {
-                lark.fail_next_on(Cell, ConnectionFault::SlowReply(Duration::from_millis(50)))
+                lark.fail_next_on(Cell, ConnectionFault::SlowReply(Duration::from_millis(50)));
             })
             .requests(&once)
             .lasts(50..=50),
         write("the outcome is unknown if the reply comes past the deadline")?
             .with_limits(SECOND)
             .prepared(|lark| {
-                lark.fail_next_on(Cell, ConnectionFault::SlowReply(Duration::from_secs(30)))
+                lark.fail_next_on(Cell, ConnectionFault::SlowReply(Duration::from_secs(30)));
             })
             .requests(&once)
             .lasts(1000..=1000)

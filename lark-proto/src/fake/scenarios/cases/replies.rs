@@ -39,7 +39,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         write("a document that is busy with the call's own earlier request costs no attempt")?
             .with_limits(TWO)
             .prepared(|lark| {
-                fail(lark, Cell, &[page(502), code_with_waits(200, 90217, "0.05", "0.05")])
+                fail(lark, Cell, &[page(502), code_with_waits(200, 90217, "0.05", "0.05")]);
             })
             .requests(&[(Token, 1), (Cell, 3)])
             .lasts(2050..=2050),

@@ -51,7 +51,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         put("a call fails if its token comes past the deadline")?
             .with_limits(SECOND)
             .prepared(|lark| {
-                lark.fail_next_on(Token, ConnectionFault::SlowReply(Duration::from_millis(1500)))
+                lark.fail_next_on(Token, ConnectionFault::SlowReply(Duration::from_millis(1500)));
             })
             .requests(&[(Token, 1)])
             .lasts(1000..=1000)
