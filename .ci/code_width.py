@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks that no code block of the Markdown files or the documentation comments is wider than docs.rs shows without
-scrolling. Lines that rustdoc hides do not count.
+scrolling. Lines that rustdoc hides do not count. Checks too that no line of text of the Markdown files is wider than a
+line of code may be, except in tables and in the definitions of links.
 
     .ci/code_width.py    prints each line that is too wide, as file:line: columns
 """
@@ -10,8 +11,9 @@ import os
 import re
 import sys
 
-WIDTH = 76
-FILES = ["*.md", "lark-*/*.md", "benches/*.md", "fuzz/*.md", "lark-*/src/**/*.rs", "lark-*/src/*.md"]
+CODE_WIDTH = 76
+TEXT_WIDTH = 120
+FILES = ["*.md", "lark-*/**/*.md", "benches/*.md", "fuzz/*.md", "lark-*/src/**/*.rs"]
 
 DOC_COMMENT = re.compile(r"\s*//[/!](?!/) ?(.*)")
 FENCE = re.compile(r"\s*(```+|~~~+)\s*(.*)")
@@ -19,6 +21,8 @@ FENCE = re.compile(r"\s*(```+|~~~+)\s*(.*)")
 RUST = re.compile(r"((rust|no_run|ignore|should_panic|compile_fail|edition\d+)[\w,-]*)?$")
 # `# ` and a lone `#` hide a line of Rust; `##` is shown as `#`.
 HIDDEN = re.compile(r"\s*#( |$)")
+# A row of a table, or the definition of a link.
+UNBROKEN = re.compile(r"\||\[[^]]+\]: ")
 
 
 def too_wide(path):
@@ -38,14 +42,16 @@ def too_wide(path):
             if mark:
                 fence = mark[1]
                 is_rust = "/src/" in path and RUST.match(mark[2]) is not None
+            elif path.endswith(".md") and len(line) > TEXT_WIDTH and not UNBROKEN.match(line):
+                yield f"{path}:{number}: {len(line)} columns of text, {TEXT_WIDTH} at most"
             continue
         if mark and mark[1].startswith(fence) and not mark[2]:
             fence = None
             continue
         if is_rust and HIDDEN.match(line):
             continue
-        if len(line) > WIDTH:
-            yield number, len(line)
+        if len(line) > CODE_WIDTH:
+            yield f"{path}:{number}: {len(line)} columns in a code block, {CODE_WIDTH} at most"
 
 
 def main():
@@ -53,8 +59,8 @@ def main():
     found = 0
     paths = sorted({path for pattern in FILES for path in glob.glob(pattern, recursive=True)})
     for path in paths:
-        for number, columns in too_wide(path):
-            print(f"{path}:{number}: {columns} columns in a code block, {WIDTH} at most")
+        for message in too_wide(path):
+            print(message)
             found += 1
     print(f"{len(paths)} files, {found} lines too wide")
     sys.exit(1 if found else 0)

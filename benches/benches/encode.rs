@@ -12,7 +12,7 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group,
     criterion_main,
 };
-use lark_benches::{MAIN, boundaries, criterion, drain, form, image, read, token, write};
+use lark_benches::{MAIN_IMAGE_LEN, boundaries, criterion, drain, form, image, read, token, write};
 use lark_proto::body::{Body, ImageEncoding};
 use lark_proto::{EndpointExt, Image, Site};
 
@@ -20,17 +20,17 @@ const SIZES: [(&str, usize); 5] = [
     ("1 KiB", 1 << 10),
     ("64 KiB", 64 << 10),
     ("1 MB", 1_000_000),
-    ("10 MB", MAIN),
+    ("10 MB", MAIN_IMAGE_LEN),
     ("20 MB", 20_000_000),
 ];
 
-/// The ways to do one thing with an image of one size.
-struct Ways<'g, 'c> {
+/// The contenders that encode an image of one size.
+struct Contenders<'g, 'c> {
     group: &'g mut BenchmarkGroup<'c, WallTime>,
     size: &'static str,
 }
 
-impl Ways<'_, '_> {
+impl Contenders<'_, '_> {
     fn add<T>(&mut self, name: &str, mut run: impl FnMut() -> T) {
         let id = BenchmarkId::new(name, self.size);
         self.group.bench_function(id, |b| b.iter(&mut run));
@@ -45,15 +45,15 @@ impl Ways<'_, '_> {
     }
 }
 
-/// Measures the ways that `ways` adds, at every size.
-fn group(c: &mut Criterion, name: &str, mut ways: impl FnMut(&Image, &mut Ways<'_, '_>)) {
+/// Measures the contenders that `add` adds, at every size.
+fn group(c: &mut Criterion, name: &str, mut add: impl FnMut(&Image, &mut Contenders<'_, '_>)) {
     let mut group = c.benchmark_group(name);
     for (size, len) in SIZES {
         group.throughput(Throughput::Bytes(len as u64));
         // Flat sampling repeats as often in each sample. Linear sampling would take minutes with large images.
         let is_large = len >= 1_000_000;
         group.sampling_mode(if is_large { SamplingMode::Flat } else { SamplingMode::Linear });
-        ways(&image(len), &mut Ways { group: &mut group, size });
+        add(&image(len), &mut Contenders { group: &mut group, size });
     }
 }
 
@@ -66,7 +66,7 @@ fn image_in(body: &Bytes) -> &[u8] {
 fn numbers(c: &mut Criterion) {
     let token = token();
     let mut buffer = vec![0; 64 * 1024];
-    group(c, "numbers", |image, ways| {
+    group(c, "numbers", |image, contenders| {
         let write = write(image, ImageEncoding::Numbers);
         let slice = &image.bytes()[..];
         let flat = || write.request(&Site::LARK, &token).into_body();
@@ -77,30 +77,30 @@ fn numbers(c: &mut Criterion) {
         assert_eq!(image_in(&streamed().into_bytes()), expected);
         let mut kept = Vec::with_capacity(flat().len());
 
-        // These ways write into memory that the process already has.
-        ways.add("serde_json to a kept Vec", || {
+        // These write into memory that the process already has.
+        contenders.add("serde_json to a kept Vec", || {
             kept.clear();
             serde_json::to_writer(&mut kept, slice).unwrap();
         });
-        ways.add("lark-proto to a kept Vec", || {
+        contenders.add("lark-proto to a kept Vec", || {
             kept.clear();
             kept.put(streamed());
         });
-        ways.add("lark-proto read by 64 KiB", || read(streamed(), &mut buffer));
-        ways.add("lark-proto streamed", || drain(streamed()));
-        ways.add_memcpy("output", &expected);
-        // These ways write into fresh memory. The kernel maps it page by page, which takes most of the time.
-        ways.add("lark-proto flat", flat);
-        if image.bytes().len() == MAIN {
-            ways.add("copy of the output to a fresh Vec", || expected.clone());
-            ways.add("serde_json to a fresh Vec", naive);
-            ways.add("serde_json by way of a Value", || {
+        contenders.add("lark-proto read by 64 KiB", || read(streamed(), &mut buffer));
+        contenders.add("lark-proto streamed", || drain(streamed()));
+        contenders.add_memcpy("output", &expected);
+        // These write into fresh memory. The kernel maps it page by page, which takes most of the time.
+        contenders.add("lark-proto flat", flat);
+        if image.bytes().len() == MAIN_IMAGE_LEN {
+            contenders.add("copy of the output to a fresh Vec", || expected.clone());
+            contenders.add("serde_json to a fresh Vec", naive);
+            contenders.add("serde_json by way of a Value", || {
                 serde_json::to_vec(&serde_json::json!({ "image": slice })).unwrap()
             });
-            #[cfg(feature = "rivals")]
-            ways.add("sonic-rs to a fresh Vec", || sonic_rs::to_vec(slice).unwrap());
-            #[cfg(feature = "rivals")]
-            ways.add("sonic-rs to a kept Vec", || {
+            #[cfg(feature = "competitors")]
+            contenders.add("sonic-rs to a fresh Vec", || sonic_rs::to_vec(slice).unwrap());
+            #[cfg(feature = "competitors")]
+            contenders.add("sonic-rs to a kept Vec", || {
                 kept.clear();
                 sonic_rs::to_writer(&mut kept, slice).unwrap();
             });
@@ -111,16 +111,16 @@ fn numbers(c: &mut Criterion) {
 /// The cost of the exact `Content-Length` of numbers, measured by a request whose body is not read.
 fn length(c: &mut Criterion) {
     let token = token();
-    group(c, "length of numbers", |image, ways| {
+    group(c, "length of numbers", |image, contenders| {
         let write = write(image, ImageEncoding::Numbers);
-        ways.add("lark-proto", || write.request_streamed(&Site::LARK, &token));
-        ways.add_memcpy("image", image.bytes());
+        contenders.add("lark-proto", || write.request_streamed(&Site::LARK, &token));
+        contenders.add_memcpy("image", image.bytes());
     });
 }
 
 fn base64(c: &mut Criterion) {
     let token = token();
-    group(c, "base64", |image, ways| {
+    group(c, "base64", |image, contenders| {
         let write = write(image, ImageEncoding::Base64);
         let flat = || write.request(&Site::LARK, &token).into_body();
         let streamed = || write.request_streamed(&Site::LARK, &token).into_body();
@@ -129,15 +129,15 @@ fn base64(c: &mut Criterion) {
         assert_eq!(image_in(&flat()), format!("\"{expected}\"").as_bytes());
         assert_eq!(image_in(&streamed().into_bytes()), format!("\"{expected}\"").as_bytes());
 
-        ways.add("base64 to a String", naive);
-        ways.add("lark-proto flat", flat);
-        ways.add("lark-proto streamed", || drain(streamed()));
-        ways.add_memcpy("output", expected.as_bytes());
+        contenders.add("base64 to a String", naive);
+        contenders.add("lark-proto flat", flat);
+        contenders.add("lark-proto streamed", || drain(streamed()));
+        contenders.add_memcpy("output", expected.as_bytes());
     });
 }
 
 fn multipart(c: &mut Criterion) {
-    group(c, "multipart", |image, ways| {
+    group(c, "multipart", |image, contenders| {
         let streamed = || -> Body { form(image).payload().body };
         let whole = streamed().into_bytes();
         let tail = format!("\r\n--lark_{:064}--\r\n", 0).into_bytes();
@@ -145,12 +145,13 @@ fn multipart(c: &mut Criterion) {
         assert_eq!(rest, [image.bytes(), &tail[..]].concat());
         let hostile = boundaries(image.bytes().len());
 
-        // This way does not search the image for the boundary.
-        ways.add("one Vec", || [head, image.bytes(), &tail].concat());
-        ways.add("lark-proto flat", || streamed().into_bytes());
-        ways.add("lark-proto streamed", || drain(streamed()));
-        ways.add("lark-proto streamed, all boundaries", || drain(form(&hostile).payload().body));
-        ways.add_memcpy("image", image.bytes());
+        // This one does not search the image for the boundary.
+        contenders.add("one Vec", || [head, image.bytes(), &tail].concat());
+        contenders.add("lark-proto flat", || streamed().into_bytes());
+        contenders.add("lark-proto streamed", || drain(streamed()));
+        contenders
+            .add("lark-proto streamed, all boundaries", || drain(form(&hostile).payload().body));
+        contenders.add_memcpy("image", image.bytes());
     });
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::rt::TokioTimer;
-use lark_benches::turns::{Asked, Bar, Line, quartiles};
+use lark_benches::interleaved::{Comparison, Options, Threshold, quartiles};
 use lark_benches::{image, token, write_to};
 use lark_hyper::TransportError;
 use lark_hyper::hyper::service::service_fn;
@@ -26,37 +26,37 @@ const ROUNDS: usize = 11;
 const WRITTEN: &str = r#"{"code":0,"data":{"spreadsheetToken":"shtcnabc"},"msg":"success"}"#;
 
 fn main() {
-    let asked = Asked::from_args();
-    if asked.wants("parked threads") {
+    let options = Options::from_args();
+    if options.wants("parked threads") {
         let what = format!("{THREADS} parked threads in one lane, time: lark-ureq beside unparks");
-        compare(&asked, what, Bar::AtMost(3.0), lane_of_threads, unparks);
+        compare(&options, what, Threshold::AtMost(3.0), lane_of_threads, unparks);
     }
-    if asked.wants("parked futures") {
+    if options.wants("parked futures") {
         let [many, few] = FUTURES;
         let what =
             format!("lark-hyper, time a call: {many} parked futures in one lane beside {few}");
         let [many, few] = FUTURES.map(|count| move || lane_of_futures(count) / count);
-        compare(&asked, what, Bar::AtMost(3.0), many, few);
+        compare(&options, what, Threshold::AtMost(3.0), many, few);
     }
 }
 
-/// Measures both in turns, and prints the bar.
+/// Measures both interleaved, and prints the comparison.
 fn compare(
-    asked: &Asked,
+    options: &Options,
     what: String,
-    bar: Bar,
+    threshold: Threshold,
     ours: impl Fn() -> Duration,
     theirs: impl Fn() -> Duration,
 ) {
-    let rounds = if asked.is_test() { 1 } else { ROUNDS };
+    let rounds = if options.is_test() { 1 } else { ROUNDS };
     let times = (0..rounds).map(|_| (ours().as_secs_f64(), theirs().as_secs_f64()));
     let (ours, theirs): (Vec<f64>, Vec<f64>) = times.unzip();
-    if asked.is_test() {
+    if options.is_test() {
         return println!("Testing {what}\nSuccess");
     }
     let [our_median, their_median] = [&ours, &theirs].map(|times| quartiles(times)[1] * 1e6);
     println!("{what}: {our_median:.1} µs beside {their_median:.1} µs");
-    asked.print_bars(&[Line { what, ours, theirs, bar }]);
+    options.print_comparisons(&[Comparison { what, ours, theirs, threshold }]);
 }
 
 /// The service, which holds back its replies until it is opened.

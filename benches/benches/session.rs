@@ -1,4 +1,4 @@
-//! The cost of the policy machine without a network: all steps of a single call with a tiny image in a session that has
+//! The cost of a state machine without a network: all steps of a single call with a tiny image in a session that has
 //! its token, and of many calls that wait for the same thing. Requests are made, and nothing is sent.
 #![expect(missing_docs, reason = "criterion's macros write items without a comment")]
 

@@ -1,7 +1,7 @@
-//! The parts that the benchmarks share: images, requests, replies, readers of bodies, and measurements in turns.
+//! The parts that the benchmarks share: images, requests, replies, readers of bodies, and interleaved measurements.
 
+pub mod interleaved;
 pub mod server;
-pub mod turns;
 
 use std::hint::black_box;
 use std::io::Read;
@@ -14,7 +14,7 @@ use lark_proto::values::SpreadsheetToken;
 use lark_proto::{Image, SheetCell, TenantToken, WriteSheetImage};
 
 /// The size of the image in the main tables, in bytes.
-pub const MAIN: usize = 10_000_000;
+pub const MAIN_IMAGE_LEN: usize = 10_000_000;
 
 /// The reply to an upload.
 pub const UPLOADED: &str =

@@ -15,9 +15,9 @@ use crate::{UPLOADED, WRITTEN};
 /// The argument with which a benchmark's program is this server.
 const SERVE: &str = "serve";
 /// The most bytes that are read at once.
-const BUFFER: usize = 256 * 1024;
+const BUFFER_LEN: usize = 256 * 1024;
 /// The most bytes that are read at once before the head is complete. Bytes of the body among them are copied.
-const FIRST: usize = 4 * 1024;
+const HEAD_READ_LEN: usize = 4 * 1024;
 
 const TOKEN: &str = r#"{"code":0,"msg":"ok","tenant_access_token":"t-caecc734c2e3328a62489fe0648c4b98","expire":7200}"#;
 
@@ -112,7 +112,7 @@ fn serve() -> io::Result<()> {
 /// Answers the requests of one connection.
 fn answer(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; BUFFER_LEN];
     // None of these clients sends a request before it has the reply to the last one.
     loop {
         let mut requests = Requests::new();
@@ -120,7 +120,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
             if let Some(head) = requests.head().map_err(io::Error::other)? {
                 break success(head.uri.path());
             }
-            let count = stream.read(buffer.get_mut(..FIRST).unwrap_or_default())?;
+            let count = stream.read(buffer.get_mut(..HEAD_READ_LEN).unwrap_or_default())?;
             if count == 0 {
                 return Ok(());
             }

@@ -17,7 +17,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::{Router, routing};
 use lark_hyper::{CallError, Client, FakeServer};
 use lark_proto::error::{ApiError, CallErrorKind, Class, Concerns, InvalidKind, Outcome, WaitFor};
-use lark_proto::fake::{Break, FakeLark, Fault, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route};
 use lark_proto::place::Place;
 use lark_proto::{App, Image, Invalid, Limits, Site, WriteSheetImage};
 use reqwest::multipart::{Form, Part};
@@ -253,7 +253,7 @@ async fn check() -> Result<()> {
     // First, the fake does not answer a posted write. Then it does not answer a write with a later deadline, and a
     // posted write has to wait for its turn.
     let slow = || {
-        let slow = Break::SlowReply(Duration::from_secs(60));
+        let slow = ConnectionFault::SlowReply(Duration::from_secs(60));
         fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     };
     slow();

@@ -13,7 +13,7 @@ use http::{Request, Response, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeServer, FreshConnection, RequestBody};
-use lark_proto::fake::{Break, FakeLark, Fault, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route};
 use lark_proto::session::Timeouts;
 use lark_proto::{App, Image, PutImage, WriteSheetImage};
 
@@ -40,7 +40,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
     let put = PutImage::message(image.clone())?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
-    server.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::DuringBody));
+    server.with(|lark| lark.fail_next_on(Route::ImageV4Put, ConnectionFault::DuringBody));
     let (key, written) = tokio::try_join!(client.call(&put), client.call(&write))?;
     let range = written.range.ok_or("the reply names no cell")?;
     println!("upload     image key {key}");

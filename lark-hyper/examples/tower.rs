@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use lark_hyper::{Client, FakeServer, TransportError};
 use lark_proto::error::CallErrorKind;
-use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 use lark_proto::{App, Image, Limits, PutImage};
 use tokio::task::JoinSet;
 use tower::ServiceBuilder;
@@ -63,7 +63,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     println!("read back  all five, byte for byte what was sent");
     println!("at once    {} at most", flights.most.load(Ordering::Relaxed));
 
-    let slow = Break::SlowReply(Duration::from_secs(60));
+    let slow = ConnectionFault::SlowReply(Duration::from_secs(60));
     server.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
     let put = PutImage::message(Image::new(sample)?)?;
     // By default the client would send the request again.

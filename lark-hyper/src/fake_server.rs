@@ -16,7 +16,7 @@ use crate::FakeTransport;
 use crate::clock::Clock;
 
 /// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1 or HTTP/2 by prior knowledge, served until it is dropped. Its
-/// connections obey [`FakeLark::fail_next`]; over HTTP/2, a break resets the stream of the request.
+/// connections obey [`FakeLark::fail_next`]; over HTTP/2, a connection fault resets the stream of the request.
 ///
 /// ```
 /// use lark_hyper::FakeServer;

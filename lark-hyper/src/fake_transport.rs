@@ -16,7 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::rt::Timer;
 use hyper::service::Service;
 use lark_proto::fake::http1::BODY_LIMIT;
-use lark_proto::fake::{Break, FakeLark, InFlight};
+use lark_proto::fake::{ConnectionFault, FakeLark, InFlight};
 use lark_proto::session::{Phase, Timeouts};
 
 use crate::TransportError;
@@ -35,7 +35,7 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 ///
 /// use hyper_util::rt::TokioTimer;
 /// use lark_hyper::{Client, FakeTransport};
-/// use lark_proto::fake::{Break, FakeLark, Route};
+/// use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 /// use lark_proto::{App, Image, PutImage, Site};
 /// use tokio::time::Instant;
 ///
@@ -47,7 +47,7 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 ///     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
 ///     let client = Client::with_service(Site::LARK, app, fake.clone(), timer);
 ///
-///     let slow = Break::SlowReply(Duration::from_secs(20));
+///     let slow = ConnectionFault::SlowReply(Duration::from_secs(20));
 ///     fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
 ///     let begin = Instant::now();
 ///     let put = PutImage::message(Image::new("GIF89a..")?)?;
@@ -115,12 +115,12 @@ impl FakeTransport {
         let (head, body) = request.into_parts();
         let mut body = pin!(Limited::new(body, BODY_LIMIT));
         let flight = self.with(|lark| lark.begin(self.now(), &head));
-        let how = flight.breaks();
+        let fault = flight.connection_fault();
         let mut arriving = Arriving { fake: &self, flight: Some(flight) };
-        if how == Some(Break::BeforeBody) {
+        if fault == Some(ConnectionFault::BeforeBody) {
             return Err(closed("before the body").into());
         }
-        if how == Some(Break::DuringBody) {
+        if fault == Some(ConnectionFault::DuringBody) {
             let half = body.size_hint().lower() / 2;
             while body.size_hint().lower() > half {
                 let frame = body.frame().await.unwrap_or(Err("the body is too short".into()));
@@ -132,9 +132,9 @@ impl FakeTransport {
         let flight = arriving.flight.take();
         let flight = flight.ok_or_else(|| io::Error::other("the fake has answered the request"))?;
         let reply = self.with(|lark| lark.finish(self.now(), flight, &body));
-        match how {
-            Some(Break::AfterBody) => return Err(closed("after the body").into()),
-            Some(Break::SlowReply(time)) => {
+        match fault {
+            Some(ConnectionFault::AfterBody) => return Err(closed("after the body").into()),
+            Some(ConnectionFault::SlowReply(time)) => {
                 let timeouts = head.extensions.get::<Timeouts>();
                 let longest = timeouts.map_or(Duration::MAX, |timeouts| timeouts.recv_response);
                 self.0.clock.sleep(time.min(longest)).await;
@@ -144,7 +144,7 @@ impl FakeTransport {
             }
             _ => {}
         }
-        Ok(reply.map(|reply| FakeReply::new(reply, how == Some(Break::CutReply))))
+        Ok(reply.map(|reply| FakeReply::new(reply, fault == Some(ConnectionFault::CutReply))))
     }
 }
 

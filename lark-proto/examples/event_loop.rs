@@ -30,7 +30,7 @@ use http::{Request, Response};
 use lark_proto::body::Body;
 use lark_proto::endpoints::SheetImageWritten;
 use lark_proto::error::{CallErrorKind, WaitFor};
-use lark_proto::fake::{self, Break, Connection, FakeLark, Route};
+use lark_proto::fake::{self, Connection, ConnectionFault, FakeLark, Route};
 use lark_proto::session::{
     Call, Drive, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
 };
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let mut lark = FakeLark::new();
-    lark.fail_next_on(Route::ValuesImage, Break::SlowReply(Duration::MAX));
+    lark.fail_next_on(Route::ValuesImage, ConnectionFault::SlowReply(Duration::MAX));
     let lark = Arc::new(Mutex::new(lark));
     let server = serve(Arc::clone(&lark))?;
     let site = Site::custom(&format!("http://{server}"))?;
@@ -373,17 +373,17 @@ fn answer(mut stream: TcpStream, lark: &Mutex<FakeLark>) -> Result<(), Box<dyn E
         let step = connection.next(&mut held, now());
         drop(held);
         match step {
-            fake::Step::Read => match stream.read(&mut piece)? {
+            fake::ServerStep::Read => match stream.read(&mut piece)? {
                 0 => break,
                 len => connection.push(&piece[..len]),
             },
-            fake::Step::Write(reply) => stream.write_all(&reply)?,
+            fake::ServerStep::Write(reply) => stream.write_all(&reply)?,
             // The reply is held back for ever. This read ends when the client closes the connection.
-            fake::Step::Wait(_) => {
+            fake::ServerStep::Wait(_) => {
                 let _ = stream.read(&mut piece)?;
                 break;
             }
-            fake::Step::Close => break,
+            fake::ServerStep::Close => break,
         }
     }
     connection.end(&mut *lark.lock().map_err(|_| "another thread panicked")?);

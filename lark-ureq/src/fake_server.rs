@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use lark_proto::Site;
-use lark_proto::fake::{Connection, FakeLark, Step};
+use lark_proto::fake::{Connection, FakeLark, ServerStep};
 
 /// A [`FakeLark`] on `http://127.0.0.1:<port>`, HTTP/1.1, served until it is dropped. Its connections obey
 /// [`FakeLark::fail_next`].
@@ -175,16 +175,16 @@ impl Served {
         loop {
             let step = connection.next(&mut lock(&shared.lark), now());
             let is_open = match step {
-                Step::Read => match stream.read(&mut piece) {
+                ServerStep::Read => match stream.read(&mut piece) {
                     Ok(len) => {
                         connection.push(piece.get(..len).unwrap_or_default());
                         len > 0
                     }
                     Err(error) => error.kind() == io::ErrorKind::Interrupted,
                 },
-                Step::Write(bytes) => stream.write_all(&bytes).is_ok(),
-                Step::Wait(time) => shared.wait(time),
-                Step::Close => false,
+                ServerStep::Write(bytes) => stream.write_all(&bytes).is_ok(),
+                ServerStep::Wait(time) => shared.wait(time),
+                ServerStep::Close => false,
             };
             if !is_open {
                 return;

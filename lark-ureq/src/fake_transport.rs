@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::{Buf, Bytes};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Request, Response};
-use lark_proto::fake::{Break, FakeLark};
+use lark_proto::fake::{ConnectionFault, FakeLark};
 use ureq::middleware::{Middleware, MiddlewareNext};
 use ureq::{Body, SendBody, Timeout};
 
@@ -24,7 +24,7 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// ```
 /// use std::time::Duration;
 ///
-/// use lark_proto::fake::{Break, FakeLark, Route};
+/// use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 /// use lark_proto::{App, Image, PutImage, Site};
 /// use lark_ureq::{Client, Clock, FakeTransport};
 ///
@@ -34,7 +34,7 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// let (agent, site) = (fake.agent(), Site::LARK);
 /// let client = Client::with_clock(site, app, agent, clock.clone());
 ///
-/// let slow = Break::SlowReply(Duration::from_secs(20));
+/// let slow = ConnectionFault::SlowReply(Duration::from_secs(20));
 /// fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
 /// client.call(&PutImage::message(Image::new("GIF89a..")?)?)?;
 /// assert_eq!(clock.elapsed(), Duration::from_secs(20));
@@ -58,10 +58,10 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// Clones share the fake. The fake's time is 2026-01-01 00:00 UTC plus the time that has [elapsed](Clock::elapsed) on
 /// the clock, so that the same calls get the same replies in every run.
 ///
-/// Its connections obey [`FakeLark::fail_next`]. A [`Break`] gives the error that ureq reports for it over a socket. A
-/// [`Break::SlowReply`] that is longer than the request's time for the answer, or than its deadline, ends then with
-/// ureq's error for that timeout. The phases of a request before the answer take no time. At a [`Break::BeforeBody`]
-/// the fake reads nothing of the body, so the outcome is [`NotSent`](lark_proto::error::Outcome::NotSent). Over a
+/// Its connections obey [`FakeLark::fail_next`]. A [`ConnectionFault`] gives the error that ureq reports for it over a
+/// socket. A [`ConnectionFault::SlowReply`] that is longer than the request's time for the answer, or than its deadline,
+/// ends then with ureq's error for that timeout. The phases of a request before the answer take no time. At a
+/// [`ConnectionFault::BeforeBody`] the fake reads nothing of the body, so the outcome is [`NotSent`](lark_proto::error::Outcome::NotSent). Over a
 /// socket, the system takes the first bytes before the connection breaks.
 #[derive(Clone)]
 pub struct FakeTransport {
@@ -125,10 +125,10 @@ impl Middleware for FakeTransport {
         let (head, body) = request.into_parts();
         let now = self.now();
         let flight = self.with(|lark| lark.begin(now, &head));
-        let how = flight.breaks();
-        let breaks_off_after = match how {
-            Some(Break::BeforeBody) => Some(0),
-            Some(Break::DuringBody) => Some(content_length(&head.headers).div_ceil(2)),
+        let fault = flight.connection_fault();
+        let breaks_off_after = match fault {
+            Some(ConnectionFault::BeforeBody) => Some(0),
+            Some(ConnectionFault::DuringBody) => Some(content_length(&head.headers).div_ceil(2)),
             _ => None,
         };
         let mut bytes = Vec::new();
@@ -142,10 +142,10 @@ impl Middleware for FakeTransport {
         }
         let now = self.now();
         let reply = self.with(|lark| lark.finish(now, flight, &bytes));
-        match how {
-            Some(Break::AfterBody) => Err(disconnected().into()),
-            Some(Break::CutReply) => Ok(reply.map(cut)),
-            Some(Break::SlowReply(time)) => {
+        match fault {
+            Some(ConnectionFault::AfterBody) => Err(disconnected().into()),
+            Some(ConnectionFault::CutReply) => Ok(reply.map(cut)),
+            Some(ConnectionFault::SlowReply(time)) => {
                 self.hold_back(time, head.extensions.get())?;
                 Ok(reply.map(whole))
             }

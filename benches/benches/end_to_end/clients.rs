@@ -71,7 +71,7 @@ pub(crate) fn hyper(request: &Request<Bytes>, has_timeout: bool) -> impl AsyncFn
     }
 }
 
-#[cfg(feature = "rivals")]
+#[cfg(feature = "competitors")]
 pub(crate) fn reqwest(request: &Request<Bytes>) -> impl AsyncFn() + 'static {
     let client = reqwest::Client::new();
     let request = request.clone();

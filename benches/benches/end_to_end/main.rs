@@ -6,9 +6,9 @@ mod clients;
 use std::path::PathBuf;
 
 use clients::{hyper, lark_hyper, lark_ureq, ureq};
+use lark_benches::interleaved::{Comparison, Contender, Costs, Options, Threshold};
 use lark_benches::server::{Server, serve_if_asked};
-use lark_benches::turns::{Asked, Bar, Costs, Line, Way};
-use lark_benches::{MAIN, image, random_bytes, token, write_to};
+use lark_benches::{MAIN_IMAGE_LEN, image, random_bytes, token, write_to};
 use lark_proto::token::Authorizes;
 use lark_proto::{Endpoint, EndpointExt, Image, PutImage, Site, TenantToken};
 use tokio::runtime::{Builder, Runtime};
@@ -26,8 +26,8 @@ const PAIRS: [(&str, &str); 2] =
 
 fn main() {
     serve_if_asked();
-    let asked = Asked::from_args();
-    if !asked.wants("end to end") {
+    let options = Options::from_args();
+    if !options.wants("end to end") {
         return;
     }
     let server = Server::start().expect("a process and a port");
@@ -36,35 +36,45 @@ fn main() {
     let world = World { site, runtime };
 
     let tiny = image(1024);
-    let image = image(MAIN);
-    let small = asked.measure_anew(20, 16, 100, || world.uploads(&tiny));
-    asked.print_costs("upload of 1 KiB", &small);
-    let large = asked.measure_anew(10, 10, 2, || world.uploads(&image));
-    asked.print_costs("upload of 10 MB", &large);
+    let image = image(MAIN_IMAGE_LEN);
+    let small = options.measure_anew(20, 16, 100, || world.uploads(&tiny));
+    options.print_costs("upload of 1 KiB", &small);
+    let large = options.measure_anew(10, 10, 2, || world.uploads(&image));
+    options.print_costs("upload of 10 MB", &large);
     let file = File::new();
-    let write = asked.measure_anew(10, 6, 1, || world.writes(&file));
-    asked.print_costs("cell write of 10 MB", &write);
+    let write = options.measure_anew(10, 6, 1, || world.writes(&file));
+    options.print_costs("cell write of 10 MB", &write);
 
-    asked.print_bars(
+    options.print_comparisons(
         &[
-            lines("uploads of 1 KiB a second", &small, WALL, [0.95, 0.92].map(Bar::AtLeast)),
-            lines("upload of 10 MB, time", &large, WALL, [Bar::None; 2]),
-            lines("upload of 10 MB, processor", &large, CPU, [Bar::AtMost(1.05); 2]),
-            lines("cell write of 10 MB, time", &write, WALL, [Bar::AtMost(1.1); 2]),
-            lines("cell write of 10 MB, processor", &write, CPU, [Bar::None; 2]),
+            comparisons(
+                "uploads of 1 KiB a second",
+                &small,
+                WALL,
+                [0.95, 0.92].map(Threshold::AtLeast),
+            ),
+            comparisons("upload of 10 MB, time", &large, WALL, [Threshold::None; 2]),
+            comparisons("upload of 10 MB, processor", &large, CPU, [Threshold::AtMost(1.05); 2]),
+            comparisons("cell write of 10 MB, time", &write, WALL, [Threshold::AtMost(1.1); 2]),
+            comparisons("cell write of 10 MB, processor", &write, CPU, [Threshold::None; 2]),
         ]
         .concat(),
     );
 }
 
-/// A bar for each of [`PAIRS`].
-fn lines(what: &str, costs: &[Costs], which: Which, bars: [Bar; 2]) -> Vec<Line> {
+/// A comparison for each of [`PAIRS`].
+fn comparisons(
+    what: &str,
+    costs: &[Costs],
+    which: Which,
+    thresholds: [Threshold; 2],
+) -> Vec<Comparison> {
     let find = |name: &str| costs.iter().find(|costs| costs.name == name);
-    let pairs = PAIRS.iter().zip(bars).filter_map(|((ours, theirs), bar)| {
+    let pairs = PAIRS.iter().zip(thresholds).filter_map(|((ours, theirs), threshold)| {
         let what = format!("{what}: {ours} beside {theirs}");
         let ours = which(find(ours)?).into();
         let theirs = which(find(theirs)?).into();
-        Some(Line { what, ours, theirs, bar })
+        Some(Comparison { what, ours, theirs, threshold })
     });
     pairs.collect()
 }
@@ -76,17 +86,17 @@ struct World {
 
 impl World {
     /// Uploads. Our clients make the form, and search the image for its boundary.
-    fn uploads<'a>(&'a self, image: &'a Image) -> Vec<Way<'a>> {
-        self.ways(|| PutImage::message(image.clone()).expect("not too large"))
+    fn uploads<'a>(&'a self, image: &'a Image) -> Vec<Contender<'a>> {
+        self.contenders(|| PutImage::message(image.clone()).expect("not too large"))
     }
 
     /// Cell writes. Our clients read the file and encode it.
-    fn writes<'a>(&'a self, file: &'a File) -> Vec<Way<'a>> {
-        self.ways(|| write_to(SPREADSHEET, &file.image()))
+    fn writes<'a>(&'a self, file: &'a File) -> Vec<Contender<'a>> {
+        self.contenders(|| write_to(SPREADSHEET, &file.image()))
     }
 
     /// Our clients, which call `make` for each call, and the raw clients, which have the request in memory.
-    fn ways<'a, E: Endpoint>(&'a self, make: impl Fn() -> E + Copy + 'a) -> Vec<Way<'a>>
+    fn contenders<'a, E: Endpoint>(&'a self, make: impl Fn() -> E + Copy + 'a) -> Vec<Contender<'a>>
     where
         TenantToken: Authorizes<E::Auth>,
     {
@@ -94,22 +104,22 @@ impl World {
         let blocking = lark_ureq(&self.site);
         let client = lark_hyper(&self.site);
         vec![
-            Way::once("lark-ureq", move || drop(blocking.call(&make()).expect("a result"))),
+            Contender::once("lark-ureq", move || drop(blocking.call(&make()).expect("a result"))),
             self.tasks("lark-hyper", async move || {
                 client.call(&make()).await.expect("a result");
             }),
-            Way::once("ureq", ureq(&bytes, false)),
-            Way::once("ureq with timeouts", ureq(&bytes, true)),
+            Contender::once("ureq", ureq(&bytes, false)),
+            Contender::once("ureq with timeouts", ureq(&bytes, true)),
             self.tasks("hyper", hyper(&bytes, false)),
             self.tasks("hyper with a timeout", hyper(&bytes, true)),
-            #[cfg(feature = "rivals")]
+            #[cfg(feature = "competitors")]
             self.tasks("reqwest", clients::reqwest(&bytes)),
         ]
     }
 
-    /// A way that runs its repetitions one after the other in the runtime.
-    fn tasks<'a>(&'a self, name: &str, task: impl AsyncFn() + 'a) -> Way<'a> {
-        Way::new(name, move |times| {
+    /// A contender that runs its repetitions one after the other in the runtime.
+    fn tasks<'a>(&'a self, name: &str, task: impl AsyncFn() + 'a) -> Contender<'a> {
+        Contender::new(name, move |times| {
             self.runtime.block_on(async {
                 for _ in 0..times {
                     task().await;
@@ -126,7 +136,7 @@ impl File {
     fn new() -> Self {
         let name = format!("lark-benches-{}.gif", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, random_bytes(MAIN)).expect("room for a file");
+        std::fs::write(&path, random_bytes(MAIN_IMAGE_LEN)).expect("room for a file");
         Self(path)
     }
 

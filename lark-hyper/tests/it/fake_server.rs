@@ -10,17 +10,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use lark_hyper::{Client, Connection, FakeServer, Pool};
 use lark_proto::Limits;
 use lark_proto::error::CallErrorKind;
-use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 
 use crate::support::{app, put};
 
 /// A server with the token `t-1`, whose next cell write breaks.
-fn server(how: Break) -> FakeServer {
+fn server(fault: ConnectionFault) -> FakeServer {
     let server = FakeServer::start().unwrap();
     let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
     server.with(|lark| {
         lark.add_token(TokenKind::Tenant, "t-1", end);
-        lark.fail_next_on(Route::ValuesImage, how);
+        lark.fail_next_on(Route::ValuesImage, fault);
     });
     server
 }
@@ -95,7 +95,7 @@ fn cells(server: &FakeServer) -> usize {
 
 #[test]
 fn a_break_before_the_body_closes_the_connection_before_the_body_is_read() {
-    let server = server(Break::BeforeBody);
+    let server = server(ConnectionFault::BeforeBody);
     let mut stream = connect(&server);
     stream.write_all(head(1000).as_bytes()).unwrap();
     assert_eq!(rest(&mut stream), "", "the server closes before the body arrives");
@@ -104,7 +104,7 @@ fn a_break_before_the_body_closes_the_connection_before_the_body_is_read() {
 
 #[test]
 fn a_break_during_the_body_closes_the_connection_when_half_of_it_is_read() {
-    let server = server(Break::DuringBody);
+    let server = server(ConnectionFault::DuringBody);
     let body = body(100_000);
     let (first, second) = body.split_at(body.len() / 3);
     let mut stream = connect(&server);
@@ -124,7 +124,7 @@ fn a_break_during_the_body_closes_the_connection_when_half_of_it_is_read() {
 
 #[test]
 fn a_break_after_the_body_carries_the_request_out_and_sends_no_reply() {
-    let server = server(Break::AfterBody);
+    let server = server(ConnectionFault::AfterBody);
     let mut stream = connect(&server);
     let body = body(3);
     stream.write_all((head(body.len()) + &body).as_bytes()).unwrap();
@@ -135,7 +135,7 @@ fn a_break_after_the_body_carries_the_request_out_and_sends_no_reply() {
 
 #[test]
 fn a_cut_reply_is_half_of_its_body() {
-    let server = server(Break::CutReply);
+    let server = server(ConnectionFault::CutReply);
     let mut stream = connect(&server);
     let request = body(3);
     stream.write_all((head(request.len()) + &request).as_bytes()).unwrap();
@@ -151,7 +151,7 @@ fn a_cut_reply_is_half_of_its_body() {
 
 #[test]
 fn a_slow_reply_holds_up_no_other_connection() {
-    let server = server(Break::SlowReply(Duration::from_millis(300)));
+    let server = server(ConnectionFault::SlowReply(Duration::from_millis(300)));
     let mut slow = connect(&server);
     let started = clock();
     thread::scope(|scope| {
@@ -187,7 +187,7 @@ fn a_request_that_is_being_read_does_not_hold_up_others() {
 
 #[test]
 fn a_client_that_disconnects_during_its_body_leaves_the_spreadsheet_free() {
-    let server = server(Break::SlowReply(Duration::from_secs(3600)));
+    let server = server(ConnectionFault::SlowReply(Duration::from_secs(3600)));
     let mut stream = connect(&server);
     stream.write_all((head(1000) + "{").as_bytes()).unwrap();
     drop(stream);

@@ -13,7 +13,7 @@ use hyper::rt::Timer;
 use hyper::service::Service;
 use lark_hyper::{Client, FakeTransport, TransportError};
 use lark_proto::error::CallErrorKind;
-use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 use lark_proto::place::Place;
 use lark_proto::session::Phase;
 use lark_proto::{App, Image, Limits, Site, WriteSheetImage};
@@ -34,28 +34,28 @@ fn start(
 
 #[test]
 fn a_break_ends_a_request_at_its_place() {
-    for (how, end, answered, seconds) in [
-        (Break::BeforeBody, Some("before the body"), 0, 0),
-        (Break::DuringBody, Some("during the body"), 0, 0),
-        (Break::AfterBody, Some("after the body"), 1, 0),
-        (Break::CutReply, Some("during the reply"), 1, 0),
-        (Break::SlowReply(secs(20)), None, 1, 20),
+    for (fault, end, answered, seconds) in [
+        (ConnectionFault::BeforeBody, Some("before the body"), 0, 0),
+        (ConnectionFault::DuringBody, Some("during the body"), 0, 0),
+        (ConnectionFault::AfterBody, Some("after the body"), 1, 0),
+        (ConnectionFault::CutReply, Some("during the reply"), 1, 0),
+        (ConnectionFault::SlowReply(secs(20)), None, 1, 20),
     ] {
         let sim = Sim::new("a break");
         let (fake, client) = start(sim.time.clone());
-        fake.with(|lark| lark.fail_next(how));
+        fake.with(|lark| lark.fail_next(fault));
         let result = sim.run(client.call_as(&token(), &write()));
         match (result.map_err(|error| error.kind), end) {
             (Ok(_), None) => {}
             (Err(CallErrorKind::Transport(TransportError::Failed(error))), Some(end)) => {
                 let error = error.downcast::<io::Error>().unwrap();
                 assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-                assert!(error.to_string().contains(end), "{how:?}: {error}");
+                assert!(error.to_string().contains(end), "{fault:?}: {error}");
             }
-            (result, _) => panic!("{how:?}: {result:?}"),
+            (result, _) => panic!("{fault:?}: {result:?}"),
         }
-        assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), answered, "{how:?}");
-        assert_eq!(sim.elapsed(), secs(seconds), "{how:?}");
+        assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), answered, "{fault:?}");
+        assert_eq!(sim.elapsed(), secs(seconds), "{fault:?}");
         // The spreadsheet is free again.
         sim.run(client.call_as(&token(), &write())).unwrap();
     }
@@ -65,7 +65,7 @@ fn a_break_ends_a_request_at_its_place() {
 fn a_reply_that_is_slower_than_the_requests_phases_is_a_timeout() {
     let sim = Sim::new("a timeout");
     let (fake, client) = start(sim.time.clone());
-    fake.with(|lark| lark.fail_next(Break::SlowReply(Duration::MAX)));
+    fake.with(|lark| lark.fail_next(ConnectionFault::SlowReply(Duration::MAX)));
     let error = sim.run(client.call_as(&token(), &write())).unwrap_err();
     let timeout = TransportError::Timeout(Phase::RecvResponse);
     let CallErrorKind::Transport(found) = error.kind else { panic!("{error:?}") };
@@ -109,7 +109,7 @@ fn the_fakes_time_starts_with_2026_and_moves_with_a_slow_reply() {
         let (fake, client) = start(timer);
         let start = UNIX_EPOCH + secs(1_767_225_600);
         assert!(fake.now().duration_since(start).unwrap() < secs(10));
-        fake.with(|lark| lark.fail_next(Break::SlowReply(secs(60))));
+        fake.with(|lark| lark.fail_next(ConnectionFault::SlowReply(secs(60))));
         sim.run(client.call_as(&token(), &write())).unwrap();
         fake.now().duration_since(start).unwrap()
     }
@@ -159,7 +159,7 @@ fn with_the_same_jitter_a_call_takes_the_same_time_in_every_run() {
         let (fake, client) = start(sim.time.clone());
         let client = client.with_limits(Limits::default()).with_jitter(jitter);
         fake.with(|lark| {
-            lark.fail_when(|_, number| (number <= 3).then_some(Break::AfterBody.into()));
+            lark.fail_when(|_, number| (number <= 3).then_some(ConnectionFault::AfterBody.into()));
         });
         sim.run(client.call_as(&token(), &put())).unwrap();
         sim.elapsed()
@@ -182,8 +182,8 @@ fn the_calls_of_a_resolve_share_one_deadline() {
             let client = Client::with_service(Site::LARK, app(), fake.clone(), time.clone());
             let client = client.with_limits(Limits::default().total(secs(total)));
             fake.with(|lark| {
-                lark.fail_next_on(Route::WikiNode, Break::SlowReply(secs(20)));
-                lark.fail_next_on(Route::SheetsQuery, Break::SlowReply(secs(20)));
+                lark.fail_next_on(Route::WikiNode, ConnectionFault::SlowReply(secs(20)));
+                lark.fail_next_on(Route::SheetsQuery, ConnectionFault::SlowReply(secs(20)));
             });
             let found = if is_own {
                 sim.run(client.resolve(&place))

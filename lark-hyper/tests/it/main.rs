@@ -1,7 +1,9 @@
-//! The tests of the client, in one program. `peak.rs` is a program of its own, since it measures the memory of processes.
+//! The tests of the client, in one program. `memory_peak.rs` is a program of its own, since it measures
+//! the memory of processes.
 
 mod bad_servers;
 mod both_clients;
+mod concurrent_calls;
 mod errors;
 mod fake_server;
 mod fake_transport;
@@ -15,6 +17,5 @@ mod scenarios;
 mod support;
 mod timeouts;
 mod tls;
-mod together;
 mod token_requests;
 mod tracing;

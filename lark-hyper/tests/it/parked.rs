@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 use http::StatusCode;
 use lark_hyper::{Client, FakeTransport};
 use lark_proto::error::{CallErrorKind, WaitFor};
-use lark_proto::fake::{Break, Fault, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, Fault, Route, TokenKind};
 use lark_proto::{Limits, Site};
 
 use crate::support::sim::Sim;
@@ -39,7 +39,7 @@ fn a_new_token_serves_other_calls_while_the_call_that_fetched_it_waits_at_a_gate
             sim.sleep(secs(2)).await;
             fake.with(|lark| {
                 lark.revoke_tokens(TokenKind::Tenant);
-                lark.fail_next_on(Route::TenantAccessToken, Break::SlowReply(secs(2)));
+                lark.fail_next_on(Route::TenantAccessToken, ConnectionFault::SlowReply(secs(2)));
             });
             client.clone().with_limits(Limits::one_attempt()).call(&write()).await.unwrap_err();
             client.call(&put()).await.unwrap();
@@ -62,7 +62,7 @@ fn a_gate_lets_the_next_call_pass_while_a_reply_is_slow() {
     sim.run(client.call(&put())).unwrap();
     limit(&fake, 1);
     // The reply to the request that is sent in place of the refused one.
-    let slow = Break::SlowReply(secs(30));
+    let slow = ConnectionFault::SlowReply(secs(30));
     fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
     let ends = RefCell::new(Vec::new());
     let end = || ends.borrow_mut().push(sim.elapsed().as_millis());
@@ -92,7 +92,7 @@ fn an_imported_token_serves_the_calls_that_wait_for_a_slow_token_request() {
     let fake = FakeTransport::new(sim.time.clone());
     let [other, client] = [(); 2].map(|()| client(&fake, &sim));
     sim.run(other.call(&put())).unwrap();
-    let slow = Break::SlowReply(secs(30));
+    let slow = ConnectionFault::SlowReply(secs(30));
     fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
     sim.run_all(vec![
         Box::pin(async { drop(client.call(&put()).await.unwrap()) }),
@@ -112,7 +112,7 @@ fn a_call_that_waits_for_another_one_ends_at_its_own_deadline() {
     let sim = Sim::new("limits");
     let fake = FakeTransport::new(sim.time.clone());
     let client = client(&fake, &sim);
-    let slow = Break::SlowReply(secs(30));
+    let slow = ConnectionFault::SlowReply(secs(30));
     fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     let limits = Limits::default().total(secs(10));
     sim.run_all(vec![
@@ -144,7 +144,7 @@ fn a_waker_may_call_the_client() {
     let fake = FakeTransport::new(sim.time.clone());
     let client = client(&fake, &sim);
     sim.run(client.call(&put())).unwrap();
-    let slow = Break::SlowReply(secs(1));
+    let slow = ConnectionFault::SlowReply(secs(1));
     fake.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     let used = client.clone();
     let write = write();

@@ -18,7 +18,7 @@ use lark_hyper::{
     Client, Connection, FakeServer, Pool, ReplyBody, ReplyFuture, RequestBody, TransportError,
 };
 use lark_proto::body::Body;
-use lark_proto::fake::{Break, Route, http1};
+use lark_proto::fake::{ConnectionFault, Route, http1};
 use lark_proto::session::{Phase, Timeouts};
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
@@ -266,7 +266,7 @@ fn a_client_works_on_the_next_runtime_after_one_ended_in_the_middle_of_a_token_r
     let server = FakeServer::start().unwrap();
     let client = CLIENT.get_or_init(|| Client::new(server.site().clone(), app()));
     for millis in [0, 1, 5, 20, 50] {
-        let slow = Break::SlowReply(Duration::from_secs(2));
+        let slow = ConnectionFault::SlowReply(Duration::from_secs(2));
         server.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
         begin_on_a_runtime_that_ends(client, millis);
     }

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
 
-use super::failures::Break;
+use super::failures::ConnectionFault;
 use super::lark::{FakeLark, InFlight};
 use super::readers::http1::{self, Requests};
 
 /// One HTTP/1.1 connection to a [`FakeLark`]. It turns the bytes that a server reads into the bytes that it writes, and
-/// obeys the breaks that a test has asked for.
+/// obeys the connection faults that a test has asked for.
 ///
 /// A server asks for the [`next`](Self::next) step, takes it, and asks again. It holds the fake only while it asks, so
 /// other connections can proceed while one of them reads or waits.
@@ -18,14 +18,17 @@ use super::readers::http1::{self, Requests};
 /// ```
 /// use std::time::SystemTime;
 ///
-/// use lark_proto::fake::{Connection, FakeLark, Step};
+/// use lark_proto::fake::{Connection, FakeLark, ServerStep};
 ///
 /// let mut lark = FakeLark::new();
 /// let mut connection = Connection::new();
 /// let now = SystemTime::UNIX_EPOCH;
-/// assert!(matches!(connection.next(&mut lark, now), Step::Read));
+/// let step = connection.next(&mut lark, now);
+/// assert_eq!(step, ServerStep::Read);
 /// connection.push(b"GET /open-apis/x HTTP/1.1\r\nHost: a\r\n\r\n");
-/// let Step::Write(reply) = connection.next(&mut lark, now) else { panic!() };
+/// let ServerStep::Write(reply) = connection.next(&mut lark, now) else {
+///     panic!()
+/// };
 /// assert!(reply.starts_with(b"HTTP/1.1 404 "));
 /// ```
 #[derive(Debug, Default)]
@@ -53,7 +56,7 @@ enum State {
 
 /// The next action of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ServerStep {
     /// Read some bytes and [`push`](Connection::push) them. If the client has closed its side,
     /// [`end`](Connection::end) the connection.
     Read,
@@ -77,16 +80,16 @@ impl Connection {
     }
 
     /// The next step.
-    pub fn next(&mut self, lark: &mut FakeLark, now: SystemTime) -> Step {
+    pub fn next(&mut self, lark: &mut FakeLark, now: SystemTime) -> ServerStep {
         loop {
             match std::mem::replace(&mut self.state, State::Closed) {
                 State::Idle => match self.requests.head() {
                     Ok(Some(head)) => self.state = State::Arriving(lark.begin(now, head).into()),
                     Ok(None) => {
                         self.state = State::Idle;
-                        return Step::Read;
+                        return ServerStep::Read;
                     }
-                    Err(_) => return Step::Close,
+                    Err(_) => return ServerStep::Close,
                 },
                 State::Arriving(flight) => {
                     if let Some(step) = self.arriving(flight, lark, now) {
@@ -97,9 +100,9 @@ impl Connection {
                     if !is_last {
                         self.state = State::Idle;
                     }
-                    return Step::Write(bytes);
+                    return ServerStep::Write(bytes);
                 }
-                State::Closed => return Step::Close,
+                State::Closed => return ServerStep::Close,
             }
         }
     }
@@ -110,22 +113,22 @@ impl Connection {
         flight: Box<InFlight>,
         lark: &mut FakeLark,
         now: SystemTime,
-    ) -> Option<Step> {
-        let how = flight.breaks();
-        let is_broken = match how {
-            Some(Break::BeforeBody) => true,
-            Some(Break::DuringBody) => self.requests.arrived() >= self.requests.missing(),
+    ) -> Option<ServerStep> {
+        let fault = flight.connection_fault();
+        let is_broken = match fault {
+            Some(ConnectionFault::BeforeBody) => true,
+            Some(ConnectionFault::DuringBody) => self.requests.arrived() >= self.requests.missing(),
             _ => false,
         };
         let request = match self.requests.request() {
             Ok(Some(request)) if !is_broken => request,
             Ok(None) if !is_broken => {
                 self.state = State::Arriving(flight);
-                return Some(Step::Read);
+                return Some(ServerStep::Read);
             }
             _ => {
                 lark.abandon(*flight);
-                return Some(Step::Close);
+                return Some(ServerStep::Close);
             }
         };
         let close = HeaderValue::from_static("close");
@@ -133,17 +136,17 @@ impl Connection {
         let reply = lark.finish(now, *flight, request.body());
         let len = reply.body().len();
         let mut bytes = http1::reply(&reply);
-        let (is_last, wait) = match how {
-            Some(Break::AfterBody) => return Some(Step::Close),
-            Some(Break::CutReply) => {
+        let (is_last, wait) = match fault {
+            Some(ConnectionFault::AfterBody) => return Some(ServerStep::Close),
+            Some(ConnectionFault::CutReply) => {
                 bytes.truncate(bytes.len() - len.div_ceil(2));
                 (true, None)
             }
-            Some(Break::SlowReply(time)) => (is_last, Some(time)),
+            Some(ConnectionFault::SlowReply(time)) => (is_last, Some(time)),
             _ => (is_last, None),
         };
         self.state = State::Replying { bytes, is_last };
-        wait.map(Step::Wait)
+        wait.map(ServerStep::Wait)
     }
 
     /// Ends a connection that the client has closed, or that broke.
@@ -176,13 +179,13 @@ mod tests {
     }
 
     /// The steps after these bytes have arrived, until the connection reads or closes.
-    fn steps(connection: &mut Connection, lark: &mut FakeLark, bytes: &[u8]) -> Vec<Step> {
+    fn steps(connection: &mut Connection, lark: &mut FakeLark, bytes: &[u8]) -> Vec<ServerStep> {
         connection.push(bytes);
         let mut steps = Vec::new();
         loop {
             let step = connection.next(lark, UNIX_EPOCH);
             steps.push(step.clone());
-            if matches!(step, Step::Read | Step::Close) {
+            if matches!(step, ServerStep::Read | ServerStep::Close) {
                 return steps;
             }
         }
@@ -194,13 +197,15 @@ mod tests {
         let request = token_request();
         let mut connection = Connection::new();
         for byte in &request[..request.len() - 1] {
-            assert_eq!(steps(&mut connection, &mut lark, &[*byte]), [Step::Read]);
+            assert_eq!(steps(&mut connection, &mut lark, &[*byte]), [ServerStep::Read]);
         }
         let rest = [&request[request.len() - 1..], &request, &request].concat();
         let replies = steps(&mut connection, &mut lark, &rest);
         assert_eq!(replies.len(), 4, "{replies:?}");
         for reply in &replies[..3] {
-            assert!(matches!(reply, Step::Write(bytes) if bytes.starts_with(b"HTTP/1.1 200 ")));
+            assert!(
+                matches!(reply, ServerStep::Write(bytes) if bytes.starts_with(b"HTTP/1.1 200 "))
+            );
         }
         assert_eq!(lark.count(Route::TenantAccessToken), 3);
     }
@@ -210,36 +215,36 @@ mod tests {
         let request = token_request();
         let head_len = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let half = head_len + (request.len() - head_len) / 2;
-        for (how, enough, counted) in [
-            (Break::BeforeBody, head_len, 0),
-            (Break::DuringBody, half + 1, 0),
-            (Break::AfterBody, request.len(), 1),
+        for (fault, enough, counted) in [
+            (ConnectionFault::BeforeBody, head_len, 0),
+            (ConnectionFault::DuringBody, half + 1, 0),
+            (ConnectionFault::AfterBody, request.len(), 1),
         ] {
             let mut lark = FakeLark::new();
             let mut connection = Connection::new();
-            lark.fail_next(how);
+            lark.fail_next(fault);
             let first = steps(&mut connection, &mut lark, &request[..enough - 2]);
-            assert_eq!(first, [Step::Read], "{how:?}");
+            assert_eq!(first, [ServerStep::Read], "{fault:?}");
             let then = steps(&mut connection, &mut lark, &request[enough - 2..enough]);
-            assert_eq!(then, [Step::Close], "{how:?}");
-            assert_eq!(lark.count(Route::TenantAccessToken), counted, "{how:?}");
+            assert_eq!(then, [ServerStep::Close], "{fault:?}");
+            assert_eq!(lark.count(Route::TenantAccessToken), counted, "{fault:?}");
         }
     }
 
-    /// The steps of a token request with this break.
-    fn steps_with(how: Option<Break>) -> Vec<Step> {
+    /// The steps of a token request with this fault.
+    fn steps_with(fault: Option<ConnectionFault>) -> Vec<ServerStep> {
         let mut lark = FakeLark::new();
-        if let Some(how) = how {
-            lark.fail_next(how);
+        if let Some(fault) = fault {
+            lark.fail_next(fault);
         }
         steps(&mut Connection::new(), &mut lark, &token_request())
     }
 
     #[test]
     fn a_cut_reply_has_half_of_its_body() {
-        let [Step::Write(reply), Step::Read] = &steps_with(None)[..] else { panic!() };
-        let cut = steps_with(Some(Break::CutReply));
-        let [Step::Write(cut), Step::Close] = &cut[..] else { panic!() };
+        let [ServerStep::Write(reply), ServerStep::Read] = &steps_with(None)[..] else { panic!() };
+        let cut = steps_with(Some(ConnectionFault::CutReply));
+        let [ServerStep::Write(cut), ServerStep::Close] = &cut[..] else { panic!() };
         let body = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         assert_eq!(cut.len(), body + (reply.len() - body) / 2);
         assert_eq!(reply[..cut.len()], cut[..]);
@@ -247,10 +252,13 @@ mod tests {
 
     #[test]
     fn a_slow_reply_is_written_after_a_wait() {
-        let [Step::Write(reply), Step::Read] = &steps_with(None)[..] else { panic!() };
+        let [ServerStep::Write(reply), ServerStep::Read] = &steps_with(None)[..] else { panic!() };
         let time = Duration::from_secs(9);
-        let slow = steps_with(Some(Break::SlowReply(time)));
-        assert_eq!(slow, [Step::Wait(time), Step::Write(reply.clone()), Step::Read]);
+        let slow = steps_with(Some(ConnectionFault::SlowReply(time)));
+        assert_eq!(
+            slow,
+            [ServerStep::Wait(time), ServerStep::Write(reply.clone()), ServerStep::Read]
+        );
     }
 
     #[test]
@@ -259,15 +267,15 @@ mod tests {
         let mut connection = Connection::new();
         let request = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         let steps = steps(&mut connection, &mut lark, request);
-        assert!(matches!(&steps[..], [Step::Write(_), Step::Close]), "{steps:?}");
+        assert!(matches!(&steps[..], [ServerStep::Write(_), ServerStep::Close]), "{steps:?}");
     }
 
     #[test]
     fn bytes_that_are_not_a_request_close_the_connection() {
         let mut lark = FakeLark::new();
         let mut connection = Connection::new();
-        assert_eq!(steps(&mut connection, &mut lark, b"\0\r\n\r\n"), [Step::Close]);
-        assert_eq!(steps(&mut connection, &mut lark, b"more"), [Step::Close]);
+        assert_eq!(steps(&mut connection, &mut lark, b"\0\r\n\r\n"), [ServerStep::Close]);
+        assert_eq!(steps(&mut connection, &mut lark, b"more"), [ServerStep::Close]);
     }
 
     #[test]
@@ -282,7 +290,7 @@ mod tests {
         let request = write.request(&Site::LARK, &TenantToken::new("t-1").unwrap());
         let bytes = wire::http1(request.clone(), HeaderSecrets::Shown);
         let begun = steps(&mut connection, &mut lark, &bytes[..bytes.len() - 1]);
-        assert_eq!(begun, [Step::Read]);
+        assert_eq!(begun, [ServerStep::Read]);
         let busy = WriteSheetImage::decode(lark.handle(UNIX_EPOCH, request.clone())).unwrap_err();
         assert!(busy.to_string().contains("90217"), "{busy}");
         connection.end(&mut lark);

@@ -1,6 +1,9 @@
 //! A strict fake of Lark in memory, without I/O, to test clients against. It serves the endpoints of this crate.
 //! [`scenarios`] has tests that every client of Lark should pass.
 //!
+//! A request to Lark passes the edge, which is the proxy in front of the service; then the gateway, which checks the
+//! token and the rate limit; then the service of the endpoint. The fake plays all three.
+//!
 //! ```text
 //!  head arrives        body complete
 //!  begin(now, head) -> InFlight -> finish(now, flight, body) -> http::Response
@@ -9,8 +12,8 @@
 //!                              the connection broke: nothing is carried out
 //!
 //!  handle(now, request) = begin + finish
-//!  exchange(now, request) = begin + finish, and it obeys a break that a
-//!                           test asked for
+//!  exchange(now, request) = begin + finish, and it obeys a connection
+//!                           fault that a test asked for
 //! ```
 //!
 //! The fake reads requests with parsers of its own, so that it does not share a mistake with the encoders of this
@@ -21,13 +24,11 @@
 //! # Guesses
 //!
 //! The fake answers as the vendor documents, as the vendor's own clients expect, or as users report. The replies in
-//! the list below are guesses. The service may answer otherwise, so a test should not rely on them. The edge is the
-//! proxy in front of the service, and the gateway checks the tokens and the rate limits.
+//! the list below are guesses. The service may answer otherwise, so a test should not rely on them.
 //!
 //! Requests in general:
 //! * A body with `Transfer-Encoding` gets the edge's HTML page with HTTP 400. Users report that uploads with this
-//!   header fail, but not why. [`http1`] is stricter than HTTP/1.1 because a proxy in front of the service may be as
-//!   strict.
+//!   header fail, but not why. [`http1`] is stricter than HTTP/1.1 because the edge may be as strict.
 //! * Every path is served with and without a trailing slash. The service is known to do so for `image/v4/put` and for
 //!   the token requests.
 //! * The token is checked before the values in the path and before the body, and before a rate limit. All apps and
@@ -79,14 +80,17 @@
 //! * A request for a page of a wiki with an unknown `obj_type`, or with a token of more than the documented 999
 //!   characters, gets 131002.
 
-// A request goes through these modules:
-//
-//  connection  bytes; `readers::http1` makes a request of them
-//  lark        `begin` has `gateway` admit the head, and takes a failure that
-//              the test queued from `failures`; `finish` has one of `services`
-//              carry the request out, which reads it with `readers`
-//  reply       the response
-//  record      the request and its reply, for the test to read
+// The files, in the order in which a request passes them:
+// * `connection`: the bytes of a connection, of which `readers::http1` makes requests;
+// * `lark`: the fake, whose `begin` takes the head of a request, and whose `finish` takes the body and replies;
+// * `route`: the endpoint that the head names;
+// * `gateway`: the checks of the token and the rate limit, in `begin`;
+// * `failures`: the failures that a test asked for, one of which `begin` may take;
+// * `services`: the services, one of which carries the request out, in `finish`;
+// * `readers`: the parsers with which they read the request;
+// * `reply`: the response;
+// * `record`: the request and its reply, for the test to read;
+// * `scenarios`: the tests of clients.
 mod connection;
 mod failures;
 mod gateway;
@@ -101,12 +105,12 @@ mod services;
 #[cfg(test)]
 mod tests;
 
-pub use self::connection::{Connection, Step};
-pub use self::failures::{Break, Failure, Fault};
+pub use self::connection::{Connection, ServerStep};
+pub use self::failures::{ConnectionFault, Failure, Fault};
 pub use self::gateway::TokenKind;
 pub use self::lark::{FakeLark, InFlight};
 pub use self::readers::{FormPart, http1};
-pub use self::record::{ImageForm, RecordedRequest};
+pub use self::record::{RecordedRequest, SentImageEncoding};
 pub use self::route::Route;
 pub use self::services::{
     FakeSheet, ImageKind, RouteRequest, StoredCell, StoredImage, StoredMessage,

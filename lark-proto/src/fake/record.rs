@@ -32,7 +32,7 @@ pub struct RecordedRequest {
     /// [`has_body`](Self::has_body).
     pub body_hash: u64,
     /// The encoding of the image, if the request had one. The request may have been refused.
-    pub image_form: Option<ImageForm>,
+    pub image_encoding: Option<SentImageEncoding>,
     /// The time at which the head arrived.
     pub time: SystemTime,
     /// The number of the request on its route, counted from 1 as [`fail_when`](super::FakeLark::fail_when) does. It is
@@ -52,7 +52,7 @@ pub struct RecordedRequest {
 /// The encoding of an image in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ImageForm {
+pub enum SentImageEncoding {
     /// A JSON array of numbers.
     Numbers,
     /// A JSON string in base64.
@@ -61,7 +61,7 @@ pub enum ImageForm {
     Multipart,
 }
 
-impl ImageForm {
+impl SentImageEncoding {
     /// The encoding of the image in the body of a request to `route`. A JSON body is searched for the key of the image,
     /// because it may be malformed. The key cannot be found within a JSON string, where its quotes are escaped.
     pub(crate) fn of(route: Route, body: &[u8]) -> Option<Self> {
@@ -101,7 +101,7 @@ pub(crate) struct Head {
     pub(crate) number: usize,
 }
 
-/// The answered requests, in the order of the answers.
+/// The answered requests, in the order of their replies.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records {
     seen: Vec<RecordedRequest>,
@@ -138,7 +138,7 @@ impl Records {
             token,
             body_len: body.len(),
             body_hash,
-            image_form: route.and_then(|route| ImageForm::of(route, body)),
+            image_encoding: route.and_then(|route| SentImageEncoding::of(route, body)),
             time,
             number,
             attempt: *attempt,

@@ -50,9 +50,9 @@ impl Refusal {
     }
 }
 
-/// The answer to a request that was carried out.
+/// The parts from which the reply to a request that was carried out is made.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ReplyDraft {
     /// A JSON document with code 0.
     Json(Value),
     /// A file, which a download returns.
@@ -61,7 +61,7 @@ pub(crate) enum Answer {
     Ready(Reply),
 }
 
-impl From<Value> for Answer {
+impl From<Value> for ReplyDraft {
     fn from(document: Value) -> Self {
         Self::Json(document)
     }
@@ -75,10 +75,10 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn of(outcome: Result<Answer, Refusal>, log_id: &str) -> Self {
+    pub(crate) fn of(outcome: Result<ReplyDraft, Refusal>, log_id: &str) -> Self {
         match outcome {
-            Ok(Answer::Json(body)) => Self::enveloped(StatusCode::OK, 0, &body, log_id),
-            Ok(Answer::File { bytes, content_type, name }) => {
+            Ok(ReplyDraft::Json(body)) => Self::enveloped(StatusCode::OK, 0, &body, log_id),
+            Ok(ReplyDraft::File { bytes, content_type, name }) => {
                 let mut response = Response::new(bytes);
                 insert(&mut response, CONTENT_TYPE.as_str(), &content_type);
                 // The name is sent as UTF-8, because the official client for Python fails without `filename`.
@@ -88,7 +88,7 @@ impl Reply {
                 insert(&mut response, "x-tt-logid", log_id);
                 Self { code: Some(0), response }
             }
-            Ok(Answer::Ready(reply)) => reply,
+            Ok(ReplyDraft::Ready(reply)) => reply,
             Err(refusal) => Self::refused(refusal, log_id),
         }
     }

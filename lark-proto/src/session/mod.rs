@@ -36,10 +36,18 @@
 //! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]
 
-// From the top down: `call` is the public state machine. `session` is what the calls of one client share; its parts are
-// `tokens`, `lanes` and `gates`, and `export` writes a token as text. `queue` is the queue of all three parts, `caller`
-// the call that takes a step, `hold` the reason why it does not send. `step` is the result of a step, `event` an entry
-// of a call's log, `limits` are the limits that a caller sets, `backoff` is the wait after a failure.
+// The files, from the top down:
+// * `call`: a call, which is the public state machine;
+// * `step`, `timeouts`, `transport_failure`: the result of a step, and what an adapter does and reports for it;
+// * `event`: an entry of a call's log;
+// * `limits`: the limits that a caller sets;
+// * `session`: what the calls of one client share;
+// * `tokens`, `lanes`, `gates`: the parts of the session;
+// * `export`: a token of the session as text;
+// * `caller`: the call that takes a step;
+// * `hold`: the reason why a step does not send the call's own request;
+// * `queue`: the queue that tokens, lanes and gates have;
+// * `backoff`: the wait after a failure.
 
 mod backoff;
 mod call;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
-use lark_proto::fake::{Break, FakeLark};
+use lark_proto::fake::{ConnectionFault, FakeLark};
 use lark_proto::session::{Call, Session};
 use lark_proto::{CallError, Site};
 
@@ -18,16 +18,18 @@ fn react(lark: &RefCell<FakeLark>, now: Duration, request: Request<Bytes>) -> Re
     let mut lark = lark.borrow_mut();
     let (head, body) = request.into_parts();
     let flight = lark.begin(clock(now), &head);
-    let breaks = flight.breaks();
+    let breaks = flight.connection_fault();
     let pulled = match breaks {
-        Some(Break::BeforeBody) => 0,
-        Some(Break::DuringBody) => body.len() as u64 / 2,
+        Some(ConnectionFault::BeforeBody) => 0,
+        Some(ConnectionFault::DuringBody) => body.len() as u64 / 2,
         _ => {
             let reply = lark.finish(clock(now), flight, &body);
             return match breaks {
                 None => after(Duration::ZERO, reply),
-                Some(Break::SlowReply(time)) => after(time, reply),
-                Some(Break::AfterBody | Break::CutReply) => cut(Duration::ZERO, u64::MAX),
+                Some(ConnectionFault::SlowReply(time)) => after(time, reply),
+                Some(ConnectionFault::AfterBody | ConnectionFault::CutReply) => {
+                    cut(Duration::ZERO, u64::MAX)
+                }
                 Some(other) => panic!("{other:?}"),
             };
         }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use lark_proto::error::CallErrorKind;
-use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 use lark_proto::{App, Limits};
 use lark_ureq::{Client, FakeServer, ureq};
 
@@ -26,7 +26,7 @@ fn a_dropped_server_closes_its_connections() {
     let mut idle = connect(&server);
     let mut begun = connect(&server);
     begun.write_all(b"POST /open-apis/im/v1/images HTTP/1.1\r\n").unwrap();
-    server.with(|lark| lark.fail_next(Break::SlowReply(Duration::MAX)));
+    server.with(|lark| lark.fail_next(ConnectionFault::SlowReply(Duration::MAX)));
     let mut waiting = connect(&server);
     waiting
         .write_all(
@@ -73,7 +73,9 @@ fn a_request_whose_body_or_reply_is_slow_delays_no_other_request() {
             b"POST /open-apis/image/v4/put/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1",
         )
         .unwrap();
-    server.with(|lark| lark.fail_next_on(Route::ImV1Images, Break::SlowReply(Duration::MAX)));
+    server.with(|lark| {
+        lark.fail_next_on(Route::ImV1Images, ConnectionFault::SlowReply(Duration::MAX))
+    });
     let mut waiting = connect(&server);
     waiting
         .write_all(b"POST /open-apis/im/v1/images HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")

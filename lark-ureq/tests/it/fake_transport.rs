@@ -6,7 +6,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, UNIX_EPOCH};
 
 use lark_proto::error::{CallErrorKind, Code, Outcome};
-use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 use lark_proto::place::Place;
 use lark_proto::{App, EndpointExt, Limits, Site};
 use lark_ureq::{CallError, Client, Clock, FakeServer, FakeTransport};
@@ -32,24 +32,24 @@ fn a_break_ends_a_call_as_a_break_over_a_socket_does() {
     // Without a socket the fake takes nothing of the body before it breaks. The kernel takes some.
     let unknown = [Outcome::Unknown; 2];
     let not_sent = [Outcome::NotSent, Outcome::Unknown];
-    for (how, expected, outcomes, stored) in [
-        (Break::BeforeBody, ErrorKind::ConnectionReset, not_sent, 0),
-        (Break::DuringBody, ErrorKind::ConnectionReset, unknown, 0),
-        (Break::AfterBody, ErrorKind::UnexpectedEof, unknown, 1),
-        (Break::CutReply, ErrorKind::UnexpectedEof, unknown, 1),
+    for (fault, expected, outcomes, stored) in [
+        (ConnectionFault::BeforeBody, ErrorKind::ConnectionReset, not_sent, 0),
+        (ConnectionFault::DuringBody, ErrorKind::ConnectionReset, unknown, 0),
+        (ConnectionFault::AfterBody, ErrorKind::UnexpectedEof, unknown, 1),
+        (ConnectionFault::CutReply, ErrorKind::UnexpectedEof, unknown, 1),
     ] {
         let fake = FakeTransport::new(Clock::default());
         let server = FakeServer::start().unwrap();
-        fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, how));
-        server.with(|lark| lark.fail_next_on(Route::ImageV4Put, how));
+        fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, fault));
+        server.with(|lark| lark.fail_next_on(Route::ImageV4Put, fault));
         let without = Client::with_agent(Site::LARK, app(), fake.agent());
         let over = Client::new(server.site().clone(), app());
         let [without, over] = [without, over]
             .map(|client| client.with_limits(Limits::one_attempt()).call(&put()).unwrap_err());
-        assert_eq!(kind(&without), expected, "{how:?}");
-        assert_eq!([without.outcome(), over.outcome()], outcomes, "{how:?}");
+        assert_eq!(kind(&without), expected, "{fault:?}");
+        assert_eq!([without.outcome(), over.outcome()], outcomes, "{fault:?}");
         let stored_by = |lark: &mut FakeLark| lark.images().count();
-        assert_eq!([fake.with(stored_by), server.with(stored_by)], [stored; 2], "{how:?}");
+        assert_eq!([fake.with(stored_by), server.with(stored_by)], [stored; 2], "{fault:?}");
         // The kernel's error depends on how much of the body has arrived when the server closes.
         if stored > 0 {
             assert_eq!(over.to_string(), without.to_string());
@@ -71,25 +71,25 @@ impl Read for Counted<'_> {
 
 /// A write of which a part is read: a failure of the fake or of the body, the number of bytes that the fake reads, and
 /// the error.
-type Broken = (Option<Break>, Option<ErrorKind>, usize, &'static str);
+type Broken = (Option<ConnectionFault>, Option<ErrorKind>, usize, &'static str);
 
 fn broken_writes(len: usize) -> [Broken; 4] {
     [
-        (Some(Break::BeforeBody), None, 0, "connection reset"),
-        (Some(Break::DuringBody), None, len.div_ceil(2), "connection reset"),
+        (Some(ConnectionFault::BeforeBody), None, 0, "connection reset"),
+        (Some(ConnectionFault::DuringBody), None, len.div_ceil(2), "connection reset"),
         (None, Some(ErrorKind::TimedOut), len, "timed out"),
-        (Some(Break::AfterBody), None, len, "Peer disconnected"),
+        (Some(ConnectionFault::AfterBody), None, len, "Peer disconnected"),
     ]
 }
 
 /// Sends a write with these failures to the fake. Returns the error and the number of bytes that were read.
 fn send_broken(
     fake: &FakeTransport,
-    how: Option<Break>,
+    fault: Option<ConnectionFault>,
     fails: Option<ErrorKind>,
 ) -> (String, usize) {
-    if let Some(how) = how {
-        fake.with(|lark| lark.fail_next(how));
+    if let Some(fault) = fault {
+        fake.with(|lark| lark.fail_next(fault));
     }
     let (head, body) = write().request(&Site::LARK, &token()).into_parts();
     let mut counted = Counted(&body, fails);
@@ -104,18 +104,18 @@ fn body_len() -> usize {
 
 #[test]
 fn a_break_reads_its_part_of_the_body() {
-    for (how, fails, read, error) in broken_writes(body_len()) {
+    for (fault, fails, read, error) in broken_writes(body_len()) {
         let fake = valid_for(&Clock::default(), secs(3600));
-        let found = send_broken(&fake, how, fails);
-        assert_eq!(found, (format!("io: {error}"), read), "{how:?}");
+        let found = send_broken(&fake, fault, fails);
+        assert_eq!(found, (format!("io: {error}"), read), "{fault:?}");
     }
 }
 
 #[test]
 fn a_broken_write_leaves_the_spreadsheet_free() {
-    for (how, fails, ..) in broken_writes(body_len()) {
+    for (fault, fails, ..) in broken_writes(body_len()) {
         let fake = valid_for(&Clock::default(), secs(3600));
-        send_broken(&fake, how, fails);
+        send_broken(&fake, fault, fails);
         let client = Client::with_agent(Site::LARK, App::None, fake.agent());
         client.with_limits(Limits::one_attempt()).call_as(&token(), &write()).unwrap();
     }
@@ -191,7 +191,7 @@ fn in_virtual_time_a_call_takes_the_same_time_in_every_run() {
         let fake = valid_for(&clock, secs(3600));
         let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());
         fake.with(|lark| {
-            lark.fail_when(|_, number| (number <= 3).then_some(Break::AfterBody.into()));
+            lark.fail_when(|_, number| (number <= 3).then_some(ConnectionFault::AfterBody.into()));
         });
         client.call_as(&token(), &put()).unwrap();
         clock.elapsed()
@@ -213,8 +213,8 @@ fn the_calls_of_a_resolve_share_one_deadline() {
             let fake = valid_for(&clock, secs(3600));
             let client = Client::with_clock(Site::LARK, app(), fake.agent(), clock.clone());
             fake.with(|lark| {
-                lark.fail_next_on(Route::WikiNode, Break::SlowReply(secs(20)));
-                lark.fail_next_on(Route::SheetsQuery, Break::SlowReply(secs(20)));
+                lark.fail_next_on(Route::WikiNode, ConnectionFault::SlowReply(secs(20)));
+                lark.fail_next_on(Route::SheetsQuery, ConnectionFault::SlowReply(secs(20)));
             });
             let client = client.with_limits(Limits::default().total(secs(total)));
             let found =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, UNIX_EPOCH};
 
-use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 use lark_proto::{Image, Limits, PutImage, Site};
 use lark_ureq::{Client, Clock, FakeTransport};
 use ureq::Agent;
@@ -120,7 +120,7 @@ fn slow_upload(set: Set, limits: Limits, len: usize, is_fake: bool) -> (String, 
     let until = UNIX_EPOCH + secs(1 << 32);
     lark.add_token(TokenKind::Tenant, "t-1", until);
     let agent = if is_fake {
-        lark.fail_next(Break::SlowReply(secs(200)));
+        lark.fail_next(ConnectionFault::SlowReply(secs(200)));
         let fake = FakeTransport::with_lark(clock.clone(), lark);
         config.middleware(fake).build().into()
     } else {

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
-use lark_proto::fake::{Break, FakeLark, Fault, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route, TokenKind};
 use lark_proto::values::{AppTicket, TenantKey};
 use lark_proto::{App, Image, PutImage, Site, WriteSheetImage};
 use lark_ureq::ureq::http::StatusCode;
@@ -177,8 +177,8 @@ fn a_refused_token_request_is_an_event_of_its_route() {
 fn a_broken_connection_is_an_event_with_its_cause() {
     let fake = fake();
     let client = custom(&fake);
-    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
-    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::BeforeBody));
+    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, ConnectionFault::CutReply));
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, ConnectionFault::BeforeBody));
     let lines = events(|| drop(client.call(&put()).unwrap()));
     assert_lines(
         &lines,
@@ -246,7 +246,7 @@ fn a_subscriber_may_use_the_client() {
     }
     let fake = fake();
     let client = custom(&fake);
-    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, Break::CutReply));
+    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, ConnectionFault::CutReply));
     let calls = client.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
@@ -288,7 +288,7 @@ fn with_on_wait(on_wait: impl FnOnce() + Send + 'static, work: impl FnOnce()) {
 fn slow_token() -> (Client, Clock) {
     let clock = Clock::simulated();
     let fake = FakeTransport::new(clock.clone());
-    let slow = Break::SlowReply(secs(5));
+    let slow = ConnectionFault::SlowReply(secs(5));
     fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, slow));
     (Client::with_clock(Site::LARK, app(), fake.agent(), clock.clone()), clock)
 }

@@ -2,7 +2,7 @@
 
 mod breaks;
 mod endless;
-mod held;
+mod memory_after_call;
 mod replies;
 mod reset;
 mod scripted;

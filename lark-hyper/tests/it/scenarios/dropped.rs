@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use http::Request;
 use lark_hyper::{CallError, Client, Transport};
 use lark_proto::error::{CallErrorKind, Code};
-use lark_proto::fake::scenarios::{self, Expected, ExpectedError, Scenario, Target};
+use lark_proto::fake::scenarios::{self, Expected, ExpectedError, Scenario, ScenarioCall};
 use lark_proto::fake::{FakeLark, Route};
 use lark_proto::values::AppTicket;
 use lark_proto::{Image, Limits, Site, WriteSheetImage};
@@ -93,7 +93,7 @@ fn cases() -> Vec<Case> {
     let case = |scenario: &Scenario| {
         let mut other = match scenario.call {
             // The other calls write to the same spreadsheet.
-            Target::WriteSheetImage(_) => short.clone(),
+            ScenarioCall::WriteSheetImage(_) => short.clone(),
             _ => scenario.clone(),
         };
         if scenario.recovers {
@@ -102,7 +102,7 @@ fn cases() -> Vec<Case> {
         let mut scenario = scenario.clone();
         if scenario.name.contains("during the body") {
             // A body of three frames has the same points as one of many.
-            scenario.call = Target::WriteSheetImage(write_of_three_frames());
+            scenario.call = ScenarioCall::WriteSheetImage(write_of_three_frames());
         }
         let mut case = Case { scenario, other, routes: Vec::new() };
         let trial = Trial::new(&case, |fake, _| fake.clone(), "undisturbed");

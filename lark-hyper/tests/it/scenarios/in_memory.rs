@@ -16,7 +16,7 @@ use lark_hyper::{Client, FakeTransport, FreshConnection, RequestBody, Transport}
 use lark_proto::Site;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::scenarios::{self, Run, Scenario};
-use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 
 use crate::support::pausing::Pausing;
 use crate::support::sim::{RealNow, Sim, turn};
@@ -168,7 +168,7 @@ fn a_limit_of_replies_does_not_apply_to_the_replies_of_token_requests() {
 fn a_resend_after_a_broken_connection_asks_for_a_fresh_one() {
     let sim = Sim::new("a fresh connection");
     let fake = FakeTransport::new(sim.time.clone());
-    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::AfterBody));
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, ConnectionFault::AfterBody));
     let fresh = RefCell::new(Vec::new());
     let service = service_fn(|request: Request<RequestBody>| {
         fresh.borrow_mut().push(request.extensions().get::<FreshConnection>().is_some());

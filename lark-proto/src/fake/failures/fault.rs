@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use crate::fake::reply::{Answer, Detail, Refusal, Reply};
+use crate::fake::reply::{Detail, Refusal, Reply, ReplyDraft};
 
 /// A reply in place of the service's.
 ///
@@ -69,7 +69,7 @@ impl Fault {
     /// The reply. `outcome` carries the request out. It is called only for [`TruncatedJson`](Self::TruncatedJson).
     pub(crate) fn reply(
         self,
-        outcome: impl FnOnce() -> Result<Answer, Refusal>,
+        outcome: impl FnOnce() -> Result<ReplyDraft, Refusal>,
         log_id: &str,
     ) -> Reply {
         match self {

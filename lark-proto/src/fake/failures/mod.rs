@@ -18,7 +18,7 @@ pub enum Failure {
     /// The request gets another reply.
     Fault(Fault),
     /// The connection fails.
-    Break(Break),
+    Connection(ConnectionFault),
 }
 
 impl From<Fault> for Failure {
@@ -27,19 +27,20 @@ impl From<Fault> for Failure {
     }
 }
 
-impl From<Break> for Failure {
-    fn from(how: Break) -> Self {
-        Self::Break(how)
+impl From<ConnectionFault> for Failure {
+    fn from(fault: ConnectionFault) -> Self {
+        Self::Connection(fault)
     }
 }
 
 /// How the connection of a request fails.
 ///
 /// The fake has no connections. The server or the transport around it calls
-/// [`InFlight::breaks`](crate::fake::InFlight::breaks) when the head has arrived, and then makes the connection fail.
+/// [`InFlight::connection_fault`](crate::fake::InFlight::connection_fault) when the head has arrived, and then makes
+/// the connection fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Break {
+pub enum ConnectionFault {
     /// The connection closes when the head has arrived. The body is not read, and the request is not carried out.
     BeforeBody,
     /// The connection closes when about half of the body has arrived. The request is not carried out.
@@ -53,9 +54,9 @@ pub enum Break {
     SlowReply(Duration),
 }
 
-/// The requests that a failure is meant for.
+/// The requests that a failure is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Meant {
+pub(crate) enum FailureTarget {
     Any,
     /// Any request but a token request.
     Calls,
@@ -69,13 +70,13 @@ type Choose = dyn Fn(Route, usize) -> Option<Failure> + Send + Sync;
 #[derive(Clone, Default)]
 pub(crate) struct Failures {
     /// The failures that no request has taken yet, the oldest first.
-    queue: VecDeque<(Meant, Failure)>,
+    queue: VecDeque<(FailureTarget, Failure)>,
     choose: Option<Arc<Choose>>,
 }
 
 impl Failures {
-    pub(crate) fn push(&mut self, meant: Meant, failure: Failure) {
-        self.queue.push_back((meant, failure));
+    pub(crate) fn push(&mut self, target: FailureTarget, failure: Failure) {
+        self.queue.push_back((target, failure));
     }
 
     pub(crate) fn choose(
@@ -85,15 +86,15 @@ impl Failures {
         self.choose = Some(Arc::new(choose));
     }
 
-    /// Takes the oldest failure that is meant for `route`. If there is none, the test's closure chooses, from the route
+    /// Takes the oldest failure that is for `route`. If there is none, the test's closure chooses, from the route
     /// and the `number` of the request.
     pub(crate) fn take(&mut self, route: Route, number: usize) -> Option<Failure> {
-        let is_meant = |meant: &Meant| match meant {
-            Meant::Any => true,
-            Meant::Calls => !route.is_auth(),
-            Meant::Route(only) => *only == route,
+        let is_target = |target: &FailureTarget| match target {
+            FailureTarget::Any => true,
+            FailureTarget::Calls => !route.is_auth(),
+            FailureTarget::Route(only) => *only == route,
         };
-        let at = self.queue.iter().position(|(meant, _)| is_meant(meant));
+        let at = self.queue.iter().position(|(target, _)| is_target(target));
         match at.and_then(|at| self.queue.remove(at)) {
             Some((_, failure)) => Some(failure),
             None => self.choose.as_ref().and_then(|choose| choose(route, number)),

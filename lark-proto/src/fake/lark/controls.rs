@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::FakeLark;
-use crate::fake::failures::{Failure, Fault, Meant};
+use crate::fake::failures::{Failure, FailureTarget, Fault};
 use crate::fake::gateway::TokenKind;
 use crate::fake::record::RecordedRequest;
 use crate::fake::route::Route;
@@ -177,34 +177,35 @@ impl FakeLark {
         self.apps.renew_ticket();
     }
 
-    /// Queues a failure, a [`Fault`] or a [`Break`](crate::fake::Break), for the next request to any endpoint.
+    /// Queues a failure, a [`Fault`] or a [`ConnectionFault`](crate::fake::ConnectionFault), for the next request to
+    /// any endpoint.
     ///
-    /// A request takes its failure when its head arrives: the oldest one in the queue that is meant for it.
+    /// A request takes its failure when its head arrives: the oldest one in the queue that is for its route.
     ///
     /// ```
     /// use std::time::Duration;
     ///
-    /// use lark_proto::fake::{Break, FakeLark, Fault, Route};
+    /// use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route};
     ///
     /// let mut lark = FakeLark::new();
-    /// // A fault for the first cell write, and a break for the second one.
+    /// // The first cell write gets another reply, and the second one none.
     /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound);
-    /// lark.fail_next_on(Route::ValuesImage, Break::AfterBody);
+    /// lark.fail_next_on(Route::ValuesImage, ConnectionFault::AfterBody);
     /// // The next request that is not a token request gets a slow reply.
-    /// lark.fail_next_call(Break::SlowReply(Duration::from_secs(20)));
+    /// lark.fail_next_call(ConnectionFault::SlowReply(Duration::from_secs(20)));
     /// ```
     pub fn fail_next(&mut self, failure: impl Into<Failure>) {
-        self.failures.push(Meant::Any, failure.into());
+        self.failures.push(FailureTarget::Any, failure.into());
     }
 
     /// Queues a failure for the next request that is not a token request.
     pub fn fail_next_call(&mut self, failure: impl Into<Failure>) {
-        self.failures.push(Meant::Calls, failure.into());
+        self.failures.push(FailureTarget::Calls, failure.into());
     }
 
     /// Queues a failure for the next request to `route`.
     pub fn fail_next_on(&mut self, route: Route, failure: impl Into<Failure>) {
-        self.failures.push(Meant::Route(route), failure.into());
+        self.failures.push(FailureTarget::Route(route), failure.into());
     }
 
     /// Has a closure choose the failure of each request that takes none from the queue. It replaces an earlier closure.
@@ -213,7 +214,7 @@ impl FakeLark {
     /// route, counted from 1 as [`begun`](Self::begun) does. Here every third cell write is lost:
     ///
     /// ```
-    /// use lark_proto::fake::{Break, FakeLark, Route, TokenKind};
+    /// use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
     /// use lark_proto::{
     ///     EndpointExt, Image, Site, TenantToken, WriteSheetImage,
     /// };
@@ -222,7 +223,7 @@ impl FakeLark {
     /// let mut lark = FakeLark::new();
     /// lark.fail_when(|route, number| {
     ///     let is_lost = route == Route::ValuesImage && number % 3 == 0;
-    ///     is_lost.then_some(Break::BeforeBody.into())
+    ///     is_lost.then_some(ConnectionFault::BeforeBody.into())
     /// });
     /// # let now = UNIX_EPOCH;
     /// # lark.add_token(TokenKind::Tenant, "t-7f1b", now + Duration::from_secs(60));

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::FakeLark;
-use crate::fake::record::ImageForm;
-use crate::fake::reply::{Answer, Refusal};
+use crate::fake::record::SentImageEncoding;
+use crate::fake::reply::{Refusal, ReplyDraft};
 use crate::fake::route::Route;
-use crate::fake::services::spreadsheets::{cell_write, dimensions};
+use crate::fake::services::spreadsheets::{body, cell_write, dimensions};
 use crate::fake::services::{FakeSheet, RouteRequest, download, messages, upload};
 
 impl FakeLark {
@@ -15,7 +15,7 @@ impl FakeLark {
         &mut self,
         request: &RouteRequest<'_>,
         log_id: &str,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<ReplyDraft, Refusal> {
         let RouteRequest { now, target, headers, body, .. } = *request;
         if let Some(added) = self.added_routes.iter().find(|added| added.route == target.route) {
             return Ok(added.answer(request, log_id));
@@ -41,9 +41,9 @@ impl FakeLark {
                 reply
             }
             Route::ValuesImage => {
-                let write: cell_write::CellWrite = cell_write::sheet_body(headers, body)?;
+                let write: cell_write::CellWrite = body::read(headers, body)?;
                 if self.refuses_base64
-                    && ImageForm::of(target.route, body) == Some(ImageForm::Base64)
+                    && SentImageEncoding::of(target.route, body) == Some(SentImageEncoding::Base64)
                 {
                     let msg = "WrongRequestBody: this tenant takes no image in base64";
                     return Err(Refusal::with_400(90204, msg));
@@ -52,7 +52,7 @@ impl FakeLark {
                 self.spreadsheet(token)?.write(token, write)?
             }
             Route::Values => {
-                let stubs = match target.query("valueRenderOption") {
+                let without_file_tokens = match target.query("valueRenderOption") {
                     None | Some("Formula" | "FormattedValue" | "UnformattedValue") => false,
                     Some("ToString") => true,
                     Some(_) => {
@@ -60,15 +60,15 @@ impl FakeLark {
                     }
                 };
                 let token = target.value(0);
-                self.spreadsheet(token)?.values(token, target.value(1), stubs)?
+                self.spreadsheet(token)?.values(token, target.value(1), without_file_tokens)?
             }
             Route::AddDimension => {
-                let add: dimensions::Add = cell_write::sheet_body(headers, body)?;
+                let add: dimensions::Add = body::read(headers, body)?;
                 let change = |sheet: &mut FakeSheet| sheet.add(&add.dimension);
                 self.spreadsheet(target.value(0))?.change(&add.dimension.sheet_id, change)?
             }
             Route::UpdateDimension => {
-                let update: dimensions::Update = cell_write::sheet_body(headers, body)?;
+                let update: dimensions::Update = body::read(headers, body)?;
                 let change = |sheet: &mut FakeSheet| sheet.update(&update);
                 self.spreadsheet(target.value(0))?.change(&update.dimension.sheet_id, change)?
             }

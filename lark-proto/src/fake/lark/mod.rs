@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, request};
 
-use super::failures::{Break, Failure, Failures};
+use super::failures::{ConnectionFault, Failure, Failures};
 use super::gateway::{RateLimits, Tokens};
 use super::readers::header;
 use super::record::{Head, Records};
@@ -61,9 +61,9 @@ impl InFlight {
     /// How the connection has to fail, if a test asked for it. The fake has no connections, so the server or the
     /// transport around it has to make the connection fail.
     #[must_use]
-    pub fn breaks(&self) -> Option<Break> {
+    pub fn connection_fault(&self) -> Option<ConnectionFault> {
         match self.failure {
-            Some(Failure::Break(how)) => Some(how),
+            Some(Failure::Connection(fault)) => Some(fault),
             _ => None,
         }
     }
@@ -135,8 +135,8 @@ impl FakeLark {
         fake
     }
 
-    /// Answers a request that has arrived completely, over a connection that does not break. A [`Break`] for the
-    /// request is taken from the queue and ignored; [`exchange`](Self::exchange) obeys it.
+    /// Answers a request that has arrived completely, over a connection that does not break. A [`ConnectionFault`] for
+    /// the request is taken from the queue and ignored; [`exchange`](Self::exchange) obeys it.
     pub fn handle(
         &mut self,
         now: SystemTime,
@@ -144,33 +144,33 @@ impl FakeLark {
     ) -> http::Response<Bytes> {
         let (head, body) = request.into_parts();
         let mut flight = self.begin(now, &head);
-        flight.failure.take_if(|failure| matches!(failure, Failure::Break(_)));
+        flight.failure.take_if(|failure| matches!(failure, Failure::Connection(_)));
         self.finish(now, flight, &body)
     }
 
-    /// Answers a request over a connection that obeys a [`Break`]. Returns the reply, and the time for which it is held
-    /// back.
+    /// Answers a request over a connection that obeys a [`ConnectionFault`]. Returns the reply, and the time for which
+    /// it is held back.
     ///
     /// # Errors
-    /// The client gets no complete reply, because of this break. The request was carried out, except with
-    /// [`Break::BeforeBody`] and [`Break::DuringBody`].
+    /// The client gets no complete reply, because of this fault of the connection. The request was carried out, except
+    /// with [`ConnectionFault::BeforeBody`] and [`ConnectionFault::DuringBody`].
     pub fn exchange(
         &mut self,
         now: SystemTime,
         request: http::Request<Bytes>,
-    ) -> Result<(http::Response<Bytes>, Duration), Break> {
+    ) -> Result<(http::Response<Bytes>, Duration), ConnectionFault> {
         let (head, body) = request.into_parts();
         let flight = self.begin(now, &head);
-        let how = flight.breaks();
-        if let Some(how @ (Break::BeforeBody | Break::DuringBody)) = how {
+        let fault = flight.connection_fault();
+        if let Some(fault @ (ConnectionFault::BeforeBody | ConnectionFault::DuringBody)) = fault {
             self.abandon(flight);
-            return Err(how);
+            return Err(fault);
         }
         let reply = self.finish(now, flight, &body);
-        match how {
+        match fault {
             None => Ok((reply, Duration::ZERO)),
-            Some(Break::SlowReply(time)) => Ok((reply, time)),
-            Some(how) => Err(how),
+            Some(ConnectionFault::SlowReply(time)) => Ok((reply, time)),
+            Some(fault) => Err(fault),
         }
     }
 
@@ -213,7 +213,7 @@ impl FakeLark {
     ) -> http::Response<Bytes> {
         let InFlight { target, head, admitted, failure } = flight;
         let end = match failure {
-            Some(Failure::Break(Break::SlowReply(time))) => now.checked_add(time),
+            Some(Failure::Connection(ConnectionFault::SlowReply(time))) => now.checked_add(time),
             _ => None,
         };
         self.release(target.as_ref(), &admitted, end);

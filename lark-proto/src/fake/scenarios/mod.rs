@@ -31,11 +31,11 @@
 //! #     fn set_app_ticket(&self, ticket: AppTicket) {
 //! #         self.0.lock().unwrap().set_app_ticket(ticket);
 //! #     }
-//! #     fn call(&self, target: &scenarios::Target) -> Result<(), CallError<Infallible>> {
+//! #     fn call(&self, call: &scenarios::ScenarioCall) -> Result<(), CallError<Infallible>> {
 //! #         let mut session = self.0.lock().unwrap();
 //! #         let call = match &self.2 {
-//! #             Some(tenant) => Call::for_tenant(tenant.clone(), target),
-//! #             None => Call::new(target),
+//! #             Some(tenant) => Call::for_tenant(tenant.clone(), call),
+//! #             None => Call::new(call),
 //! #         };
 //! #         let mut call = call.with_limits(self.1);
 //! #         let mut now = std::time::UNIX_EPOCH;
@@ -58,7 +58,7 @@
 //! fn run(scenario: &Scenario) -> Vec<String> {
 //!     let lark = Arc::new(Mutex::new(FakeLark::new()));
 //!     // The client has the scenario's app, limits and tenant, and its
-//!     // transport obeys `InFlight::breaks`.
+//!     // transport obeys `InFlight::connection_fault`.
 //!     let client = Client::new(scenario, &lark);
 //!     let mut run = Run::new(scenario);
 //!     loop {
@@ -87,9 +87,9 @@
 mod cases;
 mod runner;
 mod scenario;
-mod target;
+mod scenario_call;
 
 pub use self::cases::all;
 pub use self::runner::{Next, Run};
 pub use self::scenario::{Expected, ExpectedError, Scenario};
-pub use self::target::Target;
+pub use self::scenario_call::ScenarioCall;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::target::Target;
+use super::scenario_call::ScenarioCall;
 use crate::error::{CallError, CallErrorKind, Code, Error, InvalidKind, Outcome, WaitFor};
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route;
@@ -29,11 +29,12 @@ pub struct Scenario {
     /// The client's limits.
     pub limits: Limits,
     /// The endpoint that is called.
-    pub call: Target,
+    pub call: ScenarioCall,
     /// Whether the call is made once before the fake is prepared, so that the client has a token.
     pub is_warm: bool,
-    /// How long the call lasts on a virtual clock, on which only waits and [`SlowReply`](crate::fake::Break::SlowReply)
-    /// take time. It is a range because the client's backoff has jitter. The second call (step 6) is not included.
+    /// How long the call lasts on a virtual clock, on which only waits and
+    /// [`SlowReply`](crate::fake::ConnectionFault::SlowReply) take time. It is a range because the client's backoff has
+    /// jitter. The second call (step 6) is not included.
     pub lasts: RangeInclusive<Duration>,
     /// How the call ends.
     pub expected: Expected,
@@ -106,7 +107,7 @@ pub(super) struct Ended {
 }
 
 impl Scenario {
-    /// Prepares the fake: adds images, queues faults and breaks, and revokes tokens.
+    /// Prepares the fake: adds images, queues failures, and revokes tokens.
     pub fn prepare(&self, lark: &mut FakeLark) {
         (self.prepare)(lark);
     }
@@ -143,18 +144,18 @@ impl Scenario {
     fn is_stored(&self, lark: &FakeLark) -> bool {
         let image = self.image.bytes();
         match &self.call {
-            Target::PutImage(_) | Target::GetImage(_) | Target::Unsafe(_) => {
+            ScenarioCall::PutImage(_) | ScenarioCall::GetImage(_) | ScenarioCall::Unsafe(_) => {
                 lark.images().any(|(_, stored)| stored.bytes == image)
             }
-            Target::ReadCells(_) => true,
-            Target::AddDimension(_) => {
+            ScenarioCall::ReadCells(_) => true,
+            ScenarioCall::AddDimension(_) => {
                 let sheet = lark.sheet(FakeLark::SPREADSHEET, FakeLark::SHEET);
                 sheet.is_some_and(|sheet| sheet.grid().0 > 200)
             }
-            Target::WriteSheetImage(_) => {
+            ScenarioCall::WriteSheetImage(_) => {
                 lark.cells(FakeLark::SPREADSHEET).any(|(_, cell)| cell.bytes == image)
             }
-            Target::SendImage(_) => {
+            ScenarioCall::SendImage(_) => {
                 let stored = |key: &str| lark.image(key).map(|stored| &stored.bytes);
                 let keys = lark.messages().map(|message| &message.image_key);
                 keys.filter(|key| stored(key) == Some(image)).count() == 1

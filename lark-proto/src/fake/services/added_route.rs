@@ -14,7 +14,7 @@ use crate::fake::gateway::TokenKind;
 use crate::fake::readers::header;
 use crate::fake::readers::json::object;
 use crate::fake::readers::multipart::{self, FormPart};
-use crate::fake::reply::Answer;
+use crate::fake::reply::ReplyDraft;
 use crate::fake::route::{Route, Target};
 
 /// A request to an endpoint that a test has added; see [`FakeLark::add_route`](crate::fake::FakeLark::add_route).
@@ -118,12 +118,12 @@ impl AddedRoute {
     }
 
     /// Has the closure answer a request. `log_id` is that of the reply.
-    pub(crate) fn answer(&self, request: &RouteRequest<'_>, log_id: &str) -> Answer {
+    pub(crate) fn answer(&self, request: &RouteRequest<'_>, log_id: &str) -> ReplyDraft {
         match (self.handler)(request) {
-            Ok(document) => Answer::Json(document),
+            Ok(document) => ReplyDraft::Json(document),
             Err(fault) => {
                 let success = || Ok(json!({"code": 0, "data": {}, "msg": "success"}).into());
-                Answer::Ready(fault.reply(success, log_id))
+                ReplyDraft::Ready(fault.reply(success, log_id))
             }
         }
     }

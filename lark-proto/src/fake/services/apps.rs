@@ -63,7 +63,7 @@ impl Apps {
     ) -> Result<Value, Refusal> {
         match route {
             Route::AppAccessToken => {
-                let found: OfAppWithTicket = read(headers, body)?;
+                let found: AppTicketBody = read(headers, body)?;
                 if self.app(&found.app_id, &found.app_secret)? == App::Custom {
                     return Err(Refusal::with_200(10012, "get app access token fail"));
                 }
@@ -76,7 +76,7 @@ impl Apps {
                 Ok(json!({"app_access_token": token, "code": 0, "expire": expire, "msg": msg}))
             }
             Route::StoreTenantAccessToken => {
-                let found: OfTenant = read(headers, body)?;
+                let found: TenantBody = read(headers, body)?;
                 tokens.admit_app(now, &found.app_access_token)?;
                 if !self.tenants.contains(&found.tenant_key) {
                     return Err(Refusal::with_200(10013, "get tenant access token fail"));
@@ -86,14 +86,14 @@ impl Apps {
                 Ok(tenant_token(granted, "success"))
             }
             Route::ResendAppTicket => {
-                let found: OfApp = read(headers, body)?;
+                let found: AppBody = read(headers, body)?;
                 match self.app(&found.app_id, &found.app_secret)? {
                     App::Custom => Err(Refusal::with_200(10016, "app resend fail")),
                     App::Store => Ok(json!({"code": 0, "msg": "success"})),
                 }
             }
             _ => {
-                let found: OfApp = read(headers, body)?;
+                let found: AppBody = read(headers, body)?;
                 match self.app(&found.app_id, &found.app_secret)? {
                     App::Custom => {
                         let granted = tokens.grant(Holder::CustomApp, self.custom.id, now);
@@ -127,20 +127,20 @@ impl Apps {
 
 /// The body of a request that only names the app.
 #[derive(Deserialize)]
-struct OfApp {
+struct AppBody {
     app_id: String,
     app_secret: String,
 }
 
 #[derive(Deserialize)]
-struct OfAppWithTicket {
+struct AppTicketBody {
     app_id: String,
     app_secret: String,
     app_ticket: String,
 }
 
 #[derive(Deserialize)]
-struct OfTenant {
+struct TenantBody {
     app_access_token: String,
     tenant_key: String,
 }

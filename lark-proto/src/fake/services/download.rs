@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::spreadsheets::Spreadsheet;
 use super::upload::{ImageKind, StoredImage};
 use crate::fake::readers::json::object;
-use crate::fake::reply::{Answer, Refusal};
+use crate::fake::reply::{Refusal, ReplyDraft};
 use crate::fake::route::Target;
 use crate::values::ImageFormat;
 
@@ -18,7 +18,7 @@ pub(crate) fn image(
     images: &BTreeMap<String, StoredImage>,
     key: &str,
     app: Option<&str>,
-) -> Result<Answer, Refusal> {
+) -> Result<ReplyDraft, Refusal> {
     let Some(image) = images.get(key) else {
         return Err(Refusal::with_400(234001, "Invalid request param: no image has this key"));
     };
@@ -37,7 +37,7 @@ pub(crate) fn image(
 pub(crate) fn media(
     spreadsheets: &BTreeMap<String, Spreadsheet>,
     target: &Target,
-) -> Result<Answer, Refusal> {
+) -> Result<ReplyDraft, Refusal> {
     let is_object = |text: &str| object::<Map<String, Value>>(text.as_bytes()).is_ok();
     if target.query("extra").is_some_and(|extra| !is_object(extra)) {
         return Err(Refusal::with_400(1061002, "params error: extra is not a JSON object"));
@@ -50,8 +50,8 @@ pub(crate) fn media(
     Ok(file(&cell.bytes, &cell.name))
 }
 
-fn file(bytes: &Bytes, name: &str) -> Answer {
+fn file(bytes: &Bytes, name: &str) -> ReplyDraft {
     let format = ImageFormat::sniff(bytes);
     let content_type = format.map_or("application/octet-stream", ImageFormat::media_type);
-    Answer::File { bytes: bytes.clone(), content_type: content_type.into(), name: name.into() }
+    ReplyDraft::File { bytes: bytes.clone(), content_type: content_type.into(), name: name.into() }
 }

@@ -52,7 +52,7 @@ const USER_CHAT: &str = "oc_84983ff6516d731e5b5f68d4ea2e1da5";
 /// The documented maximum number of characters in a uuid.
 const MAX_UUID: usize = 50;
 /// How long the service remembers a uuid, as documented.
-const MEMORY: Duration = Duration::from_secs(60 * 60);
+const UUID_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
@@ -242,7 +242,7 @@ impl Messages {
         let message = self.sent.get(self.uuids.get(uuid?)?)?;
         // If the clock was set back, the service still knows the uuid.
         let age = now.duration_since(message.time).unwrap_or_default();
-        (age < MEMORY).then_some(message)
+        (age < UUID_LIFETIME).then_some(message)
     }
 
     /// Stores a message, and returns its reply.

@@ -1,7 +1,7 @@
 //! Tests of the fake through its public interface: requests go in, replies and stored state come out.
 
 mod added_routes;
-mod breaks;
+mod connection_faults;
 mod controls;
 mod downloads;
 mod faults;

@@ -78,7 +78,7 @@ fn a_write_that_a_fault_answers_occupies_its_spreadsheet() {
 fn a_write_whose_reply_is_held_back_occupies_its_spreadsheet() {
     let mut fake = fake();
     let time = Duration::from_secs(20);
-    fake.fail_next(Break::SlowReply(time));
+    fake.fail_next(ConnectionFault::SlowReply(time));
     let codes = [Duration::ZERO, time - Duration::from_nanos(1), time].map(|since| {
         let (reply, _) = fake.exchange(now() + since, post(CELL_PATH, JSON, CELL)).unwrap();
         verdict(&reply).1
@@ -89,7 +89,7 @@ fn a_write_whose_reply_is_held_back_occupies_its_spreadsheet() {
 #[test]
 fn handle_does_not_hold_a_reply_back() {
     let mut fake = fake();
-    fake.fail_next(Break::SlowReply(Duration::from_secs(20)));
+    fake.fail_next(ConnectionFault::SlowReply(Duration::from_secs(20)));
     for _ in 0..2 {
         let reply = fake.handle(now(), post(CELL_PATH, JSON, CELL));
         assert_eq!(verdict(&reply), (200, Some(0)));

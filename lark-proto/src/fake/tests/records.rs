@@ -21,7 +21,7 @@ fn a_request_is_recorded_with_its_head_and_the_form_of_its_image() {
     let [first, second, _] = fake.requests() else { panic!() };
     assert_eq!((&first.method, first.uri.path()), (&Method::POST, IM_PATH));
     assert_eq!(first.headers.get(CONTENT_TYPE).unwrap(), FORM);
-    assert_eq!(first.image_form, Some(ImageForm::Multipart));
+    assert_eq!(first.image_encoding, Some(SentImageEncoding::Multipart));
     assert_eq!(first.body_len, good_form().len());
     assert_eq!(first.time, now());
     assert_eq!(second.time, now() + Duration::from_secs(1));
@@ -59,6 +59,10 @@ fn the_form_of_a_cells_image_is_recorded_whether_or_not_it_is_accepted() {
     fake.refuse_base64();
     fake.handle(now(), post(CELL_PATH, JSON, BASE64));
     fake.handle(now(), post(CELL_PATH, JSON, CELL));
-    let forms = fake.requests().iter().filter_map(|seen| seen.image_form);
-    assert!(forms.eq([ImageForm::Base64, ImageForm::Base64, ImageForm::Numbers]));
+    let forms = fake.requests().iter().filter_map(|seen| seen.image_encoding);
+    assert!(forms.eq([
+        SentImageEncoding::Base64,
+        SentImageEncoding::Base64,
+        SentImageEncoding::Numbers
+    ]));
 }

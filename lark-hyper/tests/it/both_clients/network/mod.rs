@@ -1,8 +1,8 @@
 //! The network between a client and its site: with the same settings the outcomes of both clients are the same.
 
-mod alike;
 mod certificates;
 mod environments;
+mod exchanges;
 mod gateways;
 mod proxies;
 mod scripted;

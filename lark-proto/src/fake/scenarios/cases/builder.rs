@@ -9,13 +9,17 @@ use crate::error::{Code, Invalid, Outcome};
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route;
 use crate::fake::scenarios::scenario::{Expected, ExpectedError, Scenario};
-use crate::fake::scenarios::target::Target;
+use crate::fake::scenarios::scenario_call::ScenarioCall;
 use crate::session::Limits;
 use crate::values::{App, AppTicket, Image, TenantKey};
 
 impl Scenario {
     /// A call that succeeds at once.
-    pub(super) fn new(name: &'static str, call: Target, image: Image) -> Result<Self, Invalid> {
+    pub(super) fn new(
+        name: &'static str,
+        call: ScenarioCall,
+        image: Image,
+    ) -> Result<Self, Invalid> {
         Ok(Self {
             name,
             app: App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?,
@@ -34,7 +38,7 @@ impl Scenario {
     }
 
     /// Makes the call with this app.
-    pub(super) fn of(self, app: App) -> Self {
+    pub(super) fn with_app(self, app: App) -> Self {
         Self { app, ..self }
     }
 
@@ -54,17 +58,17 @@ impl Scenario {
     }
 
     /// Makes the call within these limits.
-    pub(super) fn within(self, limits: Limits) -> Self {
+    pub(super) fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
     /// Prepares the fake with this function.
-    pub(super) fn by(self, prepare: fn(&mut FakeLark)) -> Self {
+    pub(super) fn prepared(self, prepare: fn(&mut FakeLark)) -> Self {
         Self { prepare, ..self }
     }
 
     /// States how many requests the fake answers on each route.
-    pub(super) fn takes(self, requests: &[(Route, usize)]) -> Self {
+    pub(super) fn requests(self, requests: &[(Route, usize)]) -> Self {
         Self { requests: requests.to_vec(), ..self }
     }
 

@@ -15,40 +15,40 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let twice = [(Token, 1), (Cell, 2)];
     Ok(vec![
         write("a write to a document that is busy with 90217 waits for a backoff")?
-            .by(|lark| lark.fail_next_on(Cell, code(200, 90217)))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Cell, code(200, 90217)))
+            .requests(&twice)
             .lasts(BACKOFF),
         write("a write to a document that is busy with 90228 waits for a backoff")?
-            .by(|lark| lark.fail_next_on(Cell, code(200, 90228)))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Cell, code(200, 90228)))
+            .requests(&twice)
             .lasts(BACKOFF),
         write("a write to a document that is busy with 90235 waits for a backoff")?
-            .by(|lark| lark.fail_next_on(Cell, code(400, 90235)))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Cell, code(400, 90235)))
+            .requests(&twice)
             .lasts(BACKOFF),
         write("a write to a document that is busy with 90242 waits for a backoff")?
-            .by(|lark| lark.fail_next_on(Cell, code(200, 90242)))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Cell, code(200, 90242)))
+            .requests(&twice)
             .lasts(BACKOFF),
         // The wait for a busy document is limited by time, not by attempts.
         write("a busy document costs no attempt")?
-            .within(TWO)
-            .by(|lark| {
+            .with_limits(TWO)
+            .prepared(|lark| {
                 let busy = || code_with_waits(400, 90235, "0.05", "0.05");
                 fail(lark, Cell, &[busy(), busy(), busy(), busy()]);
             })
-            .takes(&[(Token, 1), (Cell, 5)])
+            .requests(&[(Token, 1), (Cell, 5)])
             .lasts(200..=200),
         write("a document that is busy beyond the limit fails the call")?
-            .within(Limits::default().busy(Duration::from_millis(200)))
-            .by(|lark| fail(lark, Cell, &[code(200, 90217), code(400, 90235)]))
-            .takes(&twice)
+            .with_limits(Limits::default().busy(Duration::from_millis(200)))
+            .prepared(|lark| fail(lark, Cell, &[code(200, 90217), code(400, 90235)]))
+            .requests(&twice)
             .lasts(200..=200)
             .fails(refused(Cell, 90235)),
         write("a busy document fails a call with one attempt")?
-            .within(Limits::one_attempt())
-            .by(|lark| lark.fail_next_on(Cell, code(200, 90217)))
-            .takes(&[(Token, 1), (Cell, 1)])
+            .with_limits(Limits::one_attempt())
+            .prepared(|lark| lark.fail_next_on(Cell, code(200, 90217)))
+            .requests(&[(Token, 1), (Cell, 1)])
             .fails(refused(Cell, 90217)),
     ])
 }

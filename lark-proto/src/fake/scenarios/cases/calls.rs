@@ -10,7 +10,7 @@ use crate::error::Invalid;
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route;
 use crate::fake::scenarios::scenario::Scenario;
-use crate::fake::scenarios::target::Target;
+use crate::fake::scenarios::scenario_call::ScenarioCall;
 use crate::fake::services::ImageKind;
 use crate::values::{Image, ImageKey, MessageUuid, Receiver};
 
@@ -20,7 +20,7 @@ const IMAGE: &[u8] = b"GIF89a..";
 /// An upload.
 pub(super) fn put(name: &'static str) -> Result<Scenario, Invalid> {
     let image = Image::new(IMAGE)?;
-    Scenario::new(name, Target::PutImage(PutImage::message(image.clone())?), image)
+    Scenario::new(name, ScenarioCall::PutImage(PutImage::message(image.clone())?), image)
 }
 
 /// An upload that is not idempotent.
@@ -33,20 +33,20 @@ pub(super) fn put_unsafe(name: &'static str) -> Result<Scenario, Invalid> {
         image.bytes().clone(),
     );
     let upload = Raw::new(Method::POST, Route::ImV1Images.path()).with_payload(form.payload());
-    Scenario::new(name, Target::Unsafe(upload), image)
+    Scenario::new(name, ScenarioCall::Unsafe(upload), image)
 }
 
 /// A message with an image, which [`add_image`] adds to the fake.
 pub(super) fn send(name: &'static str) -> Result<Scenario, Invalid> {
     let chat = Receiver::chat(FakeLark::CHAT)?;
     let send = SendImage::new(chat, key_of_first_image()?, MessageUuid::new("scenario")?);
-    Scenario::new(name, Target::SendImage(send), Image::new(IMAGE)?)
+    Scenario::new(name, ScenarioCall::SendImage(send), Image::new(IMAGE)?)
 }
 
 /// A download of an image, which [`add_image_of`] adds to the fake.
 pub(super) fn get(name: &'static str, pixels: &[u8]) -> Result<Scenario, Invalid> {
     let get = GetImage::new(key_of_first_image()?);
-    Scenario::new(name, Target::GetImage(get), Image::new(image_of(pixels))?)
+    Scenario::new(name, ScenarioCall::GetImage(get), Image::new(image_of(pixels))?)
 }
 
 /// A cell write.
@@ -64,20 +64,20 @@ pub(super) fn write_to(cell: &str, name: &'static str, pixels: &[u8]) -> Result<
     let image = Image::new(image_of(pixels))?;
     let cell = format!("{}!{cell}", FakeLark::SHEET).parse()?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;
-    Scenario::new(name, Target::WriteSheetImage(write), image)
+    Scenario::new(name, ScenarioCall::WriteSheetImage(write), image)
 }
 
 /// A read of one cell.
 pub(super) fn read(name: &'static str) -> Result<Scenario, Invalid> {
     let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
     let read = ReadCells::cell(FakeLark::SPREADSHEET.parse()?, &cell);
-    Scenario::new(name, Target::ReadCells(read), Image::new(IMAGE)?)
+    Scenario::new(name, ScenarioCall::ReadCells(read), Image::new(IMAGE)?)
 }
 
 /// A request to add rows.
 pub(super) fn add_rows(name: &'static str) -> Result<Scenario, Invalid> {
     let add = AddDimension::rows(FakeLark::SPREADSHEET.parse()?, FakeLark::SHEET.parse()?, 8)?;
-    Scenario::new(name, Target::AddDimension(add), Image::new(IMAGE)?)
+    Scenario::new(name, ScenarioCall::AddDimension(add), Image::new(IMAGE)?)
 }
 
 /// Adds the image that [`send`] sends.

@@ -6,7 +6,7 @@ use super::builder::failed;
 use super::calls::{write, write_of};
 use super::limits::{BACKOFF, SECOND, TWO};
 use crate::error::{Invalid, Outcome};
-use crate::fake::failures::Break;
+use crate::fake::failures::ConnectionFault;
 use crate::fake::route::Route::{TenantAccessToken as Token, ValuesImage as Cell};
 use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 
@@ -17,48 +17,52 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let long = [200; 300_000];
     Ok(vec![
         write("a write whose connection is reset before the body is sent again")?
-            .by(|lark| lark.fail_next_on(Cell, Break::BeforeBody))
-            .takes(&once)
+            .prepared(|lark| lark.fail_next_on(Cell, ConnectionFault::BeforeBody))
+            .requests(&once)
             .lasts(BACKOFF),
         write_of("a write whose connection is reset during the body is sent again", &long)?
-            .by(|lark| lark.fail_next_on(Cell, Break::DuringBody))
-            .takes(&once)
+            .prepared(|lark| lark.fail_next_on(Cell, ConnectionFault::DuringBody))
+            .requests(&once)
             .lasts(BACKOFF),
         write_of(
             "a write whose connection is reset twice during the body is sent a third time",
             &long,
         )?
-        .by(|lark| {
-            lark.fail_next_on(Cell, Break::DuringBody);
-            lark.fail_next_on(Cell, Break::DuringBody);
+        .prepared(|lark| {
+            lark.fail_next_on(Cell, ConnectionFault::DuringBody);
+            lark.fail_next_on(Cell, ConnectionFault::DuringBody);
         })
-        .takes(&once)
+        .requests(&once)
         .lasts(750..=1500),
         write("a write whose connection is reset after the body is sent again")?
-            .by(|lark| lark.fail_next_on(Cell, Break::AfterBody))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Cell, ConnectionFault::AfterBody))
+            .requests(&twice)
             .lasts(BACKOFF),
         write("a connection reset at both of two attempts leaves the outcome unknown")?
-            .within(TWO)
-            .by(|lark| {
-                lark.fail_next_on(Cell, Break::AfterBody);
-                lark.fail_next_on(Cell, Break::AfterBody);
+            .with_limits(TWO)
+            .prepared(|lark| {
+                lark.fail_next_on(Cell, ConnectionFault::AfterBody);
+                lark.fail_next_on(Cell, ConnectionFault::AfterBody);
             })
-            .takes(&twice)
+            .requests(&twice)
             .lasts(BACKOFF)
             .fails(failed(Outcome::Unknown, Cell, ExpectedError::Transport)),
         write("a write whose reply is cut short is sent again")?
-            .by(|lark| lark.fail_next_on(Cell, Break::CutReply))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Cell, ConnectionFault::CutReply))
+            .requests(&twice)
             .lasts(BACKOFF),
         write("a slow reply is waited for")?
-            .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_millis(50))))
-            .takes(&once)
+            .prepared(|lark| {
+                lark.fail_next_on(Cell, ConnectionFault::SlowReply(Duration::from_millis(50)));
+            })
+            .requests(&once)
             .lasts(50..=50),
         write("the outcome is unknown if the reply comes past the deadline")?
-            .within(SECOND)
-            .by(|lark| lark.fail_next_on(Cell, Break::SlowReply(Duration::from_secs(30))))
-            .takes(&once)
+            .with_limits(SECOND)
+            .prepared(|lark| {
+                lark.fail_next_on(Cell, ConnectionFault::SlowReply(Duration::from_secs(30)));
+            })
+            .requests(&once)
             .lasts(1000..=1000)
             .fails(failed(Outcome::Unknown, Cell, ExpectedError::Deadline)),
     ])

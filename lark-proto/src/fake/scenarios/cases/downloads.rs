@@ -7,7 +7,7 @@ use super::calls::{add_image_of, get};
 use super::faults::{code, page};
 use super::limits::BACKOFF;
 use crate::error::{Invalid, Outcome};
-use crate::fake::failures::{Break, Fault};
+use crate::fake::failures::{ConnectionFault, Fault};
 use crate::fake::route::Route::{ImV1Image as Download, TenantAccessToken as Token};
 use crate::fake::scenarios::scenario::Scenario;
 
@@ -19,37 +19,37 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let twice = [(Token, 1), (Download, 2)];
     Ok(vec![
         get("a download above 1 MiB is read", &[b'.'; LONG])?
-            .by(|lark| add_image_of(lark, &[b'.'; LONG]))
-            .takes(&once),
+            .prepared(|lark| add_image_of(lark, &[b'.'; LONG]))
+            .requests(&once),
         get("a download whose reply is cut short is sent again", b"..")?
-            .by(|lark| {
+            .prepared(|lark| {
                 add_image_of(lark, b"..");
-                lark.fail_next_on(Download, Break::CutReply);
+                lark.fail_next_on(Download, ConnectionFault::CutReply);
             })
-            .takes(&twice)
+            .requests(&twice)
             .lasts(BACKOFF),
         get("a download answered with HTTP 200 and a code is refused", b"..")?
-            .by(|lark| {
+            .prepared(|lark| {
                 add_image_of(lark, b"..");
                 lark.fail_next_on(Download, code(200, 234008));
             })
-            .takes(&once)
+            .requests(&once)
             .fails(refused(Download, 234008)),
         get("a download answered with HTTP 403 and no body is refused", b"..")?
-            .by(|lark| {
+            .prepared(|lark| {
                 add_image_of(lark, b"..");
                 let mut empty = Response::default();
                 *empty.status_mut() = StatusCode::FORBIDDEN;
                 lark.fail_next_on(Download, Fault::from(empty));
             })
-            .takes(&once)
+            .requests(&once)
             .fails(failed(Outcome::Refused, Download, unreadable(403))),
         get("an HTML page as HTTP 200 is not taken for an image", b"..")?
-            .by(|lark| {
+            .prepared(|lark| {
                 add_image_of(lark, b"..");
                 lark.fail_next_on(Download, page(200));
             })
-            .takes(&once)
+            .requests(&once)
             .fails(failed(Outcome::Unknown, Download, unreadable(200))),
     ])
 }

@@ -18,7 +18,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let custom = App::store(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
     let no_ticket = || not_sent(AppToken, ExpectedError::NoTicket);
     Ok(vec![
-        put("a store app fetches an app token and a tenant token")?.store()?.takes(&[
+        put("a store app fetches an app token and a tenant token")?.store()?.requests(&[
             (AppToken, 1),
             (InTenant, 1),
             (Put, 1),
@@ -26,38 +26,38 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         put("a revoked tenant token is fetched again with the same app token")?
             .store()?
             .warm()
-            .by(|lark| lark.revoke_tokens(TokenKind::Tenant))
-            .takes(&[(AppToken, 1), (InTenant, 2), (Put, 3)]),
+            .prepared(|lark| lark.revoke_tokens(TokenKind::Tenant))
+            .requests(&[(AppToken, 1), (InTenant, 2), (Put, 3)]),
         put("a store app whose tokens are both revoked fetches both again")?
             .store()?
             .warm()
-            .by(|lark| {
+            .prepared(|lark| {
                 lark.revoke_tokens(TokenKind::App);
                 lark.revoke_tokens(TokenKind::Tenant);
             })
-            .takes(&[(AppToken, 2), (InTenant, 3), (Put, 3)]),
+            .requests(&[(AppToken, 2), (InTenant, 3), (Put, 3)]),
         put("an app token request answered with HTTP 500 is sent again")?
             .store()?
-            .by(|lark| lark.fail_next_on(AppToken, page(500)))
-            .takes(&[(AppToken, 2), (InTenant, 1), (Put, 1)])
+            .prepared(|lark| lark.fail_next_on(AppToken, page(500)))
+            .requests(&[(AppToken, 2), (InTenant, 1), (Put, 1)])
             .lasts(BACKOFF),
         put("a refused ticket fails the call, and the client asks for a new one")?
             .store()?
-            .by(FakeLark::renew_app_ticket)
-            .takes(&[(AppToken, 1), (Resend, 1)])
+            .prepared(FakeLark::renew_app_ticket)
+            .requests(&[(AppToken, 1), (Resend, 1)])
             .fails(no_ticket()),
         Scenario {
             ticket: None,
             ..put("a store app without a ticket asks for one and fails the call")?.store()?
         }
-        .takes(&[(Resend, 1)])
+        .requests(&[(Resend, 1)])
         .fails(no_ticket()),
         Scenario {
             ticket: None,
             ..put("a custom app in place of a store app is refused a ticket")?.store()?
         }
-        .of(custom)
-        .takes(&[(Resend, 1)])
+        .with_app(custom)
+        .requests(&[(Resend, 1)])
         .fails_for_good(not_sent(Resend, api(10016))),
         Scenario {
             tenant: None,
@@ -68,7 +68,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             tenant: Some(TenantKey::new("0")?),
             ..put("a tenant that has not installed the app fails the call")?.store()?
         }
-        .takes(&[(AppToken, 1), (InTenant, 1)])
+        .requests(&[(AppToken, 1), (InTenant, 1)])
         .fails_for_good(not_sent(InTenant, api(10013))),
         Scenario {
             tenant: Some(TenantKey::new("0")?),

@@ -8,7 +8,7 @@ use super::calls::put;
 use super::faults::{code, limit, page};
 use super::limits::{BACKOFF, NAMED, SECOND};
 use crate::error::Invalid;
-use crate::fake::failures::{Break, Fault};
+use crate::fake::failures::{ConnectionFault, Fault};
 use crate::fake::lark::FakeLark;
 use crate::fake::route::Route::{ImageV4Put as Put, TenantAccessToken as Token};
 use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
@@ -19,51 +19,53 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     let twice = [(Token, 2), (Put, 1)];
     Ok(vec![
         put("a token request answered with HTTP 500 is sent again")?
-            .by(|lark| lark.fail_next_on(Token, page(500)))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Token, page(500)))
+            .requests(&twice)
             .lasts(BACKOFF),
         put("a token request answered with HTTP 503 and an unknown code is sent again")?
-            .by(|lark| lark.fail_next_on(Token, code(503, 42)))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Token, code(503, 42)))
+            .requests(&twice)
             .lasts(BACKOFF),
         put("a token request with truncated JSON in its reply is sent again")?
-            .by(|lark| lark.fail_next_on(Token, Fault::TruncatedJson))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Token, Fault::TruncatedJson))
+            .requests(&twice)
             .lasts(BACKOFF),
         put("a token request whose connection is reset is sent again")?
-            .by(|lark| lark.fail_next_on(Token, Break::AfterBody))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Token, ConnectionFault::AfterBody))
+            .requests(&twice)
             .lasts(BACKOFF),
         // The limits of the caller hold for its own request.
         put("a token request is sent again even for a call with one attempt")?
-            .within(Limits::one_attempt())
-            .by(|lark| lark.fail_next_on(Token, Break::AfterBody))
-            .takes(&twice)
+            .with_limits(Limits::one_attempt())
+            .prepared(|lark| lark.fail_next_on(Token, ConnectionFault::AfterBody))
+            .requests(&twice)
             .lasts(BACKOFF),
         put("a rate-limited token request waits as long as the service asks")?
-            .by(|lark| lark.fail_next_on(Token, limit(429, Some("0.05"))))
-            .takes(&twice)
+            .prepared(|lark| lark.fail_next_on(Token, limit(429, Some("0.05"))))
+            .requests(&twice)
             .lasts(NAMED),
         put("a rate limit of an hour on token requests fails the call")?
-            .by(|lark| lark.fail_next_on(Token, limit(429, Some("3600"))))
-            .takes(&[(Token, 1)])
+            .prepared(|lark| lark.fail_next_on(Token, limit(429, Some("3600"))))
+            .requests(&[(Token, 1)])
             .fails_for_good(not_sent(Token, api(99991400))),
         put("a call fails if its token comes past the deadline")?
-            .within(SECOND)
-            .by(|lark| lark.fail_next_on(Token, Break::SlowReply(Duration::from_millis(1500))))
-            .takes(&[(Token, 1)])
+            .with_limits(SECOND)
+            .prepared(|lark| {
+                lark.fail_next_on(Token, ConnectionFault::SlowReply(Duration::from_millis(1500)));
+            })
+            .requests(&[(Token, 1)])
             .lasts(1000..=1000)
             .fails(not_sent(Token, ExpectedError::Deadline)),
         put("a wrong app secret fails the call")?
-            .of(App::custom(FakeLark::APP_ID, "wrong")?)
-            .takes(&[(Token, 1)])
+            .with_app(App::custom(FakeLark::APP_ID, "wrong")?)
+            .requests(&[(Token, 1)])
             .fails_for_good(not_sent(Token, api(10014))),
         put("an unknown app fails the call")?
-            .of(App::custom("cli_0", "wrong")?)
-            .takes(&[(Token, 1)])
+            .with_app(App::custom("cli_0", "wrong")?)
+            .requests(&[(Token, 1)])
             .fails_for_good(not_sent(Token, api(10014))),
         put("a client without an app sends no request")?
-            .of(App::None)
+            .with_app(App::None)
             .fails_for_good(not_sent(Put, ExpectedError::NoApp)),
     ])
 }

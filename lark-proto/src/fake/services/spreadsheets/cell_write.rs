@@ -1,15 +1,10 @@
-//! A reader of the JSON bodies of writes to a spreadsheet.
+//! A reader of the JSON body of a cell write.
 
 use std::fmt;
 
 use base64_simd::STANDARD;
-use http::HeaderMap;
-use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-
-use crate::fake::readers::header;
-use crate::fake::readers::json::object;
-use crate::fake::reply::Refusal;
 
 /// The body of a cell write. Other keys are ignored.
 #[derive(Debug, Deserialize)]
@@ -18,23 +13,6 @@ pub(crate) struct CellWrite {
     #[serde(deserialize_with = "image")]
     pub(crate) image: Vec<u8>,
     pub(crate) name: String,
-}
-
-/// Reads the body of a write to a spreadsheet. A body that is not JSON is refused with 90201, and JSON without the
-/// members of `T` with 90204.
-pub(crate) fn sheet_body<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<T, Refusal> {
-    header::expect_json(headers)
-        .map_err(|error| Refusal::with_200(90201, format!("WrongRequestJson: {error}")))?;
-    object(body).map_err(|error| {
-        let mut prefix = serde_json::Deserializer::from_slice(body);
-        match IgnoredAny::deserialize(&mut prefix) {
-            Ok(IgnoredAny) => Refusal::with_200(90204, format!("WrongRequestBody: {error}")),
-            Err(error) => Refusal::with_200(90201, format!("WrongRequestJson: {error}")),
-        }
-    })
 }
 
 /// Reads the numbers of an image one by one into its bytes.
@@ -94,12 +72,15 @@ impl Visitor<'_> for Item {
 mod tests {
     use super::*;
 
-    use http::header::{CONTENT_TYPE, HeaderValue};
+    use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
-    fn read(content_type: &'static str, body: &str) -> Result<CellWrite, Refusal> {
+    use crate::fake::reply::Refusal;
+    use crate::fake::services::spreadsheets::body;
+
+    fn read(content_type: &'static str, json: &str) -> Result<CellWrite, Refusal> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        sheet_body(&headers, body.as_bytes())
+        body::read(&headers, json.as_bytes())
     }
 
     fn with_image(image: &str) -> String {

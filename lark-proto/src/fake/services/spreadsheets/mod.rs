@@ -1,5 +1,6 @@
 //! Spreadsheets with images in their cells.
 
+pub(crate) mod body;
 pub(crate) mod cell_write;
 mod cells;
 pub(crate) mod dimensions;
@@ -40,8 +41,8 @@ const MAX_IMAGES: usize = 4000;
 
 impl StoredCell {
     /// The cell's value in a reply. The fake does not read the width and the height of the image, and answers 1.
-    fn json(&self, spreadsheet: &str, is_stub: bool) -> Value {
-        if is_stub {
+    fn json(&self, spreadsheet: &str, without_file_tokens: bool) -> Value {
+        if without_file_tokens {
             return json!([{"id": self.revision, "type": "embed-image"}]);
         }
         let token = &self.file_token;
@@ -193,8 +194,13 @@ impl Spreadsheet {
         }
     }
 
-    /// The cells of a range, row by row. With `stubs`, images come without the tokens of their files.
-    pub(crate) fn values(&self, token: &str, range: &str, stubs: bool) -> Result<Value, Refusal> {
+    /// The cells of a range, row by row. With `without_file_tokens`, images come without the tokens of their files.
+    pub(crate) fn values(
+        &self,
+        token: &str,
+        range: &str,
+        without_file_tokens: bool,
+    ) -> Result<Value, Refusal> {
         let (sheet, first, last) = self.corners(range)?;
         if first.0 > last.0 || first.1 > last.1 {
             return Err(wrong_range(range));
@@ -218,7 +224,7 @@ impl Spreadsheet {
             }
         };
         for (at, image) in &self.cells {
-            put(at, &|| image.json(token, stubs));
+            put(at, &|| image.json(token, without_file_tokens));
         }
         for (at, text) in &self.texts {
             put(at, &|| text.as_str().into());

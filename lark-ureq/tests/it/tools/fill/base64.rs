@@ -1,6 +1,6 @@
 //! Images in base64, which not every tenant accepts.
 
-use lark_proto::fake::{FakeLark, Fault, ImageForm, Route};
+use lark_proto::fake::{FakeLark, Fault, Route, SentImageEncoding};
 use lark_ureq::FakeServer;
 
 use super::{LINK, column, fill, fill_sheet, filled};
@@ -9,9 +9,9 @@ use crate::tools::support::{picture, setup};
 const NOTE: &str = "refuses images in base64";
 
 /// The forms of the images in the order of the requests.
-fn forms(server: &FakeServer) -> Vec<ImageForm> {
+fn forms(server: &FakeServer) -> Vec<SentImageEncoding> {
     server.with(|lark| {
-        lark.requests_to(Route::ValuesImage).map(|seen| seen.image_form.unwrap()).collect()
+        lark.requests_to(Route::ValuesImage).map(|seen| seen.image_encoding.unwrap()).collect()
     })
 }
 
@@ -19,7 +19,7 @@ fn forms(server: &FakeServer) -> Vec<ImageForm> {
 fn images_go_as_numbers_without_the_option() {
     let (server, folder) = setup();
     assert_eq!(fill(&server, &folder, 2, &[]).code(), Some(0));
-    assert_eq!(forms(&server), [ImageForm::Numbers; 2]);
+    assert_eq!(forms(&server), [SentImageEncoding::Numbers; 2]);
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn base64_that_is_accepted_is_the_form_of_all_images() {
     let output = fill(&server, &folder, 4, &["--base64"]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert!(!output.stdout.contains(NOTE), "{output:?}");
-    assert_eq!(forms(&server), [ImageForm::Base64; 4]);
+    assert_eq!(forms(&server), [SentImageEncoding::Base64; 4]);
     assert_eq!(filled(&server, FakeLark::SPREADSHEET), column(4));
 }
 
@@ -74,8 +74,8 @@ fn base64_that_is_refused_is_tried_once_for_all_spreadsheets() {
     let output = fill_sheet(&server).args([table]).args(["--base64"]).run();
     assert_eq!(output.code(), Some(0), "{output:?}");
     let forms = forms(&server);
-    assert_eq!(forms[0], ImageForm::Base64);
-    assert_eq!(forms[1..], [ImageForm::Numbers; 12]);
+    assert_eq!(forms[0], SentImageEncoding::Base64);
+    assert_eq!(forms[1..], [SentImageEncoding::Numbers; 12]);
     assert_eq!(output.stdout.matches(NOTE).count(), 1, "{output:?}");
 }
 
@@ -83,15 +83,23 @@ fn base64_that_is_refused_is_tried_once_for_all_spreadsheets() {
 fn a_picture_that_is_refused_in_both_encodings_does_not_settle_the_encoding() {
     for (is_refused, expected) in [
         // The first picture goes in both encodings, and the others in the one that the tenant accepts.
-        (false, &[ImageForm::Base64, ImageForm::Numbers, ImageForm::Base64, ImageForm::Base64][..]),
+        (
+            false,
+            &[
+                SentImageEncoding::Base64,
+                SentImageEncoding::Numbers,
+                SentImageEncoding::Base64,
+                SentImageEncoding::Base64,
+            ][..],
+        ),
         (
             true,
             &[
-                ImageForm::Base64,
-                ImageForm::Numbers,
-                ImageForm::Base64,
-                ImageForm::Numbers,
-                ImageForm::Numbers,
+                SentImageEncoding::Base64,
+                SentImageEncoding::Numbers,
+                SentImageEncoding::Base64,
+                SentImageEncoding::Numbers,
+                SentImageEncoding::Numbers,
             ],
         ),
     ] {
@@ -110,13 +118,13 @@ fn a_picture_that_is_refused_in_both_encodings_does_not_settle_the_encoding() {
 
 #[test]
 fn a_first_write_of_unknown_outcome_does_not_settle_the_encoding() {
-    const BASE64: ImageForm = ImageForm::Base64;
+    const BASE64: SentImageEncoding = SentImageEncoding::Base64;
     let lost = super::damaged_reply();
     let carried_out = Fault::TruncatedJson.into();
     for (failure, is_refused, expected) in [
         // It is not in its cell, and is written again.
         (&lost, false, &[BASE64, BASE64, BASE64][..]),
-        (&lost, true, &[BASE64, BASE64, ImageForm::Numbers, ImageForm::Numbers]),
+        (&lost, true, &[BASE64, BASE64, SentImageEncoding::Numbers, SentImageEncoding::Numbers]),
         // It is in its cell, and the next picture tests base64.
         (&carried_out, false, &[BASE64, BASE64]),
     ] {

@@ -1,6 +1,6 @@
 //! Pictures for which the service fails each time, among others that it accepts.
 
-use lark_proto::fake::{Break, FakeLark, Fault, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route};
 
 use super::{column, damaged_reply, fail_writes, fill, filled, refusal, writes};
 use crate::tools::support::setup;
@@ -11,7 +11,7 @@ const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 fn a_picture_that_breaks_its_connection_each_time_blocks_no_other() {
     let (server, folder) = setup();
     // Four attempts, and four more because the cell is empty.
-    fail_writes(&server, |number| (number <= 8).then(|| Break::DuringBody.into()));
+    fail_writes(&server, |number| (number <= 8).then(|| ConnectionFault::DuringBody.into()));
     let output = fill(&server, &folder, 3, &[]);
     assert_eq!(output.code(), Some(1), "{output:?}");
     assert!(output.stdout.starts_with("2 arrived, 1 still to do, in "), "{output:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lark_proto::fake::{Break, FakeLark, FakeSheet, Fault, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, FakeSheet, Fault, Route, TokenKind};
 use lark_proto::{EndpointExt, Image, TenantToken, WriteSheetImage};
 use lark_ureq::FakeServer;
 
@@ -157,7 +157,7 @@ fn an_outage_ends_the_run_and_the_same_command_finishes() {
 #[test]
 fn a_service_that_cannot_be_reached_ends_the_run() {
     let (server, folder) = setup();
-    server.with(|lark| lark.fail_when(|_, _| Some(Break::BeforeBody.into())));
+    server.with(|lark| lark.fail_when(|_, _| Some(ConnectionFault::BeforeBody.into())));
     let output = fill(&server, &folder, 2, &[]);
     assert_eq!(output.code(), Some(3), "{output:?}");
     assert_eq!(writes(&server), 0);

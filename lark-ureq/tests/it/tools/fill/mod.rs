@@ -12,7 +12,7 @@ mod summary;
 
 use std::time::Duration;
 
-use lark_proto::fake::{Break, Failure, Fault, Route, StoredCell};
+use lark_proto::fake::{ConnectionFault, Failure, Fault, Route, StoredCell};
 use lark_ureq::FakeServer;
 
 use crate::tools::support::{Folder, Output, Tool, picture, wait_until};
@@ -67,7 +67,7 @@ fn fail_writes(
 
 /// Delays the reply to each write of a picture.
 fn slow_writes(server: &FakeServer, millis: u64) {
-    let slow = Break::SlowReply(Duration::from_millis(millis));
+    let slow = ConnectionFault::SlowReply(Duration::from_millis(millis));
     fail_writes(server, move |_| Some(slow.into()));
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lark_proto::fake::{Break, FakeLark, FakeSheet, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, FakeSheet, Route};
 
 use super::{LINK, column, fill, fill_sheet, filled, slow_writes, writes};
 use crate::tools::support::{picture, setup};
@@ -256,7 +256,7 @@ fn missing_rows_are_added_once_although_the_reply_is_lost() {
     let (server, folder) = setup();
     server.with(|lark| {
         lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(2));
-        lark.fail_next_on(Route::AddDimension, Break::AfterBody);
+        lark.fail_next_on(Route::AddDimension, ConnectionFault::AfterBody);
     });
     let output = fill(&server, &folder, 5, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
@@ -272,7 +272,7 @@ fn missing_rows_are_added_again_if_the_lost_request_was_not_carried_out() {
     let (server, folder) = setup();
     server.with(|lark| {
         lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(2));
-        lark.fail_next_on(Route::AddDimension, Break::DuringBody);
+        lark.fail_next_on(Route::AddDimension, ConnectionFault::DuringBody);
     });
     let output = fill(&server, &folder, 5, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use lark_proto::fake::{Break, FakeLark, Fault, RecordedRequest, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, RecordedRequest, Route};
 use lark_ureq::FakeServer;
 
 use super::{
@@ -61,7 +61,7 @@ fn a_killed_run_goes_on_and_writes_no_picture_twice() {
 fn ctrl_c_or_sigterm_ends_the_run_after_the_writes_that_are_in_flight() {
     for signal in ["-INT", "-TERM"] {
         let (server, folder) = setup();
-        let slow = Break::SlowReply(Duration::from_secs(3));
+        let slow = ConnectionFault::SlowReply(Duration::from_secs(3));
         fail_writes(&server, move |number| (number == 2).then(|| slow.into()));
         let run = start(&server, &folder, 6);
         wait_for_pictures(&server, 2);
@@ -106,7 +106,7 @@ fn ctrl_c_begins_no_write_that_waits_for_the_test_of_base64() {
 #[test]
 fn ctrl_c_before_the_first_picture_changes_nothing() {
     let (server, folder) = setup();
-    let slow = Break::SlowReply(Duration::from_secs(3));
+    let slow = ConnectionFault::SlowReply(Duration::from_secs(3));
     server.with(|lark| lark.fail_next_on(Route::Values, slow));
     let photos = folder.pictures(2);
     let options = ["--from", "A200", "--row-height", "9"];
@@ -190,7 +190,7 @@ fn a_write_that_is_not_in_its_cell_is_written_again() {
 #[test]
 fn a_write_whose_every_reply_is_lost_is_read_back() {
     let (server, folder) = setup();
-    fail_writes(&server, |number| (number <= 4).then_some(Break::AfterBody.into()));
+    fail_writes(&server, |number| (number <= 4).then_some(ConnectionFault::AfterBody.into()));
     let output = fill(&server, &folder, 2, &[]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     // The four attempts of the client, and the second picture.
@@ -221,7 +221,7 @@ fn a_write_that_a_killed_run_began_is_written_again_if_the_cell_is_as_before() {
     for held in [false, true] {
         let (server, folder) = setup();
         let before = put_before(&server, &folder, held);
-        fail_writes(&server, |_| Some(Break::BeforeBody.into()));
+        fail_writes(&server, |_| Some(ConnectionFault::BeforeBody.into()));
         let run = start(&server, &folder, 1);
         wait_until(&server, |lark| lark.begun(Route::ValuesImage) > before);
         run.kill();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use lark_proto::fake::{Break, Route};
+use lark_proto::fake::{ConnectionFault, Route};
 
 use super::{Case, LINK, TOOLS, all, not_found};
 use crate::tools::support::{picture, wait_until};
@@ -103,7 +103,7 @@ fn a_file_that_cannot_be_read_is_passed_over_until_it_can() {
 fn a_file_that_vanishes_during_the_run_is_passed_over_until_it_is_back() {
     for (name, route) in TOOLS.into_iter().zip([Route::ValuesImage, Route::Messages]) {
         let case = Case::with_pictures(3);
-        let slow = Break::SlowReply(Duration::from_secs(3));
+        let slow = ConnectionFault::SlowReply(Duration::from_secs(3));
         case.server.with(|lark| lark.fail_next_on(route, slow));
         let running = case.tool(name, &[]).start();
         wait_until(&case.server, |lark| lark.begun(route) == 1);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 
 use super::{Case, TOOLS, all};
 use crate::tools::support::{picture, wait_until};
@@ -108,7 +108,7 @@ fn a_journal_of_another_run_in_which_nothing_has_arrived_is_taken_over() {
 fn a_journal_is_used_by_one_run_at_a_time() {
     for (name, route) in TOOLS.into_iter().zip([Route::Values, Route::Messages]) {
         let case = Case::with_pictures(2);
-        let slow = Break::SlowReply(Duration::from_secs(60));
+        let slow = ConnectionFault::SlowReply(Duration::from_secs(60));
         case.server.with(|lark| lark.fail_next_on(route, slow));
         let running = case.tool(name, &[]).start();
         wait_until(&case.server, |lark| lark.count(route) == 1);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use lark_proto::fake::{Break, Failure, Fault, Route};
+use lark_proto::fake::{ConnectionFault, Failure, Fault, Route};
 use lark_proto::http::{Response, StatusCode};
 
 /// The longest time for which a reply is held back by chance.
@@ -40,7 +40,10 @@ impl Chance {
 
     /// Whether the client got the whole answer to the request with this number, late or not.
     pub(crate) fn lets_pass(self, route: Route, number: usize) -> bool {
-        matches!(self.failure(route, number), None | Some(Failure::Break(Break::SlowReply(_))))
+        matches!(
+            self.failure(route, number),
+            None | Some(Failure::Connection(ConnectionFault::SlowReply(_)))
+        )
     }
 }
 
@@ -48,11 +51,11 @@ impl Chance {
 fn kinds(route: Route) -> Vec<Failure> {
     let garbage = Response::new(b"\xff\0{\"code\":0".as_slice().into());
     let mut kinds: Vec<Failure> = vec![
-        Break::BeforeBody.into(),
-        Break::DuringBody.into(),
-        Break::AfterBody.into(),
-        Break::CutReply.into(),
-        Break::SlowReply(SLOW).into(),
+        ConnectionFault::BeforeBody.into(),
+        ConnectionFault::DuringBody.into(),
+        ConnectionFault::AfterBody.into(),
+        ConnectionFault::CutReply.into(),
+        ConnectionFault::SlowReply(SLOW).into(),
         Fault::rate_limited(1).into(),
         Fault::RateLimited { status: StatusCode::BAD_REQUEST, reset: None }.into(),
         Fault::EdgeHtml(StatusCode::BAD_REQUEST).into(),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 use lark_proto::values::{MessageUuid, Receiver};
 use lark_proto::{App, CreateImage, Image, Limits, SendImage};
 use lark_ureq::{CallError, Client, FakeServer};
@@ -30,7 +30,8 @@ impl Messages {
         let mut lark = FakeLark::new();
         lark.rate_limit(Route::Messages, self.per_second);
         lark.fail_when(move |route, number| {
-            let slow = || (route == Route::Messages).then(|| Break::SlowReply(pace).into());
+            let slow =
+                || (route == Route::Messages).then(|| ConnectionFault::SlowReply(pace).into());
             chance.failure(route, number).or_else(slow)
         });
         FakeServer::start_on(0, lark).unwrap()

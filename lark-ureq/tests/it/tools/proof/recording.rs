@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use lark_proto::fake::{Break, FakeLark, Fault, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route};
 use lark_ureq::FakeServer;
 
 use crate::tools::support::{Folder, picture, program};
@@ -17,7 +17,9 @@ fn fill_sheet_can_be_recorded() {
         (Route::ValuesImage, 101) => {
             Some(Fault::code(200, 90204, "Image format is unknown").into())
         }
-        (Route::ValuesImage, _) => Some(Break::SlowReply(Duration::from_millis(40)).into()),
+        (Route::ValuesImage, _) => {
+            Some(ConnectionFault::SlowReply(Duration::from_millis(40)).into())
+        }
         _ => None,
     });
     let server = FakeServer::start_on(0, lark).unwrap();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use lark_proto::fake::{Break, FakeLark, FakeSheet, RecordedRequest, Route, TokenKind};
+use lark_proto::fake::{ConnectionFault, FakeLark, FakeSheet, RecordedRequest, Route, TokenKind};
 use lark_proto::{App, EndpointExt, Image, Limits, Site, TenantToken, WriteSheetImage};
 use lark_ureq::{Client, FakeServer};
 
@@ -57,7 +57,8 @@ impl Sheets {
         }
         lark.rate_limit(Route::ValuesImage, self.per_second);
         lark.fail_when(move |route, number| {
-            let slow = || (route == Route::ValuesImage).then(|| Break::SlowReply(pace).into());
+            let slow =
+                || (route == Route::ValuesImage).then(|| ConnectionFault::SlowReply(pace).into());
             chance.failure(route, number).or_else(slow)
         });
         FakeServer::start_on(0, lark).unwrap()

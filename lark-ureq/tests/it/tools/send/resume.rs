@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use lark_proto::fake::{Break, FakeLark, Fault, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route};
 
 use super::{
     CHAT, begin, begun, fail_next, journal, messages, now, refusal, send, send_images, sent,
@@ -18,7 +18,7 @@ fn a_run_that_is_killed_at_any_request_sends_each_picture_once() {
         // The request is carried out, and the program is killed before it has the reply.
         server.with(|lark| {
             lark.fail_when(move |of, number| {
-                let slow = Break::SlowReply(Duration::from_secs(60));
+                let slow = ConnectionFault::SlowReply(Duration::from_secs(60));
                 (of == route && number == 2).then_some(slow.into())
             });
         });
@@ -138,7 +138,7 @@ fn a_refusal_does_not_end_a_message_that_an_earlier_run_began() {
 fn ctrl_c_ends_the_run_after_the_message_that_is_in_flight() {
     let (server, folder) = setup();
     let photos = folder.pictures(3);
-    fail_next(&server, Route::Messages, Break::SlowReply(Duration::from_millis(500)));
+    fail_next(&server, Route::Messages, ConnectionFault::SlowReply(Duration::from_millis(500)));
     let running = send_images(&server, CHAT, &photos, &[]).start();
     wait_until(&server, |lark| lark.begun(Route::Messages) == 1);
     running.interrupt();

@@ -1,6 +1,6 @@
-//! Measurements in turns. On a shared machine, two measurements that are taken one after the other cannot be compared,
-//! because the load changes between them. Here the ways to do the same thing take turns in small batches, and each
-//! round has a batch of every way.
+//! Interleaved measurements. On a shared machine, two measurements that are taken one after the other cannot be
+//! compared, because the load changes between them. Here the contenders, which do the same thing in different ways, take
+//! turns in small batches, and each round has a batch of every contender.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -10,21 +10,21 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The options of the command line, which are those of criterion.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Options {
     is_test: bool,
     filter: Option<String>,
 }
 
-/// One way to do something.
-pub struct Way<'a> {
+/// One of the ways to do something.
+pub struct Contender<'a> {
     name: String,
     run: Box<dyn FnMut(usize) + 'a>,
 }
 
-/// The seconds that a way took for one repetition, in each round.
+/// The seconds that a contender took for one repetition, in each round.
 #[derive(Debug)]
 pub struct Costs {
-    /// The name of the way.
+    /// The name of the contender.
     pub name: String,
     /// Elapsed time.
     pub wall: Vec<f64>,
@@ -34,7 +34,7 @@ pub struct Costs {
 
 /// The required ratio of our time to another's.
 #[derive(Clone, Copy, Debug)]
-pub enum Bar {
+pub enum Threshold {
     /// Our time is at most this multiple of the other time.
     AtMost(f64),
     /// Our speed is at least this multiple of the other speed.
@@ -43,9 +43,9 @@ pub enum Bar {
     None,
 }
 
-/// A row of the table of bars.
+/// A row of the table of comparisons.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct Comparison {
     /// The name of the comparison.
     pub what: String,
     /// Our seconds, in each round.
@@ -53,10 +53,10 @@ pub struct Line {
     /// The other's seconds, in the same rounds.
     pub theirs: Vec<f64>,
     /// The required ratio.
-    pub bar: Bar,
+    pub threshold: Threshold,
 }
 
-impl Asked {
+impl Options {
     /// The options with which this program was started.
     #[must_use]
     pub fn from_args() -> Self {
@@ -79,23 +79,32 @@ impl Asked {
         self.is_test
     }
 
-    /// Measures `ways` in turns. In each of `rounds`, every way does one repetition unmeasured, and then a batch of
-    /// `batch` repetitions. In a test, every way does one repetition.
+    /// Measures `contenders` interleaved. In each of `rounds`, every contender does one repetition unmeasured, and then a
+    /// batch of `batch` repetitions. In a test, every contender does one repetition.
     #[must_use]
-    pub fn measure(&self, rounds: usize, batch: usize, mut ways: Vec<Way<'_>>) -> Vec<Costs> {
+    pub fn measure(
+        &self,
+        rounds: usize,
+        batch: usize,
+        mut contenders: Vec<Contender<'_>>,
+    ) -> Vec<Costs> {
         let (rounds, batch) = if self.is_test { (1, 1) } else { (rounds, batch) };
-        let costs = |way: &Way<'_>| Costs { name: way.name.clone(), wall: vec![], cpu: vec![] };
-        let mut costs: Vec<Costs> = ways.iter().map(costs).collect();
+        let costs = |contender: &Contender<'_>| Costs {
+            name: contender.name.clone(),
+            wall: vec![],
+            cpu: vec![],
+        };
+        let mut costs: Vec<Costs> = contenders.iter().map(costs).collect();
         for _ in 0..rounds {
-            let mut turn: Vec<_> = ways.iter_mut().zip(&mut costs).collect();
-            // The order is random, so that no way always follows the same other one.
+            let mut turn: Vec<_> = contenders.iter_mut().zip(&mut costs).collect();
+            // The order is random, so that no contender always follows the same other one.
             turn.sort_by_cached_key(|_| RandomState::new().hash_one(()));
-            for (way, costs) in turn {
+            for (contender, costs) in turn {
                 if !self.is_test {
-                    // This run fills the caches, which other ways have used in the meantime.
-                    (way.run)(1);
+                    // This run fills the caches, which other contenders have used in the meantime.
+                    (contender.run)(1);
                 }
-                let (wall, cpu) = cost(batch, &mut way.run);
+                let (wall, cpu) = cost(batch, &mut contender.run);
                 costs.wall.push(wall);
                 costs.cpu.push(cpu);
             }
@@ -103,7 +112,7 @@ impl Asked {
         costs
     }
 
-    /// Measures several times, each time with new ways. The speed of a connection depends on how its windows have
+    /// Measures several times, each time with new contenders. The speed of a connection depends on how its windows have
     /// grown, and the speed of a copy depends on the address of its memory. Both differ by chance.
     #[must_use]
     pub fn measure_anew<'a>(
@@ -111,11 +120,11 @@ impl Asked {
         times: usize,
         rounds: usize,
         batch: usize,
-        ways: impl Fn() -> Vec<Way<'a>>,
+        contenders: impl Fn() -> Vec<Contender<'a>>,
     ) -> Vec<Costs> {
-        let mut costs = self.measure(rounds, batch, ways());
+        let mut costs = self.measure(rounds, batch, contenders());
         for _ in 1..if self.is_test { 1 } else { times } {
-            for (all, more) in costs.iter_mut().zip(self.measure(rounds, batch, ways())) {
+            for (all, more) in costs.iter_mut().zip(self.measure(rounds, batch, contenders())) {
                 all.wall.extend(more.wall);
                 all.cpu.extend(more.cpu);
             }
@@ -123,7 +132,7 @@ impl Asked {
         costs
     }
 
-    /// Prints the times of each way, unless this is a test.
+    /// Prints the times of each contender, unless this is a test.
     pub fn print_costs(&self, title: &str, costs: &[Costs]) {
         if self.is_test {
             return println!("Testing {title}\nSuccess");
@@ -140,20 +149,20 @@ impl Asked {
         }
     }
 
-    /// Prints each bar with the ratio of the medians, unless this is a test. It also prints the ratio of the lower
+    /// Prints each comparison with the ratio of the medians, unless this is a test. It also prints the ratio of the lower
     /// quartiles, which other load on the machine disturbs less.
-    pub fn print_bars(&self, lines: &[Line]) {
-        if self.is_test || lines.is_empty() {
+    pub fn print_comparisons(&self, comparisons: &[Comparison]) {
+        if self.is_test || comparisons.is_empty() {
             return;
         }
         println!(
-            "\n| bar | wanted | medians (quartiles of the rounds) | lower quartiles | holds |"
+            "\n| comparison | threshold | medians (quartiles of the rounds) | lower quartiles | holds |"
         );
         println!("|---|---:|---:|---:|---|");
-        for Line { what, ours, theirs, bar } in lines {
-            let (top, bottom) = match bar {
-                Bar::AtLeast(_) => (theirs, ours),
-                Bar::AtMost(_) | Bar::None => (ours, theirs),
+        for Comparison { what, ours, theirs, threshold } in comparisons {
+            let (top, bottom) = match threshold {
+                Threshold::AtLeast(_) => (theirs, ours),
+                Threshold::AtMost(_) | Threshold::None => (ours, theirs),
             };
             let rounds: Vec<f64> =
                 top.iter().zip(bottom).map(|(top, bottom)| top / bottom).collect();
@@ -162,33 +171,37 @@ impl Asked {
             let [low, _, high] = quartiles(&rounds);
             let ratio = top / bottom;
             let fast = fast_top / fast_bottom;
-            let (wanted, holds) = match bar {
-                Bar::AtMost(limit) => (format!("at most {limit}"), yes_or_no(ratio <= *limit)),
-                Bar::AtLeast(limit) => (format!("at least {limit}"), yes_or_no(ratio >= *limit)),
-                Bar::None => ("-".into(), "-"),
+            let (shown, holds) = match threshold {
+                Threshold::AtMost(limit) => {
+                    (format!("at most {limit}"), yes_or_no(ratio <= *limit))
+                }
+                Threshold::AtLeast(limit) => {
+                    (format!("at least {limit}"), yes_or_no(ratio >= *limit))
+                }
+                Threshold::None => ("-".into(), "-"),
             };
             println!(
-                "| {what} | {wanted} | {ratio:.2} ({low:.2} to {high:.2}) | {fast:.2} | {holds} |"
+                "| {what} | {shown} | {ratio:.2} ({low:.2} to {high:.2}) | {fast:.2} | {holds} |"
             );
         }
     }
 }
 
-impl<'a> Way<'a> {
-    /// A way whose closure does the given number of repetitions.
+impl<'a> Contender<'a> {
+    /// A contender whose closure does the given number of repetitions.
     pub fn new(name: impl Into<String>, run: impl FnMut(usize) + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
 
-    /// A way whose closure does one repetition.
+    /// A contender whose closure does one repetition.
     pub fn once<T>(name: impl Into<String>, mut run: impl FnMut() -> T + 'a) -> Self {
         Self::new(name, move |times| (0..times).for_each(|_| drop(run())))
     }
 }
 
-impl fmt::Debug for Way<'_> {
+impl fmt::Debug for Contender<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Way").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Contender").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

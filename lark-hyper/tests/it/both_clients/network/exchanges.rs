@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lark_hyper::FakeServer;
-use lark_proto::fake::{Break, Route};
+use lark_proto::fake::{ConnectionFault, Route};
 use lark_proto::session::Phase;
 use lark_proto::{Limits, Site};
 
@@ -188,7 +188,7 @@ fn a_connection_is_reused_for_the_next_request_unless_none_may_be_idle() {
 fn a_request_whose_connection_broke_is_sent_again_on_a_new_one() {
     let lark = FakeServer::start().unwrap();
     for _ in 0..2 {
-        lark.with(|lark| lark.fail_next_on(Route::ImageV4Put, Break::BeforeBody));
+        lark.with(|lark| lark.fail_next_on(Route::ImageV4Put, ConnectionFault::BeforeBody));
     }
     let setup = Setup { limits: Some(Limits::default()), ..Setup::default() };
     assert_eq!(connections(&lark, &setup), 2);

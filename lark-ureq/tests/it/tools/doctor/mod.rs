@@ -169,7 +169,7 @@ none of 10 checks failed
     assert_eq!(output.status.code(), Some(0));
     trial.server.with(|lark| {
         let cell = lark.cell(FakeLark::SPREADSHEET, "Q7PlXT!B2").unwrap();
-        assert_eq!(cell.bytes, &include_bytes!("../../../examples/sample.png")[..]);
+        assert_eq!(cell.bytes, &include_bytes!("../../../../examples/sample.png")[..]);
     });
 }
 

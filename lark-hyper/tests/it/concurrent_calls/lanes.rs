@@ -3,7 +3,7 @@
 
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeServer, Pool};
-use lark_proto::fake::{Break, FakeLark, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 use lark_proto::{Image, Limits, WriteSheetImage};
 
 use super::services::{Counted, Counts, all, begin, client, slow};
@@ -69,7 +69,7 @@ async fn writes_on_fifty_spreadsheets_overlap_over_loopback() {
     let server = FakeServer::start().unwrap();
     server.with(add_spreadsheets);
     for _ in writes() {
-        let slow = Break::SlowReply(millis(50));
+        let slow = ConnectionFault::SlowReply(millis(50));
         server.with(|lark| lark.fail_next_on(Route::ValuesImage, slow));
     }
     let counted = Counted::new(Pool::new());

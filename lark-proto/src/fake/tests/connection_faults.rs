@@ -16,43 +16,43 @@ fn code(fake: &mut FakeLark) -> Option<i64> {
 #[test]
 fn an_exchange_obeys_a_break() {
     let time = Duration::from_secs(20);
-    for (how, expected, is_carried_out) in [
+    for (fault, expected, is_carried_out) in [
         (None, Ok(Duration::ZERO), true),
-        (Some(Break::BeforeBody), Err(Break::BeforeBody), false),
-        (Some(Break::DuringBody), Err(Break::DuringBody), false),
-        (Some(Break::AfterBody), Err(Break::AfterBody), true),
-        (Some(Break::CutReply), Err(Break::CutReply), true),
-        (Some(Break::SlowReply(time)), Ok(time), true),
+        (Some(ConnectionFault::BeforeBody), Err(ConnectionFault::BeforeBody), false),
+        (Some(ConnectionFault::DuringBody), Err(ConnectionFault::DuringBody), false),
+        (Some(ConnectionFault::AfterBody), Err(ConnectionFault::AfterBody), true),
+        (Some(ConnectionFault::CutReply), Err(ConnectionFault::CutReply), true),
+        (Some(ConnectionFault::SlowReply(time)), Ok(time), true),
     ] {
         let mut fake = fake();
-        how.into_iter().for_each(|how| fake.fail_next(how));
+        fault.into_iter().for_each(|fault| fake.fail_next(fault));
         let result = fake.exchange(now(), write());
         if let Ok((reply, _)) = &result {
-            assert_eq!(verdict(reply), (200, Some(0)), "{how:?}");
+            assert_eq!(verdict(reply), (200, Some(0)), "{fault:?}");
         }
-        assert_eq!(result.map(|(_, time)| time), expected, "{how:?}");
+        assert_eq!(result.map(|(_, time)| time), expected, "{fault:?}");
         let carried_out = usize::from(is_carried_out);
-        assert_eq!(fake.cells(FakeLark::SPREADSHEET).count(), carried_out, "{how:?}");
+        assert_eq!(fake.cells(FakeLark::SPREADSHEET).count(), carried_out, "{fault:?}");
         let counts = (fake.begun(Route::ValuesImage), fake.count(Route::ValuesImage));
-        assert_eq!(counts, (1, carried_out), "{how:?}");
+        assert_eq!(counts, (1, carried_out), "{fault:?}");
     }
 }
 
 #[test]
 fn a_break_leaves_the_spreadsheet_free() {
     let time = Duration::from_secs(20);
-    for how in [
-        Break::BeforeBody,
-        Break::DuringBody,
-        Break::AfterBody,
-        Break::CutReply,
-        Break::SlowReply(time),
+    for fault in [
+        ConnectionFault::BeforeBody,
+        ConnectionFault::DuringBody,
+        ConnectionFault::AfterBody,
+        ConnectionFault::CutReply,
+        ConnectionFault::SlowReply(time),
     ] {
         let mut fake = fake();
-        fake.fail_next(how);
+        fake.fail_next(fault);
         let _ = fake.exchange(now(), write());
         let later = now() + time;
-        assert_eq!(verdict(&fake.handle(later, write())), (200, Some(0)), "{how:?}");
+        assert_eq!(verdict(&fake.handle(later, write())), (200, Some(0)), "{fault:?}");
     }
 }
 
@@ -104,27 +104,27 @@ fn a_request_without_a_route_has_no_number() {
 #[test]
 fn a_chosen_break_is_obeyed() {
     let mut fake = fake();
-    fake.fail_when(|_, _| Some(Break::AfterBody.into()));
-    assert_eq!(fake.exchange(now(), write()).unwrap_err(), Break::AfterBody);
+    fake.fail_when(|_, _| Some(ConnectionFault::AfterBody.into()));
+    assert_eq!(fake.exchange(now(), write()).unwrap_err(), ConnectionFault::AfterBody);
 }
 
 #[test]
 fn a_later_closure_replaces_an_earlier_one() {
     let mut fake = fake();
-    fake.fail_when(|_, _| Some(Break::AfterBody.into()));
-    fake.fail_when(|_, number| (number == 2).then_some(Break::CutReply.into()));
+    fake.fail_when(|_, _| Some(ConnectionFault::AfterBody.into()));
+    fake.fail_when(|_, number| (number == 2).then_some(ConnectionFault::CutReply.into()));
     assert_eq!(fake.exchange(now(), write()).unwrap().1, Duration::ZERO);
-    assert_eq!(fake.exchange(now(), write()).unwrap_err(), Break::CutReply);
+    assert_eq!(fake.exchange(now(), write()).unwrap_err(), ConnectionFault::CutReply);
 }
 
 #[test]
 fn a_clone_keeps_its_closure_when_the_original_gets_another_one() {
     let mut fake = fake();
-    fake.fail_when(|_, _| Some(Break::AfterBody.into()));
+    fake.fail_when(|_, _| Some(ConnectionFault::AfterBody.into()));
     let mut clone = fake.clone();
     fake.fail_when(|_, _| None);
     assert_eq!(fake.exchange(now(), write()).unwrap().1, Duration::ZERO);
-    assert_eq!(clone.exchange(now(), write()).unwrap_err(), Break::AfterBody);
+    assert_eq!(clone.exchange(now(), write()).unwrap_err(), ConnectionFault::AfterBody);
 }
 
 /// The heads of an upload and of a cell write.
@@ -135,17 +135,17 @@ fn two_heads() -> [http::request::Parts; 2] {
 #[test]
 fn a_break_is_for_one_request() {
     let mut fake = fake();
-    fake.fail_next_on(Route::ValuesImage, Break::CutReply);
-    fake.fail_next(Break::BeforeBody);
+    fake.fail_next_on(Route::ValuesImage, ConnectionFault::CutReply);
+    fake.fail_next(ConnectionFault::BeforeBody);
     let [upload, cell] = two_heads();
-    for (head, how) in [
-        (&upload, Some(Break::BeforeBody)),
-        (&cell, Some(Break::CutReply)),
+    for (head, fault) in [
+        (&upload, Some(ConnectionFault::BeforeBody)),
+        (&cell, Some(ConnectionFault::CutReply)),
         (&cell, None),
         (&upload, None),
     ] {
         let flight = fake.begin(now(), head);
-        assert_eq!(flight.breaks(), how);
+        assert_eq!(flight.connection_fault(), fault);
         fake.abandon(flight);
     }
 }
@@ -153,7 +153,7 @@ fn a_break_is_for_one_request() {
 #[test]
 fn handle_takes_a_break_from_the_queue_and_ignores_it() {
     let mut fake = fake();
-    fake.fail_next(Break::AfterBody);
+    fake.fail_next(ConnectionFault::AfterBody);
     assert_eq!(verdict(&fake.handle(now(), write())), (200, Some(0)));
     assert_eq!(fake.exchange(now(), write()).unwrap().1, Duration::ZERO);
 }

@@ -16,7 +16,7 @@ use crate::values::ImageFormat;
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a scenario has one, and the list is short")]
 #[non_exhaustive]
-pub enum Target {
+pub enum ScenarioCall {
     /// An upload, which is idempotent.
     PutImage(PutImage),
     /// A cell write, which is idempotent, and which waits for other writes to its spreadsheet.
@@ -33,22 +33,22 @@ pub enum Target {
     Unsafe(Raw<IgnoredAny>),
 }
 
-/// Calls a method of the endpoint in a target.
+/// Calls a method of the endpoint that the scenario calls.
 macro_rules! ask {
-    ($target:ident, $property:ident) => {
-        match $target {
-            Target::PutImage(call) => Endpoint::$property(call),
-            Target::WriteSheetImage(call) => Endpoint::$property(call),
-            Target::GetImage(call) => Endpoint::$property(call),
-            Target::SendImage(call) => Endpoint::$property(call),
-            Target::ReadCells(call) => Endpoint::$property(call),
-            Target::AddDimension(call) => Endpoint::$property(call),
-            Target::Unsafe(call) => Endpoint::$property(call),
+    ($call:ident, $property:ident) => {
+        match $call {
+            ScenarioCall::PutImage(endpoint) => Endpoint::$property(endpoint),
+            ScenarioCall::WriteSheetImage(endpoint) => Endpoint::$property(endpoint),
+            ScenarioCall::GetImage(endpoint) => Endpoint::$property(endpoint),
+            ScenarioCall::SendImage(endpoint) => Endpoint::$property(endpoint),
+            ScenarioCall::ReadCells(endpoint) => Endpoint::$property(endpoint),
+            ScenarioCall::AddDimension(endpoint) => Endpoint::$property(endpoint),
+            ScenarioCall::Unsafe(endpoint) => Endpoint::$property(endpoint),
         }
     };
 }
 
-impl Endpoint for Target {
+impl Endpoint for ScenarioCall {
     type Auth = TenantOnly;
     type Output = ();
 

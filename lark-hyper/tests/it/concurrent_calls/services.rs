@@ -11,7 +11,7 @@ use http::Request;
 use hyper::service::Service;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{CallError, Client, FakeTransport, RequestBody, Transport};
-use lark_proto::fake::{Break, Route};
+use lark_proto::fake::{ConnectionFault, Route};
 use lark_proto::token::Authorizes;
 use lark_proto::{App, Endpoint, Site, TenantToken};
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 /// A fake in memory that takes `time` for each reply, and so sees the writes that overlap.
 pub(super) fn slow(time: Duration) -> FakeTransport {
     let fake = FakeTransport::new(TokioTimer::new());
-    fake.with(|lark| lark.fail_when(move |_, _| Some(Break::SlowReply(time).into())));
+    fake.with(|lark| lark.fail_when(move |_, _| Some(ConnectionFault::SlowReply(time).into())));
     fake
 }
 
