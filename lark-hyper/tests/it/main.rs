@@ -8,7 +8,6 @@ mod fake_transport;
 mod frames;
 mod http2;
 mod parked;
-mod policy;
 mod reentrant;
 mod runtimes;
 mod scenarios;
