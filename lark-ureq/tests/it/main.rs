@@ -5,11 +5,12 @@ mod fake_server;
 mod fake_transport;
 mod in_memory;
 mod loopback;
+mod parked;
 mod scenarios;
-mod simulated;
 mod support;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
 mod tools;
 mod tracing;
+mod wall_clock;
