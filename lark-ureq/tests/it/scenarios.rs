@@ -45,7 +45,7 @@ fn run_all(one: impl Fn(&Scenario) -> Vec<String> + Sync) {
 }
 
 #[test]
-fn every_scenario_ends_as_it_says_and_in_its_time_without_a_socket() {
+fn every_scenario_ends_as_it_says_without_a_socket() {
     run_all(|scenario| {
         let clock = Clock::simulated();
         let fake = FakeTransport::new(clock.clone());
