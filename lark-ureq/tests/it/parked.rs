@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{Break, FakeLark, Fault, Route};
+use lark_proto::token::Authorizes;
 use lark_proto::values::{AppTicket, TenantKey};
-use lark_proto::{App, Limits, Site};
+use lark_proto::{App, Endpoint, Limits, Site, TenantToken};
 use lark_ureq::{Client, Clock, FakeTransport};
 use ureq::middleware::MiddlewareNext;
 use ureq::{Agent, SendBody};
@@ -59,23 +60,22 @@ fn threads_that_wait_for_a_token_go_on_when_it_arrives() {
 #[test]
 fn threads_that_wait_for_a_token_end_with_the_cause_for_which_its_requests_failed() {
     let parked = Parked::new(app());
-    parked.fake.with(|lark| {
-        for _ in 0..4 {
-            lark.fail_next_on(Route::TenantAccessToken, Break::BeforeBody);
-        }
-    });
+    let agent = Agent::config_builder().proxy(None).timeout_recv_response(Some(secs(20)));
+    let agent = agent.middleware(parked.fake.clone()).build().into();
+    let client = Client::with_clock(Site::LARK, app(), agent, parked.clock.clone());
+    parked.fake.with(|lark| lark.fail_when(|_, _| Some(Break::SlowReply(secs(30)).into())));
     let ends = parked.ends(|_| {
-        let error = parked.client.call(&put()).unwrap_err();
+        let error = client.call(&put()).unwrap_err();
         assert_eq!(error.route, Route::TenantAccessToken.path());
         let cause = match error.kind {
             CallErrorKind::Transport(cause) => cause.to_string(),
             CallErrorKind::TokenRequest(text) => text.to_string(),
             other => panic!("{other}"),
         };
-        assert_eq!(cause, "io: connection reset");
+        assert_eq!(cause, "timeout: receive response");
     });
     assert_eq!(ends, [ends[0]; 3]);
-    assert_eq!(parked.fake.with(|lark| lark.begun(Route::TenantAccessToken)), 4);
+    assert_eq!(parked.count(Route::TenantAccessToken), 4);
 }
 
 #[test]
@@ -129,10 +129,8 @@ fn a_thread_that_waits_for_its_turn_goes_on_when_the_write_before_it_ends() {
     assert_eq!(ends, [secs(10), secs(20), secs(30)]);
 }
 
-#[test]
-fn a_thread_that_waits_for_its_turn_goes_on_when_the_call_before_it_panics() {
-    let parked = Parked::new(app());
-    parked.client.call(&put()).unwrap();
+/// A client of the fake of `parked` whose first request panics after five seconds.
+fn panics_once(parked: &Parked) -> Client {
     let clock = parked.clock.clone();
     let panics = move |request: Request<SendBody<'_>>, next: MiddlewareNext<'_>| {
         if clock.elapsed().is_zero() {
@@ -141,14 +139,39 @@ fn a_thread_that_waits_for_its_turn_goes_on_when_the_call_before_it_panics() {
         }
         next.handle(request)
     };
-    let agent =
-        Agent::config_builder().proxy(None).middleware(panics).middleware(parked.fake.clone());
-    let client = Client::with_clock(Site::LARK, app(), agent.build().into(), parked.clock.clone());
-    client.import_token(&parked.client.export_token().unwrap()).unwrap();
-    let ends = parked.ends(|number| {
+    let agent = Agent::config_builder().proxy(None).middleware(panics);
+    let agent = agent.middleware(parked.fake.clone()).build().into();
+    Client::with_clock(Site::LARK, app(), agent, parked.clock.clone())
+}
+
+/// The times at which calls of three threads end, of which the first one panics.
+fn ends_beside_a_panic<E: Endpoint + Sync>(
+    parked: &Parked,
+    client: &Client,
+    endpoint: &E,
+) -> Vec<Duration>
+where
+    TenantToken: Authorizes<E::Auth>,
+{
+    parked.ends(|number| {
         parked.clock.sleep(secs(number));
-        let call = || client.call(&write()).unwrap();
+        let call = || client.call(endpoint).unwrap();
         assert_eq!(panic::catch_unwind(AssertUnwindSafe(call)).is_err(), number == 0);
-    });
-    assert_eq!(ends, [secs(5); 3]);
+    })
+}
+
+#[test]
+fn threads_that_wait_for_a_token_go_on_when_the_call_that_requests_it_panics() {
+    let parked = Parked::new(app());
+    let client = panics_once(&parked);
+    assert_eq!(ends_beside_a_panic(&parked, &client, &put()), [secs(5); 3]);
+}
+
+#[test]
+fn a_thread_that_waits_for_its_turn_goes_on_when_the_call_before_it_panics() {
+    let parked = Parked::new(app());
+    parked.client.call(&put()).unwrap();
+    let client = panics_once(&parked);
+    client.import_token(&parked.client.export_token().unwrap()).unwrap();
+    assert_eq!(ends_beside_a_panic(&parked, &client, &write()), [secs(5); 3]);
 }
