@@ -9,7 +9,6 @@ mod fake_server;
 mod fake_transport;
 mod http2;
 mod parked;
-mod policy;
 mod reentrant;
 mod request_body;
 mod runtimes;

@@ -1,16 +1,20 @@
-//! A call that waits for another one goes on as soon as it can, even if the other one has not ended.
+//! A call that waits goes on as soon as it can, even if the call that it waits for has not ended.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use http::StatusCode;
-use lark_hyper::{Client, FakeTransport};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::service::service_fn;
+use lark_hyper::{Client, FakeTransport, RequestBody, TransportError};
 use lark_proto::error::{CallErrorKind, WaitFor};
-use lark_proto::fake::{ConnectionFault, Fault, Route, TokenKind};
-use lark_proto::{Limits, Site};
+use lark_proto::fake::{ConnectionFault, FakeLark, Fault, Route, TokenKind};
+use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::{App, Limits, Site};
 
 use crate::support::sim::Sim;
 use crate::support::{app, millis, put, secs, write};
@@ -123,6 +127,51 @@ fn a_call_that_waits_for_another_one_ends_at_its_own_deadline() {
             assert_eq!(sim.elapsed(), secs(10));
         }),
     ]);
+}
+
+#[test]
+fn calls_that_wait_for_a_token_end_with_the_cause_for_which_its_requests_failed() {
+    let sim = Sim::new("a dead token host");
+    let requests = Cell::new(0);
+    let service = service_fn(async |_: Request<RequestBody>| {
+        requests.set(requests.get() + 1);
+        sim.sleep(secs(20)).await;
+        Err::<Response<Full<Bytes>>, _>(TransportError::Failed("connection cut".into()))
+    });
+    let client = Client::with_service(Site::LARK, app(), service, sim.time.clone());
+    let ends = sim.run_numbered(3, async |_| {
+        let error = client.call(&put()).await.unwrap_err();
+        assert_eq!(error.route, Route::TenantAccessToken.path());
+        let cause = match &error.kind {
+            CallErrorKind::Transport(cause) => cause.to_string(),
+            CallErrorKind::TokenRequest(cause) => cause.to_string(),
+            _ => panic!("{error:?}"),
+        };
+        assert_eq!(cause, "connection cut");
+        sim.elapsed()
+    });
+    assert_eq!(ends, [ends[0]; 3]);
+    assert_eq!(requests.get(), 4);
+}
+
+#[test]
+fn calls_that_wait_for_a_ticket_go_on_when_it_is_set() {
+    let sim = Sim::new("a ticket");
+    let fake = FakeTransport::new(sim.time.clone());
+    let app = App::store(FakeLark::STORE_APP_ID, FakeLark::STORE_APP_SECRET).unwrap();
+    let client = Client::with_service(Site::LARK, app, fake, sim.time.clone())
+        .for_tenant(TenantKey::new(FakeLark::TENANT_KEY).unwrap())
+        .with_limits(Limits::default().longest_wait(secs(180)));
+    let ends = sim.run_numbered(3, async |number| {
+        if number == 0 {
+            sim.sleep(secs(120)).await;
+            client.set_app_ticket(AppTicket::new(FakeLark::APP_TICKET).unwrap());
+        } else {
+            client.call(&put()).await.unwrap();
+        }
+        sim.elapsed()
+    });
+    assert_eq!(ends, [secs(120); 3]);
 }
 
 /// A waker that uses the client when it is woken, and counts its uses.

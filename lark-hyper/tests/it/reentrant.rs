@@ -40,13 +40,23 @@ fn spin<T>(future: impl Future<Output = T>) -> T {
     panic!("the future is never ready");
 }
 
-/// An upload whose `read` makes another one.
-struct Nested;
+/// An upload whose `read` runs the hook with the number `N`.
+struct Hooked<const N: usize>;
 
-/// The upload that `Nested` makes; a static, since `Endpoint::read` has no receiver.
-static UPLOAD: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+type Hook = Box<dyn Fn() + Send + Sync>;
 
-impl Endpoint for Nested {
+/// The hooks of the tests; a static, since `Endpoint::read` has no receiver.
+static HOOKS: [OnceLock<Hook>; 2] = [const { OnceLock::new() }; 2];
+
+impl<const N: usize> Hooked<N> {
+    /// The upload, whose hook is `hook` from now on.
+    fn new(hook: impl Fn() + Send + Sync + 'static) -> Self {
+        assert!(HOOKS[N].set(Box::new(hook)).is_ok(), "each test has a number of its own");
+        Self
+    }
+}
+
+impl<const N: usize> Endpoint for Hooked<N> {
     type Auth = TenantOnly;
     type Output = ImageKey;
 
@@ -63,7 +73,7 @@ impl Endpoint for Nested {
     }
 
     fn read(reply: &Reply) -> Result<ImageKey, Error> {
-        UPLOAD.get().unwrap()();
+        HOOKS[N].get().unwrap()();
         PutImage::read(reply)
     }
 }
@@ -72,8 +82,8 @@ impl Endpoint for Nested {
 async fn a_read_may_call_the_client() {
     let (fake, client) = start();
     let inner = client.clone();
-    assert!(UPLOAD.set(Box::new(move || drop(spin(inner.call(&put())).unwrap()))).is_ok());
-    client.call(&Nested).await.unwrap();
+    let nested = Hooked::<0>::new(move || drop(spin(inner.call(&put())).unwrap()));
+    client.call(&nested).await.unwrap();
     assert_eq!(fake.with(|lark| lark.images().count()), 2);
 }
 
@@ -119,48 +129,26 @@ async fn a_waker_may_poll_its_task_at_once() {
     assert_eq!(fake.with(|lark| lark.count(Route::ValuesImage)), 1);
 }
 
-/// An upload whose `read` waits until four of them are read at the same time.
-struct Together;
-
-/// The number of replies to `Together` that are being read; a static, since `Endpoint::read` has no receiver.
-static READING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
-
-impl Endpoint for Together {
-    type Auth = TenantOnly;
-    type Output = ImageKey;
-
-    fn method(&self) -> Method {
-        put().method()
-    }
-
-    fn route(&self) -> &str {
-        Route::ImageV4Put.path()
-    }
-
-    fn payload(&self) -> Option<Payload> {
-        put().payload()
-    }
-
-    fn read(reply: &Reply) -> Result<ImageKey, Error> {
-        let (reading, more) = &READING;
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replies_are_read_at_the_same_time() {
+    let (_, client) = start();
+    client.call(&put()).await.unwrap();
+    let reading = Mutex::new(0);
+    let more = Condvar::new();
+    // Waits until four replies are being read.
+    let together = Arc::new(Hooked::<1>::new(move || {
         let mut reading = reading.lock().unwrap();
         *reading += 1;
         more.notify_all();
         let ten = Duration::from_secs(10);
         let waited = more.wait_timeout_while(reading, ten, |count| *count < 4).unwrap();
         assert!(!waited.1.timed_out(), "a reply is not read while another one is");
-        PutImage::read(reply)
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn replies_are_read_at_the_same_time() {
-    let (_, client) = start();
-    client.call(&put()).await.unwrap();
+    }));
     let calls: Vec<_> = (0..4)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.call(&Together).await.map(drop) })
+            let together = together.clone();
+            tokio::spawn(async move { client.call(&*together).await.map(drop) })
         })
         .collect();
     for call in calls {

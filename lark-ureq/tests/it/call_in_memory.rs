@@ -16,11 +16,7 @@ fn fake() -> FakeTransport {
 }
 
 fn client(fake: &FakeTransport) -> Client {
-    client_over(fake.agent())
-}
-
-fn client_over(agent: ureq::Agent) -> Client {
-    Client::with_agent(Site::LARK, app(), agent)
+    Client::with_agent(Site::LARK, app(), fake.agent())
 }
 
 #[test]
@@ -69,28 +65,6 @@ fn a_damaged_token_is_not_imported() {
     other.import_token(&text[1..]).unwrap_err();
     other.call(&put()).unwrap();
     assert_eq!(fake.with(|lark| lark.count(Route::TenantAccessToken)), 2);
-}
-
-#[test]
-fn a_panic_in_a_middleware_does_not_block_the_next_call() {
-    struct Panics(Mutex<bool>);
-    impl ureq::middleware::Middleware for Panics {
-        fn handle(
-            &self,
-            request: http::Request<ureq::SendBody>,
-            next: ureq::middleware::MiddlewareNext,
-        ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-            if std::mem::replace(&mut *self.0.lock().unwrap(), false) {
-                std::panic::resume_unwind(Box::new("as asked for"));
-            }
-            next.handle(request)
-        }
-    }
-    let config = ureq::Agent::config_builder().proxy(None).middleware(Panics(Mutex::new(true)));
-    let client = client_over(config.middleware(fake()).build().into());
-    // The first call panics while it fetches the token. The next call fetches it, instead of waiting forever.
-    thread::scope(|scope| scope.spawn(|| client.call(&put())).join().unwrap_err());
-    client.call(&put()).unwrap();
 }
 
 #[test]

@@ -5,11 +5,12 @@ mod call_in_memory;
 mod fake_server;
 mod fake_transport;
 mod loopback;
+mod parked;
 mod scenarios;
-mod simulated;
 mod support;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;
 mod tools;
 mod tracing;
+mod wall_clock;

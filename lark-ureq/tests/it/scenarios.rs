@@ -1,7 +1,9 @@
 //! Every scenario through ureq: without a socket in virtual time, and over a real socket.
 
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use lark_proto::Site;
 use lark_proto::fake::scenarios::{self, Next, Run, Scenario};
@@ -48,8 +50,13 @@ fn every_scenario_ends_as_it_says_without_a_socket() {
         let clock = Clock::simulated();
         let fake = FakeTransport::new(clock.clone());
         let app = scenario.app.clone();
-        let client = Client::with_clock(Site::LARK, app, fake.agent(), clock);
-        run(scenario, client, |run| fake.with(|lark| run.next(lark)))
+        let client = Client::with_clock(Site::LARK, app, fake.agent(), clock.clone());
+        let last = Cell::new(Duration::ZERO);
+        run(scenario, client, |run| {
+            let now = clock.elapsed();
+            run.took(now - last.replace(now));
+            fake.with(|lark| run.next(lark))
+        })
     });
 }
 

@@ -207,25 +207,19 @@ impl Sim {
         self.sleep(time.saturating_sub(self.elapsed())).await;
     }
 
-    /// The output of `call`, and how long it took. `None` stands for a call that was dropped after `patience`.
+    /// The output of `call`. `None` stands for a call that was dropped after `patience`.
     pub(crate) async fn within<T>(
         &self,
         patience: Duration,
         call: impl Future<Output = T>,
-    ) -> Option<(T, Duration)> {
-        let start = self.elapsed();
+    ) -> Option<T> {
         let mut call = pin!(call);
         let mut sleep = pin!(self.sleep(patience));
         poll_fn(|context| match call.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Some((output, self.elapsed() - start))),
+            Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => sleep.as_mut().poll(context).map(|()| None),
         })
         .await
-    }
-
-    /// The output of `call`, and how long it took.
-    pub(crate) async fn timed<T>(&self, call: impl Future<Output = T>) -> (T, Duration) {
-        self.within(Duration::from_secs(1 << 32), call).await.unwrap()
     }
 }
 

@@ -2,3 +2,4 @@
 
 mod at_random;
 mod by_hand;
+mod kept;

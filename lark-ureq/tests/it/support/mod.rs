@@ -1,6 +1,5 @@
 //! The values and servers that tests of several subjects share.
 
-pub(crate) mod memory_server;
 #[cfg(feature = "tls")]
 pub(crate) mod untrusted_server;
 

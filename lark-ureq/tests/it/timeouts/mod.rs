@@ -1,5 +1,7 @@
 //! The timeouts that the client gives to ureq, as a server in memory sees them.
 
+mod memory_server;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,7 +13,8 @@ use ureq::Agent;
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 
-use crate::support::memory_server::MemoryServer;
+use memory_server::MemoryServer;
+
 use crate::support::{app, put, secs, token, write};
 
 /// A server that hands the requests to `lark`, and takes this time for the reply to an upload.
@@ -20,7 +23,7 @@ fn server_of(clock: &Clock, lark: FakeLark, upload: Duration) -> MemoryServer {
     MemoryServer::new(clock, move |elapsed, request| {
         let is_upload = request.uri().path() == Route::ImageV4Put.path();
         let reply = lark.lock().unwrap().handle(UNIX_EPOCH + elapsed, request.clone());
-        (if is_upload { upload } else { Duration::ZERO }, Some(reply))
+        (if is_upload { upload } else { Duration::ZERO }, reply)
     })
 }
 
@@ -181,4 +184,22 @@ fn a_slow_reply_of_the_fake_ends_as_the_timeouts_of_ureq_end_it() {
             assert_eq!(found, (end.to_owned(), secs(seconds)), "case {case}, {is_fake}");
         }
     }
+}
+
+#[test]
+fn a_renewal_that_hangs_delays_its_call_by_two_seconds() {
+    let clock = Clock::simulated();
+    let fake = FakeTransport::new(clock.clone());
+    let client = client_over(fake.agent(), &clock);
+    client.call(&put()).unwrap();
+    // The token expires in 28 minutes.
+    clock.sleep(secs(7200 - 28 * 60));
+    let start = clock.elapsed();
+    let hangs = ConnectionFault::SlowReply(Duration::MAX);
+    fake.with(|lark| lark.fail_next_on(Route::TenantAccessToken, hangs));
+    for _ in 0..2 {
+        client.call(&put()).unwrap();
+        assert_eq!(clock.elapsed() - start, secs(2));
+    }
+    assert_eq!(fake.with(|lark| lark.count(Route::TenantAccessToken)), 2);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -15,15 +14,15 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-/// The time that a reply takes by the clock, and the reply; `None` if the connection breaks instead.
-pub(crate) type Reaction = (Duration, Option<Response<Bytes>>);
+/// The time that a reply takes by the clock, and the reply.
+type Reaction = (Duration, Response<Bytes>);
 
 /// Reacts to a request as soon as it has arrived, given the time.
 type Service = Box<dyn FnMut(Duration, &Request<Bytes>) -> Reaction + Send>;
 
 /// A server whose connections hand their requests to a service of the test. It also records the timeouts of ureq.
 #[derive(Clone)]
-pub(crate) struct MemoryServer(Arc<Mutex<State>>);
+pub(super) struct MemoryServer(Arc<Mutex<State>>);
 
 struct State {
     clock: Clock,
@@ -39,7 +38,7 @@ impl fmt::Debug for MemoryServer {
 }
 
 impl MemoryServer {
-    pub(crate) fn new(
+    pub(super) fn new(
         clock: &Clock,
         service: impl FnMut(Duration, &Request<Bytes>) -> Reaction + Send + 'static,
     ) -> Self {
@@ -52,22 +51,22 @@ impl MemoryServer {
     }
 
     /// An agent whose connections all lead to the server, whatever the host.
-    pub(crate) fn agent(&self) -> ureq::Agent {
+    pub(super) fn agent(&self) -> ureq::Agent {
         self.agent_with(ureq::Agent::config_builder().proxy(None).build())
     }
 
     /// The same with settings of the test.
-    pub(crate) fn agent_with(&self, config: ureq::config::Config) -> ureq::Agent {
+    pub(super) fn agent_with(&self, config: ureq::config::Config) -> ureq::Agent {
         ureq::Agent::with_parts(config, self.clone(), AnyHost)
     }
 
     /// The longest timeout so far that ureq had for each reason.
-    pub(crate) fn longest_timeouts(&self) -> BTreeMap<String, Duration> {
+    pub(super) fn longest_timeouts(&self) -> BTreeMap<String, Duration> {
         self.state().longest_timeouts.clone()
     }
 
     /// The timeouts of reads and writes that ureq would have set on a socket since the last call of this method.
-    pub(crate) fn take_socket_timeouts(&self) -> BTreeSet<(&'static str, Duration)> {
+    pub(super) fn take_socket_timeouts(&self) -> BTreeSet<(&'static str, Duration)> {
         std::mem::take(&mut self.state().socket_timeouts)
     }
 
@@ -112,28 +111,25 @@ impl Connector for MemoryServer {
         let clock = self.state().clock.clone();
         let buffers = LazyBuffers::new(1 << 16, 1 << 16);
         let requests = Requests::new();
-        Ok(Some(Connection { server: self.clone(), clock, buffers, requests, reply: None }))
+        let reply = (Duration::ZERO, Bytes::new());
+        Ok(Some(Connection { server: self.clone(), clock, buffers, requests, reply }))
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(super) struct Connection {
     server: MemoryServer,
     clock: Clock,
     buffers: LazyBuffers,
     requests: Requests,
-    /// The time until the reply, and its bytes. After the last one the connection breaks.
-    reply: Option<(Duration, Bytes)>,
+    /// The time until the reply, and its bytes.
+    reply: (Duration, Bytes),
 }
 
 /// The timeout in whole seconds that ureq was given: a part of it has passed by ureq's own clock, which goes on while
 /// virtual time stands still.
 fn whole(left: Duration) -> Duration {
     Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
-}
-
-fn reset() -> ureq::Error {
-    io::Error::from(io::ErrorKind::ConnectionReset).into()
 }
 
 impl Transport for Connection {
@@ -148,7 +144,7 @@ impl Transport for Connection {
         self.requests.push(&self.buffers.output()[..amount]);
         if let Some(request) = self.requests.request().unwrap() {
             let (time, reply) = (server.service)(self.clock.elapsed(), &request);
-            self.reply = Some((time, reply.as_ref().map(http1::reply).unwrap_or_default()));
+            self.reply = (time, http1::reply(&reply));
         }
         Ok(())
     }
@@ -159,15 +155,12 @@ impl Transport for Connection {
         server.socket_timeouts.insert(("read", *read.after));
         server.record(timeout);
         drop(server);
-        let Some((time, reply)) = &mut self.reply else { return Err(reset()) };
+        let (time, reply) = &mut self.reply;
         if *time >= *read.after {
             self.clock.sleep(whole(*read.after));
             return Err(ureq::Error::Timeout(read.reason));
         }
         self.clock.sleep(std::mem::take(time));
-        if reply.is_empty() {
-            return Err(reset());
-        }
         let buffer = self.buffers.input_append_buf();
         let chunk = reply.split_to(reply.len().min(buffer.len()));
         buffer[..chunk.len()].copy_from_slice(&chunk);
