@@ -68,3 +68,21 @@ impl fmt::Debug for Clock {
         f.debug_struct("Clock").field("elapsed", &self.elapsed()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    use hyper_util::rt::TokioTimer;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleep_lasts_for_its_time_or_for_a_day() {
+        const DAY: u64 = 86_400;
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH, TokioTimer::new());
+        for (seconds, lasts) in [(1, 1), (DAY - 1, DAY - 1), (DAY, DAY), (DAY + 1, DAY)] {
+            let start = tokio::time::Instant::now();
+            clock.sleep(Duration::from_secs(seconds)).await;
+            assert_eq!(start.elapsed().as_secs(), lasts, "{seconds}");
+        }
+    }
+}

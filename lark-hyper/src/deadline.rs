@@ -81,7 +81,7 @@ impl<T> Drop for Task<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{pending, poll_fn};
 
     use tokio::task::yield_now;
 
@@ -96,6 +96,17 @@ mod tests {
         drop(task);
         yield_now().await;
         assert_eq!(metrics.num_alive_tasks(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_passes_after_its_time_or_after_a_day() {
+        const DAY: u64 = 86_400;
+        for (seconds, passes) in [(1, 1), (DAY - 1, DAY - 1), (DAY, DAY), (DAY + 1, DAY)] {
+            let start = Instant::now();
+            let mut deadline = Deadline::after(Duration::from_secs(seconds));
+            poll_fn(|context| deadline.poll(context)).await;
+            assert_eq!(start.elapsed().as_secs(), passes, "{seconds}");
+        }
     }
 
     #[test]
