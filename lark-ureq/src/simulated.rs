@@ -158,7 +158,8 @@ mod tests {
         let clock = Clock::simulated();
         let order = Mutex::new(Vec::new());
         clock.run([30, 10, 20, 10].map(|seconds| {
-            let (clock, order) = (&clock, &order);
+            let clock = &clock;
+            let order = &order;
             move || {
                 clock.sleep(secs(seconds));
                 assert_eq!(clock.elapsed(), secs(seconds));

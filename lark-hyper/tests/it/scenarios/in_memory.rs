@@ -108,7 +108,9 @@ fn with_a_timer_whose_clock_is_the_real_one_a_call_sleeps_no_more_often() {
             let sim = Sim::new(scenario.name);
             let time = sim.time.clone();
             let fake = FakeTransport::new(time.clone());
-            let (site, app, service) = (Site::LARK, scenario.app.clone(), fake.clone());
+            let site = Site::LARK;
+            let app = scenario.app.clone();
+            let service = fake.clone();
             let client = if tells_time {
                 Client::with_service(site, app, service, time.clone())
             } else {

@@ -25,7 +25,8 @@ async fn run_all<F: Future<Output = Vec<String>>>(one: impl Fn(Scenario) -> F) {
     // This executor works inside of any runtime, and without one.
     let executor = LocalExecutor::new();
     let start = |scenario| {
-        let (places, run) = (&places, one(scenario));
+        let places = &places;
+        let run = one(scenario);
         executor.spawn(async move {
             let _place = places.acquire().await;
             run.await
