@@ -64,10 +64,10 @@ fn a_renewal_that_outlasts_its_call_is_polled_by_the_calls_that_follow() {
         client.call(&put()).await.unwrap();
         assert_eq!(sim.elapsed(), secs(7002));
         // The older token expires 7,200 s after its request; the new one has to arrive before.
-        for second in 7002..10_600 {
+        for second in (7002..7210).chain([10_000]) {
+            sim.sleep_until(secs(second)).await;
             client.call(&put()).await.unwrap();
             assert_eq!(sim.elapsed(), secs(second));
-            sim.sleep(secs(1)).await;
         }
     });
     assert_eq!(pausing.fake.with(|lark| lark.count(Route::TenantAccessToken)), 2);
