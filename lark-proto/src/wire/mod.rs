@@ -21,7 +21,8 @@
 //! # let (old, fresh) = (TenantToken::new("t-old")?, TenantToken::new("t-fresh")?);
 //! # let put = PutImage::message(Image::new("GIF89a..")?)?;
 //!
-//! let stored = wire::http1(put.request(&Site::LARK, &old), HeaderSecrets::Hidden);
+//! let request = put.request(&Site::LARK, &old);
+//! let stored = wire::http1(request, HeaderSecrets::Hidden);
 //! // Later, with a fresh token:
 //! let mut request = wire::parse(&stored, &Site::LARK)?;
 //! request.headers_mut().insert(AUTHORIZATION, fresh.header_value());
@@ -51,7 +52,8 @@
 //!
 //! let get = GetTenantToken::new(id, secret);
 //! let request = get.request(&Site::LARK, &NoToken);
-//! let reply = send(wire::http1(request, HeaderSecrets::Shown))?; // over a socket
+//! // Over a socket:
+//! let reply = send(wire::http1(request, HeaderSecrets::Shown))?;
 //! let token = GetTenantToken::decode(reply)?.token;
 //! # assert!(token.expose_secret().starts_with("t-"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
