@@ -111,7 +111,7 @@ impl<S: Transport> Client<S> {
     /// use http::{HeaderValue, Request};
     /// use hyper::service::{Service, service_fn};
     /// use hyper_util::rt::TokioTimer;
-    /// use lark_hyper::{Client, RequestBody, Pool};
+    /// use lark_hyper::{Client, Pool, RequestBody};
     /// use lark_proto::{App, Site};
     ///
     /// let pool = Pool::new();

@@ -24,7 +24,8 @@ const MAX_FRAME_LEN: usize = 64 << 10;
 ///
 /// let put = PutImage::message(Image::new("GIF89a..")?)?;
 /// let token = TenantToken::new("t-7f1b")?;
-/// let request = put.request_streamed(&Site::LARK, &token).map(RequestBody::from);
+/// let request = put.request_streamed(&Site::LARK, &token);
+/// let request = request.map(RequestBody::from);
 /// // .. any client that takes a `hyper::body::Body` sends it ..
 /// # use hyper::body::Body;
 /// let len = request.body().size_hint().exact().unwrap();

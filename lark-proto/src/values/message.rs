@@ -108,7 +108,7 @@ impl Receiver {
     /// The user with this mail address.
     ///
     /// # Errors
-    /// [`InvalidKind::BadReceiver`] for a malformed address or the id of another kind.
+    /// [`InvalidKind::BadReceiver`] for a malformed address or an id of another kind.
     pub fn email(address: &str) -> Result<Self, Invalid> {
         Self::with_type("email", address)
     }
