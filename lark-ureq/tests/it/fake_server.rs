@@ -74,7 +74,7 @@ fn a_request_whose_body_or_reply_is_slow_delays_no_other_request() {
         )
         .unwrap();
     server.with(|lark| {
-        lark.fail_next_on(Route::ImV1Images, ConnectionFault::SlowReply(Duration::MAX))
+        lark.fail_next_on(Route::ImV1Images, ConnectionFault::SlowReply(Duration::MAX));
     });
     let mut waiting = connect(&server);
     waiting
