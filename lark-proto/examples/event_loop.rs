@@ -32,7 +32,7 @@ use lark_proto::endpoints::SheetImageWritten;
 use lark_proto::error::{CallErrorKind, WaitFor};
 use lark_proto::fake::{self, Break, Connection, FakeLark, Route};
 use lark_proto::session::{
-    Call, Drive, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
+    AnyCall, Call, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
 };
 use lark_proto::wire::{self, Secrets};
 use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
@@ -122,7 +122,7 @@ impl From<SheetImageWritten> for Written {
 /// A call and its state.
 struct Task {
     name: &'static str,
-    call: Box<dyn Drive<Written, io::Error>>,
+    call: Box<dyn AnyCall<Written, io::Error>>,
     state: State,
     events: Vec<Event>,
 }
@@ -136,7 +136,7 @@ enum State {
 }
 
 impl Task {
-    fn new(name: &'static str, call: Box<dyn Drive<Written, io::Error>>) -> Self {
+    fn new(name: &'static str, call: Box<dyn AnyCall<Written, io::Error>>) -> Self {
         Self { name, call, state: State::Waiting(now()), events: Vec::new() }
     }
 

@@ -13,8 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::hold::{Ending, Hold};
-use super::queue::CallId;
-use super::queue::{Queue, Waiter, Woken};
+use super::queue::{CallId, Queue, Waiter, Woken};
 use crate::error::{Error, WaitFor};
 
 /// The time for which a write of unknown outcome may still be running. A large write is reported to be answered with

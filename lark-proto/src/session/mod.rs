@@ -54,13 +54,15 @@ mod queue;
 #[expect(clippy::module_inception, reason = "the file is named for its type")]
 mod session;
 mod step;
+mod timeouts;
 mod tokens;
+mod transport_failure;
 
-pub use call::{Call, Drive, ParsedReply};
+pub use call::{AnyCall, Call, ParsedReply};
 pub use event::Event;
 pub use limits::Limits;
 pub use queue::CallId;
 pub use session::Session;
-pub use step::{
-    Outgoing, Permanence, Phase, Purpose, Step, Timeouts, TokenRequestId, TransportFailure,
-};
+pub use step::{Outgoing, Purpose, Step, TokenRequestId};
+pub use timeouts::{Phase, Timeouts};
+pub use transport_failure::{Permanence, TransportFailure};

@@ -1,10 +1,17 @@
-//! One call, from its token to its result: the state machine that an adapter drives.
+//! One call, from its token to its result. It consists of three types, so that each line of code is compiled as seldom
+//! as possible:
+//!
+//! | type | adds | compiled |
+//! |---|---|---|
+//! | [`CallMachine`] | the state machine: the next step, and what a result changes | once |
+//! | [`UntypedCall`] | the transport's error: the failures so far, and the error of the call | once per transport |
+//! | [`Call`] | the endpoint's output: parsing the reply, and the public methods | once per output and transport |
 
-mod drive;
-mod policy;
+mod any_call;
+mod machine;
 mod untyped;
 
-pub use drive::Drive;
+pub use any_call::AnyCall;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -20,11 +27,11 @@ use crate::session::event::Event;
 use crate::session::limits::Limits;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
-use crate::session::step::TokenRequestId;
-use crate::session::step::{Step, TransportFailure};
+use crate::session::step::{Step, TokenRequestId};
+use crate::session::transport_failure::TransportFailure;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
-use policy::{CallPolicy, MAX_TRANSPORT_TIME};
+use machine::{CallMachine, MAX_TRANSPORT_TIME};
 use untyped::{Next, UntypedCall};
 
 /// A reply that [`Call::read`] has parsed, for [`Call::received`].
@@ -123,7 +130,7 @@ impl<O, T> Call<O, T> {
 
     fn with<E: Endpoint<Output = O>>(endpoint: &E, credential: Credential) -> Self {
         Self {
-            untyped: UntypedCall::new(CallPolicy::new(endpoint, credential)),
+            untyped: UntypedCall::new(CallMachine::new(endpoint, credential)),
             read: E::read,
             output: None,
         }
@@ -132,7 +139,7 @@ impl<O, T> Call<O, T> {
     /// The same call within `limits`. Set them before the first step.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.untyped.policy.limits = limits;
+        self.untyped.machine.limits = limits;
         self
     }
 
@@ -142,32 +149,32 @@ impl<O, T> Call<O, T> {
     /// waits. Set it before the first step.
     #[must_use]
     pub fn with_jitter(mut self, jitter: u64) -> Self {
-        self.untyped.policy.jitter = jitter;
+        self.untyped.machine.jitter = jitter;
         self
     }
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
     pub fn keep_events(mut self) -> Self {
-        self.untyped.policy.events.keep();
+        self.untyped.machine.events.keep();
         self
     }
 
     /// Takes the events recorded since the last call of this method. Empty unless [`Call::keep_events`] was called.
     pub fn events(&mut self) -> Vec<Event> {
-        self.untyped.policy.events.take()
+        self.untyped.machine.events.take()
     }
 
     /// The call's id in its session. `None` before the call's first step and after its end.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
-        self.untyped.policy.id()
+        self.untyped.machine.id()
     }
 
     /// The number of times that the call's own request was sent.
     #[must_use]
     pub fn sends(&self) -> u32 {
-        self.untyped.policy.sends()
+        self.untyped.machine.sends()
     }
 
     /// The last failure, while the call continues.
@@ -191,7 +198,7 @@ impl<O, T> Call<O, T> {
             return Step::Done(Ok(output));
         }
         match self.untyped.next(session, now) {
-            Ok(Next::Send(permit)) => Step::Send(self.untyped.policy.outgoing(session, permit)),
+            Ok(Next::Send(permit)) => Step::Send(self.untyped.machine.outgoing(session, permit)),
             Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
             Ok(Next::Wait(time)) => Step::Wait(time.min(MAX_TRANSPORT_TIME)),
             Err(error) => Step::Done(Err(error)),
@@ -201,8 +208,8 @@ impl<O, T> Call<O, T> {
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
-        ParsedReply(if self.untyped.policy.is_sent() {
-            Kind::Call((self.read)(&Reply::to(self.untyped.policy.secrets(), reply)))
+        ParsedReply(if self.untyped.machine.is_sent() {
+            Kind::Call((self.read)(&Reply::to(self.untyped.machine.secrets(), reply)))
         } else {
             Kind::Token(reply)
         })
@@ -235,7 +242,7 @@ impl<O, T> Call<O, T> {
     /// with [`Session::token_received`] or [`Session::token_failed`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
-        self.untyped.policy.cancel(session);
+        self.untyped.machine.cancel(session);
         self.output = None;
         self.untyped.error = None;
     }
@@ -243,14 +250,14 @@ impl<O, T> Call<O, T> {
     /// The token request that the call has sent and whose outcome has not been reported.
     #[must_use]
     pub fn token_request(&self) -> Option<TokenRequestId> {
-        self.untyped.drives
+        self.untyped.token_request
     }
 }
 
 impl<O, T> fmt::Debug for Call<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &self.untyped.policy.route())
+            .field("route", &self.untyped.machine.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
     }

@@ -15,8 +15,7 @@ use gate::Gate;
 
 use super::caller::{Caller, Credential};
 use super::hold::Hold;
-use super::queue::CallId;
-use super::queue::Woken;
+use super::queue::{CallId, Woken};
 use crate::endpoint::Quota;
 use crate::error::Error;
 

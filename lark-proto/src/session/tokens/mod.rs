@@ -27,7 +27,7 @@
 //! state of one token; [`Tenant`] adds the queue of the calls that wait for it.
 
 mod in_flight;
-mod outcome;
+mod report;
 mod request;
 mod slot;
 mod tenant;
@@ -44,10 +44,9 @@ pub(super) use slot::Refusal;
 
 use super::caller::Caller;
 use super::hold::{Ending, Hold, TokenFailure};
-use super::queue::CallId;
-use super::queue::{Waiter, Woken};
-use super::step::TokenRequestId;
-use super::step::{Outgoing, Purpose, Timeouts};
+use super::queue::{CallId, Waiter, Woken};
+use super::step::{Outgoing, Purpose, TokenRequestId};
+use super::timeouts::Timeouts;
 use crate::endpoint::REPLY_LIMIT;
 use crate::error::WaitFor;
 use crate::site::Site;

@@ -57,8 +57,7 @@ impl Tenant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::queue::CallId;
-    use crate::session::queue::Waiter;
+    use crate::session::queue::{CallId, Waiter};
     use crate::session::step::TokenRequestId;
 
     #[test]

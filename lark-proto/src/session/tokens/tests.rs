@@ -4,7 +4,7 @@ use http::Response;
 use super::*;
 use crate::error::CallErrorKind;
 use crate::session::limits::Limits;
-use crate::session::step::{Permanence, TransportFailure};
+use crate::session::transport_failure::{Permanence, TransportFailure};
 
 const LIFE: Duration = Duration::from_secs(7200);
 /// No calls.

@@ -13,8 +13,7 @@ use super::throttle::{SECOND, Throttle};
 use crate::endpoint::Quota;
 use crate::error::{Error, WaitFor};
 use crate::session::hold::{Ending, Hold};
-use crate::session::queue::CallId;
-use crate::session::queue::{Queue, Waiter, Woken};
+use crate::session::queue::{CallId, Queue, Waiter, Woken};
 
 #[derive(Debug)]
 pub(super) struct Gate {

@@ -20,8 +20,7 @@ use std::time::Duration;
 use super::request::FailureKind;
 use crate::session::backoff::backoff;
 use crate::session::hold::TokenFailure;
-use crate::session::queue::CallId;
-use crate::session::queue::Woken;
+use crate::session::queue::{CallId, Woken};
 use crate::session::step::TokenRequestId;
 
 /// A token is due for renewal when it expires in this time or less. More than 30 minutes before, the service would

@@ -30,21 +30,21 @@ fn reply(status: u16, body: &str, wait: Option<u32>) -> Error {
     Reply::new(response).ok().unwrap_err()
 }
 
-/// The policy of a request with a body of ten bytes, without a lane.
-fn request(method: Method, resend: Resend) -> CallPolicy {
+/// A request with a body of ten bytes, without a lane.
+fn request(method: Method, resend: Resend) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(method, "/open-apis/im/v1/images");
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
-    CallPolicy::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Given(None))
 }
 
-fn write() -> CallPolicy {
+fn write() -> CallMachine {
     request(Method::POST, Resend::Safe)
 }
 
-fn write_in_lane() -> CallPolicy {
+fn write_in_lane() -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_serial_key("shtcn");
-    CallPolicy::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Given(None))
 }
 
 fn session() -> Session {
@@ -64,16 +64,16 @@ fn failed(pulled: u64) -> Answer<'static> {
 }
 
 /// The time at which a refused write is sent again, if it is.
-fn retry_at(policy: &mut CallPolicy, retry: Retry, now: Duration) -> Option<Duration> {
-    policy.retry_at(retry, Outcome::Refused, started(), now)
+fn retry_at(machine: &mut CallMachine, retry: Retry, now: Duration) -> Option<Duration> {
+    machine.retry_at(retry, Outcome::Refused, started(), now)
 }
 
 #[test]
 fn a_failure_is_retried_until_the_attempts_are_used_up() {
     for (attempts, is_retried) in [(3, true), (4, false), (5, false)] {
-        let mut policy = write();
-        policy.used.attempts = attempts;
-        let retry = retry_at(&mut policy, failure(None), Duration::ZERO);
+        let mut machine = write();
+        machine.used.attempts = attempts;
+        let retry = retry_at(&mut machine, failure(None), Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{attempts}");
     }
 }
@@ -81,20 +81,20 @@ fn a_failure_is_retried_until_the_attempts_are_used_up() {
 #[test]
 fn the_backoff_of_a_failure_grows_with_the_attempts() {
     for attempts in 1..4 {
-        let mut policy = write();
-        policy.used.attempts = attempts;
-        let retry = retry_at(&mut policy, failure(None), secs(10));
+        let mut machine = write();
+        machine.used.attempts = attempts;
+        let retry = retry_at(&mut machine, failure(None), secs(10));
         assert_eq!(retry, Some(secs(10) + backoff(attempts, 0)));
     }
 }
 
 #[test]
 fn a_write_whose_outcome_is_unknown_is_not_sent_again_if_that_is_unsafe() {
-    let mut policy = request(Method::POST, Resend::Unsafe);
+    let mut machine = request(Method::POST, Resend::Unsafe);
     for (outcome, is_retried) in
         [(Outcome::Unknown, false), (Outcome::Refused, true), (Outcome::NotSent, true)]
     {
-        let retry = policy.retry_at(failure(None), outcome, started(), Duration::ZERO);
+        let retry = machine.retry_at(failure(None), outcome, started(), Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{outcome:?}");
     }
 }
@@ -108,10 +108,10 @@ fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
             Retry::Rate { retry_after, wait },
             Retry::Busy { retry_after, since: secs(0) },
         ] {
-            let mut policy = write();
-            policy.used.attempts = 1;
+            let mut machine = write();
+            machine.used.attempts = 1;
             let expected = waits.then_some(wait);
-            assert_eq!(retry_at(&mut policy, retry, Duration::ZERO), expected, "{wait:?}");
+            assert_eq!(retry_at(&mut machine, retry, Duration::ZERO), expected, "{wait:?}");
         }
     }
 }
@@ -120,28 +120,28 @@ fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
 fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_minimum_wait() {
     let at_least = secs(2);
     for (retry_after, wait) in around(2).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
-        let mut policy = write();
+        let mut machine = write();
         let retry = Retry::Failure { retry_after: Some(retry_after), at_least };
-        assert_eq!(retry_at(&mut policy, retry, Duration::ZERO), Some(wait));
+        assert_eq!(retry_at(&mut machine, retry, Duration::ZERO), Some(wait));
     }
 }
 
 #[test]
 fn a_refusal_for_the_rate_costs_no_attempt() {
-    let mut policy = write();
-    policy.used.attempts = 4;
+    let mut machine = write();
+    machine.used.attempts = 4;
     let retry = Retry::Rate { retry_after: None, wait: secs(5) };
-    assert_eq!(retry_at(&mut policy, retry, secs(1)), Some(secs(6)));
-    assert_eq!(policy.used.attempts, 3);
+    assert_eq!(retry_at(&mut machine, retry, secs(1)), Some(secs(6)));
+    assert_eq!(machine.used.attempts, 3);
 }
 
 #[test]
 fn a_refusal_for_the_rate_ends_a_call_of_one_attempt() {
     for (attempts, is_retried) in [(0, false), (1, false), (2, true)] {
-        let mut policy = write();
-        policy.limits = Limits::default().attempts(attempts);
+        let mut machine = write();
+        machine.limits = Limits::default().attempts(attempts);
         let retry = Retry::Rate { retry_after: None, wait: secs(5) };
-        let retry = retry_at(&mut policy, retry, Duration::ZERO);
+        let retry = retry_at(&mut machine, retry, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{attempts}");
     }
 }
@@ -149,39 +149,39 @@ fn a_refusal_for_the_rate_ends_a_call_of_one_attempt() {
 #[test]
 fn a_busy_document_ends_a_call_of_one_attempt_unless_an_earlier_write_may_still_be_running() {
     for (now, is_retried) in around(60).into_iter().zip([true, false, false]) {
-        let mut policy = write();
-        policy.limits = Limits::one_attempt();
+        let mut machine = write();
+        machine.limits = Limits::one_attempt();
         let retry = Retry::Busy { retry_after: None, since: secs(60) };
-        assert_eq!(retry_at(&mut policy, retry, now).is_some(), is_retried, "{now:?}");
+        assert_eq!(retry_at(&mut machine, retry, now).is_some(), is_retried, "{now:?}");
     }
 }
 
 #[test]
 fn a_call_waits_for_a_busy_document_until_the_end_of_its_busy_limit() {
     for (now, is_retried) in around(120).into_iter().zip([true, false, false]) {
-        let mut policy = write();
+        let mut machine = write();
         let retry = Retry::Busy { retry_after: None, since: Duration::ZERO };
         let expected = is_retried.then_some(secs(120));
-        assert_eq!(retry_at(&mut policy, retry, now), expected, "{now:?}");
+        assert_eq!(retry_at(&mut machine, retry, now), expected, "{now:?}");
     }
 }
 
 #[test]
 fn a_failure_resets_the_count_of_retries_that_cost_no_attempt() {
-    let mut policy = write();
-    policy.used.free_retries = 3;
-    retry_at(&mut policy, failure(None), Duration::ZERO);
-    assert_eq!(policy.used.free_retries, 0);
+    let mut machine = write();
+    machine.used.free_retries = 3;
+    retry_at(&mut machine, failure(None), Duration::ZERO);
+    assert_eq!(machine.used.free_retries, 0);
 }
 
 #[test]
 fn no_retry_begins_that_would_end_after_the_deadline() {
     for (wait, is_retried) in around(10).into_iter().zip([true, true, false]) {
-        let mut policy = write();
-        policy.used.took = secs(90);
+        let mut machine = write();
+        machine.used.took = secs(90);
         let started = Started { deadline: secs(100), ..started() };
         let retry = failure(Some(wait));
-        let retry = policy.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
+        let retry = machine.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{wait:?}");
     }
 }
@@ -189,21 +189,21 @@ fn no_retry_begins_that_would_end_after_the_deadline() {
 #[test]
 fn no_retry_begins_at_the_deadline() {
     for (wait, is_retried) in around(10).into_iter().zip([true, false, false]) {
-        let mut policy = write();
+        let mut machine = write();
         let started = Started { deadline: secs(10), ..started() };
         let retry = failure(Some(wait));
-        let retry = policy.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
+        let retry = machine.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{wait:?}");
     }
 }
 
 #[test]
 fn a_call_whose_token_was_kept_is_retried_after_a_backoff() {
-    let mut policy = write();
-    policy.used.attempts = 1;
-    let kept = retry_at(&mut policy, Retry::Token(Refusal::Kept), secs(1));
+    let mut machine = write();
+    machine.used.attempts = 1;
+    let kept = retry_at(&mut machine, Retry::Token(Refusal::Kept), secs(1));
     assert_eq!(kept, Some(secs(1) + backoff(1, 0)));
-    let dropped = retry_at(&mut policy, Retry::Token(Refusal::Dropped), secs(1));
+    let dropped = retry_at(&mut machine, Retry::Token(Refusal::Dropped), secs(1));
     assert_eq!(dropped, Some(secs(1)));
 }
 
@@ -217,10 +217,10 @@ fn a_write_waits_for_two_seconds_after_a_gateway_has_answered() {
         (505, Method::POST, Duration::ZERO),
         (502, Method::GET, Duration::ZERO),
     ] {
-        let mut policy = request(method, Resend::Safe);
+        let mut machine = request(method, Resend::Safe);
         let error = reply(status, "<html>", None);
         let answer = Answer::Refused(&error);
-        let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let retry = machine.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
         match retry {
             Some(Retry::Failure { at_least, .. }) => assert_eq!(at_least, expected, "{status}"),
             _ => assert_eq!(status, 501, "only HTTP 501 is permanent"),
@@ -235,9 +235,9 @@ fn a_failure_is_retried_if_it_is_transient_and_not_the_deadline() {
         (Permanence::Transient, true, false),
         (Permanence::Permanent, false, false),
     ] {
-        let mut policy = write();
+        let mut machine = write();
         let answer = Answer::Failed { pulled: 1, permanence, is_late, text: "" };
-        let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let retry = machine.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{permanence:?} {is_late}");
     }
 }
@@ -246,9 +246,9 @@ fn a_failure_is_retried_if_it_is_transient_and_not_the_deadline() {
 fn a_write_is_in_doubt_after_its_whole_body_was_pulled() {
     for (pulled, is_in_doubt) in [(9, false), (10, true), (11, true)] {
         let mut session = session();
-        let mut policy = write_in_lane();
-        assert!(policy.next(&mut session, Duration::ZERO).is_ok());
-        policy.answered(&mut session, failed(pulled), Duration::ZERO);
+        let mut machine = write_in_lane();
+        assert!(machine.next(&mut session, Duration::ZERO).is_ok());
+        machine.answered(&mut session, failed(pulled), Duration::ZERO);
         let busy = reply(400, r#"{"code":90235}"#, None);
         let since = session.lanes.busy("shtcn", CallId(1), &busy, secs(1), &mut session.woken);
         assert_eq!(since, if is_in_doubt { secs(60) } else { secs(1) }, "{pulled}");
@@ -267,10 +267,10 @@ fn an_answer_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
         (Answer::Refused(&html), false),
         (failed(1), false),
     ] {
-        let mut policy = write();
-        policy.used.busy_since = Some(Duration::ZERO);
-        policy.update_lane(&mut session(), answer, secs(1));
-        assert_eq!(policy.used.busy_since.is_none(), is_over);
+        let mut machine = write();
+        machine.used.busy_since = Some(Duration::ZERO);
+        machine.update_lane(&mut session(), answer, secs(1));
+        assert_eq!(machine.used.busy_since.is_none(), is_over);
     }
 }
 

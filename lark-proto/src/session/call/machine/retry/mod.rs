@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Answer, CallPolicy, Started};
+use super::{Answer, CallMachine, Started};
 use crate::endpoint::Resend;
 use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
 use crate::session::backoff::backoff;
 use crate::session::caller::Credential;
 use crate::session::limits::Limits;
 use crate::session::session::Session;
-use crate::session::step::Permanence;
 use crate::session::tokens::Refusal;
+use crate::session::transport_failure::Permanence;
 
 /// The least wait before a write is sent again after HTTP 502 or 504, because the service may still be working on the
 /// first send.
@@ -30,7 +30,7 @@ pub(super) enum Retry {
     Failure { retry_after: Option<Duration>, at_least: Duration },
 }
 
-impl CallPolicy {
+impl CallMachine {
     /// Updates the session's tokens, lanes and gates from the answer. Returns why the request may be sent again, or
     /// `None` after a success, a deadline, or a failure that would repeat itself.
     pub(super) fn update_session(

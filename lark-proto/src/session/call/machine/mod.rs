@@ -1,7 +1,6 @@
-//! The policy of one call, without its types: which request it sends next, and what the outcome of a request means.
+//! The state machine of one call: which request it sends next, and what the result of a request means.
 //!
-//! The code is compiled once for all endpoints. [`Call`](super::Call) adds the endpoint's output and the transport's
-//! error.
+//! [`State`] has the states, and the doc of the `session` module the diagram of the transitions.
 
 mod retry;
 
@@ -18,15 +17,17 @@ use crate::session::hold::{Ending, Hold};
 use crate::session::limits::Limits;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
-use crate::session::step::{Outgoing, Permanence, Purpose, Timeouts};
+use crate::session::step::{Outgoing, Purpose};
+use crate::session::timeouts::Timeouts;
+use crate::session::transport_failure::Permanence;
 use crate::text::Secrets;
 use crate::values::AppId;
 
 /// The longest time that an adapter is told to wait for. Adding a longer time overflows some clocks.
 pub(super) const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A call without the types of its output and of the transport's error.
-pub(super) struct CallPolicy {
+/// The state machine of one call. See the doc of the `call` module for the types around it.
+pub(super) struct CallMachine {
     draft: Draft,
     route: Box<str>,
     lane: Option<Box<str>>,
@@ -113,7 +114,7 @@ pub(super) struct Verdict {
     pub(super) outcome: Outcome,
 }
 
-impl CallPolicy {
+impl CallMachine {
     pub(super) fn new<E: Endpoint>(endpoint: &E, credential: Credential) -> Self {
         Self {
             draft: Draft::of(endpoint),

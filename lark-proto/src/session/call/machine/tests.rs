@@ -24,16 +24,16 @@ fn session() -> Session {
     Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
 }
 
-/// The policy of a write with a body of ten bytes and a token of the caller's.
-fn write(resend: Resend) -> CallPolicy {
+/// A write with a body of ten bytes and a token of the caller's.
+fn write(resend: Resend) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, ROUTE);
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
-    CallPolicy::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Given(None))
 }
 
-fn without_body(method: Method) -> CallPolicy {
+fn without_body(method: Method) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(method, ROUTE);
-    CallPolicy::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Given(None))
 }
 
 fn failed(pulled: u64) -> Answer<'static> {
@@ -52,26 +52,26 @@ fn is_permit(step: &Result<Permit, Hold>) -> bool {
 #[test]
 fn a_call_ends_at_its_deadline() {
     for (now, ends) in around(10).into_iter().zip([false, true, true]) {
-        let policy = write(Resend::Safe);
-        let step = policy.check_deadline(started(10), now);
+        let machine = write(Resend::Safe);
+        let step = machine.check_deadline(started(10), now);
         assert_eq!(matches!(step, Err(Hold::End(Ending::NoTimeLeft))), ends, "{now:?}");
     }
 }
 
 #[test]
 fn a_call_that_waits_at_its_deadline_ends_with_the_reason_of_the_wait() {
-    let mut policy = write(Resend::Safe);
-    policy.used.waited_for = Some(WaitFor::Turn);
-    let step = policy.check_deadline(started(10), secs(10));
+    let mut machine = write(Resend::Safe);
+    machine.used.waited_for = Some(WaitFor::Turn);
+    let step = machine.check_deadline(started(10), secs(10));
     assert!(matches!(step, Err(Hold::End(Ending::Late(WaitFor::Turn)))));
 }
 
 #[test]
 fn a_call_ends_if_less_time_is_left_than_the_last_request_took() {
     for (now, ends) in around(6).into_iter().zip([false, false, true]) {
-        let mut policy = write(Resend::Safe);
-        policy.used.took = secs(4);
-        let step = policy.check_deadline(started(10), now);
+        let mut machine = write(Resend::Safe);
+        machine.used.took = secs(4);
+        let step = machine.check_deadline(started(10), now);
         assert_eq!(matches!(step, Err(Hold::End(Ending::NoTimeLeft))), ends, "{now:?}");
     }
 }
@@ -91,9 +91,9 @@ fn a_call_waits_until_its_backoff_is_over() {
 #[test]
 fn a_wait_ends_at_the_deadline_at_the_latest() {
     let mut session = session();
-    let mut policy = write(Resend::Safe);
-    policy.state = State::Pending { started: started(10), not_before: secs(20) };
-    let step = policy.next(&mut session, secs(1));
+    let mut machine = write(Resend::Safe);
+    machine.state = State::Pending { started: started(10), not_before: secs(20) };
+    let step = machine.next(&mut session, secs(1));
     assert!(matches!(step, Err(Hold::Wait { until, .. }) if until == secs(10)));
 }
 
@@ -101,10 +101,10 @@ fn a_wait_ends_at_the_deadline_at_the_latest() {
 fn a_call_waits_for_its_reply_until_the_deadline() {
     for (now, waits) in around(10).into_iter().zip([true, false, false]) {
         let mut session = session();
-        let mut policy = write(Resend::Safe);
-        policy.limits = Limits::default().total(secs(10));
-        assert!(is_permit(&policy.next(&mut session, Duration::ZERO)));
-        match policy.next(&mut session, now) {
+        let mut machine = write(Resend::Safe);
+        machine.limits = Limits::default().total(secs(10));
+        assert!(is_permit(&machine.next(&mut session, Duration::ZERO)));
+        match machine.next(&mut session, now) {
             Err(Hold::Wait { until, reason: WaitFor::Reply }) => {
                 assert!(waits && until == secs(10), "{now:?}");
             }
@@ -118,9 +118,9 @@ fn a_call_waits_for_its_reply_until_the_deadline() {
 fn a_request_may_take_a_day_at_most() {
     let day = 24 * 60 * 60;
     for (total, within) in around(day).into_iter().zip([secs(day) - NANO, secs(day), secs(day)]) {
-        let mut policy = write(Resend::Safe);
-        policy.limits = Limits::default().total(total);
-        let permit = policy.next(&mut session(), Duration::ZERO).ok().unwrap();
+        let mut machine = write(Resend::Safe);
+        machine.limits = Limits::default().total(total);
+        let permit = machine.next(&mut session(), Duration::ZERO).ok().unwrap();
         assert_eq!(permit.within, within);
     }
 }
@@ -128,17 +128,17 @@ fn a_request_may_take_a_day_at_most() {
 #[test]
 fn a_request_of_unknown_outcome_moves_the_deadline_to_the_end_of_its_idempotency() {
     for (time, deadline) in around(60).into_iter().zip([secs(65) - NANO, secs(65), secs(65)]) {
-        let policy = write(Resend::SafeFor(time));
-        let moved = policy.within_idempotency(started(65), secs(5), Outcome::Unknown);
+        let machine = write(Resend::SafeFor(time));
+        let moved = machine.within_idempotency(started(65), secs(5), Outcome::Unknown);
         assert_eq!(moved.deadline, deadline);
     }
 }
 
 #[test]
 fn only_an_unknown_outcome_moves_the_deadline() {
-    let policy = write(Resend::SafeFor(secs(1)));
+    let machine = write(Resend::SafeFor(secs(1)));
     for outcome in [Outcome::NotSent, Outcome::Refused] {
-        let moved = policy.within_idempotency(started(65), secs(5), outcome);
+        let moved = machine.within_idempotency(started(65), secs(5), outcome);
         assert_eq!(moved.deadline, secs(65));
     }
     let moved = write(Resend::Safe).within_idempotency(started(65), secs(5), Outcome::Unknown);
@@ -160,16 +160,16 @@ fn a_request_without_a_body_may_have_been_carried_out_if_it_is_a_write() {
 #[test]
 fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
     let mut session = session();
-    let mut policy = write(Resend::Safe);
+    let mut machine = write(Resend::Safe);
     let mut now = Duration::ZERO;
     let mut fresh = Vec::new();
     let mut reply = Response::new(Bytes::new());
     *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let error = Reply::new(reply).ok().unwrap_err();
     for answer in [failed(0), Answer::Refused(&error), Answer::Success] {
-        let permit = policy.next(&mut session, now).ok().unwrap();
+        let permit = machine.next(&mut session, now).ok().unwrap();
         fresh.push(permit.fresh_connection);
-        policy.answered(&mut session, answer, now);
+        machine.answered(&mut session, answer, now);
         now += secs(10);
     }
     assert_eq!(fresh, [false, true, false]);
@@ -178,10 +178,10 @@ fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
 #[test]
 fn a_call_has_an_id_from_its_first_step_to_its_end() {
     let mut session = session();
-    let mut policy = write(Resend::Safe);
-    assert_eq!(policy.id(), None);
-    assert!(is_permit(&policy.next(&mut session, Duration::ZERO)));
-    assert_eq!(policy.id(), Some(CallId(1)));
-    policy.answered(&mut session, Answer::Success, secs(1));
-    assert_eq!(policy.id(), None);
+    let mut machine = write(Resend::Safe);
+    assert_eq!(machine.id(), None);
+    assert!(is_permit(&machine.next(&mut session, Duration::ZERO)));
+    assert_eq!(machine.id(), Some(CallId(1)));
+    machine.answered(&mut session, Answer::Success, secs(1));
+    assert_eq!(machine.id(), None);
 }

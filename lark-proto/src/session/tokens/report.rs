@@ -1,4 +1,4 @@
-//! The outcomes of token requests, and of calls whose token the service refused.
+//! What is reported of token requests, and of calls whose token the service refused.
 
 use std::time::Duration;
 
@@ -15,10 +15,9 @@ use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use crate::error::{CallErrorKind, Class, Code, Error};
 use crate::reply::Reply;
 use crate::session::hold::{Reason, TokenFailure};
-use crate::session::queue::CallId;
-use crate::session::queue::Woken;
+use crate::session::queue::{CallId, Woken};
 use crate::session::step::TokenRequestId;
-use crate::session::step::{Permanence, TransportFailure};
+use crate::session::transport_failure::{Permanence, TransportFailure};
 use crate::site::Site;
 use crate::values::{App, TenantKey};
 
