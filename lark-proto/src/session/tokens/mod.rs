@@ -26,6 +26,7 @@
 //! The tenants of a store app share the app's token, which the request for a tenant's token contains. [`Slot`] is the
 //! state of one token; [`Tenant`] adds the queue of the calls that wait for it.
 
+mod failure_kind;
 mod in_flight;
 mod report;
 mod request;
@@ -35,9 +36,9 @@ mod tenant;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use in_flight::{InFlight, TokenRequest};
-use request::Wanted;
-use slot::{Pause, Sent, Slot};
+use in_flight::InFlight;
+use request::{TokenRequest, Wanted};
+use slot::{Pause, Slot};
 use tenant::Tenant;
 
 pub(super) use slot::Refusal;
@@ -148,15 +149,21 @@ impl Tokens {
         if now >= until {
             return Ok(());
         }
-        let driven = |sent: &&Sent| sent.driver == Some(caller.id);
-        let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
-        if let Some(sent) = of_tenant.into_iter().chain(self.app.request()).find(driven) {
-            return Err(Hold::Wait { until: until.min(sent.times_out), reason: WaitFor::Token });
+        let is_driven = |request: &&TokenRequest| request.driver == Some(caller.id);
+        if let Some(request) = self.requests_for(tenant).find(is_driven) {
+            return Err(Hold::Wait { until: until.min(request.times_out), reason: WaitFor::Token });
         }
         match self.next_request(app, tenant, caller, now) {
             Ok(wanted) => Err(self.send(app, site, tenant, wanted, caller, now)),
             Err(_) => Ok(()),
         }
+    }
+
+    /// The requests in flight whose result `tenant` needs: for its own token, and for the app's token.
+    fn requests_for(&self, tenant: &Option<TenantKey>) -> impl Iterator<Item = &TokenRequest> {
+        let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
+        let ids = [of_tenant, self.app.request()];
+        ids.into_iter().flatten().filter_map(|id| self.in_flight.get(id))
     }
 
     /// The request that has to be sent next so that `tenant` gets a token, or why it cannot be sent now.
@@ -168,7 +175,7 @@ impl Tokens {
         now: Duration,
     ) -> Result<Wanted, Blocked> {
         let slot = self.tenants.get(tenant).map(|entry| &entry.slot);
-        if let Some(request) = slot.and_then(Slot::request) {
+        if let Some(request) = slot.and_then(Slot::request).and_then(|id| self.in_flight.get(id)) {
             return Err(Blocked::InFlight(request.times_out));
         }
         if let Some(pause) = slot.and_then(|slot| slot.pause(now)) {
@@ -181,7 +188,7 @@ impl Tokens {
         if let Some((_, generation)) = self.app.valid(now).filter(|_| !renews) {
             return Ok(Wanted::Tenant(generation));
         }
-        if let Some(request) = self.app.request() {
+        if let Some(request) = self.app.request().and_then(|id| self.in_flight.get(id)) {
             return Err(Blocked::InFlight(request.times_out));
         }
         if let Some(pause) = self.app.pause(now) {
@@ -201,9 +208,6 @@ impl Tokens {
         now: Duration,
     ) -> Hold {
         let id = self.next_id();
-        let times_out = now.saturating_add(MAX_REQUEST_TIME + REQUEST_TIME_TOLERANCE);
-        let jitter = caller.jitter;
-        let sent = Sent { id, driver: Some(caller.id), sent_at: now, times_out, jitter };
         // The request may be for the app's token, and the call may need that to renew a tenant token that is still
         // valid.
         let has_token = self.tenants.get(tenant).is_some_and(|it| it.slot.valid(now).is_some());
@@ -216,19 +220,22 @@ impl Tokens {
         let secrets = wanted.secrets(app, app_token);
         let fresh_connection = match wanted {
             Wanted::Tenant(_) => {
-                self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(sent))
+                self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(id))
             }
-            Wanted::App(_) | Wanted::Ticket => self.app.begin(sent),
+            Wanted::App(_) | Wanted::Ticket => self.app.begin(id),
         };
-        let earliest_timeout = now.saturating_add(MAX_REQUEST_TIME - REQUEST_TIME_TOLERANCE);
-        let token_request = TokenRequest {
+        self.in_flight.push(TokenRequest {
+            id,
             wanted,
             tenant: tenant.clone(),
+            driver: Some(caller.id),
             tenant_of_driver: tenant.clone(),
-            earliest_timeout,
+            sent_at: now,
+            earliest_timeout: now.saturating_add(MAX_REQUEST_TIME - REQUEST_TIME_TOLERANCE),
+            times_out: now.saturating_add(MAX_REQUEST_TIME + REQUEST_TIME_TOLERANCE),
+            jitter: caller.jitter,
             secrets,
-        };
-        self.in_flight.push(id, token_request);
+        });
         let timeouts = Timeouts::of(request.body().len());
         let outgoing = Outgoing {
             request,
@@ -253,8 +260,8 @@ impl Tokens {
             let was_woken = entry.queue.keys().take(2).any(|other| *other == call);
             entry.queue.remove(&call);
             let next = entry.queue.keys().next().copied();
-            match entry.slot.request_mut() {
-                Some(sent) => sent.hand_over(call, next, woken),
+            match entry.slot.request().and_then(|id| self.in_flight.get_mut(id)) {
+                Some(request) => request.hand_over(call, next, woken),
                 // The call may have been woken to send the next request, so another call has to be woken for it.
                 None if was_woken => entry.wake_first_two(woken),
                 None => {}
@@ -263,13 +270,12 @@ impl Tokens {
                 entry.failure = None;
             }
         }
-        let Some(sent) = self.app.request_mut().filter(|sent| sent.driver == Some(call)) else {
-            return;
-        };
+        let of_app = self.app.request().and_then(|id| self.in_flight.get_mut(id));
+        let Some(request) = of_app.filter(|request| request.driver == Some(call)) else { return };
         let first = |(tenant, entry): (_, &Tenant)| Some((*entry.queue.keys().next()?, tenant));
         let next = self.tenants.iter().filter_map(first).min();
-        sent.hand_over(call, next.map(|(next, _)| next), woken);
-        if let (Some(request), Some((_, tenant))) = (self.in_flight.get_mut(sent.id), next) {
+        request.hand_over(call, next.map(|(next, _)| next), woken);
+        if let Some((_, tenant)) = next {
             request.tenant_of_driver.clone_from(tenant);
         }
     }
@@ -278,13 +284,11 @@ impl Tokens {
     /// ticket that is in flight, because its outcome no longer matters.
     pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut Woken) {
         self.ticket = Some(ticket);
-        if let Some(Sent { id, driver, .. }) = self.app.request() {
-            if matches!(self.in_flight.get(*id), Some(TokenRequest { wanted: Wanted::Ticket, .. }))
-            {
-                woken.extend(*driver);
-                self.in_flight.remove(*id);
-                self.app.end_request();
-            }
+        let of_app = self.app.request().and_then(|id| self.in_flight.get(id));
+        if let Some(&TokenRequest { id, wanted: Wanted::Ticket, driver, .. }) = of_app {
+            woken.extend(driver);
+            self.in_flight.remove(id);
+            self.app.end_request();
         }
         self.app.begin_series();
         self.wake_first_two_of_each(woken);
@@ -305,7 +309,8 @@ impl Tokens {
         if entry.slot.valid(now).is_some() {
             entry.wake_all(woken);
             // A call that waits for the renewal that it drives is in no queue.
-            woken.extend(entry.slot.request().and_then(|sent| sent.driver));
+            let renewal = entry.slot.request().and_then(|id| self.in_flight.get(id));
+            woken.extend(renewal.and_then(|request| request.driver));
             woken.extend(self.app_driver(tenant));
         }
         is_taken

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::Response;
 
 use super::Tokens;
-use super::in_flight::TokenRequest;
-use super::request::{FailureKind, Wanted};
-use super::slot::{Pause, Refusal, Sent};
+use super::failure_kind::FailureKind;
+use super::request::{TokenRequest, Wanted};
+use super::slot::{Pause, Refusal};
 use super::tenant::Tenant;
 use crate::endpoint::Endpoint;
 use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
@@ -30,16 +30,15 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) {
-        if self.in_flight.is_empty() {
-            return;
+        while let Some(id) = self.timed_out(tenant, now) {
+            let Some(request) = self.in_flight.remove(id) else { return };
+            self.failed(app, &request, FailureKind::Transient, Reason::TimedOut, now, woken);
         }
-        let of_tenant = self.tenants.get(tenant).and_then(|entry| entry.slot.request());
-        let timed_out = |sent: &&Sent| sent.times_out <= now;
-        let ids =
-            [of_tenant, self.app.request()].map(|sent| sent.filter(timed_out).map(|sent| sent.id));
-        for id in ids.into_iter().flatten() {
-            self.failed(app, id, FailureKind::Transient, Reason::TimedOut, now, woken);
-        }
+    }
+
+    /// A request in flight whose result `tenant` needs and has not been reported in time.
+    fn timed_out(&self, tenant: &Option<TenantKey>, now: Duration) -> Option<TokenRequestId> {
+        self.requests_for(tenant).find(|request| request.times_out <= now).map(|request| request.id)
     }
 
     /// Takes the reply to a request. Returns the route and the error if the service refused the request.
@@ -52,39 +51,35 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<(&'static str, Error)> {
-        let TokenRequest { wanted, tenant, secrets, .. } = self.in_flight.get(id)?;
-        let wanted = wanted.clone();
-        let tenant = tenant.clone();
+        let request = self.in_flight.remove(id)?;
+        let TokenRequest { wanted, tenant, driver, sent_at, secrets, .. } = &request;
         let reply = Reply::to(secrets.clone(), reply);
         let granted = match wanted {
             Wanted::Tenant(_) => GetTenantToken::read(&reply).map(|grant| {
-                let Some(entry) = self.tenants.get_mut(&tenant) else { return };
-                woken.extend(entry.slot.granted(grant.token, grant.expires_in));
+                let Some(entry) = self.tenants.get_mut(tenant) else { return };
+                entry.slot.granted(grant.token, grant.expires_in, *sent_at);
+                woken.extend(*driver);
                 entry.wake_all(woken);
-                woken.extend(self.app_driver(&tenant));
+                woken.extend(self.app_driver(tenant));
             }),
             Wanted::App(_) => GetAppToken::read(&reply).map(|grant| {
-                woken.extend(self.app.granted(grant.token, grant.expires_in));
+                self.app.granted(grant.token, grant.expires_in, *sent_at);
+                woken.extend(*driver);
                 self.wake_first_two_of_each(woken);
             }),
             Wanted::Ticket => ResendAppTicket::read(&reply).map(|()| {
-                self.failed(app, id, FailureKind::TicketRequested, Reason::NoTicket, now, woken);
+                let kind = FailureKind::TicketRequested;
+                self.failed(app, &request, kind, Reason::NoTicket, now, woken);
             }),
         };
-        let Err(error) = granted else {
-            self.in_flight.remove(id);
-            return None;
-        };
-        let error = error.in_call(site.as_str(), app.id().map(AsRef::as_ref));
-        let route = wanted.route(app);
-        if self.drop_refused(app, &wanted, &error, now, woken) {
-            self.in_flight.remove(id);
-            self.end_request(&wanted, &tenant, woken);
+        let error = granted.err()?.in_call(site.as_str(), app.id().map(AsRef::as_ref));
+        if self.drop_refused(app, wanted, &error, now, woken) {
+            self.end_request(&request, woken);
         } else {
             let kind = FailureKind::of(&error);
-            self.failed(app, id, kind, Reason::Lark(error.clone()), now, woken);
+            self.failed(app, &request, kind, Reason::Lark(error.clone()), now, woken);
         }
-        Some((route, error))
+        Some((wanted.route(app), error))
     }
 
     /// Notes that the transport failed during a request. Returns the route of the request.
@@ -96,13 +91,13 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) -> Option<&'static str> {
-        let TokenRequest { wanted, earliest_timeout, tenant, .. } = self.in_flight.get(id)?;
-        let route = wanted.route(app);
-        if matches!(failure.kind, CallErrorKind::Deadline) && now < *earliest_timeout {
-            self.dropped(id, now, woken);
+        let request = self.in_flight.remove(id)?;
+        let route = request.wanted.route(app);
+        if matches!(failure.kind, CallErrorKind::Deadline) && now < request.earliest_timeout {
+            self.given_up(&request, now, woken);
             return Some(route);
         }
-        match (wanted, self.tenants.get_mut(tenant)) {
+        match (&request.wanted, self.tenants.get_mut(&request.tenant)) {
             (Wanted::Tenant(_), Some(entry)) => entry.slot.connection_broke(),
             _ => self.app.connection_broke(),
         }
@@ -115,7 +110,7 @@ impl Tokens {
             Permanence::Permanent => FailureKind::Permanent,
             Permanence::Transient => FailureKind::Transient,
         };
-        self.failed(app, id, kind, reason, now, woken);
+        self.failed(app, &request, kind, reason, now, woken);
         Some(route)
     }
 
@@ -126,18 +121,25 @@ impl Tokens {
         now: Duration,
         woken: &mut Woken,
     ) {
-        let Some(TokenRequest { wanted, tenant, .. }) = self.in_flight.remove(id) else { return };
+        if let Some(request) = self.in_flight.remove(id) {
+            self.given_up(&request, now, woken);
+        }
+    }
+
+    fn given_up(&mut self, request: &TokenRequest, now: Duration, woken: &mut Woken) {
+        let TokenRequest { wanted, tenant, driver, .. } = request;
+        woken.extend(*driver);
         match wanted {
             Wanted::Tenant(_) => {
-                if let Some(entry) = self.tenants.get_mut(&tenant) {
-                    woken.extend(entry.slot.dropped(now));
+                if let Some(entry) = self.tenants.get_mut(tenant) {
+                    entry.slot.dropped(now);
                     entry.wake_first_two(woken);
-                    woken.extend(self.app_driver(&tenant));
+                    woken.extend(self.app_driver(tenant));
                 }
             }
             Wanted::App(_) | Wanted::Ticket => {
-                woken.extend(self.app.dropped(now));
-                self.renewal_failed(&tenant, now);
+                self.app.dropped(now);
+                self.renewal_failed(tenant, now);
                 self.wake_first_two_of_each(woken);
             }
         }
@@ -156,13 +158,13 @@ impl Tokens {
     fn failed(
         &mut self,
         app: &App,
-        id: TokenRequestId,
+        request: &TokenRequest,
         kind: FailureKind,
         reason: Reason,
         now: Duration,
         woken: &mut Woken,
     ) {
-        let Some(TokenRequest { wanted, tenant, .. }) = self.in_flight.remove(id) else { return };
+        let TokenRequest { wanted, tenant, driver, jitter, .. } = request;
         let route = match reason {
             // The service agreed to push the ticket; it is the request for the app's token that cannot be sent yet.
             Reason::NoTicket => GetAppToken::ROUTE,
@@ -181,23 +183,21 @@ impl Tokens {
         };
         match wanted {
             Wanted::Tenant(_) => {
-                let Some(entry) = self.tenants.get_mut(&tenant) else { return };
-                let driver = entry.slot.request().and_then(|sent| sent.driver);
-                let is_over = entry.slot.failed(kind, failure.clone(), now);
+                let Some(entry) = self.tenants.get_mut(tenant) else { return };
+                let is_over = entry.slot.failed(kind, failure.clone(), *jitter, now);
                 let pause = entry.slot.pause(now).cloned();
                 wake(entry, is_over, pause.as_ref());
-                woken.extend(driver);
-                woken.extend(self.app_driver(&tenant));
+                woken.extend(*driver);
+                woken.extend(self.app_driver(tenant));
             }
             Wanted::App(_) | Wanted::Ticket => {
-                let driver = self.app.request().and_then(|sent| sent.driver);
-                let is_over = self.app.failed(kind, failure.clone(), now);
-                self.renewal_failed(&tenant, now);
+                let is_over = self.app.failed(kind, failure.clone(), *jitter, now);
+                self.renewal_failed(tenant, now);
                 let pause = self.app.pause(now);
                 for entry in self.tenants.values_mut().filter(|entry| !entry.queue.is_empty()) {
                     wake(entry, is_over, pause);
                 }
-                woken.extend(driver);
+                woken.extend(*driver);
             }
         }
     }
@@ -242,10 +242,8 @@ impl Tokens {
     /// The call that drives the request for the app's token, if it is a call of `tenant`. It waits for that request in
     /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
     pub(super) fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
-        let sent = self.app.request()?;
-        let is_of_tenant =
-            self.in_flight.get(sent.id).is_some_and(|it| it.tenant_of_driver == *tenant);
-        sent.driver.filter(|_| is_of_tenant)
+        let request = self.in_flight.get(self.app.request()?)?;
+        request.driver.filter(|_| request.tenant_of_driver == *tenant)
     }
 
     /// Wakes the first two calls of each tenant that waits for the app's token.
@@ -253,17 +251,15 @@ impl Tokens {
         self.tenants.values().for_each(|entry| entry.wake_first_two(woken));
     }
 
-    /// Ends the request and the pause of the slot that `wanted` is for, and wakes the calls that can send the next
-    /// request.
-    fn end_request(&mut self, wanted: &Wanted, tenant: &Option<TenantKey>, woken: &mut Woken) {
-        match (wanted, self.tenants.get_mut(tenant)) {
+    /// Ends `request` and the pause of its slot, and wakes the calls that can send the next request.
+    fn end_request(&mut self, request: &TokenRequest, woken: &mut Woken) {
+        woken.extend(request.driver);
+        match (&request.wanted, self.tenants.get_mut(&request.tenant)) {
             (Wanted::Tenant(_), Some(entry)) => {
-                woken.extend(entry.slot.request().and_then(|sent| sent.driver));
                 entry.slot.end_request();
                 entry.wake_first_two(woken);
             }
             _ => {
-                woken.extend(self.app.request().and_then(|sent| sent.driver));
                 self.app.end_request();
                 self.wake_first_two_of_each(woken);
             }

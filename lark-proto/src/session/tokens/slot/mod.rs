@@ -17,10 +17,9 @@
 
 use std::time::Duration;
 
-use super::request::FailureKind;
+use super::failure_kind::FailureKind;
 use crate::session::backoff::backoff;
 use crate::session::hold::TokenFailure;
-use crate::session::queue::{CallId, Woken};
 use crate::session::step::TokenRequestId;
 
 /// A token is due for renewal when it expires in this time or less. More than 30 minutes before, the service would
@@ -52,7 +51,8 @@ pub(super) struct Slot<K> {
     refused: Vec<(K, Duration)>,
     /// Whether the next granted token replaces a refused one.
     replaces: bool,
-    request: Option<Sent>,
+    /// The request in flight.
+    request: Option<TokenRequestId>,
     /// Whether the connection of the last request broke.
     connection_broke: bool,
     /// The number of failed requests in this series. It counts only while there is no valid token.
@@ -70,29 +70,6 @@ struct Held<K> {
     expires: Duration,
     /// A token that replaced a refused one is kept if it is refused before this time.
     trusted_until: Duration,
-}
-
-/// A token request in flight.
-#[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) id: TokenRequestId,
-    /// The call that sent the request or, after that call has ended, the first call that waits for the token. The
-    /// driver is woken when the request ends. If the request is a renewal, only the driver waits for it.
-    pub(super) driver: Option<CallId>,
-    pub(super) sent_at: Duration,
-    /// The time from which the request counts as failed if its outcome was not reported.
-    pub(super) times_out: Duration,
-    pub(super) jitter: u64,
-}
-
-impl Sent {
-    /// Makes `next` the driver if `call`, which has ended, was the driver.
-    pub(super) fn hand_over(&mut self, call: CallId, next: Option<CallId>, woken: &mut Woken) {
-        if self.driver == Some(call) {
-            self.driver = next;
-            woken.extend(next);
-        }
-    }
 }
 
 /// A period in which no token request is sent.
@@ -149,12 +126,8 @@ impl<K: Clone + PartialEq> Slot<K> {
             && self.pause(now).is_none()
     }
 
-    pub(super) fn request(&self) -> Option<&Sent> {
-        self.request.as_ref()
-    }
-
-    pub(super) fn request_mut(&mut self) -> Option<&mut Sent> {
-        self.request.as_mut()
+    pub(super) fn request(&self) -> Option<TokenRequestId> {
+        self.request
     }
 
     pub(super) fn pause(&self, now: Duration) -> Option<&Pause> {
@@ -162,7 +135,7 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// Notes that a request is sent. Returns whether it needs a fresh connection, because that of the last one broke.
-    pub(super) fn begin(&mut self, request: Sent) -> bool {
+    pub(super) fn begin(&mut self, request: TokenRequestId) -> bool {
         self.request = Some(request);
         std::mem::take(&mut self.connection_broke)
     }
@@ -171,10 +144,10 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.connection_broke = true;
     }
 
-    /// Takes the token that the service granted for `life`, counted from when the request was sent. Less than a minute
-    /// counts as a minute. Returns the driver of the request.
-    pub(super) fn granted(&mut self, token: K, life: Duration) -> Option<CallId> {
-        let Sent { id, driver, sent_at, .. } = self.request.take()?;
+    /// Takes the token that the service granted for `life`, counted from `sent_at`, when the request was sent. Less than
+    /// a minute counts as a minute.
+    pub(super) fn granted(&mut self, token: K, life: Duration, sent_at: Duration) {
+        let Some(id) = self.request.take() else { return };
         let in_a_minute = sent_at.saturating_add(MINUTE);
         let expires = sent_at.saturating_add(life.max(MINUTE));
         let replaces = std::mem::take(&mut self.replaces);
@@ -182,7 +155,6 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.refused.retain(|(refused, _)| *refused != token);
         self.hold(Held { token, expires, trusted_until }, id);
         self.renew_after = in_a_minute;
-        driver
     }
 
     fn hold(&mut self, held: Held<K>, TokenRequestId(generation): TokenRequestId) {
@@ -193,15 +165,16 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.pause = None;
     }
 
-    /// Notes that the request in flight returned no token. Returns whether this ends the series, so that all calls that
-    /// wait for the token end with `failure`.
+    /// Notes that the request in flight, which was sent with `jitter`, returned no token. Returns whether this ends the
+    /// series, so that all calls that wait for the token end with `failure`.
     pub(super) fn failed(
         &mut self,
         kind: FailureKind,
         failure: TokenFailure,
+        jitter: u64,
         now: Duration,
     ) -> bool {
-        let jitter = self.request.take().map_or(0, |request| request.jitter);
+        self.request = None;
         let pause = |wait: Duration, patient_wait: Duration, failure: Option<TokenFailure>| {
             let until = now.saturating_add(wait);
             let patient_until = now.saturating_add(patient_wait);
@@ -253,13 +226,12 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// Notes that the request in flight was given up. A renewal counts as failed; the request for a first token is sent
-    /// again by the next call. Returns the driver of the request.
-    pub(super) fn dropped(&mut self, now: Duration) -> Option<CallId> {
-        let driver = self.request.take().and_then(|request| request.driver);
+    /// again by the next call.
+    pub(super) fn dropped(&mut self, now: Duration) {
+        self.request = None;
         if self.valid(now).is_some() {
             self.renewal_failed(now);
         }
-        driver
     }
 
     /// Ends the request in flight and the pause, so that the next request may be sent at once.

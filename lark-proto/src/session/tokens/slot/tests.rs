@@ -28,23 +28,21 @@ impl Fixture {
         Self { slot: Slot::default(), requests: 0 }
     }
 
-    fn send(&mut self, at: Duration) -> bool {
+    fn send(&mut self) -> bool {
         self.requests += 1;
-        let id = TokenRequestId(self.requests);
-        let driver = Some(CallId(1));
-        self.slot.begin(Sent { id, driver, sent_at: at, times_out: at + secs(61), jitter: 0 })
+        self.slot.begin(TokenRequestId(self.requests))
     }
 
     /// Grants a token and returns its generation.
     fn grant(&mut self, at: Duration, token: &'static str, life: Duration) -> u64 {
-        self.send(at);
-        assert_eq!(self.slot.granted(token, life), Some(CallId(1)));
+        self.send();
+        self.slot.granted(token, life, at);
         self.slot.generation()
     }
 
     fn fail(&mut self, at: Duration, kind: FailureKind) -> bool {
-        self.send(at);
-        self.slot.failed(kind, failure(), at)
+        self.send();
+        self.slot.failed(kind, failure(), 0, at)
     }
 
     /// Grants a token at the time zero, which the service refuses at `at`.
@@ -248,16 +246,16 @@ fn a_failure_before_the_token_expires_is_that_of_a_renewal() {
 fn a_dropped_renewal_counts_as_failed() {
     let mut fixture = Fixture::new();
     fixture.grant(Duration::ZERO, "t-1", LIFE);
-    fixture.send(secs(6000));
-    assert_eq!(fixture.slot.dropped(secs(6000)), Some(CallId(1)));
+    fixture.send();
+    fixture.slot.dropped(secs(6000));
     assert_eq!(around(6060).map(|at| fixture.slot.is_due(at)), [false, true, true]);
 }
 
 #[test]
 fn a_dropped_first_request_leaves_no_pause() {
     let mut fixture = Fixture::new();
-    fixture.send(Duration::ZERO);
-    assert_eq!(fixture.slot.dropped(Duration::ZERO), Some(CallId(1)));
+    fixture.send();
+    fixture.slot.dropped(Duration::ZERO);
     assert!(fixture.slot.request().is_none());
     assert_eq!(fixture.pause(Duration::ZERO), None);
     assert!(fixture.slot.is_idle(Duration::ZERO));
@@ -395,7 +393,7 @@ fn a_slot_is_idle_after_the_time_for_which_its_renewal_is_put_off() {
 fn a_slot_with_a_request_is_not_idle() {
     let mut fixture = Fixture::new();
     assert!(fixture.slot.is_idle(Duration::ZERO));
-    fixture.send(Duration::ZERO);
+    fixture.send();
     assert!(!fixture.slot.is_idle(LIFE));
     fixture.slot.end_request();
     assert!(fixture.slot.is_idle(Duration::ZERO));
@@ -404,21 +402,8 @@ fn a_slot_with_a_request_is_not_idle() {
 #[test]
 fn only_the_request_after_a_broken_connection_needs_a_fresh_one() {
     let mut fixture = Fixture::new();
-    assert!(!fixture.send(Duration::ZERO));
+    assert!(!fixture.send());
     fixture.slot.connection_broke();
-    assert!(fixture.send(Duration::ZERO));
-    assert!(!fixture.send(Duration::ZERO));
-}
-
-#[test]
-fn a_driver_that_ends_hands_the_request_over_and_wakes_the_next_driver() {
-    let mut fixture = Fixture::new();
-    fixture.send(Duration::ZERO);
-    let sent = fixture.slot.request_mut().unwrap();
-    for (call, next, driver, wakes) in [(2, 3, 1, false), (1, 2, 2, true)] {
-        let mut woken = Woken::default();
-        sent.hand_over(CallId(call), Some(CallId(next)), &mut woken);
-        assert_eq!(sent.driver, Some(CallId(driver)));
-        assert_eq!(woken.take().contains(&CallId(next)), wakes);
-    }
+    assert!(fixture.send());
+    assert!(!fixture.send());
 }
