@@ -4,7 +4,7 @@ use lark_proto::session::{Call, Event};
 
 /// The call, which keeps its events only if this crate emits them.
 pub(crate) fn keep<O, T>(call: Call<O, T>) -> Call<O, T> {
-    if cfg!(feature = "tracing") { call.keep_events() } else { call }
+    if cfg!(feature = "tracing") { call.with_events() } else { call }
 }
 
 /// Emits `events`. A subscriber is a caller's code, so the session's lock must not be held.

@@ -16,17 +16,17 @@ const MAX_RENEWAL_TIME: Duration = Duration::from_secs(2);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Credential {
     /// The session's token; for a store app, that of the tenant.
-    Own(Option<TenantKey>),
+    Session(Option<TenantKey>),
     /// A token that the caller supplied.
-    Given(Option<HeaderValue>),
+    Supplied(Option<HeaderValue>),
 }
 
 /// Shows no token.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own(tenant) => f.debug_tuple("Own").field(tenant).finish(),
-            Self::Given(_) => f.write_str("Given(***)"),
+            Self::Session(tenant) => f.debug_tuple("Session").field(tenant).finish(),
+            Self::Supplied(_) => f.write_str("Supplied(***)"),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) enum Hold {
     End(Ending),
 }
 
-/// Why a call ends without an answer to its own request.
+/// Why a call ends without a reply to its own request.
 pub(super) enum Ending {
     /// The request has no valid path.
     Invalid(Invalid),
@@ -24,7 +24,7 @@ pub(super) enum Ending {
     Late(WaitFor),
     /// The time to the deadline is too short for another attempt.
     NoTimeLeft,
-    /// The service's answer to another call applies to this call too.
+    /// The service's reply to another call applies to this call too.
     Shared(Error),
     /// The session cannot get a token.
     NoToken(TokenFailure),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::hold::{Ending, Hold};
-use super::queue::{CallId, Queue, Waiter, Woken};
+use super::queue::{CallId, Queue, Waiter, WakeList};
 use crate::error::{Error, WaitFor};
 
 /// The time for which a write of unknown outcome may still be running. A large write is reported to be answered with
@@ -35,16 +35,16 @@ struct Lane {
 #[derive(Debug)]
 struct Busy {
     since: Duration,
-    /// The time of the last "busy" answer.
+    /// The time of the last "busy" reply.
     last: Duration,
-    /// The last "busy" answer.
+    /// The last "busy" reply.
     error: Error,
 }
 
 impl Busy {
     /// The time at which `waiter` has waited for the document for as long as its limits allow.
     fn wait_ends(&self, waiter: &Waiter) -> Duration {
-        self.since.max(waiter.since).saturating_add(waiter.patience)
+        self.since.max(waiter.since).saturating_add(waiter.longest_wait)
     }
 }
 
@@ -60,7 +60,7 @@ impl Lanes {
         &mut self,
         lane: &str,
         call: CallId,
-        patience: Duration,
+        longest_wait: Duration,
         now: Duration,
     ) -> Result<(), Hold> {
         if !self.0.contains_key(lane) {
@@ -68,7 +68,8 @@ impl Lanes {
         }
         let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
-        let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, patience });
+        let waiter =
+            lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, longest_wait });
         match &lane.busy {
             Some(busy) if busy.wait_ends(waiter) <= busy.last => {
                 Err(Hold::End(Ending::Shared(busy.error.clone())))
@@ -79,7 +80,7 @@ impl Lanes {
     }
 
     /// Takes `call` out of the queue, if it is there. If it was the first call, wakes the next one.
-    pub(super) fn leave(&mut self, name: &str, call: CallId, now: Duration, woken: &mut Woken) {
+    pub(super) fn leave(&mut self, name: &str, call: CallId, now: Duration, woken: &mut WakeList) {
         let Some(lane) = self.0.get_mut(name) else { return };
         let was_first = lane.queue.first_key_value().is_some_and(|(first, _)| *first == call);
         if lane.queue.remove(&call).is_none() {
@@ -104,14 +105,14 @@ impl Lanes {
         call: CallId,
         error: &Error,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) -> Duration {
         let Some(Lane { queue, busy, in_doubt_until }) = self.0.get_mut(lane) else { return now };
         let since = now.max(*in_doubt_until);
         let busy = busy.get_or_insert(Busy { since, last: now, error: error.clone() });
         busy.last = now;
         busy.error = error.clone();
-        // The loop over the whole queue is affordable, because it runs once for each answer of the document.
+        // The loop over the whole queue is affordable, because it runs once for each reply.
         let is_over = |waiter| busy.wait_ends(waiter) <= now;
         let over = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_over(waiter));
         woken.extend(over.map(|(waiting, _)| waiting));
@@ -119,7 +120,7 @@ impl Lanes {
         busy.since.max(joined)
     }
 
-    /// Notes that the document gave an answer other than "busy".
+    /// Notes that the reply to a request was other than "busy".
     pub(super) fn not_busy(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;
@@ -171,7 +172,7 @@ mod tests {
         Reply::new(http::Response::new(r#"{"code":90235}"#.into())).ok().unwrap_err()
     }
 
-    /// A lane with the calls 1 to `calls`, each with the patience of a minute.
+    /// A lane with the calls 1 to `calls`, each of which waits for a minute at most.
     fn lanes(calls: u64) -> Lanes {
         let mut lanes = Lanes::default();
         for call in 1..=calls {
@@ -181,8 +182,8 @@ mod tests {
         lanes
     }
 
-    fn woken(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
-        let mut woken = Woken::default();
+    fn woken(act: impl FnOnce(&mut WakeList)) -> Vec<u64> {
+        let mut woken = WakeList::default();
         act(&mut woken);
         woken.take().into_iter().map(|call| call.0).collect()
     }
@@ -191,7 +192,7 @@ mod tests {
         woken(|woken| lanes.leave("a", CallId(call), Duration::ZERO, woken))
     }
 
-    /// Notes that call 1 got the answer "busy". Returns the calls that are woken.
+    /// Notes that call 1 got the reply "busy". Returns the calls that are woken.
     fn answer_busy(lanes: &mut Lanes, now: Duration) -> Vec<u64> {
         woken(|woken| {
             lanes.busy("a", CallId(1), &busy(), now, woken);
@@ -200,7 +201,7 @@ mod tests {
 
     /// The time since which call 1 has waited, if the document answers "busy" now.
     fn busy_since(lanes: &mut Lanes, now: u64) -> Duration {
-        lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::default())
+        lanes.busy("a", CallId(1), &busy(), secs(now), &mut WakeList::default())
     }
 
     fn ends(lanes: &mut Lanes, call: u64, now: Duration) -> bool {
@@ -274,7 +275,7 @@ mod tests {
         let mut lanes = lanes(1);
         assert_eq!(busy_since(&mut lanes, 10), secs(10));
         assert!(lanes.enter("a", CallId(2), MINUTE, secs(20)).is_err());
-        let since = lanes.busy("a", CallId(2), &busy(), secs(30), &mut Woken::default());
+        let since = lanes.busy("a", CallId(2), &busy(), secs(30), &mut WakeList::default());
         assert_eq!(since, secs(20));
     }
 
@@ -293,7 +294,7 @@ mod tests {
             let mut lanes = lanes(2);
             answer_busy(&mut lanes, secs(10));
             answer_busy(&mut lanes, last);
-            // The time of the last answer counts, and not that of the step.
+            // The time of the last reply counts, and not that of the step.
             assert_eq!(ends(&mut lanes, 2, secs(100)), is_over, "{last:?}");
         }
     }

@@ -29,17 +29,18 @@
 //! | lane | the queue of the calls that write to one document; only the first of them may send its request |
 //! | gate | the rate limit of one route for one token or tenant, and the queue of the calls that wait for it |
 //! | slot | one token of the session, the request for the next token, and the pause before that request |
-//! | driver | the call that sends a token request and reports its outcome, while other calls wait for the token |
+//! | driver | the call that sends a token request and reports its result, while other calls wait for the token |
 //! | generation | the number of a token in its session; a refusal that concerns an older number drops no token |
+//! | trusted | describes a token that replaced a refused one, for a minute after its request was sent; a refusal does not drop it |
 //! | series | consecutive failures to get one token; the fourth failure ends the series, and with it the waiting calls |
-//! | patience | the longest time that a call's [`Limits`] allow it to wait in a queue |
 //! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]
 
 // From the top down: `call` is the public state machine. `session` is what the calls of one client share; its parts are
 // `tokens`, `lanes` and `gates`, and `export` writes a token as text. `queue` is the queue of all three parts, `caller`
-// the call that takes a step, `hold` the reason why it does not send. `step` is the result of a step, `event` an entry
-// of a call's log, `limits` are the limits that a caller sets, `backoff` is the wait after a failure.
+// the call that takes a step, `hold` the reason why it does not send. `step` is the result of a step, `timeouts` are
+// those of a request, and `transport_failure` reports that it got no reply. `event` is an entry of a call's log,
+// `limits` are the limits that a caller sets, `backoff` is the wait after a failure.
 
 mod backoff;
 mod call;

@@ -9,7 +9,7 @@ use http::Response;
 use super::event::Event;
 use super::gates::Gates;
 use super::lanes::Lanes;
-use super::queue::{CallId, Woken};
+use super::queue::{CallId, WakeList};
 use super::step::TokenRequestId;
 use super::tokens::Tokens;
 use super::transport_failure::TransportFailure;
@@ -39,7 +39,7 @@ pub struct Session {
     pub(super) tokens: Tokens,
     pub(super) lanes: Lanes,
     pub(super) gates: Gates,
-    pub(super) woken: Woken,
+    pub(super) woken: WakeList,
     calls: u64,
     swept: Duration,
 }
@@ -72,7 +72,7 @@ impl Session {
             tokens: Tokens::default(),
             lanes: Lanes::default(),
             gates,
-            woken: Woken::default(),
+            woken: WakeList::default(),
             calls: 0,
             swept: Duration::ZERO,
         }
@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// Reports the reply to a token request that cannot be reported through the call that sent it, because that call
-    /// has ended or has sent its own request. Has no effect if the outcome was reported before, or if the session has
+    /// has ended or has sent its own request. Has no effect if the result was reported before, or if the session has
     /// counted the request as failed, which it does after 61 s. Returns an event for the log if the service refused the
     /// request.
     pub fn token_received(
@@ -205,7 +205,7 @@ impl Session {
         self.clock.elapsed
     }
 
-    pub(super) fn next_call(&mut self) -> CallId {
+    pub(super) fn next_call_id(&mut self) -> CallId {
         self.calls += 1;
         CallId(self.calls)
     }

@@ -13,7 +13,7 @@ use crate::error::CallError;
 #[expect(clippy::large_enum_variant, reason = "a request is moved once, to the transport")]
 #[must_use = "a call makes no progress if its step is ignored"]
 pub enum Step<O, T> {
-    /// Send the request, then report its outcome with [`Call::received`](super::Call::received) or
+    /// Send the request, then report its result with [`Call::received`](super::Call::received) or
     /// [`Call::failed`](super::Call::failed).
     Send(Outgoing),
     /// Take the next step after this time, which is a day at most, or as soon as
@@ -33,17 +33,17 @@ pub struct Outgoing {
     pub purpose: Purpose,
     /// The longest time that the call waits for the reply. After this time, end the exchange and report
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), or keep a token request in flight: see
-    /// `keep_for`.
-    pub within: Duration,
-    /// The longest time that the whole exchange may take. For the call's own request it is `within`. For a token
-    /// request it is a minute. `within` is less than that if the call's deadline is sooner, or if the call renews a
-    /// token that is still valid, for which it waits for two seconds at most.
+    /// `exchange_timeout`.
+    pub call_timeout: Duration,
+    /// The longest time that the whole exchange may take. For the call's own request it is `call_timeout`. For a token
+    /// request it is a minute. `call_timeout` is less than that if the call's deadline is sooner, or if the call renews
+    /// a token that is still valid, for which it waits for two seconds at most.
     ///
-    /// An adapter that can run an exchange independently of its call does not end a token request after `within`,
+    /// An adapter that can run an exchange independently of its call does not end a token request after `call_timeout`,
     /// because other calls wait for the token too. It takes the call's next step, keeps the request in flight until
-    /// `keep_for` is over, and then reports [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline).
-    /// [`Purpose::Token`] says how to report the outcome.
-    pub keep_for: Duration,
+    /// `exchange_timeout` is over, and then reports [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline).
+    /// [`Purpose::Token`] says how to report the result.
+    pub exchange_timeout: Duration,
     /// The timeout of each phase of the exchange.
     pub timeouts: Timeouts,
     /// The maximum length of the reply's body in bytes. Report a longer reply as
@@ -60,9 +60,9 @@ pub struct Outgoing {
 pub enum Purpose {
     /// The call's own request.
     Call,
-    /// A token request of the session. Report its outcome as that of the call's own request, with
+    /// A token request of the session. Report its result as that of the call's own request, with
     /// [`Call::received`](super::Call::received) or [`Call::failed`](super::Call::failed). If the call has ended or has
-    /// sent its own request in the meantime, report the outcome with
+    /// sent its own request in the meantime, report the result with
     /// [`Session::token_received`](super::Session::token_received),
     /// [`Session::token_failed`](super::Session::token_failed) or
     /// [`Session::token_dropped`](super::Session::token_dropped).

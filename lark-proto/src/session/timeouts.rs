@@ -9,7 +9,7 @@ use std::time::Duration;
 /// [`CallErrorKind::Transport`](crate::error::CallErrorKind::Transport) with the transport's timeout error, and
 /// [`Permanence::Transient`](super::Permanence::Transient).
 /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline) is only for the end of
-/// [`Outgoing::within`](super::Outgoing::within), whatever the phase is.
+/// [`Outgoing::call_timeout`](super::Outgoing::call_timeout), whatever the phase is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {

@@ -15,7 +15,7 @@ use crate::session::step::{Step, TokenRequestId};
 use crate::session::transport_failure::TransportFailure;
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
-/// Limits, jitter and [`Call::keep_events`] are set on the call before [`Call::boxed`].
+/// Limits, jitter and [`Call::with_events`] are set on the call before [`Call::boxed`].
 ///
 /// ```
 /// use lark_proto::{ImageKey, PutImage, WriteSheetImage};

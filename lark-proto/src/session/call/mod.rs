@@ -107,7 +107,7 @@ impl<O, T> Call<O, T> {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        Self::with(endpoint, Credential::Own(None))
+        Self::with(endpoint, Credential::Session(None))
     }
 
     /// A call with the session's token for `tenant`, for a store app.
@@ -116,7 +116,7 @@ impl<O, T> Call<O, T> {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        Self::with(endpoint, Credential::Own(Some(tenant)))
+        Self::with(endpoint, Credential::Session(Some(tenant)))
     }
 
     /// A call with a token that the caller supplies, which is never renewed.
@@ -125,7 +125,7 @@ impl<O, T> Call<O, T> {
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Self {
-        Self::with(endpoint, Credential::Given(token.authorization()))
+        Self::with(endpoint, Credential::Supplied(token.authorization()))
     }
 
     fn with<E: Endpoint<Output = O>>(endpoint: &E, credential: Credential) -> Self {
@@ -155,12 +155,12 @@ impl<O, T> Call<O, T> {
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
-    pub fn keep_events(mut self) -> Self {
+    pub fn with_events(mut self) -> Self {
         self.untyped.machine.events.keep();
         self
     }
 
-    /// Takes the events recorded since the last call of this method. Empty unless [`Call::keep_events`] was called.
+    /// Takes the events recorded since the last call of this method. Empty unless [`Call::with_events`] was called.
     pub fn events(&mut self) -> Vec<Event> {
         self.untyped.machine.events.take()
     }
@@ -188,7 +188,8 @@ impl<O, T> Call<O, T> {
     /// A step that is taken while a request of the call is in flight is harmless. While the call's own request is in
     /// flight, the step is a [`Step::Wait`] until the deadline; from the deadline on, the call ends with
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline). While a token request that the call drives
-    /// is in flight, the step is a [`Step::Wait`] until [`Outgoing::within`](super::Outgoing::within) is over.
+    /// is in flight, the step is a [`Step::Wait`] until [`Outgoing::call_timeout`](super::Outgoing::call_timeout) is
+    /// over.
     ///
     /// Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), whatever the result of the call was.
@@ -238,7 +239,7 @@ impl<O, T> Call<O, T> {
     /// Cancels the call and takes it out of every queue. Has no effect if the call is over. If the call's own request
     /// is in flight and is a write, it may still be carried out, and the next call in the lane takes that into account.
     ///
-    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome
+    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its result
     /// with [`Session::token_received`] or [`Session::token_failed`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
@@ -247,7 +248,7 @@ impl<O, T> Call<O, T> {
         self.untyped.error = None;
     }
 
-    /// The token request that the call has sent and whose outcome has not been reported.
+    /// The token request that the call has sent and whose result has not been reported.
     #[must_use]
     pub fn token_request(&self) -> Option<TokenRequestId> {
         self.untyped.token_request

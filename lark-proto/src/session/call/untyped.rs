@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
-use super::machine::{Answer, CallMachine, Permit, Verdict};
+use super::machine::{CallMachine, Permit, RequestResult, Verdict};
 use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
 use crate::session::event::Event;
 use crate::session::hold::{Ending, Hold, Reason, TokenFailure};
@@ -17,7 +17,7 @@ use crate::session::transport_failure::{Permanence, TransportFailure};
 /// it.
 pub(super) struct UntypedCall<T> {
     pub(super) machine: CallMachine,
-    /// The token request that the call has sent and whose outcome has not been reported.
+    /// The token request that the call has sent and whose result has not been reported.
     pub(super) token_request: Option<TokenRequestId>,
     /// The last failure, while the call continues.
     pub(super) last: Option<CallError<T>>,
@@ -88,13 +88,14 @@ impl<T> UntypedCall<T> {
 
     /// Reports a success to the state machine. Returns whether the call was waiting for the reply.
     pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
-        self.machine.answered(session, Answer::Success, now).is_some()
+        self.machine.completed(session, RequestResult::Success, now).is_some()
     }
 
     pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
         let app = self.machine.app_id(session).map(AsRef::as_ref);
         let error = error.in_call(session.site.as_str(), app);
-        if let Some(verdict) = self.machine.answered(session, Answer::Refused(&error), now) {
+        if let Some(verdict) = self.machine.completed(session, RequestResult::Refused(&error), now)
+        {
             self.failed(CallErrorKind::Lark(error), verdict);
         }
     }
@@ -121,8 +122,8 @@ impl<T> UntypedCall<T> {
             _ => permanence,
         };
         let is_late = matches!(kind, CallErrorKind::Deadline);
-        let answer = Answer::Failed { pulled, permanence, is_late, text: &text };
-        if let Some(verdict) = self.machine.answered(session, answer, now) {
+        let result = RequestResult::Failed { pulled, permanence, is_late, text: &text };
+        if let Some(verdict) = self.machine.completed(session, result, now) {
             self.failed(kind, verdict);
         }
     }
@@ -143,7 +144,7 @@ impl<T> UntypedCall<T> {
 
     fn failed(&mut self, failure: CallErrorKind<T>, verdict: Verdict) {
         let route = self.machine.route().to_owned();
-        if !verdict.goes_on {
+        if !verdict.will_retry {
             let error = CallError::new(route, failure).with_outcome(verdict.outcome);
             self.error = Some(self.complete(error));
         } else if verdict.outcome == Outcome::Unknown && self.unknown.is_none() {
@@ -154,7 +155,7 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    /// The error of a call that ends without an answer to its own request. `token_route` is the route of the token
+    /// The error of a call that ends without a reply to its own request. `token_route` is the route of the token
     /// request that the call has in flight.
     fn end(&mut self, ending: Ending, token_route: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
@@ -248,7 +249,7 @@ mod tests {
 
     fn call() -> UntypedCall<std::io::Error> {
         let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, ROUTE);
-        UntypedCall::new(CallMachine::new(&endpoint, Credential::Own(None)))
+        UntypedCall::new(CallMachine::new(&endpoint, Credential::Session(None)))
     }
 
     #[test]

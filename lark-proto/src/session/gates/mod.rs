@@ -1,4 +1,5 @@
-//! Gates: each one limits the rate of the requests to one route, for one tenant or one token of the caller's.
+//! Gates: each one limits the rate of the requests to one route, for one tenant or for one token that the caller
+//! supplied.
 //!
 //! The service counts requests in windows of a second and of a minute. A gate keeps a documented [`Quota`] by counting
 //! the requests in a sliding window, so that the service does not have to refuse a request. If the service refuses one
@@ -15,7 +16,7 @@ use gate::Gate;
 
 use super::caller::{Caller, Credential};
 use super::hold::Hold;
-use super::queue::{CallId, Woken};
+use super::queue::{CallId, WakeList};
 use crate::endpoint::Quota;
 use crate::error::Error;
 
@@ -74,14 +75,14 @@ impl Gates {
         quota: Quota,
         caller: &Caller<'_>,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
         let call = caller.id;
-        let patience = caller.limits.longest_wait;
+        let longest_wait = caller.limits.longest_wait;
         match self.get(credential, route) {
-            Some(gate) => gate.pass(call, patience, quota, now, woken),
-            None => self.create(credential, route, now).pass(call, patience, quota, now, woken),
+            Some(gate) => gate.pass(call, longest_wait, quota, now, woken),
+            None => self.create(credential, route, now).pass(call, longest_wait, quota, now, woken),
         }
     }
 
@@ -94,7 +95,7 @@ impl Gates {
         wait: Duration,
         error: &Error,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) -> Duration {
         let wait = wait.min(MAX_PAUSE);
         // A sweep may have dropped the gate if the request took longer than a minute.
@@ -110,7 +111,7 @@ impl Gates {
         quota: Quota,
         call: CallId,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) {
         let quota = self.quota(route, quota);
         if let Some(gate) = self.get(credential, route) {
@@ -137,7 +138,7 @@ mod tests {
     use crate::session::limits::Limits;
 
     fn own() -> Credential {
-        Credential::Own(None)
+        Credential::Session(None)
     }
 
     fn pass(gates: &mut Gates, call: u64, route: &str, quota: Quota, now: Duration) -> bool {
@@ -148,7 +149,7 @@ mod tests {
             jitter: 0,
             renewal_deadline: &mut None,
         };
-        gates.pass(&own(), route, quota, &caller, now, &mut Woken::default()).is_ok()
+        gates.pass(&own(), route, quota, &caller, now, &mut WakeList::default()).is_ok()
     }
 
     #[test]
@@ -175,7 +176,7 @@ mod tests {
         {
             let mut gates = Gates::default();
             let now = Duration::ZERO;
-            let closes = gates.refused(&own(), "/a", wait, &error, now, &mut Woken::default());
+            let closes = gates.refused(&own(), "/a", wait, &error, now, &mut WakeList::default());
             assert_eq!(closes, expected);
             assert!(!pass(&mut gates, 1, "/a", Quota::NONE, expected - nano));
             assert!(pass(&mut gates, 1, "/a", Quota::NONE, expected));

@@ -7,28 +7,28 @@ use http::Response;
 
 use super::Tokens;
 use super::failure_kind::FailureKind;
-use super::request::{TokenRequest, Wanted};
-use super::slot::{Pause, Refusal};
-use super::tenant::Tenant;
+use super::request::{TokenRequest, TokenRequestKind};
+use super::slot::{Pause, RefusedToken};
+use super::tenant::TenantEntry;
 use crate::endpoint::Endpoint;
 use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use crate::error::{CallErrorKind, Class, Code, Error};
 use crate::reply::Reply;
 use crate::session::hold::{Reason, TokenFailure};
-use crate::session::queue::{CallId, Woken};
+use crate::session::queue::{CallId, WakeList};
 use crate::session::step::TokenRequestId;
 use crate::session::transport_failure::{Permanence, TransportFailure};
 use crate::site::Site;
 use crate::values::{App, TenantKey};
 
 impl Tokens {
-    /// Counts each request that `tenant` waits for as failed if the adapter has not reported its outcome in time.
+    /// Counts each request that `tenant` waits for as failed if the adapter has not reported its result in time.
     pub(super) fn time_out(
         &mut self,
         app: &App,
         tenant: &Option<TenantKey>,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) {
         while let Some(id) = self.timed_out(tenant, now) {
             let Some(request) = self.in_flight.remove(id) else { return };
@@ -49,37 +49,37 @@ impl Tokens {
         id: TokenRequestId,
         reply: Response<Bytes>,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) -> Option<(&'static str, Error)> {
         let request = self.in_flight.remove(id)?;
-        let TokenRequest { wanted, tenant, driver, sent_at, secrets, .. } = &request;
+        let TokenRequest { kind, tenant, driver, sent_at, secrets, .. } = &request;
         let reply = Reply::to(secrets.clone(), reply);
-        let granted = match wanted {
-            Wanted::Tenant(_) => GetTenantToken::read(&reply).map(|grant| {
+        let granted = match kind {
+            TokenRequestKind::Tenant(_) => GetTenantToken::read(&reply).map(|grant| {
                 let Some(entry) = self.tenants.get_mut(tenant) else { return };
                 entry.slot.granted(grant.token, grant.expires_in, *sent_at);
                 woken.extend(*driver);
                 entry.wake_all(woken);
-                woken.extend(self.app_driver(tenant));
+                woken.extend(self.driver_of_app_token(tenant));
             }),
-            Wanted::App(_) => GetAppToken::read(&reply).map(|grant| {
-                self.app.granted(grant.token, grant.expires_in, *sent_at);
+            TokenRequestKind::App(_) => GetAppToken::read(&reply).map(|grant| {
+                self.app_token.granted(grant.token, grant.expires_in, *sent_at);
                 woken.extend(*driver);
                 self.wake_first_two_of_each(woken);
             }),
-            Wanted::Ticket => ResendAppTicket::read(&reply).map(|()| {
-                let kind = FailureKind::TicketRequested;
-                self.failed(app, &request, kind, Reason::NoTicket, now, woken);
+            TokenRequestKind::Ticket => ResendAppTicket::read(&reply).map(|()| {
+                let failure_kind = FailureKind::TicketRequested;
+                self.failed(app, &request, failure_kind, Reason::NoTicket, now, woken);
             }),
         };
         let error = granted.err()?.in_call(site.as_str(), app.id().map(AsRef::as_ref));
-        if self.drop_refused(app, wanted, &error, now, woken) {
+        if self.drop_refused(app, kind, &error, now, woken) {
             self.end_request(&request, woken);
         } else {
-            let kind = FailureKind::of(&error);
-            self.failed(app, &request, kind, Reason::Lark(error.clone()), now, woken);
+            let failure_kind = FailureKind::of(&error);
+            self.failed(app, &request, failure_kind, Reason::Lark(error.clone()), now, woken);
         }
-        Some((wanted.route(app), error))
+        Some((kind.route(app), error))
     }
 
     /// Notes that the transport failed during a request. Returns the route of the request.
@@ -89,17 +89,17 @@ impl Tokens {
         id: TokenRequestId,
         failure: &TransportFailure<T>,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) -> Option<&'static str> {
         let request = self.in_flight.remove(id)?;
-        let route = request.wanted.route(app);
+        let route = request.kind.route(app);
         if matches!(failure.kind, CallErrorKind::Deadline) && now < request.earliest_timeout {
             self.given_up(&request, now, woken);
             return Some(route);
         }
-        match (&request.wanted, self.tenants.get_mut(&request.tenant)) {
-            (Wanted::Tenant(_), Some(entry)) => entry.slot.connection_broke(),
-            _ => self.app.connection_broke(),
+        match (&request.kind, self.tenants.get_mut(&request.tenant)) {
+            (TokenRequestKind::Tenant(_), Some(entry)) => entry.slot.connection_broke(),
+            _ => self.app_token.connection_broke(),
         }
         let reason = match failure.kind {
             CallErrorKind::Transport(_) => Reason::Transport(failure.text.clone()),
@@ -114,31 +114,31 @@ impl Tokens {
         Some(route)
     }
 
-    /// Notes that the adapter gave up the request and will not report its outcome.
+    /// Notes that the adapter gave up the request and will not report its result.
     pub(in crate::session) fn dropped(
         &mut self,
         id: TokenRequestId,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) {
         if let Some(request) = self.in_flight.remove(id) {
             self.given_up(&request, now, woken);
         }
     }
 
-    fn given_up(&mut self, request: &TokenRequest, now: Duration, woken: &mut Woken) {
-        let TokenRequest { wanted, tenant, driver, .. } = request;
+    fn given_up(&mut self, request: &TokenRequest, now: Duration, woken: &mut WakeList) {
+        let TokenRequest { kind, tenant, driver, .. } = request;
         woken.extend(*driver);
-        match wanted {
-            Wanted::Tenant(_) => {
+        match kind {
+            TokenRequestKind::Tenant(_) => {
                 if let Some(entry) = self.tenants.get_mut(tenant) {
                     entry.slot.dropped(now);
                     entry.wake_first_two(woken);
-                    woken.extend(self.app_driver(tenant));
+                    woken.extend(self.driver_of_app_token(tenant));
                 }
             }
-            Wanted::App(_) | Wanted::Ticket => {
-                self.app.dropped(now);
+            TokenRequestKind::App(_) | TokenRequestKind::Ticket => {
+                self.app_token.dropped(now);
                 self.renewal_failed(tenant, now);
                 self.wake_first_two_of_each(woken);
             }
@@ -147,7 +147,7 @@ impl Tokens {
 
     /// Puts off the renewal of the token of `tenant`, because the app's token, which it needs, could not be fetched.
     fn renewal_failed(&mut self, tenant: &Option<TenantKey>, now: Duration) {
-        let lacks_app = self.app.valid(now).is_none();
+        let lacks_app = self.app_token.valid(now).is_none();
         let entry = self.tenants.get_mut(tenant).filter(|entry| entry.slot.valid(now).is_some());
         if let Some(entry) = entry.filter(|_| lacks_app) {
             entry.slot.renewal_failed(now);
@@ -159,41 +159,41 @@ impl Tokens {
         &mut self,
         app: &App,
         request: &TokenRequest,
-        kind: FailureKind,
+        failure_kind: FailureKind,
         reason: Reason,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) {
-        let TokenRequest { wanted, tenant, driver, jitter, .. } = request;
+        let TokenRequest { kind, tenant, driver, jitter, .. } = request;
         let route = match reason {
             // The service agreed to push the ticket; it is the request for the app's token that cannot be sent yet.
             Reason::NoTicket => GetAppToken::ROUTE,
-            _ => wanted.route(app),
+            _ => kind.route(app),
         };
         let failure = TokenFailure { route, reason };
-        let mut wake = |entry: &mut Tenant, is_over: bool, pause: Option<&Pause>| {
+        let mut wake = |entry: &mut TenantEntry, is_over: bool, pause: Option<&Pause>| {
             if is_over {
                 entry.end_series(failure.clone(), woken);
             } else {
                 entry.wake_first_two(woken);
             }
             if let Some(pause) = pause {
-                entry.wake_impatient(pause, now, woken);
+                entry.wake_over_limit(pause, now, woken);
             }
         };
-        match wanted {
-            Wanted::Tenant(_) => {
+        match kind {
+            TokenRequestKind::Tenant(_) => {
                 let Some(entry) = self.tenants.get_mut(tenant) else { return };
-                let is_over = entry.slot.failed(kind, failure.clone(), *jitter, now);
+                let is_over = entry.slot.failed(failure_kind, failure.clone(), *jitter, now);
                 let pause = entry.slot.pause(now).cloned();
                 wake(entry, is_over, pause.as_ref());
                 woken.extend(*driver);
-                woken.extend(self.app_driver(tenant));
+                woken.extend(self.driver_of_app_token(tenant));
             }
-            Wanted::App(_) | Wanted::Ticket => {
-                let is_over = self.app.failed(kind, failure.clone(), *jitter, now);
+            TokenRequestKind::App(_) | TokenRequestKind::Ticket => {
+                let is_over = self.app_token.failed(failure_kind, failure.clone(), *jitter, now);
                 self.renewal_failed(tenant, now);
-                let pause = self.app.pause(now);
+                let pause = self.app_token.pause(now);
                 for entry in self.tenants.values_mut().filter(|entry| !entry.queue.is_empty()) {
                     wake(entry, is_over, pause);
                 }
@@ -207,20 +207,20 @@ impl Tokens {
     fn drop_refused(
         &mut self,
         app: &App,
-        wanted: &Wanted,
+        kind: &TokenRequestKind,
         error: &Error,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) -> bool {
         let Some(code) = error.api().map(|api| api.code) else { return false };
-        match wanted {
-            Wanted::Tenant(generation) if matches!(app, App::Store { .. }) => {
+        match kind {
+            TokenRequestKind::Tenant(generation) if matches!(app, App::Store { .. }) => {
                 if code.class() != Class::AppToken {
                     return false;
                 }
-                self.refuse_app(*generation, now, woken) == Refusal::Dropped
+                self.refuse_app(*generation, now, woken) == RefusedToken::Dropped
             }
-            Wanted::App(ticket) if code == Code::APP_TOKEN_FAILED => {
+            TokenRequestKind::App(ticket) if code == Code::APP_TOKEN_FAILED => {
                 // The caller may have set a newer ticket in the meantime.
                 self.ticket = self.ticket.take().filter(|latest| latest != ticket);
                 true
@@ -231,36 +231,36 @@ impl Tokens {
 
     /// Notes that the service refused the app token of `generation`. If the token is dropped, all calls that wait for a
     /// token need the next app token, so a pause of its requests applies to them.
-    fn refuse_app(&mut self, generation: u64, now: Duration, woken: &mut Woken) -> Refusal {
-        let refusal = self.app.refuse(generation, now);
-        if let (Refusal::Dropped, Some(pause)) = (refusal, self.app.pause(now)) {
-            self.tenants.values().for_each(|entry| entry.wake_impatient(pause, now, woken));
+    fn refuse_app(&mut self, generation: u64, now: Duration, woken: &mut WakeList) -> RefusedToken {
+        let refusal = self.app_token.refuse(generation, now);
+        if let (RefusedToken::Dropped, Some(pause)) = (refusal, self.app_token.pause(now)) {
+            self.tenants.values().for_each(|entry| entry.wake_over_limit(pause, now, woken));
         }
         refusal
     }
 
     /// The call that drives the request for the app's token, if it is a call of `tenant`. It waits for that request in
     /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
-    pub(super) fn app_driver(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
-        let request = self.in_flight.get(self.app.request()?)?;
+    pub(super) fn driver_of_app_token(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
+        let request = self.in_flight.get(self.app_token.request()?)?;
         request.driver.filter(|_| request.tenant_of_driver == *tenant)
     }
 
     /// Wakes the first two calls of each tenant that waits for the app's token.
-    pub(super) fn wake_first_two_of_each(&self, woken: &mut Woken) {
+    pub(super) fn wake_first_two_of_each(&self, woken: &mut WakeList) {
         self.tenants.values().for_each(|entry| entry.wake_first_two(woken));
     }
 
     /// Ends `request` and the pause of its slot, and wakes the calls that can send the next request.
-    fn end_request(&mut self, request: &TokenRequest, woken: &mut Woken) {
+    fn end_request(&mut self, request: &TokenRequest, woken: &mut WakeList) {
         woken.extend(request.driver);
-        match (&request.wanted, self.tenants.get_mut(&request.tenant)) {
-            (Wanted::Tenant(_), Some(entry)) => {
+        match (&request.kind, self.tenants.get_mut(&request.tenant)) {
+            (TokenRequestKind::Tenant(_), Some(entry)) => {
                 entry.slot.end_request();
                 entry.wake_first_two(woken);
             }
             _ => {
-                self.app.end_request();
+                self.app_token.end_request();
                 self.wake_first_two_of_each(woken);
             }
         }
@@ -274,15 +274,15 @@ impl Tokens {
         generation: u64,
         by_app_token: bool,
         now: Duration,
-        woken: &mut Woken,
-    ) -> Refusal {
-        let is_current = |entry: &Tenant| entry.slot.is_current(generation);
+        woken: &mut WakeList,
+    ) -> RefusedToken {
+        let is_current = |entry: &TenantEntry| entry.slot.is_current(generation);
         if by_app_token && self.tenants.get(tenant).is_some_and(is_current) {
-            self.refuse_app(self.app.generation(), now, woken);
+            self.refuse_app(self.app_token.generation(), now, woken);
         }
         match self.tenants.get_mut(tenant) {
             Some(entry) => entry.slot.refuse(generation, now),
-            None => Refusal::Dropped,
+            None => RefusedToken::Dropped,
         }
     }
 }

@@ -7,7 +7,7 @@ use http::Request;
 use crate::body::Body;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
 use crate::request::EndpointExt;
-use crate::session::queue::{CallId, Woken};
+use crate::session::queue::{CallId, WakeList};
 use crate::session::step::TokenRequestId;
 use crate::site::Site;
 use crate::text::Secrets;
@@ -18,7 +18,7 @@ use crate::values::{App, AppTicket, TenantKey};
 #[derive(Debug)]
 pub(super) struct TokenRequest {
     pub(super) id: TokenRequestId,
-    pub(super) wanted: Wanted,
+    pub(super) kind: TokenRequestKind,
     /// The tenant that the request was sent for.
     pub(super) tenant: Option<TenantKey>,
     /// The call that sent the request or, after that call has ended, the first call that waits for the token. The
@@ -38,7 +38,7 @@ pub(super) struct TokenRequest {
 
 impl TokenRequest {
     /// Makes `next` the driver if `call`, which has ended, was the driver.
-    pub(super) fn hand_over(&mut self, call: CallId, next: Option<CallId>, woken: &mut Woken) {
+    pub(super) fn hand_over(&mut self, call: CallId, next: Option<CallId>, woken: &mut WakeList) {
         if self.driver == Some(call) {
             self.driver = next;
             woken.extend(next);
@@ -48,7 +48,7 @@ impl TokenRequest {
 
 /// The token, or the ticket, that a request is sent for.
 #[derive(Clone, Debug)]
-pub(super) enum Wanted {
+pub(super) enum TokenRequestKind {
     /// A tenant token. For a store app, the request contains the app token of this generation.
     Tenant(u64),
     /// The app token. The request contains this ticket.
@@ -57,7 +57,7 @@ pub(super) enum Wanted {
     Ticket,
 }
 
-impl Wanted {
+impl TokenRequestKind {
     pub(super) fn route(&self, app: &App) -> &'static str {
         match (self, app) {
             (Self::Tenant(_), App::Store { .. }) => GetStoreTenantToken::ROUTE,
@@ -119,7 +119,7 @@ mod tests {
     fn a_driver_that_ends_hands_the_request_over_and_wakes_the_next_driver() {
         let mut request = TokenRequest {
             id: TokenRequestId(1),
-            wanted: Wanted::Tenant(0),
+            kind: TokenRequestKind::Tenant(0),
             tenant: None,
             driver: Some(CallId(1)),
             tenant_of_driver: None,
@@ -130,7 +130,7 @@ mod tests {
             secrets: Secrets::new(None, Vec::new()),
         };
         for (call, next, driver, wakes) in [(2, 3, 1, false), (1, 2, 2, true)] {
-            let mut woken = Woken::default();
+            let mut woken = WakeList::default();
             request.hand_over(CallId(call), Some(CallId(next)), &mut woken);
             assert_eq!(request.driver, Some(CallId(driver)));
             assert_eq!(woken.take().contains(&CallId(next)), wakes);

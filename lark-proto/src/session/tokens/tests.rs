@@ -43,8 +43,8 @@ impl Call {
         Self { id: CallId(id), deadline: secs(100_000), limits, renewal_deadline: None }
     }
 
-    fn patient(id: u64, patience: Duration) -> Self {
-        Self { limits: Limits::default().longest_wait(patience), ..Self::new(id) }
+    fn with_longest_wait(id: u64, longest_wait: Duration) -> Self {
+        Self { limits: Limits::default().longest_wait(longest_wait), ..Self::new(id) }
     }
 }
 
@@ -53,19 +53,19 @@ struct Fixture {
     tokens: Tokens,
     app: App,
     tenant: Option<TenantKey>,
-    woken: Woken,
+    woken: WakeList,
 }
 
 impl Fixture {
     fn custom() -> Self {
         let app = App::custom("cli_x", "s").unwrap();
-        Self { tokens: Tokens::default(), app, tenant: None, woken: Woken::default() }
+        Self { tokens: Tokens::default(), app, tenant: None, woken: WakeList::default() }
     }
 
     fn store() -> Self {
         let app = App::store("cli_x", "s").unwrap();
         let tenant = Some(TenantKey::new("k").unwrap());
-        Self { tokens: Tokens::default(), app, tenant, woken: Woken::default() }
+        Self { tokens: Tokens::default(), app, tenant, woken: WakeList::default() }
     }
 
     fn step(&mut self, call: &mut Call, now: Duration) -> Step {
@@ -77,10 +77,10 @@ impl Fixture {
             renewal_deadline: &mut call.renewal_deadline,
         };
         let Self { tokens, app, tenant, woken } = self;
-        match tokens.take(app, &Site::LARK, tenant, &mut caller, now, woken) {
+        match tokens.ensure_valid(app, &Site::LARK, tenant, &mut caller, now, woken) {
             Ok(generation) => Step::Uses(generation),
             Err(Hold::Send(outgoing, _)) => match outgoing.purpose {
-                Purpose::Token(id) => Step::Sends(id, outgoing.within),
+                Purpose::Token(id) => Step::Sends(id, outgoing.call_timeout),
                 Purpose::Call => panic!("a token request has the purpose of a call"),
             },
             Err(Hold::Wait { until, .. }) => Step::Waits(until),
@@ -162,11 +162,11 @@ fn a_request_without_an_outcome_fails_after_61_seconds() {
 
 #[test]
 fn a_token_request_has_a_minute_or_the_time_to_the_deadline() {
-    for (deadline, within) in around(60).into_iter().zip([secs(60) - NANO, secs(60), secs(60)]) {
+    for (deadline, timeout) in around(60).into_iter().zip([secs(60) - NANO, secs(60), secs(60)]) {
         let mut fixture = Fixture::custom();
         let mut call = Call { deadline, ..Call::new(1) };
         let step = fixture.step(&mut call, Duration::ZERO);
-        assert_eq!(step, Step::Sends(TokenRequestId(1), within));
+        assert_eq!(step, Step::Sends(TokenRequestId(1), timeout));
     }
 }
 
@@ -208,18 +208,18 @@ fn a_renewal_holds_up_its_driver_for_two_seconds() {
 }
 
 #[test]
-fn a_call_ends_if_the_service_asks_to_wait_for_longer_than_its_patience() {
-    for (patience, ends) in around(30).into_iter().zip([true, false, false]) {
+fn a_call_ends_if_the_service_asks_to_wait_for_longer_than_its_longest_wait() {
+    for (longest_wait, ends) in around(30).into_iter().zip([true, false, false]) {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::patient(1, LIFE), Duration::ZERO);
-        fixture.step(&mut Call::patient(2, secs(20)), Duration::ZERO);
-        fixture.step(&mut Call::patient(3, patience), Duration::ZERO);
+        let id = fixture.send(&mut Call::with_longest_wait(1, LIFE), Duration::ZERO);
+        fixture.step(&mut Call::with_longest_wait(2, secs(20)), Duration::ZERO);
+        fixture.step(&mut Call::with_longest_wait(3, longest_wait), Duration::ZERO);
         fixture.refuse_for(id, 30);
         // The first two calls are woken because the request may be sent at another time.
         let expected = if ends { &[1, 2, 3][..] } else { &[1, 2] };
-        assert_eq!(fixture.woken(), expected, "{patience:?}");
-        let step = fixture.step(&mut Call::patient(3, patience), Duration::ZERO);
-        assert_eq!(step, if ends { Step::Ends } else { Step::Waits(secs(30)) }, "{patience:?}");
+        assert_eq!(fixture.woken(), expected, "{longest_wait:?}");
+        let step = fixture.step(&mut Call::with_longest_wait(3, longest_wait), Duration::ZERO);
+        assert_eq!(step, if ends { Step::Ends } else { Step::Waits(secs(30)) }, "{longest_wait:?}");
     }
 }
 
@@ -227,9 +227,9 @@ fn a_call_ends_if_the_service_asks_to_wait_for_longer_than_its_patience() {
 fn a_call_waits_for_a_ticket_for_two_and_a_half_minutes() {
     for (now, ends) in around(150).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::store();
-        let id = fixture.send(&mut Call::patient(1, LIFE), Duration::ZERO);
+        let id = fixture.send(&mut Call::with_longest_wait(1, LIFE), Duration::ZERO);
         fixture.receive(id, Duration::ZERO, r#"{"code":0}"#);
-        let step = fixture.step(&mut Call::patient(1, LIFE), now);
+        let step = fixture.step(&mut Call::with_longest_wait(1, LIFE), now);
         assert_eq!(step, if ends { Step::Ends } else { Step::Waits(secs(150)) }, "{now:?}");
     }
 }
@@ -238,7 +238,7 @@ fn a_call_waits_for_a_ticket_for_two_and_a_half_minutes() {
 fn the_ticket_is_requested_again_after_five_minutes() {
     for (now, sends) in around(300).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::store();
-        let id = fixture.send(&mut Call::patient(1, LIFE), Duration::ZERO);
+        let id = fixture.send(&mut Call::with_longest_wait(1, LIFE), Duration::ZERO);
         fixture.receive(id, Duration::ZERO, r#"{"code":0}"#);
         let step = fixture.step(&mut Call::new(2), now);
         assert_eq!(matches!(step, Step::Sends(..)), sends, "{now:?}: {step:?}");
@@ -276,7 +276,7 @@ fn tokens_with_a_request_in_flight_are_not_idle() {
     let mut fixture = Fixture::custom();
     assert!(fixture.tokens.is_idle());
     let id = fixture.send(&mut Call::new(1), Duration::ZERO);
-    fixture.tokens.leave(&None, CallId(1), &mut Woken::default());
+    fixture.tokens.leave(&None, CallId(1), &mut WakeList::default());
     assert!(!fixture.tokens.is_idle());
     fixture.grant(id, secs(1));
     assert!(fixture.tokens.is_idle());
@@ -286,9 +286,9 @@ fn tokens_with_a_request_in_flight_are_not_idle() {
 fn tokens_that_a_call_waits_for_are_not_idle() {
     let mut fixture = Fixture::custom();
     let id = fixture.send(&mut Call::new(1), Duration::ZERO);
-    fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+    fixture.tokens.dropped(id, Duration::ZERO, &mut WakeList::default());
     assert!(!fixture.tokens.is_idle());
-    fixture.tokens.leave(&None, CallId(1), &mut Woken::default());
+    fixture.tokens.leave(&None, CallId(1), &mut WakeList::default());
     assert!(fixture.tokens.is_idle());
 }
 
@@ -314,6 +314,25 @@ fn a_dropped_request_wakes_the_first_two_calls() {
     let Fixture { tokens, woken, .. } = &mut fixture;
     tokens.dropped(id, Duration::ZERO, woken);
     assert_eq!(fixture.woken(), [1, 2]);
+}
+
+/// The driver of a renewal is in no queue.
+#[test]
+fn the_driver_of_a_renewal_is_woken_when_the_request_ends() {
+    let ends: [fn(&mut Fixture, TokenRequestId); 3] = [
+        |fixture, id| fixture.grant(id, secs(6001)),
+        |fixture, id| fixture.receive(id, secs(6001), r#"{"code":10014}"#),
+        |fixture, id| fixture.tokens.dropped(id, secs(6001), &mut fixture.woken),
+    ];
+    for end in ends {
+        let mut fixture = Fixture::custom();
+        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+        fixture.grant(id, secs(1));
+        fixture.woken();
+        let renewal = fixture.send(&mut Call::new(2), secs(6000));
+        end(&mut fixture, renewal);
+        assert_eq!(fixture.woken(), [2]);
+    }
 }
 
 #[test]
@@ -344,7 +363,7 @@ fn when_one_of_the_first_two_calls_leaves_the_new_first_two_are_woken() {
         for call in 2..=4 {
             fixture.step(&mut Call::new(call), Duration::ZERO);
         }
-        fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+        fixture.tokens.dropped(id, Duration::ZERO, &mut WakeList::default());
         fixture.tokens.leave(&None, CallId(leaver), &mut fixture.woken);
         let next: Vec<u64> = (1..=4).filter(|call| *call != leaver).take(2).collect();
         assert_eq!(fixture.woken(), next);
@@ -358,7 +377,7 @@ fn a_later_call_that_leaves_wakes_none() {
     for call in 2..=4 {
         fixture.step(&mut Call::new(call), Duration::ZERO);
     }
-    fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+    fixture.tokens.dropped(id, Duration::ZERO, &mut WakeList::default());
     fixture.tokens.leave(&None, CallId(3), &mut fixture.woken);
     assert_eq!(fixture.woken(), NONE);
 }
@@ -378,10 +397,10 @@ fn a_driver_of_the_apps_request_that_ends_hands_it_over_to_a_call_of_another_ten
     let other = Some(TenantKey::new("other").unwrap());
     let mut fixture = two_tenants(&other);
     let Fixture { tokens, tenant, woken, .. } = &mut fixture;
-    assert_eq!(tokens.app_driver(tenant), Some(CallId(1)));
+    assert_eq!(tokens.driver_of_app_token(tenant), Some(CallId(1)));
     tokens.leave(tenant, CallId(1), woken);
-    assert_eq!(tokens.app_driver(tenant), None);
-    assert_eq!(tokens.app_driver(&other), Some(CallId(2)));
+    assert_eq!(tokens.driver_of_app_token(tenant), None);
+    assert_eq!(tokens.driver_of_app_token(&other), Some(CallId(2)));
     assert_eq!(fixture.woken(), [2]);
 }
 
@@ -391,6 +410,6 @@ fn another_call_that_ends_leaves_the_apps_request_with_its_driver() {
     let mut fixture = two_tenants(&other);
     let Fixture { tokens, tenant, woken, .. } = &mut fixture;
     tokens.leave(&other, CallId(2), woken);
-    assert_eq!(tokens.app_driver(tenant), Some(CallId(1)));
+    assert_eq!(tokens.driver_of_app_token(tenant), Some(CallId(1)));
     assert_eq!(fixture.woken(), NONE);
 }

@@ -225,7 +225,7 @@ fn the_outcome_of_a_request_in_flight_at_the_deadline_is_unknown() {
     let now = clock(sim.now);
     let text = exported(custom(), now, "t-1", 7200);
     sim.session.import_token(now, now, None, &text).unwrap();
-    assert_eq!(sim.sends(&mut call).within, secs(8));
+    assert_eq!(sim.sends(&mut call).call_timeout, secs(8));
     sim.now = secs(9);
     let error = sim.ends(&mut call);
     assert!(matches!(error.kind, CallErrorKind::Deadline), "{error}");

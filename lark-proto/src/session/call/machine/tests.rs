@@ -28,21 +28,21 @@ fn session() -> Session {
 fn write(resend: Resend) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, ROUTE);
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
-    CallMachine::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Supplied(None))
 }
 
 fn without_body(method: Method) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(method, ROUTE);
-    CallMachine::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Supplied(None))
 }
 
-fn failed(pulled: u64) -> Answer<'static> {
-    Answer::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
+fn failed(pulled: u64) -> RequestResult<'static> {
+    RequestResult::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
 }
 
 /// A call with the id 1 that has taken its first step at the time zero.
-fn started(deadline: u64) -> Started {
-    Started { id: CallId(1), at: Duration::ZERO, deadline: secs(deadline) }
+fn started(deadline: u64) -> StartedCall {
+    StartedCall { id: CallId(1), at: Duration::ZERO, deadline: secs(deadline) }
 }
 
 fn is_permit(step: &Result<Permit, Hold>) -> bool {
@@ -61,7 +61,7 @@ fn a_call_ends_at_its_deadline() {
 #[test]
 fn a_call_that_waits_at_its_deadline_ends_with_the_reason_of_the_wait() {
     let mut machine = write(Resend::Safe);
-    machine.used.waited_for = Some(WaitFor::Turn);
+    machine.progress.waited_for = Some(WaitFor::Turn);
     let step = machine.check_deadline(started(10), secs(10));
     assert!(matches!(step, Err(Hold::End(Ending::Late(WaitFor::Turn)))));
 }
@@ -70,7 +70,7 @@ fn a_call_that_waits_at_its_deadline_ends_with_the_reason_of_the_wait() {
 fn a_call_ends_if_less_time_is_left_than_the_last_request_took() {
     for (now, ends) in around(6).into_iter().zip([false, false, true]) {
         let mut machine = write(Resend::Safe);
-        machine.used.took = secs(4);
+        machine.progress.took = secs(4);
         let step = machine.check_deadline(started(10), now);
         assert_eq!(matches!(step, Err(Hold::End(Ending::NoTimeLeft))), ends, "{now:?}");
     }
@@ -117,11 +117,13 @@ fn a_call_waits_for_its_reply_until_the_deadline() {
 #[test]
 fn a_request_may_take_a_day_at_most() {
     let day = 24 * 60 * 60;
-    for (total, within) in around(day).into_iter().zip([secs(day) - NANO, secs(day), secs(day)]) {
+    for (total, call_timeout) in
+        around(day).into_iter().zip([secs(day) - NANO, secs(day), secs(day)])
+    {
         let mut machine = write(Resend::Safe);
         machine.limits = Limits::default().total(total);
         let permit = machine.next(&mut session(), Duration::ZERO).ok().unwrap();
-        assert_eq!(permit.within, within);
+        assert_eq!(permit.call_timeout, call_timeout);
     }
 }
 
@@ -166,10 +168,10 @@ fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
     let mut reply = Response::new(Bytes::new());
     *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let error = Reply::new(reply).ok().unwrap_err();
-    for answer in [failed(0), Answer::Refused(&error), Answer::Success] {
+    for result in [failed(0), RequestResult::Refused(&error), RequestResult::Success] {
         let permit = machine.next(&mut session, now).ok().unwrap();
         fresh.push(permit.fresh_connection);
-        machine.answered(&mut session, answer, now);
+        machine.completed(&mut session, result, now);
         now += secs(10);
     }
     assert_eq!(fresh, [false, true, false]);
@@ -182,6 +184,6 @@ fn a_call_has_an_id_from_its_first_step_to_its_end() {
     assert_eq!(machine.id(), None);
     assert!(is_permit(&machine.next(&mut session, Duration::ZERO)));
     assert_eq!(machine.id(), Some(CallId(1)));
-    machine.answered(&mut session, Answer::Success, secs(1));
+    machine.completed(&mut session, RequestResult::Success, secs(1));
     assert_eq!(machine.id(), None);
 }

@@ -2,9 +2,9 @@
 //!
 //! Calls pass in the order of their first steps. The first call in the queue waits until it may pass, and the second
 //! until it may pass after the first; the others are woken when they become the second. If the first call takes no step
-//! within a second after it could have passed, the next call that takes a step passes in its place. The first two calls
-//! may both fail to take a step. Each of the others therefore takes a step even if it is not woken: a second after the
-//! calls before it would have passed at the average pace.
+//! within a second after it could have passed, the next call that takes a step passes in its place. If neither of the
+//! first two calls takes a step, no call is woken. Every later call therefore has a fallback wait: until a second after
+//! the estimated time at which the calls before it have passed.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::throttle::{SECOND, Throttle};
 use crate::endpoint::Quota;
 use crate::error::{Error, WaitFor};
 use crate::session::hold::{Ending, Hold};
-use crate::session::queue::{CallId, Queue, Waiter, Woken};
+use crate::session::queue::{CallId, Queue, Waiter, WakeList};
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -27,9 +27,9 @@ pub(super) struct Gate {
     first_since: Duration,
     /// The time until which the second call in the queue waits. It is woken if it may pass earlier.
     second_until: Duration,
-    /// The least patience of the waiting calls, except for the calls that were already woken because a wait exceeded
-    /// their patience.
-    least_patience: Duration,
+    /// The least `longest_wait` of the waiting calls, except for the calls that were already woken because a wait
+    /// exceeded it.
+    least_longest_wait: Duration,
     throttle: Throttle,
     /// The requests sent in the last second.
     second: SlidingWindow,
@@ -47,7 +47,7 @@ impl Gate {
             left: 0,
             first_since: now,
             second_until: Duration::MAX,
-            least_patience: Duration::MAX,
+            least_longest_wait: Duration::MAX,
             throttle: Throttle::Open,
             second: SlidingWindow::new(SECOND),
             minute: SlidingWindow::new(60 * SECOND),
@@ -56,12 +56,12 @@ impl Gate {
     }
 
     /// The average time between the requests of a long queue.
-    fn pace(&self, quota: Quota, now: Duration) -> Duration {
-        let pace = |window: &SlidingWindow, limit: Option<u32>| {
+    fn average_interval(&self, quota: Quota, now: Duration) -> Duration {
+        let average_interval = |window: &SlidingWindow, limit: Option<u32>| {
             limit.map_or(Duration::ZERO, |limit| window.longest_life() / limit)
         };
-        let second = pace(&self.second, quota.calls_per_second());
-        let minute = pace(&self.minute, quota.calls_per_minute());
+        let second = average_interval(&self.second, quota.calls_per_second());
+        let minute = average_interval(&self.minute, quota.calls_per_minute());
         self.throttle.interval(now).max(second).max(minute)
     }
 
@@ -80,10 +80,10 @@ impl Gate {
     pub(super) fn pass(
         &mut self,
         call: CallId,
-        patience: Duration,
+        longest_wait: Duration,
         quota: Quota,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) -> Result<(), Hold> {
         self.throttle.advance(now);
         let opens = self.opens(quota);
@@ -91,7 +91,7 @@ impl Gate {
             self.count(quota, now);
             return Ok(());
         }
-        self.join(call, patience, now);
+        self.join(call, longest_wait, now);
         let place = self.queue.keys().take_while(|other| **other < call).take(2).count();
         let overdue = opens.max(self.first_since).saturating_add(SECOND);
         if opens <= now && (place == 0 || overdue <= now) {
@@ -108,7 +108,7 @@ impl Gate {
         }
         if let Throttle::Closed { until, error, .. } = &self.throttle {
             let left = until.saturating_sub(now);
-            if left > patience {
+            if left > longest_wait {
                 let error = error.clone().with_retry_after(left);
                 self.remove(call, quota, now, woken);
                 return Err(Hold::End(Ending::Shared(error)));
@@ -122,7 +122,8 @@ impl Gate {
                 let number = self.queue.get(&call).map_or(0, |waiter| waiter.number);
                 let ahead = number.saturating_sub(self.left);
                 let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-                let passed = opens.saturating_add(self.pace(quota, now).saturating_mul(ahead));
+                let passed =
+                    opens.saturating_add(self.average_interval(quota, now).saturating_mul(ahead));
                 passed.saturating_add(SECOND)
             }
         };
@@ -132,8 +133,8 @@ impl Gate {
         Err(Hold::Wait { until, reason: WaitFor::Rate })
     }
 
-    fn join(&mut self, call: CallId, patience: Duration, now: Duration) {
-        self.least_patience = self.least_patience.min(patience);
+    fn join(&mut self, call: CallId, longest_wait: Duration, now: Duration) {
+        self.least_longest_wait = self.least_longest_wait.min(longest_wait);
         if self.queue.contains_key(&call) {
             return;
         }
@@ -144,18 +145,24 @@ impl Gate {
         if before < 2 {
             self.second_until = Duration::MAX;
         }
-        self.queue.insert(call, Waiter { since: now, number: self.joined, patience });
+        self.queue.insert(call, Waiter { since: now, number: self.joined, longest_wait });
         self.joined += 1;
     }
 
     /// Takes `call` out of the queue, because it has ended or no longer waits here.
-    pub(super) fn leave(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
+    pub(super) fn leave(
+        &mut self,
+        call: CallId,
+        quota: Quota,
+        now: Duration,
+        woken: &mut WakeList,
+    ) {
         self.throttle.advance(now);
         self.remove(call, quota, now, woken);
     }
 
     /// Takes `call` out of the queue and wakes the calls that may now pass or whose wait has changed.
-    fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
+    fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut WakeList) {
         let place = self.queue.keys().take(2).position(|other| *other == call);
         if self.queue.remove(&call).is_none() {
             return;
@@ -180,7 +187,7 @@ impl Gate {
             _ => {}
         }
         if self.queue.is_empty() {
-            self.least_patience = Duration::MAX;
+            self.least_longest_wait = Duration::MAX;
         }
     }
 
@@ -202,7 +209,7 @@ impl Gate {
         wait: Duration,
         error: &Error,
         now: Duration,
-        woken: &mut Woken,
+        woken: &mut WakeList,
     ) {
         self.throttle.advance(now);
         self.second.advance(now);
@@ -211,13 +218,13 @@ impl Gate {
         self.throttle.refused(wait, error, self.second.count(), self.refused.count(), now);
         let Throttle::Closed { until, .. } = self.throttle else { return };
         let left = until.saturating_sub(now);
-        if left > self.least_patience {
-            let is_patient = |waiter: &Waiter| waiter.patience >= left;
-            let impatient = self.queue.iter().filter(|(_, waiter)| !is_patient(waiter));
-            woken.extend(impatient.map(|(call, _)| call));
-            let patient = self.queue.values().filter(|waiter| is_patient(waiter));
-            self.least_patience =
-                patient.map(|waiter| waiter.patience).min().unwrap_or(Duration::MAX);
+        if left > self.least_longest_wait {
+            let may_wait = |waiter: &Waiter| waiter.longest_wait >= left;
+            let over_limit = self.queue.iter().filter(|(_, waiter)| !may_wait(waiter));
+            woken.extend(over_limit.map(|(call, _)| call));
+            let others = self.queue.values().filter(|waiter| may_wait(waiter));
+            self.least_longest_wait =
+                others.map(|waiter| waiter.longest_wait).min().unwrap_or(Duration::MAX);
         }
     }
 

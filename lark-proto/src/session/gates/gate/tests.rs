@@ -4,7 +4,7 @@ use crate::reply::Reply;
 const NANO: Duration = Duration::from_nanos(1);
 /// No calls.
 const NONE: [u64; 0] = [];
-const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -19,8 +19,8 @@ fn rate_limited() -> Error {
     Reply::new(http::Response::new(r#"{"code":99991400}"#.into())).ok().unwrap_err()
 }
 
-fn woken(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
-    let mut woken = Woken::default();
+fn woken(act: impl FnOnce(&mut WakeList)) -> Vec<u64> {
+    let mut woken = WakeList::default();
     act(&mut woken);
     woken.take().into_iter().map(|call| call.0).collect()
 }
@@ -39,28 +39,28 @@ impl Fixture {
     /// A gate that is closed for `wait` from the time zero.
     fn closed(wait: Duration) -> Self {
         let mut fixture = Self::new(Quota::NONE);
-        fixture.gate.refused(wait, &rate_limited(), Duration::ZERO, &mut Woken::default());
+        fixture.gate.refused(wait, &rate_limited(), Duration::ZERO, &mut WakeList::default());
         fixture
     }
 
-    fn pass(&mut self, call: u64, patience: Duration, now: Duration) -> Result<(), Hold> {
-        self.gate.pass(CallId(call), patience, self.quota, now, &mut Woken::default())
+    fn pass(&mut self, call: u64, longest_wait: Duration, now: Duration) -> Result<(), Hold> {
+        self.gate.pass(CallId(call), longest_wait, self.quota, now, &mut WakeList::default())
     }
 
     fn passes(&mut self, call: u64, now: Duration) -> bool {
-        self.pass(call, PATIENCE, now).is_ok()
+        self.pass(call, LONGEST_WAIT, now).is_ok()
     }
 
     /// The time until which `call` waits.
     fn wait(&mut self, call: u64, now: Duration) -> Duration {
-        match self.pass(call, PATIENCE, now) {
+        match self.pass(call, LONGEST_WAIT, now) {
             Err(Hold::Wait { until, reason: WaitFor::Rate }) => until,
             _ => panic!("call {call} does not wait for the rate"),
         }
     }
 
-    fn ends(&mut self, call: u64, patience: Duration, now: Duration) -> bool {
-        matches!(self.pass(call, patience, now), Err(Hold::End(Ending::Shared(_))))
+    fn ends(&mut self, call: u64, longest_wait: Duration, now: Duration) -> bool {
+        matches!(self.pass(call, longest_wait, now), Err(Hold::End(Ending::Shared(_))))
     }
 
     fn leave(&mut self, call: u64, now: Duration) -> Vec<u64> {
@@ -142,21 +142,21 @@ fn a_later_call_takes_a_step_a_second_after_the_calls_before_it_would_have_passe
 }
 
 #[test]
-fn the_pace_of_a_queue_is_that_of_its_slowest_limit() {
+fn the_average_interval_of_a_queue_is_that_of_its_slowest_limit() {
     let gate = Gate::new(Duration::ZERO);
-    let pace = |quota| gate.pace(quota, Duration::ZERO);
-    assert_eq!(pace(Quota::NONE), Duration::ZERO);
-    assert_eq!(pace(Quota::per_second(10)), gate.second.longest_life() / 10);
-    assert_eq!(pace(Quota::per_minute(10)), gate.minute.longest_life() / 10);
+    let average_interval = |quota| gate.average_interval(quota, Duration::ZERO);
+    assert_eq!(average_interval(Quota::NONE), Duration::ZERO);
+    assert_eq!(average_interval(Quota::per_second(10)), gate.second.longest_life() / 10);
+    assert_eq!(average_interval(Quota::per_minute(10)), gate.minute.longest_life() / 10);
     let both = Quota::per_second(1).and_per_minute(1000);
-    assert_eq!(pace(both), gate.second.longest_life());
+    assert_eq!(average_interval(both), gate.second.longest_life());
 }
 
 #[test]
-fn a_call_ends_if_the_gate_is_closed_for_longer_than_its_patience() {
-    for (patience, ends) in around(secs(10)).into_iter().zip([true, false, false]) {
+fn a_call_ends_if_the_gate_is_closed_for_longer_than_its_longest_wait() {
+    for (longest_wait, ends) in around(secs(10)).into_iter().zip([true, false, false]) {
         let mut fixture = Fixture::closed(secs(10));
-        assert_eq!(fixture.ends(1, patience, Duration::ZERO), ends, "{patience:?}");
+        assert_eq!(fixture.ends(1, longest_wait, Duration::ZERO), ends, "{longest_wait:?}");
     }
 }
 
@@ -168,10 +168,10 @@ fn a_call_that_ends_leaves_the_queue() {
 }
 
 #[test]
-fn a_refusal_wakes_the_calls_whose_patience_is_less_than_the_wait() {
+fn a_refusal_wakes_the_calls_whose_longest_wait_is_less_than_the_wait() {
     let mut fixture = Fixture::closed(SECOND);
-    for (call, patience) in (1..).zip([secs(20), secs(10) - NANO, secs(10), secs(10) + NANO]) {
-        assert!(fixture.pass(call, patience, Duration::ZERO).is_err());
+    for (call, longest_wait) in (1..).zip([secs(20), secs(10) - NANO, secs(10), secs(10) + NANO]) {
+        assert!(fixture.pass(call, longest_wait, Duration::ZERO).is_err());
     }
     let wait = |fixture: &mut Fixture, wait| {
         woken(|woken| fixture.gate.refused(wait, &rate_limited(), Duration::ZERO, woken))
@@ -183,11 +183,11 @@ fn a_refusal_wakes_the_calls_whose_patience_is_less_than_the_wait() {
 }
 
 #[test]
-fn the_least_patience_is_forgotten_when_the_queue_is_empty() {
+fn the_least_longest_wait_is_forgotten_when_the_queue_is_empty() {
     let mut fixture = Fixture::closed(SECOND);
     assert!(fixture.pass(1, secs(2), Duration::ZERO).is_err());
     fixture.leave(1, Duration::ZERO);
-    assert_eq!(fixture.gate.least_patience, Duration::MAX);
+    assert_eq!(fixture.gate.least_longest_wait, Duration::MAX);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn a_call_that_overtakes_the_first_wakes_the_next_two() {
     let (mut fixture, opens) = Fixture::full(4);
     let Fixture { gate, quota } = &mut fixture;
     let woken = woken(|woken| {
-        assert!(gate.pass(CallId(3), PATIENCE, *quota, opens + SECOND, woken).is_ok());
+        assert!(gate.pass(CallId(3), LONGEST_WAIT, *quota, opens + SECOND, woken).is_ok());
     });
     assert_eq!(woken, [4, 5]);
 }

@@ -42,13 +42,13 @@ const TICKET_RESEND_AFTER: Duration = Duration::from_secs(300);
 
 /// A token, and the request that gets the next one.
 #[derive(Debug)]
-pub(super) struct Slot<K> {
-    held: Option<Held<K>>,
+pub(super) struct Slot<T> {
+    held: Option<HeldToken<T>>,
     /// The number of the token that was held last. No two tokens of a session have the same number, so that a late
     /// refusal of an old token does not drop a newer one.
     generation: u64,
     /// The tokens that the service refused last, and the times when they expire.
-    refused: Vec<(K, Duration)>,
+    refused: Vec<(T, Duration)>,
     /// Whether the next granted token replaces a refused one.
     replaces: bool,
     /// The request in flight.
@@ -65,8 +65,8 @@ pub(super) struct Slot<K> {
 }
 
 #[derive(Debug)]
-struct Held<K> {
-    token: K,
+struct HeldToken<T> {
+    token: T,
     expires: Duration,
     /// A token that replaced a refused one is kept if it is refused before this time.
     trusted_until: Duration,
@@ -76,16 +76,16 @@ struct Held<K> {
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     pub(super) until: Duration,
-    /// The time until which a call waits if its patience is long enough; another call ends at once. After a failure for
+    /// The time until which a call waits if its limits allow that; another call ends at once. After a failure for
     /// which no call waits, it is the time of that failure. In a backoff every call waits until `until`.
-    pub(super) patient_until: Duration,
+    pub(super) wait_until: Duration,
     /// The failure of a call that ends because it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
 }
 
 /// The effect of the service's refusal of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Refusal {
+pub(in crate::session) enum RefusedToken {
     /// The token was dropped. The call's request is sent again with the next token.
     Dropped,
     /// The token was kept, because it replaced a refused one within the last minute. The call's request is sent again
@@ -93,7 +93,7 @@ pub(in crate::session) enum Refusal {
     Kept,
 }
 
-impl<K> Default for Slot<K> {
+impl<T> Default for Slot<T> {
     fn default() -> Self {
         Self {
             held: None,
@@ -110,17 +110,17 @@ impl<K> Default for Slot<K> {
     }
 }
 
-impl<K: Clone + PartialEq> Slot<K> {
+impl<T: Clone + PartialEq> Slot<T> {
     /// The token and its generation, if it has not expired. An expired token stays in the slot, because the service may
     /// still refuse a request that was sent with it.
-    pub(super) fn valid(&self, now: Duration) -> Option<(&K, u64)> {
+    pub(super) fn valid(&self, now: Duration) -> Option<(&T, u64)> {
         let held = self.held.as_ref().filter(|held| held.expires > now)?;
         Some((&held.token, self.generation))
     }
 
     /// Whether the token is due for renewal, and neither a failed renewal nor a pause puts that off.
     pub(super) fn is_due(&self, now: Duration) -> bool {
-        let in_window = |held: &Held<K>| held.expires.saturating_sub(now) <= RENEWAL_WINDOW;
+        let in_window = |held: &HeldToken<T>| held.expires.saturating_sub(now) <= RENEWAL_WINDOW;
         self.held.as_ref().is_some_and(in_window)
             && now >= self.renew_after
             && self.pause(now).is_none()
@@ -144,20 +144,20 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.connection_broke = true;
     }
 
-    /// Takes the token that the service granted for `life`, counted from `sent_at`, when the request was sent. Less than
-    /// a minute counts as a minute.
-    pub(super) fn granted(&mut self, token: K, life: Duration, sent_at: Duration) {
+    /// Takes the token that the service granted for `life`, counted from `sent_at`, when the request was sent. Less
+    /// than a minute counts as a minute.
+    pub(super) fn granted(&mut self, token: T, life: Duration, sent_at: Duration) {
         let Some(id) = self.request.take() else { return };
         let in_a_minute = sent_at.saturating_add(MINUTE);
         let expires = sent_at.saturating_add(life.max(MINUTE));
         let replaces = std::mem::take(&mut self.replaces);
         let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
         self.refused.retain(|(refused, _)| *refused != token);
-        self.hold(Held { token, expires, trusted_until }, id);
+        self.hold(HeldToken { token, expires, trusted_until }, id);
         self.renew_after = in_a_minute;
     }
 
-    fn hold(&mut self, held: Held<K>, TokenRequestId(generation): TokenRequestId) {
+    fn hold(&mut self, held: HeldToken<T>, TokenRequestId(generation): TokenRequestId) {
         self.held = Some(held);
         self.generation = generation;
         self.failures = 0;
@@ -175,10 +175,10 @@ impl<K: Clone + PartialEq> Slot<K> {
         now: Duration,
     ) -> bool {
         self.request = None;
-        let pause = |wait: Duration, patient_wait: Duration, failure: Option<TokenFailure>| {
+        let pause = |wait: Duration, call_wait: Duration, failure: Option<TokenFailure>| {
             let until = now.saturating_add(wait);
-            let patient_until = now.saturating_add(patient_wait);
-            Some(Pause { until, patient_until, failure })
+            let wait_until = now.saturating_add(call_wait);
+            Some(Pause { until, wait_until, failure })
         };
         if self.valid(now).is_some() {
             self.renewal_failed(now);
@@ -247,14 +247,14 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// Notes that the service refused the token of `generation`.
-    pub(super) fn refuse(&mut self, generation: u64, now: Duration) -> Refusal {
+    pub(super) fn refuse(&mut self, generation: u64, now: Duration) -> RefusedToken {
         if generation != self.generation {
-            return Refusal::Dropped;
+            return RefusedToken::Dropped;
         }
         match self.held.take() {
             Some(held) if now < held.trusted_until => {
                 self.held = Some(held);
-                Refusal::Kept
+                RefusedToken::Kept
             }
             Some(held) => {
                 self.refused.retain(|(_, expires)| *expires > now);
@@ -263,19 +263,19 @@ impl<K: Clone + PartialEq> Slot<K> {
                 }
                 self.refused.push((held.token, held.expires));
                 self.replaces = true;
-                Refusal::Dropped
+                RefusedToken::Dropped
             }
-            None => Refusal::Dropped,
+            None => RefusedToken::Dropped,
         }
     }
 
     /// Takes an imported token, unless the held one expires later. Returns false if the service has refused it.
-    pub(super) fn import(&mut self, token: K, expires: Duration, id: TokenRequestId) -> bool {
+    pub(super) fn import(&mut self, token: T, expires: Duration, id: TokenRequestId) -> bool {
         if self.refused.iter().any(|(refused, _)| *refused == token) {
             return false;
         }
         if self.held.as_ref().is_none_or(|held| held.expires < expires) {
-            self.hold(Held { token, expires, trusted_until: Duration::ZERO }, id);
+            self.hold(HeldToken { token, expires, trusted_until: Duration::ZERO }, id);
             self.replaces = false;
         }
         true
@@ -291,7 +291,7 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// The token and the time when it expires.
-    pub(super) fn held(&self) -> Option<(&K, Duration)> {
+    pub(super) fn held(&self) -> Option<(&T, Duration)> {
         self.held.as_ref().map(|held| (&held.token, held.expires))
     }
 

@@ -48,7 +48,7 @@ impl Fixture {
     /// Grants a token at the time zero, which the service refuses at `at`.
     fn refuse(&mut self, token: &'static str, at: Duration) {
         let generation = self.grant(Duration::ZERO, token, LIFE);
-        assert_eq!(self.slot.refuse(generation, at), Refusal::Dropped);
+        assert_eq!(self.slot.refuse(generation, at), RefusedToken::Dropped);
     }
 
     fn import(&mut self, token: &'static str, expires: Duration) -> bool {
@@ -56,9 +56,9 @@ impl Fixture {
         self.slot.import(token, expires, TokenRequestId(self.requests))
     }
 
-    /// The time until which no request is sent, and the time until which a patient call waits.
+    /// The time until which no request is sent, and the time until which a call waits if its limits allow that.
     fn pause(&self, at: Duration) -> Option<(Duration, Duration)> {
-        self.slot.pause(at).map(|pause| (pause.until, pause.patient_until))
+        self.slot.pause(at).map(|pause| (pause.until, pause.wait_until))
     }
 }
 
@@ -144,7 +144,7 @@ fn a_permanent_failure_and_a_long_wait_end_a_series_at_once() {
 
 #[test]
 fn each_kind_of_failure_pauses_the_requests_for_its_own_time() {
-    for (kind, until, patient_until) in [
+    for (kind, until, wait_until) in [
         (FailureKind::RetryAfter(secs(7)), 7, 7),
         (FailureKind::RetryAfter(secs(120)), 120, 120),
         (FailureKind::RetryAfter(secs(121)), 120, 0),
@@ -154,7 +154,7 @@ fn each_kind_of_failure_pauses_the_requests_for_its_own_time() {
         let mut fixture = Fixture::new();
         fixture.fail(Duration::ZERO, kind);
         let pause = fixture.pause(Duration::ZERO);
-        assert_eq!(pause, Some((secs(until), secs(patient_until))), "{kind:?}");
+        assert_eq!(pause, Some((secs(until), secs(wait_until))), "{kind:?}");
         let is_paused = around(until).map(|at| fixture.pause(at).is_some());
         assert_eq!(is_paused, [true, false, false], "{kind:?}");
     }
@@ -266,7 +266,7 @@ fn a_refusal_drops_the_token_of_its_generation() {
     let mut fixture = Fixture::new();
     let generation = fixture.grant(Duration::ZERO, "t-1", LIFE);
     assert!(fixture.slot.is_current(generation));
-    assert_eq!(fixture.slot.refuse(generation, secs(1)), Refusal::Dropped);
+    assert_eq!(fixture.slot.refuse(generation, secs(1)), RefusedToken::Dropped);
     assert!(!fixture.slot.is_current(generation));
     assert_eq!(fixture.slot.valid(secs(1)), None);
 }
@@ -276,7 +276,7 @@ fn a_late_refusal_of_an_older_token_drops_none() {
     let mut fixture = Fixture::new();
     let old = fixture.grant(Duration::ZERO, "t-1", LIFE);
     let new = fixture.grant(secs(5460), "t-2", LIFE);
-    assert_eq!(fixture.slot.refuse(old, secs(5460)), Refusal::Dropped);
+    assert_eq!(fixture.slot.refuse(old, secs(5460)), RefusedToken::Dropped);
     assert!(fixture.slot.is_current(new) && !fixture.slot.is_current(old));
 }
 
@@ -288,7 +288,7 @@ fn a_token_that_replaced_a_refused_one_is_kept_if_it_is_refused_within_a_minute(
         let again = fixture.grant(secs(1), "t-1", LIFE);
         fixture.slot.refuse(again, at)
     });
-    assert_eq!(refusals, [Refusal::Kept, Refusal::Dropped, Refusal::Dropped]);
+    assert_eq!(refusals, [RefusedToken::Kept, RefusedToken::Dropped, RefusedToken::Dropped]);
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn a_token_that_replaced_an_imported_one_is_dropped_when_it_is_refused() {
     fixture.refuse("t-1", secs(1));
     assert!(fixture.import("t-2", LIFE));
     let renewed = fixture.grant(secs(1), "t-3", LIFE);
-    assert_eq!(fixture.slot.refuse(renewed, secs(1)), Refusal::Dropped);
+    assert_eq!(fixture.slot.refuse(renewed, secs(1)), RefusedToken::Dropped);
 }
 
 #[test]

@@ -209,7 +209,7 @@ impl Work {
         call: Call<O, Cut>,
         jitter: u64,
     ) -> Box<dyn AnyCall<Written, Cut>> {
-        call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events().boxed()
+        call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).with_events().boxed()
     }
 
     /// The error that the endpoint reads from a reply, if there is one.

@@ -34,7 +34,7 @@ fn reply(status: u16, body: &str, wait: Option<u32>) -> Error {
 fn request(method: Method, resend: Resend) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(method, "/open-apis/im/v1/images");
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
-    CallMachine::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Supplied(None))
 }
 
 fn write() -> CallMachine {
@@ -44,23 +44,23 @@ fn write() -> CallMachine {
 fn write_in_lane() -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_serial_key("shtcn");
-    CallMachine::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Supplied(None))
 }
 
 fn session() -> Session {
     Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
 }
 
-fn started() -> Started {
-    Started { id: CallId(1), at: Duration::ZERO, deadline: secs(600) }
+fn started() -> StartedCall {
+    StartedCall { id: CallId(1), at: Duration::ZERO, deadline: secs(600) }
 }
 
 fn failure(retry_after: Option<Duration>) -> Retry {
     Retry::Failure { retry_after, at_least: Duration::ZERO }
 }
 
-fn failed(pulled: u64) -> Answer<'static> {
-    Answer::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
+fn failed(pulled: u64) -> RequestResult<'static> {
+    RequestResult::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
 }
 
 /// The time at which a refused write is sent again, if it is.
@@ -72,7 +72,7 @@ fn retry_at(machine: &mut CallMachine, retry: Retry, now: Duration) -> Option<Du
 fn a_failure_is_retried_until_the_attempts_are_used_up() {
     for (attempts, is_retried) in [(3, true), (4, false), (5, false)] {
         let mut machine = write();
-        machine.used.attempts = attempts;
+        machine.progress.attempts = attempts;
         let retry = retry_at(&mut machine, failure(None), Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{attempts}");
     }
@@ -82,7 +82,7 @@ fn a_failure_is_retried_until_the_attempts_are_used_up() {
 fn the_backoff_of_a_failure_grows_with_the_attempts() {
     for attempts in 1..4 {
         let mut machine = write();
-        machine.used.attempts = attempts;
+        machine.progress.attempts = attempts;
         let retry = retry_at(&mut machine, failure(None), secs(10));
         assert_eq!(retry, Some(secs(10) + backoff(attempts, 0)));
     }
@@ -109,7 +109,7 @@ fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
             Retry::Busy { retry_after, since: secs(0) },
         ] {
             let mut machine = write();
-            machine.used.attempts = 1;
+            machine.progress.attempts = 1;
             let expected = waits.then_some(wait);
             assert_eq!(retry_at(&mut machine, retry, Duration::ZERO), expected, "{wait:?}");
         }
@@ -129,10 +129,10 @@ fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_minimum_wai
 #[test]
 fn a_refusal_for_the_rate_costs_no_attempt() {
     let mut machine = write();
-    machine.used.attempts = 4;
+    machine.progress.attempts = 4;
     let retry = Retry::Rate { retry_after: None, wait: secs(5) };
     assert_eq!(retry_at(&mut machine, retry, secs(1)), Some(secs(6)));
-    assert_eq!(machine.used.attempts, 3);
+    assert_eq!(machine.progress.attempts, 3);
 }
 
 #[test]
@@ -169,17 +169,17 @@ fn a_call_waits_for_a_busy_document_until_the_end_of_its_busy_limit() {
 #[test]
 fn a_failure_resets_the_count_of_retries_that_cost_no_attempt() {
     let mut machine = write();
-    machine.used.free_retries = 3;
+    machine.progress.free_retries = 3;
     retry_at(&mut machine, failure(None), Duration::ZERO);
-    assert_eq!(machine.used.free_retries, 0);
+    assert_eq!(machine.progress.free_retries, 0);
 }
 
 #[test]
 fn no_retry_begins_that_would_end_after_the_deadline() {
     for (wait, is_retried) in around(10).into_iter().zip([true, true, false]) {
         let mut machine = write();
-        machine.used.took = secs(90);
-        let started = Started { deadline: secs(100), ..started() };
+        machine.progress.took = secs(90);
+        let started = StartedCall { deadline: secs(100), ..started() };
         let retry = failure(Some(wait));
         let retry = machine.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{wait:?}");
@@ -190,7 +190,7 @@ fn no_retry_begins_that_would_end_after_the_deadline() {
 fn no_retry_begins_at_the_deadline() {
     for (wait, is_retried) in around(10).into_iter().zip([true, false, false]) {
         let mut machine = write();
-        let started = Started { deadline: secs(10), ..started() };
+        let started = StartedCall { deadline: secs(10), ..started() };
         let retry = failure(Some(wait));
         let retry = machine.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{wait:?}");
@@ -200,10 +200,10 @@ fn no_retry_begins_at_the_deadline() {
 #[test]
 fn a_call_whose_token_was_kept_is_retried_after_a_backoff() {
     let mut machine = write();
-    machine.used.attempts = 1;
-    let kept = retry_at(&mut machine, Retry::Token(Refusal::Kept), secs(1));
+    machine.progress.attempts = 1;
+    let kept = retry_at(&mut machine, Retry::Token(RefusedToken::Kept), secs(1));
     assert_eq!(kept, Some(secs(1) + backoff(1, 0)));
-    let dropped = retry_at(&mut machine, Retry::Token(Refusal::Dropped), secs(1));
+    let dropped = retry_at(&mut machine, Retry::Token(RefusedToken::Dropped), secs(1));
     assert_eq!(dropped, Some(secs(1)));
 }
 
@@ -219,8 +219,8 @@ fn a_write_waits_for_two_seconds_after_a_gateway_has_answered() {
     ] {
         let mut machine = request(method, Resend::Safe);
         let error = reply(status, "<html>", None);
-        let answer = Answer::Refused(&error);
-        let retry = machine.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let result = RequestResult::Refused(&error);
+        let retry = machine.update_session(&mut session(), started(), 0, result, Duration::ZERO);
         match retry {
             Some(Retry::Failure { at_least, .. }) => assert_eq!(at_least, expected, "{status}"),
             _ => assert_eq!(status, 501, "only HTTP 501 is permanent"),
@@ -236,8 +236,8 @@ fn a_failure_is_retried_if_it_is_transient_and_not_the_deadline() {
         (Permanence::Permanent, false, false),
     ] {
         let mut machine = write();
-        let answer = Answer::Failed { pulled: 1, permanence, is_late, text: "" };
-        let retry = machine.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let result = RequestResult::Failed { pulled: 1, permanence, is_late, text: "" };
+        let retry = machine.update_session(&mut session(), started(), 0, result, Duration::ZERO);
         assert_eq!(retry.is_some(), is_retried, "{permanence:?} {is_late}");
     }
 }
@@ -248,7 +248,7 @@ fn a_write_is_in_doubt_after_its_whole_body_was_pulled() {
         let mut session = session();
         let mut machine = write_in_lane();
         assert!(machine.next(&mut session, Duration::ZERO).is_ok());
-        machine.answered(&mut session, failed(pulled), Duration::ZERO);
+        machine.completed(&mut session, failed(pulled), Duration::ZERO);
         let busy = reply(400, r#"{"code":90235}"#, None);
         let since = session.lanes.busy("shtcn", CallId(1), &busy, secs(1), &mut session.woken);
         assert_eq!(since, if is_in_doubt { secs(60) } else { secs(1) }, "{pulled}");
@@ -260,17 +260,17 @@ fn an_answer_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
     let not_found = reply(400, r#"{"code":90202}"#, None);
     let rate = reply(400, r#"{"code":99991400}"#, None);
     let html = reply(503, "<html>", None);
-    for (answer, is_over) in [
-        (Answer::Success, true),
-        (Answer::Refused(&not_found), true),
-        (Answer::Refused(&rate), false),
-        (Answer::Refused(&html), false),
+    for (result, is_over) in [
+        (RequestResult::Success, true),
+        (RequestResult::Refused(&not_found), true),
+        (RequestResult::Refused(&rate), false),
+        (RequestResult::Refused(&html), false),
         (failed(1), false),
     ] {
         let mut machine = write();
-        machine.used.busy_since = Some(Duration::ZERO);
-        machine.update_lane(&mut session(), answer, secs(1));
-        assert_eq!(machine.used.busy_since.is_none(), is_over);
+        machine.progress.busy_since = Some(Duration::ZERO);
+        machine.update_lane(&mut session(), result, secs(1));
+        assert_eq!(machine.progress.busy_since.is_none(), is_over);
     }
 }
 
@@ -283,8 +283,8 @@ fn only_the_gateways_refusal_for_the_rate_closes_the_route() {
     ] {
         let mut session = session();
         let error = reply(status, body, Some(5));
-        let answer = Answer::Refused(&error);
-        let retry = write().update_session(&mut session, started(), 0, answer, Duration::ZERO);
+        let result = RequestResult::Refused(&error);
+        let retry = write().update_session(&mut session, started(), 0, result, Duration::ZERO);
         assert!(matches!(retry, Some(Retry::Rate { wait, .. }) if wait == secs(5)), "{body}");
         assert_eq!(session.entries() == 1, closes, "{body}");
     }
@@ -294,8 +294,8 @@ fn only_the_gateways_refusal_for_the_rate_closes_the_route() {
 fn a_wait_of_zero_counts_as_none() {
     for (wait, expected) in [(None, None), (Some(0), None), (Some(1), Some(secs(1)))] {
         let error = reply(503, "<html>", wait);
-        let answer = Answer::Refused(&error);
-        let retry = write().update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let result = RequestResult::Refused(&error);
+        let retry = write().update_session(&mut session(), started(), 0, result, Duration::ZERO);
         let Some(Retry::Failure { retry_after, .. }) = retry else { panic!("{wait:?}") };
         assert_eq!(retry_after, expected, "{wait:?}");
     }
