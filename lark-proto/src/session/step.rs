@@ -41,7 +41,7 @@ pub struct Outgoing {
     ///
     /// An adapter that can run an exchange independently of its call does not end a token request after `call_timeout`,
     /// because other calls wait for the token too. It takes the call's next step, keeps the request in flight until
-    /// `exchange_timeout` is over, and then reports [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline).
+    /// `exchange_timeout` has passed, and then reports [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline).
     /// [`Purpose::Token`] says how to report the result.
     pub exchange_timeout: Duration,
     /// The timeout of each phase of the exchange.
