@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::moment::Moment;
 use super::step::Outgoing;
 use crate::error::{Advice, Error, Invalid, WaitFor};
 
@@ -11,7 +12,7 @@ pub(super) enum Hold {
     /// The call sends this token request first, to this route.
     Send(Box<Outgoing>, &'static str),
     /// The call waits until this time, or until it is woken.
-    Wait { until: Duration, reason: WaitFor },
+    Wait { until: Moment, reason: WaitFor },
     /// The call ends.
     End(Ending),
 }

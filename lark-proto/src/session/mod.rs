@@ -40,7 +40,7 @@
 // `tokens`, `lanes` and `gates`, and `export` writes a token as text. `queue` is the queue of all three parts, `caller`
 // the call that takes a step, `hold` the reason why it does not send. `step` is the result of a step, `timeouts` are
 // those of a request, and `transport_failure` reports that it got no reply. `event` is an entry of a call's log,
-// `limits` are the limits that a caller sets, `backoff` is the wait after a failure.
+// `limits` are the limits that a caller sets, `backoff` is the wait after a failure, `moment` is a point in time.
 
 mod backoff;
 mod call;
@@ -51,10 +51,13 @@ mod gates;
 mod hold;
 mod lanes;
 mod limits;
+mod moment;
 mod queue;
 #[expect(clippy::module_inception, reason = "the file is named for its type")]
 mod session;
 mod step;
+#[cfg(test)]
+mod test_time;
 mod timeouts;
 mod tokens;
 mod transport_failure;

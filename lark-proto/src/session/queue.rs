@@ -2,6 +2,7 @@
 //!
 //! All queues share one type, because each instantiation of `BTreeMap` adds four kilobytes of code.
 
+use super::moment::Moment;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub(super) type Queue = BTreeMap<CallId, Waiter>;
 #[derive(Debug)]
 pub(super) struct Waiter {
     /// The time when the call joined.
-    pub(super) since: Duration,
+    pub(super) since: Moment,
     /// In the queue of a gate, the number of calls that had joined before this one. In the queue for a token, the
     /// number of series of token requests that had failed before the call joined. In a lane, zero.
     pub(super) number: u64,

@@ -9,6 +9,7 @@ use super::machine::{CallMachine, Permit, RequestResult, Verdict};
 use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
 use crate::session::event::Event;
 use crate::session::hold::{Ending, Hold, Reason, TokenFailure};
+use crate::session::moment::Moment;
 use crate::session::session::Session;
 use crate::session::step::{Outgoing, Purpose, TokenRequestId};
 use crate::session::transport_failure::{Permanence, TransportFailure};
@@ -42,7 +43,7 @@ impl<T> UntypedCall<T> {
     pub(super) fn next(
         &mut self,
         session: &mut Session,
-        now: Duration,
+        now: Moment,
     ) -> Result<Next, CallError<T>> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -59,7 +60,7 @@ impl<T> UntypedCall<T> {
                 if !self.machine.waits_for_token() {
                     self.forget_token_failure();
                 }
-                Ok(Next::Wait(until.saturating_sub(now)))
+                Ok(Next::Wait(until.since(now)))
             }
             Err(Hold::End(ending)) => {
                 let token_route =
@@ -72,7 +73,7 @@ impl<T> UntypedCall<T> {
     pub(super) fn token_received(
         &mut self,
         session: &mut Session,
-        now: Duration,
+        now: Moment,
         reply: Response<Bytes>,
     ) {
         let Some(request) = self.token_request.take() else { return };
@@ -87,11 +88,11 @@ impl<T> UntypedCall<T> {
     }
 
     /// Reports a success to the state machine. Returns whether the call was waiting for the reply.
-    pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
+    pub(super) fn succeeded(&mut self, session: &mut Session, now: Moment) -> bool {
         self.machine.completed(session, RequestResult::Success, now).is_some()
     }
 
-    pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
+    pub(super) fn refused(&mut self, session: &mut Session, now: Moment, error: Error) {
         let app = self.machine.app_id(session).map(AsRef::as_ref);
         let error = error.in_call(session.site.as_str(), app);
         if let Some(verdict) = self.machine.completed(session, RequestResult::Refused(&error), now)
@@ -103,7 +104,7 @@ impl<T> UntypedCall<T> {
     pub(super) fn transport_failed(
         &mut self,
         session: &mut Session,
-        now: Duration,
+        now: Moment,
         failure: TransportFailure<T>,
     ) {
         if !self.machine.is_sent() {

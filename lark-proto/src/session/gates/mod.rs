@@ -16,6 +16,7 @@ use gate::Gate;
 
 use super::caller::{Caller, Credential};
 use super::hold::Hold;
+use super::moment::Moment;
 use super::queue::{CallId, WakeList};
 use crate::endpoint::Quota;
 use crate::error::Error;
@@ -62,7 +63,7 @@ impl Gates {
         self.gates.get_mut(credential)?.get_mut(route)
     }
 
-    fn create(&mut self, credential: &Credential, route: &str, now: Duration) -> &mut Gate {
+    fn create(&mut self, credential: &Credential, route: &str, now: Moment) -> &mut Gate {
         let routes = self.gates.entry(credential.clone()).or_default();
         routes.entry(route.into()).or_insert_with(|| Gate::new(now))
     }
@@ -74,7 +75,7 @@ impl Gates {
         route: &str,
         quota: Quota,
         caller: &Caller<'_>,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
@@ -94,7 +95,7 @@ impl Gates {
         route: &str,
         wait: Duration,
         error: &Error,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> Duration {
         let wait = wait.min(MAX_PAUSE);
@@ -110,7 +111,7 @@ impl Gates {
         route: &str,
         quota: Quota,
         call: CallId,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) {
         let quota = self.quota(route, quota);
@@ -123,7 +124,7 @@ impl Gates {
         self.gates.values().map(BTreeMap::len).sum()
     }
 
-    pub(super) fn sweep(&mut self, now: Duration) {
+    pub(super) fn sweep(&mut self, now: Moment) {
         for routes in self.gates.values_mut() {
             routes.retain(|_, gate| !gate.is_idle(now));
         }
@@ -141,10 +142,10 @@ mod tests {
         Credential::Session(None)
     }
 
-    fn pass(gates: &mut Gates, call: u64, route: &str, quota: Quota, now: Duration) -> bool {
+    fn pass(gates: &mut Gates, call: u64, route: &str, quota: Quota, now: Moment) -> bool {
         let caller = Caller {
             id: CallId(call),
-            deadline: Duration::MAX,
+            deadline: Moment::NEVER,
             limits: &Limits::default(),
             jitter: 0,
             renewal_deadline: &mut None,
@@ -155,12 +156,12 @@ mod tests {
     #[test]
     fn a_sweep_drops_only_the_gates_that_are_idle() {
         let mut gates = Gates::default();
-        assert!(pass(&mut gates, 1, "/a", Quota::NONE, Duration::ZERO));
-        assert!(pass(&mut gates, 2, "/b", Quota::NONE, Duration::from_secs(10)));
-        gates.sweep(Duration::from_secs(10));
+        assert!(pass(&mut gates, 1, "/a", Quota::NONE, Moment::START));
+        assert!(pass(&mut gates, 2, "/b", Quota::NONE, Moment(Duration::from_secs(10))));
+        gates.sweep(Moment(Duration::from_secs(10)));
         assert_eq!(gates.len(), 1);
         assert!(gates.get(&own(), "/b").is_some());
-        gates.sweep(Duration::from_secs(20));
+        gates.sweep(Moment(Duration::from_secs(20)));
         assert_eq!(gates.len(), 0);
         assert!(gates.gates.is_empty());
     }
@@ -175,11 +176,11 @@ mod tests {
             [(longest - nano, longest - nano), (longest, longest), (longest + nano, longest)]
         {
             let mut gates = Gates::default();
-            let now = Duration::ZERO;
+            let now = Moment::START;
             let closes = gates.refused(&own(), "/a", wait, &error, now, &mut WakeList::default());
             assert_eq!(closes, expected);
-            assert!(!pass(&mut gates, 1, "/a", Quota::NONE, expected - nano));
-            assert!(pass(&mut gates, 1, "/a", Quota::NONE, expected));
+            assert!(!pass(&mut gates, 1, "/a", Quota::NONE, Moment(expected - nano)));
+            assert!(pass(&mut gates, 1, "/a", Quota::NONE, Moment(expected)));
         }
     }
 

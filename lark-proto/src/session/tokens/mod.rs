@@ -45,6 +45,7 @@ pub(super) use slot::RefusedToken;
 
 use super::caller::Caller;
 use super::hold::{Ending, Hold, TokenFailure};
+use super::moment::Moment;
 use super::queue::{CallId, Waiter, WakeList};
 use super::step::{Outgoing, Purpose, TokenRequestId};
 use super::timeouts::Timeouts;
@@ -76,9 +77,9 @@ pub(super) struct Tokens {
 /// Why no request can be sent now.
 enum RequestBlocked {
     /// A request is in flight, and times out at this time.
-    InFlight(Duration),
+    InFlight(Moment),
     /// See [`Pause`].
-    Paused { until: Duration, failure: Option<TokenFailure>, wait_until: Duration },
+    Paused { until: Moment, failure: Option<TokenFailure>, wait_until: Moment },
 }
 
 impl From<&Pause> for RequestBlocked {
@@ -97,7 +98,7 @@ impl Tokens {
         site: &Site,
         tenant: &Option<TenantKey>,
         caller: &mut Caller<'_>,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> Result<u64, Hold> {
         check(app, tenant)?;
@@ -126,9 +127,9 @@ impl Tokens {
             Err(RequestBlocked::InFlight(until)) => wait(until),
             Err(RequestBlocked::Paused { until, failure: None, .. }) => wait(until),
             Err(RequestBlocked::Paused { failure: Some(failure), until, wait_until }) => {
-                let left = wait_until.saturating_sub(now);
+                let left = wait_until.since(now);
                 if left.is_zero() || left > caller.limits.longest_wait {
-                    Hold::End(Ending::NoToken(failure.with_retry_after(until.saturating_sub(now))))
+                    Hold::End(Ending::NoToken(failure.with_retry_after(until.since(now))))
                 } else {
                     wait(wait_until)
                 }
@@ -144,7 +145,7 @@ impl Tokens {
         site: &Site,
         tenant: &Option<TenantKey>,
         caller: &mut Caller<'_>,
-        now: Duration,
+        now: Moment,
     ) -> Result<(), Hold> {
         let until = caller.renewal_deadline(now);
         if now >= until {
@@ -173,7 +174,7 @@ impl Tokens {
         app: &App,
         tenant: &Option<TenantKey>,
         caller: &Caller<'_>,
-        now: Duration,
+        now: Moment,
     ) -> Result<TokenRequestKind, RequestBlocked> {
         let slot = self.tenants.get(tenant).map(|entry| &entry.slot);
         if let Some(request) = slot.and_then(Slot::request).and_then(|id| self.in_flight.get(id)) {
@@ -208,7 +209,7 @@ impl Tokens {
         tenant: &Option<TenantKey>,
         kind: TokenRequestKind,
         caller: &mut Caller<'_>,
-        now: Duration,
+        now: Moment,
     ) -> Hold {
         let id = self.next_id();
         // The request may be for the app's token, and the call may need that to renew a tenant token that is still
@@ -243,7 +244,7 @@ impl Tokens {
         let outgoing = Outgoing {
             request,
             purpose: Purpose::Token(id),
-            call_timeout: until.saturating_sub(now).min(MAX_REQUEST_TIME),
+            call_timeout: until.since(now).min(MAX_REQUEST_TIME),
             exchange_timeout: MAX_REQUEST_TIME,
             timeouts,
             reply_limit: REPLY_LIMIT,
@@ -304,7 +305,7 @@ impl Tokens {
         tenant: &Option<TenantKey>,
         token: TenantToken,
         life: Duration,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> bool {
         let id = self.next_id();
@@ -321,7 +322,7 @@ impl Tokens {
     }
 
     /// The token for `tenant`, and when it expires.
-    pub(super) fn held(&self, tenant: &Option<TenantKey>) -> Option<(&TenantToken, Duration)> {
+    pub(super) fn held(&self, tenant: &Option<TenantKey>) -> Option<(&TenantToken, Moment)> {
         self.tenants.get(tenant)?.slot.held()
     }
 
@@ -339,7 +340,7 @@ impl Tokens {
         self.tenants.len() + self.in_flight.len()
     }
 
-    pub(super) fn sweep(&mut self, now: Duration) {
+    pub(super) fn sweep(&mut self, now: Moment) {
         self.tenants.retain(|_, entry| !entry.is_idle(now));
     }
 }

@@ -1,7 +1,5 @@
 //! What is reported of token requests, and of calls whose token the service refused.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::Response;
 
@@ -15,6 +13,7 @@ use crate::endpoints::{GetAppToken, GetTenantToken, ResendAppTicket};
 use crate::error::{CallErrorKind, Class, Code, Error};
 use crate::reply::Reply;
 use crate::session::hold::{Reason, TokenFailure};
+use crate::session::moment::Moment;
 use crate::session::queue::{CallId, WakeList};
 use crate::session::step::TokenRequestId;
 use crate::session::transport_failure::{Permanence, TransportFailure};
@@ -27,7 +26,7 @@ impl Tokens {
         &mut self,
         app: &App,
         tenant: &Option<TenantKey>,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) {
         while let Some(id) = self.timed_out(tenant, now) {
@@ -37,7 +36,7 @@ impl Tokens {
     }
 
     /// A request in flight whose result `tenant` needs and has not been reported in time.
-    fn timed_out(&self, tenant: &Option<TenantKey>, now: Duration) -> Option<TokenRequestId> {
+    fn timed_out(&self, tenant: &Option<TenantKey>, now: Moment) -> Option<TokenRequestId> {
         self.requests_for(tenant).find(|request| request.times_out <= now).map(|request| request.id)
     }
 
@@ -48,7 +47,7 @@ impl Tokens {
         site: &Site,
         id: TokenRequestId,
         reply: Response<Bytes>,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> Option<(&'static str, Error)> {
         let request = self.in_flight.remove(id)?;
@@ -88,7 +87,7 @@ impl Tokens {
         app: &App,
         id: TokenRequestId,
         failure: &TransportFailure<T>,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> Option<&'static str> {
         let request = self.in_flight.remove(id)?;
@@ -118,7 +117,7 @@ impl Tokens {
     pub(in crate::session) fn dropped(
         &mut self,
         id: TokenRequestId,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) {
         if let Some(request) = self.in_flight.remove(id) {
@@ -126,7 +125,7 @@ impl Tokens {
         }
     }
 
-    fn given_up(&mut self, request: &TokenRequest, now: Duration, woken: &mut WakeList) {
+    fn given_up(&mut self, request: &TokenRequest, now: Moment, woken: &mut WakeList) {
         let TokenRequest { kind, tenant, driver, .. } = request;
         woken.extend(*driver);
         match kind {
@@ -146,7 +145,7 @@ impl Tokens {
     }
 
     /// Puts off the renewal of the token of `tenant`, because the app's token, which it needs, could not be fetched.
-    fn renewal_failed(&mut self, tenant: &Option<TenantKey>, now: Duration) {
+    fn renewal_failed(&mut self, tenant: &Option<TenantKey>, now: Moment) {
         let lacks_app = self.app_token.valid(now).is_none();
         let entry = self.tenants.get_mut(tenant).filter(|entry| entry.slot.valid(now).is_some());
         if let Some(entry) = entry.filter(|_| lacks_app) {
@@ -161,7 +160,7 @@ impl Tokens {
         request: &TokenRequest,
         failure_kind: FailureKind,
         reason: Reason,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) {
         let TokenRequest { kind, tenant, driver, jitter, .. } = request;
@@ -209,7 +208,7 @@ impl Tokens {
         app: &App,
         kind: &TokenRequestKind,
         error: &Error,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> bool {
         let Some(code) = error.api().map(|api| api.code) else { return false };
@@ -231,7 +230,7 @@ impl Tokens {
 
     /// Notes that the service refused the app token of `generation`. If the token is dropped, all calls that wait for a
     /// token need the next app token, so a pause of its requests applies to them.
-    fn refuse_app(&mut self, generation: u64, now: Duration, woken: &mut WakeList) -> RefusedToken {
+    fn refuse_app(&mut self, generation: u64, now: Moment, woken: &mut WakeList) -> RefusedToken {
         let refusal = self.app_token.refuse(generation, now);
         if let (RefusedToken::Dropped, Some(pause)) = (refusal, self.app_token.pause(now)) {
             self.tenants.values().for_each(|entry| entry.wake_over_limit(pause, now, woken));
@@ -273,7 +272,7 @@ impl Tokens {
         tenant: &Option<TenantKey>,
         generation: u64,
         by_app_token: bool,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> RefusedToken {
         let is_current = |entry: &TenantEntry| entry.slot.is_current(generation);

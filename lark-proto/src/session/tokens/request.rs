@@ -1,12 +1,11 @@
 //! A token request: the token that it asks for, its driver and its times.
 
-use std::time::Duration;
-
 use http::Request;
 
 use crate::body::Body;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
 use crate::request::EndpointExt;
+use crate::session::moment::Moment;
 use crate::session::queue::{CallId, WakeList};
 use crate::session::step::TokenRequestId;
 use crate::site::Site;
@@ -26,11 +25,11 @@ pub(super) struct TokenRequest {
     pub(super) driver: Option<CallId>,
     /// The tenant of the driver.
     pub(super) tenant_of_driver: Option<TenantKey>,
-    pub(super) sent_at: Duration,
+    pub(super) sent_at: Moment,
     /// A deadline that is reported before this time is the driver's own deadline, and not a failure of the service.
-    pub(super) earliest_timeout: Duration,
+    pub(super) earliest_timeout: Moment,
     /// The time from which the request counts as failed if its result was not reported.
-    pub(super) times_out: Duration,
+    pub(super) times_out: Moment,
     pub(super) jitter: u64,
     /// The secrets in the request's body.
     pub(super) secrets: Secrets,
@@ -123,9 +122,9 @@ mod tests {
             tenant: None,
             driver: Some(CallId(1)),
             tenant_of_driver: None,
-            sent_at: Duration::ZERO,
-            earliest_timeout: Duration::ZERO,
-            times_out: Duration::MAX,
+            sent_at: Moment::START,
+            earliest_timeout: Moment::START,
+            times_out: Moment::NEVER,
             jitter: 0,
             secrets: Secrets::new(None, Vec::new()),
         };

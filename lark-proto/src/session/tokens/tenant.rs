@@ -1,9 +1,8 @@
 //! The token of one tenant, and the calls that wait for it.
 
-use std::time::Duration;
-
 use super::slot::{Pause, Slot};
 use crate::session::hold::TokenFailure;
+use crate::session::moment::Moment;
 use crate::session::queue::{Queue, WakeList};
 use crate::token::TenantToken;
 
@@ -21,7 +20,7 @@ pub(super) struct TenantEntry {
 
 impl TenantEntry {
     /// Whether there is nothing to keep.
-    pub(super) fn is_idle(&self, now: Duration) -> bool {
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
         self.queue.is_empty() && self.slot.is_idle(now)
     }
 
@@ -32,8 +31,8 @@ impl TenantEntry {
     }
 
     /// Wakes the calls that may not wait until the end of the pause, so that they end.
-    pub(super) fn wake_over_limit(&self, pause: &Pause, now: Duration, woken: &mut WakeList) {
-        let wait = pause.wait_until.saturating_sub(now);
+    pub(super) fn wake_over_limit(&self, pause: &Pause, now: Moment, woken: &mut WakeList) {
+        let wait = pause.wait_until.since(now);
         if pause.failure.is_some() {
             let over_limit = self.queue.iter().filter(|(_, waiter)| waiter.longest_wait < wait);
             woken.extend(over_limit.map(|(call, _)| call));
@@ -56,6 +55,8 @@ impl TenantEntry {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::session::queue::{CallId, Waiter};
     use crate::session::step::TokenRequestId;
@@ -63,19 +64,19 @@ mod tests {
     #[test]
     fn a_tenant_with_a_call_that_waits_for_its_token_is_not_idle() {
         let mut tenant = TenantEntry::default();
-        assert!(tenant.is_idle(Duration::ZERO));
-        let waiter = Waiter { since: Duration::ZERO, number: 0, longest_wait: Duration::ZERO };
+        assert!(tenant.is_idle(Moment::START));
+        let waiter = Waiter { since: Moment::START, number: 0, longest_wait: Duration::ZERO };
         tenant.queue.insert(CallId(1), waiter);
-        assert!(!tenant.is_idle(Duration::ZERO));
+        assert!(!tenant.is_idle(Moment::START));
     }
 
     #[test]
     fn a_tenant_with_a_token_is_not_idle() {
         let mut tenant = TenantEntry::default();
         let token = TenantToken::new("t-1").unwrap();
-        let expires = Duration::from_secs(10);
+        let expires = Moment(Duration::from_secs(10));
         tenant.slot.import(token, expires, TokenRequestId(1));
-        assert!(!tenant.is_idle(Duration::ZERO));
+        assert!(!tenant.is_idle(Moment::START));
         assert!(tenant.is_idle(expires));
     }
 }

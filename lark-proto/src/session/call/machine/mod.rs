@@ -15,6 +15,7 @@ use crate::session::caller::{Caller, Credential};
 use crate::session::event::{Event, Events};
 use crate::session::hold::{Ending, Hold};
 use crate::session::limits::Limits;
+use crate::session::moment::Moment;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
 use crate::session::step::{Outgoing, Purpose};
@@ -49,9 +50,9 @@ enum State {
     /// The call has taken no step.
     New,
     /// The call waits in a queue, or until `not_before`, the end of a backoff.
-    Pending { started: StartedCall, not_before: Duration },
+    Pending { started: StartedCall, not_before: Moment },
     /// The call's request is in flight. It was sent with the session's token of `generation`.
-    Sent { started: StartedCall, sent_at: Duration, generation: u64 },
+    Sent { started: StartedCall, sent_at: Moment, generation: u64 },
     /// The call has its result, or was cancelled.
     Over,
 }
@@ -60,8 +61,8 @@ enum State {
 #[derive(Clone, Copy)]
 struct StartedCall {
     id: CallId,
-    at: Duration,
-    deadline: Duration,
+    at: Moment,
+    deadline: Moment,
 }
 
 /// The parts of its limits that a call has used so far, and the state that it keeps for its next step.
@@ -76,9 +77,9 @@ struct Progress {
     /// The time for which the last request was in flight.
     took: Duration,
     /// The time since which the document has been busy, for a call without a lane.
-    busy_since: Option<Duration>,
+    busy_since: Option<Moment>,
     /// See [`Caller::renewal_deadline`].
-    renewal_deadline: Option<Duration>,
+    renewal_deadline: Option<Moment>,
     /// The reason of the last wait.
     waited_for: Option<WaitFor>,
     /// Whether the next request needs a fresh connection, because the last connection broke.
@@ -158,7 +159,7 @@ impl CallMachine {
     }
 
     /// Takes a step: permits the call's own request, or returns why it is not sent now.
-    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Permit, Hold> {
+    pub(super) fn next(&mut self, session: &mut Session, now: Moment) -> Result<Permit, Hold> {
         let (started, not_before) = match self.state {
             State::New => {
                 let time = self.limits.time(self.draft.len());
@@ -194,7 +195,7 @@ impl CallMachine {
                 self.progress.waited_for = Some(*reason);
                 *until = started.deadline.min(*until);
                 let reason = *reason;
-                let time = until.saturating_sub(now);
+                let time = until.since(now);
                 self.events.push(|| Event::Waits { reason, time });
             }
             Err(Hold::End(_)) => self.end(session, started, now),
@@ -208,8 +209,8 @@ impl CallMachine {
         &mut self,
         session: &mut Session,
         started: StartedCall,
-        not_before: Duration,
-        now: Duration,
+        not_before: Moment,
+        now: Moment,
     ) -> Result<Permit, Hold> {
         self.draft.check().map_err(|invalid| Hold::End(Ending::Invalid(invalid)))?;
         self.check_deadline(started, now)?;
@@ -222,7 +223,7 @@ impl CallMachine {
 
     /// Ends the call at its deadline, or earlier if less time is left than the last request took, because the next one
     /// would not be answered in time.
-    fn check_deadline(&self, started: StartedCall, now: Duration) -> Result<(), Hold> {
+    fn check_deadline(&self, started: StartedCall, now: Moment) -> Result<(), Hold> {
         if now >= started.deadline {
             return Err(Hold::End(
                 self.progress.waited_for.map_or(Ending::NoTimeLeft, Ending::Late),
@@ -238,7 +239,7 @@ impl CallMachine {
         &self,
         session: &mut Session,
         started: StartedCall,
-        now: Duration,
+        now: Moment,
     ) -> Result<(), Hold> {
         let Some(lane) = &self.lane else { return Ok(()) };
         session.lanes.enter(lane, started.id, self.limits.busy, now)
@@ -249,7 +250,7 @@ impl CallMachine {
         &mut self,
         session: &mut Session,
         started: StartedCall,
-        now: Duration,
+        now: Moment,
     ) -> Result<u64, Hold> {
         let Credential::Session(tenant) = &self.credential else { return Ok(0) };
         let Session { app, site, tokens, woken, gates, .. } = session;
@@ -265,7 +266,7 @@ impl CallMachine {
         &mut self,
         session: &mut Session,
         started: StartedCall,
-        now: Duration,
+        now: Moment,
     ) -> Result<(), Hold> {
         let Session { gates, woken, .. } = session;
         let caller =
@@ -273,11 +274,11 @@ impl CallMachine {
         gates.pass(&self.credential, &self.route, self.quota, &caller, now, woken)
     }
 
-    fn send(&mut self, started: StartedCall, generation: u64, now: Duration) -> Permit {
+    fn send(&mut self, started: StartedCall, generation: u64, now: Moment) -> Permit {
         self.progress.sends += 1;
         self.progress.attempts += 1;
         self.state = State::Sent { started, sent_at: now, generation };
-        let call_timeout = started.deadline.saturating_sub(now).min(MAX_TRANSPORT_TIME);
+        let call_timeout = started.deadline.since(now).min(MAX_TRANSPORT_TIME);
         let fresh_connection = std::mem::take(&mut self.progress.fresh_connection);
         Permit { call_timeout, fresh_connection }
     }
@@ -320,10 +321,10 @@ impl CallMachine {
         &mut self,
         session: &mut Session,
         result: RequestResult<'_>,
-        now: Duration,
+        now: Moment,
     ) -> Option<Verdict> {
         let State::Sent { started, sent_at, generation } = self.state else { return None };
-        self.progress.took = now.saturating_sub(sent_at);
+        self.progress.took = now.since(sent_at);
         let outcome = self.outcome(result);
         let started = self.within_idempotency(started, sent_at, outcome);
         // The result may concern other calls, so the session is updated even if this call ends.
@@ -351,7 +352,7 @@ impl CallMachine {
     fn within_idempotency(
         &self,
         started: StartedCall,
-        sent_at: Duration,
+        sent_at: Moment,
         outcome: Outcome,
     ) -> StartedCall {
         match self.resend {
@@ -392,7 +393,7 @@ impl CallMachine {
     }
 
     /// Ends the call: takes it out of every queue, and wakes the next call in each of them.
-    fn end(&mut self, session: &mut Session, started: StartedCall, now: Duration) {
+    fn end(&mut self, session: &mut Session, started: StartedCall, now: Moment) {
         let Session { lanes, tokens, gates, woken, .. } = session;
         if let Some(lane) = &self.lane {
             lanes.leave(lane, started.id, now, woken);
@@ -407,12 +408,12 @@ impl CallMachine {
         woken.remove(started.id);
         self.state = State::Over;
         let sends = self.progress.sends;
-        let took = now.saturating_sub(started.at);
+        let took = now.since(started.at);
         self.events.push(|| Event::Done { route: self.route.clone(), took, sends });
     }
 }
 
-fn wait_until(not_before: Duration, now: Duration) -> Result<(), Hold> {
+fn wait_until(not_before: Moment, now: Moment) -> Result<(), Hold> {
     if now < not_before {
         return Err(Hold::Wait { until: not_before, reason: WaitFor::Backoff });
     }
@@ -423,7 +424,7 @@ fn caller<'a>(
     started: StartedCall,
     limits: &'a Limits,
     jitter: u64,
-    renewal_deadline: &'a mut Option<Duration>,
+    renewal_deadline: &'a mut Option<Moment>,
 ) -> Caller<'a> {
     Caller { id: started.id, deadline: started.deadline, limits, jitter, renewal_deadline }
 }

@@ -5,20 +5,11 @@ use serde::de::IgnoredAny;
 use super::*;
 use crate::endpoints::{Payload, Raw};
 use crate::reply::Reply;
+use crate::session::test_time::{NANO, around, at, secs};
 use crate::site::Site;
 use crate::values::App;
 
-const NANO: Duration = Duration::from_nanos(1);
 const ROUTE: &str = "/open-apis/im/v1/images";
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// The instants just before a time, at it, and just after it.
-fn around(seconds: u64) -> [Duration; 3] {
-    [secs(seconds) - NANO, secs(seconds), secs(seconds) + NANO]
-}
 
 fn session() -> Session {
     Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
@@ -42,7 +33,7 @@ fn failed(pulled: u64) -> RequestResult<'static> {
 
 /// A call with the id 1 that has taken its first step at the time zero.
 fn started(deadline: u64) -> StartedCall {
-    StartedCall { id: CallId(1), at: Duration::ZERO, deadline: secs(deadline) }
+    StartedCall { id: CallId(1), at: Moment::START, deadline: at(deadline) }
 }
 
 fn is_permit(step: &Result<Permit, Hold>) -> bool {
@@ -51,7 +42,7 @@ fn is_permit(step: &Result<Permit, Hold>) -> bool {
 
 #[test]
 fn a_call_ends_at_its_deadline() {
-    for (now, ends) in around(10).into_iter().zip([false, true, true]) {
+    for (now, ends) in around(at(10)).into_iter().zip([false, true, true]) {
         let machine = write(Resend::Safe);
         let step = machine.check_deadline(started(10), now);
         assert_eq!(matches!(step, Err(Hold::End(Ending::NoTimeLeft))), ends, "{now:?}");
@@ -62,13 +53,13 @@ fn a_call_ends_at_its_deadline() {
 fn a_call_that_waits_at_its_deadline_ends_with_the_reason_of_the_wait() {
     let mut machine = write(Resend::Safe);
     machine.progress.waited_for = Some(WaitFor::Turn);
-    let step = machine.check_deadline(started(10), secs(10));
+    let step = machine.check_deadline(started(10), at(10));
     assert!(matches!(step, Err(Hold::End(Ending::Late(WaitFor::Turn)))));
 }
 
 #[test]
 fn a_call_ends_if_less_time_is_left_than_the_last_request_took() {
-    for (now, ends) in around(6).into_iter().zip([false, false, true]) {
+    for (now, ends) in around(at(6)).into_iter().zip([false, false, true]) {
         let mut machine = write(Resend::Safe);
         machine.progress.took = secs(4);
         let step = machine.check_deadline(started(10), now);
@@ -78,11 +69,11 @@ fn a_call_ends_if_less_time_is_left_than_the_last_request_took() {
 
 #[test]
 fn a_call_waits_until_its_backoff_is_over() {
-    for (now, waits) in around(10).into_iter().zip([true, false, false]) {
-        let step = wait_until(secs(10), now);
+    for (now, waits) in around(at(10)).into_iter().zip([true, false, false]) {
+        let step = wait_until(at(10), now);
         let is_wait = matches!(
             step,
-            Err(Hold::Wait { until, reason: WaitFor::Backoff }) if until == secs(10)
+            Err(Hold::Wait { until, reason: WaitFor::Backoff }) if until == at(10)
         );
         assert_eq!(is_wait, waits, "{now:?}");
     }
@@ -92,21 +83,21 @@ fn a_call_waits_until_its_backoff_is_over() {
 fn a_wait_ends_at_the_deadline_at_the_latest() {
     let mut session = session();
     let mut machine = write(Resend::Safe);
-    machine.state = State::Pending { started: started(10), not_before: secs(20) };
-    let step = machine.next(&mut session, secs(1));
-    assert!(matches!(step, Err(Hold::Wait { until, .. }) if until == secs(10)));
+    machine.state = State::Pending { started: started(10), not_before: at(20) };
+    let step = machine.next(&mut session, at(1));
+    assert!(matches!(step, Err(Hold::Wait { until, .. }) if until == at(10)));
 }
 
 #[test]
 fn a_call_waits_for_its_reply_until_the_deadline() {
-    for (now, waits) in around(10).into_iter().zip([true, false, false]) {
+    for (now, waits) in around(at(10)).into_iter().zip([true, false, false]) {
         let mut session = session();
         let mut machine = write(Resend::Safe);
         machine.limits = Limits::default().total(secs(10));
-        assert!(is_permit(&machine.next(&mut session, Duration::ZERO)));
+        assert!(is_permit(&machine.next(&mut session, Moment::START)));
         match machine.next(&mut session, now) {
             Err(Hold::Wait { until, reason: WaitFor::Reply }) => {
-                assert!(waits && until == secs(10), "{now:?}");
+                assert!(waits && until == at(10), "{now:?}");
             }
             Err(Hold::End(Ending::Late(WaitFor::Reply))) => assert!(!waits, "{now:?}"),
             _ => panic!("{now:?}"),
@@ -118,20 +109,20 @@ fn a_call_waits_for_its_reply_until_the_deadline() {
 fn a_request_may_take_a_day_at_most() {
     let day = 24 * 60 * 60;
     for (total, call_timeout) in
-        around(day).into_iter().zip([secs(day) - NANO, secs(day), secs(day)])
+        around(secs(day)).into_iter().zip([secs(day) - NANO, secs(day), secs(day)])
     {
         let mut machine = write(Resend::Safe);
         machine.limits = Limits::default().total(total);
-        let permit = machine.next(&mut session(), Duration::ZERO).ok().unwrap();
+        let permit = machine.next(&mut session(), Moment::START).ok().unwrap();
         assert_eq!(permit.call_timeout, call_timeout);
     }
 }
 
 #[test]
 fn a_request_of_unknown_outcome_moves_the_deadline_to_the_end_of_its_idempotency() {
-    for (time, deadline) in around(60).into_iter().zip([secs(65) - NANO, secs(65), secs(65)]) {
+    for (time, deadline) in around(secs(60)).into_iter().zip([at(65) - NANO, at(65), at(65)]) {
         let machine = write(Resend::SafeFor(time));
-        let moved = machine.within_idempotency(started(65), secs(5), Outcome::Unknown);
+        let moved = machine.within_idempotency(started(65), at(5), Outcome::Unknown);
         assert_eq!(moved.deadline, deadline);
     }
 }
@@ -140,11 +131,11 @@ fn a_request_of_unknown_outcome_moves_the_deadline_to_the_end_of_its_idempotency
 fn only_an_unknown_outcome_moves_the_deadline() {
     let machine = write(Resend::SafeFor(secs(1)));
     for outcome in [Outcome::NotSent, Outcome::Refused] {
-        let moved = machine.within_idempotency(started(65), secs(5), outcome);
-        assert_eq!(moved.deadline, secs(65));
+        let moved = machine.within_idempotency(started(65), at(5), outcome);
+        assert_eq!(moved.deadline, at(65));
     }
-    let moved = write(Resend::Safe).within_idempotency(started(65), secs(5), Outcome::Unknown);
-    assert_eq!(moved.deadline, secs(65));
+    let moved = write(Resend::Safe).within_idempotency(started(65), at(5), Outcome::Unknown);
+    assert_eq!(moved.deadline, at(65));
 }
 
 #[test]
@@ -163,7 +154,7 @@ fn a_request_without_a_body_may_have_been_carried_out_if_it_is_a_write() {
 fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
     let mut session = session();
     let mut machine = write(Resend::Safe);
-    let mut now = Duration::ZERO;
+    let mut now = Moment::START;
     let mut fresh = Vec::new();
     let mut reply = Response::new(Bytes::new());
     *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -172,7 +163,7 @@ fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
         let permit = machine.next(&mut session, now).ok().unwrap();
         fresh.push(permit.fresh_connection);
         machine.completed(&mut session, result, now);
-        now += secs(10);
+        now = now + secs(10);
     }
     assert_eq!(fresh, [false, true, false]);
 }
@@ -182,8 +173,8 @@ fn a_call_has_an_id_from_its_first_step_to_its_end() {
     let mut session = session();
     let mut machine = write(Resend::Safe);
     assert_eq!(machine.id(), None);
-    assert!(is_permit(&machine.next(&mut session, Duration::ZERO)));
+    assert!(is_permit(&machine.next(&mut session, Moment::START)));
     assert_eq!(machine.id(), Some(CallId(1)));
-    machine.completed(&mut session, RequestResult::Success, secs(1));
+    machine.completed(&mut session, RequestResult::Success, at(1));
     assert_eq!(machine.id(), None);
 }

@@ -13,6 +13,7 @@ use super::throttle::{SECOND, Throttle};
 use crate::endpoint::Quota;
 use crate::error::{Error, WaitFor};
 use crate::session::hold::{Ending, Hold};
+use crate::session::moment::Moment;
 use crate::session::queue::{CallId, Queue, Waiter, WakeList};
 
 #[derive(Debug)]
@@ -24,9 +25,9 @@ pub(super) struct Gate {
     /// The number of calls that have left the queue so far.
     left: u64,
     /// The time since which the first call in the queue has been the first.
-    first_since: Duration,
+    first_since: Moment,
     /// The time until which the second call in the queue waits. It is woken if it may pass earlier.
-    second_until: Duration,
+    second_until: Moment,
     /// The least `longest_wait` of the waiting calls, except for the calls that were already woken because a wait
     /// exceeded it.
     least_longest_wait: Duration,
@@ -40,13 +41,13 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(now: Duration) -> Self {
+    pub(super) fn new(now: Moment) -> Self {
         Self {
             queue: Queue::new(),
             joined: 0,
             left: 0,
             first_since: now,
-            second_until: Duration::MAX,
+            second_until: Moment::NEVER,
             least_longest_wait: Duration::MAX,
             throttle: Throttle::Open,
             second: SlidingWindow::new(SECOND),
@@ -56,7 +57,7 @@ impl Gate {
     }
 
     /// The average time between the requests of a long queue.
-    fn average_interval(&self, quota: Quota, now: Duration) -> Duration {
+    fn average_interval(&self, quota: Quota, now: Moment) -> Duration {
         let average_interval = |window: &SlidingWindow, limit: Option<u32>| {
             limit.map_or(Duration::ZERO, |limit| window.longest_life() / limit)
         };
@@ -67,9 +68,9 @@ impl Gate {
 
     /// The earliest time of the next request. For an open gate it is the past time at which the gate opened, so the
     /// windows must not be advanced while calls wait: they would lose that time.
-    fn opens(&self, quota: Quota) -> Duration {
+    fn opens(&self, quota: Quota) -> Moment {
         let opens = |window: &SlidingWindow, limit: Option<u32>| {
-            limit.map_or(Duration::ZERO, |limit| window.opens(limit))
+            limit.map_or(Moment::START, |limit| window.opens(limit))
         };
         let second = opens(&self.second, quota.calls_per_second());
         let minute = opens(&self.minute, quota.calls_per_minute());
@@ -82,7 +83,7 @@ impl Gate {
         call: CallId,
         longest_wait: Duration,
         quota: Quota,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) -> Result<(), Hold> {
         self.throttle.advance(now);
@@ -100,14 +101,14 @@ impl Gate {
                 self.queue.pop_first();
                 self.left += 1;
                 // The next call in the queue has not waited as the second.
-                self.second_until = Duration::MAX;
+                self.second_until = Moment::NEVER;
             }
             self.count(quota, now);
             self.remove(call, quota, now, woken);
             return Ok(());
         }
         if let Throttle::Closed { until, error, .. } = &self.throttle {
-            let left = until.saturating_sub(now);
+            let left = until.since(now);
             if left > longest_wait {
                 let error = error.clone().with_retry_after(left);
                 self.remove(call, quota, now, woken);
@@ -133,7 +134,7 @@ impl Gate {
         Err(Hold::Wait { until, reason: WaitFor::Rate })
     }
 
-    fn join(&mut self, call: CallId, longest_wait: Duration, now: Duration) {
+    fn join(&mut self, call: CallId, longest_wait: Duration, now: Moment) {
         self.least_longest_wait = self.least_longest_wait.min(longest_wait);
         if self.queue.contains_key(&call) {
             return;
@@ -143,26 +144,20 @@ impl Gate {
             self.first_since = now;
         }
         if before < 2 {
-            self.second_until = Duration::MAX;
+            self.second_until = Moment::NEVER;
         }
         self.queue.insert(call, Waiter { since: now, number: self.joined, longest_wait });
         self.joined += 1;
     }
 
     /// Takes `call` out of the queue, because it has ended or no longer waits here.
-    pub(super) fn leave(
-        &mut self,
-        call: CallId,
-        quota: Quota,
-        now: Duration,
-        woken: &mut WakeList,
-    ) {
+    pub(super) fn leave(&mut self, call: CallId, quota: Quota, now: Moment, woken: &mut WakeList) {
         self.throttle.advance(now);
         self.remove(call, quota, now, woken);
     }
 
     /// Takes `call` out of the queue and wakes the calls that may now pass or whose wait has changed.
-    fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut WakeList) {
+    fn remove(&mut self, call: CallId, quota: Quota, now: Moment, woken: &mut WakeList) {
         let place = self.queue.keys().take(2).position(|other| *other == call);
         if self.queue.remove(&call).is_none() {
             return;
@@ -178,11 +173,11 @@ impl Gate {
                     woken.extend(first);
                 }
                 woken.extend(second);
-                self.second_until = Duration::MAX;
+                self.second_until = Moment::NEVER;
             }
             Some(1) => {
                 woken.extend(second);
-                self.second_until = Duration::MAX;
+                self.second_until = Moment::NEVER;
             }
             _ => {}
         }
@@ -192,7 +187,7 @@ impl Gate {
     }
 
     /// Counts a request that is sent now.
-    fn count(&mut self, quota: Quota, now: Duration) {
+    fn count(&mut self, quota: Quota, now: Moment) {
         self.second.advance(now);
         self.second.add(now);
         if quota.calls_per_minute().is_some() {
@@ -208,7 +203,7 @@ impl Gate {
         &mut self,
         wait: Duration,
         error: &Error,
-        now: Duration,
+        now: Moment,
         woken: &mut WakeList,
     ) {
         self.throttle.advance(now);
@@ -217,7 +212,7 @@ impl Gate {
         self.refused.add(now);
         self.throttle.refused(wait, error, self.second.count(), self.refused.count(), now);
         let Throttle::Closed { until, .. } = self.throttle else { return };
-        let left = until.saturating_sub(now);
+        let left = until.since(now);
         if left > self.least_longest_wait {
             let may_wait = |waiter: &Waiter| waiter.longest_wait >= left;
             let over_limit = self.queue.iter().filter(|(_, waiter)| !may_wait(waiter));
@@ -230,7 +225,7 @@ impl Gate {
 
     /// Whether the gate holds nothing that a new gate would not hold: no call waits, the throttle is open, and no
     /// request counts against the quota.
-    pub(super) fn is_idle(&mut self, now: Duration) -> bool {
+    pub(super) fn is_idle(&mut self, now: Moment) -> bool {
         self.throttle.advance(now);
         if !self.queue.is_empty() || !matches!(self.throttle, Throttle::Open) {
             return false;

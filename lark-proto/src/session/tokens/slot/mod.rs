@@ -20,6 +20,7 @@ use std::time::Duration;
 use super::failure_kind::FailureKind;
 use crate::session::backoff::backoff;
 use crate::session::hold::TokenFailure;
+use crate::session::moment::Moment;
 use crate::session::step::TokenRequestId;
 
 /// A token is due for renewal when it expires in this time or less. More than 30 minutes before, the service would
@@ -48,7 +49,7 @@ pub(super) struct Slot<T> {
     /// refusal of an old token does not drop a newer one.
     generation: u64,
     /// The tokens that the service refused last, and the times when they expire.
-    refused: Vec<(T, Duration)>,
+    refused: Vec<(T, Moment)>,
     /// Whether the next granted token replaces a refused one.
     replaces: bool,
     /// The request in flight.
@@ -59,7 +60,7 @@ pub(super) struct Slot<T> {
     failures: u32,
     pause: Option<Pause>,
     /// The earliest time of the next renewal.
-    renew_after: Duration,
+    renew_after: Moment,
     /// The number of renewals that have failed since the last token was granted or imported.
     failed_renewals: u32,
 }
@@ -67,18 +68,18 @@ pub(super) struct Slot<T> {
 #[derive(Debug)]
 struct HeldToken<T> {
     token: T,
-    expires: Duration,
+    expires: Moment,
     /// A token that replaced a refused one is kept if it is refused before this time.
-    trusted_until: Duration,
+    trusted_until: Moment,
 }
 
 /// A period in which no token request is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
-    pub(super) until: Duration,
+    pub(super) until: Moment,
     /// The time until which a call waits if its limits allow that; another call ends at once. After a failure for
     /// which no call waits, it is the time of that failure. In a backoff every call waits until `until`.
-    pub(super) wait_until: Duration,
+    pub(super) wait_until: Moment,
     /// The failure of a call that ends because it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
 }
@@ -104,7 +105,7 @@ impl<T> Default for Slot<T> {
             connection_broke: false,
             failures: 0,
             pause: None,
-            renew_after: Duration::ZERO,
+            renew_after: Moment::START,
             failed_renewals: 0,
         }
     }
@@ -113,14 +114,14 @@ impl<T> Default for Slot<T> {
 impl<T: Clone + PartialEq> Slot<T> {
     /// The token and its generation, if it has not expired. An expired token stays in the slot, because the service may
     /// still refuse a request that was sent with it.
-    pub(super) fn valid(&self, now: Duration) -> Option<(&T, u64)> {
+    pub(super) fn valid(&self, now: Moment) -> Option<(&T, u64)> {
         let held = self.held.as_ref().filter(|held| held.expires > now)?;
         Some((&held.token, self.generation))
     }
 
     /// Whether the token is due for renewal, and neither a failed renewal nor a pause puts that off.
-    pub(super) fn is_due(&self, now: Duration) -> bool {
-        let in_window = |held: &HeldToken<T>| held.expires.saturating_sub(now) <= RENEWAL_WINDOW;
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        let in_window = |held: &HeldToken<T>| held.expires.since(now) <= RENEWAL_WINDOW;
         self.held.as_ref().is_some_and(in_window)
             && now >= self.renew_after
             && self.pause(now).is_none()
@@ -130,7 +131,7 @@ impl<T: Clone + PartialEq> Slot<T> {
         self.request
     }
 
-    pub(super) fn pause(&self, now: Duration) -> Option<&Pause> {
+    pub(super) fn pause(&self, now: Moment) -> Option<&Pause> {
         self.pause.as_ref().filter(|pause| now < pause.until)
     }
 
@@ -146,12 +147,12 @@ impl<T: Clone + PartialEq> Slot<T> {
 
     /// Takes the token that the service granted for `life`, counted from `sent_at`, when the request was sent. Less
     /// than a minute counts as a minute.
-    pub(super) fn granted(&mut self, token: T, life: Duration, sent_at: Duration) {
+    pub(super) fn granted(&mut self, token: T, life: Duration, sent_at: Moment) {
         let Some(id) = self.request.take() else { return };
         let in_a_minute = sent_at.saturating_add(MINUTE);
         let expires = sent_at.saturating_add(life.max(MINUTE));
         let replaces = std::mem::take(&mut self.replaces);
-        let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
+        let trusted_until = if replaces { in_a_minute } else { Moment::START };
         self.refused.retain(|(refused, _)| *refused != token);
         self.hold(HeldToken { token, expires, trusted_until }, id);
         self.renew_after = in_a_minute;
@@ -172,7 +173,7 @@ impl<T: Clone + PartialEq> Slot<T> {
         kind: FailureKind,
         failure: TokenFailure,
         jitter: u64,
-        now: Duration,
+        now: Moment,
     ) -> bool {
         self.request = None;
         let pause = |wait: Duration, call_wait: Duration, failure: Option<TokenFailure>| {
@@ -220,14 +221,14 @@ impl<T: Clone + PartialEq> Slot<T> {
     }
 
     /// Puts off the next renewal: by 1, 2, 4, and then 8 minutes after each failure.
-    pub(super) fn renewal_failed(&mut self, now: Duration) {
+    pub(super) fn renewal_failed(&mut self, now: Moment) {
         self.renew_after = now.saturating_add(MINUTE * (1 << self.failed_renewals.min(3)));
         self.failed_renewals = self.failed_renewals.saturating_add(1);
     }
 
     /// Notes that the request in flight was given up. A renewal counts as failed; the request for a first token is sent
     /// again by the next call.
-    pub(super) fn dropped(&mut self, now: Duration) {
+    pub(super) fn dropped(&mut self, now: Moment) {
         self.request = None;
         if self.valid(now).is_some() {
             self.renewal_failed(now);
@@ -247,7 +248,7 @@ impl<T: Clone + PartialEq> Slot<T> {
     }
 
     /// Notes that the service refused the token of `generation`.
-    pub(super) fn refuse(&mut self, generation: u64, now: Duration) -> RefusedToken {
+    pub(super) fn refuse(&mut self, generation: u64, now: Moment) -> RefusedToken {
         if generation != self.generation {
             return RefusedToken::Dropped;
         }
@@ -270,12 +271,12 @@ impl<T: Clone + PartialEq> Slot<T> {
     }
 
     /// Takes an imported token, unless the held one expires later. Returns false if the service has refused it.
-    pub(super) fn import(&mut self, token: T, expires: Duration, id: TokenRequestId) -> bool {
+    pub(super) fn import(&mut self, token: T, expires: Moment, id: TokenRequestId) -> bool {
         if self.refused.iter().any(|(refused, _)| *refused == token) {
             return false;
         }
         if self.held.as_ref().is_none_or(|held| held.expires < expires) {
-            self.hold(HeldToken { token, expires, trusted_until: Duration::ZERO }, id);
+            self.hold(HeldToken { token, expires, trusted_until: Moment::START }, id);
             self.replaces = false;
         }
         true
@@ -291,13 +292,13 @@ impl<T: Clone + PartialEq> Slot<T> {
     }
 
     /// The token and the time when it expires.
-    pub(super) fn held(&self) -> Option<(&T, Duration)> {
+    pub(super) fn held(&self) -> Option<(&T, Moment)> {
         self.held.as_ref().map(|held| (&held.token, held.expires))
     }
 
     /// Whether there is nothing to keep: no valid token, no unexpired refused token, no request, no pause, and no time
     /// before which no renewal may be sent. That time applies to a token that is imported later, too.
-    pub(super) fn is_idle(&self, now: Duration) -> bool {
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
         let has_refused = self.refused.iter().any(|(_, expires)| *expires > now);
         self.valid(now).is_none()
             && !has_refused

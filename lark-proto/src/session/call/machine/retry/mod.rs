@@ -8,6 +8,7 @@ use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
 use crate::session::backoff::backoff;
 use crate::session::caller::Credential;
 use crate::session::limits::Limits;
+use crate::session::moment::Moment;
 use crate::session::session::Session;
 use crate::session::tokens::RefusedToken;
 use crate::session::transport_failure::Permanence;
@@ -25,7 +26,7 @@ pub(super) enum Retry {
     /// limit is not that of the route, the wait of this call alone.
     Rate { retry_after: Option<Duration>, wait: Duration },
     /// The document has been busy since `since`.
-    Busy { retry_after: Option<Duration>, since: Duration },
+    Busy { retry_after: Option<Duration>, since: Moment },
     /// The service or the connection failed. The wait is `at_least` this long.
     Failure { retry_after: Option<Duration>, at_least: Duration },
 }
@@ -39,7 +40,7 @@ impl CallMachine {
         started: StartedCall,
         generation: u64,
         result: RequestResult<'_>,
-        now: Duration,
+        now: Moment,
     ) -> Option<Retry> {
         self.update_lane(session, result, now);
         let error = match result {
@@ -87,7 +88,7 @@ impl CallMachine {
 
     /// Notes in the lane that a write may still be running, or that the document is no longer busy. A call without a
     /// lane keeps the latter itself.
-    fn update_lane(&mut self, session: &mut Session, result: RequestResult<'_>, now: Duration) {
+    fn update_lane(&mut self, session: &mut Session, result: RequestResult<'_>, now: Moment) {
         let may_run = match result {
             RequestResult::Success => false,
             RequestResult::Failed { pulled, .. } => pulled >= self.draft.len(),
@@ -107,8 +108,8 @@ impl CallMachine {
         retry: Retry,
         outcome: Outcome,
         started: StartedCall,
-        now: Duration,
-    ) -> Option<Duration> {
+        now: Moment,
+    ) -> Option<Moment> {
         if outcome == Outcome::Unknown && self.resend == Resend::Unsafe {
             return None;
         }
