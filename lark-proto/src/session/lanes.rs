@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_answer_wakes_the_other_calls_that_have_waited_for_long_enough() {
+    fn a_busy_reply_wakes_the_other_calls_that_have_waited_for_long_enough() {
         for (now, expected) in around(at(70)).into_iter().zip([&[][..], &[2, 3], &[2, 3]]) {
             let mut lanes = lanes(3);
             assert_eq!(answer_busy(&mut lanes, at(10)), NONE);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn another_answer_of_the_document_ends_the_busy_time() {
+    fn another_reply_of_the_document_ends_the_busy_time() {
         let mut lanes = lanes(2);
         assert_eq!(busy_since(&mut lanes, 10), at(10));
         lanes.not_busy("a");

@@ -41,8 +41,9 @@ pub struct Outgoing {
     ///
     /// An adapter that can run an exchange independently of its call does not end a token request after `call_timeout`,
     /// because other calls wait for the token too. It takes the call's next step, keeps the request in flight until
-    /// `exchange_timeout` has passed, and then reports [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline).
-    /// [`Purpose::Token`] says how to report the result.
+    /// `exchange_timeout` has passed, and then reports
+    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline). [`Purpose::Token`] says how to report the
+    /// result.
     pub exchange_timeout: Duration,
     /// The timeout of each phase of the exchange.
     pub timeouts: Timeouts,

@@ -116,7 +116,7 @@ fn the_error_of_a_call_that_waited_for_a_token_names_that_wait() {
 }
 
 #[test]
-fn a_request_without_an_answer_is_sent_again_after_a_minute() {
+fn a_request_without_a_reply_is_sent_again_after_a_minute() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, hangs));
         for _ in 0..10 {
@@ -146,7 +146,7 @@ fn a_request_without_a_report_counts_as_failed_after_61_seconds() {
 }
 
 #[test]
-fn an_answer_to_a_request_that_counts_as_failed_changes_nothing() {
+fn a_reply_to_a_request_that_counts_as_failed_changes_nothing() {
     let mut sim = Sim::by_hand(custom());
     let mut silent = call();
     let mut next = call();
@@ -169,7 +169,7 @@ fn an_answer_to_a_request_that_counts_as_failed_changes_nothing() {
 }
 
 #[test]
-fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
+fn a_reply_to_a_request_that_was_dropped_changes_nothing() {
     let now = clock(secs(0));
     let mut sim = Sim::by_hand(custom());
     let mut first = call();

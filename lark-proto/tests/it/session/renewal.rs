@@ -163,7 +163,7 @@ fn a_renewal_takes_no_more_than_half_of_the_time_that_a_call_has() {
 }
 
 #[test]
-fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_answer() {
+fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_reply() {
     for keeps in BOTH {
         for (reaction, seconds) in [
             ((|| after(millis(1500), granted("t-2", 7200))) as fn() -> Reaction<'static>, 2),
