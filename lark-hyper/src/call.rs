@@ -31,7 +31,8 @@ pub(crate) async fn run<O, S: Transport>(
     loop {
         match poll_fn(|context| Poll::Ready(guard.next(context))).await {
             Step::Send(outgoing) => {
-                let Outgoing { purpose, within, keep_for, .. } = outgoing;
+                let Outgoing { purpose, call_timeout: within, exchange_timeout: keep_for, .. } =
+                    outgoing;
                 let limit = outgoing.reply_limit;
                 if let Purpose::Token(id) = purpose {
                     let exchange = Exchange::new(service, outgoing, limit);

@@ -310,7 +310,7 @@ impl<S: Transport> Client<S> {
         // Each `RandomState` has keys of its own, so the hash differs from call to call.
         let jitter = self.jitter.unwrap_or_else(|| RandomState::new().hash_one(()));
         let call = call.with_limits(limits).with_jitter(jitter);
-        let call = if cfg!(feature = "tracing") { call.keep_events() } else { call };
+        let call = if cfg!(feature = "tracing") { call.with_events() } else { call };
         call::run(&self.service, &self.shared, self.reply_limit, call).await
     }
 }

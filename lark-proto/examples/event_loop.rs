@@ -32,7 +32,7 @@ use lark_proto::endpoints::SheetImageWritten;
 use lark_proto::error::{CallErrorKind, WaitFor};
 use lark_proto::fake::{self, Connection, ConnectionFault, FakeLark, Route};
 use lark_proto::session::{
-    Call, Drive, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
+    AnyCall, Call, Event, Outgoing, Permanence, Phase, Session, Step, Timeouts, TransportFailure,
 };
 use lark_proto::wire::{self, HeaderSecrets};
 use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
@@ -69,9 +69,9 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     let mut session = Session::new(site, App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?);
     let mut tasks = [
-        Task::new("upload", Call::new(&put).keep_events().boxed()),
-        Task::new("cell H7", Call::new(&first).keep_events().boxed()),
-        Task::new("cell H8", Call::new(&second).keep_events().boxed()),
+        Task::new("upload", Call::new(&put).with_events().boxed()),
+        Task::new("cell H7", Call::new(&first).with_events().boxed()),
+        Task::new("cell H8", Call::new(&second).with_events().boxed()),
     ];
     while let Some(rest) = tasks.iter().filter_map(Task::rest).min() {
         #[expect(clippy::disallowed_methods, reason = "the loop is where the program waits")]
@@ -122,7 +122,7 @@ impl From<SheetImageWritten> for Written {
 /// A call and its state.
 struct Task {
     name: &'static str,
-    call: Box<dyn Drive<Written, io::Error>>,
+    call: Box<dyn AnyCall<Written, io::Error>>,
     state: State,
     events: Vec<Event>,
 }
@@ -136,7 +136,7 @@ enum State {
 }
 
 impl Task {
-    fn new(name: &'static str, call: Box<dyn Drive<Written, io::Error>>) -> Self {
+    fn new(name: &'static str, call: Box<dyn AnyCall<Written, io::Error>>) -> Self {
         Self { name, call, state: State::Waiting(now()), events: Vec::new() }
     }
 
@@ -219,7 +219,7 @@ struct Exchange {
 
 impl Exchange {
     fn open(server: SocketAddr, outgoing: Outgoing) -> io::Result<Self> {
-        let Outgoing { mut request, mut timeouts, within, reply_limit, .. } = outgoing;
+        let Outgoing { mut request, mut timeouts, call_timeout, reply_limit, .. } = outgoing;
         timeouts.recv_response = timeouts.recv_response.min(LONGEST_ANSWER);
         // This blocks the loop, because std cannot connect otherwise. A real program makes a non-blocking socket with
         // the system's own call, and resolves the host's name in a thread.
@@ -239,7 +239,7 @@ impl Exchange {
             timeouts,
             phase: Phase::SendRequest,
             phase_ends: now() + timeouts.send_request,
-            call_ends: now() + within,
+            call_ends: now() + call_timeout,
         })
     }
 

@@ -284,7 +284,7 @@ impl Client {
     /// Carries out the steps of `call` until it is done, which is at the end of `limits` at the latest.
     fn run<O>(&self, limits: Limits, call: Call<O, ureq::Error>) -> Result<O, CallError> {
         let call = call.with_limits(limits).with_jitter(self.shared.session.clock.jitter());
-        let call = if cfg!(feature = "tracing") { call.keep_events() } else { call };
+        let call = if cfg!(feature = "tracing") { call.with_events() } else { call };
         call::run(&self.shared, self.reply_limit, call)
     }
 }

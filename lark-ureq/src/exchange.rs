@@ -16,7 +16,7 @@ pub(crate) type Received = Result<Response<Bytes>, TransportFailure<Error>>;
 
 /// Sends a request and receives a reply of up to `reply_limit` bytes, whatever its status.
 pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) -> Received {
-    let Outgoing { request, within, timeouts, fresh_connection, .. } = outgoing;
+    let Outgoing { request, call_timeout: within, timeouts, fresh_connection, .. } = outgoing;
     let exchange = Exchange { agent, within, timeouts, reply_limit, fresh_connection };
     let (head, body) = request.into_parts();
     let len = body.len();

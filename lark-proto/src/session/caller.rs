@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::limits::Limits;
+use super::moment::Moment;
 use super::queue::CallId;
 use crate::values::TenantKey;
 
@@ -16,17 +17,17 @@ const MAX_RENEWAL_TIME: Duration = Duration::from_secs(2);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Credential {
     /// The session's token; for a store app, that of the tenant.
-    Own(Option<TenantKey>),
+    Session(Option<TenantKey>),
     /// A token that the caller supplied.
-    Given(Option<HeaderValue>),
+    Supplied(Option<HeaderValue>),
 }
 
 /// Shows no token.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Own(tenant) => f.debug_tuple("Own").field(tenant).finish(),
-            Self::Given(_) => f.write_str("Given(***)"),
+            Self::Session(tenant) => f.debug_tuple("Session").field(tenant).finish(),
+            Self::Supplied(_) => f.write_str("Supplied(***)"),
         }
     }
 }
@@ -34,24 +35,24 @@ impl fmt::Debug for Credential {
 /// The call that takes a step.
 pub(super) struct Caller<'a> {
     pub(super) id: CallId,
-    pub(super) deadline: Duration,
+    pub(super) deadline: Moment,
     pub(super) limits: &'a Limits,
     pub(super) jitter: u64,
     /// The time until which renewals may hold up the call. It is set when the call first finds a token that is due for
     /// renewal, even if another call drives that renewal.
-    pub(super) renewal_deadline: &'a mut Option<Duration>,
+    pub(super) renewal_deadline: &'a mut Option<Moment>,
 }
 
 impl Caller<'_> {
     /// Whether the call may still drive a renewal.
-    pub(super) fn may_renew(&self, now: Duration) -> bool {
+    pub(super) fn may_renew(&self, now: Moment) -> bool {
         self.renewal_deadline.is_none_or(|deadline| now < deadline)
     }
 
     /// The time until which renewals may hold up the call: [`MAX_RENEWAL_TIME`] after the first call of this method, or
     /// half of the time to the call's deadline if that is less.
-    pub(super) fn renewal_deadline(&mut self, now: Duration) -> Duration {
-        let longest = MAX_RENEWAL_TIME.min(self.deadline.saturating_sub(now) / 2);
+    pub(super) fn renewal_deadline(&mut self, now: Moment) -> Moment {
+        let longest = MAX_RENEWAL_TIME.min(self.deadline.since(now) / 2);
         *self.renewal_deadline.get_or_insert(now.saturating_add(longest))
     }
 }
@@ -59,12 +60,7 @@ impl Caller<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NANO: Duration = Duration::from_nanos(1);
-
-    fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
+    use crate::session::test_time::{NANO, secs};
 
     #[test]
     fn renewals_hold_up_a_call_for_two_seconds_or_half_of_the_time_to_its_deadline() {
@@ -77,7 +73,7 @@ mod tests {
             (four + NANO, secs(2)),
             (Duration::MAX, secs(2)),
         ] {
-            let now = secs(100);
+            let now = Moment(secs(100));
             let mut caller = Caller {
                 id: CallId(1),
                 deadline: now.saturating_add(left),
@@ -95,13 +91,13 @@ mod tests {
     fn a_call_may_drive_a_renewal_until_its_renewal_deadline() {
         let mut caller = Caller {
             id: CallId(1),
-            deadline: secs(600),
+            deadline: Moment(secs(600)),
             limits: &Limits::default(),
             jitter: 0,
             renewal_deadline: &mut None,
         };
-        assert!(caller.may_renew(secs(599)));
-        let deadline = caller.renewal_deadline(secs(10));
+        assert!(caller.may_renew(Moment(secs(599))));
+        let deadline = caller.renewal_deadline(Moment(secs(10)));
         let times = [deadline - NANO, deadline, deadline + NANO];
         assert_eq!(times.map(|now| caller.may_renew(now)), [true, false, false]);
     }

@@ -34,7 +34,7 @@ pub enum Event {
         /// The id that Lark's support asks for.
         log_id: Option<String>,
         /// Whether the call continues.
-        goes_on: bool,
+        call_continues: bool,
     },
     /// A request got no reply: the transport failed, the deadline passed, or the reply was too long.
     Failed {
@@ -43,7 +43,7 @@ pub enum Event {
         /// The error in one line. For a transport's error, the line includes its causes.
         error: String,
         /// Whether the call continues.
-        goes_on: bool,
+        call_continues: bool,
     },
     /// The call waits.
     Waits {
@@ -64,18 +64,18 @@ pub enum Event {
 }
 
 impl Event {
-    pub(super) fn refused(route: &str, error: &Error, goes_on: bool) -> Self {
+    pub(super) fn refused(route: &str, error: &Error, call_continues: bool) -> Self {
         Self::Refused {
             route: route.into(),
             status: error.status(),
             code: error.api().map(|api| api.code),
             log_id: error.log_id().map(str::to_owned),
-            goes_on,
+            call_continues,
         }
     }
 
-    pub(super) fn failed(route: &str, error: &str, goes_on: bool) -> Self {
-        Self::Failed { route: route.into(), error: error.to_owned(), goes_on }
+    pub(super) fn failed(route: &str, error: &str, call_continues: bool) -> Self {
+        Self::Failed { route: route.into(), error: error.to_owned(), call_continues }
     }
 
     fn write_to(&self, line: &mut String) -> fmt::Result {
@@ -84,7 +84,7 @@ impl Event {
             Self::Sent { route, send, len } => {
                 write!(line, "request to {route}: send {send}, {len} bytes")
             }
-            Self::Refused { route, status, code, log_id, goes_on } => {
+            Self::Refused { route, status, code, log_id, call_continues } => {
                 write!(line, "refused {route}: HTTP {}", status.as_u16())?;
                 if let Some(code) = code {
                     write!(line, ", code {code}")?;
@@ -92,10 +92,10 @@ impl Event {
                 if let Some(log_id) = log_id {
                     write!(line, ", log id {log_id}")?;
                 }
-                line.write_str(ending(*goes_on))
+                line.write_str(ending(*call_continues))
             }
-            Self::Failed { route, error, goes_on } => {
-                write!(line, "failed {route}: {error}{}", ending(*goes_on))
+            Self::Failed { route, error, call_continues } => {
+                write!(line, "failed {route}: {error}{}", ending(*call_continues))
             }
             Self::Waits { reason, time } => write!(line, "wait for {reason}, {time:?} at most"),
             Self::Done { route, took, sends } => {
@@ -112,13 +112,13 @@ impl Event {
         match self {
             Self::Sent { route, send: 0, .. } => tracing::debug!(%route, "token request"),
             Self::Sent { route, send, len } => tracing::debug!(%route, send, len, "request"),
-            Self::Refused { route, status, code, log_id, goes_on } => {
+            Self::Refused { route, status, code, log_id, call_continues } => {
                 let status = status.as_u16();
                 let code = code.map(|code| code.0);
-                tracing::warn!(%route, status, code, log_id, goes_on, "refused");
+                tracing::warn!(%route, status, code, log_id, call_continues, "refused");
             }
-            Self::Failed { route, error, goes_on } => {
-                tracing::warn!(%route, error, goes_on, "failed");
+            Self::Failed { route, error, call_continues } => {
+                tracing::warn!(%route, error, call_continues, "failed");
             }
             Self::Waits { reason, time } => tracing::debug!(%reason, ?time, "wait"),
             Self::Done { route, took, sends } => tracing::debug!(%route, ?took, sends, "done"),
@@ -156,8 +156,8 @@ impl Events {
     }
 }
 
-fn ending(goes_on: bool) -> &'static str {
-    if goes_on { "; the call goes on" } else { "" }
+fn ending(call_continues: bool) -> &'static str {
+    if call_continues { "; the call continues" } else { "" }
 }
 
 #[cfg(test)]
@@ -167,12 +167,12 @@ mod tests {
     #[test]
     fn an_event_is_one_bounded_line() {
         let route = || Box::from("/open-apis/im/v1/images");
-        let refused = |code, log_id: Option<&str>, goes_on| Event::Refused {
+        let refused = |code, log_id: Option<&str>, call_continues| Event::Refused {
             route: route(),
             status: StatusCode::BAD_REQUEST,
             code,
             log_id: log_id.map(str::to_owned),
-            goes_on,
+            call_continues,
         };
         let second = Duration::from_secs(1);
         let lines = [
@@ -180,7 +180,7 @@ mod tests {
             (Event::Sent { route: route(), send: 2, len: 9 }, "request to {}: send 2, 9 bytes"),
             (
                 refused(Some(Code::RATE_LIMITED), Some("L1"), true),
-                "refused {}: HTTP 400, code 99991400 RATE_LIMITED, log id L1; the call goes on",
+                "refused {}: HTTP 400, code 99991400 RATE_LIMITED, log id L1; the call continues",
             ),
             (refused(None, None, false), "refused {}: HTTP 400"),
             (Event::failed(&route(), "reset\nby peer", false), "failed {}: reset by peer"),

@@ -17,7 +17,7 @@ const MAX_IMPORTED_LIFE: Duration = Duration::from_secs(7200);
 
 /// The content of the text. It is JSON with the fields in this order.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Exported<'a> {
+struct ExportedToken<'a> {
     #[serde(borrow)]
     app: Cow<'a, str>,
     #[serde(borrow)]
@@ -27,7 +27,8 @@ struct Exported<'a> {
     #[serde(borrow)]
     token: Cow<'a, str>,
     /// When the token expires, in seconds since 1970.
-    ends: u64,
+    #[serde(rename = "ends")]
+    expires_at: u64,
 }
 
 impl Session {
@@ -44,14 +45,14 @@ impl Session {
         tenant: Option<&TenantKey>,
     ) -> Option<String> {
         let elapsed = self.tick(now);
-        let (token, ends) = self.tokens.held(&tenant.cloned())?;
-        let left = ends.checked_sub(elapsed)?;
-        let exported = Exported {
+        let (token, expires_at) = self.tokens.held(&tenant.cloned())?;
+        let left = expires_at.0.checked_sub(elapsed.0)?;
+        let exported = ExportedToken {
             app: self.app.id()?.as_str().into(),
             site: self.site.as_str().into(),
             tenant: tenant.map(|tenant| tenant.as_str().into()),
             token: token.expose_secret().into(),
-            ends: wall.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
+            expires_at: wall.duration_since(UNIX_EPOCH).ok()?.checked_add(left)?.as_secs(),
         };
         let json = serde_json::to_string(&exported).ok()?;
         Some(format!("{FORMAT}.{:016x}.{}", checksum(&json), base64::url_safe(&json)))
@@ -77,7 +78,7 @@ impl Session {
         let refused = |kind| Invalid::new(kind, format!("{} bytes", text.len()));
         let damaged = || refused(InvalidKind::DamagedToken);
         let json = decode(text.trim()).ok_or_else(damaged)?;
-        let exported: Exported<'_> = serde_json::from_str(&json).map_err(|_| damaged())?;
+        let exported: ExportedToken<'_> = serde_json::from_str(&json).map_err(|_| damaged())?;
         let token = TenantToken::new(&exported.token).map_err(|_| damaged())?;
         let same = self.app.id().map(AppId::as_str) == Some(&*exported.app)
             && self.site.as_str() == exported.site
@@ -85,9 +86,10 @@ impl Session {
         if !same {
             return Err(refused(InvalidKind::ForeignToken));
         }
-        let ends =
-            UNIX_EPOCH.checked_add(Duration::from_secs(exported.ends)).ok_or_else(damaged)?;
-        let left = ends.duration_since(wall).map_err(|_| refused(InvalidKind::ExpiredToken))?;
+        let expires_at =
+            UNIX_EPOCH.checked_add(Duration::from_secs(exported.expires_at)).ok_or_else(damaged)?;
+        let left =
+            expires_at.duration_since(wall).map_err(|_| refused(InvalidKind::ExpiredToken))?;
         if left.is_zero() {
             return Err(refused(InvalidKind::ExpiredToken));
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::moment::Moment;
 use super::step::Outgoing;
 use crate::error::{Advice, Error, Invalid, WaitFor};
 
@@ -11,12 +12,12 @@ pub(super) enum Hold {
     /// The call sends this token request first, to this route.
     Send(Box<Outgoing>, &'static str),
     /// The call waits until this time, or until it is woken.
-    Wait { until: Duration, reason: WaitFor },
+    Wait { until: Moment, reason: WaitFor },
     /// The call ends.
     End(Ending),
 }
 
-/// Why a call ends without an answer to its own request.
+/// Why a call ends without a reply to its own request.
 pub(super) enum Ending {
     /// The request has no valid path.
     Invalid(Invalid),
@@ -24,7 +25,7 @@ pub(super) enum Ending {
     Late(WaitFor),
     /// The time to the deadline is too short for another attempt.
     NoTimeLeft,
-    /// The service's answer to another call applies to this call too.
+    /// The service's reply to another call applies to this call too.
     Shared(Error),
     /// The session cannot get a token.
     NoToken(TokenFailure),

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::hold::{Ending, Hold};
-use super::queue::CallId;
-use super::queue::{Queue, Waiter, Woken};
+use super::moment::Moment;
+use super::queue::{CallId, Queue, Waiter, WakeList};
 use crate::error::{Error, WaitFor};
 
 /// The time for which a write of unknown outcome may still be running. A large write is reported to be answered with
@@ -30,27 +30,27 @@ struct Lane {
     queue: Queue,
     busy: Option<Busy>,
     /// The time until which a write of unknown outcome may still be running.
-    in_doubt_until: Duration,
+    in_doubt_until: Moment,
 }
 
 #[derive(Debug)]
 struct Busy {
-    since: Duration,
-    /// The time of the last "busy" answer.
-    last: Duration,
-    /// The last "busy" answer.
+    since: Moment,
+    /// The time of the last "busy" reply.
+    last: Moment,
+    /// The last "busy" reply.
     error: Error,
 }
 
 impl Busy {
     /// The time at which `waiter` has waited for the document for as long as its limits allow.
-    fn wait_ends(&self, waiter: &Waiter) -> Duration {
-        self.since.max(waiter.since).saturating_add(waiter.patience)
+    fn wait_ends(&self, waiter: &Waiter) -> Moment {
+        self.since.max(waiter.since).saturating_add(waiter.longest_wait)
     }
 }
 
 impl Lane {
-    fn is_idle(&self, now: Duration) -> bool {
+    fn is_idle(&self, now: Moment) -> bool {
         self.queue.is_empty() && self.in_doubt_until <= now
     }
 }
@@ -61,26 +61,27 @@ impl Lanes {
         &mut self,
         lane: &str,
         call: CallId,
-        patience: Duration,
-        now: Duration,
+        longest_wait: Duration,
+        now: Moment,
     ) -> Result<(), Hold> {
         if !self.0.contains_key(lane) {
             self.0.insert(lane.into(), Lane::default());
         }
         let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
-        let waiter = lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, patience });
+        let waiter =
+            lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, longest_wait });
         match &lane.busy {
             Some(busy) if busy.wait_ends(waiter) <= busy.last => {
                 Err(Hold::End(Ending::Shared(busy.error.clone())))
             }
             _ if first => Ok(()),
-            _ => Err(Hold::Wait { until: Duration::MAX, reason: WaitFor::Turn }),
+            _ => Err(Hold::Wait { until: Moment::NEVER, reason: WaitFor::Turn }),
         }
     }
 
     /// Takes `call` out of the queue, if it is there. If it was the first call, wakes the next one.
-    pub(super) fn leave(&mut self, name: &str, call: CallId, now: Duration, woken: &mut Woken) {
+    pub(super) fn leave(&mut self, name: &str, call: CallId, now: Moment, woken: &mut WakeList) {
         let Some(lane) = self.0.get_mut(name) else { return };
         let was_first = lane.queue.first_key_value().is_some_and(|(first, _)| *first == call);
         if lane.queue.remove(&call).is_none() {
@@ -104,15 +105,15 @@ impl Lanes {
         lane: &str,
         call: CallId,
         error: &Error,
-        now: Duration,
-        woken: &mut Woken,
-    ) -> Duration {
+        now: Moment,
+        woken: &mut WakeList,
+    ) -> Moment {
         let Some(Lane { queue, busy, in_doubt_until }) = self.0.get_mut(lane) else { return now };
         let since = now.max(*in_doubt_until);
         let busy = busy.get_or_insert(Busy { since, last: now, error: error.clone() });
         busy.last = now;
         busy.error = error.clone();
-        // The loop over the whole queue is affordable, because it runs once for each answer of the document.
+        // The loop over the whole queue is affordable, because it runs once for each reply.
         let is_over = |waiter| busy.wait_ends(waiter) <= now;
         let over = queue.iter().filter(|(waiting, waiter)| **waiting != call && is_over(waiter));
         woken.extend(over.map(|(waiting, _)| waiting));
@@ -120,7 +121,7 @@ impl Lanes {
         busy.since.max(joined)
     }
 
-    /// Notes that the document gave an answer other than "busy".
+    /// Notes that the reply to a request was other than "busy".
     pub(super) fn not_busy(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;
@@ -128,7 +129,7 @@ impl Lanes {
     }
 
     /// Notes that a write was sent in full, and that its outcome is unknown.
-    pub(super) fn mark_in_doubt(&mut self, lane: &str, now: Duration) {
+    pub(super) fn mark_in_doubt(&mut self, lane: &str, now: Moment) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.in_doubt_until = now.saturating_add(IN_DOUBT_TIME);
             lane.busy = None;
@@ -144,7 +145,7 @@ impl Lanes {
         self.0.len()
     }
 
-    pub(super) fn sweep(&mut self, now: Duration) {
+    pub(super) fn sweep(&mut self, now: Moment) {
         self.0.retain(|_, lane| !lane.is_idle(now));
     }
 }
@@ -153,58 +154,49 @@ impl Lanes {
 mod tests {
     use super::*;
     use crate::api::Reply;
+    use crate::session::test_time::{around, at};
 
     const MINUTE: Duration = Duration::from_secs(60);
     /// No calls.
     const NONE: [u64; 0] = [];
-    const NANO: Duration = Duration::from_nanos(1);
-
-    fn secs(secs: u64) -> Duration {
-        Duration::from_secs(secs)
-    }
-
-    /// The instants just before a time, at it, and just after it.
-    fn around(seconds: u64) -> [Duration; 3] {
-        [secs(seconds) - NANO, secs(seconds), secs(seconds) + NANO]
-    }
 
     fn busy() -> Error {
         Reply::new(http::Response::new(r#"{"code":90235}"#.into())).ok().unwrap_err()
     }
 
-    /// A lane with the calls 1 to `calls`, each with the patience of a minute.
+    /// A lane with the calls 1 to `calls`, each of which waits for a minute at most.
     fn lanes(calls: u64) -> Lanes {
         let mut lanes = Lanes::default();
         for call in 1..=calls {
-            let entered = lanes.enter("a", CallId(call), MINUTE, Duration::ZERO);
+            let entered = lanes.enter("a", CallId(call), MINUTE, Moment::START);
             assert_eq!(entered.is_ok(), call == 1);
         }
         lanes
     }
 
-    fn woken(act: impl FnOnce(&mut Woken)) -> Vec<u64> {
-        let mut woken = Woken::default();
+    fn woken(act: impl FnOnce(&mut WakeList)) -> Vec<u64> {
+        let mut woken = WakeList::default();
         act(&mut woken);
         woken.take().into_iter().map(|call| call.0).collect()
     }
 
     fn leave(lanes: &mut Lanes, call: u64) -> Vec<u64> {
-        woken(|woken| lanes.leave("a", CallId(call), Duration::ZERO, woken))
+        woken(|woken| lanes.leave("a", CallId(call), Moment::START, woken))
     }
 
-    /// Notes that call 1 got the answer "busy". Returns the calls that are woken.
-    fn answer_busy(lanes: &mut Lanes, now: Duration) -> Vec<u64> {
+    /// Notes that call 1 got the reply "busy". Returns the calls that are woken.
+    fn answer_busy(lanes: &mut Lanes, now: Moment) -> Vec<u64> {
         woken(|woken| {
             lanes.busy("a", CallId(1), &busy(), now, woken);
         })
     }
 
     /// The time since which call 1 has waited, if the document answers "busy" now.
-    fn busy_since(lanes: &mut Lanes, now: u64) -> Duration {
-        lanes.busy("a", CallId(1), &busy(), secs(now), &mut Woken::default())
+    fn busy_since(lanes: &mut Lanes, now: u64) -> Moment {
+        lanes.busy("a", CallId(1), &busy(), at(now), &mut WakeList::default())
     }
 
-    fn ends(lanes: &mut Lanes, call: u64, now: Duration) -> bool {
+    fn ends(lanes: &mut Lanes, call: u64, now: Moment) -> bool {
         matches!(lanes.enter("a", CallId(call), MINUTE, now), Err(Hold::End(Ending::Shared(_))))
     }
 
@@ -212,7 +204,7 @@ mod tests {
     fn only_the_first_call_in_a_lane_may_send() {
         let mut lanes = lanes(3);
         let enters = [1, 2, 3].map(|call| {
-            let hold = lanes.enter("a", CallId(call), MINUTE, Duration::ZERO).err();
+            let hold = lanes.enter("a", CallId(call), MINUTE, Moment::START).err();
             hold.is_none_or(|hold| !matches!(hold, Hold::Wait { .. }))
         });
         assert_eq!(enters, [true, false, false]);
@@ -244,9 +236,9 @@ mod tests {
 
     #[test]
     fn a_lane_outlives_its_calls_while_a_write_may_still_be_running() {
-        for (now, len) in around(70).into_iter().zip([1, 0, 0]) {
+        for (now, len) in around(at(70)).into_iter().zip([1, 0, 0]) {
             let mut lanes = lanes(1);
-            lanes.mark_in_doubt("a", secs(10));
+            lanes.mark_in_doubt("a", at(10));
             leave(&mut lanes, 1);
             assert!(lanes.is_empty());
             lanes.sweep(now);
@@ -257,7 +249,7 @@ mod tests {
     #[test]
     fn a_lane_with_a_call_is_kept_and_not_empty() {
         let mut lanes = lanes(1);
-        lanes.sweep(secs(1000));
+        lanes.sweep(at(1000));
         assert_eq!(lanes.len(), 1);
         assert!(!lanes.is_empty());
     }
@@ -265,59 +257,59 @@ mod tests {
     #[test]
     fn the_busy_time_begins_after_the_time_in_which_an_earlier_write_may_run() {
         let mut lanes = lanes(2);
-        lanes.mark_in_doubt("a", Duration::ZERO);
-        assert_eq!(busy_since(&mut lanes, 30), secs(60));
-        assert_eq!(busy_since(&mut lanes, 90), secs(60));
+        lanes.mark_in_doubt("a", Moment::START);
+        assert_eq!(busy_since(&mut lanes, 30), at(60));
+        assert_eq!(busy_since(&mut lanes, 90), at(60));
     }
 
     #[test]
     fn the_busy_time_begins_for_a_call_when_it_joins_the_lane() {
         let mut lanes = lanes(1);
-        assert_eq!(busy_since(&mut lanes, 10), secs(10));
-        assert!(lanes.enter("a", CallId(2), MINUTE, secs(20)).is_err());
-        let since = lanes.busy("a", CallId(2), &busy(), secs(30), &mut Woken::default());
-        assert_eq!(since, secs(20));
+        assert_eq!(busy_since(&mut lanes, 10), at(10));
+        assert!(lanes.enter("a", CallId(2), MINUTE, at(20)).is_err());
+        let since = lanes.busy("a", CallId(2), &busy(), at(30), &mut WakeList::default());
+        assert_eq!(since, at(20));
     }
 
     #[test]
-    fn a_busy_answer_wakes_the_other_calls_that_have_waited_for_long_enough() {
-        for (now, expected) in around(70).into_iter().zip([&[][..], &[2, 3], &[2, 3]]) {
+    fn a_busy_reply_wakes_the_other_calls_that_have_waited_for_long_enough() {
+        for (now, expected) in around(at(70)).into_iter().zip([&[][..], &[2, 3], &[2, 3]]) {
             let mut lanes = lanes(3);
-            assert_eq!(answer_busy(&mut lanes, secs(10)), NONE);
+            assert_eq!(answer_busy(&mut lanes, at(10)), NONE);
             assert_eq!(answer_busy(&mut lanes, now), expected, "{now:?}");
         }
     }
 
     #[test]
     fn a_call_ends_once_the_document_has_been_busy_for_the_calls_busy_limit() {
-        for (last, is_over) in around(70).into_iter().zip([false, true, true]) {
+        for (last, is_over) in around(at(70)).into_iter().zip([false, true, true]) {
             let mut lanes = lanes(2);
-            answer_busy(&mut lanes, secs(10));
+            answer_busy(&mut lanes, at(10));
             answer_busy(&mut lanes, last);
-            // The time of the last answer counts, and not that of the step.
-            assert_eq!(ends(&mut lanes, 2, secs(100)), is_over, "{last:?}");
+            // The time of the last reply counts, and not that of the step.
+            assert_eq!(ends(&mut lanes, 2, at(100)), is_over, "{last:?}");
         }
     }
 
     #[test]
-    fn another_answer_of_the_document_ends_the_busy_time() {
+    fn another_reply_of_the_document_ends_the_busy_time() {
         let mut lanes = lanes(2);
-        assert_eq!(busy_since(&mut lanes, 10), secs(10));
+        assert_eq!(busy_since(&mut lanes, 10), at(10));
         lanes.not_busy("a");
-        assert_eq!(busy_since(&mut lanes, 20), secs(20));
-        assert_eq!(answer_busy(&mut lanes, secs(75)), NONE);
-        assert!(!ends(&mut lanes, 2, secs(75)));
-        assert_eq!(answer_busy(&mut lanes, secs(80)), [2]);
-        assert!(ends(&mut lanes, 2, secs(81)));
+        assert_eq!(busy_since(&mut lanes, 20), at(20));
+        assert_eq!(answer_busy(&mut lanes, at(75)), NONE);
+        assert!(!ends(&mut lanes, 2, at(75)));
+        assert_eq!(answer_busy(&mut lanes, at(80)), [2]);
+        assert!(ends(&mut lanes, 2, at(81)));
     }
 
     #[test]
     fn an_empty_lane_forgets_that_the_document_was_busy() {
         let mut lanes = lanes(1);
-        lanes.mark_in_doubt("a", Duration::ZERO);
-        answer_busy(&mut lanes, secs(1));
+        lanes.mark_in_doubt("a", Moment::START);
+        answer_busy(&mut lanes, at(1));
         leave(&mut lanes, 1);
-        assert!(lanes.enter("a", CallId(1), MINUTE, secs(100)).is_ok());
-        assert_eq!(busy_since(&mut lanes, 100), secs(100));
+        assert!(lanes.enter("a", CallId(1), MINUTE, at(100)).is_ok());
+        assert_eq!(busy_since(&mut lanes, 100), at(100));
     }
 }

@@ -31,11 +31,11 @@ impl Limits {
         busy: Duration::from_secs(120),
     };
 
-    /// The limits of a call that sends its own request once, whatever the answer is. The call still fetches a token if
+    /// The limits of a call that sends its own request once, whatever the reply is. The call still fetches a token if
     /// the session has none, and still waits in queues.
     ///
     /// There is one exception: if an earlier write to the spreadsheet may still be running, that write may be the cause
-    /// of an answer "busy", and the request is sent again.
+    /// of a reply "busy", and the request is sent again.
     #[must_use]
     pub const fn one_attempt() -> Self {
         Self::DEFAULT.attempts(1)

@@ -29,10 +29,10 @@
 //! | lane | the queue of the calls that write to one document; only the first of them may send its request |
 //! | gate | the rate limit of one route for one token or tenant, and the queue of the calls that wait for it |
 //! | slot | one token of the session, the request for the next token, and the pause before that request |
-//! | driver | the call that sends a token request and reports its outcome, while other calls wait for the token |
+//! | driver | the call that sends a token request and reports its result, while other calls wait for the token |
 //! | generation | the number of a token in its session; a refusal that concerns an older number drops no token |
+//! | trusted | describes a token that replaced a refused one, for a minute after its request was sent; a refusal does not drop it |
 //! | series | consecutive failures to get one token; the fourth failure ends the series, and with it the waiting calls |
-//! | patience | the longest time that a call's [`Limits`] allow it to wait in a queue |
 //! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]
 
@@ -47,7 +47,8 @@
 // * `caller`: the call that takes a step;
 // * `hold`: the reason why a step does not send the call's own request;
 // * `queue`: the queue that tokens, lanes and gates have;
-// * `backoff`: the wait after a failure.
+// * `backoff`: the wait after a failure;
+// * `moment`: a point in time.
 
 mod backoff;
 mod call;
@@ -58,17 +59,22 @@ mod gates;
 mod hold;
 mod lanes;
 mod limits;
+mod moment;
 mod queue;
 #[expect(clippy::module_inception, reason = "the file is named for its type")]
 mod session;
 mod step;
+#[cfg(test)]
+mod test_time;
+mod timeouts;
 mod tokens;
+mod transport_failure;
 
-pub use call::{Call, Drive, ParsedReply};
+pub use call::{AnyCall, Call, ParsedReply};
 pub use event::Event;
 pub use limits::Limits;
 pub use queue::CallId;
 pub use session::Session;
-pub use step::{
-    Outgoing, Permanence, Phase, Purpose, Step, Timeouts, TokenRequestId, TransportFailure,
-};
+pub use step::{Outgoing, Purpose, Step, TokenRequestId};
+pub use timeouts::{Phase, Timeouts};
+pub use transport_failure::{Permanence, TransportFailure};

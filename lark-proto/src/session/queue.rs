@@ -2,6 +2,7 @@
 //!
 //! All queues share one type, because each instantiation of `BTreeMap` adds four kilobytes of code.
 
+use super::moment::Moment;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,19 +17,19 @@ pub(super) type Queue = BTreeMap<CallId, Waiter>;
 #[derive(Debug)]
 pub(super) struct Waiter {
     /// The time when the call joined.
-    pub(super) since: Duration,
+    pub(super) since: Moment,
     /// In the queue of a gate, the number of calls that had joined before this one. In the queue for a token, the
     /// number of series of token requests that had failed before the call joined. In a lane, zero.
     pub(super) number: u64,
     /// The longest wait that the limits of the call allow: `Limits::busy` in a lane, `Limits::longest_wait` elsewhere.
-    pub(super) patience: Duration,
+    pub(super) longest_wait: Duration,
 }
 
 /// The calls that are to be woken, each once.
 #[derive(Debug, Default)]
-pub(super) struct Woken(Vec<CallId>);
+pub(super) struct WakeList(Vec<CallId>);
 
-impl Woken {
+impl WakeList {
     pub(super) fn remove(&mut self, call: CallId) {
         if let Ok(place) = self.0.binary_search(&call) {
             self.0.remove(place);
@@ -41,7 +42,7 @@ impl Woken {
     }
 }
 
-impl Extend<CallId> for Woken {
+impl Extend<CallId> for WakeList {
     fn extend<I: IntoIterator<Item = CallId>>(&mut self, calls: I) {
         for call in calls {
             if let Err(place) = self.0.binary_search(&call) {
@@ -51,7 +52,7 @@ impl Extend<CallId> for Woken {
     }
 }
 
-impl<'a> Extend<&'a CallId> for Woken {
+impl<'a> Extend<&'a CallId> for WakeList {
     fn extend<I: IntoIterator<Item = &'a CallId>>(&mut self, calls: I) {
         self.extend(calls.into_iter().copied());
     }
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_call_is_woken_once_and_in_the_order_of_the_first_steps() {
-        let mut woken = Woken::default();
+        let mut woken = WakeList::default();
         woken.extend([3, 1, 3, 2, 1].map(CallId));
         assert_eq!(woken.take(), [1, 2, 3].map(CallId));
         assert_eq!(woken.take(), []);
@@ -71,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_removed_call_is_not_woken() {
-        let mut woken = Woken::default();
+        let mut woken = WakeList::default();
         woken.extend([1, 2, 3].map(CallId));
         woken.remove(CallId(2));
         woken.remove(CallId(4));

@@ -9,11 +9,11 @@ use http::Response;
 use super::event::Event;
 use super::gates::Gates;
 use super::lanes::Lanes;
-use super::queue::CallId;
-use super::queue::Woken;
+use super::moment::Moment;
+use super::queue::{CallId, WakeList};
 use super::step::TokenRequestId;
-use super::step::TransportFailure;
 use super::tokens::Tokens;
+use super::transport_failure::TransportFailure;
 use crate::api::Quota;
 use crate::error::Error;
 use crate::site::Site;
@@ -40,20 +40,20 @@ pub struct Session {
     pub(super) tokens: Tokens,
     pub(super) lanes: Lanes,
     pub(super) gates: Gates,
-    pub(super) woken: Woken,
+    pub(super) woken: WakeList,
     calls: u64,
-    swept: Duration,
+    swept: Moment,
 }
 
 /// The time since the session's first step: the sum of the forward steps of the caller's clock, which may be set back.
 #[derive(Debug, Default)]
 struct Clock {
     last: Option<SystemTime>,
-    elapsed: Duration,
+    elapsed: Moment,
 }
 
 impl Clock {
-    fn tick(&mut self, now: SystemTime) -> Duration {
+    fn tick(&mut self, now: SystemTime) -> Moment {
         let step = self.last.and_then(|last| now.duration_since(last).ok()).unwrap_or_default();
         self.last = Some(now);
         self.elapsed = self.elapsed.saturating_add(step);
@@ -73,9 +73,9 @@ impl Session {
             tokens: Tokens::default(),
             lanes: Lanes::default(),
             gates,
-            woken: Woken::default(),
+            woken: WakeList::default(),
             calls: 0,
-            swept: Duration::ZERO,
+            swept: Moment::START,
         }
     }
 
@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// Reports the reply to a token request that cannot be reported through the call that sent it, because that call
-    /// has ended or has sent its own request. Has no effect if the outcome was reported before, or if the session has
+    /// has ended or has sent its own request. Has no effect if the result was reported before, or if the session has
     /// counted the request as failed, which it does after 61 s. Returns an event for the log if the service refused the
     /// request.
     pub fn token_received(
@@ -176,7 +176,7 @@ impl Session {
     pub(super) fn token_reply(
         &mut self,
         request: TokenRequestId,
-        now: Duration,
+        now: Moment,
         reply: Response<Bytes>,
     ) -> Option<(&'static str, Error)> {
         self.tokens.received(&self.app, &self.site, request, reply, now, &mut self.woken)
@@ -185,15 +185,15 @@ impl Session {
     pub(super) fn token_failure<T>(
         &mut self,
         request: TokenRequestId,
-        now: Duration,
+        now: Moment,
         failure: &TransportFailure<T>,
     ) -> Option<&'static str> {
         self.tokens.transport_failed(&self.app, request, failure, now, &mut self.woken)
     }
 
-    pub(super) fn tick(&mut self, now: SystemTime) -> Duration {
+    pub(super) fn tick(&mut self, now: SystemTime) -> Moment {
         let now = self.clock.tick(now);
-        if now.saturating_sub(self.swept) >= SWEEP_INTERVAL {
+        if now.since(self.swept) >= SWEEP_INTERVAL {
             self.swept = now;
             self.tokens.sweep(now);
             self.lanes.sweep(now);
@@ -202,11 +202,11 @@ impl Session {
         now
     }
 
-    pub(super) fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Moment {
         self.clock.elapsed
     }
 
-    pub(super) fn next_call(&mut self) -> CallId {
+    pub(super) fn next_call_id(&mut self) -> CallId {
         self.calls += 1;
         CallId(self.calls)
     }
@@ -312,7 +312,7 @@ mod tests {
                 session.tick(START + last_sweep);
                 let token = TenantToken::new("t-1").unwrap();
                 let Session { tokens, woken, .. } = &mut session;
-                tokens.import(&None, token, NANO, last_sweep, woken);
+                tokens.import(&None, token, NANO, Moment(last_sweep), woken);
                 session.tick(START + last_sweep + time);
                 assert_eq!(session.entries(), entries, "{last_sweep:?} {time:?}");
             }
@@ -324,7 +324,7 @@ mod tests {
         let mut clock = Clock::default();
         let seconds = [100, 103, 50, 51].map(|second| {
             let now = START + Duration::from_secs(second);
-            clock.tick(now).as_secs()
+            clock.tick(now).0.as_secs()
         });
         assert_eq!(seconds, [0, 3, 3, 4]);
     }

@@ -1,10 +1,17 @@
-//! One call, from its token to its result: the state machine that an adapter drives.
+//! One call, from its token to its result. It consists of three types, so that each line of code is compiled as seldom
+//! as possible:
+//!
+//! | type | adds | compiled |
+//! |---|---|---|
+//! | [`CallMachine`] | the state machine: the next step, and what a result changes | once |
+//! | [`UntypedCall`] | the transport's error: the failures so far, and the error of the call | once per transport |
+//! | [`Call`] | the endpoint's output: parsing the reply, and the public methods | once per output and transport |
 
-mod drive;
-mod policy;
+mod any_call;
+mod machine;
 mod untyped;
 
-pub use drive::Drive;
+pub use any_call::AnyCall;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -19,11 +26,11 @@ use crate::session::event::Event;
 use crate::session::limits::Limits;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
-use crate::session::step::TokenRequestId;
-use crate::session::step::{Step, TransportFailure};
+use crate::session::step::{Step, TokenRequestId};
+use crate::session::transport_failure::TransportFailure;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
-use policy::{CallPolicy, MAX_TRANSPORT_TIME};
+use machine::{CallMachine, MAX_TRANSPORT_TIME};
 use untyped::{Next, UntypedCall};
 
 /// A reply that [`Call::read`] has parsed, for [`Call::received`].
@@ -115,7 +122,7 @@ impl<O, T> Call<O, T> {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        Self::with(endpoint, Credential::Own(None))
+        Self::with(endpoint, Credential::Session(None))
     }
 
     /// A call with the session's token for `tenant`, for a store app.
@@ -124,7 +131,7 @@ impl<O, T> Call<O, T> {
     where
         TenantToken: Authorizes<E::Auth>,
     {
-        Self::with(endpoint, Credential::Own(Some(tenant)))
+        Self::with(endpoint, Credential::Session(Some(tenant)))
     }
 
     /// A call with a token that the caller supplies, which is never renewed.
@@ -133,12 +140,12 @@ impl<O, T> Call<O, T> {
         token: &impl Authorizes<E::Auth>,
         endpoint: &E,
     ) -> Self {
-        Self::with(endpoint, Credential::Given(token.authorization()))
+        Self::with(endpoint, Credential::Supplied(token.authorization()))
     }
 
     fn with<E: Endpoint<Output = O>>(endpoint: &E, credential: Credential) -> Self {
         Self {
-            untyped: UntypedCall::new(CallPolicy::new(endpoint, credential)),
+            untyped: UntypedCall::new(CallMachine::new(endpoint, credential)),
             read: E::read,
             output: None,
         }
@@ -147,7 +154,7 @@ impl<O, T> Call<O, T> {
     /// The same call within `limits`. Set them before the first step.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.untyped.policy.limits = limits;
+        self.untyped.machine.limits = limits;
         self
     }
 
@@ -157,32 +164,32 @@ impl<O, T> Call<O, T> {
     /// waits. Set it before the first step.
     #[must_use]
     pub fn with_jitter(mut self, jitter: u64) -> Self {
-        self.untyped.policy.jitter = jitter;
+        self.untyped.machine.jitter = jitter;
         self
     }
 
     /// The same call, which keeps its events for [`Call::events`].
     #[must_use]
-    pub fn keep_events(mut self) -> Self {
-        self.untyped.policy.events.keep();
+    pub fn with_events(mut self) -> Self {
+        self.untyped.machine.events.keep();
         self
     }
 
-    /// Takes the events recorded since the last call of this method. Empty unless [`Call::keep_events`] was called.
+    /// Takes the events recorded since the last call of this method. Empty unless [`Call::with_events`] was called.
     pub fn events(&mut self) -> Vec<Event> {
-        self.untyped.policy.events.take()
+        self.untyped.machine.events.take()
     }
 
     /// The call's id in its session. `None` before the call's first step and after its end.
     #[must_use]
     pub fn id(&self) -> Option<CallId> {
-        self.untyped.policy.id()
+        self.untyped.machine.id()
     }
 
     /// The number of times that the call's own request was sent.
     #[must_use]
     pub fn sends(&self) -> u32 {
-        self.untyped.policy.sends()
+        self.untyped.machine.sends()
     }
 
     /// The last failure, while the call continues.
@@ -196,7 +203,8 @@ impl<O, T> Call<O, T> {
     /// A step that is taken while a request of the call is in flight is harmless. While the call's own request is in
     /// flight, the step is a [`Step::Wait`] until the deadline; from the deadline on, the call ends with
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline). While a token request that the call drives
-    /// is in flight, the step is a [`Step::Wait`] until [`Outgoing::within`](super::Outgoing::within) is over.
+    /// is in flight, the step is a [`Step::Wait`] until [`Outgoing::call_timeout`](super::Outgoing::call_timeout) is
+    /// over.
     ///
     /// Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), whatever the result of the call was.
@@ -206,7 +214,7 @@ impl<O, T> Call<O, T> {
             return Step::Done(Ok(output));
         }
         match self.untyped.next(session, now) {
-            Ok(Next::Send(permit)) => Step::Send(self.untyped.policy.outgoing(session, permit)),
+            Ok(Next::Send(permit)) => Step::Send(self.untyped.machine.outgoing(session, permit)),
             Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
             Ok(Next::Wait(time)) => Step::Wait(time.min(MAX_TRANSPORT_TIME)),
             Err(error) => Step::Done(Err(error)),
@@ -216,8 +224,8 @@ impl<O, T> Call<O, T> {
     /// Parses the reply to the request that was sent. This runs the endpoint's code and does not take the session, so
     /// that an adapter can call it without holding its lock.
     pub fn read(&self, reply: Response<Bytes>) -> ParsedReply<O> {
-        ParsedReply(if self.untyped.policy.is_sent() {
-            Kind::Call((self.read)(&Reply::with_secrets(reply, self.untyped.policy.secrets())))
+        ParsedReply(if self.untyped.machine.is_sent() {
+            Kind::Call((self.read)(&Reply::with_secrets(reply, self.untyped.machine.secrets())))
         } else {
             Kind::Token(reply)
         })
@@ -246,26 +254,26 @@ impl<O, T> Call<O, T> {
     /// Cancels the call and takes it out of every queue. Has no effect if the call is over. If the call's own request
     /// is in flight and is a write, it may still be carried out, and the next call in the lane takes that into account.
     ///
-    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its outcome
+    /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its result
     /// with [`Session::token_received`] or [`Session::token_failed`], or that it was given up with
     /// [`Session::token_dropped`].
     pub fn cancel(&mut self, session: &mut Session) {
-        self.untyped.policy.cancel(session);
+        self.untyped.machine.cancel(session);
         self.output = None;
         self.untyped.error = None;
     }
 
-    /// The token request that the call has sent and whose outcome has not been reported.
+    /// The token request that the call has sent and whose result has not been reported.
     #[must_use]
     pub fn token_request(&self) -> Option<TokenRequestId> {
-        self.untyped.drives
+        self.untyped.token_request
     }
 }
 
 impl<O, T> fmt::Debug for Call<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("route", &self.untyped.policy.route())
+            .field("route", &self.untyped.machine.route())
             .field("sends", &self.sends())
             .finish_non_exhaustive()
     }

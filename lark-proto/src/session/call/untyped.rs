@@ -1,23 +1,25 @@
-//! A call without the type of its output: its policy, and its failures so far.
+//! The failures of a call, in the order in which they decide its error.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
 
-use super::policy::{Answer, CallPolicy, Permit, Verdict};
+use super::machine::{CallMachine, Permit, RequestResult, Verdict};
 use crate::error::{CallError, CallErrorKind, Error, Outcome, WaitFor};
 use crate::session::event::Event;
 use crate::session::hold::{Ending, Hold, Reason, TokenFailure};
+use crate::session::moment::Moment;
 use crate::session::session::Session;
-use crate::session::step::TokenRequestId;
-use crate::session::step::{Outgoing, Permanence, Purpose, TransportFailure};
+use crate::session::step::{Outgoing, Purpose, TokenRequestId};
+use crate::session::transport_failure::{Permanence, TransportFailure};
 
-/// A call without the type of its output. It is compiled once per transport, and not once per endpoint.
+/// A call's state machine, and the failures of the call so far. See the doc of the `call` module for the types around
+/// it.
 pub(super) struct UntypedCall<T> {
-    pub(super) policy: CallPolicy,
-    /// The token request that the call has sent and whose outcome has not been reported.
-    pub(super) drives: Option<TokenRequestId>,
+    pub(super) machine: CallMachine,
+    /// The token request that the call has sent and whose result has not been reported.
+    pub(super) token_request: Option<TokenRequestId>,
     /// The last failure, while the call continues.
     pub(super) last: Option<CallError<T>>,
     /// The first failure after which the request may have been carried out, while the call continues.
@@ -34,35 +36,36 @@ pub(super) enum Next {
 }
 
 impl<T> UntypedCall<T> {
-    pub(super) fn new(policy: CallPolicy) -> Self {
-        Self { policy, drives: None, last: None, unknown: None, error: None }
+    pub(super) fn new(machine: CallMachine) -> Self {
+        Self { machine, token_request: None, last: None, unknown: None, error: None }
     }
 
     pub(super) fn next(
         &mut self,
         session: &mut Session,
-        now: Duration,
+        now: Moment,
     ) -> Result<Next, CallError<T>> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        match self.policy.next(session, now) {
+        match self.machine.next(session, now) {
             Ok(permit) => Ok(Next::Send(permit)),
             Err(Hold::Send(outgoing, _)) => {
                 if let Purpose::Token(request) = outgoing.purpose {
-                    self.drives = Some(request);
+                    self.token_request = Some(request);
                 }
                 Ok(Next::SendToken(outgoing))
             }
             Err(Hold::Wait { until, .. }) => {
-                if !self.policy.waits_for_token() {
+                if !self.machine.waits_for_token() {
                     self.forget_token_failure();
                 }
-                Ok(Next::Wait(until.saturating_sub(now)))
+                Ok(Next::Wait(until.since(now)))
             }
             Err(Hold::End(ending)) => {
-                let driven = self.drives.and_then(|id| session.tokens.route(&session.app, id));
-                Err(self.end(ending, driven))
+                let token_route =
+                    self.token_request.and_then(|id| session.tokens.route(&session.app, id));
+                Err(self.end(ending, token_route))
             }
         }
     }
@@ -70,13 +73,13 @@ impl<T> UntypedCall<T> {
     pub(super) fn token_received(
         &mut self,
         session: &mut Session,
-        now: Duration,
+        now: Moment,
         reply: Response<Bytes>,
     ) {
-        let Some(request) = self.drives.take() else { return };
+        let Some(request) = self.token_request.take() else { return };
         match session.token_reply(request, now, reply) {
             Some((route, error)) => {
-                self.policy.events.push(|| Event::refused(route, &error, true));
+                self.machine.events.push(|| Event::refused(route, &error, true));
                 self.token_failed(route, CallErrorKind::Lark(error));
             }
             None => self.forget_token_failure(),
@@ -84,15 +87,16 @@ impl<T> UntypedCall<T> {
         self.remove_from_woken(session);
     }
 
-    /// Reports a success to the policy. Returns whether the call was waiting for the reply.
-    pub(super) fn succeeded(&mut self, session: &mut Session, now: Duration) -> bool {
-        self.policy.answered(session, Answer::Success, now).is_some()
+    /// Reports a success to the state machine. Returns whether the call was waiting for the reply.
+    pub(super) fn succeeded(&mut self, session: &mut Session, now: Moment) -> bool {
+        self.machine.completed(session, RequestResult::Success, now).is_some()
     }
 
-    pub(super) fn refused(&mut self, session: &mut Session, now: Duration, error: Error) {
-        let app = self.policy.app_id(session).map(AsRef::as_ref);
+    pub(super) fn refused(&mut self, session: &mut Session, now: Moment, error: Error) {
+        let app = self.machine.app_id(session).map(AsRef::as_ref);
         let error = error.in_call(session.site.as_str(), app);
-        if let Some(verdict) = self.policy.answered(session, Answer::Refused(&error), now) {
+        if let Some(verdict) = self.machine.completed(session, RequestResult::Refused(&error), now)
+        {
             self.failed(CallErrorKind::Lark(error), verdict);
         }
     }
@@ -100,14 +104,14 @@ impl<T> UntypedCall<T> {
     pub(super) fn transport_failed(
         &mut self,
         session: &mut Session,
-        now: Duration,
+        now: Moment,
         failure: TransportFailure<T>,
     ) {
-        if !self.policy.is_sent() {
-            let Some(request) = self.drives.take() else { return };
+        if !self.machine.is_sent() {
+            let Some(request) = self.token_request.take() else { return };
             let route = session.token_failure(request, now, &failure);
             if let Some(route) = route {
-                self.policy.events.push(|| Event::failed(route, &failure.text, true));
+                self.machine.events.push(|| Event::failed(route, &failure.text, true));
                 self.token_failed(route, failure.kind);
             }
             return self.remove_from_woken(session);
@@ -119,8 +123,8 @@ impl<T> UntypedCall<T> {
             _ => permanence,
         };
         let is_late = matches!(kind, CallErrorKind::Deadline);
-        let answer = Answer::Failed { pulled, permanence, is_late, text: &text };
-        if let Some(verdict) = self.policy.answered(session, answer, now) {
+        let result = RequestResult::Failed { pulled, permanence, is_late, text: &text };
+        if let Some(verdict) = self.machine.completed(session, result, now) {
             self.failed(kind, verdict);
         }
     }
@@ -128,20 +132,20 @@ impl<T> UntypedCall<T> {
     /// Notes that a token request of this call failed. The failed renewal of a valid token, for which the call no
     /// longer waits, is not a failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
-        if self.policy.waits_for_token() {
+        if self.machine.waits_for_token() {
             self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));
         }
     }
 
     /// Forgets the last failure if it was that of a token request.
     fn forget_token_failure(&mut self) {
-        let own = self.policy.route();
+        let own = self.machine.route();
         self.last = self.last.take().filter(|last| last.route == own);
     }
 
     fn failed(&mut self, failure: CallErrorKind<T>, verdict: Verdict) {
-        let route = self.policy.route().to_owned();
-        if !verdict.goes_on {
+        let route = self.machine.route().to_owned();
+        if !verdict.will_retry {
             let error = CallError::new(route, failure).with_outcome(verdict.outcome);
             self.error = Some(self.complete(error));
         } else if verdict.outcome == Outcome::Unknown && self.unknown.is_none() {
@@ -152,9 +156,9 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    /// The error of a call that ends without an answer to its own request. `driven` is the route of the token request
-    /// that the call has in flight.
-    fn end(&mut self, ending: Ending, driven: Option<&'static str>) -> CallError<T> {
+    /// The error of a call that ends without a reply to its own request. `token_route` is the route of the token
+    /// request that the call has in flight.
+    fn end(&mut self, ending: Ending, token_route: Option<&'static str>) -> CallError<T> {
         let is_own = |last: &CallError<T>| match &ending {
             // The last failure belongs to an earlier send, but another send is in flight.
             Ending::Late(WaitFor::Reply) => false,
@@ -169,7 +173,7 @@ impl<T> UntypedCall<T> {
         if let Some(last) = self.last.take_if(|last| is_own(last)) {
             return self.complete(last);
         }
-        let own = || self.policy.route().to_owned();
+        let own = || self.machine.route().to_owned();
         if matches!(ending, Ending::NoTimeLeft | Ending::Late(_)) {
             if let Some(unknown) = self.unknown.take() {
                 return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
@@ -183,7 +187,7 @@ impl<T> UntypedCall<T> {
             Ending::NoTimeLeft | Ending::Late(WaitFor::Reply) => {
                 CallError::new(own(), CallErrorKind::Deadline)
             }
-            Ending::Late(reason) => match driven {
+            Ending::Late(reason) => match token_route {
                 Some(route) if reason == WaitFor::Token => {
                     CallError::new(route, CallErrorKind::Deadline)
                 }
@@ -201,7 +205,7 @@ impl<T> UntypedCall<T> {
 
     /// The outcome of the call's own sends, apart from a send whose outcome is unknown, whose failure is in `unknown`.
     fn outcome(&self) -> Outcome {
-        if self.policy.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
+        if self.machine.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }
 
     /// Adds to `error` the earlier failure after which the request may have been carried out.
@@ -214,7 +218,7 @@ impl<T> UntypedCall<T> {
 
     /// Removes the call from the calls that are to be woken, because its adapter takes the next step anyway.
     fn remove_from_woken(&self, session: &mut Session) {
-        if let Some(id) = self.policy.id() {
+        if let Some(id) = self.machine.id() {
             session.woken.remove(id);
         }
     }
@@ -246,7 +250,7 @@ mod tests {
 
     fn call() -> UntypedCall<std::io::Error> {
         let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, ROUTE);
-        UntypedCall::new(CallPolicy::new(&endpoint, Credential::Own(None)))
+        UntypedCall::new(CallMachine::new(&endpoint, Credential::Session(None)))
     }
 
     #[test]
@@ -258,8 +262,8 @@ mod tests {
 
     #[test]
     fn a_call_that_waits_in_a_queue_at_the_deadline_ends_with_its_own_route() {
-        for (reason, driven) in [(WaitFor::Token, None), (WaitFor::Rate, Some(TOKEN_ROUTE))] {
-            let error = call().end(Ending::Late(reason), driven);
+        for (reason, token_route) in [(WaitFor::Token, None), (WaitFor::Rate, Some(TOKEN_ROUTE))] {
+            let error = call().end(Ending::Late(reason), token_route);
             assert_eq!(error.route, ROUTE);
             assert!(matches!(error.kind, CallErrorKind::Queued(queued) if queued == reason));
         }

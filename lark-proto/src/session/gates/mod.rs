@@ -1,4 +1,5 @@
-//! Gates: each one limits the rate of the requests to one route, for one tenant or one token of the caller's.
+//! Gates: each one limits the rate of the requests to one route, for one tenant or for one token that the caller
+//! supplied.
 //!
 //! The service counts requests in windows of a second and of a minute. A gate keeps a documented [`Quota`] by counting
 //! the requests in a sliding window, so that the service does not have to refuse a request. If the service refuses one
@@ -15,8 +16,8 @@ use gate::Gate;
 
 use super::caller::{Caller, Credential};
 use super::hold::Hold;
-use super::queue::CallId;
-use super::queue::Woken;
+use super::moment::Moment;
+use super::queue::{CallId, WakeList};
 use crate::api::Quota;
 use crate::error::Error;
 
@@ -62,7 +63,7 @@ impl Gates {
         self.gates.get_mut(credential)?.get_mut(route)
     }
 
-    fn create(&mut self, credential: &Credential, route: &str, now: Duration) -> &mut Gate {
+    fn create(&mut self, credential: &Credential, route: &str, now: Moment) -> &mut Gate {
         let routes = self.gates.entry(credential.clone()).or_default();
         routes.entry(route.into()).or_insert_with(|| Gate::new(now))
     }
@@ -74,15 +75,15 @@ impl Gates {
         route: &str,
         quota: Quota,
         caller: &Caller<'_>,
-        now: Duration,
-        woken: &mut Woken,
+        now: Moment,
+        woken: &mut WakeList,
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
         let call = caller.id;
-        let patience = caller.limits.longest_wait;
+        let longest_wait = caller.limits.longest_wait;
         match self.get(credential, route) {
-            Some(gate) => gate.pass(call, patience, quota, now, woken),
-            None => self.create(credential, route, now).pass(call, patience, quota, now, woken),
+            Some(gate) => gate.pass(call, longest_wait, quota, now, woken),
+            None => self.create(credential, route, now).pass(call, longest_wait, quota, now, woken),
         }
     }
 
@@ -94,8 +95,8 @@ impl Gates {
         route: &str,
         wait: Duration,
         error: &Error,
-        now: Duration,
-        woken: &mut Woken,
+        now: Moment,
+        woken: &mut WakeList,
     ) -> Duration {
         let wait = wait.min(MAX_PAUSE);
         // A sweep may have dropped the gate if the request took longer than a minute.
@@ -110,8 +111,8 @@ impl Gates {
         route: &str,
         quota: Quota,
         call: CallId,
-        now: Duration,
-        woken: &mut Woken,
+        now: Moment,
+        woken: &mut WakeList,
     ) {
         let quota = self.quota(route, quota);
         if let Some(gate) = self.get(credential, route) {
@@ -123,7 +124,7 @@ impl Gates {
         self.gates.values().map(BTreeMap::len).sum()
     }
 
-    pub(super) fn sweep(&mut self, now: Duration) {
+    pub(super) fn sweep(&mut self, now: Moment) {
         for routes in self.gates.values_mut() {
             routes.retain(|_, gate| !gate.is_idle(now));
         }
@@ -138,29 +139,29 @@ mod tests {
     use crate::session::limits::Limits;
 
     fn own() -> Credential {
-        Credential::Own(None)
+        Credential::Session(None)
     }
 
-    fn pass(gates: &mut Gates, call: u64, route: &str, quota: Quota, now: Duration) -> bool {
+    fn pass(gates: &mut Gates, call: u64, route: &str, quota: Quota, now: Moment) -> bool {
         let caller = Caller {
             id: CallId(call),
-            deadline: Duration::MAX,
+            deadline: Moment::NEVER,
             limits: &Limits::default(),
             jitter: 0,
             renewal_deadline: &mut None,
         };
-        gates.pass(&own(), route, quota, &caller, now, &mut Woken::default()).is_ok()
+        gates.pass(&own(), route, quota, &caller, now, &mut WakeList::default()).is_ok()
     }
 
     #[test]
     fn a_sweep_drops_only_the_gates_that_are_idle() {
         let mut gates = Gates::default();
-        assert!(pass(&mut gates, 1, "/a", Quota::NONE, Duration::ZERO));
-        assert!(pass(&mut gates, 2, "/b", Quota::NONE, Duration::from_secs(10)));
-        gates.sweep(Duration::from_secs(10));
+        assert!(pass(&mut gates, 1, "/a", Quota::NONE, Moment::START));
+        assert!(pass(&mut gates, 2, "/b", Quota::NONE, Moment(Duration::from_secs(10))));
+        gates.sweep(Moment(Duration::from_secs(10)));
         assert_eq!(gates.len(), 1);
         assert!(gates.get(&own(), "/b").is_some());
-        gates.sweep(Duration::from_secs(20));
+        gates.sweep(Moment(Duration::from_secs(20)));
         assert_eq!(gates.len(), 0);
         assert!(gates.gates.is_empty());
     }
@@ -175,11 +176,11 @@ mod tests {
             [(longest - nano, longest - nano), (longest, longest), (longest + nano, longest)]
         {
             let mut gates = Gates::default();
-            let now = Duration::ZERO;
-            let closes = gates.refused(&own(), "/a", wait, &error, now, &mut Woken::default());
+            let now = Moment::START;
+            let closes = gates.refused(&own(), "/a", wait, &error, now, &mut WakeList::default());
             assert_eq!(closes, expected);
-            assert!(!pass(&mut gates, 1, "/a", Quota::NONE, expected - nano));
-            assert!(pass(&mut gates, 1, "/a", Quota::NONE, expected));
+            assert!(!pass(&mut gates, 1, "/a", Quota::NONE, Moment(expected - nano)));
+            assert!(pass(&mut gates, 1, "/a", Quota::NONE, Moment(expected)));
         }
     }
 

@@ -1,5 +1,6 @@
 //! A sliding window counts the requests of the last second or minute, so that the session can keep a quota.
 
+use crate::session::moment::Moment;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ impl SlidingWindow {
     }
 
     /// Drops the events that no longer count at `now`.
-    pub(super) fn advance(&mut self, now: Duration) {
+    pub(super) fn advance(&mut self, now: Moment) {
         while let Some((bucket, events)) = self.buckets.front().copied() {
             if now < self.expires(bucket) {
                 break;
@@ -40,12 +41,12 @@ impl SlidingWindow {
     }
 
     /// The time from which the events of a bucket no longer count.
-    fn expires(&self, bucket: u64) -> Duration {
-        Duration::from_micros((bucket + 61).saturating_mul(self.width))
+    fn expires(&self, bucket: u64) -> Moment {
+        Moment(Duration::from_micros((bucket + 61).saturating_mul(self.width)))
     }
 
-    pub(super) fn add(&mut self, now: Duration) {
-        let number = micros(now) / self.width;
+    pub(super) fn add(&mut self, now: Moment) {
+        let number = micros(now.0) / self.width;
         self.count += 1;
         match self.buckets.back_mut() {
             Some((bucket, events)) if *bucket == number => *events += 1,
@@ -55,11 +56,11 @@ impl SlidingWindow {
 
     /// The longest time for which an event counts.
     pub(super) fn longest_life(&self) -> Duration {
-        self.expires(0)
+        self.expires(0).since(Moment::START)
     }
 
-    /// The time from which fewer than `limit` events count; zero if that is so already.
-    pub(super) fn opens(&self, limit: u32) -> Duration {
+    /// The time from which fewer than `limit` events count; [`Moment::START`] if that is so already.
+    pub(super) fn opens(&self, limit: u32) -> Moment {
         let mut count = self.count;
         for (bucket, events) in &self.buckets {
             if count < limit {
@@ -70,7 +71,7 @@ impl SlidingWindow {
                 return self.expires(*bucket);
             }
         }
-        Duration::ZERO
+        Moment::START
     }
 }
 
@@ -81,9 +82,9 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::test_time::NANO;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const NANO: Duration = Duration::from_nanos(1);
 
     /// Pseudo-random numbers below a bound.
     fn random(seed: &mut u64, bound: u64) -> u64 {
@@ -98,8 +99,8 @@ mod tests {
         limit: u32,
         longest_gap: u64,
         window: SlidingWindow,
-        now: Duration,
-        sent: Vec<Duration>,
+        now: Moment,
+        sent: Vec<Moment>,
     }
 
     impl Run {
@@ -108,21 +109,21 @@ mod tests {
             let limit = u32::try_from(1 + random(seed, 60)).unwrap();
             let longest_gap = 1 + random(seed, 4 * micros(span) / u64::from(limit));
             let window = SlidingWindow::new(span);
-            Self { span, limit, longest_gap, window, now: Duration::ZERO, sent: Vec::new() }
+            Self { span, limit, longest_gap, window, now: Moment::START, sent: Vec::new() }
         }
 
         fn wait(&mut self, seed: &mut u64) {
-            self.now += Duration::from_micros(random(seed, self.longest_gap));
+            self.now = self.now + Duration::from_micros(random(seed, self.longest_gap));
         }
 
         /// The time when the window opens, computed from the list of all events.
-        fn opens(&self) -> Duration {
+        fn opens(&self) -> Moment {
             let Some(at) = self.sent.len().checked_sub(self.limit as usize) else {
-                return Duration::ZERO;
+                return Moment::START;
             };
             // An event counts until its whole bucket is older than the span.
-            let bucket = micros(self.sent[at]) / self.window.width;
-            Duration::from_micros((bucket + 61) * self.window.width)
+            let bucket = micros(self.sent[at].0) / self.window.width;
+            Moment(Duration::from_micros((bucket + 61) * self.window.width))
         }
 
         fn send_if_open(&mut self) {
@@ -160,7 +161,7 @@ mod tests {
             }
             let limit = run.limit as usize;
             for few in run.sent.windows(limit + 1) {
-                assert!(few[limit] - few[0] > run.span + NETWORK_JITTER, "{seed}");
+                assert!(few[limit].since(few[0]) > run.span + NETWORK_JITTER, "{seed}");
             }
         }
     }
@@ -181,7 +182,7 @@ mod tests {
     fn an_event_counts_until_its_bucket_expires() {
         for start in [0, 1, 18_333, 18_334, 999_999] {
             let mut window = SlidingWindow::new(SECOND);
-            window.add(Duration::from_micros(start));
+            window.add(Moment(Duration::from_micros(start)));
             let expires = window.opens(1);
             window.advance(expires - NANO);
             assert_eq!(window.count(), 1, "{start}");
@@ -194,9 +195,9 @@ mod tests {
     fn an_event_counts_for_a_sixtieth_more_than_the_span_at_most() {
         for start in [0, 1, 18_333, 18_334, 999_999] {
             let mut window = SlidingWindow::new(SECOND);
-            let start = Duration::from_micros(start);
+            let start = Moment(Duration::from_micros(start));
             window.add(start);
-            let life = window.opens(1) - start;
+            let life = window.opens(1).since(start);
             let span = SECOND + NETWORK_JITTER;
             assert!(life > span && life <= span.mul_f64(62.0 / 60.0), "{life:?}");
             assert!(life <= window.longest_life(), "{life:?}");
@@ -206,22 +207,24 @@ mod tests {
     #[test]
     fn a_window_is_open_while_fewer_events_than_the_limit_count() {
         let mut window = SlidingWindow::new(SECOND);
-        window.add(Duration::ZERO);
-        window.add(SECOND / 2);
-        window.add(SECOND / 2);
+        window.add(Moment::START);
+        window.add(Moment(SECOND / 2));
+        window.add(Moment(SECOND / 2));
         let first = window.expires(0);
         let last = window.expires(micros(SECOND / 2) / window.width);
         let opens = [1, 2, 3, 4].map(|limit| window.opens(limit));
-        assert_eq!(opens, [last, last, first, Duration::ZERO]);
+        assert_eq!(opens, [last, last, first, Moment::START]);
     }
 
     #[test]
     fn a_window_accepts_the_largest_times() {
         let mut window = SlidingWindow::new(60 * SECOND);
-        for now in [Duration::ZERO, Duration::from_secs(1 << 40), Duration::MAX, Duration::MAX] {
+        for now in
+            [Moment::START, Moment(Duration::from_secs(1 << 40)), Moment::NEVER, Moment::NEVER]
+        {
             window.advance(now);
             window.add(now);
-            assert!(window.opens(1) > Duration::ZERO);
+            assert!(window.opens(1) > Moment::START);
         }
     }
 }

@@ -20,6 +20,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::session::moment::Moment;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// Slow start ends after this time without a refusal. The rate has grown by a factor of 18.7 by then.
@@ -40,7 +41,7 @@ const MIN_RATE: f64 = 0.9;
 pub(super) enum Throttle {
     Open,
     Closed {
-        until: Duration,
+        until: Moment,
         error: Error,
         /// The number of requests sent in the second before the gate closed.
         sent: u32,
@@ -51,21 +52,21 @@ pub(super) enum Throttle {
         /// The rate at `since`, in requests a second.
         rate: f64,
         /// The time when the gate reopened or the rate was last lowered.
-        since: Duration,
+        since: Moment,
         /// The earliest time of the next request.
-        next: Duration,
+        next: Moment,
     },
 }
 
 impl Throttle {
     /// Makes the state changes that depend on time alone.
-    pub(super) fn advance(&mut self, now: Duration) {
+    pub(super) fn advance(&mut self, now: Moment) {
         match *self {
             Self::Closed { until, sent, refused, .. } if until <= now => {
                 let rate = reopening_rate(sent, refused);
                 *self = Self::SlowStart { rate, since: until, next: until };
             }
-            Self::SlowStart { since, .. } if now.saturating_sub(since) >= SLOW_START_TIME => {
+            Self::SlowStart { since, .. } if now.since(since) >= SLOW_START_TIME => {
                 *self = Self::Open;
             }
             _ => {}
@@ -73,28 +74,28 @@ impl Throttle {
     }
 
     /// The time between two requests at the current rate.
-    pub(super) fn interval(&self, now: Duration) -> Duration {
+    pub(super) fn interval(&self, now: Moment) -> Duration {
         match *self {
             Self::Open => Duration::ZERO,
             Self::Closed { sent, refused, .. } => SECOND.div_f64(reopening_rate(sent, refused)),
             Self::SlowStart { rate, since, .. } => {
-                let age = now.saturating_sub(since).min(SLOW_START_TIME);
+                let age = now.since(since).min(SLOW_START_TIME);
                 SECOND.div_f64(grown(rate, age))
             }
         }
     }
 
-    /// The earliest time of the next request; zero if the gate is open.
-    pub(super) fn opens(&self) -> Duration {
+    /// The earliest time of the next request; [`Moment::START`] if the gate is open.
+    pub(super) fn opens(&self) -> Moment {
         match *self {
-            Self::Open => Duration::ZERO,
+            Self::Open => Moment::START,
             Self::Closed { until, .. } => until,
             Self::SlowStart { next, .. } => next,
         }
     }
 
     /// Notes that a request is sent now.
-    pub(super) fn sent(&mut self, now: Duration) {
+    pub(super) fn sent(&mut self, now: Moment) {
         let interval = self.interval(now);
         if let Self::SlowStart { next, .. } = self {
             *next = now.max(*next).saturating_add(interval);
@@ -109,7 +110,7 @@ impl Throttle {
         error: &Error,
         sent: u32,
         refused: u32,
-        now: Duration,
+        now: Moment,
     ) {
         let closes_until = now.saturating_add(wait);
         match self {
@@ -121,7 +122,7 @@ impl Throttle {
                 }
             }
             Self::SlowStart { rate, since, .. } if wait <= SECOND => {
-                let age = now.saturating_sub(*since);
+                let age = now.since(*since);
                 if age >= SECOND {
                     *rate = (grown(*rate, age) * REFUSAL_FACTOR).max(MIN_RATE);
                     *since = now;
@@ -149,17 +150,7 @@ fn reopening_rate(sent: u32, refused: u32) -> f64 {
 mod tests {
     use super::*;
     use crate::api::Reply;
-
-    const NANO: Duration = Duration::from_nanos(1);
-
-    const fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    /// The instants just before a time, at it, and just after it.
-    fn around(time: Duration) -> [Duration; 3] {
-        [time - NANO, time, time + NANO]
-    }
+    use crate::session::test_time::{NANO, around, at, secs};
 
     fn error(code: u32) -> Error {
         let reply = format!(r#"{{"code":{code}}}"#);
@@ -173,17 +164,17 @@ mod tests {
 
     /// A throttle in slow start since 10 s, with this rate.
     fn slow_start(rate: f64) -> Throttle {
-        Throttle::SlowStart { rate, since: secs(10), next: secs(10) }
+        Throttle::SlowStart { rate, since: at(10), next: at(10) }
     }
 
     #[test]
     fn a_closed_throttle_reopens_after_the_wait() {
-        for (now, is_closed) in around(secs(10)).into_iter().zip([true, false, false]) {
+        for (now, is_closed) in around(at(10)).into_iter().zip([true, false, false]) {
             let mut throttle = Throttle::Open;
-            throttle.refused(secs(10), &error(99_991_400), 1, 1, Duration::ZERO);
+            throttle.refused(secs(10), &error(99_991_400), 1, 1, Moment::START);
             throttle.advance(now);
             assert_eq!(matches!(throttle, Throttle::Closed { .. }), is_closed, "{now:?}");
-            assert_eq!(throttle.opens(), secs(10));
+            assert_eq!(throttle.opens(), at(10));
         }
     }
 
@@ -193,22 +184,22 @@ mod tests {
             [(100, 20, 72.0), (6, 0, 5.4), (6, 1, 5.0), (5, 0, 5.0), (1, 1, 5.0), (1, 2, 5.0)]
         {
             let mut throttle = Throttle::Open;
-            throttle.refused(SECOND, &error(99_991_400), sent, refused, Duration::ZERO);
+            throttle.refused(SECOND, &error(99_991_400), sent, refused, Moment::START);
             let expected = SECOND.div_f64(rate);
-            assert_eq!(throttle.interval(Duration::ZERO), expected, "{sent} {refused}");
-            throttle.advance(SECOND);
-            assert_eq!(throttle.interval(SECOND), expected, "{sent} {refused}");
+            assert_eq!(throttle.interval(Moment::START), expected, "{sent} {refused}");
+            throttle.advance(at(1));
+            assert_eq!(throttle.interval(at(1)), expected, "{sent} {refused}");
         }
     }
 
     #[test]
     fn a_refusal_while_the_throttle_is_closed_lowers_the_rate_at_which_it_reopens() {
         let mut throttle = Throttle::Open;
-        throttle.refused(SECOND, &error(99_991_400), 100, 1, Duration::ZERO);
+        throttle.refused(SECOND, &error(99_991_400), 100, 1, Moment::START);
         for _ in 0..9 {
-            throttle.refused(SECOND, &error(99_991_400), 0, 0, Duration::ZERO);
+            throttle.refused(SECOND, &error(99_991_400), 0, 0, Moment::START);
         }
-        assert_eq!(throttle.interval(Duration::ZERO), SECOND.div_f64(81.0));
+        assert_eq!(throttle.interval(Moment::START), SECOND.div_f64(81.0));
     }
 
     #[test]
@@ -219,9 +210,9 @@ mod tests {
             (secs(5) + NANO, secs(5) + NANO, 2),
         ] {
             let mut throttle = Throttle::Open;
-            throttle.refused(secs(5), &error(1), 1, 1, Duration::ZERO);
-            throttle.refused(wait, &error(2), 1, 1, Duration::ZERO);
-            assert_eq!(throttle.opens(), until);
+            throttle.refused(secs(5), &error(1), 1, 1, Moment::START);
+            throttle.refused(wait, &error(2), 1, 1, Moment::START);
+            assert_eq!(throttle.opens(), Moment(until));
             assert_eq!(code(&throttle), Some(last));
         }
     }
@@ -236,14 +227,14 @@ mod tests {
             (secs(2) - NANO, 10.0 * 1.05),
             (secs(2), 10.0 * 1.05 * 1.05),
         ] {
-            let interval = throttle.interval(secs(10) + age).as_secs_f64();
+            let interval = throttle.interval(at(10) + age).as_secs_f64();
             assert!((interval * rate - 1.0).abs() < 1e-6, "{age:?}: {interval}");
         }
     }
 
     #[test]
     fn slow_start_ends_after_a_minute_without_a_refusal() {
-        for (now, is_open) in around(secs(70)).into_iter().zip([false, true, true]) {
+        for (now, is_open) in around(at(70)).into_iter().zip([false, true, true]) {
             let mut throttle = slow_start(10.0);
             throttle.advance(now);
             assert_eq!(matches!(throttle, Throttle::Open), is_open, "{now:?}");
@@ -252,11 +243,11 @@ mod tests {
 
     #[test]
     fn a_refusal_in_slow_start_lowers_the_rate_once_a_second_at_most() {
-        for (now, is_lowered) in around(secs(11)).into_iter().zip([false, true, true]) {
+        for (now, is_lowered) in around(at(11)).into_iter().zip([false, true, true]) {
             let mut throttle = slow_start(10.0);
             throttle.refused(SECOND, &error(99_991_400), 1, 1, now);
             let Throttle::SlowStart { rate, since, .. } = throttle else { panic!("{throttle:?}") };
-            let (expected, changed) = if is_lowered { (8.925, now) } else { (10.0, secs(10)) };
+            let (expected, changed) = if is_lowered { (8.925, now) } else { (10.0, at(10)) };
             assert!((rate - expected).abs() < 1e-9, "{now:?}: {rate}");
             assert_eq!(since, changed, "{now:?}");
         }
@@ -266,7 +257,7 @@ mod tests {
     fn the_rate_in_slow_start_has_a_lower_bound() {
         let mut throttle = slow_start(1.0);
         for second in 11..20 {
-            throttle.refused(SECOND, &error(99_991_400), 1, 1, secs(second));
+            throttle.refused(SECOND, &error(99_991_400), 1, 1, at(second));
         }
         let Throttle::SlowStart { rate, .. } = throttle else { panic!("{throttle:?}") };
         assert!((rate - MIN_RATE).abs() < 1e-9, "{rate}");
@@ -276,7 +267,7 @@ mod tests {
     fn a_wait_of_more_than_a_second_ends_slow_start() {
         for (wait, closes) in around(SECOND).into_iter().zip([false, false, true]) {
             let mut throttle = slow_start(10.0);
-            throttle.refused(wait, &error(99_991_400), 1, 1, secs(10));
+            throttle.refused(wait, &error(99_991_400), 1, 1, at(10));
             assert_eq!(matches!(throttle, Throttle::Closed { .. }), closes, "{wait:?}");
         }
     }
@@ -285,21 +276,21 @@ mod tests {
     fn requests_in_slow_start_are_an_interval_apart() {
         let mut throttle = slow_start(10.0);
         let interval = SECOND / 10;
-        throttle.sent(secs(10));
-        assert_eq!(throttle.opens(), secs(10) + interval);
+        throttle.sent(at(10));
+        assert_eq!(throttle.opens(), at(10) + interval);
         // A request that is sent late does not move the next one closer.
-        throttle.sent(secs(10) + 3 * interval);
-        assert_eq!(throttle.opens(), secs(10) + 4 * interval);
+        throttle.sent(at(10) + 3 * interval);
+        assert_eq!(throttle.opens(), at(10) + 4 * interval);
         // A request that is sent early moves the next one further away.
-        throttle.sent(secs(10) + 3 * interval);
-        assert_eq!(throttle.opens(), secs(10) + 5 * interval);
+        throttle.sent(at(10) + 3 * interval);
+        assert_eq!(throttle.opens(), at(10) + 5 * interval);
     }
 
     #[test]
     fn an_open_throttle_admits_requests_without_an_interval() {
         let mut throttle = Throttle::Open;
-        throttle.sent(secs(10));
-        assert_eq!(throttle.opens(), Duration::ZERO);
-        assert_eq!(throttle.interval(secs(10)), Duration::ZERO);
+        throttle.sent(at(10));
+        assert_eq!(throttle.opens(), Moment::START);
+        assert_eq!(throttle.interval(at(10)), Duration::ZERO);
     }
 }

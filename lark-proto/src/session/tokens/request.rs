@@ -1,21 +1,53 @@
-//! A token request: the token that it asks for, and the kind of its failure.
-
-use std::time::Duration;
+//! A token request: the token that it asks for, its driver and its times.
 
 use http::Request;
 
 use crate::api::EndpointExt;
 use crate::body::Body;
 use crate::endpoints::{GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket};
-use crate::error::{Advice, Error};
+use crate::session::moment::Moment;
+use crate::session::queue::{CallId, WakeList};
+use crate::session::step::TokenRequestId;
 use crate::site::Site;
 use crate::text::Secrets;
 use crate::token::{AppToken, NoToken};
 use crate::values::{App, AppTicket, TenantKey};
 
+/// A token request in flight.
+#[derive(Debug)]
+pub(super) struct TokenRequest {
+    pub(super) id: TokenRequestId,
+    pub(super) kind: TokenRequestKind,
+    /// The tenant that the request was sent for.
+    pub(super) tenant: Option<TenantKey>,
+    /// The call that sent the request or, after that call has ended, the first call that waits for the token. The
+    /// driver is woken when the request ends. If the request is a renewal, only the driver waits for it.
+    pub(super) driver: Option<CallId>,
+    /// The tenant of the driver.
+    pub(super) tenant_of_driver: Option<TenantKey>,
+    pub(super) sent_at: Moment,
+    /// A deadline that is reported before this time is the driver's own deadline, and not a failure of the service.
+    pub(super) earliest_timeout: Moment,
+    /// The time from which the request counts as failed if its result was not reported.
+    pub(super) times_out: Moment,
+    pub(super) jitter: u64,
+    /// The secrets in the request's body.
+    pub(super) secrets: Secrets,
+}
+
+impl TokenRequest {
+    /// Makes `next` the driver if `call`, which has ended, was the driver.
+    pub(super) fn hand_over(&mut self, call: CallId, next: Option<CallId>, woken: &mut WakeList) {
+        if self.driver == Some(call) {
+            self.driver = next;
+            woken.extend(next);
+        }
+    }
+}
+
 /// The token, or the ticket, that a request is sent for.
 #[derive(Clone, Debug)]
-pub(super) enum Wanted {
+pub(super) enum TokenRequestKind {
     /// A tenant token. For a store app, the request contains the app token of this generation.
     Tenant(u64),
     /// The app token. The request contains this ticket.
@@ -24,7 +56,7 @@ pub(super) enum Wanted {
     Ticket,
 }
 
-impl Wanted {
+impl TokenRequestKind {
     pub(super) fn route(&self, app: &App) -> &'static str {
         match (self, app) {
             (Self::Tenant(_), App::Store { .. }) => GetStoreTenantToken::ROUTE,
@@ -78,63 +110,29 @@ impl Wanted {
     }
 }
 
-/// Why a token request returned no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FailureKind {
-    /// Another attempt may succeed. This is any failure that no other variant covers.
-    Transient,
-    /// The service asked to wait for this time, which is not zero.
-    RetryAfter(Duration),
-    /// The same request would fail again: the service's code says so, or the transport's failure is permanent.
-    Permanent,
-    /// The request was for the ticket, and the service agreed to push it.
-    TicketRequested,
-}
-
-impl FailureKind {
-    /// The kind of the failure of a request that the service refused with `error`. Not used if the refusal drops an app
-    /// token or a ticket.
-    pub(super) fn of(error: &Error) -> Self {
-        match (error, error.advice()) {
-            (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Self::RetryAfter(wait),
-            (Error::Api(_), Advice::GiveUp) => Self::Permanent,
-            _ => Self::Transient,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http::Response;
-
     use super::*;
-    use crate::api::Reply;
 
-    fn kind(code: u32, wait: Option<u32>) -> FailureKind {
-        let mut reply = Response::new(Bytes::from(format!(r#"{{"code":{code}}}"#)));
-        if let Some(wait) = wait {
-            reply.headers_mut().insert("x-ogw-ratelimit-reset", wait.into());
+    #[test]
+    fn a_driver_that_ends_hands_the_request_over_and_wakes_the_next_driver() {
+        let mut request = TokenRequest {
+            id: TokenRequestId(1),
+            kind: TokenRequestKind::Tenant(0),
+            tenant: None,
+            driver: Some(CallId(1)),
+            tenant_of_driver: None,
+            sent_at: Moment::START,
+            earliest_timeout: Moment::START,
+            times_out: Moment::NEVER,
+            jitter: 0,
+            secrets: Secrets::new(None, Vec::new()),
+        };
+        for (call, next, driver, wakes) in [(2, 3, 1, false), (1, 2, 2, true)] {
+            let mut woken = WakeList::default();
+            request.hand_over(CallId(call), Some(CallId(next)), &mut woken);
+            assert_eq!(request.driver, Some(CallId(driver)));
+            assert_eq!(woken.take().contains(&CallId(next)), wakes);
         }
-        FailureKind::of(&Reply::new(reply).ok().unwrap_err())
-    }
-
-    #[test]
-    fn a_wait_of_zero_counts_as_none() {
-        assert_eq!(kind(99_991_400, None), FailureKind::Transient);
-        assert_eq!(kind(99_991_400, Some(0)), FailureKind::Transient);
-        let second = Duration::from_secs(1);
-        assert_eq!(kind(99_991_400, Some(1)), FailureKind::RetryAfter(second));
-    }
-
-    #[test]
-    fn a_wrong_secret_is_a_permanent_failure() {
-        assert_eq!(kind(10_014, None), FailureKind::Permanent);
-    }
-
-    #[test]
-    fn an_unreadable_reply_is_a_transient_failure() {
-        let reply = Reply::new(Response::new(Bytes::from("<html>")));
-        assert_eq!(FailureKind::of(&reply.ok().unwrap_err()), FailureKind::Transient);
     }
 }

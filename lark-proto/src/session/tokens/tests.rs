@@ -4,47 +4,38 @@ use http::Response;
 use super::*;
 use crate::error::CallErrorKind;
 use crate::session::limits::Limits;
-use crate::session::step::{Permanence, TransportFailure};
+use crate::session::test_time::{NANO, around, at, secs};
+use crate::session::transport_failure::{Permanence, TransportFailure};
 
 const LIFE: Duration = Duration::from_secs(7200);
 /// No calls.
 const NONE: [u64; 0] = [];
-const NANO: Duration = Duration::from_nanos(1);
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// The instants just before a time, at it, and just after it.
-fn around(seconds: u64) -> [Duration; 3] {
-    [secs(seconds) - NANO, secs(seconds), secs(seconds) + NANO]
-}
 
 /// The result of a step of a call that needs a token.
 #[derive(Debug, PartialEq)]
 enum Step {
     Uses(u64),
     Sends(TokenRequestId, Duration),
-    Waits(Duration),
+    Waits(Moment),
     Ends,
 }
 
 /// The parts of a [`Caller`] that a test keeps from one step to the next.
 struct Call {
     id: CallId,
-    deadline: Duration,
+    deadline: Moment,
     limits: Limits,
-    renewal_deadline: Option<Duration>,
+    renewal_deadline: Option<Moment>,
 }
 
 impl Call {
     fn new(id: u64) -> Self {
         let limits = Limits::default();
-        Self { id: CallId(id), deadline: secs(100_000), limits, renewal_deadline: None }
+        Self { id: CallId(id), deadline: at(100_000), limits, renewal_deadline: None }
     }
 
-    fn patient(id: u64, patience: Duration) -> Self {
-        Self { limits: Limits::default().longest_wait(patience), ..Self::new(id) }
+    fn with_longest_wait(id: u64, longest_wait: Duration) -> Self {
+        Self { limits: Limits::default().longest_wait(longest_wait), ..Self::new(id) }
     }
 }
 
@@ -53,22 +44,22 @@ struct Fixture {
     tokens: Tokens,
     app: App,
     tenant: Option<TenantKey>,
-    woken: Woken,
+    woken: WakeList,
 }
 
 impl Fixture {
     fn custom() -> Self {
         let app = App::custom("cli_x", "s").unwrap();
-        Self { tokens: Tokens::default(), app, tenant: None, woken: Woken::default() }
+        Self { tokens: Tokens::default(), app, tenant: None, woken: WakeList::default() }
     }
 
     fn store() -> Self {
         let app = App::store("cli_x", "s").unwrap();
         let tenant = Some(TenantKey::new("k").unwrap());
-        Self { tokens: Tokens::default(), app, tenant, woken: Woken::default() }
+        Self { tokens: Tokens::default(), app, tenant, woken: WakeList::default() }
     }
 
-    fn step(&mut self, call: &mut Call, now: Duration) -> Step {
+    fn step(&mut self, call: &mut Call, now: Moment) -> Step {
         let mut caller = Caller {
             id: call.id,
             deadline: call.deadline,
@@ -77,10 +68,10 @@ impl Fixture {
             renewal_deadline: &mut call.renewal_deadline,
         };
         let Self { tokens, app, tenant, woken } = self;
-        match tokens.take(app, &Site::LARK, tenant, &mut caller, now, woken) {
+        match tokens.ensure_valid(app, &Site::LARK, tenant, &mut caller, now, woken) {
             Ok(generation) => Step::Uses(generation),
             Err(Hold::Send(outgoing, _)) => match outgoing.purpose {
-                Purpose::Token(id) => Step::Sends(id, outgoing.within),
+                Purpose::Token(id) => Step::Sends(id, outgoing.call_timeout),
                 Purpose::Call => panic!("a token request has the purpose of a call"),
             },
             Err(Hold::Wait { until, .. }) => Step::Waits(until),
@@ -89,20 +80,20 @@ impl Fixture {
     }
 
     /// Lets a call send a token request.
-    fn send(&mut self, call: &mut Call, now: Duration) -> TokenRequestId {
+    fn send(&mut self, call: &mut Call, now: Moment) -> TokenRequestId {
         match self.step(call, now) {
             Step::Sends(id, _) => id,
             step => panic!("{step:?}"),
         }
     }
 
-    fn receive(&mut self, id: TokenRequestId, now: Duration, body: &str) {
+    fn receive(&mut self, id: TokenRequestId, now: Moment, body: &str) {
         let reply = Response::new(Bytes::from(body.to_owned()));
         let Self { tokens, app, woken, .. } = self;
         tokens.received(app, &Site::LARK, id, reply, now, woken);
     }
 
-    fn grant(&mut self, id: TokenRequestId, now: Duration) {
+    fn grant(&mut self, id: TokenRequestId, now: Moment) {
         self.receive(id, now, r#"{"code":0,"tenant_access_token":"t-1","expire":7200}"#);
     }
 
@@ -111,13 +102,13 @@ impl Fixture {
         let mut reply = Response::new(Bytes::from(r#"{"code":99991400}"#));
         reply.headers_mut().insert("x-ogw-ratelimit-reset", seconds.into());
         let Self { tokens, app, woken, .. } = self;
-        tokens.received(app, &Site::LARK, id, reply, Duration::ZERO, woken);
+        tokens.received(app, &Site::LARK, id, reply, Moment::START, woken);
     }
 
     fn break_off(
         &mut self,
         id: TokenRequestId,
-        now: Duration,
+        now: Moment,
         kind: CallErrorKind<std::io::Error>,
         permanence: Permanence,
     ) {
@@ -126,7 +117,7 @@ impl Fixture {
         tokens.transport_failed(app, id, &failure, now, woken);
     }
 
-    fn deadline(&mut self, id: TokenRequestId, now: Duration) {
+    fn deadline(&mut self, id: TokenRequestId, now: Moment) {
         self.break_off(id, now, CallErrorKind::Deadline, Permanence::Transient);
     }
 
@@ -137,9 +128,9 @@ impl Fixture {
 
 #[test]
 fn a_deadline_counts_as_a_failure_of_the_service_from_59_seconds_on() {
-    for (now, is_failure) in around(59).into_iter().zip([false, true, true]) {
+    for (now, is_failure) in around(at(59)).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+        let id = fixture.send(&mut Call::new(1), Moment::START);
         fixture.deadline(id, now);
         let is_paused = matches!(fixture.step(&mut Call::new(1), now), Step::Waits(_));
         assert_eq!(is_paused, is_failure, "{now:?}");
@@ -148,12 +139,12 @@ fn a_deadline_counts_as_a_failure_of_the_service_from_59_seconds_on() {
 
 #[test]
 fn a_request_without_an_outcome_fails_after_61_seconds() {
-    for (now, is_failed) in around(61).into_iter().zip([false, true, true]) {
+    for (now, is_failed) in around(at(61)).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+        let id = fixture.send(&mut Call::new(1), Moment::START);
         let step = fixture.step(&mut Call::new(2), now);
         assert_eq!(fixture.tokens.route(&fixture.app, id).is_none(), is_failed, "{now:?}");
-        let until = if is_failed { now + secs(1) / 2 } else { secs(61) };
+        let until = if is_failed { now + secs(1) / 2 } else { at(61) };
         let Step::Waits(waits_until) = step else { panic!("{step:?}") };
         // Jitter shortens the backoff by a half at most.
         assert!(waits_until <= until && waits_until >= until - secs(1) / 4, "{waits_until:?}");
@@ -162,22 +153,23 @@ fn a_request_without_an_outcome_fails_after_61_seconds() {
 
 #[test]
 fn a_token_request_has_a_minute_or_the_time_to_the_deadline() {
-    for (deadline, within) in around(60).into_iter().zip([secs(60) - NANO, secs(60), secs(60)]) {
+    for (deadline, timeout) in around(at(60)).into_iter().zip([secs(60) - NANO, secs(60), secs(60)])
+    {
         let mut fixture = Fixture::custom();
         let mut call = Call { deadline, ..Call::new(1) };
-        let step = fixture.step(&mut call, Duration::ZERO);
-        assert_eq!(step, Step::Sends(TokenRequestId(1), within));
+        let step = fixture.step(&mut call, Moment::START);
+        assert_eq!(step, Step::Sends(TokenRequestId(1), timeout));
     }
 }
 
 #[test]
 fn a_call_uses_a_token_until_it_expires() {
-    for (now, is_used) in around(7200).into_iter().zip([true, false, false]) {
+    for (now, is_used) in around(at(7200)).into_iter().zip([true, false, false]) {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
-        fixture.grant(id, secs(1));
+        let id = fixture.send(&mut Call::new(1), Moment::START);
+        fixture.grant(id, at(1));
         // The call may no longer be held up by a renewal.
-        let mut call = Call { renewal_deadline: Some(Duration::ZERO), ..Call::new(2) };
+        let mut call = Call { renewal_deadline: Some(Moment::START), ..Call::new(2) };
         let step = fixture.step(&mut call, now);
         assert_eq!(step == Step::Uses(1), is_used, "{now:?}: {step:?}");
     }
@@ -185,10 +177,10 @@ fn a_call_uses_a_token_until_it_expires() {
 
 #[test]
 fn the_first_call_in_the_last_29_minutes_of_a_token_renews_it() {
-    for (now, renews) in around(7200 - 29 * 60).into_iter().zip([false, true, true]) {
+    for (now, renews) in around(at(7200 - 29 * 60)).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
-        fixture.grant(id, secs(1));
+        let id = fixture.send(&mut Call::new(1), Moment::START);
+        fixture.grant(id, at(1));
         let step = fixture.step(&mut Call::new(2), now);
         let expected = if renews { Step::Sends(TokenRequestId(2), secs(2)) } else { Step::Uses(1) };
         assert_eq!(step, expected, "{now:?}");
@@ -199,47 +191,47 @@ fn the_first_call_in_the_last_29_minutes_of_a_token_renews_it() {
 #[test]
 fn a_renewal_holds_up_its_driver_for_two_seconds() {
     let mut fixture = Fixture::custom();
-    let id = fixture.send(&mut Call::new(1), Duration::ZERO);
-    fixture.grant(id, secs(1));
+    let id = fixture.send(&mut Call::new(1), Moment::START);
+    fixture.grant(id, at(1));
     let mut driver = Call::new(2);
-    fixture.send(&mut driver, secs(6000));
-    let steps = around(6002).map(|now| fixture.step(&mut driver, now));
-    assert_eq!(steps, [Step::Waits(secs(6002)), Step::Uses(1), Step::Uses(1)]);
+    fixture.send(&mut driver, at(6000));
+    let steps = around(at(6002)).map(|now| fixture.step(&mut driver, now));
+    assert_eq!(steps, [Step::Waits(at(6002)), Step::Uses(1), Step::Uses(1)]);
 }
 
 #[test]
-fn a_call_ends_if_the_service_asks_to_wait_for_longer_than_its_patience() {
-    for (patience, ends) in around(30).into_iter().zip([true, false, false]) {
+fn a_call_ends_if_the_service_asks_to_wait_for_longer_than_its_longest_wait() {
+    for (longest_wait, ends) in around(secs(30)).into_iter().zip([true, false, false]) {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::patient(1, LIFE), Duration::ZERO);
-        fixture.step(&mut Call::patient(2, secs(20)), Duration::ZERO);
-        fixture.step(&mut Call::patient(3, patience), Duration::ZERO);
+        let id = fixture.send(&mut Call::with_longest_wait(1, LIFE), Moment::START);
+        fixture.step(&mut Call::with_longest_wait(2, secs(20)), Moment::START);
+        fixture.step(&mut Call::with_longest_wait(3, longest_wait), Moment::START);
         fixture.refuse_for(id, 30);
         // The first two calls are woken because the request may be sent at another time.
         let expected = if ends { &[1, 2, 3][..] } else { &[1, 2] };
-        assert_eq!(fixture.woken(), expected, "{patience:?}");
-        let step = fixture.step(&mut Call::patient(3, patience), Duration::ZERO);
-        assert_eq!(step, if ends { Step::Ends } else { Step::Waits(secs(30)) }, "{patience:?}");
+        assert_eq!(fixture.woken(), expected, "{longest_wait:?}");
+        let step = fixture.step(&mut Call::with_longest_wait(3, longest_wait), Moment::START);
+        assert_eq!(step, if ends { Step::Ends } else { Step::Waits(at(30)) }, "{longest_wait:?}");
     }
 }
 
 #[test]
 fn a_call_waits_for_a_ticket_for_two_and_a_half_minutes() {
-    for (now, ends) in around(150).into_iter().zip([false, true, true]) {
+    for (now, ends) in around(at(150)).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::store();
-        let id = fixture.send(&mut Call::patient(1, LIFE), Duration::ZERO);
-        fixture.receive(id, Duration::ZERO, r#"{"code":0}"#);
-        let step = fixture.step(&mut Call::patient(1, LIFE), now);
-        assert_eq!(step, if ends { Step::Ends } else { Step::Waits(secs(150)) }, "{now:?}");
+        let id = fixture.send(&mut Call::with_longest_wait(1, LIFE), Moment::START);
+        fixture.receive(id, Moment::START, r#"{"code":0}"#);
+        let step = fixture.step(&mut Call::with_longest_wait(1, LIFE), now);
+        assert_eq!(step, if ends { Step::Ends } else { Step::Waits(at(150)) }, "{now:?}");
     }
 }
 
 #[test]
 fn the_ticket_is_requested_again_after_five_minutes() {
-    for (now, sends) in around(300).into_iter().zip([false, true, true]) {
+    for (now, sends) in around(at(300)).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::store();
-        let id = fixture.send(&mut Call::patient(1, LIFE), Duration::ZERO);
-        fixture.receive(id, Duration::ZERO, r#"{"code":0}"#);
+        let id = fixture.send(&mut Call::with_longest_wait(1, LIFE), Moment::START);
+        fixture.receive(id, Moment::START, r#"{"code":0}"#);
         let step = fixture.step(&mut Call::new(2), now);
         assert_eq!(matches!(step, Step::Sends(..)), sends, "{now:?}: {step:?}");
     }
@@ -247,11 +239,11 @@ fn the_ticket_is_requested_again_after_five_minutes() {
 
 #[test]
 fn a_permanent_failure_ends_the_calls_of_the_next_five_seconds() {
-    for (now, ends) in around(5).into_iter().zip([true, false, false]) {
+    for (now, ends) in around(at(5)).into_iter().zip([true, false, false]) {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+        let id = fixture.send(&mut Call::new(1), Moment::START);
         let kind = CallErrorKind::Transport(std::io::Error::other("no certificate"));
-        fixture.break_off(id, Duration::ZERO, kind, Permanence::Permanent);
+        fixture.break_off(id, Moment::START, kind, Permanence::Permanent);
         assert_eq!(fixture.step(&mut Call::new(2), now) == Step::Ends, ends, "{now:?}");
     }
 }
@@ -261,59 +253,78 @@ fn the_end_of_a_series_ends_the_calls_that_waited_and_no_later_one() {
     let mut fixture = Fixture::custom();
     let mut driver = Call::new(1);
     let mut waiter = Call::new(2);
-    for now in [0, 10, 20, 30].map(secs) {
+    for now in [0, 10, 20, 30].map(at) {
         let id = fixture.send(&mut driver, now);
         assert_eq!(fixture.step(&mut waiter, now), Step::Waits(now + secs(61)));
         let kind = CallErrorKind::TooLarge { limit: 1 };
         fixture.break_off(id, now, kind, Permanence::Transient);
     }
-    assert_eq!(fixture.step(&mut waiter, secs(30)), Step::Ends);
-    assert!(matches!(fixture.step(&mut Call::new(3), secs(30)), Step::Sends(..)));
+    assert_eq!(fixture.step(&mut waiter, at(30)), Step::Ends);
+    assert!(matches!(fixture.step(&mut Call::new(3), at(30)), Step::Sends(..)));
 }
 
 #[test]
 fn tokens_with_a_request_in_flight_are_not_idle() {
     let mut fixture = Fixture::custom();
     assert!(fixture.tokens.is_idle());
-    let id = fixture.send(&mut Call::new(1), Duration::ZERO);
-    fixture.tokens.leave(&None, CallId(1), &mut Woken::default());
+    let id = fixture.send(&mut Call::new(1), Moment::START);
+    fixture.tokens.leave(&None, CallId(1), &mut WakeList::default());
     assert!(!fixture.tokens.is_idle());
-    fixture.grant(id, secs(1));
+    fixture.grant(id, at(1));
     assert!(fixture.tokens.is_idle());
 }
 
 #[test]
 fn tokens_that_a_call_waits_for_are_not_idle() {
     let mut fixture = Fixture::custom();
-    let id = fixture.send(&mut Call::new(1), Duration::ZERO);
-    fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+    let id = fixture.send(&mut Call::new(1), Moment::START);
+    fixture.tokens.dropped(id, Moment::START, &mut WakeList::default());
     assert!(!fixture.tokens.is_idle());
-    fixture.tokens.leave(&None, CallId(1), &mut Woken::default());
+    fixture.tokens.leave(&None, CallId(1), &mut WakeList::default());
     assert!(fixture.tokens.is_idle());
 }
 
 #[test]
 fn a_granted_token_wakes_every_call_that_waits_for_it() {
     let mut fixture = Fixture::custom();
-    let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+    let id = fixture.send(&mut Call::new(1), Moment::START);
     for call in 2..=4 {
-        fixture.step(&mut Call::new(call), Duration::ZERO);
+        fixture.step(&mut Call::new(call), Moment::START);
     }
     assert_eq!(fixture.woken(), NONE);
-    fixture.grant(id, secs(1));
+    fixture.grant(id, at(1));
     assert_eq!(fixture.woken(), [1, 2, 3, 4]);
 }
 
 #[test]
 fn a_dropped_request_wakes_the_first_two_calls() {
     let mut fixture = Fixture::custom();
-    let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+    let id = fixture.send(&mut Call::new(1), Moment::START);
     for call in 2..=4 {
-        fixture.step(&mut Call::new(call), Duration::ZERO);
+        fixture.step(&mut Call::new(call), Moment::START);
     }
     let Fixture { tokens, woken, .. } = &mut fixture;
-    tokens.dropped(id, Duration::ZERO, woken);
+    tokens.dropped(id, Moment::START, woken);
     assert_eq!(fixture.woken(), [1, 2]);
+}
+
+/// The driver of a renewal is in no queue.
+#[test]
+fn the_driver_of_a_renewal_is_woken_when_the_request_ends() {
+    let ends: [fn(&mut Fixture, TokenRequestId); 3] = [
+        |fixture, id| fixture.grant(id, at(6001)),
+        |fixture, id| fixture.receive(id, at(6001), r#"{"code":10014}"#),
+        |fixture, id| fixture.tokens.dropped(id, at(6001), &mut fixture.woken),
+    ];
+    for end in ends {
+        let mut fixture = Fixture::custom();
+        let id = fixture.send(&mut Call::new(1), Moment::START);
+        fixture.grant(id, at(1));
+        fixture.woken();
+        let renewal = fixture.send(&mut Call::new(2), at(6000));
+        end(&mut fixture, renewal);
+        assert_eq!(fixture.woken(), [2]);
+    }
 }
 
 #[test]
@@ -340,11 +351,11 @@ fn an_app_gets_tokens_only_for_its_own_kind_of_tenant() {
 fn when_one_of_the_first_two_calls_leaves_the_new_first_two_are_woken() {
     for leaver in [1, 2] {
         let mut fixture = Fixture::custom();
-        let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+        let id = fixture.send(&mut Call::new(1), Moment::START);
         for call in 2..=4 {
-            fixture.step(&mut Call::new(call), Duration::ZERO);
+            fixture.step(&mut Call::new(call), Moment::START);
         }
-        fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+        fixture.tokens.dropped(id, Moment::START, &mut WakeList::default());
         fixture.tokens.leave(&None, CallId(leaver), &mut fixture.woken);
         let next: Vec<u64> = (1..=4).filter(|call| *call != leaver).take(2).collect();
         assert_eq!(fixture.woken(), next);
@@ -354,11 +365,11 @@ fn when_one_of_the_first_two_calls_leaves_the_new_first_two_are_woken() {
 #[test]
 fn a_later_call_that_leaves_wakes_none() {
     let mut fixture = Fixture::custom();
-    let id = fixture.send(&mut Call::new(1), Duration::ZERO);
+    let id = fixture.send(&mut Call::new(1), Moment::START);
     for call in 2..=4 {
-        fixture.step(&mut Call::new(call), Duration::ZERO);
+        fixture.step(&mut Call::new(call), Moment::START);
     }
-    fixture.tokens.dropped(id, Duration::ZERO, &mut Woken::default());
+    fixture.tokens.dropped(id, Moment::START, &mut WakeList::default());
     fixture.tokens.leave(&None, CallId(3), &mut fixture.woken);
     assert_eq!(fixture.woken(), NONE);
 }
@@ -366,9 +377,9 @@ fn a_later_call_that_leaves_wakes_none() {
 /// A store app without a ticket, whose call 1 drives the request for it, and call 2 of `other` waits for it.
 fn two_tenants(other: &Option<TenantKey>) -> Fixture {
     let mut fixture = Fixture::store();
-    fixture.send(&mut Call::new(1), Duration::ZERO);
+    fixture.send(&mut Call::new(1), Moment::START);
     let first = std::mem::replace(&mut fixture.tenant, other.clone());
-    assert!(matches!(fixture.step(&mut Call::new(2), Duration::ZERO), Step::Waits(_)));
+    assert!(matches!(fixture.step(&mut Call::new(2), Moment::START), Step::Waits(_)));
     fixture.tenant = first;
     fixture
 }
@@ -378,10 +389,10 @@ fn a_driver_of_the_apps_request_that_ends_hands_it_over_to_a_call_of_another_ten
     let other = Some(TenantKey::new("other").unwrap());
     let mut fixture = two_tenants(&other);
     let Fixture { tokens, tenant, woken, .. } = &mut fixture;
-    assert_eq!(tokens.app_driver(tenant), Some(CallId(1)));
+    assert_eq!(tokens.driver_of_app_token(tenant), Some(CallId(1)));
     tokens.leave(tenant, CallId(1), woken);
-    assert_eq!(tokens.app_driver(tenant), None);
-    assert_eq!(tokens.app_driver(&other), Some(CallId(2)));
+    assert_eq!(tokens.driver_of_app_token(tenant), None);
+    assert_eq!(tokens.driver_of_app_token(&other), Some(CallId(2)));
     assert_eq!(fixture.woken(), [2]);
 }
 
@@ -391,6 +402,6 @@ fn another_call_that_ends_leaves_the_apps_request_with_its_driver() {
     let mut fixture = two_tenants(&other);
     let Fixture { tokens, tenant, woken, .. } = &mut fixture;
     tokens.leave(&other, CallId(2), woken);
-    assert_eq!(tokens.app_driver(tenant), Some(CallId(1)));
+    assert_eq!(tokens.driver_of_app_token(tenant), Some(CallId(1)));
     assert_eq!(fixture.woken(), NONE);
 }

@@ -116,7 +116,7 @@ fn the_error_of_a_call_that_waited_for_a_token_names_that_wait() {
 }
 
 #[test]
-fn a_request_without_an_answer_is_sent_again_after_a_minute() {
+fn a_request_without_a_reply_is_sent_again_after_a_minute() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, hangs));
         for _ in 0..10 {
@@ -146,7 +146,7 @@ fn a_request_without_a_report_counts_as_failed_after_61_seconds() {
 }
 
 #[test]
-fn an_answer_to_a_request_that_counts_as_failed_changes_nothing() {
+fn a_reply_to_a_request_that_counts_as_failed_changes_nothing() {
     let mut sim = Sim::by_hand(custom());
     let mut silent = call();
     let mut next = call();
@@ -169,7 +169,7 @@ fn an_answer_to_a_request_that_counts_as_failed_changes_nothing() {
 }
 
 #[test]
-fn an_answer_to_a_request_that_was_dropped_changes_nothing() {
+fn a_reply_to_a_request_that_was_dropped_changes_nothing() {
     let now = clock(secs(0));
     let mut sim = Sim::by_hand(custom());
     let mut first = call();
@@ -225,7 +225,7 @@ fn the_outcome_of_a_request_in_flight_at_the_deadline_is_unknown() {
     let now = clock(sim.now);
     let text = exported(custom(), now, "t-1", 7200);
     sim.session.import_token(now, now, None, &text).unwrap();
-    assert_eq!(sim.sends(&mut call).within, secs(8));
+    assert_eq!(sim.sends(&mut call).call_timeout, secs(8));
     sim.now = secs(9);
     let error = sim.ends(&mut call);
     assert!(matches!(error.kind, CallErrorKind::Deadline), "{error}");

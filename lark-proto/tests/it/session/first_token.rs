@@ -297,7 +297,7 @@ fn a_failed_token_request_ends_the_call_as_not_sent() {
 }
 
 #[test]
-fn a_token_request_with_an_unexpected_answer_is_sent_four_times_at_most() {
+fn a_token_request_with_an_unexpected_reply_is_sent_four_times_at_most() {
     let odd: [fn() -> Response<Bytes>; 9] = [
         || refusal(400, Code::TENANT_TOKEN_INVALID.0),
         || refusal(200, Code::APP_TOKEN_INVALID.0),

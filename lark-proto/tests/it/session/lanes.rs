@@ -258,13 +258,13 @@ fn each_call_waits_for_a_busy_document_for_as_long_as_its_own_limits_say() {
     let token = given();
     let service = busy_until(Duration::MAX, 90_235, 200, None);
     let mut sim: Sim<'_, SheetImageWritten> = Sim::new(custom(), service);
-    let patience = [120, 30, 60, 10, 0, 300, 10];
-    for seconds in patience {
+    let busy_limits = [120, 30, 60, 10, 0, 300, 10];
+    for seconds in busy_limits {
         let limits = Limits::default().busy(secs(seconds));
         sim.start(Call::with_token(&token, &busy).with_limits(limits).boxed());
     }
     sim.run();
-    for (at, seconds) in patience.into_iter().enumerate() {
+    for (at, seconds) in busy_limits.into_iter().enumerate() {
         assert_eq!(code(&sim, at), Code::SHEET_RETRY_LATER);
         let took = sim.took(at);
         assert!(secs(seconds) <= took, "{seconds} s: {took:?}");
@@ -274,7 +274,7 @@ fn each_call_waits_for_a_busy_document_for_as_long_as_its_own_limits_say() {
 }
 
 #[test]
-fn an_answer_for_another_reason_does_not_prolong_the_wait_for_a_busy_document() {
+fn a_reply_for_another_reason_does_not_prolong_the_wait_for_a_busy_document() {
     let busy = write(0, "A");
     let token = given();
     let mut sent = 0;

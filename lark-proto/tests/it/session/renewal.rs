@@ -163,7 +163,7 @@ fn a_renewal_takes_no_more_than_half_of_the_time_that_a_call_has() {
 }
 
 #[test]
-fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_answer() {
+fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_reply() {
     for keeps in BOTH {
         for (reaction, seconds) in [
             ((|| after(millis(1500), granted("t-2", 7200))) as fn() -> Reaction<'static>, 2),
@@ -198,7 +198,7 @@ fn calls_use_the_older_token_while_its_renewal_is_in_flight() {
     let mut renews = call();
     let Step::Send(renewal) = sim.next(&mut renews) else { panic!("the call sends no renewal") };
     let Purpose::Token(id) = renewal.purpose else { panic!("{renewal:?}") };
-    assert_eq!((renewal.within, renewal.keep_for), (secs(2), secs(60)));
+    assert_eq!((renewal.call_timeout, renewal.exchange_timeout), (secs(2), secs(60)));
     let with_token = |sim: &mut ByHand, call: &mut Call<_, Cut>, token: &str| {
         assert_eq!(sim.sends(call).request.headers()["authorization"], token);
     };

@@ -73,7 +73,7 @@ fn run(
 }
 
 #[test]
-fn the_answer_decides_whether_a_request_is_sent_again() {
+fn the_reply_decides_whether_a_request_is_sent_again() {
     use Outcome::{NotSent, Refused, Unknown};
     // Name; answer; sends within four attempts of an endpoint that is safe to send again and of one that is not;
     // outcome of the last error; bounds of the wait before the second send, in milliseconds.
@@ -241,7 +241,7 @@ fn a_request_is_sent_as_often_as_its_attempts_say() {
 }
 
 #[test]
-fn one_attempt_is_one_request_whatever_the_answer() {
+fn one_attempt_is_one_request_whatever_the_reply() {
     let answers: [fn() -> Reaction<'static>; 6] = [
         || reply(limited("1")),
         || reply(refusal(200, 90_217)),

@@ -152,7 +152,7 @@ fn a_call_that_leaves_a_lane_from_behind_its_head_wakes_no_call() {
 }
 
 #[test]
-fn an_answer_that_ends_the_busy_time_of_others_wakes_them() {
+fn a_reply_that_ends_the_busy_time_of_others_wakes_them() {
     let upload = upload().with_serial_key("sheet");
     let given = given();
     let mut sim = Sim::by_hand(custom());
@@ -369,8 +369,8 @@ fn the_first_call_in_a_token_queue_wakes_the_next_one_when_it_ends() {
     for (case, leaves) in cases {
         let upload = upload();
         let mut sim = Sim::by_hand(custom());
-        let patience = if case == "longest wait exceeded" { 1 } else { 60 };
-        let limits = total(30).longest_wait(secs(patience));
+        let longest_wait = if case == "longest wait exceeded" { 1 } else { 60 };
+        let limits = total(30).longest_wait(secs(longest_wait));
         let mut first = Call::new(&upload).with_limits(limits);
         sim.fetches(&mut first);
         let mut second = queue(&mut sim, Call::new(&upload));

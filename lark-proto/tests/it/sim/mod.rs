@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::Request;
 use lark_proto::CallError;
-use lark_proto::session::{Call, CallId, Drive, Session, Step};
+use lark_proto::session::{AnyCall, Call, CallId, Session, Step};
 
 use network::{Due, Exchange};
 
@@ -58,7 +58,7 @@ pub(crate) struct Sent {
 
 /// A call and the adapter's account of it.
 pub(crate) struct Task<O> {
-    pub(crate) call: Box<dyn Drive<O, Cut>>,
+    pub(crate) call: Box<dyn AnyCall<O, Cut>>,
     pub(crate) state: State<O>,
     pub(crate) started: Duration,
     pub(crate) ended: Duration,
@@ -119,7 +119,7 @@ impl<'w, O> Sim<'w, O> {
     }
 
     /// Has a call take its first step at `at`.
-    pub(crate) fn start_at(&mut self, at: Duration, call: Box<dyn Drive<O, Cut>>) -> usize {
+    pub(crate) fn start_at(&mut self, at: Duration, call: Box<dyn AnyCall<O, Cut>>) -> usize {
         self.tasks.push(Task {
             call,
             state: State::Fresh,
@@ -134,7 +134,7 @@ impl<'w, O> Sim<'w, O> {
     }
 
     /// Has a call take its first step now.
-    pub(crate) fn start(&mut self, call: Box<dyn Drive<O, Cut>>) -> usize {
+    pub(crate) fn start(&mut self, call: Box<dyn AnyCall<O, Cut>>) -> usize {
         self.start_at(self.now, call)
     }
 

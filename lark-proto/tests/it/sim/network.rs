@@ -36,8 +36,15 @@ impl<O> Sim<'_, O> {
     }
 
     pub(super) fn send(&mut self, task: usize, outgoing: Outgoing) {
-        let Outgoing { request, purpose, within, keep_for, reply_limit, fresh_connection, .. } =
-            outgoing;
+        let Outgoing {
+            request,
+            purpose,
+            call_timeout,
+            exchange_timeout,
+            reply_limit,
+            fresh_connection,
+            ..
+        } = outgoing;
         self.serial += 1;
         let serial = self.serial;
         let request = request.map(Body::into_bytes);
@@ -52,10 +59,10 @@ impl<O> Sim<'_, O> {
         let Reaction { after, outcome } = (self.service)(self.now, request);
         self.schedule(self.now + after, Due::Outcome(serial, outcome));
         if kept.is_some() {
-            self.schedule(self.now + keep_for, Due::Late(serial));
-            self.wait(task, within);
+            self.schedule(self.now + exchange_timeout, Due::Late(serial));
+            self.wait(task, call_timeout);
         } else {
-            self.schedule(self.now + within, Due::Late(serial));
+            self.schedule(self.now + call_timeout, Due::Late(serial));
             self.set(task, State::InFlight(serial));
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use lark_proto::endpoints::{Payload, Reply, Resend, SheetImageWritten};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::session::{Call, Drive};
+use lark_proto::session::{AnyCall, Call};
 use lark_proto::token::TenantOnly;
 use lark_proto::{
     Endpoint, EndpointExt, Error, Image, ImageKey, Limits, PutImage, UserToken, WriteSheetImage,
@@ -178,7 +178,7 @@ impl Work {
         matches!(self.plan.kind, Kind::Once)
     }
 
-    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn Drive<Written, Cut>> {
+    pub(crate) fn call(&self, is_store: bool, jitter: u64) -> Box<dyn AnyCall<Written, Cut>> {
         match &self.job {
             Job::Put(put) => self.own(put, is_store, jitter),
             Job::Once(once) => self.own(once, is_store, jitter),
@@ -192,7 +192,7 @@ impl Work {
         }
     }
 
-    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn Drive<Written, Cut>>
+    fn own<E>(&self, endpoint: &E, is_store: bool, jitter: u64) -> Box<dyn AnyCall<Written, Cut>>
     where
         E: Endpoint<Output: Into<Written> + 'static>,
         lark_proto::TenantToken: lark_proto::token::Authorizes<E::Auth>,
@@ -208,8 +208,8 @@ impl Work {
         &self,
         call: Call<O, Cut>,
         jitter: u64,
-    ) -> Box<dyn Drive<Written, Cut>> {
-        call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).keep_events().boxed()
+    ) -> Box<dyn AnyCall<Written, Cut>> {
+        call.with_limits(self.plan.bounds.limits()).with_jitter(jitter).with_events().boxed()
     }
 
     /// The error that the endpoint reads from a reply, if there is one.

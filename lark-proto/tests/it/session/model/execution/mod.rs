@@ -26,7 +26,7 @@ use lark_proto::CallError;
 use lark_proto::endpoints::Quota;
 use lark_proto::error::WaitFor;
 use lark_proto::fake::{FakeLark, FakeSheet, Fault, InFlight, Route, TokenKind};
-use lark_proto::session::{CallId, Drive, Session, TokenRequestId};
+use lark_proto::session::{AnyCall, CallId, Session, TokenRequestId};
 
 use super::ledger::{Ledger, ODD_APP, ODD_TENANT, Rate, SECRETS};
 use super::work::{SPREADSHEETS, TENANTS, Work, Written, user_token};
@@ -81,7 +81,7 @@ pub(crate) struct Task<'w> {
     pub(crate) state: State,
     /// The call takes no step, like a future that is kept and not polled.
     pub(crate) is_frozen: bool,
-    call: Box<dyn Drive<Written, Cut>>,
+    call: Box<dyn AnyCall<Written, Cut>>,
     started: Option<Duration>,
     deadline: Duration,
     /// The end of the last wait by the session's clock.

@@ -152,22 +152,23 @@ impl Execution<'_> {
     }
 
     fn send(&mut self, at: usize, outgoing: Outgoing) {
-        let Outgoing { request, purpose, within, keep_for, fresh_connection, .. } = outgoing;
+        let Outgoing { request, purpose, call_timeout, exchange_timeout, fresh_connection, .. } =
+            outgoing;
         let now = self.ledger.now();
         let work = self.tasks[at].work;
         let (head, body) = request.map(Body::into_bytes).into_parts();
         let route = route(head.uri.path());
         let left = self.tasks[at].deadline - now;
         assert!(
-            !within.is_zero() && within <= left,
-            "call {at} gets {within:?} for its request, and {left:?} are left"
+            !call_timeout.is_zero() && call_timeout <= left,
+            "call {at} gets {call_timeout:?} for its request, and {left:?} are left"
         );
         let fetch = match (purpose, work.plan.account) {
             (Purpose::Token(id), Account::Own(tenant)) => {
                 if self.ledger.has_token(tenant) == Some(true) {
                     assert!(
-                        within <= 2 * SECOND,
-                        "call {at} is held up by a renewal for {within:?}"
+                        call_timeout <= 2 * SECOND,
+                        "call {at} is held up by a renewal for {call_timeout:?}"
                     );
                 }
                 self.ledger.fetch_sent(id, at, tenant, route, &body, fresh_connection);
@@ -194,8 +195,8 @@ impl Execution<'_> {
             self.lark.fail_next_on(route, fault);
         }
         let at_service = self.lark.begin(self.real, &head);
-        let until = self.real + within;
-        let keep_until = self.real + keep_for;
+        let until = self.real + call_timeout;
+        let keep_until = self.real + exchange_timeout;
         let exchange = Exchange { at_service, body, until, keep_until, fetch };
         self.tasks[at].state = State::InFlight(Box::new(exchange));
     }

@@ -6,19 +6,9 @@ use super::*;
 use crate::api::Reply;
 use crate::endpoints::{Payload, Raw};
 use crate::session::queue::CallId;
+use crate::session::test_time::{NANO, around, at, secs};
 use crate::site::Site;
 use crate::values::App;
-
-const NANO: Duration = Duration::from_nanos(1);
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// The instants just before a time, at it, and just after it.
-fn around(seconds: u64) -> [Duration; 3] {
-    [secs(seconds) - NANO, secs(seconds), secs(seconds) + NANO]
-}
 
 /// The error of a reply with this status and body and, if `wait` is given, with the header `retry-after`.
 fn reply(status: u16, body: &str, wait: Option<u32>) -> Error {
@@ -30,50 +20,50 @@ fn reply(status: u16, body: &str, wait: Option<u32>) -> Error {
     Reply::new(response).ok().unwrap_err()
 }
 
-/// The policy of a request with a body of ten bytes, without a lane.
-fn request(method: Method, resend: Resend) -> CallPolicy {
+/// A request with a body of ten bytes, without a lane.
+fn request(method: Method, resend: Resend) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(method, "/open-apis/im/v1/images");
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
-    CallPolicy::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Supplied(None))
 }
 
-fn write() -> CallPolicy {
+fn write() -> CallMachine {
     request(Method::POST, Resend::Safe)
 }
 
-fn write_in_lane() -> CallPolicy {
+fn write_in_lane() -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, "/open-apis/im/v1/images");
     let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_serial_key("shtcn");
-    CallPolicy::new(&endpoint, Credential::Given(None))
+    CallMachine::new(&endpoint, Credential::Supplied(None))
 }
 
 fn session() -> Session {
     Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
 }
 
-fn started() -> Started {
-    Started { id: CallId(1), at: Duration::ZERO, deadline: secs(600) }
+fn started() -> StartedCall {
+    StartedCall { id: CallId(1), at: Moment::START, deadline: at(600) }
 }
 
 fn failure(retry_after: Option<Duration>) -> Retry {
     Retry::Failure { retry_after, at_least: Duration::ZERO }
 }
 
-fn failed(pulled: u64) -> Answer<'static> {
-    Answer::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
+fn failed(pulled: u64) -> RequestResult<'static> {
+    RequestResult::Failed { pulled, permanence: Permanence::Transient, is_late: false, text: "" }
 }
 
 /// The time at which a refused write is sent again, if it is.
-fn retry_at(policy: &mut CallPolicy, retry: Retry, now: Duration) -> Option<Duration> {
-    policy.retry_at(retry, Outcome::Refused, started(), now)
+fn retry_at(machine: &mut CallMachine, retry: Retry, now: Moment) -> Option<Moment> {
+    machine.retry_at(retry, Outcome::Refused, started(), now)
 }
 
 #[test]
 fn a_failure_is_retried_until_the_attempts_are_used_up() {
     for (attempts, is_retried) in [(3, true), (4, false), (5, false)] {
-        let mut policy = write();
-        policy.used.attempts = attempts;
-        let retry = retry_at(&mut policy, failure(None), Duration::ZERO);
+        let mut machine = write();
+        machine.progress.attempts = attempts;
+        let retry = retry_at(&mut machine, failure(None), Moment::START);
         assert_eq!(retry.is_some(), is_retried, "{attempts}");
     }
 }
@@ -81,37 +71,37 @@ fn a_failure_is_retried_until_the_attempts_are_used_up() {
 #[test]
 fn the_backoff_of_a_failure_grows_with_the_attempts() {
     for attempts in 1..4 {
-        let mut policy = write();
-        policy.used.attempts = attempts;
-        let retry = retry_at(&mut policy, failure(None), secs(10));
-        assert_eq!(retry, Some(secs(10) + backoff(attempts, 0)));
+        let mut machine = write();
+        machine.progress.attempts = attempts;
+        let retry = retry_at(&mut machine, failure(None), at(10));
+        assert_eq!(retry, Some(at(10) + backoff(attempts, 0)));
     }
 }
 
 #[test]
 fn a_write_whose_outcome_is_unknown_is_not_sent_again_if_that_is_unsafe() {
-    let mut policy = request(Method::POST, Resend::Unsafe);
+    let mut machine = request(Method::POST, Resend::Unsafe);
     for (outcome, is_retried) in
         [(Outcome::Unknown, false), (Outcome::Refused, true), (Outcome::NotSent, true)]
     {
-        let retry = policy.retry_at(failure(None), outcome, started(), Duration::ZERO);
+        let retry = machine.retry_at(failure(None), outcome, started(), Moment::START);
         assert_eq!(retry.is_some(), is_retried, "{outcome:?}");
     }
 }
 
 #[test]
 fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
-    for (wait, waits) in around(60).into_iter().zip([true, true, false]) {
+    for (wait, waits) in around(secs(60)).into_iter().zip([true, true, false]) {
         let retry_after = Some(wait);
         for retry in [
             failure(retry_after),
             Retry::Rate { retry_after, wait },
-            Retry::Busy { retry_after, since: secs(0) },
+            Retry::Busy { retry_after, since: Moment::START },
         ] {
-            let mut policy = write();
-            policy.used.attempts = 1;
-            let expected = waits.then_some(wait);
-            assert_eq!(retry_at(&mut policy, retry, Duration::ZERO), expected, "{wait:?}");
+            let mut machine = write();
+            machine.progress.attempts = 1;
+            let expected = waits.then_some(Moment(wait));
+            assert_eq!(retry_at(&mut machine, retry, Moment::START), expected, "{wait:?}");
         }
     }
 }
@@ -119,92 +109,92 @@ fn a_call_waits_for_as_long_as_its_longest_wait_allows() {
 #[test]
 fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_minimum_wait() {
     let at_least = secs(2);
-    for (retry_after, wait) in around(2).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
-        let mut policy = write();
+    for (retry_after, wait) in around(secs(2)).into_iter().zip([secs(2), secs(2), secs(2) + NANO]) {
+        let mut machine = write();
         let retry = Retry::Failure { retry_after: Some(retry_after), at_least };
-        assert_eq!(retry_at(&mut policy, retry, Duration::ZERO), Some(wait));
+        assert_eq!(retry_at(&mut machine, retry, Moment::START), Some(Moment(wait)));
     }
 }
 
 #[test]
 fn a_refusal_for_the_rate_costs_no_attempt() {
-    let mut policy = write();
-    policy.used.attempts = 4;
+    let mut machine = write();
+    machine.progress.attempts = 4;
     let retry = Retry::Rate { retry_after: None, wait: secs(5) };
-    assert_eq!(retry_at(&mut policy, retry, secs(1)), Some(secs(6)));
-    assert_eq!(policy.used.attempts, 3);
+    assert_eq!(retry_at(&mut machine, retry, at(1)), Some(at(6)));
+    assert_eq!(machine.progress.attempts, 3);
 }
 
 #[test]
 fn a_refusal_for_the_rate_ends_a_call_of_one_attempt() {
     for (attempts, is_retried) in [(0, false), (1, false), (2, true)] {
-        let mut policy = write();
-        policy.limits = Limits::default().attempts(attempts);
+        let mut machine = write();
+        machine.limits = Limits::default().attempts(attempts);
         let retry = Retry::Rate { retry_after: None, wait: secs(5) };
-        let retry = retry_at(&mut policy, retry, Duration::ZERO);
+        let retry = retry_at(&mut machine, retry, Moment::START);
         assert_eq!(retry.is_some(), is_retried, "{attempts}");
     }
 }
 
 #[test]
 fn a_busy_document_ends_a_call_of_one_attempt_unless_an_earlier_write_may_still_be_running() {
-    for (now, is_retried) in around(60).into_iter().zip([true, false, false]) {
-        let mut policy = write();
-        policy.limits = Limits::one_attempt();
-        let retry = Retry::Busy { retry_after: None, since: secs(60) };
-        assert_eq!(retry_at(&mut policy, retry, now).is_some(), is_retried, "{now:?}");
+    for (now, is_retried) in around(at(60)).into_iter().zip([true, false, false]) {
+        let mut machine = write();
+        machine.limits = Limits::one_attempt();
+        let retry = Retry::Busy { retry_after: None, since: at(60) };
+        assert_eq!(retry_at(&mut machine, retry, now).is_some(), is_retried, "{now:?}");
     }
 }
 
 #[test]
 fn a_call_waits_for_a_busy_document_until_the_end_of_its_busy_limit() {
-    for (now, is_retried) in around(120).into_iter().zip([true, false, false]) {
-        let mut policy = write();
-        let retry = Retry::Busy { retry_after: None, since: Duration::ZERO };
-        let expected = is_retried.then_some(secs(120));
-        assert_eq!(retry_at(&mut policy, retry, now), expected, "{now:?}");
+    for (now, is_retried) in around(at(120)).into_iter().zip([true, false, false]) {
+        let mut machine = write();
+        let retry = Retry::Busy { retry_after: None, since: Moment::START };
+        let expected = is_retried.then_some(at(120));
+        assert_eq!(retry_at(&mut machine, retry, now), expected, "{now:?}");
     }
 }
 
 #[test]
 fn a_failure_resets_the_count_of_retries_that_cost_no_attempt() {
-    let mut policy = write();
-    policy.used.free_retries = 3;
-    retry_at(&mut policy, failure(None), Duration::ZERO);
-    assert_eq!(policy.used.free_retries, 0);
+    let mut machine = write();
+    machine.progress.free_retries = 3;
+    retry_at(&mut machine, failure(None), Moment::START);
+    assert_eq!(machine.progress.free_retries, 0);
 }
 
 #[test]
 fn no_retry_begins_that_would_end_after_the_deadline() {
-    for (wait, is_retried) in around(10).into_iter().zip([true, true, false]) {
-        let mut policy = write();
-        policy.used.took = secs(90);
-        let started = Started { deadline: secs(100), ..started() };
+    for (wait, is_retried) in around(secs(10)).into_iter().zip([true, true, false]) {
+        let mut machine = write();
+        machine.progress.took = secs(90);
+        let started = StartedCall { deadline: at(100), ..started() };
         let retry = failure(Some(wait));
-        let retry = policy.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
+        let retry = machine.retry_at(retry, Outcome::Refused, started, Moment::START);
         assert_eq!(retry.is_some(), is_retried, "{wait:?}");
     }
 }
 
 #[test]
 fn no_retry_begins_at_the_deadline() {
-    for (wait, is_retried) in around(10).into_iter().zip([true, false, false]) {
-        let mut policy = write();
-        let started = Started { deadline: secs(10), ..started() };
+    for (wait, is_retried) in around(secs(10)).into_iter().zip([true, false, false]) {
+        let mut machine = write();
+        let started = StartedCall { deadline: at(10), ..started() };
         let retry = failure(Some(wait));
-        let retry = policy.retry_at(retry, Outcome::Refused, started, Duration::ZERO);
+        let retry = machine.retry_at(retry, Outcome::Refused, started, Moment::START);
         assert_eq!(retry.is_some(), is_retried, "{wait:?}");
     }
 }
 
 #[test]
 fn a_call_whose_token_was_kept_is_retried_after_a_backoff() {
-    let mut policy = write();
-    policy.used.attempts = 1;
-    let kept = retry_at(&mut policy, Retry::Token(Refusal::Kept), secs(1));
-    assert_eq!(kept, Some(secs(1) + backoff(1, 0)));
-    let dropped = retry_at(&mut policy, Retry::Token(Refusal::Dropped), secs(1));
-    assert_eq!(dropped, Some(secs(1)));
+    let mut machine = write();
+    machine.progress.attempts = 1;
+    let kept = retry_at(&mut machine, Retry::Token(RefusedToken::Kept), at(1));
+    assert_eq!(kept, Some(at(1) + backoff(1, 0)));
+    let dropped = retry_at(&mut machine, Retry::Token(RefusedToken::Dropped), at(1));
+    assert_eq!(dropped, Some(at(1)));
 }
 
 #[test]
@@ -217,10 +207,10 @@ fn a_write_waits_for_two_seconds_after_a_gateway_has_answered() {
         (505, Method::POST, Duration::ZERO),
         (502, Method::GET, Duration::ZERO),
     ] {
-        let mut policy = request(method, Resend::Safe);
+        let mut machine = request(method, Resend::Safe);
         let error = reply(status, "<html>", None);
-        let answer = Answer::Refused(&error);
-        let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let result = RequestResult::Refused(&error);
+        let retry = machine.update_session(&mut session(), started(), 0, result, Moment::START);
         match retry {
             Some(Retry::Failure { at_least, .. }) => assert_eq!(at_least, expected, "{status}"),
             _ => assert_eq!(status, 501, "only HTTP 501 is permanent"),
@@ -235,9 +225,9 @@ fn a_failure_is_retried_if_it_is_transient_and_not_the_deadline() {
         (Permanence::Transient, true, false),
         (Permanence::Permanent, false, false),
     ] {
-        let mut policy = write();
-        let answer = Answer::Failed { pulled: 1, permanence, is_late, text: "" };
-        let retry = policy.update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let mut machine = write();
+        let result = RequestResult::Failed { pulled: 1, permanence, is_late, text: "" };
+        let retry = machine.update_session(&mut session(), started(), 0, result, Moment::START);
         assert_eq!(retry.is_some(), is_retried, "{permanence:?} {is_late}");
     }
 }
@@ -246,31 +236,31 @@ fn a_failure_is_retried_if_it_is_transient_and_not_the_deadline() {
 fn a_write_is_in_doubt_after_its_whole_body_was_pulled() {
     for (pulled, is_in_doubt) in [(9, false), (10, true), (11, true)] {
         let mut session = session();
-        let mut policy = write_in_lane();
-        assert!(policy.next(&mut session, Duration::ZERO).is_ok());
-        policy.answered(&mut session, failed(pulled), Duration::ZERO);
+        let mut machine = write_in_lane();
+        assert!(machine.next(&mut session, Moment::START).is_ok());
+        machine.completed(&mut session, failed(pulled), Moment::START);
         let busy = reply(400, r#"{"code":90235}"#, None);
-        let since = session.lanes.busy("shtcn", CallId(1), &busy, secs(1), &mut session.woken);
-        assert_eq!(since, if is_in_doubt { secs(60) } else { secs(1) }, "{pulled}");
+        let since = session.lanes.busy("shtcn", CallId(1), &busy, at(1), &mut session.woken);
+        assert_eq!(since, if is_in_doubt { at(60) } else { at(1) }, "{pulled}");
     }
 }
 
 #[test]
-fn an_answer_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
+fn a_reply_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
     let not_found = reply(400, r#"{"code":90202}"#, None);
     let rate = reply(400, r#"{"code":99991400}"#, None);
     let html = reply(503, "<html>", None);
-    for (answer, is_over) in [
-        (Answer::Success, true),
-        (Answer::Refused(&not_found), true),
-        (Answer::Refused(&rate), false),
-        (Answer::Refused(&html), false),
+    for (result, is_over) in [
+        (RequestResult::Success, true),
+        (RequestResult::Refused(&not_found), true),
+        (RequestResult::Refused(&rate), false),
+        (RequestResult::Refused(&html), false),
         (failed(1), false),
     ] {
-        let mut policy = write();
-        policy.used.busy_since = Some(Duration::ZERO);
-        policy.update_lane(&mut session(), answer, secs(1));
-        assert_eq!(policy.used.busy_since.is_none(), is_over);
+        let mut machine = write();
+        machine.progress.busy_since = Some(Moment::START);
+        machine.update_lane(&mut session(), result, at(1));
+        assert_eq!(machine.progress.busy_since.is_none(), is_over);
     }
 }
 
@@ -283,8 +273,8 @@ fn only_the_gateways_refusal_for_the_rate_closes_the_route() {
     ] {
         let mut session = session();
         let error = reply(status, body, Some(5));
-        let answer = Answer::Refused(&error);
-        let retry = write().update_session(&mut session, started(), 0, answer, Duration::ZERO);
+        let result = RequestResult::Refused(&error);
+        let retry = write().update_session(&mut session, started(), 0, result, Moment::START);
         assert!(matches!(retry, Some(Retry::Rate { wait, .. }) if wait == secs(5)), "{body}");
         assert_eq!(session.entries() == 1, closes, "{body}");
     }
@@ -294,8 +284,8 @@ fn only_the_gateways_refusal_for_the_rate_closes_the_route() {
 fn a_wait_of_zero_counts_as_none() {
     for (wait, expected) in [(None, None), (Some(0), None), (Some(1), Some(secs(1)))] {
         let error = reply(503, "<html>", wait);
-        let answer = Answer::Refused(&error);
-        let retry = write().update_session(&mut session(), started(), 0, answer, Duration::ZERO);
+        let result = RequestResult::Refused(&error);
+        let retry = write().update_session(&mut session(), started(), 0, result, Moment::START);
         let Some(Retry::Failure { retry_after, .. }) = retry else { panic!("{wait:?}") };
         assert_eq!(retry_after, expected, "{wait:?}");
     }

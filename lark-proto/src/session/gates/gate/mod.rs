@@ -2,9 +2,9 @@
 //!
 //! Calls pass in the order of their first steps. The first call in the queue waits until it may pass, and the second
 //! until it may pass after the first; the others are woken when they become the second. If the first call takes no step
-//! within a second after it could have passed, the next call that takes a step passes in its place. The first two calls
-//! may both fail to take a step. Each of the others therefore takes a step even if it is not woken: a second after the
-//! calls before it would have passed at the average pace.
+//! within a second after it could have passed, the next call that takes a step passes in its place. If neither of the
+//! first two calls takes a step, no call is woken. Every later call therefore has a fallback wait: until a second after
+//! the estimated time at which the calls before it have passed.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::throttle::{SECOND, Throttle};
 use crate::api::Quota;
 use crate::error::{Error, WaitFor};
 use crate::session::hold::{Ending, Hold};
-use crate::session::queue::CallId;
-use crate::session::queue::{Queue, Waiter, Woken};
+use crate::session::moment::Moment;
+use crate::session::queue::{CallId, Queue, Waiter, WakeList};
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -25,12 +25,12 @@ pub(super) struct Gate {
     /// The number of calls that have left the queue so far.
     left: u64,
     /// The time since which the first call in the queue has been the first.
-    first_since: Duration,
+    first_since: Moment,
     /// The time until which the second call in the queue waits. It is woken if it may pass earlier.
-    second_until: Duration,
-    /// The least patience of the waiting calls, except for the calls that were already woken because a wait exceeded
-    /// their patience.
-    least_patience: Duration,
+    second_until: Moment,
+    /// The least `longest_wait` of the waiting calls, except for the calls that were already woken because a wait
+    /// exceeded it.
+    least_longest_wait: Duration,
     throttle: Throttle,
     /// The requests sent in the last second.
     second: SlidingWindow,
@@ -41,14 +41,14 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(now: Duration) -> Self {
+    pub(super) fn new(now: Moment) -> Self {
         Self {
             queue: Queue::new(),
             joined: 0,
             left: 0,
             first_since: now,
-            second_until: Duration::MAX,
-            least_patience: Duration::MAX,
+            second_until: Moment::NEVER,
+            least_longest_wait: Duration::MAX,
             throttle: Throttle::Open,
             second: SlidingWindow::new(SECOND),
             minute: SlidingWindow::new(60 * SECOND),
@@ -57,20 +57,20 @@ impl Gate {
     }
 
     /// The average time between the requests of a long queue.
-    fn pace(&self, quota: Quota, now: Duration) -> Duration {
-        let pace = |window: &SlidingWindow, limit: Option<u32>| {
+    fn average_interval(&self, quota: Quota, now: Moment) -> Duration {
+        let average_interval = |window: &SlidingWindow, limit: Option<u32>| {
             limit.map_or(Duration::ZERO, |limit| window.longest_life() / limit)
         };
-        let second = pace(&self.second, quota.calls_per_second());
-        let minute = pace(&self.minute, quota.calls_per_minute());
+        let second = average_interval(&self.second, quota.calls_per_second());
+        let minute = average_interval(&self.minute, quota.calls_per_minute());
         self.throttle.interval(now).max(second).max(minute)
     }
 
     /// The earliest time of the next request. For an open gate it is the past time at which the gate opened, so the
     /// windows must not be advanced while calls wait: they would lose that time.
-    fn opens(&self, quota: Quota) -> Duration {
+    fn opens(&self, quota: Quota) -> Moment {
         let opens = |window: &SlidingWindow, limit: Option<u32>| {
-            limit.map_or(Duration::ZERO, |limit| window.opens(limit))
+            limit.map_or(Moment::START, |limit| window.opens(limit))
         };
         let second = opens(&self.second, quota.calls_per_second());
         let minute = opens(&self.minute, quota.calls_per_minute());
@@ -81,10 +81,10 @@ impl Gate {
     pub(super) fn pass(
         &mut self,
         call: CallId,
-        patience: Duration,
+        longest_wait: Duration,
         quota: Quota,
-        now: Duration,
-        woken: &mut Woken,
+        now: Moment,
+        woken: &mut WakeList,
     ) -> Result<(), Hold> {
         self.throttle.advance(now);
         let opens = self.opens(quota);
@@ -92,7 +92,7 @@ impl Gate {
             self.count(quota, now);
             return Ok(());
         }
-        self.join(call, patience, now);
+        self.join(call, longest_wait, now);
         let place = self.queue.keys().take_while(|other| **other < call).take(2).count();
         let overdue = opens.max(self.first_since).saturating_add(SECOND);
         if opens <= now && (place == 0 || overdue <= now) {
@@ -101,15 +101,15 @@ impl Gate {
                 self.queue.pop_first();
                 self.left += 1;
                 // The next call in the queue has not waited as the second.
-                self.second_until = Duration::MAX;
+                self.second_until = Moment::NEVER;
             }
             self.count(quota, now);
             self.remove(call, quota, now, woken);
             return Ok(());
         }
         if let Throttle::Closed { until, error, .. } = &self.throttle {
-            let left = until.saturating_sub(now);
-            if left > patience {
+            let left = until.since(now);
+            if left > longest_wait {
                 let error = error.clone().with_retry_after(left);
                 self.remove(call, quota, now, woken);
                 return Err(Hold::End(Ending::Shared(error)));
@@ -123,7 +123,8 @@ impl Gate {
                 let number = self.queue.get(&call).map_or(0, |waiter| waiter.number);
                 let ahead = number.saturating_sub(self.left);
                 let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-                let passed = opens.saturating_add(self.pace(quota, now).saturating_mul(ahead));
+                let passed =
+                    opens.saturating_add(self.average_interval(quota, now).saturating_mul(ahead));
                 passed.saturating_add(SECOND)
             }
         };
@@ -133,8 +134,8 @@ impl Gate {
         Err(Hold::Wait { until, reason: WaitFor::Rate })
     }
 
-    fn join(&mut self, call: CallId, patience: Duration, now: Duration) {
-        self.least_patience = self.least_patience.min(patience);
+    fn join(&mut self, call: CallId, longest_wait: Duration, now: Moment) {
+        self.least_longest_wait = self.least_longest_wait.min(longest_wait);
         if self.queue.contains_key(&call) {
             return;
         }
@@ -143,20 +144,20 @@ impl Gate {
             self.first_since = now;
         }
         if before < 2 {
-            self.second_until = Duration::MAX;
+            self.second_until = Moment::NEVER;
         }
-        self.queue.insert(call, Waiter { since: now, number: self.joined, patience });
+        self.queue.insert(call, Waiter { since: now, number: self.joined, longest_wait });
         self.joined += 1;
     }
 
     /// Takes `call` out of the queue, because it has ended or no longer waits here.
-    pub(super) fn leave(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
+    pub(super) fn leave(&mut self, call: CallId, quota: Quota, now: Moment, woken: &mut WakeList) {
         self.throttle.advance(now);
         self.remove(call, quota, now, woken);
     }
 
     /// Takes `call` out of the queue and wakes the calls that may now pass or whose wait has changed.
-    fn remove(&mut self, call: CallId, quota: Quota, now: Duration, woken: &mut Woken) {
+    fn remove(&mut self, call: CallId, quota: Quota, now: Moment, woken: &mut WakeList) {
         let place = self.queue.keys().take(2).position(|other| *other == call);
         if self.queue.remove(&call).is_none() {
             return;
@@ -172,21 +173,21 @@ impl Gate {
                     woken.extend(first);
                 }
                 woken.extend(second);
-                self.second_until = Duration::MAX;
+                self.second_until = Moment::NEVER;
             }
             Some(1) => {
                 woken.extend(second);
-                self.second_until = Duration::MAX;
+                self.second_until = Moment::NEVER;
             }
             _ => {}
         }
         if self.queue.is_empty() {
-            self.least_patience = Duration::MAX;
+            self.least_longest_wait = Duration::MAX;
         }
     }
 
     /// Counts a request that is sent now.
-    fn count(&mut self, quota: Quota, now: Duration) {
+    fn count(&mut self, quota: Quota, now: Moment) {
         self.second.advance(now);
         self.second.add(now);
         if quota.calls_per_minute().is_some() {
@@ -202,8 +203,8 @@ impl Gate {
         &mut self,
         wait: Duration,
         error: &Error,
-        now: Duration,
-        woken: &mut Woken,
+        now: Moment,
+        woken: &mut WakeList,
     ) {
         self.throttle.advance(now);
         self.second.advance(now);
@@ -211,20 +212,20 @@ impl Gate {
         self.refused.add(now);
         self.throttle.refused(wait, error, self.second.count(), self.refused.count(), now);
         let Throttle::Closed { until, .. } = self.throttle else { return };
-        let left = until.saturating_sub(now);
-        if left > self.least_patience {
-            let is_patient = |waiter: &Waiter| waiter.patience >= left;
-            let impatient = self.queue.iter().filter(|(_, waiter)| !is_patient(waiter));
-            woken.extend(impatient.map(|(call, _)| call));
-            let patient = self.queue.values().filter(|waiter| is_patient(waiter));
-            self.least_patience =
-                patient.map(|waiter| waiter.patience).min().unwrap_or(Duration::MAX);
+        let left = until.since(now);
+        if left > self.least_longest_wait {
+            let may_wait = |waiter: &Waiter| waiter.longest_wait >= left;
+            let over_limit = self.queue.iter().filter(|(_, waiter)| !may_wait(waiter));
+            woken.extend(over_limit.map(|(call, _)| call));
+            let others = self.queue.values().filter(|waiter| may_wait(waiter));
+            self.least_longest_wait =
+                others.map(|waiter| waiter.longest_wait).min().unwrap_or(Duration::MAX);
         }
     }
 
     /// Whether the gate holds nothing that a new gate would not hold: no call waits, the throttle is open, and no
     /// request counts against the quota.
-    pub(super) fn is_idle(&mut self, now: Duration) -> bool {
+    pub(super) fn is_idle(&mut self, now: Moment) -> bool {
         self.throttle.advance(now);
         if !self.queue.is_empty() || !matches!(self.throttle, Throttle::Open) {
             return false;

@@ -1,7 +1,6 @@
-//! The policy of one call, without its types: which request it sends next, and what the outcome of a request means.
+//! The state machine of one call: which request it sends next, and what the result of a request means.
 //!
-//! The code is compiled once for all endpoints. [`Call`](super::Call) adds the endpoint's output and the transport's
-//! error.
+//! [`State`] has the states, and the doc of the `session` module the diagram of the transitions.
 
 mod retry;
 
@@ -15,17 +14,20 @@ use crate::session::caller::{Caller, Credential};
 use crate::session::event::{Event, Events};
 use crate::session::hold::{Ending, Hold};
 use crate::session::limits::Limits;
+use crate::session::moment::Moment;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
-use crate::session::step::{Outgoing, Permanence, Purpose, Timeouts};
+use crate::session::step::{Outgoing, Purpose};
+use crate::session::timeouts::Timeouts;
+use crate::session::transport_failure::Permanence;
 use crate::text::Secrets;
 use crate::values::AppId;
 
 /// The longest time that an adapter is told to wait for. Adding a longer time overflows some clocks.
 pub(super) const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A call without the types of its output and of the transport's error.
-pub(super) struct CallPolicy {
+/// The state machine of one call. See the doc of the `call` module for the types around it.
+pub(super) struct CallMachine {
     draft: Draft,
     route: Box<str>,
     lane: Option<Box<str>>,
@@ -37,7 +39,7 @@ pub(super) struct CallPolicy {
     authorization: Option<HeaderValue>,
     pub(super) limits: Limits,
     pub(super) jitter: u64,
-    used: Used,
+    progress: Progress,
     state: State,
     pub(super) events: Events,
 }
@@ -47,24 +49,24 @@ enum State {
     /// The call has taken no step.
     New,
     /// The call waits in a queue, or until `not_before`, the end of a backoff.
-    Pending { started: Started, not_before: Duration },
+    Pending { started: StartedCall, not_before: Moment },
     /// The call's request is in flight. It was sent with the session's token of `generation`.
-    Sent { started: Started, sent_at: Duration, generation: u64 },
+    Sent { started: StartedCall, sent_at: Moment, generation: u64 },
     /// The call has its result, or was cancelled.
     Over,
 }
 
 /// The id and the times of a call that has taken its first step.
 #[derive(Clone, Copy)]
-struct Started {
+struct StartedCall {
     id: CallId,
-    at: Duration,
-    deadline: Duration,
+    at: Moment,
+    deadline: Moment,
 }
 
 /// The parts of its limits that a call has used so far, and the state that it keeps for its next step.
 #[derive(Default)]
-struct Used {
+struct Progress {
     /// The number of times the request was sent.
     sends: u32,
     /// The number of sends that count as attempts.
@@ -74,9 +76,9 @@ struct Used {
     /// The time for which the last request was in flight.
     took: Duration,
     /// The time since which the document has been busy, for a call without a lane.
-    busy_since: Option<Duration>,
+    busy_since: Option<Moment>,
     /// See [`Caller::renewal_deadline`].
-    renewal_deadline: Option<Duration>,
+    renewal_deadline: Option<Moment>,
     /// The reason of the last wait.
     waited_for: Option<WaitFor>,
     /// Whether the next request needs a fresh connection, because the last connection broke.
@@ -87,13 +89,13 @@ struct Used {
 /// the transport.
 #[derive(Clone, Copy)]
 pub(super) struct Permit {
-    within: Duration,
+    call_timeout: Duration,
     fresh_connection: bool,
 }
 
-/// The outcome of a request.
+/// The result of a request.
 #[derive(Clone, Copy)]
-pub(super) enum Answer<'a> {
+pub(super) enum RequestResult<'a> {
     Success,
     Refused(&'a Error),
     /// The request got no reply. `is_late` means that its deadline passed. `text` is the failure in one line.
@@ -105,14 +107,14 @@ pub(super) enum Answer<'a> {
     },
 }
 
-/// Whether the request is sent again after an answer, and whether it may have been carried out.
+/// Whether the request is sent again after a result, and whether it may have been carried out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verdict {
-    pub(super) goes_on: bool,
+    pub(super) will_retry: bool,
     pub(super) outcome: Outcome,
 }
 
-impl CallPolicy {
+impl CallMachine {
     pub(super) fn new<E: Endpoint>(endpoint: &E, credential: Credential) -> Self {
         Self {
             draft: Draft::of(endpoint),
@@ -125,7 +127,7 @@ impl CallPolicy {
             authorization: None,
             limits: Limits::default(),
             jitter: 0,
-            used: Used::default(),
+            progress: Progress::default(),
             state: State::New,
             events: Events::default(),
         }
@@ -136,7 +138,7 @@ impl CallPolicy {
     }
 
     pub(super) fn sends(&self) -> u32 {
-        self.used.sends
+        self.progress.sends
     }
 
     pub(super) fn id(&self) -> Option<CallId> {
@@ -152,16 +154,16 @@ impl CallPolicy {
 
     /// Whether the last wait of the call was for a token.
     pub(super) fn waits_for_token(&self) -> bool {
-        self.used.waited_for == Some(WaitFor::Token)
+        self.progress.waited_for == Some(WaitFor::Token)
     }
 
     /// Takes a step: permits the call's own request, or returns why it is not sent now.
-    pub(super) fn next(&mut self, session: &mut Session, now: Duration) -> Result<Permit, Hold> {
+    pub(super) fn next(&mut self, session: &mut Session, now: Moment) -> Result<Permit, Hold> {
         let (started, not_before) = match self.state {
             State::New => {
                 let time = self.limits.time(self.draft.len());
                 let deadline = now.saturating_add(time);
-                (Started { id: session.next_call(), at: now, deadline }, now)
+                (StartedCall { id: session.next_call_id(), at: now, deadline }, now)
             }
             State::Pending { started, not_before } => (started, not_before),
             State::Sent { started, .. } if now < started.deadline => {
@@ -176,23 +178,23 @@ impl CallPolicy {
         let mut step = self.proceed(session, started, not_before, now);
         match &mut step {
             Ok(_) => {
-                let send = self.used.sends;
+                let send = self.progress.sends;
                 let len = self.draft.len();
                 self.events.push(|| Event::Sent { route: self.route.clone(), send, len });
             }
             Err(Hold::Send(outgoing, route)) => {
                 self.state = State::Pending { started, not_before };
-                self.used.waited_for = Some(WaitFor::Token);
+                self.progress.waited_for = Some(WaitFor::Token);
                 let route = *route;
                 let len = outgoing.request.body().len();
                 self.events.push(|| Event::Sent { route: route.into(), send: 0, len });
             }
             Err(Hold::Wait { until, reason }) => {
                 self.state = State::Pending { started, not_before };
-                self.used.waited_for = Some(*reason);
+                self.progress.waited_for = Some(*reason);
                 *until = started.deadline.min(*until);
                 let reason = *reason;
-                let time = until.saturating_sub(now);
+                let time = until.since(now);
                 self.events.push(|| Event::Waits { reason, time });
             }
             Err(Hold::End(_)) => self.end(session, started, now),
@@ -205,26 +207,28 @@ impl CallPolicy {
     fn proceed(
         &mut self,
         session: &mut Session,
-        started: Started,
-        not_before: Duration,
-        now: Duration,
+        started: StartedCall,
+        not_before: Moment,
+        now: Moment,
     ) -> Result<Permit, Hold> {
         self.draft.check().map_err(|invalid| Hold::End(Ending::Invalid(invalid)))?;
         self.check_deadline(started, now)?;
         wait_until(not_before, now)?;
         self.enter_lane(session, started, now)?;
-        let generation = self.take_token(session, started, now)?;
+        let generation = self.ensure_token(session, started, now)?;
         self.pass_gate(session, started, now)?;
         Ok(self.send(started, generation, now))
     }
 
     /// Ends the call at its deadline, or earlier if less time is left than the last request took, because the next one
     /// would not be answered in time.
-    fn check_deadline(&self, started: Started, now: Duration) -> Result<(), Hold> {
+    fn check_deadline(&self, started: StartedCall, now: Moment) -> Result<(), Hold> {
         if now >= started.deadline {
-            return Err(Hold::End(self.used.waited_for.map_or(Ending::NoTimeLeft, Ending::Late)));
+            return Err(Hold::End(
+                self.progress.waited_for.map_or(Ending::NoTimeLeft, Ending::Late),
+            ));
         }
-        if now.saturating_add(self.used.took) > started.deadline {
+        if now.saturating_add(self.progress.took) > started.deadline {
             return Err(Hold::End(Ending::NoTimeLeft));
         }
         Ok(())
@@ -233,25 +237,25 @@ impl CallPolicy {
     fn enter_lane(
         &self,
         session: &mut Session,
-        started: Started,
-        now: Duration,
+        started: StartedCall,
+        now: Moment,
     ) -> Result<(), Hold> {
         let Some(lane) = &self.lane else { return Ok(()) };
         session.lanes.enter(lane, started.id, self.limits.busy, now)
     }
 
     /// Returns the generation of the session's token, or zero if the caller supplied the token.
-    fn take_token(
+    fn ensure_token(
         &mut self,
         session: &mut Session,
-        started: Started,
-        now: Duration,
+        started: StartedCall,
+        now: Moment,
     ) -> Result<u64, Hold> {
-        let Credential::Own(tenant) = &self.credential else { return Ok(0) };
+        let Credential::Session(tenant) = &self.credential else { return Ok(0) };
         let Session { app, site, tokens, woken, gates, .. } = session;
         let caller =
-            &mut caller(started, &self.limits, self.jitter, &mut self.used.renewal_deadline);
-        tokens.take(app, site, tenant, caller, now, woken).inspect_err(|_| {
+            &mut caller(started, &self.limits, self.jitter, &mut self.progress.renewal_deadline);
+        tokens.ensure_valid(app, site, tenant, caller, now, woken).inspect_err(|_| {
             // A call that waits for its token must not hold up the calls behind it at the gate.
             gates.leave(&self.credential, &self.route, self.quota, started.id, now, woken);
         })
@@ -260,37 +264,38 @@ impl CallPolicy {
     fn pass_gate(
         &mut self,
         session: &mut Session,
-        started: Started,
-        now: Duration,
+        started: StartedCall,
+        now: Moment,
     ) -> Result<(), Hold> {
         let Session { gates, woken, .. } = session;
-        let caller = caller(started, &self.limits, self.jitter, &mut self.used.renewal_deadline);
+        let caller =
+            caller(started, &self.limits, self.jitter, &mut self.progress.renewal_deadline);
         gates.pass(&self.credential, &self.route, self.quota, &caller, now, woken)
     }
 
-    fn send(&mut self, started: Started, generation: u64, now: Duration) -> Permit {
-        self.used.sends += 1;
-        self.used.attempts += 1;
+    fn send(&mut self, started: StartedCall, generation: u64, now: Moment) -> Permit {
+        self.progress.sends += 1;
+        self.progress.attempts += 1;
         self.state = State::Sent { started, sent_at: now, generation };
-        let within = started.deadline.saturating_sub(now).min(MAX_TRANSPORT_TIME);
-        let fresh_connection = std::mem::take(&mut self.used.fresh_connection);
-        Permit { within, fresh_connection }
+        let call_timeout = started.deadline.since(now).min(MAX_TRANSPORT_TIME);
+        let fresh_connection = std::mem::take(&mut self.progress.fresh_connection);
+        Permit { call_timeout, fresh_connection }
     }
 
     /// Makes the call's own request.
     pub(super) fn outgoing(&mut self, session: &Session, permit: Permit) -> Outgoing {
-        let Permit { within, fresh_connection } = permit;
+        let Permit { call_timeout, fresh_connection } = permit;
         self.authorization = match &self.credential {
-            Credential::Given(authorization) => authorization.clone(),
-            Credential::Own(tenant) => {
+            Credential::Supplied(authorization) => authorization.clone(),
+            Credential::Session(tenant) => {
                 session.tokens.held(tenant).map(|(token, _)| token.header_value())
             }
         };
         Outgoing {
             request: self.draft.request(&session.site, self.authorization.clone()),
             purpose: Purpose::Call,
-            within,
-            keep_for: within,
+            call_timeout,
+            exchange_timeout: call_timeout,
             timeouts: Timeouts::for_body_len(self.draft.len()),
             reply_limit: self.reply_limit,
             fresh_connection,
@@ -305,33 +310,33 @@ impl CallPolicy {
     /// The app whose token the call uses, or `None` if the caller supplied the token.
     pub(super) fn app_id<'s>(&self, session: &'s Session) -> Option<&'s AppId> {
         match self.credential {
-            Credential::Own(_) => session.app.id(),
-            Credential::Given(_) => None,
+            Credential::Session(_) => session.app.id(),
+            Credential::Supplied(_) => None,
         }
     }
 
-    /// Takes the answer to the request in flight. Returns `None` if none is in flight.
-    pub(super) fn answered(
+    /// Takes the result of the request in flight. Returns `None` if none is in flight.
+    pub(super) fn completed(
         &mut self,
         session: &mut Session,
-        answer: Answer<'_>,
-        now: Duration,
+        result: RequestResult<'_>,
+        now: Moment,
     ) -> Option<Verdict> {
         let State::Sent { started, sent_at, generation } = self.state else { return None };
-        self.used.took = now.saturating_sub(sent_at);
-        let outcome = self.outcome(answer);
+        self.progress.took = now.since(sent_at);
+        let outcome = self.outcome(result);
         let started = self.within_idempotency(started, sent_at, outcome);
-        // The answer may concern other calls, so the session is updated even if this call ends.
-        let retry = self.update_session(session, started, generation, answer, now);
+        // The result may concern other calls, so the session is updated even if this call ends.
+        let retry = self.update_session(session, started, generation, result, now);
         let not_before = retry.and_then(|retry| self.retry_at(retry, outcome, started, now));
-        let verdict = Verdict { goes_on: not_before.is_some(), outcome };
-        match answer {
-            Answer::Success => {}
-            Answer::Refused(error) => {
-                self.events.push(|| Event::refused(&self.route, error, verdict.goes_on));
+        let verdict = Verdict { will_retry: not_before.is_some(), outcome };
+        match result {
+            RequestResult::Success => {}
+            RequestResult::Refused(error) => {
+                self.events.push(|| Event::refused(&self.route, error, verdict.will_retry));
             }
-            Answer::Failed { text, .. } => {
-                self.events.push(|| Event::failed(&self.route, text, verdict.goes_on));
+            RequestResult::Failed { text, .. } => {
+                self.events.push(|| Event::failed(&self.route, text, verdict.will_retry));
             }
         }
         match not_before {
@@ -343,25 +348,33 @@ impl CallPolicy {
 
     /// Moves the deadline to the end of the time for which a second send is idempotent, if that is earlier. A call that
     /// waits in a queue could otherwise send its request later than that.
-    fn within_idempotency(&self, started: Started, sent_at: Duration, outcome: Outcome) -> Started {
+    fn within_idempotency(
+        &self,
+        started: StartedCall,
+        sent_at: Moment,
+        outcome: Outcome,
+    ) -> StartedCall {
         match self.resend {
-            Resend::SafeFor(time) if outcome == Outcome::Unknown => {
-                Started { deadline: started.deadline.min(sent_at.saturating_add(time)), ..started }
-            }
+            Resend::SafeFor(time) if outcome == Outcome::Unknown => StartedCall {
+                deadline: started.deadline.min(sent_at.saturating_add(time)),
+                ..started
+            },
             _ => started,
         }
     }
 
     /// Whether the request may have been carried out. The result has no meaning for a success.
-    fn outcome(&self, answer: Answer<'_>) -> Outcome {
-        match answer {
-            Answer::Success => Outcome::Unknown,
-            Answer::Refused(error) => error.outcome(),
+    fn outcome(&self, result: RequestResult<'_>) -> Outcome {
+        match result {
+            RequestResult::Success => Outcome::Unknown,
+            RequestResult::Refused(error) => error.outcome(),
             // The head alone may have reached the service, so a write without a body may have been carried out.
-            Answer::Failed { pulled: 0, .. } if self.draft.len() > 0 || self.draft.is_read() => {
+            RequestResult::Failed { pulled: 0, .. }
+                if self.draft.len() > 0 || self.draft.is_read() =>
+            {
                 Outcome::NotSent
             }
-            Answer::Failed { .. } => Outcome::Unknown,
+            RequestResult::Failed { .. } => Outcome::Unknown,
         }
     }
 
@@ -379,12 +392,12 @@ impl CallPolicy {
     }
 
     /// Ends the call: takes it out of every queue, and wakes the next call in each of them.
-    fn end(&mut self, session: &mut Session, started: Started, now: Duration) {
+    fn end(&mut self, session: &mut Session, started: StartedCall, now: Moment) {
         let Session { lanes, tokens, gates, woken, .. } = session;
         if let Some(lane) = &self.lane {
             lanes.leave(lane, started.id, now, woken);
         }
-        if let Credential::Own(tenant) = &self.credential {
+        if let Credential::Session(tenant) = &self.credential {
             tokens.leave(tenant, started.id, woken);
         }
         // A call whose request was sent has left the queue of its gate.
@@ -393,13 +406,13 @@ impl CallPolicy {
         }
         woken.remove(started.id);
         self.state = State::Over;
-        let sends = self.used.sends;
-        let took = now.saturating_sub(started.at);
+        let sends = self.progress.sends;
+        let took = now.since(started.at);
         self.events.push(|| Event::Done { route: self.route.clone(), took, sends });
     }
 }
 
-fn wait_until(not_before: Duration, now: Duration) -> Result<(), Hold> {
+fn wait_until(not_before: Moment, now: Moment) -> Result<(), Hold> {
     if now < not_before {
         return Err(Hold::Wait { until: not_before, reason: WaitFor::Backoff });
     }
@@ -407,10 +420,10 @@ fn wait_until(not_before: Duration, now: Duration) -> Result<(), Hold> {
 }
 
 fn caller<'a>(
-    started: Started,
+    started: StartedCall,
     limits: &'a Limits,
     jitter: u64,
-    renewal_deadline: &'a mut Option<Duration>,
+    renewal_deadline: &'a mut Option<Moment>,
 ) -> Caller<'a> {
     Caller { id: started.id, deadline: started.deadline, limits, jitter, renewal_deadline }
 }

@@ -11,16 +11,16 @@ use crate::error::CallError;
 use crate::session::event::Event;
 use crate::session::queue::CallId;
 use crate::session::session::Session;
-use crate::session::step::TokenRequestId;
-use crate::session::step::{Step, TransportFailure};
+use crate::session::step::{Step, TokenRequestId};
+use crate::session::transport_failure::TransportFailure;
 
 /// A [`Call`] whose output is converted into an `O`, so that one collection can hold calls of different endpoints.
-/// Limits, jitter and [`Call::keep_events`] are set on the call before [`Call::boxed`].
+/// Limits, jitter and [`Call::with_events`] are set on the call before [`Call::boxed`].
 ///
 /// ```
 /// use lark_proto::{ImageKey, PutImage, WriteSheetImage};
 /// use lark_proto::endpoints::SheetImageWritten;
-/// use lark_proto::session::{Call, Drive};
+/// use lark_proto::session::{Call, AnyCall};
 ///
 /// enum Written {
 ///     Image(ImageKey),
@@ -32,11 +32,11 @@ use crate::session::step::{Step, TransportFailure};
 /// fn queue(
 ///     put: &PutImage,
 ///     write: &WriteSheetImage,
-/// ) -> Vec<Box<dyn Drive<Written, std::io::Error>>> {
+/// ) -> Vec<Box<dyn AnyCall<Written, std::io::Error>>> {
 ///     vec![Call::new(put).boxed(), Call::new(write).boxed()]
 /// }
 /// ```
-pub trait Drive<O, T>: fmt::Debug {
+pub trait AnyCall<O, T>: fmt::Debug {
     /// See [`Call::id`].
     fn id(&self) -> Option<CallId>;
     /// See [`Call::sends`].
@@ -47,9 +47,9 @@ pub trait Drive<O, T>: fmt::Debug {
     fn events(&mut self) -> Vec<Event>;
     /// See [`Call::next`].
     fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T>;
-    /// See [`Call::read`]. The parsed reply is kept for [`Drive::received`].
+    /// See [`Call::read`]. The parsed reply is kept for [`AnyCall::received`].
     fn read(&mut self, reply: Response<Bytes>);
-    /// See [`Call::received`]. Has no effect if [`Drive::read`] was not called before.
+    /// See [`Call::received`]. Has no effect if [`AnyCall::read`] was not called before.
     fn received(&mut self, session: &mut Session, now: SystemTime);
     /// See [`Call::failed`].
     fn failed(&mut self, session: &mut Session, now: SystemTime, failure: TransportFailure<T>);
@@ -60,7 +60,7 @@ pub trait Drive<O, T>: fmt::Debug {
 }
 
 /// A call and the reply that it has parsed.
-struct Driven<O, T> {
+struct BoxedCall<O, T> {
     call: Call<O, T>,
     parsed: Option<ParsedReply<O>>,
 }
@@ -68,21 +68,21 @@ struct Driven<O, T> {
 impl<P: 'static, T: 'static> Call<P, T> {
     /// The call as a trait object, with its output converted into an `O`.
     #[must_use]
-    pub fn boxed<O>(self) -> Box<dyn Drive<O, T>>
+    pub fn boxed<O>(self) -> Box<dyn AnyCall<O, T>>
     where
         P: Into<O>,
     {
-        Box::new(Driven { call: self, parsed: None })
+        Box::new(BoxedCall { call: self, parsed: None })
     }
 }
 
-impl<O, T> fmt::Debug for Driven<O, T> {
+impl<O, T> fmt::Debug for BoxedCall<O, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.call.fmt(f)
     }
 }
 
-impl<P: Into<O>, O, T> Drive<O, T> for Driven<P, T> {
+impl<P: Into<O>, O, T> AnyCall<O, T> for BoxedCall<P, T> {
     fn id(&self) -> Option<CallId> {
         self.call.id()
     }

@@ -17,11 +17,10 @@
 
 use std::time::Duration;
 
-use super::request::FailureKind;
+use super::failure_kind::FailureKind;
 use crate::session::backoff::backoff;
 use crate::session::hold::TokenFailure;
-use crate::session::queue::CallId;
-use crate::session::queue::Woken;
+use crate::session::moment::Moment;
 use crate::session::step::TokenRequestId;
 
 /// A token is due for renewal when it expires in this time or less. More than 30 minutes before, the service would
@@ -44,72 +43,50 @@ const TICKET_RESEND_AFTER: Duration = Duration::from_secs(300);
 
 /// A token, and the request that gets the next one.
 #[derive(Debug)]
-pub(super) struct Slot<K> {
-    held: Option<Held<K>>,
+pub(super) struct Slot<T> {
+    held: Option<HeldToken<T>>,
     /// The number of the token that was held last. No two tokens of a session have the same number, so that a late
     /// refusal of an old token does not drop a newer one.
     generation: u64,
     /// The tokens that the service refused last, and the times when they expire.
-    refused: Vec<(K, Duration)>,
+    refused: Vec<(T, Moment)>,
     /// Whether the next granted token replaces a refused one.
     replaces: bool,
-    request: Option<Sent>,
+    /// The request in flight.
+    request: Option<TokenRequestId>,
     /// Whether the connection of the last request broke.
     connection_broke: bool,
     /// The number of failed requests in this series. It counts only while there is no valid token.
     failures: u32,
     pause: Option<Pause>,
     /// The earliest time of the next renewal.
-    renew_after: Duration,
+    renew_after: Moment,
     /// The number of renewals that have failed since the last token was granted or imported.
     failed_renewals: u32,
 }
 
 #[derive(Debug)]
-struct Held<K> {
-    token: K,
-    expires: Duration,
+struct HeldToken<T> {
+    token: T,
+    expires: Moment,
     /// A token that replaced a refused one is kept if it is refused before this time.
-    trusted_until: Duration,
-}
-
-/// A token request in flight.
-#[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) id: TokenRequestId,
-    /// The call that sent the request or, after that call has ended, the first call that waits for the token. The
-    /// driver is woken when the request ends. If the request is a renewal, only the driver waits for it.
-    pub(super) driver: Option<CallId>,
-    pub(super) sent_at: Duration,
-    /// The time from which the request counts as failed if its outcome was not reported.
-    pub(super) times_out: Duration,
-    pub(super) jitter: u64,
-}
-
-impl Sent {
-    /// Makes `next` the driver if `call`, which has ended, was the driver.
-    pub(super) fn hand_over(&mut self, call: CallId, next: Option<CallId>, woken: &mut Woken) {
-        if self.driver == Some(call) {
-            self.driver = next;
-            woken.extend(next);
-        }
-    }
+    trusted_until: Moment,
 }
 
 /// A period in which no token request is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
-    pub(super) until: Duration,
-    /// The time until which a call waits if its patience is long enough; another call ends at once. After a failure for
+    pub(super) until: Moment,
+    /// The time until which a call waits if its limits allow that; another call ends at once. After a failure for
     /// which no call waits, it is the time of that failure. In a backoff every call waits until `until`.
-    pub(super) patient_until: Duration,
+    pub(super) wait_until: Moment,
     /// The failure of a call that ends because it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
 }
 
 /// The effect of the service's refusal of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Refusal {
+pub(in crate::session) enum RefusedToken {
     /// The token was dropped. The call's request is sent again with the next token.
     Dropped,
     /// The token was kept, because it replaced a refused one within the last minute. The call's request is sent again
@@ -117,7 +94,7 @@ pub(in crate::session) enum Refusal {
     Kept,
 }
 
-impl<K> Default for Slot<K> {
+impl<T> Default for Slot<T> {
     fn default() -> Self {
         Self {
             held: None,
@@ -128,42 +105,38 @@ impl<K> Default for Slot<K> {
             connection_broke: false,
             failures: 0,
             pause: None,
-            renew_after: Duration::ZERO,
+            renew_after: Moment::START,
             failed_renewals: 0,
         }
     }
 }
 
-impl<K: Clone + PartialEq> Slot<K> {
+impl<T: Clone + PartialEq> Slot<T> {
     /// The token and its generation, if it has not expired. An expired token stays in the slot, because the service may
     /// still refuse a request that was sent with it.
-    pub(super) fn valid(&self, now: Duration) -> Option<(&K, u64)> {
+    pub(super) fn valid(&self, now: Moment) -> Option<(&T, u64)> {
         let held = self.held.as_ref().filter(|held| held.expires > now)?;
         Some((&held.token, self.generation))
     }
 
     /// Whether the token is due for renewal, and neither a failed renewal nor a pause puts that off.
-    pub(super) fn is_due(&self, now: Duration) -> bool {
-        let in_window = |held: &Held<K>| held.expires.saturating_sub(now) <= RENEWAL_WINDOW;
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        let in_window = |held: &HeldToken<T>| held.expires.since(now) <= RENEWAL_WINDOW;
         self.held.as_ref().is_some_and(in_window)
             && now >= self.renew_after
             && self.pause(now).is_none()
     }
 
-    pub(super) fn request(&self) -> Option<&Sent> {
-        self.request.as_ref()
+    pub(super) fn request(&self) -> Option<TokenRequestId> {
+        self.request
     }
 
-    pub(super) fn request_mut(&mut self) -> Option<&mut Sent> {
-        self.request.as_mut()
-    }
-
-    pub(super) fn pause(&self, now: Duration) -> Option<&Pause> {
+    pub(super) fn pause(&self, now: Moment) -> Option<&Pause> {
         self.pause.as_ref().filter(|pause| now < pause.until)
     }
 
     /// Notes that a request is sent. Returns whether it needs a fresh connection, because that of the last one broke.
-    pub(super) fn begin(&mut self, request: Sent) -> bool {
+    pub(super) fn begin(&mut self, request: TokenRequestId) -> bool {
         self.request = Some(request);
         std::mem::take(&mut self.connection_broke)
     }
@@ -172,21 +145,20 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.connection_broke = true;
     }
 
-    /// Takes the token that the service granted for `life`, counted from when the request was sent. Less than a minute
-    /// counts as a minute. Returns the driver of the request.
-    pub(super) fn granted(&mut self, token: K, life: Duration) -> Option<CallId> {
-        let Sent { id, driver, sent_at, .. } = self.request.take()?;
+    /// Takes the token that the service granted for `life`, counted from `sent_at`, when the request was sent. Less
+    /// than a minute counts as a minute.
+    pub(super) fn granted(&mut self, token: T, life: Duration, sent_at: Moment) {
+        let Some(id) = self.request.take() else { return };
         let in_a_minute = sent_at.saturating_add(MINUTE);
         let expires = sent_at.saturating_add(life.max(MINUTE));
         let replaces = std::mem::take(&mut self.replaces);
-        let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
+        let trusted_until = if replaces { in_a_minute } else { Moment::START };
         self.refused.retain(|(refused, _)| *refused != token);
-        self.hold(Held { token, expires, trusted_until }, id);
+        self.hold(HeldToken { token, expires, trusted_until }, id);
         self.renew_after = in_a_minute;
-        driver
     }
 
-    fn hold(&mut self, held: Held<K>, TokenRequestId(generation): TokenRequestId) {
+    fn hold(&mut self, held: HeldToken<T>, TokenRequestId(generation): TokenRequestId) {
         self.held = Some(held);
         self.generation = generation;
         self.failures = 0;
@@ -194,19 +166,20 @@ impl<K: Clone + PartialEq> Slot<K> {
         self.pause = None;
     }
 
-    /// Notes that the request in flight returned no token. Returns whether this ends the series, so that all calls that
-    /// wait for the token end with `failure`.
+    /// Notes that the request in flight, which was sent with `jitter`, returned no token. Returns whether this ends the
+    /// series, so that all calls that wait for the token end with `failure`.
     pub(super) fn failed(
         &mut self,
         kind: FailureKind,
         failure: TokenFailure,
-        now: Duration,
+        jitter: u64,
+        now: Moment,
     ) -> bool {
-        let jitter = self.request.take().map_or(0, |request| request.jitter);
-        let pause = |wait: Duration, patient_wait: Duration, failure: Option<TokenFailure>| {
+        self.request = None;
+        let pause = |wait: Duration, call_wait: Duration, failure: Option<TokenFailure>| {
             let until = now.saturating_add(wait);
-            let patient_until = now.saturating_add(patient_wait);
-            Some(Pause { until, patient_until, failure })
+            let wait_until = now.saturating_add(call_wait);
+            Some(Pause { until, wait_until, failure })
         };
         if self.valid(now).is_some() {
             self.renewal_failed(now);
@@ -248,19 +221,18 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// Puts off the next renewal: by 1, 2, 4, and then 8 minutes after each failure.
-    pub(super) fn renewal_failed(&mut self, now: Duration) {
+    pub(super) fn renewal_failed(&mut self, now: Moment) {
         self.renew_after = now.saturating_add(MINUTE * (1 << self.failed_renewals.min(3)));
         self.failed_renewals = self.failed_renewals.saturating_add(1);
     }
 
     /// Notes that the request in flight was given up. A renewal counts as failed; the request for a first token is sent
-    /// again by the next call. Returns the driver of the request.
-    pub(super) fn dropped(&mut self, now: Duration) -> Option<CallId> {
-        let driver = self.request.take().and_then(|request| request.driver);
+    /// again by the next call.
+    pub(super) fn dropped(&mut self, now: Moment) {
+        self.request = None;
         if self.valid(now).is_some() {
             self.renewal_failed(now);
         }
-        driver
     }
 
     /// Ends the request in flight and the pause, so that the next request may be sent at once.
@@ -276,14 +248,14 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// Notes that the service refused the token of `generation`.
-    pub(super) fn refuse(&mut self, generation: u64, now: Duration) -> Refusal {
+    pub(super) fn refuse(&mut self, generation: u64, now: Moment) -> RefusedToken {
         if generation != self.generation {
-            return Refusal::Dropped;
+            return RefusedToken::Dropped;
         }
         match self.held.take() {
             Some(held) if now < held.trusted_until => {
                 self.held = Some(held);
-                Refusal::Kept
+                RefusedToken::Kept
             }
             Some(held) => {
                 self.refused.retain(|(_, expires)| *expires > now);
@@ -292,19 +264,19 @@ impl<K: Clone + PartialEq> Slot<K> {
                 }
                 self.refused.push((held.token, held.expires));
                 self.replaces = true;
-                Refusal::Dropped
+                RefusedToken::Dropped
             }
-            None => Refusal::Dropped,
+            None => RefusedToken::Dropped,
         }
     }
 
     /// Takes an imported token, unless the held one expires later. Returns false if the service has refused it.
-    pub(super) fn import(&mut self, token: K, expires: Duration, id: TokenRequestId) -> bool {
+    pub(super) fn import(&mut self, token: T, expires: Moment, id: TokenRequestId) -> bool {
         if self.refused.iter().any(|(refused, _)| *refused == token) {
             return false;
         }
         if self.held.as_ref().is_none_or(|held| held.expires < expires) {
-            self.hold(Held { token, expires, trusted_until: Duration::ZERO }, id);
+            self.hold(HeldToken { token, expires, trusted_until: Moment::START }, id);
             self.replaces = false;
         }
         true
@@ -320,13 +292,13 @@ impl<K: Clone + PartialEq> Slot<K> {
     }
 
     /// The token and the time when it expires.
-    pub(super) fn held(&self) -> Option<(&K, Duration)> {
+    pub(super) fn held(&self) -> Option<(&T, Moment)> {
         self.held.as_ref().map(|held| (&held.token, held.expires))
     }
 
     /// Whether there is nothing to keep: no valid token, no unexpired refused token, no request, no pause, and no time
     /// before which no renewal may be sent. That time applies to a token that is imported later, too.
-    pub(super) fn is_idle(&self, now: Duration) -> bool {
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
         let has_refused = self.refused.iter().any(|(_, expires)| *expires > now);
         self.valid(now).is_none()
             && !has_refused

@@ -1,16 +1,17 @@
-//! Whether and when a request is sent again, and the effect of its answer on the session.
+//! Whether and when a request is sent again, and the effect of its result on the session.
 
 use std::time::Duration;
 
-use super::{Answer, CallPolicy, Started};
+use super::{CallMachine, RequestResult, StartedCall};
 use crate::api::Resend;
 use crate::error::{Advice, ApiError, Class, Code, Error, Outcome};
 use crate::session::backoff::backoff;
 use crate::session::caller::Credential;
 use crate::session::limits::Limits;
+use crate::session::moment::Moment;
 use crate::session::session::Session;
-use crate::session::step::Permanence;
-use crate::session::tokens::Refusal;
+use crate::session::tokens::RefusedToken;
+use crate::session::transport_failure::Permanence;
 
 /// The least wait before a write is sent again after HTTP 502 or 504, because the service may still be working on the
 /// first send.
@@ -20,44 +21,44 @@ const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy)]
 pub(super) enum Retry {
     /// The service refused the token.
-    Token(Refusal),
+    Token(RefusedToken),
     /// The service refused the request for its rate. `wait` is the time for which the route's gate closes or, if the
     /// limit is not that of the route, the wait of this call alone.
     Rate { retry_after: Option<Duration>, wait: Duration },
     /// The document has been busy since `since`.
-    Busy { retry_after: Option<Duration>, since: Duration },
+    Busy { retry_after: Option<Duration>, since: Moment },
     /// The service or the connection failed. The wait is `at_least` this long.
     Failure { retry_after: Option<Duration>, at_least: Duration },
 }
 
-impl CallPolicy {
-    /// Updates the session's tokens, lanes and gates from the answer. Returns why the request may be sent again, or
+impl CallMachine {
+    /// Updates the session's tokens, lanes and gates from the result. Returns why the request may be sent again, or
     /// `None` after a success, a deadline, or a failure that would repeat itself.
     pub(super) fn update_session(
         &mut self,
         session: &mut Session,
-        started: Started,
+        started: StartedCall,
         generation: u64,
-        answer: Answer<'_>,
-        now: Duration,
+        result: RequestResult<'_>,
+        now: Moment,
     ) -> Option<Retry> {
-        self.update_lane(session, answer, now);
-        let error = match answer {
-            Answer::Success => return None,
-            Answer::Failed { permanence, is_late, .. } => {
-                self.used.fresh_connection = true;
+        self.update_lane(session, result, now);
+        let error = match result {
+            RequestResult::Success => return None,
+            RequestResult::Failed { permanence, is_late, .. } => {
+                self.progress.fresh_connection = true;
                 let is_transient = permanence == Permanence::Transient && !is_late;
                 return is_transient
                     .then_some(Retry::Failure { retry_after: None, at_least: Duration::ZERO });
             }
-            Answer::Refused(error) => error,
+            RequestResult::Refused(error) => error,
         };
         let class = error.api().map(ApiError::class);
         let retry_after = match error.advice() {
             Advice::GiveUp => return None,
             Advice::Again { after } => after.filter(|after| !after.is_zero()),
             Advice::RenewToken => {
-                let Credential::Own(tenant) = &self.credential else { return None };
+                let Credential::Session(tenant) = &self.credential else { return None };
                 let by_app_token = class == Some(Class::AppToken);
                 let Session { tokens, woken, .. } = session;
                 let refusal = tokens.refused(tenant, generation, by_app_token, now, woken);
@@ -67,7 +68,7 @@ impl CallPolicy {
         if class == Some(Class::DocumentBusy) {
             let since = match &self.lane {
                 Some(lane) => session.lanes.busy(lane, started.id, error, now, &mut session.woken),
-                None => *self.used.busy_since.get_or_insert(now),
+                None => *self.progress.busy_since.get_or_insert(now),
             };
             return Some(Retry::Busy { retry_after, since });
         }
@@ -77,7 +78,7 @@ impl CallPolicy {
             return Some(Retry::Failure { retry_after, at_least });
         }
         let mut wait =
-            retry_after.unwrap_or_else(|| backoff(self.used.free_retries + 1, self.jitter));
+            retry_after.unwrap_or_else(|| backoff(self.progress.free_retries + 1, self.jitter));
         if is_route_limit(error) {
             let Session { gates, woken, .. } = session;
             wait = gates.refused(&self.credential, &self.route, wait, error, now, woken);
@@ -87,16 +88,16 @@ impl CallPolicy {
 
     /// Notes in the lane that a write may still be running, or that the document is no longer busy. A call without a
     /// lane keeps the latter itself.
-    fn update_lane(&mut self, session: &mut Session, answer: Answer<'_>, now: Duration) {
-        let may_run = match answer {
-            Answer::Success => false,
-            Answer::Failed { pulled, .. } => pulled >= self.draft.len(),
-            Answer::Refused(error) => is_gateway(error),
+    fn update_lane(&mut self, session: &mut Session, result: RequestResult<'_>, now: Moment) {
+        let may_run = match result {
+            RequestResult::Success => false,
+            RequestResult::Failed { pulled, .. } => pulled >= self.draft.len(),
+            RequestResult::Refused(error) => is_gateway(error),
         };
         match &self.lane {
             Some(lane) if may_run => session.lanes.mark_in_doubt(lane, now),
-            Some(lane) if shows_not_busy(answer) => session.lanes.not_busy(lane),
-            None if shows_not_busy(answer) => self.used.busy_since = None,
+            Some(lane) if shows_not_busy(result) => session.lanes.not_busy(lane),
+            None if shows_not_busy(result) => self.progress.busy_since = None,
             _ => {}
         }
     }
@@ -106,18 +107,18 @@ impl CallPolicy {
         &mut self,
         retry: Retry,
         outcome: Outcome,
-        started: Started,
-        now: Duration,
-    ) -> Option<Duration> {
+        started: StartedCall,
+        now: Moment,
+    ) -> Option<Moment> {
         if outcome == Outcome::Unknown && self.resend == Resend::Unsafe {
             return None;
         }
         let Limits { longest_wait, busy, attempts, .. } = self.limits;
-        let is_patient =
+        let is_within_limit =
             |retry_after: Option<Duration>| retry_after.is_none_or(|wait| wait <= longest_wait);
         let not_before = match retry {
             Retry::Rate { retry_after, .. } | Retry::Busy { retry_after, .. }
-                if !is_patient(retry_after) =>
+                if !is_within_limit(retry_after) =>
             {
                 return None;
             }
@@ -125,34 +126,34 @@ impl CallPolicy {
             Retry::Rate { wait, .. } => now.saturating_add(self.wait_without_attempt(Some(wait))),
             Retry::Busy { since, .. } if now >= since && attempts <= 1 => return None,
             Retry::Busy { since, retry_after } => {
-                let ends = since.saturating_add(busy);
-                if now >= ends {
+                let busy_deadline = since.saturating_add(busy);
+                if now >= busy_deadline {
                     return None;
                 }
-                now.saturating_add(self.wait_without_attempt(retry_after)).min(ends)
+                now.saturating_add(self.wait_without_attempt(retry_after)).min(busy_deadline)
             }
-            _ if self.used.attempts >= attempts => return None,
-            Retry::Token(Refusal::Dropped) => now,
-            Retry::Token(Refusal::Kept) => {
-                now.saturating_add(backoff(self.used.attempts, self.jitter))
+            _ if self.progress.attempts >= attempts => return None,
+            Retry::Token(RefusedToken::Dropped) => now,
+            Retry::Token(RefusedToken::Kept) => {
+                now.saturating_add(backoff(self.progress.attempts, self.jitter))
             }
-            Retry::Failure { retry_after, .. } if !is_patient(retry_after) => return None,
+            Retry::Failure { retry_after, .. } if !is_within_limit(retry_after) => return None,
             Retry::Failure { retry_after, at_least } => {
-                self.used.free_retries = 0;
-                let backoff = || backoff(self.used.attempts, self.jitter);
+                self.progress.free_retries = 0;
+                let backoff = || backoff(self.progress.attempts, self.jitter);
                 now.saturating_add(retry_after.unwrap_or_else(backoff).max(at_least))
             }
         };
         // The next request is assumed to take as long as the last one.
-        let ends = not_before.saturating_add(self.used.took);
-        (ends <= started.deadline && not_before < started.deadline).then_some(not_before)
+        let attempt_end = not_before.saturating_add(self.progress.took);
+        (attempt_end <= started.deadline && not_before < started.deadline).then_some(not_before)
     }
 
     /// Counts the last send as a retry that costs no attempt, and returns the wait before the next one.
     fn wait_without_attempt(&mut self, retry_after: Option<Duration>) -> Duration {
-        self.used.attempts = self.used.attempts.saturating_sub(1);
-        self.used.free_retries = self.used.free_retries.saturating_add(1);
-        retry_after.unwrap_or_else(|| backoff(self.used.free_retries, self.jitter))
+        self.progress.attempts = self.progress.attempts.saturating_sub(1);
+        self.progress.free_retries = self.progress.free_retries.saturating_add(1);
+        retry_after.unwrap_or_else(|| backoff(self.progress.free_retries, self.jitter))
     }
 }
 
@@ -161,15 +162,15 @@ fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
 }
 
-/// Whether the answer shows that the document is not busy.
-fn shows_not_busy(answer: Answer<'_>) -> bool {
-    match answer {
-        Answer::Success => true,
-        Answer::Refused(Error::Api(api)) => !matches!(
+/// Whether the result shows that the document is not busy.
+fn shows_not_busy(result: RequestResult<'_>) -> bool {
+    match result {
+        RequestResult::Success => true,
+        RequestResult::Refused(Error::Api(api)) => !matches!(
             api.class(),
             Class::DocumentBusy | Class::RateLimit | Class::TenantToken | Class::AppToken
         ),
-        Answer::Refused(_) | Answer::Failed { .. } => false,
+        RequestResult::Refused(_) | RequestResult::Failed { .. } => false,
     }
 }
 
@@ -179,8 +180,8 @@ fn is_rate_refusal(error: &Error) -> bool {
     error.api().map_or(is_status, ApiError::is_rate_limit)
 }
 
-/// Whether the gateway refused the request for the rate of its route. Such a refusal closes the gate. The other rate
-/// limits apply to one user or group only.
+/// Whether the service refused the request for the rate of its route. Such a refusal closes the gate of the route. The
+/// other rate limits apply to one user or group only.
 fn is_route_limit(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS
