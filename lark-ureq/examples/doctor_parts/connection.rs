@@ -19,7 +19,7 @@ use lark_ureq::ureq;
 use lark_ureq::{CallError, Client};
 
 use crate::common::account::Account;
-use crate::report::Verdict;
+use crate::doctor_parts::report::Verdict;
 
 /// The limits of each call: a person waits for the result.
 const LIMITS: Limits = Limits::one_attempt()

@@ -9,14 +9,6 @@
 //! the folder or the table records what was begun and what has arrived, so that the same command goes on after an
 //! interruption, and writes no picture again that has arrived. `--help` lists options and exit codes.
 
-mod contents;
-mod encoding;
-mod grid;
-mod lane;
-mod plan;
-mod preview;
-
-#[path = "../common"]
 mod common {
     pub(crate) mod account;
     pub(crate) mod failure;
@@ -25,6 +17,14 @@ mod common {
     pub(crate) mod progress;
     pub(crate) mod run;
     pub(crate) mod start;
+}
+mod fill_sheet_parts {
+    pub(crate) mod contents;
+    pub(crate) mod encoding;
+    pub(crate) mod grid;
+    pub(crate) mod lane;
+    pub(crate) mod plan;
+    pub(crate) mod preview;
 }
 
 use std::collections::VecDeque;
@@ -39,10 +39,11 @@ use common::account::{Account, VARIABLES};
 use common::journal::{self, Journal};
 use common::run::{EXIT_CODES, Run};
 use common::start::{print, start};
-use encoding::Encoding;
-use lane::Filling;
+use fill_sheet_parts::encoding::Encoding;
+use fill_sheet_parts::lane::Filling;
+use fill_sheet_parts::plan::{self, Plan};
+use fill_sheet_parts::preview;
 use lark_proto::Limits;
-use plan::Plan;
 
 const USAGE: &str = "\
 usage: fill_sheet LINK [--from CELL] FOLDER [options]

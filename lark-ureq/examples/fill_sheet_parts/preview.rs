@@ -8,9 +8,9 @@ use lark_ureq::CallError;
 use crate::common::failure::{Failure, Reach};
 use crate::common::run::EarlierRuns;
 use crate::common::start::print;
-use crate::contents::{Contents, image_in};
-use crate::lane::{Filling, MAX_IMAGES, request};
-use crate::plan::{Lane, Plan};
+use crate::fill_sheet_parts::contents::{Contents, image_in};
+use crate::fill_sheet_parts::lane::{Filling, MAX_IMAGES, request};
+use crate::fill_sheet_parts::plan::{Lane, Plan};
 
 /// A picture or a document, the reason why it cannot be written, and how far that reaches.
 type Problem<'a> = (&'a String, String, Reach);

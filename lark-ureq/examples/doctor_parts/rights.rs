@@ -13,7 +13,7 @@ use lark_ureq::{CallError, Client};
 use serde::Deserialize;
 
 use crate::common::account::Account;
-use crate::report::Verdict;
+use crate::doctor_parts::report::Verdict;
 
 /// The jobs that the app has to be able to do.
 #[derive(Clone, Copy)]

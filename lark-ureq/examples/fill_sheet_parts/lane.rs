@@ -11,10 +11,10 @@ use crate::common::failure::{Failure, Reach};
 use crate::common::journal::Identity;
 use crate::common::pictures;
 use crate::common::run::Run;
-use crate::contents::{Contents, image_in};
-use crate::encoding::{Choice, Encoding};
-use crate::grid;
-use crate::plan::{Held, Job, Lane};
+use crate::fill_sheet_parts::contents::{Contents, image_in};
+use crate::fill_sheet_parts::encoding::{Choice, Encoding};
+use crate::fill_sheet_parts::grid;
+use crate::fill_sheet_parts::plan::{Held, Job, Lane};
 
 /// The most images that a spreadsheet takes, those that float above the cells included.
 pub(crate) const MAX_IMAGES: usize = 4000;

@@ -12,14 +12,14 @@
 //!
 //! The exit code is 0 if no check failed, 1 if one failed, and 2 for wrong usage, in which case nothing was sent.
 
-mod connection;
-mod report;
-mod rights;
-
-#[path = "../common"]
 mod common {
     pub(crate) mod account;
     pub(crate) mod start;
+}
+mod doctor_parts {
+    pub(crate) mod connection;
+    pub(crate) mod report;
+    pub(crate) mod rights;
 }
 
 use std::process::ExitCode;
@@ -32,9 +32,9 @@ use lexopt::Arg;
 
 use common::account::{Account, VARIABLES};
 use common::start::start;
-use connection::{Network, Probe};
-use report::{Report, Verdict};
-use rights::Jobs;
+use doctor_parts::connection::{self, Network, Probe};
+use doctor_parts::report::{Report, Verdict};
+use doctor_parts::rights::{self, Jobs};
 
 const USAGE: &str = "usage: doctor [--write CELL] [LINK] [CHAT]";
 
