@@ -24,11 +24,16 @@ fn session() -> Session {
     Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
 }
 
-/// The policy of a write with a body of ten bytes and a token of the caller's.
-fn write(resend: Resend) -> CallPolicy {
+/// The policy of a write with a body of `len` bytes and a token of the caller's.
+fn write_of(len: usize, resend: Resend) -> CallPolicy {
     let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, ROUTE);
-    let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
+    let endpoint = endpoint.with_payload(Payload::json(vec![b' '; len])).with_resend(resend);
     CallPolicy::new(&endpoint, Credential::Given(None))
+}
+
+/// The policy of a write with a body of ten bytes.
+fn write(resend: Resend) -> CallPolicy {
+    write_of(10, resend)
 }
 
 fn without_body(method: Method) -> CallPolicy {
@@ -122,6 +127,15 @@ fn a_request_may_take_a_day_at_most() {
         policy.limits = Limits::default().total(total);
         let permit = policy.next(&mut session(), Duration::ZERO).ok().unwrap();
         assert_eq!(permit.within, within);
+    }
+}
+
+#[test]
+fn the_default_deadline_of_a_call_grows_with_its_body() {
+    for (len, seconds) in [(10, 600), (65_536, 601), (131_072, 602)] {
+        let mut policy = write_of(len, Resend::Safe);
+        let permit = policy.next(&mut session(), secs(5)).ok().unwrap();
+        assert_eq!(permit.within, secs(seconds), "{len}");
     }
 }
 
