@@ -232,6 +232,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_name_with_a_known_extension_is_not_a_token() {
+        let name = |extension: &str| format!("t-img20240301v2b_final-7f1b.{extension}");
+        for extension in [
+            "png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "heic", "ico", "bpg", "svg",
+            "pdf", "json", "xlsx", "csv", "WEBP",
+        ] {
+            assert_eq!(clear(&name(extension)), name(extension));
+        }
+        assert_eq!(clear(&name("bin")), "***");
+    }
+
+    #[test]
     fn a_secret_of_the_request_is_cleared_in_any_case_spacing_and_escaping() {
         let secret = r#"s3c%"re\t/t&Key<"#;
         let each = |form: fn(u32) -> String| -> String {

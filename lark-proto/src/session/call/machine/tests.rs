@@ -15,11 +15,16 @@ fn session() -> Session {
     Session::new(Site::LARK, App::custom("cli_x", "s").unwrap())
 }
 
-/// A write with a body of ten bytes and a token of the caller's.
-fn write(resend: Resend) -> CallMachine {
+/// A write with a body of `len` bytes and a token that the caller supplies.
+fn write_of(len: usize, resend: Resend) -> CallMachine {
     let endpoint: Raw<IgnoredAny> = Raw::new(Method::POST, ROUTE);
-    let endpoint = endpoint.with_payload(Payload::json(vec![b' '; 10])).with_resend(resend);
+    let endpoint = endpoint.with_payload(Payload::json(vec![b' '; len])).with_resend(resend);
     CallMachine::new(&endpoint, Credential::Supplied(None))
+}
+
+/// A write with a body of ten bytes.
+fn write(resend: Resend) -> CallMachine {
+    write_of(10, resend)
 }
 
 fn without_body(method: Method) -> CallMachine {
@@ -115,6 +120,15 @@ fn a_request_may_take_a_day_at_most() {
         machine.limits = Limits::default().total(total);
         let permit = machine.next(&mut session(), Moment::START).ok().unwrap();
         assert_eq!(permit.call_timeout, call_timeout);
+    }
+}
+
+#[test]
+fn the_default_deadline_of_a_call_grows_with_its_body() {
+    for (len, seconds) in [(10, 600), (65_536, 601), (131_072, 602)] {
+        let mut machine = write_of(len, Resend::Safe);
+        let permit = machine.next(&mut session(), Moment::START).ok().unwrap();
+        assert_eq!(permit.call_timeout, secs(seconds), "{len}");
     }
 }
 
