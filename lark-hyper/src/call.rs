@@ -31,12 +31,11 @@ pub(crate) async fn run<O, S: Transport>(
     loop {
         match poll_fn(|context| Poll::Ready(guard.next(context))).await {
             Step::Send(outgoing) => {
-                let Outgoing { purpose, call_timeout: within, exchange_timeout: keep_for, .. } =
-                    outgoing;
+                let Outgoing { purpose, call_timeout, exchange_timeout, .. } = outgoing;
                 let limit = outgoing.reply_limit;
                 if let Purpose::Token(id) = purpose {
                     let exchange = Exchange::new(service, outgoing, limit);
-                    token_requests.put(TokenRequest::new(id, exchange, keep_for, session));
+                    token_requests.put(TokenRequest::new(id, exchange, exchange_timeout, session));
                     guard.taken_out = None;
                     continue;
                 }
@@ -46,7 +45,7 @@ pub(crate) async fn run<O, S: Transport>(
                     guard.poll_token_requests_during_exchange(context);
                     exchange.as_mut().poll(context)
                 });
-                let received = session.clock.timeout(within, reply).await;
+                let received = session.clock.timeout(call_timeout, reply).await;
                 let late = || exchange.end(CallErrorKind::Deadline);
                 guard.answered(received.unwrap_or_else(late));
             }

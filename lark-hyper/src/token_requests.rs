@@ -72,11 +72,11 @@ impl<S: Transport> TokenRequest<S> {
     pub(crate) fn new(
         id: TokenRequestId,
         exchange: Exchange<S>,
-        keep_for: Duration,
+        exchange_timeout: Duration,
         session: &Arc<SharedSession>,
     ) -> Self {
         let now = session.clock.now();
-        let until = now.checked_add(keep_for).unwrap_or(now);
+        let until = now.checked_add(exchange_timeout).unwrap_or(now);
         let signal = Signal { is_woken: AtomicBool::new(true), session: session.clone() };
         Self { id, exchange: Box::pin(exchange), until, signal: Arc::new(signal) }
     }

@@ -16,8 +16,8 @@ pub(crate) type Received = Result<Response<Bytes>, TransportFailure<Error>>;
 
 /// Sends a request and receives a reply of up to `reply_limit` bytes, whatever its status.
 pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) -> Received {
-    let Outgoing { request, call_timeout: within, timeouts, fresh_connection, .. } = outgoing;
-    let exchange = Exchange { agent, within, timeouts, reply_limit, fresh_connection };
+    let Outgoing { request, call_timeout, timeouts, fresh_connection, .. } = outgoing;
+    let exchange = Exchange { agent, call_timeout, timeouts, reply_limit, fresh_connection };
     let (head, body) = request.into_parts();
     let len = body.len();
     let mut reader = body.reader();
@@ -44,7 +44,7 @@ pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) ->
 /// The settings of one request.
 struct Exchange<'a> {
     agent: &'a ureq::Agent,
-    within: Duration,
+    call_timeout: Duration,
     timeouts: Timeouts,
     reply_limit: u64,
     fresh_connection: bool,
@@ -72,7 +72,7 @@ impl Exchange<'_> {
     /// The request with the settings of this exchange. The agent's own timeouts, where it has them, replace those of
     /// the phases.
     fn configure<'b>(&self, request: Request<SendBody<'b>>) -> Request<SendBody<'b>> {
-        let Self { agent, within, timeouts, .. } = self;
+        let Self { agent, call_timeout, timeouts, .. } = self;
         let config = agent.config();
         let own = config.timeouts();
         // A timeout is at most a day, because some clocks overflow on longer times.
@@ -86,7 +86,7 @@ impl Exchange<'_> {
         };
         let write = single(timeouts.send_body, [own.send_request, own.send_body]);
         let read = single(timeouts.recv_response, [own.recv_response, own.recv_body]);
-        let global = Some(own.global.map_or(*within, |own| own.min(*within)));
+        let global = Some(own.global.map_or(*call_timeout, |own| own.min(*call_timeout)));
         let answer = or(own.recv_response, timeouts.recv_response);
         let per_read = or(config.timeout_per_read(), read);
         let idle = if self.fresh_connection { Duration::ZERO } else { config.max_idle_age() };
@@ -140,7 +140,7 @@ impl Exchange<'_> {
     /// the same error.
     fn failure(&self, error: Error) -> CallErrorKind<Error> {
         let own = self.agent.config().timeouts().global;
-        let is_agents = own.is_some_and(|own| own <= self.within);
+        let is_agents = own.is_some_and(|own| own <= self.call_timeout);
         match error {
             Error::Timeout(Timeout::Global) if !is_agents => CallErrorKind::Deadline,
             error => CallErrorKind::Transport(error),
@@ -154,18 +154,18 @@ mod tests {
 
     #[test]
     fn the_shorter_of_the_deadline_and_the_agents_own_timeout_is_reported() {
-        let within = Duration::from_secs(50);
+        let call_timeout = Duration::from_secs(50);
         let nano = Duration::from_nanos(1);
         for (own, is_deadline) in [
             (None, true),
-            (Some(within - nano), false),
-            (Some(within), false),
-            (Some(within + nano), true),
+            (Some(call_timeout - nano), false),
+            (Some(call_timeout), false),
+            (Some(call_timeout + nano), true),
         ] {
             let agent = ureq::Agent::config_builder().timeout_global(own).build().into();
             let exchange = Exchange {
                 agent: &agent,
-                within,
+                call_timeout,
                 timeouts: Timeouts::for_body_len(0),
                 reply_limit: 0,
                 fresh_connection: false,
