@@ -71,6 +71,7 @@ pub mod error;
 pub mod fake;
 mod host;
 pub mod network;
+mod path;
 pub mod place;
 pub mod session;
 mod site;

@@ -5,9 +5,9 @@ use std::fmt;
 
 use http::uri::Uri;
 
-use crate::api::Path;
 use crate::error::{Invalid, InvalidKind};
 use crate::host::{address, host_and_port};
+use crate::path::Path;
 use crate::values::macros::text_traits;
 
 /// The service's base URL: `https://host[:port][/base/path]`, without a query, fragment or user info. Plain `http` is

@@ -1,8 +1,6 @@
 //! The trait [`Endpoint`], and the types from which any endpoint is made. The endpoints themselves are in
 //! [`endpoints`](crate::endpoints), which is also the public path of these types.
 
-mod path;
-mod payload;
 mod quota;
 mod raw;
 mod reply;
@@ -15,9 +13,8 @@ use http::{HeaderMap, Method};
 use crate::error::Error;
 use crate::token::Auth;
 
-pub use path::Path;
-pub(crate) use path::has_dots;
-pub use payload::Payload;
+pub use crate::body::payload::Payload;
+pub use crate::path::Path;
 pub use quota::Quota;
 pub use raw::Raw;
 pub use reply::Reply;

@@ -5,6 +5,7 @@ mod boundary;
 mod encoding;
 mod multipart;
 mod numbers;
+pub(crate) mod payload;
 
 use std::collections::VecDeque;
 use std::fmt;

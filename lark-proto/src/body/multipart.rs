@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::boundary::{Boundary, is_token};
+use super::payload::Payload;
 use super::{Body, Segment};
-use crate::api::Payload;
 use crate::error::{Invalid, InvalidKind};
 
 /// A form: text fields and files, in the order in which they are added. The bytes of a file are shared, the value of a

@@ -1,6 +1,6 @@
 //! The key of an uploaded image.
 
-use crate::api::has_dots;
+use crate::path::has_dots;
 use crate::values::charset::is_visible_ascii;
 use crate::values::macros::text;
 

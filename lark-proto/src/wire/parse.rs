@@ -6,8 +6,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use memchr::memchr;
 
 use super::is_secret;
-use crate::api::has_dots;
 use crate::error::{Invalid, InvalidKind};
+use crate::path::has_dots;
 use crate::site::Site;
 
 /// Reads a request from the bytes that [`http1`](super::http1) writes. The request has an absolute URI. The

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use crate::body::Body;
+use super::Body;
 use crate::text::json_string;
 
 /// A body and its media type.
