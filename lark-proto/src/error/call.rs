@@ -327,6 +327,21 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_a_queued_call_names_its_queue() {
+        for (reason, text) in [
+            (
+                WaitFor::Turn,
+                "the call timed out while it waited for its turn to write to the document",
+            ),
+            (WaitFor::Token, "the call timed out while it waited for a token"),
+            (WaitFor::Rate, "the call timed out while it waited for the route's rate limit"),
+        ] {
+            let kind: CallErrorKind<Endless> = CallErrorKind::Queued(reason);
+            assert_eq!(kind.to_string(), text);
+        }
+    }
+
+    #[test]
     fn the_text_of_a_transport_error_has_each_cause_once() {
         for (texts, line) in [
             (&["a"][..], "a"),
