@@ -91,7 +91,7 @@ pub trait Endpoint {
     }
 
     /// Additional headers. The names `Authorization`, `Host`, `Content-Length`, `Content-Type` and `Transfer-Encoding`
-    /// are reserved: the request sets them itself and ignores the values given here.
+    /// are reserved: the crate or the transport sets them, and values given here are ignored.
     fn headers(&self) -> HeaderMap {
         HeaderMap::new()
     }

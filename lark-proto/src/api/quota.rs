@@ -17,7 +17,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// No documented quota.
+    /// No limit.
     pub const NONE: Self = Self { second: None, minute: None };
 
     /// `calls` per second. 0 counts as 1.

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_idempotent_if_its_method_is_unless_the_caller_says_otherwise() {
+    fn the_method_decides_whether_a_call_is_idempotent_unless_the_caller_does() {
         for (raw, resend) in [
             (raw(Method::POST), Resend::Unsafe),
             (raw(Method::PATCH), Resend::Unsafe),

@@ -40,7 +40,7 @@ pub trait EndpointExt: Endpoint + Sized {
 
 impl<E: Endpoint> EndpointExt for E {}
 
-/// Headers that only a [`Draft`] sets.
+/// Headers that an endpoint cannot set, because the [`Draft`] or the transport sets them.
 const RESERVED: [HeaderName; 5] =
     [AUTHORIZATION, HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
 

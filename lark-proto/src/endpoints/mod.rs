@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_hands_out_a_token_is_idempotent_and_has_no_quota() {
+    fn a_token_request_is_idempotent_and_has_no_quota() {
         let id = || AppId::new("cli_a").unwrap();
         let secret = || AppSecret::new("s").unwrap();
         let ticket = AppTicket::new("t").unwrap();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upload_is_idempotent_and_a_message_is_for_an_hour() {
+    fn an_upload_is_always_idempotent_and_a_message_is_idempotent_for_an_hour() {
         let quota = Quota::per_second(50).and_per_minute(1000);
         let image = || Image::new("GIF89a").unwrap();
         let create = CreateImage::message(image()).unwrap();

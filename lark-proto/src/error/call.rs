@@ -20,7 +20,8 @@ use crate::text::excerpt;
 #[non_exhaustive]
 #[doc(alias = "failure")]
 pub struct CallError<T> {
-    /// The [`route`](crate::Endpoint::route) of the request that failed. Empty for an [`Invalid`] value.
+    /// The [`route`](crate::Endpoint::route) of the request that failed. Empty if a value was refused before there
+    /// was a request ([`CallError::invalid`]).
     pub route: Cow<'static, str>,
     /// The kind of the failure.
     pub kind: CallErrorKind<T>,
@@ -48,17 +49,19 @@ pub enum CallErrorKind<T> {
     /// The deadline passed while the call's own request, or the token request that it sent, was in flight, or before
     /// the call sent either. [`CallError::outcome`] tells whether the call's own request may have been carried out.
     Deadline,
-    /// The deadline passed while the call stood in a queue: for its [turn](WaitFor::Turn), for a
-    /// [token](WaitFor::Token) or for the [rate limit](WaitFor::Rate) of its route. The reason is never
-    /// [`WaitFor::Backoff`], because a call whose earlier send failed ends with that failure. It is never
-    /// [`WaitFor::Reply`], because a call that waits for its reply ends with [`Deadline`](Self::Deadline).
+    /// The call timed out while it stood in a queue: for its [turn](WaitFor::Turn), for a [token](WaitFor::Token) or
+    /// for the [rate limit](WaitFor::Rate) of its route. Its deadline passed, or, for a token, the token requests got
+    /// no result. The reason is never [`WaitFor::Backoff`], because a call whose earlier send failed ends with that
+    /// failure. It is never [`WaitFor::Reply`], because a call that waits for its reply ends with
+    /// [`Deadline`](Self::Deadline).
     Queued(WaitFor),
     /// The transport failed.
     Transport(T),
     /// The transport failed during a token request that another call sent. The value is the text of the transport's
     /// error.
     TokenRequest(Arc<str>),
-    /// The reply is longer than the limit of the client.
+    /// The reply is longer than the endpoint's [`reply_limit`](crate::Endpoint::reply_limit), or than the limit that
+    /// the client was given in its place.
     TooLarge {
         /// The limit in bytes.
         limit: u64,
@@ -71,7 +74,7 @@ pub enum CallErrorKind<T> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitFor {
-    /// The call's turn: another call writes to the same spreadsheet.
+    /// The call's turn: another call writes to the same document.
     Turn,
     /// A token.
     Token,
@@ -87,7 +90,7 @@ pub enum WaitFor {
 impl fmt::Display for WaitFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Turn => "its turn on the spreadsheet",
+            Self::Turn => "its turn to write to the document",
             Self::Token => "a token",
             Self::Rate => "the route's rate limit",
             Self::Backoff => "the next attempt",
@@ -131,7 +134,7 @@ impl<T> CallError<T> {
     }
 
     /// The failure of an earlier send whose outcome is unknown, if there was one. [`kind`](Self::kind) is the failure
-    /// of the last send, which ended the call.
+    /// that ended the call.
     #[must_use]
     pub fn earlier(&self) -> Option<&CallErrorKind<T>> {
         self.unknown.as_deref()
@@ -200,7 +203,7 @@ impl<T: StdError> fmt::Display for CallErrorKind<T> {
             ),
             Self::Deadline => f.write_str("the deadline passed before a reply arrived"),
             Self::Queued(reason) => {
-                write!(f, "the deadline passed while the call waited for {reason}")
+                write!(f, "the call timed out while it waited for {reason}")
             }
             Self::Transport(error) => f.write_str(&chain(error)),
             Self::TokenRequest(text) => f.write_str(text),
@@ -321,6 +324,21 @@ mod tests {
             text.ends_with("; an earlier attempt may have been carried out: endless"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_text_of_a_queued_call_names_its_queue() {
+        for (reason, text) in [
+            (
+                WaitFor::Turn,
+                "the call timed out while it waited for its turn to write to the document",
+            ),
+            (WaitFor::Token, "the call timed out while it waited for a token"),
+            (WaitFor::Rate, "the call timed out while it waited for the route's rate limit"),
+        ] {
+            let kind: CallErrorKind<Endless> = CallErrorKind::Queued(reason);
+            assert_eq!(kind.to_string(), text);
+        }
     }
 
     #[test]

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_concerns_what_its_code_or_status_names() {
+    fn the_code_or_the_status_of_a_refusal_decides_which_requests_it_concerns() {
         for (status, body, expected) in [
             (200, r#"{"code":90204}"#, Request),
             (200, r#"{"code":90202}"#, Request),

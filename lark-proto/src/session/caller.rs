@@ -18,7 +18,7 @@ const MAX_RENEWAL_TIME: Duration = Duration::from_secs(2);
 pub(super) enum Credential {
     /// The session's token; for a store app, that of the tenant.
     Session(Option<TenantKey>),
-    /// A token that the caller supplied.
+    /// A token that was supplied with the call.
     Supplied(Option<HeaderValue>),
 }
 

@@ -85,9 +85,9 @@ impl Limits {
     /// which takes up to 150 s, is limited in the same way.
     ///
     /// If the gateway refuses a request for its rate (code 99991400 or HTTP 429), the route closes for all calls of the
-    /// client, for the wait that the service asks for, up to two minutes. It then reopens with slow start: at first,
-    /// calls pass at intervals of at most 200 ms; the rate then grows, and is unlimited after a minute without a
-    /// refusal.
+    /// client with the same tenant or the same supplied token, for the wait that the service asks for, up to two
+    /// minutes. It then reopens with slow start: at first, calls pass at intervals of at most 200 ms; the rate then
+    /// grows, and is unlimited after a minute without a refusal.
     ///
     /// The time that a call spends in queues (in a spreadsheet's lane, for a quota, or in slow start) counts against
     /// [`total`](Self::total) only.

@@ -15,8 +15,9 @@
 //!                       which this call drives
 //! ```
 //!
-//! The first step can lead from New to Sent at once. A call goes from Pending to Over if its deadline has passed, if it
-//! would have to wait for longer than its limits allow, or if the session cannot get a token.
+//! The first step can lead from New to Sent at once. A call can also go to Over from any other state: if it is
+//! cancelled, if its deadline has passed or leaves no time for another attempt, if its path is invalid, if it would
+//! have to wait for longer than its limits allow, or if the session cannot get a token.
 //!
 //! A request passes, in this order, its *lane* (writes to one document are sent one at a time), its *token* (one call
 //! fetches or renews it for all) and its *gate* (the rate limit of the route). A call that leaves a queue wakes the
@@ -32,7 +33,7 @@
 //! | driver | the call that sends a token request and reports its result, while other calls wait for the token |
 //! | generation | the number of a token in its session; a refusal that concerns an older number drops no token |
 //! | trusted | describes a token that replaced a refused one, for a minute after its request was sent; a refusal does not drop it |
-//! | series | consecutive failures to get one token; the fourth failure ends the series, and with it the waiting calls |
+//! | series | consecutive failures to get one token; the fourth transient failure, a permanent one, or a requested wait of more than two minutes ends the series, and the waiting calls end with that failure |
 //! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]
 

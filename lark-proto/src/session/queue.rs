@@ -2,9 +2,10 @@
 //!
 //! All queues share one type, because each instantiation of `BTreeMap` adds four kilobytes of code.
 
-use super::moment::Moment;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use super::moment::Moment;
 
 /// The id of a call in its session. Ids count up in the order of the calls' first steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -92,11 +92,11 @@ impl Session {
     }
 
     /// Takes the ids of the calls that have been woken since this method was last called. Each of them is to take a
-    /// step. Every method that takes the session by `&mut` can wake calls: [`Call::next`](super::Call::next),
+    /// step. These methods can wake calls: [`Call::next`](super::Call::next),
     /// [`Call::received`](super::Call::received), [`Call::failed`](super::Call::failed),
-    /// [`Call::cancel`](super::Call::cancel), and the session's own methods for tokens and tickets. An adapter calls
-    /// `woken` after each of them while it holds the session, releases the session, and then wakes these calls. A loop
-    /// that steps all of its calls in turn does not need it.
+    /// [`Call::cancel`](super::Call::cancel), and the methods of the session that report the result of a token request,
+    /// set a ticket or import a token. An adapter calls `woken` after each of them while it holds the session, releases
+    /// the session, and then wakes these calls. A loop that steps all of its calls in turn does not need it.
     ///
     /// A woken call may have a request in flight, for example the token request that it drives. It need not take a
     /// step before that request ends. If it takes one, [`Call::next`](super::Call::next) returns another wait, or lets

@@ -8,8 +8,9 @@ use std::time::Duration;
 /// A phase that takes longer is a failure of the transport: report
 /// [`CallErrorKind::Transport`](crate::error::CallErrorKind::Transport) with the transport's timeout error, and
 /// [`Permanence::Transient`](super::Permanence::Transient).
-/// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline) is only for the end of the
-/// [`Outgoing::call_timeout`](super::Outgoing::call_timeout), whatever the phase is.
+/// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline) is only for the end of
+/// [`Outgoing::call_timeout`](super::Outgoing::call_timeout) or
+/// [`Outgoing::exchange_timeout`](super::Outgoing::exchange_timeout), whatever the phase is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {

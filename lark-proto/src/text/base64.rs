@@ -3,7 +3,8 @@
 use base64_simd::{AsOut, Base64, STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::BufMut;
 
-/// The length of the buffer on the stack in which [`append`] encodes, because the memory of `out` may be uninitialized.
+/// The length of the buffer on the stack in which [`append`] encodes. `append` does not encode into `out` itself, whose
+/// memory may be uninitialized.
 const STACK_TEXT_LEN: usize = 1024;
 
 /// `bytes` in the standard alphabet, padded.

@@ -149,7 +149,8 @@ fn last_part(text: &str) -> String {
     last.unwrap_or_default().chars().filter_map(replaced).collect()
 }
 
-/// The name without its extension, and the extension for `image`: that of the name if it is one of the image's format.
+/// Splits `name` into its stem and an extension for `image`. The extension of `name` is kept if it is one of the
+/// image's format. An extension of no image format is a part of the stem.
 fn split<'a>(name: &'a str, image: &'a Image) -> (&'a str, &'a str) {
     let right = image.extension();
     let Some((stem, extension)) = name.rsplit_once('.') else { return (name, right) };

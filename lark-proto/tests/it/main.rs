@@ -1,7 +1,7 @@
 //! The tests of the public API. They form one program, because each test program is linked separately. The tests that
 //! count the allocations or the memory of the whole process are programs of their own.
 //!
-//! A new test has its place by its rule:
+//! The rule that a new test checks decides where the test goes:
 //! * a rule of one function, or a value at, below and above a limit: the unit tests of its file in `src`;
 //! * the bytes of a request: `golden`, `round_trip`, `curl`;
 //! * a reply and its error: a table in `replies`;

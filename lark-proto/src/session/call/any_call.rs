@@ -20,7 +20,7 @@ use crate::session::transport_failure::TransportFailure;
 /// ```
 /// use lark_proto::{ImageKey, PutImage, WriteSheetImage};
 /// use lark_proto::endpoints::SheetImageWritten;
-/// use lark_proto::session::{Call, AnyCall};
+/// use lark_proto::session::{AnyCall, Call};
 ///
 /// enum Written {
 ///     Image(ImageKey),

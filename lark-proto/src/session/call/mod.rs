@@ -30,7 +30,7 @@ use crate::session::step::{Step, TokenRequestId};
 use crate::session::transport_failure::TransportFailure;
 use crate::token::{Authorizes, TenantToken};
 use crate::values::TenantKey;
-use machine::{CallMachine, MAX_TRANSPORT_TIME};
+use machine::{CallMachine, MAX_ADAPTER_TIME};
 use untyped::{Next, UntypedCall};
 
 /// A reply that [`Call::read`] has parsed, for [`Call::received`].
@@ -47,20 +47,20 @@ enum Kind<O> {
 /// A call of an endpoint whose output is `O`, over a transport whose error is `T`.
 ///
 /// Around its own request, a call does the following:
-/// * **It gets a token.** One token request serves all calls of the session. The token is renewed before it expires, and
-///   replaced when the service refuses it. A renewal while the old token is still valid delays a call by two seconds at
-///   most and never fails it. A failed token request is sent again, whatever the [attempts](Limits::attempts) of the
-///   calls that wait for it.
+/// * **It gets a token.** One token request serves all calls of the session. The token is renewed before it expires,
+///   and replaced when the service refuses it. A renewal while the old token is still valid delays a call by two
+///   seconds at most and never fails it. A failed token request is sent again, whatever the
+///   [attempts](Limits::attempts) of the calls that wait for it.
 /// * **It waits for its turn.** Writes to one document are sent one after the other, in the order in which the calls
 ///   began. The session keeps the documented [quotas](Session::keep_quotas), so that the service need not refuse a
 ///   request.
-/// * **It waits when the service asks for it.** A refusal for a rate limit, or because a document is busy, costs time but
-///   no attempt, unless the call has only one attempt. A rate limit delays the other calls to that route too, and a busy
-///   document the other writes to that document.
+/// * **It waits when the service asks for it.** A refusal for a rate limit, or because a document is busy, costs time
+///   but no attempt, unless the call has only one attempt. A rate limit delays the other calls to that route too, and a
+///   busy document the other writes to that document.
 /// * **It sends the request again** within its [`Limits`], if the service refused the request without carrying it out.
 ///   After a broken connection it uses [a new one](super::Outgoing::fresh_connection). If the outcome is unknown, it
 ///   sends only an idempotent request again ([`Endpoint::resend`]).
-/// * **It ends at its deadline**, that of its limits, whatever it waits for.
+/// * **It ends at its deadline**, which [`Limits::total`] sets, whatever it waits for.
 ///
 /// Each step takes the session and the current time. If the session is behind a lock, read the clock while you hold the
 /// lock. After each step, let the calls that [`Session::woken`] returns take their next step. Take steps until
@@ -201,10 +201,11 @@ impl<O, T> Call<O, T> {
     /// Returns the next step.
     ///
     /// A step that is taken while a request of the call is in flight is harmless. While the call's own request is in
-    /// flight, the step is a [`Step::Wait`] until the deadline; from the deadline on, the call ends with
-    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline). While a token request that the call drives
-    /// is in flight, the step is a [`Step::Wait`] until [`Outgoing::call_timeout`](super::Outgoing::call_timeout) is
-    /// over.
+    /// flight, the step is a [`Step::Wait`] until the deadline; from the deadline on, the call ends, with
+    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline) or with the failure of an earlier send whose
+    /// outcome is unknown. While a token request that the call drives is in flight, the step is a [`Step::Wait`] until
+    /// the call no longer waits for the request, which is at most a second after
+    /// [`Outgoing::call_timeout`](super::Outgoing::call_timeout).
     ///
     /// Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
     /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), whatever the result of the call was.
@@ -216,7 +217,7 @@ impl<O, T> Call<O, T> {
         match self.untyped.next(session, now) {
             Ok(Next::Send(permit)) => Step::Send(self.untyped.machine.outgoing(session, permit)),
             Ok(Next::SendToken(outgoing)) => Step::Send(*outgoing),
-            Ok(Next::Wait(time)) => Step::Wait(time.min(MAX_TRANSPORT_TIME)),
+            Ok(Next::Wait(time)) => Step::Wait(time.min(MAX_ADAPTER_TIME)),
             Err(error) => Step::Done(Err(error)),
         }
     }

@@ -1,4 +1,4 @@
-//! The failures of a call, in the order in which they decide its error.
+//! The failures of a call so far, and the error that the call ends with.
 
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ impl<T> UntypedCall<T> {
         self.complete(error.with_outcome(outcome))
     }
 
-    /// The outcome of the call's own sends, apart from a send whose outcome is unknown, whose failure is in `unknown`.
+    /// The outcome of the call's own sends. A send whose outcome is unknown is left out: its failure is in `unknown`.
     fn outcome(&self) -> Outcome {
         if self.machine.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
     }

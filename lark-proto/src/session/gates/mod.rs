@@ -68,7 +68,8 @@ impl Gates {
         routes.entry(route.into()).or_insert_with(|| Gate::new(now))
     }
 
-    /// Lets a call pass, which then sends its request at once, or says how long it has to wait.
+    /// Lets the call pass, which then sends its request at once. The error is the time until which the call waits, or
+    /// the refusal with which it ends.
     pub(super) fn pass(
         &mut self,
         credential: &Credential,
@@ -99,7 +100,7 @@ impl Gates {
         woken: &mut WakeList,
     ) -> Duration {
         let wait = wait.min(MAX_PAUSE);
-        // A sweep may have dropped the gate if the request took longer than a minute.
+        // A sweep may have dropped the gate while the request was in flight.
         self.create(credential, route, now).refused(wait, error, now, woken);
         wait
     }

@@ -1,4 +1,4 @@
-//! What is reported of token requests, and of calls whose token the service refused.
+//! The reports to the session: the results of token requests, and the refusals of tokens.
 
 use bytes::Bytes;
 use http::Response;

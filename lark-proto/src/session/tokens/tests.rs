@@ -138,7 +138,7 @@ fn a_deadline_counts_as_a_failure_of_the_service_from_59_seconds_on() {
 }
 
 #[test]
-fn a_request_without_an_outcome_fails_after_61_seconds() {
+fn a_request_without_a_report_counts_as_failed_after_61_seconds() {
     for (now, is_failed) in around(at(61)).into_iter().zip([false, true, true]) {
         let mut fixture = Fixture::custom();
         let id = fixture.send(&mut Call::new(1), Moment::START);
@@ -328,7 +328,7 @@ fn the_driver_of_a_renewal_is_woken_when_the_request_ends() {
 }
 
 #[test]
-fn an_app_gets_tokens_only_for_its_own_kind_of_tenant() {
+fn a_custom_app_accepts_no_tenant_and_a_store_app_needs_one() {
     let tenant = Some(TenantKey::new("k").unwrap());
     let custom = App::custom("cli_x", "s").unwrap();
     let store = App::store("cli_x", "s").unwrap();

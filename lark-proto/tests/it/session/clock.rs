@@ -25,7 +25,7 @@ fn a_token_is_used_for_at_least_a_minute_and_at_most_two_hours() {
         ] {
             let body = format!(r#"{{"code":0,"tenant_access_token":"t-1"{expire}}}"#);
             let reply = move || Response::new(Bytes::from(body.clone()));
-            // The second request fails, so that a call without a good token ends with an error.
+            // The second request fails, so that a call without a valid token ends with an error.
             let mut sim = simulate(custom(), keeps, move |number, _, _| match number {
                 1 => after(Duration::ZERO, reply()),
                 _ => cut(Duration::ZERO, 0),
@@ -40,7 +40,7 @@ fn a_token_is_used_for_at_least_a_minute_and_at_most_two_hours() {
 }
 
 #[test]
-fn the_life_of_a_token_begins_when_its_request_is_sent() {
+fn the_lifetime_of_a_token_begins_when_its_request_is_sent() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, |number, _, _| match number {
             1 => after(secs(50), granted("t-1", 7200)),
@@ -110,7 +110,7 @@ fn the_token_is_kept_when_the_clock_is_set_back() {
 }
 
 #[test]
-fn the_next_token_is_fetched_when_the_clock_is_set_beyond_the_end_of_the_token() {
+fn the_next_token_is_fetched_when_the_clock_is_set_beyond_the_expiry_of_the_token() {
     for keeps in BOTH {
         let mut sim = granting(keeps);
         for (requests, skew) in [(1, -60 * YEAR), (2, -59 * YEAR), (3, 0), (4, 60 * YEAR)] {

@@ -129,7 +129,7 @@ fn a_call_that_waits_for_the_first_token_costs_the_same_among_any_number_of_call
 }
 
 #[test]
-fn a_call_at_a_metered_gate_costs_the_same_at_any_length_of_the_queue() {
+fn a_call_at_a_gate_in_slow_start_costs_the_same_at_any_length_of_the_queue() {
     costs_the_same(at_a_gate, A_THOUSAND);
 }
 

@@ -12,7 +12,7 @@ use crate::sim::{Cut, Sim, State, after, clock, cut, hangs};
 use crate::session::first_token::{assert_all_succeed, good_from, is_cut};
 
 #[test]
-fn a_first_request_outlives_the_callers_that_give_up() {
+fn a_first_request_outlives_the_calls_that_are_dropped() {
     let slow = |_, _, _| after(secs(3), granted("t-1", 7200));
     let mut sim = simulate(custom(), true, slow);
     for _ in 0..200 {

@@ -17,7 +17,7 @@ use crate::sim::{Random, Reaction, Sim, State, after, cut, hangs};
 struct Conditions {
     /// The time of the request that has no answer yet.
     asked: Cell<Option<Duration>>,
-    /// The end of the wait that the service named.
+    /// The end of the wait that the service asked for.
     not_before: Cell<Duration>,
 }
 
@@ -51,8 +51,8 @@ impl Conditions {
 
 /// The service works from this time on.
 const GOOD: Duration = secs(60);
-/// Every call has ended by this time: a minute after the faults for a request that hangs, two minutes for a named wait,
-/// and twenty seconds for the other steps.
+/// Every call has ended by this time: a minute after the faults for a request that hangs, two minutes for a requested
+/// wait, and twenty seconds for the other steps.
 const DONE: Duration = secs(60 + 61 + 120 + 20);
 
 fn answer(random: &mut Random, now: Duration) -> Reaction<'static> {
@@ -70,7 +70,7 @@ fn answer(random: &mut Random, now: Duration) -> Reaction<'static> {
         5 => after(time, refusal(400, Code::APP_SECRET_INVALID.0)),
         6 => after(time, refusal(400, Code::APP_TOKEN_INVALID.0)),
         7 => after(time, refusal(200, Code::APP_TOKEN_FAILED.0)),
-        // The token is due for renewal after its first minute, or ends soon.
+        // The token is due for renewal after its first minute, or expires soon.
         8 => after(time, granted(&token, random.below(80))),
         _ => after(time, granted(&token, 7200)),
     }

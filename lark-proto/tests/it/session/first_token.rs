@@ -84,7 +84,7 @@ fn a_first_request_with_a_transient_failure_is_sent_again() {
 }
 
 #[test]
-fn no_request_is_sent_during_a_named_wait_although_callers_give_up() {
+fn no_request_is_sent_during_a_requested_wait_although_calls_are_dropped() {
     for keeps in BOTH {
         let mut sim = simulate(custom(), keeps, good_from(2, || after(millis(50), limited("30"))));
         while sim.now < secs(30) {
@@ -169,7 +169,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
         for limits in [Limits::default(), hasty, Limits::default(), hasty] {
             sim.start(call().with_limits(limits).boxed());
         }
-        // By then 15 of the named 45 seconds are left.
+        // By then 15 of the requested 45 seconds are left.
         let late =
             sim.start_at(millis(30_100), call().with_limits(hasty.longest_wait(secs(14))).boxed());
         let in_time = sim.start_at(millis(30_100), call().with_limits(hasty).boxed());
@@ -191,7 +191,7 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
 }
 
 #[test]
-fn a_named_wait_is_capped_at_two_minutes() {
+fn a_requested_wait_is_capped_at_two_minutes() {
     for keeps in BOTH {
         let mut sim =
             simulate(custom(), keeps, good_from(3, || after(millis(100), limited("3600"))));
@@ -204,7 +204,7 @@ fn a_named_wait_is_capped_at_two_minutes() {
         }
         sim.run();
         for task in 0..sim.tasks.len() {
-            // The next requests are sent at 120.5 s and, as the second refusal names the same wait, at 241.5 s.
+            // The next requests are sent at 120.5 s and, as the second refusal asks for the same wait, at 241.5 s.
             let is_good = sim.tasks[task].started >= millis(241_500);
             assert_eq!(sim.result(task).is_ok(), is_good, "{:?}", sim.tasks[task].started);
             if !is_good {
@@ -261,7 +261,7 @@ fn the_call_that_met_the_transports_error_keeps_it_and_the_others_get_its_text()
 }
 
 #[test]
-fn a_series_has_four_requests_whatever_the_attempts_of_its_callers() {
+fn a_series_has_four_requests_whatever_the_attempts_of_its_calls() {
     for keeps in BOTH {
         for attempts in [0, 1, 2, 9] {
             for (good, tries) in [(4, 4), (5, 4)] {

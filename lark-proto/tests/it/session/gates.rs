@@ -151,7 +151,7 @@ fn the_only_call_on_a_rate_limited_route_is_retried_after_two_minutes_at_most() 
 }
 
 #[test]
-fn a_call_whose_longest_wait_is_shorter_than_the_named_one_ends_at_once_with_the_services_error() {
+fn a_gate_closed_for_longer_than_longest_wait_ends_a_call_at_once_with_the_services_error() {
     for is_in_queue in [true, false] {
         let upload = upload();
         let token = given();
@@ -299,7 +299,7 @@ fn a_rate_refusal_does_not_hold_up_another_route() {
 }
 
 #[test]
-fn a_named_wait_is_kept_when_an_earlier_request_succeeds() {
+fn a_requested_wait_is_kept_when_an_earlier_request_succeeds() {
     let upload = upload();
     let token = given();
     let mut sent = 0;

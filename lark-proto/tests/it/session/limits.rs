@@ -241,7 +241,7 @@ fn a_custom_app_has_one_tenant() {
 }
 
 #[test]
-fn a_token_of_the_callers_is_never_renewed() {
+fn a_supplied_token_is_never_renewed() {
     let upload = upload();
     let user = UserToken::new("u-1").unwrap();
     let session: Session = custom();
@@ -256,7 +256,7 @@ fn a_token_of_the_callers_is_never_renewed() {
 }
 
 #[test]
-fn a_named_wait_ends_the_refused_call_by_its_deadline_and_later_calls_by_their_longest_wait() {
+fn a_requested_wait_ends_the_refused_call_by_its_deadline_and_later_calls_by_their_longest_wait() {
     let upload = upload();
     let token = given();
     let mut sent = 0;

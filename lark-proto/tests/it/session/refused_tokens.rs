@@ -1,4 +1,4 @@
-//! Tokens that the service refuses before their end.
+//! Tokens that the service refuses before they expire.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -155,7 +155,7 @@ fn none_of_several_refused_tokens_can_be_imported_again() {
     }
 }
 
-/// The token ends while an upload is in flight, and the session has another one long before the answer.
+/// The token expires while an upload is in flight, and the session has another one long before the answer.
 #[test]
 fn a_late_refusal_of_an_old_token_leaves_the_new_one() {
     for keeps in BOTH {

@@ -36,7 +36,7 @@ fn a_renewal_that_hangs_fails_no_call_and_holds_up_few() {
         // The calls follow each other at once, or after ten seconds.
         for gap in [0, 10] {
             let mut sim = warm(keeps, 7200, |_, _, _| hangs());
-            // The token is good for 28 more minutes.
+            // The token is valid for 28 more minutes.
             sim.run_until(secs(7200 - 28 * 60));
             for _ in 0..100 {
                 let task = sim.start(call().boxed());
@@ -82,7 +82,7 @@ fn in_the_last_29_minutes_one_call_renews_and_the_others_go_on() {
         let mut took = tasks.map(|task| sim.took(task));
         took.sort();
         assert_eq!((took[8], took[9]), (millis(100), millis(1100)));
-        // The life of the new token begins with its request.
+        // The lifetime of the new token begins with its request.
         sim.run_until(secs(5460 + 5459));
         assert!(sim.finish(call()).is_ok());
         assert_eq!(sim.count(TOKEN), 2);
@@ -90,7 +90,7 @@ fn in_the_last_29_minutes_one_call_renews_and_the_others_go_on() {
 }
 
 #[test]
-fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
+fn a_failed_renewal_is_retried_after_1_2_4_and_then_every_8_minutes() {
     let failures: [fn() -> Reaction<'static>; 6] = [
         || after(millis(10), page(500)),
         || after(millis(10), refusal(400, Code::APP_SECRET_INVALID.0)),
@@ -111,7 +111,7 @@ fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
 }
 
 #[test]
-fn a_renewal_is_not_sent_during_a_named_wait() {
+fn a_renewal_is_not_sent_during_a_requested_wait() {
     for keeps in BOTH {
         for (named, seconds) in [("30", 60), ("90", 90), ("120", 120), ("3600", 120)] {
             let mut sim = warm(keeps, 7200, move |_, _, _| after(millis(10), limited(named)));
@@ -163,7 +163,7 @@ fn a_renewal_takes_no_more_than_half_of_the_time_that_a_call_has() {
 }
 
 #[test]
-fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_reply() {
+fn a_token_that_expires_during_its_renewal_holds_up_the_calls_until_the_reply() {
     for keeps in BOTH {
         for (reaction, seconds) in [
             ((|| after(millis(1500), granted("t-2", 7200))) as fn() -> Reaction<'static>, 2),
@@ -190,7 +190,7 @@ fn a_token_that_ends_during_its_renewal_holds_up_the_calls_until_the_reply() {
 }
 
 #[test]
-fn calls_use_the_older_token_while_its_renewal_is_in_flight() {
+fn calls_use_the_valid_token_while_its_renewal_is_in_flight() {
     let mut sim = Sim::by_hand(custom());
     let now = clock(sim.now);
     let text = exported(custom(), now, "t-1", 600);
@@ -213,7 +213,7 @@ fn calls_use_the_older_token_while_its_renewal_is_in_flight() {
 }
 
 #[test]
-fn a_token_with_a_short_life_is_renewed_once_a_minute() {
+fn a_token_with_a_short_lifetime_is_renewed_once_a_minute() {
     for keeps in BOTH {
         let mut sim = warm(keeps, 600, |_, now, _| {
             after(millis(10), granted("t-1", 600 - now.as_secs().min(600)))

@@ -309,7 +309,7 @@ fn the_time_of_idempotence_begins_with_the_first_request_that_may_have_been_carr
 }
 
 #[test]
-fn a_named_wait_beyond_longest_wait_ends_the_call_with_the_services_error() {
+fn a_requested_wait_beyond_longest_wait_ends_the_call_with_the_services_error() {
     for told in [
         || limited("61"),
         || with(page(503), "retry-after", "61"),

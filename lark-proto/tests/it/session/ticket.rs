@@ -99,7 +99,7 @@ fn a_call_waits_for_the_ticket_if_its_longest_wait_allows_it() {
 }
 
 #[test]
-fn waiting_calls_go_on_at_once_with_a_new_ticket_although_the_service_named_a_wait() {
+fn waiting_calls_go_on_at_once_with_a_new_ticket_although_the_service_asked_for_a_wait() {
     for keeps in BOTH {
         let mut sim = simulate(with_ticket(), keeps, |number, _, request| {
             if request.uri().path().ends_with(APP_TOKEN) && number == 1 {

@@ -135,7 +135,7 @@ fn a_call_that_leaves_its_lane_wakes_the_next_one_and_no_other() {
 }
 
 #[test]
-fn a_call_that_leaves_a_lane_from_behind_its_head_wakes_no_call() {
+fn a_later_call_that_leaves_a_lane_wakes_none() {
     let upload = upload().with_serial_key("sheet");
     let given = given();
     let mut sim = Sim::by_hand(custom());

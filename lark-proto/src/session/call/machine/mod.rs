@@ -1,6 +1,6 @@
 //! The state machine of one call: which request it sends next, and what the result of a request means.
 //!
-//! [`State`] has the states, and the doc of the `session` module the diagram of the transitions.
+//! [`State`] lists the states. The doc of the `session` module has a diagram of the transitions.
 
 mod retry;
 
@@ -23,8 +23,8 @@ use crate::session::transport_failure::Permanence;
 use crate::text::Secrets;
 use crate::values::AppId;
 
-/// The longest time that an adapter is told to wait for. Adding a longer time overflows some clocks.
-pub(super) const MAX_TRANSPORT_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest time of a wait or of a request that an adapter is given. Adding a longer time overflows some clocks.
+pub(super) const MAX_ADAPTER_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state machine of one call. See the doc of the `call` module for the types around it.
 pub(super) struct CallMachine {
@@ -98,7 +98,7 @@ pub(super) struct Permit {
 pub(super) enum RequestResult<'a> {
     Success,
     Refused(&'a Error),
-    /// The request got no reply. `is_late` means that its deadline passed. `text` is the failure in one line.
+    /// The request got no reply. `is_late` means that its `call_timeout` passed. `text` is the failure in one line.
     Failed {
         pulled: u64,
         permanence: Permanence,
@@ -277,7 +277,7 @@ impl CallMachine {
         self.progress.sends += 1;
         self.progress.attempts += 1;
         self.state = State::Sent { started, sent_at: now, generation };
-        let call_timeout = started.deadline.since(now).min(MAX_TRANSPORT_TIME);
+        let call_timeout = started.deadline.since(now).min(MAX_ADAPTER_TIME);
         let fresh_connection = std::mem::take(&mut self.progress.fresh_connection);
         Permit { call_timeout, fresh_connection }
     }
@@ -378,7 +378,7 @@ impl CallMachine {
         }
     }
 
-    /// Ends the call because the caller cancelled it.
+    /// Ends the call because it was cancelled, or because its deadline passed while its request was in flight.
     pub(super) fn cancel(&mut self, session: &mut Session) {
         let now = session.now();
         let (State::Pending { started, .. } | State::Sent { started, .. }) = self.state else {

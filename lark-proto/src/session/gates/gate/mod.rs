@@ -66,8 +66,8 @@ impl Gate {
         self.throttle.interval(now).max(second).max(minute)
     }
 
-    /// The earliest time of the next request. For an open gate it is the past time at which the gate opened, so the
-    /// windows must not be advanced while calls wait: they would lose that time.
+    /// The earliest time of the next request. If the gate has opened since the last request, this is the past time at
+    /// which it opened, because the windows drop their events only when a request is sent.
     fn opens(&self, quota: Quota) -> Moment {
         let opens = |window: &SlidingWindow, limit: Option<u32>| {
             limit.map_or(Moment::START, |limit| window.opens(limit))
@@ -77,7 +77,8 @@ impl Gate {
         self.throttle.opens().max(second).max(minute)
     }
 
-    /// Lets `call` pass, which then sends its request at once, or says how long it has to wait.
+    /// Lets `call` pass, which then sends its request at once. The error is the time until which the call waits, or the
+    /// refusal with which it ends.
     pub(super) fn pass(
         &mut self,
         call: CallId,
@@ -188,10 +189,8 @@ impl Gate {
 
     /// Counts a request that is sent now.
     fn count(&mut self, quota: Quota, now: Moment) {
-        self.second.advance(now);
         self.second.add(now);
         if quota.calls_per_minute().is_some() {
-            self.minute.advance(now);
             self.minute.add(now);
         }
         self.throttle.sent(now);
@@ -207,10 +206,10 @@ impl Gate {
         woken: &mut WakeList,
     ) {
         self.throttle.advance(now);
-        self.second.advance(now);
-        self.refused.advance(now);
         self.refused.add(now);
-        self.throttle.refused(wait, error, self.second.count(), self.refused.count(), now);
+        let sent = self.second.count(now);
+        let refused = self.refused.count(now);
+        self.throttle.refused(wait, error, sent, refused, now);
         let Throttle::Closed { until, .. } = self.throttle else { return };
         let left = until.since(now);
         if left > self.least_longest_wait {
@@ -230,9 +229,7 @@ impl Gate {
         if !self.queue.is_empty() || !matches!(self.throttle, Throttle::Open) {
             return false;
         }
-        self.second.advance(now);
-        self.minute.advance(now);
-        self.second.count() == 0 && self.minute.count() == 0
+        self.second.count(now) == 0 && self.minute.count(now) == 0
     }
 }
 

@@ -114,6 +114,21 @@ fn a_sweep_does_not_change_when_a_call_may_be_overtaken() {
 }
 
 #[test]
+fn a_refusal_in_slow_start_does_not_change_when_a_call_may_be_overtaken() {
+    let mut fixture = Fixture::closed(SECOND);
+    fixture.quota = Quota::per_second(1);
+    assert!(fixture.passes(1, at(1)));
+    let opens = fixture.gate.opens(fixture.quota);
+    for call in 2..4 {
+        fixture.wait(call, at(1));
+    }
+    let now = opens + SECOND / 2;
+    fixture.gate.refused(SECOND, &rate_limited(), now, &mut WakeList::default());
+    assert!(!fixture.passes(3, opens + SECOND - NANO));
+    assert!(fixture.passes(3, opens + SECOND));
+}
+
+#[test]
 fn the_second_call_waits_for_an_interval_more_than_the_first() {
     let mut fixture = Fixture::closed(secs(10));
     assert_eq!(fixture.wait(1, Moment::START), at(10));

@@ -77,10 +77,11 @@ struct HeldToken<T> {
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     pub(super) until: Moment,
-    /// The time until which a call waits if its limits allow that; another call ends at once. After a failure for
-    /// which no call waits, it is the time of that failure. In a backoff every call waits until `until`.
+    /// The time until which a call waits if its limits allow that; a call whose limits do not allow it ends at once. If
+    /// no call waits after the failure, this is the time of the failure. In a backoff, every call waits until `until`,
+    /// whatever its limits.
     pub(super) wait_until: Moment,
-    /// The failure of a call that ends because it does not wait. `None` for a backoff, in which every call waits.
+    /// The failure with which a call ends if it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
 }
 

@@ -3,7 +3,7 @@ use crate::session::hold::Reason;
 use crate::session::test_time::{NANO, around, at, secs};
 
 const LIFE: Duration = Duration::from_secs(7200);
-/// The end of a life from the time zero.
+/// The time at which a token that was granted at the time zero expires.
 const END: Moment = Moment(LIFE);
 
 fn failure() -> TokenFailure {
@@ -184,7 +184,7 @@ fn a_new_series_counts_its_failures_from_the_first() {
 }
 
 #[test]
-fn a_failed_renewal_is_retried_after_1_2_4_and_then_each_8_minutes() {
+fn a_failed_renewal_is_retried_after_1_2_4_and_then_every_8_minutes() {
     for kind in [FailureKind::Transient, FailureKind::Permanent, FailureKind::RetryAfter(secs(1))] {
         let mut fixture = Fixture::new();
         fixture.grant(Moment::START, "t-1", LIFE);

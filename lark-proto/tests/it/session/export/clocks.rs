@@ -1,4 +1,4 @@
-//! The end of an exported token by clocks that show fractions of a second, are set, or are far off.
+//! The expiry of an exported token, if a clock shows fractions of a second, is set, or is far off.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use super::{First, at, call, exported, first, first_of};
 use crate::fixtures::{call as upload, custom};
 
 #[test]
-fn fractions_of_a_second_do_not_lengthen_the_life_of_a_token() {
+fn fractions_of_a_second_do_not_lengthen_the_lifetime_of_a_token() {
     let mut lark = FakeLark::new();
     let half = Duration::from_millis(500);
     let mut one = custom();
@@ -43,16 +43,16 @@ fn a_token_imported_by_a_clock_before_1970_is_used_for_two_hours() {
     other.import_token(early, early, None, &text).unwrap();
     let mut renews = upload();
     assert_eq!(first_of(&mut renews, &mut other, early + Duration::from_secs(7199)), First::Fetch);
-    let end = early + Duration::from_secs(7200);
-    assert_eq!(first(&mut other, end), First::Wait);
+    let expires = early + Duration::from_secs(7200);
+    assert_eq!(first(&mut other, expires), First::Wait);
 }
 
 #[test]
-fn setting_the_clock_does_not_lengthen_the_life_of_a_token() {
+fn setting_the_clock_does_not_lengthen_the_lifetime_of_a_token() {
     let mut lark = FakeLark::new();
     let mut one = custom();
     call(&mut one, &mut lark, at(0));
-    // At 1,000 the clock is set back by an hour; the token is good for 6,200 more seconds.
+    // At 1,000 the clock is set back by an hour; the token is valid for 6,200 more seconds.
     assert!(one.export_token(at(1000), at(1000), None).is_some());
     let back = at(1000) - Duration::from_secs(3600);
     let text = one.export_token(back, back, None).unwrap();
@@ -66,13 +66,13 @@ fn setting_the_clock_does_not_lengthen_the_life_of_a_token() {
 }
 
 #[test]
-fn the_text_has_the_end_by_the_wall_clock_and_the_life_runs_by_the_sessions_clock() {
+fn the_text_has_the_expiry_by_the_wall_clock_and_the_lifetime_runs_by_the_sessions_clock() {
     let mut lark = FakeLark::new();
     let early = UNIX_EPOCH + Duration::from_secs(5);
     let hour = Duration::from_secs(3600);
     let mut one = custom();
     call(&mut one, &mut lark, early);
-    // The token is good for 7,200 seconds by any wall clock, and an hour later for 3,600.
+    // The token is valid for 7,200 seconds by any wall clock, and an hour later for 3,600.
     let text = one.export_token(early, at(0), None).unwrap();
     let late = one.export_token(early + hour, at(0), None).unwrap();
     for (text, left) in [(text, 7200), (late, 3600)] {
@@ -81,10 +81,10 @@ fn the_text_has_the_end_by_the_wall_clock_and_the_life_runs_by_the_sessions_cloc
         let mut other = custom();
         other.import_token(early, at(left - 60), None, &text).unwrap();
         let mut renews = upload();
-        let end = early + Duration::from_secs(60);
-        let before = end - Duration::from_secs(1);
+        let expires = early + Duration::from_secs(60);
+        let before = expires - Duration::from_secs(1);
         assert_eq!(first_of(&mut renews, &mut other, before), First::Fetch);
         assert_eq!(first(&mut other, before), First::Send);
-        assert_eq!(first(&mut other, end), First::Wait);
+        assert_eq!(first(&mut other, expires), First::Wait);
     }
 }

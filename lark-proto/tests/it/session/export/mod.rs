@@ -146,7 +146,7 @@ fn a_call_with_an_imported_token_needs_neither_a_ticket_nor_an_app_token() {
 }
 
 #[test]
-fn a_session_without_a_good_token_exports_none() {
+fn a_session_without_a_valid_token_exports_none() {
     let mut lark = FakeLark::new();
     assert_eq!(custom().export_token(at(0), at(0), None), None);
     assert_eq!(Session::new(Site::LARK, App::None).export_token(at(0), at(0), None), None);
@@ -155,16 +155,16 @@ fn a_session_without_a_good_token_exports_none() {
     assert!(session.export_token(at(7199), at(7199), None).is_some());
     if let Some(text) = session.export_token(at(7200), at(7200), None) {
         let error = custom().import_token(at(7200), at(7200), None, &text).unwrap_err();
-        assert_eq!(error.kind(), InvalidKind::ExpiredToken, "the token is at its end");
+        assert_eq!(error.kind(), InvalidKind::ExpiredToken, "the token has expired");
     }
     assert_eq!(session.export_token(at(7201), at(7201), None), None);
 }
 
 #[test]
-fn an_imported_token_keeps_its_end() {
+fn an_imported_token_keeps_its_expiry() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
-    // The token was fetched at 0: it is due for renewal from 5,460 on and ends at 7,200, whenever it was imported.
+    // The token was fetched at 0: it is due for renewal from 5,460 on and expires at 7,200, whenever it was imported.
     for imported in [0, 1, 5000, 5459, 5460, 6600, 7199] {
         for (seconds, expected) in [
             (5459, [First::Send, First::Send]),
@@ -204,7 +204,7 @@ fn an_imported_token_with_ten_minutes_left_is_renewed_at_once() {
 }
 
 #[test]
-fn the_token_with_the_later_end_is_used() {
+fn the_token_that_expires_later_is_used() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     let mut session = custom();

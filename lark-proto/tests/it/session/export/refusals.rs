@@ -37,7 +37,7 @@ fn a_token_of_another_app_site_or_tenant_is_refused() {
 }
 
 #[test]
-fn an_ended_token_is_refused_and_the_next_call_fetches_one() {
+fn an_expired_token_is_refused_and_the_next_call_fetches_one() {
     let mut lark = FakeLark::new();
     let text = exported(&mut lark);
     for seconds in [7200, 7201, 1_000_000_000] {

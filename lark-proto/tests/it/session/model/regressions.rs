@@ -26,7 +26,7 @@ const fn pass(seconds: u64) -> Action {
     Pass(Duration::from_secs(seconds))
 }
 
-/// The session had forgotten the ended token, and renewed the imported one before a minute was over.
+/// The session had forgotten the expired token, and renewed the imported one before a minute was over.
 #[test]
 fn an_imported_token_is_not_renewed_within_a_minute_of_a_failed_renewal() {
     let actions = [

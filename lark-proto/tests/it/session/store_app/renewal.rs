@@ -69,9 +69,9 @@ fn a_renewal_of_the_app_token_that_hangs_holds_up_one_call_for_two_seconds() {
     }
 }
 
-/// A session whose tenant's token is due for renewal, and whose app token has ended; `app_token` answers the requests
+/// A session whose tenant's token is due for renewal, and whose app token has expired; `app_token` answers the requests
 /// for the next one.
-fn with_an_ended_app_token<'w>(
+fn with_an_expired_app_token<'w>(
     keeps: bool,
     app_token: impl Fn() -> Reaction<'w> + 'w,
 ) -> Sim<'w, ImageKey> {
@@ -91,7 +91,7 @@ fn with_an_ended_app_token<'w>(
 fn a_renewal_that_needs_a_new_app_token_fails_no_call_and_is_tried_once_a_minute() {
     for keeps in BOTH {
         for app_token in [hangs, || after(millis(10), page(500)), || cut(millis(10), 0)] {
-            let mut sim = with_an_ended_app_token(keeps, app_token);
+            let mut sim = with_an_expired_app_token(keeps, app_token);
             let started = sim.now;
             while sim.now < started + secs(300) {
                 let task = sim.start(call_for(ONE).boxed());
@@ -110,9 +110,9 @@ fn a_renewal_that_needs_a_new_app_token_fails_no_call_and_is_tried_once_a_minute
 }
 
 #[test]
-fn a_call_with_a_good_token_does_not_wait_for_the_apps_token_of_others() {
+fn a_call_with_a_valid_token_does_not_wait_for_the_apps_token_of_others() {
     for keeps in BOTH {
-        let mut sim = with_an_ended_app_token(keeps, || after(secs(5), granted("t-2", 7200)));
+        let mut sim = with_an_expired_app_token(keeps, || after(secs(5), granted("t-2", 7200)));
         let other = sim.start(call_for(OTHER).boxed());
         let one = sim.start(call_for(ONE).boxed());
         sim.run();
@@ -124,7 +124,7 @@ fn a_call_with_a_good_token_does_not_wait_for_the_apps_token_of_others() {
 #[test]
 fn the_renewal_of_one_tenant_does_not_use_up_the_requests_of_another() {
     for keeps in BOTH {
-        let mut sim = with_an_ended_app_token(keeps, || after(secs(3), granted("t-2", 7200)));
+        let mut sim = with_an_expired_app_token(keeps, || after(secs(3), granted("t-2", 7200)));
         let one = sim.start(call_for(ONE).boxed());
         let others = [(); 3].map(|()| sim.start(call_for(OTHER).boxed()));
         sim.run();

@@ -87,7 +87,7 @@ impl CallMachine {
     }
 
     /// Notes in the lane that a write may still be running, or that the document is no longer busy. A call without a
-    /// lane keeps the latter itself.
+    /// lane keeps the busy time of its document in its own [`Progress`](super::Progress).
     fn update_lane(&mut self, session: &mut Session, result: RequestResult<'_>, now: Moment) {
         let may_run = match result {
             RequestResult::Success => false,

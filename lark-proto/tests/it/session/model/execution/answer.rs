@@ -9,7 +9,7 @@ use lark_proto::session::{Permanence, TransportFailure};
 
 use super::super::ledger::{LONGEST_PAUSE, is_route_limit};
 use super::super::work::{Account, Plan};
-use super::{BACKOFF, Exchange, Execution, SECOND, State, Task, UNSETTLED, assert_discreet};
+use super::{BACKOFF, Exchange, Execution, IN_DOUBT_TIME, SECOND, State, Task, assert_discreet};
 use crate::sim::Cut;
 
 /// The outcome of a request.
@@ -165,13 +165,13 @@ impl Execution<'_> {
             Some(sheet) => {
                 let lane = &mut self.lanes[sheet];
                 if is_whole {
-                    lane.unsettled_until = now + UNSETTLED;
+                    lane.in_doubt_until = now + IN_DOUBT_TIME;
                 }
                 if is_whole || is_documents(answer) {
                     lane.busy_since = None;
                 }
                 if is_busy {
-                    let since = *lane.busy_since.get_or_insert(now.max(lane.unsettled_until));
+                    let since = *lane.busy_since.get_or_insert(now.max(lane.in_doubt_until));
                     busy_since = since.max(task.started.unwrap_or_default());
                 }
             }
@@ -245,7 +245,7 @@ impl Execution<'_> {
                 }
                 (None, sheet) => {
                     if let Some(sheet) = sheet {
-                        self.lanes[sheet].unsettled_until = self.ledger.now() + UNSETTLED;
+                        self.lanes[sheet].in_doubt_until = self.ledger.now() + IN_DOUBT_TIME;
                         self.lanes[sheet].busy_since = None;
                     }
                     self.lose(*exchange, is_whole, true);
@@ -322,7 +322,7 @@ fn is_gateway(error: &Error) -> bool {
     matches!(error.status().as_u16(), 502 | 504)
 }
 
-/// Whether the document itself answered, other than that it is busy.
+/// Whether the reply comes from the document and is not "busy".
 fn is_documents(answer: &Answer<'_>) -> bool {
     match answer {
         Answer::Success => true,

@@ -100,20 +100,20 @@ impl Execution<'_> {
         let place = self.random.below(u64::try_from(self.exports.len()).unwrap());
         let place = if is_old { usize::try_from(place).unwrap() } else { self.exports.len() };
         let export = self.exports.get(place).or(self.exports.last()).cloned();
-        let Some(Export { tenant, text, token, ends }) = export else { return };
+        let Some(Export { tenant, text, token, expires }) = export else { return };
         let now = self.ledger.sees(self.clock);
         let key = self.key(tenant);
-        let left = ends.duration_since(self.clock).unwrap_or_default();
-        let ends = now + left.min(Duration::from_secs(7200));
+        let left = expires.duration_since(self.clock).unwrap_or_default();
+        let expires = now + left.min(Duration::from_secs(7200));
         match self.session.import_token(self.clock, self.clock, key.as_ref(), &text) {
-            Ok(()) => self.ledger.imported(tenant, &token, ends, true),
+            Ok(()) => self.ledger.imported(tenant, &token, expires, true),
             Err(error) if error.kind() == InvalidKind::ExpiredToken => {
                 assert!(left.is_zero(), "{error}");
             }
             Err(error) => {
                 assert_eq!(error.kind(), InvalidKind::RefusedToken);
                 assert_discreet(&error);
-                self.ledger.imported(tenant, &token, ends, false);
+                self.ledger.imported(tenant, &token, expires, false);
             }
         }
         self.wake();
@@ -128,9 +128,9 @@ impl Execution<'_> {
         let Some(text) = text else { return };
         let since = self.clock.duration_since(UNIX_EPOCH).unwrap_or_default();
         let life = Duration::from_secs(life.clamp(60, 7200));
-        let ends = UNIX_EPOCH + Duration::from_secs((since + life).as_secs());
+        let expires = UNIX_EPOCH + Duration::from_secs((since + life).as_secs());
         self.lark.add_token(TokenKind::Tenant, &token, self.real + life);
-        self.exports.push(Export { tenant, text, token, ends });
+        self.exports.push(Export { tenant, text, token, expires });
     }
 
     /// The key of a tenant, if the app is a store app.

@@ -37,7 +37,7 @@ pub(crate) use end::fresh;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The time for which a write that was sent whole and not answered may still run.
-const UNSETTLED: Duration = Duration::from_secs(60);
+const IN_DOUBT_TIME: Duration = Duration::from_secs(60);
 /// The longest backoff between two attempts.
 const BACKOFF: Duration = Duration::from_secs(8);
 
@@ -129,7 +129,7 @@ struct Export {
     tenant: usize,
     text: String,
     token: String,
-    ends: SystemTime,
+    expires: SystemTime,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -138,7 +138,7 @@ struct Lane {
     busy: Option<(SystemTime, i64, Option<u64>)>,
     /// The time since which the session has known that the document is busy.
     busy_since: Option<Duration>,
-    unsettled_until: Duration,
+    in_doubt_until: Duration,
 }
 
 impl<'w> Execution<'w> {

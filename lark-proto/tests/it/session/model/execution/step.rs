@@ -19,8 +19,8 @@ struct Excuse {
     lacks_token: bool,
     /// Another call at the gate has taken no step for a second.
     of_gate: bool,
-    /// Another call has not yet taken the step that sends a token request; or the token is good and due for renewal; or
-    /// the two calls that the session wakes take no steps.
+    /// Another call has not yet taken the step that sends a token request; or the token is valid and due for renewal;
+    /// or the two calls that the session wakes take no steps.
     of_token: bool,
 }
 

@@ -24,9 +24,9 @@ use super::work::{Account, TENANTS};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// The longest time for which a wait that the service named is kept.
+/// The longest time for which a wait that the service asked for is kept.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-/// A token is due for renewal this time before its end.
+/// A token is due for renewal this time before it expires.
 const WINDOW: Duration = Duration::from_secs(29 * 60);
 /// A token request without a report counts as failed after this time.
 const LAPSES: Duration = Duration::from_secs(61);
@@ -95,7 +95,7 @@ impl Ledger {
     /// Whether the session has a token for the tenant; `None` if the model does not know.
     pub(crate) fn has_token(&self, tenant: usize) -> Option<bool> {
         let Some(slot) = self.slots.get(&Key::Tenant(tenant)) else { return Some(false) };
-        (!slot.is_unsure).then(|| slot.good(self.now).is_some())
+        (!slot.is_unsure).then(|| slot.valid(self.now).is_some())
     }
 
     /// The token that the session has for this key.
@@ -129,7 +129,7 @@ impl Ledger {
         let generation = app.generation;
         match route {
             Route::StoreTenantAccessToken if !app.is_unsure => {
-                let token = app.good(now).map(|held| held.token.clone());
+                let token = app.valid(now).map(|held| held.token.clone());
                 assert_eq!(
                     token,
                     Some(text("app_access_token")),
@@ -157,21 +157,21 @@ impl Ledger {
         if let Key::Tenant(of) = key {
             assert_eq!(of, tenant, "a call of one tenant asks for another's token");
         }
-        // A request for the app's token is a renewal of the tenant's token too, if that is good.
+        // A request for the app's token is a renewal of the tenant's token too, if that is valid.
         for key in [key, Key::Tenant(tenant)] {
             let slot = self.slot(key);
-            if let Some(held) = slot.good(now).filter(|_| !slot.is_unsure) {
-                let left = held.ends - now;
-                assert!(left <= WINDOW, "{key:?} is renewed while it is good for {left:?}");
+            if let Some(held) = slot.valid(now).filter(|_| !slot.is_unsure) {
+                let left = held.expires - now;
+                assert!(left <= WINDOW, "{key:?} is renewed while it is valid for {left:?}");
                 let early = slot.renew_after.saturating_sub(now);
                 assert!(early.is_zero(), "{key:?} is renewed {early:?} early");
             }
         }
         let slot = self.slot(key);
-        // The session may have forgotten the broken connection together with tokens that have ended.
-        let ends = slot.held.iter().map(|held| held.ends);
-        let ends = ends.chain(slot.refused.iter().map(|refused| refused.ends)).max();
-        let is_past = ends.is_some_and(|ends| ends <= now);
+        // The session may have forgotten the broken connection together with tokens that have expired.
+        let expires = slot.held.iter().map(|held| held.expires);
+        let expires = expires.chain(slot.refused.iter().map(|refused| refused.expires)).max();
+        let is_past = expires.is_some_and(|expires| expires <= now);
         let is_known = |other: &usize| key == Key::App || *other == call && !is_past;
         let broke = slot.broke.take().filter(is_known);
         assert!(is_fresh || broke.is_none(), "a token request may get a dead connection");
@@ -214,7 +214,7 @@ impl Ledger {
         let Some((key, fetch)) = self.over(id) else { return };
         let now = self.now;
         let slot = self.slot(key);
-        if slot.good(now).is_some() {
+        if slot.valid(now).is_some() {
             slot.renewal_failed(now);
         }
         self.renewal_failed(key, &fetch);
@@ -301,11 +301,11 @@ impl Ledger {
     /// A failed request for the app's token is a failed renewal of the tenant's token, which needs it.
     fn renewal_failed(&mut self, key: Key, fetch: &Fetch) {
         let now = self.now;
-        if key != Key::App || self.slot(key).is_unsure || self.slot(key).good(now).is_some() {
+        if key != Key::App || self.slot(key).is_unsure || self.slot(key).valid(now).is_some() {
             return;
         }
         let slot = self.slot(Key::Tenant(fetch.tenant));
-        if slot.good(now).is_some() {
+        if slot.valid(now).is_some() {
             slot.renewal_failed(now);
         }
     }
@@ -318,8 +318,14 @@ impl Ledger {
         app.not_before = (Duration::ZERO, "");
     }
 
-    /// Accounts for the import of a token that ends at `ends`, or for an import that the session refused.
-    pub(crate) fn imported(&mut self, tenant: usize, token: &str, ends: Duration, is_taken: bool) {
+    /// Accounts for the import of a token that expires at `expires`, or for an import that the session refused.
+    pub(crate) fn imported(
+        &mut self,
+        tenant: usize,
+        token: &str,
+        expires: Duration,
+        is_taken: bool,
+    ) {
         let now = self.now;
         let slot = self.slot(Key::Tenant(tenant));
         let mut refused = slot.refused.iter().rev().enumerate().filter(|(_, it)| it.token == token);
@@ -330,14 +336,19 @@ impl Ledger {
             );
             return;
         }
-        let is_known = |(at, it): (usize, &Refused)| at < 8 && it.is_sure && now < it.ends;
+        let is_known = |(at, it): (usize, &Refused)| at < 8 && it.is_sure && now < it.expires;
         assert!(!refused.any(is_known), "a refused token is imported");
-        if slot.good(now).is_none() {
+        if slot.valid(now).is_none() {
             slot.broke = None;
         }
-        if slot.held.as_ref().is_none_or(|held| held.ends < ends) {
+        if slot.held.as_ref().is_none_or(|held| held.expires < expires) {
             let token = token.to_owned();
-            slot.hold(Held { token, ends, trusted_until: Duration::ZERO, is_trust_unsure: false });
+            slot.hold(Held {
+                token,
+                expires,
+                trusted_until: Duration::ZERO,
+                is_trust_unsure: false,
+            });
             slot.replaces = false;
         }
     }
@@ -354,7 +365,11 @@ impl Ledger {
         }
         let Some(held) = &slot.held else { panic!("a request has a token that was refused") };
         assert_eq!(held.token, token, "the request does not have the latest token");
-        assert!(now < held.ends, "the request has a token {:?} past its end", now - held.ends);
+        assert!(
+            now < held.expires,
+            "the request has a token that expired {:?} ago",
+            now - held.expires
+        );
         slot.generation
     }
 
@@ -371,8 +386,8 @@ impl Ledger {
         if let (Account::Own(tenant), Advice::RenewToken) = (account, error.advice()) {
             let slot = self.slot(Key::Tenant(tenant));
             let held = slot.held.as_ref().filter(|_| slot.generation == *generation);
-            // The session may have forgotten a token that has ended.
-            let is_unsure = slot.is_unsure || held.is_some_and(|held| held.ends <= now);
+            // The session may have forgotten a token that has expired.
+            let is_unsure = slot.is_unsure || held.is_some_and(|held| held.expires <= now);
             if class == Some(Class::AppToken) && (held.is_some() || is_unsure) {
                 let app = self.slot(Key::App);
                 app.is_unsure |= is_unsure;

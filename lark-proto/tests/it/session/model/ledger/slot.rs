@@ -16,12 +16,13 @@ pub(super) struct Slot {
     /// Whether the next grant replaces a refused token. The session keeps it for a minute even if it is refused.
     pub(super) replaces: bool,
     pub(super) in_flight: Option<Fetch>,
-    /// The call whose token request broke, if no token request was sent since.
+    /// The call whose connection broke during a token request, if no token request was sent since.
     pub(super) broke: Option<usize>,
     /// The time before which no request may be sent, and the reason.
     pub(super) not_before: (Duration, &'static str),
-    /// The time before which no renewal may be sent; `renewals` have failed in a row.
+    /// The time before which no renewal may be sent.
     pub(super) renew_after: Duration,
+    /// The number of renewals that failed in a row.
     pub(super) renewals: u32,
     /// The number of failed requests since the session had a token.
     pub(super) failures: u32,
@@ -32,7 +33,7 @@ pub(super) struct Slot {
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) token: String,
-    pub(super) ends: Duration,
+    pub(super) expires: Duration,
     /// A refusal before this time does not count.
     pub(super) trusted_until: Duration,
     /// Whether the session may have forgotten the refused token that this one replaces, so that a refusal counts.
@@ -42,7 +43,7 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) token: String,
-    pub(super) ends: Duration,
+    pub(super) expires: Duration,
     pub(super) is_sure: bool,
 }
 
@@ -61,8 +62,8 @@ pub(super) struct Fetch {
 }
 
 impl Slot {
-    pub(super) fn good(&self, now: Duration) -> Option<&Held> {
-        self.held.as_ref().filter(|held| now < held.ends)
+    pub(super) fn valid(&self, now: Duration) -> Option<&Held> {
+        self.held.as_ref().filter(|held| now < held.expires)
     }
 
     pub(super) fn hold(&mut self, held: Held) {
@@ -74,12 +75,12 @@ impl Slot {
 
     pub(super) fn granted(&mut self, token: String, life: Duration, sent: Duration, now: Duration) {
         let in_a_minute = sent + MINUTE;
-        let is_old = self.refused.last().is_some_and(|refused| refused.ends <= now);
+        let is_old = self.refused.last().is_some_and(|refused| refused.expires <= now);
         let is_trust_unsure = self.is_unsure || self.replaces && is_old;
         let replaces = std::mem::take(&mut self.replaces) || self.is_unsure;
         let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
         self.refused.retain(|refused| refused.token != token);
-        self.hold(Held { token, ends: sent + life.max(MINUTE), trusted_until, is_trust_unsure });
+        self.hold(Held { token, expires: sent + life.max(MINUTE), trusted_until, is_trust_unsure });
         self.renew_after = in_a_minute;
         self.is_unsure = false;
     }
@@ -91,9 +92,9 @@ impl Slot {
         self.is_unsure |= is_trusted && held.is_trust_unsure;
         if !is_trusted || self.is_unsure {
             let token = token.to_owned();
-            let ends = held.ends;
+            let expires = held.expires;
             let is_sure = !self.is_unsure;
-            self.refused.push(Refused { token, ends, is_sure });
+            self.refused.push(Refused { token, expires, is_sure });
         }
         if is_trusted {
             self.held = Some(held);
@@ -104,17 +105,17 @@ impl Slot {
     }
 
     pub(super) fn failed(&mut self, now: Duration, setback: Setback) {
-        let is_good = self.good(now).is_some();
-        if is_good {
+        let is_valid = self.valid(now).is_some();
+        if is_valid {
             self.renewal_failed(now);
         }
         self.not_before = match setback {
-            Setback::Told(wait) => (now + wait.min(LONGEST_PAUSE), "the service named a wait"),
+            Setback::Told(wait) => (now + wait.min(LONGEST_PAUSE), "the service asked for a wait"),
             Setback::Asked => (now + Duration::from_secs(300), "the ticket was asked for"),
-            Setback::Refused if !is_good => {
-                (now + Duration::from_secs(5), "the request was refused for good")
+            Setback::Refused if !is_valid => {
+                (now + Duration::from_secs(5), "the request was refused permanently")
             }
-            Setback::Failed if !is_good => {
+            Setback::Failed if !is_valid => {
                 // The next series begins at once. The session may have begun one earlier, if its slot was idle.
                 self.failures += 1;
                 let wait = Duration::from_millis(if self.failures >= 4 { 0 } else { 250 });
