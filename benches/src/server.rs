@@ -12,7 +12,7 @@ use lark_proto::fake::http1::{self, Requests};
 
 use crate::{UPLOADED, WRITTEN};
 
-/// The argument with which a benchmark's program is this server.
+/// The argument that makes a benchmark's program run as this server.
 const SERVE: &str = "serve";
 /// The most bytes that are read at once.
 const BUFFER_LEN: usize = 256 * 1024;

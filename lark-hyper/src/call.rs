@@ -106,9 +106,9 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         if is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Polls the token requests while the call's own request is in flight, because the service may answer the call's
-    /// own request only after a token request. The call is also parked, to be woken later: another call may be polling
-    /// a token request now, or send one later.
+    /// Polls the token requests while the call's own request is in flight. A service that handles one request at a time
+    /// answers the call's own request only after a token request that is already in flight. The call is also parked, to
+    /// be woken later: another call may be polling a token request now, or send one later.
     fn poll_token_requests_during_exchange(&mut self, context: &mut Context<'_>) {
         let Some(id) = self.call.id() else { return };
         self.shared.session.park(id, context.waker());

@@ -34,8 +34,9 @@ impl Deadline {
         Self { at, runtime: Handle::try_current().ok(), alarm: None }
     }
 
-    /// Ready once the deadline has passed. Outside of any runtime it is also ready if its own runtime was dropped, and
-    /// does not wake the task if it has none.
+    /// Ready once the deadline has passed. Polled outside of any runtime, a deadline is also ready if its runtime was
+    /// dropped. A deadline that is made and polled outside of any runtime wakes nothing. It is ready at a poll after its
+    /// time.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
         if Instant::now() >= at {

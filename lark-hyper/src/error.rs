@@ -11,9 +11,9 @@ use lark_proto::session::Phase;
 /// Why a call failed; `T` is the error of its client's service.
 pub type CallError<T = TransportError> = lark_proto::CallError<T>;
 
-/// Why a service has no reply: the error of [`Pool`](crate::Pool), which your own services can use too.
-/// Boxed errors convert into it by `?` or by a stack's `.map_err(TransportError::Failed)`. Unlike a box it is an
-/// [`Error`], and so is the [`CallError`] around it.
+/// Why a service has no reply: the error of [`Pool`](crate::Pool), which your own services can use too. A boxed error
+/// converts into it by `?`, or with `map_err(TransportError::Failed)` of a tower `ServiceBuilder`. Unlike a box it is
+/// an [`Error`], and so is the [`CallError`] around it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {

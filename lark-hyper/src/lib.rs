@@ -22,7 +22,8 @@
 //! # }
 //! ```
 //!
-//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests.
+//! Requests, replies and errors are those of [`lark_proto`]: its module [`endpoints`](lark_proto::endpoints) lists all
+//! requests.
 //! This crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The README of the
 //! repository explains how to create an app and give it access to a document.
 //!

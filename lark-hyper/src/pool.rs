@@ -40,7 +40,9 @@ use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 ///
 /// A request with [`FreshConnection`] in its extensions goes over a new connection, which is not kept afterwards.
 ///
-/// No redirect is followed, and no proxy is taken from the environment (but see [`Pool::with_connector`]).
+/// It follows no redirect. [`Pool::new`] connects directly; the connector of [`Pool::with_connector`] may use a proxy.
+/// The pool of a client from [`Client::builder`](crate::Client::builder) uses the proxy of the builder or of the
+/// environment.
 #[derive(Clone)]
 pub struct Pool {
     client: legacy::Client<Connector, RequestBody>,

@@ -10,10 +10,10 @@
 //! ```text
 //!  phase         the loop  until                                          timeout
 //!  Connect       waits     the connection is open                         Timeouts::connect
-//!  SendRequest   writes    the head is sent                               Timeouts::head
-//!  SendBody      writes    the body is sent, or the server answers early  Timeouts::body
-//!  RecvResponse  reads     the first bytes of the reply have arrived      Timeouts::answer
-//!  RecvBody      reads     the reply is complete                          Timeouts::reply
+//!  SendRequest   writes    the head is sent                               Timeouts::send_request
+//!  SendBody      writes    the body is sent, or the server answers early  Timeouts::send_body
+//!  RecvResponse  reads     the first bytes of the reply have arrived      Timeouts::recv_response
+//!  RecvBody      reads     the reply is complete                          Timeouts::recv_body
 //! ```
 
 use std::error::Error;
@@ -41,9 +41,9 @@ use ureq_proto::{BodyMode, Error as HttpError};
 
 /// The time between two polls of the sockets. A real program waits with epoll or kqueue instead of a sleep.
 const TICK: Duration = Duration::from_millis(1);
-/// How long the loop waits for an answer. It is short so that the example ends soon. The default in [`Timeouts`] is two
-/// minutes, because a cell write can take the service one minute.
-const LONGEST_ANSWER: Duration = Duration::from_secs(1);
+/// The longest timeout `recv_response` of this example. It is short so that the example ends soon. The default in
+/// [`Timeouts`] is two minutes, because a cell write can take the service one minute.
+const MAX_RECV_RESPONSE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let Err(error) = run() else { return ExitCode::SUCCESS };
@@ -220,7 +220,7 @@ struct Exchange {
 impl Exchange {
     fn open(server: SocketAddr, outgoing: Outgoing) -> io::Result<Self> {
         let Outgoing { mut request, mut timeouts, call_timeout, reply_limit, .. } = outgoing;
-        timeouts.recv_response = timeouts.recv_response.min(LONGEST_ANSWER);
+        timeouts.recv_response = timeouts.recv_response.min(MAX_RECV_RESPONSE);
         // This blocks the loop, because std cannot connect otherwise. A real program makes a non-blocking socket with
         // the system's own call, and resolves the host's name in a thread.
         let stream = TcpStream::connect_timeout(&server, timeouts.connect)?;

@@ -111,7 +111,7 @@ fn with_roots(
     Ok(config.tls_config(TlsConfig::builder().root_certs(certificates.into()).build()))
 }
 
-/// Checks that the operating system has certificates. ureq reads them at each connection only.
+/// Checks that the operating system has certificates. ureq would read them only when it opens a connection.
 #[cfg(feature = "platform-verifier")]
 fn check_platform() -> Result<(), Invalid> {
     let ring = std::sync::Arc::new(rustls::crypto::ring::default_provider());

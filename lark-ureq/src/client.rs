@@ -112,7 +112,7 @@ impl Client {
 
     /// A client over the caller's agent. The client uses `clock` for its waits and limits, for example a
     /// [simulated](Clock::simulated) one in a test. The agent does not use `clock`: in virtual time its transport, or
-    /// a middleware in place of one such as `FakeTransport`, has to wait by [`Clock::sleep`].
+    /// a middleware such as `FakeTransport` that replaces the transport, has to wait by [`Clock::sleep`].
     #[must_use]
     pub fn with_clock(site: Site, app: App, agent: ureq::Agent, clock: Clock) -> Self {
         Self::from_session(Session::new(site, app), agent, clock)

@@ -87,7 +87,7 @@ impl Exchange<'_> {
         let write = single(timeouts.send_body, [own.send_request, own.send_body]);
         let read = single(timeouts.recv_response, [own.recv_response, own.recv_body]);
         let global = Some(own.global.map_or(*call_timeout, |own| own.min(*call_timeout)));
-        let answer = or(own.recv_response, timeouts.recv_response);
+        let recv_response = or(own.recv_response, timeouts.recv_response);
         let per_read = or(config.timeout_per_read(), read);
         let idle = if self.fresh_connection { Duration::ZERO } else { config.max_idle_age() };
         let request = agent
@@ -101,19 +101,19 @@ impl Exchange<'_> {
             .timeout_connect(or(own.connect, timeouts.connect))
             .timeout_send_request(or(own.send_request, timeouts.send_request))
             .timeout_send_body(or(own.send_body, timeouts.send_body))
-            .timeout_recv_response(answer)
+            .timeout_recv_response(recv_response)
             .timeout_recv_body(or(own.recv_body, timeouts.recv_body))
             .timeout_per_write(or(config.timeout_per_write(), write))
             .timeout_per_read(per_read)
             .build();
         // Of equal timeouts, the first one ends the request, as in ureq: the timeout of the whole request began first.
         #[cfg(feature = "fake")]
-        let request = crate::fake_transport::answer_within(
+        let request = crate::fake_transport::with_response_timeout(
             request,
             [
                 (global, Timeout::Global),
                 (own.per_call, Timeout::PerCall),
-                (answer, Timeout::RecvResponse),
+                (recv_response, Timeout::RecvResponse),
                 (per_read, Timeout::PerRead),
             ],
         );
@@ -121,8 +121,8 @@ impl Exchange<'_> {
     }
 
     /// Replaces the timeout of a single read or write by the timeout of its phase. [`Self::configure`] sets the timeout
-    /// of a single one to less than that of the phase, so it passes first. A timeout of the agent's own for reads or
-    /// writes is reported as it is.
+    /// of a single read or write to less than that of the phase, so the former passes first. A timeout of the agent's
+    /// own for reads or writes is reported as it is.
     fn name_phase(&self, error: Error, reading: Timeout) -> Error {
         let config = self.agent.config();
         match error {

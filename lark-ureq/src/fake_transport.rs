@@ -59,10 +59,11 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// the clock, so that the same calls get the same replies in every run.
 ///
 /// Its connections obey [`FakeLark::fail_next`]. A [`ConnectionFault`] gives the error that ureq reports for it over a
-/// socket. A [`ConnectionFault::SlowReply`] that is longer than the request's time for the answer, or than its deadline,
-/// ends then with ureq's error for that timeout. The phases of a request before the answer take no time. At a
-/// [`ConnectionFault::BeforeBody`] the fake reads nothing of the body, so the outcome is [`NotSent`](lark_proto::error::Outcome::NotSent). Over a
-/// socket, the system takes the first bytes before the connection breaks.
+/// socket. If the timeout `recv_response` or the deadline passes during a [`ConnectionFault::SlowReply`], the request
+/// ends at that time, with ureq's error for it. The earlier phases of a request take no time. With
+/// [`ConnectionFault::BeforeBody`] the fake reads nothing of the body, so the outcome is
+/// [`NotSent`](lark_proto::error::Outcome::NotSent). Over a socket, the system takes the first bytes before the
+/// connection breaks.
 #[derive(Clone)]
 pub struct FakeTransport {
     clock: Clock,
@@ -101,12 +102,16 @@ impl FakeTransport {
         start.checked_add(self.clock.elapsed()).unwrap_or(start)
     }
 
-    /// Holds a reply back for `time`, or until the request's time for the answer is over.
-    fn hold_back(&self, time: Duration, within: Option<&AnswerWithin>) -> Result<(), ureq::Error> {
-        match within {
-            Some(AnswerWithin(within, timeout)) if time >= *within => {
-                self.clock.sleep(*within);
-                Err(ureq::Error::Timeout(*timeout))
+    /// Holds a reply back for `time`, or until the request times out.
+    fn hold_back(
+        &self,
+        time: Duration,
+        timeout: Option<&ResponseTimeout>,
+    ) -> Result<(), ureq::Error> {
+        match timeout {
+            Some(ResponseTimeout(longest, name)) if time >= *longest => {
+                self.clock.sleep(*longest);
+                Err(ureq::Error::Timeout(*name))
             }
             _ => {
                 self.clock.sleep(time);
@@ -185,19 +190,19 @@ fn disconnected() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "Peer disconnected")
 }
 
-/// The time that a request has for its answer, and the timeout that ends it.
+/// The shortest timeout of a request that bounds the wait for its reply, and ureq's name for it.
 #[derive(Clone, Copy)]
-struct AnswerWithin(Duration, Timeout);
+struct ResponseTimeout(Duration, Timeout);
 
-/// Attaches the shortest of the timeouts for the answer to the request, or the first of several equal ones. A
-/// middleware cannot read the timeouts that ureq keeps with a request.
-pub(crate) fn answer_within<B>(
+/// Attaches to the request the shortest of the timeouts that bound the wait for the reply, or the first of several
+/// equal ones. A middleware cannot read the timeouts that ureq keeps with a request.
+pub(crate) fn with_response_timeout<B>(
     mut request: Request<B>,
     timeouts: [(Option<Duration>, Timeout); 4],
 ) -> Request<B> {
-    let set = timeouts.into_iter().filter_map(|(time, timeout)| Some(AnswerWithin(time?, timeout)));
-    if let Some(within) = set.min_by_key(|AnswerWithin(time, _)| *time) {
-        request.extensions_mut().insert(within);
+    let set = timeouts.into_iter().filter_map(|(time, name)| Some(ResponseTimeout(time?, name)));
+    if let Some(shortest) = set.min_by_key(|ResponseTimeout(time, _)| *time) {
+        request.extensions_mut().insert(shortest);
     }
     request
 }

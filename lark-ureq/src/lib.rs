@@ -17,7 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Requests, replies and errors are those of [`lark_proto`]: [its endpoints](lark_proto::endpoints) list all requests.
+//! Requests, replies and errors are those of [`lark_proto`]: its module [`endpoints`](lark_proto::endpoints) lists all
+//! requests.
 //! This crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The README of the
 //! repository explains how to create an app and give it access to a document.
 //!

@@ -1,4 +1,5 @@
-//! The fake server over a bare socket: what the client sees of each break, and that the spreadsheet is free after it.
+//! The fake server over a bare socket: what the client sees of each connection fault, and that the spreadsheet is free
+//! after it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +15,8 @@ use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 
 use crate::support::{app, put};
 
-/// A server with the token `t-1`, whose next cell write breaks.
+/// A server with the token `t-1`, which breaks the connection of the next cell write, or delays its reply, as `fault`
+/// says.
 fn server(fault: ConnectionFault) -> FakeServer {
     let server = FakeServer::start().unwrap();
     let end = std::time::UNIX_EPOCH + Duration::from_secs(1 << 40);
@@ -94,7 +96,7 @@ fn cells(server: &FakeServer) -> usize {
 }
 
 #[test]
-fn a_break_before_the_body_closes_the_connection_before_the_body_is_read() {
+fn a_fault_before_the_body_closes_the_connection_before_the_body_is_read() {
     let server = server(ConnectionFault::BeforeBody);
     let mut stream = connect(&server);
     stream.write_all(head(1000).as_bytes()).unwrap();
@@ -103,7 +105,7 @@ fn a_break_before_the_body_closes_the_connection_before_the_body_is_read() {
 }
 
 #[test]
-fn a_break_during_the_body_closes_the_connection_when_half_of_it_is_read() {
+fn a_fault_during_the_body_closes_the_connection_when_half_of_it_is_read() {
     let server = server(ConnectionFault::DuringBody);
     let body = body(100_000);
     let (first, second) = body.split_at(body.len() / 3);
@@ -123,7 +125,7 @@ fn a_break_during_the_body_closes_the_connection_when_half_of_it_is_read() {
 }
 
 #[test]
-fn a_break_after_the_body_carries_the_request_out_and_sends_no_reply() {
+fn a_fault_after_the_body_carries_the_request_out_and_sends_no_reply() {
     let server = server(ConnectionFault::AfterBody);
     let mut stream = connect(&server);
     let body = body(3);

@@ -33,7 +33,7 @@ fn start(
 }
 
 #[test]
-fn a_break_ends_a_request_at_its_place() {
+fn a_connection_fault_ends_a_request_at_its_place() {
     for (fault, end, answered, seconds) in [
         (ConnectionFault::BeforeBody, Some("before the body"), 0, 0),
         (ConnectionFault::DuringBody, Some("during the body"), 0, 0),
@@ -41,7 +41,7 @@ fn a_break_ends_a_request_at_its_place() {
         (ConnectionFault::CutReply, Some("during the reply"), 1, 0),
         (ConnectionFault::SlowReply(secs(20)), None, 1, 20),
     ] {
-        let sim = Sim::new("a break");
+        let sim = Sim::new("a connection fault");
         let (fake, client) = start(sim.time.clone());
         fake.with(|lark| lark.fail_next(fault));
         let result = sim.run(client.call_as(&token(), &write()));

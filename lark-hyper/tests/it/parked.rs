@@ -65,7 +65,7 @@ fn a_gate_lets_the_next_call_pass_while_a_reply_is_slow() {
     let client = client(&fake, &sim);
     sim.run(client.call(&put())).unwrap();
     limit(&fake, 1);
-    // The reply to the request that is sent in place of the refused one.
+    // The refused request is sent again, and the reply to that is slow.
     let slow = ConnectionFault::SlowReply(secs(30));
     fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, slow));
     let ends = RefCell::new(Vec::new());

@@ -44,8 +44,8 @@ where
 }
 
 /// The next frame's data. A body is never pending.
-fn next(frames: &mut RequestBody) -> Option<Bytes> {
-    match Pin::new(frames).poll_frame(&mut Context::from_waker(Waker::noop())) {
+fn next(body: &mut RequestBody) -> Option<Bytes> {
+    match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(frame) => {
             frame.map(|frame: Result<Frame<Bytes>, _>| frame.unwrap().into_data().unwrap())
         }
@@ -57,21 +57,21 @@ fn next(frames: &mut RequestBody) -> Option<Bytes> {
 fn frames(body: Body) -> Vec<Bytes> {
     let mut left = body.len();
     let len = left;
-    let mut frames = RequestBody::from(body);
-    let progress = frames.progress();
+    let mut body = RequestBody::from(body);
+    let progress = body.progress();
     let mut all = Vec::new();
     loop {
-        assert_eq!(frames.size_hint().exact(), Some(left));
-        assert_eq!(frames.is_end_stream(), left == 0);
-        assert_eq!((progress.bytes(), frames.progress().bytes()), (len - left, len - left));
-        let Some(frame) = next(&mut frames) else { break };
+        assert_eq!(body.size_hint().exact(), Some(left));
+        assert_eq!(body.is_end_stream(), left == 0);
+        assert_eq!((progress.bytes(), body.progress().bytes()), (len - left, len - left));
+        let Some(frame) = next(&mut body) else { break };
         assert!((1..=MOST).contains(&frame.len()), "{}", frame.len());
         left -= frame.len() as u64;
         all.push(frame);
     }
     assert_eq!(left, 0);
-    assert!(next(&mut frames).is_none(), "a body stays at its end");
-    drop(frames);
+    assert!(next(&mut body).is_none(), "a body stays at its end");
+    drop(body);
     assert_eq!(progress.bytes(), len, "the progress stays when the body is dropped");
     all
 }
@@ -180,12 +180,12 @@ async fn a_layer_that_reads_the_body_changes_no_byte_of_it() {
 fn a_clone_of_the_body_is_the_rest_of_it_and_makes_no_progress() {
     let image = noise(1 << 20);
     let whole = put(image.clone()).into_bytes();
-    let mut frames = RequestBody::from(put(image));
-    let progress = frames.progress();
+    let mut body = RequestBody::from(put(image));
+    let progress = body.progress();
     let mut taken = 0;
-    while let Some(frame) = next(&mut frames) {
+    while let Some(frame) = next(&mut body) {
         taken += frame.len();
-        let left = frames.body();
+        let left = body.body();
         assert_eq!(left.len(), (whole.len() - taken) as u64);
         assert!(left.into_bytes() == whole[taken..]);
     }

@@ -1,4 +1,4 @@
-//! The frame of a tool: its help text, its exit code for wrong input, and its output.
+//! What all tools share: the help text, the exit code for wrong input, and the output.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -41,8 +41,8 @@ struct EnvProxy {
 }
 
 impl EnvProxy {
-    /// The proxy that the environment names for `site`, by the same rules as the client's, and the last variable that
-    /// was found, which is the one that counts. The variable `NO_PROXY` is left out if `heeds_list` is false.
+    /// The proxy of the environment for `site`, as the client reads it, and the variable that names it: the last one
+    /// that [`Proxy::from_env`] found. If `heeds_list` is false, `NO_PROXY` counts as not set.
     fn of(site: &Site, heeds_list: bool) -> Result<Option<Self>, String> {
         let last = RefCell::new(String::new());
         let variable = |name: &str| {
@@ -208,7 +208,8 @@ impl Network {
     }
 }
 
-/// The request for a token, of whose reply any answer of the service is read.
+/// A token request whose output is the answer of the service: a token, or a refusal that another attempt would not
+/// change.
 pub(crate) struct Probe {
     get: GetTenantToken,
     secret: AppSecret,

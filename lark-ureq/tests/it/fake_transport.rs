@@ -24,12 +24,13 @@ fn valid_for(clock: &Clock, time: Duration) -> FakeTransport {
 }
 
 #[test]
-fn a_break_ends_a_call_as_a_break_over_a_socket_does() {
+fn a_connection_fault_ends_a_call_as_it_does_over_a_socket() {
     let kind = |error: &CallError| match &error.kind {
         CallErrorKind::Transport(ureq::Error::Io(error)) => error.kind(),
         other => panic!("{other:?}"),
     };
-    // Without a socket the fake takes nothing of the body before it breaks. The kernel takes some.
+    // With `BeforeBody`, the fake reads nothing of the body before the connection breaks. Over a socket, the kernel
+    // takes the first bytes.
     let unknown = [Outcome::Unknown; 2];
     let not_sent = [Outcome::NotSent, Outcome::Unknown];
     for (fault, expected, outcomes, stored) in [
@@ -57,7 +58,8 @@ fn a_break_ends_a_call_as_a_break_over_a_socket_does() {
     }
 }
 
-/// A body that fails after its last byte, if there is an error. The bytes that were not read are left.
+/// A body whose slice holds the bytes that were not read yet. After its last byte it fails with the error, if there is
+/// one.
 struct Counted<'a>(&'a [u8], Option<ErrorKind>);
 
 impl Read for Counted<'_> {
@@ -103,7 +105,7 @@ fn body_len() -> usize {
 }
 
 #[test]
-fn a_break_reads_its_part_of_the_body() {
+fn the_fake_reads_the_body_up_to_the_failure() {
     for (fault, fails, read, error) in broken_writes(body_len()) {
         let fake = valid_for(&Clock::default(), secs(3600));
         let found = send_broken(&fake, fault, fails);
@@ -154,7 +156,8 @@ fn a_panic_in_with_leaves_the_fake_usable() {
     assert_eq!(clone.with(|lark| lark.images().count()), 1);
 }
 
-/// A client of a fake whose write of an image panicked with the length of the request, and the payload of that panic.
+/// Makes a write that a closure of the fake answers with a panic. Returns the fake, the client and the payload of the
+/// panic, which is the length of the body.
 fn after_a_panic() -> (FakeTransport, Client, Box<dyn Any + Send>) {
     let fake = valid_for(&Clock::default(), secs(3600));
     let client = Client::with_agent(Site::LARK, App::None, fake.agent());

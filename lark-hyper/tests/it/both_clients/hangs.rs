@@ -113,7 +113,7 @@ fn both_clients_report_the_same_phase_for_a_hang() {
         for (name, url, len) in [
             #[cfg(target_os = "linux")]
             ("Connect", format!("http://{full}"), 9),
-            // The TLS handshake.
+            // The connection opens, and the TLS handshake hangs.
             ("Connect", format!("https://{}", serve(read_nothing)), 9),
             ("SendBody", format!("http://{}", serve(read_nothing)), LARGE),
             ("RecvResponse", format!("http://{}", serve(read_all)), 9),

@@ -85,7 +85,7 @@ fn a_place_that_does_not_exist_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn the_sheets_that_a_users_token_finds_serve_further_cells() {
+fn further_cells_are_found_in_the_list_of_sheets_that_resolve_as_returned() {
     let server = server();
     let far = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
     server.with(|lark| lark.add_token(TokenKind::User, "u-1", far));

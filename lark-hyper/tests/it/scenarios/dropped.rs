@@ -172,7 +172,7 @@ impl<'a, S: Transport + Clone> Trial<'a, S> {
         client.call(&self.case.other.call).await
     }
 
-    /// Uses up the faults and breaks of the fake, of which a route has five at most. Revoked tokens stay revoked.
+    /// Uses up the failures of the fake, of which a route has five at most. Revoked tokens stay revoked.
     fn heal(&self) {
         let fake = &self.pausing.fake;
         for route in self.case.routes.repeat(5) {

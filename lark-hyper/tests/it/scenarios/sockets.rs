@@ -96,7 +96,7 @@ async fn every_scenario_ends_as_it_says_over_tls_with_http_2() {
     let authority = Authority::new();
     run_all(async |scenario| {
         let (mut wrong, connections) = run_over_tls(&authority, &scenario, "h2").await;
-        // A break ends a stream, and the request that is sent again has a connection of its own.
+        // A connection fault ends a stream, and the request that is sent again has a connection of its own.
         if connections.iter().any(|connection| *connection != Opened::http2()) {
             wrong.push(format!("{}: {connections:?}", scenario.name));
         }

@@ -71,7 +71,7 @@ fn is_of_the_fake(error: &TransportError) -> bool {
     error.to_string().ends_with("as the test asked")
 }
 
-/// A request that is recorded as given up if its service's future is dropped while the path is here.
+/// Records a request as given up when this is dropped, unless `path` is `None` by then.
 struct Arriving<'a> {
     path: Option<String>,
     given_up: &'a Mutex<Vec<String>>,

@@ -1,4 +1,5 @@
-//! Calls on two threads, of which a third is dropped at random.
+//! Calls on two threads. Two thirds of them are dropped after a random number of polls or a random time, unless they
+//! end earlier.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -44,8 +45,8 @@ impl Dice {
     }
 }
 
-/// A client of a service on which one token request in 20 breaks and one other request in 50 is refused for its token,
-/// and an `Arc` of which each token request in flight, and the service, hold a clone.
+/// A client of a service that fails one token request in 20 and refuses the token of one other request in 50. The `Arc`
+/// counts the token requests in flight: each holds a clone of it, and so does the service.
 fn busy(
     app: App,
     dice: &Dice,

@@ -195,7 +195,7 @@ fn a_token_request_is_sent_again_if_the_service_panicked_when_it_was_called_or_p
 }
 
 #[test]
-fn a_token_request_that_is_woken_while_one_call_polls_it_wakes_another_one_too() {
+fn a_token_request_that_is_woken_while_a_call_polls_it_wakes_another_call_too() {
     let service = Service::default();
     let client = service.client();
     let [first, second] = [(); 2].map(|()| Task::upload(&client));

@@ -77,7 +77,8 @@ fn a_renewal_that_outlasts_its_call_is_polled_by_the_calls_that_follow() {
 fn a_renewal_that_fails_while_its_call_waits_at_a_gate_is_not_the_error_of_the_call() {
     let sim = Sim::new("a failed renewal");
     let fake = FakeTransport::new(sim.time.clone());
-    // Both requests of the first call, the renewal, the upload of the other call, and the upload of the renewing call.
+    // The delays of the requests in their order: both requests of the first call, the renewal, the upload of the other
+    // call, and that of the renewing call.
     let delays = RefCell::new([0, 0, 10, 12, 0].into_iter());
     let service = service_fn(async |request: Request<RequestBody>| {
         let delay = delays.borrow_mut().next().unwrap();

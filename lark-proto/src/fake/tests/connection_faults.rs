@@ -1,4 +1,4 @@
-//! Breaks that a test asks for, and failures that a closure chooses.
+//! Connection faults that a test asks for, and failures that a closure chooses.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ fn code(fake: &mut FakeLark) -> Option<i64> {
 }
 
 #[test]
-fn an_exchange_obeys_a_break() {
+fn an_exchange_obeys_a_connection_fault() {
     let time = Duration::from_secs(20);
     for (fault, expected, is_carried_out) in [
         (None, Ok(Duration::ZERO), true),
@@ -39,7 +39,7 @@ fn an_exchange_obeys_a_break() {
 }
 
 #[test]
-fn a_break_leaves_the_spreadsheet_free() {
+fn a_connection_fault_leaves_the_spreadsheet_free() {
     let time = Duration::from_secs(20);
     for fault in [
         ConnectionFault::BeforeBody,
@@ -102,7 +102,7 @@ fn a_request_without_a_route_has_no_number() {
 }
 
 #[test]
-fn a_chosen_break_is_obeyed() {
+fn a_chosen_connection_fault_is_obeyed() {
     let mut fake = fake();
     fake.fail_when(|_, _| Some(ConnectionFault::AfterBody.into()));
     assert_eq!(fake.exchange(now(), write()).unwrap_err(), ConnectionFault::AfterBody);
@@ -133,7 +133,7 @@ fn two_heads() -> [http::request::Parts; 2] {
 }
 
 #[test]
-fn a_break_is_for_one_request() {
+fn a_connection_fault_is_for_one_request() {
     let mut fake = fake();
     fake.fail_next_on(Route::ValuesImage, ConnectionFault::CutReply);
     fake.fail_next(ConnectionFault::BeforeBody);
@@ -151,7 +151,7 @@ fn a_break_is_for_one_request() {
 }
 
 #[test]
-fn handle_takes_a_break_from_the_queue_and_ignores_it() {
+fn handle_takes_a_connection_fault_from_the_queue_and_ignores_it() {
     let mut fake = fake();
     fake.fail_next(ConnectionFault::AfterBody);
     assert_eq!(verdict(&fake.handle(now(), write())), (200, Some(0)));

@@ -141,7 +141,7 @@ fn a_message_is_refused_with_the_description_of_its_mistake() {
             invalid("invalid msg_type, the fake takes images only"),
         ),
         (by("chat_id"), with("content", Value::Null), required("content")),
-        // The content as an object, and not as a string.
+        // `content` is an object here. The service takes a string.
         (
             by("chat_id"),
             with("content", json!({"image_key": key})),

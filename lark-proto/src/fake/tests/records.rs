@@ -16,7 +16,7 @@ fn with_three_uploads() -> FakeLark {
 }
 
 #[test]
-fn a_request_is_recorded_with_its_head_and_the_form_of_its_image() {
+fn a_request_is_recorded_with_its_head_and_the_encoding_of_its_image() {
     let fake = with_three_uploads();
     let [first, second, _] = fake.requests() else { panic!() };
     assert_eq!((&first.method, first.uri.path()), (&Method::POST, IM_PATH));
@@ -53,14 +53,14 @@ fn a_record_recognises_the_body_of_its_request() {
 }
 
 #[test]
-fn the_form_of_a_cells_image_is_recorded_whether_or_not_it_is_accepted() {
+fn the_encoding_of_a_cells_image_is_recorded_whether_or_not_it_is_accepted() {
     let mut fake = fake();
     fake.handle(now(), post(CELL_PATH, JSON, BASE64));
     fake.refuse_base64();
     fake.handle(now(), post(CELL_PATH, JSON, BASE64));
     fake.handle(now(), post(CELL_PATH, JSON, CELL));
-    let forms = fake.requests().iter().filter_map(|seen| seen.image_encoding);
-    assert!(forms.eq([
+    let encodings = fake.requests().iter().filter_map(|seen| seen.image_encoding);
+    assert!(encodings.eq([
         SentImageEncoding::Base64,
         SentImageEncoding::Base64,
         SentImageEncoding::Numbers

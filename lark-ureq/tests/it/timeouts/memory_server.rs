@@ -55,7 +55,7 @@ impl MemoryServer {
         self.agent_with(ureq::Agent::config_builder().proxy(None).build())
     }
 
-    /// The same with settings of the test.
+    /// As [`agent`](Self::agent), with the settings `config`.
     pub(super) fn agent_with(&self, config: ureq::config::Config) -> ureq::Agent {
         ureq::Agent::with_parts(config, self.clone(), AnyHost)
     }

@@ -64,9 +64,9 @@ fn timeouts_grow_with_the_body() {
         timeouts.remove("global");
         timeouts.into_iter().map(|(reason, longest)| (reason, longest.as_secs_f64().ceil()))
     };
-    let expected = |send: f64, answer: f64| {
+    let expected = |send_body: f64, recv_response: f64| {
         let fixed = [("connect", 10.0), ("send request", 30.0)];
-        let grown = [("send body", send), ("receive response", answer)];
+        let grown = [("send body", send_body), ("receive response", recv_response)];
         BTreeMap::from_iter(fixed.into_iter().chain(grown).map(|(r, s)| (r.to_owned(), s)))
     };
     assert_eq!(BTreeMap::from_iter(timeouts(1)), expected(30.0, 120.0));

@@ -1,4 +1,4 @@
-//! Redirects, timeouts, early answers and connections, which are rows of the README's table.
+//! Redirects, timeouts, early replies and connections, which are rows of the README's table.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -132,7 +132,7 @@ fn a_call_ends_at_the_deadline_of_its_limits() {
 }
 
 #[test]
-fn an_answer_before_the_end_of_the_body_is_read_if_the_server_reads_on() {
+fn a_reply_before_the_end_of_the_body_is_read_if_the_server_reads_on() {
     let refusal = r#"{"code":99991663,"msg":"no"}"#;
     let site = server(move |mut stream| {
         read_head(&mut stream)?;
@@ -148,7 +148,7 @@ fn an_answer_before_the_end_of_the_body_is_read_if_the_server_reads_on() {
 }
 
 #[test]
-fn an_answer_before_a_close_in_the_middle_of_the_body_is_read_by_lark_hyper_only() {
+fn a_reply_before_a_close_in_the_middle_of_the_body_is_read_by_lark_hyper_only() {
     let refusal = r#"{"code":99991663,"msg":"no"}"#;
     let site = server(move |mut stream| {
         read_head(&mut stream)?;

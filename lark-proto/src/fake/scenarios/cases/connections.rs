@@ -16,16 +16,16 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
     // This image arrives in many pieces. A short one would have arrived completely before the connection breaks.
     let long = [200; 300_000];
     Ok(vec![
-        write("a write whose connection is reset before the body is sent again")?
+        write("a write is sent again if the connection is reset before its body")?
             .prepared(|lark| lark.fail_next_on(Cell, ConnectionFault::BeforeBody))
             .requests(&once)
             .lasts(BACKOFF),
-        write_of("a write whose connection is reset during the body is sent again", &long)?
+        write_of("a write is sent again if the connection is reset during its body", &long)?
             .prepared(|lark| lark.fail_next_on(Cell, ConnectionFault::DuringBody))
             .requests(&once)
             .lasts(BACKOFF),
         write_of(
-            "a write whose connection is reset twice during the body is sent a third time",
+            "a write is sent a third time if the connection is reset twice during its body",
             &long,
         )?
         .prepared(|lark| {
@@ -34,7 +34,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         })
         .requests(&once)
         .lasts(750..=1500),
-        write("a write whose connection is reset after the body is sent again")?
+        write("a write is sent again if the connection is reset after its body")?
             .prepared(|lark| lark.fail_next_on(Cell, ConnectionFault::AfterBody))
             .requests(&twice)
             .lasts(BACKOFF),

@@ -15,7 +15,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         send("a message is sent with one request")?
             .prepared(add_image)
             .requests(&[(Token, 1), (Message, 1)]),
-        send("a message whose connection is reset after the body is sent again with its uuid")?
+        send("a message is sent again with its uuid if the connection is reset after its body")?
             .prepared(|lark| {
                 add_image(lark);
                 lark.fail_next_on(Message, ConnectionFault::AfterBody);

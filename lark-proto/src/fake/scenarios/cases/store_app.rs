@@ -54,7 +54,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         .fails(no_ticket()),
         Scenario {
             ticket: None,
-            ..put("a custom app in place of a store app is refused a ticket")?.store()?
+            ..put("a request for a ticket with a custom app's credentials is refused")?.store()?
         }
         .with_app(custom)
         .requests(&[(Resend, 1)])

@@ -35,7 +35,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
         write("a token refused with HTTP 401 is fetched again")?
             .prepared(|lark| lark.fail_next_on(Cell, code(401, 99991663)))
             .requests(&[(Token, 2), (Cell, 2)]),
-        put("an upload whose renewed token is refused is sent again after a backoff")?
+        put("an upload is sent again after a backoff if its renewed token is refused")?
             .warm()
             .prepared(|lark| {
                 lark.revoke_tokens(TokenKind::Tenant);
@@ -44,7 +44,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .requests(&[(Token, 2), (Put, 4)])
             .lasts(SECOND_BACKOFF),
         // The token is still valid for the fake, so the second token request gets the same one.
-        put("an upload whose refused token is issued again is sent again after a backoff")?
+        put("an upload is sent again after a backoff if the refused token is issued again")?
             .prepared(|lark| fail(lark, Put, &[code(200, 99991663), code(200, 99991663)]))
             .requests(&[(Token, 2), (Put, 3)])
             .lasts(SECOND_BACKOFF),

@@ -8,8 +8,8 @@ use crate::tools::support::{picture, setup};
 
 const NOTE: &str = "refuses images in base64";
 
-/// The forms of the images in the order of the requests.
-fn forms(server: &FakeServer) -> Vec<SentImageEncoding> {
+/// The encodings of the images in the order of the requests.
+fn encodings(server: &FakeServer) -> Vec<SentImageEncoding> {
     server.with(|lark| {
         lark.requests_to(Route::ValuesImage).map(|seen| seen.image_encoding.unwrap()).collect()
     })
@@ -19,16 +19,16 @@ fn forms(server: &FakeServer) -> Vec<SentImageEncoding> {
 fn images_go_as_numbers_without_the_option() {
     let (server, folder) = setup();
     assert_eq!(fill(&server, &folder, 2, &[]).code(), Some(0));
-    assert_eq!(forms(&server), [SentImageEncoding::Numbers; 2]);
+    assert_eq!(encodings(&server), [SentImageEncoding::Numbers; 2]);
 }
 
 #[test]
-fn base64_that_is_accepted_is_the_form_of_all_images() {
+fn base64_that_is_accepted_is_the_encoding_of_all_images() {
     let (server, folder) = setup();
     let output = fill(&server, &folder, 4, &["--base64"]);
     assert_eq!(output.code(), Some(0), "{output:?}");
     assert!(!output.stdout.contains(NOTE), "{output:?}");
-    assert_eq!(forms(&server), [SentImageEncoding::Base64; 4]);
+    assert_eq!(encodings(&server), [SentImageEncoding::Base64; 4]);
     assert_eq!(filled(&server, FakeLark::SPREADSHEET), column(4));
 }
 
@@ -73,9 +73,9 @@ fn base64_that_is_refused_is_tried_once_for_all_spreadsheets() {
     let table = folder.write("table.csv", table);
     let output = fill_sheet(&server).args([table]).args(["--base64"]).run();
     assert_eq!(output.code(), Some(0), "{output:?}");
-    let forms = forms(&server);
-    assert_eq!(forms[0], SentImageEncoding::Base64);
-    assert_eq!(forms[1..], [SentImageEncoding::Numbers; 12]);
+    let encodings = encodings(&server);
+    assert_eq!(encodings[0], SentImageEncoding::Base64);
+    assert_eq!(encodings[1..], [SentImageEncoding::Numbers; 12]);
     assert_eq!(output.stdout.matches(NOTE).count(), 1, "{output:?}");
 }
 
@@ -110,7 +110,7 @@ fn a_picture_that_is_refused_in_both_encodings_does_not_settle_the_encoding() {
         super::fail_writes(&server, |number| (number <= 2).then(|| super::refusal(90204)));
         let output = fill_sheet(&server).args([LINK, "--base64"]).args([folder.pictures(3)]).run();
         assert_eq!(output.code(), Some(1), "{output:?}");
-        assert_eq!(forms(&server), expected);
+        assert_eq!(encodings(&server), expected);
         assert_eq!(output.stdout.contains(NOTE), is_refused, "{output:?}");
         assert_eq!(filled(&server, FakeLark::SPREADSHEET), column(3)[1..]);
     }
@@ -136,7 +136,7 @@ fn a_first_write_of_unknown_outcome_does_not_settle_the_encoding() {
         super::fail_writes(&server, move |number| (number == 1).then(|| failure.clone()));
         let output = fill(&server, &folder, 2, &["--base64"]);
         assert_eq!(output.code(), Some(0), "{output:?}");
-        assert_eq!(forms(&server), expected);
+        assert_eq!(encodings(&server), expected);
         assert_eq!(output.stdout.contains(NOTE), is_refused, "{output:?}");
         assert_eq!(filled(&server, FakeLark::SPREADSHEET), column(2));
     }
