@@ -1,6 +1,6 @@
 //! Interleaved measurements. On a shared machine, two measurements that are taken one after the other cannot be
-//! compared, because the load changes between them. Here the contenders, which do the same thing in different ways, take
-//! turns in small batches, and each round has a batch of every contender.
+//! compared, because the load changes between them. Here the contenders, which do the same thing in different ways,
+//! take turns in small batches, and each round has a batch of every contender.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -79,8 +79,8 @@ impl Options {
         self.is_test
     }
 
-    /// Measures `contenders` interleaved. In each of `rounds`, every contender does one repetition unmeasured, and then a
-    /// batch of `batch` repetitions. In a test, every contender does one repetition.
+    /// Measures `contenders` interleaved. In each of `rounds`, every contender does one repetition unmeasured, and then
+    /// a batch of `batch` repetitions. In a test, every contender does one repetition.
     #[must_use]
     pub fn measure(
         &self,
@@ -149,8 +149,8 @@ impl Options {
         }
     }
 
-    /// Prints each comparison with the ratio of the medians, unless this is a test. It also prints the ratio of the lower
-    /// quartiles, which other load on the machine disturbs less.
+    /// Prints each comparison with the ratio of the medians, unless this is a test. It also prints the ratio of the
+    /// lower quartiles, which other load on the machine disturbs less.
     pub fn print_comparisons(&self, comparisons: &[Comparison]) {
         if self.is_test || comparisons.is_empty() {
             return;

@@ -31,8 +31,8 @@ macro_rules! client {
         ///
         /// [`Client::call`] does everything around the request that [`Call`] lists: it gets the token, waits, and sends
         /// the request again within [`Limits`]. In addition, this client behaves as follows:
-        /// * It keeps a token request when the call that sent it is dropped or goes on with the older token: any later
-        ///   call of the client polls the request further, for at most a minute. Nothing is spawned.
+        /// * It keeps a token request when the call that sent it is dropped or goes on with the older token: the calls
+        ///   of the client, running or later, poll the request further, for at most a minute. Nothing is spawned.
         /// * A request that is sent again after a broken connection has [`FreshConnection`](crate::FreshConnection) in
         ///   its extensions.
         /// * It reads a reply up to the endpoint's [limit](Endpoint::reply_limit), or up to that of

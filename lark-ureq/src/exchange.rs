@@ -121,8 +121,8 @@ impl Exchange<'_> {
     }
 
     /// Replaces the timeout of a single read or write by the timeout of its phase. [`Self::configure`] sets the timeout
-    /// of a single read or write to less than that of the phase, so the former passes first. A timeout of the agent's
-    /// own for reads or writes is reported as it is.
+    /// of a single read or write to less than that of the longest phase, so the former can pass first. A timeout of the
+    /// agent's own for reads or writes is reported as it is.
     fn name_phase(&self, error: Error, reading: Timeout) -> Error {
         let config = self.agent.config();
         match error {

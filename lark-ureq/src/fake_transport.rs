@@ -137,7 +137,8 @@ impl Middleware for FakeTransport {
             _ => None,
         };
         let mut bytes = Vec::new();
-        // The fake is not locked while the body is read, which can take any time if the agent has other users.
+        // The fake is not locked while the body is read, which can take any time, because the program may send a body
+        // of its own through the agent.
         let mut arriving = body.into_reader().take(breaks_off_after.unwrap_or(u64::MAX));
         let read = arriving.read_to_end(&mut bytes);
         let broken = breaks_off_after.map(|_| io::ErrorKind::ConnectionReset.into());

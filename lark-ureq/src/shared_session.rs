@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_steps_or_is_cancelled_leaves_the_table() {
+    fn a_call_that_steps_or_is_cancelled_is_no_longer_parked() {
         let put = put();
         let (session, _, mut calls) = waiting(&put);
         let [driver, steps, cancelled] = &mut calls;

@@ -1,5 +1,5 @@
-//! The events of the feature `tracing`. Each test runs in a process of its own, since the `tracing` crate caches for the
-//! whole process whether a subscriber takes an event, and the other tests of this program have no subscriber.
+//! The events of the feature `tracing`. Each test runs in a process of its own, since the `tracing` crate caches for
+//! the whole process whether a subscriber takes an event, and the other tests of this program have no subscriber.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
 //! The boundary of a form, which must not occur in the form's parts.
 //!
-//! Each boundary of the sequence is `lark_` followed by a number of 64 hexadecimal digits. A form gets the first one that
-//! occurs in none of its parts. The search goes through the parts once, and once more if they contain many zeros. With
-//! a part in which the boundaries 0 and 2 occur:
+//! Each boundary of the sequence is `lark_` followed by a number of 64 hexadecimal digits. A form gets the first one
+//! that occurs in none of its parts. The search goes through the parts once, and once more if they contain many zeros.
+//! With a part in which the boundaries 0 and 2 occur:
 //!
 //! ```text
 //! part                   ..--lark_00..00..--lark_00..02..
@@ -24,8 +24,9 @@ use crate::error::{Invalid, InvalidKind};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Boundary(Cow<'static, str>);
 
-/// The beginning of each boundary of the sequence. [`DIGITS`] hexadecimal digits follow it. All boundaries have the same
-/// length, so none is a prefix of another. Two occurrences of `--lark_` never overlap, so one pass finds all of them.
+/// The beginning of each boundary of the sequence. [`DIGITS`] hexadecimal digits follow it. All boundaries have the
+/// same length, so none is a prefix of another. Two occurrences of `--lark_` never overlap, so one pass finds all of
+/// them.
 const PREFIX: &str = "lark_";
 /// The number of digits. With 64, each occurrence of the first boundary, whose digits are all zeros, has a zero at a
 /// multiple of 64, so the first pass reads one byte per cache line. RFC 2046 limits a boundary to 70 characters.

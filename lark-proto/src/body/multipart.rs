@@ -121,8 +121,8 @@ impl Multipart {
         self
     }
 
-    /// The form's bytes, with the first boundary of the sequence `lark_00..00`, `lark_00..01`, .. that occurs in no part.
-    /// Each boundary has 64 hexadecimal digits.
+    /// The form's bytes, with the first boundary of the sequence `lark_00..00`, `lark_00..01`, .. that occurs in no
+    /// part. Each boundary has 64 hexadecimal digits.
     ///
     /// The search takes time linear in the length of the parts, whatever they contain.
     #[must_use]

@@ -104,9 +104,9 @@ impl Event {
         }
     }
 
-    /// With the feature `tracing`, emits the event through the `tracing` crate: a failure at level warn, every other
-    /// event at level debug. A subscriber is the program's own code and may use the session, so call this after you
-    /// have released the session's lock.
+    /// With the feature `tracing`, emits the event through the `tracing` crate: a refusal or a failure at level warn,
+    /// every other event at level debug. A subscriber is the program's own code and may use the session, so call this
+    /// after you have released the session's lock.
     pub fn trace(&self) {
         #[cfg(feature = "tracing")]
         match self {

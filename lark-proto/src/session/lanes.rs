@@ -121,7 +121,7 @@ impl Lanes {
         busy.since.max(joined)
     }
 
-    /// Notes that the reply to a request was other than "busy".
+    /// Notes that a reply has shown that the document is not busy.
     pub(super) fn not_busy(&mut self, lane: &str) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.busy = None;

@@ -50,7 +50,8 @@ pub(crate) fn nowhere() -> Site {
     Site::custom("http://127.0.0.1:1").unwrap()
 }
 
-/// A pool whose connections are pipes in memory with a buffer of `capacity` bytes; `play` is the task at their far ends.
+/// A pool whose connections are pipes in memory with a buffer of `capacity` bytes; `play` is the task at their far
+/// ends.
 pub(crate) fn pool<F: Future<Output = ()> + Send + 'static>(
     capacity: usize,
     play: impl Fn(DuplexStream) -> F + Send + Sync + 'static,

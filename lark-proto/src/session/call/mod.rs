@@ -207,8 +207,8 @@ impl<O, T> Call<O, T> {
     /// the call no longer waits for the request, which is at most a second after
     /// [`Outgoing::call_timeout`](super::Outgoing::call_timeout).
     ///
-    /// Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns
-    /// [`CallErrorKind::Deadline`](crate::error::CallErrorKind::Deadline), whatever the result of the call was.
+    /// Do not call this after [`Step::Done`] or [`Call::cancel`]: it then returns an error that says
+    /// nothing about the result of the call.
     pub fn next(&mut self, session: &mut Session, now: SystemTime) -> Step<O, T> {
         let now = session.tick(now);
         if let Some(output) = self.output.take() {

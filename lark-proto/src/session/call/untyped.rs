@@ -129,8 +129,8 @@ impl<T> UntypedCall<T> {
         }
     }
 
-    /// Notes that a token request of this call failed. The failed renewal of a valid token, for which the call no
-    /// longer waits, is not a failure of the call.
+    /// Notes that a token request of this call failed. A call waits for the renewal of a valid token for a limited
+    /// time; a failure that is reported after that time is not a failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
         if self.machine.waits_for_token() {
             self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));

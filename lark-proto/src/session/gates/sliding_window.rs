@@ -64,8 +64,8 @@ impl SlidingWindow {
         self.expires(0).since(Moment::START)
     }
 
-    /// The time from which fewer than `limit` events count. It may be past; it is [`Moment::START`] if that was so when
-    /// the last event was added.
+    /// The time from which fewer than `limit` events count. It may be past. It is [`Moment::START`] if fewer than
+    /// `limit` events counted when the last one was added.
     pub(super) fn opens(&self, limit: u32) -> Moment {
         let mut count = self.count;
         for (bucket, events) in &self.buckets {

@@ -35,7 +35,7 @@ impl Tokens {
         }
     }
 
-    /// A request in flight whose result `tenant` needs and has not been reported in time.
+    /// A request in flight whose result `tenant` needs, and whose result has not been reported in time.
     fn timed_out(&self, tenant: &Option<TenantKey>, now: Moment) -> Option<TokenRequestId> {
         self.requests_for(tenant).find(|request| request.times_out <= now).map(|request| request.id)
     }

@@ -30,7 +30,7 @@ impl TenantEntry {
         woken.extend(self.queue.keys().take(2));
     }
 
-    /// Wakes the calls that may not wait until the end of the pause, so that they end.
+    /// Wakes the calls whose limits do not allow them to wait until `pause.wait_until`, so that they end.
     pub(super) fn wake_over_limit(&self, pause: &Pause, now: Moment, woken: &mut WakeList) {
         let wait = pause.wait_until.since(now);
         if pause.failure.is_some() {

@@ -15,7 +15,7 @@ use crate::fake::scenarios::scenario::{ExpectedError, Scenario};
 use crate::values::{App, TenantKey};
 
 pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
-    let custom = App::store(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
+    let with_custom_credentials = App::store(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
     let no_ticket = || not_sent(AppToken, ExpectedError::NoTicket);
     Ok(vec![
         put("a store app fetches an app token and a tenant token")?.store()?.requests(&[
@@ -56,7 +56,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             ticket: None,
             ..put("a request for a ticket with a custom app's credentials is refused")?.store()?
         }
-        .with_app(custom)
+        .with_app(with_custom_credentials)
         .requests(&[(Resend, 1)])
         .fails_for_good(not_sent(Resend, api(10016))),
         Scenario {

@@ -28,8 +28,8 @@ pub(super) struct Gate {
     first_since: Moment,
     /// The time until which the second call in the queue waits. It is woken if it may pass earlier.
     second_until: Moment,
-    /// The least `longest_wait` of the waiting calls, except for the calls that were already woken because a wait
-    /// exceeded it.
+    /// A lower bound of the `longest_wait` of the waiting calls, except for the calls that were already woken because a
+    /// wait exceeded it.
     least_longest_wait: Duration,
     throttle: Throttle,
     /// The requests sent in the last second.
