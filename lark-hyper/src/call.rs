@@ -134,14 +134,14 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     self.answered(result);
                     is_over = true;
                 }
-                Poll::Ready(Ok(reply)) => {
-                    let event = session.with(|session, now| session.token_received(id, now, reply));
-                    event.iter().for_each(Event::trace);
-                }
-                Poll::Ready(Err(failure)) => {
-                    let event =
-                        session.with(|session, now| session.token_failed(id, now, &failure));
-                    event.iter().for_each(Event::trace);
+                Poll::Ready(result) => {
+                    let event = session.with(|session, now| match result {
+                        Ok(reply) => session.token_received(id, now, reply),
+                        Err(failure) => session.token_failed(id, now, &failure),
+                    });
+                    if cfg!(feature = "tracing") {
+                        event.iter().for_each(Event::trace);
+                    }
                 }
             }
             self.taken_out = None;

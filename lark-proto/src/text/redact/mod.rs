@@ -39,7 +39,7 @@ impl Secrets {
         let known: Vec<Vec<u8>> = self.known().flat_map(needles).collect();
         let mut covered = vec![false; seen.len()];
         for form in Forms::of(seen) {
-            if form.is_whole {
+            if form.has_patterns {
                 form.plain.find_patterns(&mut covered);
             }
             form.plain.find_known(&known, &mut covered);
@@ -156,6 +156,8 @@ mod tests {
             (format!("&quot;{}&quot;", TOKEN.replace('-', "&#45;")), "&quot;***&quot;"),
             (TOKEN.replace('-', r"\\u002d"), "***"),
             (TOKEN.replace('-', "%252D"), "***"),
+            // The value begins with an escape of another kind than the one before the name.
+            (r#"{"m":"\ttoken=%26s3cr9t77"}"#.into(), r#"{"m":"\ttoken=***"}"#),
             // The value after `Bearer`.
             ("no Bearer t-SECRET here".into(), "no Bearer *** here"),
             ("bearer  s3cret\" x".into(), "bearer  ***\" x"),
