@@ -59,8 +59,8 @@ impl Connector {
         })))
     }
 
-    /// A connector that calls the caller's function `connect`, which has the time of both phases because it may look up
-    /// the host too.
+    /// A connector that calls the caller's function `connect`, which has the time of the phases `resolve` and `connect`
+    /// together, because it may look up the host too.
     pub(crate) fn custom<F, R, E>(connect: F) -> Self
     where
         F: Fn(Uri) -> R + Send + Sync + 'static,

@@ -20,8 +20,8 @@ use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 /// A service that a [`Client`](crate::Client) can use: any [`Service`] of requests whose reply is a [`Response`], with
 /// a body whose error converts into the service's.
 ///
-/// It is implemented for every such service. As a bound it replaces those on the service, its replies and its errors;
-/// where the future of a call has to be `Send`, the bound is [`SendTransport`].
+/// It is implemented for every such service. A function with this bound needs no further bounds on the service, its
+/// replies and its errors. Where the future of a call has to be `Send`, use the bound [`SendTransport`].
 ///
 /// ```
 /// # use lark_hyper::{CallError, Client, Transport};

@@ -11,7 +11,8 @@ use crate::error::{Invalid, InvalidKind};
 /// * a value is empty, `.` or `..`, or has `.` or `..` between slashes: servers and proxies do not agree on how to read
 ///   these, and some proxies remove dot segments after they have decoded the slashes;
 /// * it has fewer or more values than placeholders;
-/// * it has more than 15,000 bytes before or after the `?`.
+/// * it has more than 15,000 bytes before or after the `?`;
+/// * its route has a segment `.` or `..`, or an empty segment other than the last one.
 ///
 /// An invalid path is never sent as the path of another resource:
 ///

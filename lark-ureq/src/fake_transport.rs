@@ -42,8 +42,8 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It is a [`Middleware`] that answers every request of a [`Client`](crate::Client) in place of the site: ureq finds no
-/// address, opens no connection and needs no TLS. Your own agent takes a clone of it as its last middleware, and
+/// It is a [`Middleware`] that answers every request of a [`Client`](crate::Client) in place of the site: ureq looks up
+/// no host, opens no connection and needs no TLS. Your own agent takes a clone of it as its last middleware, and
 /// keeps its other middleware and its timeouts:
 ///
 /// ```

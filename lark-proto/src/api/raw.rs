@@ -124,8 +124,8 @@ impl<T> Raw<T> {
         self
     }
 
-    /// Adds a header. Headers that [`Endpoint::headers`] lists as reserved are not sent, and neither is a header beyond
-    /// the 32,768 that a [`HeaderMap`] holds.
+    /// Adds a header. Headers that [`Endpoint::headers`] lists as reserved are not sent, and neither is a header whose
+    /// name is beyond the 24,576 names that a [`HeaderMap`] holds.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         let _ = self.headers.try_append(name, value);

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_fault_closes_the_connection_at_the_byte_that_it_names() {
+    fn a_connection_fault_closes_the_connection_at_its_place_in_the_request() {
         let request = token_request();
         let head_len = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let half = head_len + (request.len() - head_len) / 2;

@@ -43,7 +43,8 @@ pub struct RecordedRequest {
     pub attempt: u32,
     /// The status of the reply.
     pub status: StatusCode,
-    /// The `code` of the reply, which is 0 for success. It is `None` if the reply is not JSON that the fake wrote.
+    /// The `code` of the reply, which is 0 for success, and for a downloaded file too. It is `None` for the page of the
+    /// edge, for a 404 in plain text, and for a [`Fault::Reply`](super::Fault::Reply).
     pub code: Option<i64>,
     /// The log id of the reply.
     pub log_id: Option<String>,

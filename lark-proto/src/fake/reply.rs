@@ -67,7 +67,7 @@ impl From<Value> for ReplyDraft {
     }
 }
 
-/// A response, and the code in its body if the fake wrote one.
+/// A response, and its code: that in the JSON, 0 for a file, `None` for any other response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) code: Option<i64>,

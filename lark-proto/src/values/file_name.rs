@@ -69,8 +69,8 @@ impl FileName {
     /// result is that of [`FileName::new`] if it accepts the text, unless Windows reserves the name for a device
     /// (`CON`, `NUL`, `COM1`).
     ///
-    /// Only the last part of a path is used. Control characters become spaces, and the other characters that are not
-    /// allowed are removed. A name of more than 255 bytes is cut between characters before its extension. If the result
+    /// Only the last part of a path is used. Control characters, U+2028 and U+2029 become spaces, and the other
+    /// characters that are not allowed are removed. A name of more than 255 bytes is cut between characters before its extension. If the result
     /// is empty or the name of a device, the name is `image` with the image's extension.
     ///
     /// ```
@@ -137,7 +137,8 @@ impl FileName {
 
 shown_traits!(FileName);
 
-/// The last part of a path, with spaces for control characters, and without the other characters that are not allowed.
+/// The last part of a path, with spaces for control characters, U+2028 and U+2029, and without the other characters
+/// that are not allowed.
 fn last_part(text: &str) -> String {
     let last = text.rsplit(['/', '\\']).find(|part| !part.trim().is_empty());
     let replaced = |c: char| match c {

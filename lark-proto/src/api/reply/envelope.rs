@@ -108,7 +108,8 @@ impl<'a> Envelope<'a> {
 }
 
 /// Reads the link that grants the missing scopes, and the scopes themselves if the service does not list them. Both are
-/// read from the whole message `msg`, because the link is at its end and the message in the error is cut.
+/// read from the whole message `msg`, because the link is at its end and the message in the error is cut. If `msg` has
+/// no link, the first whole link of a violation is used.
 fn read_scopes(msg: &str, error: &mut ApiError, secrets: &Secrets) {
     let clear = |text: &str| secrets.clear(text.as_bytes(), MAX_LINK_LEN);
     let is_whole = |url: &&String| url.starts_with("https://") && !url.ends_with('…');

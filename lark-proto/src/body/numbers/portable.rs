@@ -63,7 +63,8 @@ pub(super) fn encode(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
     }
 }
 
-/// Encodes up to a quarter of [`STACK_TEXT_LEN`] at the beginning of `text`, and returns the length.
+/// Encodes `part`, which has at most a quarter of [`STACK_TEXT_LEN`] bytes, at the beginning of `text`, and returns the
+/// length of the text that it has written.
 fn encode_part(part: &[u8], text: &mut [u8; STACK_LEN]) -> usize {
     let groups = part.chunks_exact(GROUP_LEN);
     let rest = groups.remainder();

@@ -58,7 +58,8 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Result<Structured, String> {
     Structured::parse(text).map_err(|error| format!("Content-Type: {error}"))
 }
 
-/// Checks that the `Content-Type` is `application/json`, alone or with the charset that the vendor documents.
+/// Checks that the `Content-Type` is `application/json`, and that its charset, if it has one, is UTF-8. Other
+/// parameters are ignored.
 pub(crate) fn expect_json(headers: &HeaderMap) -> Result<(), String> {
     let found = content_type(headers)?;
     let is_utf8 = |(name, value): (&String, &String)| {

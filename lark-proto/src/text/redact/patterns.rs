@@ -88,8 +88,9 @@ fn is_foreign(value: &[u8]) -> bool {
     !value.iter().any(u8::is_ascii_alphanumeric)
 }
 
-/// Finds the values that follow `Bearer` or the name of a secret: after `:` or `=` (as in JSON, a query or a header),
-/// after a space if the value looks like a secret, and in an element of XML.
+/// Finds the values that follow the name of a secret: after `:` or `=` (as in JSON, a query or a header), after a space
+/// if the value looks like a secret, and in an element of XML. Also finds the values after `Bearer` and `Basic`, unless
+/// they are words.
 fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     let mut done = 0;
     for colon in memchr3_iter(b':', b'=', b' ', text) {

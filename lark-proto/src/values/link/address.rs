@@ -92,7 +92,7 @@ impl Address {
     }
 }
 
-/// Whether `token` is long enough for a token of the service, which has at least 22 letters and digits.
+/// Whether `token` has at least 20 characters, all letters and digits. The service's own tokens have 22 or more.
 fn is_long(token: &str) -> bool {
     token.len() >= 20 && token.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

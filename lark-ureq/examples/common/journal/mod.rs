@@ -180,8 +180,8 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
         match self.entries.get(item) {
             Some(entry) if entry.file != file => Err(format!(
                 "{item} was for {} when the run began, and would be for {file} now: pictures were added, renamed or \
-                 removed, or another cell is the first. Undo that, or have all of them written again by a new \
-                 journal (the old one is {})",
+                 removed, or another cell is the first. Undo that, or name a new journal with --journal, \
+                 which writes all pictures again (the old one is {})",
                 entry.file,
                 self.path.display()
             )),

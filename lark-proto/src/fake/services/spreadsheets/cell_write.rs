@@ -15,7 +15,7 @@ pub(crate) struct CellWrite {
     pub(crate) name: String,
 }
 
-/// Reads the numbers of an image one by one into its bytes.
+/// Reads the bytes of an image from an array of numbers, one by one, or from base64.
 fn image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     deserializer.deserialize_any(Image)
 }
