@@ -62,7 +62,8 @@ pub(crate) async fn run<O, S: Transport>(
 struct CallGuard<'a, O, S: Transport> {
     call: Call<O, S::Error>,
     shared: &'a Shared<S>,
-    /// The token request that this call is sending or polling, which a panic of the service or a subscriber drops.
+    /// The token request that this call is sending or polling. A panic of the service or a subscriber drops the
+    /// request.
     taken_out: Option<TokenRequestId>,
 }
 

@@ -54,7 +54,7 @@ macro_rules! client {
             tenant: Option<TenantKey>,
             limits: Limits,
             reply_limit: Option<u64>,
-            /// `None` stands for another random number in each call.
+            /// `None` stands for a new random number in each call.
             jitter: Option<u64>,
         }
     };
@@ -221,8 +221,8 @@ impl<S: Transport> Client<S> {
     /// # Errors
     /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and
     /// [`CallErrorKind::NoTicket`] for a store app; [`CallErrorKind::ForeignTenant`] for a custom app and a tenant;
-    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; else as [`Client::call_as`], for the
-    /// token request or for that of `endpoint`: the error's route tells which.
+    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; otherwise the errors of
+    /// [`Client::call_as`], for the token request or for the request of `endpoint`; the error's route tells which.
     pub async fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError<S::Error>>
     where
         TenantToken: Authorizes<E::Auth>,

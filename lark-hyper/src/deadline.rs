@@ -35,8 +35,8 @@ impl Deadline {
     }
 
     /// Ready once the deadline has passed. Polled outside of any runtime, a deadline is also ready if its runtime was
-    /// dropped. A deadline that is made and polled outside of any runtime wakes nothing. It is ready at a poll after
-    /// its time.
+    /// dropped. A deadline that is made and polled outside of any runtime wakes no task; it is ready at the first poll
+    /// after its time.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
         if Instant::now() >= at {

@@ -96,7 +96,7 @@ impl Drop for FakeServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // The client has the error of a request, so the panic of the thread is not reported again.
+            // The client has already received an error for its request, so the thread's panic is not reported again.
             let _ = thread.join();
         }
     }

@@ -51,8 +51,8 @@ mod pooled {
     ];
 
     pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {
-        let is_pools = causes(error).any(<dyn Error>::is::<legacy::Error>);
-        causes(error).any(|cause| is_refused(cause) || is_pools && has_text(cause))
+        let is_pool_error = causes(error).any(<dyn Error>::is::<legacy::Error>);
+        causes(error).any(|cause| is_refused(cause) || is_pool_error && has_text(cause))
     }
 
     /// Whether the certificate is missing or not trusted, the host name is invalid, or the two sides have no TLS

@@ -119,7 +119,8 @@ impl hyper::body::Body for RequestBody {
         if len == 0 {
             return Poll::Ready(None);
         }
-        // One atomic step, so that no byte is given out after `close` has returned the count.
+        // The check and the count are one atomic step, so that no byte is given out after `close` has returned the
+        // count.
         let count = |taken| (taken & CLOSED_BIT == 0).then_some(taken + len);
         if self.progress.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
             let over = io::Error::new(io::ErrorKind::ConnectionAborted, "the call is over");

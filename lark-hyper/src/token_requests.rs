@@ -86,7 +86,8 @@ impl<S: Transport> TokenRequest<S> {
     }
 
     pub(crate) fn poll(&mut self, now: SystemTime) -> Poll<Received<S::Error>> {
-        // A swap, not a store: it acquires the writes before the wake that it clears, so that the poll sees them.
+        // This is a swap and not a store: it acquires the writes before the wake that it clears, so that the poll sees
+        // them.
         self.signal.is_woken.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.signal.clone());
         let outcome = self.exchange.as_mut().poll(&mut Context::from_waker(&waker));

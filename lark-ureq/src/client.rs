@@ -152,8 +152,8 @@ impl Client {
     /// # Errors
     /// [`CallErrorKind::NoApp`] for a client without an app; [`CallErrorKind::NoTenant`] and
     /// [`CallErrorKind::NoTicket`] for a store app; [`CallErrorKind::ForeignTenant`] for a custom app and a tenant;
-    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; else as [`Client::call_as`], for the
-    /// token request or for that of `endpoint`: the error's route tells which.
+    /// [`CallErrorKind::TokenRequest`] if a token request of another call failed; otherwise the errors of
+    /// [`Client::call_as`], for the token request or for the request of `endpoint`; the error's route tells which.
     pub fn call<E: Endpoint>(&self, endpoint: &E) -> Result<E::Output, CallError>
     where
         TenantToken: Authorizes<E::Auth>,
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_that_is_set_is_that_of_its_phase() {
+    fn each_timeout_that_is_set_applies_to_its_own_phase() {
         let seconds = [1, 2, 3, 4, 5, 6].map(Duration::from_secs);
         let timeouts = [
             Phase::Resolve,

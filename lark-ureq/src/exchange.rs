@@ -106,7 +106,8 @@ impl Exchange<'_> {
             .timeout_per_write(or(config.timeout_per_write(), write))
             .timeout_per_read(per_read)
             .build();
-        // Of equal timeouts, the first one ends the request, as in ureq: the timeout of the whole request began first.
+        // If timeouts are equal, the first in this list ends the request, as in ureq: the timeout of the whole request
+        // began first.
         #[cfg(feature = "fake")]
         let request = crate::fake_transport::with_response_timeout(
             request,
@@ -140,9 +141,9 @@ impl Exchange<'_> {
     /// the same error.
     fn failure(&self, error: Error) -> CallErrorKind<Error> {
         let own = self.agent.config().timeouts().global;
-        let is_agents = own.is_some_and(|own| own <= self.call_timeout);
+        let is_agent_timeout = own.is_some_and(|own| own <= self.call_timeout);
         match error {
-            Error::Timeout(Timeout::Global) if !is_agents => CallErrorKind::Deadline,
+            Error::Timeout(Timeout::Global) if !is_agent_timeout => CallErrorKind::Deadline,
             error => CallErrorKind::Transport(error),
         }
     }

@@ -115,7 +115,7 @@ impl Drop for FakeServer {
         let woken = TcpStream::connect(self.address).is_ok();
         let accepts = self.accepts.take().filter(|_| woken);
         for thread in threads.into_iter().chain(accepts) {
-            // The client has the error of a request, so the panic of a thread is not reported again.
+            // The client has already received an error for its request, so the panic of a thread is not reported again.
             let _ = thread.join();
         }
     }

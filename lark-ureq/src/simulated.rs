@@ -102,7 +102,7 @@ impl Simulated {
 }
 
 impl State {
-    /// Whether the thread was unparked while it ran, which is then forgotten.
+    /// Removes the record that the thread was unparked while it ran. Returns whether there was one.
     fn take_unpark(&mut self, thread: ThreadId) -> bool {
         let place = self.unparked.iter().position(|unparked| *unparked == thread);
         place.map(|place| self.unparked.swap_remove(place)).is_some()

@@ -19,8 +19,8 @@ pub enum Resend {
     /// The request is idempotent, as long as there is a single writer. If two callers write different values to the
     /// same cell, a second send of either call may overwrite the value of the other.
     Safe,
-    /// The request is idempotent for this time after its first send: the service recognises it by a text of the caller,
-    /// such as the uuid of a message. A call whose outcome is still unknown ends when this time is over.
+    /// The request is idempotent for this time after its first send: the service recognises it by an idempotency key of
+    /// the caller, such as the uuid of a message. A call whose outcome is still unknown ends when this time is over.
     SafeFor(Duration),
     /// The request is not idempotent: a second send may have a second effect. After an unknown outcome the request is
     /// not sent again.

@@ -104,7 +104,7 @@ impl UpdateDimension {
             return refused("the end precedes the start");
         }
         if last > dimension.largest() {
-            return refused("a sheet has fewer");
+            return refused("the end is beyond the largest sheet");
         }
         if last - first >= Dimension::MAX_COUNT {
             return refused("one request changes at most 5,000");
@@ -211,9 +211,17 @@ mod tests {
             (ROWS, 0..=3, "rows 0 to 3: they are counted from 1"),
             (ROWS, reversed(3, 1), "rows 3 to 1: the end precedes the start"),
             (ROWS, 1..=5001, "rows 1 to 5001: one request changes at most 5,000"),
-            (ROWS, 1..=u32::MAX, "rows 1 to 4294967295: a sheet has fewer"),
-            (ROWS, 5_000_000..=5_000_001, "rows 5000000 to 5000001: a sheet has fewer"),
-            (COLUMNS, 13_001..=13_001, "columns 13001 to 13001: a sheet has fewer"),
+            (ROWS, 1..=u32::MAX, "rows 1 to 4294967295: the end is beyond the largest sheet"),
+            (
+                ROWS,
+                5_000_000..=5_000_001,
+                "rows 5000000 to 5000001: the end is beyond the largest sheet",
+            ),
+            (
+                COLUMNS,
+                13_001..=13_001,
+                "columns 13001 to 13001: the end is beyond the largest sheet",
+            ),
             (
                 COLUMNS,
                 reversed(u32::MAX, 1_000_000_000),

@@ -25,7 +25,7 @@ pub struct ApiError {
     /// The id that Lark's support asks for.
     pub log_id: Option<String>,
     /// How long the service asks to wait: the smaller of `x-ogw-ratelimit-reset` and `Retry-After`. A date in the
-    /// latter counts from the reply's `Date`. If a call ends because the service refused another call for its rate,
+    /// latter counts from the reply's `Date`. If a call ends because the service rate-limited another call,
     /// this is the rest of the wait.
     pub retry_after: Option<Duration>,
     /// `error.message`, or `error` itself if it is a string.

@@ -2,8 +2,8 @@
 //!
 //! A user has a link from the address bar and sees the title on a tab, but a request takes a spreadsheet's token and a
 //! sheet's id. [`Place`] is the cell as the user names it. [`Resolve`] asks the service for the rest: for the
-//! spreadsheet on a page of a wiki, and for the list of sheets unless the link names the sheet and the cell's text does
-//! not. The clients run it with `client.resolve(&place)`.
+//! spreadsheet on a page of a wiki, and for the list of sheets. It does not need the list if only the link names the
+//! sheet, because the link has the sheet's id. The clients run it with `client.resolve(&place)`.
 //!
 //! ```
 //! use lark_proto::place::{Ask, Place, Resolve};

@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_sheet_is_named_by_id_or_title_before_the_last_exclamation_mark() {
         for (text, cell) in [
-            // An id wins over an equal title, and quotes make it a title.
+            // An id has precedence over an equal title. A text in quotes is always a title.
             ("Sheet2!A1", "Sheet2!A1:A1"),
             ("'Sheet2'!A1", "b00001!A1:A1"),
             ("It's 50%! off!A1", "c00001!A1:A1"),

@@ -43,8 +43,8 @@ impl Limits {
 
     /// The number of times that the call's own request may be sent: 4 by default. 0 counts as 1.
     ///
-    /// A request that the service refuses for its rate, or because the document is busy, costs no attempt, because the
-    /// other limits bound the wait. With a limit of one attempt, however, such a refusal ends the call; see
+    /// A request that the service refuses because of a rate limit, or because the document is busy, costs no attempt,
+    /// because the other limits bound the wait. With a limit of one attempt, however, such a refusal ends the call; see
     /// [`one_attempt`](Self::one_attempt) for an exception. Token requests belong to the session and have four attempts
     /// of their own.
     #[must_use]
@@ -60,9 +60,9 @@ impl Limits {
     /// assumed to take as long as the last one. If the service asks to wait beyond the deadline, the call therefore
     /// ends at once.
     ///
-    /// A call may find its route closed until after its deadline, because the service refused another call for its
-    /// rate. If the route stays closed for longer than [`longest_wait`](Self::longest_wait), the call ends at once with
-    /// that refusal. Otherwise the call waits until its deadline and ends with
+    /// A call may find its route closed until after its deadline, because the service rate-limited another call. If the
+    /// route stays closed for longer than [`longest_wait`](Self::longest_wait), the call ends at once with that
+    /// refusal. Otherwise the call waits until its deadline and ends with
     /// [`Queued`](crate::error::CallErrorKind::Queued). To end a new call at once in both cases, set `longest_wait` to
     /// at most `total`.
     #[must_use]
@@ -84,7 +84,7 @@ impl Limits {
     /// [`retry_after`](crate::CallError::retry_after) is the rest of the wait. The wait for the ticket of a store app,
     /// which takes up to 150 s, is limited in the same way.
     ///
-    /// If the gateway refuses a request for its rate (code 99991400 or HTTP 429), the route closes for all calls of the
+    /// If the gateway rate-limits a request (code 99991400 or HTTP 429), the route closes for all calls of the
     /// client with the same tenant or the same supplied token, for the wait that the service asks for, up to two
     /// minutes. It then reopens with slow start: at first, calls pass at intervals of at most 200 ms; the rate then
     /// grows, and is unlimited after a minute without a refusal.

@@ -112,8 +112,8 @@ impl Session {
     }
 
     /// Sets the quota of `route` in place of the documented one; [`Quota::NONE`] removes the limit. The requests of the
-    /// last minute are counted only while the quota of the route has a limit per minute. If the service refuses a
-    /// request for its rate, the route's gate closes whatever the quota is.
+    /// last minute are counted only while the quota of the route has a limit per minute. If the service rate-limits a
+    /// request, the route's gate closes whatever the quota is.
     pub fn set_quota(&mut self, route: &str, quota: Quota) {
         self.gates.set_quota(route, quota);
     }

@@ -70,8 +70,8 @@ impl FileName {
     /// (`CON`, `NUL`, `COM1`).
     ///
     /// Only the last part of a path is used. Control characters, U+2028 and U+2029 become spaces, and the other
-    /// characters that are not allowed are removed. A name of more than 255 bytes is cut between characters before its extension. If the result
-    /// is empty or the name of a device, the name is `image` with the image's extension.
+    /// characters that are not allowed are removed. A name of more than 255 bytes is cut between characters before its
+    /// extension. If the result is empty or the name of a device, the name is `image` with the image's extension.
     ///
     /// ```
     /// use lark_proto::Image;

@@ -43,8 +43,8 @@ impl SpreadsheetToken {
 
     /// The token `token`, whatever its letters say about the kind of the document.
     ///
-    /// The value may not be readable from its own text, for example from JSON, because that calls
-    /// [`SpreadsheetToken::new`].
+    /// [`SpreadsheetToken::new`] may refuse the text of this value. The value can then be written as JSON, for example,
+    /// but not read back.
     ///
     /// # Errors
     /// [`InvalidKind::BadSpreadsheetToken`].
@@ -175,7 +175,7 @@ mod tests {
             // From the vendor's pages, without the letters of a kind.
             "MRLOWBf6J47ZUjmwYRsN8utLEoY",
             "Iow7sNNEphp3WbtnbCscPqabcef",
-            // Other letters after the three of a kind.
+            // The three letters of a kind are not followed by the two letters of a site.
             "basxxabc",
             "documents",
             "box-1",

@@ -388,15 +388,15 @@ codes! {
     SHEET_LOADING = 90242, DocumentBusy;
 
     // sheets v3.
-    /// The app may not edit the spreadsheet, as 90213.
+    /// The app may not edit the spreadsheet; 90213 in sheets v2.
     SHEET_V3_PERMISSION = 1310213, Permission, DOCUMENT_ACCESS;
-    /// No spreadsheet has this token, as 90214.
+    /// No spreadsheet has this token; 90214 in sheets v2.
     SHEET_V3_NOT_FOUND = 1310214, NotFound, DOCUMENT_TOKEN;
-    /// Writes to one document overlapped, as 90217.
+    /// Writes to one document overlapped; 90217 in sheets v2.
     SHEET_V3_TOO_MANY = 1310217, DocumentBusy, DOCUMENT_BUSY;
-    /// The previous operation on the document is not finished, as 90235.
+    /// The previous operation on the document is not finished; 90235 in sheets v2.
     SHEET_V3_RETRY_LATER = 1310235, DocumentBusy, DOCUMENT_BUSY;
-    /// The document's data is being loaded, as 90242.
+    /// The document's data is being loaded; 90242 in sheets v2.
     SHEET_V3_LOADING = 1310242, DocumentBusy;
     /// The spreadsheet would have more than 4,000 images.
     SHEET_V3_IMAGE_EXCESS = 1310247, Limit,

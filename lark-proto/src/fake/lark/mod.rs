@@ -25,8 +25,8 @@ use super::services::{
 ///
 /// [`handle`](Self::handle) answers a request. Requests that overlap in time go through [`begin`](Self::begin) and
 /// [`finish`](Self::finish). A test reads the images that were written with [`image`](Self::image) and
-/// [`cell`](Self::cell). All apps and tenants share the spreadsheets. If the fake issued the token of an upload and
-/// that of a download, the image can be downloaded only by the app that uploaded it.
+/// [`cell`](Self::cell). All apps and tenants share the spreadsheets. An uploaded image can be downloaded only by the
+/// app that uploaded it. The fake checks this only if it issued the tokens of both requests.
 #[derive(Clone, Debug)]
 pub struct FakeLark {
     apps: Apps,

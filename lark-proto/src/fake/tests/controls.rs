@@ -121,7 +121,7 @@ fn endpoints_are_found_only_below_the_base_path() {
 }
 
 #[test]
-fn an_iterator_of_cells_outlives_the_token_that_it_was_asked_with() {
+fn an_iterator_of_cells_does_not_borrow_the_spreadsheets_token() {
     let mut fake = fake();
     fake.handle(now(), post(CELL_PATH, JSON, CELL));
     let token = || FakeLark::SPREADSHEET.to_owned();

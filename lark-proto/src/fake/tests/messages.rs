@@ -21,7 +21,7 @@ fn uuid(text: &str) -> MessageUuid {
     MessageUuid::new(text).unwrap()
 }
 
-/// Sends an image `after` so many seconds, with `text` as the uuid.
+/// Sends an image `after` seconds after [`now`], with `text` as the uuid.
 fn send(fake: &mut FakeLark, after: u64, key: &str, to: &str, text: &str) -> MessageSent {
     let send = SendImage::new(Receiver::new(to).unwrap(), key.parse().unwrap(), uuid(text));
     let request = send.request(&Site::LARK, &TenantToken::new("t-x").unwrap());

@@ -88,7 +88,7 @@ impl Gates {
         }
     }
 
-    /// Notes that the service refused a request for its rate. `wait` is the wait that the service asked for, or a
+    /// Notes that the service rate-limited a request. `wait` is the wait that the service asked for, or a
     /// backoff if it asked for none. Returns `wait`, or two minutes if that is less.
     pub(super) fn refused(
         &mut self,

@@ -1,7 +1,7 @@
-//! The rate at which a gate admits requests after the service has refused one for its rate.
+//! The rate at which a gate admits requests after the service has rate-limited one.
 //!
 //! ```text
-//!         refused for its rate      the wait is over
+//!             rate-limited          the wait is over
 //!  (open) --------------------> closed -----------> slow start --+
 //!    ^                            ^                   | |   ^    |
 //!    |                            | refused, with a   | |   |    |
@@ -102,7 +102,7 @@ impl Throttle {
         }
     }
 
-    /// Notes that the service refused a request for its rate. `sent` and `refused` are the numbers of the requests
+    /// Notes that the service rate-limited a request. `sent` and `refused` are the numbers of the requests
     /// that were sent and refused in the last second.
     pub(super) fn refused(
         &mut self,
@@ -140,8 +140,8 @@ fn grown(rate: f64, age: Duration) -> f64 {
     rate * GROWTH_PER_SECOND.powi(i32::try_from(age.as_secs()).unwrap_or(0))
 }
 
-/// The rate at which a gate reopens, in requests a second, if in the last second before it closed `sent` requests were
-/// sent and `refused` of them refused.
+/// The rate at which a gate reopens, in requests a second. In the last second before it closed, `sent` requests were
+/// sent, and the service refused `refused` of them.
 fn reopening_rate(sent: u32, refused: u32) -> f64 {
     (REOPENING_FACTOR * f64::from(sent.saturating_sub(refused))).max(MIN_REOPENING_RATE)
 }

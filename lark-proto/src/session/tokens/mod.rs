@@ -90,8 +90,8 @@ impl From<&Pause> for RequestBlocked {
 }
 
 impl Tokens {
-    /// Returns the generation of the valid token for `tenant`, which [`held`](Self::held) returns, or why `caller` has
-    /// to do something else first.
+    /// Returns the generation of the valid token for `tenant`, or why `caller` has to do something else first.
+    /// [`held`](Self::held) returns the token itself.
     pub(super) fn ensure_valid(
         &mut self,
         app: &App,

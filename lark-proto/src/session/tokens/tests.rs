@@ -374,7 +374,7 @@ fn a_later_call_that_leaves_wakes_none() {
     assert_eq!(fixture.woken(), NONE);
 }
 
-/// A store app without a ticket, whose call 1 drives the request for it, and call 2 of `other` waits for it.
+/// A store app without a ticket. Call 1 drives the request for the ticket, and call 2, of tenant `other`, waits for it.
 fn two_tenants(other: &Option<TenantKey>) -> Fixture {
     let mut fixture = Fixture::store();
     fixture.send(&mut Call::new(1), Moment::START);

@@ -125,7 +125,7 @@ fn the_reply_decides_whether_a_request_is_sent_again() {
     let endpoints = [upload(), unsafe_upload()];
     for (name, told, sends, outcome, [from, to]) in rows {
         for (endpoint, sends) in endpoints.iter().zip(sends) {
-            // Refusals for the rate and for a busy document are limited by time, not by attempts.
+            // Refusals for a rate limit or a busy document are limited by time, not by attempts.
             let limits = Limits::default().total(secs(60));
             let run = run(endpoint, limits, |_| told());
             let found = run.sends.len();

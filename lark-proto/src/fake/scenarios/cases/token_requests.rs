@@ -34,7 +34,7 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .prepared(|lark| lark.fail_next_on(Token, ConnectionFault::AfterBody))
             .requests(&twice)
             .lasts(BACKOFF),
-        // The limits of the caller hold for its own request.
+        // The caller's limits apply to the call's own request, and not to the token request.
         put("a token request is sent again even for a call with one attempt")?
             .with_limits(Limits::one_attempt())
             .prepared(|lark| lark.fail_next_on(Token, ConnectionFault::AfterBody))

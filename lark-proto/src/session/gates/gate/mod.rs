@@ -101,7 +101,7 @@ impl Gate {
             while self.queue.first_key_value().is_some_and(|(first, _)| *first < call) {
                 self.queue.pop_first();
                 self.left += 1;
-                // The next call in the queue has not waited as the second.
+                // `second_until` was set by a call that is no longer the second.
                 self.second_until = Moment::NEVER;
             }
             self.count(quota, now);
@@ -196,7 +196,7 @@ impl Gate {
         self.throttle.sent(now);
     }
 
-    /// Notes that the service refused a request for its rate. `wait` is the wait that the service asked for, or a
+    /// Notes that the service rate-limited a request. `wait` is the wait that the service asked for, or a
     /// backoff if it asked for none.
     pub(super) fn refused(
         &mut self,

@@ -46,7 +46,7 @@ impl Fixture {
     fn wait(&mut self, call: u64, now: Moment) -> Moment {
         match self.pass(call, LONGEST_WAIT, now) {
             Err(Hold::Wait { until, reason: WaitFor::Rate }) => until,
-            _ => panic!("call {call} does not wait for the rate"),
+            _ => panic!("call {call} does not wait for the rate limit"),
         }
     }
 

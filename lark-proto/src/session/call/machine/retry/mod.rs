@@ -22,8 +22,8 @@ const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 pub(super) enum Retry {
     /// The service refused the token.
     Token(RefusedToken),
-    /// The service refused the request for its rate. `wait` is the time for which the route's gate closes or, if the
-    /// limit is not that of the route, the wait of this call alone.
+    /// The service rate-limited the request. `wait` is the time for which the route's gate closes. If the limit is not
+    /// that of the route, only this call waits, for that time.
     Rate { retry_after: Option<Duration>, wait: Duration },
     /// The document has been busy since `since`.
     Busy { retry_after: Option<Duration>, since: Moment },
@@ -180,8 +180,8 @@ fn is_rate_refusal(error: &Error) -> bool {
     error.api().map_or(is_status, ApiError::is_rate_limit)
 }
 
-/// Whether the service refused the request for the rate of its route. Such a refusal closes the gate of the route. The
-/// other rate limits apply to one user or group only.
+/// Whether the service refused the request because of the rate limit of its route. Such a refusal closes the gate of
+/// the route. The other rate limits apply to one user or group only.
 fn is_route_limit(error: &Error) -> bool {
     let code = error.api().map(|api| api.code);
     code == Some(Code::RATE_LIMITED) || error.status() == http::StatusCode::TOO_MANY_REQUESTS

@@ -117,7 +117,7 @@ fn a_wait_that_the_service_asks_for_replaces_the_backoff_but_not_the_minimum_wai
 }
 
 #[test]
-fn a_refusal_for_the_rate_costs_no_attempt() {
+fn a_rate_limit_costs_no_attempt() {
     let mut machine = write();
     machine.progress.attempts = 4;
     let retry = Retry::Rate { retry_after: None, wait: secs(5) };
@@ -126,7 +126,7 @@ fn a_refusal_for_the_rate_costs_no_attempt() {
 }
 
 #[test]
-fn a_refusal_for_the_rate_ends_a_call_of_one_attempt() {
+fn a_rate_limit_ends_a_call_of_one_attempt() {
     for (attempts, is_retried) in [(0, false), (1, false), (2, true)] {
         let mut machine = write();
         machine.limits = Limits::default().attempts(attempts);
@@ -265,7 +265,7 @@ fn a_reply_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
 }
 
 #[test]
-fn only_the_gateways_refusal_for_the_rate_closes_the_route() {
+fn only_the_gateways_rate_limit_closes_the_route() {
     for (status, body, closes) in [
         (400, r#"{"code":99991400}"#, true),
         (429, "<html>", true),
