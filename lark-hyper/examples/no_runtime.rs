@@ -152,7 +152,7 @@ async fn answer(
 ) -> hyper::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let request = Request::from_parts(head, body.collect().await?.to_bytes());
-    #[expect(clippy::disallowed_methods, reason = "a server is where the time comes from")]
+    #[expect(clippy::disallowed_methods, reason = "the server passes the time to the fake")]
     let reply = lark.borrow_mut().handle(SystemTime::now(), request);
     Ok(reply.map(Full::new))
 }

@@ -17,13 +17,14 @@ pub(crate) struct Clock {
     timer: Box<dyn Timer + Send + Sync>,
     origin: Instant,
     wall: SystemTime,
-    /// The latest end of a sleep, since `origin`. A timer that sleeps on a virtual clock may keep the default
-    /// [`Timer::now`], by which the end of a sleep would never be reached.
+    /// The latest end of a sleep, since `origin`. A timer that sleeps in virtual time may keep the default
+    /// [`Timer::now`], which does not advance with its sleeps: without this field, a finished sleep would seem not to
+    /// have ended.
     slept: Mutex<Duration>,
 }
 
 impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
+    #[expect(clippy::disallowed_methods, reason = "the client passes the time to the core")]
     pub(crate) fn new(timer: impl Timer + Send + Sync + 'static) -> Self {
         Self::starting_at(SystemTime::now(), timer)
     }

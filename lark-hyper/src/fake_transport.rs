@@ -184,7 +184,7 @@ fn closed(place: &str) -> io::Error {
 #[derive(Debug)]
 pub struct FakeReply {
     rest: Bytes,
-    /// How many bytes the other side waits for.
+    /// The number of bytes that the receiver still expects.
     left: u64,
     is_flushed: bool,
 }

@@ -33,7 +33,7 @@ use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 /// runtime.
 ///
 /// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for
-/// the length of its body. The pool may notice the end of a phase's time late, so a phase can take up to twice its time
+/// the length of its body. The pool may detect a timeout late, so a phase can take up to twice its time
 /// before the request fails. A connection whose peer takes no bytes for a minute is closed. The pool does not limit the
 /// number of requests in flight. On a slow link the caller has to, because the requests share its bandwidth and each
 /// has its own deadlines.

@@ -343,7 +343,7 @@ fn say(step: &str, what: &str) {
 
 /// The time of a monotonic clock. The session uses only differences between times, so the clock need not show the date.
 fn now() -> SystemTime {
-    #[expect(clippy::disallowed_methods, reason = "the loop is where the time comes from")]
+    #[expect(clippy::disallowed_methods, reason = "the loop passes the time to the core")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     SystemTime::UNIX_EPOCH + START.elapsed()
 }

@@ -115,7 +115,7 @@ impl Clock {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
+    #[expect(clippy::disallowed_methods, reason = "the client passes the time to the core")]
     pub(crate) fn wall(&self) -> SystemTime {
         match &self.simulated {
             Some(simulated) => simulated.wall(),
@@ -156,7 +156,7 @@ impl Clock {
 
 /// The default clock is monotonic.
 impl Default for Clock {
-    #[expect(clippy::disallowed_methods, reason = "an adapter is where the time comes from")]
+    #[expect(clippy::disallowed_methods, reason = "the client passes the time to the core")]
     fn default() -> Self {
         Self { start: Instant::now(), simulated: None }
     }

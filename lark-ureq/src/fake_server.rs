@@ -111,7 +111,7 @@ impl Drop for FakeServer {
         };
         self.shared.stopped.notify_all();
         // The listener blocks until the next connection, and then finds that the server has stopped.
-        #[expect(clippy::disallowed_methods, reason = "to its own listener")]
+        #[expect(clippy::disallowed_methods, reason = "the server connects to its own listener")]
         let woken = TcpStream::connect(self.address).is_ok();
         let accepts = self.accepts.take().filter(|_| woken);
         for thread in threads.into_iter().chain(accepts) {
@@ -212,7 +212,7 @@ impl Shared {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a server is where the time comes from")]
+#[expect(clippy::disallowed_methods, reason = "the server passes the time to the fake")]
 fn now() -> SystemTime {
     SystemTime::now()
 }

@@ -21,7 +21,7 @@ pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
         | Error::TooManyRedirects => true,
         // A proxy that demands a password (HTTP 407). ureq gives the status in the text only.
         Error::ConnectProxyFailed(reason) => reason.contains(" 407"),
-        // The head of the next reply would be as long.
+        // The head of the reply to another attempt would be too long as well.
         Error::LargeResponseHeader(..) => true,
         #[cfg(feature = "tls")]
         Error::Pem(_) => true,

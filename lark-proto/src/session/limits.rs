@@ -72,7 +72,7 @@ impl Limits {
         Self { total: Some(total), ..self }
     }
 
-    /// The limits of another call that shares the deadline of calls which have taken `time` so far. The default of
+    /// The limits of the next call under a shared deadline, after the earlier calls have taken `time`. The default of
     /// [`total`](Self::total) counts as ten minutes.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {

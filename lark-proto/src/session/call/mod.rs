@@ -1,5 +1,5 @@
-//! One call, from its token to its result. It consists of three types, so that each line of code is compiled as seldom
-//! as possible:
+//! One call, from its token to its result. It consists of three types, so that code that does not depend on a type
+//! parameter is not instantiated for each of its types:
 //!
 //! | type | adds | compiled |
 //! |---|---|---|

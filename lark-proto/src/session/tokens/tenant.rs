@@ -11,8 +11,8 @@ pub(super) struct TenantEntry {
     pub(super) slot: Slot<TenantToken>,
     /// The calls that wait for the token.
     pub(super) queue: Queue,
-    /// The number of series of requests that have failed. A call ends when it exceeds the number at which the call
-    /// joined the queue.
+    /// The number of series of requests that have failed. A call ends when this number is greater than it was when
+    /// the call joined the queue.
     pub(super) series: u64,
     /// The failure that ended the last series, while calls wait.
     pub(super) failure: Option<TokenFailure>,

@@ -23,7 +23,7 @@ use crate::session::transport_failure::Permanence;
 use crate::text::Secrets;
 use crate::values::AppId;
 
-/// The longest time of a wait or of a request that an adapter is given. Adding a longer time overflows some clocks.
+/// The longest wait or request timeout that a step returns. Adding a longer duration overflows some clocks.
 pub(super) const MAX_ADAPTER_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The state machine of one call. See the doc of the `call` module for the types around it.
