@@ -13,8 +13,8 @@ use crate::values::{ImageKey, MessageUuid, Receiver};
 ///
 /// * Route: `POST /open-apis/im/v1/messages`, with the kind of the receiver's id in `receive_id_type`.
 /// * Token: tenant access token with one of the scopes `im:message` and `im:message:send_as_bot`, or user access token
-///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled.
-///   To a group, the bot must be in it and be allowed to speak; a user must be within the app's availability.
+///   with both `im:message` and `im:message.send_as_user`. The app's bot must be enabled. If the receiver is a group,
+///   the bot must be in it and be allowed to speak; a receiving user must be within the app's availability.
 /// * Limits: 50 requests a second and 1,000 a minute. One user receives at most 5 messages a second, and one group 5 a
 ///   second from all its bots together. Above that the service answers with
 ///   [`Code::MESSAGE_RATE_LIMITED`](crate::error::Code::MESSAGE_RATE_LIMITED), and the request is sent again later.

@@ -70,9 +70,9 @@ impl Proxy {
     ///
     /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set is the proxy. For a plain
     /// `http` site the first two are `http_proxy` and `HTTP_PROXY`. `HTTP_PROXY` is ignored in a CGI program, in which
-    /// `REQUEST_METHOD` is set, because there the client sets `HTTP_PROXY` by a header. No proxy is used for a site on
-    /// loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which includes its
-    /// subdomains, as an address, or as a range of addresses such as `10.0.0.0/8`.
+    /// `REQUEST_METHOD` is set, because there the `Proxy` header of the incoming request sets `HTTP_PROXY`. No proxy is
+    /// used for a site on loopback, nor for a site that `no_proxy` or `NO_PROXY` lists: as `*`, as a domain, which
+    /// includes its subdomains, as an address, or as a range of addresses such as `10.0.0.0/8`.
     ///
     /// # Errors
     /// [`InvalidKind::BadProxy`], and [`InvalidKind::EmptyProxyVariable`] for a variable that is set and empty.
