@@ -363,7 +363,7 @@ impl CallMachine {
         }
     }
 
-    /// Whether the request may have been carried out. The result has no meaning for a success.
+    /// Whether the request may have been carried out. The return value has no meaning if the request succeeded.
     fn outcome(&self, result: RequestResult<'_>) -> Outcome {
         match result {
             RequestResult::Success => Outcome::Unknown,
