@@ -11,7 +11,7 @@
 //! | the service refuses the app token or the ticket in the request | drops that token or ticket and requests the next one at once; a trusted app token is kept, and the refusal counts as a transient failure | wait |
 //! | the service agrees to push the ticket | asks for it again after 5 minutes | wait for up to 2.5 minutes; a call whose `longest_wait` is shorter ends at once with `NoTicket` |
 //! | a permanent failure: the service's advice is `GiveUp` (wrong secret, app disabled), or the transport's failure is permanent | sends no request for 5 s | end at once with that error, as do calls that begin within the 5 s |
-//! | any failure above while the session has a valid token, unless it drops an app token or a ticket | renews 1, 2, 4, and then every 8 minutes after the failure, but not before the end of a wait that the service asked for (2 minutes at most), and not within 5 minutes after the session asked for the ticket | use that token |
+//! | any failure above while the session has a valid token, unless it drops an app token or a ticket | puts off the next renewal by 1, 2, 4, and then 8 minutes after each consecutive failure, but at least until the end of a wait that the service asked for (2 minutes at most), and until 5 minutes after the session asked for the ticket | use that token |
 //! | the adapter drops the request, or the driver reports a deadline before 59 s have passed | counts a renewal as failed; the request for a first token is sent again by the next call | wait; the first two in the queue are woken |
 //! | the driver ends while the adapter keeps the request in flight | waits for the result as before | wait; the first in the queue becomes the driver |
 //!
