@@ -73,7 +73,7 @@ pub(crate) fn read(
     let Some(image) = image else {
         return Err(Refusal::with_400(codes.absent, "image is missing"));
     };
-    // Servers take a part without a file name for a field.
+    // Servers treat a part without a file name as a text field.
     let Some(file_name) = image.file_name.as_ref().filter(|name| !name.is_empty()) else {
         return Err(Refusal::with_400(codes.absent, "image has no filename, so it is not a file"));
     };

@@ -114,7 +114,7 @@ fn values(text: &[u8], find: &mut impl FnMut(usize, usize)) {
         let start = end_of(text, colon + 1, |byte| matches!(byte, b' ' | b'>'));
         let (start, end) = match text.get(start) {
             Some(quote @ (b'"' | b'\'')) => (start + 1, end_of_quoted(text, start + 1, *quote)),
-            // The end of nested JSON is not searched for. The rest of the text is cleared.
+            // The end of nested JSON is not searched for. The rest of the text is redacted.
             Some(b'[' | b'{') => (start, text.len()),
             _ => {
                 let end = end_of(text, start, is_of_value);
