@@ -58,7 +58,8 @@ use crate::values::{App, AppTicket, TenantKey};
 /// The longest time that a token request may take.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
 /// The tolerance around [`MAX_REQUEST_TIME`]. A deadline that is reported up to a second earlier still counts as a
-/// failure of the service. A request whose result is not reported within a second after it counts as failed.
+/// failure of the service. If the result of a request is not reported within a second after that time, the request
+/// counts as failed.
 const REQUEST_TIME_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// The tokens of one session, the token requests in flight, and the calls that wait for them.

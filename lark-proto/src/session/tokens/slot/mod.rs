@@ -78,8 +78,8 @@ struct HeldToken<T> {
 pub(super) struct Pause {
     pub(super) until: Moment,
     /// The time until which a call waits if its limits allow that; a call whose limits do not allow it ends at once. If
-    /// no call waits after the failure, this is the time of the failure. In a backoff, every call waits until `until`,
-    /// whatever its limits.
+    /// the failure ends every call whatever its limits, this is the time of the failure. In a backoff, every call waits
+    /// until `until`, whatever its limits.
     pub(super) wait_until: Moment,
     /// The failure with which a call ends if it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
