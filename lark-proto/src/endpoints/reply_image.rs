@@ -21,12 +21,12 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 /// `content`, `reply_in_thread` for a reply in a thread, and `uuid`, in this order. `content` is JSON in a string.
 ///
 /// # Errors
-/// The errors of [`SendImage`](crate::endpoints::SendImage) except
-/// [`Code::RECEIVER_INVALID`](crate::error::Code::RECEIVER_INVALID), and
 /// [`Code::MESSAGE_RECALLED`](crate::error::Code::MESSAGE_RECALLED),
 /// [`Code::MESSAGE_NOT_FOUND`](crate::error::Code::MESSAGE_NOT_FOUND),
 /// [`Code::MESSAGE_INVISIBLE`](crate::error::Code::MESSAGE_INVISIBLE),
-/// [`Code::GROUP_WITHOUT_THREADS`](crate::error::Code::GROUP_WITHOUT_THREADS).
+/// [`Code::GROUP_WITHOUT_THREADS`](crate::error::Code::GROUP_WITHOUT_THREADS); and the errors of
+/// [`SendImage`](crate::endpoints::SendImage), except
+/// [`Code::RECEIVER_INVALID`](crate::error::Code::RECEIVER_INVALID).
 ///
 /// ```
 /// use lark_proto::values::{MessageId, MessageUuid};

@@ -9,8 +9,8 @@ use super::advice::{self, Advice};
 use super::code::{CREDENTIALS, Class, Code};
 use super::scopes::link_for;
 
-/// An error that the service described. Its texts are bounded. They contain no control characters, and `***` in place
-/// of the secrets of the request, which the service may quote.
+/// An error that the service described. Its texts are bounded and free of control characters. The secrets of the
+/// request, which the service may quote, are replaced by `***`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApiError {

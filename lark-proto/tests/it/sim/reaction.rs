@@ -33,7 +33,7 @@ type MakeOutcome<'w> = Box<dyn FnOnce(Duration) -> Result<Response<Bytes>, Failu
 /// The end of an exchange without a reply.
 pub(crate) struct Failure {
     pub(crate) kind: CallErrorKind<Cut>,
-    /// The bytes of the body that the transport had taken, if the body has that many.
+    /// How many bytes of the body the transport had taken, limited to the length of the body.
     pub(crate) pulled: u64,
     pub(crate) permanence: Permanence,
 }
@@ -53,7 +53,7 @@ impl Failure {
     }
 }
 
-/// A reply that is known when the request arrives.
+/// A reply that is fixed when the request arrives, and is delivered after the time `after`.
 pub(crate) fn after<'w>(after: Duration, reply: Response<Bytes>) -> Reaction<'w> {
     Reaction { after, outcome: Box::new(move |_| Ok(reply)) }
 }
