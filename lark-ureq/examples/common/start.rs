@@ -1,4 +1,4 @@
-//! What all tools share: the help text, the exit code for wrong input, and the output.
+//! The code that all tools share: it prints the help text and the output, and sets the exit code for wrong input.
 
 use std::io::Write;
 use std::process::ExitCode;
