@@ -33,7 +33,8 @@ pub enum Event {
         code: Option<Code>,
         /// The id that Lark's support asks for.
         log_id: Option<String>,
-        /// Whether the call continues.
+        /// Whether the call sends its own request again. Always true for a token request, even if the call ends because
+        /// of this result or has ended already.
         call_continues: bool,
     },
     /// A request got no reply: the transport failed, the deadline passed, or the reply was too long.
@@ -42,7 +43,8 @@ pub enum Event {
         route: Box<str>,
         /// The error in one line. For a transport's error, the line includes its causes.
         error: String,
-        /// Whether the call continues.
+        /// Whether the call sends its own request again. Always true for a token request, even if the call ends because
+        /// of this result or has ended already.
         call_continues: bool,
     },
     /// The call waits.

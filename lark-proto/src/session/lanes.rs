@@ -6,8 +6,8 @@
 //! * *Busy since*: since this time, the document has answered "busy" to every request. For each call in the lane,
 //!   `Limits::busy` counts from this time or from when the call joined, whichever is later. It also counts for a call
 //!   that has not sent a request, so that calls with the same limits end together.
-//! * *In doubt until*: a write was sent in full, and its outcome is unknown. Until this time the service may still be
-//!   working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
+//! * *In doubt until*: a write may have been sent in full, and its outcome is unknown. Until this time the service may
+//!   still be working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -99,7 +99,8 @@ impl Lanes {
     }
 
     /// Notes that the document answered `call` that it is busy. Wakes the other calls whose wait for the document is
-    /// over. Returns the time since which `call` has waited for the document.
+    /// over. Returns the time from which the wait of `call` counts, which is later than `now` while an earlier write may
+    /// still be running.
     pub(super) fn busy(
         &mut self,
         lane: &str,
@@ -128,7 +129,7 @@ impl Lanes {
         }
     }
 
-    /// Notes that a write was sent in full, and that its outcome is unknown.
+    /// Notes that a write may have been sent in full, and that its outcome is unknown.
     pub(super) fn mark_in_doubt(&mut self, lane: &str, now: Moment) {
         if let Some(lane) = self.0.get_mut(lane) {
             lane.in_doubt_until = now.saturating_add(IN_DOUBT_TIME);

@@ -87,7 +87,8 @@ impl Limits {
     /// If the gateway rate-limits a request (code 99991400 or HTTP 429), the route closes for all calls of the
     /// client with the same tenant or the same supplied token, for the wait that the service asks for, up to two
     /// minutes. It then reopens with slow start: at first, calls pass at intervals of at most 200 ms; the rate then
-    /// grows, and is unlimited after a minute without a refusal.
+    /// grows, and is unlimited after a minute without a refusal. A refusal in slow start that asks for a wait of a
+    /// second at most lowers the rate and does not close the route.
     ///
     /// The time that a call spends in queues (in a spreadsheet's lane, for a quota, or in slow start) counts against
     /// [`total`](Self::total) only.

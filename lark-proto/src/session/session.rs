@@ -105,15 +105,15 @@ impl Session {
         self.woken.take().into_iter()
     }
 
-    /// Sets the ticket of a store app, which the service pushes as an event every hour, and wakes the calls that wait
-    /// for the ticket.
+    /// Sets the ticket of a store app, which the service pushes as an event every hour, and wakes the first two calls of
+    /// each tenant that wait for a token, so that one of them requests the app's token.
     pub fn set_app_ticket(&mut self, ticket: AppTicket) {
         self.tokens.set_ticket(ticket, &mut self.woken);
     }
 
     /// Sets the quota of `route` in place of the documented one; [`Quota::NONE`] removes the limit. The requests of the
-    /// last minute are counted only while the quota of the route has a limit per minute. If the service rate-limits a
-    /// request, the route's gate closes whatever the quota is.
+    /// last minute are counted only while the quota of the route has a limit per minute. If the gateway rate-limits a
+    /// request (code 99991400 or HTTP 429), the route's gate takes that into account whatever the quota is.
     pub fn set_quota(&mut self, route: &str, quota: Quota) {
         self.gates.set_quota(route, quota);
     }

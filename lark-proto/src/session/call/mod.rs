@@ -55,11 +55,11 @@ enum Kind<O> {
 ///   began. The session keeps the documented [quotas](Session::keep_quotas), so that the service need not refuse a
 ///   request.
 /// * **It waits when the service asks for it.** A refusal for a rate limit, or because a document is busy, costs time
-///   but no attempt, unless the call has only one attempt. A rate limit delays the other calls to that route too, and a
-///   busy document the other writes to that document.
-/// * **It sends the request again** within its [`Limits`], if the service refused the request without carrying it out.
-///   After a broken connection it uses [a new one](super::Outgoing::fresh_connection). If the outcome is unknown, it
-///   sends only an idempotent request again ([`Endpoint::resend`]).
+///   but no attempt, unless the call has only one attempt. The rate limit of a route delays the other calls to that
+///   route too, and a busy document the other writes to that document.
+/// * **It sends the request again** within its [`Limits`], if the request was not carried out and another attempt may
+///   succeed. After a broken connection it uses [a new one](super::Outgoing::fresh_connection). If the outcome is
+///   unknown, it sends only an idempotent request again ([`Endpoint::resend`]).
 /// * **It ends at its deadline**, which [`Limits::total`] sets, whatever it waits for.
 ///
 /// Each step takes the session and the current time. If the session is behind a lock, read the clock while you hold the
@@ -195,7 +195,7 @@ impl<O, T> Call<O, T> {
     /// The last failure, while the call continues.
     #[must_use]
     pub fn last_failure(&self) -> Option<&CallError<T>> {
-        self.untyped.last.as_ref()
+        self.untyped.last_failure()
     }
 
     /// Returns the next step.
@@ -252,8 +252,9 @@ impl<O, T> Call<O, T> {
         self.untyped.transport_failed(session, now, failure);
     }
 
-    /// Cancels the call and takes it out of every queue. Has no effect if the call is over. If the call's own request
-    /// is in flight and is a write, it may still be carried out, and the next call in the lane takes that into account.
+    /// Cancels the call and takes it out of every queue. If the call has a result that no step has returned yet, drops
+    /// the result. If the call's own request is in flight and is a write, it may still be carried out, and the next
+    /// call in the lane takes that into account.
     ///
     /// A token request that the call sent ([`Call::token_request`]) stays in flight in the session. Report its result
     /// with [`Session::token_received`] or [`Session::token_failed`], or that it was given up with

@@ -20,10 +20,10 @@ pub(super) struct UntypedCall<T> {
     pub(super) machine: CallMachine,
     /// The token request that the call has sent and whose result has not been reported.
     pub(super) token_request: Option<TokenRequestId>,
-    /// The last failure, while the call continues.
-    pub(super) last: Option<CallError<T>>,
+    /// The last failure, while the call continues, unless that failure is `unknown`.
+    last: Option<CallError<T>>,
     /// The first failure after which the request may have been carried out, while the call continues.
-    unknown: Option<CallErrorKind<T>>,
+    unknown: Option<CallError<T>>,
     /// The error that the call has ended with.
     pub(super) error: Option<CallError<T>>,
 }
@@ -129,6 +129,11 @@ impl<T> UntypedCall<T> {
         }
     }
 
+    /// The last failure, while the call continues.
+    pub(super) fn last_failure(&self) -> Option<&CallError<T>> {
+        self.last.as_ref().or(self.unknown.as_ref())
+    }
+
     /// Notes that a token request of this call failed. A call waits for the renewal of a valid token for a limited
     /// time; a failure that is reported after that time is not a failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
@@ -149,7 +154,7 @@ impl<T> UntypedCall<T> {
             let error = CallError::new(route, failure).with_outcome(verdict.outcome);
             self.error = Some(self.complete(error));
         } else if verdict.outcome == Outcome::Unknown && self.unknown.is_none() {
-            self.unknown = Some(failure);
+            self.unknown = Some(CallError::new(route, failure).with_outcome(verdict.outcome));
             self.last = None;
         } else {
             self.last = Some(CallError::new(route, failure).with_outcome(verdict.outcome));
@@ -176,7 +181,7 @@ impl<T> UntypedCall<T> {
         let own = || self.machine.route().to_owned();
         if matches!(ending, Ending::NoTimeLeft | Ending::Late(_)) {
             if let Some(unknown) = self.unknown.take() {
-                return CallError::new(own(), unknown).with_outcome(Outcome::Unknown);
+                return unknown;
             }
         }
         let outcome = match &ending {
@@ -211,7 +216,7 @@ impl<T> UntypedCall<T> {
     /// Adds to `error` the earlier failure after which the request may have been carried out.
     fn complete(&mut self, error: CallError<T>) -> CallError<T> {
         match self.unknown.take() {
-            Some(unknown) => error.after(unknown),
+            Some(unknown) => error.after(unknown.kind),
             None => error,
         }
     }
@@ -254,7 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn a_call_whose_token_request_is_in_flight_at_the_deadline_ends_with_its_route() {
+    fn a_call_whose_token_request_is_in_flight_at_the_deadline_ends_with_the_route_of_that_request()
+    {
         let error = call().end(Ending::Late(WaitFor::Token), Some(TOKEN_ROUTE));
         assert_eq!(error.route, TOKEN_ROUTE);
         assert!(matches!(error.kind, CallErrorKind::Deadline));
@@ -266,6 +272,25 @@ mod tests {
             let error = call().end(Ending::Late(reason), token_route);
             assert_eq!(error.route, ROUTE);
             assert!(matches!(error.kind, CallErrorKind::Queued(queued) if queued == reason));
+        }
+    }
+
+    #[test]
+    fn the_last_failure_is_the_latest_one_whatever_its_outcome() {
+        let mut call = call();
+        assert!(call.last_failure().is_none());
+        for (limit, outcome) in [
+            (1, Outcome::Refused),
+            (2, Outcome::Unknown),
+            (3, Outcome::Unknown),
+            (4, Outcome::Refused),
+        ] {
+            let verdict = Verdict { will_retry: true, outcome };
+            call.failed(CallErrorKind::TooLarge { limit }, verdict);
+            let last = call.last_failure().map(|last| &last.kind);
+            assert!(
+                matches!(last, Some(CallErrorKind::TooLarge { limit: last }) if *last == limit)
+            );
         }
     }
 

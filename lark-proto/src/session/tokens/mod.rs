@@ -286,7 +286,7 @@ impl Tokens {
         }
     }
 
-    /// Sets the ticket of a store app and wakes the calls that wait for the app's token. Forgets a request for the
+    /// Sets the ticket of a store app and wakes the first two waiting calls of each tenant. Forgets a request for the
     /// ticket that is in flight, because its result no longer matters.
     pub(super) fn set_ticket(&mut self, ticket: AppTicket, woken: &mut WakeList) {
         self.ticket = Some(ticket);

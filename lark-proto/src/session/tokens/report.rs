@@ -153,7 +153,8 @@ impl Tokens {
         }
     }
 
-    /// Notes that a request returned no token, and wakes the calls that wait for that token.
+    /// Notes that a request returned no token. Wakes the first two calls that wait for that token and the calls that do
+    /// not wait any longer, or, if the series ends, all of them.
     fn failed(
         &mut self,
         app: &App,
@@ -238,8 +239,8 @@ impl Tokens {
         refusal
     }
 
-    /// The call that drives the request for the app's token, if it is a call of `tenant`. It waits for that request in
-    /// order to renew the token of `tenant`, and is woken when that token is renewed or its renewal is put off.
+    /// The call that drives the request for the app's token, if it is a call of `tenant`. If `tenant` has a valid token,
+    /// that call is in no queue, so it is woken separately when the token is renewed or its renewal is put off.
     pub(super) fn driver_of_app_token(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
         let request = self.in_flight.get(self.app_token.request()?)?;
         request.driver.filter(|_| request.tenant_of_driver == *tenant)

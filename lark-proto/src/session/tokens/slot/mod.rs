@@ -27,7 +27,7 @@ use crate::session::step::TokenRequestId;
 /// grant the same token again. The window is a minute shorter, as a margin for the time that the grant itself took.
 const RENEWAL_WINDOW: Duration = Duration::from_secs(29 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
-/// The longest pause between two token requests, whatever wait the service asked for.
+/// The longest pause because of a wait that the service asked for.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
 /// The pause after the permanent failure of a token request.
 const PERMANENT_FAILURE_PAUSE: Duration = Duration::from_secs(5);

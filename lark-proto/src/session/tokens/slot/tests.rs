@@ -210,7 +210,7 @@ fn a_token_resets_the_count_of_failed_renewals() {
 }
 
 #[test]
-fn a_renewal_respects_the_wait_that_the_service_asked_for_up_to_two_minutes() {
+fn a_renewal_is_put_off_by_a_requested_wait_of_up_to_two_minutes_and_by_a_ticket_request() {
     for (kind, wait) in [
         (FailureKind::RetryAfter(secs(100)), 100),
         (FailureKind::RetryAfter(secs(120)), 120),

@@ -25,7 +25,8 @@ pub(super) enum Retry {
     /// The service rate-limited the request. `wait` is the time for which the route's gate closes. If the limit is not
     /// that of the route, only this call waits, for that time.
     Rate { retry_after: Option<Duration>, wait: Duration },
-    /// The document has been busy since `since`.
+    /// The document is busy. The wait for it counts from `since`, which is later than now while an earlier write may
+    /// still be running.
     Busy { retry_after: Option<Duration>, since: Moment },
     /// The service or the connection failed. The wait is `at_least` this long.
     Failure { retry_after: Option<Duration>, at_least: Duration },
@@ -102,7 +103,8 @@ impl CallMachine {
         }
     }
 
-    /// The time when the request is sent again, or `None` if the limits of the call do not allow that.
+    /// The time when the request is sent again, or `None` if a second send is unsafe or the limits of the call do not
+    /// allow it.
     pub(super) fn retry_at(
         &mut self,
         retry: Retry,
