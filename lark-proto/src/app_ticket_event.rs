@@ -36,9 +36,9 @@ impl AppTicketEvent {
     /// Reads the event's JSON, and checks that it carries the app's `verification_token`.
     ///
     /// # Errors
-    /// [`InvalidKind::EncryptedEvent`] for an event of an app with an Encrypt Key,
-    /// [`InvalidKind::WrongVerificationToken`], [`InvalidKind::BadTicketEvent`] for any other JSON,
-    /// [`InvalidKind::BadAppId`], [`InvalidKind::BadAppTicket`]. No error quotes the event.
+    /// [`InvalidKind::EncryptedEvent`] for an event of an app with an Encrypt Key;
+    /// [`InvalidKind::WrongVerificationToken`]; [`InvalidKind::BadTicketEvent`] for bytes that are not JSON of this
+    /// form, or for another event; [`InvalidKind::BadAppId`]; [`InvalidKind::BadAppTicket`]. No error quotes the event.
     pub fn parse(json: &[u8], verification_token: &str) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         struct Outer<'a> {

@@ -19,7 +19,7 @@ pub enum TenantOnly {}
 /// The endpoint takes a tenant or a user access token.
 #[derive(Debug)]
 pub enum TenantOrUser {}
-/// The endpoint takes no token, because it issues tokens.
+/// The endpoint takes no token in the header, because the body of its request authenticates the app.
 #[derive(Debug)]
 pub enum NoAuth {}
 
@@ -61,7 +61,7 @@ pub struct UserToken(Bearer);
 #[doc(alias = "app_access_token")]
 pub struct AppToken(Bearer);
 
-/// The absence of a token, for the endpoints that issue tokens.
+/// The absence of a token, for the endpoints that issue tokens or push the ticket for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoToken;
 

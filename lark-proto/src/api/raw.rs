@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_equal_if_they_send_the_same_request() {
+    fn calls_are_equal_if_they_send_the_same_request_under_the_same_rules() {
         let plain = || raw(Method::POST);
         let name = HeaderName::from_static("x-own");
         let one = HeaderValue::from_static("1");

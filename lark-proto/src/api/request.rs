@@ -79,7 +79,7 @@ impl Draft {
         self.method.is_safe()
     }
 
-    /// Makes the request. No other function of this crate makes the head of a request.
+    /// Makes the request. The requests of all endpoints and calls get their head here.
     pub(crate) fn request(&self, site: &Site, authorization: Option<HeaderValue>) -> Request<Body> {
         let body = self.payload.as_ref().map(|payload| payload.body.clone());
         let mut request = Request::new(body.unwrap_or_default());

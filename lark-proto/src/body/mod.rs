@@ -1,5 +1,5 @@
-//! The body of a request. Its exact length is known before its bytes are encoded, and the whole body is in memory only
-//! if the caller asks for it.
+//! The body of a request. Its exact length is known before its bytes are encoded, and the encoded form of an image is
+//! in memory as a whole only if the caller asks for it.
 
 mod boundary;
 mod encoding;
@@ -24,7 +24,7 @@ pub use multipart::Multipart;
 /// The same bytes can be read in four ways: all at once by [`Body::into_bytes`], as chunks of [`Bytes`] by
 /// [`Body::next_chunk`], as slices by [`Buf`], and as [`std::io::Read`] by [`Buf::reader`].
 ///
-/// A clone only increments reference counts, so a caller can keep a request and send it again. Reads past the end
+/// A clone copies the queue and shares the bytes, so a caller can keep a request and send it again. Reads past the end
 /// return nothing. Only the methods `get_..` and `copy_to_slice` of [`Buf`] panic there, as [`Buf`] documents.
 #[derive(Clone, Default)]
 pub struct Body {

@@ -23,9 +23,9 @@
 //!
 //! To add an endpoint, implement [`Endpoint`]. A single call needs no type of its own: see [`Raw`].
 
-// Each file is an endpoint with the same five parts: the documentation with a link to the vendor's page, the struct, its
-// constructors, `impl Endpoint`, and tests with the vendor's sample replies. `shared` has the parts that several
-// endpoints have in common. The trait and the types of its methods are in `crate::api`.
+// Each file is an endpoint with the same parts: the documentation with a link to the vendor's page, the struct, its
+// constructors, `impl Endpoint`, and in most files tests, with the vendor's sample reply if the page has one. `shared`
+// has the parts that several endpoints have in common. The trait and the types of its methods are in `crate::api`.
 mod add_dimension;
 mod create_image;
 mod download_media;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_has_the_quota_and_the_reply_limit_of_its_page() {
+    fn a_read_has_the_quota_of_its_page_and_a_reply_limit_of_this_crate() {
         let sheets = QuerySheets::new("sht".parse().unwrap());
         assert_eq!(properties(&sheets), (Resend::Safe, None, Quota::per_minute(100), 16 << 20));
         let cells = ReadCells::cell("sht".parse().unwrap(), &"s!A1".parse().unwrap());

@@ -64,7 +64,7 @@ impl ApiError {
         }
     }
 
-    /// Whether the app or the user lacks a scope, or the app lacks access to the document.
+    /// Whether a permission is missing: the error has [`Class::Permission`], or the service lists missing permissions.
     #[must_use]
     pub fn is_permission(&self) -> bool {
         self.class == Class::Permission || !self.permission_violations.is_empty()
@@ -82,8 +82,8 @@ impl ApiError {
         }
     }
 
-    /// A hint for the user about the next step, if one is known. If the code has two meanings, the message decides
-    /// between them; otherwise the hint is [`Code::hint`].
+    /// A hint for the user about the next step, if one is known: [`Code::hint`], except for a code with two meanings.
+    /// The message, or whether the reply answers a token request, decides between the two meanings.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         let says = |words: &str| self.msg.to_ascii_lowercase().contains(words);

@@ -20,8 +20,8 @@ use crate::text::excerpt;
 #[non_exhaustive]
 #[doc(alias = "failure")]
 pub struct CallError<T> {
-    /// The [`route`](crate::Endpoint::route) of the request that failed. Empty if a value was refused before there
-    /// was a request ([`CallError::invalid`]).
+    /// The [`route`](crate::Endpoint::route) of the request that failed. Empty for an invalid value, which is not the
+    /// failure of a request ([`CallError::invalid`]).
     pub route: Cow<'static, str>,
     /// The kind of the failure.
     pub kind: CallErrorKind<T>,
@@ -112,7 +112,8 @@ impl<T> CallError<T> {
         Self { route: route.into(), kind, outcome, unknown: None }
     }
 
-    /// The error of a value for which no request is made, so that the route is empty.
+    /// The error of an invalid value or of a [`Place`](crate::place::Place) that does not exist. No request failed, so
+    /// the route is empty.
     #[must_use]
     pub fn invalid(invalid: Invalid) -> Self {
         Self::new("", CallErrorKind::Invalid(invalid))
@@ -231,7 +232,7 @@ impl<T: StdError> fmt::Display for CallError<T> {
 /// [`CallError::kind`].
 impl<T: StdError> StdError for CallError<T> {}
 
-/// An error and its causes in one line of at most 1,024 bytes. A cause is left out if the line contains its text
+/// An error and its causes in one line, cut after 1,024 bytes. A cause is left out if the line contains its text
 /// already.
 fn chain(error: &dyn StdError) -> String {
     let mut line = error.to_string();
@@ -355,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_transport_error_has_at_most_1024_bytes_and_16_causes() {
+    fn the_text_of_a_transport_error_is_cut_after_1024_bytes_and_has_at_most_16_causes() {
         assert_eq!(CallErrorKind::Transport(Endless).to_string(), "endless");
         let long = |len: usize| Broken("x".repeat(len).leak(), None);
         assert_eq!(CallErrorKind::Transport(long(1024)).to_string(), "x".repeat(1024));

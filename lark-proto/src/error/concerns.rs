@@ -133,7 +133,7 @@ fn of_class(class: Class) -> Concerns {
 }
 
 /// The requests that a reply without a known code concerns. With any of the statuses listed here, a gateway refuses
-/// every request, because it requires a login or received too many requests.
+/// every request, because it requires a login, blocks the site, or received too many requests.
 fn by_status(status: StatusCode) -> Concerns {
     match status.as_u16() {
         401 | 403 | 407 | 429 | 451 => Concerns::Everything,

@@ -24,7 +24,8 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The request was not carried out: it was not sent, or the connection broke before a byte of its body was sent.
+    /// The request changed nothing: it was not sent, the connection broke before a byte of its body was sent, or the
+    /// request is a read without a body that got no usable reply.
     NotSent,
     /// The service answered that it did not carry out the request.
     Refused,

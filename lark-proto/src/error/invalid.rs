@@ -108,7 +108,7 @@ kinds! {
     NoVisibleSheet: "no sheet is named, and the spreadsheet has no visible sheet: name a sheet by its id or title";
     NoCellNamed: "`{}` names no cell: add one, such as `H7`";
     BadSpreadsheetLink: "`{}` is not a link to a spreadsheet, such as `https://x.feishu.cn/sheets/<token>`";
-    BadImageKey: "`{}` is not an image key: a key has 1 to 256 visible ASCII characters and no part `.` or `..` between slashes";
+    BadImageKey: "`{}` is not an image key: a key has 1 to 256 visible ASCII characters and no part `.` or `..` between slashes or backslashes";
     BadFileToken: "`{}` is not the token of a file: a token has 1 to 128 letters, digits, `-` or `_`";
     BadExtra: "`{}` is not a value of `extra`: use a JSON object of at most 4096 bytes";
     BadReceiver: "`{}` is not the id of a receiver: a group's id begins with `oc_`, an open id with `ou_`, a union id with `on_`, and a user id needs `user_id:` in front";

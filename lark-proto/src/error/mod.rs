@@ -29,10 +29,10 @@
 //! | the image or the place is invalid | `Invalid` | | 400 |
 //! | the document, the sheet or the image does not exist | `Invalid` ([`NoSuchSheet`](InvalidKind::NoSuchSheet)), `Lark` | `NotFound` | 404 |
 //! | a scope, or the access to the document, is missing ([`ApiError::is_permission`]) | `Lark` | `Permission` | 403 |
-//! | the service refuses this image, cell or message | `Lark` | `Request`, `Limit` except the monthly quota | 422 |
+//! | the service refuses this image, cell or message | `Lark` | `Request`, `Limit`, unless it [`concerns`](CallError::concerns) everything | 422 |
 //! | too many requests, a document that is busy, or a failure of the service | `Lark`, `Queued` (`Turn`, `Rate`) | `RateLimit`, `DocumentBusy`, `ServiceFailure`; HTTP 429 without a known code | 503, with `Retry-After` |
 //! | the deadline passed | `Deadline`, `Queued` (`Token`) | | 504 |
-//! | the app, its token, the monthly quota | `NoApp`, `NoTenant`, `ForeignTenant`, `NoTicket`, `Lark` | `App`, `TenantToken`, `AppToken`, `CallerToken`, `Limit` | 502 |
+//! | the app, its token, the monthly quota | `NoApp`, `NoTenant`, `ForeignTenant`, `NoTicket`, `Lark` | `App`, `TenantToken`, `AppToken`, `CallerToken`; `Request`, `Limit` if it concerns everything | 502 |
 //! | the network, a gateway, an unknown code | `Transport`, `TokenRequest`, `TooLarge`, `Lark` | `Unknown` | 502 |
 
 mod advice;

@@ -33,7 +33,7 @@ pub(crate) fn scopes_in<'a>(text: &'a str, link: Option<&'a str>) -> impl Iterat
 }
 
 /// The link to the page at `site` where these scopes are added to the app with the id `app`. `None` for an id with
-/// characters that a segment of a path cannot hold unescaped.
+/// characters other than letters, digits, `-` and `_`.
 pub(super) fn link_for<'a>(
     site: &str,
     app: &str,

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_404_that_is_not_json_is_a_missing_route_of_the_site() {
+    fn a_404_that_is_not_a_json_object_is_a_missing_route_of_the_site() {
         for body in ["404 page not found", "<html>", "", "[]"] {
             let hint = hint(404, body).unwrap_or_default();
             let expected = "https://gw.example/feishu does not know this route";

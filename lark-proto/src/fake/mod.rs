@@ -17,9 +17,9 @@
 //! ```
 //!
 //! The fake reads requests with parsers of its own, so that it does not share a mistake with the encoders of this
-//! crate. The `msg` of a refusal names the mistake and its place. The fake uses no clock, randomness, socket or lock:
-//! equal calls get equal replies, byte for byte. A server without an HTTP library reads requests and writes replies
-//! with [`http1`].
+//! crate. The `msg` of a refusal names the mistake in a malformed form or JSON body and its place, except for a token
+//! request. The fake uses no clock, randomness, socket or lock: equal calls get equal replies, byte for byte. A server
+//! without an HTTP library reads requests and writes replies with [`http1`].
 //!
 //! # Guesses
 //!
@@ -33,8 +33,9 @@
 //!   the token requests.
 //! * The token is checked before the values in the path and before the body, and before a rate limit. All apps and
 //!   tenants share the windows of a [`rate_limit`](FakeLark::rate_limit).
-//! * The HTTP status is 200 with the codes of spreadsheets (902xx), 10005, 10012, 10013 and 10016. It is 400 with 10014
-//!   for a wrong secret, 99991664, 99991671 and 99991677.
+//! * The HTTP status is 200 with the codes of spreadsheets (902xx), except for an image in base64 that the tenant does
+//!   not accept, and with 10005, 10012, 10013 and 10016. It is 400 with 10014 for a wrong secret, 99991664, 99991671 and
+//!   99991677.
 //!
 //! Tokens:
 //! * A store app that asks for a custom app's token gets 10005; a custom app that asks for an app access token of a
@@ -59,8 +60,8 @@
 //! * A media download whose `extra` is not a JSON object gets 1061002.
 //!
 //! Messages:
-//! * A request with the uuid of an earlier message gets the reply that the earlier request got. All chats share the
-//!   uuids.
+//! * A request with the uuid of an earlier message gets a reply that describes that message as it is now. All chats
+//!   share the uuids.
 //! * An unknown image key gets 230017, like the key of another app's image and that of an avatar. A group that does not
 //!   exist gets 230002, like a group without the bot. A body that is not JSON gets 9499.
 //!

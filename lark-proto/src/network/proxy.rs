@@ -38,7 +38,12 @@ impl Proxy {
     /// # Errors
     /// [`InvalidKind::BadProxy`]. The error does not quote the credentials.
     pub fn new(url: &str) -> Result<Self, Invalid> {
-        Self::parse(url).ok_or_else(|| Invalid::new(InvalidKind::BadProxy, url))
+        Self::parse(url).ok_or_else(|| {
+            // A user without a scheme and a password looks like a mail address, which an error shows.
+            let shown =
+                if url.contains("://") { url } else { url.rsplit('@').next().unwrap_or(url) };
+            Invalid::new(InvalidKind::BadProxy, shown)
+        })
     }
 
     fn parse(url: &str) -> Option<Self> {
@@ -65,8 +70,8 @@ impl Proxy {
         Some(Self { is_socks5, host, port: port.unwrap_or(default_port), credentials })
     }
 
-    /// The proxy that the environment names for `site`, by the rules of curl. `variable` returns the value of a
-    /// variable of the environment.
+    /// The proxy that the environment names for `site`. The names and their order are those of curl, which however
+    /// ignores `HTTP_PROXY`. `variable` returns the value of a variable of the environment.
     ///
     /// The first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is set is the proxy. For a plain
     /// `http` site the first two are `http_proxy` and `HTTP_PROXY`. `HTTP_PROXY` is ignored in a CGI program, in which
@@ -268,6 +273,8 @@ mod tests {
             "http://-proxy:1",
             "http://proxy-:1",
             "http://999.1.1.1:1",
+            "hidden@proxy:0",
+            "http://hidden@proxy:0",
             "http://u:hidden%zz@proxy:1",
             "http://u:hidden%0d@proxy:1",
             "http://u:hidden@:1",
@@ -294,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_as_curl_reads_it() {
+    fn the_first_proxy_variable_that_is_set_for_the_scheme_of_the_site_is_used() {
         const HTTPS: &str = "https://open.feishu.cn";
         const HTTP: &str = "http://lark.corp";
         for (site, variables, chosen) in [

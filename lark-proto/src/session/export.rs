@@ -46,7 +46,7 @@ impl Session {
     ) -> Option<String> {
         let elapsed = self.tick(now);
         let (token, expires_at) = self.tokens.held(&tenant.cloned())?;
-        let left = expires_at.0.checked_sub(elapsed.0)?;
+        let left = expires_at.0.checked_sub(elapsed.0).filter(|left| !left.is_zero())?;
         let exported = ExportedToken {
             app: self.app.id()?.as_str().into(),
             site: self.site.as_str().into(),

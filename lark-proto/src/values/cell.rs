@@ -17,7 +17,8 @@ text! {
 ///
 /// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, in upper or lower case. Three other spellings are read too: the
 /// full-width `！` and `：` of Chinese input methods, the `\!` that a shell needs in quotes, and the `$H$7` of formulas.
-/// The title of a column or of a sheet's tab is refused, because the service takes ids only.
+/// The text before the `!` is always taken for an id, because the service takes ids only. The title of a sheet's tab is
+/// refused if it cannot be an id, such as `Price list`; `Sheet1` is accepted as an id.
 ///
 /// Cells are ordered by sheet, row and column, so that `H10` comes after `H9`.
 ///

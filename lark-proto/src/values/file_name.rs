@@ -8,8 +8,9 @@ use crate::values::{Image, ImageFormat};
 /// A file name with the extension of the image's format. The service reads the format from the name, and refuses a name
 /// without an extension with the code 90204, "Image format is unknown".
 ///
-/// A missing extension is added and a wrong one is replaced, without an error: for a PNG, `photo` and `photo.jpg` both
-/// become `photo.png`. An extension that belongs to no image format is part of the name: `v1.2` becomes `v1.2.png`.
+/// A missing extension is added, and that of another [`ImageFormat`] is replaced, without an error: for a PNG, `photo`
+/// and `photo.jpg` both become `photo.png`. Any other extension is part of the name: `v1.2` becomes `v1.2.png`, and
+/// `a.svg` becomes `a.svg.png`.
 ///
 /// A name has 1 to 255 bytes. It has no `/`, no `\`, no control character, and no character that is invisible, looks
 /// blank or changes the direction of the text. The last three are the characters of Unicode's general categories Cf, Zl
@@ -26,7 +27,8 @@ const MAX_BYTES: usize = 255;
 const LONGEST_EXTENSION: usize = 16;
 
 impl FileName {
-    /// `name` with the extension for `image`. White space around it is removed.
+    /// `name` with the extension for `image`. Spaces around it are removed; a line break or another control character
+    /// there is refused, as anywhere in the name.
     ///
     /// [`FileName::lossy`] is for a name that must not cause an error, such as the name of an uploaded file.
     ///

@@ -19,8 +19,8 @@ use crate::site::Site;
 /// that hold secrets are marked as sensitive.
 ///
 /// # Errors
-/// [`InvalidKind::NotARequest`], whose text names the line, and [`InvalidKind::ForeignRequest`], whose text names the
-/// other site. The texts quote no other part of the bytes.
+/// [`InvalidKind::NotARequest`], whose text names the line or the missing header, and [`InvalidKind::ForeignRequest`],
+/// whose text names the other site. The texts quote no other part of the bytes.
 pub fn parse(bytes: &[u8], site: &Site) -> Result<Request<Bytes>, Invalid> {
     let mut lines = Lines { rest: bytes, number: 0 };
     let mut request = Request::new(Bytes::new());

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_a_2xx_reply_without_an_envelope() {
+    fn a_file_is_a_2xx_reply_with_a_body_that_is_neither_an_envelope_nor_a_web_page() {
         const IMAGE: &str = "image/png";
         const JSON: &str = "application/json; charset=utf-8";
         for (status, content_type, body, found) in [

@@ -93,12 +93,12 @@ unsafe fn encode_groups(groups: &[u8], to: *mut u8) -> usize {
 /// The characters `hto,` of each byte, in four quarters of four numbers.
 ///
 /// # Safety
-/// The processor has AVX2.
+/// The processor has AVX2 and POPCNT.
 #[inline]
 #[target_feature(enable = "avx2,popcnt")]
 #[allow(unused_unsafe, reason = "these intrinsics are unsafe before Rust 1.87")]
 unsafe fn characters(bytes: __m128i) -> [__m128i; 4] {
-    // SAFETY: the caller has the feature, and the intrinsics access no memory.
+    // SAFETY: the caller has the features, and the intrinsics access no memory.
     unsafe {
         let ten = _mm256_set1_epi16(10);
         let numbers = _mm256_cvtepu8_epi16(bytes);
@@ -129,13 +129,13 @@ unsafe fn characters(bytes: __m128i) -> [__m128i; 4] {
 /// number, and those of the last two in the other. The earlier quarter has the low byte.
 ///
 /// # Safety
-/// The processor has AVX2.
+/// The processor has AVX2 and POPCNT.
 #[inline]
 #[target_feature(enable = "avx2,popcnt")]
 #[allow(unused_unsafe, reason = "these intrinsics are unsafe before Rust 1.87")]
 #[expect(clippy::cast_sign_loss, reason = "the mask has 16 bits")]
 unsafe fn shuffle_indexes(bytes: __m128i) -> [u32; 2] {
-    // SAFETY: the caller has the feature, and the intrinsics access no memory.
+    // SAFETY: the caller has the features, and the intrinsics access no memory.
     unsafe {
         let at_least_10 = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(10)), bytes);
         let at_least_100 = _mm_cmpeq_epi8(_mm_max_epu8(bytes, _mm_set1_epi8(100)), bytes);

@@ -41,9 +41,11 @@ static NUMBERS: [u64; 256] = {
 const STACK_TEXT_LEN: usize = 1024;
 /// Bytes encoded per bounds check.
 const GROUP_LEN: usize = 16;
-/// The last place in a group's text where a number may begin. It is also a bit mask: one less than a power of two.
+/// A bit mask for the start of a number in a group's text: one less than a power of two, and not below 60, the greatest
+/// start.
 const MAX_NUMBER_START: usize = GROUP_LEN * MAX_NUMBER_LEN - 1;
-/// The memory that a group needs: a number is written with all four bytes of its entry.
+/// The memory for a group: it has room for the four bytes of an entry at every masked start, so that the compiler can
+/// omit the bounds check.
 const GROUP_ROOM: usize = MAX_NUMBER_START + MAX_NUMBER_LEN;
 /// The size of the memory on the stack, in which the last group of the text needs [`GROUP_ROOM`] too.
 const STACK_LEN: usize = STACK_TEXT_LEN + GROUP_ROOM;

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_type_has_at_most_128_bytes_and_no_control_character() {
+    fn the_content_type_is_cut_after_128_bytes_and_has_no_control_character() {
         for (sent, kept) in [
             (&b"image/png"[..], Some("image/png".to_owned())),
             (b" image/png; a=\tb ", Some("image/png; a= b".to_owned())),

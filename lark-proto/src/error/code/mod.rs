@@ -1,4 +1,4 @@
-//! The table of Lark's codes: for each its name, its class and, if a person can act on it, a hint.
+//! The table of Lark's codes: for each its class, for most a name, and, if a person can act on the code, a hint.
 //!
 //! The sources are the vendor's general list of server errors and the page of each endpoint. A line that says "seen"
 //! reports what the live service sent.
@@ -35,9 +35,10 @@ pub enum Class {
     /// ([`NO_BOT`](Code::NO_BOT), [`MESSAGE_NO_BOT`](Code::MESSAGE_NO_BOT), [`IM_NO_BOT`](Code::IM_NO_BOT),
     /// [`BOT_OFF`](Code::BOT_OFF)).
     App,
-    /// A scope or the access to the document is missing, or the caller's address is not allowed.
+    /// The request is not allowed: a scope or the access to the document, image or receiver is missing, the caller's
+    /// address is not allowed, or the settings or the storage of the organisation prevent the request.
     Permission,
-    /// The spreadsheet, sheet, image or route does not exist.
+    /// The document, sheet, image, message, receiver or route does not exist.
     NotFound,
     /// The request itself is wrong.
     Request,
@@ -77,9 +78,9 @@ macro_rules! codes {
                 }
             }
 
-            /// A hint for the user about the next step, if one is known. If a code has two meanings, the hint is for
-            /// the more frequent one: [`ApiError::hint`](crate::error::ApiError::hint) distinguishes them by the
-            /// service's message.
+            /// A hint for the user about the next step, if one is known. For a code with two meanings,
+            /// [`ApiError::hint`](crate::error::ApiError::hint) can give another hint, by the service's message or by
+            /// whether the reply answers a token request.
             #[must_use]
             pub fn hint(self) -> Option<&'static str> {
                 match self.0 {

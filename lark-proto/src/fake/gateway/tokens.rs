@@ -131,7 +131,7 @@ impl Tokens {
         }
     }
 
-    /// Checks the request's token. The status and the code of each refusal were seen live or are documented.
+    /// Checks the request's token. The HTTP status of 99991671 and of 99991677 is a [guess](crate::fake#guesses).
     pub(crate) fn admit(
         &self,
         now: SystemTime,
@@ -140,7 +140,7 @@ impl Tokens {
     ) -> Result<(), Refusal> {
         let token = bearer(headers)
             .ok_or_else(|| Refusal::with_400(99991661, "Missing access token for authorization"))?;
-        // No endpoint takes an app access token, so it counts as unknown.
+        // No endpoint takes an app access token in `Authorization`, so such a token counts as unknown.
         let known = self.known.get(token).filter(|(kind, _)| *kind != TokenKind::App);
         let looks_like_user = token.starts_with("u-") || token.starts_with("eyJ");
         let kind = match known {

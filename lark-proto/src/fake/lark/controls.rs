@@ -42,7 +42,7 @@ impl FakeLark {
         self.wiki.add(node, obj_type, obj_token);
     }
 
-    /// Adds a group with the bot as a member. A message to any other group is refused.
+    /// Adds a group with the bot as a member. A message to a group without the bot is refused.
     pub fn add_chat(&mut self, id: &str) {
         self.messages.add_chat(id);
     }
@@ -191,7 +191,7 @@ impl FakeLark {
     /// // The first cell write gets another reply, and the second one none.
     /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound);
     /// lark.fail_next_on(Route::ValuesImage, ConnectionFault::AfterBody);
-    /// // The next request that is not a token request gets a slow reply.
+    /// // Of the other requests but token requests, the next gets a slow reply.
     /// lark.fail_next_call(ConnectionFault::SlowReply(Duration::from_secs(20)));
     /// ```
     pub fn fail_next(&mut self, failure: impl Into<Failure>) {
@@ -271,8 +271,8 @@ impl FakeLark {
 
     /// Every message that was sent, in the order of sending.
     ///
-    /// Of several requests with the same uuid within an hour, the fake carries out the first. The others get the same
-    /// reply; see the [guesses](crate::fake#guesses).
+    /// Of several requests with the same uuid within an hour, the fake carries out the first. The replies to the others
+    /// describe the same message; see the [guesses](crate::fake#guesses).
     pub fn messages(&self) -> impl Iterator<Item = &StoredMessage> {
         self.messages.sent()
     }
@@ -300,7 +300,8 @@ impl FakeLark {
         self.requests().iter().filter(move |seen| seen.route == Some(route))
     }
 
-    /// How many requests to `route` have begun so far. A request whose connection broke before its reply counts too.
+    /// How many requests to `route` have begun so far. In contrast to [`count`](Self::count), a request whose connection
+    /// broke before its body was complete counts too.
     #[must_use]
     pub fn begun(&self, route: Route) -> usize {
         self.begun.get(&route).copied().unwrap_or_default()

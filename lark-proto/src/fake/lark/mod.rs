@@ -290,7 +290,7 @@ impl FakeLark {
         }
     }
 
-    /// Frees the spreadsheets that are occupied because a reply is held back.
+    /// Frees every spreadsheet, as if all writes had been answered and their replies sent.
     pub(crate) fn end_writes(&mut self) {
         self.spreadsheets.values_mut().for_each(|spreadsheet| spreadsheet.release(None));
     }

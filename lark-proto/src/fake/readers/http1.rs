@@ -33,7 +33,8 @@ const HEADER_LIMIT: usize = 100;
 /// Reads requests from the bytes of one connection, which may arrive in pieces of any length.
 ///
 /// A caller that takes each request as soon as it is complete holds one body at a time, of at most [`BODY_LIMIT`].
-/// After an error nothing more is read: every method returns the same error again, and further bytes are dropped.
+/// After an error nothing more is read: `head`, `request` and `end` return the same error again, and further bytes are
+/// dropped.
 ///
 /// ```
 /// use lark_proto::fake::http1::Requests;

@@ -1,7 +1,7 @@
 //! A strict reader of multipart/form-data (RFC 7578, RFC 2046).
 //!
-//! It refuses three things that the grammar allows and that no client sends: a preamble, an epilogue other than line
-//! endings, and a boundary inside a line. Each byte is read once.
+//! It refuses three things that the grammar allows and that no correct client sends: a preamble, an epilogue other than
+//! line endings, and a boundary inside a line. Each byte is read once.
 
 use http::HeaderMap;
 use memchr::memmem;

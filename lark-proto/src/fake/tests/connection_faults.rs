@@ -39,7 +39,7 @@ fn an_exchange_obeys_a_connection_fault() {
 }
 
 #[test]
-fn a_connection_fault_leaves_the_spreadsheet_free() {
+fn a_spreadsheet_is_free_again_after_a_connection_fault() {
     let time = Duration::from_secs(20);
     for fault in [
         ConnectionFault::BeforeBody,

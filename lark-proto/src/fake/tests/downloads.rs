@@ -58,7 +58,7 @@ fn a_download_is_recorded_with_code_0() {
 }
 
 #[test]
-fn a_download_may_have_a_body() {
+fn a_download_request_may_have_a_body() {
     let mut fake = fake();
     let key = uploaded(&mut fake, "t-x", "message", PNG);
     let bytes = format!(

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A fake that was sent the same upload with the tokens `t-x` and `t-second`, and then another one, a second later.
+/// A fake that was sent an upload with the token `t-x` and, a second later, the same upload and another one with the
+/// token `t-second`.
 fn with_three_uploads() -> FakeLark {
     let mut fake = fake();
     fake.handle(now(), post(IM_PATH, FORM, good_form()));

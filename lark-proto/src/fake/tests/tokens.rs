@@ -114,7 +114,7 @@ fn a_token_request_is_one_json_object_with_the_apps_credentials() {
 }
 
 #[test]
-fn a_malformed_token_request_is_answered_as_seen_live() {
+fn a_token_request_that_cannot_be_read_gets_the_refusal_that_was_recorded_live() {
     let good = custom_app().to_string();
     for (content_type, content) in [
         ("text/plain", good.clone()),

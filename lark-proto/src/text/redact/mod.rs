@@ -65,8 +65,8 @@ impl Secrets {
         cleaned(shown.get(..fits).unwrap_or_default(), is_cut)
     }
 
-    /// Whether `text` has at most 128 letters and digits and contains no secret of the request, as most log ids do. The
-    /// check does not allocate, so that reading the log id of a success allocates only the log id.
+    /// Whether `text` consists of at most 128 letters and digits, as most log ids do, and contains no secret of the
+    /// request. The check does not allocate, so that reading the log id of a success allocates only the log id.
     fn is_plain_id(&self, text: &[u8]) -> bool {
         let is_in_text = |secret: &[u8]| {
             text.windows(secret.len()).any(|window| window.eq_ignore_ascii_case(secret))
@@ -114,7 +114,7 @@ fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// `part` without the user info of a URL: `***` replaces all characters between the scheme and the last `@`, because a
-/// password may contain any character.
+/// password may contain any character. A text without a `:` before the `@`, such as a mail address, is unchanged.
 pub(crate) fn without_user_info(part: &[u8]) -> Vec<u8> {
     let Some(at) = memchr::memrchr(b'@', part) else { return part.to_vec() };
     let (before, after) = part.split_at(at);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_begins_an_escape_of_another_kind_is_cleared() {
+    fn a_secret_whose_end_forms_an_escape_with_the_next_character_is_cleared() {
         let secret = r#"!!"a!A%a"#;
         for text in [r#"!!\"a!A%aA"#, "!!%22a!A%25aA", "!!&quot;a!A%aA", r#"\!!"a!A%aA"#] {
             let shown = clear_of(secret, text);
@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test measures a duration")]
-    fn the_time_is_linear_in_the_length_of_the_text() {
+    fn the_time_does_not_grow_with_the_square_of_the_maximum_length() {
         let secrets = Secrets::new(None, vec!["a".repeat(4095) + "b", "\\".repeat(64)]);
         for piece in [
             "a",

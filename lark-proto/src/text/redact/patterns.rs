@@ -76,7 +76,8 @@ fn is_word(text: &[u8]) -> bool {
     text.len() < 16 && is_in_one_case && text.iter().all(u8::is_ascii_alphabetic)
 }
 
-/// Whether `value` is no secret: a word with punctuation at its end, or a text without letters and digits of ASCII.
+/// Whether `value` is no secret: a word, with or without punctuation at its end, or a text without ASCII letters and
+/// digits.
 fn is_prose(value: &[u8]) -> bool {
     let is_mark = |byte: &u8| matches!(byte, b':' | b'.' | b'!' | b'?');
     let end = value.iter().rposition(|byte| !is_mark(byte)).map_or(0, |last| last + 1);

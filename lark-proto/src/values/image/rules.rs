@@ -8,7 +8,8 @@ use super::resolution;
 use crate::error::{Invalid, InvalidKind};
 
 /// The formats, the size and the resolution that an image may have: the documented ones for a kind of image, or those
-/// that the caller chooses. Only [`Image::check`] applies them; the constructors of requests do not.
+/// that the caller chooses. Only [`Image::check`] applies all of them. The constructors of requests check the documented
+/// or default size, and [`WriteSheetImage`](crate::WriteSheetImage) also refuses ICO.
 ///
 /// The resolution is checked with the feature `imagesize` only. Without that feature every resolution is accepted.
 ///
@@ -355,7 +356,7 @@ mod tests {
 
     #[cfg(feature = "imagesize")]
     #[test]
-    fn no_header_makes_the_check_panic() {
+    fn the_check_does_not_panic_on_a_damaged_header() {
         let files = [
             png(9, 9),
             gif(9, 9),

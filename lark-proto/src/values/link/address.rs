@@ -37,7 +37,8 @@ pub(crate) struct Address {
     pub(super) origin: String,
     pub(crate) document: Document,
     pub(crate) sheet: Option<SheetId>,
-    /// The selected range without its sheet; empty if the text has no range, or a range that cannot be read.
+    /// The selected range without its sheet, not yet checked; empty if the text has no range, or one that is not
+    /// percent-encoded UTF-8.
     pub(crate) range: String,
 }
 

@@ -22,8 +22,8 @@ pub(crate) use address::{Address, Document};
 /// * `<token>_<sheet id>`, which names a sheet that is embedded in a document. A text counts as this form if it has at
 ///   least 20 letters and digits before the `_`.
 ///
-/// Any host is accepted, because no request is sent to it. A sheet in the link is never ignored: a sheet that cannot be
-/// read is an error, and so are two different sheets. A fragment without `sheet=` counts as a sheet only if there is no
+/// A host of ASCII letters, digits and `.-_:[]` is accepted without another check, because no request is sent to it. A
+/// sheet in the link is never ignored: a sheet that cannot be read is an error, and so are two different sheets. A fragment without `sheet=` counts as a sheet only if there is no
 /// `sheet=`.
 ///
 /// The value's text is the link in the vendor's form, without the rest of the query. Links with different hosts are

@@ -85,7 +85,8 @@ const ERRORS: &str = r#"
 400 | | {"code":42,"error":{"message":"c","message":"d","troubleshooter":"h"}} => 42 Unknown, GiveUp, ``, detail d, hint h
 "#;
 
-/// Bodies that no endpoint can read: without an integer as code, or with code 0 and without an object as data.
+/// Bodies that [`error`] cannot read: not JSON, without exactly one integer as `code`, or with code 0 and without the
+/// data of a success.
 const UNREADABLE: &str = r#"
 {"code":9223372036854775808} {"code":-9223372036854775809} {"code":18446744073709551616} {"code":1e999}
 {"code":0.0} {"code":-0} {"code":0e0} {"code":00} {"code":0x0} {"code":+0} {"code":NaN} {"code":"0"} {"code":""}

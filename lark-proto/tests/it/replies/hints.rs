@@ -28,7 +28,7 @@ fn a_plain_404_names_the_route_and_the_site() {
 }
 
 #[test]
-fn a_404_without_a_code_hints_at_an_unknown_route_and_no_other_reply_does() {
+fn a_404_that_is_not_a_json_object_hints_at_an_unknown_route_and_no_other_reply_does() {
     let plain = reply(404, &[("content-type", "text/plain")], "404 page not found\n");
     let error = error(&plain);
     assert!(unreadable(&error).hint().unwrap().starts_with("the site does not know"), "{error}");

@@ -92,7 +92,7 @@ fn no_call_waits_beyond_its_total_although_the_clock_is_set() {
     }
 }
 
-/// A session with a token of two hours, whose service grants another one to each request.
+/// A session with a token of two hours, whose service grants one of two hours to each later request.
 fn granting(keeps: bool) -> Sim<'static, ImageKey> {
     warm(keeps, 7200, |number, _, _| after(millis(100), granted(&format!("t-{number}"), 7200)))
 }

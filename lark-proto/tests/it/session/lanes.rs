@@ -56,7 +56,7 @@ impl Documents {
         }
     }
 
-    /// The body of the last write of the only document that has ended by `now`.
+    /// In the only document, the body of the last write that has ended by `now`.
     fn cell(&self, now: Duration) -> Option<Bytes> {
         let documents = self.0.borrow();
         let writes = documents.values().next()?;
@@ -321,7 +321,7 @@ fn a_write_of_one_attempt_is_sent_again_only_while_an_earlier_write_may_still_ru
 }
 
 #[test]
-fn no_attempt_is_begun_that_would_pass_the_deadline() {
+fn no_further_attempt_is_begun_that_would_pass_the_deadline() {
     let payload = Payload::json(vec![b' '; 36_000_000]);
     let write = upload().with_payload(payload).with_serial_key("shtcn");
     let token = given();

@@ -232,7 +232,7 @@ fn an_unfounded_refusal_does_not_make_a_later_revocation_fatal() {
 }
 
 #[test]
-fn a_custom_app_has_one_tenant() {
+fn a_call_for_a_tenant_of_a_custom_app_ends_without_a_request() {
     let upload = upload();
     let mut sim: Sim<'_, IgnoredAny> = Sim::new(custom(), |_, _| panic!("a request was sent"));
     sim.start(Call::for_tenant(TenantKey::new("another").unwrap(), &upload).boxed());
@@ -256,7 +256,7 @@ fn a_supplied_token_is_never_renewed() {
 }
 
 #[test]
-fn a_requested_wait_ends_the_refused_call_by_its_deadline_and_later_calls_by_their_longest_wait() {
+fn a_requested_wait_beyond_the_deadline_ends_only_the_refused_call_at_once() {
     let upload = upload();
     let token = given();
     let mut sent = 0;

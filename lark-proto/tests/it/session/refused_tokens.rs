@@ -213,7 +213,7 @@ fn a_call_that_is_refused_during_a_renewal_waits_for_that_renewal() {
 }
 
 #[test]
-fn a_refused_token_that_the_fake_replaces_costs_one_more_request() {
+fn a_call_with_a_refused_token_succeeds_although_the_first_request_for_the_next_token_fails() {
     for keeps in BOTH {
         let lark = RefCell::new(FakeLark::new());
         let mut sim = with_fake(custom(), keeps, &lark);

@@ -1,5 +1,5 @@
-//! Calls that a test holds and steps itself, on the session and the clock of a simulation. Each method takes one step,
-//! and panics if it is not the step that the method is named after.
+//! Calls that a test holds and steps itself, on the session and the clock of a simulation. `sends`, `fetches`, `waits`
+//! and `ends` take one step, and panic if it is not the step that the method is named after.
 
 use std::time::Duration;
 

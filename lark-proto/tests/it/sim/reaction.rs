@@ -33,7 +33,7 @@ type MakeOutcome<'w> = Box<dyn FnOnce(Duration) -> Result<Response<Bytes>, Failu
 /// The end of an exchange without a reply.
 pub(crate) struct Failure {
     pub(crate) kind: CallErrorKind<Cut>,
-    /// How many bytes of the body the transport had taken, limited to the length of the body.
+    /// How many bytes of the body the transport had taken. A number above the length of the body stands for all of it.
     pub(crate) pulled: u64,
     pub(crate) permanence: Permanence,
 }

@@ -1,4 +1,4 @@
-//! A download returns an image or is refused.
+//! A download returns an image or fails. It is sent again if its reply is cut short.
 
 use http::{Response, StatusCode};
 

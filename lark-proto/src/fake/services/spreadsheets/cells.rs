@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_within_the_limits_is_read_and_written_as_it_is() {
+    fn an_address_within_the_limits_is_read_and_written_in_upper_case() {
         for (text, expected) in [
             ("A1", Some((1, 1))),
             ("h7", Some((8, 7))),

@@ -207,7 +207,7 @@ impl Spreadsheet {
         }
         let cells = u64::from(last.0 - first.0 + 1) * u64::from(last.1 - first.1 + 1);
         let too_large = || Refusal::with_200(90221, "TooLargeResponse: above 10 MB");
-        // Each cell takes at least the five bytes of `null,`.
+        // An empty cell takes the five bytes of `null,`.
         if cells > MAX_REPLY / 5 {
             return Err(too_large());
         }

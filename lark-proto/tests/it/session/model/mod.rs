@@ -23,7 +23,8 @@ use execution::{Execution, Setup, State};
 use ledger::{ODD_APP, ODD_TENANT};
 use work::{Account, Bounds, Kind, Plan, Work};
 
-/// The next action of a schedule. A number chooses one of the calls for which the action is possible.
+/// The next action of a schedule. The first number chooses one of the calls or kept token requests for which the action
+/// is possible; in `Busy` it is a spreadsheet, in `RevokeHeld` and `Import` a tenant, and in `SetClock` the seconds.
 #[derive(Clone, Debug)]
 enum Action {
     Start,

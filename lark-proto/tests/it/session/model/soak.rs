@@ -1,5 +1,5 @@
-//! Days of calls on the virtual clock: no call is lost, no image is written twice, and the session keeps no entry for
-//! ever.
+//! Days of calls on the virtual clock: no call is lost, no request that is not idempotent is carried out twice, and the
+//! session keeps no entry for ever.
 
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ fn soak(setup: Setup, calls: usize) {
     let dropped = count(is_dropped);
     // A request that is not idempotent ends with its first unknown outcome; the other calls succeed.
     assert!(ok > calls * 9 / 10, "{ok} of {calls} calls succeed, {dropped} are dropped");
-    // The token lasts for two hours and is renewed in the last half.
+    // The token lasts for two hours and is renewed in its last half hour.
     let fetches = execution.lark.count(Route::TenantAccessToken)
         + execution.lark.count(Route::StoreTenantAccessToken);
     assert!((40..1000).contains(&fetches), "{fetches} token requests");

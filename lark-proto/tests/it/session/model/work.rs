@@ -221,7 +221,7 @@ impl Work {
         }
     }
 
-    /// The number of times that the fake has stored the image.
+    /// The number of images or cells of the fake that hold the image.
     pub(crate) fn stored(&self, lark: &FakeLark) -> usize {
         match self.sheet() {
             Some(sheet) => {

@@ -168,7 +168,7 @@ fn a_refused_app_token_is_fetched_again_and_the_tenants_request_goes_on() {
 }
 
 #[test]
-fn a_refusal_of_a_fresh_app_token_ends_the_series_but_no_other_tenants_calls() {
+fn four_refusals_of_a_trusted_app_token_end_the_series_but_no_other_tenants_calls() {
     for keeps in BOTH {
         let lark = lark();
         let mut sim = warm(keeps, &lark);

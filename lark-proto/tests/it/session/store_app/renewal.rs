@@ -164,7 +164,7 @@ fn a_dropped_call_wakes_the_next_one_during_a_renewal_of_the_apps_token() {
     assert!(sim.woken().contains(&three.id().unwrap()));
 }
 
-/// The adapter keeps the call's request for the app's token in flight, and the call goes on.
+/// The adapter keeps the call's request for the app's token in flight, and the call waits for its tenant's renewal.
 #[test]
 fn a_call_that_renews_the_apps_token_is_woken_at_the_end_of_its_tenants_renewal() {
     for settles in ["granted", "failed", "dropped", "imported"] {

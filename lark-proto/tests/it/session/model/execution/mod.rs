@@ -7,8 +7,8 @@
 //!              ^             InFlight --deliver | cut--> Ready                  Done
 //! ```
 //!
-//! `kept` are the token requests whose calls go on without them. `orphans` are the requests that were sent whole before
-//! their connection broke; the service carries them out later.
+//! `kept` are the token requests whose calls went on without them or were dropped. `orphans` are the requests that were
+//! sent whole before their connection broke; the service carries them out later.
 //!
 //! `step` has the steps of a call, `answer` the outcomes of its requests, `events` the events beside the calls, and
 //! `end` the end of a schedule.

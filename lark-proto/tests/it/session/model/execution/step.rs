@@ -17,7 +17,7 @@ use crate::sim::Cut;
 #[derive(Clone, Copy, Debug, Default)]
 struct Excuse {
     lacks_token: bool,
-    /// Another call at the gate has taken no step for a second.
+    /// Another call at the gate has been able to take a step for a second, and has taken none.
     of_gate: bool,
     /// Another call has not yet taken the step that sends a token request; or the token is valid and due for renewal;
     /// or the two calls that the session wakes take no steps.
@@ -237,7 +237,8 @@ impl Execution<'_> {
         let task = &mut self.tasks[at];
         match &result {
             Ok(written) => {
-                assert!(task.work.is_stored(written, &self.lark), "call {at} reports {written:?}");
+                let is_stored = task.work.is_stored(written, &self.lark);
+                assert!(is_stored, "call {at} reports {written:?}, where its image is not stored");
             }
             Err(error) => {
                 assert_discreet(error);

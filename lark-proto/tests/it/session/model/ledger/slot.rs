@@ -13,7 +13,8 @@ pub(super) struct Slot {
     pub(super) generation: u64,
     /// The tokens that the service refused.
     pub(super) refused: Vec<Refused>,
-    /// Whether the next grant replaces a refused token. The session keeps it for a minute even if it is refused.
+    /// Whether the next grant replaces a refused token. The session keeps the granted token for a minute even if the
+    /// service refuses it.
     pub(super) replaces: bool,
     pub(super) in_flight: Option<Fetch>,
     /// The call whose connection broke during a token request, if no token request was sent since.
@@ -85,7 +86,8 @@ impl Slot {
         self.is_unsure = false;
     }
 
-    /// Accounts for a refusal of `token`, which has this generation. Returns false if the refusal does not count.
+    /// Accounts for a refusal of `token`, which has this generation. Returns whether the session no longer holds the
+    /// token: it keeps a trusted one.
     pub(super) fn refuse(&mut self, generation: u64, token: &str, now: Duration) -> bool {
         let Some(held) = self.held.take_if(|_| generation == self.generation) else { return true };
         let is_trusted = now < held.trusted_until;
