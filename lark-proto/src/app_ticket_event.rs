@@ -28,7 +28,7 @@ use crate::values::{AppId, AppTicket};
 pub struct AppTicketEvent {
     /// The app of the ticket.
     pub app_id: AppId,
-    /// The ticket, for which the app gets its token.
+    /// The ticket, in exchange for which the app gets its app access token.
     pub ticket: AppTicket,
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_without_a_ticket_for_the_app_is_refused_and_not_quoted() {
+    fn only_a_ticket_event_with_the_verification_token_is_accepted_and_no_other_event_is_quoted() {
         let event = |inner: &str| format!(r#"{{"token":"v","event":{inner}}}"#);
         let good = r#"{"app_id":"cli_x","app_ticket":"SECRET","type":"app_ticket"}"#;
         for (json, kind) in [

@@ -61,7 +61,7 @@ pub struct UserToken(Bearer);
 #[doc(alias = "app_access_token")]
 pub struct AppToken(Bearer);
 
-/// The absence of a token, for the endpoints that issue tokens or push the ticket for them.
+/// The absence of a token, for the endpoints that issue tokens and for the one that requests an app ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoToken;
 

@@ -1,5 +1,5 @@
 //! The memory that is held while a body is streamed, counted by the allocator. The count is of the whole process, so
-//! that this program has one test.
+//! this program has only one test.
 
 use std::alloc::System;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! The memory of a waiting call, counted by the allocator. The count is of the whole process, so that this program has
+//! The memory of a waiting call, counted by the allocator. The count is of the whole process, so this program has only
 //! one test.
 
 use std::alloc::System;

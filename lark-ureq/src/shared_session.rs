@@ -73,7 +73,8 @@ impl SharedSession {
         if !events.is_empty() {
             let start = self.clock.elapsed();
             events.iter().for_each(Event::trace);
-            // A subscriber may have used the client on this thread, and its call may have parked and consumed the unpark that was meant for `call`.
+            // A subscriber may have used the client on this thread, and its call may have parked and consumed the
+            // unpark that was meant for `call`.
             if !self.lock().parked.iter().any(|(id, _)| *id == call) {
                 return;
             }

@@ -33,9 +33,9 @@
 //!   the token requests.
 //! * The token is checked before the values in the path and before the body, and before a rate limit. All apps and
 //!   tenants share the windows of a [`rate_limit`](FakeLark::rate_limit).
-//! * The HTTP status is 200 with the codes of spreadsheets (902xx), except for an image in base64 that the tenant does
-//!   not accept, and with 10005, 10012, 10013 and 10016. It is 400 with 10014 for a wrong secret, 99991664, 99991671 and
-//!   99991677.
+//! * The HTTP status is 200 with 10005, 10012, 10013 and 10016, and with the codes of spreadsheets (902xx), except for
+//!   an image in base64 that the tenant does not accept. It is 400 with 10014 for a wrong secret, 99991664, 99991671
+//!   and 99991677.
 //!
 //! Tokens:
 //! * A store app that asks for a custom app's token gets 10005; a custom app that asks for an app access token of a

@@ -39,7 +39,8 @@ impl Proxy {
     /// [`InvalidKind::BadProxy`]. The error does not quote the credentials.
     pub fn new(url: &str) -> Result<Self, Invalid> {
         Self::parse(url).ok_or_else(|| {
-            // A user without a scheme and a password looks like a mail address, which an error shows.
+            // Without a scheme and a password, `user@host` looks like a mail address, which `Invalid` does not mask.
+            // The error therefore leaves out the part before the `@`.
             let shown =
                 if url.contains("://") { url } else { url.rsplit('@').next().unwrap_or(url) };
             Invalid::new(InvalidKind::BadProxy, shown)

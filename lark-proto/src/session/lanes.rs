@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_call_that_leaves_a_lane_wakes_the_next_one() {
+    fn when_the_first_call_leaves_a_lane_the_next_one_is_woken() {
         let mut lanes = lanes(3);
         assert_eq!(leave(&mut lanes, 1), [2]);
         assert_eq!(leave(&mut lanes, 1), NONE);

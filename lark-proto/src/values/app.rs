@@ -21,9 +21,9 @@ text! {
 }
 
 secret! {
-    /// The ticket that the service pushes to a store app every hour, and for which the app gets its token: 1 to 1,024
-    /// visible ASCII characters. It is never printed. [`AppTicketEvent`](crate::endpoints::AppTicketEvent) reads it
-    /// from the event.
+    /// The ticket that the service pushes to a store app every hour, in exchange for which the app gets its app access
+    /// token: 1 to 1,024 visible ASCII characters. It is never printed.
+    /// [`AppTicketEvent`](crate::endpoints::AppTicketEvent) reads it from the event.
     pub struct AppTicket: |text| is_visible_ascii(text, 1024), BadAppTicket
 }
 

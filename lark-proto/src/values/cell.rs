@@ -15,8 +15,9 @@ text! {
 
 /// One cell, in the form that the service takes: `Q7PlXT!H7:H7`, with the sheet's id before the `!`.
 ///
-/// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, in upper or lower case. Three other spellings are read too: the
-/// full-width `！` and `：` of Chinese input methods, the `\!` that a shell needs in quotes, and the `$H$7` of formulas.
+/// It is read from `Q7PlXT!H7` or `Q7PlXT!H7:H7`, with the column in upper or lower case; the case of the id is kept.
+/// Three other spellings are read too: the full-width `！` and `：` of Chinese input methods, the `\!` that a shell needs
+/// in quotes, and the `$H$7` of formulas.
 /// The text before the `!` is always taken for an id, because the service takes ids only. The title of a sheet's tab is
 /// refused if it cannot be an id, such as `Price list`; `Sheet1` is accepted as an id.
 ///

@@ -13,11 +13,11 @@ use crate::values::{Image, ImageFormat};
 /// `a.svg` becomes `a.svg.png`.
 ///
 /// A name has 1 to 255 bytes. It has no `/`, no `\`, no control character, and no character that is invisible, looks
-/// blank or changes the direction of the text. The last three are the characters of Unicode's general categories Cf, Zl
-/// and Zp, the characters with the property `Default_Ignorable_Code_Point`, and a few more, such as the blank pattern
-/// of Braille. Two kinds of these characters occur in ordinary words, so they are allowed inside a name: the joiners
-/// U+200C and U+200D (Persian, Indic scripts, joined emoji), and the variation selectors (emoji in colour, ideographs
-/// in Japanese names, Mongolian).
+/// blank or changes the direction of the text. The invisible, blank and direction-changing characters are those of
+/// Unicode's general categories Cf, Zl and Zp, those with the property `Default_Ignorable_Code_Point`, and a few more,
+/// such as the blank pattern of Braille. Two kinds of them occur in ordinary words, so they are allowed inside a name:
+/// the joiners U+200C and U+200D (Persian, Indic scripts, joined emoji), and the variation selectors (emoji in colour,
+/// ideographs in Japanese names, Mongolian).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 

@@ -191,7 +191,7 @@ impl FakeLark {
     /// // The first cell write gets another reply, and the second one none.
     /// lark.fail_next_on(Route::ValuesImage, Fault::PlainNotFound);
     /// lark.fail_next_on(Route::ValuesImage, ConnectionFault::AfterBody);
-    /// // Of the other requests but token requests, the next gets a slow reply.
+    /// // The next other request that is not a token request gets a slow reply.
     /// lark.fail_next_call(ConnectionFault::SlowReply(Duration::from_secs(20)));
     /// ```
     pub fn fail_next(&mut self, failure: impl Into<Failure>) {

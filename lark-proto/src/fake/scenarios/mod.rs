@@ -62,8 +62,8 @@
 //!     let client = Client::new(scenario, &lark);
 //!     let mut run = Run::new(scenario);
 //!     loop {
-//!         // In the head of the `match`, this would lock the fake during the
-//!         // call.
+//!         // As the scrutinee of the `match`, this would keep the fake
+//!         // locked during the call.
 //!         let next = run.next(&mut lark.lock().unwrap());
 //!         match next {
 //!             Next::Ticket(ticket) => client.set_app_ticket(ticket),

@@ -127,7 +127,7 @@ mod tests {
             let Some(at) = self.sent.len().checked_sub(self.limit as usize) else {
                 return Moment::START;
             };
-            // An event counts until its whole bucket is older than the span.
+            // An event counts until its whole bucket is older than 60 buckets: the span plus `NETWORK_JITTER`.
             let bucket = micros(self.sent[at].0) / self.window.width;
             Moment(Duration::from_micros((bucket + 61) * self.window.width))
         }

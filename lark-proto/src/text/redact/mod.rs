@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_value_goes_on_after_a_quote_that_a_value_character_follows() {
+    fn a_quoted_value_ends_only_at_a_quote_that_no_character_of_a_value_follows() {
         for (text, shown) in [
             (r#"app_secret:"a"b", c"#, r#"app_secret:"***", c"#),
             (r#"app_secret:"a"       b", c"#, r#"app_secret:"***", c"#),

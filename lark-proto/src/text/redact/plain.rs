@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_forms_is_bounded_and_patterns_are_searched_for_in_seven_of_them() {
+    fn the_number_of_forms_is_bounded_and_patterns_are_searched_for_in_seven_of_them_at_most() {
         for (text, number) in [
             ("no escape", (1, 1)),
             ("%2d", (2, 2)),

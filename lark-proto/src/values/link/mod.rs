@@ -23,8 +23,8 @@ pub(crate) use address::{Address, Document};
 ///   least 20 letters and digits before the `_`.
 ///
 /// A host of ASCII letters, digits and `.-_:[]` is accepted without another check, because no request is sent to it. A
-/// sheet in the link is never ignored: a sheet that cannot be read is an error, and so are two different sheets. A fragment without `sheet=` counts as a sheet only if there is no
-/// `sheet=`.
+/// sheet in the link is never ignored: a sheet that cannot be read is an error, and so are two different sheets. A part
+/// of the fragment without `=`, as in `#giDk9k`, counts as a sheet only if neither a `sheet=` nor the token names one.
 ///
 /// The value's text is the link in the vendor's form, without the rest of the query. Links with different hosts are
 /// different values, even if they lead to the same spreadsheet.

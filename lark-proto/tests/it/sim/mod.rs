@@ -2,8 +2,10 @@
 //! the session wakes it or when its wait is over; `by_hand` is for the calls that a test steps itself.
 //!
 //! ```text
-//!  start --> Ready --step--> Waiting --(its wait is over | woken)--> Ready      drop_at: from any state
-//!              ^             InFlight --reply | failure | deadline --> Ready    Done
+//!  start --> Ready --step--> Waiting  --(its wait is over | woken)----> Ready
+//!                        --> InFlight --(reply | failure | deadline)--> Ready
+//!                        --> Done
+//!  drop_at: from any of these states but Done to Dropped
 //! ```
 
 mod by_hand;

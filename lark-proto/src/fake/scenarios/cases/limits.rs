@@ -11,7 +11,7 @@ pub(super) const BACKOFF: RangeInclusive<u64> = 250..=500;
 pub(super) const SECOND_BACKOFF: RangeInclusive<u64> = 500..=1000;
 /// The wait that the service names in most scenarios, in milliseconds.
 pub(super) const NAMED: RangeInclusive<u64> = 50..=50;
-/// Two attempts are enough to show that there is no third.
+/// At most two attempts, which are enough to show that there is no third.
 pub(super) const TWO: Limits = Limits::one_attempt().attempts(2);
-/// One second is enough for a reply on loopback.
+/// One attempt within one second, which is enough for a reply on loopback.
 pub(super) const SECOND: Limits = Limits::one_attempt().total(Duration::from_secs(1));

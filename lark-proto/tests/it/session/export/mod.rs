@@ -104,7 +104,7 @@ fn an_imported_token_needs_no_token_request() {
 }
 
 #[test]
-fn the_text_has_fewer_than_1024_letters_digits_dots_dashes_and_underscores() {
+fn the_text_has_only_letters_digits_dots_dashes_and_underscores_and_fewer_than_1024_of_them() {
     let text = exported(&mut FakeLark::new());
     let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     assert!(text.chars().all(fits) && text.len() < 1024, "{text}");

@@ -3,8 +3,10 @@
 //! arrives, where a connection breaks, and how the clocks advance.
 //!
 //! ```text
-//!  start --> Ready --step--> Waiting --(its wait is over | woken)--> Ready      drop_call: from any state
-//!              ^             InFlight --deliver | cut--> Ready                  Done
+//!  start --> Ready --step--> Waiting  --(its wait is over | woken)--> Ready
+//!                        --> InFlight --(deliver | cut)-------------> Ready
+//!                        --> Done
+//!  drop_call: from any of these states but Done to Dropped
 //! ```
 //!
 //! `kept` are the token requests whose calls went on without them or were dropped. `orphans` are the requests that were

@@ -118,7 +118,8 @@ impl Slot {
                 (now + Duration::from_secs(5), "the request was refused permanently")
             }
             Setback::Failed if !is_valid => {
-                // The next series begins at once. The session may have begun one earlier, if its slot was idle.
+                // After the fourth failure the next series begins at once. The session may count fewer failures than
+                // the model, because it forgets an idle slot; it then waits for a backoff.
                 self.failures += 1;
                 let wait = Duration::from_millis(if self.failures >= 4 { 0 } else { 250 });
                 (now + wait, "the last request failed")
