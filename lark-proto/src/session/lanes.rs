@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn another_reply_of_the_document_ends_the_busy_time() {
+    fn a_reply_other_than_busy_ends_the_busy_time() {
         let mut lanes = lanes(2);
         assert_eq!(busy_since(&mut lanes, 10), at(10));
         lanes.not_busy("a");

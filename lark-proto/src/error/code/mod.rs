@@ -288,7 +288,7 @@ codes! {
         "the group is muted, the receiver has blocked the bot, or the organisation restricts messages: ask the group's owner or an administrator to allow the bot's messages";
     /// The key that encrypts the organisation's messages was deleted.
     TENANT_CRYPT_KEY_DELETED = 230036, Permission, ENCRYPTION_KEY;
-    /// The chat with a user of another organisation takes no messages in this organisation.
+    /// This endpoint cannot send messages to a chat with a user of another organisation.
     CROSS_TENANT_CHAT = 230038, Permission;
     /// A request with the same uuid is being carried out.
     MESSAGE_BEING_SENT = 230049, ServiceFailure,

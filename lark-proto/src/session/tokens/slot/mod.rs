@@ -297,8 +297,9 @@ impl<T: Clone + PartialEq> Slot<T> {
         self.held.as_ref().map(|held| (&held.token, held.expires))
     }
 
-    /// Whether there is nothing to keep: no valid token, no unexpired refused token, no request, no pause, and no time
-    /// before which no renewal may be sent. That time applies to a token that is imported later, too.
+    /// Whether there is nothing to keep: no valid token, no unexpired refused token, no request and no pause, and
+    /// `renew_after` has passed. Until then `renew_after` is kept, because it also applies to a token that is imported
+    /// later.
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         let has_refused = self.refused.iter().any(|(_, expires)| *expires > now);
         self.valid(now).is_none()

@@ -246,7 +246,7 @@ fn a_write_is_in_doubt_after_its_whole_body_was_pulled() {
 }
 
 #[test]
-fn a_reply_of_the_document_ends_the_busy_time_of_a_call_without_a_lane() {
+fn a_result_that_shows_the_document_is_not_busy_ends_the_busy_time_of_a_call_without_a_lane() {
     let not_found = reply(400, r#"{"code":90202}"#, None);
     let rate = reply(400, r#"{"code":99991400}"#, None);
     let html = reply(503, "<html>", None);
