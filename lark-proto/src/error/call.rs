@@ -314,6 +314,17 @@ mod tests {
     }
 
     #[test]
+    fn the_advice_of_an_error_is_that_of_the_services_reply() {
+        let busy = Error::of_reply(200, r#"{"code":90217}"#);
+        let expected = busy.advice();
+        assert_eq!(
+            CallError::<Endless>::new("/x", CallErrorKind::Lark(busy)).advice(),
+            Some(expected)
+        );
+        assert_eq!(CallError::<Endless>::new("/x", CallErrorKind::Deadline).advice(), None);
+    }
+
+    #[test]
     fn an_earlier_send_makes_the_outcome_unknown() {
         let refused = CallErrorKind::Lark(Error::of_reply(200, r#"{"code":90202}"#));
         let error = CallError::new("/x", refused).after(CallErrorKind::Transport(Endless));

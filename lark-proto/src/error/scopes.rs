@@ -119,7 +119,29 @@ mod tests {
             Some("https://open.feishu.cn/app/cli_x/auth")
         );
         assert_eq!(made("cli/../x", &["a:b"]), None);
-        let many = made("cli_x", &["scope:number:one"; 1000]).unwrap();
-        assert!((1000..=MAX_LINK_LEN).contains(&many.len()), "{}", many.len());
+    }
+
+    #[test]
+    fn a_made_link_has_the_scopes_that_fit_into_1536_bytes() {
+        let made =
+            |scopes: &[&str]| link_for("https://x", "cli_x", scopes.iter().copied()).unwrap();
+        let scopes = ["s".repeat(128), "t".repeat(127)];
+        // With their separators, `?q=` and eleven times `,`, twelve scopes of 127 bytes have 1,538 bytes.
+        let twelve = [&*scopes[1]; 12];
+        assert_eq!(made(&twelve).matches("ttt").count() / 42, 11);
+        let fitting = [&scopes[1][..]; 11].into_iter().chain([&scopes[0][..126]]);
+        let link = made(&fitting.collect::<Vec<_>>());
+        assert!(link.contains(&format!(",{}&", &scopes[0][..126])), "{link}");
+        let too_long = [&scopes[1][..]; 11].into_iter().chain([&scopes[0][..127]]);
+        assert!(!made(&too_long.collect::<Vec<_>>()).contains('s'.to_string().repeat(20).as_str()));
+    }
+
+    #[test]
+    fn a_link_in_a_message_is_kept_whole_up_to_2048_bytes() {
+        const PAGE: &str = "https://open.feishu.cn/app/cli_x/auth";
+        for (len, is_whole) in [(2047, true), (2048, true), (2049, false)] {
+            let link = format!("{PAGE}?q={}", "a".repeat(len - PAGE.len() - 3));
+            assert_eq!(link_in(&link), Some(if is_whole { &*link } else { PAGE }), "{len}");
+        }
     }
 }

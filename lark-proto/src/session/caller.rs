@@ -63,6 +63,13 @@ mod tests {
     use crate::session::test_time::{NANO, secs};
 
     #[test]
+    fn the_debug_text_of_a_credential_shows_no_token() {
+        let supplied = Credential::Supplied(Some(HeaderValue::from_static("Bearer t-1")));
+        assert_eq!(format!("{supplied:?}"), "Supplied(***)");
+        assert_eq!(format!("{:?}", Credential::Session(None)), "Session(None)");
+    }
+
+    #[test]
     fn renewals_hold_up_a_call_for_two_seconds_or_half_of_the_time_to_its_deadline() {
         let four = secs(4);
         for (left, expected) in [

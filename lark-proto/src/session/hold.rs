@@ -66,3 +66,28 @@ impl TokenFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Reply;
+    use crate::session::test_time::secs;
+
+    fn refusal(code: u32) -> Error {
+        let reply = format!(r#"{{"code":{code}}}"#);
+        Reply::new(http::Response::new(reply.into())).ok().unwrap_err()
+    }
+
+    #[test]
+    fn only_a_refusal_with_a_requested_wait_gets_the_rest_of_the_wait() {
+        let rest = |error: Error| {
+            let failure = TokenFailure { route: "/token", reason: Reason::Lark(error) };
+            let Reason::Lark(error) = failure.with_retry_after(secs(3)).reason else { panic!() };
+            error.api().and_then(|api| api.retry_after)
+        };
+        let limited = refusal(99_991_400).with_retry_after(secs(9));
+        assert_eq!(rest(limited), Some(secs(3)));
+        assert_eq!(rest(refusal(99_991_400)), None);
+        assert_eq!(rest(refusal(10_014)), None);
+    }
+}

@@ -230,7 +230,7 @@ mod tests {
 
     use super::*;
     use crate::endpoints::Raw;
-    use crate::session::{Call, Purpose, Step};
+    use crate::session::{AnyCall, Call, Permanence, Purpose, Step};
     use crate::token::TenantToken;
 
     const NANO: Duration = Duration::from_nanos(1);
@@ -288,6 +288,53 @@ mod tests {
         assert!(!session.is_idle());
         call.cancel(&mut session);
         assert!(session.is_idle());
+    }
+
+    #[test]
+    fn a_cancelled_write_may_run_for_a_minute_from_the_last_step_on() {
+        let after = |seconds| START + Duration::from_secs(seconds);
+        for (time, entries) in [(159, 1), (160, 0)] {
+            let mut session = session();
+            session.tick(START);
+            session.tick(after(99));
+            let mut call = given();
+            assert!(matches!(call.next(&mut session, after(100)), Step::Send(_)));
+            call.cancel(&mut session);
+            session.tick(after(time));
+            assert_eq!(session.lanes.len(), entries, "{time}");
+        }
+    }
+
+    #[test]
+    fn the_debug_texts_of_a_session_and_its_calls_show_what_they_are_and_no_token() {
+        let mut session = session();
+        let mut call = given();
+        assert!(matches!(call.next(&mut session, START), Step::Send(_)));
+        let shown = "Call { route: \"/open-apis/im/v1/images\", sends: 1, .. }";
+        assert_eq!(format!("{call:?}"), shown);
+        let call: Box<dyn AnyCall<IgnoredAny, std::io::Error>> = call.boxed();
+        assert_eq!(format!("{call:?}"), shown);
+        let shown = format!("{session:?}");
+        assert!(
+            shown.starts_with("Session { site: ") && shown.ends_with(", entries: 2, .. }"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn the_last_failure_is_shown_while_the_call_continues() {
+        let mut session = session();
+        let read: Raw<IgnoredAny> = Raw::new(Method::GET, "/open-apis/im/v1/images/img");
+        let mut call: TestCall = Call::with_token(&TenantToken::new("t-1").unwrap(), &read);
+        assert!(matches!(call.next(&mut session, START), Step::Send(_)));
+        assert!(call.last_failure().is_none());
+        let broken = std::io::Error::other("connection cut");
+        let kind = crate::error::CallErrorKind::Transport(broken);
+        let failure = TransportFailure::new(kind, 0, Permanence::Transient);
+        call.failed(&mut session, START, failure);
+        assert!(call.last_failure().unwrap().to_string().contains("connection cut"));
+        let call: Box<dyn AnyCall<IgnoredAny, std::io::Error>> = call.boxed();
+        assert!(call.last_failure().unwrap().to_string().contains("connection cut"));
     }
 
     #[test]

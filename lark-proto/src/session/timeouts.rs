@@ -103,3 +103,30 @@ impl fmt::Display for Phase {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_set_for_its_phase_only() {
+        let phases = [
+            Phase::Resolve,
+            Phase::Connect,
+            Phase::SendRequest,
+            Phase::SendBody,
+            Phase::RecvResponse,
+            Phase::RecvBody,
+        ];
+        let usual = Timeouts::for_body_len(0);
+        let time = Duration::from_millis(7);
+        for phase in phases {
+            let timeouts = usual.with(phase, time);
+            for other in phases {
+                let expected = if other == phase { time } else { usual.get(other) };
+                assert_eq!(timeouts.get(other), expected, "{phase:?} {other:?}");
+                assert_ne!(usual.get(other), time);
+            }
+        }
+    }
+}

@@ -220,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn a_window_keeps_at_most_62_buckets_however_many_events_there_are() {
+        let mut window = SlidingWindow::new(SECOND);
+        for millis in 0..10_000 {
+            window.add(Moment(Duration::from_millis(millis)));
+            window.add(Moment(Duration::from_millis(millis)));
+            assert!(window.buckets.len() <= 62, "{}", window.buckets.len());
+        }
+    }
+
+    #[test]
     fn a_window_accepts_the_largest_times() {
         let mut window = SlidingWindow::new(60 * SECOND);
         for now in
