@@ -2,9 +2,11 @@
 //! connections, dropped calls and set clocks.
 //!
 //! `work` has the requests of the calls, `execution` executes a schedule, and `ledger` is the model's account of the
-//! session's tokens and gates. `regressions` has schedules in which the model found a fault, `soak` long ones.
+//! session's tokens and gates. `explorer` searches every schedule of small worlds. `regressions` has schedules in which
+//! the model found a fault, `soak` long ones.
 
 mod execution;
+mod explorer;
 mod ledger;
 mod regressions;
 mod soak;
@@ -308,12 +310,7 @@ fn perform<'w>(
                 execution.tasks[at].is_frozen = true;
             }
         }
-        Thaw => {
-            for task in &mut execution.tasks {
-                task.is_frozen = false;
-            }
-            execution.pass(Duration::ZERO);
-        }
+        Thaw => execution.thaw(),
         Reap => execution.reap(),
         Pass(time) => execution.pass(*time),
         PassToNext => execution.pass_to_next(),

@@ -55,6 +55,23 @@ impl Execution<'_> {
         }
     }
 
+    /// Lets time pass until the call no longer waits for the reply to its request, and reports that.
+    pub(crate) fn pass_to_timeout(&mut self, at: usize) {
+        let State::InFlight(exchange) = &self.tasks[at].state else { return };
+        self.pass(exchange.until.duration_since(self.real).unwrap_or_default());
+        if matches!(self.tasks[at].state, State::InFlight(_)) {
+            self.deliver(at);
+        }
+    }
+
+    /// Lets the calls that took no steps take steps again.
+    pub(crate) fn thaw(&mut self) {
+        for task in &mut self.tasks {
+            task.is_frozen = false;
+        }
+        self.pass(Duration::ZERO);
+    }
+
     /// Sets the client's clock forward or back.
     pub(crate) fn set_clock(&mut self, seconds: i64) {
         let by = Duration::from_secs(seconds.unsigned_abs());

@@ -120,9 +120,15 @@ pub(crate) struct Exchange {
     at_service: InFlight,
     body: Bytes,
     /// The time until which the call waits for the reply; `keep_until` is that of the adapter.
-    until: SystemTime,
+    pub(crate) until: SystemTime,
     keep_until: SystemTime,
     fetch: Option<TokenRequestId>,
+}
+
+impl Exchange {
+    pub(crate) fn is_token_request(&self) -> bool {
+        self.fetch.is_some()
+    }
 }
 
 /// A token that another session exported.
