@@ -204,7 +204,7 @@ fn setup() -> impl Strategy<Value = Setup> {
     (store, any::<bool>(), quota, 0_u64..4, any::<u64>()).prop_map(
         |((is_store, has_ticket), keeps, quota, pokes, seed)| {
             let pokes = [1, 1, 4, 0][usize::try_from(pokes).unwrap()];
-            Setup { is_store, has_ticket, keeps, quota, pokes, seed }
+            Setup { is_store, has_ticket, keeps, quota, pokes, reads_texts: true, seed }
         },
     )
 }

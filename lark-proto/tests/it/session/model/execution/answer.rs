@@ -10,7 +10,7 @@ use lark_proto::session::{Permanence, TokenRequestId, TransportFailure};
 
 use super::super::ledger::{LONGEST_PAUSE, is_route_limit};
 use super::super::work::{Account, Plan};
-use super::{BACKOFF, Exchange, Execution, IN_DOUBT_TIME, SECOND, State, Task, assert_discreet};
+use super::{BACKOFF, Exchange, Execution, IN_DOUBT_TIME, SECOND, State, Task};
 use crate::sim::Cut;
 
 /// The outcome of a request.
@@ -137,10 +137,10 @@ impl Execution<'_> {
         let task = &mut self.tasks[at];
         task.ready_since = self.ledger.now();
         if let Some(trouble) = task.call.last_failure() {
-            assert_discreet(trouble);
+            self.setup.assert_discreet(trouble);
         }
         for event in task.call.events() {
-            assert_discreet(&event);
+            self.setup.assert_discreet(&event);
         }
         let is_over = task.call.id().is_none();
         match verdict {

@@ -8,7 +8,7 @@ use lark_proto::values::{AppTicket, TenantKey};
 
 use super::super::ledger::Key;
 use super::super::work::TENANTS;
-use super::{Execution, Export, State, assert_discreet};
+use super::{Execution, Export, State};
 use crate::fixtures::{self, custom, with_ticket};
 
 impl Execution<'_> {
@@ -130,7 +130,7 @@ impl Execution<'_> {
             }
             Err(error) => {
                 assert_eq!(error.kind(), InvalidKind::RefusedToken);
-                assert_discreet(&error);
+                self.setup.assert_discreet(&error);
                 self.ledger.imported(tenant, &token, expires, false);
             }
         }
