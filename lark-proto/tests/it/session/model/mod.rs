@@ -2,9 +2,11 @@
 //! connections, dropped calls and set clocks.
 //!
 //! `work` has the requests of the calls, `execution` executes a schedule, and `ledger` is the model's account of the
-//! session's tokens and gates. `regressions` has schedules in which the model found a fault, `soak` long ones.
+//! session's tokens and gates. `explorer` searches every schedule of small worlds. `regressions` has schedules in which
+//! the model found a fault, `soak` long ones.
 
 mod execution;
+mod explorer;
 mod ledger;
 mod regressions;
 mod soak;
@@ -202,7 +204,7 @@ fn setup() -> impl Strategy<Value = Setup> {
     (store, any::<bool>(), quota, 0_u64..4, any::<u64>()).prop_map(
         |((is_store, has_ticket), keeps, quota, pokes, seed)| {
             let pokes = [1, 1, 4, 0][usize::try_from(pokes).unwrap()];
-            Setup { is_store, has_ticket, keeps, quota, pokes, seed }
+            Setup { is_store, has_ticket, keeps, quota, pokes, reads_texts: true, seed }
         },
     )
 }
@@ -308,12 +310,7 @@ fn perform<'w>(
                 execution.tasks[at].is_frozen = true;
             }
         }
-        Thaw => {
-            for task in &mut execution.tasks {
-                task.is_frozen = false;
-            }
-            execution.pass(Duration::ZERO);
-        }
+        Thaw => execution.thaw(),
         Reap => execution.reap(),
         Pass(time) => execution.pass(*time),
         PassToNext => execution.pass_to_next(),

@@ -9,8 +9,15 @@ use super::execution::Setup;
 use super::work::{Account, Bounds, Kind, Plan};
 use super::{Action, run};
 
-const SETUP: Setup =
-    Setup { is_store: false, has_ticket: false, keeps: false, quota: None, pokes: 1, seed: 0 };
+const SETUP: Setup = Setup {
+    is_store: false,
+    has_ticket: false,
+    keeps: false,
+    quota: None,
+    pokes: 1,
+    reads_texts: true,
+    seed: 0,
+};
 
 fn put(account: Account) -> Plan {
     let bounds = Bounds {

@@ -131,6 +131,7 @@ fn a_custom_app_keeps_the_rules_for_days() {
         keeps: false,
         quota: None,
         pokes: 30,
+        reads_texts: true,
         seed: 20_261_122,
     };
     soak(setup, 2000);
@@ -144,6 +145,7 @@ fn a_store_app_whose_adapter_keeps_token_requests_keeps_the_rules_for_days() {
         keeps: true,
         quota: None,
         pokes: 30,
+        reads_texts: true,
         seed: 20_261_123,
     };
     soak(setup, 2000);

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use lark_proto::Error;
 use lark_proto::error::{Advice, CallErrorKind, Class, Outcome};
-use lark_proto::session::{Permanence, TransportFailure};
+use lark_proto::session::{Permanence, TokenRequestId, TransportFailure};
 
 use super::super::ledger::{LONGEST_PAUSE, is_route_limit};
 use super::super::work::{Account, Plan};
-use super::{BACKOFF, Exchange, Execution, IN_DOUBT_TIME, SECOND, State, Task, assert_discreet};
+use super::{BACKOFF, Exchange, Execution, IN_DOUBT_TIME, SECOND, State, Task};
 use crate::sim::Cut;
 
 /// The outcome of a request.
@@ -35,9 +36,19 @@ impl Execution<'_> {
             let len = exchange.body.len();
             return self.break_off(at, exchange, CallErrorKind::Deadline, len, true, true);
         }
+        let reply = self.lark.finish(self.real, exchange.at_service, &exchange.body);
+        self.reply(at, exchange.fetch, reply);
+    }
+
+    /// Delivers this reply. The service does not carry out the request.
+    pub(crate) fn refuse(&mut self, at: usize, reply: Response<Bytes>) {
+        let exchange = self.take_exchange(at);
+        self.lark.abandon(exchange.at_service);
+        self.reply(at, exchange.fetch, reply);
+    }
+
+    fn reply(&mut self, at: usize, fetch: Option<TokenRequestId>, reply: Response<Bytes>) {
         self.ledger.sees(self.clock);
-        let Exchange { at_service, body, fetch, .. } = exchange;
-        let reply = self.lark.finish(self.real, at_service, &body);
         if let Some(id) = fetch {
             self.ledger.fetch_reply(id, &reply);
             let task = &mut self.tasks[at];
@@ -126,10 +137,10 @@ impl Execution<'_> {
         let task = &mut self.tasks[at];
         task.ready_since = self.ledger.now();
         if let Some(trouble) = task.call.last_failure() {
-            assert_discreet(trouble);
+            self.setup.assert_discreet(trouble);
         }
         for event in task.call.events() {
-            assert_discreet(&event);
+            self.setup.assert_discreet(&event);
         }
         let is_over = task.call.id().is_none();
         match verdict {

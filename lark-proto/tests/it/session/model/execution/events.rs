@@ -8,7 +8,7 @@ use lark_proto::values::{AppTicket, TenantKey};
 
 use super::super::ledger::Key;
 use super::super::work::TENANTS;
-use super::{Execution, Export, State, assert_discreet};
+use super::{Execution, Export, State};
 use crate::fixtures::{self, custom, with_ticket};
 
 impl Execution<'_> {
@@ -53,6 +53,23 @@ impl Execution<'_> {
         if let Some(due) = self.next_due() {
             self.pass(due.duration_since(self.real).unwrap_or_default());
         }
+    }
+
+    /// Lets time pass until the call no longer waits for the reply to its request, and reports that.
+    pub(crate) fn pass_to_timeout(&mut self, at: usize) {
+        let State::InFlight(exchange) = &self.tasks[at].state else { return };
+        self.pass(exchange.until.duration_since(self.real).unwrap_or_default());
+        if matches!(self.tasks[at].state, State::InFlight(_)) {
+            self.deliver(at);
+        }
+    }
+
+    /// Lets the calls that took no steps take steps again.
+    pub(crate) fn thaw(&mut self) {
+        for task in &mut self.tasks {
+            task.is_frozen = false;
+        }
+        self.pass(Duration::ZERO);
     }
 
     /// Sets the client's clock forward or back.
@@ -113,7 +130,7 @@ impl Execution<'_> {
             }
             Err(error) => {
                 assert_eq!(error.kind(), InvalidKind::RefusedToken);
-                assert_discreet(&error);
+                self.setup.assert_discreet(&error);
                 self.ledger.imported(tenant, &token, expires, false);
             }
         }

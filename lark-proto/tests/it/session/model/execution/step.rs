@@ -10,7 +10,7 @@ use lark_proto::fake::{Fault, Route};
 use lark_proto::session::{Event, Outgoing, Purpose, Step};
 
 use super::super::work::{Account, Work, Written};
-use super::{Exchange, Execution, SECOND, State, assert_discreet, holds_secret, route};
+use super::{Exchange, Execution, SECOND, State, holds_secret, route};
 use crate::sim::Cut;
 
 /// The reasons for which a waiting call may go on before its wait is over.
@@ -62,11 +62,11 @@ impl Execution<'_> {
         if let Some(id) = task.call.id() {
             self.by_id.insert(id, at);
         }
-        assert_discreet(&step);
-        assert_discreet(&task.call);
+        self.setup.assert_discreet(&step);
+        self.setup.assert_discreet(&task.call);
         let reason = task.reason.take();
         for event in task.call.events() {
-            assert_discreet(&event);
+            self.setup.assert_discreet(&event);
             if let Event::Waits { reason, .. } = event {
                 task.reason = Some(reason);
             }
@@ -241,7 +241,7 @@ impl Execution<'_> {
                 assert!(is_stored, "call {at} reports {written:?}, where its image is not stored");
             }
             Err(error) => {
-                assert_discreet(error);
+                self.setup.assert_discreet(error);
                 assert!(!holds_secret(&error.to_string()), "{error}");
                 let is_unknown = error.outcome() == Outcome::Unknown;
                 assert_eq!(
