@@ -11,6 +11,8 @@ use lark_proto::fake::{ConnectionFault, Failure, Fault, Route};
 
 /// One request in this many meets a fault.
 const ONE_IN: u64 = 20;
+/// A rate limit is one of the kinds for one fault in this many, because the client sends fewer requests after each.
+const RATE_LIMITS_ONE_IN: u64 = 4;
 
 /// The kinds of faults, and how often each was met.
 #[derive(Debug)]
@@ -98,7 +100,12 @@ impl Faults {
             return None;
         }
         let is_write = route == Route::ValuesImage;
-        let is_for = |(_, kind): &(usize, &Kind)| is_write || !matches!(kind, Kind::Busy(_));
+        let has_limits = mix(!random) % RATE_LIMITS_ONE_IN == 0;
+        let is_for = |(_, kind): &(usize, &Kind)| match kind {
+            Kind::Busy(_) => is_write,
+            Kind::RateLimit(..) | Kind::Edge(429, _) => has_limits,
+            _ => true,
+        };
         let fitting: Vec<_> = KINDS.iter().enumerate().filter(is_for).collect();
         let at = (random / ONE_IN).checked_rem(fitting.len() as u64)?;
         let (index, kind) = fitting.get(usize::try_from(at).ok()?)?;

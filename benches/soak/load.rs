@@ -152,7 +152,7 @@ impl Load {
 
     /// Ends the process: the soak itself has failed.
     fn fail(&self, error: &dyn Error) -> ! {
-        eprintln!("{:?}: {error}", self.adapter);
+        eprintln!("{}: {error}", self.adapter.name());
         std::process::exit(1)
     }
 
@@ -175,11 +175,13 @@ impl Load {
             if sample % PROGRESS_EVERY == 0 {
                 let calls = self.calls.load(Ordering::Relaxed);
                 let errors = self.errors.load(Ordering::Relaxed);
-                eprintln!(
-                    "{:?}, {seconds} s: {calls} calls, {errors} errors, {resident_kib} KiB resident, \
-                     {heap} bytes allocated, {descriptors} descriptors",
-                    self.adapter
+                // One text is one write, so that the lines of two processes do not mix.
+                let line = format!(
+                    "{}, {seconds} s: {calls} calls, {errors} errors, {resident_kib} KiB resident, \
+                     {heap} bytes allocated, {descriptors} descriptors\n",
+                    self.adapter.name()
                 );
+                eprint!("{line}");
             }
         }
     }

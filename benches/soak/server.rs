@@ -20,8 +20,8 @@ use crate::jobs::{SPREADSHEETS, spreadsheet};
 const TOKEN_LIFE: Duration = Duration::from_secs(120);
 /// The time between two looks at what can be dropped.
 const TIDY_INTERVAL: Duration = Duration::from_millis(250);
-/// How often all tokens are revoked, in such intervals: every ten minutes.
-const REVOKE_EVERY: u64 = 2400;
+/// How often all tokens are revoked, in such intervals: every four minutes.
+const REVOKE_EVERY: u64 = 960;
 
 /// What the threads of the server share.
 struct Server {
