@@ -2,6 +2,7 @@
 
 pub mod interleaved;
 pub mod server;
+pub mod soak;
 
 use std::hint::black_box;
 use std::io::Read;

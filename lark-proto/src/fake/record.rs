@@ -106,6 +106,8 @@ pub(crate) struct Head {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records {
     seen: Vec<RecordedRequest>,
+    /// How many requests were recorded and forgotten.
+    forgotten: usize,
     /// How often each request was answered, by the hash of its method, target and body.
     attempts: HashMap<u64, u32>,
 }
@@ -113,6 +115,18 @@ pub(crate) struct Records {
 impl Records {
     pub(crate) fn all(&self) -> &[RecordedRequest] {
         &self.seen
+    }
+
+    /// How many requests were recorded, those that were forgotten included.
+    pub(crate) fn pushed(&self) -> usize {
+        self.forgotten.saturating_add(self.seen.len())
+    }
+
+    /// Drops the records, and begins to count the attempts anew.
+    pub(crate) fn forget(&mut self) {
+        self.forgotten = self.pushed();
+        self.seen.clear();
+        self.attempts.clear();
     }
 
     /// Records an answered request.

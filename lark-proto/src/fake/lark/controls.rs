@@ -1,5 +1,6 @@
 //! The methods by which a test sets up the fake, asks for failures, and reads the stored state.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -49,7 +50,8 @@ impl FakeLark {
 
     /// Adds an image as an upload would, and returns its key. Every app may use the image.
     pub fn add_image(&mut self, kind: ImageKind, bytes: impl Into<Bytes>) -> String {
-        let (key, _) = upload::key(Route::ImV1Images, self.images.len());
+        let (key, _) = upload::key(Route::ImV1Images, self.images_added);
+        self.images_added = self.images_added.saturating_add(1);
         let image = StoredImage {
             kind,
             bytes: bytes.into(),
@@ -263,6 +265,22 @@ impl FakeLark {
         self.images.iter().map(|(key, image)| (key.as_str(), image))
     }
 
+    /// Removes every stored image, and returns them with their keys. No later image gets one of these keys. A test that
+    /// runs for hours bounds the memory of the fake with this and with [`forget_requests`](Self::forget_requests).
+    ///
+    /// ```
+    /// use lark_proto::fake::{FakeLark, ImageKind};
+    ///
+    /// let mut lark = FakeLark::new();
+    /// let key = lark.add_image(ImageKind::Message, "GIF89a..");
+    /// let images = lark.take_images();
+    /// assert_eq!(images[&key].bytes, "GIF89a..");
+    /// assert!(lark.image(&key).is_none());
+    /// ```
+    pub fn take_images(&mut self) -> BTreeMap<String, StoredImage> {
+        std::mem::take(&mut self.images)
+    }
+
     /// A sheet, by its id.
     #[must_use]
     pub fn sheet(&self, spreadsheet: &str, id: &str) -> Option<&FakeSheet> {
@@ -298,6 +316,13 @@ impl FakeLark {
     /// The requests to `route` that were answered so far.
     pub fn requests_to(&self, route: Route) -> impl Iterator<Item = &RecordedRequest> {
         self.requests().iter().filter(move |seen| seen.route == Some(route))
+    }
+
+    /// Drops the records of the requests that were answered so far: [`requests`](Self::requests) lists only later ones,
+    /// and [`count`](Self::count) and [`RecordedRequest::attempt`] count only those. The numbers of
+    /// [`begun`](Self::begun) go on, and no later reply gets a log id of an earlier one.
+    pub fn forget_requests(&mut self) {
+        self.records.forget();
     }
 
     /// How many requests to `route` have begun so far. In contrast to [`count`](Self::count), a request whose connection

@@ -35,7 +35,8 @@ impl FakeLark {
             Route::ImageV4Put | Route::ImV1Images => {
                 let app_id = self.tokens.app(headers);
                 let image = upload::read(target.route, headers, body, app_id)?;
-                let (key, msg) = upload::key(target.route, self.images.len());
+                let (key, msg) = upload::key(target.route, self.images_added);
+                self.images_added = self.images_added.saturating_add(1);
                 let reply = json!({"code": 0, "data": {"image_key": &key}, "msg": msg});
                 self.images.insert(key, image);
                 reply

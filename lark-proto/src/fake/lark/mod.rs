@@ -32,6 +32,8 @@ pub struct FakeLark {
     apps: Apps,
     tokens: Tokens,
     images: BTreeMap<String, StoredImage>,
+    /// How many images were stored, those that were taken included.
+    images_added: usize,
     messages: Messages,
     spreadsheets: BTreeMap<String, Spreadsheet>,
     wiki: Wiki,
@@ -119,6 +121,7 @@ impl FakeLark {
             apps: Apps::new(custom, store, Self::APP_TICKET, Self::TENANT_KEY),
             tokens: Tokens::default(),
             images: BTreeMap::new(),
+            images_added: 0,
             messages: Messages::new(ids, Self::CHAT),
             spreadsheets: BTreeMap::new(),
             wiki: Wiki::default(),
@@ -218,7 +221,7 @@ impl FakeLark {
         };
         self.release(target.as_ref(), &admitted, end);
         let route = target.as_ref().map(|target| target.route);
-        let log_id = reply::log_id(self.records.all().len());
+        let log_id = reply::log_id(self.records.pushed());
         let reply = match (target, failure) {
             // The edge checks the framing before the gateway or a service gets the request.
             _ if !header::is_framed(&head.headers, body.len()) => {

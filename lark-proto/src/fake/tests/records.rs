@@ -47,6 +47,27 @@ fn the_attempts_of_requests_with_the_same_body_are_counted() {
 }
 
 #[test]
+fn forgotten_requests_are_not_listed_and_their_log_ids_do_not_come_again() {
+    let mut fake = with_three_uploads();
+    let log_ids = |fake: &FakeLark| -> Vec<_> {
+        fake.requests().iter().map(|seen| seen.log_id.clone().unwrap()).collect()
+    };
+    let before = log_ids(&fake);
+    fake.forget_requests();
+    assert_eq!((fake.requests().len(), fake.count(Route::ImV1Images)), (0, 0));
+    for _ in 0..3 {
+        fake.handle(now(), post(IM_PATH, FORM, good_form()));
+        fake.forget_requests();
+    }
+    fake.handle(now(), post(IM_PATH, FORM, good_form()));
+    let [seen] = fake.requests() else { panic!() };
+    assert_eq!((seen.attempt, seen.number), (1, 7));
+    assert_eq!(log_ids(&fake).len(), 1);
+    assert!(!before.contains(&log_ids(&fake)[0]), "{before:?}");
+    assert_eq!(fake.begun(Route::ImV1Images), 7);
+}
+
+#[test]
 fn a_record_recognises_the_body_of_its_request() {
     let fake = with_three_uploads();
     let has_body = fake.requests().iter().map(|seen| seen.has_body(good_form().as_bytes()));

@@ -241,3 +241,22 @@ fn a_refused_resolution_is_named_with_its_limit() {
     let msg = "Image resolution exceeds limit: 5000 x 7 pixels, 4096 x 4096 at most";
     assert_eq!(at(&refused, "/msg"), msg);
 }
+
+#[test]
+fn the_key_of_an_image_that_was_taken_is_not_given_to_another() {
+    let mut fake = fake();
+    let mut keys = vec![fake.add_image(ImageKind::Message, gif(1, 1))];
+    for path in [V4_PATH, IM_PATH, V4_PATH] {
+        let taken = fake.take_images();
+        assert!(taken.keys().eq(keys.last()), "{taken:?}");
+        assert_eq!(fake.images().count(), 0);
+        let reply = fake.handle(now(), post(path, FORM, good_form()));
+        keys.push(at(&reply, "/data/image_key").as_str().unwrap().to_owned());
+    }
+    keys.push(fake.add_image(ImageKind::Message, gif(1, 1)));
+    // The keys of the two endpoints differ in their form, and hold the number of the image.
+    let mut numbers: Vec<_> =
+        keys.iter().map(|key| key.trim_end_matches('g').rsplit('-').next()).collect();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 5, "{keys:?}");
+}
