@@ -30,7 +30,7 @@ pub(crate) fn sea(seed: u64) -> Bytes {
     let mut random = Random::new(seed);
     let len = CALLERS * PLACES * STEP + SMALLEST * 1024;
     let steps = (0..len / STEP).flat_map(|_| {
-        let rest = [0; 3].map(|_| random.next().to_le_bytes()).concat();
+        let rest = [0; 3].map(|_| random.number().to_le_bytes()).concat();
         b"GIF89a\x01\0\x01\0".iter().copied().chain(rest.into_iter().take(22)).collect::<Vec<u8>>()
     });
     steps.collect()
