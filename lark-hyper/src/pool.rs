@@ -32,8 +32,8 @@ use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 const MAX_HEADERS: usize = 100;
 /// The length at which an unfinished head of a reply over HTTP/1.1 is refused. It is also the longest read.
 const MAX_HTTP1_HEAD_LEN: usize = 408 << 10;
-/// The maximum size of the headers of a reply over HTTP/2, as RFC 9113 counts it: 32 bytes for each header, its name
-/// and its value.
+/// The size from which the headers of a reply over HTTP/2 are refused. As RFC 9113 counts it, it is 32 bytes for each
+/// header, its name and its value.
 const MAX_HTTP2_HEAD_LEN: u32 = 16 << 10;
 
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
