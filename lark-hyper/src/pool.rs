@@ -28,6 +28,14 @@ use crate::deadline::{Deadline, MAX_TIMER};
 use crate::error::{TransportError, causes};
 use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 
+/// The maximum number of headers of a reply over HTTP/1.1.
+const MAX_HEADERS: usize = 100;
+/// The length at which an unfinished head of a reply over HTTP/1.1 is refused. It is also the longest read.
+const MAX_HTTP1_HEAD_LEN: usize = 408 << 10;
+/// The size from which the headers of a reply over HTTP/2 are refused. As RFC 9113 counts it, it is 32 bytes for each
+/// header, its name and its value.
+const MAX_HTTP2_HEAD_LEN: u32 = 16 << 10;
+
 /// A pool of HTTP/1.1 and HTTP/2 connections; ALPN chooses the version. Clones share it. Its requests need a tokio
 /// runtime with I/O and time. A connection ends with its runtime; the pool and its requests can go on with another
 /// runtime.
@@ -100,6 +108,9 @@ impl Pool {
             // lost.
             .pool_idle_timeout(Duration::from_secs(15))
             .pool_max_idle_per_host(idle)
+            .http1_max_headers(MAX_HEADERS)
+            .http1_max_buf_size(MAX_HTTP1_HEAD_LEN)
+            .http2_max_header_list_size(MAX_HTTP2_HEAD_LEN)
             // Without pings a dead HTTP/2 connection would be used for as long as there are calls. The timeout of a
             // ping is long because a ping waits behind the data in flight on a slow link.
             .http2_keep_alive_interval(Duration::from_secs(20))

@@ -22,6 +22,9 @@ use crate::{Client, Clock};
 /// The name and version that the client sends as its `User-Agent` unless its caller names another one.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
+/// The maximum length of a reply's head.
+const MAX_HEAD_LEN: usize = 64 << 10;
+
 /// The configuration of every agent that this crate makes, for up to `idle` idle connections. It names no proxy.
 pub(crate) fn config(is_https: bool, idle: usize) -> ConfigBuilder<AgentScope> {
     ureq::Agent::config_builder()
@@ -31,8 +34,9 @@ pub(crate) fn config(is_https: bool, idle: usize) -> ConfigBuilder<AgentScope> {
         .accept_encoding("")
         // Otherwise ureq would take a proxy from the environment, by rules of its own.
         .proxy(None)
-        // This is more than 64 KiB, the longest head that ureq accepts, so that ureq detects a longer head.
-        .input_buffer_size(65 << 10)
+        .max_response_header_size(MAX_HEAD_LEN)
+        // With a buffer that is longer than the longest head, ureq detects a head that is too long.
+        .input_buffer_size(MAX_HEAD_LEN + 1024)
         // A larger buffer gains nothing over TLS, which writes record by record. Without TLS it saves system calls, and
         // still fits into the cache of a core.
         .output_buffer_size(if is_https { 32 << 10 } else { 320 << 10 })

@@ -13,6 +13,7 @@ mod reentrant;
 mod request_body;
 mod runtimes;
 mod scenarios;
+mod secrets;
 mod support;
 mod timeouts;
 mod tls;

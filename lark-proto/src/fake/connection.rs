@@ -1,5 +1,6 @@
 //! An HTTP/1.1 connection to the fake, for a server over any kind of socket.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -31,14 +32,14 @@ use super::readers::http1::{self, Requests};
 /// };
 /// assert!(reply.starts_with(b"HTTP/1.1 404 "));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[must_use = "give it to `end`, or a spreadsheet stays occupied"]
 pub struct Connection {
     requests: Requests,
     state: State,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum State {
     /// No request has begun.
     #[default]
@@ -55,7 +56,7 @@ enum State {
 }
 
 /// The next action of a server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ServerStep {
     /// Read some bytes and [`push`](Connection::push) them. If the client has closed its side,
     /// [`end`](Connection::end) the connection.
@@ -66,6 +67,25 @@ pub enum ServerStep {
     Wait(Duration),
     /// Close the connection.
     Close,
+}
+
+/// Shows the number of bytes to write, and no byte: a reply may hold a token or an image.
+impl fmt::Debug for ServerStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read => f.write_str("Read"),
+            Self::Write(bytes) => write!(f, "Write({} bytes)", bytes.len()),
+            Self::Wait(time) => f.debug_tuple("Wait").field(time).finish(),
+            Self::Close => f.write_str("Close"),
+        }
+    }
+}
+
+/// Shows the requests as [`Requests`] does.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("requests", &self.requests).finish_non_exhaustive()
+    }
 }
 
 impl Connection {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::SystemTime;
 
@@ -13,7 +14,7 @@ use super::readers::header::bearer;
 use super::route::Route;
 
 /// An answered request; see [`FakeLark::requests`](super::FakeLark::requests).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedRequest {
     /// The endpoint. It is `None` if the fake has no endpoint with this method and path.
@@ -24,7 +25,7 @@ pub struct RecordedRequest {
     pub uri: Uri,
     /// The headers, with `***` in place of each token.
     pub headers: HeaderMap,
-    /// The token in `Authorization: Bearer ..`.
+    /// The token in `Authorization: Bearer ..`. `{:?}` shows `***` in its place.
     pub token: Option<String>,
     /// The length of the body in bytes.
     pub body_len: usize,
@@ -83,6 +84,27 @@ impl SentImageEncoding {
 
 /// The key of the image in a cell write.
 const KEY: &[u8] = b"\"image\"";
+
+impl fmt::Debug for RecordedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedRequest")
+            .field("route", &self.route)
+            .field("method", &self.method)
+            .field("uri", &self.uri)
+            .field("headers", &self.headers)
+            .field("token", &self.token.as_ref().map(|_| format_args!("***")))
+            .field("body_len", &self.body_len)
+            .field("body_hash", &self.body_hash)
+            .field("image_encoding", &self.image_encoding)
+            .field("time", &self.time)
+            .field("number", &self.number)
+            .field("attempt", &self.attempt)
+            .field("status", &self.status)
+            .field("code", &self.code)
+            .field("log_id", &self.log_id)
+            .finish()
+    }
+}
 
 impl RecordedRequest {
     /// Whether the request had this body, judged by its length and hash. A record does not keep the body.

@@ -138,7 +138,12 @@ impl fmt::Display for Event {
     }
 }
 
-/// The events since they were last taken. `None` if the call keeps no events.
+/// The maximum number of events that a call keeps until they are taken. An adapter takes them after each step, which
+/// has a few.
+const MAX_KEPT: usize = 64;
+
+/// The events since they were last taken, of which the oldest are dropped beyond [`MAX_KEPT`]. `None` if the call keeps
+/// no events.
 #[derive(Debug, Default)]
 pub(super) struct Events(Option<Vec<Event>>);
 
@@ -149,6 +154,9 @@ impl Events {
 
     pub(super) fn push(&mut self, event: impl FnOnce() -> Event) {
         if let Some(events) = &mut self.0 {
+            if events.len() >= MAX_KEPT {
+                events.remove(0);
+            }
             events.push(event());
         }
     }
@@ -165,6 +173,21 @@ fn ending(call_continues: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_keeps_its_last_64_events() {
+        for (pushed, first) in [(63, 1), (64, 1), (65, 2), (1000, 937)] {
+            let mut events = Events::default();
+            events.keep();
+            for send in 1..=pushed {
+                events.push(|| Event::Sent { route: "/".into(), send, len: 0 });
+            }
+            let kept = events.take();
+            assert_eq!(kept.len(), MAX_KEPT.min(pushed as usize));
+            assert_eq!(kept.first(), Some(&Event::Sent { route: "/".into(), send: first, len: 0 }));
+            assert_eq!(events.take(), []);
+        }
+    }
 
     #[test]
     fn an_event_is_one_bounded_line() {

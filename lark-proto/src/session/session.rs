@@ -1,6 +1,7 @@
 //! The state that the calls of one client share.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -36,6 +37,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Session {
     pub(super) site: Site,
     pub(super) app: App,
+    /// The secret of the app, if it has one.
+    app_secret: Arc<[String]>,
     clock: Clock,
     pub(super) tokens: Tokens,
     pub(super) lanes: Lanes,
@@ -66,9 +69,11 @@ impl Session {
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let gates = Gates::new(site.is_loopback());
+        let app_secret = app.secret().map(|secret| secret.expose_secret().to_owned());
         Self {
             site,
             app,
+            app_secret: app_secret.into_iter().collect(),
             clock: Clock::default(),
             tokens: Tokens::default(),
             lanes: Lanes::default(),
@@ -89,6 +94,15 @@ impl Session {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// The secrets that any reply of the service may quote: that of the app, its ticket and its app token.
+    pub(super) fn secrets(&self) -> Arc<[String]> {
+        let mut of_store_app = self.tokens.secrets().peekable();
+        if of_store_app.peek().is_none() {
+            return self.app_secret.clone();
+        }
+        of_store_app.map(str::to_owned).chain(self.app_secret.iter().cloned()).collect()
     }
 
     /// Takes the ids of the calls that have been woken since this method was last called. Each of them is to take a

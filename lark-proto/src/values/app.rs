@@ -68,6 +68,13 @@ impl App {
         Ok(Self::Store { id: AppId::new(id)?, secret: AppSecret::new(secret)? })
     }
 
+    pub(crate) fn secret(&self) -> Option<&AppSecret> {
+        match self {
+            Self::None => None,
+            Self::Custom { secret, .. } | Self::Store { secret, .. } => Some(secret),
+        }
+    }
+
     pub(crate) fn id(&self) -> Option<&AppId> {
         match self {
             Self::None => None,

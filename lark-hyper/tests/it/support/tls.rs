@@ -44,8 +44,16 @@ impl Authority {
     /// A certificate with `params`, signed by this authority.
     pub(crate) fn signs(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        (certificate.der().clone(), key.into())
+        (self.signs_key(params, &key), key.into())
+    }
+
+    /// A certificate with `params` for `key`, signed by this authority.
+    pub(crate) fn signs_key(
+        &self,
+        params: &CertificateParams,
+        key: &KeyPair,
+    ) -> CertificateDer<'static> {
+        params.signed_by(key, &self.issuer).unwrap().der().clone()
     }
 
     /// The TLS settings of a client that trusts this authority alone.

@@ -1,6 +1,7 @@
 //! Replies that a test asks for in place of the service's.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -11,7 +12,7 @@ use crate::fake::reply::{Detail, Refusal, Reply, ReplyDraft};
 ///
 /// The request is not carried out, except with [`TruncatedJson`](Self::TruncatedJson). A request whose body is framed
 /// wrongly gets the page of the edge in place of the fault.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Fault {
     /// A JSON refusal. The service sends most codes with 200 or 400, and a few with 401, 403, 429 or 5xx.
@@ -42,6 +43,30 @@ pub enum Fault {
     TruncatedJson,
     /// Any other reply. [`Fault::from`] makes it from a response.
     Reply(Box<Response<Bytes>>),
+}
+
+/// Shows the status and the length of a [`Fault::Reply`], whose body may hold a token.
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code { status, code, msg } => f
+                .debug_struct("Code")
+                .field("status", status)
+                .field("code", code)
+                .field("msg", msg)
+                .finish(),
+            Self::RateLimited { status, reset } => {
+                f.debug_struct("RateLimited").field("status", status).field("reset", reset).finish()
+            }
+            Self::Permission(scopes) => f.debug_tuple("Permission").field(scopes).finish(),
+            Self::EdgeHtml(status) => f.debug_tuple("EdgeHtml").field(status).finish(),
+            Self::PlainNotFound => f.write_str("PlainNotFound"),
+            Self::TruncatedJson => f.write_str("TruncatedJson"),
+            Self::Reply(reply) => {
+                write!(f, "Reply({}, {} bytes)", reply.status(), reply.body().len())
+            }
+        }
+    }
 }
 
 impl From<Response<Bytes>> for Fault {

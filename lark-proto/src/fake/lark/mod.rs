@@ -4,6 +4,7 @@ mod controls;
 mod dispatch;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ use super::services::{
 /// [`finish`](Self::finish). A test reads the images that were written with [`image`](Self::image) and
 /// [`cell`](Self::cell). All apps and tenants share the spreadsheets. An uploaded image can be downloaded only by the
 /// app that uploaded it. The fake checks this only if it issued the tokens of both requests.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FakeLark {
     apps: Apps,
     tokens: Tokens,
@@ -50,13 +51,32 @@ pub struct FakeLark {
 
 /// A request whose head has arrived, and whose body has not. A cell write occupies its spreadsheet as long as it is in
 /// flight.
-#[derive(Debug)]
 #[must_use = "give it to `finish` or `abandon`, or its spreadsheet stays occupied"]
 pub struct InFlight {
     target: Option<Target>,
     head: Head,
     admitted: Result<(), Refusal>,
     failure: Option<Failure>,
+}
+
+/// Shows the request line. A header may hold a token.
+impl fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Head { method, uri, .. } = &self.head;
+        f.debug_struct("InFlight").field("method", method).field("uri", uri).finish_non_exhaustive()
+    }
+}
+
+/// Shows numbers. The images, the tokens and the requests of a test may be secret.
+impl fmt::Debug for FakeLark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeLark")
+            .field("images", &self.images.len())
+            .field("messages", &self.messages().count())
+            .field("spreadsheets", &self.spreadsheets.len())
+            .field("requests", &self.records.all().len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl InFlight {

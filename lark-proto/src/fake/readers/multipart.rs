@@ -3,13 +3,15 @@
 //! It refuses three things that the grammar allows and that no correct client sends: a preamble, an epilogue other than
 //! line endings, and a boundary inside a line. Each byte is read once.
 
+use std::fmt;
+
 use http::HeaderMap;
 use memchr::memmem;
 
 use super::header::{self, Structured};
 
 /// One part of a `multipart/form-data` body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FormPart<'a> {
     /// The `name` of its `Content-Disposition`.
@@ -20,6 +22,19 @@ pub struct FormPart<'a> {
     pub content_type: Option<String>,
     /// The bytes between its head and the next boundary.
     pub content: &'a [u8],
+}
+
+/// Shows the number of bytes, and no byte.
+impl fmt::Debug for FormPart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, file_name, content_type, content } = self;
+        f.debug_struct("FormPart")
+            .field("name", name)
+            .field("file_name", file_name)
+            .field("content_type", content_type)
+            .field("content", &format_args!("{} bytes", content.len()))
+            .finish()
+    }
 }
 
 const CRLF: &[u8] = b"\r\n";

@@ -18,13 +18,24 @@ use crate::fake::reply::ReplyDraft;
 use crate::fake::route::{Route, Target};
 
 /// A request to an endpoint that a test has added; see [`FakeLark::add_route`](crate::fake::FakeLark::add_route).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RouteRequest<'a> {
     pub(crate) now: SystemTime,
     pub(crate) target: &'a Target,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
     pub(crate) token_kind: Option<TokenKind>,
+}
+
+/// Shows the route and the length of the body. The headers and the body may be secret.
+impl fmt::Debug for RouteRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteRequest")
+            .field("route", &self.target.route)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("token_kind", &self.token_kind)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> RouteRequest<'a> {

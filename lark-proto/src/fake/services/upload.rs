@@ -1,5 +1,7 @@
 //! The uploads to `image/v4/put` and `im/v1/images`, which have the same form and different codes.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -20,7 +22,7 @@ pub enum ImageKind {
 }
 
 /// An uploaded image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredImage {
     /// The use of the image.
@@ -33,6 +35,20 @@ pub struct StoredImage {
     pub content_type: Option<String>,
     /// The app that uploaded it, if the fake issued the token of the upload.
     pub app_id: Option<&'static str>,
+}
+
+/// Shows the number of bytes, and no byte.
+impl fmt::Debug for StoredImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, bytes, file_name, content_type, app_id } = self;
+        f.debug_struct("StoredImage")
+            .field("kind", kind)
+            .field("bytes", &format_args!("{} bytes", bytes.len()))
+            .field("file_name", file_name)
+            .field("content_type", content_type)
+            .field("app_id", app_id)
+            .finish()
+    }
 }
 
 /// The documented limit of 10 MB.

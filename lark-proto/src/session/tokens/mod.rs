@@ -52,8 +52,9 @@ use super::timeouts::Timeouts;
 use crate::api::REPLY_LIMIT;
 use crate::error::WaitFor;
 use crate::site::Site;
+use crate::text::Secrets;
 use crate::token::{AppToken, TenantToken};
-use crate::values::{App, AppTicket, TenantKey};
+use crate::values::{App, AppSecret, AppTicket, TenantKey};
 
 /// The longest time that a token request may take.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
@@ -222,7 +223,9 @@ impl Tokens {
         let route = kind.route(app);
         let app_token = self.app_token.held().map(|(token, _)| token);
         let request = kind.request(app, site, tenant, app_token);
-        let secrets = kind.secrets(app, app_token);
+        let secret = app.secret().map(AppSecret::expose_secret);
+        let secrets = secret.into_iter().chain(self.secrets()).map(str::to_owned);
+        let secrets = Secrets::new(None, secrets.collect::<Vec<_>>());
         let fresh_connection = match kind {
             TokenRequestKind::Tenant(_) => {
                 self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(id))
@@ -325,6 +328,13 @@ impl Tokens {
     /// The token for `tenant`, and when it expires.
     pub(super) fn held(&self, tenant: &Option<TenantKey>) -> Option<(&TenantToken, Moment)> {
         self.tenants.get(tenant)?.slot.held()
+    }
+
+    /// The ticket and the app token of a store app.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let ticket = self.ticket.as_ref().map(AppTicket::expose_secret);
+        let app_token = self.app_token.held().map(|(token, _)| token.expose_secret());
+        [ticket, app_token].into_iter().flatten()
     }
 
     /// The route of a request, while it is in flight.

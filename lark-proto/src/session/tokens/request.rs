@@ -31,7 +31,7 @@ pub(super) struct TokenRequest {
     /// The time from which the request counts as failed if its result was not reported.
     pub(super) times_out: Moment,
     pub(super) jitter: u64,
-    /// The secrets in the request's body.
+    /// The secrets that the reply may quote.
     pub(super) secrets: Secrets,
 }
 
@@ -93,21 +93,6 @@ impl TokenRequestKind {
             (Self::Ticket, ..) => ResendAppTicket::new(id, secret).request_streamed(site, &NoToken),
         }
     }
-
-    /// The secrets in the body of the request.
-    pub(super) fn secrets(&self, app: &App, app_token: Option<&AppToken>) -> Secrets {
-        let secret = match app {
-            App::Custom { secret, .. } | App::Store { secret, .. } => Some(secret.expose_secret()),
-            App::None => None,
-        };
-        let ticket = match self {
-            Self::App(ticket) => Some(ticket.expose_secret()),
-            Self::Tenant(_) | Self::Ticket => None,
-        };
-        let app_token = app_token.map(AppToken::expose_secret);
-        let all = [secret, ticket, app_token].into_iter().flatten().map(str::to_owned);
-        Secrets::new(None, all.collect())
-    }
 }
 
 #[cfg(test)]
@@ -126,7 +111,7 @@ mod tests {
             earliest_timeout: Moment::START,
             times_out: Moment::NEVER,
             jitter: 0,
-            secrets: Secrets::new(None, Vec::new()),
+            secrets: Secrets::new(None, Vec::<String>::new()),
         };
         for (call, next, driver, wakes) in [(2, 3, 1, false), (1, 2, 2, true)] {
             let mut woken = WakeList::default();

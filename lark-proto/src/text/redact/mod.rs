@@ -4,6 +4,7 @@ mod patterns;
 mod plain;
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderValue;
 use memchr::memmem;
@@ -12,17 +13,20 @@ use plain::{ESCAPES, Forms, Plain};
 
 use super::{boundary, cleaned, excerpt};
 
-/// The secrets that a request carries, which no text from its reply may show.
+/// The secrets that a request carries, and those of the session that sent it, which no text from its reply may show.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Secrets {
     authorization: Option<HeaderValue>,
-    in_body: Vec<String>,
+    others: Arc<[String]>,
 }
 
 impl Secrets {
-    /// The secrets of a request with this `Authorization` header and these secrets in its body.
-    pub(crate) fn new(authorization: Option<HeaderValue>, in_body: Vec<String>) -> Self {
-        Self { authorization, in_body }
+    /// The secret in this `Authorization` header, and these.
+    pub(crate) fn new(
+        authorization: Option<HeaderValue>,
+        others: impl Into<Arc<[String]>>,
+    ) -> Self {
+        Self { authorization, others: others.into() }
     }
 
     /// At most the first `max` bytes of `text`, as by [`excerpt`], with `***` in place of each secret of the request
@@ -80,8 +84,8 @@ impl Secrets {
     fn known(&self) -> impl Iterator<Item = &[u8]> {
         let header = self.authorization.as_ref().map(HeaderValue::as_bytes);
         let token = header.map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value));
-        let in_body = self.in_body.iter().map(String::as_bytes);
-        token.into_iter().chain(in_body).filter(|secret| secret.len() >= MIN_SECRET_LEN)
+        let others = self.others.iter().map(String::as_bytes);
+        token.into_iter().chain(others).filter(|secret| secret.len() >= MIN_SECRET_LEN)
     }
 }
 
@@ -278,7 +282,7 @@ mod tests {
     #[test]
     fn the_token_of_the_request_is_cleared() {
         let header = HeaderValue::from_static("Bearer p1ain-t0ken");
-        let secrets = Secrets::new(Some(header), Vec::new());
+        let secrets = Secrets::new(Some(header), Vec::<String>::new());
         assert_eq!(secrets.clear(b"<P1AIN-T0KEN>", 60), "<***>");
     }
 

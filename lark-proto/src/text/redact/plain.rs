@@ -179,33 +179,106 @@ fn byte(c: char) -> u8 {
 }
 
 /// The length of the escape that begins with `first`, and the character that it stands for. The escape is of JSON
-/// (`\/`, `\u002d`), of a server's log (`\x2d`), of a URL (`%2D`) or of HTML (`&#45;`, `&quot;`).
+/// (`\/`, `\u002d`), of a programming language or a server's log (`\x2d`, `\u{2d}`, `\U0000002d`, `\055`), of a URL
+/// (`%2D`, `%u002D`) or of HTML (`&#45;`, `&#45`, `&quot;`).
 fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
     let code = |code: u32| char::from_u32(code).map_or(OTHER, byte);
     match (first, rest) {
         (b'\\', [c @ (b'/' | b'"' | b'\'' | b'\\'), ..]) => Some((2, *c)),
         (b'\\', [b'n' | b't' | b'r' | b'b' | b'f', ..]) => Some((2, b' ')),
+        (b'\\', [b'u', b'{', rest @ ..]) => {
+            let len = rest.iter().take(7).position(|byte| *byte == b'}')?;
+            Some((len + 4, code(hex(rest.get(..len)?)?)))
+        }
         (b'\\', [b'u', a, b, c, d, ..]) => Some((6, code(hex(&[*a, *b, *c, *d])?))),
+        (b'\\', [b'U', ..]) => Some((10, code(hex(rest.get(1..9)?)?))),
         (b'\\', [b'x', a, b, ..]) => Some((4, code(hex(&[*a, *b])?))),
+        (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
+            let digits = [a, b, c].map(|digit| u32::from(*digit - b'0'));
+            Some((4, code(digits.into_iter().fold(0, |code, digit| code * 8 + digit))))
+        }
+        (b'%', [b'u' | b'U', a, b, c, d, ..]) => Some((6, code(hex(&[*a, *b, *c, *d])?))),
         (b'%', [a, b, ..]) => Some((3, code(hex(&[*a, *b])?))),
+        (b'&', [b'#', b'x' | b'X', rest @ ..]) => {
+            let digits = number(rest, u8::is_ascii_hexdigit)?;
+            Some((3 + digits.len() + ends_escape(rest, digits), code(hex(digits)?)))
+        }
+        (b'&', [b'#', rest @ ..]) => {
+            let digits = number(rest, u8::is_ascii_digit)?;
+            let parsed = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            Some((2 + digits.len() + ends_escape(rest, digits), code(parsed)))
+        }
         (b'&', _) => {
-            let len = rest.iter().take(10).position(|byte| *byte == b';')?;
-            let byte = match rest.get(..len)? {
-                b"amp" => b'&',
-                b"quot" => b'"',
-                b"apos" => b'\'',
-                b"lt" => b'<',
-                b"gt" => b'>',
-                b"nbsp" => b' ',
-                [b'#', b'x' | b'X', digits @ ..] => code(hex(digits)?),
-                [b'#', digits @ ..] => code(std::str::from_utf8(digits).ok()?.parse().ok()?),
-                _ => return None,
-            };
-            Some((len + 2, byte))
+            let len = rest.iter().take(LONGEST_NAME + 1).position(|byte| *byte == b';')?;
+            let name = rest.get(..len)?;
+            let is_name = |(known, _): &&(&str, u8)| known.as_bytes().eq_ignore_ascii_case(name);
+            NAMES.iter().find(is_name).map(|(_, byte)| (len + 2, *byte))
         }
         _ => None,
     }
 }
+
+/// The digits at the start of `text`: 1 to 8 of them.
+fn number(text: &[u8], is_digit: fn(&u8) -> bool) -> Option<&[u8]> {
+    let len = text.iter().take(9).take_while(|byte| is_digit(byte)).count();
+    text.get(..len).filter(|_| (1..=8).contains(&len))
+}
+
+/// The length of the semicolon after `digits`, which HTML allows to leave out.
+fn ends_escape(text: &[u8], digits: &[u8]) -> usize {
+    usize::from(text.get(digits.len()) == Some(&b';'))
+}
+
+/// The length of the longest name in [`NAMES`].
+const LONGEST_NAME: usize = 8;
+
+/// The names of HTML for ASCII characters and for spaces.
+const NAMES: [(&str, u8); 44] = [
+    ("amp", b'&'),
+    ("apos", b'\''),
+    ("ast", b'*'),
+    ("bsol", b'\\'),
+    ("colon", b':'),
+    ("comma", b','),
+    ("commat", b'@'),
+    ("dollar", b'$'),
+    ("ensp", b' '),
+    ("emsp", b' '),
+    ("equals", b'='),
+    ("excl", b'!'),
+    ("grave", b'`'),
+    ("gt", b'>'),
+    ("hat", b'^'),
+    ("lbrace", b'{'),
+    ("lbrack", b'['),
+    ("lcub", b'{'),
+    ("lowbar", b'_'),
+    ("lpar", b'('),
+    ("lsqb", b'['),
+    ("lt", b'<'),
+    ("midast", b'*'),
+    ("nbsp", b' '),
+    ("newline", b' '),
+    ("num", b'#'),
+    ("percnt", b'%'),
+    ("period", b'.'),
+    ("plus", b'+'),
+    ("quest", b'?'),
+    ("quot", b'"'),
+    ("rbrace", b'}'),
+    ("rbrack", b']'),
+    ("rcub", b'}'),
+    ("rpar", b')'),
+    ("rsqb", b']'),
+    ("semi", b';'),
+    ("shy", b' '),
+    ("sol", b'/'),
+    ("tab", b' '),
+    ("underbar", b'_'),
+    ("verbar", b'|'),
+    ("vert", b'|'),
+    ("zwnj", b' '),
+];
 
 fn hex(digits: &[u8]) -> Option<u32> {
     let digit = |digit: &u8| char::from(*digit).to_digit(16);

@@ -6,5 +6,6 @@ mod doctor;
 mod fill;
 mod inputs;
 mod proof;
+mod secrets;
 mod send;
 mod support;

@@ -7,6 +7,7 @@ pub(crate) mod dimensions;
 mod sheet;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use self::cells::Cell;
 use crate::fake::reply::Refusal;
 
 /// An image in a cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredCell {
     /// The bytes of the image.
@@ -30,6 +31,19 @@ pub struct StoredCell {
     pub revision: u64,
     /// The token of the image's file, by which it can be downloaded.
     pub file_token: String,
+}
+
+/// Shows the number of bytes, and no byte.
+impl fmt::Debug for StoredCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, name, revision, file_token } = self;
+        f.debug_struct("StoredCell")
+            .field("bytes", &format_args!("{} bytes", bytes.len()))
+            .field("name", name)
+            .field("revision", revision)
+            .field("file_token", file_token)
+            .finish()
+    }
 }
 
 /// The limit of the vendor's command-line tool.

@@ -4,6 +4,7 @@
 
 mod retry;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -37,6 +38,8 @@ pub(super) struct CallMachine {
     pub(super) credential: Credential,
     /// The `Authorization` header of the last request.
     authorization: Option<HeaderValue>,
+    /// The secrets of the session when the request was sent, because the service may quote these too.
+    in_session: Arc<[String]>,
     pub(super) limits: Limits,
     pub(super) jitter: u64,
     progress: Progress,
@@ -125,6 +128,7 @@ impl CallMachine {
             reply_limit: endpoint.reply_limit(),
             credential,
             authorization: None,
+            in_session: Arc::default(),
             limits: Limits::default(),
             jitter: 0,
             progress: Progress::default(),
@@ -291,6 +295,7 @@ impl CallMachine {
                 session.tokens.held(tenant).map(|(token, _)| token.header_value())
             }
         };
+        self.in_session = session.secrets();
         Outgoing {
             request: self.draft.request(&session.site, self.authorization.clone()),
             purpose: Purpose::Call,
@@ -302,9 +307,9 @@ impl CallMachine {
         }
     }
 
-    /// The secrets of the call's own request.
+    /// The secrets that the reply to the call's own request may quote.
     pub(super) fn secrets(&self) -> Secrets {
-        Secrets::new(self.authorization.clone(), Vec::new())
+        Secrets::new(self.authorization.clone(), self.in_session.clone())
     }
 
     /// The app whose token the call uses, or `None` if the caller supplied the token.
