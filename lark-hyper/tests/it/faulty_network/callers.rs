@@ -13,7 +13,7 @@ use lark_ureq::ureq;
 use tokio::runtime::Runtime;
 
 /// The deadline of the calls, unless a test sets another one. A call that is not stalled takes milliseconds.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// One of the two clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

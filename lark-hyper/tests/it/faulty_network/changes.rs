@@ -77,6 +77,9 @@ impl Visitor for Replies {
             for _ in 0..FAULTS {
                 let place = Place::Reply(random.below(len));
                 faults.push(Fault { place, action: Action::Corrupt(mask(&mut random)) });
+                if random.below(2) == 0 {
+                    continue;
+                }
                 let again = 1 + random.below(40);
                 let place = Place::Reply(random.below(len + 1));
                 faults.push(Fault { place, action: Action::Duplicate(again) });

@@ -4,7 +4,7 @@
 mod callers;
 mod changes;
 mod cuts;
-
+mod duplicates;
 mod http2;
 mod proxy;
 mod replies;
