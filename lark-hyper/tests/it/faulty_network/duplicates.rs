@@ -36,11 +36,12 @@ fn check(rig: &Rig, caller: Caller, len: usize, again: usize, is_late: bool) {
         assert_eq!(lark.image(second.as_str()).unwrap().bytes, *other.bytes(), "{context}");
     });
     assert_eq!(rig.carried_out(CreateImage::ROUTE), 2, "{context}");
-    let connections = rig.proxy.connections();
-    assert_eq!(connections.len(), 2, "{context}: the connection is not used again");
-    // Both images have the same length, so both requests have.
-    let [first, second] = [0, 1].map(|number| connections[number].request.len());
-    assert_eq!(first, second, "{context}: nothing is sent on the first connection");
+    // Both requests have the same length, and nothing of the second one is sent on the first connection. A client may
+    // open a further connection that it does not use.
+    let mut sent = rig.proxy.connections().into_iter().map(|connection| connection.request.len());
+    let first = sent.next();
+    let others: Vec<usize> = sent.filter(|len| *len > 0).collect();
+    assert_eq!(others, [first.unwrap()], "{context}");
 }
 
 #[test]
