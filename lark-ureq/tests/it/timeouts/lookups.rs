@@ -42,7 +42,7 @@ fn upload(limits: Limits) -> (CallError, usize, Duration) {
     let resolver = Hanging { clock: clock.clone(), lookups: lookups.clone() };
     let config = ureq::Agent::config_builder().proxy(None).build();
     let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), resolver);
-    let site = Site::custom("http://lark.example").unwrap();
+    let site = Site::custom("http://localhost:1").unwrap();
     let client = Client::with_clock(site, App::None, agent, clock.clone()).with_limits(limits);
     let error = client.call_as(&token(), &put()).unwrap_err();
     (error, lookups.load(Ordering::Relaxed), clock.elapsed())
