@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{self, Connected};
 use lark_proto::session::Phase;
+use tokio::net::TcpStream;
 
 use crate::deadline::Deadline;
 use crate::error::TransportError;
@@ -23,6 +24,33 @@ pub struct Connection {
     io: Box<dyn Io>,
     is_http2: bool,
     is_proxied: bool,
+    /// The socket, if it is known.
+    socket: Option<Socket>,
+}
+
+/// A handle of a connection's socket.
+pub(crate) struct Socket(std::net::TcpStream);
+
+impl Socket {
+    /// A handle of the socket of `stream`, or `None` if the system has no more of them.
+    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
+        #[cfg(unix)]
+        let handle = std::os::fd::AsFd::as_fd(stream).try_clone_to_owned();
+        #[cfg(windows)]
+        let handle = std::os::windows::io::AsSocket::as_socket(stream).try_clone_to_owned();
+        #[cfg(any(unix, windows))]
+        return handle.ok().map(|handle| Self(handle.into()));
+        #[cfg(not(any(unix, windows)))]
+        {
+            let _ = stream;
+            None
+        }
+    }
+
+    /// Whether bytes have arrived, as the system says. The runtime may know that later.
+    fn has_bytes_to_read(&self) -> bool {
+        matches!(self.0.peek(&mut [0]), Ok(1..))
+    }
 }
 
 trait Io: Read + Write + Send + Unpin {}
@@ -33,7 +61,12 @@ impl Connection {
     /// A connection over `io`, after any TLS handshake, which speaks HTTP/1.1 to the host itself.
     #[must_use]
     pub fn new(io: impl Read + Write + Send + Unpin + 'static) -> Self {
-        Self { io: Box::new(io), is_http2: false, is_proxied: false }
+        Self { io: Box::new(io), is_http2: false, is_proxied: false, socket: None }
+    }
+
+    /// The same connection, with a handle of its socket.
+    pub(crate) fn with_socket(self, socket: Option<Socket>) -> Self {
+        Self { socket, ..self }
     }
 
     /// Whether it speaks HTTP/2, as ALPN says.
@@ -67,11 +100,41 @@ pub(crate) struct PooledConnection {
     write_deadline: Option<Deadline>,
     /// Why a write failed.
     write_error: Option<io::Error>,
+    /// Whether bytes were read since the last request began.
+    has_read: bool,
+    /// Whether bytes came before the request to which they would be the reply.
+    is_out_of_step: bool,
 }
 
 impl PooledConnection {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, write_deadline: None, write_error: None }
+        Self {
+            connection,
+            write_deadline: None,
+            write_error: None,
+            has_read: false,
+            is_out_of_step: false,
+        }
+    }
+
+    /// Checks before a write of `bytes` that the connection has no bytes to read if a request begins there. hyper
+    /// notices bytes on an idle connection when the runtime has, which may be after it has begun with a request. It
+    /// would read them as the reply.
+    fn check_step(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.has_read && !self.connection.is_http2 && begins_request(bytes) {
+            self.has_read = false;
+            self.is_out_of_step |=
+                self.connection.socket.as_ref().is_some_and(Socket::has_bytes_to_read);
+        }
+        self.check_read()
+    }
+
+    fn check_read(&self) -> io::Result<()> {
+        if self.is_out_of_step {
+            let text = "bytes arrived before the request to which they would be the reply";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(())
     }
 
     /// Writes by `write`, and fails if the peer takes no bytes in time.
@@ -107,6 +170,15 @@ impl PooledConnection {
     }
 }
 
+/// Whether a request's head begins here. Elsewhere hyper writes a part of a body.
+fn begins_request(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let is_method = |byte: &&u8| byte.is_ascii_uppercase();
+    let method = line.iter().take_while(is_method).count();
+    let is_version = line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0");
+    method > 0 && line.get(method) == Some(&b' ') && is_version
+}
+
 impl connect::Connection for PooledConnection {
     fn connected(&self) -> Connected {
         let connected = Connected::new().proxy(self.connection.is_proxied);
@@ -120,7 +192,10 @@ impl Read for PooledConnection {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.connection.io).poll_read(context, buffer)
+        self.check_read()?;
+        let polled = Pin::new(&mut self.connection.io).poll_read(context, buffer);
+        self.has_read |= polled.is_ready();
+        polled
     }
 }
 
@@ -130,6 +205,7 @@ impl Write for PooledConnection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_step(bytes)?;
         self.write(context, |io, context| io.poll_write(context, bytes))
     }
 
@@ -138,6 +214,7 @@ impl Write for PooledConnection {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_step(parts.first().map_or(&[], |part| part))?;
         self.write(context, |io, context| io.poll_write_vectored(context, parts))
     }
 

@@ -12,19 +12,20 @@ use std::time::Duration;
 use std::vec;
 
 use http::{HeaderValue, Uri};
-use hyper::rt::{Read, Write};
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{self, HttpConnector};
+use hyper_util::rt::TokioIo;
 use lark_proto::Invalid;
 use lark_proto::network::Proxy;
 use lark_proto::session::{Phase, Timeouts};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::connection::{Connection, PooledConnection};
+use crate::connection::{Connection, PooledConnection, Socket};
 use crate::deadline::Task;
 use crate::error::{TransportError, causes};
 
@@ -223,12 +224,15 @@ async fn connect_tls<C>(
     uri: Uri,
 ) -> Result<Connection, BoxError>
 where
-    C: Service<Uri, Error: Into<BoxError>, Future: Send> + 'static,
-    C::Response: connect::Connection + Read + Write + Send + Unpin + 'static,
+    C: Service<Uri, Response = TokioIo<TcpStream>, Error: Into<BoxError>, Future: Send> + 'static,
 {
     let stream = HttpsConnector::from((connector, config)).call(uri).await?;
     let is_http2 = connect::Connection::connected(&stream).is_negotiated_h2();
-    Ok(Connection::new(stream).http2(is_http2))
+    let socket = match &stream {
+        MaybeHttpsStream::Http(tcp) => Socket::of(tcp.inner()),
+        MaybeHttpsStream::Https(tls) => Socket::of(tls.inner().get_ref().0.inner().inner()),
+    };
+    Ok(Connection::new(stream).http2(is_http2).with_socket(socket))
 }
 
 /// The addresses of the URI's host, or none if the host is an address itself.

@@ -7,6 +7,7 @@ mod concurrent_calls;
 mod errors;
 mod fake_server;
 mod fake_transport;
+mod faulty_network;
 mod http2;
 mod parked;
 mod reentrant;

@@ -128,7 +128,7 @@ pub(super) struct Connection {
 
 /// The timeout in whole seconds that ureq was given: a part of it has passed by ureq's own clock, which goes on while
 /// virtual time stands still.
-fn whole(left: Duration) -> Duration {
+pub(super) fn whole(left: Duration) -> Duration {
     Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 

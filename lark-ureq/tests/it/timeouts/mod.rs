@@ -1,5 +1,6 @@
 //! The timeouts that the client gives to ureq, as a server in memory sees them.
 
+mod lookups;
 mod memory_server;
 
 use std::collections::BTreeMap;

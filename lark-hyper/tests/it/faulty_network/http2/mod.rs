@@ -1,0 +1,5 @@
+//! HTTP/2 frames that end or hold up a stream, for lark-hyper, which alone speaks HTTP/2.
+
+mod flood;
+mod frames;
+mod streams;
