@@ -86,7 +86,7 @@ pub fn place(data: &[u8]) {
     }
     growth(&found, input.beyond_grid);
     // The place that is found is a place of its own, at the same cell.
-    let again = Place::new(found.spreadsheet.as_str(), &found.cell.to_string());
+    let again = Place::new(found.spreadsheet.as_str(), found.cell.as_str());
     if let (Ok(again), Some(_)) = (again, &found.sheet) {
         let again = if input.beyond_grid { again.beyond_grid() } else { again };
         let by_id =

@@ -3,17 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http::Response;
 use http::header::AUTHORIZATION;
 use lark_proto::body::Body;
-use lark_proto::endpoints::GetTenantToken;
-use lark_proto::error::{CallErrorKind, Outcome};
-use lark_proto::session::{
-    AnyCall, CallId, Outgoing, Permanence, Purpose, Session, Step, TokenRequestId, TransportFailure,
-};
+use lark_proto::error::Outcome;
+use lark_proto::session::{AnyCall, CallId, Outgoing, Purpose, Session, Step, TokenRequestId};
 use lark_proto::values::AppTicket;
-use lark_proto::{App, EndpointExt, Site};
+use lark_proto::{App, Site};
 
 use super::work::{self, Cut, Output, Plan, assert_discreet, assert_text};
 use super::{Answer, Setup};
@@ -24,23 +19,23 @@ const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) struct Execution {
     setup: Setup,
-    session: Session,
-    tasks: Vec<Task>,
+    pub(super) session: Session,
+    pub(super) tasks: Vec<Task>,
     by_id: HashMap<CallId, usize>,
     /// Token requests that go on without their calls.
-    kept: Vec<TokenRequestId>,
+    pub(super) kept: Vec<TokenRequestId>,
     /// Token requests in flight.
-    fetches: HashMap<TokenRequestId, Fetch>,
+    pub(super) fetches: HashMap<TokenRequestId, Fetch>,
     /// When each granted token expires.
-    granted: HashMap<String, Duration>,
-    grants: u32,
+    pub(super) granted: HashMap<String, Duration>,
+    pub(super) grants: u32,
     /// The real time, which waits follow.
-    real: Duration,
+    pub(super) real: Duration,
     /// The adapter's clock, which may be set.
     clock: SystemTime,
     /// The clock at the session's last step, and the sum of its forward steps.
     last: SystemTime,
-    now: Duration,
+    pub(super) now: Duration,
 }
 
 /// A token of the session.
@@ -52,27 +47,27 @@ enum Slot {
 
 /// A token request.
 #[derive(Clone, Copy, Debug)]
-struct Fetch {
+pub(super) struct Fetch {
     slot: Slot,
-    sent: Duration,
+    pub(super) sent: Duration,
     /// Whether it asks for the ticket of a store app.
     is_resend: bool,
 }
 
-struct Task {
-    plan: Plan,
-    call: Box<dyn AnyCall<Output, Cut>>,
-    state: State,
+pub(super) struct Task {
+    pub(super) plan: Plan,
+    pub(super) call: Box<dyn AnyCall<Output, Cut>>,
+    pub(super) state: State,
     deadline: Option<Duration>,
     /// The secrets of the request in flight.
-    secrets: String,
-    sends: u32,
-    spent: u32,
-    is_unknown: bool,
+    pub(super) secrets: String,
+    pub(super) sends: u32,
+    pub(super) spent: u32,
+    pub(super) is_unknown: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Ready,
     /// The call waits until this real time.
     Waiting(Duration),
@@ -124,13 +119,13 @@ impl Execution {
     }
 
     /// The clock, which the session sees now.
-    fn tick(&mut self) -> SystemTime {
+    pub(super) fn tick(&mut self) -> SystemTime {
         self.now += self.clock.duration_since(self.last).unwrap_or_default();
         self.last = self.clock;
         self.clock
     }
 
-    fn pick(&self, at: u8, is: impl Fn(State) -> bool) -> Option<usize> {
+    pub(super) fn pick(&self, at: u8, is: impl Fn(State) -> bool) -> Option<usize> {
         let fit: Vec<usize> =
             (0..self.tasks.len()).filter(|at| is(self.tasks[*at].state)).collect();
         fit.get(usize::from(at) % fit.len().max(1)).copied()
@@ -195,7 +190,7 @@ impl Execution {
     }
 
     /// Goes on with a token request whose call no longer waits for it, or gives it up.
-    fn keep(&mut self, fetch: Option<TokenRequestId>) {
+    pub(super) fn keep(&mut self, fetch: Option<TokenRequestId>) {
         let Some(fetch) = fetch else { return };
         if self.setup.keeps {
             self.kept.push(fetch);
@@ -266,117 +261,8 @@ impl Execution {
         }
     }
 
-    pub(super) fn reply_any(&mut self, at: u8, answer: &Answer) {
-        if let Some(at) = self.pick(at, |state| matches!(state, State::InFlight { .. })) {
-            self.reply(at, answer);
-        }
-    }
-
-    fn reply(&mut self, at: usize, answer: &Answer) {
-        let State::InFlight { fetch, until, len } = self.tasks[at].state else { return };
-        if self.real >= until {
-            return self.fail(at, CallErrorKind::Deadline, len, false);
-        }
-        let reply = work::reply(answer, self.grants, &self.tasks[at].secrets);
-        let clock = self.tick();
-        if let Some(id) = fetch {
-            self.fetched(id, &reply);
-        } else {
-            let task = &mut self.tasks[at];
-            task.spent -= u32::from(work::is_free(answer));
-            task.is_unknown |= work::is_unknown(answer);
-        }
-        let task = &mut self.tasks[at];
-        task.state = State::Ready;
-        task.call.read(reply);
-        task.call.received(&mut self.session, clock);
-        self.after_answer(at);
-    }
-
-    fn after_answer(&mut self, at: usize) {
-        let task = &mut self.tasks[at];
-        task.call.events().iter().for_each(assert_discreet);
-        if let Some(failure) = task.call.last_failure() {
-            assert_discreet(failure);
-            assert_text(&failure.to_string());
-        }
-        self.wake();
-    }
-
-    /// Accounts for the reply to a token request.
-    fn fetched(&mut self, id: TokenRequestId, reply: &Response<Bytes>) {
-        let sent = self.fetches.remove(&id).map_or(self.now, |fetch| fetch.sent);
-        if let Ok(grant) = GetTenantToken::decode(reply.clone()) {
-            let life = grant.expires_in.max(Duration::from_secs(60));
-            self.granted.insert(grant.token.expose_secret().to_owned(), sent + life);
-            self.grants += 1;
-        }
-    }
-
-    pub(super) fn cut_any(&mut self, at: u8, eighths: u8, is_final: bool) {
-        let Some(at) = self.pick(at, |state| matches!(state, State::InFlight { .. })) else {
-            return;
-        };
-        let State::InFlight { len, .. } = self.tasks[at].state else { return };
-        let pulled = len * usize::from(eighths) / 8;
-        self.fail(at, CallErrorKind::Transport(Cut), pulled, is_final);
-    }
-
-    fn fail(&mut self, at: usize, kind: CallErrorKind<Cut>, pulled: usize, is_final: bool) {
-        let State::InFlight { fetch, .. } = self.tasks[at].state else { return };
-        let clock = self.tick();
-        let task = &mut self.tasks[at];
-        match fetch {
-            Some(id) => {
-                self.fetches.remove(&id);
-            }
-            None => task.is_unknown |= pulled > 0,
-        }
-        let permanence = if is_final { Permanence::Permanent } else { Permanence::Transient };
-        let failure = TransportFailure::new(kind, pulled.try_into().unwrap(), permanence);
-        task.state = State::Ready;
-        task.call.failed(&mut self.session, clock, failure);
-        self.after_answer(at);
-    }
-
-    pub(super) fn cancel_any(&mut self, at: u8) {
-        let Some(at) = self.pick(at, |state| state != State::Over) else { return };
-        let task = &mut self.tasks[at];
-        task.call.cancel(&mut self.session);
-        assert!(task.call.id().is_none(), "call {at} goes on after its end");
-        let before = std::mem::replace(&mut task.state, State::Over);
-        if let State::InFlight { fetch, .. } = before {
-            self.keep(fetch);
-        }
-        self.wake();
-    }
-
-    /// Ends a kept token request, with a reply or with a broken connection.
-    pub(super) fn end_kept(&mut self, at: u8, answer: Option<&Answer>) {
-        if self.kept.is_empty() {
-            return;
-        }
-        let id = self.kept.remove(usize::from(at) % self.kept.len());
-        let clock = self.tick();
-        let event = match answer {
-            Some(answer) => {
-                let reply = work::reply(answer, self.grants, "");
-                self.fetched(id, &reply);
-                self.session.token_received(id, clock, reply)
-            }
-            None => {
-                self.fetches.remove(&id);
-                let kind = CallErrorKind::Transport(Cut);
-                let failure = TransportFailure::new(kind, 0, Permanence::Transient);
-                self.session.token_failed(id, clock, &failure)
-            }
-        };
-        assert_discreet(&event);
-        self.wake();
-    }
-
     /// Takes the calls that the session wakes.
-    fn wake(&mut self) {
+    pub(super) fn wake(&mut self) {
         assert_discreet(&self.session);
         let woken: Vec<CallId> = self.session.woken().collect();
         let once: HashSet<CallId> = woken.iter().copied().collect();

@@ -1,5 +1,6 @@
 //! Schedules of calls.
 
+mod answers;
 mod execution;
 mod work;
 
