@@ -16,9 +16,9 @@ use lark_proto::{
     Endpoint, EndpointExt, Image, ImageKey, PutImage, SheetCell, Site, TenantToken, UserToken,
     WriteSheetImage,
 };
-use serde::Deserialize;
 use serde_json::Value;
 
+use crate::cell_write::SheetBody;
 use crate::http1::{assert_same, reads_back};
 
 /// Makes every request with `text` as each value that it can be, and with a plain value otherwise.
@@ -112,13 +112,4 @@ fn request<E: Endpoint>(
     let stored = wire::http1(request.clone(), HeaderSecrets::Shown);
     assert_same(&wire::parse(&stored, site).unwrap(), &request);
     request
-}
-
-/// The body of a cell write.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SheetBody<T = Value> {
-    pub(crate) range: String,
-    pub(crate) image: T,
-    pub(crate) name: String,
 }

@@ -1,5 +1,7 @@
 //! Tests of the journal's format, and of journals that a crash has cut.
 
+mod any_bytes;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;

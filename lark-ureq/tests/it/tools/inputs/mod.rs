@@ -1,6 +1,7 @@
 //! Bad input of `fill_sheet` and `send_images`: one line names the cause, and the exit code tells that nothing was
 //! lost.
 
+mod any_table;
 mod files;
 mod journals;
 mod tables;

@@ -1,3 +1,0 @@
-//! See [`lark_fuzz::numbers`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| lark_fuzz::numbers(data));
