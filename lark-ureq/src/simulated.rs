@@ -7,10 +7,12 @@
 //!      +-- unpark: the next park returns at once
 //! ```
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread, ThreadId};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::sync::thread::{self, Thread, ThreadId};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 
 pub(crate) struct Simulated(Mutex<State>);
 
@@ -139,10 +141,13 @@ impl Drop for Running {
     }
 }
 
+#[cfg(all(test, lark_loom))]
+mod models;
+
 #[cfg(test)]
 mod tests {
     use std::panic::{self, AssertUnwindSafe};
-    use std::sync::{Barrier, OnceLock};
+    use std::sync::{Barrier, Mutex, OnceLock};
 
     use super::*;
     use crate::Clock;
