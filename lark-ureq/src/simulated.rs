@@ -190,7 +190,7 @@ mod tests {
         let runs = || {
             together.wait();
             for _ in 0..1000 {
-                thread::yield_now();
+                std::thread::yield_now();
             }
             assert_eq!(clock.elapsed(), Duration::ZERO);
         };

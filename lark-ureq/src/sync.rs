@@ -11,8 +11,8 @@ pub(crate) use std::{
 #[cfg(all(test, lark_loom))]
 pub(crate) use {
     loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize},
-    modelled::{Instant, advance, explore, thread},
+    modelled::{Instant, thread},
 };
 
 #[cfg(all(test, lark_loom))]
-mod modelled;
+pub(crate) mod modelled;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loom::model::Builder;
 use loom::sync::Mutex;
+use loom::thread::JoinHandle;
 
 use self::thread::Thread;
 
@@ -30,17 +31,41 @@ pub(crate) fn advance(time: Duration) {
     over.iter().for_each(|(_, thread)| thread.unpark());
 }
 
+/// A thread of a model. loom's default stack is too small for a call.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let words = 1 << 16;
+    loom::thread::Builder::new().stack_size(words).spawn(work).unwrap()
+}
+
 /// Runs `model` in every order of its threads with at most `preemptions` preemptions, and prints the number of orders.
-pub(crate) fn explore(name: &str, preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explore(
+    name: &str,
+    preemptions: Option<usize>,
+    model: impl Fn() + Send + Sync + 'static,
+) {
     let executions = Arc::new(AtomicUsize::new(0));
-    let count = executions.clone();
+    let counter = executions.clone();
+    let model = Arc::new(model);
     let mut builder = Builder::new();
     builder.preemption_bound = preemptions;
+    builder.max_branches = 10_000;
     builder.check(move || {
-        count.fetch_add(1, Ordering::Relaxed);
-        model();
+        count(&counter);
+        let model = model.clone();
+        spawn(move || model()).join().unwrap();
     });
     println!("{name}: {} executions", executions.load(Ordering::Relaxed));
+}
+
+pub(crate) fn count(counter: &AtomicUsize) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Asserts that each of the events was counted in some execution, so that the model has covered it.
+pub(crate) fn assert_covered(counts: &[AtomicUsize]) {
+    let counts: Vec<_> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    println!("    {counts:?}");
+    assert!(!counts.contains(&0), "{counts:?}");
 }
 
 #[derive(Clone, Copy)]
@@ -70,7 +95,7 @@ pub(crate) mod thread {
         static CURRENT: Thread = Thread::new();
     }
 
-    #[derive(Clone)]
+    #[derive(Clone, Debug)]
     pub(crate) struct Thread {
         id: ThreadId,
         token: Arc<loom::sync::Notify>,
