@@ -174,3 +174,6 @@ impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
         }
     }
 }
+
+#[cfg(all(test, lark_loom))]
+mod models;

@@ -100,6 +100,7 @@ mod permanence;
 mod pool;
 mod request_body;
 mod shared_session;
+mod sync;
 #[cfg(feature = "fake")]
 #[cfg_attr(feature = "tokio", doc = include_str!("testing.md"))]
 pub mod testing {}

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::SystemTime;
 
 use lark_proto::session::{Call, CallId, Session, Step};
 
 use crate::clock::Clock;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The session and the wakers of its calls, behind one lock.
 ///

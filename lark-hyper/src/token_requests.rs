@@ -1,8 +1,8 @@
 //! Token requests, which outlive the calls that send them.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,7 @@ use lark_proto::session::TokenRequestId;
 
 use crate::exchange::{Exchange, Received, Transport};
 use crate::shared_session::SharedSession;
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// The token requests in flight. Any call of the client polls them, after it has taken one out: no lock is held while
 /// a service's code runs.

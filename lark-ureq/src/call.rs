@@ -1,6 +1,6 @@
 //! A call in progress: its steps, its requests, and its place among the parked threads.
 
-use lark_proto::session::{Call, Event, Purpose, Step};
+use lark_proto::session::{Call, Event, Outgoing, Purpose, Step};
 
 use crate::CallError;
 use crate::exchange::{self, Received};
@@ -19,19 +19,11 @@ pub(crate) fn run<O>(
     call: Call<O, ureq::Error>,
 ) -> Result<O, CallError> {
     let Shared { agent, session } = shared;
-    let mut guard = CallGuard { call, session };
-    loop {
-        match guard.next() {
-            Step::Send(outgoing) => {
-                let own_limit = reply_limit.filter(|_| outgoing.purpose == Purpose::Call);
-                let limit = own_limit.unwrap_or(outgoing.reply_limit);
-                let result = exchange::send(agent, outgoing, limit);
-                guard.answered(result);
-            }
-            Step::Wait(_) => {}
-            Step::Done(result) => return result,
-        }
-    }
+    CallGuard { call, session }.run(|outgoing| {
+        let own_limit = reply_limit.filter(|_| outgoing.purpose == Purpose::Call);
+        let limit = own_limit.unwrap_or(outgoing.reply_limit);
+        exchange::send(agent, outgoing, limit)
+    })
 }
 
 /// A call in progress. It leaves every queue when it is dropped, even by a panic of a middleware or a subscriber.
@@ -41,6 +33,17 @@ struct CallGuard<'a, O> {
 }
 
 impl<O> CallGuard<'_, O> {
+    /// Takes the steps of the call until it is done.
+    fn run(&mut self, send: impl Fn(Outgoing) -> Received) -> Result<O, CallError> {
+        loop {
+            match self.next() {
+                Step::Send(outgoing) => self.answered(send(outgoing)),
+                Step::Wait(_) => {}
+                Step::Done(result) => return result,
+            }
+        }
+    }
+
     /// Takes the next step. If that is a wait, returns when it is over.
     fn next(&mut self) -> Step<O, ureq::Error> {
         let Self { call, session } = self;
@@ -72,3 +75,6 @@ impl<O> Drop for CallGuard<'_, O> {
         self.session.cancel(&mut self.call);
     }
 }
+
+#[cfg(all(test, lark_loom))]
+mod models;

@@ -4,10 +4,12 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::panic;
 use std::sync::Arc;
-use std::thread::{self, ScopedJoinHandle, Thread};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::thread::ScopedJoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::simulated::Simulated;
+use crate::simulated::{Running, Simulated};
+use crate::sync::Instant;
+use crate::sync::thread::{self, Thread};
 
 /// The clock of a [`Client`](crate::Client). Clones share its time.
 ///
@@ -68,9 +70,8 @@ impl Clock {
         R: Send,
     {
         let tasks: Vec<F> = tasks.into_iter().collect();
-        let running = self.simulated.as_ref().map(|simulated| simulated.start(tasks.len()));
-        let mut running = running.into_iter().flatten();
-        thread::scope(|scope| {
+        let mut running = self.start(tasks.len()).into_iter();
+        std::thread::scope(|scope| {
             let start = |task: F| {
                 let running = running.next();
                 scope.spawn(move || {
@@ -84,6 +85,16 @@ impl Clock {
                 .map(|result| result.unwrap_or_else(|panic| panic::resume_unwind(panic)))
                 .collect()
         })
+    }
+
+    /// Counts `threads` new threads as running, if the clock is simulated.
+    pub(crate) fn start(&self, threads: usize) -> Vec<Running> {
+        self.simulated.as_ref().map(|simulated| simulated.start(threads)).unwrap_or_default()
+    }
+
+    #[cfg(all(test, lark_loom))]
+    pub(crate) fn simulated_time(&self) -> &Simulated {
+        self.simulated.as_ref().unwrap()
     }
 
     /// Waits for `time`.

@@ -59,6 +59,7 @@ mod fake_transport;
 mod permanence;
 mod shared_session;
 mod simulated;
+mod sync;
 #[cfg(feature = "fake")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}

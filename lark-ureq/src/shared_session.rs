@@ -1,13 +1,14 @@
 //! The session and the parked threads, behind one lock. The threads to wake are collected under the lock and unparked
 //! after its release.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
 use lark_proto::session::{Call, CallId, Event, Session, Step};
 
 use crate::Clock;
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) struct SharedSession {
     pub(crate) clock: Clock,

@@ -7,10 +7,12 @@
 //!      +-- unpark: the next park returns at once
 //! ```
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread, ThreadId};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::sync::thread::{self, Thread, ThreadId};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 
 pub(crate) struct Simulated(Mutex<State>);
 
@@ -139,10 +141,13 @@ impl Drop for Running {
     }
 }
 
+#[cfg(all(test, lark_loom))]
+mod models;
+
 #[cfg(test)]
 mod tests {
     use std::panic::{self, AssertUnwindSafe};
-    use std::sync::{Barrier, OnceLock};
+    use std::sync::{Barrier, Mutex, OnceLock};
 
     use super::*;
     use crate::Clock;
@@ -185,7 +190,7 @@ mod tests {
         let runs = || {
             together.wait();
             for _ in 0..1000 {
-                thread::yield_now();
+                std::thread::yield_now();
             }
             assert_eq!(clock.elapsed(), Duration::ZERO);
         };

@@ -1,0 +1,18 @@
+//! What the threads of a client share and wait with: std's types, or loom's where the unit tests are built with
+//! `--cfg lark_loom`, so that a model runs the client's own code in every order.
+
+#[cfg(not(all(test, lark_loom)))]
+pub(crate) use std::{
+    sync::{Mutex, MutexGuard, atomic::AtomicUsize},
+    thread,
+    time::Instant,
+};
+
+#[cfg(all(test, lark_loom))]
+pub(crate) use {
+    loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize},
+    modelled::{Instant, thread},
+};
+
+#[cfg(all(test, lark_loom))]
+pub(crate) mod modelled;
