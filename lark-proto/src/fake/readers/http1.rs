@@ -325,11 +325,17 @@ fn located(head: &[u8], error: httparse::Error) -> String {
                 }
                 _ => error.to_string(),
             };
-            return format!("line {} `{}`: {why}", line + 1, excerpt(text));
+            return format!("line {} `{}`: {why}", line + 1, excerpt(without_token(text)));
         }
         start = end + 1;
     }
     error.to_string()
+}
+
+/// The line of a head; of an `Authorization`, only its name.
+fn without_token(line: &[u8]) -> &[u8] {
+    let name = line.get(..b"authorization".len()).unwrap_or_default();
+    if name.eq_ignore_ascii_case(b"authorization") { name } else { line }
 }
 
 /// The first 60 bytes as one line of text. Each byte that is not printable ASCII is escaped.

@@ -38,10 +38,21 @@ use untyped::{Next, UntypedCall};
 #[must_use = "the call waits for its reply: pass it to `Call::received`"]
 pub struct ParsedReply<O>(Kind<O>);
 
-#[derive(Debug)]
 enum Kind<O> {
     Call(Result<O, Error>),
     Token(Response<Bytes>),
+}
+
+/// Shows the status and the length of the reply to a token request, which holds the token.
+impl<O: fmt::Debug> fmt::Debug for Kind<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(result) => f.debug_tuple("Call").field(result).finish(),
+            Self::Token(reply) => {
+                write!(f, "Token({}, {} bytes)", reply.status(), reply.body().len())
+            }
+        }
+    }
 }
 
 /// A call of an endpoint whose output is `O`, over a transport whose error is `T`.
