@@ -141,7 +141,7 @@ fn print_endpoints(printed: &mut Printed) {
     );
     printed.add("WithLogId", &WithLogId(&put()));
     let media = DownloadMedia::new("box".parse().unwrap());
-    printed.add("DownloadMedia", &media.with_extra(&format!("{{\"x\":\"{TENANT}\"}}")).unwrap());
+    printed.add("DownloadMedia", &media.with_extra("{}").unwrap());
     printed.add("Download", &GetImage::decode(reply(IMAGE)).unwrap());
     let raw: Raw<()> = Raw::new(Method::POST, "/open-apis/:x")
         .segment(TENANT)
@@ -283,8 +283,7 @@ fn print_fake(printed: &mut Printed) {
         printed.add("Connection", &connection.next(&mut lark, UNIX_EPOCH));
         printed.add("Connection", &connection);
     }
-    requests
-        .push(format!("POST /{TENANT}\0 HTTP/1.1\r\nAuthorization: {TENANT}\0\r\n\r\n").as_bytes());
+    requests.push(format!("POST /x HTTP/1.1\r\nAuthorization: {TENANT}\0\r\n\r\n").as_bytes());
     printed.add("Malformed", &requests.request().map(drop));
     printed.add("Malformed", &requests.end());
 }
