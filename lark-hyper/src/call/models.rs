@@ -186,7 +186,11 @@ impl Service<Request<RequestBody>> for Answers {
                 return Ok(Response::new(Full::from(token)));
             }
             if number > 0 && this.first.is_none() {
-                assert_eq!(this.sending.fetch_add(1, Ordering::Relaxed), 0, "two calls send at once");
+                assert_eq!(
+                    this.sending.fetch_add(1, Ordering::Relaxed),
+                    0,
+                    "two calls send at once"
+                );
                 thread::yield_now();
                 this.sending.fetch_sub(1, Ordering::Relaxed);
             }
@@ -217,7 +221,10 @@ fn write(client: &ModelClient) -> Pinned<Result<IgnoredAny, CallError<Infallible
 }
 
 /// A write in a lane of its own that needs the session's token.
-fn needs_token(client: &ModelClient, lane: &'static str) -> Pinned<Result<IgnoredAny, CallError<Infallible>>> {
+fn needs_token(
+    client: &ModelClient,
+    lane: &'static str,
+) -> Pinned<Result<IgnoredAny, CallError<Infallible>>> {
     let client = client.clone();
     Box::pin(async move { client.call(&raw(lane)).await })
 }

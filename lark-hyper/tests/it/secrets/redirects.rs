@@ -1,5 +1,7 @@
 //! Redirects: no client follows one, wherever it leads, so that no other server sees a request.
 
+use std::thread;
+
 use lark_proto::Limits;
 use lark_proto::fake::FakeLark;
 use lark_ureq::ureq::config::RedirectAuthHeaders;
@@ -37,26 +39,30 @@ fn redirecting(status: u16, location: &str) -> Listener {
 
 #[test]
 fn no_redirect_carries_a_request_to_another_server_or_path() {
-    for status in STATUSES {
-        let other = Listener::start(|_| reply("200 OK", "{}"));
-        for location in locations(&other) {
-            let own = redirecting(status, &location);
-            for (client, end) in uploads(&site(own.address), &Setup::default()) {
-                let error = end.unwrap_err();
-                assert!(error.contains(&format!("HTTP {status}")), "{client}: {error}");
+    // The backoffs between the token requests take seconds, so the redirects run side by side.
+    thread::scope(|scope| {
+        for status in STATUSES {
+            for place in 0..8 {
+                scope.spawn(move || assert_not_followed(status, place));
             }
-            assert_eq!(
-                (other.connections(), other.seen()),
-                (0, String::new()),
-                "{status} {location}"
-            );
-            let seen = own.seen();
-            // Only the site gets the requests. A session asks four times for a token, and an upload is sent once.
-            assert_eq!(seen.matches(FakeLark::APP_SECRET).count(), 8, "{status} {location}");
-            assert_eq!(seen.matches(MARK).count(), 2, "{status} {location}");
-            assert!(!seen.contains("elsewhere"), "{seen}");
         }
+    });
+}
+
+fn assert_not_followed(status: u16, place: usize) {
+    let other = Listener::start(|_| reply("200 OK", "{}"));
+    let location = &locations(&other)[place];
+    let own = redirecting(status, location);
+    for (client, end) in uploads(&site(own.address), &Setup::default()) {
+        let error = end.unwrap_err();
+        assert!(error.contains(&format!("HTTP {status}")), "{client}: {error}");
     }
+    assert_eq!((other.connections(), other.seen()), (0, String::new()), "{status} {location}");
+    let seen = own.seen();
+    // Only the site gets the requests. A session asks four times for a token, and an upload is sent once.
+    assert_eq!(seen.matches(FakeLark::APP_SECRET).count(), 8, "{status} {location}");
+    assert_eq!(seen.matches(MARK).count(), 2, "{status} {location}");
+    assert!(!seen.contains("elsewhere"), "{seen}");
 }
 
 #[test]

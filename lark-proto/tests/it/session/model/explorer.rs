@@ -324,6 +324,7 @@ fn explore(world: &World, depth: usize) -> u64 {
 /// Searches all worlds, on all processors. The environment variable `LARK_EXPLORER_DEPTH` sets the number of deviations;
 /// it is 1 otherwise.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a long search is started by hand")]
 fn every_schedule_of_a_small_world_keeps_the_rules() {
     let depth = env::var("LARK_EXPLORER_DEPTH").map_or(1, |depth| depth.parse().unwrap());
     let queue = Mutex::new(worlds().into_iter());
