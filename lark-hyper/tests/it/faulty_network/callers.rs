@@ -83,7 +83,7 @@ impl Setup {
 /// A client for several calls.
 pub(super) enum Client {
     Ureq(lark_ureq::Client),
-    Hyper(lark_hyper::Client),
+    Hyper(Box<lark_hyper::Client>),
 }
 
 impl Caller {
@@ -95,7 +95,7 @@ impl Caller {
             }
             Self::Hyper => {
                 let builder = lark_hyper::Client::builder(site.clone(), App::None);
-                Client::Hyper(setup.apply(builder).build().unwrap())
+                Client::Hyper(Box::new(setup.apply(builder).build().unwrap()))
             }
         }
     }

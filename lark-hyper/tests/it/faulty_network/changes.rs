@@ -91,13 +91,13 @@ impl Visitor for Replies {
             }
             for fault in faults {
                 let clean = Clean { carried: carried.clone(), text: text(&output) };
-                self.0.push(Box::new(move |rig| check_reply::<S>(rig, caller, &clean, fault)));
+                self.0.push(Box::new(move |rig| check_reply::<S>(rig, caller, &clean, &fault)));
             }
         }
     }
 }
 
-fn check_reply<S: Subject>(rig: &Rig, caller: Caller, clean: &Clean, fault: Fault) {
+fn check_reply<S: Subject>(rig: &Rig, caller: Caller, clean: &Clean, fault: &Fault) {
     rig.plan([fault.clone()]);
     let call = S::sample(&rig.known);
     let result = caller.call(&rig.proxy.site(), &setup(), &S::token(), &call);

@@ -35,7 +35,8 @@ impl Visitor for Calls {
                 let faults = plan(seed, &whole);
                 let context = format!("{caller:?} {name} {seed} {faults:?}");
                 let whole = whole.clone();
-                self.0.push(Box::new(move |rig| check::<S>(rig, caller, &whole, faults, &context)));
+                self.0
+                    .push(Box::new(move |rig| check::<S>(rig, caller, &whole, &faults, &context)));
             }
         }
     }
@@ -58,14 +59,8 @@ fn plan(seed: u64, whole: &Carried) -> Vec<Fault> {
     (0..count).map(cut).collect()
 }
 
-fn check<S: Subject>(
-    rig: &Rig,
-    caller: Caller,
-    whole: &Carried,
-    faults: Vec<Fault>,
-    context: &str,
-) {
-    rig.plan(faults.clone());
+fn check<S: Subject>(rig: &Rig, caller: Caller, whole: &Carried, faults: &[Fault], context: &str) {
+    rig.plan(faults.iter().cloned());
     let call = S::sample(&rig.known);
     let result = client(caller, &rig.proxy.site()).call(&S::token(), &call);
     let carried_out = rig.carried_out(S::ROUTE);
@@ -119,7 +114,7 @@ fn client(caller: Caller, site: &Site) -> Client {
             let timer = Fast::start();
             let client =
                 lark_hyper::Client::with_service(site.clone(), App::None, Pool::new(), timer);
-            Client::Hyper(client.with_limits(limits))
+            Client::Hyper(Box::new(client.with_limits(limits)))
         }
     }
 }
