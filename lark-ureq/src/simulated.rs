@@ -190,7 +190,7 @@ mod tests {
         let runs = || {
             together.wait();
             for _ in 0..1000 {
-                std::thread::yield_now();
+                thread::yield_now();
             }
             assert_eq!(clock.elapsed(), Duration::ZERO);
         };

@@ -136,8 +136,7 @@ fn endless_proxy(begin: &'static str, more: &'static str) -> Vec<usize> {
     while written.lock().unwrap().len() < ends.len() {
         std::thread::yield_now();
     }
-    let written = written.lock().unwrap().clone();
-    written
+    std::mem::take(&mut *written.lock().unwrap())
 }
 
 /// More than the buffers of two sockets and of a client hold.

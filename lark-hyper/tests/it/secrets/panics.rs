@@ -82,7 +82,7 @@ fn child() {
         *READ_PANICS.lock().unwrap() = method == 4;
         let endpoint = Panics(method);
         let calls: [&dyn Fn(); 2] = [&|| drop(blocking.call(&endpoint)), &|| {
-            drop(runtime.block_on(on_hyper.call(&endpoint)))
+            drop(runtime.block_on(on_hyper.call(&endpoint)));
         }];
         for call in calls {
             let panicked = panic::catch_unwind(AssertUnwindSafe(call)).unwrap_err();
