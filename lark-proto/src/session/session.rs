@@ -69,11 +69,11 @@ impl Session {
     #[must_use]
     pub fn new(site: Site, app: App) -> Self {
         let gates = Gates::new(site.is_loopback());
-        let app_secret = app.secret().map(|secret| secret.expose_secret().to_owned());
+        let app_secret = app.secrets().into();
         Self {
             site,
             app,
-            app_secret: app_secret.into_iter().collect(),
+            app_secret,
             clock: Clock::default(),
             tokens: Tokens::default(),
             lanes: Lanes::default(),
@@ -98,11 +98,7 @@ impl Session {
 
     /// The secrets that any reply of the service may quote: that of the app, its ticket and its app token.
     pub(super) fn secrets(&self) -> Arc<[String]> {
-        let mut of_store_app = self.tokens.secrets().peekable();
-        if of_store_app.peek().is_none() {
-            return self.app_secret.clone();
-        }
-        of_store_app.map(str::to_owned).chain(self.app_secret.iter().cloned()).collect()
+        self.tokens.secrets(&self.app_secret).unwrap_or_else(|| self.app_secret.clone())
     }
 
     /// Takes the ids of the calls that have been woken since this method was last called. Each of them is to take a

@@ -68,10 +68,13 @@ impl App {
         Ok(Self::Store { id: AppId::new(id)?, secret: AppSecret::new(secret)? })
     }
 
-    pub(crate) fn secret(&self) -> Option<&AppSecret> {
+    /// The app's secret, if there is an app.
+    pub(crate) fn secrets(&self) -> Vec<String> {
         match self {
-            Self::None => None,
-            Self::Custom { secret, .. } | Self::Store { secret, .. } => Some(secret),
+            Self::None => Vec::new(),
+            Self::Custom { secret, .. } | Self::Store { secret, .. } => {
+                vec![secret.expose_secret().to_owned()]
+            }
         }
     }
 

@@ -34,6 +34,7 @@ mod slot;
 mod tenant;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use in_flight::InFlight;
@@ -54,7 +55,7 @@ use crate::error::WaitFor;
 use crate::site::Site;
 use crate::text::Secrets;
 use crate::token::{AppToken, TenantToken};
-use crate::values::{App, AppSecret, AppTicket, TenantKey};
+use crate::values::{App, AppTicket, TenantKey};
 
 /// The longest time that a token request may take.
 const MAX_REQUEST_TIME: Duration = Duration::from_secs(60);
@@ -223,9 +224,9 @@ impl Tokens {
         let route = kind.route(app);
         let app_token = self.app_token.held().map(|(token, _)| token);
         let request = kind.request(app, site, tenant, app_token);
-        let secret = app.secret().map(AppSecret::expose_secret);
-        let secrets = secret.into_iter().chain(self.secrets()).map(str::to_owned);
-        let secrets = Secrets::new(None, secrets.collect::<Vec<_>>());
+        let app_secret = app.secrets();
+        let secrets = self.secrets(&app_secret).unwrap_or_else(|| app_secret.into());
+        let secrets = Secrets::new(None, secrets);
         let fresh_connection = match kind {
             TokenRequestKind::Tenant(_) => {
                 self.tenants.get_mut(tenant).is_some_and(|entry| entry.slot.begin(id))
@@ -330,11 +331,15 @@ impl Tokens {
         self.tenants.get(tenant)?.slot.held()
     }
 
-    /// The ticket and the app token of a store app.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+    /// `app_secret`, and the ticket and the app token of a store app. `None` if there is neither of these two.
+    pub(super) fn secrets(&self, app_secret: &[String]) -> Option<Arc<[String]>> {
         let ticket = self.ticket.as_ref().map(AppTicket::expose_secret);
         let app_token = self.app_token.held().map(|(token, _)| token.expose_secret());
-        [ticket, app_token].into_iter().flatten()
+        ticket.or(app_token)?;
+        let mut all = app_secret.to_vec();
+        all.extend(ticket.map(str::to_owned));
+        all.extend(app_token.map(str::to_owned));
+        Some(all.into())
     }
 
     /// The route of a request, while it is in flight.

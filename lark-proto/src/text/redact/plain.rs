@@ -194,8 +194,7 @@ fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
         (b'\\', [b'U', ..]) => Some((10, code(hex(rest.get(1..9)?)?))),
         (b'\\', [b'x', a, b, ..]) => Some((4, code(hex(&[*a, *b])?))),
         (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
-            let digits = [a, b, c].map(|digit| u32::from(*digit - b'0'));
-            Some((4, code(digits.into_iter().fold(0, |code, digit| code * 8 + digit))))
+            Some((4, code(parse(&[*a, *b, *c], 8)?)))
         }
         (b'%', [b'u' | b'U', a, b, c, d, ..]) => Some((6, code(hex(&[*a, *b, *c, *d])?))),
         (b'%', [a, b, ..]) => Some((3, code(hex(&[*a, *b])?))),
@@ -205,14 +204,11 @@ fn escape(first: u8, rest: &[u8]) -> Option<(usize, u8)> {
         }
         (b'&', [b'#', rest @ ..]) => {
             let digits = number(rest, u8::is_ascii_digit)?;
-            let parsed = std::str::from_utf8(digits).ok()?.parse().ok()?;
-            Some((2 + digits.len() + ends_escape(rest, digits), code(parsed)))
+            Some((2 + digits.len() + ends_escape(rest, digits), code(parse(digits, 10)?)))
         }
         (b'&', _) => {
             let len = rest.iter().take(LONGEST_NAME + 1).position(|byte| *byte == b';')?;
-            let name = rest.get(..len)?;
-            let is_name = |(known, _): &&(&str, u8)| known.as_bytes().eq_ignore_ascii_case(name);
-            NAMES.iter().find(is_name).map(|(_, byte)| (len + 2, *byte))
+            Some((len + 2, named(rest.get(..len)?)?))
         }
         _ => None,
     }
@@ -229,63 +225,35 @@ fn ends_escape(text: &[u8], digits: &[u8]) -> usize {
     usize::from(text.get(digits.len()) == Some(&b';'))
 }
 
-/// The length of the longest name in [`NAMES`].
+/// The length of the longest name in [`NAMES`] and [`SPACES`].
 const LONGEST_NAME: usize = 8;
 
-/// The names of HTML for ASCII characters and for spaces.
-const NAMES: [(&str, u8); 44] = [
-    ("amp", b'&'),
-    ("apos", b'\''),
-    ("ast", b'*'),
-    ("bsol", b'\\'),
-    ("colon", b':'),
-    ("comma", b','),
-    ("commat", b'@'),
-    ("dollar", b'$'),
-    ("ensp", b' '),
-    ("emsp", b' '),
-    ("equals", b'='),
-    ("excl", b'!'),
-    ("grave", b'`'),
-    ("gt", b'>'),
-    ("hat", b'^'),
-    ("lbrace", b'{'),
-    ("lbrack", b'['),
-    ("lcub", b'{'),
-    ("lowbar", b'_'),
-    ("lpar", b'('),
-    ("lsqb", b'['),
-    ("lt", b'<'),
-    ("midast", b'*'),
-    ("nbsp", b' '),
-    ("newline", b' '),
-    ("num", b'#'),
-    ("percnt", b'%'),
-    ("period", b'.'),
-    ("plus", b'+'),
-    ("quest", b'?'),
-    ("quot", b'"'),
-    ("rbrace", b'}'),
-    ("rbrack", b']'),
-    ("rcub", b'}'),
-    ("rpar", b')'),
-    ("rsqb", b']'),
-    ("semi", b';'),
-    ("shy", b' '),
-    ("sol", b'/'),
-    ("tab", b' '),
-    ("underbar", b'_'),
-    ("verbar", b'|'),
-    ("vert", b'|'),
-    ("zwnj", b' '),
-];
+/// The names of HTML for ASCII characters, each with its character behind it. As one text they take less memory than as
+/// a table of pairs.
+const NAMES: &str = "amp& apos' ast* bsol\\ colon: comma, commat@ dollar$ equals= excl! grave` gt> hat^ lbrace{ \
+    lbrack[ lcub{ lowbar_ lpar( lsqb[ lt< midast* num# percnt% period. plus+ quest? quot\" rbrace} rbrack] rcub} rpar) \
+    rsqb] semi; sol/ underbar_ verbar| vert|";
+/// The names of HTML for spaces and for characters without a width.
+const SPACES: &str = "ensp emsp nbsp newline shy tab zwnj";
+
+/// The ASCII character with this name in HTML, or a space.
+fn named(name: &[u8]) -> Option<u8> {
+    let is_name = |known: &[u8]| known.eq_ignore_ascii_case(name);
+    if SPACES.split(' ').any(|known| is_name(known.as_bytes())) {
+        return Some(b' ');
+    }
+    let mut pairs = NAMES.split(' ').filter_map(|pair| pair.as_bytes().split_last());
+    pairs.find(|(_, known)| is_name(known)).map(|(byte, _)| *byte)
+}
 
 fn hex(digits: &[u8]) -> Option<u32> {
-    let digit = |digit: &u8| char::from(*digit).to_digit(16);
-    digits
-        .iter()
-        .map(digit)
-        .try_fold(0_u32, |code, digit| code.checked_mul(16)?.checked_add(digit?))
+    parse(digits, 16)
+}
+
+fn parse(digits: &[u8], radix: u32) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |sum, digit| {
+        sum.checked_mul(radix)?.checked_add(char::from(*digit).to_digit(radix)?)
+    })
 }
 
 #[cfg(test)]
