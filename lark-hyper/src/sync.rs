@@ -6,3 +6,6 @@ pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicBool};
 
 #[cfg(all(test, lark_loom))]
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicBool};
+
+#[cfg(all(test, lark_loom))]
+pub(crate) mod modelled;

@@ -16,42 +16,18 @@ use hyper::service::Service;
 use lark_proto::endpoints::Raw;
 use lark_proto::{App, Limits, Site, TenantToken};
 use loom::future::block_on;
-use loom::model::Builder;
 use loom::sync::Mutex;
 use loom::sync::atomic::AtomicBool;
-use loom::thread;
+use loom::thread::{JoinHandle, yield_now};
 use serde::de::IgnoredAny;
 
 use super::*;
+use crate::sync::modelled::{assert_covered, count, explore, spawn};
 use crate::{Client, RequestBody};
 
 const TEN: Duration = Duration::from_secs(10);
 
 type Pinned<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Runs `model` in every order of its threads with at most `preemptions` preemptions, and prints the number of orders.
-fn explore(name: &str, preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
-    let executions = Arc::new(AtomicUsize::new(0));
-    let counter = executions.clone();
-    let mut builder = Builder::new();
-    builder.preemption_bound = preemptions;
-    builder.check(move || {
-        count(&counter);
-        model();
-    });
-    println!("{name}: {} executions", executions.load(Ordering::Relaxed));
-}
-
-fn count(counter: &AtomicUsize) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Asserts that each of the events was counted in some execution, so that the model has covered it.
-fn assert_covered(counts: &[AtomicUsize]) {
-    let counts: Vec<_> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-    println!("    {counts:?}");
-    assert!(!counts.contains(&0), "{counts:?}");
-}
 
 /// A timer whose time stands still.
 #[derive(Clone)]
@@ -129,12 +105,13 @@ impl Future for UntilMoved {
 
 impl Sleep for UntilMoved {}
 
-/// A service that answers the first request when the model opens it, or never, and the others at once.
+/// A service that never answers the first request if that is a write, answers a token request when the model opens the
+/// gate, and answers the others at once.
 #[derive(Clone, Default)]
 struct Answers {
     requests: Arc<AtomicUsize>,
     sending: Arc<AtomicUsize>,
-    first: Option<Arc<Gate>>,
+    gate: Option<Arc<Gate>>,
 }
 
 /// A reply that stores its waker when it is first polled, and no more after that.
@@ -145,7 +122,10 @@ struct Gate {
 }
 
 impl Gate {
+    /// Wakes the reply in vain, and then opens it.
     fn open(&self) {
+        let early = self.waker.lock().unwrap().clone();
+        early.into_iter().for_each(Waker::wake);
         self.is_open.store(true, Ordering::Relaxed);
         let waker = self.waker.lock().unwrap().take();
         waker.into_iter().for_each(Waker::wake);
@@ -176,22 +156,23 @@ impl Service<Request<RequestBody>> for Answers {
         let is_token = request.uri().path().contains("tenant_access_token");
         let this = self.clone();
         Box::pin(async move {
-            match &this.first {
-                Some(gate) if number == 0 => gate.opened().await,
-                None if number == 0 => pending().await,
-                _ => {}
-            }
             if is_token {
+                if let Some(gate) = &this.gate {
+                    gate.opened().await;
+                }
                 let token = r#"{"code":0,"tenant_access_token":"t-2","expire":7200}"#;
                 return Ok(Response::new(Full::from(token)));
             }
-            if number > 0 && this.first.is_none() {
+            if number == 0 {
+                pending::<()>().await;
+            }
+            if this.gate.is_none() {
                 assert_eq!(
                     this.sending.fetch_add(1, Ordering::Relaxed),
                     0,
                     "two calls send at once"
                 );
-                thread::yield_now();
+                yield_now();
                 this.sending.fetch_sub(1, Ordering::Relaxed);
             }
             Ok(Response::new(Full::from(r#"{"code":0}"#)))
@@ -235,14 +216,14 @@ fn poll_once<T>(mut call: Pinned<T>) -> Pinned<T> {
     call
 }
 
-fn spawn_write(client: &ModelClient) -> thread::JoinHandle<()> {
+fn spawn_write(client: &ModelClient) -> JoinHandle<()> {
     let call = write(client);
-    thread::spawn(move || assert!(block_on(call).is_ok()))
+    spawn(move || assert!(block_on(call).is_ok()))
 }
 
 #[test]
 fn calls_in_one_lane_send_one_at_a_time_and_all_of_them_do() {
-    explore("lane", Some(3), || {
+    explore("lane", Some(2), || {
         let client = client(Answers::default(), still());
         let first = poll_once(write(&client));
         let threads = [(); 2].map(|()| spawn_write(&client));
@@ -258,7 +239,7 @@ fn a_call_that_is_woken_between_two_polls_goes_on() {
         let client = client(Answers::default(), still());
         let first = poll_once(write(&client));
         let mut second = write(&client);
-        let second = thread::spawn(move || {
+        let second = spawn(move || {
             let waits = AtomicUsize::new(0);
             let result = block_on(poll_fn(|context| {
                 let polled = second.as_mut().poll(context);
@@ -285,15 +266,15 @@ fn a_call_whose_time_is_over_as_it_is_woken_leaves_the_lane_to_the_next_one() {
         let first = poll_once(write(&client));
         let second = poll_once(write(&client.clone().with_limits(Limits::default().total(TEN))));
         let third = poll_once(write(&client));
-        let second = thread::spawn(move || match block_on(second) {
+        let second = spawn(move || match block_on(second) {
             Ok(_) => count(&COUNTS[0]),
             Err(error) => {
                 assert!(matches!(error.kind, CallErrorKind::Queued { .. }), "{error}");
                 count(&COUNTS[1]);
             }
         });
-        let third = thread::spawn(move || assert!(block_on(third).is_ok()));
-        let moves = thread::spawn(move || timer.advance());
+        let third = spawn(move || assert!(block_on(third).is_ok()));
+        let moves = spawn(move || timer.advance());
         drop(first);
         for thread in [second, third, moves] {
             thread.join().unwrap();
@@ -304,12 +285,12 @@ fn a_call_whose_time_is_over_as_it_is_woken_leaves_the_lane_to_the_next_one() {
 
 #[test]
 fn a_call_that_is_dropped_as_it_is_woken_leaves_the_lane_to_the_next_one() {
-    explore("dropped", Some(3), || {
+    explore("dropped", Some(2), || {
         let client = client(Answers::default(), still());
         let first = poll_once(write(&client));
         let second = poll_once(write(&client));
         let third = spawn_write(&client);
-        let second = thread::spawn(move || drop(second));
+        let second = spawn(move || drop(second));
         drop(first);
         for thread in [second, third] {
             thread.join().unwrap();
@@ -333,7 +314,7 @@ impl Wake for Inline {
 
 #[test]
 fn a_waker_may_poll_its_call_at_once() {
-    explore("inline", Some(3), || {
+    explore("inline", Some(2), || {
         let client = client(Answers::default(), still());
         let first = poll_once(write(&client));
         let second = write(&client);
@@ -347,19 +328,59 @@ fn a_waker_may_poll_its_call_at_once() {
     });
 }
 
+/// A client whose token request is answered when the gate opens.
+fn gated() -> (Arc<Gate>, ModelClient) {
+    let gate = Arc::new(Gate::default());
+    let answers = Answers { gate: Some(gate.clone()), ..Answers::default() };
+    (gate, client(answers, still()))
+}
+
 #[test]
 fn a_token_request_whose_call_is_dropped_is_driven_on_by_the_calls_that_wait() {
-    explore("token", Some(2), || {
-        let gate = Arc::new(Gate::default());
-        let answers = Answers { first: Some(gate.clone()), ..Answers::default() };
-        let client = client(answers, still());
-        let driver = poll_once(needs_token(&client, "x"));
-        let call = needs_token(&client, "y");
-        let other = thread::spawn(move || assert!(block_on(call).is_ok()));
-        let opens = thread::spawn(move || gate.open());
+    explore("token, driver dropped", Some(2), || {
+        let (gate, client) = gated();
+        let driver = poll_once(needs_token(&client, "y"));
+        let call = needs_token(&client, "z");
+        let other = spawn(move || assert!(block_on(call).is_ok()));
+        let opens = spawn(move || gate.open());
         drop(driver);
         for thread in [other, opens] {
             thread.join().unwrap();
         }
+    });
+}
+
+/// A reply wakes the oldest and the newest parked call. The oldest one is no longer polled, and the newest one finds no
+/// request while the call between them has taken it out.
+#[test]
+fn a_token_request_that_is_woken_while_it_is_polled_is_polled_again() {
+    explore("token, woken while polled", Some(1), || {
+        let (gate, client) = gated();
+        let oldest = poll_once(write(&client));
+        let threads = ["y", "z"].map(|lane| {
+            let call = needs_token(&client, lane);
+            spawn(move || assert!(block_on(call).is_ok()))
+        });
+        let opens = spawn(move || gate.open());
+        threads.map(|thread| thread.join().unwrap());
+        opens.join().unwrap();
+        drop(oldest);
+    });
+}
+
+#[test]
+fn a_call_that_is_dropped_as_it_is_woken_to_poll_a_token_request_leaves_that_to_another_one() {
+    explore("token, newest dropped", Some(2), || {
+        let (gate, client) = gated();
+        let oldest = poll_once(write(&client));
+        let driver = poll_once(needs_token(&client, "y"));
+        let newest = poll_once(needs_token(&client, "z"));
+        let driver = spawn(move || assert!(block_on(driver).is_ok()));
+        let opens = spawn(move || gate.open());
+        drop(newest);
+        for thread in [driver, opens] {
+            thread.join().unwrap();
+        }
+        drop(oldest);
     });
 }
