@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::panic;
 use std::sync::Arc;
-use std::thread::{ScopedJoinHandle, scope};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::simulated::{Running, Simulated};
@@ -71,7 +71,7 @@ impl Clock {
     {
         let tasks: Vec<F> = tasks.into_iter().collect();
         let mut running = self.start(tasks.len()).into_iter();
-        scope(|scope| {
+        thread::scope(|scope| {
             let start = |task: F| {
                 let running = running.next();
                 scope.spawn(move || {

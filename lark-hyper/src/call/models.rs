@@ -122,10 +122,13 @@ struct Gate {
 }
 
 impl Gate {
-    /// Wakes the reply in vain, and then opens it.
+    /// Wakes the token request before its reply is there.
+    fn wake_in_vain(&self) {
+        let waker = self.waker.lock().unwrap().clone();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     fn open(&self) {
-        let early = self.waker.lock().unwrap().clone();
-        early.into_iter().for_each(Waker::wake);
         self.is_open.store(true, Ordering::Relaxed);
         let waker = self.waker.lock().unwrap().take();
         waker.into_iter().for_each(Waker::wake);
@@ -285,7 +288,7 @@ fn a_call_whose_time_is_over_as_it_is_woken_leaves_the_lane_to_the_next_one() {
 
 #[test]
 fn a_call_that_is_dropped_as_it_is_woken_leaves_the_lane_to_the_next_one() {
-    explore("dropped", Some(2), || {
+    explore("dropped", Some(3), || {
         let client = client(Answers::default(), still());
         let first = poll_once(write(&client));
         let second = poll_once(write(&client));
@@ -314,7 +317,7 @@ impl Wake for Inline {
 
 #[test]
 fn a_waker_may_poll_its_call_at_once() {
-    explore("inline", Some(2), || {
+    explore("inline", Some(3), || {
         let client = client(Answers::default(), still());
         let first = poll_once(write(&client));
         let second = write(&client);
@@ -342,7 +345,10 @@ fn a_token_request_whose_call_is_dropped_is_driven_on_by_the_calls_that_wait() {
         let driver = poll_once(needs_token(&client, "y"));
         let call = needs_token(&client, "z");
         let other = spawn(move || assert!(block_on(call).is_ok()));
-        let opens = spawn(move || gate.open());
+        let opens = spawn(move || {
+            gate.wake_in_vain();
+            gate.open();
+        });
         drop(driver);
         for thread in [other, opens] {
             thread.join().unwrap();
@@ -350,19 +356,20 @@ fn a_token_request_whose_call_is_dropped_is_driven_on_by_the_calls_that_wait() {
     });
 }
 
-/// A reply wakes the oldest and the newest parked call. The oldest one is no longer polled, and the newest one finds no
-/// request while the call between them has taken it out.
+/// A wake is for the oldest and the newest parked call that were not woken since they were polled. The two oldest ones
+/// are no longer polled. The newest one finds no request while the driver, which is between them, has taken it out.
 #[test]
 fn a_token_request_that_is_woken_while_it_is_polled_is_polled_again() {
-    explore("token, woken while polled", Some(1), || {
+    explore("token, woken while polled", Some(2), || {
         let (gate, client) = gated();
-        let oldest = poll_once(write(&client));
-        let threads = ["y", "z"].map(|lane| {
-            let call = needs_token(&client, lane);
-            spawn(move || assert!(block_on(call).is_ok()))
-        });
+        let oldest = [(); 2].map(|()| poll_once(write(&client)));
+        let driver = poll_once(needs_token(&client, "y"));
+        let newest = poll_once(needs_token(&client, "z"));
+        gate.wake_in_vain();
+        let driver = spawn(move || assert!(block_on(driver).is_ok()));
         let opens = spawn(move || gate.open());
-        threads.map(|thread| thread.join().unwrap());
+        assert!(block_on(newest).is_ok());
+        driver.join().unwrap();
         opens.join().unwrap();
         drop(oldest);
     });
@@ -370,7 +377,7 @@ fn a_token_request_that_is_woken_while_it_is_polled_is_polled_again() {
 
 #[test]
 fn a_call_that_is_dropped_as_it_is_woken_to_poll_a_token_request_leaves_that_to_another_one() {
-    explore("token, newest dropped", Some(2), || {
+    explore("token, newest dropped", Some(3), || {
         let (gate, client) = gated();
         let oldest = poll_once(write(&client));
         let driver = poll_once(needs_token(&client, "y"));

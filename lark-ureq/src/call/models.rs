@@ -155,7 +155,7 @@ fn a_call_whose_time_is_over_as_it_is_woken_leaves_the_lane_to_the_next_one() {
 
 #[test]
 fn a_call_that_ends_in_simulated_time_when_its_lane_is_freed_leaves_it_to_the_next_one() {
-    explore("timeout in simulated time", Some(1), || {
+    explore("timeout in simulated time", Some(2), || {
         let clock = Clock::simulated();
         let session = shared(clock.clone());
         let first = sent(&session, write("x"));
@@ -182,7 +182,7 @@ fn a_call_that_ends_in_simulated_time_when_its_lane_is_freed_leaves_it_to_the_ne
 
 #[test]
 fn a_call_that_is_cancelled_as_it_is_woken_leaves_the_lane_to_the_next_one() {
-    explore("cancelled", Some(2), || {
+    explore("cancelled", Some(3), || {
         let session = shared(Clock::default());
         let first = sent(&session, write("x"));
         let second = spawn(&session, |session| {
@@ -200,7 +200,7 @@ fn a_call_that_is_cancelled_as_it_is_woken_leaves_the_lane_to_the_next_one() {
 
 #[test]
 fn a_call_that_is_cancelled_during_its_token_request_leaves_the_request_to_the_next_one() {
-    explore("token", Some(2), || {
+    explore("token", Some(3), || {
         let session = shared(Clock::default());
         let driver = sent(&session, needs_token("x"));
         let threads = ["y", "z"].map(|lane| {
@@ -239,7 +239,7 @@ fn a_subscriber_may_call_the_client_while_the_call_of_its_thread_is_woken() {
     let silent = tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).set_default();
     let guard = tracing_subscriber::registry().with(layer).with(only).set_default();
     static NESTED: AtomicUsize = AtomicUsize::new(0);
-    explore("subscriber", Some(3), move || {
+    explore("subscriber", None, move || {
         let session = shared(Clock::default());
         let first = sent(&session, write("x"));
         let second = sent(&session, write("y"));

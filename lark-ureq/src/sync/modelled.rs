@@ -88,6 +88,8 @@ pub(crate) mod thread {
     use std::time::Duration;
 
     pub(crate) use loom::thread::ThreadId;
+    // No model uses these.
+    pub(crate) use std::thread::{scope, yield_now};
 
     use super::TIME;
 
