@@ -231,7 +231,7 @@ fn calls_in_one_lane_send_one_at_a_time_and_all_of_them_do() {
         let first = poll_once(write(&client));
         let threads = [(); 2].map(|()| spawn_write(&client));
         drop(first);
-        threads.map(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 

@@ -96,7 +96,7 @@ fn calls_in_one_lane_send_one_at_a_time_and_all_of_them_do() {
             }
         };
         let threads = [(); 2].map(|()| spawn(&session, work(sending.clone())));
-        threads.map(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 
@@ -207,7 +207,7 @@ fn a_call_that_is_cancelled_during_its_token_request_leaves_the_request_to_the_n
             spawn(&session, move |session| assert!(run(session, needs_token(lane)).is_ok()))
         });
         drop(driver);
-        threads.map(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 
@@ -239,7 +239,7 @@ fn a_subscriber_may_call_the_client_while_the_call_of_its_thread_is_woken() {
     let silent = tracing_subscriber::fmt().with_max_level(LevelFilter::OFF).set_default();
     let guard = tracing_subscriber::registry().with(layer).with(only).set_default();
     static NESTED: AtomicUsize = AtomicUsize::new(0);
-    explore("subscriber", None, move || {
+    explore("subscriber", Some(4), move || {
         let session = shared(Clock::default());
         let first = sent(&session, write("x"));
         let second = sent(&session, write("y"));
