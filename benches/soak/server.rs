@@ -22,6 +22,11 @@ const TOKEN_LIFE: Duration = Duration::from_secs(120);
 const TIDY_INTERVAL: Duration = Duration::from_millis(250);
 /// How often all tokens are revoked, in such intervals: every four minutes.
 const REVOKE_EVERY: u64 = 960;
+/// How often the server stalls, in such intervals: every minute, between two revocations.
+const STALL_EVERY: u64 = 240;
+const STALL_OFFSET: u64 = 120;
+/// The time for which the server answers nothing when it stalls, so that nearly all callers are in flight at once.
+const STALL: Duration = Duration::from_secs(3);
 
 /// What the threads of the server share.
 struct Server {
@@ -93,13 +98,17 @@ impl Server {
         let _ = stream.shutdown(Shutdown::Both);
     }
 
-    /// Keeps the memory of the server bounded, and revokes the tokens from time to time.
+    /// Keeps the memory of the server bounded, and from time to time revokes the tokens, or stalls.
     fn tidy_always(&self) {
         for round in 1_u64.. {
             sleep(TIDY_INTERVAL);
             self.tidy();
             if round % REVOKE_EVERY == 0 {
                 lock(&self.lark).revoke_token();
+            }
+            if round % STALL_EVERY == STALL_OFFSET {
+                let _stalled = lock(&self.lark);
+                sleep(STALL);
             }
         }
     }
