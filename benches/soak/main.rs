@@ -57,8 +57,16 @@ impl Adapter {
         }
     }
 
+    /// The name on the command line.
+    fn short_name(self) -> &'static str {
+        match self {
+            Self::Ureq => "ureq",
+            Self::Hyper => "hyper",
+        }
+    }
+
     fn named(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|adapter| adapter.name().ends_with(name));
+        let found = Self::ALL.into_iter().find(|adapter| adapter.short_name() == name);
         found.ok_or_else(|| format!("`{name}` is neither ureq nor hyper"))
     }
 }

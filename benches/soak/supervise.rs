@@ -91,7 +91,7 @@ impl Pair {
         let site = format!("http://127.0.0.1:{}", port.trim());
         let minutes = settings.minutes.to_string();
         let callers = Command::new(&program)
-            .args([CALL, adapter.name(), &site, "--minutes", &minutes, "--seed", &seed])
+            .args([CALL, adapter.short_name(), &site, "--minutes", &minutes, "--seed", &seed])
             .stdin(Stdio::piped())
             .stdout(File::create(&journal)?)
             .spawn()?;
