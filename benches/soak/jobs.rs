@@ -1,4 +1,4 @@
-//! What the callers do: the images, the cells and the pauses of each, derived from a seed.
+//! The jobs of the callers: the images, the cells and the pauses of each caller, derived from a seed.
 
 use std::time::Duration;
 

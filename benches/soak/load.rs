@@ -23,7 +23,7 @@ const COUNTS_PER_SAMPLE: u32 = 10;
 /// The samples between two lines of progress.
 const PROGRESS_EVERY: u32 = 60;
 
-/// What the callers and the measurement share.
+/// The state that the callers and the measurement share.
 struct Load {
     adapter: Adapter,
     journal: Mutex<BufWriter<Stdout>>,

@@ -28,7 +28,7 @@ const STALL_OFFSET: u64 = 120;
 /// The time for which the server answers nothing when it stalls, so that nearly all callers are in flight at once.
 const STALL: Duration = Duration::from_secs(3);
 
-/// What the threads of the server share.
+/// The state that the threads of the server share.
 struct Server {
     lark: Mutex<FakeLark>,
     /// The hashes of the images that were uploaded and dropped, by their keys.

@@ -140,7 +140,7 @@ impl<'a> Figures<'a> {
         }
     }
 
-    /// What is outside of the thresholds.
+    /// The faults of the run: wrong images, and figures that exceed their thresholds.
     fn faults(&self, settings: &Settings) -> Vec<String> {
         let Self { report, descriptors, .. } = self;
         let mut faults: Vec<String> = report.wrong.iter().take(MAX_SHOWN).cloned().collect();

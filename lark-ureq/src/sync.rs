@@ -1,5 +1,5 @@
-//! What the threads of a client share and wait with: std's types, or loom's where the unit tests are built with
-//! `--cfg lark_loom`, so that a model runs the client's own code in every order.
+//! The types that the threads of a client synchronise and wait with: std's, or loom's where the unit tests are built
+//! with `--cfg lark_loom`, so that a model runs the client's own code in every order.
 
 #[cfg(not(all(test, lark_loom)))]
 pub(crate) use std::{

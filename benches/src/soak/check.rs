@@ -27,8 +27,8 @@ pub struct Report {
     pub samples: Vec<Sample>,
 }
 
-/// What a cell may hold: the image of the last write that was confirmed, or that of a later one whose outcome is
-/// unknown.
+/// The contents that a cell may have: the image of the last write that was confirmed, or that of a later one whose
+/// outcome is unknown.
 #[derive(Default)]
 struct Cell {
     confirmed: Option<u64>,
@@ -130,7 +130,7 @@ pub fn check<'a>(
 mod tests {
     use super::*;
 
-    /// What is wrong with this journal and this list.
+    /// The faults that the check finds in this journal and this list.
     fn wrong(journal: &[&str], stored: &[&str]) -> Vec<String> {
         let journal = journal.iter().map(|line| (*line).to_owned());
         check(journal, stored.iter().copied()).wrong

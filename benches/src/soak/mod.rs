@@ -1,5 +1,5 @@
-//! What the programs of the soak share: the journal of the callers, the check of what was stored, and the drift of the
-//! memory.
+//! The parts that the programs of the soak share: the journal of the callers, the check of what was stored, and the
+//! drift of the memory.
 
 pub mod check;
 pub mod drift;

@@ -40,7 +40,7 @@ pub(super) trait Subject:
     fn is_right(&self, output: &Self::Output, lark: &mut FakeLark) -> bool;
 }
 
-/// What the fake of a [`Rig`] knows from the start.
+/// The initial state of the fake of a [`Rig`].
 pub(super) struct Known {
     image: ImageKey,
     file: FileToken,

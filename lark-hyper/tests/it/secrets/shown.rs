@@ -80,7 +80,7 @@ pub(super) fn keep() {
     log::set_max_level(log::LevelFilter::Trace);
 }
 
-/// What was logged so far, by target.
+/// The text that was logged so far, by target.
 pub(super) fn taken() -> BTreeMap<String, String> {
     std::mem::take(&mut SHOWN.lock().unwrap())
 }

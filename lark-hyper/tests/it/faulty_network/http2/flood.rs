@@ -14,7 +14,7 @@ use lark_proto::{App, Limits};
 use super::frames::{DATA, PING, PREFACE, SETTINGS, frame};
 use crate::support::{peers, put, token};
 
-/// What a connection has carried.
+/// The traffic of a connection so far.
 #[derive(Default)]
 struct Counts {
     /// The bytes of the flood.

@@ -33,7 +33,7 @@ fn setting(name: u16, value: u32) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[&name.to_be_bytes()[..], &value.to_be_bytes()].concat())
 }
 
-/// What the server does to the first stream of its first connections.
+/// The fault that the server causes in the first stream of its first connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Upset {
     /// It goes away at the head of the stream, which it does not process.
@@ -52,7 +52,7 @@ pub(super) enum Upset {
     Window(u32),
 }
 
-/// What the server has seen so far.
+/// The counts of the server's connections, requests and resets so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) connections: usize,
@@ -79,7 +79,7 @@ impl Server {
         Self { upset, times, seen: Arc::default() }
     }
 
-    /// What the server has seen so far.
+    /// Calls `read` with the counts so far.
     pub(super) fn seen<R>(&self, read: impl FnOnce(&mut Seen) -> R) -> R {
         read(&mut self.seen.lock().unwrap())
     }
