@@ -213,6 +213,13 @@ fn a_second_call_that_already_waits_until_the_gate_opens_is_not_woken() {
 }
 
 #[test]
+fn an_earlier_call_that_joins_and_leaves_wakes_the_next_two() {
+    let (mut fixture, opens) = Fixture::full(3);
+    assert_eq!(fixture.wait(1, Moment::START), opens);
+    assert_eq!(fixture.leave(1, Moment::START), [2, 3]);
+}
+
+#[test]
 fn a_second_call_that_leaves_wakes_the_third() {
     let mut fixture = Fixture::closed(secs(10));
     for call in 1..=4 {

@@ -265,6 +265,33 @@ fn a_result_that_shows_the_document_is_not_busy_ends_the_busy_time_of_a_call_wit
 }
 
 #[test]
+fn a_result_that_shows_the_document_is_not_busy_ends_the_busy_time_of_its_lane() {
+    let not_found = reply(400, r#"{"code":90202}"#, None);
+    let html = reply(503, "<html>", None);
+    for (result, is_over) in [
+        (RequestResult::Success, true),
+        (RequestResult::Refused(&not_found), true),
+        (RequestResult::Refused(&html), false),
+    ] {
+        let mut session = session();
+        let mut machine = write_in_lane();
+        let busy = reply(400, r#"{"code":90217}"#, None);
+        let busy_since = |machine: &mut CallMachine, session: &mut Session, now| {
+            let result = RequestResult::Refused(&busy);
+            match machine.update_session(session, started(), 0, result, now) {
+                Some(Retry::Busy { since, .. }) => since,
+                _ => panic!("the document is not busy"),
+            }
+        };
+        machine.next(&mut session, Moment::START).ok().unwrap();
+        assert_eq!(busy_since(&mut machine, &mut session, at(1)), at(1));
+        machine.update_lane(&mut session, result, at(2));
+        let since = if is_over { at(3) } else { at(1) };
+        assert_eq!(busy_since(&mut machine, &mut session, at(3)), since);
+    }
+}
+
+#[test]
 fn only_the_gateways_rate_limit_closes_the_route() {
     for (status, body, closes) in [
         (400, r#"{"code":99991400}"#, true),
@@ -277,6 +304,19 @@ fn only_the_gateways_rate_limit_closes_the_route() {
         let retry = write().update_session(&mut session, started(), 0, result, Moment::START);
         assert!(matches!(retry, Some(Retry::Rate { wait, .. }) if wait == secs(5)), "{body}");
         assert_eq!(session.entries() == 1, closes, "{body}");
+    }
+}
+
+#[test]
+fn the_backoff_of_a_rate_limit_grows_with_its_retries() {
+    for (free_retries, failures) in [(0, 1), (1, 2), (2, 3)] {
+        let error = reply(400, r#"{"code":230020}"#, None);
+        let mut machine = write();
+        machine.progress.free_retries = free_retries;
+        let result = RequestResult::Refused(&error);
+        let retry = machine.update_session(&mut session(), started(), 0, result, Moment::START);
+        let Some(Retry::Rate { wait, .. }) = retry else { panic!("{free_retries}") };
+        assert_eq!(wait, backoff(failures, machine.jitter));
     }
 }
 
