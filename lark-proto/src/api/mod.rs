@@ -123,6 +123,12 @@ pub trait Endpoint {
         REPLY_LIMIT
     }
 
+    /// The secrets in the payload. The service may quote them, and an error of a call shows `***` in their place. The
+    /// default is none.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads the reply. Most endpoints use [`Reply::data`], an endpoint that issues tokens [`Reply::top_level`], an
     /// endpoint that answers with a file [`Reply::binary`].
     ///
