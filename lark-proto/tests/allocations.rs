@@ -84,16 +84,19 @@ fn encoding_an_image_allocates_two_pieces() {
 
 /// A reply of at most `len` bytes: `start`, then `item` as often as fits, and `end`. An `@` in the item is its number.
 fn hostile(len: usize, [start, item, end]: [&str; 3]) -> Response<Bytes> {
-    let mut body = start.to_owned();
-    for number in 0.. {
-        let item = item.replace('@', &format!("{number:x}"));
-        if body.len() + item.len() + 1 + end.len() > len {
-            break;
-        }
-        let separator = if number == 0 { "" } else { "," };
-        body = body + separator + &item;
-    }
-    Response::new((body + end).into())
+    let len = len - start.len() - end.len();
+    let items = if item.contains('@') {
+        let numbered = (0..len / 8).map(|number| item.replace('@', &format!("{number:x}")));
+        let mut left = len;
+        let fits = |item: &String| {
+            left = left.saturating_sub(item.len() + 1);
+            left > 0
+        };
+        numbered.take_while(fits).collect::<Vec<_>>().join(",")
+    } else {
+        vec![item; len / (item.len() + 1)].join(",")
+    };
+    Response::new([start, &items, end].concat().into())
 }
 
 /// Checks that no reply of `len` bytes takes more than four times its length, its result included.
