@@ -252,6 +252,11 @@ fn dense(text: &str) -> String {
 
 fn check(kind: Kind, secret: &str, text: &str, form: &str) {
     for reply in replies(text) {
+        // The resend of a ticket is a success whatever `data` is.
+        let is_success = reply.body().starts_with(br#"{"code":0,"data""#);
+        if is_success && matches!(kind, Kind::SecretOfResend) {
+            continue;
+        }
         let error = call(kind, secret, &reply);
         let whole = [error.to_string(), format!("{error:?}"), format!("{error:#?}")];
         let error = error.lark().unwrap_or_else(|| panic!("{error:?}"));
