@@ -52,6 +52,7 @@
 //! * [`wire`]: a request as the bytes of HTTP/1.1, which can be stored and read back, or as a curl command.
 //! * `fake`, with the feature of that name: a strict fake of the service in memory, for tests. `testing` shows how to
 //!   use it.
+//! * [`limits`]: everything that can grow, with its limit.
 //! * [`walk`]: the path of an image through the code, for readers of the sources.
 //!
 //! # Features
@@ -70,6 +71,8 @@ pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod host;
+#[doc = include_str!("limits.md")]
+pub mod limits {}
 pub mod network;
 mod path;
 pub mod place;

@@ -5,11 +5,12 @@ use std::any::type_name;
 use std::{io, iter};
 
 use allocation_counter::{AllocationInfo, measure};
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http::{HeaderValue, Request, Response};
 use lark_proto::body::{Body, ImageEncoding};
 use lark_proto::endpoints::{
-    GetAppToken, GetStoreTenantToken, GetTenantToken, ResendAppTicket, WithLogId,
+    DownloadMedia, GetAppToken, GetStoreTenantToken, GetTenantToken, QuerySheets, ReadCells,
+    ResendAppTicket, WithLogId,
 };
 use lark_proto::{Endpoint, EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
@@ -79,6 +80,65 @@ fn encoding_an_image_allocates_two_pieces() {
             assert!(asked.bytes_total < 2 * piece + 512, "{encoding:?}: {asked:?}");
         }
     }
+}
+
+/// A reply of at most `len` bytes: `start`, then `item` as often as fits, and `end`. An `@` in the item is its number.
+fn hostile(len: usize, [start, item, end]: [&str; 3]) -> Response<Bytes> {
+    let len = len - start.len() - end.len();
+    let items = if item.contains('@') {
+        let numbered = (0..len / 8).map(|number| item.replace('@', &format!("{number:x}")));
+        let mut left = len;
+        let fits = |item: &String| {
+            left = left.saturating_sub(item.len() + 1);
+            left > 0
+        };
+        numbered.take_while(fits).collect::<Vec<_>>().join(",")
+    } else {
+        vec![item; len / (item.len() + 1)].join(",")
+    };
+    Response::new([start, &items, end].concat().into())
+}
+
+/// Checks that no reply of `len` bytes takes more than four times its length, its result included.
+fn check_memory<E: Endpoint>(len: usize, replies: &[[&str; 3]]) {
+    for parts in replies {
+        let reply = hostile(len, *parts);
+        let (_, asked) = counted(|| E::decode(reply));
+        println!("{} {parts:?}: {} of {len}", type_name::<E>(), asked.bytes_max);
+        assert!(asked.bytes_max <= 4 * len as u64, "{parts:?}: {asked:?}");
+    }
+}
+
+#[test]
+fn reading_a_hostile_reply_takes_at_most_four_times_its_longest_length() {
+    let errors = [
+        [r#"{"code":1,"error":{"#, r#""@":1"#, "}}"],
+        [r#"{"code":1,"error":{"permission_violations":["#, "1", "]}}"],
+        [r#"{"code":1,"error":{"field_violations":["#, r#"{"field":"@"}"#, "]}}"],
+        [r#"{"code":99991672,"msg":"["#, "s@", r#"]"}"#],
+        ["{", r#""@":1"#, "}"],
+    ];
+    check_memory::<PutImage>(1 << 20, &errors);
+    let sheets = [
+        [r#"{"code":0,"data":{"sheets":["#, r#"{"sheet_id":"a"}"#, "]}}"],
+        [r#"{"code":0,"data":{"sheets":[{"sheet_id":"a","merges":["#, "1", "]}]}}"],
+        [r#"{"code":0,"data":{"sheets":[{"sheet_id":"a","title":["#, "1", "]}]}}"],
+    ];
+    check_memory::<QuerySheets>(1 << 20, &sheets);
+    check_memory::<DownloadMedia>(1 << 20, &[["{", r#""@":1"#, r#","code":1}"#]]);
+    // Up to 250,000 cells are read, so that a shorter reply may take more than four times its length.
+    let cells = [
+        [r#"{"code":0,"data":{"valueRange":{"values":[["#, "null", "]]}}}"],
+        [r#"{"code":0,"data":{"valueRange":{"values":["#, "[]", "]}}}"],
+        [r#"{"code":0,"data":{"valueRange":{"values":["#, "[1]", "]}}}"],
+        [
+            r#"{"code":0,"data":{"valueRange":{"values":["#,
+            r#"["01234567890123456789012345678901"]"#,
+            "]}}}",
+        ],
+        [r#"{"code":0,"data":{"valueRange":{"values":[[["#, "1", "]]]}}}"],
+    ];
+    check_memory::<ReadCells>(12 << 20, &cells);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub use crate::path::Path;
 pub use quota::Quota;
 pub use raw::Raw;
 pub use reply::Reply;
-pub(crate) use reply::{TEXT, Text, lenient, read};
+pub(crate) use reply::{AtMost, TEXT, Text, lenient, read};
 pub(crate) use request::Draft;
 pub use request::EndpointExt;
 pub use resend::Resend;
@@ -121,6 +121,12 @@ pub trait Endpoint {
     /// The maximum length of the reply's body in bytes. The default is 1 MiB.
     fn reply_limit(&self) -> u64 {
         REPLY_LIMIT
+    }
+
+    /// The secrets in the payload. The service may quote them, and an error of a call shows `***` in their place. The
+    /// default is none.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Reads the reply. Most endpoints use [`Reply::data`], an endpoint that issues tokens [`Reply::top_level`], an

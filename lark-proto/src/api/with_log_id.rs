@@ -45,6 +45,10 @@ impl<E: Endpoint> Endpoint for WithLogId<'_, E> {
         self.0.quota()
     }
 
+    fn secrets(&self) -> Vec<String> {
+        self.0.secrets()
+    }
+
     fn reply_limit(&self) -> u64 {
         self.0.reply_limit()
     }
@@ -105,6 +109,10 @@ mod tests {
             Quota::per_second(5)
         }
 
+        fn secrets(&self) -> Vec<String> {
+            vec!["s".to_owned()]
+        }
+
         fn reply_limit(&self) -> u64 {
             9
         }
@@ -127,6 +135,7 @@ mod tests {
         assert_eq!(logged.route(), "/full/:id");
         assert_eq!(logged.resend(), Resend::Safe);
         assert_eq!(logged.serial_key(), Some("key"));
+        assert_eq!(logged.secrets(), ["s"]);
         assert_eq!(logged.quota(), Quota::per_second(5));
         assert_eq!(logged.reply_limit(), 9);
     }

@@ -78,6 +78,10 @@ impl Endpoint for GetAppToken {
         Resend::Safe
     }
 
+    fn secrets(&self) -> Vec<String> {
+        [self.secret.expose_secret(), self.ticket.expose_secret()].map(str::to_owned).into()
+    }
+
     fn read(reply: &Reply) -> Result<Grant<AppToken>, Error> {
         #[derive(serde::Deserialize)]
         struct TopLevel<'a> {

@@ -80,6 +80,10 @@ impl Endpoint for GetStoreTenantToken {
         Resend::Safe
     }
 
+    fn secrets(&self) -> Vec<String> {
+        vec![self.app_token.expose_secret().to_owned()]
+    }
+
     fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
         Grant::read_tenant(reply)
     }

@@ -77,6 +77,10 @@ impl Endpoint for GetTenantToken {
         Resend::Safe
     }
 
+    fn secrets(&self) -> Vec<String> {
+        vec![self.secret.expose_secret().to_owned()]
+    }
+
     fn read(reply: &Reply) -> Result<Grant<TenantToken>, Error> {
         Grant::read_tenant(reply)
     }
@@ -108,6 +112,9 @@ mod tests {
         for (expire, seconds) in [
             (r#","expire":0"#, 0),
             (r#","expire":-1"#, 0),
+            (r#","expire":7199"#, 7199),
+            (r#","expire":7200"#, 7200),
+            (r#","expire":7201"#, 7200),
             (r#","expire":9223372036854775808"#, 7200),
             (r#","expire":1e300"#, 7200),
             (r#","expire":"7200""#, 0),

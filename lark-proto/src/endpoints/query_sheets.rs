@@ -3,7 +3,7 @@
 use http::Method;
 use serde::Deserialize;
 
-use crate::api::{Endpoint, Path, Quota, Reply, TEXT, Text, lenient};
+use crate::api::{AtMost, Endpoint, Path, Quota, Reply, TEXT, Text, lenient};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::text::excerpt;
 use crate::token::TenantOrUser;
@@ -14,7 +14,8 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// * Route: `GET /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/query`.
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
-/// * Limits: 100 requests a minute. A spreadsheet has at most 300 sheets, and the reply has all of them.
+/// * Limits: 100 requests a minute. A spreadsheet has at most 300 sheets, and the reply has all of them. This crate reads
+///   at most 10,000.
 /// * Documentation: <https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query>.
 ///
 /// # Errors
@@ -90,6 +91,9 @@ pub struct Grid {
     pub columns: u32,
 }
 
+/// The maximum number of sheets that are read. A spreadsheet has 300, by the vendor's page, and 16 MiB could hold a
+/// million of them, each of which needs ten times the memory of its text.
+const MAX_SHEETS: usize = 10_000;
 /// The maximum number of sheet ids in an error.
 const SHOWN: usize = 5;
 
@@ -189,7 +193,7 @@ impl Endpoint for QuerySheets {
     fn read(reply: &Reply) -> Result<Sheets, Error> {
         #[derive(Deserialize)]
         struct Data {
-            sheets: Vec<Tab>,
+            sheets: AtMost<Tab, MAX_SHEETS>,
         }
         #[derive(Deserialize)]
         struct Tab {
@@ -210,7 +214,7 @@ impl Endpoint for QuerySheets {
             row_count: u32,
             column_count: u32,
         }
-        let mut tabs = reply.data::<Data>()?.sheets;
+        let mut tabs = reply.data::<Data>()?.sheets.0;
         // The vendor's page does not specify the order of the sheets.
         tabs.sort_by_key(|tab| tab.index.unwrap_or(u32::MAX));
         let sheet = |tab: Tab| Sheet {
@@ -282,6 +286,14 @@ mod tests {
     fn a_sheet_without_an_id_makes_the_reply_unreadable() {
         for tabs in [r#"[{"title":"a"}]"#, r#"[{"sheet_id":""}]"#, "{}", "null"] {
             assert!(matches!(sheets(tabs), Err(Error::Unreadable(_))), "{tabs}");
+        }
+    }
+
+    #[test]
+    fn at_most_10_000_sheets_are_read() {
+        for (count, is_read) in [(9_999, true), (10_000, true), (10_001, false)] {
+            let sheets = sheets(&format!("[{}]", vec![r#"{"sheet_id":"a"}"#; count].join(",")));
+            assert_eq!(sheets.is_ok_and(|sheets| sheets.iter().count() == count), is_read);
         }
     }
 

@@ -1,12 +1,14 @@
 //! Read the contents of cells of a sheet.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use http::Method;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::api::{Endpoint, Path, Quota, Reply, TEXT, Text, lenient, read};
+use crate::api::{AtMost, Endpoint, Path, Quota, Reply, TEXT, Text, lenient, read};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::text::excerpt;
 use crate::token::TenantOrUser;
@@ -86,6 +88,10 @@ impl ReadCells {
 /// The maximum number of cells that are read. A reply of 10 MB can have millions of cells, and each needs twenty times
 /// the memory of its text.
 const MAX_FILLED: usize = 250_000;
+/// The maximum number of segments of a cell that are read. A cell with more of them has [`CellContent::Other`].
+const MAX_SEGMENTS: usize = 10_000;
+/// The maximum number of cells that are read in one row: the columns of the widest sheet.
+const MAX_COLUMNS: usize = SheetCell::LAST_COLUMN as usize;
 
 /// The contents of the cells of a rectangle. Cells that are missing in the reply are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -146,7 +152,9 @@ impl CellContent {
             Some(b'n') => Self::Empty,
             Some(b'"') => read(cell).map_or(Self::Other, |Text(text)| Self::of(text)),
             Some(b'{') => Self::of_segments(&[cell]),
-            Some(b'[') => Self::of_segments(&read::<Vec<_>>(cell).unwrap_or_default()),
+            Some(b'[') => read(cell).map_or(Self::Other, |AtMost::<_, MAX_SEGMENTS>(segments)| {
+                Self::of_segments(&segments)
+            }),
             _ => Self::of(excerpt(json.as_bytes(), TEXT)),
         }
     }
@@ -222,28 +230,51 @@ impl Endpoint for ReadCells {
     fn read(reply: &Reply) -> Result<Cells, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Data<'a> {
-            #[serde(borrow)]
-            value_range: ValueRange<'a>,
+        struct Data {
+            value_range: ValueRange,
         }
         #[derive(Deserialize)]
-        struct ValueRange<'a> {
-            #[serde(borrow, default)]
-            values: Option<Vec<Option<Vec<&'a RawValue>>>>,
+        struct ValueRange {
+            #[serde(default)]
+            values: Option<Cells>,
         }
-        let rows = reply.data::<Data<'_>>()?.value_range.values.unwrap_or_default();
+        Ok(reply.data::<Data>()?.value_range.values.unwrap_or_default())
+    }
+}
+
+/// Reads the rows one by one, so that only one row at a time takes the memory of its empty cells.
+impl<'de> Deserialize<'de> for Cells {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Rows)
+    }
+}
+
+struct Rows;
+
+impl<'de> Visitor<'de> for Rows {
+    type Value = Cells;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Cells, A::Error> {
         let mut filled = BTreeMap::new();
-        for (row, cells) in (0..).zip(rows) {
-            for (column, cell) in (0..).zip(cells.unwrap_or_default()) {
+        let mut row = 0;
+        while let Some(cells) = rows.next_element::<&RawValue>()? {
+            let cells: Option<AtMost<&RawValue, MAX_COLUMNS>> =
+                serde_json::from_str(cells.get()).map_err(A::Error::custom)?;
+            for (column, cell) in (0..).zip(cells.map(|cells| cells.0).unwrap_or_default()) {
                 let content = CellContent::read(cell);
                 if content == CellContent::Empty {
                     continue;
                 }
                 filled.insert((row, column), content);
                 if filled.len() > MAX_FILLED {
-                    return Err(reply.unreadable("more than 250,000 cells are not empty"));
+                    return Err(A::Error::custom("more than 250,000 cells are not empty"));
                 }
             }
+            row += 1;
         }
         Ok(Cells { filled })
     }
@@ -269,11 +300,30 @@ mod tests {
 
     #[test]
     fn a_reply_with_too_many_cells_is_unreadable() {
-        let of =
-            |count: usize| cells(&format!(r#"{{"values":[[{}]]}}"#, vec!["1"; count].join(",")));
-        assert_eq!(of(MAX_FILLED).unwrap().get(0, 249_999), &text("1"));
+        let row = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+        // Rows of 10,000 cells, and one row with the rest.
+        let of = |count: usize| {
+            let rows = vec![row(10_000); count / 10_000].join(",");
+            cells(&format!(r#"{{"values":[{rows},null,{}]}}"#, row(count % 10_000)))
+        };
+        assert_eq!(of(MAX_FILLED - 1).unwrap().get(25, 9_998), &text("1"));
+        assert_eq!(of(MAX_FILLED).unwrap().iter().count(), MAX_FILLED);
         let error = of(MAX_FILLED + 1).unwrap_err().to_string();
         assert!(error.contains("more than 250,000 cells"), "{error}");
+        for (count, is_read) in [(12_999, true), (13_000, true), (13_001, false)] {
+            let one = cells(&format!(r#"{{"values":[{}]}}"#, row(count)));
+            assert_eq!(one.is_ok_and(|cells| cells.iter().count() == count), is_read, "{count}");
+        }
+    }
+
+    #[test]
+    fn at_most_10_000_segments_of_a_cell_are_read() {
+        for (count, is_read) in [(9_999, true), (10_000, true), (10_001, false)] {
+            let segments = vec![r#"{"text":"a"}"#; count].join(",");
+            let cells = cells(&format!(r#"{{"values":[[[{segments}]]]}}"#)).unwrap();
+            assert_eq!(matches!(cells.first(), CellContent::Text(_)), is_read, "{count}");
+            assert_eq!(*cells.first() == CellContent::Other, !is_read, "{count}");
+        }
     }
 
     #[test]

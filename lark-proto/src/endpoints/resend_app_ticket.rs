@@ -68,6 +68,10 @@ impl Endpoint for ResendAppTicket {
         Resend::Safe
     }
 
+    fn secrets(&self) -> Vec<String> {
+        vec![self.secret.expose_secret().to_owned()]
+    }
+
     fn read(reply: &Reply) -> Result<(), Error> {
         reply.top_level::<serde::de::IgnoredAny>().map(|_| ())
     }

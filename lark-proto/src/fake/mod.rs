@@ -91,11 +91,13 @@
 // * `readers`: the parsers with which they read the request;
 // * `reply`: the response;
 // * `record`: the request and its reply, for the test to read;
+// * `latest`: the map in which uploads, messages and issued tokens are stored;
 // * `scenarios`: the tests of clients.
 mod connection;
 mod failures;
 mod gateway;
 mod lark;
+mod latest;
 mod readers;
 mod record;
 mod reply;

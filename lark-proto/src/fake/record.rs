@@ -1,7 +1,7 @@
 //! The records of the requests that the fake has answered.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::SystemTime;
@@ -40,7 +40,8 @@ pub struct RecordedRequest {
     /// 0 without a route.
     pub number: usize,
     /// The number of this request among those with the same method, target and body, counted from 1. A request whose
-    /// connection broke before its body was complete does not count.
+    /// connection broke before its body was complete does not count, and neither do requests that are no longer listed
+    /// if none of the same is listed.
     pub attempt: u32,
     /// The status of the reply.
     pub status: StatusCode,
@@ -125,30 +126,65 @@ pub(crate) struct Head {
 }
 
 /// The answered requests, in the order of their replies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Records {
+    /// The latest requests. There may be twice `max`, because the oldest ones are dropped many at a time.
     seen: Vec<RecordedRequest>,
-    /// How many requests were recorded and forgotten.
-    forgotten: usize,
-    /// How often each request was answered, by the hash of its method, target and body.
+    max: usize,
+    /// How many requests were recorded and dropped.
+    dropped: usize,
+    /// How often each request was answered, by its [`key`].
     attempts: HashMap<u64, u32>,
+    /// How many requests to each route were answered.
+    answered: HashMap<Route, usize>,
 }
 
 impl Records {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            seen: Vec::new(),
+            max,
+            dropped: 0,
+            attempts: HashMap::new(),
+            answered: HashMap::new(),
+        }
+    }
+
+    /// Keeps at most `max` records from now on.
+    pub(crate) fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
+    /// The latest requests.
     pub(crate) fn all(&self) -> &[RecordedRequest] {
-        &self.seen
+        self.seen.get(self.seen.len().saturating_sub(self.max)..).unwrap_or_default()
     }
 
-    /// How many requests were recorded, those that were forgotten included.
+    /// How many requests to `route` were answered.
+    pub(crate) fn answered(&self, route: Route) -> usize {
+        self.answered.get(&route).copied().unwrap_or_default()
+    }
+
+    /// How many requests were recorded, those that were dropped included.
     pub(crate) fn pushed(&self) -> usize {
-        self.forgotten.saturating_add(self.seen.len())
+        self.dropped.saturating_add(self.seen.len())
     }
 
-    /// Drops the records, and begins to count the attempts anew.
+    /// Drops the records, and begins to count the attempts and the answered requests anew.
     pub(crate) fn forget(&mut self) {
-        self.forgotten = self.pushed();
-        self.seen.clear();
-        self.attempts.clear();
+        *self = Self { dropped: self.pushed(), ..Self::new(self.max) };
+    }
+
+    /// Drops the oldest records and their attempts, once there are twice as many records as are kept.
+    fn shrink(&mut self) {
+        if self.seen.len() >= self.max.saturating_mul(2) {
+            let oldest = self.seen.len().saturating_sub(self.max);
+            self.seen.drain(..oldest);
+            self.dropped = self.dropped.saturating_add(oldest);
+            let keys = self.seen.iter().map(|seen| key(&seen.method, &seen.uri, seen.body_hash));
+            let keys: HashSet<u64> = keys.collect();
+            self.attempts.retain(|key, _| keys.contains(key));
+        }
     }
 
     /// Records an answered request.
@@ -159,13 +195,17 @@ impl Records {
         body: &[u8],
         (status, code, log_id): (StatusCode, Option<i64>, Option<String>),
     ) {
+        self.shrink();
         let Head { method, uri, mut headers, time, number } = head;
         let token = bearer(&headers).map(str::to_owned);
         if let Entry::Occupied(mut values) = headers.entry(AUTHORIZATION) {
             values.iter_mut().for_each(|value| *value = HeaderValue::from_static("Bearer ***"));
         }
         let body_hash = hash(body);
-        let attempts = self.attempts.entry(hash(&(&method, uri.to_string(), body_hash)));
+        if let Some(route) = route {
+            *self.answered.entry(route).or_default() += 1;
+        }
+        let attempts = self.attempts.entry(key(&method, &uri, body_hash));
         let attempt = attempts.and_modify(|attempts| *attempts += 1).or_insert(1);
         self.seen.push(RecordedRequest {
             route,
@@ -184,6 +224,11 @@ impl Records {
             log_id,
         });
     }
+}
+
+/// A hash of the method, the target and the body of a request.
+fn key(method: &Method, uri: &Uri, body_hash: u64) -> u64 {
+    hash(&(method, uri.to_string(), body_hash))
 }
 
 fn hash(value: &(impl Hash + ?Sized)) -> u64 {

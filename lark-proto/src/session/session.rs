@@ -96,9 +96,11 @@ impl Session {
         &self.app
     }
 
-    /// The secrets that any reply of the service may quote: that of the app, its ticket and its app token.
-    pub(super) fn secrets(&self) -> Arc<[String]> {
-        self.tokens.secrets(&self.app_secret).unwrap_or_else(|| self.app_secret.clone())
+    /// The secrets that the reply to a call may quote: that of the app, its ticket, its app token, and those in the
+    /// payload of the call.
+    pub(super) fn secrets(&self, in_payload: &[String]) -> Arc<[String]> {
+        let all = self.tokens.secrets(&self.app_secret, in_payload);
+        all.unwrap_or_else(|| self.app_secret.clone())
     }
 
     /// Takes the ids of the calls that have been woken since this method was last called. Each of them is to take a

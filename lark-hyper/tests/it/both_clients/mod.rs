@@ -2,6 +2,7 @@
 //! crate's tests can also run the blocking client.
 
 mod hangs;
+mod idle_connections;
 mod network;
 mod place;
 mod same_bytes;

@@ -1,9 +1,10 @@
 //! The service's envelope `{"code":0,"msg":"..","data":{..},"error":{..}}`, and the error that it describes.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{TEXT, read, string, text};
@@ -53,7 +54,7 @@ impl<'a> Envelope<'a> {
     /// The id that Lark's support asks for, from the body alone.
     fn log_id(&self) -> Option<String> {
         let error = self.error();
-        let of_error = |name| string(error.0.get(name)?);
+        let of_error = |name| string(error.get(name)?);
         of_error("log_id")
             .or_else(|| of_error("logid"))
             .or_else(|| self.log_id.and_then(string))
@@ -142,24 +143,96 @@ pub(super) fn log_id(
     in_header("x-tt-logid").or_else(in_body).or_else(|| in_header("x-request-id"))
 }
 
-/// A JSON object with its fields as unread JSON. If two fields have the same name, the last one counts.
-#[derive(Default)]
-pub(super) struct Object<'a>(pub(super) BTreeMap<String, &'a RawValue>);
+/// A JSON object with its known fields as unread JSON. If two fields have the same name, the last one counts. Other
+/// fields take no memory, however many there are.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Object<'a>([Option<&'a RawValue>; NAMES.len()]);
+
+/// The names of the fields that are read from an object.
+const NAMES: [&str; 13] = [
+    "code",
+    "description",
+    "field",
+    "field_violations",
+    "log_id",
+    "logid",
+    "message",
+    "permission_violations",
+    "scope",
+    "subject",
+    "troubleshooter",
+    "type",
+    "url",
+];
 
 impl<'a> Object<'a> {
     /// The fields of `json`; none if it is not an object.
     pub(super) fn new(json: &'a RawValue) -> Self {
-        Self(read(json).unwrap_or_default())
+        read(json).unwrap_or_default()
+    }
+
+    /// The field of this name, which is one of [`NAMES`].
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let at = NAMES.iter().position(|known| *known == name)?;
+        *self.0.get(at)?
     }
 
     /// A field that is a string and not empty, cut to [`TEXT`] bytes and cleared of `secrets`.
     fn text(&self, name: &str, secrets: &Secrets) -> Option<String> {
-        text(self.0.get(name)?, secrets)
+        text(self.get(name)?, secrets)
     }
 
-    /// The objects in a field that is an array.
+    /// The first objects in a field that is an array, at most [`MAX_VIOLATIONS`].
     fn list(&self, name: &str) -> Vec<Object<'a>> {
-        let items: Option<Vec<&RawValue>> = self.0.get(name).and_then(|json| read(json));
-        items.unwrap_or_default().into_iter().take(MAX_VIOLATIONS).map(Object::new).collect()
+        self.get(name).and_then(read).map(|First(items)| items).unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
+        while let Some(name) = fields.next_key::<String>()? {
+            let value = fields.next_value()?;
+            let known = NAMES.iter().zip(&mut self.0).find(|(known, _)| **known == name);
+            known.into_iter().for_each(|(_, field)| *field = Some(value));
+        }
+        Ok(self)
+    }
+}
+
+/// The first [`MAX_VIOLATIONS`] items of an array, each of which has no fields if it is not an object.
+struct First<'a>(Vec<Object<'a>>);
+
+impl<'de> Deserialize<'de> for First<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(First(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for First<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Self, A::Error> {
+        while self.0.len() < MAX_VIOLATIONS {
+            let Some(item) = items.next_element()? else { return Ok(self) };
+            self.0.push(Object::new(item));
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self)
     }
 }

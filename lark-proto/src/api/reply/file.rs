@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use serde_json::value::RawValue;
 
 use super::Reply;
 use super::envelope::Object;
@@ -26,9 +25,8 @@ impl Reply {
     /// [`Unreadable::hint`](crate::error::Unreadable::hint) explains the status.
     pub fn binary(&self) -> Result<Bytes, Error> {
         // `envelope` would refuse an object with two codes, and the object would then count as a file.
-        let object: Option<&RawValue> = serde_json::from_slice(self.body()).ok();
-        let object = object.map(Object::new).unwrap_or_default();
-        if object.0.get("code").is_some_and(|code| read::<i64>(code).is_some()) {
+        let object: Object<'_> = serde_json::from_slice(self.body()).unwrap_or_default();
+        if object.get("code").is_some_and(|code| read::<i64>(code).is_some()) {
             self.success()?;
             return Err(self.unreadable("code 0 without a file"));
         }

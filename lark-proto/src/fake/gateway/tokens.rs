@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
+use crate::fake::latest::Latest;
 use crate::fake::readers::header::bearer;
 use crate::fake::reply::Refusal;
 
@@ -44,26 +45,32 @@ pub(crate) struct Tokens {
     /// The token that each holder was given last.
     current: BTreeMap<Holder, String>,
     /// The app of each token that was issued.
-    apps: BTreeMap<String, &'static str>,
+    apps: Latest<&'static str>,
     /// How many tokens were issued.
     issued: u64,
     /// The lifetime of the tokens that are issued from now on.
     life: Duration,
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
+impl Tokens {
+    /// No tokens yet. At most `max` of the tokens that are issued will be known.
+    pub(crate) fn new(max: usize) -> Self {
         Self {
             known: BTreeMap::new(),
             current: BTreeMap::new(),
-            apps: BTreeMap::new(),
+            apps: Latest::new(max),
             issued: 0,
             life: LIFE,
         }
     }
-}
 
-impl Tokens {
+    /// Knows at most `max` of the tokens that were issued from now on.
+    pub(crate) fn set_max(&mut self, max: usize) {
+        for (token, _) in self.apps.set_max(max) {
+            self.known.remove(&token);
+        }
+    }
+
     /// Issues new tokens from now on, with this lifetime.
     pub(crate) fn expire_in(&mut self, life: Duration) {
         self.life = life;
@@ -107,7 +114,9 @@ impl Tokens {
             let expires =
                 now.checked_add(self.life).or_else(|| now.checked_add(LIFE)).unwrap_or(now);
             self.add(kind, &token, expires);
-            self.apps.insert(token.clone(), app);
+            if let Some((oldest, _)) = self.apps.insert(token.clone(), app) {
+                self.known.remove(&oldest);
+            }
             self.current.insert(holder, token.clone());
             (token, expires.duration_since(now).unwrap_or_default().as_secs())
         })
@@ -175,7 +184,7 @@ mod tests {
     fn a_token_is_renewed_in_its_last_half_hour() {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let at = |seconds: u64| start + Duration::from_millis(seconds * 1000 + 300);
-        let mut tokens = Tokens::default();
+        let mut tokens = Tokens::new(9);
         let (first, left) = tokens.grant(Holder::CustomApp, "cli_a", at(0));
         assert_eq!((first.len(), left), (42, 7200));
         assert_eq!(tokens.grant(Holder::CustomApp, "cli_a", at(5400)), (first.clone(), 1800));
@@ -207,7 +216,7 @@ mod tests {
                 None => step /= 2,
             }
         }
-        let mut tokens = Tokens::default();
+        let mut tokens = Tokens::new(9);
         assert_eq!(tokens.grant(Holder::CustomApp, "cli_a", last).1, 0);
         assert_eq!(tokens.grant(Holder::CustomApp, "cli_a", SystemTime::UNIX_EPOCH).1, 7200);
     }

@@ -78,7 +78,8 @@ impl FakeLark {
         self.revoke_tokens(TokenKind::Tenant);
     }
 
-    /// Issues new tokens from now on, which expire after `life` in place of two hours. Their replies name that time.
+    /// Issues new tokens from now on, which expire after `life` in place of two hours. Their replies name that time. A
+    /// life that ends later than any time of the system counts as two hours.
     pub fn expire_in(&mut self, life: Duration) {
         self.tokens.expire_in(life);
     }
@@ -262,7 +263,7 @@ impl FakeLark {
 
     /// Every stored image with its key.
     pub fn images(&self) -> impl Iterator<Item = (&str, &StoredImage)> {
-        self.images.iter().map(|(key, image)| (key.as_str(), image))
+        self.images.entries().iter().map(|(key, image)| (key.as_str(), image))
     }
 
     /// Removes every stored image, and returns them with their keys. No later image gets one of these keys. A test that
@@ -278,7 +279,7 @@ impl FakeLark {
     /// assert!(lark.image(&key).is_none());
     /// ```
     pub fn take_images(&mut self) -> BTreeMap<String, StoredImage> {
-        std::mem::take(&mut self.images)
+        self.images.take()
     }
 
     /// A sheet, by its id.
@@ -307,7 +308,8 @@ impl FakeLark {
         cells.into_iter().flatten().map(|(range, cell)| (range.as_str(), cell))
     }
 
-    /// The requests that were answered so far, in the order of the replies.
+    /// The requests that were answered so far, in the order of the replies; beyond
+    /// [`MAX_RECORDS`](Self::MAX_RECORDS) only the latest ones.
     #[must_use]
     pub fn requests(&self) -> &[RecordedRequest] {
         self.records.all()
@@ -316,6 +318,27 @@ impl FakeLark {
     /// The requests to `route` that were answered so far.
     pub fn requests_to(&self, route: Route) -> impl Iterator<Item = &RecordedRequest> {
         self.requests().iter().filter(move |seen| seen.route == Some(route))
+    }
+
+    /// Keeps at most `max` of the answered requests, of the images, of the messages and of the issued tokens, in place
+    /// of [`MAX_RECORDS`](Self::MAX_RECORDS) each. Beyond them, the oldest one is dropped: the fake then answers as if
+    /// the image, the message or the token did not exist. An image has at most 10 MiB.
+    ///
+    /// ```
+    /// use lark_proto::fake::{FakeLark, ImageKind};
+    ///
+    /// let mut lark = FakeLark::new();
+    /// lark.set_max_records(2);
+    /// let keys = ["GIF89a1", "GIF89a2", "GIF89a3"]
+    ///     .map(|image| lark.add_image(ImageKind::Message, image));
+    /// assert!(lark.image(&keys[0]).is_none());
+    /// assert!(lark.image(&keys[1]).is_some());
+    /// ```
+    pub fn set_max_records(&mut self, max: usize) {
+        self.records.set_max(max);
+        self.images.set_max(max);
+        self.messages.set_max(max);
+        self.tokens.set_max(max);
     }
 
     /// Drops the records of the requests that were answered so far: [`requests`](Self::requests) lists only later ones,
@@ -332,9 +355,9 @@ impl FakeLark {
         self.begun.get(&route).copied().unwrap_or_default()
     }
 
-    /// How many requests to `route` were answered so far.
+    /// How many requests to `route` were answered so far, those that are no longer listed included.
     #[must_use]
     pub fn count(&self, route: Route) -> usize {
-        self.requests_to(route).count()
+        self.records.answered(route)
     }
 }

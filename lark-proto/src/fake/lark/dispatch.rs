@@ -23,7 +23,7 @@ impl FakeLark {
         let document = match target.route {
             Route::ImV1Image => {
                 let app = self.tokens.app(headers);
-                return download::image(&self.images, target.value(0), app);
+                return download::image(self.images.entries(), target.value(0), app);
             }
             Route::MediaDownload => return download::media(&self.spreadsheets, target),
             Route::TenantAccessToken
@@ -84,7 +84,8 @@ impl FakeLark {
             Route::Own { .. } => return Err(Refusal::with_400(9499, "Bad Request")),
             Route::Messages | Route::MessageReply => {
                 let app = self.tokens.app(headers);
-                let request = messages::Request { now, headers, body, images: &self.images, app };
+                let request =
+                    messages::Request { now, headers, body, images: self.images.entries(), app };
                 match target.route {
                     Route::MessageReply => self.messages.reply(target.value(0), &request)?,
                     _ => self.messages.send(target.query("receive_id_type"), &request)?,

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode, request};
 
 use super::failures::{ConnectionFault, Failure, Failures};
 use super::gateway::{RateLimits, Tokens};
+use super::latest::Latest;
 use super::readers::header;
 use super::record::{Head, Records};
 use super::reply::{self, Refusal, Reply};
@@ -32,7 +33,7 @@ use super::services::{
 pub struct FakeLark {
     apps: Apps,
     tokens: Tokens,
-    images: BTreeMap<String, StoredImage>,
+    images: Latest<StoredImage>,
     /// How many images were stored, those that were taken included.
     images_added: usize,
     messages: Messages,
@@ -71,7 +72,7 @@ impl fmt::Debug for InFlight {
 impl fmt::Debug for FakeLark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FakeLark")
-            .field("images", &self.images.len())
+            .field("images", &self.images.entries().len())
             .field("messages", &self.messages().count())
             .field("spreadsheets", &self.spreadsheets.len())
             .field("requests", &self.records.all().len())
@@ -121,6 +122,9 @@ impl FakeLark {
     pub const USER_ID: &str = "4c87bec3";
     /// The mail address of the user.
     pub const EMAIL: &str = "tom@example.com";
+    /// How many answered requests, images, messages and issued tokens a fake keeps of each, unless
+    /// [`set_max_records`](Self::set_max_records) changes it.
+    pub const MAX_RECORDS: usize = 10_000;
 
     /// A fake with [`APP_ID`](Self::APP_ID), [`STORE_APP_ID`](Self::STORE_APP_ID),
     /// [`SPREADSHEET`](Self::SPREADSHEET), [`SHEET`](Self::SHEET) and [`WIKI_NODE`](Self::WIKI_NODE), in which no token
@@ -139,10 +143,10 @@ impl FakeLark {
         };
         let mut fake = Self {
             apps: Apps::new(custom, store, Self::APP_TICKET, Self::TENANT_KEY),
-            tokens: Tokens::default(),
-            images: BTreeMap::new(),
+            tokens: Tokens::new(Self::MAX_RECORDS),
+            images: Latest::new(Self::MAX_RECORDS),
             images_added: 0,
-            messages: Messages::new(ids, Self::CHAT),
+            messages: Messages::new(ids, Self::CHAT, Self::MAX_RECORDS),
             spreadsheets: BTreeMap::new(),
             wiki: Wiki::default(),
             added_routes: Vec::new(),
@@ -151,7 +155,7 @@ impl FakeLark {
             rate_limits: RateLimits::default(),
             refuses_base64: false,
             begun: HashMap::new(),
-            records: Records::default(),
+            records: Records::new(Self::MAX_RECORDS),
         };
         fake.add_spreadsheet(Self::SPREADSHEET, &[Self::SHEET]);
         fake.add_wiki_node(Self::WIKI_NODE, "sheet", Self::SPREADSHEET);

@@ -340,6 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn a_form_has_at_most_32_parts_and_a_part_header_4096_bytes() {
+        let t = "Content-Disposition: form-data; name=t";
+        for (count, is_read) in [(31, true), (32, true), (33, false)] {
+            let form = format!("--b\r\n{t}\r\n\r\nx\r\n").repeat(count) + "--b--";
+            assert_eq!(read(form.as_bytes(), "b").is_ok_and(|parts| parts.len() == count), is_read);
+        }
+        // The length counts the bytes before the last LF.
+        for (len, is_read) in [(4095, true), (4096, true), (4097, false)] {
+            let rest = "x".repeat(len - t.len() - "\r\nX: \r\n\r".len());
+            let form = format!("--b\r\n{t}\r\nX: {rest}\r\n\r\nx\r\n--b--");
+            assert_eq!(read(form.as_bytes(), "b").is_ok(), is_read, "{len}");
+        }
+    }
+
+    #[test]
     fn a_part_header_that_is_not_utf_8_is_refused() {
         let refusal = read(b"--b\r\nX: \xff\r\n\r\n\r\n--b--", "b").err().unwrap_or_default();
         assert!(refusal.contains("not UTF-8"), "{refusal}");

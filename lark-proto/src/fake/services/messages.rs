@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::upload::{ImageKind, StoredImage};
+use crate::fake::latest::Latest;
 use crate::fake::readers::header;
 use crate::fake::readers::json::object;
 use crate::fake::reply::Refusal;
@@ -59,8 +60,10 @@ pub(crate) struct Messages {
     ids: Ids,
     chats: BTreeSet<String>,
     /// The messages by their ids.
-    sent: BTreeMap<String, StoredMessage>,
-    /// The id of the latest message with each uuid.
+    sent: Latest<StoredMessage>,
+    /// How many messages were sent.
+    count: u64,
+    /// The id of the latest message in `sent` with each uuid.
     uuids: BTreeMap<String, String>,
 }
 
@@ -131,9 +134,10 @@ impl Body {
 
 impl Messages {
     /// No messages yet. The bot is in the group `chat`, and has a chat with the user.
-    pub(crate) fn new(ids: Ids, chat: &str) -> Self {
+    /// At most `max` messages will be known.
+    pub(crate) fn new(ids: Ids, chat: &str, max: usize) -> Self {
         let chats = BTreeSet::from([chat, USER_CHAT].map(str::to_owned));
-        Self { ids, chats, sent: BTreeMap::new(), uuids: BTreeMap::new() }
+        Self { ids, chats, sent: Latest::new(max), count: 0, uuids: BTreeMap::new() }
     }
 
     pub(crate) fn add_chat(&mut self, id: &str) {
@@ -141,7 +145,7 @@ impl Messages {
     }
 
     pub(crate) fn sent(&self) -> impl Iterator<Item = &StoredMessage> {
-        self.sent.values()
+        self.sent.entries().values()
     }
 
     /// Answers a request to send a message.
@@ -234,7 +238,7 @@ impl Messages {
 
     /// The id of the next message. The ids are numbered in ascending order, so their order is the order of sending.
     fn next_id(&self) -> String {
-        format!("om_{:032x}", self.sent.len().saturating_add(1))
+        format!("om_{:032x}", self.count.saturating_add(1))
     }
 
     /// The message with this uuid, if it was sent within the last hour.
@@ -251,8 +255,26 @@ impl Messages {
         if let Some(uuid) = &message.uuid {
             self.uuids.insert(uuid.clone(), message.message_id.clone());
         }
-        self.sent.insert(message.message_id.clone(), message);
+        self.count = self.count.saturating_add(1);
+        if let Some((_, oldest)) = self.sent.insert(message.message_id.clone(), message) {
+            self.forget_uuid(&oldest);
+        }
         reply
+    }
+
+    /// Knows at most `max` messages from now on.
+    pub(crate) fn set_max(&mut self, max: usize) {
+        for (_, message) in self.sent.set_max(max) {
+            self.forget_uuid(&message);
+        }
+    }
+
+    /// Forgets the uuid of a message that was dropped, unless a later message has it too.
+    fn forget_uuid(&mut self, dropped: &StoredMessage) {
+        let Some(uuid) = &dropped.uuid else { return };
+        if self.uuids.get(uuid) == Some(&dropped.message_id) {
+            self.uuids.remove(uuid);
+        }
     }
 
     /// The reply, with the members of the vendor's sample that a message with an image has.

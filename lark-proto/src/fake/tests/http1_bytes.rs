@@ -142,19 +142,30 @@ fn a_head_without_a_host_is_refused() {
 
 #[test]
 fn a_head_and_a_body_may_be_as_long_as_their_limits() {
-    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {BODY_LIMIT}\r\nX: \r\n\r\n");
-    let head = head.replace("X: ", &format!("X: {}", "x".repeat(HEAD_LIMIT - head.len())));
-    let mut requests = Requests::new();
-    requests.push(head.as_bytes());
-    assert_eq!((head.len(), requests.missing()), (HEAD_LIMIT, BODY_LIMIT));
+    for (head_len, body_len, is_read) in [
+        (HEAD_LIMIT - 1, BODY_LIMIT - 1, true),
+        (HEAD_LIMIT, BODY_LIMIT, true),
+        (HEAD_LIMIT + 1, BODY_LIMIT, false),
+        (HEAD_LIMIT, BODY_LIMIT + 1, false),
+    ] {
+        let head =
+            format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {body_len}\r\nX: \r\n\r\n");
+        let head = head.replace("X: ", &format!("X: {}", "x".repeat(head_len - head.len())));
+        let mut requests = Requests::new();
+        requests.push(head.as_bytes());
+        let is_waiting = requests.head().is_ok() && requests.missing() == body_len;
+        assert_eq!((head.len(), is_waiting), (head_len, is_read), "{body_len}");
+    }
 }
 
 #[test]
 fn a_head_may_have_a_hundred_headers() {
-    let many = vec!["X: y\r\n"; 99].concat();
-    let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n");
-    let request = http1::request(bytes.as_bytes()).unwrap();
-    assert_eq!(request.headers().len(), 100);
+    for (count, is_read) in [(99, true), (100, true), (101, false)] {
+        let many = "X: y\r\n".repeat(count - 1);
+        let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n");
+        let request = http1::request(bytes.as_bytes());
+        assert_eq!(request.is_ok_and(|request| request.headers().len() == count), is_read);
+    }
 }
 
 #[test]

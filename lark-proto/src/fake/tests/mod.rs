@@ -6,6 +6,7 @@ mod controls;
 mod downloads;
 mod faults;
 mod http1_bytes;
+mod limits;
 mod linear_time;
 mod messages;
 mod overlaps;

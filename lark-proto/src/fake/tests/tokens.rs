@@ -345,6 +345,25 @@ fn tokens_expire_after_the_life_that_the_test_sets() {
 }
 
 #[test]
+fn a_token_may_have_any_life() {
+    for (life, named) in [
+        (Duration::ZERO, 0),
+        (Duration::from_secs(7199), 7199),
+        (Duration::from_secs(7201), 7201),
+        (Duration::from_secs(1 << 40), 1 << 40),
+        // The end of this life is later than any time of the system, so the token gets the documented life.
+        (Duration::MAX, 7200),
+    ] {
+        let mut fake = FakeLark::new();
+        fake.expire_in(life);
+        for _ in 0..2 {
+            let reply = fake.handle(now(), post(TOKEN_PATH, JSON, custom_app().to_string()));
+            assert_eq!(at(&reply, "/expire").as_u64(), Some(named), "{life:?}");
+        }
+    }
+}
+
+#[test]
 fn a_revoked_tenant_token_is_refused() {
     let mut fake = fake();
     assert_eq!(verdict(&fake.handle(now(), post(CELL_PATH, JSON, CELL))), (200, Some(0)));

@@ -225,7 +225,7 @@ impl Tokens {
         let app_token = self.app_token.held().map(|(token, _)| token);
         let request = kind.request(app, site, tenant, app_token);
         let app_secret = app.secrets();
-        let secrets = self.secrets(&app_secret).unwrap_or_else(|| app_secret.into());
+        let secrets = self.secrets(&app_secret, &[]).unwrap_or_else(|| app_secret.into());
         let secrets = Secrets::new(None, secrets);
         let fresh_connection = match kind {
             TokenRequestKind::Tenant(_) => {
@@ -331,12 +331,19 @@ impl Tokens {
         self.tenants.get(tenant)?.slot.held()
     }
 
-    /// `app_secret`, and the ticket and the app token of a store app. `None` if there is neither of these two.
-    pub(super) fn secrets(&self, app_secret: &[String]) -> Option<Arc<[String]>> {
+    /// `app_secret`, the ticket and the app token of a store app, and the `others`. `None` if there is `app_secret`
+    /// alone.
+    pub(super) fn secrets(
+        &self,
+        app_secret: &[String],
+        others: &[String],
+    ) -> Option<Arc<[String]>> {
         let ticket = self.ticket.as_ref().map(AppTicket::expose_secret);
         let app_token = self.app_token.held().map(|(token, _)| token.expose_secret());
-        ticket.or(app_token)?;
-        let mut all = app_secret.to_vec();
+        if others.is_empty() {
+            ticket.or(app_token)?;
+        }
+        let mut all = [app_secret, others].concat();
         all.extend(ticket.map(str::to_owned));
         all.extend(app_token.map(str::to_owned));
         Some(all.into())

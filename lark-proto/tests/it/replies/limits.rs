@@ -49,14 +49,28 @@ fn nesting_does_not_exhaust_the_stack() {
 
 #[test]
 fn at_most_32_violations_of_each_kind_are_kept() {
-    let scopes = [r#"{"scope":"s","type":"k","url":"u"}"#; 1000].join(",");
-    let fields = scopes.replace("scope", "field");
-    let many = format!(
-        r#"{{"code":1,"error":{{"permission_violations":[{scopes}],"field_violations":[{fields}]}}}}"#
-    );
-    let many = error(&reply(400, &[], many));
-    let api = many.api().unwrap();
-    assert_eq!((api.permission_violations.len(), api.field_violations.len()), (32, 32));
+    for (count, kept) in [(31, 31), (32, 32), (33, 32), (1000, 32)] {
+        let scopes = vec![r#"{"scope":"s","type":"k","url":"u"}"#; count].join(",");
+        let fields = scopes.replace("scope", "field");
+        let many = format!(
+            r#"{{"code":1,"error":{{"permission_violations":[{scopes}],"field_violations":[{fields}],"log_id":"L"}}}}"#
+        );
+        let many = error(&reply(400, &[], many));
+        let api = many.api().unwrap();
+        let listed = (api.permission_violations.len(), api.field_violations.len());
+        assert_eq!((listed, many.log_id()), ((kept, kept), Some("L")), "{count}");
+        let named = vec!["s:s"; count].join(",");
+        let named = format!(r#"{{"code":99991672,"msg":"one of [{named}]"}}"#);
+        let named = error(&reply(400, &[], named));
+        assert_eq!(named.api().unwrap().permission_violations.len(), kept, "{count}");
+    }
+}
+
+#[test]
+fn of_two_fields_of_an_error_with_the_same_name_the_last_one_counts() {
+    let twice = r#"{"code":1,"error":{"message":"a","x":1,"message":"b","y":2}}"#;
+    let twice = error(&reply(400, &[], twice.to_owned()));
+    assert_eq!(twice.api().unwrap().detail.as_deref(), Some("b"));
 }
 
 #[test]
@@ -73,6 +87,20 @@ fn the_texts_of_an_error_are_truncated() {
         &huge[..126]
     );
     assert_eq!(in_words(&error(&reply(400, &[], one))), want);
+}
+
+#[test]
+fn a_text_is_truncated_if_it_is_longer_than_its_limit() {
+    for (limit, field) in [(1024, "msg"), (128, "log_id")] {
+        for len in [limit - 1, limit, limit + 1] {
+            let text = "x".repeat(len);
+            let shown = error(&reply(400, &[], format!(r#"{{"code":1,"{field}":"{text}"}}"#)));
+            let api = shown.api().unwrap();
+            let shown = if field == "msg" { Some(&api.msg) } else { api.log_id.as_ref() };
+            let expected = if len > limit { format!("{}…", &text[..limit]) } else { text };
+            assert_eq!(shown, Some(&expected), "{len}");
+        }
+    }
 }
 
 #[test]

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response};
-use lark_proto::endpoints::{PutImage, QuerySheets};
+use lark_proto::endpoints::{
+    GetAppToken, GetStoreTenantToken, GetTenantToken, PutImage, QuerySheets, ResendAppTicket,
+};
 use lark_proto::session::{Call, Limits, Session};
-use lark_proto::values::{AppTicket, TenantKey};
+use lark_proto::token::{AppToken, NoToken};
+use lark_proto::values::{AppId, AppSecret, AppTicket, TenantKey};
 use lark_proto::{App, CallError, Error, Image, ImageKey, Site, TenantToken, UserToken};
 use proptest::prelude::*;
 use serde_json::json;
@@ -95,6 +98,11 @@ enum Kind {
     AppSecret,
     AppTicket,
     AppToken,
+    /// In the body of a call's own request, for an app that is not that of the session.
+    SecretOfCall,
+    SecretOfResend,
+    TicketOfCall,
+    AppTokenOfCall,
 }
 
 /// The error of a call whose request carries `secret` and gets `reply`.
@@ -103,6 +111,7 @@ fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<Cut> {
     let for_tenant = || Call::for_tenant(TenantKey::new("tenant").unwrap(), &put);
     let store = || Session::new(Site::LARK, App::store("cli_x", "-").unwrap());
     let none = || Session::new(Site::LARK, App::None);
+    let id = || AppId::new("cli_y").unwrap();
     match kind {
         Kind::Token => {
             let token = TenantToken::new(secret).unwrap();
@@ -127,6 +136,24 @@ fn call(kind: Kind, secret: &str, reply: &Response<Bytes>) -> CallError<Cut> {
             session.set_app_ticket(AppTicket::new("-").unwrap());
             let body = json!({"code": 0, "app_access_token": secret, "expire": 7200});
             error(session, for_tenant(), Some(Response::new(body.to_string().into())), reply)
+        }
+        Kind::SecretOfCall => {
+            let get = GetTenantToken::new(id(), AppSecret::new(secret).unwrap());
+            error(none(), Call::with_token(&NoToken, &get), None, reply)
+        }
+        Kind::SecretOfResend => {
+            let resend = ResendAppTicket::new(id(), AppSecret::new(secret).unwrap());
+            error(store(), Call::with_token(&NoToken, &resend), None, reply)
+        }
+        Kind::TicketOfCall => {
+            let ticket = AppTicket::new(secret).unwrap();
+            let get = GetAppToken::new(id(), AppSecret::new("-").unwrap(), ticket);
+            error(store(), Call::with_token(&NoToken, &get), None, reply)
+        }
+        Kind::AppTokenOfCall => {
+            let tenant = TenantKey::new("tenant").unwrap();
+            let get = GetStoreTenantToken::new(AppToken::new(secret).unwrap(), tenant);
+            error(store(), Call::with_token(&NoToken, &get), None, reply)
         }
     }
 }
@@ -225,6 +252,11 @@ fn dense(text: &str) -> String {
 
 fn check(kind: Kind, secret: &str, text: &str, form: &str) {
     for reply in replies(text) {
+        // The resend of a ticket is a success whatever `data` is.
+        let is_success = reply.body().starts_with(br#"{"code":0,"data""#);
+        if is_success && matches!(kind, Kind::SecretOfResend) {
+            continue;
+        }
         let error = call(kind, secret, &reply);
         let whole = [error.to_string(), format!("{error:?}"), format!("{error:#?}")];
         let error = error.lark().unwrap_or_else(|| panic!("{error:?}"));
@@ -245,7 +277,11 @@ fn kinds() -> impl Strategy<Value = Kind> {
         Just(Kind::UserToken),
         Just(Kind::AppSecret),
         Just(Kind::AppTicket),
-        Just(Kind::AppToken)
+        Just(Kind::AppToken),
+        Just(Kind::SecretOfCall),
+        Just(Kind::SecretOfResend),
+        Just(Kind::TicketOfCall),
+        Just(Kind::AppTokenOfCall)
     ]
 }
 

@@ -38,8 +38,11 @@ pub(super) struct CallMachine {
     pub(super) credential: Credential,
     /// The `Authorization` header of the last request.
     authorization: Option<HeaderValue>,
-    /// The secrets of the session when the request was sent, because the service may quote these too.
-    in_session: Arc<[String]>,
+    /// The secrets in the payload.
+    in_payload: Vec<String>,
+    /// The secrets in the payload, and those of the session when the request was sent, because the service may quote
+    /// these too.
+    quotable: Arc<[String]>,
     pub(super) limits: Limits,
     pub(super) jitter: u64,
     progress: Progress,
@@ -128,7 +131,8 @@ impl CallMachine {
             reply_limit: endpoint.reply_limit(),
             credential,
             authorization: None,
-            in_session: Arc::default(),
+            in_payload: endpoint.secrets(),
+            quotable: Arc::default(),
             limits: Limits::default(),
             jitter: 0,
             progress: Progress::default(),
@@ -295,7 +299,7 @@ impl CallMachine {
                 session.tokens.held(tenant).map(|(token, _)| token.header_value())
             }
         };
-        self.in_session = session.secrets();
+        self.quotable = session.secrets(&self.in_payload);
         Outgoing {
             request: self.draft.request(&session.site, self.authorization.clone()),
             purpose: Purpose::Call,
@@ -309,7 +313,7 @@ impl CallMachine {
 
     /// The secrets that the reply to the call's own request may quote.
     pub(super) fn secrets(&self) -> Secrets {
-        Secrets::new(self.authorization.clone(), self.in_session.clone())
+        Secrets::new(self.authorization.clone(), self.quotable.clone())
     }
 
     /// The app whose token the call uses, or `None` if the caller supplied the token.
