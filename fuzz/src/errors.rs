@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lark_proto::error::{Advice, CallErrorKind, Class, Concerns, Outcome};
+use lark_proto::error::{Advice, CallErrorKind, Class, Code, Concerns, Outcome};
 use lark_proto::{CallError, Error, Invalid};
 
 /// Checks that the parts of an error agree with each other and with its text, that a class counts for its own code only,
@@ -80,12 +80,13 @@ fn classes(error: &Error) {
             Some(advice) => assert_eq!(own.advice(), advice),
             None => assert_eq!(own.advice(), Advice::Again { after: api.retry_after }),
         }
-        let other = lark_proto::error::Code(code.0.wrapping_add(1));
-        assert_eq!(error.clone().with_class(other, class), *error);
+        for other in [code.0.wrapping_add(1), code.0.wrapping_sub(1)] {
+            assert_eq!(error.clone().with_class(Code(other), class), *error);
+        }
     }
 }
 
 /// The code of the error; 0 without one.
-fn error_code(error: &Error) -> lark_proto::error::Code {
-    error.api().map_or(lark_proto::error::Code(0), |api| api.code)
+fn error_code(error: &Error) -> Code {
+    error.api().map_or(Code(0), |api| api.code)
 }
