@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lark_proto::error::{Advice, CallErrorKind, Class, Code, Concerns, Outcome};
+use lark_proto::error::{Advice, ApiError, CallErrorKind, Class, Code, Concerns, Outcome};
 use lark_proto::{CallError, Error, Invalid};
 
 /// Checks that the parts of an error agree with each other and with its text, that a class counts for its own code only,
@@ -40,7 +40,7 @@ pub(crate) fn passes_on<T>(call: &CallError<T>) {
     assert_eq!(call.advice(), reply.map(Error::advice));
     assert_eq!(
         (call.log_id(), call.class()),
-        (reply.and_then(Error::log_id), api.map(|api| api.class()))
+        (reply.and_then(Error::log_id), api.map(ApiError::class))
     );
     let after = reply.and_then(|reply| match reply {
         Error::Api(error) => error.retry_after,

@@ -51,7 +51,7 @@ pub(crate) fn requests(text: &str) {
     let column = cell.column();
     let set = UpdateDimension::column_width(spreadsheet.clone(), sheet, column..=column, 9);
     request(&set.unwrap(), &site, &user);
-    heights(spreadsheet.clone(), &cell, &site, &user);
+    heights(&spreadsheet, &cell, &site, &user);
     if let Ok(node) = text.parse::<WikiToken>() {
         request(&GetWikiNode::new(node), &site, &user);
     }
@@ -80,7 +80,7 @@ pub(crate) fn requests(text: &str) {
 
 /// Sets the height of rows from this cell's on. Exactly the rows of the largest sheet are accepted, at most 5,000 of them
 /// at once.
-fn heights(spreadsheet: SpreadsheetToken, cell: &SheetCell, site: &Site, user: &UserToken) {
+fn heights(spreadsheet: &SpreadsheetToken, cell: &SheetCell, site: &Site, user: &UserToken) {
     let first = cell.row();
     for count in [1, 1 + cell.column() % 5_000, 5_000, 5_001] {
         let last = first - 1 + count;
