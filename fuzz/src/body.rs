@@ -89,7 +89,10 @@ pub fn body(data: &[u8]) {
 fn source(source: Source, content: Vec<u8>) -> Option<(Body, Vec<u8>)> {
     let text = String::from_utf8_lossy(&content).into_owned();
     Some(match source {
-        Source::Empty => (Body::empty(), Vec::new()),
+        Source::Empty => {
+            assert!(Body::from("") == Body::empty());
+            (Body::empty(), Vec::new())
+        }
         Source::Bytes => (Bytes::from(content.clone()).into(), content),
         Source::Vec => (content.clone().into(), content),
         Source::Text => (text.clone().into(), text.into_bytes()),

@@ -46,7 +46,9 @@ pub fn cell_write(data: &[u8]) {
     let name = FileName::lossy(short(input.name, 300), &value);
     // The service takes no icons.
     let Some(write) = write(value, cell.clone()) else { return };
+    let lossy = write.clone().with_lossy_name(short(input.name, 300));
     let write = write.with_name(name.as_str()).unwrap();
+    assert_eq!(lossy, write, "another lossy name");
     let token = UserToken::new("u").unwrap();
     let step = usize::from(input.step);
 

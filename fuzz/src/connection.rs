@@ -76,7 +76,10 @@ fn served(data: &[u8], piece: usize, fault: Option<ConnectionFault>) -> Vec<u8> 
     let mut seconds = 0;
     loop {
         let now = UNIX_EPOCH + Duration::from_secs(seconds);
-        match connection.next(&mut fake, now) {
+        let step = connection.next(&mut fake, now);
+        let shown = format!("{step:?} {connection:?}");
+        assert!(shown.len() < 1024 && !shown.contains("Bearer"), "{shown}");
+        match step {
             ServerStep::Read => match pieces.next() {
                 Some(piece) => connection.push(piece),
                 None => break,

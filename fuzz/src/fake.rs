@@ -10,7 +10,7 @@ use lark_proto::fake::{FakeLark, FakeSheet, Fault, Route, TokenKind};
 use serde_json::{Map, Value, json};
 
 use crate::input::{input, short};
-use crate::readers;
+use crate::{controls, readers};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -156,6 +156,7 @@ pub fn fake(data: &[u8]) {
     fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("Hidden").title("图").rows(5).hidden());
     fake.add_sheet(FakeLark::SPREADSHEET, FakeSheet::new("Base").base());
     fake.set_text(FakeLark::SPREADSHEET, "Q7PlXT!A1", "text");
+    controls::prepare(&mut fake);
     let mut now = UNIX_EPOCH;
     let mut last_key = String::new();
     for ask in input.requests.iter().take(20) {
@@ -166,6 +167,9 @@ pub fn fake(data: &[u8]) {
         let Some(request) = request(ask, input.image, &last_key) else { continue };
         let mut copy = fake.clone();
         let reply = fake.handle(now, request.clone());
+        controls::assert_own_route(&request, &reply, now);
+        controls::assert_record(&fake, &request, &reply);
+        controls::assert_below_path(copy.clone(), now, &request, &reply);
         assert_same_reply(&mut copy, now, request.clone(), &reply);
         assert_accepted(&request, &reply, &fake);
         let body: Value = serde_json::from_slice(reply.body()).unwrap_or_default();
@@ -176,8 +180,15 @@ pub fn fake(data: &[u8]) {
         }
     }
     assert_eq!(fake.requests().iter().filter(|seen| seen.route.is_some()).count(), {
-        ROUTES.iter().map(|route| fake.count(*route)).sum::<usize>()
+        ROUTES.iter().chain([&controls::OWN]).map(|route| fake.count(*route)).sum::<usize>()
     });
+    for route in ROUTES {
+        assert_eq!(fake.begun(route), fake.count(route), "no connection broke");
+    }
+    controls::assert_forgets(fake);
+    for value in input.requests.iter().take(3).flat_map(|ask| ask.values) {
+        controls::additions(value.as_str(), input.image);
+    }
 }
 
 /// Equal requests to equal fakes get equal replies, also in two steps and over a connection.
@@ -194,9 +205,13 @@ fn assert_same_reply(
     assert!(again.body() == reply.body());
     let (head, body) = request.into_parts();
     let abandoned = fake.begin(now, &head);
+    let shown = format!("{fake:?} {abandoned:?}");
+    assert!(!shown.contains("Bearer") && shown.len() < 65_536, "{shown}");
     fake.abandon(abandoned);
     assert_eq!(fake.images().count(), other.images().count() - stored(reply));
-    let _: Vec<_> = fake.cells(FakeLark::SPREADSHEET).collect();
+    for (range, cell) in fake.cells(FakeLark::SPREADSHEET) {
+        assert_eq!(fake.cell(FakeLark::SPREADSHEET, range), Some(cell));
+    }
     let _ = body;
 }
 
@@ -216,10 +231,20 @@ fn set(fake: &mut FakeLark, control: Control) {
                 3 => Fault::PlainNotFound,
                 _ => Fault::TruncatedJson,
             };
-            fake.fail_next_call(fault);
+            match choice / 5 % 4 {
+                0 => fake.fail_next_call(fault),
+                1 => fake.fail_next(fault),
+                2 => fake.fail_next_on(ROUTES[usize::from(choice) % ROUTES.len()], fault),
+                _ => fake.fail_when(|_, number| {
+                    let own = Fault::from(Response::new(Bytes::from("own")));
+                    assert_eq!(format!("{own:?}"), "Reply(200 OK, 3 bytes)");
+                    (number % 2 == 0).then(|| own.into())
+                }),
+            }
         }
         Control::RevokeTokens => fake.revoke_tokens(TokenKind::User),
         Control::RefuseBase64 => fake.refuse_base64(),
+        Control::RateLimit(240..) => fake.revoke_token(),
         Control::RateLimit(route) => {
             fake.rate_limit(ROUTES[usize::from(route) % ROUTES.len()], 1);
         }
@@ -229,7 +254,10 @@ fn set(fake: &mut FakeLark, control: Control) {
 }
 
 fn request(ask: &Ask<'_>, image: &[u8], last_key: &str) -> Option<Request<Bytes>> {
-    let route = ROUTES[usize::from(ask.route) % ROUTES.len()];
+    let route = match usize::from(ask.route) {
+        240.. => controls::OWN,
+        choice => ROUTES[choice % ROUTES.len()],
+    };
     let mut values = ask.values.iter();
     let mut path = String::new();
     for segment in route.path().split('/').skip(1) {
@@ -336,13 +364,16 @@ impl Json<'_> {
     }
 }
 
+/// A refusal quotes the beginning of a value at most, and so is much shorter than the longest request.
+const MAX_REFUSAL: usize = 4096;
+
 /// Checks the reply to a request. What the fake has accepted, an independent reader reads too.
 pub(crate) fn assert_accepted(request: &Request<Bytes>, reply: &Response<Bytes>, fake: &FakeLark) {
     let Ok(read) = serde_json::from_slice::<Value>(reply.body()) else { return };
     let Some(code) = read.get("code").filter(|_| read["log_id"].is_null()) else { return };
     if *code != 0 {
         let len = reply.body().len();
-        return assert!(len < 64 * 1024, "a refusal of {len} bytes");
+        return assert!(len < MAX_REFUSAL, "a refusal of {len} bytes");
     }
     if fake.requests().last().is_none_or(|seen| seen.code != Some(0)) {
         return;
@@ -357,10 +388,12 @@ pub(crate) fn assert_accepted(request: &Request<Bytes>, reply: &Response<Bytes>,
         let part = |name: &str| parts.iter().find(|part| part.name == name);
         let file = part("image").unwrap();
         assert!(file.content == image.bytes, "multer reads another image");
+        controls::assert_length(image, image.bytes.len());
         assert_eq!(file.file_name.as_ref(), Some(&image.file_name));
         return;
     }
-    if request.method() == Method::GET {
+    let is_own = request.uri().path().starts_with("/open-apis/own/");
+    if is_own || request.method() == Method::GET {
         return;
     }
     let body: Value = serde_json::from_slice(request.body()).unwrap();
@@ -368,11 +401,15 @@ pub(crate) fn assert_accepted(request: &Request<Bytes>, reply: &Response<Bytes>,
     if let Some(range) = data["updateRange"].as_str() {
         let spreadsheet = data["spreadsheetToken"].as_str().unwrap();
         let cell = fake.cell(spreadsheet, range).unwrap();
+        controls::assert_length(cell, cell.bytes.len());
         match &body["image"] {
             Value::String(text) => assert!(*text == readers::base64(&cell.bytes)),
             list => assert!(*list == json!(cell.bytes.to_vec())),
         }
         assert_eq!(body["name"], *cell.name);
+    }
+    if let Some(update) = body.get("dimensionProperties") {
+        controls::assert_size(fake, request.uri().path(), &body["dimension"], update);
     }
     if let Some(id) = data["message_id"].as_str() {
         let sent = fake.messages().find(|sent| sent.message_id == id).unwrap();

@@ -62,6 +62,8 @@ fn connection(data: &[u8], step: usize) -> (Vec<Request<Bytes>>, Result<(), Malf
         }
     }
     let end = requests.end();
+    let shown = format!("{requests:?}");
+    assert!(shown.len() < 1024 && !shown.contains(char::is_control), "{shown}");
     if let Err(malformed) = &end {
         let text = malformed.to_string();
         assert!(text.len() < 512 && !text.contains(char::is_control), "{text:?}");

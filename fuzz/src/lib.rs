@@ -4,13 +4,17 @@
 mod body;
 mod cell_write;
 mod connection;
+mod controls;
 mod curl;
+mod errors;
 mod event;
 mod fake;
 mod http1;
+mod images;
 mod input;
 mod multipart;
 mod place;
+mod raw;
 mod readers;
 mod reply;
 mod requests;

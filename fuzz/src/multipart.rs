@@ -13,6 +13,7 @@ use lark_proto::fake::{FakeLark, Route};
 use lark_proto::token::{NoAuth, NoToken};
 use lark_proto::{CreateImage, Endpoint, EndpointExt, Error, Image, PutImage, Site, TenantToken};
 
+use crate::controls::assert_length;
 use crate::input::input;
 use crate::readers;
 use crate::views::body;
@@ -209,11 +210,14 @@ fn check(payload: &Payload, expected: &[ReadPart], step: usize) {
     let kept = Arc::clone(&parts);
     let mut lark = FakeLark::new();
     lark.add_open_route(Route::Own { method: "POST", path: UPLOAD }, move |request| {
-        let read = request.form()?.into_iter().map(|part| ReadPart {
-            name: part.name,
-            file_name: part.file_name,
-            content_type: part.content_type,
-            content: part.content.to_vec(),
+        let read = request.form()?.into_iter().map(|part| {
+            assert_length(&part, part.content.len());
+            ReadPart {
+                name: part.name,
+                file_name: part.file_name,
+                content_type: part.content_type,
+                content: part.content.to_vec(),
+            }
         });
         kept.lock().unwrap().extend(read);
         Ok(())

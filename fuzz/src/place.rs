@@ -8,6 +8,7 @@ use lark_proto::place::{Ask, Located, Place, Resolve};
 use lark_proto::{Endpoint, Site, UserToken};
 use serde_json::json;
 
+use crate::errors;
 use crate::input::{input, short};
 
 #[derive(Arbitrary, Debug)]
@@ -185,4 +186,5 @@ fn sheets(tabs: &[Tab<'_>]) -> Sheets {
 fn assert_text(error: &lark_proto::Invalid) {
     let text = error.to_string();
     assert!(!text.contains(char::is_control) && text.len() < 2048, "{text:?}");
+    errors::invalid(error);
 }

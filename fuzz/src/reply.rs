@@ -5,16 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use lark_proto::endpoints::{
-    AddDimension, Download, DownloadMedia, GetAppToken, GetImage, GetStoreTenantToken,
-    GetTenantToken, GetWikiNode, QuerySheets, Raw, ReadCells, ReplyImage, ResendAppTicket,
-    SendImage, UpdateDimension, WithLogId,
+    AddDimension, CellContent, Cells, Download, DownloadMedia, GetAppToken, GetImage,
+    GetStoreTenantToken, GetTenantToken, GetWikiNode, QuerySheets, Raw, ReadCells, Reply,
+    ReplyImage, ResendAppTicket, SendImage, UpdateDimension, WithLogId,
 };
 use lark_proto::error::Advice;
 use lark_proto::{CreateImage, Endpoint, EndpointExt, Error, PutImage, WriteSheetImage};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::secrets;
+use crate::{errors, secrets};
 
 /// Decodes a reply with any status, headers and body. Decoding never panics. It succeeds only if the body's code is 0,
 /// or if the body has a token and no code. An error has a bounded text without control characters. It does not show a
@@ -94,7 +94,35 @@ pub(crate) fn spreadsheets(response: &Response<Bytes>) {
     }
     if let Ok(cells) = ReadCells::decode(response.clone()) {
         assert!(!format!("{cells:?}").contains(char::is_control), "{cells:?}");
+        by_place(&cells, response.body());
     }
+}
+
+/// Checks that the cells are where the reply has them, and that all other cells are empty.
+fn by_place(cells: &Cells, body: &[u8]) {
+    assert_eq!(cells.first(), cells.get(0, 0));
+    assert!(cells.iter().map(|(place, _)| place).is_sorted());
+    for ((row, column), content) in cells.iter() {
+        assert!(cells.get(row, column) == content && *content != CellContent::Empty);
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(rows) = body["data"]["valueRange"]["values"].as_array() else { return };
+    let mut filled = 0;
+    for (row, values) in (0..).zip(rows) {
+        for (column, value) in (0..).zip(values.as_array().into_iter().flatten()) {
+            let content = cells.get(row, column);
+            filled += usize::from(*content != CellContent::Empty);
+            let is_plain =
+                |text: &&str| text.len() < 100 && text.bytes().all(|b| b.is_ascii_graphic());
+            match value.as_str().filter(is_plain) {
+                Some("") => assert_eq!(*content, CellContent::Empty),
+                Some(text) => assert_eq!(*content, CellContent::Text(text.to_owned())),
+                None => assert!(!value.is_null() || *content == CellContent::Empty),
+            }
+        }
+        assert_eq!(*cells.get(row, u32::MAX), CellContent::Empty);
+    }
+    assert_eq!(cells.iter().count(), filled, "a cell that the reply does not have");
 }
 
 /// Decodes a download, which is an error, or the body as it is with a name that is no path.
@@ -104,6 +132,9 @@ pub(crate) fn download<E: Endpoint<Output = Download>>(response: &Response<Bytes
         Err(error) => return check_error(&error),
     };
     assert!(file.bytes == response.body() && !file.bytes.is_empty());
+    let shown = format!("{file:?} {:?}", Reply::new(response.clone()));
+    assert_eq!(shown.matches(&format!("{} bytes", file.bytes.len())).count(), 2, "{shown}");
+    assert!(shown.len() < 2048 && !shown.contains(char::is_control), "{shown}");
     let json: Option<Value> = serde_json::from_slice(response.body()).ok();
     assert!(
         json.is_none_or(|json| json["code"].as_i64().is_none()),
@@ -125,4 +156,5 @@ fn check_error(error: &Error) {
     if let Advice::Again { after: Some(after) } = error.advice() {
         assert!(after <= Duration::from_secs(24 * 60 * 60), "a wait of {after:?}");
     }
+    errors::check(error, &text);
 }

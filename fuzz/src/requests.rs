@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::Request;
 use lark_proto::endpoints::{
     AddDimension, GetAppToken, GetImage, GetStoreTenantToken, GetTenantToken, GetWikiNode,
-    QuerySheets, ReadCells, ReplyImage, ResendAppTicket, SendImage, UpdateDimension,
+    QuerySheets, ReadCells, ReplyImage, Resend, ResendAppTicket, SendImage, UpdateDimension,
+    WithLogId,
 };
 use lark_proto::token::{AppToken, Authorizes, NoToken};
 use lark_proto::values::{
@@ -16,7 +17,7 @@ use lark_proto::{
     Endpoint, EndpointExt, Image, ImageKey, PutImage, SheetCell, Site, TenantToken, UserToken,
     WriteSheetImage,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cell_write::SheetBody;
 use crate::http1::{assert_same, reads_back};
@@ -50,6 +51,7 @@ pub(crate) fn requests(text: &str) {
     let column = cell.column();
     let set = UpdateDimension::column_width(spreadsheet.clone(), sheet, column..=column, 9);
     request(&set.unwrap(), &site, &user);
+    heights(&spreadsheet, &cell, &site, &user);
     if let Ok(node) = text.parse::<WikiToken>() {
         request(&GetWikiNode::new(node), &site, &user);
     }
@@ -61,6 +63,7 @@ pub(crate) fn requests(text: &str) {
         let image = Image::any_format(image, "bin").unwrap();
         request(&PutImage::avatar(image.clone()).unwrap(), &site, &tenant);
         let lossy = FileName::lossy(text, &image);
+        assert_eq!((lossy.as_ref(), json!(lossy)), (lossy.as_str(), json!(lossy.as_str())));
         assert_eq!(FileName::new(lossy.as_str(), &image), Ok(lossy));
         let name = FileName::new(text, &image);
         if let Ok(name) = &name {
@@ -72,6 +75,24 @@ pub(crate) fn requests(text: &str) {
             let body: SheetBody = serde_json::from_slice(&body).unwrap();
             assert_eq!((body.range, body.name), (cell.to_string(), name.as_str().to_owned()));
         }
+    }
+}
+
+/// Sets the height of rows from this cell's on. Exactly the rows of the largest sheet are accepted, at most 5,000 of them
+/// at once.
+fn heights(spreadsheet: &SpreadsheetToken, cell: &SheetCell, site: &Site, user: &UserToken) {
+    let first = cell.row();
+    for count in [1, 1 + cell.column() % 5_000, 5_000, 5_001] {
+        let last = first - 1 + count;
+        let sheet = cell.sheet().clone();
+        let set = UpdateDimension::row_height(spreadsheet.clone(), sheet, first..=last, 9);
+        assert_eq!(set.is_ok(), count <= 5_000 && last <= 5_000_000, "{first} to {last}");
+        let Ok(set) = set else { continue };
+        let body: Value = serde_json::from_slice(request(&set, site, user).body()).unwrap();
+        let rows = json!({
+            "sheetId": cell.sheet(), "majorDimension": "ROWS", "startIndex": first, "endIndex": last,
+        });
+        assert_eq!(body, json!({"dimension": rows, "dimensionProperties": {"fixedSize": 9}}));
     }
 }
 
@@ -93,6 +114,24 @@ fn messages(text: &str, site: &Site, token: &UserToken) {
     }
 }
 
+/// Checks what an endpoint says of its requests. With the log id of the reply it is the same endpoint.
+fn as_documented<E: Endpoint>(endpoint: &E, request: &Request<Bytes>) {
+    let is_write = !matches!(request.method().as_str(), "GET" | "HEAD");
+    let is_in_sheet = endpoint.route().contains("/spreadsheets/");
+    assert_eq!(endpoint.serial_key().is_some(), is_write && is_in_sheet, "{}", endpoint.route());
+    if let Some(key) = endpoint.serial_key() {
+        assert!(request.uri().path().contains(&format!("/{key}/")), "{key}: {}", request.uri());
+    }
+    assert!(is_write || endpoint.resend() == Resend::Safe);
+    assert!((1 << 20..1 << 30).contains(&endpoint.reply_limit()));
+    let same = WithLogId(endpoint);
+    assert_eq!((same.method(), same.route()), (endpoint.method(), endpoint.route()));
+    assert_eq!((same.path(), same.payload()), (endpoint.path(), endpoint.payload()));
+    assert_eq!((same.headers(), same.resend()), (endpoint.headers(), endpoint.resend()));
+    assert_eq!((same.serial_key(), same.quota()), (endpoint.serial_key(), endpoint.quota()));
+    assert_eq!(same.reply_limit(), endpoint.reply_limit());
+}
+
 /// Makes the request of an endpoint, and checks that no value adds a line to its head or leads to another site.
 fn request<E: Endpoint>(
     endpoint: &E,
@@ -111,5 +150,6 @@ fn request<E: Endpoint>(
     reads_back(request.clone());
     let stored = wire::http1(request.clone(), HeaderSecrets::Shown);
     assert_same(&wire::parse(&stored, site).unwrap(), &request);
+    as_documented(endpoint, &request);
     request
 }

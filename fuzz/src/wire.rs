@@ -12,6 +12,7 @@ use lark_proto::wire::{self, HeaderSecrets};
 use crate::curl::Command;
 use crate::http1::assert_same;
 use crate::input::{input, short};
+use crate::raw::{Parts, raw};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -45,6 +46,13 @@ pub fn wire(data: &[u8]) {
         expected.iter().filter(|(name, _)| !is_secret(&request, name)).cloned().collect();
     by_httparse(&request, &hidden, &public);
     inverse(&request, &shown);
+
+    raw(&Parts {
+        method: request.method().clone(),
+        values: [short(input.target, 200), short(input.file, 60)],
+        headers: request.headers(),
+        body: input.body,
+    });
 
     let file = short(input.file, 60).replace('\0', "");
     for secrets in [HeaderSecrets::Shown, HeaderSecrets::Hidden] {

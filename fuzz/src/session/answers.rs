@@ -11,7 +11,8 @@ use lark_proto::session::{Permanence, TokenRequestId, TransportFailure};
 
 use super::Answer;
 use super::execution::{Execution, State};
-use super::work::{self, Cut, assert_discreet, assert_text};
+use super::work::{self, Cut, assert_discreet, assert_events, assert_text};
+use crate::errors;
 
 impl Execution {
     pub(super) fn reply_any(&mut self, at: u8, answer: &Answer) {
@@ -43,9 +44,10 @@ impl Execution {
 
     fn after_answer(&mut self, at: usize) {
         let task = &mut self.tasks[at];
-        task.call.events().iter().for_each(assert_discreet);
+        assert_events(&task.call.events());
         if let Some(failure) = task.call.last_failure() {
             assert_discreet(failure);
+            errors::passes_on(failure);
             assert_text(&failure.to_string());
         }
         self.wake();
@@ -119,7 +121,7 @@ impl Execution {
                 self.session.token_failed(id, clock, &failure)
             }
         };
-        assert_discreet(&event);
+        assert_events(event.as_slice());
         self.wake();
     }
 }

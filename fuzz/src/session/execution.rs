@@ -10,8 +10,10 @@ use lark_proto::session::{AnyCall, CallId, Outgoing, Purpose, Session, Step, Tok
 use lark_proto::values::AppTicket;
 use lark_proto::{App, Site};
 
-use super::work::{self, Cut, Output, Plan, assert_discreet, assert_text};
+use super::quotas::{self, Quotas};
+use super::work::{self, Cut, Output, Plan, assert_discreet, assert_events, assert_text};
 use super::{Answer, Setup};
+use crate::errors;
 
 /// The time after which the session counts a token request as failed.
 const LAPSES: Duration = Duration::from_secs(61);
@@ -20,6 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) struct Execution {
     setup: Setup,
     pub(super) session: Session,
+    quotas: Quotas,
     pub(super) tasks: Vec<Task>,
     by_id: HashMap<CallId, usize>,
     /// Token requests that go on without their calls.
@@ -82,10 +85,15 @@ pub(super) enum State {
 impl Execution {
     pub(super) fn new(setup: Setup) -> Self {
         let app = if setup.is_store { App::store } else { App::custom };
+        let app = app("cli_a", work::APP_SECRET).unwrap();
+        let mut session = Session::new(Site::LARK, app.clone());
+        assert_eq!((session.site(), session.app()), (&Site::LARK, &app));
+        let quotas = Quotas::set(&mut session, setup.jitter);
         let clock = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let mut execution = Self {
             setup,
-            session: Session::new(Site::LARK, app("cli_a", work::APP_SECRET).unwrap()),
+            session,
+            quotas,
             tasks: Vec::new(),
             by_id: HashMap::new(),
             kept: Vec::new(),
@@ -150,7 +158,7 @@ impl Execution {
         }
         assert_discreet(&step);
         assert_discreet(&task.call);
-        task.call.events().iter().for_each(assert_discreet);
+        assert_events(&task.call.events());
         if let Step::Wait(_) | Step::Send(_) = step {
             assert!(now < deadline, "call {at} goes on after its deadline");
         }
@@ -179,6 +187,7 @@ impl Execution {
                     assert_discreet(error);
                     assert_text(&error.to_string());
                     assert!(!error.to_string().contains(char::is_control));
+                    errors::passes_on(error);
                     let outcome = error.outcome();
                     assert!(task.sends > 0 || outcome == Outcome::NotSent, "{error:?}");
                     assert!(!task.is_unknown || outcome == Outcome::Unknown, "{error:?}");
@@ -204,7 +213,8 @@ impl Execution {
     fn send(&mut self, at: usize, outgoing: Outgoing, deadline: Duration) {
         let now = self.now;
         let left = deadline - now;
-        let Outgoing { request, purpose, call_timeout, .. } = outgoing;
+        let Outgoing { request, purpose, call_timeout, timeouts, .. } = outgoing;
+        quotas::assert_timeouts(timeouts);
         assert!(!call_timeout.is_zero() && call_timeout <= left, "{call_timeout:?} of {left:?}");
         let (head, body) = request.map(Body::into_bytes).into_parts();
         let fetch = match purpose {
@@ -222,10 +232,12 @@ impl Execution {
                 let is_resend = head.uri.path().contains("app_ticket");
                 self.tasks[at].secrets = work::secrets_in(&body);
                 self.fetches.insert(id, Fetch { slot, sent: now, is_resend });
+                assert_eq!(self.tasks[at].call.token_request(), Some(id));
                 Some(id)
             }
             _ => {
                 self.assert_own(at, &head);
+                self.quotas.sent(&head, now);
                 let task = &mut self.tasks[at];
                 task.secrets =
                     String::from_utf8_lossy(head.headers[AUTHORIZATION].as_bytes()).into();

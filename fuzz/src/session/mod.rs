@@ -2,6 +2,8 @@
 
 mod answers;
 mod execution;
+mod log;
+mod quotas;
 mod work;
 
 use std::time::Duration;
@@ -73,6 +75,7 @@ pub(crate) enum Answer {
 /// * a request that is not idempotent is not sent after a send with an unknown outcome, and no request is sent beyond its
 ///   attempts, with a token that has expired, or after the deadline;
 /// * a call ends at its deadline exactly, and only live calls are woken;
+/// * no more requests are sent in a second than the quota that was set for their route;
 /// * every call ends once it is stepped to its end, and the session is then idle;
 /// * nothing that is printed shows a secret.
 pub fn session(data: &[u8]) {

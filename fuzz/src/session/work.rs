@@ -8,13 +8,14 @@ use http::{Response, StatusCode};
 use lark_proto::endpoints::{
     AddDimension, Cells, DimensionAdded, MessageSent, ReadCells, SendImage, SheetImageWritten,
 };
-use lark_proto::session::{AnyCall, Call};
+use lark_proto::session::{AnyCall, Call, Event};
 use lark_proto::values::{MessageUuid, TenantKey};
 use lark_proto::{Image, ImageKey, Limits, PutImage, UserToken, WriteSheetImage};
 
 use serde_json::Value;
+use tracing::Level;
 
-use super::{Answer, Setup};
+use super::{Answer, Setup, log};
 
 /// The error of the transport.
 #[derive(Debug)]
@@ -163,7 +164,9 @@ impl Plan {
     fn limited<O>(&self, setup: Setup, call: Call<O, Cut>) -> Call<O, Cut> {
         let mut limits = Limits::default().attempts(self.attempts());
         if self.total.is_some() {
-            limits = limits.total(self.total());
+            // The time that earlier calls under a shared deadline took.
+            let spent = Duration::from_secs(self.attempts.into());
+            limits = limits.total(self.total() + spent).after(spent);
         }
         if let Some(wait) = self.longest_wait {
             limits = limits.longest_wait(Duration::from_secs(wait.into()));
@@ -181,6 +184,19 @@ pub(super) const USER_TOKEN: &str = "u-user-0123456789";
 /// The beginning of each token that the service grants.
 pub(super) const GRANTED: &str = "t-granted-01234567";
 pub(super) const GRANTED_APP: &str = "a-granted-01234567";
+
+/// Checks the events of a step: each is one short line, also in a log, and shows no secret.
+pub(super) fn assert_events(events: &[Event]) {
+    for event in events {
+        assert_discreet(event);
+        let line = event.to_string();
+        assert_text(&line);
+        assert!(line.len() < 1100 && !line.contains(char::is_control), "{line:?}");
+        let is_warning = matches!(event, Event::Refused { .. } | Event::Failed { .. });
+        let level = if is_warning { Level::WARN } else { Level::DEBUG };
+        assert_eq!(log::levels(|| event.trace()), [level]);
+    }
+}
 
 /// Checks that no secret is in what is printed of the value.
 pub(super) fn assert_discreet(value: &impl std::fmt::Debug) {

@@ -7,6 +7,8 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::text::excerpt;
+
 /// A refusal with a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -30,6 +32,22 @@ pub(crate) enum Detail {
 }
 
 impl Refusal {
+    /// The longest text of a refusal in bytes. serde quotes the whole of a word that it does not expect.
+    pub(crate) const MAX_TEXT: usize = 1024;
+
+    /// The same refusal, with the beginning of a longer text.
+    pub(crate) fn shortened(mut self) -> Self {
+        if self.msg.len() > Self::MAX_TEXT {
+            self.msg = excerpt(self.msg.as_bytes(), Self::MAX_TEXT).into();
+        }
+        if let Detail::Field(_, description) = &mut self.detail {
+            if description.len() > Self::MAX_TEXT {
+                *description = excerpt(description.as_bytes(), Self::MAX_TEXT).into();
+            }
+        }
+        self
+    }
+
     pub(crate) fn with_200(code: i64, msg: impl Into<Cow<'static, str>>) -> Self {
         Self { status: StatusCode::OK, code, msg: msg.into(), detail: Detail::None }
     }
@@ -89,7 +107,7 @@ impl Reply {
                 Self { code: Some(0), response }
             }
             Ok(ReplyDraft::Ready(reply)) => reply,
-            Err(refusal) => Self::refused(refusal, log_id),
+            Err(refusal) => Self::refused(refusal.shortened(), log_id),
         }
     }
 
@@ -191,5 +209,22 @@ fn failed(code: i64, msg: &str, log_id: &str) -> Value {
             "msg": msg,
         }),
         _ => json!({"code": code, "msg": msg}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_the_fake_quotes_the_beginning_of_a_long_word() {
+        let word = "a".repeat(5000);
+        for refusal in [Refusal::with_200(90204, word.clone()), Refusal::field("f", word.clone())] {
+            let reply = Reply::of(Err(refusal), "L1").response;
+            let len = reply.body().len();
+            assert!((1000..1500).contains(&len), "{len} bytes");
+        }
+        let short = Refusal::with_200(90204, "a".repeat(Refusal::MAX_TEXT));
+        assert_eq!(short.clone().shortened(), short);
     }
 }

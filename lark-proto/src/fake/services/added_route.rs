@@ -14,8 +14,9 @@ use crate::fake::gateway::TokenKind;
 use crate::fake::readers::header;
 use crate::fake::readers::json::object;
 use crate::fake::readers::multipart::{self, FormPart};
-use crate::fake::reply::ReplyDraft;
+use crate::fake::reply::{Refusal, ReplyDraft};
 use crate::fake::route::{Route, Target};
+use crate::text::excerpt;
 
 /// A request to an endpoint that a test has added; see [`FakeLark::add_route`](crate::fake::FakeLark::add_route).
 #[derive(Clone, Copy)]
@@ -100,7 +101,8 @@ impl<'a> RouteRequest<'a> {
 
 /// The refusal that the service gives a body that it cannot read.
 fn unreadable(error: impl fmt::Display) -> Fault {
-    Fault::code(400, 9499, format!("Bad Request: {error}"))
+    let text = format!("Bad Request: {error}");
+    Fault::code(400, 9499, excerpt(text.as_bytes(), Refusal::MAX_TEXT))
 }
 
 /// The closure of an endpoint, whose output is the whole JSON document.
