@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame};
 use hyper::rt::Timer;
 use hyper::service::Service;
 use lark_hyper::{Client, FakeTransport, TransportError};
+use lark_proto::endpoints::Quota;
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 use lark_proto::place::Place;
@@ -30,6 +31,30 @@ fn start(
     fake.with(|lark| lark.add_token(TokenKind::Tenant, "t-1", fake.now() + secs(3600)));
     let client = Client::with_service(Site::LARK, App::None, fake.clone(), timer);
     (fake, client.with_limits(Limits::one_attempt()))
+}
+
+/// The time that `calls` uploads take, which is that of the waits for the quota.
+fn time_of_uploads(calls: usize, prepare: impl FnOnce(&Client<FakeTransport>)) -> Duration {
+    let sim = Sim::new("a quota");
+    let (_, client) = start(sim.time.clone());
+    prepare(&client);
+    for _ in 0..calls {
+        sim.run(client.call_as(&token(), &put())).unwrap();
+    }
+    sim.elapsed()
+}
+
+#[test]
+fn a_quota_that_is_set_is_kept() {
+    let quota = Quota::NONE.and_per_minute(1);
+    let time = time_of_uploads(2, |client| client.set_quota(Route::ImageV4Put.path(), quota));
+    assert_eq!(time.as_secs(), 61);
+}
+
+#[test]
+fn the_documented_quota_is_kept_unless_quotas_are_off() {
+    assert_ne!(time_of_uploads(51, |_| {}), secs(0));
+    assert_eq!(time_of_uploads(51, |client| client.keep_quotas(false)), secs(0));
 }
 
 #[test]

@@ -236,22 +236,25 @@ impl Endpoint for ReadCells {
         #[derive(Deserialize)]
         struct ValueRange {
             #[serde(default)]
-            values: Option<Cells>,
+            values: Option<Rows>,
         }
-        Ok(reply.data::<Data>()?.value_range.values.unwrap_or_default())
+        let rows = reply.data::<Data>()?.value_range.values;
+        Ok(rows.map(|rows| rows.0).unwrap_or_default())
     }
 }
 
-/// Reads the rows one by one, so that only one row at a time takes the memory of its empty cells.
-impl<'de> Deserialize<'de> for Cells {
+/// The rows of a reply, which are read one by one, so that only one row at a time takes the memory of its empty cells.
+struct Rows(Cells);
+
+impl<'de> Deserialize<'de> for Rows {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Rows)
+        deserializer.deserialize_seq(RowsVisitor).map(Self)
     }
 }
 
-struct Rows;
+struct RowsVisitor;
 
-impl<'de> Visitor<'de> for Rows {
+impl<'de> Visitor<'de> for RowsVisitor {
     type Value = Cells;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

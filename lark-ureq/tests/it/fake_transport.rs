@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, UNIX_EPOCH};
 
+use lark_proto::endpoints::Quota;
 use lark_proto::error::{CallErrorKind, Code, Outcome};
 use lark_proto::fake::{ConnectionFault, FakeLark, Route, TokenKind};
 use lark_proto::place::Place;
@@ -134,6 +135,31 @@ fn the_fakes_time_is_that_of_the_clock() {
     clock.sleep(secs(1));
     let refused = client.call_as(&token(), &put()).unwrap_err();
     assert_eq!(refused.api().unwrap().code, Code::TENANT_TOKEN_INVALID);
+}
+
+/// The time that `calls` uploads take, which is that of the waits for the quota.
+fn time_of_uploads(calls: usize, prepare: impl FnOnce(&Client)) -> Duration {
+    let clock = Clock::simulated();
+    let fake = valid_for(&clock, secs(3600));
+    let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());
+    prepare(&client);
+    for _ in 0..calls {
+        client.call_as(&token(), &put()).unwrap();
+    }
+    clock.elapsed()
+}
+
+#[test]
+fn a_quota_that_is_set_is_kept() {
+    let quota = Quota::NONE.and_per_minute(1);
+    let time = time_of_uploads(2, |client| client.set_quota(Route::ImageV4Put.path(), quota));
+    assert_eq!(time.as_secs(), 61);
+}
+
+#[test]
+fn the_documented_quota_is_kept_unless_quotas_are_off() {
+    assert_ne!(time_of_uploads(51, |_| {}), secs(0));
+    assert_eq!(time_of_uploads(51, |client| client.keep_quotas(false)), secs(0));
 }
 
 #[test]
