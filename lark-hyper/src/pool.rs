@@ -72,6 +72,10 @@ impl Pool {
     /// choice. `connect` gets a URI's scheme and authority, and has the time of the phases `resolve` and `connect`
     /// together.
     ///
+    /// A connection on which bytes arrive while it is idle is closed when the runtime reports the bytes. If that is only
+    /// after the next request has begun, they are read as its reply: the pool can ask only the sockets that it has opened
+    /// itself, not those of `connect`, for bytes that the runtime has not reported.
+    ///
     /// ```
     /// use hyper_rustls::HttpsConnector;
     /// use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};

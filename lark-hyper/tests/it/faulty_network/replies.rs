@@ -6,7 +6,7 @@ use lark_proto::error::Outcome;
 use lark_proto::{Endpoint, fake::Route};
 
 use super::callers::{CALLERS, Caller, Failed, Kind, Setup};
-use super::proxy::{Action, Fault, Place};
+use super::proxy::{Action, Fault, Place, head_len};
 use super::subjects::Subject;
 use super::{Random, Rig, each};
 
@@ -94,6 +94,9 @@ fn a_compressed_reply_is_unreadable() {
     each(CALLERS.map(|caller| (caller, reply.clone())), |rig, (caller, reply)| {
         let failed = failure::<CreateImage>(rig, caller, 0, Action::Replace(reply));
         assert_eq!(failed.kind, Kind::Unreadable(200), "{caller:?}: {failed:?}");
+        let request = rig.proxy.connections().swap_remove(0).request;
+        let head = String::from_utf8_lossy(&request[..head_len(&request)]).to_lowercase();
+        assert!(!head.contains("accept-encoding"), "{caller:?}: {head}");
     });
 }
 

@@ -20,6 +20,8 @@ use super::{Random, Rig, each, probe};
 const PLANS: u64 = 50;
 /// The number of times that a request is sent at most.
 const ATTEMPTS: usize = 4;
+/// The size of ureq's buffers. A build without optimisation takes long to fill those of the default size with zeros.
+const BUFFER: usize = 16 << 10;
 
 /// One call of an endpoint, of which a client and the faults of its connections are known.
 type Call = Box<dyn FnOnce(&Rig) + Send>;
@@ -105,7 +107,12 @@ fn client(caller: Caller, site: &Site) -> Client {
     let limits = Limits::default().attempts(u32::try_from(ATTEMPTS).unwrap());
     match caller {
         Caller::Ureq => {
-            let agent = ureq::Agent::config_builder().proxy(None).build().into();
+            let agent = ureq::Agent::config_builder()
+                .proxy(None)
+                .input_buffer_size(BUFFER)
+                .output_buffer_size(BUFFER)
+                .build()
+                .into();
             let clock = Clock::simulated();
             let client = lark_ureq::Client::with_clock(site.clone(), App::None, agent, clock);
             Client::Ureq(client.with_limits(limits))

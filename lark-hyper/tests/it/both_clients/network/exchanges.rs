@@ -13,7 +13,7 @@ use lark_proto::{Limits, Site};
 
 use super::scripted::{Script, ScriptedProxy};
 use super::{Setup, uploads, uploads_as};
-use crate::support::peers::{self, read_all, read_nothing};
+use crate::support::peers::{self, read_all};
 use crate::support::token;
 
 /// More than the buffers of two sockets hold.
@@ -72,31 +72,6 @@ fn no_redirect_is_followed() {
             assert!(error.contains(&format!("HTTP {status}")), "{client}: {error}");
         }
         assert_eq!(requests.load(Ordering::SeqCst), 2, "each client sends one request");
-    }
-}
-
-#[test]
-fn each_phase_after_the_connect_ends_with_its_timeout() {
-    let unread = server(read_nothing);
-    let unanswered = server(read_all);
-    let half_answered = server(|mut stream| {
-        read_request(&mut stream)?;
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")?;
-        read_all(stream)
-    });
-    for (site, phase, padding, words) in [
-        (&unread, Phase::SendBody, LARGE, ["send body", "sending the request's body"]),
-        (&unanswered, Phase::RecvResponse, 0, ["receive response", "the server's reply"]),
-        (&half_answered, Phase::RecvBody, 0, ["receive body", "receiving the reply's body"]),
-    ] {
-        let timeout = Some((phase, Duration::from_millis(300)));
-        // The default timeout of each phase is longer than this deadline.
-        let limits = Some(Limits::one_attempt().total(Duration::from_secs(20)));
-        let setup = Setup { timeout, limits, padding, ..Setup::default() };
-        for ((client, outcome), words) in one_request(site, &setup).into_iter().zip(words) {
-            let error = outcome.unwrap_err();
-            assert!(error.contains(words), "{client}: {error}");
-        }
     }
 }
 

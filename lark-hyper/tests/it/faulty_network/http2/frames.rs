@@ -40,7 +40,7 @@ pub(super) enum Upset {
     GoAwayBefore(u32),
     /// It goes away when the request has arrived, and closes without a reply.
     GoAwayInstead(u32),
-    /// It goes away when the request has arrived, then replies and closes.
+    /// It goes away when the request has arrived, then replies, and lets the client close.
     GoAwayAfter(u32),
     /// It resets the stream with this code at its head.
     ResetHead(u32),
@@ -179,7 +179,6 @@ impl Peer {
             Some(Upset::GoAwayAfter(code)) => {
                 self.go_away(stream, code).await?;
                 self.reply(stream).await?;
-                return Ok(false);
             }
             Some(Upset::ResetBody(code)) => self.reset(stream, code).await?,
             Some(Upset::ResetHead(_) | Upset::ReplyAndReset(_)) => {}
