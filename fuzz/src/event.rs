@@ -115,9 +115,8 @@ fn check(json: &[u8], verification_token: &str) {
     assert_eq!(value["event"]["type"], "app_ticket");
     assert_eq!(value["event"]["app_id"], event.app_id.as_str());
     assert_eq!(value["event"]["app_ticket"], event.ticket.expose_secret());
-    let ticket = event.ticket.expose_secret();
-    assert!(
-        ticket.len() < 4
-            || !format!("{event:?}").replace(event.app_id.as_str(), "").contains(ticket)
-    );
+    // A short ticket may be a part of the name of a field, so the text is compared with that of another event.
+    let other = br#"{"token":"v","event":{"type":"app_ticket","app_id":"cli_0","app_ticket":"t"}}"#;
+    let other = format!("{:?}", AppTicketEvent::parse(other, "v").unwrap());
+    assert_eq!(format!("{event:?}"), other.replace("cli_0", event.app_id.as_str()));
 }

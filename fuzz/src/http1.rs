@@ -36,6 +36,10 @@ fn stored(data: &[u8]) {
             // `wire::parse` refuses a length with zeros before it.
             let length = request.headers().get(CONTENT_LENGTH);
             let is_odd = length.is_some_and(|length| *length != request.body().len().to_string());
+            // It refuses a path that a proxy might change, too.
+            let path = request.uri().path().to_ascii_lowercase();
+            let path = path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+            let is_odd = is_odd || path.split(['/', '\\']).any(|part| matches!(part, "." | ".."));
             assert!(request.headers()[HOST] != "open.larksuite.com" || is_odd, "{text}");
             return;
         }

@@ -137,14 +137,14 @@ fn the_fakes_time_is_that_of_the_clock() {
     assert_eq!(refused.api().unwrap().code, Code::TENANT_TOKEN_INVALID);
 }
 
-/// The time that `calls` uploads take, which is that of the waits for the quota.
-fn time_of_uploads(calls: usize, prepare: impl FnOnce(&Client)) -> Duration {
+/// The time that `calls` writes take, which is that of the waits for the quota.
+fn time_of_writes(calls: usize, prepare: impl FnOnce(&Client)) -> Duration {
     let clock = Clock::simulated();
     let fake = valid_for(&clock, secs(3600));
     let client = Client::with_clock(Site::LARK, App::None, fake.agent(), clock.clone());
     prepare(&client);
     for _ in 0..calls {
-        client.call_as(&token(), &put()).unwrap();
+        client.call_as(&token(), &write()).unwrap();
     }
     clock.elapsed()
 }
@@ -152,14 +152,14 @@ fn time_of_uploads(calls: usize, prepare: impl FnOnce(&Client)) -> Duration {
 #[test]
 fn a_quota_that_is_set_is_kept() {
     let quota = Quota::NONE.and_per_minute(1);
-    let time = time_of_uploads(2, |client| client.set_quota(Route::ImageV4Put.path(), quota));
+    let time = time_of_writes(2, |client| client.set_quota(Route::ValuesImage.path(), quota));
     assert_eq!(time.as_secs(), 61);
 }
 
 #[test]
 fn the_documented_quota_is_kept_unless_quotas_are_off() {
-    assert_ne!(time_of_uploads(51, |_| {}), secs(0));
-    assert_eq!(time_of_uploads(51, |client| client.keep_quotas(false)), secs(0));
+    assert_ne!(time_of_writes(101, |_| {}), secs(0));
+    assert_eq!(time_of_writes(101, |client| client.keep_quotas(false)), secs(0));
 }
 
 #[test]
