@@ -60,7 +60,7 @@ pub fn connection(data: &[u8]) {
 
 fn fresh() -> FakeLark {
     let mut fake = FakeLark::new();
-    fake.add_token(TokenKind::Tenant, "t-1", UNIX_EPOCH + Duration::from_secs(9));
+    fake.add_token(TokenKind::Tenant, "t-1", UNIX_EPOCH + Duration::from_secs(60));
     fake
 }
 
@@ -88,7 +88,10 @@ fn served(data: &[u8], piece: usize, fault: Option<ConnectionFault>) -> Vec<u8> 
                 written.extend_from_slice(&bytes);
                 seconds += 1;
             }
-            ServerStep::Wait(time) => assert!(!time.is_zero()),
+            ServerStep::Wait(time) => {
+                assert!(!time.is_zero());
+                seconds += time.as_secs();
+            }
             ServerStep::Close => break,
         }
     }
