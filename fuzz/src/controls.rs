@@ -1,4 +1,4 @@
-//! What a test sets and asks on the fake.
+//! The settings that a test makes on the fake, and the records that it reads.
 
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! What an error says of itself.
+//! The getters of an error agree with each other and with its text.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a program's log shows of the session.
+//! The events that a session writes to a program's log show no secret.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

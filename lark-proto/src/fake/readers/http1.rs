@@ -332,10 +332,14 @@ fn located(head: &[u8], error: httparse::Error) -> String {
     error.to_string()
 }
 
-/// The line of a head; of an `Authorization`, only its name.
+/// The line of a head before a token; of an `Authorization`, only its name.
 fn without_token(line: &[u8]) -> &[u8] {
     let name = line.get(..b"authorization".len()).unwrap_or_default();
-    if name.eq_ignore_ascii_case(b"authorization") { name } else { line }
+    if name.eq_ignore_ascii_case(b"authorization") {
+        return name;
+    }
+    let token = line.windows(b"bearer".len()).position(|word| word.eq_ignore_ascii_case(b"bearer"));
+    line.get(..token.unwrap_or(line.len())).unwrap_or_default()
 }
 
 /// The first 60 bytes as one line of text. Each byte that is not printable ASCII is escaped.

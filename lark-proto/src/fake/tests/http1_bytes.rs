@@ -96,6 +96,7 @@ fn a_head_that_breaks_a_rule_is_refused_with_the_rule() {
         ("GET / HTTP/1.1", "A: b\r\n c", "line 4 ` c`: a header is folded"),
         ("GET / HTTP/1.1", "A : b", "line 3 `A : b`: invalid header name"),
         ("GET / HTTP/1.1", "A", "line 3 `A`: invalid header name"),
+        ("GET / HTTP/1.1", "A bearer t-1: b", "line 3 `A `: invalid header name"),
         ("GET / HTTP/1.1", "A: \0", "line 3 `A: \\x00`: invalid header value"),
         ("GET / HTTP/1.1", "host: b", "there are 2 Host headers; send one"),
         ("GET / HTTP/1.1", &long, "the head is longer than 65536 bytes"),
