@@ -1,14 +1,19 @@
 //! The connections of a pool, which have one type for all transports.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{self, Connected};
+use hyper_util::rt::TokioIo;
 use lark_proto::session::Phase;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::deadline::Deadline;
@@ -24,49 +29,23 @@ pub struct Connection {
     io: Box<dyn Io>,
     is_http2: bool,
     is_proxied: bool,
-    /// The socket, if it is known.
-    socket: Option<Socket>,
 }
 
-/// A handle of a connection's socket.
-pub(crate) struct Socket(std::net::TcpStream);
-
-impl Socket {
-    /// A handle of the socket of `stream`, or `None` if the system has no more of them.
-    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
-        #[cfg(unix)]
-        let handle = std::os::fd::AsFd::as_fd(stream).try_clone_to_owned();
-        #[cfg(windows)]
-        let handle = std::os::windows::io::AsSocket::as_socket(stream).try_clone_to_owned();
-        #[cfg(any(unix, windows))]
-        return handle.ok().map(|handle| Self(handle.into()));
-        #[cfg(not(any(unix, windows)))]
-        {
-            let _ = stream;
-            None
-        }
-    }
-
-    /// Whether bytes have arrived, as the system says. The runtime may know that later.
-    fn has_bytes_to_read(&self) -> bool {
-        matches!(self.0.peek(&mut [0]), Ok(1..))
-    }
+trait Io: Read + Write + Send + Unpin {
+    fn as_any(&self) -> &dyn Any;
 }
 
-trait Io: Read + Write + Send + Unpin {}
-
-impl<T: Read + Write + Send + Unpin> Io for T {}
+impl<T: Read + Write + Send + Unpin + 'static> Io for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
 
 impl Connection {
     /// A connection over `io`, after any TLS handshake, which speaks HTTP/1.1 to the host itself.
     #[must_use]
     pub fn new(io: impl Read + Write + Send + Unpin + 'static) -> Self {
-        Self { io: Box::new(io), is_http2: false, is_proxied: false, socket: None }
-    }
-
-    /// The same connection, with a handle of its socket.
-    pub(crate) fn with_socket(self, socket: Option<Socket>) -> Self {
-        Self { socket, ..self }
+        Self { io: Box::new(io), is_http2: false, is_proxied: false }
     }
 
     /// Whether it speaks HTTP/2, as ALPN says.
@@ -80,6 +59,21 @@ impl Connection {
     #[must_use]
     pub fn proxied(self, is_proxied: bool) -> Self {
         Self { is_proxied, ..self }
+    }
+
+    /// The socket, if the type of the connection is known.
+    fn socket(&self) -> Option<&TcpStream> {
+        // As a method of the box, `as_any` would return the box.
+        match (*self.io).as_any().downcast_ref()? {
+            MaybeHttpsStream::<TokioIo<TcpStream>>::Http(tcp) => Some(tcp.inner()),
+            MaybeHttpsStream::Https(tls) => Some(tls.inner().get_ref().0.inner().inner()),
+        }
+    }
+
+    /// Whether bytes have arrived, as the system says. The runtime may know that later.
+    fn has_bytes_to_read(&self) -> bool {
+        let peek = |socket| SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
+        self.socket().is_some_and(|socket| matches!(peek(socket), Ok(1..)))
     }
 }
 
@@ -123,8 +117,7 @@ impl PooledConnection {
     fn check_step(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.has_read && !self.connection.is_http2 && begins_request(bytes) {
             self.has_read = false;
-            self.is_out_of_step |=
-                self.connection.socket.as_ref().is_some_and(Socket::has_bytes_to_read);
+            self.is_out_of_step |= self.connection.has_bytes_to_read();
         }
         self.check_read()
     }
@@ -238,8 +231,6 @@ impl Write for PooledConnection {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-
-    use hyper_util::rt::TokioIo;
 
     use super::*;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use std::vec;
 
 use http::{HeaderValue, Uri};
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{self, HttpConnector};
@@ -25,7 +25,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::connection::{Connection, PooledConnection, Socket};
+use crate::connection::{Connection, PooledConnection};
 use crate::deadline::Task;
 use crate::error::{TransportError, causes};
 
@@ -228,11 +228,7 @@ where
 {
     let stream = HttpsConnector::from((connector, config)).call(uri).await?;
     let is_http2 = connect::Connection::connected(&stream).is_negotiated_h2();
-    let socket = match &stream {
-        MaybeHttpsStream::Http(tcp) => Socket::of(tcp.inner()),
-        MaybeHttpsStream::Https(tls) => Socket::of(tls.inner().get_ref().0.inner().inner()),
-    };
-    Ok(Connection::new(stream).http2(is_http2).with_socket(socket))
+    Ok(Connection::new(stream).http2(is_http2))
 }
 
 /// The addresses of the URI's host, or none if the host is an address itself.

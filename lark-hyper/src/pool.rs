@@ -73,8 +73,8 @@ impl Pool {
     /// together.
     ///
     /// A connection on which bytes arrive while it is idle is closed when the runtime reports the bytes. If that is only
-    /// after the next request has begun, they are read as its reply: the pool can ask only the sockets that it has opened
-    /// itself, not those of `connect`, for bytes that the runtime has not reported.
+    /// after the next request has begun, they are read as its reply, unless the connection is of the type that the
+    /// example opens: only there can the pool ask the socket itself.
     ///
     /// ```
     /// use hyper_rustls::HttpsConnector;

@@ -181,3 +181,22 @@ impl fmt::Debug for Clock {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "fake"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_random_part_of_a_backoff_differs_from_call_to_call_but_not_in_virtual_time() {
+        let clock = Clock::default();
+        assert_ne!(clock.jitter(), clock.jitter());
+        let clock = Clock::simulated();
+        assert_eq!(clock.jitter(), clock.jitter());
+    }
+
+    #[test]
+    fn a_clock_shows_its_time() {
+        let shown = format!("{:?}", Clock::simulated());
+        assert_eq!(shown, "Clock { elapsed: 0ns, is_simulated: true, .. }");
+    }
+}

@@ -106,23 +106,34 @@ impl fmt::Display for Phase {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    const PHASES: [Phase; 6] = [
+        Phase::Resolve,
+        Phase::Connect,
+        Phase::SendRequest,
+        Phase::SendBody,
+        Phase::RecvResponse,
+        Phase::RecvBody,
+    ];
+
+    #[test]
+    fn each_phase_has_a_name_of_its_own() {
+        let names = PHASES.map(|phase| phase.to_string());
+        assert_eq!(names[1], "connecting");
+        let different: BTreeSet<&String> = names.iter().collect();
+        assert_eq!(different.len(), PHASES.len());
+    }
 
     #[test]
     fn a_timeout_is_set_for_its_phase_only() {
-        let phases = [
-            Phase::Resolve,
-            Phase::Connect,
-            Phase::SendRequest,
-            Phase::SendBody,
-            Phase::RecvResponse,
-            Phase::RecvBody,
-        ];
         let usual = Timeouts::for_body_len(0);
         let time = Duration::from_millis(7);
-        for phase in phases {
+        for phase in PHASES {
             let timeouts = usual.with(phase, time);
-            for other in phases {
+            for other in PHASES {
                 let expected = if other == phase { time } else { usual.get(other) };
                 assert_eq!(timeouts.get(other), expected, "{phase:?} {other:?}");
                 assert_ne!(usual.get(other), time);

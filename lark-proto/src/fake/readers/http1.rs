@@ -325,29 +325,33 @@ fn located(head: &[u8], error: httparse::Error) -> String {
                 }
                 _ => error.to_string(),
             };
-            return format!("line {} `{}`: {why}", line + 1, excerpt(without_token(text)));
+            return format!("line {} `{}`: {why}", line + 1, excerpt(text));
         }
         start = end + 1;
     }
     error.to_string()
 }
 
-/// The line of a head before a token; of an `Authorization`, only its name.
-fn without_token(line: &[u8]) -> &[u8] {
-    let name = line.get(..b"authorization".len()).unwrap_or_default();
+/// Part of a head as one line of text: at most 60 bytes, and nothing from a token on. Each byte that is not printable
+/// ASCII is escaped.
+fn excerpt(bytes: &[u8]) -> String {
+    let shown = without_token(bytes);
+    match shown.get(..60) {
+        Some(start) => format!("{}..", start.escape_ascii()),
+        None => shown.escape_ascii().to_string(),
+    }
+}
+
+/// The bytes before the word `Bearer`. A line of `Authorization` is cut after its name, because a value without that
+/// word may be a token too.
+fn without_token(bytes: &[u8]) -> &[u8] {
+    let name = bytes.get(..b"authorization".len()).unwrap_or_default();
     if name.eq_ignore_ascii_case(b"authorization") {
         return name;
     }
-    let token = line.windows(b"bearer".len()).position(|word| word.eq_ignore_ascii_case(b"bearer"));
-    line.get(..token.unwrap_or(line.len())).unwrap_or_default()
-}
-
-/// The first 60 bytes as one line of text. Each byte that is not printable ASCII is escaped.
-fn excerpt(bytes: &[u8]) -> String {
-    match bytes.get(..60) {
-        Some(start) => format!("{}..", start.escape_ascii()),
-        None => bytes.escape_ascii().to_string(),
-    }
+    let is_bearer = |word: &[u8]| word.eq_ignore_ascii_case(b"bearer");
+    let token = bytes.windows(b"bearer".len()).position(is_bearer);
+    bytes.get(..token.unwrap_or(bytes.len())).unwrap_or_default()
 }
 
 /// Reads `bytes` as exactly one request.

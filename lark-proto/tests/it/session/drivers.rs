@@ -51,6 +51,32 @@ fn a_permanent_failure_of_the_transport_ends_the_series_at_once() {
 }
 
 #[test]
+fn a_token_reply_that_is_too_long_ends_the_calls_that_wait_for_it_with_the_limit() {
+    let mut sim = Sim::by_hand(custom());
+    let mut first = call();
+    let mut second = call();
+    let id = sim.fetches(&mut first);
+    sim.waits(&mut second);
+    let too_large: CallErrorKind<Cut> = CallErrorKind::TooLarge { limit: 7 };
+    let failure = TransportFailure::new(too_large, 0, Permanence::Permanent);
+    sim.session.token_failed(id, clock(sim.now), &failure);
+    for call in [&mut first, &mut second] {
+        let error = sim.ends(call);
+        assert!(matches!(error.kind, CallErrorKind::TooLarge { limit: 7 }), "{error}");
+    }
+}
+
+#[test]
+fn a_call_that_waits_for_a_token_after_a_failed_request_names_that_failure() {
+    let mut sim = Sim::by_hand(custom());
+    let mut call = call();
+    sim.fetches(&mut call);
+    sim.answers(&mut call, page(500));
+    sim.waits(&mut call);
+    assert!(call.last_failure().unwrap().route.ends_with(TOKEN));
+}
+
+#[test]
 fn the_next_call_in_the_queue_takes_over_from_a_cancelled_driver() {
     for keeps in BOTH {
         let now = clock(secs(0));

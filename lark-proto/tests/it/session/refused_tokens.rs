@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use lark_proto::error::{Code, InvalidKind};
+use lark_proto::error::{Code, InvalidKind, Outcome};
 use lark_proto::fake::{FakeLark, Fault, Route, TokenKind};
 use lark_proto::session::Call;
 use lark_proto::{Image, ImageKey, Limits, PutImage};
@@ -225,4 +225,18 @@ fn a_call_with_a_refused_token_succeeds_although_the_first_request_for_the_next_
         assert_eq!(lark.borrow().count(Route::TenantAccessToken), 3);
         assert_eq!(sim.tasks[1].call.sends(), 2);
     }
+}
+
+#[test]
+fn a_call_with_a_refused_token_whose_app_is_refused_then_was_refused_too() {
+    let mut sim = Sim::by_hand(custom());
+    let mut call = call();
+    sim.fetches(&mut call);
+    sim.answers(&mut call, granted("t-1", 7200));
+    sim.sends(&mut call);
+    sim.answers(&mut call, refusal(400, INVALID));
+    sim.fetches(&mut call);
+    sim.answers(&mut call, refusal(200, Code::APP_SECRET_INVALID.0));
+    let error = sim.ends(&mut call);
+    assert!(error.route.ends_with(TOKEN) && error.outcome() == Outcome::Refused, "{error:?}");
 }
