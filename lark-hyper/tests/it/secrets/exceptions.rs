@@ -27,6 +27,16 @@ fn a_hexdump_shows_a_secret_only_when_its_rows_are_joined() {
 }
 
 #[test]
+fn an_exported_token_shows_the_token_in_base64() {
+    let server = FakeServer::start().unwrap();
+    let client = lark_ureq::Client::new(server.site().clone(), app());
+    client.call(&put()).unwrap();
+    let exported = client.export_token().unwrap();
+    assert!(!exported.contains("t-"), "{exported}");
+    assert!(shown_in(&exported).is_some(), "{exported}");
+}
+
+#[test]
 fn ureqs_log_shows_the_requests_at_its_most_verbose_level_only() {
     child::run("secrets::exceptions::child", |_| ());
 }

@@ -17,6 +17,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
 use lark_proto::fake::FakeLark;
 use lark_proto::network::{ClientBuilder, FromSettings, Proxy};
 use lark_proto::{CallError, Limits, Site, TenantToken};
@@ -42,15 +44,21 @@ fn forms(bytes: &[u8]) -> Vec<String> {
         bytes.iter().map(form).collect::<Vec<_>>().join(separator)
     };
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
-    vec![
+    let forms = [
         text,
         list(u8::to_string, ", "),
         list(u8::to_string, ","),
         list(u8::to_string, ",\n        "),
         list(|byte| format!("{byte:02x}"), ""),
-        base64,
-    ]
+    ];
+    forms.into_iter().chain((0..3).map(|before| within_base64(before, bytes))).collect()
+}
+
+/// The characters that depend on `bytes` alone in the base64 of `before` other bytes, `bytes` and more.
+fn within_base64(before: usize, bytes: &[u8]) -> String {
+    let all = [&vec![0; before], bytes].concat();
+    let base64 = STANDARD_NO_PAD.encode(&all);
+    base64[(before * 8).div_ceil(6)..all.len() * 8 / 6].to_owned()
 }
 
 /// The first form of a secret that `text` shows.
