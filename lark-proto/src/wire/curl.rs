@@ -138,10 +138,11 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// One word for a POSIX shell, of bytes that cannot be shown as text. The shell decodes the escapes.
+/// One word for a POSIX shell, of bytes that cannot be shown as text. The shell decodes the escapes. A double quote is
+/// escaped too, because programs that split a command into words may take it for the end of the word.
 fn printed(bytes: &[u8]) -> String {
     let escaped = bytes.iter().map(|byte| match byte {
-        b'\\' | b'\'' => format!(r"\0{byte:03o}"),
+        b'\\' | b'\'' | b'"' => format!(r"\0{byte:03o}"),
         b' '..=b'~' => char::from(*byte).to_string(),
         _ => format!(r"\0{byte:03o}"),
     });
@@ -164,5 +165,10 @@ mod tests {
     #[test]
     fn a_control_character_in_a_header_is_escaped() {
         assert_eq!(shown("a\u{85}b"), r#""$(printf %b 'X-A: a\0302\0205b')""#);
+    }
+
+    #[test]
+    fn a_quote_beside_an_escaped_character_is_escaped_too() {
+        assert_eq!(shown("\"'\u{85}"), r#""$(printf %b 'X-A: \0042\0047\0302\0205')""#);
     }
 }
