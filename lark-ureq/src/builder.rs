@@ -186,4 +186,11 @@ mod tests {
             RootCertStore::empty().add(der.into_owned()).unwrap();
         }
     }
+
+    #[test]
+    #[cfg(not(feature = "platform-verifier"))]
+    fn the_platform_verifier_is_refused_without_its_feature() {
+        let refused = with_roots(config(true, 1), &Roots::Platform).map(|_| ()).unwrap_err();
+        assert!(refused.to_string().contains("`platform-verifier`"), "{refused}");
+    }
 }

@@ -153,26 +153,50 @@ impl Exchange<'_> {
 mod tests {
     use super::*;
 
+    const CALL_TIMEOUT: Duration = Duration::from_secs(50);
+
+    fn exchange(agent: &ureq::Agent) -> Exchange<'_> {
+        Exchange {
+            agent,
+            call_timeout: CALL_TIMEOUT,
+            timeouts: Timeouts::for_body_len(0),
+            reply_limit: 0,
+            fresh_connection: false,
+        }
+    }
+
     #[test]
     fn the_shorter_of_the_deadline_and_the_agents_own_timeout_is_reported() {
-        let call_timeout = Duration::from_secs(50);
         let nano = Duration::from_nanos(1);
         for (own, is_deadline) in [
             (None, true),
-            (Some(call_timeout - nano), false),
-            (Some(call_timeout), false),
-            (Some(call_timeout + nano), true),
+            (Some(CALL_TIMEOUT - nano), false),
+            (Some(CALL_TIMEOUT), false),
+            (Some(CALL_TIMEOUT + nano), true),
         ] {
             let agent = ureq::Agent::config_builder().timeout_global(own).build().into();
-            let exchange = Exchange {
-                agent: &agent,
-                call_timeout,
-                timeouts: Timeouts::for_body_len(0),
-                reply_limit: 0,
-                fresh_connection: false,
-            };
-            let failure = exchange.failure(Error::Timeout(Timeout::Global));
+            let failure = exchange(&agent).failure(Error::Timeout(Timeout::Global));
             assert_eq!(matches!(failure, CallErrorKind::Deadline), is_deadline, "{own:?}");
+        }
+    }
+
+    #[test]
+    fn the_timeout_of_a_single_read_or_write_is_that_of_its_phase_unless_the_agent_has_one() {
+        let own = Some(Duration::from_secs(9));
+        let [config, writes, reads] = [(); 3].map(|()| ureq::Agent::config_builder());
+        for (agent, write, read) in [
+            (config, Timeout::SendBody, Timeout::RecvBody),
+            (writes.timeout_per_write(own), Timeout::PerWrite, Timeout::RecvBody),
+            (reads.timeout_per_read(own), Timeout::SendBody, Timeout::PerRead),
+        ] {
+            let agent = agent.build().into();
+            let named = |timeout| match exchange(&agent)
+                .name_phase(Error::Timeout(timeout), Timeout::RecvBody)
+            {
+                Error::Timeout(named) => named,
+                error => panic!("{error}"),
+            };
+            assert_eq!((named(Timeout::PerWrite), named(Timeout::PerRead)), (write, read));
         }
     }
 }

@@ -200,6 +200,9 @@ fn print_session(printed: &mut Printed) {
                     let quoting = || reply(format!("{TENANT} {SECRET} {APP} {TICKET}"));
                     let parsed = call.read(if is_token_request { grant() } else { quoting() });
                     printed.add("ParsedReply", &parsed);
+                    let shown = format!("{parsed:?}");
+                    assert_eq!(shown.contains("Token(200 OK, "), is_token_request, "{shown}");
+                    assert_eq!(shown.contains("Call(Err("), !is_token_request, "{shown}");
                     call.received(&mut session, UNIX_EPOCH, parsed);
                 }
                 Step::Wait(_) => {}
