@@ -17,8 +17,9 @@ use crate::text::misleads;
 /// curl sends the request that [`http1`](super::http1) writes: the same method, target, headers and body. The command
 /// switches off the headers that curl adds (`Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form), and
 /// leaves `Host` and `Content-Length` to curl unless they would differ. `--http1.1` fixes the version of the protocol.
-/// curl's configuration file and the proxy of the environment still apply. After a HEAD request with a body, which no
-/// endpoint makes, curl waits for the body of the reply.
+/// curl's configuration file and the proxy of the environment still apply. Two kinds of requests, which no endpoint
+/// makes, differ: of several `Host` headers curl sends one, and after a HEAD request with a body it waits for the body of
+/// the reply.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, wire};
