@@ -4,6 +4,7 @@ use bytes::Buf;
 use http::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING, USER_AGENT,
 };
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method, Request};
 
 use super::{HeaderSecrets, headers, host, is_secret, target, title_case};
@@ -97,15 +98,19 @@ pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: HeaderSecrets) ->
 /// Continues the command on the next line.
 const NEXT_LINE: &str = " \\\n  ";
 
-/// `scheme://host[:port]`, with the host of the `Host` header if the URI has none.
+/// `scheme://host[:port]`, with the host of the `Host` header if the URI has none. A header that is no host, which could
+/// add to the path, is left out.
 fn origin<B>(request: &Request<B>, headers: &[(HeaderName, HeaderValue)]) -> String {
     let uri = request.uri();
     let scheme = uri.scheme_str().unwrap_or("https");
     let own = headers.iter().find(|(name, _)| *name == HOST);
-    match (host(uri), own) {
-        ("", Some((_, host))) => format!("{scheme}://{}", String::from_utf8_lossy(host.as_bytes())),
-        (host, _) => format!("{scheme}://{host}"),
-    }
+    let own = own.and_then(|(_, host)| Authority::try_from(host.as_bytes()).ok());
+    let own = own.as_ref().map_or("", Authority::as_str);
+    let host = match host(uri) {
+        "" if !own.contains('@') => own,
+        host => host,
+    };
+    format!("{scheme}://{host}")
 }
 
 /// Whether every version of curl writes this `Host` for a URL of this origin. curl leaves out a default port and
@@ -171,5 +176,20 @@ mod tests {
     #[test]
     fn a_quote_beside_an_escaped_character_is_escaped_too() {
         assert_eq!(shown("\"'\u{85}"), r#""$(printf %b 'X-A: \0042\0047\0302\0205')""#);
+    }
+
+    #[test]
+    fn only_a_host_of_the_host_header_is_a_part_of_the_url() {
+        for (host, url) in [
+            ("a.b:81", "https://a.b:81/x"),
+            ("a/b", "https:///x"),
+            ("u:p@a", "https:///x"),
+            ("a b", "https:///x"),
+        ] {
+            let request = Request::get("/x").header(HOST, host).body(&b""[..]).unwrap();
+            let command = curl(&request, "", HeaderSecrets::Shown);
+            assert!(command.contains(&format!("--url '{url}'")), "{command}");
+            assert!(command.contains(&format!("--header 'Host: {host}'")), "{command}");
+        }
     }
 }
