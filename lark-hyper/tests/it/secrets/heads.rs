@@ -11,7 +11,7 @@ use lark_hyper::{Client, Connection, Pool};
 use lark_proto::{App, Limits};
 use tokio::runtime::Builder;
 
-use super::{Listener, Setup, uploads};
+use super::{Listener, Setup, side_by_side, uploads};
 use crate::support::peers::{self, site};
 use crate::support::{put, token};
 
@@ -37,31 +37,33 @@ fn are_read(reply: Vec<u8>) -> [bool; 2] {
 
 #[test]
 fn a_head_has_at_most_a_number_of_headers() {
-    for (headers, by_ureq, by_hyper) in [
+    let rows = [
         (99, true, true),
         (100, true, true),
         (101, true, false),
         (127, true, false),
         (128, true, false),
         (129, false, false),
-    ] {
+    ];
+    side_by_side(rows, |(headers, by_ureq, by_hyper)| {
         assert_eq!(are_read(sized(headers, 0)), [by_ureq, by_hyper], "{headers}");
-    }
+    });
 }
 
 #[test]
 fn a_head_has_at_most_a_number_of_bytes() {
     let (ureq, hyper) = (64 << 10, 408 << 10);
-    for (len, by_ureq, by_hyper) in [
+    let rows = [
         (ureq - 1, true, true),
         (ureq, true, true),
         (ureq + 1, false, true),
         // hyper compares the length before each read, and the last read may complete the head.
         (hyper - 1, false, true),
         (2 * hyper, false, false),
-    ] {
+    ];
+    side_by_side(rows, |(len, by_ureq, by_hyper)| {
         assert_eq!(are_read(sized(3, len)), [by_ureq, by_hyper], "{len}");
-    }
+    });
 }
 
 /// Whether an upload gets its reply over HTTP/2 with headers of `size` bytes, as RFC 9113 counts them.
@@ -106,11 +108,11 @@ fn padded(len: usize) -> [Vec<u8>; 2] {
 fn a_reply_has_at_most_the_bytes_of_its_limit() {
     // The limit of an upload's reply.
     let limit = 1 << 20;
-    for (len, is_read) in [(limit - 1, true), (limit, true), (limit + 1, false)] {
+    side_by_side([(limit - 1, true), (limit, true), (limit + 1, false)], |(len, is_read)| {
         for reply in padded(len) {
             assert_eq!(are_read(reply), [is_read; 2], "{len}");
         }
-    }
+    });
 }
 
 /// A proxy whose reply to `CONNECT` begins with `begin` and repeats `more`, until the client closes the connection.
@@ -144,14 +146,15 @@ const MANY: usize = 64 << 20;
 
 #[test]
 fn an_endless_head_of_a_proxy_ends_the_connection() {
-    for (begin, more) in [
+    let rows = [
         ("HTTP/1.1 200 OK\r\n", "A: b\r\n"),
         ("HTTP/1.1 200 OK\r\nA: ", "b"),
         ("HTTP/1.1 403 ", "No"),
         ("HTTP/1.1 200 O", "K"),
         ("", "garbage "),
-    ] {
+    ];
+    side_by_side(rows, |(begin, more)| {
         let written = endless_proxy(begin, more);
         assert!(written.iter().all(|sum| *sum < MANY), "{begin}{more}: {written:?}");
-    }
+    });
 }

@@ -1,12 +1,11 @@
 //! A server that quotes the secrets of a request in replies of every form, valid and invalid.
 
-use std::thread;
 use std::time::Duration;
 
 use lark_proto::Limits;
 use lark_proto::fake::FakeLark;
 
-use super::{Listener, MARK, Setup, reply, uploads};
+use super::{Listener, MARK, Setup, reply, side_by_side, uploads};
 use crate::support::peers::site;
 
 /// Replies that quote `text`: the parts of a head, the framing, and bodies of a gateway and of the service.
@@ -57,14 +56,9 @@ const FORMS: [Form; 4] = [
 
 #[test]
 fn no_error_of_either_client_quotes_a_secret_that_a_broken_reply_quotes() {
-    // Some replies never end, so the cases run side by side until their time is over.
-    thread::scope(|scope| {
-        for form in FORMS {
-            for at in 0..replies("").len() {
-                scope.spawn(move || assert_not_quoted(form, at));
-            }
-        }
-    });
+    let count = replies("").len();
+    let rows = FORMS.into_iter().flat_map(|form| (0..count).map(move |at| (form, at)));
+    side_by_side(rows, |(form, at)| assert_not_quoted(form, at));
 }
 
 fn assert_not_quoted(form: Form, at: usize) {

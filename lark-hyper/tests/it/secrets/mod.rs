@@ -16,6 +16,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
@@ -113,6 +114,16 @@ impl Setup {
         };
         builder.limits(self.limits.unwrap_or(Limits::one_attempt())).build().unwrap()
     }
+}
+
+/// Checks each row in a thread of its own: with its backoffs or a reply that never ends, a row takes seconds.
+fn side_by_side<T: Send>(rows: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    let check = &check;
+    thread::scope(|scope| {
+        for row in rows {
+            scope.spawn(move || check(row));
+        }
+    });
 }
 
 /// How an upload ends: `Ok`, or every text of its error.

@@ -8,7 +8,7 @@ use lark_hyper::FakeServer;
 use lark_proto::fake::FakeLark;
 use tokio::runtime::Builder;
 
-use super::{IMAGE, Listener, MARK, Setup, reply, uploads};
+use super::{IMAGE, Listener, MARK, Setup, reply, side_by_side, uploads};
 use crate::support::peers::{self, site};
 use crate::support::tls::{Authority, Front, named};
 
@@ -137,15 +137,16 @@ fn a_proxy_that_fails_never_leads_to_a_direct_connection() {
             stream.write_all(&bytes)
         })
     });
-    for proxy in answering.chain([closed()]) {
-        for scheme in ["http", "socks5"] {
-            let url = format!("{scheme}://ann:{PASSWORD}@{proxy}");
-            let setup = Setup { proxy: Some(url.clone()), ..Setup::default() };
-            for (client, end) in uploads(&site(server.address), &setup) {
-                let error = end.expect_err(client);
-                assert!(!error.contains(PASSWORD) && !error.contains(BASIC), "{client}: {error}");
-            }
-            assert_eq!(server.connections(), 0, "{url}");
+    let proxies = answering.chain([closed()]);
+    let urls = proxies.flat_map(|proxy| {
+        ["http", "socks5"].map(|scheme| format!("{scheme}://ann:{PASSWORD}@{proxy}"))
+    });
+    side_by_side(urls, |url| {
+        let setup = Setup { proxy: Some(url.clone()), ..Setup::default() };
+        for (client, end) in uploads(&site(server.address), &setup) {
+            let error = end.expect_err(client);
+            assert!(!error.contains(PASSWORD) && !error.contains(BASIC), "{client}: {error}");
         }
-    }
+        assert_eq!(server.connections(), 0, "{url}");
+    });
 }

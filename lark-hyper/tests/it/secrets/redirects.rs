@@ -1,12 +1,10 @@
 //! Redirects: no client follows one, wherever it leads, so that no other server sees a request.
 
-use std::thread;
-
 use lark_proto::Limits;
 use lark_proto::fake::FakeLark;
 use lark_ureq::ureq::config::RedirectAuthHeaders;
 
-use super::{Listener, MARK, Setup, end, reply, uploads};
+use super::{Listener, MARK, Setup, end, reply, side_by_side, uploads};
 use crate::support::peers::site;
 use crate::support::{app, put};
 
@@ -39,14 +37,9 @@ fn redirecting(status: u16, location: &str) -> Listener {
 
 #[test]
 fn no_redirect_carries_a_request_to_another_server_or_path() {
-    // The backoffs between the token requests take seconds, so the redirects run side by side.
-    thread::scope(|scope| {
-        for status in STATUSES {
-            for place in 0..8 {
-                scope.spawn(move || assert_not_followed(status, place));
-            }
-        }
-    });
+    let redirects =
+        STATUSES.into_iter().flat_map(|status| (0..8).map(move |place| (status, place)));
+    side_by_side(redirects, |(status, place)| assert_not_followed(status, place));
 }
 
 fn assert_not_followed(status: u16, place: usize) {
@@ -67,7 +60,7 @@ fn assert_not_followed(status: u16, place: usize) {
 
 #[test]
 fn an_agent_that_follows_redirects_does_not_follow_those_of_the_clients_requests() {
-    for status in STATUSES {
+    side_by_side(STATUSES, |status| {
         let other = Listener::start(|_| reply("200 OK", "{}"));
         let own = redirecting(status, &locations(&other)[0]);
         let agent = lark_ureq::ureq::Agent::config_builder()
@@ -81,5 +74,5 @@ fn an_agent_that_follows_redirects_does_not_follow_those_of_the_clients_requests
         let error = end(client.call(&put())).unwrap_err();
         assert!(error.contains(&format!("HTTP {status}")), "{error}");
         assert_eq!(other.connections(), 0, "{status}");
-    }
+    });
 }

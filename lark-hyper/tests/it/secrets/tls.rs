@@ -13,7 +13,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, Stream};
 
-use super::{Setup, uploads};
+use super::{Setup, side_by_side, uploads};
 use crate::support::peers;
 use crate::support::tls::{Authority, named};
 
@@ -158,14 +158,15 @@ fn hello(minor: u8) -> Vec<u8> {
 #[test]
 fn both_clients_refuse_a_server_without_a_safe_version_of_tls_and_send_no_request() {
     let alert = |minor| vec![21, 3, minor, 0, 2, 2, 70];
-    for (name, answer) in [
+    let rows = [
         ("TLS 1.1", hello(2)),
         ("TLS 1.0", hello(1)),
         ("SSL 3", hello(0)),
         ("TLS 1.2 with a cipher that is not safe", hello(3)),
         ("an alert of TLS 1.1", alert(2)),
         ("no TLS", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}".to_vec()),
-    ] {
+    ];
+    side_by_side(rows, |(name, answer)| {
         let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
         let kept = seen.clone();
         let address = peers::serve(move |mut stream| {
@@ -188,5 +189,5 @@ fn both_clients_refuse_a_server_without_a_safe_version_of_tls_and_send_no_reques
         for secret in [super::MARK, "POST", "PRI *", lark_proto::fake::FakeLark::APP_SECRET] {
             assert!(!seen.contains(secret), "{name}");
         }
-    }
+    });
 }
