@@ -12,6 +12,7 @@ use lark_proto::endpoints::{
 use lark_proto::error::Advice;
 use lark_proto::{CreateImage, Endpoint, EndpointExt, Error, PutImage, WriteSheetImage};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::{errors, secrets};
@@ -62,8 +63,9 @@ pub(crate) fn decode<E: Endpoint>(response: &Response<Bytes>) {
     #[derive(Deserialize)]
     struct Envelope {
         code: Option<Value>,
-        tenant_access_token: Option<Value>,
-        app_access_token: Option<Value>,
+        // An endpoint that does not read a field does not check that it is UTF-8.
+        tenant_access_token: Option<IgnoredAny>,
+        app_access_token: Option<IgnoredAny>,
     }
     let Err(error) = E::decode(response.clone()) else {
         let envelope: Envelope = serde_json::from_slice(response.body()).unwrap();
