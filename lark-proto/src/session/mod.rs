@@ -32,7 +32,7 @@
 //! | slot | one token of the session, the request for the next token, and the pause before that request |
 //! | driver | the call that sends a token request and reports its result, while other calls wait for the token |
 //! | generation | the number of a token in its session; a refusal that concerns an older number drops no token |
-//! | trusted | describes a token that replaced a refused one, for a minute after its request was sent; a refusal does not drop it |
+//! | trusted | describes a token that replaced a refused one, for 5 s after its request was sent, or for a minute if it is the refused token again; a refusal does not drop it |
 //! | series | consecutive failures to get one token; the fourth transient failure, a permanent one, or a requested wait of more than two minutes ends the series, and the waiting calls end with that failure |
 //! | hold | the reason why a step does not send the call's own request: a token request, a wait, or the end |
 #![doc = include_str!("adapter.md")]

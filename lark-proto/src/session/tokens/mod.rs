@@ -21,7 +21,7 @@
 //! A renewal is optional while the token is valid. It holds up the call that drives it for two seconds at most, or for
 //! half of the time to the call's deadline if that is less, and its failure ends no call. If the service refuses a
 //! trusted token, the session keeps it, and the call is retried after a backoff, because the service would refuse
-//! another token too.
+//! the next token too, or grant the same one.
 //!
 //! The tenants of a store app share the app's token, which the request for a tenant's token contains. [`Slot`] is the
 //! state of one token; [`TenantEntry`] adds the queue of the calls that wait for it.

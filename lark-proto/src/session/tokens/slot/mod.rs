@@ -27,6 +27,9 @@ use crate::session::step::TokenRequestId;
 /// grant the same token again. The window is a minute shorter, as a margin for the time that the grant itself took.
 const RENEWAL_WINDOW: Duration = Duration::from_secs(29 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
+/// How long a token that replaced a refused one is trusted if it is another token. If the service refuses each token,
+/// the session requests one in this time.
+const TRUST: Duration = Duration::from_secs(5);
 /// The longest pause because of a wait that the service asked for.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
 /// The pause after the permanent failure of a token request.
@@ -90,8 +93,7 @@ pub(super) struct Pause {
 pub(in crate::session) enum RefusedToken {
     /// The token was dropped. The call's request is sent again with the next token.
     Dropped,
-    /// The token was kept, because it replaced a refused one within the last minute. The call's request is sent again
-    /// after a backoff.
+    /// The token was kept, because it has just replaced a refused one. The call's request is sent again after a backoff.
     Kept,
 }
 
@@ -152,8 +154,12 @@ impl<T: Clone + PartialEq> Slot<T> {
         let Some(id) = self.request.take() else { return };
         let in_a_minute = sent_at.saturating_add(MINUTE);
         let expires = sent_at.saturating_add(life.max(MINUTE));
-        let replaces = std::mem::take(&mut self.replaces);
-        let trusted_until = if replaces { in_a_minute } else { Moment::START };
+        let is_refused = self.refused.iter().any(|(refused, _)| *refused == token);
+        let trusted_until = match (std::mem::take(&mut self.replaces), is_refused) {
+            (false, _) => Moment::START,
+            (true, false) => sent_at.saturating_add(TRUST),
+            (true, true) => in_a_minute,
+        };
         self.refused.retain(|(refused, _)| *refused != token);
         self.hold(HeldToken { token, expires, trusted_until }, id);
         self.renew_after = in_a_minute;

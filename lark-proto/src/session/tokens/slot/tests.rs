@@ -274,14 +274,17 @@ fn a_late_refusal_of_an_older_token_drops_none() {
 }
 
 #[test]
-fn a_token_that_replaced_a_refused_one_is_kept_if_it_is_refused_within_a_minute() {
-    let refusals = around(at(61)).map(|now| {
-        let mut fixture = Fixture::new();
-        fixture.refuse("t-1", at(1));
-        let again = fixture.grant(at(1), "t-1", LIFE);
-        fixture.slot.refuse(again, now)
-    });
-    assert_eq!(refusals, [RefusedToken::Kept, RefusedToken::Dropped, RefusedToken::Dropped]);
+fn a_token_that_replaced_a_refused_one_is_kept_for_5_seconds_and_the_same_one_for_a_minute() {
+    for (next, trust) in [("t-2", 5), ("t-1", 60)] {
+        let refusals = around(at(1 + trust)).map(|now| {
+            let mut fixture = Fixture::new();
+            fixture.refuse("t-1", at(1));
+            let replacement = fixture.grant(at(1), next, LIFE);
+            fixture.slot.refuse(replacement, now)
+        });
+        let expected = [RefusedToken::Kept, RefusedToken::Dropped, RefusedToken::Dropped];
+        assert_eq!(refusals, expected, "{next}");
+    }
 }
 
 #[test]

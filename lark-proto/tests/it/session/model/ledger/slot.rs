@@ -13,8 +13,8 @@ pub(super) struct Slot {
     pub(super) generation: u64,
     /// The tokens that the service refused.
     pub(super) refused: Vec<Refused>,
-    /// Whether the next grant replaces a refused token. The session keeps the granted token for a minute even if the
-    /// service refuses it.
+    /// Whether the next grant replaces a refused token. The session keeps the granted token for 5 s even if the service
+    /// refuses it, or for a minute if it is a refused one.
     pub(super) replaces: bool,
     pub(super) in_flight: Option<Fetch>,
     /// The call whose connection broke during a token request, if no token request was sent since.
@@ -77,9 +77,20 @@ impl Slot {
     pub(super) fn granted(&mut self, token: String, life: Duration, sent: Duration, now: Duration) {
         let in_a_minute = sent + MINUTE;
         let is_old = self.refused.last().is_some_and(|refused| refused.expires <= now);
-        let is_trust_unsure = self.is_unsure || self.replaces && is_old;
+        let again = self.refused.iter().rposition(|refused| refused.token == token);
+        // The session remembers the last eight refused tokens until they expire.
+        let is_forgotten = |at: usize| {
+            let refused = &self.refused[at];
+            !refused.is_sure || refused.expires <= now || self.refused.len() - at > 8
+        };
+        let is_again_unsure = again.is_some_and(is_forgotten);
+        let is_trust_unsure = self.is_unsure || self.replaces && (is_old || is_again_unsure);
         let replaces = std::mem::take(&mut self.replaces) || self.is_unsure;
-        let trusted_until = if replaces { in_a_minute } else { Duration::ZERO };
+        let trusted_until = match (replaces, again) {
+            (false, _) => Duration::ZERO,
+            (true, None) => sent + Duration::from_secs(5),
+            (true, Some(_)) => in_a_minute,
+        };
         self.refused.retain(|refused| refused.token != token);
         self.hold(Held { token, expires: sent + life.max(MINUTE), trusted_until, is_trust_unsure });
         self.renew_after = in_a_minute;
