@@ -240,3 +240,17 @@ fn a_call_with_a_refused_token_whose_app_is_refused_then_was_refused_too() {
     let error = sim.ends(&mut call);
     assert!(error.route.ends_with(TOKEN) && error.outcome() == Outcome::Refused, "{error:?}");
 }
+
+#[test]
+fn a_token_that_is_revoked_six_seconds_after_it_replaced_a_refused_one_is_replaced_too() {
+    let mut sim = Sim::by_hand(custom());
+    let mut call = call();
+    for (token, refused_at) in [("t-1", 0), ("t-2", 6)] {
+        sim.fetches(&mut call);
+        sim.answers(&mut call, granted(token, 7200));
+        sim.sends(&mut call);
+        sim.now = secs(refused_at);
+        sim.answers(&mut call, refusal(400, INVALID));
+    }
+    sim.fetches(&mut call);
+}
