@@ -231,6 +231,10 @@ impl Write for PooledConnection {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::net::Ipv4Addr;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -254,5 +258,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failed_write_leaves_an_http1_connection_a_second_for_the_answer() {
         assert_eq!(failed_write(false).await, 1);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_have_arrived_are_found_on_the_socket_of_a_stream_of_hyper_rustls() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        let connection = Connection::new(MaybeHttpsStream::Http(TokioIo::new(near)));
+        assert!(!connection.has_bytes_to_read());
+        far.write_all(b"a").await.unwrap();
+        let arrival = async {
+            while !connection.has_bytes_to_read() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), arrival).await.unwrap();
     }
 }

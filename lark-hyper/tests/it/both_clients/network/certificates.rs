@@ -73,7 +73,10 @@ fn the_platform_verifier_trusts_the_systems_store() {
     for (certificates, words) in [
         (authority.pem(), "Ok(())"),
         (other.pem(), "invalid peer certificate"),
-        (String::new(), "the trusted certificates cannot be used"),
+        (
+            String::new(),
+            "certificates cannot be used: unexpected error: No CA certificates were loaded",
+        ),
     ] {
         std::fs::write(store, certificates).unwrap();
         let printed = child::run("both_clients::network::certificates::child", |command| {
