@@ -260,6 +260,14 @@ mod tests {
         assert_eq!(failed_write(false).await, 1);
     }
 
+    #[test]
+    fn a_connection_shows_how_requests_are_sent() {
+        let (io, _) = tokio::io::duplex(1);
+        let connection = Connection::new(TokioIo::new(io)).proxied(true).http2(true);
+        let shown = "Connection { is_http2: true, is_proxied: true, .. }";
+        assert_eq!(format!("{connection:?}"), shown);
+    }
+
     #[tokio::test]
     async fn bytes_that_have_arrived_are_found_on_the_socket_of_a_stream_of_hyper_rustls() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -224,4 +224,11 @@ mod tests {
         let fake = FakeTransport::new(clock.clone());
         assert_eq!(format!("{fake:?}"), format!("FakeTransport {{ clock: {clock:?}, .. }}"));
     }
+
+    #[test]
+    fn a_reply_that_is_cut_ends_after_half_of_its_body() {
+        let mut read = Vec::new();
+        let error = cut("abcdef".into()).into_reader().read_to_end(&mut read).unwrap_err();
+        assert_eq!((&*read, error.kind()), (&b"abc"[..], io::ErrorKind::UnexpectedEof));
+    }
 }

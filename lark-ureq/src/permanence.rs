@@ -100,10 +100,12 @@ mod tests {
     #[cfg(feature = "tls")]
     #[test]
     fn a_certificate_that_is_not_trusted_is_a_permanent_error() {
+        use rustls::pki_types::pem;
         use rustls::{CertificateError, Error as Tls};
         let handshake = |error| Error::Io(io::Error::new(io::ErrorKind::InvalidData, error));
         assert!(is_permanent(handshake(Tls::InvalidCertificate(CertificateError::Expired))));
         assert!(!is_permanent(handshake(Tls::DecryptError)));
         assert!(is_permanent(Error::Rustls(Tls::UnsupportedNameType)));
+        assert!(is_permanent(Error::Pem(pem::Error::NoItemsFound)));
     }
 }

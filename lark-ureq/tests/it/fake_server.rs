@@ -21,6 +21,13 @@ fn connect(server: &FakeServer) -> TcpStream {
 }
 
 #[test]
+fn a_server_shows_its_address() {
+    let server = FakeServer::start().unwrap();
+    let shown = format!("FakeServer {{ address: {}, .. }}", server.address());
+    assert_eq!(format!("{server:?}"), shown);
+}
+
+#[test]
 fn a_dropped_server_closes_its_connections() {
     let server = FakeServer::start().unwrap();
     let mut idle = connect(&server);

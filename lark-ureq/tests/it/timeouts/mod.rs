@@ -14,7 +14,7 @@ use ureq::Agent;
 use ureq::config::ConfigBuilder;
 use ureq::typestate::AgentScope;
 
-use memory_server::MemoryServer;
+use memory_server::{MemoryServer, whole};
 
 use crate::support::{app, put, secs, token, write};
 
@@ -102,14 +102,19 @@ fn a_call_without_a_deadline_overflows_no_timeout() {
 }
 
 #[test]
-fn an_agent_whose_timeouts_never_end_overflows_none() {
+fn a_timeout_of_an_agent_is_at_most_a_day() {
     let config = Agent::config_builder()
         .proxy(None)
         .timeout_global(Some(Duration::MAX))
         .timeout_recv_response(Some(Duration::MAX));
-    let agent = prompt_server().agent_with(config.build());
+    let server = prompt_server();
+    let agent = server.agent_with(config.build());
     let limits = Limits::default().total(Duration::MAX);
     client_over(agent, &Clock::default()).with_limits(limits).call(&put()).unwrap();
+    // Of equal timeouts, ureq names the first.
+    let timeouts = server.longest_timeouts();
+    let longest = timeouts.into_iter().max_by_key(|(_, time)| *time).unwrap();
+    assert_eq!((&*longest.0, whole(longest.1)), ("global", secs(24 * 3600)));
 }
 
 /// Sets the settings of an agent.
