@@ -34,6 +34,8 @@ pub(super) enum Action {
     Finish,
     /// Resets the connection to the client. In a request, the rest of it is not read.
     Reset,
+    /// Closes the connections to the client and to the server, after the replies so far were forwarded.
+    Cut,
     /// Neither forwards nor reads further bytes in this direction.
     Stall,
     /// Forwards each further byte after this pause.
@@ -175,6 +177,13 @@ impl Connection {
                 self.end_server()?;
                 self.reset()
             }
+            (Place::Request(offset), Action::Cut) => {
+                let replies = self.spawn(Way::Reply)?;
+                self.forward(Way::Request, offset)?;
+                self.server.shutdown(Shutdown::Both)?;
+                let _ = replies.join();
+                Ok(())
+            }
             (Place::Request(offset), action) => {
                 let replies = self.spawn(Way::Reply)?;
                 self.forward(Way::Request, offset - action.held_back(offset))?;
@@ -214,7 +223,9 @@ impl Connection {
     fn harm(&self, way: Way, action: &Action, flooded: &AtomicU64) -> io::Result<()> {
         let (from, to) = self.ends(way);
         match action {
-            Action::Finish | Action::Reset => unreachable!("they end both directions"),
+            Action::Finish | Action::Reset | Action::Cut => {
+                unreachable!("they end both directions")
+            }
             Action::Stall => loop {
                 thread::park();
             },

@@ -17,7 +17,7 @@ use crate::support::token;
 /// A client, and the protocols that the server offers it.
 const CALLERS: [(Caller, &[&str]); 3] =
     [(Caller::Ureq, &["http/1.1"]), (Caller::Hyper, &["http/1.1"]), (Caller::Hyper, &["h2"])];
-const SEEDED: usize = 60;
+const SEEDED: usize = 90;
 
 /// A fake behind TLS, and a proxy for the TLS records.
 struct Secured {
@@ -86,13 +86,17 @@ fn a_tls_connection_that_is_cut_ends_with_a_true_outcome() {
     each(CALLERS, |_, (caller, alpn)| {
         let secured = Secured::new(alpn);
         secured.call(caller).unwrap();
-        let len = secured.proxy.connections().swap_remove(0).reply.len();
+        let carried = secured.proxy.connections().swap_remove(0);
         let mut random = Random(5);
         let mut may_be_stored = 1;
         for _ in 0..SEEDED {
-            let action = if random.below(2) == 0 { Action::Finish } else { Action::Reset };
-            let place = Place::Reply(1 + random.below(len - 1));
-            may_be_stored += usize::from(cut(&secured, caller, place, action));
+            let mut below = |bytes: &[u8]| 1 + random.below(bytes.len() - 1);
+            let places =
+                [Place::Reply(below(&carried.reply)), Place::Request(below(&carried.request))];
+            let cuts =
+                [(places[0], Action::Finish), (places[0], Action::Reset), (places[1], Action::Cut)];
+            let (place, action) = &cuts[random.below(3)];
+            may_be_stored += usize::from(cut(&secured, caller, *place, action.clone()));
         }
         assert!(secured.stored() <= may_be_stored, "{caller:?} {alpn:?}");
     });
