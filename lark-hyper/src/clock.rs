@@ -86,4 +86,12 @@ mod tests {
             assert_eq!(start.elapsed().as_secs(), lasts, "{seconds}");
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_shows_the_time_that_has_elapsed() {
+        let clock = Clock::starting_at(SystemTime::UNIX_EPOCH, TokioTimer::new());
+        clock.sleep(Duration::from_secs(7)).await;
+        assert_eq!(format!("{clock:?}"), format!("Clock {{ elapsed: {:?}, .. }}", clock.elapsed()));
+        assert_eq!(clock.elapsed().as_secs(), 7);
+    }
 }

@@ -233,8 +233,9 @@ mod tests {
     use std::future::poll_fn;
     use std::net::Ipv4Addr;
 
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
     use tokio::net::TcpListener;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -260,6 +261,37 @@ mod tests {
         assert_eq!(failed_write(false).await, 1);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_and_the_end_of_a_connection_reach_the_peer() {
+        let (near, mut far) = tokio::io::duplex(1);
+        let io = TokioIo::new(BufWriter::new(near));
+        let mut connection = PooledConnection::new(Connection::new(io));
+        let mut bytes = [0; 2];
+        poll_fn(|context| Pin::new(&mut connection).poll_write(context, b"a")).await.unwrap();
+        poll_fn(|context| Pin::new(&mut connection).poll_flush(context)).await.unwrap();
+        let read = timeout(Duration::from_secs(1), far.read(&mut bytes));
+        assert_eq!((read.await.unwrap().unwrap(), bytes[0]), (1, b'a'));
+        poll_fn(|context| Pin::new(&mut connection).poll_shutdown(context)).await.unwrap();
+        let read = timeout(Duration::from_secs(1), far.read(&mut bytes));
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_head_is_told_from_a_part_of_a_body() {
+        for (bytes, begins) in [
+            ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", true),
+            ("POST /a HTTP/1.0\r\n", true),
+            ("", false),
+            ("get / HTTP/1.1\r\n", false),
+            ("G1 / HTTP/1.1\r\n", false),
+            (" / HTTP/1.1\r\n", false),
+            ("GET / HTTP/2\r\n", false),
+            ("GET /\r\n HTTP/1.1", false),
+        ] {
+            assert_eq!(begins_request(bytes.as_bytes()), begins, "{bytes:?}");
+        }
+    }
+
     #[test]
     fn a_connection_shows_how_requests_are_sent() {
         let (io, _) = tokio::io::duplex(1);
@@ -281,6 +313,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), arrival).await.unwrap();
+        timeout(Duration::from_secs(10), arrival).await.unwrap();
     }
 }
