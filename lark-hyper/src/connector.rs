@@ -280,16 +280,34 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_lookup_that_hangs_ends_with_the_timeout_resolve() {
+    fn config() -> Arc<ClientConfig> {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
+        config.into()
+    }
+
+    #[tokio::test]
+    async fn only_the_failure_of_a_route_through_a_proxy_names_one() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let uri: Uri = format!("http://{closed}/").parse().unwrap();
+        for (route, names_proxy) in
+            [(Route::Direct, false), (Route::Tunnel(uri.clone(), None), true)]
+        {
+            let found = std::future::ready(Ok(vec![closed]));
+            let timeouts = Timeouts::for_body_len(0);
+            let error = open(found, route, config(), uri.clone(), timeouts).await.unwrap_err();
+            assert_eq!(error.downcast_ref::<ProxyError>().is_some(), names_proxy, "{error:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_hangs_ends_with_the_timeout_resolve() {
         let uri = Uri::from_static("https://localhost/");
         let start = tokio::time::Instant::now();
-        let error = open(pending(), Route::Direct, config.into(), uri, Timeouts::for_body_len(0))
+        let error = open(pending(), Route::Direct, config(), uri, Timeouts::for_body_len(0))
             .await
             .unwrap_err();
         let timeout = error.downcast_ref();

@@ -110,6 +110,12 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_shows_its_time() {
+        let shown = format!("{:?}", Deadline::after(Duration::from_secs(1)));
+        assert_eq!(shown, format!("Deadline({:?})", Instant::now() + Duration::from_secs(1)));
+    }
+
     #[test]
     fn a_deadline_that_is_dropped_outside_of_a_runtime_leaves_no_task() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

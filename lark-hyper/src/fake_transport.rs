@@ -232,3 +232,14 @@ impl Body for FakeReply {
         SizeHint::with_exact(self.left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_shows_no_byte_of_its_body() {
+        let reply = FakeReply::new(Bytes::from_static(b"t-secret"), false);
+        assert_eq!(format!("{reply:?}"), "FakeReply { left: 8, .. }");
+    }
+}

@@ -65,6 +65,7 @@ fn a_connection_fault_ends_a_request_at_its_place() {
         (ConnectionFault::AfterBody, Some("after the body"), 1, 0),
         (ConnectionFault::CutReply, Some("during the reply"), 1, 0),
         (ConnectionFault::SlowReply(secs(20)), None, 1, 20),
+        (ConnectionFault::SlowReply(secs(120)), None, 1, 120),
     ] {
         let sim = Sim::new("a connection fault");
         let (fake, client) = start(sim.time.clone());
