@@ -106,6 +106,7 @@ fn an_agent_whose_timeouts_never_end_overflows_none() {
     let config = Agent::config_builder()
         .proxy(None)
         .timeout_global(Some(Duration::MAX))
+        .timeout_per_call(Some(Duration::MAX))
         .timeout_recv_response(Some(Duration::MAX));
     let agent = prompt_server().agent_with(config.build());
     let limits = Limits::default().total(Duration::MAX);
