@@ -166,11 +166,18 @@ fn beginnings(text: &[u8], secret: &[u8], found: &mut impl FnMut(usize, usize)) 
         shorter.push(len);
     }
     len = 0;
-    for (at, byte) in text.iter().enumerate() {
-        if *byte == CUT && len >= MIN_BEGINNING_LEN {
-            found(at - len, len);
+    let mut done = 0;
+    for cut in memchr::memchr_iter(CUT, text) {
+        // No beginning is longer than the secret, so that most of a long text is skipped.
+        let start = cut.saturating_sub(secret.len()).max(done);
+        len = if start == done { len } else { 0 };
+        for byte in text.get(start..cut).unwrap_or_default() {
+            len = longer(&shorter, len, *byte);
         }
-        len = longer(&shorter, len, *byte);
+        if len >= MIN_BEGINNING_LEN {
+            found(cut - len, len);
+        }
+        done = cut;
     }
 }
 
