@@ -61,9 +61,51 @@ impl From<Infallible> for TransportError {
     }
 }
 
+/// A server's words at the end of an HTTP/2 connection, which may quote a request, are left out.
 impl From<hyper::Error> for TransportError {
     fn from(error: hyper::Error) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(without_debug_data(error.into()))
+    }
+}
+
+/// `error` or, if a cause of it shows the debug data of a frame GOAWAY, the texts of its causes without the data. A
+/// server may quote a request with its token there, and h2 shows the data in the text and in the printed form of its
+/// error.
+pub(crate) fn without_debug_data(
+    error: Box<dyn Error + Send + Sync>,
+) -> Box<dyn Error + Send + Sync> {
+    let texts: Vec<String> = causes(&*error).map(ToString::to_string).collect();
+    if !texts.iter().any(|text| debug_data(text).is_some()) {
+        return error;
+    }
+    let texts = texts.into_iter().rev().fold(None, |cause, mut text| {
+        text.truncate(debug_data(&text).unwrap_or(text.len()));
+        Some(Box::new(Texts { text, cause }))
+    });
+    texts.map_or(error, |texts| texts)
+}
+
+/// The place in the text of an error of h2 where the debug data of a frame GOAWAY begins.
+fn debug_data(text: &str) -> Option<usize> {
+    if text.starts_with("connection error ") { text.find(" (b\"") } else { None }
+}
+
+/// The texts of an error and its causes.
+#[derive(Debug)]
+struct Texts {
+    text: String,
+    cause: Option<Box<Self>>,
+}
+
+impl fmt::Display for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Texts {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_ref().map(|cause| &**cause as _)
     }
 }
 

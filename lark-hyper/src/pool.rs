@@ -25,7 +25,7 @@ use crate::builder::{USER_AGENT, default_tls};
 use crate::connection::Connection;
 use crate::connector::{Connector, TIMEOUTS};
 use crate::deadline::{Deadline, MAX_TIMER};
-use crate::error::{TransportError, causes};
+use crate::error::{TransportError, causes, without_debug_data};
 use crate::request_body::{BodyProgress, FreshConnection, RequestBody};
 
 /// The maximum number of headers of a reply over HTTP/1.1.
@@ -276,7 +276,7 @@ fn failed(error: legacy::Error) -> TransportError {
         None if error.is_connect() && causes(&error).any(is_late) => {
             TransportError::Timeout(Phase::Connect)
         }
-        None => TransportError::Failed(error.into()),
+        None => TransportError::Failed(without_debug_data(error.into())),
     }
 }
 

@@ -78,6 +78,7 @@ impl Exchange<'_> {
         // A timeout is at most a day, because some clocks overflow on longer times.
         let day = Duration::from_secs(24 * 60 * 60);
         let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
+        let per_call = own.per_call.map(|own| own.min(day));
         // The time of a single read or write is a second less than the longest phase, so that ureq sets the socket's
         // timeout once, and not for each read or write.
         let single = |phase: Duration, own: [Option<Duration>; 2]| {
@@ -97,6 +98,8 @@ impl Exchange<'_> {
             .max_redirects_will_error(false)
             .max_idle_age(idle)
             .timeout_global(global)
+            .timeout_per_call(per_call)
+            .timeout_await_100(own.await_100.map(|own| own.min(day)))
             .timeout_resolve(or(own.resolve, timeouts.resolve))
             .timeout_connect(or(own.connect, timeouts.connect))
             .timeout_send_request(or(own.send_request, timeouts.send_request))
@@ -113,7 +116,7 @@ impl Exchange<'_> {
             request,
             [
                 (global, Timeout::Global),
-                (own.per_call, Timeout::PerCall),
+                (per_call, Timeout::PerCall),
                 (recv_response, Timeout::RecvResponse),
                 (per_read, Timeout::PerRead),
             ],

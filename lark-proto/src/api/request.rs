@@ -74,7 +74,7 @@ impl Draft {
         self.payload.as_ref().map_or(0, |payload| payload.body.len())
     }
 
-    /// Whether the method is safe by RFC 9110 (GET, HEAD, OPTIONS, TRACE), so that the request changes nothing.
+    /// Whether the method is safe by RFC 9110 (GET, HEAD, OPTIONS, TRACE), so that the request should change nothing.
     pub(crate) fn is_read(&self) -> bool {
         self.method.is_safe()
     }

@@ -109,8 +109,9 @@ impl Endpoint for GetWikiNode {
         }
         let node = reply.data::<Data>()?.node;
         Ok(WikiNode {
-            obj_token: node.obj_token.0,
-            obj_type: node.obj_type.0,
+            // The errors of `WikiNode::spreadsheet` quote the token and the type.
+            obj_token: reply.cleared(&node.obj_token.0),
+            obj_type: reply.cleared(&node.obj_type.0),
             title: node.title.map(|title| title.0),
             space_id: node.space_id.map(|id| id.0),
         })
@@ -121,6 +122,7 @@ impl Endpoint for GetWikiNode {
 mod tests {
     use super::*;
     use crate::api::EndpointExt;
+    use crate::text::Secrets;
 
     fn node(json: &str) -> Result<WikiNode, Error> {
         let body = format!(r#"{{"code":0,"msg":"success","data":{{"node":{json}}}}}"#);
@@ -151,6 +153,18 @@ mod tests {
         let page = node(r#"{"obj_token":"doccnzAaOD","obj_type":"doc"}"#).unwrap();
         let text = "the page of the wiki shows a `doc`, which is not a spreadsheet";
         assert_eq!(page.spreadsheet().unwrap_err().to_string(), text);
+    }
+
+    #[test]
+    fn the_error_for_a_page_without_a_spreadsheet_shows_no_secret_of_the_request() {
+        let secrets = Secrets::new(None, vec!["s3cr3t-of-app".to_owned()]);
+        for (kind, token) in [("a s3cr3t-of-app", "x"), ("sheet", "a s3cr3t-of-app")] {
+            let json = format!(r#"{{"obj_token":"{token}","obj_type":"{kind}"}}"#);
+            let body = format!(r#"{{"code":0,"data":{{"node":{json}}}}}"#);
+            let reply = Reply::with_secrets(http::Response::new(body.into()), secrets.clone());
+            let error = GetWikiNode::read(&reply).unwrap().spreadsheet().unwrap_err();
+            assert!(error.to_string().contains("`a ***`"), "{error}");
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::text::Secrets;
 
 /// The maximum length of a log id in bytes. A longer one is cut.
 const MAX_LOG_ID_LEN: usize = 128;
+/// The maximum length in bytes of the message in which the missing scopes and their link are searched for.
+const MAX_SCOPES_LEN: usize = 64 * 1024;
 /// The maximum number of violations of each kind that are read.
 const MAX_VIOLATIONS: usize = 32;
 
@@ -109,9 +111,11 @@ impl<'a> Envelope<'a> {
 }
 
 /// Reads the link that grants the missing scopes, and the scopes themselves if the service does not list them. Both are
-/// read from the whole message `msg`, because the link is at its end and the message in the error is cut. If `msg` has
+/// read from the long message `msg`, because the link is at its end and the message in the error is cut. If `msg` has
 /// no link, the first whole link of a violation is used.
 fn read_scopes(msg: &str, error: &mut ApiError, secrets: &Secrets) {
+    // The parts of a secret that is cut at a comma or a bracket would not be recognised.
+    let msg = &*secrets.clear(msg.as_bytes(), MAX_SCOPES_LEN);
     let clear = |text: &str| secrets.clear(text.as_bytes(), MAX_LINK_LEN);
     let is_whole = |url: &&String| url.starts_with("https://") && !url.ends_with('…');
     let of_violations = || {

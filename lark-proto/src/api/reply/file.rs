@@ -24,9 +24,11 @@ impl Reply {
     /// that is not a file. The service was seen to refuse a download with HTTP 400 or 403 and no body. In this case
     /// [`Unreadable::hint`](crate::error::Unreadable::hint) explains the status.
     pub fn binary(&self) -> Result<Bytes, Error> {
-        // `envelope` would refuse an object with two codes, and the object would then count as a file.
-        let object: Object<'_> = serde_json::from_slice(self.body()).unwrap_or_default();
-        if object.get("code").is_some_and(|code| read::<i64>(code).is_some()) {
+        // `envelope` would refuse an object with two codes, a byte order mark or bytes that are not UTF-8, and the
+        // object would then count as a file.
+        let text = self.without_mark();
+        let is_short = text.starts_with(b"{") && text.len() <= MAX_ENVELOPE_LEN;
+        if has_code(text) || is_short && has_code(String::from_utf8_lossy(text).as_bytes()) {
             self.success()?;
             return Err(self.unreadable("code 0 without a file"));
         }
@@ -42,6 +44,12 @@ impl Reply {
         Ok(self.body().clone())
     }
 
+    /// The body without the byte order mark and the white space at its start.
+    fn without_mark(&self) -> &[u8] {
+        let body = self.body();
+        body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body).trim_ascii_start()
+    }
+
     /// Whether the body is a web page: HTML, by its content type or its beginning. A body that begins as an image does
     /// and a body with a `Content-Disposition` are not web pages.
     fn is_page(&self) -> bool {
@@ -52,12 +60,21 @@ impl Reply {
         let begins = |text: &[u8], start: &str| {
             text.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start.as_bytes()))
         };
-        let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body).trim_ascii_start();
+        let text = self.without_mark();
         let content_type = self.headers().get(CONTENT_TYPE);
         content_type.is_some_and(|value| begins(value.as_bytes(), "text/html"))
             || begins(text, "<html")
             || begins(text, "<!doctype html")
     }
+}
+
+/// The maximum length in bytes of an envelope whose bytes are not UTF-8.
+const MAX_ENVELOPE_LEN: usize = 1024 * 1024;
+
+/// Whether `json` is an object with an integer `code`.
+fn has_code(json: &[u8]) -> bool {
+    let object: Object<'_> = serde_json::from_slice(json).unwrap_or_default();
+    object.get("code").is_some_and(|code| read::<i64>(code).is_some())
 }
 
 #[cfg(test)]
@@ -101,6 +118,7 @@ mod tests {
             (404, JSON, "{\"code\":0}", "unreadable"),
             (200, JSON, "{\"code\":42,\"code\":0}", "unreadable"),
             (200, JSON, "{\"code\":42,\"msg\":1,\"msg\":2}", "unreadable"),
+            (200, IMAGE, "\u{feff} {\"code\":42}", "unreadable"),
             // A web page, by its content type or its beginning.
             (200, "text/html", "<html>", "unreadable"),
             (200, "Text/HTML; charset=utf-8", "please log in", "unreadable"),
@@ -132,6 +150,15 @@ mod tests {
         }
         let image = b"\x89PNG\r\n\x1a\n\0\xff";
         assert_eq!(reply(200, IMAGE, image).binary().unwrap(), &image[..]);
+    }
+
+    #[test]
+    fn an_envelope_whose_text_is_not_utf_8_is_no_file() {
+        // The text is cut within a character.
+        let cut = b"{\"code\":42,\"msg\":\"\xe5\x9b\"}";
+        assert!(matches!(reply(200, "image/png", cut).binary(), Err(Error::Unreadable(_))));
+        let file = b"{\"a\":\"\xe5\x9b\"}";
+        assert_eq!(reply(200, "image/png", file).binary().unwrap(), &file[..]);
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl Reply {
         Error::Unreadable(Box::new(reply))
     }
 
+    /// A text of the reply that an error may quote, cut and cleared of secrets as the texts of an error are.
+    pub(crate) fn cleared(&self, text: &str) -> String {
+        self.secrets.clear(text.as_bytes(), TEXT)
+    }
+
     fn envelope(&self) -> Result<Envelope<'_>, String> {
         Envelope::new(self.body())
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use memchr::memmem;
 
-use plain::{ESCAPES, Forms, Plain};
+use plain::{ESCAPES, Forms, MAX_DEPTH, Plain};
 
 use super::{boundary, cleaned, excerpt};
 
@@ -36,13 +36,14 @@ impl Secrets {
             return excerpt(text, max);
         }
         // A secret may begin before the cut and end after it, so the search goes beyond the cut. Each byte of the
-        // secret may occur there as an escape of six bytes or more.
+        // secret may occur there as an escape of six bytes or more. With longer escapes or many spaces, the secret ends
+        // later still, and its beginning is covered.
         let longest = self.known().map(<[u8]>::len).max().unwrap_or(0);
         let seen = max.saturating_add(longest.saturating_mul(8)).saturating_add(512);
         let seen = text.get(..seen).unwrap_or(text);
         let known: Vec<Vec<u8>> = self.known().flat_map(needles).collect();
         let mut covered = vec![false; seen.len()];
-        for form in Forms::of(seen) {
+        for form in Forms::of(seen, seen.len() < text.len()) {
             if form.has_patterns {
                 form.plain.find_patterns(&mut covered);
             }
@@ -75,9 +76,12 @@ impl Secrets {
         let is_in_text = |secret: &[u8]| {
             text.windows(secret.len()).any(|window| window.eq_ignore_ascii_case(secret))
         };
+        // Without its spaces and escapes, such a secret may consist of letters and digits.
+        let is_escaped =
+            |secret: &[u8]| !secret.iter().all(u8::is_ascii_graphic) || has_escape(secret);
         text.len() <= 128
             && text.iter().all(u8::is_ascii_alphanumeric)
-            && !self.known().any(is_in_text)
+            && !self.known().any(|secret| is_escaped(secret) || is_in_text(secret))
     }
 
     /// The secrets of the request that are long enough to be searched for.
@@ -100,20 +104,27 @@ impl fmt::Debug for Secrets {
 /// service's own secrets have 32 characters or more.
 const MIN_SECRET_LEN: usize = 8;
 
+/// Whether `secret` may hold an escape, or a `+` that stands for a space.
+fn has_escape(secret: &[u8]) -> bool {
+    secret.iter().any(|byte| *byte == b'+' || ESCAPES.contains(byte))
+}
+
 /// The needles with which `secret` is searched for, in lower case: the secret itself and, if it holds escapes, its
-/// unescaped forms, because the text is unescaped too.
+/// unescaped forms, because the text is unescaped too. A secret that consists of spaces has none.
 fn needles(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut plain = Plain::new(secret);
     let mut needles = vec![plain.dense().0];
-    // A secret that consists of escapes may become so short that it occurs in ordinary texts.
-    while let Some(unescaped) = plain.unescaped(&ESCAPES) {
+    for _ in 0..MAX_DEPTH {
+        let Some(unescaped) = plain.unescaped(&ESCAPES) else { break };
         plain = unescaped;
         let needle = plain.dense().0;
+        // A secret that consists of escapes may become so short that it occurs in ordinary texts.
         if needle.len() < MIN_SECRET_LEN / 2 {
             break;
         }
         needles.push(needle);
     }
+    needles.retain(|needle| !needle.is_empty());
     needles
 }
 
@@ -180,6 +191,7 @@ mod tests {
             (r#"{"refreshToken":"ur-1"#.into(), r#"{"refreshToken":"***"#),
             ("{'appSecret': 's'}".into(), "{'appSecret': '***'}"),
             ("?app_secret=secret&x=1".into(), "?app_secret=***&x=1"),
+            ("app_secret=s3c\u{200d}r3t, x".into(), "app_secret=***, x"),
             ("app_secret%3Dsecret%26x=1".into(), "app_secret%3D***%26x=1"),
             ("X-App-Secret: s3cret\r\nX: 1".into(), "X-App-Secret: ***  X: 1"),
             ("token => 123".into(), "token => ***"),
@@ -271,12 +283,101 @@ mod tests {
             serde_json::to_string(secret).unwrap().trim_matches('"').to_owned(),
             secret.replace('\\', "\\\\").replace('/', "\\/"),
             secret.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;"),
+            each(|c| format!("\\x{{{c:x}}}")),
+            each(|c| char::from_u32(c).map(with_backslash).unwrap()),
         ];
         for form in forms {
             let cleared = clear_of(secret, &format!("a {form} b {form}"));
             let cleared = cleared.split_whitespace().collect::<Vec<_>>().join(" ");
             assert_eq!(cleared, "a *** b ***", "{form}");
         }
+    }
+
+    /// `c`, with a backslash before it if it is punctuation.
+    fn with_backslash(c: char) -> String {
+        if c.is_ascii_punctuation() { format!("\\{c}") } else { c.into() }
+    }
+
+    #[test]
+    fn a_secret_with_invisible_characters_between_its_own_is_cleared() {
+        let secret = "dskLLdkasdKsdfjkl";
+        for between in [
+            "\u{200b}",
+            "\u{200c}",
+            "\u{200d}",
+            "\u{fe0f}",
+            "\u{e0100}",
+            "&zwj;",
+            "&lrm;",
+            "&thinsp;",
+            "&#8205;",
+            r"\u200d",
+        ] {
+            let letters: Vec<String> = secret.chars().map(String::from).collect();
+            assert_eq!(clear_of(secret, &letters.join(between)), "***", "{between}");
+        }
+    }
+
+    #[test]
+    fn a_secret_with_spaces_is_cleared_in_the_encoding_of_a_form() {
+        for text in ["my pass word 99", "my+pass+word+99", "my%20pass%20word%2099"] {
+            assert_eq!(clear_of("my pass word 99", &format!("<{text}>")), "<***>", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_ascii_is_cleared_if_its_bytes_are_escaped() {
+        let secret = "pässw图rd1";
+        for text in [
+            secret,
+            "p%C3%A4ssw%E5%9B%BErd1",
+            r"p\xc3\xa4ssw\xe5\x9b\xberd1",
+            r"p\303\244ssw\345\233\276rd1",
+            r"p\u00e4ssw\u56ferd1",
+        ] {
+            assert_eq!(clear_of(secret, &format!("<{text}>")), "<***>", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_letters_and_digits_is_cleared_of_a_secret_with_spaces_or_escapes() {
+        for (secret, text) in [
+            ("%41%42%43%44%45", "xABCDEx"),
+            ("pass word 1", "xpassword1x"),
+            ("pass+word+1", "xpassword1x"),
+            ("passw\u{200b}ord", "xpasswordx"),
+        ] {
+            assert_eq!(clear_of(secret, text), "x***x", "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_spaces_is_not_searched_for() {
+        for secret in ["        ", "\u{200b}\u{200b}\u{200b}", "++++++++"] {
+            assert_eq!(clear_of(secret, "a text, with a +"), "a text, with a +", "{secret:?}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_before_an_ellipsis_is_cleared() {
+        let secret = "Ab3dEf6hIj9kLm2nOp5q";
+        for (text, shown) in [
+            ("the secret Ab3dEf6hIj9k… is wrong", "the secret ***… is wrong"),
+            ("the secret ab 3d EF6h… is wrong", "the secret ***… is wrong"),
+            (r"Ab3d\u0045f6h\u00… or Ab3d…", r"***\u00… or ***…"),
+            ("Ab3%64E%… or Ab3%64E%256…", "***%… or ***%256…"),
+            ("Ab3…, Ab3dEf6hIj9k, b3dEf6hIj9k…", "Ab3…, Ab3dEf6hIj9k, b3dEf6hIj9k…"),
+        ] {
+            assert_eq!(clear_of(secret, text), shown, "{text}");
+        }
+        // The longest beginning counts, whatever repeats in the secret.
+        assert_eq!(clear_of("aabaabaaac", "aabaabaabaa…"), "aab***…");
+    }
+
+    #[test]
+    fn a_secret_of_nested_escapes_has_four_needles_at_most() {
+        let nested = "%".to_owned() + &"25".repeat(2047);
+        assert_eq!(needles(nested.as_bytes()).len(), 4);
     }
 
     #[test]
@@ -391,7 +492,9 @@ mod tests {
     fn a_cut_leaves_no_part_of_a_secret() {
         for secret in ["0123456789abcdef".to_owned(), "x".repeat(4096)] {
             let escaped: String = secret.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
-            for form in [&secret, &escaped] {
+            let spaces = " ".repeat(100);
+            let spaced: String = secret.chars().map(|c| format!("{c}{spaces}")).collect();
+            for form in [&secret, &escaped, &spaced] {
                 for before in [0, 1, 50, 59, 60, 61] {
                     let text = "-".repeat(before) + form + " and more";
                     let shown = Secrets::new(None, vec![secret.clone()]).clear(text.as_bytes(), 60);

@@ -357,3 +357,35 @@ fn a_long_secret_is_masked_where_a_text_is_truncated() {
         }
     }
 }
+
+/// Whether `text` shows four characters of `secret` in a row.
+fn shows_part(text: &str, secret: &str) -> bool {
+    (4..=secret.len()).any(|end| text.contains(&secret[end - 4..end]))
+}
+
+#[test]
+fn no_part_of_a_secret_is_shown_where_an_invalid_value_is_cut() {
+    let secret = "Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z";
+    for before in 0..60 {
+        // The space makes the key invalid, and the error of an invalid value quotes 60 bytes of it.
+        let key = format!("{} {secret}", "-".repeat(before));
+        let body = json!({"code": 0, "data": {"image_key": key}});
+        let error = call(Kind::AppSecret, secret, &Response::new(body.to_string().into()));
+        for shown in shown(error.lark().unwrap()) {
+            assert!(!shows_part(&shown, secret), "{before}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn no_part_of_a_secret_is_shown_as_a_scope_or_as_a_link() {
+    let secret = "s3cr,et99.Abc,d-fgh(ijkl)mnop'qrst";
+    for code in [99_991_672, 99_991_679] {
+        let msg = format!("required: [{secret}] https://x/app/cli_x/auth?q={secret}");
+        let body = json!({"code": code, "msg": msg});
+        let error = call(Kind::AppSecret, secret, &Response::new(body.to_string().into()));
+        for shown in shown(error.lark().unwrap()) {
+            assert!(!shows_part(&shown, secret), "{shown}");
+        }
+    }
+}

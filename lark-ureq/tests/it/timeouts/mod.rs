@@ -106,6 +106,7 @@ fn a_timeout_of_an_agent_is_at_most_a_day() {
     let config = Agent::config_builder()
         .proxy(None)
         .timeout_global(Some(Duration::MAX))
+        .timeout_per_call(Some(Duration::MAX))
         .timeout_recv_response(Some(Duration::MAX));
     let server = prompt_server();
     let agent = server.agent_with(config.build());

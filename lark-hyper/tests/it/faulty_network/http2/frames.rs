@@ -23,6 +23,9 @@ const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
+/// The server's words in each frame GOAWAY, where a server may quote the request.
+pub(super) const DEBUG_DATA: &[u8] = b"bad header: authorization: Bearer t-quoted";
+
 /// A frame of this type, with these flags.
 pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -199,7 +202,7 @@ impl Peer {
     }
 
     async fn go_away(&mut self, last: u32, code: u32) -> io::Result<()> {
-        let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
+        let payload = [&last.to_be_bytes()[..], &code.to_be_bytes(), DEBUG_DATA].concat();
         self.write(frame(GOAWAY, 0, 0, &payload)).await
     }
 

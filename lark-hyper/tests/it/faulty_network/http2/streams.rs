@@ -37,6 +37,10 @@ fn assert_failed<T: std::fmt::Debug>(server: &Server, result: Result<T, CallErro
     let error = result.expect_err(context);
     let is_typed = matches!(error.kind, CallErrorKind::Transport(TransportError::Failed(_)));
     assert!(is_typed, "{context}: {error:?}");
+    // No text shows what the server quotes.
+    for text in [error.to_string(), format!("{error:?}"), format!("{:?}", error.earlier())] {
+        assert!(!text.contains("t-quoted"), "{context}: {text}");
+    }
     server.seen(|seen| {
         // Once a byte of the body was sent, the client cannot know.
         let is_true = match error.outcome() {

@@ -378,13 +378,16 @@ impl CallMachine {
             RequestResult::Success => Outcome::Unknown,
             RequestResult::Refused(error) => error.outcome(),
             // The head alone may have reached the service, so a write without a body may have been carried out.
-            RequestResult::Failed { pulled: 0, .. }
-                if self.draft.len() > 0 || self.draft.is_read() =>
-            {
+            RequestResult::Failed { pulled: 0, .. } if self.draft.len() > 0 || self.is_read() => {
                 Outcome::NotSent
             }
             RequestResult::Failed { .. } => Outcome::Unknown,
         }
+    }
+
+    /// Whether the request changes nothing: its method says so, and the endpoint does not say otherwise.
+    fn is_read(&self) -> bool {
+        self.draft.is_read() && self.resend == Resend::Safe
     }
 
     /// Ends the call because it was cancelled, or because its deadline passed while its request was in flight.

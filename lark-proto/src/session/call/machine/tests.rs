@@ -165,6 +165,27 @@ fn a_request_without_a_body_may_have_been_carried_out_if_it_is_a_write() {
 }
 
 #[test]
+fn a_read_that_is_not_idempotent_may_have_been_carried_out() {
+    for resend in [Resend::Unsafe, Resend::SafeFor(secs(60))] {
+        let endpoint: Raw<IgnoredAny> = Raw::new(Method::GET, ROUTE).with_resend(resend);
+        let machine = CallMachine::new(&endpoint, Credential::Supplied(None));
+        assert_eq!(machine.outcome(failed(0)), Outcome::Unknown, "{resend:?}");
+    }
+}
+
+#[test]
+fn a_read_that_is_not_idempotent_is_not_sent_again_after_a_broken_connection() {
+    for (resend, is_sent_again) in [(Resend::Safe, true), (Resend::Unsafe, false)] {
+        let endpoint: Raw<IgnoredAny> = Raw::new(Method::GET, ROUTE).with_resend(resend);
+        let mut machine = CallMachine::new(&endpoint, Credential::Supplied(None));
+        let mut session = session();
+        assert!(is_permit(&machine.next(&mut session, Moment::START)));
+        let verdict = machine.completed(&mut session, failed(0), at(1)).unwrap();
+        assert_eq!(verdict.will_retry, is_sent_again, "{resend:?}");
+    }
+}
+
+#[test]
 fn only_the_send_after_a_broken_connection_needs_a_fresh_one() {
     let mut session = session();
     let mut machine = write(Resend::Safe);

@@ -74,7 +74,7 @@ impl CallMachine {
             return Some(Retry::Busy { retry_after, since });
         }
         if !is_rate_refusal(error) {
-            let is_write = is_gateway(error) && !self.draft.is_read();
+            let is_write = is_gateway(error) && !self.is_read();
             let at_least = if is_write { MIN_GATEWAY_PAUSE } else { Duration::ZERO };
             return Some(Retry::Failure { retry_after, at_least });
         }
