@@ -136,10 +136,15 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     is_over = true;
                 }
                 Poll::Ready(result) => {
-                    let event = session.with(|session, now| match result {
-                        Ok(reply) => session.token_received(id, now, reply),
-                        Err(failure) => session.token_failed(id, now, &failure),
-                    });
+                    // A failure is dropped after the session is released, because that runs the service's code.
+                    let event = match result {
+                        Ok(reply) => {
+                            session.with(|session, now| session.token_received(id, now, reply))
+                        }
+                        Err(failure) => {
+                            session.with(|session, now| session.token_failed(id, now, &failure))
+                        }
+                    };
                     if cfg!(feature = "tracing") {
                         event.iter().for_each(Event::trace);
                     }

@@ -35,8 +35,8 @@ use crate::{CallError, builder};
 /// * A permanent error of the transport, such as a certificate that is not trusted, an invalid proxy or a
 ///   plain URI where the agent requires https, ends the call at its first attempt.
 ///
-/// The code of an endpoint and of a `tracing` subscriber may call the client: neither runs while the client holds a
-/// lock.
+/// The code of an endpoint and of a `tracing` subscriber may call the client, and so may the drop of what a middleware
+/// puts into a reply or an error: none of it runs while the client holds a lock.
 ///
 /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing` crate,
 /// with the route, the code and the log id, and never with a secret. ureq's own output at TRACE has secrets: see

@@ -60,7 +60,9 @@ impl Exchange<'_> {
         let request = self.configure(Request::from_parts(head, body));
         let reply = self.agent.run(request);
         let reply = reply.map_err(|error| self.name_phase(error, Timeout::RecvResponse))?;
-        let (head, mut body) = reply.into_parts();
+        let (mut head, mut body) = reply.into_parts();
+        // The drop of an extension is the code of a middleware, and a reply may be dropped while the session is locked.
+        head.extensions.clear();
         let mut reply = Vec::new();
         let mut limited = body.as_reader().take(self.reply_limit.saturating_add(1));
         let read = limited.read_to_end(&mut reply);
