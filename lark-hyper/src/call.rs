@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::{Call, Event, Outgoing, Purpose, Step, TokenRequestId};
@@ -12,6 +13,9 @@ use crate::error::CallError;
 use crate::exchange::{Exchange, Received, Transport};
 use crate::shared_session::SharedSession;
 use crate::token_requests::{TokenRequest, TokenRequests};
+
+/// The longest time between two polls of a call that waits while a token request is in flight.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The state that the clones of a client share.
 pub(crate) struct Shared<S: Transport> {
@@ -49,10 +53,7 @@ pub(crate) async fn run<O, S: Transport>(
                 let late = || exchange.end(CallErrorKind::Deadline);
                 guard.answered(received.unwrap_or_else(late));
             }
-            Step::Wait(time) => {
-                let woken = poll_fn(|context| guard.poll_woken(context));
-                session.clock.timeout(time, woken).await;
-            }
+            Step::Wait(time) => guard.wait(time).await,
             Step::Done(result) => return result,
         }
     }
@@ -96,6 +97,24 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         self.call.events().iter().for_each(Event::trace);
     }
 
+    /// Waits for `time`, or until the call is to take a step. While a token request is in flight, the call polls at least
+    /// once a second, because the calls that are woken for that may belong to futures that are not polled.
+    async fn wait(&mut self, time: Duration) {
+        let Shared { session, token_requests } = self.shared;
+        let start = session.clock.now();
+        loop {
+            let waited = session.clock.now().duration_since(start).unwrap_or_default();
+            let left = time.saturating_sub(waited);
+            let is_in_flight = token_requests.len() > 0;
+            let slice = if is_in_flight { left.min(POLL_INTERVAL) } else { left };
+            let woken = poll_fn(|context| self.poll_woken(context));
+            let is_woken = session.clock.timeout(slice, woken).await.is_some();
+            if is_woken || slice == left {
+                return;
+            }
+        }
+    }
+
     /// Ready when the session has woken the waiting call, or when the token request that it drives is over.
     fn poll_woken(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(id) = self.call.id() else { return Poll::Ready(()) };
@@ -136,10 +155,15 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     is_over = true;
                 }
                 Poll::Ready(result) => {
-                    let event = session.with(|session, now| match result {
-                        Ok(reply) => session.token_received(id, now, reply),
-                        Err(failure) => session.token_failed(id, now, &failure),
-                    });
+                    // A failure is dropped after the session is released, because that runs the service's code.
+                    let event = match result {
+                        Ok(reply) => {
+                            session.with(|session, now| session.token_received(id, now, reply))
+                        }
+                        Err(failure) => {
+                            session.with(|session, now| session.token_failed(id, now, &failure))
+                        }
+                    };
                     if cfg!(feature = "tracing") {
                         event.iter().for_each(Event::trace);
                     }

@@ -161,7 +161,10 @@ impl<S: Transport> Future for Exchange<S> {
                 },
                 StateProjection::Answered { head, body, collect } => {
                     match (ready!(collect.poll(body, *this.limit, context)), head.take()) {
-                        (Ok(Some(body)), Some(head)) => {
+                        (Ok(Some(body)), Some(mut head)) => {
+                            // The drop of an extension is the service's code, and a reply may be dropped while the
+                            // session is locked.
+                            head.extensions.clear();
                             return Poll::Ready(Ok(Response::from_parts(head, body)));
                         }
                         (Err(error), _) => break CallErrorKind::Transport(error.into()),

@@ -17,7 +17,7 @@ use ureq::config::{Config, ConfigBuilder};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::typestate::AgentScope;
 
-use crate::{Client, Clock};
+use crate::{Client, Clock, pieces};
 
 /// The name and version that the client sends as its `User-Agent` unless its caller names another one.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -37,9 +37,8 @@ pub(crate) fn config(is_https: bool, idle: usize) -> ConfigBuilder<AgentScope> {
         .max_response_header_size(MAX_HEAD_LEN)
         // With a buffer that is longer than the longest head, ureq detects a head that is too long.
         .input_buffer_size(MAX_HEAD_LEN + 1024)
-        // A larger buffer gains nothing over TLS, which writes record by record. Without TLS it saves system calls, and
-        // still fits into the cache of a core.
-        .output_buffer_size(if is_https { 32 << 10 } else { 320 << 10 })
+        // A larger buffer gains nothing over TLS, which writes record by record. Without TLS it saves system calls.
+        .output_buffer_size(if is_https { 32 << 10 } else { pieces::MAX_LEN })
         // This is shorter than the idle timeout of servers, since a request on a connection that they close is lost.
         .max_idle_age(Duration::from_secs(15))
         // The client has only one host.

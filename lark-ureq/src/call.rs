@@ -22,7 +22,7 @@ pub(crate) fn run<O>(
     CallGuard { call, session }.run(|outgoing| {
         let own_limit = reply_limit.filter(|_| outgoing.purpose == Purpose::Call);
         let limit = own_limit.unwrap_or(outgoing.reply_limit);
-        exchange::send(agent, outgoing, limit)
+        exchange::send(agent, &session.clock, outgoing, limit)
     })
 }
 

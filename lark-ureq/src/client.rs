@@ -28,15 +28,17 @@ use crate::{CallError, builder};
 ///   [`Client::with_reply_limit`].
 /// * It follows no redirect, since the request carries a token.
 /// * A phase for which the agent has no timeout gets that of [`Timeouts`]. Every phase ends at the deadline of the
-///   call.
+///   call. There is one exception: ureq does not check the deadline while it writes a piece of the body. A connection
+///   that takes bytes slowly can therefore delay the end of the call until it has taken that piece. A piece has 64 KiB
+///   at most; after each one that takes longer than 20 ms, the next one is half as long, down to 4 KiB.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).
 /// * A permanent error of the transport, such as a certificate that is not trusted, an invalid proxy or a
 ///   plain URI where the agent requires https, ends the call at its first attempt.
 ///
-/// The code of an endpoint and of a `tracing` subscriber may call the client: neither runs while the client holds a
-/// lock.
+/// The code of an endpoint and of a `tracing` subscriber may call the client, and so may the drop of what a middleware
+/// puts into a reply or an error: none of it runs while the client holds a lock.
 ///
 /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing` crate,
 /// with the route, the code and the log id, and never with a secret. ureq's own output at TRACE has secrets: see

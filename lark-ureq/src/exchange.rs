@@ -9,18 +9,25 @@ use lark_proto::error::CallErrorKind;
 use lark_proto::session::{Outgoing, Permanence, Timeouts, TransportFailure};
 use ureq::{Error, SendBody, Timeout};
 
+use crate::Clock;
 use crate::permanence::permanence;
+use crate::pieces::Pieces;
 
 /// The outcome of a request.
 pub(crate) type Received = Result<Response<Bytes>, TransportFailure<Error>>;
 
 /// Sends a request and receives a reply of up to `reply_limit` bytes, whatever its status.
-pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) -> Received {
+pub(crate) fn send(
+    agent: &ureq::Agent,
+    clock: &Clock,
+    outgoing: Outgoing,
+    reply_limit: u64,
+) -> Received {
     let Outgoing { request, call_timeout, timeouts, fresh_connection, .. } = outgoing;
     let exchange = Exchange { agent, call_timeout, timeouts, reply_limit, fresh_connection };
     let (head, body) = request.into_parts();
     let len = body.len();
-    let mut reader = body.reader();
+    let mut reader = Pieces::new(body.reader(), clock);
     // ureq sends a body without a `content-length` in chunks, even an empty one.
     let reply = if head.headers.contains_key(http::header::CONTENT_LENGTH) {
         exchange.run(head, SendBody::from_reader(&mut reader))
@@ -36,7 +43,7 @@ pub(crate) fn send(agent: &ureq::Agent, outgoing: Outgoing, reply_limit: u64) ->
         Err(error) => {
             let failure = exchange.failure(error);
             let permanence = permanence(&failure);
-            Err(TransportFailure::new(failure, len - reader.get_ref().len(), permanence))
+            Err(TransportFailure::new(failure, len - reader.get_ref().get_ref().len(), permanence))
         }
     }
 }
@@ -60,7 +67,9 @@ impl Exchange<'_> {
         let request = self.configure(Request::from_parts(head, body));
         let reply = self.agent.run(request);
         let reply = reply.map_err(|error| self.name_phase(error, Timeout::RecvResponse))?;
-        let (head, mut body) = reply.into_parts();
+        let (mut head, mut body) = reply.into_parts();
+        // The drop of an extension is the code of a middleware, and a reply may be dropped while the session is locked.
+        head.extensions.clear();
         let mut reply = Vec::new();
         let mut limited = body.as_reader().take(self.reply_limit.saturating_add(1));
         let read = limited.read_to_end(&mut reply);

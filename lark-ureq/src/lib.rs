@@ -57,6 +57,7 @@ mod fake_server;
 #[cfg(feature = "fake")]
 mod fake_transport;
 mod permanence;
+mod pieces;
 mod shared_session;
 mod simulated;
 mod sync;

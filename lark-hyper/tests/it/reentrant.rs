@@ -1,17 +1,21 @@
-//! Code of the caller's that the client runs and that calls the client: an endpoint's `read`, and a waker.
+//! Code of the caller's that the client runs and that calls the client: an endpoint's `read`, a waker, and the drop of
+//! what a service has put into a reply or an error.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, Request};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, FakeTransport, Transport};
+use lark_hyper::{Client, FakeTransport, RequestBody, Transport, TransportError};
 use lark_proto::endpoints::{Payload, Reply};
-use lark_proto::fake::Route;
+use lark_proto::fake::{ConnectionFault, Route};
 use lark_proto::token::TenantOnly;
 use lark_proto::{Endpoint, Error, ImageKey, PutImage, Site};
 
@@ -154,4 +158,76 @@ async fn replies_are_read_at_the_same_time() {
     for call in calls {
         assert!(call.await.unwrap().is_ok());
     }
+}
+
+/// Runs a check when its last clone is dropped.
+#[derive(Clone)]
+struct OnDrop(#[expect(dead_code, reason = "it is only dropped")] Arc<Check>);
+
+struct Check(Arc<OnceLock<Hook>>);
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        self.0.get().unwrap()();
+    }
+}
+
+impl fmt::Debug for OnDrop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnDrop")
+    }
+}
+
+impl fmt::Display for OnDrop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a guard")
+    }
+}
+
+impl std::error::Error for OnDrop {}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_in_a_reply_or_an_error_is_dropped_while_the_client_is_not_locked() {
+    let pausing = Pausing::new(TokioTimer::new());
+    let fake = pausing.fake.clone();
+    let check = Arc::new(OnceLock::<Hook>::new());
+    let hook = check.clone();
+    let service = Arc::new(service_fn(move |request: Request<RequestBody>| {
+        let guard = OnDrop(Arc::new(Check(hook.clone())));
+        let reply = pausing.call(request);
+        async move {
+            match reply.await {
+                Ok(mut reply) => {
+                    reply.extensions_mut().insert(guard);
+                    Ok(reply)
+                }
+                Err(_) => Err(TransportError::Failed(guard.into())),
+            }
+        }
+    }));
+    let client = Client::with_service(Site::LARK, app(), service, TokioTimer::new());
+    let drops = Arc::new(AtomicUsize::new(0));
+    let counted = drops.clone();
+    let checked = client.clone();
+    let set = check.set(Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let client = checked.clone();
+        let (sender, uses) = mpsc::channel();
+        thread::spawn(move || sender.send(client.export_token()));
+        uses.recv_timeout(Duration::from_secs(10)).expect("the client is locked");
+    }));
+    assert!(set.is_ok());
+    fake.with(|lark| {
+        for route in [Route::TenantAccessToken, Route::ImageV4Put].repeat(2) {
+            lark.fail_next_on(route, ConnectionFault::BeforeBody);
+        }
+    });
+    // The next call reports the result of the token request that this one leaves behind.
+    let upload = put();
+    let mut left = Box::pin(client.call(&upload));
+    assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(left);
+    client.call(&put()).await.unwrap();
+    // Three token requests and three uploads, of which two each fail.
+    assert_eq!(drops.load(Ordering::Relaxed), 6);
 }

@@ -1,6 +1,8 @@
 //! Token requests that outlive the calls that sent them, in virtual time.
 
 use std::cell::RefCell;
+use std::future::Future;
+use std::task::{Context, Waker};
 
 use http::{Request, StatusCode};
 use hyper::service::{Service, service_fn};
@@ -35,6 +37,26 @@ fn a_token_request_outlives_the_call_that_sent_it() {
         client.call(&put()).await.unwrap();
     });
     assert_eq!(sim.elapsed(), secs(3));
+    assert_eq!(pausing.fake.with(|lark| lark.count(Route::TenantAccessToken)), 1);
+}
+
+/// Two calls are woken to poll a token request: the oldest and the newest one.
+#[test]
+fn a_call_polls_a_token_request_within_a_second_if_the_calls_that_were_woken_are_not_polled() {
+    let sim = Sim::new("futures that are not polled");
+    let (pausing, client) = start(&sim, [3]);
+    let upload = put();
+    let [mut oldest, mut call, mut newest] = [(); 3].map(|()| Box::pin(client.call(&upload)));
+    sim.run(async {
+        let context = &mut Context::from_waker(Waker::noop());
+        for _ in 0..5 {
+            for waiting in [&mut oldest, &mut call, &mut newest] {
+                assert!(waiting.as_mut().poll(context).is_pending());
+            }
+        }
+        call.await.unwrap();
+    });
+    assert!(sim.elapsed() <= secs(5), "{:?}", sim.elapsed());
     assert_eq!(pausing.fake.with(|lark| lark.count(Route::TenantAccessToken)), 1);
 }
 

@@ -187,7 +187,11 @@ impl<O, T> Call<O, T> {
     }
 
     /// Takes the events recorded since the last call of this method. Empty unless [`Call::with_events`] was called.
+    ///
+    /// This also drops the errors of the transport that the call no longer needs. The drop of an error is code of the
+    /// transport, which may use the session, so call this method while the session's lock is released.
     pub fn events(&mut self) -> Vec<Event> {
+        self.untyped.retired.clear();
         self.untyped.machine.events.take()
     }
 
@@ -273,7 +277,7 @@ impl<O, T> Call<O, T> {
     pub fn cancel(&mut self, session: &mut Session) {
         self.untyped.machine.cancel(session);
         self.output = None;
-        self.untyped.error = None;
+        self.untyped.forget_error();
     }
 
     /// The token request that the call has sent and whose result has not been reported.

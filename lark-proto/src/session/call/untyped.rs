@@ -1,5 +1,6 @@
 //! The failures of a call so far, and the error that the call ends with.
 
+use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,8 +26,14 @@ pub(super) struct UntypedCall<T> {
     /// The first failure after which the request may have been carried out, while the call continues.
     unknown: Option<CallError<T>>,
     /// The error that the call has ended with.
-    pub(super) error: Option<CallError<T>>,
+    error: Option<CallError<T>>,
+    /// The errors of the transport that are no longer needed. Their drop is the caller's code, which may use the
+    /// session, so they are kept while the session is held: see [`Call::events`](super::Call::events).
+    pub(super) retired: Vec<CallErrorKind<T>>,
 }
+
+/// The maximum number of retired errors. The oldest is dropped if an adapter does not take the events of its call.
+const MAX_RETIRED: usize = 64;
 
 /// A step of a call that has no output yet.
 pub(super) enum Next {
@@ -37,7 +44,8 @@ pub(super) enum Next {
 
 impl<T> UntypedCall<T> {
     pub(super) fn new(machine: CallMachine) -> Self {
-        Self { machine, token_request: None, last: None, unknown: None, error: None }
+        let retired = Vec::new();
+        Self { machine, token_request: None, last: None, unknown: None, error: None, retired }
     }
 
     pub(super) fn next(
@@ -108,11 +116,13 @@ impl<T> UntypedCall<T> {
         failure: TransportFailure<T>,
     ) {
         if !self.machine.is_sent() {
-            let Some(request) = self.token_request.take() else { return };
-            let route = session.token_failure(request, now, &failure);
-            if let Some(route) = route {
-                self.machine.events.push(|| Event::failed(route, &failure.text, true));
-                self.token_failed(route, failure.kind);
+            let Some(request) = self.token_request.take() else { return self.retire(failure.kind) };
+            match session.token_failure(request, now, &failure) {
+                Some(route) => {
+                    self.machine.events.push(|| Event::failed(route, &failure.text, true));
+                    self.token_failed(route, failure.kind);
+                }
+                None => self.retire(failure.kind),
             }
             return self.remove_from_woken(session);
         }
@@ -124,8 +134,9 @@ impl<T> UntypedCall<T> {
         };
         let is_late = matches!(kind, CallErrorKind::Deadline);
         let result = RequestResult::Failed { pulled, permanence, is_late, text: &text };
-        if let Some(verdict) = self.machine.completed(session, result, now) {
-            self.failed(kind, verdict);
+        match self.machine.completed(session, result, now) {
+            Some(verdict) => self.failed(kind, verdict),
+            None => self.retire(kind),
         }
     }
 
@@ -138,14 +149,41 @@ impl<T> UntypedCall<T> {
     /// time; a failure that is reported after that time is not a failure of the call.
     fn token_failed(&mut self, route: &'static str, failure: CallErrorKind<T>) {
         if self.machine.waits_for_token() {
-            self.last = Some(CallError::new(route, failure).with_outcome(self.outcome()));
+            let last = CallError::new(route, failure).with_outcome(self.outcome());
+            self.replace_last(Some(last));
+        } else {
+            self.retire(failure);
         }
     }
 
     /// Forgets the last failure if it was that of a token request.
     fn forget_token_failure(&mut self) {
         let own = self.machine.route();
-        self.last = self.last.take().filter(|last| last.route == own);
+        if self.last.as_ref().is_some_and(|last| last.route != own) {
+            self.replace_last(None);
+        }
+    }
+
+    /// Forgets the error that the call has ended with.
+    pub(super) fn forget_error(&mut self) {
+        if let Some(error) = self.error.take() {
+            self.retire(error.kind);
+        }
+    }
+
+    fn replace_last(&mut self, last: Option<CallError<T>>) {
+        if let Some(last) = mem::replace(&mut self.last, last) {
+            self.retire(last.kind);
+        }
+    }
+
+    fn retire(&mut self, failure: CallErrorKind<T>) {
+        if let CallErrorKind::Transport(_) = failure {
+            if self.retired.len() >= MAX_RETIRED {
+                self.retired.remove(0);
+            }
+            self.retired.push(failure);
+        }
     }
 
     fn failed(&mut self, failure: CallErrorKind<T>, verdict: Verdict) {
@@ -155,9 +193,10 @@ impl<T> UntypedCall<T> {
             self.error = Some(self.complete(error));
         } else if verdict.outcome == Outcome::Unknown && self.unknown.is_none() {
             self.unknown = Some(CallError::new(route, failure).with_outcome(verdict.outcome));
-            self.last = None;
+            self.replace_last(None);
         } else {
-            self.last = Some(CallError::new(route, failure).with_outcome(verdict.outcome));
+            let last = CallError::new(route, failure).with_outcome(verdict.outcome);
+            self.replace_last(Some(last));
         }
     }
 
@@ -243,12 +282,19 @@ impl<T> From<Reason> for CallErrorKind<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::fmt;
+    use std::time::SystemTime;
+
     use http::Method;
     use serde::de::IgnoredAny;
 
     use super::*;
     use crate::endpoints::Raw;
     use crate::session::caller::Credential;
+    use crate::session::{Call, Step};
+    use crate::site::Site;
+    use crate::values::App;
 
     const ROUTE: &str = "/open-apis/im/v1/images";
     const TOKEN_ROUTE: &str = "/token";
@@ -292,6 +338,68 @@ mod tests {
                 matches!(last, Some(CallErrorKind::TooLarge { limit: last }) if *last == limit)
             );
         }
+    }
+
+    /// A transport's error that counts its drops.
+    #[derive(Debug)]
+    struct Counted<'a>(&'a Cell<u32>);
+
+    impl std::error::Error for Counted<'_> {}
+
+    impl fmt::Display for Counted<'_> {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Ok(())
+        }
+    }
+
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_transport_is_dropped_only_when_the_session_is_not_held() {
+        let dropped = Cell::new(0);
+        let endpoint: Raw<IgnoredAny> = Raw::new(Method::GET, ROUTE);
+        let app = App::custom("cli_x", "s").unwrap();
+        let session = &mut Session::new(Site::LARK, app);
+        let mut call: Call<IgnoredAny, Counted<'_>> = Call::new(&endpoint);
+        let mut now = SystemTime::UNIX_EPOCH;
+        let failure = || {
+            let kind = CallErrorKind::Transport(Counted(&dropped));
+            TransportFailure::new(kind, 0, Permanence::Transient)
+        };
+        let mut reported = 0;
+        let ended = loop {
+            match call.next(session, now) {
+                Step::Send(Outgoing { purpose: Purpose::Token(_), .. }) if reported >= 2 => {
+                    let reply = r#"{"code":0,"tenant_access_token":"t-1","expire":7200}"#;
+                    let parsed = call.read(Response::new(reply.into()));
+                    call.received(session, now, parsed);
+                }
+                Step::Send(_) => {
+                    // The second report has no effect.
+                    for _ in 0..2 {
+                        call.failed(session, now, failure());
+                        reported += 1;
+                    }
+                }
+                Step::Wait(time) => now += time,
+                Step::Done(result) => break result,
+            }
+        };
+        assert!(ended.is_err());
+        // Two of the token request, and two of each of the four attempts.
+        assert_eq!((reported, dropped.get()), (10, 0));
+        call.events();
+        assert_eq!(
+            dropped.get(),
+            8,
+            "the call holds its last failure, and the result the one that ended it"
+        );
+        drop((call, ended));
+        assert_eq!(dropped.get(), 10);
     }
 
     #[test]

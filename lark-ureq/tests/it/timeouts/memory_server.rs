@@ -29,6 +29,9 @@ struct State {
     service: Service,
     longest_timeouts: BTreeMap<String, Duration>,
     socket_timeouts: BTreeSet<(&'static str, Duration)>,
+    /// The lengths of the writes, and the time that each of them takes.
+    writes: Vec<usize>,
+    write_time: Duration,
 }
 
 impl fmt::Debug for MemoryServer {
@@ -47,6 +50,8 @@ impl MemoryServer {
             service: Box::new(service),
             longest_timeouts: BTreeMap::new(),
             socket_timeouts: BTreeSet::new(),
+            writes: Vec::new(),
+            write_time: Duration::ZERO,
         })))
     }
 
@@ -68,6 +73,16 @@ impl MemoryServer {
     /// The timeouts of reads and writes that ureq would have set on a socket since the last call of this method.
     pub(super) fn take_socket_timeouts(&self) -> BTreeSet<(&'static str, Duration)> {
         std::mem::take(&mut self.state().socket_timeouts)
+    }
+
+    /// Sets the time that each write takes.
+    pub(super) fn set_write_time(&self, time: Duration) {
+        self.state().write_time = time;
+    }
+
+    /// The lengths of the writes since the last call of this method.
+    pub(super) fn take_writes(&self) -> Vec<usize> {
+        std::mem::take(&mut self.state().writes)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -141,6 +156,8 @@ impl Transport for Connection {
         let mut server = self.server.state();
         server.socket_timeouts.insert(("write", *timeout.for_write().after));
         server.record(timeout);
+        server.writes.push(amount);
+        self.clock.sleep(server.write_time);
         self.requests.push(&self.buffers.output()[..amount]);
         if let Some(request) = self.requests.request().unwrap() {
             let (time, reply) = (server.service)(self.clock.elapsed(), &request);

@@ -95,6 +95,24 @@ fn a_socket_has_one_timeout_for_all_writes_and_one_for_all_reads() {
     assert!(timeouts.len() == 1 && timeouts.iter().all(is_head), "{timeouts:?}");
 }
 
+/// ureq checks the deadline only between two writes.
+#[test]
+fn a_connection_that_is_slow_to_take_a_body_gets_it_in_short_writes() {
+    let clock = Clock::simulated();
+    let mut lark = FakeLark::new();
+    lark.add_token(TokenKind::Tenant, "t-1", UNIX_EPOCH + secs(1 << 32));
+    let server = server_of(&clock, lark, Duration::ZERO);
+    let client = client_over(server.agent(), &clock);
+    client.call_as(&token(), &put_of(1 << 20)).unwrap();
+    assert_eq!(server.take_writes().into_iter().max(), Some(64 << 10));
+    server.set_write_time(secs(1));
+    client.call_as(&token(), &put_of(1 << 18)).unwrap();
+    // The head is the first write.
+    let body = server.take_writes().split_off(1);
+    assert_eq!(body[..3], [16 << 10, 8 << 10, 4 << 10]);
+    assert!(body[3..].iter().all(|len| *len <= 4 << 10), "{body:?}");
+}
+
 #[test]
 fn a_call_without_a_deadline_overflows_no_timeout() {
     let limits = Limits::default().total(Duration::MAX);
