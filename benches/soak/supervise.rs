@@ -20,13 +20,6 @@ const MAX_DESCRIPTORS: u32 = 64 + 8;
 const WARM_UP_SECONDS: u32 = 300;
 /// The shortest soak whose slope is judged, in minutes. The slope of a shorter one is chance.
 const MIN_MINUTES: u32 = 30;
-/// Settings of glibc's allocator for the callers. By default it keeps a heap for every few threads, and in them what
-/// the program has freed, so that resident memory is a random part of the most that the program ever had.
-const ALLOCATOR: [(&str, &str); 3] = [
-    ("MALLOC_ARENA_MAX", "1"),
-    ("MALLOC_MMAP_THRESHOLD_", "131072"),
-    ("MALLOC_TRIM_THRESHOLD_", "131072"),
-];
 /// The number of wrong images that are printed.
 const MAX_SHOWN: usize = 20;
 
@@ -99,7 +92,6 @@ impl Pair {
         let minutes = settings.minutes.to_string();
         let callers = Command::new(&program)
             .args([CALL, adapter.short_name(), &site, "--minutes", &minutes, "--seed", &seed])
-            .envs(ALLOCATOR)
             .stdin(Stdio::piped())
             .stdout(File::create(&journal)?)
             .spawn()?;

@@ -17,6 +17,10 @@ use crate::session::transport_failure::Permanence;
 /// first send.
 const MIN_GATEWAY_PAUSE: Duration = Duration::from_secs(2);
 
+/// The least wait before a retry that costs no attempt. A service may ask for a shorter one, and without a limit of the
+/// attempts the call would then repeat its request until its deadline as fast as the service answers.
+const MIN_FREE_WAIT: Duration = Duration::from_millis(50);
+
 /// Why a request is sent again. `retry_after` is the wait that the service asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Retry {
@@ -155,7 +159,8 @@ impl CallMachine {
     fn wait_without_attempt(&mut self, retry_after: Option<Duration>) -> Duration {
         self.progress.attempts = self.progress.attempts.saturating_sub(1);
         self.progress.free_retries = self.progress.free_retries.saturating_add(1);
-        retry_after.unwrap_or_else(|| backoff(self.progress.free_retries, self.jitter))
+        let backoff = || backoff(self.progress.free_retries, self.jitter);
+        retry_after.unwrap_or_else(backoff).max(MIN_FREE_WAIT)
     }
 }
 

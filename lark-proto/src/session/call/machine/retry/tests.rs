@@ -126,6 +126,18 @@ fn a_rate_limit_costs_no_attempt() {
 }
 
 #[test]
+fn a_retry_that_costs_no_attempt_waits_for_50_ms_at_least() {
+    let least = Duration::from_millis(50);
+    for (asked, waits) in [(NANO, least), (least, least), (least + NANO, least + NANO)] {
+        let limited = Retry::Rate { retry_after: Some(asked), wait: asked };
+        let busy = Retry::Busy { retry_after: Some(asked), since: at(10) };
+        for retry in [limited, busy] {
+            assert_eq!(retry_at(&mut write(), retry, at(10)), Some(at(10) + waits), "{asked:?}");
+        }
+    }
+}
+
+#[test]
 fn a_rate_limit_ends_a_call_of_one_attempt() {
     for (attempts, is_retried) in [(0, false), (1, false), (2, true)] {
         let mut machine = write();
