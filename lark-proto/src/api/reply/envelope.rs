@@ -16,7 +16,7 @@ use crate::text::Secrets;
 /// The maximum length of a log id in bytes. A longer one is cut.
 const MAX_LOG_ID_LEN: usize = 128;
 /// The maximum length in bytes of the message in which the missing scopes and their link are searched for.
-const MAX_SCOPES_LEN: usize = 64 * 1024;
+const MAX_SCOPES_LEN: usize = 32 * 1024;
 /// The maximum number of violations of each kind that are read.
 const MAX_VIOLATIONS: usize = 32;
 
@@ -111,7 +111,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// Reads the link that grants the missing scopes, and the scopes themselves if the service does not list them. Both are
-/// read from the long message `msg`, because the link is at its end and the message in the error is cut. If `msg` has
+/// read from the message `msg` before it is cut for the error, because the link is at its end. If `msg` has
 /// no link, the first whole link of a violation is used.
 fn read_scopes(msg: &str, error: &mut ApiError, secrets: &Secrets) {
     // The parts of a secret that is cut at a comma or a bracket would not be recognised.
@@ -122,7 +122,8 @@ fn read_scopes(msg: &str, error: &mut ApiError, secrets: &Secrets) {
         let mut urls = error.permission_violations.iter().filter_map(|it| it.url.as_ref());
         urls.find(is_whole).cloned()
     };
-    let in_msg = link_in(msg);
+    let is_cut = |link: &&str| msg.strip_suffix('…').is_some_and(|msg| msg.ends_with(*link));
+    let in_msg = link_in(msg).filter(|link| !is_cut(link));
     error.grant_link = in_msg.map(clear).or_else(of_violations);
     if error.permission_violations.is_empty() {
         let missing =

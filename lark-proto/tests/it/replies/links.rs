@@ -30,6 +30,17 @@ fn the_link_that_grants_a_scope_survives_a_long_message() {
 }
 
 #[test]
+fn a_link_is_read_if_it_ends_before_32_kib_of_the_message() {
+    let link = "https://open.feishu.cn/app/cli_x/auth?q=a:b";
+    for (end, is_read) in [(32_766, true), (32_767, true), (32_768, false)] {
+        let msg = format!("{} {link} and more", "x".repeat(end - link.len() - 1));
+        let error = error(&reply(400, &[], format!(r#"{{"code":99991672,"msg":"{msg}"}}"#)));
+        let found = error.api().unwrap().grant_link.as_deref();
+        assert_eq!(found, is_read.then_some(link), "{end}");
+    }
+}
+
+#[test]
 fn a_link_of_a_violation_is_the_grant_link_if_it_is_a_url_within_the_limit() {
     let long = format!("https://open.feishu.cn/app/cli_x/auth?q={}", "a:b,".repeat(300));
     for (url, link) in [
