@@ -15,9 +15,10 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{Client, FakeTransport, RequestBody, Transport, TransportError};
 use lark_proto::endpoints::{Payload, Reply};
-use lark_proto::fake::{ConnectionFault, Route};
+use lark_proto::fake::{ConnectionFault, FakeLark, Route};
 use lark_proto::token::TenantOnly;
 use lark_proto::{Endpoint, Error, ImageKey, PutImage, Site};
+use lark_ureq::ureq::{self, middleware::MiddlewareNext};
 
 use crate::support::pausing::Pausing;
 use crate::support::{app, put, write};
@@ -186,6 +187,31 @@ impl fmt::Display for OnDrop {
 
 impl std::error::Error for OnDrop {}
 
+/// Sets the check of the guards: `use_client` ends while one of them is dropped. Returns the number of drops.
+fn check_drops<T: Send + 'static>(
+    check: &OnceLock<Hook>,
+    use_client: impl Fn() -> T + Clone + Send + Sync + 'static,
+) -> Arc<AtomicUsize> {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let counted = drops.clone();
+    let set = check.set(Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let use_client = use_client.clone();
+        let (sender, uses) = mpsc::channel();
+        thread::spawn(move || sender.send(use_client()));
+        uses.recv_timeout(Duration::from_secs(10)).expect("the client is locked");
+    }));
+    assert!(set.is_ok());
+    drops
+}
+
+/// Lets two token requests and two uploads fail, so that three of each take place.
+fn fail_twice(lark: &mut FakeLark) {
+    for route in [Route::TenantAccessToken, Route::ImageV4Put].repeat(2) {
+        lark.fail_next_on(route, ConnectionFault::BeforeBody);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_guard_in_a_reply_or_an_error_is_dropped_while_the_client_is_not_locked() {
     let pausing = Pausing::new(TokioTimer::new());
@@ -206,28 +232,40 @@ async fn a_guard_in_a_reply_or_an_error_is_dropped_while_the_client_is_not_locke
         }
     }));
     let client = Client::with_service(Site::LARK, app(), service, TokioTimer::new());
-    let drops = Arc::new(AtomicUsize::new(0));
-    let counted = drops.clone();
     let checked = client.clone();
-    let set = check.set(Box::new(move || {
-        counted.fetch_add(1, Ordering::Relaxed);
-        let client = checked.clone();
-        let (sender, uses) = mpsc::channel();
-        thread::spawn(move || sender.send(client.export_token()));
-        uses.recv_timeout(Duration::from_secs(10)).expect("the client is locked");
-    }));
-    assert!(set.is_ok());
-    fake.with(|lark| {
-        for route in [Route::TenantAccessToken, Route::ImageV4Put].repeat(2) {
-            lark.fail_next_on(route, ConnectionFault::BeforeBody);
-        }
-    });
+    let drops = check_drops(&check, move || checked.export_token());
+    fake.with(fail_twice);
     // The next call reports the result of the token request that this one leaves behind.
     let upload = put();
     let mut left = Box::pin(client.call(&upload));
     assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     drop(left);
     client.call(&put()).await.unwrap();
-    // Three token requests and three uploads, of which two each fail.
+    assert_eq!(drops.load(Ordering::Relaxed), 6);
+}
+
+#[test]
+fn a_guard_of_a_middleware_is_dropped_while_the_blocking_client_is_not_locked() {
+    let clock = lark_ureq::Clock::simulated();
+    let fake = lark_ureq::FakeTransport::new(clock.clone());
+    let check = Arc::new(OnceLock::<Hook>::new());
+    let hook = check.clone();
+    let guarded = move |request: Request<ureq::SendBody<'_>>, next: MiddlewareNext<'_>| {
+        let guard = OnDrop(Arc::new(Check(hook.clone())));
+        match next.handle(request) {
+            Ok(mut reply) => {
+                reply.extensions_mut().insert(guard);
+                Ok(reply)
+            }
+            Err(_) => Err(ureq::Error::Other(guard.into())),
+        }
+    };
+    let config = ureq::Agent::config_builder().proxy(None);
+    let agent = config.middleware(guarded).middleware(fake.clone()).build().into();
+    let client = lark_ureq::Client::with_clock(Site::LARK, app(), agent, clock);
+    let checked = client.clone();
+    let drops = check_drops(&check, move || checked.export_token());
+    fake.with(fail_twice);
+    client.call(&put()).unwrap();
     assert_eq!(drops.load(Ordering::Relaxed), 6);
 }

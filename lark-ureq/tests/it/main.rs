@@ -6,7 +6,6 @@ mod fake_server;
 mod fake_transport;
 mod loopback;
 mod parked;
-mod reentrant;
 mod scenarios;
 mod support;
 mod timeouts;
