@@ -12,7 +12,8 @@ use crate::Clock;
 /// The length of the first piece. It fits into the buffer of a new socket.
 const FIRST_LEN: usize = 16 << 10;
 const MIN_LEN: usize = 4 << 10;
-/// The longest piece, which a fast connection gets. Longer ones save no time.
+/// The longest piece, which a fast connection gets. Longer ones save system calls, which shows on loopback, but a
+/// connection that becomes slow would delay the end of the call for longer.
 pub(crate) const MAX_LEN: usize = 64 << 10;
 /// After a piece that took longer than this, the next one is shorter.
 const LONGEST_TIME: Duration = Duration::from_millis(20);
