@@ -82,7 +82,7 @@ mod tests {
     use std::future::pending;
     use std::io;
 
-    use http::{Request, Uri, Version};
+    use http::{HeaderName, HeaderValue, Request, Uri, Version};
     use hyper::service::Service;
     use hyper_rustls::HttpsConnectorBuilder;
     use hyper_util::client::legacy::connect::HttpConnector;
@@ -167,6 +167,17 @@ mod tests {
             let text = format!("{error:?}");
             assert!(!is_transient(error), "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn an_error_of_the_crate_http_is_permanent() {
+        let mut parts = Uri::from_static("http://a/").into_parts();
+        parts.scheme = None;
+        assert!(!is_transient(Request::get("http://[").body(()).unwrap_err()));
+        assert!(!is_transient("http://[".parse::<Uri>().unwrap_err()));
+        assert!(!is_transient(Uri::from_parts(parts).unwrap_err()));
+        assert!(!is_transient(HeaderName::from_bytes(b"\n").unwrap_err()));
+        assert!(!is_transient(HeaderValue::from_bytes(b"\n").unwrap_err()));
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{CallError, Client, Connection, Pool, TransportError};
+use lark_hyper::{CallError, Client, Connection, Pool, RequestBody, TransportError};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::http1::{self, Requests};
 use lark_proto::session::Phase;
@@ -116,6 +117,34 @@ async fn a_replys_body_that_stops_ends_30_seconds_after_its_head() {
     })
     .await;
     assert_eq!((timeout(outcome), seconds), (Some(Phase::RecvBody), 100 + 30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_body_of_a_reply_shows_its_length_and_its_end() {
+    for (sent, ends) in [("{}", None), ("{", Some(Phase::RecvBody))] {
+        let pool = peers::pool(1 << 10, move |mut peer| async move {
+            take(&mut peer, Duration::ZERO).await;
+            let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{sent}");
+            peer.write_all(reply.as_bytes()).await.unwrap();
+            pending::<()>().await;
+        });
+        let image = RequestBody::from(lark_proto::body::Body::from(vec![7]));
+        let request = Request::put("http://localhost/").body(image).unwrap();
+        let mut body = pool.call(request).await.unwrap().into_body();
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(2), false));
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), sent);
+        assert_eq!(body.is_end_stream(), ends.is_none());
+        let error = body.frame().await.map(|frame| format!("{:?}", frame.unwrap_err()));
+        let expected = ends.map(|phase| format!("{:?}", TransportError::Timeout(phase)));
+        assert_eq!(error, expected);
+        assert!(body.is_end_stream());
+    }
+}
+
+#[test]
+fn a_pool_shows_nothing_of_its_connections() {
+    assert_eq!(format!("{:?}", Pool::new()), "Pool { .. }");
 }
 
 #[tokio::test(start_paused = true)]
