@@ -29,6 +29,7 @@ struct Load {
     journal: Mutex<BufWriter<Stdout>>,
     start: Instant,
     time: Duration,
+    rush: Duration,
     calls: AtomicU64,
     errors: AtomicU64,
     is_over: AtomicBool,
@@ -50,6 +51,7 @@ pub(crate) fn run(adapter: Adapter, site: &str, settings: &Settings) -> Result<(
         journal: Mutex::new(BufWriter::new(io::stdout())),
         start: now(),
         time: settings.time(),
+        rush: settings.rush(),
         calls: AtomicU64::new(0),
         errors: AtomicU64::new(0),
         is_over: AtomicBool::new(false),
@@ -90,7 +92,7 @@ impl Load {
     /// The calls of a caller with the blocking client.
     fn blocking(&self, client: &lark_ureq::Client, mut plan: Plan) {
         while self.goes_on() {
-            sleep(plan.pause());
+            sleep(self.pause(&mut plan));
             let Job { request, image, cell } = self.job(&mut plan);
             let ended = match request {
                 Request::Put(put) => client.call(&put).map(|key| Some(key.to_string())),
@@ -104,7 +106,7 @@ impl Load {
     /// The calls of a caller with the async client.
     async fn asynchronous(self: Arc<Self>, client: lark_hyper::Client, mut plan: Plan) {
         while self.goes_on() {
-            tokio::time::sleep(plan.pause()).await;
+            tokio::time::sleep(self.pause(&mut plan)).await;
             let Job { request, image, cell } = self.job(&mut plan);
             let ended = match request {
                 Request::Put(put) => client.call(&put).await.map(|key| Some(key.to_string())),
@@ -121,9 +123,18 @@ impl Load {
         elapsed(self.start) < self.time
     }
 
+    fn is_rush(&self) -> bool {
+        elapsed(self.start) < self.rush
+    }
+
+    /// The pause before the next call of a plan.
+    fn pause(&self, plan: &mut Plan) -> Duration {
+        if self.is_rush() { Duration::ZERO } else { plan.pause() }
+    }
+
     /// The next job of a plan. The plan makes valid values.
     fn job(&self, plan: &mut Plan) -> Job {
-        plan.next().unwrap_or_else(|invalid| self.fail(&invalid))
+        plan.next(self.is_rush()).unwrap_or_else(|invalid| self.fail(&invalid))
     }
 
     /// Writes how a call ended.

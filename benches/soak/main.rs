@@ -92,6 +92,17 @@ impl Settings {
     fn time(&self) -> Duration {
         Duration::from_secs(u64::from(self.minutes) * 60)
     }
+
+    /// The time before the slopes count: five minutes, or half of a short soak.
+    fn warm_up(&self) -> Duration {
+        Duration::from_secs(300).min(self.time() / 2)
+    }
+
+    /// The time at the beginning of the warm-up in which the callers do not pause, so that the allocator has reached
+    /// what the highest load takes before the slopes count.
+    fn rush(&self) -> Duration {
+        self.warm_up() * 4 / 5
+    }
 }
 
 fn main() -> ExitCode {

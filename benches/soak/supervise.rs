@@ -16,8 +16,6 @@ use crate::{Adapter, CALL, SERVE, Settings};
 const MAX_PERCENT: f64 = 1.0;
 /// The most descriptors: one for each caller, and eight more.
 const MAX_DESCRIPTORS: u32 = 64 + 8;
-/// The slope counts from the fifth minute on.
-const WARM_UP_SECONDS: u32 = 300;
 /// The shortest soak whose slope is judged, in minutes. The slope of a shorter one is chance.
 const MIN_MINUTES: u32 = 30;
 /// The number of wrong images that are printed.
@@ -156,7 +154,7 @@ impl<'a> Figures<'a> {
             faults.push(format!("{descriptors} descriptors, and not 1 to {MAX_DESCRIPTORS}"));
         }
         if settings.minutes >= MIN_MINUTES {
-            match drift(&self.series(resident)) {
+            match drift(&self.series(settings, resident)) {
                 Some(found) if found.percent_an_hour < MAX_PERCENT => {}
                 found => faults.push(format!("the drift of the memory is {found:?}")),
             }
@@ -164,19 +162,17 @@ impl<'a> Figures<'a> {
         faults
     }
 
-    /// The values of the samples after the warm-up. A soak that ends before has its second half.
-    fn series(&self, value: fn(&Sample) -> f64) -> Vec<(f64, f64)> {
-        let samples = &self.report.samples;
-        let last = samples.last().map_or(0, |sample| sample.seconds);
-        let start = WARM_UP_SECONDS.min(last / 2);
-        let later = samples.iter().filter(|sample| sample.seconds >= start);
+    /// The values of the samples after the warm-up.
+    fn series(&self, settings: &Settings, value: fn(&Sample) -> f64) -> Vec<(f64, f64)> {
+        let start = settings.warm_up().as_secs();
+        let later = self.report.samples.iter().filter(|sample| u64::from(sample.seconds) >= start);
         later.map(|sample| (f64::from(sample.seconds), value(sample))).collect()
     }
 
     /// A row of the table.
     fn row(&self, adapter: Adapter, settings: &Settings) -> String {
         let Self { report, descriptors, met, failed } = self;
-        let shown = |value| match drift(&self.series(value)) {
+        let shown = |value| match drift(&self.series(settings, value)) {
             Some(found) => format!(
                 "{:+.2} % ± {:.2} of {:.1} MiB",
                 found.percent_an_hour, found.error, found.mean
