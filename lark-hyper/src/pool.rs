@@ -41,10 +41,10 @@ const MAX_HTTP2_HEAD_LEN: u32 = 16 << 10;
 /// runtime.
 ///
 /// The timeouts of a request are the [`Timeouts`] in its extensions, where a client puts them, or otherwise those for
-/// the length of its body. The pool may detect a timeout late, so a phase can take up to twice its time
-/// before the request fails. A connection whose peer takes no bytes for a minute is closed. The pool does not limit the
-/// number of requests in flight. On a slow link the caller has to, because the requests share its bandwidth and each
-/// has its own deadlines.
+/// the length of its body. The pool may detect a timeout late, so a phase can take up to twice its time before the
+/// request fails. Its connection then gets no further request. A connection whose peer takes no bytes for a minute is
+/// closed. The pool does not limit the number of requests in flight. On a slow link the caller has to, because the
+/// requests share its bandwidth and each has its own deadlines.
 ///
 /// A request with [`FreshConnection`] in its extensions goes over a new connection, which is not kept afterwards.
 ///
@@ -218,6 +218,10 @@ impl Future for ReplyFuture {
             if phase != timer.phase {
                 *timer = PhaseTimer::new(phase, timeouts);
             } else if timer.deadline <= Instant::now() {
+                // The peer may be gone, or take no more requests on this connection. Those in flight go on.
+                if let Some(connection) = &*captured.connection_metadata() {
+                    connection.poison();
+                }
                 return Poll::Ready(Err(TransportError::Timeout(phase)));
             } else {
                 timer.next_check = Deadline::after(timer.check_interval);

@@ -9,8 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use lark_hyper::{CallError, Client, Connection, Pool};
+use lark_hyper::{CallError, Client, Connection, Pool, TransportError};
 use lark_proto::endpoints::{Payload, Reply};
+use lark_proto::error::CallErrorKind;
+use lark_proto::session::{Limits, Phase};
 use lark_proto::token::TenantOnly;
 use lark_proto::{App, Endpoint, Error};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -43,11 +45,11 @@ impl Endpoint for Once {
     }
 }
 
-/// Answers one request at a time on `end`, after the time in its body. `seen` are the bodies of the requests that
+/// Answers `max` requests at a time on `end`, after the time in their bodies. `seen` are the bodies of the requests that
 /// arrived whole.
-async fn serve(end: DuplexStream, seen: Arc<Mutex<Vec<String>>>) {
+async fn serve(end: DuplexStream, max: u32, seen: Arc<Mutex<Vec<String>>>) {
     let mut builder = h2::server::Builder::new();
-    let mut connection = builder.max_concurrent_streams(1).handshake(end).await.unwrap();
+    let mut connection = builder.max_concurrent_streams(max).handshake(end).await.unwrap();
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         let seen = seen.clone();
         tokio::spawn(async move {
@@ -87,9 +89,10 @@ async fn relay(mut here: DuplexStream, mut there: DuplexStream, is_silent: Arc<A
     }
 }
 
-/// A server in memory, whose first connection can be made silent.
+/// A server in memory, whose first connection can be made silent, or takes no request.
 #[derive(Clone, Default)]
 struct Server {
+    is_full: bool,
     seen: Arc<Mutex<Vec<String>>>,
     opened: Arc<AtomicUsize>,
     is_silent: Arc<AtomicBool>,
@@ -103,15 +106,20 @@ impl Server {
         let (near, here) = tokio::io::duplex(1 << 20);
         let (there, far) = tokio::io::duplex(1 << 20);
         tokio::spawn(relay(here, there, is_silent));
-        tokio::spawn(serve(far, self.seen.clone()));
+        let max = if is_first && self.is_full { 0 } else { 1 };
+        tokio::spawn(serve(far, max, self.seen.clone()));
         Connection::new(TokioIo::new(near)).http2(true)
     }
 
-    /// A client whose connection is open.
-    async fn client(&self) -> Client<Pool> {
+    fn client(&self) -> Client<Pool> {
         let server = self.clone();
         let pool = Pool::with_connector(move |_| ready(io::Result::Ok(server.connect())));
-        let client = Client::with_service(peers::nowhere(), App::None, pool, TokioTimer::new());
+        Client::with_service(peers::nowhere(), App::None, pool, TokioTimer::new())
+    }
+
+    /// A client whose connection is open.
+    async fn connected_client(&self) -> Client<Pool> {
+        let client = self.client();
         call(&client, "0").await.unwrap();
         client
     }
@@ -133,7 +141,7 @@ fn start(client: &Client<Pool>, seconds: &'static str) -> JoinHandle<Result<(), 
 #[tokio::test(start_paused = true)]
 async fn a_request_whose_attempt_timed_out_before_its_turn_is_sent_once() {
     let server = Server::default();
-    let client = server.client().await;
+    let client = server.connected_client().await;
     let slow = start(&client, "70");
     sleep(Duration::from_secs(1)).await;
     // The first attempt times out while it waits. The second one is sent.
@@ -146,7 +154,7 @@ async fn a_request_whose_attempt_timed_out_before_its_turn_is_sent_once() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_dropped_before_its_turn_is_not_sent() {
     let server = Server::default();
-    let client = server.client().await;
+    let client = server.connected_client().await;
     let slow = start(&client, "10");
     sleep(Duration::from_secs(1)).await;
     assert!(timeout(Duration::from_secs(1), call(&client, "1")).await.is_err());
@@ -159,7 +167,7 @@ async fn a_request_that_is_dropped_before_its_turn_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_has_become_silent_is_replaced_and_its_requests_are_not_sent_again() {
     let server = Server::default();
-    let client = server.client().await;
+    let client = server.connected_client().await;
     server.is_silent.store(true, Ordering::Relaxed);
     let mut calls = Vec::new();
     for _ in 0..60 {
@@ -176,4 +184,28 @@ async fn a_connection_that_has_become_silent_is_replaced_and_its_requests_are_no
     assert!((2..12).contains(&opened), "{opened}");
     // The requests on the silent connection may have arrived, so that they must not be sent again.
     assert!((50..60).contains(&good), "{good}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_takes_no_request_is_replaced_after_a_timeout() {
+    let server = Server { is_full: true, ..Server::default() };
+    let client = server.client().with_limits(Limits::one_attempt());
+    let mut calls = Vec::new();
+    for _ in 0..20 {
+        calls.push(start(&client, "0"));
+        // The pause is shorter than the time for which an idle connection is kept.
+        sleep(Duration::from_secs(9)).await;
+    }
+    let mut phases = Vec::new();
+    for call in calls {
+        match call.await.unwrap().map_err(|error| error.kind) {
+            Ok(()) => {}
+            Err(CallErrorKind::Transport(TransportError::Timeout(phase))) => phases.push(phase),
+            Err(kind) => panic!("{kind:?}"),
+        }
+    }
+    // The time of the phase is 30 seconds, and a phase can take twice its time.
+    assert!((4..=7).contains(&phases.len()), "{phases:?}");
+    assert!(phases.iter().all(|phase| *phase == Phase::SendRequest), "{phases:?}");
+    assert_eq!(server.opened.load(Ordering::Relaxed), 2);
 }

@@ -1,7 +1,7 @@
 //! The proxy between a client and its site, which the caller or the environment names.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderValue;
 
@@ -38,13 +38,8 @@ impl Proxy {
     /// # Errors
     /// [`InvalidKind::BadProxy`]. The error does not quote the credentials.
     pub fn new(url: &str) -> Result<Self, Invalid> {
-        Self::parse(url).ok_or_else(|| {
-            // Without a scheme and a password, `user@host` looks like a mail address, which `Invalid` does not mask.
-            // The error therefore leaves out the part before the `@`.
-            let shown =
-                if url.contains("://") { url } else { url.rsplit('@').next().unwrap_or(url) };
-            Invalid::new(InvalidKind::BadProxy, shown)
-        })
+        Self::parse(url)
+            .ok_or_else(|| Invalid::new(InvalidKind::BadProxy, without_credentials(url)))
     }
 
     fn parse(url: &str) -> Option<Self> {
@@ -156,6 +151,23 @@ impl fmt::Debug for Proxy {
         let scheme = if self.is_socks5 { "socks5" } else { "http" };
         let credentials = if self.credentials.is_some() { "***@" } else { "" };
         write!(f, "Proxy({scheme}://{credentials}{}:{})", self.host, self.port)
+    }
+}
+
+/// What an error quotes of a text that is no proxy: the part after the last `@`, up to a port that is none, which may be
+/// a password whose host was forgotten.
+fn without_credentials(url: &str) -> String {
+    let shown = url.rsplit('@').next().unwrap_or(url);
+    let scheme = shown.split_once("://").filter(|(scheme, _)| !scheme.contains(':'));
+    let authority = scheme.map_or(shown, |(_, authority)| authority);
+    let address = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let address = address.filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
+    let port = address.map_or(authority, |(_, port)| port).split_once(':');
+    match port {
+        Some((_, port)) if port.trim_end_matches('/').parse::<u16>().is_err() => {
+            format!("{}…", shown.strip_suffix(port).unwrap_or_default())
+        }
+        _ => shown.to_owned(),
     }
 }
 
@@ -275,6 +287,12 @@ mod tests {
             "http://proxy-:1",
             "http://999.1.1.1:1",
             "hidden@proxy:0",
+            "http://u:hidden",
+            "u:hidden",
+            "http://:hidden",
+            "u:1hidden://2hidden",
+            "[::1]:hidden",
+            "socks5://[u:hidden]:",
             "http://hidden@proxy:0",
             "http://u:hidden%zz@proxy:1",
             "http://u:hidden%0d@proxy:1",
