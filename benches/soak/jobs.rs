@@ -75,12 +75,10 @@ impl Plan {
     }
 
     /// The next call. Uploads to either endpoint have 1 KiB to 1 MiB, and cell writes 1 KiB to 64 KiB: each doubling of
-    /// the size is as frequent as the next. In a rush, all images have the last one.
-    pub(crate) fn next(&mut self, is_rush: bool) -> Result<Job, Invalid> {
+    /// the size is as frequent as the next.
+    pub(crate) fn next(&mut self) -> Result<Job, Invalid> {
         let kind = self.random.below(3);
-        let most = if kind == 2 { 6 } else { 10 };
-        let doublings = if is_rush { most - 1 } else { self.random.below(most) };
-        let image = self.image(doublings);
+        let image = self.image(if kind == 2 { 6 } else { 10 });
         let hash = hash(&image);
         let image = Image::new(image)?;
         let (request, cell) = match kind {
@@ -99,13 +97,13 @@ impl Plan {
         Ok(Job { request, image: hash, cell })
     }
 
-    /// An image of the size [`SMALLEST`], doubled `doublings` times, to the double of that. No two images are equal,
-    /// unless a caller makes more than 32,768.
+    /// An image with a size of up to [`SMALLEST`] doubled `doublings` times. No two images are equal, unless a caller
+    /// makes more than 32,768.
     fn image(&mut self, doublings: u64) -> Bytes {
         let start = STEP * (self.caller * PLACES + self.number % PLACES);
         let round = self.number / PLACES % 64;
         self.number += 1;
-        let low = SMALLEST << doublings;
+        let low = SMALLEST << self.random.below(doublings);
         let len = (low + self.random.below(low)) / 64 * 64 + round;
         let at = |place: u64| usize::try_from(place).unwrap_or_default();
         self.sea.slice(at(start)..at(start + len))

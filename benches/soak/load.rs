@@ -123,18 +123,14 @@ impl Load {
         elapsed(self.start) < self.time
     }
 
-    fn is_rush(&self) -> bool {
-        elapsed(self.start) < self.rush
-    }
-
     /// The pause before the next call of a plan.
     fn pause(&self, plan: &mut Plan) -> Duration {
-        if self.is_rush() { Duration::ZERO } else { plan.pause() }
+        if elapsed(self.start) < self.rush { Duration::ZERO } else { plan.pause() }
     }
 
     /// The next job of a plan. The plan makes valid values.
     fn job(&self, plan: &mut Plan) -> Job {
-        plan.next(self.is_rush()).unwrap_or_else(|invalid| self.fail(&invalid))
+        plan.next().unwrap_or_else(|invalid| self.fail(&invalid))
     }
 
     /// Writes how a call ended.
