@@ -199,4 +199,19 @@ mod tests {
         let file = Reply::new(Response::new(body.clone())).binary().unwrap();
         assert_eq!(file.as_ptr_range(), body.as_ptr_range());
     }
+
+    #[test]
+    fn an_envelope_with_bytes_that_are_not_utf_8_is_found_up_to_a_mebibyte() {
+        let envelope = |len: usize| {
+            let [begin, end] = [b"{\"code\":42,\"msg\":\"\xff".as_slice(), b"\"}"];
+            [begin, &vec![b'm'; len - begin.len() - end.len()], end].concat()
+        };
+        for (len, is_file) in
+            [(100, false), (MAX_ENVELOPE_LEN, false), (MAX_ENVELOPE_LEN + 1, true)]
+        {
+            let body = envelope(len);
+            assert_eq!(body.len(), len);
+            assert_eq!(reply(200, "image/png", &body).binary().is_ok(), is_file, "{len}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use http::Method;
 use serde::de::IgnoredAny;
 
 use super::*;
+use crate::UserToken;
 use crate::endpoints::Raw;
 use crate::session::caller::Credential;
 use crate::session::{Call, Step};
@@ -110,6 +111,25 @@ fn an_error_of_the_transport_is_dropped_only_when_the_session_is_not_held() {
     );
     drop((call, ended));
     assert_eq!(dropped.get(), 10);
+}
+
+#[test]
+fn a_cancelled_call_forgets_the_error_that_it_ended_with() {
+    let dropped = Cell::new(0);
+    let endpoint: Raw<IgnoredAny> = Raw::new(Method::GET, ROUTE);
+    let session = &mut Session::new(Site::LARK, App::None);
+    let token = UserToken::new("u-1").unwrap();
+    let mut call: Call<IgnoredAny, Counted<'_>> = Call::with_token(&token, &endpoint);
+    let now = SystemTime::UNIX_EPOCH;
+    assert!(matches!(call.next(session, now), Step::Send(_)));
+    let kind = CallErrorKind::Transport(Counted(&dropped));
+    call.failed(session, now, TransportFailure::new(kind, 0, Permanence::Permanent));
+    call.cancel(session);
+    assert_eq!(dropped.get(), 0, "the session is held");
+    let Step::Done(Err(error)) = call.next(session, now) else { panic!("the call goes on") };
+    assert!(!matches!(error.kind, CallErrorKind::Transport(_)), "{error:?}");
+    call.events();
+    assert_eq!(dropped.get(), 1);
 }
 
 #[test]
