@@ -28,15 +28,14 @@ struct Load {
     adapter: Adapter,
     journal: Mutex<BufWriter<Stdout>>,
     start: Instant,
-    time: Duration,
-    rush: Duration,
+    settings: Settings,
     calls: AtomicU64,
     errors: AtomicU64,
     is_over: AtomicBool,
 }
 
 /// Lets the callers work with a client of `site` for the time of the settings.
-pub(crate) fn run(adapter: Adapter, site: &str, settings: &Settings) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(adapter: Adapter, site: &str, settings: Settings) -> Result<(), Box<dyn Error>> {
     // The supervisor's end of this pipe closes when it ends, and then nobody needs the callers.
     thread::spawn(|| {
         let _ = io::stdin().read_to_end(&mut Vec::new());
@@ -45,13 +44,13 @@ pub(crate) fn run(adapter: Adapter, site: &str, settings: &Settings) -> Result<(
     let site = Site::custom(site)?;
     let app = App::custom(FakeLark::APP_ID, FakeLark::APP_SECRET)?;
     let sea = sea(settings.seed);
-    let plans = (0..CALLERS).map(|caller| Plan::new(settings.seed, sea.clone(), caller));
+    let seed = settings.seed;
+    let plans = (0..CALLERS).map(|caller| Plan::new(seed, sea.clone(), caller));
     let load = Arc::new(Load {
         adapter,
         journal: Mutex::new(BufWriter::new(io::stdout())),
         start: now(),
-        time: settings.time(),
-        rush: settings.rush(),
+        settings,
         calls: AtomicU64::new(0),
         errors: AtomicU64::new(0),
         is_over: AtomicBool::new(false),
@@ -120,12 +119,12 @@ impl Load {
     }
 
     fn goes_on(&self) -> bool {
-        elapsed(self.start) < self.time
+        elapsed(self.start) < self.settings.time()
     }
 
     /// The pause before the next call of a plan.
     fn pause(&self, plan: &mut Plan) -> Duration {
-        if elapsed(self.start) < self.rush { Duration::ZERO } else { plan.pause() }
+        if self.settings.is_rush(elapsed(self.start)) { Duration::ZERO } else { plan.pause() }
     }
 
     /// The next job of a plan. The plan makes valid values.

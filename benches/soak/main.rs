@@ -98,10 +98,11 @@ impl Settings {
         Duration::from_secs(300).min(self.time() / 2)
     }
 
-    /// The time at the beginning of the warm-up in which the callers do not pause, so that the allocator has reached
-    /// what the highest load takes before the slopes count.
-    fn rush(&self) -> Duration {
-        self.warm_up() * 4 / 5
+    /// Whether the callers are in a rush, in which they do not pause, `elapsed` after the start: in each half minute of
+    /// the first four fifths of the warm-up, so that the heap has reached what the highest load takes before the slopes
+    /// count. In the half minutes between, idle connections expire and are opened anew.
+    fn is_rush(&self, elapsed: Duration) -> bool {
+        elapsed < self.warm_up() * 4 / 5 && elapsed.as_secs() % 60 < 30
     }
 }
 
@@ -129,5 +130,5 @@ fn serve(seed: &str) -> Result<std::convert::Infallible, Box<dyn Error>> {
 }
 
 fn call(adapter: &str, site: &str, rest: &[String]) -> Result<(), Box<dyn Error>> {
-    load::run(Adapter::named(adapter)?, site, &Settings::read(rest)?)
+    load::run(Adapter::named(adapter)?, site, Settings::read(rest)?)
 }
