@@ -194,6 +194,14 @@ fn a_secret_that_is_not_ascii_is_cleared_if_its_bytes_are_escaped() {
 }
 
 #[test]
+fn two_escaped_characters_are_not_the_bytes_of_one() {
+    let secret = "p\u{c3}\u{a4}ssword1";
+    for text in [r"p\u00c3\u00a4ssword1", "p&#xc3;&#xa4;ssword1", "p&#195;&#164;ssword1"] {
+        assert_eq!(clear_of(secret, text), "***", "{text}");
+    }
+}
+
+#[test]
 fn a_text_of_letters_and_digits_is_cleared_of_a_secret_with_spaces_or_escapes() {
     for (secret, text) in [
         ("%41%42%43%44%45", "xABCDEx"),
