@@ -173,7 +173,6 @@ impl Load {
             if self.is_over.load(Ordering::Relaxed) {
                 return;
             }
-            return_free_memory();
             let resident_kib = resident_kib().unwrap_or_else(|error| self.fail(&error));
             let seconds = u32::try_from(elapsed(self.start).as_secs()).unwrap_or(u32::MAX);
             let heap = u32::try_from(ALLOCATOR.allocated()).unwrap_or(u32::MAX);
@@ -205,17 +204,6 @@ fn describe<T: Error>(error: &CallError<T>) -> String {
         kind => kind.to_string(),
     };
     format!("{} {kind}", error.route)
-}
-
-/// Returns the free pages of the heap to the system, because glibc keeps what a peak needed. The peaks grow by chance for
-/// hours, since a connection's buffers are now in the heap of one thread and now in that of another.
-fn return_free_memory() {
-    #[cfg(target_env = "gnu")]
-    #[expect(unsafe_code, reason = "no crate has a safe function for this")]
-    // SAFETY: it takes the allocator's own locks, and has no further conditions.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }
 
 /// The resident memory of this process.

@@ -18,6 +18,8 @@ const MAX_PERCENT: f64 = 1.0;
 const MAX_DESCRIPTORS: u32 = 64 + 8;
 /// The shortest soak whose slope is judged, in minutes. The slope of a shorter one is chance.
 const MIN_MINUTES: u32 = 30;
+/// glibc keeps freed memory of each thread for that thread. With 64 threads, this fills for hours.
+const NO_THREAD_CACHES: &str = "glibc.malloc.tcache_count=0";
 /// The number of wrong images that are printed.
 const MAX_SHOWN: usize = 20;
 
@@ -90,6 +92,7 @@ impl Pair {
         let minutes = settings.minutes.to_string();
         let callers = Command::new(&program)
             .args([CALL, adapter.short_name(), &site, "--minutes", &minutes, "--seed", &seed])
+            .env("GLIBC_TUNABLES", NO_THREAD_CACHES)
             .stdin(Stdio::piped())
             .stdout(File::create(&journal)?)
             .spawn()?;

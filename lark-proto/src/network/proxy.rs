@@ -154,20 +154,25 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// What an error quotes of a text that is no proxy: the part after the last `@`, up to a port that is none, which may be
-/// a password whose host was forgotten.
+/// What an error quotes of a text that is no proxy: no credentials, and no port that is none, because that may be a
+/// password whose host was forgotten.
 fn without_credentials(url: &str) -> String {
-    let shown = url.rsplit('@').next().unwrap_or(url);
-    let scheme = shown.split_once("://").filter(|(scheme, _)| !scheme.contains(':'));
-    let authority = scheme.map_or(shown, |(_, authority)| authority);
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains([':', '@']) => (format!("{scheme}://"), rest),
+        _ => (String::new(), url),
+    };
+    let (mask, authority) = match rest.rsplit_once('@') {
+        Some((_, authority)) => ("***@", authority),
+        None => ("", rest),
+    };
     let address = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let address = address.filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
-    let port = address.map_or(authority, |(_, port)| port).split_once(':');
-    match port {
+    match address.map_or(authority, |(_, port)| port).split_once(':') {
         Some((_, port)) if port.trim_end_matches('/').parse::<u16>().is_err() => {
-            format!("{}…", shown.strip_suffix(port).unwrap_or_default())
+            let host = authority.strip_suffix(port).unwrap_or_default();
+            format!("{scheme}{mask}{host}…")
         }
-        _ => shown.to_owned(),
+        _ => format!("{scheme}{mask}{authority}"),
     }
 }
 
