@@ -59,6 +59,20 @@ fn a_new_token_serves_other_calls_while_the_call_that_fetched_it_waits_at_a_gate
 }
 
 #[test]
+fn a_call_that_waits_while_no_token_request_is_in_flight_does_not_wake_each_second() {
+    let sim = Sim::new("a long wait");
+    let fake = FakeTransport::new(sim.time.clone());
+    let client = client(&fake, &sim);
+    sim.run(client.call(&put())).unwrap();
+    limit(&fake, 30);
+    let before = sim.time.sleeps();
+    sim.run(client.call(&put())).unwrap();
+    assert!(sim.elapsed() >= secs(30));
+    let sleeps = sim.time.sleeps() - before;
+    assert!(sleeps < 10, "{sleeps} sleeps");
+}
+
+#[test]
 fn a_gate_lets_the_next_call_pass_while_a_reply_is_slow() {
     let sim = Sim::new("a gate");
     let fake = FakeTransport::new(sim.time.clone());
