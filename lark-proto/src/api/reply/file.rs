@@ -206,9 +206,7 @@ mod tests {
             let [begin, end] = [b"{\"code\":42,\"msg\":\"\xff".as_slice(), b"\"}"];
             [begin, &vec![b'm'; len - begin.len() - end.len()], end].concat()
         };
-        for (len, is_file) in
-            [(100, false), (MAX_ENVELOPE_LEN, false), (MAX_ENVELOPE_LEN + 1, true)]
-        {
+        for (len, is_file) in [(100, false), (1 << 20, false), ((1 << 20) + 1, true)] {
             let body = envelope(len);
             assert_eq!(body.len(), len);
             assert_eq!(reply(200, "image/png", &body).binary().is_ok(), is_file, "{len}");
