@@ -126,3 +126,20 @@ fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     }
     error.source()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_without_its_debug_data_keeps_the_rest_of_each_text() {
+        let texts = ["http2 error", "connection error received: not a result (b\"Bearer t-1\")"];
+        let error = texts
+            .into_iter()
+            .rev()
+            .fold(None, |cause, text| Some(Box::new(Texts { text: text.to_owned(), cause })));
+        let error = without_debug_data(error.unwrap());
+        let kept: Vec<String> = causes(&*error).map(ToString::to_string).collect();
+        assert_eq!(kept, ["http2 error", "connection error received: not a result"]);
+    }
+}
