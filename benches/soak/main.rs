@@ -98,9 +98,9 @@ impl Settings {
         Duration::from_secs(300).min(self.time() / 2)
     }
 
-    /// Whether the callers are in a rush, in which they do not pause, `elapsed` after the start: in each half minute of
-    /// the first four fifths of the warm-up, so that the heap has reached what the highest load takes before the slopes
-    /// count. In the half minutes between, idle connections expire and are opened anew.
+    /// Whether the callers make their calls without pauses, `elapsed` after the start. They do in the first half of each
+    /// minute, for four fifths of the warm-up, so that the heap has reached what the highest load takes before the
+    /// slopes count. In the other halves, idle connections expire, and new ones are opened later.
     fn is_rush(&self, elapsed: Duration) -> bool {
         elapsed < self.warm_up() * 4 / 5 && elapsed.as_secs() % 60 < 30
     }

@@ -154,8 +154,8 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// What an error quotes of a text that is no proxy: no credentials, and no port that is none, because that may be a
-/// password whose host was forgotten.
+/// Returns the part of a refused text that the error quotes. It leaves out the credentials, and a port that is not a
+/// number: the caller may have forgotten the host, and this is then the password.
 fn without_credentials(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) if !scheme.contains([':', '@']) => (format!("{scheme}://"), rest),
