@@ -85,6 +85,7 @@ const SHEETS: &[Row] = &[
     ("added rows, not counted", "add_dimension", 200, &[], br#"{"code":0,"msg":"Success"}"#),
     ("a set size", "update_dimension", 200, &[JSON], br#"{"code":0,"data":{},"msg":"Success"}"#),
     ("a set size, without data", "update_dimension", 200, &[], br#"{"code":0}"#),
+("rows outside of the grid", "update_dimension", 400, &[JSON], br#"{"code":90212,"msg":"WrongRowOrCol"}"#),
 ];
 
 const DOWNLOADS: &[Row] = &[

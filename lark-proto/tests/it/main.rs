@@ -19,6 +19,7 @@ mod scenarios;
 mod secrets;
 mod session;
 mod sim;
+mod vectors;
 
 /// The page `walk` leads a reader through the sources.
 #[test]

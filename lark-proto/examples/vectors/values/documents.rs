@@ -27,6 +27,7 @@ pub(super) fn spreadsheets() -> Vec<Row> {
         "fake_office_abc",
         "aaaaObbbbFccccLdddd0eeeeXff",
         "https://x.feishu.cn/sheets/shtcnabc?sheet=Q7PlXT",
+        "https://x.feishu.cn/sheets/abc#Q7PlXT",
         "https://x.feishu.cn/wiki/wikcnabc",
         "https://x.feishu.cn/docx/doxcnabc",
         "https://user:password@x.feishu.cn/wrong",
@@ -47,8 +48,12 @@ pub(super) fn spreadsheets() -> Vec<Row> {
         "SXBTsMufdhz9hstO0yblvRLXg8b_giDk9k",
         "shtcn_abc",
         "https://x.feishu.cn/sheets/shtcnabc?sheet=a&sheetId=b",
+        "https://x.feishu.cn/sheets/shtcnabc?sheet=a&range=b%21A1",
         "https://x.feishu.cn/sheets/shtcnabc?sheet=Price%20list",
         "https://x.feishu.cn/sheets/shtcnabc?sheet=%zz",
+        "https://x.feishu.cn/sheets/shtcnabc?sheet=%ff",
+        "https://x.feishu.cn/sheets/shtcnabc?sheet=a&range=%zz",
+        "https://x.feishu.cn",
         "https://x.feishu.cn/sheets/",
         "https://x.feishu.cn/sheets/a/b",
         "ftp://x.feishu.cn/sheets/shtcnabc",
@@ -131,7 +136,15 @@ pub(super) fn cells() -> Vec<Row> {
         texts("sheet_id", &ids),
         lengths("sheet_id", "", 64),
         texts("sheet_cell", &cells),
-        vec![at(8, 7), at(13_000, 5_000_000), at(0, 7), at(8, 0), at(13_001, 1), at(1, 5_000_001)],
+        vec![
+            at(8, 7),
+            at(13_000, 5_000_000),
+            at(0, 7),
+            at(0, 0),
+            at(8, 0),
+            at(13_001, 1),
+            at(1, 5_000_001),
+        ],
     ]
     .concat()
 }
@@ -147,6 +160,10 @@ pub(super) fn places() -> Vec<Row> {
         { "sheet_id": "d4", "title": "Twice", "index": 3 },
         { "sheet_id": "e5", "title": "A base", "index": 4, "resource_type": "bitable" },
     ]);
+    let hidden = json!([{ "sheet_id": "a", "title": "T", "index": 0, "hidden": true }]);
+    let equal: Vec<_> = (1..=7)
+        .map(|index| json!({ "sheet_id": format!("s{index}"), "title": "T", "index": index }))
+        .collect();
     let link = "https://x.feishu.cn/sheets/shtcnabc?sheet=a1&range=SDc6SDc%3D";
     let page = "https://x.feishu.cn/wiki/wikcnabc";
     let plain =
@@ -185,9 +202,11 @@ pub(super) fn places() -> Vec<Row> {
         among("shtcnabc", "a1!U1"),
         among("shtcnabc", "None!A1"),
         among("shtcnabc", "Twice!A1"),
+        ("place", json!({ "document": "shtcnabc", "cell": "T!A1", "sheets": equal })),
         among("shtcnabc", "A base!A1"),
         beyond("e5!A1"),
         ("place", json!({ "document": "shtcnabc", "cell": "A1", "sheets": [] })),
+        ("place", json!({ "document": "shtcnabc", "cell": "A1", "sheets": hidden })),
         (
             "place",
             json!({

@@ -101,6 +101,7 @@ pub(super) fn apps() -> Vec<Row> {
             event("v-token", &ticket.replace("cli_x", "")),
             event("v-token", &ticket.replace("\"ticket\"", "\"a b\"")),
             bytes(json!({ "text": r#"{"encrypt":"YWJj"}"# })),
+            bytes(json!({ "text": r#"{"encrypt":"YWJjZGVm","token":"v-token"}"# })),
             bytes(json!({ "text": "not JSON" })),
             bytes(json!({ "base64": base64(b"{\"token\":\"\xff\"}") })),
         ],

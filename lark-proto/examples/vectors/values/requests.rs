@@ -16,6 +16,7 @@ pub(super) fn sites() -> Vec<Row> {
         "https://GW.example:443/Feishu/v-1/",
         "https://gw.example/open-apis/x",
         "http://lark.corp.example",
+        "http://[2001:db8::1]:8080/feishu",
         "https://open.feishu.cn/open-apis",
         "https://gw.example/feishu/open-apis/",
         "open.feishu.cn",
@@ -24,6 +25,7 @@ pub(super) fn sites() -> Vec<Row> {
         "https://a..b",
         "https://-a.b",
         "https://999.1.1.1",
+        "https://[1.2.3.4]",
         "http://127.1",
         "https://open.feishu.cn//",
         "https://open.feishu.cn?x",
@@ -48,6 +50,7 @@ pub(super) fn sites() -> Vec<Row> {
         "http://a b",
         "http://user:password@a b:1",
         "http://proxy:0",
+        "http://ann:%zz@proxy.corp.example",
     ];
     [
         texts("custom_site", &urls),
@@ -101,6 +104,7 @@ pub(super) fn paths() -> Vec<Row> {
         stored("GET /feishu/%2E%2e/a HTTP/1.1\r\nHost: gw.example\r\n\r\n"),
         stored("GET /feishu/a HTTP/1.0\r\nHost: gw.example\r\n\r\n"),
         stored("GET /feishu/a HTTP/1.1\r\nHost: open.feishu.cn\r\n\r\n"),
+        stored("GET /feishu/a HTTP/1.1\r\nHost: gw.example:8443\r\n\r\n"),
         stored("POST /feishu/a HTTP/1.1\r\nHost: gw.example\r\nTransfer-Encoding: chunked\r\n\r\n"),
     ]
 }
@@ -143,9 +147,15 @@ pub(super) fn requests() -> Vec<Row> {
         ("create_image", upload(padded(11_000_000), None)),
         ("create_image", upload(gif.clone(), Some("a b"))),
         ("create_image", upload(json!({ "text": "GIF89a --a b" }), Some("a b"))),
+        ("put_image", upload(json!({ "text": "GIF89a\r\n--b" }), Some("b"))),
         ("put_image", upload(gif.clone(), Some("form-data"))),
         ("put_image", upload(gif, Some("a;b"))),
-        ("write_sheet_image", write(padded(20_971_520))),
+        ("write_sheet_image", {
+            json!({
+                "spreadsheet": "shtcnabc", "cell": "a!A1", "image": padded(20_971_520),
+                "encoding": "base64",
+            })
+        }),
         ("write_sheet_image", write(padded(20_971_521))),
         ("write_sheet_image", {
             write(json!({ "text": "GIF89a", "padded_to_bytes": 1_153_434, "max_bytes": 1_048_576 }))
@@ -153,6 +163,7 @@ pub(super) fn requests() -> Vec<Row> {
         ("write_sheet_image", write(json!({ "base64": base64(b"\0\0\x01\0\x01\0") }))),
         range("a!B2", "a!A1"),
         range("a!A1", "b!B2"),
+        range("c!A1", "a!A1"),
         add("rows", 1),
         add("columns", 5000),
         add("rows", 0),
@@ -163,6 +174,7 @@ pub(super) fn requests() -> Vec<Row> {
         set("columns", 12_999, 13_001, 50),
         set("rows", 1, 5001, 50),
         set("rows", 1, 1, 0),
+        set("columns", 2, 3, 0),
         extra("{}"),
         long_extra(4094),
         long_extra(4095),
