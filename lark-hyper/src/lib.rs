@@ -24,8 +24,9 @@
 //!
 //! Requests, replies and errors are those of [`lark_proto`]: its module [`endpoints`](lark_proto::endpoints) lists all
 //! requests.
-//! This crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The README of the
-//! repository explains how to create an app and give it access to a document.
+//! This crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The page
+//! [`first_call`](lark_proto::guide::first_call) explains how to create an app and give it access to a document, and
+//! [`guide`] has more pages, such as one about runtimes.
 //!
 //! # Any runtime
 //! With `default-features = false` there is no runtime, no socket and no TLS in the build: [`Client::with_service`]
@@ -73,7 +74,8 @@
 //! * `fake`: `FakeServer`, a fake Lark on loopback for tests of any client in any language, and `FakeTransport`,
 //!   the same fake without a socket for tests in virtual time. The module `testing` shows both.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate, with the target
-//!   `lark_proto` and never with a secret.
+//!   `lark_proto` and never with a secret. Refusals and failures have the level WARN, all others DEBUG. hyper,
+//!   hyper-util, h2 and rustls log no header values and no bodies.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -95,6 +97,7 @@ mod exchange;
 mod fake_server;
 #[cfg(feature = "fake")]
 mod fake_transport;
+pub mod guide;
 mod permanence;
 #[cfg(feature = "tokio")]
 mod pool;
@@ -120,7 +123,17 @@ pub use pool::{Pool, ReplyBody, ReplyFuture};
 pub use request_body::{BodyProgress, FreshConnection, RequestBody};
 pub use {hyper, lark_proto};
 
-/// The README's code, compiled and run.
+/// The code of the READMEs, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+/// The code of the repository's README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
-struct Readme;
+struct WorkspaceReadme;
+
+/// The code of the repository's README in Chinese.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.zh-CN.md")]
+struct WorkspaceReadmeInChinese;

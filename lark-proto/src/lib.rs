@@ -40,6 +40,7 @@
 //! * The crate uses no network, no clock and no random numbers. The same values give the same bytes.
 //!
 //! # Modules
+//! * [`guide`]: pages of text, such as what an app needs before its first call.
 //! * [`values`]: the values of a request. Each type documents the rule that it checks.
 //! * [`endpoints`]: the endpoints, in a table with their scopes, and the trait for adding an endpoint.
 //! * [`token`]: access tokens, and the kinds of token that an endpoint accepts.
@@ -70,6 +71,7 @@ pub mod endpoints;
 pub mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod guide;
 mod host;
 #[doc = include_str!("limits.md")]
 pub mod limits {}
@@ -97,3 +99,8 @@ pub use site::Site;
 pub use token::{TenantToken, UserToken};
 pub use values::{App, Image, ImageKey, SheetCell, SpreadsheetLink};
 pub use {bytes, http};
+
+/// The README's code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,8 +19,9 @@
 //!
 //! Requests, replies and errors are those of [`lark_proto`]: its module [`endpoints`](lark_proto::endpoints) lists all
 //! requests.
-//! This crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The README of the
-//! repository explains how to create an app and give it access to a document.
+//! This crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The page
+//! [`first_call`](lark_proto::guide::first_call) explains how to create an app and give it access to a document, and
+//! [`guide`] has more pages, such as one about proxies.
 //!
 //! Three examples are programs for people who do not write code: `fill_sheet` puts a folder or a table of pictures into
 //! spreadsheets, `send_images` sends a folder to a chat, and `doctor` finds out why that fails. `cargo install
@@ -35,11 +36,14 @@
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate.
 //!
 //! # Logs
-//! The events of the feature `tracing` have the target `lark_proto` and never contain a secret. ureq itself writes to
-//! the `log` crate, and a subscriber with the bridge `tracing-log` shows that as well. At the level TRACE, with the
-//! target `ureq_proto`, ureq logs every byte that it sends and receives: the head of each request with its token, and
-//! the app's secret in the body of a token request. At DEBUG it masks the headers that may be secret. This filter for
-//! `tracing_subscriber::EnvFilter`, or for the variable `RUST_LOG` that it reads, shows everything but these bytes:
+//! The events of the feature `tracing` have the target `lark_proto` and never contain a secret. Refusals and failures
+//! have the level WARN, all others DEBUG. The filter `lark_proto=debug` shows them alone.
+//!
+//! **The TRACE output of ureq contains secrets.** ureq itself writes to the `log` crate, and a subscriber with the
+//! bridge `tracing-log` shows that as well. At the level TRACE, with the target `ureq_proto`, ureq logs every byte that
+//! it sends and receives: the head of each request with its token, and the app's secret in the body of a token request.
+//! At DEBUG it masks the headers that may be secret. This filter for `tracing_subscriber::EnvFilter`, or for the
+//! variable `RUST_LOG` that it reads, shows everything but these bytes:
 //!
 //! ```text
 //! trace,ureq_proto=debug
@@ -56,6 +60,7 @@ mod exchange;
 mod fake_server;
 #[cfg(feature = "fake")]
 mod fake_transport;
+pub mod guide;
 mod permanence;
 mod pieces;
 mod shared_session;
@@ -75,3 +80,8 @@ pub use {lark_proto, ureq};
 
 /// Why a call failed.
 pub type CallError = lark_proto::CallError<ureq::Error>;
+
+/// The README's code, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

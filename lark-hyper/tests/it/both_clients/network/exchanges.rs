@@ -1,4 +1,4 @@
-//! Redirects, timeouts, early replies and connections, which are rows of the README's table.
+//! Redirects, timeouts, early replies and connections, which are rows of the table in the guide `network` of lark-ureq.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
