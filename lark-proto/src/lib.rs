@@ -1,6 +1,6 @@
-//! Lark's and Feishu's image endpoints without I/O: writing an image into a cell of a spreadsheet, and sending an image
-//! to a chat. Typed requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed results
-//! or errors.
+//! Lark's and Feishu's (飞书) image endpoints without I/O: writing an image into a cell of a spreadsheet, and sending an
+//! image to a chat. Typed requests become [`http::Request`]s with exact, reproducible bytes, and replies become typed
+//! results or errors.
 //!
 //! Most programs use a client on top of this crate: [lark-ureq](https://docs.rs/lark-ureq), which is blocking, or
 //! [lark-hyper](https://docs.rs/lark-hyper), which is async. A program with its own transport, such as another HTTP

@@ -36,6 +36,7 @@ use crate::values::macros::text_traits;
 #[doc(alias = "larksuite")]
 #[doc(alias = "base_url")]
 #[doc(alias = "domain")]
+#[doc(alias = "飞书")]
 pub struct Site {
     /// `scheme://host[:port][/base/path]`, with scheme and host in lower case, and without the default port.
     url: Cow<'static, str>,

@@ -11,6 +11,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "rate_limit")]
 #[doc(alias = "qps")]
+#[doc(alias = "频控")]
 pub struct Quota {
     second: Option<u32>,
     minute: Option<u32>,

@@ -47,6 +47,7 @@ use crate::values::{Image, ImageKey};
 #[doc(alias = "upload")]
 #[doc(alias = "im/v1/images")]
 #[doc(alias = "image_key")]
+#[doc(alias = "上传图片")]
 pub struct CreateImage(Upload);
 
 impl CreateImage {

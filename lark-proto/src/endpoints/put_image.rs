@@ -45,6 +45,7 @@ use crate::values::{Image, ImageKey};
 #[doc(alias = "upload")]
 #[doc(alias = "image/v4/put")]
 #[doc(alias = "image_key")]
+#[doc(alias = "上传图片")]
 pub struct PutImage(Upload);
 
 impl PutImage {

@@ -60,6 +60,7 @@ use crate::values::{ImageKey, MessageUuid, Receiver};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "im/v1/messages")]
 #[doc(alias = "message")]
+#[doc(alias = "发送消息")]
 pub struct SendImage {
     receiver: Receiver,
     message: ImageMessage,

@@ -54,6 +54,7 @@ use crate::values::{FileName, Image, ImageFormat, ImageRules, SheetCell, Spreads
 #[doc(alias = "values_image")]
 #[doc(alias = "cell")]
 #[doc(alias = "embed")]
+#[doc(alias = "写入图片")]
 pub struct WriteSheetImage {
     spreadsheet: SpreadsheetToken,
     cell: SheetCell,

@@ -66,6 +66,7 @@ impl ApiError {
 
     /// Whether a permission is missing: the error has [`Class::Permission`], or the service lists missing permissions.
     #[must_use]
+    #[doc(alias = "权限")]
     pub fn is_permission(&self) -> bool {
         self.class == Class::Permission || !self.permission_violations.is_empty()
     }

@@ -34,6 +34,7 @@ pub use resolve::{Ask, Located, Resolve};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "title")]
 #[doc(alias = "wiki")]
+#[doc(alias = "知识库")]
 pub struct Place {
     document: Document,
     tab: Tab,

@@ -32,6 +32,9 @@ secret! {
 #[non_exhaustive]
 #[doc(alias = "credentials")]
 #[doc(alias = "tenant_access_token")]
+#[doc(alias = "应用凭证")]
+#[doc(alias = "自建应用")]
+#[doc(alias = "应用商店应用")]
 pub enum App {
     /// No app: the caller passes a token to every call.
     None,

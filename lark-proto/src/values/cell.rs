@@ -31,6 +31,7 @@ text! {
 /// # Ok::<(), lark_proto::Invalid>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "单元格")]
 pub struct SheetCell {
     // The order of the fields is the order of cells.
     sheet: SheetId,

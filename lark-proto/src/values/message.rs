@@ -55,6 +55,7 @@ fn is_uuid(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[doc(alias = "chat_id")]
 #[doc(alias = "receive_id")]
+#[doc(alias = "群聊")]
 pub struct Receiver(String);
 
 /// The prefix of a user id in a text.

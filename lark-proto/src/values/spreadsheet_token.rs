@@ -16,6 +16,7 @@ use crate::values::macros::text_traits;
 /// positions 4, 9, 14, 19 and 24, counted from 0 (`SXBTsMufdhz9hstO0yblvRLXg8b` spells `shtlg`). The vendor documents
 /// neither form, so a token of no known kind is accepted here, and [`any_kind`](Self::any_kind) accepts every token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[doc(alias = "电子表格")]
 pub struct SpreadsheetToken(String);
 
 impl SpreadsheetToken {

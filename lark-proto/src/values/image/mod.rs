@@ -26,6 +26,7 @@ pub use rules::ImageRules;
 ///
 /// A clone shares the bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[doc(alias = "图片")]
 pub struct Image {
     bytes: Bytes,
     format: Option<ImageFormat>,
