@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::packages::Packages;
+
 const MAIN: &str = r#"
 use lark_proto::token::NoToken;
 use lark_proto::{EndpointExt, PutImage, Site, UserToken};
@@ -39,23 +41,24 @@ fn line_and_text(error: &str) -> Option<(u32, String)> {
 
 #[test]
 fn the_compilers_message_for_a_wrong_kind_of_token_names_the_kind_that_the_endpoint_takes() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let packages = Packages::new();
     let user = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-token");
     std::fs::create_dir_all(user.join("src")).unwrap();
-    let path = |name: &str| format!("{:?}", workspace.join(name).display().to_string());
-    let manifest = format!(
+    let mut manifest = String::from(
         "[package]\nname = \"user\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-         [dependencies]\nlark-proto = {{ path = {} }}\n\
-         lark-ureq = {{ path = {}, default-features = false }}\n\
-         lark-hyper = {{ path = {}, default-features = false }}\n",
-        path("lark-proto"),
-        path("lark-ureq"),
-        path("lark-hyper"),
+         [dependencies]\nlark-proto = \"*\"\n\
+         lark-ureq = { version = \"*\", default-features = false }\n\
+         lark-hyper = { version = \"*\", default-features = false }\n\n\
+         [patch.crates-io]\n",
     );
+    for name in ["lark-proto", "lark-ureq", "lark-hyper"] {
+        let folder = packages.folder(name).display().to_string();
+        manifest += &format!("{name} = {{ path = {folder:?} }}\n");
+    }
     std::fs::write(user.join("Cargo.toml"), manifest).unwrap();
     std::fs::write(user.join("src/main.rs"), MAIN).unwrap();
-    // With the versions of this workspace cargo downloads nothing.
-    std::fs::copy(workspace.join("Cargo.lock"), user.join("Cargo.lock")).unwrap();
+    // With the versions of these tests cargo downloads nothing.
+    std::fs::copy(packages.lock_file(), user.join("Cargo.lock")).unwrap();
 
     let output = Command::new(env!("CARGO"))
         .args(["check", "--offline", "--quiet", "--message-format", "short", "--color", "never"])

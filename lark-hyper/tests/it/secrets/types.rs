@@ -16,6 +16,7 @@ use lark_ureq::Clock;
 use tokio::runtime::Builder;
 
 use super::{MARK, forms, shown_in};
+use crate::support::packages::Packages;
 use crate::support::{app, put, token};
 
 /// The printed forms, by the name of the type.
@@ -130,12 +131,13 @@ fn no_public_type_of_either_client_prints_a_secret() {
             assert!(!text.contains(&form), "{name}: {text}");
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (folder, printed, plain) in
-        [("../lark-ureq/src", ureq, &[][..]), ("src", hyper, &PLAIN[..])]
+    let packages = Packages::new();
+    for (package, printed, plain) in
+        [("lark-ureq", ureq, &[][..]), ("lark-hyper", hyper, &PLAIN[..])]
     {
         let listed = printed.0.iter().map(|(name, _)| *name).chain(plain.iter().copied());
         let listed: BTreeSet<String> = listed.map(str::to_owned).collect();
-        assert_eq!(public_types(&root.join(folder)), listed, "{folder}");
+        let sources = packages.folder(package).join("src");
+        assert_eq!(public_types(&sources), listed, "{package}");
     }
 }

@@ -1,6 +1,7 @@
 //! Helpers that several modules of tests use.
 
 pub(crate) mod child;
+pub(crate) mod packages;
 pub(crate) mod pausing;
 pub(crate) mod peers;
 pub(crate) mod pipe;
