@@ -113,3 +113,13 @@ pub fn criterion() -> Criterion {
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800))
 }
+
+/// The code of the repository's README. It is tested here, because no published package holds that file.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+/// The code of the repository's README in Chinese.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.zh-CN.md")]
+struct ReadmeInChinese;

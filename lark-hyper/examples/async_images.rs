@@ -83,7 +83,7 @@ fn images() -> Result<Vec<(String, Image)>> {
     if std::env::args_os().len() > 1 {
         return std::env::args_os().skip(1).map(|path| image(path.as_ref())).collect();
     }
-    let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
+    let sample = &include_bytes!("sample.png")[..];
     // A byte after the end of a PNG is not shown. Here it makes the images differ.
     let copy = |n: u8| Ok((format!("sample{n}.png"), Image::new([sample, &[n]].concat())?));
     (1..=3).map(copy).collect()

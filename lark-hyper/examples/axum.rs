@@ -213,7 +213,7 @@ async fn check() -> Result<()> {
         format!("https://x.feishu.cn/wiki/{}?sheet={}", FakeLark::WIKI_NODE, FakeLark::SHEET);
     let selected = format!("{sheet}&range=SDc6SDc%3D"); // H7:H7, as a copied link has it
     // A byte after the end of a PNG is not shown. Here it makes the pictures differ.
-    let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
+    let sample = &include_bytes!("sample.png")[..];
     let pictures = [7, 8, 9].map(|row| [sample, &[row]].concat());
     let places = [(&*selected, ""), (&*sheet, "H8"), (&*wiki, "H9")];
     let post_to = async |at: usize| post(&url, places[at], &pictures[at]).await;

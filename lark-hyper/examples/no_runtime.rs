@@ -56,7 +56,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let reset = Some("0.25".into());
     let refusal = Fault::RateLimited { status, reset };
     lark.borrow_mut().fail_next_on(Route::ImageV4Put, refusal);
-    let image = Image::new(&include_bytes!("../../lark-ureq/examples/sample.png")[..])?;
+    let image = Image::new(&include_bytes!("sample.png")[..])?;
     let put = PutImage::message(image.clone())?;
     let key = poll_until(client.call(&put), &mut connections)?;
 

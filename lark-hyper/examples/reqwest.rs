@@ -36,7 +36,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     });
     let client = Client::with_service(server.site().clone(), app, service, TokioTimer::new());
 
-    let image = Image::new(&include_bytes!("../../lark-ureq/examples/sample.png")[..])?;
+    let image = Image::new(&include_bytes!("sample.png")[..])?;
     let cell = format!("{}!H7", FakeLark::SHEET).parse()?;
     let put = PutImage::message(image.clone())?;
     let write = WriteSheetImage::new(FakeLark::SPREADSHEET.parse()?, cell, image.clone())?;

@@ -42,7 +42,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let service = TowerToHyperService::new(stack);
     let client = Client::with_service(server.site().clone(), app, service, TokioTimer::new());
 
-    let sample = &include_bytes!("../../lark-ureq/examples/sample.png")[..];
+    let sample = &include_bytes!("sample.png")[..];
     let mut uploads = JoinSet::new();
     for number in 1..=5 {
         // A byte after the end of a PNG is not shown. Here it makes the images differ.

@@ -123,17 +123,7 @@ pub use pool::{Pool, ReplyBody, ReplyFuture};
 pub use request_body::{BodyProgress, FreshConnection, RequestBody};
 pub use {hyper, lark_proto};
 
-/// The code of the READMEs, compiled and run.
+/// The README's code, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// The code of the repository's README.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct WorkspaceReadme;
-
-/// The code of the repository's README in Chinese.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.zh-CN.md")]
-struct WorkspaceReadmeInChinese;
