@@ -48,10 +48,11 @@ impl Download {
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bytes, content_type, file_name } = self;
-        let bytes = format_args!("{} bytes", bytes.len());
-        let mut shown = f.debug_struct("Download");
-        shown.field("bytes", &bytes);
-        shown.field("content_type", content_type).field("file_name", file_name).finish()
+        f.debug_struct("Download")
+            .field("bytes", &format_args!("{} bytes", bytes.len()))
+            .field("content_type", content_type)
+            .field("file_name", file_name)
+            .finish()
     }
 }
 
