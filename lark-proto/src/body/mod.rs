@@ -344,7 +344,13 @@ mod tests {
         let mut body = Body::from_segments(stored.chain([base64]));
         let len = (600 << 24) + (1_u64 << 24).div_ceil(3) * 4;
         assert_eq!((body.len(), body.remaining() as u64), (len, len.min(usize::MAX as u64)));
-        body.advance((600 << 24) - 1);
+        // On 32 bits, one call cannot skip so much.
+        let mut skipped = (600 << 24) - 1;
+        while skipped > 0 {
+            let step = usize::try_from(skipped).unwrap_or(usize::MAX);
+            body.advance(step);
+            skipped -= step as u64;
+        }
         assert_eq!(body.next_chunk().unwrap(), [9][..]);
         assert_eq!(body.next_chunk().unwrap()[..4], *b"CQkJ");
     }

@@ -224,6 +224,21 @@ mod tests {
         assert_eq!(error.to_string(), "the image is too large: 20 MiB at most, this has 23.4 MiB");
     }
 
+    #[cfg(target_pointer_width = "32")]
+    #[test]
+    fn an_image_whose_body_could_not_be_addressed_is_refused() {
+        let image = |len: usize| {
+            let image = Image::any_format(vec![200; len], "bin").unwrap();
+            image.with_max_bytes(u64::MAX)
+        };
+        let max = (1 << 29) - 1 - 4096;
+        let body = write(image(max)).unwrap().payload().unwrap().body;
+        assert!(isize::try_from(body.len()).is_ok(), "{body:?}");
+        assert_eq!(body.len() as usize, bytes::Buf::remaining(&body));
+        let error = write(image(max + 1)).unwrap_err();
+        assert_eq!(error.kind(), InvalidKind::ImageTooLarge);
+    }
+
     #[test]
     fn the_file_name_of_an_image_of_any_format_has_its_extension() {
         let avif = || Image::any_format("....ftypavif", "avif").unwrap();
