@@ -48,6 +48,8 @@ macro_rules! client {
         /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing`
         /// crate, with the route, the code and the log id, and never with a secret.
         #[derive(Clone)]
+        #[doc(alias = "feishu")]
+        #[doc(alias = "飞书")]
         pub struct Client<S: Transport $($default)*> {
             service: S,
             shared: Arc<Shared<S>>,

@@ -37,6 +37,8 @@ use crate::values::macros::text_traits;
 #[doc(alias = "base_url")]
 #[doc(alias = "domain")]
 #[doc(alias = "飞书")]
+#[doc(alias = "国际版")]
+#[doc(alias = "私有化部署")]
 pub struct Site {
     /// `scheme://host[:port][/base/path]`, with scheme and host in lower case, and without the default port.
     url: Cow<'static, str>,

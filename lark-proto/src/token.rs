@@ -49,11 +49,15 @@ pub trait Authorizes<A: Auth>: sealed::Sealed {
 #[derive(Clone, PartialEq, Eq)]
 #[doc(alias = "tenant_access_token")]
 #[doc(alias = "access_token")]
+#[doc(alias = "访问凭证")]
+#[doc(alias = "应用身份")]
 pub struct TenantToken(Bearer);
 
 /// A user access token, with which the app acts for a user. Lark issues it by OAuth, which is left to the caller.
 #[derive(Clone, PartialEq, Eq)]
 #[doc(alias = "user_access_token")]
+#[doc(alias = "访问凭证")]
+#[doc(alias = "用户身份")]
 pub struct UserToken(Bearer);
 
 /// An app access token of a store app, with which the app gets tenant tokens. It is never printed.

@@ -45,6 +45,7 @@ use crate::{CallError, builder};
 /// [Logs](crate#logs).
 #[derive(Clone)]
 #[doc(alias = "feishu")]
+#[doc(alias = "飞书")]
 pub struct Client {
     shared: Arc<Shared>,
     tenant: Option<TenantKey>,

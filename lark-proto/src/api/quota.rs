@@ -12,6 +12,7 @@
 #[doc(alias = "rate_limit")]
 #[doc(alias = "qps")]
 #[doc(alias = "频控")]
+#[doc(alias = "频率限制")]
 pub struct Quota {
     second: Option<u32>,
     minute: Option<u32>,

@@ -15,6 +15,8 @@ use http::Method;
 #[doc(alias = "idempotent")]
 #[doc(alias = "idempotency")]
 #[doc(alias = "retry")]
+#[doc(alias = "幂等")]
+#[doc(alias = "重试")]
 pub enum Resend {
     /// The request is idempotent, as long as there is a single writer. If two callers write different values to the
     /// same cell, a second send of either call may overwrite the value of the other.

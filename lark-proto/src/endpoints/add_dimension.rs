@@ -49,6 +49,7 @@ use crate::values::{SheetId, SpreadsheetToken};
 #[doc(alias = "add_columns")]
 #[doc(alias = "append_dimension")]
 #[doc(alias = "grow")]
+#[doc(alias = "增加行列")]
 pub struct AddDimension {
     spreadsheet: SpreadsheetToken,
     sheet: SheetId,

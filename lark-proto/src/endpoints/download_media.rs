@@ -48,6 +48,7 @@ use crate::values::FileToken;
 #[doc(alias = "drive/v1/medias")]
 #[doc(alias = "file_token")]
 #[doc(alias = "embed-image")]
+#[doc(alias = "下载素材")]
 pub struct DownloadMedia {
     file: FileToken,
     extra: Option<String>,

@@ -43,6 +43,7 @@ use crate::values::ImageKey;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "download")]
 #[doc(alias = "im/v1/images")]
+#[doc(alias = "下载图片")]
 pub struct GetImage {
     key: ImageKey,
 }

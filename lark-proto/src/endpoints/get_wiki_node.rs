@@ -32,6 +32,8 @@ use crate::values::{SpreadsheetToken, WikiToken};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "get_node")]
+#[doc(alias = "获取知识空间节点信息")]
+#[doc(alias = "知识库")]
 pub struct GetWikiNode {
     node: WikiToken,
 }

@@ -37,6 +37,8 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "sheets/query")]
 #[doc(alias = "sheet_id")]
+#[doc(alias = "获取工作表")]
+#[doc(alias = "工作表")]
 pub struct QuerySheets {
     spreadsheet: SpreadsheetToken,
 }

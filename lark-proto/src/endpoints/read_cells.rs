@@ -49,6 +49,7 @@ use crate::values::{FileToken, SheetCell, SpreadsheetToken};
 #[doc(alias = "values")]
 #[doc(alias = "range")]
 #[doc(alias = "valueRange")]
+#[doc(alias = "读取单个范围")]
 pub struct ReadCells {
     spreadsheet: SpreadsheetToken,
     range: String,

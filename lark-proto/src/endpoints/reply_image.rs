@@ -49,6 +49,7 @@ use crate::values::{ImageKey, MessageId, MessageUuid};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "im/v1/messages/:message_id/reply")]
+#[doc(alias = "回复消息")]
 pub struct ReplyImage {
     to: MessageId,
     message: ImageMessage,

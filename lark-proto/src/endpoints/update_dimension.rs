@@ -47,6 +47,9 @@ use crate::values::{SheetId, SpreadsheetToken};
 #[doc(alias = "column_width")]
 #[doc(alias = "fixedSize")]
 #[doc(alias = "resize")]
+#[doc(alias = "更新行列")]
+#[doc(alias = "行高")]
+#[doc(alias = "列宽")]
 pub struct UpdateDimension {
     spreadsheet: SpreadsheetToken,
     sheet: SheetId,

@@ -15,6 +15,8 @@ use std::time::Duration;
 #[doc(alias = "retries")]
 #[doc(alias = "timeout")]
 #[doc(alias = "deadline")]
+#[doc(alias = "超时")]
+#[doc(alias = "重试")]
 pub struct Limits {
     pub(super) attempts: u32,
     /// `None` stands for the default, which grows with the body.

@@ -17,6 +17,7 @@ secret! {
 text! {
     /// The key of a tenant that has installed a store app: 1 to 128 visible ASCII characters, such as
     /// `736588c9260f175d`.
+    #[doc(alias = "租户")]
     pub struct TenantKey: |text| is_visible_ascii(text, 128), BadTenantKey
 }
 
@@ -35,6 +36,8 @@ secret! {
 #[doc(alias = "应用凭证")]
 #[doc(alias = "自建应用")]
 #[doc(alias = "应用商店应用")]
+#[doc(alias = "企业自建应用")]
+#[doc(alias = "商店应用")]
 pub enum App {
     /// No app: the caller passes a token to every call.
     None,

@@ -10,6 +10,7 @@ text! {
     /// it after `?sheet=`, and [Query
     /// sheets](https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query) returns it as
     /// `sheet_id`. It is not the title on the sheet's tab.
+    #[doc(alias = "工作表")]
     pub struct SheetId: |text| is_id(text, 64), BadSheetId
 }
 

@@ -20,6 +20,7 @@ text! {
     /// restarted does not send the message twice.
     ///
     /// The vendor's page documents the limit in characters, and shows a text that is not a UUID.
+    #[doc(alias = "去重")]
     pub struct MessageUuid: is_uuid, BadMessageUuid
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// The table of codes is not complete: a code that it lacks has [`Class::Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[doc(alias = "错误码")]
 pub struct Code(pub i64);
 
 /// The meaning of a code for the caller.

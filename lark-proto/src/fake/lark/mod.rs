@@ -30,6 +30,8 @@ use super::services::{
 /// [`cell`](Self::cell). All apps and tenants share the spreadsheets. An uploaded image can be downloaded only by the
 /// app that uploaded it. The fake checks this only if it issued the tokens of both requests.
 #[derive(Clone)]
+#[doc(alias = "mock")]
+#[doc(alias = "模拟")]
 pub struct FakeLark {
     apps: Apps,
     tokens: Tokens,
