@@ -224,23 +224,17 @@ pub extern "C" fn step(now: f64) -> Next {
 /// body.
 #[unsafe(no_mangle)]
 pub extern "C" fn received(now: f64, status: u16) -> Next {
-    with(|module| {
-        let reply = reply(status, std::mem::take(&mut module.buffer).into());
-        let Ok((session, call)) = module.call() else { return Next::Failed };
-        match reply {
+    with_lines(|module, [], rest| {
+        let sent = module.body_len;
+        let (session, call) = module.call()?;
+        match reply(status, rest) {
             Ok(reply) => {
                 let parsed = call.read(reply);
                 call.received(session, time(now), parsed);
             }
-            Err(error) => {
-                let kind = CallErrorKind::Transport(std::io::Error::other(error.to_string()));
-                let failure = TransportFailure::new(kind, module.body_len, Permanence::Transient);
-                if let Ok((session, call)) = module.call() {
-                    call.failed(session, time(now), failure);
-                }
-            }
+            Err(error) => call.failed(session, time(now), failure(&error.to_string(), sent)),
         }
-        Next::Go
+        Ok(Next::Go)
     })
 }
 
@@ -248,12 +242,16 @@ pub extern "C" fn received(now: f64, status: u16) -> Next {
 #[unsafe(no_mangle)]
 pub extern "C" fn failed(now: f64) -> Next {
     with_lines(|module, [reason], _| {
-        let kind = CallErrorKind::Transport(std::io::Error::other(reason.to_owned()));
-        let pulled = module.body_len - module.body.len();
+        let sent = module.body_len - module.body.len();
         let (session, call) = module.call()?;
-        call.failed(session, time(now), TransportFailure::new(kind, pulled, Permanence::Transient));
+        call.failed(session, time(now), failure(reason, sent));
         Ok(Next::Go)
     })
+}
+
+fn failure(reason: &str, sent: u64) -> TransportFailure<std::io::Error> {
+    let error = std::io::Error::other(reason.to_owned());
+    TransportFailure::new(CallErrorKind::Transport(error), sent, Permanence::Transient)
 }
 
 fn reply(status: u16, mut rest: Bytes) -> Result<Response<Bytes>, Box<dyn Error>> {

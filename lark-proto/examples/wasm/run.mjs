@@ -56,15 +56,19 @@ async function writeCell(send, sheet, cell, name, image) {
             continue;
         }
         const timeout = wasm.millis();
-        try {
-            const { status, headers, body } = await send(request(next), timeout);
-            const lines = Object.entries(headers).map(([key, value]) => `${key}: ${value}`);
-            give([...lines, ''], new TextEncoder().encode(body));
-            wasm.received(Date.now(), status);
-        } catch (error) {
-            give([error.message]);
-            wasm.failed(Date.now());
+        const bytes = request(next);
+        const reply = await send(bytes, timeout).catch((error) => {
+            if (error instanceof assert.AssertionError) throw error;
+            return error;
+        });
+        if (reply instanceof Error) {
+            give([reply.message]);
+            assert.equal(wasm.failed(Date.now()), GO);
+            continue;
         }
+        const lines = Object.entries(reply.headers).map(([key, value]) => `${key}: ${value}`);
+        give([...lines, ''], new TextEncoder().encode(reply.body));
+        assert.equal(wasm.received(Date.now(), reply.status), GO);
     }
 }
 
