@@ -6,8 +6,8 @@
 //!
 //! ```no_run
 //! use lark_hyper::Client;
-//! use lark_hyper::lark_proto::place::Place;
-//! use lark_hyper::lark_proto::{App, Image, Site, WriteSheetImage};
+//! use lark_proto::place::Place;
+//! use lark_proto::{App, Image, Site, WriteSheetImage};
 //!
 //! # #[cfg(feature = "tokio")]
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,16 +15,17 @@
 //! let link = "https://x.larksuite.com/wiki/wikcnabc"; // from the address bar
 //! let found = client.resolve(&Place::new(link, "Price list!H7")?).await?;
 //! let image = Image::new(std::fs::read("photo.png")?)?;
-//! let write = WriteSheetImage::new(found.spreadsheet, found.cell, image)?;
-//! let written = client.call(&write).await?;
-//! println!("written to {:?}", written.range);
+//! let cell = found.cell.clone();
+//! let write = WriteSheetImage::new(found.spreadsheet, cell, image)?;
+//! client.call(&write).await?;
+//! println!("written to {}", found.cell);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! Requests, replies and errors are those of [`lark_proto`]: its module [`endpoints`](lark_proto::endpoints) lists all
 //! requests.
-//! This crate re-exports [`lark_proto`] and [`hyper`], so a program needs only a runtime beside it. The page
+//! This crate re-exports [`lark_proto`] and [`hyper`], so a program can also depend on it and a runtime alone. The page
 //! [`first_call`](lark_proto::guide::first_call) explains how to create an app and give it access to a document, and
 //! [`guide`] has more pages, such as one about runtimes.
 //!

@@ -3,23 +3,24 @@
 //! and retries what is safe to retry.
 //!
 //! ```no_run
+//! use lark_proto::place::Place;
+//! use lark_proto::{App, Image, Site, WriteSheetImage};
 //! use lark_ureq::Client;
-//! use lark_ureq::lark_proto::place::Place;
-//! use lark_ureq::lark_proto::{App, Image, Site, WriteSheetImage};
 //!
 //! let client = Client::new(Site::LARK, App::custom("cli_a1b2", "secret")?);
 //! let link = "https://x.larksuite.com/wiki/wikcnabc"; // from the address bar
 //! let found = client.resolve(&Place::new(link, "Price list!H7")?)?;
 //! let image = Image::new(std::fs::read("photo.png")?)?;
-//! let write = WriteSheetImage::new(found.spreadsheet, found.cell, image)?;
-//! let written = client.call(&write)?;
-//! println!("written to {:?}", written.range);
+//! let cell = found.cell.clone();
+//! let write = WriteSheetImage::new(found.spreadsheet, cell, image)?;
+//! client.call(&write)?;
+//! println!("written to {}", found.cell);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Requests, replies and errors are those of [`lark_proto`]: its module [`endpoints`](lark_proto::endpoints) lists all
 //! requests.
-//! This crate re-exports [`lark_proto`] and [`ureq`], so a program needs no other dependency. The page
+//! This crate re-exports [`lark_proto`] and [`ureq`], so a program can also depend on it alone. The page
 //! [`first_call`](lark_proto::guide::first_call) explains how to create an app and give it access to a document, and
 //! [`guide`] has more pages, such as one about proxies.
 //!
