@@ -1,8 +1,8 @@
-//! Uploads images for messages and writes them into the cells of a spreadsheet, all at the same time, on tokio.
+//! Writes images into the cells of a spreadsheet and uploads them for messages, all at the same time, on tokio.
 //!
 //! `cargo run -p lark-hyper --example async_images -- [PATH ..]` uses a fake Lark on loopback, and reads the images
-//! back from it. With `LARK_APP_ID`, `LARK_APP_SECRET`, `LARK_SPREADSHEET` and `LARK_CELL` it uses the real service.
-//! `LARK_SITE` is `lark` (the default), `feishu` or a URL.
+//! back from it. If `LARK_APP_ID` is set, it uses the real service, with `LARK_APP_SECRET`, `LARK_SITE`,
+//! `LARK_SPREADSHEET` and `LARK_CELL` as the example `images` of `lark-ureq`.
 
 use std::error::Error;
 use std::path::Path;
@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 use lark_hyper::{CallError, Client, FakeServer, Pool};
 use lark_proto::fake::{FakeLark, Route};
-use lark_proto::values::SpreadsheetToken;
-use lark_proto::{App, Image, ImageKey, PutImage, SheetCell, Site, WriteSheetImage};
+use lark_proto::place::{Located, Place};
+use lark_proto::{App, CreateImage, Image, ImageKey, SheetCell, Site, WriteSheetImage};
 use tokio::task::JoinSet;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -24,56 +24,54 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<()> {
-    let is_real = std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("LARK_"));
+    let is_real = std::env::var_os("LARK_APP_ID").is_some();
     let server = if is_real { None } else { Some(FakeServer::start()?) };
-    let [site, id, secret, spreadsheet, cell] = settings(server.as_ref())?;
+    let [site, id, secret, link, cell] = settings(server.as_ref())?;
     // The site may be a deployment of the user's own.
     let site = site.parse().or_else(|_| Site::custom(&site))?;
-    let jobs = jobs(&spreadsheet.parse()?, &cell.parse()?)?;
+    let (place, images) = (Place::new(&link, &cell)?, images()?);
     println!("     site  {site}");
 
     let client = Client::new(site, App::custom(&id, &secret)?);
-    let mut tasks: JoinSet<_> = jobs.into_iter().map(|job| job.run(client.clone())).collect();
-    let mut done = Vec::new();
-    while let Some(job) = tasks.join_next().await {
-        done.push(job??);
-    }
+    let jobs = jobs(&client.resolve(&place).await?, images)?;
+    let tasks: JoinSet<_> = jobs.into_iter().map(|job| job.run(client.clone())).collect();
+    // If a job fails, the others are carried out all the same.
+    let done: Vec<_> = tasks.join_all().await.into_iter().collect::<Result<_, _>>()?;
     server.map_or(Ok(()), |server| server.with(|lark| read_back(lark, &done)))
 }
 
-/// The site, the app id, the app secret, the spreadsheet and the first cell, of the fake or from the environment.
+/// The site, the app id, the app secret, the link and the first cell, of the fake or from the environment.
 fn settings(fake: Option<&FakeServer>) -> Result<[String; 5]> {
     if let Some(server) = fake {
         let site = server.site().to_string();
-        let cell = format!("{}!H7", FakeLark::SHEET);
         let [id, secret] = [FakeLark::APP_ID, FakeLark::APP_SECRET].map(str::to_owned);
-        return Ok([site, id, secret, FakeLark::SPREADSHEET.into(), cell]);
+        return Ok([site, id, secret, FakeLark::SPREADSHEET.into(), "Sheet1!H7".into()]);
     }
     #[expect(clippy::disallowed_methods, reason = "the environment is this program's input")]
     let var = |name| std::env::var(name).map_err(|error| format!("{name}: {error}"));
-    let site = std::env::var_os("LARK_SITE").map_or(Ok("lark".into()), |_| var("LARK_SITE"))?;
-    let [id, secret] = [var("LARK_APP_ID")?, var("LARK_APP_SECRET")?];
-    Ok([site, id, secret, var("LARK_SPREADSHEET")?, var("LARK_CELL")?])
+    let or = |name, default: &str| std::env::var_os(name).map_or(Ok(default.into()), |_| var(name));
+    let [id, secret, link] =
+        [var("LARK_APP_ID")?, var("LARK_APP_SECRET")?, var("LARK_SPREADSHEET")?];
+    Ok([or("LARK_SITE", "lark")?, id, secret, link, or("LARK_CELL", "")?])
 }
 
-/// An image, with its upload and its cell write.
+/// An image, with its cell write and its upload.
 struct Job {
     name: String,
     image: Image,
     cell: SheetCell,
-    put: PutImage,
     write: WriteSheetImage,
+    create: CreateImage,
 }
 
-/// Makes the requests. All images are checked before the first request is sent. Each further image goes into the next
-/// row.
-fn jobs(spreadsheet: &SpreadsheetToken, first: &SheetCell) -> Result<Vec<Job>> {
+/// Makes the requests. All images are checked before the first one is sent. Each further image goes into the next row.
+fn jobs(first: &Located, images: Vec<(String, Image)>) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
-    for (rows, (name, image)) in (0..).zip(images()?) {
-        let cell = first.below(rows)?;
-        let put = PutImage::message(image.clone())?;
-        let write = WriteSheetImage::new(spreadsheet.clone(), cell.clone(), image.clone())?;
-        jobs.push(Job { write: write.with_name(&name)?, name, image, cell, put });
+    for (rows, (name, image)) in (0..).zip(images) {
+        let cell = first.cell.below(rows)?;
+        let write = WriteSheetImage::new(first.spreadsheet.clone(), cell.clone(), image.clone())?;
+        let create = CreateImage::message(image.clone())?;
+        jobs.push(Job { write: write.with_name(&name)?, name, image, cell, create });
     }
     Ok(jobs)
 }
@@ -97,21 +95,21 @@ fn image(path: &Path) -> Result<(String, Image)> {
 }
 
 impl Job {
-    /// Uploads and writes the image at the same time. The client sends the writes to one spreadsheet one after the
+    /// Writes and uploads the image at the same time. The client sends the writes to one spreadsheet one after the
     /// other.
     async fn run(self, client: Client<Pool>) -> Result<(Self, ImageKey), CallError> {
-        let upload = async {
-            let key = client.call(&self.put).await?;
-            println!("   upload  {} -> image key {key}", self.name);
-            Ok(key)
-        };
         let write = async {
             let revision = client.call(&self.write).await?.revision.unwrap_or_default();
             println!("     cell  {} -> {}, revision {revision}", self.name, self.cell);
             Ok(())
         };
-        let (key, ()) = tokio::try_join!(upload, write)?;
-        Ok((self, key))
+        let upload = async {
+            let key = client.call(&self.create).await?;
+            println!("   upload  {} -> image key {key}", self.name);
+            Ok(key)
+        };
+        let (written, key) = tokio::join!(write, upload);
+        written.and(key).map(|key| (self, key))
     }
 }
 
