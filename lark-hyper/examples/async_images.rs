@@ -48,8 +48,10 @@ fn settings(fake: Option<&FakeServer>) -> Result<[String; 5]> {
         return Ok([site, id, secret, FakeLark::SPREADSHEET.into(), "Sheet1!H7".into()]);
     }
     #[expect(clippy::disallowed_methods, reason = "the environment is this program's input")]
-    let var = |name| std::env::var(name).map_err(|error| format!("{name}: {error}"));
-    let or = |name, default: &str| std::env::var_os(name).map_or(Ok(default.into()), |_| var(name));
+    let var = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+    let or = |name: &str, default: &str| {
+        std::env::var_os(name).map_or(Ok(default.into()), |_| var(name))
+    };
     let [id, secret, link] =
         [var("LARK_APP_ID")?, var("LARK_APP_SECRET")?, var("LARK_SPREADSHEET")?];
     Ok([or("LARK_SITE", "lark")?, id, secret, link, or("LARK_CELL", "")?])
