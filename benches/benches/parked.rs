@@ -20,43 +20,82 @@ use lark_ureq::ureq::http::{Request, Response};
 use lark_ureq::ureq::middleware::{Middleware, MiddlewareNext};
 use lark_ureq::ureq::{Agent, Body, Error, SendBody};
 
-const THREADS: usize = 2_000;
-const FUTURES: [u32; 2] = [20_000, 1_000];
+/// The numbers of threads. The threshold is that of the second number.
+const THREADS: [usize; 3] = [1_000, 2_000, 10_000];
+/// The numbers of futures. The threshold compares the second number with the first.
+const FUTURES: [usize; 3] = [1_000, 20_000, 100_000];
 const ROUNDS: usize = 11;
 const WRITTEN: &str = r#"{"code":0,"data":{"spreadsheetToken":"shtcnabc"},"msg":"success"}"#;
 
 fn main() {
     let options = Options::from_args();
+    let mut comparisons = Vec::new();
     if options.wants("parked threads") {
-        let what = format!("{THREADS} parked threads in one lane, time: lark-ureq beside unparks");
-        compare(&options, what, Threshold::AtMost(3.0), lane_of_threads, unparks);
+        let kinds: [Kind; 2] = [
+            ("lark-ureq, threads", &lane_of_threads),
+            ("threads that unpark each other", &unparks),
+        ];
+        let [ours, theirs] = measure(&options, "threads", THREADS, kinds);
+        comparisons.push(Comparison {
+            what: format!(
+                "{} parked threads in one lane, time: lark-ureq beside unparks",
+                THREADS[1]
+            ),
+            ours: ours[1].clone(),
+            theirs: theirs[1].clone(),
+            threshold: Threshold::AtMost(3.0),
+        });
     }
     if options.wants("parked futures") {
-        let [many, few] = FUTURES;
-        let what =
-            format!("lark-hyper, time a call: {many} parked futures in one lane beside {few}");
-        let [many, few] = FUTURES.map(|count| move || lane_of_futures(count) / count);
-        compare(&options, what, Threshold::AtMost(3.0), many, few);
+        let kinds: [Kind; 1] = [("lark-hyper, futures", &lane_of_futures)];
+        let [[few, many, _]] = measure(&options, "futures", FUTURES, kinds);
+        comparisons.push(Comparison {
+            what: format!(
+                "lark-hyper, time a call: {} parked futures in one lane beside {}",
+                FUTURES[1], FUTURES[0]
+            ),
+            ours: many,
+            theirs: few,
+            threshold: Threshold::AtMost(3.0),
+        });
     }
+    options.print_comparisons(&comparisons);
 }
 
-/// Measures both interleaved, and prints the comparison.
-fn compare(
+/// A name, and how long so many parked calls take.
+type Kind<'a> = (&'a str, &'a dyn Fn(usize) -> Duration);
+
+/// Measures each kind with each number of calls interleaved, and prints the medians. Returns the seconds of a call in
+/// each round. In a test, each kind runs once, with the smallest number.
+fn measure<const K: usize, const N: usize>(
     options: &Options,
-    what: String,
-    threshold: Threshold,
-    ours: impl Fn() -> Duration,
-    theirs: impl Fn() -> Duration,
-) {
-    let rounds = if options.is_test() { 1 } else { ROUNDS };
-    let times = (0..rounds).map(|_| (ours().as_secs_f64(), theirs().as_secs_f64()));
-    let (ours, theirs): (Vec<f64>, Vec<f64>) = times.unzip();
+    what: &str,
+    counts: [usize; N],
+    kinds: [Kind<'_>; K],
+) -> [[Vec<f64>; N]; K] {
+    let mut seconds = [(); K].map(|()| [(); N].map(|()| Vec::new()));
     if options.is_test() {
-        return println!("Testing {what}\nSuccess");
+        kinds.iter().for_each(|(name, run)| {
+            run(counts[0]);
+            println!("Testing {name}\nSuccess");
+        });
+        return seconds;
     }
-    let [our_median, their_median] = [&ours, &theirs].map(|times| quartiles(times)[1] * 1e6);
-    println!("{what}: {our_median:.1} µs beside {their_median:.1} µs");
-    options.print_comparisons(&[Comparison { what, ours, theirs, threshold }]);
+    for _ in 0..ROUNDS {
+        for (at, count) in counts.into_iter().enumerate() {
+            let calls = f64::from(u32::try_from(count).expect("a small number"));
+            for ((_, run), seconds) in kinds.iter().zip(&mut seconds) {
+                seconds[at].push(run(count).as_secs_f64() / calls);
+            }
+        }
+    }
+    println!("\n| parked {what}, time a call | {} |", counts.map(|n| n.to_string()).join(" | "));
+    println!("|---|{}", "---:|".repeat(N));
+    for ((name, _), seconds) in kinds.iter().zip(&seconds) {
+        let medians = seconds.each_ref().map(|all| format!("{:.2} µs", quartiles(all)[1] * 1e6));
+        println!("| {name} | {} |", medians.join(" | "));
+    }
+    seconds
 }
 
 /// The service, which holds back its replies until it is opened.
@@ -85,12 +124,12 @@ impl Middleware for Gate {
     }
 }
 
-/// Starts [`THREADS`] threads, waits until all of them are parked, and measures the time from `release` to the end of
-/// the last thread.
-fn timed<'s>(task: impl Fn(usize) + Sync + 's, release: impl FnOnce()) -> Duration {
+/// Starts `count` threads, waits until all of them are parked, and measures the time from `release` to the end of the
+/// last thread.
+fn timed<'s>(count: usize, task: impl Fn(usize) + Sync + 's, release: impl FnOnce()) -> Duration {
     let started = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for number in 0..THREADS {
+        for number in 0..count {
             let task = &task;
             let started = &started;
             spawn(scope, move || {
@@ -98,7 +137,7 @@ fn timed<'s>(task: impl Fn(usize) + Sync + 's, release: impl FnOnce()) -> Durati
                 task(number);
             });
         }
-        while started.load(Ordering::Relaxed) < THREADS {
+        while started.load(Ordering::Relaxed) < count {
             thread::yield_now();
         }
         pause();
@@ -134,21 +173,21 @@ fn limits() -> Limits {
 }
 
 /// The time of writes to one spreadsheet, each in a thread.
-fn lane_of_threads() -> Duration {
+fn lane_of_threads(count: usize) -> Duration {
     let gate = Gate::default();
     let config = Agent::config_builder().proxy(None).middleware(gate.clone()).build();
     let client = Client::with_agent(site(), App::None, config.into()).with_limits(limits());
     let token = token();
     let write = write_to("shtcnabc", &image(100));
     let call = |_| drop(client.call_as(&token, &write).expect("a result"));
-    timed(call, || gate.open())
+    timed(count, call, || gate.open())
 }
 
 /// The time of threads, each of which parks until the thread before unparks it.
-fn unparks() -> Duration {
-    let turns: Vec<AtomicBool> = (0..=THREADS).map(|_| AtomicBool::new(false)).collect();
+fn unparks(count: usize) -> Duration {
+    let turns: Vec<AtomicBool> = (0..=count).map(|_| AtomicBool::new(false)).collect();
     let threads: Vec<Mutex<Option<thread::Thread>>> =
-        (0..=THREADS).map(|_| Mutex::default()).collect();
+        (0..=count).map(|_| Mutex::default()).collect();
     let hand_over = |to: usize| {
         turns[to].store(true, Ordering::Release);
         if let Some(thread) = &*threads[to].lock().expect("no panic") {
@@ -162,11 +201,11 @@ fn unparks() -> Duration {
         }
         hand_over(number + 1);
     };
-    timed(task, || hand_over(0))
+    timed(count, task, || hand_over(0))
 }
 
 /// The time of writes to one spreadsheet, each in a task of one runtime.
-fn lane_of_futures(count: u32) -> Duration {
+fn lane_of_futures(count: usize) -> Duration {
     let open = Arc::new(tokio::sync::Semaphore::new(0));
     let gate = open.clone();
     let service = service_fn(move |_| {

@@ -8,7 +8,10 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
 use http::Response;
 use lark_benches::{UPLOADED, WRITTEN, criterion, image, write_to};
 use lark_proto::session::{Call, CallId, Purpose, Session, Step};
@@ -80,7 +83,7 @@ fn finish<O>(session: &mut Session, call: &mut Running<O>, json: &'static str) {
 
 /// Measures all steps of a call, while `others` are in flight.
 fn single<E: Endpoint>(
-    c: &mut Criterion,
+    group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     endpoint: &E,
     others: &[&E],
@@ -88,13 +91,12 @@ fn single<E: Endpoint>(
 ) where
     TenantToken: Authorizes<E::Auth>,
 {
-    let mut group = c.benchmark_group(name);
     for alive in ALIVE {
         let mut session = warm();
         let others = others.iter().take(alive - 1);
         let mut others: Vec<Running<_>> = others.map(|other| Call::new(*other)).collect();
         others.iter_mut().for_each(|call| send(&mut session, call));
-        group.bench_function(BenchmarkId::new("calls in flight", alive), |b| {
+        group.bench_function(BenchmarkId::new(name, alive), |b| {
             b.iter(|| {
                 let mut call = Call::new(endpoint);
                 send(&mut session, &mut call);
@@ -105,11 +107,12 @@ fn single<E: Endpoint>(
 }
 
 fn single_calls(c: &mut Criterion) {
+    let mut group = c.benchmark_group("session, all steps of a call, by calls in flight");
     let put = put();
-    single(c, "session, upload", &put, &vec![&put; ALIVE[1]], UPLOADED);
+    single(&mut group, "upload", &put, &vec![&put; ALIVE[1]], UPLOADED);
     let writes = writes(ALIVE[1]);
     let others: Vec<&WriteSheetImage> = writes.iter().skip(1).collect();
-    single(c, "session, cell write", &writes[0], &others, WRITTEN);
+    single(&mut group, "cell write", &writes[0], &others, WRITTEN);
 }
 
 /// A single-threaded adapter on a virtual clock. Every request is answered after [`REPLY`], in the order of the
@@ -266,17 +269,17 @@ fn at_a_gate(calls: usize, put: &PutImage) {
 fn waiting_calls(c: &mut Criterion) {
     let put = put();
     let writes = writes(50);
-    let mut group = |name: &str, run: &dyn Fn(usize)| {
-        let mut group = c.benchmark_group(format!("session, waiting {name}"));
+    let mut group = c.benchmark_group("session, time a call, by calls that wait");
+    let mut add = |name: &str, run: &dyn Fn(usize)| {
         for calls in WAITING {
             group.throughput(Throughput::Elements(calls as u64));
-            group.bench_function(BenchmarkId::new("calls", calls), |b| b.iter(|| run(calls)));
+            group.bench_function(BenchmarkId::new(name, calls), |b| b.iter(|| run(calls)));
         }
     };
-    group("in one lane", &|calls| in_lanes(calls, &writes[..1]));
-    group("in 50 lanes", &|calls| in_lanes(calls, &writes));
-    group("behind a first token", &|calls| behind_a_first_token(calls, &put));
-    group("at a gate", &|calls| at_a_gate(calls, &put));
+    add("in one lane", &|calls| in_lanes(calls, &writes[..1]));
+    add("in 50 lanes", &|calls| in_lanes(calls, &writes));
+    add("behind a first token", &|calls| behind_a_first_token(calls, &put));
+    add("at a gate", &|calls| at_a_gate(calls, &put));
 }
 
 criterion_group!(name = benches; config = criterion(); targets = single_calls, waiting_calls);

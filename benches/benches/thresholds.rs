@@ -19,7 +19,7 @@ fn main() {
     if options.wants("numbers") {
         comparisons.extend(numbers(&options, &image));
     }
-    if options.wants("length of numbers") {
+    if options.wants("exact length") {
         comparisons.extend(length(&options, &image));
     }
     if options.wants("multipart") {
@@ -95,7 +95,7 @@ fn length(options: &Options, image: &Image) -> Vec<Comparison> {
     let write = write(image, ImageEncoding::Numbers);
     let [ours, memcpy] = seconds(
         options,
-        "length of numbers, 10 MB",
+        "exact length, 10 MB",
         10,
         [
             Contender::once("lark-proto", || write.request_streamed(&Site::LARK, &token)),
