@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = ROOT / "lark-ureq/examples/sample.png"
+# The environment of a program that is run.
+ENVIRONMENT = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"}
 
 MANIFEST = """
 [package]
@@ -20,8 +22,8 @@ edition = "2024"
 
 [[bin]]
 name = "uploader"
-path = "{program}"
-
+path = "{uploader}"
+{writer}
 [dependencies]
 {dependencies}
 
@@ -60,6 +62,7 @@ class Candidate(NamedTuple):
     program: str
     dependencies: str
     runs: bool = True  # whether its site can be chosen, so that it can be run
+    writer: str = ""  # a second program, which writes a cell; benches/memory.py builds it
 
 
 OURS = ["lark-proto", "lark-ureq", "lark-hyper"]
@@ -88,20 +91,26 @@ TABLE = [
 class Lark(BaseHTTPRequestHandler):
     """The part of the service that a program needs to upload an image."""
 
+    image = IMAGE.read_bytes()
+
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        if "access_token" in self.path:
-            tokens = b'"tenant_access_token":"t-1","app_access_token":"a-1","expire":7200'
-            reply = b'{"code":0,"msg":"ok",%s}' % tokens
-        elif IMAGE.read_bytes() in body and self.headers["authorization"] == "Bearer t-1":
-            reply = b'{"code":0,"msg":"ok","data":{"image_key":"img_1"}}'
-        else:
-            reply = b'{"code":99,"msg":"no image"}'
+        reply = self.reply(self.rfile.read(int(self.headers["content-length"])))
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(reply)))
         self.end_headers()
         self.wfile.write(reply)
+
+    def reply(self, body):
+        if "access_token" in self.path:
+            tokens = b'"tenant_access_token":"t-1","app_access_token":"a-1","expire":7200'
+            return b'{"code":0,"msg":"ok",%s}' % tokens
+        if self.headers["authorization"] == "Bearer t-1" and self.has_image(body):
+            return b'{"code":0,"msg":"ok","data":{"image_key":"img_1"}}'
+        return b'{"code":99,"msg":"no image"}'
+
+    def has_image(self, body):
+        return self.image in body
 
     log_message = lambda *_: None
 
@@ -109,11 +118,14 @@ class Lark(BaseHTTPRequestHandler):
 class Crate:
     """A candidate as a crate of its own. It uses the versions in the lock file of this workspace."""
 
+    target = "target"
+
     def __init__(self, directory, candidate):
         directory.mkdir()
         self.directory, self.candidate = directory, candidate
-        manifest = MANIFEST.format(program=ROOT / f"benches/weight/{candidate.program}.rs",
-                                   dependencies=candidate.dependencies)
+        writer = f'[[bin]]\nname = "writer"\npath = "{ROOT}/benches/memory/{candidate.writer}.rs"\n'
+        manifest = MANIFEST.format(uploader=ROOT / f"benches/weight/{candidate.program}.rs",
+                                   writer=candidate.writer and writer, dependencies=candidate.dependencies)
         (directory / "Cargo.toml").write_text(manifest)
         (directory / "Cargo.lock").write_bytes((ROOT / "Cargo.lock").read_bytes())
         self.cargo("fetch")
@@ -122,7 +134,7 @@ class Crate:
         # These variables would change the build, or reuse an earlier one.
         mine = ("CARGO_BUILD", "CARGO_PROFILE", "CARGO_TARGET", "RUSTC_", "RUSTFLAGS")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
-        environment["CARGO_TARGET_DIR"] = "target"
+        environment["CARGO_TARGET_DIR"] = str(self.target)
         return subprocess.run(["cargo", "--quiet", *arguments], cwd=self.directory, env=environment, check=True,
                               stdout=subprocess.PIPE, text=True).stdout
 
@@ -141,8 +153,7 @@ class Crate:
         seconds = time.monotonic() - start, processors() - used
         program = self.directory / "target" / profile / "uploader"
         if self.candidate.runs:
-            environment = {"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1"}
-            key = subprocess.run([program, site, IMAGE], env=environment, check=True,
+            key = subprocess.run([program, site, IMAGE], env=ENVIRONMENT, check=True,
                                  stdout=subprocess.PIPE, text=True).stdout
             assert key == "img_1\n", f"{self.candidate.name}: {key}"
         return program.stat().st_size, *seconds
@@ -182,16 +193,21 @@ def budgets(directory, site, tuned):
     yield "bytes of the program on lark-ureq, plain http, tuned for size", size, 900_000
 
 
-def main():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Lark)
+def serve(handler):
+    """Starts a server on loopback, and returns its site."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    site = f"http://127.0.0.1:{server.server_port}"
-    held = True
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def main():
+    site, held = serve(Lark), True
     with tempfile.TemporaryDirectory(prefix="weight-") as directory:
         tuned = {} if sys.argv[1:] == ["--budgets"] else table(directory, site)
+        print("| budget | at most | value | holds |\n|---|---:|---:|---|", flush=True)
         for what, value, most in budgets(directory, site, tuned):
             held = held and value <= most
-            print(f"{'PASS' if value <= most else 'FAIL'}  {what}: {value:,}, at most {most:,}", flush=True)
+            print(f"| {what} | {most:,} | {value:,} | {'yes' if value <= most else '**no**'} |", flush=True)
     return 0 if held else 1
 
 

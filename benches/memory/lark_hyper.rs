@@ -1,0 +1,15 @@
+//! The cell write on lark-hyper with tokio.
+
+use lark_hyper::Client;
+use lark_hyper::lark_proto::{App, Image, WriteSheetImage};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let (site, file) = args.next().zip(args.next()).ok_or("writer SITE FILE")?;
+    let client = Client::new(site.parse()?, App::custom("cli_a1b2", "secret")?);
+    let image = Image::new(std::fs::read(file)?)?;
+    let write = WriteSheetImage::new("shtcnabc".parse()?, "Q7PlXT!H7".parse()?, image)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    println!("{}", runtime.block_on(client.call(&write))?.spreadsheet_token);
+    Ok(())
+}
