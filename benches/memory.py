@@ -5,7 +5,7 @@
 it into a cell. The server reads the highest resident memory of the program's process when it has received the whole
 request, and checks the image. Cargo, npm and pip download the clients. A client that cannot be installed is skipped.
 """
-import json, random, statistics, subprocess, sys, tempfile
+import json, random, statistics, subprocess, sys, tempfile, threading
 from pathlib import Path
 
 from weight import ENVIRONMENT, ROOT, TOKIO, UREQ_TLS, Candidate, Crate, Lark, ours, serve
@@ -31,10 +31,12 @@ class Watched(Lark):
     """A service that knows cell writes too, and the process that sends to it."""
 
     process = None
+    started = threading.Lock()  # held until `process` is the new process, which may send at once
     peak = 0
 
     def has_image(self, body):
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        with self.started:
+            status = Path(f"/proc/{self.process.pid}/status").read_text()
         Watched.peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
         if self.path.endswith("/values_image"):
             return bytes(json.loads(body)["image"]) == self.image
@@ -50,7 +52,8 @@ def peak(command, site, image, folder):
     Watched.image, Watched.peak = image, 0
     file = folder / "image.gif"
     file.write_bytes(image)
-    Watched.process = subprocess.Popen([*command, site, file], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE)
+    with Watched.started:
+        Watched.process = subprocess.Popen([*command, site, file], cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE)
     output, _ = Watched.process.communicate()
     assert output == b"img_1\n" and Watched.peak, f"{command}: {output}"
     return Watched.peak
