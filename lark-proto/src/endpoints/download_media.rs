@@ -75,7 +75,7 @@ impl DownloadMedia {
     /// # Errors
     /// [`InvalidKind::BadExtra`].
     pub fn with_extra(mut self, json: &str) -> Result<Self, Invalid> {
-        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok();
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(json.as_bytes()).is_ok();
         if json.len() > Self::MAX_EXTRA || !json.trim_ascii_start().starts_with('{') || !is_json {
             return Err(Invalid::new(InvalidKind::BadExtra, json));
         }

@@ -267,7 +267,7 @@ impl<'de> Visitor<'de> for RowsVisitor {
         let mut row = 0;
         while let Some(cells) = rows.next_element::<&RawValue>()? {
             let cells: Option<AtMost<&RawValue, MAX_COLUMNS>> =
-                serde_json::from_str(cells.get()).map_err(A::Error::custom)?;
+                serde_json::from_slice(cells.get().as_bytes()).map_err(A::Error::custom)?;
             for (column, cell) in (0..).zip(cells.map(|cells| cells.0).unwrap_or_default()) {
                 let content = CellContent::read(cell);
                 if content == CellContent::Empty {

@@ -47,7 +47,7 @@ fn seconds(text: &str) -> Option<Duration> {
     }
     // The crate needs serde_json's parser of floats anyway; the one of the standard library would add 15 kB to a
     // program.
-    let seconds: f64 = serde_json::from_str(text).ok()?;
+    let seconds: f64 = serde_json::from_slice(text.as_bytes()).ok()?;
     if seconds > MAX_WAIT.as_secs_f64() {
         return Some(MAX_WAIT);
     }

@@ -78,7 +78,8 @@ impl Session {
         let refused = |kind| Invalid::new(kind, format!("{} bytes", text.len()));
         let damaged = || refused(InvalidKind::DamagedToken);
         let json = decode(text.trim()).ok_or_else(damaged)?;
-        let exported: ExportedToken<'_> = serde_json::from_str(&json).map_err(|_| damaged())?;
+        let exported: ExportedToken<'_> =
+            serde_json::from_slice(json.as_bytes()).map_err(|_| damaged())?;
         let token = TenantToken::new(&exported.token).map_err(|_| damaged())?;
         let same = self.app.id().map(AppId::as_str) == Some(&*exported.app)
             && self.site.as_str() == exported.site

@@ -76,7 +76,8 @@ impl Reply {
         if !data.starts_with('{') {
             return Err(self.unreadable("`data` is not a JSON object"));
         }
-        serde_json::from_str(data).map_err(|error| self.unreadable(format!("`data`: {error}")))
+        serde_json::from_slice(data.as_bytes())
+            .map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
 
     /// Checks that the reply is a success, and does not read its `data`.
@@ -112,13 +113,13 @@ impl Reply {
     /// cannot be read from one of them is read from another.
     pub(crate) fn any_data<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let data = self.success()?.data.map_or("null", RawValue::get);
-        let parsed = serde_json::from_str(data).or_else(|error| {
+        let parsed = serde_json::from_slice(data.as_bytes()).or_else(|error| {
             let other = match data {
                 "null" => "{}",
                 _ if is_empty_object(data) => "null",
                 _ => return Err(error),
             };
-            serde_json::from_str(other).map_err(|_| error)
+            serde_json::from_slice(other.as_bytes()).map_err(|_| error)
         });
         parsed.map_err(|error| self.unreadable(format!("`data`: {error}")))
     }
