@@ -35,31 +35,37 @@ impl ImageEncoding {
         }
     }
 
-    /// The exact length of the encoded `bytes`, without the brackets.
-    pub(super) fn encoded_len(self, bytes: &[u8]) -> u64 {
+    pub(crate) fn encoder(self) -> &'static Encoder {
         match self {
-            Self::Numbers => numbers::encoded_len(bytes),
-            Self::Base64 => (bytes.len() as u64).div_ceil(3) * 4,
-        }
-    }
-
-    /// The length of the longest text that `len` bytes can make.
-    pub(super) fn max_encoded_len(self, len: usize) -> usize {
-        match self {
-            Self::Numbers => len * numbers::MAX_NUMBER_LEN,
-            Self::Base64 => len.div_ceil(3) * 4,
-        }
-    }
-
-    /// Appends one encoded piece. `out` must have room for [`max_encoded_len`](Self::max_encoded_len) bytes, and the
-    /// length of each piece but the last must be a multiple of 3.
-    pub(super) fn encode(self, piece: &[u8], is_last: bool, out: &mut impl BufMut) {
-        match self {
-            Self::Numbers => numbers::encode(piece, is_last, out),
-            Self::Base64 => base64::append(piece, out),
+            Self::Numbers => &NUMBERS,
+            Self::Base64 => &BASE64,
         }
     }
 }
+
+/// The functions of an encoding. A body refers to them through pointers, so that they are not linked into a program
+/// that writes no image as JSON.
+pub(crate) struct Encoder {
+    /// The exact length of the encoded bytes, without the brackets.
+    pub(super) encoded_len: fn(&[u8]) -> u64,
+    /// The length of the longest text that this number of bytes can make.
+    pub(super) max_encoded_len: fn(usize) -> usize,
+    /// Appends one encoded piece; the flag says whether it is the last one. The memory must have room for
+    /// `max_encoded_len` bytes, and the length of each piece but the last must be a multiple of 3.
+    pub(super) encode: fn(&[u8], bool, &mut dyn BufMut),
+}
+
+static NUMBERS: Encoder = Encoder {
+    encoded_len: numbers::encoded_len,
+    max_encoded_len: |len| len * numbers::MAX_NUMBER_LEN,
+    encode: numbers::encode,
+};
+
+static BASE64: Encoder = Encoder {
+    encoded_len: |bytes| (bytes.len() as u64).div_ceil(3) * 4,
+    max_encoded_len: |len| len.div_ceil(3) * 4,
+    encode: |piece, _, out| base64::append(piece, out),
+};
 
 #[cfg(test)]
 mod tests {
@@ -70,12 +76,13 @@ mod tests {
     use super::*;
 
     fn encoded(encoding: ImageEncoding, bytes: &[u8]) -> String {
+        let encoder = encoding.encoder();
         let mut out = BytesMut::new();
         let mut pieces = bytes.chunks(CHUNK).peekable();
         while let Some(piece) = pieces.next() {
-            encoding.encode(piece, pieces.peek().is_none(), &mut out);
+            (encoder.encode)(piece, pieces.peek().is_none(), &mut out);
         }
-        assert_eq!(out.len() as u64, encoding.encoded_len(bytes));
+        assert_eq!(out.len() as u64, (encoder.encoded_len)(bytes));
         String::from_utf8(out.to_vec()).unwrap()
     }
 

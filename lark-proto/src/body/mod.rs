@@ -12,7 +12,7 @@ use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 
-use encoding::{CHUNK, SMALL_CHUNK};
+use encoding::{CHUNK, Encoder, SMALL_CHUNK};
 
 pub use boundary::Boundary;
 pub use encoding::ImageEncoding;
@@ -44,7 +44,7 @@ pub struct Body {
 #[derive(Clone)]
 pub(crate) enum Segment {
     Stored(Bytes),
-    Encoded(ImageEncoding, Bytes),
+    Encoded(&'static Encoder, Bytes),
 }
 
 impl Body {
@@ -58,7 +58,7 @@ impl Body {
         let rest: VecDeque<Segment> = segments.into_iter().collect();
         let len = rest.iter().map(|segment| match segment {
             Segment::Stored(bytes) => bytes.len() as u64,
-            Segment::Encoded(encoding, image) => encoding.encoded_len(image),
+            Segment::Encoded(encoder, image) => (encoder.encoded_len)(image),
         });
         let mut body = Self { len: len.sum(), rest, ..Self::default() };
         body.refill(CHUNK);
@@ -110,14 +110,14 @@ impl Body {
                     self.shown = std::mem::take(bytes);
                     0
                 }
-                Segment::Encoded(encoding, image) => {
+                Segment::Encoded(encoder, image) => {
                     let piece = image.split_to(image.len().min(most));
                     self.scratch.reverse();
                     let [scratch, _] = &mut self.scratch;
                     // The memory for the whole piece is reserved at once, because growing it a second time would double
                     // it.
-                    scratch.reserve(encoding.max_encoded_len(piece.len()));
-                    encoding.encode(&piece, image.is_empty(), scratch);
+                    scratch.reserve((encoder.max_encoded_len)(piece.len()));
+                    (encoder.encode)(&piece, image.is_empty(), scratch);
                     self.shown = scratch.split().freeze();
                     image.len()
                 }
@@ -164,13 +164,13 @@ impl Buf for Body {
             if !self.shown.is_empty() {
                 break;
             }
-            if let Some(Segment::Encoded(encoding, image)) = self.rest.front_mut() {
+            if let Some(Segment::Encoded(encoder, image)) = self.rest.front_mut() {
                 // The piece is a multiple of 3 bytes, so that base64 adds no padding, and does not include the image's
                 // last byte, which `refill` encodes.
-                let fit = target.len() / encoding.max_encoded_len(3);
+                let fit = target.len() / (encoder.max_encoded_len)(3);
                 let piece = image.split_to(fit.min(image.len().saturating_sub(1) / 3) * 3);
                 let room = target.len();
-                encoding.encode(&piece, false, &mut target);
+                (encoder.encode)(&piece, false, &mut target);
                 self.len -= (room - target.len()) as u64;
             }
             self.refill(SMALL_CHUNK);
@@ -259,7 +259,7 @@ mod tests {
         {
             let image = whole.slice(..len);
             let stored = |text: &'static str| Segment::Stored(text.into());
-            let encoded = Segment::Encoded(encoding, image.clone());
+            let encoded = Segment::Encoded(encoding.encoder(), image.clone());
             let body = Body::from_segments([
                 stored("<"),
                 encoded.clone(),
@@ -284,8 +284,10 @@ mod tests {
     fn a_read_of_more_than_is_left_fails_and_takes_nothing() {
         for encoding in [ImageEncoding::Numbers, ImageEncoding::Base64] {
             let stored = Segment::Stored("<".into());
-            let mut body =
-                Body::from_segments([stored, Segment::Encoded(encoding, vec![7; 40_000].into())]);
+            let mut body = Body::from_segments([
+                stored,
+                Segment::Encoded(encoding.encoder(), vec![7; 40_000].into()),
+            ]);
             let flat = body.clone().into_bytes();
             let available = flat.len();
             let error = TryGetError { requested: available + 1, available };
@@ -305,7 +307,7 @@ mod tests {
     #[test]
     fn bodies_are_equal_if_they_send_the_same_bytes() {
         let image = Bytes::from(vec![200; 40_000]);
-        let encoded = |encoding| Segment::Encoded(encoding, image.clone());
+        let encoded = |encoding: ImageEncoding| Segment::Encoded(encoding.encoder(), image.clone());
         let stored = |text: &'static str| Segment::Stored(text.into());
         let numbers =
             || Body::from_segments([stored("["), encoded(ImageEncoding::Numbers), stored("]")]);
@@ -339,7 +341,7 @@ mod tests {
     #[test]
     fn the_length_of_a_body_above_4_gib_is_exact() {
         let segment = Bytes::from(vec![9; 16 << 20]);
-        let base64 = Segment::Encoded(ImageEncoding::Base64, segment.clone());
+        let base64 = Segment::Encoded(ImageEncoding::Base64.encoder(), segment.clone());
         let stored = std::iter::repeat_n(Segment::Stored(segment), 600);
         let mut body = Body::from_segments(stored.chain([base64]));
         let len = (600 << 24) + (1_u64 << 24).div_ceil(3) * 4;

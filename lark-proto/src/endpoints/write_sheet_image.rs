@@ -148,7 +148,7 @@ impl Endpoint for WriteSheetImage {
         let (open, close) = self.encoding.brackets();
         Some(Payload::json(Body::from_segments([
             Segment::Stored(format!(r#"{{"range":{range},"image":{open}"#).into()),
-            Segment::Encoded(self.encoding, self.image.bytes().clone()),
+            Segment::Encoded(self.encoding.encoder(), self.image.bytes().clone()),
             Segment::Stored(format!(r#"{close},"name":{name}}}"#).into()),
         ])))
     }

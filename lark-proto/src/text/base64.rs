@@ -18,7 +18,7 @@ pub(crate) fn url_safe(bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Appends `bytes` in the standard alphabet, padded, without an allocation.
-pub(crate) fn append(bytes: &[u8], out: &mut impl BufMut) {
+pub(crate) fn append(bytes: &[u8], out: &mut dyn BufMut) {
     let mut text = [0; STACK_TEXT_LEN];
     for part in bytes.chunks(STACK_TEXT_LEN / 4 * 3) {
         out.put_slice(STANDARD.encode(part, text.as_mut_slice().as_out()));

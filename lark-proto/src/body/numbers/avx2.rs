@@ -54,7 +54,7 @@ pub(super) fn more_digits(bytes: &[u8]) -> u64 {
 /// Appends each number with its comma, for as many whole groups of `bytes` as fit the first chunk of `out`, and returns
 /// the other bytes. If `is_last` is set, the other bytes include the last one, whose number has no comma. A processor
 /// without AVX2 appends nothing.
-pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut impl BufMut) -> &'b [u8] {
+pub(super) fn encode<'b>(bytes: &'b [u8], is_last: bool, out: &mut dyn BufMut) -> &'b [u8] {
     if !is_supported() {
         return bytes;
     }

@@ -19,7 +19,7 @@ pub(super) fn encoded_len(bytes: &[u8]) -> u64 {
 }
 
 /// Appends each number with its comma; the last number of the last piece has none.
-pub(super) fn encode(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
+pub(super) fn encode(piece: &[u8], is_last: bool, out: &mut dyn BufMut) {
     #[cfg(all(target_arch = "x86_64", not(lark_portable)))]
     let piece = avx2::encode(piece, is_last, out);
     portable::encode(piece, is_last, out);

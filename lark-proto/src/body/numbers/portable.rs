@@ -51,7 +51,7 @@ const GROUP_ROOM: usize = MAX_NUMBER_START + MAX_NUMBER_LEN;
 const STACK_LEN: usize = STACK_TEXT_LEN + GROUP_ROOM;
 
 /// Appends each number with its comma; the last number of the last piece has none.
-pub(super) fn encode(piece: &[u8], is_last: bool, out: &mut impl BufMut) {
+pub(super) fn encode(piece: &[u8], is_last: bool, out: &mut dyn BufMut) {
     if piece.is_empty() {
         // The AVX2 encoder may have left no bytes, and zeroing the text on the stack would cost time.
         return;
