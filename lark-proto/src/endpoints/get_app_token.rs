@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::api::{Endpoint, Payload, Reply, Resend};
+use crate::api::{Endpoint, Payload, Reply, Resend, lenient};
 use crate::error::Error;
 use crate::token::{AppToken, NoAuth};
 use crate::values::{AppId, AppSecret, AppTicket};
@@ -87,9 +87,11 @@ impl Endpoint for GetAppToken {
         struct TopLevel<'a> {
             #[serde(borrow)]
             app_access_token: Cow<'a, str>,
+            #[serde(default, deserialize_with = "lenient")]
+            expire: Option<f64>,
         }
-        let token = reply.granted::<TopLevel<'_>>()?.app_access_token;
-        Grant::read(reply, AppToken::new(&token))
+        let TopLevel { app_access_token, expire } = reply.granted()?;
+        Grant::new(reply, AppToken::new(&app_access_token), expire)
     }
 }
 

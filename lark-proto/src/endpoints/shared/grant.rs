@@ -23,15 +23,13 @@ impl<T> Grant<T> {
     const LONGEST_LIFE: f64 = 7200.0;
 
     /// A grant of `token`, with the seconds in the reply's `expire`, clamped to 0 to 7,200.
-    pub(crate) fn read(reply: &Reply, token: Result<T, Invalid>) -> Result<Self, Error> {
-        #[derive(serde::Deserialize)]
-        struct TopLevel {
-            #[serde(default, deserialize_with = "lenient")]
-            expire: Option<f64>,
-        }
+    pub(crate) fn new(
+        reply: &Reply,
+        token: Result<T, Invalid>,
+        expire: Option<f64>,
+    ) -> Result<Self, Error> {
         let token = token.map_err(|invalid| reply.unreadable(invalid.to_string()))?;
-        let seconds = reply.granted::<TopLevel>()?.expire.unwrap_or(0.0);
-        let seconds = seconds.clamp(0.0, Self::LONGEST_LIFE);
+        let seconds = expire.unwrap_or(0.0).clamp(0.0, Self::LONGEST_LIFE);
         Ok(Self { token, expires_in: Duration::try_from_secs_f64(seconds).unwrap_or_default() })
     }
 }
@@ -43,8 +41,10 @@ impl Grant<TenantToken> {
         struct TopLevel<'a> {
             #[serde(borrow)]
             tenant_access_token: Cow<'a, str>,
+            #[serde(default, deserialize_with = "lenient")]
+            expire: Option<f64>,
         }
-        let token = reply.granted::<TopLevel<'_>>()?.tenant_access_token;
-        Self::read(reply, TenantToken::new(&token))
+        let TopLevel { tenant_access_token, expire } = reply.granted()?;
+        Self::new(reply, TenantToken::new(&tenant_access_token), expire)
     }
 }
