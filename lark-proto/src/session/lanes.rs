@@ -9,12 +9,12 @@
 //! * *In doubt until*: a write may have been sent in full, and its outcome is unknown. Until this time the service may
 //!   still be working on it, and may answer "busy" because of it. *Busy since* is therefore never before this time.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::hold::{Ending, Hold};
 use super::moment::Moment;
 use super::queue::{CallId, Queue, Waiter, WakeList};
+use super::sorted_map::SortedMap;
 use crate::error::{Error, WaitFor};
 
 /// The time for which a write of unknown outcome may still be running. A large write is reported to be answered with
@@ -23,7 +23,7 @@ const IN_DOUBT_TIME: Duration = Duration::from_secs(60);
 
 /// The lanes in use, by name.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(BTreeMap<Box<str>, Lane>);
+pub(super) struct Lanes(SortedMap<Box<str>, Lane>);
 
 #[derive(Debug, Default)]
 struct Lane {
@@ -64,10 +64,7 @@ impl Lanes {
         longest_wait: Duration,
         now: Moment,
     ) -> Result<(), Hold> {
-        if !self.0.contains_key(lane) {
-            self.0.insert(lane.into(), Lane::default());
-        }
-        let Some(lane) = self.0.get_mut(lane) else { return Ok(()) };
+        let lane = self.0.get_or_insert(lane, Lane::default);
         let first = lane.queue.first_key_value().is_none_or(|(first, _)| *first >= call);
         let waiter =
             lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, longest_wait });
@@ -147,7 +144,7 @@ impl Lanes {
     }
 
     pub(super) fn sweep(&mut self, now: Moment) {
-        self.0.retain(|_, lane| !lane.is_idle(now));
+        self.0.retain(|lane| !lane.is_idle(now));
     }
 }
 

@@ -48,6 +48,7 @@
 // * `caller`: the call that takes a step;
 // * `hold`: the reason why a step does not send the call's own request;
 // * `queue`: the queue that tokens, lanes and gates have;
+// * `sorted_map`: the map that holds them;
 // * `backoff`: the wait after a failure;
 // * `moment`: a point in time.
 
@@ -64,6 +65,7 @@ mod moment;
 mod queue;
 #[expect(clippy::module_inception, reason = "the file is named for its type")]
 mod session;
+mod sorted_map;
 mod step;
 #[cfg(test)]
 mod test_time;

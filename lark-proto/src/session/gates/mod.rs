@@ -9,7 +9,6 @@ mod gate;
 mod sliding_window;
 mod throttle;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gate::Gate;
@@ -18,6 +17,7 @@ use super::caller::{Caller, Credential};
 use super::hold::Hold;
 use super::moment::Moment;
 use super::queue::{CallId, WakeList};
+use super::sorted_map::SortedMap;
 use crate::api::Quota;
 use crate::error::Error;
 
@@ -27,7 +27,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(120);
 /// The gates in use.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
-    gates: BTreeMap<Credential, BTreeMap<Box<str>, Gate>>,
+    gates: SortedMap<Credential, SortedMap<Box<str>, Gate>>,
     /// The quotas that the caller has set by route, in place of the documented ones.
     quotas: Vec<(Box<str>, Quota)>,
     /// Whether the documented quotas are ignored.
@@ -63,9 +63,9 @@ impl Gates {
         self.gates.get_mut(credential)?.get_mut(route)
     }
 
-    fn create(&mut self, credential: &Credential, route: &str, now: Moment) -> &mut Gate {
-        let routes = self.gates.entry(credential.clone()).or_default();
-        routes.entry(route.into()).or_insert_with(|| Gate::new(now))
+    fn get_or_create(&mut self, credential: &Credential, route: &str, now: Moment) -> &mut Gate {
+        let routes = self.gates.get_or_insert(credential, SortedMap::new);
+        routes.get_or_insert(route, || Gate::new(now))
     }
 
     /// Lets the call pass, which then sends its request at once. The error is the time until which the call waits, or
@@ -80,12 +80,8 @@ impl Gates {
         woken: &mut WakeList,
     ) -> Result<(), Hold> {
         let quota = self.quota(route, quota);
-        let call = caller.id;
-        let longest_wait = caller.limits.longest_wait;
-        match self.get(credential, route) {
-            Some(gate) => gate.pass(call, longest_wait, quota, now, woken),
-            None => self.create(credential, route, now).pass(call, longest_wait, quota, now, woken),
-        }
+        let gate = self.get_or_create(credential, route, now);
+        gate.pass(caller.id, caller.limits.longest_wait, quota, now, woken)
     }
 
     /// Notes that the service rate-limited a request. `wait` is the wait that the service asked for, or a
@@ -101,7 +97,7 @@ impl Gates {
     ) -> Duration {
         let wait = wait.min(MAX_PAUSE);
         // A sweep may have dropped the gate while the request was in flight.
-        self.create(credential, route, now).refused(wait, error, now, woken);
+        self.get_or_create(credential, route, now).refused(wait, error, now, woken);
         wait
     }
 
@@ -122,14 +118,14 @@ impl Gates {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.gates.values().map(BTreeMap::len).sum()
+        self.gates.values().map(SortedMap::len).sum()
     }
 
     pub(super) fn sweep(&mut self, now: Moment) {
-        for routes in self.gates.values_mut() {
-            routes.retain(|_, gate| !gate.is_idle(now));
-        }
-        self.gates.retain(|_, routes| !routes.is_empty());
+        self.gates.retain(|routes| {
+            routes.retain(|gate| !gate.is_idle(now));
+            !routes.is_empty()
+        });
     }
 }
 

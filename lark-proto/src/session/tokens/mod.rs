@@ -33,7 +33,6 @@ mod request;
 mod slot;
 mod tenant;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +47,7 @@ use super::caller::Caller;
 use super::hold::{Ending, Hold, TokenFailure};
 use super::moment::Moment;
 use super::queue::{CallId, Waiter, WakeList};
+use super::sorted_map::SortedMap;
 use super::step::{Outgoing, Purpose, TokenRequestId};
 use super::timeouts::Timeouts;
 use crate::api::REPLY_LIMIT;
@@ -71,7 +71,7 @@ pub(super) struct Tokens {
     app_token: Slot<AppToken>,
     ticket: Option<AppTicket>,
     /// The tenant tokens. A custom app has one, under `None`.
-    tenants: BTreeMap<Option<TenantKey>, TenantEntry>,
+    tenants: SortedMap<Option<TenantKey>, TenantEntry>,
     in_flight: InFlight,
     /// The number of the last request or import. The generation of a token is the number of its request or import.
     last: u64,
@@ -106,11 +106,7 @@ impl Tokens {
     ) -> Result<u64, Hold> {
         check(app, tenant)?;
         self.time_out(app, tenant, now, woken);
-        // Calling `entry` first would copy the tenant's key at each step.
-        let entry = match self.tenants.get_mut(tenant) {
-            Some(entry) => entry,
-            None => self.tenants.entry(tenant.clone()).or_default(),
-        };
+        let entry = self.tenants.get_or_insert(tenant, TenantEntry::default);
         if let Some((_, generation)) = entry.slot.valid(now) {
             if entry.slot.is_due(now) {
                 self.renew(app, site, tenant, caller, now)?;
@@ -314,7 +310,7 @@ impl Tokens {
         woken: &mut WakeList,
     ) -> bool {
         let id = self.next_id();
-        let entry = self.tenants.entry(tenant.clone()).or_default();
+        let entry = self.tenants.get_or_insert(tenant, TenantEntry::default);
         let is_taken = entry.slot.import(token, now.saturating_add(life), id);
         if entry.slot.valid(now).is_some() {
             entry.wake_all(woken);
@@ -364,7 +360,7 @@ impl Tokens {
     }
 
     pub(super) fn sweep(&mut self, now: Moment) {
-        self.tenants.retain(|_, entry| !entry.is_idle(now));
+        self.tenants.retain(|entry| !entry.is_idle(now));
     }
 }
 
