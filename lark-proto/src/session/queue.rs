@@ -1,6 +1,6 @@
 //! Queues of calls, and the set of the calls that are to be woken.
 //!
-//! All queues share one type, because each instantiation of `BTreeMap` adds four kilobytes of code.
+//! All queues share one type, because each instantiation of `BTreeMap` adds seven kilobytes of code or more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -2,11 +2,11 @@
 
 use std::borrow::Borrow;
 
-/// A map as a sorted list. It has a fifth of the code of a `BTreeMap`, each instantiation of which adds seven kilobytes
-/// to a program.
+/// A map as a sorted list. Each instantiation of `BTreeMap`, with which it could be replaced, adds seven kilobytes to a
+/// program.
 ///
-/// An insertion moves the entries after it. The values are boxed, so that 10,000 entries are moved in a few
-/// microseconds, which is little beside the request that follows.
+/// An insertion moves the entries after it, so the values are boxed. Up to 1,000 entries it takes no longer than in a
+/// `BTreeMap`; with 10,000 it takes up to 0.1 ms, which is little beside the request that follows.
 #[derive(Debug)]
 pub(super) struct SortedMap<K, V>(Vec<(K, Box<V>)>);
 
