@@ -49,6 +49,7 @@ pub(super) fn sites() -> Vec<Row> {
         "http://",
         "http://a b",
         "http://user:password@a b:1",
+        "http://user:password",
         "http://proxy:0",
         "http://ann:%zz@proxy.corp.example",
     ];

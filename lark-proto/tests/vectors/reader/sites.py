@@ -84,10 +84,25 @@ def site(text):
     return found
 
 
+def without_credentials(url):
+    """The part of a refused proxy that the error quotes: `***` for the credentials, and no port that is none, because
+    without a host it is the password."""
+    before, colon, rest = url.partition("://")
+    scheme, rest = (before + colon, rest) if colon and not re.search("[:@]", before) else ("", url)
+    _, at, authority = rest.rpartition("@")
+    shown = scheme + ("***@" if at else "")
+    address = re.match(r"\[[0-9A-Fa-f:.]+\]", authority)
+    host = address[0] if address else ""
+    name, colon, port = authority[len(host):].partition(":")
+    if colon and not (re.fullmatch(r"\+?[0-9]+/*", port) and int(port.rstrip("/")) < 65536):
+        return f"{shown}{host}{name}:…"
+    return shown + authority
+
+
 def proxy(url):
     scheme, colon, rest = url.partition("://")
     scheme, rest = (scheme.lower(), rest) if colon else ("http", url)
-    refused = Refused("bad_proxy", url.rpartition("@")[2])
+    refused = Refused("bad_proxy", without_credentials(url))
     if scheme not in ("http", "socks5", "socks5h"):
         raise refused
     user_info, at, authority = rest.removesuffix("/").rpartition("@")
