@@ -1,5 +1,9 @@
 //! The traits that the values have in common, and support for the tests of single values.
 
+#[cfg_attr(
+    not(feature = "imagesize"),
+    expect(dead_code, reason = "only the feature reads some of these formats")
+)]
 pub(crate) mod image_files;
 pub(crate) mod trait_checks;
 
