@@ -1,4 +1,4 @@
-//! What a reply means, as plain JSON: the result of its endpoint, or the error.
+//! Writes the meaning of a reply as plain JSON: the result of its endpoint, or the error.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -94,7 +94,7 @@ impl Visit for Request<'_> {
     }
 }
 
-/// What does not depend on the inputs.
+/// The facts of an endpoint that do not depend on the inputs.
 struct Facts<'a>(&'a str);
 
 impl Visit for Facts<'_> {

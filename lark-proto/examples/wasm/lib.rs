@@ -27,7 +27,7 @@ use lark_proto::values::{AppId, AppSecret};
 use lark_proto::wire::{self, HeaderSecrets};
 use lark_proto::{App, EndpointExt, Image, PutImage, Site, TenantToken, WriteSheetImage};
 
-/// What the host does after a function, as the function's result.
+/// The result of a function: it tells the host how to go on.
 #[derive(Debug)]
 #[repr(u32)]
 pub enum Next {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What cargo knows about the packages that these tests are built from.
+/// The metadata of cargo for the packages from which these tests are built.
 pub(crate) struct Packages(Value);
 
 impl Packages {
@@ -32,7 +32,7 @@ impl Packages {
     }
 }
 
-/// What a command prints.
+/// The standard output of a command, which has to succeed.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
