@@ -87,6 +87,10 @@ impl Body {
     }
 
     /// The bytes that are left. They are not copied if they are stored in one segment.
+    ///
+    /// # Panics
+    /// On 32 bits, for more than 2 GiB, which only a [`Multipart`] of several files can have. [`Body::next_chunk`] and
+    /// [`Buf`] have no such limit.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
         if self.shown.len() as u64 == self.len {

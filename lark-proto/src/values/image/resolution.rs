@@ -4,13 +4,27 @@ use crate::values::ImageFormat;
 
 /// The width and the height in pixels. `None` if the header cannot be read or says 0.
 pub(crate) fn read(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
-    let (width, height) = if format == ImageFormat::Bmp {
-        bitmap(bytes)?
-    } else {
-        let size = imagesize::blob_size(bytes).ok()?;
-        (u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?)
+    let (width, height) = match format {
+        ImageFormat::Bmp => bitmap(bytes)?,
+        ImageFormat::Heic => huge_part(bytes).or_else(|| header(bytes))?,
+        _ => header(bytes)?,
     };
     (width > 0 && height > 0).then_some((width, height))
+}
+
+fn header(bytes: &[u8]) -> Option<(u32, u32)> {
+    let size = imagesize::blob_size(bytes).ok()?;
+    Some((u32::try_from(size.width).ok()?, u32::try_from(size.height).ok()?))
+}
+
+/// The width and the height of a part of a HEIC file that has more pixels than a `u32` counts. The crate imagesize
+/// counts them in a `usize`, which overflows on 32 bits.
+fn huge_part(bytes: &[u8]) -> Option<(u32, u32)> {
+    memchr::memmem::find_iter(bytes, b"ispe").find_map(|at| {
+        let [a, b, c, d, e, f, g, h] = *bytes.get(at + 8..)?.first_chunk::<8>()?;
+        let (width, height) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+        width.checked_mul(height).is_none().then_some((width, height))
+    })
 }
 
 /// The width and the height of a Windows bitmap. The crate imagesize knows neither the header of 12 bytes, which has

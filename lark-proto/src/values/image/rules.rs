@@ -356,6 +356,16 @@ mod tests {
 
     #[cfg(feature = "imagesize")]
     #[test]
+    fn a_resolution_of_more_pixels_than_32_bits_count_is_refused() {
+        for (width, height) in [(65_536, 65_536), (2, 1 << 31), (u32::MAX, u32::MAX)] {
+            let error = check(heic(width, height), &ImageRules::MESSAGE).unwrap_err();
+            assert_eq!(error.kind(), InvalidKind::TooManyPixels);
+            assert!(error.to_string().contains(&format!("has {width} x {height}")), "{error}");
+        }
+    }
+
+    #[cfg(feature = "imagesize")]
+    #[test]
     fn the_check_does_not_panic_on_a_damaged_header() {
         let files = [
             png(9, 9),
