@@ -75,6 +75,9 @@ impl Plain {
     /// Replaces each escape that begins with one of `first` by the character that it stands for. `None` if there is
     /// no such escape.
     pub(super) fn unescaped(&self, first: &[u8]) -> Option<Self> {
+        // Most texts have no escape of any kind, and then nothing is copied.
+        let [a, b, c] = ESCAPES;
+        memchr::memchr3(a, b, c, &self.bytes)?;
         let mut unescaped = Self::with_room(self.bytes.len());
         let mut at = 0;
         while let Some((byte, rest)) = self.bytes.get(at..).and_then(<[u8]>::split_first) {
@@ -238,6 +241,9 @@ impl Iterator for Forms {
 
 /// The byte that stands for `c`.
 fn byte(c: char) -> u8 {
+    if c.is_ascii_graphic() {
+        return c as u8;
+    }
     if c.is_whitespace() || c.is_control() || misleads(c) {
         return b' ';
     }
@@ -246,7 +252,7 @@ fn byte(c: char) -> u8 {
         '：' => b':',
         '＝' => b'=',
         '…' => CUT,
-        c => u8::try_from(c).ok().filter(u8::is_ascii).unwrap_or(OTHER),
+        _ => OTHER,
     }
 }
 
