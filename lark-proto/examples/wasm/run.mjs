@@ -1,8 +1,10 @@
-// A host of the WebAssembly module: it sends and waits. Here the replies come from a function; in a browser or a server
+// A host of the WebAssembly modules: it sends and waits. Here the replies come from a function; in a browser or a server
 // they come from `fetch`, with the method, the path and the headers of the head.
 //
 //     node run.mjs wasm.wasm                  whole calls
 //     node run.mjs wasm.wasm exact_bytes      also compares the bytes of requests with those of that native program
+//
+// The module with the cell write alone is compared in the same way.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -94,14 +96,16 @@ async function scripted(bytes) {
 }
 const write = () => writeCell(scripted, 'shtcnabc', 'Q7PlXT!H7', 'test.png', PNG);
 
-give(['cli_a1b2', 'secret']);
-assert.equal(wasm.open_session(), GO);
-const begun = Date.now();
-assert.equal(await write(), 'Q7PlXT!H7:H7');
-assert.ok(Date.now() - begun >= 1000, 'the rate limit was not waited for');
-await assert.rejects(write(), /90202/);
-assert.equal(script.length, 0);
-console.log('a call: a refused token, a rate limit, a broken connection, written; and a refusal is reported');
+if (wasm.open_session !== undefined) {
+    give(['cli_a1b2', 'secret']);
+    assert.equal(wasm.open_session(), GO);
+    const begun = Date.now();
+    assert.equal(await write(), 'Q7PlXT!H7:H7');
+    assert.ok(Date.now() - begun >= 1000, 'the rate limit was not waited for');
+    await assert.rejects(write(), /90202/);
+    assert.equal(script.length, 0);
+    console.log('a call: a refused token, a rate limit, a broken connection, written; and a refusal is reported');
+}
 
 /// The same bytes as the native program, for images of many lengths, around those of an encoded piece as well.
 if (exactBytes !== undefined) {
@@ -112,8 +116,10 @@ if (exactBytes !== undefined) {
         assert.ok(request(next).equals(native(...args)), `other bytes: ${args.join(' ')}`);
         compared += 1;
     };
-    give(['cli_a1b2', 'sec"ret']);
-    same(wasm.tenant_token(), 'tenant-token', '--app-id', 'cli_a1b2', '--app-secret', 'sec"ret');
+    if (wasm.tenant_token !== undefined) {
+        give(['cli_a1b2', 'sec"ret']);
+        same(wasm.tenant_token(), 'tenant-token', '--app-id', 'cli_a1b2', '--app-secret', 'sec"ret');
+    }
     for (const length of [0, 1, 2, 15, 16, 17, 100, 12_279, 12_280, 12_288, 40_000, 1_000_003]) {
         for (const seed of [1, 2, 3]) {
             // A linear congruential generator; one image in three has one-digit numbers only.
@@ -128,6 +134,7 @@ if (exactBytes !== undefined) {
             give(['t-1', 'shtcnabc', 'Q7PlXT!H7', '图.gif'], image);
             same(wasm.write_sheet_image(), 'write-sheet-image', '--spreadsheet', 'shtcnabc', '--cell', 'Q7PlXT!H7',
                 '--name', '图.gif', '--token', 't-1', input);
+            if (wasm.put_image === undefined) continue;
             give(['t-1'], image);
             same(wasm.put_image(), 'put-image', '--token', 't-1', input);
         }
