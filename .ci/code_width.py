@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that no code block of the Markdown files or the documentation comments is wider than docs.rs shows without
-scrolling. Lines that rustdoc hides do not count. Checks too that no line of text of the Markdown files is wider than a
-line of code may be, except in tables and in the definitions of links.
+scrolling. Lines that rustdoc hides do not count. Checks too that no line of text of the Markdown files is wider than 120
+columns, except in tables and in the definitions of links.
 
     .ci/code_width.py    prints each line that is too wide, as file:line: columns
 """

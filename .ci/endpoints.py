@@ -30,8 +30,7 @@ def places():
     """The text of each place, with the form in which it names an endpoint."""
     word = r"\b{}\b"
     changelog = read("CHANGELOG.md")
-    bytes_section = changelog[changelog.index("### Bytes"):]
-    bytes_section = bytes_section[:bytes_section.index("\n### ", 1)]
+    bytes_section = "\n".join(re.findall(r"^### Bytes$.*?(?=^##)", changelog, re.MULTILINE | re.DOTALL))
     targets = sorted((ROOT / "fuzz/src").rglob("*.rs"))
     requests = [path for path in targets if path.name != "reply.rs"]
     yield "the table of lark-proto/src/endpoints/mod.rs", read("lark-proto/src/endpoints/mod.rs"), r"//! \| \[`{}`\] \|"
@@ -41,6 +40,8 @@ def places():
     subjects = "lark-hyper/tests/it/faulty_network/subjects.rs"
     yield subjects, read(subjects), r"^    {} as \w+, "
     yield 'CHANGELOG.md under "Bytes"', bytes_section, "`{}`"
+    vectors = "lark-proto/tests/vectors/README.md"
+    yield f"the table of inputs in {vectors}", read(vectors), r"^\|.*`{snake}`"
 
 
 def main():
@@ -53,8 +54,9 @@ def main():
         source = path.read_text(encoding="utf-8")
         for name in IMPL.findall(source):
             count += 1
+            snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
             missing += [f"{name}: {place}" for place, text, form in known
-                        if not re.search(form.format(name), text, re.MULTILINE)]
+                        if not re.search(form.format(name, snake=snake), text, re.MULTILINE)]
             [route] = ROUTE.findall(source)
             [method] = METHOD.findall(source)
             in_fake = routes.get((method, route))

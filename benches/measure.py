@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs benchmarks, keeps their tables in `benches/results`, and copies these tables into the README.
+"""Runs benchmarks, keeps their tables in `benches/results`, and copies these tables into `benches/README.md`.
 
-`benches/measure.py NAME..` runs what is named: RUNS has the names. Each result is a file with the date, the machine, the
+`benches/measure.py NAME..` runs what is named: RUNS has the names. Without a name it only copies the tables again. Each result is a file with the date, the machine, the
 command and its tables. `benches/measure.py --check` runs nothing. It fails if the tables of `benches/README.md` are not
-those of the results, if a plot was drawn from other results, or if a figure of the README does not follow from them.
+those of the results, if a plot was drawn from other results, or if a figure of `README.md` or `README.zh-CN.md` does not follow from
+them.
 """
 import hashlib, json, os, re, subprocess, sys, time
 from datetime import datetime, timezone
@@ -138,6 +139,10 @@ def check():
               for name, lines in shown.items() if tables.get(name) != lines]
     faults += [f"benches/plots/{plot.name} was drawn from other results"
                for plot in sorted(PLOTS.glob("*.svg")) if digest() not in plot.read_text()]
+    budget = next(cells(line)[2] for line in tables["budget"] if line.startswith("| bytes of"))
+    size = next(cells(line)[4] for line in tables["the program on"] if line.startswith("| `lark-ureq`, plain http"))
+    if f"{int(budget.replace(',', '')) / 1000:,.0f} kB" != size:
+        faults.append(f"the program on lark-ureq has {budget} bytes among the budgets and {size} in the table")
     for path in ROOT / "README.md", ROOT / "README.zh-CN.md":
         lines = [set(re.findall(r"\d+(?:\.\d+)?", line)) for line in path.read_text().splitlines()]
         faults += [f"{path.name}: no line has the figures of {what}: {', '.join(numbers)}"

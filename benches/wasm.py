@@ -8,6 +8,7 @@ Both take the same image of 10 MB and encode it by chunks, in turn, so that the 
 """
 
 import ctypes
+import os
 import random
 import statistics
 import subprocess
@@ -28,7 +29,7 @@ while (readSync(0, Buffer.alloc(1)) === 1) {
     const begun = performance.now();
     const at = wasm.buffer(given.length);
     new Uint8Array(wasm.memory.buffer).set(given, at);
-    wasm.write_sheet_image();
+    if (wasm.write_sheet_image() !== 1) throw new Error(`refused`);
     let length = 0, chunk;
     do { wasm.chunk(); chunk = wasm.len(); length += chunk; } while (chunk);
     writeSync(1, `${performance.now() - begun} ${length}\\n`);
@@ -44,7 +45,7 @@ native.len.restype = ctypes.c_size_t
 def run_native():
     begun = time.perf_counter()
     ctypes.memmove(native.buffer(len(arguments)), arguments, len(arguments))
-    native.write_sheet_image()
+    assert native.write_sheet_image() == 1
     length, chunk = 0, 1
     while chunk:
         native.chunk()
@@ -76,6 +77,7 @@ for _ in range(ROUNDS):
         lengths.add(length)
 node.stdin.close()
 node.wait()
+os.unlink(file.name)
 assert len(lengths) == 1, lengths
 native_time, wasm_time = (statistics.median(found) for found in times.values())
 print(f"native {native_time:.1f} ms, WebAssembly {wasm_time:.1f} ms: {wasm_time / native_time:.2f} of its time")

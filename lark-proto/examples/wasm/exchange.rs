@@ -19,7 +19,7 @@ use lark_proto::{EndpointExt, Image, Site, TenantToken, WriteSheetImage};
 pub enum Next {
     /// Nothing, or the next step of the call.
     Go = 0,
-    /// Send the request: the buffer has its HTTP/1.1 head, and [`chunk`] or [`rest`] its body.
+    /// Send the request: the buffer has its HTTP/1.1 head, and [`chunk`] its body.
     Send = 1,
     /// Wait.
     Wait = 2,
@@ -100,12 +100,6 @@ pub extern "C" fn chunk() {
         exchange.buffer.clear();
         exchange.buffer.extend_from_slice(&exchange.body.next_chunk().unwrap_or_default());
     });
-}
-
-/// The rest of the body.
-#[unsafe(no_mangle)]
-pub extern "C" fn rest() {
-    with(|exchange| exchange.buffer = std::mem::take(&mut exchange.body).into_bytes().into());
 }
 
 /// The request that writes an image into a cell. Lines: token, spreadsheet, cell, file name; then the image.

@@ -2,6 +2,7 @@
 //! clock and its own random numbers; `run.mjs` beside this file is such a host.
 //!
 //! ```text
+//! rustup target add wasm32-unknown-unknown
 //! cargo build -p lark-proto --example wasm --release --target wasm32-unknown-unknown
 //! node lark-proto/examples/wasm/run.mjs target/wasm32-unknown-unknown/release/examples/wasm.wasm
 //! ```

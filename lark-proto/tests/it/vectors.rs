@@ -85,7 +85,7 @@ fn check(arguments: &[&str]) {
     let is_present = Command::new("python3").args(["-c", version]).status();
     if !is_present.is_ok_and(|status| status.success()) {
         let message =
-            b"SKIPPED: no vector was read, because python3 3.9 or later is not installed\n";
+            b"\n== SKIPPED: no vector was read, because python3 3.9 or later is not installed\n";
         std::io::stderr().write_all(message).unwrap();
         return;
     }

@@ -70,7 +70,7 @@ class Request:
             self.headers.append(("Authorization", f"Bearer {token['text']}"))
         if parts.content_type is not None:
             self.headers.append(("Content-Type", parts.content_type))
-        if parts.content_type is not None or parts.method not in ("GET", "DELETE"):
+        if parts.content_type is not None or parts.method in ("POST", "PUT", "PATCH"):
             self.headers.append(("Content-Length", str(len(parts.body))))
         self.headers += sorted(parts.headers)
 
