@@ -108,6 +108,7 @@ fn check_reply<S: Subject>(rig: &Rig, caller: Caller, clean: &Clean, fault: &Fau
         String::from_utf8_lossy(&clean.carried.reply),
         String::from_utf8_lossy(&sent)
     );
+    rig.wait_for(S::ROUTE);
     assert_eq!(rig.carried_out(S::ROUTE), 1, "{context}");
     let Place::Reply(offset) = fault.place else { panic!("{context}") };
     match result {

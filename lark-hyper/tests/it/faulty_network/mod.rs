@@ -22,7 +22,7 @@ use lark_proto::fake::{FakeLark, RecordedRequest, Route, TokenKind};
 use lark_ureq::FakeServer;
 
 use callers::{Caller, Setup};
-use proxy::{Carried, Fault, Proxy};
+use proxy::{Carried, Fault, Proxy, pause_for};
 use subjects::{Known, Subject};
 
 /// Longer than any deadline of these tests, with slack for a busy machine. A call that does not end within this time
@@ -60,6 +60,17 @@ impl Rig {
     /// How often a request to `route` was carried out.
     fn carried_out(&self, route: Route) -> usize {
         self.count(|seen| seen.route == Some(route) && seen.code == Some(0))
+    }
+
+    /// Waits until a request to `route` was carried out. On a busy machine, a client with a short timeout can give up
+    /// before the fake has read its request.
+    fn wait_for(&self, route: Route) {
+        for _ in 0..200 {
+            if self.carried_out(route) > 0 {
+                return;
+            }
+            pause_for(Duration::from_millis(100));
+        }
     }
 
     /// How many requests to any route were carried out.
