@@ -101,6 +101,7 @@ fn check_reply<S: Subject>(rig: &Rig, caller: Caller, clean: &Clean, fault: &Fau
     rig.plan([fault.clone()]);
     let call = S::sample(&rig.known);
     let result = caller.call(&rig.proxy.site(), &setup(), &S::token(), &call);
+    rig.wait_for(S::ROUTE);
     let sent = rig.proxy.connections().swap_remove(0).reply;
     let context = format!(
         "{caller:?} {fault:?} of {} in {:?}, sent {:?}",
@@ -108,7 +109,6 @@ fn check_reply<S: Subject>(rig: &Rig, caller: Caller, clean: &Clean, fault: &Fau
         String::from_utf8_lossy(&clean.carried.reply),
         String::from_utf8_lossy(&sent)
     );
-    rig.wait_for(S::ROUTE);
     assert_eq!(rig.carried_out(S::ROUTE), 1, "{context}");
     let Place::Reply(offset) = fault.place else { panic!("{context}") };
     match result {
