@@ -1,4 +1,4 @@
-//! What both modules have: the bytes that they exchange with their host, and the cell write.
+//! Both modules share this code: it exchanges bytes with the host, and makes the request of a cell write.
 //!
 //! There is one buffer. The host asks for its address with [`buffer`], writes the arguments of the next function into
 //! it, and finds that function's result at [`address`], [`len`] bytes long. Arguments are lines of text, each ended by a
@@ -32,7 +32,7 @@ pub enum Next {
 #[derive(Default)]
 pub(crate) struct Exchange {
     pub(crate) buffer: Vec<u8>,
-    /// What is left of the body of the request that was made last.
+    /// The unread part of the body of the last request.
     pub(crate) body: Body,
 }
 

@@ -6,7 +6,7 @@ use crate::values::ImageFormat;
 pub(crate) fn read(format: ImageFormat, bytes: &[u8]) -> Option<(u32, u32)> {
     let (width, height) = match format {
         ImageFormat::Bmp => bitmap(bytes)?,
-        ImageFormat::Heic => huge_part(bytes).or_else(|| header(bytes))?,
+        ImageFormat::Heic if usize::BITS < 64 => huge_part(bytes).or_else(|| header(bytes))?,
         _ => header(bytes)?,
     };
     (width > 0 && height > 0).then_some((width, height))
@@ -18,7 +18,8 @@ fn header(bytes: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// The width and the height of a part of a HEIC file that has more pixels than a `u32` counts. The crate imagesize
-/// counts them in a `usize`, which overflows on 32 bits.
+/// counts them in a `usize`, which overflows on 32 bits. The search covers the whole file, so that the pixels of one file
+/// in some hundreds hold such a part by chance, and other processors do not search.
 fn huge_part(bytes: &[u8]) -> Option<(u32, u32)> {
     memchr::memmem::find_iter(bytes, b"ispe").find_map(|at| {
         let [a, b, c, d, e, f, g, h] = *bytes.get(at + 8..)?.first_chunk::<8>()?;

@@ -364,6 +364,13 @@ mod tests {
         }
     }
 
+    #[cfg(all(feature = "imagesize", target_pointer_width = "64"))]
+    #[test]
+    fn pixels_that_look_like_a_resolution_do_not_count() {
+        let pixels = [&b"\0\0\x01\0mdat0000ispe"[..], &[0xff; 240]].concat();
+        assert_eq!(check([heic(1, 1), pixels].concat(), &ImageRules::MESSAGE), Ok(()));
+    }
+
     #[cfg(feature = "imagesize")]
     #[test]
     fn the_check_does_not_panic_on_a_damaged_header() {
