@@ -335,6 +335,7 @@ mod tests {
             first(bmp(1, 1), 25),
             first(tiff(false, 1, 1), 20),
             first(heic(1, 1), 60),
+            first(heic(1, 1), heic(1, 1).len() - 1),
             first(ico(1), 6),
             png(0, 1),
             gif(1, 0),
@@ -364,11 +365,20 @@ mod tests {
         }
     }
 
-    #[cfg(all(feature = "imagesize", target_pointer_width = "64"))]
+    #[cfg(feature = "imagesize")]
     #[test]
     fn pixels_that_look_like_a_resolution_do_not_count() {
-        let pixels = [&b"\0\0\x01\0mdat0000ispe"[..], &[0xff; 240]].concat();
-        assert_eq!(check([heic(1, 1), pixels].concat(), &ImageRules::MESSAGE), Ok(()));
+        let file = heic(1, 1);
+        let (brands, metadata) = file.split_at(24);
+        let to_the_end = [&[0; 4], &metadata[4..]].concat();
+        let pixels = boxed(b"mdat", &[&b"ispe"[..], &[0xff; 240]].concat());
+        for file in [
+            [&file, &pixels[..]].concat(),
+            [brands, &pixels, metadata].concat(),
+            [brands, &pixels, &to_the_end].concat(),
+        ] {
+            assert_eq!(check(file, &ImageRules::MESSAGE), Ok(()));
+        }
     }
 
     #[cfg(feature = "imagesize")]
