@@ -15,8 +15,9 @@ use crate::values::{FileName, Image, ImageFormat, ImageRules, SheetCell, Spreads
 /// * Token: tenant or user access token, with the scope `drive:drive` or `sheets:spreadsheet`. The app must also be
 ///   added to the spreadsheet (in the spreadsheet: ... > More > Add document app).
 /// * Limits: 100 requests a second, and only one write to a spreadsheet at a time. A spreadsheet has at most 4,000
-///   images. A write may take a minute. The vendor's page names no limit for the size. The default limit of this crate
-///   is 20 MiB, as in the vendor's command-line tool and at the endpoint `drive/v1/medias/upload_all`.
+///   different images, those that float above the cells included. A write may take a minute. The vendor's page names no
+///   limit for the size. The default limit of this crate is 20 MiB, as in the vendor's command-line tool and at the
+///   endpoint `drive/v1/medias/upload_all`.
 /// * Formats: PNG, JPEG (JPG, JFIF, EXIF), GIF, BMP, TIFF, BPG, WEBP and HEIC, as the vendor's page lists them. Its
 ///   newer edition does not list WEBP, and the service was seen to refuse BMP, TIFF and WEBP at times, so prefer PNG or
 ///   JPEG. Neither edition lists ICO, which this crate refuses.

@@ -14,8 +14,10 @@ const AT_ONCE: u32 = 50_000;
 /// The images of a spreadsheet, and the contents of some of its cells.
 #[derive(Default)]
 pub(crate) struct Contents {
-    /// The number of cells that hold an image. Images that float above the cells are not among them.
+    /// The number of different images in the cells. Images that float above the cells are not among them.
     pub(crate) images: usize,
+    /// The images that have a token. One that was copied to other cells has the same token there, and counts once.
+    file_tokens: HashSet<FileToken>,
     cells: HashMap<SheetCell, CellContent>,
 }
 
@@ -66,8 +68,9 @@ impl Contents {
             result => result?,
         };
         for ((below, right), content) in cells.iter() {
-            if matches!(content, CellContent::Image { .. }) {
-                self.images += 1;
+            if let CellContent::Image { file_token, .. } = content {
+                let is_new = |token: &FileToken| self.file_tokens.insert(token.clone());
+                self.images += usize::from(file_token.as_ref().is_none_or(is_new));
             }
             let cell = cell(1 + right, block.first + below).map_err(CallError::invalid)?;
             if wanted.contains(&cell) {

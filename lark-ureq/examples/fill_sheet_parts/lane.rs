@@ -16,7 +16,7 @@ use crate::fill_sheet_parts::encoding::{Choice, Encoding};
 use crate::fill_sheet_parts::grid;
 use crate::fill_sheet_parts::plan::{Held, Job, Lane};
 
-/// The most images that a spreadsheet takes, those that float above the cells included.
+/// The most different images that a spreadsheet takes, those that float above the cells included.
 pub(crate) const MAX_IMAGES: usize = 4000;
 
 /// The client and the options of a run, which all spreadsheets share.
@@ -177,7 +177,7 @@ fn has_arrived(held: Option<&str>, content: &CellContent) -> bool {
     }
 }
 
-const FULL: &str = "the spreadsheet holds 4,000 images, and the service takes no more";
+const FULL: &str = "the spreadsheet holds 4,000 different images, and the service takes no more";
 
 const NO_BASE64: &str = "This tenant refuses images in base64: the pictures went as numbers, which are 2.7 times as \
     long. Leave out --base64.";

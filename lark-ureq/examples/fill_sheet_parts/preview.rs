@@ -88,7 +88,8 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
     let too_many = (contents.images + added).saturating_sub(MAX_IMAGES);
     if too_many > 0 {
         let too_many = counted(too_many, "picture");
-        let text = format!("no room for {too_many}, because a spreadsheet takes 4,000 images");
+        let text =
+            format!("no room for {too_many}, because a spreadsheet takes 4,000 different images");
         problems.push((&lane.document, text, Reach::Lane));
     }
     Ok(problems)

@@ -376,7 +376,7 @@ codes! {
         "a reply has at most 10 MB: read fewer cells at once";
     /// The cell is too large.
     SHEET_LARGE_CELL = 90222, Limit;
-    /// A limit was exceeded, such as 4,000 images in one spreadsheet.
+    /// A limit was exceeded, such as 4,000 different images in one spreadsheet.
     SHEET_EXCESS = 90226, Limit;
     /// The request is too large.
     SHEET_LARGE_REQUEST = 90227, Limit;
@@ -400,9 +400,9 @@ codes! {
     SHEET_V3_RETRY_LATER = 1310235, DocumentBusy, DOCUMENT_BUSY;
     /// The document's data is being loaded; 90242 in sheets v2.
     SHEET_V3_LOADING = 1310242, DocumentBusy;
-    /// The spreadsheet would have more than 4,000 images.
+    /// The spreadsheet would have more than 4,000 different images.
     SHEET_V3_IMAGE_EXCESS = 1310247, Limit,
-        "a spreadsheet holds at most 4,000 images: remove some, or use another spreadsheet";
+        "a spreadsheet holds at most 4,000 different images: remove some, or use another spreadsheet";
     /// The spreadsheet was deleted.
     SHEET_V3_DELETED = 1310249, NotFound;
     /// A parameter is wrong.

@@ -155,7 +155,7 @@ const CODES: &str = "
 1310217 | DocumentBusy | SHEET_V3_TOO_MANY | one write after another
 1310235 | DocumentBusy | SHEET_V3_RETRY_LATER | still running
 1310242 | DocumentBusy | SHEET_V3_LOADING | -
-1310247 | Limit | SHEET_V3_IMAGE_EXCESS | 4,000 images
+1310247 | Limit | SHEET_V3_IMAGE_EXCESS | 4,000 different images
 1310249 | NotFound | SHEET_V3_DELETED | -
 1310251 | Request | SHEET_V3_PARAMETER | -
 1315201 | ServiceFailure | - | -

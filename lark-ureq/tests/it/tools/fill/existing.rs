@@ -2,6 +2,7 @@
 
 use lark_proto::fake::{FakeLark, FakeSheet, Fault, Route};
 use lark_ureq::FakeServer;
+use serde_json::json;
 
 use super::{LINK, column, fail_writes, fill, fill_sheet, filled, refusal, writes};
 use crate::tools::support::{Folder, picture, setup};
@@ -116,6 +117,24 @@ fn a_dry_run_counts_the_rows_that_the_sheets_lack() {
     assert_eq!(output.stdout, expected);
     let output = fill(&server, &folder, 3, &["--dry-run", "--from", "A199"]);
     assert!(output.stdout.contains("; 1 row would be added; "), "{output:?}");
+}
+
+#[test]
+fn copies_of_an_image_in_several_cells_count_once() {
+    let (server, folder) = setup();
+    let image = |token: &str| json!([{"type": "embed-image", "fileToken": token}]);
+    let unnamed = || json!([{"type": "embed-image"}]);
+    let values =
+        json!([[image("boxA"), image("boxB"), image("boxA")], ["text", unnamed(), unnamed()]]);
+    let reply = json!({"code": 0, "data": {"valueRange": {"values": values}}}).to_string();
+    server.with(|lark| {
+        lark.fail_when(move |route, _| {
+            let reply = http::Response::new(reply.clone().into());
+            (route == Route::Values).then(|| Fault::from(reply).into())
+        });
+    });
+    let output = fill(&server, &folder, 1, &["--dry-run"]);
+    assert!(output.stdout.contains("; the spreadsheet holds 4 images\n"), "{output:?}");
 }
 
 #[test]

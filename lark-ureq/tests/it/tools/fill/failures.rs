@@ -203,7 +203,7 @@ fn a_lane_ends_when_its_spreadsheet_holds_4000_images() {
         let output = fill_sheet(&server).args(options).args([&photos]).run();
         assert_eq!(output.code(), Some(1), "{output:?}");
         assert_eq!(writes(&server), before + written);
-        let line = "the spreadsheet holds 4,000 images, and the service takes no more";
+        let line = "the spreadsheet holds 4,000 different images, and the service takes no more";
         assert_eq!(output.stderr.matches(line).count(), 1, "{output:?}");
         assert_eq!(output.stdout.matches(line).count(), 1, "{output:?}");
         assert!(output.stdout.contains(&format!(" {left} still to do, in ")), "{output:?}");
