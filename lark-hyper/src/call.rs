@@ -72,6 +72,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
     fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
         let step = self.shared.session.next(&mut self.call, context.waker());
         if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
+            self.shared.token_requests.begin();
             self.taken_out = Some(id);
         }
         self.call.events().iter().for_each(Event::trace);
@@ -105,8 +106,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         loop {
             let waited = session.clock.now().duration_since(start).unwrap_or_default();
             let left = time.saturating_sub(waited);
-            let is_in_flight = token_requests.len() > 0;
-            let slice = if is_in_flight { left.min(POLL_INTERVAL) } else { left };
+            let slice = if token_requests.is_empty() { left } else { left.min(POLL_INTERVAL) };
             let woken = poll_fn(|context| self.poll_woken(context));
             let is_woken = session.clock.timeout(slice, woken).await.is_some();
             if is_woken || slice == left {
@@ -149,7 +149,11 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
             let id = request.id;
             self.taken_out = Some(id);
             match request.poll(now) {
-                Poll::Pending => token_requests.put(request),
+                Poll::Pending => {
+                    token_requests.put(request);
+                    self.taken_out = None;
+                    continue;
+                }
                 Poll::Ready(result) if own == Some(id) => {
                     self.answered(result);
                     is_over = true;
@@ -169,6 +173,7 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
                     }
                 }
             }
+            token_requests.end();
             self.taken_out = None;
         }
         if token_requests.is_woken() {
@@ -185,6 +190,9 @@ impl<O, S: Transport> Drop for CallGuard<'_, O, S> {
     fn drop(&mut self) {
         let Shared { session, token_requests } = self.shared;
         let abandoned = self.taken_out;
+        if abandoned.is_some() {
+            token_requests.end();
+        }
         if self.call.id().is_some() || abandoned.is_some() {
             session.report(&mut self.call, |call, session, now| {
                 call.cancel(session);

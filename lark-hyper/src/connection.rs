@@ -21,7 +21,7 @@ use crate::error::TransportError;
 
 /// A connection whose peer takes no bytes for this time is closed.
 const MAX_STALL: Duration = Duration::from_secs(60);
-/// How long a connection is still read after a failed write, if no bytes arrive.
+/// How long a connection is still read after a failed write.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that the caller's connector has opened, for [`Pool::with_connector`](crate::Pool::with_connector).

@@ -108,6 +108,10 @@ impl Future for Connecting {
     }
 }
 
+/// The longest user and password together for a SOCKS5 proxy. hyper-util has one buffer of 262 bytes for all that it sends
+/// to the proxy, of which 14 and the host's name are left for the rest.
+const MAX_CREDENTIALS: usize = 200;
+
 /// The route to a host.
 #[derive(Clone)]
 enum Route {
@@ -119,18 +123,24 @@ enum Route {
 }
 
 impl Route {
-    fn proxy(&self) -> Option<&Uri> {
+    /// The proxy's URL without its credentials.
+    fn proxy(&self) -> Option<String> {
         match self {
             Self::Direct => None,
-            Self::Tunnel(proxy, _) | Self::Socks5(proxy, _) => Some(proxy),
+            Self::Tunnel(proxy, _) => Some(proxy.to_string()),
+            Self::Socks5(proxy, _) => Some(format!("socks5://{}", proxy.authority()?)),
         }
     }
 
-    /// The route through `proxy`, and its address. `None` if the proxy's address is not a URI.
+    /// The route through `proxy`, and its address. `None` if the proxy's address is not a URI, or if hyper-util cannot
+    /// send its credentials.
     fn through(proxy: &Proxy) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
         let route = match (proxy.is_socks5(), proxy.credentials()) {
             (false, _) => Self::Tunnel(address.clone(), proxy.authorization()),
+            (true, Some((user, password))) if user.len() + password.len() > MAX_CREDENTIALS => {
+                return None;
+            }
             (true, credentials) => {
                 let owned = credentials.map(|(user, password)| (user.into(), password.into()));
                 Self::Socks5(address.clone(), owned)
@@ -164,7 +174,7 @@ async fn open(
     // hyper-util divides this timeout among the addresses of a family, so that a dead address leaves time for the next
     // one.
     http.set_connect_timeout(Some(timeouts.connect));
-    let proxy = route.proxy().map(Uri::to_string);
+    let proxy = route.proxy();
     let opening = async {
         match route {
             Route::Direct => connect_tls(http, config, uri).await,
@@ -300,6 +310,15 @@ mod tests {
             let timeouts = Timeouts::for_body_len(0);
             let error = open(found, route, config(), uri.clone(), timeouts).await.unwrap_err();
             assert_eq!(error.downcast_ref::<ProxyError>().is_some(), names_proxy, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_that_hyper_util_cannot_send_are_refused() {
+        for (len, is_supported) in [(199, true), (200, true), (201, false)] {
+            let url = format!("socks5://ann:{}@proxy", "p".repeat(len - 3));
+            let route = Route::through(&Proxy::new(&url).unwrap());
+            assert_eq!(route.is_some(), is_supported, "{len}");
         }
     }
 

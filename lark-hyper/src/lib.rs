@@ -76,7 +76,8 @@
 //!   the same fake without a socket for tests in virtual time. The module `testing` shows both.
 //! * `tracing`: each request, refusal, failure and wait of a call as an event of the `tracing` crate, with the target
 //!   `lark_proto` and never with a secret. Refusals and failures have the level WARN, all others DEBUG. hyper,
-//!   hyper-util, h2 and rustls log no header values and no bodies.
+//!   hyper-util, h2 and rustls log no header values and no bodies, with one exception: at DEBUG, h2 logs the words
+//!   with which a server ends an HTTP/2 connection, and a server may quote a request there.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

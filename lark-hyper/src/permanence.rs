@@ -41,13 +41,14 @@ mod pooled {
 
     /// The first words of errors whose types are private to hyper-util and hyper-rustls: for a version or a URI that is
     /// not supported, a connector that allows only HTTPS, and a proxy that demands a password.
-    const TEXTS: [&str; 6] = [
+    const TEXTS: [&str; 7] = [
         "client error (User",
         "invalid URL, ",
         "unsupported scheme ",
         "missing scheme",
         "tunnel error: missing destination host",
         "tunnel error: proxy authorization required",
+        "SOCKS error: credentials not accepted",
     ];
 
     pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {

@@ -224,7 +224,7 @@ impl Future for ReplyFuture {
                 }
                 return Poll::Ready(Err(TransportError::Timeout(phase)));
             } else {
-                timer.next_check = Deadline::after(timer.check_interval);
+                timer.set_next_check();
             }
         }
     }
@@ -262,6 +262,13 @@ impl PhaseTimer {
             check_interval,
             next_check: Deadline::after(check_interval),
         }
+    }
+
+    /// Sets the next check to the end of the interval, or to the deadline if that is sooner.
+    fn set_next_check(&mut self) {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let interval = self.check_interval.min(left).max(MIN_CHECK_INTERVAL);
+        self.next_check = Deadline::after(interval);
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -42,21 +41,42 @@ pub struct RequestBody {
 /// The number of bytes of a [`RequestBody`] that the transport has taken so far. If it has taken none of a body that is
 /// not empty, the request cannot have been carried out: once the call is over, no more bytes are given out.
 #[derive(Clone, Debug, Default)]
-pub struct BodyProgress(Arc<AtomicUsize>);
+pub struct BodyProgress(Arc<Mutex<Taken>>);
 
-/// The bit beside the count that is set once the client is done with the request.
-const CLOSED_BIT: usize = 1 << (usize::BITS - 1);
+/// The count is behind a lock, because not every processor has atomic numbers of 64 bits.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: u64,
+    /// Whether the client is done with the request.
+    is_closed: bool,
+}
 
 impl BodyProgress {
     /// The number of bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        (self.0.load(Ordering::Relaxed) & !CLOSED_BIT) as u64
+        self.lock().bytes
     }
 
     /// Stops the body, and returns the final number of bytes.
     pub(crate) fn close(&self) -> u64 {
-        (self.0.fetch_or(CLOSED_BIT, Ordering::Relaxed) & !CLOSED_BIT) as u64
+        let mut taken = self.lock();
+        taken.is_closed = true;
+        taken.bytes
+    }
+
+    /// Counts bytes that are given out next. Once the client is done with the request, none may be.
+    fn take(&self, bytes: u64) -> io::Result<()> {
+        let mut taken = self.lock();
+        if taken.is_closed {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the call is over"));
+        }
+        taken.bytes += bytes;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,7 +91,8 @@ impl RequestBody {
     }
 
     /// A clone of the bytes that the transport has not taken yet, which are all of them before the first frame. It
-    /// shares the memory of stored parts, and is encoded while it is read. A layer can hash or sign the body by it:
+    /// shares the memory of stored parts, and is encoded while it is read. Its bytes do not count as taken, so it is not
+    /// for sending: [`into_body`](Self::into_body) is. A layer can hash or sign the body by it:
     ///
     /// ```
     /// use std::hash::{DefaultHasher, Hasher};
@@ -92,6 +113,25 @@ impl RequestBody {
     #[must_use]
     pub fn body(&self) -> Body {
         Body::clone(&self.body)
+    }
+
+    /// The bytes that the transport has not taken yet, which count as taken from now on: the client assumes that they are
+    /// sent. This is for a service that does not send frames.
+    ///
+    /// # Errors
+    /// An error if the client is done with the request.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use lark_hyper::RequestBody;
+    ///
+    /// fn bytes(request: http::Request<RequestBody>) -> std::io::Result<Bytes> {
+    ///     Ok(request.into_body().into_body()?.into_bytes())
+    /// }
+    /// ```
+    pub fn into_body(self) -> io::Result<Body> {
+        self.progress.take(self.body.len())?;
+        Ok(*self.body)
     }
 
     /// The count of the bytes taken from this body, which outlives the body.
@@ -119,11 +159,7 @@ impl hyper::body::Body for RequestBody {
         if len == 0 {
             return Poll::Ready(None);
         }
-        // The check and the count are one atomic step, so that no byte is given out after `close` has returned the
-        // count.
-        let count = |taken| (taken & CLOSED_BIT == 0).then_some(taken + len);
-        if self.progress.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err() {
-            let over = io::Error::new(io::ErrorKind::ConnectionAborted, "the call is over");
+        if let Err(over) = self.progress.take(len as u64) {
             return Poll::Ready(Some(Err(over)));
         }
         let data = self.body.copy_to_bytes(len);

@@ -15,7 +15,13 @@ use crate::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// The token requests in flight. Any call of the client polls them, after it has taken one out: no lock is held while
 /// a service's code runs.
-pub(crate) struct TokenRequests<S: Transport>(Mutex<Vec<TokenRequest<S>>>);
+pub(crate) struct TokenRequests<S: Transport>(Mutex<InFlight<S>>);
+
+struct InFlight<S: Transport> {
+    requests: Vec<TokenRequest<S>>,
+    /// The number of requests that calls are sending or have taken out.
+    taken_out: usize,
+}
 
 pub(crate) struct TokenRequest<S: Transport> {
     pub(crate) id: TokenRequestId,
@@ -40,31 +46,52 @@ impl Wake for Signal {
 
 impl<S: Transport> TokenRequests<S> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(InFlight { requests: Vec::new(), taken_out: 0 }))
     }
 
+    /// The number of requests that can be taken out.
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().requests.len()
+    }
+
+    /// Whether there is no request, here or taken out.
+    pub(crate) fn is_empty(&self) -> bool {
+        let in_flight = self.lock();
+        in_flight.requests.is_empty() && in_flight.taken_out == 0
     }
 
     /// Whether a request was woken and has not been polled since.
     pub(crate) fn is_woken(&self) -> bool {
-        self.lock().iter().any(TokenRequest::is_woken)
+        self.lock().requests.iter().any(TokenRequest::is_woken)
+    }
+
+    /// Notes that a call sends a request, which it then [puts](Self::put) here.
+    pub(crate) fn begin(&self) {
+        self.lock().taken_out += 1;
     }
 
     /// Takes out a request that was woken or whose deadline has passed.
     pub(crate) fn take(&self, now: SystemTime) -> Option<TokenRequest<S>> {
-        let mut requests = self.lock();
+        let mut in_flight = self.lock();
         let is_due = |request: &TokenRequest<S>| request.is_woken() || request.until <= now;
-        let at = requests.iter().position(is_due)?;
-        Some(requests.swap_remove(at))
+        let at = in_flight.requests.iter().position(is_due)?;
+        in_flight.taken_out += 1;
+        Some(in_flight.requests.swap_remove(at))
     }
 
+    /// Puts a request here that was begun or taken out.
     pub(crate) fn put(&self, request: TokenRequest<S>) {
-        self.lock().push(request);
+        let mut in_flight = self.lock();
+        in_flight.taken_out -= 1;
+        in_flight.requests.push(request);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<TokenRequest<S>>> {
+    /// Notes that a request that was begun or taken out is over.
+    pub(crate) fn end(&self) {
+        self.lock().taken_out -= 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, InFlight<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

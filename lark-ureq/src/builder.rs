@@ -114,7 +114,7 @@ fn with_roots(
     Ok(config.tls_config(TlsConfig::builder().root_certs(certificates.into()).build()))
 }
 
-/// Checks that the operating system has certificates. ureq would read them only when it opens a connection.
+/// Checks that the operating system has certificates. ureq reads them anew for each connection that it opens.
 #[cfg(feature = "platform-verifier")]
 fn check_platform() -> Result<(), Invalid> {
     let ring = std::sync::Arc::new(rustls::crypto::ring::default_provider());

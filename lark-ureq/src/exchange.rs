@@ -1,9 +1,10 @@
 //! One request through the agent, and the reply to it.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{Request, Response};
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::{Outgoing, Permanence, Timeouts, TransportFailure};
@@ -29,7 +30,7 @@ pub(crate) fn send(
     let len = body.len();
     let mut reader = Pieces::new(body.reader(), clock);
     // ureq sends a body without a `content-length` in chunks, even an empty one.
-    let reply = if head.headers.contains_key(http::header::CONTENT_LENGTH) {
+    let reply = if head.headers.contains_key(CONTENT_LENGTH) {
         exchange.run(head, SendBody::from_reader(&mut reader))
     } else {
         exchange.run(head, SendBody::none())
@@ -74,6 +75,10 @@ impl Exchange<'_> {
         let mut limited = body.as_reader().take(self.reply_limit.saturating_add(1));
         let read = limited.read_to_end(&mut reply);
         read.map_err(|error| self.name_phase(error.into(), Timeout::RecvBody))?;
+        if !is_known_to_be_whole(&head, &reply) {
+            let error = io::Error::new(io::ErrorKind::UnexpectedEof, "a reply without a length");
+            return Err(error.into());
+        }
         let fits = reply.len() as u64 <= self.reply_limit;
         Ok(fits.then(|| Response::from_parts(head, reply.into())))
     }
@@ -90,12 +95,12 @@ impl Exchange<'_> {
         let per_call = own.per_call.map(|own| own.min(day));
         // The time of a single read or write is a second less than the longest phase, so that ureq sets the socket's
         // timeout once, and not for each read or write.
-        let single = |phase: Duration, own: [Option<Duration>; 2]| {
+        let single = |phase: Duration, own: [Option<Duration>; 3]| {
             let longest = own.into_iter().flatten().fold(phase, Duration::max);
             longest.saturating_sub(Duration::from_secs(1))
         };
-        let write = single(timeouts.send_body, [own.send_request, own.send_body]);
-        let read = single(timeouts.recv_response, [own.recv_response, own.recv_body]);
+        let write = single(timeouts.send_body, [own.connect, own.send_request, own.send_body]);
+        let read = single(timeouts.recv_response, [own.connect, own.recv_response, own.recv_body]);
         let global = Some(own.global.map_or(*call_timeout, |own| own.min(*call_timeout)));
         let recv_response = or(own.recv_response, timeouts.recv_response);
         let per_read = or(config.timeout_per_read(), read);
@@ -159,6 +164,16 @@ impl Exchange<'_> {
             error => CallErrorKind::Transport(error),
         }
     }
+}
+
+/// Whether the connection cannot have broken inside the reply. A success without a length or chunks ends with its
+/// connection, and ureq takes a connection that breaks for one that ends. If such a reply is JSON, its reader finds
+/// the cut; an image would be taken for whole.
+fn is_known_to_be_whole(head: &http::response::Parts, body: &[u8]) -> bool {
+    let has_end = |name: &HeaderName| head.headers.contains_key(name);
+    !head.status.is_success()
+        || [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(has_end)
+        || body.trim_ascii_start().first().is_none_or(|first| *first == b'{')
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Which of ureq's errors are permanent.
 
+use std::io;
+
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::Permanence;
 use ureq::Error;
@@ -28,6 +30,8 @@ pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
         #[cfg(feature = "tls")]
         Error::Rustls(error) => tls::is_permanent(error),
         // ureq reports an error of the TLS handshake inside an I/O error.
+        // A SOCKS5 proxy that does not accept the password, or a firewall that refuses the connection.
+        Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => true,
         #[cfg(feature = "tls")]
         Error::Io(error) => tls::of_handshake(error).is_some_and(tls::is_permanent),
         _ => false,
@@ -60,8 +64,6 @@ mod tls {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     fn is_permanent(error: Error) -> bool {
@@ -90,6 +92,7 @@ mod tests {
             Error::RequireHttpsOnly("http://a".into()),
             Error::InvalidProxyUrl,
             Error::ConnectProxyFailed("proxy server responded 407/407".into()),
+            Error::Io(io::ErrorKind::PermissionDenied.into()),
             Error::TlsRequired,
             Error::LargeResponseHeader(2, 1),
         ] {

@@ -74,14 +74,13 @@ impl SharedSession {
         if !events.is_empty() {
             let start = self.clock.elapsed();
             events.iter().for_each(Event::trace);
-            // A subscriber may have used the client on this thread, and its call may have parked and consumed the
-            // unpark that was meant for `call`.
-            if !self.lock().parked.iter().any(|(id, _)| *id == call) {
-                return;
-            }
             left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
         }
-        self.clock.park(left);
+        // A subscriber, or the drop of an error, may have used the client on this thread, and that call may have parked
+        // and consumed the unpark that was meant for `call`.
+        if self.lock().parked.iter().any(|(id, _)| *id == call) {
+            self.clock.park(left);
+        }
     }
 
     /// Cancels `call` and the token request that it drives, if they are not over.

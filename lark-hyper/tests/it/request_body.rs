@@ -193,6 +193,18 @@ fn a_clone_of_the_body_is_the_rest_of_it_and_makes_no_progress() {
 }
 
 #[test]
+fn a_body_that_is_taken_out_counts_as_taken() {
+    let image = noise(1 << 20);
+    let whole = put(image.clone()).into_bytes();
+    let mut body = RequestBody::from(put(image));
+    let progress = body.progress();
+    let first = next(&mut body).unwrap();
+    let rest = body.into_body().unwrap();
+    assert_eq!(progress.bytes(), whole.len() as u64);
+    assert!(rest.into_bytes() == whole[first.len()..]);
+}
+
+#[test]
 fn a_clone_of_the_body_shares_the_images_memory() {
     let image = noise(1 << 20);
     let memory = image.bytes().as_ptr_range();

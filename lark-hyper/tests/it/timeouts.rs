@@ -17,7 +17,7 @@ use hyper_util::rt::TokioTimer;
 use lark_hyper::{CallError, Client, Connection, Pool, RequestBody, TransportError};
 use lark_proto::error::CallErrorKind;
 use lark_proto::fake::http1::{self, Requests};
-use lark_proto::session::Phase;
+use lark_proto::session::{Phase, Timeouts};
 use lark_proto::{App, Image, ImageKey, Limits, PutImage, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Barrier;
@@ -88,6 +88,28 @@ async fn a_connection_whose_peer_reads_nothing_ends_after_60_seconds() {
     })
     .await;
     assert_eq!((timeout(outcome), seconds), (Some(Phase::SendBody), 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phase_takes_at_most_twice_its_time() {
+    // The pool checks at 800 ms that the body is being sent, then after each 900 ms.
+    let mut timeouts = Timeouts::for_body_len(0);
+    timeouts.resolve = Duration::from_millis(400);
+    timeouts.connect = Duration::from_millis(400);
+    timeouts.send_request = Duration::from_millis(1000);
+    timeouts.send_body = Duration::from_millis(1000);
+    timeouts.recv_response = Duration::from_millis(900);
+    let pool = peers::pool(1 << 10, |peer| async move {
+        pending::<()>().await;
+        drop(peer);
+    });
+    let body = RequestBody::from(lark_proto::body::Body::from(vec![7; 1 << 20]));
+    let mut request = Request::put("http://localhost/").body(body).unwrap();
+    request.extensions_mut().insert(timeouts);
+    let start = Instant::now();
+    let error = pool.call(request).await.unwrap_err();
+    assert!(matches!(error, TransportError::Timeout(Phase::SendBody)), "{error:?}");
+    assert_eq!(start.elapsed().as_millis() / 100, 18);
 }
 
 #[tokio::test(start_paused = true)]

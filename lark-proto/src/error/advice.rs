@@ -27,14 +27,15 @@ pub enum Advice {
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The wait that the service asks for: the smaller of `x-ogw-ratelimit-reset` (documented, in seconds, sometimes
-/// with a fraction) and `Retry-After` (seconds or a date). A header that cannot be read is ignored. One reply of the
-/// service was seen with 120 seconds in one header and 1 second in the other.
+/// with a fraction) and `Retry-After` (seconds or a date). A header that cannot be read, or that names no wait (zero
+/// seconds or a date that is past), is ignored. One reply of the service was seen with 120 seconds in one header and
+/// 1 second in the other.
 pub(crate) fn after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let reset = text(RESET).and_then(seconds);
     let retry_after =
         text(RETRY_AFTER).and_then(|wait| seconds(wait).or_else(|| until(wait, text(DATE)?)));
-    reset.into_iter().chain(retry_after).min()
+    reset.into_iter().chain(retry_after).filter(|wait| !wait.is_zero()).min()
 }
 
 /// The header in which the gateway names the wait.
@@ -90,7 +91,9 @@ mod tests {
         assert_eq!(both("7", "9"), seconds(7));
         assert_eq!(both("120", "1"), seconds(1));
         assert_eq!(both("0.25", "9"), Some(Duration::from_millis(250)));
-        assert_eq!(both("0", "9"), seconds(0));
+        assert_eq!(both("0", "9"), seconds(9));
+        assert_eq!(both("60", "0"), seconds(60));
+        assert_eq!(both("0", "0.0"), None);
         assert_eq!(wait(&[("x-ogw-ratelimit-reset", "7")]), seconds(7));
         assert_eq!(wait(&[("retry-after", "9")]), seconds(9));
         assert_eq!(wait(&[]), None);
@@ -130,9 +133,9 @@ mod tests {
             ("Thu, 29 Feb 2024 00:01:00 GMT", now, Some(120)),
             ("Fri, 01 Mar 2024 23:59:00 GMT", now, Some(86_400)),
             ("Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 0000 00:00:00 GMT", Some(86_400)),
-            (now, now, Some(0)),
-            ("Wed, 28 Feb 2024 23:58:59 GMT", now, Some(0)),
-            ("Sat, 01 Jan 0000 00:00:00 GMT", now, Some(0)),
+            (now, now, None),
+            ("Wed, 28 Feb 2024 23:58:59 GMT", now, None),
+            ("Sat, 01 Jan 0000 00:00:00 GMT", now, None),
             ("Thu, 30 Feb 2024 00:00:00 GMT", now, None),
             ("Thu, 29 Feb 2024 00:01:00 GMT", "Thu, 30 Feb 2024 00:00:00 GMT", None),
             ("Thu, 29 Feb 2024 00:01:00 GMT", "1709164740", None),
@@ -142,7 +145,7 @@ mod tests {
         }
         assert_eq!(wait(&[("retry-after", now)]), None);
         let headers = [("x-ogw-ratelimit-reset", "120"), ("retry-after", now), ("date", now)];
-        assert_eq!(wait(&headers), Some(Duration::ZERO));
+        assert_eq!(wait(&headers), Some(Duration::from_secs(120)));
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Error {
     }
 
     /// How long the service asks to wait.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Api(error) => error.retry_after,
             Self::Unreadable(reply) => reply.retry_after,

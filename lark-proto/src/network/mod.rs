@@ -138,7 +138,8 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// Keeps at most this many idle connections, for 15 s each, instead of [`MAX_IDLE_CONNECTIONS`]. 0 keeps none.
+    /// Keeps at most this many idle connections, instead of [`MAX_IDLE_CONNECTIONS`]. 0 keeps none. A connection that
+    /// was idle for more than 15 s is not used again; lark-ureq closes it when the next request begins or ends.
     #[must_use]
     pub fn max_idle_connections(mut self, connections: usize) -> Self {
         self.settings.max_idle_connections = connections;
@@ -262,13 +263,13 @@ impl Settings {
     /// The `User-Agent`, or `default`.
     ///
     /// # Errors
-    /// [`InvalidKind::BadUserAgent`] for a text that no header can hold.
+    /// [`InvalidKind::BadUserAgent`] for a text that is empty or has other characters than visible ASCII and spaces.
     pub fn user_agent(&self, default: &'static str) -> Result<HeaderValue, Invalid> {
         match &self.user_agent {
             None => Ok(HeaderValue::from_static(default)),
             Some(text) => HeaderValue::from_str(text)
                 .ok()
-                .filter(|value| !value.is_empty())
+                .filter(|value| value.to_str().is_ok_and(|text| !text.is_empty()))
                 .ok_or_else(|| Invalid::new(InvalidKind::BadUserAgent, text)),
         }
     }

@@ -59,7 +59,10 @@ impl Proxy {
         let credentials = match credentials {
             Some(text) => {
                 let (user, password) = text.split_once(':').unwrap_or((text, ""));
-                Some((credential(user)?, credential(password)?))
+                let (user, password) = (credential(user)?, credential(password)?);
+                // RFC 1929, the authentication of SOCKS5, counts each in a byte and allows neither to be empty.
+                let fits = |text: &String| !is_socks5 || (1..=255).contains(&text.len());
+                Some((user, password)).filter(|(user, password)| fits(user) && fits(password))
             }
             None => None,
         };
@@ -298,6 +301,8 @@ mod tests {
             "u:1hidden://2hidden",
             "[::1]:hidden",
             "socks5://[u:hidden]:",
+            "socks5://u@proxy",
+            "socks5://:hidden@proxy",
             "http://hidden@proxy:0",
             "http://u:hidden%zz@proxy:1",
             "http://u:hidden%0d@proxy:1",

@@ -123,7 +123,7 @@ const TENANT_STORAGE: &str =
     "the organisation's own storage failed: ask an administrator of the organisation to repair it";
 const SHEET_ID: &str = "name the sheet by its id, which follows `?sheet=` in the address bar of the browser: \
     the title on the tab is not the id";
-const DOCUMENT_ACCESS: &str = "the app needs the right to edit the document in addition to its scopes: \
+const DOCUMENT_ACCESS: &str = "the app needs access to the document in addition to its scopes, for a write the right to edit: \
     add the app in the document under ... > More > Add document app; if it is not listed there, \
     share the document with a group that its bot is in, or, in a wiki, add it to the members of the space";
 const DOCUMENT_TOKEN: &str = "check that the token is the spreadsheet's own and not that of a wiki page, \
@@ -356,7 +356,7 @@ codes! {
     /// The row or column is wrong.
     SHEET_ROW_OR_COLUMN = 90212, Request,
         "the rows or columns may lie outside the sheet's present grid: add rows or columns first";
-    /// The app may not edit the spreadsheet.
+    /// The app has no access to the spreadsheet, or may not edit it.
     SHEET_PERMISSION = 90213, Permission, DOCUMENT_ACCESS;
     /// No spreadsheet has this token.
     SPREADSHEET_NOT_FOUND = 90214, NotFound, DOCUMENT_TOKEN;
@@ -390,7 +390,7 @@ codes! {
     SHEET_LOADING = 90242, DocumentBusy;
 
     // sheets v3.
-    /// The app may not edit the spreadsheet; 90213 in sheets v2.
+    /// The app has no access to the spreadsheet, or may not edit it; 90213 in sheets v2.
     SHEET_V3_PERMISSION = 1310213, Permission, DOCUMENT_ACCESS;
     /// No spreadsheet has this token; 90214 in sheets v2.
     SHEET_V3_NOT_FOUND = 1310214, NotFound, DOCUMENT_TOKEN;

@@ -42,6 +42,8 @@ pub(super) enum Throttle {
     Open,
     Closed {
         until: Moment,
+        /// The end of the wait that the service asked for, which may be later than `until`.
+        named_until: Moment,
         error: Error,
         /// The number of requests sent in the second before the gate closed.
         sent: u32,
@@ -113,11 +115,13 @@ impl Throttle {
         now: Moment,
     ) {
         let closes_until = now.saturating_add(wait);
+        let named = now.saturating_add(error.retry_after().unwrap_or(wait).max(wait));
         match self {
-            Self::Closed { until, error: last, refused, .. } => {
+            Self::Closed { until, named_until, error: last, refused, .. } => {
                 *refused += 1;
                 if closes_until > *until {
                     *until = closes_until;
+                    *named_until = named;
                     *last = error.clone();
                 }
             }
@@ -129,7 +133,8 @@ impl Throttle {
                 }
             }
             Self::Open | Self::SlowStart { .. } => {
-                *self = Self::Closed { until: closes_until, error: error.clone(), sent, refused };
+                let (until, error) = (closes_until, error.clone());
+                *self = Self::Closed { until, named_until: named, error, sent, refused };
             }
         }
     }

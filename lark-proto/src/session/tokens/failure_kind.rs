@@ -9,7 +9,7 @@ use crate::error::{Advice, Error};
 pub(super) enum FailureKind {
     /// Another attempt may succeed. This is any failure that no other variant covers.
     Transient,
-    /// The service asked to wait for this time, which is not zero.
+    /// The service asked to wait for this time.
     RetryAfter(Duration),
     /// The same request would fail again: the service's code says so, or the transport's failure is permanent.
     Permanent,
@@ -22,7 +22,7 @@ impl FailureKind {
     /// token or a ticket.
     pub(super) fn of(error: &Error) -> Self {
         match (error, error.advice()) {
-            (_, Advice::Again { after: Some(wait) }) if !wait.is_zero() => Self::RetryAfter(wait),
+            (_, Advice::Again { after: Some(wait) }) => Self::RetryAfter(wait),
             (Error::Api(_), Advice::GiveUp) => Self::Permanent,
             _ => Self::Transient,
         }

@@ -6,7 +6,7 @@
 //! | the result | the session | the calls that wait for the token |
 //! |---|---|---|
 //! | a transient failure: the connection breaks, no reply comes within 60 s (61 s if the adapter reports nothing), the reply is too long or unreadable, or another result that no row below names | sends the request again after a backoff; the fourth failure ends the series, and the next call begins another series | wait; when the series ends, all of them end with the last failure |
-//! | the service asks to wait for up to two minutes | sends no request before that time | wait; a call whose `longest_wait` is shorter ends at once with the service's error |
+//! | the service asks to wait for up to two minutes | sends no request before that time, nor within a second | wait; a call whose `longest_wait` is shorter ends at once with the service's error |
 //! | the service asks to wait for longer | sends no request for two minutes | end at once with the service's error, as do calls that begin within the two minutes |
 //! | the service refuses the app token or the ticket in the request | drops that token or ticket and requests the next one at once; a trusted app token is kept, and the refusal counts as a transient failure | wait |
 //! | the service agrees to push the ticket | asks for it again after 5 minutes | wait for up to 2.5 minutes; a call whose `longest_wait` is shorter ends at once with `NoTicket` |
@@ -44,7 +44,7 @@ use tenant::TenantEntry;
 pub(super) use slot::RefusedToken;
 
 use super::caller::Caller;
-use super::hold::{Ending, Hold, TokenFailure};
+use super::hold::{Ending, Hold};
 use super::moment::Moment;
 use super::queue::{CallId, Waiter, WakeList};
 use super::sorted_map::SortedMap;
@@ -79,17 +79,9 @@ pub(super) struct Tokens {
 
 /// Why no request can be sent now.
 enum RequestBlocked {
-    /// A request is in flight, and times out at this time.
+    /// A request is in flight, and the call waits for it until this time.
     InFlight(Moment),
-    /// See [`Pause`].
-    Paused { until: Moment, failure: Option<TokenFailure>, wait_until: Moment },
-}
-
-impl From<&Pause> for RequestBlocked {
-    fn from(pause: &Pause) -> Self {
-        let Pause { until, wait_until, ref failure } = *pause;
-        Self::Paused { until, failure: failure.clone(), wait_until }
-    }
+    Paused(Pause),
 }
 
 impl Tokens {
@@ -124,13 +116,15 @@ impl Tokens {
         Err(match self.next_request(app, tenant, caller, now) {
             Ok(kind) => self.send(app, site, tenant, kind, caller, now),
             Err(RequestBlocked::InFlight(until)) => wait(until),
-            Err(RequestBlocked::Paused { until, failure: None, .. }) => wait(until),
-            Err(RequestBlocked::Paused { failure: Some(failure), until, wait_until }) => {
+            Err(RequestBlocked::Paused(Pause { until, wait_until, failure, named_until })) => {
                 let left = wait_until.since(now);
-                if left.is_zero() || left > caller.limits.longest_wait {
-                    Hold::End(Ending::NoToken(failure.with_retry_after(until.since(now))))
-                } else {
-                    wait(wait_until)
+                match failure {
+                    None => wait(until),
+                    Some(failure) if left.is_zero() || left > caller.limits.longest_wait => {
+                        let failure = failure.with_retry_after(named_until.since(now));
+                        Hold::End(Ending::NoToken(failure))
+                    }
+                    Some(_) => wait(wait_until),
                 }
             }
         })
@@ -180,7 +174,7 @@ impl Tokens {
             return Err(RequestBlocked::InFlight(request.times_out));
         }
         if let Some(pause) = slot.and_then(|slot| slot.pause(now)) {
-            return Err(pause.into());
+            return Err(RequestBlocked::Paused(pause.clone()));
         }
         if !matches!(app, App::Store { .. }) {
             return Ok(TokenRequestKind::Tenant(0));
@@ -188,14 +182,20 @@ impl Tokens {
         let renews = caller.may_renew(now)
             && self.app_token.is_due(now)
             && self.app_token.request().is_none();
+        let request = self.app_token.request().and_then(|id| self.in_flight.get(id));
         if let Some((_, generation)) = self.app_token.valid(now).filter(|_| !renews) {
-            return Ok(TokenRequestKind::Tenant(generation));
+            let drives = request.is_some_and(|request| request.driver == Some(caller.id));
+            return match *caller.renewal_deadline {
+                // The call waits for the renewal that it drives.
+                Some(until) if drives && now < until => Err(RequestBlocked::InFlight(until)),
+                _ => Ok(TokenRequestKind::Tenant(generation)),
+            };
         }
-        if let Some(request) = self.app_token.request().and_then(|id| self.in_flight.get(id)) {
+        if let Some(request) = request {
             return Err(RequestBlocked::InFlight(request.times_out));
         }
         if let Some(pause) = self.app_token.pause(now) {
-            return Err(pause.into());
+            return Err(RequestBlocked::Paused(pause.clone()));
         }
         Ok(self.ticket.clone().map_or(TokenRequestKind::Ticket, TokenRequestKind::App))
     }

@@ -267,7 +267,8 @@ impl Tokens {
     }
 
     /// Notes that the service refused the tenant token of `generation`. `by_app_token` says whether the service refused
-    /// it because of the app token that it was requested with.
+    /// it because of an app token. The present app token is then dropped too, although the tenant token may have been
+    /// requested with an earlier one.
     pub(in crate::session) fn refused(
         &mut self,
         tenant: &Option<TenantKey>,

@@ -35,10 +35,12 @@ fn tokens(text: &[u8], find: &mut impl FnMut(usize, usize)) {
     }
     done = 0;
     for start in memmem::find_iter(text, b"eyJ").filter(|start| is_start(*start)) {
-        let end = end_of(text, start, is_of_token);
-        if start >= done && end - start >= 19 {
-            find(start, end);
-            done = end;
+        if start < done {
+            continue;
+        }
+        done = end_of(text, start, is_of_token);
+        if done - start >= 19 {
+            find(start, done);
         }
     }
 }

@@ -407,6 +407,7 @@ fn the_time_does_not_grow_with_the_square_of_the_maximum_length() {
         "t-",
         "t-a-",
         "eyJ",
+        "eyJ-",
         "bearer ",
         "bearer=",
         "token:",

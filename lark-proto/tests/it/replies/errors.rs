@@ -28,7 +28,7 @@ const ERRORS: &str = r#"
 # How long to wait.
 400 | x-ogw-ratelimit-reset: 7; retry-after: 9 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 7s
 429 | x-ogw-ratelimit-reset: 0.25 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 250ms
-429 | x-ogw-ratelimit-reset: 0 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 0ns
+429 | x-ogw-ratelimit-reset: 0 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`
 429 | x-ogw-ratelimit-reset: 1e300 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 86400s
 429 | x-ogw-ratelimit-reset: -1; retry-after: 9 | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`, after 9s
 429 | x-ogw-ratelimit-reset: NaN; retry-after: soon | {"code":99991400,"msg":"m"} => 99991400 RateLimit, Again, `m`

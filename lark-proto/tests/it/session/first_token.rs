@@ -191,6 +191,16 @@ fn a_wait_that_is_too_long_for_a_call_ends_it_at_once_with_the_services_error() 
 }
 
 #[test]
+fn a_requested_wait_is_a_second_at_least() {
+    let limits = Limits::default().total(secs(60));
+    for keeps in BOTH {
+        let mut sim = simulate(custom(), keeps, |_, _, _| after(millis(20), limited("0.001")));
+        assert!(sim.finish(call().with_limits(limits)).is_err());
+        assert_eq!(sim.count(TOKEN), 59, "one in 1.02 seconds");
+    }
+}
+
+#[test]
 fn a_requested_wait_is_capped_at_two_minutes() {
     for keeps in BOTH {
         let mut sim =
@@ -210,6 +220,10 @@ fn a_requested_wait_is_capped_at_two_minutes() {
             if !is_good {
                 assert_eq!(code(sim.result(task)), Some(Code::RATE_LIMITED));
                 assert!(sim.took(task) <= millis(100), "the call ends at once");
+                let ended = sim.tasks[task].ended;
+                let refused = if ended < millis(120_600) { millis(100) } else { millis(120_600) };
+                let left = sim.result(task).as_ref().unwrap_err().retry_after();
+                assert_eq!(left, Some(secs(3600) - (ended - refused)), "the rest of the wait");
             }
         }
         assert_eq!(sim.count(TOKEN), 3);

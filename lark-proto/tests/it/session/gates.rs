@@ -191,6 +191,19 @@ fn a_gate_closed_for_longer_than_longest_wait_ends_a_call_at_once_with_the_servi
 }
 
 #[test]
+fn a_call_that_a_closed_gate_ends_names_the_rest_of_the_requested_wait() {
+    let (upload, token) = (upload(), given());
+    let mut sim: Sim<'_, IgnoredAny> =
+        Sim::new(custom(), |_, _| after(millis(50), limited("3600")));
+    sim.start(Call::with_token(&token, &upload).boxed());
+    sim.start_at(millis(1_050), Call::with_token(&token, &upload).boxed());
+    sim.run();
+    let left = [0, 1].map(|task| sim.result(task).as_ref().unwrap_err().retry_after());
+    assert_eq!(left, [Some(secs(3600)), Some(secs(3599))]);
+    assert_eq!(sim.sent.len(), 1);
+}
+
+#[test]
 fn a_rate_refusal_of_one_users_token_does_not_hold_up_another() {
     let upload = upload();
     let tokens = ["u-1", "u-2"].map(|token| lark_proto::UserToken::new(token).unwrap());

@@ -14,7 +14,7 @@ use crate::fixtures::{
     TOKEN, answer, custom, granted, is_fetch, limited, millis, page, refusal, secs, success,
     unsafe_upload, upload, with,
 };
-use crate::sim::{Cut, Failure, Reaction, Sim, after, cut, fails};
+use crate::sim::{ByHand, Cut, Failure, Reaction, Sim, after, cut, fails};
 
 /// The time that a request takes.
 const TAKES: Duration = millis(10);
@@ -184,6 +184,21 @@ fn an_earlier_failure_with_a_known_outcome_is_not_named() {
     assert_eq!(error.outcome(), Outcome::Refused);
     assert!(error.earlier().is_none());
     assert!(!error.to_string().contains("earlier"), "{error}");
+}
+
+#[test]
+fn a_request_that_never_left_counts_as_not_sent_if_its_token_cannot_be_replaced() {
+    let mut sim = ByHand::by_hand(custom());
+    let mut call = Call::new(&upload());
+    sim.fetches(&mut call);
+    sim.answers(&mut call, granted("t-1", 60));
+    sim.sends(&mut call);
+    sim.breaks(&mut call, Permanence::Transient);
+    sim.now = secs(60);
+    sim.fetches(&mut call);
+    sim.answers(&mut call, refusal(400, Code::APP_SECRET_INVALID.0));
+    let error = sim.ends(&mut call);
+    assert_eq!((error.outcome(), call.sends()), (Outcome::NotSent, 1));
 }
 
 #[test]

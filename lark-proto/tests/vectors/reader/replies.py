@@ -93,13 +93,13 @@ class Reply:
         return None if found is None else cleared(found, 128)
 
     def retry_after_ms(self):
-        """The smaller of two times that the service may name."""
+        """The smaller of two times that the service may name. A time of zero names none."""
         named = [seconds_ms(self.headers.get(name)) for name in ("x-ogw-ratelimit-reset", "retry-after")]
         if named[1] is None:
             end, start = (date(self.headers.get(name)) for name in ("retry-after", "date"))
             if end is not None and start is not None:
                 named[1] = min(DAY_MS, max(0, int((end - start).total_seconds()) * 1000))
-        return min((wait for wait in named if wait is not None), default=None)
+        return min((wait for wait in named if wait), default=None)
 
     def api_error(self, code):
         kind, status = codes.class_of(code), self.status

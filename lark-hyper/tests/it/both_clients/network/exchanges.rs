@@ -7,14 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lark_hyper::FakeServer;
+use lark_proto::endpoints::GetImage;
+use lark_proto::error::CallErrorKind;
 use lark_proto::fake::{ConnectionFault, Route};
 use lark_proto::session::Phase;
 use lark_proto::{Limits, Site};
+use socket2::SockRef;
 
 use super::scripted::{Script, ScriptedProxy};
 use super::{Setup, uploads, uploads_as};
 use crate::support::peers::{self, read_all};
-use crate::support::token;
+use crate::support::{app, token};
 
 /// More than the buffers of two sockets hold.
 const LARGE: usize = 8 << 20;
@@ -72,6 +75,38 @@ fn no_redirect_is_followed() {
             assert!(error.contains(&format!("HTTP {status}")), "{client}: {error}");
         }
         assert_eq!(requests.load(Ordering::SeqCst), 2, "each client sends one request");
+    }
+}
+
+/// An image whose reply breaks off. A connection that ends inside a body of no known length is reset, since a mere end
+/// would be the end of the body.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the client reads the body before the reset")]
+fn an_image_that_is_cut_is_an_error() {
+    for (headers, body, resets) in [
+        ("Content-Length: 9\r\n", "GIF89a-", false),
+        ("Transfer-Encoding: chunked\r\n", "9\r\nGIF89a-", false),
+        ("Transfer-Encoding: chunked\r\n", "7\r\nGIF89a-\r\n", false),
+        ("", "GIF89a-", true),
+    ] {
+        let site = server(move |mut stream| {
+            read_head(&mut stream)?;
+            stream.write_all(format!("HTTP/1.1 200 OK\r\n{headers}\r\n{body}").as_bytes())?;
+            if resets {
+                SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            Ok(())
+        });
+        let get = GetImage::new("img_1".parse().unwrap());
+        let limits = Limits::one_attempt();
+        let blocking = lark_ureq::Client::new(site.clone(), app()).with_limits(limits);
+        let on_hyper = lark_hyper::Client::new(site, app()).with_limits(limits);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let kind = blocking.call_as(&token(), &get).unwrap_err().kind;
+        assert!(matches!(kind, CallErrorKind::Transport(_)), "lark-ureq, {body}: {kind:?}");
+        let kind = runtime.block_on(on_hyper.call_as(&token(), &get)).unwrap_err().kind;
+        assert!(matches!(kind, CallErrorKind::Transport(_)), "lark-hyper, {body}: {kind:?}");
     }
 }
 

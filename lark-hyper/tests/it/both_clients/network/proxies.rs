@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lark_hyper::FakeServer;
-use lark_proto::Site;
 use lark_proto::session::Phase;
+use lark_proto::{Limits, Site};
 
 use super::scripted::{Script, ScriptedProxy};
 use super::{Setup, uploads};
@@ -81,6 +81,20 @@ fn a_proxy_that_refuses_is_named_in_the_error() {
         let attempts = if words == "407" { 2 } else { 8 };
         assert_eq!(proxy.asked(), vec!["connect lark.invalid:80 http/1.1"; attempts]);
     }
+}
+
+#[test]
+fn a_socks5_proxy_gets_a_wrong_password_once() {
+    let server = FakeServer::start().unwrap();
+    let proxy = ScriptedProxy::start(Script::Socks5(server.address(), Some(("ann", "p@ss"))));
+    let setup = Setup {
+        limits: Some(Limits::default()),
+        ..Setup::through(&format!("socks5://ann:wrong@{}", proxy.address))
+    };
+    for (client, outcome) in uploads(&hidden(), &setup) {
+        assert!(outcome.is_err(), "{client}");
+    }
+    assert_eq!(proxy.asked(), ["ann:wrong@", "ann:wrong@"], "one attempt of each client");
 }
 
 #[test]

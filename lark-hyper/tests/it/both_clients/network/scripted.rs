@@ -53,9 +53,9 @@ fn play(mut stream: TcpStream, script: Script, asked: &Mutex<Vec<String>>) -> io
             tunnel(stream, target)
         }
         Script::Socks5(target, credentials) => {
-            let line = socks5(&mut stream, credentials)?;
+            let (line, is_accepted) = socks5(&mut stream, credentials)?;
             asked.lock().unwrap().push(line);
-            tunnel(stream, target)
+            if is_accepted { tunnel(stream, target) } else { Ok(()) }
         }
     }
 }
@@ -75,8 +75,9 @@ fn head(stream: &mut TcpStream) -> io::Result<String> {
     Ok(head.lines().filter(is_kept).collect::<Vec<_>>().join("; ").to_lowercase())
 }
 
-/// The handshake of RFC 1928 and 1929, with the checks that a strict proxy makes.
-fn socks5(stream: &mut TcpStream, credentials: Option<(&str, &str)>) -> io::Result<String> {
+/// The handshake of RFC 1928 and 1929, with the checks that a strict proxy makes. Returns what was asked for, and whether
+/// the credentials were accepted.
+fn socks5(stream: &mut TcpStream, credentials: Option<(&str, &str)>) -> io::Result<(String, bool)> {
     let [version, count] = read(stream)?;
     let mut methods = vec![0; usize::from(count)];
     stream.read_exact(&mut methods)?;
@@ -86,9 +87,13 @@ fn socks5(stream: &mut TcpStream, credentials: Option<(&str, &str)>) -> io::Resu
     let mut line = String::new();
     if let Some((user, password)) = credentials {
         let [1] = read(stream)? else { return Err(io::Error::other("version")) };
-        assert_eq!((text(stream)?, text(stream)?), (user.to_owned(), password.to_owned()));
-        stream.write_all(&[1, 0])?;
-        line = format!("{user}:{password}@");
+        let given = (text(stream)?, text(stream)?);
+        let is_accepted = given == (user.to_owned(), password.to_owned());
+        stream.write_all(&[1, u8::from(!is_accepted)])?;
+        line = format!("{}:{}@", given.0, given.1);
+        if !is_accepted {
+            return Ok((line, false));
+        }
     }
     let [5, 1, 0, kind] = read(stream)? else { return Err(io::Error::other("command")) };
     let host = match kind {
@@ -98,7 +103,7 @@ fn socks5(stream: &mut TcpStream, credentials: Option<(&str, &str)>) -> io::Resu
     };
     let port = u16::from_be_bytes(read(stream)?);
     stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
-    Ok(format!("{line}{host}:{port}"))
+    Ok((format!("{line}{host}:{port}"), true))
 }
 
 fn read<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {

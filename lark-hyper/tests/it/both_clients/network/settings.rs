@@ -20,6 +20,7 @@ fn an_invalid_setting_is_refused_when_the_client_is_built() {
         (extra, "no certificate"),
         (Setup { user_agent: Some(""), ..Setup::default() }, "user agent"),
         (Setup { user_agent: Some("a\r\nb"), ..Setup::default() }, "user agent"),
+        (Setup { user_agent: Some("图片"), ..Setup::default() }, "user agent"),
     ] {
         for (client, outcome) in uploads(&Site::LARK, &setup) {
             let error = outcome.unwrap_err();

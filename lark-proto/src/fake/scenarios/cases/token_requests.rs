@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::builder::{api, not_sent};
 use super::calls::put;
 use super::faults::{code, limit, page};
-use super::limits::{BACKOFF, NAMED, SECOND};
+use super::limits::{BACKOFF, SECOND};
 use crate::error::Invalid;
 use crate::fake::failures::{ConnectionFault, Fault};
 use crate::fake::lark::FakeLark;
@@ -41,9 +41,9 @@ pub(super) fn all() -> Result<Vec<Scenario>, Invalid> {
             .requests(&twice)
             .lasts(BACKOFF),
         put("a rate-limited token request waits as long as the service asks")?
-            .prepared(|lark| lark.fail_next_on(Token, limit(429, Some("0.05"))))
+            .prepared(|lark| lark.fail_next_on(Token, limit(429, Some("1"))))
             .requests(&twice)
-            .lasts(NAMED),
+            .lasts(1000..=1000),
         put("a rate limit of an hour on token requests fails the call")?
             .prepared(|lark| lark.fail_next_on(Token, limit(429, Some("3600"))))
             .requests(&[(Token, 1)])

@@ -21,6 +21,8 @@ pub(super) struct UntypedCall<T> {
     pub(super) machine: CallMachine,
     /// The token request that the call has sent and whose result has not been reported.
     pub(super) token_request: Option<TokenRequestId>,
+    /// Whether the service has refused the call's own request.
+    was_refused: bool,
     /// The last failure, while the call continues, unless that failure is `unknown`.
     last: Option<CallError<T>>,
     /// The first failure after which the request may have been carried out, while the call continues.
@@ -45,7 +47,15 @@ pub(super) enum Next {
 impl<T> UntypedCall<T> {
     pub(super) fn new(machine: CallMachine) -> Self {
         let retired = Vec::new();
-        Self { machine, token_request: None, last: None, unknown: None, error: None, retired }
+        Self {
+            machine,
+            token_request: None,
+            was_refused: false,
+            last: None,
+            unknown: None,
+            error: None,
+            retired,
+        }
     }
 
     pub(super) fn next(
@@ -188,6 +198,7 @@ impl<T> UntypedCall<T> {
 
     fn failed(&mut self, failure: CallErrorKind<T>, verdict: Verdict) {
         let route = self.machine.route().to_owned();
+        self.was_refused |= verdict.outcome == Outcome::Refused;
         if !verdict.will_retry {
             let error = CallError::new(route, failure).with_outcome(verdict.outcome);
             self.error = Some(self.complete(error));
@@ -249,7 +260,7 @@ impl<T> UntypedCall<T> {
 
     /// The outcome of the call's own sends. A send whose outcome is unknown is left out: its failure is in `unknown`.
     fn outcome(&self) -> Outcome {
-        if self.machine.sends() > 0 { Outcome::Refused } else { Outcome::NotSent }
+        if self.was_refused { Outcome::Refused } else { Outcome::NotSent }
     }
 
     /// Adds to `error` the earlier failure after which the request may have been carried out.

@@ -108,10 +108,9 @@ impl Gate {
             self.remove(call, quota, now, woken);
             return Ok(());
         }
-        if let Throttle::Closed { until, error, .. } = &self.throttle {
-            let left = until.since(now);
-            if left > longest_wait {
-                let error = error.clone().with_retry_after(left);
+        if let Throttle::Closed { until, named_until, error, .. } = &self.throttle {
+            if until.since(now) > longest_wait {
+                let error = error.clone().with_retry_after(named_until.since(now));
                 self.remove(call, quota, now, woken);
                 return Err(Hold::End(Ending::Shared(error)));
             }

@@ -30,6 +30,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long a token that replaced a refused one is trusted if it is another token. If the service refuses each token,
 /// the session requests one in this time.
 const TRUST: Duration = Duration::from_secs(5);
+/// The least pause because of a wait that the service asked for. Such a wait is no failure of the series, so that without
+/// this limit a service that asks for a millisecond would get requests until the deadlines of the calls.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause because of a wait that the service asked for.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
 /// The pause after the permanent failure of a token request.
@@ -86,6 +89,8 @@ pub(super) struct Pause {
     pub(super) wait_until: Moment,
     /// The failure with which a call ends if it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
+    /// The end of the wait that the service asked for, which may be later than `until`.
+    pub(super) named_until: Moment,
 }
 
 /// The effect of the service's refusal of a token.
@@ -186,13 +191,17 @@ impl<T: Clone + PartialEq> Slot<T> {
         let pause = |wait: Duration, call_wait: Duration, failure: Option<TokenFailure>| {
             let until = now.saturating_add(wait);
             let wait_until = now.saturating_add(call_wait);
-            Some(Pause { until, wait_until, failure })
+            let named_until = match kind {
+                FailureKind::RetryAfter(wait) => now.saturating_add(wait),
+                _ => until,
+            };
+            Some(Pause { until, wait_until, failure, named_until })
         };
         if self.valid(now).is_some() {
             self.renewal_failed(now);
             self.pause = match kind {
                 FailureKind::RetryAfter(wait) => {
-                    let wait = wait.min(MAX_PAUSE);
+                    let wait = wait.clamp(MIN_PAUSE, MAX_PAUSE);
                     pause(wait, wait, Some(failure))
                 }
                 FailureKind::TicketRequested => {
@@ -210,6 +219,7 @@ impl<T: Clone + PartialEq> Slot<T> {
                 (false, pause(wait, wait, None))
             }
             FailureKind::RetryAfter(wait) if wait <= MAX_PAUSE => {
+                let wait = wait.max(MIN_PAUSE);
                 (false, pause(wait, wait, Some(failure)))
             }
             FailureKind::RetryAfter(_) => (true, pause(MAX_PAUSE, Duration::ZERO, Some(failure))),

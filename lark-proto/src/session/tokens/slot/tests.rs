@@ -30,7 +30,7 @@ impl Fixture {
     fn grant(&mut self, now: Moment, token: &'static str, life: Duration) -> u64 {
         self.send();
         self.slot.granted(token, life, now);
-        self.slot.generation()
+        self.slot.generation
     }
 
     fn fail(&mut self, now: Moment, kind: FailureKind) -> bool {

@@ -31,6 +31,19 @@ fn in_the_app_tokens_last_29_minutes_one_call_renews_it_and_the_others_go_on() {
 }
 
 #[test]
+fn a_call_without_a_token_waits_for_the_renewal_of_the_app_token_that_it_drives() {
+    let lark = lark();
+    let mut sim = warm(true, &lark);
+    sim.run_until(secs(6000));
+    let mut call = call_for(OTHER);
+    let renewal = sim.fetches(&mut call);
+    sim.now += millis(500);
+    assert_eq!(sim.waits(&mut call), millis(1500));
+    sim.now += millis(1500);
+    assert!(sim.fetches(&mut call) > renewal);
+}
+
+#[test]
 fn a_renewal_of_the_app_token_that_fails_leaves_the_old_one_in_use() {
     for keeps in BOTH {
         for fault in [failure(10_014), Fault::EdgeHtml(StatusCode::BAD_GATEWAY)] {

@@ -61,7 +61,7 @@ impl CallMachine {
         let class = error.api().map(ApiError::class);
         let retry_after = match error.advice() {
             Advice::GiveUp => return None,
-            Advice::Again { after } => after.filter(|after| !after.is_zero()),
+            Advice::Again { after } => after,
             Advice::RenewToken => {
                 let Credential::Session(tenant) = &self.credential else { return None };
                 let by_app_token = class == Some(Class::AppToken);
