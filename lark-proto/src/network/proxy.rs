@@ -61,8 +61,11 @@ impl Proxy {
                 let (user, password) = text.split_once(':').unwrap_or((text, ""));
                 let (user, password) = (credential(user)?, credential(password)?);
                 // RFC 1929, the authentication of SOCKS5, counts each in a byte and allows neither to be empty.
-                let fits = |text: &String| !is_socks5 || (1..=255).contains(&text.len());
-                Some((user, password)).filter(|(user, password)| fits(user) && fits(password))
+                let fits = |text: &String| (1..=255).contains(&text.len());
+                if is_socks5 && !(fits(&user) && fits(&password)) {
+                    return None;
+                }
+                Some((user, password))
             }
             None => None,
         };
