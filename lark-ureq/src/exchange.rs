@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, Response};
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::{Outgoing, Permanence, Timeouts, TransportFailure};
@@ -75,7 +75,7 @@ impl Exchange<'_> {
         let mut limited = body.as_reader().take(self.reply_limit.saturating_add(1));
         let read = limited.read_to_end(&mut reply);
         read.map_err(|error| self.name_phase(error.into(), Timeout::RecvBody))?;
-        if !is_known_to_be_whole(&head, &reply) {
+        if body.content_length().is_none() && !is_known_to_be_whole(&head, &reply) {
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "a reply without a length");
             return Err(error.into());
         }
@@ -166,13 +166,13 @@ impl Exchange<'_> {
     }
 }
 
-/// Whether the connection cannot have broken inside the reply. A success without a length or chunks ends with its
-/// connection, and ureq takes a connection that breaks for one that ends. If such a reply is JSON, its reader finds
-/// the cut; an image would be taken for whole.
+/// Whether a connection that broke inside a reply of unknown length would be noticed. Without chunks such a reply ends
+/// with its connection, and ureq takes a connection that breaks for one that ends. If the reply is JSON, its reader
+/// finds the cut; an image would be taken for whole.
 fn is_known_to_be_whole(head: &http::response::Parts, body: &[u8]) -> bool {
-    let has_end = |name: &HeaderName| head.headers.contains_key(name);
     !head.status.is_success()
-        || [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(has_end)
+        || head.headers.contains_key(TRANSFER_ENCODING)
+        || head.headers.contains_key(CONTENT_LENGTH)
         || body.trim_ascii_start().first().is_none_or(|first| *first == b'{')
 }
 

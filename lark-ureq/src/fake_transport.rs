@@ -150,12 +150,12 @@ impl Middleware for FakeTransport {
         let reply = self.with(|lark| lark.finish(now, flight, &bytes));
         match fault {
             Some(ConnectionFault::AfterBody) => Err(disconnected().into()),
-            Some(ConnectionFault::CutReply) => Ok(reply.map(cut)),
+            Some(ConnectionFault::CutReply) => Ok(sized(reply).map(cut)),
             Some(ConnectionFault::SlowReply(time)) => {
                 self.hold_back(time, head.extensions.get())?;
-                Ok(reply.map(whole))
+                Ok(sized(reply).map(whole))
             }
-            _ => Ok(reply.map(whole)),
+            _ => Ok(sized(reply).map(whole)),
         }
     }
 }
@@ -163,6 +163,13 @@ impl Middleware for FakeTransport {
 fn content_length(headers: &HeaderMap) -> u64 {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     length.and_then(|length| length.parse().ok()).unwrap_or_default()
+}
+
+/// The reply with its length, as it has over a connection.
+fn sized(mut reply: Response<Bytes>) -> Response<Bytes> {
+    let len = reply.body().len().into();
+    reply.headers_mut().insert(CONTENT_LENGTH, len);
+    reply
 }
 
 fn whole(reply: Bytes) -> Body {

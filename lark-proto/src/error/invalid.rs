@@ -111,7 +111,7 @@ kinds! {
     BadImageKey: "`{}` is not an image key: a key has 1 to 256 visible ASCII characters and no part `.` or `..` between slashes or backslashes";
     BadFileToken: "`{}` is not the token of a file: a token has 1 to 128 letters, digits, `-` or `_`";
     BadExtra: "`{}` is not a value of `extra`: use a JSON object of at most 4096 bytes";
-    BadReceiver: "`{}` does not name such a receiver: a group's id begins with `oc_`, an open id with `ou_`, a union id with `on_`, a user id has up to 64 visible ASCII characters (after `user_id:` where its kind is not given), and a mail address has one `@`";
+    BadReceiver: "`{}` is not the id of a receiver of this kind: a group's id begins with `oc_`, an open id with `ou_`, a union id with `on_`, a user id (`user_id:..`) is visible ASCII, and a mail address has an `@`";
     BadMessageId: "`{}` is not a message's id, which begins with `om_`";
     BadMessageUuid: "`{}` is not a message's uuid: use 1 to 50 characters without control characters and without spaces at the ends";
     BadToken: "the access token is malformed ({}): use 1 to 4096 visible ASCII characters, without `Bearer`";

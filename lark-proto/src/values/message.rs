@@ -235,7 +235,7 @@ tom@example.com,ann@example.com | - | -
             }
         }
         let error = Receiver::new("4c87bec3").unwrap_err().to_string();
-        assert!(error.starts_with("`4c87bec3` does not name such a receiver"), "{error}");
+        assert!(error.starts_with("`4c87bec3` is not the id of a receiver"), "{error}");
     }
 
     #[test]

@@ -38,9 +38,9 @@ fn the_summary_groups_failures_by_their_cause() {
         &format!("          log ids: {a}, {b}, {c} and 1 more"),
         "      1 x the file is a web page, which was saved in place of a picture",
         "          photo2.gif",
-        "      1 x code 90213 SHEET_PERMISSION (HTTP 200): refused by the test; the app needs the right to edit \
-         the document in addition to its scopes: add the app in the document under ... > More > Add document app; if \
-         it is not listed there, share the document with a group that its bot is in, or, in a wiki, add it to the \
+        "      1 x code 90213 SHEET_PERMISSION (HTTP 200): refused by the test; the app needs access to \
+         the document in addition to its scopes (for a write, the right to edit it): add the app in the document \
+         under ... > More > Add document app; if it is not listed there, share the document with a group that its bot is in, or, in a wiki, add it to the \
          members of the space",
         "          photo7.gif",
         &format!("          log ids: {d}"),

@@ -115,7 +115,7 @@ fn a_link_without_access_leaves_its_pictures_to_the_next_run() {
         assert_eq!(output.code(), Some(1), "{route:?} {output:?}");
         let start = if route == Route::ValuesImage { "photo1.gif" } else { LINK };
         assert!(output.stderr.starts_with(&format!("{start}: code {code} ")), "{output:?}");
-        assert!(output.stderr.contains("the right to edit the document"), "{output:?}");
+        assert!(output.stderr.contains("the app needs access to the document"), "{output:?}");
         assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
         assert!(output.stdout.starts_with("0 arrived, 2 still to do, in "), "{output:?}");
         assert_eq!(case.tool("fill_sheet", options).run().code(), Some(0));
