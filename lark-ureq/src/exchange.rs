@@ -75,12 +75,14 @@ impl Exchange<'_> {
         let mut limited = body.as_reader().take(self.reply_limit.saturating_add(1));
         let read = limited.read_to_end(&mut reply);
         read.map_err(|error| self.name_phase(error.into(), Timeout::RecvBody))?;
-        if body.content_length().is_none() && !is_known_to_be_whole(&head, &reply) {
-            let error = io::Error::new(io::ErrorKind::UnexpectedEof, "a reply without a length");
-            return Err(error.into());
+        if reply.len() as u64 > self.reply_limit {
+            return Ok(None);
         }
-        let fits = reply.len() as u64 <= self.reply_limit;
-        Ok(fits.then(|| Response::from_parts(head, reply.into())))
+        if body.content_length().is_none() && !is_known_to_be_whole(&head, &reply) {
+            let text = "the reply names no length, so it may be cut";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text).into());
+        }
+        Ok(Some(Response::from_parts(head, reply.into())))
     }
 
     /// The request with the settings of this exchange. The agent's own timeouts, where it has them, replace those of

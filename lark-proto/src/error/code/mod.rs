@@ -124,9 +124,9 @@ const TENANT_STORAGE: &str =
 const SHEET_ID: &str = "name the sheet by its id, which follows `?sheet=` in the address bar of the browser: \
     the title on the tab is not the id";
 const DOCUMENT_ACCESS: &str = "the app needs access to the document in addition to its scopes \
-    (for a write, the right to edit it): add the app in the document under ... > More > Add document app; \
-    if it is not listed there, \
-    share the document with a group that its bot is in, or, in a wiki, add it to the members of the space";
+    (for a write, the right to edit it): add the app in the document under ... > More > Add document \
+    app; if it is not listed there, share the document with a group that its bot is in, or, in a \
+    wiki, add it to the members of the space";
 const DOCUMENT_TOKEN: &str = "check that the token is the spreadsheet's own and not that of a wiki page, \
     that the document is not at the other brand (Lark or Feishu), and that it is shared with the app";
 const DOCUMENT_BUSY: &str = "another write to the spreadsheet is still running: \
