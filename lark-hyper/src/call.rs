@@ -70,10 +70,13 @@ struct CallGuard<'a, O, S: Transport> {
 
 impl<O, S: Transport> CallGuard<'_, O, S> {
     fn next(&mut self, context: &Context<'_>) -> Step<O, S::Error> {
-        let step = self.shared.session.next(&mut self.call, context.waker());
-        if let Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) = step {
-            self.shared.token_requests.begin();
-            self.taken_out = Some(id);
+        let Shared { session, token_requests } = self.shared;
+        // A call that waits because of this step has to find the request counted.
+        token_requests.begin();
+        let step = session.next(&mut self.call, context.waker());
+        match step {
+            Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) => self.taken_out = Some(id),
+            _ => token_requests.end(),
         }
         self.call.events().iter().for_each(Event::trace);
         step

@@ -17,9 +17,9 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{self, HttpConnector};
 use hyper_util::rt::TokioIo;
-use lark_proto::Invalid;
 use lark_proto::network::Proxy;
 use lark_proto::session::{Phase, Timeouts};
+use lark_proto::{Invalid, Site};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -51,8 +51,13 @@ impl Connector {
     }
 
     /// A connector that reaches the host through `proxy`, and uses TLS by `config` for `https`.
-    pub(crate) fn through(proxy: &Proxy, config: ClientConfig) -> Result<Self, Invalid> {
-        let (route, address) = Route::through(proxy).ok_or_else(|| proxy.unsupported())?;
+    pub(crate) fn through(
+        proxy: &Proxy,
+        site: &Site,
+        config: ClientConfig,
+    ) -> Result<Self, Invalid> {
+        let (route, address) =
+            Route::through(proxy, site.host()).ok_or_else(|| proxy.unsupported())?;
         let config = Arc::new(config);
         Ok(Self(Arc::new(move |uri, timeouts| {
             let (lookup, route) = (lookup(address.clone()), route.clone());
@@ -108,9 +113,9 @@ impl Future for Connecting {
     }
 }
 
-/// The longest user and password together for a SOCKS5 proxy. hyper-util has one buffer of 262 bytes for all that it sends
-/// to the proxy, of which 14 and the host's name are left for the rest.
-const MAX_CREDENTIALS: usize = 200;
+/// The longest user, password and name of the site's host together for a SOCKS5 proxy. hyper-util has a buffer of 262
+/// bytes for all that it sends to the proxy, and 13 of them are for the rest.
+const MAX_SOCKS5_TEXTS: usize = 249;
 
 /// The route to a host.
 #[derive(Clone)]
@@ -132,13 +137,15 @@ impl Route {
         }
     }
 
-    /// The route through `proxy`, and its address. `None` if the proxy's address is not a URI, or if hyper-util cannot
-    /// send its credentials.
-    fn through(proxy: &Proxy) -> Option<(Self, Uri)> {
+    /// The route through `proxy` to `host`, and the proxy's address. `None` if that address is not a URI, or if hyper-util
+    /// cannot send the proxy's credentials.
+    fn through(proxy: &Proxy, host: &str) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
         let route = match (proxy.is_socks5(), proxy.credentials()) {
             (false, _) => Self::Tunnel(address.clone(), proxy.authorization()),
-            (true, Some((user, password))) if user.len() + password.len() > MAX_CREDENTIALS => {
+            (true, Some((user, password)))
+                if user.len() + password.len() + host.len() > MAX_SOCKS5_TEXTS =>
+            {
                 return None;
             }
             (true, credentials) => {
@@ -315,9 +322,10 @@ mod tests {
 
     #[test]
     fn credentials_that_hyper_util_cannot_send_are_refused() {
-        for (len, is_supported) in [(199, true), (200, true), (201, false)] {
-            let url = format!("socks5://ann:{}@proxy", "p".repeat(len - 3));
-            let route = Route::through(&Proxy::new(&url).unwrap());
+        let host = "lark.example";
+        for (len, is_supported) in [(248, true), (249, true), (250, false)] {
+            let url = format!("socks5://ann:{}@proxy", "p".repeat(len - 3 - host.len()));
+            let route = Route::through(&Proxy::new(&url).unwrap(), host);
             assert_eq!(route.is_some(), is_supported, "{len}");
         }
     }

@@ -40,8 +40,9 @@ mod pooled {
     use crate::error::causes;
 
     /// The first words of errors whose types are private to hyper-util and hyper-rustls: for a version or a URI that is
-    /// not supported, a connector that allows only HTTPS, and a proxy that demands a password.
-    const TEXTS: [&str; 7] = [
+    /// not supported, a connector that allows only HTTPS, and a proxy that demands a password
+    /// or refuses it.
+    const TEXTS: [&str; 8] = [
         "client error (User",
         "invalid URL, ",
         "unsupported scheme ",
@@ -49,6 +50,7 @@ mod pooled {
         "tunnel error: missing destination host",
         "tunnel error: proxy authorization required",
         "SOCKS error: credentials not accepted",
+        "SOCKS error: server does not support user/pass authentication",
     ];
 
     pub(super) fn is_permanent(error: &(dyn Error + 'static)) -> bool {

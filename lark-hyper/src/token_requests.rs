@@ -65,7 +65,7 @@ impl<S: Transport> TokenRequests<S> {
         self.lock().requests.iter().any(TokenRequest::is_woken)
     }
 
-    /// Notes that a call sends a request, which it then [puts](Self::put) here.
+    /// Notes that a call may send a request, which it then [puts](Self::put) here.
     pub(crate) fn begin(&self) {
         self.lock().taken_out += 1;
     }
@@ -86,7 +86,7 @@ impl<S: Transport> TokenRequests<S> {
         in_flight.requests.push(request);
     }
 
-    /// Notes that a request that was begun or taken out is over.
+    /// Notes that a request that was begun or taken out is over, or was not sent.
     pub(crate) fn end(&self) {
         self.lock().taken_out -= 1;
     }

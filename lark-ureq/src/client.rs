@@ -32,11 +32,11 @@ use crate::{CallError, builder};
 ///   * ureq does not check the deadline while it writes a piece of the body. A connection that takes bytes slowly can
 ///     therefore delay the end of the call until it has taken that piece. A piece has 64 KiB at most; after each one
 ///     that takes longer than 20 ms, the next one is half as long, down to 4 KiB.
-///   * Through an HTTP proxy, ureq gives the lookup of the proxy's name, the connection to it and each read of its reply
-///     to `CONNECT` the time of the phase `connect` each. A proxy that sends this reply byte by byte can therefore
+///   * Through an HTTP proxy, the lookup of the proxy's name, the connection to it, and every single read of its reply
+///     to `CONNECT` may each take the whole time of the phase `connect`. A proxy that sends this reply byte by byte can
 ///     delay the end of the call for as long as it goes on.
 /// * A successful reply that has neither a length nor chunks, and is not JSON, is an error of the transport, because
-///   ureq takes a connection that breaks for the end of such a reply.
+///   ureq does not distinguish a broken connection from the end of such a reply.
 /// * If the service answers and closes the connection while the body is still being sent, ureq reports the failed write
 ///   and drops the answer. The call fails with [`CallErrorKind::Transport`], and its
 ///   [`outcome`](lark_proto::CallError::outcome) is [`Unknown`](lark_proto::error::Outcome::Unknown).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use lark_proto::error::CallErrorKind;
 use lark_proto::session::{Outgoing, Permanence, Timeouts, TransportFailure};
 use ureq::{Error, SendBody, Timeout};
@@ -96,13 +96,16 @@ impl Exchange<'_> {
         let or = |own: Option<Duration>, default: Duration| Some(own.unwrap_or(default).min(day));
         let per_call = own.per_call.map(|own| own.min(day));
         // The time of a single read or write is a second less than the longest phase, so that ureq sets the socket's
-        // timeout once, and not for each read or write.
-        let single = |phase: Duration, own: [Option<Duration>; 3]| {
+        // timeout once, and not for each read or write. It is more than that of the phase `connect`, in which a proxy
+        // and TLS read and write too.
+        let second = Duration::from_secs(1);
+        let connect = own.connect.map_or(Duration::ZERO, |own| own.saturating_add(second));
+        let single = |phase: Duration, own: [Option<Duration>; 2]| {
             let longest = own.into_iter().flatten().fold(phase, Duration::max);
-            longest.saturating_sub(Duration::from_secs(1))
+            longest.saturating_sub(second).max(connect)
         };
-        let write = single(timeouts.send_body, [own.connect, own.send_request, own.send_body]);
-        let read = single(timeouts.recv_response, [own.connect, own.recv_response, own.recv_body]);
+        let write = single(timeouts.send_body, [own.send_request, own.send_body]);
+        let read = single(timeouts.recv_response, [own.recv_response, own.recv_body]);
         let global = Some(own.global.map_or(*call_timeout, |own| own.min(*call_timeout)));
         let recv_response = or(own.recv_response, timeouts.recv_response);
         let per_read = or(config.timeout_per_read(), read);
@@ -111,6 +114,8 @@ impl Exchange<'_> {
             .configure_request(request)
             .http_status_as_error(false)
             .max_redirects(0)
+            // ureq removes the length of a reply that it decompresses.
+            .accept_encoding("")
             .max_redirects_will_error(false)
             .max_idle_age(idle)
             .timeout_global(global)
@@ -169,13 +174,18 @@ impl Exchange<'_> {
 }
 
 /// Whether a connection that broke inside a reply of unknown length would be noticed. Without chunks such a reply ends
-/// with its connection, and ureq takes a connection that breaks for one that ends. If the reply is JSON, its reader
-/// finds the cut; an image would be taken for whole.
+/// with its connection, and ureq does not distinguish a broken connection from one that was closed. If the reply is
+/// JSON, its reader finds the cut; an image would be taken for whole.
 fn is_known_to_be_whole(head: &http::response::Parts, body: &[u8]) -> bool {
     !head.status.is_success()
-        || head.headers.contains_key(TRANSFER_ENCODING)
-        || head.headers.contains_key(CONTENT_LENGTH)
+        || head.version != Version::HTTP_10 && is_chunked(&head.headers)
         || body.trim_ascii_start().first().is_none_or(|first| *first == b'{')
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    headers
+        .get(TRANSFER_ENCODING)
+        .is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
 #[cfg(test)]

@@ -150,12 +150,12 @@ impl Middleware for FakeTransport {
         let reply = self.with(|lark| lark.finish(now, flight, &bytes));
         match fault {
             Some(ConnectionFault::AfterBody) => Err(disconnected().into()),
-            Some(ConnectionFault::CutReply) => Ok(sized(reply).map(cut)),
+            Some(ConnectionFault::CutReply) => Ok(reply.map(cut)),
             Some(ConnectionFault::SlowReply(time)) => {
                 self.hold_back(time, head.extensions.get())?;
-                Ok(sized(reply).map(whole))
+                Ok(reply.map(whole))
             }
-            _ => Ok(sized(reply).map(whole)),
+            _ => Ok(reply.map(whole)),
         }
     }
 }
@@ -165,15 +165,9 @@ fn content_length(headers: &HeaderMap) -> u64 {
     length.and_then(|length| length.parse().ok()).unwrap_or_default()
 }
 
-/// The reply with its length, as it has over a connection.
-fn sized(mut reply: Response<Bytes>) -> Response<Bytes> {
-    let len = reply.body().len().into();
-    reply.headers_mut().insert(CONTENT_LENGTH, len);
-    reply
-}
-
+/// A reply's body of known length.
 fn whole(reply: Bytes) -> Body {
-    Body::builder().reader(reply.reader())
+    Body::builder().data(reply)
 }
 
 /// The first half of a reply's body, after which the connection closes.

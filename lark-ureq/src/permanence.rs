@@ -23,6 +23,8 @@ pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
         | Error::TooManyRedirects => true,
         // A proxy that demands a password (HTTP 407). ureq gives the status in the text only.
         Error::ConnectProxyFailed(reason) => reason.contains(" 407"),
+        // The same of a SOCKS5 proxy, which also refuses a wrong password so.
+        Error::Io(error) if is_socks5_refusal(error) => true,
         // The head of the reply to another attempt would be too long as well.
         Error::LargeResponseHeader(..) => true,
         #[cfg(feature = "tls")]
@@ -30,13 +32,15 @@ pub(crate) fn permanence(failure: &CallErrorKind<Error>) -> Permanence {
         #[cfg(feature = "tls")]
         Error::Rustls(error) => tls::is_permanent(error),
         // ureq reports an error of the TLS handshake inside an I/O error.
-        // A SOCKS5 proxy that does not accept the password, or a firewall that refuses the connection.
-        Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => true,
         #[cfg(feature = "tls")]
         Error::Io(error) => tls::of_handshake(error).is_some_and(tls::is_permanent),
         _ => false,
     };
     if is_permanent { Permanence::Permanent } else { Permanence::Transient }
+}
+
+fn is_socks5_refusal(error: &io::Error) -> bool {
+    matches!(&*error.to_string(), "password authentication failed" | "no acceptable auth methods")
 }
 
 #[cfg(feature = "tls")]
@@ -92,7 +96,6 @@ mod tests {
             Error::RequireHttpsOnly("http://a".into()),
             Error::InvalidProxyUrl,
             Error::ConnectProxyFailed("proxy server responded 407/407".into()),
-            Error::Io(io::ErrorKind::PermissionDenied.into()),
             Error::TlsRequired,
             Error::LargeResponseHeader(2, 1),
         ] {

@@ -269,7 +269,9 @@ impl Settings {
             None => Ok(HeaderValue::from_static(default)),
             Some(text) => HeaderValue::from_str(text)
                 .ok()
-                .filter(|value| value.to_str().is_ok_and(|text| !text.is_empty()))
+                .filter(|_| {
+                    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+                })
                 .ok_or_else(|| Invalid::new(InvalidKind::BadUserAgent, text)),
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct TokenFailure {
     /// The route of the token request.
     pub(super) route: &'static str,
     pub(super) reason: Reason,
+    /// The time of the failure.
+    pub(super) at: Moment,
 }
 
 #[derive(Clone, Debug)]
@@ -56,14 +58,17 @@ pub(super) enum Reason {
 }
 
 impl TokenFailure {
-    /// Sets the wait that the service asked for to `wait`, the rest of the pause.
-    pub(super) fn with_retry_after(self, wait: Duration) -> Self {
-        match self.reason {
-            Reason::Lark(error) if matches!(error.advice(), Advice::Again { after: Some(_) }) => {
-                Self { reason: Reason::Lark(error.with_retry_after(wait)), ..self }
+    /// The failure of a call that ends with it at `now`: the wait that the service asked for is the rest of that wait, and
+    /// `at_least` this long.
+    pub(super) fn later(&self, now: Moment, at_least: Duration) -> Self {
+        let mut later = self.clone();
+        if let Reason::Lark(error) = &mut later.reason {
+            if let Advice::Again { after: Some(wait) } = error.advice() {
+                let rest = wait.saturating_sub(now.since(self.at)).max(at_least);
+                *error = error.clone().with_retry_after(rest);
             }
-            _ => self,
         }
+        later
     }
 }
 
@@ -71,7 +76,7 @@ impl TokenFailure {
 mod tests {
     use super::*;
     use crate::api::Reply;
-    use crate::session::test_time::secs;
+    use crate::session::test_time::{at, secs};
 
     fn refusal(code: u32) -> Error {
         let reply = format!(r#"{{"code":{code}}}"#);
@@ -81,12 +86,13 @@ mod tests {
     #[test]
     fn only_a_refusal_with_a_requested_wait_gets_the_rest_of_the_wait() {
         let rest = |error: Error| {
-            let failure = TokenFailure { route: "/token", reason: Reason::Lark(error) };
-            let Reason::Lark(error) = failure.with_retry_after(secs(3)).reason else { panic!() };
+            let failure = TokenFailure { route: "/token", reason: Reason::Lark(error), at: at(10) };
+            let Reason::Lark(error) = failure.later(at(16), secs(1)).reason else { panic!() };
             error.api().and_then(|api| api.retry_after)
         };
-        let limited = refusal(99_991_400).with_retry_after(secs(9));
-        assert_eq!(rest(limited), Some(secs(3)));
+        let limited = |wait| refusal(99_991_400).with_retry_after(secs(wait));
+        assert_eq!(rest(limited(9)), Some(secs(3)));
+        assert_eq!(rest(limited(6)), Some(secs(1)));
         assert_eq!(rest(refusal(99_991_400)), None);
         assert_eq!(rest(refusal(10_014)), None);
     }

@@ -70,7 +70,12 @@ impl Lanes {
             lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, longest_wait });
         match &lane.busy {
             Some(busy) if busy.wait_ends(waiter) <= busy.last => {
-                Err(Hold::End(Ending::Shared(busy.error.clone())))
+                let error = busy.error.clone();
+                let error = match error.retry_after() {
+                    Some(wait) => error.with_retry_after(wait.saturating_sub(now.since(busy.last))),
+                    None => error,
+                };
+                Err(Hold::End(Ending::Shared(error)))
             }
             _ if first => Ok(()),
             _ => Err(Hold::Wait { until: Moment::NEVER, reason: WaitFor::Turn }),

@@ -16,8 +16,9 @@ const AT_ONCE: u32 = 50_000;
 pub(crate) struct Contents {
     /// The number of different images in the cells. Images that float above the cells are not among them.
     pub(crate) images: usize,
-    /// The images that have a token. One that was copied to other cells has the same token there, and counts once.
-    file_tokens: HashSet<FileToken>,
+    /// The number of cells that hold each image with a token. An image that was copied to other cells has the same token
+    /// there, and counts once.
+    copies: HashMap<FileToken, usize>,
     cells: HashMap<SheetCell, CellContent>,
 }
 
@@ -68,9 +69,14 @@ impl Contents {
             result => result?,
         };
         for ((below, right), content) in cells.iter() {
-            if let CellContent::Image { file_token, .. } = content {
-                let is_new = |token: &FileToken| self.file_tokens.insert(token.clone());
-                self.images += usize::from(file_token.as_ref().is_none_or(is_new));
+            match content {
+                CellContent::Image { file_token: Some(token), .. } => {
+                    let copies = self.copies.entry(token.clone()).or_default();
+                    self.images += usize::from(*copies == 0);
+                    *copies += 1;
+                }
+                CellContent::Image { .. } => self.images += 1,
+                _ => {}
             }
             let cell = cell(1 + right, block.first + below).map_err(CallError::invalid)?;
             if wanted.contains(&cell) {
@@ -78,6 +84,26 @@ impl Contents {
             }
         }
         Ok(())
+    }
+
+    /// Whether a picture that is written into this cell adds an image. It takes the place of an image that no other cell
+    /// holds.
+    pub(crate) fn adds_image(&self, cell: &SheetCell) -> bool {
+        match self.of(cell) {
+            CellContent::Image { file_token: Some(token), .. } => {
+                self.copies.get(token).is_some_and(|copies| *copies > 1)
+            }
+            CellContent::Image { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Counts a picture that is written into this cell.
+    pub(crate) fn count(&mut self, cell: &SheetCell) {
+        self.images += usize::from(self.adds_image(cell));
+        if let Some(CellContent::Image { file_token: Some(token), .. }) = self.cells.get(cell) {
+            self.copies.entry(token.clone()).and_modify(|copies| *copies -= 1);
+        }
     }
 
     pub(crate) fn of(&self, cell: &SheetCell) -> &CellContent {

@@ -44,7 +44,7 @@ impl Filling {
         let Self { client, row_height, .. } = self;
         let Lane { spreadsheet, sheets, jobs, .. } = lane;
         let cells = jobs.iter().map(|job| &job.cell).collect();
-        let contents = Contents::read(client, spreadsheet, sheets, &cells)?;
+        let mut contents = Contents::read(client, spreadsheet, sheets, &cells)?;
         if run.is_over() {
             return Ok(());
         }
@@ -54,14 +54,13 @@ impl Filling {
         if let Some(pixels) = row_height {
             grid::set_height(client, spreadsheet, &cells, *pixels)?;
         }
-        let mut images = contents.images;
         for job in jobs {
             let encoding = self.encoding.choose();
             if run.is_over() {
                 return Ok(());
             }
             let held = image_in(contents.of(&job.cell));
-            if held.is_none() && images >= MAX_IMAGES {
+            if contents.adds_image(&job.cell) && contents.images >= MAX_IMAGES {
                 return Err(Failure::new(Reach::Lane, &FULL));
             }
             let mut may_have_arrived = true;
@@ -79,8 +78,8 @@ impl Filling {
                     }
                 }
             }
-            if held.is_none() && may_have_arrived {
-                images += 1;
+            if may_have_arrived {
+                contents.count(&job.cell);
             }
         }
         Ok(())

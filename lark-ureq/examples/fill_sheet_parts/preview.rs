@@ -8,7 +8,7 @@ use lark_ureq::CallError;
 use crate::common::failure::{Failure, Reach};
 use crate::common::run::EarlierRuns;
 use crate::common::start::print;
-use crate::fill_sheet_parts::contents::{Contents, image_in};
+use crate::fill_sheet_parts::contents::Contents;
 use crate::fill_sheet_parts::lane::{Filling, MAX_IMAGES, request};
 use crate::fill_sheet_parts::plan::{Lane, Plan};
 
@@ -51,11 +51,11 @@ pub(crate) fn show(filling: &Filling, plan: &Plan, earlier: &EarlierRuns) -> Exi
 /// problems.
 fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, CallError> {
     let cells = lane.jobs.iter().map(|job| &job.cell).collect();
-    let contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, &cells)?;
+    let mut contents = Contents::read(&filling.client, &lane.spreadsheet, &lane.sheets, &cells)?;
+    let images = contents.images;
     let mut problems = Vec::new();
     let mut to_write = Vec::new();
     let mut filled = 0;
-    let mut added = 0;
     for job in &lane.jobs {
         if let Err(failure) = request(lane, job) {
             problems.push((&job.file, failure.text, failure.reach));
@@ -73,19 +73,18 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
         filled += usize::from(is_filled);
         if !(is_filled && filling.skip_filled) {
             to_write.push(&job.cell);
-            added += usize::from(image_in(content).is_none());
+            contents.count(&job.cell);
         }
     }
     print(&format!(
-        "{}: {} to write; {} would be {}; {} would be added; the spreadsheet holds {}",
+        "{}: {} to write; {} would be {}; {} would be added; the spreadsheet holds {images} of {MAX_IMAGES} images",
         lane.document,
         counted(to_write.len(), "picture"),
         counted(filled, "filled cell"),
         if filling.skip_filled { "skipped" } else { "overwritten" },
         counted(lane.missing_rows(&to_write), "row"),
-        counted(contents.images, "image"),
     ));
-    let too_many = (contents.images + added).saturating_sub(MAX_IMAGES);
+    let too_many = contents.images.saturating_sub(MAX_IMAGES);
     if too_many > 0 {
         let too_many = counted(too_many, "picture");
         let text =

@@ -119,9 +119,9 @@ impl Throttle {
         match self {
             Self::Closed { until, named_until, error: last, refused, .. } => {
                 *refused += 1;
+                *named_until = named.max(*named_until);
                 if closes_until > *until {
                     *until = closes_until;
-                    *named_until = named;
                     *last = error.clone();
                 }
             }

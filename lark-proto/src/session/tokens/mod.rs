@@ -110,19 +110,18 @@ impl Tokens {
             Waiter { since: now, number: series, longest_wait: caller.limits.longest_wait };
         let joined = entry.queue.entry(caller.id).or_insert(waiter).number;
         if let Some(failure) = entry.failure.as_ref().filter(|_| joined < series) {
-            return Err(Hold::End(Ending::NoToken(failure.clone())));
+            return Err(Hold::End(Ending::NoToken(failure.later(now, Duration::ZERO))));
         }
         let wait = |until| Hold::Wait { until, reason: WaitFor::Token };
         Err(match self.next_request(app, tenant, caller, now) {
             Ok(kind) => self.send(app, site, tenant, kind, caller, now),
             Err(RequestBlocked::InFlight(until)) => wait(until),
-            Err(RequestBlocked::Paused(Pause { until, wait_until, failure, named_until })) => {
+            Err(RequestBlocked::Paused(Pause { until, wait_until, failure })) => {
                 let left = wait_until.since(now);
                 match failure {
                     None => wait(until),
                     Some(failure) if left.is_zero() || left > caller.limits.longest_wait => {
-                        let failure = failure.with_retry_after(named_until.since(now));
-                        Hold::End(Ending::NoToken(failure))
+                        Hold::End(Ending::NoToken(failure.later(now, until.since(now))))
                     }
                     Some(_) => wait(wait_until),
                 }

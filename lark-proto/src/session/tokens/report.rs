@@ -170,7 +170,7 @@ impl Tokens {
             Reason::NoTicket => GetAppToken::ROUTE,
             _ => kind.route(app),
         };
-        let failure = TokenFailure { route, reason };
+        let failure = TokenFailure { route, reason, at: now };
         let mut wake = |entry: &mut TenantEntry, is_over: bool, pause: Option<&Pause>| {
             if is_over {
                 entry.end_series(failure.clone(), woken);

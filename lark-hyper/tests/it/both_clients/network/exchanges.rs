@@ -88,6 +88,7 @@ fn an_image_that_is_cut_is_an_error() {
         ("Transfer-Encoding: chunked\r\n", "9\r\nGIF89a-", false),
         ("Transfer-Encoding: chunked\r\n", "7\r\nGIF89a-\r\n", false),
         ("", "GIF89a-", true),
+        ("Transfer-Encoding: identity\r\n", "GIF89a-", true),
     ] {
         let site = server(move |mut stream| {
             read_head(&mut stream)?;

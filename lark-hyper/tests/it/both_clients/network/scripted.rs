@@ -52,11 +52,10 @@ fn play(mut stream: TcpStream, script: Script, asked: &Mutex<Vec<String>>) -> io
             stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
             tunnel(stream, target)
         }
-        Script::Socks5(target, credentials) => {
-            let (line, is_accepted) = socks5(&mut stream, credentials)?;
-            asked.lock().unwrap().push(line);
-            if is_accepted { tunnel(stream, target) } else { Ok(()) }
-        }
+        Script::Socks5(target, credentials) => match socks5(&mut stream, credentials, asked)? {
+            true => tunnel(stream, target),
+            false => Ok(()),
+        },
     }
 }
 
@@ -75,9 +74,13 @@ fn head(stream: &mut TcpStream) -> io::Result<String> {
     Ok(head.lines().filter(is_kept).collect::<Vec<_>>().join("; ").to_lowercase())
 }
 
-/// The handshake of RFC 1928 and 1929, with the checks that a strict proxy makes. Returns what was asked for, and whether
-/// the credentials were accepted.
-fn socks5(stream: &mut TcpStream, credentials: Option<(&str, &str)>) -> io::Result<(String, bool)> {
+/// The handshake of RFC 1928 and 1929, with the checks that a strict proxy makes. Records what was asked for before the
+/// last reply, and returns whether the credentials were accepted.
+fn socks5(
+    stream: &mut TcpStream,
+    credentials: Option<(&str, &str)>,
+    asked: &Mutex<Vec<String>>,
+) -> io::Result<bool> {
     let [version, count] = read(stream)?;
     let mut methods = vec![0; usize::from(count)];
     stream.read_exact(&mut methods)?;
@@ -88,12 +91,13 @@ fn socks5(stream: &mut TcpStream, credentials: Option<(&str, &str)>) -> io::Resu
     if let Some((user, password)) = credentials {
         let [1] = read(stream)? else { return Err(io::Error::other("version")) };
         let given = (text(stream)?, text(stream)?);
-        let is_accepted = given == (user.to_owned(), password.to_owned());
-        stream.write_all(&[1, u8::from(!is_accepted)])?;
         line = format!("{}:{}@", given.0, given.1);
-        if !is_accepted {
-            return Ok((line, false));
+        if given != (user.to_owned(), password.to_owned()) {
+            asked.lock().unwrap().push(line);
+            stream.write_all(&[1, 1])?;
+            return Ok(false);
         }
+        stream.write_all(&[1, 0])?;
     }
     let [5, 1, 0, kind] = read(stream)? else { return Err(io::Error::other("command")) };
     let host = match kind {
@@ -102,8 +106,9 @@ fn socks5(stream: &mut TcpStream, credentials: Option<(&str, &str)>) -> io::Resu
         _ => return Err(io::Error::other("address")),
     };
     let port = u16::from_be_bytes(read(stream)?);
+    asked.lock().unwrap().push(format!("{line}{host}:{port}"));
     stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
-    Ok((format!("{line}{host}:{port}"), true))
+    Ok(true)
 }
 
 fn read<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {

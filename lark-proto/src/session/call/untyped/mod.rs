@@ -220,7 +220,7 @@ impl<T> UntypedCall<T> {
             Ending::NoTimeLeft | Ending::Late(_) => true,
             // `last` is the failure of a token request that this call sent to the same route. It has the transport's
             // error, and `reason` only a text.
-            Ending::NoToken(TokenFailure { route, reason: Reason::Transport(_) }) => {
+            Ending::NoToken(TokenFailure { route, reason: Reason::Transport(_), .. }) => {
                 last.route == *route
             }
             _ => false,
@@ -250,7 +250,9 @@ impl<T> UntypedCall<T> {
             },
             Ending::Invalid(invalid) => CallError::new(own(), CallErrorKind::Invalid(invalid)),
             Ending::Shared(error) => CallError::new(own(), CallErrorKind::Lark(error)),
-            Ending::NoToken(TokenFailure { route, reason }) => CallError::new(route, reason.into()),
+            Ending::NoToken(TokenFailure { route, reason, .. }) => {
+                CallError::new(route, reason.into())
+            }
             Ending::NoApp => CallError::new(own(), CallErrorKind::NoApp),
             Ending::NoTenant => CallError::new(own(), CallErrorKind::NoTenant),
             Ending::ForeignTenant => CallError::new(own(), CallErrorKind::ForeignTenant),

@@ -89,8 +89,6 @@ pub(super) struct Pause {
     pub(super) wait_until: Moment,
     /// The failure with which a call ends if it does not wait. `None` for a backoff, in which every call waits.
     pub(super) failure: Option<TokenFailure>,
-    /// The end of the wait that the service asked for, which may be later than `until`.
-    pub(super) named_until: Moment,
 }
 
 /// The effect of the service's refusal of a token.
@@ -191,11 +189,7 @@ impl<T: Clone + PartialEq> Slot<T> {
         let pause = |wait: Duration, call_wait: Duration, failure: Option<TokenFailure>| {
             let until = now.saturating_add(wait);
             let wait_until = now.saturating_add(call_wait);
-            let named_until = match kind {
-                FailureKind::RetryAfter(wait) => now.saturating_add(wait),
-                _ => until,
-            };
-            Some(Pause { until, wait_until, failure, named_until })
+            Some(Pause { until, wait_until, failure })
         };
         if self.valid(now).is_some() {
             self.renewal_failed(now);

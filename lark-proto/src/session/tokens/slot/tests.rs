@@ -7,7 +7,7 @@ const LIFE: Duration = Duration::from_secs(7200);
 const END: Moment = Moment(LIFE);
 
 fn failure() -> TokenFailure {
-    TokenFailure { route: "/token", reason: Reason::NoTicket }
+    TokenFailure { route: "/token", reason: Reason::NoTicket, at: Moment::START }
 }
 
 /// A slot, and the number of requests and imports so far. Each request ends at the time at which it was sent.

@@ -80,7 +80,7 @@ fn a_dry_run_writes_nothing_and_keeps_no_journal() {
              Sheet1!A2  photo2.gif, {image}\n\
              Sheet1!A3  photo3.gif\n\
              {LINK}: {pictures} to write; 2 filled cells would be {verb}; 0 rows would be added; the spreadsheet \
-             holds 1 image\n\
+             holds 1 of 4000 images\n\
              no problem found\n"
         );
         assert_eq!(output.stdout, expected);
@@ -111,7 +111,7 @@ fn a_dry_run_counts_the_rows_that_the_sheets_lack() {
     let expected = format!(
         "Price list!A2  1.gif\nPrice list!C5  1.gif\nPrice list!B4  1.gif\nSheet1!A1  1.gif\nSheet1!A201  1.gif\n\
          {LINK}: 5 pictures to write; 0 filled cells would be overwritten; 4 rows would be added; the spreadsheet holds \
-         0 images\n\
+         0 of 4000 images\n\
          no problem found\n"
     );
     assert_eq!(output.stdout, expected);
@@ -134,7 +134,27 @@ fn copies_of_an_image_in_several_cells_count_once() {
         });
     });
     let output = fill(&server, &folder, 1, &["--dry-run"]);
-    assert!(output.stdout.contains("; the spreadsheet holds 4 images\n"), "{output:?}");
+    assert!(output.stdout.contains("; the spreadsheet holds 4 of 4000 images\n"), "{output:?}");
+}
+
+#[test]
+fn a_picture_over_one_of_two_copies_adds_an_image_and_one_over_the_last_does_not() {
+    let (server, folder) = setup();
+    let image = |token: &str| json!([{"type": "embed-image", "fileToken": token}]);
+    let copy = |row| if row < 2 { image("box") } else { json!(null) };
+    let row = |row: usize| json!([copy(row), image(&format!("box{row}"))]);
+    let values: Vec<_> = (0..3999).map(row).collect();
+    let reply = json!({"code": 0, "data": {"valueRange": {"values": values}}}).to_string();
+    server.with(|lark| {
+        lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").rows(3999).columns(2));
+        lark.fail_when(move |route, _| {
+            let reply = http::Response::new(reply.clone().into());
+            (route == Route::Values).then(|| Fault::from(reply).into())
+        });
+    });
+    let output = fill(&server, &folder, 2, &["--dry-run"]);
+    assert!(output.stdout.contains("; the spreadsheet holds 4000 of 4000 images\n"), "{output:?}");
+    assert!(output.stdout.contains("no room for 1 picture, because"), "{output:?}");
 }
 
 #[test]
