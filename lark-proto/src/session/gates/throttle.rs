@@ -184,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_the_longest_requested_wait_is_kept() {
+        let asks = |seconds| error(99_991_400).with_retry_after(secs(seconds));
+        let mut throttle = Throttle::Open;
+        throttle.refused(secs(120), &asks(3600), 1, 1, at(0));
+        throttle.refused(secs(120), &asks(120), 1, 1, at(1));
+        let Throttle::Closed { until, named_until, .. } = throttle else { panic!() };
+        assert_eq!((until, named_until), (at(121), at(3600)));
+    }
+
+    #[test]
     fn a_throttle_reopens_at_nine_tenths_of_the_admitted_rate_and_at_five_a_second_at_least() {
         for (sent, refused, rate) in
             [(100, 20, 72.0), (6, 0, 5.4), (6, 1, 5.0), (5, 0, 5.0), (1, 1, 5.0), (1, 2, 5.0)]
