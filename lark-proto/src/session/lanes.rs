@@ -214,6 +214,20 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_ends_later_names_the_rest_of_the_requested_wait() {
+        let mut lanes = lanes(2);
+        let asked = busy().with_retry_after(Duration::from_secs(9));
+        for now in [at(0), at(60)] {
+            lanes.busy("a", CallId(1), &asked, now, &mut WakeList::default());
+        }
+        let Err(Hold::End(Ending::Shared(error))) = lanes.enter("a", CallId(2), MINUTE, at(64))
+        else {
+            panic!()
+        };
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
+    }
+
+    #[test]
     fn when_the_first_call_leaves_a_lane_the_next_one_is_woken() {
         let mut lanes = lanes(3);
         assert_eq!(leave(&mut lanes, 1), [2]);
