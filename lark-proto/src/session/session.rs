@@ -137,7 +137,7 @@ impl Session {
     }
 
     /// Reports the reply to a token request that cannot be reported through the call that sent it, because that call
-    /// has ended or has sent its own request. Has no effect if the result was reported before, or if the session has
+    /// has ended or has sent another request. Has no effect if the result was reported before, or if the session has
     /// counted the request as failed, which it does after 61 s. Returns an event for the log if the service refused the
     /// request.
     pub fn token_received(
@@ -164,7 +164,7 @@ impl Session {
         Some(Event::failed(route, &failure.text, true))
     }
 
-    /// Reports that the adapter has given up a token request whose call has ended or has sent its own request. The
+    /// Reports that the adapter has given up a token request whose call has ended or has sent another request. The
     /// session does not count this as a failure of the service.
     pub fn token_dropped(&mut self, request: TokenRequestId, now: SystemTime) {
         let now = self.tick(now);
