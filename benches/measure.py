@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs benchmarks, keeps their tables in `benches/results`, and copies these tables into `benches/README.md`.
 
-`benches/measure.py NAME..` runs what is named: RUNS has the names. Without a name it only copies the tables again. Each result is a file with the date, the machine, the
-command and its tables. `benches/measure.py --check` runs nothing. It fails if the tables of `benches/README.md` are not
-those of the results, if a plot was drawn from other results, or if a figure of `README.md` or `README.zh-CN.md` does not follow from
-them.
+`benches/measure.py NAME..` runs what is named: RUNS has the names. Without a name it only copies the tables again. Each
+result is a file with the date, the machine, the command and its tables. `benches/measure.py --check` runs nothing. It
+fails if the tables of `benches/README.md` are not those of the results, if a plot is missing or was drawn from other
+results, or if a figure of `README.md` or `README.zh-CN.md` does not follow from them.
 """
 import hashlib, json, os, re, subprocess, sys, time
 from datetime import datetime, timezone

@@ -28,8 +28,8 @@ unpack() {
     touch "$folder/complete"
 }
 
-# debian_rust VERSION [SOURCES]: the newest compiler whose version begins so, as $RUSTC. SOURCES are `rust-web-src`, from
-# which cargo builds the standard library for a target that Debian has no library for.
+# debian_rust VERSION [SOURCES]: the newest compiler whose version begins so, as $RUSTC. SOURCES are `rust-web-src`,
+# from which cargo builds the standard library for a target that Debian has no library for.
 debian_rust() {
     local version release llvm packages
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || { printf 'this is no Debian\n'; return 1; }

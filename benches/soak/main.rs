@@ -98,8 +98,8 @@ impl Settings {
         Duration::from_secs(300).min(self.time() / 2)
     }
 
-    /// Whether the callers make their calls without pauses, `elapsed` after the start. They do in the first half of each
-    /// minute, for four fifths of the warm-up, so that the heap has reached what the highest load takes before the
+    /// Whether the callers make their calls without pauses, `elapsed` after the start. They do in the first half of
+    /// each minute, for four fifths of the warm-up, so that the heap has reached what the highest load takes before the
     /// slopes count. In the other halves, idle connections expire, and new ones are opened later.
     fn is_rush(&self, elapsed: Duration) -> bool {
         elapsed < self.warm_up() * 4 / 5 && elapsed.as_secs() % 60 < 30

@@ -138,8 +138,8 @@ pub(crate) fn assert_forgets(mut fake: FakeLark) {
     assert_ne!(fake.app_ticket(), ticket);
 }
 
-/// Adds a chat, a tenant, a wiki page and an image under any name. The fake then knows them by their names, and knew none
-/// of them before.
+/// Adds a chat, a tenant, a wiki page and an image under any name. The fake then knows them by their names, and knew
+/// none of them before.
 pub(crate) fn additions(name: &str, image: &[u8]) {
     let mut fake = FakeLark::default();
     let later = UNIX_EPOCH + Duration::from_secs(60);

@@ -5,8 +5,8 @@ use std::fmt;
 use lark_proto::error::{Advice, ApiError, CallErrorKind, Class, Code, Concerns, Outcome};
 use lark_proto::{CallError, Error, Invalid};
 
-/// Checks that the parts of an error agree with each other and with its text, that a class counts for its own code only,
-/// and that the error of a call passes on the error of the reply.
+/// Checks that the parts of an error agree with each other and with its text, that a class counts for its own code
+/// only, and that the error of a call passes on the error of the reply.
 pub(crate) fn check(error: &Error, text: &str) {
     if let Error::Unreadable(reply) = error {
         assert!(reply.hint().is_none_or(|hint| text.contains(hint)), "{text}");

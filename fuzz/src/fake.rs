@@ -145,8 +145,8 @@ const ROUTES: [Route; 16] = [
     Route::WikiNode,
 ];
 
-/// Sends any requests to the fake. It never panics, and answers each with a reply of bounded length. What it accepts, an
-/// independent reader reads too: `serde_json` and multer read the image that the fake has stored.
+/// Sends any requests to the fake. It never panics, and answers each with a reply of bounded length. What it accepts,
+/// an independent reader reads too: `serde_json` and multer read the image that the fake has stored.
 pub fn fake(data: &[u8]) {
     let Some(input) = input::<Input<'_>>(data) else { return };
     let mut fake = FakeLark::new();

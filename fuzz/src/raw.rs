@@ -22,8 +22,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// Makes a call of these parts. Exactly a value that is empty or has a dot segment makes its path invalid. httparse reads
-/// each part from the request as it was given, and the endpoint says what it was told.
+/// Makes a call of these parts. Exactly a value that is empty or has a dot segment makes its path invalid. httparse
+/// reads each part from the request as it was given, and the endpoint says what it was told.
 pub(crate) fn raw(parts: &Parts<'_>) {
     let Parts { method, values: [one, other], headers, body: content } = parts;
     let text = String::from_utf8_lossy(content).into_owned();

@@ -29,8 +29,8 @@ pub(crate) fn form(content_type: &str, body: &Bytes) -> Option<Vec<ReadPart>> {
     })
 }
 
-/// The part as multer sees it. multer finds a parameter by its name, also within the value of an earlier one, and parses
-/// a content type, so that it sees only plain ones as they are sent.
+/// The part as multer sees it. multer finds a parameter by its name, also within the value of an earlier one, and
+/// parses a content type, so that it sees only plain ones as they are sent.
 pub(crate) fn assert_by_multer(sent: &ReadPart, read: &ReadPart) {
     assert!(read.content == sent.content, "multer reads another content");
     if !sent.name.contains("name") {

@@ -78,8 +78,8 @@ pub(crate) fn requests(text: &str) {
     }
 }
 
-/// Sets the height of rows from this cell's on. Exactly the rows of the largest sheet are accepted, at most 5,000 of them
-/// at once.
+/// Sets the height of rows from this cell's on. Exactly the rows of the largest sheet are accepted, at most 5,000 of
+/// them at once.
 fn heights(spreadsheet: &SpreadsheetToken, cell: &SheetCell, site: &Site, user: &UserToken) {
     let first = cell.row();
     for count in [1, 1 + cell.column() % 5_000, 5_000, 5_001] {

@@ -104,8 +104,8 @@ pub fn values(data: &[u8]) {
 /// The last column and the last row of the largest sheet.
 const LAST: (u32, u32) = (13_000, 5_000_000);
 
-/// Moves a cell down and to the right, by a few steps, to the edge of the largest sheet and beyond it. The result is the
-/// cell so many steps away, or an error exactly if the sheet ends before it.
+/// Moves a cell down and to the right, by a few steps, to the edge of the largest sheet and beyond it. The result is
+/// the cell so many steps away, or an error exactly if the sheet ends before it.
 fn neighbours(cell: &SheetCell, steps: usize) {
     let steps = u32::try_from(steps).unwrap();
     let (column, row) = (cell.column(), cell.row());

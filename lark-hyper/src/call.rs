@@ -73,12 +73,18 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         let Shared { session, token_requests } = self.shared;
         // A call that waits because of this step has to find the request counted.
         token_requests.begin();
-        let step = session.next(&mut self.call, context.waker());
+        let mut step = session.next(&mut self.call, context.waker());
         match step {
             Step::Send(Outgoing { purpose: Purpose::Token(id), .. }) => self.taken_out = Some(id),
             _ => token_requests.end(),
         }
+        let start = session.clock.now();
         self.call.events().iter().for_each(Event::trace);
+        if let Step::Wait(time) = &mut step {
+            // A subscriber, or the drop of an error, may have taken a while.
+            let taken = session.clock.now().duration_since(start).unwrap_or_default();
+            *time = time.saturating_sub(taken);
+        }
         step
     }
 
@@ -101,8 +107,8 @@ impl<O, S: Transport> CallGuard<'_, O, S> {
         self.call.events().iter().for_each(Event::trace);
     }
 
-    /// Waits for `time`, or until the call is to take a step. While a token request is in flight, the call polls at least
-    /// once a second, because the calls that are woken for that may belong to futures that are not polled.
+    /// Waits for `time`, or until the call is to take a step. While a token request is in flight, the call polls at
+    /// least once a second, because the calls that are woken for that may belong to futures that are not polled.
     async fn wait(&mut self, time: Duration) {
         let Shared { session, token_requests } = self.shared;
         let start = session.clock.now();

@@ -42,8 +42,8 @@ macro_rules! client {
         /// not sent. A future that is kept without being polled keeps its place in its lane. Futures are `Send` if the
         /// service, its futures and bodies, the endpoint and the errors are.
         ///
-        /// The code of an endpoint, of a waker and of a `tracing` subscriber may call the client, and so may the drop of
-        /// what a service puts into a reply or an error: none of it runs while the client holds a lock.
+        /// The code of an endpoint, of a waker and of a `tracing` subscriber may call the client, and so may the drop
+        /// of what a service puts into a reply or an error: none of it runs while the client holds a lock.
         ///
         /// With the feature `tracing` each request, refusal, failure and wait of a call is an event of the `tracing`
         /// crate, with the route, the code and the log id, and never with a secret.

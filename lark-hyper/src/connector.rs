@@ -113,9 +113,8 @@ impl Future for Connecting {
     }
 }
 
-/// The longest user, password and name of the site's host together for a SOCKS5 proxy. hyper-util has a buffer of 262
-/// bytes for all that it sends to the proxy, and 13 of them are for the rest.
-const MAX_SOCKS5_TEXTS: usize = 249;
+/// The size of hyper-util's buffer for all that it sends to a SOCKS5 proxy.
+const SOCKS5_BUFFER: usize = 262;
 
 /// The route to a host.
 #[derive(Clone)]
@@ -137,23 +136,21 @@ impl Route {
         }
     }
 
-    /// The route through `proxy` to `host`, and the proxy's address. `None` if that address is not a URI, or if hyper-util
-    /// cannot send the proxy's credentials.
+    /// The route through `proxy` to `host`, and the proxy's address. `None` if that address is not a URI, or if
+    /// hyper-util cannot send the proxy's credentials.
     fn through(proxy: &Proxy, host: &str) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
-        let route = match (proxy.is_socks5(), proxy.credentials()) {
-            (false, _) => Self::Tunnel(address.clone(), proxy.authorization()),
-            (true, Some((user, password)))
-                if user.len() + password.len() + host.len() > MAX_SOCKS5_TEXTS =>
-            {
-                return None;
-            }
-            (true, credentials) => {
-                let owned = credentials.map(|(user, password)| (user.into(), password.into()));
-                Self::Socks5(address.clone(), owned)
-            }
-        };
-        Some((route, address))
+        if !proxy.is_socks5() {
+            return Some((Self::Tunnel(address.clone(), proxy.authorization()), address));
+        }
+        let credentials = proxy.credentials();
+        let login = credentials.map_or(0, |(user, password)| 3 + user.len() + password.len());
+        // An IPv6 address is sent in 16 bytes, and a name with its length.
+        if 3 + login + 6 + 16.max(1 + host.len()) > SOCKS5_BUFFER {
+            return None;
+        }
+        let owned = credentials.map(|(user, password)| (user.into(), password.into()));
+        Some((Self::Socks5(address.clone(), owned), address))
     }
 }
 

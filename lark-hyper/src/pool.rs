@@ -72,8 +72,8 @@ impl Pool {
     /// choice. `connect` gets a URI's scheme and authority, and has the time of the phases `resolve` and `connect`
     /// together.
     ///
-    /// A connection on which bytes arrive while it is idle is closed when the runtime reports the bytes. If that is only
-    /// after the next request has begun, they are read as its reply, unless the connection is of the type that the
+    /// A connection on which bytes arrive while it is idle is closed when the runtime reports the bytes. If that is
+    /// only after the next request has begun, they are read as its reply, unless the connection is of the type that the
     /// example opens: only there can the pool ask the socket itself.
     ///
     /// ```

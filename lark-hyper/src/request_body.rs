@@ -91,8 +91,8 @@ impl RequestBody {
     }
 
     /// A clone of the bytes that the transport has not taken yet, which are all of them before the first frame. It
-    /// shares the memory of stored parts, and is encoded while it is read. Its bytes do not count as taken, so it is not
-    /// for sending: [`into_body`](Self::into_body) is. A layer can hash or sign the body by it:
+    /// shares the memory of stored parts, and is encoded while it is read. Its bytes do not count as taken, so it is
+    /// not for sending: [`into_body`](Self::into_body) is. A layer can hash or sign the body by it:
     ///
     /// ```
     /// use std::hash::{DefaultHasher, Hasher};
@@ -115,8 +115,8 @@ impl RequestBody {
         Body::clone(&self.body)
     }
 
-    /// The bytes that the transport has not taken yet, which count as taken from now on: the client assumes that they are
-    /// sent. This is for a service that does not send frames.
+    /// The bytes that the transport has not taken yet, which count as taken from now on: the client assumes that they
+    /// are sent. This is for a service that does not send frames.
     ///
     /// # Errors
     /// An error if the client is done with the request.

@@ -8,8 +8,8 @@ use crate::error::{Invalid, InvalidKind};
 ///
 /// Each value is percent-encoded, so it is one segment of the path, whatever its characters. A path is invalid if
 ///
-/// * a value is empty, or has a part `.` or `..` when it is split at slashes and backslashes: servers and proxies do not
-///   agree on how to read these, and some proxies remove dot segments after they have decoded the slashes;
+/// * a value is empty, or has a part `.` or `..` when it is split at slashes and backslashes: servers and proxies do
+///   not agree on how to read these, and some proxies remove dot segments after they have decoded the slashes;
 /// * it has fewer or more values than placeholders;
 /// * its path, or its query with the `?`, has more than 15,000 bytes;
 /// * its route has a segment `.` or `..`, or an empty segment other than the last one.

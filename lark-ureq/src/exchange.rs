@@ -175,11 +175,13 @@ impl Exchange<'_> {
 
 /// Whether a connection that broke inside a reply of unknown length would be noticed. Without chunks such a reply ends
 /// with its connection, and ureq does not distinguish a broken connection from one that was closed. If the reply is
-/// JSON, its reader finds the cut; an image would be taken for whole.
+/// JSON, its reader finds the cut; an image would be taken for whole. The header with the length counts too, because
+/// ureq knows no length of a body that a middleware has replaced.
 fn is_known_to_be_whole(head: &http::response::Parts, body: &[u8]) -> bool {
     !head.status.is_success()
+        || head.headers.contains_key(CONTENT_LENGTH)
         || head.version != Version::HTTP_10 && is_chunked(&head.headers)
-        || body.trim_ascii_start().first().is_none_or(|first| *first == b'{')
+        || matches!(body.trim_ascii(), [] | [b'{', .., b'}'])
 }
 
 fn is_chunked(headers: &HeaderMap) -> bool {
@@ -190,6 +192,8 @@ fn is_chunked(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     const CALL_TIMEOUT: Duration = Duration::from_secs(50);
@@ -217,6 +221,25 @@ mod tests {
             let failure = exchange(&agent).failure(Error::Timeout(Timeout::Global));
             assert_eq!(matches!(failure, CallErrorKind::Deadline), is_deadline, "{own:?}");
         }
+    }
+
+    /// The proxy does not answer, so the connection ends with the time of its phase, and not with that of a read.
+    #[test]
+    fn the_agents_own_timeout_of_the_connection_may_be_longer_than_the_other_phases() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = format!("http://{}", silent.local_addr().unwrap());
+        let agent = ureq::Agent::config_builder()
+            .proxy(Some(ureq::Proxy::new(&proxy).unwrap()))
+            .timeout_connect(Some(Duration::from_secs(3)))
+            .build()
+            .into();
+        let mut exchange = exchange(&agent);
+        let second = Duration::from_secs(1);
+        exchange.timeouts.send_body = second;
+        exchange.timeouts.recv_response = second;
+        let head = Request::get("https://service.example/").body(()).unwrap().into_parts().0;
+        let error = exchange.run(head, SendBody::none()).unwrap_err();
+        assert!(matches!(error, Error::Timeout(Timeout::Connect)), "{error:?}");
     }
 
     #[test]

@@ -72,8 +72,8 @@ pub(crate) enum Answer {
 
 /// Runs any schedule of calls, replies, broken connections, cancelled calls and set clocks. It keeps the rules:
 /// * writes to one spreadsheet do not overlap, and one request for a token is in flight at a time;
-/// * a request that is not idempotent is not sent after a send with an unknown outcome, and no request is sent beyond its
-///   attempts, with a token that has expired, or after the deadline;
+/// * a request that is not idempotent is not sent after a send with an unknown outcome, and no request is sent beyond
+///   its attempts, with a token that has expired, or after the deadline;
 /// * a call ends at its deadline exactly, and only live calls are woken;
 /// * no more requests are sent in a second than the quota that was set for their route;
 /// * every call ends once it is stepped to its end, and the session is then idle;

@@ -45,8 +45,8 @@ impl Endpoint for Once {
     }
 }
 
-/// Answers `max` requests at a time on `end`, after the time in their bodies. `seen` are the bodies of the requests that
-/// arrived whole.
+/// Answers `max` requests at a time on `end`, after the time in their bodies. `seen` are the bodies of the requests
+/// that arrived whole.
 async fn serve(end: DuplexStream, max: u32, seen: Arc<Mutex<Vec<String>>>) {
     let mut builder = h2::server::Builder::new();
     let mut connection = builder.max_concurrent_streams(max).handshake(end).await.unwrap();

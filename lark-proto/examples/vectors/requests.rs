@@ -1,4 +1,5 @@
-//! The requests: inputs, and the exact bytes that are made from them. And the endpoints, with the rules for their calls.
+//! The requests: inputs, and the exact bytes that are made from them. And the endpoints, with the rules for their
+//! calls.
 
 use lark_proto::endpoints::{Endpoint, Quota, Resend};
 use lark_proto::values::SpreadsheetToken;

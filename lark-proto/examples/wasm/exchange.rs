@@ -1,8 +1,8 @@
 //! Both modules share this code: it exchanges bytes with the host, and makes the request of a cell write.
 //!
 //! There is one buffer. The host asks for its address with [`buffer`], writes the arguments of the next function into
-//! it, and finds that function's result at [`address`], [`len`] bytes long. Arguments are lines of text, each ended by a
-//! line feed, and the bytes of an image after them.
+//! it, and finds that function's result at [`address`], [`len`] bytes long. Arguments are lines of text, each ended by
+//! a line feed, and the bytes of an image after them.
 
 use std::cell::RefCell;
 use std::error::Error;

@@ -7,8 +7,8 @@
 //! node lark-proto/examples/wasm/run.mjs target/wasm32-unknown-unknown/release/examples/wasm.wasm
 //! ```
 //!
-//! The module [`exchange`] says how host and module exchange bytes. `cell_write.rs` beside this file is a smaller module,
-//! for a host that has a token and sends by itself.
+//! The module [`exchange`] says how host and module exchange bytes. `cell_write.rs` beside this file is a smaller
+//! module, for a host that has a token and sends by itself.
 
 #![expect(unsafe_code, reason = "an export needs `no_mangle`; there is no unsafe block")]
 

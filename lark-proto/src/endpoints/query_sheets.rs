@@ -14,8 +14,8 @@ use crate::values::{SheetCell, SheetId, SpreadsheetToken};
 /// * Route: `GET /open-apis/sheets/v3/spreadsheets/:spreadsheet_token/sheets/query`.
 /// * Token: tenant or user access token, with one of the scopes `drive:drive`, `drive:drive:readonly`,
 ///   `sheets:spreadsheet` and `sheets:spreadsheet:readonly`, and the right to read the document.
-/// * Limits: 100 requests a minute. A spreadsheet has at most 300 sheets, and the reply has all of them. This crate reads
-///   at most 10,000.
+/// * Limits: 100 requests a minute. A spreadsheet has at most 300 sheets, and the reply has all of them. This crate
+///   reads at most 10,000.
 /// * Documentation: <https://open.feishu.cn/document/server-docs/docs/sheets-v3/spreadsheet-sheet/query>.
 ///
 /// # Errors

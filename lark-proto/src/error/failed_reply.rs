@@ -116,7 +116,15 @@ impl Error {
         }
     }
 
-    /// The same error with `wait`, the rest of the delay that the service asked for, in place of the original delay.
+    /// The same error at a later time: if the service asked for a wait, `rest` says what is left of it.
+    pub(crate) fn with_rest_of_wait(self, rest: impl FnOnce(Duration) -> Duration) -> Self {
+        match self.retry_after() {
+            Some(wait) => self.with_retry_after(rest(wait)),
+            None => self,
+        }
+    }
+
+    /// The same error with `wait` as the delay that the service asked for.
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         match &mut self {
             Self::Api(error) => error.retry_after = Some(wait),

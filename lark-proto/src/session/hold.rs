@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::moment::Moment;
 use super::step::Outgoing;
-use crate::error::{Advice, Error, Invalid, WaitFor};
+use crate::error::{Error, Invalid, WaitFor};
 
 /// Why a call does not send its request now.
 pub(super) enum Hold {
@@ -58,15 +58,13 @@ pub(super) enum Reason {
 }
 
 impl TokenFailure {
-    /// The failure of a call that ends with it at `now`: the wait that the service asked for is the rest of that wait, and
-    /// `at_least` this long.
+    /// The failure of a call that ends with it at `now`: the wait that the service asked for is the rest of that wait,
+    /// and `at_least` this long.
     pub(super) fn later(&self, now: Moment, at_least: Duration) -> Self {
         let mut later = self.clone();
         if let Reason::Lark(error) = &mut later.reason {
-            if let Advice::Again { after: Some(wait) } = error.advice() {
-                let rest = wait.saturating_sub(now.since(self.at)).max(at_least);
-                *error = error.clone().with_retry_after(rest);
-            }
+            let rest = |wait: Duration| wait.saturating_sub(now.since(self.at)).max(at_least);
+            *error = error.clone().with_rest_of_wait(rest);
         }
         later
     }

@@ -70,11 +70,8 @@ impl Lanes {
             lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, longest_wait });
         match &lane.busy {
             Some(busy) if busy.wait_ends(waiter) <= busy.last => {
-                let error = busy.error.clone();
-                let error = match error.retry_after() {
-                    Some(wait) => error.with_retry_after(wait.saturating_sub(now.since(busy.last))),
-                    None => error,
-                };
+                let rest = |wait: Duration| wait.saturating_sub(now.since(busy.last));
+                let error = busy.error.clone().with_rest_of_wait(rest);
                 Err(Hold::End(Ending::Shared(error)))
             }
             _ if first => Ok(()),
@@ -101,8 +98,8 @@ impl Lanes {
     }
 
     /// Notes that the document answered `call` that it is busy. Wakes the other calls whose wait for the document is
-    /// over. Returns the time from which the wait of `call` counts, which is later than `now` while an earlier write may
-    /// still be running.
+    /// over. Returns the time from which the wait of `call` counts, which is later than `now` while an earlier write
+    /// may still be running.
     pub(super) fn busy(
         &mut self,
         lane: &str,

@@ -117,8 +117,8 @@ impl Session {
         self.woken.take().into_iter()
     }
 
-    /// Sets the ticket of a store app, which the service pushes as an event every hour, and wakes the first two calls of
-    /// each tenant that wait for a token, so that one of them requests the app's token.
+    /// Sets the ticket of a store app, which the service pushes as an event every hour, and wakes the first two calls
+    /// of each tenant that wait for a token, so that one of them requests the app's token.
     pub fn set_app_ticket(&mut self, ticket: AppTicket) {
         self.tokens.set_ticket(ticket, &mut self.woken);
     }

@@ -62,8 +62,8 @@ pub enum Purpose {
     /// The call's own request.
     Call,
     /// A token request of the session. Report its result as that of the call's own request, with
-    /// [`Call::received`](super::Call::received) or [`Call::failed`](super::Call::failed). If the call has ended, or has
-    /// sent another request in the meantime, report the result with
+    /// [`Call::received`](super::Call::received) or [`Call::failed`](super::Call::failed). If the call has ended, or
+    /// has sent another request in the meantime, report the result with
     /// [`Session::token_received`](super::Session::token_received),
     /// [`Session::token_failed`](super::Session::token_failed) or
     /// [`Session::token_dropped`](super::Session::token_dropped).

@@ -19,8 +19,8 @@ use crate::text::misleads;
 /// switches off the headers that curl adds (`Accept`, `User-Agent`, `Expect` and the `Content-Type` of a web form), and
 /// leaves `Host` and `Content-Length` to curl unless they would differ. `--http1.1` fixes the version of the protocol.
 /// curl's configuration file and the proxy of the environment still apply. Two kinds of requests, which no endpoint
-/// makes, differ: of several `Host` headers curl sends one, and after a HEAD request with a body it waits for the body of
-/// the reply.
+/// makes, differ: of several `Host` headers curl sends one, and after a HEAD request with a body it waits for the body
+/// of the reply.
 ///
 /// ```
 /// use lark_proto::{EndpointExt, Image, PutImage, Site, TenantToken, wire};
@@ -98,8 +98,8 @@ pub fn curl<B: Buf>(request: &Request<B>, body: &str, secrets: HeaderSecrets) ->
 /// Continues the command on the next line.
 const NEXT_LINE: &str = " \\\n  ";
 
-/// `scheme://host[:port]`, with the host of the `Host` header if the URI has none. A header that is no host, which could
-/// add to the path, is left out.
+/// `scheme://host[:port]`, with the host of the `Host` header if the URI has none. A header that is no host, which
+/// could add to the path, is left out.
 fn origin<B>(request: &Request<B>, headers: &[(HeaderName, HeaderValue)]) -> String {
     let uri = request.uri();
     let scheme = uri.scheme_str().unwrap_or("https");

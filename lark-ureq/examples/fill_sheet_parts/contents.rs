@@ -16,8 +16,8 @@ const AT_ONCE: u32 = 50_000;
 pub(crate) struct Contents {
     /// The number of different images in the cells. Images that float above the cells are not among them.
     pub(crate) images: usize,
-    /// The number of cells that hold each image with a token. An image that was copied to other cells has the same token
-    /// there, and counts once.
+    /// The number of cells that hold each image with a token. An image that was copied to other cells has the same
+    /// token there, and counts once.
     copies: HashMap<FileToken, usize>,
     cells: HashMap<SheetCell, CellContent>,
 }
@@ -86,8 +86,8 @@ impl Contents {
         Ok(())
     }
 
-    /// Whether a picture that is written into this cell adds an image. It takes the place of an image that no other cell
-    /// holds.
+    /// Whether a picture that is written into this cell adds an image. It takes the place of an image that no other
+    /// cell holds.
     pub(crate) fn adds_image(&self, cell: &SheetCell) -> bool {
         match self.of(cell) {
             CellContent::Image { file_token: Some(token), .. } => {

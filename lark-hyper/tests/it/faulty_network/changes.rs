@@ -1,9 +1,10 @@
 //! Replies and requests of which a byte is changed, or some bytes come twice.
 //!
-//! No client can notice a change in data: in the value of a field; in the name of an optional field, or in its value
-//! if that is no longer valid, so that the field is missing; in the type of a cell or a sheet; in the bytes of a file,
-//! in its type or its name; or in the `Content-Length` of a file, which is then shorter. A changed `code` other than 0 is a refusal. Any other change leaves the result as it is, or is an error
-//! whose outcome is [`Outcome::Unknown`], because the service has carried the request out.
+//! No client can notice a change in data: in the value of a field; in the name of an optional field, or in its value if
+//! that is no longer valid, so that the field is missing; in the type of a cell or a sheet; in the bytes of a file, in
+//! its type or its name; or in the `Content-Length` of a file, which is then shorter. A changed `code` other than 0 is
+//! a refusal. Any other change leaves the result as it is, or is an error whose outcome is [`Outcome::Unknown`],
+//! because the service has carried the request out.
 
 use std::any::Any;
 use std::fmt::Debug;

@@ -1,7 +1,9 @@
 //! Token requests that outlive the calls that sent them, in virtual time.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use http::{Request, StatusCode};
@@ -58,6 +60,39 @@ fn a_call_polls_a_token_request_within_a_second_if_the_calls_that_were_woken_are
     });
     assert!(sim.elapsed() <= secs(5), "{:?}", sim.elapsed());
     assert_eq!(pausing.fake.with(|lark| lark.count(Route::TenantAccessToken)), 1);
+}
+
+fn begin<F: Future>(call: &RefCell<Pin<Box<F>>>) {
+    let context = &mut Context::from_waker(Waker::noop());
+    assert!(call.borrow_mut().as_mut().poll(context).is_pending());
+}
+
+#[test]
+fn a_call_that_began_to_wait_during_a_poll_of_the_token_request_polls_it_within_a_second() {
+    let sim = Sim::new("a token request that is being polled");
+    let fake = FakeTransport::new(sim.time.clone());
+    let during_poll = Rc::new(RefCell::new(None::<Box<dyn FnOnce()>>));
+    let (hook, time) = (during_poll.clone(), sim.clone());
+    let service = service_fn(move |request: Request<RequestBody>| {
+        let (hook, time, fake) = (hook.clone(), time.clone(), fake.clone());
+        async move {
+            hook.take().into_iter().for_each(|begin| begin());
+            time.sleep(secs(3)).await;
+            fake.call(request).await
+        }
+    });
+    let client = Client::with_service(Site::LARK, app(), service, sim.time.clone());
+    let [oldest, call, newest] = [(); 3].map(|()| {
+        let client = client.clone();
+        let call = async move { client.call(&put()).await.map(drop) };
+        Rc::new(RefCell::new(Box::pin(call)))
+    });
+    let other = call.clone();
+    *during_poll.borrow_mut() = Some(Box::new(move || begin(&other)));
+    begin(&oldest);
+    begin(&newest);
+    sim.run(poll_fn(|context| call.borrow_mut().as_mut().poll(context))).unwrap();
+    assert!(sim.elapsed() <= secs(7), "{:?}", sim.elapsed());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Replies whose body is a file.
 
 use bytes::Bytes;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::Reply;
 use super::envelope::Object;
@@ -12,7 +12,8 @@ use crate::values::ImageFormat;
 impl Reply {
     /// The file in the body, for an endpoint whose reply is a file, such as a download.
     ///
-    /// A reply is a file if its status is 2xx, its body is not empty, and its body is neither of these:
+    /// A reply is a file if its status is 2xx, it has no `Content-Encoding`, which no request of this crate asks for,
+    /// its body is not empty, and its body is neither of these:
     ///
     /// * The service's envelope, which is a JSON object with an integer `code`. The service was seen to send errors
     ///   with HTTP 200. A JSON object without an integer `code` is a file.
@@ -34,6 +35,9 @@ impl Reply {
         }
         if !self.status().is_success() {
             return Err(self.unreadable("neither a file nor the service's JSON").of_file());
+        }
+        if self.headers().contains_key(CONTENT_ENCODING) {
+            return Err(self.unreadable("the file is compressed"));
         }
         if self.body().is_empty() {
             return Err(self.unreadable("the file is missing"));
@@ -167,6 +171,15 @@ mod tests {
         let disposition = http::HeaderValue::from_static("attachment; filename=\"a.html\"");
         page.response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
         assert_eq!(page.binary().unwrap(), "<html>");
+    }
+
+    #[test]
+    fn a_compressed_file_is_refused() {
+        let mut compressed = reply(200, "image/png", b"\x1f\x8b\x08");
+        let gzip = http::HeaderValue::from_static("gzip");
+        compressed.response.headers_mut().insert(CONTENT_ENCODING, gzip);
+        let error = compressed.binary().unwrap_err();
+        assert!(error.to_string().contains("the file is compressed"), "{error}");
     }
 
     #[test]

@@ -102,8 +102,8 @@ unsafe fn characters(bytes: __m128i) -> [__m128i; 4] {
     unsafe {
         let ten = _mm256_set1_epi16(10);
         let numbers = _mm256_cvtepu8_epi16(bytes);
-        // Division by multiplication: 6554 / 65536 is about a tenth, and 656 / 65536 about a hundredth. The integer parts
-        // of the products are exact for all 256 values.
+        // Division by multiplication: 6554 / 65536 is about a tenth, and 656 / 65536 about a hundredth. The integer
+        // parts of the products are exact for all 256 values.
         let tenths = _mm256_mulhi_epu16(numbers, _mm256_set1_epi16(6554));
         let hundreds = _mm256_mulhi_epu16(numbers, _mm256_set1_epi16(656));
         let tens = _mm256_sub_epi16(tenths, _mm256_mullo_epi16(hundreds, ten));
@@ -170,8 +170,8 @@ unsafe fn store(quarters: [__m128i; 4], indexes: [u32; 2], to: *mut u8) -> usize
     for ((characters, index), start) in quarters.into_iter().zip(indexes).zip(starts) {
         let Shuffle(kept) = &SHUFFLES[usize::from(index)];
         // SAFETY: the caller has the features. The load reads an entry of the table, which has 16 bytes and is aligned
-        // to 16. The store writes 16 bytes after the earlier quarters, which have at most 16 characters each, so it ends
-        // at byte 64 at most.
+        // to 16. The store writes 16 bytes after the earlier quarters, which have at most 16 characters each, so it
+        // ends at byte 64 at most.
         unsafe {
             let closed = _mm_shuffle_epi8(characters, _mm_load_si128(kept.as_ptr().cast()));
             _mm_storeu_si128(to.add(start).cast(), closed);

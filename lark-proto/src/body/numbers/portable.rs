@@ -90,8 +90,8 @@ fn encode_group(group: &[u8], out: Option<&mut [u8]>) -> usize {
     let mut at = 0;
     for byte in group {
         let entry = NUMBERS[usize::from(*byte)];
-        // The mask changes no value; it shows the compiler that the start is in the room. All four bytes of the text are
-        // written, and the next number overwrites those behind the comma.
+        // The mask changes no value; it shows the compiler that the start is in the room. All four bytes of the text
+        // are written, and the next number overwrites those behind the comma.
         let begin = at & MAX_NUMBER_START;
         room[begin..begin + MAX_NUMBER_LEN].copy_from_slice(&(entry as u32).to_le_bytes());
         at += (entry >> 32) as usize;

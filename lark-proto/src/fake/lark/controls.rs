@@ -348,8 +348,8 @@ impl FakeLark {
         self.records.forget();
     }
 
-    /// How many requests to `route` have begun so far. In contrast to [`count`](Self::count), a request whose connection
-    /// broke before its body was complete counts too.
+    /// How many requests to `route` have begun so far. In contrast to [`count`](Self::count), a request whose
+    /// connection broke before its body was complete counts too.
     #[must_use]
     pub fn begun(&self, route: Route) -> usize {
         self.begun.get(&route).copied().unwrap_or_default()

@@ -42,7 +42,8 @@ pub(super) enum Throttle {
     Open,
     Closed {
         until: Moment,
-        /// The end of the wait that the service asked for, which may be later than `until`.
+        /// The end of the wait that the service asked for, which may be later than `until`. If it asked for none, this
+        /// is `until`.
         named_until: Moment,
         error: Error,
         /// The number of requests sent in the second before the gate closed.

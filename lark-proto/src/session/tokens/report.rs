@@ -239,8 +239,8 @@ impl Tokens {
         refusal
     }
 
-    /// The call that drives the request for the app's token, if it is a call of `tenant`. If `tenant` has a valid token,
-    /// that call is in no queue, so it is woken separately when the token is renewed or its renewal is put off.
+    /// The call that drives the request for the app's token, if it is a call of `tenant`. If `tenant` has a valid
+    /// token, that call is in no queue, so it is woken separately when the token is renewed or its renewal is put off.
     pub(super) fn driver_of_app_token(&self, tenant: &Option<TenantKey>) -> Option<CallId> {
         let request = self.in_flight.get(self.app_token.request()?)?;
         request.driver.filter(|_| request.tenant_of_driver == *tenant)

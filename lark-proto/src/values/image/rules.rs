@@ -8,8 +8,8 @@ use super::resolution;
 use crate::error::{Invalid, InvalidKind};
 
 /// The formats, the size and the resolution that an image may have: the documented ones for a kind of image, or those
-/// that the caller chooses. Only [`Image::check`] applies all of them. The constructors of requests check the documented
-/// or default size, and [`WriteSheetImage`](crate::WriteSheetImage) also refuses ICO.
+/// that the caller chooses. Only [`Image::check`] applies all of them. The constructors of requests check the
+/// documented or default size, and [`WriteSheetImage`](crate::WriteSheetImage) also refuses ICO.
 ///
 /// The resolution is checked with the feature `imagesize` only. Without that feature every resolution is accepted.
 ///

@@ -249,7 +249,8 @@ fn a_gate_lets_the_next_call_pass_if_the_first_takes_no_step_for_a_second() {
             sim.result(at).as_ref().unwrap();
         }
         let took = sim.tasks[frozen + 1].ended;
-        // All calls without a step together cost one second, in addition to the pace of the gate, which is at most 200 ms.
+        // All calls without a step together cost one second, in addition to the pace of the gate, which is at most 200
+        // ms.
         let passed = millis(10_050 + 200 * (frozen as u64 + 1)) + secs(1);
         let replied = passed + millis(50);
         assert!(took <= replied, "{frozen} take no step: {took:?}");

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, LOCATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, LOCATION, USER_AGENT};
 use http::{HeaderValue, Method, Request, Response};
 use lark_proto::endpoints::{GetTenantToken, Reply};
 use lark_proto::error::CallErrorKind;
@@ -153,6 +153,16 @@ fn the_agents_own_timeout_is_kept() {
     let error = client.call_as(&token(), &put(9)).unwrap_err();
     let timeout = CallErrorKind::Transport(ureq::Error::Timeout(ureq::Timeout::RecvResponse));
     assert_eq!(format!("{:?}", error.kind), format!("{timeout:?}"));
+}
+
+/// ureq would remove the length of a reply that it decompresses, so a cut would not be noticed.
+#[test]
+fn the_agents_own_accept_encoding_is_not_sent() {
+    let stored = r#"{"code":0,"data":{"image_key":"k"},"msg":"ok"}"#;
+    let (site, server) = scripted(vec![json(stored)]);
+    let agent = ureq::Agent::config_builder().accept_encoding("gzip").proxy(None).build();
+    Client::with_agent(site, App::None, agent.into()).call_as(&token(), &put(9)).unwrap();
+    assert_eq!(server.join().unwrap()[0].1.headers().get(ACCEPT_ENCODING), None);
 }
 
 #[test]

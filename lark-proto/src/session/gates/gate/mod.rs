@@ -110,7 +110,7 @@ impl Gate {
         }
         if let Throttle::Closed { until, named_until, error, .. } = &self.throttle {
             if until.since(now) > longest_wait {
-                let error = error.clone().with_retry_after(named_until.since(now));
+                let error = error.clone().with_rest_of_wait(|_| named_until.since(now));
                 self.remove(call, quota, now, woken);
                 return Err(Hold::End(Ending::Shared(error)));
             }

@@ -30,8 +30,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long a token that replaced a refused one is trusted if it is another token. If the service refuses each token,
 /// the session requests one in this time.
 const TRUST: Duration = Duration::from_secs(5);
-/// The least pause because of a wait that the service asked for. Such a wait is no failure of the series, so that without
-/// this limit a service that asks for a millisecond would get requests until the deadlines of the calls.
+/// The least pause because of a wait that the service asked for. Such a wait is no failure of the series, so that
+/// without this limit a service that asks for a millisecond would get requests until the deadlines of the calls.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause because of a wait that the service asked for.
 const MAX_PAUSE: Duration = Duration::from_secs(120);
@@ -96,7 +96,8 @@ pub(super) struct Pause {
 pub(in crate::session) enum RefusedToken {
     /// The token was dropped. The call's request is sent again with the next token.
     Dropped,
-    /// The token was kept, because it has just replaced a refused one. The call's request is sent again after a backoff.
+    /// The token was kept, because it has just replaced a refused one. The call's request is sent again after a
+    /// backoff.
     Kept,
 }
 

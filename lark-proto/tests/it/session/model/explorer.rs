@@ -1,10 +1,10 @@
 //! A search of every schedule of small worlds, up to a number of deviations from the ordinary one.
 //!
 //! A world has three or four calls. At each point of a schedule [`options`] lists what can happen next. The first entry
-//! is the ordinary event: a call takes the step that it is ready for, the next call begins, a reply arrives, time passes
-//! until a wait ends. Each other entry is a deviation: another order, a refusal, a broken connection, a call that is
-//! dropped or no longer polled, a set clock. The search executes every schedule with at most `depth` deviations from its
-//! start to its end, so that nothing needs `Clone`:
+//! is the ordinary event: a call takes the step that it is ready for, the next call begins, a reply arrives, time
+//! passes until a wait ends. Each other entry is a deviation: another order, a refusal, a broken connection, a call
+//! that is dropped or no longer polled, a set clock. The search executes every schedule with at most `depth` deviations
+//! from its start to its end, so that nothing needs `Clone`:
 //!
 //! ```text
 //!  schedule 1:  0 0 0 0 0 0 0      the ordinary events only
@@ -12,11 +12,12 @@
 //!  schedule 3:  0 0 0 0 0 0 2 0    the rest of a schedule is ordinary
 //! ```
 //!
-//! [`Execution`] checks at every step that writes to one spreadsheet do not overlap, that one token request is in flight,
-//! that no pause or quota is broken, that a request is not sent beyond its limits or against its idempotence, that a call
-//! that was not woken could not have gone on, and that a woken call has not ended. At the end of a schedule, every call
-//! has ended with the outcome that the service has seen, no call that took its steps has waited for a token or a gate
-//! until its deadline, and new calls succeed. `.ci/planted_faults.py` shows that the search finds faults.
+//! [`Execution`] checks at every step that writes to one spreadsheet do not overlap, that one token request is in
+//! flight, that no pause or quota is broken, that a request is not sent beyond its limits or against its idempotence,
+//! that a call that was not woken could not have gone on, and that a woken call has not ended. At the end of a
+//! schedule, every call has ended with the outcome that the service has seen, no call that took its steps has waited
+//! for a token or a gate until its deadline, and new calls succeed. `.ci/planted_faults.py` shows that the search finds
+//! faults.
 
 use std::env;
 use std::fmt::Write;
@@ -321,8 +322,8 @@ fn explore(world: &World, depth: usize) -> u64 {
     schedules
 }
 
-/// Searches all worlds, on all processors. The environment variable `LARK_EXPLORER_DEPTH` sets the number of deviations;
-/// it is 1 otherwise.
+/// Searches all worlds, on all processors. The environment variable `LARK_EXPLORER_DEPTH` sets the number of
+/// deviations; it is 1 otherwise.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a long search is started by hand")]
 fn every_schedule_of_a_small_world_keeps_the_rules() {

@@ -108,8 +108,8 @@ impl Execution<'_> {
         self.wake();
     }
 
-    /// Imports a token that another process has fetched and that lasts for `life` seconds, or one of the tokens imported
-    /// before.
+    /// Imports a token that another process has fetched and that lasts for `life` seconds, or one of the tokens
+    /// imported before.
     pub(crate) fn import(&mut self, tenant: usize, life: u64, is_old: bool) {
         let tenant = if self.setup.is_store { tenant } else { 0 };
         if !is_old || self.exports.is_empty() {
