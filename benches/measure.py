@@ -124,6 +124,9 @@ def figures():
     writes = tables["cell write of 10 MB"]
     yield "cell writes", [f"{float(writes[name][0].split()[0]):.1f}"
                           for name in ("lark-ureq", "ureq with timeouts", "lark-hyper", "hyper with a timeout")]
+    peaks = {name: row[-1].split()[0] for name, row in tables["peak memory of the program on"].items()}
+    yield "peak memory", [peaks.get(name) or next(peak for other, peak in peaks.items() if name in other)
+                          for name in ("`lark-ureq`", "`lark-hyper`", "`ureq` by hand", "feishu-sdk", "Node", "Python")]
     sizes = {name.split()[0].strip("`,"): (int(row[0]), float(row[3].split()[0].replace(",", "")) / 1e3)
              for name, row in tables["the program on"].items() if "plain http" not in name and "by hand" not in name}
     ours = [sizes.pop("lark-ureq"), sizes.pop("lark-hyper")]
@@ -137,8 +140,9 @@ def check():
     tables = results()
     faults = [f"benches/README.md: the table {name!r} is not that of benches/results"
               for name, lines in shown.items() if tables.get(name) != lines]
-    faults += [f"benches/plots/{plot.name} was drawn from other results"
-               for plot in sorted(PLOTS.glob("*.svg")) if digest() not in plot.read_text()]
+    plots = sorted(set(re.findall(r"\(plots/(\w+\.svg)\)", README.read_text())))
+    faults += [f"benches/plots/{name} is missing, or was drawn from other results" for name in plots
+               if not (PLOTS / name).exists() or digest() not in (PLOTS / name).read_text()]
     budget = next(cells(line)[2] for line in tables["budget"] if line.startswith("| bytes of"))
     size = next(cells(line)[4] for line in tables["the program on"] if line.startswith("| `lark-ureq`, plain http"))
     if f"{int(budget.replace(',', '')) / 1000:,.0f} kB" != size:
