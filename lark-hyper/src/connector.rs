@@ -145,8 +145,9 @@ impl Route {
         }
         let credentials = proxy.credentials();
         let login = credentials.map_or(0, |(user, password)| 3 + user.len() + password.len());
-        // An IPv6 address is sent in 16 bytes, and a name with its length.
-        if 3 + login + 6 + 16.max(1 + host.len()) > SOCKS5_BUFFER {
+        let is_ipv6 = host.starts_with('[');
+        let target = if is_ipv6 { 16 } else { 1 + host.len() };
+        if 3 + login + 6 + target > SOCKS5_BUFFER {
             return None;
         }
         let owned = credentials.map(|(user, password)| (user.into(), password.into()));
@@ -319,11 +320,21 @@ mod tests {
 
     #[test]
     fn credentials_that_hyper_util_cannot_send_are_refused() {
-        let host = "lark.example";
-        for (len, is_supported) in [(248, true), (249, true), (250, false)] {
-            let url = format!("socks5://ann:{}@proxy", "p".repeat(len - 3 - host.len()));
-            let route = Route::through(&Proxy::new(&url).unwrap(), host);
-            assert_eq!(route.is_some(), is_supported, "{len}");
+        let long = "h".repeat(252);
+        let longer = "h".repeat(253);
+        for (password, host, is_supported) in [
+            (Some(234), "lark.example", true),
+            (Some(235), "lark.example", false),
+            // An IPv6 address takes 16 bytes, whatever its text.
+            (Some(231), "[::1]", true),
+            (Some(232), "[::1]", false),
+            (None, &long, true),
+            (None, &longer, false),
+        ] {
+            let login = password.map_or(String::new(), |len| format!("ann:{}@", "p".repeat(len)));
+            let proxy = Proxy::new(&format!("socks5://{login}proxy")).unwrap();
+            let route = Route::through(&proxy, host);
+            assert_eq!(route.is_some(), is_supported, "{password:?} {host}");
         }
     }
 

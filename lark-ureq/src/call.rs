@@ -48,12 +48,10 @@ impl<O> CallGuard<'_, O> {
     fn next(&mut self) -> Step<O, ureq::Error> {
         let Self { call, session } = self;
         let step = session.next(call);
-        let start = session.clock.elapsed();
-        call.events().iter().for_each(Event::trace);
-        if let Step::Wait(time) = step {
-            // A subscriber, or the drop of an error, may have taken a while.
-            let taken = session.clock.elapsed().saturating_sub(start);
-            session.park(call.id(), time.saturating_sub(taken));
+        let events = call.events();
+        match step {
+            Step::Wait(time) => session.park(call.id(), time, &events),
+            Step::Send(_) | Step::Done(_) => events.iter().for_each(Event::trace),
         }
         step
     }

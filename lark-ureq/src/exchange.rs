@@ -175,11 +175,9 @@ impl Exchange<'_> {
 
 /// Whether a connection that broke inside a reply of unknown length would be noticed. Without chunks such a reply ends
 /// with its connection, and ureq does not distinguish a broken connection from one that was closed. If the reply is
-/// JSON, its reader finds the cut; an image would be taken for whole. The header with the length counts too, because
-/// ureq knows no length of a body that a middleware has replaced.
+/// JSON, its reader finds the cut; an image would be taken for whole.
 fn is_known_to_be_whole(head: &http::response::Parts, body: &[u8]) -> bool {
     !head.status.is_success()
-        || head.headers.contains_key(CONTENT_LENGTH)
         || head.version != Version::HTTP_10 && is_chunked(&head.headers)
         || matches!(body.trim_ascii(), [] | [b'{', .., b'}'])
 }

@@ -4,7 +4,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
 
-use lark_proto::session::{Call, CallId, Session, Step};
+use lark_proto::session::{Call, CallId, Event, Session, Step};
 
 use crate::Clock;
 use crate::sync::thread::{self, Thread};
@@ -66,13 +66,20 @@ impl SharedSession {
         step
     }
 
-    /// Parks this thread until the session wakes the call, for `time` at most.
-    pub(crate) fn park(&self, call: Option<CallId>, time: Duration) {
+    /// Emits the events of a step that was a wait for `time`, and then parks this thread until the session wakes the
+    /// call, for the rest of the time at most.
+    pub(crate) fn park(&self, call: Option<CallId>, time: Duration, events: &[Event]) {
         let Some(call) = call else { return };
+        let mut left = time;
+        if !events.is_empty() {
+            let start = self.clock.elapsed();
+            events.iter().for_each(Event::trace);
+            left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
+        }
         // A subscriber, or the drop of an error, may have used the client on this thread, and that call may have parked
         // and consumed the unpark that was meant for `call`.
         if self.lock().parked.iter().any(|(id, _)| *id == call) {
-            self.clock.park(time);
+            self.clock.park(left);
         }
     }
 
@@ -150,12 +157,13 @@ mod tests {
         let (session, clock, mut calls) = waiting(&put);
         let hour = Duration::from_secs(3600);
         let wait = Duration::from_secs(5);
-        session.park(calls[2].id(), wait);
+        let events = [Event::Waits { reason: lark_proto::error::WaitFor::Token, time: hour }];
+        session.park(calls[2].id(), wait, &events);
         assert_eq!(clock.elapsed(), wait, "it was not woken");
         // The session wakes the first waiting call, and another park consumes the unpark.
         session.cancel(&mut calls[0]);
         clock.park(hour);
-        session.park(calls[1].id(), hour);
+        session.park(calls[1].id(), hour, &events);
         assert_eq!(clock.elapsed(), wait);
     }
 }

@@ -4,16 +4,18 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::StatusCode;
 use hyper_util::rt::TokioTimer;
-use lark_hyper::{Client, FakeTransport};
+use lark_hyper::{Client, FakeTransport, Transport};
 use lark_proto::Site;
 use lark_proto::fake::{FakeLark, Fault, Route};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::support::sim::Sim;
 use crate::support::{app, child, put};
 
 /// The first words of the events of a call whose upload is refused once.
@@ -50,7 +52,7 @@ fn client() -> Client<FakeTransport> {
 
 /// Makes a call whose events of every level go to `writer`.
 async fn traced<W: for<'w> MakeWriter<'w> + Send + Sync + 'static>(
-    client: &Client<FakeTransport>,
+    client: &Client<impl Transport>,
     writer: W,
 ) {
     let subscriber = tracing_subscriber::fmt()
@@ -81,6 +83,30 @@ async fn child_with_a_log() {
     }
     assert_eq!(kinds.len(), EVENTS.len(), "{log}");
     assert!(!log.contains(FakeLark::APP_SECRET));
+}
+
+#[test]
+fn the_time_of_a_subscriber_is_part_of_the_wait() {
+    child::run("tracing::child_with_a_slow_subscriber", |_| ());
+}
+
+#[test]
+#[ignore = "another test runs it as a program"]
+fn child_with_a_slow_subscriber() {
+    let sim = Sim::new("a slow subscriber");
+    let fake = FakeTransport::new(sim.time.clone());
+    let limited = Fault::RateLimited { status: StatusCode::OK, reset: Some("4".to_owned()) };
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, limited));
+    let client = Client::with_service(Site::LARK, app(), fake, sim.time.clone());
+    // Each event takes half a second. The reply with the wait of four seconds comes after three of them, and two
+    // events follow the wait.
+    let time = sim.time.clone();
+    let writer = move || {
+        time.skip(Duration::from_millis(500));
+        io::sink()
+    };
+    sim.run(traced(&client, writer));
+    assert_eq!(sim.elapsed(), Duration::from_millis(6500));
 }
 
 #[test]

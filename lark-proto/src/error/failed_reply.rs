@@ -116,15 +116,16 @@ impl Error {
         }
     }
 
-    /// The same error at a later time: if the service asked for a wait, `rest` says what is left of it.
-    pub(crate) fn with_rest_of_wait(self, rest: impl FnOnce(Duration) -> Duration) -> Self {
-        match self.retry_after() {
-            Some(wait) => self.with_retry_after(rest(wait)),
-            None => self,
+    /// How long the service asks to wait, to be replaced by the rest of that wait when the error is reported later.
+    pub(crate) fn retry_after_mut(&mut self) -> Option<&mut Duration> {
+        match self {
+            Self::Api(error) => error.retry_after.as_mut(),
+            Self::Unreadable(reply) => reply.retry_after.as_mut(),
         }
     }
 
-    /// The same error with `wait` as the delay that the service asked for.
+    /// The same error of a service that asks to wait so long.
+    #[cfg(test)]
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         match &mut self {
             Self::Api(error) => error.retry_after = Some(wait),

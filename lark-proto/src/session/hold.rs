@@ -63,8 +63,9 @@ impl TokenFailure {
     pub(super) fn later(&self, now: Moment, at_least: Duration) -> Self {
         let mut later = self.clone();
         if let Reason::Lark(error) = &mut later.reason {
-            let rest = |wait: Duration| wait.saturating_sub(now.since(self.at)).max(at_least);
-            *error = error.clone().with_rest_of_wait(rest);
+            if let Some(wait) = error.retry_after_mut() {
+                *wait = wait.saturating_sub(now.since(self.at)).max(at_least);
+            }
         }
         later
     }

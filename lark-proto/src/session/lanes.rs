@@ -70,8 +70,10 @@ impl Lanes {
             lane.queue.entry(call).or_insert(Waiter { since: now, number: 0, longest_wait });
         match &lane.busy {
             Some(busy) if busy.wait_ends(waiter) <= busy.last => {
-                let rest = |wait: Duration| wait.saturating_sub(now.since(busy.last));
-                let error = busy.error.clone().with_rest_of_wait(rest);
+                let mut error = busy.error.clone();
+                if let Some(wait) = error.retry_after_mut() {
+                    *wait = wait.saturating_sub(now.since(busy.last));
+                }
                 Err(Hold::End(Ending::Shared(error)))
             }
             _ if first => Ok(()),

@@ -327,6 +327,18 @@ fn a_call_is_woken_also_if_a_subscribers_call_waits_on_its_thread() {
 }
 
 #[test]
+fn the_time_of_a_subscriber_is_part_of_the_wait() {
+    let clock = Clock::simulated();
+    let fake = FakeTransport::new(clock.clone());
+    let limited = Fault::RateLimited { status: StatusCode::OK, reset: Some("4".to_owned()) };
+    fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, limited));
+    let client = Client::with_clock(Site::LARK, app(), fake.agent(), clock.clone());
+    let slow = clock.clone();
+    with_on_wait(move || slow.sleep(secs(3)), || drop(client.call(&put()).unwrap()));
+    assert_eq!(clock.elapsed(), secs(4));
+}
+
+#[test]
 fn a_panic_in_a_subscriber_does_not_block_the_next_call() {
     let (client, clock) = slow_token();
     clock.run([0, 1, 2].map(|number| {

@@ -16,7 +16,7 @@ use hyper::rt::Timer;
 /// A bound on sleeps, on readings of the clock and on rounds of polls. No call reaches it unless it spins.
 const MOST: u64 = 500_000;
 
-/// A virtual clock, which only the ends of sleeps move. Clones share it.
+/// A virtual clock, which only the ends of sleeps and [`Time::skip`] move. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Time(Arc<Mutex<Sleeps>>);
 
@@ -44,11 +44,16 @@ impl Time {
         self.lock().begun
     }
 
+    /// Moves the clock on, as code does that blocks its thread.
+    pub(crate) fn skip(&self, time: Duration) {
+        self.lock().elapsed += time;
+    }
+
     /// Moves the clock to the end of the next sleep. Returns false if no task sleeps.
     fn pass(&self) -> bool {
         let mut sleeps = self.lock();
         let Some((&(until, _), _)) = sleeps.sleepers.first_key_value() else { return false };
-        sleeps.elapsed = until;
+        sleeps.elapsed = sleeps.elapsed.max(until);
         let later = sleeps.sleepers.split_off(&(until, u64::MAX));
         let ended = mem::replace(&mut sleeps.sleepers, later);
         drop(sleeps);

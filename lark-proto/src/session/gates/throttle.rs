@@ -116,7 +116,7 @@ impl Throttle {
         now: Moment,
     ) {
         let closes_until = now.saturating_add(wait);
-        let named = now.saturating_add(error.retry_after().unwrap_or(wait).max(wait));
+        let named = now.saturating_add(error.retry_after().unwrap_or(wait));
         match self {
             Self::Closed { until, named_until, error: last, refused, .. } => {
                 *refused += 1;

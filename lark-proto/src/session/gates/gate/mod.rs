@@ -110,7 +110,10 @@ impl Gate {
         }
         if let Throttle::Closed { until, named_until, error, .. } = &self.throttle {
             if until.since(now) > longest_wait {
-                let error = error.clone().with_rest_of_wait(|_| named_until.since(now));
+                let mut error = error.clone();
+                if let Some(wait) = error.retry_after_mut() {
+                    *wait = named_until.since(now);
+                }
                 self.remove(call, quota, now, woken);
                 return Err(Hold::End(Ending::Shared(error)));
             }
