@@ -145,9 +145,9 @@ impl Route {
         }
         let credentials = proxy.credentials();
         let login = credentials.map_or(0, |(user, password)| 3 + user.len() + password.len());
-        let is_ipv6 = host.starts_with('[');
-        let target = if is_ipv6 { 16 } else { 1 + host.len() };
-        if 3 + login + 6 + target > SOCKS5_BUFFER {
+        // A name is sent with its length, and an IPv6 address as such or, by older versions, as a name.
+        let address_len = if host.starts_with('[') { 16 } else { 0 };
+        if 3 + login + 6 + address_len.max(1 + host.len()) > SOCKS5_BUFFER {
             return None;
         }
         let owned = credentials.map(|(user, password)| (user.into(), password.into()));
@@ -319,13 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_hyper_util_cannot_send_are_refused() {
+    fn a_proxy_whose_requests_do_not_fit_into_hyper_utils_buffer_is_refused() {
         let long = "h".repeat(252);
         let longer = "h".repeat(253);
         for (password, host, is_supported) in [
             (Some(234), "lark.example", true),
             (Some(235), "lark.example", false),
-            // An IPv6 address takes 16 bytes, whatever its text.
             (Some(231), "[::1]", true),
             (Some(232), "[::1]", false),
             (None, &long, true),

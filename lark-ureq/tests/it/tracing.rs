@@ -333,9 +333,14 @@ fn the_time_of_a_subscriber_is_part_of_the_wait() {
     let limited = Fault::RateLimited { status: StatusCode::OK, reset: Some("4".to_owned()) };
     fake.with(|lark| lark.fail_next_on(Route::ImageV4Put, limited));
     let client = Client::with_clock(Site::LARK, app(), fake.agent(), clock.clone());
-    let slow = clock.clone();
-    with_on_wait(move || slow.sleep(secs(3)), || drop(client.call(&put()).unwrap()));
-    assert_eq!(clock.elapsed(), secs(4));
+    let (slow, slept) = (clock.clone(), Arc::new(Mutex::new(secs(0))));
+    let at = slept.clone();
+    let on_wait = move || {
+        slow.sleep(secs(3));
+        *at.lock().unwrap() = slow.elapsed();
+    };
+    with_on_wait(on_wait, || drop(client.call(&put()).unwrap()));
+    assert_eq!((*slept.lock().unwrap(), clock.elapsed()), (secs(3), secs(4)));
 }
 
 #[test]

@@ -12,9 +12,10 @@ use crate::values::ImageFormat;
 impl Reply {
     /// The file in the body, for an endpoint whose reply is a file, such as a download.
     ///
-    /// A reply is a file if its status is 2xx, it has no `Content-Encoding`, which no request of this crate asks for,
-    /// its body is not empty, and its body is neither of these:
+    /// A reply is a file if its status is 2xx, its body is not empty, and its body is none of these:
     ///
+    /// * A compressed file, which no request of this crate asks for: the reply has a `Content-Encoding`, and the body
+    ///   does not begin as an image does. A transport that has decompressed the body removes the header.
     /// * The service's envelope, which is a JSON object with an integer `code`. The service was seen to send errors
     ///   with HTTP 200. A JSON object without an integer `code` is a file.
     /// * A web page, which a proxy may send. It is HTML by its content type or its beginning. A body that begins as an
@@ -36,11 +37,11 @@ impl Reply {
         if !self.status().is_success() {
             return Err(self.unreadable("neither a file nor the service's JSON").of_file());
         }
-        if self.headers().contains_key(CONTENT_ENCODING) {
-            return Err(self.unreadable("the file is compressed"));
-        }
         if self.body().is_empty() {
             return Err(self.unreadable("the file is missing"));
+        }
+        if self.is_compressed() {
+            return Err(self.unreadable("the file is compressed"));
         }
         if self.is_page() {
             return Err(self.unreadable("a web page instead of the file"));
@@ -52,6 +53,12 @@ impl Reply {
     fn without_mark(&self) -> &[u8] {
         let body = self.body();
         body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body).trim_ascii_start()
+    }
+
+    fn is_compressed(&self) -> bool {
+        let encoding = self.headers().get(CONTENT_ENCODING);
+        encoding.is_some_and(|encoding| encoding != "identity")
+            && ImageFormat::sniff(self.body()).is_none()
     }
 
     /// Whether the body is a web page: HTML, by its content type or its beginning. A body that begins as an image does
@@ -175,11 +182,23 @@ mod tests {
 
     #[test]
     fn a_compressed_file_is_refused() {
-        let mut compressed = reply(200, "image/png", b"\x1f\x8b\x08");
-        let gzip = http::HeaderValue::from_static("gzip");
-        compressed.response.headers_mut().insert(CONTENT_ENCODING, gzip);
-        let error = compressed.binary().unwrap_err();
-        assert!(error.to_string().contains("the file is compressed"), "{error}");
+        for (encoding, body, is_file) in [
+            ("gzip", b"\x1f\x8b\x08".as_slice(), false),
+            ("br", b"\x0b\x02\x80", false),
+            ("identity", b"text", true),
+            // The transport has decompressed the body, but not removed the header.
+            ("gzip", b"GIF89a", true),
+        ] {
+            let mut encoded = reply(200, "image/png", body);
+            let encoding = http::HeaderValue::from_static(encoding);
+            encoded.response.headers_mut().insert(CONTENT_ENCODING, encoding);
+            match encoded.binary() {
+                Ok(file) => assert!(is_file && file == body, "{body:?}"),
+                Err(error) => {
+                    assert!(!is_file && error.to_string().contains("compressed"), "{error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -42,9 +42,10 @@ pub(super) enum Throttle {
     Open,
     Closed {
         until: Moment,
-        /// The end of the wait that the service asked for, which may be later than `until`. If it asked for none, this
-        /// is `until`.
+        /// The latest end of a wait that the service asked for, which may be later than `until`. If it asked for none,
+        /// this is `until`.
         named_until: Moment,
+        /// The refusal from which `named_until` stems.
         error: Error,
         /// The number of requests sent in the second before the gate closed.
         sent: u32,
@@ -120,9 +121,9 @@ impl Throttle {
         match self {
             Self::Closed { until, named_until, error: last, refused, .. } => {
                 *refused += 1;
-                *named_until = named.max(*named_until);
-                if closes_until > *until {
-                    *until = closes_until;
+                *until = closes_until.max(*until);
+                if named > *named_until {
+                    *named_until = named;
                     *last = error.clone();
                 }
             }
@@ -190,8 +191,10 @@ mod tests {
         let mut throttle = Throttle::Open;
         throttle.refused(secs(120), &asks(3600), 1, 1, at(0));
         throttle.refused(secs(120), &asks(120), 1, 1, at(1));
-        let Throttle::Closed { until, named_until, .. } = throttle else { panic!() };
-        assert_eq!((until, named_until), (at(121), at(3600)));
+        throttle.refused(secs(4), &error(99_991_400), 1, 1, at(119));
+        let Throttle::Closed { until, named_until, error, .. } = throttle else { panic!() };
+        assert_eq!((until, named_until), (at(123), at(3600)));
+        assert_eq!(error.retry_after(), Some(secs(3600)));
     }
 
     #[test]
