@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants faults in a copy of the policy, one at a time, and checks that the search of every schedule finds each of them.
+"""Plants faults in a copy of the policy, one at a time, and checks that the search of every schedule finds each.
 
     .ci/planted_faults.py            all faults
     .ci/planted_faults.py WORD       those whose name contains WORD

@@ -81,8 +81,8 @@ def rounded(seconds):
 
 
 def criterion(start):
-    """The tables of the benchmarks that criterion has measured since `start`: one for each group. A cell has the median,
-    divided by the number of calls if the benchmark counts calls."""
+    """The tables of the benchmarks that criterion has measured since `start`: one for each group. A cell has the
+    median, divided by the number of calls if the benchmark counts calls."""
     found = (ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "criterion").glob("**/new/benchmark.json")
     found = sorted((path.stat().st_mtime_ns, path) for path in found if path.stat().st_mtime > start)
     groups = {}

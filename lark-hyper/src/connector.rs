@@ -137,7 +137,7 @@ impl Route {
     }
 
     /// The route through `proxy` to `host`, and the proxy's address. `None` if that address is not a URI, or if
-    /// hyper-util cannot send the proxy's credentials.
+    /// hyper-util's buffer is too small for the proxy's credentials and `host`.
     fn through(proxy: &Proxy, host: &str) -> Option<(Self, Uri)> {
         let address = Uri::try_from(format!("http://{}:{}", proxy.host(), proxy.port())).ok()?;
         if !proxy.is_socks5() {

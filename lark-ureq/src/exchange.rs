@@ -241,6 +241,28 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_without_a_length_is_whole_if_it_is_an_error_or_chunked_or_an_object_to_its_end() {
+        for (status, encoding, body, is_whole) in [
+            (200, None, "GIF89a", false),
+            (200, None, "<html></html>", false),
+            (200, None, "{\"code\":0", false),
+            (200, None, " {\"code\":0}\n", true),
+            (200, None, "", true),
+            (502, None, "<html>", true),
+            (200, Some("Chunked"), "GIF89a", true),
+            (200, Some("identity"), "GIF89a", false),
+        ] {
+            let mut head = http::Response::builder().status(status);
+            for encoding in encoding {
+                head = head.header(TRANSFER_ENCODING, encoding);
+            }
+            let head = head.body(()).unwrap().into_parts().0;
+            let case = (status, encoding, body);
+            assert_eq!(is_known_to_be_whole(&head, body.as_bytes()), is_whole, "{case:?}");
+        }
+    }
+
+    #[test]
     fn the_timeout_of_a_single_read_or_write_is_that_of_its_phase_unless_the_agent_has_one() {
         let own = Some(Duration::from_secs(9));
         let [config, writes, reads] = [(); 3].map(|()| ureq::Agent::config_builder());

@@ -1,5 +1,6 @@
-// A host of the WebAssembly modules: it sends and waits. Here the replies come from a function; in a browser or a server
-// they come from `fetch`, with the method, the path and the headers of the head.
+// A host of the WebAssembly modules: it sends and waits. Here the replies come from a function. In a browser or a
+// server they come from `fetch`, with the method, the path and the headers of the head. `fetch` decompresses a body but
+// leaves the header `Content-Encoding`, which the host then removes.
 //
 //     node run.mjs wasm.wasm                  whole calls
 //     node run.mjs wasm.wasm exact_bytes      also compares the bytes of requests with those of that native program

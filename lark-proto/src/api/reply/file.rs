@@ -14,8 +14,9 @@ impl Reply {
     ///
     /// A reply is a file if its status is 2xx, its body is not empty, and its body is none of these:
     ///
-    /// * A compressed file, which no request of this crate asks for: the reply has a `Content-Encoding`, and the body
-    ///   does not begin as an image does. A transport that has decompressed the body removes the header.
+    /// * A compressed file, which no request of this crate asks for: the reply has a `Content-Encoding` other than
+    ///   `identity`, and the body does not begin as an image does. A transport that has decompressed the body has to
+    ///   remove the header.
     /// * The service's envelope, which is a JSON object with an integer `code`. The service was seen to send errors
     ///   with HTTP 200. A JSON object without an integer `code` is a file.
     /// * A web page, which a proxy may send. It is HTML by its content type or its beginning. A body that begins as an
@@ -57,7 +58,7 @@ impl Reply {
 
     fn is_compressed(&self) -> bool {
         let encoding = self.headers().get(CONTENT_ENCODING);
-        encoding.is_some_and(|encoding| encoding != "identity")
+        encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
             && ImageFormat::sniff(self.body()).is_none()
     }
 

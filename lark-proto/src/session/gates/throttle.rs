@@ -42,10 +42,10 @@ pub(super) enum Throttle {
     Open,
     Closed {
         until: Moment,
-        /// The latest end of a wait that the service asked for, which may be later than `until`. If it asked for none,
-        /// this is `until`.
+        /// The latest end of the refusals' waits. Each counts as long as the service asked for, which may be longer
+        /// than the gate is closed, or as long as the gate is closed if the service asked for no wait.
         named_until: Moment,
-        /// The refusal from which `named_until` stems.
+        /// The refusal whose wait ends at `named_until`.
         error: Error,
         /// The number of requests sent in the second before the gate closed.
         sent: u32,
