@@ -252,8 +252,8 @@ mod tests {
             (200, Some("Chunked"), "GIF89a", true),
             (200, Some("identity"), "GIF89a", false),
         ] {
-            let mut head = http::Response::builder().status(status);
-            for encoding in encoding {
+            let mut head = Response::builder().status(status);
+            if let Some(encoding) = encoding {
                 head = head.header(TRANSFER_ENCODING, encoding);
             }
             let head = head.body(()).unwrap().into_parts().0;
