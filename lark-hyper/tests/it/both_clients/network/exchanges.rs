@@ -111,6 +111,24 @@ fn an_image_that_is_cut_is_an_error() {
     }
 }
 
+/// Only lark-hyper takes the end of the connection for the end of the image.
+#[test]
+fn an_image_without_a_length_ends_with_its_connection() {
+    let site = server(|mut stream| {
+        read_head(&mut stream)?;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nGIF89a-")
+    });
+    let get = GetImage::new("img_1".parse().unwrap());
+    let limits = Limits::one_attempt();
+    let blocking = lark_ureq::Client::new(site.clone(), app()).with_limits(limits);
+    let on_hyper = lark_hyper::Client::new(site, app()).with_limits(limits);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let kind = blocking.call_as(&token(), &get).unwrap_err().kind;
+    assert!(matches!(kind, CallErrorKind::Transport(_)), "{kind:?}");
+    let image = runtime.block_on(on_hyper.call_as(&token(), &get)).unwrap();
+    assert_eq!(image.bytes, "GIF89a-");
+}
+
 #[test]
 fn a_timeout_of_zero_ends_the_call() {
     let unanswered = server(read_all);
