@@ -71,9 +71,9 @@ impl SendImage {
     /// hour the service sends at most one message for a uuid; after the hour a second request with it sends another
     /// one.
     ///
-    /// A program that repeats a call with an unknown outcome has to use the same uuid. The service is reported to
-    /// answer the second request with the first message, even if the receiver or the image differs. The vendor's page
-    /// does not say so.
+    /// A program that repeats a call with an unknown outcome has to use the same uuid. The service presumably answers
+    /// the second request with the first message, even if the receiver or the image differs; the vendor's page does
+    /// not say so.
     #[must_use]
     pub fn new(receiver: Receiver, image: ImageKey, uuid: MessageUuid) -> Self {
         Self { receiver, message: ImageMessage { image, uuid } }

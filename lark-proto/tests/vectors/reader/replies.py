@@ -12,6 +12,7 @@ from .requests import shown_bytes
 
 DAY_MS = 24 * 60 * 60 * 1000
 TEXT = 1024
+MEBIBYTE = 1 << 20
 SPACE = b" \t\r\n\f"
 
 
@@ -339,24 +340,35 @@ def grant(name):
 
 
 def download(reply):
-    """A file: any body with a status of 2xx that is neither an envelope nor a web page."""
-    try:
-        reply.success()
-    except Unreadable:
-        pass
-    else:
-        raise Unreadable  # code 0 without a file
+    """A file: any body with a status of 2xx that is neither an envelope, nor compressed, nor a web page."""
     headers, body = reply.headers, reply.body
+    if has_code(body):
+        reply.success()
+        raise Unreadable  # code 0 without a file
     content_type, disposition = headers.get("content-type", ""), headers.get("content-disposition")
     text = body.removeprefix(b"\xef\xbb\xbf").lstrip(SPACE).lower()
     looks_like_page = content_type.lower().startswith("text/html") or text.startswith((b"<html", b"<!doctype html"))
     is_page = looks_like_page and disposition is None and images.sniff(body) is None
-    if not 200 <= reply.status < 300 or not body or is_page:
+    is_compressed = headers.get("content-encoding", "identity") != "identity" and images.sniff(body) is None
+    if not 200 <= reply.status < 300 or not body or is_compressed or is_page:
         raise Unreadable
     return {
         "bytes": shown_bytes(body), "content_type": excerpt(content_type.encode(), 128) or None,
         "file_name": file_name(disposition or ""),
     }
+
+
+def has_code(body):
+    """Whether the body is a JSON object with an integer `code`, possibly a damaged one."""
+    text = body.removeprefix(b"\xef\xbb\xbf").lstrip(SPACE)
+    if not text.startswith(b"{"):
+        return False
+    try:
+        envelope = json.loads(text.decode(errors="replace" if len(text) <= MEBIBYTE else "strict"))
+    except ValueError:
+        return False
+    code = envelope.get("code")
+    return type(code) is int and -(1 << 63) <= code < 1 << 63
 
 
 def file_name(disposition):

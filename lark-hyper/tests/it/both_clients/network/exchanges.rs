@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lark_hyper::FakeServer;
-use lark_proto::endpoints::GetImage;
-use lark_proto::error::CallErrorKind;
+use lark_proto::endpoints::{Download, GetImage};
+use lark_proto::error::{CallError, CallErrorKind};
 use lark_proto::fake::{ConnectionFault, Route};
 use lark_proto::session::Phase;
 use lark_proto::{Limits, Site};
@@ -78,6 +78,16 @@ fn no_redirect_is_followed() {
     }
 }
 
+/// What lark-ureq and lark-hyper make of the download of an image, which each of them tries once.
+fn images(site: &Site) -> [Result<Download, CallError>; 2] {
+    let get = GetImage::new("img_1".parse().unwrap());
+    let limits = Limits::one_attempt();
+    let on_ureq = lark_ureq::Client::new(site.clone(), app()).with_limits(limits);
+    let on_hyper = lark_hyper::Client::new(site.clone(), app()).with_limits(limits);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    [on_ureq.call_as(&token(), &get), runtime.block_on(on_hyper.call_as(&token(), &get))]
+}
+
 /// An image whose reply breaks off. A connection that ends inside a body of no known length is reset, since a mere end
 /// would be the end of the body.
 #[test]
@@ -99,14 +109,10 @@ fn an_image_that_is_cut_is_an_error() {
             }
             Ok(())
         });
-        let get = GetImage::new("img_1".parse().unwrap());
-        let limits = Limits::one_attempt();
-        let blocking = lark_ureq::Client::new(site.clone(), app()).with_limits(limits);
-        let on_hyper = lark_hyper::Client::new(site, app()).with_limits(limits);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let kind = blocking.call_as(&token(), &get).unwrap_err().kind;
+        let [on_ureq, on_hyper] = images(&site);
+        let kind = on_ureq.unwrap_err().kind;
         assert!(matches!(kind, CallErrorKind::Transport(_)), "lark-ureq, {body}: {kind:?}");
-        let kind = runtime.block_on(on_hyper.call_as(&token(), &get)).unwrap_err().kind;
+        let kind = on_hyper.unwrap_err().kind;
         assert!(matches!(kind, CallErrorKind::Transport(_)), "lark-hyper, {body}: {kind:?}");
     }
 }
@@ -118,15 +124,10 @@ fn an_image_without_a_length_ends_with_its_connection() {
         read_head(&mut stream)?;
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nGIF89a-")
     });
-    let get = GetImage::new("img_1".parse().unwrap());
-    let limits = Limits::one_attempt();
-    let blocking = lark_ureq::Client::new(site.clone(), app()).with_limits(limits);
-    let on_hyper = lark_hyper::Client::new(site, app()).with_limits(limits);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let kind = blocking.call_as(&token(), &get).unwrap_err().kind;
+    let [on_ureq, on_hyper] = images(&site);
+    let kind = on_ureq.unwrap_err().kind;
     assert!(matches!(kind, CallErrorKind::Transport(_)), "{kind:?}");
-    let image = runtime.block_on(on_hyper.call_as(&token(), &get)).unwrap();
-    assert_eq!(image.bytes, "GIF89a-");
+    assert_eq!(on_hyper.unwrap().bytes, "GIF89a-");
 }
 
 #[test]
