@@ -62,16 +62,15 @@ def items(docs, item_id, path):
     children = []
     if kind == "module":
         children = inner["items"]
-    elif kind in ("struct", "enum", "trait", "union"):
+    elif kind in ("struct", "enum", "trait", "union", "variant"):
         children = inner.get("impls", []) + inner.get("items", []) + inner.get("variants", [])
         fields = inner.get("kind")
-        if isinstance(fields, dict) and "plain" in fields:
-            children += fields["plain"]["fields"]
+        # A struct or a variant without fields is a string here. A private field of a tuple is null.
+        for form, content in fields.items() if isinstance(fields, dict) else ():
+            children += [field for field in content if field is not None] if form == "tuple" else content["fields"]
     elif kind == "impl":
         children = inner["items"]
         here = path
-    elif kind == "variant" and isinstance(inner["kind"], dict) and "struct" in inner["kind"]:
-        children = inner["kind"]["struct"]["fields"]
     for child in children:
         yield from items(docs, child, here)
 

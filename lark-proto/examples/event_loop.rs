@@ -342,13 +342,14 @@ fn say(step: &str, what: &str) {
 }
 
 /// The time of a monotonic clock. The session uses only differences between times, so the clock need not show the date.
+#[expect(clippy::disallowed_methods, reason = "the loop passes the time to the core")]
 fn now() -> SystemTime {
-    #[expect(clippy::disallowed_methods, reason = "the loop passes the time to the core")]
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     SystemTime::UNIX_EPOCH + START.elapsed()
 }
 
 /// Serves the fake on loopback, with a thread for each connection. The threads end with the program.
+#[expect(clippy::disallowed_methods, reason = "the server is an adapter of the fake")]
 fn serve(lark: Arc<Mutex<FakeLark>>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;

@@ -25,7 +25,7 @@ fn has_curl() -> bool {
     let version = Command::new("sh").args(["-c", "curl --version"]).stdout(Stdio::null()).status();
     let found = version.is_ok_and(|status| status.success());
     if !found {
-        let message = b"SKIPPED: a test of wire::curl, because curl is not installed\n";
+        let message = b"\n== SKIPPED: a test of wire::curl, because curl is not installed\n";
         std::io::stderr().write_all(message).unwrap();
     }
     found
@@ -85,6 +85,7 @@ impl Curl {
     }
 
     /// The request that a server receives from the command.
+    #[expect(clippy::disallowed_methods, reason = "curl sends to a socket")]
     fn sent(&self, request: &Request<Bytes>) -> Arrived {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

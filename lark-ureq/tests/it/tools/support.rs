@@ -152,7 +152,9 @@ impl Running {
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        // `kill` of the shell, because not every system has it as a program.
+        let kill = Command::new("sh").args(["-c", "kill \"$0\" \"$1\"", signal, &id]).status();
+        assert!(kill.unwrap().success());
     }
 }
 
