@@ -237,7 +237,8 @@ impl<S: Transport> Client<S> {
     /// # Errors
     /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
     /// [`CallErrorKind::TooLarge`]; [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and
-    /// [`CallErrorKind::Queued`] if the deadline passes.
+    /// [`CallErrorKind::Queued`] if the deadline passes; [`CallErrorKind::Invalid`] if the endpoint's path is invalid,
+    /// as that of a [`Raw`](lark_proto::Raw) can be.
     pub async fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,

@@ -68,8 +68,8 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// before the body is complete, the fake gives up the request.
 ///
 /// The fake's time starts at 2026-01-01 00:00 UTC, so that the same calls get the same bytes. A timer with virtual time
-/// has to implement [`Timer::now`]. If it keeps the default, only the fake's own slow replies move the fake's time; the
-/// waits of a client do not.
+/// has to implement [`Timer::now`]. If it keeps the default, the fake's time moves with the real one and with the
+/// fake's own slow replies, and not with the waits of a client.
 #[derive(Clone, Debug)]
 pub struct FakeTransport(Arc<Shared>);
 

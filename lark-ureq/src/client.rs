@@ -88,9 +88,11 @@ impl Client {
     /// A client over the caller's agent, with its proxy, certificates, connector, resolver, middleware and
     /// timeouts.
     ///
-    /// The client's requests override the agent's settings for HTTP statuses and redirects: a reply with an HTTP 400 is
-    /// read too, since its body holds Lark's reason, and no redirect is followed. The other settings are the agent's:
-    /// an agent that is made without `proxy(None)` takes a proxy from the environment, by ureq's rules.
+    /// The client's requests override the agent's settings for HTTP statuses, redirects and compression: a reply with
+    /// an HTTP 400 is read too, since its body holds Lark's reason, no redirect is followed, and no compressed reply is
+    /// asked for. A timeout of the agent counts up to a day, or up to the call's deadline; where it has none, the
+    /// client sets its own. The other settings are the agent's: an agent that is made without `proxy(None)` takes a
+    /// proxy from the environment, by ureq's rules.
     ///
     /// Here a middleware adds the header that a gateway in front of the site requires:
     ///
@@ -175,7 +177,8 @@ impl Client {
     /// # Errors
     /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
     /// [`CallErrorKind::TooLarge`]; [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and
-    /// [`CallErrorKind::Queued`] if the deadline passes.
+    /// [`CallErrorKind::Queued`] if the deadline passes; [`CallErrorKind::Invalid`] if the endpoint's path is invalid,
+    /// as that of a [`Raw`](lark_proto::Raw) can be.
     pub fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,

@@ -20,8 +20,8 @@ use crate::text::excerpt;
 #[non_exhaustive]
 #[doc(alias = "failure")]
 pub struct CallError<T> {
-    /// The [`route`](crate::Endpoint::route) of the request that failed. Empty for an invalid value, which is not the
-    /// failure of a request ([`CallError::invalid`]).
+    /// The [`route`](crate::Endpoint::route) of the request that failed. Empty for [`CallError::invalid`], which is not
+    /// the failure of a request.
     pub route: Cow<'static, str>,
     /// The kind of the failure.
     pub kind: CallErrorKind<T>,

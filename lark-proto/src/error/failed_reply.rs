@@ -25,7 +25,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum Outcome {
     /// The request changed nothing: it was not sent, the connection broke before a byte of its body was sent, or the
-    /// request is a read without a body that got no reply, or a reply that was too long.
+    /// request is a read without a body, and its connection broke or its reply was too long.
     NotSent,
     /// The service answered that it did not carry out the request.
     Refused,

@@ -38,8 +38,8 @@ pub(super) struct Caller<'a> {
     pub(super) deadline: Moment,
     pub(super) limits: &'a Limits,
     pub(super) jitter: u64,
-    /// The time until which renewals may hold up the call. It is set when the call first finds a token that is due for
-    /// renewal, even if another call drives that renewal.
+    /// The time until which renewals may hold up the call. It is set when the call first finds its tenant's token due
+    /// for renewal, even if another call drives that renewal, or when it first drives a renewal of the app token.
     pub(super) renewal_deadline: &'a mut Option<Moment>,
 }
 

@@ -59,11 +59,11 @@ impl Limits {
     /// 64 KiB of the body. A time that is set here does not grow with the body.
     ///
     /// A call ends before its deadline, with its last failure, if another send could not be answered in time: a send is
-    /// assumed to take as long as the last one. If the service asks to wait beyond the deadline, the call therefore
-    /// ends at once.
+    /// assumed to take as long as the last one. If the reply to the call's request asks to wait beyond the deadline,
+    /// the call therefore ends at once.
     ///
-    /// A call may find its route closed until after its deadline, because the service rate-limited another call. If the
-    /// route stays closed for longer than [`longest_wait`](Self::longest_wait), the call ends at once with that
+    /// The service may also have asked another call, or a token request, to wait until after the deadline of this call.
+    /// If that wait is longer than [`longest_wait`](Self::longest_wait), the call ends at once with the service's
     /// refusal. Otherwise the call waits until its deadline and ends with
     /// [`Queued`](crate::error::CallErrorKind::Queued). To end a new call at once in both cases, set `longest_wait` to
     /// at most `total`.
@@ -92,8 +92,8 @@ impl Limits {
     /// grows, and is unlimited after a minute without a refusal. A refusal in slow start that asks for a wait of a
     /// second at most lowers the rate and does not close the route.
     ///
-    /// The time that a call spends in queues (in a spreadsheet's lane, for a quota, or in slow start) counts against
-    /// [`total`](Self::total) only.
+    /// The time that a call spends in queues (in a spreadsheet's lane, for a quota, or in slow start) does not count
+    /// against this limit.
     #[must_use]
     pub const fn longest_wait(self, longest_wait: Duration) -> Self {
         Self { longest_wait, ..self }

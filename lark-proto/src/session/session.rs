@@ -138,8 +138,8 @@ impl Session {
 
     /// Reports the reply to a token request that cannot be reported through the call that sent it, because that call
     /// has ended or has sent another request. Has no effect if the result was reported before, or if the session has
-    /// counted the request as failed, which it does after 61 s. Returns an event for the log if the service refused the
-    /// request.
+    /// counted the request as failed, which it does at the first step of a call that needs the result after 61 s.
+    /// Returns an event for the log if the service refused the request.
     pub fn token_received(
         &mut self,
         request: TokenRequestId,

@@ -355,7 +355,8 @@ impl FakeLark {
         self.begun.get(&route).copied().unwrap_or_default()
     }
 
-    /// How many requests to `route` were answered so far, those that are no longer listed included.
+    /// How many requests to `route` were answered so far, or since [`forget_requests`](Self::forget_requests). Requests
+    /// beyond [`MAX_RECORDS`](Self::MAX_RECORDS), which are no longer listed, count too.
     #[must_use]
     pub fn count(&self, route: Route) -> usize {
         self.records.answered(route)

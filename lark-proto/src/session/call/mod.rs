@@ -60,7 +60,7 @@ impl<O: fmt::Debug> fmt::Debug for Kind<O> {
 /// Around its own request, a call does the following:
 /// * **It gets a token.** One token request serves all calls of the session. The token is renewed before it expires,
 ///   and replaced when the service refuses it. A renewal while the old token is still valid delays a call by two
-///   seconds at most and never fails it. A failed token request is sent again, whatever the
+///   seconds at most and never fails it. A token request has attempts of its own, whatever the
 ///   [attempts](Limits::attempts) of the calls that wait for it.
 /// * **It waits for its turn.** Writes to one document are sent one after the other, in the order in which the calls
 ///   began. The session keeps the documented [quotas](Session::keep_quotas), so that the service need not refuse a

@@ -1,4 +1,4 @@
-//! A call that is not idempotent is sent again only after a refusal that shows that nothing was carried out.
+//! A call that is not idempotent is sent again only if it is known that nothing was carried out.
 
 use super::builder::{api, failed, unreadable};
 use super::calls::put_unsafe;

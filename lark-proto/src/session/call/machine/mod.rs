@@ -77,7 +77,7 @@ struct Progress {
     sends: u32,
     /// The number of sends that count as attempts.
     attempts: u32,
-    /// The number of refusals that cost no attempt, since the last failure that cost one.
+    /// The number of refusals that cost no attempt, since the last failure that was none.
     free_retries: u32,
     /// The time for which the last request was in flight.
     took: Duration,
