@@ -75,6 +75,8 @@ def search():
 
 def main():
     word = sys.argv[1] if len(sys.argv) > 1 else ""
+    if not any(word in name for name, *_ in FAULTS):
+        sys.exit(f"no fault is named {word}")
     shutil.rmtree(COPY, ignore_errors=True)
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in files.stdout.splitlines():
@@ -97,8 +99,9 @@ def main():
         if not built:
             sys.exit(f"{name}: does not compile:\n{output[-4000:]}")
         finding = [line for line in output.splitlines() if line.startswith(("world:", "schedule:"))]
-        print(f"{'MISSED' if passed else 'found'}: {name}", *finding[:2], sep="\n    ", flush=True)
-        failures += passed
+        is_found = not passed and bool(finding)
+        print(f"{'found' if is_found else 'MISSED'}: {name}", *finding[:2], sep="\n    ", flush=True)
+        failures += not is_found
     shutil.rmtree(COPY)
     sys.exit(1 if failures else 0)
 

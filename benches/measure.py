@@ -74,6 +74,12 @@ def in_readme():
     return re.sub(r"^\|.*\n(?:\|.*\n)*", replace, README.read_text(), flags=re.MULTILINE)
 
 
+def seconds(text):
+    """The seconds of a time such as `5.64 ms`."""
+    number, unit = text.split()
+    return float(number) * {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}[unit]
+
+
 def rounded(seconds):
     """A time with three digits."""
     scale, unit = next(((s, u) for s, u in [(1, "s"), (1e3, "ms"), (1e6, "µs")] if seconds * s >= 1), (1e9, "ns"))
@@ -120,7 +126,8 @@ def figures():
     tables = {name: {row[0]: row[1:] for row in map(cells, lines[2:])} for name, lines in results().items()}
     speed, copy = (tables["comparison"][f"numbers by chunks: {what}"][1].split()[0]
                    for what in ("speed relative to `serde_json`", "time relative to `memcpy`"))
-    yield "the encoder of numbers", [f"{float(speed):.0f}", copy]
+    kept = [seconds(tables["numbers"][f"{name} to a kept Vec"][3]) for name in ("serde_json", "lark-proto")]
+    yield "the encoder of numbers", [f"{float(speed):.0f}", copy, f"{kept[0] / kept[1]:.0f}"]
     writes = tables["cell write of 10 MB"]
     yield "cell writes", [f"{float(writes[name][0].split()[0]):.1f}"
                           for name in ("lark-ureq", "ureq with timeouts", "lark-hyper", "hyper with a timeout")]
@@ -130,8 +137,9 @@ def figures():
     sizes = {name.split()[0].strip("`,"): (int(row[0]), float(row[3].split()[0].replace(",", "")) / 1e3)
              for name, row in tables["the program on"].items() if "plain http" not in name and "by hand" not in name}
     ours = [sizes.pop("lark-ureq"), sizes.pop("lark-hyper")]
-    least, most = (tuple(map(which, zip(*sizes.values()))) for which in (min, max))
-    yield "weight", [text for crates, size in [*ours, least, most] for text in (str(crates), f"{size:.2f}")]
+    crates, kilobytes = zip(*sizes.values())
+    yield "weight", [text for count, size in ours for text in (str(count), f"{size:.2f}")] + [
+        *(str(which(crates)) for which in (min, max)), *(f"{which(kilobytes):.2f}" for which in (min, max))]
 
 
 def check():
@@ -148,10 +156,16 @@ def check():
     if f"{int(budget.replace(',', '')) / 1000:,.0f} kB" != size:
         faults.append(f"the program on lark-ureq has {budget} bytes among the budgets and {size} in the table")
     for path in ROOT / "README.md", ROOT / "README.zh-CN.md":
-        lines = [set(re.findall(r"\d+(?:\.\d+)?", line)) for line in path.read_text().splitlines()]
-        faults += [f"{path.name}: no line has the figures of {what}: {', '.join(numbers)}"
-                   for what, numbers in figures() if not any(line.issuperset(numbers) for line in lines)]
+        lines = [re.findall(r"\d+(?:\.\d+)?", line) for line in path.read_text().splitlines()]
+        faults += [f"{path.name}: no line has the figures of {what} in this order: {', '.join(numbers)}"
+                   for what, numbers in figures() if not any(are_in_order(numbers, line) for line in lines)]
     return faults
+
+
+def are_in_order(numbers, line):
+    """Whether a line has these numbers in this order, with others between them."""
+    rest = iter(line)
+    return all(number in rest for number in numbers)
 
 
 def main(arguments):

@@ -1,6 +1,8 @@
 //! Reading a reply into a result, compared with `serde_json` reading the same bytes into a `Value`.
 #![expect(missing_docs, reason = "criterion's macros write items without a comment")]
 
+use std::fmt::Debug;
+
 use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{
@@ -15,9 +17,13 @@ const ERROR: &str = r#"{"code":99991672,"msg":"Access denied. One of the followi
 
 type Group<'c> = BenchmarkGroup<'c, WallTime>;
 
-fn reply<E: Endpoint>(group: &mut Group<'_>, name: &str, json: &'static str, is_success: bool) {
+fn reply<E: Endpoint>(group: &mut Group<'_>, name: &str, json: &'static str, result: &str)
+where
+    E::Output: Debug,
+{
     let reply = || Response::new(Bytes::from_static(json.as_bytes()));
-    assert_eq!(E::decode(reply()).is_ok(), is_success);
+    let found = format!("{:?}", E::decode(reply()));
+    assert!(found.contains(result), "{found}");
     group.throughput(Throughput::Bytes(json.len() as u64));
     let id = BenchmarkId::new("lark-proto", name);
     group.bench_function(id, |b| b.iter(|| E::decode(reply())));
@@ -28,9 +34,9 @@ fn reply<E: Endpoint>(group: &mut Group<'_>, name: &str, json: &'static str, is_
 
 fn decode(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode a reply");
-    reply::<PutImage>(&mut group, "upload", UPLOADED, true);
-    reply::<WriteSheetImage>(&mut group, "cell write", WRITTEN, true);
-    reply::<WriteSheetImage>(&mut group, "error", ERROR, false);
+    reply::<PutImage>(&mut group, "upload", UPLOADED, "Ok(ImageKey(");
+    reply::<WriteSheetImage>(&mut group, "cell write", WRITTEN, "Q7PlXT!H7:H7");
+    reply::<WriteSheetImage>(&mut group, "error", ERROR, "Err(Api(");
 }
 
 criterion_group!(name = benches; config = criterion(); targets = decode);

@@ -113,6 +113,8 @@ fn length(c: &mut Criterion) {
     let token = token();
     group(c, "exact length", |image, contenders| {
         let write = write(image, ImageEncoding::Numbers);
+        let body = write.request_streamed(&Site::LARK, &token).into_body();
+        assert_eq!(body.len(), body.into_bytes().len() as u64);
         contenders.add("lark-proto", || write.request_streamed(&Site::LARK, &token));
         contenders.add_memcpy("image", image.bytes());
     });

@@ -159,6 +159,9 @@ impl<O> Adapter<O> {
     }
 
     /// Drives all calls until they are over.
+    ///
+    /// # Panics
+    /// If no call can go on.
     fn run(&mut self) {
         let mut left = self.calls.len();
         while left > 0 {
@@ -170,7 +173,7 @@ impl<O> Adapter<O> {
             match self.in_flight.front() {
                 Some((at, ..)) if *at <= wait => self.receive(),
                 _ => {
-                    let Some(Reverse((at, call))) = self.waits.pop() else { return };
+                    let Reverse((at, call)) = self.waits.pop().expect("a call can go on");
                     if self.until[call] == at {
                         self.now = self.now.max(at);
                         self.ready.push_back(call);

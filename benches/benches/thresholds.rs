@@ -59,6 +59,8 @@ fn numbers(options: &Options, image: &Image) -> Vec<Comparison> {
     let slice = &image.bytes()[..];
     let naive = || serde_json::to_vec(slice).expect("a slice is JSON");
     let output = naive();
+    let body = streamed().into_bytes();
+    assert!(body.windows(output.len()).any(|part| part == output), "the body has the numbers");
     let [by_chunks, by_reads, naive, memcpy] = seconds(
         options,
         "numbers, 10 MB",

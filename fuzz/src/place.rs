@@ -69,6 +69,7 @@ pub fn place(data: &[u8]) {
         Ok(place) => place,
         Err(error) => return assert_text(&error),
     };
+    let named = Named::of(short(input.cell, 200));
     let (kind, token) = input.node;
     let kind = ["sheet", "docx", "bitable", "\u{1b}[31m"][usize::from(kind % 4)];
     let node = node(kind, short(token, 60));
@@ -76,6 +77,16 @@ pub fn place(data: &[u8]) {
     let Some((found, has_node)) = resolve(&place, &node, &sheets) else { return };
 
     let sheet = found.cell.sheet();
+    let spreadsheet = if has_node { node.obj_token.trim() } else { SPREADSHEET };
+    if !matches!(input.document, Document::Any(_)) {
+        assert_eq!(found.spreadsheet.as_str(), spreadsheet);
+    }
+    if let Some(Named { sheet: name, column, row }) = named {
+        let row = row + input.below % 10_000;
+        assert_eq!((found.cell.column(), found.cell.row()), (column, row));
+        let title = found.sheet.as_ref().map_or("", |tab| tab.title.trim());
+        assert!(name.is_none_or(|name| name == title || name == sheet.as_str()), "{name:?}");
+    }
     assert_eq!(found.node.is_some(), has_node);
     assert_eq!(found.sheets.is_some(), found.sheet.is_some());
     if let Some(tab) = &found.sheet {
@@ -95,6 +106,32 @@ pub fn place(data: &[u8]) {
         if let Some(Ok(((_, cell), _))) = by_id {
             assert_eq!(cell, found.cell);
         }
+    }
+}
+
+/// What a simple text such as `H7` or `Prices!H7` names: a reader of its own, for the texts that it knows.
+struct Named<'a> {
+    sheet: Option<&'a str>,
+    column: u32,
+    row: u32,
+}
+
+impl<'a> Named<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let (sheet, cell) = match text.split_once('!') {
+            Some((sheet, cell)) => (Some(sheet), cell),
+            None => (None, text),
+        };
+        let digits = cell.find(|it: char| it.is_ascii_digit())?;
+        let (letters, digits) = cell.split_at(digits);
+        let is_simple = sheet.is_none_or(|name| name.bytes().all(|it| it.is_ascii_alphanumeric()))
+            && sheet != Some("")
+            && letters.bytes().all(|it| it.is_ascii_uppercase())
+            && digits.bytes().all(|it| it.is_ascii_digit())
+            && (1..=3).contains(&letters.len())
+            && digits.len() <= 7;
+        let column = letters.bytes().fold(0, |column, it| 26 * column + u32::from(it - b'A') + 1);
+        is_simple.then_some(Self { sheet, column, row: digits.parse().ok()? })
     }
 }
 

@@ -57,10 +57,10 @@ where
     let before = HEAP.allocated();
     calls.extend((0..count).map(|at| Call::new(endpoint(at))));
     let made = HEAP.allocated();
-    for call in &mut calls {
-        // The first call of each queue sends a request.
-        let _ = call.next(&mut session, NOW);
-    }
+    // The first call of each queue sends a request.
+    let waits = |call: &mut Running<_>| matches!(call.next(&mut session, NOW), Step::Wait(_));
+    let waiting_calls = calls.iter_mut().map(waits).filter(|waits| *waits).count();
+    assert!(waiting_calls >= count - 50, "{waiting_calls} calls wait {name}");
     let waiting = HEAP.allocated();
     let own = (made - before) / count;
     let held = (waiting - made) / count;

@@ -40,6 +40,7 @@ struct Cell {
 /// * An image is stored under the key that its upload returned, and no two uploads return the same key.
 /// * Any other stored image was uploaded by a call that was told so, or whose outcome is unknown. An image whose upload
 ///   was not sent or was refused is stored nowhere.
+/// * There are not more copies than faults.
 /// * A cell holds the image of its last confirmed write, or that of a later one whose outcome is unknown.
 pub fn check<'a>(
     journal: impl Iterator<Item = String>,
@@ -119,6 +120,10 @@ pub fn check<'a>(
             report.wrong.push(format!("{cell} holds {found:x?}, not {confirmed:x?}"));
         }
     }
+    let faults: u64 = report.faults.values().sum();
+    if report.copies > faults {
+        report.wrong.push(format!("{} copies after {faults} faults", report.copies));
+    }
     let unknown = cells
         .into_iter()
         .map(|(cell, image)| format!("{cell} holds {image:x}, and no caller wrote to it"));
@@ -160,8 +165,11 @@ mod tests {
             assert!(wrong(journal, &[]).is_empty(), "{end}");
         }
         let journal = ["call 7 - stored k1".to_owned()];
-        let report = check(journal.into_iter(), ["image k1 7", "image k2 7"].into_iter());
+        let stored = ["image k1 7", "image k2 7", "fault 1 slow reply"];
+        let report = check(journal.clone().into_iter(), stored.into_iter());
         assert_eq!((report.copies, report.wrong), (1, vec![]));
+        let report = check(journal.into_iter(), stored[..2].iter().copied());
+        assert_eq!(report.wrong, ["1 copies after 0 faults"]);
     }
 
     #[test]

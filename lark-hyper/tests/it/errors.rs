@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use lark_hyper::{FakeServer, RequestBody};
 use lark_proto::bytes::Bytes;
+use lark_proto::error::Code;
 use lark_proto::fake::FakeLark;
 use lark_proto::{App, CallError, Limits, Site};
 
@@ -82,8 +83,10 @@ async fn the_text_of_a_refusal_has_its_code_message_hint_and_log_id_once() {
     let client = lark_hyper::Client::new(server.site().clone(), app);
     let text = text(client.call(&put()).await.unwrap_err());
     let begin = "/open-apis/auth/v3/tenant_access_token/internal: code 10014 APP_SECRET_INVALID \
-        (HTTP 400): app secret invalid; ";
-    assert!(text.starts_with(begin), "{text}");
-    assert!(text.contains("; log id "), "{text}");
-    assert_no_repetition(&text);
+        (HTTP 400): app secret invalid";
+    let parts: Vec<&str> = text.split("; ").collect();
+    assert_eq!(parts[0], begin);
+    assert_eq!(parts[1], Code(10014).hint().unwrap());
+    assert!(parts[2].starts_with("log id "), "{text}");
+    assert_eq!(parts.len(), 3, "{text}");
 }

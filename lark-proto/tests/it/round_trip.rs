@@ -304,6 +304,11 @@ proptest! {
         }
         match wire::parse(&bytes, &Site::LARK) {
             Ok(request) => {
+                let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+                prop_assert_eq!(&request.body()[..], &bytes[end + 4..]);
+                // The lines are that of the request, one for the host, and one for each header.
+                let lines = bytes[..end].windows(2).filter(|two| *two == b"\r\n").count();
+                prop_assert_eq!(request.headers().len() + 1, lines);
                 let again = wire::parse(&wire::http1(request.clone(), HeaderSecrets::Shown), &Site::LARK).unwrap();
                 prop_assert_eq!((again.method(), again.uri()), (request.method(), request.uri()));
                 prop_assert_eq!((again.headers(), again.body()), (request.headers(), request.body()));

@@ -151,8 +151,8 @@ fn print_endpoints(printed: &mut Printed) {
         .with_header(http::header::COOKIE, SECRET.parse().unwrap());
     printed.add("Raw", &raw);
     printed.add("Reply", &Reply::new(grant()));
-    let error = Reply::new(grant()).ok().err();
-    printed.add("Error", &error);
+    let refusal = json!({"code": 10014, "msg": format!("app_secret={SECRET}")}).to_string();
+    printed.add("Error", &Reply::new(reply(refusal)).ok().unwrap_err());
     let form = Multipart::new().text("x", SECRET).file("f", "f.gif", "image/gif", IMAGE.into());
     printed.add("Multipart", &form);
     printed.add("Payload", &form.payload());

@@ -139,7 +139,7 @@ fn a_call_behind_a_quota_costs_the_same_at_any_length_of_the_queue() {
 }
 
 #[test]
-#[ignore = "takes a minute in a debug build"]
+#[ignore = "it takes a minute in a debug build; `.ci/full schedules` runs it"]
 fn a_call_costs_the_same_among_a_hundred_thousand() {
     for cost in [in_one_lane, in_fifty_lanes, behind_a_first_token, at_a_gate, behind_a_quota] {
         costs_the_same(cost, TEN_THOUSAND);
