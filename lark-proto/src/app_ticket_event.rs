@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::api::Record;
 use crate::error::{Invalid, InvalidKind};
 use crate::values::{AppId, AppTicket};
 
@@ -46,7 +47,7 @@ impl AppTicketEvent {
             #[serde(borrow)]
             token: Option<Cow<'a, str>>,
             #[serde(borrow)]
-            event: Option<Inner<'a>>,
+            event: Option<Record<Inner<'a>>>,
         }
         #[derive(Deserialize)]
         struct Inner<'a> {
@@ -59,7 +60,7 @@ impl AppTicketEvent {
         }
         let refused = |kind| Invalid::new(kind, format!("{} bytes", json.len()));
         let form = || refused(InvalidKind::BadTicketEvent);
-        let outer: Outer<'_> = serde_json::from_slice(json).map_err(|_| form())?;
+        let Record(outer): Record<Outer<'_>> = serde_json::from_slice(json).map_err(|_| form())?;
         if outer.encrypt.is_some() {
             return Err(refused(InvalidKind::EncryptedEvent));
         }
@@ -67,7 +68,8 @@ impl AppTicketEvent {
         if token.is_empty() || !constant_time_eq(token.as_bytes(), verification_token.as_bytes()) {
             return Err(refused(InvalidKind::WrongVerificationToken));
         }
-        let event = outer.event.filter(|event| event.kind == "app_ticket").ok_or_else(form)?;
+        let event = outer.event.map(|event| event.0);
+        let event = event.filter(|event| event.kind == "app_ticket").ok_or_else(form)?;
         Ok(Self {
             app_id: AppId::new(&event.app_id).map_err(|_| refused(InvalidKind::BadAppId))?,
             ticket: AppTicket::new(&event.app_ticket)?,
@@ -97,6 +99,8 @@ mod tests {
             (event(&good.replace("\"app_ticket\"}", "\"message\"}")), InvalidKind::BadTicketEvent),
             (r#"{"token":"v"}"#.into(), InvalidKind::BadTicketEvent),
             (r#"{"encrypt":"SECRET"}"#.into(), InvalidKind::EncryptedEvent),
+            (r#"[null,"v"]"#.into(), InvalidKind::BadTicketEvent),
+            (event(r#"["app_ticket","cli_x","SECRET"]"#), InvalidKind::BadTicketEvent),
             ("SECRET".into(), InvalidKind::BadTicketEvent),
             (String::new(), InvalidKind::BadTicketEvent),
             (event(&good.replace("SECRET", "SEC RET")), InvalidKind::BadAppTicket),

@@ -18,7 +18,7 @@ pub use crate::path::Path;
 pub use quota::Quota;
 pub use raw::Raw;
 pub use reply::Reply;
-pub(crate) use reply::{AtMost, TEXT, Text, lenient, read};
+pub(crate) use reply::{AtMost, Record, TEXT, Text, lenient, read};
 pub(crate) use request::Draft;
 pub use request::EndpointExt;
 pub use resend::Resend;

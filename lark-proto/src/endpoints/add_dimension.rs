@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::shared::dimension::Dimension;
-use crate::api::{Endpoint, Path, Payload, Quota, Reply, Resend, lenient};
+use crate::api::{Endpoint, Path, Payload, Quota, Record, Reply, Resend, lenient};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::text::json_string;
 use crate::token::TenantOrUser;
@@ -151,7 +151,7 @@ impl Endpoint for AddDimension {
             #[serde(default, deserialize_with = "lenient")]
             add_count: Option<u32>,
         }
-        Ok(DimensionAdded { count: reply.any_data::<Data>()?.add_count })
+        Ok(DimensionAdded { count: reply.any_data::<Record<Data>>()?.0.add_count })
     }
 }
 

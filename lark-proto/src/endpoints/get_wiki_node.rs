@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::api::{Endpoint, Path, Quota, Reply, Text, lenient};
+use crate::api::{Endpoint, Path, Quota, Record, Reply, Text, lenient};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::token::TenantOrUser;
 use crate::values::{SpreadsheetToken, WikiToken};
@@ -98,7 +98,7 @@ impl Endpoint for GetWikiNode {
     fn read(reply: &Reply) -> Result<WikiNode, Error> {
         #[derive(serde::Deserialize)]
         struct Data {
-            node: Node,
+            node: Record<Node>,
         }
         #[derive(serde::Deserialize)]
         struct Node {
@@ -109,7 +109,7 @@ impl Endpoint for GetWikiNode {
             #[serde(default, deserialize_with = "lenient")]
             space_id: Option<Text>,
         }
-        let node = reply.data::<Data>()?.node;
+        let node = reply.data::<Data>()?.node.0;
         Ok(WikiNode {
             // The errors of `WikiNode::spreadsheet` quote the token and the type.
             obj_token: reply.cleared(&node.obj_token.0),

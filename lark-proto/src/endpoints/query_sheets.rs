@@ -3,7 +3,7 @@
 use http::Method;
 use serde::Deserialize;
 
-use crate::api::{AtMost, Endpoint, Path, Quota, Reply, TEXT, Text, lenient};
+use crate::api::{AtMost, Endpoint, Path, Quota, Record, Reply, TEXT, Text, lenient};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::text::excerpt;
 use crate::token::TenantOrUser;
@@ -195,7 +195,7 @@ impl Endpoint for QuerySheets {
     fn read(reply: &Reply) -> Result<Sheets, Error> {
         #[derive(Deserialize)]
         struct Data {
-            sheets: AtMost<Tab, MAX_SHEETS>,
+            sheets: AtMost<Record<Tab>, MAX_SHEETS>,
         }
         #[derive(Deserialize)]
         struct Tab {
@@ -209,7 +209,7 @@ impl Endpoint for QuerySheets {
             #[serde(default, deserialize_with = "lenient")]
             resource_type: Option<Text>,
             #[serde(default, deserialize_with = "lenient")]
-            grid_properties: Option<Size>,
+            grid_properties: Option<Record<Size>>,
         }
         #[derive(Deserialize)]
         struct Size {
@@ -218,8 +218,8 @@ impl Endpoint for QuerySheets {
         }
         let mut tabs = reply.data::<Data>()?.sheets.0;
         // The vendor's page does not specify the order of the sheets.
-        tabs.sort_by_key(|tab| tab.index.unwrap_or(u32::MAX));
-        let sheet = |tab: Tab| Sheet {
+        tabs.sort_by_key(|Record(tab)| tab.index.unwrap_or(u32::MAX));
+        let sheet = |Record(tab): Record<Tab>| Sheet {
             id: tab.sheet_id,
             title: tab.title.map_or(String::new(), |title| title.0),
             is_hidden: tab.hidden.unwrap_or(false),
@@ -230,7 +230,7 @@ impl Endpoint for QuerySheets {
             },
             grid: tab
                 .grid_properties
-                .map(|size| Grid { rows: size.row_count, columns: size.column_count }),
+                .map(|Record(size)| Grid { rows: size.row_count, columns: size.column_count }),
         };
         Ok(Sheets(tabs.into_iter().map(sheet).collect()))
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::api::{AtMost, Endpoint, Path, Quota, Reply, TEXT, Text, lenient, read};
+use crate::api::{AtMost, Endpoint, Path, Quota, Record, Reply, TEXT, Text, lenient, read};
 use crate::error::{Error, Invalid, InvalidKind};
 use crate::text::excerpt;
 use crate::token::TenantOrUser;
@@ -186,9 +186,7 @@ struct Segment {
 impl Segment {
     /// Reads a segment. JSON that is not an object is a segment without a type.
     fn read(json: &RawValue) -> Self {
-        // serde also reads a struct from an array.
-        let object = Some(json).filter(|json| json.get().starts_with('{'));
-        object.and_then(read).unwrap_or_default()
+        read::<Record<Self>>(json).map(|segment| segment.0).unwrap_or_default()
     }
 
     fn is_image(&self) -> bool {
@@ -232,14 +230,14 @@ impl Endpoint for ReadCells {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Data {
-            value_range: ValueRange,
+            value_range: Record<ValueRange>,
         }
         #[derive(Deserialize)]
         struct ValueRange {
             #[serde(default)]
             values: Option<Rows>,
         }
-        let rows = reply.data::<Data>()?.value_range.values;
+        let rows = reply.data::<Data>()?.value_range.0.values;
         Ok(rows.map(|rows| rows.0).unwrap_or_default())
     }
 }
@@ -404,7 +402,6 @@ mod tests {
             r#"{"range":"","values":null}"#,
             r#"{"range":""}"#,
             "{}",
-            "[]",
             r#"{"values":[[]]}"#,
             r#"{"values":[null,[null,null]]}"#,
         ] {
@@ -419,7 +416,9 @@ mod tests {
 
     #[test]
     fn a_reply_without_rows_of_cells_is_unreadable() {
-        for range in ["null", "7", r#"{"values":{}}"#, r#"{"values":["a"]}"#, r#"{"values":7}"#] {
+        for range in
+            ["null", "7", "[]", r#"{"values":{}}"#, r#"{"values":["a"]}"#, r#"{"values":7}"#]
+        {
             assert!(matches!(cells(range), Err(Error::Unreadable(_))), "{range}");
         }
     }

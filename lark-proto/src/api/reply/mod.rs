@@ -17,7 +17,7 @@ use envelope::Envelope;
 use crate::error::{Code, Error, Unreadable};
 use crate::text::Secrets;
 
-pub(crate) use fields::{AtMost, TEXT, Text, lenient, read};
+pub(crate) use fields::{AtMost, Record, TEXT, Text, lenient, read};
 
 /// A complete reply.
 ///
