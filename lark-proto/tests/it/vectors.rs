@@ -126,6 +126,14 @@ fn every_kind_of_refusal_is_in_a_vector_or_not_of_the_protocol() {
 }
 
 #[test]
+fn every_kind_of_refusal_is_explained() {
+    let text = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    for kind in named("refusals.json", "/expected/kind") {
+        assert!(text.contains(&format!("`{kind}`")), "README.md does not name `{kind}`");
+    }
+}
+
+#[test]
 fn every_endpoint_has_its_facts_requests_and_replies() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/endpoints");
     let files = std::fs::read_dir(sources).unwrap();
