@@ -44,7 +44,7 @@ def documented_advice(code):
 
 
 def advice_by_status(status):
-    return "again" if status in (408, 429) or status >= 500 else "give_up"
+    return "again" if status in (408, 429) or 500 <= status < 600 else "give_up"
 
 
 def has_shape(case):

@@ -160,8 +160,10 @@ def read_range(escaped):
         pass
     try:
         bare = plain.rstrip("=")
-        decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode("utf-8")
-        return decoded if ":" in decoded else plain
+        data = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        is_exact = base64.b64encode(data).decode().rstrip("=") == bare
+        decoded = data.decode("utf-8")
+        return decoded if is_exact and ":" in decoded else plain
     except (binascii.Error, ValueError):
         return plain
 
@@ -221,11 +223,11 @@ def a1(text):
             raise Refused("row_zero", text)
         if digits.startswith("0"):
             raise Refused("bad_cell", text)
-    column = 0
-    for letter in letters:
-        column = column * 26 + ord(letter) - ord("A") + 1
-    if column >= 1 << 32 or int(digits) >= 1 << 32:
-        raise Refused("outside_sheet", text)
+        column = 0
+        for letter in letters[:8]:
+            column = column * 26 + ord(letter) - ord("A") + 1
+        if len(digits) > 10 or column >= 1 << 32 or int(digits) >= 1 << 32:
+            raise Refused("outside_sheet", text)
     return column, int(digits)
 
 
@@ -266,7 +268,7 @@ class Cell:
 
 
 def place(inputs):
-    """A place: what it needs next, or the spreadsheet and the cell."""
+    """A place: what it needs next, or the spreadsheet and the cell. The node and the sheets are as a reply's result."""
     address = Address(inputs["document"])
     text = trimmed(inputs["cell"])
     title, mark, cell = re.match(r"(?:(.*)([!！]))?([^!！]*)$", text, re.DOTALL).groups()
@@ -295,14 +297,13 @@ def place(inputs):
             return located(spreadsheet, Cell(address.sheet, column, row), None)
         target = f"/open-apis/sheets/v3/spreadsheets/{spreadsheet}/sheets/query"
         return {"needs": "query_sheets", "target": target}
-    sheets = sorted(inputs["sheets"], key=lambda sheet: sheet.get("index", 1 << 32))
-    sheet = find_sheet(sheets, address.sheet, title if mark else None, quoted)
-    if sheet.get("resource_type") == "bitable":
+    sheet = find_sheet(inputs["sheets"], address.sheet, title if mark else None, quoted)
+    if sheet["kind"] == "base":
         raise Refused("no_cells", sheet["title"])
-    found = Cell(sheet["sheet_id"], column, row)
-    grid = sheet.get("grid_properties")
-    if grid and not inputs.get("beyond_grid") and (row > grid["row_count"] or column > grid["column_count"]):
-        size = f"(rows: {grid['row_count']}, columns: {grid['column_count']})"
+    found = Cell(sheet["id"], column, row)
+    grid = sheet["grid"]
+    if grid and not inputs.get("beyond_grid") and (row > grid["rows"] or column > grid["columns"]):
+        size = f"(rows: {grid['rows']}, columns: {grid['columns']})"
         raise Refused("outside_grid", f"`{found.a1}` {size}")
     return located(spreadsheet, found, grid)
 
@@ -310,21 +311,21 @@ def place(inputs):
 def find_sheet(sheets, sheet, name, quoted):
     """The sheet that is named by an id or a title, or the first visible one."""
     if name is None and sheet is None:
-        visible = [it for it in sheets if not it.get("hidden")]
+        visible = [it for it in sheets if not it["is_hidden"]]
         if not visible:
             raise Refused("no_visible_sheet")
         return visible[0]
-    by_id = [it for it in sheets if it["sheet_id"] == (sheet if name is None else name)]
+    by_id = [it for it in sheets if it["id"] == (sheet if name is None else name)]
     if by_id and quoted is None:
         return by_id[0]
     if name is None:
         raise Refused("no_such_sheet", sheet)
     title = name if quoted is None else quoted
-    by_title = [it for it in sheets if it["title"] == title]
+    by_title = [it for it in sheets if it["title"] == excerpt(title.encode(), 1024)]
     if not by_title:
         raise Refused("no_such_sheet", title)
     if len(by_title) > 1:
-        shown = ", ".join(it["sheet_id"] for it in by_title[:5])
+        shown = ", ".join(it["id"] for it in by_title[:5])
         more = f" and {len(by_title) - 5} more" if len(by_title) > 5 else ""
         raise Refused("equal_titles", shown + more)
     return by_title[0]
@@ -335,8 +336,8 @@ def located(spreadsheet, cell, grid):
     growth = []
     if grid:
         for dimension, needed, present in (
-            ("rows", cell.row, grid["row_count"]),
-            ("columns", cell.column, grid["column_count"]),
+            ("rows", cell.row, grid["rows"]),
+            ("columns", cell.column, grid["columns"]),
         ):
             missing = max(0, needed - present)
             growth += [{"dimension": dimension, "count": min(5000, missing - at)} for at in range(0, missing, 5000)]

@@ -2,7 +2,7 @@
 
 import base64
 
-from .refused import JOINERS, Refused, is_control, is_selector, misleads
+from .refused import JOINERS, WHITE, Refused, boundary, is_control, is_selector, misleads
 
 MIB = 1024 * 1024
 UPLOAD_MAX, CELL_MAX = 10 * MIB, 20 * MIB
@@ -25,6 +25,13 @@ FORMATS["avatar"] = FORMATS["message"]
 
 def bytes_of(value):
     return value["text"].encode() if "text" in value else base64.b64decode(value["base64"], validate=True)
+
+
+def shown_bytes(data):
+    try:
+        return {"text": data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
 
 
 class Image:
@@ -147,7 +154,7 @@ def split(name, image):
 
 
 def is_blank(stem):
-    return all(char == "." or char.isspace() or char in JOINERS or is_selector(char) for char in stem)
+    return all(char in "." + WHITE + JOINERS or is_selector(char) for char in stem)
 
 
 def file_name(name, image):
@@ -158,7 +165,7 @@ def file_name(name, image):
         if is_control(char) or misleads(char):
             kind = "a control character" if is_control(char) else "an invisible or formatting character"
             raise Refused("bad_file_name_character", f"U+{ord(char):04X} ({kind})")
-    stem, extension = split(name.strip(), image)
+    stem, extension = split(name.strip(WHITE), image)
     if is_blank(stem):
         raise Refused("empty_file_name", name)
     if stem[0] in JOINERS or is_selector(stem[0]):
@@ -173,33 +180,50 @@ def file_name(name, image):
 
 def last_part(text):
     """The last part of a path, without the characters that a name cannot have."""
-    parts = [part for part in text.replace("\\", "/").split("/") if part.strip()]
+    parts = [part for part in text.replace("\\", "/").split("/") if part.strip(WHITE)]
     spaced = ("  " if is_control(char) or char in "\u2028\u2029" else char for char in (parts or [""])[-1])
     return "".join(char[0] for char in spaced if not misleads(char[0]))
 
 
 def is_device(stem):
-    name = stem.partition(".")[0].rstrip().upper()
+    name = stem.partition(".")[0].rstrip(WHITE).upper()
     return name in ("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$") or (
         len(name) == 4 and name[:3] in ("COM", "LPT") and name[3] in "123456789¹²³"
     )
 
 
+def without_start(text, removed):
+    """The text without these characters and variation selectors at its start."""
+    while text and (text[0] in removed or is_selector(text[0])):
+        text = text[1:]
+    return text
+
+
+def cut(stem, limit):
+    """At most `limit` bytes, cut neither before a variation selector nor beside U+200D."""
+    end = len(stem.encode()[:boundary(stem.encode(), limit)].decode())
+    while 0 < end < len(stem) and ("\u200d" in stem[end - 1:end + 1] or is_selector(stem[end])):
+        end -= 1
+    return stem[:end]
+
+
 def lossy_file_name(text, image):
     """A name from any text."""
-    stem, extension = split(last_part(text).strip(), image)
-    while stem and (stem[0].isspace() or stem[0] in JOINERS or is_selector(stem[0])):
-        stem = stem[1:]
-    while len(stem.encode()) > 255 - 1 - len(extension):
-        stem = stem[:-1]
-    stem = stem.rstrip(JOINERS)
+    stem, extension = split(last_part(text).strip(WHITE), image)
+    stem = cut(without_start(stem, WHITE + JOINERS), 255 - 1 - len(extension)).rstrip(JOINERS)
     return default_name(image) if is_blank(stem) or is_device(stem) else f"{stem}.{extension}"
 
 
 def storable_name(text):
     """A name under which a file can be stored, from a name that a server sends; `None` if nothing is left."""
     name = "".join("_" if char in ':*?"<>|' else char for char in last_part(text))
-    name = name.strip(". \t" + JOINERS)
+    edge = "." + WHITE + JOINERS
+    name = without_start(name, edge).rstrip(edge)
+    if len(name.encode()) > 255:
+        stem, dot, extension = name.rpartition(".")
+        end = dot + extension if dot and len(extension.encode()) <= 16 else ""
+        name = cut(name.removesuffix(end), 255 - len(end.encode())).rstrip(edge)
+        return None if not name or is_device(name) else name + end
     return None if not name or is_device(name) else name
 
 

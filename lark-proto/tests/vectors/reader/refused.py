@@ -6,10 +6,18 @@ import unicodedata
 # Invisible or blank characters whose category does not say so.
 HIDDEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffc"
 JOINERS = "\u200c\u200d"
-# `t-`, `u-`, `a-`, `ur-` or `eyJ`, with 16 or more further characters of a token.
-TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:(?:ur|[tua])-|eyJ)[A-Za-z0-9_.-]{16,}")
-# The text after the name of a secret, in JSON.
-NAMED = re.compile(r'("(?:[a-z_]*(?:access_token|refresh_token|verification_token|secret|app_ticket)|token|ticket)": *")[^"]+')
+# White space. Python counts four control characters too.
+WHITE = "".join(char for char in map(chr, range(0x3001)) if char.isspace() and not "\x1c" <= char <= "\x1f")
+# The beginnings of a token. After a hyphen, a text that consists of words or that ends as a file name does is none.
+TOKEN = re.compile(rb"(?<![A-Za-z0-9])(?:(?i:ur|[tua])-(?P<run>[A-Za-z0-9_.-]*)|eyJ[A-Za-z0-9_.-]{16,})")
+ORDINARY = re.compile(rb"[0-9]*|[A-Za-z][a-z]{0,14}|[A-Z]{1,15}")
+FILE = re.compile(rb"(?i).*\.(png|jpe?g|gif|bmp|webp|tiff?|heic|ico|bpg|svg|pdf|json|xlsx|csv)")
+# The text or the number after the name of a secret in JSON, or all that follows from an array or an object on.
+NAMED = re.compile(
+    rb'(?is)"(?:[A-Z0-9_-]*(?:(?:access|refresh|verification)[_-]?token|secret|app[_-]?ticket|encrypt[_-]?key|api[_-]?key'
+    rb'|password|authorization)|(?:id[_-]?)?token|ticket)" *: *(?:"|(?=[-0-9\[{]))'
+    rb'(?P<run>(?<=")[^"]+|(?<!")[\[{].*|(?<!")[-+.0-9e]+)'
+)
 
 
 class Refused(Exception):
@@ -22,7 +30,7 @@ class Refused(Exception):
 
     def shown(self):
         """The part as a text quotes it: without a password, without a token, in 60 bytes."""
-        return None if self.part is None else excerpt(masked(without_user_info(self.part)).encode(), 60)
+        return None if self.part is None else cleared(without_user_info(self.part).encode(), 60)
 
     def possible_forms(self, text):
         """The forms that `text` may have: each has a mark in place of the quoted part."""
@@ -45,31 +53,62 @@ def misleads(char):
 
 def is_selector(char):
     """Whether a character is a variation selector."""
-    return "\ufe00" <= char <= "\ufe0f" or "\u180b" <= char <= "\u180d" or "\U000e0100" <= char <= "\U000e01ef"
+    is_later = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+    return is_later or char in "\u180b\u180c\u180d\u180f"
 
 
 def trimmed(text):
     start, end = 0, len(text)
-    while start < end and (text[start].isspace() or misleads(text[start])):
+    while start < end and (text[start] in WHITE or misleads(text[start])):
         start += 1
-    while start < end and (text[end - 1].isspace() or misleads(text[end - 1])):
+    while start < end and (text[end - 1] in WHITE or misleads(text[end - 1])):
         end -= 1
     return text[start:end]
 
 
+def boundary(data, limit):
+    """The greatest length up to `limit` at which the text can be cut between characters."""
+    cut = min(limit, len(data))
+    places = (at for at in range(cut, max(-1, cut - 4), -1) if at == len(data) or data[at] & 0xC0 != 0x80)
+    return next(places, cut)
+
+
+def clean(data, is_cut):
+    """The text with spaces for control and invisible characters."""
+    text = data.decode("utf-8", errors="replace")
+    text = "".join(" " if is_control(char) or misleads(char) else char for char in text)
+    return text + ("…" if is_cut else "")
+
+
 def excerpt(data, limit):
     """At most `limit` bytes, cut between characters, with spaces for control and invisible characters."""
-    cut = data[:limit]
-    while len(cut) < len(data) and data[len(cut)] & 0xC0 == 0x80 and limit - len(cut) < 3:
-        cut = cut[:-1]
-    text = cut.decode("utf-8", errors="replace")
-    text = "".join(" " if is_control(char) or misleads(char) else char for char in text)
-    return text + ("…" if len(cut) < len(data) else "")
+    cut = boundary(data, limit)
+    return clean(data[:cut], cut < len(data))
 
 
-def masked(text):
-    """The text with `***` in place of what looks like a secret."""
-    return TOKEN.sub("***", NAMED.sub(r"\1***", text))
+def secrets(data):
+    """The start and the end of each part that looks like a secret."""
+    found = [match.span() for match in TOKEN.finditer(data) if match["run"] is None or is_token(match["run"])]
+    return sorted(found + [match.span("run") for match in NAMED.finditer(data)])
+
+
+def is_token(run):
+    is_ordinary = all(map(ORDINARY.fullmatch, re.split(rb"[_.-]", run))) or FILE.fullmatch(run)
+    return len(run) >= 16 and not is_ordinary
+
+
+def cleared(data, limit):
+    """An excerpt with `***` in place of each secret. It is cut first, and a secret at the cut is masked whole."""
+    if re.fullmatch(rb"[A-Za-z0-9]{0,128}", data):
+        return excerpt(data, limit)
+    cut, shown, at = boundary(data, limit), b"", 0
+    for start, end in secrets(data[:limit + 512]):
+        if start < cut and end > at:
+            shown += data[at:start] + (b"***" if start > at or not shown else b"")
+            at = end
+    shown += data[at:cut]
+    fits = boundary(shown, limit)
+    return clean(shown[:fits], max(at, cut) < len(data) or fits < len(shown))
 
 
 def without_user_info(text):

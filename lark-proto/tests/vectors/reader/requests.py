@@ -5,8 +5,9 @@ import json
 import re
 
 from . import documents, images, sites, texts
-from .documents import Cell
-from .images import Image, bytes_of
+from .documents import Cell, is_id
+from .fields import parsed, record
+from .images import Image, bytes_of, shown_bytes
 from .refused import Refused
 
 JSON = "application/json; charset=utf-8"
@@ -70,9 +71,9 @@ class Request:
             self.headers.append(("Authorization", f"Bearer {token['text']}"))
         if parts.content_type is not None:
             self.headers.append(("Content-Type", parts.content_type))
-        if parts.content_type is not None or parts.method in ("POST", "PUT", "PATCH"):
+        if parts.content_type is not None or parts.method not in ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE"):
             self.headers.append(("Content-Length", str(len(parts.body))))
-        self.headers += sorted(parts.headers)
+        self.headers += sorted(parts.headers, key=lambda header: header[0].lower())
 
     def http1(self):
         lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers)]
@@ -85,13 +86,6 @@ class Request:
         }
 
 
-def shown_bytes(data):
-    try:
-        return {"text": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
-
-
 def make(name, inputs, site, token):
     accepted = facts(name)["tokens"] if name in ENDPOINTS else ["tenant", "user"]
     if (token["kind"] not in accepted) if token else bool(accepted):
@@ -102,6 +96,9 @@ def make(name, inputs, site, token):
 def parts(name, inputs):
     if name == "raw":
         return raw(inputs)
+    for field, rule in RULES.items():
+        if field in inputs:
+            rule({"text": inputs[field]})
     method, route = ENDPOINTS[name][:2]
     path_values, query, payload = MAKERS[name](inputs)
     content_type, body = payload or (None, b"")
@@ -112,10 +109,14 @@ def raw(inputs):
     target = sites.path(inputs["route"], inputs["values"], inputs["query"])
     reserved = ("host", "authorization", "content-type", "content-length", "transfer-encoding")
     headers = [tuple(header.split(": ", 1)) for header in inputs["headers"]]
-    headers = [header for header in headers if header[0].lower() not in reserved]
+    headers = [(in_title_case(name), value) for name, value in headers if name.lower() not in reserved]
     text = inputs.get("json_text")
     content_type, body = (None, b"") if text is None else (JSON, text.encode())
     return Parts(inputs["method"], target, content_type, body, headers)
+
+
+def in_title_case(name):
+    return "-".join(part[:1].upper() + part[1:] for part in name.lower().split("-"))
 
 
 def compact(value):
@@ -212,7 +213,7 @@ def download_media(inputs):
         return [inputs["file_token"]], [], None
     extra = inputs["extra"]
     try:
-        is_object = isinstance(json.loads(extra), dict)
+        is_object = record(parsed(extra.encode())) is not None
     except ValueError:
         is_object = False
     if not is_object or len(extra.encode()) > 4096:
@@ -239,6 +240,19 @@ def fields(*names):
     """A request whose body is an object of these inputs."""
     return lambda inputs: ([], [], json_body({name: inputs[name] for name in names}))
 
+
+# The rules of the inputs that are sent as they are.
+RULES = {
+    "message_id": texts.message_id,
+    "image_key": texts.image_key,
+    "uuid": texts.message_uuid,
+    "file_token": lambda inputs: texts.checked(is_id(inputs["text"], 128), "bad_file_token", inputs["text"]),
+    "app_id": texts.visible(128, "bad_app_id"),
+    "app_secret": texts.secret(256, "bad_app_secret"),
+    "app_ticket": texts.secret(1024, "bad_app_ticket"),
+    "app_access_token": texts.token,
+    "tenant_key": texts.visible(128, "bad_tenant_key"),
+}
 
 MAKERS = {
     "write_sheet_image": write_sheet_image,

@@ -5,12 +5,14 @@ import ipaddress
 import re
 
 from .documents import percent_decoded
-from .refused import Refused
+from .images import shown_bytes
+from .refused import Refused, is_control
 
 NAMED = {"lark": "https://open.larksuite.com", "feishu": "https://open.feishu.cn"}
 VENDOR = re.compile(r"(.*\.)?(feishu\.cn|larksuite\.com|larkoffice\.com)")
 INVALID_PATH = "/open-apis/-invalid-path-"
 MAX_PATH = 15_000
+WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 
 
 def host_and_port(authority):
@@ -39,7 +41,7 @@ def host_and_port(authority):
 
 class Site:
     def __init__(self, url):
-        match = re.fullmatch(r"([A-Za-z]+)://([^/?#]+)(/[^?#]*)?", url)
+        match = re.fullmatch(r'([A-Za-z]+)://([^/?#]+)(/[!-"$->@-~]*)?', url)
         parts = host_and_port(match[2]) if match and match[2].isascii() else None
         path = (match[3] or "" if match else "").rstrip("/")
         scheme = match[1].lower() if match else ""
@@ -112,7 +114,10 @@ def proxy(url):
     authorization = None
     if at:
         decoded = [percent_decoded(text) for text in user_info.partition(":")[::2]]
-        if None in decoded:
+        if None in decoded or any(map(is_control, "".join(decoded))):
+            raise refused
+        # SOCKS5 takes a user and a password of 1 to 255 bytes.
+        if scheme != "http" and not all(1 <= len(text.encode()) <= 255 for text in decoded):
             raise refused
         authorization = "Basic " + base64.b64encode(":".join(decoded).encode()).decode()
     kind, default = ("http", 80) if scheme == "http" else ("socks5", 1080)
@@ -135,6 +140,8 @@ def dots_in(value):
 def path(route, filled, query):
     """The path and the query of a request."""
     route = escaped(route if route.startswith("/") else f"/{route}", "./:!$&'()*+,;=@")
+    if len(route) > MAX_PATH:
+        raise Refused("bad_path", "it is too long")
     segments = route.split("/")[1:]
     if "" in segments[:-1] or "." in segments or ".." in segments:
         raise Refused("bad_path", "its route has an empty segment, `.` or `..`")
@@ -164,35 +171,19 @@ def path(route, filled, query):
 
 def stored_request(data, at):
     """A request that was stored as the bytes of HTTP/1.1, for the site `at`."""
-    lines, rest = [], data
-    while not lines or lines[-1]:
+    number, headers, rest = 0, {}, data
+    while True:
+        number += 1
         line, end, rest = rest.partition(b"\n")
         if not end:
-            reason = f"line {len(lines) + 1} is the last, and no empty line ends the headers"
-            raise Refused("not_a_request", reason)
-        lines.append(line.removesuffix(b"\r").decode("utf-8", errors="replace"))
-    match = re.fullmatch(r"([A-Z]+) (/[!-~]*) HTTP/1\.1", lines[0])
-    if match is None:
-        raise Refused("not_a_request", "line 1 is not `METHOD /path HTTP/1.1`")
-    method, target = match.groups()
-    plain = target.partition("?")[0]
-    if not plain.startswith(f"{at.base_path}/"):
-        raise Refused("not_a_request", f"line 1: the path is not below the site's `{at.base_path}`")
-    decoded = plain.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\")
-    if dots_in(decoded) is not None:
-        raise Refused("not_a_request", "line 1: the path has a segment `.` or `..`")
-    headers = {}
-    for number, line in enumerate(lines[1:-1], 2):
-        name, _, value = line.partition(":")
-        name, value = name.lower(), value.strip(" \t")
-        headers[name] = (number, value)
-        if name == "transfer-encoding":
-            reason = f"line {number}: use `Content-Length`, not `Transfer-Encoding`"
-            raise Refused("not_a_request", reason)
-        if name == "host":
-            other = Site(f"{at.scheme}://{value}")
-            if other.authority != at.authority:
-                raise Refused("foreign_request", other.url)
+            raise Refused("not_a_request", f"line {number} is the last, and no empty line ends the headers")
+        line = line.removesuffix(b"\r").decode("latin-1")
+        if number == 1:
+            method, target = request_line(line, at)
+        elif line:
+            read_header(line, number, headers, at)
+        else:
+            break
     if "host" not in headers:
         raise Refused("not_a_request", "`Host` is missing")
     number, length = headers.get("content-length", (0, None))
@@ -200,4 +191,45 @@ def stored_request(data, at):
         raise Refused("not_a_request", f"`Content-Length: {len(rest)}` is missing")
     if length not in (None, str(len(rest))):
         raise Refused("not_a_request", f"line {number}: the length of the body is {len(rest)}")
-    return {"method": method, "url": at.origin + target, "body": {"text": rest.decode()}}
+    return {"method": method, "url": at.origin + target, "body": shown_bytes(rest)}
+
+
+def request_line(line, at):
+    """The method and the target."""
+    match = re.fullmatch(rf'({WORD}) (/[!-"$-~]*) HTTP/1\.1', line)
+    if match is None:
+        raise Refused("not_a_request", "line 1 is not `METHOD /path HTTP/1.1`")
+    plain = match[2].partition("?")[0]
+    if not plain.startswith(f"{at.base_path}/"):
+        raise Refused("not_a_request", f"line 1: the path is not below the site's `{at.base_path}`")
+    decoded = plain.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\")
+    if dots_in(decoded) is not None:
+        raise Refused("not_a_request", "line 1: the path has a segment `.` or `..`")
+    return match.groups()
+
+
+def read_header(line, number, headers, at):
+    """Adds the number of the line and the value to the headers."""
+    match = re.fullmatch(rf"({WORD}):([\t -~\x80-\xff]*)", line)
+    if match is None:
+        raise Refused("not_a_request", f"line {number} is not `Name: value`")
+    name, value = match[1].lower(), match[2].strip(" \t")
+    if name == "transfer-encoding":
+        raise Refused("not_a_request", f"line {number}: use `Content-Length`, not `Transfer-Encoding`")
+    if name in ("host", "content-length") and name in headers:
+        raise Refused("not_a_request", f"line {number} is a second `{match[1]}`")
+    if name == "host":
+        check_host(value, number, at)
+    headers[name] = (number, value)
+
+
+def check_host(value, number, at):
+    """Refuses the host of another site."""
+    try:
+        named = [Site(f"{scheme}://{value}") for scheme in (at.scheme, "https") if "/" not in value]
+    except Refused:
+        named = []
+    if not named:
+        raise Refused("not_a_request", f"line {number} does not name a host")
+    if named[0].authority != at.authority:
+        raise Refused("foreign_request", named[1].url)

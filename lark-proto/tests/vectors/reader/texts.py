@@ -1,12 +1,12 @@
 """The texts of messages, apps and tokens: which are accepted, and what an error quotes of the others."""
 
-import json
 import re
 
 from . import sites
 from .documents import is_id
+from .fields import parsed, record, typed
 from .images import bytes_of
-from .refused import Refused
+from .refused import WHITE, Refused
 
 
 def is_visible(text, limit):
@@ -60,7 +60,7 @@ def message_id(inputs):
 def message_uuid(inputs):
     text = inputs["text"]
     has_controls = re.search(r"[\0-\x1f\x7f-\x9f]", text)
-    return checked(1 <= len(text) <= 50 and text == text.strip() and not has_controls, "bad_message_uuid", text)
+    return checked(1 <= len(text) <= 50 and text == text.strip(WHITE) and not has_controls, "bad_message_uuid", text)
 
 
 PREFIXES = {"oc_": "chat_id", "ou_": "open_id", "on_": "union_id"}
@@ -77,7 +77,7 @@ def id_type(text):
 
 def receiver(text, wanted=None):
     """A receiver. With a wanted type, white space is not removed and a user id has no prefix."""
-    text = f"user_id:{text}" if wanted == "user_id" else text if wanted else text.strip()
+    text = f"user_id:{text}" if wanted == "user_id" else text if wanted else text.strip(WHITE)
     found = id_type(text)
     if found is None or wanted not in (None, found):
         raise Refused("bad_receiver", text)
@@ -98,19 +98,24 @@ def app_ticket_event(inputs):
     data = bytes_of(inputs["event"])
     size = f"{len(data)} bytes"
     try:
-        event = json.loads(data.decode())
+        event = record(parsed(data), "encrypt", "token", "event")
     except ValueError:
-        raise Refused("bad_ticket_event", size) from None
+        event = None
+    if event is None:
+        raise Refused("bad_ticket_event", size)
+    given = event.get("token")
+    names = ("type", "app_id", "app_ticket")
+    inner = record(event.get("event"), *names) or {}
+    kind, app_id, app_ticket = (typed(inner.get(name), str) for name in names)
+    is_damaged = event.get("event") is not None and None in (kind, app_id, app_ticket)
+    if is_damaged or given is not None and typed(given, str) is None:
+        raise Refused("bad_ticket_event", size)
     if event.get("encrypt") is not None:
         raise Refused("encrypted_event", size)
-    inner = event.get("event", {})
-    if inner and not all(isinstance(inner.get(name), str) for name in ("type", "app_id", "app_ticket")):
-        raise Refused("bad_ticket_event", size)
-    if not event.get("token") or event["token"] != inputs["verification_token"]:
+    if not given or given != inputs["verification_token"]:
         raise Refused("wrong_verification_token")
-    if inner.get("type") != "app_ticket":
+    if kind != "app_ticket":
         raise Refused("bad_ticket_event", size)
-    if not is_visible(inner["app_id"], 128):
+    if not is_visible(app_id, 128):
         raise Refused("bad_app_id", size)
-    ticket = secret(1024, "bad_app_ticket")({"text": inner["app_ticket"]})
-    return {"app_id": inner["app_id"], "app_ticket": ticket}
+    return {"app_id": app_id, "app_ticket": secret(1024, "bad_app_ticket")({"text": app_ticket})}

@@ -1,7 +1,10 @@
 """The constructors of values, by name: each takes the inputs of a case, and returns a value or refuses the inputs."""
 
-from . import documents, images, requests, sites, texts
+import json
+
+from . import documents, images, replies, requests, sites, texts
 from .documents import Cell, is_id
+from .fields import parsed
 from .images import Image, bytes_of
 from .texts import checked, receiver, secret, token, visible
 
@@ -32,16 +35,28 @@ def image_for_rules(inputs):
     return image.shown()
 
 
+def as_reply(read, value):
+    """An input that has the form of a part of a reply, as it is read from the reply."""
+    return read(parsed(json.dumps(value).encode()))
+
+
+def place(inputs):
+    readers = {"node": replies.node, "sheets": replies.tabs}
+    return documents.place({
+        name: as_reply(readers[name], value) if name in readers else value for name, value in inputs.items()
+    })
+
+
 CONSTRUCTORS = {
     "spreadsheet_token": lambda inputs: documents.spreadsheet_token(inputs["text"]),
     "spreadsheet_token_of_any_kind": lambda inputs: documents.any_spreadsheet(inputs["text"]),
     "spreadsheet_link": lambda inputs: documents.spreadsheet_link(inputs["text"]),
     "wiki_token": lambda inputs: documents.wiki_token(inputs["text"]),
-    "wiki_node_spreadsheet": documents.wiki_node_spreadsheet,
+    "wiki_node_spreadsheet": lambda inputs: documents.wiki_node_spreadsheet(as_reply(replies.node, inputs)),
     "sheet_id": lambda inputs: documents.sheet_id(inputs["text"]),
     "sheet_cell": lambda inputs: Cell.of(inputs["text"]).shown(),
     "sheet_cell_at": lambda inputs: Cell(inputs["sheet"], inputs["column"], inputs["row"]).shown(),
-    "place": documents.place,
+    "place": place,
     "image": lambda inputs: Image(inputs["image"]).shown(),
     "image_for_rules": image_for_rules,
     "file_name": lambda inputs: images.file_name(inputs["text"], Image(inputs["image"])),
