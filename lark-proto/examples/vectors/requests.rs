@@ -281,6 +281,10 @@ fn rows() -> Vec<Row> {
     };
     add("any request: POST without a body", "raw", LARK, raw("POST", json!({})));
     add("any request: DELETE without a body", "raw", LARK, raw("DELETE", json!({})));
+    add("any request: another method without a body", "raw", LARK, raw("PURGE", json!({})));
+    add("any request: headers by name, and equal names", "raw", LARK, {
+        raw("GET", json!({ "headers": ["x-request-id: 1", "a-b: 2", "X-A: 3", "X-A: 1"] }))
+    });
     add("any request: a query and headers", "raw", LARK, {
         let query = json!([["q", "a b&c=d+é"], ["page_token", ""], ["a.b-c_d~", "*"]]);
         raw(

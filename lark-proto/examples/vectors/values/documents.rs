@@ -43,6 +43,7 @@ pub(super) fn spreadsheets() -> Vec<Row> {
         "http://x.larkoffice.com:8080/spreadsheets/shtcnabc?sheet_id=a&range=A1:B2",
         "https://x.feishu.cn/sheets/shtcnabc?range=giDk9k%21C3",
         "https://x.feishu.cn/sheets/shtcnabc?sheet=a&range=%E5%9B%BE",
+        "https://x.feishu.cn/sheets/shtcnabc?sheet=a&range=QTE6QTF%3D",
         "https://x.feishu.cn/sheets/shtcnabc?sheet=&range=A1",
         "https://x.feishu.cn/sheets/shtcnabc?sheet=a#b",
         "SXBTsMufdhz9hstO0yblvRLXg8b_giDk9k",
@@ -201,6 +202,10 @@ pub(super) fn places() -> Vec<Row> {
         among("shtcnabc", "a1!A201"),
         among("shtcnabc", "a1!U1"),
         among("shtcnabc", "None!A1"),
+        (
+            "place",
+            json!({ "document": "shtcnabc", "cell": "X!A1", "sheets": [{ "sheet_id": "a" }] }),
+        ),
         among("shtcnabc", "Twice!A1"),
         ("place", json!({ "document": "shtcnabc", "cell": "T!A1", "sheets": equal })),
         among("shtcnabc", "A base!A1"),

@@ -126,7 +126,8 @@ pub(super) fn file_names() -> Vec<Row> {
         ("dir/", &gif),
         ("...", &gif),
     ];
-    let long = [long("", "a", 251), long("", "a", 252), long("", "图", 84)];
+    let long =
+        [long("", "a", 251), long("", "a", 252), long("", "图", 84), long("a", "❤\u{fe0f}", 42)];
     let all: Vec<(Value, &Value)> = names
         .map(|(name, image)| (name.into(), image))
         .into_iter()

@@ -35,6 +35,7 @@ pub(super) fn messages() -> Vec<Row> {
     let sample = "选填，每次调用前请更换，如a0d69e20-1dd1-458b-k525-dfeca4015204";
     let uuids = [sample, "order-1234 shipped", "", " a", "a ", "a\nb", "\u{a0}"];
     let long_uuid = |count| ("message_uuid", json!({ "text": long("", "图", count) }));
+    let parts = |repeat| ("message_uuid", json!({ "text": long("", repeat, 26) }));
     let ids = ["om_dc13264520392913993dd051dba21dcf", "om_", "oc_a", "om_a/b", " om_a", ""];
     let keys = [
         "fd3a475a-0c27-4071-a9a6-8712b84b0cb6",
@@ -57,7 +58,7 @@ pub(super) fn messages() -> Vec<Row> {
         lengths("user_id_receiver", "", 64),
         texts("email_receiver", &["tom@example.com", "oc_a"]),
         texts("message_uuid", &uuids),
-        vec![long_uuid(50), long_uuid(51)],
+        vec![long_uuid(50), long_uuid(51), parts("😀"), parts("e\u{301}")],
         texts("message_id", &ids),
         lengths("message_id", "om_", 128),
         texts("image_key", &keys),
@@ -96,6 +97,8 @@ pub(super) fn apps() -> Vec<Row> {
             event("v-token", ticket),
             event("v-other", ticket),
             event("", ticket),
+            event("v-token", r#""event":null"#),
+            bytes(json!({ "text": r#"{"token":7}"# })),
             event("v-token", other),
             event("v-token", r#""event":{"type":"app_ticket"}"#),
             event("v-token", &ticket.replace("cli_x", "")),

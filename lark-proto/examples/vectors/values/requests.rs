@@ -52,6 +52,8 @@ pub(super) fn sites() -> Vec<Row> {
         "http://user:password",
         "http://proxy:0",
         "http://ann:%zz@proxy.corp.example",
+        "socks5://ann@proxy.corp.example",
+        "http://a%0ab@proxy.corp.example:1",
     ];
     [
         texts("custom_site", &urls),
@@ -101,6 +103,11 @@ pub(super) fn paths() -> Vec<Row> {
         stored("POST /feishu/a HTTP/1.1\r\nHost: gw.example\r\n\r\n{}"),
         stored("GET /feishu/a HTTP/1.1\r\nHost: gw.example\r\n"),
         stored("GET /feishu/a HTTP/1.1\r\n\r\n"),
+        stored("M-SEARCH /feishu/a HTTP/1.1\r\nHost: gw.example\r\n\r\n"),
+        stored("GET /feishu/a#b HTTP/1.1\r\nHost: gw.example\r\n\r\n"),
+        stored("GET /feishu/a HTTP/1.1\r\nHost: gw.example\r\nno header\r\n\r\n"),
+        stored("GET /feishu/a HTTP/1.1\r\nHost: gw.example\r\nHost: gw.example\r\n\r\n"),
+        stored("GET /feishu/a HTTP/1.1\r\nHost: a b\r\n\r\n"),
         stored("GET /other/a HTTP/1.1\r\nHost: gw.example\r\n\r\n"),
         stored("GET /feishu/%2E%2e/a HTTP/1.1\r\nHost: gw.example\r\n\r\n"),
         stored("GET /feishu/a HTTP/1.0\r\nHost: gw.example\r\n\r\n"),
@@ -142,7 +149,16 @@ pub(super) fn requests() -> Vec<Row> {
     let long_extra = |count| {
         ("download_media", json!({ "file_token": "boxcnabc", "extra": long("{}", " ", count) }))
     };
+    let send = |receiver: &str, key: &str, uuid: &str| {
+        ("send_image", json!({ "receiver": receiver, "image_key": key, "uuid": uuid }))
+    };
     vec![
+        send("oc_a", "a b", "a"),
+        send("oc_a", "a", ""),
+        ("reply_image", json!({ "message_id": "x", "image_key": "a", "uuid": "a" })),
+        ("get_image", json!({ "image_key": ".." })),
+        ("download_media", json!({ "file_token": "a/b" })),
+        ("get_tenant_token", json!({ "app_id": "cli_x", "app_secret": "" })),
         ("put_image", upload(padded(10_485_760), None)),
         ("put_image", upload(padded(10_485_761), None)),
         ("create_image", upload(padded(11_000_000), None)),
@@ -181,5 +197,6 @@ pub(super) fn requests() -> Vec<Row> {
         long_extra(4095),
         extra("[1]"),
         extra("{"),
+        extra(r#"{"a":NaN}"#),
     ]
 }
