@@ -14,8 +14,8 @@ ORDINARY = re.compile(rb"[0-9]*|[A-Za-z][a-z]{0,14}|[A-Z]{1,15}")
 FILE = re.compile(rb"(?i).*\.(png|jpe?g|gif|bmp|webp|tiff?|heic|ico|bpg|svg|pdf|json|xlsx|csv)")
 # The text or the number after the name of a secret in JSON, or all that follows from an array or an object on.
 NAMED = re.compile(
-    rb'(?is)"(?:[A-Z0-9_-]*(?:(?:access|refresh|verification)[_-]?token|secret|app[_-]?ticket|encrypt[_-]?key|api[_-]?key'
-    rb'|password|authorization)|(?:id[_-]?)?token|ticket)" *: *(?:"|(?=[-0-9\[{]))'
+    rb'(?is)"(?:[A-Z0-9_-]*(?:(?:access|refresh|verification)[_-]?token|secret|app[_-]?ticket|encrypt[_-]?key'
+    rb'|api[_-]?key|password|authorization)|(?:id[_-]?)?token|ticket)" *: *(?:"|(?=[-0-9\[{]))'
     rb'(?P<run>(?<=")[^"]+|(?<!")[\[{].*|(?<!")[-+.0-9e]+)'
 )
 
