@@ -130,8 +130,11 @@ impl<'a> Named<'a> {
             && digits.bytes().all(|it| it.is_ascii_digit())
             && (1..=3).contains(&letters.len())
             && digits.len() <= 7;
+        if !is_simple {
+            return None;
+        }
         let column = letters.bytes().fold(0, |column, it| 26 * column + u32::from(it - b'A') + 1);
-        is_simple.then_some(Self { sheet, column, row: digits.parse().ok()? })
+        Some(Self { sheet, column, row: digits.parse().ok()? })
     }
 }
 

@@ -161,7 +161,8 @@ mod tests {
     fn only_an_upload_of_unknown_outcome_may_be_stored_without_a_key() {
         for (end, is_right) in [("unknown", true), ("not-sent", false), ("refused", false)] {
             let journal = &[&*format!("call 7 - {end} error")];
-            assert_eq!(wrong(journal, &["image k1 7"]).is_empty(), is_right, "{end}");
+            let stored = &["image k1 7", "fault 1 slow reply"];
+            assert_eq!(wrong(journal, stored).is_empty(), is_right, "{end}");
             assert!(wrong(journal, &[]).is_empty(), "{end}");
         }
         let journal = ["call 7 - stored k1".to_owned()];
