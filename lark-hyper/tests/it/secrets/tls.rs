@@ -159,14 +159,14 @@ fn hello(minor: u8) -> Vec<u8> {
 fn both_clients_refuse_a_server_without_a_safe_version_of_tls_and_send_no_request() {
     let alert = |minor| vec![21, 3, minor, 0, 2, 2, 70];
     let rows = [
-        ("TLS 1.1", hello(2)),
-        ("TLS 1.0", hello(1)),
-        ("SSL 3", hello(0)),
-        ("TLS 1.2 with a cipher that is not safe", hello(3)),
-        ("an alert of TLS 1.1", alert(2)),
-        ("no TLS", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}".to_vec()),
+        ("TLS 1.1", hello(2), "peer is incompatible"),
+        ("TLS 1.0", hello(1), "peer is incompatible"),
+        ("SSL 3", hello(0), "peer is incompatible"),
+        ("TLS 1.2 with a cipher that is not safe", hello(3), "peer misbehaved"),
+        ("an alert of TLS 1.1", alert(2), "fatal alert"),
+        ("no TLS", b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), "corrupt message"),
     ];
-    side_by_side(rows, |(name, answer)| {
+    side_by_side(rows, |(name, answer, words)| {
         let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
         let kept = seen.clone();
         let address = peers::serve(move |mut stream| {
@@ -182,7 +182,8 @@ fn both_clients_refuse_a_server_without_a_safe_version_of_tls_and_send_no_reques
         });
         let site = Site::custom(&format!("https://localhost:{}", address.port())).unwrap();
         for (client, end) in uploads(&site, &Setup::default()) {
-            end.expect_err(&format!("{client}, {name}"));
+            let error = end.expect_err(name);
+            assert!(error.contains(words), "{client}, {name}: {error}");
         }
         let seen = String::from_utf8_lossy(&seen.lock().unwrap()).into_owned();
         assert!(seen.contains("localhost"), "the hello of a client names the server");
