@@ -178,7 +178,7 @@ impl Client {
     /// [`CallErrorKind::Lark`] if the service refuses the request or its reply cannot be read;
     /// [`CallErrorKind::TooLarge`]; [`CallErrorKind::Transport`]; [`CallErrorKind::Deadline`] and
     /// [`CallErrorKind::Queued`] if the deadline passes; [`CallErrorKind::Invalid`] if the endpoint's path is invalid,
-    /// as that of a [`Raw`](lark_proto::Raw) can be.
+    /// as that of a [`Raw`](lark_proto::endpoints::Raw) can be.
     pub fn call_as<E: Endpoint>(
         &self,
         token: &impl Authorizes<E::Auth>,
