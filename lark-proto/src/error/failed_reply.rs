@@ -24,8 +24,8 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The request changed nothing: it was not sent, the connection broke before a byte of its body was sent, or the
-    /// request is a read without a body, and its connection broke or its reply was too long.
+    /// The request changed nothing: it was not sent, the transport failed before a byte of its body was sent, or the
+    /// transport failed during a read without a body.
     NotSent,
     /// The service answered that it did not carry out the request.
     Refused,

@@ -348,6 +348,7 @@ fn a_change_of_rows_or_columns_is_refused_with_the_code_of_its_mistake() {
         (Method::POST, add, ["full", "ROWS", "1", ""], 90219),
         (Method::POST, add, ["full", "COLUMNS", "1", ""], 90226),
         (Method::POST, add, ["full", "ROWS", "", ""], 90201),
+        (Method::POST, r#"{"dimension":["S","M",1]}"#, ["Q7PlXT", "ROWS", "", ""], 90204),
         (Method::PUT, update, ["Q7PlXT", "ROWS", "1,\"endIndex\":3", "50"], 0),
         (Method::PUT, update, ["Q7PlXT", "COLUMNS", "20,\"endIndex\":20", "0"], 0),
         (Method::PUT, update, ["Q7PlXT", "COLUMNS", "20,\"endIndex\":21", "50"], 90212),

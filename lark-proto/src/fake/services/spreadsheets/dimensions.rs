@@ -1,15 +1,17 @@
 //! Added rows and columns, and their heights and widths.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::cells::{MAX_COLUMN, MAX_ROW};
 use super::sheet::FakeSheet;
+use crate::api::Record;
 use crate::fake::reply::Refusal;
 
 /// A request to add rows or columns.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Add {
+    #[serde(deserialize_with = "object")]
     pub(crate) dimension: Added,
 }
 
@@ -25,8 +27,15 @@ pub(crate) struct Added {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Update {
+    #[serde(deserialize_with = "object")]
     pub(crate) dimension: Updated,
+    #[serde(deserialize_with = "object")]
     dimension_properties: Properties,
+}
+
+/// Reads an object, and no array of its fields.
+fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Record::deserialize(deserializer).map(|Record(object)| object)
 }
 
 #[derive(Debug, Deserialize)]

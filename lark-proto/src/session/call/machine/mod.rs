@@ -77,7 +77,8 @@ struct Progress {
     sends: u32,
     /// The number of sends that count as attempts.
     attempts: u32,
-    /// The number of refusals that cost no attempt, since the last failure that was none.
+    /// The number of refusals that cost no attempt. A retry after another failure resets it, unless that failure is a
+    /// refused token.
     free_retries: u32,
     /// The time for which the last request was in flight.
     took: Duration,
