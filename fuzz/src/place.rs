@@ -109,7 +109,8 @@ pub fn place(data: &[u8]) {
     }
 }
 
-/// What a simple text such as `H7` or `Prices!H7` names: a reader of its own, for the texts that it knows.
+/// The sheet and the cell that a text such as `H7` or `Prices!H7` names. This parser shares no code with the library,
+/// and reads simple texts only.
 struct Named<'a> {
     sheet: Option<&'a str>,
     column: u32,

@@ -105,8 +105,8 @@ fn host(uri: &Uri) -> String {
     authority.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
-/// The headers on the wire: `Host` and the length are added, and the body is never chunked. Those that hold a secret,
-/// and those that hold none, are there if `is_kept` says so.
+/// The headers on the wire: `Host` and the length are added, and the body is never chunked. `is_kept` gets whether a
+/// header holds a secret, and decides whether the list has it.
 fn headers(request: &Request<Bytes>, is_kept: impl Fn(bool) -> bool) -> Headers {
     let own = request.headers();
     let mut headers: Headers = own

@@ -40,8 +40,8 @@ pub struct RecordedRequest {
     /// 0 without a route.
     pub number: usize,
     /// The number of this request among those with the same method, target and body, counted from 1. A request whose
-    /// connection broke before its body was complete does not count. Requests that are no longer listed are forgotten
-    /// at some time if none of the same is listed.
+    /// connection broke before its body was complete does not count. Requests that are no longer listed may be
+    /// forgotten, unless an equal one is listed.
     pub attempt: u32,
     /// The status of the reply.
     pub status: StatusCode,
