@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::Service;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
@@ -202,7 +202,14 @@ impl Future for ReplyFuture {
         let polled = TIMEOUTS.sync_scope(*timeouts, || Pin::new(reply).poll(context));
         if let Poll::Ready(reply) = polled {
             let reply = reply.map_err(failed)?;
-            return Poll::Ready(Ok(reply.map(|body| ReplyBody::new(body, timeouts.recv_body))));
+            let is_http2 = reply.version() == Version::HTTP_2;
+            return Poll::Ready(Ok(reply.map(|incoming| ReplyBody {
+                incoming,
+                captured: captured.clone(),
+                deadline: Deadline::after(timeouts.recv_body),
+                is_http2,
+                is_over: false,
+            })));
         }
         // The present phase. A request without a body goes from `Connect` to `RecvResponse`.
         let phase = || match progress.bytes() {
@@ -218,15 +225,19 @@ impl Future for ReplyFuture {
             if phase != timer.phase {
                 *timer = PhaseTimer::new(phase, timeouts);
             } else if timer.deadline <= Instant::now() {
-                // The peer may be gone, or take no more requests on this connection. Those in flight go on.
-                if let Some(connection) = &*captured.connection_metadata() {
-                    connection.poison();
-                }
+                abandon(captured);
                 return Poll::Ready(Err(TransportError::Timeout(phase)));
             } else {
                 timer.set_next_check();
             }
         }
+    }
+}
+
+/// Lets the connection get no further request. Its peer may be gone, or take no more requests. Those in flight go on.
+fn abandon(captured: &CaptureConnection) {
+    if let Some(connection) = &*captured.connection_metadata() {
+        connection.poison();
     }
 }
 
@@ -298,13 +309,20 @@ fn failed(error: legacy::Error) -> TransportError {
 #[derive(Debug)]
 pub struct ReplyBody {
     incoming: Incoming,
+    captured: CaptureConnection,
     deadline: Deadline,
-    is_late: bool,
+    is_http2: bool,
+    /// Whether an error has ended the body.
+    is_over: bool,
 }
 
 impl ReplyBody {
-    fn new(incoming: Incoming, time: Duration) -> Self {
-        Self { incoming, deadline: Deadline::after(time), is_late: false }
+    /// Whether the body, of which hyper reports the end, is only a part. hyper also ends it if the server resets an
+    /// HTTP/2 stream with the code `NO_ERROR`, which a server does after an early reply, and a proxy within a reply.
+    fn is_cut(&self) -> bool {
+        self.is_http2
+            && !self.incoming.is_end_stream()
+            && self.incoming.size_hint().exact() != Some(0)
     }
 }
 
@@ -316,19 +334,26 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
-        if self.is_late {
+        if self.is_over {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| Ok(frame?)));
-        }
-        ready!(self.deadline.poll(context));
-        self.is_late = true;
-        Poll::Ready(Some(Err(TransportError::Timeout(Phase::RecvBody))))
+        let error = match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(None) if self.is_cut() => {
+                TransportError::Failed("the stream was reset inside the reply".into())
+            }
+            Poll::Ready(frame) => return Poll::Ready(frame.map(|frame| Ok(frame?))),
+            Poll::Pending => {
+                ready!(self.deadline.poll(context));
+                abandon(&self.captured);
+                TransportError::Timeout(Phase::RecvBody)
+            }
+        };
+        self.is_over = true;
+        Poll::Ready(Some(Err(error)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_late || self.incoming.is_end_stream()
+        self.is_over || self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

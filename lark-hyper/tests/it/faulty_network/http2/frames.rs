@@ -26,6 +26,8 @@ const INITIAL_WINDOW_SIZE: u16 = 4;
 /// The server's words in each frame GOAWAY, where a server may quote the request.
 pub(super) const DEBUG_DATA: &[u8] = b"bad header: authorization: Bearer t-quoted";
 
+const REPLY: &[u8] = br#"{"code":0,"data":{"image_key":"img_1"}}"#;
+
 /// A frame of this type, with these flags.
 pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -51,6 +53,10 @@ pub(super) enum Upset {
     ResetBody(u32),
     /// It replies at the head of the stream, and resets the stream with this code.
     ReplyAndReset(u32),
+    /// It sends the first half of the reply, and resets the stream with this code.
+    HalfReplyAndReset(u32),
+    /// It sends the first half of the reply, and then no more in this stream.
+    HalfReply,
     /// Its window for the body of a stream has this size, and it opens it no further.
     Window(u32),
 }
@@ -132,6 +138,9 @@ impl Peer {
                 HEADERS => {
                     self.seen.lock().unwrap().heads += 1;
                     self.head(stream).await?;
+                    if flags & END_STREAM != 0 && !self.whole(stream).await? {
+                        return Ok(());
+                    }
                 }
                 DATA => {
                     self.seen.lock().unwrap().bytes += payload.len();
@@ -184,6 +193,11 @@ impl Peer {
                 self.reply(stream).await?;
             }
             Some(Upset::ResetBody(code)) => self.reset(stream, code).await?,
+            Some(Upset::HalfReplyAndReset(code)) => {
+                self.half_reply(stream).await?;
+                self.reset(stream, code).await?;
+            }
+            Some(Upset::HalfReply) => self.half_reply(stream).await?,
             Some(Upset::ResetHead(_) | Upset::ReplyAndReset(_)) => {}
             Some(Upset::Window(_)) | None => self.reply(stream).await?,
         }
@@ -191,10 +205,16 @@ impl Peer {
     }
 
     async fn reply(&mut self, stream: u32) -> io::Result<()> {
+        let (_, second) = REPLY.split_at(REPLY.len() / 2);
+        self.half_reply(stream).await?;
+        self.write(frame(DATA, END_STREAM, stream, second)).await
+    }
+
+    async fn half_reply(&mut self, stream: u32) -> io::Result<()> {
         // The first entry of the static table with a status is `:status: 200`, and has the index 8.
         self.write(frame(HEADERS, END_HEADERS, stream, &[0x88])).await?;
-        let body = br#"{"code":0,"data":{"image_key":"img_1"}}"#;
-        self.write(frame(DATA, END_STREAM, stream, body)).await
+        let (first, _) = REPLY.split_at(REPLY.len() / 2);
+        self.write(frame(DATA, 0, stream, first)).await
     }
 
     async fn reset(&mut self, stream: u32, code: u32) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use http::Method;
 use lark_hyper::{CallError, TransportError};
-use lark_proto::endpoints::Raw;
+use lark_proto::endpoints::{DownloadMedia, Raw};
 use lark_proto::error::{CallErrorKind, Outcome};
 use lark_proto::session::Phase;
 use lark_proto::{Image, Limits, PutImage};
@@ -28,6 +28,7 @@ fn failures() -> Vec<Upset> {
             Upset::GoAwayInstead(code),
             Upset::ResetHead(code),
             Upset::ResetBody(code),
+            Upset::HalfReplyAndReset(code),
         ]
     };
     CODES.into_iter().flat_map(of).collect()
@@ -61,7 +62,7 @@ async fn a_stream_that_the_server_ends_is_an_error_of_the_transport() {
         assert_failed(&server, client.call_as(&token(), &put()).await, &context);
         // The next call succeeds: over the same connection, unless the server has gone away.
         client.call_as(&token(), &put()).await.expect(&context);
-        let is_kept = matches!(upset, Upset::ResetHead(_) | Upset::ResetBody(_));
+        let is_kept = !matches!(upset, Upset::GoAwayBefore(_) | Upset::GoAwayInstead(_));
         server.seen(|seen| {
             assert_eq!(seen.connections, if is_kept { 1 } else { 2 }, "{context}");
         });
@@ -123,6 +124,29 @@ async fn a_reply_before_a_reset_of_its_stream_is_read() {
         let key = client.call_as(&token(), &PutImage::message(image).unwrap()).await.unwrap();
         assert_eq!(key.as_str(), "img_1", "{len}");
     }
+}
+
+/// hyper reports the end of such a reply as if it were whole, because a server may reset with NO_ERROR after a reply.
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_cut_by_a_reset_without_an_error_is_no_file() {
+    let server = Server::new(Upset::HalfReplyAndReset(0), 1);
+    let client = server.client().with_limits(Limits::one_attempt());
+    let download = DownloadMedia::new("boxcn_1".parse().unwrap());
+    let error = client.call_as(&token(), &download).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("the stream was reset inside the reply"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_on_which_a_reply_does_not_arrive_in_time_gets_no_further_request() {
+    let server = Server::new(Upset::HalfReply, 1);
+    let client = server.client().with_limits(Limits::one_attempt());
+    let error = client.call_as(&token(), &put()).await.unwrap_err();
+    let timeout =
+        matches!(error.kind, CallErrorKind::Transport(TransportError::Timeout(Phase::RecvBody)));
+    assert!(timeout, "{error:?}");
+    client.call_as(&token(), &put()).await.unwrap();
+    server.seen(|seen| assert_eq!((seen.connections, seen.whole), (2, 2), "{seen:?}"));
 }
 
 /// The failure of an upload of `len` bytes to a server with this window, and its seconds.
