@@ -48,7 +48,8 @@ fn settings(fake: Option<&FakeServer>) -> Result<[String; 5]> {
         return Ok([site, id, secret, FakeLark::SPREADSHEET.into(), "Sheet1!H7".into()]);
     }
     #[expect(clippy::disallowed_methods, reason = "the environment is this program's input")]
-    let var = |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+    let var =
+        |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set, or not in UTF-8"));
     let or = |name: &str, default: &str| {
         std::env::var_os(name).map_or(Ok(default.into()), |_| var(name))
     };

@@ -51,7 +51,7 @@ async fn main() -> ExitCode {
 
 async fn listen(address: &str) -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the environment is this program's input")]
-    let var = |name| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+    let var = |name| std::env::var(name).map_err(|_| format!("{name} is not set, or not in UTF-8"));
     let site = std::env::var_os("LARK_SITE").map_or(Ok("lark".into()), |_| var("LARK_SITE"))?;
     let site = site.parse().or_else(|_| Site::custom(&site))?;
     let client = Client::new(site, App::custom(&var("LARK_APP_ID")?, &var("LARK_APP_SECRET")?)?);

@@ -160,8 +160,10 @@ impl Asked {
         if let Some(link) = link {
             let first = Place::new(link, "A1").map_err(refused)?;
             asked.is_wiki = matches!(Resolve::new(&first).next(), Ok(Ask::Node(_)));
-            asked.first = Some(first);
             asked.write = cell.map(|cell| Place::new(link, cell)).transpose().map_err(refused)?;
+            // The first sheet of the document may have no cells.
+            let named = asked.write.clone().filter(|_| cell.is_some_and(|cell| cell.contains('!')));
+            asked.first = Some(named.unwrap_or(first));
         } else if cell.is_some() {
             return Err("`--write` needs a LINK".into());
         }

@@ -85,7 +85,8 @@ fn fill(options: &Options) -> Result<ExitCode, String> {
     let path = options.journal.clone().unwrap_or_else(|| options.input.journal());
     let name = format!("fill_sheet {} {}", account.site, account.app_id);
     let journal = Journal::open(&path, &name, options.dry_run)?;
-    let earlier = plan.resume(&journal, options.retry_failed)?;
+    let is_folder = matches!(options.input, Input::Folder { .. });
+    let earlier = plan.resume(&journal, options.retry_failed, is_folder)?;
     let filling = Filling {
         client,
         encoding: Encoding::new(options.base64),

@@ -148,7 +148,10 @@ impl Settings {
 fn var(name: &str, default: Option<&str>) -> Result<String> {
     match (std::env::var(name), default) {
         (Err(VarError::NotPresent), Some(default)) => Ok(default.into()),
-        (value, _) => value.map_err(|error| format!("{name}: {error}").into()),
+        (Err(VarError::NotPresent), None) => Err(format!("{name} is not set").into()),
+        // The text of the error quotes the value, which may be a secret.
+        (Err(VarError::NotUnicode(_)), _) => Err(format!("{name} is not in UTF-8").into()),
+        (Ok(value), _) => Ok(value),
     }
 }
 

@@ -59,6 +59,7 @@ fn var(name: &str) -> Result<Option<String>, String> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
         Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(error) => Err(format!("{name}: {error}")),
+        // The text of the error quotes the value, which may be a secret.
+        Err(std::env::VarError::NotUnicode(_)) => Err(format!("{name} is not in UTF-8")),
     }
 }

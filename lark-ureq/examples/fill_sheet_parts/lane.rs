@@ -31,6 +31,13 @@ pub(crate) struct Filling {
     pub(crate) replaced: AtomicUsize,
 }
 
+/// What a run does with a picture.
+pub(crate) enum Decision {
+    Write,
+    Arrived,
+    Skip,
+}
+
 impl Filling {
     /// Writes the pictures of a spreadsheet. All failures are reported to the run.
     pub(crate) fn fill(&self, lane: &Lane, run: &Run<Held>) {
@@ -85,18 +92,26 @@ impl Filling {
         Ok(())
     }
 
-    /// The pictures that are still to be written. An earlier run may have written a picture without learning of it, and
-    /// a cell that holds something may be skipped.
+    /// What is to be done with a picture whose cell has this content. An earlier run may have written a picture without
+    /// learning of it, and a cell that holds something may be skipped.
+    pub(crate) fn decide(&self, job: &Job, content: &CellContent) -> Decision {
+        match &job.begun {
+            Some(begun) if has_arrived(begun.held.as_deref(), content) => Decision::Arrived,
+            _ if self.skip_filled && *content != CellContent::Empty => Decision::Skip,
+            _ => Decision::Write,
+        }
+    }
+
+    /// The pictures that are still to be written.
     fn pending<'a>(&self, jobs: &'a [Job], contents: &Contents, run: &Run<Held>) -> Vec<&'a Job> {
         let is_pending = |job: &&Job| {
-            let content = contents.of(&job.cell);
-            match &job.begun {
-                Some(begun) if has_arrived(begun.held.as_deref(), content) => run.done(&job.item),
-                _ if self.skip_filled && *content != CellContent::Empty => {
+            match self.decide(job, contents.of(&job.cell)) {
+                Decision::Write => return true,
+                Decision::Arrived => run.done(&job.item),
+                Decision::Skip => {
                     self.skipped.fetch_add(1, Ordering::Relaxed);
                     run.progress.step();
                 }
-                _ => return true,
             }
             false
         };

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use lark_proto::endpoints::{Sheet, Sheets};
-use lark_proto::error::InvalidKind;
+use lark_proto::error::{CallErrorKind, InvalidKind};
 use lark_proto::place::Place;
 use lark_proto::values::SpreadsheetToken;
 use lark_proto::{SheetCell, Site};
@@ -12,7 +12,7 @@ use lark_ureq::Client;
 use serde::{Deserialize, Serialize};
 
 use crate::common::failure::{Failure, Reach};
-use crate::common::journal::Journal;
+use crate::common::journal::{Entry, Journal, State};
 use crate::common::pictures;
 use crate::common::run::{EarlierRuns, OUTAGE_FAILURES, Todo};
 
@@ -201,6 +201,12 @@ fn line_at(text: &[u8], start: usize) -> usize {
     1 + text.iter().take(start + ends).filter(|byte| **byte == b'\n').count()
 }
 
+/// The spreadsheet, the sheet and the column of an item of the journal, such as `shtcnabc Q7PlXT!A2:A2`.
+fn column(item: &str) -> &str {
+    let (first, _) = item.rsplit_once(':').unwrap_or((item, ""));
+    first.trim_end_matches(|c: char| c.is_ascii_digit())
+}
+
 /// The pictures by spreadsheet, and what cannot be written.
 #[derive(Default)]
 pub(crate) struct Plan {
@@ -227,7 +233,7 @@ impl Plan {
             let lane = match known.get(&any) {
                 Some(lane) => *lane,
                 None => {
-                    let lane = plan.lane_of(client, &document, &any);
+                    let lane = plan.lane_of(client, &document, &any, &place);
                     known.insert(any, lane);
                     lane
                 }
@@ -263,12 +269,24 @@ impl Plan {
         }
     }
 
-    /// The index of the document's lane; `None` if the document could not be resolved.
-    fn lane_of(&mut self, client: &Client, document: &str, any: &Place) -> Option<usize> {
+    /// The index of the document's lane; `None` if the document could not be resolved. `place` is that of its first
+    /// picture.
+    fn lane_of(
+        &mut self,
+        client: &Client,
+        document: &str,
+        any: &Place,
+        place: &Place,
+    ) -> Option<usize> {
         if self.unresolved.iter().any(|(_, failure)| failure.reach == Reach::Run) {
             return None;
         }
-        let found = match client.resolve(&any.clone().beyond_grid()) {
+        let mut found = client.resolve(&any.clone().beyond_grid());
+        if matches!(&found, Err(error) if matches!(error.kind, CallErrorKind::Invalid(_))) {
+            // The sheet of the link may have been removed, and the first one may have no cells.
+            found = client.resolve(place);
+        }
+        let found = match found {
             Ok(found) => found,
             Err(error) => {
                 let mut failure = Failure::from(error);
@@ -295,15 +313,29 @@ impl Plan {
     }
 
     /// Leaves out what earlier runs have written and, unless they are tried again, the pictures that were refused.
+    ///
+    /// The order of a folder's pictures decides their cells. It is an error if one that has arrived, or may have, would
+    /// go into another cell of its column now.
     pub(crate) fn resume(
         &mut self,
         journal: &Journal<Held>,
         retry_failed: bool,
+        is_folder: bool,
     ) -> Result<EarlierRuns, String> {
+        let is_sent = |entry: &Entry<_>| is_folder && !matches!(entry.state, State::Failed);
+        let sent = journal.entries.iter().filter(|(_, entry)| is_sent(entry));
+        let sent: HashMap<_, _> =
+            sent.map(|(item, entry)| ((column(item), &*entry.file), item)).collect();
         let mut earlier = EarlierRuns::default();
         for lane in &mut self.lanes {
             let mut pending = Vec::new();
             for mut job in lane.jobs.drain(..) {
+                match sent.get(&(column(&job.item), &*job.file)) {
+                    Some(item) if *item != &job.item => {
+                        return Err(journal.moved(&job.file, item, &job.item));
+                    }
+                    _ => {}
+                }
                 let picture = (&*job.path, &*job.file);
                 let Some(todo) = earlier.todo(journal, &job.item, picture, retry_failed)? else {
                     continue;

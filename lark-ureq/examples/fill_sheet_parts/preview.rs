@@ -9,7 +9,7 @@ use crate::common::failure::{Failure, Reach};
 use crate::common::run::EarlierRuns;
 use crate::common::start::print;
 use crate::fill_sheet_parts::contents::Contents;
-use crate::fill_sheet_parts::lane::{Filling, MAX_IMAGES, request};
+use crate::fill_sheet_parts::lane::{Decision, Filling, MAX_IMAGES, request};
 use crate::fill_sheet_parts::plan::{Lane, Plan};
 
 /// A picture or a document, the reason why it cannot be written, and how far that reaches.
@@ -57,21 +57,25 @@ fn describe<'a>(filling: &Filling, lane: &'a Lane) -> Result<Vec<Problem<'a>>, C
     let mut to_write = Vec::new();
     let mut filled = 0;
     for job in &lane.jobs {
-        if let Err(failure) = request(lane, job) {
-            problems.push((&job.file, failure.text, failure.reach));
-            continue;
-        }
         let content = contents.of(&job.cell);
-        let note = match content {
-            CellContent::Empty => "",
-            _ if filling.skip_filled => ", skipped",
-            CellContent::Image { .. } => ", over an image",
-            _ => ", over other content",
+        let note = match (filling.decide(job, content), content) {
+            (Decision::Arrived, _) => ", has arrived",
+            (Decision::Skip, _) => ", skipped",
+            (Decision::Write, CellContent::Empty) => "",
+            (Decision::Write, CellContent::Image { .. }) => ", over an image",
+            (Decision::Write, _) => ", over other content",
         };
+        let decision = filling.decide(job, content);
+        if matches!(decision, Decision::Write) {
+            if let Err(failure) = request(lane, job) {
+                problems.push((&job.file, failure.text, failure.reach));
+                continue;
+            }
+        }
         print(&format!("{}  {}{note}", lane.place(&job.cell), job.file));
         let is_filled = *content != CellContent::Empty;
-        filled += usize::from(is_filled);
-        if !(is_filled && filling.skip_filled) {
+        filled += usize::from(is_filled && !matches!(decision, Decision::Arrived));
+        if matches!(decision, Decision::Write) {
             to_write.push(&job.cell);
             contents.count(&job.cell);
         }

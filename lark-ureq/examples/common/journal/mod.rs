@@ -30,8 +30,9 @@ use serde::{Deserialize, Serialize};
 /// The version of the format. Another version is refused.
 const VERSION: u32 = 1;
 
-/// The size of the largest journal that is read, in bytes. It has room for some 200,000 pictures.
-const MAX_BYTES: u64 = 64 << 20;
+/// The size of the largest journal that is read, in bytes. It has room for some 3,000,000 pictures, more than the
+/// largest table names.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// A crash leaves at most this many zeros in place of the first line.
 const MAX_ZEROS: usize = 4096;
@@ -39,7 +40,7 @@ const MAX_ZEROS: usize = 4096;
 /// The journal of a run. `D` is what the tool has to know about an item that was begun.
 pub(crate) struct Journal<D> {
     path: PathBuf,
-    entries: HashMap<String, Entry<D>>,
+    pub(crate) entries: HashMap<String, Entry<D>>,
     /// The open file, or the error of the first failed write. After that error the file may end with a partial line, so
     /// nothing more is appended.
     file: Mutex<Result<File, String>>,
@@ -47,7 +48,7 @@ pub(crate) struct Journal<D> {
 
 /// The state of an item when the journal was opened, and the picture that belongs to it.
 pub(crate) struct Entry<D> {
-    file: String,
+    pub(crate) file: String,
     /// Identifies the picture that was begun last. `None` after a failure, because a failed picture is not compared.
     pub(crate) identity: Option<Identity>,
     pub(crate) state: State<D>,
@@ -143,12 +144,12 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
                 TryLockError::Error(error) => about(&format_args!("cannot be locked: {error}")),
             })?;
         }
-        let mut bytes = Vec::new();
-        let mut most = (&file).take(MAX_BYTES + 1);
-        let length = most.read_to_end(&mut bytes).map_err(not_opened)?;
-        if u64::try_from(length).unwrap_or(u64::MAX) > MAX_BYTES {
-            return Err(about(&"has more than 64 MiB. Name another one with --journal"));
+        if file.metadata().map_err(not_opened)?.len() > MAX_BYTES {
+            return Err(about(&"has more than 1 GiB. Name another one with --journal"));
         }
+        let mut bytes = Vec::new();
+        // Another run may append to it meanwhile.
+        (&file).take(MAX_BYTES).read_to_end(&mut bytes).map_err(not_opened)?;
         let (entries, whole) = read(&bytes, run).map_err(|problem| about(&problem))?;
         if is_dry {
             return Ok(Self::dry(path, entries));
@@ -178,15 +179,19 @@ impl<D: Serialize + DeserializeOwned> Journal<D> {
     /// `file`.
     pub(crate) fn entry(&self, item: &str, file: &str) -> Result<Option<&Entry<D>>, String> {
         match self.entries.get(item) {
-            Some(entry) if entry.file != file => Err(format!(
-                "{item} was for {} when the run began, and would be for {file} now: pictures were added, renamed or \
-                 removed, or another cell is the first. Undo that, or name a new journal with --journal, \
-                 which writes all pictures again (the old one is {})",
-                entry.file,
-                self.path.display()
-            )),
+            Some(entry) if entry.file != file => Err(self.moved(item, &entry.file, file)),
             entry => Ok(entry),
         }
+    }
+
+    /// The error for a picture in a cell, or a cell for a picture, that was another one when the journal was opened.
+    pub(crate) fn moved(&self, of: &str, was: &str, now: &str) -> String {
+        format!(
+            "{of} was for {was} when the run began, and would be for {now} now: pictures were added, renamed or \
+             removed, or another cell is the first. Undo that, or name a new journal with --journal, \
+             which writes all pictures again (the old one is {})",
+            self.path.display()
+        )
     }
 
     /// Records that `item` is about to be sent, which is the picture of this identity.

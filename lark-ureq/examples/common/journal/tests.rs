@@ -259,8 +259,8 @@ fn a_file_that_is_larger_than_any_journal_is_refused() {
     let folder = Folder::new();
     let path = folder.write("a.journal", journal(&[]));
     for (length, expected) in [
-        (MAX_BYTES + 1, Err(" has more than 64 MiB. Name another one with --journal")),
-        (MAX_BYTES, Ok(vec![])),
+        (MAX_BYTES + 1, Err(" has more than 1 GiB. Name another one with --journal")),
+        (64 << 20, Ok(vec![])),
     ] {
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         file.set_len(length).unwrap();

@@ -121,6 +121,35 @@ fn doctor_shows_no_secret_that_the_service_quotes() {
     }
 }
 
+/// The standard library's error for such a variable quotes it.
+#[cfg(unix)]
+#[test]
+fn a_secret_that_is_not_utf_8_is_not_printed() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let server = FakeServer::start().unwrap();
+    let folder = Folder::new();
+    let photos = folder.pictures(1);
+    for (tool, args) in [
+        ("fill_sheet", &[OsStr::new(LINK), photos.as_os_str()][..]),
+        ("send_images", &[OsStr::new(FakeLark::CHAT), photos.as_os_str()]),
+        ("doctor", &[OsStr::new(LINK)]),
+        ("images", &[]),
+    ] {
+        let secret = [FakeLark::APP_SECRET.as_bytes(), b"\xa0"].concat();
+        let tool = Tool::new(tool, &server)
+            .env("LARK_APP_SECRET", OsStr::from_bytes(&secret))
+            .env("LARK_SPREADSHEET", LINK)
+            .env("LARK_CELL", "A1");
+        let output = tool.args(args).run();
+        assert_ne!(output.code(), Some(0), "{output:?}");
+        let text = format!("{}{}", output.stdout, output.stderr);
+        assert!(text.contains("LARK_APP_SECRET is not in UTF-8"), "{output:?}");
+        assert_hidden(&folder, &output);
+    }
+}
+
 /// The other examples have a fake of their own.
 #[test]
 fn no_example_prints_a_secret() {

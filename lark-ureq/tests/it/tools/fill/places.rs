@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use lark_proto::fake::{ConnectionFault, FakeLark, FakeSheet, Route};
 
 use super::{LINK, column, fill, fill_sheet, filled, slow_writes, writes};
-use crate::tools::support::{picture, setup};
+use crate::tools::support::{Tool, picture, setup};
 
 const SPREADSHEET: &str = FakeLark::SPREADSHEET;
 
@@ -130,6 +130,24 @@ fn a_table_names_spreadsheets_and_sheets_by_any_of_their_names() {
     assert_eq!(filled(&server, SPREADSHEET), expected);
     assert_eq!(filled(&server, "shtcnother"), ["s2!A1 photo7"]);
     assert!(folder.path("table.csv.fill_sheet.journal").exists());
+}
+
+#[test]
+fn a_sheet_with_cells_is_found_behind_a_base_and_a_removed_sheet() {
+    for link in [LINK.to_owned(), format!("{LINK}?sheet=gone00")] {
+        let (server, folder) = setup();
+        server.with(|lark| {
+            lark.add_sheet(SPREADSHEET, FakeSheet::new("Q7PlXT").title("Tasks").base());
+            lark.add_sheet(SPREADSHEET, FakeSheet::new("0bdf12").title("Price list"));
+        });
+        let photos = folder.pictures(1);
+        let from = ["--from", "Price list!B2"];
+        let output = fill_sheet(&server).args([&link]).args(from).args([photos]).run();
+        assert_eq!(output.code(), Some(0), "{link}: {output:?}");
+        assert_eq!(filled(&server, SPREADSHEET), ["0bdf12!B2 photo1"], "{link}");
+        let output = Tool::new("doctor", &server).args(["--write", "Price list!B3", &link]).run();
+        assert_eq!(output.code(), Some(0), "{link}: {output:?}");
+    }
 }
 
 #[test]

@@ -56,6 +56,49 @@ fn a_killed_run_goes_on_and_writes_no_picture_twice() {
     assert!(output.stdout.contains("\n3 arrived in earlier runs\n"), "{output:?}");
 }
 
+/// A file that is no picture has no line in the journal, so its cell looks as if it were free.
+#[test]
+fn a_file_that_is_removed_after_a_run_moves_no_picture_to_its_cell() {
+    let (server, folder) = setup();
+    folder.write("photos/a.gif", picture(1));
+    let page = folder.write("photos/b.gif", "<html>");
+    folder.write("photos/c.gif", picture(3));
+    let run = || fill_sheet(&server).args([LINK]).args([folder.path("photos")]).run();
+    assert_eq!(run().code(), Some(1));
+    std::fs::remove_file(page).unwrap();
+    let output = run();
+    assert_eq!(output.code(), Some(2), "{output:?}");
+    let text = format!(
+        "c.gif was for {SPREADSHEET} Q7PlXT!A3:A3 when the run began, and would be for {SPREADSHEET} Q7PlXT!A2:A2 now"
+    );
+    assert!(output.stderr.contains(&text), "{output:?}");
+    assert_eq!(filled(&server, SPREADSHEET), ["Q7PlXT!A1 photo1", "Q7PlXT!A3 photo3"]);
+
+    // Another column is another place.
+    let other =
+        fill_sheet(&server).args([LINK]).args([folder.path("photos")]).args(["--from", "B1"]);
+    assert_eq!(other.run().code(), Some(0));
+    assert_eq!(filled(&server, SPREADSHEET)[2..], ["Q7PlXT!B1 photo1", "Q7PlXT!B2 photo3"]);
+}
+
+#[test]
+fn a_dry_run_after_a_killed_run_knows_the_picture_that_has_arrived() {
+    let (server, folder) = setup();
+    slow_writes(&server, 60_000);
+    let run = start(&server, &folder, 2);
+    wait_for_pictures(&server, 1);
+    run.kill();
+    slow_writes(&server, 0);
+    let output = fill(&server, &folder, 2, &["--dry-run"]);
+    let expected = format!(
+        "Sheet1!A1  photo1.gif, has arrived\nSheet1!A2  photo2.gif\n\
+         {LINK}: 1 picture to write; 0 filled cells would be overwritten; 0 rows would be added; the spreadsheet holds \
+         1 of 4000 images\n\
+         no problem found\n"
+    );
+    assert_eq!(output.stdout, expected);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_or_sigterm_ends_the_run_after_the_writes_that_are_in_flight() {
